@@ -1,0 +1,86 @@
+"""The speed that pgqueue has promised itself, in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from benchmarks.figures import Row
+from benchmarks.measurements.backlog import SIZES
+
+Results = Mapping[str, Mapping[str, Row]]
+"""All lines, by benchmark and then by system."""
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A bound on a figure, or on the ratio of a figure between two lines."""
+
+    text: str
+    value: Callable[[Results], float | None]
+    bound: float
+    at_least: bool = True
+
+    def met(self, results: Results) -> bool | None:
+        """Whether it holds; None where it was not measured."""
+        value = self.value(results)
+        if value is None:
+            return None
+        return value >= self.bound if self.at_least else value <= self.bound
+
+
+def _read(results: Results, kind: str, key: str, system: str = "pgqueue") -> float | None:
+    value = results.get(kind, {}).get(system, {}).get(key)
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _figure(kind: str, key: str) -> Callable[[Results], float | None]:
+    """A figure of pgqueue."""
+    return lambda results: _read(results, kind, key)
+
+
+def _ratio(kind: str, key: str, system: str) -> Callable[[Results], float | None]:
+    """How many times the figure of another system pgqueue reaches."""
+    return lambda results: _divide(_read(results, kind, key), _read(results, kind, key, system))
+
+
+def _spread(call: str) -> Callable[[Results], float | None]:
+    """The slowest over the fastest of a call's times at different backlogs."""
+
+    def value(results: Results) -> float | None:
+        found = [_read(results, "backlog", f"{call}_{size}_ms") for size in SIZES]
+        known = [figure for figure in found if figure is not None]
+        return _divide(max(known), min(known)) if len(known) == len(SIZES) else None
+
+    return value
+
+
+def _two_processes(results: Results) -> float | None:
+    key = "jobs_per_second"
+    return _divide(_read(results, "processes", key), _read(results, "throughput", key))
+
+
+def _divide(value: float | None, by: float | None) -> float | None:
+    return None if value is None or not by else value / by
+
+
+GOALS = (
+    Goal("draining, times PgQueuer", _ratio("throughput", "jobs_per_second", "pgqueuer"), 2.5),
+    Goal("draining, times Graphile Worker", _ratio("throughput", "jobs_per_second", "graphile"), 1.1),
+    Goal("draining, share of the bare loop", _ratio("throughput", "jobs_per_second", "bare"), 0.75),
+    Goal("draining, two processes to one", _two_processes, 1.0),
+    Goal("draining, commits per job", _figure("throughput", "commits_per_job"), 0.02, at_least=False),
+    Goal("thread handlers, jobs/s", _figure("sync", "jobs_per_second"), 5_000),
+    Goal("enqueue and work at once, times PgQueuer", _ratio("together", "jobs_per_second", "pgqueuer"), 2.0),
+    Goal("enqueue_many, jobs/s", _figure("enqueue", "jobs_per_second"), 150_000),
+    Goal("one enqueue, times a plain INSERT", _figure("enqueue", "single_to_insert"), 1.2, at_least=False),
+    Goal("latency p50, ms", _figure("latency", "p50_ms"), 2.0, at_least=False),
+    Goal("latency p99, ms", _figure("latency", "p99_ms"), 5.0, at_least=False),
+    Goal("held snapshot, kept share", _figure("pinned", "kept"), 0.60),
+    Goal("held snapshot, kept share (wish)", _figure("pinned", "kept"), 0.75),
+    Goal("held snapshot, last third to middle third", _figure("pinned", "last_to_middle"), 0.90),
+    Goal("backlog, claim slowest to fastest", _spread("claim"), 1.5, at_least=False),
+    Goal("backlog, finish slowest to fastest", _spread("finish"), 1.5, at_least=False),
+    Goal("worker memory, peak MiB", _figure("memory", "peak_rss_mib"), 120, at_least=False),
+    Goal("worker memory, end to 10%", _figure("memory", "growth"), 1.05, at_least=False),
+)

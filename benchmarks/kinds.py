@@ -1,0 +1,146 @@
+"""The benchmarks by name: how each is measured, what its table shows, what the report says about it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+
+from benchmarks.figures import Figures
+from benchmarks.measurements import backlog, enqueue, latency, memory, pinned, throughput, together
+from benchmarks.options import Handler, Options
+from benchmarks.run import Run
+
+
+@dataclass(frozen=True)
+class Column:
+    """One figure of a table."""
+
+    key: str
+    title: str
+    digits: int = 0
+
+
+RATE = Column("jobs_per_second", "jobs/s")
+COSTS = (
+    Column("commits_per_job", "commits/job", 4),
+    Column("wal_bytes_per_job", "WAL bytes/job"),
+    Column("peak_rss_mib", "worker MiB", 1),
+)
+PERCENTILES = (
+    Column("p50_ms", "p50 ms", 2),
+    Column("p95_ms", "p95 ms", 2),
+    Column("p99_ms", "p99 ms", 2),
+    Column("max_ms", "max ms", 1),
+)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One benchmark. The first column is its headline; systems are compared with pgqueue by it."""
+
+    name: str
+    title: str
+    text: str
+    measure: Callable[[Run], Awaitable[Figures]]
+    columns: tuple[Column, ...]
+    adjust: Callable[[Options], Options] = lambda options: options
+
+    @property
+    def headline(self) -> Column:
+        """The figure that counts."""
+        return self.columns[0]
+
+
+KINDS = {
+    kind.name: kind
+    for kind in (
+        Kind(
+            "throughput",
+            "Draining a full queue",
+            "No-op async jobs, one worker process, at least ten seconds of steady work after the warm-up.",
+            throughput.measure,
+            (RATE, *COSTS),
+        ),
+        Kind(
+            "processes",
+            "Draining with two worker processes",
+            "As before, with two worker processes on the same machine.",
+            throughput.measure,
+            (RATE, *COSTS),
+            lambda options: replace(options, processes=max(2, options.processes)),
+        ),
+        Kind(
+            "sync",
+            "Draining with thread handlers",
+            "As the first, with no-op handlers that run in threads.",
+            throughput.measure,
+            (RATE, *COSTS),
+            lambda options: replace(options, handler=Handler.SYNC),
+        ),
+        Kind(
+            "together",
+            "Enqueueing and working at once",
+            "One producer enqueues batches of 1,000 and pauses while 20,000 jobs wait; one worker drains.",
+            together.measure,
+            (RATE, *COSTS),
+        ),
+        Kind(
+            "latency",
+            "Latency of an idle worker",
+            "200 single enqueues a second; from before the enqueue call to the first line of the handler.",
+            latency.measure,
+            PERCENTILES,
+        ),
+        Kind(
+            "enqueue",
+            "Enqueueing alone",
+            "Batches of 1,000 from one connection; single calls, beside plain INSERTs of the same row.",
+            enqueue.measure,
+            (
+                RATE,
+                Column("single_p50_ms", "single p50 ms", 3),
+                Column("insert_p50_ms", "plain INSERT p50 ms", 3),
+                Column("single_to_insert", "single / INSERT", 2),
+            ),
+        ),
+        Kind(
+            "pinned",
+            "A held snapshot",
+            "Another session holds a REPEATABLE READ snapshot all the time; the queue is refilled.",
+            pinned.measure,
+            (
+                RATE,
+                Column("first_third", "first third"),
+                Column("middle_third", "middle third"),
+                Column("last_third", "last third"),
+                Column("without_snapshot", "without snapshot"),
+                Column("kept", "kept", 2),
+            ),
+        ),
+        Kind(
+            "backlog",
+            "A long backlog",
+            "Claims and finishes of 100 jobs by SQL calls, while 1,000 to 1,000,000 jobs are ready.",
+            backlog.measure,
+            (
+                Column("claim_1000_ms", "claim p50 ms, 1,000", 2),
+                Column("claim_100000_ms", "100,000", 2),
+                Column("claim_1000000_ms", "1,000,000", 2),
+                Column("finish_1000_ms", "finish p50 ms, 1,000", 2),
+                Column("finish_100000_ms", "100,000", 2),
+                Column("finish_1000000_ms", "1,000,000", 2),
+            ),
+        ),
+        Kind(
+            "memory",
+            "Memory of a worker",
+            "Resident memory of the worker process while it drains a million jobs.",
+            memory.measure,
+            (
+                Column("early_rss_mib", "MiB at 10%", 1),
+                Column("late_rss_mib", "MiB at the end", 1),
+                Column("peak_rss_mib", "peak MiB", 1),
+            ),
+        ),
+    )
+}

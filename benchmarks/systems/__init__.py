@@ -1,0 +1,80 @@
+"""The measured systems: one module each, all behind the same small protocol, all made to do the same work."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from importlib import import_module
+from typing import Protocol, cast
+
+from benchmarks.errors import Unavailable
+from benchmarks.options import Handler
+from benchmarks.worker import Command
+
+NAMES = ("pgqueue", "bare", "pgqueuer", "graphile")
+
+
+class Producer(Protocol):
+    """An open connection that enqueues; every job is one call of the no-op job with one number."""
+
+    async def enqueue_many(self, count: int) -> None:
+        """Enqueue by the system's own bulk call: one call, one commit."""
+
+    async def enqueue(self, sent_at: float) -> None:
+        """Enqueue one job by the system's own call for one; the job carries the time it was sent at."""
+
+    async def insert_row(self) -> None:
+        """Insert the row of one job by a plain INSERT on such a connection: the floor for `enqueue`."""
+
+
+class System(Protocol):
+    """A job queue on PostgreSQL."""
+
+    name: str
+    history: bool
+    """Whether finished jobs stay on record; without it a system writes less."""
+    concurrency: int | None
+    """Handlers at once in one process; None: as many as there are jobs claimed."""
+    benchmarks: frozenset[str]
+    """The benchmarks it can take part in."""
+    unfinished_query: str
+    """Counts the jobs that are not finished; run once after a measurement, to check what handlers counted."""
+
+    def version(self) -> str:
+        """The version under test; raises Unavailable where the system cannot run."""
+
+    async def install(self, url: str) -> None:
+        """Create the schema in an empty database."""
+
+    def commands(self, url: str, processes: int, handler: Handler) -> Sequence[Command]:
+        """What to start for so many worker processes."""
+
+    def producer(self, url: str) -> AbstractAsyncContextManager[Producer]:
+        """Connect a producer."""
+
+
+class Calls(Protocol):
+    """A connection that makes a worker's SQL calls by hand."""
+
+    async def claim(self, count: int) -> None:
+        """Take exactly so many jobs; raises if there are fewer."""
+
+    async def finish(self) -> None:
+        """Record the jobs of the last claim as succeeded."""
+
+
+class CallableSystem(System, Protocol):
+    """A system whose SQL calls can be made without a worker."""
+
+    def calls(self, url: str) -> AbstractAsyncContextManager[Calls]:
+        """Connect and register as a worker."""
+
+
+def load(name: str) -> System:
+    """The system of that name; its libraries are imported only now."""
+    if name not in NAMES:
+        raise Unavailable(f"unknown system {name!r}; known are {', '.join(NAMES)}")
+    try:
+        return cast(System, import_module(f"benchmarks.systems.{name}").SYSTEM)
+    except ImportError as error:
+        raise Unavailable(f"{name} cannot be imported: {error}") from error

@@ -1,0 +1,58 @@
+"""Results as tables: cells that the terminal and the Markdown page share, and the terminal's table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.table import Table
+
+from benchmarks.figures import Row
+from benchmarks.kinds import Column, Kind
+
+REFERENCE = "pgqueue"
+
+
+def header(kind: Kind) -> list[str]:
+    """Column titles: the system, the ratio to pgqueue, the figures, the range of the headline."""
+    titles = [column.title for column in kind.columns]
+    return ["system", titles[0], "min to max", f"to {REFERENCE}", *titles[1:]]
+
+
+def cells(kind: Kind, row: Row, rows: Sequence[Row]) -> list[str]:
+    """The line of one system."""
+    name = f"{row['system']} {row['version']}"
+    if "error" in row:
+        return [name, "failed", *[""] * len(kind.columns), ""]
+    figures = [_format(row, column) for column in kind.columns]
+    return [name, figures[0], _range(row, kind.headline), _ratio(row, rows, kind.headline), *figures[1:]]
+
+
+def terminal(kind: Kind, rows: Sequence[Row]) -> Table:
+    """The table that is printed without --json."""
+    table = Table(title=kind.title)
+    for number, title in enumerate(header(kind)):
+        table.add_column(title, justify="right" if number else "left", no_wrap=not number)
+    for row in rows:
+        table.add_row(*cells(kind, row, rows))
+    return table
+
+
+def _format(row: Row, column: Column) -> str:
+    value = row.get(column.key)
+    return f"{value:,.{column.digits}f}" if isinstance(value, int | float) else "-"
+
+
+def _range(row: Row, column: Column) -> str:
+    low, high = row.get("min"), row.get("max")
+    if not isinstance(low, dict) or not isinstance(high, dict):
+        return "-"
+    return f"{_format(low, column)} to {_format(high, column)}"
+
+
+def _ratio(row: Row, rows: Sequence[Row], column: Column) -> str:
+    """How many times pgqueue's figure this one is."""
+    reference = next((other.get(column.key) for other in rows if other["system"] == REFERENCE), None)
+    value = row.get(column.key)
+    if not isinstance(value, int | float) or not isinstance(reference, int | float) or not reference:
+        return "-"
+    return f"{value / reference:.2f}"

@@ -1,0 +1,12 @@
+"""pgqueue: a job queue whose only server is PostgreSQL."""
+
+from .app import PgQueue
+from .context import JobContext
+from .errors import PgQueueError
+from .job import Job
+from .outcomes import Cancel, RetryIn, Snooze
+from .retry import Retry
+from .task import Task
+
+__version__ = "0.1.0.dev0"
+__all__ = ["Cancel", "Job", "JobContext", "PgQueue", "PgQueueError", "Retry", "RetryIn", "Snooze", "Task", "__version__"]

@@ -1,0 +1,159 @@
+"""The app: settings, the tasks, and the connections of this process."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from datetime import timedelta
+from functools import cached_property
+from typing import Any, Concatenate, ParamSpec, TypeVar, overload
+
+from ._coalesce import Coalescer
+from .config import connection_url, load_settings
+from .context import JobContext
+from .database import AsyncPool, SyncPool, calls
+from .database.statement import Statements
+from .errors import ConfigurationError, UnknownTask
+from .job import Job
+from .retry import Retry
+from .task import Options, Priority, Task, options
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class PgQueue:
+    """A job queue in one schema of one database.
+
+    Args:
+        database_url: postgresql://…, or embedded: to try things out; PGQUEUE_DATABASE_URL otherwise.
+        schema: the schema pgqueue is installed in; "pgqueue", or PGQUEUE_SCHEMA.
+        settings: any other field of `Settings`.
+
+    Nothing connects before the first call that needs the database.
+
+    Raises:
+        ConfigurationError: a setting is wrong.
+    """
+
+    def __init__(self, database_url: str | None = None, *, schema: str | None = None, **settings: Any) -> None:
+        self.settings = load_settings(database_url=database_url, schema_name=schema, **settings)
+        self.tasks: dict[str, Task[..., Any]] = {}
+        self._coalescer = Coalescer()
+
+    @overload
+    def task(self, function: Callable[Concatenate[JobContext, P], R], /) -> Task[P, R]: ...
+    @overload
+    def task(self, function: Callable[P, R], /) -> Task[P, R]: ...
+    @overload
+    def task(
+        self,
+        function: None = None,
+        /,
+        *,
+        name: str | None = None,
+        queue: str = "default",
+        priority: Priority = 0,
+        retry: Retry | int | None = None,
+        result_ttl: timedelta | float | None = None,
+    ) -> Callable[[Callable[P, R]], Task[P, R]]: ...
+    def task(self, function: Any = None, /, *, name: str | None = None, **given: Any) -> Any:
+        """Register a function as a task, with or without options.
+
+        Args:
+            function: `async def` runs on the worker's event loop, `def` in a thread.
+            name: under which jobs refer to it; the function's name by default.
+            queue: its queue; "default".
+            priority: -100 to 100, larger runs first; low = -50, medium = 0 (default), high = 50.
+            retry: a policy, or a number of retries; 3 with exponential backoff by default.
+            result_ttl: seconds (or timedelta) to keep results; 24 hours by default.
+
+        Raises:
+            ConfigurationError: the name is taken, or a parameter of the function cannot be stored by name.
+        """
+        allowed = ("queue", "priority", "retry", "result_ttl")
+        if unknown := given.keys() - set(allowed):
+            raise ConfigurationError(f"task: {sorted(unknown)} is not valid; use name, {', '.join(allowed)}")
+        wanted = options(*(given.get(option) for option in allowed[:2]), None, None, *(given.get(option) for option in allowed[2:]))
+        if "result_ttl" not in wanted and self.settings.result_ttl is not None:
+            wanted["result_ttl"] = timedelta(seconds=self.settings.result_ttl)
+
+        def register(handler: Callable[..., Any]) -> Task[..., Any]:
+            return self._register(Task(self, name or handler.__name__, handler, Options(**wanted)))
+
+        return register if function is None else register(function)
+
+    def _register(self, task: Task[..., Any]) -> Task[..., Any]:
+        if task.name in self.tasks:
+            raise ConfigurationError(f"task: {task.name!r} is registered already; give one of the two another name=")
+        self.tasks[task.name] = task
+        return task
+
+    def job(self, job_id: int) -> Job[Any]:
+        """A handle on a job by its id; the job is not looked up yet."""
+        return Job(self, job_id)
+
+    def cancel(self, job_id: int) -> None:
+        """Cancel a job that has not started.
+
+        Raises:
+            JobNotFound: there is no such job.
+            WrongState: it runs, or is over.
+        """
+        self.database.run(calls.cancel(job_id))
+
+    def retry(self, job_id: int) -> Job[Any]:
+        """Run a job again now: one that waits for its time, a dead letter (same id), or a finished one (a new job).
+
+        Raises:
+            JobNotFound: there is no such job.
+            WrongState: it is ready or running.
+        """
+        return Job(self, self.database.run(calls.retry(job_id)))
+
+    def registered(self, name: str) -> Task[..., Any]:
+        """The task of this name.
+
+        Raises:
+            UnknownTask: there is none; the message lists those there are.
+        """
+        try:
+            return self.tasks[name]
+        except KeyError:
+            known = ", ".join(sorted(self.tasks)) or "none"
+            raise UnknownTask(f"task: {name!r} is not registered; there are: {known}") from None
+
+    @property
+    def queues(self) -> list[str]:
+        """Every queue that the registered tasks name."""
+        return sorted({task.options.queue for task in self.tasks.values()}) or ["default"]
+
+    def waking(self, options: Options) -> AbstractContextManager[bool]:
+        """Whether an enqueue with these options notifies: always on a connection of the caller's, else once per window."""
+        return nullcontext(True) if options.connection is not None else self._coalescer.waking(options.queue)
+
+    @cached_property
+    def url(self) -> str:
+        """Where to connect. Raises DatabaseNotConfigured when nothing says so."""
+        return connection_url(self.settings)
+
+    @cached_property
+    def statements(self) -> Statements:
+        """The statements of this install."""
+        return Statements(self.settings.schema_name)
+
+    @cached_property
+    def database(self) -> SyncPool:
+        """Runs calls for sync code."""
+        return SyncPool(self.url, self.statements, self.settings.pool_size)
+
+    @cached_property
+    def async_database(self) -> AsyncPool:
+        """Runs calls for async code."""
+        return AsyncPool(self.url, self.statements, self.settings.pool_size)
+
+    def close(self) -> None:
+        """Close this process's sync connections; the next call opens new ones."""
+        self.database.close()
+
+    async def aclose(self) -> None:
+        """Close this event loop's connections; the next call opens new ones."""
+        await self.async_database.close()

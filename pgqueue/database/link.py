@@ -1,0 +1,115 @@
+"""A worker's own connection: it is thrown away when a call misses its deadline, and opened again for ever."""
+
+import asyncio
+import logging
+import random
+import time
+from typing import Any, TypeVar
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg.types.json import set_json_loads
+
+from .._json import loads
+from ..errors import Disconnected
+from .calls import Call
+from .pools import connect_options
+from .statement import Statements
+from .translate import is_transient, translate
+
+log = logging.getLogger("pgqueue.database")
+T = TypeVar("T")
+DEADLINE = 8.0  # seconds a call may take; longer than the lock_timeout (5 s) inside our functions
+
+
+class Circuit:
+    """Shared by all links of a process: after a failure one of them tries again, ever more slowly, and the others wait.
+
+    Args:
+        longest: seconds between two tries at most.
+    """
+
+    def __init__(self, longest: float = 5.0) -> None:
+        self._longest = longest
+        self._failures = 0
+        self._closed_until = 0.0
+        self._trying = asyncio.Lock()
+
+    async def connect(self, url: str, **options: Any) -> AsyncConnection[Any]:
+        """Open a connection, however long it takes; one try at a time per process."""
+        async with self._trying:
+            while True:
+                await asyncio.sleep(max(0.0, self._closed_until - time.monotonic()))
+                try:
+                    connection = await AsyncConnection.connect(url, **options)
+                except psycopg.Error as error:
+                    self.failed()
+                    log.warning("no connection: %s", str(error).strip(), extra={"tries": self._failures})
+                else:
+                    self.worked()
+                    return connection
+
+    def failed(self) -> None:
+        """Note a failure: wait 0.1 s, 0.2 s, … `longest`, with jitter, before the next try."""
+        self._failures += 1
+        wait = min(self._longest, 0.1 * 2 ** min(self._failures - 1, 10))
+        self._closed_until = time.monotonic() + wait * random.uniform(0.5, 1.0)
+
+    def worked(self) -> None:
+        """Note a success: the next failure starts with the shortest wait."""
+        self._failures = 0
+
+
+class Link:
+    """One connection for one purpose.
+
+    Args:
+        url: where to connect.
+        statements: of the install.
+        circuit: shared by the process.
+        purpose: shown in pg_stat_activity.
+    """
+
+    def __init__(self, url: str, statements: Statements, circuit: Circuit, purpose: str) -> None:
+        self._url, self._statements, self._circuit = url, statements, circuit
+        self._options = connect_options(f"pgqueue {purpose}")
+        self._connection: AsyncConnection[Any] | None = None
+        self._cursor: psycopg.AsyncCursor[Any] | None = None
+
+    async def run(self, call: Call[T]) -> T:
+        """Run one call in a transaction of its own.
+
+        Raises:
+            Disconnected: the connection broke, the deadline passed, or the server refused for a reason that passes. Whether the
+                call took effect is not known. The connection is gone; the next call opens a new one.
+        """
+        cursor = self._cursor or await self._open()
+        try:
+            async with asyncio.timeout(DEADLINE):
+                await cursor.execute(self._statements[call.statement], call.params, prepare=False, binary=True)
+                return call.read(await cursor.fetchall())
+        except TimeoutError:
+            await self._drop("deadline passed")
+            raise Disconnected("deadline passed") from None
+        except psycopg.Error as error:
+            if is_transient(error):
+                await self._drop(str(error).strip())
+                raise Disconnected(str(error)) from error
+            raise translate(error, self._statements.schema) from error
+
+    async def _open(self) -> psycopg.AsyncCursor[Any]:
+        self._connection = await self._circuit.connect(self._url, **self._options)
+        set_json_loads(loads, self._connection)
+        self._cursor = psycopg.AsyncCursor(self._connection)
+        return self._cursor
+
+    async def _drop(self, why: str) -> None:
+        log.warning("connection dropped: %s", why)
+        self._circuit.failed()
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connection; the next call opens a new one."""
+        connection, self._connection, self._cursor = self._connection, None, None
+        if connection is not None:
+            await connection.close()

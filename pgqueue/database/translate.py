@@ -1,0 +1,34 @@
+"""SQLSTATE to exception: the one place where an error crosses from PostgreSQL to Python."""
+
+import psycopg
+from psycopg import errors as pg
+
+from .. import errors
+
+_BY_SQLSTATE: dict[str, type[errors.PgQueueError]] = {
+    "PQ001": errors.InvalidArgument,
+    "PQ002": errors.WorkerLost,
+    "PQ003": errors.JobNotFound,
+    "PQ004": errors.WrongState,
+}
+_NOT_MIGRATED = (pg.InvalidSchemaName, pg.UndefinedFunction, pg.UndefinedTable)
+# Worth the same call again: the server said no for a reason that passes. 25006: a primary that became a replica.
+_TRANSIENT = (
+    pg.LockNotAvailable, pg.QueryCanceled, pg.SerializationFailure, pg.DeadlockDetected, pg.TooManyConnections,
+    pg.ReadOnlySqlTransaction, pg.OutOfMemory, pg.DiskFull,
+)  # fmt: skip
+
+
+def translate(error: psycopg.Error, schema: str) -> Exception:
+    """The exception our caller should see for a database error; the error itself if it is none of ours."""
+    if error.sqlstate in _BY_SQLSTATE:
+        return _BY_SQLSTATE[error.sqlstate](error.diag.message_primary)
+    if isinstance(error, _NOT_MIGRATED):
+        return errors.NotMigrated(f"schema {schema!r} has no pgqueue of this version ({error}); run `pgqueue migrate`")
+    return error
+
+
+def is_transient(error: psycopg.Error) -> bool:
+    """Whether the same call may succeed later on this or another connection."""
+    broken = isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+    return broken or isinstance(error, _TRANSIENT)

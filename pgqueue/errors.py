@@ -1,0 +1,80 @@
+"""Every exception pgqueue raises on purpose; each says what was wrong, with which value, and what to do."""
+
+
+class PgQueueError(Exception):
+    """The root: `except PgQueueError` catches everything that pgqueue raises on purpose."""
+
+
+class ConfigurationError(PgQueueError):
+    """A setting, a task or an option is wrong; the message names it and what is allowed."""
+
+
+class DatabaseNotConfigured(ConfigurationError):
+    """There is no database URL."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "no database URL. Set PGQUEUE_DATABASE_URL=postgresql://… or, to try things out, PGQUEUE_DATABASE_URL=embedded:"
+        )
+
+
+class NotMigrated(PgQueueError):
+    """The schema has no pgqueue tables and functions, or those of another version: run `pgqueue migrate`."""
+
+
+class InvalidArgument(PgQueueError, ValueError):
+    """An argument was refused (SQLSTATE PQ001)."""
+
+
+class WorkerLost(PgQueueError):
+    """The worker missed its lease; its jobs run elsewhere (SQLSTATE PQ002)."""
+
+
+class JobNotFound(PgQueueError, LookupError):
+    """There is no such job, or the history no longer keeps it (SQLSTATE PQ003)."""
+
+
+class WrongState(PgQueueError):
+    """The job is in a state that does not allow this (SQLSTATE PQ004)."""
+
+
+class WrongConnection(PgQueueError, TypeError):
+    """`connection=` was given something that this call cannot use."""
+
+
+class UnknownTask(PgQueueError, LookupError):
+    """No task of this name is registered."""
+
+
+class Disconnected(PgQueueError):
+    """The connection broke or a deadline passed; whether the call took effect is not known."""
+
+
+class ResultTimeout(PgQueueError, TimeoutError):
+    """The job did not end within the timeout; it goes on."""
+
+
+class ResultExpired(PgQueueError):
+    """The job succeeded, but its result is not kept any more."""
+
+
+class JobCancelled(PgQueueError):
+    """The job was cancelled, so there is no result."""
+
+
+class JobFailed(PgQueueError):
+    """The job failed for good.
+
+    Attributes:
+        job_id: the job.
+        error_type: name of the exception's class in the worker.
+        traceback: the traceback in the worker, as text.
+    """
+
+    def __init__(self, job_id: int, error: dict[str, str | None] | None) -> None:
+        error = error or {}
+        self.job_id = job_id
+        self.error_type = error.get("type")
+        self.traceback = error.get("traceback")
+        text = f"job {job_id} failed: {self.error_type}: {error.get('message')}"
+        super().__init__(f"{text}\n\nIn the worker:\n{self.traceback}" if self.traceback else text)

@@ -1,0 +1,123 @@
+"""Claiming: fill the free slots, then sleep until something wakes us."""
+
+import asyncio
+import logging
+import random
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import Any
+from uuid import UUID
+
+from .._coalesce import WINDOW
+from .._json import dumps
+from ..context import JobContext
+from ..database import Link, calls
+from ..errors import Disconnected, WorkerLost
+from .cursor import Cursor
+from .execute import Executor
+
+log = logging.getLogger("pgqueue.worker")
+BACKSTOP = 1.0  # seconds between two looks without a wake-up
+TRAILING = WINDOW + 0.003  # seconds after a wake-up's last claim: finds what its producer enqueued without notifying again
+
+
+class Alarm:
+    """Wakes the claimer. Set from the listener's thread and from within the worker."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+        self.workers = 1  # active workers, as of the last heartbeat: they all wake at once
+
+    def ring(self) -> None:
+        """Wake the claimer; on the event loop's thread."""
+        self._event.set()
+
+    async def wait(self, timeout: float) -> bool:
+        """Wait for a ring; whether there was one."""
+        try:
+            async with asyncio.timeout(timeout):
+                await self._event.wait()
+        except TimeoutError:
+            return False
+        self._event.clear()
+        return True
+
+    async def spread(self) -> None:
+        """Wait a random moment, longer the more workers there are, so that they do not all claim at once."""
+        if self.workers > 1:
+            await asyncio.sleep(random.uniform(0, min(0.02, 0.0002 * self.workers)))
+
+
+class Claimer:
+    """Claims for one worker.
+
+    Args:
+        link: its own connection.
+        worker_id: the worker's current id; it changes after a lost lease.
+        executor: where claimed jobs go.
+        queues: in order of preference.
+        weights: of the queues; None = strictly in order.
+        alarm: wakes it.
+        on_lost: called when the database says that this worker is lost.
+        on_empty: called after each claim that emptied the queues.
+    """
+
+    def __init__(
+        self,
+        link: Link,
+        worker_id: Callable[[], UUID],
+        executor: Executor,
+        queues: list[str],
+        weights: list[float] | None,
+        alarm: Alarm,
+        on_lost: Callable[[UUID], Awaitable[None]],
+        on_empty: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._link, self._worker_id, self._executor = link, worker_id, executor
+        self._queues, self._weights, self._alarm = queues, weights, alarm
+        self._on_lost, self._on_empty = on_lost, on_empty
+        self._cursor = Cursor()
+
+    async def run(self) -> None:
+        """Claim for ever."""
+        trailing = False  # a wake-up was answered, its trailing poll is still to come
+        while True:
+            want = await self._executor.room()
+            got, full = await self._claim(want)
+            if got == want:
+                continue
+            if not full:
+                self._cursor.forget()  # nobody sleeps on the evidence of a claim that did not look everywhere
+                continue
+            if got == 0:
+                await self._on_empty()
+            timeout = TRAILING if trailing else BACKSTOP * random.uniform(0.9, 1.1)
+            if trailing := await self._alarm.wait(timeout):
+                self._cursor.forget()
+                await self._alarm.spread()
+
+    async def _claim(self, want: int) -> tuple[int, bool]:
+        """One claim; how many jobs it got, and whether it looked at everything."""
+        worker_id, token = self._worker_id(), uuid.uuid4()
+        resume_at = self._cursor.resume_at()
+        call = calls.claim(worker_id, token, self._queues, want, self._weights, resume_at and dumps(resume_at))
+        started = time.monotonic()
+        try:
+            rows = await self._repeat(call)
+        except WorkerLost:
+            await self._on_lost(worker_id)
+            return want, True
+        self._cursor.claimed(rows, time.monotonic() - started, full=resume_at is None)
+        if worker_id == self._worker_id():
+            text = str(token)
+            self._executor.add([JobContext(text, *row) for row in rows])
+        return len(rows), resume_at is None
+
+    async def _repeat(self, call: calls.Call[Any]) -> Any:
+        """Until there is an answer, always under the same token: what a lost reply claimed is given back by reconcile."""
+        while True:
+            try:
+                return await self._link.run(call)
+            except Disconnected:
+                log.debug("a claim was not answered; asking again")

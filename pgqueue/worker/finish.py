@@ -1,0 +1,133 @@
+"""Handing in outcomes: buffered, and flushed as soon as the previous flush has returned."""
+
+import asyncio
+import logging
+from collections import Counter
+
+import psycopg
+
+from ..database import Link, calls
+from ..errors import Disconnected, PgQueueError
+from .execute import Outcome, failure
+
+log = logging.getLogger("pgqueue.worker")
+BATCH = 1000
+BUSY_AGAIN = 0.1  # seconds until a job that somebody holds is tried again
+
+
+class Finisher:
+    """Buffers outcomes and hands them in, at most one call at a time.
+
+    Args:
+        link: its own connection.
+        most_unflushed: outcomes that may wait before nothing more starts.
+
+    Attributes:
+        counts: outcomes by state, and retried, dead, stale and unconfirmed ones, since the start.
+    """
+
+    def __init__(self, link: Link, most_unflushed: int) -> None:
+        self._link, self._most = link, most_unflushed
+        self._waiting: list[Outcome] = []
+        self._flushing: list[Outcome] = []
+        self._busy: list[Outcome] = []
+        self._changed = asyncio.Event()
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self.counts: Counter[str] = Counter()
+        self.on_room = lambda: None  # called when outcomes were taken; the worker sets it
+        self.on_scheduled = lambda: None  # called when jobs were scheduled to run again
+
+    def add(self, outcome: Outcome) -> None:
+        """Take an outcome; the flush loop hands it in."""
+        self._waiting.append(outcome)
+        self._changed.set()
+        self._empty.clear()
+
+    def is_full(self) -> bool:
+        """Whether so many outcomes wait that nothing more should start."""
+        return len(self._waiting) >= self._most
+
+    def unflushed(self) -> list[int]:
+        """Ids of jobs whose outcome is not yet accepted."""
+        return [o.job.id for held in (self._waiting, self._flushing, self._busy) for o in held]
+
+    async def run(self) -> None:
+        """Flush for ever."""
+        while True:
+            await self._changed.wait()
+            self._flushing, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
+            if not self._waiting:
+                self._changed.clear()
+            self.on_room()
+            await self._hand_in(self._flushing)
+            self._flushing = []
+            if not (self._waiting or self._busy):
+                self._empty.set()
+
+    async def drain(self) -> None:
+        """Wait until every outcome has been accepted."""
+        await self._empty.wait()
+
+    async def _hand_in(self, outcomes: list[Outcome]) -> None:
+        try:
+            verdicts = await self._finish(outcomes)
+        except (PgQueueError, psycopg.Error) as error:
+            await self._halve(outcomes, error)
+            return
+        self._note(outcomes, verdicts)
+
+    async def _finish(self, outcomes: list[Outcome]) -> list[calls.Verdict]:
+        """Call finish until it is answered. A job that is missing when the call is repeated was finished by the lost one."""
+        call = calls.finish(f"[{','.join([outcome.json for outcome in outcomes])}]")
+        try:
+            return await self._link.run(call)
+        except Disconnected:
+            while True:
+                try:
+                    verdicts = await self._link.run(call)
+                except Disconnected:
+                    continue
+                return [v._replace(verdict="unconfirmed") if v.verdict == "stale" else v for v in verdicts]
+
+    async def _halve(self, outcomes: list[Outcome], error: Exception) -> None:
+        """A batch was refused: find the outcome that PostgreSQL cannot store and fail its job, without another run."""
+        if len(outcomes) > 1:
+            middle = len(outcomes) // 2
+            await self._hand_in(outcomes[:middle])
+            await self._hand_in(outcomes[middle:])
+            return
+        (bad,) = outcomes
+        if bad.state == "refused":
+            log.error("job %s cannot be finished; it is left to rescue: %s", bad.job.id, error)
+            return
+        refused = failure(bad.job, error, 0.0, reason="system_error", final=True)
+        await self._hand_in([refused._replace(state="refused")])
+
+    def _note(self, outcomes: list[Outcome], verdicts: list[calls.Verdict]) -> None:
+        self.counts.update([outcome.state for outcome in outcomes])
+        if not verdicts:
+            return
+        self.counts.update([verdict.verdict for verdict in verdicts])
+        busy = {verdict.job_id for verdict in verdicts if verdict.verdict == "busy"}
+        if busy:
+            self._retry_later([outcome for outcome in outcomes if outcome.job.id in busy])
+        for verdict in verdicts:
+            if verdict.verdict == "stale":
+                log.warning("job %s belongs to another worker by now; its outcome was dropped", verdict.job_id)
+            elif verdict.verdict == "dead":
+                log.error("job %s failed for good", verdict.job_id, extra={"job_id": verdict.job_id})
+        if any(verdict.verdict == "scheduled" for verdict in verdicts):
+            self.on_scheduled()
+
+    def _retry_later(self, outcomes: list[Outcome]) -> None:
+        """Somebody's transaction holds these jobs: try them again while the others go on."""
+        self._busy.extend(outcomes)
+        self.counts.subtract([outcome.state for outcome in outcomes])
+
+        def again() -> None:
+            self._busy = [outcome for outcome in self._busy if outcome not in outcomes]
+            for outcome in outcomes:
+                self.add(outcome)
+
+        asyncio.get_running_loop().call_later(BUSY_AGAIN, again)

@@ -1,0 +1,159 @@
+"""Heartbeat and LISTEN: one daemon thread and one connection, so that a handler which blocks the event loop keeps its lease."""
+
+import asyncio
+import logging
+import random
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from psycopg import sql
+
+from ..database import calls
+from ..database.pools import connect_options
+from ..database.statement import Statements
+from ..database.translate import translate
+from ..errors import WorkerLost
+from .claim import Alarm
+
+log = logging.getLogger("pgqueue.worker")
+ECHO_WITHIN = 1.0  # seconds in which our own NOTIFY must come back
+LOOK_EVERY = 0.5  # seconds between two looks at the clock and the stop flag
+LAG_WARNING = 1.0  # seconds the event loop may be blocked unremarked
+
+# Time that goes on while the machine sleeps, where there is such a clock.
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+def now() -> float:
+    """Seconds on the clock that leases are counted on."""
+    return time.clock_gettime(_CLOCK)
+
+
+class Liveness(threading.Thread):
+    """Keeps the lease and passes wake-ups to the event loop.
+
+    Args:
+        url: a direct connection: LISTEN does not work through a transaction pooler.
+        statements: of the install.
+        lease: seconds.
+        loop: the worker's event loop.
+        alarm: rung on this loop for each wake-up.
+        queues: whose wake-ups matter.
+        running: ids of jobs whose handlers run now.
+        on_lost: called on the loop with the worker id whose lease is lost.
+
+    Attributes:
+        wake_mode: "notify", or "polling: …" and why.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        statements: Statements,
+        lease: float,
+        loop: asyncio.AbstractEventLoop,
+        alarm: Alarm,
+        queues: list[str],
+        running: Callable[[], list[int]],
+        on_lost: Callable[[UUID], None],
+    ) -> None:
+        super().__init__(name="pgqueue-liveness", daemon=True)
+        self._url, self._statements, self._lease = url, statements, lease
+        self._loop, self._alarm, self._queues = loop, alarm, set(queues)
+        self._running, self._on_lost = running, on_lost
+        self._stopped = threading.Event()
+        self._worker_id: UUID | None = None
+        self._kept_until = 0.0
+        self._loop_seen = time.monotonic()
+        self.wake_mode = "starting"
+
+    def adopt(self, worker_id: UUID) -> None:
+        """Keep the lease of this worker, just registered, from now on."""
+        self._kept_until = now() + self._lease
+        self._worker_id = worker_id
+
+    def stop(self) -> None:
+        """End the thread soon."""
+        self._stopped.set()
+
+    def run(self) -> None:
+        """Connect, listen and beat; again after every failure, until stopped."""
+        failures = 0
+        while not self._stopped.is_set():
+            try:
+                with psycopg.connect(self._url, **connect_options("pgqueue liveness")) as connection:
+                    self._listen(connection)
+                    failures = 0
+                    self._serve(connection)
+            except psycopg.Error as error:
+                if not self._stopped.is_set():
+                    log.warning("heartbeat connection: %s", str(error).strip())
+            self._check_lease()
+            self._stopped.wait(min(2.0, 0.1 * 2**failures) * random.uniform(0.5, 1.0))
+            failures = min(failures + 1, 5)
+
+    def _listen(self, connection: psycopg.Connection[Any]) -> None:
+        """LISTEN, then ask for a claim: what was enqueued in between is seen by one of the two."""
+        channel = self._run(connection, calls.channel())
+        connection.execute(sql.SQL("listen {}").format(sql.Identifier(channel)))
+        echo = f"echo {uuid.uuid4()}"
+        connection.execute("select pg_notify(%s, %s)", (channel, echo))
+        heard = any(n.payload == echo for n in connection.notifies(timeout=ECHO_WITHIN, stop_after=1))
+        self.wake_mode = "notify" if heard else "polling: a pooler swallows LISTEN; set PGQUEUE_LISTEN_URL"
+        log.info("wake-ups by %s", self.wake_mode)
+        self._loop.call_soon_threadsafe(self._alarm.ring)
+
+    def _serve(self, connection: psycopg.Connection[Any]) -> None:
+        beat_at = 0.0
+        while not self._stopped.is_set():
+            if now() >= beat_at:
+                beat_at = now() + self._lease / 3
+                self._beat(connection)
+                self._watch_loop()
+            for notification in connection.notifies(timeout=min(LOOK_EVERY, max(0.0, beat_at - now()))):
+                if notification.payload in self._queues:
+                    self._loop.call_soon_threadsafe(self._alarm.ring)
+                if now() >= beat_at:
+                    break
+            self._check_lease()
+
+    def _beat(self, connection: psycopg.Connection[Any]) -> None:
+        worker_id, sent = self._worker_id, now()
+        if worker_id is None:
+            return
+        try:
+            self._alarm.workers = self._run(connection, calls.heartbeat(worker_id, self._running(), self.wake_mode))
+        except WorkerLost:
+            self._lost(worker_id)
+        else:
+            self._kept_until = sent + self._lease  # from before it was sent: never longer than the database believes
+
+    def _check_lease(self) -> None:
+        """Fence ourselves a little before the lease is over: nobody may run our jobs while we do."""
+        if self._worker_id is not None and now() > self._kept_until - self._lease / 10:
+            self._lost(self._worker_id)
+
+    def _lost(self, worker_id: UUID) -> None:
+        self._worker_id = None
+        self._loop.call_soon_threadsafe(self._on_lost, worker_id)
+
+    def _watch_loop(self) -> None:
+        """Say when handlers block the event loop; they keep their lease but hold up each other."""
+        lag = time.monotonic() - self._loop_seen - self._lease / 3
+        if lag > LAG_WARNING:
+            log.warning("the event loop was blocked for %.1f s; make such handlers `def`, so that they run in threads", lag)
+        self._loop.call_soon_threadsafe(self._seen)
+
+    def _seen(self) -> None:
+        self._loop_seen = time.monotonic()
+
+    def _run(self, connection: psycopg.Connection[Any], call: calls.Call[Any]) -> Any:
+        try:
+            return call.read(connection.execute(self._statements[call.statement], call.params).fetchall())
+        except psycopg.Error as error:
+            raise translate(error, self._statements.schema) from error

@@ -1,0 +1,73 @@
+"""What any worker does for all: promote what is due, rescue what is lost, prune what is over. No leader."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable
+from uuid import UUID
+
+from ..database import Link, calls
+from ..database.link import DEADLINE
+from ..errors import Disconnected
+from .claim import BACKSTOP
+
+log = logging.getLogger("pgqueue.worker")
+MAINTAIN_EVERY = 60.0  # seconds
+
+
+class Maintenance:
+    """Three loops on one connection.
+
+    Args:
+        link: its own connection.
+        lease: seconds; rescue looks every third of it.
+        worker_id: the worker's current id.
+        held: ids of every job that this process knows of.
+    """
+
+    def __init__(self, link: Link, lease: float, worker_id: Callable[[], UUID], held: Callable[[], list[int]]) -> None:
+        self._link, self._lease, self._worker_id, self._held = link, lease, worker_id, held
+        self._sooner = asyncio.Event()
+
+    async def run(self) -> None:
+        """Run all three for ever."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._for_ever(self._promote))
+            group.create_task(self._for_ever(self._sweep))
+            group.create_task(self._for_ever(self._maintain))
+
+    def promote_sooner(self) -> None:
+        """Something was scheduled: look when it is due instead of at the next backstop."""
+        self._sooner.set()
+
+    async def _for_ever(self, step: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            try:
+                await step()
+            except Disconnected:
+                continue  # the link waits before it connects again
+
+    async def _promote(self) -> None:
+        self._sooner.clear()
+        next_in = (await self._link.run(calls.promote())).next_in
+        # At least 5 ms: what is due now and still scheduled is being promoted by somebody else.
+        wait = BACKSTOP * random.uniform(0.9, 1.1) if next_in is None else min(max(next_in, 0.005), BACKSTOP)
+        try:
+            async with asyncio.timeout(wait):
+                await self._sooner.wait()
+        except TimeoutError:
+            pass
+
+    async def _sweep(self) -> None:
+        await asyncio.sleep(self._lease / 3 * random.uniform(0.9, 1.1))
+        if lost := await self._link.run(calls.mark_lost()):
+            log.warning("%s workers missed their lease", lost)
+        while rescued := await self._link.run(calls.rescue()):
+            log.warning("rescued %s jobs from lost workers", rescued)
+        grace = min(DEADLINE + 2, self._lease)
+        if given_back := await self._link.run(calls.reconcile(self._worker_id(), self._held(), grace)):
+            log.warning("gave back %s jobs whose claim was not answered", len(given_back))
+
+    async def _maintain(self) -> None:
+        await self._link.run(calls.maintain())
+        await asyncio.sleep(MAINTAIN_EVERY * random.uniform(0.9, 1.1))

@@ -1,0 +1,233 @@
+"""One worker process: puts claim, execute, finish, liveness and maintenance together, and ends them in order."""
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import time
+import uuid
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+from uuid import UUID
+
+from .. import __version__
+from ..database import Link, calls
+from ..database.link import Circuit
+from ..errors import ConfigurationError, Disconnected
+from .claim import Alarm, Claimer
+from .execute import Executor
+from .finish import Finisher
+from .liveness import Liveness
+from .maintenance import Maintenance
+
+if TYPE_CHECKING:
+    from ..app import PgQueue
+
+log = logging.getLogger("pgqueue.worker")
+T = TypeVar("T")
+SUMMARY_EVERY = 60.0  # seconds
+FLUSH_WITHIN = 10.0  # seconds beyond the grace for handing in what has ended
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerOptions:
+    """How a worker works.
+
+    Attributes:
+        queues: whose jobs it runs, with their weights; empty = every queue that the registered tasks name.
+        strict: queues strictly in the given order instead of by weight.
+        concurrency: handlers that run at once; 100.
+        burst: end when the queues hold nothing ready and nothing running.
+        grace: seconds that running handlers may take to end after the first signal; 30.
+        name: shown in worker_status; host:pid by default.
+        handle_signals: end gracefully on SIGTERM and SIGINT.
+    """
+
+    queues: tuple[tuple[str, float], ...] = ()
+    strict: bool = False
+    concurrency: int = 100
+    burst: bool = False
+    grace: float = 30.0
+    name: str | None = None
+    handle_signals: bool = True
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.concurrency <= 10_000:
+            raise ConfigurationError(f"concurrency: {self.concurrency} is not valid; use 1 to 10000")
+        if self.grace < 0:
+            raise ConfigurationError(f"grace: {self.grace} is not valid; use 0 or more seconds")
+        for queue, weight in self.queues:
+            if weight <= 0:
+                raise ConfigurationError(f"queues: the weight of {queue!r} is {weight}; use a number above 0")
+
+
+class Worker:
+    """Runs an app's jobs until it is stopped.
+
+    Args:
+        app: whose tasks it runs.
+        options: how.
+    """
+
+    def __init__(self, app: "PgQueue", options: WorkerOptions | None = None) -> None:
+        self._app = app
+        self._options = options or WorkerOptions()
+        self._queues = [name for name, _ in self._options.queues] or app.queues
+        self._weights = None if self._options.strict else [weight for _, weight in self._options.queues] or [1.0] * len(app.queues)
+        self._id = uuid.uuid4()
+        self._stop = asyncio.Event()
+        self._replacing = asyncio.Lock()
+
+    async def run(self) -> None:
+        """Work until `stop`, a signal, or in burst mode until nothing is left.
+
+        Raises:
+            NotMigrated: the schema is not there.
+        """
+        self._build()
+        if self._options.handle_signals:
+            self._handle_signals()
+        await self._register()
+        self._liveness.start()
+        log.info("worker %s started on %s", self._id, ", ".join(self._queues), extra={"worker_id": str(self._id)})
+        working = asyncio.create_task(self._work())
+        stopping = asyncio.create_task(self._stop.wait())
+        flushing = asyncio.create_task(self._finisher.run())
+        try:
+            await asyncio.wait({working, stopping, flushing}, return_when=asyncio.FIRST_COMPLETED)
+            await self._end(working)
+        finally:
+            for task in (stopping, flushing):
+                task.cancel()
+            self._liveness.stop()
+            self._executor.close()
+            for link in self._links:
+                await link.close()
+        for task in (working, flushing):
+            if task.done() and not task.cancelled():
+                task.result()
+        log.info("worker %s ended: %s", self._id, self._counts())
+
+    def stop(self) -> None:
+        """End gracefully: claim nothing more, give back what has not started, let running handlers end within the grace."""
+        self._stop.set()
+
+    def _build(self) -> None:
+        app, options, circuit = self._app, self._options, Circuit()
+        self._links = [Link(app.url, app.statements, circuit, purpose) for purpose in ("claim", "finish", "maintenance")]
+        claim_link, finish_link, maintenance_link = self._links
+        self._maintenance_link = maintenance_link
+        self._alarm = Alarm()
+        self._finisher = Finisher(finish_link, most_unflushed=max(1000, 2 * options.concurrency))
+        self._executor = Executor(app.tasks, options.concurrency, self._finisher.add, self._finisher.is_full)
+        self._claimer = Claimer(
+            claim_link, lambda: self._id, self._executor, self._queues, self._weights, self._alarm, self._replace, self._emptied
+        )
+        self._maintenance = Maintenance(maintenance_link, app.settings.lease, lambda: self._id, self._held)
+        self._finisher.on_room = self._executor.start_waiting
+        self._finisher.on_scheduled = self._maintenance.promote_sooner
+        loop = asyncio.get_running_loop()
+        self._liveness = Liveness(
+            app.settings.listen_url or app.url,
+            app.statements,
+            app.settings.lease,
+            loop,
+            self._alarm,
+            self._queues,
+            running=lambda: list(self._executor.running),
+            on_lost=lambda worker_id: loop.create_task(self._replace(worker_id)),
+        )
+
+    async def _work(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._claimer.run())
+            group.create_task(self._maintenance.run())
+            group.create_task(self._summarise())
+
+    async def _register(self) -> None:
+        options = self._options
+        host, pid = socket.gethostname(), os.getpid()
+        call = calls.register_worker(
+            self._id,
+            options.name or f"{host}:{pid}",
+            host,
+            pid,
+            __version__,
+            self._queues,
+            options.concurrency,
+            self._app.settings.lease,
+        )
+        await self._until_answered(lambda: call)
+        self._liveness.adopt(self._id)
+
+    async def _replace(self, lost_id: UUID) -> None:
+        """The lease is lost: drop everything and begin anew under another id, so that nothing of ours can pass for valid."""
+        async with self._replacing:
+            if lost_id != self._id:
+                return
+            log.error("worker %s lost its lease; its jobs run elsewhere, it starts anew", lost_id)
+            self._id = uuid.uuid4()
+            await self._executor.drop()
+            await self._register()
+        self._alarm.ring()
+
+    def _held(self) -> list[int]:
+        executor = self._executor
+        return [*executor.running, *(job.id for job in executor.waiting), *self._finisher.unflushed()]
+
+    async def _emptied(self) -> None:
+        """In burst mode: stop once nothing is left here and in the queues."""
+        if not self._options.burst or self._held():
+            return
+        try:
+            if not await self._maintenance_link.run(calls.has_work(self._queues)):
+                self.stop()
+        except Disconnected:
+            return
+
+    async def _end(self, working: asyncio.Task[None]) -> None:
+        """Give back what has not started, wait for what runs, hand in what has ended, leave."""
+        self._executor.stop()
+        working.cancel()
+        await asyncio.wait({working})
+        deadline = time.monotonic() + self._options.grace
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._options.grace + FLUSH_WITHIN):
+                await self._until_answered(lambda: calls.reconcile(self._id, self._held(), grace=0))
+                if not await self._executor.wait_idle(deadline - time.monotonic()):
+                    log.warning("%s handlers did not end in time; their jobs are given back", len(self._executor.running))
+                    await self._executor.drop()
+                await self._finisher.drain()
+                await self._until_answered(lambda: calls.retire_worker(self._id))
+                return
+        log.warning("the database did not answer while stopping; what is left is rescued after the lease")
+
+    async def _until_answered(self, call: Callable[[], calls.Call[T]]) -> T:
+        while True:
+            try:
+                return await self._maintenance_link.run(call())
+            except Disconnected:
+                log.debug("not answered; asking again")
+
+    def _handle_signals(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, self._signalled, number)
+
+    def _signalled(self, number: int) -> None:
+        if self._stop.is_set():
+            log.warning("second signal: ending at once; unfinished jobs are rescued after the lease")
+            os._exit(128 + number)
+        log.info("stopping: running handlers have %s s to end", self._options.grace)
+        self.stop()
+
+    async def _summarise(self) -> None:
+        """One line a minute instead of one a job."""
+        while True:
+            await asyncio.sleep(SUMMARY_EVERY)
+            log.info("worker %s: %s", self._id, self._counts())
+
+    def _counts(self) -> str:
+        return ", ".join(f"{count} {state}" for state, count in sorted(self._finisher.counts.items()) if count) or "no jobs"

@@ -1,0 +1,30 @@
+-- check_enqueue: refuses bad options and returns the time a job is due.
+-- Called by: enqueue, enqueue_many. Writes: nothing.
+create function check_enqueue(
+    task text, queue text, priority int, run_at timestamptz, run_after interval,
+    retries int, retry jsonb, result_ttl interval
+) returns timestamptz
+language plpgsql as $$
+declare
+    due timestamptz := coalesce(run_at, clock_timestamp() + coalesce(run_after, interval '0'));
+begin
+    if task is null or length(task) not between 1 and 200 then
+        perform invalid('task', task, 'use 1 to 200 characters');
+    elsif queue is null or queue !~ '^[A-Za-z0-9_.:-]{1,100}$' then
+        perform invalid('queue', queue, 'use 1 to 100 letters, digits and . _ : -');
+    elsif priority is null or priority not between -100 and 100 then
+        perform invalid('priority', priority::text, 'use -100 (last) to 100 (first); 0 is the default');
+    elsif run_at is not null and run_after is not null then
+        perform invalid('run_after', run_after::text, 'give run_at or run_after, not both');
+    elsif run_at in ('infinity', '-infinity') then
+        perform invalid('run_at', run_at::text, 'give a finite time');
+    elsif retries not between 0 and 32766 then
+        perform invalid('retries', retries::text, 'use 0 to 32766');
+    elsif result_ttl < interval '0' then
+        perform invalid('result_ttl', result_ttl::text, 'use an interval of 0 or more');
+    end if;
+    if retry is not null then
+        perform check_retry(retry);
+    end if;
+    return due;
+end $$;

@@ -1,0 +1,59 @@
+-- finish_unended: decides about jobs that did not end well: run again later, or dead.
+-- Called by: finish, which pins the plan. Writes: job, dead_letter. Locks: job rows, SKIP LOCKED.
+-- Returns a row for each job it changed; the verdicts are those of finish.
+create function finish_unended(outcomes jsonb) returns table (job_id bigint, verdict text, run_at timestamptz)
+language plpgsql as $$
+#variable_conflict use_column
+declare
+    ended_at timestamptz := clock_timestamp();
+begin
+    return query
+    with outcome as materialized (
+        select * from jsonb_to_recordset(outcomes)
+            as o(id bigint, token uuid, state text, reason final_reason, elapsed real, error jsonb, delay float8, final bool)
+         where state in ('failed', 'snoozed', 'unknown_task')
+    ), held as materialized (
+        select o.*, j.* from outcome o, lateral (
+            select attempt, max_attempts, retry, worker_id, errors as earlier, unknown_since
+              from job j where j.id = o.id and j.claim_token = o.token for update skip locked offset 0) j
+    ), timed as materialized (
+        select h.*, ended_at + case
+                   when state = 'unknown_task'
+                       then least(interval '60 s', greatest(interval '5 s', ended_at - unknown_since))
+                   when state = 'failed' and (final or attempt >= max_attempts or not retry_applies(retry, error->'types'))
+                       then null
+                   when delay is not null then make_interval(secs => delay)
+                   else retry_delay(retry, attempt)
+               end as again_at
+          from held h
+    ), decided as materialized (
+        select t.*, case when state = 'failed'
+                   then append_error(earlier, attempt, worker_id, ended_at - make_interval(secs => coalesce(elapsed, 0)), ended_at,
+                                     again_at, error)
+                   else earlier
+               end as all_errors
+          from timed t
+    ), again as (
+        update job j
+           set state = (case when d.again_at > ended_at then 'scheduled' else 'ready' end)::job_state,
+               run_at = d.again_at, attempt = j.attempt - (d.state <> 'failed')::int,
+               claim_token = null, worker_id = null, claimed_at = null, errors = d.all_errors,
+               unknown_since = case when d.state = 'unknown_task' then coalesce(j.unknown_since, ended_at) end
+          from decided d where j.id = d.id and d.again_at is not null
+        returning j.id, j.run_at
+    ), gone as (
+        delete from job j using decided d where j.id = d.id and d.again_at is null
+        returning j.*, coalesce(d.reason, 'error') as reason, d.elapsed, d.all_errors
+    ), dead as (
+        insert into dead_letter (id, run_at, created_at, claimed_at, finished_at, worker_id, retry_of, workflow_id, lane_id, reason,
+                                 elapsed, priority, attempt, max_attempts, rescues, queue, task, args, retry, result_ttl,
+                                 unique_key, meta, errors)
+        select id, run_at, created_at, claimed_at, ended_at, worker_id, retry_of, workflow_id, lane_id, reason,
+               elapsed, priority, attempt, max_attempts, rescues, queue, task, args, retry, result_ttl, unique_key, meta, all_errors
+          from gone
+        returning id
+    )
+    select id, 'scheduled', run_at from again
+    union all
+    select id, 'dead', null from dead;
+end $$;

@@ -1,0 +1,43 @@
+-- rescue_job: takes one running job from its lost worker. Returns 1, or 0 when somebody else has moved it on.
+-- Called by: rescue. Writes: job, dead_letter, rescue_log. Locks: the job row, SKIP LOCKED.
+-- A started job has used up its attempt, any other has not. A job that may have been running when its worker was lost is a
+-- suspect from the second time on (see pick_suspect) and comes back with a delay; the third time it is dead as `crashed`.
+create function rescue_job(job_id bigint, token uuid, started bool, may_have_started bool) returns int
+language plpgsql as $$
+declare
+    lost     job%rowtype;
+    again_at timestamptz := clock_timestamp();
+    crashed  bool;
+begin
+    select * into lost from job where id = job_id and claim_token = token for update skip locked;
+    if not found then
+        return 0;
+    end if;
+    lost.rescues := lost.rescues + may_have_started::int;
+    crashed := may_have_started and (lost.rescues >= 3 or started and lost.attempt >= lost.max_attempts);
+    if lost.rescues >= 2 then
+        again_at := again_at + retry_delay(null, lost.rescues);
+    end if;
+    lost.errors := append_error(lost.errors, lost.attempt, lost.worker_id, lost.claimed_at, clock_timestamp(),
+                                case when not crashed then again_at end,
+                                jsonb_build_object('type', 'WorkerLost', 'message', 'the worker missed its lease'));
+    if crashed then
+        insert into dead_letter (id, run_at, created_at, claimed_at, finished_at, worker_id, retry_of, workflow_id, lane_id, reason,
+                                 priority, attempt, max_attempts, rescues, queue, task, args, retry, result_ttl,
+                                 unique_key, meta, errors)
+        values (lost.id, lost.run_at, lost.created_at, lost.claimed_at, clock_timestamp(), lost.worker_id, lost.retry_of,
+                lost.workflow_id, lost.lane_id, 'crashed', lost.priority, lost.attempt, lost.max_attempts, lost.rescues, lost.queue,
+                lost.task, lost.args, lost.retry, lost.result_ttl, lost.unique_key, lost.meta, lost.errors);
+        delete from job where id = job_id;
+    else
+        update job
+           set state = (case when again_at > clock_timestamp() then 'scheduled' else 'ready' end)::job_state, run_at = case when lost.rescues >= 2 then again_at else lost.run_at end,
+               attempt = lost.attempt - (not started)::int, rescues = lost.rescues, errors = lost.errors,
+               claim_token = null, worker_id = null, claimed_at = null
+         where id = job_id;
+        perform wake(lost.queue);
+    end if;
+    insert into rescue_log (rescued_at, job_id, worker_id, queue, task, crashed)
+    values (clock_timestamp(), lost.id, lost.worker_id, lost.queue, lost.task, crashed);
+    return 1;
+end $$;

@@ -1,0 +1,61 @@
+-- retry_delay: how long to wait after attempt number `attempt` failed.
+-- Called by: finish, rescue. Writes: nothing.
+-- A policy is {"backoff": "exponential" | "linear" | "fibonacci" | "fixed" | "list", "delay": s, "step": s, "cap": s,
+-- "delays": [s, ...], "jitter": bool}; NULL means exponential. Without jitter exponential waits 1, 2, 4, 8, 16 ... s.
+-- Jitter takes a random value between half of the delay and the delay: it never waits longer than documented.
+create function retry_delay(policy jsonb, attempt int) returns interval
+language plpgsql volatile as $$
+declare
+    base   float8 := coalesce((policy->>'delay')::float8, 1);
+    cap    float8 := coalesce((policy->>'cap')::float8, 300);
+    jitter bool   := coalesce((policy->>'jitter')::bool, true);
+    n      int    := greatest(attempt, 1);
+    wait   float8;
+begin
+    case coalesce(policy->>'backoff', 'exponential')
+        when 'exponential' then wait := base * power(2, least(n - 1, 30));
+        when 'linear'      then wait := base + coalesce((policy->>'step')::float8, 0) * (n - 1);
+        when 'fixed'       then wait := base;
+        when 'fibonacci'   then wait := base * round(power((1 + sqrt(5)) / 2, least(n, 40)) / sqrt(5));
+        when 'list'        then wait := (policy->'delays'->>(least(n, jsonb_array_length(policy->'delays')) - 1))::float8;
+        else perform invalid('retry.backoff', policy->>'backoff', 'use exponential, linear, fixed, fibonacci or list');
+    end case;
+    wait := least(wait, cap);
+    if jitter then
+        wait := wait * (0.5 + random() / 2);
+    end if;
+    return make_interval(secs => wait);
+end $$;
+
+-- retry_applies: whether a policy retries an exception, given the names of its class and the classes it inherits from.
+-- Called by: finish. "never" wins over "only"; without both every exception is retried.
+create function retry_applies(policy jsonb, types jsonb) returns bool
+language sql immutable as $$
+    select not coalesce(policy->'never' ?| t.names, false) and coalesce(policy->'only' ?| t.names, true)
+      from (select array(select jsonb_array_elements_text(coalesce(types, '[]')))) as t(names)
+$$;
+
+-- check_retry: refuses a policy that retry_delay could not compute, before it is stored with a job.
+-- Called by: enqueue, enqueue_many.
+create function check_retry(policy jsonb) returns void
+language plpgsql as $$
+declare
+    field text;
+begin
+    if policy is null then
+        return;
+    end if;
+    if coalesce(policy->>'backoff', 'exponential') not in ('exponential', 'linear', 'fixed', 'fibonacci', 'list') then
+        perform invalid('retry.backoff', policy->>'backoff', 'use exponential, linear, fixed, fibonacci or list');
+    end if;
+    foreach field in array array['delay', 'step', 'cap'] loop
+        if policy ? field and (jsonb_typeof(policy->field) <> 'number' or (policy->>field)::float8 < 0) then
+            perform invalid('retry.' || field, policy->>field, 'use a number of seconds, 0 or more');
+        end if;
+    end loop;
+    if policy->>'backoff' = 'list' and not coalesce(
+            jsonb_typeof(policy->'delays') = 'array' and jsonb_array_length(policy->'delays') > 0
+            and policy @@ '!exists($.delays[*] ? (@.type() != "number" || @ < 0))', false) then
+        perform invalid('retry.delays', policy->>'delays', 'use a list of at least one number of seconds, each 0 or more');
+    end if;
+end $$;

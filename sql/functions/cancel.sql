@@ -1,0 +1,18 @@
+-- cancel: ends a job that has not started; it goes to the history with reason user_requested.
+-- Called by: applications, operators. Writes: job, job_history. Locks: the job row; waits for a claim in progress.
+-- Raises PQ003 for an unknown job and PQ004 for one that runs or is over.
+create function cancel(job_id bigint) returns void
+language plpgsql set search_path from current as $$
+begin
+    with gone as (
+        delete from job where id = job_id and state in ('blocked', 'scheduled', 'ready') returning *
+    )
+    insert into job_history (id, run_at, created_at, finished_at, retry_of, workflow_id, state, reason, priority, attempt,
+                             max_attempts, rescues, queue, task, args, retry, result_ttl, meta, errors)
+    select id, run_at, created_at, clock_timestamp(), retry_of, workflow_id, 'cancelled', 'user_requested', priority, attempt,
+           max_attempts, rescues, queue, task, args, retry, result_ttl, meta, errors
+      from gone;
+    if not found then
+        perform refuse(job_id, 'only a job that has not started can be cancelled');
+    end if;
+end $$;

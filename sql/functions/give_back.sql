@@ -1,0 +1,23 @@
+-- give_back: returns unstarted jobs of one claim to their queue; the attempt does not count.
+-- Called by: a stopping worker; reconcile. Writes: job. Locks: job rows, SKIP LOCKED.
+-- Returns the ids given back. A stale token gives back nothing: the job has another owner by now.
+create function give_back(token uuid, job_ids bigint[]) returns setof bigint
+language plpgsql set search_path from current
+set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
+set plan_cache_mode = force_generic_plan set lock_timeout = '5s' as $$
+declare
+    woken text[];
+begin
+    with held as materialized (
+        select j.id from unnest(job_ids) as given(id), lateral (
+            select j.id from job j where j.id = given.id and j.claim_token = token for update skip locked offset 0) j
+    ), again as (
+        update job j
+           set state = 'ready', attempt = j.attempt - 1, claim_token = null, worker_id = null, claimed_at = null
+          from held where j.id = held.id
+        returning j.id, j.queue
+    )
+    select array_agg(again.id), array_agg(distinct again.queue) into job_ids, woken from again;
+    perform wake(queue) from unnest(woken) as w(queue);
+    return query select unnest(job_ids);
+end $$;

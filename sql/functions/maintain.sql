@@ -1,0 +1,24 @@
+-- maintain: makes the history partitions of the coming week, drops those past retention, prunes what has expired.
+-- Called by: every worker, about once a minute; migrate. The only DDL at run time, hence SECURITY DEFINER.
+-- Writes: job_history (partitions), job_result, rescue_log, worker. Locks: an advisory lock of this install, so one runs at a time;
+-- dropping waits at most 50 ms for a partition and leaves it to the next call.
+-- Returns false when another worker is at it.
+create function maintain() returns bool
+language plpgsql security definer set search_path from current set lock_timeout = '50ms' as $$
+declare
+    keep_days int := (select history_days from setting);
+begin
+    if not pg_try_advisory_xact_lock(hashtext('pgqueue maintain'), hashtext(current_schema())) then
+        return false;
+    end if;
+    for ahead in 0..7 loop
+        perform make_partition((clock_timestamp() at time zone 'UTC')::date + ahead);
+    end loop;
+    perform drop_partitions((clock_timestamp() at time zone 'UTC')::date - keep_days);
+    delete from job_history_default where finished_at < clock_timestamp() - make_interval(days => keep_days + 1);
+    delete from job_result where expires_at < clock_timestamp();
+    delete from rescue_log where rescued_at < clock_timestamp() - make_interval(days => keep_days);
+    delete from worker where state = 'lost' and heartbeat_at < clock_timestamp() - interval '1 day';
+    return true;
+end $$;
+revoke all on function maintain() from public;

@@ -1,0 +1,16 @@
+-- mark_lost: declares workers lost that have missed their lease. It commits before rescue takes their jobs, so that a
+-- worker which wakes up late is refused from then on.
+-- Called by: every worker, just before rescue, in a transaction of its own. Writes: worker.
+-- Locks: worker rows, SKIP LOCKED: a row that is locked is being renewed. Returns how many were lost.
+create function mark_lost() returns int
+language plpgsql set search_path from current as $$
+declare
+    lost int;
+begin
+    with late as (
+        select id from worker where state = 'active' and heartbeat_at + lease < clock_timestamp() for update skip locked
+    )
+    update worker w set state = 'lost' from late where w.id = late.id;
+    get diagnostics lost = row_count;
+    return lost;
+end $$;

@@ -1,0 +1,24 @@
+-- promote: makes scheduled jobs ready whose time has come.
+-- Called by: any worker, when the next one is due. Writes: job. Locks: job rows, SKIP LOCKED.
+-- Returns how many it made ready and the seconds until the next is due (NULL: none is scheduled, 0: more are due now).
+create function promote(want int default 1000, out promoted int, out next_in float8)
+language plpgsql set search_path from current
+set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
+set plan_cache_mode = force_generic_plan set lock_timeout = '5s' as $$
+declare
+    woken text[];
+begin
+    with due as materialized (
+        select id from job
+         where state = 'scheduled' and run_at <= clock_timestamp()
+         order by run_at, id limit want
+           for no key update skip locked
+    ), made_ready as (
+        update job j set state = 'ready' from due where j.id = due.id returning j.queue
+    )
+    select count(*), array_agg(distinct queue) into promoted, woken from made_ready;
+    perform wake(queue) from unnest(woken) as w(queue);
+
+    select greatest(extract(epoch from run_at - clock_timestamp()), 0) into next_in from job
+     where state = 'scheduled' order by run_at, id limit 1;
+end $$;

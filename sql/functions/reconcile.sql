@@ -1,0 +1,21 @@
+-- reconcile: gives back jobs that run under a worker which does not know of them: the reply to their claim was lost.
+-- Called by: each worker every third of its lease. Writes: job. Locks: job rows, SKIP LOCKED.
+--
+-- known   ids the worker holds: waiting, running, or with an outcome not yet handed in
+-- grace   leave younger claims alone: their reply may still be on its way
+-- Returns the ids given back.
+create function reconcile(worker uuid, known bigint[], grace interval default '10 s') returns setof bigint
+language plpgsql set search_path from current
+set enable_seqscan = off set enable_bitmapscan = off as $$
+declare
+    lost record;
+begin
+    for lost in
+        select j.claim_token, array_agg(j.id) as ids from job j
+         where j.state = 'running' and j.worker_id = worker and j.claimed_at < clock_timestamp() - grace
+           and j.id <> all (known)
+         group by j.claim_token
+    loop
+        return query select give_back(lost.claim_token, lost.ids);
+    end loop;
+end $$;

@@ -1,0 +1,9 @@
+-- register_worker: announces a worker process. Every start has a fresh id, so nobody adopts another start's jobs.
+-- Called by: workers at start, and again under a new id after a lost lease. Writes: worker.
+create function register_worker(
+    worker uuid, name text, host text, pid int, version text, queues text[], concurrency int, lease interval
+) returns void
+language sql set search_path from current as $$
+    insert into worker (id, name, host, pid, version, queues, concurrency, lease, started_at, heartbeat_at)
+    values (worker, name, host, pid, version, queues, concurrency, lease, clock_timestamp(), clock_timestamp())
+$$;

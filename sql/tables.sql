@@ -1,0 +1,150 @@
+-- Live work is small and hot (job); what is over is append-only (job_history) or waits for a person (dead_letter).
+-- Invariants stand here as CHECK constraints, so that no function can break them unseen. They run at every claim, so
+-- each must be cheap: a regular expression here cost 3 µs a job; enqueue checks names instead.
+
+-- One row for the whole install: what an operator may want to change without touching code.
+create table setting (
+    singleton     boolean primary key default true check (singleton),
+    history_days  int not null default 7 check (history_days >= 1),  -- finished jobs are kept this many whole days
+    created_at    timestamptz not null default clock_timestamp()
+);
+insert into setting default values;
+
+create table job (
+    id            bigint generated always as identity primary key,
+    run_at        timestamptz not null,
+    created_at    timestamptz not null,
+    claimed_at    timestamptz,
+    claim_token   uuid,                         -- the fence: one random value per claim call
+    worker_id     uuid,                         -- no foreign key: a key would lock the worker row at every claim
+    retry_of      bigint,                       -- the finished job that this one runs again
+    workflow_id   bigint,                       -- reserved for workflows; NULL = plain job
+    lane_id       bigint,                       -- reserved for limits; NULL = unlimited job
+    state         job_state not null,
+    priority      smallint not null default 0 check (priority between -100 and 100),  -- larger runs first
+    attempt       smallint not null default 0 check (attempt >= 0),      -- runs that count so far, the current one included
+    max_attempts  smallint not null default 4 check (max_attempts >= 1), -- 1 + the retries allowed
+    rescues       smallint not null default 0,  -- times taken from a lost worker while it may have been running
+    queue         text not null default 'default' check (length(queue) between 1 and 100),
+    task          text not null check (length(task) between 1 and 200),
+    args          jsonb not null default '{}' check (jsonb_typeof(args) = 'object'),
+    retry         jsonb,                        -- NULL = the default policy of retry_delay
+    result_ttl    interval,                     -- NULL = the default of finish
+    unique_key    bytea,                        -- reserved for uniqueness
+    meta          jsonb,                        -- free for the user; never read by the queue
+    unknown_since timestamptz,                  -- first time a worker had no such task; NULL = known
+    errors        jsonb,                        -- the last 20 attempts that did not succeed, oldest first
+    constraint running_is_owned check (
+        (state = 'running') = (claim_token is not null)
+        and (state = 'running') = (worker_id is not null)
+        and (state = 'running') = (claimed_at is not null)),
+    constraint only_live_states check (state in ('blocked', 'scheduled', 'ready', 'running'))
+) with (
+    fillfactor = 85,
+    autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0,
+    autovacuum_vacuum_insert_threshold = -1
+);
+
+create index job_ready on job (queue, priority desc, run_at, id)  -- claim
+    where state = 'ready' and rescues < 2;
+create index job_scheduled on job (run_at, id)                    -- promote
+    where state = 'scheduled';
+create index job_running on job (worker_id, id)                   -- rescue, and a worker's look at what it holds
+    where state = 'running';
+create index job_suspect on job (run_at)                          -- claim: jobs that may kill their worker, one at a time
+    where rescues >= 2;
+
+-- Finished for good and in order. Partitioned by day, so pruning drops tables and leaves nothing to vacuum.
+create table job_history (
+    id           bigint not null,
+    run_at       timestamptz not null,
+    created_at   timestamptz not null,
+    claimed_at   timestamptz,
+    finished_at  timestamptz not null,
+    worker_id    uuid,
+    retry_of     bigint,
+    workflow_id  bigint,
+    state        job_state not null check (state in ('succeeded', 'cancelled')),
+    reason       final_reason,
+    elapsed      real,                          -- seconds in the handler
+    priority     smallint not null,
+    attempt      smallint not null,
+    max_attempts smallint not null,
+    rescues      smallint not null,
+    queue        text not null,
+    task         text not null,
+    args         jsonb not null,
+    retry        jsonb,
+    result_ttl   interval,
+    meta         jsonb,
+    errors       jsonb
+) partition by range (finished_at);
+create index job_history_finished_at on job_history (finished_at);
+create index job_history_id on job_history (id);
+-- Catches rows when maintenance has not made a day's partition: finish can never fail for want of one.
+create table job_history_default partition of job_history default;
+
+-- Jobs that failed for good: kept until a person retries or purges them.
+create table dead_letter (
+    id           bigint primary key,
+    run_at       timestamptz not null,
+    created_at   timestamptz not null,
+    claimed_at   timestamptz,
+    finished_at  timestamptz not null,
+    worker_id    uuid,
+    retry_of     bigint,
+    workflow_id  bigint,
+    lane_id      bigint,
+    state        job_state not null default 'failed' check (state = 'failed'),
+    reason       final_reason not null,
+    elapsed      real,
+    priority     smallint not null,
+    attempt      smallint not null,
+    max_attempts smallint not null,
+    rescues      smallint not null,
+    queue        text not null,
+    task         text not null,
+    args         jsonb not null,
+    retry        jsonb,
+    result_ttl   interval,
+    unique_key   bytea,
+    meta         jsonb,
+    errors       jsonb
+);
+create index dead_letter_finished_at on dead_letter (finished_at);
+
+create table job_result (
+    job_id      bigint primary key,
+    value       jsonb not null,
+    expires_at  timestamptz not null
+);
+create index job_result_expires_at on job_result (expires_at);
+
+-- One row per operating-system process and start.
+create table worker (
+    id            uuid primary key,
+    name          text not null,
+    host          text not null,
+    pid           int not null,
+    version       text not null,
+    state         worker_state not null default 'active',
+    queues        text[] not null,
+    concurrency   int not null,
+    lease         interval not null,
+    wake_mode     text not null default 'starting',  -- notify, or polling and why
+    running       int not null default 0,            -- handlers at the last heartbeat
+    started       bigint[] not null default '{}',    -- jobs whose handlers had begun at the last heartbeat
+    started_at    timestamptz not null,
+    heartbeat_at  timestamptz not null
+) with (fillfactor = 50);
+
+-- What rescue did, a row a job; pruned with the history.
+create table rescue_log (
+    rescued_at  timestamptz not null,
+    job_id      bigint not null,
+    worker_id   uuid not null,
+    queue       text not null,
+    task        text not null,
+    crashed     bool not null                        -- it became a dead letter
+);
+create index rescue_log_rescued_at on rescue_log (rescued_at);

@@ -1,0 +1,21 @@
+-- The words every other file uses. A state says who moves the job on; see README.md for the drawing.
+
+create type job_state as enum (
+    'blocked',    -- waits for its parents (reserved for workflows)
+    'scheduled',  -- waits for its time; promote makes it ready
+    'ready',      -- may be claimed now
+    'running',    -- claimed by a worker under a token
+    'succeeded',  -- final: in job_history
+    'failed',     -- final: in dead_letter
+    'cancelled'   -- final: in job_history
+);
+
+create type final_reason as enum (
+    'error', 'timeout', 'user_requested', 'dependency_failed', 'worker_shutdown',
+    'crashed', 'expired', 'rate_limit_exceeded', 'system_error', 'other'
+);
+
+create type worker_state as enum (
+    'active',  -- heartbeats; its jobs are its own
+    'lost'     -- missed its lease; heartbeat and claim by this id are refused, its jobs are rescued
+);
