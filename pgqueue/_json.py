@@ -1,6 +1,9 @@
 """JSON by orjson where it is installed, by the standard library elsewhere; both refuse what JSON does not have."""
 
+from collections.abc import Callable
 from typing import Any
+
+loads: Callable[[str | bytes], Any]
 
 try:
     import orjson

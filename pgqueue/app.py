@@ -72,7 +72,7 @@ class PgQueue:
         allowed = ("queue", "priority", "retry", "result_ttl")
         if unknown := given.keys() - set(allowed):
             raise ConfigurationError(f"task: {sorted(unknown)} is not valid; use name, {', '.join(allowed)}")
-        wanted = options(*(given.get(option) for option in allowed[:2]), None, None, *(given.get(option) for option in allowed[2:]))
+        wanted = options(**given)
         if "result_ttl" not in wanted and self.settings.result_ttl is not None:
             wanted["result_ttl"] = timedelta(seconds=self.settings.result_ttl)
 

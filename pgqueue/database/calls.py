@@ -29,7 +29,7 @@ class Verdict(NamedTuple):
 class Promoted(NamedTuple):
     """How many jobs became ready, and the seconds until the next is due (None: none is scheduled)."""
 
-    count: int
+    promoted: int
     next_in: float | None
 
 
@@ -74,25 +74,19 @@ def _nothing(rows: Rows) -> None:
 
 def enqueue(task: str, args: str, options: EnqueueOptions, notify: bool) -> Call[int]:
     """Add one job; its id."""
-    return Call(
-        "select {schema}.enqueue(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)", (task, args, *options, notify), _one
-    )
+    return Call("select {schema}.enqueue(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)", (task, args, *options, notify), _one)
 
 
 def enqueue_many(task: str, args: str, options: EnqueueOptions, notify: bool) -> Call[list[int]]:
     """Add a job per element of a JSON array of arguments; their ids in order."""
-    return Call(
-        "select {schema}.enqueue_many(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)", (task, args, *options, notify), _one
-    )
+    return Call("select {schema}.enqueue_many(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)", (task, args, *options, notify), _one)
 
 
 def claim(
     worker: UUID, token: UUID, queues: list[str], want: int, weights: list[float] | None, resume_at: str | None
 ) -> Call[Rows]:
     """Take up to `want` ready jobs under one token; their rows in the order of `JobContext`."""
-    return Call(
-        "select * from {schema}.claim(%s, %s, %s, %s, %s, %s)", (worker, token, queues, want, weights, resume_at), _all
-    )
+    return Call("select * from {schema}.claim(%s, %s, %s, %s, %s, %s)", (worker, token, queues, want, weights, resume_at), _all)
 
 
 def finish(outcomes: str) -> Call[list[Verdict]]:

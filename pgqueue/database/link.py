@@ -75,6 +75,7 @@ class Link:
         self._options = connect_options(f"pgqueue {purpose}")
         self._connection: AsyncConnection[Any] | None = None
         self._cursor: psycopg.AsyncCursor[Any] | None = None
+        self._busy = asyncio.Lock()
 
     async def run(self, call: Call[T]) -> T:
         """Run one call in a transaction of its own.
@@ -83,19 +84,20 @@ class Link:
             Disconnected: the connection broke, the deadline passed, or the server refused for a reason that passes. Whether the
                 call took effect is not known. The connection is gone; the next call opens a new one.
         """
-        cursor = self._cursor or await self._open()
-        try:
-            async with asyncio.timeout(DEADLINE):
-                await cursor.execute(self._statements[call.statement], call.params, prepare=False, binary=True)
-                return call.read(await cursor.fetchall())
-        except TimeoutError:
-            await self._drop("deadline passed")
-            raise Disconnected("deadline passed") from None
-        except psycopg.Error as error:
-            if is_transient(error):
-                await self._drop(str(error).strip())
-                raise Disconnected(str(error)) from error
-            raise translate(error, self._statements.schema) from error
+        async with self._busy:
+            cursor = self._cursor or await self._open()
+            try:
+                async with asyncio.timeout(DEADLINE):
+                    await cursor.execute(self._statements[call.statement], call.params, prepare=False, binary=True)
+                    return call.read(await cursor.fetchall())
+            except TimeoutError:
+                await self._drop("deadline passed")
+                raise Disconnected("deadline passed") from None
+            except psycopg.Error as error:
+                if is_transient(error):
+                    await self._drop(str(error).strip())
+                    raise Disconnected(str(error)) from error
+                raise translate(error, self._statements.schema) from error
 
     async def _open(self) -> psycopg.AsyncCursor[Any]:
         self._connection = await self._circuit.connect(self._url, **self._options)

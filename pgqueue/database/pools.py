@@ -106,5 +106,7 @@ class AsyncPool:
 def _checked(connection: Any, kind: type[T]) -> T:
     if not isinstance(connection, kind):
         other = "aenqueue takes a psycopg AsyncConnection" if kind is AsyncConnection else "enqueue takes a psycopg Connection"
-        raise WrongConnection(f"connection: a {type(connection).__module__}.{type(connection).__qualname__} is not valid; {other}")
+        raise WrongConnection(
+            f"connection: a {type(connection).__module__}.{type(connection).__qualname__} is not valid; {other}"
+        )
     return connection

@@ -12,11 +12,8 @@ _BY_SQLSTATE: dict[str, type[errors.PgQueueError]] = {
     "PQ004": errors.WrongState,
 }
 _NOT_MIGRATED = (pg.InvalidSchemaName, pg.UndefinedFunction, pg.UndefinedTable)
-# Worth the same call again: the server said no for a reason that passes. 25006: a primary that became a replica.
-_TRANSIENT = (
-    pg.LockNotAvailable, pg.QueryCanceled, pg.SerializationFailure, pg.DeadlockDetected, pg.TooManyConnections,
-    pg.ReadOnlySqlTransaction, pg.OutOfMemory, pg.DiskFull,
-)  # fmt: skip
+# Classes that pass: connection, rollback, resources, not in the right state (lock_timeout), operator intervention, system.
+_TRANSIENT = ("08", "40", "53", "55", "57", "58")
 
 
 def translate(error: psycopg.Error, schema: str) -> Exception:
@@ -30,5 +27,7 @@ def translate(error: psycopg.Error, schema: str) -> Exception:
 
 def is_transient(error: psycopg.Error) -> bool:
     """Whether the same call may succeed later on this or another connection."""
-    broken = isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
-    return broken or isinstance(error, _TRANSIENT)
+    if error.sqlstate is None:
+        return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+    # A primary that became a replica answers "read only": the next connection finds the new primary.
+    return error.sqlstate.startswith(_TRANSIENT) or isinstance(error, pg.ReadOnlySqlTransaction)

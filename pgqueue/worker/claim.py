@@ -101,7 +101,7 @@ class Claimer:
         """One claim; how many jobs it got, and whether it looked at everything."""
         worker_id, token = self._worker_id(), uuid.uuid4()
         resume_at = self._cursor.resume_at()
-        call = calls.claim(worker_id, token, self._queues, want, self._weights, resume_at and dumps(resume_at))
+        call = calls.claim(worker_id, token, self._queues, want, self._weights, dumps(resume_at) if resume_at else None)
         started = time.monotonic()
         try:
             rows = await self._repeat(call)

@@ -1,6 +1,6 @@
 """Skipping dead rows: where to resume claiming while a long transaction keeps finished jobs in the index.
 
-A claim walks the index from its start, past the entries of all jobs finished since the oldest open snapshot of the whole database.
+A claim walks the index from its start, past the entries of all jobs finished since the oldest open snapshot of the database.
 While that is measurably slow, claims begin at the run_at of the last claim instead, for each queue and priority, and a full claim
 is made about once a second.
 """

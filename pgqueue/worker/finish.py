@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections import Counter
+from collections.abc import Callable
 
 import psycopg
 
@@ -35,8 +36,8 @@ class Finisher:
         self._empty = asyncio.Event()
         self._empty.set()
         self.counts: Counter[str] = Counter()
-        self.on_room = lambda: None  # called when outcomes were taken; the worker sets it
-        self.on_scheduled = lambda: None  # called when jobs were scheduled to run again
+        self.on_room: Callable[[], None] = lambda: None  # called when outcomes were taken; the worker sets it
+        self.on_scheduled: Callable[[], None] = lambda: None  # called when jobs were scheduled to run again
 
     def add(self, outcome: Outcome) -> None:
         """Take an outcome; the flush loop hands it in."""
@@ -105,25 +106,23 @@ class Finisher:
         await self._hand_in([refused._replace(state="refused")])
 
     def _note(self, outcomes: list[Outcome], verdicts: list[calls.Verdict]) -> None:
-        self.counts.update([outcome.state for outcome in outcomes])
-        if not verdicts:
-            return
-        self.counts.update([verdict.verdict for verdict in verdicts])
         busy = {verdict.job_id for verdict in verdicts if verdict.verdict == "busy"}
         if busy:
             self._retry_later([outcome for outcome in outcomes if outcome.job.id in busy])
+            outcomes = [outcome for outcome in outcomes if outcome.job.id not in busy]
+        self.counts.update([outcome.state for outcome in outcomes])
+        self.counts.update([verdict.verdict for verdict in verdicts])
         for verdict in verdicts:
             if verdict.verdict == "stale":
                 log.warning("job %s belongs to another worker by now; its outcome was dropped", verdict.job_id)
             elif verdict.verdict == "dead":
                 log.error("job %s failed for good", verdict.job_id, extra={"job_id": verdict.job_id})
-        if any(verdict.verdict == "scheduled" for verdict in verdicts):
-            self.on_scheduled()
+            elif verdict.verdict == "scheduled":
+                self.on_scheduled()
 
     def _retry_later(self, outcomes: list[Outcome]) -> None:
         """Somebody's transaction holds these jobs: try them again while the others go on."""
         self._busy.extend(outcomes)
-        self.counts.subtract([outcome.state for outcome in outcomes])
 
         def again() -> None:
             self._busy = [outcome for outcome in self._busy if outcome not in outcomes]

@@ -22,7 +22,7 @@ from .claim import Alarm
 
 log = logging.getLogger("pgqueue.worker")
 ECHO_WITHIN = 1.0  # seconds in which our own NOTIFY must come back
-LOOK_EVERY = 0.5  # seconds between two looks at the clock and the stop flag
+LOOK_EVERY = 0.25  # seconds between two looks at the clock and the stop flag
 LAG_WARNING = 1.0  # seconds the event loop may be blocked unremarked
 
 # Time that goes on while the machine sleeps, where there is such a clock.
@@ -60,7 +60,7 @@ class Liveness(threading.Thread):
         alarm: Alarm,
         queues: list[str],
         running: Callable[[], list[int]],
-        on_lost: Callable[[UUID], None],
+        on_lost: Callable[[UUID], object],
     ) -> None:
         super().__init__(name="pgqueue-liveness", daemon=True)
         self._url, self._statements, self._lease = url, statements, lease
@@ -78,7 +78,7 @@ class Liveness(threading.Thread):
         self._worker_id = worker_id
 
     def stop(self) -> None:
-        """End the thread soon."""
+        """End the thread: within LOOK_EVERY, unless the database does not answer."""
         self._stopped.set()
 
     def run(self) -> None:

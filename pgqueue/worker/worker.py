@@ -75,8 +75,9 @@ class Worker:
     def __init__(self, app: "PgQueue", options: WorkerOptions | None = None) -> None:
         self._app = app
         self._options = options or WorkerOptions()
-        self._queues = [name for name, _ in self._options.queues] or app.queues
-        self._weights = None if self._options.strict else [weight for _, weight in self._options.queues] or [1.0] * len(app.queues)
+        queues = self._options.queues or tuple((name, 1.0) for name in app.queues)
+        self._queues = [name for name, _ in queues]
+        self._weights = None if self._options.strict else [weight for _, weight in queues]
         self._id = uuid.uuid4()
         self._stop = asyncio.Event()
         self._replacing = asyncio.Lock()
@@ -103,12 +104,11 @@ class Worker:
             for task in (stopping, flushing):
                 task.cancel()
             self._liveness.stop()
+            await asyncio.to_thread(self._liveness.join, 1.0)
             self._executor.close()
             for link in self._links:
                 await link.close()
-        for task in (working, flushing):
-            if task.done() and not task.cancelled():
-                task.result()
+        self._raise_failure(working, flushing)
         log.info("worker %s ended: %s", self._id, self._counts())
 
     def stop(self) -> None:
@@ -204,6 +204,16 @@ class Worker:
                 await self._until_answered(lambda: calls.retire_worker(self._id))
                 return
         log.warning("the database did not answer while stopping; what is left is rescued after the lease")
+
+    @staticmethod
+    def _raise_failure(*tasks: asyncio.Task[None]) -> None:
+        """A task that failed on its own, such as on a schema that is not there, ends the worker with its error."""
+        for task in tasks:
+            error = None if not task.done() or task.cancelled() else task.exception()
+            while isinstance(error, BaseExceptionGroup):
+                error = error.exceptions[0]
+            if error is not None:
+                raise error
 
     async def _until_answered(self, call: Callable[[], calls.Call[T]]) -> T:
         while True:
