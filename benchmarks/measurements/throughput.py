@@ -5,7 +5,7 @@ from __future__ import annotations
 from benchmarks.figures import Figures, rate
 from benchmarks.run import Run, cost
 
-JOBS = 900_000
+JOBS = 1_000_000
 SECONDS = 10.0
 
 

@@ -16,7 +16,7 @@ from benchmarks.errors import BenchmarkError
 REGISTER = (
     "SELECT pgqueue.register_worker(%s, 'benchmark', 'localhost', %s, 'none', %s, 500, interval '1 hour')"
 )
-CLAIM = "SELECT * FROM pgqueue.claim(%s, %s, %s, %s)"
+CLAIM = "SELECT * FROM pgqueue.claim(%s, %s, %s, %s, resume_at => %s)"
 FINISH = "SELECT * FROM pgqueue.finish(%s)"
 QUEUES = ["default"]
 
@@ -30,10 +30,10 @@ class SqlWorker:
         self._claimed: list[int] = []
         self._token = uuid4()
 
-    async def fetch(self, count: int) -> tuple[UUID, list[tuple[Any, ...]]]:
-        """Claim up to so many jobs; the token and the rows."""
+    async def fetch(self, count: int, resume_at: str | None = None) -> tuple[UUID, list[tuple[Any, ...]]]:
+        """Claim up to so many jobs, in full or from a cursor on; the token and the rows."""
         token = uuid4()
-        await self._cursor.execute(CLAIM, (self._worker, token, QUEUES, count))
+        await self._cursor.execute(CLAIM, (self._worker, token, QUEUES, count, resume_at))
         return token, await self._cursor.fetchall()
 
     async def succeed(self, token: UUID, ids: list[int]) -> None:

@@ -39,11 +39,15 @@ class Sql:
         self.value("select register_worker(%s, 'w', 'host', 1, '0', %s, 10, %s::interval)", id, list(queues), lease)
         return id
 
-    def claim(self, worker: UUID, want: int = 10, queues: tuple[str, ...] = ("default",), **options: Any) -> tuple[UUID, list[dict[str, Any]]]:
+    def claim(
+        self, worker: UUID, want: int = 10, queues: tuple[str, ...] = ("default",), **options: Any
+    ) -> tuple[UUID, list[dict[str, Any]]]:
         """One claim: its token and rows."""
         token = uuid.uuid4()
         named = "".join(f", {name} => %s" for name in options)
-        return token, self.rows(f"select * from claim(%s, %s, %s, %s{named})", worker, token, list(queues), want, *options.values())
+        return token, self.rows(
+            f"select * from claim(%s, %s, %s, %s{named})", worker, token, list(queues), want, *options.values()
+        )
 
     def finish(self, token: UUID, *outcomes: dict[str, Any]) -> list[dict[str, Any]]:
         """finish() for outcomes of one claim; the verdicts."""
