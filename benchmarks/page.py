@@ -41,9 +41,7 @@ def _table(titles: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
 
 
 def _goals(results: Results) -> str:
-    return "## Goals\n\n" + _table(
-        ["goal", "bound", "measured", "met"], [_goal_line(goal, results) for goal in GOALS]
-    )
+    return "## Goals\n\n" + _table(["goal", "bound", "measured", "met"], [_goal_line(goal, results) for goal in GOALS])
 
 
 def _goal_line(goal: Goal, results: Results) -> list[str]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import time
+import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from benchmarks.errors import BenchmarkError
@@ -70,9 +70,9 @@ class Run:
         They end after so many seconds, or when so many preloaded jobs are all but drained.
         """
         await worker.wait_for(1)
-        warm_until = time.perf_counter() + WARM_UP_SECONDS
-        while time.perf_counter() < warm_until and (jobs is None or worker.done() < jobs * WARM_UP_SHARE):
-            await asyncio.sleep(0.01)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(WARM_UP_SECONDS):
+                await worker.wait_for(sys.maxsize if jobs is None else round(jobs * WARM_UP_SHARE))
         self.steps.phase("measuring", seconds)
         samples = [worker.sample()]
         while not _complete(samples, seconds, jobs):

@@ -56,18 +56,14 @@ class Worker:
             raise
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         self._end()
 
     def _start(self, command: Command) -> None:
         environment = {**os.environ, **command.environment, DIRECTORY_VARIABLE: str(self._directory)}
         with (self._directory / f"{len(self._processes)}.log").open("wb") as log:
             self._processes.append(
-                subprocess.Popen(
-                    command.arguments, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
-                )
+                subprocess.Popen(command.arguments, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
             )
 
     def _end(self) -> None:

@@ -1,10 +1,10 @@
 """The app: settings, the tasks, and the connections of this process."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 from functools import cached_property
-from typing import Any, Concatenate, ParamSpec, TypeVar, overload
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 
 from ._coalesce import Coalescer
 from .config import connection_url, load_settings
@@ -18,6 +18,19 @@ from .task import Options, Priority, Task, options
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+class Register(Protocol):
+    """What `task` with options returns: it takes the function, with or without a JobContext first, async or not."""
+
+    @overload
+    def __call__(self, function: Callable[Concatenate[JobContext, P], Awaitable[R]], /) -> Task[P, R]: ...
+    @overload
+    def __call__(self, function: Callable[Concatenate[JobContext, P], R], /) -> Task[P, R]: ...
+    @overload
+    def __call__(self, function: Callable[P, Awaitable[R]], /) -> Task[P, R]: ...
+    @overload
+    def __call__(self, function: Callable[P, R], /) -> Task[P, R]: ...
 
 
 class PgQueue:
@@ -40,22 +53,34 @@ class PgQueue:
         self._coalescer = Coalescer()
 
     @overload
+    def task(self, function: Callable[Concatenate[JobContext, P], Awaitable[R]], /) -> Task[P, R]: ...
+    @overload
     def task(self, function: Callable[Concatenate[JobContext, P], R], /) -> Task[P, R]: ...
+    @overload
+    def task(self, function: Callable[P, Awaitable[R]], /) -> Task[P, R]: ...
     @overload
     def task(self, function: Callable[P, R], /) -> Task[P, R]: ...
     @overload
     def task(
         self,
-        function: None = None,
-        /,
         *,
         name: str | None = None,
         queue: str = "default",
         priority: Priority = 0,
         retry: Retry | int | None = None,
         result_ttl: timedelta | float | None = None,
-    ) -> Callable[[Callable[P, R]], Task[P, R]]: ...
-    def task(self, function: Any = None, /, *, name: str | None = None, **given: Any) -> Any:
+    ) -> Register: ...
+    def task(
+        self,
+        function: Any = None,
+        /,
+        *,
+        name: str | None = None,
+        queue: str | None = None,
+        priority: Priority | None = None,
+        retry: Retry | int | None = None,
+        result_ttl: timedelta | float | None = None,
+    ) -> Any:
         """Register a function as a task, with or without options.
 
         Args:
@@ -69,15 +94,12 @@ class PgQueue:
         Raises:
             ConfigurationError: the name is taken, or a parameter of the function cannot be stored by name.
         """
-        allowed = ("queue", "priority", "retry", "result_ttl")
-        if unknown := given.keys() - set(allowed):
-            raise ConfigurationError(f"task: {sorted(unknown)} is not valid; use name, {', '.join(allowed)}")
-        wanted = options(**given)
-        if "result_ttl" not in wanted and self.settings.result_ttl is not None:
-            wanted["result_ttl"] = timedelta(seconds=self.settings.result_ttl)
+        if result_ttl is None:
+            result_ttl = self.settings.result_ttl
+        given = options(queue=queue, priority=priority, retry=retry, result_ttl=result_ttl)
 
         def register(handler: Callable[..., Any]) -> Task[..., Any]:
-            return self._register(Task(self, name or handler.__name__, handler, Options(**wanted)))
+            return self._register(Task(self, name or handler.__name__, handler, Options(**given)))
 
         return register if function is None else register(function)
 

@@ -5,8 +5,8 @@ Worker processes import `app` from this module; the environment says which kind 
 
 from __future__ import annotations
 
+import asyncio
 import os
-import subprocess
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -14,7 +14,6 @@ from typing import Any
 
 import psycopg
 
-from benchmarks.errors import BenchmarkError
 from benchmarks.options import CONCURRENCY, Handler
 from benchmarks.recorder import Recorder
 from benchmarks.systems import Calls
@@ -75,9 +74,7 @@ class PgQueueSystem:
     name = "pgqueue"
     history = True
     concurrency: int | None = CONCURRENCY
-    benchmarks = frozenset(
-        {"throughput", "processes", "sync", "together", "latency", "enqueue", "pinned", "backlog", "memory"}
-    )
+    benchmarks = frozenset({"throughput", "processes", "sync", "together", "latency", "enqueue", "pinned", "backlog", "memory"})
     unfinished_query = "SELECT count(*) FROM pgqueue.job"
 
     def version(self) -> str:
@@ -85,13 +82,10 @@ class PgQueueSystem:
         return __version__
 
     async def install(self, url: str) -> None:
-        """Migrate, as a user does."""
-        command = [sys.executable, "-m", "pgqueue", "migrate"]
-        result = subprocess.run(
-            command, env={**os.environ, URL_VARIABLE: url}, capture_output=True, text=True, timeout=60
-        )
-        if result.returncode:
-            raise BenchmarkError(f"migrate failed: {result.stderr[-2000:]}")
+        """Migrate. Imported here, for a worker that imports this module is not to carry Alembic in its memory."""
+        from pgqueue.migrate import migrate
+
+        await asyncio.to_thread(migrate, url)
 
     def commands(self, url: str, processes: int, handler: Handler) -> Sequence[Command]:
         """One command; it starts its worker processes itself."""

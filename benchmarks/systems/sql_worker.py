@@ -13,9 +13,7 @@ import psycopg
 
 from benchmarks.errors import BenchmarkError
 
-REGISTER = (
-    "SELECT pgqueue.register_worker(%s, 'benchmark', 'localhost', %s, 'none', %s, 500, interval '1 hour')"
-)
+REGISTER = "SELECT pgqueue.register_worker(%s, 'benchmark', 'localhost', %s, 'none', %s, 500, interval '1 hour')"
 CLAIM = "SELECT * FROM pgqueue.claim(%s, %s, %s, %s, resume_at => %s)"
 FINISH = "SELECT * FROM pgqueue.finish(%s)"
 QUEUES = ["default"]

@@ -33,6 +33,12 @@ class Alarm:
         """Wake the claimer; on the event loop's thread."""
         self._event.set()
 
+    def rang(self) -> bool:
+        """Whether there was a ring since the last look, without waiting for one."""
+        rang = self._event.is_set()
+        self._event.clear()
+        return rang
+
     async def wait(self, timeout: float) -> bool:
         """Wait for a ring; whether there was one."""
         try:
@@ -86,15 +92,17 @@ class Claimer:
             want = await self._executor.room()
             got, full = await self._claim(want)
             if got == want:
+                if self._alarm.rang():
+                    self._cursor.full_sooner()
                 continue
             if not full:
-                self._cursor.forget()  # nobody sleeps on the evidence of a claim that did not look everywhere
+                self._cursor.full_next()  # nobody sleeps on the evidence of a claim that did not look everywhere
                 continue
             if got == 0:
                 await self._on_empty()
             timeout = TRAILING if trailing else BACKSTOP * random.uniform(0.9, 1.1)
             if trailing := await self._alarm.wait(timeout):
-                self._cursor.forget()
+                self._cursor.full_next()
                 await self._alarm.spread()
 
     async def _claim(self, want: int) -> tuple[int, bool]:

@@ -1,15 +1,15 @@
-"""Skipping dead rows: where to resume claiming while a long transaction keeps finished jobs in the index.
+"""Skipping dead entries: where to resume claiming while the index still holds finished jobs.
 
-A claim walks the index from its start, past the entries of all jobs finished since the oldest open snapshot of the database.
-While that is measurably slow, claims begin at the run_at of the last claim instead, for each queue and priority, and a full claim
-is made about once a second.
+A claim walks the index from its start, past the entries of all jobs claimed since the last vacuum, or since the oldest open
+snapshot of the database, whichever is longer ago. While that is measurably slow, claims begin at the run_at of the last claim
+instead, for each queue and priority, and a full claim is made about once a second.
 """
 
 import time
 from typing import Any
 
-SLOW = 0.005  # seconds a full claim takes beyond what its rows explain
-PER_ROW = 0.00003
+SLOW = 0.005  # seconds a full claim may take beyond what its rows explain
+PER_ROW = 0.00001
 FULL_EVERY = 1.0  # seconds
 FULL_SHARE = 20  # full claims take at most a twentieth of the time
 
@@ -23,6 +23,7 @@ class Cursor:
         self._lowest: dict[tuple[str, int], Any] = {}
         self._slow = False
         self._full_after = 0.0
+        self._last_full = (0.0, 0.0)  # when it ended, how long it took
 
     def resume_at(self) -> list[dict[str, Any]] | None:
         """What to pass to claim: None for a full claim."""
@@ -34,6 +35,7 @@ class Cursor:
         """Note a claim's rows and how long it took."""
         if full:
             self._slow = elapsed > SLOW + PER_ROW * len(rows)
+            self._last_full = (time.monotonic(), elapsed)
             self._full_after = time.monotonic() + max(FULL_EVERY, FULL_SHARE * elapsed)
         if not self._slow:
             self._lowest.clear()
@@ -45,6 +47,11 @@ class Cursor:
                 seen.add(key)
                 self._lowest[key] = row[_RUN_AT]
 
-    def forget(self) -> None:
+    def full_next(self) -> None:
         """Make the next claim a full one."""
         self._full_after = 0.0
+
+    def full_sooner(self) -> None:
+        """Something was enqueued, perhaps with a priority that is not resumed: as soon as the share of full claims allows."""
+        ended, elapsed = self._last_full
+        self._full_after = min(self._full_after, ended + FULL_SHARE * elapsed)

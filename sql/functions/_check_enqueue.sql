@@ -18,6 +18,8 @@ begin
         perform invalid('run_after', run_after::text, 'give run_at or run_after, not both');
     elsif run_at in ('infinity', '-infinity') then
         perform invalid('run_at', run_at::text, 'give a finite time');
+    elsif not isfinite(run_after) then
+        perform invalid('run_after', run_after::text, 'give a finite interval');
     elsif retries not between 0 and 32766 then
         perform invalid('retries', retries::text, 'use 0 to 32766');
     elsif result_ttl < interval '0' then

@@ -45,17 +45,30 @@ begin
     if policy is null then
         return;
     end if;
+    if jsonb_typeof(policy) <> 'object' then
+        perform invalid('retry', policy::text, 'give an object, for example {"backoff": "fixed", "delay": 5}');
+    end if;
     if coalesce(policy->>'backoff', 'exponential') not in ('exponential', 'linear', 'fixed', 'fibonacci', 'list') then
         perform invalid('retry.backoff', policy->>'backoff', 'use exponential, linear, fixed, fibonacci or list');
     end if;
     foreach field in array array['delay', 'step', 'cap'] loop
-        if policy ? field and (jsonb_typeof(policy->field) <> 'number' or (policy->>field)::float8 < 0) then
-            perform invalid('retry.' || field, policy->>field, 'use a number of seconds, 0 or more');
+        if policy ? field and case jsonb_typeof(policy->field)
+                when 'number' then (policy->>field)::numeric not between 0 and 1000000000 else true end then
+            perform invalid('retry.' || field, policy->>field, 'use a number of seconds, 0 to 1000000000');
+        end if;
+    end loop;
+    if jsonb_typeof(policy->'jitter') <> 'boolean' then
+        perform invalid('retry.jitter', policy->>'jitter', 'use true or false');
+    end if;
+    foreach field in array array['only', 'never'] loop
+        if policy ? field and (jsonb_typeof(policy->field) <> 'array'
+                or jsonb_path_exists(policy->field, 'strict $[*] ? (@.type() != "string")', silent => true)) then
+            perform invalid('retry.' || field, policy->>field, 'use a list of exception names');
         end if;
     end loop;
     if policy->>'backoff' = 'list' and not coalesce(
             jsonb_typeof(policy->'delays') = 'array' and jsonb_array_length(policy->'delays') > 0
-            and policy @@ '!exists($.delays[*] ? (@.type() != "number" || @ < 0))', false) then
-        perform invalid('retry.delays', policy->>'delays', 'use a list of at least one number of seconds, each 0 or more');
+            and policy @@ 'strict !exists($.delays[*] ? (@.type() != "number" || @ < 0 || @ > 1000000000))', false) then
+        perform invalid('retry.delays', policy->>'delays', 'use a list of at least one number of seconds, each 0 to 1000000000');
     end if;
 end $$;

@@ -27,7 +27,7 @@ begin
         )
         select coalesce(array_agg(id), '{}') into ids from inserted;
     exception when check_violation then
-        perform invalid('args', jsonb_path_query_first(args, '$[*] ? (@.type() != "object")')::text,
+        perform invalid('args', jsonb_path_query_first(args, 'strict $[*] ? (@.type() != "object")')::text,
                         'each element must be a JSON object with the arguments by name');
     end;
     if notify and ids <> '{}' and due < clock_timestamp() + interval '1 second' then

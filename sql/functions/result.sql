@@ -15,7 +15,7 @@ begin
     if found then
         return;
     end if;
-    select h.state, h.reason, r.value, h.finished_at + coalesce(h.result_ttl, interval '24 hours') < clock_timestamp()
+    select h.state, h.reason, r.value, h.state = 'succeeded' and h.finished_at + coalesce(h.result_ttl, interval '24 hours') < clock_timestamp()
       into state, reason, value, expired
       from job_history h left join job_result r on r.job_id = h.id and r.expires_at >= clock_timestamp()
      where h.id = result.job_id;
