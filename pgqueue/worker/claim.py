@@ -15,7 +15,7 @@ from ..context import JobContext
 from ..database import Link, calls
 from ..errors import Disconnected, WorkerLost
 from .cursor import Cursor
-from .execute import Executor
+from .slots import Slots
 
 log = logging.getLogger("pgqueue.worker")
 BACKSTOP = 1.0  # seconds between two looks without a wake-up
@@ -61,35 +61,38 @@ class Claimer:
     Args:
         link: its own connection.
         worker_id: the worker's current id; it changes after a lost lease.
-        executor: where claimed jobs go.
+        slots: where claimed jobs go.
         queues: in order of preference.
         weights: of the queues; None = strictly in order.
         alarm: wakes it.
         on_lost: called when the database says that this worker is lost.
-        on_empty: called after each claim that emptied the queues.
+        on_empty: called after each claim that found nothing.
+        backstop: seconds between two looks without a wake-up.
     """
 
     def __init__(
         self,
         link: Link,
         worker_id: Callable[[], UUID],
-        executor: Executor,
+        slots: Slots,
         queues: list[str],
         weights: list[float] | None,
         alarm: Alarm,
         on_lost: Callable[[UUID], Awaitable[None]],
         on_empty: Callable[[], Awaitable[None]],
+        backstop: float = BACKSTOP,
     ) -> None:
-        self._link, self._worker_id, self._executor = link, worker_id, executor
+        self._link, self._worker_id, self._slots = link, worker_id, slots
         self._queues, self._weights, self._alarm = queues, weights, alarm
         self._on_lost, self._on_empty = on_lost, on_empty
+        self._backstop = backstop
         self._cursor = Cursor()
 
     async def run(self) -> None:
         """Claim for ever."""
         trailing = False  # a wake-up was answered, its trailing poll is still to come
         while True:
-            want = await self._executor.room()
+            want = await self._slots.room()
             got, full = await self._claim(want)
             if got == want:
                 if self._alarm.rang():
@@ -100,7 +103,7 @@ class Claimer:
                 continue
             if got == 0:
                 await self._on_empty()
-            timeout = TRAILING if trailing else BACKSTOP * random.uniform(0.9, 1.1)
+            timeout = TRAILING if trailing else self._backstop * random.uniform(0.9, 1.1)
             if trailing := await self._alarm.wait(timeout):
                 self._cursor.full_next()
                 await self._alarm.spread()
@@ -119,7 +122,7 @@ class Claimer:
         self._cursor.claimed(rows, time.monotonic() - started, full=resume_at is None)
         if worker_id == self._worker_id():
             text = str(token)
-            self._executor.add([JobContext(text, *row) for row in rows])
+            self._slots.add([JobContext(text, *row) for row in rows])
         return len(rows), resume_at is None
 
     async def _repeat(self, call: calls.Call[Any]) -> Any:

@@ -41,9 +41,10 @@ class Finisher:
 
     def add(self, outcome: Outcome) -> None:
         """Take an outcome; the flush loop hands it in."""
+        if not self._waiting:
+            self._changed.set()
+            self._empty.clear()
         self._waiting.append(outcome)
-        self._changed.set()
-        self._empty.clear()
 
     def is_full(self) -> bool:
         """Whether so many outcomes wait that nothing more should start."""

@@ -17,17 +17,18 @@ from .. import __version__
 from ..database import Link, calls
 from ..database.link import Circuit
 from ..errors import ConfigurationError, Disconnected
-from .claim import Alarm, Claimer
-from .execute import Executor
+from .claim import BACKSTOP, Alarm, Claimer
 from .finish import Finisher
 from .liveness import Liveness
 from .maintenance import Maintenance
+from .slots import Slots
 
 if TYPE_CHECKING:
     from ..app import PgQueue
 
 log = logging.getLogger("pgqueue.worker")
 T = TypeVar("T")
+BURST_BACKSTOP = 0.05  # seconds between two looks whether a burst is over
 SUMMARY_EVERY = 60.0  # seconds
 FLUSH_WITHIN = 10.0  # seconds beyond the grace for handing in what has ended
 
@@ -105,7 +106,7 @@ class Worker:
                 task.cancel()
             self._liveness.stop()
             await asyncio.to_thread(self._liveness.join, 1.0)
-            self._executor.close()
+            await self._slots.close()
             for link in self._links:
                 await link.close()
         self._raise_failure(working, flushing)
@@ -122,12 +123,20 @@ class Worker:
         self._maintenance_link = maintenance_link
         self._alarm = Alarm()
         self._finisher = Finisher(finish_link, most_unflushed=max(1000, 2 * options.concurrency))
-        self._executor = Executor(app.tasks, options.concurrency, self._finisher.add, self._finisher.is_full)
+        self._slots = Slots(app.tasks, options.concurrency, self._finisher.add, self._finisher.is_full)
         self._claimer = Claimer(
-            claim_link, lambda: self._id, self._executor, self._queues, self._weights, self._alarm, self._replace, self._emptied
+            claim_link,
+            lambda: self._id,
+            self._slots,
+            self._queues,
+            self._weights,
+            self._alarm,
+            on_lost=self._replace,
+            on_empty=self._emptied,
+            backstop=BURST_BACKSTOP if options.burst else BACKSTOP,
         )
         self._maintenance = Maintenance(maintenance_link, app.settings.lease, lambda: self._id, self._held)
-        self._finisher.on_room = self._executor.start_waiting
+        self._finisher.on_room = self._slots.wake
         self._finisher.on_scheduled = self._maintenance.promote_sooner
         loop = asyncio.get_running_loop()
         self._liveness = Liveness(
@@ -137,7 +146,7 @@ class Worker:
             loop,
             self._alarm,
             self._queues,
-            running=lambda: list(self._executor.running),
+            running=lambda: list(self._slots.running),
             on_lost=lambda worker_id: loop.create_task(self._replace(worker_id)),
         )
 
@@ -170,13 +179,13 @@ class Worker:
                 return
             log.error("worker %s lost its lease; its jobs run elsewhere, it starts anew", lost_id)
             self._id = uuid.uuid4()
-            await self._executor.drop()
+            await self._slots.drop()
             await self._register()
         self._alarm.ring()
 
     def _held(self) -> list[int]:
-        executor = self._executor
-        return [*executor.running, *(job.id for job in executor.waiting), *self._finisher.unflushed()]
+        slots = self._slots
+        return [*slots.running, *(job.id for job in slots.waiting), *self._finisher.unflushed()]
 
     async def _emptied(self) -> None:
         """In burst mode: stop once nothing is left here and in the queues."""
@@ -190,16 +199,16 @@ class Worker:
 
     async def _end(self, working: asyncio.Task[None]) -> None:
         """Give back what has not started, wait for what runs, hand in what has ended, leave."""
-        self._executor.stop()
+        self._slots.stop()
         working.cancel()
         await asyncio.wait({working})
         deadline = time.monotonic() + self._options.grace
         with suppress(TimeoutError):
             async with asyncio.timeout(self._options.grace + FLUSH_WITHIN):
                 await self._until_answered(lambda: calls.reconcile(self._id, self._held(), grace=0))
-                if not await self._executor.wait_idle(deadline - time.monotonic()):
-                    log.warning("%s handlers did not end in time; their jobs are given back", len(self._executor.running))
-                    await self._executor.drop()
+                if not await self._slots.wait_idle(deadline - time.monotonic()):
+                    log.warning("%s handlers did not end in time; their jobs are given back", len(self._slots.running))
+                    await self._slots.drop()
                 await self._finisher.drain()
                 await self._until_answered(lambda: calls.retire_worker(self._id))
                 return

@@ -52,8 +52,8 @@ begin
         perform invalid('retry.backoff', policy->>'backoff', 'use exponential, linear, fixed, fibonacci or list');
     end if;
     foreach field in array array['delay', 'step', 'cap'] loop
-        if policy ? field and case jsonb_typeof(policy->field)
-                when 'number' then (policy->>field)::numeric not between 0 and 1000000000 else true end then
+        if policy ? field and (case jsonb_typeof(policy->field)
+                when 'number' then (policy->>field)::numeric not between 0 and 1000000000 else true end) then
             perform invalid('retry.' || field, policy->>field, 'use a number of seconds, 0 to 1000000000');
         end if;
     end loop;

@@ -23,8 +23,11 @@ declare
     this_queue text;
     probe      record;
 begin
+    -- A claim need not survive a crash of the server: then the job is ready, and this token finishes nothing. So it does not wait
+    -- for the disk. What must survive does: enqueue and finish, whose flush covers the claim before them.
+    perform set_config('synchronous_commit', 'off', true);
     perform assert_active(worker);
-    picked := pick_suspect(worker, queues);
+    picked := case when want > 0 then pick_suspect(worker, queues) else '{}' end;
 
     for this_queue in
         select name from unnest(queues, weights) with ordinality as q(name, weight, place)

@@ -16,6 +16,7 @@
 --   dead                 it failed for good
 --   busy                 nothing was changed, try again
 --   stale                nothing was changed, the job is not this token's any more
+-- Raises PQ001, and changes nothing, when an outcome has no such state.
 create function finish(outcomes jsonb) returns table (job_id bigint, verdict text, run_at timestamptz)
 -- Pinned: rows are found by primary key alone; any other index is full of entries of finished jobs under a long snapshot.
 language plpgsql set search_path from current
@@ -28,6 +29,9 @@ begin
     if cardinality(handled) = jsonb_array_length(outcomes) then
         return;
     end if;
+    perform invalid('state', o.state, 'use succeeded, cancelled, failed, snoozed or unknown_task')
+       from jsonb_to_recordset(outcomes) as o(state text)
+      where coalesce(o.state, '') not in ('succeeded', 'cancelled', 'failed', 'snoozed', 'unknown_task');
     for job_id, verdict, run_at in select * from finish_unended(outcomes) loop
         handled := handled || job_id;
         return next;

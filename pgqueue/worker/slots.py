@@ -1,0 +1,152 @@
+"""The slots that handlers run in: as many long-lived tasks as the worker runs handlers at once."""
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from ..context import JobContext
+from ..task import Task
+from .execute import Outcome, execute
+from .pace import Pace
+
+log = logging.getLogger("pgqueue.worker")
+SLICE = 0.001  # seconds a slot may run handlers that never wait before it lets the event loop go on
+LOOK_EVERY = 0.02  # seconds between two looks whether the handlers have ended
+
+
+class Slots:
+    """Runs what was claimed and passes outcomes on.
+
+    Args:
+        tasks: the registered tasks by name.
+        concurrency: handlers that run at once.
+        hand_in: takes each outcome; see Finisher.add.
+        is_full: whether so many outcomes wait to be handed in that nothing more should start.
+
+    Attributes:
+        waiting: claimed jobs that have not started.
+        running: the slot of each job whose handler runs, by job id.
+    """
+
+    def __init__(
+        self,
+        tasks: dict[str, Task[..., Any]],
+        concurrency: int,
+        hand_in: Callable[[Outcome], None],
+        is_full: Callable[[], bool],
+    ) -> None:
+        self._tasks, self._concurrency, self._hand_in, self._is_full = tasks, concurrency, hand_in, is_full
+        self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix="pgqueue-handler")
+        self._slots: set[asyncio.Task[None]] = set()
+        self._idle: list[asyncio.Future[None]] = []
+        self._waking = False
+        self._room = asyncio.Event()
+        self._pace = Pace()
+        self._stopping = False
+        self.waiting: deque[JobContext] = deque()
+        self.running: dict[int, asyncio.Task[None]] = {}
+
+    async def room(self) -> int:
+        """Wait until another claim is worth its round trip; how many jobs it should ask for."""
+        while not (want := self._wanted()):
+            self._room.clear()
+            await self._room.wait()
+        return want
+
+    def _wanted(self) -> int:
+        prefetch = self._pace.prefetch()
+        if self._stopping or self._is_full() or len(self.waiting) > self._pace.low:
+            return 0
+        free = self._concurrency + prefetch - len(self.waiting) - len(self.running)
+        # Half of what it may hold: while one half runs, the next is on its way.
+        return min(free, max(self._concurrency, prefetch // 2))
+
+    def add(self, jobs: Iterable[JobContext]) -> None:
+        """Take claimed jobs; after `stop` they are left to be given back."""
+        if not self._stopping:
+            self.waiting.extend(jobs)
+            self.wake()
+
+    def wake(self) -> None:
+        """Let a slot go on if there is something to start; it wakes the next one."""
+        if self._waking or not self.waiting or self._is_full():
+            return
+        while self._idle:
+            idle = self._idle.pop()
+            if not idle.done():
+                self._waking = True
+                idle.set_result(None)
+                return
+        if len(self._slots) < self._concurrency:
+            self._waking = True
+            slot = asyncio.create_task(self._slot())
+            self._slots.add(slot)
+            slot.add_done_callback(self._slots.discard)
+
+    async def _slot(self) -> None:
+        this = asyncio.current_task()
+        assert this is not None
+        while not self._stopping:
+            self._waking = False
+            await self._run_waiting(this)
+            idle = asyncio.get_running_loop().create_future()
+            self._idle.append(idle)
+            await idle
+
+    async def _run_waiting(self, this: asyncio.Task[None]) -> None:
+        since = time.perf_counter()
+        while self.waiting and not self._is_full():
+            job = self.waiting.popleft()
+            self.wake()
+            await self._run(job, this)
+            if len(self.waiting) <= self._pace.low:
+                self._room.set()
+            if time.perf_counter() - since > SLICE:
+                await asyncio.sleep(0)
+                since = time.perf_counter()
+
+    async def _run(self, job: JobContext, this: asyncio.Task[None]) -> None:
+        self.running[job.id] = this
+        try:
+            outcome = await execute(job, self._tasks.get(job.task), self._threads)
+        except asyncio.CancelledError:
+            this.uncancel()  # by `drop`: the job is forgotten, the slot goes on
+        else:
+            self._pace.ended(outcome.elapsed)
+            self._hand_in(outcome)
+        finally:
+            self.running.pop(job.id, None)
+
+    def stop(self) -> None:
+        """Start nothing more and forget what has not started."""
+        self._stopping = True
+        self.waiting.clear()
+
+    async def wait_idle(self, timeout: float) -> bool:
+        """Wait for the running handlers; whether all of them ended in time."""
+        deadline = time.monotonic() + timeout
+        while self.running and time.monotonic() < deadline:
+            await asyncio.sleep(LOOK_EVERY)  # noqa: ASYNC110 an event would be set after every job
+        return not self.running
+
+    async def drop(self) -> None:
+        """Forget everything: waiting jobs, and running handlers without an outcome. Threads run on unheard."""
+        self.waiting.clear()
+        for slot in set(self.running.values()):
+            slot.cancel()
+        if not await self.wait_idle(1.0):
+            log.warning("%s handlers go on although they were cancelled", len(self.running))
+
+    async def close(self) -> None:
+        """End the slots, and let go of the threads; one that still runs does not hold up the process."""
+        self.stop()
+        slots = list(self._slots)
+        for slot in slots:
+            slot.cancel()
+        if slots:
+            await asyncio.wait(slots, timeout=1.0)
+        self._threads.shutdown(wait=False, cancel_futures=True)
