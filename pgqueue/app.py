@@ -63,6 +63,8 @@ class PgQueue:
     @overload
     def task(
         self,
+        function: None = None,
+        /,
         *,
         name: str | None = None,
         queue: str = "default",
@@ -149,8 +151,12 @@ class PgQueue:
         return sorted({task.options.queue for task in self.tasks.values()}) or ["default"]
 
     def waking(self, options: Options) -> AbstractContextManager[bool]:
-        """Whether an enqueue with these options notifies: always on a connection of the caller's, else once per window."""
-        return nullcontext(True) if options.connection is not None else self._coalescer.waking(options.queue)
+        """Whether an enqueue with these options notifies: on our own connections and for jobs that may run at once, once per window.
+
+        SQL decides about the others: whether a job for later wakes anybody, it must not use up the wake-up of the window.
+        """
+        at_once = options.connection is None and options.run_at is None and options.run_after is None
+        return self._coalescer.waking(options.queue) if at_once else nullcontext(True)
 
     @cached_property
     def url(self) -> str:
