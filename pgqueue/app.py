@@ -151,7 +151,7 @@ class PgQueue:
         return sorted({task.options.queue for task in self.tasks.values()}) or ["default"]
 
     def waking(self, options: Options) -> AbstractContextManager[bool]:
-        """Whether an enqueue with these options notifies: on our own connections and for jobs that may run at once, once per window.
+        """Whether an enqueue with these options notifies: once per window on our own connections, for jobs that may run at once.
 
         SQL decides about the others: whether a job for later wakes anybody, it must not use up the wake-up of the window.
         """

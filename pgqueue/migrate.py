@@ -48,9 +48,9 @@ def migrate(url: str, schema: str = "pgqueue") -> bool:
 
 def _enter(connection: Connection, schema: str) -> None:
     """Wait for other migrations of this schema, make it, and let unqualified names mean it until the transaction ends."""
-    quoted = connection.dialect.identifier_preparer.quote_identifier(schema)
+    quoted = '"' + schema.replace('"', '""') + '"'
     connection.execute(text("select pg_advisory_xact_lock(hashtext('pgqueue migrate'), hashtext(:schema))"), {"schema": schema})
-    connection.exec_driver_sql(f"create schema if not exists {quoted}")
+    connection.exec_driver_sql("create schema if not exists " + quoted.replace("%", "%%"))
     connection.execute(text("select set_config('search_path', :path, true)"), {"path": f"{quoted}, pg_temp"})
     connection.exec_driver_sql("set local check_function_bodies = off")  # files call functions of later files
 

@@ -44,7 +44,6 @@ class SyncPool:
 
     def _run_on(self, connection: Connection[Any], call: Call[T]) -> T:
         cursor = psycopg.Cursor(connection, row_factory=tuple_row)
-        set_json_loads(loads, cursor)
         try:
             return call.read(cursor.execute(self._statements[call.statement], call.params, prepare=False).fetchall())
         except psycopg.Error as error:
@@ -54,7 +53,9 @@ class SyncPool:
         pool = self._pools.get(os.getpid())
         if pool is None:
             # A forked child never touches an inherited socket: its pid has no pool yet.
-            pool = ConnectionPool(self._url, min_size=0, max_size=self._size, kwargs=connect_options("pgqueue"), open=True)
+            pool = ConnectionPool(
+                self._url, min_size=0, max_size=self._size, kwargs=connect_options("pgqueue"), configure=_configure, open=True
+            )
             self._pools[os.getpid()] = pool
         return pool
 
@@ -81,7 +82,6 @@ class AsyncPool:
 
     async def _run_on(self, connection: AsyncConnection[Any], call: Call[T]) -> T:
         cursor = psycopg.AsyncCursor(connection, row_factory=tuple_row)
-        set_json_loads(loads, cursor)
         try:
             await cursor.execute(self._statements[call.statement], call.params, prepare=False)
             return call.read(await cursor.fetchall())
@@ -92,7 +92,9 @@ class AsyncPool:
         loop = asyncio.get_running_loop()
         pool = self._pools.get(loop)
         if pool is None:
-            pool = AsyncConnectionPool(self._url, min_size=0, max_size=self._size, kwargs=connect_options("pgqueue"), open=False)
+            pool = AsyncConnectionPool(
+                self._url, min_size=0, max_size=self._size, kwargs=connect_options("pgqueue"), configure=_aconfigure, open=False
+            )
             self._pools[loop] = pool
             await pool.open()
         return pool
@@ -101,6 +103,14 @@ class AsyncPool:
         """Close this event loop's pool; the next call opens a new one."""
         if pool := self._pools.pop(asyncio.get_running_loop(), None):
             await pool.close()
+
+
+def _configure(connection: Connection[Any]) -> None:
+    set_json_loads(loads, connection)
+
+
+async def _aconfigure(connection: AsyncConnection[Any]) -> None:
+    set_json_loads(loads, connection)
 
 
 def _checked(connection: Any, kind: type[T]) -> T:

@@ -15,6 +15,6 @@ class Statements:
     def __getitem__(self, statement: LiteralString) -> bytes:
         composed = self._composed.get(statement)
         if composed is None:
-            composed = sql.SQL(statement).format(schema=sql.Identifier(self.schema)).as_bytes(None)
+            composed = sql.SQL(statement).format(schema=sql.Identifier(self.schema.replace("%", "%%"))).as_bytes(None)
             self._composed[statement] = composed
         return composed

@@ -20,6 +20,8 @@ def translate(error: psycopg.Error, schema: str) -> Exception:
     """The exception our caller should see for a database error; the error itself if it is none of ours."""
     if error.sqlstate in _BY_SQLSTATE:
         return _BY_SQLSTATE[error.sqlstate](error.diag.message_primary)
+    if isinstance(error, pg.UntranslatableCharacter):
+        return errors.InvalidArgument(f"args: PostgreSQL cannot store this text: {error.diag.message_detail or error}")
     if isinstance(error, _NOT_MIGRATED):
         return errors.NotMigrated(f"schema {schema!r} has no pgqueue of this version ({error}); run `pgqueue migrate`")
     return error

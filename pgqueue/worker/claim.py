@@ -19,7 +19,9 @@ from .slots import Slots
 
 log = logging.getLogger("pgqueue.worker")
 BACKSTOP = 1.0  # seconds between two looks without a wake-up
-TRAILING = WINDOW + 0.003  # seconds after a wake-up's last claim: finds what its producer enqueued without notifying again
+# Seconds to wait after a wake-up's last claim before looking again: its producer enqueues without notifying for a window. The first
+# look finds what committed at once, the second what the disk held up.
+TRAILING = (WINDOW + 0.001, 0.025)
 
 
 class Alarm:
@@ -90,7 +92,7 @@ class Claimer:
 
     async def run(self) -> None:
         """Claim for ever."""
-        trailing = False  # a wake-up was answered, its trailing poll is still to come
+        trailing: list[float] = []  # looks still to come after a wake-up that was answered
         while True:
             want = await self._slots.room()
             got, full = await self._claim(want)
@@ -103,8 +105,9 @@ class Claimer:
                 continue
             if got == 0:
                 await self._on_empty()
-            timeout = TRAILING if trailing else self._backstop * random.uniform(0.9, 1.1)
-            if trailing := await self._alarm.wait(timeout):
+            timeout = trailing.pop() if trailing else self._backstop * random.uniform(0.9, 1.1)
+            if await self._alarm.wait(timeout):
+                trailing = list(reversed(TRAILING))
                 self._cursor.full_next()
                 await self._alarm.spread()
 

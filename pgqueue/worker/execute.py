@@ -6,6 +6,7 @@ import functools
 import logging
 import time
 import traceback
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, TypedDict
 
@@ -70,15 +71,22 @@ async def execute(job: JobContext, task: Task[..., Any] | None, threads: ThreadP
         if task.signature.is_async:
             result = await Isolated(task.function(**arguments))
         else:
-            call = functools.partial(contextvars.copy_context().run, task.function, **arguments)
+            call = functools.partial(contextvars.copy_context().run, _call, task.function, arguments)
             result = await asyncio.get_running_loop().run_in_executor(threads, call)
         return _returned(job, result, time.perf_counter() - started)
-    except (Exception, SystemExit) as error:
-        return failure(job, error, time.perf_counter() - started)
-    except asyncio.CancelledError as error:
-        if asyncio.current_task().cancelling():  # type: ignore[union-attr]
+    except (KeyboardInterrupt, GeneratorExit):
+        raise
+    except BaseException as error:  # SystemExit and the like too: whatever a handler raises is its own job's failure
+        if isinstance(error, asyncio.CancelledError) and asyncio.current_task().cancelling():  # type: ignore[union-attr]
             raise
         return failure(job, error, time.perf_counter() - started)
+
+
+def _call(function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
+    try:
+        return function(**arguments)
+    except StopIteration as error:  # no future can carry it; a coroutine that raises it does the same
+        raise RuntimeError("the handler raised StopIteration") from error
 
 
 def _returned(job: JobContext, result: Any, elapsed: float) -> Outcome:
@@ -105,10 +113,17 @@ def failure(job: JobContext, error: BaseException, elapsed: float, **fields: Any
     described = Error(
         type=qualified_name(type(error)),
         types=[qualified_name(kind) for kind in type(error).__mro__],
-        message=_printable(str(error)),
+        message=_printable(_message(error)),
         traceback=_printable("".join(traceback.format_exception(error)))[-TRACEBACK_CHARACTERS:],
     )
     return outcome(job, "failed", elapsed, error=described, **fields)
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as unprintable:
+        return f"<its text raised {type(unprintable).__name__}>"
 
 
 def _printable(text: str) -> str:

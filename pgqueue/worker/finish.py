@@ -113,6 +113,9 @@ class Finisher:
             outcomes = [outcome for outcome in outcomes if outcome.job.id not in busy]
         self.counts.update([outcome.state for outcome in outcomes])
         self.counts.update([verdict.verdict for verdict in verdicts])
+        if log.isEnabledFor(logging.DEBUG):
+            for outcome in outcomes:
+                log.debug("job %s %s", outcome.job.id, outcome.state, extra={"job_id": outcome.job.id, "task": outcome.job.task})
         for verdict in verdicts:
             if verdict.verdict == "stale":
                 log.warning("job %s belongs to another worker by now; its outcome was dropped", verdict.job_id)

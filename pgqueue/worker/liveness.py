@@ -103,7 +103,7 @@ class Liveness(threading.Thread):
         connection.execute(sql.SQL("listen {}").format(sql.Identifier(channel)))
         echo = f"echo {uuid.uuid4()}"
         connection.execute("select pg_notify(%s, %s)", (channel, echo))
-        heard = any(n.payload == echo for n in connection.notifies(timeout=ECHO_WITHIN, stop_after=1))
+        heard = any(n.payload == echo for n in connection.notifies(timeout=ECHO_WITHIN))
         self.wake_mode = "notify" if heard else "polling: a pooler swallows LISTEN; set PGQUEUE_LISTEN_URL"
         log.info("wake-ups by %s", self.wake_mode)
         self._loop.call_soon_threadsafe(self._alarm.ring)
