@@ -19,8 +19,8 @@ from .slots import Slots
 
 log = logging.getLogger("pgqueue.worker")
 BACKSTOP = 1.0  # seconds between two looks without a wake-up
-# Seconds to wait after a wake-up's last claim before looking again: its producer enqueues without notifying for a window. The first
-# look finds what committed at once, the second what the disk held up.
+# Seconds to wait after a wake-up's last claim before looking again: its producer enqueues without notifying for a window.
+# The first look finds what committed at once, the second what the disk held up.
 TRAILING = (WINDOW + 0.001, 0.025)
 
 
@@ -30,10 +30,12 @@ class Alarm:
     def __init__(self) -> None:
         self._event = asyncio.Event()
         self.workers = 1  # active workers, as of the last heartbeat: they all wake at once
+        self.on_ring: Callable[[], None] = lambda: None  # the worker sets it: what woke us may be due in a moment
 
     def ring(self) -> None:
         """Wake the claimer; on the event loop's thread."""
         self._event.set()
+        self.on_ring()
 
     def rang(self) -> bool:
         """Whether there was a ring since the last look, without waiting for one."""

@@ -129,8 +129,8 @@ class Slots:
     async def wait_idle(self, timeout: float) -> bool:
         """Wait for the running handlers; whether all of them ended in time."""
         deadline = time.monotonic() + timeout
-        while self.running and time.monotonic() < deadline:
-            await asyncio.sleep(LOOK_EVERY)  # noqa: ASYNC110 an event would be set after every job
+        while self.running and time.monotonic() < deadline:  # noqa: ASYNC110 an event would be set after every job
+            await asyncio.sleep(LOOK_EVERY)
         return not self.running
 
     async def drop(self) -> None:
