@@ -85,7 +85,15 @@ class Slots:
             self._waking = True
             slot = asyncio.create_task(self._slot())
             self._slots.add(slot)
-            slot.add_done_callback(self._slots.discard)
+            slot.add_done_callback(self._ended)
+
+    def _ended(self, slot: asyncio.Task[None]) -> None:
+        """A slot was cancelled between two jobs, or failed through a fault of ours: another takes its place."""
+        if not slot.cancelled() and (error := slot.exception()):
+            log.error("a slot failed; its job is given back", exc_info=error)
+        self._slots.discard(slot)
+        self._waking = False
+        self.wake()
 
     async def _slot(self) -> None:
         this = asyncio.current_task()
