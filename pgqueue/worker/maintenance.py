@@ -13,6 +13,7 @@ from .claim import BACKSTOP
 
 log = logging.getLogger("pgqueue.worker")
 MAINTAIN_EVERY = 60.0  # seconds
+SOONER_EVERY = 0.02  # seconds in which many calls of `promote_sooner` become one look
 
 
 class Maintenance:
@@ -55,6 +56,7 @@ class Maintenance:
         try:
             async with asyncio.timeout(wait):
                 await self._sooner.wait()
+                await asyncio.sleep(SOONER_EVERY)
         except TimeoutError:
             pass
 

@@ -69,9 +69,14 @@ class Slots:
         """Take claimed jobs; after `stop` they are left to be given back."""
         if not self._stopping:
             self.waiting.extend(jobs)
-            self.wake()
+            self._wake()
 
-    def wake(self) -> None:
+    def go_on(self) -> None:
+        """What held things up is over, such as too many outcomes that waited to be handed in."""
+        self._room.set()
+        self._wake()
+
+    def _wake(self) -> None:
         """Let a slot go on if there is something to start; it wakes the next one."""
         if self._waking or not self.waiting or self._is_full():
             return
@@ -93,7 +98,7 @@ class Slots:
             log.error("a slot failed; its job is given back", exc_info=error)
         self._slots.discard(slot)
         self._waking = False
-        self.wake()
+        self.go_on()
 
     async def _slot(self) -> None:
         this = asyncio.current_task()
@@ -109,13 +114,17 @@ class Slots:
         since = time.perf_counter()
         while self.waiting and not self._is_full():
             job = self.waiting.popleft()
-            self.wake()
+            self._look_for_room()  # it may run for long: whoever waits for room must not wait for its end
+            self._wake()
             await self._run(job, this)
-            if len(self.waiting) <= self._pace.low:
-                self._room.set()
+            self._look_for_room()
             if time.perf_counter() - since > SLICE:
                 await asyncio.sleep(0)
                 since = time.perf_counter()
+
+    def _look_for_room(self) -> None:
+        if len(self.waiting) <= self._pace.low:
+            self._room.set()
 
     async def _run(self, job: JobContext, this: asyncio.Task[None]) -> None:
         self.running[job.id] = this
@@ -127,7 +136,8 @@ class Slots:
             self._pace.ended(outcome.elapsed)
             self._hand_in(outcome)
         finally:
-            self.running.pop(job.id, None)
+            if self.running.get(job.id) is this:  # else it was claimed again while this run did not listen to `drop`
+                del self.running[job.id]
 
     def stop(self) -> None:
         """Start nothing more and forget what has not started."""

@@ -82,6 +82,7 @@ class Worker:
         self._id = uuid.uuid4()
         self._stop = asyncio.Event()
         self._replacing = asyncio.Lock()
+        self._replacements: list[asyncio.Task[None]] = []
 
     async def run(self) -> None:
         """Work until `stop`, a signal, or in burst mode until nothing is left.
@@ -92,9 +93,6 @@ class Worker:
         self._build()
         if self._options.handle_signals:
             self._handle_signals()
-        await self._register()
-        self._liveness.start()
-        log.info("worker %s started on %s", self._id, ", ".join(self._queues), extra={"worker_id": str(self._id)})
         working = asyncio.create_task(self._work())
         stopping = asyncio.create_task(self._stop.wait())
         flushing = asyncio.create_task(self._finisher.run())
@@ -102,10 +100,11 @@ class Worker:
             await asyncio.wait({working, stopping, flushing}, return_when=asyncio.FIRST_COMPLETED)
             await self._end(working)
         finally:
-            for task in (stopping, flushing):
+            for task in (working, stopping, flushing, *self._replacements):
                 task.cancel()
             self._liveness.stop()
-            await asyncio.to_thread(self._liveness.join, 1.0)
+            if self._liveness.is_alive():
+                await asyncio.to_thread(self._liveness.join, 1.0)
             await self._slots.close()
             for link in self._links:
                 await link.close()
@@ -136,8 +135,9 @@ class Worker:
             backstop=BURST_BACKSTOP if options.burst else BACKSTOP,
         )
         self._maintenance = Maintenance(maintenance_link, app.settings.lease, lambda: self._id, self._held)
-        self._finisher.on_room = self._slots.wake
+        self._finisher.on_room = self._slots.go_on
         self._finisher.on_scheduled = self._maintenance.promote_sooner
+        self._alarm.on_ring = self._maintenance.promote_sooner
         loop = asyncio.get_running_loop()
         self._liveness = Liveness(
             app.settings.listen_url or app.url,
@@ -147,10 +147,13 @@ class Worker:
             self._alarm,
             self._queues,
             running=lambda: list(self._slots.running),
-            on_lost=lambda worker_id: loop.create_task(self._replace(worker_id)),
+            on_lost=lambda worker_id: self._replacements.append(loop.create_task(self._replace(worker_id))),
         )
 
     async def _work(self) -> None:
+        await self._register()
+        self._liveness.start()
+        log.info("worker %s started on %s", self._id, ", ".join(self._queues), extra={"worker_id": str(self._id)})
         async with asyncio.TaskGroup() as group:
             group.create_task(self._claimer.run())
             group.create_task(self._maintenance.run())
@@ -202,6 +205,8 @@ class Worker:
         self._slots.stop()
         working.cancel()
         await asyncio.wait({working})
+        if self._liveness.ident is None:
+            return  # it never got as far as to register
         deadline = time.monotonic() + self._options.grace
         with suppress(TimeoutError):
             async with asyncio.timeout(self._options.grace + FLUSH_WITHIN):

@@ -14,7 +14,8 @@ begin
         select o.* from outcome o, lateral (
             select from job j where j.id = o.id and j.claim_token = o.token for update skip locked offset 0) j
     ), gone as (
-        delete from job j using held h where j.id = h.id
+        -- "= any (array[...])" has no merge order: a plan cached while the table was empty cannot walk the whole key instead.
+        delete from job j using held h where j.id = any (array[h.id])
         returning j.*, h.state::job_state as final_state, h.reason, h.elapsed, h.result, h.error
     ), history as (
         insert into job_history (id, run_at, created_at, claimed_at, finished_at, worker_id, retry_of, workflow_id, state, reason,

@@ -33,16 +33,17 @@ begin
                    else earlier
                end as all_errors
           from timed t
+    -- "= any (array[...])": see finish_ended.
     ), again as (
         update job j
            set state = (case when d.again_at > ended_at then 'scheduled' else 'ready' end)::job_state,
                run_at = d.again_at, attempt = j.attempt - (d.state <> 'failed')::int,
                claim_token = null, worker_id = null, claimed_at = null, errors = d.all_errors,
                unknown_since = case when d.state = 'unknown_task' then coalesce(j.unknown_since, ended_at) end
-          from decided d where j.id = d.id and d.again_at is not null
+          from decided d where j.id = any (array[d.id]) and d.again_at is not null
         returning j.id, j.run_at
     ), gone as (
-        delete from job j using decided d where j.id = d.id and d.again_at is null
+        delete from job j using decided d where j.id = any (array[d.id]) and d.again_at is null
         returning j.*, coalesce(d.reason, 'error') as reason, d.elapsed, d.all_errors
     ), dead as (
         insert into dead_letter (id, run_at, created_at, claimed_at, finished_at, worker_id, retry_of, workflow_id, lane_id, reason,

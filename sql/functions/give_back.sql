@@ -14,7 +14,7 @@ begin
     ), again as (
         update job j
            set state = 'ready', attempt = j.attempt - 1, claim_token = null, worker_id = null, claimed_at = null
-          from held where j.id = held.id
+          from held where j.id = any (array[held.id])
         returning j.id, j.queue
     )
     select array_agg(again.id), array_agg(distinct again.queue) into job_ids, woken from again;

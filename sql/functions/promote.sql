@@ -14,7 +14,7 @@ begin
          order by run_at, id limit want
            for no key update skip locked
     ), made_ready as (
-        update job j set state = 'ready' from due where j.id = due.id returning j.queue
+        update job j set state = 'ready' from due where j.id = any (array[due.id]) returning j.queue
     )
     select count(*), array_agg(distinct queue) into promoted, woken from made_ready;
     perform wake(queue) from unnest(woken) as w(queue);

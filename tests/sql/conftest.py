@@ -2,12 +2,14 @@
 
 import json
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import UUID
 
 import psycopg
 import pytest
+from psycopg import sql as composed
+from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 
 
@@ -20,12 +22,12 @@ class Sql:
     def rows(self, query: str, *params: Any) -> list[dict[str, Any]]:
         """All rows of a query, as dicts."""
         with self.connection.cursor(row_factory=dict_row) as cursor:
-            cursor.execute(query, params)  # type: ignore[arg-type]
+            cursor.execute(query, params)
             return cursor.fetchall() if cursor.description else []
 
     def value(self, query: str, *params: Any) -> Any:
         """The first column of the first row, None without rows."""
-        row = self.connection.execute(query, params).fetchone()  # type: ignore[arg-type]
+        row = self.connection.execute(query, params).fetchone()
         return row[0] if row else None
 
     def enqueue(self, task: str = "noop", args: dict[str, Any] | None = None, **options: Any) -> int:
@@ -58,6 +60,45 @@ class Sql:
         (row,) = self.rows("select * from jobs where id = %s", id)
         return row
 
+    def state(self, id: int) -> str:
+        """The job's state."""
+        return str(self.job(id)["state"])
+
+    def running(self, **options: Any) -> tuple[int, UUID]:
+        """A new job that runs under a new worker: its id and token."""
+        id = self.enqueue(queue=f"q{uuid.uuid4().hex}", **options)
+        token, _ = self.claim(self.worker(), queues=(self.job(id)["queue"],))
+        return id, token
+
+    def refusal(self, query: str, *params: Any) -> psycopg.Error:
+        """The error with which a statement is refused; what went before it in this transaction stays."""
+        with pytest.raises(psycopg.Error) as caught, self.connection.transaction():
+            self.value(query, *params)
+        return caught.value
+
+    def make_due(self) -> None:
+        """Time travel: the time of every scheduled job has come."""
+        self.rows("update job set run_at = clock_timestamp() - interval '1 s' where state = 'scheduled'")
+
+    def lose(self, *workers: UUID) -> None:
+        """Time travel: these workers have missed their lease, and it was noticed."""
+        self.rows("update worker set heartbeat_at = heartbeat_at - 2 * lease where id = any (%s)", list(workers))
+        self.value("select mark_lost()")
+
+    def listen(self) -> None:
+        """Hear the wake-ups of this install from now on."""
+        self.connection.execute(f"listen {self.value('select channel()')}")
+
+    def wakes(self, sender: "Sql") -> list[str]:
+        """The queues that were woken since the last call. No waiting: a wake-up sent now must arrive behind the others."""
+        sender.value("select wake('that was all')")
+        heard: list[str] = []
+        for notify in self.connection.notifies(timeout=10):
+            if notify.payload == "that was all":
+                break
+            heard.append(notify.payload)
+        return heard
+
 
 @pytest.fixture
 def sql(connection: psycopg.Connection[Any]) -> Sql:
@@ -69,3 +110,27 @@ def sql(connection: psycopg.Connection[Any]) -> Sql:
 def another_sql(connect: Callable[..., psycopg.Connection[Any]]) -> Callable[[], Sql]:
     """Opens further connections."""
     return lambda: Sql(connect())
+
+
+@pytest.fixture(scope="session")
+def lasting_url(server_url: str, template: str) -> Iterator[str]:
+    """A database with pgqueue for many tests: they leave nothing behind, because they roll back."""
+    name = composed.Identifier(f"pgqueue_lasting_{uuid.uuid4().hex[:8]}")
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(composed.SQL("create database {} template {}").format(name, composed.Identifier(template)))
+        yield make_conninfo(server_url, dbname=name.as_string(None).strip('"'))
+        connection.execute(composed.SQL("drop database {} with (force)").format(name))
+
+
+@pytest.fixture
+def lasting_sql(lasting_url: str) -> Iterator[Sql]:
+    """A connection to that database: what a test does there, it rolls back."""
+    with psycopg.connect(lasting_url, options="-c search_path=pgqueue", autocommit=True) as connection:
+        yield Sql(connection)
+
+
+@pytest.fixture
+def rolled_back_sql(lasting_sql: Sql) -> Iterator[Sql]:
+    """A connection in a transaction that is rolled back: much cheaper than a fresh database where nobody else looks on."""
+    with lasting_sql.connection.transaction(force_rollback=True):
+        yield lasting_sql

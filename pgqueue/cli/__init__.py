@@ -1,0 +1,40 @@
+"""The command line: `pgqueue COMMAND`. Everything it does can be done from code; each command parses, calls the library, prints.
+
+Exit codes: 0 done; 1 it failed; 2 bad input or set-up (usage, arguments, no database URL, not migrated); 3 no such job.
+"""
+
+import sys
+
+import psycopg
+import typer
+
+from ..errors import PgQueueError
+from .dead import dead
+from .enqueue import enqueue
+from .failures import complain, exit_code
+from .jobs import job, jobs
+from .migrate import migrate
+from .stats import stats, workers
+from .verbs import cancel, retry
+from .worker import worker
+
+__all__ = ["cli", "main"]
+
+cli = typer.Typer(
+    help="pgqueue: a job queue whose only server is PostgreSQL.",
+    epilog="Exit codes: 0 done, 1 failed, 2 bad input or set-up, 3 no such job.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+for command in (migrate, worker, enqueue, jobs, job, retry, cancel, workers, stats, dead):
+    cli.command()(command)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run one command and exit; `sys.argv` when no arguments are given."""
+    try:
+        cli(arguments, prog_name="pgqueue")
+    except (PgQueueError, psycopg.Error) as error:
+        complain(error)
+        sys.exit(exit_code(error))

@@ -1,0 +1,52 @@
+"""pgqueue enqueue."""
+
+import json
+from typing import Annotated
+
+import typer
+
+from ..database import calls
+from ..errors import InvalidArgument
+from .options import AsJson, DatabaseUrl, Schema
+from .output import print_json
+from .session import Session
+
+PRIORITIES = {"low": -50, "medium": 0, "high": 50}
+
+
+def enqueue(
+    task: Annotated[str, typer.Argument(help="Name of the task.")],
+    args: Annotated[str, typer.Argument(help="""Its arguments by name, as JSON: '{"to": 1}'""")] = "{}",
+    queue: Annotated[str, typer.Option(metavar="NAME", help="Its queue.")] = "default",
+    priority: Annotated[str, typer.Option(metavar="N", help="-100 to 100, larger runs first; or low, medium, high.")] = "0",
+    run_after: Annotated[
+        str | None, typer.Option(metavar="INTERVAL", help="Not before: seconds, or as PostgreSQL writes it: '5 minutes', 2h.")
+    ] = None,
+    retries: Annotated[int | None, typer.Option(metavar="N", help="How often it runs again after a failure; 3.")] = None,
+    database_url: DatabaseUrl = None,
+    schema: Schema = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add a job. The task need not be known here: a worker that has it will run it."""
+    options = calls.EnqueueOptions(queue, _priority(priority), run_after=run_after, retries=retries)
+    with Session(database_url, schema) as database:
+        id = database.run(calls.enqueue(task, _json(args), options, True))
+    if as_json:
+        print_json({"id": id})
+    else:
+        print(f"job {id}")
+
+
+def _priority(text: str) -> int:
+    try:
+        return PRIORITIES[text] if text in PRIORITIES else int(text)
+    except ValueError:
+        raise InvalidArgument(f"priority: {text!r} is not valid; use low, medium, high or -100 to 100") from None
+
+
+def _json(text: str) -> str:
+    try:
+        json.loads(text)
+    except ValueError as error:
+        raise InvalidArgument(f"""args: {text!r} is not JSON ({error}); give an object, for example '{{"to": 1}}'""") from None
+    return text

@@ -1,0 +1,23 @@
+"""How commands fail: one line on stderr, and an exit code."""
+
+import psycopg
+import typer
+
+from ..errors import ConfigurationError, InvalidArgument, JobNotFound, NotMigrated
+
+FAILED, BAD_INPUT, NOT_FOUND = 1, 2, 3
+
+
+def complain(error: Exception) -> None:
+    """Say on stderr, in one line, what went wrong."""
+    message = (error.diag.message_primary if isinstance(error, psycopg.Error) else None) or str(error)
+    typer.echo(f"pgqueue: {' '.join(message.split())}", err=True)
+
+
+def exit_code(error: Exception) -> int:
+    """The exit code of a command that ended with this error."""
+    if isinstance(error, JobNotFound):
+        return NOT_FOUND
+    if isinstance(error, ConfigurationError | InvalidArgument | NotMigrated | psycopg.DataError):
+        return BAD_INPUT
+    return FAILED

@@ -1,0 +1,94 @@
+"""pgqueue jobs, pgqueue job."""
+
+from typing import Annotated, Any
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from ..database import calls, reads
+from ..errors import JobNotFound
+from .options import AsJson, DatabaseUrl, Limit, OfQueue, OfTask, Schema, State
+from .output import console, print_json, print_json_lines, print_table, shown
+from .session import Session
+
+COLUMNS = ("id", "state", "queue", "task", "args", "priority", "attempt", "run_at", "finished_at", "note")
+FACTS = (
+    "state", "reason", "queue", "task", "args", "priority", "attempt", "created_at", "run_at", "claimed_at", "finished_at",
+    "elapsed", "rescues", "worker_id", "retry_of", "meta", "result",
+)  # fmt: skip
+
+
+def jobs(
+    state: Annotated[State | None, typer.Option(help="Only in this state.")] = None,
+    queue: OfQueue = None,
+    task: OfTask = None,
+    limit: Limit = 20,
+    database_url: DatabaseUrl = None,
+    schema: Schema = None,
+    as_json: AsJson = False,
+) -> None:
+    """List jobs, live and finished, the newest first."""
+    with Session(database_url, schema) as database:
+        rows = database.run(reads.jobs(state and state.value, queue, task, limit))
+    if as_json:
+        print_json_lines(rows)
+    else:
+        readable = [row | {"attempt": _attempt(row), "note": _note(row)} for row in rows]
+        print_table("jobs", readable, COLUMNS, wide=("args", "note"))
+
+
+def job(
+    id: Annotated[int, typer.Argument(help="Id of the job.")],
+    database_url: DatabaseUrl = None,
+    schema: Schema = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show one job: every attempt that failed and why, and its result."""
+    with Session(database_url, schema) as database:
+        found = database.run(calls.job(id))
+        if not found:
+            raise JobNotFound(f"there is no job {id}; it never existed, or the history no longer keeps it")
+        row = found[0] | {"result": database.run(calls.result(id)).value}
+    if as_json:
+        print_json(row | {"errors": row["errors"] or []})
+    else:
+        _print_job(console(), row)
+
+
+def _print_job(out: Console, row: dict[str, Any]) -> None:
+    facts = Table.grid(padding=(0, 2))
+    for name in FACTS:
+        if row[name] is not None:
+            facts.add_row(name.replace("_", " "), shown(_attempt(row) if name == "attempt" else row[name]))
+    out.print(f"job {row['id']}", style="bold")
+    out.print(facts)
+    if errors := row["errors"]:
+        out.print(_attempts(errors))
+        if traceback := errors[-1]["traceback"]:
+            out.print(f"attempt {errors[-1]['attempt']}:", style="bold")
+            out.print(traceback.rstrip(), markup=False)
+
+
+def _attempts(errors: list[dict[str, Any]]) -> Table:
+    names = ("attempt", "started_at", "ended_at", "retry_at", "type", "message")
+    table = Table(*(name.replace("_", " ") for name in names), box=box.SIMPLE_HEAD, pad_edge=False)
+    for error in errors:
+        table.add_row(*(shown(_time(error[name]) if name.endswith("_at") else error[name]) for name in names))
+    return table
+
+
+def _time(text: str | None) -> str | None:
+    """The time of an attempt, kept as ISO text on the database's clock, to the millisecond."""
+    return text and text.replace("T", " ")[:23]
+
+
+def _attempt(row: dict[str, Any]) -> str:
+    return f"{row['attempt']} of {row['max_attempts']}"
+
+
+def _note(row: dict[str, Any]) -> str:
+    if row["unknown_since"] is not None:
+        return "no worker for this task"
+    return f"{row['error_type']}: {row['error_message']}" if row["error_type"] else ""

@@ -1,0 +1,34 @@
+"""Options that many commands have."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+DatabaseUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--database-url", metavar="URL", help="postgresql://…, or embedded: to try things out; $PGQUEUE_DATABASE_URL by default."
+    ),
+]
+Schema = Annotated[
+    str | None,
+    typer.Option("--schema", metavar="NAME", help="Where pgqueue is installed; $PGQUEUE_SCHEMA or pgqueue by default."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON: one object, or one a line.")]
+Limit = Annotated[int, typer.Option(min=1, max=1_000_000, help="At most so many.")]
+OfQueue = Annotated[str | None, typer.Option("--queue", metavar="NAME", help="Only of this queue.")]
+OfTask = Annotated[str | None, typer.Option("--task", metavar="NAME", help="Only of this task.")]
+JobIds = Annotated[list[int], typer.Argument(metavar="ID...", help="Ids of jobs.")]
+
+
+class State(StrEnum):
+    """The states of a job, as in sql/types.sql."""
+
+    blocked = "blocked"
+    scheduled = "scheduled"
+    ready = "ready"
+    running = "running"
+    succeeded = "succeeded"
+    failed = "failed"
+    cancelled = "cancelled"

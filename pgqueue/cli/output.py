@@ -1,0 +1,104 @@
+"""Printing: JSON for machines, plain tables for people."""
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+COLOURS = {
+    "running": "cyan", "ready": "blue", "scheduled": "blue", "succeeded": "green", "failed": "red", "cancelled": "yellow",
+    "ACTIVE": "green", "IDLE": "blue", "DEAD": "red",
+}  # fmt: skip
+PIPED_WIDTH = 200  # columns when the output is no terminal
+
+
+def console() -> Console:
+    """Where people read; wide when it is not a terminal."""
+    return Console(width=None if sys.stdout.isatty() else PIPED_WIDTH, highlight=False)
+
+
+def print_json(value: Any) -> None:
+    """One JSON document in one line; times in ISO format, durations in seconds."""
+    print(json.dumps(value, default=_plain, ensure_ascii=False))
+
+
+def print_json_lines(values: Iterable[Any]) -> None:
+    """One JSON document a line."""
+    for value in values:
+        print_json(value)
+
+
+def print_table(title: str, rows: Sequence[dict[str, Any]], columns: Sequence[str], wide: Sequence[str] = ()) -> None:
+    """Rows as a table.
+
+    Args:
+        title: what the rows are; "no <title>" is printed when there are none.
+        rows: by column name.
+        columns: names in the order to show; underscores become spaces.
+        wide: columns that may be cut when there is too little room.
+    """
+    if not rows:
+        console().print(f"no {title}")
+        return
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in columns:
+        number = all(isinstance(row[name], int | float | timedelta | None) for row in rows)
+        # Rich takes room from columns that may wrap; their cells are cut instead, see `shown`.
+        table.add_column(_heading(name), justify="right" if number else "left", no_wrap=name not in wide)
+    for row in rows:
+        table.add_row(*(shown(row[name]) for name in columns))
+    console().print(table)
+
+
+def shown(value: Any) -> Text:
+    """A value as people read it, in one line: local time, short durations, nothing for None."""
+    style = COLOURS.get(value, "") if isinstance(value, str) else ""
+    return Text(_words(value), style, no_wrap=True, overflow="ellipsis")
+
+
+def _heading(name: str) -> str:
+    return name.removesuffix("_seconds").replace("_", " ")
+
+
+def _words(value: Any) -> str:
+    match value:
+        case None:
+            return ""
+        case datetime():
+            return value.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+        case timedelta():
+            return str(timedelta(seconds=round(value.total_seconds())))
+        case float():
+            return _duration(value)
+        case dict():
+            return json.dumps(value, default=_plain, ensure_ascii=False)
+        case list():
+            return ", ".join(map(str, value))
+        case _:
+            return " ".join(str(value).split())
+
+
+def _duration(seconds: float) -> str:
+    """Every fraction in our views is a number of seconds."""
+    for unit, factor in (("s", 1), ("ms", 1e3)):
+        if seconds * factor >= 1:
+            return f"{seconds * factor:,.3g} {unit}" if seconds < 1000 else f"{seconds:,.0f} s"
+    return f"{seconds * 1e6:.3g} µs"
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case datetime():
+            return value.isoformat()
+        case timedelta():
+            return value.total_seconds()
+        case UUID():
+            return str(value)
+    raise TypeError(f"{type(value).__qualname__} is not JSON")

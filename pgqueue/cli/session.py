@@ -1,0 +1,38 @@
+"""The database as a command uses it: one connection, for as long as the command takes."""
+
+from typing import Any, Self, TypeVar
+
+import psycopg
+
+from ..app import PgQueue
+from ..database import Call
+from ..database.pools import connect_options
+
+T = TypeVar("T")
+
+
+class Session:
+    """Runs calls on one connection.
+
+    Args:
+        database_url: PGQUEUE_DATABASE_URL when not given.
+        schema: PGQUEUE_SCHEMA, or pgqueue, when not given.
+
+    Raises:
+        DatabaseNotConfigured: there is no URL.
+        psycopg.OperationalError: the server cannot be reached.
+    """
+
+    def __init__(self, database_url: str | None, schema: str | None) -> None:
+        self._app = PgQueue(database_url, schema=schema)
+        self._connection = psycopg.connect(self._app.url, **connect_options("pgqueue command"))
+
+    def run(self, call: Call[T]) -> T:
+        """Run one call in a transaction of its own."""
+        return self._app.database.run(call, self._connection)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self._connection.close()

@@ -1,0 +1,31 @@
+"""pgqueue stats, pgqueue workers."""
+
+from ..database import reads
+from .options import AsJson, DatabaseUrl, Schema
+from .output import print_json, print_json_lines, print_table
+from .session import Session
+
+QUEUES = ("queue", "state", "priority", "jobs", "oldest", "no_worker_for_task")
+TASKS = ("task", "succeeded", "cancelled", "dead", "mean_seconds", "p50_seconds", "p95_seconds", "p99_seconds")
+WORKERS = ("name", "status", "running", "concurrency", "queues", "wake_mode", "started_at", "heartbeat_at", "version", "id")
+
+
+def stats(database_url: DatabaseUrl = None, schema: Schema = None, as_json: AsJson = False) -> None:
+    """Live jobs by queue, and how each task did in the last hour."""
+    with Session(database_url, schema) as database:
+        queues, tasks = database.run(reads.queue_stats()), database.run(reads.task_stats())
+    if as_json:
+        print_json({"queues": queues, "tasks": tasks})
+    else:
+        print_table("live jobs", queues, QUEUES)
+        print_table("tasks in the last hour", tasks, TASKS)
+
+
+def workers(database_url: DatabaseUrl = None, schema: Schema = None, as_json: AsJson = False) -> None:
+    """List worker processes: ACTIVE, IDLE, or DEAD when one missed its lease."""
+    with Session(database_url, schema) as database:
+        rows = database.run(reads.workers())
+    if as_json:
+        print_json_lines(rows)
+    else:
+        print_table("workers", rows, WORKERS, wide=("queues", "wake_mode"))

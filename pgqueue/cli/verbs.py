@@ -1,0 +1,57 @@
+"""pgqueue retry, pgqueue cancel: one verb, several jobs. A job that is refused does not hold up the others."""
+
+from collections.abc import Callable
+from typing import Any
+
+import typer
+
+from ..database import calls
+from ..errors import PgQueueError
+from .failures import complain, exit_code
+from .options import AsJson, DatabaseUrl, JobIds, Schema
+from .output import print_json
+from .session import Session
+
+
+def retry(ids: JobIds, database_url: DatabaseUrl = None, schema: Schema = None, as_json: AsJson = False) -> None:
+    """Run jobs again now: waiting ones, dead letters (same id) or finished ones (a new job)."""
+    with Session(database_url, schema) as database:
+        retry_each(database, ids, as_json)
+
+
+def cancel(ids: JobIds, database_url: DatabaseUrl = None, schema: Schema = None, as_json: AsJson = False) -> None:
+    """Cancel jobs that have not started."""
+    with Session(database_url, schema) as database:
+
+        def cancel_one(id: int) -> dict[str, Any]:
+            database.run(calls.cancel(id))
+            return {"id": id, "state": "cancelled"}
+
+        _each(ids, cancel_one, "job {id} cancelled", as_json)
+
+
+def retry_each(database: Session, ids: list[int], as_json: bool) -> None:
+    """Retry each of these jobs and say so.
+
+    Raises:
+        typer.Exit: some were refused.
+    """
+
+    def retry_one(id: int) -> dict[str, Any]:
+        return {"id": id, "runs_as": database.run(calls.retry(id))}
+
+    _each(ids, retry_one, "job {id} runs again as job {runs_as}", as_json)
+
+
+def _each(ids: list[int], act: Callable[[int], dict[str, Any]], said: str, as_json: bool) -> None:
+    """Act on each id; the exit code is that of the first refusal."""
+    code = 0
+    for id in ids:
+        try:
+            done = act(id)
+        except PgQueueError as error:
+            complain(error)
+            code = code or exit_code(error)
+        else:
+            print_json(done) if as_json else print(said.format(**done))
+    raise typer.Exit(code)

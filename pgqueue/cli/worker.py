@@ -1,0 +1,60 @@
+"""pgqueue worker."""
+
+from typing import Annotated
+
+import typer
+
+from .. import logs
+from ..errors import ConfigurationError
+from ..worker import WorkerOptions
+from ..worker.launch import Launch, run
+from ..worker.supervisor import supervise
+from .options import DatabaseUrl, Schema
+
+
+def worker(
+    app: Annotated[str, typer.Argument(metavar="MODULE:APP", help="Where the PgQueue is; APP is `app` when left out.")],
+    queues: Annotated[
+        str, typer.Option(metavar="LIST", help="Queues with weights: mail=3,default. All of the app's tasks when left out.")
+    ] = "",
+    strict: Annotated[bool, typer.Option("--strict", help="Queues strictly in the given order; weights do not count.")] = False,
+    concurrency: Annotated[int, typer.Option(metavar="N", help="Handlers that run at once in each process.")] = 100,
+    processes: Annotated[int, typer.Option(metavar="N", min=1, max=1000, help="Processes; each is replaced if it dies.")] = 1,
+    burst: Annotated[bool, typer.Option("--burst", help="End when nothing is ready and nothing runs.")] = False,
+    grace: Annotated[float, typer.Option(metavar="SECONDS", help="How long running handlers may take to end.")] = 30,
+    name: Annotated[str | None, typer.Option(metavar="NAME", help="Shown by `pgqueue workers`; host:pid.")] = None,
+    log_format: Annotated[logs.Format | None, typer.Option(help="console on a terminal, else json.")] = None,
+    log_level: Annotated[str, typer.Option(metavar="LEVEL", help="debug, info, warning, error or critical.")] = "info",
+    database_url: DatabaseUrl = None,
+    schema: Schema = None,
+) -> None:
+    """Run jobs. SIGTERM or Ctrl-C ends gracefully within the grace, a second one at once.
+
+    `python -m pgqueue.worker` is the same.
+    """
+    options = WorkerOptions(parse_queues(queues), strict, concurrency, burst, grace, name)
+    launch = Launch(app, options, database_url, schema, log_format, log_level)
+    if processes > 1:
+        raise typer.Exit(supervise(launch, processes))
+    run(launch)
+
+
+def parse_queues(text: str) -> tuple[tuple[str, float], ...]:
+    """Queues and weights of "mail=3,default"; a weight left out is 1.
+
+    Raises:
+        ConfigurationError: a name is missing or a weight is not a number.
+    """
+    return tuple(_queue(part.strip()) for part in text.split(",")) if text else ()
+
+
+def _queue(text: str) -> tuple[str, float]:
+    name, _, weight = text.partition("=")
+    try:
+        if not name:
+            raise ValueError
+        return name, float(weight or 1)
+    except ValueError:
+        raise ConfigurationError(
+            f"queues: {text!r} is not valid; give names with weights, for example mail=3,default=1"
+        ) from None

@@ -1,0 +1,73 @@
+"""Structured logs on stderr: JSON for machines, Rich for terminals; what callers pass as `extra=` is kept by both."""
+
+import logging
+import sys
+from enum import StrEnum
+
+from .errors import ConfigurationError
+
+FILE_WIDTH = 200  # columns when stderr is no terminal
+LEVELS = ("debug", "info", "warning", "error", "critical")
+_OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
+
+
+class Format(StrEnum):
+    """How logs are written."""
+
+    json = "json"
+    console = "console"
+
+
+class WithExtra(logging.Formatter):
+    """The message, followed by its extra fields as name=value."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = super().format(record)
+        extra = " ".join(f"{name}={value}" for name, value in vars(record).items() if name not in _OWN)
+        return f"{text}  {extra}" if extra else text
+
+
+def configure(format: Format | None = None, level: str = "info") -> None:
+    """Send all logs of this process to stderr; replaces what was configured before.
+
+    Args:
+        format: json (one object per line) or console; None = console if stderr is a terminal, else JSON.
+        level: the least level that is shown.
+
+    Raises:
+        ConfigurationError: there is no such level.
+    """
+    if level.lower() not in LEVELS:
+        raise ConfigurationError(f"log_level: {level!r} is not valid; use {', '.join(LEVELS)}")
+    if format is None:
+        format = Format.console if sys.stderr.isatty() else Format.json
+    handler = _console() if format is Format.console else _json()
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+
+
+def _json() -> logging.Handler:
+    from pythonjsonlogger.json import JsonFormatter
+
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        JsonFormatter(
+            ["levelname", "name", "message", "process"],
+            rename_fields={"levelname": "level", "name": "logger"},
+            timestamp=True,
+            json_ensure_ascii=False,
+        )
+    )
+    return handler
+
+
+def _console() -> logging.Handler:
+    from rich.console import Console
+    from rich.logging import RichHandler
+
+    handler = RichHandler(
+        console=Console(stderr=True, width=None if sys.stderr.isatty() else FILE_WIDTH),
+        show_path=False,
+        log_time_format="%H:%M:%S",
+    )
+    handler.setFormatter(WithExtra("%(message)s"))
+    return handler

@@ -1,0 +1,131 @@
+"""From `module:app` to a running worker: what the command line, the supervisor and its children have in common."""
+
+import asyncio
+import importlib
+import logging
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from .. import logs
+from .._json import dumps, loads
+from ..config import load_settings
+from ..errors import ConfigurationError
+from .worker import Worker, WorkerOptions
+
+if TYPE_CHECKING:
+    from ..app import PgQueue
+
+ABANDON_AFTER = 1.0  # seconds that handler threads have to end once their worker has
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """What a worker process needs to start.
+
+    Attributes:
+        target: module:attribute of the app; the attribute is `app` when left out.
+        options: how it works.
+        database_url: instead of the app's own; None = the app's.
+        schema: instead of the app's own; None = the app's.
+        log_format: json or console; None = console if stderr is a terminal.
+        log_level: the least level that is shown.
+    """
+
+    target: str
+    options: WorkerOptions
+    database_url: str | None = None
+    schema: str | None = None
+    log_format: logs.Format | None = None
+    log_level: str = "info"
+
+    def to_json(self) -> str:
+        """As one line of text for another process."""
+        return dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> "Launch":
+        """What `to_json` wrote."""
+        fields = loads(text)
+        options = fields.pop("options")
+        queues = tuple((name, weight) for name, weight in options.pop("queues"))
+        log_format = fields.pop("log_format")
+        return cls(
+            **fields, options=WorkerOptions(queues=queues, **options), log_format=logs.Format(log_format) if log_format else None
+        )
+
+
+def load_app(launch: Launch) -> "PgQueue":
+    """Import the app; the current directory is on sys.path.
+
+    Raises:
+        ConfigurationError: there is no such module, no such attribute, it is not a PgQueue, or it has no tasks.
+    """
+    from ..app import PgQueue
+
+    module_name, _, attribute = launch.target.partition(":")
+    attribute = attribute or "app"
+    module = _import(module_name)
+    try:
+        app = getattr(module, attribute)
+    except AttributeError:
+        raise ConfigurationError(f"app: module {module_name!r} has no {attribute!r}; give module:attribute") from None
+    if not isinstance(app, PgQueue):
+        raise ConfigurationError(f"app: {module_name}:{attribute} is a {type(app).__qualname__}; it must be a PgQueue")
+    if not app.tasks:
+        raise ConfigurationError(f"app: {module_name}:{attribute} has no tasks; import the modules with its @app.task functions")
+    given = {"database_url": launch.database_url, "schema_name": launch.schema}
+    app.settings = load_settings(
+        **app.settings.model_dump() | {name: value for name, value in given.items() if value is not None}
+    )
+    return app
+
+
+def _import(name: str) -> object:
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    try:
+        return importlib.import_module(name)
+    except (ValueError, TypeError):
+        raise ConfigurationError(f"app: {name!r} is not the name of a module; give module:attribute") from None
+    except ModuleNotFoundError as error:
+        if error.name is not None and f"{name}.".startswith(f"{error.name}."):
+            raise ConfigurationError(f"app: there is no module {error.name!r} in {os.getcwd()} or on sys.path") from None
+        raise ConfigurationError(f"app: module {name!r} could not be imported: {error}") from error
+
+
+def run(launch: Launch) -> None:
+    """Run one worker in this process until it ends.
+
+    Raises:
+        ConfigurationError: the app cannot be loaded.
+        NotMigrated: the schema is not there.
+    """
+    logs.configure(launch.log_format, launch.log_level)
+    worker = Worker(load_app(launch), launch.options)
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(worker.run())
+    _abandon_threads()
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+def _abandon_threads() -> None:
+    """End the process while handlers still run in threads: their jobs were given back, but Python would wait for them."""
+    deadline = time.monotonic() + ABANDON_AFTER
+    for thread in threading.enumerate():
+        if thread.name.startswith("pgqueue-handler"):
+            thread.join(max(0.0, deadline - time.monotonic()))
+            if thread.is_alive():
+                logging.shutdown()
+                os._exit(0)

@@ -1,0 +1,131 @@
+"""`--processes N`: keeps N worker processes running and stops them together."""
+
+import asyncio
+import logging
+import random
+import signal
+import sys
+import time
+from asyncio.subprocess import PIPE, Process
+from contextlib import suppress
+from dataclasses import replace
+
+from .. import logs
+from .child import REFUSED
+from .launch import Launch, load_app
+from .worker import FLUSH_WITHIN
+
+log = logging.getLogger("pgqueue.supervisor")
+FIRST_WAIT = 0.5  # seconds before a process that ended is replaced; doubles up to LONGEST_WAIT
+LONGEST_WAIT = 30.0
+STEADY_AFTER = 60.0  # seconds of life after which an end counts as the first again
+KILL_AFTER = FLUSH_WITHIN + 5  # seconds beyond the grace; a handler that blocks the event loop hears no signal
+
+
+def supervise(launch: Launch, processes: int) -> int:
+    """Run worker processes until they are stopped or, in burst mode, until nothing is left.
+
+    Returns:
+        The exit code: 0; 1 if a process had to be killed, 2 if none can work as it is set up, 128 + n after a second signal n.
+
+    Raises:
+        ConfigurationError: the app cannot be loaded; checked here once instead of in every process.
+    """
+    logs.configure(launch.log_format, launch.log_level)
+    load_app(launch)
+    return asyncio.run(Supervisor(launch, processes).run())
+
+
+class Supervisor:
+    """Starts processes, replaces those that end unasked, passes signals on.
+
+    Each process has a process group of its own: a terminal's Ctrl-C reaches the supervisor alone, which passes it on once. The
+    pipe through which a process is told what to run also tells it when the supervisor is gone.
+
+    Args:
+        launch: what each process runs.
+        processes: how many.
+    """
+
+    def __init__(self, launch: Launch, processes: int) -> None:
+        self._launch, self._processes = launch, processes
+        self._children: dict[int, Process] = {}
+        self._stop = asyncio.Event()
+        self._exit_code = 0
+
+    async def run(self) -> int:
+        """Supervise until all processes have ended for good; the exit code."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, self._signalled, number)
+        await asyncio.gather(*(self._keep(place) for place in range(1, self._processes + 1)))
+        return self._exit_code
+
+    async def _keep(self, place: int) -> None:
+        """Keep one process running."""
+        failures = 0
+        while not self._stop.is_set():
+            started = time.monotonic()
+            code = await self._run_one(place)
+            if self._stop.is_set() or (code == 0 and self._launch.options.burst):
+                return
+            if code == REFUSED:
+                self._exit_code = REFUSED
+                self._stop_all()
+                return
+            failures = 1 if time.monotonic() - started > STEADY_AFTER else failures + 1
+            wait = min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(failures - 1, 10)) * random.uniform(0.75, 1.0)
+            log.warning("worker process %s ended (%s); another starts in %.1f s", place, _described(code), wait)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(wait):
+                    await self._stop.wait()
+
+    async def _run_one(self, place: int) -> int:
+        options = self._launch.options
+        name = options.name and f"{options.name}-{place}"
+        orders = replace(self._launch, options=replace(options, name=name)).to_json()
+        command = (sys.executable, "-m", "pgqueue.worker.child", self._launch.target)  # the target is for readers of `ps`
+        child = await asyncio.create_subprocess_exec(*command, stdin=PIPE, process_group=0)
+        self._children[place] = child
+        log.info("worker process %s started", place, extra={"child": child.pid})
+        assert child.stdin is not None
+        child.stdin.write(f"{orders}\n".encode())
+        with suppress(ConnectionError):
+            await child.stdin.drain()
+        if self._stop.is_set():  # asked to stop while it was starting
+            _send(child, signal.SIGTERM)
+        code = await child.wait()
+        del self._children[place]
+        return code
+
+    def _signalled(self, number: int) -> None:
+        if not self._stop.is_set():
+            log.info("stopping %s worker processes; a second signal ends them at once", len(self._children))
+            self._stop_all()
+            return
+        log.warning("second signal: ending at once; unfinished jobs are rescued after the lease")
+        self._exit_code = 128 + number
+        self._kill_all()
+
+    def _stop_all(self) -> None:
+        self._stop.set()
+        for child in self._children.values():
+            _send(child, signal.SIGTERM)
+        asyncio.get_running_loop().call_later(self._launch.options.grace + KILL_AFTER, self._kill_late)
+
+    def _kill_late(self) -> None:
+        log.warning("%s processes do not end: a handler blocks them; their jobs are rescued after the lease", len(self._children))
+        self._exit_code = 1
+        self._kill_all()
+
+    def _kill_all(self) -> None:
+        for child in self._children.values():
+            _send(child, signal.SIGKILL)
+
+
+def _send(child: Process, number: int) -> None:
+    with suppress(ProcessLookupError):
+        child.send_signal(number)
+
+
+def _described(code: int) -> str:
+    return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"

@@ -1,0 +1,42 @@
+"""The app that the workers under test run: `tests.cli.jobs:app`."""
+
+import asyncio
+import os
+import time
+
+from pgqueue import PgQueue
+
+app = PgQueue()
+no_tasks = PgQueue()
+no_app = "something else"
+
+
+@app.task
+async def pid() -> int:
+    return os.getpid()
+
+
+@app.task
+async def sleep(seconds: float) -> str:
+    await asyncio.sleep(seconds)
+    return "slept"
+
+
+@app.task
+def hold_thread(seconds: float) -> None:
+    time.sleep(seconds)
+
+
+@app.task
+async def die() -> None:
+    os._exit(3)
+
+
+@app.task(queue="mail")
+async def mail() -> str:
+    return "sent"
+
+
+@app.task
+async def block_loop() -> None:
+    time.sleep(60)  # noqa: ASYNC251 - what must not be done

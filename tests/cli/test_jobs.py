@@ -1,0 +1,86 @@
+"""pgqueue jobs, pgqueue job."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+import pytest
+
+from pgqueue import PgQueue
+
+from .conftest import Run
+
+Work = Callable[[], None]
+
+
+@pytest.fixture
+def ids(app: PgQueue, work: Work) -> dict[str, int]:
+    """One job of each kind: succeeded, failed for good, waiting for its time."""
+    done = app.tasks["add"].enqueue(1, 2)
+    dead = app.tasks["fail"].enqueue("no such address")
+    work()
+    later = app.tasks["add"].using(run_after=3600).enqueue(3, 4)
+    return {"done": done.id, "dead": dead.id, "later": later.id}
+
+
+def test_jobs_are_listed_newest_first_whatever_their_state(run: Run, ids: dict[str, int]) -> None:
+    listed = run("jobs", "--json").lines
+    assert [job["id"] for job in listed] == [ids["later"], ids["dead"], ids["done"]]
+    assert [job["state"] for job in listed] == ["scheduled", "failed", "succeeded"]
+
+
+@pytest.mark.parametrize(
+    ("filters", "expected"),
+    [
+        (("--state", "failed"), ["dead"]),
+        (("--state", "succeeded"), ["done"]),
+        (("--queue", "mail"), ["dead"]),
+        (("--task", "add"), ["later", "done"]),
+        (("--task", "add", "--state", "scheduled"), ["later"]),
+        (("--limit", "1"), ["later"]),
+        (("--task", "unheard"), []),
+    ],
+)
+def test_jobs_can_be_filtered(run: Run, ids: dict[str, int], filters: tuple[str, ...], expected: list[str]) -> None:
+    assert [job["id"] for job in run("jobs", *filters, "--json").lines] == [ids[name] for name in expected]
+
+
+def test_times_in_json_are_iso(run: Run, ids: dict[str, int]) -> None:
+    (job,) = run("jobs", "--state", "succeeded", "--json").lines
+    assert datetime.fromisoformat(job["finished_at"]) >= datetime.fromisoformat(job["created_at"])
+
+
+def test_people_see_a_table(run: Run, ids: dict[str, int]) -> None:
+    ran = run("jobs")
+    assert ran.code == 0
+    assert "ValueError: no such address" in ran.out
+    assert "2 of 2" in ran.out
+
+
+def test_an_empty_list_says_so(run: Run) -> None:
+    assert run("jobs").out == "no jobs\n"
+    assert run("jobs", "--json").out == ""
+
+
+def test_a_failed_job_shows_every_attempt_and_the_traceback(run: Run, ids: dict[str, int]) -> None:
+    ran = run("job", ids["dead"])
+    assert ran.code == 0
+    assert ran.out.count("ValueError   no such address") == 2
+    assert "raise ValueError(why)" in ran.out
+
+
+def test_a_failed_job_in_json_has_its_attempts(run: Run, ids: dict[str, int]) -> None:
+    (job,) = run("job", ids["dead"], "--json").lines
+    assert (job["state"], job["reason"]) == ("failed", "error")
+    assert [(error["attempt"], error["type"]) for error in job["errors"]] == [(1, "ValueError"), (2, "ValueError")]
+
+
+def test_a_job_that_succeeded_shows_its_result(run: Run, ids: dict[str, int]) -> None:
+    (job,) = run("job", ids["done"], "--json").lines
+    assert (job["state"], job["result"], job["errors"]) == ("succeeded", 3, [])
+    assert "result       3" in run("job", ids["done"]).out
+
+
+def test_a_job_that_does_not_exist(run: Run) -> None:
+    ran = run("job", "999")
+    assert (ran.code, ran.out, ran.err.count("\n")) == (3, "", 1)
+    assert "999" in ran.err

@@ -1,0 +1,73 @@
+"""pgqueue stats, pgqueue workers, pgqueue dead."""
+
+from collections.abc import Callable
+
+from pgqueue import PgQueue
+
+from ..looking import Look
+from .conftest import Run
+
+Work = Callable[[], None]
+
+
+def test_stats_of_queues_and_tasks(run: Run, app: PgQueue, work: Work) -> None:
+    app.tasks["add"].enqueue(1, 2)
+    app.tasks["fail"].enqueue("no")
+    work()
+    app.tasks["add"].using(priority=7).enqueue_many([(1, 1), (2, 2)])
+
+    (stats,) = run("stats", "--json").lines
+
+    (queue,) = stats["queues"]
+    assert (queue["queue"], queue["state"], queue["priority"], queue["jobs"]) == ("default", "ready", 7, 2)
+    assert queue["oldest"] >= 0
+    assert [(task["task"], task["succeeded"], task["dead"]) for task in stats["tasks"]] == [("add", 1, 0), ("fail", 0, 1)]
+    readable = run("stats").out
+    assert "default   ready" in readable
+    assert "p95" in readable
+
+
+def test_stats_of_an_empty_install(run: Run) -> None:
+    assert run("stats").out == "no live jobs\nno tasks in the last hour\n"
+    assert run("stats", "--json").lines == [{"queues": [], "tasks": []}]
+
+
+def test_workers_and_how_they_are(run: Run, look: Look) -> None:
+    register = "select register_worker(gen_random_uuid(), %s, 'host', 1, '0', '{mail,default}', 10, %s::interval)"
+    look.value(register, "alive", "1 hour")
+    look.value(register, "silent", "0 seconds")
+
+    listed = run("workers", "--json").lines
+
+    assert {worker["name"]: worker["status"] for worker in listed} == {"alive": "IDLE", "silent": "DEAD"}
+    assert {worker["name"]: worker["lease"] for worker in listed} == {"alive": 3600.0, "silent": 0.0}
+    assert "mail, default" in run("workers").out
+
+
+def test_dead_letters_with_their_errors(run: Run, app: PgQueue, work: Work) -> None:
+    id = app.tasks["fail"].enqueue("no such address").id
+    work()
+
+    (letter,) = run("dead", "--json").lines
+
+    assert (letter["id"], letter["error_type"], letter["error_message"]) == (id, "ValueError", "no such address")
+    assert "raise ValueError" in letter["traceback"]
+    assert "ValueError: no such address" in run("dead", "--queue", "mail").out
+    assert run("dead", "--task", "add").out == "no dead letters\n"
+
+
+def test_dead_letters_run_again(run: Run, app: PgQueue, work: Work, look: Look) -> None:
+    app.tasks["fail"].enqueue_many([("one",), ("two",)])
+    work()
+
+    ran = run("dead", "--retry", "--task", "fail")
+
+    assert (ran.code, ran.out.count("runs again")) == (0, 2)
+    assert look.count("ready") == 2
+    assert run("dead", "--retry", "--json").out == ""
+
+
+def test_letters_are_listed_up_to_the_limit(run: Run, app: PgQueue, work: Work) -> None:
+    app.tasks["fail"].enqueue_many([("one",), ("two",)])
+    work()
+    assert len(run("dead", "--limit", "1", "--json").lines) == 1

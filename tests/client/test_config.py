@@ -1,0 +1,111 @@
+"""Settings: where they come from, and how a wrong one is named."""
+
+from pathlib import Path
+
+import pytest
+
+from pgqueue import PgQueue
+from pgqueue.config import Settings, connection_url, load_settings
+from pgqueue.errors import ConfigurationError, DatabaseNotConfigured, NotMigrated
+from pgqueue.migrate import migrate
+from tests.looking import Look
+
+URL = "postgresql://nobody@localhost:1/nothing"
+
+
+@pytest.fixture(autouse=True)
+def clean(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No setting of the machine that runs the tests."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(f"PGQUEUE_{name.upper()}", raising=False)
+    monkeypatch.delenv("PGQUEUE_SCHEMA", raising=False)
+
+
+def test_the_defaults_are_those_of_the_documentation() -> None:
+    settings = load_settings()
+    assert (settings.database_url, settings.schema_name, settings.lease, settings.pool_size) == (None, "pgqueue", 30, 4)
+
+
+def test_the_environment_beats_the_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"DATABASE_URL": URL, "SCHEMA": "jobs", "LEASE": "5.5", "POOL_SIZE": "9", "RESULT_TTL": "60"}.items():
+        monkeypatch.setenv(f"PGQUEUE_{name}", value)
+    app = PgQueue()
+    settings = app.settings
+    assert (settings.schema_name, settings.lease, settings.pool_size, settings.result_ttl) == ("jobs", 5.5, 9, 60)
+    assert app.url == URL
+
+
+def test_an_argument_beats_the_environment_and_none_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGQUEUE_DATABASE_URL", "postgresql://elsewhere")
+    monkeypatch.setenv("PGQUEUE_SCHEMA", "jobs")
+    app = PgQueue(URL, schema=None)
+    assert (app.url, app.settings.schema_name) == (URL, "jobs")
+    assert PgQueue(schema="mine").settings.schema_name == "mine"
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"lease": 0}, "lease: 0 is not valid"),
+        ({"pool_size": "many"}, "pool_size: 'many' is not valid"),
+        ({"result_ttl": -1}, "result_ttl: -1 is not valid"),
+        ({"schema": ""}, "'' is not valid"),
+        ({"schema": "x" * 64}, "is not valid"),
+        ({"leese": 1}, "leese: 1 is not valid"),
+    ],
+)
+def test_a_wrong_argument_is_named_with_its_value(given: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        PgQueue(URL, **given)  # type: ignore[arg-type]
+
+
+def test_a_wrong_variable_is_named_with_its_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGQUEUE_LEASE", "soon")
+    with pytest.raises(ConfigurationError, match="lease: 'soon' is not valid"):
+        PgQueue(URL)
+
+
+def test_a_missing_url_names_both_remedies_and_only_when_it_is_needed() -> None:
+    app = PgQueue()
+    task = app.task(name="nothing")(lambda: None)
+    with pytest.raises(DatabaseNotConfigured, match=r"PGQUEUE_DATABASE_URL=postgresql://.*PGQUEUE_DATABASE_URL=embedded:"):
+        task.enqueue()
+    with pytest.raises(DatabaseNotConfigured):
+        connection_url(load_settings(database_url=""))
+
+
+def test_embedded_starts_a_server_where_the_url_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    started: list[str | None] = []
+
+    def start(directory: str | None = None) -> str:
+        started.append(directory)
+        return URL
+
+    monkeypatch.setattr("pgqueue.embedded.start", start)
+    assert PgQueue(f"embedded:{tmp_path}").url == URL
+    assert PgQueue("embedded:").url == URL
+    assert started == [str(tmp_path), None]
+
+
+async def test_a_database_without_pgqueue_names_the_command_to_run(empty_database_url: str) -> None:
+    app = PgQueue(empty_database_url)
+    task = app.task(name="nothing")(lambda: None)
+    with pytest.raises(NotMigrated, match=r"(?s)schema 'pgqueue' has no pgqueue of this version .*run `pgqueue migrate`"):
+        task.enqueue()
+    with pytest.raises(NotMigrated):
+        await task.aenqueue()
+    with pytest.raises(NotMigrated):
+        app.job(1).refresh()
+    app.close()
+    await app.aclose()
+
+
+@pytest.mark.parametrize("schema", ["second", 'with "quotes"', "{braces}", "100%", "%s", "Gross und klein"])
+def test_an_install_in_another_schema_keeps_its_jobs_to_itself(database_url: str, look: Look, schema: str) -> None:
+    assert migrate(database_url, schema)
+    assert not migrate(database_url, schema)
+    app = PgQueue(database_url, schema=schema)
+    job = app.task(name="nothing")(lambda: None).enqueue()
+    assert job.status == "ready"
+    assert look.live() == 0
+    app.close()

@@ -1,0 +1,150 @@
+"""`make demo`: what it measures, what it shows, and that it goes on where it was stopped."""
+
+import ast
+import hashlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from examples.index_source import complexity, index_file
+
+from ..looking import Look
+from ..waiting import PATIENCE, until
+
+CHECKOUT = Path(__file__).parents[2]
+Demo = Callable[[], "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def look(connection: psycopg.Connection[Any]) -> Look:
+    return Look(connection)
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A source tree: forty files that parse, two that do not, some that are not looked at."""
+    for number in range(40):
+        (tmp_path / f"module{number}.py").write_text("def f(x):\n    return 1 if x else 2\n" * (number + 1))
+    (tmp_path / "old.py").write_text("print 'Python 2'\n")
+    (tmp_path / "bytes.py").write_bytes(b"\xff\xfe = 1")
+    (tmp_path / "notes.txt").write_text("not Python")
+    (tmp_path / "site-packages").mkdir()
+    (tmp_path / "site-packages/other.py").write_text("x = 1")
+    return tmp_path
+
+
+@pytest.fixture
+def demo(tree: Path, database_url: str) -> Iterator[Demo]:
+    """Starts the demo on the tree and the test's database."""
+    started: list[subprocess.Popen[str]] = []
+    environment = os.environ | {"PGQUEUE_DATABASE_URL": database_url, "COLUMNS": "120"}
+
+    def start() -> "subprocess.Popen[str]":
+        command = [sys.executable, "-m", "examples.index_source", str(tree)]
+        started.append(
+            subprocess.Popen(command, cwd=CHECKOUT, env=environment, text=True, stdout=subprocess.PIPE, start_new_session=True)
+        )
+        return started[-1]
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            process.terminate()
+        process.communicate(timeout=PATIENCE)
+
+
+def measure(source: str) -> int:
+    return complexity(ast.parse(textwrap.dedent(source)))
+
+
+def test_complexity_counts_paths() -> None:
+    assert measure("x = 1") == 1
+    assert measure("if x: pass\nelif y: pass\nelse: pass") == 3
+    assert measure("if a and b or c: pass") == 4
+    assert measure("[x for x in y if x]") == 2
+    assert measure("try: pass\nexcept ValueError: pass\nexcept KeyError: pass") == 3
+    assert measure("match x:\n    case 1: pass\n    case 2: pass") == 3
+
+
+def test_a_file_is_measured(tmp_path: Path) -> None:
+    source = b"def easy(): pass\ndef hard(x):\n    while x:\n        if x: break\n"
+    (tmp_path / "a.py").write_bytes(source)
+    assert index_file(str(tmp_path), "a.py") == {
+        "file": "a.py",
+        "sha256": hashlib.sha256(source).hexdigest(),
+        "lines": 4,
+        "functions": 2,
+        "complexity": 3,
+        "hardest": "hard",
+    }
+
+
+def test_it_indexes_every_file_and_shows_the_results(demo: Demo, look: Look) -> None:
+    process = demo()
+    shown, _ = process.communicate(timeout=60)
+
+    assert process.returncode == 0
+    assert "42 files, one job each" in shown
+    assert re.search(r"^ +41 +80 +40 +module39\.py +f *$", shown, re.MULTILINE)
+    assert re.search(r"3 +SyntaxError +old\.py +Missing parentheses", shown)
+    assert re.search(r"42 jobs in [\d.]+ s: [\d,]+ jobs/s", shown)
+    assert (look.count("succeeded"), look.count("failed"), look.live()) == (40, 2, 0)
+    assert look.value("select count(*) from worker") == 0
+
+
+def test_the_commands_to_try_next_work(demo: Demo, database_url: str) -> None:
+    shown, _ = demo().communicate(timeout=60)
+    commands = [line.split("  #")[0] for line in shown.split("Try next:\n")[1].splitlines()]
+    assert len(commands) == 6
+
+    for command in commands:
+        if "worker" in command:
+            command += " --burst"
+        environment = os.environ | {"PGQUEUE_DATABASE_URL": database_url}
+        ended = subprocess.run(command, shell=True, cwd=CHECKOUT, env=environment, capture_output=True, text=True, check=False)
+        assert ended.returncode == 0, (command, ended.stderr)
+
+
+def test_a_second_start_begins_anew_once_the_first_is_done(demo: Demo, look: Look) -> None:
+    for _ in range(2):
+        assert "42 files, one job each" in demo().communicate(timeout=60)[0]
+    assert look.value("select count(distinct meta->>'run') from jobs") == 2
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_it_goes_on_where_it_was_stopped(demo: Demo, look: Look, stop: signal.Signals) -> None:
+    process = demo()
+    until(lambda: look.value("select exists (select from worker)"), "workers run")
+    # The failing files wait a second for their retry, so the run cannot be over yet.
+    until(lambda: look.count("scheduled") > 0, "a retry waits")
+    os.killpg(process.pid, stop) if stop is signal.SIGINT else process.send_signal(stop)
+    shown, _ = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "the same command goes on with it" in shown
+    assert look.value("select count(*) from worker") == 0
+    assert look.count("running") == 0
+
+    process = demo()
+    shown, _ = process.communicate(timeout=60)
+
+    assert process.returncode == 0
+    assert "Going on with" in shown
+    assert look.value("select count(*) from jobs") == 42
+    assert look.live() == 0
+
+
+def test_a_directory_without_python_is_said(tmp_path: Path, database_url: str) -> None:
+    environment = os.environ | {"PGQUEUE_DATABASE_URL": database_url}
+    command = [sys.executable, "-m", "examples.index_source", str(tmp_path)]
+    ended = subprocess.run(command, cwd=CHECKOUT, env=environment, text=True, capture_output=True, check=False)
+    assert ended.returncode == 1
+    assert "has no Python files" in ended.stderr

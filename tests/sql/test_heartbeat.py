@@ -1,0 +1,43 @@
+"""heartbeat: a worker renews its lease."""
+
+import uuid
+
+from .conftest import Sql
+
+
+def test_a_heartbeat_renews_the_lease_and_tells_what_runs(sql: Sql) -> None:
+    worker = sql.worker()
+    sql.rows("update worker set heartbeat_at = heartbeat_at - interval '20 s'")
+
+    sql.value("select heartbeat(%s, '{1,2,3}', 'notify')", worker)
+
+    (row,) = sql.rows("select *, clock_timestamp() - heartbeat_at < interval '10 s' as fresh from worker")
+    assert (row["fresh"], row["started"], row["running"], row["wake_mode"]) == (True, [1, 2, 3], 3, "notify")
+
+
+def test_a_heartbeat_tells_how_many_workers_are_active(sql: Sql) -> None:
+    one, _, lost = sql.worker(), sql.worker(), sql.worker()
+    sql.lose(lost)
+
+    assert sql.value("select heartbeat(%s, '{}', 'notify')", one) == 2
+
+
+def test_a_late_heartbeat_still_counts_as_long_as_nobody_noticed(sql: Sql) -> None:
+    worker = sql.worker()
+    sql.rows("update worker set heartbeat_at = heartbeat_at - 2 * lease")
+
+    assert sql.value("select heartbeat(%s, '{}', 'notify')", worker) == 1
+    assert sql.value("select mark_lost()") == 0
+
+
+def test_a_lost_or_unknown_worker_is_told_so_and_stays_lost(sql: Sql) -> None:
+    worker = sql.worker()
+    sql.lose(worker)
+    before = sql.rows("select * from worker")
+
+    for refused_worker in (worker, uuid.uuid4()):
+        refused = sql.refusal("select heartbeat(%s, '{1}', 'notify')", refused_worker)
+        assert refused.sqlstate == "PQ002"
+        assert str(refused_worker) in str(refused)
+
+    assert sql.rows("select * from worker") == before

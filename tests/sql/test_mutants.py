@@ -1,0 +1,64 @@
+"""Each rule is taken out of the SQL once, and the guarantee that rests on it must break: the tests would notice."""
+
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+
+import pytest
+
+from . import guarantees
+from .conftest import Sql
+
+
+class Mutant(NamedTuple):
+    """One function with one rule taken out."""
+
+    what: str
+    function: str
+    rule: str  # a regular expression
+    instead: str
+    broken: Callable[[Sql, Callable[[], Sql]], None]
+
+
+TOKEN = r"\s+and j\.claim_token = o\.token(?=\s+for update)"
+SKIP = r"\s+skip locked"
+
+MUTANTS = [
+    Mutant("no token when a job ends", "finish_ended", TOKEN, "", guarantees.stale_owner_cannot_finish),
+    Mutant("no token when a job fails", "finish_unended", TOKEN, "", guarantees.stale_owner_cannot_finish),
+    Mutant("no token in give_back", "give_back", r"\s+and j\.claim_token = token", "", guarantees.stale_owner_cannot_give_back),
+    Mutant("ending jobs wait for locks", "finish_ended", SKIP, "", guarantees.one_locked_job_stalls_only_itself),
+    Mutant("failing jobs wait for locks", "finish_unended", SKIP, "", guarantees.one_locked_job_stalls_only_itself_when_all_fail),
+    Mutant("claims wait for claims", "claim", SKIP, "", guarantees.two_claimers_share_the_jobs),
+    Mutant("claims take no locks", "claim", r"for no key update skip locked", "", guarantees.two_claimers_share_the_jobs),
+    Mutant("cursor claims wait", "claim", SKIP, "", guarantees.two_claimers_share_the_jobs_of_a_cursor),
+    Mutant("claims of suspects wait", "pick_suspect", SKIP, "", guarantees.two_claimers_share_the_suspects),
+    Mutant("several suspects at once", "pick_suspect", r"limit 1", "", guarantees.two_claimers_share_the_suspects),
+    Mutant("a suspect beside a suspect", "pick_suspect", r" or runs_one", "", guarantees.two_claimers_share_the_suspects),
+    Mutant("small priorities first", "claim", r"priority desc", "priority", guarantees.jobs_start_by_priority),
+    Mutant("lost workers claim", "assert_active", r" and w\.state = 'active'", "", guarantees.a_lost_worker_claims_nothing),
+    Mutant("promotes wait for promotes", "promote", SKIP, "", guarantees.two_promoters_share_the_jobs),
+    Mutant("promote is early", "promote", r" and run_at <= clock_timestamp\(\)", "", guarantees.a_promoted_job_is_due),
+    Mutant("rescues wait for rescues", "rescue_job", SKIP, "", guarantees.two_rescuers_rescue_once),
+    Mutant("one job stops a rescue", "rescue", r"exception when others then\s+raise warning[^;]*;", "",
+           guarantees.a_rescue_that_raises_stays_alone),
+]  # fmt: skip
+
+
+def load(sql: Sql, mutant: Mutant) -> None:
+    """Replace the function in the test's own database."""
+    text = sql.value("select pg_get_functiondef(%s::regproc)", mutant.function)
+    mutated = re.sub(mutant.rule, mutant.instead, text)
+    assert mutated != text, f"{mutant.function} has no such rule any more: {mutant.rule}"
+    sql.connection.execute(mutated)
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.what)
+def test_without_a_rule_its_guarantee_is_seen_to_break(
+    sql: Sql, another_sql: Callable[[], Sql], monkeypatch: pytest.MonkeyPatch, mutant: Mutant
+) -> None:
+    monkeypatch.setattr(guarantees, "PATIENCE", "500ms")
+    load(sql, mutant)
+
+    with pytest.raises(AssertionError):
+        mutant.broken(sql, another_sql)

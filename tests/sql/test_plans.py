@@ -1,0 +1,187 @@
+"""Claim, finish and the others find their rows by the right index, whatever the statistics say.
+
+`empty`: analyzed while the table was empty, then filled, as after a first start; `mixed`: analyzed when full.
+"""
+
+import json
+import uuid
+from collections.abc import Iterator
+from typing import NamedTuple
+from uuid import UUID
+
+import psycopg
+import pytest
+from psycopg import sql as composed
+from psycopg.conninfo import make_conninfo
+
+from .conftest import Sql
+from .plan import buffers_of, plans_of
+
+ROWS = 200_000
+
+FILL = """
+    insert into job (run_at, created_at, state, priority, queue, task, rescues, attempt, worker_id, claim_token, claimed_at)
+    select clock_timestamp() + make_interval(secs => case when state = 'scheduled' then 3600 else -3600 end + n * 0.001),
+           clock_timestamp(), state::job_state, n % 5 - 2, case when n % 3 = 0 then 'default' else 'other' end, 'noop',
+           case when n % 10000 = 0 then 2 else 0 end, (state = 'running')::int,
+           case when state = 'running' then md5('worker' || n % 50)::uuid end,
+           case when state = 'running' then md5('token' || n % 500)::uuid end,
+           case when state = 'running' then clock_timestamp() end
+      from (select n, case when n % 20 < 8 then 'ready' when n % 20 < 10 then 'running' else 'scheduled' end as state
+              from generate_series(1, %s) n) mixed
+"""
+
+CLAIM = "select * from claim(%s, %s, '{default,other}', %s)"
+RESUME = json.dumps([{"queue": "default", "priority": priority, "run_at": "2020-01-01"} for priority in range(-2, 3)])
+
+
+class Full(NamedTuple):
+    """A full database, a connection on which every function ran while it was empty, and a worker."""
+
+    url: str
+    early: Sql
+    worker: UUID
+
+
+def outcomes(sql: Sql, count: int) -> str:
+    """Outcomes of all kinds for running jobs."""
+    kinds = ["succeeded", "failed", "cancelled", "snoozed", "unknown_task"]
+    rows = sql.rows("select id, claim_token from job where state = 'running' order by id limit %s", count)
+    return json.dumps(
+        [{"id": row["id"], "token": str(row["claim_token"]), "state": kinds[n % 5], "result": 1} for n, row in enumerate(rows)]
+    )
+
+
+@pytest.fixture(scope="module", params=["empty", "mixed"])
+def full(request: pytest.FixtureRequest, server_url: str, template: str) -> Iterator[Full]:
+    name = f"pgqueue_plans_{uuid.uuid4().hex[:8]}"
+    url = make_conninfo(server_url, dbname=name)
+    with psycopg.connect(server_url, autocommit=True) as admin:
+        admin.execute(
+            composed.SQL("create database {} template {}").format(composed.Identifier(name), composed.Identifier(template))
+        )
+        with psycopg.connect(url, options="-c search_path=pgqueue", autocommit=True) as connection:
+            sql = Sql(connection)
+            worker = sql.worker()
+            sql.rows("alter table job set (autovacuum_enabled = false)")
+            sql.rows("analyze")
+            token, _ = sql.claim(worker)
+            sql.claim(worker, resume_at=RESUME)
+            sql.finish(token, {"id": 1, "state": "succeeded"})
+            sql.value("select promote()")
+            sql.rows("select give_back(%s, '{1}')", token)
+            connection.execute(FILL.replace("%s", str(ROWS)))
+            if request.param == "mixed":
+                sql.rows("vacuum analyze job")
+            yield Full(url, sql, worker)
+        admin.execute(composed.SQL("drop database {} with (force)").format(composed.Identifier(name)))
+
+
+@pytest.fixture
+def fresh(full: Full) -> Iterator[Sql]:
+    """A new connection to the full database, in a transaction that is rolled back."""
+    with (
+        psycopg.connect(full.url, options="-c search_path=pgqueue", autocommit=True) as connection,
+        connection.transaction(force_rollback=True),
+    ):
+        yield Sql(connection)
+
+
+def call(verb: str, sql: Sql, worker: UUID, count: int) -> tuple[str, tuple[object, ...]]:
+    """The statement that lets a verb handle so many jobs."""
+    match verb:
+        case "claim":
+            return CLAIM, (worker, uuid.uuid4(), count)
+        case "claim from a cursor":
+            return CLAIM[:-1] + ", resume_at => %s)", (worker, uuid.uuid4(), count, RESUME)
+        case "finish":
+            return "select * from finish(%s)", (outcomes(sql, count),)
+        case "promote":
+            sql.rows(
+                """update job set run_at = clock_timestamp() - interval '1 s'
+                    where id in (select id from job where state = 'scheduled' order by run_at limit %s)""",
+                count,
+            )
+            return "select * from promote(%s)", (count,)
+        case "give_back":
+            rows = sql.rows("select id, claim_token from job where claim_token = md5('token8')::uuid limit %s", count)
+            return "select give_back(%s, %s)", (rows[0]["claim_token"], [row["id"] for row in rows])
+        case "reconcile":
+            return "select reconcile(md5('worker8')::uuid, '{}', '0 s')", ()
+        case "rescue":
+            return "select rescue(%s)", (count,)
+        case "cancel":
+            return "select cancel(%s)", (sql.value("select id from job where state = 'ready' limit 1"),)
+        case "retry":
+            return "select retry(%s)", (sql.value("select id from job where state = 'scheduled' limit 1"),)
+    raise ValueError(verb)
+
+
+INDEXES = {
+    "claim": {"worker_pkey", "job_suspect", "job_ready", "job_pkey"},
+    "claim from a cursor": {"worker_pkey", "job_suspect", "job_ready", "job_pkey"},
+    "finish": {"job_pkey"},
+    "promote": {"job_scheduled", "job_pkey"},
+    "give_back": {"job_pkey"},
+    "reconcile": {"job_running", "job_pkey"},
+    "rescue": {"job_running", "worker_pkey", "job_pkey"},
+}
+
+
+@pytest.mark.parametrize("verb", INDEXES)
+def test_a_verb_walks_its_index_and_neither_scans_nor_sorts_the_table(full: Full, fresh: Sql, verb: str) -> None:
+    query, params = call(verb, fresh, full.worker, 10)
+
+    plans = plans_of(fresh, query, *params)
+
+    assert plans.indexes(fresh.connection) == INDEXES[verb]
+    assert plans.nodes("SEQSCAN", "BITMAPHEAPSCAN") == []
+    if verb not in ("reconcile", "rescue"):  # these read all that runs under some workers, and may join and group it as they like
+        assert plans.nodes("HASHJOIN", "MERGEJOIN") == []
+        assert plans.sorted_tables() == []
+
+
+@pytest.mark.parametrize("verb", [verb for verb in INDEXES if verb != "reconcile"] + ["cancel", "retry"])
+def test_a_verb_touches_few_pages_for_one_job(full: Full, fresh: Sql, verb: str) -> None:
+    query, params = call(verb, fresh, full.worker, 1)
+
+    assert buffers_of(fresh, query, *params) < 200
+
+
+@pytest.mark.parametrize("verb", ["claim", "claim from a cursor", "finish", "promote", "give_back"])
+def test_a_verb_touches_few_pages_by_plans_that_were_made_while_the_table_was_empty(full: Full, verb: str) -> None:
+    with full.early.connection.transaction(force_rollback=True):
+        query, params = call(verb, full.early, full.worker, 5)
+
+        assert buffers_of(full.early, query, *params) < 500  # the table has thousands
+
+
+@pytest.mark.parametrize("verb", ["claim", "finish"])
+def test_the_pages_of_a_batch_grow_with_the_batch_only(full: Full, fresh: Sql, verb: str) -> None:
+    query, params = call(verb, fresh, full.worker, 100)
+
+    assert buffers_of(fresh, query, *params) < 100 * 60
+
+
+def test_asking_for_work_in_an_empty_queue_does_not_walk_the_backlog_of_the_others(full: Full, fresh: Sql) -> None:
+    plans = plans_of(fresh, "select has_work('{empty}')")
+
+    assert plans.nodes("SEQSCAN") == []
+    assert plans.indexes(fresh.connection) == {"job_ready", "job_suspect", "job_running"}
+    assert fresh.value("select has_work('{empty}')") is False
+
+
+def test_100_000_jobs_for_later_at_top_priority_do_not_delay_a_ready_one_at_the_bottom(sql: Sql) -> None:
+    sql.rows(
+        """insert into job (run_at, created_at, state, priority, task)
+           select clock_timestamp() + interval '1 h', clock_timestamp(), 'scheduled', 100, 'noop'
+             from generate_series(1, 100000)"""
+    )
+    low = sql.enqueue(priority=-100)
+    worker = sql.worker()
+    sql.value("select promote()")
+
+    touched = buffers_of(sql, CLAIM, worker, uuid.uuid4(), 10)
+
+    assert touched < 200
+    assert sql.state(low) == "running"

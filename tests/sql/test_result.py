@@ -1,0 +1,73 @@
+"""result: how a job stands and what it returned."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from .conftest import Sql
+
+
+def result(sql: Sql, id: int) -> dict[str, Any]:
+    """The row, without what is NULL or false."""
+    (row,) = sql.rows("select * from result(%s)", id)
+    return {name: value for name, value in row.items() if value not in (None, False) or (name == "value" and value is False)}
+
+
+def test_a_job_that_is_not_over_has_a_state_only(sql: Sql) -> None:
+    ready, scheduled = sql.enqueue(), sql.enqueue(run_after=timedelta(hours=1))
+    running, _ = sql.running()
+
+    assert [result(sql, id) for id in (ready, scheduled, running)] == [
+        {"state": "ready"},
+        {"state": "scheduled"},
+        {"state": "running"},
+    ]
+
+
+def test_an_unknown_job_has_no_state(sql: Sql) -> None:
+    assert result(sql, 4711) == {}
+
+
+@pytest.mark.parametrize("value", [1, False, [], {"a": None}])
+def test_a_job_that_succeeded_has_its_value(sql: Sql, value: Any) -> None:
+    id, token = sql.running()
+    sql.finish(token, {"id": id, "state": "succeeded", "result": value})
+
+    assert result(sql, id) == {"state": "succeeded", "value": value}
+
+
+def test_a_job_that_returned_nothing_has_no_value(sql: Sql) -> None:
+    id, token = sql.running()
+    sql.finish(token, {"id": id, "state": "succeeded"})
+
+    assert result(sql, id) == {"state": "succeeded"}
+
+
+@pytest.mark.parametrize("pruned", [True, False])
+def test_a_result_past_its_time_is_expired_whether_or_not_it_was_pruned(sql: Sql, pruned: bool) -> None:
+    id, token = sql.running(result_ttl=timedelta(seconds=10))
+    sql.finish(token, {"id": id, "state": "succeeded", "result": 1})
+    sql.rows("update job_result set expires_at = expires_at - interval '1 min'")
+    sql.rows("update job_history set finished_at = finished_at - interval '1 min'")
+    if pruned:
+        sql.value("select maintain()")
+
+    assert result(sql, id) == {"state": "succeeded", "expired": True}
+
+
+def test_a_dead_letter_has_its_reason_and_last_error(sql: Sql) -> None:
+    id, token = sql.running()
+    sql.finish(token, {"id": id, "state": "failed", "final": True, "error": {"type": "E", "message": "m"}})
+
+    row = result(sql, id)
+
+    assert (row["state"], row["reason"], row["error"]["type"], row["error"]["message"]) == ("failed", "error", "E", "m")
+
+
+def test_a_cancelled_job_has_its_reason_and_never_expires(sql: Sql) -> None:
+    id = sql.enqueue()
+    sql.value("select cancel(%s)", id)
+    sql.rows("update job_history set finished_at = finished_at - interval '2 days'")
+
+    assert result(sql, id) == {"state": "cancelled", "reason": "user_requested"}

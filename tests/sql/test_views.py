@@ -1,0 +1,123 @@
+"""The views: what people read."""
+
+from datetime import timedelta
+
+from .conftest import Sql
+
+
+def test_jobs_shows_every_job_once_wherever_it_is(sql: Sql) -> None:
+    ready, scheduled = sql.enqueue(queue="x"), sql.enqueue(run_after=timedelta(hours=1))
+    states = {ready: "ready", scheduled: "scheduled"}
+    for state in ("running", "succeeded", "cancelled", "failed"):
+        id, token = sql.running()
+        if state != "running":
+            sql.finish(token, {"id": id, "state": state, "final": True, "elapsed": 1})
+        states[id] = state
+
+    rows = sql.rows("select * from jobs")
+
+    assert {row["id"]: row["state"] for row in rows} == states
+    assert len(rows) == len(states)
+    assert all((row["finished_at"] is not None) == (row["state"] in ("succeeded", "cancelled", "failed")) for row in rows)
+
+
+def test_queue_stats_counts_live_jobs_by_queue_state_and_priority(sql: Sql) -> None:
+    for priority in (0, 0, 5):
+        sql.enqueue(queue="mail", priority=priority)
+    sql.enqueue(queue="mail", run_after=timedelta(hours=1))
+    sql.rows("update job set run_at = run_at - interval '1 min' where priority = 5")
+    sql.rows("update job set unknown_since = now() where state = 'scheduled'")
+
+    rows = {(row["queue"], row["state"], row["priority"]): row for row in sql.rows("select * from queue_stats")}
+
+    assert {key: row["jobs"] for key, row in rows.items()} == {
+        ("mail", "ready", 0): 2,
+        ("mail", "ready", 5): 1,
+        ("mail", "scheduled", 0): 1,
+    }
+    assert timedelta(minutes=1) <= rows["mail", "ready", 5]["oldest"] < timedelta(minutes=2)
+    assert rows["mail", "scheduled", 0]["oldest"] is None
+    assert [row["no_worker_for_task"] for row in rows.values()].count(1) == 1
+
+
+def test_task_stats_has_counts_and_times_of_the_last_hour_and_all_dead_letters(sql: Sql) -> None:
+    for elapsed in (1, 2, 3):
+        id, token = sql.running(task="send")
+        sql.finish(token, {"id": id, "state": "succeeded", "elapsed": elapsed})
+    id, token = sql.running(task="send")
+    sql.finish(token, {"id": id, "state": "failed", "final": True})
+    id, token = sql.running(task="old")
+    sql.finish(token, {"id": id, "state": "succeeded"})
+    sql.rows("update job_history set finished_at = finished_at - interval '2 h' where task = 'old'")
+    sql.rows("update dead_letter set finished_at = finished_at - interval '2 h'")
+
+    (row,) = sql.rows("select * from task_stats")
+
+    assert (row["task"], row["succeeded"], row["cancelled"], row["dead"]) == ("send", 3, 0, 1)
+    assert (row["mean_seconds"], row["p50_seconds"]) == (2, 2)
+    assert 2.8 < row["p95_seconds"] < row["p99_seconds"] <= 3
+
+
+def test_worker_status_says_active_idle_or_dead(sql: Sql) -> None:
+    busy, idle, late, lost = (sql.worker() for _ in range(4))
+    sql.value("select heartbeat(%s, '{1}', 'notify')", busy)
+    sql.lose(lost)
+    sql.rows("update worker set heartbeat_at = heartbeat_at - 2 * lease where id = %s", late)
+
+    status = {row["id"]: row["status"] for row in sql.rows("select * from worker_status")}
+
+    assert status == {busy: "ACTIVE", idle: "IDLE", late: "DEAD", lost: "DEAD"}
+
+
+def test_dead_letters_shows_the_last_error(sql: Sql) -> None:
+    id, token = sql.running(args={"to": 1})
+    sql.finish(token, {"id": id, "state": "failed", "delay": 0, "error": {"type": "First"}})
+    token, _ = sql.claim(sql.worker(), queues=(sql.job(id)["queue"],))
+    error = {"type": "E", "message": "m", "traceback": "t"}
+    sql.finish(token, {"id": id, "state": "failed", "final": True, "reason": "timeout", "error": error})
+
+    (row,) = sql.rows("select * from dead_letters")
+
+    assert (row["id"], row["reason"], row["attempt"], row["args"]) == (id, "timeout", 2, {"to": 1})
+    assert (row["error_type"], row["error_message"], row["traceback"]) == ("E", "m", "t")
+    assert len(row["errors"]) == 2
+
+
+def test_throughput_counts_what_ended_minute_by_minute(sql: Sql) -> None:
+    for minutes_ago, state in ((0, "succeeded"), (0, "cancelled"), (5, "succeeded"), (120, "succeeded")):
+        id, token = sql.running()
+        sql.finish(token, {"id": id, "state": state})
+        sql.rows("update job_history set queue = 'q', finished_at = date_trunc('minute', finished_at) "
+                 "- make_interval(mins => %s) where id = %s", minutes_ago, id)  # fmt: skip
+
+    rows = sql.rows("select succeeded, cancelled, minute = date_trunc('minute', minute) as whole from throughput_per_minute "
+                    "order by minute")  # fmt: skip
+
+    assert rows == [
+        {"succeeded": 1, "cancelled": 0, "whole": True},
+        {"succeeded": 1, "cancelled": 1, "whole": True},
+    ]
+
+
+def test_rescues_are_counted_by_worker_and_queue(sql: Sql) -> None:
+    sql.enqueue(queue="a", retries=0)
+    sql.enqueue(queue="a")
+    worker = sql.worker()
+    _, claimed = sql.claim(worker, queues=("a",))
+    sql.value("select heartbeat(%s, %s, 'notify')", worker, [row["id"] for row in claimed])
+    sql.lose(worker)
+    sql.value("select rescue()")
+
+    (row,) = sql.rows("select * from rescues")
+
+    assert (row["worker_id"], row["queue"], row["rescued"], row["crashed"]) == (worker, "a", 2, 1)
+    assert row["last_rescued_at"] is not None
+
+
+def test_every_view_can_be_read_in_an_empty_install(rolled_back_sql: Sql) -> None:
+    views = rolled_back_sql.rows("select viewname from pg_views where schemaname = 'pgqueue'")
+
+    assert {row["viewname"]: rolled_back_sql.rows(f"select * from {row['viewname']}") for row in views} == {
+        row["viewname"]: [] for row in views
+    }
+    assert len(views) >= 7

@@ -1,0 +1,85 @@
+"""The wheel works without the checkout: migrate, a job, a worker."""
+
+import os
+import subprocess
+import sys
+import sysconfig
+import venv
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).parents[1]
+APP = """
+from pgqueue import PgQueue
+
+app = PgQueue()
+
+
+@app.task
+def double(number: int) -> int:
+    return 2 * number
+"""
+Run = Callable[..., str]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of this checkout."""
+    out = tmp_path_factory.mktemp("wheel")
+    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(out), str(CHECKOUT)]
+    subprocess.run(build, check=True, stdout=subprocess.DEVNULL)
+    (wheel,) = out.glob("*.whl")
+    return wheel
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A fresh environment with the wheel; its dependencies are those of the environment that runs the tests."""
+    directory = tmp_path_factory.mktemp("venv")
+    venv.create(directory)
+    install = [
+        sys.executable,
+        "-m",
+        "pip",
+        "--python",
+        str(directory / "bin/python"),
+        "install",
+        "--no-deps",
+        "--no-index",
+        str(wheel),
+    ]
+    subprocess.run(install, check=True, stdout=subprocess.DEVNULL)
+    # A path in a .pth file comes after the environment's own, and .pth files in it (the editable install) are not read.
+    (packages,) = directory.glob("lib/python*/site-packages")
+    (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib"))
+    return directory / "bin"
+
+
+def test_the_wheel_holds_the_rules_the_migrations_and_the_types(wheel: Path) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    for directory in ("sql", "migrations"):
+        files = (path for path in (CHECKOUT / directory).rglob("*") if path.suffix in (".sql", ".py", ".mako"))
+        assert {f"pgqueue/{path.relative_to(CHECKOUT)}" for path in files} <= set(names)
+    assert not [name for name in names if name.startswith(("tests", "benchmarks", "examples"))]
+
+
+def test_migrate_a_worker_and_a_job(installed: Path, empty_database_url: str, tmp_path: Path) -> None:
+    (tmp_path / "shop.py").write_text(APP)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    environment["PGQUEUE_DATABASE_URL"] = empty_database_url
+
+    def run(*command: str) -> str:
+        command = (str(installed / command[0]), *command[1:])
+        return subprocess.run(command, cwd=tmp_path, env=environment, check=True, text=True, stdout=subprocess.PIPE).stdout
+
+    assert run("python", "-c", "import pgqueue; print(pgqueue.__file__)").startswith(str(installed.parent))
+    assert run("pgqueue", "migrate") == "schema pgqueue: migrated\n"
+    assert run("pgqueue", "enqueue", "double", '{"number": 21}') == "job 1\n"
+    run("pgqueue", "worker", "shop:app", "--burst")
+    assert "result       42" in run("pgqueue", "job", "1")
+    assert run("pgqueue", "enqueue", "double", '{"number": 4}') == "job 2\n"
+    run("python", "-m", "pgqueue.worker", "shop", "--burst", "--processes", "2")
+    assert "result       8" in run("pgqueue", "job", "2")

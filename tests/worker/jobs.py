@@ -1,0 +1,22 @@
+"""Jobs that no database knows: for tests of the worker's parts."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from pgqueue import JobContext
+from pgqueue.worker.execute import Outcome
+
+TOKEN = "00000000-0000-0000-0000-000000000001"
+THEN = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+def job(id: int = 1, task: str = "handler", **args: Any) -> JobContext:
+    """A claimed job."""
+    return JobContext(TOKEN, id, "default", task, args, 1, 4, 0, THEN, THEN, None)
+
+
+def said(outcome: Outcome) -> dict[str, Any]:
+    """An outcome as finish takes it."""
+    decoded: dict[str, Any] = json.loads(outcome.json)
+    return decoded

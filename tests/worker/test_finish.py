@@ -1,0 +1,190 @@
+"""Handing in outcomes, with a database that answers as the test says."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+import psycopg
+import pytest
+
+from pgqueue.database import Link
+from pgqueue.database.calls import Call, Verdict
+from pgqueue.errors import Disconnected
+from pgqueue.worker.execute import outcome
+from pgqueue.worker.finish import BATCH, Finisher
+from tests.worker.jobs import job
+
+Answer = Callable[[list[dict[str, Any]]], list[Verdict]]
+
+
+class Database:
+    """Answers finish calls; each answer may raise. By default every job simply ends."""
+
+    def __init__(self, *answers: Answer) -> None:
+        self.answers = list(answers)
+        self.batches: list[list[dict[str, Any]]] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def run(self, call: Call[Any]) -> Any:
+        await self.gate.wait()
+        batch = json.loads(call.params[0])
+        self.batches.append(batch)
+        return self.answers.pop(0)(batch) if self.answers else []
+
+    @property
+    def sizes(self) -> list[int]:
+        return [len(batch) for batch in self.batches]
+
+
+@asynccontextmanager
+async def finishing(database: Database, most_unflushed: int = 1000) -> AsyncIterator[Finisher]:
+    finisher = Finisher(cast(Link, database), most_unflushed)
+    run = asyncio.create_task(finisher.run())
+    yield finisher
+    assert not run.done(), "the flush loop ended"
+    run.cancel()
+
+
+def _end(finisher: Finisher, *ids: int) -> None:
+    for id in ids:
+        finisher.add(outcome(job(id), "succeeded", 0.0))
+
+
+def _says(verdict: str, *ids: int) -> Answer:
+    return lambda batch: [Verdict(o["id"], verdict, None) for o in batch if o["id"] in ids]
+
+
+def _lost(batch: list[dict[str, Any]]) -> list[Verdict]:
+    raise Disconnected("the reply was lost")
+
+
+def _refuses(bad: set[int]) -> Answer:
+    def answer(batch: list[dict[str, Any]]) -> list[Verdict]:
+        if any(o["id"] in bad and o["state"] == "succeeded" for o in batch):
+            raise psycopg.errors.UntranslatableCharacter("\\u0000 cannot be converted to text")
+        return []
+
+    return answer
+
+
+async def test_outcomes_of_one_moment_are_one_call() -> None:
+    database = Database()
+    async with finishing(database) as finisher:
+        _end(finisher, 1, 2, 3)
+        await finisher.drain()
+    assert [[o["id"] for o in batch] for batch in database.batches] == [[1, 2, 3]]
+    assert finisher.counts == {"succeeded": 3}
+
+
+async def test_outcomes_that_come_during_a_call_are_the_next_call() -> None:
+    database = Database()
+    async with finishing(database) as finisher:
+        database.gate.clear()
+        _end(finisher, 1)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        _end(finisher, 2, 3)
+        assert finisher.unflushed() == [2, 3, 1]
+        database.gate.set()
+        await finisher.drain()
+        assert finisher.unflushed() == []
+    assert database.sizes == [1, 2]
+
+
+async def test_a_call_hands_in_no_more_than_a_thousand() -> None:
+    database = Database()
+    async with finishing(database) as finisher:
+        _end(finisher, *range(2500))
+        await finisher.drain()
+    assert database.sizes == [BATCH, BATCH, 500]
+
+
+async def test_a_full_buffer_says_so_until_there_is_room() -> None:
+    database = Database()
+    room: list[bool] = []
+    async with finishing(database, most_unflushed=2) as finisher:
+        finisher.on_room = lambda: room.append(finisher.is_full())
+        _end(finisher, 1, 2)
+        assert finisher.is_full()
+        await finisher.drain()
+        assert not finisher.is_full()
+    assert room == [False]
+
+
+async def test_a_stale_outcome_is_dropped_and_counted(caplog: pytest.LogCaptureFixture) -> None:
+    database = Database(_says("stale", 2))
+    async with finishing(database) as finisher:
+        _end(finisher, 1, 2)
+        await finisher.drain()
+    assert finisher.counts["stale"] == 1
+    assert "job 2 belongs to another worker by now" in caplog.text
+
+
+async def test_after_a_lost_reply_the_same_call_is_repeated_and_a_missing_job_is_not_called_stale() -> None:
+    database = Database(_lost, _lost, _says("stale", 1, 2))
+    async with finishing(database) as finisher:
+        _end(finisher, 1, 2)
+        await finisher.drain()
+    assert database.batches[0] == database.batches[1] == database.batches[2]
+    assert finisher.counts["unconfirmed"] == 2
+    assert finisher.counts["stale"] == 0
+
+
+async def test_a_refused_batch_is_halved_down_to_the_bad_outcome() -> None:
+    database = Database(*[_refuses({13})] * 100)
+    async with finishing(database) as finisher:
+        _end(finisher, *range(100))
+        await finisher.drain()
+    handed_in = [
+        o for batch in database.batches if not any(o["id"] == 13 and o["state"] == "succeeded" for o in batch) for o in batch
+    ]
+    assert sorted(o["id"] for o in handed_in) == list(range(100))
+    (refused,) = [o for o in handed_in if o["id"] == 13]
+    assert (refused["state"], refused["reason"], refused["final"]) == ("failed", "system_error", True)
+    assert len(database.batches) < 25
+    assert finisher.counts == {"succeeded": 99, "refused": 1}
+
+
+async def test_an_outcome_that_cannot_even_be_failed_is_left_behind(caplog: pytest.LogCaptureFixture) -> None:
+    def refuse_1(batch: list[dict[str, Any]]) -> list[Verdict]:
+        if any(o["id"] == 1 for o in batch):
+            raise psycopg.errors.CheckViolation("never")
+        return []
+
+    database = Database(*[refuse_1] * 10)
+    async with finishing(database) as finisher:
+        _end(finisher, 1, 2)
+        await finisher.drain()
+        _end(finisher, 3)
+        await finisher.drain()
+    assert finisher.counts == {"succeeded": 2}
+    assert "job 1 cannot be finished; it is left to rescue" in caplog.text
+
+
+async def test_a_busy_job_is_tried_again_while_others_finish() -> None:
+    busy = _says("busy", 1)
+    database = Database(busy, busy, busy)
+    async with finishing(database) as finisher:
+        _end(finisher, 1, 2)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert finisher.unflushed() == [1]
+        _end(finisher, 3)
+        async with asyncio.timeout(10):
+            await finisher.drain()
+    assert [[o["id"] for o in batch] for batch in database.batches[:2]] == [[1, 2], [3]]
+    assert [o["id"] for batch in database.batches for o in batch].count(2) == 1
+    assert finisher.counts["succeeded"] == 3
+
+
+async def test_a_job_that_is_scheduled_again_is_told_to_whoever_promotes() -> None:
+    told: list[int] = []
+    database = Database(_says("scheduled", 1))
+    async with finishing(database) as finisher:
+        finisher.on_scheduled = lambda: told.append(1)
+        _end(finisher, 1, 2)
+        await finisher.drain()
+    assert told == [1]

@@ -1,0 +1,144 @@
+"""The worker's connections: thrown away when they misbehave, opened again without hammering the server."""
+
+import asyncio
+import time
+import uuid
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import AsyncConnection
+
+from pgqueue import PgQueue
+from pgqueue.database import Link, calls, link
+from pgqueue.database.calls import Call
+from pgqueue.database.link import Circuit
+from pgqueue.errors import Disconnected, InvalidArgument, NotMigrated, WorkerLost
+from tests.looking import Look
+
+SLEEP: Call[Any] = Call("select pg_sleep(%s)", (60,), lambda rows: rows)
+PID: Call[int] = Call("select pg_backend_pid()", (), lambda rows: int(rows[0][0]))
+
+
+@pytest.fixture
+def circuit() -> Circuit:
+    return Circuit()
+
+
+@pytest.fixture
+async def one(app: PgQueue, circuit: Circuit) -> Any:
+    """A link to the test's database."""
+    link = Link(app.url, app.statements, circuit, "test")
+    yield link
+    await link.close()
+
+
+class Refusing:
+    """Stands for a server that refuses so many connections."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, times: int) -> None:
+        self.left, self.tried_at = times, list[float]()
+        self.now = 0.0
+        monkeypatch.setattr("time.monotonic", lambda: self.now)
+        monkeypatch.setattr("random.uniform", lambda low, high: high)
+        monkeypatch.setattr(asyncio, "sleep", self._sleep)
+        monkeypatch.setattr(AsyncConnection, "connect", self._connect)
+
+    async def _sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+    async def _connect(self, url: str) -> object:
+        self.tried_at.append(self.now)
+        self.left -= 1
+        if self.left >= 0:
+            raise psycopg.OperationalError("refused")
+        return object()
+
+
+async def test_a_dead_server_is_tried_ever_more_slowly(monkeypatch: pytest.MonkeyPatch, circuit: Circuit) -> None:
+    server = Refusing(monkeypatch, times=9)
+    await circuit.connect("url")
+    waits = [round(b - a, 3) for a, b in zip(server.tried_at, server.tried_at[1:], strict=False)]
+    assert waits == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0, 5.0]
+
+
+async def test_after_a_success_the_waits_are_short_again(monkeypatch: pytest.MonkeyPatch, circuit: Circuit) -> None:
+    server = Refusing(monkeypatch, times=5)
+    await circuit.connect("url")
+    server.left, server.tried_at = 1, []
+    await circuit.connect("url")
+    assert server.tried_at[1] - server.tried_at[0] == pytest.approx(0.1)
+
+
+async def test_only_one_link_of_a_process_tries_at_a_time(monkeypatch: pytest.MonkeyPatch, circuit: Circuit) -> None:
+    trying, most = 0, 0
+
+    async def connect(url: str) -> object:
+        nonlocal trying, most
+        trying += 1
+        most = max(most, trying)
+        await asyncio.sleep(0)
+        trying -= 1
+        return object()
+
+    monkeypatch.setattr(AsyncConnection, "connect", connect)
+    await asyncio.gather(*(circuit.connect("url") for _ in range(10)))
+    assert most == 1
+
+
+async def test_a_call_past_its_deadline_loses_its_connection(one: Link, monkeypatch: pytest.MonkeyPatch, look: Look) -> None:
+    first = await one.run(PID)
+    monkeypatch.setattr(link, "DEADLINE", 0.2)
+    started = time.monotonic()
+    with pytest.raises(Disconnected, match="deadline passed"):
+        await one.run(SLEEP)
+    assert time.monotonic() - started < 8
+    monkeypatch.undo()
+    assert await one.run(PID) != first
+
+
+async def test_a_connection_that_was_killed_is_replaced(one: Link, look: Look) -> None:
+    pid = await one.run(PID)
+    look.value("select pg_terminate_backend(%s)", pid)
+    with pytest.raises(Disconnected):
+        await one.run(PID)
+    assert await one.run(PID) != pid
+
+
+@pytest.mark.parametrize("sqlstate", ["08006", "40001", "40P01", "53300", "55P03", "57014", "57P01", "58030", "25006"])
+async def test_what_passes_is_worth_another_try(one: Link, look: Look, sqlstate: str) -> None:
+    body = f"begin raise 'no' using errcode = '{sqlstate}'; end"
+    raising = f"create function public.refuse() returns void language plpgsql as $${body}$$"
+    look.connection.execute(raising.encode())
+    with pytest.raises(Disconnected):
+        await one.run(Call("select public.refuse()", (), lambda rows: rows))
+
+
+@pytest.mark.parametrize(
+    ("call", "error"),
+    [
+        (Call("select {schema}.nothing()", (), list), NotMigrated),
+        (Call("select * from {schema}.nothing", (), list), NotMigrated),
+        (Call("select {schema}.invalid('field', 'value', 'remedy')", (), list), InvalidArgument),
+        (calls.heartbeat(uuid.uuid4(), [], "notify"), WorkerLost),
+        (Call("select 1/0", (), list), psycopg.errors.DivisionByZero),
+    ],
+)
+async def test_what_does_not_pass_is_raised_and_keeps_the_connection(one: Link, call: Call[Any], error: type[Exception]) -> None:
+    pid = await one.run(PID)
+    with pytest.raises(error):
+        await one.run(call)
+    assert await one.run(PID) == pid
+
+
+async def test_calls_on_one_link_take_turns(one: Link) -> None:
+    answers = await asyncio.gather(*(one.run(calls.has_work(["default"])) for _ in range(20)))
+    assert answers == [False] * 20
+
+
+async def test_nothing_of_ours_stays_on_a_connection(one: Link, look: Look) -> None:
+    for _ in range(10):
+        await one.run(calls.promote())
+    count: Call[int] = Call("select count(*) from pg_prepared_statements", (), lambda rows: int(rows[0][0]))
+    assert await one.run(count) == 0
+    assert look.value("select count(*) from pg_locks where locktype = 'advisory'") == 0

@@ -1,0 +1,193 @@
+"""A worker whose lease is lost: it notices, drops everything, goes on under a new id, and nothing stale counts."""
+
+import asyncio
+import threading
+
+import pytest
+
+from pgqueue import JobContext, PgQueue
+from pgqueue.worker import Worker
+from pgqueue.worker.liveness import Liveness
+from tests.looking import Look
+from tests.waiting import auntil
+from tests.worker.conftest import working
+
+MARK_LOST = "update worker set state = 'lost', heartbeat_at = now() - interval '1 hour'"
+
+
+@pytest.fixture
+def short(database_url: str) -> PgQueue:
+    """An app with the shortest lease there is."""
+    return PgQueue(database_url, lease=1)
+
+
+def _counts(worker: Worker) -> dict[str, int]:
+    return worker._finisher.counts
+
+
+async def test_a_lost_worker_drops_its_jobs_starts_anew_and_they_run_again(short: PgQueue, look: Look) -> None:
+    runs: list[str] = []
+    dropped: list[str] = []
+
+    @short.task
+    async def work(ctx: JobContext) -> str:
+        runs.append(ctx.token)
+        if len(runs) == 1:
+            try:
+                await asyncio.sleep(60)
+            finally:
+                dropped.append(ctx.token)
+        return "second"
+
+    job = work.enqueue()
+    async with working(short) as worker:
+        await auntil(lambda: runs, "the first run")
+        before = look.value("select id from worker")
+        look.value(MARK_LOST)
+        await auntil(lambda: look.state(job.id) == "succeeded", "the second run")
+        assert look.value("select id from worker where state = 'active'") != before
+        assert dropped == runs[:1]
+        assert len(set(runs)) == 2
+        assert _counts(worker)["stale"] == 0
+    assert await short.job(job.id).aresult(timeout=0) == "second"
+    await short.aclose()
+
+
+@pytest.mark.parametrize("ends", ["returns", "raises", "snoozes"])
+async def test_what_a_stale_run_returns_changes_nothing(short: PgQueue, look: Look, ends: str) -> None:
+    """FAULTS 3, at the level of the worker: a handler that does not listen to being cancelled."""
+    from pgqueue import Snooze
+
+    runs: list[str] = []
+    go_on = asyncio.Event()
+
+    @short.task
+    async def stubborn(ctx: JobContext) -> object:
+        runs.append(ctx.token)
+        if len(runs) > 1:
+            return "valid"
+        while not go_on.is_set():
+            try:
+                await go_on.wait()
+            except asyncio.CancelledError:
+                continue
+        if ends == "raises":
+            raise ValueError
+        return Snooze(3600) if ends == "snoozes" else "stale"
+
+    job = stubborn.enqueue()
+    async with working(short) as worker:
+        try:
+            await auntil(lambda: runs, "the first run")
+            look.value(MARK_LOST)
+            await auntil(lambda: look.state(job.id) == "succeeded", "the second run")
+            before = look.rows("select * from jobs")
+            go_on.set()
+            await auntil(lambda: _counts(worker)["stale"] == 1, "the stale outcome")
+            assert look.rows("select * from jobs") == before
+        finally:
+            go_on.set()
+    assert await short.job(job.id).aresult(timeout=0) == "valid"
+    await short.aclose()
+
+
+async def test_a_worker_fences_itself_before_its_lease_ends_when_heartbeats_fail(
+    short: PgQueue, look: Look, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without it a handler would run on beside the one that replaces it; see the mutant in tests/faults."""
+    dropped_at: list[float] = []
+    started = asyncio.Event()
+
+    @short.task
+    async def work() -> None:
+        started.set()
+        try:
+            await asyncio.sleep(60)
+        finally:
+            dropped_at.append(look.value("select extract(epoch from clock_timestamp())::float8"))
+
+    work.enqueue()
+    async with working(short):
+        await started.wait()
+        last = look.value("select extract(epoch from heartbeat_at)::float8 from worker")
+        monkeypatch.setattr(Liveness, "_beat", lambda self, connection: None)
+        await auntil(lambda: dropped_at, "the end of the handler")
+        monkeypatch.undo()
+        beats = look.value("select extract(epoch from max(heartbeat_at))::float8 from worker where state = 'lost'")
+    assert dropped_at[0] - max(beats or last, last) < 1 + 0.35  # the lease, and a third of it for a beat that was under way
+    await short.aclose()
+
+
+async def test_a_handler_that_blocks_the_loop_keeps_its_lease_and_is_remarked_on(
+    short: PgQueue, look: Look, caplog: pytest.LogCaptureFixture
+) -> None:
+    """FAULTS 10, in one process."""
+    runs: list[int] = []
+
+    @short.task
+    async def block(ctx: JobContext) -> None:
+        runs.append(ctx.attempt)
+        threading.Event().wait(3)  # three leases, on the event loop
+
+    job = block.enqueue()
+    async with working(short):
+        await auntil(lambda: look.state(job.id) == "succeeded", "the job")
+    assert runs == [1]
+    assert look.rows("select * from rescue_log") == []
+    assert "the event loop was blocked for" in caplog.text
+    await short.aclose()
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'pgqueue liveness'",
+        "alter function heartbeat(uuid, bigint[], text) rename to heartbeat_away",
+    ],
+    ids=["its connection is killed", "its function is not there for a moment"],
+)
+async def test_heartbeats_go_on_after_a_failure(short: PgQueue, look: Look, harm: str) -> None:
+    short.task(name="nothing")(lambda: None)
+
+    def beat() -> object:
+        return look.value("select max(heartbeat_at) from worker")
+
+    async with working(short):
+        await auntil(lambda: look.value("select count(*) from worker where wake_mode = 'notify'"), "a worker that listens")
+        look.connection.execute(harm.encode())
+        if "rename" in harm:
+            await asyncio.sleep(0.5)  # more than a third of the lease: at least one heartbeat failed
+            look.value("alter function heartbeat_away(uuid, bigint[], text) rename to heartbeat")
+        harmed = beat()
+        await auntil(lambda: beat() != harmed, "another heartbeat")
+        again = beat()
+        await auntil(lambda: beat() != again, "and another")
+    await short.aclose()
+
+
+async def test_a_worker_row_that_is_gone_is_a_lost_lease_too(short: PgQueue, look: Look) -> None:
+    short.task(name="nothing")(lambda: None)
+    async with working(short):
+        before = await auntil(lambda: look.value("select id from worker"), "the worker")
+        look.value("delete from worker")
+        after = await auntil(lambda: look.value("select id from worker where state = 'active'"), "the worker again")
+        assert after != before
+    assert look.rows("select * from worker where state = 'active'") == []
+    await short.aclose()
+
+
+async def test_jobs_of_a_lost_claim_reply_are_given_back(short: PgQueue, look: Look) -> None:
+    """A claim that committed although its reply never came: they run under the worker, and it does not know of them."""
+    ran: list[int] = []
+
+    @short.task
+    async def work(ctx: JobContext) -> None:
+        ran.append(ctx.attempt)
+
+    async with working(short):
+        worker = await auntil(lambda: look.value("select id from worker where wake_mode = 'notify'"), "a worker")
+        job = look.value("select enqueue('work', notify => false)")
+        look.value("select id from claim(%s, gen_random_uuid(), '{default}', 1)", worker)
+        await auntil(lambda: look.state(job) == "succeeded", "the job")
+    assert ran == [1]
+    await short.aclose()

@@ -1,0 +1,67 @@
+"""How far a worker fetches ahead."""
+
+from collections.abc import Callable
+
+import pytest
+
+from pgqueue.worker.pace import AHEAD, MOST, SLOW, WINDOW, Pace
+
+Lapse = Callable[[int, float], None]
+
+
+@pytest.fixture
+def pace(monkeypatch: pytest.MonkeyPatch) -> Pace:
+    """A pace whose clock stands at 0."""
+    monkeypatch.setattr("time.monotonic", lambda: 0.0)
+    return Pace()
+
+
+@pytest.fixture
+def lapse(pace: Pace, monkeypatch: pytest.MonkeyPatch) -> Lapse:
+    """Let one window pass in which so many jobs of this length end."""
+    now = [0.0]
+
+    def one(jobs: int, elapsed: float) -> None:
+        now[0] += WINDOW * 1.001
+        monkeypatch.setattr("time.monotonic", lambda: now[0])
+        for _ in range(jobs):
+            pace.ended(elapsed)
+        pace.prefetch()
+
+    return one
+
+
+def test_nothing_is_fetched_ahead_before_a_job_has_ended(pace: Pace) -> None:
+    assert pace.prefetch() == 0
+    assert pace.low == 0
+
+
+def test_fast_jobs_are_fetched_ahead_for_about_200_ms(pace: Pace, lapse: Lapse) -> None:
+    for _ in range(20):
+        lapse(50, 0.001)
+    rate = 50 / WINDOW
+    assert pace.prefetch() == pytest.approx(rate * AHEAD, rel=0.02)
+    assert pace.low == pace.prefetch() // 2
+
+
+def test_however_fast_no_more_than_1000_are_held(pace: Pace, lapse: Lapse) -> None:
+    for _ in range(20):
+        lapse(100_000, 0.0)
+    assert pace.prefetch() == MOST == 1000
+
+
+def test_slow_handlers_are_fetched_one_by_one(pace: Pace, lapse: Lapse) -> None:
+    for _ in range(20):
+        lapse(50, 0.001)
+    for _ in range(10):
+        lapse(50, SLOW * 2)
+    assert pace.prefetch() == 0
+    assert pace.low == 0
+
+
+def test_a_pause_changes_nothing(pace: Pace, lapse: Lapse) -> None:
+    for _ in range(20):
+        lapse(50, 0.001)
+    before = pace.prefetch()
+    lapse(0, 0)
+    assert pace.prefetch() == before

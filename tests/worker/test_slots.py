@@ -1,0 +1,179 @@
+"""The slots that handlers run in, without a database."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from pgqueue import JobContext, PgQueue
+from pgqueue.worker.execute import Outcome
+from pgqueue.worker.slots import Slots
+from tests.waiting import auntil
+from tests.worker.jobs import job
+
+CONCURRENCY = 3
+
+
+class Desk:
+    """Slots with a task `handler` whose jobs run until `gate` opens."""
+
+    def __init__(self) -> None:
+        self.gate = asyncio.Event()
+        self.started: list[int] = []
+        self.outcomes: list[Outcome] = []
+        self.full = False
+        app = PgQueue("postgresql://nobody@localhost:1/nothing")
+
+        @app.task
+        async def handler(ctx: JobContext) -> None:
+            self.started.append(ctx.id)
+            await self.gate.wait()
+
+        @app.task
+        async def own_cancel() -> None:
+            raise asyncio.CancelledError
+
+        self.slots = Slots(app.tasks, CONCURRENCY, self.outcomes.append, lambda: self.full)
+
+    async def room(self) -> int:
+        async with asyncio.timeout(5):
+            return await self.slots.room()
+
+    async def no_room(self) -> bool:
+        try:
+            async with asyncio.timeout(0.05):
+                await self.slots.room()
+        except TimeoutError:
+            return True
+        return False
+
+    async def ended(self, count: int) -> None:
+        await auntil(lambda: len(self.outcomes) == count, f"{count} outcomes")
+
+
+@pytest.fixture
+async def desk() -> AsyncIterator[Desk]:
+    desk = Desk()
+    yield desk
+    desk.gate.set()
+    await desk.slots.close()
+
+
+async def test_there_is_room_for_as_many_jobs_as_there_are_slots(desk: Desk) -> None:
+    assert await desk.room() == CONCURRENCY
+
+
+async def test_a_long_job_that_is_about_to_start_does_not_hide_the_other_slots(desk: Desk) -> None:
+    desk.slots.add([job(1)])
+    assert await desk.room() == CONCURRENCY - 1
+    assert desk.started == [1]
+
+
+async def test_no_more_jobs_start_than_there_are_slots(desk: Desk) -> None:
+    desk.slots.add([job(n) for n in range(10)])
+    await auntil(lambda: len(desk.started) == CONCURRENCY, "the first jobs")
+    assert await desk.no_room()
+    assert desk.started == [0, 1, 2]
+    assert [waiting.id for waiting in desk.slots.waiting] == list(range(3, 10))
+    desk.gate.set()
+    await desk.ended(10)
+    assert desk.started == list(range(10))
+    assert await desk.room() >= CONCURRENCY
+
+
+async def test_when_too_many_outcomes_wait_nothing_starts_until_there_is_room(desk: Desk) -> None:
+    desk.full = True
+    desk.slots.add([job(1)])
+    assert await desk.no_room()
+    assert desk.started == []
+    desk.full = False
+    desk.slots.go_on()
+    await auntil(lambda: desk.started == [1], "the job")
+
+
+async def test_a_claimer_that_waited_for_outcomes_to_be_taken_goes_on(desk: Desk) -> None:
+    desk.full = True
+    room = asyncio.create_task(desk.room())
+    await asyncio.sleep(0)
+    desk.full = False
+    desk.slots.go_on()
+    assert await room == CONCURRENCY
+
+
+async def test_after_stop_nothing_is_taken(desk: Desk) -> None:
+    desk.slots.add([job(n) for n in range(5)])
+    await auntil(lambda: len(desk.started) == CONCURRENCY, "the first jobs")
+    desk.slots.stop()
+    desk.slots.add([job(99)])
+    desk.gate.set()
+    assert await desk.slots.wait_idle(5)
+    assert sorted(outcome.job.id for outcome in desk.outcomes) == [0, 1, 2]
+    assert not desk.slots.waiting
+
+
+async def test_dropped_jobs_have_no_outcome_and_the_slots_go_on(desk: Desk) -> None:
+    desk.slots.add([job(n) for n in range(5)])
+    await auntil(lambda: len(desk.started) == CONCURRENCY, "the first jobs")
+    await desk.slots.drop()
+    assert (desk.outcomes, desk.slots.running, list(desk.slots.waiting)) == ([], {}, [])
+    desk.gate.set()
+    desk.slots.add([job(n) for n in range(10, 20)])
+    await desk.ended(10)
+
+
+async def test_a_handler_s_own_cancellation_after_a_drop_is_its_failure(desk: Desk) -> None:
+    desk.slots.add([job(n) for n in range(3)])
+    await auntil(lambda: len(desk.started) == CONCURRENCY, "the first jobs")
+    await desk.slots.drop()
+    desk.slots.add([job(n, task="own_cancel") for n in range(10, 20)])
+    await desk.ended(10)
+    assert {outcome.state for outcome in desk.outcomes} == {"failed"}
+
+
+async def test_a_job_that_is_claimed_again_while_its_first_run_goes_on_is_still_known_as_running(desk: Desk) -> None:
+    stubborn_may_end = asyncio.Event()
+    app = PgQueue("postgresql://nobody@localhost:1/nothing")
+    runs: list[int] = []
+
+    @app.task
+    async def handler() -> Any:
+        runs.append(1)
+        if len(runs) == 1:
+            while not stubborn_may_end.is_set():
+                try:
+                    await stubborn_may_end.wait()
+                except asyncio.CancelledError:
+                    continue
+        else:
+            await desk.gate.wait()
+
+    slots = Slots(app.tasks, CONCURRENCY, desk.outcomes.append, lambda: False)
+    slots.add([job(1)])
+    await auntil(lambda: len(runs) == 1, "the first run")
+    await slots.drop()
+    slots.add([job(1)])
+    await auntil(lambda: len(runs) == 2, "the second run")
+    stubborn_may_end.set()
+    await desk.ended(1)
+    assert list(slots.running) == [1], "otherwise it would be given back while it runs"
+    desk.gate.set()
+    await desk.ended(2)
+    await slots.close()
+
+
+async def test_handlers_that_never_wait_let_the_event_loop_go_on(desk: Desk) -> None:
+    desk.gate.set()
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    counting = asyncio.create_task(count())
+    desk.slots.add([job(n) for n in range(5000)])
+    await desk.ended(5000)
+    counting.cancel()
+    assert turns > 5

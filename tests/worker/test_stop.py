@@ -1,0 +1,142 @@
+"""A graceful stop: what has not started goes back, what runs may end, and no attempt is lost."""
+
+import asyncio
+import threading
+import time
+
+from pgqueue import JobContext, PgQueue
+from tests.looking import Look
+from tests.waiting import auntil
+from tests.worker.conftest import burst, new_worker, working
+
+
+async def test_unstarted_jobs_are_given_back_and_running_ones_end(async_app: PgQueue, look: Look) -> None:
+    started: list[int] = []
+    gate = asyncio.Event()
+
+    @async_app.task
+    async def work(n: int) -> int:
+        started.append(n)
+        if n >= 200:
+            await gate.wait()
+        return n
+
+    fast = work.enqueue_many([(n,) for n in range(200)])  # so many fast ones that the worker fetches ahead
+    slow = work.enqueue_many([(n,) for n in range(200, 300)])
+    async with working(async_app, concurrency=2) as worker:
+        await auntil(
+            lambda: look.value("select count(*) from job where state = 'running'") > 2 and 201 in started, "prefetched jobs"
+        )
+        worker.stop()
+        asyncio.get_running_loop().call_later(0.2, gate.set)
+    assert look.count("running") == 0
+    assert look.count("succeeded") == len(fast) + 2
+    waiting = look.rows("select attempt, claim_token, worker_id from job")
+    assert waiting == [{"attempt": 0, "claim_token": None, "worker_id": None}] * (len(slow) - 2)
+    assert started == list(range(202))
+
+
+async def test_after_the_grace_a_running_job_is_given_back_without_losing_its_attempt(async_app: PgQueue, look: Look) -> None:
+    ended: list[str] = []
+
+    @async_app.task
+    async def work(ctx: JobContext) -> str:
+        if ctx.meta is None and not ended:
+            try:
+                await asyncio.sleep(60)
+            finally:
+                ended.append("cancelled")
+        return f"attempt {ctx.attempt}"
+
+    job = work.enqueue()
+    worker = new_worker(async_app, grace=0.1)
+    run = asyncio.create_task(worker.run())
+    await auntil(lambda: look.state(job.id) == "running", "the job")
+    began = time.monotonic()
+    worker.stop()
+    await run
+    assert time.monotonic() - began < 5
+    assert ended == ["cancelled"]
+    row = look.job(job.id)
+    assert (row["state"], row["attempt"], row["rescues"]) == ("ready", 0, 0)
+    await burst(async_app)
+    assert await job.aresult(timeout=0) == "attempt 1"
+
+
+async def test_a_handler_in_a_thread_does_not_hold_up_a_stop(async_app: PgQueue, look: Look) -> None:
+    release = threading.Event()
+
+    @async_app.task
+    def work() -> None:
+        release.wait(30)
+
+    job = work.enqueue()
+    worker = new_worker(async_app, grace=0.1)
+    run = asyncio.create_task(worker.run())
+    await auntil(lambda: look.state(job.id) == "running", "the job")
+    worker.stop()
+    async with asyncio.timeout(10):
+        await run
+    assert (look.job(job.id)["state"], look.job(job.id)["attempt"]) == ("ready", 0)
+    release.set()
+
+
+async def test_outcomes_of_the_last_moment_are_handed_in(async_app: PgQueue, look: Look) -> None:
+    gate = asyncio.Event()
+
+    @async_app.task
+    async def work() -> str:
+        await gate.wait()
+        return "done"
+
+    jobs = work.enqueue_many([()] * 50)
+    async with working(async_app, concurrency=50) as worker:
+        await auntil(lambda: look.count("running") == 50, "the jobs")
+        gate.set()
+        worker.stop()
+    assert [look.state(job.id) for job in jobs] == ["succeeded"] * 50
+
+
+async def test_a_worker_stopped_before_it_started_claims_nothing(async_app: PgQueue, look: Look) -> None:
+    async_app.task(name="nothing")(lambda: None).enqueue()
+    worker = new_worker(async_app)
+    worker.stop()
+    await worker.run()
+    assert look.count("ready") == 1
+    assert look.rows("select * from worker") == []
+
+
+async def test_jobs_that_were_given_back_start_elsewhere_within_a_second(async_app: PgQueue, look: Look) -> None:
+    release = asyncio.Event()
+
+    @async_app.task
+    async def work() -> None:
+        await release.wait()
+
+    other_app = PgQueue(async_app.url)
+    started: list[float] = []
+
+    @other_app.task(name="work")
+    async def work_elsewhere() -> None:
+        started.append(time.monotonic())
+
+    job = work.enqueue()
+    async with working(async_app, concurrency=1, grace=0.0) as first:
+        await auntil(lambda: look.state(job.id) == "running", "the job")
+        async with working(other_app):
+            await auntil(lambda: look.value("select count(*) from worker where wake_mode = 'notify'") == 2, "both")
+            stopped = time.monotonic()
+            first.stop()
+            await auntil(lambda: look.state(job.id) == "succeeded", "the job, elsewhere")
+    assert started[0] - stopped < 2.5  # one second once the worker has given it back; it waits up to one for its handlers
+
+
+async def test_a_cancelled_run_closes_its_connections(async_app: PgQueue, look: Look) -> None:
+    async_app.task(name="nothing")(lambda: None)
+    run = asyncio.create_task(new_worker(async_app).run())
+    await auntil(lambda: look.value("select count(*) from worker where wake_mode = 'notify'"), "the worker")
+    run.cancel()
+    await asyncio.wait({run})
+    assert run.cancelled()
+    ours = "select count(*) from pg_stat_activity where application_name like 'pgqueue %%' and datname = current_database()"
+    await auntil(lambda: look.connection.execute(ours.replace("%%", "%").encode()).fetchone() == (0,), "the end")
