@@ -19,7 +19,7 @@ class Retry:
         backoff: "exponential" (1, 2, 4, 8, … s), "linear", "fixed", "fibonacci", or a list of seconds whose last value repeats.
         delay: seconds before the first retry; 1 by default. Not for a list.
         step: seconds that "linear" adds each time; 0 by default.
-        cap: no wait is longer, in seconds; 300 by default.
+        cap: no wait is longer, in seconds; 300 by default for those that grow by themselves, exponential and fibonacci.
         jitter: wait a random time between half of the delay and the delay; on by default.
         only: retry these exceptions and their subclasses, no others. Classes or their names.
         never: do not retry these and their subclasses; wins over `only`.
@@ -32,7 +32,7 @@ class Retry:
     backoff: Backoff | Sequence[float] = "exponential"
     delay: float = 1
     step: float = 0
-    cap: float = 300
+    cap: float | None = None
     jitter: bool = True
     only: ExceptionNames = ()
     never: ExceptionNames = ()
@@ -62,7 +62,7 @@ _DEFAULTS: dict[str, tuple[Any, ...]] = {
     "delays": (None,),
     "delay": (1,),
     "step": (0,),
-    "cap": (300,),
+    "cap": (None,),
     "jitter": (True,),
     "only": ([],),
     "never": ([],),

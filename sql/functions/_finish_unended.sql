@@ -22,7 +22,7 @@ begin
                        then least(interval '60 s', greatest(interval '5 s', ended_at - unknown_since))
                    when state = 'failed' and (final or attempt >= max_attempts or not retry_applies(retry, error->'types'))
                        then null
-                   when delay is not null then make_interval(secs => delay)
+                   when delay is not null then make_interval(secs => greatest(delay, 0))
                    else retry_delay(retry, attempt)
                end as again_at
           from held h

@@ -2,17 +2,19 @@
 -- Called by: finish, rescue. Writes: nothing.
 -- A policy is {"backoff": "exponential" | "linear" | "fibonacci" | "fixed" | "list", "delay": s, "step": s, "cap": s,
 -- "delays": [s, ...], "jitter": bool}; NULL means exponential. Without jitter exponential waits 1, 2, 4, 8, 16 ... s.
+-- cap is 300 s for the two that grow by themselves, and none for the others: they say what they mean.
 -- Jitter takes a random value between half of the delay and the delay: it never waits longer than documented.
 create function retry_delay(policy jsonb, attempt int) returns interval
 language plpgsql volatile as $$
 declare
     base   float8 := coalesce((policy->>'delay')::float8, 1);
-    cap    float8 := coalesce((policy->>'cap')::float8, 300);
+    kind   text   := coalesce(policy->>'backoff', 'exponential');
+    cap    float8 := coalesce((policy->>'cap')::float8, case when kind in ('exponential', 'fibonacci') then 300 else 'infinity'::float8 end);
     jitter bool   := coalesce((policy->>'jitter')::bool, true);
     n      int    := greatest(attempt, 1);
     wait   float8;
 begin
-    case coalesce(policy->>'backoff', 'exponential')
+    case kind
         when 'exponential' then wait := base * power(2, least(n - 1, 30));
         when 'linear'      then wait := base + coalesce((policy->>'step')::float8, 0) * (n - 1);
         when 'fixed'       then wait := base;

@@ -15,10 +15,20 @@ begin
         perform make_partition((clock_timestamp() at time zone 'UTC')::date + ahead);
     end loop;
     perform drop_partitions((clock_timestamp() at time zone 'UTC')::date - keep_days);
+    begin
+        perform prune(keep_days);
+    exception when lock_not_available then null;  -- somebody holds a row: the next call tries again, the partitions stay
+    end;
+    return true;
+end $$;
+revoke all on function maintain() from public;
+
+-- prune: deletes what has expired outside the partitions. Called by: maintain.
+create function prune(keep_days int) returns void
+language plpgsql as $$
+begin
     delete from job_history_default where finished_at < clock_timestamp() - make_interval(days => keep_days + 1);
     delete from job_result where expires_at < clock_timestamp();
     delete from rescue_log where rescued_at < clock_timestamp() - make_interval(days => keep_days);
     delete from worker where state = 'lost' and heartbeat_at < clock_timestamp() - interval '1 day';
-    return true;
 end $$;
-revoke all on function maintain() from public;

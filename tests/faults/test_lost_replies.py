@@ -83,7 +83,7 @@ async def test_after_lost_replies_to_finish_no_job_runs_again_and_none_failed(
 async def test_after_100_lost_replies_to_finish_no_job_runs_again_and_none_failed(
     behind: PgQueue, proxy: Proxy, dice: random.Random, look: Look, runs: Runs, note: Task[[int], None]
 ) -> None:
-    await _lose_replies_to_finish(proxy, dice, look, runs, note, jobs=5000, most=100)
+    await _lose_replies_to_finish(proxy, dice, look, runs, note, jobs=40_000, most=100)
     assert proxy.cuts > 50
 
 

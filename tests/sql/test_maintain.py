@@ -169,3 +169,18 @@ def test_a_temporary_table_of_the_caller_is_never_taken_for_ours(sql: Sql, share
     sql.rows(f"create temporary table {shared} (like pgqueue.{shared})")
 
     assert sql.value("select maintain()") is True
+
+
+def test_a_row_that_somebody_holds_postpones_the_pruning_and_not_the_partitions(sql: Sql, another_sql: Callable[[], Sql]) -> None:
+    sql.rows("insert into job_result (job_id, value, expires_at) values (1, '1', clock_timestamp() - interval '1 day')")
+    sql.rows(f"drop table {named(today(sql) + timedelta(days=7))}")
+    other = another_sql()
+    with other.connection.transaction():
+        other.rows("select from job_result for update")
+        assert sql.value("select maintain()")
+        assert named(today(sql) + timedelta(days=7)) in partitions(sql)
+        assert sql.value("select count(*) from job_result") == 1
+
+    assert sql.value("select maintain()")
+
+    assert sql.value("select count(*) from job_result") == 0

@@ -17,6 +17,9 @@ WITHOUT_JITTER: list[tuple[dict[str, Any], list[float]]] = [
     ({"backoff": "fibonacci", "delay": 2}, [2, 2, 4, 6, 10]),
     ({"backoff": "list", "delays": [1, 0.5, 30]}, [1, 0.5, 30, 30, 30]),
     ({"backoff": "fixed", "delay": 0}, [0, 0]),
+    ({"backoff": "fixed", "delay": 900}, [900, 900]),
+    ({"backoff": "list", "delays": [600, 3600]}, [600, 3600, 3600]),
+    ({"backoff": "linear", "delay": 400, "step": 400}, [400, 800, 1200]),
 ]
 
 

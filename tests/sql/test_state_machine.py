@@ -197,7 +197,7 @@ class Queue(RuleBasedStateMachine):
     @rule()
     def hours_pass(self) -> None:
         self.sql.rows(
-            "update job set run_at = clock_timestamp() - interval '1 day' - id * interval '1 ms' where state = 'scheduled'"
+            "update job set run_at = clock_timestamp() - interval '1 day' - id * interval '1 s' where state = 'scheduled'"
         )
 
     @rule()
@@ -250,16 +250,15 @@ class Queue(RuleBasedStateMachine):
                   and run_at between clock_timestamp() - interval '1 h' and clock_timestamp() + interval '1 h'"""
         )
         rows = self.sql.rows(
-            """select jobs.*, job.claim_token, jsonb_array_length(coalesce(jobs.errors, '[]')) as error_count,
-                      (select count(*) from job_history h where h.id = jobs.id)
-                      + (select count(*) from dead_letter d where d.id = jobs.id)
-                      + (select count(*) from job j where j.id = jobs.id) as places
-                 from jobs left join job using (id)"""
+            " union all ".join(
+                f"""select id, state, attempt, rescues, jsonb_array_length(coalesce(errors, '[]')) as error_count, retry_of,
+                           worker_id, {token} as claim_token, run_at from {table}"""
+                for table, token in (("job", "claim_token"), ("job_history", "null"), ("dead_letter", "null"))
+            )
         )
         assert len(rows) == len(self.model.jobs), "a job is lost, or in two places"
         for row in rows:
             job = self.model.jobs[row["id"]]
-            assert row["places"] == 1
             assert self._facts(row, job.state in LIVE) == self._expected(job)
             assert (job.state == "running") == (row["claim_token"] is not None)
             job.run_at = row["run_at"]
