@@ -64,7 +64,7 @@ class Claimer:
 
     Args:
         link: its own connection.
-        worker_id: the worker's current id; it changes after a lost lease.
+        worker_id: the worker's current id; after a lost lease it changes, and is known when the new one is registered.
         slots: where claimed jobs go.
         queues: in order of preference.
         weights: of the queues; None = strictly in order.
@@ -77,7 +77,7 @@ class Claimer:
     def __init__(
         self,
         link: Link,
-        worker_id: Callable[[], UUID],
+        worker_id: Callable[[], Awaitable[UUID]],
         slots: Slots,
         queues: list[str],
         weights: list[float] | None,
@@ -115,7 +115,7 @@ class Claimer:
 
     async def _claim(self, want: int) -> tuple[int, bool]:
         """One claim; how many jobs it got, and whether it looked at everything."""
-        worker_id, token = self._worker_id(), uuid.uuid4()
+        worker_id, token = await self._worker_id(), uuid.uuid4()
         resume_at = self._cursor.resume_at()
         call = calls.claim(worker_id, token, self._queues, want, self._weights, dumps(resume_at) if resume_at else None)
         started = time.monotonic()
@@ -125,7 +125,7 @@ class Claimer:
             await self._on_lost(worker_id)
             return want, True
         self._cursor.claimed(rows, time.monotonic() - started, full=resume_at is None)
-        if worker_id == self._worker_id():
+        if worker_id == await self._worker_id():  # else they are rescued from the lost id
             text = str(token)
             self._slots.add([JobContext(text, *row) for row in rows])
         return len(rows), resume_at is None

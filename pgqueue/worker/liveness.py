@@ -72,9 +72,9 @@ class Liveness(threading.Thread):
         self._loop_seen = time.monotonic()
         self.wake_mode = "starting"
 
-    def adopt(self, worker_id: UUID) -> None:
-        """Keep the lease of this worker, just registered, from now on."""
-        self._kept_until = now() + self._lease
+    def adopt(self, worker_id: UUID, since: float) -> None:
+        """Keep the lease of this worker from now on; `since` is when its registration was sent."""
+        self._kept_until = since + self._lease
         self._worker_id = worker_id
 
     def stop(self) -> None:
@@ -93,7 +93,7 @@ class Liveness(threading.Thread):
             except Exception as error:  # whatever it is, without this thread nobody would keep or fence the lease
                 if not self._stopped.is_set():
                     log.warning("heartbeat connection: %s", str(error).strip())
-            self._check_lease()
+            self.check_lease()
             self._stopped.wait(min(2.0, 0.1 * 2**failures) * random.uniform(0.5, 1.0))
             failures = min(failures + 1, 5)
 
@@ -120,7 +120,7 @@ class Liveness(threading.Thread):
                     self._loop.call_soon_threadsafe(self._alarm.ring)
                 if now() >= beat_at:
                     break
-            self._check_lease()
+            self.check_lease()
 
     def _beat(self, connection: psycopg.Connection[Any]) -> None:
         worker_id, sent = self._worker_id, now()
@@ -133,7 +133,7 @@ class Liveness(threading.Thread):
         else:
             self._kept_until = sent + self._lease  # from before it was sent: never longer than the database believes
 
-    def _check_lease(self) -> None:
+    def check_lease(self) -> None:
         """Fence ourselves a little before the lease is over: nobody may run our jobs while we do."""
         if self._worker_id is not None and now() > self._kept_until - self._lease / 10:
             self._lost(self._worker_id)

@@ -19,7 +19,7 @@ from ..database.link import Circuit
 from ..errors import ConfigurationError, Disconnected
 from .claim import BACKSTOP, Alarm, Claimer
 from .finish import Finisher
-from .liveness import Liveness
+from .liveness import Liveness, now
 from .maintenance import Maintenance
 from .slots import Slots
 
@@ -125,7 +125,7 @@ class Worker:
         self._slots = Slots(app.tasks, options.concurrency, self._finisher.add, self._finisher.is_full)
         self._claimer = Claimer(
             claim_link,
-            lambda: self._id,
+            self._registered_id,
             self._slots,
             self._queues,
             self._weights,
@@ -157,7 +157,12 @@ class Worker:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._claimer.run())
             group.create_task(self._maintenance.run())
+            group.create_task(self._watch_lease())
             group.create_task(self._summarise())
+
+    async def _registered_id(self) -> UUID:
+        async with self._replacing:
+            return self._id
 
     async def _register(self) -> None:
         options = self._options
@@ -172,8 +177,14 @@ class Worker:
             options.concurrency,
             self._app.settings.lease,
         )
-        await self._until_answered(lambda: call)
-        self._liveness.adopt(self._id)
+        asked: list[float] = []
+
+        def ask() -> calls.Call[None]:
+            asked.append(now())
+            return call
+
+        await self._until_answered(ask)
+        self._liveness.adopt(self._id, asked[-1])
 
     async def _replace(self, lost_id: UUID) -> None:
         """The lease is lost: drop everything and begin anew under another id, so that nothing of ours can pass for valid."""
@@ -246,6 +257,12 @@ class Worker:
             os._exit(128 + number)
         log.info("stopping: running handlers have %s s to end", self._options.grace)
         self.stop()
+
+    async def _watch_lease(self) -> None:
+        """The heartbeat thread watches too, but hangs with its connection when the network swallows everything."""
+        while True:
+            await asyncio.sleep(self._app.settings.lease / 20)
+            self._liveness.check_lease()
 
     async def _summarise(self) -> None:
         """One line a minute instead of one a job."""

@@ -28,7 +28,7 @@ class Deaf(Liveness):
 class DeafAndCareless(Deaf):
     """The mutant: it does not look at its own lease either."""
 
-    def _check_lease(self) -> None:
+    def check_lease(self) -> None:
         pass
 
 

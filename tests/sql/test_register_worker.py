@@ -2,7 +2,6 @@
 
 import uuid
 
-import psycopg
 import pytest
 
 from .conftest import Sql
@@ -22,11 +21,16 @@ def test_a_registered_worker_is_active_and_says_who_it_is(sql: Sql) -> None:
     assert row["started_at"] <= row["heartbeat_at"]
 
 
-def test_an_id_is_used_once_so_that_nobody_adopts_another_starts_jobs(sql: Sql) -> None:
+def test_a_worker_whose_registration_was_not_answered_may_ask_again(sql: Sql) -> None:
     id = uuid.uuid4()
     sql.value(REGISTER, id)
+    (first,) = sql.rows("select * from worker")
 
-    assert isinstance(sql.refusal(REGISTER, id), psycopg.errors.UniqueViolation)
+    sql.value(REGISTER, id)
+
+    (second,) = sql.rows("select * from worker")
+    assert second["heartbeat_at"] > first["heartbeat_at"]
+    assert {**second, "heartbeat_at": None} == {**first, "heartbeat_at": None}
 
 
 @pytest.mark.parametrize("end", ["lost", "retired"])
