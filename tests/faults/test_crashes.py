@@ -159,7 +159,7 @@ def _poison(fleet: Fleet, look: Look, enqueue: Enqueue, innocent: int) -> None:
 
 
 def test_a_poisonous_job_dies_alone(fleet: Fleet, look: Look, findings: Findings, enqueue: Enqueue) -> None:
-    _poison(fleet, look, enqueue, innocent=3)
+    _poison(fleet, look, enqueue, innocent=2)
 
 
 @pytest.mark.slow

@@ -44,19 +44,19 @@ def _p50(look: Look, rounds: int = 15) -> tuple[float, float]:
     return statistics.median(t[0] for t in times), statistics.median(t[1] for t in times)
 
 
-def _backlog(look: Look, sizes: list[int], factor: float) -> None:
-    """FAULTS 29; the factor allows for the noise of a shared machine."""
+def _backlog(look: Look, sizes: list[int], factor: float, noise: float = 0.0) -> None:
+    """FAULTS 29; `noise` in seconds, for the short form on a shared machine."""
     medians = []
     for size in sizes:
         _fill(look, size - look.live())
         medians.append(_p50(look))
     for place, what in enumerate(("claim", "finish")):
         fastest, slowest = min(m[place] for m in medians), max(m[place] for m in medians)
-        assert slowest < fastest * factor + 0.002, f"{what} depends on the backlog: {medians}"
+        assert slowest <= fastest * factor + noise, f"{what} depends on the backlog: {medians}"
 
 
 def test_claim_and_finish_do_not_depend_on_the_backlog(look: Look) -> None:
-    _backlog(look, [1000, 30_000], factor=2.5)
+    _backlog(look, [1000, 30_000], factor=1.5, noise=0.0005)
 
 
 @pytest.mark.slow
@@ -102,10 +102,40 @@ async def _under_a_snapshot(app: PgQueue, look: Look, connect: Connect, jobs: in
     return rates
 
 
-async def test_throughput_does_not_fall_while_a_snapshot_is_held(app: PgQueue, look: Look, connect: Connect) -> None:
-    """FAULTS 26. A plain walk over dead entries loses two thirds within these rounds."""
-    rates = await _under_a_snapshot(app, look, connect, jobs=6_000, rounds=5)
-    assert statistics.mean(rates[-2:]) > 0.45 * max(rates[1:3]), rates
+def _claims(look: Look, worker: uuid.UUID, resume_at: str | None, rounds: int = 7) -> float:
+    """The median time of a claim of ten jobs that is rolled back."""
+    times = []
+    for _ in range(rounds):
+        with look.connection.transaction(force_rollback=True):
+            began = time.perf_counter()
+            claimed = look.rows("select id from claim(%s, gen_random_uuid(), '{default}', 10, null, %s)", worker, resume_at)
+            times.append(time.perf_counter() - began)
+            assert len(claimed) == 10
+    return statistics.median(times)
+
+
+async def test_a_resumed_claim_skips_the_dead_entries_that_a_snapshot_keeps(app: PgQueue, look: Look, connect: Connect) -> None:
+    """FAULTS 26, the mechanism; throughput falls too slowly to be seen in a few seconds, see the long form."""
+
+    @app.task
+    async def bare() -> None: ...
+
+    holder = connect(autocommit=False)
+    holder.execute("set transaction isolation level repeatable read")
+    holder.execute("select count(*) from job")
+    _fill(look, 40_000)
+    await burst(app, concurrency=100)
+    assert look.live() == 0
+    await app.aclose()
+
+    _fill(look, 100)
+    lowest = look.value("select min(run_at) from job").isoformat()
+    worker = uuid.uuid4()
+    look.value("select register_worker(%s, 'w', 'host', 1, '0', '{default}', 1, '1 h')", worker)
+    full = _claims(look, worker, None)
+    resumed = _claims(look, worker, json.dumps([{"queue": "default", "priority": 0, "run_at": lowest}]))
+    holder.rollback()
+    assert resumed < full / 2, f"resumed {resumed * 1000:.2f} ms, full {full * 1000:.2f} ms"
 
 
 @pytest.mark.slow

@@ -108,14 +108,14 @@ async def test_a_job_committed_between_listen_and_the_first_poll_starts_at_once(
 
 
 async def _commit_within_the_window(
-    app: PgQueue, ping: Task[[], None], look: Look, starts: Starts, connect: Callable[..., psycopg.Connection[Any]]
+    app: PgQueue, ping: Task[[], None], look: Look, starts: Starts, connect: Callable[..., psycopg.Connection[Any]], rounds: int
 ) -> list[float]:
     """FAULTS 23: A wakes the worker, which looks; B, which did not notify, commits just after that look."""
     waits = []
     b = connect(autocommit=False)
     async with working(app):
         await _listening(look)
-        for _ in range(6):
+        for _ in range(rounds):
             b.execute("select enqueue('ping', notify => false)")
             await ping.aenqueue()
             await starts.next_after(0)
@@ -128,7 +128,7 @@ async def _commit_within_the_window(
 async def test_a_job_committed_after_the_look_of_its_window_s_wake_up_starts_at_once(
     app: PgQueue, ping: Task[[], None], look: Look, starts: Starts, connect: Callable[..., psycopg.Connection[Any]]
 ) -> None:
-    waits = await _commit_within_the_window(app, ping, look, starts, connect)
+    waits = await _commit_within_the_window(app, ping, look, starts, connect, rounds=6)
     assert sorted(waits)[3] < AT_ONCE + 0.002, waits
 
 
@@ -142,8 +142,8 @@ async def test_without_the_trailing_looks_that_job_would_start_late(
 ) -> None:
     """The mutant of FAULTS 50: it shows that the test above can fail."""
     monkeypatch.setattr(claim, "TRAILING", ())
-    waits = await _commit_within_the_window(app, ping, look, starts, connect)
-    assert sorted(waits)[3] > AT_ONCE + 0.002, waits
+    waits = await _commit_within_the_window(app, ping, look, starts, connect, rounds=3)
+    assert sorted(waits)[1] > AT_ONCE + 0.002, waits
 
 
 async def test_a_rolled_back_enqueue_leaves_nothing_and_wakes_nobody(
