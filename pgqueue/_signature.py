@@ -30,7 +30,7 @@ class Signature:
                     f"task {task!r}: parameter {parameter.name!r} is not valid; arguments are stored by name, "
                     "so *args, **kwargs and positional-only parameters cannot be used"
                 )
-        self.context_name = next((p.name for p in parameters if hints.get(p.name) is JobContext), None)
+        self.context_name = next((p.name for p in parameters if _is_context(hints.get(p.name))), None)
         own = [p for p in parameters if p.name != self.context_name]
         self._positional = [p.name for p in own if p.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD]
         self._names = {p.name for p in own}
@@ -61,6 +61,11 @@ class Signature:
 
 def _list(names: Iterable[str]) -> str:
     return ", ".join(repr(name) for name in sorted(names)) or "none"
+
+
+def _is_context(hint: Any) -> bool:
+    """Whether an annotation means JobContext; it is text when another one of the function could not be resolved."""
+    return hint is JobContext or (isinstance(hint, str) and hint.rpartition(".")[2] == "JobContext")
 
 
 def _hints(function: Callable[..., Any]) -> dict[str, Any]:

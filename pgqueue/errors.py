@@ -47,7 +47,15 @@ class UnknownTask(PgQueueError, LookupError):
 
 
 class Disconnected(PgQueueError):
-    """The connection broke or a deadline passed; whether the call took effect is not known."""
+    """The connection broke or a deadline passed; whether the call took effect is not known.
+
+    Attributes:
+        too_slow: it was the deadline, or a statement_timeout: the same call may be too slow again.
+    """
+
+    def __init__(self, message: str, *, too_slow: bool = False) -> None:
+        super().__init__(message)
+        self.too_slow = too_slow
 
 
 class ResultTimeout(PgQueueError, TimeoutError):

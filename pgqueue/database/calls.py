@@ -82,11 +82,20 @@ def enqueue_many(task: str, args: str, options: EnqueueOptions, notify: bool) ->
     return Call("select {schema}.enqueue_many(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)", (task, args, *options, notify), _one)
 
 
+# A claim need not survive a crash of the server: then the job is ready, and the token finishes nothing. So it does not wait for
+# the disk. What must survive does: enqueue and finish, whose flush covers the claim before them. Said here and not in the
+# function, because it lasts until the end of the transaction, and others may have more in theirs.
+_CLAIM: LiteralString = (
+    "select c.id, c.queue, c.task, c.args::text, c.attempt, c.max_attempts, c.priority, c.run_at, c.created_at, c.meta::text "
+    "from set_config('synchronous_commit', 'off', true), {schema}.claim(%s, %s, %s, %s, %s, %s) c"
+)
+
+
 def claim(
     worker: UUID, token: UUID, queues: list[str], want: int, weights: list[float] | None, resume_at: str | None
 ) -> Call[Rows]:
     """Take up to `want` ready jobs under one token; their rows in the order of `JobContext`."""
-    return Call("select * from {schema}.claim(%s, %s, %s, %s, %s, %s)", (worker, token, queues, want, weights, resume_at), _all)
+    return Call(_CLAIM, (worker, token, queues, want, weights, resume_at), _all)
 
 
 def finish(outcomes: str) -> Call[list[Verdict]]:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import random
 import time
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import psycopg
@@ -77,8 +78,8 @@ class Link:
         self._cursor: psycopg.AsyncCursor[Any] | None = None
         self._busy = asyncio.Lock()
 
-    async def run(self, call: Call[T]) -> T:
-        """Run one call in a transaction of its own.
+    async def run(self, call: Call[T] | Callable[[], Call[T]]) -> T:
+        """Run one call in a transaction of its own; a call that tells of this moment is given as a function that builds it.
 
         Raises:
             Disconnected: the connection broke, the deadline passed, or the server refused for a reason that passes. Whether the
@@ -86,17 +87,19 @@ class Link:
         """
         async with self._busy:
             cursor = self._cursor or await self._open()
+            if not isinstance(call, Call):
+                call = call()
             try:
                 async with asyncio.timeout(DEADLINE):
                     await cursor.execute(self._statements[call.statement], call.params, prepare=False, binary=True)
                     return call.read(await cursor.fetchall())
             except TimeoutError:
                 await self._drop("deadline passed")
-                raise Disconnected("deadline passed") from None
+                raise Disconnected("deadline passed", too_slow=True) from None
             except psycopg.Error as error:
                 if is_transient(error):
                     await self._drop(str(error).strip())
-                    raise Disconnected(str(error)) from error
+                    raise Disconnected(str(error), too_slow=isinstance(error, psycopg.errors.QueryCanceled)) from error
                 raise translate(error, self._statements.schema) from error
 
     async def _open(self) -> psycopg.AsyncCursor[Any]:

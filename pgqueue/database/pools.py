@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import weakref
 from typing import Any, TypeVar
 
 import psycopg
@@ -70,7 +69,7 @@ class AsyncPool:
 
     def __init__(self, url: str, statements: Statements, size: int) -> None:
         self._url, self._statements, self._size = url, statements, size
-        self._pools: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncConnectionPool] = weakref.WeakKeyDictionary()
+        self._pools: dict[asyncio.AbstractEventLoop, AsyncConnectionPool] = {}
 
     async def run(self, call: Call[T], connection: Any = None) -> T:
         """Run a call; without `connection` in a transaction of its own, which is committed on return."""
@@ -92,6 +91,7 @@ class AsyncPool:
         loop = asyncio.get_running_loop()
         pool = self._pools.get(loop)
         if pool is None:
+            self._pools = {live: pool for live, pool in self._pools.items() if not live.is_closed()}
             pool = AsyncConnectionPool(
                 self._url, min_size=0, max_size=self._size, kwargs=connect_options("pgqueue"), configure=_aconfigure, open=False
             )

@@ -40,12 +40,12 @@ class Cursor:
         if not self._slow:
             self._lowest.clear()
             return
-        seen = set()
+        lowest: dict[tuple[str, int], Any] = {}
         for row in rows:
             key = (row[_QUEUE], row[_PRIORITY])
-            if key not in seen:  # rows come in order: the first of a kind is the lowest
-                seen.add(key)
-                self._lowest[key] = row[_RUN_AT]
+            if key not in lowest or row[_RUN_AT] < lowest[key]:
+                lowest[key] = row[_RUN_AT]
+        self._lowest.update(lowest)
 
     def full_next(self) -> None:
         """Make the next claim a full one."""

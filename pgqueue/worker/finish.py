@@ -8,12 +8,21 @@ from collections.abc import Callable
 import psycopg
 
 from ..database import Link, calls
-from ..errors import Disconnected, PgQueueError
+from ..errors import Disconnected, InvalidArgument, PgQueueError
 from .execute import Outcome, failure
 
 log = logging.getLogger("pgqueue.worker")
 BATCH = 1000
+REFUSED_AGAIN = 1.0  # seconds until a batch is tried again that was refused for a reason outside of it
+BATCH_CHARACTERS = 8_000_000  # results may be large; the database must answer within the deadline
 BUSY_AGAIN = 0.1  # seconds until a job that somebody holds is tried again
+
+
+def _is_about_data(error: Exception) -> bool:
+    """Whether an outcome is at fault and not the moment: what it holds, its size, a trigger or an argument that refuses it."""
+    if isinstance(error, InvalidArgument):
+        return True
+    return isinstance(error, psycopg.Error) and (error.sqlstate or "").startswith(("22", "23", "54", "P0"))
 
 
 class Finisher:
@@ -58,7 +67,8 @@ class Finisher:
         """Flush for ever."""
         while True:
             await self._changed.wait()
-            self._flushing, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
+            count = self._batch()
+            self._flushing, self._waiting = self._waiting[:count], self._waiting[count:]
             if not self._waiting:
                 self._changed.clear()
             self.on_room()
@@ -67,41 +77,57 @@ class Finisher:
             if not (self._waiting or self._busy):
                 self._empty.set()
 
+    def _batch(self) -> int:
+        """How many outcomes to hand in at once."""
+        characters = 0
+        for count, outcome in enumerate(self._waiting[:BATCH]):
+            characters += len(outcome.json)
+            if characters > BATCH_CHARACTERS:
+                return max(1, count)
+        return BATCH
+
     async def drain(self) -> None:
         """Wait until every outcome has been accepted."""
         await self._empty.wait()
 
     async def _hand_in(self, outcomes: list[Outcome]) -> None:
-        try:
-            verdicts = await self._finish(outcomes)
-        except (PgQueueError, psycopg.Error) as error:
-            await self._halve(outcomes, error)
-            return
+        repeated = False
+        while True:
+            try:
+                verdicts = await self._finish(outcomes)
+            except Disconnected as error:
+                if error.too_slow and repeated and len(outcomes) > 1:
+                    await self._halves(outcomes)
+                    return
+                repeated = True
+            except (PgQueueError, psycopg.Error) as error:
+                if _is_about_data(error):
+                    await self._refused(outcomes, error)
+                    return
+                log.error("outcomes cannot be handed in now: %s", error)
+                await asyncio.sleep(REFUSED_AGAIN)
+            else:
+                break
+        if repeated:  # a job that is missing now was finished by the call whose answer was lost
+            verdicts = [v._replace(verdict="unconfirmed") if v.verdict == "stale" else v for v in verdicts]
         self._note(outcomes, verdicts)
 
     async def _finish(self, outcomes: list[Outcome]) -> list[calls.Verdict]:
-        """Call finish until it is answered. A job that is missing when the call is repeated was finished by the lost one."""
-        call = calls.finish(f"[{','.join([outcome.json for outcome in outcomes])}]")
-        try:
-            return await self._link.run(call)
-        except Disconnected:
-            while True:
-                try:
-                    verdicts = await self._link.run(call)
-                except Disconnected:
-                    continue
-                return [v._replace(verdict="unconfirmed") if v.verdict == "stale" else v for v in verdicts]
+        return await self._link.run(calls.finish(f"[{','.join([outcome.json for outcome in outcomes])}]"))
 
-    async def _halve(self, outcomes: list[Outcome], error: Exception) -> None:
-        """A batch was refused: find the outcome that PostgreSQL cannot store and fail its job, without another run."""
+    async def _halves(self, outcomes: list[Outcome]) -> None:
+        middle = len(outcomes) // 2
+        await self._hand_in(outcomes[:middle])
+        await self._hand_in(outcomes[middle:])
+
+    async def _refused(self, outcomes: list[Outcome], error: Exception) -> None:
+        """Find the outcome that PostgreSQL cannot store and fail its job, without another run."""
         if len(outcomes) > 1:
-            middle = len(outcomes) // 2
-            await self._hand_in(outcomes[:middle])
-            await self._hand_in(outcomes[middle:])
+            await self._halves(outcomes)
             return
         (bad,) = outcomes
         if bad.state == "refused":
-            log.error("job %s cannot be finished; it is left to rescue: %s", bad.job.id, error)
+            log.error("job %s cannot be finished; it is given back: %s", bad.job.id, error)
             return
         refused = failure(bad.job, error, 0.0, reason="system_error", final=True)
         await self._hand_in([refused._replace(state="refused")])
@@ -111,7 +137,8 @@ class Finisher:
         if busy:
             self._retry_later([outcome for outcome in outcomes if outcome.job.id in busy])
             outcomes = [outcome for outcome in outcomes if outcome.job.id not in busy]
-        self.counts.update([outcome.state for outcome in outcomes])
+        gone = {verdict.job_id for verdict in verdicts if verdict.verdict in ("stale", "unconfirmed")}
+        self.counts.update([outcome.state for outcome in outcomes if outcome.job.id not in gone])
         self.counts.update([verdict.verdict for verdict in verdicts])
         if log.isEnabledFor(logging.DEBUG):
             for outcome in outcomes:

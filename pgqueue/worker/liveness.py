@@ -139,7 +139,8 @@ class Liveness(threading.Thread):
             self._lost(self._worker_id)
 
     def _lost(self, worker_id: UUID) -> None:
-        self._worker_id = None
+        if self._worker_id == worker_id:
+            self._worker_id = None
         self._loop.call_soon_threadsafe(self._on_lost, worker_id)
 
     def _watch_loop(self) -> None:

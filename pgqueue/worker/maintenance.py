@@ -6,36 +6,51 @@ import random
 from collections.abc import Awaitable, Callable
 from uuid import UUID
 
+import psycopg
+
+from ..context import JobContext
 from ..database import Link, calls
 from ..database.link import DEADLINE
-from ..errors import Disconnected
+from ..errors import Disconnected, PgQueueError
 from .claim import BACKSTOP
 
 log = logging.getLogger("pgqueue.worker")
 MAINTAIN_EVERY = 60.0  # seconds
+FAILED_AGAIN = 5.0  # seconds until a step that the database refused is tried again
+STUCK_EVERY = 1.0  # seconds between two looks for jobs that wait here while every slot is taken
 SOONER_EVERY = 0.02  # seconds in which many calls of `promote_sooner` become one look
 
 
 class Maintenance:
-    """Three loops on one connection.
+    """Four loops on one connection.
 
     Args:
         link: its own connection.
         lease: seconds; rescue looks every third of it.
         worker_id: the worker's current id.
         held: ids of every job that this process knows of.
+        take_stuck: takes jobs away that were fetched ahead and cannot start.
     """
 
-    def __init__(self, link: Link, lease: float, worker_id: Callable[[], UUID], held: Callable[[], list[int]]) -> None:
+    def __init__(
+        self,
+        link: Link,
+        lease: float,
+        worker_id: Callable[[], UUID],
+        held: Callable[[], list[int]],
+        take_stuck: Callable[[], list[JobContext]],
+    ) -> None:
         self._link, self._lease, self._worker_id, self._held = link, lease, worker_id, held
+        self._take_stuck = take_stuck
         self._sooner = asyncio.Event()
 
     async def run(self) -> None:
-        """Run all three for ever."""
+        """Run them all for ever."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._for_ever(self._promote))
             group.create_task(self._for_ever(self._sweep))
             group.create_task(self._for_ever(self._maintain))
+            group.create_task(self._for_ever(self._give_back))
 
     def promote_sooner(self) -> None:
         """Something was scheduled: look when it is due instead of at the next backstop."""
@@ -47,6 +62,9 @@ class Maintenance:
                 await step()
             except Disconnected:
                 continue  # the link waits before it connects again
+            except (PgQueueError, psycopg.Error):
+                log.exception("maintenance failed; jobs run on")
+                await asyncio.sleep(FAILED_AGAIN)
 
     async def _promote(self) -> None:
         self._sooner.clear()
@@ -67,9 +85,18 @@ class Maintenance:
         while rescued := await self._link.run(calls.rescue()):
             log.warning("rescued %s jobs from lost workers", rescued)
         grace = min(DEADLINE + 2, self._lease)
-        if given_back := await self._link.run(calls.reconcile(self._worker_id(), self._held(), grace)):
+        if given_back := await self._link.run(lambda: calls.reconcile(self._worker_id(), self._held(), grace)):
             log.warning("gave back %s jobs whose claim was not answered", len(given_back))
 
     async def _maintain(self) -> None:
         await self._link.run(calls.maintain())
         await asyncio.sleep(MAINTAIN_EVERY * random.uniform(0.9, 1.1))
+
+    async def _give_back(self) -> None:
+        """Jobs that were fetched ahead of handlers which turned out slow may run elsewhere meanwhile."""
+        await asyncio.sleep(STUCK_EVERY)
+        by_token: dict[str, list[int]] = {}
+        for job in self._take_stuck():
+            by_token.setdefault(job.token, []).append(job.id)
+        for token, ids in by_token.items():
+            await self._link.run(calls.give_back(UUID(token), ids))

@@ -11,10 +11,11 @@ from typing import Any
 from ..context import JobContext
 from ..task import Task
 from .execute import Outcome, execute
-from .pace import Pace
+from .pace import AHEAD, Pace
 
 log = logging.getLogger("pgqueue.worker")
 SLICE = 0.001  # seconds a slot may run handlers that never wait before it lets the event loop go on
+STUCK = 1.0  # seconds without a free slot after which waiting jobs go back
 LOOK_EVERY = 0.02  # seconds between two looks whether the handlers have ended
 
 
@@ -47,6 +48,7 @@ class Slots:
         self._room = asyncio.Event()
         self._pace = Pace()
         self._stopping = False
+        self._last_start = 0.0
         self.waiting: deque[JobContext] = deque()
         self.running: dict[int, asyncio.Task[None]] = {}
 
@@ -58,12 +60,24 @@ class Slots:
         return want
 
     def _wanted(self) -> int:
-        prefetch = self._pace.prefetch()
+        prefetch = 0 if self._is_stuck(AHEAD) else self._pace.prefetch()
         if self._stopping or self._is_full() or len(self.waiting) > self._pace.low:
             return 0
         free = self._concurrency + prefetch - len(self.waiting) - len(self.running)
         # Half of what it may hold: while one half runs, the next is on its way.
         return min(free, max(self._concurrency, prefetch // 2))
+
+    def _is_stuck(self, seconds: float) -> bool:
+        """Whether every slot is taken and none has taken a job for so long."""
+        return len(self.running) >= self._concurrency and time.perf_counter() - self._last_start > seconds
+
+    def take_stuck(self) -> list[JobContext]:
+        """Jobs that wait although no slot has become free for STUCK seconds; they are not held here any more."""
+        if not self._is_stuck(STUCK):
+            return []
+        stuck = list(self.waiting)
+        self.waiting.clear()
+        return stuck
 
     def add(self, jobs: Iterable[JobContext]) -> None:
         """Take claimed jobs; after `stop` they are left to be given back."""
@@ -128,14 +142,17 @@ class Slots:
 
     async def _run(self, job: JobContext, this: asyncio.Task[None]) -> None:
         self.running[job.id] = this
+        self._last_start = time.perf_counter()
         try:
             outcome = await execute(job, self._tasks.get(job.task), self._threads)
         except asyncio.CancelledError:
-            this.uncancel()  # by `drop`: the job is forgotten, the slot goes on
+            pass  # by `drop`: the job is forgotten, the slot goes on
         else:
             self._pace.ended(outcome.elapsed)
             self._hand_in(outcome)
         finally:
+            while this.cancelling():  # also when the handler swallowed it: the next job must not pass for cancelled
+                this.uncancel()
             if self.running.get(job.id) is this:  # else it was claimed again while this run did not listen to `drop`
                 del self.running[job.id]
 

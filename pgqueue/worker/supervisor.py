@@ -82,7 +82,7 @@ class Supervisor:
     async def _run_one(self, place: int) -> int:
         options = self._launch.options
         name = options.name and f"{options.name}-{place}"
-        orders = replace(self._launch, options=replace(options, name=name)).to_json()
+        orders = replace(self._launch, options=replace(options, name=name, supervised=True)).to_json()
         command = (sys.executable, "-m", "pgqueue.worker.child", self._launch.target)  # the target is for readers of `ps`
         child = await asyncio.create_subprocess_exec(*command, stdin=PIPE, process_group=0)
         self._children[place] = child

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import os
 import signal
 import socket
@@ -45,6 +46,7 @@ class WorkerOptions:
         grace: seconds that running handlers may take to end after the first signal; 30.
         name: shown in worker_status; host:pid by default.
         handle_signals: end gracefully on SIGTERM and SIGINT.
+        supervised: a second signal is the supervisor's business; a service manager may send the first to both.
     """
 
     queues: tuple[tuple[str, float], ...] = ()
@@ -54,6 +56,7 @@ class WorkerOptions:
     grace: float = 30.0
     name: str | None = None
     handle_signals: bool = True
+    supervised: bool = False
 
     def __post_init__(self) -> None:
         if not 1 <= self.concurrency <= 10_000:
@@ -61,7 +64,7 @@ class WorkerOptions:
         if self.grace < 0:
             raise ConfigurationError(f"grace: {self.grace} is not valid; use 0 or more seconds")
         for queue, weight in self.queues:
-            if weight <= 0:
+            if not 0 < weight < math.inf:
                 raise ConfigurationError(f"queues: the weight of {queue!r} is {weight}; use a number above 0")
 
 
@@ -97,8 +100,10 @@ class Worker:
         stopping = asyncio.create_task(self._stop.wait())
         flushing = asyncio.create_task(self._finisher.run())
         try:
-            await asyncio.wait({working, stopping, flushing}, return_when=asyncio.FIRST_COMPLETED)
-            await self._end(working)
+            try:
+                await asyncio.wait({working, stopping, flushing}, return_when=asyncio.FIRST_COMPLETED)
+            finally:  # whoever cancels `run` stops the worker no less gracefully than a signal
+                await self._end(working)
         finally:
             for task in (working, stopping, flushing, *self._replacements):
                 task.cancel()
@@ -134,9 +139,11 @@ class Worker:
             on_empty=self._emptied,
             backstop=BURST_BACKSTOP if options.burst else BACKSTOP,
         )
-        self._maintenance = Maintenance(maintenance_link, app.settings.lease, lambda: self._id, self._held)
+        self._maintenance = Maintenance(
+            maintenance_link, app.settings.lease, lambda: self._id, self._held, self._slots.take_stuck
+        )
         self._finisher.on_room = self._slots.go_on
-        self._finisher.on_scheduled = self._maintenance.promote_sooner
+        self._finisher.on_scheduled = self._alarm.ring  # what runs again at once is ready already, the rest is promoted
         self._alarm.on_ring = self._maintenance.promote_sooner
         loop = asyncio.get_running_loop()
         self._liveness = Liveness(
@@ -253,6 +260,8 @@ class Worker:
 
     def _signalled(self, number: int) -> None:
         if self._stop.is_set():
+            if self._options.supervised:
+                return
             log.warning("second signal: ending at once; unfinished jobs are rescued after the lease")
             os._exit(128 + number)
         log.info("stopping: running handlers have %s s to end", self._options.grace)

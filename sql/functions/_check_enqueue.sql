@@ -16,10 +16,10 @@ begin
         perform invalid('priority', priority::text, 'use -100 (last) to 100 (first); 0 is the default');
     elsif run_at is not null and run_after is not null then
         perform invalid('run_after', run_after::text, 'give run_at or run_after, not both');
-    elsif run_at in ('infinity', '-infinity') then
-        perform invalid('run_at', run_at::text, 'give a finite time');
-    elsif not isfinite(run_after) then
-        perform invalid('run_after', run_after::text, 'give a finite interval');
+    elsif run_at not between '0001-01-02' and '9999-12-30' then
+        perform invalid('run_at', run_at::text, 'give a time between the years 1 and 9999');
+    elsif not isfinite(run_after) or due not between '0001-01-02' and '9999-12-30' then
+        perform invalid('run_after', run_after::text, 'give an interval that ends between the years 1 and 9999');
     elsif retries not between 0 and 32766 then
         perform invalid('retries', retries::text, 'use 0 to 32766');
     elsif result_ttl < interval '0' then

@@ -20,7 +20,7 @@ begin
         select h.*, ended_at + case
                    when state = 'unknown_task'
                        then least(interval '60 s', greatest(interval '5 s', ended_at - unknown_since))
-                   when state = 'failed' and (final or attempt >= max_attempts or not retry_applies(retry, error->'types'))
+                   when state = 'failed' and (final or attempt >= max_attempts or delay is null and not retry_applies(retry, error->'types'))
                        then null
                    when delay is not null then make_interval(secs => greatest(delay, 0))
                    else retry_delay(retry, attempt)
@@ -38,7 +38,7 @@ begin
         update job j
            set state = (case when d.again_at > ended_at then 'scheduled' else 'ready' end)::job_state,
                run_at = d.again_at, attempt = j.attempt - (d.state <> 'failed')::int,
-               claim_token = null, worker_id = null, claimed_at = null, errors = d.all_errors,
+               claim_token = null, worker_id = null, claimed_at = null, rescues = case when d.state = 'unknown_task' then j.rescues else 0 end, errors = d.all_errors,
                unknown_since = case when d.state = 'unknown_task' then coalesce(j.unknown_since, ended_at) end
           from decided d where j.id = any (array[d.id]) and d.again_at is not null
         returning j.id, j.run_at

@@ -25,15 +25,12 @@ declare
     this_queue text;
     probe      record;
 begin
-    -- A claim need not survive a crash of the server: then the job is ready, and this token finishes nothing. So it does not wait
-    -- for the disk. What must survive does: enqueue and finish, whose flush covers the claim before them.
-    perform set_config('synchronous_commit', 'off', true);
     perform assert_active(worker);
     picked := case when want > 0 then pick_suspect(worker, queues) else '{}' end;
 
     for this_queue in
         select name from unnest(queues, weights) with ordinality as q(name, weight, place)
-         order by case when weights is null then place else -power(random(), 1 / weight) end
+         order by case when weights is null then place else -ln(1 - random()) / weight end
     loop
         exit when cardinality(picked) >= want;
         if resume_at is null then

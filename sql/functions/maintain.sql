@@ -14,11 +14,12 @@ begin
     for ahead in 0..7 loop
         perform make_partition((clock_timestamp() at time zone 'UTC')::date + ahead);
     end loop;
-    perform drop_partitions((clock_timestamp() at time zone 'UTC')::date - keep_days);
     begin
         perform prune(keep_days);
     exception when lock_not_available then null;  -- somebody holds a row: the next call tries again, the partitions stay
     end;
+    -- Last, because it locks the whole history until the end of the transaction.
+    perform drop_partitions((clock_timestamp() at time zone 'UTC')::date - keep_days);
     return true;
 end $$;
 revoke all on function maintain() from public;
@@ -28,7 +29,9 @@ create function prune(keep_days int) returns void
 language plpgsql as $$
 begin
     delete from job_history_default where finished_at < clock_timestamp() - make_interval(days => keep_days + 1);
-    delete from job_result where expires_at < clock_timestamp();
+    -- So many a minute that a call stays short whatever has piled up.
+    delete from job_result where job_id in (
+        select job_id from job_result where expires_at < clock_timestamp() order by expires_at limit 50000);
     delete from rescue_log where rescued_at < clock_timestamp() - make_interval(days => keep_days);
     delete from worker where state = 'lost' and heartbeat_at < clock_timestamp() - interval '1 day';
 end $$;

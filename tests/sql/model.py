@@ -81,6 +81,8 @@ class Model:
             job.leave("failed")
             return "dead"
         job.attempt -= not outcome.startswith("failed")
+        if outcome != "unknown_task":
+            job.rescues = 0  # it ran and its worker lives: it is no suspect
         job.leave("scheduled" if delay > 0 or outcome == "unknown_task" else "ready")
         return "scheduled"
 

@@ -13,7 +13,7 @@ THEN = datetime(2020, 1, 1, tzinfo=UTC)
 
 def job(id: int = 1, task: str = "handler", **args: Any) -> JobContext:
     """A claimed job."""
-    return JobContext(TOKEN, id, "default", task, args, 1, 4, 0, THEN, THEN, None)
+    return JobContext(TOKEN, id, "default", task, json.dumps(args), 1, 4, 0, THEN, THEN, None)
 
 
 def said(outcome: Outcome) -> dict[str, Any]:

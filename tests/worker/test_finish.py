@@ -161,7 +161,7 @@ async def test_an_outcome_that_cannot_even_be_failed_is_left_behind(caplog: pyte
         _end(finisher, 3)
         await finisher.drain()
     assert finisher.counts == {"succeeded": 2}
-    assert "job 1 cannot be finished; it is left to rescue" in caplog.text
+    assert "job 1 cannot be finished; it is given back" in caplog.text
 
 
 async def test_a_busy_job_is_tried_again_while_others_finish() -> None:
@@ -188,3 +188,41 @@ async def test_a_job_that_is_scheduled_again_is_told_to_whoever_promotes() -> No
         _end(finisher, 1, 2)
         await finisher.drain()
     assert told == [1]
+
+
+class _PermissionDenied(psycopg.errors.InsufficientPrivilege):
+    sqlstate = "42501"
+
+
+async def test_a_batch_refused_for_a_reason_outside_of_it_is_handed_in_whole_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(batch: list[dict[str, Any]]) -> list[Verdict]:
+        raise _PermissionDenied("permission denied for function finish")
+
+    monkeypatch.setattr("pgqueue.worker.finish.REFUSED_AGAIN", 0.01)
+    database = Database(denied, denied)
+    async with finishing(database) as finisher:
+        _end(finisher, 1, 2, 3)
+        await finisher.drain()
+    assert database.sizes == [3, 3, 3]
+    assert finisher.counts == {"succeeded": 3}
+
+
+async def test_a_batch_that_is_too_slow_twice_is_halved() -> None:
+    def slow(batch: list[dict[str, Any]]) -> list[Verdict]:
+        raise Disconnected("deadline passed", too_slow=True)
+
+    database = Database(slow, slow)
+    async with finishing(database) as finisher:
+        _end(finisher, 1, 2, 3, 4)
+        await finisher.drain()
+    assert database.sizes == [4, 4, 2, 2]
+
+
+async def test_large_outcomes_are_handed_in_by_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pgqueue.worker.finish.BATCH_CHARACTERS", 250)
+    database = Database()
+    async with finishing(database) as finisher:
+        _end(finisher, *range(10))
+        await finisher.drain()
+    assert sum(database.sizes) == 10
+    assert max(database.sizes) <= 3

@@ -208,3 +208,17 @@ async def test_sync_handlers_never_exceed_the_concurrency_either(async_app: PgQu
     work.enqueue_many([()] * 100)
     await burst(async_app, concurrency=4)
     assert max(most) == 4
+
+
+async def test_retry_in_runs_again_whatever_the_policy_retries(async_app: PgQueue) -> None:
+    attempts: list[int] = []
+
+    @async_app.task(retry=Retry(3, only=[OSError]))
+    async def ask(ctx: JobContext) -> Any:
+        attempts.append(ctx.attempt)
+        return RetryIn(0) if ctx.attempt == 1 else "done"
+
+    job = ask.enqueue()
+    await burst(async_app)
+    assert await job.aresult(timeout=0) == "done"
+    assert attempts == [1, 2]

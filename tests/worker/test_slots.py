@@ -177,3 +177,12 @@ async def test_handlers_that_never_wait_let_the_event_loop_go_on(desk: Desk) -> 
     await desk.ended(5000)
     counting.cancel()
     assert turns > 5
+
+
+async def test_jobs_that_wait_behind_slow_handlers_are_let_go(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.slots.add([job(n) for n in range(10)])
+    await auntil(lambda: len(desk.started) == CONCURRENCY, "the first jobs")
+    assert desk.slots.take_stuck() == []
+    monkeypatch.setattr("pgqueue.worker.slots.STUCK", 0.0)
+    assert [stuck.id for stuck in desk.slots.take_stuck()] == list(range(3, 10))
+    assert not desk.slots.waiting

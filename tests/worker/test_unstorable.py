@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+import psycopg
 import pytest
 
 from pgqueue import Cancel, JobContext, PgQueue, Retry, RetryIn, Snooze
@@ -115,3 +116,20 @@ async def test_a_very_long_error_is_cut_and_stored(async_app: PgQueue, look: Loo
     await burst(async_app)
     error = look.job(job.id)["errors"][-1]
     assert (len(error["message"]), len(error["traceback"])) == (4096, 16384)
+
+
+async def test_arguments_that_cannot_be_decoded_fail_their_own_job_and_not_the_worker(async_app: PgQueue, look: Look) -> None:
+    @async_app.task(retry=0)
+    async def take(n: Any) -> None:
+        pass
+
+    fine = take.enqueue(1)
+    with psycopg.connect(async_app.url, autocommit=True) as connection:
+        deep = "[" * 2000 + "]" * 2000
+        row = connection.execute("select pgqueue.enqueue('take', %s, retries => 0)", (f'{{"n": {deep}}}',)).fetchone()
+    assert row is not None
+    await burst(async_app)
+    assert look.job(fine.id)["state"] == "succeeded"
+    with psycopg.connect(async_app.url) as connection:
+        states = connection.execute("select state from pgqueue.jobs where id = %s", row).fetchall()
+    assert states == [("failed",)]
