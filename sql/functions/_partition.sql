@@ -1,5 +1,5 @@
 -- make_partition: creates the history partition of one UTC day unless it is there.
--- Called by: maintain. It is filled before it is attached, so attaching checks an empty table and locks finish only briefly.
+-- Called by: maintain. It is attached empty; only the default partition is scanned, which is empty too unless maintenance was late.
 create function make_partition(day date) returns void
 language plpgsql as $$
 declare

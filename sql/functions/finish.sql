@@ -1,4 +1,4 @@
--- finish: takes the outcomes of claimed jobs and moves each job on. The only way out of `running` for a live worker.
+-- finish: takes the outcomes of claimed jobs and moves each job on.
 -- Called by: workers; complete, fail, snooze. Writes: job, job_history, dead_letter, job_result.
 -- Locks: job rows, SKIP LOCKED: one that somebody else holds comes back `busy` and stalls nobody.
 --

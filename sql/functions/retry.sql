@@ -1,4 +1,4 @@
--- retry: runs a job again, now, with all its attempts.
+-- retry: runs a job again, now; one that was over has all its attempts again.
 -- Called by: applications, operators. Writes: job, dead_letter. Locks: the row of the job.
 --   scheduled              does not wait any longer
 --   failed                 leaves the dead letters under its own id, its errors kept
