@@ -1,6 +1,6 @@
 """One function per SQL function: it builds the call, free of I/O, so that sync and async code run the same one."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, LiteralString, NamedTuple, TypeVar
 from uuid import UUID
@@ -179,13 +179,8 @@ def channel() -> Call[str]:
     return Call("select {schema}.channel()", (), _one)
 
 
-def wake(queue: str) -> Call[None]:
-    """Wake idle workers of a queue."""
-    return Call("select {schema}.wake(%s)", (queue,), _nothing)
-
-
-def _records(columns: Iterable[str]) -> Callable[[Rows], list[dict[str, Any]]]:
-    names = list(columns)
+def records(*names: str) -> Callable[[Rows], list[dict[str, Any]]]:
+    """Rows as dicts with these names."""
     return lambda rows: [dict(zip(names, row, strict=True)) for row in rows]
 
 
@@ -201,4 +196,4 @@ _JOBS = (
 
 def job(job_id: int) -> Call[list[dict[str, Any]]]:
     """The job with this id from the view `jobs`, as a list of none or one."""
-    return Call(_JOBS + "where id = %s", (job_id,), _records(JOB_COLUMNS))
+    return Call(_JOBS + "where id = %s", (job_id,), records(*JOB_COLUMNS))

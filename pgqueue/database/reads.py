@@ -1,15 +1,10 @@
 """What people look at: calls that read the views of sql/views.sql, each row as a dict."""
 
-from collections.abc import Callable
 from typing import Any
 
-from .calls import Call, Rows
+from .calls import Call, records
 
 Records = list[dict[str, Any]]
-
-
-def _records(*names: str) -> Callable[[Rows], Records]:
-    return lambda rows: [dict(zip(names, row, strict=True)) for row in rows]
 
 
 def jobs(state: str | None = None, queue: str | None = None, task: str | None = None, limit: int = 20) -> Call[Records]:
@@ -21,7 +16,7 @@ def jobs(state: str | None = None, queue: str | None = None, task: str | None = 
         "where (%s::{schema}.job_state is null or state = %s::{schema}.job_state) "
         "and (%s::text is null or queue = %s) and (%s::text is null or task = %s) order by id desc limit %s",
         (state, state, queue, queue, task, task, limit),
-        _records(
+        records(
             "id", "state", "reason", "queue", "task", "args", "priority", "attempt", "max_attempts", "run_at", "created_at",
             "claimed_at", "finished_at", "elapsed", "worker_id", "retry_of", "unknown_since", "error_type", "error_message",
         ),
@@ -34,7 +29,7 @@ def workers() -> Call[Records]:
         "select id, name, host, pid, version, status, queues, concurrency, running, wake_mode, started_at, heartbeat_at, lease "
         "from {schema}.worker_status order by started_at desc, id",
         (),
-        _records(
+        records(
             "id", "name", "host", "pid", "version", "status", "queues", "concurrency", "running", "wake_mode", "started_at",
             "heartbeat_at", "lease",
         ),
@@ -47,7 +42,7 @@ def queue_stats() -> Call[Records]:
         "select queue, state, priority, jobs, oldest, no_worker_for_task from {schema}.queue_stats "
         "order by queue, state, priority desc",
         (),
-        _records("queue", "state", "priority", "jobs", "oldest", "no_worker_for_task"),
+        records("queue", "state", "priority", "jobs", "oldest", "no_worker_for_task"),
     )
 
 
@@ -57,7 +52,7 @@ def task_stats() -> Call[Records]:
         "select task, succeeded, cancelled, dead, mean_seconds, p50_seconds, p95_seconds, p99_seconds from {schema}.task_stats "
         "order by task",
         (),
-        _records("task", "succeeded", "cancelled", "dead", "mean_seconds", "p50_seconds", "p95_seconds", "p99_seconds"),
+        records("task", "succeeded", "cancelled", "dead", "mean_seconds", "p50_seconds", "p95_seconds", "p99_seconds"),
     )
 
 
@@ -68,7 +63,7 @@ def dead_letters(queue: str | None = None, task: str | None = None, limit: int =
         "from {schema}.dead_letters where (%s::text is null or queue = %s) and (%s::text is null or task = %s) "
         "order by finished_at desc, id desc limit %s",
         (queue, queue, task, task, limit),
-        _records(
+        records(
             "id", "queue", "task", "args", "reason", "attempt", "error_type", "error_message", "traceback", "created_at",
             "finished_at", "worker_id",
         ),

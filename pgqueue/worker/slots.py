@@ -65,7 +65,7 @@ class Slots:
             return 0
         free = self._concurrency + prefetch - len(self.waiting) - len(self.running)
         # Half of what it may hold: while one half runs, the next is on its way.
-        return min(free, max(self._concurrency, prefetch // 2))
+        return max(0, min(free, max(self._concurrency, prefetch // 2)))
 
     def _is_stuck(self, seconds: float) -> bool:
         """Whether every slot is taken and none has taken a job for so long."""

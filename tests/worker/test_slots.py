@@ -186,3 +186,11 @@ async def test_jobs_that_wait_behind_slow_handlers_are_let_go(desk: Desk, monkey
     monkeypatch.setattr("pgqueue.worker.slots.STUCK", 0.0)
     assert [stuck.id for stuck in desk.slots.take_stuck()] == list(range(3, 10))
     assert not desk.slots.waiting
+
+
+async def test_there_is_no_room_while_jobs_wait_behind_slow_handlers(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pgqueue.worker.slots.AHEAD", 0.0)
+    desk.slots.add([job(n) for n in range(10)])
+    await auntil(lambda: len(desk.started) == CONCURRENCY, "the first jobs")
+    desk.slots._pace.low = 500
+    assert await desk.no_room()
