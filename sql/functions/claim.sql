@@ -5,6 +5,7 @@
 -- Raises PQ002 when the worker is lost or unknown: its jobs are being rescued.
 --
 -- resume_at   NULL, or [{"queue", "priority", "run_at"}, ...]: look only at these priorities and only from this run_at on.
+--             A queue without an entry is looked at whole: the last claims have said nothing about it.
 --             A long transaction anywhere keeps the index entries of finished jobs alive, and a full claim walks them all;
 --             a worker whose claims have become slow skips them so, and still makes a full claim about once a second.
 create function claim(
@@ -33,7 +34,7 @@ begin
          order by case when weights is null then place else -ln(1 - random()) / weight end
     loop
         exit when cardinality(picked) >= want;
-        if resume_at is null then
+        if resume_at is null or not resume_at @> jsonb_build_array(jsonb_build_object('queue', this_queue)) then
             picked := picked || array(
                 select j.id from job j
                  where j.state = 'ready' and j.rescues < 2 and j.queue = this_queue

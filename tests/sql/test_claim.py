@@ -141,3 +141,12 @@ def test_a_claim_of_nothing_changes_nothing(sql: Sql) -> None:
     assert sql.claim(sql.worker())[1] == []
 
     assert sql.value("select count(*) from jobs") == 0
+
+
+def test_a_queue_without_a_place_to_resume_is_looked_at_whole(sql: Sql) -> None:
+    resumed, other = sql.enqueue(queue="resumed"), sql.enqueue(queue="other")
+    place = json.dumps([{"queue": "resumed", "priority": 0, "run_at": "2000-01-01"}])
+
+    _, rows = sql.claim(sql.worker(), queues=("other", "resumed"), resume_at=place)
+
+    assert [row["id"] for row in rows] == [other, resumed]
