@@ -4,9 +4,10 @@
 
 -- One row for the whole install: what an operator may want to change without touching code.
 create table setting (
-    singleton     boolean primary key default true check (singleton),
-    history_days  int not null default 7 check (history_days >= 1),  -- finished jobs are kept this many whole days
-    created_at    timestamptz not null default clock_timestamp()
+    singleton      boolean primary key default true check (singleton),
+    history_days   int not null default 7 check (history_days >= 1),  -- finished jobs are kept this many whole days
+    max_args_bytes int not null default 1048576 check (max_args_bytes >= 1000),  -- of a job's arguments as JSON text
+    created_at     timestamptz not null default clock_timestamp()
 );
 insert into setting default values;
 
@@ -30,7 +31,8 @@ create table job (
     args          jsonb not null default '{}' check (jsonb_typeof(args) = 'object'),
     retry         jsonb,                        -- NULL = the default policy of retry_delay
     result_ttl    interval,                     -- NULL = the default of finish
-    unique_key    bytea,                        -- reserved for uniqueness
+    unique_key    bytea,                        -- digest that no other live job may have, see unique_digest
+    unique_mode   unique_mode,                  -- until when; never period
     meta          jsonb,                        -- free for the user; never read by the queue
     unknown_since timestamptz,                  -- first time a worker had no such task; NULL = known
     errors        jsonb,                        -- the last 20 attempts that did not succeed, oldest first
@@ -53,6 +55,16 @@ create index job_running on job (worker_id, id)                   -- rescue, and
     where state = 'running';
 create index job_suspect on job (run_at)                          -- claim: jobs that may kill their worker, one at a time
     where rescues >= 2;
+create unique index job_unique on job (unique_key)                -- insert_job: no two live jobs with one key
+    where unique_key is not null;
+
+-- Keys of mode period: they outlive their jobs.
+create table unique_hold (
+    unique_key  bytea primary key,
+    job_id      bigint not null,
+    expires_at  timestamptz not null
+);
+create index unique_hold_expires_at on unique_hold (expires_at);  -- prune
 
 -- Finished for good and in order. Partitioned by day, so pruning drops tables and leaves nothing to vacuum.
 create table job_history (
@@ -76,6 +88,8 @@ create table job_history (
     args         jsonb not null,
     retry        jsonb,
     result_ttl   interval,
+    unique_key   bytea,
+    unique_mode  unique_mode,
     meta         jsonb,
     errors       jsonb
 ) partition by range (finished_at);
@@ -108,6 +122,7 @@ create table dead_letter (
     retry        jsonb,
     result_ttl   interval,
     unique_key   bytea,
+    unique_mode  unique_mode,
     meta         jsonb,
     errors       jsonb
 );

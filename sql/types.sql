@@ -19,3 +19,10 @@ create type worker_state as enum (
     'active',  -- heartbeats; its jobs are its own
     'lost'     -- missed its lease; heartbeat and claim by this id are refused, its jobs are rescued
 );
+
+create type unique_mode as enum (
+    'until_done',     -- the key is held until the job is over
+    'until_started',  -- the key falls when a worker claims the job
+    'replace',        -- as until_started; a duplicate gives the waiting job its arguments and time
+    'period'          -- the key is held for a time, whatever becomes of the job: see unique_hold
+);

@@ -1,5 +1,5 @@
 -- check_enqueue: refuses bad options and returns the time a job is due.
--- Called by: enqueue, enqueue_many. Writes: nothing.
+-- Called by: insert_job, insert_jobs, update. Writes: nothing.
 create function check_enqueue(
     task text, queue text, priority int, run_at timestamptz, run_after interval,
     retries int, retry jsonb, result_ttl interval
@@ -29,4 +29,21 @@ begin
         perform check_retry(retry);
     end if;
     return due;
+end $$;
+
+-- check_args: refuses arguments that are no JSON object or too large, and returns them.
+-- Called by: insert_job, insert_jobs and update, for whatever is not plainly a small object: measuring takes a look at the text.
+create function check_args(args jsonb) returns jsonb
+language plpgsql as $$
+declare
+    most     int := (select max_args_bytes from setting);
+    measured int := octet_length(args::text);
+begin
+    if jsonb_typeof(args) is distinct from 'object' then
+        perform invalid('args', args::text, 'give the arguments by name as a JSON object, for example {"to": 1}');
+    elsif measured > most then
+        raise exception 'args: % bytes of JSON are too many; store what is large elsewhere and pass its id, or raise max_args_bytes of table setting (% now)',
+            measured, most using errcode = 'PQ001', column = 'args';
+    end if;
+    return args;
 end $$;

@@ -19,10 +19,11 @@ begin
         returning j.*, h.state::job_state as final_state, h.reason, h.elapsed, h.result, h.error
     ), history as (
         insert into job_history (id, run_at, created_at, claimed_at, finished_at, worker_id, retry_of, workflow_id, state, reason,
-                                 elapsed, priority, attempt, max_attempts, rescues, queue, task, args, retry, result_ttl, meta, errors)
+                                 elapsed, priority, attempt, max_attempts, rescues, queue, task, args, retry, result_ttl,
+                                 unique_key, unique_mode, meta, errors)
         select id, run_at, created_at, claimed_at, clock_timestamp(), worker_id, retry_of, workflow_id, final_state,
                case when final_state = 'cancelled' then coalesce(reason, 'user_requested') end,
-               elapsed, priority, attempt, max_attempts, rescues, queue, task, args, retry, result_ttl, meta,
+               elapsed, priority, attempt, max_attempts, rescues, queue, task, args, retry, result_ttl, unique_key, unique_mode, meta,
                case when error is null then errors
                     else append_error(errors, attempt, worker_id, claimed_at, clock_timestamp(), null, error) end
           from gone

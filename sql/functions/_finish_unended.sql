@@ -48,9 +48,10 @@ begin
     ), dead as (
         insert into dead_letter (id, run_at, created_at, claimed_at, finished_at, worker_id, retry_of, workflow_id, lane_id, reason,
                                  elapsed, priority, attempt, max_attempts, rescues, queue, task, args, retry, result_ttl,
-                                 unique_key, meta, errors)
+                                 unique_key, unique_mode, meta, errors)
         select id, run_at, created_at, claimed_at, ended_at, worker_id, retry_of, workflow_id, lane_id, reason,
-               elapsed, priority, attempt, max_attempts, rescues, queue, task, args, retry, result_ttl, unique_key, meta, all_errors
+               elapsed, priority, attempt, max_attempts, rescues, queue, task, args, retry, result_ttl, unique_key, unique_mode,
+               meta, all_errors
           from gone
         returning id
     )

@@ -24,10 +24,10 @@ begin
     if crashed then
         insert into dead_letter (id, run_at, created_at, claimed_at, finished_at, worker_id, retry_of, workflow_id, lane_id, reason,
                                  priority, attempt, max_attempts, rescues, queue, task, args, retry, result_ttl,
-                                 unique_key, meta, errors)
+                                 unique_key, unique_mode, meta, errors)
         values (lost.id, lost.run_at, lost.created_at, lost.claimed_at, clock_timestamp(), lost.worker_id, lost.retry_of,
                 lost.workflow_id, lost.lane_id, 'crashed', lost.priority, lost.attempt, lost.max_attempts, lost.rescues, lost.queue,
-                lost.task, lost.args, lost.retry, lost.result_ttl, lost.unique_key, lost.meta, lost.errors);
+                lost.task, lost.args, lost.retry, lost.result_ttl, lost.unique_key, lost.unique_mode, lost.meta, lost.errors);
         delete from job where id = job_id;
     else
         update job

@@ -11,3 +11,10 @@ create function channel() returns text
 language sql stable set search_path from current as $$
     select 'pgqueue_' || left(md5(current_schema()), 16)
 $$;
+
+-- wake_for: wake, if a job that is due then is worth it: workers look by themselves about once a second.
+-- Called by: enqueue and its kind, update. Writes: nothing.
+create function wake_for(queue text, due timestamptz) returns void
+language sql as $$
+    select wake(queue) where due < clock_timestamp() + interval '1 second'
+$$;

@@ -8,9 +8,9 @@ begin
         delete from job where id = job_id and state in ('blocked', 'scheduled', 'ready') returning *
     )
     insert into job_history (id, run_at, created_at, finished_at, retry_of, workflow_id, state, reason, priority, attempt,
-                             max_attempts, rescues, queue, task, args, retry, result_ttl, meta, errors)
+                             max_attempts, rescues, queue, task, args, retry, result_ttl, unique_key, unique_mode, meta, errors)
     select id, run_at, created_at, clock_timestamp(), retry_of, workflow_id, 'cancelled', 'user_requested', priority, attempt,
-           max_attempts, rescues, queue, task, args, retry, result_ttl, meta, errors
+           max_attempts, rescues, queue, task, args, retry, result_ttl, unique_key, unique_mode, meta, errors
       from gone;
     if not found then
         perform refuse(job_id, 'only a job that has not started can be cancelled');

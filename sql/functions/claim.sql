@@ -59,7 +59,8 @@ begin
     -- "= any (array[...])" has no merge order: a plan cached while the table was empty cannot walk the whole key instead.
     return query
     update job j
-       set state = 'running', attempt = j.attempt + 1, worker_id = worker, claim_token = token, claimed_at = clock_timestamp()
+       set state = 'running', attempt = j.attempt + 1, worker_id = worker, claim_token = token, claimed_at = clock_timestamp(),
+           unique_key = case when j.unique_mode in ('until_started', 'replace') then null else j.unique_key end
       from unnest(picked) as p(id)
      where j.id = any (array[p.id])
     returning j.id, j.queue, j.task, j.args, j.attempt, j.max_attempts, j.priority, j.run_at, j.created_at, j.meta;

@@ -1,39 +1,37 @@
--- enqueue: adds one job and returns its id.
+-- enqueue: adds one job and returns its id; of a unique job that is there already, the id of that one.
 -- Called by: applications, in their own transaction or alone; psql; triggers.
--- Writes: job. Locks: nothing shared. The job and its wake-up appear when the caller commits, or never.
+-- Writes: job, unique_hold. Locks: nothing shared unless the job is unique, see insert_unique.
+-- The job and its wake-up appear when the caller commits, or never.
 --
--- task        name of a registered task
--- args        its arguments by name, a JSON object
--- queue       letters, digits and . _ : - ; at most 100 characters
--- priority    -100 to 100, larger runs first
--- run_at      not before this time; run_after counts from now instead
--- retries     how often a failed job runs again; NULL = 3
--- retry       when it runs again, see retry_delay; NULL = exponential with jitter
--- result_ttl  how long a result is kept; NULL = 24 hours
--- meta        any JSON of yours; the queue does not read it
--- notify      false: the caller wakes the workers itself
+-- task           name of a registered task
+-- args           its arguments by name, a JSON object of at most setting.max_args_bytes (1 MiB)
+-- queue          letters, digits and . _ : - ; at most 100 characters
+-- priority       -100 to 100, larger runs first
+-- run_at         not before this time; run_after counts from now instead
+-- retries        how often a failed job runs again; NULL = 3
+-- retry          when it runs again, see retry_delay; NULL = exponential with jitter
+-- result_ttl     how long a result is kept; NULL = 24 hours
+-- meta           any JSON of yours; the queue does not read it
+-- unique_mode    until_done, until_started, replace, period: see types.sql; NULL = not unique
+-- unique_key     what makes it the same job, {name} stands for an argument; NULL = all arguments. Tasks never share a key.
+-- unique_period  how long mode period holds the key
+-- notify         false: the caller wakes the workers itself
 create function enqueue(
     task text, args jsonb default '{}', queue text default 'default', priority int default 0,
     run_at timestamptz default null, run_after interval default null,
     retries int default null, retry jsonb default null, result_ttl interval default null, meta jsonb default null,
+    unique_mode text default null, unique_key text default null, unique_period interval default null,
     notify bool default true
 ) returns bigint
 language plpgsql set search_path from current as $$
 #variable_conflict use_variable
 declare
-    due    timestamptz := check_enqueue(task, queue, priority, run_at, run_after, retries, retry, result_ttl);
-    job_id bigint;
+    added record;
 begin
-    if jsonb_typeof(args) is distinct from 'object' then
-        perform invalid('args', args::text, 'give the arguments by name as a JSON object, for example {"to": 1}');
+    added := insert_job(task, args, queue, priority, run_at, run_after, retries, retry, result_ttl, meta,
+                        unique_mode, unique_key, unique_period);
+    if notify then
+        perform wake_for(queue, added.due);
     end if;
-    insert into job (run_at, created_at, state, priority, max_attempts, queue, task, args, retry, result_ttl, meta)
-    values (due, clock_timestamp(),
-            (case when due > clock_timestamp() then 'scheduled' else 'ready' end)::job_state,
-            priority, coalesce(retries, 3) + 1, queue, task, args, retry, result_ttl, meta)
-    returning id into job_id;
-    if notify and due < clock_timestamp() + interval '1 second' then
-        perform wake(queue);
-    end if;
-    return job_id;
+    return added.id;
 end $$;

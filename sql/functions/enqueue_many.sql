@@ -9,29 +9,60 @@ create function enqueue_many(
 language plpgsql set search_path from current as $$
 #variable_conflict use_variable
 declare
-    due timestamptz := check_enqueue(task, queue, priority, run_at, run_after, retries, retry, result_ttl);
-    ids bigint[];
+    added record;
 begin
     if jsonb_typeof(args) is distinct from 'array' then
         perform invalid('args', args::text, 'give a JSON array with one object of arguments per job');
     end if;
-    begin
-        -- ordinality is not needed: a set-returning function in FROM keeps the order of the array.
-        with inserted as (
-            insert into job (run_at, created_at, state, priority, max_attempts, queue, task, args, retry, result_ttl, meta)
-            select due, clock_timestamp(),
-                   (case when due > clock_timestamp() then 'scheduled' else 'ready' end)::job_state,
-                   priority, coalesce(retries, 3) + 1, queue, task, value, retry, result_ttl, meta
-              from jsonb_array_elements(args)
-            returning id
-        )
-        select coalesce(array_agg(id), '{}') into ids from inserted;
-    exception when check_violation then
-        perform invalid('args', jsonb_path_query_first(args, 'strict $[*] ? (@.type() != "object")')::text,
-                        'each element must be a JSON object with the arguments by name');
-    end;
-    if notify and ids <> '{}' and due < clock_timestamp() + interval '1 second' then
-        perform wake(queue);
+    added := insert_jobs(task, array(select jsonb_array_elements(args)), queue, priority, run_at, run_after,
+                         retries, retry, result_ttl, meta);
+    if notify and added.ids <> '{}' then
+        perform wake_for(queue, added.due);
     end if;
-    return ids;
+    return added.ids;
+end $$;
+
+-- enqueue_many, with options per job: each element of the JSON array is an object with the arguments of enqueue by name.
+-- Called by: applications. Writes: job, unique_hold. Locks: unique keys, in the order of their digests, so that two calls
+-- with the same keys cannot deadlock. Returns a row per element, in order: the id, and whether that job was there before.
+create function enqueue_many(jobs jsonb) returns table (id bigint, duplicate bool)
+language plpgsql set search_path from current as $$
+#variable_conflict use_column
+declare
+    given      record;
+    added      record;
+    ids        bigint[];
+    duplicates bool[];
+begin
+    perform check_jobs(jobs);
+    for given in
+        select j.*, place, case when coalesce(unique_mode, unique_key) is not null then unique_digest(task, args, unique_key) end as digest
+          from jsonb_array_elements(jobs) with ordinality as e(element, place),
+               jsonb_to_record(element) as j(
+                   task text, args jsonb, queue text, priority int, run_at timestamptz, run_after interval, retries int, retry jsonb,
+                   result_ttl interval, meta jsonb, unique_mode text, unique_key text, unique_period interval)
+         order by digest nulls first, place
+    loop
+        added := insert_job(given.task, coalesce(given.args, '{}'), coalesce(given.queue, 'default'), coalesce(given.priority, 0),
+                            given.run_at, given.run_after, given.retries, given.retry, given.result_ttl, given.meta,
+                            given.unique_mode, given.unique_key, given.unique_period);
+        ids[given.place] := added.id;
+        duplicates[given.place] := added.duplicate;
+        perform wake_for(coalesce(given.queue, 'default'), added.due);
+    end loop;
+    return query select * from unnest(ids, duplicates);
+end $$;
+
+-- check_jobs: refuses what is no array of objects with the options of enqueue. Called by: enqueue_many.
+create function check_jobs(jobs jsonb) returns void
+language plpgsql as $$
+declare
+    options constant text[] := '{task,args,queue,priority,run_at,run_after,retries,retry,result_ttl,meta,unique_mode,unique_key,unique_period}';
+begin
+    if jsonb_typeof(jobs) is distinct from 'array' or jsonb_path_exists(jobs, 'strict $[*] ? (@.type() != "object")') then
+        perform invalid('jobs', jobs::text, 'give a JSON array of objects, for example [{"task": "send", "args": {"to": 1}}]');
+    end if;
+    perform invalid('jobs', key, 'use the options of enqueue: ' || array_to_string(options, ', '))
+       from jsonb_array_elements(jobs) as e(element), jsonb_object_keys(element) as k(key)
+      where key <> all (options);
 end $$;

@@ -1,43 +1,51 @@
 -- retry: runs a job again, now; one that was over has all its attempts again.
--- Called by: applications, operators. Writes: job, dead_letter. Locks: the row of the job.
+-- Called by: applications, operators. Writes: job, dead_letter. Locks: the row of the job; a unique key, see insert_unique.
 --   scheduled              does not wait any longer
 --   failed                 leaves the dead letters under its own id, its errors kept
 --   succeeded, cancelled   a new job with the same arguments and retry_of
 --   blocked, ready, running  PQ004; PQ003 when there is no such job
--- Returns the id of the job that will run.
+-- Returns the id of the job that will run. A unique job whose key is held by another live one stays where it is: the id is that
+-- job's.
 create function retry(job_id bigint) returns bigint
 language plpgsql set search_path from current as $$
 declare
     again     bigint;
     its_queue text;
+    its_key   bytea;
+    over      job_state;
 begin
     update job set state = 'ready', run_at = clock_timestamp()
      where id = job_id and state = 'scheduled'
     returning id, queue into again, its_queue;
 
-    if again is null then
-        with gone as (
-            delete from dead_letter where id = job_id returning *
-        )
+    while again is null loop
+        perform from dead_letter where id = job_id for update;  -- two retries of one dead letter: the second finds it gone
         insert into job (id, run_at, created_at, retry_of, workflow_id, lane_id, state, priority, max_attempts, queue, task, args,
-                         retry, result_ttl, unique_key, meta, errors)
+                         retry, result_ttl, unique_key, unique_mode, meta, errors)
         overriding system value
-        select id, clock_timestamp(), created_at, retry_of, workflow_id, lane_id, 'ready', priority, max_attempts, queue, task, args,
-               retry, result_ttl, unique_key, meta, errors
-          from gone
-        returning id, queue into again, its_queue;
-    end if;
-
-    if again is null then
-        insert into job (run_at, created_at, retry_of, state, priority, max_attempts, queue, task, args, retry, result_ttl, meta)
-        select clock_timestamp(), clock_timestamp(), id, 'ready', priority, max_attempts, queue, task, args, retry, result_ttl, meta
+        select id, clock_timestamp(), created_at, retry_of, workflow_id, lane_id, 'ready'::job_state, priority, max_attempts, queue, task, args,
+               retry, result_ttl, unique_key, unique_mode, meta, errors
+          from dead_letter where id = job_id
+        union all
+        select nextval('job_id_seq'), clock_timestamp(), clock_timestamp(), id, null::bigint, null::bigint, 'ready'::job_state, priority, max_attempts, queue,
+               task, args, retry, result_ttl, unique_key, unique_mode, meta, null::jsonb
           from job_history where id = job_id
+        on conflict (unique_key) where unique_key is not null do nothing
         returning id, queue into again, its_queue;
-    end if;
+        exit when again is not null;
 
-    if again is null then
-        perform refuse(job_id, 'only a job that waits for its time or is over can be retried');
-    end if;
+        select state, unique_key into over, its_key from dead_letter where id = job_id
+        union all
+        select state, unique_key from job_history where id = job_id;
+        if over is null then
+            perform refuse(job_id, 'only a job that waits for its time or is over can be retried');
+        end if;
+        select id into again from job where unique_key = its_key;
+        if again is not null then
+            return again;
+        end if;
+    end loop;
+    delete from dead_letter where id = job_id;
     perform wake(its_queue);
     return again;
 end $$;

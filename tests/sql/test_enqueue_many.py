@@ -80,5 +80,5 @@ def test_one_element_without_names_refuses_all_and_is_shown(rolled_back_sql: Sql
     refused = rolled_back_sql.refusal("select enqueue_many('noop', %s)", f'[{{"n": 1}}, {bad}]')
 
     assert (refused.sqlstate, refused.diag.column_name) == ("PQ001", "args")
-    assert f"'{bad}' is not valid; each element must be a JSON object" in str(refused)
+    assert f"'{bad}' is not valid; give the arguments by name as a JSON object" in str(refused)
     assert rolled_back_sql.value("select count(*) from jobs") == 0

@@ -1,0 +1,39 @@
+-- insert_job: adds one job, or finds the one that stands in its way. Returns its id, whether it was there before, when it is due.
+-- Called by: enqueue, enqueue_many, enqueue_select, which wake the workers. Writes: job, unique_hold.
+-- Locks: nothing shared unless the job is unique, see insert_unique.
+create function insert_job(
+    task text, args jsonb, queue text, priority int, run_at timestamptz, run_after interval,
+    retries int, retry jsonb, result_ttl interval, meta jsonb, unique_mode text, unique_key text, unique_period interval,
+    out id bigint, out duplicate bool, out due timestamptz
+)
+language plpgsql as $$
+#variable_conflict use_variable
+declare
+    new job%rowtype;
+begin
+    due := check_enqueue(task, queue, priority, run_at, run_after, retries, retry, result_ttl);
+    if jsonb_typeof(args) is distinct from 'object' or pg_column_size(args) > 2000 then
+        perform check_args(args);
+    end if;
+    id := nextval('job_id_seq');
+    duplicate := false;
+    new.id := id;
+    new.run_at := due;
+    new.created_at := clock_timestamp();
+    new.state := state_at(due);
+    new.priority := priority;
+    new.attempt := 0;
+    new.max_attempts := coalesce(retries, 3) + 1;
+    new.rescues := 0;
+    new.queue := queue;
+    new.task := task;
+    new.args := args;
+    new.retry := retry;
+    new.result_ttl := result_ttl;
+    new.meta := meta;
+    if unique_mode is null and unique_key is null and unique_period is null then
+        insert into job overriding system value values (new.*);
+    else
+        select u.id, u.duplicate into id, duplicate from insert_unique(new, unique_mode, unique_key, unique_period) u;
+    end if;
+end $$;

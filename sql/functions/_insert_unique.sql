@@ -1,0 +1,70 @@
+-- insert_unique: adds a job unless one with its key is live (mode period: was added within the period), and says which it is.
+-- Called by: insert_job. Writes: job, unique_hold.
+-- Locks: the key, by its unique index: it waits for a transaction that is adding or ending a job with the same key; that cannot
+-- be avoided, because only its end tells whether there is one. Whoever takes several keys takes them in order of their digests.
+create function insert_unique(new job, unique_mode text, unique_key text, unique_period interval, out id bigint, out duplicate bool)
+language plpgsql as $$
+#variable_conflict use_column
+declare
+    digest bytea := unique_digest(new.task, new.args, insert_unique.unique_key);
+begin
+    perform check_unique(insert_unique.unique_mode, unique_period);
+    if insert_unique.unique_mode = 'period' then
+        insert_unique.id := hold_key(digest, new.id, unique_period);
+        duplicate := insert_unique.id <> new.id;
+        if not duplicate then
+            insert into job overriding system value values (new.*);
+        end if;
+        return;
+    end if;
+    new.unique_key := digest;
+    new.unique_mode := insert_unique.unique_mode;
+    loop
+        insert into job overriding system value values (new.*)
+            on conflict (unique_key) where unique_key is not null do nothing
+        returning job.id into insert_unique.id;
+        duplicate := not found;
+        exit when found;
+        if new.unique_mode = 'replace' then
+            update job set args = new.args, run_at = new.run_at, priority = new.priority, meta = new.meta,
+                           state = case when state = 'blocked' then state else new.state end
+             where unique_key = digest and state in ('blocked', 'scheduled', 'ready')
+            returning job.id into insert_unique.id;
+            exit when found;
+        end if;
+        select job.id into insert_unique.id from job where unique_key = digest;
+        exit when found;  -- else that job has ended meanwhile, and the key is free
+    end loop;
+end $$;
+
+-- hold_key: takes a key for a time unless somebody holds it; returns the id of the job for which it is held.
+-- Called by: insert_unique. Writes: unique_hold.
+create function hold_key(digest bytea, for_job bigint, period interval) returns bigint
+language plpgsql as $$
+declare
+    holder bigint;
+begin
+    loop
+        insert into unique_hold as h (unique_key, job_id, expires_at) values (digest, for_job, clock_timestamp() + period)
+            on conflict (unique_key) do update set job_id = excluded.job_id, expires_at = excluded.expires_at
+             where h.expires_at <= clock_timestamp()
+        returning job_id into holder;
+        exit when found;
+        select job_id into holder from unique_hold where unique_key = digest;
+        exit when found;
+    end loop;
+    return holder;
+end $$;
+
+-- check_unique: refuses modes that do not exist and periods that make no sense. Called by: insert_unique.
+create function check_unique(unique_mode text, unique_period interval) returns void
+language plpgsql as $$
+begin
+    if unique_mode is null or unique_mode <> all (enum_range(null::unique_mode)::text[]) then
+        perform invalid('unique_mode', unique_mode, 'use until_done, until_started, replace or period');
+    elsif unique_mode = 'period' and (unique_period is null or unique_period <= interval '0' or not isfinite(unique_period)) then
+        perform invalid('unique_period', unique_period::text, 'mode period needs an interval above 0');
+    elsif unique_mode <> 'period' and unique_period is not null then
+        perform invalid('unique_period', unique_period::text, 'only mode period has one');
+    end if;
+end $$;

@@ -1,0 +1,36 @@
+-- enqueue_select: adds one job per row of a query, all with the same options, and returns how many were added; duplicates of
+-- unique jobs are not.
+-- Called by: applications, as part of their own statement, so that the query runs with their rights and sees their transaction:
+--     select sum(enqueue_select('welcome', rows)) from (
+--         select array_agg(to_jsonb(q)) as rows from (select id as user_id from users) q) batch
+-- args: the arguments of each job; a column is an argument. Options as in enqueue.
+-- Writes: job, unique_hold. Locks: unique keys, in the order of their digests within a call.
+create function enqueue_select(
+    task text, args jsonb[], queue text default 'default', priority int default 0,
+    run_at timestamptz default null, run_after interval default null,
+    retries int default null, retry jsonb default null, result_ttl interval default null, meta jsonb default null,
+    unique_mode text default null, unique_key text default null, unique_period interval default null,
+    notify bool default true
+) returns bigint
+language plpgsql set search_path from current as $$
+#variable_conflict use_variable
+declare
+    added record;
+    count bigint;
+    first timestamptz;
+begin
+    if unique_mode is null and unique_key is null and unique_period is null then
+        added := insert_jobs(task, args, queue, priority, run_at, run_after, retries, retry, result_ttl, meta);
+        count := cardinality(added.ids);
+        first := added.due;
+    else
+        select count(*) filter (where not j.duplicate), min(j.due) into count, first
+          from (select given from unnest(args) as given order by unique_digest(task, given, unique_key)) as ordered,
+               insert_job(task, given, queue, priority, run_at, run_after, retries, retry, result_ttl, meta,
+                          unique_mode, unique_key, unique_period) as j;
+    end if;
+    if notify and count > 0 then
+        perform wake_for(queue, first);
+    end if;
+    return count;
+end $$;

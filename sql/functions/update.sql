@@ -1,0 +1,25 @@
+-- update: changes a job that has not started; NULL leaves a value as it is.
+-- Called by: applications, operators. Writes: job. Locks: the job row; waits for a claim in progress.
+-- Raises PQ001 for a bad value, PQ003 for an unknown job and PQ004 for one that runs or is over. A unique key stays what it was.
+create function update(
+    job_id bigint, args jsonb default null, priority int default null, run_at timestamptz default null, run_after interval default null
+) returns void
+language plpgsql set search_path from current as $$
+#variable_conflict use_variable
+declare
+    due   timestamptz := check_enqueue('update', 'default', coalesce(priority, 0), run_at, run_after, null, null, null);
+    timed bool := run_at is not null or run_after is not null;
+    its   record;
+begin
+    update job j
+       set args = case when args is null then j.args else check_args(args) end,
+           priority = coalesce(priority, j.priority),
+           run_at = case when timed then due else j.run_at end,
+           state = case when timed and j.state <> 'blocked' then state_at(due) else j.state end
+     where j.id = job_id and j.state in ('blocked', 'scheduled', 'ready')
+    returning j.queue, j.run_at into its;
+    if not found then
+        perform refuse(job_id, 'only a job that has not started can be changed');
+    end if;
+    perform wake_for(its.queue, its.run_at);
+end $$;
