@@ -6,7 +6,22 @@ from .errors import PgQueueError
 from .job import Job
 from .outcomes import Cancel, RetryIn, Snooze
 from .retry import Retry
+from .signature import Signature
 from .task import Task
+from .unique import Unique
 
 __version__ = "0.1.0.dev0"
-__all__ = ["Cancel", "Job", "JobContext", "PgQueue", "PgQueueError", "Retry", "RetryIn", "Snooze", "Task", "__version__"]
+__all__ = [
+    "Cancel",
+    "Job",
+    "JobContext",
+    "PgQueue",
+    "PgQueueError",
+    "Retry",
+    "RetryIn",
+    "Signature",
+    "Snooze",
+    "Task",
+    "Unique",
+    "__version__",
+]

@@ -16,6 +16,7 @@ class Signature:
 
     Attributes:
         context_name: the parameter that takes the JobContext, or None.
+        names, required: of the arguments; the required ones have no default.
         is_async: whether the handler is a coroutine function.
     """
 
@@ -33,8 +34,8 @@ class Signature:
         self.context_name = next((p.name for p in parameters if _is_context(hints.get(p.name))), None)
         own = [p for p in parameters if p.name != self.context_name]
         self._positional = [p.name for p in own if p.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD]
-        self._names = {p.name for p in own}
-        self._required = {p.name for p in own if p.default is inspect.Parameter.empty}
+        self.names = {p.name for p in own}
+        self.required = {p.name for p in own if p.default is inspect.Parameter.empty}
 
     def bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """Arguments of a call by name.
@@ -48,11 +49,11 @@ class Signature:
         if kwargs:
             if doubled := bound.keys() & kwargs.keys():
                 self._refuse(f"got {_list(doubled)} twice")
-            if unknown := kwargs.keys() - self._names:
-                self._refuse(f"has no argument {_list(unknown)}; it takes {_list(self._names)}")
+            if unknown := kwargs.keys() - self.names:
+                self._refuse(f"has no argument {_list(unknown)}; it takes {_list(self.names)}")
             bound.update(kwargs)
-        if len(bound) < len(self._required) or not self._required <= bound.keys():
-            self._refuse(f"misses {_list(self._required - bound.keys())}")
+        if len(bound) < len(self.required) or not self.required <= bound.keys():
+            self._refuse(f"misses {_list(self.required - bound.keys())}")
         return bound
 
     def _refuse(self, why: str) -> typing.NoReturn:

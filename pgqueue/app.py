@@ -1,20 +1,22 @@
 """The app: settings, the tasks, and the connections of this process."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
-from datetime import timedelta
 from functools import cached_property
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 
 from ._coalesce import Coalescer
 from .config import connection_url, load_settings
 from .context import JobContext
-from .database import AsyncPool, SyncPool, calls
+from .database import AsyncPool, Call, SyncPool, calls
 from .database.statement import Statements
 from .errors import ConfigurationError, UnknownTask
 from .job import Job
+from .options import Duration, Options, Priority, given
 from .retry import Retry
-from .task import Options, Priority, Task, options
+from .signature import Signature
+from .task import Task
+from .unique import Unique, UniqueMode
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -70,7 +72,8 @@ class PgQueue:
         queue: str = "default",
         priority: Priority = 0,
         retry: Retry | int | None = None,
-        result_ttl: timedelta | float | None = None,
+        result_ttl: Duration | None = None,
+        unique: Unique | UniqueMode | None = None,
     ) -> Register: ...
     def task(
         self,
@@ -81,7 +84,8 @@ class PgQueue:
         queue: str | None = None,
         priority: Priority | None = None,
         retry: Retry | int | None = None,
-        result_ttl: timedelta | float | None = None,
+        result_ttl: Duration | None = None,
+        unique: Unique | UniqueMode | None = None,
     ) -> Any:
         """Register a function as a task, with or without options.
 
@@ -92,16 +96,17 @@ class PgQueue:
             priority: -100 to 100, larger runs first; low = -50, medium = 0 (default), high = 50.
             retry: a policy, or a number of retries; 3 with exponential backoff by default.
             result_ttl: seconds (or timedelta) to keep results; 24 hours by default.
+            unique: when two calls are the same job: a `Unique`, or one of its modes; never by default.
 
         Raises:
             ConfigurationError: the name is taken, or a parameter of the function cannot be stored by name.
         """
         if result_ttl is None:
             result_ttl = self.settings.result_ttl
-        given = options(queue=queue, priority=priority, retry=retry, result_ttl=result_ttl)
+        options = given({"queue": queue, "priority": priority, "retry": retry, "result_ttl": result_ttl, "unique": unique})
 
         def register(handler: Callable[..., Any]) -> Task[..., Any]:
-            return self._register(Task(self, name or handler.__name__, handler, Options(**given)))
+            return self._register(Task(self, name or handler.__name__, handler, Options(**options)))
 
         return register if function is None else register(function)
 
@@ -114,6 +119,31 @@ class PgQueue:
     def job(self, job_id: int) -> Job[Any]:
         """A handle on a job by its id; the job is not looked up yet."""
         return Job(self, job_id)
+
+    def enqueue_many(self, signatures: Iterable[Signature[Any]], *, connection: Any = None) -> list[Job[Any]]:
+        """Add jobs of any tasks, each with its own options: one statement, all or nothing.
+
+        Args:
+            signatures: for example `[welcome.s(1), welcome.using(priority="high").s(2), report.s()]`.
+            connection: as in `Task.using`, for all of them.
+
+        Returns:
+            A handle for each, in order; `duplicate` is set where a unique job was there already.
+
+        Raises:
+            InvalidArgument: an option is out of range; nothing is enqueued.
+        """
+        return self._jobs(self.database.run(self._adding(signatures), connection))
+
+    async def aenqueue_many(self, signatures: Iterable[Signature[Any]], *, connection: Any = None) -> list[Job[Any]]:
+        """`enqueue_many` for async code."""
+        return self._jobs(await self.async_database.run(self._adding(signatures), connection))
+
+    def _adding(self, signatures: Iterable[Signature[Any]]) -> Call[list[calls.Added]]:
+        return calls.enqueue_jobs(f"[{','.join([signature.to_json() for signature in signatures])}]")
+
+    def _jobs(self, added: list[calls.Added]) -> list[Job[Any]]:
+        return [Job(self, id, duplicate=duplicate) for id, duplicate in added]
 
     def cancel(self, job_id: int) -> None:
         """Cancel a job that has not started.

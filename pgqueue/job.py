@@ -2,11 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from .database import calls
+from ._json import dumps
+from .database import Call, calls
 from .errors import JobCancelled, JobFailed, JobNotFound, ResultExpired, ResultTimeout
+from .options import Duration, Options, Priority, given
 
 if TYPE_CHECKING:
     from .app import PgQueue
@@ -19,12 +22,14 @@ class Job(Generic[R]):
 
     Attributes:
         id: the job's id.
+        duplicate: whether the enqueue that made this handle found the job instead of adding one.
     """
 
-    __slots__ = ("_app", "_row", "id")
+    __slots__ = ("_app", "_row", "duplicate", "id")
 
-    def __init__(self, app: "PgQueue", id: int) -> None:
+    def __init__(self, app: "PgQueue", id: int, duplicate: bool = False) -> None:
         self._app = app
+        self.duplicate = duplicate
         self._row: dict[str, Any] | None = None
         self.id = id
 
@@ -81,6 +86,49 @@ class Job(Generic[R]):
                 return self._value(row)
             await asyncio.sleep(wait)
         raise self._too_late(timeout)
+
+    def update(
+        self,
+        *,
+        args: Mapping[str, Any] | None = None,
+        priority: Priority | None = None,
+        run_at: datetime | None = None,
+        run_after: Duration | None = None,
+    ) -> None:
+        """Change a job that has not started; None leaves a value as it is.
+
+        Args:
+            args: all of its arguments, by name.
+            priority, run_at, run_after: as in `Task.using`.
+
+        Raises:
+            InvalidArgument: a value is out of range.
+            JobNotFound: there is no such job.
+            WrongState: it runs, or is over.
+        """
+        self._app.database.run(self._changing(args, priority, run_at, run_after))
+
+    async def aupdate(
+        self,
+        *,
+        args: Mapping[str, Any] | None = None,
+        priority: Priority | None = None,
+        run_at: datetime | None = None,
+        run_after: Duration | None = None,
+    ) -> None:
+        """`update` for async code."""
+        await self._app.async_database.run(self._changing(args, priority, run_at, run_after))
+
+    def _changing(
+        self,
+        args: Mapping[str, Any] | None,
+        priority: Priority | None,
+        run_at: datetime | None,
+        run_after: Duration | None,
+    ) -> Call[None]:
+        options = given({"priority": priority, "run_at": run_at, "run_after": run_after})
+        sql = Options(**options).to_sql()
+        return calls.update(self.id, None if args is None else dumps(args), options.get("priority"), sql.run_at, sql.run_after)
 
     def _found(self, rows: list[dict[str, Any]]) -> "Job[R]":
         if not rows:

@@ -1,53 +1,27 @@
 """A task: a registered function, and the ways to enqueue calls of it."""
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from ._json import dumps
-from ._signature import Signature
-from .database import calls
+from ._signature import Signature as Parameters
+from .database import Call, calls
 from .errors import InvalidArgument
 from .job import Job
+from .options import Duration, Options, Priority, given
 from .retry import Retry
+from .signature import Signature
+from .unique import Unique, UniqueMode
 
 if TYPE_CHECKING:
     from .app import PgQueue
 
 P = ParamSpec("P")
 R = TypeVar("R")
-Priority = int | Literal["low", "medium", "high"]
 Arguments = tuple[Any, ...] | Mapping[str, Any]
-
-_PRIORITIES = {"low": -50, "medium": 0, "high": 50}
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How a call is enqueued; see `Task.using`."""
-
-    queue: str = "default"
-    priority: int = 0
-    run_at: datetime | None = None
-    run_after: timedelta | None = None
-    retry: Retry | None = None
-    result_ttl: timedelta | None = None
-    meta: Any = None
-    connection: Any = None
-
-    def to_sql(self) -> calls.EnqueueOptions:
-        policy = self.retry.policy() if self.retry else None
-        return calls.EnqueueOptions(
-            queue=self.queue,
-            priority=self.priority,
-            run_at=self.run_at,
-            run_after=self.run_after,
-            retries=self.retry.retries if self.retry else None,
-            retry=dumps(policy) if policy else None,
-            result_ttl=self.result_ttl,
-            meta=None if self.meta is None else dumps(self.meta),
-        )
 
 
 class Task(Generic[P, R]):
@@ -64,7 +38,7 @@ class Task(Generic[P, R]):
         self.name = name
         self.function = function
         self.options = options
-        self.signature = Signature(name, function)
+        self.signature = Parameters(name, function)
         self.__doc__ = function.__doc__
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any:
@@ -76,10 +50,11 @@ class Task(Generic[P, R]):
         queue: str | None = None,
         priority: Priority | None = None,
         run_at: datetime | None = None,
-        run_after: timedelta | float | None = None,
+        run_after: Duration | None = None,
         retry: Retry | int | None = None,
-        result_ttl: timedelta | float | None = None,
+        result_ttl: Duration | None = None,
         meta: Any = None,
+        unique: Unique | UniqueMode | None = None,
         connection: Any = None,
     ) -> "Task[P, R]":
         """The same task with other options; None leaves an option as it is.
@@ -92,32 +67,55 @@ class Task(Generic[P, R]):
             retry: a policy, or a number of retries with the default backoff.
             result_ttl: seconds (or timedelta) to keep the result; 24 hours by default.
             meta: any JSON value; the handler finds it in `JobContext.meta`.
+            unique: when two calls are the same job: a `Unique`, or one of its modes.
             connection: a psycopg Connection (for `enqueue`) or AsyncConnection (for `aenqueue`) of yours: the job is part of its
                 transaction. pgqueue neither commits nor rolls back, and leaves its settings alone.
 
         Raises:
             InvalidArgument: an option is out of range.
         """
-        given = options(queue, priority, run_at, run_after, retry, result_ttl, meta, connection)
+        changed = given(
+            {
+                "queue": queue,
+                "priority": priority,
+                "run_at": run_at,
+                "run_after": run_after,
+                "retry": retry,
+                "result_ttl": result_ttl,
+                "meta": meta,
+                "unique": unique,
+                "connection": connection,
+            }
+        )
         clone: Task[P, R] = Task.__new__(Task)
-        clone.__dict__.update(self.__dict__, options=replace(self.options, **given))
+        clone.__dict__.update(self.__dict__, options=replace(self.options, **changed))
         return clone
+
+    def s(self, *args: P.args, **kwargs: P.kwargs) -> Signature[R]:
+        """A call of this task that is not enqueued yet: `app.enqueue_many` takes any number of them.
+
+        Raises:
+            InvalidArgument: the arguments do not fit the function.
+        """
+        return Signature(self.name, self._dump(self.signature.bind(args, kwargs)), self.options)
 
     def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> Job[R]:
         """Add a job that calls this task with these arguments.
 
+        Returns:
+            Its handle; of a unique task whose job is there already, the handle of that job, with `duplicate` set.
+
         Raises:
-            InvalidArgument: the arguments do not fit the function, or are not JSON.
+            InvalidArgument: the arguments do not fit the function, or are too large.
+            WrongConnection: `connection` is none of those that work.
         """
-        with self._app.waking(self.options) as notify:
-            call = calls.enqueue(self.name, self._args(args, kwargs), self.options.to_sql(), notify)
-            return Job(self._app, self._app.database.run(call, self.options.connection))
+        with self._adding(self.s(*args, **kwargs)) as call:
+            return self._jobs(self._app.database.run(call, self.options.connection))[0]
 
     async def aenqueue(self, *args: P.args, **kwargs: P.kwargs) -> Job[R]:
         """`enqueue` for async code."""
-        with self._app.waking(self.options) as notify:
-            call = calls.enqueue(self.name, self._args(args, kwargs), self.options.to_sql(), notify)
-            return Job(self._app, await self._app.async_database.run(call, self.options.connection))
+        with self._adding(self.s(*args, **kwargs)) as call:
+            return self._jobs(await self._app.async_database.run(call, self.options.connection))[0]
 
     def enqueue_many(self, arguments: Iterable[Arguments]) -> list[Job[R]]:
         """Add a job for each tuple (or mapping) of arguments: one statement, all or nothing.
@@ -126,24 +124,79 @@ class Task(Generic[P, R]):
             arguments: for example `[(1,), (2,)]` or `[{"user_id": 1}, …]`; tens of thousands a call are fine.
 
         Raises:
-            InvalidArgument: some arguments do not fit the function, or are not JSON; nothing is enqueued.
+            InvalidArgument: some arguments do not fit the function, or are too large; nothing is enqueued.
         """
-        with self._app.waking(self.options) as notify:
-            call = calls.enqueue_many(self.name, self._many(arguments), self.options.to_sql(), notify)
-            return [Job(self._app, id) for id in self._app.database.run(call, self.options.connection)]
+        with self._adding_many(arguments) as call:
+            return self._jobs(self._app.database.run(call, self.options.connection))
 
     async def aenqueue_many(self, arguments: Iterable[Arguments]) -> list[Job[R]]:
         """`enqueue_many` for async code."""
+        with self._adding_many(arguments) as call:
+            return self._jobs(await self._app.async_database.run(call, self.options.connection))
+
+    def enqueue_select(self, query: str, params: Mapping[str, Any] | None = None, *, connection: Any = None) -> int:
+        """Add a job for each row of a query, in one statement; no row passes through Python.
+
+        Args:
+            query: a SELECT; each of its columns is an argument of the task, by name.
+            params: values of its %(name)s parameters.
+            connection: as in `using`. The query runs with its rights and in its transaction; it sees what that has written.
+
+        Returns:
+            How many jobs were added; duplicates of unique ones are not.
+
+        Raises:
+            InvalidArgument: the columns do not fit the function, or a row's arguments are too large. Their types are looked at
+                when the jobs run.
+        """
+        call = self._selecting(query, params)
+        return self._app.database.run(call, self.options.connection if connection is None else connection)
+
+    async def aenqueue_select(self, query: str, params: Mapping[str, Any] | None = None, *, connection: Any = None) -> int:
+        """`enqueue_select` for async code."""
+        call = self._selecting(query, params)
+        return await self._app.async_database.run(call, self.options.connection if connection is None else connection)
+
+    def find_duplicate(self, *args: P.args, **kwargs: P.kwargs) -> Job[R] | None:
+        """The job that this call would be a duplicate of, None if it would be added. It may have ended when you look."""
+        return self._found(self._app.database.run(self._finding(self.s(*args, **kwargs)), self.options.connection))
+
+    async def afind_duplicate(self, *args: P.args, **kwargs: P.kwargs) -> Job[R] | None:
+        """`find_duplicate` for async code."""
+        return self._found(await self._app.async_database.run(self._finding(self.s(*args, **kwargs)), self.options.connection))
+
+    @contextmanager
+    def _adding(self, signature: Signature[R]) -> Iterator[Call[list[calls.Added]]]:
+        if self.options.unique:
+            yield calls.enqueue_jobs(f"[{signature.to_json()}]")
+            return
         with self._app.waking(self.options) as notify:
-            call = calls.enqueue_many(self.name, self._many(arguments), self.options.to_sql(), notify)
-            return [Job(self._app, id) for id in await self._app.async_database.run(call, self.options.connection)]
+            yield calls.enqueue(self.name, signature.args, self.options.to_sql(), notify)
 
-    def _args(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
-        return self._dump(self.signature.bind(args, kwargs))
-
-    def _many(self, arguments: Iterable[Arguments]) -> str:
+    @contextmanager
+    def _adding_many(self, arguments: Iterable[Arguments]) -> Iterator[Call[list[calls.Added]]]:
         bind = self.signature.bind
-        return self._dump([bind(a, {}) if isinstance(a, tuple) else bind((), a) for a in arguments])
+        bound = [bind(a, {}) if isinstance(a, tuple) else bind((), a) for a in arguments]
+        if self.options.unique:
+            signatures = [Signature[Any](self.name, self._dump(args), self.options) for args in bound]
+            yield calls.enqueue_jobs(f"[{','.join([signature.to_json() for signature in signatures])}]")
+            return
+        with self._app.waking(self.options) as notify:
+            yield calls.enqueue_many(self.name, self._dump(bound), self.options.to_sql(), notify)
+
+    def _selecting(self, query: str, params: Mapping[str, Any] | None) -> Call[int]:
+        names = dumps({"known": sorted(self.signature.names), "required": sorted(self.signature.required)})
+        return calls.enqueue_select(self.name, names, query, params or {}, self.options.to_sql(), self.options.to_unique())
+
+    def _finding(self, signature: Signature[R]) -> Call[int | None]:
+        unique = replace(self.options, unique=self.options.unique or Unique()).to_unique()
+        return calls.find_duplicate(self.name, signature.args, unique)
+
+    def _found(self, id: int | None) -> Job[R] | None:
+        return None if id is None else Job(self._app, id, duplicate=True)
+
+    def _jobs(self, added: list[calls.Added]) -> list[Job[R]]:
+        return [Job(self._app, id, duplicate=duplicate) for id, duplicate in added]
 
     def _dump(self, arguments: Any) -> str:
         try:
@@ -153,35 +206,3 @@ class Task(Generic[P, R]):
 
     def __repr__(self) -> str:
         return f"Task({self.name!r})"
-
-
-def options(
-    queue: str | None = None,
-    priority: Priority | None = None,
-    run_at: datetime | None = None,
-    run_after: timedelta | float | None = None,
-    retry: Retry | int | None = None,
-    result_ttl: timedelta | float | None = None,
-    meta: Any = None,
-    connection: Any = None,
-) -> dict[str, Any]:
-    """The options that were given, in the form of `Options`."""
-    if run_at is not None and run_at.tzinfo is None:
-        raise InvalidArgument(f"run_at: {run_at.isoformat()} has no time zone; use datetime.now(UTC) or .astimezone()")
-    if isinstance(priority, str) and priority not in _PRIORITIES:
-        raise InvalidArgument(f"priority: {priority!r} is not valid; use {', '.join(_PRIORITIES)} or -100 to 100")
-    given = {
-        "queue": queue,
-        "priority": _PRIORITIES[priority] if isinstance(priority, str) else priority,
-        "run_at": run_at,
-        "run_after": _duration(run_after),
-        "retry": Retry(retry) if isinstance(retry, int) else retry,
-        "result_ttl": _duration(result_ttl),
-        "meta": meta,
-        "connection": connection,
-    }
-    return {name: value for name, value in given.items() if value is not None}
-
-
-def _duration(value: timedelta | float | None) -> timedelta | None:
-    return timedelta(seconds=value) if isinstance(value, int | float) else value

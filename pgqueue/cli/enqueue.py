@@ -7,11 +7,10 @@ import typer
 
 from ..database import calls
 from ..errors import InvalidArgument
+from ..options import PRIORITIES
 from .options import AsJson, DatabaseUrl, Schema
 from .output import print_json
 from .session import Session
-
-PRIORITIES = {"low": -50, "medium": 0, "high": 50}
 
 
 def enqueue(
@@ -30,11 +29,11 @@ def enqueue(
     """Add a job. The task need not be known here: a worker that has it will run it."""
     options = calls.EnqueueOptions(queue, _priority(priority), run_after=run_after, retries=retries)
     with Session(database_url, schema) as database:
-        id = database.run(calls.enqueue(task, _json(args), options, True))
+        (added,) = database.run(calls.enqueue(task, _json(args), options, True))
     if as_json:
-        print_json({"id": id})
+        print_json({"id": added.id})
     else:
-        print(f"job {id}")
+        print(f"job {added.id}")
 
 
 def _priority(text: str) -> int:

@@ -1,6 +1,6 @@
 """One function per SQL function: it builds the call, free of I/O, so that sync and async code run the same one."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, LiteralString, NamedTuple, TypeVar
 from uuid import UUID
@@ -11,11 +11,19 @@ Rows = list[tuple[Any, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[T]):
-    """A statement with its parameters, and what its rows mean. `{schema}` in the statement is the install's schema."""
+    """A statement with its parameters, and what its rows mean.
+
+    Attributes:
+        statement: with %s or %(name)s for parameters, {schema} for the install's schema and {query} for a query of the caller's.
+        params: of types that every driver can send where the call may run on a caller's connection.
+        read: makes the answer of the rows.
+        query: the caller's query, if there is one.
+    """
 
     statement: LiteralString
-    params: Sequence[Any]
+    params: Sequence[Any] | Mapping[str, Any]
     read: Callable[[Rows], T]
+    query: LiteralString | None = None
 
 
 class Verdict(NamedTuple):
@@ -44,16 +52,31 @@ class ResultRow(NamedTuple):
 
 
 class EnqueueOptions(NamedTuple):
-    """Options of one enqueue as SQL takes them; JSON as text."""
+    """Options of one enqueue in types that every driver can send; times, intervals and JSON as text."""
 
     queue: str = "default"
     priority: int = 0
-    run_at: Any = None
-    run_after: Any = None
+    run_at: str | None = None
+    run_after: str | None = None
     retries: int | None = None
     retry: str | None = None
-    result_ttl: Any = None
+    result_ttl: str | None = None
     meta: str | None = None
+
+
+class UniqueOptions(NamedTuple):
+    """What makes a job unique; all None when nothing does."""
+
+    mode: str | None = None
+    key: str | None = None
+    period: str | None = None
+
+
+class Added(NamedTuple):
+    """What an enqueue did: the job's id, and whether it was there before."""
+
+    id: int
+    duplicate: bool = False
 
 
 def _all(rows: Rows) -> Rows:
@@ -72,14 +95,69 @@ def _nothing(rows: Rows) -> None:
     return None
 
 
-def enqueue(task: str, args: str, options: EnqueueOptions, notify: bool) -> Call[int]:
-    """Add one job; its id."""
-    return Call("select {schema}.enqueue(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)", (task, args, *options, notify), _one)
+_OPTIONS: LiteralString = (
+    "%s::text, %s::int, %s::text::timestamptz, %s::text::interval, "
+    "%s::int, %s::text::jsonb, %s::text::interval, %s::text::jsonb, notify => %s::bool"
+)
 
 
-def enqueue_many(task: str, args: str, options: EnqueueOptions, notify: bool) -> Call[list[int]]:
-    """Add a job per element of a JSON array of arguments; their ids in order."""
-    return Call("select {schema}.enqueue_many(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)", (task, args, *options, notify), _one)
+def enqueue(task: str, args: str, options: EnqueueOptions, notify: bool) -> Call[list[Added]]:
+    """Add one job that is not unique."""
+    statement: LiteralString = "select {schema}.enqueue(%s::text, %s::text::jsonb, " + _OPTIONS + ")"
+    return Call(statement, (task, args, *options, notify), lambda rows: [Added(rows[0][0])])
+
+
+def enqueue_many(task: str, args: str, options: EnqueueOptions, notify: bool) -> Call[list[Added]]:
+    """Add a job per element of a JSON array of arguments, none of them unique."""
+    statement: LiteralString = "select {schema}.enqueue_many(%s::text, %s::text::jsonb, " + _OPTIONS + ")"
+    return Call(statement, (task, args, *options, notify), lambda rows: [Added(id) for id in rows[0][0]])
+
+
+def enqueue_jobs(jobs: str) -> Call[list[Added]]:
+    """Add a job per element of a JSON array of objects with the options of `enqueue`."""
+    return Call(
+        "select id, duplicate from {schema}.enqueue_many(%s::text::jsonb)", (jobs,), lambda rows: [Added(*row) for row in rows]
+    )
+
+
+# Batches, because an array is at most 1 GB. The query is the caller's own text, in their statement and with their rights.
+_ENQUEUE_SELECT: LiteralString = (
+    "select coalesce(sum({schema}.enqueue_select(%(pgqueue_task)s::text, batch.args, %(pgqueue_queue)s::text, "
+    "%(pgqueue_priority)s::int, %(pgqueue_run_at)s::text::timestamptz, %(pgqueue_run_after)s::text::interval, "
+    "%(pgqueue_retries)s::int, %(pgqueue_retry)s::text::jsonb, %(pgqueue_result_ttl)s::text::interval, "
+    "%(pgqueue_meta)s::text::jsonb, %(pgqueue_unique_mode)s::text, %(pgqueue_unique_key)s::text, "
+    "%(pgqueue_unique_period)s::text::interval, arguments => %(pgqueue_arguments)s::text::jsonb)), 0)::bigint "
+    "from (select array_agg(args) as args "
+    "from (select to_jsonb(q) as args, row_number() over () as number from (\n{query}\n) q) row group by number / 10000) batch"
+)
+
+
+def enqueue_select(
+    task: str, arguments: str, query: str, params: Mapping[str, Any], options: EnqueueOptions, unique: UniqueOptions
+) -> Call[int]:
+    """Add a job per row of a query; how many. `arguments`: the names that the task takes, as SQL's enqueue_select wants them."""
+    ours = {"task": task, "arguments": arguments, **options._asdict()}
+    ours |= {f"unique_{name}": value for name, value in unique._asdict().items()}
+    named = {**params, **{f"pgqueue_{name}": value for name, value in ours.items()}}
+    return Call(_ENQUEUE_SELECT, named, _one, query=query.strip().rstrip(";"))
+
+
+def find_duplicate(task: str, args: str, unique: UniqueOptions) -> Call[int | None]:
+    """The id of the job that stands in the way of a unique one."""
+    return Call(
+        "select {schema}.find_duplicate(%s::text, %s::text::jsonb, %s::text, %s::text)",
+        (task, args, unique.mode, unique.key),
+        _one,
+    )
+
+
+def update(job_id: int, args: str | None, priority: int | None, run_at: str | None, run_after: str | None) -> Call[None]:
+    """Change a job that has not started; None leaves a value as it is."""
+    return Call(
+        "select {schema}.update(%s::bigint, %s::text::jsonb, %s::int, %s::text::timestamptz, %s::text::interval)",
+        (job_id, args, priority, run_at, run_after),
+        _nothing,
+    )
 
 
 # A claim need not survive a crash of the server: then the job is ready, and the token finishes nothing. So it does not wait for

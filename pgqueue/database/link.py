@@ -91,7 +91,7 @@ class Link:
                 call = call()
             try:
                 async with asyncio.timeout(DEADLINE):
-                    await cursor.execute(self._statements[call.statement], call.params, prepare=False, binary=True)
+                    await cursor.execute(self._statements.of(call), call.params, prepare=False, binary=True)
                     return call.read(await cursor.fetchall())
             except TimeoutError:
                 await self._drop("deadline passed")

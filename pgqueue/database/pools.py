@@ -44,7 +44,7 @@ class SyncPool:
     def _run_on(self, connection: Connection[Any], call: Call[T]) -> T:
         cursor = psycopg.Cursor(connection, row_factory=tuple_row)
         try:
-            return call.read(cursor.execute(self._statements[call.statement], call.params, prepare=False).fetchall())
+            return call.read(cursor.execute(self._statements.of(call), call.params, prepare=False).fetchall())
         except psycopg.Error as error:
             raise translate(error, self._statements.schema) from error
 
@@ -82,7 +82,7 @@ class AsyncPool:
     async def _run_on(self, connection: AsyncConnection[Any], call: Call[T]) -> T:
         cursor = psycopg.AsyncCursor(connection, row_factory=tuple_row)
         try:
-            await cursor.execute(self._statements[call.statement], call.params, prepare=False)
+            await cursor.execute(self._statements.of(call), call.params, prepare=False)
             return call.read(await cursor.fetchall())
         except psycopg.Error as error:
             raise translate(error, self._statements.schema) from error

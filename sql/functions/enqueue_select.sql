@@ -4,13 +4,14 @@
 --     select sum(enqueue_select('welcome', rows)) from (
 --         select array_agg(to_jsonb(q)) as rows from (select id as user_id from users) q) batch
 -- args: the arguments of each job; a column is an argument. Options as in enqueue.
+-- arguments: what the task takes, {"known": [names], "required": [names]}; the columns are compared with it. NULL: they are not.
 -- Writes: job, unique_hold. Locks: unique keys, in the order of their digests within a call.
 create function enqueue_select(
     task text, args jsonb[], queue text default 'default', priority int default 0,
     run_at timestamptz default null, run_after interval default null,
     retries int default null, retry jsonb default null, result_ttl interval default null, meta jsonb default null,
     unique_mode text default null, unique_key text default null, unique_period interval default null,
-    notify bool default true
+    notify bool default true, arguments jsonb default null
 ) returns bigint
 language plpgsql set search_path from current as $$
 #variable_conflict use_variable
@@ -19,6 +20,9 @@ declare
     count bigint;
     first timestamptz;
 begin
+    if arguments is not null then
+        perform check_columns(args[1], arguments);
+    end if;
     if unique_mode is null and unique_key is null and unique_period is null then
         added := insert_jobs(task, args, queue, priority, run_at, run_after, retries, retry, result_ttl, meta);
         count := cardinality(added.ids);
@@ -33,4 +37,16 @@ begin
         perform wake_for(queue, first);
     end if;
     return count;
+end $$;
+
+-- check_columns: refuses a query whose columns are not the arguments of the task. Called by: enqueue_select.
+create function check_columns(row_args jsonb, arguments jsonb) returns void
+language plpgsql as $$
+declare
+    column_names text[] := array(select jsonb_object_keys(row_args));
+begin
+    perform invalid('query', name, 'the task has no such argument; name a column like one of ' || (arguments->>'known'))
+       from unnest(column_names) as name where not arguments->'known' ? name;
+    perform invalid('query', name, 'it has no such column, and the task needs this argument')
+       from jsonb_array_elements_text(arguments->'required') as r(name) where name <> all (column_names);
 end $$;

@@ -1,0 +1,38 @@
+"""When two calls are the same job. The rules are SQL (`insert_unique`); this only spells them."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal, get_args
+
+from .errors import InvalidArgument
+
+UniqueMode = Literal["until_done", "until_started", "replace", "period"]
+
+
+@dataclass(frozen=True, slots=True)
+class Unique:
+    """A job is added only if no other one has its key; otherwise the handle is that of the other one (`Job.duplicate`).
+
+    Args:
+        mode: how long the key is held.
+            "until_done" (default): until the job is over, its retries included.
+            "until_started": until a worker claims it.
+            "replace": as until_started; the waiting job takes over arguments, time, priority and meta: debounce.
+            "period": for `period` from when it was added, whatever becomes of it.
+        key: what makes two calls the same; {name} stands for that argument, {name.inner} for what is in it. All arguments by
+            default. Two tasks never share a key.
+        period: seconds (or timedelta); for "period" alone.
+
+    Raises:
+        InvalidArgument: the mode does not exist, or mode and period do not go together.
+    """
+
+    mode: UniqueMode = "until_done"
+    key: str | None = None
+    period: timedelta | float | None = None
+
+    def __post_init__(self) -> None:
+        if self.mode not in get_args(UniqueMode):
+            raise InvalidArgument(f"unique: {self.mode!r} is not valid; use {', '.join(get_args(UniqueMode))}")
+        if (self.mode == "period") != (self.period is not None):
+            raise InvalidArgument('unique: mode "period" and period= belong together, for example Unique("period", period=3600)')
