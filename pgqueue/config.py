@@ -1,11 +1,17 @@
-"""Settings: arguments win over PGQUEUE_* environment variables, which win over the defaults here."""
+"""Settings: arguments win over PGQUEUE_* variables, those over [tool.pgqueue] in pyproject.toml, that over the defaults."""
 
-from typing import Annotated
+import os
+import tomllib
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, PyprojectTomlConfigSettingsSource, SettingsConfigDict
 
 from .errors import ConfigurationError, DatabaseNotConfigured
+
+PREFIX = "PGQUEUE_"
+TEST_URL = "PGQUEUE_TEST_DATABASE_URL"  # where tests run; pgqueue.testing reads it
 
 
 def _schema_name(name: str) -> str:
@@ -14,6 +20,13 @@ def _schema_name(name: str) -> str:
     if name == "$user" or name.startswith("pg_"):
         raise ValueError("PostgreSQL keeps this name to itself")
     return name
+
+
+class Pyproject(PyprojectTomlConfigSettingsSource):
+    """[tool.pgqueue] of the pyproject.toml in the current directory; `schema` is spelled as everywhere else."""
+
+    def __call__(self) -> dict[str, Any]:
+        return {"schema_name" if name == "schema" else name: value for name, value in super().__call__().items()}
 
 
 class Settings(BaseSettings):
@@ -28,7 +41,9 @@ class Settings(BaseSettings):
         result_ttl: seconds a result is kept; None = 24 hours.
     """
 
-    model_config = SettingsConfigDict(env_prefix="PGQUEUE_", populate_by_name=True, extra="forbid")
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, populate_by_name=True, extra="forbid", pyproject_toml_table_header=("tool", "pgqueue")
+    )
 
     database_url: str | None = None
     listen_url: str | None = None
@@ -36,6 +51,18 @@ class Settings(BaseSettings):
     lease: Annotated[float, Field(ge=1, le=3600)] = 30
     pool_size: Annotated[int, Field(ge=1, le=100)] = 4
     result_ttl: Annotated[float, Field(ge=0)] | None = None
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, environment, pyproject.toml."""
+        return init_settings, env_settings, Pyproject(settings_cls)
 
 
 def load_settings(**given: object) -> Settings:
@@ -46,9 +73,28 @@ def load_settings(**given: object) -> Settings:
     """
     try:
         return Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"pyproject.toml: {error}") from None
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['input']!r} is not valid: {e['msg']}" for e in error.errors())
-        raise ConfigurationError(wrong) from None
+        raise ConfigurationError("; ".join(map(_described, error.errors()))) from None
+
+
+def _described(error: ErrorDetails) -> str:
+    name = ".".join(map(str, error["loc"])) or "settings"
+    if error["type"] == "extra_forbidden":
+        return f"{name}: there is no such setting; there are: {', '.join(names())}"
+    return f"{name}: {error['input']!r} is not valid: {error['msg']}"
+
+
+def names() -> list[str]:
+    """The settings, as arguments and pyproject.toml name them."""
+    return sorted("schema" if name == "schema_name" else name for name in Settings.model_fields)
+
+
+def unknown_variables() -> list[str]:
+    """Environment variables that look like settings and are none: a misspelled one would go unnoticed."""
+    known = {f"{PREFIX}{name.upper()}" for name in names()}
+    return sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known | {TEST_URL})
 
 
 def connection_url(settings: Settings) -> str:

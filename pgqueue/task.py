@@ -178,7 +178,7 @@ class Task(Generic[P, R]):
         bind = self.signature.bind
         bound = [bind(a, {}) if isinstance(a, tuple) else bind((), a) for a in arguments]
         if self.options.unique:
-            signatures = [Signature[Any](self.name, self._dump(args), self.options) for args in bound]
+            signatures: list[Signature[Any]] = [Signature(self.name, self._dump(args), self.options) for args in bound]
             yield calls.enqueue_jobs(f"[{','.join([signature.to_json() for signature in signatures])}]")
             return
         with self._app.waking(self.options) as notify:

@@ -128,7 +128,8 @@ _ENQUEUE_SELECT: LiteralString = (
     "%(pgqueue_meta)s::text::jsonb, %(pgqueue_unique_mode)s::text, %(pgqueue_unique_key)s::text, "
     "%(pgqueue_unique_period)s::text::interval, arguments => %(pgqueue_arguments)s::text::jsonb)), 0)::bigint "
     "from (select array_agg(args) as args "
-    "from (select to_jsonb(q) as args, row_number() over () as number from (\n{query}\n) q) row group by number / 10000) batch"
+    "from (select to_jsonb(q) as args, row_number() over () as number from (\n{query}\n) q) row "
+    "group by number / 10000 order by number / 10000) batch"
 )
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pgqueue import PgQueue
-from pgqueue.config import Settings, connection_url, load_settings
+from pgqueue.config import Settings, connection_url, load_settings, names
 from pgqueue.errors import ConfigurationError, DatabaseNotConfigured, NotMigrated
 from pgqueue.migrate import migrate
 from tests.looking import Look
@@ -51,7 +51,7 @@ def test_an_argument_beats_the_environment_and_none_does_not(monkeypatch: pytest
         ({"result_ttl": -1}, "result_ttl: -1 is not valid"),
         ({"schema": ""}, "'' is not valid"),
         ({"schema": "x" * 64}, "is not valid"),
-        ({"leese": 1}, "leese: 1 is not valid"),
+        ({"leese": 1}, "leese: there is no such setting; there are: database_url, .*lease"),
     ],
 )
 def test_a_wrong_argument_is_named_with_its_value(given: dict[str, object], message: str) -> None:
@@ -109,3 +109,40 @@ def test_an_install_in_another_schema_keeps_its_jobs_to_itself(database_url: str
     assert job.status == "ready"
     assert look.live() == 0
     app.close()
+
+
+def _pyproject(directory: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    (directory / "pyproject.toml").write_text(text)
+    monkeypatch.chdir(directory)
+
+
+def test_pyproject_beats_the_defaults_and_the_environment_beats_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _pyproject(tmp_path, '[tool.pgqueue]\nschema = "jobs"\nlease = 7\npool_size = 8\n', monkeypatch)
+    monkeypatch.setenv("PGQUEUE_LEASE", "9")
+    settings = PgQueue(URL, pool_size=5).settings
+    assert (settings.schema_name, settings.lease, settings.pool_size) == ("jobs", 9, 5)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[tool.pgqueue]\nlease = 0\n", "lease: 0 is not valid: .* greater than or equal to 1"),
+        ("[tool.pgqueue]\nleese = 1\n", "leese: there is no such setting; there are: .*lease"),
+        ("[tool.pgqueue\n", "pyproject.toml: "),
+    ],
+)
+def test_what_is_wrong_in_pyproject_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, message: str) -> None:
+    _pyproject(tmp_path, text, monkeypatch)
+    with pytest.raises(ConfigurationError, match=message):
+        PgQueue(URL)
+
+
+def test_a_pyproject_of_others_says_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _pyproject(tmp_path, "[tool.other]\nlease = 0\n", monkeypatch)
+    assert PgQueue(URL).settings.lease == 30
+
+
+def test_the_example_of_an_environment_names_every_setting() -> None:
+    example = Path(__file__).parents[2] / ".env.example"
+    named = {line.lstrip("# ").partition("=")[0] for line in example.read_text().splitlines() if "=" in line}
+    assert named == {f"PGQUEUE_{name.upper()}" for name in names()}

@@ -1,0 +1,56 @@
+"""app.enqueue_many: jobs of any tasks, each with options of its own."""
+
+import psycopg
+import pytest
+
+from pgqueue import PgQueue, Signature, Task
+from pgqueue.errors import InvalidArgument
+from tests.looking import Look
+
+
+def test_jobs_of_any_tasks_are_added_in_order_with_their_own_options(app: PgQueue, welcome: Task[[int], str], look: Look) -> None:
+    @app.task(queue="reports", retry=0, result_ttl=60)
+    def report(day: str) -> None: ...
+
+    jobs = app.enqueue_many([welcome.s(1), report.s(day="monday"), welcome.using(priority="high", meta=[7], run_after=60).s(2)])
+    rows = [look.job(job.id) for job in jobs]
+    assert [row["task"] for row in rows] == ["welcome", "report", "welcome"]
+    assert [row["args"] for row in rows] == [{"user_id": 1}, {"day": "monday"}, {"user_id": 2}]
+    assert [row["queue"] for row in rows] == ["default", "reports", "default"]
+    assert [row["priority"] for row in rows] == [0, 0, 50]
+    assert [row["max_attempts"] for row in rows] == [4, 1, 4]
+    assert [row["state"] for row in rows] == ["ready", "ready", "scheduled"]
+    assert [row["meta"] for row in rows] == [None, None, [7]]
+
+
+async def test_async_code_adds_them_too(async_app: PgQueue, welcome: Task[[int], str], look: Look) -> None:
+    jobs = await async_app.aenqueue_many([welcome.s(1), welcome.using(queue="mail").s(2)])
+    assert [look.job(job.id)["queue"] for job in jobs] == ["default", "mail"]
+
+
+def test_they_are_part_of_the_caller_s_transaction(
+    app: PgQueue, welcome: Task[[int], str], database_url: str, look: Look
+) -> None:
+    with psycopg.connect(database_url) as theirs:
+        app.enqueue_many([welcome.s(1), welcome.s(2)], connection=theirs)
+        assert look.live() == 0
+        theirs.rollback()
+        app.enqueue_many([welcome.s(3)], connection=theirs)
+    assert [row["args"] for row in look.rows("select args from job")] == [{"user_id": 3}]
+
+
+def test_one_wrong_option_refuses_all(app: PgQueue, welcome: Task[[int], str], look: Look) -> None:
+    with pytest.raises(InvalidArgument, match="priority: '500' is not valid"):
+        app.enqueue_many([welcome.s(1), welcome.using(priority=500).s(2)])
+    assert look.live() == 0
+
+
+def test_nothing_is_added_for_nothing(app: PgQueue, look: Look) -> None:
+    assert app.enqueue_many([]) == []
+
+
+def test_a_signature_is_checked_where_it_is_made_and_adds_nothing(welcome: Task[[int], str], look: Look) -> None:
+    assert isinstance(welcome.s(1), Signature)
+    with pytest.raises(InvalidArgument, match="misses 'user_id'"):
+        welcome.s()  # type: ignore[call-arg]
+    assert look.live() == 0
