@@ -41,11 +41,11 @@ class Options:
         return calls.EnqueueOptions(
             queue=self.queue,
             priority=self.priority,
-            run_at=self.run_at,
-            run_after=self.run_after,
+            run_at=self.run_at.isoformat() if self.run_at else None,
+            run_after=_interval(self.run_after),
             retries=self.retry.retries if self.retry else None,
             retry=dumps(policy) if policy else None,
-            result_ttl=self.result_ttl,
+            result_ttl=_interval(self.result_ttl),
             meta=None if self.meta is None else dumps(self.meta),
         )
 
@@ -185,3 +185,7 @@ def options(
 
 def _duration(value: timedelta | float | None) -> timedelta | None:
     return timedelta(seconds=value) if isinstance(value, int | float) else value
+
+
+def _interval(value: timedelta | None) -> str | None:
+    return None if value is None else f"{value.days} days {value.seconds} seconds {value.microseconds} microseconds"

@@ -44,15 +44,15 @@ class ResultRow(NamedTuple):
 
 
 class EnqueueOptions(NamedTuple):
-    """Options of one enqueue as SQL takes them; JSON as text."""
+    """Options of one enqueue as SQL takes them; JSON, times and intervals as text."""
 
     queue: str = "default"
     priority: int = 0
-    run_at: Any = None
-    run_after: Any = None
+    run_at: str | None = None
+    run_after: str | None = None
     retries: int | None = None
     retry: str | None = None
-    result_ttl: Any = None
+    result_ttl: str | None = None
     meta: str | None = None
 
 
@@ -72,14 +72,21 @@ def _nothing(rows: Rows) -> None:
     return None
 
 
+# Only texts, numbers and truth values, each with its type: so any driver can bind them, whatever else it makes of JSON and times.
+_ENQUEUE: LiteralString = (
+    "%s::text, %s::text::jsonb, %s::text, %s::int, %s::text::timestamptz, %s::text::interval, "
+    "%s::int, %s::text::jsonb, %s::text::interval, %s::text::jsonb, %s::bool)"
+)
+
+
 def enqueue(task: str, args: str, options: EnqueueOptions, notify: bool) -> Call[int]:
     """Add one job; its id."""
-    return Call("select {schema}.enqueue(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)", (task, args, *options, notify), _one)
+    return Call("select {schema}.enqueue(" + _ENQUEUE, (task, args, *options, notify), _one)
 
 
 def enqueue_many(task: str, args: str, options: EnqueueOptions, notify: bool) -> Call[list[int]]:
     """Add a job per element of a JSON array of arguments; their ids in order."""
-    return Call("select {schema}.enqueue_many(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)", (task, args, *options, notify), _one)
+    return Call("select {schema}.enqueue_many(" + _ENQUEUE, (task, args, *options, notify), _one)
 
 
 # A claim need not survive a crash of the server: then the job is ready, and the token finishes nothing. So it does not wait for
