@@ -41,7 +41,7 @@ def _run_on_session(session: Any, statement: bytes, params: Any) -> Rows:
 def _run_on_django(connection: Any, statement: bytes, params: Any) -> Rows:
     vendor = getattr(connection, "vendor", None)
     if vendor != "postgresql":
-        raise WrongConnection(f"connection: a Django connection to {vendor!r} is not valid; the jobs are in PostgreSQL")
+        raise WrongConnection(f"connection: Django's to {vendor!r} is not valid; the jobs are in PostgreSQL")
     with connection.cursor() as cursor:
         cursor.execute(statement.decode(), params)
         return list(cursor.fetchall())
@@ -139,7 +139,7 @@ def _refused(connection: Any, takes: str, other: Mapping[str, object], call: str
 def _check_dialect(connection: Any) -> None:
     name = connection.dialect.name
     if name != "postgresql":
-        raise WrongConnection(f"connection: a SQLAlchemy connection to {name!r} is not valid; the jobs are in PostgreSQL")
+        raise WrongConnection(f"connection: SQLAlchemy's to {name!r} is not valid; the jobs are in PostgreSQL")
 
 
 def _convert(statement: str, mark: str) -> tuple[str, Keys]:
