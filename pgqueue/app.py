@@ -2,10 +2,10 @@
 
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
-from functools import cached_property
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 
 from ._coalesce import Coalescer
+from ._process import once
 from .config import connection_url, load_settings
 from .context import JobContext
 from .database import AsyncPool, Call, SyncPool, calls
@@ -188,22 +188,22 @@ class PgQueue:
         at_once = options.connection is None and options.run_at is None and options.run_after is None
         return self._coalescer.waking(options.queue) if at_once else nullcontext(True)
 
-    @cached_property
+    @once
     def url(self) -> str:
         """Where to connect. Raises DatabaseNotConfigured when nothing says so."""
         return connection_url(self.settings)
 
-    @cached_property
+    @once
     def statements(self) -> Statements:
         """The statements of this install."""
         return Statements(self.settings.schema_name)
 
-    @cached_property
+    @once
     def database(self) -> SyncPool:
         """Runs calls for sync code."""
         return SyncPool(self.url, self.statements, self.settings.pool_size)
 
-    @cached_property
+    @once
     def async_database(self) -> AsyncPool:
         """Runs calls for async code."""
         return AsyncPool(self.url, self.statements, self.settings.pool_size)

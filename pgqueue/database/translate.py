@@ -1,5 +1,8 @@
 """SQLSTATE to exception: the one place where an error crosses from PostgreSQL to Python."""
 
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
 import psycopg
 from psycopg import errors as pg
 
@@ -11,20 +14,68 @@ _BY_SQLSTATE: dict[str, type[errors.PgQueueError]] = {
     "PQ003": errors.JobNotFound,
     "PQ004": errors.WrongState,
 }
-_NOT_MIGRATED = (pg.InvalidSchemaName, pg.UndefinedFunction, pg.UndefinedTable)
+_UNTRANSLATABLE_CHARACTER = "22P05"
+_NOT_MIGRATED = ("3F000", "42883", "42P01")  # no such schema, function, table
 # Classes that pass: connection, rollback, resources, not in the right state (lock_timeout), operator intervention, system.
 _TRANSIENT = ("08", "40", "53", "55", "57", "58")
 
 
-def translate(error: psycopg.Error, schema: str) -> Exception:
-    """The exception our caller should see for a database error; the error itself if it is none of ours."""
-    if error.sqlstate in _BY_SQLSTATE:
-        return _BY_SQLSTATE[error.sqlstate](error.diag.message_primary)
-    if isinstance(error, pg.UntranslatableCharacter):
-        return errors.InvalidArgument(f"args: PostgreSQL cannot store this text: {error.diag.message_detail or error}")
-    if isinstance(error, _NOT_MIGRATED):
-        return errors.NotMigrated(f"schema {schema!r} has no pgqueue of this version ({error}); run `pgqueue migrate`")
+class _Report(NamedTuple):
+    """What the server said, as far as the driver tells."""
+
+    sqlstate: str
+    message: str
+    detail: str | None
+
+
+def translate(error: Exception, schema: str) -> Exception:
+    """The exception our caller should see for an error of any driver; the error itself if it is none of ours."""
+    report = _report(error)
+    if report is None:
+        return error
+    if report.sqlstate in _BY_SQLSTATE:
+        return _BY_SQLSTATE[report.sqlstate](report.message)
+    if report.sqlstate == _UNTRANSLATABLE_CHARACTER:
+        return errors.InvalidArgument(f"args: PostgreSQL cannot store this text: {report.detail or report.message}")
+    if report.sqlstate in _NOT_MIGRATED:
+        return errors.NotMigrated(f"schema {schema!r} has no pgqueue of this version ({report.message}); run `pgqueue migrate`")
     return error
+
+
+def raise_ours(error: Exception, schema: str) -> None:
+    """Raise our exception for this error; return when it is none of ours, so that the caller's `raise` leaves it as it is."""
+    ours = translate(error, schema)
+    if ours is not error:
+        raise ours from error
+
+
+def _report(error: BaseException) -> _Report | None:
+    """The report of the innermost error that has one: SQLAlchemy, Django and adapters wrap what the driver raised."""
+    report = None
+    for inner in _unwrapped(error):
+        report = _read(inner) or report
+    return report
+
+
+def _unwrapped(error: BaseException) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    inner: Any = error
+    while isinstance(inner, BaseException) and id(inner) not in seen:
+        seen.add(id(inner))
+        yield inner
+        inner = getattr(inner, "orig", None) or inner.__cause__
+
+
+def _read(error: Any) -> _Report | None:
+    sqlstate = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
+    if isinstance(sqlstate, str):
+        said = getattr(error, "diag", None)  # psycopg and psycopg2; asyncpg says it itself
+        message = getattr(said, "message_primary", None) or getattr(error, "message", None) or str(error)
+        return _Report(sqlstate, message, getattr(said, "message_detail", None) or getattr(error, "detail", None))
+    if error.args and isinstance(error.args[0], dict) and "C" in error.args[0]:  # pg8000: the fields of the protocol
+        fields = error.args[0]
+        return _Report(fields["C"], fields.get("M", ""), fields.get("D"))
+    return None
 
 
 def is_transient(error: psycopg.Error) -> bool:

@@ -1,100 +1,41 @@
-"""connection=: the job is part of the caller's transaction, and their connection stays as it was."""
+"""connection=: what is special to one library; what they have in common is in test_connection_kinds.py."""
 
-from collections.abc import AsyncIterator, Iterator
+import asyncio
+from collections.abc import Iterator
 from typing import Any
 
+import asyncpg
 import psycopg
 import pytest
+import sqlalchemy as sa
 from psycopg import AsyncConnection, Connection
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row, namedtuple_row
+from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from pgqueue import PgQueue, Task
-from pgqueue.errors import InvalidArgument, WrongConnection
+from pgqueue.database.translate import translate
+from pgqueue.errors import InvalidArgument, NotMigrated
 from tests.looking import Look
-from tests.waiting import until
+
+from .kinds import asyncpg_arguments
 
 
 @pytest.fixture
-def theirs(database_url: str, look: Look) -> Iterator[Connection[Any]]:
+def theirs(database_url: str) -> Iterator[Connection[Any]]:
     """A connection as an application has it: not in autocommit mode, pgqueue not on its search_path."""
-    look.value("create table public.customer (id int primary key)")
     with psycopg.connect(database_url) as connection:
         yield connection
         connection.rollback()
 
 
 @pytest.fixture
-async def theirs_async(database_url: str, look: Look) -> AsyncIterator[AsyncConnection[Any]]:
-    """The same for async code."""
-    look.value("create table public.customer (id int primary key)")
-    async with await AsyncConnection.connect(database_url) as connection:
-        yield connection
-        await connection.rollback()
-
-
-def _customers(look: Look) -> int:
-    return int(look.value("select count(*) from public.customer"))
-
-
-def test_a_commit_shows_the_job_together_with_the_user_s_row(
-    welcome: Task[[int], str], theirs: Connection[Any], look: Look
-) -> None:
-    theirs.execute("insert into customer values (1)")
-    job = welcome.using(connection=theirs).enqueue(1)
-    welcome.using(connection=theirs).enqueue_many([(1,), (2,)])
-    assert (_customers(look), look.live()) == (0, 0)
-    theirs.commit()
-    assert (_customers(look), look.live()) == (1, 3)
-    assert job.status == "ready"
-
-
-def test_a_rollback_leaves_nothing(welcome: Task[[int], str], theirs: Connection[Any], look: Look) -> None:
-    theirs.execute("insert into customer values (1)")
-    welcome.using(connection=theirs).enqueue(1)
-    welcome.using(connection=theirs).enqueue_many([(1,), (2,)])
-    theirs.rollback()
-    assert (_customers(look), look.live()) == (0, 0)
-
-
-def test_a_rollback_to_a_savepoint_leaves_what_was_before_it(
-    welcome: Task[[int], str], theirs: Connection[Any], look: Look
-) -> None:
-    kept = welcome.using(connection=theirs).enqueue(1)
-    with theirs.transaction():
-        welcome.using(connection=theirs).enqueue(2)
-        raise psycopg.Rollback
-    theirs.commit()
-    assert [row["id"] for row in look.rows("select id from job")] == [kept.id]
-
-
-def test_a_refused_call_leaves_it_to_the_caller_what_becomes_of_the_transaction(
-    welcome: Task[[int], str], theirs: Connection[Any], look: Look
-) -> None:
-    theirs.execute("insert into customer values (1)")
-    with pytest.raises(InvalidArgument), theirs.transaction():
-        welcome.using(connection=theirs, priority=1000).enqueue(1)
-    theirs.commit()
-    assert (_customers(look), look.live()) == (1, 0)
-
-
-async def test_an_async_commit_shows_the_job_together_with_the_user_s_row(
-    async_app: PgQueue, welcome: Task[[int], str], theirs_async: AsyncConnection[Any], look: Look
-) -> None:
-    await theirs_async.execute("insert into customer values (1)")
-    await welcome.using(connection=theirs_async).aenqueue(1)
-    await welcome.using(connection=theirs_async).aenqueue_many([(1,), (2,)])
-    assert (_customers(look), look.live()) == (0, 0)
-    await theirs_async.commit()
-    assert (_customers(look), look.live()) == (1, 3)
-
-
-async def test_an_async_rollback_leaves_nothing(
-    async_app: PgQueue, welcome: Task[[int], str], theirs_async: AsyncConnection[Any], look: Look
-) -> None:
-    await theirs_async.execute("insert into customer values (1)")
-    await welcome.using(connection=theirs_async).aenqueue(1)
-    await theirs_async.rollback()
-    assert (_customers(look), look.live()) == (0, 0)
+def engine(database_url: str) -> Iterator[sa.Engine]:
+    """A SQLAlchemy engine on the test's database."""
+    engine = sa.create_engine("postgresql+psycopg://", connect_args=conninfo_to_dict(database_url))
+    yield engine
+    engine.dispose()
 
 
 @pytest.mark.parametrize("row_factory", [dict_row, namedtuple_row])
@@ -107,27 +48,20 @@ def test_any_row_factory_will_do(welcome: Task[[int], str], theirs: Connection[A
     assert theirs.row_factory is row_factory
 
 
-async def test_any_row_factory_will_do_in_async_code(
-    async_app: PgQueue, welcome: Task[[int], str], theirs_async: AsyncConnection[Any], look: Look
-) -> None:
-    theirs_async.row_factory = dict_row
-    job = await welcome.using(connection=theirs_async).aenqueue(1)
-    await theirs_async.commit()
+async def test_any_row_factory_will_do_in_async_code(welcome: Task[[int], str], database_url: str, look: Look) -> None:
+    async with await AsyncConnection.connect(database_url) as theirs:
+        theirs.row_factory = dict_row  # type: ignore[assignment]
+        job = await welcome.using(connection=theirs).aenqueue(1)
     assert look.state(job.id) == "ready"
 
 
-def test_the_settings_of_the_connection_stay_as_they_were(welcome: Task[[int], str], theirs: Connection[Any]) -> None:
-    def settings() -> dict[str, Any]:
-        rows = theirs.execute("select name, setting from pg_settings where name not like 'plpgsql.%'").fetchall()
-        prepared = theirs.execute("select count(*) from pg_prepared_statements").fetchone()
-        ours = {name: getattr(theirs, name) for name in ("autocommit", "prepare_threshold", "row_factory", "cursor_factory")}
-        return {**dict(rows), **ours, "prepared": prepared}
-
-    before = settings()
+def test_psycopg_neither_prepares_our_statements_nor_decodes_json_as_we_do(
+    welcome: Task[[int], str], theirs: Connection[Any]
+) -> None:
+    psycopg.types.json.set_json_loads(lambda _: "theirs", theirs)
     for _ in range(10):
         welcome.using(connection=theirs).enqueue(1)
-    assert settings() == before
-    assert theirs.execute("select '[1]'::jsonb").fetchone() == ([1],)  # decoded as they decode
+    assert theirs.execute("select count(*), '[1]'::jsonb from pg_prepared_statements").fetchone() == (0, "theirs")
 
 
 def test_a_connection_in_autocommit_mode_commits_at_once(welcome: Task[[int], str], theirs: Connection[Any], look: Look) -> None:
@@ -136,42 +70,90 @@ def test_a_connection_in_autocommit_mode_commits_at_once(welcome: Task[[int], st
     assert look.live() == 1
 
 
-def test_a_wrong_kind_of_connection_is_refused(welcome: Task[[int], str], look: Look) -> None:
-    with pytest.raises(WrongConnection, match=r"connection: a builtins.str is not valid; enqueue takes a psycopg Connection"):
-        welcome.using(connection="postgresql://").enqueue(1)
-    assert issubclass(WrongConnection, TypeError)
-    assert look.live() == 0
-
-
-async def test_sync_calls_refuse_async_connections_and_the_other_way_round(
-    async_app: PgQueue, welcome: Task[[int], str], theirs_async: AsyncConnection[Any], connection: Connection[Any]
+def test_a_sqlalchemy_connection_in_autocommit_mode_commits_at_once(
+    welcome: Task[[int], str], engine: sa.Engine, look: Look
 ) -> None:
-    with pytest.raises(WrongConnection, match="enqueue takes a psycopg Connection"):
-        welcome.using(connection=theirs_async).enqueue(1)
-    with pytest.raises(WrongConnection, match="aenqueue takes a psycopg AsyncConnection"):
-        await welcome.using(connection=connection).aenqueue(1)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as theirs:
+        welcome.using(connection=theirs).enqueue(1)
+        assert look.live() == 1
 
 
-def test_an_enqueue_on_a_caller_s_connection_opens_no_pool(
-    welcome: Task[[int], str], theirs: Connection[Any], look: Look
+def test_an_enqueue_flushes_no_object_of_the_session(welcome: Task[[int], str], engine: sa.Engine, look: Look) -> None:
+    class Base(DeclarativeBase):
+        """Mapped classes of this test."""
+
+    class Customer(Base):
+        """A table of the application's."""
+
+        __tablename__ = "customer"
+        id: Mapped[int] = mapped_column(primary_key=True)
+
+    look.value("create table public.customer (id int primary key)")
+    with Session(engine) as session, session.begin():
+        session.add(customer := Customer(id=1))
+        welcome.using(connection=session).enqueue(1)
+        assert customer in session.new
+    assert (look.value("select count(*) from public.customer"), look.live()) == (1, 1)
+
+
+async def test_sync_code_inside_an_async_session_enqueues_with_the_sync_session(
+    welcome: Task[[int], str], database_url: str, look: Look
 ) -> None:
-    welcome.using(connection=theirs).enqueue(1)
-    theirs.commit()
-    query = "select count(*) from pg_stat_activity where application_name = 'pgqueue' and datname = current_database()"
-    assert look.value(query) == 0
+    engine = create_async_engine("postgresql+asyncpg://", connect_args=asyncpg_arguments(database_url))
+    async with AsyncSession(engine) as session, session.begin():
+        job = await session.run_sync(lambda sync: welcome.using(connection=sync).enqueue(1))
+    await engine.dispose()
+    assert look.state(job.id) == "ready"
 
 
-def test_a_rolled_back_enqueue_wakes_nobody_and_a_committed_one_does(
-    app: PgQueue, welcome: Task[[int], str], theirs: Connection[Any], look: Look
+async def test_asyncpg_connections_keep_their_codecs_and_need_no_statement_cache(
+    welcome: Task[[int], str], database_url: str, look: Look
 ) -> None:
-    """FAULTS 25."""
-    channel = look.value("select channel()")
-    look.connection.execute(f'listen "{channel}"')
-    welcome.using(connection=theirs).enqueue(1)
-    theirs.rollback()
-    welcome.using(connection=theirs, queue="mail").enqueue(1)
-    theirs.commit()
+    theirs = await asyncpg.connect(**asyncpg_arguments(database_url), statement_cache_size=0)
+    for type in ("jsonb", "timestamptz", "interval"):
+        await theirs.set_type_codec(type, encoder=lambda _: "theirs", decoder=lambda _: "theirs", schema="pg_catalog")
+    job = await welcome.using(connection=theirs, meta=[1], run_after=60).aenqueue(7)
+    row = await theirs.fetchrow("select '[1]'::jsonb as json, (select count(*) from pg_prepared_statements) as prepared")
+    await theirs.close()
+    assert look.job(job.id)["args"] == {"user_id": 7}
+    assert row["json"] == "theirs"
+    assert row["prepared"] <= 1  # this very query
 
-    heard = until(lambda: list(look.connection.notifies(timeout=0.1, stop_after=1)), "a wake-up")
-    assert [notification.payload for notification in heard] == ["mail"]
-    assert look.live() == 1
+
+async def test_a_cancelled_enqueue_is_cancelled(app: PgQueue, welcome: Task[[int], str], database_url: str, look: Look) -> None:
+    look.connection.execute("begin; lock table pgqueue.job")
+    theirs = await asyncpg.connect(**asyncpg_arguments(database_url))
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.1):
+            await welcome.using(connection=theirs).aenqueue(1)
+    await theirs.execute("select 1")  # the server has taken note of the cancellation
+    look.connection.execute("rollback")
+    assert await theirs.fetchval("select count(*) from pgqueue.job") == 0
+    await theirs.close()
+
+
+class _Psycopg2Error(Exception):
+    """As psycopg2 has it."""
+
+    pgcode = "PQ001"
+
+    class diag:
+        """As psycopg2 has it."""
+
+        message_primary = "queue: no"
+        message_detail = None
+
+
+def test_errors_of_drivers_that_sqlalchemy_may_use_are_ours_too() -> None:
+    pg8000 = Exception({"S": "ERROR", "C": "42883", "M": "function x does not exist"})
+    for driver, ours, text in ((_Psycopg2Error(), InvalidArgument, "queue: no"), (pg8000, NotMigrated, "function x does not")):
+        wrapped = sa.exc.DBAPIError.instance("select 1", None, driver, Exception)
+        error = translate(wrapped, "pgqueue")
+        assert type(error) is ours
+        assert text in str(error)
+
+
+def test_an_error_that_is_its_own_cause_is_none_of_ours() -> None:
+    first, second = ValueError(), ValueError()
+    first.__cause__, second.__cause__ = second, first
+    assert translate(first, "pgqueue") is first

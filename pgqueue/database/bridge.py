@@ -1,0 +1,175 @@
+"""Statements on the application's own connection, whatever library it is of: nothing is imported, committed or changed.
+
+Each `_run_on_…` takes a connection, a statement in our form (`%s` or `%(name)s`) and its parameters, and returns the rows.
+"""
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from functools import lru_cache
+from typing import Any, TypeVar
+
+from psycopg import AsyncCursor, Cursor
+from psycopg.rows import tuple_row
+
+from ..errors import WrongConnection
+
+T = TypeVar("T")
+Rows = list[tuple[Any, ...]]
+Run = Callable[[Any, bytes, Any], Rows]
+AsyncRun = Callable[[Any, bytes, Any], Awaitable[Rows]]
+Keys = tuple[int | str, ...]
+
+_PLACEHOLDER = re.compile(r"%%|%s|%\((\w+)\)s")
+
+
+def run_on_psycopg(connection: Any, statement: bytes, params: Any) -> Rows:
+    """Run a statement on a psycopg Connection; the rows."""
+    return Cursor(connection, row_factory=tuple_row).execute(statement, params, prepare=False).fetchall()
+
+
+def _run_on_sqlalchemy(connection: Any, statement: bytes, params: Any) -> Rows:
+    _check_dialect(connection)
+    text, keys = _text(statement)
+    return [tuple(row) for row in connection.execute(text, _named(keys, params))]
+
+
+def _run_on_session(session: Any, statement: bytes, params: Any) -> Rows:
+    # Its connection, and not the session itself: that could flush the caller's objects first.
+    return _run_on_sqlalchemy(session.connection(), statement, params)
+
+
+def _run_on_django(connection: Any, statement: bytes, params: Any) -> Rows:
+    vendor = getattr(connection, "vendor", None)
+    if vendor != "postgresql":
+        raise WrongConnection(f"connection: Django's to {vendor!r} is not valid; the jobs are in PostgreSQL")
+    with connection.cursor() as cursor:
+        cursor.execute(statement.decode(), params)
+        return list(cursor.fetchall())
+
+
+async def arun_on_psycopg(connection: Any, statement: bytes, params: Any) -> Rows:
+    """Run a statement on a psycopg AsyncConnection; the rows."""
+    cursor = AsyncCursor(connection, row_factory=tuple_row)
+    await cursor.execute(statement, params, prepare=False)
+    return await cursor.fetchall()
+
+
+async def _arun_on_sqlalchemy(connection: Any, statement: bytes, params: Any) -> Rows:
+    _check_dialect(connection)
+    text, keys = _text(statement)
+    return [tuple(row) for row in await connection.execute(text, _named(keys, params))]
+
+
+async def _arun_on_session(session: Any, statement: bytes, params: Any) -> Rows:
+    return await _arun_on_sqlalchemy(await session.connection(), statement, params)
+
+
+async def _arun_on_asyncpg(connection: Any, statement: bytes, params: Any) -> Rows:
+    text, keys = _numbered(statement)
+    return [tuple(row) for row in await connection.fetch(text, *(params[key] for key in keys))]
+
+
+_SYNC: Mapping[str, Run] = {
+    "psycopg.Connection": run_on_psycopg,
+    "sqlalchemy.engine.base.Connection": _run_on_sqlalchemy,
+    "sqlalchemy.orm.session.Session": _run_on_session,
+    "sqlalchemy.orm.scoping.scoped_session": _run_on_session,
+    "django.db.backends.base.base.BaseDatabaseWrapper": _run_on_django,
+    "django.utils.connection.ConnectionProxy": _run_on_django,
+}
+_ASYNC: Mapping[str, AsyncRun] = {
+    "psycopg.AsyncConnection": arun_on_psycopg,
+    "sqlalchemy.ext.asyncio.engine.AsyncConnection": _arun_on_sqlalchemy,
+    "sqlalchemy.ext.asyncio.session.AsyncSession": _arun_on_session,
+    "sqlalchemy.ext.asyncio.scoping.async_scoped_session": _arun_on_session,
+    "asyncpg.connection.Connection": _arun_on_asyncpg,
+    "asyncpg.pool.PoolConnectionProxy": _arun_on_asyncpg,
+}
+_SYNC_KINDS = "a psycopg Connection, a SQLAlchemy Session, scoped_session or Connection, or a Django connection"
+_ASYNC_KINDS = (
+    "a psycopg AsyncConnection, a SQLAlchemy AsyncSession, async_scoped_session or AsyncConnection, or an asyncpg Connection"
+)
+_MAKERS = {
+    "sqlalchemy.engine.base.Engine": "with engine.begin() as connection",
+    "sqlalchemy.orm.session.sessionmaker": "with maker.begin() as session",
+    "sqlalchemy.ext.asyncio.engine.AsyncEngine": "async with engine.begin() as connection",
+    "sqlalchemy.ext.asyncio.session.async_sessionmaker": "async with maker.begin() as session",
+    "psycopg_pool.pool.ConnectionPool": "with pool.connection() as connection",
+    "psycopg_pool.pool_async.AsyncConnectionPool": "async with pool.connection() as connection",
+    "asyncpg.pool.Pool": "async with pool.acquire() as connection",
+    "django.utils.connection.BaseConnectionHandler": 'connections["default"]',
+}
+
+
+def runner(connection: Any) -> Run:
+    """What runs statements on this connection of sync code.
+
+    Raises:
+        WrongConnection: nothing does; the message lists what would do.
+    """
+    run = _find(_SYNC, connection)
+    if run is None:
+        raise _refused(connection, f"enqueue takes {_SYNC_KINDS}", _ASYNC, "aenqueue")
+    return run
+
+
+def async_runner(connection: Any) -> AsyncRun:
+    """`runner` for async code."""
+    run = _find(_ASYNC, connection)
+    if run is None:
+        raise _refused(connection, f"aenqueue takes {_ASYNC_KINDS}", _SYNC, "enqueue")
+    return run
+
+
+def _find(table: Mapping[str, T], connection: Any) -> T | None:
+    """The entry for the connection's class, or for the nearest class that it is made from."""
+    names = (f"{kind.__module__}.{kind.__qualname__}" for kind in type(connection).__mro__)
+    return next((table[name] for name in names if name in table), None)
+
+
+def _refused(connection: Any, takes: str, other: Mapping[str, object], call: str) -> WrongConnection:
+    message = f"connection: a {type(connection).__module__}.{type(connection).__qualname__} is not valid; {takes}"
+    if _find(other, connection):
+        message += f"; this one works with {call}"
+    elif how := _find(_MAKERS, connection):
+        message += f"; get one from this by: {how}"
+    return WrongConnection(message)
+
+
+def _check_dialect(connection: Any) -> None:
+    name = connection.dialect.name
+    if name != "postgresql":
+        raise WrongConnection(f"connection: SQLAlchemy's to {name!r} is not valid; the jobs are in PostgreSQL")
+
+
+def _convert(statement: str, mark: str) -> tuple[str, Keys]:
+    """The statement with `<mark>1`, `<mark>2`, … for placeholders, and which parameter each of them is."""
+    keys: list[int | str] = []
+
+    def replace(placeholder: re.Match[str]) -> str:
+        if placeholder[0] == "%%":
+            return "%"
+        key = placeholder[1] or len(keys)
+        if key not in keys:
+            keys.append(key)
+        return f"{mark}{keys.index(key) + 1}"
+
+    return _PLACEHOLDER.sub(replace, statement), tuple(keys)
+
+
+@lru_cache(maxsize=512)
+def _numbered(statement: bytes) -> tuple[str, Keys]:
+    return _convert(statement.decode(), "$")
+
+
+@lru_cache(maxsize=512)
+def _text(statement: bytes) -> tuple[Any, Keys]:
+    """A SQLAlchemy `text()` with :p1, :p2, …; every colon that was there before is no parameter."""
+    from sqlalchemy import text
+
+    converted, keys = _convert(statement.decode().replace(":", r"\:"), ":p")
+    return text(converted), keys
+
+
+def _named(keys: Keys, params: Any) -> dict[str, Any]:
+    return {f"p{number}": params[key] for number, key in enumerate(keys, 1)}
