@@ -10,6 +10,7 @@ from .errors import JobCancelled, JobFailed, JobNotFound, ResultExpired, ResultT
 
 if TYPE_CHECKING:
     from .app import PgQueue
+    from .task import Task
 
 R = TypeVar("R")
 
@@ -21,10 +22,11 @@ class Job(Generic[R]):
         id: the job's id.
     """
 
-    __slots__ = ("_app", "_row", "id")
+    __slots__ = ("_app", "_row", "_task", "id")
 
-    def __init__(self, app: "PgQueue", id: int) -> None:
+    def __init__(self, app: "PgQueue", id: int, task: "Task[..., R] | None" = None) -> None:
         self._app = app
+        self._task = task
         self._row: dict[str, Any] | None = None
         self.id = id
 
@@ -109,7 +111,7 @@ class Job(Generic[R]):
             raise JobCancelled(f"job {self.id} was cancelled ({row.reason})")
         if row.expired:
             raise ResultExpired(f"the result of job {self.id} is not kept any more; enqueue with a longer result_ttl")
-        value: R = row.value
+        value: R = row.value if self._task is None else self._task.signature.load_result(row.value)
         return value
 
     def _not_found(self) -> JobNotFound:

@@ -57,6 +57,8 @@ class Task(Generic[P, R]):
         name: under which jobs refer to it.
         function: the handler.
         options: with which its jobs are enqueued.
+        signature: its arguments and its result.
+        max_result_bytes: how large its result may be.
     """
 
     def __init__(self, app: "PgQueue", name: str, function: Callable[P, Any], options: Options) -> None:
@@ -65,6 +67,7 @@ class Task(Generic[P, R]):
         self.function = function
         self.options = options
         self.signature = Signature(name, function)
+        self.max_result_bytes = app.settings.max_result_bytes
         self.__doc__ = function.__doc__
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any:
@@ -111,13 +114,13 @@ class Task(Generic[P, R]):
         """
         with self._app.waking(self.options) as notify:
             call = calls.enqueue(self.name, self._args(args, kwargs), self.options.to_sql(), notify)
-            return Job(self._app, self._app.database.run(call, self.options.connection))
+            return Job(self._app, self._app.database.run(call, self.options.connection), self)
 
     async def aenqueue(self, *args: P.args, **kwargs: P.kwargs) -> Job[R]:
         """`enqueue` for async code."""
         with self._app.waking(self.options) as notify:
             call = calls.enqueue(self.name, self._args(args, kwargs), self.options.to_sql(), notify)
-            return Job(self._app, await self._app.async_database.run(call, self.options.connection))
+            return Job(self._app, await self._app.async_database.run(call, self.options.connection), self)
 
     def enqueue_many(self, arguments: Iterable[Arguments]) -> list[Job[R]]:
         """Add a job for each tuple (or mapping) of arguments: one statement, all or nothing.
@@ -130,26 +133,20 @@ class Task(Generic[P, R]):
         """
         with self._app.waking(self.options) as notify:
             call = calls.enqueue_many(self.name, self._many(arguments), self.options.to_sql(), notify)
-            return [Job(self._app, id) for id in self._app.database.run(call, self.options.connection)]
+            return [Job(self._app, id, self) for id in self._app.database.run(call, self.options.connection)]
 
     async def aenqueue_many(self, arguments: Iterable[Arguments]) -> list[Job[R]]:
         """`enqueue_many` for async code."""
         with self._app.waking(self.options) as notify:
             call = calls.enqueue_many(self.name, self._many(arguments), self.options.to_sql(), notify)
-            return [Job(self._app, id) for id in await self._app.async_database.run(call, self.options.connection)]
+            return [Job(self._app, id, self) for id in await self._app.async_database.run(call, self.options.connection)]
 
     def _args(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
-        return self._dump(self.signature.bind(args, kwargs))
+        return self.signature.dump(self.signature.bind(args, kwargs))
 
     def _many(self, arguments: Iterable[Arguments]) -> str:
         bind = self.signature.bind
-        return self._dump([bind(a, {}) if isinstance(a, tuple) else bind((), a) for a in arguments])
-
-    def _dump(self, arguments: Any) -> str:
-        try:
-            return dumps(arguments)
-        except (TypeError, ValueError) as error:
-            raise InvalidArgument(f"args: task {self.name!r} takes what JSON can hold: {error}") from None
+        return self.signature.dump_many([bind(a, {}) if isinstance(a, tuple) else bind((), a) for a in arguments])
 
     def __repr__(self) -> str:
         return f"Task({self.name!r})"
