@@ -77,7 +77,7 @@ class Arguments:
         except ValidationError as error:
             self._refuse(error, given)
         try:
-            text = serializer.to_json(values, round_trip=True, by_alias=True, warnings="none").decode()
+            text = serializer.to_json(values, round_trip=True, by_alias=True, warnings=False).decode()
         except (ValueError, TypeError, RecursionError) as error:
             self._unwritable(to_json, values, error)
         if wrong := hidden_faults(serializer, values, text):
@@ -97,7 +97,7 @@ class Arguments:
         for index, one in enumerate(values if isinstance(values, list) else [values]):
             for name, value in one.items():
                 try:
-                    self._one.serializer.to_json({name: value}, round_trip=True, by_alias=True, warnings="none").decode()
+                    self._one.serializer.to_json({name: value}, round_trip=True, by_alias=True, warnings=False).decode()
                 except (ValueError, TypeError, RecursionError) as found:
                     path = (index, name) if isinstance(values, list) else (name,)
                     raise self._error(f"cannot take {described([(path, value, str(found))])}") from None

@@ -10,6 +10,7 @@ from pydantic_core import CoreSchema, core_schema
 from ._exact import Fault, faults
 
 CONFIG = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64", allow_inf_nan=False)
+_CORE = core_schema.CoreConfig(ser_json_bytes="base64", val_json_bytes="base64", allow_inf_nan=False)
 NUL = "\\u0000"  # as JSON writes it
 
 
@@ -64,11 +65,11 @@ class Fields:
             name: core_schema.typed_dict_field(handler.generate_schema(hint), required=name in self._required)
             for name, hint in self._hints.items()
         }
-        return core_schema.typed_dict_schema(fields, extra_behavior="forbid")
+        return core_schema.typed_dict_schema(fields, extra_behavior="forbid", config=_CORE)
 
 
 def hidden_faults(serializer: Any, value: Any, text: str) -> list[Fault]:
     """What pydantic writes although PostgreSQL or JSON has no place for it: NaN becomes null, and NUL is no matter to it."""
     if "null" not in text and NUL not in text:
         return []
-    return list(faults(serializer.to_python(value, mode="json", round_trip=True, by_alias=True, warnings="none")))
+    return list(faults(serializer.to_python(value, mode="json", round_trip=True, by_alias=True, warnings=False)))

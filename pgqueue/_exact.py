@@ -36,7 +36,7 @@ def faults(value: Any, path: Path = ()) -> Iterator[Fault]:
             if type(key) is not str:
                 yield (*path, str(key)), key, f"a key in JSON is text, not {type(key).__name__}"
             else:
-                yield from _text_faults(key, path)
+                yield from _text_faults(key, (*path, key))
             yield from _parts(part, (*path, key if type(key) is str else str(key)))
     elif kind is list or kind is tuple:
         for index, part in enumerate(value):
@@ -73,20 +73,16 @@ def _is_exact(value: Any, depth: int) -> bool:
         return value.isascii() or not any(faults(value))
     if kind is float:
         return math.isfinite(value)
-    if kind is dict:
-        parts = value.values()
-        if not all(type(key) is str and key.isascii() for key in value) and any(faults(dict.fromkeys(value))):
-            return False
-    elif kind is list or kind is tuple:
-        parts = value
-    else:
-        return False
     if depth > MAX_DEPTH:
         return False
-    for part in parts:
-        if type(part) not in _SCALARS and not _is_exact(part, depth + 1):
-            return False
-    return True
+    if kind is dict:
+        for key, part in value.items():
+            if not (type(key) is str and (key.isascii() or not any(faults(key)))):
+                return False
+            if type(part) not in _SCALARS and not _is_exact(part, depth + 1):
+                return False
+        return True
+    return (kind is list or kind is tuple) and all(type(part) in _SCALARS or _is_exact(part, depth + 1) for part in value)
 
 
 def _checked(value: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from reprlib import Repr
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -12,6 +12,11 @@ from ._exact import Fault, Path
 _MOST = 5  # fields that are named
 _short = Repr()
 _short.maxlevel, _short.maxstring, _short.maxother = 3, 60, 60
+
+
+def shown(hint: Any) -> str:
+    """A type hint as it was written, more or less."""
+    return hint.__qualname__ if isinstance(hint, type) and not get_args(hint) else repr(hint)
 
 
 def named(names: Any) -> str:
@@ -24,10 +29,15 @@ def described(faults: list[Fault]) -> str:
     reasons: dict[str, list[str]] = {}
     for path, value, why in faults:
         text = " ".join(_short.repr(value).split())
-        where = ".".join(map(str, path))
+        where = ".".join(_step(step) for step in path)
         reasons.setdefault(f"{where} = {text}" if where else text, []).append(" ".join(why.split()))
     shown = [f"{what}: {', or '.join(dict.fromkeys(whys))}" for what, whys in list(reasons.items())[:_MOST]]
     return "; ".join(shown) + (f"; and {len(reasons) - _MOST} more" if len(reasons) > _MOST else "")
+
+
+def _step(step: str | int) -> str:
+    text = str(step)
+    return text if text.isprintable() and len(text) <= 60 else _short.repr(text)
 
 
 def explain(error: ValidationError, root: Any, known: Any, what: str) -> str:

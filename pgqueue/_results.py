@@ -11,7 +11,7 @@ from ._codec import NUL, adapter, hidden_faults
 from ._exact import exact, faults, is_plain
 from ._hints import NO_HINT
 from ._json import dumps
-from ._refusal import described
+from ._refusal import described, shown
 from .outcomes import Cancel, RetryIn, Snooze
 
 _NOTHING = (typing.NoReturn, typing.Never, Snooze, Cancel, RetryIn)
@@ -30,7 +30,7 @@ class Results:
 
     def __init__(self, hint: Any) -> None:
         self._is_plain = is_plain(hint)
-        self._unfit = "" if self._is_plain else f" and is no {getattr(hint, '__qualname__', None) or hint!r}"
+        self._unfit = "" if self._is_plain else f" and is no {shown(hint)}"
         self._adapter = adapter(exact(hint))
 
     def dump(self, value: Any) -> str | None:
@@ -63,7 +63,7 @@ class Results:
     def _converted(self, value: Any) -> str:
         serializer = self._adapter.serializer
         fitting = self._adapter.validator.validate_python(value)
-        text = serializer.to_json(fitting, round_trip=True, by_alias=True, warnings="none").decode()
+        text = serializer.to_json(fitting, round_trip=True, by_alias=True, warnings=False).decode()
         if wrong := hidden_faults(serializer, fitting, text):
             raise ValueError(f"the result cannot be stored: {described(wrong)}")
         return text

@@ -9,7 +9,7 @@ from ._arguments import Arguments
 from ._codec import Unfinished, Unfit, adapter
 from ._exact import exact, is_plain
 from ._hints import NO_HINT, injected_type, is_context, is_injected, resolve, resolved_or_none
-from ._refusal import named
+from ._refusal import named, shown
 from ._results import Results, stored
 from .errors import ConfigurationError, InvalidArgument
 
@@ -166,10 +166,9 @@ class Signature:
 
     def _unfit(self, name: str, hint: Any, error: Unfit) -> NoReturn:
         where = "the returned value" if name == "return" else f"parameter {name!r}"
-        shown = getattr(hint, "__qualname__", None) or repr(hint)
-        injected = "" if name == "return" else f", annotate it Inject[{shown}] if the worker is to pass it,"
+        injected = "" if name == "return" else f", annotate it Inject[{shown(hint)}] if the worker is to pass it,"
         raise ConfigurationError(
-            f"task {self._task!r}: the type hint {shown} of {where} is not valid: {error}; "
+            f"task {self._task!r}: the type hint {shown(hint)} of {where} is not valid: {error}; "
             f"use a dataclass, a pydantic model or a type of the standard library{injected} or drop the hint"
         ) from None
 
