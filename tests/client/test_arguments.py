@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, NotRequired
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, NotRequired, Optional, TypeVar
 
 import pytest
 from hypothesis import given, settings
@@ -75,6 +75,11 @@ class Account(BaseModel):
 
 class Aliased(BaseModel):
     user_id: int = Field(alias="userId")
+
+
+T = TypeVar("T")
+_TextTo = dict[str, T]
+_Tuple = tuple[T, ...]
 
 
 class Stuck:
@@ -155,7 +160,8 @@ plain_json = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
     max_leaves=8,
 )
-scalars: list[tuple[Any, st.SearchStrategy[Any]]] = [
+Typed = tuple[Any, st.SearchStrategy[Any]]  # a hint, and values of it
+scalars: list[Typed] = [
     (int, st.integers()),
     (float, numbers),
     (str, texts),
@@ -172,15 +178,25 @@ scalars: list[tuple[Any, st.SearchStrategy[Any]]] = [
 ]  # fmt: skip
 
 
-def _deeper(typed: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    """Hints with strategies of their values, one level around others."""
-    return st.one_of(
-        typed.map(lambda of: (list[of[0]], st.lists(of[1], max_size=3))),
-        typed.map(lambda of: (dict[str, of[0]], st.dictionaries(texts, of[1], max_size=3))),
-        typed.map(lambda of: (tuple[of[0], ...], st.lists(of[1], max_size=3).map(tuple))),
-        typed.map(lambda of: (of[0] | None, st.none() | of[1])),
-        st.sampled_from(scalars[:-1]).map(lambda of: (set[of[0]], st.sets(of[1], max_size=3))),  # type: ignore[misc,index]
-        st.sampled_from(scalars).map(lambda of: (frozenset[of[0]], st.frozensets(of[1], max_size=3))),  # type: ignore[misc,index]
+def _around(
+    *containers: tuple[Any, Callable[[st.SearchStrategy[Any]], st.SearchStrategy[Any]]],
+) -> Callable[[Typed], list[Typed]]:
+    return lambda inner: [(container[inner[0]], values(inner[1])) for container, values in containers]
+
+
+_any = _around(
+    (list, lambda inner: st.lists(inner, max_size=3)),
+    (Optional, lambda inner: st.none() | inner),
+    (_TextTo, lambda inner: st.dictionaries(texts, inner, max_size=3)),
+    (_Tuple, lambda inner: st.lists(inner, max_size=3).map(tuple)),
+)
+_hashable = _around((set, lambda inner: st.sets(inner, max_size=3)), (frozenset, lambda inner: st.frozensets(inner, max_size=3)))
+
+
+def _deeper(typed: st.SearchStrategy[Typed]) -> st.SearchStrategy[Typed]:
+    """Hints with their values, one level around others."""
+    return typed.flatmap(lambda of: st.sampled_from(_any(of))) | st.sampled_from(scalars).flatmap(
+        lambda of: st.sampled_from(_hashable(of))
     )
 
 

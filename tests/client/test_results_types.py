@@ -131,7 +131,8 @@ def test_what_is_not_json_is_refused_with_its_place(hint: Any, value: Any, messa
 
 async def test_a_handle_converts_the_result_of_its_task(async_app: PgQueue, look: Look) -> None:
     @async_app.task
-    async def report(day: date) -> Report: ...
+    async def report(day: date) -> Report:
+        return Report(rows=day.year)
 
     single, (of_many,) = report.enqueue(date(2026, 1, 1)), report.enqueue_many([(date(2026, 1, 1),)])
     worker, token = uuid.uuid4(), uuid.uuid4()
@@ -142,5 +143,6 @@ async def test_a_handle_converts_the_result_of_its_task(async_app: PgQueue, look
         look.rows("select * from finish(%s)", json.dumps([outcome]))
     assert single.result(timeout=0) == Report(rows=3, seen={"a"})
     assert await single.aresult(timeout=0) == Report(rows=3, seen={"a"})
-    assert of_many.result(timeout=0) == {"rows": "many"}
+    unfit: Any = of_many.result(timeout=0)
+    assert unfit == {"rows": "many"}
     assert async_app.job(single.id).result(timeout=0) == {"rows": 3, "seen": ["a"]}
