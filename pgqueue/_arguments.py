@@ -80,7 +80,7 @@ class Arguments:
             text = serializer.to_json(values, round_trip=True, by_alias=True, warnings=False).decode()
         except (ValueError, TypeError, RecursionError) as error:
             self._unwritable(to_json, values, error)
-        if wrong := hidden_faults(serializer, values, text):
+        if wrong := hidden_faults(serializer, values, text, self._is_plain):
             raise self._error(f"cannot take {described(wrong)}")
         if not self._is_plain:  # what cannot be read back must not wait for a worker to say so
             try:

@@ -1,5 +1,6 @@
 """The annotations of a function, each resolved by itself: one that only type checkers know hides no other."""
 
+import functools
 import inspect
 import typing
 from collections.abc import Callable
@@ -23,6 +24,8 @@ def resolve(function: Callable[..., Any], annotation: Any) -> Any:
     def bearer() -> None: ...
 
     bearer.__annotations__ = {"it": annotation}
+    while isinstance(function, functools.partial):
+        function = function.func
     names = getattr(inspect.unwrap(function), "__globals__", {})
     try:
         return typing.get_type_hints(bearer, names, include_extras=True)["it"]
