@@ -3,6 +3,7 @@
 from .app import PgQueue
 from .context import JobContext
 from .errors import PgQueueError
+from .inject import INJECTED, Inject
 from .job import Job
 from .outcomes import Cancel, RetryIn, Snooze
 from .retry import Retry
@@ -12,7 +13,9 @@ from .unique import Unique
 
 __version__ = "0.1.0.dev0"
 __all__ = [
+    "INJECTED",
     "Cancel",
+    "Inject",
     "Job",
     "JobContext",
     "PgQueue",

@@ -1,44 +1,80 @@
-"""How a handler is called: its parameters by name, the JobContext by annotation, sync or async."""
+"""How a handler is called: its arguments by name, what the worker passes by annotation, sync or async."""
 
 import inspect
-import typing
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import Any, NoReturn, TypeVar
 
-from .context import JobContext
+from ._arguments import Arguments
+from ._codec import Unfinished, Unfit, adapter
+from ._exact import exact, is_plain
+from ._hints import NO_HINT, injected_type, is_context, is_injected, resolve, resolved_or_none
+from ._refusal import named, shown
+from ._results import Results, stored
 from .errors import ConfigurationError, InvalidArgument
+
+T = TypeVar("T")
 
 _BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
 class Signature:
-    """The arguments of one task.
+    """The arguments and the result of one task, checked and converted by the function's type hints.
+
+    A hint that names what does not exist yet is looked up again when the task is first used, and counts for nothing if it still
+    cannot be resolved.
+
+    Args:
+        task: its name, for messages.
+        function: the handler.
 
     Attributes:
         context_name: the parameter that takes the JobContext, or None.
         names, required: of the arguments; the required ones have no default.
         is_async: whether the handler is a coroutine function.
+
+    Raises:
+        ConfigurationError: a parameter cannot be stored by name, or its hint has no JSON form.
     """
 
     def __init__(self, task: str, function: Callable[..., Any]) -> None:
-        self._task = task
+        self._task, self._function = task, function
         self.is_async = inspect.iscoroutinefunction(function)
-        hints = _hints(function)
-        parameters = list(inspect.signature(function).parameters.values())
+        signature = inspect.signature(function)
+        parameters = list(signature.parameters.values())
         for parameter in parameters:
             if parameter.kind not in _BY_NAME:
                 raise ConfigurationError(
                     f"task {task!r}: parameter {parameter.name!r} is not valid; arguments are stored by name, "
                     "so *args, **kwargs and positional-only parameters cannot be used"
                 )
-        self.context_name = next((p.name for p in parameters if _is_context(hints.get(p.name))), None)
-        own = [p for p in parameters if p.name != self.context_name]
+        self.context_name = next((p.name for p in parameters if is_context(function, p.annotation)), None)
+        self._injected = {p.name: p.annotation for p in parameters if is_injected(function, p.annotation)}
+        own = [p for p in parameters if p.name != self.context_name and p.name not in self._injected]
         self._positional = [p.name for p in own if p.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD]
-        self.names = {p.name for p in own}
-        self.required = {p.name for p in own if p.default is inspect.Parameter.empty}
+        self._annotations = {p.name: p.annotation for p in own}
+        self._returns = signature.return_annotation
+        self.names = frozenset(self._annotations)
+        self.required = frozenset(p.name for p in own if p.default is inspect.Parameter.empty)
+        self._arguments = self._whole(*self._new_arguments())
+        self._results = self._whole(*self._new_results())
+
+    @cached_property
+    def injected(self) -> dict[str, type]:
+        """The types of the parameters annotated `Inject[T]`, by name.
+
+        Raises:
+            ConfigurationError: a type cannot be imported at run time.
+        """
+        try:
+            return {name: injected_type(resolve(self._function, hint)) for name, hint in self._injected.items()}
+        except NameError as error:
+            raise ConfigurationError(
+                f"task {self._task!r}: what it injects must be known at run time; import it outside of TYPE_CHECKING: {error}"
+            ) from None
 
     def bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-        """Arguments of a call by name.
+        """Arguments of a call by name, as they were given.
 
         Raises:
             InvalidArgument: too many, unknown, doubled or missing arguments; the message names them.
@@ -48,30 +84,95 @@ class Signature:
             self._refuse(f"takes {len(self._positional)} positional arguments, {len(args)} were given")
         if kwargs:
             if doubled := bound.keys() & kwargs.keys():
-                self._refuse(f"got {_list(doubled)} twice")
-            if unknown := kwargs.keys() - self.names:
-                self._refuse(f"has no argument {_list(unknown)}; it takes {_list(self.names)}")
+                self._refuse(f"got {named(doubled)} twice")
+            if unknown := kwargs.keys() - self._annotations.keys():
+                self._refuse(f"has no argument {named(unknown)}; it takes {named(self._annotations)}")
             bound.update(kwargs)
         if len(bound) < len(self.required) or not self.required <= bound.keys():
-            self._refuse(f"misses {_list(self.required - bound.keys())}")
+            self._refuse(f"misses {named(self.required - bound.keys())}")
         return bound
 
-    def _refuse(self, why: str) -> typing.NoReturn:
+    def dump(self, bound: dict[str, Any]) -> str:
+        """Arguments as JSON text.
+
+        Raises:
+            InvalidArgument: some do not fit their hints; the message names task, field and value.
+        """
+        return (self._arguments or self._settled_arguments()).dump(bound)
+
+    def dump_many(self, bound: Sequence[dict[str, Any]]) -> str:
+        """Many sets of arguments as the text of one JSON array.
+
+        Raises:
+            InvalidArgument: some do not fit; the message names them by their place in the list.
+        """
+        return (self._arguments or self._settled_arguments()).dump_many(bound)
+
+    def load(self, text: str) -> dict[str, Any]:
+        """Arguments for the handler from JSON text.
+
+        Raises:
+            InvalidArgument: they do not fit the function (any more).
+        """
+        return (self._arguments or self._settled_arguments()).load(text)
+
+    def dump_result(self, value: Any) -> str | None:
+        """What the handler returned as JSON text, None for None.
+
+        Raises:
+            TypeError, ValueError: it has no JSON form.
+        """
+        return None if value is None else (self._results or self._settled_results()).dump(value)
+
+    def load_result(self, value: Any) -> Any:
+        """A decoded result as the type of the return annotation; one that does not fit stays as it is."""
+        return (self._results or self._settled_results()).load(value)
+
+    def _settled_arguments(self) -> Arguments:
+        """At first use whatever cannot be resolved counts for nothing."""
+        self._arguments, _ = self._new_arguments()
+        return self._arguments
+
+    def _settled_results(self) -> Results:
+        self._results, _ = self._new_results()
+        return self._results
+
+    def _new_arguments(self) -> tuple[Arguments, bool]:
+        """What converts arguments, and whether every hint counts in it."""
+        found = {name: self._hint(name, annotation) for name, annotation in self._annotations.items()}
+        hints = {name: NO_HINT if hint is None else hint for name, hint in found.items()}
+        return Arguments(self._task, hints, self.required), None not in found.values()
+
+    def _new_results(self) -> tuple[Results, bool]:
+        hint = self._hint("return", self._returns)
+        return Results(NO_HINT if hint is None else hint), hint is not None
+
+    @staticmethod
+    def _whole(codec: T, is_complete: bool) -> T | None:
+        return codec if is_complete else None
+
+    def _hint(self, name: str, annotation: Any) -> Any:
+        """What an annotation stands for, None while it cannot be told."""
+        hint = resolved_or_none(self._function, annotation)
+        if name == "return":
+            hint = stored(hint)
+        if is_plain(hint):
+            return hint
+        try:
+            adapter(exact(hint))
+        except Unfinished:
+            return None
+        except Unfit as error:
+            self._unfit(name, hint, error)
+        return hint
+
+    def _unfit(self, name: str, hint: Any, error: Unfit) -> NoReturn:
+        where = "the returned value" if name == "return" else f"parameter {name!r}"
+        injected = "" if name == "return" else f", annotate it Inject[{shown(hint)}] if the worker is to pass it,"
+        raise ConfigurationError(
+            f"task {self._task!r}: the type hint {shown(hint)} of {where} is not valid: {error}; "
+            f"use a dataclass, a pydantic model or a type of the standard library{injected} or drop the hint"
+        ) from None
+
+    def _refuse(self, why: str) -> NoReturn:
         raise InvalidArgument(f"args: task {self._task!r} {why}")
-
-
-def _list(names: Iterable[str]) -> str:
-    return ", ".join(repr(name) for name in sorted(names)) or "none"
-
-
-def _is_context(hint: Any) -> bool:
-    """Whether an annotation means JobContext; it is text when another one of the function could not be resolved."""
-    return hint is JobContext or (isinstance(hint, str) and hint.rpartition(".")[2] == "JobContext")
-
-
-def _hints(function: Callable[..., Any]) -> dict[str, Any]:
-    try:
-        return typing.get_type_hints(function)
-    except NameError:
-        # An annotation that only type checkers can resolve; the others still count.
-        return dict(getattr(function, "__annotations__", {}))

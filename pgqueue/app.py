@@ -133,17 +133,22 @@ class PgQueue:
         Raises:
             InvalidArgument: an option is out of range; nothing is enqueued.
         """
-        return self._jobs(self.database.run(self._adding(signatures), connection))
+        given = list(signatures)
+        return self._jobs(given, self.database.run(self._adding(given), connection))
 
     async def aenqueue_many(self, signatures: Iterable[Signature[Any]], *, connection: Any = None) -> list[Job[Any]]:
         """`enqueue_many` for async code."""
-        return self._jobs(await self.async_database.run(self._adding(signatures), connection))
+        given = list(signatures)
+        return self._jobs(given, await self.async_database.run(self._adding(given), connection))
 
     def _adding(self, signatures: Iterable[Signature[Any]]) -> Call[list[calls.Added]]:
         return calls.enqueue_jobs(f"[{','.join([signature.to_json() for signature in signatures])}]")
 
-    def _jobs(self, added: list[calls.Added]) -> list[Job[Any]]:
-        return [Job(self, id, duplicate=duplicate) for id, duplicate in added]
+    def _jobs(self, signatures: list[Signature[Any]], added: list[calls.Added]) -> list[Job[Any]]:
+        return [
+            Job(self, id, self.tasks.get(signature.task), duplicate)
+            for signature, (id, duplicate) in zip(signatures, added, strict=True)
+        ]
 
     def cancel(self, job_id: int) -> None:
         """Cancel a job that has not started.

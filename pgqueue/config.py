@@ -39,6 +39,7 @@ class Settings(BaseSettings):
         lease: seconds a worker may be silent before its jobs are rescued.
         pool_size: connections an application process opens at most, sync and async each.
         result_ttl: seconds a result is kept; None = 24 hours.
+        max_result_bytes: how large a result may be, as JSON; 1 MiB. A job that returns more fails.
     """
 
     model_config = SettingsConfigDict(
@@ -51,6 +52,7 @@ class Settings(BaseSettings):
     lease: Annotated[float, Field(ge=1, le=3600)] = 30
     pool_size: Annotated[int, Field(ge=1, le=100)] = 4
     result_ttl: Annotated[float, Field(ge=0)] | None = None
+    max_result_bytes: Annotated[int, Field(ge=1)] = 1_048_576
 
     @classmethod
     def settings_customise_sources(

@@ -62,6 +62,10 @@ class ResultTimeout(PgQueueError, TimeoutError):
     """The job did not end within the timeout; it goes on."""
 
 
+class ResultTooLarge(PgQueueError, ValueError):
+    """A handler returned more than `max_result_bytes`; its job failed."""
+
+
 class ResultExpired(PgQueueError):
     """The job succeeded, but its result is not kept any more."""
 

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ._json import dumps
 from .database import Call, calls
-from .errors import JobCancelled, JobFailed, JobNotFound, ResultExpired, ResultTimeout
+from .errors import InvalidArgument, JobCancelled, JobFailed, JobNotFound, ResultExpired, ResultTimeout
 from .options import Duration, Options, Priority, given
 
 if TYPE_CHECKING:
     from .app import PgQueue
+    from .task import Task
 
 R = TypeVar("R")
 
@@ -25,10 +26,11 @@ class Job(Generic[R]):
         duplicate: whether the enqueue that made this handle found the job instead of adding one.
     """
 
-    __slots__ = ("_app", "_row", "duplicate", "id")
+    __slots__ = ("_app", "_row", "_task", "duplicate", "id")
 
-    def __init__(self, app: "PgQueue", id: int, duplicate: bool = False) -> None:
+    def __init__(self, app: "PgQueue", id: int, task: "Task[..., R] | None" = None, duplicate: bool = False) -> None:
         self._app = app
+        self._task = task
         self.duplicate = duplicate
         self._row: dict[str, Any] | None = None
         self.id = id
@@ -128,7 +130,14 @@ class Job(Generic[R]):
     ) -> Call[None]:
         options = given({"priority": priority, "run_at": run_at, "run_after": run_after})
         sql = Options(**options).to_sql()
-        return calls.update(self.id, None if args is None else dumps(args), options.get("priority"), sql.run_at, sql.run_after)
+        text = None if args is None else self._dumped(args)
+        return calls.update(self.id, text, options.get("priority"), sql.run_at, sql.run_after)
+
+    def _dumped(self, args: Mapping[str, Any]) -> str:
+        """Arguments as JSON text, checked against the task where the handle knows it."""
+        if not isinstance(args, Mapping):
+            raise InvalidArgument(f"args: {args!r} is not valid; give all arguments by name, for example {{'user_id': 1}}")
+        return self._task.signature.dump(self._task.signature.bind((), args)) if self._task else dumps(args)
 
     def _found(self, rows: list[dict[str, Any]]) -> "Job[R]":
         if not rows:
@@ -157,7 +166,7 @@ class Job(Generic[R]):
             raise JobCancelled(f"job {self.id} was cancelled ({row.reason})")
         if row.expired:
             raise ResultExpired(f"the result of job {self.id} is not kept any more; enqueue with a longer result_ttl")
-        value: R = row.value
+        value: R = row.value if self._task is None else self._task.signature.load_result(row.value)
         return value
 
     def _not_found(self) -> JobNotFound:

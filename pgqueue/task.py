@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 from ._json import dumps
 from ._signature import Signature as Parameters
 from .database import Call, calls
-from .errors import InvalidArgument
 from .job import Job
 from .options import Duration, Options, Priority, given
 from .retry import Retry
@@ -31,6 +30,8 @@ class Task(Generic[P, R]):
         name: under which jobs refer to it.
         function: the handler.
         options: with which its jobs are enqueued.
+        signature: its arguments and its result.
+        max_result_bytes: how large its result may be.
     """
 
     def __init__(self, app: "PgQueue", name: str, function: Callable[P, Any], options: Options) -> None:
@@ -39,6 +40,7 @@ class Task(Generic[P, R]):
         self.function = function
         self.options = options
         self.signature = Parameters(name, function)
+        self.max_result_bytes = app.settings.max_result_bytes
         self.__doc__ = function.__doc__
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any:
@@ -99,7 +101,7 @@ class Task(Generic[P, R]):
         Raises:
             InvalidArgument: the arguments do not fit the function.
         """
-        return Signature(self.name, self._dump(self.signature.bind(args, kwargs)), self.options)
+        return Signature(self.name, self.signature.dump(self.signature.bind(args, kwargs)), self.options)
 
     def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> Job[R]:
         """Add a job that calls this task with these arguments.
@@ -180,11 +182,11 @@ class Task(Generic[P, R]):
         bind = self.signature.bind
         bound = [bind(a, {}) if isinstance(a, tuple) else bind((), a) for a in arguments]
         if self.options.unique:
-            signatures: list[Signature[Any]] = [Signature(self.name, self._dump(args), self.options) for args in bound]
+            signatures: list[Signature[Any]] = [Signature(self.name, self.signature.dump(args), self.options) for args in bound]
             yield calls.enqueue_jobs(f"[{','.join([signature.to_json() for signature in signatures])}]")
             return
         with self._app.waking(self.options) as notify:
-            yield calls.enqueue_many(self.name, self._dump(bound), self.options.to_sql(), notify)
+            yield calls.enqueue_many(self.name, self.signature.dump_many(bound), self.options.to_sql(), notify)
 
     def _selecting(self, query: str, params: Mapping[str, Any] | None) -> Call[int]:
         names = dumps({"known": sorted(self.signature.names), "required": sorted(self.signature.required)})
@@ -195,16 +197,10 @@ class Task(Generic[P, R]):
         return calls.find_duplicate(self.name, signature.args, unique)
 
     def _found(self, id: int | None) -> Job[R] | None:
-        return None if id is None else Job(self._app, id, duplicate=True)
+        return None if id is None else Job(self._app, id, task=self, duplicate=True)
 
     def _jobs(self, added: list[calls.Added]) -> list[Job[R]]:
-        return [Job(self._app, id, duplicate=duplicate) for id, duplicate in added]
-
-    def _dump(self, arguments: Any) -> str:
-        try:
-            return dumps(arguments)
-        except (TypeError, ValueError) as error:
-            raise InvalidArgument(f"args: task {self.name!r} takes what JSON can hold: {error}") from None
+        return [Job(self._app, id, self, duplicate) for id, duplicate in added]
 
     def __repr__(self) -> str:
         return f"Task({self.name!r})"

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypedDict
 
 from .._json import dumps
 from ..context import JobContext
+from ..errors import ResultTooLarge
 from ..outcomes import Cancel, RetryIn, Snooze, seconds
 from ..retry import qualified_name
 from ..task import Task
@@ -65,15 +66,15 @@ async def execute(job: JobContext, task: Task[..., Any] | None, threads: ThreadP
         return outcome(job, "unknown_task", 0.0)
     started = time.perf_counter()
     try:
-        arguments = job.args
+        arguments = task.signature.load(job.args_json)
         if task.signature.context_name is not None:
-            arguments = {**arguments, task.signature.context_name: job}
+            arguments[task.signature.context_name] = job
         if task.signature.is_async:
             result = await Isolated(task.function(**arguments))
         else:
             call = functools.partial(contextvars.copy_context().run, _call, task.function, arguments)
             result = await asyncio.get_running_loop().run_in_executor(threads, call)
-        return _returned(job, result, time.perf_counter() - started)
+        return _returned(job, task, result, time.perf_counter() - started)
     except (KeyboardInterrupt, GeneratorExit):
         raise
     except BaseException as error:  # SystemExit and the like too: whatever a handler raises is its own job's failure
@@ -89,10 +90,10 @@ def _call(function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
         raise RuntimeError("the handler raised StopIteration") from error
 
 
-def _returned(job: JobContext, result: Any, elapsed: float) -> Outcome:
+def _returned(job: JobContext, task: Task[..., Any], result: Any, elapsed: float) -> Outcome:
     match result:
         case None:
-            return outcome(job, "succeeded", elapsed)
+            return _succeeded(job, None, elapsed)
         case Snooze(delay):
             return outcome(job, "snoozed", elapsed, delay=seconds(delay))
         case Cancel(reason):
@@ -102,7 +103,30 @@ def _returned(job: JobContext, result: Any, elapsed: float) -> Outcome:
             error = Error(type="RetryIn", types=[], message=reason, traceback=None)
             return outcome(job, "failed", elapsed, error=error, delay=seconds(delay))
         case _:
-            return outcome(job, "succeeded", elapsed, result=result)
+            return _with_result(job, task, result, elapsed)
+
+
+def _with_result(job: JobContext, task: Task[..., Any], result: Any, elapsed: float) -> Outcome:
+    try:
+        text = task.signature.dump_result(result)
+        if text is not None:
+            _check_size(text, task.max_result_bytes)
+    except (TypeError, ValueError) as error:  # the handler has done its work: another run would do it twice
+        return failure(job, error, elapsed, reason="system_error", final=True)
+    return _succeeded(job, text, elapsed)
+
+
+def _check_size(text: str, most: int) -> None:
+    if len(text) * 4 > most and (size := len(text.encode())) > most:
+        raise ResultTooLarge(
+            f"the result is {size} bytes of JSON, max_result_bytes is {most}; "
+            "store it elsewhere and return where it is, or raise the limit"
+        )
+
+
+def _succeeded(job: JobContext, result: str | None, elapsed: float) -> Outcome:
+    head = f'{{"id":{job.id},"token":"{job.token}","state":"succeeded","elapsed":{elapsed}'
+    return Outcome(job, "succeeded", head + "}" if result is None else f'{head},"result":{result}}}', elapsed)
 
 
 def failure(job: JobContext, error: BaseException, elapsed: float, **fields: Any) -> Outcome:

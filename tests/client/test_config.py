@@ -24,6 +24,7 @@ def clean(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_defaults_are_those_of_the_documentation() -> None:
     settings = load_settings()
     assert (settings.database_url, settings.schema_name, settings.lease, settings.pool_size) == (None, "pgqueue", 30, 4)
+    assert settings.max_result_bytes == 1024 * 1024
 
 
 def test_the_environment_beats_the_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,6 +50,7 @@ def test_an_argument_beats_the_environment_and_none_does_not(monkeypatch: pytest
         ({"lease": 0}, "lease: 0 is not valid"),
         ({"pool_size": "many"}, "pool_size: 'many' is not valid"),
         ({"result_ttl": -1}, "result_ttl: -1 is not valid"),
+        ({"max_result_bytes": 0}, "max_result_bytes: 0 is not valid"),
         ({"schema": ""}, "'' is not valid"),
         ({"schema": "x" * 64}, "is not valid"),
         ({"leese": 1}, "leese: there is no such setting; there are: database_url, .*lease"),

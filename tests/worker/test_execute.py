@@ -86,6 +86,7 @@ async def test_a_result_that_is_not_json_is_a_failure(threads: ThreadPoolExecuto
     outcome = await _both(threads, lambda: value)
     assert outcome["state"] == "failed"
     assert {"TypeError", "ValueError"} & set(outcome["error"]["types"])
+    assert (outcome["reason"], outcome["final"]) == ("system_error", True)
 
 
 @pytest.mark.parametrize(
@@ -148,8 +149,8 @@ async def test_arguments_that_the_handler_does_not_take_any_more_are_a_failure(t
     async def handler(new: int) -> None: ...
 
     outcome = await _run(threads, handler, old=1)
-    assert outcome["error"]["type"] == "TypeError"
-    assert "old" in outcome["error"]["message"]
+    assert outcome["error"]["type"] == "pgqueue.errors.InvalidArgument"
+    assert outcome["error"]["message"] == "args: task 'handler' misses 'new'; has no argument 'old'; it takes 'new'"
 
 
 @pytest.mark.parametrize("is_async", [True, False])

@@ -1,0 +1,115 @@
+"""The arguments of a task as JSON text: checked and converted by their hints when they are enqueued and when they run."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import Annotated, Any, NoReturn
+
+from pydantic import TypeAdapter, ValidationError
+
+from ._codec import Fields, adapter, hidden_faults
+from ._exact import exact, is_plain
+from ._refusal import described, explain
+from .errors import InvalidArgument
+
+
+class Arguments:
+    """Converts the arguments of one task.
+
+    Args:
+        task: its name.
+        hints: by argument.
+        required: the arguments without a default.
+
+    Raises:
+        Unfinished: a hint names what does not exist yet.
+        Unfit: a hint has no JSON form.
+    """
+
+    def __init__(self, task: str, hints: Mapping[str, Any], required: frozenset[str]) -> None:
+        self._task = task
+        self._hint = Annotated[dict[str, Any], Fields({name: exact(hint) for name, hint in hints.items()}, required)]
+        self._names = frozenset(hints)
+        self._required = required
+        self._is_plain = all(is_plain(hint) for hint in hints.values())
+        self._one = adapter(self._hint)
+        self._validate_json: Callable[[str], dict[str, Any]] = self._one.validator.validate_json
+
+    @cached_property
+    def _many(self) -> TypeAdapter[Any]:
+        return adapter(list[self._hint])  # type: ignore[name-defined]
+
+    def dump(self, bound: dict[str, Any]) -> str:
+        """Arguments as JSON text.
+
+        Raises:
+            InvalidArgument: some are wrong; the message names them.
+        """
+        if not bound and not self._required:
+            return "{}"
+        return self._dump(self._one, bound)
+
+    def dump_many(self, bound: Sequence[dict[str, Any]]) -> str:
+        """Many sets of arguments as the text of one JSON array.
+
+        Raises:
+            InvalidArgument: some are wrong; the message names them by their place in the list.
+        """
+        return self._dump(self._many, bound)
+
+    def load(self, text: str) -> dict[str, Any]:
+        """Arguments from JSON text.
+
+        Raises:
+            InvalidArgument: they do not fit the function (any more).
+        """
+        if text == "{}" and not self._required:
+            return {}
+        try:
+            return self._validate_json(text)
+        except ValidationError as error:
+            self._refuse(error, _decoded(text))
+
+    def _dump(self, to_json: TypeAdapter[Any], given: Any) -> str:
+        serializer = to_json.serializer
+        try:
+            values = to_json.validator.validate_python(given)
+        except ValidationError as error:
+            self._refuse(error, given)
+        try:
+            text = serializer.to_json(values, round_trip=True, by_alias=True, warnings=False).decode()
+        except (ValueError, TypeError, RecursionError) as error:
+            self._unwritable(to_json, values, error)
+        if wrong := hidden_faults(serializer, values, text, self._is_plain):
+            raise self._error(f"cannot take {described(wrong)}")
+        if not self._is_plain:  # what cannot be read back must not wait for a worker to say so
+            try:
+                to_json.validator.validate_json(text)
+            except ValidationError as error:
+                self._refuse(error, _decoded(text))
+        return text
+
+    def _refuse(self, error: ValidationError, root: Any) -> NoReturn:
+        raise self._error(explain(error, root, self._names, "cannot take")) from None
+
+    def _unwritable(self, to_json: TypeAdapter[Any], values: Any, error: Exception) -> NoReturn:
+        """pydantic does not say which argument it could not write: each is tried by itself."""
+        for index, one in enumerate(values if isinstance(values, list) else [values]):
+            for name, value in one.items():
+                try:
+                    self._one.serializer.to_json({name: value}, round_trip=True, by_alias=True, warnings=False).decode()
+                except (ValueError, TypeError, RecursionError) as found:
+                    path = (index, name) if isinstance(values, list) else (name,)
+                    raise self._error(f"cannot take {described([(path, value, str(found))])}") from None
+        raise self._error(f"cannot write its arguments: {error}") from None
+
+    def _error(self, why: str) -> InvalidArgument:
+        return InvalidArgument(f"args: task {self._task!r} {why}")
+
+
+def _decoded(text: str) -> Any:
+    """For messages only."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None

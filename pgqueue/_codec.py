@@ -1,0 +1,78 @@
+"""Values to JSON text and back by a type hint, with pydantic."""
+
+from collections.abc import Mapping
+from itertools import islice
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, GetCoreSchemaHandler, PydanticUserError, TypeAdapter
+from pydantic.errors import PydanticSchemaGenerationError
+from pydantic_core import CoreSchema, core_schema
+
+from ._exact import Fault, faults
+
+CONFIG = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64", allow_inf_nan=False)
+_CORE = core_schema.CoreConfig(ser_json_bytes="base64", val_json_bytes="base64", allow_inf_nan=False)
+MOST = 20  # faults that are looked for
+NUL = "\\u0000"  # as JSON writes it
+
+
+class Unfinished(Exception):
+    """A hint names what does not exist yet."""
+
+
+class Unfit(Exception):
+    """pydantic knows no JSON form for a hint; the text says why."""
+
+
+def adapter(hint: Any) -> TypeAdapter[Any]:
+    """What converts values of this hint.
+
+    Raises:
+        Unfinished: it names what does not exist yet.
+        Unfit: it has no JSON form.
+    """
+    try:
+        made: TypeAdapter[Any] = TypeAdapter(Annotated[Any, _Of(hint)], config=CONFIG)
+    except PydanticSchemaGenerationError:
+        raise Unfit("pydantic knows no JSON form for it") from None
+    except NameError as error:
+        raise Unfinished(str(error)) from None
+    except PydanticUserError as error:
+        if error.code == "class-not-fully-defined":
+            raise Unfinished(str(error)) from None
+        raise Unfit(" ".join(str(error).partition("\n")[0].split())) from None
+    if not getattr(made, "pydantic_complete", True):
+        raise Unfinished("a type that it refers to is not defined yet")
+    return made
+
+
+class _Of:
+    """Stands for a hint, because pydantic takes no settings beside a hint that may have its own."""
+
+    def __init__(self, hint: Any) -> None:
+        self._hint = hint
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return handler.generate_schema(self._hint)
+
+
+class Fields:
+    """Annotates a dict whose keys are arguments: nothing is added, and what is absent stays absent."""
+
+    def __init__(self, hints: Mapping[str, Any], required: frozenset[str]) -> None:
+        self._hints, self._required = hints, required
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        fields = {
+            name: core_schema.typed_dict_field(handler.generate_schema(hint), required=name in self._required)
+            for name, hint in self._hints.items()
+        }
+        return core_schema.typed_dict_schema(fields, extra_behavior="forbid", config=_CORE)
+
+
+def hidden_faults(serializer: Any, value: Any, text: str, is_plain: bool = False) -> list[Fault]:
+    """What pydantic writes although PostgreSQL or JSON has no place for it: NUL, and NaN in other people's classes (as null)."""
+    if NUL not in text and (is_plain or "null" not in text):
+        return []
+    found = faults(serializer.to_python(value, mode="json", round_trip=True, by_alias=True, warnings=False))
+    return list(islice(found, MOST))

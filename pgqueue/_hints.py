@@ -1,0 +1,62 @@
+"""The annotations of a function, each resolved by itself: one that only type checkers know hides no other."""
+
+import functools
+import inspect
+import typing
+from collections.abc import Callable
+from typing import Any
+
+from .context import JobContext
+from .inject import Injected
+
+NO_HINT = inspect.Parameter.empty
+
+
+def resolve(function: Callable[..., Any], annotation: Any) -> Any:
+    """What an annotation of a function stands for.
+
+    Raises:
+        NameError: it names what is not there, or not there yet.
+    """
+    if annotation is NO_HINT:
+        return NO_HINT
+
+    def bearer() -> None: ...
+
+    bearer.__annotations__ = {"it": annotation}
+    while isinstance(function, functools.partial):
+        function = function.func
+    names = getattr(inspect.unwrap(function), "__globals__", {})
+    try:
+        return typing.get_type_hints(bearer, names, include_extras=True)["it"]
+    except AttributeError as error:  # of a module that is still being imported
+        raise NameError(str(error)) from error
+
+
+def resolved_or_none(function: Callable[..., Any], annotation: Any) -> Any:
+    """What an annotation stands for, None while it cannot be told. (`None` as a hint is NoneType.)"""
+    try:
+        return resolve(function, annotation)
+    except NameError:
+        return None
+
+
+def is_context(function: Callable[..., Any], annotation: Any) -> bool:
+    """Whether an annotation means JobContext; its last word decides where it cannot be resolved."""
+    hint = resolved_or_none(function, annotation)
+    if hint is None:
+        return isinstance(annotation, str) and annotation.rpartition(".")[2] == "JobContext"
+    return hint is JobContext
+
+
+def is_injected(function: Callable[..., Any], annotation: Any) -> bool:
+    """Whether an annotation is `Inject[…]`; its first word decides where it cannot be resolved."""
+    hint = resolved_or_none(function, annotation)
+    if hint is None:
+        return isinstance(annotation, str) and annotation.partition("[")[0].rpartition(".")[2] == "Inject"
+    return any(isinstance(extra, Injected) for extra in getattr(hint, "__metadata__", ()))
+
+
+def injected_type(hint: Any) -> Any:
+    """The T of `Inject[T]`."""
+    return typing.get_args(hint)[0]

@@ -1,0 +1,99 @@
+"""What pydantic found wrong, in one line: the path, the value and why."""
+
+from collections.abc import Mapping, Sequence
+from reprlib import Repr
+from typing import Any, get_args
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from ._exact import Fault, Path
+
+_MOST = 5  # fields that are named
+_short = Repr()
+_short.maxlevel, _short.maxstring, _short.maxother = 3, 60, 60
+
+
+def shown(hint: Any) -> str:
+    """A type hint as it was written, more or less."""
+    return hint.__qualname__ if isinstance(hint, type) and not get_args(hint) else repr(hint)
+
+
+def named(names: Any) -> str:
+    """Names in order, quoted."""
+    return ", ".join(repr(name) for name in sorted(names)) or "none"
+
+
+def described(faults: list[Fault]) -> str:
+    """Wrong values in one line; what several types of a union say of the same value is put together."""
+    reasons: dict[str, list[str]] = {}
+    for path, value, why in faults:
+        text = " ".join(_short.repr(value).split())
+        where = ".".join(_step(step) for step in path)
+        reasons.setdefault(f"{where} = {text}" if where else text, []).append(" ".join(why.split()))
+    shown = [f"{what}: {', or '.join(dict.fromkeys(whys))}" for what, whys in list(reasons.items())[:_MOST]]
+    return "; ".join(shown) + (f"; and {len(reasons) - _MOST} more" if len(reasons) > _MOST else "")
+
+
+def _step(step: str | int) -> str:
+    text = str(step)
+    return text if text.isprintable() and len(text) <= 60 else _short.repr(text)
+
+
+def explain(error: ValidationError, root: Any, known: Any, what: str) -> str:
+    """Everything that is wrong with arguments.
+
+    Args:
+        error: pydantic's.
+        root: what was validated.
+        known: the names of the task's arguments.
+        what: what cannot be taken, before the list of wrong values.
+    """
+    missing, unknown, wrong = [], [], []
+    for detail in error.errors(include_url=False):
+        loc = detail["loc"]
+        if len(loc) == 1 and detail["type"] == "missing":
+            missing.append(loc[0])
+        elif len(loc) == 1 and detail["type"] == "extra_forbidden":
+            unknown.append(loc[0])
+        else:
+            wrong.append(_fault(detail, root))
+    parts = [
+        f"misses {named(missing)}" if missing else "",
+        f"has no argument {named(unknown)}; it takes {named(known)}" if unknown else "",
+        f"{what} {described(wrong)}" if wrong else "",
+    ]
+    return "; ".join(part for part in parts if part)
+
+
+def wrong_values(error: ValidationError, root: Any) -> str:
+    """The wrong values alone."""
+    return described([_fault(detail, root) for detail in error.errors(include_url=False)])
+
+
+def _fault(detail: ErrorDetails, root: Any) -> Fault:
+    context = detail.get("ctx", {})
+    if detail["type"] == "not_json":
+        path, value = context["found"]
+        return (*_path(detail["loc"], root), *path), value, context["why"]
+    if detail["type"] == "missing":
+        return (*_path(detail["loc"][:-1], root), detail["loc"][-1]), detail["input"], "this field is missing"
+    return _path(detail["loc"], root), detail["input"], detail["msg"]
+
+
+def _path(loc: Path, value: Any) -> Path:
+    """The steps of a location that lead somewhere in the value; the others name members of unions and the like."""
+    path: list[str | int] = []
+    for step in loc:
+        if isinstance(value, Mapping):
+            found = step in value
+            value = value[step] if found else value
+        elif isinstance(step, int):
+            found = isinstance(value, Sequence) and not isinstance(value, str) and step < len(value)
+            value = value[step] if found else value
+        else:
+            found = hasattr(value, "__dict__") and step in vars(value)
+            value = vars(value)[step] if found else value
+        if found:
+            path.append(step)
+    return tuple(path) or loc[:1]

@@ -1,0 +1,58 @@
+"""What type checkers must refuse: each line that ends in the word error, and no other."""
+
+from typing import assert_type
+
+from pgqueue import Job, JobContext
+from tests.typing.tasks import Client, Order, add, app, fetch, nothing, place, send, with_context
+
+
+def wrong_types(context: JobContext) -> None:
+    add.enqueue("one")  # error
+    add.enqueue(1, b="two")  # error
+    send.enqueue(5)  # error
+    place.enqueue({"id": 1})  # error
+    fetch.using(queue="mail").enqueue(b"url")  # error
+
+
+def missing_and_unknown() -> None:
+    add.enqueue()  # error
+    send.enqueue(urgent=True)  # error
+    add.enqueue(1, c=2)  # error
+    add.enqueue(1, 2, 3)  # error
+    send.enqueue("ann", True)  # error
+    nothing.enqueue(1)  # error
+
+
+def the_context_is_no_argument(context: JobContext) -> None:
+    send.enqueue(context, "ann")  # error
+    send.enqueue("ann", ctx=context)  # error
+    with_context.enqueue(context)  # error
+
+
+def what_is_injected_keeps_its_type() -> None:
+    fetch.enqueue("url", http="client")  # error
+    fetch.enqueue("url", Client)  # error
+
+
+def results() -> None:
+    add.enqueue(1).result().upper()  # error
+    assert_type(fetch.enqueue("url"), Job[str])  # error
+    number: int = place.enqueue(Order(1)).result()  # error
+    print(number)
+
+
+async def in_async_code() -> None:
+    await add.aenqueue("one")  # error
+    await send.aenqueue()  # error
+    (await fetch.aenqueue("url")).result().items()  # error
+    (await (await nothing.aenqueue()).aresult()).items()  # error
+
+
+def options() -> None:
+    add.using(priority="urgent")  # error
+    add.using(queue=5)  # error
+    add.using(run_at="tomorrow")  # error
+    add.using(urgent=True)  # error
+    add.using(queue="mail").enqueue("one")  # error
+    app.task(retries=5)  # error
+    app.task(priority="urgent")  # error
