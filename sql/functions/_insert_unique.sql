@@ -57,14 +57,15 @@ language plpgsql as $$
 declare
     holder bigint;
 begin
-    loop
+    -- A look first, because ON CONFLICT DO UPDATE locks the row even where it changes nothing: duplicates would wait for each other.
+    select job_id into holder from unique_hold where unique_key = digest and expires_at > clock_timestamp();
+    while holder is null loop
         insert into unique_hold as h (unique_key, job_id, expires_at) values (digest, for_job, clock_timestamp() + period)
             on conflict (unique_key) do update set job_id = excluded.job_id, expires_at = excluded.expires_at
              where h.expires_at <= clock_timestamp()
         returning job_id into holder;
         exit when found;
         select job_id into holder from unique_hold where unique_key = digest;
-        exit when found;
     end loop;
     return holder;
 end $$;
