@@ -70,7 +70,7 @@ begin
     return holder;
 end $$;
 
--- check_unique: refuses modes that do not exist and periods that make no sense. Called by: insert_unique.
+-- check_unique: refuses modes that do not exist and periods that make no sense. Called by: insert_unique, find_duplicate.
 create function check_unique(unique_mode text, unique_period interval) returns void
 language plpgsql as $$
 begin
