@@ -6,7 +6,8 @@
 create table setting (
     singleton      boolean primary key default true check (singleton),
     history_days   int not null default 7 check (history_days >= 1),  -- finished jobs are kept this many whole days
-    max_args_bytes int not null default 1048576 check (max_args_bytes >= 1000),  -- of a job's arguments as JSON text
+    -- Of a job's arguments as JSON text; arguments of 2000 bytes inside PostgreSQL are not measured, hence the least.
+    max_args_bytes int not null default 1048576 check (max_args_bytes >= 16384),
     created_at     timestamptz not null default clock_timestamp()
 );
 insert into setting default values;

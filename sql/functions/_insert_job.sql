@@ -1,4 +1,5 @@
--- insert_job: adds one job, or finds the one that stands in its way. Returns its id, whether it was there before, when it is due.
+-- insert_job: adds one job, or finds the one that stands in its way. Returns its id, whether it was there before, and when it is
+-- due: NULL when nothing was changed.
 -- Called by: enqueue, enqueue_many, enqueue_select, which wake the workers. Writes: job, unique_hold.
 -- Locks: nothing shared unless the job is unique, see insert_unique.
 create function insert_job(
@@ -34,6 +35,6 @@ begin
     if unique_mode is null and unique_key is null and unique_period is null then
         insert into job overriding system value values (new.*);
     else
-        select u.id, u.duplicate into id, duplicate from insert_unique(new, unique_mode, unique_key, unique_period) u;
+        select u.id, u.duplicate, u.due into id, duplicate, due from insert_unique(new, unique_mode, unique_key, unique_period) u;
     end if;
 end $$;

@@ -1,12 +1,16 @@
 -- insert_unique: adds a job unless one with its key is live (mode period: was added within the period), and says which it is.
+-- Returns when it is due, NULL when nothing was changed: then nobody needs to be woken.
 -- Called by: insert_job. Writes: job, unique_hold.
 -- Locks: the key, by its unique index: it waits for a transaction that is adding or ending a job with the same key; that cannot
 -- be avoided, because only its end tells whether there is one. Whoever takes several keys takes them in order of their digests.
-create function insert_unique(new job, unique_mode text, unique_key text, unique_period interval, out id bigint, out duplicate bool)
-language plpgsql as $$
+create function insert_unique(new job, unique_mode text, unique_key text, unique_period interval,
+                              out id bigint, out duplicate bool, out due timestamptz)
+-- Pinned: a plan kept from when the tables were empty would scan them for the key.
+language plpgsql set enable_seqscan = off set enable_bitmapscan = off as $$
 #variable_conflict use_column
 declare
-    digest bytea := unique_digest(new.task, new.args, insert_unique.unique_key);
+    digest    bytea := unique_digest(new.task, new.args, insert_unique.unique_key);
+    its_queue text;
 begin
     perform check_unique(insert_unique.unique_mode, unique_period);
     if insert_unique.unique_mode = 'period' then
@@ -14,6 +18,7 @@ begin
         duplicate := insert_unique.id <> new.id;
         if not duplicate then
             insert into job overriding system value values (new.*);
+            due := new.run_at;
         end if;
         return;
     end if;
@@ -24,13 +29,22 @@ begin
             on conflict (unique_key) where unique_key is not null do nothing
         returning job.id into insert_unique.id;
         duplicate := not found;
-        exit when found;
+        if found then
+            due := new.run_at;
+            exit;
+        end if;
         if new.unique_mode = 'replace' then
             update job set args = new.args, run_at = new.run_at, priority = new.priority, meta = new.meta,
                            state = case when state = 'blocked' then state else new.state end
              where unique_key = digest and state in ('blocked', 'scheduled', 'ready')
-            returning job.id into insert_unique.id;
-            exit when found;
+            returning job.id, job.queue into insert_unique.id, its_queue;
+            if found then
+                due := new.run_at;
+                if its_queue <> new.queue then
+                    perform wake_for(its_queue, due);  -- the caller wakes the queue that it named
+                end if;
+                exit;
+            end if;
         end if;
         select job.id into insert_unique.id from job where unique_key = digest;
         exit when found;  -- else that job has ended meanwhile, and the key is free
@@ -44,19 +58,20 @@ language plpgsql as $$
 declare
     holder bigint;
 begin
-    loop
+    -- A look first, because ON CONFLICT DO UPDATE locks the row even where it changes nothing: duplicates would wait for each other.
+    select job_id into holder from unique_hold where unique_key = digest and expires_at > clock_timestamp();
+    while holder is null loop
         insert into unique_hold as h (unique_key, job_id, expires_at) values (digest, for_job, clock_timestamp() + period)
             on conflict (unique_key) do update set job_id = excluded.job_id, expires_at = excluded.expires_at
              where h.expires_at <= clock_timestamp()
         returning job_id into holder;
         exit when found;
         select job_id into holder from unique_hold where unique_key = digest;
-        exit when found;
     end loop;
     return holder;
 end $$;
 
--- check_unique: refuses modes that do not exist and periods that make no sense. Called by: insert_unique.
+-- check_unique: refuses modes that do not exist and periods that make no sense. Called by: insert_unique, find_duplicate.
 create function check_unique(unique_mode text, unique_period interval) returns void
 language plpgsql as $$
 begin

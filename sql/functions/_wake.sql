@@ -12,7 +12,7 @@ language sql stable set search_path from current as $$
     select 'pgqueue_' || left(md5(current_schema()), 16)
 $$;
 
--- wake_for: wake, if a job that is due then is worth it: workers look by themselves about once a second.
+-- wake_for: wake, if a job that is due then is worth it: workers look by themselves about once a second. NULL = no job, no wake.
 -- Called by: enqueue and its kind, update. Writes: nothing.
 create function wake_for(queue text, due timestamptz) returns void
 language sql as $$

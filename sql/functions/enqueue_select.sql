@@ -26,14 +26,14 @@ begin
     if unique_mode is null and unique_key is null and unique_period is null then
         added := insert_jobs(task, args, queue, priority, run_at, run_after, retries, retry, result_ttl, meta);
         count := cardinality(added.ids);
-        first := added.due;
+        first := case when count > 0 then added.due end;
     else
         select count(*) filter (where not j.duplicate), min(j.due) into count, first
           from (select given from unnest(args) as given order by unique_digest(task, given, unique_key)) as ordered,
                insert_job(task, given, queue, priority, run_at, run_after, retries, retry, result_ttl, meta,
                           unique_mode, unique_key, unique_period) as j;
     end if;
-    if notify and count > 0 then
+    if notify then
         perform wake_for(queue, first);
     end if;
     return count;

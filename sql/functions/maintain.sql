@@ -32,8 +32,10 @@ begin
     -- So many a minute that a call stays short whatever has piled up.
     delete from job_result where job_id in (
         select job_id from job_result where expires_at < clock_timestamp() order by expires_at limit 50000);
+    -- SKIP LOCKED: a key that is being taken again right now would else be waited for, and then deleted from its new job.
     delete from unique_hold where unique_key in (
-        select unique_key from unique_hold where expires_at < clock_timestamp() order by expires_at limit 50000);
+        select unique_key from unique_hold where expires_at < clock_timestamp() order by expires_at limit 50000
+           for update skip locked);
     delete from rescue_log where rescued_at < clock_timestamp() - make_interval(days => keep_days);
     delete from worker where state = 'lost' and heartbeat_at < clock_timestamp() - interval '1 day';
 end $$;

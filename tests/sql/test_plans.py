@@ -6,7 +6,7 @@
 import json
 import uuid
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import LiteralString, NamedTuple
 from uuid import UUID
 
 import psycopg
@@ -20,18 +20,34 @@ from .plan import buffers_of, plans_of
 ROWS = 200_000
 
 FILL = """
-    insert into job (run_at, created_at, state, priority, queue, task, rescues, attempt, worker_id, claim_token, claimed_at)
+    insert into job (run_at, created_at, state, priority, queue, task, rescues, attempt, worker_id, claim_token, claimed_at, unique_key)
     select clock_timestamp() + make_interval(secs => case when state = 'scheduled' then 3600 else -3600 end + n * 0.001),
            clock_timestamp(), state::job_state, n % 5 - 2, case when n % 3 = 0 then 'default' else 'other' end, 'noop',
            case when n % 10000 = 0 then 2 else 0 end, (state = 'running')::int,
            case when state = 'running' then md5('worker' || n % 50)::uuid end,
            case when state = 'running' then md5('token' || n % 500)::uuid end,
-           case when state = 'running' then clock_timestamp() end
+           case when state = 'running' then clock_timestamp() end,
+           case when n % 4 = 0 then unique_digest('noop', jsonb_build_object('n', n), null) end
       from (select n, case when n % 20 < 8 then 'ready' when n % 20 < 10 then 'running' else 'scheduled' end as state
               from generate_series(1, %s) n) mixed
 """
 
+HOLDS = """
+    insert into unique_hold (unique_key, job_id, expires_at)
+    select unique_digest('noop', jsonb_build_object('n', n), null), n, clock_timestamp() + interval '1 h' from generate_series(1, %s) n
+"""
+
+# Calls that find a job by its key: the parameter is the arguments.
+BY_KEY: dict[str, LiteralString] = {
+    "until_done": "enqueue('noop', %s, unique_mode => 'until_done')",
+    "replace": "enqueue('noop', %s, unique_mode => 'replace')",
+    "period": "enqueue('noop', %s, unique_mode => 'period', unique_period => '1 h')",
+    "enqueue_select": "enqueue_select('noop', array[%s::jsonb], unique_mode => 'replace')",
+    "find_duplicate": "find_duplicate('noop', %s)",
+}
+
 CLAIM = "select * from claim(%s, %s, '{default,other}', %s)"
+UNIQUE = '{"n": 400}'  # ready
 RESUME = json.dumps([{"queue": "default", "priority": priority, "run_at": "2020-01-01"} for priority in range(-2, 3)])
 
 
@@ -64,15 +80,25 @@ def full(request: pytest.FixtureRequest, server_url: str, template: str) -> Iter
             sql = Sql(connection)
             worker = sql.worker()
             sql.rows("alter table job set (autovacuum_enabled = false)")
+            sql.rows("alter table unique_hold set (autovacuum_enabled = false)")
             sql.rows("analyze")
             token, _ = sql.claim(worker)
             sql.claim(worker, resume_at=RESUME)
             sql.finish(token, {"id": 1, "state": "succeeded"})
             sql.value("select promote()")
             sql.rows("select give_back(%s, '{1}')", token)
+            for n in range(16):  # so often that PostgreSQL keeps the plans, those for new keys and for known ones
+                for verb in BY_KEY:
+                    sql.rows(f"select {BY_KEY[verb]}", f'{{"early": {n // 8}}}')
+                sql.refusal("select update(0, priority => 1)")
+                sql.refusal("select retry(0)")
+                sql.refusal("select cancel(0)")
+            sql.rows("delete from job")
+            sql.rows("delete from unique_hold")
             connection.execute(FILL.replace("%s", str(ROWS)))
+            connection.execute(HOLDS.replace("%s", str(ROWS)))
             if request.param == "mixed":
-                sql.rows("vacuum analyze job")
+                sql.rows("vacuum analyze job, unique_hold")
             yield Full(url, sql, worker)
         admin.execute(composed.SQL("drop database {} with (force)").format(composed.Identifier(name)))
 
@@ -114,7 +140,12 @@ def call(verb: str, sql: Sql, worker: UUID, count: int) -> tuple[str, tuple[obje
             return "select cancel(%s)", (sql.value("select id from job where state = 'ready' limit 1"),)
         case "retry":
             return "select retry(%s)", (sql.value("select id from job where state = 'scheduled' limit 1"),)
-    raise ValueError(verb)
+        case "update":
+            return "select update(%s, priority => 1)", (sql.value("select id from job where state = 'scheduled' limit 1"),)
+        case "claim_jobs":
+            ids = [row["id"] for row in sql.rows("select id from job where state = 'ready' limit %s", count)]
+            return "select * from claim_jobs(%s, %s, %s)", (worker, uuid.uuid4(), ids)
+    return f"select {BY_KEY[verb]}", (UNIQUE,)
 
 
 INDEXES = {
@@ -125,6 +156,12 @@ INDEXES = {
     "give_back": {"job_pkey"},
     "reconcile": {"job_running", "job_pkey"},
     "rescue": {"job_running", "worker_pkey", "job_pkey"},
+    "claim_jobs": {"worker_pkey", "job_pkey"},
+    "until_done": {"job_unique"},
+    "replace": {"job_unique"},
+    "period": {"unique_hold_pkey"},
+    "enqueue_select": {"job_unique"},
+    "find_duplicate": {"job_unique"},
 }
 
 
@@ -141,14 +178,16 @@ def test_a_verb_walks_its_index_and_neither_scans_nor_sorts_the_table(full: Full
         assert plans.sorted_tables() == []
 
 
-@pytest.mark.parametrize("verb", [verb for verb in INDEXES if verb != "reconcile"] + ["cancel", "retry"])
+@pytest.mark.parametrize("verb", [verb for verb in INDEXES if verb != "reconcile"] + ["cancel", "retry", "update"])
 def test_a_verb_touches_few_pages_for_one_job(full: Full, fresh: Sql, verb: str) -> None:
     query, params = call(verb, fresh, full.worker, 1)
 
     assert buffers_of(fresh, query, *params) < 200
 
 
-@pytest.mark.parametrize("verb", ["claim", "claim from a cursor", "finish", "promote", "give_back"])
+@pytest.mark.parametrize(
+    "verb", ["claim", "claim from a cursor", "finish", "promote", "give_back", "cancel", "retry", "update", *BY_KEY]
+)
 def test_a_verb_touches_few_pages_by_plans_that_were_made_while_the_table_was_empty(full: Full, verb: str) -> None:
     with full.early.connection.transaction(force_rollback=True):
         query, params = call(verb, full.early, full.worker, 5)
