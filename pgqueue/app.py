@@ -145,10 +145,8 @@ class PgQueue:
         return calls.enqueue_jobs(f"[{','.join([signature.to_json() for signature in signatures])}]")
 
     def _jobs(self, signatures: list[Signature[Any]], added: list[calls.Added]) -> list[Job[Any]]:
-        return [
-            Job(self, id, self.tasks.get(signature.task), duplicate)
-            for signature, (id, duplicate) in zip(signatures, added, strict=True)
-        ]
+        tasks = [self.tasks.get(signature.task) for signature in signatures]
+        return [Job(self, id, task, duplicate) for task, (id, duplicate) in zip(tasks, added, strict=True)]
 
     def cancel(self, job_id: int) -> None:
         """Cancel a job that has not started.
