@@ -6,7 +6,7 @@ create function enqueue_many(
     retries int default null, retry jsonb default null, result_ttl interval default null, meta jsonb default null,
     notify bool default true
 ) returns bigint[]
-language plpgsql set search_path from current as $$
+language plpgsql security definer set search_path from current as $$
 #variable_conflict use_variable
 declare
     due timestamptz := check_enqueue(task, queue, priority, run_at, run_after, retries, retry, result_ttl);

@@ -6,7 +6,7 @@
 --   blocked, ready, running  PQ004; PQ003 when there is no such job
 -- Returns the id of the job that will run.
 create function retry(job_id bigint) returns bigint
-language plpgsql set search_path from current as $$
+language plpgsql security definer set search_path from current as $$
 declare
     again     bigint;
     its_queue text;
