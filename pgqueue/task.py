@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, TypeVar
 
 from ._json import dumps
 from ._signature import Signature
+from ._text import storable
 from .database import calls
 from .errors import InvalidArgument
 from .job import Job
@@ -46,7 +47,7 @@ class Options:
             retries=self.retry.retries if self.retry else None,
             retry=dumps(policy) if policy else None,
             result_ttl=self.result_ttl,
-            meta=None if self.meta is None else dumps(self.meta),
+            meta=None if self.meta is None else _meta(self.meta),
         )
 
 
@@ -61,7 +62,7 @@ class Task(Generic[P, R]):
 
     def __init__(self, app: "PgQueue", name: str, function: Callable[P, Any], options: Options) -> None:
         self._app = app
-        self.name = name
+        self.name = storable("task", name)
         self.function = function
         self.options = options
         self.signature = Signature(name, function)
@@ -171,17 +172,27 @@ def options(
     if isinstance(priority, str) and priority not in _PRIORITIES:
         raise InvalidArgument(f"priority: {priority!r} is not valid; use {', '.join(_PRIORITIES)} or -100 to 100")
     given = {
-        "queue": queue,
+        "queue": queue if queue is None else storable("queue", queue),
         "priority": _PRIORITIES[priority] if isinstance(priority, str) else priority,
         "run_at": run_at,
-        "run_after": _duration(run_after),
+        "run_after": _duration("run_after", run_after),
         "retry": Retry(retry) if isinstance(retry, int) else retry,
-        "result_ttl": _duration(result_ttl),
+        "result_ttl": _duration("result_ttl", result_ttl),
         "meta": meta,
         "connection": connection,
     }
     return {name: value for name, value in given.items() if value is not None}
 
 
-def _duration(value: timedelta | float | None) -> timedelta | None:
-    return timedelta(seconds=value) if isinstance(value, int | float) else value
+def _duration(field: str, value: timedelta | float | None) -> timedelta | None:
+    try:
+        return timedelta(seconds=value) if isinstance(value, int | float) else value
+    except (OverflowError, ValueError):
+        raise InvalidArgument(f"{field}: {value} is not valid; give seconds, or a timedelta") from None
+
+
+def _meta(value: Any) -> str:
+    try:
+        return dumps(value)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidArgument(f"meta: it takes what JSON can hold: {error}") from None
