@@ -23,7 +23,7 @@ TEXTS = {
     "escapes": ESCAPES,
     "lines": "one\ntwo\r\n\tthree\u2028four",
     "dotted path": "os.system",
-    "module": "antigravity:fly",
+    "module": "this:s",
     "shell": "$(touch /tmp/x) `id` | cat; exit",
     "path": "../../../etc/passwd\\..",
     "unicode": "\U0001f600 \u202egnp.exe \u00e9 e\u0301 \ufeff",
