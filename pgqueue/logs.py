@@ -4,6 +4,7 @@ import logging
 import sys
 from enum import StrEnum
 
+from ._text import harmless
 from .errors import ConfigurationError
 
 FILE_WIDTH = 200  # columns when stderr is no terminal
@@ -24,7 +25,7 @@ class WithExtra(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         text = super().format(record)
         extra = " ".join(f"{name}={value}" for name, value in vars(record).items() if name not in _OWN)
-        return f"{text}  {extra}" if extra else text
+        return harmless(f"{text}  {extra}" if extra else text)
 
 
 def configure(format: Format | None = None, level: str = "info") -> None:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal, TypedDict
 
 from ._json import dumps
+from ._text import storable
 from .database import calls
 from .errors import InvalidArgument, PgQueueError
 from .retry import Retry
@@ -120,11 +121,12 @@ def _unique(value: Unique | UniqueMode) -> Unique:
 def _meta(value: Any) -> str:
     try:
         return dumps(value)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise InvalidArgument(f"meta: takes what JSON can hold: {error}") from None
 
 
 _READ: Mapping[str, Callable[[Any], Any]] = {
+    "queue": lambda value: storable("queue", value),
     "run_at": _time,
     "priority": _priority,
     "run_after": _duration,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from ._json import dumps
 from ._signature import Signature as Parameters
+from ._text import storable
 from .database import Call, calls
 from .job import Job
 from .options import Duration, Options, Priority, given
@@ -36,7 +37,7 @@ class Task(Generic[P, R]):
 
     def __init__(self, app: "PgQueue", name: str, function: Callable[P, Any], options: Options) -> None:
         self._app = app
-        self.name = name
+        self.name = storable("task", name)
         self.function = function
         self.options = options
         self.signature = Parameters(name, function)

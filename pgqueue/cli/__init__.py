@@ -35,6 +35,6 @@ def main(arguments: list[str] | None = None) -> None:
     """Run one command and exit; `sys.argv` when no arguments are given."""
     try:
         cli(arguments, prog_name="pgqueue")
-    except (PgQueueError, psycopg.Error) as error:
+    except (PgQueueError, psycopg.Error, UnicodeError) as error:  # of arguments that are no text
         complain(error)
         sys.exit(exit_code(error))

@@ -46,6 +46,8 @@ def _priority(text: str) -> int:
 def _json(text: str) -> str:
     try:
         json.loads(text)
-    except ValueError as error:
-        raise InvalidArgument(f"""args: {text!r} is not JSON ({error}); give an object, for example '{{"to": 1}}'""") from None
+    except (ValueError, RecursionError) as error:
+        raise InvalidArgument(
+            f"""args: {text[:200]!r} is not JSON ({error}); give an object, for example '{{"to": 1}}'"""
+        ) from None
     return text

@@ -3,6 +3,7 @@
 import psycopg
 import typer
 
+from .._text import harmless
 from ..errors import ConfigurationError, InvalidArgument, JobNotFound, NotMigrated
 
 FAILED, BAD_INPUT, NOT_FOUND = 1, 2, 3
@@ -11,13 +12,13 @@ FAILED, BAD_INPUT, NOT_FOUND = 1, 2, 3
 def complain(error: Exception) -> None:
     """Say on stderr, in one line, what went wrong."""
     message = (error.diag.message_primary if isinstance(error, psycopg.Error) else None) or str(error)
-    typer.echo(f"pgqueue: {' '.join(message.split())}", err=True)
+    typer.echo(f"pgqueue: {harmless(' '.join(message.split()))}", err=True)
 
 
 def exit_code(error: Exception) -> int:
     """The exit code of a command that ended with this error."""
     if isinstance(error, JobNotFound):
         return NOT_FOUND
-    if isinstance(error, ConfigurationError | InvalidArgument | NotMigrated | psycopg.DataError):
+    if isinstance(error, ConfigurationError | InvalidArgument | NotMigrated | psycopg.DataError | UnicodeError):
         return BAD_INPUT
     return FAILED

@@ -7,6 +7,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from .._text import harmless
 from ..database import calls, reads
 from ..errors import JobNotFound
 from .options import AsJson, DatabaseUrl, Limit, OfQueue, OfTask, Schema, State
@@ -68,7 +69,7 @@ def _print_job(out: Console, row: dict[str, Any]) -> None:
         out.print(_attempts(errors))
         if traceback := errors[-1]["traceback"]:
             out.print(f"attempt {errors[-1]['attempt']}:", style="bold")
-            out.print(traceback.rstrip(), markup=False)
+            out.print(harmless(traceback.rstrip()), markup=False)
 
 
 def _attempts(errors: list[dict[str, Any]]) -> Table:

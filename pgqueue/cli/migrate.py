@@ -1,16 +1,27 @@
 """pgqueue migrate."""
 
+from typing import Annotated
+
+import typer
+
 from ..app import PgQueue
 from ..migrate import migrate as bring_up_to_date
 from .options import AsJson, DatabaseUrl, Schema
 from .output import print_json
 
 
-def migrate(database_url: DatabaseUrl = None, schema: Schema = None, as_json: AsJson = False) -> None:
+def migrate(
+    database_url: DatabaseUrl = None,
+    schema: Schema = None,
+    roles: Annotated[
+        bool, typer.Option("--roles", help="Make the roles SCHEMA_producer, _worker, _viewer and _operator; needs CREATEROLE.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Install pgqueue in a schema, or bring it up to this version. Safe to run at every start, by many at once."""
     app = PgQueue(database_url, schema=schema)
     name = app.settings.schema_name
-    changed = bring_up_to_date(app.url, name)
+    changed = bring_up_to_date(app.url, name, roles)
     if as_json:
         print_json({"schema": name, "changed": changed})
     else:

@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from .._text import harmless
+
 COLOURS = {
     "running": "cyan", "ready": "blue", "scheduled": "blue", "succeeded": "green", "failed": "red", "cancelled": "yellow",
     "ACTIVE": "green", "IDLE": "blue", "DEAD": "red",
@@ -22,6 +24,14 @@ PIPED_WIDTH = 200  # columns when the output is no terminal
 def console() -> Console:
     """Where people read; wide when it is not a terminal."""
     return Console(width=None if sys.stdout.isatty() else PIPED_WIDTH, highlight=False)
+
+
+def readable(document: str | bytes) -> Any:
+    """A JSON document, as its text where Python cannot hold it: one such job must not hide the others."""
+    try:
+        return json.loads(document)
+    except (ValueError, RecursionError):
+        return document if isinstance(document, str) else document.decode()
 
 
 def print_json(value: Any) -> None:
@@ -60,7 +70,7 @@ def print_table(title: str, rows: Sequence[dict[str, Any]], columns: Sequence[st
 def shown(value: Any) -> Text:
     """A value as people read it, in one line: local time, short durations, nothing for None."""
     style = COLOURS.get(value, "") if isinstance(value, str) else ""
-    return Text(_words(value), style, no_wrap=True, overflow="ellipsis")
+    return Text(harmless(_words(value)), style, no_wrap=True, overflow="ellipsis")
 
 
 def _heading(name: str) -> str:

@@ -200,17 +200,17 @@ def promote(want: int = 1000) -> Call[Promoted]:
 
 def cancel(job_id: int) -> Call[None]:
     """Cancel a job that has not started."""
-    return Call("select {schema}.cancel(%s)", (job_id,), _nothing)
+    return Call("select {schema}.cancel(%s::bigint)", (job_id,), _nothing)
 
 
 def retry(job_id: int) -> Call[int]:
     """Run a waiting, dead or finished job again; the id of the job that will run."""
-    return Call("select {schema}.retry(%s)", (job_id,), _one)
+    return Call("select {schema}.retry(%s::bigint)", (job_id,), _one)
 
 
 def result(job_id: int) -> Call[ResultRow]:
     """How a job stands and what it returned."""
-    return Call("select * from {schema}.result(%s)", (job_id,), lambda rows: ResultRow(*rows[0]))
+    return Call("select * from {schema}.result(%s::bigint)", (job_id,), lambda rows: ResultRow(*rows[0]))
 
 
 def has_work(queues: list[str]) -> Call[bool]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
 
 from .. import __version__
+from .._text import storable
 from ..database import Link, calls
 from ..database.link import Circuit
 from ..errors import ConfigurationError, Disconnected
@@ -59,11 +60,13 @@ class WorkerOptions:
     supervised: bool = False
 
     def __post_init__(self) -> None:
+        storable("name", self.name or "")
         if not 1 <= self.concurrency <= 10_000:
             raise ConfigurationError(f"concurrency: {self.concurrency} is not valid; use 1 to 10000")
         if self.grace < 0:
             raise ConfigurationError(f"grace: {self.grace} is not valid; use 0 or more seconds")
         for queue, weight in self.queues:
+            storable("queues", queue)
             if not 0 < weight < math.inf:
                 raise ConfigurationError(f"queues: the weight of {queue!r} is {weight}; use a number above 0")
 

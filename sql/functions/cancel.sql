@@ -2,7 +2,7 @@
 -- Called by: applications, operators. Writes: job, job_history. Locks: the job row; waits for a claim in progress.
 -- Raises PQ003 for an unknown job and PQ004 for one that runs or is over.
 create function cancel(job_id bigint) returns void
-language plpgsql set search_path from current set enable_seqscan = off set enable_bitmapscan = off as $$
+language plpgsql security definer set search_path from current set enable_seqscan = off set enable_bitmapscan = off as $$
 begin
     with gone as (
         delete from job where id = job_id and state in ('blocked', 'scheduled', 'ready') returning *

@@ -17,7 +17,7 @@ create function claim(
 -- The plan is pinned: one made while the table was empty would sort or scan it later (a factor of 4 at a million jobs).
 -- "= any (array[id])" is part of that, here and in finish, give_back and promote: with a plain "=" such a plan makes job the
 -- outer table and walks its whole primary key at every call.
-language plpgsql set search_path from current
+language plpgsql security definer set search_path from current
 set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
 set plan_cache_mode = force_generic_plan set jit = off set lock_timeout = '5s' as $$
 #variable_conflict use_column

@@ -6,7 +6,7 @@ create function enqueue_many(
     retries int default null, retry jsonb default null, result_ttl interval default null, meta jsonb default null,
     notify bool default true
 ) returns bigint[]
-language plpgsql set search_path from current as $$
+language plpgsql security definer set search_path from current as $$
 #variable_conflict use_variable
 declare
     added record;
@@ -26,7 +26,7 @@ end $$;
 -- Called by: applications. Writes: job, unique_hold. Locks: unique keys, in the order of their digests, so that two calls
 -- with the same keys cannot deadlock. Returns a row per element, in order: the id, and whether that job was there before.
 create function enqueue_many(jobs jsonb) returns table (id bigint, duplicate bool)
-language plpgsql set search_path from current as $$
+language plpgsql security definer set search_path from current as $$
 #variable_conflict use_column
 declare
     given      record;

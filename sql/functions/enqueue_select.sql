@@ -13,7 +13,7 @@ create function enqueue_select(
     unique_mode text default null, unique_key text default null, unique_period interval default null,
     notify bool default true, arguments jsonb default null
 ) returns bigint
-language plpgsql set search_path from current as $$
+language plpgsql security definer set search_path from current as $$
 #variable_conflict use_variable
 declare
     added record;

@@ -19,7 +19,7 @@
 -- Raises PQ001, and changes nothing, when an outcome has no such state.
 create function finish(outcomes jsonb) returns table (job_id bigint, verdict text, run_at timestamptz)
 -- Pinned, see claim: rows are found by primary key alone; any other index is full of entries of finished jobs under a long snapshot.
-language plpgsql set search_path from current
+language plpgsql security definer set search_path from current
 set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
 set plan_cache_mode = force_generic_plan set jit = off set lock_timeout = '5s' as $$
 #variable_conflict use_column

@@ -2,7 +2,7 @@
 -- Called by: workers in burst mode, which end when it is false. Writes: nothing.
 -- Three questions, each with the predicate of the index that answers it.
 create function has_work(queues text[]) returns bool
-language sql stable set search_path from current set enable_seqscan = off set enable_bitmapscan = off as $$
+language sql stable security definer set search_path from current set enable_seqscan = off set enable_bitmapscan = off as $$
     select exists (select from job where queue = any (queues) and state = 'ready' and rescues < 2)
         or exists (select from job where queue = any (queues) and state = 'running')
         or exists (select from job where queue = any (queues) and state = 'ready' and rescues >= 2)

@@ -2,7 +2,7 @@
 -- Called by: workers every third of their lease. Writes: worker. Locks: the worker row.
 -- Returns the number of active workers. Raises PQ002 when the worker is lost.
 create function heartbeat(worker uuid, started bigint[], wake_mode text) returns int
-language plpgsql set search_path from current set lock_timeout = '5s' as $$
+language plpgsql security definer set search_path from current set lock_timeout = '5s' as $$
 #variable_conflict use_variable
 begin
     update worker w

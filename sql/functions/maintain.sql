@@ -1,5 +1,5 @@
 -- maintain: makes the history partitions of the coming week, drops those past retention, prunes what has expired.
--- Called by: every worker, about once a minute; migrate. The only DDL at run time, hence SECURITY DEFINER.
+-- Called by: every worker, about once a minute; migrate. The only DDL at run time.
 -- Writes: job_history (partitions), job_result, rescue_log, worker. Locks: an advisory lock of this install, so one runs at a time;
 -- dropping waits at most 50 ms for a partition and leaves it to the next call.
 -- Returns false when another worker is at it.
@@ -22,7 +22,6 @@ begin
     perform drop_partitions((clock_timestamp() at time zone 'UTC')::date - keep_days);
     return true;
 end $$;
-revoke all on function maintain() from public;
 
 -- prune: deletes what has expired outside the partitions. Called by: maintain.
 create function prune(keep_days int) returns void

@@ -3,7 +3,7 @@
 -- Called by: every worker, just before rescue, in a transaction of its own. Writes: worker.
 -- Locks: worker rows, SKIP LOCKED: a row that is locked is being renewed. Returns how many were lost.
 create function mark_lost() returns int
-language plpgsql set search_path from current as $$
+language plpgsql security definer set search_path from current as $$
 declare
     lost int;
 begin

@@ -5,7 +5,7 @@
 -- grace   leave younger claims alone: their reply may still be on its way
 -- Returns the ids given back.
 create function reconcile(worker uuid, known bigint[], grace interval default '10 s') returns setof bigint
-language plpgsql set search_path from current
+language plpgsql security definer set search_path from current
 set enable_seqscan = off set enable_bitmapscan = off as $$
 declare
     lost record;

@@ -3,7 +3,7 @@
 create function register_worker(
     worker uuid, name text, host text, pid int, version text, queues text[], concurrency int, lease interval
 ) returns void
-language sql set search_path from current as $$
+language sql security definer set search_path from current as $$
     insert into worker (id, name, host, pid, version, queues, concurrency, lease, started_at, heartbeat_at)
     values (worker, name, host, pid, version, queues, concurrency, lease, clock_timestamp(), clock_timestamp())
     on conflict (id) do update set heartbeat_at = excluded.heartbeat_at  -- asked again because the answer was lost

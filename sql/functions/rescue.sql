@@ -4,7 +4,7 @@
 -- Each job is rescued by itself: one that raises stays behind with a warning and holds up no other.
 -- Returns how many jobs it took, at most `want`.
 create function rescue(want int default 1000) returns int
-language plpgsql set search_path from current
+language plpgsql security definer set search_path from current
 set enable_seqscan = off set enable_bitmapscan = off set lock_timeout = '5s' as $$
 declare
     orphan record;

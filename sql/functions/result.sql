@@ -4,7 +4,7 @@
 --   value     NULL unless it succeeded with a value other than null
 --   error     of a dead letter: its last error
 create function result(job_id bigint, out state job_state, out reason final_reason, out value jsonb, out expired bool, out error jsonb)
-language plpgsql stable set search_path from current as $$
+language plpgsql stable security definer set search_path from current as $$
 #variable_conflict use_variable
 begin
     select j.state into state from job j where j.id = job_id;

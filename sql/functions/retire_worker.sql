@@ -2,7 +2,7 @@
 -- Called by: workers at the end of a graceful stop. Writes: job, worker. Locks: job rows, SKIP LOCKED; the worker row.
 -- Returns the ids given back. A job that is locked just now is left to rescue.
 create function retire_worker(worker uuid) returns setof bigint
-language plpgsql set search_path from current as $$
+language plpgsql security definer set search_path from current as $$
 begin
     return query select reconcile(worker, '{}', interval '0');
     delete from worker w where w.id = retire_worker.worker;

@@ -7,7 +7,7 @@
 -- Returns the id of the job that will run. A unique job whose key is held by another live one stays where it is: the id is that
 -- job's.
 create function retry(job_id bigint) returns bigint
-language plpgsql set search_path from current set enable_seqscan = off set enable_bitmapscan = off as $$
+language plpgsql security definer set search_path from current set enable_seqscan = off set enable_bitmapscan = off as $$
 declare
     again     bigint;
     its_queue text;

@@ -1,7 +1,7 @@
 -- snooze: finish one claimed job that wants to run again later; the attempt does not count. A thin name for finish.
 -- delay in seconds; returns scheduled, busy or stale.
 create function snooze(job_id bigint, token uuid, delay float8) returns text
-language sql set search_path from current as $$
+language sql security definer set search_path from current as $$
     select verdict from finish(jsonb_build_array(jsonb_build_object(
         'id', job_id, 'token', token, 'state', 'snoozed', 'delay', delay)))
 $$;

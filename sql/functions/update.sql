@@ -4,7 +4,7 @@
 create function update(
     job_id bigint, args jsonb default null, priority int default null, run_at timestamptz default null, run_after interval default null
 ) returns void
-language plpgsql set search_path from current set enable_seqscan = off set enable_bitmapscan = off as $$
+language plpgsql security definer set search_path from current set enable_seqscan = off set enable_bitmapscan = off as $$
 #variable_conflict use_variable
 declare
     due   timestamptz := check_enqueue('update', 'default', coalesce(priority, 0), run_at, run_after, null, null, null);

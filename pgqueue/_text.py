@@ -1,0 +1,26 @@
+"""Text from anywhere: into PostgreSQL, and onto a terminal."""
+
+from .errors import InvalidArgument
+
+# A terminal obeys control characters; tabs and ends of lines are harmless.
+_SHOWN = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n"}
+
+
+def storable(field: str, text: str) -> str:
+    """Text that PostgreSQL can store, as it is; each driver would refuse the rest in words of its own.
+
+    Raises:
+        InvalidArgument: it holds a NUL or half of a surrogate pair.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InvalidArgument(f"{field}: {text[:200]!a} is not valid; it holds half of a surrogate pair") from None
+    if "\x00" in text:
+        raise InvalidArgument(f"{field}: {text[:200]!a} is not valid; PostgreSQL cannot store NUL in text")
+    return text
+
+
+def harmless(text: str) -> str:
+    """Text for a terminal: control characters become visible and do nothing."""
+    return text.translate(_SHOWN)

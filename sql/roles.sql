@@ -1,0 +1,79 @@
+-- Four roles, named after the schema, for people to grant to their logins. Applied by `pgqueue migrate --roles` only; again after
+-- an upgrade: it makes what is missing, and each role may do what stands here and no more.
+-- Roles belong to the server, not to the database: what others make meanwhile is taken as it is.
+do $$
+declare
+    -- What a role may call; a name stands for all functions of that name.
+    may_call constant jsonb := '{
+        "producer": ["enqueue", "enqueue_many"],
+        "worker":   ["register_worker", "heartbeat", "retire_worker", "claim", "finish", "complete", "fail", "snooze", "give_back",
+                     "reconcile", "promote", "mark_lost", "rescue", "maintain", "has_work", "result", "channel"],
+        "viewer":   ["result", "has_work", "channel"],
+        "operator": ["cancel", "retry", "promote", "mark_lost", "rescue", "maintain"]
+    }';
+    -- A handler enqueues; who acts on jobs sees them. An operator is no producer: it acts on jobs that are there.
+    is_also  constant jsonb := '{"worker": "producer", "operator": "viewer"}';
+    kind     text;
+    role     text;
+    parent   text;
+    callable text;
+    target   text;
+begin
+    if octet_length(current_schema()) > 54 then
+        perform invalid('schema', current_schema(), 'its roles need a name of at most 54 bytes, to which _producer is added');
+    end if;
+
+    for kind in select jsonb_object_keys(may_call) loop
+        role := current_schema() || '_' || kind;
+        begin
+            if to_regrole(quote_ident(role)) is null then
+                execute format('create role %I nologin', role);
+            end if;
+        exception
+            when duplicate_object or unique_violation then null;  -- another database's migration was faster
+            when insufficient_privilege then
+                raise exception 'roles: % may not create the role %; migrate as a user that has CREATEROLE, or let one create it',
+                    current_user, role using errcode = 'insufficient_privilege';
+        end;
+    end loop;
+
+    for kind in select jsonb_object_keys(may_call) loop
+        role := current_schema() || '_' || kind;
+        parent := current_schema() || '_' || (is_also->>kind);
+        begin
+            if parent is not null and not pg_has_role(role, parent, 'member') then
+                execute format('grant %I to %I', parent, role);
+            end if;
+        exception
+            when unique_violation then null;  -- as above
+            when insufficient_privilege then
+                raise exception 'roles: % may not grant % to %; migrate as a user that has CREATEROLE, or let one grant it',
+                    current_user, parent, role using errcode = 'insufficient_privilege';
+        end;
+
+        execute format('grant usage on schema %I to %I', current_schema(), role);
+        -- Partitions are read through their table.
+        for target in
+            select oid::regclass from pg_class
+             where relnamespace = quote_ident(current_schema())::regnamespace and relkind in ('r', 'p', 'v') and not relispartition
+        loop
+            execute format('revoke all on %s from %I', target, role);
+            if kind = 'viewer' then
+                execute format('grant select on %s to %I', target, role);
+            end if;
+        end loop;
+        for callable, target in
+            select proname, oid::regprocedure from pg_proc where pronamespace = quote_ident(current_schema())::regnamespace
+        loop
+            execute format('revoke all on routine %s from %I', target, role);
+            if may_call->kind ? callable then
+                execute format('grant execute on routine %s to %I', target, role);
+            end if;
+        end loop;
+        for callable in select jsonb_array_elements_text(may_call->kind) loop
+            if not exists (select from pg_proc where pronamespace = quote_ident(current_schema())::regnamespace and proname = callable) then
+                raise exception 'roles: there is no function %', callable;
+            end if;
+        end loop;
+    end loop;
+end $$;

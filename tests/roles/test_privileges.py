@@ -1,0 +1,170 @@
+"""FAULTS 46: who may what, relation by relation and function by function; what is not listed here fails."""
+
+import re
+from typing import NamedTuple
+
+import pytest
+
+from .conftest import ROLES, Install, permitted
+
+NOBODY: frozenset[str] = frozenset()
+PRODUCERS = frozenset({"producer", "worker"})
+WORKER = frozenset({"worker"})
+READERS = frozenset({"viewer", "operator"})
+WATCHERS = READERS | WORKER
+OPERATOR = frozenset({"operator"})
+CARERS = WORKER | OPERATOR
+ID = "00000000-0000-0000-0000-000000000001"
+
+
+class May(NamedTuple):
+    """Who may call a function, and a call of it that goes through to the tables."""
+
+    who: frozenset[str]
+    sample: str = ""
+
+
+FUNCTIONS = {
+    "enqueue": May(PRODUCERS, "enqueue('noop', notify => true)"),
+    "enqueue_many": May(PRODUCERS, "enqueue_many('noop', '[{}]')"),
+    "register_worker": May(WORKER, f"register_worker('{ID}', 'w', 'h', 1, '0', '{{}}', 1, '1 s')"),
+    "heartbeat": May(WORKER, f"heartbeat('{ID}', '{{}}', 'notify')"),
+    "retire_worker": May(WORKER, f"retire_worker('{ID}')"),
+    "claim": May(WORKER, f"claim('{ID}', '{ID}', '{{default}}', 1)"),
+    "finish": May(WORKER, f"""finish('[{{"id": 1, "token": "{ID}", "state": "failed"}}]')"""),
+    "complete": May(WORKER, f"complete(1, '{ID}')"),
+    "fail": May(WORKER, f"fail(1, '{ID}', '{{}}')"),
+    "snooze": May(WORKER, f"snooze(1, '{ID}', 1)"),
+    "give_back": May(WORKER, f"give_back('{ID}', '{{1}}')"),
+    "reconcile": May(WORKER, f"reconcile('{ID}', '{{}}')"),
+    "promote": May(CARERS, "promote()"),
+    "mark_lost": May(CARERS, "mark_lost()"),
+    "rescue": May(CARERS, "rescue()"),
+    "maintain": May(CARERS, "maintain()"),
+    "cancel": May(OPERATOR, "cancel(1)"),
+    "retry": May(OPERATOR, "retry(1)"),
+    "result": May(WATCHERS, "result(1)"),
+    "has_work": May(WATCHERS, "has_work('{default}')"),
+    "channel": May(WATCHERS, "channel()"),
+    "wake": May(NOBODY, "wake('default')"),
+} | dict.fromkeys(
+    (
+        "append_error", "assert_active", "check_enqueue", "check_retry", "drop_partitions", "finish_ended", "finish_unended",
+        "invalid", "make_partition", "pick_suspect", "prune", "refuse", "rescue_job", "retry_applies", "retry_delay",
+    ),
+    May(NOBODY),
+)  # fmt: skip
+RELATIONS = dict.fromkeys(
+    (
+        "setting", "job", "job_history", "dead_letter", "job_result", "worker", "rescue_log", "schema_version",
+        "jobs", "queue_stats", "task_stats", "worker_status", "dead_letters", "throughput_per_minute", "rescues",
+    ),
+    READERS,
+)  # fmt: skip
+VIEWS = {"jobs", "queue_stats", "task_stats", "worker_status", "dead_letters", "throughput_per_minute", "rescues"}
+# Called by a role, and needs no rights of the owner. A function that runs a query it is given belongs here too.
+WITH_RIGHTS_OF_THE_CALLER = {"channel"}
+# What runs with the rights of the owner must not be told what to do by a string.
+DYNAMIC_SQL = {"make_partition", "drop_partitions"}
+
+
+def test_every_function_and_relation_is_listed(install: Install) -> None:
+    functions = install.rows("select distinct proname from pg_proc where pronamespace = current_schema()::regnamespace")
+    relations = install.rows(
+        "select relname from pg_class where relnamespace = current_schema()::regnamespace "
+        "and relkind in ('r', 'p', 'v', 'm', 'f') and not relispartition"
+    )
+    assert {name for (name,) in functions} == FUNCTIONS.keys()
+    assert {name for (name,) in relations} == RELATIONS.keys()
+
+
+@pytest.mark.parametrize("name", [*ROLES, "stranger"])
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_is_executed_by_whom_it_is_for(install: Install, function: str, name: str) -> None:
+    """By the catalog for every function of the name, and by a call that goes through to the tables."""
+    may = FUNCTIONS[function]
+    granted = install.rows(
+        "select has_function_privilege(%s, oid, 'execute') from pg_proc "
+        "where pronamespace = current_schema()::regnamespace and proname = %s",
+        install.login(name),
+        function,
+    )
+    assert {answer for (answer,) in granted} == {name in may.who}
+    if may.sample:
+        with install.as_login(name) as connection:
+            assert permitted(connection, f"select * from {install.schema}.{may.sample}") == (name in may.who)
+
+
+@pytest.mark.parametrize("name", [*ROLES, "stranger"])
+@pytest.mark.parametrize("relation", RELATIONS)
+def test_a_relation_is_read_by_whom_it_is_for_and_written_by_nobody(install: Install, relation: str, name: str) -> None:
+    reads = name in RELATIONS[relation]
+    ((column,),) = install.rows(  # the last: an identity refuses changes whoever asks
+        "select attname from pg_attribute where attrelid = %s::regclass order by attnum desc limit 1", relation
+    )
+    with install.as_login(name) as connection:
+        target = f"{install.schema}.{relation}"
+        assert permitted(connection, f"select {column} from {target} limit 1") == reads
+        for statement in (
+            f"insert into {target} ({column}) values (null)",
+            f"update {target} set {column} = null",
+            f"delete from {target}",
+            f"truncate {target}",
+        ):
+            # Some views refuse changes whoever asks, which the catalog below does not.
+            assert not permitted(connection, statement) or relation in VIEWS
+    granted = install.rows(
+        "select p from unnest(array['select', 'insert', 'update', 'delete', 'truncate', 'references', 'trigger']) p "
+        "where has_table_privilege(%s, %s, p)",
+        install.login(name),
+        relation,
+    )
+    assert granted == [("select",)] * reads
+
+
+@pytest.mark.parametrize("name", [*ROLES, "stranger"])
+def test_nobody_makes_anything(install: Install, name: str) -> None:
+    with install.as_login(name) as connection:
+        for statement in (
+            f"create table {install.schema}.mine ()",
+            f"create view {install.schema}.mine as select 1",
+            f"create function {install.schema}.mine() returns int language sql as 'select 1'",
+            f"alter table {install.schema}.job add mine int",
+            f"drop table {install.schema}.job",
+            f"select nextval('{install.schema}.job_id_seq')",
+        ):
+            assert not permitted(connection, statement)
+
+
+def test_the_roles_log_in_nobody_and_are_nothing_special(install: Install) -> None:
+    rows = install.rows(
+        "select rolname, rolcanlogin or rolsuper or rolcreaterole or rolcreatedb or rolbypassrls from pg_roles "
+        "where rolname = any (%s)",
+        [install.role(kind) for kind in ROLES],
+    )
+    assert sorted(rows) == sorted((install.role(kind), False) for kind in ROLES)
+
+
+def test_what_runs_with_the_rights_of_the_owner_cannot_be_led_astray(install: Install) -> None:
+    rows = install.rows(
+        "select proname, prosrc, proconfig, has_function_privilege('public', oid, 'execute') from pg_proc "
+        "where pronamespace = current_schema()::regnamespace and prosecdef"
+    )
+    assert {name for name, *_ in rows} == {name for name, may in FUNCTIONS.items() if may.who} - WITH_RIGHTS_OF_THE_CALLER
+    for name, _, config, for_everybody in rows:
+        (path,) = [setting for setting in config if setting.startswith("search_path=")]
+        assert path == f'search_path="{install.schema}", pg_temp', name
+        assert not for_everybody, name
+    every = install.rows("select proname, prosrc from pg_proc where pronamespace = current_schema()::regnamespace")
+    assert {name for name, source in every if re.search(r"\bexecute\b", source)} == DYNAMIC_SQL
+
+
+def test_a_table_of_the_callers_own_does_not_stand_in_for_ours(install: Install) -> None:
+    with install.as_login("producer") as connection:
+        connection.execute("create temp table job (like pg_class)")
+        connection.execute(
+            "create function pg_temp.wake(text) returns void language plpgsql as 'begin raise exception ''mine''; end'"
+        )
+        row = connection.execute("set search_path to pg_temp; " + f"select {install.schema}.enqueue('noop')")
+        row.nextset()
+        assert install.rows("select state from job where id = %s", row.fetchone()[0]) == [("ready",)]  # type: ignore[index]
