@@ -30,7 +30,8 @@ language plpgsql as $$
 begin
     delete from job_history_default where finished_at < clock_timestamp() - make_interval(days => keep_days + 1);
     -- So many a minute that a call stays short whatever has piled up.
-    delete from job_result where job_id in (
+    -- Asked twice: extend_result may hold the row and say something else when it commits.
+    delete from job_result where expires_at < clock_timestamp() and job_id in (
         select job_id from job_result where expires_at < clock_timestamp() order by expires_at limit 50000);
     delete from rescue_log where rescued_at < clock_timestamp() - make_interval(days => keep_days);
     delete from worker where state = 'lost' and heartbeat_at < clock_timestamp() - interval '1 day';

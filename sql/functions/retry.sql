@@ -30,7 +30,8 @@ begin
 
     if again is null then
         insert into job (run_at, created_at, retry_of, state, priority, max_attempts, queue, task, args, retry, result_ttl, meta)
-        select clock_timestamp(), clock_timestamp(), id, 'ready', priority, max_attempts, queue, task, args, retry, result_ttl, meta
+        select clock_timestamp(), clock_timestamp(), id, 'ready', priority, max_attempts, queue, task, args, retry,
+               nullif(result_ttl, interval '0'), meta  -- 0 by delete_result: that was about the result before
           from job_history where id = job_id
         returning id, queue into again, its_queue;
     end if;
