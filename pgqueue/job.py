@@ -1,12 +1,11 @@
 """A handle on a job: look at it, wait for its result."""
 
-import asyncio
-import time
-from collections.abc import Iterator
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from ._waiting import pauses
 from .database import calls
-from .errors import JobCancelled, JobFailed, JobNotFound, ResultExpired, ResultTimeout
+from .errors import InvalidArgument, JobCancelled, JobFailed, JobNotFound, ResultExpired, ResultTimeout
 
 if TYPE_CHECKING:
     from .app import PgQueue
@@ -19,19 +18,27 @@ class Job(Generic[R]):
 
     Attributes:
         id: the job's id.
+        duplicate: whether enqueue found this job instead of adding one.
     """
 
-    __slots__ = ("_app", "_row", "id")
+    __slots__ = ("_app", "_row", "duplicate", "id")
 
-    def __init__(self, app: "PgQueue", id: int) -> None:
+    def __init__(self, app: "PgQueue", id: int, duplicate: bool = False) -> None:
         self._app = app
         self._row: dict[str, Any] | None = None
         self.id = id
+        self.duplicate = duplicate
 
     @property
     def status(self) -> str:
         """blocked, scheduled, ready, running, succeeded, failed or cancelled, as of the last `refresh`."""
         return str(self.row["state"])
+
+    @property
+    def duration(self) -> timedelta | None:
+        """How long the handler took, in its last attempt, as of the last `refresh`; None until the job is over."""
+        elapsed = self.row["elapsed"]
+        return None if elapsed is None else timedelta(seconds=elapsed)
 
     @property
     def row(self) -> dict[str, Any]:
@@ -66,36 +73,86 @@ class Job(Generic[R]):
             ResultExpired: it succeeded, but its result is not kept any more.
             JobNotFound: there is no such job (any more).
         """
-        for wait in self._waits(timeout):
-            row = self._app.database.run(calls.result(self.id))
-            if self._ended(row):
-                return self._value(row)
-            time.sleep(wait)
+        with self._app.waiting.waiter((self.id,)) as waiter:
+            for pause in pauses(timeout):
+                row = self._app.database.run(calls.result(self.id))
+                if self._ended(row):
+                    return self._value(row)
+                waiter.pause(pause)
         raise self._too_late(timeout)
 
     async def aresult(self, timeout: float | None = None) -> R:
         """`result` for async code."""
-        for wait in self._waits(timeout):
-            row = await self._app.async_database.run(calls.result(self.id))
-            if self._ended(row):
-                return self._value(row)
-            await asyncio.sleep(wait)
+        with self._app.waiting.async_waiter((self.id,)) as waiter:
+            for pause in pauses(timeout):
+                row = await self._app.async_database.run(calls.result(self.id))
+                if self._ended(row):
+                    return self._value(row)
+                await waiter.pause(pause)
         raise self._too_late(timeout)
+
+    def has_result(self) -> bool:
+        """Whether `result` would return at once: the job has succeeded, and what it returned, if only None, is still kept.
+
+        Raises:
+            JobNotFound: there is no such job (any more).
+        """
+        return self.result_ttl() is not None
+
+    async def ahas_result(self) -> bool:
+        """`has_result` for async code."""
+        return await self.aresult_ttl() is not None
+
+    def result_ttl(self) -> float | None:
+        """Seconds for which the result is still kept; None when there is none, or none any more.
+
+        Raises:
+            JobNotFound: there is no such job (any more).
+        """
+        return self._ttl(self._app.database.run(calls.kept(self.id)))
+
+    async def aresult_ttl(self) -> float | None:
+        """`result_ttl` for async code."""
+        return self._ttl(await self._app.async_database.run(calls.kept(self.id)))
+
+    def extend_result(self, ttl: timedelta | float) -> datetime:
+        """Keep the result until another time.
+
+        Args:
+            ttl: seconds (or timedelta) from now; 0 to 1000 years.
+
+        Returns:
+            Until when.
+
+        Raises:
+            InvalidArgument: the ttl is out of range.
+            WrongState: the job has not succeeded, or its result is not kept any more.
+            JobNotFound: there is no such job (any more).
+        """
+        return self._app.database.run(calls.extend_result(self.id, _seconds(ttl)))
+
+    async def aextend_result(self, ttl: timedelta | float) -> datetime:
+        """`extend_result` for async code."""
+        return await self._app.async_database.run(calls.extend_result(self.id, _seconds(ttl)))
+
+    def delete_result(self) -> None:
+        """Remove the result now; from then on it is expired. Deleting twice is no error.
+
+        Raises:
+            WrongState: the job has not succeeded.
+            JobNotFound: there is no such job (any more).
+        """
+        self._app.database.run(calls.delete_result(self.id))
+
+    async def adelete_result(self) -> None:
+        """`delete_result` for async code."""
+        await self._app.async_database.run(calls.delete_result(self.id))
 
     def _found(self, rows: list[dict[str, Any]]) -> "Job[R]":
         if not rows:
             raise self._not_found()
         self._row = rows[0]
         return self
-
-    def _waits(self, timeout: float | None) -> Iterator[float]:
-        """Pauses between two looks: 20 ms growing to 250 ms, the last one cut at the deadline."""
-        deadline = time.monotonic() + (float("inf") if timeout is None else timeout)
-        wait = 0.02
-        while (left := deadline - time.monotonic()) > 0:
-            yield min(wait, left)
-            wait = min(wait * 1.25, 0.25)
-        yield 0
 
     def _ended(self, row: calls.ResultRow) -> bool:
         return row.state not in ("blocked", "scheduled", "ready", "running")
@@ -112,6 +169,11 @@ class Job(Generic[R]):
         value: R = row.value
         return value
 
+    def _ttl(self, kept: calls.Kept) -> float | None:
+        if kept.state is None:
+            raise self._not_found()
+        return kept.ttl
+
     def _not_found(self) -> JobNotFound:
         return JobNotFound(f"there is no job {self.id}; it never existed, or the history no longer keeps it")
 
@@ -120,3 +182,11 @@ class Job(Generic[R]):
 
     def __repr__(self) -> str:
         return f"Job({self.id})"
+
+
+def _seconds(ttl: timedelta | float) -> float:
+    seconds = ttl.total_seconds() if isinstance(ttl, timedelta) else float(ttl)
+    # What PostgreSQL would call an error of its own; the rest it decides.
+    if not abs(seconds) < 1e12:
+        raise InvalidArgument(f"ttl: {ttl!r} is not valid; use seconds from 0 to 1000 years")
+    return seconds
