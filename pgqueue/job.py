@@ -166,8 +166,14 @@ class Job(Generic[R]):
             raise JobCancelled(f"job {self.id} was cancelled ({row.reason})")
         if row.expired:
             raise ResultExpired(f"the result of job {self.id} is not kept any more; enqueue with a longer result_ttl")
-        value: R = row.value
+        value: R = self._load(row)
         return value
+
+    def _load(self, row: calls.ResultRow) -> Any:
+        """The value as the task's annotation says, when the task is registered here; a null is not stored, so it has no type."""
+        task = self._app.tasks.get(row.task or "")
+        load = getattr(task.signature, "load_result", None) if task else None
+        return row.value if row.value is None or load is None else load(row.value)
 
     def _ttl(self, kept: calls.Kept) -> float | None:
         if kept.state is None:

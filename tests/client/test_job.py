@@ -277,3 +277,14 @@ def test_the_ttl_of_the_job_wins_over_that_of_the_task_and_this_over_that_of_the
 def test_a_job_is_no_duplicate_unless_enqueue_says_so(app: PgQueue, welcome: Task[[int], str]) -> None:
     assert not welcome.enqueue(1).duplicate
     assert Job[str](app, 1, duplicate=True).duplicate
+
+
+def test_a_value_is_loaded_as_its_registered_task_says(
+    app: PgQueue, welcome: Task[[int], str], look: Look, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(welcome.signature, "load_result", str.upper, raising=False)
+    some, none, elsewhere = welcome.enqueue(1), welcome.enqueue(2), welcome.enqueue(3)
+    for value in ("hello", None, "hello"):
+        _run(look, state="succeeded", result=value)
+    look.value("update job_history set task = 'not_here' where id = %s", elsewhere.id)
+    assert [job.result() for job in (some, none, elsewhere)] == ["HELLO", None, "hello"]
