@@ -3,7 +3,8 @@
 -- that of the job.
 -- Raises PQ003 for an unknown job and PQ004 for one that has not succeeded.
 create function delete_result(job_id bigint) returns void
-language plpgsql set search_path from current as $$
+-- Pinned, see result.
+language plpgsql set search_path from current set enable_seqscan = off set enable_bitmapscan = off as $$
 begin
     delete from job_result r where r.job_id = delete_result.job_id;
     update job_history h set result_ttl = interval '0' where h.id = delete_result.job_id and h.state = 'succeeded';

@@ -4,7 +4,8 @@
 -- Raises PQ001 for a ttl that is not valid, PQ003 for an unknown job, and PQ004 for one that has not succeeded or whose result
 -- is not kept any more.
 create function extend_result(job_id bigint, ttl interval) returns timestamptz
-language plpgsql set search_path from current as $$
+-- Pinned, see result.
+language plpgsql set search_path from current set enable_seqscan = off set enable_bitmapscan = off as $$
 #variable_conflict use_variable
 declare
     stored     bool := exists (select from job_result r where r.job_id = extend_result.job_id);  -- a null is not

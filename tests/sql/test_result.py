@@ -1,11 +1,13 @@
 """result: how a job stands and what it returned."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from .conftest import Sql
+from .plan import plans_of
 
 
 def result(sql: Sql, id: int) -> dict[str, Any]:
@@ -106,3 +108,17 @@ def test_what_is_stored_is_kept_even_when_the_history_disagrees(sql: Sql) -> Non
     sql.rows("update job_history set finished_at = finished_at - interval '1 day'")
 
     assert outcome(sql, id) == {"state": "succeeded", "value": 1}
+
+
+@pytest.mark.parametrize("verb", ["result(%s)", "extend_result(%s, '1 h')", "delete_result(%s)"])
+def test_everything_about_results_is_found_by_an_index_even_on_empty_tables(
+    sql: Sql, another_sql: Callable[[], Sql], verb: str
+) -> None:
+    sql.rows("analyze job, job_history, job_result, dead_letter")
+    id, token = sql.running()
+    sql.finish(token, {"id": id, "state": "succeeded", "result": 1})
+
+    plans = plans_of(another_sql(), f"select * from {verb}", id)
+
+    assert plans.nodes("INDEXSCAN")
+    assert not plans.nodes("SEQSCAN", "BITMAPHEAPSCAN")
