@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pgqueue import PgQueue, Task, _waiting
+from pgqueue import PgQueue, Task, _waiting, results
 from pgqueue.database import calls
 from pgqueue.errors import JobFailed, ResultTimeout
 from pgqueue.job import Job
@@ -127,6 +127,20 @@ def test_what_was_heard_of_is_looked_at_without_the_others(
     monkeypatch.setattr(calls, "ended", counted)
     assert next(app.as_completed(jobs)).id == jobs[7].id
     assert looks == [[job.id for job in jobs], [jobs[7].id]]
+
+
+def test_the_last_look_is_at_all_that_are_left(
+    app: PgQueue, welcome: Task[[int], str], look: Look, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(results, "LOOKED_AT", 0.001)
+    jobs = welcome.enqueue_many([(1,), (2,)])
+    monkeypatch.setattr(
+        _waiting.Waiter, "_join", lambda self, pause: look.value("select cancel(min(id)) from job having count(*) > 1")
+    )
+    waits = app.as_completed(jobs, timeout=0.1)
+    assert next(waits).id == jobs[0].id
+    with pytest.raises(ResultTimeout, match="1 of the jobs"):
+        next(waits)
 
 
 def test_an_abandoned_wait_leaves_nothing_behind(app: PgQueue, welcome: Task[[int], str], look: Look) -> None:

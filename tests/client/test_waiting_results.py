@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+import psycopg
 import pytest
 
 from pgqueue import PgQueue, Task, _waiting
@@ -100,6 +101,22 @@ async def test_jobs_come_one_by_one_as_they_are_heard_of(
             gates[n].set()
             assert await came.get() == jobs[n].id
         await waiting
+
+
+def test_what_ends_before_the_process_listens_is_looked_for_once_it_does(
+    app: PgQueue, welcome: Task[[int], str], look: Look, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listen = _waiting.Listener._listen
+
+    def too_late(self: _waiting.Listener, connection: psycopg.Connection[Any]) -> None:
+        _run(look, state="succeeded", result="hello")
+        listen(self, connection)
+
+    _rarely(monkeypatch)
+    monkeypatch.setattr(_waiting.Listener, "_listen", too_late)
+    thread, got = _in_thread(welcome.enqueue(1))
+    thread.join(20)
+    assert got == ["hello"]
 
 
 async def test_nothing_is_told_while_nobody_waits(async_app: PgQueue, welcome: Task[[int], str], look: Look) -> None:
