@@ -1,11 +1,13 @@
 """The app: settings, the tasks, and the connections of this process."""
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 
+from . import results
 from ._coalesce import Coalescer
 from ._process import once
+from ._waiting import Waiting
 from .config import connection_url, load_settings
 from .context import JobContext
 from .database import AsyncPool, Call, SyncPool, calls
@@ -53,6 +55,7 @@ class PgQueue:
         self.settings = load_settings(database_url=database_url, schema_name=schema, **settings)
         self.tasks: dict[str, Task[..., Any]] = {}
         self._coalescer = Coalescer()
+        self.waiting = Waiting(self)
 
     @overload
     def task(self, function: Callable[Concatenate[JobContext, P], Awaitable[R]], /) -> Task[P, R]: ...
@@ -166,6 +169,22 @@ class PgQueue:
         """
         return Job(self, self.database.run(calls.retry(job_id)))
 
+    def as_completed(self, jobs: Iterable[Job[R]], timeout: float | None = None) -> Iterator[Job[R]]:
+        """The same jobs in the order in which they end, however they end; each once. One query per look for all of them.
+
+        Args:
+            jobs: any number. One that does not exist has ended.
+            timeout: seconds from the first look; None (default) waits for ever, 0 only looks.
+
+        Raises:
+            ResultTimeout: some did not end in time; they go on.
+        """
+        return results.as_completed(self, jobs, timeout)
+
+    def aas_completed(self, jobs: Iterable[Job[R]], timeout: float | None = None) -> AsyncIterator[Job[R]]:
+        """`as_completed` for async code: `async for job in app.aas_completed(jobs)`."""
+        return results.aas_completed(self, jobs, timeout)
+
     def registered(self, name: str) -> Task[..., Any]:
         """The task of this name.
 
@@ -213,8 +232,10 @@ class PgQueue:
 
     def close(self) -> None:
         """Close this process's sync connections; the next call opens new ones."""
+        self.waiting.close()
         self.database.close()
 
     async def aclose(self) -> None:
         """Close this event loop's connections; the next call opens new ones."""
+        self.waiting.close()
         await self.async_database.close()

@@ -1,12 +1,11 @@
 """A handle on a job: look at it, wait for its result."""
 
-import asyncio
-import time
-from collections.abc import Iterator, Mapping
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ._json import dumps
+from ._waiting import pauses
 from .database import Call, calls
 from .errors import InvalidArgument, JobCancelled, JobFailed, JobNotFound, ResultExpired, ResultTimeout
 from .options import Duration, Options, Priority, given
@@ -41,6 +40,12 @@ class Job(Generic[R]):
         return str(self.row["state"])
 
     @property
+    def duration(self) -> timedelta | None:
+        """How long the handler took, in its last attempt, as of the last `refresh`; None until the job is over."""
+        elapsed = self.row["elapsed"]
+        return None if elapsed is None else timedelta(seconds=elapsed)
+
+    @property
     def row(self) -> dict[str, Any]:
         """The job's columns in the view `jobs`, as of the last `refresh`; looked up at first use."""
         if self._row is None:
@@ -73,20 +78,22 @@ class Job(Generic[R]):
             ResultExpired: it succeeded, but its result is not kept any more.
             JobNotFound: there is no such job (any more).
         """
-        for wait in self._waits(timeout):
-            row = self._app.database.run(calls.result(self.id))
-            if self._ended(row):
-                return self._value(row)
-            time.sleep(wait)
+        with self._app.waiting.waiter((self.id,)) as waiter:
+            for pause in pauses(timeout):
+                row = self._app.database.run(calls.result(self.id))
+                if self._ended(row):
+                    return self._value(row)
+                waiter.pause(pause)
         raise self._too_late(timeout)
 
     async def aresult(self, timeout: float | None = None) -> R:
         """`result` for async code."""
-        for wait in self._waits(timeout):
-            row = await self._app.async_database.run(calls.result(self.id))
-            if self._ended(row):
-                return self._value(row)
-            await asyncio.sleep(wait)
+        with self._app.waiting.async_waiter((self.id,)) as waiter:
+            for pause in pauses(timeout):
+                row = await self._app.async_database.run(calls.result(self.id))
+                if self._ended(row):
+                    return self._value(row)
+                await waiter.pause(pause)
         raise self._too_late(timeout)
 
     def update(
@@ -139,20 +146,68 @@ class Job(Generic[R]):
             raise InvalidArgument(f"args: {args!r} is not valid; give all arguments by name, for example {{'user_id': 1}}")
         return self._task.signature.dump(self._task.signature.bind((), args)) if self._task else dumps(args)
 
+    def has_result(self) -> bool:
+        """Whether `result` would return at once: the job has succeeded, and what it returned, if only None, is still kept.
+
+        Raises:
+            JobNotFound: there is no such job (any more).
+        """
+        return self.result_ttl() is not None
+
+    async def ahas_result(self) -> bool:
+        """`has_result` for async code."""
+        return await self.aresult_ttl() is not None
+
+    def result_ttl(self) -> float | None:
+        """Seconds for which the result is still kept; None when there is none, or none any more.
+
+        Raises:
+            JobNotFound: there is no such job (any more).
+        """
+        return self._ttl(self._app.database.run(calls.kept(self.id)))
+
+    async def aresult_ttl(self) -> float | None:
+        """`result_ttl` for async code."""
+        return self._ttl(await self._app.async_database.run(calls.kept(self.id)))
+
+    def extend_result(self, ttl: timedelta | float) -> datetime:
+        """Keep the result until another time.
+
+        Args:
+            ttl: seconds (or timedelta) from now; 0 to 1000 years.
+
+        Returns:
+            Until when.
+
+        Raises:
+            InvalidArgument: the ttl is out of range.
+            WrongState: the job has not succeeded, or its result is not kept any more.
+            JobNotFound: there is no such job (any more).
+        """
+        return self._app.database.run(calls.extend_result(self.id, _seconds(ttl)))
+
+    async def aextend_result(self, ttl: timedelta | float) -> datetime:
+        """`extend_result` for async code."""
+        return await self._app.async_database.run(calls.extend_result(self.id, _seconds(ttl)))
+
+    def delete_result(self) -> None:
+        """Remove the result now; from then on it is expired. Deleting twice is no error.
+
+        Raises:
+            WrongState: the job has not succeeded.
+            JobNotFound: there is no such job (any more).
+        """
+        self._app.database.run(calls.delete_result(self.id))
+
+    async def adelete_result(self) -> None:
+        """`delete_result` for async code."""
+        await self._app.async_database.run(calls.delete_result(self.id))
+
     def _found(self, rows: list[dict[str, Any]]) -> "Job[R]":
         if not rows:
             raise self._not_found()
         self._row = rows[0]
         return self
-
-    def _waits(self, timeout: float | None) -> Iterator[float]:
-        """Pauses between two looks: 20 ms growing to 250 ms, the last one cut at the deadline."""
-        deadline = time.monotonic() + (float("inf") if timeout is None else timeout)
-        wait = 0.02
-        while (left := deadline - time.monotonic()) > 0:
-            yield min(wait, left)
-            wait = min(wait * 1.25, 0.25)
-        yield 0
 
     def _ended(self, row: calls.ResultRow) -> bool:
         return row.state not in ("blocked", "scheduled", "ready", "running")
@@ -166,8 +221,18 @@ class Job(Generic[R]):
             raise JobCancelled(f"job {self.id} was cancelled ({row.reason})")
         if row.expired:
             raise ResultExpired(f"the result of job {self.id} is not kept any more; enqueue with a longer result_ttl")
-        value: R = row.value if self._task is None else self._task.signature.load_result(row.value)
+        value: R = self._load(row)
         return value
+
+    def _load(self, row: calls.ResultRow) -> Any:
+        """The value as the task's annotation says, when the task is registered here; a null is not stored, so it has no type."""
+        task = self._task or self._app.tasks.get(row.task or "")
+        return row.value if row.value is None or task is None else task.signature.load_result(row.value)
+
+    def _ttl(self, kept: calls.Kept) -> float | None:
+        if kept.state is None:
+            raise self._not_found()
+        return kept.ttl
 
     def _not_found(self) -> JobNotFound:
         return JobNotFound(f"there is no job {self.id}; it never existed, or the history no longer keeps it")
@@ -177,3 +242,11 @@ class Job(Generic[R]):
 
     def __repr__(self) -> str:
         return f"Job({self.id})"
+
+
+def _seconds(ttl: timedelta | float) -> float:
+    seconds = ttl.total_seconds() if isinstance(ttl, timedelta) else float(ttl)
+    # What PostgreSQL would call an error of its own; the rest it decides.
+    if not abs(seconds) < 1e12:
+        raise InvalidArgument(f"ttl: {ttl!r} is not valid; use seconds from 0 to 1000 years")
+    return seconds

@@ -17,7 +17,7 @@ from .session import Session
 COLUMNS = ("id", "state", "queue", "task", "args", "priority", "attempt", "run_at", "finished_at", "note")
 FACTS = (
     "state", "reason", "queue", "task", "args", "priority", "attempt", "created_at", "run_at", "claimed_at", "finished_at",
-    "elapsed", "rescues", "worker_id", "retry_of", "meta", "result",
+    "elapsed", "rescues", "worker_id", "retry_of", "meta", "result", "result_expires_at",
 )  # fmt: skip
 
 
@@ -51,7 +51,8 @@ def job(
         found = database.run(calls.job(id))
         if not found:
             raise JobNotFound(f"there is no job {id}; it never existed, or the history no longer keeps it")
-        row = found[0] | {"result": database.run(calls.result(id)).value}
+        result = database.run(calls.result(id))
+        row = found[0] | {"result": result.value, "result_expires_at": result.expires_at}
     if as_json:
         print_json(row | {"errors": row["errors"] or []})
     else:

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Generic, LiteralString, NamedTuple, TypeVar
 from uuid import UUID
 
 T = TypeVar("T")
 Rows = list[tuple[Any, ...]]
+RESULTS_WANTED = "!results"  # on the workers' channel, where other payloads are queues; no queue can have this name
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,16 @@ class ResultRow(NamedTuple):
     value: Any
     expired: bool | None
     error: dict[str, Any] | None
+    task: str | None
+    expires_at: Any
+    elapsed: float | None
+
+
+class Kept(NamedTuple):
+    """How a job stands, and for how many seconds its result is still kept (None: there is none)."""
+
+    state: str | None
+    ttl: float | None
 
 
 class EnqueueOptions(NamedTuple):
@@ -211,6 +223,49 @@ def retry(job_id: int) -> Call[int]:
 def result(job_id: int) -> Call[ResultRow]:
     """How a job stands and what it returned."""
     return Call("select * from {schema}.result(%s::bigint)", (job_id,), lambda rows: ResultRow(*rows[0]))
+
+
+def kept(job_id: int) -> Call[Kept]:
+    """Whether a job's result is kept, and how long; without the result itself."""
+    return Call(
+        "select state, extract(epoch from expires_at - clock_timestamp())::float8 from {schema}.result(%s)",
+        (job_id,),
+        lambda rows: Kept(*rows[0]),
+    )
+
+
+def extend_result(job_id: int, ttl: float) -> Call[datetime]:
+    """Keep a result for this many seconds from now; until when."""
+    return Call("select {schema}.extend_result(%s, make_interval(secs => %s::float8))", (job_id, ttl), _one)
+
+
+def delete_result(job_id: int) -> Call[None]:
+    """Remove a result now."""
+    return Call("select {schema}.delete_result(%s)", (job_id,), _nothing)
+
+
+def ended(job_ids: list[int]) -> Call[list[int]]:
+    """Those of these jobs that are over, or do not exist."""
+    return Call("select * from {schema}.ended(%s)", (job_ids,), _column)
+
+
+def wake_waiters(job_ids: list[int]) -> Call[None]:
+    """Tell waiting processes that these jobs are over. It is a hint, so it does not wait for the disk: see `_CLAIM`."""
+    return Call(
+        "select {schema}.wake_waiters(%s) from set_config('synchronous_commit', 'off', true)",
+        (job_ids,),
+        _nothing,
+    )
+
+
+def ask_for_results() -> Call[None]:
+    """Tell the workers that somebody waits for results."""
+    return Call("select {schema}.wake(%s)", (RESULTS_WANTED,), _nothing)
+
+
+def done_channel() -> Call[str]:
+    """The channel that ids of jobs that are over arrive on."""
+    return Call("select {schema}.channel() || '_done'", (), _one)
 
 
 def has_work(queues: list[str]) -> Call[bool]:

@@ -9,6 +9,7 @@ import psycopg
 
 from ..database import Link, calls
 from ..errors import Disconnected, InvalidArgument, PgQueueError
+from .announce import Announcer
 from .execute import Outcome, failure
 
 log = logging.getLogger("pgqueue.worker")
@@ -47,6 +48,7 @@ class Finisher:
         self.counts: Counter[str] = Counter()
         self.on_room: Callable[[], None] = lambda: None  # called when outcomes were taken; the worker sets it
         self.on_scheduled: Callable[[], None] = lambda: None  # called when jobs were scheduled to run again
+        self.announcer: Announcer | None = None  # the worker sets it
 
     def add(self, outcome: Outcome) -> None:
         """Take an outcome; the flush loop hands it in."""
@@ -140,6 +142,9 @@ class Finisher:
         gone = {verdict.job_id for verdict in verdicts if verdict.verdict in ("stale", "unconfirmed")}
         self.counts.update([outcome.state for outcome in outcomes if outcome.job.id not in gone])
         self.counts.update([verdict.verdict for verdict in verdicts])
+        if self.announcer is not None and self.announcer.is_asked():
+            not_over = {verdict.job_id for verdict in verdicts if verdict.verdict != "dead"}
+            self.announcer.over([outcome.job.id for outcome in outcomes if outcome.job.id not in not_over])
         if log.isEnabledFor(logging.DEBUG):
             for outcome in outcomes:
                 log.debug("job %s %s", outcome.job.id, outcome.state, extra={"job_id": outcome.job.id, "task": outcome.job.task})

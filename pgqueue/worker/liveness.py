@@ -46,6 +46,7 @@ class Liveness(threading.Thread):
         queues: whose wake-ups matter.
         running: ids of jobs whose handlers run now.
         on_lost: called on the loop with the worker id whose lease is lost.
+        on_results_wanted: called on the loop each time a process says that it waits for results.
 
     Attributes:
         wake_mode: "notify", or "polling: …" and why.
@@ -61,11 +62,12 @@ class Liveness(threading.Thread):
         queues: list[str],
         running: Callable[[], list[int]],
         on_lost: Callable[[UUID], object],
+        on_results_wanted: Callable[[], object],
     ) -> None:
         super().__init__(name="pgqueue-liveness", daemon=True)
         self._url, self._statements, self._lease = url, statements, lease
         self._loop, self._alarm, self._queues = loop, alarm, set(queues)
-        self._running, self._on_lost = running, on_lost
+        self._running, self._on_lost, self._on_results_wanted = running, on_lost, on_results_wanted
         self._stopped = threading.Event()
         self._worker_id: UUID | None = None
         self._kept_until = 0.0
@@ -118,6 +120,8 @@ class Liveness(threading.Thread):
             for notification in connection.notifies(timeout=min(LOOK_EVERY, max(0.0, beat_at - now()))):
                 if notification.payload in self._queues:
                     self._loop.call_soon_threadsafe(self._alarm.ring)
+                elif notification.payload == calls.RESULTS_WANTED:
+                    self._loop.call_soon_threadsafe(self._on_results_wanted)
                 if now() >= beat_at:
                     break
             self.check_lease()

@@ -19,6 +19,7 @@ from .._text import storable
 from ..database import Link, calls
 from ..database.link import Circuit
 from ..errors import ConfigurationError, Disconnected
+from .announce import Announcer
 from .claim import BACKSTOP, Alarm, Claimer
 from .finish import Finisher
 from .liveness import Liveness, now
@@ -145,6 +146,7 @@ class Worker:
         self._maintenance = Maintenance(
             maintenance_link, app.settings.lease, lambda: self._id, self._held, self._slots.take_stuck
         )
+        self._announcer = self._finisher.announcer = Announcer(maintenance_link)
         self._finisher.on_room = self._slots.go_on
         self._finisher.on_scheduled = self._alarm.ring  # what runs again at once is ready already, the rest is promoted
         self._alarm.on_ring = self._maintenance.promote_sooner
@@ -158,6 +160,7 @@ class Worker:
             self._queues,
             running=lambda: list(self._slots.running),
             on_lost=lambda worker_id: self._replacements.append(loop.create_task(self._replace(worker_id))),
+            on_results_wanted=self._announcer.asked,
         )
 
     async def _work(self) -> None:
@@ -167,6 +170,7 @@ class Worker:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._claimer.run())
             group.create_task(self._maintenance.run())
+            group.create_task(self._announcer.run())
             group.create_task(self._watch_lease())
             group.create_task(self._summarise())
 

@@ -29,7 +29,8 @@ language plpgsql as $$
 begin
     delete from job_history_default where finished_at < clock_timestamp() - make_interval(days => keep_days + 1);
     -- So many a minute that a call stays short whatever has piled up.
-    delete from job_result where job_id in (
+    -- Asked twice: extend_result may hold the row and say something else when it commits.
+    delete from job_result where expires_at < clock_timestamp() and job_id in (
         select job_id from job_result where expires_at < clock_timestamp() order by expires_at limit 50000);
     -- SKIP LOCKED: a key that is being taken again right now would else be waited for, and then deleted from its new job.
     delete from unique_hold where unique_key in (

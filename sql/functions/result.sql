@@ -1,22 +1,34 @@
--- result: how a job stands and what it returned. Called by: handles that wait for a result. Writes: nothing.
---   state     NULL when there is no such job (any more)
---   expired   it succeeded, but the time its result is kept is over
---   value     NULL unless it succeeded with a value other than null
---   error     of a dead letter: its last error
-create function result(job_id bigint, out state job_state, out reason final_reason, out value jsonb, out expired bool, out error jsonb)
-language plpgsql stable security definer set search_path from current as $$
+-- result: how a job stands and what it returned. Called by: handles on a job, extend_result. Writes: nothing.
+--   state       NULL when there is no such job (any more)
+--   expired     it succeeded, but its result is not kept any more: its time is over, or it was deleted
+--   value       NULL unless it succeeded with a value other than null
+--   error       of a dead letter: its last error
+--   task        its task
+--   expires_at  until when its result is kept; NULL when none is. A null is not stored, and kept as long as a value would be.
+--   elapsed     seconds in the handler; NULL unless it is over
+create function result(job_id bigint, out state job_state, out reason final_reason, out value jsonb, out expired bool,
+                       out error jsonb, out task text, out expires_at timestamptz, out elapsed real)
+-- Pinned, see claim: waiters ask often, and a plan made while the tables were empty would scan them.
+language plpgsql stable security definer set search_path from current set enable_seqscan = off set enable_bitmapscan = off as $$
 #variable_conflict use_variable
 begin
-    select j.state into state from job j where j.id = job_id;
+    select j.state, j.task into state, task from job j where j.id = job_id;
     if found then
         return;
     end if;
-    select d.state, d.reason, d.errors->-1 into state, reason, error from dead_letter d where d.id = job_id;
+    select d.state, d.reason, d.errors->-1, d.task, d.elapsed into state, reason, error, task, elapsed
+      from dead_letter d where d.id = job_id;
     if found then
         return;
     end if;
-    select h.state, h.reason, r.value, h.state = 'succeeded' and h.finished_at + coalesce(h.result_ttl, interval '24 hours') < clock_timestamp()
-      into state, reason, value, expired
-      from job_history h left join job_result r on r.job_id = h.id and r.expires_at >= clock_timestamp()
+    select h.state, h.reason, r.value, h.task, h.elapsed,
+           case when h.state = 'succeeded' then coalesce(r.expires_at, h.finished_at + coalesce(h.result_ttl, interval '24 hours')) end
+      into state, reason, value, task, elapsed, expires_at
+      from job_history h left join job_result r on r.job_id = h.id
      where h.id = result.job_id;
+    expired := expires_at < clock_timestamp();
+    if expired then  -- it may still be there, until maintain
+        value := null;
+        expires_at := null;
+    end if;
 end $$;

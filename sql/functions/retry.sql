@@ -28,7 +28,7 @@ begin
           from dead_letter where id = job_id
         union all
         select nextval('job_id_seq'), clock_timestamp(), clock_timestamp(), id, null::bigint, null::bigint, 'ready'::job_state, priority, max_attempts, queue,
-               task, args, retry, result_ttl, unique_key, unique_mode, meta, null::jsonb
+               task, args, retry, nullif(result_ttl, interval '0'), unique_key, unique_mode, meta, null::jsonb  -- 0 by delete_result
           from job_history where id = job_id
         on conflict (unique_key) where unique_key is not null do nothing
         returning id, queue into again, its_queue;

@@ -1,5 +1,6 @@
 """pgqueue jobs, pgqueue job."""
 
+import re
 from collections.abc import Callable
 from datetime import datetime
 
@@ -77,7 +78,16 @@ def test_a_failed_job_in_json_has_its_attempts(run: Run, ids: dict[str, int]) ->
 def test_a_job_that_succeeded_shows_its_result(run: Run, ids: dict[str, int]) -> None:
     (job,) = run("job", ids["done"], "--json").lines
     assert (job["state"], job["result"], job["errors"]) == ("succeeded", 3, [])
-    assert "result       3" in run("job", ids["done"]).out
+    assert re.search("result +3", run("job", ids["done"]).out)
+
+
+def test_a_job_shows_when_its_result_expires(run: Run, ids: dict[str, int]) -> None:
+    (done,), (dead,) = (run("job", ids[name], "--json").lines for name in ("done", "dead"))
+    kept = datetime.fromisoformat(done["result_expires_at"]) - datetime.fromisoformat(done["finished_at"])
+    assert kept.total_seconds() == pytest.approx(86400, abs=1)
+    assert dead["result_expires_at"] is None
+    assert "result expires at" in run("job", ids["done"]).out
+    assert "result expires at" not in run("job", ids["dead"]).out
 
 
 def test_a_job_that_does_not_exist(run: Run) -> None:

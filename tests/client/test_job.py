@@ -4,12 +4,14 @@ import json
 import threading
 import time
 import uuid
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from pgqueue import PgQueue, Task
-from pgqueue.errors import JobCancelled, JobFailed, JobNotFound, ResultExpired, ResultTimeout, WrongState
+from pgqueue.errors import InvalidArgument, JobCancelled, JobFailed, JobNotFound, ResultExpired, ResultTimeout, WrongState
+from pgqueue.job import Job
 from tests.looking import Look
 
 LONG_AGO = "update job_result set expires_at = now() - interval '1 day'"
@@ -159,3 +161,130 @@ def test_a_dead_letter_runs_again_under_its_id_and_a_finished_job_under_a_new_on
     assert again.id not in (dead.id, done.id)
     assert again.row["retry_of"] == done.id
     assert (dead.refresh().status, again.status, done.refresh().status) == ("ready", "ready", "succeeded")
+
+
+async def test_a_result_is_there_once_the_job_has_succeeded_and_says_how_long(
+    async_app: PgQueue, welcome: Task[[int], str], look: Look
+) -> None:
+    job = welcome.using(result_ttl=3600).enqueue(1)
+    assert (job.has_result(), job.result_ttl()) == (False, None)
+    assert (await job.ahas_result(), await job.aresult_ttl()) == (False, None)
+    _run(look, state="succeeded", result="hello")
+    assert job.has_result()
+    assert await job.ahas_result()
+    for left in (job.result_ttl(), await job.aresult_ttl()):
+        assert left is not None
+        assert 3590 < left <= 3600
+
+
+def test_a_handler_that_returned_none_has_a_result_too(welcome: Task[[int], str], look: Look) -> None:
+    job = welcome.enqueue(1)
+    _run(look, state="succeeded")
+    assert job.has_result()
+    job.delete_result()
+    assert not job.has_result()
+    with pytest.raises(ResultExpired):
+        job.result()
+
+
+@pytest.mark.parametrize("ending", ["failed", "cancelled"])
+def test_a_job_that_has_not_succeeded_has_no_result(welcome: Task[[int], str], look: Look, ending: str) -> None:
+    job = welcome.using(retry=0).enqueue(1)
+    _run(look, state=ending)
+    assert (job.has_result(), job.result_ttl()) == (False, None)
+    for change in (lambda: job.extend_result(60), job.delete_result):
+        with pytest.raises(WrongState, match=f"job {job.id} is {ending}"):
+            change()
+
+
+@pytest.mark.parametrize("ttl", [7200, 7200.0, timedelta(hours=2)])
+async def test_an_extended_result_is_kept_until_then(
+    async_app: PgQueue, welcome: Task[[int], str], look: Look, ttl: timedelta | float
+) -> None:
+    job = welcome.using(result_ttl=3600).enqueue(1)
+    _run(look, state="succeeded", result="hello")
+    for keep_until in (job.extend_result(ttl), await job.aextend_result(ttl)):
+        assert 7190 < (keep_until - datetime.now(UTC)).total_seconds() <= 7201
+        assert (job.result_ttl() or 0) > 7190
+    look.value("update job_history set finished_at = finished_at - interval '2 hours'")
+    assert job.result() == "hello"
+
+
+@pytest.mark.parametrize("ttl", [-1, float("inf"), float("nan"), 1e300, 1e11, timedelta(seconds=-1), timedelta.max])
+async def test_a_ttl_out_of_range_is_refused(
+    async_app: PgQueue, welcome: Task[[int], str], look: Look, ttl: timedelta | float
+) -> None:
+    job = welcome.enqueue(1)
+    _run(look, state="succeeded", result="hello")
+    with pytest.raises(InvalidArgument, match=r"ttl: .* is not valid; use .* 0 to 1000 years"):
+        job.extend_result(ttl)
+    with pytest.raises(InvalidArgument, match=r"ttl: .* is not valid; use .* 0 to 1000 years"):
+        await job.aextend_result(ttl)
+    assert (job.result_ttl() or 0) > 86000
+
+
+async def test_a_deleted_result_is_expired(async_app: PgQueue, welcome: Task[[int], str], look: Look) -> None:
+    job, other = welcome.enqueue(1), welcome.enqueue(2)
+    for _ in range(2):
+        _run(look, state="succeeded", result="hello")
+    job.delete_result()
+    await other.adelete_result()
+    await job.adelete_result()  # twice is no error
+    for deleted in (job, other):
+        assert (deleted.has_result(), deleted.result_ttl()) == (False, None)
+        with pytest.raises(ResultExpired):
+            deleted.result()
+        with pytest.raises(WrongState, match="only a result that is still kept can be extended"):
+            deleted.extend_result(60)
+    assert look.value("select count(*) from job_result") == 0
+
+
+async def test_the_result_of_a_job_that_never_was_is_not_found(async_app: PgQueue) -> None:
+    job = async_app.job(4711)
+    for ask in (job.has_result, job.result_ttl, lambda: job.extend_result(60), job.delete_result):
+        with pytest.raises(JobNotFound, match="there is no job 4711"):
+            ask()
+    for aask in (job.ahas_result, job.aresult_ttl, lambda: job.aextend_result(60), job.adelete_result):
+        with pytest.raises(JobNotFound, match="there is no job 4711"):
+            await aask()
+
+
+def test_the_duration_is_that_of_the_handler(welcome: Task[[int], str], look: Look) -> None:
+    done, dead = welcome.enqueue(1), welcome.using(retry=0).enqueue(2)
+    assert done.duration is None
+    _run(look, state="succeeded", elapsed=1.5)
+    assert done.duration is None
+    assert done.refresh().duration == timedelta(seconds=1.5)
+    _run(look, state="failed", elapsed=0.25)
+    assert dead.duration == timedelta(seconds=0.25)
+
+
+def test_the_ttl_of_the_job_wins_over_that_of_the_task_and_this_over_that_of_the_app(database_url: str, look: Look) -> None:
+    with_ttl, without = PgQueue(database_url, result_ttl=100), PgQueue(database_url)
+
+    def handler() -> None: ...
+
+    of_app, of_task = with_ttl.task(name="a")(handler), with_ttl.task(name="b", result_ttl=200)(handler)
+    jobs = [of_task.using(result_ttl=300).enqueue(), of_task.enqueue(), of_app.enqueue()]
+    jobs.append(without.task(name="c")(handler).enqueue())
+    for _ in jobs:
+        _run(look, state="succeeded", result=1)
+    assert [round(job.result_ttl() or 0, -2) for job in jobs] == [300, 200, 100, 86400]
+    with_ttl.close()
+    without.close()
+
+
+def test_a_job_is_no_duplicate_unless_enqueue_says_so(app: PgQueue, welcome: Task[[int], str]) -> None:
+    assert not welcome.enqueue(1).duplicate
+    assert Job[str](app, 1, duplicate=True).duplicate
+
+
+def test_a_value_is_loaded_as_its_registered_task_says(
+    app: PgQueue, welcome: Task[[int], str], look: Look, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(welcome.signature, "load_result", str.upper, raising=False)
+    some, none, elsewhere = welcome.enqueue(1), welcome.enqueue(2), welcome.enqueue(3)
+    for value in ("hello", None, "hello"):
+        _run(look, state="succeeded", result=value)
+    look.value("update job_history set task = 'not_here' where id = %s", elsewhere.id)
+    assert [job.result() for job in (some, none, elsewhere)] == ["HELLO", None, "hello"]

@@ -1,11 +1,13 @@
 """result: how a job stands and what it returned."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from .conftest import Sql
+from .plan import plans_of
 
 
 def result(sql: Sql, id: int) -> dict[str, Any]:
@@ -14,11 +16,17 @@ def result(sql: Sql, id: int) -> dict[str, Any]:
     return {name: value for name, value in row.items() if value not in (None, False) or (name == "value" and value is False)}
 
 
+def outcome(sql: Sql, id: int) -> dict[str, Any]:
+    """`result` without what every job has."""
+    row = result(sql, id)
+    return {name: value for name, value in row.items() if name not in ("task", "expires_at", "elapsed")}
+
+
 def test_a_job_that_is_not_over_has_a_state_only(sql: Sql) -> None:
     ready, scheduled = sql.enqueue(), sql.enqueue(run_after=timedelta(hours=1))
     running, _ = sql.running()
 
-    assert [result(sql, id) for id in (ready, scheduled, running)] == [
+    assert [outcome(sql, id) for id in (ready, scheduled, running)] == [
         {"state": "ready"},
         {"state": "scheduled"},
         {"state": "running"},
@@ -34,14 +42,14 @@ def test_a_job_that_succeeded_has_its_value(sql: Sql, value: Any) -> None:
     id, token = sql.running()
     sql.finish(token, {"id": id, "state": "succeeded", "result": value})
 
-    assert result(sql, id) == {"state": "succeeded", "value": value}
+    assert outcome(sql, id) == {"state": "succeeded", "value": value}
 
 
 def test_a_job_that_returned_nothing_has_no_value(sql: Sql) -> None:
     id, token = sql.running()
     sql.finish(token, {"id": id, "state": "succeeded"})
 
-    assert result(sql, id) == {"state": "succeeded"}
+    assert outcome(sql, id) == {"state": "succeeded"}
 
 
 @pytest.mark.parametrize("pruned", [True, False])
@@ -53,7 +61,7 @@ def test_a_result_past_its_time_is_expired_whether_or_not_it_was_pruned(sql: Sql
     if pruned:
         sql.value("select maintain()")
 
-    assert result(sql, id) == {"state": "succeeded", "expired": True}
+    assert outcome(sql, id) == {"state": "succeeded", "expired": True}
 
 
 def test_a_dead_letter_has_its_reason_and_last_error(sql: Sql) -> None:
@@ -70,4 +78,47 @@ def test_a_cancelled_job_has_its_reason_and_never_expires(sql: Sql) -> None:
     sql.value("select cancel(%s)", id)
     sql.rows("update job_history set finished_at = finished_at - interval '2 days'")
 
-    assert result(sql, id) == {"state": "cancelled", "reason": "user_requested"}
+    assert outcome(sql, id) == {"state": "cancelled", "reason": "user_requested"}
+
+
+def test_every_job_has_its_task_and_one_that_is_over_the_seconds_in_its_handler(sql: Sql) -> None:
+    ready, (done, token), (dead, other) = sql.enqueue("one"), sql.running(task="two"), sql.running(task="three")
+    sql.finish(token, {"id": done, "state": "succeeded", "elapsed": 0.25})
+    sql.finish(other, {"id": dead, "state": "failed", "final": True, "elapsed": 0.5, "error": {"type": "E", "message": "m"}})
+
+    rows = [result(sql, id) for id in (ready, done, dead)]
+    assert [(row["task"], row.get("elapsed")) for row in rows] == [("one", None), ("two", 0.25), ("three", 0.5)]
+
+
+@pytest.mark.parametrize("value", [1, None])
+@pytest.mark.parametrize(("ttl", "seconds"), [(None, 86400), (timedelta(hours=1), 3600)])
+def test_a_result_that_is_kept_says_until_when_and_so_does_a_null(
+    sql: Sql, value: Any, ttl: timedelta | None, seconds: int
+) -> None:
+    id, token = sql.running(result_ttl=ttl)
+    sql.finish(token, {"id": id, "state": "succeeded", "result": value})
+
+    left = sql.value("select extract(epoch from expires_at - clock_timestamp()) from result(%s)", id)
+    assert seconds - 10 < left <= seconds
+
+
+def test_what_is_stored_is_kept_even_when_the_history_disagrees(sql: Sql) -> None:
+    id, token = sql.running()
+    sql.finish(token, {"id": id, "state": "succeeded", "result": 1})
+    sql.rows("update job_history set finished_at = finished_at - interval '1 day'")
+
+    assert outcome(sql, id) == {"state": "succeeded", "value": 1}
+
+
+@pytest.mark.parametrize("verb", ["result(%s)", "extend_result(%s, '1 h')", "delete_result(%s)"])
+def test_everything_about_results_is_found_by_an_index_even_on_empty_tables(
+    sql: Sql, another_sql: Callable[[], Sql], verb: str
+) -> None:
+    sql.rows("analyze job, job_history, job_result, dead_letter")
+    id, token = sql.running()
+    sql.finish(token, {"id": id, "state": "succeeded", "result": 1})
+
+    plans = plans_of(another_sql(), f"select * from {verb}", id)
+
+    assert plans.nodes("INDEXSCAN")
+    assert not plans.nodes("SEQSCAN", "BITMAPHEAPSCAN")

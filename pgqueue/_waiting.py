@@ -1,0 +1,250 @@
+"""Waiting for jobs to end: pauses between two looks, which end early when a worker says that a job is over.
+
+One daemon thread with one connection hears for all waiters of a process. Nobody depends on it: without it, the looks alone find
+what has ended.
+"""
+
+import asyncio
+import logging
+import os
+import threading
+import time
+from collections.abc import Collection, Iterator
+from contextlib import suppress
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+import psycopg
+from psycopg import sql
+
+from .database import calls
+from .database.pools import connect_options
+
+if TYPE_CHECKING:
+    from .app import PgQueue
+
+T = TypeVar("T")
+log = logging.getLogger("pgqueue")
+FIRST_PAUSE, LONGEST_PAUSE = 0.02, 0.25  # seconds
+ASK_EVERY = 5.0  # seconds; a worker that heard it tells for 15
+IDLE = 10.0  # seconds without a waiter until the connection is closed
+LOOK_EVERY = 0.25  # seconds between two looks at what the thread is to do
+
+
+def pauses(timeout: float | None) -> Iterator[float]:
+    """Pauses between two looks: 20 ms growing to 250 ms, the last one cut at the deadline; 0 after the last look."""
+    deadline = time.monotonic() + (float("inf") if timeout is None else timeout)
+    pause = FIRST_PAUSE
+    while (left := deadline - time.monotonic()) > 0:
+        yield min(pause, left)
+        pause = min(pause * 1.25, LONGEST_PAUSE)
+    yield 0
+
+
+class Waiting:
+    """Makes waiters, and gives those of one process one listener.
+
+    Args:
+        app: whose jobs are waited for; its `listen_url` wins over its `database_url`.
+    """
+
+    def __init__(self, app: "PgQueue") -> None:
+        self._app = app
+        self._listeners: dict[int, Listener] = {}
+
+    def waiter(self, job_ids: Collection[int]) -> "Waiter":
+        """A context manager for a wait in a thread; it holds on to `job_ids` and does not change it."""
+        return Waiter(self._listener(), job_ids)
+
+    def async_waiter(self, job_ids: Collection[int]) -> "AsyncWaiter":
+        """`waiter` for async code."""
+        return AsyncWaiter(self._listener(), job_ids)
+
+    def _listener(self) -> "Listener":
+        # A forked child touches neither the inherited socket nor an inherited lock: its pid has no listener yet.
+        pid = os.getpid()
+        return self._listeners.get(pid) or self._listeners.setdefault(pid, Listener(self._app))
+
+    def close(self) -> None:
+        """Close this process's connection soon, if nobody waits; the next waiter opens a new one."""
+        if listener := self._listeners.get(os.getpid()):
+            listener.close()
+
+
+class _Ear:
+    """What one wait has heard."""
+
+    def __init__(self, listener: "Listener", job_ids: Collection[int]) -> None:
+        self._listener, self._job_ids = listener, job_ids
+        self._joined = False
+        self._heard: list[int] | None = []
+
+    def heard(self) -> list[int] | None:
+        """The jobs that were heard of since the last call; None: it may have been any."""
+        with self._listener.lock:
+            heard, self._heard = self._heard, []
+        return heard
+
+    def hear(self, job_ids: list[int] | None) -> None:
+        """These jobs are over, or (None) something may have been missed. The listener's thread calls it and holds its lock."""
+        if job_ids is None or self._heard is None:
+            self._heard = None
+        else:
+            self._heard += job_ids
+        self._wake()
+
+    def _wake(self) -> None:
+        raise NotImplementedError
+
+    def _join(self, pause: float) -> None:
+        """Listen from the first real pause on: a look that is answered at once needs no connection."""
+        if pause > 0 and not self._joined:
+            self._joined = True
+            self._listener.join(self, self._job_ids)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._joined:
+            self._listener.leave(self, self._job_ids)
+
+
+class Waiter(_Ear):
+    """A wait in a thread."""
+
+    def __init__(self, listener: "Listener", job_ids: Collection[int]) -> None:
+        super().__init__(listener, job_ids)
+        self._event = threading.Event()
+
+    def pause(self, seconds: float) -> None:
+        """Wait so long, or until something is heard."""
+        self._join(seconds)
+        self._event.wait(seconds)
+        self._event.clear()
+
+    def _wake(self) -> None:
+        self._event.set()
+
+
+class AsyncWaiter(_Ear):
+    """A wait on an event loop."""
+
+    def __init__(self, listener: "Listener", job_ids: Collection[int]) -> None:
+        super().__init__(listener, job_ids)
+        self._loop, self._event = asyncio.get_running_loop(), asyncio.Event()
+
+    async def pause(self, seconds: float) -> None:
+        """Wait so long, or until something is heard."""
+        self._join(seconds)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._event.wait()
+        self._event.clear()
+
+    def _wake(self) -> None:
+        with suppress(RuntimeError):  # the loop is closed
+            self._loop.call_soon_threadsafe(self._event.set)
+
+
+class Listener:
+    """Hears for all waits of one process: a thread with a connection, both there only while somebody waits, and a little longer.
+
+    Args:
+        app: where to connect.
+
+    Attributes:
+        lock: held while what is heard is passed on.
+    """
+
+    def __init__(self, app: "PgQueue") -> None:
+        self._app = app
+        self.lock = threading.RLock()  # the garbage collector may end an abandoned wait anywhere, even in here
+        self._ears: dict[str, list[_Ear]] = {}  # by job id as it stands in a payload
+        self._thread: threading.Thread | None = None
+        self._used_at = 0.0
+        self._stop = threading.Event()
+
+    def join(self, ear: _Ear, job_ids: Collection[int]) -> None:
+        """Pass on to this ear what is heard of these jobs."""
+        with self.lock:
+            for id in job_ids:
+                self._ears.setdefault(str(id), []).append(ear)
+            self._stop.clear()
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="pgqueue-results", daemon=True)
+                self._thread.start()
+
+    def leave(self, ear: _Ear, job_ids: Collection[int]) -> None:
+        """Undo `join`."""
+        with self.lock:
+            for id in job_ids:
+                ears = self._ears[str(id)]
+                ears.remove(ear)
+                if not ears:
+                    self._ears.pop(str(id), None)
+            self._used_at = time.monotonic()
+
+    def close(self) -> None:
+        """End the thread within LOOK_EVERY, unless somebody waits."""
+        with self.lock:
+            if not self._ears:
+                self._stop.set()
+
+    def _is_over(self, idle: float) -> bool:
+        """Whether nobody has waited for so long; then the next `join` starts another thread."""
+        with self.lock:
+            if self._ears or (time.monotonic() - self._used_at < idle and not self._stop.is_set()):
+                return False
+            self._thread = None
+            return True
+
+    def _run(self) -> None:
+        """Connect and listen; again after every failure, as long as somebody waits."""
+        failures = 0
+        while True:
+            try:
+                url = self._app.settings.listen_url or self._app.url
+                with psycopg.connect(url, **connect_options("pgqueue results")) as connection:
+                    self._listen(connection)
+                    failures = 0
+                    self._serve(connection)
+                    return
+            except Exception as error:  # whatever it is, waiters go on looking
+                log.debug("results: no connection to listen on: %s", str(error).strip())
+            self._stop.wait(min(5.0, 0.1 * 2**failures))
+            failures = min(failures + 1, 6)
+            if self._is_over(idle=0):
+                return
+
+    def _listen(self, connection: psycopg.Connection[Any]) -> None:
+        channel = self._call(connection, calls.done_channel())
+        connection.execute(sql.SQL("listen {}").format(sql.Identifier(channel)))
+
+    def _serve(self, connection: psycopg.Connection[Any]) -> None:
+        ask_at = 0.0
+        while not self._is_over(IDLE):
+            if self._ears and time.monotonic() >= ask_at:
+                self._call(connection, calls.ask_for_results())
+                if not ask_at:  # what ended before the workers knew was not told
+                    self._let_all_look()
+                ask_at = time.monotonic() + ASK_EVERY
+            for notification in connection.notifies(timeout=LOOK_EVERY):
+                self._pass_on(notification.payload)
+
+    def _pass_on(self, payload: str) -> None:
+        heard: dict[_Ear, list[int]] = {}
+        with self.lock:
+            for id in payload.split(","):
+                for ear in self._ears.get(id, ()):
+                    heard.setdefault(ear, []).append(int(id))
+            for ear, ids in heard.items():
+                ear.hear(ids)
+
+    def _let_all_look(self) -> None:
+        with self.lock:
+            for ear in {ear for ears in list(self._ears.values()) for ear in ears}:
+                ear.hear(None)
+
+    def _call(self, connection: psycopg.Connection[Any], call: calls.Call[T]) -> T:
+        return call.read(connection.execute(self._app.statements[call.statement], call.params).fetchall())

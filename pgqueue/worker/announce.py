@@ -1,0 +1,61 @@
+"""Telling processes that wait for results which jobs are over, only while somebody waits."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterable
+
+import psycopg
+
+from ..database import Link, calls
+from ..errors import Disconnected, PgQueueError
+
+log = logging.getLogger("pgqueue.worker")
+EVERY = 0.025  # seconds from one NOTIFY to the next: PostgreSQL commits transactions that notify one by one
+ASKED_FOR = 15.0  # seconds for which an asking counts; waiting processes ask every 5
+FAILED_AGAIN = 5.0  # seconds of silence after the database refused
+
+
+class Announcer:
+    """Collects the ids of jobs that are over, and sends them. Whatever is lost here, waiters find by looking.
+
+    Args:
+        link: the connection it sends on.
+    """
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self._asked_until = 0.0
+        self._ids: list[int] = []
+        self._some = asyncio.Event()
+
+    def asked(self) -> None:
+        """Somebody waits."""
+        self._asked_until = time.monotonic() + ASKED_FOR
+
+    def is_asked(self) -> bool:
+        """Whether anybody waits."""
+        return time.monotonic() < self._asked_until
+
+    def over(self, job_ids: Iterable[int]) -> None:
+        """These jobs are over, and committed."""
+        self._ids.extend(job_ids)
+        self._some.set()
+
+    async def run(self) -> None:
+        """Send for ever: the first at once, and what comes in the moment after it together."""
+        while True:
+            await self._some.wait()
+            self._some.clear()
+            ids, self._ids = self._ids, []
+            await self._send(ids)
+            await asyncio.sleep(EVERY)
+
+    async def _send(self, ids: list[int]) -> None:
+        try:
+            await self._link.run(calls.wake_waiters(ids))
+        except Disconnected:
+            log.debug("%s jobs are over and nobody was told", len(ids))
+        except (PgQueueError, psycopg.Error):
+            log.exception("waiting processes cannot be told; they look for themselves")
+            await asyncio.sleep(FAILED_AGAIN)

@@ -1,0 +1,96 @@
+"""Telling who waits which jobs are over."""
+
+import asyncio
+from typing import Any, cast
+
+import pytest
+
+from pgqueue.database import Link
+from pgqueue.database.calls import Call
+from pgqueue.errors import Disconnected, PgQueueError
+from pgqueue.worker import announce
+from pgqueue.worker.announce import Announcer
+from tests.waiting import auntil
+
+from .test_finish import Database, _end, _lost, _says, finishing
+
+
+class Sent:
+    """A link that notes what is sent."""
+
+    def __init__(self, *errors: Exception) -> None:
+        self.errors, self.sent = list(errors), list[list[int]]()
+
+    async def run(self, call: Call[Any]) -> None:
+        self.sent.append(call.params[0])
+        if self.errors:
+            raise self.errors.pop(0)
+
+
+class Noted(Announcer):
+    """Somebody waits, and what would be sent stays here."""
+
+    def __init__(self) -> None:
+        super().__init__(cast(Link, None))
+        self.asked()
+
+
+@pytest.mark.parametrize(("verdict", "told"), [("scheduled", [1]), ("dead", [1, 2]), ("stale", [1]), ("busy", [1])])
+async def test_only_jobs_that_are_over_are_told(verdict: str, told: list[int]) -> None:
+    database = Database(_says(verdict, 2))
+    async with finishing(database) as finisher:
+        finisher.announcer = Noted()
+        _end(finisher, 1, 2)
+        await auntil(lambda: finisher.counts, "a finish")
+        assert finisher.announcer._ids == told
+
+
+async def test_jobs_that_an_unanswered_call_has_finished_are_left_to_the_looks() -> None:
+    database = Database(_lost, _says("stale", 2))
+    async with finishing(database) as finisher:
+        finisher.announcer = Noted()
+        _end(finisher, 1, 2)
+        await auntil(lambda: finisher.counts, "a finish")
+        assert finisher.announcer._ids == [1]
+
+
+async def test_nothing_is_collected_while_nobody_waits() -> None:
+    async with finishing(Database()) as finisher:
+        finisher.announcer = Announcer(cast(Link, None))
+        _end(finisher, 1)
+        await finisher.drain()
+        assert finisher.announcer._ids == []
+
+
+def test_an_asking_counts_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    announcer = Announcer(cast(Link, None))
+    moments = iter([100.0, 100.0 + announce.ASKED_FOR - 1, 100.0 + announce.ASKED_FOR + 1])
+    monkeypatch.setattr("time.monotonic", lambda: next(moments))
+    announcer.asked()
+    assert [announcer.is_asked(), announcer.is_asked()] == [True, False]
+
+
+async def test_the_first_is_told_at_once_and_the_others_of_the_moment_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(announce, "EVERY", 0.3)
+    link = Sent()
+    announcer = Announcer(cast(Link, link))
+    run = asyncio.create_task(announcer.run())
+    announcer.over([1])
+    await auntil(lambda: link.sent, "the first", within=0.25)
+    for id in (2, 3, 4):
+        announcer.over([id])
+        await asyncio.sleep(0)
+    await auntil(lambda: len(link.sent) > 1, "the others")
+    assert link.sent == [[1], [2, 3, 4]]
+    run.cancel()
+
+
+async def test_the_announcer_goes_on_after_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(announce, "FAILED_AGAIN", 0.01)
+    link = Sent(Disconnected("gone"), PgQueueError("refused"))
+    announcer = Announcer(cast(Link, link))
+    run = asyncio.create_task(announcer.run())
+    for id in (1, 2, 3):
+        announcer.over([id])
+        await auntil(lambda id=id: [id] in link.sent, "it is sent")  # type: ignore[misc]
+    run.cancel()
