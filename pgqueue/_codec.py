@@ -40,7 +40,7 @@ def adapter(hint: Any) -> TypeAdapter[Any]:
     except PydanticUserError as error:
         if error.code == "class-not-fully-defined":
             raise Unfinished(str(error)) from None
-        raise Unfit(" ".join(str(error).partition("\n")[0].split())) from None
+        raise Unfit(str(error).partition("\n")[0].rstrip(". ")) from None
     if not getattr(made, "pydantic_complete", True):
         raise Unfinished("a type that it refers to is not defined yet")
     return made

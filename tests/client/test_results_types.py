@@ -95,7 +95,15 @@ def test_nothing_is_stored_for_none(hint: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("hint", "value"), [(int, "text"), (Report, {"columns": 1}), (date, 3.5), (list[int], {"a": 1}), (set[int], ["x"])]
+    ("hint", "value"),
+    [
+        (int, "text"),
+        (Report, {"columns": 1}),
+        (date, 3.5),
+        (list[int], {"a": 1}),
+        (set[int], ["x"]),
+        (Report | Snooze, {"delay": 3}),
+    ],
 )
 def test_what_does_not_fit_its_annotation_but_is_json_stays_as_it_is(hint: Any, value: Any) -> None:
     assert json.loads(returning(hint).dump_result(value) or "") == value
