@@ -34,6 +34,15 @@ class Job(Generic[R]):
         return str(self.row["state"])
 
     @property
+    def progress(self) -> dict[str, Any] | None:
+        """What the handler told last by `ctx.progress`, as of the last `refresh`: done, total, note, and at (ISO text).
+
+        None when it has told nothing, and once the job has ended.
+        """
+        told: dict[str, Any] | None = self.row["progress"]
+        return told
+
+    @property
     def row(self) -> dict[str, Any]:
         """The job's columns in the view `jobs`, as of the last `refresh`; looked up at first use."""
         if self._row is None:

@@ -28,17 +28,25 @@ def connect_options(application_name: str) -> dict[str, Any]:
 
 
 class SyncPool:
-    """Runs calls on pooled connections, or inside the caller's transaction on a connection of theirs."""
+    """Runs calls on pooled connections, or inside the caller's transaction on a connection of theirs.
 
-    def __init__(self, url: str, statements: Statements, size: int) -> None:
+    Args:
+        url: where to connect.
+        statements: of the install.
+        size: connections at most.
+        options: of each connection, beyond those of all; application_name is shown in pg_stat_activity.
+    """
+
+    def __init__(self, url: str, statements: Statements, size: int, **options: Any) -> None:
         self._url, self._statements, self._size = url, statements, size
+        self._options = {**connect_options("pgqueue"), **options}
         self._pools: dict[int, ConnectionPool] = {}
 
     def run(self, call: Call[T], connection: Any = None) -> T:
         """Run a call; without `connection` in a transaction of its own, which is committed on return."""
         if connection is not None:
             return self._run_on(_checked(connection, Connection), call)
-        with self._pool().connection() as own:
+        with self.pool().connection() as own:
             return self._run_on(own, call)
 
     def _run_on(self, connection: Connection[Any], call: Call[T]) -> T:
@@ -48,12 +56,13 @@ class SyncPool:
         except psycopg.Error as error:
             raise translate(error, self._statements.schema) from error
 
-    def _pool(self) -> ConnectionPool:
+    def pool(self) -> ConnectionPool:
+        """This process's pool, made at first use."""
         pool = self._pools.get(os.getpid())
         if pool is None:
             # A forked child never touches an inherited socket: its pid has no pool yet.
             pool = ConnectionPool(
-                self._url, min_size=0, max_size=self._size, kwargs=connect_options("pgqueue"), configure=_configure, open=True
+                self._url, min_size=0, max_size=self._size, kwargs=self._options, configure=_configure, open=True
             )
             self._pools[os.getpid()] = pool
         return pool
@@ -67,15 +76,16 @@ class SyncPool:
 class AsyncPool:
     """SyncPool for async code."""
 
-    def __init__(self, url: str, statements: Statements, size: int) -> None:
+    def __init__(self, url: str, statements: Statements, size: int, **options: Any) -> None:
         self._url, self._statements, self._size = url, statements, size
+        self._options = {**connect_options("pgqueue"), **options}
         self._pools: dict[asyncio.AbstractEventLoop, AsyncConnectionPool] = {}
 
     async def run(self, call: Call[T], connection: Any = None) -> T:
         """Run a call; without `connection` in a transaction of its own, which is committed on return."""
         if connection is not None:
             return await self._run_on(_checked(connection, AsyncConnection), call)
-        pool = await self._pool()
+        pool = await self.pool()
         async with pool.connection() as own:
             return await self._run_on(own, call)
 
@@ -87,13 +97,14 @@ class AsyncPool:
         except psycopg.Error as error:
             raise translate(error, self._statements.schema) from error
 
-    async def _pool(self) -> AsyncConnectionPool:
+    async def pool(self) -> AsyncConnectionPool:
+        """This event loop's pool, made at first use."""
         loop = asyncio.get_running_loop()
         pool = self._pools.get(loop)
         if pool is None:
             self._pools = {live: pool for live, pool in self._pools.items() if not live.is_closed()}
             pool = AsyncConnectionPool(
-                self._url, min_size=0, max_size=self._size, kwargs=connect_options("pgqueue"), configure=_aconfigure, open=False
+                self._url, min_size=0, max_size=self._size, kwargs=self._options, configure=_aconfigure, open=False
             )
             self._pools[loop] = pool
             await pool.open()

@@ -49,7 +49,10 @@ class Finisher:
         self.on_scheduled: Callable[[], None] = lambda: None  # called when jobs were scheduled to run again
 
     def add(self, outcome: Outcome) -> None:
-        """Take an outcome; the flush loop hands it in."""
+        """Take an outcome; the flush loop hands it in, unless the handler's own transaction has."""
+        if outcome.state == "committed":
+            self._note([outcome._replace(state="succeeded")], [])
+            return
         if not self._waiting:
             self._changed.set()
             self._empty.clear()
