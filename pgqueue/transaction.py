@@ -135,6 +135,7 @@ class Block:
 
     def _begin_on(self, connection: Any) -> Steps:
         """The entered block, or None when the connection had died in the pool."""
+        self._row_factory = connection.row_factory
         inner = connection.transaction()
         is_async = isinstance(connection, AsyncConnection)
         begin, self._leave = (inner.__aenter__, inner.__aexit__) if is_async else (inner.__enter__, inner.__exit__)
@@ -150,7 +151,6 @@ class Block:
 
     def _end(self, error: BaseException | None) -> Steps:
         connection = self._entered.connection
-        row_factory = connection.row_factory
         try:
             if error is None:
                 yield from self._finish(connection)
@@ -158,7 +158,7 @@ class Block:
                 yield self._leave(type(error), error, error.__traceback__)  # rolls back
         finally:
             self._open = False
-            connection.row_factory = row_factory
+            connection.row_factory = self._row_factory
             yield self._pool.putconn(connection)
 
     def _finish(self, connection: Any) -> Steps:

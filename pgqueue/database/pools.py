@@ -61,10 +61,11 @@ class SyncPool:
         pool = self._pools.get(os.getpid())
         if pool is None:
             # A forked child never touches an inherited socket: its pid has no pool yet.
-            pool = ConnectionPool(
-                self._url, min_size=0, max_size=self._size, kwargs=self._options, configure=_configure, open=True
+            made = ConnectionPool(
+                self._url, min_size=0, max_size=self._size, kwargs=self._options, configure=_configure, open=False
             )
-            self._pools[os.getpid()] = pool
+            pool = self._pools.setdefault(os.getpid(), made)  # of two threads that come first, one pool wins
+            pool.open()
         return pool
 
     def close(self) -> None:
