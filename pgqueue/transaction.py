@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import psycopg
 from psycopg import AsyncConnection, Connection
 from psycopg.pq import TransactionStatus
+from psycopg_pool import PoolTimeout
 
 from ._json import dumps
 from .database import AsyncPool, SyncPool, calls
@@ -121,8 +122,13 @@ class Block:
             begun = None
             while begun is None:
                 begun = yield from self._begin_on((yield self._pool.getconn(POOL_WITHIN)))
-        except BaseException:
+        except BaseException as error:
             self._open = False
+            if isinstance(error, PoolTimeout):
+                raise Disconnected(
+                    f"job {self._job.id}: no connection for ctx.transaction() within {POOL_WITHIN:g} s; all "
+                    f"{self._pool.max_size} were taken (raise transaction_pool_size), or the database was away"
+                ) from error
             raise
         return begun
 

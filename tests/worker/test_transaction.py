@@ -438,6 +438,42 @@ async def test_no_more_blocks_run_at_once_than_the_pool_has_connections(database
     await app.aclose()
 
 
+async def test_who_waits_too_long_for_a_connection_is_told_what_to_do(
+    database_url: str, look: Look, handler: Register, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pgqueue.transaction.POOL_WITHIN", 0.1)
+    app = PgQueue(database_url, transaction_pool_size=1)
+    may_end = threading.Event()
+    handler(app, lambda ctx, tx: may_end.wait(30)).enqueue_many([()] * 2)
+    async with working(app):
+        await auntil(lambda: look.count("failed"), "the one that waited")
+        may_end.set()
+        await auntil(lambda: look.count("succeeded"), "the other")
+    assert "all 1 were taken (raise transaction_pool_size)" in look.value("select error_message from dead_letters")
+    app.close()
+    await app.aclose()
+
+
+async def test_handlers_that_enqueue_on_the_app_s_connections_in_their_blocks_do_not_wait_for_each_other(
+    database_url: str, look: Look, handler: Register
+) -> None:
+    app = PgQueue(database_url, transaction_pool_size=2, pool_size=1)
+    both = threading.Barrier(2)
+
+    @app.task
+    async def child() -> None: ...
+
+    def inside(ctx: JobContext, tx: Any) -> None:
+        both.wait(30)
+        child.enqueue()
+
+    handler(app, inside).enqueue_many([()] * 2)
+    await burst(app)
+    assert look.count("succeeded") == 4
+    app.close()
+    await app.aclose()
+
+
 async def test_a_connection_that_died_in_the_pool_is_replaced(async_app: PgQueue, look: Look, handler: Register) -> None:
     task = handler(async_app, _set_result)
     async with working(async_app):
@@ -462,7 +498,7 @@ async def test_a_connection_that_breaks_in_the_block_fails_the_attempt(async_app
 async def behind(database_url: str, async_app: PgQueue) -> AsyncIterator[tuple[PgQueue, Proxy]]:
     """An app behind a proxy; its worker's heartbeats go directly."""
     with Proxy(database_url) as proxy:
-        app = PgQueue(proxy.url, listen_url=database_url)
+        app = PgQueue(proxy.url, listen_url=database_url, transaction_pool_size=1)
         yield app, proxy
         app.close()
         await app.aclose()
