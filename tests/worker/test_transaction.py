@@ -6,9 +6,11 @@ import logging
 import pickle
 import threading
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psycopg
+import psycopg_pool
 import pytest
 
 from pgqueue import Cancel, JobContext, PgQueue, RetryIn, Snooze, Task
@@ -598,6 +600,21 @@ async def test_a_run_that_is_dropped_while_it_commits_has_committed(async_app: P
         await auntil(lambda: look.value(committing + " and state = 'active'"), "the COMMIT")
     assert (look.state(job.id), _written(look)) == ("succeeded", [job.id])
     assert worker._finisher.counts == {"succeeded": 1}
+
+
+def test_of_threads_that_open_the_pool_at_once_all_get_the_same(app: PgQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+    both = threading.Barrier(2)
+
+    class Slow(psycopg_pool.ConnectionPool):
+        def __init__(self, *args: Any, **options: Any) -> None:
+            both.wait(30)
+            super().__init__(*args, **options)
+
+    monkeypatch.setattr("pgqueue.database.pools.ConnectionPool", Slow)
+    with ThreadPoolExecutor(2) as threads:
+        one, other = (future.result() for future in [threads.submit(app.database.pool) for _ in range(2)])
+    assert one is other
+    assert not one.closed
 
 
 async def test_a_run_that_is_dropped_in_the_block_gives_its_connection_back(database_url: str, async_app: PgQueue) -> None:
