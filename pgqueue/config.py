@@ -38,6 +38,8 @@ class Settings(BaseSettings):
         schema_name: the schema pgqueue is installed in (PGQUEUE_SCHEMA).
         lease: seconds a worker may be silent before its jobs are rescued.
         pool_size: connections an application process opens at most, sync and async each.
+        transaction_pool_size: connections for `ctx.transaction()` a worker process opens at most, for async handlers and for
+            those in threads each; further blocks wait.
         result_ttl: seconds a result is kept; None = 24 hours.
         max_result_bytes: how large a result may be, as JSON; 1 MiB. A job that returns more fails.
     """
@@ -51,6 +53,7 @@ class Settings(BaseSettings):
     schema_name: Annotated[str, Field(validation_alias="PGQUEUE_SCHEMA"), AfterValidator(_schema_name)] = "pgqueue"
     lease: Annotated[float, Field(ge=1, le=3600)] = 30
     pool_size: Annotated[int, Field(ge=1, le=100)] = 4
+    transaction_pool_size: Annotated[int, Field(ge=1, le=1000)] = 10
     result_ttl: Annotated[float, Field(ge=0)] | None = None
     max_result_bytes: Annotated[int, Field(ge=1)] = 1_048_576
 

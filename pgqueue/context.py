@@ -1,9 +1,15 @@
 """The job as its handler sees it."""
 
+import time
 from datetime import datetime
 from typing import Any
 
 from ._json import loads
+from .database import calls
+from .errors import AlreadyFinished, LeaseLost, OutsideWorker
+from .transaction import Block, Services
+
+PROGRESS_EVERY = 0.2  # seconds between two tellings of one job
 
 
 class JobContext:
@@ -16,11 +22,16 @@ class JobContext:
         max_attempts: runs allowed, retries included.
         run_at, created_at: when it was due and when it was enqueued, on the database's clock.
         token: the claim's fence; finishing names (id, token).
+        started: when the handler began, on time.perf_counter().
+        block: the last `transaction()` of this run; None without.
     """
 
     __slots__ = (
+        "_services",
+        "_told_at",
         "args_json",
         "attempt",
+        "block",
         "created_at",
         "id",
         "max_attempts",
@@ -28,6 +39,7 @@ class JobContext:
         "priority",
         "queue",
         "run_at",
+        "started",
         "task",
         "token",
     )
@@ -45,6 +57,7 @@ class JobContext:
         run_at: datetime,
         created_at: datetime,
         meta_json: str | None,
+        services: Services | None = None,
     ) -> None:
         self.token = token
         self.id = id
@@ -57,6 +70,9 @@ class JobContext:
         self.run_at = run_at
         self.created_at = created_at
         self.meta_json = meta_json
+        self.started = self._told_at = 0.0
+        self.block: Block | None = None
+        self._services = services
 
     @property
     def args(self) -> dict[str, Any]:
@@ -68,6 +84,100 @@ class JobContext:
     def meta(self) -> Any:
         """What was enqueued as `meta`, None without."""
         return None if self.meta_json is None else loads(self.meta_json)
+
+    def transaction(self) -> Block:
+        """Finish the job in a transaction of the handler's own: `async with ctx.transaction() as tx`, in threads `with`.
+
+        What is written on `tx.connection` (psycopg), jobs enqueued with `connection=tx.connection`, the result set as `tx.result`
+        and the end of the job commit together when the block ends. An exception in the block rolls everything back, and the
+        attempt fails with it. After the block the job is done: what the handler returns is ignored, what it raises is logged.
+        The connection comes from a pool of `transaction_pool_size`; while all are taken, a block waits.
+
+        Returns:
+            A context manager; entered it is a `Transaction`.
+
+        Raises:
+            OutsideWorker: this context has no worker's connections; they are not there in a process of their own.
+
+            On entering the block:
+            AlreadyFinished: a block of this run has finished the job, or is open.
+            PgQueueError: `with` was used in async code.
+
+            At the end of the block; nothing was committed:
+            LeaseLost: the job is not this run's any more.
+            Disconnected: the connection broke. When the database does not say for 30 s what became of a COMMIT, the message says
+                that it is not known; the attempt then fails only if it was not committed.
+        """
+        return Block(self, self._reach("ctx.transaction()"))
+
+    def progress(self, done: float, total: float | None = None, note: str | None = None) -> None:
+        """Tell how far the job has come, from a handler in a thread; `aprogress` from async ones.
+
+        It is seen at once in `job.progress` and `pgqueue job`, also from within `ctx.transaction()`. A call within 0.2 s of the
+        last one that was told is dropped, unless done == total.
+
+        Args:
+            done: 0 or more, in any unit.
+            total: how much there is to do, above 0; None (default) when that is not known.
+            note: up to 1,000 characters; None by default.
+
+        Raises:
+            InvalidArgument: an argument is out of range.
+            LeaseLost: the job is not this run's any more: stop.
+            AlreadyFinished: `ctx.transaction()` has finished it.
+            OutsideWorker: this context has no worker's connections.
+        """
+        services = self._reach("ctx.progress()")
+        if self._is_time_to_tell(done, total):
+            self._told(services.app.database.run(calls.progress(self.id, self.token, done, total, note)))
+
+    async def aprogress(self, done: float, total: float | None = None, note: str | None = None) -> None:
+        """`progress` for async handlers."""
+        services = self._reach("ctx.aprogress()")
+        if self._is_time_to_tell(done, total):
+            self._told(await services.app.async_database.run(calls.progress(self.id, self.token, done, total, note)))
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether `transaction()` has finished the job."""
+        return self.block is not None and self.block.committed
+
+    def _reach(self, what: str) -> Services:
+        if self._services is None:
+            raise OutsideWorker(
+                f"{what}: job {self.id} has no worker's connections here; it works in async handlers and those in threads of a "
+                "worker, not in processes or contexts made by hand"
+            )
+        return self._services
+
+    def _is_time_to_tell(self, done: float, total: float | None) -> bool:
+        if self.is_finished:
+            raise AlreadyFinished(f"job {self.id} was finished by ctx.transaction(); tell its progress before")
+        now = time.monotonic()
+        if done != total and now - self._told_at < PROGRESS_EVERY:
+            return False
+        self._told_at = now
+        return True
+
+    def _told(self, ours: bool) -> None:
+        if not ours:
+            raise LeaseLost(f"job {self.id} is not this run's any more")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy in another process has no connections."""
+        return JobContext, (
+            self.token,
+            self.id,
+            self.queue,
+            self.task,
+            self.args_json,
+            self.attempt,
+            self.max_attempts,
+            self.priority,
+            self.run_at,
+            self.created_at,
+            self.meta_json,
+        )
 
     def __repr__(self) -> str:
         return f"JobContext(id={self.id}, task={self.task!r}, queue={self.queue!r}, attempt={self.attempt}/{self.max_attempts})"

@@ -58,6 +58,18 @@ class Disconnected(PgQueueError):
         self.too_slow = too_slow
 
 
+class LeaseLost(PgQueueError):
+    """The job is not this run's any more: its worker missed its lease, and others have it. Nothing was changed."""
+
+
+class AlreadyFinished(PgQueueError):
+    """The job was finished by `ctx.transaction()` of this run, or is about to be by the block that is open."""
+
+
+class OutsideWorker(PgQueueError):
+    """This context has no worker's connections: it was made by hand, or its handler runs in a process of its own."""
+
+
 class ResultTimeout(PgQueueError, TimeoutError):
     """The job did not end within the timeout; it goes on."""
 

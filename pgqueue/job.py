@@ -45,6 +45,14 @@ class Job(Generic[R]):
         elapsed = self.row["elapsed"]
         return None if elapsed is None else timedelta(seconds=elapsed)
 
+    def progress(self) -> dict[str, Any] | None:
+        """What the handler told last by `ctx.progress`, as of the last `refresh`: done, total, note, and at (ISO text).
+
+        None when it has told nothing, and once the job has ended.
+        """
+        told: dict[str, Any] | None = self.row["progress"]
+        return told
+
     @property
     def row(self) -> dict[str, Any]:
         """The job's columns in the view `jobs`, as of the last `refresh`; looked up at first use."""

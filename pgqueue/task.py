@@ -10,6 +10,7 @@ from ._json import dumps
 from ._signature import Signature as Parameters
 from ._text import storable
 from .database import Call, calls
+from .errors import ResultTooLarge
 from .job import Job
 from .options import Duration, Options, Priority, given
 from .retry import Retry
@@ -32,7 +33,6 @@ class Task(Generic[P, R]):
         function: the handler.
         options: with which its jobs are enqueued.
         signature: its arguments and its result.
-        max_result_bytes: how large its result may be.
     """
 
     def __init__(self, app: "PgQueue", name: str, function: Callable[P, Any], options: Options) -> None:
@@ -41,7 +41,7 @@ class Task(Generic[P, R]):
         self.function = function
         self.options = options
         self.signature = Parameters(name, function)
-        self.max_result_bytes = app.settings.max_result_bytes
+        self._most = app.settings.max_result_bytes
         self.__doc__ = function.__doc__
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any:
@@ -202,6 +202,21 @@ class Task(Generic[P, R]):
 
     def _jobs(self, added: list[calls.Added]) -> list[Job[R]]:
         return [Job(self._app, id, self, duplicate) for id, duplicate in added]
+
+    def dump_result(self, value: Any) -> str | None:
+        """What the handler returned as JSON text, None for None.
+
+        Raises:
+            TypeError, ValueError: it has no JSON form.
+            ResultTooLarge: a ValueError that names its size.
+        """
+        text = self.signature.dump_result(value)
+        if text is not None and len(text) * 4 > self._most and (size := len(text.encode())) > self._most:
+            raise ResultTooLarge(
+                f"the result is {size} bytes of JSON, max_result_bytes is {self._most}; "
+                "store it elsewhere and return where it is, or raise the limit"
+            )
+        return text
 
     def __repr__(self) -> str:
         return f"Task({self.name!r})"

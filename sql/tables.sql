@@ -37,6 +37,7 @@ create table job (
     meta          jsonb,                        -- free for the user; never read by the queue
     unknown_since timestamptz,                  -- first time a worker had no such task; NULL = known
     errors        jsonb,                        -- the last 20 attempts that did not succeed, oldest first
+    progress      jsonb,                        -- as the handler told it last; the next run keeps it until it tells its own
     constraint running_is_owned check (
         (state = 'running') = (claim_token is not null)
         and (state = 'running') = (worker_id is not null)

@@ -17,7 +17,7 @@ from .session import Session
 COLUMNS = ("id", "state", "queue", "task", "args", "priority", "attempt", "run_at", "finished_at", "note")
 FACTS = (
     "state", "reason", "queue", "task", "args", "priority", "attempt", "created_at", "run_at", "claimed_at", "finished_at",
-    "elapsed", "rescues", "worker_id", "retry_of", "meta", "result", "result_expires_at",
+    "elapsed", "rescues", "worker_id", "retry_of", "meta", "progress", "result", "result_expires_at",
 )  # fmt: skip
 
 

@@ -36,6 +36,13 @@ class Verdict(NamedTuple):
     run_at: Any
 
 
+class Completed(NamedTuple):
+    """What `complete` says (None: done, else stale), and the transaction it said it in."""
+
+    verdict: str | None
+    xid: str
+
+
 class Promoted(NamedTuple):
     """How many jobs became ready, and the seconds until the next is due (None: none is scheduled)."""
 
@@ -195,6 +202,32 @@ def finish(outcomes: str) -> Call[list[Verdict]]:
     return Call("select * from {schema}.finish(%s)", (outcomes,), lambda rows: [Verdict(*row) for row in rows])
 
 
+def complete(job_id: int, token: str, result: str | None, elapsed: float) -> Call[Completed]:
+    """Finish a job as the last statement of its handler's transaction; result as JSON text."""
+    return Call(
+        "select {schema}.complete(%s::bigint, %s::text::uuid, %s::text::jsonb, %s::float8::real), pg_current_xact_id()::text",
+        (job_id, token, result, elapsed),
+        lambda rows: Completed(*rows[0]),
+    )
+
+
+def finished(job_id: int, token: str, xid: str) -> Call[str]:
+    """What became of a transaction whose COMMIT was never answered: pending, committed, running or lost."""
+    return Call("select {schema}.finished(%s::bigint, %s::text::uuid, %s::text::xid8)", (job_id, token, xid), _one)
+
+
+def progress(job_id: int, token: str, done: float, total: float | None, note: str | None) -> Call[bool]:
+    """Tell how far a running job has come; False when it is not this token's any more. Nothing is lost with it, so it does not
+    wait for the disk.
+    """
+    return Call(
+        "select {schema}.progress(%s::bigint, %s::text::uuid, %s::float8, %s::float8, %s::text) "
+        "from set_config('synchronous_commit', 'off', true)",
+        (job_id, token, done, total, note),
+        _one,
+    )
+
+
 def give_back(token: UUID, job_ids: list[int]) -> Call[list[int]]:
     """Return unstarted jobs of one claim; the ids given back."""
     return Call("select * from {schema}.give_back(%s, %s)", (token, job_ids), _column)
@@ -321,11 +354,11 @@ def records(*names: str) -> Callable[[Rows], list[dict[str, Any]]]:
 
 JOB_COLUMNS = (
     "id", "state", "reason", "queue", "task", "args", "priority", "attempt", "max_attempts", "rescues", "run_at", "created_at",
-    "claimed_at", "finished_at", "elapsed", "worker_id", "retry_of", "meta", "errors",
+    "claimed_at", "finished_at", "elapsed", "worker_id", "retry_of", "meta", "errors", "progress",
 )  # fmt: skip
 _JOBS = (
     "select id, state, reason, queue, task, args, priority, attempt, max_attempts, rescues, run_at, created_at, "
-    "claimed_at, finished_at, elapsed, worker_id, retry_of, meta, errors from {schema}.jobs "
+    "claimed_at, finished_at, elapsed, worker_id, retry_of, meta, errors, progress from {schema}.jobs "
 )
 
 

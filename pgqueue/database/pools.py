@@ -38,17 +38,25 @@ class _Pool(ConnectionPool[Connection[Any]]):
 
 
 class SyncPool:
-    """Runs calls on pooled connections, or inside the caller's transaction on a connection of theirs."""
+    """Runs calls on pooled connections, or inside the caller's transaction on a connection of theirs.
 
-    def __init__(self, url: str, statements: Statements, size: int) -> None:
+    Args:
+        url: where to connect.
+        statements: of the install.
+        size: connections at most.
+        options: of each connection, beyond those of all; application_name is shown in pg_stat_activity.
+    """
+
+    def __init__(self, url: str, statements: Statements, size: int, **options: Any) -> None:
         self._url, self._statements, self._size = url, statements, size
+        self._options = {**connect_options("pgqueue"), **options}
         self._pools: dict[tuple[int, int], _Pool] = {}
 
     def run(self, call: Call[T], connection: Any = None) -> T:
         """Run a call; without `connection` in a transaction of its own, which is committed on return."""
         if connection is not None:
             return self._run_on(runner(connection), connection, call)
-        with self._pool().connection() as own:
+        with self.pool().connection() as own:
             return self._run_on(run_on_psycopg, own, call)
 
     def _run_on(self, run: Run, connection: Any, call: Call[T]) -> T:
@@ -58,7 +66,8 @@ class SyncPool:
             raise_ours(error, self._statements.schema)
             raise
 
-    def _pool(self) -> _Pool:
+    def pool(self) -> _Pool:
+        """This process's pool, made at first use."""
         # A forked child never touches an inherited socket: it has no pool yet.
         pool = self._pools.get(this_process())
         if pool is None:
@@ -69,9 +78,7 @@ class SyncPool:
         return pool
 
     def _new_pool(self) -> _Pool:
-        return _Pool(
-            self._url, min_size=0, max_size=self._size, kwargs=connect_options("pgqueue"), configure=_configure, open=False
-        )
+        return _Pool(self._url, min_size=0, max_size=self._size, kwargs=self._options, configure=_configure, open=False)
 
     def close(self) -> None:
         """Close this process's pool; the next call opens a new one."""
@@ -82,15 +89,16 @@ class SyncPool:
 class AsyncPool:
     """SyncPool for async code."""
 
-    def __init__(self, url: str, statements: Statements, size: int) -> None:
+    def __init__(self, url: str, statements: Statements, size: int, **options: Any) -> None:
         self._url, self._statements, self._size = url, statements, size
+        self._options = {**connect_options("pgqueue"), **options}
         self._pools: dict[tuple[tuple[int, int], asyncio.AbstractEventLoop], AsyncConnectionPool] = {}
 
     async def run(self, call: Call[T], connection: Any = None) -> T:
         """Run a call; without `connection` in a transaction of its own, which is committed on return."""
         if connection is not None:
             return await self._run_on(async_runner(connection), connection, call)
-        pool = await self._pool()
+        pool = await self.pool()
         async with pool.connection() as own:
             return await self._run_on(arun_on_psycopg, own, call)
 
@@ -101,7 +109,8 @@ class AsyncPool:
             raise_ours(error, self._statements.schema)
             raise
 
-    async def _pool(self) -> AsyncConnectionPool:
+    async def pool(self) -> AsyncConnectionPool:
+        """This event loop's pool, made at first use."""
         key = this_process(), asyncio.get_running_loop()
         pool = self._pools.get(key)
         if pool is None:
@@ -113,7 +122,7 @@ class AsyncPool:
 
     def _new_pool(self) -> AsyncConnectionPool:
         return AsyncConnectionPool(
-            self._url, min_size=0, max_size=self._size, kwargs=connect_options("pgqueue"), configure=_aconfigure, open=False
+            self._url, min_size=0, max_size=self._size, kwargs=self._options, configure=_aconfigure, open=False
         )
 
     def _forget_closed_loops(self) -> None:

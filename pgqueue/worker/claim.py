@@ -14,6 +14,7 @@ from .._json import dumps
 from ..context import JobContext
 from ..database import Link, calls
 from ..errors import Disconnected, WorkerLost
+from ..transaction import Services
 from .cursor import Cursor
 from .slots import Slots
 
@@ -72,6 +73,7 @@ class Claimer:
         on_lost: called when the database says that this worker is lost.
         on_empty: called after each claim that found nothing.
         backstop: seconds between two looks without a wake-up.
+        services: what the contexts of the jobs reach; None = nothing.
     """
 
     def __init__(
@@ -85,11 +87,13 @@ class Claimer:
         on_lost: Callable[[UUID], Awaitable[None]],
         on_empty: Callable[[], Awaitable[None]],
         backstop: float = BACKSTOP,
+        services: Services | None = None,
     ) -> None:
         self._link, self._worker_id, self._slots = link, worker_id, slots
         self._queues, self._weights, self._alarm = queues, weights, alarm
         self._on_lost, self._on_empty = on_lost, on_empty
         self._backstop = backstop
+        self._services = services
         self._cursor = Cursor()
 
     async def run(self) -> None:
@@ -126,8 +130,8 @@ class Claimer:
             return want, True
         self._cursor.claimed(rows, time.monotonic() - started, full=resume_at is None)
         if worker_id == await self._worker_id():  # else they are rescued from the lost id
-            text = str(token)
-            self._slots.add([JobContext(text, *row) for row in rows])
+            text, services = str(token), self._services
+            self._slots.add([JobContext(text, *row, services) for row in rows])  # type: ignore[call-arg]
         return len(rows), resume_at is None
 
     async def _repeat(self, call: calls.Call[Any]) -> Any:

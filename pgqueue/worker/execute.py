@@ -12,7 +12,6 @@ from typing import Any, NamedTuple, TypedDict
 
 from .._json import dumps
 from ..context import JobContext
-from ..errors import ResultTooLarge
 from ..outcomes import Cancel, RetryIn, Snooze, seconds
 from ..retry import qualified_name
 from ..task import Task
@@ -20,6 +19,7 @@ from .isolate import Isolated
 
 log = logging.getLogger("pgqueue.worker")
 TRACEBACK_CHARACTERS = 16384
+_results_ignored: set[str] = set()  # tasks of which this was said
 
 
 class Error(TypedDict):
@@ -36,8 +36,8 @@ class Outcome(NamedTuple):
 
     Attributes:
         job: the job that ran.
-        state: succeeded, failed, cancelled, snoozed or unknown_task.
-        json: the outcome as finish.sql takes it.
+        state: succeeded, failed, cancelled, snoozed or unknown_task; committed when `ctx.transaction()` has finished the job.
+        json: the outcome as finish.sql takes it; empty when there is nothing left to finish.
         elapsed: seconds in the handler.
     """
 
@@ -64,7 +64,7 @@ async def execute(job: JobContext, task: Task[..., Any] | None, threads: ThreadP
     """
     if task is None:
         return outcome(job, "unknown_task", 0.0)
-    started = time.perf_counter()
+    job.started = started = time.perf_counter()
     try:
         arguments = task.signature.load(job.args_json)
         if task.signature.context_name is not None:
@@ -74,10 +74,14 @@ async def execute(job: JobContext, task: Task[..., Any] | None, threads: ThreadP
         else:
             call = functools.partial(contextvars.copy_context().run, _call, task.function, arguments)
             result = await asyncio.get_running_loop().run_in_executor(threads, call)
+        if job.block is not None and job.block.committed:
+            return _committed(job, time.perf_counter() - started, result=result)
         return _returned(job, task, result, time.perf_counter() - started)
     except (KeyboardInterrupt, GeneratorExit):
         raise
     except BaseException as error:  # SystemExit and the like too: whatever a handler raises is its own job's failure
+        if job.is_finished:
+            return _committed(job, time.perf_counter() - started, error=error)
         if isinstance(error, asyncio.CancelledError) and asyncio.current_task().cancelling():  # type: ignore[union-attr]
             raise
         return failure(job, error, time.perf_counter() - started)
@@ -108,25 +112,28 @@ def _returned(job: JobContext, task: Task[..., Any], result: Any, elapsed: float
 
 def _with_result(job: JobContext, task: Task[..., Any], result: Any, elapsed: float) -> Outcome:
     try:
-        text = task.signature.dump_result(result)
-        if text is not None:
-            _check_size(text, task.max_result_bytes)
+        text = task.dump_result(result)
     except (TypeError, ValueError) as error:  # the handler has done its work: another run would do it twice
         return failure(job, error, elapsed, reason="system_error", final=True)
     return _succeeded(job, text, elapsed)
 
 
-def _check_size(text: str, most: int) -> None:
-    if len(text) * 4 > most and (size := len(text.encode())) > most:
-        raise ResultTooLarge(
-            f"the result is {size} bytes of JSON, max_result_bytes is {most}; "
-            "store it elsewhere and return where it is, or raise the limit"
-        )
-
-
 def _succeeded(job: JobContext, result: str | None, elapsed: float) -> Outcome:
     head = f'{{"id":{job.id},"token":"{job.token}","state":"succeeded","elapsed":{elapsed}'
     return Outcome(job, "succeeded", head + "}" if result is None else f'{head},"result":{result}}}', elapsed)
+
+
+def _committed(job: JobContext, elapsed: float, *, result: Any = None, error: BaseException | None = None) -> Outcome:
+    """The outcome of a run whose `ctx.transaction()` has finished the job: whatever came after it changes nothing."""
+    facts = {"job_id": job.id, "task": job.task}
+    if error is not None and not isinstance(error, asyncio.CancelledError):
+        log.warning("job %s was finished by its transaction; an error after it is ignored", job.id, exc_info=error, extra=facts)
+    elif isinstance(result, Snooze | RetryIn | Cancel):
+        log.warning("job %s was finished by its transaction; it returned %r, which is ignored", job.id, result, extra=facts)
+    elif result is not None and job.task not in _results_ignored:
+        _results_ignored.add(job.task)
+        log.warning("task %s: what it returns after ctx.transaction() is ignored; set tx.result", job.task, extra=facts)
+    return Outcome(job, "committed", "", elapsed)
 
 
 def failure(job: JobContext, error: BaseException, elapsed: float, **fields: Any) -> Outcome:

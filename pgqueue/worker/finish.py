@@ -51,7 +51,10 @@ class Finisher:
         self.announcer: Announcer | None = None  # the worker sets it
 
     def add(self, outcome: Outcome) -> None:
-        """Take an outcome; the flush loop hands it in."""
+        """Take an outcome; the flush loop hands it in, unless the handler's own transaction has."""
+        if outcome.state == "committed":
+            self._note([outcome._replace(state="succeeded")], [])
+            return
         if not self._waiting:
             self._changed.set()
             self._empty.clear()

@@ -19,6 +19,7 @@ from .._text import storable
 from ..database import Link, calls
 from ..database.link import Circuit
 from ..errors import ConfigurationError, Disconnected
+from ..transaction import Services
 from .announce import Announcer
 from .claim import BACKSTOP, Alarm, Claimer
 from .finish import Finisher
@@ -115,6 +116,7 @@ class Worker:
             if self._liveness.is_alive():
                 await asyncio.to_thread(self._liveness.join, 1.0)
             await self._slots.close()
+            await self._services.close()
             for link in self._links:
                 await link.close()
         self._raise_failure(working, flushing)
@@ -130,6 +132,7 @@ class Worker:
         claim_link, finish_link, maintenance_link = self._links
         self._maintenance_link = maintenance_link
         self._alarm = Alarm()
+        self._services = Services(app)
         self._finisher = Finisher(finish_link, most_unflushed=max(1000, 2 * options.concurrency))
         self._slots = Slots(app.tasks, options.concurrency, self._finisher.add, self._finisher.is_full)
         self._claimer = Claimer(
@@ -142,6 +145,7 @@ class Worker:
             on_lost=self._replace,
             on_empty=self._emptied,
             backstop=BURST_BACKSTOP if options.burst else BACKSTOP,
+            services=self._services,
         )
         self._maintenance = Maintenance(
             maintenance_link, app.settings.lease, lambda: self._id, self._held, self._slots.take_stuck

@@ -7,6 +7,7 @@ from datetime import datetime
 import pytest
 
 from pgqueue import PgQueue
+from tests.looking import Look
 
 from .conftest import Run
 
@@ -88,6 +89,17 @@ def test_a_job_shows_when_its_result_expires(run: Run, ids: dict[str, int]) -> N
     assert dead["result_expires_at"] is None
     assert "result expires at" in run("job", ids["done"]).out
     assert "result expires at" not in run("job", ids["dead"]).out
+
+
+def test_a_job_that_runs_shows_its_progress(run: Run, app: PgQueue, work: Work, look: Look) -> None:
+    id = app.tasks["add"].enqueue(1, 2).id
+    look.value("select register_worker(gen_random_uuid(), 'w', 'host', 1, '0', '{default}', 1, '30 s')")
+    token = "00000000-0000-0000-0000-000000000001"
+    look.rows("select * from claim((select id from worker), %s, '{default}', 1)", token)
+    look.value("select progress(%s, %s, 3, 10, 'third page')", id, token)
+    ran = run("job", id)
+    assert (ran.code, "progress" in ran.out, "third page" in ran.out) == (0, True, True)
+    assert run("job", id, "--json").lines[0]["progress"]["done"] == 3
 
 
 def test_a_job_that_does_not_exist(run: Run) -> None:

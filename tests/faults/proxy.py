@@ -20,7 +20,7 @@ class Proxy:
 
     Attributes:
         url: where to connect instead.
-        decide: called with the bytes of each request that calls a function of ours; it answers
+        decide: called with the bytes of each request that calls a function of ours or commits; it answers
             "pass", "after commit" (the server has answered, the client never hears of it), or
             "before reply" (the client is cut off at once, the server goes on with the request).
         cuts: how many replies were lost.
@@ -93,7 +93,7 @@ class Proxy:
 
     async def _requests(self, client: asyncio.StreamReader, to_server: asyncio.StreamWriter, connection: "_Connection") -> None:
         while data := await client.read(1 << 20):
-            cut = self.decide(data) if b'"pgqueue".' in data else "pass"
+            cut = self.decide(data) if b'"pgqueue".' in data or b"COMMIT" in data else "pass"
             connection.cut_next = connection.cut_next or cut != "pass"
             to_server.write(data)
             await to_server.drain()

@@ -141,7 +141,7 @@ def orphan(sql: Sql) -> tuple[int, UUID]:
     return id, token
 
 
-@pytest.mark.parametrize("verb", ["complete(%s, %s)", "fail(%s, %s, '{}')", "snooze(%s, %s, 60)"])
+@pytest.mark.parametrize("verb", ["fail(%s, %s, '{}')", "snooze(%s, %s, 60)"])
 def test_a_finish_during_a_rescue_is_busy_and_then_stale(sql: Sql, another_sql: OpenSql, verb: str) -> None:
     id, token = orphan(sql)
     rescuer = another_sql()
@@ -154,6 +154,19 @@ def test_a_finish_during_a_rescue_is_busy_and_then_stale(sql: Sql, another_sql: 
 
     assert (during, after) == ("busy", "stale")
     assert (sql.state(id), sql.job(id)["rescues"]) == ("ready", 1)
+
+
+def test_a_complete_during_a_rescue_waits_and_is_stale(sql: Sql, another_sql: OpenSql) -> None:
+    id, token = orphan(sql)
+    rescuer = another_sql()
+
+    with rescuer.connection.transaction():
+        rescuer.value("select rescue()")
+        complete = Background(another_sql(), "select complete(%s, %s) as said", id, token)
+        complete.wait_until_blocked(sql)
+
+    assert complete.rows() == [{"said": "stale"}]
+    assert sql.state(id) == "ready"
 
 
 def test_a_rescue_passes_over_a_job_that_is_being_finished(sql: Sql, another_sql: OpenSql) -> None:

@@ -27,6 +27,7 @@ unknown_task     stale     stale     stale     stale     scheduled scheduled sta
 complete         stale     stale     stale     stale     succeeded succeeded stale     stale   stale     stale
 fail             stale     stale     stale     stale     scheduled scheduled stale     stale   stale     stale
 snooze           stale     stale     stale     stale     scheduled scheduled stale     stale   stale     stale
+progress         -         -         -         -         running   running   -         -       -         -
 give_back        -         -         -         -         ready     ready     -         -       -         -
 reconcile        -         -         -         -         ready     ready     -         -       -         -
 retire_worker    -         -         -         -         ready     ready     -         -       -         -
@@ -89,6 +90,7 @@ CALLS = {
     "complete": "select complete(%(id)s, %(token)s)",
     "fail": """select fail(%(id)s, %(token)s, '{"type": "E"}')""",
     "snooze": "select snooze(%(id)s, %(token)s, 60)",
+    "progress": "select progress(%(id)s, %(token)s, 1)",
     "give_back": "select give_back(%(token)s, array[%(id)s::bigint])",
     "reconcile": "select reconcile(%(worker)s, '{}', '0 s')",
     "retire_worker": "select retire_worker(%(worker)s)",

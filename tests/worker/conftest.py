@@ -8,9 +8,10 @@ from typing import Any
 import psycopg
 import pytest
 
-from pgqueue import PgQueue
+from pgqueue import JobContext, PgQueue
 from pgqueue.worker import Worker, WorkerOptions
 from tests.looking import Look
+from tests.worker.blocks import INSERT, Register
 
 ENDS_WITHIN = 40.0  # seconds a worker has to end, its grace included
 
@@ -26,6 +27,34 @@ async def async_app(app: PgQueue) -> AsyncIterator[PgQueue]:
     """The app, for a test that enqueues from async code."""
     yield app
     await app.aclose()
+
+
+@pytest.fixture
+def written(look: Look) -> None:
+    """A table of the application."""
+    look.rows("create table public.written (job_id bigint)")
+
+
+@pytest.fixture(params=["async", "thread"])
+def handler(request: pytest.FixtureRequest, written: None) -> Register:
+    """Makes a task of steps that run inside of a block; `after` runs behind it, and its value is what the handler returns."""
+
+    def register(app: PgQueue, inside: Callable[..., Any], after: Callable[..., Any] = lambda ctx: None, **options: Any) -> Any:
+        async def in_loop(ctx: JobContext) -> Any:
+            async with ctx.transaction() as tx:
+                await tx.connection.execute(INSERT, (ctx.id,))
+                await asyncio.to_thread(inside, ctx, tx)
+            return after(ctx)
+
+        def in_thread(ctx: JobContext) -> Any:
+            with ctx.transaction() as tx:
+                tx.connection.execute(INSERT, (ctx.id,))
+                inside(ctx, tx)
+            return after(ctx)
+
+        return app.task(**{"name": "handler", "retry": 0, **options})(in_loop if request.param == "async" else in_thread)
+
+    return register
 
 
 def new_worker(app: PgQueue, **options: Any) -> Worker:

@@ -1,0 +1,263 @@
+"""`ctx.transaction()`: what a handler writes and the end of its job commit together.
+
+The steps are generators that yield whatever psycopg's sync or async method of the same name returns; two drivers run them, one
+awaits what is yielded. So there is one text of the rules for both.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Coroutine, Generator
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import psycopg
+from psycopg import AsyncConnection, Connection
+from psycopg.pq import TransactionStatus
+from psycopg_pool import PoolTimeout
+
+from .database import AsyncPool, SyncPool, calls
+from .errors import AlreadyFinished, Disconnected, LeaseLost, PgQueueError
+
+if TYPE_CHECKING:
+    from .app import PgQueue
+    from .context import JobContext
+
+log = logging.getLogger("pgqueue.worker")
+AnyConnection = TypeVar("AnyConnection", Connection[Any], AsyncConnection[Any])
+Steps = Generator[Any, Any, Any]
+POOL_WITHIN = 300.0  # seconds a block waits for one of the pool's connections: others may hold theirs for long
+ASK_WITHIN = 30.0  # seconds in which the database must say whether a COMMIT took effect
+ASK_AGAIN = 0.1
+# A server that has vanished is noticed within a minute, whatever the handler waits for; heartbeats have deadlines of their own.
+KEEPALIVE = {"keepalives_idle": 20, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 50_000}
+
+
+class Services:
+    """What the contexts of one worker reach: connections of its process, opened at first use.
+
+    Args:
+        app: whose calls run on the app's own pools.
+
+    Attributes:
+        transactions, async_transactions: pools of their own: a handler that enqueues in its block needs one connection of each
+            kind, and handlers that hold all of one kind while they wait for it would wait for ever.
+    """
+
+    def __init__(self, app: "PgQueue") -> None:
+        self.app = app
+        size = app.settings.transaction_pool_size
+        options: dict[str, Any] = {"application_name": "pgqueue transaction", **KEEPALIVE}
+        self.transactions = SyncPool(app.url, app.statements, size, **options)
+        self.async_transactions = AsyncPool(app.url, app.statements, size, **options)
+
+    def result_json(self, task: str, result: Any) -> str | None:
+        """A task's result as SQL takes it. Raises TypeError or ValueError for what has no JSON form or is too large."""
+        return self.app.registered(task).dump_result(result)
+
+    async def close(self) -> None:
+        """Close both pools. A block that is still open in a thread keeps its connection until its end."""
+        await self.async_transactions.close()
+        await asyncio.to_thread(self.transactions.close)
+
+
+class Transaction(Generic[AnyConnection]):
+    """What a block is entered as.
+
+    Attributes:
+        connection: in the transaction that finishes the job; `connection.transaction()` makes savepoints in it. It goes back to
+            a pool: use SET LOCAL for settings.
+        result: the job's result, JSON; None until the handler sets it.
+    """
+
+    def __init__(self, connection: AnyConnection) -> None:
+        self.connection: AnyConnection = connection
+        self.result: Any = None
+
+
+class Block:
+    """A `ctx.transaction()`, for `async with` and `with`.
+
+    Args:
+        job: the run that it finishes.
+        services: of its worker.
+
+    Attributes:
+        committed: whether it has finished the job.
+    """
+
+    def __init__(self, job: "JobContext", services: Services) -> None:
+        self._job, self._services = job, services
+        self._open = False
+        self.committed = False
+
+    def __enter__(self) -> Transaction[Connection[Any]]:
+        _refuse_on_event_loop()
+        self._pools: Any = self._services.transactions
+        self._others: Any = self._services.app.database
+        self._pause: Callable[[float], Any] = time.sleep
+        entered: Transaction[Connection[Any]] = _drive(self._begin())
+        return entered
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        _drive(self._end(error))
+
+    async def __aenter__(self) -> Transaction[AsyncConnection[Any]]:
+        self._pools = self._services.async_transactions
+        self._others = self._services.app.async_database
+        self._pause = asyncio.sleep
+        entered: Transaction[AsyncConnection[Any]] = await _adrive(self._begin())
+        return entered
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await _to_its_end(_adrive(self._end(error)))
+
+    def _begin(self) -> Steps:
+        self._refuse_second()
+        self._open = True
+        self._job.block = self
+        try:
+            self._pool = yield self._pools.pool()
+            begun = None
+            while begun is None:
+                begun = yield from self._begin_on((yield self._pool.getconn(POOL_WITHIN)))
+        except BaseException as error:
+            self._open = False
+            if isinstance(error, PoolTimeout):
+                raise Disconnected(
+                    f"job {self._job.id}: no connection for ctx.transaction() within {POOL_WITHIN:g} s; all "
+                    f"{self._pool.max_size} were taken (raise transaction_pool_size), or the database was away"
+                ) from error
+            raise
+        return begun
+
+    def _refuse_second(self) -> None:
+        before = self._job.block
+        if before is not None and before.committed:
+            raise AlreadyFinished(f"job {self._job.id} was finished by a ctx.transaction() before; put all in one block")
+        if before is not None and before._open:
+            raise AlreadyFinished(f"job {self._job.id}: ctx.transaction() is open; tx.connection.transaction() makes savepoints")
+
+    def _begin_on(self, connection: Any) -> Steps:
+        """The entered block, or None when the connection had died in the pool."""
+        self._row_factory = connection.row_factory
+        inner = connection.transaction()
+        is_async = isinstance(connection, AsyncConnection)
+        begin, self._leave = (inner.__aenter__, inner.__aexit__) if is_async else (inner.__enter__, inner.__exit__)
+        try:
+            yield begin()
+        except BaseException as error:
+            yield self._pool.putconn(connection)
+            if isinstance(error, psycopg.OperationalError) and connection.closed:
+                return None
+            raise
+        self._entered: Transaction[Any] = Transaction(connection)
+        return self._entered
+
+    def _end(self, error: BaseException | None) -> Steps:
+        connection = self._entered.connection
+        try:
+            if error is None:
+                yield from self._finish(connection)
+            else:
+                yield self._leave(type(error), error, error.__traceback__)  # rolls back
+        finally:
+            self._open = False
+            connection.row_factory = self._row_factory
+            yield self._pool.putconn(connection)
+
+    def _finish(self, connection: Any) -> Steps:
+        try:
+            completed = yield from self._complete(connection)
+        except BaseException as error:
+            yield self._leave(type(error), error, error.__traceback__)
+            raise
+        try:
+            yield self._leave(None, None, None)  # COMMIT
+        except psycopg.Error as error:
+            if not connection.closed:
+                raise  # refused, and so rolled back: a deferred constraint, a serialization failure
+            yield from self._ask(completed.xid, error)
+        self.committed = True
+
+    def _complete(self, connection: Any) -> Steps:
+        """The last statement before COMMIT; what it said."""
+        job = self._job
+        if connection.info.transaction_status == TransactionStatus.IDLE:
+            raise PgQueueError(f"job {job.id}: ctx.transaction() found its transaction ended; the block does that")
+        result = self._services.result_json(job.task, self._entered.result)
+        call = calls.complete(job.id, job.token, result, time.perf_counter() - job.started)
+        try:
+            completed = yield self._pools.run(call, connection)
+        except psycopg.OperationalError as error:
+            if connection.closed:
+                raise Disconnected(f"the connection of job {job.id} broke before COMMIT, so nothing was committed") from error
+            raise
+        if completed.verdict is not None:
+            raise self._lost()
+        return completed
+
+    def _ask(self, xid: str, error: psycopg.Error) -> Steps:
+        """Returns when the COMMIT whose reply was lost took effect."""
+        job, deadline = self._job, time.monotonic() + ASK_WITHIN
+        log.warning("job %s: COMMIT was not answered (%s); asking what became of it", job.id, str(error).strip())
+        while time.monotonic() < deadline:
+            try:
+                fate = yield self._others.run(calls.finished(job.id, job.token, xid))
+            except psycopg.OperationalError:
+                fate = "not answered"
+            if fate == "committed":
+                return
+            if fate == "running":
+                raise Disconnected(f"the connection of job {job.id} broke at COMMIT, and nothing was committed") from error
+            if fate == "lost":
+                raise self._lost() from error
+            yield self._pause(ASK_AGAIN)
+        raise Disconnected(f"the connection of job {job.id} broke at COMMIT; whether it took effect is not known") from error
+
+    def _lost(self) -> LeaseLost:
+        return LeaseLost(f"job {self._job.id} is not this run's any more; what its transaction wrote is rolled back")
+
+
+def _refuse_on_event_loop() -> None:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise PgQueueError("ctx.transaction() in async code: use `async with`; `with` would block the event loop")
+
+
+def _drive(steps: Steps) -> Any:
+    value: Any = None
+    while True:
+        try:
+            value = steps.send(value)
+        except StopIteration as stop:
+            return stop.value
+
+
+async def _adrive(steps: Steps) -> Any:
+    step: Callable[[Any], Any] = steps.send
+    value: Any = None
+    while True:
+        try:
+            awaited = step(value)
+        except StopIteration as stop:
+            return stop.value
+        try:
+            value, step = await awaited, steps.send
+        except BaseException as error:
+            value, step = error, steps.throw
+
+
+async def _to_its_end(ending: Coroutine[Any, Any, None]) -> None:
+    """Await it whoever cancels us: a COMMIT on its way is committed or not, and a connection is given back or not."""
+    task, cancelled = asyncio.ensure_future(ending), None
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled from task.exception()
+    task.result()

@@ -1,0 +1,74 @@
+"""ctx.progress() and ctx.aprogress()."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from pgqueue import JobContext, PgQueue
+from pgqueue.errors import InvalidArgument, LeaseLost, PgQueueError
+from tests.looking import Look
+from tests.worker.blocks import INSERT, STEAL, stale_outcome
+from tests.worker.conftest import burst, working
+
+pytestmark = pytest.mark.usefixtures("written")
+
+
+async def test_progress_told_in_a_block_is_seen_at_once(async_app: PgQueue, look: Look) -> None:
+    seen: list[Any] = []
+
+    @async_app.task(retry=0)
+    async def work(ctx: JobContext) -> None:
+        async with ctx.transaction() as tx:
+            await tx.connection.execute(INSERT, (ctx.id,))
+            await ctx.aprogress(1, 2, "half")
+            seen.append(look.job(ctx.id)["progress"])
+
+    @async_app.task(retry=0)
+    def in_thread(ctx: JobContext) -> None:
+        with ctx.transaction():
+            ctx.progress(3)
+            told = async_app.job(ctx.id).progress
+            seen.append(told)
+
+    for task, expected in ((work, (1, 2, "half")), (in_thread, (3, None, None))):
+        job = task.enqueue()
+        await burst(async_app)
+        told = seen.pop()
+        assert (told["done"], told["total"], told["note"]) == expected
+        assert (job.refresh().status, job.progress) == ("succeeded", None)
+
+
+async def test_progress_is_told_every_200_ms_and_at_the_end(async_app: PgQueue, look: Look) -> None:
+    told: list[Any] = []
+
+    @async_app.task(retry=0)
+    async def work(ctx: JobContext) -> None:
+        for done in (0, 1, 2):
+            await ctx.aprogress(done, 2)
+            told.append(look.job(ctx.id)["progress"]["done"])
+        await asyncio.sleep(0.2)
+        await ctx.aprogress(1, 2)
+        told.append(look.job(ctx.id)["progress"]["done"])
+
+    work.enqueue()
+    await burst(async_app)
+    assert told == [0, 0, 2, 1]
+
+
+async def test_progress_of_a_job_that_is_another_s_raises(async_app: PgQueue, look: Look) -> None:
+    caught: list[BaseException] = []
+
+    @async_app.task(retry=0)
+    async def work(ctx: JobContext) -> None:
+        for harm, done in (("select 1", -1), (STEAL, 1)):
+            look.rows(harm)
+            try:
+                await ctx.aprogress(done, done)
+            except PgQueueError as error:
+                caught.append(error)
+
+    work.enqueue()
+    async with working(async_app) as worker:
+        await stale_outcome(worker)
+    assert [type(error) for error in caught] == [InvalidArgument, LeaseLost]
