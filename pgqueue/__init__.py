@@ -3,10 +3,24 @@
 from .app import PgQueue
 from .context import JobContext
 from .errors import PgQueueError
+from .inject import INJECTED, Inject
 from .job import Job
 from .outcomes import Cancel, RetryIn, Snooze
 from .retry import Retry
 from .task import Task
 
 __version__ = "0.1.0.dev0"
-__all__ = ["Cancel", "Job", "JobContext", "PgQueue", "PgQueueError", "Retry", "RetryIn", "Snooze", "Task", "__version__"]
+__all__ = [
+    "INJECTED",
+    "Cancel",
+    "Inject",
+    "Job",
+    "JobContext",
+    "PgQueue",
+    "PgQueueError",
+    "Retry",
+    "RetryIn",
+    "Snooze",
+    "Task",
+    "__version__",
+]

@@ -7,6 +7,7 @@ from typing import Any
 
 from .context import JobContext
 from .errors import ConfigurationError, InvalidArgument
+from .inject import Injected
 
 _BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
@@ -17,6 +18,7 @@ class Signature:
     Attributes:
         context_name: the parameter that takes the JobContext, or None.
         is_async: whether the handler is a coroutine function.
+        injected: the type of each parameter annotated `Inject[T]`, by name.
     """
 
     def __init__(self, task: str, function: Callable[..., Any]) -> None:
@@ -31,7 +33,8 @@ class Signature:
                     "so *args, **kwargs and positional-only parameters cannot be used"
                 )
         self.context_name = next((p.name for p in parameters if _is_context(hints.get(p.name))), None)
-        own = [p for p in parameters if p.name != self.context_name]
+        self.injected = _injected(function)
+        own = [p for p in parameters if p.name != self.context_name and p.name not in self.injected]
         self._positional = [p.name for p in own if p.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD]
         self._names = {p.name for p in own}
         self._required = {p.name for p in own if p.default is inspect.Parameter.empty}
@@ -74,3 +77,11 @@ def _hints(function: Callable[..., Any]) -> dict[str, Any]:
     except NameError:
         # An annotation that only type checkers can resolve; the others still count.
         return dict(getattr(function, "__annotations__", {}))
+
+
+def _injected(function: Callable[..., Any]) -> dict[str, type]:
+    try:
+        hints = typing.get_type_hints(function, include_extras=True)
+    except NameError:
+        return {}
+    return {name: hint.__origin__ for name, hint in hints.items() if Injected in getattr(hint, "__metadata__", ())}
