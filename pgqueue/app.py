@@ -7,12 +7,15 @@ from functools import cached_property
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 
 from ._coalesce import Coalescer
+from ._executor import Executor
 from .config import connection_url, load_settings
 from .context import JobContext
 from .database import AsyncPool, SyncPool, calls
 from .database.statement import Statements
 from .errors import ConfigurationError, UnknownTask
 from .job import Job
+from .middleware import async_context_maker, enqueuing
+from .registrars import Registrars
 from .retry import Retry
 from .task import Options, Priority, Task, options
 
@@ -33,12 +36,15 @@ class Register(Protocol):
     def __call__(self, function: Callable[P, R], /) -> Task[P, R]: ...
 
 
-class PgQueue:
+class PgQueue(Registrars):
     """A job queue in one schema of one database.
 
     Args:
         database_url: postgresql://…, or embedded: to try things out; PGQUEUE_DATABASE_URL otherwise.
         schema: the schema pgqueue is installed in; "pgqueue", or PGQUEUE_SCHEMA.
+        lifespan: an async generator function of the app that opens what handlers share and yields it: one value or a tuple,
+            taken by parameters annotated `Inject[T]`. Each worker enters it on its event loop before the first job and leaves
+            it after the last.
         settings: any other field of `Settings`.
 
     Nothing connects before the first call that needs the database.
@@ -47,7 +53,16 @@ class PgQueue:
         ConfigurationError: a setting is wrong.
     """
 
-    def __init__(self, database_url: str | None = None, *, schema: str | None = None, **settings: Any) -> None:
+    def __init__(
+        self,
+        database_url: str | None = None,
+        *,
+        schema: str | None = None,
+        lifespan: Callable[["PgQueue"], Any] | None = None,
+        **settings: Any,
+    ) -> None:
+        super().__init__()
+        self.lifespan = async_context_maker(lifespan, "lifespan") if lifespan else None
         self.settings = load_settings(database_url=database_url, schema_name=schema, **settings)
         self.tasks: dict[str, Task[..., Any]] = {}
         self._coalescer = Coalescer()
@@ -71,6 +86,7 @@ class PgQueue:
         priority: Priority = 0,
         retry: Retry | int | None = None,
         result_ttl: timedelta | float | None = None,
+        executor: Executor | None = None,
     ) -> Register: ...
     def task(
         self,
@@ -82,6 +98,7 @@ class PgQueue:
         priority: Priority | None = None,
         retry: Retry | int | None = None,
         result_ttl: timedelta | float | None = None,
+        executor: Executor | None = None,
     ) -> Any:
         """Register a function as a task, with or without options.
 
@@ -92,20 +109,24 @@ class PgQueue:
             priority: -100 to 100, larger runs first; low = -50, medium = 0 (default), high = 50.
             retry: a policy, or a number of retries; 3 with exponential backoff by default.
             result_ttl: seconds (or timedelta) to keep results; 24 hours by default.
+            executor: "process" runs a `def` in another process, for work that keeps a CPU busy or may crash; that process
+                imports the function's module. By default as the function is: "async" or "thread".
 
         Raises:
-            ConfigurationError: the name is taken, or a parameter of the function cannot be stored by name.
+            ConfigurationError: the name is taken, a parameter of the function cannot be stored by name, the executor cannot
+                run the function, or a worker of this app has started.
         """
         if result_ttl is None:
             result_ttl = self.settings.result_ttl
         given = options(queue=queue, priority=priority, retry=retry, result_ttl=result_ttl)
 
         def register(handler: Callable[..., Any]) -> Task[..., Any]:
-            return self._register(Task(self, name or handler.__name__, handler, Options(**given)))
+            return self._register(Task(self, name or handler.__name__, handler, Options(**given), executor))
 
         return register if function is None else register(function)
 
     def _register(self, task: Task[..., Any]) -> Task[..., Any]:
+        self.assert_open(f"task {task.name!r}")
         if task.name in self.tasks:
             raise ConfigurationError(f"task: {task.name!r} is registered already; give one of the two another name=")
         self.tasks[task.name] = task
@@ -157,6 +178,10 @@ class PgQueue:
         """
         at_once = options.connection is None and options.run_at is None and options.run_after is None
         return self._coalescer.waking(options.queue) if at_once else nullcontext(True)
+
+    def enqueuing(self, task: Task[P, R], arguments: Any) -> AbstractContextManager[Task[P, R]]:
+        """The middleware around an enqueue; gives the task with the options it is enqueued with."""
+        return enqueuing(self.enqueue_middleware, task, arguments) if self.enqueue_middleware else nullcontext(task)
 
     @cached_property
     def url(self) -> str:

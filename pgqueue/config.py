@@ -25,6 +25,7 @@ class Settings(BaseSettings):
         schema_name: the schema pgqueue is installed in (PGQUEUE_SCHEMA).
         lease: seconds a worker may be silent before its jobs are rescued.
         pool_size: connections an application process opens at most, sync and async each.
+        process_pool_size: processes a worker opens at most for `executor="process"`; None = one per CPU.
         result_ttl: seconds a result is kept; None = 24 hours.
     """
 
@@ -35,6 +36,7 @@ class Settings(BaseSettings):
     schema_name: Annotated[str, Field(validation_alias="PGQUEUE_SCHEMA"), AfterValidator(_schema_name)] = "pgqueue"
     lease: Annotated[float, Field(ge=1, le=3600)] = 30
     pool_size: Annotated[int, Field(ge=1, le=100)] = 4
+    process_pool_size: Annotated[int, Field(ge=1, le=1000)] | None = None
     result_ttl: Annotated[float, Field(ge=0)] | None = None
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, TypeVar
 
+from ._executor import chosen
 from ._json import dumps
 from ._signature import Signature
 from .database import calls
@@ -57,14 +58,18 @@ class Task(Generic[P, R]):
         name: under which jobs refer to it.
         function: the handler.
         options: with which its jobs are enqueued.
+        executor: where it runs: async, thread or process.
     """
 
-    def __init__(self, app: "PgQueue", name: str, function: Callable[P, Any], options: Options) -> None:
+    def __init__(
+        self, app: "PgQueue", name: str, function: Callable[P, Any], options: Options, executor: str | None = None
+    ) -> None:
         self._app = app
         self.name = name
         self.function = function
         self.options = options
         self.signature = Signature(name, function)
+        self.executor = chosen(executor, name, function, self.signature.is_async)
         self.__doc__ = function.__doc__
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any:
@@ -99,8 +104,12 @@ class Task(Generic[P, R]):
             InvalidArgument: an option is out of range.
         """
         given = options(queue, priority, run_at, run_after, retry, result_ttl, meta, connection)
+        return self.with_options(replace(self.options, **given))
+
+    def with_options(self, options: Options) -> "Task[P, R]":
+        """The same task with exactly these options."""
         clone: Task[P, R] = Task.__new__(Task)
-        clone.__dict__.update(self.__dict__, options=replace(self.options, **given))
+        clone.__dict__.update(self.__dict__, options=options)
         return clone
 
     def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> Job[R]:
@@ -109,15 +118,17 @@ class Task(Generic[P, R]):
         Raises:
             InvalidArgument: the arguments do not fit the function, or are not JSON.
         """
-        with self._app.waking(self.options) as notify:
-            call = calls.enqueue(self.name, self._args(args, kwargs), self.options.to_sql(), notify)
-            return Job(self._app, self._app.database.run(call, self.options.connection))
+        arguments = self.signature.bind(args, kwargs)
+        with self._app.enqueuing(self, arguments) as task, self._app.waking(task.options) as notify:
+            call = calls.enqueue(self.name, self._dump(arguments), task.options.to_sql(), notify)
+            return Job(self._app, self._app.database.run(call, task.options.connection))
 
     async def aenqueue(self, *args: P.args, **kwargs: P.kwargs) -> Job[R]:
         """`enqueue` for async code."""
-        with self._app.waking(self.options) as notify:
-            call = calls.enqueue(self.name, self._args(args, kwargs), self.options.to_sql(), notify)
-            return Job(self._app, await self._app.async_database.run(call, self.options.connection))
+        arguments = self.signature.bind(args, kwargs)
+        with self._app.enqueuing(self, arguments) as task, self._app.waking(task.options) as notify:
+            call = calls.enqueue(self.name, self._dump(arguments), task.options.to_sql(), notify)
+            return Job(self._app, await self._app.async_database.run(call, task.options.connection))
 
     def enqueue_many(self, arguments: Iterable[Arguments]) -> list[Job[R]]:
         """Add a job for each tuple (or mapping) of arguments: one statement, all or nothing.
@@ -128,28 +139,31 @@ class Task(Generic[P, R]):
         Raises:
             InvalidArgument: some arguments do not fit the function, or are not JSON; nothing is enqueued.
         """
-        with self._app.waking(self.options) as notify:
-            call = calls.enqueue_many(self.name, self._many(arguments), self.options.to_sql(), notify)
-            return [Job(self._app, id) for id in self._app.database.run(call, self.options.connection)]
+        bound = self._many(arguments)
+        with self._app.enqueuing(self, bound) as task, self._app.waking(task.options) as notify:
+            call = calls.enqueue_many(self.name, self._dump(bound), task.options.to_sql(), notify)
+            return [Job(self._app, id) for id in self._app.database.run(call, task.options.connection)]
 
     async def aenqueue_many(self, arguments: Iterable[Arguments]) -> list[Job[R]]:
         """`enqueue_many` for async code."""
-        with self._app.waking(self.options) as notify:
-            call = calls.enqueue_many(self.name, self._many(arguments), self.options.to_sql(), notify)
-            return [Job(self._app, id) for id in await self._app.async_database.run(call, self.options.connection)]
+        bound = self._many(arguments)
+        with self._app.enqueuing(self, bound) as task, self._app.waking(task.options) as notify:
+            call = calls.enqueue_many(self.name, self._dump(bound), task.options.to_sql(), notify)
+            return [Job(self._app, id) for id in await self._app.async_database.run(call, task.options.connection)]
 
-    def _args(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
-        return self._dump(self.signature.bind(args, kwargs))
-
-    def _many(self, arguments: Iterable[Arguments]) -> str:
+    def _many(self, arguments: Iterable[Arguments]) -> list[dict[str, Any]]:
         bind = self.signature.bind
-        return self._dump([bind(a, {}) if isinstance(a, tuple) else bind((), a) for a in arguments])
+        return [bind(a, {}) if isinstance(a, tuple) else bind((), a) for a in arguments]
 
     def _dump(self, arguments: Any) -> str:
         try:
             return dumps(arguments)
         except (TypeError, ValueError) as error:
             raise InvalidArgument(f"args: task {self.name!r} takes what JSON can hold: {error}") from None
+
+    def connect_like(self, database_url: str, schema: str) -> None:
+        """Use the database of the worker that runs this process."""
+        self._app.settings = self._app.settings.model_copy(update={"database_url": database_url, "schema_name": schema})
 
     def __repr__(self) -> str:
         return f"Task({self.name!r})"

@@ -6,12 +6,14 @@ import functools
 import logging
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, TypedDict
 
 from .._json import dumps
+from .._signature import Signature
 from ..context import JobContext
+from ..errors import RemoteError
 from ..outcomes import Cancel, RetryIn, Snooze, seconds
 from ..retry import qualified_name
 from ..task import Task
@@ -19,6 +21,7 @@ from .isolate import Isolated
 
 log = logging.getLogger("pgqueue.worker")
 TRACEBACK_CHARACTERS = 16384
+Surrounded = Callable[[JobContext, Task[..., Any], ThreadPoolExecutor], Awaitable[Any]]
 
 
 class Error(TypedDict):
@@ -52,8 +55,16 @@ def outcome(job: JobContext, state: str, elapsed: float, **fields: Any) -> Outco
     return Outcome(job, state, text, elapsed)
 
 
-async def execute(job: JobContext, task: Task[..., Any] | None, threads: ThreadPoolExecutor) -> Outcome:
+async def execute(
+    job: JobContext, task: Task[..., Any] | None, threads: ThreadPoolExecutor, surrounded: Surrounded | None = None
+) -> Outcome:
     """Run a job's handler: async ones on this loop, others in a thread.
+
+    Args:
+        job: what was claimed.
+        task: its task; None = unknown.
+        threads: for handlers that are not async.
+        surrounded: calls handlers instead, with what this app wants around them; see Surroundings.
 
     Returns:
         The outcome; a handler's exception becomes one too.
@@ -65,15 +76,15 @@ async def execute(job: JobContext, task: Task[..., Any] | None, threads: ThreadP
         return outcome(job, "unknown_task", 0.0)
     started = time.perf_counter()
     try:
-        arguments = job.args
-        if task.signature.context_name is not None:
-            arguments = {**arguments, task.signature.context_name: job}
-        if task.signature.is_async:
-            result = await Isolated(task.function(**arguments))
+        if surrounded is not None:
+            result = await surrounded(job, task, threads)
+            if isinstance(result, Outcome):
+                return result
+        elif task.signature.is_async:
+            result = await Isolated(task.function(**arguments_of(job, task.signature)))
         else:
-            call = functools.partial(contextvars.copy_context().run, _call, task.function, arguments)
-            result = await asyncio.get_running_loop().run_in_executor(threads, call)
-        return _returned(job, result, time.perf_counter() - started)
+            result = await in_thread(task.function, arguments_of(job, task.signature), threads)
+        return returned(job, result, time.perf_counter() - started)
     except (KeyboardInterrupt, GeneratorExit):
         raise
     except BaseException as error:  # SystemExit and the like too: whatever a handler raises is its own job's failure
@@ -82,14 +93,29 @@ async def execute(job: JobContext, task: Task[..., Any] | None, threads: ThreadP
         return failure(job, error, time.perf_counter() - started)
 
 
-def _call(function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
+def arguments_of(job: JobContext, signature: Signature) -> dict[str, Any]:
+    """What the handler is called with, short of injected values."""
+    arguments = job.args
+    if signature.context_name is not None:
+        arguments = {**arguments, signature.context_name: job}
+    return arguments
+
+
+async def in_thread(function: Callable[..., Any], arguments: dict[str, Any], threads: ThreadPoolExecutor, *args: Any) -> Any:
+    """Call a function in a thread, with a copy of this context's variables."""
+    call = functools.partial(contextvars.copy_context().run, _call, function, arguments, args)
+    return await asyncio.get_running_loop().run_in_executor(threads, call)
+
+
+def _call(function: Callable[..., Any], arguments: dict[str, Any], args: tuple[Any, ...]) -> Any:
     try:
-        return function(**arguments)
+        return function(*args, **arguments)
     except StopIteration as error:  # no future can carry it; a coroutine that raises it does the same
         raise RuntimeError("the handler raised StopIteration") from error
 
 
-def _returned(job: JobContext, result: Any, elapsed: float) -> Outcome:
+def returned(job: JobContext, result: Any, elapsed: float) -> Outcome:
+    """The outcome of a run that returned. Raises TypeError or ValueError when the result is not JSON."""
     match result:
         case None:
             return outcome(job, "succeeded", elapsed)
@@ -110,13 +136,19 @@ def failure(job: JobContext, error: BaseException, elapsed: float, **fields: Any
     log.warning(
         "job %s failed: %r", job.id, error, extra={"job_id": job.id, "task": job.task, "queue": job.queue, "attempt": job.attempt}
     )
-    described = Error(
+    return outcome(job, "failed", elapsed, error=describe(error), **fields)
+
+
+def describe(error: BaseException) -> Error:
+    """An exception as finish.sql takes it; one that was raised in a process as it was there."""
+    if isinstance(error, RemoteError):
+        return Error(type=error.type, types=error.types, message=error.message, traceback=error.traceback)
+    return Error(
         type=qualified_name(type(error)),
         types=[qualified_name(kind) for kind in type(error).__mro__],
         message=_printable(_message(error)),
         traceback=_printable("".join(traceback.format_exception(error)))[-TRACEBACK_CHARACTERS:],
     )
-    return outcome(job, "failed", elapsed, error=described, **fields)
 
 
 def _message(error: BaseException) -> str:
