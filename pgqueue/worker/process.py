@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures.process import BrokenProcessPool
 from datetime import datetime
-from multiprocessing import resource_tracker
+from multiprocessing import connection, resource_tracker
 from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Any, NamedTuple
 
@@ -140,12 +140,13 @@ class _Child:
             process.join(LAST_WORDS)
         code = process.exitcode if process else None
         if code is None:
-            return "could not be reached"
+            return "ended"
         return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
 
     def is_alive(self) -> bool:
         process = self._context.process
-        return process is not None and process.is_alive()
+        # Its sentinel too: whoever reaps all children of the worker takes the exit code away from us.
+        return process is not None and process.is_alive() and not connection.wait([process.sentinel], 0)
 
     def kill(self) -> None:
         """End the process at once."""
