@@ -61,6 +61,10 @@ class Notifier:
         """Whether so many events wait that nothing more should start."""
         return len(self._waiting) >= MOST_WAITING
 
+    def is_telling(self) -> bool:
+        """Whether there are events that were not told yet."""
+        return bool(self._waiting)
+
     async def run(self) -> None:
         """Tell for ever."""
         while True:

@@ -26,7 +26,7 @@ from .._executor import look_up
 from .._json import dumps, loads
 from .._signature import Signature
 from ..context import JobContext
-from ..errors import ProcessDied, RemoteError
+from ..errors import ConfigurationError, ProcessDied, RemoteError
 from ..task import Task
 from .execute import Outcome, arguments_of, describe, returned
 
@@ -47,6 +47,15 @@ class Setup(NamedTuple):
     database_url: str
     schema_name: str
     logs: tuple[logs.Format, str] | None
+
+
+def assert_no_import() -> None:
+    """Raise ConfigurationError where a process of ours imports the script that was started, and that starts a worker."""
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        raise ConfigurationError(
+            "a script that starts a worker is imported by each process for handlers; "
+            'guard the start: if __name__ == "__main__": asyncio.run(worker.run())'
+        )
 
 
 class Processes:

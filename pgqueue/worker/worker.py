@@ -25,7 +25,7 @@ from .finish import Finisher
 from .liveness import Liveness, now
 from .maintenance import Maintenance
 from .notify import Notifier
-from .process import Processes, Setup
+from .process import Processes, Setup, assert_no_import
 from .slots import Slots
 from .surround import Surroundings
 
@@ -100,6 +100,7 @@ class Worker:
             ConfigurationError: a task cannot run as it was declared, such as one with an injected value that the lifespan lacks.
         """
         app = self._app
+        assert_no_import()
         app.freeze()
         check_process_tasks(app.tasks.values())
         if self._options.handle_signals:
@@ -243,7 +244,7 @@ class Worker:
 
     async def _emptied(self) -> None:
         """In burst mode: stop once nothing is left here and in the queues."""
-        if not self._options.burst or self._held():
+        if not self._options.burst or self._held() or self._notifier.is_telling():  # callbacks may enqueue
             return
         try:
             if not await self._maintenance_link.run(calls.has_work(self._queues)):

@@ -242,6 +242,22 @@ async def test_when_too_many_events_wait_nothing_more_starts_until_some_were_tol
         await auntil(lambda: look.count("succeeded") == 200, "the rest")
 
 
+async def test_a_burst_ends_after_what_its_callbacks_enqueue(async_app: PgQueue, look: Look) -> None:
+    @async_app.task
+    async def follow_up(of: int) -> None: ...
+
+    first = async_app.task(name="first")(lambda: None)
+
+    @async_app.on_success(task=first)
+    async def slow(event: JobEvent) -> None:
+        await asyncio.sleep(0.3)
+        await follow_up.aenqueue(event.job.id)
+
+    first.enqueue()
+    await burst(async_app)
+    assert look.count("succeeded") == 2
+
+
 @pytest.mark.parametrize("verdict", ["stale", "unconfirmed", "busy"])
 async def test_what_was_not_ours_is_not_told(verdict: str) -> None:
     told: list[str] = []
