@@ -229,11 +229,11 @@ def started(tmp_path: Path, database_url: str) -> Callable[..., subprocess.Popen
     script = tmp_path / "run_worker.py"
     script.write_text(WORKER)
 
-    def start(**seconds: float) -> subprocess.Popen[bytes]:
+    def start(wait: bool = True, **seconds: float) -> subprocess.Popen[bytes]:
         given = [text for name, value in seconds.items() for text in (str(tmp_path / name), str(value))]
         environment = {**os.environ, "PGQUEUE_DATABASE_URL": database_url, "PYTHONPATH": os.pathsep.join(sys.path)}
         worker = subprocess.Popen([sys.executable, script, *given], env=environment, start_new_session=True)
-        for name in seconds:
+        for name in seconds if wait else ():
             until(lambda name=name: (tmp_path / name).exists() and (tmp_path / name).read_text(), name)  # type: ignore[misc]
         return worker
 
@@ -260,6 +260,17 @@ def test_a_signal_to_the_whole_group_lets_handlers_in_processes_end(
     os.killpg(worker.pid, number)
     assert worker.wait(30) == 0
     assert look.count("succeeded") == 2
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_the_whole_group_does_not_end_a_process_that_starts(
+    started: Callable[..., subprocess.Popen[bytes]], look: Look, number: signal.Signals
+) -> None:
+    worker = started(wait=False, one=0.1)
+    until(lambda: any(_is_handler_process(child) for child in psutil.Process(worker.pid).children()), "the process")
+    os.killpg(worker.pid, number)
+    assert worker.wait(30) == 0
+    assert look.count("succeeded") == 1
 
 
 async def test_large_arguments_and_results_cross() -> None:
