@@ -1,10 +1,12 @@
 """pgqueue: a job queue whose only server is PostgreSQL."""
 
 from .app import PgQueue
+from .callbacks import JobError, JobEvent
 from .context import JobContext
 from .errors import PgQueueError
 from .inject import INJECTED, Inject
 from .job import Job
+from .middleware import EnqueueCall
 from .outcomes import Cancel, RetryIn, Snooze
 from .retry import Retry
 from .signature import Signature
@@ -15,9 +17,12 @@ __version__ = "0.1.0.dev0"
 __all__ = [
     "INJECTED",
     "Cancel",
+    "EnqueueCall",
     "Inject",
     "Job",
     "JobContext",
+    "JobError",
+    "JobEvent",
     "PgQueue",
     "PgQueueError",
     "Retry",

@@ -1,11 +1,13 @@
 """The app: settings, the tasks, and the connections of this process."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import replace
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 
 from . import results
 from ._coalesce import Coalescer
+from ._executor import Executor
 from ._process import once
 from ._waiting import Waiting
 from .config import connection_url, load_settings
@@ -14,7 +16,9 @@ from .database import AsyncPool, Call, SyncPool, calls
 from .database.statement import Statements
 from .errors import ConfigurationError, UnknownTask
 from .job import Job
+from .middleware import EnqueueCall, async_context_maker, enqueuing
 from .options import Duration, Options, Priority, given
+from .registrars import Registrars
 from .retry import Retry
 from .signature import Signature
 from .task import Task
@@ -37,12 +41,15 @@ class Register(Protocol):
     def __call__(self, function: Callable[P, R], /) -> Task[P, R]: ...
 
 
-class PgQueue:
+class PgQueue(Registrars):
     """A job queue in one schema of one database.
 
     Args:
         database_url: postgresql://…, or embedded: to try things out; PGQUEUE_DATABASE_URL otherwise.
         schema: the schema pgqueue is installed in; "pgqueue", or PGQUEUE_SCHEMA.
+        lifespan: an async generator function of the app that opens what handlers share and yields it: one value or a tuple,
+            taken by parameters annotated `Inject[T]`. Each worker enters it on its event loop before the first job and leaves
+            it after the last.
         settings: any other field of `Settings`.
 
     Nothing connects before the first call that needs the database.
@@ -51,7 +58,16 @@ class PgQueue:
         ConfigurationError: a setting is wrong.
     """
 
-    def __init__(self, database_url: str | None = None, *, schema: str | None = None, **settings: Any) -> None:
+    def __init__(
+        self,
+        database_url: str | None = None,
+        *,
+        schema: str | None = None,
+        lifespan: Callable[["PgQueue"], Any] | None = None,
+        **settings: Any,
+    ) -> None:
+        super().__init__()
+        self.lifespan = async_context_maker(lifespan, "lifespan") if lifespan else None
         self.settings = load_settings(database_url=database_url, schema_name=schema, **settings)
         self.tasks: dict[str, Task[..., Any]] = {}
         self._coalescer = Coalescer()
@@ -77,6 +93,7 @@ class PgQueue:
         retry: Retry | int | None = None,
         result_ttl: Duration | None = None,
         unique: Unique | UniqueMode | None = None,
+        executor: Executor | None = None,
     ) -> Register: ...
     def task(
         self,
@@ -89,6 +106,7 @@ class PgQueue:
         retry: Retry | int | None = None,
         result_ttl: Duration | None = None,
         unique: Unique | UniqueMode | None = None,
+        executor: Executor | None = None,
     ) -> Any:
         """Register a function as a task, with or without options.
 
@@ -100,20 +118,24 @@ class PgQueue:
             retry: a policy, or a number of retries; 3 with exponential backoff by default.
             result_ttl: seconds (or timedelta) to keep results; 24 hours by default.
             unique: when two calls are the same job: a `Unique`, or one of its modes; never by default.
+            executor: "process" runs a `def` in another process, for work that keeps a CPU busy or may crash; that process
+                imports the function's module. By default as the function is: "async" or "thread".
 
         Raises:
-            ConfigurationError: the name is taken, or a parameter of the function cannot be stored by name.
+            ConfigurationError: the name is taken, a parameter of the function cannot be stored by name, the executor cannot
+                run the function, or a worker of this app has started.
         """
         if result_ttl is None:
             result_ttl = self.settings.result_ttl
         options = given({"queue": queue, "priority": priority, "retry": retry, "result_ttl": result_ttl, "unique": unique})
 
         def register(handler: Callable[..., Any]) -> Task[..., Any]:
-            return self._register(Task(self, name or handler.__name__, handler, Options(**options)))
+            return self._register(Task(self, name or handler.__name__, handler, Options(**options), executor))
 
         return register if function is None else register(function)
 
     def _register(self, task: Task[..., Any]) -> Task[..., Any]:
+        self.assert_open(f"task {task.name!r}")
         if task.name in self.tasks:
             raise ConfigurationError(f"task: {task.name!r} is registered already; give one of the two another name=")
         self.tasks[task.name] = task
@@ -136,20 +158,26 @@ class PgQueue:
         Raises:
             InvalidArgument: an option is out of range; nothing is enqueued.
         """
-        given = list(signatures)
-        return self._jobs(given, self.database.run(self._adding(given), connection))
+        with self._adding(list(signatures)) as (adding, call):
+            return self._jobs(adding, self.database.run(call, connection))
 
     async def aenqueue_many(self, signatures: Iterable[Signature[Any]], *, connection: Any = None) -> list[Job[Any]]:
         """`enqueue_many` for async code."""
-        given = list(signatures)
-        return self._jobs(given, await self.async_database.run(self._adding(given), connection))
+        with self._adding(list(signatures)) as (adding, call):
+            return self._jobs(adding, await self.async_database.run(call, connection))
 
-    def _adding(self, signatures: Iterable[Signature[Any]]) -> Call[list[calls.Added]]:
-        return calls.enqueue_jobs(f"[{','.join([signature.to_json() for signature in signatures])}]")
+    @contextmanager
+    def _adding(self, signatures: list[Signature[Any]]) -> Iterator[tuple[list[Signature[Any]], Call[list[calls.Added]]]]:
+        with ExitStack() as around:
+            adding = [
+                replace(one, options=around.enter_context(self.enqueuing(one.task.name, one.args, one.options)))
+                for one in signatures
+            ]
+            yield adding, calls.enqueue_jobs([one.to_json() for one in adding])
 
     def _jobs(self, signatures: list[Signature[Any]], added: list[calls.Added]) -> list[Job[Any]]:
-        tasks = [self.tasks.get(signature.task) for signature in signatures]
-        return [Job(self, id, task, duplicate) for task, (id, duplicate) in zip(tasks, added, strict=True)]
+        pairs = zip(signatures, added, strict=True)
+        return [Job(self, id, signature.task, duplicate) for signature, (id, duplicate) in pairs]
 
     def cancel(self, job_id: int) -> None:
         """Cancel a job that has not started.
@@ -209,6 +237,11 @@ class PgQueue:
         """
         at_once = options.connection is None and options.run_at is None and options.run_after is None
         return self._coalescer.waking(options.queue) if at_once else nullcontext(True)
+
+    def enqueuing(self, task: str, arguments: Any, options: Options) -> AbstractContextManager[Options]:
+        """The middleware around an enqueue; gives the options that it has left."""
+        around = self.enqueue_middleware
+        return enqueuing(around, EnqueueCall(task, arguments, options)) if around else nullcontext(options)
 
     @once
     def url(self) -> str:

@@ -102,3 +102,25 @@ class JobFailed(PgQueueError):
         self.traceback = error.get("traceback")
         text = f"job {job_id} failed: {self.error_type}: {error.get('message')}"
         super().__init__(f"{text}\n\nIn the worker:\n{self.traceback}" if self.traceback else text)
+
+
+class RemoteError(PgQueueError):
+    """A handler in a process raised; middleware sees this in place of the exception, which stays in the process.
+
+    Attributes:
+        type: name of the exception's class.
+        types: the names of all that it inherits from, itself first.
+        message: its text.
+        traceback: the traceback in the process, as text.
+    """
+
+    def __init__(self, type: str, types: list[str], message: str, traceback: str | None) -> None:
+        self.type = type
+        self.types = types
+        self.message = message
+        self.traceback = traceback
+        super().__init__(f"{type}: {message}")
+
+
+class ProcessDied(PgQueueError):
+    """The process of a handler ended before the handler did, such as by os._exit or for want of memory."""

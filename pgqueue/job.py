@@ -152,7 +152,7 @@ class Job(Generic[R]):
         """Arguments as JSON text, checked against the task where the handle knows it."""
         if not isinstance(args, Mapping):
             raise InvalidArgument(f"args: {args!r} is not valid; give all arguments by name, for example {{'user_id': 1}}")
-        return self._task.signature.dump(self._task.signature.bind((), args)) if self._task else dumps(args)
+        return self._task.parameters.dump(self._task.parameters.bind((), args)) if self._task else dumps(args)
 
     def has_result(self) -> bool:
         """Whether `result` would return at once: the job has succeeded, and what it returned, if only None, is still kept.
@@ -235,7 +235,7 @@ class Job(Generic[R]):
     def _load(self, row: calls.ResultRow) -> Any:
         """The value as the task's annotation says, when the task is registered here; a null is not stored, so it has no type."""
         task = self._task or self._app.tasks.get(row.task or "")
-        return row.value if row.value is None or task is None else task.signature.load_result(row.value)
+        return row.value if row.value is None or task is None else task.parameters.load_result(row.value)
 
     def _ttl(self, kept: calls.Kept) -> float | None:
         if kept.state is None:

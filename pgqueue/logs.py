@@ -9,6 +9,7 @@ from .errors import ConfigurationError
 
 FILE_WIDTH = 200  # columns when stderr is no terminal
 LEVELS = ("debug", "info", "warning", "error", "critical")
+given: tuple["Format", str] | None = None  # what this process was configured with
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 
 
@@ -38,10 +39,12 @@ def configure(format: Format | None = None, level: str = "info") -> None:
     Raises:
         ConfigurationError: there is no such level.
     """
+    global given
     if level.lower() not in LEVELS:
         raise ConfigurationError(f"log_level: {level!r} is not valid; use {', '.join(LEVELS)}")
     if format is None:
         format = Format.console if sys.stderr.isatty() else Format.json
+    given = format, level
     handler = _console() if format is Format.console else _json()
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
 

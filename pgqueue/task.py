@@ -6,8 +6,9 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
+from ._executor import chosen
 from ._json import dumps
-from ._signature import Signature as Parameters
+from ._parameters import Parameters
 from ._text import storable
 from .database import Call, calls
 from .errors import ResultTooLarge
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 Arguments = tuple[Any, ...] | Mapping[str, Any]
+Adding = tuple[Call[list[calls.Added]], Any]  # and the connection to run it on
 
 
 class Task(Generic[P, R]):
@@ -32,16 +34,20 @@ class Task(Generic[P, R]):
         name: under which jobs refer to it.
         function: the handler.
         options: with which its jobs are enqueued.
-        signature: its arguments and its result.
+        parameters: its arguments and its result, by their type hints.
+        executor: where it runs: async, thread or process.
     """
 
-    def __init__(self, app: "PgQueue", name: str, function: Callable[P, Any], options: Options) -> None:
+    def __init__(
+        self, app: "PgQueue", name: str, function: Callable[P, Any], options: Options, executor: str | None = None
+    ) -> None:
         self._app = app
         self.name = storable("task", name)
         self.function = function
         self.options = options
-        self.signature = Parameters(name, function)
+        self.parameters = Parameters(name, function)
         self._most = app.settings.max_result_bytes
+        self.executor = chosen(executor, name, function, self.parameters.is_async)
         self.__doc__ = function.__doc__
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any:
@@ -102,7 +108,7 @@ class Task(Generic[P, R]):
         Raises:
             InvalidArgument: the arguments do not fit the function.
         """
-        return Signature(self.name, self.signature.dump(self.signature.bind(args, kwargs)), self.options)
+        return Signature(self, self.parameters.bind(args, kwargs), self.options)
 
     def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> Job[R]:
         """Add a job that calls this task with these arguments.
@@ -114,13 +120,13 @@ class Task(Generic[P, R]):
             InvalidArgument: the arguments do not fit the function, or are too large.
             WrongConnection: `connection` is none of those that work.
         """
-        with self._adding(self.s(*args, **kwargs)) as call:
-            return self._jobs(self._app.database.run(call, self.options.connection))[0]
+        with self._adding(self.parameters.bind(args, kwargs)) as (call, connection):
+            return self._jobs(self._app.database.run(call, connection))[0]
 
     async def aenqueue(self, *args: P.args, **kwargs: P.kwargs) -> Job[R]:
         """`enqueue` for async code."""
-        with self._adding(self.s(*args, **kwargs)) as call:
-            return self._jobs(await self._app.async_database.run(call, self.options.connection))[0]
+        with self._adding(self.parameters.bind(args, kwargs)) as (call, connection):
+            return self._jobs(await self._app.async_database.run(call, connection))[0]
 
     def enqueue_many(self, arguments: Iterable[Arguments]) -> list[Job[R]]:
         """Add a job for each tuple (or mapping) of arguments: one statement, all or nothing.
@@ -131,13 +137,13 @@ class Task(Generic[P, R]):
         Raises:
             InvalidArgument: some arguments do not fit the function, or are too large; nothing is enqueued.
         """
-        with self._adding_many(arguments) as call:
-            return self._jobs(self._app.database.run(call, self.options.connection))
+        with self._adding_many(arguments) as (call, connection):
+            return self._jobs(self._app.database.run(call, connection))
 
     async def aenqueue_many(self, arguments: Iterable[Arguments]) -> list[Job[R]]:
         """`enqueue_many` for async code."""
-        with self._adding_many(arguments) as call:
-            return self._jobs(await self._app.async_database.run(call, self.options.connection))
+        with self._adding_many(arguments) as (call, connection):
+            return self._jobs(await self._app.async_database.run(call, connection))
 
     def enqueue_select(self, query: str, params: Mapping[str, Any] | None = None, *, connection: Any = None) -> int:
         """Add a job for each row of a query, in one statement; no row passes through Python.
@@ -171,31 +177,35 @@ class Task(Generic[P, R]):
         return self._found(await self._app.async_database.run(self._finding(self.s(*args, **kwargs)), self.options.connection))
 
     @contextmanager
-    def _adding(self, signature: Signature[R]) -> Iterator[Call[list[calls.Added]]]:
-        if self.options.unique:
-            yield calls.enqueue_jobs(f"[{signature.to_json()}]")
-            return
-        with self._app.waking(self.options) as notify:
-            yield calls.enqueue(self.name, signature.args, self.options.to_sql(), notify)
+    def _adding(self, bound: dict[str, Any]) -> Iterator[Adding]:
+        with self._app.enqueuing(self.name, bound, self.options) as options:
+            if options.unique:
+                yield calls.enqueue_jobs([Signature(self, bound, options).to_json()]), options.connection
+                return
+            with self._app.waking(options) as notify:
+                yield calls.enqueue(self.name, self.parameters.dump(bound), options.to_sql(), notify), options.connection
 
     @contextmanager
-    def _adding_many(self, arguments: Iterable[Arguments]) -> Iterator[Call[list[calls.Added]]]:
-        bind = self.signature.bind
+    def _adding_many(self, arguments: Iterable[Arguments]) -> Iterator[Adding]:
+        bind = self.parameters.bind
         bound = [bind(a, {}) if isinstance(a, tuple) else bind((), a) for a in arguments]
-        if self.options.unique:
-            signatures: list[Signature[Any]] = [Signature(self.name, self.signature.dump(args), self.options) for args in bound]
-            yield calls.enqueue_jobs(f"[{','.join([signature.to_json() for signature in signatures])}]")
-            return
-        with self._app.waking(self.options) as notify:
-            yield calls.enqueue_many(self.name, self.signature.dump_many(bound), self.options.to_sql(), notify)
+        with self._app.enqueuing(self.name, bound, self.options) as options:
+            if options.unique:
+                yield calls.enqueue_jobs([Signature(self, args, options).to_json() for args in bound]), options.connection
+                return
+            with self._app.waking(options) as notify:
+                yield (
+                    calls.enqueue_many(self.name, self.parameters.dump_many(bound), options.to_sql(), notify),
+                    options.connection,
+                )
 
     def _selecting(self, query: str, params: Mapping[str, Any] | None) -> Call[int]:
-        names = dumps({"known": sorted(self.signature.names), "required": sorted(self.signature.required)})
+        names = dumps({"known": sorted(self.parameters.names), "required": sorted(self.parameters.required)})
         return calls.enqueue_select(self.name, names, query, params or {}, self.options.to_sql(), self.options.to_unique())
 
     def _finding(self, signature: Signature[R]) -> Call[int | None]:
         unique = replace(self.options, unique=self.options.unique or Unique()).to_unique()
-        return calls.find_duplicate(self.name, signature.args, unique)
+        return calls.find_duplicate(self.name, signature.args_json(), unique)
 
     def _found(self, id: int | None) -> Job[R] | None:
         return None if id is None else Job(self._app, id, task=self, duplicate=True)
@@ -210,13 +220,17 @@ class Task(Generic[P, R]):
             TypeError, ValueError: it has no JSON form.
             ResultTooLarge: a ValueError that names its size.
         """
-        text = self.signature.dump_result(value)
+        text = self.parameters.dump_result(value)
         if text is not None and len(text) * 4 > self._most and (size := len(text.encode())) > self._most:
             raise ResultTooLarge(
                 f"the result is {size} bytes of JSON, max_result_bytes is {self._most}; "
                 "store it elsewhere and return where it is, or raise the limit"
             )
         return text
+
+    def connect_like(self, database_url: str, schema: str) -> None:
+        """Use the database of the worker that runs this process."""
+        self._app.settings = self._app.settings.model_copy(update={"database_url": database_url, "schema_name": schema})
 
     def __repr__(self) -> str:
         return f"Task({self.name!r})"

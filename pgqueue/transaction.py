@@ -84,12 +84,14 @@ class Block:
 
     Attributes:
         committed: whether it has finished the job.
+        result_json: the result that it has finished it with, as JSON text; None for none.
     """
 
     def __init__(self, job: "JobContext", services: Services) -> None:
         self._job, self._services = job, services
         self._open = False
         self.committed = False
+        self.result_json: str | None = None
 
     def __enter__(self) -> Transaction[Connection[Any]]:
         _refuse_on_event_loop()
@@ -185,8 +187,8 @@ class Block:
         job = self._job
         if connection.info.transaction_status == TransactionStatus.IDLE:
             raise PgQueueError(f"job {job.id}: ctx.transaction() found its transaction ended; the block does that")
-        result = self._services.result_json(job.task, self._entered.result)
-        call = calls.complete(job.id, job.token, result, time.perf_counter() - job.started)
+        self.result_json = self._services.result_json(job.task, self._entered.result)
+        call = calls.complete(job.id, job.token, self.result_json, time.perf_counter() - job.started)
         try:
             completed = yield self._pools.run(call, connection)
         except psycopg.OperationalError as error:

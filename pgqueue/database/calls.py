@@ -133,11 +133,10 @@ def enqueue_many(task: str, args: str, options: EnqueueOptions, notify: bool) ->
     return Call(statement, (task, args, *options, notify), lambda rows: [Added(id) for id in rows[0][0]])
 
 
-def enqueue_jobs(jobs: str) -> Call[list[Added]]:
-    """Add a job per element of a JSON array of objects with the options of `enqueue`."""
-    return Call(
-        "select id, duplicate from {schema}.enqueue_many(%s::text::jsonb)", (jobs,), lambda rows: [Added(*row) for row in rows]
-    )
+def enqueue_jobs(jobs: list[str]) -> Call[list[Added]]:
+    """Add a job per JSON object with the options of `enqueue`, by enqueue_many."""
+    statement: LiteralString = "select id, duplicate from {schema}.enqueue_many(%s::text::jsonb)"
+    return Call(statement, (f"[{','.join(jobs)}]",), lambda rows: [Added(*row) for row in rows])
 
 
 # Batches, because an array is at most 1 GB. The query is the caller's own text, in their statement and with their rights.

@@ -6,12 +6,14 @@ import functools
 import logging
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, TypedDict
 
 from .._json import dumps
+from .._parameters import Parameters
 from ..context import JobContext
+from ..errors import RemoteError
 from ..outcomes import Cancel, RetryIn, Snooze, seconds
 from ..retry import qualified_name
 from ..task import Task
@@ -20,6 +22,7 @@ from .isolate import Isolated
 log = logging.getLogger("pgqueue.worker")
 TRACEBACK_CHARACTERS = 16384
 _results_ignored: set[str] = set()  # tasks of which this was said
+Surrounded = Callable[[JobContext, Task[..., Any], ThreadPoolExecutor], Awaitable[Any]]
 
 
 class Error(TypedDict):
@@ -37,7 +40,7 @@ class Outcome(NamedTuple):
     Attributes:
         job: the job that ran.
         state: succeeded, failed, cancelled, snoozed or unknown_task; committed when `ctx.transaction()` has finished the job.
-        json: the outcome as finish.sql takes it; empty when there is nothing left to finish.
+        json: the outcome as finish.sql takes it.
         elapsed: seconds in the handler.
     """
 
@@ -53,8 +56,16 @@ def outcome(job: JobContext, state: str, elapsed: float, **fields: Any) -> Outco
     return Outcome(job, state, text, elapsed)
 
 
-async def execute(job: JobContext, task: Task[..., Any] | None, threads: ThreadPoolExecutor) -> Outcome:
+async def execute(
+    job: JobContext, task: Task[..., Any] | None, threads: ThreadPoolExecutor, surrounded: Surrounded | None = None
+) -> Outcome:
     """Run a job's handler: async ones on this loop, others in a thread.
+
+    Args:
+        job: what was claimed.
+        task: its task; None = unknown.
+        threads: for handlers that are not async.
+        surrounded: calls handlers instead, with what this app wants around them; see Surroundings.
 
     Returns:
         The outcome; a handler's exception becomes one too.
@@ -66,17 +77,17 @@ async def execute(job: JobContext, task: Task[..., Any] | None, threads: ThreadP
         return outcome(job, "unknown_task", 0.0)
     job.started = started = time.perf_counter()
     try:
-        arguments = task.signature.load(job.args_json)
-        if task.signature.context_name is not None:
-            arguments[task.signature.context_name] = job
-        if task.signature.is_async:
-            result = await Isolated(task.function(**arguments))
+        if surrounded is not None:
+            result = await surrounded(job, task, threads)
+            if isinstance(result, Outcome):
+                return result
+        elif task.parameters.is_async:
+            result = await Isolated(task.function(**arguments_of(job, task.parameters)))
         else:
-            call = functools.partial(contextvars.copy_context().run, _call, task.function, arguments)
-            result = await asyncio.get_running_loop().run_in_executor(threads, call)
+            result = await in_thread(task.function, arguments_of(job, task.parameters), threads)
         if job.block is not None and job.block.committed:
             return _committed(job, time.perf_counter() - started, result=result)
-        return _returned(job, task, result, time.perf_counter() - started)
+        return returned(job, task.dump_result, result, time.perf_counter() - started)
     except (KeyboardInterrupt, GeneratorExit):
         raise
     except BaseException as error:  # SystemExit and the like too: whatever a handler raises is its own job's failure
@@ -87,14 +98,29 @@ async def execute(job: JobContext, task: Task[..., Any] | None, threads: ThreadP
         return failure(job, error, time.perf_counter() - started)
 
 
-def _call(function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
+def arguments_of(job: JobContext, parameters: Parameters) -> dict[str, Any]:
+    """What the handler is called with, short of injected values."""
+    arguments = parameters.load(job.args_json)
+    if parameters.context_name is not None:
+        arguments[parameters.context_name] = job
+    return arguments
+
+
+async def in_thread(function: Callable[..., Any], arguments: dict[str, Any], threads: ThreadPoolExecutor, *args: Any) -> Any:
+    """Call a function in a thread, with a copy of this context's variables."""
+    call = functools.partial(contextvars.copy_context().run, _call, function, arguments, args)
+    return await asyncio.get_running_loop().run_in_executor(threads, call)
+
+
+def _call(function: Callable[..., Any], arguments: dict[str, Any], args: tuple[Any, ...]) -> Any:
     try:
-        return function(**arguments)
+        return function(*args, **arguments)
     except StopIteration as error:  # no future can carry it; a coroutine that raises it does the same
         raise RuntimeError("the handler raised StopIteration") from error
 
 
-def _returned(job: JobContext, task: Task[..., Any], result: Any, elapsed: float) -> Outcome:
+def returned(job: JobContext, dump: Callable[[Any], str | None], result: Any, elapsed: float) -> Outcome:
+    """The outcome of a run that returned; `dump` makes JSON text of a result, see Task.dump_result."""
     match result:
         case None:
             return _succeeded(job, None, elapsed)
@@ -107,12 +133,12 @@ def _returned(job: JobContext, task: Task[..., Any], result: Any, elapsed: float
             error = Error(type="RetryIn", types=[], message=reason, traceback=None)
             return outcome(job, "failed", elapsed, error=error, delay=seconds(delay))
         case _:
-            return _with_result(job, task, result, elapsed)
+            return _with_result(job, dump, result, elapsed)
 
 
-def _with_result(job: JobContext, task: Task[..., Any], result: Any, elapsed: float) -> Outcome:
+def _with_result(job: JobContext, dump: Callable[[Any], str | None], result: Any, elapsed: float) -> Outcome:
     try:
-        text = task.dump_result(result)
+        text = dump(result)
     except (TypeError, ValueError) as error:  # the handler has done its work: another run would do it twice
         return failure(job, error, elapsed, reason="system_error", final=True)
     return _succeeded(job, text, elapsed)
@@ -133,7 +159,8 @@ def _committed(job: JobContext, elapsed: float, *, result: Any = None, error: Ba
     elif result is not None and job.task not in _results_ignored:
         _results_ignored.add(job.task)
         log.warning("task %s: what it returns after ctx.transaction() is ignored; set tx.result", job.task, extra=facts)
-    return Outcome(job, "committed", "", elapsed)
+    assert job.block is not None
+    return Outcome(job, "committed", f'{{"result":{job.block.result_json or "null"}}}', elapsed)
 
 
 def failure(job: JobContext, error: BaseException, elapsed: float, **fields: Any) -> Outcome:
@@ -141,13 +168,19 @@ def failure(job: JobContext, error: BaseException, elapsed: float, **fields: Any
     log.warning(
         "job %s failed: %r", job.id, error, extra={"job_id": job.id, "task": job.task, "queue": job.queue, "attempt": job.attempt}
     )
-    described = Error(
+    return outcome(job, "failed", elapsed, error=describe(error), **fields)
+
+
+def describe(error: BaseException) -> Error:
+    """An exception as finish.sql takes it; one that was raised in a process as it was there."""
+    if isinstance(error, RemoteError):
+        return Error(type=error.type, types=error.types, message=error.message, traceback=error.traceback)
+    return Error(
         type=qualified_name(type(error)),
         types=[qualified_name(kind) for kind in type(error).__mro__],
         message=_printable(_message(error)),
         traceback=_printable("".join(traceback.format_exception(error)))[-TRACEBACK_CHARACTERS:],
     )
-    return outcome(job, "failed", elapsed, error=described, **fields)
 
 
 def _message(error: BaseException) -> str:

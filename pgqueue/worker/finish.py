@@ -35,6 +35,7 @@ class Finisher:
 
     Attributes:
         counts: outcomes by state, and retried, dead, stale and unconfirmed ones, since the start.
+        on_finished: takes outcomes that were handed in and what the database said of them; None = nobody wants to know.
     """
 
     def __init__(self, link: Link, most_unflushed: int) -> None:
@@ -47,6 +48,7 @@ class Finisher:
         self._empty.set()
         self.counts: Counter[str] = Counter()
         self.on_room: Callable[[], None] = lambda: None  # called when outcomes were taken; the worker sets it
+        self.on_finished: Callable[[list[Outcome], list[calls.Verdict]], None] | None = None
         self.on_scheduled: Callable[[], None] = lambda: None  # called when jobs were scheduled to run again
         self.announcer: Announcer | None = None  # the worker sets it
 
@@ -158,6 +160,8 @@ class Finisher:
                 log.error("job %s failed for good", verdict.job_id, extra={"job_id": verdict.job_id})
             elif verdict.verdict == "scheduled":
                 self.on_scheduled()
+        if self.on_finished is not None:
+            self.on_finished(outcomes, verdicts)
 
     def _retry_later(self, outcomes: list[Outcome]) -> None:
         """Somebody's transaction holds these jobs: try them again while the others go on."""

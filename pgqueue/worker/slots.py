@@ -10,7 +10,7 @@ from typing import Any
 
 from ..context import JobContext
 from ..task import Task
-from .execute import Outcome, execute
+from .execute import Outcome, Surrounded, execute
 from .pace import AHEAD, Pace
 
 log = logging.getLogger("pgqueue.worker")
@@ -27,6 +27,7 @@ class Slots:
         concurrency: handlers that run at once.
         hand_in: takes each outcome; see Finisher.add.
         is_full: whether so many outcomes wait to be handed in that nothing more should start.
+        surrounded: calls handlers, for an app that needs more than a call; see execute.
 
     Attributes:
         waiting: claimed jobs that have not started.
@@ -39,7 +40,9 @@ class Slots:
         concurrency: int,
         hand_in: Callable[[Outcome], None],
         is_full: Callable[[], bool],
+        surrounded: Surrounded | None = None,
     ) -> None:
+        self._surrounded = surrounded
         self._tasks, self._concurrency, self._hand_in, self._is_full = tasks, concurrency, hand_in, is_full
         self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix="pgqueue-handler")
         self._slots: set[asyncio.Task[None]] = set()
@@ -144,7 +147,7 @@ class Slots:
         self.running[job.id] = this
         self._last_start = time.perf_counter()
         try:
-            outcome = await execute(job, self._tasks.get(job.task), self._threads)
+            outcome = await execute(job, self._tasks.get(job.task), self._threads, self._surrounded)
         except asyncio.CancelledError:
             pass  # by `drop`: the job is forgotten, the slot goes on
         else:

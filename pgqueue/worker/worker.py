@@ -11,21 +11,26 @@ import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
-from .. import __version__
+from .. import __version__, logs
+from .._executor import check_process_tasks
 from .._text import storable
 from ..database import Link, calls
 from ..database.link import Circuit
 from ..errors import ConfigurationError, Disconnected
+from ..lifespan import entered, injections
 from ..transaction import Services
 from .announce import Announcer
 from .claim import BACKSTOP, Alarm, Claimer
 from .finish import Finisher
 from .liveness import Liveness, now
 from .maintenance import Maintenance
+from .notify import Notifier
+from .process import Processes, Setup, assert_no_import
 from .slots import Slots
+from .surround import Surroundings
 
 if TYPE_CHECKING:
     from ..app import PgQueue
@@ -97,36 +102,61 @@ class Worker:
 
         Raises:
             NotMigrated: the schema is not there.
+            ConfigurationError: a task cannot run as it was declared, such as one with an injected value that the lifespan lacks.
         """
-        self._build()
+        app = self._app
+        assert_no_import()
+        app.freeze()
+        check_process_tasks(app.tasks.values())
         if self._options.handle_signals:
             self._handle_signals()
+        async with entered(app.lifespan, app) as values:
+            self._build(values)
+            await self._run()
+        log.info("worker %s ended: %s", self._id, self._counts())
+
+    async def _run(self) -> None:
         working = asyncio.create_task(self._work())
         stopping = asyncio.create_task(self._stop.wait())
         flushing = asyncio.create_task(self._finisher.run())
+        telling = asyncio.create_task(self._notifier.run())
         try:
             try:
-                await asyncio.wait({working, stopping, flushing}, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait({working, stopping, flushing, telling}, return_when=asyncio.FIRST_COMPLETED)
             finally:  # whoever cancels `run` stops the worker no less gracefully than a signal
                 await self._end(working)
         finally:
-            for task in (working, stopping, flushing, *self._replacements):
+            for task in (working, stopping, flushing, telling, *self._replacements):
                 task.cancel()
             self._liveness.stop()
             if self._liveness.is_alive():
                 await asyncio.to_thread(self._liveness.join, 1.0)
             await self._slots.close()
             await self._services.close()
+            await self._processes.close()
+            self._notifier.close()
             for link in self._links:
                 await link.close()
-        self._raise_failure(working, flushing)
-        log.info("worker %s ended: %s", self._id, self._counts())
+        self._raise_failure(working, flushing, telling)
 
     def stop(self) -> None:
         """End gracefully: claim nothing more, give back what has not started, let running handlers end within the grace."""
         self._stop.set()
 
-    def _build(self) -> None:
+    def _surroundings(self, values: tuple[Any, ...]) -> Surroundings | None:
+        """What handlers need beyond a call; None for most apps, which pay nothing then."""
+        app, tasks = self._app, self._app.tasks.values()
+        injected = injections(tasks, values)
+        size = app.settings.process_pool_size or min(self._options.concurrency, os.cpu_count() or 1)
+        self._processes = Processes(size, Setup(app.url, app.settings.schema_name, logs.given))
+        if app.execution_middleware or injected or any(task.executor == "process" for task in tasks):
+            return Surroundings(app.execution_middleware, injected, self._processes)
+        return None
+
+    def _is_full(self) -> bool:
+        return self._finisher.is_full() or self._notifier.is_full()
+
+    def _build(self, values: tuple[Any, ...]) -> None:
         app, options, circuit = self._app, self._options, Circuit()
         self._links = [Link(app.url, app.statements, circuit, purpose) for purpose in ("claim", "finish", "maintenance")]
         claim_link, finish_link, maintenance_link = self._links
@@ -134,7 +164,11 @@ class Worker:
         self._alarm = Alarm()
         self._services = Services(app)
         self._finisher = Finisher(finish_link, most_unflushed=max(1000, 2 * options.concurrency))
-        self._slots = Slots(app.tasks, options.concurrency, self._finisher.add, self._finisher.is_full)
+        self._notifier = Notifier(app.callbacks, self._finisher.counts, on_room=lambda: self._slots.go_on())
+        is_full = self._finisher.is_full
+        if app.callbacks:
+            self._finisher.on_finished, is_full = self._notifier.note, self._is_full
+        self._slots = Slots(app.tasks, options.concurrency, self._finisher.add, is_full, self._surroundings(values))
         self._claimer = Claimer(
             claim_link,
             self._registered_id,
@@ -221,7 +255,7 @@ class Worker:
 
     async def _emptied(self) -> None:
         """In burst mode: stop once nothing is left here and in the queues."""
-        if not self._options.burst or self._held():
+        if not self._options.burst or self._held() or self._notifier.is_telling():  # callbacks may enqueue
             return
         try:
             if not await self._maintenance_link.run(calls.has_work(self._queues)):
@@ -244,6 +278,7 @@ class Worker:
                     log.warning("%s handlers did not end in time; their jobs are given back", len(self._slots.running))
                     await self._slots.drop()
                 await self._finisher.drain()
+                await self._notifier.drain(deadline - time.monotonic())
                 await self._until_answered(lambda: calls.retire_worker(self._id))
                 return
         log.warning("the database did not answer while stopping; what is left is rescued after the lease")

@@ -16,7 +16,7 @@ from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
 
 from pgqueue import INJECTED, Inject, JobContext, PgQueue, Task
-from pgqueue._signature import Signature
+from pgqueue._parameters import Parameters
 from pgqueue.errors import ConfigurationError, InvalidArgument
 from tests.looking import Look
 
@@ -86,13 +86,13 @@ class Stuck:
     """Nothing that pydantic knows."""
 
 
-def signature_of(hint: Any) -> Signature:
+def signature_of(hint: Any) -> Parameters:
     """The signature of a task with one argument `value` of this hint."""
 
     def handler(value: Any) -> None: ...
 
     handler.__annotations__["value"] = hint
-    return Signature("store", handler)
+    return Parameters("store", handler)
 
 
 def there_and_back(hint: Any, value: Any) -> Any:
@@ -297,7 +297,7 @@ def test_what_is_nested_too_deep_to_be_read_is_refused_when_it_is_enqueued() -> 
 def test_everything_that_is_wrong_is_named_at_once() -> None:
     def handler(a: int, b: date, c: str = "") -> None: ...
 
-    signature = Signature("handler", handler)
+    signature = Parameters("handler", handler)
     with pytest.raises(InvalidArgument, match=r"^args: task 'handler' cannot take a = 'x': Input .*; b = 'y': Input .*"):
         signature.dump({"a": "x", "b": "y"})
     with pytest.raises(InvalidArgument) as caught:
@@ -311,7 +311,7 @@ def test_everything_that_is_wrong_is_named_at_once() -> None:
 def test_of_many_the_wrong_ones_are_named_by_their_place() -> None:
     def handler(n: int, order: Order | None = None) -> None: ...
 
-    signature = Signature("handler", handler)
+    signature = Parameters("handler", handler)
     assert json.loads(signature.dump_many([{"n": 1}, {"n": "2"}])) == [{"n": 1}, {"n": 2}]
     with pytest.raises(InvalidArgument, match=r"cannot take 1\.n = 'x': Input .*; 2\.order\.items\.0\.price = 'y': "):
         signature.dump_many([{"n": 1}, {"n": "x"}, {"n": 3, "order": {"id": 1, "items": [{"name": "a", "price": "y"}]}}])
@@ -322,14 +322,14 @@ def test_of_many_the_wrong_ones_are_named_by_their_place() -> None:
 def test_a_default_is_the_function_s_own_business() -> None:
     def handler(when: date, retries: int = "several", *, urgent: bool = False) -> None: ...  # type: ignore[assignment]
 
-    signature = Signature("handler", handler)
+    signature = Parameters("handler", handler)
     text = signature.dump(signature.bind((date(2026, 1, 1),), {}))
     assert text == '{"when":"2026-01-01"}'
     assert signature.load(text) == {"when": date(2026, 1, 1)}
 
 
 def test_a_task_without_arguments_stores_an_empty_object() -> None:
-    signature = Signature("nothing", lambda: None)
+    signature = Parameters("nothing", lambda: None)
     assert signature.dump({}) == "{}"
     first = signature.load("{}")
     first["ctx"] = 1  # each run gets a dict of its own
@@ -370,7 +370,7 @@ def test_a_hint_without_a_json_form_is_refused_when_the_task_is_declared(functio
 def test_a_hint_that_is_defined_later_counts_from_the_first_use() -> None:
     space: dict[str, Any] = {"Any": Any}
     exec("def handler(a: 'list[Later]', b: 'int') -> 'Later': ...", space)
-    signature = Signature("handler", space["handler"])
+    signature = Parameters("handler", space["handler"])
     space["Later"] = date
     assert signature.dump({"a": [date(2026, 1, 1)], "b": 1}) == '{"a":["2026-01-01"],"b":1}'
     assert signature.load('{"a":["2026-01-01"],"b":1}')["a"] == [date(2026, 1, 1)]
@@ -385,7 +385,7 @@ def test_a_hint_inside_of_a_type_that_is_defined_later_counts_too() -> None:
 
     def handler(outer: Outer) -> None: ...
 
-    signature = Signature("handler", handler)
+    signature = Parameters("handler", handler)
 
     class Inner(BaseModel):
         n: int
@@ -397,7 +397,7 @@ def test_a_hint_inside_of_a_type_that_is_defined_later_counts_too() -> None:
 def test_a_hint_that_never_resolves_counts_for_nothing_and_the_others_count() -> None:
     def handler(what: "NotThere", n: int, ctx: "JobContext") -> None: ...  # type: ignore[name-defined]  # noqa: F821
 
-    signature = Signature("handler", handler)
+    signature = Parameters("handler", handler)
     assert signature.context_name == "ctx"
     assert signature.dump({"what": [1], "n": "2"}) == '{"what":[1],"n":2}'
     with pytest.raises(InvalidArgument, match="n = 'x'"):
@@ -412,7 +412,7 @@ def test_what_the_worker_passes_is_no_argument() -> None:
     def handler(ctx: JobContext, url: str, http: Inject[Client] = INJECTED, *, other: Inject[Stuck]) -> None: ...
 
     handler.__annotations__["http"] = Inject[Client]
-    signature = Signature("handler", handler)
+    signature = Parameters("handler", handler)
     assert (signature.context_name, signature.injected) == ("ctx", {"http": Client, "other": Stuck})
     assert signature.bind(("u",), {}) == {"url": "u"}
     for name in ("ctx", "http", "other"):
@@ -425,7 +425,7 @@ def test_what_the_worker_passes_is_no_argument() -> None:
 def test_an_injected_type_that_only_checkers_know_is_no_argument_and_named_when_it_is_needed() -> None:
     def handler(url: str, http: "Inject[HTTPConnection]" = INJECTED) -> None: ...
 
-    signature = Signature("handler", handler)
+    signature = Parameters("handler", handler)
     assert signature.bind(("u",), {}) == {"url": "u"}
     with pytest.raises(ConfigurationError, match=r"task 'handler': .*outside of TYPE_CHECKING.*HTTPConnection"):
         _ = signature.injected

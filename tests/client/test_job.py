@@ -282,7 +282,7 @@ def test_a_job_is_no_duplicate_unless_enqueue_says_so(app: PgQueue, welcome: Tas
 def test_a_value_is_loaded_as_its_registered_task_says(
     app: PgQueue, welcome: Task[[int], str], look: Look, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(welcome.signature, "load_result", str.upper, raising=False)
+    monkeypatch.setattr(welcome.parameters, "load_result", str.upper, raising=False)
     some, none, elsewhere = welcome.enqueue(1), welcome.enqueue(2), welcome.enqueue(3)
     for value in ("hello", None, "hello"):
         _run(look, state="succeeded", result=value)

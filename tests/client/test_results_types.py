@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from pydantic import BaseModel
 
 from pgqueue import Cancel, PgQueue, RetryIn, Snooze
-from pgqueue._signature import Signature
+from pgqueue._parameters import Parameters
 from tests.client.test_arguments import Colour, Item, Order, typed_values
 from tests.looking import Look
 
@@ -36,13 +36,13 @@ class Loose:
     text: str = ""
 
 
-def returning(hint: Any) -> Signature:
+def returning(hint: Any) -> Parameters:
     """The signature of a task that returns this."""
 
     def handler() -> Any: ...
 
     handler.__annotations__["return"] = hint
-    return Signature("give", handler)
+    return Parameters("give", handler)
 
 
 def there_and_back(hint: Any, value: Any) -> Any:

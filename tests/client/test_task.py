@@ -119,7 +119,7 @@ def _send(to: int, subject: str = "", *, urgent: bool = False) -> None: ...
     ],
 )
 def test_arguments_are_stored_by_name(local: PgQueue, args: Any, kwargs: Any, bound: dict[str, Any]) -> None:
-    assert local.task(_send).signature.bind(args, kwargs) == bound
+    assert local.task(_send).parameters.bind(args, kwargs) == bound
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_arguments_that_do_not_fit_are_named_when_enqueued(local: PgQueue, args:
 
 def test_a_task_without_arguments_says_that_it_takes_none(local: PgQueue) -> None:
     with pytest.raises(InvalidArgument, match="it takes none"):
-        local.task(name="nothing")(lambda: None).signature.bind((), {"a": 1})
+        local.task(name="nothing")(lambda: None).parameters.bind((), {"a": 1})
 
 
 def test_a_refused_argument_is_a_value_error_and_one_of_ours(local: PgQueue) -> None:
@@ -153,16 +153,16 @@ def test_the_context_is_found_by_its_annotation_and_is_no_argument(local: PgQueu
     @local.task
     def handler(where: JobContext, what: int) -> None: ...
 
-    assert handler.signature.context_name == "where"
-    assert handler.signature.bind((1,), {}) == {"what": 1}
+    assert handler.parameters.context_name == "where"
+    assert handler.parameters.bind((1,), {}) == {"what": 1}
     with pytest.raises(InvalidArgument, match="has no argument 'where'"):
-        handler.signature.bind((1,), {"where": 2})
+        handler.parameters.bind((1,), {"where": 2})
 
 
 def test_an_annotation_that_cannot_be_resolved_hides_no_other(local: PgQueue) -> None:
     def handler(what: "NotThere", ctx: JobContext) -> None: ...  # type: ignore[name-defined]  # noqa: F821
 
-    assert local.task(handler).signature.context_name == "ctx"
+    assert local.task(handler).parameters.context_name == "ctx"
 
 
 @pytest.mark.parametrize("value", [{1, 2}, object(), float("nan"), float("inf"), b"bytes"])

@@ -18,7 +18,7 @@ T = TypeVar("T")
 _BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
-class Signature:
+class Parameters:
     """The arguments and the result of one task, checked and converted by the function's type hints.
 
     A hint that names what does not exist yet is looked up again when the task is first used, and counts for nothing if it still

@@ -1,0 +1,67 @@
+"""Resources that live as long as a worker, and the parameters that take them."""
+
+import logging
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from .errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from .app import PgQueue
+    from .task import Task
+
+log = logging.getLogger("pgqueue.worker")
+Lifespan = Callable[["PgQueue"], AbstractAsyncContextManager[Any]]
+Injections = dict[str, dict[str, Any]]  # by the name of the task, then of the parameter
+
+
+@asynccontextmanager
+async def entered(lifespan: Lifespan | None, app: "PgQueue") -> AsyncIterator[tuple[Any, ...]]:
+    """Enter a lifespan; yields what it yields as a tuple. What it raises while it is left is logged."""
+    if lifespan is None:
+        yield ()
+        return
+    resources = lifespan(app)
+    values = await resources.__aenter__()
+    try:
+        yield values if type(values) is tuple else () if values is None else (values,)
+    finally:
+        try:
+            await resources.__aexit__(None, None, None)
+        except Exception:
+            log.exception("the lifespan failed while it was left")
+
+
+def injections(tasks: Iterable["Task[..., Any]"], values: tuple[Any, ...]) -> Injections:
+    """The injected arguments of each task that has some.
+
+    Raises:
+        ConfigurationError: none of the values, or more than one, fits a parameter.
+    """
+    return {
+        task.name: {name: _fitting(task.name, name, wanted, values) for name, wanted in task.parameters.injected.items()}
+        for task in tasks
+        if task.parameters.injected
+    }
+
+
+def _fitting(task: str, parameter: str, wanted: Any, values: tuple[Any, ...]) -> Any:
+    try:
+        fitting = [value for value in values if isinstance(value, wanted)]
+    except TypeError:
+        raise ConfigurationError(
+            f"task {task!r}: parameter {parameter!r} is annotated Inject[{_name(wanted)}]; "
+            "values are found by isinstance, use a class"
+        ) from None
+    if len(fitting) == 1:
+        return fitting[0]
+    yielded = ", ".join(_name(type(value)) for value in values) or "nothing"
+    raise ConfigurationError(
+        f"task {task!r}: parameter {parameter!r} takes a {_name(wanted)}; {len(fitting) or 'no'} values of the lifespan fit, "
+        f"which yields {yielded}; let it yield exactly one"
+    )
+
+
+def _name(kind: Any) -> str:
+    return getattr(kind, "__qualname__", None) or str(kind)

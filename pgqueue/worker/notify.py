@@ -1,0 +1,133 @@
+"""Telling callbacks about the ends of jobs, one after the other, beside the work."""
+
+import asyncio
+import logging
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from .._json import loads
+from ..callbacks import Callback, Callbacks, JobError, JobEvent, Kind
+from ..context import JobContext
+from ..database import calls
+from .execute import Outcome, in_thread
+from .isolate import Isolated
+
+log = logging.getLogger("pgqueue.worker")
+MOST_WAITING = 1000  # events that may wait before nothing more starts
+
+
+class _Waiting(NamedTuple):
+    callbacks: list[Callback]
+    job: JobContext
+    json: str
+    run_at: datetime | None
+
+
+class Notifier:
+    """Calls the callbacks of an app.
+
+    Args:
+        callbacks: those registered.
+        counts: where `callback_errors` are counted.
+        on_room: called when so many events were told that more may start.
+    """
+
+    def __init__(self, callbacks: Callbacks, counts: Counter[str], on_room: Callable[[], None]) -> None:
+        self._callbacks, self._counts, self._on_room = callbacks, counts, on_room
+        self._waiting: deque[_Waiting] = deque()
+        self._changed = asyncio.Event()
+        self._empty = asyncio.Event()
+        self._empty.set()
+        # By its name it is let go of like a handler's: a callback that hangs does not hold up the end of the process.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="pgqueue-handler-callback")
+
+    def note(self, outcomes: Sequence[Outcome], verdicts: Sequence[calls.Verdict]) -> None:
+        """Take outcomes that were handed in, with what the database said of them."""
+        said = {verdict.job_id: verdict for verdict in verdicts}
+        for outcome in outcomes:
+            verdict = said.get(outcome.job.id)
+            kinds = _kinds(outcome.state, verdict.verdict if verdict else None)
+            callbacks = [callback for kind in kinds for callback in self._callbacks.of(kind, outcome.job.task)]
+            if callbacks:
+                self._waiting.append(_Waiting(callbacks, outcome.job, outcome.json, verdict.run_at if verdict else None))
+        if self._waiting:
+            self._empty.clear()
+            self._changed.set()
+
+    def is_full(self) -> bool:
+        """Whether so many events wait that nothing more should start."""
+        return len(self._waiting) >= MOST_WAITING
+
+    def is_telling(self) -> bool:
+        """Whether there are events that were not told yet."""
+        return bool(self._waiting)
+
+    async def run(self) -> None:
+        """Tell for ever."""
+        while True:
+            await self._changed.wait()
+            while self._waiting:
+                await self._tell(self._waiting[0])
+                was_full = self.is_full()
+                self._waiting.popleft()
+                if was_full and not self.is_full():
+                    self._on_room()
+                await asyncio.sleep(0)  # callbacks that never wait must not hold up the loop
+            self._changed.clear()
+            self._empty.set()
+
+    async def drain(self, timeout: float) -> None:
+        """Wait until every event was told; what is not in time is lost, and logged."""
+        try:
+            async with asyncio.timeout(timeout):
+                await self._empty.wait()
+        except TimeoutError:
+            log.warning("the callbacks of %s jobs did not run in time", len(self._waiting))
+
+    def close(self) -> None:
+        """Let go of the thread."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    async def _tell(self, waiting: _Waiting) -> None:
+        event = _event(waiting)
+        for callback in waiting.callbacks:
+            try:
+                await self._call(callback, event)
+            except (KeyboardInterrupt, GeneratorExit):
+                raise
+            except BaseException as error:
+                if isinstance(error, asyncio.CancelledError) and asyncio.current_task().cancelling():  # type: ignore[union-attr]
+                    raise
+                self._counts["callback_errors"] += 1
+                name = getattr(callback, "__qualname__", repr(callback))
+                log.exception("callback %s failed", name, extra={"job_id": event.job.id, "task": event.job.task})
+
+    async def _call(self, callback: Callback, event: JobEvent) -> None:
+        if asyncio.iscoroutinefunction(callback):
+            await Isolated(callback(event))
+        else:
+            await in_thread(callback, {}, self._thread, event)
+
+
+def _kinds(state: str, verdict: str | None) -> tuple[Kind, ...]:
+    if state == "succeeded":
+        return ("success",) if verdict is None else ()
+    if state not in ("failed", "refused"):
+        return ()
+    match verdict:
+        case "scheduled":
+            return ("failure", "retry")
+        case "dead":
+            return ("failure", "dead")
+        case _:
+            return ()  # the row was not ours any more
+
+
+def _event(waiting: _Waiting) -> JobEvent:
+    said: dict[str, Any] = loads(waiting.json)
+    error = said.get("error")
+    described = error and JobError(error["type"], tuple(error["types"]), error["message"], error["traceback"])
+    return JobEvent(waiting.job, said.get("result"), described, waiting.run_at)

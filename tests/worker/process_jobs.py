@@ -1,0 +1,82 @@
+"""Handlers that tests run in processes, which import this module."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from pgqueue import Cancel, JobContext, PgQueue, RetryIn, Snooze
+
+app = PgQueue("postgresql://nobody@localhost:1/nothing", schema="elsewhere")
+
+
+class Odd(Exception):
+    """Raised in a process; its class never leaves it."""
+
+
+def where() -> list[int]:
+    """The process that runs it, and its parent."""
+    return [os.getpid(), os.getppid()]
+
+
+def echo(ctx: JobContext, value: Any, *, times: int = 1) -> list[Any]:
+    """What arrived."""
+    return [[value] * times, ctx.id, ctx.task, ctx.attempt, ctx.meta, ctx.args, ctx.run_at.tzinfo is not None, str(ctx.token)]
+
+
+def answer(kind: str) -> Any:
+    """Each thing that a handler may return."""
+    return {"snooze": Snooze(60), "retry": RetryIn(60, "later"), "cancel": Cancel("no"), "none": None, "set": {1}}[kind]
+
+
+def fail(kind: str) -> None:
+    """Each thing that a handler may raise."""
+    if kind == "exit":
+        sys.exit(3)
+    raise Odd(f"of {kind} \x00")
+
+
+def die(ctx: JobContext, how: int) -> str:
+    """Takes its process with it at the first attempt: an exit code, or minus a signal."""
+    if ctx.attempt > 1:
+        return "alive"
+    if how < 0:
+        os.kill(os.getpid(), -how)
+    os._exit(how)
+
+
+def slow(mark: str, seconds: float) -> str:
+    """Says where it runs, and that it came to its end."""
+    Path(mark).write_text(str(os.getpid()))
+    time.sleep(seconds)
+    Path(mark).write_text("ended")
+    return "ended"
+
+
+def deaf(mark: str) -> int:
+    """Sends itself what a terminal sends; the exit code of a program that it started and that got the same."""
+    os.kill(os.getpid(), signal.SIGINT)
+    os.kill(os.getpid(), signal.SIGTERM)
+    program = subprocess.Popen([sys.executable, "-c", "import time; print(flush=True); time.sleep(60)"], stdout=subprocess.PIPE)
+    assert program.stdout is not None
+    program.stdout.readline()
+    program.terminate()
+    return program.wait(20)
+
+
+@app.task(executor="process")
+def settings() -> list[Any]:
+    """The database that the app of this process would use."""
+    return [app.settings.database_url, app.settings.schema_name]
+
+
+class Reports:
+    """A function in a class is found, too."""
+
+    @staticmethod
+    def build() -> str:
+        """Built."""
+        return "built"
