@@ -92,10 +92,10 @@ class Task(Generic[P, R]):
             retry: a policy, or a number of retries with the default backoff.
             result_ttl: seconds (or timedelta) to keep the result; 24 hours by default.
             meta: any JSON value; the handler finds it in `JobContext.meta`.
-            connection: one of yours, to PostgreSQL: the job is part of its transaction. pgqueue neither commits nor rolls back, and
-                leaves its settings alone. For `enqueue` a psycopg Connection, a SQLAlchemy Session, scoped_session or Connection,
-                or a Django connection; for `aenqueue` a psycopg AsyncConnection, a SQLAlchemy AsyncSession, async_scoped_session
-                or AsyncConnection, or an asyncpg Connection (from `connect` or from a pool).
+            connection: one of yours, to PostgreSQL: the job is part of its transaction. pgqueue neither commits nor rolls back,
+                and leaves its settings alone. For `enqueue` a psycopg Connection, a SQLAlchemy Session, scoped_session or
+                Connection, or a Django connection; for `aenqueue` a psycopg AsyncConnection, a SQLAlchemy AsyncSession,
+                async_scoped_session or AsyncConnection, or an asyncpg Connection (from `connect` or from a pool).
 
         Raises:
             InvalidArgument: an option is out of range.
