@@ -126,6 +126,7 @@ async def test_a_cancelled_enqueue_is_cancelled(app: PgQueue, welcome: Task[[int
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.1):
             await welcome.using(connection=theirs).aenqueue(1)
+    assert await theirs.fetchval("select 1") == 1  # so the server has heard of it
     look.connection.execute("rollback")
     assert await theirs.fetchval("select count(*) from pgqueue.job") == 0
     await theirs.close()
