@@ -4,11 +4,13 @@ python -m tests.client.forks <scenario> <database url>
 """
 
 import asyncio
+import gc
 import multiprocessing
 import os
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 from pgqueue import PgQueue, _coalesce
@@ -77,23 +79,35 @@ def grandchildren() -> None:
 
 
 def held() -> None:
-    """Another thread holds every lock of the parent's pool at the moment of the fork."""
+    """Another thread holds every lock of the parent's pool at the moment of the fork, and children let go of that pool."""
     welcome.enqueue(0)
-    pool: Any = app.database._pool()
+    locks = _locks()
     taken, leave = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with pool._lock, pool._sched._lock, pool._tasks.mutex:
+        with ExitStack() as all_of_them:
+            for lock in locks:
+                all_of_them.enter_context(lock)
             taken.set()
             leave.wait()
+
+    def child() -> None:
+        enqueue()
+        del app.__dict__["database"]
+        gc.collect()
 
     holder = threading.Thread(target=hold)
     holder.start()
     taken.wait()
-    fork(enqueue)
+    fork(child)
     leave.set()
     holder.join()
     enqueue()
+
+
+def _locks() -> list[Any]:
+    pool: Any = app.database._pool()
+    return [pool._lock, pool._sched._lock, pool._tasks.mutex]
 
 
 def busy() -> None:

@@ -49,9 +49,9 @@ def test_threads_at_the_same_first_moment_open_one_pool(
     make = SyncPool._new_pool
 
     def make_both(self: SyncPool) -> Any:
-        made.append(make(self))
+        made.append(mine := make(self))
         gate.wait(10)
-        return made[-1]
+        return mine
 
     monkeypatch.setattr(SyncPool, "_new_pool", make_both)
     _at_once(welcome.enqueue, threads=2)
@@ -125,8 +125,8 @@ async def test_tasks_at_the_same_first_moment_open_one_pool(
     make = AsyncPool._new_pool
 
     def make_one(self: AsyncPool) -> Any:
-        made.append(make(self))
-        return made[-1]
+        made.append(mine := make(self))
+        return mine
 
     monkeypatch.setattr(AsyncPool, "_new_pool", make_one)
     await asyncio.gather(*(welcome.aenqueue(number) for number in range(THREADS)))
