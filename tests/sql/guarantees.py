@@ -314,8 +314,8 @@ def enqueue_select_takes_keys_in_order(sql: Sql, open_sql: OpenSql) -> None:
 
 
 def pruning_leaves_a_key_that_is_taken_again(sql: Sql, open_sql: OpenSql) -> None:
-    """A period is over and a new one begins while maintenance deletes what is over: the new one is neither waited for nor lost."""
-    period = {"unique_mode": "period", "unique_period": "1 h"}
+    """A period is over and a new one begins while maintenance deletes: it neither waits for the new one nor loses it."""
+    period: dict[str, Any] = {"unique_mode": "period", "unique_period": "1 h"}
     sql.enqueue(**period)
     sql.rows("update unique_hold set expires_at = clock_timestamp() - interval '1 s'")
     other = open_sql()

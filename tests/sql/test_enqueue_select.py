@@ -78,7 +78,7 @@ def test_all_jobs_get_the_same_options(sql: Sql) -> None:
 @pytest.mark.parametrize(("mode", "period"), [("until_done", None), ("until_started", None), ("period", "1 h")])
 def test_duplicates_are_not_counted_and_not_added(rolled_back_sql: Sql, mode: str, period: str | None) -> None:
     sql = rolled_back_sql
-    options = {"unique_mode": mode, "unique_period": period}
+    options: dict[str, Any] = {"unique_mode": mode, "unique_period": period}
 
     first = enqueue(sql, "select mod(n, 10) as n from generate_series(1, 30) n", form=BATCHES, **options)
     second = enqueue(sql, "select n from generate_series(5, 14) n", **options)
