@@ -223,3 +223,15 @@ def test_what_is_no_list_of_jobs_is_refused(rolled_back_sql: Sql, given: str | N
 
     assert (refused.sqlstate, refused.diag.column_name) == ("PQ001", "jobs")
     assert "give a JSON array of objects" in str(refused)
+
+
+@pytest.mark.parametrize(
+    "bad", [{"priority": "high"}, {"priority": 1.5}, {"run_at": "soon"}, {"retries": 1e99}, {"unique_period": "?"}]
+)
+def test_a_value_of_another_type_refuses_all_in_the_words_of_postgresql(rolled_back_sql: Sql, bad: dict[str, Any]) -> None:
+    given = json.dumps([{"task": "noop"}, {"task": "noop", **bad}])
+
+    refused = rolled_back_sql.refusal("select * from enqueue_many(%s)", given)
+
+    assert str(refused.sqlstate).startswith("22")
+    assert rolled_back_sql.value("select count(*) from jobs") == 0
