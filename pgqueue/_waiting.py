@@ -225,7 +225,7 @@ class Listener:
         ask_at = 0.0
         while not self._is_over(IDLE):
             if self._ears and time.monotonic() >= ask_at:
-                self._call(connection, calls.ask_for_results())
+                self._call(connection, calls.ask_results())
                 if not ask_at:  # what ended before the workers knew was not told
                     self._let_all_look()
                 ask_at = time.monotonic() + ASK_EVERY

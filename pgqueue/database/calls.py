@@ -1,6 +1,6 @@
 """One function per SQL function: it builds the call, free of I/O, so that sync and async code run the same one."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, LiteralString, NamedTuple, TypeVar
@@ -8,7 +8,7 @@ from uuid import UUID
 
 T = TypeVar("T")
 Rows = list[tuple[Any, ...]]
-RESULTS_WANTED = "!results"  # on the workers' channel, where other payloads are queues; no queue can have this name
+RESULTS_WANTED = "!results"  # what ask_results says on the workers' channel, where other payloads are queues
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Call(Generic[T]):
     """
 
     statement: LiteralString
-    params: Sequence[Any] | Mapping[str, Any]
+    params: Any  # a sequence, or a mapping for %(name)s
     read: Callable[[Rows], T]
     query: LiteralString | None = None
 
@@ -290,9 +290,9 @@ def wake_waiters(job_ids: list[int]) -> Call[None]:
     )
 
 
-def ask_for_results() -> Call[None]:
+def ask_results() -> Call[None]:
     """Tell the workers that somebody waits for results."""
-    return Call("select {schema}.wake(%s)", (RESULTS_WANTED,), _nothing)
+    return Call("select {schema}.ask_results()", (), _nothing)
 
 
 def done_channel() -> Call[str]:

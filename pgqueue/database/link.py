@@ -16,7 +16,7 @@ from ..errors import Disconnected
 from .calls import Call
 from .pools import connect_options
 from .statement import Statements
-from .translate import is_transient, translate
+from .translate import is_transient, raise_ours
 
 log = logging.getLogger("pgqueue.database")
 T = TypeVar("T")
@@ -100,7 +100,8 @@ class Link:
                 if is_transient(error):
                     await self._drop(str(error).strip())
                     raise Disconnected(str(error), too_slow=isinstance(error, psycopg.errors.QueryCanceled)) from error
-                raise translate(error, self._statements.schema) from error
+                raise_ours(error, self._statements.schema)
+                raise
 
     async def _open(self) -> psycopg.AsyncCursor[Any]:
         self._connection = await self._circuit.connect(self._url, **self._options)

@@ -16,7 +16,7 @@ from psycopg import sql
 from ..database import calls
 from ..database.pools import connect_options
 from ..database.statement import Statements
-from ..database.translate import translate
+from ..database.translate import raise_ours
 from ..errors import WorkerLost
 from .claim import Alarm
 
@@ -161,4 +161,5 @@ class Liveness(threading.Thread):
         try:
             return call.read(connection.execute(self._statements[call.statement], call.params).fetchall())
         except psycopg.Error as error:
-            raise translate(error, self._statements.schema) from error
+            raise_ours(error, self._statements.schema)
+            raise

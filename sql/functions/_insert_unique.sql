@@ -3,6 +3,7 @@
 -- Called by: insert_job. Writes: job, unique_hold.
 -- Locks: the key, by its unique index: it waits for a transaction that is adding or ending a job with the same key; that cannot
 -- be avoided, because only its end tells whether there is one. Whoever takes several keys takes them in order of their digests.
+-- A caller in REPEATABLE READ or SERIALIZABLE gets 40001 when somebody else has added or moved that job since its snapshot.
 create function insert_unique(new job, unique_mode text, unique_key text, unique_period interval,
                               out id bigint, out duplicate bool, out due timestamptz)
 -- Pinned: a plan kept from when the tables were empty would scan them for the key.

@@ -29,10 +29,11 @@ language plpgsql as $$
 begin
     delete from job_history_default where finished_at < clock_timestamp() - make_interval(days => keep_days + 1);
     -- So many a minute that a call stays short whatever has piled up.
-    -- Asked twice: extend_result may hold the row and say something else when it commits.
-    delete from job_result where expires_at < clock_timestamp() and job_id in (
-        select job_id from job_result where expires_at < clock_timestamp() order by expires_at limit 50000);
-    -- SKIP LOCKED: a key that is being taken again right now would else be waited for, and then deleted from its new job.
+    -- SKIP LOCKED: a result that is being kept for longer, or a key that is being taken again, would else be waited for and
+    -- then deleted all the same.
+    delete from job_result where job_id in (
+        select job_id from job_result where expires_at < clock_timestamp() order by expires_at limit 50000
+           for update skip locked);
     delete from unique_hold where unique_key in (
         select unique_key from unique_hold where expires_at < clock_timestamp() order by expires_at limit 50000
            for update skip locked);

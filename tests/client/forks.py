@@ -106,7 +106,7 @@ def held() -> None:
 
 
 def _locks() -> list[Any]:
-    pool: Any = app.database._pool()
+    pool: Any = app.database.pool()
     return [pool._lock, pool._sched._lock, pool._tasks.mutex]
 
 

@@ -24,7 +24,7 @@ async def test_async_code_is_told_of_a_duplicate_too(async_app: PgQueue, welcome
 
 def test_a_duplicate_raises_nothing_in_the_caller_s_transaction(app: PgQueue, welcome: Task[[int], str], look: Look) -> None:
     kept = welcome.using(unique="until_done").enqueue(1)
-    with app.database._pool().connection() as theirs, theirs.transaction():
+    with app.database.pool().connection() as theirs, theirs.transaction():
         found = welcome.using(unique="until_done", connection=theirs).enqueue(1)
         welcome.using(connection=theirs).enqueue(2)
     assert (found.id, found.duplicate) == (kept.id, True)

@@ -3,12 +3,14 @@
 Each raises an AssertionError where its guarantee is broken. A statement that waits where it must not is broken off.
 """
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import psycopg
 
+from .background import Background
 from .conftest import Sql
 
 OpenSql = Callable[[], Sql]
@@ -217,6 +219,113 @@ def jobs_start_by_priority(sql: Sql, open_sql: OpenSql) -> None:
     worker = sql.worker()
 
     assert [row["id"] for _ in range(4) for row in sql.claim(worker, 50)[1]] == expected
+
+
+def a_claim_frees_the_key(sql: Sql, open_sql: OpenSql) -> None:
+    """Of mode until_started: from the claim on there may be another one."""
+    id = sql.enqueue(unique_mode="until_started")
+    sql.claim(sql.worker())
+
+    assert sql.enqueue(unique_mode="until_started") != id
+
+
+def a_running_job_keeps_its_key(sql: Sql, open_sql: OpenSql) -> None:
+    """Of mode until_done: there is no other one beside it."""
+    id = sql.enqueue(unique_mode="until_done")
+    sql.claim(sql.worker())
+
+    assert sql.enqueue(unique_mode="until_done") == id
+
+
+def replace_leaves_a_running_job_alone(sql: Sql, open_sql: OpenSql) -> None:
+    """Whatever holds the key: what has started is not changed."""
+    id = sql.enqueue(unique_mode="until_done", unique_key="k")
+    sql.claim(sql.worker())
+    before = sql.job(id)
+
+    try:
+        sql.enqueue(args={"n": 2}, unique_mode="replace", unique_key="k")
+    except psycopg.Error as error:
+        raise AssertionError(f"replace raised: {error}") from error
+
+    assert sql.job(id) == before
+
+
+def a_duplicate_never_raises(sql: Sql, open_sql: OpenSql) -> None:
+    """Neither for enqueue nor for a retry of a dead letter: there is one live job with the key, and its id is the answer."""
+    dead, token = sql.running(unique_mode="until_done", retries=0)
+    sql.finish(token, {"id": dead, "state": "failed"})
+    with sql.connection.transaction():
+        live = sql.enqueue(unique_mode="until_done")
+        try:
+            with sql.connection.transaction():
+                answers = [sql.enqueue(unique_mode="until_done"), sql.value("select retry(%s)", dead)]
+        except psycopg.Error as error:
+            raise AssertionError(f"a duplicate raised: {error}") from error
+
+    assert answers == [live, live]
+    assert (sql.state(dead), sql.value("select count(*) from job")) == ("failed", 1)
+
+
+def keys_are_taken_in_one_order(sql: Sql, open_sql: OpenSql, call: str, elements: list[Any]) -> list[list[dict[str, Any]]]:
+    """Two sessions add the same unique jobs in opposite orders, and a third holds one of the keys until both wait."""
+    middle = json.dumps([elements[len(elements) // 2]])
+    holder = open_sql()
+    with holder.connection.transaction(force_rollback=True):
+        holder.rows(call, middle)
+        calls = []
+        for ordered in (elements, elements[::-1]):
+            calls.append(Background(open_sql(), call, json.dumps(ordered)))
+            calls[-1].wait_until_blocked(sql)
+    try:
+        return [call.rows() for call in calls]
+    except psycopg.errors.DeadlockDetected as error:
+        raise AssertionError(f"two calls with the same keys waited for each other: {error}") from error
+
+
+ENQUEUE_JOBS = "select * from enqueue_many(%s)"
+ENQUEUE_SELECT = (
+    """select enqueue_select('noop', array(select jsonb_array_elements(%s::jsonb)), unique_mode => 'until_done') as added"""
+)
+
+
+def enqueue_many_takes_keys_in_order(sql: Sql, open_sql: OpenSql) -> None:
+    """Jobs of one task that differ in their arguments."""
+    jobs = [{"task": "noop", "args": {"n": n}, "unique_mode": "until_done"} for n in range(100)]
+    first, second = keys_are_taken_in_one_order(sql, open_sql, ENQUEUE_JOBS, jobs)
+
+    assert [row["id"] for row in first] == [row["id"] for row in second[::-1]]
+    assert sorted(row["duplicate"] for row in (*first, *second)) == 100 * [False] + 100 * [True]
+
+
+def enqueue_many_takes_keys_of_jobs_without_arguments_in_order(sql: Sql, open_sql: OpenSql) -> None:
+    """Jobs that differ in their tasks alone."""
+    jobs = [{"task": f"task {n}", "unique_mode": "until_done"} for n in range(20)]
+    first, second = keys_are_taken_in_one_order(sql, open_sql, ENQUEUE_JOBS, jobs)
+
+    assert [row["id"] for row in first] == [row["id"] for row in second[::-1]]
+
+
+def enqueue_select_takes_keys_in_order(sql: Sql, open_sql: OpenSql) -> None:
+    """The rows of two queries with opposite orders."""
+    rows = keys_are_taken_in_one_order(sql, open_sql, ENQUEUE_SELECT, [{"n": n} for n in range(100)])
+
+    assert sorted(row["added"] for (row,) in rows) == [0, 100]
+
+
+def pruning_leaves_a_key_that_is_taken_again(sql: Sql, open_sql: OpenSql) -> None:
+    """A period is over and a new one begins while maintenance deletes: it neither waits for the new one nor loses it."""
+    period: dict[str, Any] = {"unique_mode": "period", "unique_period": "1 h"}
+    sql.enqueue(**period)
+    sql.rows("update unique_hold set expires_at = clock_timestamp() - interval '1 s'")
+    other = open_sql()
+
+    with other.connection.transaction():
+        second = other.enqueue(**period)
+        with without_waiting(sql):
+            sql.value("select prune(7)")
+
+    assert sql.enqueue(**period) == second
 
 
 def a_promoted_job_is_due(sql: Sql, open_sql: OpenSql) -> None:

@@ -24,6 +24,8 @@ class Job:
     token: UUID | None = None
     retry_of: int | None = None
     young: bool = True  # claimed after its worker's last heartbeat
+    key: str | None = None
+    mode: str | None = None  # of uniqueness
 
     def leave(self, state: str) -> None:
         """It runs no longer."""
@@ -50,6 +52,12 @@ class Model:
         self.jobs: dict[int, Job] = {}
         self.workers: dict[UUID, Worker] = {}
 
+    def holder(self, key: str | None) -> Job | None:
+        """The live job that keeps others with this key away; there is at most one."""
+        holders = [job for job in self.jobs.values() if key and job.key == key and job.state in LIVE]
+        assert len(holders) <= 1
+        return holders[0] if holders else None
+
     def running(self, worker: UUID | None = None) -> list[Job]:
         """Jobs that run, under this worker or any."""
         return [job for job in self.jobs.values() if job.state == "running" and worker in (None, job.worker)]
@@ -66,6 +74,8 @@ class Model:
         for job in picked:
             job.state, job.worker, job.token, job.young = "running", worker, token, True
             job.attempt += 1
+            if job.mode in ("until_started", "replace"):
+                job.key = None
         return [job.id for job in picked]
 
     def finish(self, id: int, token: UUID, outcome: str, delay: float) -> str | None:

@@ -1,8 +1,9 @@
 """enqueue: one job more, at the moment its caller commits."""
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 import pytest
@@ -204,3 +205,64 @@ def test_a_bad_enqueue_leaves_the_callers_transaction_to_the_caller(sql: Sql) ->
 
     assert isinstance(refused, psycopg.Error)
     assert sql.state(kept) == "ready"
+
+
+# How large the arguments may be.
+
+MIB = 1048576
+WAYS: dict[str, LiteralString] = {
+    "enqueue": "select enqueue('send', %s::jsonb)",
+    "a unique one": "select enqueue('send', %s::jsonb, unique_mode => 'until_done')",
+    "enqueue_many": "select enqueue_many('send', jsonb_build_array('{}'::jsonb, %s::jsonb))",
+    "enqueue_many of jobs": """select * from enqueue_many(jsonb_build_array(
+        jsonb_build_object('task', 'send', 'args', '{}'::jsonb), jsonb_build_object('task', 'send', 'args', %s::jsonb)))""",
+    "enqueue_select": "select enqueue_select('send', array['{}', %s]::jsonb[])",
+    "update": "select update(id, %s::jsonb) from (select enqueue('send') as id offset 0) job",
+}
+
+
+def of_size(size: int) -> str:
+    """Arguments that take so many bytes as JSON, most of them in letters of several bytes."""
+    return json.dumps(
+        {"text": (size - len('{"text": ""}')) // 3 * "€" + (size - len('{"text": ""}')) % 3 * "x"}, ensure_ascii=False
+    )
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_mebibyte_of_arguments_is_allowed_and_a_byte_more_is_not(rolled_back_sql: Sql, way: str) -> None:
+    sql = rolled_back_sql
+    sql.value(WAYS[way], of_size(MIB))
+    count = sql.value("select count(*) from job")
+
+    refused = sql.refusal(WAYS[way], of_size(MIB + 1))
+
+    assert (refused.sqlstate, refused.diag.column_name) == ("PQ001", "args")
+    assert str(refused.diag.message_primary) == (
+        "args: 1048577 bytes of JSON are too many; store what is large elsewhere and pass its id, "
+        "or raise max_args_bytes of table setting (1048576 now)"
+    )
+    assert sql.value("select count(*) from job") == count
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("limit", [16384, 2 * MIB])
+def test_the_limit_is_a_setting(rolled_back_sql: Sql, way: str, limit: int) -> None:
+    sql = rolled_back_sql
+    sql.rows("update setting set max_args_bytes = %s", limit)
+
+    sql.value(WAYS[way], of_size(limit))
+    refused = sql.refusal(WAYS[way], of_size(limit + 1))
+
+    assert f"args: {limit + 1} bytes" in str(refused)
+
+
+def test_control_characters_count_as_they_are_written(sql: Sql) -> None:
+    sql.rows("update setting set max_args_bytes = 16384")
+
+    refused = sql.refusal("select enqueue('send', %s)", json.dumps({"text": 3000 * "\x01"}))
+
+    assert "args: 18012 bytes" in str(refused)
+
+
+def test_a_limit_that_enqueue_would_not_keep_is_refused(sql: Sql) -> None:
+    assert sql.refusal("update setting set max_args_bytes = 16383").sqlstate == "23514"

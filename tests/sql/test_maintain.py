@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from .conftest import Sql
+from .guarantees import without_waiting
 
 
 def partitions(sql: Sql) -> set[str]:
@@ -184,3 +185,16 @@ def test_a_row_that_somebody_holds_postpones_the_pruning_and_not_the_partitions(
     assert sql.value("select maintain()")
 
     assert sql.value("select count(*) from job_result") == 0
+
+
+def test_pruning_leaves_a_result_that_is_being_kept_for_longer(sql: Sql, another_sql: Callable[[], Sql]) -> None:
+    id, token = sql.running(result_ttl="0 s")
+    sql.value("select complete(%s, %s, '1')", id, token)
+    other = another_sql()
+
+    with other.connection.transaction():
+        other.rows("update job_result set expires_at = clock_timestamp() + interval '1 h'")
+        with without_waiting(sql):
+            sql.value("select prune(7)")
+
+    assert sql.value("select job_id from job_result") == id

@@ -22,6 +22,7 @@ class Mutant(NamedTuple):
 
 TOKEN = r"\s+and j\.claim_token = o\.token(?=\s+for update)"
 SKIP = r"\s+skip locked"
+JOBS = "enqueue_many(jsonb)"
 
 MUTANTS = [
     Mutant("no token when a job ends", "finish_ended", TOKEN, "", guarantees.stale_owner_cannot_finish),
@@ -42,12 +43,29 @@ MUTANTS = [
     Mutant("rescues wait for rescues", "rescue_job", SKIP, "", guarantees.two_rescuers_rescue_once),
     Mutant("one job stops a rescue", "rescue", r"exception when others then\s+raise warning[^;]*;", "",
            guarantees.a_rescue_that_raises_stays_alone),
+    Mutant("a claim keeps the key of until_started", "claim", r"case when j\.unique_mode in .* end(?=\n)", "j.unique_key",
+           guarantees.a_claim_frees_the_key),
+    Mutant("a claim frees every key", "claim", r"case when j\.unique_mode in .* end(?=\n)", "null",
+           guarantees.a_running_job_keeps_its_key),
+    Mutant("replace ignores the state", "insert_unique", r" and state in \('blocked', 'scheduled', 'ready'\)", "",
+           guarantees.replace_leaves_a_running_job_alone),
+    Mutant("a duplicate raises", "insert_unique", r"on conflict .* do nothing", "", guarantees.a_duplicate_never_raises),
+    Mutant("a retried duplicate raises", "retry", r"on conflict .* do nothing", "", guarantees.a_duplicate_never_raises),
+    Mutant("keys of jobs in any order", JOBS, r"order by digest nulls first, .*", "order by place",
+           guarantees.enqueue_many_takes_keys_in_order),
+    Mutant("keys of jobs without arguments in any order", JOBS, r"coalesce\(args, '{}'\)(?=, unique_key)", "args",
+           guarantees.enqueue_many_takes_keys_of_jobs_without_arguments_in_order),
+    Mutant("keys of rows in any order", "enqueue_select", r"order by unique_digest\(.*?\)(?=\))", "",
+           guarantees.enqueue_select_takes_keys_in_order),
+    Mutant("pruning waits", "prune", SKIP, "", guarantees.pruning_leaves_a_key_that_is_taken_again),
+    Mutant("pruning takes no locks", "prune", r"for update skip locked", "", guarantees.pruning_leaves_a_key_that_is_taken_again),
 ]  # fmt: skip
 
 
 def load(sql: Sql, mutant: Mutant) -> None:
     """Replace the function in the test's own database."""
-    text = sql.value("select pg_get_functiondef(%s::regproc)", mutant.function)
+    kind = "regprocedure" if "(" in mutant.function else "regproc"
+    text = sql.value(f"select pg_get_functiondef(%s::{kind})", mutant.function)
     mutated = re.sub(mutant.rule, mutant.instead, text)
     assert mutated != text, f"{mutant.function} has no such rule any more: {mutant.rule}"
     sql.connection.execute(mutated)

@@ -20,7 +20,8 @@ from .plan import buffers_of, plans_of
 ROWS = 200_000
 
 FILL = """
-    insert into job (run_at, created_at, state, priority, queue, task, rescues, attempt, worker_id, claim_token, claimed_at, unique_key)
+    insert into job (run_at, created_at, state, priority, queue, task, rescues, attempt, worker_id, claim_token, claimed_at,
+                     unique_key)
     select clock_timestamp() + make_interval(secs => case when state = 'scheduled' then 3600 else -3600 end + n * 0.001),
            clock_timestamp(), state::job_state, n % 5 - 2, case when n % 3 = 0 then 'default' else 'other' end, 'noop',
            case when n % 10000 = 0 then 2 else 0 end, (state = 'running')::int,
@@ -34,7 +35,8 @@ FILL = """
 
 HOLDS = """
     insert into unique_hold (unique_key, job_id, expires_at)
-    select unique_digest('noop', jsonb_build_object('n', n), null), n, clock_timestamp() + interval '1 h' from generate_series(1, %s) n
+    select unique_digest('noop', jsonb_build_object('n', n), null), n, clock_timestamp() + interval '1 h'
+      from generate_series(1, %s) n
 """
 
 # Calls that find a job by its key: the parameter is the arguments.

@@ -18,6 +18,7 @@ from .model import LIVE, Job, Model, Worker
 
 QUEUES = ["a", "b"]
 OUTCOMES = ["succeeded", "cancelled", "failed", "failed_for_good", "snoozed", "unknown_task"]
+MODES = ["until_done", "until_started", "replace"]
 LATER = '{"backoff": "fixed", "delay": 7200, "jitter": false}'
 
 
@@ -77,6 +78,25 @@ class Queue(RuleBasedStateMachine):
         args = "(select jsonb_agg('{}'::jsonb) from generate_series(1, %s))"
         for id in self.sql.value(f"select enqueue_many('noop', {args}, %s, retry => %s)", count, queue, LATER):
             self._adopt(id)
+
+    @rule(
+        mode=st.sampled_from(MODES),
+        key=st.sampled_from(["x", "y"]),
+        priority=st.integers(-2, 2),
+        retries=st.sampled_from([0, 5]),
+        later=st.booleans(),
+    )
+    def enqueue_unique(self, mode: str, key: str, priority: int, retries: int, later: bool) -> None:
+        holder = self.model.holder(key)
+        times = {"run_after": "2 h" if later else None, "priority": priority, "retries": retries, "retry": LATER}
+        id = self.sql.enqueue(queue=QUEUES[0], unique_mode=mode, unique_key=key, **times)  # type: ignore[arg-type]
+        if holder is None:
+            job = self._adopt(id)
+            job.key, job.mode = key, mode
+            return
+        assert id == holder.id
+        if mode == "replace" and holder.state != "running":
+            holder.state, holder.priority = "scheduled" if later else "ready", priority
 
     # Workers.
 
@@ -231,14 +251,32 @@ class Queue(RuleBasedStateMachine):
         if job.state in ("ready", "running"):
             assert self.sql.refusal("select retry(%s)", job.id).sqlstate == "PQ004"
             return
+        holder = self.model.holder(job.key) if job.state != "scheduled" else None
         again = self.sql.value("select retry(%s)", job.id)
+        if holder:
+            assert again == holder.id
+            return
         if job.state in ("succeeded", "cancelled"):
-            assert self._adopt(again).retry_of == job.id
+            new = self._adopt(again)
+            assert new.retry_of == job.id
+            new.key, new.mode = job.key, job.mode
             return
         assert again == job.id
         if job.state == "failed":
             job.attempt = job.rescues = 0
         job.leave("ready")
+
+    @precondition(lambda self: self.model.jobs)
+    @rule(data=st.data(), priority=st.integers(-2, 2), run_after=st.sampled_from([None, "0 s", "2 h"]))
+    def update(self, data: st.DataObject, priority: int, run_after: str | None) -> None:
+        job = self.model.jobs[self._any_job(data)]
+        if job.state not in ("scheduled", "ready"):
+            assert self.sql.refusal("select update(%s)", job.id).sqlstate == "PQ004"
+            return
+        self.sql.value("select update(%s, priority => %s, run_after => %s)", job.id, priority, run_after)
+        job.priority = priority
+        if run_after:
+            job.state = "ready" if run_after == "0 s" else "scheduled"
 
     # After every step.
 
@@ -252,7 +290,7 @@ class Queue(RuleBasedStateMachine):
         rows = self.sql.rows(
             " union all ".join(
                 f"""select id, state, attempt, rescues, jsonb_array_length(coalesce(errors, '[]')) as error_count, retry_of,
-                           worker_id, {token} as claim_token, run_at from {table}"""
+                           worker_id, {token} as claim_token, run_at, unique_key is not null as has_key from {table}"""
                 for table, token in (("job", "claim_token"), ("job_history", "null"), ("dead_letter", "null"))
             )
         )
@@ -266,11 +304,11 @@ class Queue(RuleBasedStateMachine):
     @staticmethod
     def _facts(row: dict[str, Any], live: bool) -> tuple[Any, ...]:
         owner = (row["worker_id"], row["claim_token"]) if live else (None, None)
-        return row["state"], row["attempt"], row["rescues"], min(row["error_count"], 20), row["retry_of"], *owner
+        return row["state"], row["attempt"], row["rescues"], min(row["error_count"], 20), row["retry_of"], row["has_key"], *owner
 
     @staticmethod
     def _expected(job: Job) -> tuple[Any, ...]:
-        return job.state, job.attempt, job.rescues, min(job.errors, 20), job.retry_of, job.worker, job.token
+        return job.state, job.attempt, job.rescues, min(job.errors, 20), job.retry_of, job.key is not None, job.worker, job.token
 
 
 def test_any_sequence_of_verbs_does_what_the_model_says(lasting_sql: Sql) -> None:

@@ -36,6 +36,10 @@ promote          -         -         ready     -         -         -         -  
 maintain         -         -         -         -         -         -         -         -       -         -
 cancel           cancelled cancelled cancelled cancelled PQ004     PQ004     PQ004     PQ004   PQ004     PQ003
 retry            PQ004     ready     ready     PQ004     PQ004     PQ004     new       ready   new       PQ003
+update           blocked   scheduled scheduled ready     PQ004     PQ004     PQ004     PQ004   PQ004     PQ003
+update_to_now    blocked   ready     ready     ready     PQ004     PQ004     PQ004     PQ004   PQ004     PQ003
+update_to_later  blocked   scheduled scheduled scheduled PQ004     PQ004     PQ004     PQ004   PQ004     PQ003
+claim_jobs       -         -         -         running   -         -         -         -       -         -
 """
 _HEAD, *_LINES = [line.split() for line in TABLE.strip().splitlines()]
 CASES = [(verb, state, word) for verb, *words in _LINES for state, word in zip(_HEAD, words, strict=True)]
@@ -99,6 +103,9 @@ CALLS = {
     "maintain": "select maintain()",
     "cancel": "select cancel(%(id)s)",
     "retry": "select retry(%(id)s)",
+    "update": "select update(%(id)s, priority => 1)",
+    "update_to_now": "select update(%(id)s, run_after => '0 s')",
+    "update_to_later": "select update(%(id)s, run_after => '1 h')",
 }
 
 
@@ -106,6 +113,8 @@ def use(sql: Sql, verb: str, subject: Subject) -> Any:
     """Call the verb; finish says its verdict."""
     if verb == "claim":
         return sql.claim(sql.worker())[1]
+    if verb == "claim_jobs":
+        return sql.rows("select * from claim_jobs(%s, %s, %s)", sql.worker(), uuid.uuid4(), [subject.id])
     if verb in OUTCOMES:
         (verdict,) = sql.finish(subject.token, {"id": subject.id, **OUTCOMES[verb]}) or [{"verdict": None}]
         return verdict["verdict"]
