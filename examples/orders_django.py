@@ -31,7 +31,7 @@ if not settings.configured:  # in a project of yours this stands in settings.py
     django.setup()
 
 
-class Order(models.Model):
+class Order(models.Model):  # type: ignore[misc]  # Django brings no types
     """What somebody ordered."""
 
     item = models.TextField()
