@@ -10,6 +10,7 @@ from ._coalesce import Coalescer
 from ._executor import Executor
 from ._process import once
 from ._waiting import Waiting
+from .check import check_configuration
 from .config import connection_url, load_settings
 from .context import JobContext
 from .database import AsyncPool, Call, SyncPool, calls
@@ -140,6 +141,22 @@ class PgQueue(Registrars):
             raise ConfigurationError(f"task: {task.name!r} is registered already; give one of the two another name=")
         self.tasks[task.name] = task
         return task
+
+    def check(self, *, database: bool = True) -> None:
+        """Check settings, tasks and the database without starting anything: for a deployment's first step, or a test.
+
+        Args:
+            database: also connect and look whether the schema is there; True by default.
+
+        Raises:
+            ConfigurationError: a setting or a task is wrong; all that are wrong are named.
+            DatabaseNotConfigured: there is no database URL.
+            NotMigrated: the schema has no pgqueue of this version.
+            psycopg.OperationalError: the database does not answer.
+        """
+        check_configuration(self)
+        if database:
+            self.database.run(calls.channel())
 
     def job(self, job_id: int) -> Job[Any]:
         """A handle on a job by its id; the job is not looked up yet."""

@@ -1,0 +1,47 @@
+"""app.check: what is wrong is known before anything starts."""
+
+import pytest
+
+from pgqueue import INJECTED, Inject, PgQueue
+from pgqueue.errors import ConfigurationError, DatabaseNotConfigured, NotMigrated
+
+URL = "postgresql://nobody@localhost:1/nothing"
+
+
+class Client:
+    """Something a lifespan provides."""
+
+
+def test_an_app_that_is_well_passes(app: PgQueue) -> None:
+    @app.task
+    def work(n: int) -> None: ...
+
+    app.check()
+
+
+def test_everything_that_is_wrong_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGQUEUE_LEESE", "5")
+    app = PgQueue(URL)
+
+    @app.task
+    def fetch(url: str, client: Inject[Client] = INJECTED) -> None: ...
+
+    with pytest.raises(ConfigurationError) as caught:
+        app.check(database=False)
+    message = str(caught.value)
+    assert "PGQUEUE_LEESE: there is no such setting; there are: PGQUEUE_DATABASE_URL" in message
+    assert "task 'fetch': 'client' is injected, but the app has no lifespan" in message
+
+
+def test_a_database_that_is_not_there_or_not_migrated_is_told(empty_database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PGQUEUE_DATABASE_URL", raising=False)
+    with pytest.raises(DatabaseNotConfigured):
+        PgQueue().check()
+    empty = PgQueue(empty_database_url)
+    with pytest.raises(NotMigrated):
+        empty.check()
+    empty.close()
+
+
+def test_without_the_database_nothing_connects() -> None:
+    PgQueue(URL).check(database=False)
