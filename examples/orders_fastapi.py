@@ -5,14 +5,14 @@ from contextlib import asynccontextmanager
 from typing import Annotated
 
 from fastapi import Depends, FastAPI, HTTPException
-from sqlalchemy import make_url
+from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from pgqueue import PgQueue
 
 queue = PgQueue()
-engine = create_async_engine(make_url(queue.url).set(drivername="postgresql+psycopg"))
+engine = create_async_engine("postgresql+psycopg://", connect_args=conninfo_to_dict(queue.url))
 sessions = async_sessionmaker(engine)
 
 
