@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from benchmarks.figures import Row
 from benchmarks.measurements.backlog import SIZES
+from benchmarks.systems import CONNECTIONS
 
 Results = Mapping[str, Mapping[str, Row]]
 """All lines, by benchmark and then by system."""
@@ -34,9 +35,9 @@ def _read(results: Results, kind: str, key: str, system: str = "pgqueue") -> flo
     return float(value) if isinstance(value, int | float) else None
 
 
-def _figure(kind: str, key: str) -> Callable[[Results], float | None]:
-    """A figure of pgqueue."""
-    return lambda results: _read(results, kind, key)
+def _figure(kind: str, key: str, system: str = "pgqueue") -> Callable[[Results], float | None]:
+    """A figure of pgqueue, or of one of its connections."""
+    return lambda results: _read(results, kind, key, system)
 
 
 def _ratio(kind: str, key: str, system: str) -> Callable[[Results], float | None]:
@@ -74,6 +75,11 @@ GOALS = (
     Goal("enqueue and work at once, times PgQueuer", _ratio("together", "jobs_per_second", "pgqueuer"), 2.0),
     Goal("enqueue_many, jobs/s", _figure("enqueue", "jobs_per_second"), 150_000),
     Goal("one enqueue, times a plain INSERT", _figure("enqueue", "single_to_insert"), 1.2, at_least=False),
+    *(
+        Goal(f"one enqueue on {name}, times an INSERT by hand", _figure("enqueue", "single_to_insert", name), 1.3, at_least=False)
+        for name in CONNECTIONS[:-1]
+    ),
+    Goal("enqueue_select, jobs/s", _figure("enqueue", "jobs_per_second", "enqueue_select"), 200_000),
     Goal("latency p50, ms", _figure("latency", "p50_ms"), 2.0, at_least=False),
     Goal("latency p99, ms", _figure("latency", "p99_ms"), 5.0, at_least=False),
     Goal("held snapshot, kept share", _figure("pinned", "kept"), 0.60),

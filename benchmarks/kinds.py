@@ -94,7 +94,9 @@ KINDS = {
         Kind(
             "enqueue",
             "Enqueueing alone",
-            "Batches of 1,000 from one connection; single calls, beside plain INSERTs of the same row.",
+            "Batches of 1,000 from one connection (enqueue_select: a million rows in one statement); single calls, beside plain"
+            " INSERTs of the same row. The rows named after a connection are pgqueue inside the application's transaction on it,"
+            " and that INSERT by hand on the same connection, each with its commit.",
             enqueue.measure,
             (
                 RATE,

@@ -18,7 +18,7 @@ WARM_UP_PAIRS = 100
 
 async def measure(run: Run) -> Figures:
     """No worker runs. Calls and plain inserts alternate, so that both meet the same disk."""
-    jobs = run.options.jobs or JOBS
+    jobs = run.options.jobs or run.system.enqueue_batch or JOBS
     async with run.database() as database, run.system.producer(run.server.url(database)) as producer:
         await producer.enqueue_many(ENQUEUE_BATCH)
         seconds = await _bulk(run, producer, jobs)
@@ -36,8 +36,9 @@ async def measure(run: Run) -> Figures:
 async def _bulk(run: Run, producer: Producer, jobs: int) -> float:
     run.steps.phase("enqueueing in bulk", jobs)
     start = time.perf_counter()
-    for done in range(0, jobs, ENQUEUE_BATCH):
-        await producer.enqueue_many(min(ENQUEUE_BATCH, jobs - done))
+    batch = run.system.enqueue_batch or ENQUEUE_BATCH
+    for done in range(0, jobs, batch):
+        await producer.enqueue_many(min(batch, jobs - done))
         run.steps.reach(done)
     return time.perf_counter() - start
 

@@ -11,7 +11,10 @@ from benchmarks.errors import Unavailable
 from benchmarks.options import Handler
 from benchmarks.worker import Command
 
-NAMES = ("pgqueue", "bare", "pgqueuer", "graphile")
+CONNECTIONS = ("psycopg", "psycopg-async", "sqlalchemy", "sqlalchemy-async", "asyncpg", "django", "enqueue_select")
+"""pgqueue on an application's own connection: rows of the benchmark `enqueue`."""
+
+NAMES = ("pgqueue", *CONNECTIONS, "bare", "pgqueuer", "graphile")
 
 
 class Producer(Protocol):
@@ -37,6 +40,8 @@ class System(Protocol):
     """Handlers at once in one process; None: as many as there are jobs claimed."""
     benchmarks: frozenset[str]
     """The benchmarks it can take part in."""
+    enqueue_batch: int | None
+    """Jobs in one call where bulk enqueueing is measured; None: as many as for the others."""
     unfinished_query: str
     """Counts the jobs that are not finished; run once after a measurement, to check what handlers counted."""
 
@@ -75,6 +80,8 @@ def load(name: str) -> System:
     if name not in NAMES:
         raise Unavailable(f"unknown system {name!r}; known are {', '.join(NAMES)}")
     try:
+        if name in CONNECTIONS:
+            return cast(System, import_module("benchmarks.systems.connections").SYSTEMS[name])
         return cast(System, import_module(f"benchmarks.systems.{name}").SYSTEM)
     except ImportError as error:
         raise Unavailable(f"{name} cannot be imported: {error}") from error

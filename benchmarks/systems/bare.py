@@ -36,6 +36,7 @@ URL_VARIABLE = "BENCHMARK_BARE_URL"
 class _Bare(PgQueueSystem):
     name = "bare"
     concurrency = None
+    enqueue_batch: int | None = None
     benchmarks = frozenset({"throughput", "together"})
 
     def commands(self, url: str, processes: int, handler: Handler) -> Sequence[Command]:

@@ -60,6 +60,7 @@ class _Graphile:
     name = "graphile"
     history = False
     concurrency = 24
+    enqueue_batch: int | None = None
     benchmarks = frozenset({"throughput", "together", "latency", "enqueue", "pinned", "memory"})
     unfinished_query = "SELECT count(*) FROM graphile_worker._private_jobs"
 

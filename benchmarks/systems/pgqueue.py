@@ -74,6 +74,7 @@ class PgQueueSystem:
     name = "pgqueue"
     history = True
     concurrency: int | None = CONCURRENCY
+    enqueue_batch: int | None = None
     benchmarks = frozenset({"throughput", "processes", "sync", "together", "latency", "enqueue", "pinned", "backlog", "memory"})
     unfinished_query = "SELECT count(*) FROM pgqueue.job"
 

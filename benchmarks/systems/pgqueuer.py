@@ -53,6 +53,7 @@ class _PgQueuer:
     name = "pgqueuer"
     history = True
     concurrency = None
+    enqueue_batch: int | None = None
     benchmarks = frozenset({"throughput", "sync", "together", "latency", "enqueue", "pinned", "memory"})
     unfinished_query = "SELECT count(*) FROM pgqueuer"
 
