@@ -1,6 +1,7 @@
 """The arguments of a task as JSON text: checked and converted by their hints when they are enqueued and when they run."""
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Annotated, Any, NoReturn
@@ -11,6 +12,9 @@ from ._codec import Fields, adapter, hidden_faults
 from ._exact import exact, is_plain
 from ._refusal import described, explain
 from .errors import InvalidArgument
+
+MAX_DIGITS = 4300  # Python reads no longer integers
+_LONG_NUMBER = re.compile(rf"\d{{{MAX_DIGITS + 1}}}")
 
 
 class Arguments:
@@ -80,6 +84,8 @@ class Arguments:
             text = serializer.to_json(values, round_trip=True, by_alias=True, warnings=False).decode()
         except (ValueError, TypeError, RecursionError) as error:
             self._unwritable(to_json, values, error)
+        if len(text) > MAX_DIGITS and _LONG_NUMBER.search(text) and _decoded(text) is None:
+            raise self._error(f"cannot take an integer of more than {MAX_DIGITS} digits; give it as text")
         if wrong := hidden_faults(serializer, values, text, self._is_plain):
             raise self._error(f"cannot take {described(wrong)}")
         if not self._is_plain:  # what cannot be read back must not wait for a worker to say so
@@ -108,7 +114,7 @@ class Arguments:
 
 
 def _decoded(text: str) -> Any:
-    """For messages only."""
+    """What Python's own reader makes of it; None when it does not read it."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

@@ -23,6 +23,16 @@ Path = tuple[str | int, ...]
 Fault = tuple[Path, Any, str]
 
 
+class Found:
+    """A wrong value in an error's context. pydantic renders whatever stands there, and there are values that it cannot render."""
+
+    def __init__(self, path: Path, value: Any) -> None:
+        self.path, self.value = path, value
+
+    def __repr__(self) -> str:
+        return "a wrong value"
+
+
 def faults(value: Any, path: Path = ()) -> Iterator[Fault]:
     """What in a value JSON cannot hold: where, what and why."""
     kind = type(value)
@@ -88,8 +98,7 @@ def _is_exact(value: Any, depth: int) -> bool:
 def _checked(value: Any) -> Any:
     if not _is_exact(value, 0):
         for path, part, why in faults(value):
-            # As a tuple: pydantic renders text in a context, and there is text that it cannot render.
-            raise PydanticCustomError("not_json", "{why}", {"why": why, "found": (path, part)})
+            raise PydanticCustomError("not_json", "{why}", {"why": why, "found": Found(path, part)})
     return value
 
 

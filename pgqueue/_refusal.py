@@ -74,8 +74,8 @@ def wrong_values(error: ValidationError, root: Any) -> str:
 def _fault(detail: ErrorDetails, root: Any) -> Fault:
     context = detail.get("ctx", {})
     if detail["type"] == "not_json":
-        path, value = context["found"]
-        return (*_path(detail["loc"], root), *path), value, context["why"]
+        found = context["found"]
+        return (*_path(detail["loc"], root), *found.path), found.value, context["why"]
     if detail["type"] == "missing":
         return (*_path(detail["loc"][:-1], root), detail["loc"][-1]), detail["input"], "this field is missing"
     return _path(detail["loc"], root), detail["input"], detail["msg"]

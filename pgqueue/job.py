@@ -45,6 +45,7 @@ class Job(Generic[R]):
         elapsed = self.row["elapsed"]
         return None if elapsed is None else timedelta(seconds=elapsed)
 
+    @property
     def progress(self) -> dict[str, Any] | None:
         """What the handler told last by `ctx.progress`, as of the last `refresh`: done, total, note, and at (ISO text).
 

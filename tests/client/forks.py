@@ -42,7 +42,7 @@ def fork(child: Callable[[], object]) -> None:
         children.append(pid)
     for pid in children:
         _, status = os.waitpid(pid, 0)
-        print("child", os.waitstatus_to_exitcode(status), flush=True)
+        say("child", os.waitstatus_to_exitcode(status))
 
 
 def say(name: str, value: object) -> None:

@@ -287,4 +287,4 @@ def test_a_value_is_loaded_as_its_registered_task_says(
     for value in ("hello", None, "hello"):
         _run(look, state="succeeded", result=value)
     look.value("update job_history set task = 'not_here' where id = %s", elsewhere.id)
-    assert [job.result() for job in (some, none, elsewhere)] == ["HELLO", None, "hello"]
+    assert [job.result() for job in (some, none, app.job(elsewhere.id))] == ["HELLO", None, "hello"]

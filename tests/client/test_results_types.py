@@ -153,4 +153,4 @@ async def test_a_handle_converts_the_result_of_its_task(async_app: PgQueue, look
     assert await single.aresult(timeout=0) == Report(rows=3, seen={"a"})
     unfit: Any = of_many.result(timeout=0)
     assert unfit == {"rows": "many"}
-    assert async_app.job(single.id).result(timeout=0) == {"rows": 3, "seen": ["a"]}
+    assert async_app.job(single.id).result(timeout=0) == Report(rows=3, seen={"a"})
