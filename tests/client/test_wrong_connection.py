@@ -51,7 +51,11 @@ async def _arefused(task: Task[[int], str], connection: Any) -> str:
     return str(single.value)
 
 
-@pytest.mark.parametrize("connection", ["postgresql://", 0, Connection(), Connection, psycopg.Connection, sa], ids=repr)
+@pytest.mark.parametrize(
+    "connection",
+    ["postgresql://", 0, Connection(), Connection, psycopg.Connection, sa],
+    ids=["url", "number", "imitation", "class", "class of psycopg", "module"],
+)
 async def test_anything_else_is_refused_with_what_will_do(welcome: Task[[int], str], connection: Any) -> None:
     kind = f"{type(connection).__module__}.{type(connection).__qualname__}"
     assert _refused(welcome, connection) == f"connection: a {kind} is not valid; {SYNC}"
