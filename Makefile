@@ -1,6 +1,7 @@
 # make demo and make test set up all they need: Python 3.11+ and make are enough.
 PYTHON ?= python3
 PYTHON_IN_VENV := .venv/bin/python
+PYTEST := $(PYTHON_IN_VENV) -m pytest -n logical --maxprocesses 4
 INSTALL := $(PYTHON_IN_VENV) -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .PHONY: demo test test-faults check format bench clean
@@ -9,9 +10,9 @@ demo: .venv/.demo  ## index a source tree with two worker processes: make demo D
 	$(PYTHON_IN_VENV) -m examples.index_source $(DIR)
 
 test: .venv/.test  ## everything on PostgreSQL 18, SQL and races also on 16 and 15
-	$(PYTHON_IN_VENV) -m pytest
-	$(PYTHON_IN_VENV) -m pytest --postgres 16 tests/sql
-	@if [ -x /usr/lib/postgresql/15/bin/postgres ]; then $(PYTHON_IN_VENV) -m pytest --postgres 15 tests/sql; \
+	$(PYTEST)
+	$(PYTEST) --postgres 16 tests/sql
+	@if [ -x /usr/lib/postgresql/15/bin/postgres ]; then $(PYTEST) --postgres 15 tests/sql; \
 	else echo "PostgreSQL 15 is not installed: its run is left out (Debian: apt install postgresql-15)"; fi
 
 test-faults: .venv/.test  ## the long forms of the faults
