@@ -14,12 +14,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
+import psycopg
+
 from .. import __version__, logs
 from .._executor import check_process_tasks
 from .._text import storable
 from ..database import Link, calls
 from ..database.link import Circuit
-from ..errors import ConfigurationError, Disconnected
+from ..errors import ConfigurationError, Disconnected, PgQueueError
 from ..lifespan import entered, injections
 from ..transaction import Services
 from .announce import Announcer
@@ -39,6 +41,7 @@ log = logging.getLogger("pgqueue.worker")
 T = TypeVar("T")
 BURST_BACKSTOP = 0.05  # seconds between two looks whether a burst is over
 SUMMARY_EVERY = 60.0  # seconds
+LEAVE_WITHIN = 2.0  # seconds for a worker that never got to work
 FLUSH_WITHIN = 10.0  # seconds beyond the grace for handing in what has ended
 
 
@@ -269,7 +272,8 @@ class Worker:
         working.cancel()
         await asyncio.wait({working})
         if self._liveness.ident is None:
-            return  # it never got as far as to register
+            await self._leave_unregistered()
+            return
         deadline = time.monotonic() + self._options.grace
         with suppress(TimeoutError):
             async with asyncio.timeout(self._options.grace + FLUSH_WITHIN):
@@ -282,6 +286,12 @@ class Worker:
                 await self._until_answered(lambda: calls.retire_worker(self._id))
                 return
         log.warning("the database did not answer while stopping; what is left is rescued after the lease")
+
+    async def _leave_unregistered(self) -> None:
+        """It was stopped while it registered: it may stand in the database without having been told."""
+        with suppress(TimeoutError, PgQueueError, psycopg.Error):
+            async with asyncio.timeout(LEAVE_WITHIN):
+                await self._until_answered(lambda: calls.retire_worker(self._id))
 
     @staticmethod
     def _raise_failure(*tasks: asyncio.Task[None]) -> None:

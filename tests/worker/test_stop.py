@@ -3,10 +3,12 @@
 import asyncio
 import threading
 import time
+from typing import Any
 
 import pytest
 
 from pgqueue import JobContext, PgQueue
+from pgqueue.database import Link
 from pgqueue.worker.pace import Pace
 from tests.looking import Look
 from tests.waiting import auntil
@@ -147,3 +149,23 @@ async def test_a_cancelled_run_closes_its_connections(async_app: PgQueue, look: 
     assert run.cancelled()
     ours = "select count(*) from pg_stat_activity where application_name like 'pgqueue %%' and datname = current_database()"
     await auntil(lambda: look.connection.execute(ours.replace("%%", "%").encode()).fetchone() == (0,), "the end")
+
+
+async def test_a_worker_that_is_stopped_while_it_registers_leaves_nothing(
+    async_app: PgQueue, look: Look, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async_app.task(name="work")(lambda: None)
+    run = Link.run
+
+    async def unanswered(link: Link, call: Any) -> Any:
+        answer = await run(link, call)
+        built = call() if callable(call) else call
+        if "register_worker" in built.statement:
+            await asyncio.Event().wait()  # the reply never arrives
+        return answer
+
+    monkeypatch.setattr(Link, "run", unanswered)
+    async with working(async_app) as worker:
+        await auntil(lambda: look.value("select count(*) from worker") == 1, "it is registered")
+        worker.stop()
+    assert look.value("select count(*) from worker") == 0
