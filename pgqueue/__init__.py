@@ -12,8 +12,8 @@ from .retry import Retry
 from .signature import Signature
 from .task import Task
 from .unique import Unique
+from .version import __version__
 
-__version__ = "0.1.0.dev0"
 __all__ = [
     "INJECTED",
     "Cancel",

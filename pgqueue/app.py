@@ -1,32 +1,37 @@
 """The app: settings, the tasks, and the connections of this process."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from copy import deepcopy
 from dataclasses import replace
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 
-from . import results
+import psycopg
+
 from ._coalesce import Coalescer
 from ._executor import Executor
 from ._process import once
 from ._waiting import Waiting
-from .check import check_configuration
+from .check import check_configuration, check_version
 from .config import connection_url, load_settings
 from .context import JobContext
 from .database import AsyncPool, Call, SyncPool, calls
+from .database.pools import connect_options
 from .database.statement import Statements
 from .errors import ConfigurationError, UnknownTask
 from .job import Job
 from .middleware import EnqueueCall, async_context_maker, enqueuing
 from .options import Duration, Options, Priority, given
 from .registrars import Registrars
+from .results import AsCompleted
 from .retry import Retry
-from .signature import Signature
+from .signature import Signature, the_connection
 from .task import Task
 from .unique import Unique, UniqueMode
 
 P = ParamSpec("P")
 R = TypeVar("R")
+AddingMany = tuple[list[Signature[Any]], Call[list[calls.Added]], Any]  # and the connection to run it on
 
 
 class Register(Protocol):
@@ -156,7 +161,8 @@ class PgQueue(Registrars):
         """
         check_configuration(self)
         if database:
-            self.database.run(calls.channel())
+            with psycopg.connect(self.url, **connect_options("pgqueue check")) as connection:
+                check_version(self.database.run(calls.installed_version(), connection), self.settings.schema_name)
 
     def job(self, job_id: int) -> Job[Any]:
         """A handle on a job by its id; the job is not looked up yet."""
@@ -167,30 +173,30 @@ class PgQueue(Registrars):
 
         Args:
             signatures: for example `[welcome.s(1), welcome.using(priority="high").s(2), report.s()]`.
-            connection: as in `Task.using`, for all of them.
+            connection: as in `Task.using`, for all of them. What the signatures say when it is not given here.
 
         Returns:
             A handle for each, in order; `duplicate` is set where a unique job was there already.
 
         Raises:
-            InvalidArgument: an option is out of range; nothing is enqueued.
+            InvalidArgument: an option is out of range, or they name several connections; nothing is enqueued.
         """
-        with self._adding(list(signatures)) as (adding, call):
+        with self._adding(signatures, connection) as (adding, call, connection):
             return self._jobs(adding, self.database.run(call, connection))
 
     async def aenqueue_many(self, signatures: Iterable[Signature[Any]], *, connection: Any = None) -> list[Job[Any]]:
         """`enqueue_many` for async code."""
-        with self._adding(list(signatures)) as (adding, call):
+        with self._adding(signatures, connection) as (adding, call, connection):
             return self._jobs(adding, await self.async_database.run(call, connection))
 
     @contextmanager
-    def _adding(self, signatures: list[Signature[Any]]) -> Iterator[tuple[list[Signature[Any]], Call[list[calls.Added]]]]:
+    def _adding(self, signatures: Iterable[Signature[Any]], connection: Any) -> Iterator[AddingMany]:
         with ExitStack() as around:
-            adding = [
-                replace(one, options=around.enter_context(self.enqueuing(one.task.name, one.args, one.options)))
-                for one in signatures
-            ]
-            yield adding, calls.enqueue_jobs([one.to_json() for one in adding])
+            adding = []
+            for one in signatures:
+                call = around.enter_context(self.enqueuing(one.task.name, one.args, one.options))
+                adding.append(Signature(one.task, call.args, call.options))
+            yield adding, calls.enqueue_jobs([one.to_json() for one in adding]), the_connection(adding, connection)
 
     def _jobs(self, signatures: list[Signature[Any]], added: list[calls.Added]) -> list[Job[Any]]:
         pairs = zip(signatures, added, strict=True)
@@ -205,30 +211,43 @@ class PgQueue(Registrars):
         """
         self.database.run(calls.cancel(job_id))
 
+    async def acancel(self, job_id: int) -> None:
+        """`cancel` for async code."""
+        await self.async_database.run(calls.cancel(job_id))
+
     def retry(self, job_id: int) -> Job[Any]:
         """Run a job again now: one that waits for its time, a dead letter (same id), or a finished one (a new job).
+
+        Returns:
+            The job that will run. Where a unique job's key is held by another live one, the handle of that one, with `duplicate`
+            set; the job itself stays where it is.
 
         Raises:
             JobNotFound: there is no such job.
             WrongState: it is ready or running.
         """
-        return Job(self, self.database.run(calls.retry(job_id)))
+        added = self.database.run(calls.retry(job_id))
+        return Job(self, added.id, duplicate=added.duplicate)
 
-    def as_completed(self, jobs: Iterable[Job[R]], timeout: float | None = None) -> Iterator[Job[R]]:
+    async def aretry(self, job_id: int) -> Job[Any]:
+        """`retry` for async code."""
+        added = await self.async_database.run(calls.retry(job_id))
+        return Job(self, added.id, duplicate=added.duplicate)
+
+    def as_completed(self, jobs: Iterable[Job[R]], timeout: float | None = None) -> AsCompleted[R]:
         """The same jobs in the order in which they end, however they end; each once. One query per look for all of them.
 
         Args:
             jobs: any number. One that does not exist has ended.
             timeout: seconds from the first look; None (default) waits for ever, 0 only looks.
 
-        Raises:
-            ResultTimeout: some did not end in time; they go on.
-        """
-        return results.as_completed(self, jobs, timeout)
+        Returns:
+            What `for` and `async for` go through.
 
-    def aas_completed(self, jobs: Iterable[Job[R]], timeout: float | None = None) -> AsyncIterator[Job[R]]:
-        """`as_completed` for async code: `async for job in app.aas_completed(jobs)`."""
-        return results.aas_completed(self, jobs, timeout)
+        Raises:
+            ResultTimeout: some did not end in time; the message says how many. They go on.
+        """
+        return AsCompleted(self, jobs, timeout)
 
     def registered(self, name: str) -> Task[..., Any]:
         """The task of this name.
@@ -255,10 +274,11 @@ class PgQueue(Registrars):
         at_once = options.connection is None and options.run_at is None and options.run_after is None
         return self._coalescer.waking(options.queue) if at_once else nullcontext(True)
 
-    def enqueuing(self, task: str, arguments: Any, options: Options) -> AbstractContextManager[Options]:
-        """The middleware around an enqueue; gives the options that it has left."""
+    def enqueuing(self, task: str, arguments: Any, options: Options) -> AbstractContextManager[EnqueueCall]:
+        """The middleware around an enqueue; gives the call as it has left it."""
         around = self.enqueue_middleware
-        return enqueuing(around, EnqueueCall(task, arguments, options)) if around else nullcontext(options)
+        call = EnqueueCall(task, arguments, options)
+        return enqueuing(around, replace(call, args=deepcopy(arguments))) if around else nullcontext(call)
 
     @once
     def url(self) -> str:

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 from ._executor import check_process_tasks
 from .config import names, unknown_variables
-from .errors import ConfigurationError
+from .errors import ConfigurationError, NotMigrated
+from .version import __version__
 
 if TYPE_CHECKING:
     from .app import PgQueue
@@ -20,6 +21,12 @@ def check_configuration(app: "PgQueue") -> None:
     problems = [*_settings(), *_tasks(app)]
     if problems:
         raise ConfigurationError("; ".join(problems))
+
+
+def check_version(installed: str, schema: str) -> None:
+    """Raise NotMigrated when the schema is of another version than this package."""
+    if installed != __version__:
+        raise NotMigrated(f"schema {schema!r} has pgqueue {installed}, this is {__version__}; run `pgqueue migrate`")
 
 
 def _settings() -> Iterator[str]:

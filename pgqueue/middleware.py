@@ -28,7 +28,7 @@ class EnqueueCall:
 
     Attributes:
         task: the task's name.
-        args: the arguments by name, and a list of such for `enqueue_many`; what is changed in them is enqueued.
+        args: the arguments by name, and a list of such for `task.enqueue_many`: a copy; what is changed or set is enqueued.
         options: how it is enqueued; `change` sets others.
     """
 
@@ -68,8 +68,8 @@ def _assert_decorated(function: Any, is_generator: Callable[[Any], bool], refusa
 
 
 @contextmanager
-def enqueuing(around: Sequence[AroundEnqueue], call: EnqueueCall) -> Iterator[Options]:
-    """Enter the middleware of an enqueue; yields the options that it has left.
+def enqueuing(around: Sequence[AroundEnqueue], call: EnqueueCall) -> Iterator[EnqueueCall]:
+    """Enter the middleware of an enqueue; yields the call as it has left it.
 
     An error that a middleware swallows is raised nonetheless: there is no job to return.
     """
@@ -78,7 +78,7 @@ def enqueuing(around: Sequence[AroundEnqueue], call: EnqueueCall) -> Iterator[Op
         for middleware in around:
             stack.enter_context(middleware(call))
         try:
-            yield call.options
+            yield call
         except BaseException as error:
             failed = error
             raise

@@ -37,8 +37,8 @@ class Registrars:
         """Register a generator function of one `EnqueueCall` that runs around each `enqueue` and `enqueue_many`, async or not.
 
         Before its `yield` it may change options and arguments. Errors are raised at the `yield`, and may be replaced but not
-        swallowed. `enqueue_many` is one call. The first registered is outermost. For `aenqueue` it runs on the event loop, so
-        it must not block.
+        swallowed. `task.enqueue_many` is one call, `app.enqueue_many` one for each signature, `enqueue_select` none. The first
+        registered is outermost. For `aenqueue` it runs on the event loop, so it must not block.
 
         Raises:
             ConfigurationError: it is no generator function, or a worker of this app has started.

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ._waiting import AsyncWaiter, Waiter, pauses
 from .database import calls
@@ -16,30 +16,34 @@ R = TypeVar("R")
 LOOKED_AT = 100_000  # jobs a second that are looked at at most without having been heard of
 
 
-def as_completed(app: "PgQueue", jobs: Iterable[Job[R]], timeout: float | None) -> Iterator[Job[R]]:
-    """See `PgQueue.as_completed`."""
-    left = {job.id: job for job in jobs}
-    with app.waiting.waiter(tuple(left)) as waiter:
-        for ids, pause in _looks(left, waiter, timeout):
-            for id in app.database.run(calls.ended(ids)):
-                yield left.pop(id)
-            if not left:
-                return
-            waiter.pause(pause)
-    raise _too_late(left, timeout)
+class AsCompleted(Generic[R]):
+    """What `app.as_completed` returns; `for` and `async for` go through it."""
 
+    def __init__(self, app: "PgQueue", jobs: Iterable[Job[R]], timeout: float | None) -> None:
+        self._app, self._timeout = app, timeout
+        self._jobs = {job.id: job for job in jobs}
 
-async def aas_completed(app: "PgQueue", jobs: Iterable[Job[R]], timeout: float | None) -> AsyncIterator[Job[R]]:
-    """See `PgQueue.aas_completed`."""
-    left = {job.id: job for job in jobs}
-    with app.waiting.async_waiter(tuple(left)) as waiter:
-        for ids, pause in _looks(left, waiter, timeout):
-            for id in await app.async_database.run(calls.ended(ids)):
-                yield left.pop(id)
-            if not left:
-                return
-            await waiter.pause(pause)
-    raise _too_late(left, timeout)
+    def __iter__(self) -> Iterator[Job[R]]:
+        left, timeout = dict(self._jobs), self._timeout
+        with self._app.waiting.waiter(tuple(left)) as waiter:
+            for ids, pause in _looks(left, waiter, timeout):
+                for id in self._app.database.run(calls.ended(ids)):
+                    yield left.pop(id)
+                if not left:
+                    return
+                waiter.pause(pause)
+        raise _too_late(left, timeout)
+
+    async def __aiter__(self) -> AsyncIterator[Job[R]]:
+        left, timeout = dict(self._jobs), self._timeout
+        with self._app.waiting.async_waiter(tuple(left)) as waiter:
+            for ids, pause in _looks(left, waiter, timeout):
+                for id in await self._app.async_database.run(calls.ended(ids)):
+                    yield left.pop(id)
+                if not left:
+                    return
+                await waiter.pause(pause)
+        raise _too_late(left, timeout)
 
 
 def _looks(left: Collection[int], waiter: Waiter | AsyncWaiter, timeout: float | None) -> Iterator[tuple[list[int], float]]:

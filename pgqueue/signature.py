@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ._json import dumps
+from .errors import InvalidArgument
 from .options import Options
 
 if TYPE_CHECKING:
@@ -42,3 +43,20 @@ class Signature(Generic[R]):
     def args_json(self) -> str:
         """The arguments as JSON text, checked against their type hints."""
         return self.task.parameters.dump(self.args)
+
+
+def the_connection(signatures: list[Signature[Any]], given: Any) -> Any:
+    """The connection that signatures are enqueued on together: the one given, or the one that all of them name.
+
+    Raises:
+        InvalidArgument: one of them names another.
+    """
+    named = [signature.options.connection for signature in signatures]
+    connection = given if given is not None else next((one for one in named if one is not None), None)
+    for one, signature in zip(named, signatures, strict=True):
+        if one is not connection and not (one is None and given is not None):
+            raise InvalidArgument(
+                f"connection: {signature.task.name!r} names {'none' if one is None else 'another one'}, and all are added by one "
+                "statement; give connection= to enqueue_many"
+            )
+    return connection

@@ -154,7 +154,8 @@ class Task(Generic[P, R]):
             connection: as in `using`. The query runs with its rights and in its transaction; it sees what that has written.
 
         Returns:
-            How many jobs were added; duplicates of unique ones are not.
+            How many jobs were added; duplicates of unique ones are not. Keys are made of what the query says: a number or a time
+            that `enqueue` spells otherwise (1.50, a time zone) is another key.
 
         Raises:
             InvalidArgument: the columns do not fit the function, or a row's arguments are too large. Their types are looked at
@@ -178,26 +179,26 @@ class Task(Generic[P, R]):
 
     @contextmanager
     def _adding(self, bound: dict[str, Any]) -> Iterator[Adding]:
-        with self._app.enqueuing(self.name, bound, self.options) as options:
+        with self._app.enqueuing(self.name, bound, self.options) as given:
+            options = given.options
             if options.unique:
-                yield calls.enqueue_jobs([Signature(self, bound, options).to_json()]), options.connection
+                yield calls.enqueue_jobs([Signature(self, given.args, options).to_json()]), options.connection
                 return
             with self._app.waking(options) as notify:
-                yield calls.enqueue(self.name, self.parameters.dump(bound), options.to_sql(), notify), options.connection
+                yield calls.enqueue(self.name, self.parameters.dump(given.args), options.to_sql(), notify), options.connection
 
     @contextmanager
     def _adding_many(self, arguments: Iterable[Arguments]) -> Iterator[Adding]:
         bind = self.parameters.bind
         bound = [bind(a, {}) if isinstance(a, tuple) else bind((), a) for a in arguments]
-        with self._app.enqueuing(self.name, bound, self.options) as options:
+        with self._app.enqueuing(self.name, bound, self.options) as given:
+            options = given.options
             if options.unique:
-                yield calls.enqueue_jobs([Signature(self, args, options).to_json() for args in bound]), options.connection
+                yield calls.enqueue_jobs([Signature(self, args, options).to_json() for args in given.args]), options.connection
                 return
             with self._app.waking(options) as notify:
-                yield (
-                    calls.enqueue_many(self.name, self.parameters.dump_many(bound), options.to_sql(), notify),
-                    options.connection,
-                )
+                args = self.parameters.dump_many(given.args)
+                yield calls.enqueue_many(self.name, args, options.to_sql(), notify), options.connection
 
     def _selecting(self, query: str, params: Mapping[str, Any] | None) -> Call[int]:
         names = dumps({"known": sorted(self.parameters.names), "required": sorted(self.parameters.required)})

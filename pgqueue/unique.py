@@ -20,7 +20,7 @@ class Unique:
             "replace": as until_started; the waiting job takes over arguments, time, priority and meta: debounce.
             "period": for `period` from when it was added, whatever becomes of it.
         key: what makes two calls the same; {name} stands for that argument, {name.inner} for what is in it. All arguments by
-            default. Two tasks never share a key.
+            default. Two tasks never share a key, nor do two spellings of one.
         period: seconds (or timedelta); for "period" alone.
 
     Raises:

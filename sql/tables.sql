@@ -90,6 +90,7 @@ create table job_history (
     args         jsonb not null,
     retry        jsonb,
     result_ttl   interval,
+    result_expires_at timestamptz,              -- said later, by extend_result or delete_result; NULL = by result_ttl
     unique_key   bytea,
     unique_mode  unique_mode,
     meta         jsonb,

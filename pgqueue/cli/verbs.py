@@ -27,7 +27,7 @@ def cancel(ids: JobIds, database_url: DatabaseUrl = None, schema: Schema = None,
             database.run(calls.cancel(id))
             return {"id": id, "state": "cancelled"}
 
-        _each(ids, cancel_one, "job {id} cancelled", as_json)
+        _each(ids, cancel_one, lambda done: f"job {done['id']} cancelled", as_json)
 
 
 def retry_each(database: Session, ids: list[int], as_json: bool) -> None:
@@ -38,12 +38,17 @@ def retry_each(database: Session, ids: list[int], as_json: bool) -> None:
     """
 
     def retry_one(id: int) -> dict[str, Any]:
-        return {"id": id, "runs_as": database.run(calls.retry(id))}
+        runs_as, duplicate = database.run(calls.retry(id))
+        return {"id": id, "runs_as": runs_as, "duplicate": duplicate}
 
-    _each(ids, retry_one, "job {id} runs again as job {runs_as}", as_json)
+    def said(done: dict[str, Any]) -> str:
+        again = "stays where it is: its unique key is that of" if done["duplicate"] else "runs again as"
+        return f"job {done['id']} {again} job {done['runs_as']}"
+
+    _each(ids, retry_one, said, as_json)
 
 
-def _each(ids: list[int], act: Callable[[int], dict[str, Any]], said: str, as_json: bool) -> None:
+def _each(ids: list[int], act: Callable[[int], dict[str, Any]], said: Callable[[dict[str, Any]], str], as_json: bool) -> None:
     """Act on each id; the exit code is that of the first refusal."""
     code = 0
     for id in ids:
@@ -53,5 +58,5 @@ def _each(ids: list[int], act: Callable[[int], dict[str, Any]], said: str, as_js
             complain(error)
             code = code or exit_code(error)
         else:
-            print_json(done) if as_json else print(said.format(**done))
+            print_json(done) if as_json else print(said(done))
     raise typer.Exit(code)

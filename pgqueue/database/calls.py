@@ -247,9 +247,9 @@ def cancel(job_id: int) -> Call[None]:
     return Call("select {schema}.cancel(%s::bigint)", (job_id,), _nothing)
 
 
-def retry(job_id: int) -> Call[int]:
-    """Run a waiting, dead or finished job again; the id of the job that will run."""
-    return Call("select {schema}.retry(%s::bigint)", (job_id,), _one)
+def retry(job_id: int) -> Call[Added]:
+    """Run a waiting, dead or finished job again; the job that will run, and whether it is a duplicate that stands in the way."""
+    return Call("select id, duplicate from {schema}.retry(%s::bigint)", (job_id,), lambda rows: Added(*rows[0]))
 
 
 def result(job_id: int) -> Call[ResultRow]:
@@ -339,6 +339,11 @@ def rescue() -> Call[int]:
 def maintain() -> Call[bool]:
     """Partitions and pruning; False when another worker is at it."""
     return Call("select {schema}.maintain()", (), _one)
+
+
+def installed_version() -> Call[str]:
+    """The version of pgqueue that the schema is of."""
+    return Call("select {schema}.installed_version()", (), _one)
 
 
 def channel() -> Call[str]:

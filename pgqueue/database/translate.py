@@ -15,7 +15,7 @@ _BY_SQLSTATE: dict[str, type[errors.PgQueueError]] = {
     "PQ004": errors.WrongState,
 }
 _UNTRANSLATABLE_CHARACTER = "22P05"
-_NOT_MIGRATED = ("3F000", "42883", "42P01")  # no such schema, function, table
+_NOT_MIGRATED = ("3F000", "42883", "42P01")  # no such schema, function, table: of ours, if the message says so
 # Classes that pass: connection, rollback, resources, not in the right state (lock_timeout), operator intervention, system.
 _TRANSIENT = ("08", "40", "53", "55", "57", "58")
 
@@ -37,7 +37,7 @@ def translate(error: Exception, schema: str) -> Exception:
         return _BY_SQLSTATE[report.sqlstate](report.message)
     if report.sqlstate == _UNTRANSLATABLE_CHARACTER:
         return errors.InvalidArgument(f"args: PostgreSQL cannot store this text: {report.detail or report.message}")
-    if report.sqlstate in _NOT_MIGRATED:
+    if report.sqlstate in _NOT_MIGRATED and any(name in report.message for name in (f"{schema}.", f'{schema}"')):
         return errors.NotMigrated(f"schema {schema!r} has no pgqueue of this version ({report.message}); run `pgqueue migrate`")
     return error
 

@@ -5,29 +5,26 @@
 create function unique_digest(task text, args jsonb, unique_key text) returns bytea
 language sql stable as $$
     select sha256(convert_to(
-        length(task) || ' ' || task || case when unique_key is null then E'\nargs\n' || args::text else E'\nkey\n' || fill_key(unique_key, args) end, 'UTF8'))
+        length(task) || ' ' || task || case when unique_key is null then E'\nargs\n' || args::text else E'\nkey\n' || unique_key || E'\n' || key_values(unique_key, args)::text end, 'UTF8'))
 $$;
 
--- fill_key: a key with each {name} (or {name.inner}) replaced by that argument.
--- Called by: unique_digest. Raises PQ001 for a name that the arguments do not have.
-create function fill_key(template text, args jsonb) returns text
+-- key_values: the arguments that stand in a key as {name} (or {name.inner}), in order, as a JSON array.
+-- Called by: unique_digest, which digests key and values: filled into the text, two different jobs could look alike.
+-- Raises PQ001 for a name that the arguments do not have.
+create function key_values(template text, args jsonb) returns jsonb
 language plpgsql stable as $$
 declare
-    between text[] := regexp_split_to_array(template, '\{[^{}]*\}');
-    filled  text := between[1];
-    name    text;
-    place   int := 1;
+    found jsonb := '[]';
+    name  text;
 begin
     if length(template) not between 1 and 1000 then
         perform invalid('unique_key', template, 'use 1 to 1000 characters');
     end if;
-    -- Piece by piece: a value that looks like a {name} is no template.
     for name in select (regexp_matches(template, '\{([^{}]*)\}', 'g'))[1] loop
         if args #> string_to_array(name, '.') is null then
             perform invalid('unique_key', template, format('the arguments have no %s; give it, or name another one', quote_literal(name)));
         end if;
-        place := place + 1;
-        filled := filled || coalesce(args #>> string_to_array(name, '.'), 'null') || between[place];
+        found := found || jsonb_build_array(args #> string_to_array(name, '.'));
     end loop;
-    return filled;
+    return found;
 end $$;

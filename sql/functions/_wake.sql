@@ -1,5 +1,5 @@
 -- wake: tells idle workers that a queue has something to do.
--- Called by: every function that makes jobs runnable; a client that coalesces its wake-ups.
+-- Called by: every function that makes jobs runnable; ask_results.
 -- Writes: nothing. One channel per install; the payload is the queue, and equal payloads of one transaction merge.
 create function wake(queue text) returns void
 language sql set search_path from current as $$

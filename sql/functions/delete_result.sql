@@ -7,7 +7,7 @@ create function delete_result(job_id bigint) returns void
 language plpgsql security definer set search_path from current set enable_seqscan = off set enable_bitmapscan = off as $$
 begin
     delete from job_result r where r.job_id = delete_result.job_id;
-    update job_history h set result_ttl = interval '0' where h.id = delete_result.job_id and h.state = 'succeeded';
+    update job_history h set result_expires_at = clock_timestamp() where h.id = delete_result.job_id and h.state = 'succeeded';
     if not found then
         perform refuse(job_id, 'only a job that has succeeded has a result');
     end if;

@@ -42,7 +42,7 @@ begin
                jsonb_to_record(element) as j(
                    task text, args jsonb, queue text, priority int, run_at timestamptz, run_after interval, retries int, retry jsonb,
                    result_ttl interval, meta jsonb, unique_mode text, unique_key text, unique_period interval)
-         order by digest nulls first, place
+         order by digest nulls first, unique_mode = 'period', place  -- the two spaces of keys in one order, too
     loop
         added := insert_job(given.task, coalesce(given.args, '{}'), coalesce(given.queue, 'default'), coalesce(given.priority, 0),
                             given.run_at, given.run_after, given.retries, given.retry, given.result_ttl, given.meta,

@@ -20,7 +20,6 @@ begin
     if not kept or stored and not found then  -- not found: pruned or deleted at this moment
         perform refuse(job_id, 'only a result that is still kept can be extended; retry runs a job that is over again');
     end if;
-    -- In seconds: a day of an interval is not always 24 hours.
-    update job_history h set result_ttl = make_interval(secs => extract(epoch from keep_until - h.finished_at)) where h.id = job_id;
+    update job_history h set result_expires_at = keep_until where h.id = job_id;
     return keep_until;
 end $$;

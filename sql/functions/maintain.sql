@@ -27,16 +27,17 @@ end $$;
 create function prune(keep_days int) returns void
 language plpgsql as $$
 begin
-    delete from job_history_default where finished_at < clock_timestamp() - make_interval(days => keep_days + 1);
+    delete from job_history_default where finished_at < (select clock_timestamp()) - make_interval(days => keep_days + 1);
+    -- The clock as a subselect: bare it is volatile, and no index finds by it.
     -- So many a minute that a call stays short whatever has piled up.
     -- SKIP LOCKED: a result that is being kept for longer, or a key that is being taken again, would else be waited for and
     -- then deleted all the same.
     delete from job_result where job_id in (
-        select job_id from job_result where expires_at < clock_timestamp() order by expires_at limit 50000
+        select job_id from job_result where expires_at < (select clock_timestamp()) order by expires_at limit 50000
            for update skip locked);
     delete from unique_hold where unique_key in (
-        select unique_key from unique_hold where expires_at < clock_timestamp() order by expires_at limit 50000
+        select unique_key from unique_hold where expires_at < (select clock_timestamp()) order by expires_at limit 50000
            for update skip locked);
-    delete from rescue_log where rescued_at < clock_timestamp() - make_interval(days => keep_days);
-    delete from worker where state = 'lost' and heartbeat_at < clock_timestamp() - interval '1 day';
+    delete from rescue_log where rescued_at < (select clock_timestamp()) - make_interval(days => keep_days);
+    delete from worker where state = 'lost' and heartbeat_at < (select clock_timestamp()) - interval '1 day';
 end $$;

@@ -10,7 +10,7 @@ declare
 begin
     with due as materialized (
         select id from job
-         where state = 'scheduled' and run_at <= clock_timestamp()
+         where state = 'scheduled' and run_at <= (select clock_timestamp())  -- bare it is volatile, and no index finds by it
          order by run_at, id limit want
            for no key update skip locked
     ), made_ready as (

@@ -22,11 +22,11 @@ begin
         return;
     end if;
     select h.state, h.reason, r.value, h.task, h.elapsed,
-           case when h.state = 'succeeded' then coalesce(r.expires_at, h.finished_at + coalesce(h.result_ttl, interval '24 hours')) end
+           case when h.state = 'succeeded' then coalesce(h.result_expires_at, r.expires_at, h.finished_at + coalesce(h.result_ttl, interval '24 hours')) end
       into state, reason, value, task, elapsed, expires_at
       from job_history h left join job_result r on r.job_id = h.id
      where h.id = result.job_id;
-    expired := expires_at < clock_timestamp();
+    expired := expires_at <= clock_timestamp();
     if expired then  -- it may still be there, until maintain
         value := null;
         expires_at := null;

@@ -4,10 +4,11 @@
 --   failed                 leaves the dead letters under its own id, its errors kept
 --   succeeded, cancelled   a new job with the same arguments and retry_of
 --   blocked, ready, running  PQ004; PQ003 when there is no such job
--- Returns the id of the job that will run. A unique job whose key is held by another live one stays where it is: the id is that
--- job's.
-create function retry(job_id bigint) returns bigint
+-- Returns the id of the job that will run, and whether it is another one (duplicate): a unique job whose key is held by another
+-- live one stays where it is.
+create function retry(job_id bigint, out id bigint, out duplicate bool)
 language plpgsql security definer set search_path from current set enable_seqscan = off set enable_bitmapscan = off as $$
+#variable_conflict use_column
 declare
     again     bigint;
     its_queue text;
@@ -28,7 +29,7 @@ begin
           from dead_letter where id = job_id
         union all
         select nextval('job_id_seq'), clock_timestamp(), clock_timestamp(), id, null::bigint, null::bigint, 'ready'::job_state, priority, max_attempts, queue,
-               task, args, retry, nullif(result_ttl, interval '0'), unique_key, unique_mode, meta, null::jsonb  -- 0 by delete_result
+               task, args, retry, result_ttl, unique_key, unique_mode, meta, null::jsonb
           from job_history where id = job_id
         on conflict (unique_key) where unique_key is not null do nothing
         returning id, queue into again, its_queue;
@@ -42,10 +43,13 @@ begin
         end if;
         select id into again from job where unique_key = its_key;
         if again is not null then
-            return again;
+            retry.id := again;
+            duplicate := true;
+            return;
         end if;
     end loop;
     delete from dead_letter where id = job_id;
     perform wake(its_queue);
-    return again;
+    retry.id := again;
+    duplicate := false;
 end $$;

@@ -1,6 +1,7 @@
 -- update: changes a job that has not started; NULL leaves a value as it is.
 -- Called by: applications, operators. Writes: job. Locks: the job row; waits for a claim in progress.
--- Raises PQ001 for a bad value, PQ003 for an unknown job and PQ004 for one that runs or is over. A unique key stays what it was.
+-- Raises PQ001 for a bad value, PQ003 for an unknown job and PQ004 for one that runs or is over. PQ004 also when
+-- another unique job has the new arguments already: a key made of all the arguments follows them, one that was given stays.
 create function update(
     job_id bigint, args jsonb default null, priority int default null, run_at timestamptz default null, run_after interval default null
 ) returns void
@@ -13,6 +14,8 @@ declare
 begin
     update job j
        set args = case when args is null then j.args else check_args(args) end,
+           unique_key = case when args is not null and j.unique_key = unique_digest(j.task, j.args, null)
+                             then unique_digest(j.task, args, null) else j.unique_key end,
            priority = coalesce(priority, j.priority),
            run_at = case when timed then due else j.run_at end,
            state = case when timed and j.state <> 'blocked' then state_at(due) else j.state end
@@ -22,4 +25,6 @@ begin
         perform refuse(job_id, 'only a job that has not started can be changed');
     end if;
     perform wake_for(its.queue, its.run_at);
+exception when unique_violation then
+    raise exception 'job_id: job % cannot have these arguments, another live job has them; it is unique', job_id using errcode = 'PQ004';
 end $$;

@@ -117,3 +117,17 @@ def test_it_runs_around_an_enqueue_in_a_caller_s_transaction(
         job = welcome.using(connection=connection).enqueue(1)
         assert look.live() == 0
     assert look.job(job.id)["meta"] == "traced"
+
+
+def test_arguments_may_be_replaced_and_those_of_the_caller_stay_what_they_are(app: PgQueue, welcome: Welcome, look: Look) -> None:
+    @app.around_enqueue
+    def other(call: EnqueueCall) -> Iterator[None]:
+        call.args = {"user_id": call.args["user_id"] + 100}
+        call.args["user_id"] += 1
+        yield
+
+    signature = welcome.s(1)
+    welcome.enqueue(1)
+    app.enqueue_many([signature, signature])
+    assert [row["args"] for row in look.rows("select args from job order by id")] == [{"user_id": 102}] * 3
+    assert signature.args == {"user_id": 1}

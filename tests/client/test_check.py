@@ -1,8 +1,11 @@
 """app.check: what is wrong is known before anything starts."""
 
+from typing import Any
+
+import psycopg
 import pytest
 
-from pgqueue import INJECTED, Inject, PgQueue
+from pgqueue import INJECTED, Inject, PgQueue, __version__
 from pgqueue.errors import ConfigurationError, DatabaseNotConfigured, NotMigrated
 
 URL = "postgresql://nobody@localhost:1/nothing"
@@ -41,6 +44,12 @@ def test_a_database_that_is_not_there_or_not_migrated_is_told(empty_database_url
     with pytest.raises(NotMigrated):
         empty.check()
     empty.close()
+
+
+def test_another_version_in_the_schema_is_told(app: PgQueue, connection: psycopg.Connection[Any]) -> None:
+    connection.execute("create or replace function installed_version() returns text language sql as $$ select '0.0.1' $$")
+    with pytest.raises(NotMigrated, match=rf"has pgqueue 0.0.1, this is {__version__}"):
+        app.check()
 
 
 def test_without_the_database_nothing_connects() -> None:

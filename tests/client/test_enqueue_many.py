@@ -39,6 +39,30 @@ def test_they_are_part_of_the_caller_s_transaction(
     assert [row["args"] for row in look.rows("select args from job")] == [{"user_id": 3}]
 
 
+def test_the_connection_may_be_named_by_the_signatures(
+    app: PgQueue, welcome: Task[[int], str], database_url: str, look: Look
+) -> None:
+    with psycopg.connect(database_url) as theirs:
+        bound = welcome.using(connection=theirs)
+        app.enqueue_many([bound.s(1), bound.s(2)])
+        app.enqueue_many([bound.s(3), welcome.s(4)], connection=theirs)
+        theirs.rollback()
+    assert look.live() == 0
+
+
+def test_signatures_that_disagree_about_the_connection_are_refused(
+    app: PgQueue, welcome: Task[[int], str], database_url: str, look: Look
+) -> None:
+    with psycopg.connect(database_url) as theirs, psycopg.connect(database_url) as others:
+        one, another = welcome.using(connection=theirs).s(1), welcome.using(connection=others).s(2)
+        for signatures in ([one, another], [welcome.s(3), one]):
+            with pytest.raises(InvalidArgument, match=r"connection: 'welcome' names .* give connection= to enqueue_many"):
+                app.enqueue_many(signatures)
+        with pytest.raises(InvalidArgument, match="names another one"):
+            app.enqueue_many([one], connection=others)
+    assert look.live() == 0
+
+
 def test_one_wrong_option_refuses_all(app: PgQueue, welcome: Task[[int], str], look: Look) -> None:
     with pytest.raises(InvalidArgument, match="priority: '500' is not valid"):
         app.enqueue_many([welcome.s(1), welcome.using(priority=500).s(2)])

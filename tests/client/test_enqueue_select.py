@@ -81,6 +81,17 @@ def test_columns_that_are_not_the_task_s_arguments_are_named(
     assert look.live() == 0
 
 
-def test_a_mistake_in_the_query_is_the_database_s_to_tell(greet: Task[[int, str], None]) -> None:
-    with pytest.raises(psycopg.errors.SyntaxError):
-        greet.enqueue_select("selec 1")
+@pytest.mark.parametrize(
+    ("query", "error"),
+    [
+        ("selec 1", psycopg.errors.SyntaxError),
+        ("select id as user_id from userz", psycopg.errors.UndefinedTable),
+        ("select nothing_like_it() as user_id", psycopg.errors.UndefinedFunction),
+        ("select id as user_id from shop.users", psycopg.errors.UndefinedTable),
+    ],
+)
+def test_a_mistake_in_the_query_is_the_database_s_to_tell(
+    greet: Task[[int, str], None], query: str, error: type[psycopg.Error]
+) -> None:
+    with pytest.raises(error):
+        greet.enqueue_select(query)

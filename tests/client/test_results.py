@@ -19,7 +19,7 @@ from .test_job import _run
 async def _ids(app: PgQueue, jobs: Iterable[Job[Any]], timeout: float | None, flavour: str) -> list[int]:
     """Ids in the order in which one of the two flavours gives them."""
     if flavour == "async":
-        return [job.id async for job in app.aas_completed(jobs, timeout)]
+        return [job.id async for job in app.as_completed(jobs, timeout)]
     return await asyncio.to_thread(lambda: [job.id for job in app.as_completed(jobs, timeout)])
 
 
@@ -125,7 +125,7 @@ def test_what_was_heard_of_is_looked_at_without_the_others(
 
     monkeypatch.setattr(waiter, "_join", one_ends)
     monkeypatch.setattr(calls, "ended", counted)
-    assert next(app.as_completed(jobs)).id == jobs[7].id
+    assert next(iter(app.as_completed(jobs))).id == jobs[7].id
     assert looks == [[job.id for job in jobs], [jobs[7].id]]
 
 
@@ -137,7 +137,7 @@ def test_the_last_look_is_at_all_that_are_left(
     monkeypatch.setattr(
         _waiting.Waiter, "_join", lambda self, pause: look.value("select cancel(min(id)) from job having count(*) > 1")
     )
-    waits = app.as_completed(jobs, timeout=0.1)
+    waits = iter(app.as_completed(jobs, timeout=0.1))
     assert next(waits).id == jobs[0].id
     with pytest.raises(ResultTimeout, match="1 of the jobs"):
         next(waits)
@@ -145,7 +145,7 @@ def test_the_last_look_is_at_all_that_are_left(
 
 def test_an_abandoned_wait_leaves_nothing_behind(app: PgQueue, welcome: Task[[int], str], look: Look) -> None:
     jobs = welcome.enqueue_many([(1,), (2,)])
-    waits = app.as_completed(jobs, timeout=20)
+    waits = iter(app.as_completed(jobs, timeout=20))
     threading.Timer(0.2, _run, [look], {"state": "succeeded"}).start()
     next(waits)
     (listener,) = app.waiting._listeners.values()

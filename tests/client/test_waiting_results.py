@@ -83,7 +83,7 @@ async def test_jobs_come_one_by_one_as_they_are_heard_of(
 
     async def wait() -> None:
         if flavour == "async":
-            async for job in async_app.aas_completed(jobs, LONG):
+            async for job in async_app.as_completed(jobs, LONG):
                 came.put_nowait(job.id)
         else:
             await asyncio.to_thread(in_thread)

@@ -28,6 +28,7 @@ FUNCTIONS = {
     "enqueue": May(PRODUCERS, "enqueue('noop', notify => true)"),
     "enqueue_many": May(PRODUCERS, "enqueue_many('noop', '[{}]')"),
     "enqueue_select": May(PRODUCERS, "enqueue_select('noop', array['{}'::jsonb])"),
+    "installed_version": May(PRODUCERS | READERS, "installed_version()"),
     "find_duplicate": May(PRODUCERS, "find_duplicate('noop')"),
     "register_worker": May(WORKER, f"register_worker('{ID}', 'w', 'h', 1, '0', '{{}}', 1, '1 s')"),
     "heartbeat": May(WORKER, f"heartbeat('{ID}', '{{}}', 'notify')"),
@@ -61,7 +62,7 @@ FUNCTIONS = {
 } | dict.fromkeys(
     (
         "append_error", "assert_active", "check_args", "check_columns", "check_enqueue", "check_jobs", "check_retry",
-        "check_unique", "drop_partitions", "fill_key", "finish_ended", "finish_unended", "hold_key", "insert_job",
+        "check_unique", "drop_partitions", "key_values", "finish_ended", "finish_unended", "hold_key", "insert_job",
         "insert_jobs", "insert_unique", "invalid", "make_partition", "pick_suspect", "prune", "refuse", "rescue_job",
         "retry_applies", "retry_delay", "state_at", "unique_digest", "wake_for",
     ),

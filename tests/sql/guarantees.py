@@ -259,7 +259,7 @@ def a_duplicate_never_raises(sql: Sql, open_sql: OpenSql) -> None:
         live = sql.enqueue(unique_mode="until_done")
         try:
             with sql.connection.transaction():
-                answers = [sql.enqueue(unique_mode="until_done"), sql.value("select retry(%s)", dead)]
+                answers = [sql.enqueue(unique_mode="until_done"), sql.value("select id from retry(%s)", dead)]
         except psycopg.Error as error:
             raise AssertionError(f"a duplicate raised: {error}") from error
 

@@ -54,6 +54,6 @@ def test_a_job_that_runs_again_keeps_its_new_result(sql: Sql) -> None:
     id = succeeded(sql)
     sql.value("select delete_result(%s)", id)
 
-    again = sql.value("select retry(%s)", id)
+    again = sql.value("select id from retry(%s)", id)
 
     assert sql.value("select result_ttl from job where id = %s", again) is None

@@ -32,7 +32,7 @@ def test_a_key_is_given_and_filled_as_in_enqueue(sql: Sql) -> None:
     id = sql.enqueue(args={"id": 7}, unique_mode="until_done", unique_key="user-{id}")
 
     assert find(sql, {"id": 7, "more": 1}, unique_key="user-{id}") == id
-    assert find(sql, unique_key="user-7") == id
+    assert find(sql, {"id": 8}, unique_key="user-{id}") is None
     assert find(sql, {"id": 7}) is None
 
 

@@ -39,7 +39,7 @@ MUTANTS = [
     Mutant("small priorities first", "claim", r"priority desc", "priority", guarantees.jobs_start_by_priority),
     Mutant("lost workers claim", "assert_active", r" and w\.state = 'active'", "", guarantees.a_lost_worker_claims_nothing),
     Mutant("promotes wait for promotes", "promote", SKIP, "", guarantees.two_promoters_share_the_jobs),
-    Mutant("promote is early", "promote", r" and run_at <= clock_timestamp\(\)", "", guarantees.a_promoted_job_is_due),
+    Mutant("promote is early", "promote", r" and run_at <= \(select clock_timestamp\(\)\)", "", guarantees.a_promoted_job_is_due),
     Mutant("rescues wait for rescues", "rescue_job", SKIP, "", guarantees.two_rescuers_rescue_once),
     Mutant("one job stops a rescue", "rescue", r"exception when others then\s+raise warning[^;]*;", "",
            guarantees.a_rescue_that_raises_stays_alone),

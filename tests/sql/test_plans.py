@@ -93,7 +93,7 @@ def full(request: pytest.FixtureRequest, server_url: str, template: str) -> Iter
                 for verb in BY_KEY:
                     sql.rows(f"select {BY_KEY[verb]}", f'{{"early": {n // 8}}}')
                 sql.refusal("select update(0, priority => 1)")
-                sql.refusal("select retry(0)")
+                sql.refusal("select id from retry(0)")
                 sql.refusal("select cancel(0)")
             sql.rows("delete from job")
             sql.rows("delete from unique_hold")
@@ -141,7 +141,7 @@ def call(verb: str, sql: Sql, worker: UUID, count: int) -> tuple[str, tuple[obje
         case "cancel":
             return "select cancel(%s)", (sql.value("select id from job where state = 'ready' limit 1"),)
         case "retry":
-            return "select retry(%s)", (sql.value("select id from job where state = 'scheduled' limit 1"),)
+            return "select id from retry(%s)", (sql.value("select id from job where state = 'scheduled' limit 1"),)
         case "update":
             return "select update(%s, priority => 1)", (sql.value("select id from job where state = 'scheduled' limit 1"),)
         case "claim_jobs":
@@ -226,3 +226,16 @@ def test_100_000_jobs_for_later_at_top_priority_do_not_delay_a_ready_one_at_the_
 
     assert touched < 200
     assert sql.state(low) == "running"
+
+
+def test_promoting_and_pruning_while_nothing_is_due_look_at_nothing(sql: Sql) -> None:
+    sql.rows(
+        """insert into job (run_at, created_at, state, task)
+           select clock_timestamp() + interval '1 h', clock_timestamp(), 'scheduled', 'noop' from generate_series(1, 20000)"""
+    )
+    sql.rows("insert into job_result select n, '1', clock_timestamp() + interval '1 h' from generate_series(1, 20000) n")
+    sql.rows(HOLDS, 20_000)
+    sql.rows("analyze")
+
+    assert buffers_of(sql, "select promote()") < 50
+    assert buffers_of(sql, "select prune(7)") < 50

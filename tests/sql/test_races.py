@@ -126,8 +126,8 @@ def test_of_two_retries_of_a_dead_letter_one_wins(sql: Sql, another_sql: OpenSql
     first = another_sql()
 
     with first.connection.transaction():
-        first.value("select retry(%s)", id)
-        second = Background(another_sql(), "select retry(%s)", id)
+        first.value("select id from retry(%s)", id)
+        second = Background(another_sql(), "select id from retry(%s)", id)
         second.wait_until_blocked(sql)
 
     assert second.refusal().sqlstate == "PQ004"

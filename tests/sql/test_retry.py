@@ -12,7 +12,7 @@ def test_a_dead_letter_runs_again_under_its_own_id_with_all_its_attempts_and_its
     id, token = sql.running(retries=0, args={"to": 1}, meta="1")
     sql.finish(token, {"id": id, "state": "failed", "error": {"type": "E", "message": "m"}})
 
-    assert sql.value("select retry(%s)", id) == id
+    assert sql.value("select id from retry(%s)", id) == id
 
     job = sql.job(id)
     assert (job["state"], job["attempt"], job["rescues"], job["max_attempts"]) == ("ready", 0, 0, 1)
@@ -25,7 +25,7 @@ def test_a_finished_job_runs_again_as_a_new_job_that_names_it(sql: Sql, state: s
     id, token = sql.running(args={"to": 1}, priority=7, result_ttl=timedelta(hours=1), retry='{"jitter": false}')
     sql.finish(token, {"id": id, "state": state})
 
-    again = sql.value("select retry(%s)", id)
+    again = sql.value("select id from retry(%s)", id)
 
     (new,) = sql.rows("select * from job where id = %s", again)
     assert again != id
@@ -38,7 +38,7 @@ def test_a_finished_job_runs_again_as_a_new_job_that_names_it(sql: Sql, state: s
 def test_a_waiting_job_does_not_wait_any_longer(sql: Sql) -> None:
     id = sql.enqueue(run_after=timedelta(hours=1))
 
-    assert sql.value("select retry(%s)", id) == id
+    assert sql.value("select id from retry(%s)", id) == id
 
     assert [row["id"] for row in sql.claim(sql.worker())[1]] == [id]
 
@@ -48,7 +48,7 @@ def test_a_retried_job_wakes_the_workers_of_its_queue(sql: Sql, another_sql: Cal
     worker.listen()
     id = sql.enqueue(queue="mail", run_after=timedelta(hours=1))
 
-    sql.value("select retry(%s)", id)
+    sql.value("select id from retry(%s)", id)
 
     assert worker.wakes(sql) == ["mail"]
 
@@ -56,14 +56,14 @@ def test_a_retried_job_wakes_the_workers_of_its_queue(sql: Sql, another_sql: Cal
 def test_a_job_that_is_about_to_run_anyway_is_not_retried_and_the_error_says_so(sql: Sql) -> None:
     id = sql.enqueue()
 
-    refused = sql.refusal("select retry(%s)", id)
+    refused = sql.refusal("select id from retry(%s)", id)
 
     assert refused.sqlstate == "PQ004"
     assert f"job {id} is ready; only a job that waits for its time or is over can be retried" in str(refused)
 
 
 def test_an_unknown_job_is_named(sql: Sql) -> None:
-    refused = sql.refusal("select retry(4711)")
+    refused = sql.refusal("select id from retry(4711)")
 
     assert refused.sqlstate == "PQ003"
     assert "there is no job 4711" in str(refused)

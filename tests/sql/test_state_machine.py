@@ -249,10 +249,10 @@ class Queue(RuleBasedStateMachine):
     def retry(self, data: st.DataObject) -> None:
         job = self.model.jobs[self._any_job(data)]
         if job.state in ("ready", "running"):
-            assert self.sql.refusal("select retry(%s)", job.id).sqlstate == "PQ004"
+            assert self.sql.refusal("select id from retry(%s)", job.id).sqlstate == "PQ004"
             return
         holder = self.model.holder(job.key) if job.state != "scheduled" else None
-        again = self.sql.value("select retry(%s)", job.id)
+        again = self.sql.value("select id from retry(%s)", job.id)
         if holder:
             assert again == holder.id
             return

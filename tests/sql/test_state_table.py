@@ -102,7 +102,7 @@ CALLS = {
     "promote": "select promote()",
     "maintain": "select maintain()",
     "cancel": "select cancel(%(id)s)",
-    "retry": "select retry(%(id)s)",
+    "retry": "select id from retry(%(id)s)",
     "update": "select update(%(id)s, priority => 1)",
     "update_to_now": "select update(%(id)s, run_after => '0 s')",
     "update_to_later": "select update(%(id)s, run_after => '1 h')",

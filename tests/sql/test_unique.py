@@ -98,29 +98,32 @@ USER = {"name": "ann", "id": 7, "tags": ["x", "y"], "gone": None, "address": {"c
 
 
 @pytest.mark.parametrize(
-    ("key", "filled"),
+    ("key", "values"),
     [
-        ("{name}", "ann"),
-        ("user-{id}/{name}/{id}", "user-7/ann/7"),
-        ("{address.city}", "Ulm"),
-        ("{tags.1}", "y"),
-        ("{tags}", '["x", "y"]'),
-        ("{ok}{gone}", "truenull"),
-        ("{address}", '{"a.b": 1, "city": "Ulm"}'),
-        ("no {name", "no {name"),
-        ("}{name}{", "}ann{"),
-        ("{{name}}", "{ann}"),
+        ("{name}", ["ann"]),
+        ("user-{id}/{name}/{id}", [7, "ann", 7]),
+        ("{address.city}", ["Ulm"]),
+        ("{tags.1}", ["y"]),
+        ("{tags}", [["x", "y"]]),
+        ("{ok}{gone}", [True, None]),
+        ("{address}", [{"a.b": 1, "city": "Ulm"}]),
+        ("no {name", []),
+        ("}{name}{", ["ann"]),
+        ("{{name}}", ["ann"]),
     ],
 )
-def test_names_in_a_key_stand_for_arguments(rolled_back_sql: Sql, key: str, filled: str) -> None:
-    assert rolled_back_sql.value("select fill_key(%s, %s)", key, json.dumps(USER)) == filled
+def test_names_in_a_key_stand_for_arguments(rolled_back_sql: Sql, key: str, values: list[Any]) -> None:
+    assert rolled_back_sql.value("select key_values(%s, %s)", key, json.dumps(USER)) == values
 
 
-def test_a_key_with_names_is_the_same_as_the_key_that_it_becomes(sql: Sql) -> None:
-    id = sql.enqueue(args={"id": 7}, unique_mode="until_done", unique_key="user-{id}")
+def test_a_key_with_names_tells_values_apart_that_would_look_alike(sql: Sql) -> None:
+    pairs = [("x:y", "z"), ("x", "y:z"), ("x:y", None), ("x:y", "null")]
 
-    assert sql.enqueue(unique_mode="until_done", unique_key="user-7") == id
-    assert sql.enqueue(args={"id": 8}, unique_mode="until_done", unique_key="user-{id}") != id
+    ids = [sql.enqueue(args={"a": a, "b": b}, unique_mode="until_done", unique_key="{a}:{b}") for a, b in pairs]
+
+    assert len(set(ids)) == len(pairs)
+    assert sql.enqueue(args={"a": "x:y", "b": "z", "c": 1}, unique_mode="until_done", unique_key="{a}:{b}") == ids[0]
+    assert sql.enqueue(unique_mode="until_done", unique_key="x:y:z") not in ids
 
 
 def test_a_value_that_looks_like_a_name_is_no_template(rolled_back_sql: Sql) -> None:
@@ -182,7 +185,7 @@ def test_until_done_holds_the_key_through_claim_retry_snooze_give_back_and_rescu
     assert (sql.value("select rescue()"), sql.state(id), is_held()) == (1, "ready", True)
     sql.value("select update(%s, run_after => '1 h')", id)
     assert (sql.state(id), is_held()) == ("scheduled", True)
-    sql.value("select retry(%s)", id)
+    sql.value("select id from retry(%s)", id)
     assert (sql.state(id), is_held()) == ("ready", True)
 
 
@@ -239,7 +242,7 @@ def test_a_period_holds_its_key_whatever_becomes_of_the_job_until_it_is_over(rol
                 token, {"id": id, "state": end if end in ("succeeded", "failed", "cancelled") else "succeeded", "final": True}
             )
         if end == "retried":
-            assert sql.value("select retry(%s)", id) != id
+            assert sql.value("select id from retry(%s)", id) != id
         if end == "gone":
             sql.rows("delete from job_history")
 

@@ -204,7 +204,7 @@ def test_a_retry_waits_for_an_enqueue_of_its_key(sql: Sql, another_sql: OpenSql,
 
     with producer.connection.transaction(force_rollback=rolled_back):
         new = producer.value(CALLS["until_done"], SECOND)
-        retry = waiting(another_sql, sql, "select retry(%s) as id", dead)
+        retry = waiting(another_sql, sql, "select id from retry(%s) as id", dead)
 
     assert id_of(retry) == (dead if rolled_back else new)
     assert sql.rows("select id from dead_letter") == ([] if rolled_back else [{"id": dead}])
@@ -216,7 +216,7 @@ def test_an_enqueue_waits_for_a_retry_of_its_key(sql: Sql, another_sql: OpenSql,
     dead, operator = dead_letter(sql), another_sql()
 
     with operator.connection.transaction(force_rollback=rolled_back):
-        assert operator.value("select retry(%s)", dead) == dead
+        assert operator.value("select id from retry(%s)", dead) == dead
         second = waiting(another_sql, sql, CALLS["until_done"], SECOND)
 
     assert (id_of(second) == dead) is not rolled_back
@@ -229,7 +229,7 @@ def test_a_retry_runs_when_the_job_that_held_its_key_has_ended_meanwhile(sql: Sq
 
     with canceller.connection.transaction():
         canceller.value("select cancel(%s)", live)
-        retry = waiting(another_sql, sql, "select retry(%s) as id", dead)
+        retry = waiting(another_sql, sql, "select id from retry(%s) as id", dead)
 
     assert (id_of(retry), sql.state(dead), sql.state(live)) == (dead, "ready", "cancelled")
 

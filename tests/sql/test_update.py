@@ -38,7 +38,7 @@ def update(sql: Sql, id: int, **values: Any) -> None:
 )
 def test_what_is_given_is_changed_and_nothing_else(rolled_back_sql: Sql, values: dict[str, Any], changed: dict[str, Any]) -> None:
     sql = rolled_back_sql
-    id = sql.enqueue(args={"n": 1}, priority=5, meta='"m"', retries=9, unique_mode="until_done")
+    id = sql.enqueue(args={"n": 1}, priority=5, meta='"m"', retries=9, unique_mode="until_done", unique_key="one")
     before = row(sql, id)
 
     update(sql, id, **values)
@@ -88,13 +88,30 @@ def test_a_blocked_job_stays_blocked(rolled_back_sql: Sql, values: dict[str, Any
     assert sql.state(id) == "blocked"
 
 
-def test_a_unique_job_keeps_the_key_that_it_was_added_with(sql: Sql) -> None:
+def test_a_key_made_of_the_arguments_follows_them(sql: Sql) -> None:
     id = sql.enqueue(args={"n": 1}, unique_mode="until_done")
 
     update(sql, id, args='{"n": 2}')
 
-    assert sql.enqueue(args={"n": 1}, unique_mode="until_done") == id
-    assert sql.enqueue(args={"n": 2}, unique_mode="until_done") != id
+    assert sql.enqueue(args={"n": 2}, unique_mode="until_done") == id
+    assert sql.enqueue(args={"n": 1}, unique_mode="until_done") != id
+
+
+def test_a_key_that_was_given_stays(sql: Sql) -> None:
+    id = sql.enqueue(args={"n": 1}, unique_mode="until_done", unique_key="one {n}")
+
+    update(sql, id, args='{"n": 2}')
+
+    assert sql.enqueue(args={"n": 1}, unique_mode="until_done", unique_key="one {n}") == id
+
+
+def test_arguments_that_another_unique_job_has_are_refused_and_nothing_changes(sql: Sql) -> None:
+    one, _ = [sql.enqueue(args={"n": n}, unique_mode="until_done") for n in (1, 2)]
+
+    refused = sql.refusal("select update(%s, args => %s)", one, '{"n": 2}')
+
+    assert (refused.sqlstate, "another live job has them" in str(refused)) == ("PQ004", True)
+    assert sql.job(one)["args"] == {"n": 1}
 
 
 @pytest.mark.parametrize(
