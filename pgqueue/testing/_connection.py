@@ -40,8 +40,15 @@ class Own:
         return self._calls.run(call, self._connection if connection is None else connection)
 
     async def arun(self, call: Call[T], connection: Any = None) -> T:
-        """Run a call of async code; it blocks the loop, for the connection can do no better."""
-        return self.run(call) if connection is None else await self._async_calls.run(call, connection)
+        """Run a call of async code. It blocks the loop, for the connection can do no better; to Django no loop may be running."""
+        if connection is not None:
+            return await self._async_calls.run(call, connection)
+        loop = asyncio.get_running_loop()
+        asyncio._set_running_loop(None)
+        try:
+            return self.run(call)
+        finally:
+            asyncio._set_running_loop(loop)
 
     def execute(self, statement: str) -> None:
         """Run what has no rows."""

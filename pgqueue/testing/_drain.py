@@ -161,7 +161,8 @@ class Draining:
         yield self._own.execute("savepoint pgqueue_run")
         ended: Ended = yield self._end(job, task)
         try:
-            yield self._own.execute("release savepoint pgqueue_run")
+            # Not a release: a session that the handler has committed may have released its own savepoint, and ours in it.
+            yield self._own.execute("select 1")
         except Exception:  # of any driver: "current transaction is aborted"
             yield self._own.execute("rollback to savepoint pgqueue_run")
         return ended
