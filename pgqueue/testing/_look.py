@@ -158,7 +158,9 @@ class _Wanted:
             yield f"  … and {len(rows) - len(listed)} more"
 
     def __str__(self) -> str:
-        times = {name: str(value) for name, value in self._times.items() if value is not None}
+        times = {
+            name: value if isinstance(value, float) else str(value) for name, value in self._times.items() if value is not None
+        }
         options = ", ".join(f"{name}={_shown(value)}" for name, value in {**self._fields, **times}.items())
         call = f"{self._task.name}({', '.join(f'{name}={_shown(value)}' for name, value in self._args.items())})"
         return f"{call} with {options}" if options else call
