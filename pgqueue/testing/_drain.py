@@ -132,9 +132,9 @@ class Draining:
     def run_one(self, job_id: int) -> Steps:
         """Run this job, whenever it is due; its context and how its handler ended."""
         found = yield self._run(sql.next_job(True, job_id))
-        job, task, ended = yield from self._handle(found)
+        job, _, ended = yield from self._handle(found)
         yield self._run(sql.retire(self._worker))
-        return job, task, ended
+        return job, ended
 
     def _run_found(self, found: tuple[int, str, str]) -> Steps:
         job, task, ended = yield from self._handle(found)

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from .._refusal import named
 from ..database import testing as sql
@@ -13,13 +13,14 @@ from ..options import Duration, Options, Priority, given
 from ..outcomes import seconds
 from ..task import Task
 
+R = TypeVar("R")
 Rows = list[dict[str, Any]]
 SHOWN = 20  # jobs in a message
 TOLERANCE = 1.0  # seconds
 
 
 def assert_enqueued(
-    task: Task[..., Any],
+    task: Task[..., R],
     connection: Any = None,
     *,
     count: int | None = None,
@@ -32,7 +33,7 @@ def assert_enqueued(
     state: str | None = None,
     args: Mapping[str, Any] | None = None,
     **more_args: Any,
-) -> list[Job[Any]]:
+) -> list[Job[R]]:
     """Assert that calls of this task are enqueued, with these arguments and options; those not given may be anything.
 
     Args:
@@ -59,7 +60,7 @@ def assert_enqueued(
     return wanted.check(task._app.database.run(sql.jobs(), connection), count)
 
 
-async def aassert_enqueued(task: Task[..., Any], connection: Any = None, **wanted: Any) -> list[Job[Any]]:
+async def aassert_enqueued(task: Task[..., R], connection: Any = None, **wanted: Any) -> list[Job[R]]:
     """`assert_enqueued` for async code: the same arguments, and connections of async code."""
     __tracebackhide__ = True
     count = wanted.pop("count", None)

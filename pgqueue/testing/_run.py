@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from ..context import JobContext
 from ..database import calls
@@ -19,9 +19,11 @@ from ._connection import AsyncOwn, Own, redirected
 from ._drain import Draining
 from ._inline import made_context
 
+R = TypeVar("R")
+
 
 def run_job(
-    task: Task[..., Any] | Signature[Any],
+    task: Task[..., R] | Signature[R],
     /,
     *args: Any,
     values: Iterable[Any] = (),
@@ -29,7 +31,7 @@ def run_job(
     attempt: int = 1,
     connection: Any = None,
     **kwargs: Any,
-) -> Any:
+) -> R:
     """Run one handler as a worker would: arguments through JSON, with a JobContext, middleware and injected values.
 
     Args:
@@ -57,11 +59,12 @@ def run_job(
         return _value(job, signature.task, caller.end(job, signature.task))
     own = Own(app, connection)
     with redirected(own):
-        return _value(*drive(_steps(Draining(own, caller), own.run, signature, attempt)))
+        job, ended = drive(_steps(Draining(own, caller), own.run, signature, attempt))
+    return _value(job, signature.task, ended)
 
 
 async def arun_job(
-    task: Task[..., Any] | Signature[Any],
+    task: Task[..., R] | Signature[R],
     /,
     *args: Any,
     values: Iterable[Any] = (),
@@ -69,7 +72,7 @@ async def arun_job(
     attempt: int = 1,
     connection: Any = None,
     **kwargs: Any,
-) -> Any:
+) -> R:
     """`run_job` for async code; handlers that are not async run in a thread, and for connections see `adrain`."""
     signature = _signature(task, args, kwargs, meta)
     app = signature.task._app
@@ -79,10 +82,11 @@ async def arun_job(
         return _value(job, signature.task, await caller.aend(job, signature.task))
     own = AsyncOwn(app, connection)
     with redirected(own):
-        return _value(*await adrive(_steps(Draining(own, caller), own.arun, signature, attempt)))
+        job, ended = await adrive(_steps(Draining(own, caller), own.arun, signature, attempt))
+    return _value(job, signature.task, ended)
 
 
-def _signature(task: Task[..., Any] | Signature[Any], args: Any, kwargs: Any, meta: Any) -> Signature[Any]:
+def _signature(task: Task[..., R] | Signature[R], args: Any, kwargs: Any, meta: Any) -> Signature[R]:
     """The call, without what would keep it from being run now."""
     if isinstance(task, Signature):
         if args or kwargs:
@@ -106,12 +110,14 @@ def _steps(draining: Draining, run: Callable[..., Any], signature: Signature[Any
     return (yield from draining.run_one(job_id))
 
 
-def _value(job: JobContext, task: Task[..., Any], ended: Ended) -> Any:
+def _value(job: JobContext, task: Task[..., R], ended: Ended) -> R:
     if job.block is not None and job.block.committed:
         return _loaded(task, job.block.result_json)
     result = ended.value()
-    return result if isinstance(result, Snooze | RetryIn | Cancel) else _loaded(task, task.dump_result(result))
+    if isinstance(result, Snooze | RetryIn | Cancel):
+        return cast(R, result)
+    return _loaded(task, task.dump_result(result))
 
 
-def _loaded(task: Task[..., Any], text: str | None) -> Any:
-    return None if text is None else task.parameters.load_result(json.loads(text))
+def _loaded(task: Task[..., R], text: str | None) -> R:
+    return cast(R, None if text is None else task.parameters.load_result(json.loads(text)))

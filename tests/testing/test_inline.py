@@ -228,6 +228,28 @@ def test_middleware_runs(app: PgQueue) -> None:
     assert seen == [[{"a": 1}, {"a": 2}], "enqueued", meta, meta, "swallowed", {"a": 1}, "enqueued", meta]
 
 
+def test_middleware_that_lets_an_error_pass_lets_it_pass(app: PgQueue) -> None:
+    @app.around_execution
+    async def executing(job: JobContext) -> AsyncIterator[None]:
+        yield
+
+    @app.task
+    def fail() -> None:
+        raise ValueError("no")
+
+    with inline(app), pytest.raises(ValueError, match="no"):
+        fail.enqueue()
+
+
+def test_a_result_without_a_hint_is_what_json_makes_of_it(app: PgQueue) -> None:
+    @app.task
+    def pair():  # type: ignore[no-untyped-def]
+        return 1, {"a": (2,)}
+
+    with inline(app):
+        assert pair.enqueue().result() == [1, {"a": [2]}]
+
+
 def test_values_are_injected_and_missing_ones_are_named(app: PgQueue) -> None:
     @app.task
     def use(order: Inject[Order] = INJECTED) -> int:

@@ -152,7 +152,7 @@ def test_on_a_connection_an_error_is_raised_and_kept(app: PgQueue, theirs: Conne
 
 async def test_on_an_async_connection_a_handler_has_its_transaction(app: PgQueue, database_url: str) -> None:
     @app.task
-    async def write(ctx: JobContext) -> None:
+    async def write(ctx: JobContext) -> Any:  # the result is that of the block
         async with ctx.transaction() as tx:
             await tx.connection.execute("create table note (id int)")
             tx.result = "written"
