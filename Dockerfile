@@ -1,7 +1,7 @@
 # A worker image, or any pgqueue command: docker run IMAGE worker myapp.jobs:app
 FROM python:3.12-slim AS build
 WORKDIR /src
-COPY pyproject.toml constraints.txt README.md LICENSE CHANGELOG.md ./
+COPY pyproject.toml constraints.txt pytest_pgqueue.py README.md LICENSE CHANGELOG.md ./
 COPY sql sql
 COPY migrations migrations
 COPY pgqueue pgqueue

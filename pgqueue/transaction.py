@@ -98,21 +98,21 @@ class Block:
         self._pools: Any = self._services.transactions
         self._others: Any = self._services.app.database
         self._pause: Callable[[float], Any] = time.sleep
-        entered: Transaction[Connection[Any]] = _drive(self._begin())
+        entered: Transaction[Connection[Any]] = drive(self._begin())
         return entered
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        _drive(self._end(error))
+        drive(self._end(error))
 
     async def __aenter__(self) -> Transaction[AsyncConnection[Any]]:
         self._pools = self._services.async_transactions
         self._others = self._services.app.async_database
         self._pause = asyncio.sleep
-        entered: Transaction[AsyncConnection[Any]] = await _adrive(self._begin())
+        entered: Transaction[AsyncConnection[Any]] = await adrive(self._begin())
         return entered
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        await _to_its_end(_adrive(self._end(error)))
+        await _to_its_end(adrive(self._end(error)))
 
     def _begin(self) -> Steps:
         self._refuse_second()
@@ -229,7 +229,8 @@ def _refuse_on_event_loop() -> None:
     raise PgQueueError("ctx.transaction() in async code: use `async with`; `with` would block the event loop")
 
 
-def _drive(steps: Steps) -> Any:
+def drive(steps: Steps) -> Any:
+    """Run steps whose yields are values already; what they return."""
     value: Any = None
     while True:
         try:
@@ -238,7 +239,8 @@ def _drive(steps: Steps) -> Any:
             return stop.value
 
 
-async def _adrive(steps: Steps) -> Any:
+async def adrive(steps: Steps) -> Any:
+    """Run steps whose yields are awaitables; what they return."""
     step: Callable[[Any], Any] = steps.send
     value: Any = None
     while True:

@@ -64,6 +64,7 @@ def test_the_wheel_holds_the_rules_the_migrations_and_the_types(wheel: Path) -> 
     for directory in ("sql", "migrations"):
         files = (path for path in (CHECKOUT / directory).rglob("*") if path.suffix in (".sql", ".py", ".mako"))
         assert {f"pgqueue/{path.relative_to(CHECKOUT)}" for path in files} <= set(names)
+    assert "pytest_pgqueue.py" in names
     assert not [name for name in names if name.startswith(("tests", "benchmarks", "examples"))]
 
 

@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import Any, Generic, LiteralString, NamedTuple, TypeVar
 from uuid import UUID
 
+from .._json import loads
+
 T = TypeVar("T")
 Rows = list[tuple[Any, ...]]
 RESULTS_WANTED = "!results"  # what ask_results says on the workers' channel, where other payloads are queues
@@ -253,8 +255,18 @@ def retry(job_id: int) -> Call[Added]:
 
 
 def result(job_id: int) -> Call[ResultRow]:
-    """How a job stands and what it returned."""
-    return Call("select * from {schema}.result(%s::bigint)", (job_id,), lambda rows: ResultRow(*rows[0]))
+    """How a job stands and what it returned. JSON comes as text: drivers read jsonb each in its own way, or not at all."""
+    return Call(
+        "select state, reason, value::text, expired, error::text, task, expires_at, elapsed from {schema}.result(%s::bigint)",
+        (job_id,),
+        _result_row,
+    )
+
+
+def _result_row(rows: Rows) -> ResultRow:
+    state, reason, value, expired, error, task, expires_at, elapsed = rows[0]
+    value, error = (None if text is None else loads(text) for text in (value, error))
+    return ResultRow(state, reason, value, expired, error, task, expires_at, elapsed)
 
 
 def kept(job_id: int) -> Call[Kept]:

@@ -108,11 +108,12 @@ def arguments_of(job: JobContext, parameters: Parameters) -> dict[str, Any]:
 
 async def in_thread(function: Callable[..., Any], arguments: dict[str, Any], threads: ThreadPoolExecutor, *args: Any) -> Any:
     """Call a function in a thread, with a copy of this context's variables."""
-    call = functools.partial(contextvars.copy_context().run, _call, function, arguments, args)
-    return await asyncio.get_running_loop().run_in_executor(threads, call)
+    run = functools.partial(contextvars.copy_context().run, call, function, arguments, args)
+    return await asyncio.get_running_loop().run_in_executor(threads, run)
 
 
-def _call(function: Callable[..., Any], arguments: dict[str, Any], args: tuple[Any, ...]) -> Any:
+def call(function: Callable[..., Any], arguments: dict[str, Any], args: tuple[Any, ...] = ()) -> Any:
+    """Call a function that is not async, so that whatever it raises can be passed on."""
     try:
         return function(*args, **arguments)
     except StopIteration as error:  # no future can carry it; a coroutine that raises it does the same

@@ -1,0 +1,125 @@
+"""What `pgqueue.testing` says to the database, in words that every driver can send.
+
+A test works in a transaction that it rolls back. Its own jobs are those that this transaction has added: the row is still being
+written by a transaction, and visible, hence by this one. Only rows that are no older than the transaction are asked about, so
+that a row's 32 bits of an xid are never of another epoch, and a job of others that the test has changed stays theirs.
+"""
+
+from datetime import UTC, datetime
+from typing import Any, LiteralString
+
+from .calls import Call, records
+
+# The xid with the epoch is the current one plus their difference, in the half circle around it.
+_OWN: LiteralString = (
+    "case when created_at >= now() then pg_xact_status((pg_current_xact_id()::text::bigint "
+    "+ mod(xmin::text::bigint - mod(pg_current_xact_id()::text::bigint, 4294967296) + 6442450944, 4294967296) - 2147483648"
+    ")::text::xid8) = 'in progress' else false end"
+)
+
+
+def _time(epoch: float) -> datetime:
+    """Frameworks let their drivers give times with or without a zone."""
+    return datetime.fromtimestamp(epoch, UTC)
+
+
+def transaction_id() -> Call[str]:
+    """The current transaction; another one at each call when there is none that lasts."""
+    return Call("select pg_current_xact_id()::text", (), lambda rows: str(rows[0][0]))
+
+
+def register(worker: str, pid: int, version: str) -> Call[None]:
+    """Announce a worker that runs the jobs of a test."""
+    return Call(
+        "select {schema}.register_worker(%s::text::uuid, 'pgqueue.testing', 'localhost', %s::int, %s::text, "
+        "array['default'], 1, interval '1 hour')::text",
+        (worker, pid, version),
+        lambda rows: None,
+    )
+
+
+def retire(worker: str) -> Call[None]:
+    """Remove it."""
+    return Call("select {schema}.retire_worker(%s::text::uuid)", (worker,), lambda rows: None)
+
+
+def next_job(scheduled: bool, only: int | None) -> Call[tuple[int, str, str] | None]:
+    """The test's own job that runs next: id, task, state. First those that are due, in the order of `claim`.
+
+    Args:
+        scheduled: also those that are not due.
+        only: the only one to look at.
+    """
+    statement: LiteralString = (
+        "select id, task, state::text from {schema}.job where " + _OWN + " and (state = 'ready' or state = 'scheduled' and "
+        "(%s::bool or run_at <= clock_timestamp())) and (%s::bigint is null or id = %s::bigint) "
+        "order by run_at > clock_timestamp(), priority desc, run_at, id limit 1"
+    )
+    return Call(statement, (scheduled, only, only), lambda rows: (rows[0][0], rows[0][1], rows[0][2]) if rows else None)
+
+
+def claim_job(worker: str, token: str, job_id: int) -> Call[list[tuple[Any, ...]]]:
+    """Take one job; its row in the order of `JobContext`."""
+    return Call(
+        "select id, queue, task, args::text, attempt, max_attempts, priority, extract(epoch from run_at)::float8, "
+        "extract(epoch from created_at)::float8, meta::text "
+        "from {schema}.claim_jobs(%s::text::uuid, %s::text::uuid, array[%s::bigint])",
+        (worker, token, job_id),
+        lambda rows: [(*row[:7], _time(row[7]), _time(row[8]), row[9]) for row in rows],
+    )
+
+
+def set_attempt(job_id: int, attempt: int) -> Call[None]:
+    """Let the next run of a job be this attempt."""
+    return Call(
+        "with changed as (update {schema}.job set attempt = %s::int - 1, max_attempts = greatest(max_attempts, %s::int) "
+        "where id = %s::bigint) select 1",
+        (attempt, attempt, job_id),
+        lambda rows: None,
+    )
+
+
+def finish(outcome: str) -> Call[None]:
+    """Hand in one outcome."""
+    return Call("select count(*) from {schema}.finish(%s::text::jsonb)", (f"[{outcome}]",), lambda rows: None)
+
+
+def standing(job_id: int) -> Call[tuple[str, str | None]]:
+    """A job's state, and its result as JSON text."""
+    return Call(
+        "select state::text, value::text from {schema}.result(%s::bigint)", (job_id,), lambda rows: (rows[0][0], rows[0][1])
+    )
+
+
+def jobs() -> Call[list[dict[str, Any]]]:
+    """Every job that the connection sees, in the order they were enqueued; arguments and meta as JSON text."""
+    return Call(
+        "select id, state::text, task, queue, priority, extract(epoch from run_at)::float8, "
+        "extract(epoch from run_at - created_at)::float8, args::text, meta::text from {schema}.jobs order by id",
+        (),
+        records("id", "state", "task", "queue", "priority", "run_at", "waits", "args", "meta"),
+    )
+
+
+# What the functions compare with the clock. created_at stays: it tells whose a job is.
+_TRAVEL: LiteralString = (
+    "with passed as (select make_interval(secs => %s::float8) as time), "
+    "live as (select id from {schema}.job where " + _OWN + "), "
+    "over as (select id from {schema}.job_history where " + _OWN + "), "
+    "dead as (select id from {schema}.dead_letter where " + _OWN + "), "
+    "own as (select id from live union all select id from over union all select id from dead), "
+    "due as (update {schema}.job set run_at = run_at - time from passed where id in (select id from live)), "
+    "ended as (update {schema}.job_history set finished_at = finished_at - time from passed where id in (select id from over)), "
+    "died as (update {schema}.dead_letter set finished_at = finished_at - time from passed where id in (select id from dead)), "
+    "kept as (update {schema}.job_result set expires_at = expires_at - time from passed where job_id in (select id from own)), "
+    "held as (update {schema}.unique_hold set expires_at = expires_at - time from passed where job_id in (select id from own)) "
+    "select count(*) from own"
+)
+
+
+def travel(seconds: float) -> Call[int]:
+    """Age the test's own jobs as if this time had passed; how many.
+
+    Columns: job.run_at; job_history and dead_letter.finished_at; job_result and unique_hold.expires_at.
+    """
+    return Call(_TRAVEL, (seconds,), lambda rows: int(rows[0][0]))

@@ -1,0 +1,128 @@
+"""Calling handlers as a worker does, but here: with middleware, injected values and arguments from JSON."""
+
+import asyncio
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext
+from contextvars import Context, copy_context
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..context import JobContext
+from ..errors import ConfigurationError, PgQueueError
+from ..lifespan import injections
+from ..middleware import executing
+from ..task import Task
+from ..worker.execute import Outcome, arguments_of, call, failure, returned
+from ..worker.isolate import Isolated
+
+if TYPE_CHECKING:
+    from ..app import PgQueue
+
+
+class Ended(NamedTuple):
+    """How a handler ended; `result` is what it returned.
+
+    What is no Exception ends no handler: `pytest.fail` in one fails the test.
+    """
+
+    result: Any
+    error: Exception | None
+
+    def value(self) -> Any:
+        """What the handler returned; raises what it raised."""
+        if self.error is not None:
+            raise self.error
+        return self.result
+
+    def outcome(self, job: JobContext, task: Task[..., Any]) -> Outcome | None:
+        """As `finish` takes it; None when `ctx.transaction()` has finished the job."""
+        if job.is_finished:
+            return None
+        elapsed = time.perf_counter() - job.started
+        return failure(job, self.error, elapsed) if self.error else returned(job, task.dump_result, self.result, elapsed)
+
+
+class Caller:
+    """Calls the handlers of an app.
+
+    Args:
+        app: whose middleware runs around each call.
+        values: what the lifespan would yield, for parameters annotated `Inject[T]`.
+    """
+
+    def __init__(self, app: "PgQueue", values: Iterable[Any] = ()) -> None:
+        self._around = app.execution_middleware
+        self._values = tuple(values)
+
+    def end(self, job: JobContext, task: Task[..., Any]) -> Ended:
+        """Run a handler in this thread, an async one on a loop of its own.
+
+        Raises:
+            PgQueueError: it needs a loop of its own, and one is running.
+            ConfigurationError: a value that it takes is missing.
+        """
+        if task.parameters.is_async or self._around:
+            _refuse_running_loop(task)
+        injected = self._injected(task)
+        try:
+            return Ended(self._call(job, task, injected), None)
+        except Exception as error:
+            return Ended(None, error)
+
+    async def aend(self, job: JobContext, task: Task[..., Any]) -> Ended:
+        """Run a handler on this loop, one that is not async in a thread."""
+        injected = self._injected(task)
+        try:
+            return Ended(await Isolated(self._within(job, task, injected)), None)
+        except Exception as error:
+            return Ended(None, error)
+
+    def _call(self, job: JobContext, task: Task[..., Any], injected: dict[str, Any]) -> Any:
+        job.started = time.perf_counter()
+        context = copy_context()
+        if task.parameters.is_async:
+            with asyncio.Runner() as runner:
+                return runner.run(self._within(job, task, injected), context=context)
+        with self._around_sync(job, context) if self._around else nullcontext():
+            return context.run(call, task.function, {**arguments_of(job, task.parameters), **injected})
+
+    @contextmanager
+    def _around_sync(self, job: JobContext, context: Context) -> Iterator[None]:
+        """The middleware, which is async, around a handler that is not: it runs where no loop is running, as in a thread."""
+        with asyncio.Runner() as runner:
+            around = executing(self._around, job)
+            runner.run(around.__aenter__(), context=context)
+            try:
+                yield
+            except BaseException as error:
+                if not runner.run(around.__aexit__(type(error), error, error.__traceback__), context=context):
+                    raise
+            else:
+                runner.run(around.__aexit__(None, None, None), context=context)
+
+    async def _within(self, job: JobContext, task: Task[..., Any], injected: dict[str, Any]) -> Any:
+        job.started = time.perf_counter()
+        result = None
+        async with executing(self._around, job):
+            arguments = {**arguments_of(job, task.parameters), **injected}
+            if task.parameters.is_async:
+                result = await task.function(**arguments)
+            else:
+                result = await asyncio.to_thread(call, task.function, arguments)
+        return result
+
+    def _injected(self, task: Task[..., Any]) -> dict[str, Any]:
+        try:
+            return injections([task], self._values).get(task.name, {})
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{error}; in tests give its values: values=(…,)") from None
+
+
+def _refuse_running_loop(task: Task[..., Any]) -> None:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise PgQueueError(
+        f"task {task.name!r} needs an event loop, and one is running here already: in async code use aenqueue, arun_job or adrain"
+    )

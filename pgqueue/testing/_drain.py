@@ -1,0 +1,176 @@
+"""Running a test's jobs inside its transaction: the rules are SQL's, on the test's own connection.
+
+The steps are generators, as in `pgqueue.transaction`: one text for sync and async code.
+"""
+
+import json
+import os
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..context import JobContext
+from ..database import calls
+from ..database import testing as sql
+from ..errors import PgQueueError, WrongConnection
+from ..task import Task
+from ..transaction import Steps, adrive, drive
+from ._call import Caller, Ended
+from ._connection import AsyncOwn, Own, OwnServices, redirected
+
+if TYPE_CHECKING:
+    from ..app import PgQueue
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """A job that was run.
+
+    Attributes:
+        job_id: the job.
+        task: the name of its task.
+        state: after its last run: succeeded, failed, cancelled, or scheduled and ready when it runs again.
+        result: what it returned, through JSON, as its annotation says; None unless it succeeded.
+        error: what its last run raised; None without.
+        runs: how often it ran.
+    """
+
+    job_id: int
+    task: str
+    state: str
+    result: Any = None
+    error: Exception | None = None
+    runs: int = 1
+
+
+def drain(
+    app: "PgQueue", connection: Any, *, scheduled: bool = False, limit: int = 1000, values: Iterable[Any] = ()
+) -> list[Ran]:
+    """Run the jobs that the transaction of this connection has added, until none of them is left; nothing is committed.
+
+    Everything goes through the functions that workers call. Jobs of others are not touched. Handlers run in this thread, async
+    ones on a loop of their own, and whatever they do with the app (enqueue, progress, results) goes through this connection.
+    `ctx.transaction()` gives a savepoint in it, where the driver is psycopg. Callbacks (`on_success`, …) are not called.
+
+    Args:
+        app: whose tasks they are.
+        connection: in the test's transaction: a psycopg Connection, a SQLAlchemy Session or Connection, a Django connection.
+        scheduled: run jobs that are for later, too, and so all retries.
+        limit: runs at most.
+        values: what the lifespan would yield, for parameters annotated `Inject[T]`.
+
+    Returns:
+        The jobs that were run, in the order of their first runs. A handler's exception is in them, and not raised.
+
+    Raises:
+        PgQueueError: jobs are left after `limit` runs.
+        UnknownTask: a job is of a task that the app does not have.
+        WrongConnection: `connection` is none of those that work, or is not in a transaction.
+    """
+    own = Own(app, connection)
+    draining = Draining(own, Caller(app, values))
+    with redirected(own):
+        ran: list[Ran] = drive(draining.drain(scheduled, limit))
+    return ran
+
+
+async def adrain(
+    app: "PgQueue", connection: Any, *, scheduled: bool = False, limit: int = 1000, values: Iterable[Any] = ()
+) -> list[Ran]:
+    """`drain` for async code.
+
+    Args:
+        connection: a psycopg AsyncConnection, a SQLAlchemy AsyncSession or AsyncConnection, an asyncpg Connection. With asyncpg,
+            beneath SQLAlchemy too, there is no `ctx.transaction()`. Handlers that are not async run in a thread.
+    """
+    own = AsyncOwn(app, connection)
+    draining = Draining(own, Caller(app, values))
+    with redirected(own):
+        ran: list[Ran] = await adrive(draining.drain(scheduled, limit))
+    return ran
+
+
+class Draining:
+    """Runs jobs on a connection.
+
+    Args:
+        own: the connection.
+        caller: calls the handlers.
+    """
+
+    def __init__(self, own: Own | AsyncOwn, caller: Caller) -> None:
+        self._own, self._app, self._services = own, own.app, OwnServices(own)
+        self._run: Any = own.run if isinstance(own, Own) else own.arun
+        self._end: Any = caller.end if isinstance(own, Own) else caller.aend
+        self._worker = str(uuid.uuid4())
+
+    def drain(self, scheduled: bool, limit: int) -> Steps:
+        """Run all; a list of Ran."""
+        ran: dict[int, Ran] = {}
+        yield from self.register()
+        for _ in range(limit):
+            found = yield self._run(sql.next_job(scheduled, None))
+            if found is None:
+                break
+            one = yield from self._run_found(found)
+            before = ran.get(one.job_id)
+            ran[one.job_id] = Ran(one.job_id, one.task, one.state, one.result, one.error, before.runs + 1 if before else 1)
+        else:
+            yield from self._assert_done(scheduled, limit)
+        yield self._run(sql.retire(self._worker))
+        return list(ran.values())
+
+    def register(self) -> Steps:
+        """Become a worker, within this transaction."""
+        if (yield self._run(sql.transaction_id())) != (yield self._run(sql.transaction_id())):
+            raise WrongConnection("connection: it is not in a transaction; begin one that your test rolls back")
+        from .. import __version__
+
+        yield self._run(sql.register(self._worker, os.getpid(), __version__))
+
+    def run_one(self, job_id: int) -> Steps:
+        """Run this job, whenever it is due; its context and how its handler ended."""
+        found = yield self._run(sql.next_job(True, job_id))
+        job, _, ended = yield from self._handle(found)
+        yield self._run(sql.retire(self._worker))
+        return job, ended
+
+    def _run_found(self, found: tuple[int, str, str]) -> Steps:
+        job, task, ended = yield from self._handle(found)
+        state, text = yield self._run(sql.standing(job.id))
+        result = None if text is None else task.parameters.load_result(json.loads(text))
+        return Ran(job.id, task.name, state, result, ended.error)
+
+    def _handle(self, found: tuple[int, str, str]) -> Steps:
+        job_id, name, state = found
+        task = self._app.registered(name)
+        if state == "scheduled":
+            yield self._run(calls.retry(job_id))  # which says: wait no longer
+        token = str(uuid.uuid4())
+        (row,) = yield self._run(sql.claim_job(self._worker, token, job_id))
+        job = JobContext(token, *row, self._services)  # type: ignore[call-arg]
+        ended = yield from self._within_savepoint(job, task)
+        outcome = ended.outcome(job, task)
+        if outcome is not None:
+            yield self._run(sql.finish(outcome.json))
+        return job, task, ended
+
+    def _within_savepoint(self, job: JobContext, task: Task[..., Any]) -> Steps:
+        """Run a handler. A transaction that it breaks is mended; else what it wrote before an error stays, as if committed."""
+        yield self._own.execute("savepoint pgqueue_run")
+        ended: Ended = yield self._end(job, task)
+        try:
+            # Not a release: a session that the handler has committed may have released its own savepoint, and ours in it.
+            yield self._own.execute("select 1")
+        except Exception:  # of any driver: "current transaction is aborted"
+            yield self._own.execute("rollback to savepoint pgqueue_run")
+        return ended
+
+    def _assert_done(self, scheduled: bool, limit: int) -> Steps:
+        left = yield self._run(sql.next_job(scheduled, None))
+        if left is not None:
+            raise PgQueueError(
+                f"limit: {limit} runs were not enough, job {left[0]} of task {left[1]!r} is next; "
+                "does a handler enqueue its own task for ever? If not, raise limit="
+            )

@@ -1,0 +1,240 @@
+"""Enqueue means run: for tests of code that enqueues, without a database."""
+
+import json
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from itertools import count
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from ..context import JobContext
+from ..database.calls import ResultRow
+from ..errors import PgQueueError, ResultTimeout
+from ..job import Job
+from ..options import Options
+from ..outcomes import Cancel, RetryIn, Snooze
+from ..signature import Signature
+from ..task import Task
+from ..worker.execute import describe
+from ._call import Caller, Ended
+
+if TYPE_CHECKING:
+    from ..app import PgQueue
+
+Bound = dict[str, Any]
+Prepared = list[tuple[JobContext, Task[..., Any]]]
+_DATABASES = ("database", "async_database")  # where the app keeps its connections
+
+
+@contextmanager
+def inline(app: "PgQueue", *, values: Iterable[Any] = (), raise_errors: bool = True) -> Iterator["Inline"]:
+    """Run the handler at once wherever the app enqueues; nothing is stored, and no database is needed.
+
+    Arguments and results pass through JSON and their type hints, middleware runs, and what handlers enqueue runs inline, too.
+    Each job has one run: nothing is retried, times are not waited for, and options that PostgreSQL checks (queues, uniqueness)
+    are not looked at. Everything else that needs the database, such as `enqueue_select`, raises PgQueueError.
+
+    Args:
+        app: everything that it enqueues within the block, in any thread.
+        values: what the lifespan would yield, for parameters annotated `Inject[T]`.
+        raise_errors: a handler's exception is raised by the enqueue; False keeps it for `result()`, which raises JobFailed.
+
+    Yields:
+        An `Inline`, whose `jobs` are those that were run.
+
+    Example:
+        with inline(app):
+            assert welcome.enqueue(5).result() == "hello 5"
+    """
+    before, kept = app.inline, {name: app.__dict__.pop(name) for name in _DATABASES if name in app.__dict__}
+    app.inline = Inline(app, values, raise_errors)
+    try:
+        why = "inline(): this needs the database; use a connection of the test and drain"
+        app.__dict__.update(database=NoDatabase(why), async_database=NoAsyncDatabase(why))
+        yield app.inline
+    finally:
+        app.inline = before
+        for name in _DATABASES:
+            app.__dict__.pop(name, None)
+        app.__dict__.update(kept)
+
+
+class NoDatabase:
+    """Stands where calls would be run.
+
+    Args:
+        why: what using it raises.
+    """
+
+    def __init__(self, why: str) -> None:
+        self._why = why
+
+    def run(self, call: Any, connection: Any = None) -> NoReturn:
+        """Refuse."""
+        raise PgQueueError(self._why)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class NoAsyncDatabase:
+    """NoDatabase for async code."""
+
+    def __init__(self, why: str) -> None:
+        self._why = why
+
+    async def run(self, call: Any, connection: Any = None) -> NoReturn:
+        """Refuse."""
+        raise PgQueueError(self._why)
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+class InlineJob(Job[Any]):
+    """A handle on a job that was run inline; its id counts from 1 within the block.
+
+    Attributes:
+        args: its arguments, as JSON holds them.
+        ended: how its handler ended.
+    """
+
+    __slots__ = ("_ended_as", "args", "ended")
+
+    def __init__(self, context: JobContext, task: Task[..., Any], ended: Ended, row: ResultRow) -> None:
+        super().__init__(_Nowhere(task.name, context.id), context.id, task)  # type: ignore[arg-type]
+        self.args, self.ended, self._ended_as = context.args, ended, row
+        self._row = {
+            "id": context.id,
+            "task": task.name,
+            "queue": context.queue,
+            "state": row.state,
+            "reason": row.reason,
+            "args": context.args,
+            "priority": context.priority,
+            "attempt": context.attempt,
+            "max_attempts": context.max_attempts,
+            "meta": context.meta,
+            "errors": [row.error] if row.error else None,
+            "elapsed": row.elapsed,
+            "progress": None,
+        }
+
+    def refresh(self) -> Job[Any]:
+        """Nothing has changed since it ran."""
+        return self
+
+    async def arefresh(self) -> Job[Any]:
+        """`refresh` for async code."""
+        return self
+
+    def result(self, timeout: float | None = None) -> Any:
+        """What the handler returned, at once; see `Job.result`."""
+        if not self._ended(self._ended_as):
+            raise ResultTimeout(f"job {self.id} was run inline and returned {self.ended.result!r}: nothing runs it again")
+        return self._value(self._ended_as)
+
+    async def aresult(self, timeout: float | None = None) -> Any:
+        """`result` for async code."""
+        return self.result()
+
+
+class _Nowhere:
+    """What a handle knows of an app, for one whose job is nowhere."""
+
+    def __init__(self, task: str, id: int) -> None:
+        self.tasks: dict[str, Any] = {}
+        why = f"job {id} ({task!r}) was run inline and is not in the database"
+        self.database, self.async_database = NoDatabase(why), NoAsyncDatabase(why)
+
+
+class Inline:
+    """Runs what an app would enqueue.
+
+    Attributes:
+        jobs: those that were run, in the order in which they ended.
+    """
+
+    def __init__(self, app: "PgQueue", values: Iterable[Any], raise_errors: bool) -> None:
+        self._app, self._raise_errors = app, raise_errors
+        self._caller = Caller(app, values)
+        self._ids = count(1)
+        self.jobs: list[InlineJob] = []
+
+    def enqueue(self, task: Task[..., Any], bound: Bound) -> InlineJob:
+        """What `Task.enqueue` does."""
+        return self._run(self._prepared(task, bound, task.options))[0]
+
+    async def aenqueue(self, task: Task[..., Any], bound: Bound) -> InlineJob:
+        """What `Task.aenqueue` does."""
+        return (await self._arun(self._prepared(task, bound, task.options)))[0]
+
+    def enqueue_many(self, task: Task[..., Any], bound: list[Bound]) -> list[Job[Any]]:
+        """What `Task.enqueue_many` does."""
+        return [*self._run(self._prepared(task, bound, task.options))]
+
+    async def aenqueue_many(self, task: Task[..., Any], bound: list[Bound]) -> list[Job[Any]]:
+        """What `Task.aenqueue_many` does."""
+        return [*await self._arun(self._prepared(task, bound, task.options))]
+
+    def enqueue_each(self, signatures: Sequence[Signature[Any]]) -> list[Job[Any]]:
+        """What `PgQueue.enqueue_many` does."""
+        return [*self._run(self._prepared_each(signatures))]
+
+    async def aenqueue_each(self, signatures: Sequence[Signature[Any]]) -> list[Job[Any]]:
+        """What `PgQueue.aenqueue_many` does."""
+        return [*await self._arun(self._prepared_each(signatures))]
+
+    def _prepared(self, task: Task[..., Any], args: Bound | list[Bound], options: Options) -> Prepared:
+        """Jobs of one call, which its middleware has seen. They run after it: with a database, they would be enqueued by then."""
+        with self._app.enqueuing(task.name, args, options) as call:
+            given: list[Bound] = call.args if isinstance(args, list) else [call.args]
+            return [(self._context(Signature(task, one, call.options)), task) for one in given]
+
+    def _prepared_each(self, signatures: Sequence[Signature[Any]]) -> Prepared:
+        return [self._prepared(one.task, one.args, one.options)[0] for one in signatures]
+
+    def _context(self, signature: Signature[Any]) -> JobContext:
+        return made_context(signature.task.name, signature.args_json(), signature.options, id=next(self._ids))
+
+    def _run(self, prepared: Prepared) -> list[InlineJob]:
+        return [self._job(job, task, self._caller.end(job, task)) for job, task in prepared]
+
+    async def _arun(self, prepared: Prepared) -> list[InlineJob]:
+        return [self._job(job, task, await self._caller.aend(job, task)) for job, task in prepared]
+
+    def _job(self, job: JobContext, task: Task[..., Any], ended: Ended) -> InlineJob:
+        try:
+            row = _row(job, task, ended)
+        except (TypeError, ValueError) as error:  # the result has no JSON form
+            ended = Ended(None, error)
+            row = _row(job, task, ended)
+        self.jobs.append(handle := InlineJob(job, task, ended, row))
+        if self._raise_errors:
+            ended.value()
+        return handle
+
+
+def made_context(task: str, args_json: str, options: Options, *, id: int = 1, attempt: int = 1) -> JobContext:
+    """The context of a job that no database knows."""
+    now, given = datetime.now(UTC), options.to_sql()
+    most = (3 if given.retries is None else given.retries) + 1
+    token = str(uuid.uuid4())
+    return JobContext(token, id, given.queue, task, args_json, attempt, max(most, attempt), given.priority, now, now, given.meta)
+
+
+def _row(job: JobContext, task: Task[..., Any], ended: Ended) -> ResultRow:
+    """How the job stands, in the words of SQL's `result`."""
+
+    def row(state: str, *, reason: str | None = None, value: Any = None, error: Any = None) -> ResultRow:
+        return ResultRow(state, reason, value, False, error, task.name, None, 0.0)
+
+    if ended.error is not None:
+        return row("failed", reason="error", error=describe(ended.error))
+    if isinstance(ended.result, Snooze | RetryIn):
+        return row("scheduled")
+    if isinstance(ended.result, Cancel):
+        return row("cancelled", reason="user_requested")
+    text = task.dump_result(ended.result)
+    return row("succeeded", value=None if text is None else json.loads(text))

@@ -1,0 +1,123 @@
+"""Running one handler."""
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any, TypeVar, cast
+
+from ..context import JobContext
+from ..database import calls
+from ..database import testing as sql
+from ..errors import InvalidArgument
+from ..options import given
+from ..outcomes import Cancel, RetryIn, Snooze
+from ..signature import Signature
+from ..task import Task
+from ..transaction import Steps, adrive, drive
+from ._call import Caller, Ended
+from ._connection import AsyncOwn, Own, redirected
+from ._drain import Draining
+from ._inline import made_context
+
+R = TypeVar("R")
+
+
+def run_job(
+    task: Task[..., R] | Signature[R],
+    /,
+    *args: Any,
+    values: Iterable[Any] = (),
+    meta: Any = None,
+    attempt: int = 1,
+    connection: Any = None,
+    **kwargs: Any,
+) -> R:
+    """Run one handler as a worker would: arguments through JSON, with a JobContext, middleware and injected values.
+
+    Args:
+        task: the task; or `task.s(…)`, when an argument of it has the name of one of these options.
+        args, kwargs: its arguments.
+        values: what the lifespan would yield, for parameters annotated `Inject[T]`.
+        meta: what the handler finds in `JobContext.meta`.
+        attempt: 1 for the first run.
+        connection: without one no database is needed, and `ctx.transaction()` and `ctx.progress()` raise OutsideWorker. With one
+            the job is added and finished in its transaction, see `drain`; which connections work is said there.
+
+    Returns:
+        What the handler returned, through JSON, as its annotation says; a Snooze, RetryIn or Cancel as it is. When
+        `ctx.transaction()` has finished the job, the result that was set there.
+
+    Raises:
+        InvalidArgument: arguments or options are wrong.
+        Exception: what the handler raised.
+    """
+    signature = _signature(task, args, kwargs, meta)
+    app = signature.task._app
+    caller = Caller(app, values)
+    if connection is None:
+        job = _made(signature, attempt)
+        return _value(job, signature.task, caller.end(job, signature.task))
+    own = Own(app, connection)
+    with redirected(own):
+        job, ended = drive(_steps(Draining(own, caller), own.run, signature, attempt))
+    return _value(job, signature.task, ended)
+
+
+async def arun_job(
+    task: Task[..., R] | Signature[R],
+    /,
+    *args: Any,
+    values: Iterable[Any] = (),
+    meta: Any = None,
+    attempt: int = 1,
+    connection: Any = None,
+    **kwargs: Any,
+) -> R:
+    """`run_job` for async code; handlers that are not async run in a thread, and for connections see `adrain`."""
+    signature = _signature(task, args, kwargs, meta)
+    app = signature.task._app
+    caller = Caller(app, values)
+    if connection is None:
+        job = _made(signature, attempt)
+        return _value(job, signature.task, await caller.aend(job, signature.task))
+    own = AsyncOwn(app, connection)
+    with redirected(own):
+        job, ended = await adrive(_steps(Draining(own, caller), own.arun, signature, attempt))
+    return _value(job, signature.task, ended)
+
+
+def _signature(task: Task[..., R] | Signature[R], args: Any, kwargs: Any, meta: Any) -> Signature[R]:
+    """The call, without what would keep it from being run now."""
+    if isinstance(task, Signature):
+        if args or kwargs:
+            raise InvalidArgument("args: give them to s(…), and none beside it")
+        signature = task
+    else:
+        signature = task.s(*args, **kwargs)
+    options = replace(signature.options, unique=None, run_at=None, run_after=None, **given({"meta": meta}))
+    return replace(signature, options=options)
+
+
+def _made(signature: Signature[Any], attempt: int) -> JobContext:
+    return made_context(signature.task.name, signature.args_json(), signature.options, attempt=attempt)
+
+
+def _steps(draining: Draining, run: Callable[..., Any], signature: Signature[Any], attempt: int) -> Steps:
+    yield from draining.register()
+    ((job_id, _),) = yield run(calls.enqueue_jobs([signature.to_json()]))
+    if attempt != 1:
+        yield run(sql.set_attempt(job_id, attempt))
+    return (yield from draining.run_one(job_id))
+
+
+def _value(job: JobContext, task: Task[..., R], ended: Ended) -> R:
+    if job.block is not None and job.block.committed:
+        return _loaded(task, job.block.result_json)
+    result = ended.value()
+    if isinstance(result, Snooze | RetryIn | Cancel):
+        return cast(R, result)
+    return _loaded(task, task.dump_result(result))
+
+
+def _loaded(task: Task[..., R], text: str | None) -> R:
+    return cast(R, None if text is None else task.parameters.load_result(json.loads(text)))

@@ -1,0 +1,42 @@
+"""Letting time pass for the jobs of a test."""
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from ..database import testing as sql
+from ..errors import InvalidArgument
+from ..options import Duration
+from ..outcomes import seconds
+from ._connection import AsyncOwn, Own
+
+if TYPE_CHECKING:
+    from ..app import PgQueue
+
+
+def travel(app: "PgQueue", connection: Any, time: Duration) -> int:
+    """Age the jobs that the transaction of this connection has added, as if this time had passed since.
+
+    Scheduled jobs become due (`drain` runs them), results expire, unique jobs of mode period may be added again. The rows are
+    made older; clocks go on as they do, and `created_at` stays. It needs the rights of the install's owner.
+
+    Args:
+        app: whose jobs they are.
+        connection: as in `drain`.
+        time: seconds (or timedelta), more than 0.
+
+    Returns:
+        How many jobs were aged.
+    """
+    return Own(app, connection).run(sql.travel(_passed(time)))
+
+
+async def atravel(app: "PgQueue", connection: Any, time: Duration) -> int:
+    """`travel` for async code; connections as in `adrain`."""
+    return await AsyncOwn(app, connection).arun(sql.travel(_passed(time)))
+
+
+def _passed(time: Duration) -> float:
+    passed = seconds(time)
+    if not 0 < passed < math.inf:
+        raise InvalidArgument(f"time: {time!r} is not valid; use seconds or a timedelta, more than 0")
+    return passed

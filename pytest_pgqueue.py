@@ -1,0 +1,76 @@
+"""The pytest plugin: fixtures for tests of applications that use pgqueue; see docs/testing.md.
+
+It stands beside the package and imports it in the fixtures only: a project that uses none of them pays for nothing.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    import psycopg
+
+    from pgqueue.testing import Inline
+
+
+@pytest.fixture(scope="session")
+def pgqueue_database_url() -> Iterator[str]:
+    """The URL of a database with pgqueue in it: PGQUEUE_TEST_DATABASE_URL, or a server of our own that is gone afterwards."""
+    from pgqueue.config import TEST_URL
+    from pgqueue.migrate import migrate
+
+    url, directory = os.environ.get(TEST_URL), None
+    if not url:
+        from pgqueue.embedded import start
+
+        directory = Path(tempfile.mkdtemp(prefix="pgqueue-test-"))
+        url = start(directory / "data")
+    migrate(url, _schema())
+    yield url
+    if directory is not None:
+        from pgqueue.embedded import stop
+
+        stop(directory / "data")
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture
+def pgqueue_connection(pgqueue_database_url: str) -> Iterator["psycopg.Connection[Any]"]:
+    """A psycopg connection in a transaction that is rolled back after the test."""
+    import psycopg
+
+    with psycopg.connect(pgqueue_database_url) as connection:
+        try:
+            yield connection
+        finally:
+            connection.rollback()
+
+
+@pytest.fixture
+def pgqueue_app() -> Any:
+    """Yours: define it in your conftest.py, and let it return the app."""
+    pytest.fail(
+        "pgqueue_app: define this fixture in your conftest.py and let it return your app:\n\n"
+        "    @pytest.fixture\n    def pgqueue_app():\n        from shop.jobs import app\n        return app",
+        pytrace=False,
+    )
+
+
+@pytest.fixture
+def pgqueue_inline(pgqueue_app: Any) -> Iterator["Inline"]:
+    """What the app enqueues in the test is run at once; see `pgqueue.testing.inline`. It needs your fixture `pgqueue_app`."""
+    from pgqueue.testing import inline
+
+    with inline(pgqueue_app) as inlined:
+        yield inlined
+
+
+def _schema() -> str:
+    from pgqueue.config import load_settings
+
+    return load_settings().schema_name
