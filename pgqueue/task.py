@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 from ._executor import chosen
 from ._json import dumps
 from ._parameters import Parameters
+from ._refusal import shortened
 from ._text import storable
 from .database import Call, calls
-from .errors import ResultTooLarge
+from .errors import InvalidArgument, ResultTooLarge
 from .job import Job
 from .options import Duration, Options, Priority, given
 from .retry import Retry
@@ -135,7 +136,8 @@ class Task(Generic[P, R]):
             arguments: for example `[(1,), (2,)]` or `[{"user_id": 1}, …]`; tens of thousands a call are fine.
 
         Raises:
-            InvalidArgument: some arguments do not fit the function, or are too large; nothing is enqueued.
+            InvalidArgument: some arguments do not fit the function, are too large, or are neither tuple nor mapping; the message
+                tells which. Nothing is enqueued.
         """
         with self._adding_many(arguments) as (call, connection):
             return self._jobs(self._app.database.run(call, connection))
@@ -188,7 +190,10 @@ class Task(Generic[P, R]):
     @contextmanager
     def _adding_many(self, arguments: Iterable[Arguments]) -> Iterator[Adding]:
         bind = self.parameters.bind
-        bound = [bind(a, {}) if isinstance(a, tuple) else bind((), a) for a in arguments]
+        bound = [
+            bind(given, {}) if isinstance(given, tuple) else bind((), self._by_name(given, place))
+            for place, given in enumerate(arguments)
+        ]
         with self._app.enqueuing(self.name, bound, self.options) as options:
             if options.unique:
                 yield calls.enqueue_jobs([Signature(self, args, options).to_json() for args in bound]), options.connection
@@ -198,6 +203,12 @@ class Task(Generic[P, R]):
                     calls.enqueue_many(self.name, self.parameters.dump_many(bound), options.to_sql(), notify),
                     options.connection,
                 )
+
+    def _by_name(self, given: Arguments, place: int) -> Mapping[str, Any]:
+        if not isinstance(given, Mapping):
+            what = f"args: task {self.name!r}: {shortened(given)} at place {place}"
+            raise InvalidArgument(f'{what} is not valid; give a tuple or a mapping, for example (1,) or {{"user_id": 1}}')
+        return given
 
     def _selecting(self, query: str, params: Mapping[str, Any] | None) -> Call[int]:
         names = dumps({"known": sorted(self.parameters.names), "required": sorted(self.parameters.required)})
