@@ -1,5 +1,6 @@
 """A task: a registered function, and the ways to enqueue calls of it."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -26,6 +27,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 Arguments = tuple[Any, ...] | Mapping[str, Any]
 Adding = tuple[Call[list[calls.Added]], Any]  # and the connection to run it on
+_LONE_PERCENT = re.compile(r"(?:[^%]|%%|%\(\w+\)s)*+(%.{0,20})", re.DOTALL)
 
 
 class Task(Generic[P, R]):
@@ -151,7 +153,7 @@ class Task(Generic[P, R]):
         """Add a job for each row of a query, in one statement; no row passes through Python.
 
         Args:
-            query: a SELECT; each of its columns is an argument of the task, by name.
+            query: a SELECT; each of its columns is an argument of the task, by name. A percent sign is written %%.
             params: values of its %(name)s parameters.
             connection: as in `using`. The query runs with its rights and in its transaction; it sees what that has written.
 
@@ -159,8 +161,8 @@ class Task(Generic[P, R]):
             How many jobs were added; duplicates of unique ones are not.
 
         Raises:
-            InvalidArgument: the columns do not fit the function, or a row's arguments are too large. Their types are looked at
-                when the jobs run.
+            InvalidArgument: the columns do not fit the function, a row's arguments are too large, or the query has a % that is
+                neither %% nor a parameter. The types of arguments are looked at when the jobs run.
         """
         call = self._selecting(query, params)
         return self._app.database.run(call, self.options.connection if connection is None else connection)
@@ -211,6 +213,8 @@ class Task(Generic[P, R]):
         return given
 
     def _selecting(self, query: str, params: Mapping[str, Any] | None) -> Call[int]:
+        if lone := _LONE_PERCENT.match(query):  # some drivers would refuse it, others take it for a percent sign
+            raise InvalidArgument(f"query: {lone[1]!r} is not valid; write %% for a percent sign, %(name)s for a parameter")
         names = dumps({"known": sorted(self.parameters.names), "required": sorted(self.parameters.required)})
         return calls.enqueue_select(self.name, names, query, params or {}, self.options.to_sql(), self.options.to_unique())
 
