@@ -94,7 +94,7 @@ async def test_a_lone_percent_sign_is_refused_whatever_the_driver(
     async_app: PgQueue, greet: Task[[int, str], None], look: Look, query: str, flavour: str
 ) -> None:
     asked = "select 1 as user_id where " + query.format("'abc'")
-    with pytest.raises(InvalidArgument, match="^query: ['\"]%.* is not valid; write %% for a percent sign, "):
+    with pytest.raises(InvalidArgument, match=r"^query: ['\"]%.* is not valid; write %% for a percent sign, "):
         await greet.aenqueue_select(asked, {"n": 1}) if flavour == "async" else greet.enqueue_select(asked, {"n": 1})
     assert look.live() == 0
 
