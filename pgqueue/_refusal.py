@@ -24,11 +24,16 @@ def named(names: Any) -> str:
     return ", ".join(repr(name) for name in sorted(names)) or "none"
 
 
+def shortened(value: Any) -> str:
+    """A value as Python writes it, in one line and cut."""
+    return " ".join(_short.repr(value).split())
+
+
 def described(faults: list[Fault]) -> str:
     """Wrong values in one line; what several types of a union say of the same value is put together."""
     reasons: dict[str, list[str]] = {}
     for path, value, why in faults:
-        text = " ".join(_short.repr(value).split())
+        text = shortened(value)
         where = ".".join(_step(step) for step in path)
         reasons.setdefault(f"{where} = {text}" if where else text, []).append(" ".join(why.split()))
     shown = [f"{what}: {', or '.join(dict.fromkeys(whys))}" for what, whys in list(reasons.items())[:_MOST]]

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ._json import dumps
+from ._refusal import shortened
 from ._waiting import pauses
 from .database import Call, calls
 from .errors import InvalidArgument, JobCancelled, JobFailed, JobNotFound, ResultExpired, ResultTimeout
@@ -116,7 +117,9 @@ class Job(Generic[R]):
         """Change a job that has not started; None leaves a value as it is.
 
         Args:
-            args: all of its arguments, by name.
+            args: all of its arguments, by name. They are checked against the task's type hints where the handle knows the task:
+                one from `enqueue`, or one that was looked at (`refresh`) of a task of this app. Elsewhere, as in
+                `app.job(id).update(…)`, they need only be JSON.
             priority, run_at, run_after: as in `Task.using`.
 
         Raises:
@@ -153,7 +156,13 @@ class Job(Generic[R]):
         """Arguments as JSON text, checked against the task where the handle knows it."""
         if not isinstance(args, Mapping):
             raise InvalidArgument(f"args: {args!r} is not valid; give all arguments by name, for example {{'user_id': 1}}")
-        return self._task.parameters.dump(self._task.parameters.bind((), args)) if self._task else dumps(args)
+        task = self._task or self._app.tasks.get(self._row["task"] if self._row else "")
+        if task is not None:
+            return task.parameters.dump(task.parameters.bind((), args))
+        try:
+            return dumps(dict(args))
+        except (TypeError, ValueError, RecursionError) as error:
+            raise InvalidArgument(f"args: {shortened(args)} is not valid; give what JSON can hold: {error}") from None
 
     def has_result(self) -> bool:
         """Whether `result` would return at once: the job has succeeded, and what it returned, if only None, is still kept.

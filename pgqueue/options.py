@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal, TypedDict
 
+from ._checks import LONGEST, check_duration, invalid
 from ._json import dumps
 from ._text import storable
 from .database import calls
-from .errors import InvalidArgument, PgQueueError
+from .errors import InvalidArgument
 from .retry import Retry
 from .unique import Unique, UniqueMode
 
@@ -16,7 +17,7 @@ Priority = int | Literal["low", "medium", "high"]
 Duration = timedelta | float
 
 PRIORITIES: Mapping[str, int] = {"low": -50, "medium": 0, "high": 50}
-_LONGEST = 1e12  # seconds; SQL refuses it, but can read it
+_INT4 = 2**31
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +76,7 @@ def given(options: GivenOptions) -> dict[str, Any]:
     """
     read: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     for name in read.keys() & _READ.keys():
-        try:
-            read[name] = _READ[name](read[name])
-        except (TypeError, ValueError, OverflowError) as error:
-            if isinstance(error, PgQueueError):
-                raise
-            raise InvalidArgument(f"{name}: {read[name]!r} is not valid: {error}") from None
+        read[name] = _READ[name](read[name])
     return read
 
 
@@ -89,32 +85,58 @@ def interval(value: Duration | None) -> str | None:
     if value is None:
         return None
     seconds = value.total_seconds() if isinstance(value, timedelta) else float(value)
-    return f"{max(-_LONGEST, min(_LONGEST, seconds))} seconds"
+    return f"{max(-LONGEST, min(LONGEST, seconds))} seconds"
 
 
-def _time(value: datetime) -> datetime:
-    if value.tzinfo is None:
+def _queue(value: Any) -> str:
+    if not isinstance(value, str):
+        raise invalid("queue", value, "use a text of letters, digits and . _ : -")
+    return storable("queue", value)
+
+
+def _time(value: Any) -> datetime:
+    if not isinstance(value, datetime):
+        raise invalid("run_at", value, "use a datetime with a time zone, such as datetime.now(UTC) + timedelta(hours=1)")
+    if value.utcoffset() is None:
         raise InvalidArgument(f"run_at: {value.isoformat()} has no time zone; use datetime.now(UTC) or .astimezone()")
     return value
 
 
-def _priority(value: Priority) -> int:
-    if isinstance(value, str):
-        if value not in PRIORITIES:
-            raise InvalidArgument(f"priority: {value!r} is not valid; use {', '.join(PRIORITIES)} or -100 to 100")
-        return PRIORITIES[value]
-    return value
+def _priority(value: Any) -> int:
+    number: Any = PRIORITIES.get(value) if isinstance(value, str) else value
+    if not _is_whole(number) or not -_INT4 <= number < _INT4:  # a smaller range is SQL's to tell
+        raise invalid("priority", value, f"use {', '.join(PRIORITIES)} or a whole number from -100 to 100")
+    return int(number)
 
 
-def _duration(value: Duration) -> timedelta:
-    return timedelta(seconds=value) if isinstance(value, int | float) else value
+def _duration(field: str) -> Callable[[Any], timedelta]:
+    def read(value: Any) -> timedelta:
+        check_duration(field, value)
+        return value if isinstance(value, timedelta) else timedelta(seconds=value)
+
+    return read
 
 
-def _retry(value: Retry | int) -> Retry:
-    return Retry(value) if isinstance(value, int) else value
+def _retry(value: Any) -> Retry:
+    policy = Retry(value) if _is_whole(value) else value
+    if not isinstance(policy, Retry) or not _is_whole(policy.retries) or not _is_json(policy):
+        raise invalid("retry", value, "use a number of retries or a Retry, for example Retry(5, backoff='linear', delay=10)")
+    return policy
 
 
-def _unique(value: Unique | UniqueMode) -> Unique:
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_json(policy: Retry) -> bool:
+    try:
+        dumps(policy.policy())
+    except (TypeError, ValueError, AttributeError, RecursionError):
+        return False
+    return True
+
+
+def _unique(value: Any) -> Unique:
     return value if isinstance(value, Unique) else Unique(value)
 
 
@@ -126,11 +148,11 @@ def _meta(value: Any) -> str:
 
 
 _READ: Mapping[str, Callable[[Any], Any]] = {
-    "queue": lambda value: storable("queue", value),
+    "queue": _queue,
     "run_at": _time,
     "priority": _priority,
-    "run_after": _duration,
-    "result_ttl": _duration,
+    "run_after": _duration("run_after"),
+    "result_ttl": _duration("result_ttl"),
     "retry": _retry,
     "unique": _unique,
 }

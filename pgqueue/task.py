@@ -1,5 +1,6 @@
 """A task: a registered function, and the ways to enqueue calls of it."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -9,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 from ._executor import chosen
 from ._json import dumps
 from ._parameters import Parameters
+from ._refusal import shortened
 from ._text import storable
 from .database import Call, calls
-from .errors import ResultTooLarge
+from .errors import InvalidArgument, ResultTooLarge
 from .job import Job
 from .options import Duration, Options, Priority, given
 from .retry import Retry
@@ -25,6 +27,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 Arguments = tuple[Any, ...] | Mapping[str, Any]
 Adding = tuple[Call[list[calls.Added]], Any]  # and the connection to run it on
+_LONE_PERCENT = re.compile(r"(?:[^%]|%%|%\(\w+\)s)*+(%.{0,20})", re.DOTALL)
 
 
 class Task(Generic[P, R]):
@@ -141,7 +144,8 @@ class Task(Generic[P, R]):
             arguments: for example `[(1,), (2,)]` or `[{"user_id": 1}, …]`; tens of thousands a call are fine.
 
         Raises:
-            InvalidArgument: some arguments do not fit the function, or are too large; nothing is enqueued.
+            InvalidArgument: some arguments do not fit the function, are too large, or are neither tuple nor mapping; the message
+                tells which. Nothing is enqueued.
         """
         bound = self._bound(arguments)
         if self._app.inline:
@@ -161,7 +165,7 @@ class Task(Generic[P, R]):
         """Add a job for each row of a query, in one statement; no row passes through Python.
 
         Args:
-            query: a SELECT; each of its columns is an argument of the task, by name.
+            query: a SELECT; each of its columns is an argument of the task, by name. A percent sign is written %%.
             params: values of its %(name)s parameters.
             connection: as in `using`. The query runs with its rights and in its transaction; it sees what that has written.
 
@@ -170,8 +174,8 @@ class Task(Generic[P, R]):
             that `enqueue` spells otherwise (1.50, a time zone) is another key.
 
         Raises:
-            InvalidArgument: the columns do not fit the function, or a row's arguments are too large. Their types are looked at
-                when the jobs run.
+            InvalidArgument: the columns do not fit the function, a row's arguments are too large, or the query has a % that is
+                neither %% nor a parameter. The types of arguments are looked at when the jobs run.
         """
         call = self._selecting(query, params)
         return self._app.database.run(call, self.options.connection if connection is None else connection)
@@ -191,7 +195,10 @@ class Task(Generic[P, R]):
 
     def _bound(self, arguments: Iterable[Arguments]) -> list[dict[str, Any]]:
         bind = self.parameters.bind
-        return [bind(a, {}) if isinstance(a, tuple) else bind((), a) for a in arguments]
+        return [
+            bind(given, {}) if isinstance(given, tuple) else bind((), self._by_name(given, place))
+            for place, given in enumerate(arguments)
+        ]
 
     @contextmanager
     def _adding(self, bound: dict[str, Any]) -> Iterator[Adding]:
@@ -214,7 +221,15 @@ class Task(Generic[P, R]):
                 args = self.parameters.dump_many(given.args)
                 yield calls.enqueue_many(self.name, args, options.to_sql(), notify), options.connection
 
+    def _by_name(self, given: Arguments, place: int) -> Mapping[str, Any]:
+        if not isinstance(given, Mapping):
+            what = f"args: task {self.name!r}: {shortened(given)} at place {place}"
+            raise InvalidArgument(f'{what} is not valid; give a tuple or a mapping, for example (1,) or {{"user_id": 1}}')
+        return given
+
     def _selecting(self, query: str, params: Mapping[str, Any] | None) -> Call[int]:
+        if lone := _LONE_PERCENT.match(query):  # some drivers would refuse it, others take it for a percent sign
+            raise InvalidArgument(f"query: {lone[1]!r} is not valid; write %% for a percent sign, %(name)s for a parameter")
         names = dumps({"known": sorted(self.parameters.names), "required": sorted(self.parameters.required)})
         return calls.enqueue_select(self.name, names, query, params or {}, self.options.to_sql(), self.options.to_unique())
 

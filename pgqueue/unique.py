@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal, get_args
 
+from ._checks import check_duration, invalid
+from ._text import storable
 from .errors import InvalidArgument
 
 UniqueMode = Literal["until_done", "until_started", "replace", "period"]
@@ -24,7 +26,7 @@ class Unique:
         period: seconds (or timedelta); for "period" alone.
 
     Raises:
-        InvalidArgument: the mode does not exist, or mode and period do not go together.
+        InvalidArgument: the mode does not exist, key or period is of no use, or mode and period do not go together.
     """
 
     mode: UniqueMode = "until_done"
@@ -36,3 +38,9 @@ class Unique:
             raise InvalidArgument(f"unique: {self.mode!r} is not valid; use {', '.join(get_args(UniqueMode))}")
         if (self.mode == "period") != (self.period is not None):
             raise InvalidArgument('unique: mode "period" and period= belong together, for example Unique("period", period=3600)')
+        if self.key is not None and not isinstance(self.key, str):
+            raise invalid("unique_key", self.key, 'use a text such as "user {user_id}"')
+        if self.key is not None:
+            storable("unique_key", self.key)
+        if self.period is not None:
+            check_duration("unique_period", self.period)

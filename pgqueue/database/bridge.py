@@ -164,10 +164,13 @@ def _numbered(statement: bytes) -> tuple[str, Keys]:
 
 @lru_cache(maxsize=512)
 def _text(statement: bytes) -> tuple[Any, Keys]:
-    """A SQLAlchemy `text()` with :p1, :p2, …; every colon that was there before is no parameter."""
+    """A SQLAlchemy `text()` with :p1, :p2, …; every colon that was there before is no parameter.
+
+    The space keeps ours apart from one of those, as in `[1:%(last)s]`: after a colon nothing is a parameter.
+    """
     from sqlalchemy import text
 
-    converted, keys = _convert(statement.decode().replace(":", r"\:"), ":p")
+    converted, keys = _convert(statement.decode().replace(":", r"\:"), " :p")
     return text(converted), keys
 
 

@@ -187,6 +187,11 @@ def test_parameters_may_have_names(theirs: Kind) -> None:
     assert theirs.run(statement, {"b": "-", "a": "x", "price": 1.5}) == [("x-x", 1.5)]
 
 
+def test_a_parameter_may_follow_a_colon(theirs: Kind) -> None:
+    statement = b"select (array[7, 8, 9])[1:%(last)s::int]"
+    assert theirs.run(statement, {"last": 2}) == [([7, 8],)]
+
+
 def test_an_enqueue_on_a_caller_s_connection_opens_no_pool(welcome: Task[[int], str], theirs: Kind, look: Look) -> None:
     theirs.enqueue(welcome, 1)
     theirs.commit()

@@ -1,5 +1,7 @@
 """app.enqueue_many: jobs of any tasks, each with options of its own."""
 
+import re
+
 import psycopg
 import pytest
 
@@ -78,3 +80,19 @@ def test_a_signature_is_checked_where_it_is_made_and_adds_nothing(welcome: Task[
     with pytest.raises(InvalidArgument, match="misses 'user_id'"):
         welcome.s()  # type: ignore[call-arg]
     assert look.live() == 0
+
+
+@pytest.mark.parametrize("wrong", [1, [1], [], None, "ab", {1}])
+def test_what_is_neither_tuple_nor_mapping_is_refused_by_its_place(app: PgQueue, look: Look, wrong: object) -> None:
+    @app.task
+    def count(n: int = 0) -> None: ...
+
+    message = re.escape(f"args: task 'count': {wrong!r} at place 1 is not valid; give a tuple or a mapping")
+    with pytest.raises(InvalidArgument, match=message):
+        count.enqueue_many([(1,), wrong])  # type: ignore[list-item]
+    assert look.live() == 0
+
+
+async def test_async_code_is_refused_too(async_app: PgQueue, welcome: Task[[int], str]) -> None:
+    with pytest.raises(InvalidArgument, match="at place 0 is not valid; give a tuple or a mapping"):
+        await welcome.aenqueue_many([1, 2])  # type: ignore[list-item]

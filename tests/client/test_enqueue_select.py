@@ -95,3 +95,21 @@ def test_a_mistake_in_the_query_is_the_database_s_to_tell(
 ) -> None:
     with pytest.raises(error):
         greet.enqueue_select(query)
+
+
+@pytest.mark.parametrize(
+    "query", ["{} like 'a%'", "{} like '%%%'", "{} like '%% %s'", "{} % %(n)s = 0", "{} = '%(n)b'", "{} = %()s"]
+)
+@pytest.mark.parametrize("flavour", ["sync", "async"])
+async def test_a_lone_percent_sign_is_refused_whatever_the_driver(
+    async_app: PgQueue, greet: Task[[int, str], None], look: Look, query: str, flavour: str
+) -> None:
+    asked = "select 1 as user_id where " + query.format("'abc'")
+    with pytest.raises(InvalidArgument, match=r"^query: ['\"]%.* is not valid; write %% for a percent sign, "):
+        await greet.aenqueue_select(asked, {"n": 1}) if flavour == "async" else greet.enqueue_select(asked, {"n": 1})
+    assert look.live() == 0
+
+
+def test_a_percent_sign_is_written_twice(greet: Task[[int, str], None], look: Look) -> None:
+    query = "select n as user_id from generate_series(1, 3) n where '50%%' like '5%%%%' and n %% %(two)s::int = 0"
+    assert greet.enqueue_select(query, {"two": 2}) == 1

@@ -1,12 +1,13 @@
 """using(): the options of one call, as they reach the database."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from math import inf, nan
 from typing import Any
 
 import pytest
 
-from pgqueue import PgQueue, Retry, Task
+from pgqueue import PgQueue, Retry, Task, Unique
 from pgqueue.errors import InvalidArgument
 from tests.looking import Look
 
@@ -68,13 +69,55 @@ def test_a_result_s_time_to_live_is_stored_with_the_job(welcome: Task[[int], str
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"priority": "urgent"}, "priority: 'urgent' is not valid; use low, medium, high or -100 to 100"),
+        ({"priority": "urgent"}, "priority: 'urgent' is not valid; use low, medium, high or a whole number from -100 to 100"),
         ({"run_at": datetime(2999, 1, 1)}, "run_at: 2999-01-01T00:00:00 has no time zone"),
     ],
 )
 def test_an_option_that_is_wrong_by_itself_is_refused_at_once(welcome: Task[[int], str], given: Any, message: str) -> None:
     with pytest.raises(InvalidArgument, match=message):
         welcome.using(**given)
+
+
+NO_NUMBERS = ["x", nan, inf, -inf, 1e300, 10**30, True, [1]]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "remedy"),
+    [
+        *(("queue", value, "use a text of letters") for value in (5, True, b"mail", ["mail"])),
+        *(("priority", value, "use low, medium, high or a whole") for value in (1.5, True, 10**10, -(10**10), [1], nan)),
+        *(("run_at", value, "use a datetime with a time zone") for value in ("2020-01-01", date(2020, 1, 1), 5, True)),
+        *(("run_after", value, "use a timedelta or a number of seconds") for value in NO_NUMBERS),
+        *(("result_ttl", value, "use a timedelta or a number of seconds") for value in NO_NUMBERS),
+        *(("retry", value, "use a number of retries or a Retry") for value in ("x", True, 1.5, [1], Retry, Retry(delay=nan))),
+        *(("retry", value, "use a number of retries or a Retry") for value in (Retry(1.5), Retry(only=[5]), Retry(backoff=5))),  # type: ignore
+        *(("unique", value, "use until_done, until_started") for value in (5, True, 1.5, ["until_done"], Unique)),
+    ],
+)
+def test_an_option_that_no_statement_can_carry_is_refused_at_once(
+    app: PgQueue, welcome: Task[[int], str], field: str, value: Any, remedy: str
+) -> None:
+    message = rf"^{field}: .+ is not valid; {remedy}"
+    with pytest.raises(InvalidArgument, match=message):
+        welcome.using(**{field: value})
+    if not field.startswith("run_"):
+        with pytest.raises(InvalidArgument, match=message):
+            app.task(**{field: value})
+
+
+def test_a_refusal_shows_the_value(welcome: Task[[int], str]) -> None:
+    with pytest.raises(InvalidArgument, match=r"^priority: 10000000000 is not valid"):
+        welcome.using(priority=10**10)
+    with pytest.raises(InvalidArgument, match=r"^run_at: '2020-01-01' is not valid"):
+        welcome.using(run_at="2020-01-01")  # type: ignore[arg-type]
+
+
+def test_a_change_of_a_job_is_checked_alike(welcome: Task[[int], str], look: Look) -> None:
+    job = welcome.enqueue(1)
+    for given in ({"priority": 10**10}, {"priority": 1.5}, {"run_after": nan}, {"run_at": "2020-01-01"}):
+        with pytest.raises(InvalidArgument, match="is not valid; use "):
+            job.update(**given)
+    assert look.job(job.id)["priority"] == 0
 
 
 @pytest.mark.parametrize(

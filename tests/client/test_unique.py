@@ -1,5 +1,8 @@
 """unique=: two calls that are the same job. The rules are tested in tests/sql/test_unique.py."""
 
+from math import inf, nan
+from typing import Any
+
 import pytest
 
 from pgqueue import PgQueue, Task, Unique
@@ -90,6 +93,18 @@ def test_a_wrong_rule_is_refused_where_it_is_written(unique: dict[str, object], 
         Unique(**unique)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("period", ["x", nan, inf, -inf, 1e300, True, [60]])
+def test_a_period_that_is_no_time_is_refused_where_it_is_written(period: Any) -> None:
+    with pytest.raises(InvalidArgument, match=r"^unique_period: .+ is not valid; use a timedelta or a number of seconds"):
+        Unique("period", period=period)
+
+
+@pytest.mark.parametrize("key", [5, True, ["user_id"], b"x", "half \ud800", "\x00"])
+def test_a_key_that_is_no_text_is_refused_where_it_is_written(key: Any) -> None:
+    with pytest.raises(InvalidArgument, match=r"^unique_key: .+ is not valid; "):
+        Unique(key=key)
+
+
 def test_a_mode_that_does_not_exist_is_refused_by_using(welcome: Task[[int], str]) -> None:
     with pytest.raises(InvalidArgument, match="unique: 'never' is not valid"):
         welcome.using(unique="never")  # type: ignore[arg-type]
@@ -100,6 +115,7 @@ def test_a_mode_that_does_not_exist_is_refused_by_using(welcome: Task[[int], str
     [
         (Unique(key="{tenant}"), "unique_key: '{tenant}' is not valid; the arguments have no 'tenant'"),
         (Unique(key=""), "unique_key: '' is not valid"),
+        (Unique("period", period=-1), "unique_period: .* mode period needs an interval above 0"),
         (Unique("period", period=0), "unique_period: .* mode period needs an interval above 0"),
     ],
 )

@@ -46,3 +46,30 @@ def test_a_job_that_is_over_or_unknown_is_refused(app: PgQueue, welcome: Task[[i
         job.update(priority=1)
     with pytest.raises(JobNotFound):
         app.job(999).update(priority=1)
+
+
+@pytest.mark.parametrize("value", [datetime.now(), {1, 2}, float("nan"), "half \ud800", object()])
+def test_arguments_that_are_no_json_are_refused_without_a_task_too(
+    app: PgQueue, welcome: Task[[int], str], look: Look, value: object
+) -> None:
+    job = welcome.enqueue(1)
+    with pytest.raises(InvalidArgument, match=r"^args: \{'user_id': .* is not valid; give what JSON can hold: "):
+        app.job(job.id).update(args={"user_id": value})
+    assert look.job(job.id)["args"] == {"user_id": 1}
+
+
+def test_a_handle_by_its_id_checks_the_hints_once_it_knows_the_task(app: PgQueue, welcome: Task[[int], str], look: Look) -> None:
+    job = welcome.enqueue(1)
+    with pytest.raises(InvalidArgument, match="task 'welcome' cannot take user_id = 'x'"):
+        app.job(job.id).refresh().update(args={"user_id": "x"})
+    app.job(job.id).update(args={"user_id": "unchecked"})
+    assert look.job(job.id)["args"] == {"user_id": "unchecked"}
+
+
+def test_a_handle_of_a_task_that_is_not_registered_here_checks_json_alone(
+    app: PgQueue, welcome: Task[[int], str], database_url: str, look: Look
+) -> None:
+    elsewhere = PgQueue(database_url)
+    elsewhere.job(welcome.enqueue(1).id).refresh().update(args={"user_id": "x"})
+    elsewhere.close()
+    assert look.rows("select args from job") == [{"args": {"user_id": "x"}}]
