@@ -174,13 +174,19 @@ class Block:
         except BaseException as error:
             yield self._leave(type(error), error, error.__traceback__)
             raise
+        yield from self._commit(connection, completed.xid)
+        self.committed = True
+
+    def _commit(self, connection: Any, xid: str) -> Steps:
         try:
-            yield self._leave(None, None, None)  # COMMIT
+            yield self._leave(None, None, None)
         except psycopg.Error as error:
             if not connection.closed:
                 raise  # refused, and so rolled back: a deferred constraint, a serialization failure
-            yield from self._ask(completed.xid, error)
-        self.committed = True
+            yield from self._ask(xid, error)
+        else:  # psycopg says nothing when it knows that the connection is broken, and sends no COMMIT
+            if connection.info.transaction_status != TransactionStatus.IDLE:
+                yield from self._ask(xid, psycopg.OperationalError("the connection was broken"))
 
     def _complete(self, connection: Any) -> Steps:
         """The last statement before COMMIT; what it said."""
