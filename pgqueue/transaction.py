@@ -94,7 +94,7 @@ class Block:
         self.result_json: str | None = None
 
     def __enter__(self) -> Transaction[Connection[Any]]:
-        _refuse_on_event_loop()
+        refuse_on_event_loop("ctx.transaction()", "`async with`", "`with`")
         self._pools: Any = self._services.transactions
         self._others: Any = self._services.app.database
         self._pause: Callable[[float], Any] = time.sleep
@@ -227,12 +227,13 @@ class Block:
         return LeaseLost(f"job {self._job.id} is not this run's any more; what its transaction wrote is rolled back")
 
 
-def _refuse_on_event_loop() -> None:
+def refuse_on_event_loop(what: str, remedy: str, blocking: str) -> None:
+    """Raise PgQueueError in async code."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
         return
-    raise PgQueueError("ctx.transaction() in async code: use `async with`; `with` would block the event loop")
+    raise PgQueueError(f"{what} in async code: use {remedy}; {blocking} would block the event loop")
 
 
 def _drive(steps: Steps) -> Any:
