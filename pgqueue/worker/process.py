@@ -24,7 +24,6 @@ from pebble import ProcessExpired, ProcessPool
 from .. import logs
 from .._executor import look_up
 from .._json import dumps, loads
-from .._parameters import Parameters
 from ..context import JobContext
 from ..errors import ConfigurationError, ProcessDied, RemoteError
 from ..task import Task
@@ -237,22 +236,19 @@ def _run(module: str, path: str, fields: str) -> Answer:
     started = time.perf_counter()
     try:
         job = _from_json(fields)
-        function, parameters, dump = _find(module, path)
-        result = function(**arguments_of(job, parameters))
-        outcome = returned(job, dump, result, time.perf_counter() - started)
+        task = _find(module, path)
+        result = task.function(**arguments_of(job, task.parameters))
+        outcome = returned(job, task.dump_result, result, time.perf_counter() - started)
         return outcome.state, outcome.json, outcome.elapsed
     except BaseException as error:  # SystemExit too: the process goes on with other jobs
         return RAISED, dumps(describe(error)), time.perf_counter() - started
 
 
 @functools.cache
-def _find(module: str, path: str) -> tuple[Callable[..., Any], Parameters, Callable[[Any], str | None]]:
-    """The handler under its name: the task, or the function that was registered by a call."""
+def _find(module: str, path: str) -> Task[..., Any]:
+    """The task under its function's name: with it come the settings of its app."""
     importlib.import_module(module)
-    found = look_up(module, path)
-    if not isinstance(found, Task):
-        parameters = Parameters(path, found)
-        return found, parameters, parameters.dump_result
-    if _setup is not None:
-        found.connect_like(_setup.database_url, _setup.schema_name)
-    return found.function, found.parameters, found.dump_result
+    task: Task[..., Any] = look_up(module, path)
+    assert _setup is not None
+    task.connect_like(_setup.database_url, _setup.schema_name)
+    return task
