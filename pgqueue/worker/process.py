@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from datetime import datetime
 from multiprocessing import connection, resource_tracker
 from multiprocessing.context import SpawnContext, SpawnProcess
@@ -157,10 +158,13 @@ class _Child:
         return process is not None and process.is_alive() and not connection.wait([process.sentinel], 0)
 
     def kill(self) -> None:
-        """End the process at once."""
+        """End the process at once, and the programs that handlers have started in it."""
         self._pool.stop()  # type: ignore[no-untyped-call]
-        if self._context.process is not None:
-            self._context.process.kill()
+        process = self._context.process
+        if process is not None and process.pid is not None:
+            with suppress(ProcessLookupError):  # it has no group yet, and has run nothing
+                os.killpg(process.pid, signal.SIGKILL)
+            process.kill()
 
     def close(self) -> None:
         """Let go of the process; blocks for a moment."""
@@ -213,6 +217,7 @@ _setup: Setup | None = None
 def _begin(setup: Setup) -> None:
     global _setup
     _setup = setup
+    os.setpgid(0, 0)  # so that programs which a handler starts end with the process
     for number in SIGNALS:
         signal.signal(number, _unheard)  # not SIG_IGN, which programs that a handler starts would inherit
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
@@ -229,7 +234,7 @@ def _end_with_worker() -> None:
     worker = multiprocessing.parent_process()
     if worker is not None:
         worker.join()
-        os._exit(1)
+        os.killpg(0, signal.SIGKILL)
 
 
 def _run(module: str, path: str, fields: str) -> Answer:

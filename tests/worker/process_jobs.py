@@ -63,6 +63,14 @@ def slow(mark: str, seconds: float) -> str:
 
 
 @app.task(executor="process")
+def program(mark: str, seconds: float) -> int:
+    """Waits for a program; says which."""
+    running = subprocess.Popen([sys.executable, "-c", f"import time; time.sleep({seconds})"])
+    Path(mark).write_text(str(running.pid))
+    return running.wait()
+
+
+@app.task(executor="process")
 def deaf(mark: str) -> int:
     """Sends itself what a terminal sends; the exit code of a program that it started and that got the same."""
     os.kill(os.getpid(), signal.SIGINT)

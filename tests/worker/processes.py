@@ -40,3 +40,11 @@ def is_handler_process(child: psutil.Process) -> bool:
         return "spawn_main" in " ".join(child.cmdline())
     except psutil.Error:  # it has just ended
         return False
+
+
+def runs(pid: int) -> bool:
+    """Whether a program runs; nobody may be there to reap one whose parent is gone."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

@@ -6,12 +6,13 @@ import signal
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 from pgqueue.errors import ProcessDied, RemoteError
 from tests.waiting import auntil
 from tests.worker import process_jobs
-from tests.worker.processes import handler_processes, processes, run_in
+from tests.worker.processes import handler_processes, processes, run_in, runs
 
 
 async def test_arguments_context_results_and_outcomes_cross_as_json() -> None:
@@ -92,6 +93,22 @@ async def test_a_run_that_is_dropped_takes_its_process_with_it(tmp_path: Path, m
         await auntil(lambda: pid not in handler_processes(), "the end of the process", within=10.0)
         assert (await run_in(pool, process_jobs.where))["result"][0] != pid
     assert mark.read_text() == str(pid)
+
+
+@pytest.mark.parametrize("how", ["dropped", "killed"])
+async def test_the_programs_of_a_run_end_with_its_process(tmp_path: Path, how: str) -> None:
+    mark = tmp_path / "mark"
+    async with processes() as pool:
+        run = asyncio.create_task(run_in(pool, process_jobs.program, mark=str(mark), seconds=60))
+        await auntil(lambda: mark.exists() and mark.read_text(), "the program")
+        program = int(mark.read_text())
+        if how == "dropped":
+            run.cancel()
+        else:
+            os.kill(psutil.Process(program).ppid(), signal.SIGKILL)
+        with pytest.raises((asyncio.CancelledError, ProcessDied)):
+            await run
+        await auntil(lambda: not runs(program), "the end of the program", within=10.0)
 
 
 async def test_the_signals_of_a_terminal_reach_neither_the_handler_nor_hold_for_the_programs_it_starts() -> None:

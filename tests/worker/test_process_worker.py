@@ -16,7 +16,7 @@ from tests.looking import Look
 from tests.waiting import auntil, until
 from tests.worker import process_jobs
 from tests.worker.conftest import burst, new_worker, working
-from tests.worker.processes import InProcess, handler_processes, is_handler_process
+from tests.worker.processes import InProcess, handler_processes, is_handler_process, runs
 
 AT_ONCE = Retry(2, backoff="fixed", delay=0, jitter=False)
 
@@ -98,8 +98,8 @@ from tests.worker import process_jobs
 
 def main():
     process_jobs.app.settings = PgQueue().settings
-    jobs = zip(sys.argv[1::2], map(float, sys.argv[2::2]))
-    process_jobs.slow.enqueue_many(list(jobs))
+    handler, *given = sys.argv[1:]
+    getattr(process_jobs, handler).enqueue_many(list(zip(given[::2], map(float, given[1::2]))))
     asyncio.run(Worker(process_jobs.app, WorkerOptions(concurrency=2, grace=20)).run())
 
 if __name__ == "__main__":
@@ -109,14 +109,14 @@ if __name__ == "__main__":
 
 @pytest.fixture
 def started(tmp_path: Path, database_url: str) -> Callable[..., subprocess.Popen[bytes]]:
-    """Starts a worker as the leader of a process group, with a job `slow` for each mark and its seconds."""
+    """Starts a worker as the leader of a process group, with a job for each mark and its seconds."""
     script = tmp_path / "run_worker.py"
     script.write_text(WORKER)
 
-    def start(wait: bool = True, **seconds: float) -> subprocess.Popen[bytes]:
+    def start(handler: str = "slow", wait: bool = True, **seconds: float) -> subprocess.Popen[bytes]:
         given = [text for name, value in seconds.items() for text in (str(tmp_path / name), str(value))]
         environment = {**os.environ, "PGQUEUE_DATABASE_URL": database_url, "PYTHONPATH": os.pathsep.join(sys.path)}
-        worker = subprocess.Popen([sys.executable, script, *given], env=environment, start_new_session=True)
+        worker = subprocess.Popen([sys.executable, script, handler, *given], env=environment, start_new_session=True)
         for name in seconds if wait else ():
             until(lambda name=name: (tmp_path / name).exists() and (tmp_path / name).read_text(), name)  # type: ignore[misc]
         return worker
@@ -134,6 +134,17 @@ def test_processes_do_not_outlive_a_killed_worker(started: Callable[..., subproc
     gone, alive = psutil.wait_procs(children, timeout=5)
     assert not alive
     assert int((tmp_path / "busy").read_text()) in {child.pid for child in gone}
+
+
+def test_programs_of_handlers_do_not_outlive_a_killed_worker(
+    started: Callable[..., subprocess.Popen[bytes]], tmp_path: Path
+) -> None:
+    worker = started("program", mark=60)
+    program = int((tmp_path / "mark").read_text())
+    assert runs(program)
+    worker.kill()
+    worker.wait()
+    until(lambda: not runs(program), "the end of the program", within=5.0)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -163,7 +174,9 @@ def test_a_script_that_starts_a_worker_unguarded_is_told_so(tmp_path: Path, data
     script.write_text(WORKER.replace('if __name__ == "__main__":\n    ', "").replace("grace=20", "burst=True, grace=1"))
     job = look.value('select enqueue(\'slow\', \'{"mark": "/dev/null", "seconds": 0}\')')
     environment = {**os.environ, "PGQUEUE_DATABASE_URL": database_url, "PYTHONPATH": os.pathsep.join(sys.path)}
-    ran = subprocess.run([sys.executable, script], env=environment, capture_output=True, text=True, timeout=60, check=False)
+    ran = subprocess.run(
+        [sys.executable, script, "slow"], env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
     assert ran.returncode == 0
     assert "guard the start: if __name__" in ran.stderr
     assert look.job(job)["errors"][0]["type"] == "pgqueue.errors.ProcessDied"
