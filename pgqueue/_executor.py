@@ -46,7 +46,7 @@ def _assert_importable(task: str, function: Callable[..., Any]) -> None:
 
 
 def look_up(module: str, path: str) -> Any:
-    """The task or function that a process finds under this name; the module is imported already."""
+    """What a process finds under this name; the module is imported already."""
     return operator.attrgetter(path)(sys.modules[module])
 
 
@@ -54,7 +54,7 @@ def check_process_tasks(tasks: Iterable["Task[..., Any]"]) -> None:
     """Check what could not be known when the tasks were declared.
 
     Raises:
-        ConfigurationError: a task for processes takes injected values, or its name leads to something else.
+        ConfigurationError: a task for processes takes injected values, or its function's name does not lead to it.
     """
     for task in tasks:
         if task.executor == "process":
@@ -73,8 +73,9 @@ def _check_process_task(task: "Task[..., Any]") -> None:
         found = look_up(module, path)
     except (AttributeError, KeyError):
         found = None
-    if getattr(found, "function", found) is not task.function:
+    if getattr(found, "function", None) is not task.function or getattr(found, "_app", None) is not task._app:
+        what = "the function alone" if found is task.function else "something else"
         raise ConfigurationError(
-            f"executor: task {task.name!r} runs in a process, which finds something else under {module}.{path}; "
-            "let this name refer to the task or its function"
+            f"executor: task {task.name!r} runs in a process, which must find the task under {module}.{path} and finds {what}; "
+            "decorate the function there with @app.task"
         )

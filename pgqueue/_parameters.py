@@ -32,6 +32,7 @@ class Parameters:
         context_name: the parameter that takes the JobContext, or None.
         names, required: of the arguments; the required ones have no default.
         is_async: whether the handler is a coroutine function.
+        load: makes arguments for the handler from JSON text; raises InvalidArgument when they do not fit the function (any more).
 
     Raises:
         ConfigurationError: a parameter cannot be stored by name, or its hint has no JSON form.
@@ -57,6 +58,8 @@ class Parameters:
         self.names = frozenset(self._annotations)
         self.required = frozenset(p.name for p in own if p.default is inspect.Parameter.empty)
         self._arguments = self._whole(*self._new_arguments())
+        # Not a method: it is called for each job.
+        self.load: Callable[[str], dict[str, Any]] = self._arguments.load if self._arguments else self._load_first
         self._results = self._whole(*self._new_results())
 
     @cached_property
@@ -118,12 +121,7 @@ class Parameters:
         """
         return (self._arguments or self._settled_arguments()).dump_many(bound)
 
-    def load(self, text: str) -> dict[str, Any]:
-        """Arguments for the handler from JSON text.
-
-        Raises:
-            InvalidArgument: they do not fit the function (any more).
-        """
+    def _load_first(self, text: str) -> dict[str, Any]:
         return (self._arguments or self._settled_arguments()).load(text)
 
     def dump_result(self, value: Any) -> str | None:
@@ -141,6 +139,7 @@ class Parameters:
     def _settled_arguments(self) -> Arguments:
         """At first use whatever cannot be resolved counts for nothing."""
         self._arguments, _ = self._new_arguments()
+        self.load = self._arguments.load
         return self._arguments
 
     def _settled_results(self) -> Results:

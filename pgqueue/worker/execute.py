@@ -81,10 +81,12 @@ async def execute(
             result = await surrounded(job, task, threads)
             if isinstance(result, Outcome):
                 return result
-        elif task.parameters.is_async:
-            result = await Isolated(task.function(**arguments_of(job, task.parameters)))
+        elif not (parameters := task.parameters).is_async:
+            result = await in_thread(task.function, arguments_of(job, parameters), threads)
+        elif parameters.context_name is None:  # most jobs: nothing is called here that need not be
+            result = await Isolated(task.function(**parameters.load(job.args_json)))
         else:
-            result = await in_thread(task.function, arguments_of(job, task.parameters), threads)
+            result = await Isolated(task.function(**arguments_of(job, parameters)))
         if job.block is not None and job.block.committed:
             return _committed(job, time.perf_counter() - started, result=result)
         return returned(job, task.dump_result, result, time.perf_counter() - started)
@@ -146,8 +148,9 @@ def _with_result(job: JobContext, dump: Callable[[Any], str | None], result: Any
 
 
 def _succeeded(job: JobContext, result: str | None, elapsed: float) -> Outcome:
-    head = f'{{"id":{job.id},"token":"{job.token}","state":"succeeded","elapsed":{elapsed}'
-    return Outcome(job, "succeeded", head + "}" if result is None else f'{head},"result":{result}}}', elapsed)
+    with_result = "" if result is None else f',"result":{result}'
+    text = f'{{"id":{job.id},"token":"{job.token}","state":"succeeded","elapsed":{elapsed:.6f}{with_result}}}'
+    return Outcome(job, "succeeded", text, elapsed)
 
 
 def _committed(job: JobContext, elapsed: float, *, result: Any = None, error: BaseException | None = None) -> Outcome:

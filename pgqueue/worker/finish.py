@@ -85,12 +85,13 @@ class Finisher:
                 self._empty.set()
 
     def _batch(self) -> int:
-        """How many outcomes to hand in at once."""
-        characters = 0
+        """How many outcomes to hand in at once: at most one of a job, which a run that lost it and the next one may both end."""
+        characters, jobs = 0, set[int]()
         for count, outcome in enumerate(self._waiting[:BATCH]):
             characters += len(outcome.json)
-            if characters > BATCH_CHARACTERS:
-                return max(1, count)
+            if count and (characters > BATCH_CHARACTERS or outcome.job.id in jobs):
+                return count
+            jobs.add(outcome.job.id)
         return BATCH
 
     async def drain(self) -> None:

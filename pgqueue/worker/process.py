@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from datetime import datetime
 from multiprocessing import connection, resource_tracker
 from multiprocessing.context import SpawnContext, SpawnProcess
@@ -24,7 +25,6 @@ from pebble import ProcessExpired, ProcessPool
 from .. import logs
 from .._executor import look_up
 from .._json import dumps, loads
-from .._parameters import Parameters
 from ..context import JobContext
 from ..errors import ConfigurationError, ProcessDied, RemoteError
 from ..task import Task
@@ -158,10 +158,13 @@ class _Child:
         return process is not None and process.is_alive() and not connection.wait([process.sentinel], 0)
 
     def kill(self) -> None:
-        """End the process at once."""
+        """End the process at once, and the programs that handlers have started in it."""
         self._pool.stop()  # type: ignore[no-untyped-call]
-        if self._context.process is not None:
-            self._context.process.kill()
+        process = self._context.process
+        if process is not None and process.pid is not None:
+            with suppress(ProcessLookupError):  # it has no group yet, and has run nothing
+                os.killpg(process.pid, signal.SIGKILL)
+            process.kill()
 
     def close(self) -> None:
         """Let go of the process; blocks for a moment."""
@@ -214,6 +217,7 @@ _setup: Setup | None = None
 def _begin(setup: Setup) -> None:
     global _setup
     _setup = setup
+    os.setpgid(0, 0)  # so that programs which a handler starts end with the process
     for number in SIGNALS:
         signal.signal(number, _unheard)  # not SIG_IGN, which programs that a handler starts would inherit
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
@@ -230,29 +234,26 @@ def _end_with_worker() -> None:
     worker = multiprocessing.parent_process()
     if worker is not None:
         worker.join()
-        os._exit(1)
+        os.killpg(0, signal.SIGKILL)
 
 
 def _run(module: str, path: str, fields: str) -> Answer:
     started = time.perf_counter()
     try:
         job = _from_json(fields)
-        function, parameters, dump = _find(module, path)
-        result = function(**arguments_of(job, parameters))
-        outcome = returned(job, dump, result, time.perf_counter() - started)
+        task = _find(module, path)
+        result = task.function(**arguments_of(job, task.parameters))
+        outcome = returned(job, task.dump_result, result, time.perf_counter() - started)
         return outcome.state, outcome.json, outcome.elapsed
     except BaseException as error:  # SystemExit too: the process goes on with other jobs
         return RAISED, dumps(describe(error)), time.perf_counter() - started
 
 
 @functools.cache
-def _find(module: str, path: str) -> tuple[Callable[..., Any], Parameters, Callable[[Any], str | None]]:
-    """The handler under its name: the task, or the function that was registered by a call."""
+def _find(module: str, path: str) -> Task[..., Any]:
+    """The task under its function's name: with it come the settings of its app."""
     importlib.import_module(module)
-    found = look_up(module, path)
-    if not isinstance(found, Task):
-        parameters = Parameters(path, found)
-        return found, parameters, parameters.dump_result
-    if _setup is not None:
-        found.connect_like(_setup.database_url, _setup.schema_name)
-    return found.function, found.parameters, found.dump_result
+    task: Task[..., Any] = look_up(module, path)
+    assert _setup is not None
+    task.connect_like(_setup.database_url, _setup.schema_name)
+    return task

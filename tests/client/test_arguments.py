@@ -379,6 +379,17 @@ def test_a_hint_that_is_defined_later_counts_from_the_first_use() -> None:
         signature.dump({"a": ["x"], "b": 1})
 
 
+def test_a_hint_that_is_defined_later_counts_when_a_worker_is_the_first_to_use_it() -> None:
+    space: dict[str, Any] = {}
+    exec("def handler(a: 'list[Later]'): ...", space)
+    signature = Parameters("handler", space["handler"])
+    space["Later"] = date
+    for _ in range(2):
+        assert signature.load('{"a":["2026-01-01"]}') == {"a": [date(2026, 1, 1)]}
+    with pytest.raises(InvalidArgument, match=r"a\.0 = 'x'"):
+        signature.load('{"a":["x"]}')
+
+
 def test_a_hint_inside_of_a_type_that_is_defined_later_counts_too() -> None:
     class Outer(BaseModel):
         inner: "Inner"

@@ -8,10 +8,12 @@ from typing import Any
 import psycopg
 import pytest
 
-from pgqueue import JobContext, PgQueue
+from pgqueue import JobContext, PgQueue, Task
 from pgqueue.worker import Worker, WorkerOptions
 from tests.looking import Look
+from tests.worker import process_jobs
 from tests.worker.blocks import INSERT, Register
+from tests.worker.processes import InProcess
 
 ENDS_WITHIN = 40.0  # seconds a worker has to end, its grace included
 
@@ -55,6 +57,18 @@ def handler(request: pytest.FixtureRequest, written: None) -> Register:
         return app.task(**{"name": "handler", "retry": 0, **options})(in_loop if request.param == "async" else in_thread)
 
     return register
+
+
+@pytest.fixture
+def in_process(monkeypatch: pytest.MonkeyPatch) -> InProcess:
+    """Makes a handler of `process_jobs` a task of the test's app; a process finds that of the app there under its name."""
+
+    def declare(app: PgQueue, task: Task[..., Any], **options: Any) -> Task[..., Any]:
+        declared: Task[..., Any] = app.task(**{"executor": "process", **options})(task.function)
+        monkeypatch.setattr(process_jobs, task.name, declared)
+        return declared
+
+    return declare
 
 
 def new_worker(app: PgQueue, **options: Any) -> Worker:

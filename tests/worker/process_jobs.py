@@ -10,28 +10,32 @@ from typing import Any
 
 from pgqueue import Cancel, JobContext, PgQueue, RetryIn, Snooze
 
-app = PgQueue("postgresql://nobody@localhost:1/nothing", schema="elsewhere")
+app = PgQueue("postgresql://nobody@localhost:1/nothing", schema="elsewhere", max_result_bytes=7_000_000)
 
 
 class Odd(Exception):
     """Raised in a process; its class never leaves it."""
 
 
+@app.task(executor="process")
 def where() -> list[int]:
     """The process that runs it, and its parent."""
     return [os.getpid(), os.getppid()]
 
 
+@app.task(executor="process")
 def echo(ctx: JobContext, value: Any, *, times: int = 1) -> list[Any]:
     """What arrived."""
     return [[value] * times, ctx.id, ctx.task, ctx.attempt, ctx.meta, ctx.args, ctx.run_at.tzinfo is not None, str(ctx.token)]
 
 
+@app.task(executor="process")
 def answer(kind: str) -> Any:
     """Each thing that a handler may return."""
     return {"snooze": Snooze(60), "retry": RetryIn(60, "later"), "cancel": Cancel("no"), "none": None, "set": {1}}[kind]
 
 
+@app.task(executor="process")
 def fail(kind: str) -> None:
     """Each thing that a handler may raise."""
     if kind == "exit":
@@ -39,6 +43,7 @@ def fail(kind: str) -> None:
     raise Odd(f"of {kind} \x00")
 
 
+@app.task(executor="process")
 def die(ctx: JobContext, how: int) -> str:
     """Takes its process with it at the first attempt: an exit code, or minus a signal."""
     if ctx.attempt > 1:
@@ -48,6 +53,7 @@ def die(ctx: JobContext, how: int) -> str:
     os._exit(how)
 
 
+@app.task(executor="process")
 def slow(mark: str, seconds: float) -> str:
     """Says where it runs, and that it came to its end."""
     Path(mark).write_text(str(os.getpid()))
@@ -56,6 +62,15 @@ def slow(mark: str, seconds: float) -> str:
     return "ended"
 
 
+@app.task(executor="process")
+def program(mark: str, seconds: float) -> int:
+    """Waits for a program; says which."""
+    running = subprocess.Popen([sys.executable, "-c", f"import time; time.sleep({seconds})"])
+    Path(mark).write_text(str(running.pid))
+    return running.wait()
+
+
+@app.task(executor="process")
 def deaf(mark: str) -> int:
     """Sends itself what a terminal sends; the exit code of a program that it started and that got the same."""
     os.kill(os.getpid(), signal.SIGINT)
@@ -77,6 +92,7 @@ class Reports:
     """A function in a class is found, too."""
 
     @staticmethod
+    @app.task(executor="process")
     def build() -> str:
         """Built."""
         return "built"

@@ -226,3 +226,22 @@ async def test_large_outcomes_are_handed_in_by_size(monkeypatch: pytest.MonkeyPa
         await finisher.drain()
     assert sum(database.sizes) == 10
     assert max(database.sizes) <= 3
+
+
+async def test_two_outcomes_of_one_job_are_two_calls() -> None:
+    """The run that lost the job ends at the same time as the one that has it: only of one alone can the database say that."""
+    old, new = (outcome(job(1), state, 0.0) for state in ("failed", "succeeded"))
+    told: list[tuple[list[str], list[str]]] = []
+    database = Database(_says("stale", 1))
+    async with finishing(database) as finisher:
+        finisher.on_finished = lambda outcomes, verdicts: told.append(
+            ([o.state for o in outcomes], [v.verdict for v in verdicts])
+        )
+        _end(finisher, 2)
+        finisher.add(old)
+        _end(finisher, 3)
+        finisher.add(new)
+        await finisher.drain()
+    assert [[o["id"] for o in batch] for batch in database.batches] == [[2, 1, 3], [1]]
+    assert finisher.counts == {"succeeded": 3, "stale": 1}
+    assert told == [(["succeeded", "failed", "succeeded"], ["stale"]), (["succeeded"], [])]

@@ -12,6 +12,7 @@ from pgqueue.errors import ConfigurationError, RemoteError
 from tests.looking import Look
 from tests.worker import process_jobs
 from tests.worker.conftest import burst
+from tests.worker.processes import InProcess
 
 REQUEST: contextvars.ContextVar[str] = contextvars.ContextVar("REQUEST", default="none")
 
@@ -66,19 +67,22 @@ async def test_what_it_sets_in_context_variables_is_for_this_run(async_app: PgQu
     assert before == ["none"] * 3
 
 
-def _register(app: PgQueue, kind: str) -> Any:
+def _register(app: PgQueue, in_process: InProcess, kind: str) -> Any:
     async def on_loop(kind: str) -> None:
         raise process_jobs.Odd(f"of {kind}")
 
     def in_thread(kind: str) -> None:
         raise process_jobs.Odd(f"of {kind}")
 
-    register = app.task(name="work", retry=Retry(0), executor="process" if kind == "process" else None)
-    return register({"async": on_loop, "thread": in_thread, "process": process_jobs.fail}[kind])
+    if kind == "process":
+        return in_process(app, process_jobs.fail, name="work", retry=Retry(0))
+    return app.task(name="work", retry=Retry(0))(on_loop if kind == "async" else in_thread)
 
 
 @pytest.mark.parametrize("kind", ["async", "thread", "process"])
-async def test_what_the_handler_raises_passes_through_it(async_app: PgQueue, look: Look, kind: str) -> None:
+async def test_what_the_handler_raises_passes_through_it(
+    async_app: PgQueue, look: Look, in_process: InProcess, kind: str
+) -> None:
     seen: list[BaseException] = []
 
     @async_app.around_execution
@@ -89,7 +93,7 @@ async def test_what_the_handler_raises_passes_through_it(async_app: PgQueue, loo
             seen.append(error)
             raise
 
-    job = _register(async_app, kind).enqueue(kind)
+    job = _register(async_app, in_process, kind).enqueue(kind)
     await burst(async_app)
     assert look.job(job.id)["errors"][0]["type"] == "tests.worker.process_jobs.Odd"
     (error,) = seen
@@ -97,7 +101,7 @@ async def test_what_the_handler_raises_passes_through_it(async_app: PgQueue, loo
 
 
 @pytest.mark.parametrize("kind", ["async", "thread", "process"])
-async def test_what_the_handler_raises_may_be_replaced(async_app: PgQueue, look: Look, kind: str) -> None:
+async def test_what_the_handler_raises_may_be_replaced(async_app: PgQueue, look: Look, in_process: InProcess, kind: str) -> None:
     @async_app.around_execution
     async def translate(job: JobContext) -> AsyncIterator[None]:
         try:
@@ -105,7 +109,7 @@ async def test_what_the_handler_raises_may_be_replaced(async_app: PgQueue, look:
         except Exception as error:
             raise LookupError("another") from error
 
-    job = _register(async_app, kind).enqueue(kind)
+    job = _register(async_app, in_process, kind).enqueue(kind)
     await burst(async_app)
     (error,) = look.job(job.id)["errors"]
     assert (error["type"], error["message"]) == ("LookupError", "another")
@@ -113,13 +117,15 @@ async def test_what_the_handler_raises_may_be_replaced(async_app: PgQueue, look:
 
 
 @pytest.mark.parametrize("kind", ["async", "thread", "process"])
-async def test_what_the_handler_raises_may_be_swallowed_and_the_job_succeeds(async_app: PgQueue, look: Look, kind: str) -> None:
+async def test_what_the_handler_raises_may_be_swallowed_and_the_job_succeeds(
+    async_app: PgQueue, look: Look, in_process: InProcess, kind: str
+) -> None:
     @async_app.around_execution
     async def swallow(job: JobContext) -> AsyncIterator[None]:
         with suppress(Exception):
             yield
 
-    job = _register(async_app, kind).enqueue(kind)
+    job = _register(async_app, in_process, kind).enqueue(kind)
     await burst(async_app)
     assert look.state(job.id) == "succeeded"
     assert await job.aresult(timeout=0) is None
@@ -146,7 +152,7 @@ async def test_what_it_raises_itself_is_the_job_s_failure(async_app: PgQueue, lo
     assert [look.job(job.id)["errors"][0]["message"] for job in jobs] == ["before", "after"]
 
 
-async def test_what_the_handler_returns_decides_as_without_it(async_app: PgQueue, look: Look) -> None:
+async def test_what_the_handler_returns_decides_as_without_it(async_app: PgQueue, look: Look, in_process: InProcess) -> None:
     @async_app.around_execution
     async def nothing(job: JobContext) -> AsyncIterator[None]:
         yield
@@ -155,7 +161,7 @@ async def test_what_the_handler_returns_decides_as_without_it(async_app: PgQueue
     async def later() -> Any:
         return Snooze(60)
 
-    answer = async_app.task(executor="process")(process_jobs.answer)
+    answer = in_process(async_app, process_jobs.answer)
     jobs = [later.enqueue(), answer.enqueue("snooze")]
     await burst(async_app)
     assert [look.job(job.id)["state"] for job in jobs] == ["scheduled", "scheduled"]

@@ -73,3 +73,14 @@ async def test_progress_of_a_job_that_is_another_s_raises(async_app: PgQueue, lo
     async with working(async_app) as worker:
         await stale_outcome(worker)
     assert [type(error) for error in caught] == [InvalidArgument, LeaseLost]
+
+
+async def test_progress_in_async_code_is_refused(async_app: PgQueue, look: Look) -> None:
+    @async_app.task(retry=0)
+    async def wrong(ctx: JobContext) -> None:
+        ctx.progress(1)
+
+    job = wrong.enqueue()
+    await burst(async_app)
+    why = "ctx.progress() in async code: use `await ctx.aprogress()`; it would block the event loop"
+    assert look.value("select error_message from dead_letters where id = %s", job.id) == why
