@@ -1,6 +1,7 @@
 """Telling callbacks about the ends of jobs, one after the other, beside the work."""
 
 import asyncio
+import json
 import logging
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
@@ -8,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from .._json import loads
 from ..callbacks import Callback, Callbacks, JobError, JobEvent, Kind
 from ..context import JobContext
 from ..database import calls
@@ -41,6 +41,7 @@ class Notifier:
         self._changed = asyncio.Event()
         self._empty = asyncio.Event()
         self._empty.set()
+        self._is_over = False
         # By its name it is let go of like a handler's: a callback that hangs does not hold up the end of the process.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="pgqueue-handler-callback")
 
@@ -53,7 +54,7 @@ class Notifier:
             callbacks = [callback for kind in kinds for callback in self._callbacks.of(kind, outcome.job.task)]
             if callbacks:
                 self._waiting.append(_Waiting(callbacks, outcome.job, outcome.json, verdict.run_at if verdict else None))
-        if self._waiting:
+        if self._waiting and not self._is_over:
             self._empty.clear()
             self._changed.set()
 
@@ -67,6 +68,13 @@ class Notifier:
 
     async def run(self) -> None:
         """Tell for ever."""
+        try:
+            await self._run()
+        finally:
+            self._is_over = True
+            self._empty.set()  # `drain` need not wait for what nobody tells any more
+
+    async def _run(self) -> None:
         while True:
             await self._changed.wait()
             while self._waiting:
@@ -85,6 +93,8 @@ class Notifier:
             async with asyncio.timeout(timeout):
                 await self._empty.wait()
         except TimeoutError:
+            pass
+        if self._waiting:
             log.warning("the callbacks of %s jobs did not run in time", len(self._waiting))
 
     def close(self) -> None:
@@ -92,10 +102,9 @@ class Notifier:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     async def _tell(self, waiting: _Waiting) -> None:
-        event = _event(waiting)
         for callback in waiting.callbacks:
             try:
-                await self._call(callback, event)
+                await self._call(callback, _event(waiting))
             except (KeyboardInterrupt, GeneratorExit):
                 raise
             except BaseException as error:
@@ -103,7 +112,7 @@ class Notifier:
                     raise
                 self._counts["callback_errors"] += 1
                 name = getattr(callback, "__qualname__", repr(callback))
-                log.exception("callback %s failed", name, extra={"job_id": event.job.id, "task": event.job.task})
+                log.exception("callback %s failed", name, extra={"job_id": waiting.job.id, "task": waiting.job.task})
 
     async def _call(self, callback: Callback, event: JobEvent) -> None:
         if asyncio.iscoroutinefunction(callback):
@@ -127,7 +136,7 @@ def _kinds(state: str, verdict: str | None) -> tuple[Kind, ...]:
 
 
 def _event(waiting: _Waiting) -> JobEvent:
-    said: dict[str, Any] = loads(waiting.json)
+    said: dict[str, Any] = json.loads(waiting.json)  # orjson makes floats of large integers, or refuses them
     error = said.get("error")
     described = error and JobError(error["type"], tuple(error["types"]), error["message"], error["traceback"])
     return JobEvent(waiting.job, said.get("result"), described, waiting.run_at)

@@ -3,16 +3,18 @@
 import asyncio
 import threading
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from pgqueue import Cancel, JobContext, JobEvent, PgQueue, Retry, RetryIn, Snooze
-from pgqueue.callbacks import Callbacks
+from pgqueue.callbacks import Callback, Callbacks, Kind
 from pgqueue.database.calls import Verdict
 from pgqueue.errors import ConfigurationError
-from pgqueue.worker.execute import outcome
+from pgqueue.worker.execute import Outcome, outcome
 from pgqueue.worker.notify import MOST_WAITING, Notifier
 from tests.looking import Look
 from tests.waiting import auntil
@@ -46,6 +48,26 @@ def _listen(app: PgQueue) -> Told:
     return told
 
 
+@asynccontextmanager
+async def _telling(*others: Callback) -> AsyncIterator[tuple[Notifier, list[tuple[str, int]], Counter[str]]]:
+    """A notifier of its own, what its callbacks were told (kind and job), and its counts; others are told of successes first."""
+    told: list[tuple[str, int]] = []
+    callbacks, counts = Callbacks(), Counter[str]()
+    for other in others:
+        callbacks.add("success", other, None)
+    kinds: tuple[Kind, ...] = ("success", "failure", "retry", "dead")
+    for kind in kinds:
+        callbacks.add(kind, lambda event, kind=kind: told.append((kind, event.job.id)), None)  # type: ignore[misc]
+    notifier = Notifier(callbacks, counts, lambda: None)
+    telling = asyncio.create_task(notifier.run())
+    await asyncio.sleep(0)
+    yield notifier, told, counts
+    telling.cancel()
+    await asyncio.wait({telling}, timeout=5)
+    assert telling.done()
+    notifier.close()
+
+
 async def test_a_success_is_told_with_its_result_once_it_is_committed(async_app: PgQueue, look: Look) -> None:
     seen: list[Any] = []
 
@@ -75,7 +97,7 @@ async def test_a_failure_is_told_and_what_becomes_of_the_job(async_app: PgQueue,
     assert [kind for kind, _ in told] == ["failure", "retry", "failure", "dead"]
     assert {event.job.id for _, event in told} == {job.id}
     first, again, _, dead = [event for _, event in told]
-    assert first is not again or first.run_at == again.run_at
+    assert first.run_at == again.run_at, "a failure that is followed by another run says when, too"
     assert again.run_at is not None
     assert abs((datetime.now(UTC) - again.run_at).total_seconds()) < 60
     assert dead.run_at is None
@@ -151,6 +173,36 @@ async def test_what_a_callback_raises_is_logged_and_counted_and_changes_nothing(
     assert "4 callback_errors" in worker._counts()
     assert "broken failed" in caplog.text
     assert "from a callback" in caplog.text
+
+
+@pytest.mark.parametrize("result", [2**70 + 1, 10**400], ids=["a float would hold almost", "a float would not hold"])
+async def test_large_integers_are_told_exactly(async_app: PgQueue, result: int) -> None:
+    told = _listen(async_app)
+    async_app.task(name="work")(lambda: result).enqueue()
+    await burst(async_app)
+    assert [event.result for _, event in told] == [result]
+
+
+async def test_a_result_that_cannot_be_read_back_is_a_callback_error_and_the_next_is_told(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with _telling() as (notifier, told, counts):
+        unreadable = Outcome(job(1), "succeeded", '{"result":' + "9" * 5000 + "}", 0.0)
+        notifier.note([unreadable, outcome(job(2), "succeeded", 0.0)], [])
+        await notifier.drain(5)
+    assert told == [("success", 2)]
+    assert counts["callback_errors"] == 1
+    assert "failed" in caplog.text
+
+
+async def test_nobody_waits_for_callbacks_that_are_not_called_any_more(caplog: pytest.LogCaptureFixture) -> None:
+    async with _telling() as (notifier, told, _):
+        pass
+    notifier.note([outcome(job(1), "succeeded", 0.0)], [])
+    async with asyncio.timeout(5):
+        await notifier.drain(60)
+    assert told == []
+    assert "the callbacks of 1 jobs did not run in time" in caplog.text
 
 
 async def test_callbacks_run_one_after_the_other_and_hold_up_no_job(async_app: PgQueue, look: Look) -> None:
@@ -260,18 +312,11 @@ async def test_a_burst_ends_after_what_its_callbacks_enqueue(async_app: PgQueue,
 
 @pytest.mark.parametrize("verdict", ["stale", "unconfirmed", "busy"])
 async def test_what_was_not_ours_is_not_told(verdict: str) -> None:
-    told: list[str] = []
-    callbacks = Callbacks()
-    for kind in ("success", "failure", "retry", "dead"):
-        callbacks.add(kind, lambda event, kind=kind: told.append(kind), None)  # type: ignore[misc]
-    notifier = Notifier(callbacks, Counter(), lambda: None)
-    telling = asyncio.create_task(notifier.run())
     outcomes = [outcome(job(1), "succeeded", 0.0), outcome(job(2), "failed", 0.0), outcome(job(3), "succeeded", 0.0)]
-    notifier.note(outcomes, [Verdict(1, verdict, None), Verdict(2, verdict, None)])
-    await notifier.drain(5)
-    telling.cancel()
-    notifier.close()
-    assert told == ["success"]
+    async with _telling() as (notifier, told, _):
+        notifier.note(outcomes, [Verdict(1, verdict, None), Verdict(2, verdict, None)])
+        await notifier.drain(5)
+    assert told == [("success", 3)]
     assert MOST_WAITING == 1000
 
 
