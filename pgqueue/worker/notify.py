@@ -1,10 +1,11 @@
 """Telling callbacks about the ends of jobs, one after the other, beside the work."""
 
 import asyncio
+import inspect
 import json
 import logging
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -117,8 +118,14 @@ class Notifier:
     async def _call(self, callback: Callback, event: JobEvent) -> None:
         if asyncio.iscoroutinefunction(callback):
             await Isolated(callback(event))
-        else:
-            await in_thread(callback, {}, self._thread, event)
+            return
+        returned = await in_thread(callback, {}, self._thread, event)
+        if inspect.isawaitable(returned):  # of an object with an async `__call__`, or a lambda around an async function
+            await Isolated(_awaited(returned))
+
+
+async def _awaited(awaitable: Awaitable[Any]) -> None:
+    await awaitable
 
 
 def _kinds(state: str, verdict: str | None) -> tuple[Kind, ...]:

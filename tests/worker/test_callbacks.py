@@ -175,6 +175,25 @@ async def test_what_a_callback_raises_is_logged_and_counted_and_changes_nothing(
     assert "from a callback" in caplog.text
 
 
+async def test_what_a_callback_returns_is_awaited(async_app: PgQueue) -> None:
+    told: list[tuple[str, Any]] = []
+
+    async def notify(event: JobEvent) -> None:
+        await asyncio.sleep(0)
+        told.append(("function", event.result))
+
+    class Notify:
+        async def __call__(self, event: JobEvent) -> None:
+            await notify(event)
+            told.append(("object", event.result))
+
+    async_app.on_success(lambda event: notify(event))
+    async_app.on_success(Notify())
+    async_app.task(name="work")(lambda: 1).enqueue()
+    await burst(async_app)
+    assert told == [("function", 1), ("function", 1), ("object", 1)]
+
+
 @pytest.mark.parametrize("result", [2**70 + 1, 10**400], ids=["a float would hold almost", "a float would not hold"])
 async def test_large_integers_are_told_exactly(async_app: PgQueue, result: int) -> None:
     told = _listen(async_app)
