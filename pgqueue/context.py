@@ -7,7 +7,7 @@ from typing import Any
 from ._json import loads
 from .database import calls
 from .errors import AlreadyFinished, LeaseLost, OutsideWorker
-from .transaction import Block, Services
+from .transaction import Block, Services, refuse_on_event_loop
 
 PROGRESS_EVERY = 0.2  # seconds between two tellings of one job
 
@@ -126,8 +126,10 @@ class JobContext:
             LeaseLost: the job is not this run's any more: stop.
             AlreadyFinished: `ctx.transaction()` has finished it.
             OutsideWorker: this context has no worker's connections.
+            PgQueueError: it was called in async code.
         """
         services = self._reach("ctx.progress()")
+        refuse_on_event_loop("ctx.progress()", "`await ctx.aprogress()`", "it")
         if self._is_time_to_tell(done, total):
             self._told(services.app.database.run(calls.progress(self.id, self.token, done, total, note)))
 
@@ -162,22 +164,6 @@ class JobContext:
     def _told(self, ours: bool) -> None:
         if not ours:
             raise LeaseLost(f"job {self.id} is not this run's any more")
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """A copy in another process has no connections."""
-        return JobContext, (
-            self.token,
-            self.id,
-            self.queue,
-            self.task,
-            self.args_json,
-            self.attempt,
-            self.max_attempts,
-            self.priority,
-            self.run_at,
-            self.created_at,
-            self.meta_json,
-        )
 
     def __repr__(self) -> str:
         return f"JobContext(id={self.id}, task={self.task!r}, queue={self.queue!r}, attempt={self.attempt}/{self.max_attempts})"

@@ -94,7 +94,7 @@ class Block:
         self.result_json: str | None = None
 
     def __enter__(self) -> Transaction[Connection[Any]]:
-        _refuse_on_event_loop()
+        refuse_on_event_loop("ctx.transaction()", "`async with`", "`with`")
         self._pools: Any = self._services.transactions
         self._others: Any = self._services.app.database
         self._pause: Callable[[float], Any] = time.sleep
@@ -174,13 +174,19 @@ class Block:
         except BaseException as error:
             yield self._leave(type(error), error, error.__traceback__)
             raise
+        yield from self._commit(connection, completed.xid)
+        self.committed = True
+
+    def _commit(self, connection: Any, xid: str) -> Steps:
         try:
-            yield self._leave(None, None, None)  # COMMIT
+            yield self._leave(None, None, None)
         except psycopg.Error as error:
             if not connection.closed:
                 raise  # refused, and so rolled back: a deferred constraint, a serialization failure
-            yield from self._ask(completed.xid, error)
-        self.committed = True
+            yield from self._ask(xid, error)
+        else:  # psycopg says nothing when it knows that the connection is broken, and sends no COMMIT
+            if connection.info.transaction_status != TransactionStatus.IDLE:
+                yield from self._ask(xid, psycopg.OperationalError("the connection was broken"))
 
     def _complete(self, connection: Any) -> Steps:
         """The last statement before COMMIT; what it said."""
@@ -221,12 +227,13 @@ class Block:
         return LeaseLost(f"job {self._job.id} is not this run's any more; what its transaction wrote is rolled back")
 
 
-def _refuse_on_event_loop() -> None:
+def refuse_on_event_loop(what: str, remedy: str, blocking: str) -> None:
+    """Raise PgQueueError in async code."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
         return
-    raise PgQueueError("ctx.transaction() in async code: use `async with`; `with` would block the event loop")
+    raise PgQueueError(f"{what} in async code: use {remedy}; {blocking} would block the event loop")
 
 
 def _drive(steps: Steps) -> Any:

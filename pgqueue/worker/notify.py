@@ -80,6 +80,8 @@ class Notifier:
             await self._changed.wait()
             while self._waiting:
                 await self._tell(self._waiting[0])
+                if _is_cancelled():
+                    return
                 was_full = self.is_full()
                 self._waiting.popleft()
                 if was_full and not self.is_full():
@@ -109,11 +111,13 @@ class Notifier:
             except (KeyboardInterrupt, GeneratorExit):
                 raise
             except BaseException as error:
-                if isinstance(error, asyncio.CancelledError) and asyncio.current_task().cancelling():  # type: ignore[union-attr]
+                if isinstance(error, asyncio.CancelledError) and _is_cancelled():
                     raise
                 self._counts["callback_errors"] += 1
                 name = getattr(callback, "__qualname__", repr(callback))
                 log.exception("callback %s failed", name, extra={"job_id": waiting.job.id, "task": waiting.job.task})
+            if _is_cancelled():  # and the callback swallowed it
+                return
 
     async def _call(self, callback: Callback, event: JobEvent) -> None:
         if asyncio.iscoroutinefunction(callback):
@@ -126,6 +130,10 @@ class Notifier:
 
 async def _awaited(awaitable: Awaitable[Any]) -> None:
     await awaitable
+
+
+def _is_cancelled() -> bool:
+    return bool(asyncio.current_task().cancelling())  # type: ignore[union-attr]
 
 
 def _kinds(state: str, verdict: str | None) -> tuple[Kind, ...]:

@@ -40,6 +40,7 @@ T = TypeVar("T")
 BURST_BACKSTOP = 0.05  # seconds between two looks whether a burst is over
 SUMMARY_EVERY = 60.0  # seconds
 LEAVE_WITHIN = 2.0  # seconds for a worker that never got to work
+UNTOLD_WITHIN = 1.0  # seconds for a callback to end that is cancelled
 FLUSH_WITHIN = 10.0  # seconds beyond the grace for handing in what has ended
 
 
@@ -93,6 +94,7 @@ class Worker:
         finally:
             for task in (working, stopping, flushing, telling, *self._replacements):
                 task.cancel()
+            await asyncio.wait({telling}, timeout=UNTOLD_WITHIN)
             self._liveness.stop()
             if self._liveness.is_alive():
                 await asyncio.to_thread(self._liveness.join, 1.0)

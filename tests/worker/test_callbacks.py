@@ -262,6 +262,43 @@ async def test_a_graceful_stop_tells_what_is_left_within_the_grace(async_app: Pg
     assert len(told) == 20
 
 
+@pytest.mark.parametrize("then", ["returns", "raises"])
+async def test_a_callback_that_swallows_its_cancellation_is_the_last(then: str) -> None:
+    calls: list[int] = []
+
+    async def stubborn(event: JobEvent) -> None:
+        calls.append(event.job.id)
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            if then == "raises":
+                raise ValueError from None
+
+    async with _telling(stubborn, stubborn) as (notifier, told, _):
+        notifier.note([outcome(job(1), "succeeded", 0.0), outcome(job(2), "succeeded", 0.0)], [])
+        await auntil(lambda: calls, "the first callback")
+    assert (calls, told) == ([1], [])
+
+
+async def test_a_worker_ends_after_its_callbacks_and_not_before(async_app: PgQueue, look: Look) -> None:
+    happened: list[str] = []
+
+    @async_app.on_success
+    async def stubborn(event: JobEvent) -> None:
+        happened.append("called")
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            await asyncio.sleep(0.3)
+            happened.append("ended")
+
+    async_app.task(name="work")(lambda: None).enqueue_many([()] * 3)
+    async with working(async_app, grace=0.1) as worker:
+        await auntil(lambda: look.count("succeeded") == 3 and happened, "the jobs")
+        worker.stop()
+    assert happened == ["called", "ended"]
+
+
 @pytest.mark.parametrize("blocks", ["the loop's task", "a thread"])
 async def test_a_callback_that_never_ends_does_not_hold_up_a_stop(
     async_app: PgQueue, look: Look, caplog: pytest.LogCaptureFixture, blocks: str
