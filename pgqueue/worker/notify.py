@@ -18,6 +18,8 @@ from .isolate import Isolated
 
 log = logging.getLogger("pgqueue.worker")
 MOST_WAITING = 1000  # events that may wait before nothing more starts
+SLOW = 10.0  # seconds after which a callback is named
+FULL_FOR = 1.0  # seconds with so many events waiting after which the callback that runs is named
 
 
 class _Waiting(NamedTuple):
@@ -43,6 +45,9 @@ class Notifier:
         self._empty = asyncio.Event()
         self._empty.set()
         self._is_over = False
+        self._calling: Callback | None = None
+        self._named: set[int] = set()
+        self._looks_when_full = False
         # By its name it is let go of like a handler's: a callback that hangs does not hold up the end of the process.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="pgqueue-handler-callback")
 
@@ -58,6 +63,9 @@ class Notifier:
         if self._waiting and not self._is_over:
             self._empty.clear()
             self._changed.set()
+            if self.is_full() and not self._looks_when_full:
+                self._looks_when_full = True
+                asyncio.get_running_loop().call_later(FULL_FOR, self._look_when_full)
 
     def is_full(self) -> bool:
         """Whether so many events wait that nothing more should start."""
@@ -114,12 +122,39 @@ class Notifier:
                 if isinstance(error, asyncio.CancelledError) and _is_cancelled():
                     raise
                 self._counts["callback_errors"] += 1
-                name = getattr(callback, "__qualname__", repr(callback))
-                log.exception("callback %s failed", name, extra={"job_id": waiting.job.id, "task": waiting.job.task})
+                log.exception(
+                    "callback %s failed", _name_of(callback), extra={"job_id": waiting.job.id, "task": waiting.job.task}
+                )
             if _is_cancelled():  # and the callback swallowed it
                 return
 
+    def _look_when_full(self) -> None:
+        self._looks_when_full = False
+        if self._calling is not None and self.is_full():
+            self._name(self._calling, "holds the worker up")
+
+    def _name(self, callback: Callback, what: str) -> None:
+        """Say once what a callback does that the jobs suffer from."""
+        if id(callback) not in self._named:
+            self._named.add(id(callback))
+            log.warning(
+                "callback %s %s: %s jobs wait to be told, nothing starts while it is %s, and a burst does not end before",
+                _name_of(callback),
+                what,
+                len(self._waiting),
+                MOST_WAITING,
+            )
+
     async def _call(self, callback: Callback, event: JobEvent) -> None:
+        self._calling = callback
+        slow = asyncio.get_running_loop().call_later(SLOW, self._name, callback, f"has run for {SLOW:g} s")
+        try:
+            await self._call_to_its_end(callback, event)
+        finally:
+            slow.cancel()
+            self._calling = None
+
+    async def _call_to_its_end(self, callback: Callback, event: JobEvent) -> None:
         if asyncio.iscoroutinefunction(callback):
             await Isolated(callback(event))
             return
@@ -130,6 +165,10 @@ class Notifier:
 
 async def _awaited(awaitable: Awaitable[Any]) -> None:
     await awaitable
+
+
+def _name_of(callback: Callback) -> str:
+    return getattr(callback, "__qualname__", repr(callback))
 
 
 def _is_cancelled() -> bool:

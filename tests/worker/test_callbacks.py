@@ -16,6 +16,7 @@ from pgqueue.database.calls import Verdict
 from pgqueue.errors import ConfigurationError
 from pgqueue.worker.execute import Outcome, outcome
 from pgqueue.worker.notify import MOST_WAITING, Notifier
+from pgqueue.worker.pace import Pace
 from tests.looking import Look
 from tests.waiting import auntil
 from tests.worker.conftest import burst, new_worker, working
@@ -260,6 +261,48 @@ async def test_a_graceful_stop_tells_what_is_left_within_the_grace(async_app: Pg
         worker.stop()
         asyncio.get_running_loop().call_later(0.2, gate.set)
     assert len(told) == 20
+
+
+@pytest.mark.parametrize("why", ["has run for 0.1 s", "holds the worker up"])
+async def test_a_callback_that_hangs_is_named_once(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    if why.startswith("has run"):
+        monkeypatch.setattr("pgqueue.worker.notify.SLOW", 0.1)
+    else:
+        monkeypatch.setattr("pgqueue.worker.notify.FULL_FOR", 0.1)
+        monkeypatch.setattr("pgqueue.worker.notify.MOST_WAITING", 2)
+    gate = asyncio.Event()
+
+    async def hang(event: JobEvent) -> None:
+        await gate.wait()
+        await asyncio.sleep(0.3 if why.startswith("has run") else 0)
+
+    async with _telling(hang) as (notifier, told, _):
+        notifier.note([outcome(job(1), "succeeded", 0.0), outcome(job(2), "succeeded", 0.0)], [])
+        await auntil(lambda: "hang" in caplog.text, "a warning", within=5)
+        gate.set()
+        await notifier.drain(5)
+    assert len(told) == 2
+    (said,) = [record.getMessage() for record in caplog.records]
+    assert f"hang {why}: 2 jobs wait to be told" in said
+
+
+async def test_a_worker_whose_callback_hangs_gives_back_what_it_cannot_start(
+    async_app: PgQueue, look: Look, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pgqueue.worker.notify.MOST_WAITING", 5)
+    monkeypatch.setattr(Pace, "prefetch", lambda self: 100)
+
+    @async_app.on_success
+    async def hang(event: JobEvent) -> None:
+        await asyncio.Event().wait()
+
+    async_app.task(name="work")(lambda: None).enqueue_many([()] * 60)
+    async with working(async_app, concurrency=1, grace=0.1) as worker:
+        await auntil(lambda: hasattr(worker, "_notifier") and worker._notifier.is_full(), "a full backlog")
+        await auntil(lambda: look.count("running") == 0, "the return of the rest", within=8)
+        assert look.count("ready") > 0
 
 
 @pytest.mark.parametrize("then", ["returns", "raises"])
