@@ -1,5 +1,6 @@
 """The worker: claim -> execute -> finish, one file each; liveness and maintenance beside them."""
 
-from .worker import Worker, WorkerOptions
+from .options import WorkerOptions
+from .worker import Worker
 
 __all__ = ["Worker", "WorkerOptions"]

@@ -15,7 +15,8 @@ from .. import logs
 from .._json import dumps, loads
 from ..config import load_settings
 from ..errors import ConfigurationError
-from .worker import Worker, WorkerOptions
+from .options import WorkerOptions
+from .worker import Worker
 
 if TYPE_CHECKING:
     from ..app import PgQueue

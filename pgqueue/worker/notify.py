@@ -1,14 +1,15 @@
 """Telling callbacks about the ends of jobs, one after the other, beside the work."""
 
 import asyncio
+import inspect
+import json
 import logging
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from .._json import loads
 from ..callbacks import Callback, Callbacks, JobError, JobEvent, Kind
 from ..context import JobContext
 from ..database import calls
@@ -17,6 +18,8 @@ from .isolate import Isolated
 
 log = logging.getLogger("pgqueue.worker")
 MOST_WAITING = 1000  # events that may wait before nothing more starts
+SLOW = 10.0  # seconds after which a callback is named
+FULL_FOR = 1.0  # seconds with so many events waiting after which the callback that runs is named
 
 
 class _Waiting(NamedTuple):
@@ -41,6 +44,10 @@ class Notifier:
         self._changed = asyncio.Event()
         self._empty = asyncio.Event()
         self._empty.set()
+        self._is_over = False
+        self._calling: Callback | None = None
+        self._named: set[int] = set()
+        self._looks_when_full = False
         # By its name it is let go of like a handler's: a callback that hangs does not hold up the end of the process.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="pgqueue-handler-callback")
 
@@ -53,9 +60,12 @@ class Notifier:
             callbacks = [callback for kind in kinds for callback in self._callbacks.of(kind, outcome.job.task)]
             if callbacks:
                 self._waiting.append(_Waiting(callbacks, outcome.job, outcome.json, verdict.run_at if verdict else None))
-        if self._waiting:
+        if self._waiting and not self._is_over:
             self._empty.clear()
             self._changed.set()
+            if self.is_full() and not self._looks_when_full:
+                self._looks_when_full = True
+                asyncio.get_running_loop().call_later(FULL_FOR, self._look_when_full)
 
     def is_full(self) -> bool:
         """Whether so many events wait that nothing more should start."""
@@ -67,10 +77,19 @@ class Notifier:
 
     async def run(self) -> None:
         """Tell for ever."""
+        try:
+            await self._run()
+        finally:
+            self._is_over = True
+            self._empty.set()  # `drain` need not wait for what nobody tells any more
+
+    async def _run(self) -> None:
         while True:
             await self._changed.wait()
             while self._waiting:
                 await self._tell(self._waiting[0])
+                if _is_cancelled():
+                    return
                 was_full = self.is_full()
                 self._waiting.popleft()
                 if was_full and not self.is_full():
@@ -85,6 +104,8 @@ class Notifier:
             async with asyncio.timeout(timeout):
                 await self._empty.wait()
         except TimeoutError:
+            pass
+        if self._waiting:
             log.warning("the callbacks of %s jobs did not run in time", len(self._waiting))
 
     def close(self) -> None:
@@ -92,24 +113,66 @@ class Notifier:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     async def _tell(self, waiting: _Waiting) -> None:
-        event = _event(waiting)
         for callback in waiting.callbacks:
             try:
-                await self._call(callback, event)
+                await self._call(callback, _event(waiting))
             except (KeyboardInterrupt, GeneratorExit):
                 raise
             except BaseException as error:
-                if isinstance(error, asyncio.CancelledError) and asyncio.current_task().cancelling():  # type: ignore[union-attr]
+                if isinstance(error, asyncio.CancelledError) and _is_cancelled():
                     raise
                 self._counts["callback_errors"] += 1
-                name = getattr(callback, "__qualname__", repr(callback))
-                log.exception("callback %s failed", name, extra={"job_id": event.job.id, "task": event.job.task})
+                log.exception(
+                    "callback %s failed", _name_of(callback), extra={"job_id": waiting.job.id, "task": waiting.job.task}
+                )
+            if _is_cancelled():  # and the callback swallowed it
+                return
+
+    def _look_when_full(self) -> None:
+        self._looks_when_full = False
+        if self._calling is not None and self.is_full():
+            self._name(self._calling, "holds the worker up")
+
+    def _name(self, callback: Callback, what: str) -> None:
+        """Say once what a callback does that the jobs suffer from."""
+        if id(callback) not in self._named:
+            self._named.add(id(callback))
+            log.warning(
+                "callback %s %s: %s jobs wait to be told, nothing starts while it is %s, and a burst does not end before",
+                _name_of(callback),
+                what,
+                len(self._waiting),
+                MOST_WAITING,
+            )
 
     async def _call(self, callback: Callback, event: JobEvent) -> None:
+        self._calling = callback
+        slow = asyncio.get_running_loop().call_later(SLOW, self._name, callback, f"has run for {SLOW:g} s")
+        try:
+            await self._call_to_its_end(callback, event)
+        finally:
+            slow.cancel()
+            self._calling = None
+
+    async def _call_to_its_end(self, callback: Callback, event: JobEvent) -> None:
         if asyncio.iscoroutinefunction(callback):
             await Isolated(callback(event))
-        else:
-            await in_thread(callback, {}, self._thread, event)
+            return
+        returned = await in_thread(callback, {}, self._thread, event)
+        if inspect.isawaitable(returned):  # of an object with an async `__call__`, or a lambda around an async function
+            await Isolated(_awaited(returned))
+
+
+async def _awaited(awaitable: Awaitable[Any]) -> None:
+    await awaitable
+
+
+def _name_of(callback: Callback) -> str:
+    return getattr(callback, "__qualname__", repr(callback))
+
+
+def _is_cancelled() -> bool:
+    return bool(asyncio.current_task().cancelling())  # type: ignore[union-attr]
 
 
 def _kinds(state: str, verdict: str | None) -> tuple[Kind, ...]:
@@ -127,7 +190,7 @@ def _kinds(state: str, verdict: str | None) -> tuple[Kind, ...]:
 
 
 def _event(waiting: _Waiting) -> JobEvent:
-    said: dict[str, Any] = loads(waiting.json)
+    said: dict[str, Any] = json.loads(waiting.json)  # orjson makes floats of large integers, or refuses them
     error = said.get("error")
     described = error and JobError(error["type"], tuple(error["types"]), error["message"], error["traceback"])
     return JobEvent(waiting.job, said.get("result"), described, waiting.run_at)

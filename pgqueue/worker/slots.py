@@ -75,8 +75,9 @@ class Slots:
         return len(self.running) >= self._concurrency and time.perf_counter() - self._last_start > seconds
 
     def take_stuck(self) -> list[JobContext]:
-        """Jobs that wait although no slot has become free for STUCK seconds; they are not held here any more."""
-        if not self._is_stuck(STUCK):
+        """Jobs that wait although none could start for STUCK seconds; they are not held here any more."""
+        is_blocked = self._is_full() and time.perf_counter() - self._last_start > STUCK
+        if not (is_blocked or self._is_stuck(STUCK)):
             return []
         stuck = list(self.waiting)
         self.waiting.clear()

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import math
 import os
 import signal
 import socket
@@ -10,7 +9,6 @@ import time
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
@@ -18,10 +16,9 @@ import psycopg
 
 from .. import __version__, logs
 from .._executor import check_process_tasks
-from .._text import storable
 from ..database import Link, calls
 from ..database.link import Circuit
-from ..errors import ConfigurationError, Disconnected, PgQueueError
+from ..errors import Disconnected, PgQueueError
 from ..lifespan import entered, injections
 from ..transaction import Services
 from .announce import Announcer
@@ -30,6 +27,7 @@ from .finish import Finisher
 from .liveness import Liveness, now
 from .maintenance import Maintenance
 from .notify import Notifier
+from .options import WorkerOptions
 from .process import Processes, Setup, assert_no_import
 from .slots import Slots
 from .surround import Surroundings
@@ -42,43 +40,8 @@ T = TypeVar("T")
 BURST_BACKSTOP = 0.05  # seconds between two looks whether a burst is over
 SUMMARY_EVERY = 60.0  # seconds
 LEAVE_WITHIN = 2.0  # seconds for a worker that never got to work
+UNTOLD_WITHIN = 1.0  # seconds for a callback to end that is cancelled
 FLUSH_WITHIN = 10.0  # seconds beyond the grace for handing in what has ended
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerOptions:
-    """How a worker works.
-
-    Attributes:
-        queues: whose jobs it runs, with their weights; empty = every queue that the registered tasks name.
-        strict: queues strictly in the given order instead of by weight.
-        concurrency: handlers that run at once; 100.
-        burst: end when the queues hold nothing ready and nothing running.
-        grace: seconds that running handlers may take to end after the first signal; 30.
-        name: shown in worker_status; host:pid by default.
-        handle_signals: end gracefully on SIGTERM and SIGINT.
-        supervised: a second signal is the supervisor's business; a service manager may send the first to both.
-    """
-
-    queues: tuple[tuple[str, float], ...] = ()
-    strict: bool = False
-    concurrency: int = 100
-    burst: bool = False
-    grace: float = 30.0
-    name: str | None = None
-    handle_signals: bool = True
-    supervised: bool = False
-
-    def __post_init__(self) -> None:
-        storable("name", self.name or "")
-        if not 1 <= self.concurrency <= 10_000:
-            raise ConfigurationError(f"concurrency: {self.concurrency} is not valid; use 1 to 10000")
-        if self.grace < 0:
-            raise ConfigurationError(f"grace: {self.grace} is not valid; use 0 or more seconds")
-        for queue, weight in self.queues:
-            storable("queues", queue)
-            if not 0 < weight < math.inf:
-                raise ConfigurationError(f"queues: the weight of {queue!r} is {weight}; use a number above 0")
 
 
 class Worker:
@@ -131,6 +94,7 @@ class Worker:
         finally:
             for task in (working, stopping, flushing, telling, *self._replacements):
                 task.cancel()
+            await asyncio.wait({telling}, timeout=UNTOLD_WITHIN)
             self._liveness.stop()
             if self._liveness.is_alive():
                 await asyncio.to_thread(self._liveness.join, 1.0)

@@ -3,17 +3,20 @@
 import asyncio
 import threading
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from pgqueue import Cancel, JobContext, JobEvent, PgQueue, Retry, RetryIn, Snooze
-from pgqueue.callbacks import Callbacks
+from pgqueue.callbacks import Callback, Callbacks, Kind
 from pgqueue.database.calls import Verdict
 from pgqueue.errors import ConfigurationError
-from pgqueue.worker.execute import outcome
+from pgqueue.worker.execute import Outcome, outcome
 from pgqueue.worker.notify import MOST_WAITING, Notifier
+from pgqueue.worker.pace import Pace
 from tests.looking import Look
 from tests.waiting import auntil
 from tests.worker.conftest import burst, new_worker, working
@@ -46,6 +49,26 @@ def _listen(app: PgQueue) -> Told:
     return told
 
 
+@asynccontextmanager
+async def _telling(*others: Callback) -> AsyncIterator[tuple[Notifier, list[tuple[str, int]], Counter[str]]]:
+    """A notifier of its own, what its callbacks were told (kind and job), and its counts; others are told of successes first."""
+    told: list[tuple[str, int]] = []
+    callbacks, counts = Callbacks(), Counter[str]()
+    for other in others:
+        callbacks.add("success", other, None)
+    kinds: tuple[Kind, ...] = ("success", "failure", "retry", "dead")
+    for kind in kinds:
+        callbacks.add(kind, lambda event, kind=kind: told.append((kind, event.job.id)), None)  # type: ignore[misc]
+    notifier = Notifier(callbacks, counts, lambda: None)
+    telling = asyncio.create_task(notifier.run())
+    await asyncio.sleep(0)
+    yield notifier, told, counts
+    telling.cancel()
+    await asyncio.wait({telling}, timeout=5)
+    assert telling.done()
+    notifier.close()
+
+
 async def test_a_success_is_told_with_its_result_once_it_is_committed(async_app: PgQueue, look: Look) -> None:
     seen: list[Any] = []
 
@@ -75,7 +98,7 @@ async def test_a_failure_is_told_and_what_becomes_of_the_job(async_app: PgQueue,
     assert [kind for kind, _ in told] == ["failure", "retry", "failure", "dead"]
     assert {event.job.id for _, event in told} == {job.id}
     first, again, _, dead = [event for _, event in told]
-    assert first is not again or first.run_at == again.run_at
+    assert first.run_at == again.run_at, "a failure that is followed by another run says when, too"
     assert again.run_at is not None
     assert abs((datetime.now(UTC) - again.run_at).total_seconds()) < 60
     assert dead.run_at is None
@@ -153,6 +176,55 @@ async def test_what_a_callback_raises_is_logged_and_counted_and_changes_nothing(
     assert "from a callback" in caplog.text
 
 
+async def test_what_a_callback_returns_is_awaited(async_app: PgQueue) -> None:
+    told: list[tuple[str, Any]] = []
+
+    async def notify(event: JobEvent) -> None:
+        await asyncio.sleep(0)
+        told.append(("function", event.result))
+
+    class Notify:
+        async def __call__(self, event: JobEvent) -> None:
+            await notify(event)
+            told.append(("object", event.result))
+
+    async_app.on_success(lambda event: notify(event))
+    async_app.on_success(Notify())
+    async_app.task(name="work")(lambda: 1).enqueue()
+    await burst(async_app)
+    assert told == [("function", 1), ("function", 1), ("object", 1)]
+
+
+@pytest.mark.parametrize("result", [2**70 + 1, 10**400], ids=["a float would hold almost", "a float would not hold"])
+async def test_large_integers_are_told_exactly(async_app: PgQueue, result: int) -> None:
+    told = _listen(async_app)
+    async_app.task(name="work")(lambda: result).enqueue()
+    await burst(async_app)
+    assert [event.result for _, event in told] == [result]
+
+
+async def test_a_result_that_cannot_be_read_back_is_a_callback_error_and_the_next_is_told(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with _telling() as (notifier, told, counts):
+        unreadable = Outcome(job(1), "succeeded", '{"result":' + "9" * 5000 + "}", 0.0)
+        notifier.note([unreadable, outcome(job(2), "succeeded", 0.0)], [])
+        await notifier.drain(5)
+    assert told == [("success", 2)]
+    assert counts["callback_errors"] == 1
+    assert "failed" in caplog.text
+
+
+async def test_nobody_waits_for_callbacks_that_are_not_called_any_more(caplog: pytest.LogCaptureFixture) -> None:
+    async with _telling() as (notifier, told, _):
+        pass
+    notifier.note([outcome(job(1), "succeeded", 0.0)], [])
+    async with asyncio.timeout(5):
+        await notifier.drain(60)
+    assert told == []
+    assert "the callbacks of 1 jobs did not run in time" in caplog.text
+
+
 async def test_callbacks_run_one_after_the_other_and_hold_up_no_job(async_app: PgQueue, look: Look) -> None:
     running, most = 0, 0
     gate = asyncio.Event()
@@ -189,6 +261,85 @@ async def test_a_graceful_stop_tells_what_is_left_within_the_grace(async_app: Pg
         worker.stop()
         asyncio.get_running_loop().call_later(0.2, gate.set)
     assert len(told) == 20
+
+
+@pytest.mark.parametrize("why", ["has run for 0.1 s", "holds the worker up"])
+async def test_a_callback_that_hangs_is_named_once(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    if why.startswith("has run"):
+        monkeypatch.setattr("pgqueue.worker.notify.SLOW", 0.1)
+    else:
+        monkeypatch.setattr("pgqueue.worker.notify.FULL_FOR", 0.1)
+        monkeypatch.setattr("pgqueue.worker.notify.MOST_WAITING", 2)
+    gate = asyncio.Event()
+
+    async def hang(event: JobEvent) -> None:
+        await gate.wait()
+        await asyncio.sleep(0.3 if why.startswith("has run") else 0)
+
+    async with _telling(hang) as (notifier, told, _):
+        notifier.note([outcome(job(1), "succeeded", 0.0), outcome(job(2), "succeeded", 0.0)], [])
+        await auntil(lambda: "hang" in caplog.text, "a warning", within=5)
+        gate.set()
+        await notifier.drain(5)
+    assert len(told) == 2
+    (said,) = [record.getMessage() for record in caplog.records]
+    assert f"hang {why}: 2 jobs wait to be told" in said
+
+
+async def test_a_worker_whose_callback_hangs_gives_back_what_it_cannot_start(
+    async_app: PgQueue, look: Look, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pgqueue.worker.notify.MOST_WAITING", 5)
+    monkeypatch.setattr(Pace, "prefetch", lambda self: 100)
+
+    @async_app.on_success
+    async def hang(event: JobEvent) -> None:
+        await asyncio.Event().wait()
+
+    async_app.task(name="work")(lambda: None).enqueue_many([()] * 60)
+    async with working(async_app, concurrency=1, grace=0.1) as worker:
+        await auntil(lambda: hasattr(worker, "_notifier") and worker._notifier.is_full(), "a full backlog")
+        await auntil(lambda: look.count("running") == 0, "the return of the rest", within=8)
+        assert look.count("ready") > 0
+
+
+@pytest.mark.parametrize("then", ["returns", "raises"])
+async def test_a_callback_that_swallows_its_cancellation_is_the_last(then: str) -> None:
+    calls: list[int] = []
+
+    async def stubborn(event: JobEvent) -> None:
+        calls.append(event.job.id)
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            if then == "raises":
+                raise ValueError from None
+
+    async with _telling(stubborn, stubborn) as (notifier, told, _):
+        notifier.note([outcome(job(1), "succeeded", 0.0), outcome(job(2), "succeeded", 0.0)], [])
+        await auntil(lambda: calls, "the first callback")
+    assert (calls, told) == ([1], [])
+
+
+async def test_a_worker_ends_after_its_callbacks_and_not_before(async_app: PgQueue, look: Look) -> None:
+    happened: list[str] = []
+
+    @async_app.on_success
+    async def stubborn(event: JobEvent) -> None:
+        happened.append("called")
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            await asyncio.sleep(0.3)
+            happened.append("ended")
+
+    async_app.task(name="work")(lambda: None).enqueue_many([()] * 3)
+    async with working(async_app, grace=0.1) as worker:
+        await auntil(lambda: look.count("succeeded") == 3 and happened, "the jobs")
+        worker.stop()
+    assert happened == ["called", "ended"]
 
 
 @pytest.mark.parametrize("blocks", ["the loop's task", "a thread"])
@@ -260,18 +411,11 @@ async def test_a_burst_ends_after_what_its_callbacks_enqueue(async_app: PgQueue,
 
 @pytest.mark.parametrize("verdict", ["stale", "unconfirmed", "busy"])
 async def test_what_was_not_ours_is_not_told(verdict: str) -> None:
-    told: list[str] = []
-    callbacks = Callbacks()
-    for kind in ("success", "failure", "retry", "dead"):
-        callbacks.add(kind, lambda event, kind=kind: told.append(kind), None)  # type: ignore[misc]
-    notifier = Notifier(callbacks, Counter(), lambda: None)
-    telling = asyncio.create_task(notifier.run())
     outcomes = [outcome(job(1), "succeeded", 0.0), outcome(job(2), "failed", 0.0), outcome(job(3), "succeeded", 0.0)]
-    notifier.note(outcomes, [Verdict(1, verdict, None), Verdict(2, verdict, None)])
-    await notifier.drain(5)
-    telling.cancel()
-    notifier.close()
-    assert told == ["success"]
+    async with _telling() as (notifier, told, _):
+        notifier.note(outcomes, [Verdict(1, verdict, None), Verdict(2, verdict, None)])
+        await notifier.drain(5)
+    assert told == [("success", 3)]
     assert MOST_WAITING == 1000
 
 

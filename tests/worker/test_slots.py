@@ -1,6 +1,7 @@
 """The slots that handlers run in, without a database."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -185,6 +186,16 @@ async def test_jobs_that_wait_behind_slow_handlers_are_let_go(desk: Desk, monkey
     assert desk.slots.take_stuck() == []
     monkeypatch.setattr("pgqueue.worker.slots.STUCK", 0.0)
     assert [stuck.id for stuck in desk.slots.take_stuck()] == list(range(3, 10))
+    assert not desk.slots.waiting
+
+
+async def test_jobs_that_wait_while_nothing_may_start_are_let_go(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.slots._last_start = time.perf_counter()
+    desk.full = True
+    desk.slots.add([job(1)])
+    assert desk.slots.take_stuck() == [], "it may be over soon"
+    monkeypatch.setattr("pgqueue.worker.slots.STUCK", 0.0)
+    assert [stuck.id for stuck in desk.slots.take_stuck()] == [1]
     assert not desk.slots.waiting
 
 

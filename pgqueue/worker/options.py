@@ -1,0 +1,43 @@
+"""How a worker works."""
+
+import math
+from dataclasses import dataclass
+
+from .._text import storable
+from ..errors import ConfigurationError
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerOptions:
+    """How a worker works.
+
+    Attributes:
+        queues: whose jobs it runs, with their weights; empty = every queue that the registered tasks name.
+        strict: queues strictly in the given order instead of by weight.
+        concurrency: handlers that run at once; 100.
+        burst: end when the queues hold nothing ready and nothing running.
+        grace: seconds that running handlers may take to end after the first signal; 30.
+        name: shown in worker_status; host:pid by default.
+        handle_signals: end gracefully on SIGTERM and SIGINT.
+        supervised: a second signal is the supervisor's business; a service manager may send the first to both.
+    """
+
+    queues: tuple[tuple[str, float], ...] = ()
+    strict: bool = False
+    concurrency: int = 100
+    burst: bool = False
+    grace: float = 30.0
+    name: str | None = None
+    handle_signals: bool = True
+    supervised: bool = False
+
+    def __post_init__(self) -> None:
+        storable("name", self.name or "")
+        if not 1 <= self.concurrency <= 10_000:
+            raise ConfigurationError(f"concurrency: {self.concurrency} is not valid; use 1 to 10000")
+        if self.grace < 0:
+            raise ConfigurationError(f"grace: {self.grace} is not valid; use 0 or more seconds")
+        for queue, weight in self.queues:
+            storable("queues", queue)
+            if not 0 < weight < math.inf:
+                raise ConfigurationError(f"queues: the weight of {queue!r} is {weight}; use a number above 0")
