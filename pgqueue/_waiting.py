@@ -6,17 +6,18 @@ what has ended.
 
 import asyncio
 import logging
-import os
 import threading
 import time
+import uuid
 from collections.abc import Collection, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import psycopg
 from psycopg import sql
 
+from ._process import this_process
 from .database import calls
 from .database.pools import connect_options
 
@@ -29,6 +30,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.02, 0.25  # seconds
 ASK_EVERY = 5.0  # seconds; a worker that heard it tells for 15
 IDLE = 10.0  # seconds without a waiter until the connection is closed
 LOOK_EVERY = 0.25  # seconds between two looks at what the thread is to do
+ECHO_WITHIN = 5.0  # seconds in which a NOTIFY from another connection must arrive; nobody waits for it
 
 
 def pauses(timeout: float | None) -> Iterator[float]:
@@ -50,7 +52,7 @@ class Waiting:
 
     def __init__(self, app: "PgQueue") -> None:
         self._app = app
-        self._listeners: dict[int, Listener] = {}
+        self._listeners: dict[tuple[int, int], Listener] = {}
 
     def waiter(self, job_ids: Collection[int]) -> "Waiter":
         """A context manager for a wait in a thread; it holds on to `job_ids` and does not change it."""
@@ -61,13 +63,13 @@ class Waiting:
         return AsyncWaiter(self._listener(), job_ids)
 
     def _listener(self) -> "Listener":
-        # A forked child touches neither the inherited socket nor an inherited lock: its pid has no listener yet.
-        pid = os.getpid()
-        return self._listeners.get(pid) or self._listeners.setdefault(pid, Listener(self._app))
+        # A forked child touches neither the inherited socket nor an inherited lock: it has no listener yet.
+        process = this_process()
+        return self._listeners.get(process) or self._listeners.setdefault(process, Listener(self._app))
 
     def close(self) -> None:
         """Close this process's connection soon, if nobody waits; the next waiter opens a new one."""
-        if listener := self._listeners.get(os.getpid()):
+        if listener := self._listeners.get(this_process()):
             listener.close()
 
 
@@ -147,6 +149,16 @@ class AsyncWaiter(_Ear):
             self._loop.call_soon_threadsafe(self._event.set)
 
 
+@contextmanager
+def _leaving_nothing(connection: psycopg.Connection[Any]) -> Iterator[None]:
+    """Where a pooler keeps the server's session, another client has it next."""
+    try:
+        yield
+    finally:
+        with suppress(psycopg.Error):
+            connection.execute("unlisten *")
+
+
 class Listener:
     """Hears for all waits of one process: a thread with a connection, both there only while somebody waits, and a little longer.
 
@@ -155,6 +167,7 @@ class Listener:
 
     Attributes:
         lock: held while what is heard is passed on.
+        is_deaf: whether a pooler swallows what it would hear; then this process only looks.
     """
 
     def __init__(self, app: "PgQueue") -> None:
@@ -162,6 +175,7 @@ class Listener:
         self.lock = threading.RLock()  # the garbage collector may end an abandoned wait anywhere, even in here
         self._ears: dict[str, list[_Ear]] = {}  # by job id as it stands in a payload
         self._thread: threading.Thread | None = None
+        self.is_deaf = False
         self._used_at = 0.0
         self._stop = threading.Event()
 
@@ -171,9 +185,17 @@ class Listener:
             for id in job_ids:
                 self._ears.setdefault(str(id), []).append(ear)
             self._stop.clear()
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="pgqueue-results", daemon=True)
-                self._thread.start()
+            if self._thread is None and not self.is_deaf:
+                self._start()
+
+    def _start(self) -> None:
+        thread = threading.Thread(target=self._run, name="pgqueue-results", daemon=True)
+        try:
+            thread.start()
+        except Exception as error:  # too many threads, or Python is about to end: this wait only looks, the next one tries again
+            log.debug("results: no thread to listen in: %s", error)
+        else:
+            self._thread = thread
 
     def leave(self, ear: _Ear, job_ids: Collection[int]) -> None:
         """Undo `join`."""
@@ -205,10 +227,13 @@ class Listener:
         while True:
             try:
                 url = self._app.settings.listen_url or self._app.url
-                with psycopg.connect(url, **connect_options("pgqueue results")) as connection:
+                with psycopg.connect(url, **connect_options("pgqueue results")) as connection, _leaving_nothing(connection):
                     self._listen(connection)
-                    failures = 0
-                    self._serve(connection)
+                    if self._hears(connection, url):
+                        failures = 0
+                        self._serve(connection)
+                    else:
+                        self._give_up()
                     return
             except Exception as error:  # whatever it is, waiters go on looking
                 log.debug("results: no connection to listen on: %s", str(error).strip())
@@ -220,6 +245,18 @@ class Listener:
     def _listen(self, connection: psycopg.Connection[Any]) -> None:
         channel = self._call(connection, calls.done_channel())
         connection.execute(sql.SQL("listen {}").format(sql.Identifier(channel)))
+
+    def _hears(self, connection: psycopg.Connection[Any], url: str) -> bool:
+        """Whether a NOTIFY arrives. From another connection: to its own a pooler may pass it on with the answer."""
+        echo = f"echo {uuid.uuid4()}"
+        with psycopg.connect(url, **connect_options("pgqueue results echo")) as other:
+            other.execute("select pg_notify(%s, %s)", (self._call(other, calls.done_channel()), echo))
+        return any(notification.payload == echo for notification in connection.notifies(timeout=ECHO_WITHIN))
+
+    def _give_up(self) -> None:
+        with self.lock:
+            self.is_deaf, self._thread = True, None
+        log.info("results: found by polling: a pooler swallows LISTEN; set PGQUEUE_LISTEN_URL")
 
     def _serve(self, connection: psycopg.Connection[Any]) -> None:
         ask_at = 0.0

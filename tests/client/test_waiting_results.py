@@ -4,13 +4,14 @@ import asyncio
 import os
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import psycopg
 import pytest
 
-from pgqueue import PgQueue, Task, _waiting
+from pgqueue import PgQueue, Task, _process, _waiting
 from pgqueue.errors import ResultTimeout
 from pgqueue.job import Job
 from tests.looking import Look
@@ -31,7 +32,7 @@ def _wait(job: Job[Any], flavour: str) -> "asyncio.Future[Any]":
 
 def _ears(app: PgQueue) -> int:
     """How many waits listen in this process."""
-    listener = app.waiting._listeners.get(os.getpid())
+    listener = app.waiting._listeners.get(_process.this_process())
     return sum(map(len, list(listener._ears.values()))) if listener else 0
 
 
@@ -264,3 +265,115 @@ def test_nonsense_on_the_channel_does_no_harm(
     until(told, "the result")
     thread.join(20)
     assert listener._thread is not None
+
+
+class _Pooled(psycopg.Connection[Any]):
+    """As a pooler's: closing it leaves the session on the server as it is. A deaf one is handed no notifications."""
+
+    deaf = False
+
+    def __exit__(self, *raised: object) -> None: ...
+
+    def notifies(self, **options: Any) -> Iterator[psycopg.Notify]:  # type: ignore[override]
+        return iter(()) if self.deaf else super().notifies(**options)
+
+
+@pytest.fixture
+def pooled(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[_Pooled]:
+    """What the listener gets; the echo takes another way."""
+    with _Pooled.connect(database_url, autocommit=True) as connection:
+
+        def connect(url: str, **options: Any) -> Any:
+            return connection if options["application_name"] == "pgqueue results" else psycopg.connect(url, **options)
+
+        monkeypatch.setattr(_waiting, "psycopg", SimpleNamespace(connect=connect, Error=psycopg.Error))
+        yield connection
+        connection.close()
+
+
+def _channels(connection: psycopg.Connection[Any]) -> list[Any]:
+    return connection.execute("select pg_listening_channels()").fetchall()
+
+
+def test_a_process_behind_a_transaction_pooler_polls_and_leaves_nothing_behind(
+    app: PgQueue, welcome: Task[[int], str], look: Look, pooled: _Pooled
+) -> None:
+    pooled.deaf = True
+    thread, got = _in_thread(welcome.enqueue(1))
+    until(lambda: app.waiting._listener().is_deaf, "a listener that gave up")
+    until(lambda: not _channels(pooled), "a session without channels")
+    _run(look, state="succeeded", result="hello")
+    thread.join(20)
+    assert got == ["hello"]
+
+
+def test_the_process_that_has_given_up_starts_no_other_thread(
+    app: PgQueue, welcome: Task[[int], str], look: Look, pooled: _Pooled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pooled.deaf = True
+    with pytest.raises(ResultTimeout):
+        welcome.enqueue(1).result(timeout=0.05)
+    until(lambda: app.waiting._listener().is_deaf, "a listener that gave up")
+    monkeypatch.setattr(_waiting.Listener, "_start", lambda self: pytest.fail("a thread was started"))
+    with pytest.raises(ResultTimeout):
+        welcome.enqueue(2).result(timeout=0.05)
+
+
+def test_a_listener_that_goes_leaves_nothing_behind(
+    app: PgQueue, welcome: Task[[int], str], look: Look, pooled: _Pooled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve = _waiting.Listener._serve
+    channels: list[Any] = []
+
+    def watched(self: _waiting.Listener, connection: psycopg.Connection[Any]) -> None:
+        channels.extend(_channels(connection))
+        serve(self, connection)
+
+    monkeypatch.setattr(_waiting, "IDLE", 0.1)
+    monkeypatch.setattr(_waiting.Listener, "_serve", watched)
+    with pytest.raises(ResultTimeout):
+        welcome.enqueue(1).result(timeout=0.05)
+    until(lambda: len(channels) == 1, "a listener")
+    until(lambda: not _channels(pooled), "a session without channels")
+
+
+def test_the_echo_does_not_come_from_the_connection_that_listens(app: PgQueue, look: Look, pooled: _Pooled) -> None:
+    """A pooler passes on what arrives together with an answer: such an echo would prove nothing."""
+    listener = app.waiting._listener()
+    listener._listen(pooled)
+    assert listener._hears(pooled, app.url)
+    pooled.execute("unlisten *")
+    look.connection.execute(f'listen "{look.value("select channel()")}_done"'.encode())
+    pooled.deaf = True
+    assert not listener._hears(pooled, app.url)
+    (echo,) = look.connection.notifies(timeout=10, stop_after=1)
+    assert echo.pid != pooled.info.backend_pid
+
+
+def test_a_thread_that_cannot_start_fails_no_wait_and_the_next_wait_tries_again(
+    app: PgQueue, welcome: Task[[int], str], look: Look, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = threading.Thread.start
+
+    def refuse(self: threading.Thread) -> None:
+        if self.name == "pgqueue-results":
+            raise RuntimeError("can't start new thread")
+        start(self)
+
+    with monkeypatch.context() as limited:
+        limited.setattr(threading.Thread, "start", refuse)
+        thread, got = _in_thread(welcome.enqueue(1))
+        until(lambda: _ears(app), "a wait")
+        _run(look, state="succeeded", result="hello")
+        thread.join(20)
+        assert got == ["hello"]
+    with pytest.raises(ResultTimeout):
+        welcome.enqueue(2).result(timeout=0.05)
+    until(lambda: look.value(LISTENERS) == 1, "a listener")
+
+
+def test_a_child_whose_process_id_comes_back_has_a_listener_of_its_own(app: PgQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+    inherited = app.waiting._listener()
+    assert app.waiting._listener() is inherited
+    monkeypatch.setattr(_process, "_forks", _process._forks + 1)
+    assert app.waiting._listener() is not inherited
