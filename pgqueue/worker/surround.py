@@ -1,7 +1,7 @@
 """Runs with something around them or beside them: middleware, values of the lifespan, processes."""
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..context import JobContext
 from ..lifespan import Injections
@@ -9,9 +9,7 @@ from ..middleware import AroundExecution, executing
 from ..task import Task
 from .execute import arguments_of, in_thread
 from .isolate import Isolated
-
-if TYPE_CHECKING:
-    from .process import Processes
+from .process import Processes
 
 
 class Surroundings:
@@ -23,7 +21,7 @@ class Surroundings:
         processes: for the tasks that run in one.
     """
 
-    def __init__(self, middleware: list[AroundExecution], injections: Injections, processes: "Processes | None") -> None:
+    def __init__(self, middleware: list[AroundExecution], injections: Injections, processes: Processes) -> None:
         self._middleware, self._injections, self._processes = middleware, injections, processes
 
     async def __call__(self, job: JobContext, task: Task[..., Any], threads: ThreadPoolExecutor) -> Any:
@@ -36,7 +34,7 @@ class Surroundings:
             return await self._call(job, task, threads)
 
     async def _call(self, job: JobContext, task: Task[..., Any], threads: ThreadPoolExecutor) -> Any:
-        if task.executor == "process" and self._processes:
+        if task.executor == "process":
             return await self._processes.run(job, task.function)
         arguments = arguments_of(job, task.parameters)
         if injected := self._injections.get(task.name):

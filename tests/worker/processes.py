@@ -45,6 +45,6 @@ def is_handler_process(child: psutil.Process) -> bool:
 def runs(pid: int) -> bool:
     """Whether a program runs; nobody may be there to reap one whose parent is gone."""
     try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False

@@ -8,7 +8,7 @@ import pytest
 from pgqueue import INJECTED, Inject, JobContext, PgQueue, Task
 from pgqueue.errors import ConfigurationError
 from tests.worker import process_jobs
-from tests.worker.conftest import new_worker
+from tests.worker.conftest import burst
 
 
 def test_what_cannot_run_in_a_process_is_refused_when_it_is_declared(app: PgQueue) -> None:
@@ -68,7 +68,7 @@ async def test_what_no_process_could_call_is_refused_when_the_worker_starts(
     """A function that is registered by a call would run there without its task: without its app's settings."""
     async_app.task(name="bad", executor="process")(function)
     with pytest.raises(ConfigurationError, match=f"task 'bad' runs in a process, .*{why}"):
-        await new_worker(async_app).run()
+        await burst(async_app)
 
 
 def test_a_task_runs_where_its_function_belongs_unless_it_says_otherwise(app: PgQueue) -> None:
