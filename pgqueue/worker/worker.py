@@ -19,7 +19,7 @@ from .._executor import check_process_tasks
 from ..database import Link, calls
 from ..database.link import Circuit
 from ..errors import Disconnected, PgQueueError
-from ..lifespan import entered, injections
+from ..lifespan import StoppedEarly, entered, injections
 from ..transaction import Services
 from .announce import Announcer
 from .claim import BACKSTOP, Alarm, Claimer
@@ -40,8 +40,9 @@ T = TypeVar("T")
 BURST_BACKSTOP = 0.05  # seconds between two looks whether a burst is over
 SUMMARY_EVERY = 60.0  # seconds
 LEAVE_WITHIN = 2.0  # seconds for a worker that never got to work
+TELL_AT_LEAST = 1.0  # seconds for callbacks, also when handlers used up the grace
 UNTOLD_WITHIN = 1.0  # seconds for a callback to end that is cancelled
-FLUSH_WITHIN = 10.0  # seconds beyond the grace for handing in what has ended
+FLUSH_WITHIN = 10.0  # seconds beyond the grace for handing in what has ended; and for leaving the lifespan
 
 
 class Worker:
@@ -76,9 +77,13 @@ class Worker:
         check_process_tasks(app.tasks.values())
         if self._options.handle_signals:
             self._handle_signals()
-        async with entered(app.lifespan, app) as values:
-            self._build(values)
-            await self._run()
+        try:
+            async with entered(app.lifespan, app, self._stop, FLUSH_WITHIN) as values:
+                self._build(values)
+                await self._run()
+        except StoppedEarly:
+            log.info("worker %s was stopped while its lifespan was entered", self._id)
+            return
         log.info("worker %s ended: %s", self._id, self._counts())
 
     async def _run(self) -> None:
@@ -246,7 +251,7 @@ class Worker:
                     log.warning("%s handlers did not end in time; their jobs are given back", len(self._slots.running))
                     await self._slots.drop()
                 await self._finisher.drain()
-                await self._notifier.drain(deadline - time.monotonic())
+                await self._notifier.drain(max(TELL_AT_LEAST, deadline - time.monotonic()))
                 await self._until_answered(lambda: calls.retire_worker(self._id))
                 return
         log.warning("the database did not answer while stopping; what is left is rescued after the lease")
