@@ -298,7 +298,11 @@ async def test_a_worker_whose_callback_hangs_gives_back_what_it_cannot_start(
     async def hang(event: JobEvent) -> None:
         await asyncio.Event().wait()
 
-    async_app.task(name="work")(lambda: None).enqueue_many([()] * 60)
+    @async_app.task
+    async def work() -> None:
+        await asyncio.sleep(0.01)
+
+    work.enqueue_many([()] * 200)
     async with working(async_app, concurrency=1, grace=0.1) as worker:
         await auntil(lambda: hasattr(worker, "_notifier") and worker._notifier.is_full(), "a full backlog")
         await auntil(lambda: look.count("running") == 0, "the return of the rest", within=8)
