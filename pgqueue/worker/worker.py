@@ -23,6 +23,7 @@ from ..lifespan import StoppedEarly, entered, injections
 from ..transaction import Services
 from .announce import Announcer
 from .claim import BACKSTOP, Alarm, Claimer
+from .failure import raise_failure
 from .finish import Finisher
 from .liveness import Liveness, now
 from .maintenance import Maintenance
@@ -99,17 +100,18 @@ class Worker:
         finally:
             for task in (working, stopping, flushing, telling, *self._replacements):
                 task.cancel()
-            await asyncio.wait({telling}, timeout=UNTOLD_WITHIN)
             self._liveness.stop()
             if self._liveness.is_alive():
                 await asyncio.to_thread(self._liveness.join, 1.0)
+            # Not before: a heartbeat of a worker that has left passes for a lost lease.
+            await asyncio.wait({telling}, timeout=UNTOLD_WITHIN)
             await self._slots.close()
             await self._services.close()
             await self._processes.close()
             self._notifier.close()
             for link in self._links:
                 await link.close()
-        self._raise_failure(working, flushing, telling)
+        raise_failure(working, flushing, telling)
 
     def stop(self) -> None:
         """End gracefully: claim nothing more, give back what has not started, let running handlers end within the grace."""
@@ -261,16 +263,6 @@ class Worker:
         with suppress(TimeoutError, PgQueueError, psycopg.Error):
             async with asyncio.timeout(LEAVE_WITHIN):
                 await self._until_answered(lambda: calls.retire_worker(self._id))
-
-    @staticmethod
-    def _raise_failure(*tasks: asyncio.Task[None]) -> None:
-        """A task that failed on its own, such as on a schema that is not there, ends the worker with its error."""
-        for task in tasks:
-            error = None if not task.done() or task.cancelled() else task.exception()
-            while isinstance(error, BaseExceptionGroup):
-                error = error.exceptions[0]
-            if error is not None:
-                raise error
 
     async def _until_answered(self, call: Callable[[], calls.Call[T]]) -> T:
         while True:
