@@ -1,9 +1,10 @@
 """Resources that live as long as a worker, and the parameters that take them."""
 
+import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .errors import ConfigurationError
 
@@ -16,20 +17,69 @@ Lifespan = Callable[["PgQueue"], AbstractAsyncContextManager[Any]]
 Injections = dict[str, dict[str, Any]]  # by the name of the task, then of the parameter
 
 
+T = TypeVar("T")
+
+
+class StoppedEarly(Exception):
+    """The worker was stopped while its lifespan was entered."""
+
+
 @asynccontextmanager
-async def entered(lifespan: Lifespan | None, app: "PgQueue") -> AsyncIterator[tuple[Any, ...]]:
-    """Enter a lifespan; yields what it yields as a tuple. What it raises while it is left is logged."""
+async def entered(
+    lifespan: Lifespan | None, app: "PgQueue", stop: asyncio.Event, leave_within: float
+) -> AsyncIterator[tuple[Any, ...]]:
+    """Enter a lifespan; yields what it yields as a tuple. What it raises while it is left is logged.
+
+    Args:
+        lifespan: the app's; None = it has none.
+        app: what it is called with.
+        stop: set when the worker is to end; entering is cancelled then.
+        leave_within: seconds that leaving may take.
+
+    Raises:
+        StoppedEarly: `stop` was set before it was entered.
+    """
     if lifespan is None:
         yield ()
         return
     resources = lifespan(app)
-    values = await resources.__aenter__()
+    values = await _unless(stop, resources.__aenter__())
     try:
         yield values if type(values) is tuple else () if values is None else (values,)
     finally:
-        try:
+        await _leave(resources, leave_within)
+
+
+async def _unless(stop: asyncio.Event, entering: Awaitable[T]) -> T:
+    """Await it in this task, whose context variables and cancel scopes it shares, unless the worker is stopped."""
+
+    async def expire() -> None:
+        await stop.wait()
+        limit.reschedule(0)
+
+    limit = asyncio.timeout(None)
+    try:
+        async with limit:
+            watching = asyncio.create_task(expire())
+            try:
+                return await entering
+            finally:
+                watching.cancel()
+    except TimeoutError:
+        if not limit.expired():
+            raise  # its own
+        raise StoppedEarly from None
+
+
+async def _leave(resources: AbstractAsyncContextManager[Any], within: float) -> None:
+    limit = asyncio.timeout(within)
+    try:
+        async with limit:
             await resources.__aexit__(None, None, None)
-        except Exception:
+    except Exception:
+        if limit.expired():
+            log.warning("the lifespan was not left within %s s; its rest was cancelled", within)
+        else:
             log.exception("the lifespan failed while it was left")
 
 

@@ -18,7 +18,8 @@ class Registrars:
         on_success: registers callbacks for jobs that succeeded; see `Registrar`.
         on_failure: for runs that failed, whether the job runs again or not.
         on_retry: for jobs that run again after a failure; the event's `run_at` says when.
-        on_dead: for jobs that failed for good.
+        on_dead: for jobs that failed for good in a worker; not for those that are dead letters because their workers crashed.
+            What `app.cancel` cancels no callback is told of.
         callbacks: those registered.
         enqueue_middleware, execution_middleware: those registered, outermost first.
     """

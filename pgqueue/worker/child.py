@@ -9,9 +9,7 @@ import sys
 import threading
 
 from ..errors import PgQueueError
-from .launch import Launch, run
-
-REFUSED = 2  # exit code: it cannot work as it is set up, so another start would not help
+from .launch import REFUSED, Launch, run
 
 
 def main() -> int:

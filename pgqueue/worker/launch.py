@@ -14,14 +14,16 @@ from typing import TYPE_CHECKING
 from .. import logs
 from .._json import dumps, loads
 from ..config import load_settings
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, PgQueueError
 from .options import WorkerOptions
 from .worker import Worker
 
 if TYPE_CHECKING:
     from ..app import PgQueue
 
-ABANDON_AFTER = 1.0  # seconds that handler threads have to end once their worker has
+log = logging.getLogger("pgqueue.worker")
+REFUSED = 2  # exit code: it cannot work as it is set up, so another start would not help
+ABANDON_AFTER = 1.0  # seconds that handlers and callbacks have to end once their worker has
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +111,24 @@ def run(launch: Launch) -> None:
     logs.configure(launch.log_format, launch.log_level)
     worker = Worker(load_app(launch), launch.options)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(worker.run())
-    _abandon_threads()
+        failed: BaseException | None = None
+        try:
+            runner.run(worker.run())
+        except BaseException as error:
+            failed = error
+            raise
+        finally:
+            _abandon(runner.run(_tasks_left()) + _threads_left(), failed)
+
+
+async def _tasks_left() -> list[str]:
+    """Cancel what handlers and callbacks have left on the loop; the names of those that do not listen."""
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        _, tasks = await asyncio.wait(tasks, timeout=ABANDON_AFTER)
+    return [f"task {getattr(task.get_coro(), '__qualname__', task.get_name())}" for task in tasks]
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -121,12 +139,21 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-def _abandon_threads() -> None:
-    """End the process while handlers still run in threads: their jobs were given back, but Python would wait for them."""
+def _threads_left() -> list[str]:
+    """Handlers that still run in threads: their jobs were given back, but Python would wait for them."""
     deadline = time.monotonic() + ABANDON_AFTER
-    for thread in threading.enumerate():
-        if thread.name.startswith("pgqueue-handler"):
-            thread.join(max(0.0, deadline - time.monotonic()))
-            if thread.is_alive():
-                logging.shutdown()
-                os._exit(0)
+    threads = [thread for thread in threading.enumerate() if thread.name.startswith("pgqueue-handler")]
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    return [f"thread {thread.name}" for thread in threads if thread.is_alive()]
+
+
+def _abandon(left: list[str], failed: BaseException | None) -> None:
+    """End the process while something goes on that cannot be stopped."""
+    if not left:
+        return
+    log.warning("ending although %s handlers or callbacks go on: %s", len(left), ", ".join(sorted(left)))
+    if failed is not None:
+        log.critical("the worker failed", exc_info=failed)
+    logging.shutdown()
+    os._exit(0 if failed is None else REFUSED if isinstance(failed, PgQueueError) else 1)

@@ -54,6 +54,8 @@ class Notifier:
     def note(self, outcomes: Sequence[Outcome], verdicts: Sequence[calls.Verdict]) -> None:
         """Take outcomes that were handed in, with what the database said of them."""
         said = {verdict.job_id: verdict for verdict in verdicts}
+        if unconfirmed := sum(verdict.verdict == "unconfirmed" for verdict in verdicts):
+            log.info("no callback is told of %s jobs: they were handed in by a call whose answer was lost", unconfirmed)
         for outcome in outcomes:
             verdict = said.get(outcome.job.id)
             kinds = _kinds(outcome.state, verdict.verdict if verdict else None)

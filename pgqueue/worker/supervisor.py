@@ -11,8 +11,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from .. import logs
-from .child import REFUSED
-from .launch import Launch, load_app
+from .launch import REFUSED, Launch, load_app
 from .worker import FLUSH_WITHIN
 
 log = logging.getLogger("pgqueue.supervisor")

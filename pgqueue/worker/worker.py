@@ -19,10 +19,11 @@ from .._executor import check_process_tasks
 from ..database import Link, calls
 from ..database.link import Circuit
 from ..errors import Disconnected, PgQueueError
-from ..lifespan import entered, injections
+from ..lifespan import StoppedEarly, entered, injections
 from ..transaction import Services
 from .announce import Announcer
 from .claim import BACKSTOP, Alarm, Claimer
+from .failure import raise_failure
 from .finish import Finisher
 from .liveness import Liveness, now
 from .maintenance import Maintenance
@@ -40,8 +41,9 @@ T = TypeVar("T")
 BURST_BACKSTOP = 0.05  # seconds between two looks whether a burst is over
 SUMMARY_EVERY = 60.0  # seconds
 LEAVE_WITHIN = 2.0  # seconds for a worker that never got to work
+TELL_AT_LEAST = 1.0  # seconds for callbacks, also when handlers used up the grace
 UNTOLD_WITHIN = 1.0  # seconds for a callback to end that is cancelled
-FLUSH_WITHIN = 10.0  # seconds beyond the grace for handing in what has ended
+FLUSH_WITHIN = 10.0  # seconds beyond the grace for handing in what has ended; and for leaving the lifespan
 
 
 class Worker:
@@ -76,9 +78,13 @@ class Worker:
         check_process_tasks(app.tasks.values())
         if self._options.handle_signals:
             self._handle_signals()
-        async with entered(app.lifespan, app) as values:
-            self._build(values)
-            await self._run()
+        try:
+            async with entered(app.lifespan, app, self._stop, FLUSH_WITHIN) as values:
+                self._build(values)
+                await self._run()
+        except StoppedEarly:
+            log.info("worker %s was stopped while its lifespan was entered", self._id)
+            return
         log.info("worker %s ended: %s", self._id, self._counts())
 
     async def _run(self) -> None:
@@ -94,17 +100,18 @@ class Worker:
         finally:
             for task in (working, stopping, flushing, telling, *self._replacements):
                 task.cancel()
-            await asyncio.wait({telling}, timeout=UNTOLD_WITHIN)
             self._liveness.stop()
             if self._liveness.is_alive():
                 await asyncio.to_thread(self._liveness.join, 1.0)
+            # Not before: a heartbeat of a worker that has left passes for a lost lease.
+            await asyncio.wait({telling}, timeout=UNTOLD_WITHIN)
             await self._slots.close()
             await self._services.close()
             await self._processes.close()
             self._notifier.close()
             for link in self._links:
                 await link.close()
-        self._raise_failure(working, flushing, telling)
+        raise_failure(working, flushing, telling)
 
     def stop(self) -> None:
         """End gracefully: claim nothing more, give back what has not started, let running handlers end within the grace."""
@@ -246,7 +253,7 @@ class Worker:
                     log.warning("%s handlers did not end in time; their jobs are given back", len(self._slots.running))
                     await self._slots.drop()
                 await self._finisher.drain()
-                await self._notifier.drain(deadline - time.monotonic())
+                await self._notifier.drain(max(TELL_AT_LEAST, deadline - time.monotonic()))
                 await self._until_answered(lambda: calls.retire_worker(self._id))
                 return
         log.warning("the database did not answer while stopping; what is left is rescued after the lease")
@@ -256,16 +263,6 @@ class Worker:
         with suppress(TimeoutError, PgQueueError, psycopg.Error):
             async with asyncio.timeout(LEAVE_WITHIN):
                 await self._until_answered(lambda: calls.retire_worker(self._id))
-
-    @staticmethod
-    def _raise_failure(*tasks: asyncio.Task[None]) -> None:
-        """A task that failed on its own, such as on a schema that is not there, ends the worker with its error."""
-        for task in tasks:
-            error = None if not task.done() or task.cancelled() else task.exception()
-            while isinstance(error, BaseExceptionGroup):
-                error = error.exceptions[0]
-            if error is not None:
-                raise error
 
     async def _until_answered(self, call: Callable[[], calls.Call[T]]) -> T:
         while True:

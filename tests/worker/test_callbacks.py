@@ -1,6 +1,7 @@
 """Callbacks: told after the end is committed, once, for what was ours; whatever they do changes nothing for the job."""
 
 import asyncio
+import logging
 import threading
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -298,7 +299,11 @@ async def test_a_worker_whose_callback_hangs_gives_back_what_it_cannot_start(
     async def hang(event: JobEvent) -> None:
         await asyncio.Event().wait()
 
-    async_app.task(name="work")(lambda: None).enqueue_many([()] * 60)
+    @async_app.task
+    async def work() -> None:
+        await asyncio.sleep(0.01)
+
+    work.enqueue_many([()] * 200)
     async with working(async_app, concurrency=1, grace=0.1) as worker:
         await auntil(lambda: hasattr(worker, "_notifier") and worker._notifier.is_full(), "a full backlog")
         await auntil(lambda: look.count("running") == 0, "the return of the rest", within=8)
@@ -321,6 +326,27 @@ async def test_a_callback_that_swallows_its_cancellation_is_the_last(then: str) 
         notifier.note([outcome(job(1), "succeeded", 0.0), outcome(job(2), "succeeded", 0.0)], [])
         await auntil(lambda: calls, "the first callback")
     assert (calls, told) == ([1], [])
+
+
+async def test_callbacks_have_a_second_even_when_handlers_used_up_the_grace(async_app: PgQueue, look: Look) -> None:
+    told: list[int] = []
+    started = asyncio.Event()
+
+    @async_app.on_success
+    async def short(event: JobEvent) -> None:
+        await asyncio.sleep(0.6)
+        told.append(event.job.id)
+
+    @async_app.task
+    async def work() -> None:
+        started.set()
+        await worker._stop.wait()
+
+    job = work.enqueue()
+    async with working(async_app, grace=0.4) as worker:
+        await started.wait()
+        worker.stop()
+    assert told == [job.id]
 
 
 async def test_a_worker_ends_after_its_callbacks_and_not_before(async_app: PgQueue, look: Look) -> None:
@@ -410,12 +436,14 @@ async def test_a_burst_ends_after_what_its_callbacks_enqueue(async_app: PgQueue,
 
 
 @pytest.mark.parametrize("verdict", ["stale", "unconfirmed", "busy"])
-async def test_what_was_not_ours_is_not_told(verdict: str) -> None:
+async def test_what_was_not_ours_is_not_told(verdict: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
     outcomes = [outcome(job(1), "succeeded", 0.0), outcome(job(2), "failed", 0.0), outcome(job(3), "succeeded", 0.0)]
     async with _telling() as (notifier, told, _):
         notifier.note(outcomes, [Verdict(1, verdict, None), Verdict(2, verdict, None)])
         await notifier.drain(5)
     assert told == [("success", 3)]
+    assert ("no callback is told of 2 jobs" in caplog.text) == (verdict == "unconfirmed")
     assert MOST_WAITING == 1000
 
 

@@ -77,11 +77,12 @@ async def test_async_and_thread_handlers_take_the_values_by_type(database_url: s
 
 async def test_it_is_entered_before_the_first_claim_and_left_after_the_last_handler(database_url: str, look: Look) -> None:
     happened: list[str] = []
-    may_open = asyncio.Event()
+    opening, may_open = asyncio.Event(), asyncio.Event()
 
     @asynccontextmanager
     async def lifespan(app: PgQueue) -> AsyncIterator[None]:
         SHARED.set("set by the lifespan")
+        opening.set()
         await may_open.wait()
         happened.append("entered")
         yield
@@ -98,7 +99,7 @@ async def test_it_is_entered_before_the_first_claim_and_left_after_the_last_hand
 
     job = work.enqueue()
     async with working(app) as worker:
-        await asyncio.sleep(0.1)
+        await opening.wait()
         assert look.rows("select * from worker") == []
         assert look.state(job.id) == "ready"
         may_open.set()
@@ -129,6 +130,62 @@ async def test_it_is_left_when_the_worker_is_cancelled(database_url: str, look: 
     with pytest.raises(asyncio.CancelledError):
         await run
     assert lifespan.happened == ["entered", "left"]
+
+
+async def test_a_stop_while_it_is_entered_ends_the_worker(database_url: str, look: Look) -> None:
+    happened: list[str] = []
+
+    async def waits(app: PgQueue) -> AsyncIterator[None]:
+        happened.append("entering")
+        try:
+            await asyncio.Event().wait()
+        finally:
+            happened.append("cancelled")
+        yield
+
+    app = _app(database_url, waits)
+    job = app.task(name="nothing")(lambda: None).enqueue()
+    worker = new_worker(app)
+    run = asyncio.create_task(worker.run())
+    await auntil(lambda: happened, "the lifespan")
+    worker.stop()
+    async with asyncio.timeout(5):
+        await run
+    assert happened == ["entering", "cancelled"]
+    assert look.state(job.id) == "ready"
+    assert look.rows("select * from worker") == []
+    app.close()
+
+
+async def test_a_timeout_of_its_own_is_no_stop(database_url: str) -> None:
+    async def broken(app: PgQueue) -> AsyncIterator[None]:
+        raise TimeoutError("no answer")
+        yield
+
+    app = _app(database_url, broken)
+    app.task(name="nothing")(lambda: None)
+    with pytest.raises(TimeoutError, match="no answer"):
+        await new_worker(app).run()
+
+
+async def test_a_lifespan_that_cannot_be_left_does_not_hold_up_the_end(
+    database_url: str, look: Look, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pgqueue.worker.worker.FLUSH_WITHIN", 0.2)
+
+    async def hangs(app: PgQueue) -> AsyncIterator[None]:
+        yield
+        await asyncio.Event().wait()
+
+    app = _app(database_url, hangs)
+    app.task(name="nothing")(lambda: None)
+    worker = new_worker(app)
+    run = asyncio.create_task(worker.run())
+    await auntil(lambda: look.value("select count(*) from worker"), "the worker")
+    worker.stop()
+    async with asyncio.timeout(8):
+        await run
+    assert "the lifespan was not left within 0.2 s" in caplog.text
 
 
 async def test_what_it_raises_when_it_is_entered_ends_the_worker_before_anything_is_claimed(

@@ -1,0 +1,62 @@
+"""What cannot be stopped does not keep a worker process alive."""
+
+import asyncio
+import signal
+from collections.abc import Callable
+
+import pytest
+
+from pgqueue.errors import NotMigrated
+from pgqueue.worker import WorkerOptions, launch
+
+from ..looking import Look
+from ..waiting import until
+from .conftest import Start
+
+
+@pytest.mark.parametrize(
+    ("task", "state", "named"),
+    [
+        ("swallow", "running", "task Slots._slot"),
+        ("quick", "succeeded", "task Notifier.run"),
+        ("hold_thread", "running", "thread"),
+    ],
+)
+def test_what_swallows_its_cancellation_is_named_and_the_process_ends(
+    start: Start, look: Look, task: str, state: str, named: str
+) -> None:
+    worker = start("pgqueue.worker", "tests.cli.stubborn:app", "--grace", "0.2")
+    id = look.value("select enqueue(%s)", task)
+    until(lambda: look.state(id) == state, "the job")
+    worker.signal(signal.SIGTERM)
+    assert worker.ends(within=15) == 0
+    assert f"go on: {named}" in worker.log()
+    assert look.rows("select * from worker") == [], worker.log()
+
+
+@pytest.mark.parametrize(("error", "code"), [(NotMigrated("no schema"), 2), (OSError("no disk"), 1), (None, 0)])
+def test_the_exit_code_tells_of_the_failure_though_a_thread_goes_on(
+    monkeypatch: pytest.MonkeyPatch, error: Exception | None, code: int
+) -> None:
+    ended: list[int] = []
+
+    class Failing:
+        def __init__(self, app: object, options: object) -> None: ...
+
+        async def run(self) -> None:
+            await asyncio.sleep(0)
+            if error is not None:
+                raise error
+
+    monkeypatch.setattr(launch, "Worker", Failing)
+    monkeypatch.setattr(launch, "_threads_left", lambda: ["thread of a handler"])
+    monkeypatch.setattr(launch.os, "_exit", ended.append)
+    monkeypatch.setattr(launch.logging, "shutdown", lambda: None)
+    monkeypatch.setattr(launch.logs, "configure", lambda *arguments: None)
+    run: Callable[[], None] = lambda: launch.run(launch.Launch("tests.cli.jobs:app", WorkerOptions()))  # noqa: E731
+    if error is None:
+        run()
+    else:
+        with pytest.raises(type(error)):
+            run()
+    assert ended == [code]
