@@ -143,6 +143,7 @@ class Block:
     def _begin_on(self, connection: Any) -> Steps:
         """The entered block, or None when the connection had died in the pool."""
         self._row_factory = connection.row_factory
+        self._outside = connection.info.transaction_status  # idle, except in a test's own transaction
         inner = connection.transaction()
         is_async = isinstance(connection, AsyncConnection)
         begin, self._leave = (inner.__aenter__, inner.__aexit__) if is_async else (inner.__enter__, inner.__exit__)
@@ -185,7 +186,7 @@ class Block:
                 raise  # refused, and so rolled back: a deferred constraint, a serialization failure
             yield from self._ask(xid, error)
         else:  # psycopg says nothing when it knows that the connection is broken, and sends no COMMIT
-            if connection.info.transaction_status != TransactionStatus.IDLE:
+            if connection.info.transaction_status != self._outside:
                 yield from self._ask(xid, psycopg.OperationalError("the connection was broken"))
 
     def _complete(self, connection: Any) -> Steps:

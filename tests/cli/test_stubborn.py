@@ -1,11 +1,14 @@
 """What cannot be stopped does not keep a worker process alive."""
 
 import asyncio
+import logging
+import os
 import signal
 from collections.abc import Callable
 
 import pytest
 
+from pgqueue import logs
 from pgqueue.errors import NotMigrated
 from pgqueue.worker import WorkerOptions, launch
 
@@ -50,9 +53,9 @@ def test_the_exit_code_tells_of_the_failure_though_a_thread_goes_on(
 
     monkeypatch.setattr(launch, "Worker", Failing)
     monkeypatch.setattr(launch, "_threads_left", lambda: ["thread of a handler"])
-    monkeypatch.setattr(launch.os, "_exit", ended.append)
-    monkeypatch.setattr(launch.logging, "shutdown", lambda: None)
-    monkeypatch.setattr(launch.logs, "configure", lambda *arguments: None)
+    monkeypatch.setattr(os, "_exit", ended.append)
+    monkeypatch.setattr(logging, "shutdown", lambda: None)
+    monkeypatch.setattr(logs, "configure", lambda *arguments: None)
     run: Callable[[], None] = lambda: launch.run(launch.Launch("tests.cli.jobs:app", WorkerOptions()))  # noqa: E731
     if error is None:
         run()

@@ -145,8 +145,11 @@ class _Psycopg2Error(Exception):
 
 
 def test_errors_of_drivers_that_sqlalchemy_may_use_are_ours_too() -> None:
-    pg8000 = Exception({"S": "ERROR", "C": "42883", "M": "function x does not exist"})
-    for driver, ours, text in ((_Psycopg2Error(), InvalidArgument, "queue: no"), (pg8000, NotMigrated, "function x does not")):
+    pg8000 = Exception({"S": "ERROR", "C": "42883", "M": "function pgqueue.x does not exist"})
+    for driver, ours, text in (
+        (_Psycopg2Error(), InvalidArgument, "queue: no"),
+        (pg8000, NotMigrated, "function pgqueue.x does not"),
+    ):
         wrapped = sa.exc.DBAPIError.instance("select 1", None, driver, Exception)
         error = translate(wrapped, "pgqueue")
         assert type(error) is ours
