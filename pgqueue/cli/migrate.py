@@ -25,4 +25,5 @@ def migrate(
     if as_json:
         print_json({"schema": name, "changed": changed})
     else:
-        print(f"schema {name}: {'migrated' if changed else 'up to date'}")
+        granted = f"; roles {name}_producer, _worker, _viewer, _operator" if roles else ""
+        print(f"schema {name}: {'migrated' if changed else 'up to date'}{granted}")
