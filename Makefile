@@ -9,8 +9,9 @@ INSTALL := $(PYTHON_IN_VENV) -m pip install --quiet --disable-pip-version-check 
 demo: .venv/.demo  ## index a source tree with two worker processes: make demo DIR=path
 	$(PYTHON_IN_VENV) -m examples.index_source $(DIR)
 
-test: .venv/.test  ## everything on PostgreSQL 18, SQL and races also on 16 and 15
-	$(PYTEST)
+test: .venv/.test  ## everything on PostgreSQL 18, SQL and races also on 16 and 15; what measures time runs alone
+	$(PYTEST) --ignore tests/faults --ignore tests/examples
+	$(PYTHON_IN_VENV) -m pytest tests/faults tests/examples
 	$(PYTEST) --postgres 16 tests/sql
 	@if [ -x /usr/lib/postgresql/15/bin/postgres ]; then $(PYTEST) --postgres 15 tests/sql; \
 	else echo "PostgreSQL 15 is not installed: its run is left out (Debian: apt install postgresql-15)"; fi

@@ -27,7 +27,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 Arguments = tuple[Any, ...] | Mapping[str, Any]
 Adding = tuple[Call[list[calls.Added]], Any]  # and the connection to run it on
-_LONE_PERCENT = re.compile(r"(?:[^%]|%%|%\(\w+\)s)*+(%.{0,20})", re.DOTALL)
+_PERCENT = re.compile(r"%%|%\(\w+\)s|(?P<lone>%.{0,20})", re.DOTALL)
 
 
 class Task(Generic[P, R]):
@@ -228,8 +228,9 @@ class Task(Generic[P, R]):
         return given
 
     def _selecting(self, query: str, params: Mapping[str, Any] | None) -> Call[int]:
-        if lone := _LONE_PERCENT.match(query):  # some drivers would refuse it, others take it for a percent sign
-            raise InvalidArgument(f"query: {lone[1]!r} is not valid; write %% for a percent sign, %(name)s for a parameter")
+        for lone in filter(None, (found["lone"] for found in _PERCENT.finditer(query))):
+            # Some drivers would refuse it, others take it for a percent sign.
+            raise InvalidArgument(f"query: {lone!r} is not valid; write %% for a percent sign, %(name)s for a parameter")
         names = dumps({"known": sorted(self.parameters.names), "required": sorted(self.parameters.required)})
         return calls.enqueue_select(self.name, names, query, params or {}, self.options.to_sql(), self.options.to_unique())
 
