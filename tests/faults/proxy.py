@@ -32,6 +32,7 @@ class Proxy:
         self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
         self._listener: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._writers: list[asyncio.StreamWriter] = []
         self.decide: Callable[[bytes], Cut] = lambda request: "pass"
         self.cuts = 0
         self.url = url
@@ -57,6 +58,9 @@ class Proxy:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        for writer in self._writers:
+            writer.transport.abort()
+        await asyncio.sleep(0.01)  # a closed transport lets go of its socket in the loop's next rounds
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -76,7 +80,9 @@ class Proxy:
         return await asyncio.open_connection(host, port)
 
     async def _serve(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
+        self._writers.append(to_client)
         server, to_server = await self._connect()
+        self._writers.append(to_server)
         connection = _Connection(to_client)
         forward = asyncio.create_task(self._requests(client, to_server, connection))
         back = asyncio.create_task(self._replies(server, to_client, connection))
