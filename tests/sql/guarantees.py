@@ -279,7 +279,7 @@ def keys_are_taken_in_one_order(sql: Sql, open_sql: OpenSql, call: str, elements
             calls[-1].wait_until_blocked(sql)
     try:
         return [call.rows() for call in calls]
-    except psycopg.errors.DeadlockDetected as error:
+    except (psycopg.errors.DeadlockDetected, psycopg.errors.LockNotAvailable, psycopg.errors.QueryCanceled) as error:
         raise AssertionError(f"two calls with the same keys waited for each other: {error}") from error
 
 
