@@ -200,7 +200,7 @@ async def test_a_transaction_that_holds_one_job_s_row_stalls_only_that_one(app: 
         await auntil(lambda: look.count("succeeded") == 299, "the other jobs")
         assert loop.time() - opened < 2, "a row that somebody holds held up the others"
         assert look.state(held) == "running"
-        assert worker._finisher.unflushed() == [held]
+        await auntil(lambda: worker._finisher.unflushed() == [held], "what was answered is let go of")
         holder.commit()
         await auntil(lambda: look.state(held) == "succeeded", "the held one")
     await app.aclose()
