@@ -64,6 +64,7 @@ class Worker:
         self._stop = asyncio.Event()
         self._replacing = asyncio.Lock()
         self._replacements: list[asyncio.Task[None]] = []
+        self._left = False
 
     async def run(self) -> None:
         """Work until `stop`, a signal, or in burst mode until nothing is left.
@@ -215,7 +216,7 @@ class Worker:
     async def _replace(self, lost_id: UUID) -> None:
         """The lease is lost: drop everything and begin anew under another id, so that nothing of ours can pass for valid."""
         async with self._replacing:
-            if lost_id != self._id:
+            if self._left or lost_id != self._id:
                 return
             log.error("worker %s lost its lease; its jobs run elsewhere, it starts anew", lost_id)
             self._id = uuid.uuid4()
@@ -254,9 +255,15 @@ class Worker:
                     await self._slots.drop()
                 await self._finisher.drain()
                 await self._notifier.drain(max(TELL_AT_LEAST, deadline - time.monotonic()))
-                await self._until_answered(lambda: calls.retire_worker(self._id))
+                await self._retire()
                 return
         log.warning("the database did not answer while stopping; what is left is rescued after the lease")
+
+    async def _retire(self) -> None:
+        """Leave; a heartbeat that does not find the row then has lost nothing."""
+        async with self._replacing:
+            await self._until_answered(lambda: calls.retire_worker(self._id))
+            self._left = True
 
     async def _leave_unregistered(self) -> None:
         """It was stopped while it registered: it may stand in the database without having been told."""

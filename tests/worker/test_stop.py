@@ -3,15 +3,18 @@
 import asyncio
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
+import psycopg
 import pytest
 
 from pgqueue import JobContext, PgQueue
 from pgqueue.database import Link
+from pgqueue.worker.liveness import Liveness
 from pgqueue.worker.pace import Pace
 from tests.looking import Look
-from tests.waiting import auntil
+from tests.waiting import auntil, until
 from tests.worker.conftest import burst, new_worker, working
 
 
@@ -168,4 +171,33 @@ async def test_a_worker_that_is_stopped_while_it_registers_leaves_nothing(
     async with working(async_app) as worker:
         await auntil(lambda: look.value("select count(*) from worker") == 1, "it is registered")
         worker.stop()
+    assert look.value("select count(*) from worker") == 0
+
+
+async def test_a_heartbeat_that_finds_its_worker_gone_does_not_bring_it_back(
+    async_app: PgQueue,
+    look: Look,
+    connect: Callable[..., psycopg.Connection[Any]],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The heartbeat waits behind the statement by which the worker leaves."""
+
+    def waiting() -> int:
+        return int(look.value("select count(*) from pg_stat_activity where wait_event_type = 'Lock'"))
+
+    beat = Liveness._beat
+    async_app.task(name="work")(lambda: None)
+    worker = new_worker(async_app)
+    run = asyncio.create_task(worker.run())
+    await auntil(lambda: look.value("select wake_mode <> 'starting' from worker"), "the first heartbeat")
+    monkeypatch.setattr(Liveness, "_beat", lambda *given: (until(waiting, "the worker leaves"), beat(*given)))
+    with connect(autocommit=False) as holder:
+        holder.execute("select from worker for update")
+        worker.stop()
+        await auntil(lambda: waiting() == 2, "the heartbeat behind it")
+        holder.commit()
+    await run
+    await asyncio.gather(*worker._replacements, return_exceptions=True)
+    assert "lost its lease" not in caplog.text
     assert look.value("select count(*) from worker") == 0
