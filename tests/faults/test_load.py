@@ -15,6 +15,7 @@ from tests.looking import Look
 from tests.worker.conftest import burst
 
 Connect = Callable[..., psycopg.Connection[Any]]
+Statistic = Callable[[list[float]], float]
 
 
 def _fill(look: Look, jobs: int, options: str = "") -> None:
@@ -37,26 +38,27 @@ def _claim_and_finish(look: Look, worker: uuid.UUID, batch: int) -> tuple[float,
     return claimed - began, time.perf_counter() - claimed
 
 
-def _p50(look: Look, rounds: int = 15) -> tuple[float, float]:
+def _time(look: Look, statistic: Statistic, rounds: int = 15) -> tuple[float, float]:
     worker = uuid.uuid4()
     look.value("select register_worker(%s, 'w', 'host', 1, '0', '{default}', 1, '1 h')", worker)
     times = [_claim_and_finish(look, worker, 50) for _ in range(rounds)]
-    return statistics.median(t[0] for t in times), statistics.median(t[1] for t in times)
+    return statistic([claim for claim, _ in times]), statistic([finish for _, finish in times])
 
 
-def _backlog(look: Look, sizes: list[int], factor: float, noise: float = 0.0) -> None:
+def _backlog(look: Look, sizes: list[int], factor: float, statistic: Statistic = statistics.median, noise: float = 0.0) -> None:
     """FAULTS 29; `noise` in seconds, for the short form on a shared machine."""
-    medians = []
+    times = []
     for size in sizes:
         _fill(look, size - look.live())
-        medians.append(_p50(look))
+        times.append(_time(look, statistic))
     for place, what in enumerate(("claim", "finish")):
-        fastest, slowest = min(m[place] for m in medians), max(m[place] for m in medians)
-        assert slowest <= fastest * factor + noise, f"{what} depends on the backlog: {medians}"
+        fastest, slowest = min(t[place] for t in times), max(t[place] for t in times)
+        assert slowest <= fastest * factor + noise, f"{what} depends on the backlog: {times}"
 
 
 def test_claim_and_finish_do_not_depend_on_the_backlog(look: Look) -> None:
-    _backlog(look, [1000, 30_000], factor=1.5, noise=0.0005)
+    """The fastest of each counts: what a backlog costs, every call would pay, other work on the machine slows some of them."""
+    _backlog(look, [1000, 30_000], factor=1.5, statistic=min, noise=0.0005)
 
 
 @pytest.mark.slow
@@ -70,9 +72,13 @@ def test_jobs_for_later_do_not_stand_in_front_of_a_job_for_now(look: Look) -> No
     job = look.value("select enqueue('bare', priority => -100)")
     worker = uuid.uuid4()
     look.value("select register_worker(%s, 'w', 'host', 1, '0', '{default}', 1, '1 h')", worker)
-    began = time.perf_counter()
-    assert look.value("select id from claim(%s, gen_random_uuid(), '{default}', 1)", worker) == job
-    assert time.perf_counter() - began < 0.25
+    times = []
+    for _ in range(5):  # the best of five: other work on the machine only adds
+        with look.connection.transaction(force_rollback=True):
+            began = time.perf_counter()
+            assert look.value("select id from claim(%s, gen_random_uuid(), '{default}', 1)", worker) == job
+            times.append(time.perf_counter() - began)
+    assert min(times) < 0.25, times
     (plan,) = look.value(
         "explain (analyze, buffers, format json) select id from job "
         "where state = 'ready' and rescues < 2 and queue = 'default' order by priority desc, run_at, id limit 1"
@@ -103,7 +109,7 @@ async def _under_a_snapshot(app: PgQueue, look: Look, connect: Connect, jobs: in
 
 
 def _claims(look: Look, worker: uuid.UUID, resume_at: str | None, rounds: int = 7) -> float:
-    """The median time of a claim of ten jobs that is rolled back."""
+    """The least time of a claim of ten jobs that is rolled back; other work on the machine only adds."""
     times = []
     for _ in range(rounds):
         with look.connection.transaction(force_rollback=True):
@@ -111,7 +117,7 @@ def _claims(look: Look, worker: uuid.UUID, resume_at: str | None, rounds: int = 
             claimed = look.rows("select id from claim(%s, gen_random_uuid(), '{default}', 10, null, %s)", worker, resume_at)
             times.append(time.perf_counter() - began)
             assert len(claimed) == 10
-    return statistics.median(times)
+    return min(times)
 
 
 async def test_a_resumed_claim_skips_the_dead_entries_that_a_snapshot_keeps(app: PgQueue, look: Look, connect: Connect) -> None:
