@@ -14,7 +14,18 @@ from pgqueue.worker import Worker
 from tests.faults.proxy import Cut, Proxy
 from tests.looking import Look
 from tests.waiting import auntil
-from tests.worker.blocks import BACKENDS, INSERT, STEAL, Register, error_of, set_result, slow_commit, stale_outcome, written_by
+from tests.worker.blocks import (
+    BACKENDS,
+    INSERT,
+    STEAL,
+    Register,
+    error_of,
+    held_commit,
+    set_result,
+    slow_commit,
+    stale_outcome,
+    written_by,
+)
 from tests.worker.conftest import burst, working
 from tests.worker.jobs import job as made_by_hand
 
@@ -129,13 +140,15 @@ async def test_a_commit_that_goes_on_without_us_is_waited_for(
 ) -> None:
     """While it does, the job looks as if it ran under our token: who took that for a rollback would report a failure."""
     app, proxy = behind
-    slow_commit(look)
+    let_go = held_commit(look)
     job = handler(app, set_result).enqueue()
     asked = _at_commit(proxy, "before reply")
-    worker = await burst(app)
+    run = asyncio.create_task(burst(app))
+    await auntil(lambda: asked.count("finished") > 2, "one question after the other")
+    let_go()
+    worker = await run
     assert (look.state(job.id), written_by(look)) == ("succeeded", [job.id])
     assert worker._finisher.counts == {"succeeded": 1}
-    assert len(asked) > 3
 
 
 async def test_a_commit_that_never_arrived_was_a_rollback(behind: tuple[PgQueue, Proxy], look: Look, handler: Register) -> None:
