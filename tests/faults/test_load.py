@@ -82,18 +82,12 @@ def test_jobs_for_later_do_not_stand_in_front_of_a_job_for_now(look: Look) -> No
     job = look.value("select enqueue('bare', priority => -100)")
     worker = uuid.uuid4()
     look.value("select register_worker(%s, 'w', 'host', 1, '0', '{default}', 1, '1 h')", worker)
-    times = []
-    for _ in range(5):  # the best of five: other work on the machine only adds
+    claim: LiteralString = "select id from claim(%s, gen_random_uuid(), '{default}', 1)"
+    for _ in range(2):  # the first call of a session plans, and looks at the catalog for that
         with look.connection.transaction(force_rollback=True):
-            began = time.perf_counter()
-            assert look.value("select id from claim(%s, gen_random_uuid(), '{default}', 1)", worker) == job
-            times.append(time.perf_counter() - began)
-    assert min(times) < 0.25, times
-    (plan,) = look.value(
-        "explain (analyze, buffers, format json) select id from job "
-        "where state = 'ready' and rescues < 2 and queue = 'default' order by priority desc, run_at, id limit 1"
-    )
-    assert plan["Plan"]["Shared Hit Blocks"] + plan["Plan"]["Shared Read Blocks"] < 200
+            blocks = _blocks(look, claim, worker)
+    assert blocks < 100
+    assert look.value(claim, worker) == job
 
 
 async def _under_a_snapshot(app: PgQueue, look: Look, connect: Connect, jobs: int, rounds: int) -> list[float]:
@@ -118,16 +112,13 @@ async def _under_a_snapshot(app: PgQueue, look: Look, connect: Connect, jobs: in
     return rates
 
 
-def _claims(look: Look, worker: uuid.UUID, resume_at: str | None, rounds: int = 7) -> float:
-    """The least time of a claim of ten jobs that is rolled back; other work on the machine only adds."""
-    times = []
-    for _ in range(rounds):
-        with look.connection.transaction(force_rollback=True):
-            began = time.perf_counter()
-            claimed = look.rows("select id from claim(%s, gen_random_uuid(), '{default}', 10, null, %s)", worker, resume_at)
-            times.append(time.perf_counter() - began)
-            assert len(claimed) == 10
-    return min(times)
+def _claims(look: Look, worker: uuid.UUID, resume_at: str | None) -> float:
+    """The blocks that a claim of ten jobs looks at, which is rolled back."""
+    claim: LiteralString = "select id from claim(%s, gen_random_uuid(), '{default}', 10, null, %s)"
+    with look.connection.transaction(force_rollback=True):
+        assert len(look.rows(claim, worker, resume_at)) == 10
+    with look.connection.transaction(force_rollback=True):
+        return _blocks(look, claim, worker, resume_at)
 
 
 async def test_a_resumed_claim_skips_the_dead_entries_that_a_snapshot_keeps(app: PgQueue, look: Look, connect: Connect) -> None:
@@ -151,7 +142,7 @@ async def test_a_resumed_claim_skips_the_dead_entries_that_a_snapshot_keeps(app:
     full = _claims(look, worker, None)
     resumed = _claims(look, worker, json.dumps([{"queue": "default", "priority": 0, "run_at": lowest}]))
     holder.rollback()
-    assert resumed < full / 2, f"resumed {resumed * 1000:.2f} ms, full {full * 1000:.2f} ms"
+    assert resumed < full / 2, f"resumed {resumed} blocks, full {full}"
 
 
 @pytest.mark.slow
