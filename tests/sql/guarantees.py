@@ -278,9 +278,9 @@ def keys_are_taken_in_one_order(sql: Sql, open_sql: OpenSql, call: str, elements
             calls.append(Background(open_sql(), call, json.dumps(ordered)))
             calls[-1].wait_until_blocked(sql)
     answers, errors = [], []
-    for call in calls:  # both, to their ends: nobody may close a connection under a statement that still runs
+    for waiting in calls:  # both, to their ends: nobody may close a connection under a statement that still runs
         try:
-            answers.append(call.rows())
+            answers.append(waiting.rows())
         except (psycopg.errors.DeadlockDetected, psycopg.errors.LockNotAvailable, psycopg.errors.QueryCanceled) as error:
             errors.append(error)
     if errors:
