@@ -36,15 +36,6 @@ def held_commit(look: Look) -> Callable[[], object]:
     return lambda: look.rows("select pg_advisory_unlock(1)")
 
 
-def slow_commit(look: Look) -> None:
-    """From now on a COMMIT of what was written takes a second."""
-    look.rows("create function slow() returns trigger language plpgsql as $$begin perform pg_sleep(1); return null; end$$")
-    look.rows(
-        "create constraint trigger slow after insert on public.written deferrable initially deferred "
-        "for each row execute function slow()"
-    )
-
-
 async def stale_outcome(worker: Worker) -> None:
     """Wait until an outcome of this worker was stale."""
     await auntil(lambda: hasattr(worker, "_finisher") and worker._finisher.counts["stale"], "the stale outcome")

@@ -11,6 +11,7 @@ from pgqueue import JobContext, PgQueue
 from pgqueue.errors import LeaseLost
 from pgqueue.transaction import Block, Services, Steps
 from pgqueue.worker import Worker
+from pgqueue.worker.slots import Slots
 from tests.faults.proxy import Cut, Proxy
 from tests.looking import Look
 from tests.waiting import auntil
@@ -22,7 +23,6 @@ from tests.worker.blocks import (
     error_of,
     held_commit,
     set_result,
-    slow_commit,
     stale_outcome,
     written_by,
 )
@@ -205,9 +205,19 @@ async def test_a_connection_that_is_broken_before_the_commit_is_sent_committed_n
     assert worker._finisher.counts == {"failed": 1, "dead": 1}
 
 
-async def test_a_run_that_is_dropped_while_it_commits_has_committed(async_app: PgQueue, look: Look) -> None:
-    """The worker stops without grace in the middle of a COMMIT that takes a second."""
-    slow_commit(look)
+async def test_a_run_that_is_dropped_while_it_commits_has_committed(
+    async_app: PgQueue, look: Look, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker stops without grace in the middle of a COMMIT, which goes on until the run is dropped."""
+    let_go, drop = held_commit(look), Slots.drop
+
+    async def drop_and_let_go(slots: Slots) -> None:
+        dropping = asyncio.create_task(drop(slots))
+        await asyncio.sleep(0)
+        let_go()
+        await dropping
+
+    monkeypatch.setattr(Slots, "drop", drop_and_let_go)
     went_on: list[int] = []
 
     @async_app.task
