@@ -25,6 +25,14 @@ begin
     perform invalid('name', element->>'name', 'use a text of 1 to 200 characters')
        from jsonb_array_elements(nodes) as e(element)
       where element ? 'name' and (jsonb_typeof(element->'name') not in ('string', 'null') or length(element->>'name') not between 1 and 200);
+    perform invalid('takes', element->>'takes', 'use the name of an argument')
+       from jsonb_array_elements(nodes) as e(element) where jsonb_typeof(element->'takes') not in ('string', 'null');
+    perform invalid('takes_all', element->>'takes_all', 'use true or false')
+       from jsonb_array_elements(nodes) as e(element) where jsonb_typeof(element->'takes_all') not in ('boolean', 'null');
+    perform invalid(kind, key, 'use node or job, and when')
+       from jsonb_array_elements(nodes) as e(element), unnest('{after,before}'::text[]) as k(kind), jsonb_array_elements(element->kind) as l(a),
+            jsonb_object_keys(case when jsonb_typeof(a) = 'object' then a else '{}' end) as o(key)
+      where key not in ('node', 'job', 'when');
     select element->>'name' into twice
       from jsonb_array_elements(nodes) as e(element) where element->>'name' is not null group by 1 having count(*) > 1 order by 1 limit 1;
     if twice is not null then
@@ -33,6 +41,16 @@ begin
     return (select coalesce(jsonb_object_agg(element->>'name', place), '{}')
               from jsonb_array_elements(nodes) with ordinality as e(element, place) where element->>'name' is not null);
 end $$;
+
+-- node_ref: the place, name or id that stands for a node; NULL for a number that can be neither place nor id.
+-- Called by: edges_of, refuse_link. Writes: nothing.
+create function node_ref(link jsonb) returns jsonb
+language sql immutable as $$
+    select case when jsonb_typeof(ref) = 'number' and (ref::numeric <> trunc(ref::numeric) or abs(ref::numeric) > 2147483647 and not is_id
+                                                       or abs(ref::numeric) > 9223372036854775807) then null else ref end
+      from (select case when is_id then link->'job' when jsonb_typeof(link) = 'object' then link->'node' else link end as ref, is_id
+              from (select jsonb_typeof(link) = 'object' and link ? 'job' as is_id) i) r
+$$;
 
 -- edges_of: the edges that nodes name, each once. Called by: add_nodes. Writes: nothing. The caller holds the workflow.
 -- ids: of the new nodes; names: the place of each, see check_nodes. Raises PQ001 for a node that it cannot find.
@@ -47,8 +65,7 @@ begin
 
     with link as materialized (
         select place::int, kind, position::int, coalesce(a->>'when', 'succeeded') as run_if,
-               case jsonb_typeof(a) when 'object' then coalesce(a->'node', a->'job') else a end as ref,
-               jsonb_typeof(a) = 'object' and a ? 'job' as is_id
+               node_ref(a) as ref, jsonb_typeof(a) = 'object' and a ? 'job' as is_id
           from jsonb_array_elements(nodes) with ordinality as e(element, place), unnest('{after,before}'::text[]) as k(kind),
                jsonb_array_elements(element->kind) with ordinality as l(a, position)
     ), found as materialized (
@@ -86,8 +103,7 @@ declare
 begin
     for link in
         select e.place, kind, a, coalesce(element->>'name', 'number ' || e.place) as node,
-               case jsonb_typeof(a) when 'object' then coalesce(a->'node', a->'job') else a end as ref,
-               jsonb_typeof(a) = 'object' and a ? 'job' as is_id, coalesce(a->>'when', 'succeeded') as run_if
+               node_ref(a) as ref, jsonb_typeof(a) = 'object' and a ? 'job' as is_id, coalesce(a->>'when', 'succeeded') as run_if
           from jsonb_array_elements(nodes) with ordinality as e(element, place), unnest('{after,before}'::text[]) as k(kind),
                jsonb_array_elements(element->kind) as l(a)
     loop
