@@ -53,7 +53,8 @@ language sql immutable as $$
 $$;
 
 -- edges_of: the edges that nodes name, each once. Called by: add_nodes. Writes: nothing. The caller holds the workflow.
--- ids: of the new nodes; names: the place of each, see check_nodes. Raises PQ001 for a node that it cannot find.
+-- ids: of the new nodes; names: the place of each, see check_nodes. The position of a parent is that in the child's `after`; new
+-- parents of a node that is there come in the order of the array. Raises PQ001 for a node that it cannot find.
 create function edges_of(flow bigint, nodes jsonb, ids bigint[], names jsonb) returns edge[]
 language plpgsql set enable_seqscan = off set enable_nestloop = off set jit = off as $$
 #variable_conflict use_column
@@ -82,7 +83,8 @@ begin
     select array_agg((parent_id, child_id, run_if, position, parent_is_new, child_is_new)::edge) into found_edges
       from (select distinct on (parent_id, child_id) *
               from (select case kind when 'after' then other else me end as parent_id,
-                           case kind when 'after' then me else other end as child_id, run_if, position,
+                           case kind when 'after' then me else other end as child_id, run_if,
+                           case kind when 'after' then position else place end as position,
                            kind = 'before' or other_is_new as parent_is_new, kind = 'after' as child_is_new
                       from found) f
              order by parent_id, child_id, position) x;
