@@ -16,7 +16,9 @@ DONE = '{"task": "done"}'
 
 def test_what_has_not_started_is_cancelled_and_what_is_over_stays(rolled_back_sql: Sql) -> None:
     sql = rolled_back_sql
-    flow = start(sql, node("over"), node("ready"), node("later", run_after="1 h"), node("blocked", "ready"), node("last", "blocked"))
+    flow = start(
+        sql, node("over"), node("ready"), node("later", run_after="1 h"), node("blocked", "ready"), node("last", "blocked")
+    )
     flow.run("over")
 
     assert sql.value(CANCEL, flow.id) == 4
@@ -170,9 +172,7 @@ def test_workers_are_told_to_look_for_jobs_to_stop_and_not_that_there_is_work(sq
 
 @pytest.mark.parametrize("state", ["scheduled", "ready", "blocked"])
 @pytest.mark.parametrize("when", ["succeeded", "finished", "failed"])
-def test_a_node_that_is_cancelled_by_itself_has_ended_for_what_waits_for_it(
-    rolled_back_sql: Sql, when: str, state: str
-) -> None:
+def test_a_node_that_is_cancelled_by_itself_has_ended_for_what_waits_for_it(rolled_back_sql: Sql, when: str, state: str) -> None:
     sql = rolled_back_sql
     options: dict[str, Any] = {"run_after": "1 h"} if state == "scheduled" else {}
     flow = start(sql, node("0"), node("a", *["0"] * (state == "blocked"), **options), node("b", {"node": "a", "when": when}))
@@ -228,7 +228,9 @@ def test_a_node_that_is_released_while_a_cancel_waits_is_cancelled_too(sql: Sql,
     assert (flow.status, flow.states()) == ("cancelled", {"a": "succeeded", "b": "cancelled"})
 
 
-def test_a_finish_that_meets_a_cancel_is_told_to_come_again_and_releases_nothing(sql: Sql, another_sql: Callable[[], Sql]) -> None:
+def test_a_finish_that_meets_a_cancel_is_told_to_come_again_and_releases_nothing(
+    sql: Sql, another_sql: Callable[[], Sql]
+) -> None:
     flow, user = start(sql, node("a"), node("b", {"node": "a", "when": "finished"})), another_sql()
     token, _ = claim(sql, flow["a"])
 
