@@ -96,7 +96,7 @@ def test_a_parent_that_is_named_twice_is_one_parent(rolled_back_sql: Sql) -> Non
 
 @pytest.mark.parametrize("option", ["after", "name"])
 def test_nodes_need_neither_names_nor_parents(rolled_back_sql: Sql, option: str) -> None:
-    nodes = [{"task": "t"}, {"task": "t", option: [1] if option == "after" else None}]
+    nodes: list[dict[str, Any]] = [{"task": "t"}, {"task": "t", option: [1] if option == "after" else None}]
     flow = start(rolled_back_sql, *nodes)
 
     assert flow.progress()["blocked"] == (1 if option == "after" else 0)
