@@ -13,8 +13,8 @@ from .flows import Flow, claim, end, node, refused, start
 RETRY = "select retry_workflow(%s)"
 RETRY_ONE = "select id from retry(%s)"
 EVERY_OPTION: dict[str, Any] = {
-    "args": {"x": [1, None, "ü"], "y": 1.50}, "queue": "q", "priority": -7, "run_at": "2020-02-29 12:00:00.123456+02", "retries": 9,
-    "retry": {"jitter": False}, "result_ttl": "1 mon 3 days 04:05:06.789", "meta": {"m": [None]}, "unique_mode": "until_done",
+    "args": {"x": [1, None, "ü"], "y": 1.50}, "queue": "q", "priority": -7, "run_at": "2020-02-29 12:00:00.123456+02",
+    "retries": 9, "retry": {"jitter": False}, "result_ttl": "1 mon 3 days 04:05:06.789", "meta": {"m": [None]}, "unique_mode": "until_done",
     "unique_key": "k{x}",
 }  # fmt: skip
 
@@ -50,8 +50,8 @@ def test_a_skipped_job_is_back_as_it_was_in_every_column(rolled_back_sql: Sql) -
     flow = start(sql, node("a"), node("b", "a", **EVERY_OPTION))
     sql.value("select update(%s, priority => 3)", flow["b"])
     sql.rows(
-        """update job set retry_of = 5, lane_id = 6, errors = '[{"type": "E"}]', progress = '{"done": 1}', attempt = 2, rescues = 1,
-                          unknown_since = '2021-01-01 00:00:00.000001+00' where id = %s""",
+        """update job set retry_of = 5, lane_id = 6, errors = '[{"type": "E"}]', progress = '{"done": 1}', attempt = 2,
+                          rescues = 1, unknown_since = '2021-01-01 00:00:00.000001+00' where id = %s""",
         flow["b"],
     )
     (before,) = sql.rows("select * from job where id = %s", flow["b"])
