@@ -180,6 +180,13 @@ def a_late_child_of_a_parent_that_has_ended_is_settled(sql: Sql, open_sql: OpenS
     assert states(sql, extended, enqueued) == ["live", "live"]
 
 
+def late_edges_at_every_level(sql: Sql, open_sql: OpenSql) -> None:
+    """Whatever the two transactions see, and whichever is first."""
+    for level in LEVELS:
+        for first in ("add", "finish"):
+            a_late_edge_is_settled(sql, open_sql, level, first, "commit", "succeeded", SUCCEEDED)
+
+
 @guarantee
 def finish_again_counts_once(sql: Sql, open_sql: OpenSql) -> None:
     """A finish is handed in again while the first is open, and after it, as when its reply was lost: no edge counts twice."""
