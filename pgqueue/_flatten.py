@@ -1,0 +1,306 @@
+"""Signatures, chains and groups become the nodes of a workflow: the JSON array that SQL's enqueue_workflow takes."""
+
+import heapq
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from graphlib import CycleError, TopologicalSorter
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+from ._json import dumps
+from ._refusal import named, shortened
+from ._text import storable
+from .canvas import Chain, Group
+from .errors import InvalidArgument
+from .job import Job
+from .options import RunIf, run_if
+from .signature import Part, Signature, the_connection
+
+if TYPE_CHECKING:
+    from .app import PgQueue
+    from .task import Task
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """The end of a part that was added: what waits for the part waits for these nodes.
+
+    Attributes:
+        nodes: by the place at which they were written, in order.
+        is_list: whether a child takes a list of their results: the part ends in a group.
+    """
+
+    nodes: tuple[int, ...]
+    is_list: bool = False
+
+
+Source = Added | str | int  # of this plan, or by name, or a job that is there already
+Reference: TypeAlias = "str | Added | Job[Any] | int"
+References: TypeAlias = "Reference | Iterable[Reference] | Mapping[Reference, RunIf]"
+
+
+@dataclass(slots=True)
+class _Node:
+    name: str | None
+    signature: Signature[Any]
+    after: list[tuple[Source, RunIf]]
+    before: list[tuple[Source, RunIf]] = field(default_factory=list)
+
+
+class Submission(NamedTuple):
+    """A plan on its way to the database.
+
+    Attributes:
+        nodes: the JSON array.
+        extra: the signatures beside the nodes as JSON, by their key.
+        connection: to run the call on, or None.
+        names, tasks: of the nodes, in the order of the array.
+        last: places in the array of the nodes that nothing waits for, in the order in which they were written.
+        is_list: whether the workflow's result is a list.
+    """
+
+    nodes: str
+    extra: dict[str, str]
+    connection: Any
+    names: list[str | None]
+    tasks: list["Task[..., Any]"]
+    last: list[int]
+    is_list: bool
+
+
+class Plan:
+    """Collects the nodes of one submission.
+
+    Args:
+        app: whose tasks they are of.
+        is_open: they are added to a workflow that is there: names that nobody knows here may be known there, and a node is called
+            only what it was called here.
+    """
+
+    def __init__(self, app: "PgQueue", *, is_open: bool = False) -> None:
+        self._app, self._is_open = app, is_open
+        self._nodes: list[_Node] = []
+        self._parts: dict[str, Added] = {}
+        self._counts: dict[str, int] = {}
+        self._lists: set[int] = set()  # nodes that end a part as (a part of) a list
+
+    def add(
+        self,
+        part: Part[Any],
+        *,
+        name: str | None = None,
+        after: References = (),
+        when: RunIf = "succeeded",
+        before: References = (),
+    ) -> Added:
+        """Add a signature, chain or group.
+
+        Args:
+            part: what to add.
+            name: of the node; of more than one, what others call its end. Of a node the name of its task by default, with -2, -3, …
+            after: what its first nodes wait for.
+            when: the policy where `after` does not say it.
+            before: nodes of the workflow that is there which wait for the end of the part, too.
+
+        Raises:
+            InvalidArgument: a name is taken, or something is of no use; the message names it.
+        """
+        if not isinstance(part, Part):
+            raise InvalidArgument(f"node: {shortened(part)} is not valid; use a task, a signature such as task.s(…), a chain or a group")
+        sources, name = self._references("after", after, when), None if name is None else self._checked(name)
+        if isinstance(part, Signature):
+            added = self._add_node(part, sources, name)
+        else:
+            added = self._add_part(part, sources)
+            if name is not None:
+                self._parts[name] = added
+        for source in self._references("before", before, "succeeded"):
+            self._add_before(added, source)
+        self._lists.update(added.nodes if added.is_list else ())
+        return added
+
+    def _add_part(self, part: Part[Any], after: list[tuple[Source, RunIf]]) -> Added:
+        if isinstance(part, Chain):
+            for one in part.parts:
+                added = self._add_part(one, after)
+                after = [(added, "succeeded")]
+            return added
+        if isinstance(part, Group):
+            members = [self._add_part(one, after) for one in part.parts]
+            return Added(tuple(node for member in members for node in member.nodes), is_list=True)
+        assert isinstance(part, Signature)
+        return self._add_node(part, after, None)
+
+    def _add_node(self, signature: Signature[Any], after: list[tuple[Source, RunIf]], name: str | None) -> Added:
+        task = signature.task
+        if task._app is not self._app:
+            raise InvalidArgument(f"node: task {task.name!r} is of another app; a workflow is of one")
+        if signature.options.depends_on:
+            raise InvalidArgument(f"depends_on: {task.name!r} is a node of a workflow; say what it waits for there, by after=")
+        if name is None and not self._is_open:
+            name = self._default(task.name)
+        added = Added((len(self._nodes),))
+        self._nodes.append(_Node(name, signature, after))
+        if name is not None:
+            self._parts[name] = added
+        return added
+
+    def _add_before(self, added: Added, child: tuple[Source, RunIf]) -> None:
+        if isinstance(child[0], Added) or child[0] in self._parts:
+            raise InvalidArgument(f"before: {shortened(child[0])} is new, too; say there what it waits for, by after=")
+        for node in added.nodes:
+            self._nodes[node].before.append(child)
+
+    def _checked(self, name: Any) -> str:
+        if not isinstance(name, str) or not name:
+            raise InvalidArgument(f"name: {shortened(name)} is not valid; use a text")
+        if name in self._parts:
+            raise InvalidArgument(f"name: {name!r} is taken by an earlier node; give one of the two another name=")
+        return storable("name", name)
+
+    def _default(self, task: str) -> str:
+        name, count = task, self._counts.get(task, 1)
+        while name in self._parts:
+            count += 1
+            name = f"{task}-{count}"
+        self._counts[task] = count
+        return name
+
+    def _references(self, what: str, given: References, when: RunIf) -> list[tuple[Source, RunIf]]:
+        when = run_if(when)
+        if isinstance(given, str | Added | Job | int):
+            given = [given]
+        if isinstance(given, Mapping):
+            return [(self._source(what, one), run_if(policy)) for one, policy in given.items()]
+        return [(self._source(what, one), when) for one in given]
+
+    def _source(self, what: str, one: Any) -> Source:
+        if isinstance(one, Job):
+            return one.id
+        if isinstance(one, Added) and (not one.nodes or one.nodes[-1] < len(self._nodes)):
+            return one
+        if isinstance(one, str | int) and not isinstance(one, bool):
+            return one
+        raise InvalidArgument(f"{what}: {shortened(one)} is not valid; use names of nodes, what add returned, or jobs")
+
+    @contextmanager
+    def submission(self, connection: Any = None, **extra: Signature[Any] | None) -> Iterator[Submission]:
+        """The nodes within the middleware of their enqueue, each after its parents and otherwise in the order of writing.
+
+        Args:
+            connection: as in `Task.using`; what the signatures say when it is not given.
+            extra: signatures that go with them.
+
+        Raises:
+            InvalidArgument: there are no nodes, names are unknown or their edges go in a circle, arguments or options are wrong, or
+                signatures name several connections.
+        """
+        if not self._nodes:
+            raise InvalidArgument("nodes: there are none; add at least one")
+        parents = [self._parents(node) for node in self._nodes]
+        order = self._in_order([[one for one, _ in edges if isinstance(one, Added)] for edges, _ in parents])
+        places = {node: place for place, node in enumerate(order, 1)}
+        with ExitStack() as around:
+            made, texts = [], []
+            for number in order:
+                node, (edges, takes_all) = self._nodes[number], parents[number]
+                signature, takes = self._entered(around, node.signature, behind=bool(edges))
+                made.append(signature)
+                texts.append(_node_json(node, signature, _edges_json(edges, places), takes, takes_all))
+            beside = {key: self._entered(around, one, behind=False)[0] for key, one in extra.items() if one is not None}
+            last = self._last(parents)
+            yield Submission(
+                nodes=f"[{','.join(texts)}]",
+                extra={key: one.to_json() for key, one in beside.items()},
+                connection=the_connection([*made, *beside.values()], connection),
+                names=[self._nodes[number].name for number in order],
+                tasks=[one.task for one in made],
+                last=[places[number] - 1 for number in last],
+                is_list=len(last) > 1 or not self._lists.isdisjoint(last),
+            )
+
+    def _parents(self, node: _Node) -> tuple[list[tuple[Source, RunIf]], bool]:
+        """The parents of a node one by one, and whether it takes a list of their results."""
+        edges: list[tuple[Source, RunIf]] = []
+        is_list = len(node.after) > 1
+        for source, when in node.after:
+            if isinstance(source, str):
+                source = self._named(source)
+            if isinstance(source, Added):
+                is_list = is_list or source.is_list
+                edges += [(Added((parent,)), when) for parent in source.nodes]
+            else:
+                edges.append((source, when))
+        self._assert_distinct(edges)
+        return edges, is_list
+
+    def _named(self, name: str) -> Source:
+        if name in self._parts:
+            return self._parts[name]
+        if self._is_open:
+            return name
+        raise InvalidArgument(f"after: there is no node {name!r}; there are: {named(self._parts)}")
+
+    def _assert_distinct(self, edges: list[tuple[Source, RunIf]]) -> None:
+        seen: set[Source] = set()
+        for source, _ in edges:
+            if source in seen:
+                raise InvalidArgument(f"after: {self._shown(source)} is given twice; a node waits once for another")
+            seen.add(source)
+
+    def _shown(self, source: Source) -> str:
+        if isinstance(source, Added):
+            node = self._nodes[source.nodes[0]]
+            return repr(node.name or node.signature.task.name)
+        return repr(source) if isinstance(source, str) else f"job {source}"
+
+    def _in_order(self, parents: list[list[Added]]) -> list[int]:
+        sorter = TopologicalSorter({node: [one.nodes[0] for one in sources] for node, sources in enumerate(parents)})
+        try:
+            sorter.prepare()
+        except CycleError as error:
+            cycle = " -> ".join(self._shown(Added((node,))) for node in error.args[1])
+            raise InvalidArgument(f"after: {cycle} is a circle; none of them could ever start") from None
+        ready: list[int] = []
+        order = []
+        while sorter.is_active():
+            for node in sorter.get_ready():
+                heapq.heappush(ready, node)
+            order.append(heapq.heappop(ready))
+            sorter.done(order[-1])
+        return order
+
+    def _last(self, parents: list[tuple[list[tuple[Source, RunIf]], bool]]) -> list[int]:
+        waited_for = {source.nodes[0] for edges, _ in parents for source, _ in edges if isinstance(source, Added)}
+        return [number for number in range(len(self._nodes)) if number not in waited_for]
+
+    def _entered(self, around: ExitStack, signature: Signature[Any], behind: bool) -> tuple[Signature[Any], str | None]:
+        """A signature as its middleware leaves it, and the argument that takes the parents' result."""
+        args, takes = signature.args, None
+        if behind and not signature.immutable:
+            takes, args = signature.task.parameters.bind_behind(args, signature.positional)
+        call = around.enter_context(self._app.enqueuing(signature.task.name, args, signature.options))
+        return Signature(signature.task, call.args, call.options, takes is None), takes
+
+
+def _node_json(node: _Node, signature: Signature[Any], after: list[Any], takes: str | None, takes_all: bool) -> str:
+    parameters = signature.task.parameters
+    fields = signature.fields(parameters.dump(signature.args) if takes is None else parameters.dump_behind(signature.args, takes))
+    given = {"name": node.name, "after": after, "before": _edges_json(node.before, {}), "takes": takes}
+    fields += [f'"{key}":{dumps(value)}' for key, value in given.items() if value]
+    if takes is not None and takes_all:
+        fields.append('"takes_all":true')
+    return "{" + ",".join(fields) + "}"
+
+
+def _edges_json(edges: list[tuple[Source, RunIf]], places: Mapping[int, int]) -> list[Any]:
+    """Edges as SQL takes them: a place, a name, a job, or any of them with its policy."""
+    written: list[Any] = []
+    for source, when in edges:
+        if isinstance(source, int):
+            written.append({"job": source})
+        else:
+            written.append(places[source.nodes[0]] if isinstance(source, Added) else source)
+        if when != "succeeded":
+            written[-1] = {**(written[-1] if isinstance(source, int) else {"node": written[-1]}), "when": when}
+    return written
