@@ -1,13 +1,12 @@
 """Signatures, chains and groups become the nodes of a workflow: the JSON array that SQL's enqueue_workflow takes."""
 
 import heapq
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any
 
-from ._json import dumps
+from ._nodes import Added, Node, References, Source, Submission, edges_json, node_json
 from ._refusal import named, shortened
 from ._text import storable
 from .canvas import Chain, Group
@@ -18,54 +17,6 @@ from .signature import Part, Signature, the_connection
 
 if TYPE_CHECKING:
     from .app import PgQueue
-    from .task import Task
-
-
-@dataclass(frozen=True, slots=True)
-class Added:
-    """The end of a part that was added: what waits for the part waits for these nodes.
-
-    Attributes:
-        nodes: by the place at which they were written, in order.
-        is_list: whether a child takes a list of their results: the part ends in a group.
-    """
-
-    nodes: tuple[int, ...]
-    is_list: bool = False
-
-
-Source = Added | str | int  # of this plan, or by name, or a job that is there already
-Reference: TypeAlias = "str | Added | Job[Any] | int"
-References: TypeAlias = "Reference | Iterable[Reference] | Mapping[Reference, RunIf]"
-
-
-@dataclass(slots=True)
-class _Node:
-    name: str | None
-    signature: Signature[Any]
-    after: list[tuple[Source, RunIf]]
-    before: list[tuple[Source, RunIf]] = field(default_factory=list)
-
-
-class Submission(NamedTuple):
-    """A plan on its way to the database.
-
-    Attributes:
-        nodes: the JSON array.
-        extra: the signatures beside the nodes as JSON, by their key.
-        connection: to run the call on, or None.
-        names, tasks: of the nodes, in the order of the array.
-        last: places in the array of the nodes that nothing waits for, in the order in which they were written.
-        is_list: whether the workflow's result is a list.
-    """
-
-    nodes: str
-    extra: dict[str, str]
-    connection: Any
-    names: list[str | None]
-    tasks: list["Task[..., Any]"]
-    last: list[int]
-    is_list: bool
 
 
 class Plan:
@@ -79,7 +30,7 @@ class Plan:
 
     def __init__(self, app: "PgQueue", *, is_open: bool = False) -> None:
         self._app, self._is_open = app, is_open
-        self._nodes: list[_Node] = []
+        self._nodes: list[Node] = []
         self._parts: dict[str, Added] = {}
         self._counts: dict[str, int] = {}
         self._lists: set[int] = set()  # nodes that end a part as (a part of) a list
@@ -97,7 +48,8 @@ class Plan:
 
         Args:
             part: what to add.
-            name: of the node; of more than one, what others call its end. Of a node the name of its task by default, with -2, -3, …
+            name: of the node, by default that of its task, with -2, -3, … where it is taken; of a chain or group, what others
+                call its end.
             after: what its first nodes wait for.
             when: the policy where `after` does not say it.
             before: nodes of the workflow that is there which wait for the end of the part, too.
@@ -106,7 +58,9 @@ class Plan:
             InvalidArgument: a name is taken, or something is of no use; the message names it.
         """
         if not isinstance(part, Part):
-            raise InvalidArgument(f"node: {shortened(part)} is not valid; use a task, a signature such as task.s(…), a chain or a group")
+            raise InvalidArgument(
+                f"node: {shortened(part)} is not valid; use a task, a signature such as task.s(…), a chain or a group"
+            )
         sources, name = self._references("after", after, when), None if name is None else self._checked(name)
         if isinstance(part, Signature):
             added = self._add_node(part, sources, name)
@@ -140,7 +94,7 @@ class Plan:
         if name is None and not self._is_open:
             name = self._default(task.name)
         added = Added((len(self._nodes),))
-        self._nodes.append(_Node(name, signature, after))
+        self._nodes.append(Node(name, signature, after))
         if name is not None:
             self._parts[name] = added
         return added
@@ -167,11 +121,11 @@ class Plan:
         return name
 
     def _references(self, what: str, given: References, when: RunIf) -> list[tuple[Source, RunIf]]:
-        when = run_if(when)
+        when = run_if(when, "when")
         if isinstance(given, str | Added | Job | int):
             given = [given]
         if isinstance(given, Mapping):
-            return [(self._source(what, one), run_if(policy)) for one, policy in given.items()]
+            return [(self._source(what, one), run_if(policy, what)) for one, policy in given.items()]
         return [(self._source(what, one), when) for one in given]
 
     def _source(self, what: str, one: Any) -> Source:
@@ -192,8 +146,8 @@ class Plan:
             extra: signatures that go with them.
 
         Raises:
-            InvalidArgument: there are no nodes, names are unknown or their edges go in a circle, arguments or options are wrong, or
-                signatures name several connections.
+            InvalidArgument: there are no nodes, names are unknown, their edges go in a circle, arguments or options are wrong,
+                or signatures name several connections.
         """
         if not self._nodes:
             raise InvalidArgument("nodes: there are none; add at least one")
@@ -206,7 +160,7 @@ class Plan:
                 node, (edges, takes_all) = self._nodes[number], parents[number]
                 signature, takes = self._entered(around, node.signature, behind=bool(edges))
                 made.append(signature)
-                texts.append(_node_json(node, signature, _edges_json(edges, places), takes, takes_all))
+                texts.append(node_json(node, signature, edges_json(edges, places), takes, takes_all))
             beside = {key: self._entered(around, one, behind=False)[0] for key, one in extra.items() if one is not None}
             last = self._last(parents)
             yield Submission(
@@ -219,7 +173,7 @@ class Plan:
                 is_list=len(last) > 1 or not self._lists.isdisjoint(last),
             )
 
-    def _parents(self, node: _Node) -> tuple[list[tuple[Source, RunIf]], bool]:
+    def _parents(self, node: Node) -> tuple[list[tuple[Source, RunIf]], bool]:
         """The parents of a node one by one, and whether it takes a list of their results."""
         edges: list[tuple[Source, RunIf]] = []
         is_list = len(node.after) > 1
@@ -281,26 +235,3 @@ class Plan:
             takes, args = signature.task.parameters.bind_behind(args, signature.positional)
         call = around.enter_context(self._app.enqueuing(signature.task.name, args, signature.options))
         return Signature(signature.task, call.args, call.options, takes is None), takes
-
-
-def _node_json(node: _Node, signature: Signature[Any], after: list[Any], takes: str | None, takes_all: bool) -> str:
-    parameters = signature.task.parameters
-    fields = signature.fields(parameters.dump(signature.args) if takes is None else parameters.dump_behind(signature.args, takes))
-    given = {"name": node.name, "after": after, "before": _edges_json(node.before, {}), "takes": takes}
-    fields += [f'"{key}":{dumps(value)}' for key, value in given.items() if value]
-    if takes is not None and takes_all:
-        fields.append('"takes_all":true')
-    return "{" + ",".join(fields) + "}"
-
-
-def _edges_json(edges: list[tuple[Source, RunIf]], places: Mapping[int, int]) -> list[Any]:
-    """Edges as SQL takes them: a place, a name, a job, or any of them with its policy."""
-    written: list[Any] = []
-    for source, when in edges:
-        if isinstance(source, int):
-            written.append({"job": source})
-        else:
-            written.append(places[source.nodes[0]] if isinstance(source, Added) else source)
-        if when != "succeeded":
-            written[-1] = {**(written[-1] if isinstance(source, int) else {"node": written[-1]}), "when": when}
-    return written

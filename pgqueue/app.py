@@ -28,6 +28,8 @@ from .retry import Retry
 from .signature import Signature, the_connection
 from .task import Task
 from .unique import Unique, UniqueMode
+from .workflow import Workflow
+from .workflow_builder import WorkflowBuilder
 
 if TYPE_CHECKING:
     from .testing import Inline
@@ -212,6 +214,32 @@ class PgQueue(Registrars):
     def _jobs(self, signatures: list[Signature[Any]], added: list[calls.Added]) -> list[Job[Any]]:
         pairs = zip(signatures, added, strict=True)
         return [Job(self, id, signature.task, duplicate) for signature, (id, duplicate) in pairs]
+
+    def workflow(
+        self, name: str | None = None, *, on_success: Signature[Any] | None = None, on_failure: Signature[Any] | None = None
+    ) -> WorkflowBuilder[Any]:
+        """A workflow to add nodes to and then to enqueue. For chains and groups alone, `chain` and `group` are shorter.
+
+        Args:
+            name: to find it by; it need not be unique.
+            on_success: enqueued once all of it is over and nothing failed, with meta that says of which workflow.
+            on_failure: enqueued once all of it is over otherwise.
+
+        Raises:
+            InvalidArgument: something is no signature.
+
+        Example:
+            flow = app.workflow("import")
+            flow.add(fetch, (url,), name="fetch")
+            flow.add(parse.s(), name="parse", after="fetch")
+            flow.add(clean_up, after="parse", when="finished")
+            flow.enqueue()
+        """
+        return WorkflowBuilder(self, name, on_success, on_failure)
+
+    def get_workflow(self, workflow_id: int) -> Workflow[Any]:
+        """A handle on a workflow by its id; it is not looked up yet."""
+        return Workflow(self, workflow_id)
 
     def cancel(self, job_id: int) -> None:
         """Cancel a job that has not started.

@@ -13,6 +13,7 @@ from .signature import Part, Signature
 
 if TYPE_CHECKING:
     from .workflow import Workflow
+    from .workflow_builder import WorkflowBuilder
 
 R = TypeVar("R", covariant=True)
 S = TypeVar("S")
@@ -59,10 +60,10 @@ class Canvas(Part[R]):
         """`enqueue` for async code."""
         return await self._builder().aenqueue(connection=connection)
 
-    def _builder(self) -> Any:
+    def _builder(self) -> "WorkflowBuilder[R]":
         from .workflow_builder import WorkflowBuilder
 
-        builder = WorkflowBuilder(first_of(self).task._app, None)
+        builder: WorkflowBuilder[R] = WorkflowBuilder(first_of(self).task._app, None)
         builder.add(self)
         return builder
 

@@ -162,14 +162,14 @@ def _depends_on(value: Any) -> tuple[int, ...]:
     return tuple(dict.fromkeys(ids))
 
 
-def run_if(value: Any) -> RunIf:
+def run_if(value: Any, field: str = "run_if") -> RunIf:
     """A policy of edges, checked.
 
     Raises:
         InvalidArgument: there is no such policy.
     """
     if not isinstance(value, str) or value not in get_args(RunIf):
-        raise invalid("run_if", value, f"use {', '.join(get_args(RunIf))}")
+        raise invalid(field, value, f"use {', '.join(get_args(RunIf))}")
     policy: RunIf = value  # type: ignore[assignment]
     return policy
 

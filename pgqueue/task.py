@@ -12,6 +12,7 @@ from ._json import dumps
 from ._parameters import Parameters
 from ._refusal import shortened
 from ._text import storable
+from .canvas import Group
 from .database import Call, calls
 from .errors import InvalidArgument, ResultTooLarge
 from .job import Job
@@ -22,7 +23,6 @@ from .unique import Unique, UniqueMode
 
 if TYPE_CHECKING:
     from .app import PgQueue
-    from .canvas import Group
 
 P = ParamSpec("P")
 Q = ParamSpec("Q")
@@ -88,8 +88,8 @@ class Task(Generic[P, R]):
                 settings alone. For `enqueue` a psycopg Connection, a SQLAlchemy Session, scoped_session or Connection,
                 or a Django connection; for `aenqueue` a psycopg AsyncConnection, a SQLAlchemy AsyncSession, async_scoped_session
                 or AsyncConnection, or an asyncpg Connection (from `connect` or from a pool).
-            depends_on: a job, or several, by handle or id: this one waits until they are over. They become one workflow, and
-                those of two workflows cannot have a child together. In chains, groups and `app.workflow` the edges are said there.
+            depends_on: a job, or several, by handle or id: this one waits until they are over. They become one workflow; those
+                of two workflows cannot have a child together. In chains, groups and `app.workflow` the edges are said there.
             run_if: when it runs: if all of them "succeeded" (default), are "finished" whatever came of them, or have "failed".
                 Otherwise it is cancelled without having run.
 
@@ -139,7 +139,7 @@ class Task(Generic[P, R]):
         """
         return Signature(self, self.parameters.bind(args, kwargs), self.options, immutable=True)
 
-    def map(self, items: Iterable[Any]) -> "Group[R]":
+    def map(self, items: Iterable[Any]) -> Group[R]:
         """A group with one call for each item, which is its first argument.
 
         Raises:
@@ -147,14 +147,12 @@ class Task(Generic[P, R]):
         """
         return self.starmap((item,) for item in items)
 
-    def starmap(self, arguments: Iterable[Arguments]) -> "Group[R]":
+    def starmap(self, arguments: Iterable[Arguments]) -> Group[R]:
         """A group with one call for each tuple (or mapping) of arguments, as in `enqueue_many`.
 
         Raises:
             InvalidArgument: there are none, one does not fit the function, or is neither tuple nor mapping.
         """
-        from .canvas import Group
-
         parts = self.parameters.bind_part
         return Group(
             tuple(
