@@ -8,6 +8,7 @@ create table setting (
     history_days   int not null default 7 check (history_days >= 1),  -- finished jobs are kept this many whole days
     -- Of a job's arguments as JSON text; arguments of 2000 bytes inside PostgreSQL are not measured, hence the least.
     max_args_bytes int not null default 1048576 check (max_args_bytes >= 16384),
+    max_workflow_nodes int not null default 100000 check (max_workflow_nodes >= 1),
     created_at     timestamptz not null default clock_timestamp()
 );
 insert into setting default values;
@@ -20,7 +21,7 @@ create table job (
     claim_token   uuid,                         -- the fence: one random value per claim call
     worker_id     uuid,                         -- no foreign key: a key would lock the worker row at every claim
     retry_of      bigint,                       -- the finished job that this one runs again
-    workflow_id   bigint,                       -- reserved for workflows; NULL = plain job
+    workflow_id   bigint,                       -- the job is a node of this workflow; NULL = plain job
     lane_id       bigint,                       -- reserved for limits; NULL = unlimited job
     state         job_state not null,
     priority      smallint not null default 0 check (priority between -100 and 100),  -- larger runs first
@@ -166,3 +167,56 @@ create table rescue_log (
     crashed     bool not null                        -- it became a dead letter
 );
 create index rescue_log_rescued_at on rescue_log (rescued_at);
+
+-- Workflows: cold tables beside the hot one. A node has no key to job, because job rows leave. Plain jobs never touch these.
+-- All movement inside a workflow happens under its row lock; see settle for the order of locks.
+create table workflow (
+    id           bigint generated always as identity primary key,
+    name         text check (length(name) between 1 and 200),
+    on_success   jsonb,                         -- options of enqueue: a job that is added each time the workflow ends so
+    on_failure   jsonb,
+    nodes        int not null default 0,
+    open         int not null default 0,        -- nodes that have not ended
+    outcome      node_state,
+    repairs      int not null default 0,        -- times repair_workflows found something to mend
+    created_at   timestamptz not null default clock_timestamp(),
+    cancelled_at timestamptz,                   -- cancel_workflow was called: running nodes are asked to stop
+    finished_at  timestamptz,
+    constraint open_is_counted check (open between 0 and nodes),
+    constraint finished_when_none_is_open check (
+        (finished_at is not null) = (open = 0 and nodes > 0) and (finished_at is null) = (outcome is null))
+) with (fillfactor = 50);
+create index workflow_open on workflow (id) where finished_at is null;              -- repair_workflows
+create index workflow_finished_at on workflow (finished_at);                        -- prune
+
+create table workflow_node (
+    job_id          bigint primary key,
+    workflow_id     bigint not null references workflow on delete cascade,
+    state           node_state not null,
+    pending_parents int not null,               -- parents that have not ended; 0 unless blocked
+    ended_at        timestamptz,
+    name            text check (length(name) between 1 and 200),
+    task            text not null,
+    takes           text,                       -- the argument that gets the result of the parent
+    takes_all       bool not null default false,  -- it gets the list of all parents' results
+    payload         jsonb,                      -- the job of a skipped node: retry brings it back
+    unique (workflow_id, job_id),
+    -- A release that is lost, or an end that comes twice, is an error here and not a job that waits for ever.
+    constraint blocked_waits check (pending_parents >= 0 and (state = 'blocked') = (pending_parents > 0)),
+    constraint ended_has_a_time check ((state in ('blocked', 'live')) = (ended_at is null))
+) with (fillfactor = 70);
+create unique index workflow_node_name on workflow_node (workflow_id, name) where name is not null;
+
+-- The composite keys refuse an edge between two workflows.
+create table workflow_edge (
+    workflow_id bigint not null,
+    parent_id   bigint not null,
+    child_id    bigint not null,
+    run_if      text not null check (run_if in ('succeeded', 'finished', 'failed')),  -- how the parent must end
+    position    int not null,                   -- among the child's parents: the order of their results
+    primary key (parent_id, child_id),
+    constraint not_itself check (parent_id <> child_id),
+    foreign key (workflow_id, parent_id) references workflow_node (workflow_id, job_id) on delete cascade,
+    foreign key (workflow_id, child_id) references workflow_node (workflow_id, job_id) on delete cascade
+);
+create index workflow_edge_child on workflow_edge (child_id);

@@ -1,7 +1,7 @@
 -- The words every other file uses. A state says who moves the job on; see README.md for the drawing.
 
 create type job_state as enum (
-    'blocked',    -- waits for its parents (reserved for workflows)
+    'blocked',    -- waits for its parents, see settle
     'scheduled',  -- waits for its time; promote makes it ready
     'ready',      -- may be claimed now
     'running',    -- claimed by a worker under a token
@@ -25,4 +25,20 @@ create type unique_mode as enum (
     'until_started',  -- the key falls when a worker claims the job
     'replace',        -- as until_started; a duplicate gives the waiting job its arguments, time, priority and meta
     'period'          -- the key is held for a time, whatever becomes of the job: see unique_hold; the others do not see it
+);
+
+-- Ordered by weight: the greatest state of its nodes is the outcome of a workflow that has finished.
+create type node_state as enum (
+    'blocked',    -- waits for parents
+    'live',       -- in the queue: scheduled, ready or running; retries, snoozes and rescues change nothing
+    'skipped',    -- ended: an edge from a parent was not satisfied, so it never ran
+    'succeeded',  -- ended
+    'cancelled',  -- ended: somebody asked for it
+    'failed'      -- ended: a dead letter
+);
+
+-- An edge between two nodes that is about to be added.
+create type edge as (
+    parent_id bigint, child_id bigint, run_if text, position int,
+    parent_is_new bool, child_is_new bool  -- whether they are being added too
 );

@@ -1,10 +1,9 @@
--- finish_ended: moves succeeded and cancelled jobs to the history and stores their results; returns the ids it moved.
--- Called by: finish, which pins the plan. Writes: job, job_history, job_result. Locks: job rows, SKIP LOCKED.
-create function finish_ended(outcomes jsonb) returns bigint[]
+-- finish_ended: moves succeeded and cancelled jobs to the history and stores their results; returns the ids it moved, and those of
+-- them that are nodes of a workflow, with the state they end in.
+-- Called by: finish_batch, which pins the plan. Writes: job, job_history, job_result. Locks: job rows, SKIP LOCKED.
+create function finish_ended(outcomes jsonb, out ended bigint[], out nodes bigint[], out states node_state[])
 language plpgsql as $$
 #variable_conflict use_column
-declare
-    ended bigint[];
 begin
     with outcome as materialized (
         select * from jsonb_to_recordset(outcomes)
@@ -33,6 +32,7 @@ begin
          where final_state = 'succeeded' and jsonb_typeof(result) <> 'null'
         on conflict (job_id) do update set value = excluded.value, expires_at = excluded.expires_at
     )
-    select coalesce(array_agg(id), '{}') into ended from gone;
-    return ended;
+    select coalesce(array_agg(id), '{}'), array_agg(id) filter (where workflow_id is not null),
+           array_agg(final_state::text::node_state) filter (where workflow_id is not null)
+      into ended, nodes, states from gone;
 end $$;

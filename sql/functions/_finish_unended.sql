@@ -1,7 +1,8 @@
 -- finish_unended: decides about jobs that did not end well: run again later, or dead.
--- Called by: finish, which pins the plan. Writes: job, dead_letter. Locks: job rows, SKIP LOCKED.
--- Returns a row for each job it changed; the verdicts are those of finish.
-create function finish_unended(outcomes jsonb) returns table (job_id bigint, verdict text, run_at timestamptz)
+-- Called by: finish_batch, which pins the plan. Writes: job, dead_letter. Locks: job rows, SKIP LOCKED.
+-- Returns a row for each job it changed; the verdicts are those of finish. is_node: a node of a workflow has ended.
+-- A node of a workflow that was cancelled does not run again.
+create function finish_unended(outcomes jsonb) returns table (job_id bigint, verdict text, run_at timestamptz, is_node bool)
 language plpgsql as $$
 #variable_conflict use_column
 declare
@@ -14,13 +15,14 @@ begin
          where state in ('failed', 'snoozed', 'unknown_task')
     ), held as materialized (
         select o.*, j.* from outcome o, lateral (
-            select attempt, max_attempts, retry, worker_id, errors as earlier, unknown_since
+            select attempt, max_attempts, retry, worker_id, errors as earlier, unknown_since, workflow_id
               from job j where j.id = o.id and j.claim_token = o.token for update skip locked offset 0) j
     ), timed as materialized (
         select h.*, ended_at + case
                    when state = 'unknown_task'
                        then least(interval '60 s', greatest(interval '5 s', ended_at - unknown_since))
-                   when state = 'failed' and (final or attempt >= max_attempts or delay is null and not retry_applies(retry, error->'types'))
+                   when state = 'failed' and (final or attempt >= max_attempts or workflow_id is not null and is_cancelled(workflow_id)
+                                             or delay is null and not retry_applies(retry, error->'types'))
                        then null
                    when delay is not null then make_interval(secs => greatest(delay, 0))
                    else retry_delay(retry, attempt)
@@ -53,9 +55,15 @@ begin
                elapsed, priority, attempt, max_attempts, rescues, queue, task, args, retry, result_ttl, unique_key, unique_mode,
                meta, all_errors
           from gone
-        returning id
+        returning id, workflow_id
     )
-    select id, 'scheduled', run_at from again
+    select id, 'scheduled', run_at, false from again
     union all
-    select id, 'dead', null from dead;
+    select id, 'dead', null, workflow_id is not null from dead;
 end $$;
+
+-- is_cancelled: whether a workflow was cancelled. Called by: finish_unended. Writes: nothing.
+create function is_cancelled(flow bigint) returns bool
+language sql stable as $$
+    select exists (select from workflow where id = flow and cancelled_at is not null)
+$$;

@@ -1,11 +1,11 @@
 -- insert_job: adds one job, or finds the one that stands in its way. Returns its id, whether it was there before, and when it is
 -- due: NULL when nothing was changed.
--- Called by: enqueue, enqueue_many, enqueue_select, which wake the workers. Writes: job, unique_hold.
+-- Called by: enqueue, enqueue_many, enqueue_select, insert_nodes, which wake the workers. blocked: it has parents to wait for. Writes: job, unique_hold.
 -- Locks: nothing shared unless the job is unique, see insert_unique.
 create function insert_job(
     task text, args jsonb, queue text, priority int, run_at timestamptz, run_after interval,
     retries int, retry jsonb, result_ttl interval, meta jsonb, unique_mode text, unique_key text, unique_period interval,
-    out id bigint, out duplicate bool, out due timestamptz
+    workflow_id bigint, blocked bool, out id bigint, out duplicate bool, out due timestamptz
 )
 language plpgsql as $$
 #variable_conflict use_variable
@@ -21,7 +21,8 @@ begin
     new.id := id;
     new.run_at := due;
     new.created_at := clock_timestamp();
-    new.state := state_at(due);
+    new.workflow_id := workflow_id;
+    new.state := case when blocked then 'blocked' else state_at(due) end;
     new.priority := priority;
     new.attempt := 0;
     new.max_attempts := coalesce(retries, 3) + 1;
@@ -32,6 +33,9 @@ begin
     new.retry := retry;
     new.result_ttl := result_ttl;
     new.meta := meta;
+    if blocked and unique_mode = 'replace' then
+        perform invalid('unique_mode', unique_mode, 'a job that waits for others cannot replace one; use until_started');
+    end if;
     if unique_mode is null and unique_key is null and unique_period is null then
         insert into job overriding system value values (new.*);
     else

@@ -2,7 +2,7 @@
 -- Called by: enqueue_many, enqueue_select. Writes: job.
 create function insert_jobs(
     task text, args jsonb[], queue text, priority int, run_at timestamptz, run_after interval,
-    retries int, retry jsonb, result_ttl interval, meta jsonb, out ids bigint[], out due timestamptz
+    retries int, retry jsonb, result_ttl interval, meta jsonb, blocked bool, out ids bigint[], out due timestamptz
 )
 language plpgsql as $$
 #variable_conflict use_variable
@@ -11,7 +11,7 @@ begin
     -- ordinality is not needed: a set-returning function in FROM keeps the order of the array.
     with inserted as (
         insert into job (run_at, created_at, state, priority, max_attempts, queue, task, args, retry, result_ttl, meta)
-        select due, clock_timestamp(), state_at(due), priority, coalesce(retries, 3) + 1, queue, task,
+        select due, clock_timestamp(), case when blocked then 'blocked' else state_at(due) end, priority, coalesce(retries, 3) + 1, queue, task,
                case when jsonb_typeof(given) = 'object' and pg_column_size(given) <= 2000 then given else check_args(given) end,
                retry, result_ttl, meta
           from unnest(args) as given

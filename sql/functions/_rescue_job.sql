@@ -29,6 +29,9 @@ begin
                 lost.workflow_id, lost.lane_id, 'crashed', lost.priority, lost.attempt, lost.max_attempts, lost.rescues, lost.queue,
                 lost.task, lost.args, lost.retry, lost.result_ttl, lost.unique_key, lost.unique_mode, lost.meta, lost.errors);
         delete from job where id = job_id;
+        if lost.workflow_id is not null then
+            perform end_nodes(array[lost.id], '{failed}');
+        end if;
     else
         update job
            set state = (case when again_at > clock_timestamp() then 'scheduled' else 'ready' end)::job_state, run_at = case when lost.rescues >= 2 then again_at else lost.run_at end,

@@ -1,18 +1,27 @@
 -- cancel: ends a job that has not started; it goes to the history with reason user_requested.
--- Called by: applications, operators. Writes: job, job_history. Locks: the job row; waits for a claim in progress.
+-- Called by: applications, operators. Writes: job, job_history; see settle for what the end of a node writes.
+-- Locks: the workflow of a node, then the job row; waits for a claim in progress.
 -- Raises PQ003 for an unknown job and PQ004 for one that runs or is over.
 create function cancel(job_id bigint) returns void
 language plpgsql security definer set search_path from current set enable_seqscan = off set enable_bitmapscan = off as $$
+declare
+    flow bigint;
 begin
+    perform lock_workflows(array[job_id]);
     with gone as (
         delete from job where id = job_id and state in ('blocked', 'scheduled', 'ready') returning *
     )
+    , history as (
     insert into job_history (id, run_at, created_at, finished_at, retry_of, workflow_id, state, reason, priority, attempt,
                              max_attempts, rescues, queue, task, args, retry, result_ttl, unique_key, unique_mode, meta, errors)
     select id, run_at, created_at, clock_timestamp(), retry_of, workflow_id, 'cancelled', 'user_requested', priority, attempt,
            max_attempts, rescues, queue, task, args, retry, result_ttl, unique_key, unique_mode, meta, errors
-      from gone;
-    if not found then
+      from gone
+    )
+    select coalesce(workflow_id, 0) into flow from gone;
+    if flow is null then
         perform refuse(job_id, 'only a job that has not started can be cancelled');
+    elsif flow > 0 then
+        perform end_nodes(array[job_id], '{cancelled}');
     end if;
 end $$;

@@ -3,6 +3,7 @@
 -- Order: within a queue larger priority, earlier run_at, smaller id. Between queues: without weights the array's order;
 -- with weights a random order at each call in which a queue comes first in proportion to its weight.
 -- Raises PQ002 when the worker is lost or unknown: its jobs are being rescued.
+-- node: NULL for a plain job; of a node of a workflow what node_of says.
 --
 -- resume_at   NULL, or [{"queue", "priority", "run_at"}, ...]: look only at these priorities and only from this run_at on.
 --             A queue without an entry is looked at whole: the last claims have said nothing about it.
@@ -12,7 +13,7 @@ create function claim(
     worker uuid, token uuid, queues text[], want int, weights float8[] default null, resume_at jsonb default null
 ) returns table (
     id bigint, queue text, task text, args jsonb, attempt smallint, max_attempts smallint, priority smallint,
-    run_at timestamptz, created_at timestamptz, meta jsonb
+    run_at timestamptz, created_at timestamptz, meta jsonb, node jsonb
 )
 -- The plan is pinned: one made while the table was empty would sort or scan it later (a factor of 4 at a million jobs).
 -- "= any (array[id])" is part of that, here and in finish, give_back and promote: with a plain "=" such a plan makes job the
@@ -63,5 +64,6 @@ begin
            unique_key = case when j.unique_mode in ('until_started', 'replace') then null else j.unique_key end
       from unnest(picked) as p(id)
      where j.id = any (array[p.id])
-    returning j.id, j.queue, j.task, j.args, j.attempt, j.max_attempts, j.priority, j.run_at, j.created_at, j.meta;
+    returning j.id, j.queue, j.task, j.args, j.attempt, j.max_attempts, j.priority, j.run_at, j.created_at, j.meta,
+              case when j.workflow_id is not null then node_of(j.id) end;
 end $$;

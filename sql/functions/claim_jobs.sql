@@ -4,7 +4,7 @@
 -- Raises PQ002 when the worker is lost or unknown.
 create function claim_jobs(worker uuid, token uuid, job_ids bigint[]) returns table (
     id bigint, queue text, task text, args jsonb, attempt smallint, max_attempts smallint, priority smallint,
-    run_at timestamptz, created_at timestamptz, meta jsonb
+    run_at timestamptz, created_at timestamptz, meta jsonb, node jsonb
 )
 language plpgsql security definer set search_path from current
 set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
@@ -23,5 +23,6 @@ begin
            unique_key = case when j.unique_mode in ('until_started', 'replace') then null else j.unique_key end
       from picked as p
      where j.id = any (array[p.id])
-    returning j.id, j.queue, j.task, j.args, j.attempt, j.max_attempts, j.priority, j.run_at, j.created_at, j.meta;
+    returning j.id, j.queue, j.task, j.args, j.attempt, j.max_attempts, j.priority, j.run_at, j.created_at, j.meta,
+              case when j.workflow_id is not null then node_of(j.id) end;
 end $$;

@@ -1,6 +1,7 @@
 -- enqueue: adds one job and returns its id; of a unique job that is there already, the id of that one.
 -- Called by: applications, in their own transaction or alone; psql; triggers.
--- Writes: job, unique_hold. Locks: nothing shared unless the job is unique, see insert_unique.
+-- Writes: job, unique_hold; with depends_on what depend writes. Locks: nothing shared unless the job is unique, see insert_unique, or
+-- depends on others, see depend.
 -- The job and its wake-up appear when the caller commits, or never.
 --
 -- task           name of a registered task
@@ -16,12 +17,15 @@
 -- unique_key     what makes it the same job, {name} stands for an argument; NULL = all arguments. Tasks never share a key.
 -- unique_period  how long mode period holds the key
 -- notify         false: the caller wakes the workers itself
+-- depends_on     ids of jobs to wait for, see depend: live or over, all in one workflow or in none. A duplicate gets none of them
+-- run_if         how they must end for this one to run: succeeded; finished: however they end; failed: as dead letters. Otherwise
+--                it is cancelled with reason dependency_failed
 create function enqueue(
     task text, args jsonb default '{}', queue text default 'default', priority int default 0,
     run_at timestamptz default null, run_after interval default null,
     retries int default null, retry jsonb default null, result_ttl interval default null, meta jsonb default null,
     unique_mode text default null, unique_key text default null, unique_period interval default null,
-    notify bool default true
+    notify bool default true, depends_on bigint[] default null, run_if text default 'succeeded'
 ) returns bigint
 language plpgsql security definer set search_path from current as $$
 #variable_conflict use_variable
@@ -29,8 +33,12 @@ declare
     added record;
 begin
     added := insert_job(task, args, queue, priority, run_at, run_after, retries, retry, result_ttl, meta,
-                        unique_mode, unique_key, unique_period);
-    if notify then
+                        unique_mode, unique_key, unique_period, null, depends_on is not null);
+    if depends_on is not null then
+        if not added.duplicate then
+            perform depend(array[added.id], depends_on, run_if);
+        end if;
+    elsif notify then
         perform wake_for(queue, added.due);
     end if;
     return added.id;

@@ -4,7 +4,7 @@ create function enqueue_many(
     task text, args jsonb, queue text default 'default', priority int default 0,
     run_at timestamptz default null, run_after interval default null,
     retries int default null, retry jsonb default null, result_ttl interval default null, meta jsonb default null,
-    notify bool default true
+    notify bool default true, depends_on bigint[] default null, run_if text default 'succeeded'
 ) returns bigint[]
 language plpgsql security definer set search_path from current as $$
 #variable_conflict use_variable
@@ -15,8 +15,10 @@ begin
         perform invalid('args', args::text, 'give a JSON array with one object of arguments per job');
     end if;
     added := insert_jobs(task, array(select jsonb_array_elements(args)), queue, priority, run_at, run_after,
-                         retries, retry, result_ttl, meta);
-    if notify and added.ids <> '{}' then
+                         retries, retry, result_ttl, meta, depends_on is not null);
+    if depends_on is not null then
+        perform depend(added.ids, depends_on, run_if);
+    elsif notify and added.ids <> '{}' then
         perform wake_for(queue, added.due);
     end if;
     return added.ids;
@@ -33,6 +35,7 @@ declare
     added      record;
     ids        bigint[];
     duplicates bool[];
+    waiting    jsonb := '[]';
 begin
     perform check_jobs(jobs);
     for given in
@@ -41,16 +44,26 @@ begin
           from jsonb_array_elements(jobs) with ordinality as e(element, place),
                jsonb_to_record(element) as j(
                    task text, args jsonb, queue text, priority int, run_at timestamptz, run_after interval, retries int, retry jsonb,
-                   result_ttl interval, meta jsonb, unique_mode text, unique_key text, unique_period interval)
+                   result_ttl interval, meta jsonb, unique_mode text, unique_key text, unique_period interval,
+                   depends_on bigint[], run_if text)
          order by digest nulls first, unique_mode = 'period', place  -- the two spaces of keys in one order, too
     loop
         added := insert_job(given.task, coalesce(given.args, '{}'), coalesce(given.queue, 'default'), coalesce(given.priority, 0),
                             given.run_at, given.run_after, given.retries, given.retry, given.result_ttl, given.meta,
-                            given.unique_mode, given.unique_key, given.unique_period);
+                            given.unique_mode, given.unique_key, given.unique_period, null, given.depends_on is not null);
         ids[given.place] := added.id;
         duplicates[given.place] := added.duplicate;
-        perform wake_for(coalesce(given.queue, 'default'), added.due);
+        if given.depends_on is not null and not added.duplicate then
+            waiting := waiting || jsonb_build_object('id', added.id, 'on', given.depends_on, 'if', coalesce(given.run_if, 'succeeded'));
+        else
+            perform wake_for(coalesce(given.queue, 'default'), added.due);
+        end if;
     end loop;
+    if waiting <> '[]' then  -- workflows after all unique keys: nobody waits for a key while holding one
+        perform depend(g.ids, array(select jsonb_array_elements_text(g.parents)::bigint), g.run_if)
+           from (select array_agg((w->>'id')::bigint) as ids, w->'on' as parents, w->>'if' as run_if
+                   from jsonb_array_elements(waiting) as w group by 2, 3 order by 2, 3) g;
+    end if;
     return query select * from unnest(ids, duplicates);
 end $$;
 
@@ -58,7 +71,7 @@ end $$;
 create function check_jobs(jobs jsonb) returns void
 language plpgsql as $$
 declare
-    options constant text[] := '{task,args,queue,priority,run_at,run_after,retries,retry,result_ttl,meta,unique_mode,unique_key,unique_period}';
+    options constant text[] := '{task,args,queue,priority,run_at,run_after,retries,retry,result_ttl,meta,unique_mode,unique_key,unique_period,depends_on,run_if}';
 begin
     if jsonb_typeof(jobs) is distinct from 'array' or jsonb_path_exists(jobs, 'strict $[*] ? (@.type() != "object")') then
         perform invalid('jobs', jobs::text, 'give a JSON array of objects, for example [{"task": "send", "args": {"to": 1}}]');

@@ -1,6 +1,8 @@
 -- finish: takes the outcomes of claimed jobs and moves each job on.
--- Called by: workers; complete, fail, snooze. Writes: job, job_history, dead_letter, job_result.
--- Locks: job rows, SKIP LOCKED: one that somebody else holds comes back `busy` and stalls nobody.
+-- Called by: workers; fail, snooze. Writes: job, job_history, dead_letter, job_result; see settle for what the end of a node writes.
+-- Locks: job rows, SKIP LOCKED: one that somebody else holds comes back `busy` and stalls nobody. Then the workflows of the jobs, in order.
+-- Raises 55P03, and changes nothing, when somebody holds a workflow for more than 100 ms: hand in the other workflows' jobs without
+-- it, and its own later.
 --
 -- outcomes: [{"id", "token", "state", ...}, ...], a job at most once
 --   succeeded     result: stored unless absent or null
@@ -10,6 +12,7 @@
 --   snoozed       delay: seconds; the attempt does not count
 --   unknown_task  the worker has no such task: snoozed 5 s, doubling to 60 s
 -- Every outcome may carry elapsed, the seconds its handler took.
+-- additions: [{"id", "nodes"}, ...]: what a job adds to its own workflow, see add_nodes; if it has succeeded, else they are dropped.
 --
 -- Returns a row for each outcome that did not simply end its job as it said:
 --   scheduled (run_at)   it runs again then
@@ -17,28 +20,8 @@
 --   busy                 nothing was changed, try again
 --   stale                nothing was changed, the job is not this token's any more
 -- Raises PQ001, and changes nothing, when an outcome has no such state.
-create function finish(outcomes jsonb) returns table (job_id bigint, verdict text, run_at timestamptz)
--- Pinned, see claim: rows are found by primary key alone; any other index is full of entries of finished jobs under a long snapshot.
-language plpgsql security definer set search_path from current
-set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
-set plan_cache_mode = force_generic_plan set jit = off set lock_timeout = '5s' as $$
-#variable_conflict use_column
-declare
-    handled bigint[] := finish_ended(outcomes);
+create function finish(outcomes jsonb, additions jsonb default null) returns table (job_id bigint, verdict text, run_at timestamptz)
+language plpgsql security definer set search_path from current set lock_timeout = '100ms' as $$
 begin
-    if cardinality(handled) = jsonb_array_length(outcomes) then
-        return;
-    end if;
-    perform invalid('state', o.state, 'use succeeded, cancelled, failed, snoozed or unknown_task')
-       from jsonb_to_recordset(outcomes) as o(state text)
-      where coalesce(o.state, '') not in ('succeeded', 'cancelled', 'failed', 'snoozed', 'unknown_task');
-    for job_id, verdict, run_at in select * from finish_unended(outcomes) loop
-        handled := handled || job_id;
-        return next;
-    end loop;
-    return query
-    select o.id, case when j.id is null then 'stale' else 'busy' end, null::timestamptz
-      from jsonb_to_recordset(outcomes) as o(id bigint, token uuid)
-      left join lateral (select id from job j where j.id = o.id and j.claim_token = o.token offset 0) j on true
-     where o.id <> all (handled);
+    return query select * from finish_batch(outcomes, additions);
 end $$;

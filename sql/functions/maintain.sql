@@ -1,4 +1,4 @@
--- maintain: makes the history partitions of the coming week, drops those past retention, prunes what has expired.
+-- maintain: makes the history partitions of the coming week, drops those past retention, prunes what has expired, repairs workflows.
 -- Called by: every worker, about once a minute; migrate. The only DDL at run time.
 -- Writes: job_history (partitions), job_result, rescue_log, worker. Locks: an advisory lock of this install, so one runs at a time;
 -- dropping waits at most 50 ms for a partition and leaves it to the next call.
@@ -7,6 +7,7 @@ create function maintain() returns bool
 language plpgsql security definer set search_path from current set lock_timeout = '50ms' as $$
 declare
     keep_days int := (select history_days from setting);
+    mended    int;
 begin
     if not pg_try_advisory_xact_lock(hashtext('pgqueue maintain'), hashtext(current_schema())) then
         return false;
@@ -16,8 +17,13 @@ begin
     end loop;
     begin
         perform prune(keep_days);
+        perform cancel_workflow(id) from workflow where cancelled_at is not null and finished_at is null;
     exception when lock_not_available then null;  -- somebody holds a row: the next call tries again, the partitions stay
     end;
+    mended := repair_workflows();
+    if mended > 0 then
+        raise warning '% workflows did not agree with their jobs and were repaired; see workflow.repairs', mended;
+    end if;
     -- Last, because it locks the whole history until the end of the transaction.
     perform drop_partitions((clock_timestamp() at time zone 'UTC')::date - keep_days);
     return true;
@@ -32,12 +38,32 @@ begin
     -- So many a minute that a call stays short whatever has piled up.
     -- SKIP LOCKED: a result that is being kept for longer, or a key that is being taken again, would else be waited for and
     -- then deleted all the same.
+    -- What a node returned stays until its workflow has finished: its children have not all read it.
     delete from job_result where job_id in (
-        select job_id from job_result where expires_at < (select clock_timestamp()) order by expires_at limit 50000
-           for update skip locked);
+        select job_id from job_result where expires_at < (select clock_timestamp()) and not in_open_workflow(job_id)
+         order by expires_at limit 50000 for update skip locked);
     delete from unique_hold where unique_key in (
         select unique_key from unique_hold where expires_at < (select clock_timestamp()) order by expires_at limit 50000
            for update skip locked);
     delete from rescue_log where rescued_at < (select clock_timestamp()) - make_interval(days => keep_days);
+    perform prune_workflows(keep_days);
     delete from worker where state = 'lost' and heartbeat_at < (select clock_timestamp()) - interval '1 day';
 end $$;
+
+-- in_open_workflow: whether a job is a node of a workflow that has not finished. Called by: prune. Writes: nothing.
+create function in_open_workflow(job_id bigint) returns bool
+language sql stable as $$
+    select exists (select from workflow_node n join workflow w on w.id = n.workflow_id
+                    where n.job_id = in_open_workflow.job_id and w.finished_at is null)
+$$;
+
+-- prune_workflows: deletes workflows whole, some time after they have finished; one with a dead letter stays as long as that, which
+-- may be retried. Called by: prune. Writes: workflow, and by its keys workflow_node and workflow_edge.
+create function prune_workflows(keep_days int) returns void
+language sql as $$
+    delete from workflow where id in (
+        select w.id from workflow w
+         where w.finished_at < (select clock_timestamp()) - make_interval(days => keep_days)
+           and not exists (select from workflow_node n join dead_letter d on d.id = n.job_id where n.workflow_id = w.id)
+         order by w.finished_at limit 1000 for update skip locked)
+$$;

@@ -2,7 +2,7 @@
 --   state       NULL when there is no such job (any more)
 --   expired     it succeeded, but its result is not kept any more: its time is over, or it was deleted
 --   value       NULL unless it succeeded with a value other than null
---   error       of a dead letter: its last error
+--   error       of a dead letter: its last error; of a node that was skipped: which jobs it needed
 --   task        its task
 --   expires_at  until when its result is kept; NULL when none is. A null is not stored, and kept as long as a value would be.
 --   elapsed     seconds in the handler; NULL unless it is over
@@ -21,9 +21,9 @@ begin
     if found then
         return;
     end if;
-    select h.state, h.reason, r.value, h.task, h.elapsed,
+    select h.state, h.reason, r.value, h.task, h.elapsed, case when h.reason = 'dependency_failed' then skipped_error(h.id, h.errors) end,
            case when h.state = 'succeeded' then coalesce(h.result_expires_at, r.expires_at, h.finished_at + coalesce(h.result_ttl, interval '24 hours')) end
-      into state, reason, value, task, elapsed, expires_at
+      into state, reason, value, task, elapsed, error, expires_at
       from job_history h left join job_result r on r.job_id = h.id
      where h.id = result.job_id;
     expired := expires_at <= clock_timestamp();

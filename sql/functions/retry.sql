@@ -1,7 +1,8 @@
 -- retry: runs a job again, now; one that was over has all its attempts again.
--- Called by: applications, operators. Writes: job, dead_letter. Locks: the row of the job; a unique key, see insert_unique.
+-- Called by: applications, operators. Writes: job, dead_letter. Locks: the row of the job; a unique key, see insert_unique;
+-- the workflow of a node.
 --   scheduled              does not wait any longer
---   failed                 leaves the dead letters under its own id, its errors kept
+--   failed                 leaves the dead letters under its own id, its errors kept; what was skipped below a node waits again
 --   succeeded, cancelled   a new job with the same arguments and retry_of
 --   blocked, ready, running  PQ004; PQ003 when there is no such job
 -- Returns the id of the job that will run, and whether it is another one (duplicate): a unique job whose key is held by another
@@ -14,6 +15,7 @@ declare
     its_queue text;
     its_key   bytea;
     over      job_state;
+    flow      bigint;
 begin
     update job set state = 'ready', run_at = clock_timestamp()
      where id = job_id and state = 'scheduled'
@@ -48,7 +50,10 @@ begin
             return;
         end if;
     end loop;
-    delete from dead_letter where id = job_id;
+    delete from dead_letter where id = job_id returning workflow_id into flow;
+    if flow is not null then
+        perform revive(flow, array[job_id]);
+    end if;
     perform wake(its_queue);
     retry.id := again;
     duplicate := false;

@@ -28,6 +28,8 @@ FUNCTIONS = {
     "enqueue": May(PRODUCERS, "enqueue('noop', notify => true)"),
     "enqueue_many": May(PRODUCERS, "enqueue_many('noop', '[{}]')"),
     "enqueue_select": May(PRODUCERS, "enqueue_select('noop', array['{}'::jsonb])"),
+    "enqueue_workflow": May(PRODUCERS, """enqueue_workflow('[{"task": "noop"}]')"""),
+    "extend_workflow": May(PRODUCERS, """extend_workflow(1, '[{"task": "noop"}]')"""),
     "installed_version": May(PRODUCERS | READERS, "installed_version()"),
     "find_duplicate": May(PRODUCERS, "find_duplicate('noop')"),
     "register_worker": May(WORKER, f"register_worker('{ID}', 'w', 'h', 1, '0', '{{}}', 1, '1 s')"),
@@ -48,6 +50,11 @@ FUNCTIONS = {
     "mark_lost": May(CARERS, "mark_lost()"),
     "rescue": May(CARERS, "rescue()"),
     "maintain": May(CARERS, "maintain()"),
+    "repair_workflows": May(CARERS, "repair_workflows()"),
+    "cancel_workflow": May(OPERATOR, "cancel_workflow(1)"),
+    "retry_workflow": May(OPERATOR, "retry_workflow(1)"),
+    "parents": May(WORKER, "parents('{1}')"),
+    "cancel_requests": May(WORKER, f"cancel_requests('{ID}')"),
     "cancel": May(OPERATOR, "cancel(1)"),
     "retry": May(OPERATOR, "retry(1)"),
     "update": May(OPERATOR, "update(1, priority => 1)"),
@@ -65,6 +72,10 @@ FUNCTIONS = {
         "check_unique", "drop_partitions", "key_values", "finish_ended", "finish_unended", "hold_key", "insert_job",
         "insert_jobs", "insert_unique", "invalid", "make_partition", "pick_suspect", "prune", "refuse", "rescue_job",
         "retry_applies", "retry_delay", "state_at", "unique_digest", "wake_for",
+        "add_nodes", "adopt", "adopt_into", "check_callback", "check_nodes", "dead_parents", "depend", "edges_of", "end_nodes",
+        "enqueue_callback", "finish_batch", "finish_nodes", "grow_workflow", "in_open_workflow", "insert_nodes", "is_cancelled",
+        "is_node", "lock_workflows", "node_ended", "node_of", "prune_workflows", "refuse_link", "repair_workflow",
+        "restore_skipped", "revive", "settle", "skipped_error", "wait_longer", "workflow_drift",
     ),
     May(NOBODY),
 )  # fmt: skip
@@ -72,10 +83,21 @@ RELATIONS = dict.fromkeys(
     (
         "setting", "job", "job_history", "dead_letter", "job_result", "worker", "rescue_log", "schema_version", "unique_hold",
         "jobs", "queue_stats", "task_stats", "worker_status", "dead_letters", "throughput_per_minute", "rescues",
+        "workflow", "workflow_node", "workflow_edge", "workflow_progress", "workflow_nodes",
     ),
     READERS,
 )  # fmt: skip
-VIEWS = {"jobs", "queue_stats", "task_stats", "worker_status", "dead_letters", "throughput_per_minute", "rescues"}
+VIEWS = {
+    "jobs",
+    "queue_stats",
+    "task_stats",
+    "worker_status",
+    "dead_letters",
+    "throughput_per_minute",
+    "rescues",
+    "workflow_progress",
+    "workflow_nodes",
+}
 # Called by a role, and needs no rights of the owner. A function that runs a query it is given belongs here too.
 WITH_RIGHTS_OF_THE_CALLER = {"channel"}
 # What runs with the rights of the owner must not be told what to do by a string.

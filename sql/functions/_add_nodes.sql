@@ -1,0 +1,119 @@
+-- add_nodes: adds jobs to a workflow, and the edges between them and to nodes that are there. Returns the ids in the order given.
+-- Called by: enqueue_workflow, extend_workflow, finish_batch. Writes: job, workflow, workflow_node, workflow_edge.
+-- Locks: unique keys in the order of their digests, then the workflow: nobody waits for a key while holding a workflow.
+--
+-- nodes: [{...}, ...], each with the options of enqueue by name, and
+--   name       unique in the workflow
+--   after      its parents, in the order of their results: [parent, ...]
+--   before     nodes of the workflow that wait for this one too; they must not have started
+--   takes      the argument that gets the parent's result; with takes_all: the list of all parents' results
+-- A parent is the place of an EARLIER element (1 is the first), the name of an earlier element or of a node that is there, or
+-- {"node": place or name, "when": ...} or {"job": id, "when": ...}, an id of a node that is there. when: succeeded (default),
+-- finished, failed. So the order of the array is a topological one, and a cycle cannot be written down.
+create function add_nodes(flow bigint, nodes jsonb) returns bigint[]
+-- Joins of arrays here: by hash, whatever size the planner thinks an array has.
+language plpgsql set enable_seqscan = off set enable_nestloop = off set jit = off as $$
+#variable_conflict use_variable
+declare
+    names jsonb := check_nodes(nodes);
+    ids   bigint[] := insert_nodes(flow, nodes);
+    edges edge[];
+begin
+    perform grow_workflow(flow, cardinality(ids));
+    edges := edges_of(flow, nodes, ids, names);
+    insert into workflow_node (job_id, workflow_id, state, pending_parents, name, task, takes, takes_all)
+    select ids[place], flow, (case when waiting.n is null then 'live' else 'blocked' end)::node_state, coalesce(waiting.n, 0),
+           e->>'name', e->>'task', e->>'takes', coalesce((e->>'takes_all')::bool, false)
+      from jsonb_array_elements(nodes) with ordinality as given(e, place)
+      left join (select child_id, count(*)::int as n from unnest(edges) group by child_id) waiting on waiting.child_id = ids[place];
+    insert into workflow_edge (workflow_id, parent_id, child_id, run_if, position)
+    select flow, parent_id, child_id, run_if, position from unnest(edges);
+    perform wait_longer(edges, ids);
+    -- Parents that were there may have ended.
+    perform settle('{}', array(select distinct child_id from unnest(edges) where not parent_is_new));
+    return ids;
+end $$;
+
+-- insert_nodes: the jobs of new nodes; those with parents blocked. Called by: add_nodes. Writes: job.
+create function insert_nodes(flow bigint, nodes jsonb) returns bigint[]
+language plpgsql as $$
+#variable_conflict use_column
+declare
+    given record;
+    added record;
+    ids   bigint[];
+begin
+    for given in
+        select j.*, place, element->>'name' as name, coalesce(jsonb_array_length(element->'after'), 0) > 0 as waits,
+               case when coalesce(unique_mode, unique_key) is not null then unique_digest(task, coalesce(args, '{}'), unique_key) end as digest
+          from jsonb_array_elements(nodes) with ordinality as e(element, place),
+               jsonb_to_record(element) as j(
+                   task text, args jsonb, queue text, priority int, run_at timestamptz, run_after interval, retries int, retry jsonb,
+                   result_ttl interval, meta jsonb, unique_mode text, unique_key text, unique_period interval)
+         order by digest nulls first, unique_mode = 'period', place
+    loop
+        added := insert_job(given.task, coalesce(given.args, '{}'), coalesce(given.queue, 'default'), coalesce(given.priority, 0),
+                            given.run_at, given.run_after, given.retries, given.retry, given.result_ttl, given.meta,
+                            given.unique_mode, given.unique_key, given.unique_period, flow, given.waits);
+        if added.duplicate then
+            raise exception 'nodes: job % stands in the way of node %, which is unique; wait for it, or leave unique out',
+                added.id, coalesce(given.name, given.place::text) using errcode = 'PQ004';
+        end if;
+        ids[given.place] := added.id;
+        if not given.waits then
+            perform wake_for(coalesce(given.queue, 'default'), added.due);
+        end if;
+    end loop;
+    return ids;
+end $$;
+
+-- grow_workflow: takes the row of a workflow and makes room for more nodes; one that had finished goes on.
+-- Called by: add_nodes, depend. Writes: workflow.
+-- Raises PQ003 when there is no such workflow, PQ004 when it was cancelled, PQ001 when it would have too many nodes.
+create function grow_workflow(flow bigint, more int) returns void
+language plpgsql as $$
+declare
+    most int := (select max_workflow_nodes from setting);
+    its  workflow%rowtype;
+begin
+    update workflow set nodes = nodes + more, open = open + more, finished_at = null, outcome = null where id = flow returning * into its;
+    if its.id is null then
+        raise exception 'workflow_id: there is no workflow %; it never existed, or it is not kept any more', flow using errcode = 'PQ003';
+    elsif its.cancelled_at is not null then
+        raise exception 'workflow_id: workflow % was cancelled; enqueue another one', flow using errcode = 'PQ004';
+    elsif its.nodes > most then
+        raise exception 'nodes: % nodes are too many for one workflow; use several, or raise max_workflow_nodes of table setting (% now)',
+            its.nodes, most using errcode = 'PQ001', column = 'nodes';
+    end if;
+end $$;
+
+-- wait_longer: lets nodes that are there wait for new ones too. Called by: add_nodes. Writes: workflow_node.
+-- They must be blocked; then nothing below them has started, so a cycle needs a parent of ours that is below them.
+create function wait_longer(edges edge[], ids bigint[]) returns void
+language plpgsql set enable_seqscan = off set jit = off as $$
+#variable_conflict use_column
+declare
+    older bigint[] := array(select distinct child_id from unnest(edges) where not child_is_new);
+    stuck text;
+begin
+    if older = '{}' then
+        return;
+    end if;
+    select coalesce(name, job_id::text) || ' is ' || state into stuck
+      from workflow_node where job_id = any (older) and state <> 'blocked' order by job_id limit 1;
+    if stuck is not null then
+        raise exception 'before: node %; only nodes that still wait for others can wait for more', stuck using errcode = 'PQ004';
+    end if;
+    with recursive below (id) as (
+        select unnest(older) union
+        select e.child_id from below b, lateral (select child_id from workflow_edge where parent_id = b.id offset 0) e
+    )
+    select string_agg(coalesce(name, job_id::text), ', ' order by job_id) into stuck
+      from (select id from below intersect select unnest(ids)) own join workflow_node on job_id = id;
+    if stuck is not null then
+        perform invalid('before', stuck, 'these nodes would wait for nodes that wait for them, in a cycle');
+    end if;
+    update workflow_node w set pending_parents = w.pending_parents + more.n
+      from (select child_id, count(*)::int as n from unnest(edges) where not child_is_new group by child_id) more
+     where w.job_id = more.child_id;
+end $$;

@@ -1,0 +1,48 @@
+-- finish_batch: what finish does, with the caller's lock_timeout. Called by: finish, complete.
+create function finish_batch(outcomes jsonb, additions jsonb) returns table (job_id bigint, verdict text, run_at timestamptz)
+-- Pinned, see claim: rows are found by primary key alone; any other index is full of entries of finished jobs under a long snapshot.
+language plpgsql set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
+set plan_cache_mode = force_generic_plan set jit = off as $$
+#variable_conflict use_column
+declare
+    handled bigint[];
+    nodes   bigint[];
+    states  node_state[];
+    is_node bool;
+begin
+    select * into handled, nodes, states from finish_ended(outcomes);
+    if cardinality(handled) < jsonb_array_length(outcomes) then
+        perform invalid('state', o.state, 'use succeeded, cancelled, failed, snoozed or unknown_task')
+           from jsonb_to_recordset(outcomes) as o(state text)
+          where coalesce(o.state, '') not in ('succeeded', 'cancelled', 'failed', 'snoozed', 'unknown_task');
+        for job_id, verdict, run_at, is_node in select * from finish_unended(outcomes) loop
+            handled := handled || job_id;
+            if is_node then
+                nodes := nodes || job_id;
+                states := states || 'failed'::node_state;
+            end if;
+            return next;
+        end loop;
+        return query
+        select o.id, case when j.id is null then 'stale' else 'busy' end, null::timestamptz
+          from jsonb_to_recordset(outcomes) as o(id bigint, token uuid)
+          left join lateral (select id from job j where j.id = o.id and j.claim_token = o.token offset 0) j on true
+         where o.id <> all (handled);
+    end if;
+    if nodes <> '{}' then
+        perform finish_nodes(nodes, states, additions);
+    end if;
+end $$;
+
+-- finish_nodes: ends nodes after adding what those that have succeeded add to their workflows. Called by: finish_batch.
+create function finish_nodes(nodes bigint[], states node_state[], additions jsonb) returns void
+language plpgsql set enable_seqscan = off as $$
+#variable_conflict use_variable
+begin
+    perform lock_workflows(nodes);  -- all of them in order, before the first addition takes its own
+    perform add_nodes(n.workflow_id, a->'nodes')
+       from jsonb_array_elements(additions) as a join workflow_node n on n.job_id = (a->>'id')::bigint
+       join unnest(nodes, states) as ended(id, state) on ended.id = n.job_id
+      where ended.state = 'succeeded' and not is_cancelled(n.workflow_id);
+    perform end_nodes(nodes, states);
+end $$;

@@ -1,0 +1,56 @@
+-- revive: dead nodes run again; what was skipped below them waits again. What has run, or was released, stays so.
+-- Called by: retry, retry_workflow, after the dead letters have become jobs again. Writes: workflow, workflow_node, job, job_history.
+-- Locks: the workflow. Raises PQ004 when a job below is unique and another live job has its key by now.
+create function revive(flow bigint, dead bigint[]) returns void
+language plpgsql set enable_seqscan = off set enable_nestloop = off set jit = off as $$
+#variable_conflict use_variable
+declare
+    back  bigint[];
+    again bigint[];
+begin
+    perform from workflow where id = flow for no key update;
+    if not found then  -- pruned: nothing hangs on it any more
+        update job set workflow_id = null where id = any (dead);
+        return;
+    end if;
+    with recursive below (id) as (
+        select unnest(dead)
+        union
+        select c.job_id
+          from below b, lateral (select child_id from workflow_edge where parent_id = b.id offset 0) e,
+               lateral (select job_id from workflow_node where job_id = e.child_id and state = 'skipped' offset 0) c
+    )
+    select array_agg(id) into back from (select id from below except select unnest(dead)) x;
+    back := coalesce(back, '{}');
+    update workflow set open = open + cardinality(dead) + cardinality(back), finished_at = null, outcome = null, cancelled_at = null
+     where id = flow;
+    update workflow_node set state = 'live', ended_at = null where job_id = any (dead);
+    perform restore_skipped(back);
+    -- Count anew: whoever hangs on a job that is back waits for all its parents, then settle takes off those that have ended.
+    again := array(
+        select distinct c.job_id
+          from (select unnest(back) union all select unnest(dead)) b(id),
+               lateral (select child_id from workflow_edge where parent_id = b.id offset 0) e,
+               lateral (select job_id from workflow_node where job_id = e.child_id and state in ('blocked', 'skipped') offset 0) c);
+    update workflow_node n set state = 'blocked', ended_at = null, payload = null,
+           pending_parents = (select count(*) from workflow_edge e where e.child_id = n.job_id)
+     where n.job_id = any (again);
+    perform settle('{}', again);
+end $$;
+
+-- restore_skipped: the jobs of skipped nodes as they were, blocked. Called by: revive. Writes: job, job_history.
+create function restore_skipped(job_ids bigint[]) returns void
+language plpgsql set enable_seqscan = off set jit = off as $$
+declare
+    taken bigint;
+begin
+    delete from job_history where id = any (job_ids);
+    insert into job overriding system value
+    select (jsonb_populate_record(null::job, n.payload)).* from workflow_node n where n.job_id = any (job_ids)
+    on conflict (unique_key) where unique_key is not null do nothing;
+    select id into taken from unnest(job_ids) as u(id) where not exists (select from job j where j.id = u.id) limit 1;
+    if taken is not null then
+        raise exception 'job_id: job % below it is unique, and another live job has its key; wait until that one is over', taken
+            using errcode = 'PQ004';
+    end if;
+end $$;

@@ -1,0 +1,38 @@
+-- enqueue_workflow: adds a workflow with its nodes, all or nothing, and returns its id and those of its jobs in the order given.
+-- Called by: applications, in their own transaction or alone; psql; triggers. Writes: workflow and what add_nodes writes.
+--
+-- nodes        see add_nodes; parents stand before their children
+-- name         for people; need not be unique
+-- on_success   a job that is added when every node that had to run has succeeded: options of enqueue, {"task": ..., "args": ...}
+-- on_failure   a job that is added when the workflow has finished and a node is a dead letter
+--              Each is added once whenever the workflow finishes, in the transaction of the last node's end; it is no node.
+--              Its meta is {"workflow_id", "workflow", "outcome"}.
+create function enqueue_workflow(
+    nodes jsonb, name text default null, on_success jsonb default null, on_failure jsonb default null,
+    out workflow_id bigint, out job_ids bigint[]
+)
+language plpgsql security definer set search_path from current as $$
+begin
+    if length(name) not between 1 and 200 then
+        perform invalid('name', name, 'use 1 to 200 characters');
+    end if;
+    perform check_callback('on_success', on_success);
+    perform check_callback('on_failure', on_failure);
+    insert into workflow as w (name, on_success, on_failure) values (name, on_success, on_failure) returning w.id into workflow_id;
+    job_ids := add_nodes(workflow_id, nodes);
+end $$;
+
+-- check_callback: refuses a job that could not be enqueued later, by enqueuing it and taking it back.
+-- Called by: enqueue_workflow. Writes: nothing that stays.
+create function check_callback(field text, callback jsonb) returns void
+language plpgsql as $$
+begin
+    if callback is null then
+        return;
+    elsif jsonb_typeof(callback) <> 'object' or callback ?| '{meta,depends_on,run_if}' then
+        perform invalid(field, callback::text, 'give one object with the options of enqueue, without meta and depends_on');
+    end if;
+    perform enqueue_many(jsonb_build_array(callback));
+    raise exception using errcode = 'PQ000';
+exception when sqlstate 'PQ000' then null;
+end $$;

@@ -1,0 +1,18 @@
+-- parents: how the parents of these jobs have ended and what they returned, in the order in which each child names them.
+-- Called by: workers, for handlers that want to know. Writes: nothing.
+--   name    of the node; NULL without
+--   state   succeeded, failed, cancelled or skipped
+--   result  NULL unless it succeeded with a value other than null; kept until the workflow has finished, whatever its time
+--   error   of a dead letter: its last error
+create function parents(job_ids bigint[]) returns table (
+    child_id bigint, parent_id bigint, name text, task text, state text, result jsonb, error jsonb
+)
+language sql stable security definer set search_path from current set enable_seqscan = off set jit = off as $$
+    select u.id, p.job_id, p.name, p.task, p.state::text, r.value, d.errors->-1
+      from unnest(job_ids) as u(id),
+           lateral (select parent_id, position from workflow_edge where child_id = u.id offset 0) e,
+           lateral (select * from workflow_node where job_id = e.parent_id offset 0) p
+      left join lateral (select value from job_result where job_id = p.job_id offset 0) r on true
+      left join lateral (select errors from dead_letter where id = p.job_id offset 0) d on true
+     order by u.id, e.position
+$$;

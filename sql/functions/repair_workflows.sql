@@ -1,0 +1,59 @@
+-- repair_workflows: mends workflows whose rows somebody has changed by hand, so that none waits for ever: the functions here never
+-- leave drift behind. Counted in workflow.repairs. Returns how many it mended.
+-- Called by: maintain; people. Writes: what settle writes. Locks: each workflow, SKIP LOCKED: one in use is looked at next time.
+create function repair_workflows() returns int
+language plpgsql security definer set search_path from current set jit = off as $$
+declare
+    flow     bigint;
+    repaired int := 0;
+begin
+    for flow in select distinct d.workflow_id from workflow_drift() d order by 1 loop
+        perform from workflow where id = flow for no key update skip locked;
+        if found then
+            perform repair_workflow(flow);
+            repaired := repaired + 1;
+        end if;
+    end loop;
+    return repaired;
+end $$;
+
+-- repair_workflow: derives everything stored of one workflow again. Called by: repair_workflows, which holds it.
+create function repair_workflow(flow bigint) returns void
+language plpgsql as $$
+declare
+    wrong bigint[];
+begin
+    -- A node with a live job is not over; a job agrees with its node about being blocked.
+    update workflow_node n set state = 'live', ended_at = null, payload = null
+      from job j where n.workflow_id = flow and j.id = n.job_id and n.ended_at is not null;
+    update job j set state = case n.state when 'blocked' then 'blocked' else state_at(j.run_at) end
+      from workflow_node n
+     where n.workflow_id = flow and j.id = n.job_id and j.state <> 'running' and (n.state = 'blocked') <> (j.state = 'blocked');
+    update workflow w
+       set nodes = n.nodes, open = n.open, repairs = w.repairs + 1,
+           finished_at = case when n.open = 0 then coalesce(w.finished_at, clock_timestamp()) end,
+           outcome = case when n.open = 0 then n.outcome end
+      from (select count(*) as nodes, count(*) filter (where ended_at is null) as open, max(state) as outcome
+              from workflow_node where workflow_id = flow) n
+     where w.id = flow and n.nodes > 0;
+
+    -- A node without a job has ended as its last trace says; without any it counts as cancelled.
+    select array_agg(n.job_id) into wrong
+      from workflow_node n where n.workflow_id = flow and n.ended_at is null and not exists (select from job j where j.id = n.job_id);
+    perform end_nodes(wrong, array(
+        select coalesce((select 'failed'::node_state from dead_letter d where d.id = u.id),
+                        (select h.state::text::node_state from job_history h where h.id = u.id limit 1), 'cancelled')
+          from unnest(wrong) as u(id)));
+
+    -- Whoever is blocked waits for all its parents, then settle takes off those that have ended.
+    update workflow_node n set state = 'live', pending_parents = 0
+     where n.workflow_id = flow and n.state = 'blocked' and not exists (select from workflow_edge e where e.child_id = n.job_id);
+    update job j set state = state_at(j.run_at)
+      from workflow_node n where n.workflow_id = flow and j.id = n.job_id and n.state = 'live' and j.state = 'blocked';
+    with counted as (
+        update workflow_node n set pending_parents = (select count(*) from workflow_edge e where e.child_id = n.job_id)
+         where n.workflow_id = flow and n.state = 'blocked' returning n.job_id
+    )
+    select array_agg(job_id) into wrong from counted;
+    perform settle('{}', coalesce(wrong, '{}'));
+end $$;

@@ -1,0 +1,18 @@
+-- retry_workflow: runs the dead letters of a workflow again, and what was skipped below them. Returns how many dead letters.
+-- Called by: applications, operators. Writes: see retry. Locks: the dead letters, unique keys, then the workflow.
+-- A dead letter that is unique and whose key another live job has stays where it is. Raises PQ003 for an unknown workflow.
+create function retry_workflow(workflow_id bigint) returns int
+language plpgsql security definer set search_path from current set enable_seqscan = off set enable_bitmapscan = off as $$
+#variable_conflict use_variable
+declare
+    retried int;
+begin
+    if not exists (select from workflow w where w.id = workflow_id) then
+        raise exception 'workflow_id: there is no workflow %; it never existed, or it is not kept any more', workflow_id
+            using errcode = 'PQ003';
+    end if;
+    select count(*) filter (where not r.duplicate) into retried
+      from (select n.job_id from workflow_node n where n.workflow_id = workflow_id and n.state = 'failed' order by n.job_id) dead,
+           lateral retry(dead.job_id) r;
+    return retried;
+end $$;

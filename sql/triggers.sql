@@ -1,0 +1,4 @@
+-- The one trigger: who ends a node of a workflow, by whatever statement, releases its children in the same transaction.
+create trigger node_ended after update on workflow_node
+    referencing old table as old_node new table as new_node
+    for each statement execute function node_ended();
