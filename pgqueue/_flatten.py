@@ -18,6 +18,8 @@ from .signature import Part, Signature, the_connection
 if TYPE_CHECKING:
     from .app import PgQueue
 
+LONGEST_NAME = 200  # characters, as SQL has it
+
 
 class Plan:
     """Collects the nodes of one submission.
@@ -116,7 +118,8 @@ class Plan:
         name, count = task, self._counts.get(task, 1)
         while name in self._parts:
             count += 1
-            name = f"{task}-{count}"
+            suffix = f"-{count}"
+            name = task[: LONGEST_NAME - len(suffix)] + suffix
         self._counts[task] = count
         return name
 
@@ -143,7 +146,7 @@ class Plan:
 
         Args:
             connection: as in `Task.using`; what the signatures say when it is not given.
-            extra: signatures that go with them.
+            extra: signatures that go with them, and are enqueued later: outside of the middleware.
 
         Raises:
             InvalidArgument: there are no nodes, names are unknown, their edges go in a circle, arguments or options are wrong,
@@ -161,7 +164,7 @@ class Plan:
                 signature, takes = self._entered(around, node.signature, behind=bool(edges))
                 made.append(signature)
                 texts.append(node_json(node, signature, edges_json(edges, places), takes, takes_all))
-            beside = {key: self._entered(around, one, behind=False)[0] for key, one in extra.items() if one is not None}
+            beside = {key: one for key, one in extra.items() if one is not None}
             last = self._last(parents)
             yield Submission(
                 nodes=f"[{','.join(texts)}]",
