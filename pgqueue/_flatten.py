@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Any
 
-from ._nodes import Added, Node, References, Source, Submission, edges_json, node_json
+from ._nodes import Added, Node, References, Source, Submission, edges_json, free_name, node_json
 from ._refusal import named, shortened
 from ._text import storable
 from .canvas import Chain, Group
@@ -17,8 +17,6 @@ from .signature import Part, Signature, the_connection
 
 if TYPE_CHECKING:
     from .app import PgQueue
-
-LONGEST_NAME = 200  # characters, as SQL has it
 
 
 class Plan:
@@ -94,7 +92,7 @@ class Plan:
         if signature.options.depends_on:
             raise InvalidArgument(f"depends_on: {task.name!r} is a node of a workflow; say what it waits for there, by after=")
         if name is None and not self._is_open:
-            name = self._default(task.name)
+            name = free_name(task.name, self._parts, self._counts)
         added = Added((len(self._nodes),))
         self._nodes.append(Node(name, signature, after))
         if name is not None:
@@ -113,15 +111,6 @@ class Plan:
         if name in self._parts:
             raise InvalidArgument(f"name: {name!r} is taken by an earlier node; give one of the two another name=")
         return storable("name", name)
-
-    def _default(self, task: str) -> str:
-        name, count = task, self._counts.get(task, 1)
-        while name in self._parts:
-            count += 1
-            suffix = f"-{count}"
-            name = task[: LONGEST_NAME - len(suffix)] + suffix
-        self._counts[task] = count
-        return name
 
     def _references(self, what: str, given: References, when: RunIf) -> list[tuple[Source, RunIf]]:
         when = run_if(when, "when")
