@@ -48,10 +48,13 @@ def _as_list(part: Part[Any], value: Any) -> list[Any]:
     return value if isinstance(part, Group) else [value]
 
 
+def _call(given: Any = None, label: int = 0) -> Any: ...
+
+
 @given(shape=shapes.filter(lambda shape: not isinstance(shape, int)))
 @settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_results_go_where_the_model_says(app: PgQueue, hands: Hands, look: Look, shape: Shape) -> None:
-    call = app.tasks.get("call") or app.task(name="call")(lambda given=None, label=0: None)
+    call = app.tasks.get("call") or app.task(name="call")(_call)
     canvas = made(shape, call)
     assert isinstance(canvas, Canvas)
     flow = canvas.enqueue()

@@ -22,6 +22,10 @@ def resize(n: int, size: str = "small") -> str:
 def other(n: int) -> None: ...
 
 
+@local.task
+def zip_up(parts: list[list[str]]) -> None: ...
+
+
 def calls(nodes: list[dict[str, Any]]) -> list[int]:
     """How many calls there are in each chunk."""
     return [len(node["args"]["calls"]) for node in nodes]
@@ -48,7 +52,6 @@ def test_chunks_have_the_options_of_their_calls() -> None:
 
 
 def test_what_follows_chunks_takes_the_list_of_their_lists() -> None:
-    zip_up = local.tasks.get("zip_up") or local.task(name="zip_up")(lambda parts: None)
     nodes = planned(local, chain(resize.map(range(4)).chunks(2), zip_up.s()))
     assert (nodes[-1]["after"], nodes[-1]["takes_all"]) == ([1, 2], True)
 
