@@ -159,7 +159,7 @@ class Plan:
                 made.append(signature)
                 texts.append(node_json(node, signature, edges_json(edges, places), takes, takes_all))
             beside = {key: one for key, one in extra.items() if one is not None}
-            last = self._last(parents)
+            last = self._last(parents, order)
             yield Submission(
                 nodes=f"[{','.join(texts)}]",
                 extra={key: one.to_json() for key, one in beside.items()},
@@ -221,9 +221,17 @@ class Plan:
             sorter.done(order[-1])
         return order
 
-    def _last(self, parents: list[tuple[list[tuple[Source, RunIf]], bool]]) -> list[int]:
-        waited_for = {source.nodes[0] for edges, _ in parents for source, _ in edges if isinstance(source, Added)}
-        return [number for number in range(len(self._nodes)) if number not in waited_for]
+    def _last(self, parents: list[tuple[list[tuple[Source, RunIf]], bool]], order: list[int]) -> list[int]:
+        """The nodes that no other waits for. Those that run only after a failure are nobody's last, nor is what hangs on them."""
+        after_failure: set[int] = set()
+        waited_for: set[int] = set()
+        for number in order:
+            own = [(source.nodes[0], when) for source, when in parents[number][0] if isinstance(source, Added)]
+            if any(when == "failed" or (when == "succeeded" and parent in after_failure) for parent, when in own):
+                after_failure.add(number)
+            else:
+                waited_for.update(parent for parent, _ in own)
+        return [number for number in range(len(self._nodes)) if number not in waited_for and number not in after_failure]
 
     def _entered(self, around: ExitStack, signature: Signature[Any], behind: bool) -> tuple[Signature[Any], str | None]:
         """A signature as its middleware leaves it, and the argument that takes the parents' result."""

@@ -51,7 +51,7 @@ class Submission(NamedTuple):
         extra: the signatures beside the nodes as JSON, by their key.
         connection: to run the call on, or None.
         names, tasks: of the nodes, in the order of the array.
-        last: places in the array of the nodes that nothing waits for, in the order in which they were written.
+        last: places in the array of the nodes whose results are the workflow's, in the order in which they were written.
         is_list: whether the workflow's result is a list.
     """
 

@@ -91,6 +91,7 @@ class Workflow(Generic[R]):
     def result(self, timeout: float | None = None) -> R:
         """Wait until the last node is over and return what it returned; a list, in order, when the workflow ends in several.
 
+        The last nodes are those that no other waits for; those that run only after a failure, and what hangs on them, aside.
         Nodes that handlers have added behind the last are waited for, too. Of a handle from `app.get_workflow`, the result of a
         group of one is that of the one.
 
