@@ -22,10 +22,12 @@ class Added:
     Attributes:
         nodes: by the place at which they were written, in order.
         is_list: whether a child takes a list of their results: the part ends in a group.
+        plan: what it was added to.
     """
 
     nodes: tuple[int, ...]
     is_list: bool = False
+    plan: object = field(default=None, repr=False, compare=False)
 
 
 Source = Added | str | int  # of this plan, or by name, or a job that is there already
