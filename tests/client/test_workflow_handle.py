@@ -277,6 +277,23 @@ def test_its_graph_has_generations(work: Task[[int], int], total: Task[[list[int
     assert [node.name for node in graph.causes(flow.jobs["total"].id)] == ["work-2"]
 
 
+def test_a_graph_of_what_grows_has_no_edge_without_its_nodes(
+    app: PgQueue, work: Task[[int], int], look: Look, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flow = (work.s(1) | work.s()).enqueue()
+    run = app.database.run
+
+    def grow_afterwards(call: Any, connection: Any = None) -> Any:
+        answer = run(call, connection)
+        look.value("select extend_workflow(%s, %s)", flow.id, json.dumps([{"task": "work", "after": ["work"]}]))
+        return answer
+
+    monkeypatch.setattr(app.database, "run", grow_afterwards)
+    graph = flow.graph()
+    assert {edge.child for edge in graph.edges} <= graph.by_id.keys()
+    assert len(graph.generations[0]) == 2
+
+
 async def test_its_graph_in_async_code(async_app: PgQueue, work: Task[[int], int]) -> None:
     flow = await (work.s(1) | work.s()).aenqueue()
     assert len((await flow.agraph()).edges) == 1
