@@ -1,159 +1,95 @@
-"""Workflows in tests: submitted, claimed, finished and looked at; and transactions that may have to wait for each other."""
+"""Workflows for the tests: written down in one line, run node by node, looked at by name."""
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from typing import Any, NamedTuple
+import uuid
+from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
-import psycopg
-
-from .background import Background
 from .conftest import Sql
 
-OpenSql = Callable[[], Sql]
-Node = dict[str, Any]
-
-LEVELS = ["read committed", "repeatable read"]
-POLICIES = ["succeeded", "finished", "failed"]
-SUCCEEDED: Node = {"state": "succeeded"}
-DEAD: Node = {"state": "failed", "final": True}
-FINISH = "select * from finish_batch(%s, null)"  # what finish does, but it waits as long as the test needs
+TABLES = (
+    "job", "job_history", "dead_letter", "job_result", "unique_hold", "workflow", "workflow_node", "workflow_edge",
+)  # fmt: skip
 
 
-class Flow(NamedTuple):
-    """A workflow and its jobs in the order in which they were given."""
+@dataclass
+class Flow:
+    """A workflow and the ids of its jobs, by name."""
 
+    sql: Sql
     id: int
-    jobs: list[int]
+    jobs: dict[str, int]
 
+    def __getitem__(self, name: str) -> int:
+        return self.jobs[name]
 
-def node(name: str | None = None, *after: str | int | Node, **options: Any) -> Node:
-    """One element of `nodes`."""
-    return {"task": "noop", "name": name, "after": list(after), **options}
+    def run(self, name: str, state: str = "succeeded", **outcome: Any) -> list[dict[str, Any]]:
+        """Run this node and end it so; a failure is final."""
+        return end(self.sql, self.jobs[name], state, **outcome)
 
+    def states(self) -> dict[str, str]:
+        """The state of each node that has a name."""
+        rows = self.sql.rows("select name, state from workflow_nodes where workflow_id = %s and name is not null", self.id)
+        return {row["name"]: row["state"] for row in rows}
 
-def when(parent: str | int, policy: str) -> Node:
-    """A parent with a policy."""
-    return {"node": parent, "when": policy}
-
-
-def submit(sql: Sql, *nodes: Node, **options: Any) -> Flow:
-    """A new workflow."""
-    named = "".join(f", {name} => %s" for name in options)
-    given = [json.dumps(value) if isinstance(value, dict) else value for value in options.values()]
-    (row,) = sql.rows(f"select * from enqueue_workflow(%s{named})", json.dumps(nodes), *given)
-    return Flow(row["workflow_id"], row["job_ids"])
-
-
-def extend(sql: Sql, flow: int, *nodes: Node) -> list[int]:
-    """More nodes."""
-    return list(sql.value("select extend_workflow(%s, %s)", flow, json.dumps(nodes)))
-
-
-def claim_all(sql: Sql) -> tuple[UUID, list[int]]:
-    """Everything ready, claimed by a new worker."""
-    token, rows = sql.claim(sql.worker(), 100_000)
-    return token, [row["id"] for row in rows]
-
-
-def outcomes(token: UUID, ids: list[int], outcome: Node = SUCCEEDED) -> str:
-    """The same outcome for jobs of one claim."""
-    return json.dumps([{"id": id, "token": str(token), **outcome} for id in ids])
-
-
-def finish(sql: Sql, token: UUID, ids: list[int], outcome: Node = SUCCEEDED) -> list[str]:
-    """The verdicts of finish()."""
-    return [row["verdict"] for row in sql.rows("select * from finish(%s)", outcomes(token, ids, outcome))]
-
-
-def states(sql: Sql, *ids: int) -> list[str]:
-    """The states of nodes."""
-    rows = sql.rows("select job_id, state::text from workflow_node where job_id = any (%s)", list(ids))
-    found = {row["job_id"]: row["state"] for row in rows}
-    return [found[id] for id in ids]
-
-
-def outcome_of(sql: Sql, flow: int) -> str | None:
-    """How a workflow has ended, None while it has not."""
-    outcome: str | None = sql.value("select outcome::text from workflow where id = %s", flow)
-    return outcome
-
-
-def drift(sql: Sql) -> list[dict[str, Any]]:
-    """What workflow_drift() finds: never anything."""
-    return sql.rows("select * from workflow_drift()")
-
-
-class Session:
-    """A transaction beside the test. One that gets 40001 is repeated, as a client repeats it."""
-
-    def __init__(self, sql: Sql, watcher: Sql, level: str) -> None:
-        self.sql = sql
-        self.repeats = 0
-        self._watcher = watcher
-        self._level = level
-        self._call: Background | None = None
-        self._statement: tuple[Any, ...] = ()
-
-    def begin(self) -> None:
-        """Take a snapshot that the transaction keeps, if its level keeps one."""
-        self.sql.rows(f"begin isolation level {self._level}")
-        self.sql.rows("select from job limit 1")
-
-    def start(self, query: str, *params: Any) -> bool:
-        """Begin a statement; whether it has to wait."""
-        self._statement = (query, *params)
-        self._call = Background(self.sql, query, *params)
-        return self._call.is_blocked(self._watcher)
-
-    def result(self) -> list[dict[str, Any]]:
-        """What the statement returns once it need not wait any longer."""
-        assert self._call is not None
-        call, self._call = self._call, None
-        try:
-            return call.rows()
-        except psycopg.errors.SerializationFailure:
-            assert self._level != "read committed"
-            self.repeats += 1
-            self.rollback()
-            self.begin()
-            waits = self.start(*self._statement)
-            assert not waits, "repeated, the statement still waits"
-            return self.result()
-
-    def do(self, query: str, *params: Any) -> list[dict[str, Any]]:
-        """A statement that must not wait."""
-        assert not self.start(query, *params), f"{query} waits for somebody's lock"
-        return self.result()
-
-    def commit(self) -> None:
-        """End well."""
-        self.sql.rows("commit")
-
-    def rollback(self) -> None:
-        """End as if nothing had been."""
-        self.sql.rows("rollback")
+    def progress(self) -> dict[str, Any]:
+        """Its row in the view."""
+        (row,) = self.sql.rows("select * from workflow_progress where id = %s", self.id)
+        return row
 
     @property
-    def is_busy(self) -> bool:
-        """A statement runs whose result nobody has asked for."""
-        return self._call is not None
+    def status(self) -> str:
+        """The word for the whole."""
+        return str(self.progress()["status"])
 
-    def close(self) -> None:
-        """Whatever was going on."""
-        if self._call is not None:
-            with suppress(psycopg.Error):
-                self._call.rows()
-        self.rollback()
+    def extend(self, *nodes: dict[str, Any]) -> list[int]:
+        """Add nodes; those that have a name are known by it."""
+        ids: list[int] = self.sql.value("select extend_workflow(%s, %s)", self.id, json.dumps(nodes))
+        self.jobs |= {node["name"]: id for node, id in zip(nodes, ids, strict=True) if "name" in node}
+        return ids
 
 
-@contextmanager
-def two_sessions(sql: Sql, open_sql: OpenSql, level: str = LEVELS[0]) -> Iterator[tuple[Session, Session]]:
-    """Two sessions that have not begun; afterwards none holds or waits for anything."""
-    one, two = Session(open_sql(), sql, level), Session(open_sql(), sql, level)
-    try:
-        yield one, two
-    finally:
-        for session in sorted((one, two), key=lambda session: session.is_busy):
-            session.close()
+def node(name: str, *after: Any, **options: Any) -> dict[str, Any]:
+    """A node whose task is called like itself."""
+    return {"task": name, "name": name, **({"after": list(after)} if after else {}), **options}
+
+
+def start(sql: Sql, *nodes: dict[str, Any], **options: Any) -> Flow:
+    """A new workflow."""
+    named = "".join(f", {option} => %s" for option in options)
+    (row,) = sql.rows(f"select * from enqueue_workflow(%s{named})", json.dumps(nodes), *options.values())
+    names = [given.get("name", str(place)) for place, given in enumerate(nodes, 1)]
+    return Flow(sql, row["workflow_id"], dict(zip(names, row["job_ids"], strict=True)))
+
+
+def claim(sql: Sql, *ids: int) -> tuple[UUID, list[dict[str, Any]]]:
+    """Claim exactly these jobs."""
+    token = uuid.uuid4()
+    rows = sql.rows("select * from claim_jobs(%s, %s, %s)", sql.worker(), token, list(ids))
+    assert [row["id"] for row in rows] == sorted(ids), f"not all of {ids} were ready"
+    return token, rows
+
+
+def end(sql: Sql, id: int, state: str = "succeeded", **outcome: Any) -> list[dict[str, Any]]:
+    """Claim this job and end it so; a failure is final."""
+    token, _ = claim(sql, id)
+    return sql.finish(token, {"id": id, "state": state, "final": True, **outcome})
+
+
+def workflow_of(sql: Sql, id: int) -> Flow:
+    """The workflow of a job that was adopted."""
+    return Flow(sql, sql.value("select workflow_id from jobs where id = %s", id), {})
+
+
+def everything(sql: Sql) -> dict[str, Any]:
+    """All rows of all tables that a workflow writes."""
+    return {table: sql.value(f"select jsonb_agg(to_jsonb(t) order by to_jsonb(t)) from {table} t") for table in TABLES}
+
+
+def refused(sql: Sql, query: str, *params: Any) -> tuple[str | None, str]:
+    """The SQLSTATE and the message of a refusal that has written nothing."""
+    before = everything(sql)
+    error = sql.refusal(query, *params)
+    assert everything(sql) == before
+    return error.sqlstate, str(error.diag.message_primary)
