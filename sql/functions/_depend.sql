@@ -1,6 +1,6 @@
 -- depend: lets new jobs, blocked ones, wait for jobs that are there, live or over. Plain parents are adopted.
 -- Called by: enqueue, enqueue_many, enqueue_select. Writes: job, workflow, workflow_node, workflow_edge.
--- Locks: the rows of plain parents, in each table in the order of their ids, then the workflow.
+-- Locks: the rows of plain parents, live or over, in the order of their ids, then the workflow.
 create function depend(job_ids bigint[], parents bigint[], run_if text) returns void
 language plpgsql set enable_seqscan = off set jit = off as $$
 #variable_conflict use_variable

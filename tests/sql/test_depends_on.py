@@ -142,7 +142,9 @@ def test_a_parent_that_is_named_twice_is_one_parent(rolled_back_sql: Sql) -> Non
 
 
 @pytest.mark.parametrize("run_if", SATISFIES)
-def test_one_parent_that_did_not_end_so_is_enough_to_be_skipped_though_others_still_run(rolled_back_sql: Sql, run_if: str) -> None:
+def test_one_parent_that_did_not_end_so_is_enough_to_be_skipped_though_others_still_run(
+    rolled_back_sql: Sql, run_if: str
+) -> None:
     sql = rolled_back_sql
     parents = [parent_in(sql, "ready"), parent_in(sql, "cancelled")]
 
@@ -158,7 +160,9 @@ def test_parents_of_two_workflows_are_refused_naming_both(rolled_back_sql: Sql, 
     sqlstate, message = refused(rolled_back_sql, FORMS[form], [one["a"], two["b"]], "succeeded")
 
     assert sqlstate == "PQ001"
-    assert f"they are in several workflows: {one.id} (one) and {two.id} (without a name); all must be in one or in none" in message
+    assert (
+        f"they are in several workflows: {one.id} (one) and {two.id} (without a name); all must be in one or in none" in message
+    )
 
 
 @pytest.mark.parametrize("form", FORMS)

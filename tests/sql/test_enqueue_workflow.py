@@ -28,7 +28,11 @@ def test_nodes_without_parents_are_ready_and_the_others_blocked(rolled_back_sql:
     assert list(flow.jobs.values()) == sorted(flow.jobs.values())
     progress = flow.progress()
     assert (progress["name"], progress["status"], progress["nodes"], progress["open"]) == ("import", "running", 4, 4)
-    assert edges(rolled_back_sql) == [("a", "join", "succeeded", 1), ("b", "join", "succeeded", 2), ("join", "last", "succeeded", 1)]
+    assert edges(rolled_back_sql) == [
+        ("a", "join", "succeeded", 1),
+        ("b", "join", "succeeded", 2),
+        ("join", "last", "succeeded", 1),
+    ]
 
 
 def test_a_chain_runs_link_by_link_to_its_end(rolled_back_sql: Sql) -> None:

@@ -250,7 +250,10 @@ def test_more_nodes_than_the_setting_allows_are_refused(rolled_back_sql: Sql) ->
 def test_a_unique_job_that_is_there_already_refuses_the_whole_call(rolled_back_sql: Sql) -> None:
     flow = start(rolled_back_sql, node("a", unique_mode="until_done"))
 
-    assert refused(rolled_back_sql, EXTEND, flow.id, json.dumps([node("b"), {"task": "a", "unique_mode": "until_done"}]))[0] == "PQ004"
+    assert (
+        refused(rolled_back_sql, EXTEND, flow.id, json.dumps([node("b"), {"task": "a", "unique_mode": "until_done"}]))[0]
+        == "PQ004"
+    )
 
 
 def test_new_nodes_that_may_run_wake_their_queue(sql: Sql, another_sql: Callable[[], Sql]) -> None:

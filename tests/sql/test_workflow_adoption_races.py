@@ -7,7 +7,8 @@ import pytest
 
 from .background import Background
 from .conftest import Sql
-from .flows import (
+from .guarantees import without_waiting
+from .workflow_steps import (
     DEAD,
     FINISH,
     LEVELS,
@@ -25,7 +26,6 @@ from .flows import (
     submit,
     two_sessions,
 )
-from .guarantees import without_waiting
 
 ADOPT = "select enqueue('noop', depends_on => %s, run_if => %s) as id"
 ENDS = [SUCCEEDED, DEAD, {"state": "cancelled"}]

@@ -7,7 +7,7 @@ import pytest
 from . import workflow_guarantees as guarantees
 from .background import Background
 from .conftest import Sql
-from .flows import (
+from .workflow_steps import (
     DEAD,
     FINISH,
     LEVELS,

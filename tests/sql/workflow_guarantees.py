@@ -12,7 +12,8 @@ from typing import Any
 import psycopg
 
 from .conftest import Sql
-from .flows import (
+from .guarantees import without_waiting
+from .workflow_steps import (
     DEAD,
     FINISH,
     LEVELS,
@@ -32,7 +33,6 @@ from .flows import (
     two_sessions,
     when,
 )
-from .guarantees import without_waiting
 
 TOLD = {"task": "told", "queue": "told"}
 
