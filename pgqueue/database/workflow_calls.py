@@ -17,8 +17,7 @@ class AddedWorkflow(NamedTuple):
 def enqueue_workflow(nodes: str, name: str | None, on_success: str | None, on_failure: str | None) -> Call[AddedWorkflow]:
     """Add a workflow of these nodes (a JSON array); what to enqueue at its end as JSON, too."""
     return Call(
-        "select workflow_id, job_ids "
-        "from {schema}.enqueue_workflow(%s::text::jsonb, %s::text, %s::text::jsonb, %s::text::jsonb)",
+        "select workflow_id, job_ids from {schema}.enqueue_workflow(%s::text::jsonb, %s::text, %s::text::jsonb, %s::text::jsonb)",
         (nodes, name, on_success, on_failure),
         lambda rows: AddedWorkflow(*rows[0]),
     )
