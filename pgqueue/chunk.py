@@ -117,7 +117,7 @@ class CallContext(JobContext):
         self._job = job
 
     @property
-    def cancelled(self) -> bool:  # type: ignore[override]
+    def cancelled(self) -> bool:
         """Whether the job is."""
         return self._job.cancelled
 
