@@ -1,6 +1,6 @@
 """The nodes of a workflow that is not enqueued yet, and their JSON."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
@@ -12,6 +12,8 @@ from .signature import Signature
 if TYPE_CHECKING:
     from .task import Task
 
+LONGEST_NAME = 200  # characters, as SQL has it
+
 
 @dataclass(frozen=True, slots=True)
 class Added:
@@ -20,10 +22,12 @@ class Added:
     Attributes:
         nodes: by the place at which they were written, in order.
         is_list: whether a child takes a list of their results: the part ends in a group.
+        plan: what it was added to.
     """
 
     nodes: tuple[int, ...]
     is_list: bool = False
+    plan: object = field(default=None, repr=False, compare=False)
 
 
 Source = Added | str | int  # of this plan, or by name, or a job that is there already
@@ -49,7 +53,7 @@ class Submission(NamedTuple):
         extra: the signatures beside the nodes as JSON, by their key.
         connection: to run the call on, or None.
         names, tasks: of the nodes, in the order of the array.
-        last: places in the array of the nodes that nothing waits for, in the order in which they were written.
+        last: places in the array of the nodes whose results are the workflow's, in the order in which they were written.
         is_list: whether the workflow's result is a list.
     """
 
@@ -84,3 +88,21 @@ def edges_json(edges: list[tuple[Source, RunIf]], places: Mapping[int, int]) -> 
         if when != "succeeded":
             written[-1] = {**(written[-1] if isinstance(source, int) else {"node": written[-1]}), "when": when}
     return written
+
+
+def free_name(task: str, taken: Container[str], counts: dict[str, int] | None = None) -> str:
+    """The name of a task for its node, with -2, -3, … where it is taken.
+
+    Args:
+        task: its name.
+        taken: the names that others have.
+        counts: how far it came for each task; a caller of many keeps it.
+    """
+    name, count = task, 1 if counts is None else counts.get(task, 1)
+    while name in taken:
+        count += 1
+        suffix = f"-{count}"
+        name = task[: LONGEST_NAME - len(suffix)] + suffix
+    if counts is not None:
+        counts[task] = count
+    return name

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from ..database import Link, calls
 from .announce import Announcer
-from .deliver import Batch, Deliverer
+from .deliver import Deliverer, Run
 from .execute import Outcome
 from .held import MOST as MOST_HELD
 from .held import Held
@@ -34,8 +34,9 @@ class Finisher:
     def __init__(self, link: Link, held_link: Link, most_unflushed: int) -> None:
         self._most = most_unflushed
         self._held = Held(self._held_no_more)
-        self._held.deliverer = Deliverer(held_link, self._note, self._held.again)
-        self._deliverer = Deliverer(link, self._note, self._hold)
+        unsure: set[Run] = set()
+        self._held.deliverer = Deliverer(held_link, unsure, self._note, self._held.again)
+        self._deliverer = Deliverer(link, unsure, self._note, self._hold)
         self._waiting: list[Outcome] = []
         self._flushing: list[Outcome] = []
         self._busy: list[Outcome] = []
@@ -86,7 +87,7 @@ class Finisher:
             if not self._waiting:
                 self._changed.clear()
             self.on_room()
-            await self._deliverer.hand_in(Batch(self._flushing))
+            await self._deliverer.hand_in(self._flushing)
             self._flushing = []
             self._look_if_empty()
 
@@ -134,9 +135,9 @@ class Finisher:
         if self.on_finished is not None:
             self.on_finished(outcomes, verdicts)
 
-    def _hold(self, batch: Batch) -> None:
+    def _hold(self, outcomes: list[Outcome]) -> None:
         self._is_holding = True
-        self._held.add(batch)
+        self._held.add(outcomes)
 
     def _held_no_more(self) -> None:
         if self._is_holding:

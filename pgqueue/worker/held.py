@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
 
-from .deliver import Batch, Deliverer
+from .deliver import Deliverer
 from .execute import Outcome
 
 log = logging.getLogger("pgqueue.worker")
@@ -32,7 +32,7 @@ class _Group:
     """
 
     workflow: int | None
-    batch: Batch
+    outcomes: list[Outcome]
     tries: int = 0
     due: float = 0.0
 
@@ -56,7 +56,7 @@ class Held:
         self._changed = asyncio.Event()
 
     def __len__(self) -> int:
-        return sum(len(group.batch.outcomes) for group in self._all())
+        return sum(len(group.outcomes) for group in self._all())
 
     def __contains__(self, workflow: int) -> bool:
         """Whether a job of this workflow is held."""
@@ -67,21 +67,21 @@ class Held:
 
     def outcomes(self) -> list[Outcome]:
         """All that are held."""
-        return [outcome for group in self._all() for outcome in group.batch.outcomes]
+        return [outcome for group in self._all() for outcome in group.outcomes]
 
-    def add(self, batch: Batch) -> None:
+    def add(self, batch: list[Outcome]) -> None:
         """Take a batch that was refused."""
         self._take(batch, 0)
 
-    def again(self, batch: Batch) -> None:
+    def again(self, batch: list[Outcome]) -> None:
         """Take a batch back that was refused here, or a part of it."""
         self._take(batch, self._trying.tries if self._trying else 0)
 
-    def _take(self, batch: Batch, tries: int) -> None:
+    def _take(self, batch: list[Outcome], tries: int) -> None:
         parts = _parts(batch)
         if len(parts) > 1:
             for workflow, outcomes in parts:
-                self._put(_Group(workflow, Batch(outcomes, batch.repeated)))
+                self._put(_Group(workflow, outcomes))
             return
         ((workflow, _),) = parts
         if tries == SAY_AFTER:
@@ -91,12 +91,12 @@ class Held:
     def join(self, outcome: Outcome, workflow: int) -> None:
         """Take an outcome of a workflow that is held already."""
         for group in self._groups.values():
-            outcomes = group.batch.outcomes
-            same = group.workflow == workflow and not group.batch.repeated
+            outcomes = group.outcomes
+            same = group.workflow == workflow
             if same and len(outcomes) < GROUP and all(other.job.id != outcome.job.id for other in outcomes):
                 outcomes.append(outcome)
                 return
-        self._put(_Group(workflow, Batch([outcome]), due=time.monotonic() + AGAIN))
+        self._put(_Group(workflow, [outcome], due=time.monotonic() + AGAIN))
 
     def _put(self, group: _Group) -> None:
         self._groups[next(self._numbers)] = group
@@ -116,7 +116,7 @@ class Held:
                 continue
             self._trying = self._groups.pop(min(due)[1])
             assert self.deliverer is not None
-            await self.deliverer.hand_in(self._trying.batch)
+            await self.deliverer.hand_in(self._trying.outcomes)
             self._trying = None
 
     async def _wait(self, seconds: float) -> None:
@@ -128,21 +128,20 @@ class Held:
             pass
 
 
-def _parts(batch: Batch) -> list[tuple[int | None, list[Outcome]]]:
+def _parts(batch: list[Outcome]) -> list[tuple[int | None, list[Outcome]]]:
     """The plain jobs, and the jobs of each workflow; of plain ones alone, among which are some that were adopted, the halves."""
     by_workflow: dict[int | None, list[Outcome]] = {}
-    for outcome in batch.outcomes:
+    for outcome in batch:
         by_workflow.setdefault(None if outcome.job.node is None else outcome.job.node.workflow, []).append(outcome)
     parts = sorted(by_workflow.items(), key=lambda part: part[0] is not None)
-    if len(parts) > 1 or parts[0][0] is not None or len(batch.outcomes) == 1:
+    if len(parts) > 1 or parts[0][0] is not None or len(batch) == 1:
         return parts
-    middle = len(batch.outcomes) // 2
-    return [(None, batch.outcomes[:middle]), (None, batch.outcomes[middle:])]
+    middle = len(batch) // 2
+    return [(None, batch[:middle]), (None, batch[middle:])]
 
 
-def _named(batch: Batch) -> str:
-    jobs = batch.outcomes
-    return f"job {jobs[0].job.id}" + (f" and {len(jobs) - 1} more" if len(jobs) > 1 else "")
+def _named(batch: list[Outcome]) -> str:
+    return f"job {batch[0].job.id}" + (f" and {len(batch) - 1} more" if len(batch) > 1 else "")
 
 
 def _lock(workflow: int | None) -> str:

@@ -98,9 +98,8 @@ def test_a_circle_is_refused_and_its_nodes_are_named_in_order(after: dict[str, A
 def test_a_parent_named_twice_is_refused() -> None:
     with pytest.raises(InvalidArgument, match="after: 'a' is given twice"):
         written(plan(a=(), b=["a", "a"]))
-    made = plan(a=())
-    made.add(work.si(), name="b", after=7)
-    made.add(work.si(), after=["b", 7, 7])
+    made = Plan(local, is_open=True)
+    made.add(work.si(), after=[7, 7])
     with pytest.raises(InvalidArgument, match="after: job 7 is given twice"):
         written(made)
 
@@ -111,7 +110,9 @@ def test_an_empty_plan_is_refused() -> None:
 
 
 def test_policies_stand_at_the_edges_that_have_one() -> None:
-    made = plan(a=(), b=())
+    made = Plan(local, is_open=True)
+    made.add(work.si(), name="a")
+    made.add(work.si(), name="b")
     made.add(work.si(), name="c", after=["a"], when="finished")
     made.add(work.si(), name="d", after={"a": "failed", "b": "succeeded"})
     made.add(work.si(), name="e", after=[7], when="failed")
@@ -127,13 +128,33 @@ def test_an_unknown_policy_is_refused() -> None:
     with pytest.raises(InvalidArgument, match="when: 'later' is not valid; use succeeded, finished, failed"):
         Plan(local).add(work.si(), when="later")  # type: ignore[arg-type]
     with pytest.raises(InvalidArgument, match="after: 'later' is not valid"):
-        Plan(local).add(work.si(), after={"a": "later"})  # type: ignore[dict-item]
+        Plan(local).add(work.si(), after={"a": "later"})
 
 
-@pytest.mark.parametrize("wrong", [5.0, True, [None], [["a"]]], ids=["float", "bool", "none", "nested"])
+@pytest.mark.parametrize("wrong", [5.0, True, None, [None], [["a"]]], ids=["float", "bool", "none", "nones", "nested"])
 def test_what_is_no_parent_is_refused(wrong: Any) -> None:
-    with pytest.raises(InvalidArgument, match="after: .* is not valid; use names of nodes"):
-        Plan(local).add(work.si(), after=wrong if isinstance(wrong, list) else [wrong])
+    with pytest.raises(InvalidArgument, match=r"after: .* is not valid; use names of nodes"):
+        Plan(local).add(work.si(), after=wrong)
+
+
+def test_what_add_returned_is_of_one_plan() -> None:
+    theirs = plan().add(work.si())
+    with pytest.raises(InvalidArgument, match=r"after: Added.* is not valid"):
+        plan(a=()).add(work.si(), after=theirs)
+
+
+def test_a_part_that_is_refused_leaves_nothing() -> None:
+    elsewhere = PgQueue(NOWHERE).task(name="elsewhere")(lambda: None)
+    made = plan(a=())
+    with pytest.raises(InvalidArgument, match="of another app"):
+        made.add(group(work.s(1), elsewhere.s()), name="both")
+    made.add(work.si(), name="both", after="a")
+    assert edges(written(made)) == {"both": ["a"]}
+
+
+def test_a_new_workflow_has_no_jobs_that_are_there() -> None:
+    with pytest.raises(InvalidArgument, match=r"after: job 7 is of no new workflow; use Task\.using\(depends_on"):
+        Plan(local).add(work.si(), after=7)
 
 
 def test_one_parent_gives_its_result_and_several_a_list() -> None:

@@ -55,7 +55,7 @@ async def test_a_child_of_a_group_takes_the_list_of_results_in_the_order_of_the_
         return n * n if n != 2 else None
 
     @async_app.task
-    def gather(squares: list[int | None], ctx: JobContext) -> None:
+    def gather(ctx: JobContext, squares: list[int | None]) -> None:
         taken.append(squares)
         taken.append([parent.result for parent in ctx.parents.values()])
 
