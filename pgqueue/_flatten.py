@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Any
 
-from ._nodes import Added, Node, References, Source, Submission, edges_json, node_json
+from ._nodes import Added, Node, References, Source, Submission, edges_json, free_name, node_json
 from ._refusal import named, shortened
 from ._text import storable
 from .canvas import Chain, Group
@@ -92,7 +92,7 @@ class Plan:
         if signature.options.depends_on:
             raise InvalidArgument(f"depends_on: {task.name!r} is a node of a workflow; say what it waits for there, by after=")
         if name is None and not self._is_open:
-            name = self._default(task.name)
+            name = free_name(task.name, self._parts, self._counts)
         added = Added((len(self._nodes),))
         self._nodes.append(Node(name, signature, after))
         if name is not None:
@@ -111,14 +111,6 @@ class Plan:
         if name in self._parts:
             raise InvalidArgument(f"name: {name!r} is taken by an earlier node; give one of the two another name=")
         return storable("name", name)
-
-    def _default(self, task: str) -> str:
-        name, count = task, self._counts.get(task, 1)
-        while name in self._parts:
-            count += 1
-            name = f"{task}-{count}"
-        self._counts[task] = count
-        return name
 
     def _references(self, what: str, given: References, when: RunIf) -> list[tuple[Source, RunIf]]:
         when = run_if(when, "when")
@@ -143,7 +135,7 @@ class Plan:
 
         Args:
             connection: as in `Task.using`; what the signatures say when it is not given.
-            extra: signatures that go with them.
+            extra: signatures that go with them, and are enqueued later: outside of the middleware.
 
         Raises:
             InvalidArgument: there are no nodes, names are unknown, their edges go in a circle, arguments or options are wrong,
@@ -161,7 +153,7 @@ class Plan:
                 signature, takes = self._entered(around, node.signature, behind=bool(edges))
                 made.append(signature)
                 texts.append(node_json(node, signature, edges_json(edges, places), takes, takes_all))
-            beside = {key: self._entered(around, one, behind=False)[0] for key, one in extra.items() if one is not None}
+            beside = {key: one for key, one in extra.items() if one is not None}
             last = self._last(parents)
             yield Submission(
                 nodes=f"[{','.join(texts)}]",

@@ -1,6 +1,6 @@
 """The nodes of a workflow that is not enqueued yet, and their JSON."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
@@ -11,6 +11,8 @@ from .signature import Signature
 
 if TYPE_CHECKING:
     from .task import Task
+
+LONGEST_NAME = 200  # characters, as SQL has it
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,3 +86,21 @@ def edges_json(edges: list[tuple[Source, RunIf]], places: Mapping[int, int]) -> 
         if when != "succeeded":
             written[-1] = {**(written[-1] if isinstance(source, int) else {"node": written[-1]}), "when": when}
     return written
+
+
+def free_name(task: str, taken: Container[str], counts: dict[str, int] | None = None) -> str:
+    """The name of a task for its node, with -2, -3, … where it is taken.
+
+    Args:
+        task: its name.
+        taken: the names that others have.
+        counts: how far it came for each task; a caller of many keeps it.
+    """
+    name, count = task, 1 if counts is None else counts.get(task, 1)
+    while name in taken:
+        count += 1
+        suffix = f"-{count}"
+        name = task[: LONGEST_NAME - len(suffix)] + suffix
+    if counts is not None:
+        counts[task] = count
+    return name

@@ -146,13 +146,17 @@ def group(*parts: Part[S] | Iterable[Part[S]]) -> Group[S]:
     return Group(tuple(parts))  # type: ignore[arg-type]  # what is no part is refused
 
 
-def chord(header: Iterable[Part[Any]], callback: Part[S]) -> Chain[S]:
+def chord(header: Iterable[Part[Any]] | Part[Any], callback: Part[S]) -> Chain[S]:
     """`chain(group(header), callback)`: the callback takes the list of the header's results, in the order of the header.
+
+    Args:
+        header: signatures, chains and groups; a group as it is.
+        callback: what waits for all of them.
 
     Raises:
         InvalidArgument: the header is empty, or something is no signature, chain or group.
     """
-    return Chain((header if isinstance(header, Part) else group(header), callback))
+    return Chain((header if isinstance(header, Group) else group(header), callback))
 
 
 def first_of(part: Part[Any]) -> Signature[Any]:

@@ -34,6 +34,7 @@ class GraphNode:
         attempt: of the last run; 0 before the first.
         elapsed: seconds that the handler took, once it is over.
         reason, error: why it ended so, where there is something to say.
+        progress: what its handler told last by `ctx.progress`, while it runs.
         created_at, started_at, ended_at: on the database's clock.
     """
 
@@ -47,6 +48,7 @@ class GraphNode:
     elapsed: float | None = None
     reason: str | None = None
     error: Any = None
+    progress: Any = None
     created_at: datetime | None = None
     started_at: datetime | None = None
     ended_at: datetime | None = None

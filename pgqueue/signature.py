@@ -85,6 +85,6 @@ def the_connection(signatures: list[Signature[Any]], given: Any) -> Any:
         if one is not connection and not (one is None and given is not None):
             raise InvalidArgument(
                 f"connection: {signature.task.name!r} names {'none' if one is None else 'another one'}, and all are added by one "
-                "statement; give connection= to enqueue_many"
+                "statement; give connection= to that call"
             )
     return connection

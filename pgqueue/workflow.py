@@ -4,6 +4,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from ._nodes import free_name
 from ._waiting import pauses
 from .database import workflow_calls as calls
 from .errors import JobCancelled, JobFailed, JobNotFound, ResultTimeout
@@ -43,7 +44,10 @@ class Workflow(Generic[R]):
 
     @property
     def jobs(self) -> Mapping[str, Job[Any]]:
-        """Handles on its jobs by the names of their nodes, as submitted; of `app.get_workflow` as of the first look."""
+        """Handles on its jobs by the names of their nodes, as submitted; of `app.get_workflow` as of the first look.
+
+        A node without a name is under that of its task, with -2, -3, … where it is taken.
+        """
         if self._jobs is None:
             self._jobs = self._named(self._app.database.run(calls.nodes(self.id)))
         return self._jobs
@@ -230,7 +234,11 @@ class Workflow(Generic[R]):
     def _named(self, rows: list[dict[str, Any]]) -> dict[str, Job[Any]]:
         if not rows:
             raise self._not_found()
-        return {row["name"] or f"job {row['job_id']}": Job(self._app, row["job_id"]) for row in rows}
+        jobs = {row["name"]: Job[Any](self._app, row["job_id"]) for row in rows if row["name"] is not None}
+        for row in rows:
+            if row["name"] is None:
+                jobs[free_name(row["task"], jobs)] = Job(self._app, row["job_id"])
+        return jobs
 
     def _heard_of(self) -> tuple[int, ...]:
         """The jobs whose ends end a pause early; of others the looks tell."""

@@ -16,6 +16,7 @@ class WorkflowProgress:
         nodes: how many there are, and `open` of them are not over.
         blocked, scheduled, ready, running, succeeded, failed, cancelled, skipped: how many are so.
         created_at, finished_at: on the database's clock; finished_at is None until it is over.
+        cancelled_at: when it was asked to be cancelled; None without.
         repairs: how many nodes had to be put right by `repair_workflows`; 0 unless something went wrong.
     """
 
@@ -34,6 +35,7 @@ class WorkflowProgress:
     skipped: int
     created_at: datetime
     finished_at: datetime | None
+    cancelled_at: datetime | None
     repairs: int
 
     @property

@@ -374,11 +374,11 @@ def records(*names: str) -> Callable[[Rows], list[dict[str, Any]]]:
 
 JOB_COLUMNS = (
     "id", "state", "reason", "queue", "task", "args", "priority", "attempt", "max_attempts", "rescues", "run_at", "created_at",
-    "claimed_at", "finished_at", "elapsed", "worker_id", "retry_of", "meta", "errors", "progress",
+    "claimed_at", "finished_at", "elapsed", "worker_id", "retry_of", "meta", "errors", "progress", "workflow_id",
 )  # fmt: skip
 _JOBS = (
     "select id, state, reason, queue, task, args, priority, attempt, max_attempts, rescues, run_at, created_at, "
-    "claimed_at, finished_at, elapsed, worker_id, retry_of, meta, errors, progress from {schema}.jobs "
+    "claimed_at, finished_at, elapsed, worker_id, retry_of, meta, errors, progress, workflow_id from {schema}.jobs "
 )
 
 

@@ -14,23 +14,20 @@ class AddedWorkflow(NamedTuple):
     job_ids: list[int]
 
 
-def enqueue_workflow(
-    nodes: str, name: str | None, on_success: str | None, on_failure: str | None, notify: bool = True
-) -> Call[AddedWorkflow]:
+def enqueue_workflow(nodes: str, name: str | None, on_success: str | None, on_failure: str | None) -> Call[AddedWorkflow]:
     """Add a workflow of these nodes (a JSON array); what to enqueue at its end as JSON, too."""
     return Call(
-        "select workflow_id, job_ids from {schema}.enqueue_workflow(%s::text::jsonb, %s::text, %s::text::jsonb, %s::text::jsonb, "
-        "notify => %s::bool)",
-        (nodes, name, on_success, on_failure, notify),
+        "select workflow_id, job_ids from {schema}.enqueue_workflow(%s::text::jsonb, %s::text, %s::text::jsonb, %s::text::jsonb)",
+        (nodes, name, on_success, on_failure),
         lambda rows: AddedWorkflow(*rows[0]),
     )
 
 
-def extend_workflow(workflow_id: int, nodes: str, notify: bool = True) -> Call[list[int]]:
+def extend_workflow(workflow_id: int, nodes: str) -> Call[list[int]]:
     """Add nodes to a workflow; the ids of their jobs."""
     return Call(
-        "select {schema}.extend_workflow(%s::bigint, %s::text::jsonb, notify => %s::bool)",
-        (workflow_id, nodes, notify),
+        "select {schema}.extend_workflow(%s::bigint, %s::text::jsonb)",
+        (workflow_id, nodes),
         lambda rows: list(rows[0][0]),
     )
 
@@ -49,11 +46,11 @@ def progress(workflow_id: int) -> Call[Records]:
     """How a workflow stands, as a list of none or one."""
     return Call(
         "select id, name, status, nodes, open, blocked, scheduled, ready, running, succeeded, failed, cancelled, skipped, "
-        "created_at, finished_at, repairs from {schema}.workflow_progress where id = %s::bigint",
+        "created_at, finished_at, cancelled_at, repairs from {schema}.workflow_progress where id = %s::bigint",
         (workflow_id,),
         records(
             "id", "name", "status", "nodes", "open", "blocked", "scheduled", "ready", "running", "succeeded", "failed",
-            "cancelled", "skipped", "created_at", "finished_at", "repairs",
+            "cancelled", "skipped", "created_at", "finished_at", "cancelled_at", "repairs",
         ),
     )  # fmt: skip
 
@@ -61,12 +58,12 @@ def progress(workflow_id: int) -> Call[Records]:
 def nodes(workflow_id: int) -> Call[Records]:
     """The nodes of a workflow in the order they were added."""
     return Call(
-        "select job_id, name, task, queue, state::text, waits_for, attempt, elapsed, reason, error, created_at, started_at, "
-        "ended_at from {schema}.workflow_nodes where workflow_id = %s::bigint order by job_id",
+        "select job_id, name, task, queue, state::text, waits_for, attempt, elapsed, reason, error, progress, created_at, "
+        "started_at, ended_at from {schema}.workflow_nodes where workflow_id = %s::bigint order by job_id",
         (workflow_id,),
         records(
-            "job_id", "name", "task", "queue", "state", "waits_for", "attempt", "elapsed", "reason", "error", "created_at",
-            "started_at", "ended_at",
+            "job_id", "name", "task", "queue", "state", "waits_for", "attempt", "elapsed", "reason", "error", "progress",
+            "created_at", "started_at", "ended_at",
         ),
     )  # fmt: skip
 
@@ -84,7 +81,7 @@ def edges(workflow_id: int) -> Call[Records]:
 def last_nodes(workflow_id: int) -> Call[list[int]]:
     """The jobs of the nodes that no other node waits for, in the order they were added."""
     return Call(
-        "select n.job_id from {schema}.workflow_nodes n where n.workflow_id = %s::bigint and not exists ("
+        "select n.job_id from {schema}.workflow_node n where n.workflow_id = %s::bigint and not exists ("
         "select from {schema}.workflow_edge e where e.workflow_id = n.workflow_id and e.parent_id = n.job_id) order by n.job_id",
         (workflow_id,),
         lambda rows: [row[0] for row in rows],

@@ -40,8 +40,11 @@ begin
     -- then deleted all the same.
     -- What a node returned stays until its workflow has finished: its children have not all read it.
     delete from job_result where job_id in (
-        select job_id from job_result where expires_at < (select clock_timestamp()) and not in_open_workflow(job_id)
-         order by expires_at limit 50000 for update skip locked);
+        select job_id from job_result r
+         where expires_at < (select clock_timestamp())
+           and not exists (select from workflow_node n join workflow w on w.id = n.workflow_id
+                            where n.job_id = r.job_id and w.finished_at is null)
+         order by expires_at limit 50000 for update of r skip locked);
     delete from unique_hold where unique_key in (
         select unique_key from unique_hold where expires_at < (select clock_timestamp()) order by expires_at limit 50000
            for update skip locked);
@@ -49,13 +52,6 @@ begin
     perform prune_workflows(keep_days);
     delete from worker where state = 'lost' and heartbeat_at < (select clock_timestamp()) - interval '1 day';
 end $$;
-
--- in_open_workflow: whether a job is a node of a workflow that has not finished. Called by: prune. Writes: nothing.
-create function in_open_workflow(job_id bigint) returns bool
-language sql stable as $$
-    select exists (select from workflow_node n join workflow w on w.id = n.workflow_id
-                    where n.job_id = in_open_workflow.job_id and w.finished_at is null)
-$$;
 
 -- prune_workflows: deletes workflows whole, some time after they have finished; one with a dead letter stays as long as that, which
 -- may be retried. Called by: prune. Writes: workflow, and by its keys workflow_node and workflow_edge.

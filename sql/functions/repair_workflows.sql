@@ -7,7 +7,7 @@ declare
     flow     bigint;
     repaired int := 0;
 begin
-    for flow in select distinct d.workflow_id from workflow_drift() d order by 1 loop
+    for flow in select distinct d.workflow_id from workflow_drift(only_open => true) d order by 1 loop
         perform from workflow where id = flow for no key update skip locked;
         if found then
             perform repair_workflow(flow);

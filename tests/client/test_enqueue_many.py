@@ -58,7 +58,7 @@ def test_signatures_that_disagree_about_the_connection_are_refused(
     with psycopg.connect(database_url) as theirs, psycopg.connect(database_url) as others:
         one, another = welcome.using(connection=theirs).s(1), welcome.using(connection=others).s(2)
         for signatures in ([one, another], [welcome.s(3), one]):
-            with pytest.raises(InvalidArgument, match=r"connection: 'welcome' names .* give connection= to enqueue_many"):
+            with pytest.raises(InvalidArgument, match=r"connection: 'welcome' names .* give connection= to that call"):
                 app.enqueue_many(signatures)
         with pytest.raises(InvalidArgument, match="names another one"):
             app.enqueue_many([one], connection=others)

@@ -127,12 +127,12 @@ def test_an_unknown_policy_is_refused() -> None:
     with pytest.raises(InvalidArgument, match="when: 'later' is not valid; use succeeded, finished, failed"):
         Plan(local).add(work.si(), when="later")  # type: ignore[arg-type]
     with pytest.raises(InvalidArgument, match="after: 'later' is not valid"):
-        Plan(local).add(work.si(), after={"a": "later"})  # type: ignore[dict-item]
+        Plan(local).add(work.si(), after={"a": "later"})
 
 
 @pytest.mark.parametrize("wrong", [5.0, True, [None], [["a"]]], ids=["float", "bool", "none", "nested"])
 def test_what_is_no_parent_is_refused(wrong: Any) -> None:
-    with pytest.raises(InvalidArgument, match="after: .* is not valid; use names of nodes"):
+    with pytest.raises(InvalidArgument, match=r"after: .* is not valid; use names of nodes"):
         Plan(local).add(work.si(), after=wrong if isinstance(wrong, list) else [wrong])
 
 
