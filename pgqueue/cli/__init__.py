@@ -1,6 +1,7 @@
 """The command line: `pgqueue COMMAND`. Everything it does can be done from code; each command parses, calls the library, prints.
 
-Exit codes: 0 done; 1 it failed; 2 bad input or set-up (usage, arguments, no database URL, not migrated); 3 no such job or workflow.
+Exit codes: 0 done; 1 it failed; 2 bad input or set-up (usage, arguments, no database URL, not migrated); 3 no such job or
+workflow.
 """
 
 import sys

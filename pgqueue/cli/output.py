@@ -70,7 +70,9 @@ def to_table(rows: Sequence[dict[str, Any]], columns: Sequence[str], wide: Seque
 
 
 def shown(value: Any) -> Text:
-    """A value as people read it, in one line: local time, short durations, nothing for None."""
+    """A value as people read it, in one line: local time, short durations, nothing for None; a Text as it is."""
+    if isinstance(value, Text):
+        return value
     style = COLOURS.get(value, "") if isinstance(value, str) else ""
     return Text(harmless(_words(value)), style, no_wrap=True, overflow="ellipsis")
 

@@ -1,4 +1,4 @@
-"""pgqueue retry, cancel, retry-workflow, cancel-workflow: one verb, several ids. One that is refused does not hold up the others."""
+"""pgqueue retry, cancel, retry-workflow, cancel-workflow: one verb, several ids. One refusal does not hold up the others."""
 
 from collections.abc import Callable
 from typing import Any

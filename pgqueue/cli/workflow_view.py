@@ -28,7 +28,9 @@ def bar(done: int, of: int, status: str) -> Text:
 def line(now: WorkflowProgress) -> Text:
     """How it stands, in one line."""
     counts = ", ".join(f"{count:,} {state}" for state, count in now.counts.items() if count)
-    return Text.assemble("workflow ", str(now.id), " ", shown(now.status), f": {now.nodes - now.open:,} of {now.nodes:,} over; {counts}")
+    return Text.assemble(
+        "workflow ", str(now.id), " ", shown(now.status), f": {now.nodes - now.open:,} of {now.nodes:,} over; {counts}"
+    )
 
 
 def header(now: WorkflowProgress) -> Group:
@@ -42,7 +44,7 @@ def header(now: WorkflowProgress) -> Group:
     if now.repairs:
         times.append(f"repaired {now.repairs} times")
     return Group(
-        Text.assemble((f"workflow {now.id}", "bold"), "  ", _plain(now.name or ""), "  ", shown(now.status)),
+        Text("  ").join([Text(f"workflow {now.id}", "bold"), *([_plain(now.name)] if now.name else []), shown(now.status)]),
         Text.assemble(bar(now.nodes - now.open, now.nodes, now.status), "  ", Text(", ").join(counts)),
         Text(", ".join(times), "dim"),
     )

@@ -3,18 +3,19 @@
 import json
 import re
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import pytest
 from rich.console import Console
 
 from pgqueue import PgQueue, Workflow, chain, chord
-from pgqueue.cli import workflows as cli
 
 from ..looking import Look
 from .conftest import Run
 
 Work = Callable[[], None]
+cli = import_module("pgqueue.cli.workflows")  # the package has a function of this name
 
 
 @pytest.fixture
@@ -56,7 +57,7 @@ def test_workflows_are_listed_newest_first(run: Run, failed: Workflow[Any], chor
 
 
 def test_people_see_how_far_each_is(run: Run, failed: Workflow[Any], chorded: Workflow[Any]) -> None:
-    head, _, sums, imported = rows(run("workflows").out)
+    _, head, _, sums, imported, _ = rows(run("workflows").out)
 
     assert re.split("  +", head.strip()) == [
         "id", "name", "status", "nodes", "progress", "blocked", "ready", "succeeded", "failed", "skipped", "age", "took",
@@ -87,12 +88,12 @@ def test_a_workflow_is_shown_as_a_tree(run: Run, failed: Workflow[Any]) -> None:
     assert progress.endswith("100%  2 succeeded, 1 failed, 1 skipped")
     assert "over after" in times
     fetch, parse, store, clean_up = (failed.jobs[name].id for name in ("fetch", "parse", "store", "clean up"))
-    assert re.fullmatch(rf"└── fetch \(add\) {fetch} succeeded [\d.]+ .?s", tree[0])
-    assert re.fullmatch(rf"    └── parse \(fail\) {parse} failed [\d.]+ .?s attempt 2", tree[1])
-    assert tree[2] == "        │   ValueError: no such page" or tree[2].endswith("ValueError: no such page")
-    assert tree[3].endswith(f"├── store (add) {store} skipped")
-    assert tree[4].endswith(f"DependencyFailed: job {parse} did not end as this one needs it")
-    assert re.search(rf"└── clean up \(add\) {clean_up} succeeded [\d.]+ .?s  after parse if finished$", tree[5])
+    assert re.fullmatch(rf"fetch \(add\) {fetch} succeeded [\d.]+ .?s", tree[0])
+    assert re.fullmatch(rf"└── parse \(fail\) {parse} failed [\d.]+ .?s attempt 2", tree[1])
+    assert tree[2] == "    ValueError: no such page"
+    assert tree[3] == f"    ├── store (add) {store} skipped"
+    assert tree[4] == f"    │   DependencyFailed: job {parse} did not end as this one needs it"
+    assert re.fullmatch(rf"    └── clean up \(add\) {clean_up} succeeded [\d.]+ .?s  after parse if finished", tree[5])
 
 
 def test_a_node_with_several_parents_is_shown_once_and_they_name_it(run: Run, chorded: Workflow[Any]) -> None:
@@ -101,7 +102,7 @@ def test_a_node_with_several_parents_is_shown_once_and_they_name_it(run: Run, ch
     assert [line.count("add-4") for line in tree] == [1, 1, 0, 1]
     assert tree[0].endswith("ready  -> add-4")
     assert tree[2].endswith("ready")
-    assert tree[3].startswith("    └── add-4 (add)")
+    assert tree[3].startswith("└── add-4 (add)")
     assert tree[3].endswith("blocked  after add, add-2, add-3")
 
 
@@ -123,8 +124,7 @@ def test_a_deep_chain_is_shown_by_generations(run: Run, app: PgQueue, work: Work
 
     tree = rows(run("workflow", id).out)[4:]
 
-    assert tree[0] == "├── generation 1"
-    assert tree[-2:] == ["└── generation 40", tree[-1]]
+    assert (tree[0], tree[-2]) == ("generation 1", "generation 40")
     assert tree[-1].endswith("blocked  after add-39")
 
 
@@ -138,8 +138,8 @@ def test_a_large_workflow_is_summarised(run: Run, app: PgQueue, work: Work, monk
     shown = rows(run("workflow", id).out)
 
     assert len(shown) < 15
-    assert any(re.match(r"fail +3 +3 ", line) for line in shown)
-    assert any(re.match(r"add +31 +30 +1 ", line) for line in shown)
+    assert any(re.match(r" fail +3 +3$", line) for line in shown)
+    assert any(re.match(r" add +31 +30 +1 +[\d.]+ .?s$", line) for line in shown)
     assert [line for line in shown if "ValueError: reason" in line][1].endswith("fail-2: ValueError: reason 1")
     assert "and 1 more dead letters: pgqueue dead" in shown
 
