@@ -122,12 +122,17 @@ class Plan:
 
     def _source(self, what: str, one: Any) -> Source:
         if isinstance(one, Job):
-            return one.id
+            one = one.id
+        if type(one) is int and not self._is_open:
+            raise InvalidArgument(
+                f"{what}: job {one} is of no new workflow; use Task.using(depends_on=…) to wait for a job that is there"
+            )
         if isinstance(one, Added) and (not one.nodes or one.nodes[-1] < len(self._nodes)):
             return one
         if isinstance(one, str | int) and not isinstance(one, bool):
             return one
-        raise InvalidArgument(f"{what}: {shortened(one)} is not valid; use names of nodes, what add returned, or jobs")
+        jobs = ", or jobs of the workflow" if self._is_open else ""
+        raise InvalidArgument(f"{what}: {shortened(one)} is not valid; use names of nodes, what add returned{jobs}")
 
     @contextmanager
     def submission(self, connection: Any = None, **extra: Signature[Any] | None) -> Iterator[Submission]:

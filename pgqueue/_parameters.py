@@ -116,7 +116,9 @@ class Parameters:
         by_name = dict(given[positional:])
         takes = next((name for name in self._annotations if name not in by_name), None)
         if takes is None or len(bound) >= len(self._annotations):
-            self._refuse(f"has no argument left for the result of its parent; use {self._task}.si(…), which takes none")
+            self._refuse(
+                "has no argument left for the result of its parent; use si(…), which takes none, in place of s(…) or map"
+            )
         places = self._positional[self._positional.index(takes) + 1 :] if takes in self._positional else []
         if positional > len(places):
             self._refuse(f"takes {len(places)} positional arguments behind {takes!r}, {positional} were given")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from ._flatten import Plan
 from ._nodes import Added, References, Submission
 from ._refusal import shortened
+from ._text import storable
 from .database import Call
 from .database import workflow_calls as calls
 from .errors import InvalidArgument, PgQueueError
@@ -36,7 +37,9 @@ class WorkflowBuilder(Generic[R]):
         for key, given in (("on_success", on_success), ("on_failure", on_failure)):
             if given is not None and not isinstance(given, Signature):
                 raise InvalidArgument(f"{key}: {shortened(given)} is not valid; use a signature such as task.s(…)")
-        self._app, self._name = app, name
+        if name is not None and not isinstance(name, str):
+            raise InvalidArgument(f"name: {shortened(name)} is not valid; use a text")
+        self._app, self._name = app, None if name is None else storable("name", name)
         self._beside = {"on_success": on_success, "on_failure": on_failure}
         self._plan = Plan(app)
 
@@ -57,7 +60,7 @@ class WorkflowBuilder(Generic[R]):
             args: of a task, a tuple or a mapping.
             name: unique in the workflow; by default that of the task, with -2, -3, … where it is taken. Of a chain or group,
                 what others call its end.
-            after: what it waits for: names, what `add` has returned, or jobs; one or several, or a mapping from those to
+            after: what it waits for: names of nodes, or what `add` has returned; one or several, or a mapping from those to
                 policies. Names may be of nodes that are added later.
             when: it runs if all of them "succeeded" (default), are "finished" whatever came of them, or have "failed"; else it is
                 skipped.

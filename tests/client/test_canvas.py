@@ -139,12 +139,12 @@ def test_arguments_stand_behind_the_result(given: Signature[Any], args: dict[str
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (tick.s(), r"task 'tick' has no argument left for the result of its parent; use tick\.si\("),
-        (fetch.s("u"), r"task 'fetch' has no argument left .* use fetch\.si\("),
-        (store.s([], "b"), r"task 'store' has no argument left .* use store\.si\("),
+        (tick.s(), r"task 'tick' has no argument left for the result of its parent; use si\(…\)"),
+        (fetch.s("u"), r"task 'fetch' has no argument left"),
+        (store.s([], "b"), r"task 'store' has no argument left"),
         (parse.s(b"", 5), r"takes 1 positional arguments behind 'document', 2 were given"),
         (store.s(bucket="b", parts=[]), r"no argument left"),
-        (parse.s(5, **{"pages": 6}), r"got 'pages' twice: its first argument is the result of its parent"),
+        (parse.s(5, pages=6), r"got 'pages' twice: its first argument is the result of its parent"),  # type: ignore[call-overload]
         (parse.s("five"), r"task 'parse' cannot take pages = 'five'"),  # type: ignore[call-overload]
         (parse.s(b""), r"cannot take pages = b''"),
     ],

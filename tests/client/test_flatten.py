@@ -98,9 +98,8 @@ def test_a_circle_is_refused_and_its_nodes_are_named_in_order(after: dict[str, A
 def test_a_parent_named_twice_is_refused() -> None:
     with pytest.raises(InvalidArgument, match="after: 'a' is given twice"):
         written(plan(a=(), b=["a", "a"]))
-    made = plan(a=())
-    made.add(work.si(), name="b", after=7)
-    made.add(work.si(), after=["b", 7, 7])
+    made = Plan(local, is_open=True)
+    made.add(work.si(), after=[7, 7])
     with pytest.raises(InvalidArgument, match="after: job 7 is given twice"):
         written(made)
 
@@ -111,7 +110,9 @@ def test_an_empty_plan_is_refused() -> None:
 
 
 def test_policies_stand_at_the_edges_that_have_one() -> None:
-    made = plan(a=(), b=())
+    made = Plan(local, is_open=True)
+    made.add(work.si(), name="a")
+    made.add(work.si(), name="b")
     made.add(work.si(), name="c", after=["a"], when="finished")
     made.add(work.si(), name="d", after={"a": "failed", "b": "succeeded"})
     made.add(work.si(), name="e", after=[7], when="failed")
@@ -134,6 +135,11 @@ def test_an_unknown_policy_is_refused() -> None:
 def test_what_is_no_parent_is_refused(wrong: Any) -> None:
     with pytest.raises(InvalidArgument, match=r"after: .* is not valid; use names of nodes"):
         Plan(local).add(work.si(), after=wrong if isinstance(wrong, list) else [wrong])
+
+
+def test_a_new_workflow_has_no_jobs_that_are_there() -> None:
+    with pytest.raises(InvalidArgument, match=r"after: job 7 is of no new workflow; use Task\.using\(depends_on"):
+        Plan(local).add(work.si(), after=7)
 
 
 def test_one_parent_gives_its_result_and_several_a_list() -> None:

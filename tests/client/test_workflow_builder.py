@@ -228,6 +228,14 @@ def test_what_tells_of_the_end_is_a_signature(app: PgQueue, tasks: Any) -> None:
         flow.enqueue()
 
 
+@pytest.mark.parametrize("name", [5, "nul \x00", "x" * 201, ""], ids=["number", "nul", "long", "empty"])
+def test_what_cannot_be_the_name_of_a_workflow_is_refused(app: PgQueue, tasks: Any, name: Any) -> None:
+    with pytest.raises(InvalidArgument, match="name: "):  # noqa: PT012  either here or by SQL
+        flow = app.workflow(name)
+        flow.add(tasks.tell)
+        flow.enqueue()
+
+
 def test_workflows_do_not_run_inline(app: PgQueue, tasks: Any) -> None:
     with inline(app), pytest.raises(PgQueueError, match="a workflow needs the database"):
         chain(tasks.fetch.s("u")).enqueue()
