@@ -51,7 +51,7 @@ def header(now: WorkflowProgress) -> Group:
 
 
 def tree(graph: Graph) -> Tree:
-    """Each node once, below the last of its parents; the other parents and the node name each other. A deep graph by generations."""
+    """Each node once, below one of its parents; it and the others name each other. A deep graph by generations."""
     top = Tree("", hide_root=True)
     if len(graph.generations) > DEEPEST:
         labels = _Labels(graph, {})

@@ -69,13 +69,13 @@ def _watch(database: Session, id: int, as_json: bool) -> int:
     """Show a workflow again and again until it is over; a line a change where there is no terminal. The exit code."""
     out = console()
     try:
-        now = _progress(database, id)
+        now = first = _progress(database, id)
         if out.is_terminal and not as_json:
             with Live(_view(database, now), console=out, auto_refresh=False) as live:
-                for now in _changes(database, now):
+                for now in _changes(database, first):
                     live.update(_view(database, now), refresh=True)
         else:
-            for now in _changes(database, now):
+            for now in _changes(database, first):
                 print_json(_facts(now)) if as_json else out.print(line(now))
     except KeyboardInterrupt:
         return 130

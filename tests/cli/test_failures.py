@@ -10,8 +10,8 @@ from pgqueue.errors import ConfigurationError, InvalidArgument, JobNotFound, Not
 from .conftest import Ran, Run, run_here
 
 COMMANDS = [
-    "migrate", "worker", "enqueue", "jobs", "job", "retry", "cancel", "workflows", "workflow", "retry_workflow", "cancel_workflow",
-    "workers", "stats", "dead",
+    "migrate", "worker", "enqueue", "jobs", "job", "retry", "cancel", "workflows", "workflow", "retry_workflow",
+    "cancel_workflow", "workers", "stats", "dead",
 ]  # fmt: skip
 
 
