@@ -1,8 +1,9 @@
 """Signatures, chains and groups become the nodes of a workflow: the JSON array that SQL's enqueue_workflow takes."""
 
 import heapq
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Any
 
@@ -61,17 +62,25 @@ class Plan:
             raise InvalidArgument(
                 f"node: {shortened(part)} is not valid; use a task, a signature such as task.s(…), a chain or a group"
             )
-        sources, name = self._references("after", after, when), None if name is None else self._checked(name)
-        if isinstance(part, Signature):
-            added = self._add_node(part, sources, name)
-        else:
-            added = self._add_part(part, sources)
-            if name is not None:
-                self._parts[name] = added
-        for source in self._references("before", before, "succeeded"):
-            self._add_before(added, source)
+        sources, children = self._references("after", after, when), self._references("before", before, "succeeded")
+        name, known = None if name is None else self._checked(name), len(self._nodes)
+        self._assert_known_elsewhere(children)
+        try:
+            added = self._add_node(part, sources, name) if isinstance(part, Signature) else self._add_part(part, sources)
+        except BaseException:
+            self._forget(known)
+            raise
+        if name is not None:
+            self._parts[name] = added
+        for node in added.nodes:
+            self._nodes[node].before += children
         self._lists.update(added.nodes if added.is_list else ())
-        return added
+        return replace(added, plan=self)
+
+    def _forget(self, known: int) -> None:
+        """Take back what was added of a part that is refused."""
+        del self._nodes[known:]
+        self._parts = {name: added for name, added in self._parts.items() if added.nodes[-1] < known}
 
     def _add_part(self, part: Part[Any], after: list[tuple[Source, RunIf]]) -> Added:
         if isinstance(part, Chain):
@@ -99,11 +108,10 @@ class Plan:
             self._parts[name] = added
         return added
 
-    def _add_before(self, added: Added, child: tuple[Source, RunIf]) -> None:
-        if isinstance(child[0], Added) or child[0] in self._parts:
-            raise InvalidArgument(f"before: {shortened(child[0])} is new, too; say there what it waits for, by after=")
-        for node in added.nodes:
-            self._nodes[node].before.append(child)
+    def _assert_known_elsewhere(self, children: list[tuple[Source, RunIf]]) -> None:
+        for child, _ in children:
+            if isinstance(child, Added) or child in self._parts:
+                raise InvalidArgument(f"before: {self._shown(child)} is new, too; say there what it waits for, by after=")
 
     def _checked(self, name: Any) -> str:
         if not isinstance(name, str) or not name:
@@ -114,7 +122,7 @@ class Plan:
 
     def _references(self, what: str, given: References, when: RunIf) -> list[tuple[Source, RunIf]]:
         when = run_if(when, "when")
-        if isinstance(given, str | Added | Job | int):
+        if isinstance(given, str | Added) or not isinstance(given, Iterable):
             given = [given]
         if isinstance(given, Mapping):
             return [(self._source(what, one), run_if(policy, what)) for one, policy in given.items()]
@@ -127,7 +135,7 @@ class Plan:
             raise InvalidArgument(
                 f"{what}: job {one} is of no new workflow; use Task.using(depends_on=…) to wait for a job that is there"
             )
-        if isinstance(one, Added) and (not one.nodes or one.nodes[-1] < len(self._nodes)):
+        if isinstance(one, Added) and one.plan is self:
             return one
         if isinstance(one, str | int) and not isinstance(one, bool):
             return one
@@ -159,7 +167,7 @@ class Plan:
                 made.append(signature)
                 texts.append(node_json(node, signature, edges_json(edges, places), takes, takes_all))
             beside = {key: one for key, one in extra.items() if one is not None}
-            last = self._last(parents)
+            last = self._last(parents, order)
             yield Submission(
                 nodes=f"[{','.join(texts)}]",
                 extra={key: one.to_json() for key, one in beside.items()},
@@ -200,6 +208,7 @@ class Plan:
             seen.add(source)
 
     def _shown(self, source: Source) -> str:
+        """A node for a message: by its name, or its task."""
         if isinstance(source, Added):
             node = self._nodes[source.nodes[0]]
             return repr(node.name or node.signature.task.name)
@@ -221,9 +230,17 @@ class Plan:
             sorter.done(order[-1])
         return order
 
-    def _last(self, parents: list[tuple[list[tuple[Source, RunIf]], bool]]) -> list[int]:
-        waited_for = {source.nodes[0] for edges, _ in parents for source, _ in edges if isinstance(source, Added)}
-        return [number for number in range(len(self._nodes)) if number not in waited_for]
+    def _last(self, parents: list[tuple[list[tuple[Source, RunIf]], bool]], order: list[int]) -> list[int]:
+        """The nodes that no other waits for. Those that run only after a failure are nobody's last, nor is what hangs on them."""
+        after_failure: set[int] = set()
+        waited_for: set[int] = set()
+        for number in order:
+            own = [(source.nodes[0], when) for source, when in parents[number][0] if isinstance(source, Added)]
+            if any(when == "failed" or (when == "succeeded" and parent in after_failure) for parent, when in own):
+                after_failure.add(number)
+            else:
+                waited_for.update(parent for parent, _ in own)
+        return [number for number in range(len(self._nodes)) if number not in waited_for and number not in after_failure]
 
     def _entered(self, around: ExitStack, signature: Signature[Any], behind: bool) -> tuple[Signature[Any], str | None]:
         """A signature as its middleware leaves it, and the argument that takes the parents' result."""

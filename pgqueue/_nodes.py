@@ -22,10 +22,12 @@ class Added:
     Attributes:
         nodes: by the place at which they were written, in order.
         is_list: whether a child takes a list of their results: the part ends in a group.
+        plan: what it was added to.
     """
 
     nodes: tuple[int, ...]
     is_list: bool = False
+    plan: object = field(default=None, repr=False, compare=False)
 
 
 Source = Added | str | int  # of this plan, or by name, or a job that is there already
@@ -51,7 +53,7 @@ class Submission(NamedTuple):
         extra: the signatures beside the nodes as JSON, by their key.
         connection: to run the call on, or None.
         names, tasks: of the nodes, in the order of the array.
-        last: places in the array of the nodes that nothing waits for, in the order in which they were written.
+        last: places in the array of the nodes whose results are the workflow's, in the order in which they were written.
         is_list: whether the workflow's result is a list.
     """
 

@@ -91,6 +91,7 @@ class Workflow(Generic[R]):
     def result(self, timeout: float | None = None) -> R:
         """Wait until the last node is over and return what it returned; a list, in order, when the workflow ends in several.
 
+        The last nodes are those that no other waits for; those that run only after a failure, and what hangs on them, aside.
         Nodes that handlers have added behind the last are waited for, too. Of a handle from `app.get_workflow`, the result of a
         group of one is that of the one.
 
@@ -217,7 +218,8 @@ class Workflow(Generic[R]):
         return self._last if self._last and set(self._last) == set(last) else last
 
     def _graph(self, run: Callable[..., Any]) -> Steps:
-        nodes, edges = (yield run(calls.nodes(self.id))), (yield run(calls.edges(self.id)))
+        edges = yield run(calls.edges(self.id))  # first: what is added meanwhile is a node without edges, no edge without a node
+        nodes = yield run(calls.nodes(self.id))
         if not nodes:
             raise self._not_found()
         return Graph(
@@ -234,7 +236,7 @@ class Workflow(Generic[R]):
     def _named(self, rows: list[dict[str, Any]]) -> dict[str, Job[Any]]:
         if not rows:
             raise self._not_found()
-        jobs = {row["name"]: Job[Any](self._app, row["job_id"]) for row in rows if row["name"] is not None}
+        jobs: dict[str, Job[Any]] = {row["name"]: Job(self._app, row["job_id"]) for row in rows if row["name"] is not None}
         for row in rows:
             if row["name"] is None:
                 jobs[free_name(row["task"], jobs)] = Job(self._app, row["job_id"])

@@ -79,10 +79,16 @@ def edges(workflow_id: int) -> Call[Records]:
 
 
 def last_nodes(workflow_id: int) -> Call[list[int]]:
-    """The jobs of the nodes that no other node waits for, in the order they were added."""
+    """The jobs of the nodes that no other node waits for, in the order they were added; those that run after a failure aside."""
     return Call(
-        "select n.job_id from {schema}.workflow_node n where n.workflow_id = %s::bigint and not exists ("
-        "select from {schema}.workflow_edge e where e.workflow_id = n.workflow_id and e.parent_id = n.job_id) order by n.job_id",
-        (workflow_id,),
+        "with recursive handler (id) as ("
+        "select child_id from {schema}.workflow_edge where workflow_id = %s::bigint and run_if = 'failed' union "
+        "select e.child_id from handler h join {schema}.workflow_edge e on e.workflow_id = %s::bigint and e.parent_id = h.id "
+        "where e.run_if <> 'finished') "
+        "select n.job_id from {schema}.workflow_node n where n.workflow_id = %s::bigint "
+        "and n.job_id not in (select id from handler) and not exists ("
+        "select from {schema}.workflow_edge e where e.workflow_id = n.workflow_id and e.parent_id = n.job_id "
+        "and e.child_id not in (select id from handler)) order by n.job_id",
+        (workflow_id,) * 3,
         lambda rows: [row[0] for row in rows],
     )

@@ -1,6 +1,7 @@
 """An app with a task, for callers that have no worker."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
+from itertools import takewhile
 from typing import Any
 
 import psycopg
@@ -9,12 +10,25 @@ import pytest
 from pgqueue import PgQueue, Task
 from tests.client.hands import Hands
 from tests.looking import Look
+from tests.waiting import PATIENCE
 
 
 @pytest.fixture
 def look(connect: Callable[..., psycopg.Connection[Any]]) -> Look:
     """A look at the database beside the client."""
     return Look(connect())
+
+
+@pytest.fixture
+def heard(look: Look, connection: psycopg.Connection[Any]) -> Callable[[], list[str]]:
+    """The wake-ups that the look, which listens, has heard. No waiting: one that is sent now arrives behind the others."""
+
+    def all_of_them() -> list[str]:
+        connection.execute("select wake('that was all')")
+        payloads = (notification.payload for notification in look.connection.notifies(timeout=PATIENCE))
+        return list(takewhile(lambda payload: payload != "that was all", payloads))
+
+    return all_of_them
 
 
 @pytest.fixture

@@ -131,10 +131,25 @@ def test_an_unknown_policy_is_refused() -> None:
         Plan(local).add(work.si(), after={"a": "later"})
 
 
-@pytest.mark.parametrize("wrong", [5.0, True, [None], [["a"]]], ids=["float", "bool", "none", "nested"])
+@pytest.mark.parametrize("wrong", [5.0, True, None, [None], [["a"]]], ids=["float", "bool", "none", "nones", "nested"])
 def test_what_is_no_parent_is_refused(wrong: Any) -> None:
     with pytest.raises(InvalidArgument, match=r"after: .* is not valid; use names of nodes"):
-        Plan(local).add(work.si(), after=wrong if isinstance(wrong, list) else [wrong])
+        Plan(local).add(work.si(), after=wrong)
+
+
+def test_what_add_returned_is_of_one_plan() -> None:
+    theirs = plan().add(work.si())
+    with pytest.raises(InvalidArgument, match=r"after: Added.* is not valid"):
+        plan(a=()).add(work.si(), after=theirs)
+
+
+def test_a_part_that_is_refused_leaves_nothing() -> None:
+    elsewhere = PgQueue(NOWHERE).task(name="elsewhere")(lambda: None)
+    made = plan(a=())
+    with pytest.raises(InvalidArgument, match="of another app"):
+        made.add(group(work.s(1), elsewhere.s()), name="both")
+    made.add(work.si(), name="both", after="a")
+    assert edges(written(made)) == {"both": ["a"]}
 
 
 def test_a_new_workflow_has_no_jobs_that_are_there() -> None:

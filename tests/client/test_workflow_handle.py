@@ -115,15 +115,36 @@ def test_the_last_node_may_be_the_dead_one(work: Task[[int], int], hands: Hands)
     assert failed.value.job_id == flow.jobs["work-2"].id
 
 
-def test_a_skipped_last_node_names_the_parent_that_ended_otherwise(app: PgQueue, work: Task[[int], int], hands: Hands) -> None:
+@pytest.fixture
+def minded(app: PgQueue, work: Task[[int], int]) -> Workflow[Any]:
+    """A workflow with nodes that run after a failure, and one that runs whatever happens."""
     builder = app.workflow()
     builder.add(work, (1,), name="try")
     builder.add(work, (2,), name="mend", after="try", when="failed")
     builder.add(work, (3,), name="report", after="mend")
+    return builder.enqueue()
+
+
+def test_what_runs_after_a_failure_is_no_last_node(app: PgQueue, minded: Workflow[Any], hands: Hands) -> None:
+    hands.run({"try": "fine"})
+    assert minded.result(timeout=0) == app.get_workflow(minded.id).result(timeout=0) == "fine"
+
+
+def test_a_failure_is_raised_whatever_ran_after_it(app: PgQueue, minded: Workflow[Any], hands: Hands) -> None:
+    assert hands.run(failing="try") == ["try", "mend", "report"]
+    for flow in (minded, app.get_workflow(minded.id)):
+        with pytest.raises(JobFailed, match="no such page"):
+            flow.result(timeout=0)
+
+
+def test_what_runs_whatever_happens_is_a_last_node(app: PgQueue, work: Task[[int], int], hands: Hands) -> None:
+    builder = app.workflow()
+    builder.add(work, (1,), name="try")
+    builder.add(work, (2,), name="mend", after="try", when="failed")
+    builder.add(work, (3,), name="clean up", after=["try", "mend"], when="finished")
     flow = builder.enqueue()
-    hands.run()
-    with pytest.raises(JobCancelled, match=r"job \d+ \('report'\) was skipped: its parent 'try' succeeded"):
-        flow.result(timeout=0)
+    assert hands.run({"clean up": "clean"}) == ["try", "clean up"]
+    assert flow.result(timeout=0) == app.get_workflow(flow.id).result(timeout=0) == "clean"
 
 
 def test_what_was_cancelled_is_named(app: PgQueue, work: Task[[int], int]) -> None:
@@ -254,6 +275,23 @@ def test_its_graph_has_generations(work: Task[[int], int], total: Task[[list[int
     names = {node.id: node.name for node in graph.nodes}
     assert [names[edge.parent] for edge in graph.edges if names[edge.child] == "total"] == ["work-2", "work-3"]
     assert [node.name for node in graph.causes(flow.jobs["total"].id)] == ["work-2"]
+
+
+def test_a_graph_of_what_grows_has_no_edge_without_its_nodes(
+    app: PgQueue, work: Task[[int], int], look: Look, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flow = (work.s(1) | work.s()).enqueue()
+    run = app.database.run
+
+    def grow_afterwards(call: Any, connection: Any = None) -> Any:
+        answer = run(call, connection)
+        look.value("select extend_workflow(%s, %s)", flow.id, json.dumps([{"task": "work", "after": ["work"]}]))
+        return answer
+
+    monkeypatch.setattr(app.database, "run", grow_afterwards)
+    graph = flow.graph()
+    assert {edge.child for edge in graph.edges} <= graph.by_id.keys()
+    assert len(graph.generations[0]) == 2
 
 
 async def test_its_graph_in_async_code(async_app: PgQueue, work: Task[[int], int]) -> None:
