@@ -18,7 +18,9 @@ POLICY = re.compile(r"^\| (succeeded|failed|cancelled|skipped) \| (\w+) \| (\w+)
 
 
 def _work(app: PgQueue) -> None:
+    """Run a worker; then the guide may go on with further tasks, as if that worker had been another process."""
     asyncio.run(Worker(app, WorkerOptions(burst=True, handle_signals=False)).run())
+    app._frozen = False
 
 
 def _follow(guide: str) -> None:
