@@ -21,6 +21,7 @@ from pgqueue import PgQueue, Workflow
 from pgqueue.errors import JobCancelled, JobFailed
 
 UNSCANNED = 2  # nodes before the tree has been scanned: the scan, and the report
+PACKAGE = ("package", "files", "failed", "lines", "functions", "complexity", "most complex")  # JSON keeps no order
 
 console = Console(highlight=False)
 
@@ -115,7 +116,8 @@ def show(database: Database, run: Workflow[Any], since: datetime) -> None:
     except (JobFailed, JobCancelled) as error:
         sys.exit(f"there is no report: {error}")
     dead = database.dead_letters(run.id)
-    _table("The largest packages, each reported by a job that waited for its files", found["packages"][:10])
+    largest = [{name: package[name] for name in PACKAGE} for package in found["packages"][:10]]
+    _table("The largest packages, each reported by a job that waited for its files", largest)
     _table("The most complex files, from the stored results", database.most_complex(run.id))
     if dead:
         _table("Dead letters: these failed three times and wait for a person; the reports were made without them", dead)
