@@ -60,7 +60,8 @@ class Database:
         return self.rows(
             "select indexed.* from workflow_nodes as node, result(node.job_id) as stored,"
             "       jsonb_to_record(stored.value) as indexed(complexity int, lines int, functions int, file text, hardest text)"
-            " where node.workflow_id = %s and node.task = 'index_file' and node.state = 'succeeded' order by complexity desc limit 10",
+            " where node.workflow_id = %s and node.task = 'index_file' and node.state = 'succeeded'"
+            " order by complexity desc limit 10",
             workflow,
         )
 
