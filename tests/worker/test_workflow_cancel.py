@@ -31,26 +31,29 @@ def _cancelled(look: Look, job_id: int) -> bool:
 async def test_async_handlers_are_cancelled(
     async_app: PgQueue, look: Look, monkeypatch: pytest.MonkeyPatch, is_heard: bool
 ) -> None:
+    started: list[int] = []
     ended: list[tuple[str, bool]] = []
     gate = asyncio.Event()
 
     @async_app.task
     async def wait(ctx: JobContext) -> None:
+        started.append(ctx.id)
         try:
             await asyncio.sleep(60)
         finally:
             ended.append(("cancelled", ctx.cancelled))
 
     @async_app.task
-    async def plain() -> None:
+    async def plain(ctx: JobContext) -> None:
+        started.append(ctx.id)
         await gate.wait()
 
     if not is_heard:
         monkeypatch.setattr("pgqueue.worker.liveness.calls.CANCEL_WANTED", "!nothing")
-    async with working(async_app) as worker:
+    async with working(async_app):
         other = plain.enqueue()
         flow = group(wait.s(), wait.s()).enqueue()
-        await auntil(lambda: len(worker._slots.running) == 3, "all run")
+        await auntil(lambda: len(started) == 3, "all run")
         flow.cancel()
         await auntil(lambda: all(_cancelled(look, job.id) for job in flow.jobs.values()), "both are cancelled", 10)
         assert ended == [("cancelled", True)] * 2
@@ -71,7 +74,7 @@ async def test_a_handler_in_a_thread_is_asked_and_ends_as_it_will(async_app: PgQ
 
     async with working(async_app) as worker:
         flow = group(work.s()).enqueue()
-        await auntil(lambda: worker._slots.running, "it runs")
+        await auntil(lambda: look.count("running") == 1 and worker._slots.running, "it runs")
         flow.cancel()
         (job,) = flow.jobs.values()
         await auntil(lambda: look.state(job.id) == "succeeded", "it ends")
@@ -106,7 +109,7 @@ async def test_a_handler_that_takes_its_time_to_end_is_cancelled_once(async_app:
 
     async with working(async_app) as worker:
         flow = group(wait.s()).enqueue()
-        await auntil(lambda: worker._slots.running, "it runs")
+        await auntil(lambda: look.count("running") == 1 and worker._slots.running, "it runs")
         flow.cancel()
         (job,) = flow.jobs.values()
         (slot,) = worker._slots.running.values()
