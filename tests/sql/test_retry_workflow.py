@@ -14,9 +14,8 @@ RETRY = "select retry_workflow(%s)"
 RETRY_ONE = "select id from retry(%s)"
 EVERY_OPTION: dict[str, Any] = {
     "args": {"x": [1, None, "ü"], "y": 1.50}, "queue": "q", "priority": -7, "run_at": "2020-02-29 12:00:00.123456+02",
-    "retries": 9, "retry": {"jitter": False},
-    "result_ttl": "1 mon 3 days 04:05:06.789", "meta": {"m": [None]}, "unique_mode": "until_done",
-    "unique_key": "k{x}",
+    "retries": 9, "retry": {"jitter": False}, "result_ttl": "1 mon 3 days 04:05:06.789", "meta": {"m": [None]},
+    "unique_mode": "until_done", "unique_key": "k{x}",
 }  # fmt: skip
 
 
