@@ -227,3 +227,10 @@ def test_what_has_not_started_is_cancelled(run: Run, chorded: Workflow[Any], loo
 def test_json_of_a_workflow_with_errors_is_one_document(run: Run, failed: Workflow[Any]) -> None:
     (node,) = (node for node in json.loads(run("workflow", failed.id, "--json").out)["nodes"] if node["name"] == "parse")
     assert (node["error"]["type"], node["error"]["message"]) == ("ValueError", "no such page")
+
+
+def test_a_job_says_of_which_workflow_it_is(run: Run, app: PgQueue, failed: Workflow[Any]) -> None:
+    plain = app.tasks["add"].enqueue(1, 2)
+    assert re.search(rf"workflow id +{failed.id} *$", run("job", failed.jobs["parse"].id).out, re.MULTILINE)
+    assert "workflow id" not in run("job", plain.id).out
+    assert run("job", plain.id, "--json").lines[0]["workflow_id"] is None
