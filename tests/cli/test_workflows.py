@@ -106,6 +106,17 @@ def test_a_node_with_several_parents_is_shown_once_and_they_name_it(run: Run, ch
     assert tree[3].endswith("blocked  after add, add-2, add-3")
 
 
+def test_parents_are_named_by_policy(run: Run, app: PgQueue, work: Work) -> None:
+    flow = app.workflow()
+    for name in "abcdef":
+        flow.add(app.tasks["add"], (1, 1), name=name)
+    flow.add(app.tasks["add"], (1, 1), name="join", after=dict.fromkeys("abcdef", "finished"))
+    flow.add(app.tasks["add"], (1, 1), name="other", after={"a": "failed", "b": "succeeded", "c": "failed"})
+    shown = run("workflow", flow.enqueue().id).out
+    assert "blocked  after a, b, c, d and 2 more if finished" in shown
+    assert "blocked  after a, c if failed, b" in shown
+
+
 def test_what_users_wrote_moves_nothing_on_the_terminal(run: Run, app: PgQueue, work: Work) -> None:
     flow = app.workflow("a\x1b[2Jb\nc")
     flow.add(app.tasks["fail"].si("\x1b]0;title\x07 [red]x"), name="[bold]\x1b[1m")
