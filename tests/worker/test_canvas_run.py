@@ -58,7 +58,6 @@ async def test_a_failure_ends_what_hangs_on_it(async_app: PgQueue) -> None:
 
 
 async def test_chunks_give_a_list_of_lists(async_app: PgQueue) -> None:
-    pytest.importorskip("pgqueue.chunk")
 
     @async_app.task
     def double(number: int) -> int:
