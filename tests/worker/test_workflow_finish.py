@@ -164,7 +164,7 @@ async def test_repairs_are_warned_of_in_the_log(
     async_app: PgQueue, look: Look, ran: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     chain(async_app.tasks["node"].s("a"), async_app.tasks["node"].si("b")).enqueue()
-    look.rows("update workflow set open = 7")
+    look.rows("update workflow set open = 1")
     await burst(async_app)
     await auntil(lambda: look.value("select repairs from workflow") == 1, "it is repaired")
     (record,) = [record for record in caplog.records if "repaired" in record.message]
