@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from copy import deepcopy
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 
 import psycopg
@@ -13,6 +14,8 @@ from ._executor import Executor
 from ._process import once
 from ._waiting import Waiting
 from .check import check_configuration, check_version
+from .chunk import NAME as CHUNK
+from .chunk import chunk_task
 from .config import connection_url, load_settings
 from .context import JobContext
 from .database import AsyncPool, Call, SyncPool, calls
@@ -28,6 +31,8 @@ from .retry import Retry
 from .signature import Signature, the_connection
 from .task import Task
 from .unique import Unique, UniqueMode
+from .workflow import Workflow
+from .workflow_builder import WorkflowBuilder
 
 if TYPE_CHECKING:
     from .testing import Inline
@@ -149,7 +154,7 @@ class PgQueue(Registrars):
 
     def _register(self, task: Task[..., Any]) -> Task[..., Any]:
         self.assert_open(f"task {task.name!r}")
-        if task.name in self.tasks:
+        if task.name in self.tasks or task.name == CHUNK:
             raise ConfigurationError(f"task: {task.name!r} is registered already; give one of the two another name=")
         self.tasks[task.name] = task
         return task
@@ -213,6 +218,32 @@ class PgQueue(Registrars):
         pairs = zip(signatures, added, strict=True)
         return [Job(self, id, signature.task, duplicate) for signature, (id, duplicate) in pairs]
 
+    def workflow(
+        self, name: str | None = None, *, on_success: Signature[Any] | None = None, on_failure: Signature[Any] | None = None
+    ) -> WorkflowBuilder[Any]:
+        """A workflow to add nodes to and then to enqueue. For chains and groups alone, `chain` and `group` are shorter.
+
+        Args:
+            name: to find it by; it need not be unique.
+            on_success: enqueued once all of it is over and nothing failed, with meta that says of which workflow.
+            on_failure: enqueued once all of it is over otherwise.
+
+        Raises:
+            InvalidArgument: something is no signature.
+
+        Example:
+            flow = app.workflow("import")
+            flow.add(fetch, (url,), name="fetch")
+            flow.add(parse.s(), name="parse", after="fetch")
+            flow.add(clean_up, after="parse", when="finished")
+            flow.enqueue()
+        """
+        return WorkflowBuilder(self, name, on_success, on_failure)
+
+    def get_workflow(self, workflow_id: int) -> Workflow[Any]:
+        """A handle on a workflow by its id; it is not looked up yet."""
+        return Workflow(self, workflow_id)
+
     def cancel(self, job_id: int) -> None:
         """Cancel a job that has not started.
 
@@ -266,6 +297,8 @@ class PgQueue(Registrars):
         Raises:
             UnknownTask: there is none; the message lists those there are.
         """
+        if name == CHUNK:
+            return self.chunk_task
         try:
             return self.tasks[name]
         except KeyError:
@@ -282,7 +315,8 @@ class PgQueue(Registrars):
 
         SQL decides about the others: whether a job for later wakes anybody, it must not use up the wake-up of the window.
         """
-        at_once = options.connection is None and options.run_at is None and options.run_after is None
+        own = options.connection is None
+        at_once = own and options.run_at is None and options.run_after is None and not options.depends_on
         return self._coalescer.waking(options.queue) if at_once else nullcontext(True)
 
     def enqueuing(self, task: str, arguments: Any, options: Options) -> AbstractContextManager[EnqueueCall]:
@@ -290,6 +324,11 @@ class PgQueue(Registrars):
         around = self.enqueue_middleware
         call = EnqueueCall(task, arguments, options)
         return enqueuing(around, replace(call, args=deepcopy(arguments))) if around else nullcontext(call)
+
+    @cached_property
+    def chunk_task(self) -> Task[..., list[Any]]:
+        """The built-in task that runs the calls of a chunk; it is not among `tasks`."""
+        return chunk_task(self)
 
     @once
     def url(self) -> str:

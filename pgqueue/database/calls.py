@@ -10,6 +10,7 @@ from .._json import loads
 
 T = TypeVar("T")
 Rows = list[tuple[Any, ...]]
+CANCEL_WANTED = "!cancel"  # what cancel_workflow says there
 RESULTS_WANTED = "!results"  # what ask_results says on the workers' channel, where other payloads are queues
 
 
@@ -83,6 +84,8 @@ class EnqueueOptions(NamedTuple):
     retry: str | None = None
     result_ttl: str | None = None
     meta: str | None = None
+    depends_on: str | None = None
+    run_if: str = "succeeded"
 
 
 class UniqueOptions(NamedTuple):
@@ -119,7 +122,8 @@ def _nothing(rows: Rows) -> None:
 # Only texts, numbers and truth values, each with its type: any driver can bind them, whatever else it makes of JSON and times.
 _OPTIONS: LiteralString = (
     "%s::text, %s::int, %s::text::timestamptz, %s::text::interval, "
-    "%s::int, %s::text::jsonb, %s::text::interval, %s::text::jsonb, notify => %s::bool"
+    "%s::int, %s::text::jsonb, %s::text::interval, %s::text::jsonb, "
+    "depends_on => %s::text::bigint[], run_if => %s::text, notify => %s::bool"
 )
 
 
@@ -147,7 +151,8 @@ _ENQUEUE_SELECT: LiteralString = (
     "%(pgqueue_priority)s::int, %(pgqueue_run_at)s::text::timestamptz, %(pgqueue_run_after)s::text::interval, "
     "%(pgqueue_retries)s::int, %(pgqueue_retry)s::text::jsonb, %(pgqueue_result_ttl)s::text::interval, "
     "%(pgqueue_meta)s::text::jsonb, %(pgqueue_unique_mode)s::text, %(pgqueue_unique_key)s::text, "
-    "%(pgqueue_unique_period)s::text::interval, arguments => %(pgqueue_arguments)s::text::jsonb)), 0)::bigint "
+    "%(pgqueue_unique_period)s::text::interval, arguments => %(pgqueue_arguments)s::text::jsonb, "
+    "depends_on => %(pgqueue_depends_on)s::text::bigint[], run_if => %(pgqueue_run_if)s::text)), 0)::bigint "
     "from (select array_agg(args) as args "
     "from (select to_jsonb(q) as args, row_number() over () as number from (\n{query}\n) q) row "
     "group by number / 10000 order by number / 10000) batch"
@@ -186,7 +191,8 @@ def update(job_id: int, args: str | None, priority: int | None, run_at: str | No
 # the disk. What must survive does: enqueue and finish, whose flush covers the claim before them. Said here and not in the
 # function, because it lasts until the end of the transaction, and others may have more in theirs.
 _CLAIM: LiteralString = (
-    "select c.id, c.queue, c.task, c.args::text, c.attempt, c.max_attempts, c.priority, c.run_at, c.created_at, c.meta::text "
+    "select c.id, c.queue, c.task, c.args::text, c.attempt, c.max_attempts, c.priority, c.run_at, c.created_at, c.meta::text, "
+    "c.node::text "
     "from set_config('synchronous_commit', 'off', true), {schema}.claim(%s, %s, %s, %s, %s, %s) c"
 )
 
@@ -198,16 +204,25 @@ def claim(
     return Call(_CLAIM, (worker, token, queues, want, weights, resume_at), _all)
 
 
-def finish(outcomes: str) -> Call[list[Verdict]]:
-    """Hand in outcomes (a JSON array); the verdicts on those that did not simply end their job."""
-    return Call("select * from {schema}.finish(%s)", (outcomes,), lambda rows: [Verdict(*row) for row in rows])
+def finish(outcomes: str, additions: str | None = None) -> Call[list[Verdict]]:
+    """Hand in outcomes (a JSON array), and what their jobs add to their workflows (another); the verdicts on those outcomes that
+    did not simply end their job.
+    """
+    if additions is None:
+        return Call("select * from {schema}.finish(%s)", (outcomes,), _verdicts)
+    return Call("select * from {schema}.finish(%s, %s)", (outcomes, additions), _verdicts)
 
 
-def complete(job_id: int, token: str, result: str | None, elapsed: float) -> Call[Completed]:
-    """Finish a job as the last statement of its handler's transaction; result as JSON text."""
+def _verdicts(rows: Rows) -> list[Verdict]:
+    return [Verdict(*row) for row in rows]
+
+
+def complete(job_id: int, token: str, result: str | None, elapsed: float, nodes: str | None = None) -> Call[Completed]:
+    """Finish a job as the last statement of its handler's transaction; result, and what it adds to its workflow, as JSON text."""
     return Call(
-        "select {schema}.complete(%s::bigint, %s::text::uuid, %s::text::jsonb, %s::float8::real), pg_current_xact_id()::text",
-        (job_id, token, result, elapsed),
+        "select {schema}.complete(%s::bigint, %s::text::uuid, %s::text::jsonb, %s::float8::real, %s::text::jsonb), "
+        "pg_current_xact_id()::text",
+        (job_id, token, result, elapsed, nodes),
         lambda rows: Completed(*rows[0]),
     )
 
@@ -227,6 +242,18 @@ def progress(job_id: int, token: str, done: float, total: float | None, note: st
         (job_id, token, done, total, note),
         _one,
     )
+
+
+def parents(job_ids: list[int]) -> Call[Rows]:
+    """The parents of jobs: the job's id, then what `ParentRow` takes."""
+    return Call(
+        "select child_id, parent_id, name, task, state, result::text, error::text from {schema}.parents(%s)", (job_ids,), _all
+    )
+
+
+def cancel_requests(worker: UUID) -> Call[list[int]]:
+    """Jobs that run under this worker and whose workflow was cancelled."""
+    return Call("select * from {schema}.cancel_requests(%s)", (worker,), _column)
 
 
 def give_back(token: UUID, job_ids: list[int]) -> Call[list[int]]:
@@ -370,11 +397,11 @@ def records(*names: str) -> Callable[[Rows], list[dict[str, Any]]]:
 
 JOB_COLUMNS = (
     "id", "state", "reason", "queue", "task", "args", "priority", "attempt", "max_attempts", "rescues", "run_at", "created_at",
-    "claimed_at", "finished_at", "elapsed", "worker_id", "retry_of", "meta", "errors", "progress",
+    "claimed_at", "finished_at", "elapsed", "worker_id", "retry_of", "meta", "errors", "progress", "workflow_id",
 )  # fmt: skip
 _JOBS = (
     "select id, state, reason, queue, task, args, priority, attempt, max_attempts, rescues, run_at, created_at, "
-    "claimed_at, finished_at, elapsed, worker_id, retry_of, meta, errors, progress from {schema}.jobs "
+    "claimed_at, finished_at, elapsed, worker_id, retry_of, meta, errors, progress, workflow_id from {schema}.jobs "
 )
 
 

@@ -1,6 +1,6 @@
 """An app with a task, for callers that have no worker."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from itertools import takewhile
 from typing import Any
 
@@ -8,6 +8,7 @@ import psycopg
 import pytest
 
 from pgqueue import PgQueue, Task
+from tests.client.hands import Hands
 from tests.looking import Look
 from tests.waiting import PATIENCE
 
@@ -46,3 +47,16 @@ async def async_app(app: PgQueue) -> AsyncIterator[PgQueue]:
     """The app, for a test that enqueues from async code."""
     yield app
     await app.aclose()
+
+
+@pytest.fixture
+def hands(connect: Callable[..., psycopg.Connection[Any]]) -> Hands:
+    """A worker by hand."""
+    return Hands(connect())
+
+
+@pytest.fixture
+def no_drift(connect: Callable[..., psycopg.Connection[Any]]) -> Iterator[None]:
+    """What a test leaves of its workflows adds up."""
+    yield
+    assert Look(connect()).rows("select * from workflow_drift()") == []

@@ -31,9 +31,12 @@ def look(connection: psycopg.Connection[Any]) -> Look:
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """A source tree: forty files that parse, two that do not, some that are not looked at."""
+    """A source tree: forty files that parse, two that do not, some that are not looked at; a package, and the top level."""
+    (tmp_path / "core").mkdir()
     for number in range(40):
-        (tmp_path / f"module{number}.py").write_text("def f(x):\n    return 1 if x else 2\n" * (number + 1))
+        (tmp_path / ("core" if number < 10 else "") / f"module{number}.py").write_text(
+            "def f(x):\n    return 1 if x else 2\n" * (number + 1)
+        )
     (tmp_path / "old.py").write_text("print 'Python 2'\n")
     (tmp_path / "bytes.py").write_bytes(b"\xff\xfe = 1")
     (tmp_path / "notes.txt").write_text("not Python")
@@ -96,15 +99,20 @@ def test_it_indexes_every_file_and_shows_the_results(demo: Demo, look: Look) -> 
     assert "42 files, one job each" in shown
     assert re.search(r"^ +41 +80 +40 +module39\.py +f *$", shown, re.MULTILINE)
     assert re.search(r"3 +SyntaxError +old\.py +Missing parentheses", shown)
-    assert re.search(r"42 jobs in [\d.]+ s: [\d,]+ jobs/s", shown)
-    assert (look.count("succeeded"), look.count("failed"), look.live()) == (40, 2, 0)
+    assert re.search(r"^\(top level\) +30 +2 +1,530 +765 +795 +module39\.py *$", shown, re.MULTILINE), shown
+    assert re.search(r"^core +10 +0 +110 +55 +65 +core/module9\.py *$", shown, re.MULTILINE), shown
+    assert "42 files in 2 packages: 1,640 lines, 820 functions; 2 files failed." in shown
+    assert re.search(r"46 jobs in [\d.]+ s: [\d,]+ jobs/s", shown)
+    assert (look.count("succeeded"), look.count("failed"), look.live()) == (44, 2, 0)
+    assert look.rows("select status, nodes, skipped from workflow_progress") == [{"status": "failed", "nodes": 46, "skipped": 0}]
+    assert look.rows("select * from workflow_drift()") == []
     assert look.value("select count(*) from worker") == 0
 
 
 def test_the_commands_to_try_next_work(demo: Demo, database_url: str) -> None:
     shown, _ = demo().communicate(timeout=60)
     commands = [line.split("  #")[0] for line in shown.split("Try next:\n")[1].splitlines()]
-    assert len(commands) == 6
+    assert len(commands) == 7
 
     for command in commands:
         if "worker" in command:
@@ -117,7 +125,7 @@ def test_the_commands_to_try_next_work(demo: Demo, database_url: str) -> None:
 def test_a_second_start_begins_anew_once_the_first_is_done(demo: Demo, look: Look) -> None:
     for _ in range(2):
         assert "42 files, one job each" in demo().communicate(timeout=60)[0]
-    assert look.value("select count(distinct meta->>'run') from jobs") == 2
+    assert look.value("select count(*) from workflow") == 2
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
@@ -141,7 +149,8 @@ def test_it_goes_on_where_it_was_stopped(demo: Demo, look: Look, stop: signal.Si
 
     assert process.returncode == 0
     assert "Going on with" in shown
-    assert look.value("select count(*) from jobs") == 42
+    assert look.value("select count(*) from jobs") == 46
+    assert look.value("select count(*) from workflow") == 1
     assert look.live() == 0
 
 
