@@ -70,7 +70,7 @@ FUNCTIONS = {
     (
         "append_error", "assert_active", "check_args", "check_columns", "check_enqueue", "check_jobs", "check_retry",
         "check_unique", "drop_partitions", "key_values", "finish_ended", "finish_unended", "hold_key", "insert_job",
-        "insert_jobs", "insert_unique", "invalid", "make_partition", "pick_suspect", "prune", "refuse", "rescue_job",
+        "insert_jobs", "insert_unique", "invalid", "make_partition", "pick_suspect", "prune", "refuse", "rescue_job", "run_again",
         "retry_applies", "retry_delay", "state_at", "unique_digest", "wake_for",
         "add_nodes", "adopt", "adopt_into", "check_callback", "check_nodes", "dead_parents", "depend", "edges_of", "end_nodes",
         "enqueue_callback", "finish_batch", "finish_nodes", "grow_workflow", "insert_nodes", "is_cancelled",
