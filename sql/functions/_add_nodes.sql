@@ -18,6 +18,7 @@ declare
     names jsonb := check_nodes(nodes);
     ids   bigint[] := insert_nodes(flow, nodes);
     edges edge[];
+    early bigint[];
 begin
     perform grow_workflow(flow, cardinality(ids));
     edges := edges_of(flow, nodes, ids, names);
@@ -29,8 +30,10 @@ begin
     insert into workflow_edge (workflow_id, parent_id, child_id, run_if, position)
     select flow, parent_id, child_id, run_if, position from unnest(edges);
     perform wait_longer(edges, ids);
-    -- Parents that were there may have ended.
-    perform settle('{}', array(select distinct child_id from unnest(edges) where not parent_is_new));
+    early := array(select distinct child_id from unnest(edges) where not parent_is_new);
+    if early <> '{}' then  -- parents that were there may have ended
+        perform settle('{}', early);
+    end if;
     return ids;
 end $$;
 
