@@ -2,8 +2,10 @@
 
 from .app import PgQueue
 from .callbacks import JobError, JobEvent
+from .canvas import Canvas, Chain, Group, chain, chord, group
 from .context import JobContext
 from .errors import PgQueueError
+from .graph import Graph, GraphEdge, GraphNode
 from .inject import INJECTED, Inject
 from .job import Job
 from .middleware import EnqueueCall
@@ -13,11 +15,20 @@ from .signature import Signature
 from .task import Task
 from .unique import Unique
 from .version import __version__
+from .workflow import Workflow
+from .workflow_builder import WorkflowBuilder
+from .workflow_progress import WorkflowProgress
 
 __all__ = [
     "INJECTED",
     "Cancel",
+    "Canvas",
+    "Chain",
     "EnqueueCall",
+    "Graph",
+    "GraphEdge",
+    "GraphNode",
+    "Group",
     "Inject",
     "Job",
     "JobContext",
@@ -31,5 +42,11 @@ __all__ = [
     "Snooze",
     "Task",
     "Unique",
+    "Workflow",
+    "WorkflowBuilder",
+    "WorkflowProgress",
     "__version__",
+    "chain",
+    "chord",
+    "group",
 ]

@@ -57,6 +57,7 @@ class Parameters:
         self._returns = signature.return_annotation
         self.names = frozenset(self._annotations)
         self.required = frozenset(p.name for p in own if p.default is inspect.Parameter.empty)
+        self._behind: dict[str, Arguments] = {}  # by the parameter that is left out
         self._arguments = self._whole(*self._new_arguments())
         # Not a method: it is called for each job.
         self.load: Callable[[str], dict[str, Any]] = self._arguments.load if self._arguments else self._load_first
@@ -82,6 +83,54 @@ class Parameters:
         Raises:
             InvalidArgument: too many, unknown, doubled or missing arguments; the message names them.
         """
+        bound = self._bound(args, kwargs)
+        if len(bound) < len(self.required) or not self.required <= bound.keys():
+            self._refuse(f"misses {named(self.required - bound.keys())}")
+        return bound
+
+    def bind_part(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """`bind` for a call that may take the result of another: what is missing may be the one argument which that fills in.
+
+        Raises:
+            InvalidArgument: as `bind`.
+        """
+        bound = self._bound(args, kwargs)
+        if not self.required <= bound.keys():
+            self.bind_behind(bound, len(args))
+        return bound
+
+    def bind_behind(self, bound: dict[str, Any], positional: int) -> tuple[str, dict[str, Any]]:
+        """Arguments of a call that takes the result of another first, as if that were given before them.
+
+        Args:
+            bound: what `bind_part` has made.
+            positional: how many of them, the first ones, were given by their place.
+
+        Returns:
+            The parameter that takes the result, the first that is not given by name; and the other arguments by name.
+
+        Raises:
+            InvalidArgument: no parameter is left for the result, or arguments are doubled or missing.
+        """
+        given = list(bound.items())
+        by_name = dict(given[positional:])
+        takes = next((name for name in self._annotations if name not in by_name), None)
+        if takes is None or len(bound) >= len(self._annotations):
+            self._refuse(
+                "has no argument left for the result of its parent; use si(…), which takes none, in place of s(…) or map"
+            )
+        places = self._positional[self._positional.index(takes) + 1 :] if takes in self._positional else []
+        if positional > len(places):
+            self._refuse(f"takes {len(places)} positional arguments behind {takes!r}, {positional} were given")
+        moved = dict(zip(places, (value for _, value in given[:positional]), strict=False))
+        if doubled := moved.keys() & by_name.keys():
+            self._refuse(f"got {named(doubled)} twice: its first argument is the result of its parent")
+        behind = {**moved, **by_name}
+        if missing := self.required - behind.keys() - {takes}:
+            self._refuse(f"misses {named(missing)}")
+        return takes, behind
+
+    def _bound(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         bound = dict(zip(self._positional, args, strict=False))
         if len(args) > len(self._positional):
             self._refuse(f"takes {len(self._positional)} positional arguments, {len(args)} were given")
@@ -91,8 +140,6 @@ class Parameters:
             if unknown := kwargs.keys() - self._annotations.keys():
                 self._refuse(f"has no argument {named(unknown)}; it takes {named(self._annotations)}")
             bound.update(kwargs)
-        if len(bound) < len(self.required) or not self.required <= bound.keys():
-            self._refuse(f"misses {named(self.required - bound.keys())}")
         return bound
 
     def dump(self, bound: dict[str, Any]) -> str:
@@ -102,6 +149,19 @@ class Parameters:
             InvalidArgument: some do not fit their hints; the message names task, field and value.
         """
         return (self._arguments or self._settled_arguments()).dump(bound)
+
+    def dump_behind(self, bound: dict[str, Any], takes: str) -> str:
+        """Arguments as JSON text without the one that takes a parent's result.
+
+        Raises:
+            InvalidArgument: some do not fit their hints.
+        """
+        rest = self._behind.get(takes)
+        if rest is None:
+            found = {name: self._hint(name, annotation) for name, annotation in self._annotations.items() if name != takes}
+            hints = {name: NO_HINT if hint is None else hint for name, hint in found.items()}
+            rest = self._behind[takes] = Arguments(self._task, hints, self.required - {takes})
+        return rest.dump(bound)
 
     def dump_some(self, given: dict[str, Any]) -> str:
         """Some of the arguments as JSON text, for comparing; the required ones may be missing.

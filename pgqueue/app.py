@@ -28,6 +28,8 @@ from .retry import Retry
 from .signature import Signature, the_connection
 from .task import Task
 from .unique import Unique, UniqueMode
+from .workflow import Workflow
+from .workflow_builder import WorkflowBuilder
 
 if TYPE_CHECKING:
     from .testing import Inline
@@ -213,6 +215,32 @@ class PgQueue(Registrars):
         pairs = zip(signatures, added, strict=True)
         return [Job(self, id, signature.task, duplicate) for signature, (id, duplicate) in pairs]
 
+    def workflow(
+        self, name: str | None = None, *, on_success: Signature[Any] | None = None, on_failure: Signature[Any] | None = None
+    ) -> WorkflowBuilder[Any]:
+        """A workflow to add nodes to and then to enqueue. For chains and groups alone, `chain` and `group` are shorter.
+
+        Args:
+            name: to find it by; it need not be unique.
+            on_success: enqueued once all of it is over and nothing failed, with meta that says of which workflow.
+            on_failure: enqueued once all of it is over otherwise.
+
+        Raises:
+            InvalidArgument: something is no signature.
+
+        Example:
+            flow = app.workflow("import")
+            flow.add(fetch, (url,), name="fetch")
+            flow.add(parse.s(), name="parse", after="fetch")
+            flow.add(clean_up, after="parse", when="finished")
+            flow.enqueue()
+        """
+        return WorkflowBuilder(self, name, on_success, on_failure)
+
+    def get_workflow(self, workflow_id: int) -> Workflow[Any]:
+        """A handle on a workflow by its id; it is not looked up yet."""
+        return Workflow(self, workflow_id)
+
     def cancel(self, job_id: int) -> None:
         """Cancel a job that has not started.
 
@@ -282,7 +310,8 @@ class PgQueue(Registrars):
 
         SQL decides about the others: whether a job for later wakes anybody, it must not use up the wake-up of the window.
         """
-        at_once = options.connection is None and options.run_at is None and options.run_after is None
+        own = options.connection is None
+        at_once = own and options.run_at is None and options.run_after is None and not options.depends_on
         return self._coalescer.waking(options.queue) if at_once else nullcontext(True)
 
     def enqueuing(self, task: str, arguments: Any, options: Options) -> AbstractContextManager[EnqueueCall]:

@@ -1,9 +1,9 @@
 """How a call is enqueued: what `@app.task` and `Task.using` take, in the form in which SQL takes it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, get_args
 
 from ._checks import LONGEST, check_duration, invalid
 from ._json import dumps
@@ -13,8 +13,13 @@ from .errors import InvalidArgument
 from .retry import Retry
 from .unique import Unique, UniqueMode
 
+if TYPE_CHECKING:
+    from .job import Job
+
 Priority = int | Literal["low", "medium", "high"]
 Duration = timedelta | float
+RunIf = Literal["succeeded", "finished", "failed"]
+DependsOn: TypeAlias = "Job[Any] | int | Iterable[Job[Any] | int]"
 
 PRIORITIES: Mapping[str, int] = {"low": -50, "medium": 0, "high": 50}
 _INT4 = 2**31
@@ -33,6 +38,8 @@ class Options:
     meta: Any = None
     unique: Unique | None = None
     connection: Any = None
+    depends_on: tuple[int, ...] | None = None
+    run_if: RunIf = "succeeded"
 
     def to_sql(self) -> calls.EnqueueOptions:
         """As `enqueue` takes them, but for uniqueness."""
@@ -46,6 +53,8 @@ class Options:
             retry=dumps(policy) if policy else None,
             result_ttl=interval(self.result_ttl),
             meta=None if self.meta is None else _meta(self.meta),
+            depends_on=f"{{{','.join(map(str, self.depends_on))}}}" if self.depends_on else None,
+            run_if=self.run_if,
         )
 
     def to_unique(self) -> calls.UniqueOptions:
@@ -66,6 +75,8 @@ class GivenOptions(TypedDict, total=False):
     meta: Any
     unique: Unique | UniqueMode | None
     connection: Any
+    depends_on: "DependsOn | None"
+    run_if: RunIf | None
 
 
 def given(options: GivenOptions) -> dict[str, Any]:
@@ -140,6 +151,29 @@ def _unique(value: Any) -> Unique:
     return value if isinstance(value, Unique) else Unique(value)
 
 
+def _depends_on(value: Any) -> tuple[int, ...]:
+    from .job import Job
+
+    parents = list(value) if isinstance(value, Iterable) else [value]
+    ids = [parent.id if isinstance(parent, Job) else parent for parent in parents]
+    for id in ids:
+        if not _is_whole(id) or not 0 < id < 2**63:
+            raise invalid("depends_on", id, "use a job, its id, or a list of those")
+    return tuple(dict.fromkeys(ids))
+
+
+def run_if(value: Any, field: str = "run_if") -> RunIf:
+    """A policy of edges, checked.
+
+    Raises:
+        InvalidArgument: there is no such policy.
+    """
+    if not isinstance(value, str) or value not in get_args(RunIf):
+        raise invalid(field, value, f"use {', '.join(get_args(RunIf))}")
+    policy: RunIf = value  # type: ignore[assignment]
+    return policy
+
+
 def _meta(value: Any) -> str:
     try:
         return dumps(value)
@@ -155,4 +189,6 @@ _READ: Mapping[str, Callable[[Any], Any]] = {
     "result_ttl": _duration("result_ttl"),
     "retry": _retry,
     "unique": _unique,
+    "depends_on": _depends_on,
+    "run_if": run_if,
 }

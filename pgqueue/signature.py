@@ -8,37 +8,65 @@ from .errors import InvalidArgument
 from .options import Options
 
 if TYPE_CHECKING:
+    from .canvas import Chain
     from .task import Task
 
 R = TypeVar("R", covariant=True)
+S = TypeVar("S")
+
+
+class Part(Generic[R]):
+    """What a workflow can be put together of: signatures, chains and groups."""
+
+    __slots__ = ()
+
+    def __or__(self, other: "Part[S]") -> "Chain[S]":
+        """`a | b` is `chain(a, b)`."""
+        from .canvas import Chain
+
+        return Chain((self, other)) if isinstance(other, Part) else NotImplemented
 
 
 @dataclass(frozen=True, slots=True)
-class Signature(Generic[R]):
-    """What `task.s(…)` returns.
+class Signature(Part[R]):
+    """What `task.s(…)` and `task.si(…)` return.
 
     Attributes:
         task: the task.
         args: its arguments by name, as they were given.
         options: with which it will be enqueued.
+        immutable: whether it takes no parent's result: made by `si`.
+        positional: how many of the arguments, the first ones, were given by their place; behind a parent they move by one.
     """
 
     task: "Task[..., R]"
     args: dict[str, Any]
     options: Options
+    immutable: bool = False
+    positional: int = 0
 
     def to_json(self) -> str:
         """An element of what SQL's enqueue_many takes.
 
         Raises:
-            InvalidArgument: the arguments do not fit their type hints.
+            InvalidArgument: arguments are missing, or do not fit their type hints.
+        """
+        return "{" + ",".join(self.fields(self.args_json())) + "}"
+
+    def fields(self, args: str) -> list[str]:
+        """The fields of `to_json`, each as JSON text.
+
+        Args:
+            args: the arguments as JSON text.
         """
         unique = {f"unique_{name}": value for name, value in self.options.to_unique()._asdict().items()}
         plain = {"task": self.task.name, **self.options.to_sql()._asdict(), **unique}
-        nested = {"args": self.args_json(), "retry": plain.pop("retry"), "meta": plain.pop("meta")}  # JSON text already
+        nested = {"args": args, "retry": plain.pop("retry"), "meta": plain.pop("meta")}  # JSON text already
+        plain["depends_on"] = self.options.depends_on or None  # as an array
+        if not self.options.depends_on:
+            del plain["run_if"]
         fields = [f'"{name}":{dumps(value)}' for name, value in plain.items() if value is not None]
-        fields += [f'"{name}":{text}' for name, text in nested.items() if text is not None]
-        return "{" + ",".join(fields) + "}"
+        return fields + [f'"{name}":{text}' for name, text in nested.items() if text is not None]
 
     def args_json(self) -> str:
         """The arguments as JSON text, checked against their type hints."""
@@ -57,6 +85,6 @@ def the_connection(signatures: list[Signature[Any]], given: Any) -> Any:
         if one is not connection and not (one is None and given is not None):
             raise InvalidArgument(
                 f"connection: {signature.task.name!r} names {'none' if one is None else 'another one'}, and all are added by one "
-                "statement; give connection= to enqueue_many"
+                "statement; give connection= to that call"
             )
     return connection

@@ -5,17 +5,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
 from ._executor import chosen
 from ._json import dumps
 from ._parameters import Parameters
 from ._refusal import shortened
 from ._text import storable
+from .canvas import Group
 from .database import Call, calls
 from .errors import InvalidArgument, ResultTooLarge
 from .job import Job
-from .options import Duration, Options, Priority, given
+from .options import DependsOn, Duration, Options, Priority, RunIf, given
 from .retry import Retry
 from .signature import Signature
 from .unique import Unique, UniqueMode
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from .app import PgQueue
 
 P = ParamSpec("P")
+Q = ParamSpec("Q")
 R = TypeVar("R")
 Arguments = tuple[Any, ...] | Mapping[str, Any]
 Adding = tuple[Call[list[calls.Added]], Any]  # and the connection to run it on
@@ -68,6 +70,8 @@ class Task(Generic[P, R]):
         meta: Any = None,
         unique: Unique | UniqueMode | None = None,
         connection: Any = None,
+        depends_on: "DependsOn | None" = None,
+        run_if: RunIf | None = None,
     ) -> "Task[P, R]":
         """The same task with other options; None leaves an option as it is.
 
@@ -84,6 +88,10 @@ class Task(Generic[P, R]):
                 settings alone. For `enqueue` a psycopg Connection, a SQLAlchemy Session, scoped_session or Connection,
                 or a Django connection; for `aenqueue` a psycopg AsyncConnection, a SQLAlchemy AsyncSession, async_scoped_session
                 or AsyncConnection, or an asyncpg Connection (from `connect` or from a pool).
+            depends_on: a job, or several, by handle or id: this one waits until they are over. They become one workflow; those
+                of two workflows cannot have a child together. In chains, groups and `app.workflow` the edges are said there.
+            run_if: when it runs: if all of them "succeeded" (default), are "finished" whatever came of them, or have "failed".
+                Otherwise it is cancelled without having run.
 
         Raises:
             InvalidArgument: an option is out of range.
@@ -99,19 +107,61 @@ class Task(Generic[P, R]):
                 "meta": meta,
                 "unique": unique,
                 "connection": connection,
+                "depends_on": depends_on,
+                "run_if": run_if,
             }
         )
         clone: Task[P, R] = Task.__new__(Task)
         clone.__dict__.update(self.__dict__, options=replace(self.options, **changed))
         return clone
 
-    def s(self, *args: P.args, **kwargs: P.kwargs) -> Signature[R]:
-        """A call of this task that is not enqueued yet: `app.enqueue_many` takes any number of them.
+    @overload
+    def s(self, *args: P.args, **kwargs: P.kwargs) -> Signature[R]: ...
+    @overload
+    def s(self: "Task[Concatenate[Any, Q], R]", *args: Q.args, **kwargs: Q.kwargs) -> Signature[R]: ...
+    def s(self, *args: Any, **kwargs: Any) -> Signature[R]:
+        """A call of this task that is not enqueued yet, for `app.enqueue_many`, chains, groups and workflows.
+
+        Behind a parent the call takes the parent's result (behind several the list of theirs) as its first argument, before
+        those that are given here: leave it out, as in `chain(fetch.s(url), parse.s(pages=3))`. An argument given by name is not
+        the one; then the next is.
+
+        Raises:
+            InvalidArgument: the arguments do not fit the function, with a result before them or without.
+        """
+        return Signature(self, self.parameters.bind_part(args, kwargs), self.options, positional=len(args))
+
+    def si(self, *args: P.args, **kwargs: P.kwargs) -> Signature[R]:
+        """`s` for a call that takes no parent's result: all of its arguments are given here.
 
         Raises:
             InvalidArgument: the arguments do not fit the function.
         """
-        return Signature(self, self.parameters.bind(args, kwargs), self.options)
+        return Signature(self, self.parameters.bind(args, kwargs), self.options, immutable=True)
+
+    def map(self, items: Iterable[Any]) -> Group[R]:
+        """A group with one call for each item, which is its first argument.
+
+        Raises:
+            InvalidArgument: there are none, or one does not fit the function.
+        """
+        return self.starmap((item,) for item in items)
+
+    def starmap(self, arguments: Iterable[Arguments]) -> Group[R]:
+        """A group with one call for each tuple (or mapping) of arguments, as in `enqueue_many`.
+
+        Raises:
+            InvalidArgument: there are none, one does not fit the function, or is neither tuple nor mapping.
+        """
+        parts = self.parameters.bind_part
+        return Group(
+            tuple(
+                Signature(self, parts(given, {}), self.options, positional=len(given))
+                if isinstance(given, tuple)
+                else Signature(self, parts((), self._by_name(given, place)), self.options)
+                for place, given in enumerate(arguments)
+            )
+        )
 
     def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> Job[R]:
         """Add a job that calls this task with these arguments.
@@ -187,11 +237,11 @@ class Task(Generic[P, R]):
 
     def find_duplicate(self, *args: P.args, **kwargs: P.kwargs) -> Job[R] | None:
         """The job that this call would be a duplicate of, None if it would be added. It may have ended when you look."""
-        return self._found(self._app.database.run(self._finding(self.s(*args, **kwargs)), self.options.connection))
+        return self._found(self._app.database.run(self._finding(self.si(*args, **kwargs)), self.options.connection))
 
     async def afind_duplicate(self, *args: P.args, **kwargs: P.kwargs) -> Job[R] | None:
         """`find_duplicate` for async code."""
-        return self._found(await self._app.async_database.run(self._finding(self.s(*args, **kwargs)), self.options.connection))
+        return self._found(await self._app.async_database.run(self._finding(self.si(*args, **kwargs)), self.options.connection))
 
     def _bound(self, arguments: Iterable[Arguments]) -> list[dict[str, Any]]:
         bind = self.parameters.bind

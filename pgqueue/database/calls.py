@@ -83,6 +83,8 @@ class EnqueueOptions(NamedTuple):
     retry: str | None = None
     result_ttl: str | None = None
     meta: str | None = None
+    depends_on: str | None = None
+    run_if: str = "succeeded"
 
 
 class UniqueOptions(NamedTuple):
@@ -119,7 +121,8 @@ def _nothing(rows: Rows) -> None:
 # Only texts, numbers and truth values, each with its type: any driver can bind them, whatever else it makes of JSON and times.
 _OPTIONS: LiteralString = (
     "%s::text, %s::int, %s::text::timestamptz, %s::text::interval, "
-    "%s::int, %s::text::jsonb, %s::text::interval, %s::text::jsonb, notify => %s::bool"
+    "%s::int, %s::text::jsonb, %s::text::interval, %s::text::jsonb, "
+    "depends_on => %s::text::bigint[], run_if => %s::text, notify => %s::bool"
 )
 
 
@@ -147,7 +150,8 @@ _ENQUEUE_SELECT: LiteralString = (
     "%(pgqueue_priority)s::int, %(pgqueue_run_at)s::text::timestamptz, %(pgqueue_run_after)s::text::interval, "
     "%(pgqueue_retries)s::int, %(pgqueue_retry)s::text::jsonb, %(pgqueue_result_ttl)s::text::interval, "
     "%(pgqueue_meta)s::text::jsonb, %(pgqueue_unique_mode)s::text, %(pgqueue_unique_key)s::text, "
-    "%(pgqueue_unique_period)s::text::interval, arguments => %(pgqueue_arguments)s::text::jsonb)), 0)::bigint "
+    "%(pgqueue_unique_period)s::text::interval, arguments => %(pgqueue_arguments)s::text::jsonb, "
+    "depends_on => %(pgqueue_depends_on)s::text::bigint[], run_if => %(pgqueue_run_if)s::text)), 0)::bigint "
     "from (select array_agg(args) as args "
     "from (select to_jsonb(q) as args, row_number() over () as number from (\n{query}\n) q) row "
     "group by number / 10000 order by number / 10000) batch"
@@ -370,11 +374,11 @@ def records(*names: str) -> Callable[[Rows], list[dict[str, Any]]]:
 
 JOB_COLUMNS = (
     "id", "state", "reason", "queue", "task", "args", "priority", "attempt", "max_attempts", "rescues", "run_at", "created_at",
-    "claimed_at", "finished_at", "elapsed", "worker_id", "retry_of", "meta", "errors", "progress",
+    "claimed_at", "finished_at", "elapsed", "worker_id", "retry_of", "meta", "errors", "progress", "workflow_id",
 )  # fmt: skip
 _JOBS = (
     "select id, state, reason, queue, task, args, priority, attempt, max_attempts, rescues, run_at, created_at, "
-    "claimed_at, finished_at, elapsed, worker_id, retry_of, meta, errors, progress from {schema}.jobs "
+    "claimed_at, finished_at, elapsed, worker_id, retry_of, meta, errors, progress, workflow_id from {schema}.jobs "
 )
 
 

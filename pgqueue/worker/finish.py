@@ -17,6 +17,11 @@ BATCH = 1000
 REFUSED_AGAIN = 1.0  # seconds until a batch is tried again that was refused for a reason outside of it
 BATCH_CHARACTERS = 8_000_000  # results may be large; the database must answer within the deadline
 BUSY_AGAIN = 0.1  # seconds until a job that somebody holds is tried again
+_Run = tuple[int, str]  # a job and the token of one claim of it
+
+
+def _run(outcome: Outcome) -> _Run:
+    return outcome.job.id, outcome.job.token
 
 
 def _is_about_data(error: Exception) -> bool:
@@ -43,6 +48,7 @@ class Finisher:
         self._waiting: list[Outcome] = []
         self._flushing: list[Outcome] = []
         self._busy: list[Outcome] = []
+        self._unsure: set[_Run] = set()  # handed in by a call whose answer was lost: it may have finished them
         self._changed = asyncio.Event()
         self._empty = asyncio.Event()
         self._empty.set()
@@ -104,6 +110,7 @@ class Finisher:
             try:
                 verdicts = await self._finish(outcomes)
             except Disconnected as error:
+                self._unsure.update(map(_run, outcomes))
                 if error.too_slow and repeated and len(outcomes) > 1:
                     await self._halves(outcomes)
                     return
@@ -116,9 +123,18 @@ class Finisher:
                 await asyncio.sleep(REFUSED_AGAIN)
             else:
                 break
-        if repeated:  # a job that is missing now was finished by the call whose answer was lost
-            verdicts = [v._replace(verdict="unconfirmed") if v.verdict == "stale" else v for v in verdicts]
-        self._note(outcomes, verdicts)
+        self._note(outcomes, self._judged(outcomes, verdicts) if self._unsure else verdicts)
+
+    def _judged(self, outcomes: list[Outcome], verdicts: list[calls.Verdict]) -> list[calls.Verdict]:
+        """A job that is missing after a lost answer is not called stale: the call without an answer has finished it.
+
+        One that is busy stays in doubt, because it may be that very call that still holds it.
+        """
+        runs = {outcome.job.id: _run(outcome) for outcome in outcomes}
+        unsure = self._unsure & set(runs.values())
+        self._unsure -= unsure
+        self._unsure |= unsure & {runs[v.job_id] for v in verdicts if v.verdict == "busy"}
+        return [v._replace(verdict="unconfirmed") if v.verdict == "stale" and runs[v.job_id] in unsure else v for v in verdicts]
 
     async def _finish(self, outcomes: list[Outcome]) -> list[calls.Verdict]:
         return await self._link.run(calls.finish(f"[{','.join([outcome.json for outcome in outcomes])}]"))

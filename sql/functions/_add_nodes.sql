@@ -28,8 +28,13 @@ begin
       from jsonb_array_elements(nodes) with ordinality as given(e, place)
       left join (select child_id, count(*)::int as n from unnest(edges) group by child_id) waiting on waiting.child_id = ids[place];
     insert into workflow_edge (workflow_id, parent_id, child_id, run_if, position)
-    select flow, parent_id, child_id, run_if, position from unnest(edges);
-    perform wait_longer(edges, ids);
+    select flow, parent_id, child_id, run_if, position + coalesce(earlier.last, 0)
+      from unnest(edges) as given
+      left join (select child_id as child, max(e.position) as last  -- new parents stand behind those that were there
+                   from (select distinct child_id as older from unnest(edges) where not child_is_new) o,
+                        lateral (select child_id, position from workflow_edge where child_id = o.older offset 0) e
+                  group by child_id) earlier on earlier.child = given.child_id;
+    perform wait_longer(edges);
     early := array(select distinct child_id from unnest(edges) where not parent_is_new);
     if early <> '{}' then  -- parents that were there may have ended
         perform settle('{}', early);
@@ -91,8 +96,8 @@ begin
 end $$;
 
 -- wait_longer: lets nodes that are there wait for new ones too. Called by: add_nodes. Writes: workflow_node.
--- They must be blocked; then nothing below them has started, so a cycle needs a parent of ours that is below them.
-create function wait_longer(edges edge[], ids bigint[]) returns void
+-- They must be blocked; then nothing below them has started, so a cycle needs a new parent of one that is below that one.
+create function wait_longer(edges edge[]) returns void
 language plpgsql set enable_seqscan = off set jit = off as $$
 #variable_conflict use_column
 declare
@@ -107,12 +112,14 @@ begin
     if stuck is not null then
         raise exception 'before: node %; only nodes that still wait for others can wait for more', stuck using errcode = 'PQ004';
     end if;
-    with recursive below (id) as (
-        select unnest(older) union
-        select e.child_id from below b, lateral (select child_id from workflow_edge where parent_id = b.id offset 0) e
+    -- For each of them by itself: one node may be put before b and another behind it.
+    with recursive below (top, id) as (
+        select id, id from unnest(older) as o(id) union
+        select b.top, e.child_id from below b, lateral (select child_id from workflow_edge where parent_id = b.id offset 0) e
     )
     select string_agg(coalesce(name, job_id::text), ', ' order by job_id) into stuck
-      from (select id from below intersect select unnest(ids)) own join workflow_node on job_id = id;
+      from (select distinct e.parent_id from unnest(edges) e join below b on (b.top, b.id) = (e.child_id, e.parent_id)) own
+      join workflow_node on job_id = parent_id;
     if stuck is not null then
         perform invalid('before', stuck, 'these nodes would wait for nodes that wait for them, in a cycle');
     end if;

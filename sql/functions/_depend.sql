@@ -1,6 +1,6 @@
 -- depend: lets new jobs, blocked ones, wait for jobs that are there, live or over. Plain parents are adopted.
 -- Called by: enqueue, enqueue_many, enqueue_select. Writes: job, workflow, workflow_node, workflow_edge.
--- Locks: the rows of plain parents in the order of their ids, then the workflow.
+-- Locks: the rows of plain parents, live or over, in the order of their ids, then the workflow.
 create function depend(job_ids bigint[], parents bigint[], run_if text) returns void
 language plpgsql set enable_seqscan = off set jit = off as $$
 #variable_conflict use_variable
@@ -11,6 +11,8 @@ begin
         perform invalid('run_if', run_if, 'use succeeded, finished or failed');
     elsif array_position(parents, null) is not null or cardinality(parents) = 0 then
         perform invalid('depends_on', parents::text, 'give the ids of the jobs to wait for, at least one');
+    elsif exists (select unnest(parents) intersect select unnest(job_ids)) then
+        perform invalid('depends_on', parents::text, 'a job cannot wait for itself');
     elsif job_ids = '{}' then
         return;
     end if;
@@ -39,6 +41,7 @@ begin
     for try in 1..10 loop
         perform from job j where j.id = any (parents) and j.workflow_id is null order by j.id for no key update;
         perform from dead_letter d where d.id = any (parents) and not is_node(d.id) order by d.id for no key update;
+        perform from job_history h where h.id = any (parents) and not is_node(h.id) order by h.id for no key update;
         select min(n.workflow_id), string_agg(distinct format('%s (%s)', n.workflow_id, coalesce(w.name, 'without a name')), ' and ')
           into flow, flows
           from workflow_node n join workflow w on w.id = n.workflow_id where n.job_id = any (parents);

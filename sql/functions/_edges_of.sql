@@ -25,6 +25,14 @@ begin
     perform invalid('name', element->>'name', 'use a text of 1 to 200 characters')
        from jsonb_array_elements(nodes) as e(element)
       where element ? 'name' and (jsonb_typeof(element->'name') not in ('string', 'null') or length(element->>'name') not between 1 and 200);
+    perform invalid('takes', element->>'takes', 'use the name of an argument')
+       from jsonb_array_elements(nodes) as e(element) where jsonb_typeof(element->'takes') not in ('string', 'null');
+    perform invalid('takes_all', element->>'takes_all', 'use true or false')
+       from jsonb_array_elements(nodes) as e(element) where jsonb_typeof(element->'takes_all') not in ('boolean', 'null');
+    perform invalid(kind, key, 'use node or job, and when')
+       from jsonb_array_elements(nodes) as e(element), unnest('{after,before}'::text[]) as k(kind), jsonb_array_elements(element->kind) as l(a),
+            jsonb_object_keys(case when jsonb_typeof(a) = 'object' then a else '{}' end) as o(key)
+      where key not in ('node', 'job', 'when');
     select element->>'name' into twice
       from jsonb_array_elements(nodes) as e(element) where element->>'name' is not null group by 1 having count(*) > 1 order by 1 limit 1;
     if twice is not null then
@@ -34,8 +42,19 @@ begin
               from jsonb_array_elements(nodes) with ordinality as e(element, place) where element->>'name' is not null);
 end $$;
 
+-- node_ref: the place, name or id that stands for a node; NULL for a number that can be neither place nor id.
+-- Called by: edges_of, refuse_link. Writes: nothing.
+create function node_ref(link jsonb) returns jsonb
+language sql immutable as $$
+    select case when jsonb_typeof(ref) = 'number' and (ref::numeric <> trunc(ref::numeric) or abs(ref::numeric) > 2147483647 and not is_id
+                                                       or abs(ref::numeric) > 9223372036854775807) then null else ref end
+      from (select case when is_id then link->'job' when jsonb_typeof(link) = 'object' then link->'node' else link end as ref, is_id
+              from (select jsonb_typeof(link) = 'object' and link ? 'job' as is_id) i) r
+$$;
+
 -- edges_of: the edges that nodes name, each once. Called by: add_nodes. Writes: nothing. The caller holds the workflow.
--- ids: of the new nodes; names: the place of each, see check_nodes. Raises PQ001 for a node that it cannot find.
+-- ids: of the new nodes; names: the place of each, see check_nodes. The position of a parent is that in the child's `after`; new
+-- parents of a node that is there come in the order of the array. Raises PQ001 for a node that it cannot find.
 create function edges_of(flow bigint, nodes jsonb, ids bigint[], names jsonb) returns edge[]
 language plpgsql set enable_seqscan = off set enable_nestloop = off set jit = off as $$
 #variable_conflict use_column
@@ -47,8 +66,7 @@ begin
 
     with link as materialized (
         select place::int, kind, position::int, coalesce(a->>'when', 'succeeded') as run_if,
-               case jsonb_typeof(a) when 'object' then coalesce(a->'node', a->'job') else a end as ref,
-               jsonb_typeof(a) = 'object' and a ? 'job' as is_id
+               node_ref(a) as ref, jsonb_typeof(a) = 'object' and a ? 'job' as is_id
           from jsonb_array_elements(nodes) with ordinality as e(element, place), unnest('{after,before}'::text[]) as k(kind),
                jsonb_array_elements(element->kind) with ordinality as l(a, position)
     ), found as materialized (
@@ -65,7 +83,8 @@ begin
     select array_agg((parent_id, child_id, run_if, position, parent_is_new, child_is_new)::edge) into found_edges
       from (select distinct on (parent_id, child_id) *
               from (select case kind when 'after' then other else me end as parent_id,
-                           case kind when 'after' then me else other end as child_id, run_if, position,
+                           case kind when 'after' then me else other end as child_id, run_if,
+                           case kind when 'after' then position else place end as position,
                            kind = 'before' or other_is_new as parent_is_new, kind = 'after' as child_is_new
                       from found) f
              order by parent_id, child_id, position) x;
@@ -86,8 +105,7 @@ declare
 begin
     for link in
         select e.place, kind, a, coalesce(element->>'name', 'number ' || e.place) as node,
-               case jsonb_typeof(a) when 'object' then coalesce(a->'node', a->'job') else a end as ref,
-               jsonb_typeof(a) = 'object' and a ? 'job' as is_id, coalesce(a->>'when', 'succeeded') as run_if
+               node_ref(a) as ref, jsonb_typeof(a) = 'object' and a ? 'job' as is_id, coalesce(a->>'when', 'succeeded') as run_if
           from jsonb_array_elements(nodes) with ordinality as e(element, place), unnest('{after,before}'::text[]) as k(kind),
                jsonb_array_elements(element->kind) as l(a)
     loop

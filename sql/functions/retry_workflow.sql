@@ -5,14 +5,18 @@ create function retry_workflow(workflow_id bigint) returns int
 language plpgsql security definer set search_path from current set enable_seqscan = off set enable_bitmapscan = off as $$
 #variable_conflict use_variable
 declare
+    dead    bigint[];
     retried int;
 begin
     if not exists (select from workflow w where w.id = workflow_id) then
         raise exception 'workflow_id: there is no workflow %; it never existed, or it is not kept any more', workflow_id
             using errcode = 'PQ003';
     end if;
-    select count(*) filter (where not r.duplicate) into retried
-      from (select n.job_id from workflow_node n where n.workflow_id = workflow_id and n.state = 'failed' order by n.job_id) dead,
-           lateral retry(dead.job_id) r;
+    -- All of them before the first takes the workflow, as a retry of one alone does. Whom somebody else retries is not dead then.
+    dead := array(
+        select d.id from dead_letter d
+         where d.id in (select n.job_id from workflow_node n where n.workflow_id = workflow_id and n.state = 'failed')
+         order by d.id for update);
+    select count(*) filter (where not r.duplicate) into retried from unnest(dead) as d(id), lateral retry(d.id) r;
     return retried;
 end $$;

@@ -4,7 +4,9 @@ import asyncio
 import os
 import time
 
-from pgqueue import PgQueue
+from pgqueue import JobContext, PgQueue
+
+from .begun import begin
 
 app = PgQueue()
 no_tasks = PgQueue()
@@ -17,13 +19,15 @@ async def pid() -> int:
 
 
 @app.task
-async def sleep(seconds: float) -> str:
+async def sleep(ctx: JobContext, seconds: float) -> str:
+    begin(app, ctx)
     await asyncio.sleep(seconds)
     return "slept"
 
 
 @app.task
-def hold_thread(seconds: float) -> None:
+def hold_thread(ctx: JobContext, seconds: float) -> None:
+    begin(app, ctx)
     time.sleep(seconds)
 
 
@@ -38,5 +42,6 @@ async def mail() -> str:
 
 
 @app.task
-async def block_loop() -> None:
+async def block_loop(ctx: JobContext) -> None:
+    begin(app, ctx)
     time.sleep(60)  # noqa: ASYNC251 - what must not be done

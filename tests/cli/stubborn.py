@@ -3,7 +3,9 @@
 import asyncio
 import time
 
-from pgqueue import JobEvent, PgQueue
+from pgqueue import JobContext, JobEvent, PgQueue
+
+from .begun import begin
 
 app = PgQueue()
 
@@ -17,7 +19,8 @@ async def never_ends() -> None:
 
 
 @app.task
-async def swallow() -> None:
+async def swallow(ctx: JobContext) -> None:
+    begin(app, ctx)
     await never_ends()
 
 
@@ -26,7 +29,8 @@ async def quick() -> None: ...
 
 
 @app.task
-def hold_thread() -> None:
+def hold_thread(ctx: JobContext) -> None:
+    begin(app, ctx)
     time.sleep(3600)
 
 

@@ -10,7 +10,8 @@ from pgqueue.worker import WorkerOptions, supervisor
 from pgqueue.worker.launch import Launch
 
 from ..looking import Look
-from ..waiting import auntil
+from ..waiting import PATIENCE, auntil
+from .begun import has_begun
 
 
 async def test_a_process_that_does_not_end_is_killed(look: Look, database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -21,10 +22,9 @@ async def test_a_process_that_does_not_end_is_killed(look: Look, database_url: s
     launch = Launch("tests.cli.jobs:app", WorkerOptions(grace=0.2), database_url, log_level="error")
     id = look.value("select enqueue('block_loop')")
     running = asyncio.create_task(supervisor.Supervisor(launch, 1).run())
-    await auntil(lambda: look.state(id) == "running", "the job runs")
-    await asyncio.sleep(0.2)  # let its handler begin
+    await auntil(lambda: has_begun(look, id), "the handler has begun")
 
     handlers[signal.SIGTERM]()
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         assert await running == 1

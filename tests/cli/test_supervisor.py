@@ -2,13 +2,13 @@
 
 import os
 import signal
-import time
 
 import psutil
 import pytest
 
 from ..looking import Look
 from ..waiting import until
+from .begun import wait_until_begun
 from .conftest import Process, Start
 
 APP = "tests.cli.jobs:app"
@@ -27,9 +27,9 @@ def alive(look: Look) -> set[int]:
 
 
 def start_job(look: Look, seconds: float) -> int:
-    """A job that sleeps, running."""
+    """A job that sleeps; its handler has begun."""
     id: int = look.value("select enqueue('sleep', jsonb_build_object('seconds', %s::float8))", seconds)
-    until(lambda: look.state(id) == "running", "the job runs")
+    wait_until_begun(look, id)
     return id
 
 
@@ -63,7 +63,7 @@ def test_sigterm_lets_jobs_finish_and_stops_all(start: Start, look: Look) -> Non
 
     supervisor.signal(signal.SIGTERM)
 
-    assert supervisor.ends(within=20) == 0
+    assert supervisor.ends() == 0
     assert look.state(id) == "succeeded"
     assert look.value("select count(*) from worker") == 0
     assert not any(psutil.pid_exists(child) for child in children)
@@ -72,12 +72,10 @@ def test_sigterm_lets_jobs_finish_and_stops_all(start: Start, look: Look) -> Non
 def test_what_does_not_end_within_the_grace_is_given_back(start: Start, look: Look) -> None:
     supervisor = start_two(start, look, "--grace", "0.5")
     id = start_job(look, 60)
-    sent = time.monotonic()
 
     supervisor.signal(signal.SIGTERM)
 
-    assert supervisor.ends(within=15) == 0
-    assert time.monotonic() - sent < 10
+    assert supervisor.ends() == 0, "a process had to be killed, or the job came to its end"
     assert look.state(id) == "ready"
 
 
@@ -91,7 +89,7 @@ def test_a_second_signal_ends_all_at_once(start: Start, look: Look, second: sign
 
     supervisor.signal(second)
 
-    assert supervisor.ends(within=5) == 128 + second
+    assert supervisor.ends() == 128 + second
     assert not any(psutil.pid_exists(child) for child in children)
 
 
@@ -101,7 +99,7 @@ def test_ctrl_c_in_a_terminal_counts_once(start: Start, look: Look) -> None:
 
     supervisor.ctrl_c()
 
-    assert supervisor.ends(within=20) == 0
+    assert supervisor.ends() == 0
     assert look.state(id) == "succeeded"
     assert "ending at once" not in supervisor.log()
 

@@ -2,7 +2,6 @@
 
 import json
 import signal
-import time
 
 import pytest
 
@@ -14,6 +13,7 @@ from pgqueue.worker.launch import Launch, load_app
 
 from ..looking import Look
 from ..waiting import until
+from .begun import wait_until_begun
 from .conftest import Start
 
 APP = "tests.cli.jobs:app"
@@ -137,10 +137,9 @@ def test_logs_for_people_on_request(start: Start) -> None:
 def test_a_handler_stuck_in_a_thread_does_not_outlive_the_grace(start: Start, look: Look) -> None:
     process = start("pgqueue.worker", APP, "--grace", "0.5")
     id = look.value("select enqueue('hold_thread', '{\"seconds\": 60}')")
-    until(lambda: look.state(id) == "running", "the job runs")
-    time.sleep(0.2)  # let its thread begin
+    wait_until_begun(look, id)
 
     process.signal(signal.SIGTERM)
 
-    assert process.ends(within=15) == 0
+    assert process.ends() == 0
     assert look.state(id) == "ready"

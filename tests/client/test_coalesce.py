@@ -11,6 +11,7 @@ from pgqueue._coalesce import WINDOW, Coalescer
 from tests.looking import Look
 
 Clock = Callable[[float], None]
+Heard = Callable[[], list[str]]
 
 
 @pytest.fixture
@@ -47,12 +48,8 @@ def test_an_enqueue_that_fails_leaves_the_wake_up_to_the_next(set_clock: Clock) 
     assert _notifies(coalescer)
 
 
-def _heard(connection: psycopg.Connection[object]) -> list[str]:
-    return [notification.payload for notification in connection.notifies(timeout=0.2)]
-
-
 def test_enqueues_in_one_window_reach_listeners_as_one_wake_up(
-    app: PgQueue, welcome: Task[[int], str], look: Look, monkeypatch: pytest.MonkeyPatch
+    app: PgQueue, welcome: Task[[int], str], look: Look, heard: Heard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_coalesce, "WINDOW", 60.0)
     look.connection.execute(f'listen "{look.value("select channel()")}"')
@@ -60,31 +57,35 @@ def test_enqueues_in_one_window_reach_listeners_as_one_wake_up(
         welcome.enqueue(n)
     welcome.enqueue_many([(1,), (2,)])
     welcome.using(queue="mail").enqueue(1)
-    assert _heard(look.connection) == ["default", "mail"]
+    assert heard() == ["default", "mail"]
 
 
 def test_a_caller_s_connection_always_notifies(
-    welcome: Task[[int], str], look: Look, connection: psycopg.Connection[object], monkeypatch: pytest.MonkeyPatch
+    welcome: Task[[int], str],
+    look: Look,
+    heard: Heard,
+    connection: psycopg.Connection[object],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(_coalesce, "WINDOW", 60.0)
     look.connection.execute(f'listen "{look.value("select channel()")}"')
     welcome.enqueue(0)
     for n in (1, 2):
         welcome.using(connection=connection).enqueue(n)
-    assert _heard(look.connection) == ["default"] * 3
+    assert heard() == ["default"] * 3
 
 
-def test_a_job_for_later_wakes_nobody(welcome: Task[[int], str], look: Look) -> None:
+def test_a_job_for_later_wakes_nobody(welcome: Task[[int], str], look: Look, heard: Heard) -> None:
     look.connection.execute(f'listen "{look.value("select channel()")}"')
     welcome.using(run_after=60).enqueue(1)
-    assert _heard(look.connection) == []
+    assert heard() == []
 
 
 def test_a_job_for_later_does_not_use_up_the_wake_up_of_the_window(
-    welcome: Task[[int], str], look: Look, monkeypatch: pytest.MonkeyPatch
+    welcome: Task[[int], str], look: Look, heard: Heard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_coalesce, "WINDOW", 60.0)
     look.connection.execute(f'listen "{look.value("select channel()")}"')
     welcome.using(run_after=60).enqueue(1)
     welcome.enqueue(2)
-    assert _heard(look.connection) == ["default"]
+    assert heard() == ["default"]

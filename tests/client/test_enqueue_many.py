@@ -58,7 +58,7 @@ def test_signatures_that_disagree_about_the_connection_are_refused(
     with psycopg.connect(database_url) as theirs, psycopg.connect(database_url) as others:
         one, another = welcome.using(connection=theirs).s(1), welcome.using(connection=others).s(2)
         for signatures in ([one, another], [welcome.s(3), one]):
-            with pytest.raises(InvalidArgument, match=r"connection: 'welcome' names .* give connection= to enqueue_many"):
+            with pytest.raises(InvalidArgument, match=r"connection: 'welcome' names .* give connection= to that call"):
                 app.enqueue_many(signatures)
         with pytest.raises(InvalidArgument, match="names another one"):
             app.enqueue_many([one], connection=others)
@@ -71,14 +71,19 @@ def test_one_wrong_option_refuses_all(app: PgQueue, welcome: Task[[int], str], l
     assert look.live() == 0
 
 
+def test_a_call_that_misses_what_a_parent_would_give_is_not_enqueued_by_itself(app: PgQueue, welcome: Task[[int], str]) -> None:
+    with pytest.raises(InvalidArgument, match="misses 'user_id'"):
+        app.enqueue_many([welcome.s(1), welcome.s()])
+
+
 def test_nothing_is_added_for_nothing(app: PgQueue, look: Look) -> None:
     assert app.enqueue_many([]) == []
 
 
 def test_a_signature_is_checked_where_it_is_made_and_adds_nothing(welcome: Task[[int], str], look: Look) -> None:
     assert isinstance(welcome.s(1), Signature)
-    with pytest.raises(InvalidArgument, match="misses 'user_id'"):
-        welcome.s()  # type: ignore[call-arg]
+    with pytest.raises(InvalidArgument, match="has no argument 'name'"):
+        welcome.s(name="x")  # type: ignore[call-overload]
     assert look.live() == 0
 
 

@@ -17,14 +17,15 @@ Enqueue = Callable[..., list[int]]
 LEASE = 1.0
 
 
-def _all_done(look: Look, within: float = 30.0) -> None:
+def _all_done(look: Look, within: float = 60.0) -> None:
     until(lambda: look.live() == 0, "the end of all jobs", within=within)
 
 
 def _drain(fleet: Fleet, look: Look, findings: Findings, enqueue: Enqueue, jobs: int, workers: int) -> None:
-    ids = enqueue("noop", jobs)
     for _ in range(workers):
         fleet.start(concurrency=25)
+    fleet.listening(workers)  # else the first might have done everything before the last has started
+    ids = enqueue("noop", jobs)
     _all_done(look, within=240)
     findings.assert_all_done(ids)
     findings.assert_each_ran_once()
@@ -101,7 +102,6 @@ def test_a_worker_that_stood_still_for_two_leases_fences_itself_and_overwrites_n
     until(
         lambda: look.value("select count(*) from worker where name = 'asleep' and state = 'active' and id <> %s", lost),
         "its return under a new id",
-        within=3.0,
     )
     until(lambda: "lost its lease" in fleet.log(asleep), "its own word for it")
     (again,) = enqueue("slow", seconds=0.0)
@@ -128,7 +128,7 @@ def test_a_handler_that_blocks_the_event_loop_for_three_leases_keeps_its_job(
 def test_a_worker_that_starts_again_under_the_same_name_adopts_nothing(
     fleet: Fleet, look: Look, findings: Findings, enqueue: Enqueue
 ) -> None:
-    ids = enqueue("slow", 5, seconds=0.5)
+    ids = enqueue("slow", 5, seconds=2.0)  # so long that all of them still run when the last start is seen
     first = fleet.start(name="the same")
     until(lambda: findings.runs() == 5, "their start")
     first.kill()

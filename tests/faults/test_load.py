@@ -5,7 +5,7 @@ import statistics
 import time
 import uuid
 from collections.abc import Callable
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 import pytest
@@ -15,6 +15,7 @@ from tests.looking import Look
 from tests.worker.conftest import burst
 
 Connect = Callable[..., psycopg.Connection[Any]]
+Cost = Callable[..., float]
 
 
 def _fill(look: Look, jobs: int, options: str = "") -> None:
@@ -25,43 +26,54 @@ def _fill(look: Look, jobs: int, options: str = "") -> None:
     look.connection.execute("analyze job")
 
 
-def _claim_and_finish(look: Look, worker: uuid.UUID, batch: int) -> tuple[float, float]:
-    """Seconds for one claim and one finish."""
-    token = uuid.uuid4()
+def _seconds(look: Look, query: LiteralString, *params: Any) -> float:
     began = time.perf_counter()
-    ids = [row["id"] for row in look.rows("select id from claim(%s, %s, '{default}', %s)", worker, token, batch)]
-    claimed = time.perf_counter()
+    look.rows(query, *params)
+    return time.perf_counter() - began
+
+
+def _blocks(look: Look, query: LiteralString, *params: Any) -> float:
+    """Blocks that a call looks at, in the statements inside of it too: no other work on the machine adds to them."""
+    (plan,) = look.value("explain (analyze, buffers, format json) " + query, *params)
+    return float(plan["Plan"]["Shared Hit Blocks"] + plan["Plan"]["Shared Read Blocks"])
+
+
+def _claim_and_finish(look: Look, worker: uuid.UUID, batch: int, cost: Cost) -> tuple[float, float]:
+    """What one claim and one finish cost."""
+    token = uuid.uuid4()
+    claim = cost(look, "select id from claim(%s, %s, '{default}', %s)", worker, token, batch)
+    ids = [row["id"] for row in look.rows("select id from job where state = 'running' and worker_id = %s", worker)]
     assert len(ids) == batch
     outcomes = [{"id": id, "token": str(token), "state": "succeeded"} for id in ids]
-    look.rows("select * from finish(%s)", json.dumps(outcomes))
-    return claimed - began, time.perf_counter() - claimed
+    return claim, cost(look, "select * from finish(%s)", json.dumps(outcomes))
 
 
-def _p50(look: Look, rounds: int = 15) -> tuple[float, float]:
+def _p50(look: Look, batch: int, cost: Cost, rounds: int = 15) -> tuple[float, float]:
     worker = uuid.uuid4()
     look.value("select register_worker(%s, 'w', 'host', 1, '0', '{default}', 1, '1 h')", worker)
-    times = [_claim_and_finish(look, worker, 50) for _ in range(rounds)]
-    return statistics.median(t[0] for t in times), statistics.median(t[1] for t in times)
+    costs = [_claim_and_finish(look, worker, batch, cost) for _ in range(rounds)]
+    return statistics.median(c[0] for c in costs), statistics.median(c[1] for c in costs)
 
 
-def _backlog(look: Look, sizes: list[int], factor: float, noise: float = 0.0) -> None:
-    """FAULTS 29; `noise` in seconds, for the short form on a shared machine."""
+def _backlog(look: Look, sizes: list[int], batch: int, cost: Cost) -> None:
+    """FAULTS 29."""
     medians = []
     for size in sizes:
         _fill(look, size - look.live())
-        medians.append(_p50(look))
+        medians.append(_p50(look, batch, cost))
     for place, what in enumerate(("claim", "finish")):
-        fastest, slowest = min(m[place] for m in medians), max(m[place] for m in medians)
-        assert slowest <= fastest * factor + noise, f"{what} depends on the backlog: {medians}"
+        least, most = min(m[place] for m in medians), max(m[place] for m in medians)
+        assert most <= least * 1.5, f"{what} depends on the backlog: {medians}"
 
 
 def test_claim_and_finish_do_not_depend_on_the_backlog(look: Look) -> None:
-    _backlog(look, [1000, 30_000], factor=1.5, noise=0.0005)
+    """So few jobs at once that a look at the whole backlog would stand out."""
+    _backlog(look, [1000, 30_000], batch=10, cost=_blocks)
 
 
 @pytest.mark.slow
 def test_claim_and_finish_do_not_depend_on_a_backlog_of_a_million(look: Look) -> None:
-    _backlog(look, [1000, 100_000, 1_000_000], factor=1.5)
+    _backlog(look, [1000, 100_000, 1_000_000], batch=50, cost=_seconds)
 
 
 def test_jobs_for_later_do_not_stand_in_front_of_a_job_for_now(look: Look) -> None:
@@ -70,14 +82,12 @@ def test_jobs_for_later_do_not_stand_in_front_of_a_job_for_now(look: Look) -> No
     job = look.value("select enqueue('bare', priority => -100)")
     worker = uuid.uuid4()
     look.value("select register_worker(%s, 'w', 'host', 1, '0', '{default}', 1, '1 h')", worker)
-    began = time.perf_counter()
-    assert look.value("select id from claim(%s, gen_random_uuid(), '{default}', 1)", worker) == job
-    assert time.perf_counter() - began < 0.25
-    (plan,) = look.value(
-        "explain (analyze, buffers, format json) select id from job "
-        "where state = 'ready' and rescues < 2 and queue = 'default' order by priority desc, run_at, id limit 1"
-    )
-    assert plan["Plan"]["Shared Hit Blocks"] + plan["Plan"]["Shared Read Blocks"] < 200
+    claim: LiteralString = "select id from claim(%s, gen_random_uuid(), '{default}', 1)"
+    for _ in range(2):  # the first call of a session plans, and looks at the catalog for that
+        with look.connection.transaction(force_rollback=True):
+            blocks = _blocks(look, claim, worker)
+    assert blocks < 100
+    assert look.value(claim, worker) == job
 
 
 async def _under_a_snapshot(app: PgQueue, look: Look, connect: Connect, jobs: int, rounds: int) -> list[float]:
@@ -102,16 +112,13 @@ async def _under_a_snapshot(app: PgQueue, look: Look, connect: Connect, jobs: in
     return rates
 
 
-def _claims(look: Look, worker: uuid.UUID, resume_at: str | None, rounds: int = 7) -> float:
-    """The median time of a claim of ten jobs that is rolled back."""
-    times = []
-    for _ in range(rounds):
-        with look.connection.transaction(force_rollback=True):
-            began = time.perf_counter()
-            claimed = look.rows("select id from claim(%s, gen_random_uuid(), '{default}', 10, null, %s)", worker, resume_at)
-            times.append(time.perf_counter() - began)
-            assert len(claimed) == 10
-    return statistics.median(times)
+def _claims(look: Look, worker: uuid.UUID, resume_at: str | None) -> float:
+    """The blocks that a claim of ten jobs looks at, which is rolled back."""
+    claim: LiteralString = "select id from claim(%s, gen_random_uuid(), '{default}', 10, null, %s)"
+    with look.connection.transaction(force_rollback=True):
+        assert len(look.rows(claim, worker, resume_at)) == 10
+    with look.connection.transaction(force_rollback=True):
+        return _blocks(look, claim, worker, resume_at)
 
 
 async def test_a_resumed_claim_skips_the_dead_entries_that_a_snapshot_keeps(app: PgQueue, look: Look, connect: Connect) -> None:
@@ -135,7 +142,7 @@ async def test_a_resumed_claim_skips_the_dead_entries_that_a_snapshot_keeps(app:
     full = _claims(look, worker, None)
     resumed = _claims(look, worker, json.dumps([{"queue": "default", "priority": 0, "run_at": lowest}]))
     holder.rollback()
-    assert resumed < full / 2, f"resumed {resumed * 1000:.2f} ms, full {full * 1000:.2f} ms"
+    assert resumed < full / 2, f"resumed {resumed} blocks, full {full}"
 
 
 @pytest.mark.slow

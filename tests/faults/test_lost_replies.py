@@ -195,10 +195,7 @@ async def test_a_transaction_that_holds_one_job_s_row_stalls_only_that_one(app: 
         await auntil(lambda: look.count("running") == 300, "the jobs")
         holder.execute("select from job where id = %s for update", [held])
         gate.set()
-        loop = asyncio.get_running_loop()
-        opened = loop.time()
-        await auntil(lambda: look.count("succeeded") == 299, "the other jobs")
-        assert loop.time() - opened < 2, "a row that somebody holds held up the others"
+        await auntil(lambda: look.count("succeeded") == 299, "the other jobs, while the one row is held")
         assert look.state(held) == "running"
         await auntil(lambda: worker._finisher.unflushed() == [held], "what was answered is let go of")
         holder.commit()

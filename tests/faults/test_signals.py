@@ -1,7 +1,6 @@
 """FAULTS 13: a worker process that is told to stop, once or twice."""
 
 import signal
-import time
 from collections.abc import Callable
 
 import pytest
@@ -9,7 +8,7 @@ import pytest
 from tests.faults.audit import Findings
 from tests.faults.fleet import Fleet
 from tests.looking import Look
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
 Enqueue = Callable[..., list[int]]
 
@@ -23,7 +22,7 @@ def test_a_signal_under_load_ends_what_runs_and_gives_back_the_rest(
     ids = enqueue("slow", 60, seconds=0.02) + enqueue("slow", 20, seconds=0.3)
     until(lambda: findings.runs() > 20, "load")
     stopped.send_signal(number)
-    assert stopped.wait(10) == 0
+    assert stopped.wait(PATIENCE) == 0
     ended = findings.runs()
     assert look.count("running") == 0
     assert look.value("select count(*) from job where attempt <> 0") == 0
@@ -40,14 +39,12 @@ def test_after_the_grace_running_jobs_are_given_back_and_lose_no_attempt(
     fleet: Fleet, look: Look, findings: Findings, enqueue: Enqueue
 ) -> None:
     stopped = fleet.start(concurrency=4, grace=0.3, lease=30)
-    waiting, blocking = enqueue("slow", 2, seconds=60), enqueue("in_thread", seconds=20)
+    waiting, blocking = enqueue("slow", 2, seconds=60), enqueue("in_thread", seconds=60)
     until(lambda: findings.runs() == 3, "the jobs")
-    began = time.monotonic()
     stopped.send_signal(signal.SIGTERM)
-    until(lambda: look.count("ready") == 3, "their return", within=5)
+    until(lambda: look.count("ready") == 3, "their return, long before their ends")
     rows = [look.job(id) for id in (*waiting, *blocking)]
     assert [(row["attempt"], row["rescues"]) for row in rows] == [(0, 0)] * 3
-    assert time.monotonic() - began < 5
 
 
 def test_a_second_signal_ends_the_process_at_once(fleet: Fleet, look: Look, findings: Findings, enqueue: Enqueue) -> None:
@@ -56,10 +53,8 @@ def test_a_second_signal_ends_the_process_at_once(fleet: Fleet, look: Look, find
     until(lambda: findings.runs() == 1, "the job")
     stopped.send_signal(signal.SIGTERM)
     until(lambda: "stopping" in fleet.log(stopped), "the first signal")
-    began = time.monotonic()
     stopped.send_signal(signal.SIGTERM)
-    assert stopped.wait(5) == 128 + signal.SIGTERM
-    assert time.monotonic() - began < 2
+    assert stopped.wait(PATIENCE) == 128 + signal.SIGTERM  # the grace is twice as long
     assert look.state(job) == "running"
 
 
@@ -77,5 +72,5 @@ def test_a_retry_that_waits_survives_the_death_of_every_worker(
     fleet.start()
     until(lambda: look.state(job) == "succeeded", "the second attempt")
     second = look.value("select max(started_at) from audit.run where job_id = %s", job)
-    assert 0 <= (second - due).total_seconds() < 5
+    assert second >= due
     assert look.job(job)["attempt"] == 2

@@ -20,17 +20,23 @@ class Background:
         self._pool = ThreadPoolExecutor(max_workers=1)
         self._future: Future[list[dict[str, Any]]] = self._pool.submit(sql.rows, query, *params)
 
-    def wait_until_blocked(self, watcher: Sql) -> None:
-        """Return once the statement waits for a lock; fail when it ended without waiting."""
+    def is_blocked(self, watcher: Sql) -> bool:
+        """Whether the statement waits for a lock: true once it is seen waiting, false once it has ended."""
         deadline = time.monotonic() + PATIENCE
-        while not watcher.value(
-            "select coalesce(wait_event_type = 'Lock', false) from pg_stat_activity where pid = %s",
-            self._sql.connection.info.backend_pid,
-        ):
-            if self._future.done():
-                pytest.fail(f"the statement ended without waiting: {self._future.result()}")
+        while not self._future.done():
+            if watcher.value(
+                "select coalesce(wait_event_type = 'Lock', false) from pg_stat_activity where pid = %s",
+                self._sql.connection.info.backend_pid,
+            ):
+                return True
             if time.monotonic() > deadline:
                 pytest.fail("the statement was never seen waiting")
+        return False
+
+    def wait_until_blocked(self, watcher: Sql) -> None:
+        """Return once the statement waits for a lock; fail when it ended without waiting."""
+        if not self.is_blocked(watcher):
+            pytest.fail(f"the statement ended without waiting: {self._future.result()}")
 
     def rows(self) -> list[dict[str, Any]]:
         """What the statement returned, or the error it raised."""

@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from psycopg import sql as composed
 from psycopg.conninfo import make_conninfo
+from psycopg.pq import TransactionStatus
 from psycopg.rows import dict_row
 
 
@@ -76,6 +77,11 @@ class Sql:
             self.value(query, *params)
         return caught.value
 
+    def nothing_drifts(self) -> None:
+        """What is stored of workflows agrees with what it is derived from; asserted at the end of every test."""
+        if not self.connection.closed and self.connection.info.transaction_status != TransactionStatus.INERROR:
+            assert self.rows("select * from pgqueue.workflow_drift()") == []
+
     def make_due(self) -> None:
         """Time travel: the time of every scheduled job has come."""
         self.rows("update job set run_at = clock_timestamp() - interval '1 s' where state = 'scheduled'")
@@ -101,9 +107,11 @@ class Sql:
 
 
 @pytest.fixture
-def sql(connection: psycopg.Connection[Any]) -> Sql:
+def sql(connection: psycopg.Connection[Any]) -> Iterator[Sql]:
     """The test's connection."""
-    return Sql(connection)
+    sql = Sql(connection)
+    yield sql
+    sql.nothing_drifts()
 
 
 @pytest.fixture
@@ -134,3 +142,4 @@ def rolled_back_sql(lasting_sql: Sql) -> Iterator[Sql]:
     """A connection in a transaction that is rolled back: much cheaper than a fresh database where nobody else looks on."""
     with lasting_sql.connection.transaction(force_rollback=True):
         yield lasting_sql
+        lasting_sql.nothing_drifts()

@@ -277,10 +277,15 @@ def keys_are_taken_in_one_order(sql: Sql, open_sql: OpenSql, call: str, elements
         for ordered in (elements, elements[::-1]):
             calls.append(Background(open_sql(), call, json.dumps(ordered)))
             calls[-1].wait_until_blocked(sql)
-    try:
-        return [call.rows() for call in calls]
-    except (psycopg.errors.DeadlockDetected, psycopg.errors.LockNotAvailable, psycopg.errors.QueryCanceled) as error:
-        raise AssertionError(f"two calls with the same keys waited for each other: {error}") from error
+    answers, errors = [], []
+    for waiting in calls:  # both, to their ends: nobody may close a connection under a statement that still runs
+        try:
+            answers.append(waiting.rows())
+        except (psycopg.errors.DeadlockDetected, psycopg.errors.LockNotAvailable, psycopg.errors.QueryCanceled) as error:
+            errors.append(error)
+    if errors:
+        raise AssertionError(f"two calls with the same keys waited for each other: {errors}") from errors[0]
+    return answers
 
 
 ENQUEUE_JOBS = "select * from enqueue_many(%s)"

@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 import pytest
 
-from . import guarantees
+from . import guarantees, workflow_guarantees
 from .conftest import Sql
 
 
 class Mutant(NamedTuple):
-    """One function with one rule taken out."""
+    """One rule taken out of a function, or of several, with commas between them."""
 
     what: str
     function: str
@@ -59,16 +59,39 @@ MUTANTS = [
            guarantees.enqueue_select_takes_keys_in_order),
     Mutant("pruning waits", "prune", SKIP, "", guarantees.pruning_leaves_a_key_that_is_taken_again),
     Mutant("pruning takes no locks", "prune", r"for update skip locked", "", guarantees.pruning_leaves_a_key_that_is_taken_again),
+    Mutant("nobody locks the workflow", "lock_workflows,node_ended", r"for no key update", "",
+           workflow_guarantees.fan_in_releases_once),
+    Mutant("nobody locks the workflow of cascades", "lock_workflows,node_ended", r"for no key update", "",
+           workflow_guarantees.cascades_cross),
+    Mutant("children count down once a batch", "settle", r"count\(\*\)::int as n, bool_and", "1 as n, bool_and",
+           workflow_guarantees.three_parents_in_one_batch_count_thrice),
+    Mutant("late edges of new nodes are forgotten", "add_nodes", r"perform settle\(.*;", "",
+           workflow_guarantees.a_late_child_of_a_parent_that_has_ended_is_settled),
+    Mutant("late edges of depends_on are forgotten", "depend", r"perform settle\(.*?;", "",
+           workflow_guarantees.a_late_child_of_a_parent_that_has_ended_is_settled),
+    Mutant("a retry counts nothing anew", "revive", r"pending_parents = \(select count.*?\)(?=\n)",
+           "pending_parents = greatest(n.pending_parents, 1)", workflow_guarantees.retry_counts_anew),
+    Mutant("a retry counts those that have ended", "revive", r"perform settle\(.*?;", "", workflow_guarantees.retry_counts_anew),
+    Mutant("skips do not cascade", "settle", r"where not d\.runs", "where false", workflow_guarantees.skips_cascade),
+    Mutant("new nodes lock the workflow and change nothing", "grow_workflow", r"update workflow .*? into its;",
+           "select * into its from workflow where id = flow for no key update;", workflow_guarantees.late_edges_at_every_level),
+    Mutant("no token when a node ends", "finish_ended", TOKEN, "", workflow_guarantees.a_stale_owner_cannot_end_a_node),
+    Mutant("no token when a node fails", "finish_unended", TOKEN, "", workflow_guarantees.a_stale_owner_cannot_end_a_node),
+    Mutant("finish waits for a workflow", "finish", r"SET lock_timeout TO '100ms'", "",
+           workflow_guarantees.a_held_workflow_stalls_only_itself),
+    Mutant("cancelling a workflow waits for its jobs", "cancel_workflow", SKIP, "",
+           workflow_guarantees.cancelling_leaves_a_held_job_alone),
 ]  # fmt: skip
 
 
 def load(sql: Sql, mutant: Mutant) -> None:
     """Replace the function in the test's own database."""
     kind = "regprocedure" if "(" in mutant.function else "regproc"
-    text = sql.value(f"select pg_get_functiondef(%s::{kind})", mutant.function)
-    mutated = re.sub(mutant.rule, mutant.instead, text)
-    assert mutated != text, f"{mutant.function} has no such rule any more: {mutant.rule}"
-    sql.connection.execute(mutated)
+    for function in mutant.function.split(","):
+        text = sql.value(f"select pg_get_functiondef(%s::{kind})", function)
+        mutated = re.sub(mutant.rule, mutant.instead, text)
+        assert mutated != text, f"{function} has no such rule any more: {mutant.rule}"
+        sql.connection.execute(mutated)
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.what)

@@ -2,8 +2,8 @@
 
 from typing import assert_type
 
-from pgqueue import Job, JobContext
-from tests.typing.tasks import Client, Order, add, app, fetch, nothing, place, send, with_context
+from pgqueue import Job, JobContext, chain, group
+from tests.typing.tasks import Client, Order, add, app, fetch, nothing, place, send, three, with_context
 
 
 def wrong_types(context: JobContext) -> None:
@@ -56,3 +56,27 @@ def options() -> None:
     add.using(queue="mail").enqueue("one")  # error
     app.task(retries=5)  # error
     app.task(priority="urgent")  # error
+
+
+def calls_behind_a_parent() -> None:
+    add.s("one")  # error
+    three.s("b")  # error
+    three.s(1)  # error
+    nothing.s(1)  # error
+    add.s(1, c=2)  # error
+    place.si()  # error
+    add.si("one")  # error
+    with_context.s(1)  # error
+
+
+def workflows() -> None:
+    add.s(1) | send  # error
+    chain(add.s(1), send)  # error
+    group(add)  # error
+    group([add])  # error
+    chain(add.s(1), send.s()).enqueue().result().items()  # error
+    app.workflow().add(add, 1)  # error
+    app.workflow().add(add.s(1), when="later")  # error
+    app.workflow(on_failure=add)  # error
+    send.using(depends_on="job")  # error
+    send.using(run_if="later")  # error

@@ -3,8 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from typing import assert_type
 
-from pgqueue import Job, Retry
-from tests.typing.tasks import Order, add, fetch, nothing, place, send, with_context
+from pgqueue import Group, Job, Retry, Signature, Workflow, chain, chord, group
+from tests.typing.tasks import Order, add, app, fetch, nothing, place, send, three, with_context
 
 
 def sync_code() -> None:
@@ -31,3 +31,45 @@ def with_options() -> None:
     assert_type(add.using(queue="mail", priority="low").enqueue(1), Job[float])
     assert_type(send.using(run_after=5).using(retry=Retry(2)).enqueue("ann"), Job[list[str]])
     place.using(run_at=datetime(2999, 1, 1, tzinfo=UTC), result_ttl=timedelta(days=1)).enqueue(Order(1))
+
+
+def calls_behind_a_parent() -> None:
+    assert_type(add.s(1, b=2), Signature[float])
+    assert_type(add.s(), Signature[float])
+    assert_type(add.s(b=2), Signature[float])
+    assert_type(send.s(urgent=True), Signature[list[str]])
+    assert_type(place.s(), Signature[Order])
+    assert_type(nothing.s(), Signature[None])
+    assert_type(place.si(Order(1)), Signature[Order])
+    assert_type(three.s("b", c=b"c"), Signature[str])
+
+
+def workflows() -> None:
+    assert_type(chain(add.s(1), send.s()).enqueue().result(), list[str])
+    assert_type(chain(add.s(1), send.s(), place.s()).enqueue().result(), Order)
+    assert_type((add.s(1) | send.s() | place.si(Order(1))).enqueue(), Workflow[Order])
+    assert_type(group(add.s(1), add.s(2)).enqueue().result(), list[float])
+    assert_type(group(add.s(n) for n in range(3)), Group[float])
+    assert_type(add.map([1, 2]).enqueue().result(), list[float])
+    assert_type(add.starmap([(1, 2), {"a": 3}]).chunks(2).enqueue().result(), list[list[float]])
+    assert_type(chord([add.s(1), add.s(2)], send.s()).enqueue().result(), list[str])
+    assert_type((add.s(1) | group(send.s(), send.s())).enqueue().result(), list[list[str]])
+
+
+async def workflows_in_async_code() -> None:
+    assert_type(await (await chain(add.s(1), send.s()).aenqueue()).aresult(), list[str])
+
+
+def built_workflows() -> None:
+    flow = app.workflow("import", on_success=nothing.s())
+    first = flow.add(add, (1,), name="first")
+    flow.add(send.s() | place.s(), after=["first"], when="finished")
+    flow.add(nothing, after={"first": "failed"})
+    flow.add(nothing, after=first)
+    print(flow.enqueue().result())
+
+
+def after_other_jobs() -> None:
+    job = add.enqueue(1)
+    assert_type(send.using(depends_on=job).enqueue("ann"), Job[list[str]])
+    send.using(depends_on=[job, nothing.enqueue(), 7], run_if="failed").enqueue("ann")

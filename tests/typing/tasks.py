@@ -43,3 +43,8 @@ async def nothing() -> None: ...
 @app.task
 def with_context(ctx: JobContext) -> dict[str, int]:
     return {"id": ctx.id}
+
+
+@app.task
+def three(a: int, b: str, c: bytes) -> str:
+    return b

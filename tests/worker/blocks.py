@@ -24,13 +24,16 @@ def written_by(look: Look) -> list[int]:
     return [row["job_id"] for row in look.rows("select job_id from public.written order by 1")]
 
 
-def slow_commit(look: Look) -> None:
-    """From now on a COMMIT of what was written takes a second."""
-    look.rows("create function slow() returns trigger language plpgsql as $$begin perform pg_sleep(1); return null; end$$")
+def held_commit(look: Look) -> Callable[[], object]:
+    """From now on a COMMIT of what was written goes on until the function that this returns is called."""
+    body = "begin perform pg_advisory_xact_lock_shared(1); return null; end"
+    look.connection.execute(f"create function held() returns trigger language plpgsql as $${body}$$".encode())
     look.rows(
-        "create constraint trigger slow after insert on public.written deferrable initially deferred "
-        "for each row execute function slow()"
+        "create constraint trigger held after insert on public.written deferrable initially deferred "
+        "for each row execute function held()"
     )
+    look.rows("select pg_advisory_lock(1)")
+    return lambda: look.rows("select pg_advisory_unlock(1)")
 
 
 async def stale_outcome(worker: Worker) -> None:

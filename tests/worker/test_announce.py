@@ -71,15 +71,22 @@ def test_an_asking_counts_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_the_first_is_told_at_once_and_the_others_of_the_moment_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(announce, "EVERY", 0.3)
+    sleep, over = asyncio.sleep, asyncio.Event()
+
+    async def moment(seconds: float) -> None:
+        await (over.wait() if seconds == announce.EVERY else sleep(seconds))
+
+    monkeypatch.setattr(asyncio, "sleep", moment)
     link = Sent()
     announcer = Announcer(cast(Link, link))
     run = asyncio.create_task(announcer.run())
     announcer.over([1])
-    await auntil(lambda: link.sent, "the first", within=0.25)
+    await auntil(lambda: link.sent, "the first")
     for id in (2, 3, 4):
         announcer.over([id])
         await asyncio.sleep(0)
+    assert link.sent == [[1]]
+    over.set()
     await auntil(lambda: len(link.sent) > 1, "the others")
     assert link.sent == [[1], [2, 3, 4]]
     run.cancel()

@@ -242,6 +242,7 @@ async def test_callbacks_run_one_after_the_other_and_hold_up_no_job(async_app: P
     task.enqueue_many([()] * 50)
     async with working(async_app):
         await auntil(lambda: look.count("succeeded") == 50, "the jobs")
+        await auntil(lambda: running, "the first callback: the worker hears of an end after everybody else can see it")
         assert running == 1
         gate.set()
     assert (running, most) == (0, 1)
@@ -281,7 +282,7 @@ async def test_a_callback_that_hangs_is_named_once(
 
     async with _telling(hang) as (notifier, told, _):
         notifier.note([outcome(job(1), "succeeded", 0.0), outcome(job(2), "succeeded", 0.0)], [])
-        await auntil(lambda: "hang" in caplog.text, "a warning", within=5)
+        await auntil(lambda: "hang" in caplog.text, "a warning")
         gate.set()
         await notifier.drain(5)
     assert len(told) == 2
@@ -306,7 +307,7 @@ async def test_a_worker_whose_callback_hangs_gives_back_what_it_cannot_start(
     work.enqueue_many([()] * 200)
     async with working(async_app, concurrency=1, grace=0.1) as worker:
         await auntil(lambda: hasattr(worker, "_notifier") and worker._notifier.is_full(), "a full backlog")
-        await auntil(lambda: look.count("running") == 0, "the return of the rest", within=8)
+        await auntil(lambda: look.count("running") == 0, "the return of the rest")
         assert look.count("ready") > 0
 
 

@@ -12,6 +12,7 @@ import pytest
 from pgqueue.database import Link
 from pgqueue.database.calls import Call, Verdict
 from pgqueue.errors import Disconnected
+from pgqueue.worker import finish
 from pgqueue.worker.execute import outcome
 from pgqueue.worker.finish import BATCH, Finisher
 from tests.worker.jobs import job
@@ -59,6 +60,10 @@ def _says(verdict: str, *ids: int) -> Answer:
 
 def _lost(batch: list[dict[str, Any]]) -> list[Verdict]:
     raise Disconnected("the reply was lost")
+
+
+def _too_slow(batch: list[dict[str, Any]]) -> list[Verdict]:
+    raise Disconnected("deadline passed", too_slow=True)
 
 
 def _refuses(bad: set[int]) -> Answer:
@@ -131,6 +136,31 @@ async def test_after_a_lost_reply_the_same_call_is_repeated_and_a_missing_job_is
     assert database.batches[0] == database.batches[1] == database.batches[2]
     assert finisher.counts["unconfirmed"] == 2
     assert finisher.counts["stale"] == 0
+
+
+async def test_a_job_that_the_unanswered_call_still_holds_is_not_called_stale_when_it_is_missing_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(finish, "BUSY_AGAIN", 0.0)
+    database = Database(_lost, _says("busy", 1), _says("busy", 1), _says("stale", 1))
+    async with finishing(database) as finisher:
+        _end(finisher, 1, 2)
+        await finisher.drain()
+        _end(finisher, 3)
+        database.answers = [_says("stale", 3)]
+        await finisher.drain()
+    assert database.sizes == [2, 2, 1, 1, 1]
+    assert (finisher.counts["unconfirmed"], finisher.counts["stale"]) == (1, 1)
+    assert finisher.counts["succeeded"] == 1
+
+
+async def test_halves_of_a_batch_whose_answer_was_lost_are_in_doubt_too() -> None:
+    database = Database(_too_slow, _too_slow, _says("stale", 1), _says("stale", 2))
+    async with finishing(database) as finisher:
+        _end(finisher, 1, 2)
+        await finisher.drain()
+    assert database.sizes == [2, 2, 1, 1]
+    assert (finisher.counts["unconfirmed"], finisher.counts["stale"]) == (2, 0)
 
 
 async def test_a_refused_batch_is_halved_down_to_the_bad_outcome() -> None:
@@ -208,10 +238,7 @@ async def test_a_batch_refused_for_a_reason_outside_of_it_is_handed_in_whole_lat
 
 
 async def test_a_batch_that_is_too_slow_twice_is_halved() -> None:
-    def slow(batch: list[dict[str, Any]]) -> list[Verdict]:
-        raise Disconnected("deadline passed", too_slow=True)
-
-    database = Database(slow, slow)
+    database = Database(_too_slow, _too_slow)
     async with finishing(database) as finisher:
         _end(finisher, 1, 2, 3, 4)
         await finisher.drain()

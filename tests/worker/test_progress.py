@@ -1,11 +1,10 @@
 """ctx.progress() and ctx.aprogress()."""
 
-import asyncio
 from typing import Any
 
 import pytest
 
-from pgqueue import JobContext, PgQueue
+from pgqueue import JobContext, PgQueue, context
 from pgqueue.errors import InvalidArgument, LeaseLost, PgQueueError
 from tests.looking import Look
 from tests.worker.blocks import INSERT, STEAL, stale_outcome
@@ -40,15 +39,19 @@ async def test_progress_told_in_a_block_is_seen_at_once(async_app: PgQueue, look
         assert job.progress is None
 
 
-async def test_progress_is_told_every_200_ms_and_at_the_end(async_app: PgQueue, look: Look) -> None:
+async def test_progress_is_told_every_200_ms_and_at_the_end(
+    async_app: PgQueue, look: Look, monkeypatch: pytest.MonkeyPatch
+) -> None:
     told: list[Any] = []
+    assert context.PROGRESS_EVERY == 0.2
+    monkeypatch.setattr(context, "PROGRESS_EVERY", 600.0)
 
     @async_app.task(retry=0)
     async def work(ctx: JobContext) -> None:
         for done in (0, 1, 2):
             await ctx.aprogress(done, 2)
             told.append(look.job(ctx.id)["progress"]["done"])
-        await asyncio.sleep(0.2)
+        monkeypatch.setattr(context, "PROGRESS_EVERY", 0.0)  # that time has passed
         await ctx.aprogress(1, 2)
         told.append(look.job(ctx.id)["progress"]["done"])
 

@@ -11,10 +11,21 @@ from pgqueue import JobContext, PgQueue
 from pgqueue.errors import LeaseLost
 from pgqueue.transaction import Block, Services, Steps
 from pgqueue.worker import Worker
+from pgqueue.worker.slots import Slots
 from tests.faults.proxy import Cut, Proxy
 from tests.looking import Look
 from tests.waiting import auntil
-from tests.worker.blocks import BACKENDS, INSERT, STEAL, Register, error_of, set_result, slow_commit, stale_outcome, written_by
+from tests.worker.blocks import (
+    BACKENDS,
+    INSERT,
+    STEAL,
+    Register,
+    error_of,
+    held_commit,
+    set_result,
+    stale_outcome,
+    written_by,
+)
 from tests.worker.conftest import burst, working
 from tests.worker.jobs import job as made_by_hand
 
@@ -129,13 +140,15 @@ async def test_a_commit_that_goes_on_without_us_is_waited_for(
 ) -> None:
     """While it does, the job looks as if it ran under our token: who took that for a rollback would report a failure."""
     app, proxy = behind
-    slow_commit(look)
+    let_go = held_commit(look)
     job = handler(app, set_result).enqueue()
     asked = _at_commit(proxy, "before reply")
-    worker = await burst(app)
+    run = asyncio.create_task(burst(app))
+    await auntil(lambda: asked.count("finished") > 2, "one question after the other")
+    let_go()
+    worker = await run
     assert (look.state(job.id), written_by(look)) == ("succeeded", [job.id])
     assert worker._finisher.counts == {"succeeded": 1}
-    assert len(asked) > 3
 
 
 async def test_a_commit_that_never_arrived_was_a_rollback(behind: tuple[PgQueue, Proxy], look: Look, handler: Register) -> None:
@@ -192,9 +205,19 @@ async def test_a_connection_that_is_broken_before_the_commit_is_sent_committed_n
     assert worker._finisher.counts == {"failed": 1, "dead": 1}
 
 
-async def test_a_run_that_is_dropped_while_it_commits_has_committed(async_app: PgQueue, look: Look) -> None:
-    """The worker stops without grace in the middle of a COMMIT that takes a second."""
-    slow_commit(look)
+async def test_a_run_that_is_dropped_while_it_commits_has_committed(
+    async_app: PgQueue, look: Look, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker stops without grace in the middle of a COMMIT, which goes on until the run is dropped."""
+    let_go, drop = held_commit(look), Slots.drop
+
+    async def drop_and_let_go(slots: Slots) -> None:
+        dropping = asyncio.create_task(drop(slots))
+        await asyncio.sleep(0)
+        let_go()
+        await dropping
+
+    monkeypatch.setattr(Slots, "drop", drop_and_let_go)
     went_on: list[int] = []
 
     @async_app.task
@@ -213,19 +236,18 @@ async def test_a_run_that_is_dropped_while_it_commits_has_committed(async_app: P
     assert went_on == []
 
 
-async def test_a_run_that_is_dropped_in_the_block_gives_its_connection_back(database_url: str, async_app: PgQueue) -> None:
+async def test_a_run_that_is_dropped_in_the_block_gives_its_connection_back(async_app: PgQueue, look: Look) -> None:
+    """Once its statement runs; before, a cancellation does not reach it, and the connection is thrown away."""
     services = Services(async_app)
     ctx = made_by_hand()
     ctx._services = services
-    inside = asyncio.Event()
 
     async def work() -> None:
         async with ctx.transaction() as tx:
-            inside.set()
             await tx.connection.execute("select pg_sleep(60)")
 
     run = asyncio.create_task(work())
-    await inside.wait()
+    await auntil(lambda: look.value("select count(*) from pg_stat_activity where wait_event = 'PgSleep'"), "the statement")
     run.cancel()
     with pytest.raises(asyncio.CancelledError):
         await run

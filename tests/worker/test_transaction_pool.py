@@ -62,11 +62,19 @@ async def test_no_more_blocks_run_at_once_than_the_pool_has_connections(database
 async def test_who_waits_too_long_for_a_connection_is_told_what_to_do(
     database_url: str, look: Look, handler: Register, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pgqueue.transaction.POOL_WITHIN", 0.1)
     app = PgQueue(database_url, transaction_pool_size=1)
-    may_end = threading.Event()
-    handler(app, lambda ctx, tx: may_end.wait(30)).enqueue_many([()] * 2)
+    inside, may_end = threading.Event(), threading.Event()
+
+    def hold(ctx: JobContext, tx: Any) -> None:
+        inside.set()
+        may_end.wait(60)
+
+    task = handler(app, hold)
+    task.enqueue()
     async with working(app):
+        await auntil(inside.is_set, "the one that has the connection")
+        monkeypatch.setattr("pgqueue.transaction.POOL_WITHIN", 0.1)  # not before: to open it may take longer
+        task.enqueue()
         await auntil(lambda: look.count("failed"), "the one that waited")
         may_end.set()
         await auntil(lambda: look.count("succeeded"), "the other")

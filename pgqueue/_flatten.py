@@ -1,0 +1,251 @@
+"""Signatures, chains and groups become the nodes of a workflow: the JSON array that SQL's enqueue_workflow takes."""
+
+import heapq
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from graphlib import CycleError, TopologicalSorter
+from typing import TYPE_CHECKING, Any
+
+from ._nodes import Added, Node, References, Source, Submission, edges_json, free_name, node_json
+from ._refusal import named, shortened
+from ._text import storable
+from .canvas import Chain, Group
+from .errors import InvalidArgument
+from .job import Job
+from .options import RunIf, run_if
+from .signature import Part, Signature, the_connection
+
+if TYPE_CHECKING:
+    from .app import PgQueue
+
+
+class Plan:
+    """Collects the nodes of one submission.
+
+    Args:
+        app: whose tasks they are of.
+        is_open: they are added to a workflow that is there: names that nobody knows here may be known there, and a node is called
+            only what it was called here.
+    """
+
+    def __init__(self, app: "PgQueue", *, is_open: bool = False) -> None:
+        self._app, self._is_open = app, is_open
+        self._nodes: list[Node] = []
+        self._parts: dict[str, Added] = {}
+        self._counts: dict[str, int] = {}
+        self._lists: set[int] = set()  # nodes that end a part as (a part of) a list
+
+    def add(
+        self,
+        part: Part[Any],
+        *,
+        name: str | None = None,
+        after: References = (),
+        when: RunIf = "succeeded",
+        before: References = (),
+    ) -> Added:
+        """Add a signature, chain or group.
+
+        Args:
+            part: what to add.
+            name: of the node, by default that of its task, with -2, -3, … where it is taken; of a chain or group, what others
+                call its end.
+            after: what its first nodes wait for.
+            when: the policy where `after` does not say it.
+            before: nodes of the workflow that is there which wait for the end of the part, too.
+
+        Raises:
+            InvalidArgument: a name is taken, or something is of no use; the message names it.
+        """
+        if not isinstance(part, Part):
+            raise InvalidArgument(
+                f"node: {shortened(part)} is not valid; use a task, a signature such as task.s(…), a chain or a group"
+            )
+        sources, children = self._references("after", after, when), self._references("before", before, "succeeded")
+        name, known = None if name is None else self._checked(name), len(self._nodes)
+        self._assert_known_elsewhere(children)
+        try:
+            added = self._add_node(part, sources, name) if isinstance(part, Signature) else self._add_part(part, sources)
+        except BaseException:
+            self._forget(known)
+            raise
+        if name is not None:
+            self._parts[name] = added
+        for node in added.nodes:
+            self._nodes[node].before += children
+        self._lists.update(added.nodes if added.is_list else ())
+        return replace(added, plan=self)
+
+    def _forget(self, known: int) -> None:
+        """Take back what was added of a part that is refused."""
+        del self._nodes[known:]
+        self._parts = {name: added for name, added in self._parts.items() if added.nodes[-1] < known}
+
+    def _add_part(self, part: Part[Any], after: list[tuple[Source, RunIf]]) -> Added:
+        if isinstance(part, Chain):
+            for one in part.parts:
+                added = self._add_part(one, after)
+                after = [(added, "succeeded")]
+            return added
+        if isinstance(part, Group):
+            members = [self._add_part(one, after) for one in part.parts]
+            return Added(tuple(node for member in members for node in member.nodes), is_list=True)
+        assert isinstance(part, Signature)
+        return self._add_node(part, after, None)
+
+    def _add_node(self, signature: Signature[Any], after: list[tuple[Source, RunIf]], name: str | None) -> Added:
+        task = signature.task
+        if task._app is not self._app:
+            raise InvalidArgument(f"node: task {task.name!r} is of another app; a workflow is of one")
+        if signature.options.depends_on:
+            raise InvalidArgument(f"depends_on: {task.name!r} is a node of a workflow; say what it waits for there, by after=")
+        if name is None and not self._is_open:
+            name = free_name(task.name, self._parts, self._counts)
+        added = Added((len(self._nodes),))
+        self._nodes.append(Node(name, signature, after))
+        if name is not None:
+            self._parts[name] = added
+        return added
+
+    def _assert_known_elsewhere(self, children: list[tuple[Source, RunIf]]) -> None:
+        for child, _ in children:
+            if isinstance(child, Added) or child in self._parts:
+                raise InvalidArgument(f"before: {self._shown(child)} is new, too; say there what it waits for, by after=")
+
+    def _checked(self, name: Any) -> str:
+        if not isinstance(name, str) or not name:
+            raise InvalidArgument(f"name: {shortened(name)} is not valid; use a text")
+        if name in self._parts:
+            raise InvalidArgument(f"name: {name!r} is taken by an earlier node; give one of the two another name=")
+        return storable("name", name)
+
+    def _references(self, what: str, given: References, when: RunIf) -> list[tuple[Source, RunIf]]:
+        when = run_if(when, "when")
+        if isinstance(given, str | Added) or not isinstance(given, Iterable):
+            given = [given]
+        if isinstance(given, Mapping):
+            return [(self._source(what, one), run_if(policy, what)) for one, policy in given.items()]
+        return [(self._source(what, one), when) for one in given]
+
+    def _source(self, what: str, one: Any) -> Source:
+        if isinstance(one, Job):
+            one = one.id
+        if type(one) is int and not self._is_open:
+            raise InvalidArgument(
+                f"{what}: job {one} is of no new workflow; use Task.using(depends_on=…) to wait for a job that is there"
+            )
+        if isinstance(one, Added) and one.plan is self:
+            return one
+        if isinstance(one, str | int) and not isinstance(one, bool):
+            return one
+        jobs = ", or jobs of the workflow" if self._is_open else ""
+        raise InvalidArgument(f"{what}: {shortened(one)} is not valid; use names of nodes, what add returned{jobs}")
+
+    @contextmanager
+    def submission(self, connection: Any = None, **extra: Signature[Any] | None) -> Iterator[Submission]:
+        """The nodes within the middleware of their enqueue, each after its parents and otherwise in the order of writing.
+
+        Args:
+            connection: as in `Task.using`; what the signatures say when it is not given.
+            extra: signatures that go with them, and are enqueued later: outside of the middleware.
+
+        Raises:
+            InvalidArgument: there are no nodes, names are unknown, their edges go in a circle, arguments or options are wrong,
+                or signatures name several connections.
+        """
+        if not self._nodes:
+            raise InvalidArgument("nodes: there are none; add at least one")
+        parents = [self._parents(node) for node in self._nodes]
+        order = self._in_order([[one for one, _ in edges if isinstance(one, Added)] for edges, _ in parents])
+        places = {node: place for place, node in enumerate(order, 1)}
+        with ExitStack() as around:
+            made, texts = [], []
+            for number in order:
+                node, (edges, takes_all) = self._nodes[number], parents[number]
+                signature, takes = self._entered(around, node.signature, behind=bool(edges))
+                made.append(signature)
+                texts.append(node_json(node, signature, edges_json(edges, places), takes, takes_all))
+            beside = {key: one for key, one in extra.items() if one is not None}
+            last = self._last(parents, order)
+            yield Submission(
+                nodes=f"[{','.join(texts)}]",
+                extra={key: one.to_json() for key, one in beside.items()},
+                connection=the_connection([*made, *beside.values()], connection),
+                names=[self._nodes[number].name for number in order],
+                tasks=[one.task for one in made],
+                last=[places[number] - 1 for number in last],
+                is_list=len(last) > 1 or not self._lists.isdisjoint(last),
+            )
+
+    def _parents(self, node: Node) -> tuple[list[tuple[Source, RunIf]], bool]:
+        """The parents of a node one by one, and whether it takes a list of their results."""
+        edges: list[tuple[Source, RunIf]] = []
+        is_list = len(node.after) > 1
+        for source, when in node.after:
+            if isinstance(source, str):
+                source = self._named(source)
+            if isinstance(source, Added):
+                is_list = is_list or source.is_list
+                edges += [(Added((parent,)), when) for parent in source.nodes]
+            else:
+                edges.append((source, when))
+        self._assert_distinct(edges)
+        return edges, is_list
+
+    def _named(self, name: str) -> Source:
+        if name in self._parts:
+            return self._parts[name]
+        if self._is_open:
+            return name
+        raise InvalidArgument(f"after: there is no node {name!r}; there are: {named(self._parts)}")
+
+    def _assert_distinct(self, edges: list[tuple[Source, RunIf]]) -> None:
+        seen: set[Source] = set()
+        for source, _ in edges:
+            if source in seen:
+                raise InvalidArgument(f"after: {self._shown(source)} is given twice; a node waits once for another")
+            seen.add(source)
+
+    def _shown(self, source: Source) -> str:
+        """A node for a message: by its name, or its task."""
+        if isinstance(source, Added):
+            node = self._nodes[source.nodes[0]]
+            return repr(node.name or node.signature.task.name)
+        return repr(source) if isinstance(source, str) else f"job {source}"
+
+    def _in_order(self, parents: list[list[Added]]) -> list[int]:
+        sorter = TopologicalSorter({node: [one.nodes[0] for one in sources] for node, sources in enumerate(parents)})
+        try:
+            sorter.prepare()
+        except CycleError as error:
+            cycle = " -> ".join(self._shown(Added((node,))) for node in error.args[1])
+            raise InvalidArgument(f"after: {cycle} is a circle; none of them could ever start") from None
+        ready: list[int] = []
+        order = []
+        while sorter.is_active():
+            for node in sorter.get_ready():
+                heapq.heappush(ready, node)
+            order.append(heapq.heappop(ready))
+            sorter.done(order[-1])
+        return order
+
+    def _last(self, parents: list[tuple[list[tuple[Source, RunIf]], bool]], order: list[int]) -> list[int]:
+        """The nodes that no other waits for. Those that run only after a failure are nobody's last, nor is what hangs on them."""
+        after_failure: set[int] = set()
+        waited_for: set[int] = set()
+        for number in order:
+            own = [(source.nodes[0], when) for source, when in parents[number][0] if isinstance(source, Added)]
+            if any(when == "failed" or (when == "succeeded" and parent in after_failure) for parent, when in own):
+                after_failure.add(number)
+            else:
+                waited_for.update(parent for parent, _ in own)
+        return [number for number in range(len(self._nodes)) if number not in waited_for and number not in after_failure]
+
+    def _entered(self, around: ExitStack, signature: Signature[Any], behind: bool) -> tuple[Signature[Any], str | None]:
+        """A signature as its middleware leaves it, and the argument that takes the parents' result."""
+        args, takes = signature.args, None
+        if behind and not signature.immutable:
+            takes, args = signature.task.parameters.bind_behind(args, signature.positional)
+        call = around.enter_context(self._app.enqueuing(signature.task.name, args, signature.options))
+        return Signature(signature.task, call.args, call.options, takes is None), takes

@@ -1,0 +1,108 @@
+"""The nodes of a workflow that is not enqueued yet, and their JSON."""
+
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+from ._json import dumps
+from .job import Job
+from .options import RunIf
+from .signature import Signature
+
+if TYPE_CHECKING:
+    from .task import Task
+
+LONGEST_NAME = 200  # characters, as SQL has it
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """The end of a part that was added: what waits for the part waits for these nodes.
+
+    Attributes:
+        nodes: by the place at which they were written, in order.
+        is_list: whether a child takes a list of their results: the part ends in a group.
+        plan: what it was added to.
+    """
+
+    nodes: tuple[int, ...]
+    is_list: bool = False
+    plan: object = field(default=None, repr=False, compare=False)
+
+
+Source = Added | str | int  # of this plan, or by name, or a job that is there already
+Reference: TypeAlias = "str | Added | Job[Any] | int"
+References: TypeAlias = "Reference | Iterable[Reference] | Mapping[Reference, RunIf]"
+
+
+@dataclass(slots=True)
+class Node:
+    """A call, and what it waits for."""
+
+    name: str | None
+    signature: Signature[Any]
+    after: list[tuple[Source, RunIf]]
+    before: list[tuple[Source, RunIf]] = field(default_factory=list)
+
+
+class Submission(NamedTuple):
+    """A plan on its way to the database.
+
+    Attributes:
+        nodes: the JSON array.
+        extra: the signatures beside the nodes as JSON, by their key.
+        connection: to run the call on, or None.
+        names, tasks: of the nodes, in the order of the array.
+        last: places in the array of the nodes whose results are the workflow's, in the order in which they were written.
+        is_list: whether the workflow's result is a list.
+    """
+
+    nodes: str
+    extra: dict[str, str]
+    connection: Any
+    names: list[str | None]
+    tasks: list["Task[..., Any]"]
+    last: list[int]
+    is_list: bool
+
+
+def node_json(node: Node, signature: Signature[Any], after: list[Any], takes: str | None, takes_all: bool) -> str:
+    """An element of the array; `signature` is the node's as its middleware has left it."""
+    parameters = signature.task.parameters
+    fields = signature.fields(parameters.dump(signature.args) if takes is None else parameters.dump_behind(signature.args, takes))
+    given = {"name": node.name, "after": after, "before": edges_json(node.before, {}), "takes": takes}
+    fields += [f'"{key}":{dumps(value)}' for key, value in given.items() if value]
+    if takes is not None and takes_all:
+        fields.append('"takes_all":true')
+    return "{" + ",".join(fields) + "}"
+
+
+def edges_json(edges: list[tuple[Source, RunIf]], places: Mapping[int, int]) -> list[Any]:
+    """Edges as SQL takes them: a place, a name, a job, or any of them with its policy."""
+    written: list[Any] = []
+    for source, when in edges:
+        if isinstance(source, int):
+            written.append({"job": source})
+        else:
+            written.append(places[source.nodes[0]] if isinstance(source, Added) else source)
+        if when != "succeeded":
+            written[-1] = {**(written[-1] if isinstance(source, int) else {"node": written[-1]}), "when": when}
+    return written
+
+
+def free_name(task: str, taken: Container[str], counts: dict[str, int] | None = None) -> str:
+    """The name of a task for its node, with -2, -3, … where it is taken.
+
+    Args:
+        task: its name.
+        taken: the names that others have.
+        counts: how far it came for each task; a caller of many keeps it.
+    """
+    name, count = task, 1 if counts is None else counts.get(task, 1)
+    while name in taken:
+        count += 1
+        suffix = f"-{count}"
+        name = task[: LONGEST_NAME - len(suffix)] + suffix
+    if counts is not None:
+        counts[task] = count
+    return name

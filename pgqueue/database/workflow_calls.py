@@ -1,0 +1,94 @@
+"""Calls about workflows, in the style of `calls`."""
+
+from typing import Any, NamedTuple
+
+from .calls import Call, records
+
+Records = list[dict[str, Any]]
+
+
+class AddedWorkflow(NamedTuple):
+    """What enqueue_workflow has made; the jobs in the order of the nodes."""
+
+    id: int
+    job_ids: list[int]
+
+
+def enqueue_workflow(nodes: str, name: str | None, on_success: str | None, on_failure: str | None) -> Call[AddedWorkflow]:
+    """Add a workflow of these nodes (a JSON array); what to enqueue at its end as JSON, too."""
+    return Call(
+        "select workflow_id, job_ids from {schema}.enqueue_workflow(%s::text::jsonb, %s::text, %s::text::jsonb, %s::text::jsonb)",
+        (nodes, name, on_success, on_failure),
+        lambda rows: AddedWorkflow(*rows[0]),
+    )
+
+
+def extend_workflow(workflow_id: int, nodes: str) -> Call[list[int]]:
+    """Add nodes to a workflow; the ids of their jobs."""
+    return Call(
+        "select {schema}.extend_workflow(%s::bigint, %s::text::jsonb)",
+        (workflow_id, nodes),
+        lambda rows: list(rows[0][0]),
+    )
+
+
+def cancel_workflow(workflow_id: int) -> Call[int]:
+    """Cancel what has not started, and ask what runs to stop; how many."""
+    return Call("select {schema}.cancel_workflow(%s::bigint)", (workflow_id,), lambda rows: int(rows[0][0]))
+
+
+def retry_workflow(workflow_id: int) -> Call[int]:
+    """Run the dead letters of a workflow again; how many."""
+    return Call("select {schema}.retry_workflow(%s::bigint)", (workflow_id,), lambda rows: int(rows[0][0]))
+
+
+def progress(workflow_id: int) -> Call[Records]:
+    """How a workflow stands, as a list of none or one."""
+    return Call(
+        "select id, name, status, nodes, open, blocked, scheduled, ready, running, succeeded, failed, cancelled, skipped, "
+        "created_at, finished_at, cancelled_at, repairs from {schema}.workflow_progress where id = %s::bigint",
+        (workflow_id,),
+        records(
+            "id", "name", "status", "nodes", "open", "blocked", "scheduled", "ready", "running", "succeeded", "failed",
+            "cancelled", "skipped", "created_at", "finished_at", "cancelled_at", "repairs",
+        ),
+    )  # fmt: skip
+
+
+def nodes(workflow_id: int) -> Call[Records]:
+    """The nodes of a workflow in the order they were added."""
+    return Call(
+        "select job_id, name, task, queue, state::text, waits_for, attempt, elapsed, reason, error, progress, created_at, "
+        "started_at, ended_at from {schema}.workflow_nodes where workflow_id = %s::bigint order by job_id",
+        (workflow_id,),
+        records(
+            "job_id", "name", "task", "queue", "state", "waits_for", "attempt", "elapsed", "reason", "error", "progress",
+            "created_at", "started_at", "ended_at",
+        ),
+    )  # fmt: skip
+
+
+def edges(workflow_id: int) -> Call[Records]:
+    """The edges of a workflow, each child's in the order in which it names its parents."""
+    return Call(
+        "select parent_id, child_id, run_if::text from {schema}.workflow_edge where workflow_id = %s::bigint "
+        "order by child_id, position",
+        (workflow_id,),
+        records("parent_id", "child_id", "run_if"),
+    )
+
+
+def last_nodes(workflow_id: int) -> Call[list[int]]:
+    """The jobs of the nodes that no other node waits for, in the order they were added; those that run after a failure aside."""
+    return Call(
+        "with recursive handler (id) as ("
+        "select child_id from {schema}.workflow_edge where workflow_id = %s::bigint and run_if = 'failed' union "
+        "select e.child_id from handler h join {schema}.workflow_edge e on e.workflow_id = %s::bigint and e.parent_id = h.id "
+        "where e.run_if <> 'finished') "
+        "select n.job_id from {schema}.workflow_node n where n.workflow_id = %s::bigint "
+        "and n.job_id not in (select id from handler) and not exists ("
+        "select from {schema}.workflow_edge e where e.workflow_id = n.workflow_id and e.parent_id = n.job_id "
+        "and e.child_id not in (select id from handler)) order by n.job_id",
+        (workflow_id,) * 3,
+        lambda rows: [row[0] for row in rows],
+    )

@@ -1,0 +1,152 @@
+"""A workflow as a graph, to look at and to draw."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from functools import cached_property
+from graphlib import TopologicalSorter
+from typing import Any
+
+from ._json import dumps
+
+_COLOURS = {
+    "blocked": "#e5e7eb",
+    "scheduled": "#dbeafe",
+    "ready": "#bfdbfe",
+    "running": "#fde68a",
+    "succeeded": "#bbf7d0",
+    "failed": "#fecaca",
+    "cancelled": "#d1d5db",
+    "skipped": "#f3f4f6",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class GraphNode:
+    """A job of a workflow.
+
+    Attributes:
+        id: the job's.
+        name: in the workflow, None for a node that was added without one.
+        task, queue: as enqueued.
+        state: blocked, scheduled, ready, running, succeeded, failed, cancelled or skipped.
+        waits_for: how many parents are not over yet.
+        attempt: of the last run; 0 before the first.
+        elapsed: seconds that the handler took, once it is over.
+        reason, error: why it ended so, where there is something to say.
+        progress: what its handler told last by `ctx.progress`, while it runs.
+        created_at, started_at, ended_at: on the database's clock.
+    """
+
+    id: int
+    name: str | None
+    task: str
+    queue: str | None = None
+    state: str = "blocked"
+    waits_for: int = 0
+    attempt: int | None = None
+    elapsed: float | None = None
+    reason: str | None = None
+    error: Any = None
+    progress: Any = None
+    created_at: datetime | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+
+    @property
+    def label(self) -> str:
+        """The name, or the task where there is none."""
+        return self.name or self.task
+
+
+@dataclass(frozen=True, slots=True)
+class GraphEdge:
+    """Child waits for parent, both by job id; `when`: succeeded, finished or failed."""
+
+    parent: int
+    child: int
+    when: str = "succeeded"
+
+
+@dataclass(frozen=True)
+class Graph:
+    """What `Workflow.graph` returns: the workflow as it was at that moment.
+
+    Attributes:
+        nodes: in the order they were added.
+        edges: by child, each child's in the order in which it takes its parents' results.
+    """
+
+    nodes: list[GraphNode]
+    edges: list[GraphEdge]
+
+    @cached_property
+    def by_id(self) -> Mapping[int, GraphNode]:
+        """The nodes by their job's id."""
+        return {node.id: node for node in self.nodes}
+
+    @cached_property
+    def generations(self) -> list[list[GraphNode]]:
+        """The nodes in waves: those of the first wait for none, those of each other for some of the wave before."""
+        sorter: TopologicalSorter[int] = TopologicalSorter({node.id: () for node in self.nodes})
+        for edge in self.edges:
+            sorter.add(edge.child, edge.parent)
+        sorter.prepare()
+        waves = []
+        while sorter.is_active():
+            ready = sorted(sorter.get_ready())
+            waves.append([self.by_id[id] for id in ready])
+            sorter.done(*ready)
+        return waves
+
+    def parents(self, id: int) -> list[GraphEdge]:
+        """The edges that lead to a node."""
+        return self._parents.get(id, [])
+
+    def causes(self, id: int) -> list[GraphNode]:
+        """Why a node was skipped: parents that did not end as an edge wants; upwards through those that were skipped, too."""
+        left, seen = [id], {id}
+        found: list[int] = []
+        while left:
+            for edge in self.parents(left.pop(0)):
+                parent = self.by_id[edge.parent]
+                if edge.when in ("finished", parent.state) or parent.id in seen:
+                    continue
+                seen.add(parent.id)
+                (left if parent.state == "skipped" else found).append(parent.id)
+        return [self.by_id[one] for one in found]
+
+    @cached_property
+    def _parents(self) -> dict[int, list[GraphEdge]]:
+        found: dict[int, list[GraphEdge]] = {}
+        for edge in self.edges:
+            found.setdefault(edge.child, []).append(edge)
+        return found
+
+    def to_json(self) -> str:
+        """`{"nodes": […], "edges": […]}` with the attributes of both; times as ISO text."""
+        nodes = [
+            {name: value.isoformat() if isinstance(value, datetime) else value for name, value in asdict(node).items()}
+            for node in self.nodes
+        ]
+        return dumps({"nodes": nodes, "edges": [asdict(edge) for edge in self.edges]})
+
+    def to_mermaid(self) -> str:
+        """As a flowchart of Mermaid, coloured by state; for what draws it, such as a README on GitHub."""
+        lines = ["flowchart TD"]
+        lines += [f'    n{node.id}["{_escaped(node.label)}"]:::{node.state}' for node in self.nodes]
+        lines += [f"    n{edge.parent} {_arrow(edge.when)} n{edge.child}" for edge in self.edges]
+        present = dict.fromkeys(node.state for node in self.nodes)
+        lines += [f"    classDef {state} fill:{_COLOURS[state]},color:#111827" for state in _COLOURS if state in present]
+        return "\n".join(lines) + "\n"
+
+
+def _arrow(when: str) -> str:
+    return "-->" if when == "succeeded" else f"-. {when} .->"
+
+
+def _escaped(text: str) -> str:
+    """A label in which nothing means anything to Mermaid, or to a browser."""
+    return "".join(
+        char if char.isalnum() or char in " _-.:" else f"#{ord(char)};" if char.isprintable() else " " for char in text
+    )

@@ -1,0 +1,272 @@
+"""A handle on a workflow: look at it, wait for it, stop it, run what failed again."""
+
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from ._nodes import free_name
+from ._waiting import pauses
+from .database import workflow_calls as calls
+from .errors import JobCancelled, JobFailed, JobNotFound, ResultTimeout
+from .graph import Graph, GraphEdge, GraphNode
+from .job import Job
+from .transaction import Steps, adrive, drive
+from .workflow_progress import WorkflowProgress
+
+if TYPE_CHECKING:
+    from .app import PgQueue
+
+R = TypeVar("R", covariant=True)
+
+
+class Workflow(Generic[R]):
+    """Jobs that wait for each other.
+
+    Attributes:
+        id: the workflow's id.
+    """
+
+    __slots__ = ("_app", "_is_list", "_jobs", "_last", "_progress", "id")
+
+    def __init__(
+        self,
+        app: "PgQueue",
+        id: int,
+        jobs: dict[str, Job[Any]] | None = None,
+        last: list[int] | None = None,
+        is_list: bool = False,
+    ) -> None:
+        self._app = app
+        self._jobs = jobs
+        self._last, self._is_list = last, is_list
+        self._progress: WorkflowProgress | None = None
+        self.id = id
+
+    @property
+    def jobs(self) -> Mapping[str, Job[Any]]:
+        """Handles on its jobs by the names of their nodes, as submitted; of `app.get_workflow` as of the first look.
+
+        A node without a name is under that of its task, with -2, -3, … where it is taken.
+        """
+        if self._jobs is None:
+            self._jobs = self._named(self._app.database.run(calls.nodes(self.id)))
+        return self._jobs
+
+    async def ajobs(self) -> Mapping[str, Job[Any]]:
+        """`jobs` for async code."""
+        if self._jobs is None:
+            self._jobs = self._named(await self._app.async_database.run(calls.nodes(self.id)))
+        return self._jobs
+
+    @property
+    def progress(self) -> WorkflowProgress:
+        """How it stands, as of the last `refresh`; looked up at first use."""
+        if self._progress is None:
+            self.refresh()
+        assert self._progress is not None
+        return self._progress
+
+    @property
+    def status(self) -> str:
+        """running, succeeded, failed, cancelled or skipped, as of the last `refresh`."""
+        return self.progress.status
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many nodes are in each state, as of the last `refresh`."""
+        return self.progress.counts
+
+    def refresh(self) -> "Workflow[R]":
+        """Look it up again.
+
+        Raises:
+            JobNotFound: there is no such workflow (any more).
+        """
+        return self._found(self._app.database.run(calls.progress(self.id)))
+
+    async def arefresh(self) -> "Workflow[R]":
+        """`refresh` for async code."""
+        return self._found(await self._app.async_database.run(calls.progress(self.id)))
+
+    def result(self, timeout: float | None = None) -> R:
+        """Wait until the last node is over and return what it returned; a list, in order, when the workflow ends in several.
+
+        The last nodes are those that no other waits for; those that run only after a failure, and what hangs on them, aside.
+        Nodes that handlers have added behind the last are waited for, too. Of a handle from `app.get_workflow`, the result of a
+        group of one is that of the one.
+
+        Args:
+            timeout: seconds to wait; None (default) waits for ever, 0 only looks.
+
+        Raises:
+            ResultTimeout: it was not over in time; it goes on.
+            JobFailed: the last node, or one that it depends on, failed for good; carries the remote traceback.
+            JobCancelled: the last node was cancelled, or skipped because of a parent that the message names.
+            ResultExpired: a result is not kept any more.
+            JobNotFound: there is no such workflow (any more).
+        """
+        value: R = drive(self._result(self._app.database.run, Job.result, timeout))
+        return value
+
+    async def aresult(self, timeout: float | None = None) -> R:
+        """`result` for async code."""
+        value: R = await adrive(self._result(self._app.async_database.run, Job.aresult, timeout))
+        return value
+
+    def watch(self, timeout: float | None = None) -> Iterator[WorkflowProgress]:
+        """How it stands now, then again whenever that has changed, until it is over.
+
+        Args:
+            timeout: seconds from the first look; None (default) waits for ever, 0 only looks.
+
+        Raises:
+            ResultTimeout: it was not over in time; it goes on.
+            JobNotFound: there is no such workflow (any more).
+        """
+        seen = None
+        with self._app.waiting.waiter(self._heard_of()) as waiter:
+            for pause in pauses(timeout):
+                if self.refresh().progress != seen:
+                    yield (seen := self.progress)
+                if seen is not None and seen.is_over:
+                    return
+                waiter.pause(pause)
+        raise self._too_late(timeout)
+
+    async def awatch(self, timeout: float | None = None) -> AsyncIterator[WorkflowProgress]:
+        """`watch` for async code."""
+        seen = None
+        with self._app.waiting.async_waiter(self._heard_of()) as waiter:
+            for pause in pauses(timeout):
+                if (await self.arefresh()).progress != seen:
+                    yield (seen := self.progress)
+                if seen is not None and seen.is_over:
+                    return
+                await waiter.pause(pause)
+        raise self._too_late(timeout)
+
+    def cancel(self) -> int:
+        """Cancel all that has not started, and ask handlers that run to stop.
+
+        Returns:
+            How many nodes.
+
+        Raises:
+            JobNotFound: there is no such workflow.
+        """
+        return self._app.database.run(calls.cancel_workflow(self.id))
+
+    async def acancel(self) -> int:
+        """`cancel` for async code."""
+        return await self._app.async_database.run(calls.cancel_workflow(self.id))
+
+    def retry(self) -> int:
+        """Run its dead letters again; what was skipped because of them waits for them again.
+
+        Returns:
+            How many dead letters.
+
+        Raises:
+            JobNotFound: there is no such workflow.
+        """
+        return self._app.database.run(calls.retry_workflow(self.id))
+
+    async def aretry(self) -> int:
+        """`retry` for async code."""
+        return await self._app.async_database.run(calls.retry_workflow(self.id))
+
+    def graph(self) -> Graph:
+        """Its nodes and edges as they are now.
+
+        Raises:
+            JobNotFound: there is no such workflow (any more).
+        """
+        graph: Graph = drive(self._graph(self._app.database.run))
+        return graph
+
+    async def agraph(self) -> Graph:
+        """`graph` for async code."""
+        graph: Graph = await adrive(self._graph(self._app.async_database.run))
+        return graph
+
+    def _result(self, run: Callable[..., Any], result: Callable[..., Any], timeout: float | None) -> Steps:
+        deadline = None if timeout is None else time.monotonic() + timeout
+        values: dict[int, Any] = {}
+        last = self._last or (yield run(calls.last_nodes(self.id)))
+        while not all(id in values for id in last):
+            for id in last:
+                if id not in values:
+                    left = None if deadline is None else max(0.0, deadline - time.monotonic())
+                    values[id] = yield from self._value(id, run, result, left, timeout)
+            last = self._in_order((yield run(calls.last_nodes(self.id))))
+        if not last:
+            raise self._not_found()
+        return [values[id] for id in last] if len(last) > 1 or self._is_list else values[last[0]]
+
+    def _value(
+        self, id: int, run: Callable[..., Any], result: Callable[..., Any], left: float | None, timeout: float | None
+    ) -> Steps:
+        try:
+            return (yield result(Job(self._app, id), left))
+        except ResultTimeout:
+            raise self._too_late(timeout) from None
+        except JobCancelled as cancelled:
+            raise _why(id, (yield from self._graph(run))) or cancelled from None
+
+    def _in_order(self, last: list[int]) -> list[int]:
+        """The last nodes as they were written, where they are the ones that were submitted."""
+        return self._last if self._last and set(self._last) == set(last) else last
+
+    def _graph(self, run: Callable[..., Any]) -> Steps:
+        edges = yield run(calls.edges(self.id))  # first: what is added meanwhile is a node without edges, no edge without a node
+        nodes = yield run(calls.nodes(self.id))
+        if not nodes:
+            raise self._not_found()
+        return Graph(
+            [GraphNode(id=row.pop("job_id"), **row) for row in nodes],
+            [GraphEdge(row["parent_id"], row["child_id"], row["run_if"]) for row in edges],
+        )
+
+    def _found(self, rows: list[dict[str, Any]]) -> "Workflow[R]":
+        if not rows:
+            raise self._not_found()
+        self._progress = WorkflowProgress(**rows[0])
+        return self
+
+    def _named(self, rows: list[dict[str, Any]]) -> dict[str, Job[Any]]:
+        if not rows:
+            raise self._not_found()
+        jobs: dict[str, Job[Any]] = {row["name"]: Job(self._app, row["job_id"]) for row in rows if row["name"] is not None}
+        for row in rows:
+            if row["name"] is None:
+                jobs[free_name(row["task"], jobs)] = Job(self._app, row["job_id"])
+        return jobs
+
+    def _heard_of(self) -> tuple[int, ...]:
+        """The jobs whose ends end a pause early; of others the looks tell."""
+        return tuple(job.id for job in (self._jobs or {}).values())
+
+    def _not_found(self) -> JobNotFound:
+        return JobNotFound(f"there is no workflow {self.id}; it never existed, or the history no longer keeps it")
+
+    def _too_late(self, timeout: float | None) -> ResultTimeout:
+        return ResultTimeout(f"workflow {self.id} was not over within {timeout} s; it goes on")
+
+    def __repr__(self) -> str:
+        return f"Workflow({self.id})"
+
+
+def _why(id: int, graph: Graph) -> JobFailed | JobCancelled | None:
+    """Why a node was skipped: a dead node that it depends on, else parents that ended otherwise; None when it was not."""
+    if graph.by_id[id].state != "skipped":
+        return None
+    causes = graph.causes(id)
+    for cause in causes:
+        if cause.state == "failed":
+            return JobFailed(cause.id, cause.error)
+    parents = " and ".join(f"{cause.label!r} {_ended(cause)}" for cause in causes[:5])
+    return JobCancelled(f"job {id} ({graph.by_id[id].label!r}) was skipped: its parent {parents}")
+
+
+def _ended(node: GraphNode) -> str:
+    return {"succeeded": "succeeded", "cancelled": "was cancelled"}.get(node.state, f"is {node.state}")

@@ -1,0 +1,122 @@
+"""What `app.workflow` returns: nodes with names, and edges of any shape between them."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from ._flatten import Plan
+from ._nodes import Added, References, Submission
+from ._refusal import shortened
+from ._text import storable
+from .database import Call
+from .database import workflow_calls as calls
+from .errors import InvalidArgument, PgQueueError
+from .job import Job
+from .options import RunIf
+from .signature import Part, Signature
+from .task import Arguments, Task
+from .workflow import Workflow
+
+if TYPE_CHECKING:
+    from .app import PgQueue
+
+R = TypeVar("R", covariant=True)
+Adding = tuple[Submission, Call[calls.AddedWorkflow]]
+
+
+class WorkflowBuilder(Generic[R]):
+    """Collects the nodes of a workflow until it is enqueued; see `PgQueue.workflow`."""
+
+    def __init__(
+        self,
+        app: "PgQueue",
+        name: str | None,
+        on_success: Signature[Any] | None = None,
+        on_failure: Signature[Any] | None = None,
+    ) -> None:
+        for key, given in (("on_success", on_success), ("on_failure", on_failure)):
+            if given is not None and not isinstance(given, Signature):
+                raise InvalidArgument(f"{key}: {shortened(given)} is not valid; use a signature such as task.s(…)")
+        if name is not None and not isinstance(name, str):
+            raise InvalidArgument(f"name: {shortened(name)} is not valid; use a text")
+        self._app, self._name = app, None if name is None else storable("name", name)
+        self._beside = {"on_success": on_success, "on_failure": on_failure}
+        self._plan = Plan(app)
+
+    def add(
+        self,
+        what: Task[..., Any] | Part[Any],
+        args: Arguments = (),
+        *,
+        name: str | None = None,
+        after: References = (),
+        when: RunIf = "succeeded",
+    ) -> Added:
+        """Add a node, or the nodes of a chain or group.
+
+        Args:
+            what: a task, which is called with `args` and takes no parent's result (as `si`); or a signature, chain or group,
+                whose first calls take the result of their parent, of several the list of theirs in the order of `after`.
+            args: of a task, a tuple or a mapping.
+            name: unique in the workflow; by default that of the task, with -2, -3, … where it is taken. Of a chain or group,
+                what others call its end.
+            after: what it waits for: names of nodes, or what `add` has returned; one or several, or a mapping from those to
+                policies. Names may be of nodes that are added later.
+            when: it runs if all of them "succeeded" (default), are "finished" whatever came of them, or have "failed"; else it is
+                skipped.
+
+        Returns:
+            What another node's `after` takes in place of the name.
+
+        Raises:
+            InvalidArgument: a name is taken, arguments do not fit, or something else is of no use.
+        """
+        if isinstance(what, Task):
+            what = self._called(what, args)
+        elif args != ():
+            raise InvalidArgument("args: give them to s(…), and none beside it")
+        return self._plan.add(what, name=name, after=after, when=when)
+
+    def enqueue(self, *, connection: Any = None) -> Workflow[R]:
+        """Add the workflow: one statement, all or nothing.
+
+        Args:
+            connection: as in `Task.using`, for all of it. What the signatures say when it is not given here.
+
+        Raises:
+            InvalidArgument: there are no nodes, names are unknown, their edges go in a circle, or arguments or options are
+                wrong. Nothing is enqueued.
+            WrongConnection: `connection` is none of those that work.
+        """
+        with self._adding(connection) as (submission, call):
+            return self._handle(submission, self._app.database.run(call, submission.connection))
+
+    async def aenqueue(self, *, connection: Any = None) -> Workflow[R]:
+        """`enqueue` for async code."""
+        with self._adding(connection) as (submission, call):
+            return self._handle(submission, await self._app.async_database.run(call, submission.connection))
+
+    @contextmanager
+    def _adding(self, connection: Any) -> Iterator[Adding]:
+        if self._app.inline:
+            raise PgQueueError("inline(): a workflow needs the database; use a connection of the test and drain")
+        with self._plan.submission(connection, **self._beside) as submission:
+            extra = submission.extra
+            yield (
+                submission,
+                calls.enqueue_workflow(submission.nodes, self._name, extra.get("on_success"), extra.get("on_failure")),
+            )
+
+    def _handle(self, submission: Submission, added: calls.AddedWorkflow) -> Workflow[R]:
+        nodes = zip(submission.names, added.job_ids, submission.tasks, strict=True)
+        jobs = {str(name): Job(self._app, id, task) for name, id, task in nodes}
+        last = [added.job_ids[place] for place in submission.last]
+        return Workflow(self._app, added.id, jobs, last, submission.is_list)
+
+    @staticmethod
+    def _called(task: Task[..., Any], args: Arguments) -> Signature[Any]:
+        if isinstance(args, tuple):
+            return task.si(*args)
+        if isinstance(args, Mapping):
+            return Signature(task, task.parameters.bind((), args), task.options, immutable=True)
+        raise InvalidArgument(f"args: {shortened(args)} is not valid; give a tuple or a mapping, for example (1,)")
