@@ -51,12 +51,12 @@ def flow_with(sql: Sql, state: str) -> tuple[Flow, Any]:
     flow = start(
         sql, node("first"), node("it", "first", run_at="2999-01-01" if state == "scheduled" else None), node("child", "it")
     )
-    token = None
+    token: UUID | None = None
     if state != "blocked":
         flow.run("first", "failed" if state == "skipped" else "succeeded")
     if state in ("running", "succeeded", "failed"):
         token, _ = claim(sql, flow["it"])
-    if state in ("succeeded", "failed"):
+    if token is not None and state in ("succeeded", "failed"):
         sql.finish(token, {"id": flow["it"], "state": state, "final": True})
     if state == "cancelled":
         sql.value("select cancel(%s)", flow["it"])
