@@ -2,7 +2,6 @@
 
 import json
 from typing import Any
-from uuid import UUID
 
 import psycopg
 import pytest
@@ -57,7 +56,7 @@ def flow_with(sql: Sql, state: str) -> tuple[Flow, Any]:
         flow.run("first", "failed" if state == "skipped" else "succeeded")
     if state in ("running", "succeeded", "failed"):
         token, _ = claim(sql, flow["it"])
-    if token and state != "running":
+    if token is not None and state in ("succeeded", "failed"):
         sql.finish(token, {"id": flow["it"], "state": state, "final": True})
     if state == "cancelled":
         sql.value("select cancel(%s)", flow["it"])
