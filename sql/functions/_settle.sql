@@ -61,8 +61,10 @@ begin
         select g.id, g.run_at, g.created_at, settled_at, g.retry_of, g.workflow_id, 'cancelled', 'dependency_failed', g.priority,
                g.attempt, g.max_attempts, g.rescues, g.queue, g.task, g.args, g.retry, g.result_ttl, g.unique_key, g.unique_mode,
                g.meta, append_error(g.errors, g.attempt, null, null, settled_at, null, jsonb_build_object(
-                   'type', 'DependencyFailed', 'message', format('job %s did not end as this one needs it', node.barred_by)))
-          from gone g join node on node.job_id = g.id
+                   'type', 'DependencyFailed', 'message', format('job %s did not end as this one needs it',
+                   -- A join here would be a nested loop, in quadratic time: the workflow may be large, and finish turns off the others.
+                   (select jsonb_object_agg(job_id, barred_by) from node where state = 'skipped')->>g.id::text)))
+          from gone g
     ), closed as (
         select at, n
           from (select workflow_id, count(*)::int as n
