@@ -11,8 +11,9 @@
 -- instead of the workflow deadlocks: a cascade has levels, and the ids of two levels are not in order.
 -- A child's lock is not enough for REPEATABLE READ either: the workflow's row is really updated, so a stale snapshot is an error.
 create function settle(ended bigint[], admitted bigint[] default '{}') returns void
--- Pinned, see claim. "lateral (... offset 0)" and joins by ctid, safe under the workflow's lock, force look-ups by key.
-language plpgsql set enable_seqscan = off set plan_cache_mode = force_generic_plan set jit = off as $$
+-- Pinned, see claim; nested loops too, which add_nodes turns off, and the plan made there is a worker's plan from then on.
+-- "lateral (... offset 0)" and joins by ctid, safe under the workflow's lock, force look-ups by key.
+language plpgsql set enable_seqscan = off set enable_nestloop = on set enable_memoize = off set plan_cache_mode = force_generic_plan set jit = off as $$
 declare
     settled_at timestamptz := clock_timestamp();
     woken      text[];

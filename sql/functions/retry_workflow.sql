@@ -7,17 +7,20 @@ language plpgsql security definer set search_path from current set enable_seqsca
 #variable_conflict use_variable
 declare
     dead    bigint[];
-    retried int;
+    retried bigint[];
 begin
     if not exists (select from workflow w where w.id = workflow_id) then
         raise exception 'workflow_id: there is no workflow %; it never existed, or it is not kept any more', workflow_id
             using errcode = 'PQ003';
     end if;
-    -- All of them before the first takes the workflow, as a retry of one alone does. Whom somebody else retries is not dead then.
+    -- All of them before the workflow is taken, as a retry of one alone does. Whom somebody else retries is not dead then.
     dead := array(
         select d.id from dead_letter d
          where d.id in (select n.job_id from workflow_node n where n.workflow_id = workflow_id and n.state = 'failed')
          order by d.id for update);
-    select count(*) filter (where not r.duplicate) into retried from unnest(dead) as d(id), lateral retry(d.id) r;
-    return retried;
+    retried := array(select d.id from unnest(dead) as d(id), lateral run_again(d.id) r where not r.duplicate);
+    if retried <> '{}' then
+        perform revive(workflow_id, retried);
+    end if;
+    return cardinality(retried);
 end $$;
