@@ -24,13 +24,16 @@ CHOICES = (*KINDS, "all")
 
 
 def _known(choice: str) -> str:
-    if choice not in CHOICES:
-        raise typer.BadParameter(f"{choice!r} is none of {', '.join(CHOICES)}")
+    for name in choice.split(","):
+        if name not in CHOICES:
+            raise typer.BadParameter(f"{name!r} is none of {', '.join(CHOICES)}")
     return choice
 
 
 def benchmark(
-    choice: Annotated[str, typer.Argument(metavar="BENCHMARK", help=", ".join(CHOICES), callback=_known)],
+    choice: Annotated[
+        str, typer.Argument(metavar="BENCHMARK", help=", ".join(CHOICES) + "; several with commas.", callback=_known)
+    ],
     systems: Annotated[str, typer.Option(help="Comma-separated; by default all.")] = ",".join(NAMES),
     jobs: Annotated[int | None, typer.Option(min=100, help="Jobs to prepare.")] = None,
     seconds: Annotated[float | None, typer.Option(min=0.5, help="Seconds of steady work to measure.")] = None,
@@ -42,7 +45,8 @@ def benchmark(
     """Measure pgqueue and its neighbours on one PostgreSQL server."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     options = Options(jobs=jobs, seconds=seconds, repeat=repeat, processes=processes)
-    kinds = list(KINDS.values()) if choice == "all" else [KINDS[choice]]
+    names = choice.split(",")
+    kinds = [kind for name, kind in KINDS.items() if name in names or "all" in names]
     measured = available([name.strip() for name in systems.split(",")])
     if not measured:
         raise typer.Exit(1)

@@ -45,6 +45,12 @@ def _ratio(kind: str, key: str, system: str) -> Callable[[Results], float | None
     return lambda results: _divide(_read(results, kind, key), _read(results, kind, key, system))
 
 
+def _share(kind: str, system: str) -> Callable[[Results], float | None]:
+    """What part of pgqueue's rate a row of its own reaches."""
+    key = "jobs_per_second"
+    return lambda results: _divide(_read(results, kind, key, system), _read(results, kind, key))
+
+
 def _spread(call: str) -> Callable[[Results], float | None]:
     """The slowest over the fastest of a call's times at different backlogs."""
 
@@ -82,6 +88,10 @@ GOALS = (
     Goal("enqueue_select, jobs/s", _figure("enqueue", "jobs_per_second", "enqueue_select"), 200_000),
     Goal("latency p50, ms", _figure("latency", "p50_ms"), 2.0, at_least=False),
     Goal("latency p99, ms", _figure("latency", "p99_ms"), 5.0, at_least=False),
+    Goal("chords of 100, share of plain jobs", _share("workflows", "chords-100"), 0.60),
+    Goal("child after parent, added to a plain job's latency, ms", _figure("releases", "added_p50_ms"), 1.0, at_least=False),
+    Goal("one parent's 10,000 children, ms", _figure("releases", "fan_out_ms"), 2_000, at_least=False),
+    Goal("10,000 parents to 1,000, per parent", _figure("releases", "fan_in_growth"), 1.5, at_least=False),
     Goal("held snapshot, kept share", _figure("pinned", "kept"), 0.60),
     Goal("held snapshot, kept share (wish)", _figure("pinned", "kept"), 0.75),
     Goal("held snapshot, last third to middle third", _figure("pinned", "last_to_middle"), 0.90),

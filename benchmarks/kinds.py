@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from benchmarks.figures import Figures
-from benchmarks.measurements import backlog, enqueue, latency, memory, pinned, throughput, together
+from benchmarks.measurements import backlog, enqueue, latency, memory, pinned, releases, throughput, together, workflows
 from benchmarks.options import Handler, Options
 from benchmarks.run import Run
 
@@ -103,6 +103,31 @@ KINDS = {
                 Column("single_p50_ms", "single p50 ms", 3),
                 Column("insert_p50_ms", "plain INSERT p50 ms", 3),
                 Column("single_to_insert", "single / INSERT", 2),
+            ),
+        ),
+        Kind(
+            "workflows",
+            "Draining workflows",
+            "As many no-op jobs as plain ones (pgqueue), in workflows: chains of two, chords of 100 and of 10,000, small graphs"
+            " of ten, all in the queue at once; and plain jobs in a database where ten workflows of 10,000 wait.",
+            workflows.measure,
+            (RATE, Column("wal_bytes_per_job", "WAL bytes/job"), Column("peak_rss_mib", "worker MiB", 1)),
+        ),
+        Kind(
+            "releases",
+            "Releasing nodes",
+            "How much later the second node of a chain starts after the first than a plain job after its enqueueing, on an idle"
+            " worker; the finish that releases 10,000 children; the finishes of 1,000 of the 10,000 parents of one child, and how"
+            " many times that of 1,000 of 1,000 parents it is.",
+            releases.measure,
+            (
+                Column("added_p50_ms", "added p50 ms", 2),
+                Column("added_p99_ms", "added p99 ms", 2),
+                Column("release_p50_ms", "release p50 ms", 2),
+                Column("plain_p50_ms", "plain p50 ms", 2),
+                Column("fan_out_ms", "10,000 children ms"),
+                Column("fan_in_ms", "1,000 of 10,000 parents ms", 1),
+                Column("fan_in_growth", "times 1,000 of 1,000", 2),
             ),
         ),
         Kind(

@@ -2,7 +2,8 @@
 
 A process writes its number of started handlers into eight shared bytes (`<pid>.done`), which the harness
 reads whenever it wants: a fraction of a microsecond a job, no query, no pipe. Where a job carries the time at
-which it was sent, the time it took to reach the handler is appended to `<pid>.latency`.
+which it was sent, the time it took to reach the handler is appended to `<pid>.latency`; the time from the end
+of the first job of a chain to the start of the second to `<pid>.release`.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ class Recorder:
     """The counter of this process."""
 
     def __init__(self) -> None:
+        self._ended: dict[int, float] = {}
         self._open()
         os.register_at_fork(after_in_child=self._open)
 
@@ -42,9 +44,17 @@ class Recorder:
         `next` of a count is atomic, so that threads may call this at once.
         """
         if sent_at:
-            self._append(time.time() - sent_at)
+            self._append("latency", time.time() - sent_at)
         self._slot[0] = next(self._numbers)
 
-    def _append(self, seconds: float) -> None:
-        with Path(os.environ[DIRECTORY_VARIABLE], f"{os.getpid()}.latency").open("ab") as file:
+    def end_first(self, number: int) -> None:
+        """Remember when the first job of a chain ended; to be called as its last line."""
+        self._ended[number] = time.time()
+
+    def begin_second(self, number: int) -> None:
+        """Record how long after that the second one started; it must run in the same process."""
+        self._append("release", time.time() - self._ended.pop(number))
+
+    def _append(self, kind: str, seconds: float) -> None:
+        with Path(os.environ[DIRECTORY_VARIABLE], f"{os.getpid()}.{kind}").open("ab") as file:
             file.write(struct.pack("<d", seconds))

@@ -83,6 +83,11 @@ class Server:
             )
         return Usage(commits, wal_bytes)
 
+    def wal_bytes(self) -> int:
+        """WAL so far, of all databases."""
+        with self.connect() as connection:
+            return _one_row(connection, "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), %s)::bigint", "0/0")[0]
+
     def settings(self) -> dict[str, str]:
         """Version and the settings that matter here, for the report."""
         with self.connect() as connection:

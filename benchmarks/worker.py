@@ -110,10 +110,10 @@ class Worker:
         """The count of this moment."""
         return Sample(time.perf_counter(), self.done())
 
-    def latencies(self) -> list[float]:
-        """Seconds from enqueue to start, of all jobs that carried a time."""
+    def latencies(self, kind: str = "latency") -> list[float]:
+        """Seconds from enqueue to start, of all jobs that carried a time; `release`: from a parent's end to its child's start."""
         values: list[float] = []
-        for path in self._directory.glob("*.latency"):
+        for path in self._directory.glob(f"*.{kind}"):
             values.extend(value for (value,) in struct.iter_unpack("<d", path.read_bytes()))
         return values
 

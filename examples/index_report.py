@@ -126,7 +126,7 @@ def show(database: Database, run: Workflow[Any], since: datetime) -> None:
         console.print("No dead letters: every file parsed.\n")
     console.print(
         f"{found['files'] + found['failed']:,} files in {len(found['packages']):,} packages: {found['lines']:,} lines,"
-        f" {found['functions']:,} functions; {found['failed']:,} files failed."
+        f" {found['functions']:,} functions; {found['failed']:,} failed."
     )
     speed = database.speed(run.id, since)
     rate = speed["jobs"] / max(speed["seconds"], 0.001)

@@ -14,7 +14,10 @@ from benchmarks.worker import Command
 CONNECTIONS = ("psycopg", "psycopg-async", "sqlalchemy", "sqlalchemy-async", "asyncpg", "django", "enqueue_select")
 """pgqueue on an application's own connection: rows of the benchmark `enqueue`."""
 
-NAMES = ("pgqueue", *CONNECTIONS, "bare", "pgqueuer", "graphile")
+SHAPES = ("chains-2", "chords-100", "chords-10000", "dags-10", "beside-workflows")
+"""pgqueue with jobs that depend on each other: rows of the benchmark `workflows`."""
+
+NAMES = ("pgqueue", *CONNECTIONS, *SHAPES, "bare", "pgqueuer", "graphile")
 
 
 class Producer(Protocol):
@@ -75,6 +78,13 @@ class CallableSystem(System, Protocol):
         """Connect and register as a worker."""
 
 
+class ShapedSystem(System, Protocol):
+    """A system whose queue can be filled with jobs that depend on each other."""
+
+    async def fill(self, url: str, jobs: int) -> int:
+        """Enqueue about so many jobs of its shape; how many they are."""
+
+
 def load(name: str) -> System:
     """The system of that name; its libraries are imported only now."""
     if name not in NAMES:
@@ -82,6 +92,8 @@ def load(name: str) -> System:
     try:
         if name in CONNECTIONS:
             return cast(System, import_module("benchmarks.systems.connections").SYSTEMS[name])
+        if name in SHAPES:
+            return cast(System, import_module("benchmarks.systems.workflows").SYSTEMS[name])
         return cast(System, import_module(f"benchmarks.systems.{name}").SYSTEM)
     except ImportError as error:
         raise Unavailable(f"{name} cannot be imported: {error}") from error

@@ -14,7 +14,7 @@ from typing import Any
 
 import psycopg
 
-from benchmarks.options import CONCURRENCY, Handler
+from benchmarks.options import CONCURRENCY, PRELOAD_BATCH, Handler
 from benchmarks.recorder import Recorder
 from benchmarks.systems import Calls
 from benchmarks.systems.sql_worker import sql_worker
@@ -30,9 +30,20 @@ INSERT = (
 
 
 def build(url: str | None, handler: Handler) -> tuple[PgQueue, Task[[float], Any]]:
-    """An app with the no-op task."""
+    """An app with the no-op task, and the two of a chain whose link is timed."""
     app = PgQueue(url)
     recorder = Recorder()
+
+    @app.task(name="first")
+    async def first(number: int) -> None:
+        recorder.note(0.0)
+        recorder.end_first(number)
+
+    @app.task(name="second")
+    async def second(number: int) -> None:
+        recorder.begin_second(number)
+        recorder.note(0.0)
+
     if handler is Handler.ASYNC:
 
         @app.task(name="noop")
@@ -75,7 +86,21 @@ class PgQueueSystem:
     history = True
     concurrency: int | None = CONCURRENCY
     enqueue_batch: int | None = None
-    benchmarks = frozenset({"throughput", "processes", "sync", "together", "latency", "enqueue", "pinned", "backlog", "memory"})
+    benchmarks = frozenset(
+        {
+            "throughput",
+            "processes",
+            "sync",
+            "together",
+            "latency",
+            "enqueue",
+            "pinned",
+            "backlog",
+            "memory",
+            "workflows",
+            "releases",
+        }
+    )
     unfinished_query = "SELECT count(*) FROM pgqueue.job"
 
     def version(self) -> str:
@@ -104,6 +129,13 @@ class PgQueueSystem:
                 yield Producer(task, connection)
             finally:
                 await app.aclose()
+
+    async def fill(self, url: str, jobs: int) -> int:
+        """Plain jobs."""
+        async with self.producer(url) as producer:
+            for start in range(0, jobs, PRELOAD_BATCH):
+                await producer.enqueue_many(min(PRELOAD_BATCH, jobs - start))
+        return jobs
 
     def calls(self, url: str) -> AbstractAsyncContextManager[Calls]:
         """The SQL functions by hand."""

@@ -129,13 +129,17 @@ class _Labels:
         edges, elsewhere = self._graph.parents(node.id), self._elsewhere.get(node.id)
         notes = []
         if len(edges) > 1 or any(edge.when != "succeeded" or not self._home for edge in edges):
-            notes.append(f"after {_some([self._parent(edge) for edge in edges])}")
+            notes.append(f"after {self._parents(edges)}")
         if elsewhere:
             notes.append(f"-> {_some([_name(self._graph.by_id[child]) for child in elsewhere])}")
         return ", ".join(notes)
 
-    def _parent(self, edge: GraphEdge) -> str:
-        return _name(self._graph.by_id[edge.parent]) + ("" if edge.when == "succeeded" else f" if {edge.when}")
+    def _parents(self, edges: list[GraphEdge]) -> str:
+        """By policy: "a, b, c if finished"."""
+        names: dict[str, list[str]] = {}
+        for edge in edges:
+            names.setdefault(edge.when, []).append(_name(self._graph.by_id[edge.parent]))
+        return ", ".join(_some(some) + ("" if when == "succeeded" else f" if {when}") for when, some in names.items())
 
 
 def _name(node: GraphNode) -> str:

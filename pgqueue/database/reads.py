@@ -84,6 +84,15 @@ def workflows(status: str | None = None, limit: int = 20) -> Call[Records]:
     )  # fmt: skip
 
 
+def workflow_of(job_id: int) -> Call[int | None]:
+    """The workflow that a job is a node of; None for a plain one."""
+    return Call(
+        "select (select workflow_id from {schema}.workflow_node where job_id = %s::bigint)",
+        (job_id,),
+        lambda rows: rows[0][0],
+    )
+
+
 def workflow_tasks(workflow_id: int) -> Call[Records]:
     """How many nodes of each task are in which state, in the order in which the tasks were added."""
     return Call(

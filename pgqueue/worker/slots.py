@@ -124,6 +124,7 @@ class Slots:
             self._hand_in(cancelled(job, 0.0))
         if unstarted:
             self.waiting = deque(job for job in self.waiting if job.id not in wanted)
+            self._room.set()
         for slot in [self.running[id] for id in wanted & self.running.keys()]:
             job = self._jobs[slot]
             if not job.cancelled:  # else it is busy with its end

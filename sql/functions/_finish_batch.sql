@@ -39,10 +39,12 @@ create function finish_nodes(nodes bigint[], states node_state[], additions json
 language plpgsql set enable_seqscan = off as $$
 #variable_conflict use_variable
 begin
-    perform lock_workflows(nodes);  -- all of them in order, before the first addition takes its own
-    perform add_nodes(n.workflow_id, a->'nodes')
-       from jsonb_array_elements(additions) as a join workflow_node n on n.job_id = (a->>'id')::bigint
-       join unnest(nodes, states) as ended(id, state) on ended.id = n.job_id
-      where ended.state = 'succeeded' and not is_cancelled(n.workflow_id);
+    if additions is not null then
+        perform lock_workflows(nodes);  -- all of them in order, before the first addition takes its own
+        perform add_nodes(n.workflow_id, a->'nodes')
+           from jsonb_array_elements(additions) as a join workflow_node n on n.job_id = (a->>'id')::bigint
+           join unnest(nodes, states) as ended(id, state) on ended.id = n.job_id
+          where ended.state = 'succeeded' and not is_cancelled(n.workflow_id);
+    end if;
     perform end_nodes(nodes, states);
 end $$;

@@ -12,9 +12,9 @@
 -- A child's lock is not enough for REPEATABLE READ either: the workflow's row is really updated, so a stale snapshot is an error.
 create function settle(ended bigint[], admitted bigint[] default '{}') returns void
 -- Pinned, see claim. "lateral (... offset 0)" and joins by ctid, safe under the workflow's lock, force look-ups by key.
--- All kinds of joins are named, because the plan is kept and the first caller would else decide for all that follow.
+-- Every kind of join is named: add_nodes and finish turn some off, and the plan made under the first caller is kept for all others.
 language plpgsql set enable_seqscan = off set enable_bitmapscan = off set enable_nestloop = on set enable_hashjoin = off
-set enable_mergejoin = off set plan_cache_mode = force_generic_plan set jit = off as $$
+set enable_mergejoin = off set enable_memoize = off set plan_cache_mode = force_generic_plan set jit = off as $$
 declare
     settled_at timestamptz := clock_timestamp();
     woken      text[];

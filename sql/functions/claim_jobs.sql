@@ -24,5 +24,5 @@ begin
       from picked as p
      where j.id = any (array[p.id])
     returning j.id, j.queue, j.task, j.args, j.attempt, j.max_attempts, j.priority, j.run_at, j.created_at, j.meta,
-              case when j.workflow_id is not null then node_of(j.id) end;
+              case when j.workflow_id is not null then (select n.node from node_of(j.id) n) end;
 end $$;

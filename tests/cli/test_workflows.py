@@ -106,6 +106,17 @@ def test_a_node_with_several_parents_is_shown_once_and_they_name_it(run: Run, ch
     assert tree[3].endswith("blocked  after add, add-2, add-3")
 
 
+def test_parents_are_named_by_policy(run: Run, app: PgQueue, work: Work) -> None:
+    flow = app.workflow()
+    for name in "abcdef":
+        flow.add(app.tasks["add"], (1, 1), name=name)
+    flow.add(app.tasks["add"], (1, 1), name="join", after=dict.fromkeys("abcdef", "finished"))
+    flow.add(app.tasks["add"], (1, 1), name="other", after={"a": "failed", "b": "succeeded", "c": "failed"})
+    shown = run("workflow", flow.enqueue().id).out
+    assert "blocked  after a, b, c, d and 2 more if finished" in shown
+    assert "blocked  after a, c if failed, b" in shown
+
+
 def test_what_users_wrote_moves_nothing_on_the_terminal(run: Run, app: PgQueue, work: Work) -> None:
     flow = app.workflow("a\x1b[2Jb\nc")
     flow.add(app.tasks["fail"].si("\x1b]0;title\x07 [red]x"), name="[bold]\x1b[1m")
@@ -227,3 +238,10 @@ def test_what_has_not_started_is_cancelled(run: Run, chorded: Workflow[Any], loo
 def test_json_of_a_workflow_with_errors_is_one_document(run: Run, failed: Workflow[Any]) -> None:
     (node,) = (node for node in json.loads(run("workflow", failed.id, "--json").out)["nodes"] if node["name"] == "parse")
     assert (node["error"]["type"], node["error"]["message"]) == ("ValueError", "no such page")
+
+
+def test_a_job_says_of_which_workflow_it_is(run: Run, app: PgQueue, failed: Workflow[Any]) -> None:
+    plain = app.tasks["add"].enqueue(1, 2)
+    assert re.search(rf"workflow id +{failed.id} *$", run("job", failed.jobs["parse"].id).out, re.MULTILINE)
+    assert "workflow id" not in run("job", plain.id).out
+    assert run("job", plain.id, "--json").lines[0]["workflow_id"] is None

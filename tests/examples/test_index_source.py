@@ -15,7 +15,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from examples.index_source import complexity, index_file
+from examples.index_report import Database, show
+from examples.index_source import complexity, index_file, package_of, short, source_files
+from pgqueue import PgQueue
 
 from ..looking import Look
 from ..waiting import PATIENCE, until
@@ -91,6 +93,34 @@ def test_a_file_is_measured(tmp_path: Path) -> None:
     }
 
 
+def test_files_that_were_installed_into_a_tree_are_not_its_own(tree: Path) -> None:
+    files = list(source_files(tree))
+    assert len(files) == 42
+    assert {package_of(file) for file in files} == {"core", "(top level)"}
+    assert package_of("core/deep/er.py") == "core"
+
+
+def test_nodes_whose_names_would_be_too_long_have_none() -> None:
+    assert (short("a" * 200), short("a" * 201)) == ("a" * 200, None)
+
+
+def test_a_scan_that_failed_leaves_no_report(app: PgQueue) -> None:
+    @app.task
+    def scan() -> None: ...
+
+    @app.task
+    def report() -> None: ...
+
+    flow = app.workflow()
+    flow.add(scan, name="scan")
+    flow.add(report, name="report", after="scan")
+    run = flow.enqueue()
+    run.cancel()
+
+    with Database(app) as database, pytest.raises(SystemExit, match=r"there is no report: job .* was cancelled"):
+        show(database, run, database.now())
+
+
 def test_it_indexes_every_file_and_shows_the_results(demo: Demo, look: Look) -> None:
     process = demo()
     shown, _ = process.communicate(timeout=60)
@@ -101,7 +131,7 @@ def test_it_indexes_every_file_and_shows_the_results(demo: Demo, look: Look) -> 
     assert re.search(r"3 +SyntaxError +old\.py +Missing parentheses", shown)
     assert re.search(r"^\(top level\) +30 +2 +1,530 +765 +795 +module39\.py *$", shown, re.MULTILINE), shown
     assert re.search(r"^core +10 +0 +110 +55 +65 +core/module9\.py *$", shown, re.MULTILINE), shown
-    assert "42 files in 2 packages: 1,640 lines, 820 functions; 2 files failed." in shown
+    assert "42 files in 2 packages: 1,640 lines, 820 functions; 2 failed." in shown
     assert re.search(r"46 jobs in [\d.]+ s: [\d,]+ jobs/s", shown)
     assert (look.count("succeeded"), look.count("failed"), look.live()) == (44, 2, 0)
     assert look.rows("select status, nodes, skipped from workflow_progress") == [{"status": "failed", "nodes": 46, "skipped": 0}]

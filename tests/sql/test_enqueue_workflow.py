@@ -176,6 +176,14 @@ def test_a_failure_skips_everything_below_however_deep(rolled_back_sql: Sql) -> 
     assert rolled_back_sql.value("select count(*) from job") == 1
 
 
+def test_what_wants_any_end_of_its_parent_runs_though_that_was_skipped(rolled_back_sql: Sql) -> None:
+    flow = start(rolled_back_sql, node("a"), node("b", "a"), node("clean up", {"node": "b", "when": "finished"}), node("c", "b"))
+
+    flow.run("a", "failed")
+
+    assert flow.states() == {"a": "failed", "b": "skipped", "clean up": "ready", "c": "skipped"}
+
+
 @pytest.mark.parametrize(
     ("ends", "outcome"),
     [
@@ -197,7 +205,7 @@ def test_the_worst_end_of_a_node_is_the_outcome(rolled_back_sql: Sql, ends: list
 
 def test_what_a_worker_must_know_of_a_node_comes_with_the_claim(rolled_back_sql: Sql) -> None:
     sql = rolled_back_sql
-    flow = start(sql, node("a"), node("b", "a", takes="x", takes_all=True))
+    flow = start(sql, node("a"), node("b", "a", takes="x", takes_all=True), name="import")
     plain = sql.enqueue()
     flow.run("a")
 
@@ -205,7 +213,8 @@ def test_what_a_worker_must_know_of_a_node_comes_with_the_claim(rolled_back_sql:
     sql.value("select give_back(%s, %s)", token, [flow["b"], plain])
     _, same = sql.claim(sql.worker())
 
-    expected = {flow["b"]: {"workflow": flow.id, "name": "b", "takes": "x", "takes_all": True, "parents": 1}, plain: None}
+    told = {"workflow": flow.id, "workflow_name": "import", "name": "b", "takes": "x", "takes_all": True, "parents": 1}
+    expected = {flow["b"]: told, plain: None}
     assert {row["id"]: row["node"] for row in rows} == expected
     assert {row["id"]: row["node"] for row in same} == expected
 

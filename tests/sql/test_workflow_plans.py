@@ -21,7 +21,8 @@ FLOWS, WIDTH = 400, 50  # 400 workflows of 50 parents, each with a child of its 
 TABLES = ("job", "job_history", "job_result", "dead_letter", "workflow", "workflow_node", "workflow_edge")
 
 FILL = f"""
-    with flow as (insert into workflow (nodes, open) select {2 * WIDTH + 1}, {2 * WIDTH + 1} from generate_series(1, {FLOWS}) returning id),
+    with flow as (insert into workflow (nodes, open)
+                  select {2 * WIDTH + 1}, {2 * WIDTH + 1} from generate_series(1, {FLOWS}) returning id),
     place as (select id as flow, n, nextval('job_id_seq') as job_id from flow, generate_series(1, {2 * WIDTH + 1}) n),
     job as (insert into job (id, run_at, created_at, state, priority, queue, task, workflow_id) overriding system value
             select job_id, clock_timestamp(), clock_timestamp(),
@@ -148,14 +149,6 @@ def test_a_verb_touches_few_pages_by_plans_that_were_made_while_the_tables_were_
         query, params = call(full.early, verb)
 
         touched = buffers_of(full.early, query, *params)
-        print(
-            "BUF",
-            verb,
-            touched,
-            full.early.rows(
-                "select relname, relpages, pg_relation_size(oid)/8192 as p from pg_class where relname in ('job','workflow_node','workflow_edge')"
-            ),
-        )
 
     assert touched < PAGES, touched
 
