@@ -1,4 +1,4 @@
-"""What `make demo` shows. All of it comes from SQL on pgqueue's views: `jobs`, `dead_letters`, and the function `result`."""
+"""What `make demo` shows: the workflow's handle says how far it is; files and dead letters come from SQL on pgqueue's views."""
 
 import os
 import shlex
@@ -17,7 +17,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from pgqueue import PgQueue
+from pgqueue import PgQueue, Workflow
+from pgqueue.errors import JobCancelled, JobFailed
+
+UNSCANNED = 2  # nodes before the tree has been scanned: the scan, and the report
+PACKAGE = ("package", "files", "failed", "lines", "functions", "complexity", "most complex")  # JSON keeps no order
 
 console = Console(highlight=False)
 
@@ -36,40 +40,36 @@ class Database:
         now: datetime = self.rows("select clock_timestamp() as now")[0]["now"]
         return now
 
-    def unfinished_run(self, directory: str) -> str | None:
-        """The run of this tree that was interrupted, if one was."""
-        found = self.rows("select meta->>'run' as run from job where meta->>'directory' = %s limit 1", directory)
-        return found[0]["run"] if found else None
+    def unfinished(self, name: str) -> int | None:
+        """The workflow of this name that was interrupted, if one was."""
+        found = self.rows(
+            "select id from workflow_progress where name = %s and status = 'running' order by id desc limit 1", name
+        )
+        return found[0]["id"] if found else None
 
-    def progress(self, run: str) -> dict[str, int]:
-        return self.rows(
-            "select count(*) as total, count(finished_at) as done, count(*) filter (where state = 'failed') as failed"
-            "  from jobs where meta->>'run' = %s",
-            run,
-        )[0]
-
-    def speed(self, run: str, since: datetime) -> dict[str, Any]:
+    def speed(self, workflow: int, since: datetime) -> dict[str, Any]:
         """Jobs since a time, and the seconds from the first claim to the last finish."""
         return self.rows(
-            "select count(*) as jobs, extract(epoch from max(finished_at) - min(claimed_at))::float8 as seconds"
-            "  from jobs where meta->>'run' = %s and finished_at > %s",
-            run,
+            "select count(*) as jobs, extract(epoch from max(ended_at) - min(started_at))::float8 as seconds"
+            "  from workflow_nodes where workflow_id = %s and ended_at > %s",
+            workflow,
             since,
         )[0]
 
-    def most_complex(self, run: str) -> list[dict[str, Any]]:
+    def most_complex(self, workflow: int) -> list[dict[str, Any]]:
         return self.rows(
-            "select indexed.* from jobs, result(jobs.id) as stored,"
+            "select indexed.* from workflow_nodes as node, result(node.job_id) as stored,"
             "       jsonb_to_record(stored.value) as indexed(complexity int, lines int, functions int, file text, hardest text)"
-            " where jobs.meta->>'run' = %s and jobs.state = 'succeeded' order by complexity desc limit 10",
-            run,
+            " where node.workflow_id = %s and node.task = 'index_file' and node.state = 'succeeded'"
+            " order by complexity desc limit 10",
+            workflow,
         )
 
-    def dead_letters(self, run: str) -> list[dict[str, Any]]:
+    def dead_letters(self, workflow: int) -> list[dict[str, Any]]:
         return self.rows(
-            "select id, attempt, error_type as error, args->>'file' as file, error_message as message from dead_letters"
-            " where meta->>'run' = %s order by id limit 15",
-            run,
+            "select id, letter.attempt, error_type as error, args->>'file' as file, error_message as message"
+            "  from workflow_nodes join dead_letters as letter on id = job_id where workflow_id = %s order by id limit 15",
+            workflow,
         )
 
     def __enter__(self) -> Self:
@@ -79,8 +79,8 @@ class Database:
         self._connection.close()
 
 
-def watch(database: Database, run: str, worker: subprocess.Popen[bytes]) -> None:
-    """Show a progress bar until every job of the run has ended."""
+def watch(run: Workflow[Any], worker: subprocess.Popen[bytes]) -> None:
+    """Show a progress bar until every job of the run has ended. Its length is known once the tree has been scanned."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(bar_width=None),
@@ -89,35 +89,52 @@ def watch(database: Database, run: str, worker: subprocess.Popen[bytes]) -> None
         TimeRemainingColumn(),
         TextColumn("left"),
     )
-    before, started = database.progress(run), time.monotonic()
+    now, started = run.refresh().progress, time.monotonic()
+    done_before, scanned = now.nodes - now.open, now.nodes > UNSCANNED
     with Progress(*columns, console=console, expand=True) as bar:
-        task = bar.add_task("indexing", total=before["total"], completed=before["done"], rate=0.0)
-        now = before
-        while now["done"] < now["total"]:
+        task = bar.add_task("indexing" if scanned else "scanning", total=now.nodes, completed=done_before, rate=0.0)
+        while not now.is_over:
             if worker.poll() is not None:
                 sys.exit(f"the worker ended with exit code {worker.returncode}; its log tells why")
             time.sleep(0.2)
-            now = database.progress(run)
-            rate = (now["done"] - before["done"]) / (time.monotonic() - started)
-            waiting = "indexing" if not now["failed"] else f"indexing, {now['failed']} failed"
-            bar.update(task, completed=now["done"], rate=rate, description=waiting)
+            now = run.refresh().progress
+            if not scanned and now.nodes > UNSCANNED:
+                scanned = True
+                found = run.jobs["scan"].result()
+                console.print(f"{found['files']:,} files, one job each; reports on {found['packages']:,} packages wait for them.")
+            done = now.nodes - now.open
+            failed = f", {now.failed} failed" if now.failed else ""
+            rate = (done - done_before) / (time.monotonic() - started)
+            bar.update(
+                task, total=now.nodes, completed=done, rate=rate, description=f"{'indexing' if scanned else 'scanning'}{failed}"
+            )
 
 
-def report(database: Database, run: str, since: datetime) -> None:
+def show(database: Database, run: Workflow[Any], since: datetime) -> None:
     """Show what the run found."""
-    dead = database.dead_letters(run)
-    _table("The most complex files, from the stored results", database.most_complex(run))
+    try:
+        found = run.jobs["report"].result()
+    except (JobFailed, JobCancelled) as error:
+        sys.exit(f"there is no report: {error}")
+    dead = database.dead_letters(run.id)
+    largest = [{name: package[name] for name in PACKAGE} for package in found["packages"][:10]]
+    _table("The largest packages, each reported by a job that waited for its files", largest)
+    _table("The most complex files, from the stored results", database.most_complex(run.id))
     if dead:
-        _table("Dead letters: these failed three times and wait for a person", dead)
+        _table("Dead letters: these failed three times and wait for a person; the reports were made without them", dead)
     else:
         console.print("No dead letters: every file parsed.\n")
-    speed = database.speed(run, since)
+    console.print(
+        f"{found['files'] + found['failed']:,} files in {len(found['packages']):,} packages: {found['lines']:,} lines,"
+        f" {found['functions']:,} functions; {found['failed']:,} failed."
+    )
+    speed = database.speed(run.id, since)
     rate = speed["jobs"] / max(speed["seconds"], 0.001)
     console.print(
         f"[bold]{speed['jobs']:,} jobs in {speed['seconds']:.1f} s: {rate:,.0f} jobs/s[/bold] of reading, hashing and parsing\n"
     )
     console.print("Try next:")
-    for command in _commands(dead[0]["id"] if dead else database.rows("select max(id) as id from jobs")[0]["id"]):
+    for command in _commands(run.id, dead[0]["id"] if dead else run.jobs["report"].id):
         console.print(f"  {command}", soft_wrap=True)
 
 
@@ -135,7 +152,7 @@ def _words(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value or "")
 
 
-def _commands(job_id: int) -> list[str]:
+def _commands(workflow_id: int, job_id: int) -> list[str]:
     here, programs = Path.cwd(), Path(sys.executable).parent
     programs = programs.relative_to(here) if programs.is_relative_to(here) else programs
     pgqueue, python = shlex.quote(str(programs / "pgqueue")), shlex.quote(str(programs / Path(sys.executable).name))
@@ -143,6 +160,7 @@ def _commands(job_id: int) -> list[str]:
     return [
         *setting,
         f"{pgqueue} stats",
+        f"{pgqueue} workflow {workflow_id}",
         f"{pgqueue} jobs --task index_file --limit 5",
         f"{pgqueue} job {job_id}",
         f"{pgqueue} retry {job_id}",

@@ -1,10 +1,18 @@
 """Index a source tree with two worker processes: `make demo`, or `make demo DIR=path`.
 
-One job per Python file: read it, hash it, count lines and functions, measure its complexity. What a job returns is stored as its
-result. A file that does not parse fails, is retried, and ends as a dead letter.
+A workflow: one job scans the tree and adds one job per Python file, which reads it, hashes it, counts lines and functions and
+measures its complexity; behind the files of each package one job reports on the package, and behind those one job on all.
 
-All files of a tree are enqueued by one statement, so a run is in the queue as a whole or not at all. That is why an interrupted
-run needs no bookkeeping to go on: while jobs of a tree are unfinished, the next start only starts workers.
+    scan ─┬─► index_file ─┐
+          ├─► index_file ─┴─► report_package ─┐
+          ├─► index_file ─┐                   ├─► report
+          └─► index_file ─┴─► report_package ─┘
+
+A file that does not parse fails, is retried, and ends as a dead letter; the reports wait for the end of each file, whatever it
+is, so they tell of the others all the same.
+
+What a job adds is there with its own end, all of it or nothing. That is why an interrupted run needs no bookkeeping to go on:
+while the workflow of a tree is unfinished, the next start only starts workers.
 """
 
 import ast
@@ -15,15 +23,15 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
-import uuid
 import warnings
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from examples.index_report import Database, console, report, watch
-from pgqueue import PgQueue, Retry
+from examples.index_report import Database, console, show, watch
+from pgqueue import JobContext, PgQueue, Retry, Workflow
 
 # Without PGQUEUE_DATABASE_URL: a PostgreSQL server of our own, in .pgqueue.
 app = PgQueue(os.environ.get("PGQUEUE_DATABASE_URL") or "embedded:")
@@ -34,6 +42,18 @@ FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 BRANCHES = (ast.If, ast.IfExp, ast.For, ast.AsyncFor, ast.While, ast.ExceptHandler, ast.Assert, ast.comprehension, ast.match_case)
 
 warnings.simplefilter("ignore", SyntaxWarning)  # the compiler's remarks on old code
+
+
+@app.task(queue="index")
+def scan(ctx: JobContext, directory: str) -> dict[str, int]:
+    """Add the jobs of all files, and behind those of each package its report, for which the report on all waits."""
+    packages = defaultdict(list)
+    for file in source_files(Path(directory)):
+        packages[package_of(file)].append(ctx.workflow.add(index_file.si(directory, file), name=short(file)))
+    for package, files in packages.items():
+        reporting = report_package.si(package)
+        ctx.workflow.add(reporting, name=short(f"package {package}"), after=files, when="finished", before={"report": "finished"})
+    return {"files": sum(map(len, packages.values())), "packages": len(packages)}
 
 
 @app.task(queue="index", retry=Retry(2, backoff="fixed", delay=1))
@@ -52,6 +72,29 @@ def index_file(directory: str, file: str) -> dict[str, Any]:
     }
 
 
+@app.task(queue="index")
+def report_package(ctx: JobContext, package: str) -> dict[str, Any]:
+    """What the files of a package add up to; those that failed have no result, and are counted."""
+    files = [parent.result for parent in ctx.parents.values() if parent.state == "succeeded"]
+    return {
+        "package": package,
+        "files": len(files),
+        "failed": len(ctx.parents) - len(files),
+        "lines": sum(file["lines"] for file in files),
+        "functions": sum(file["functions"] for file in files),
+        "complexity": sum(file["complexity"] for file in files),
+        "most complex": max(files, key=lambda file: file["complexity"])["file"] if files else None,
+    }
+
+
+@app.task(queue="index")
+def report(ctx: JobContext) -> dict[str, Any]:
+    """The report on all: the packages, the largest first, and their sums."""
+    packages = [parent.result for parent in ctx.parents.values() if parent.task == "report_package" and parent.result]
+    sums = {name: sum(package[name] for package in packages) for name in ("files", "failed", "lines", "functions")}
+    return {**sums, "packages": sorted(packages, key=lambda package: -package["lines"])}
+
+
 def complexity(tree: ast.AST) -> int:
     """Cyclomatic complexity (McCabe): the number of independent paths through the code."""
     paths = 1
@@ -63,41 +106,60 @@ def complexity(tree: ast.AST) -> int:
     return paths
 
 
+def source_files(directory: Path) -> Iterator[str]:
+    """The Python files of a tree, but for those that were installed into it."""
+    for path in sorted(directory.rglob("*.py")):
+        file = path.relative_to(directory)
+        if NOT_SOURCE.isdisjoint(file.parts) and path.is_file():
+            yield str(file)
+
+
+def package_of(file: str) -> str:
+    """The directory directly below the tree."""
+    return Path(file).parts[0] if len(Path(file).parts) > 1 else "(top level)"
+
+
+def short(name: str) -> str | None:
+    """Names of nodes may have 200 characters; they need not have one."""
+    return name if len(name) <= 200 else None
+
+
 def main() -> None:
     directory = Path(sys.argv[1] if len(sys.argv) > 1 else sysconfig.get_path("stdlib")).resolve()
     from pgqueue.migrate import migrate  # here, because workers import this module too and have no use for it
 
     migrate(app.url, app.settings.schema_name)
     with Database(app) as database:
-        run = database.unfinished_run(str(directory))
-        if run:
-            now = database.progress(run)
+        unfinished = database.unfinished(name_of(directory))
+        run = app.get_workflow(unfinished) if unfinished else begin(directory)
+        if unfinished:
             console.print(
-                f"[bold]Going on with {directory}[/bold]: {now['total'] - now['done']:,} of {now['total']:,} files are left."
+                f"[bold]Going on with {directory}[/bold]: {run.progress.open:,} of {run.progress.nodes:,} jobs are left."
             )
-        else:
-            run = enqueue_all(directory)
         started = database.now()
         try:
             with worker_processes() as worker:
-                watch(database, run, worker)
+                watch(run, worker)
         except KeyboardInterrupt:
             console.print("Stopped. What is left stays in the queue: the same command goes on with it.")
             sys.exit(130)
-        report(database, run, started)
+        show(database, run, started)
 
 
-def enqueue_all(directory: Path) -> str:
-    """Add a job for every file, all or none; the run they belong to."""
-    files = [str(path.relative_to(directory)) for path in sorted(directory.rglob("*.py")) if path.is_file()]
-    files = [file for file in files if NOT_SOURCE.isdisjoint(Path(file).parts)]
-    if not files:
+def begin(directory: Path) -> Workflow[Any]:
+    """Enqueue the workflow of a tree; scan adds the rest of it."""
+    if next(source_files(directory), None) is None:
         sys.exit(f"{directory} has no Python files")
-    run = str(uuid.uuid4())
-    task = index_file.using(meta={"run": run, "directory": str(directory)})
-    task.enqueue_many([(str(directory), file) for file in files])
-    console.print(f"[bold]Indexing {directory}[/bold]: {len(files):,} files, one job each.")
-    return run
+    flow = app.workflow(name_of(directory))
+    flow.add(scan, (str(directory),), name="scan")
+    flow.add(report, name="report", after="scan")
+    console.print(f"[bold]Indexing {directory}[/bold]")
+    return flow.enqueue()
+
+
+def name_of(directory: Path) -> str:
+    """By which a run of this tree is found again."""
+    return f"index {directory}"[-200:]
 
 
 @contextmanager

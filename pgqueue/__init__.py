@@ -10,6 +10,7 @@ from .inject import INJECTED, Inject
 from .job import Job
 from .middleware import EnqueueCall
 from .outcomes import Cancel, RetryIn, Snooze
+from .parents import Parent
 from .retry import Retry
 from .signature import Signature
 from .task import Task
@@ -34,6 +35,7 @@ __all__ = [
     "JobContext",
     "JobError",
     "JobEvent",
+    "Parent",
     "PgQueue",
     "PgQueueError",
     "Retry",

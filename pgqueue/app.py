@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from copy import deepcopy
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 
 import psycopg
@@ -13,6 +14,8 @@ from ._executor import Executor
 from ._process import once
 from ._waiting import Waiting
 from .check import check_configuration, check_version
+from .chunk import NAME as CHUNK
+from .chunk import chunk_task
 from .config import connection_url, load_settings
 from .context import JobContext
 from .database import AsyncPool, Call, SyncPool, calls
@@ -151,7 +154,7 @@ class PgQueue(Registrars):
 
     def _register(self, task: Task[..., Any]) -> Task[..., Any]:
         self.assert_open(f"task {task.name!r}")
-        if task.name in self.tasks:
+        if task.name in self.tasks or task.name == CHUNK:
             raise ConfigurationError(f"task: {task.name!r} is registered already; give one of the two another name=")
         self.tasks[task.name] = task
         return task
@@ -294,6 +297,8 @@ class PgQueue(Registrars):
         Raises:
             UnknownTask: there is none; the message lists those there are.
         """
+        if name == CHUNK:
+            return self.chunk_task
         try:
             return self.tasks[name]
         except KeyError:
@@ -319,6 +324,11 @@ class PgQueue(Registrars):
         around = self.enqueue_middleware
         call = EnqueueCall(task, arguments, options)
         return enqueuing(around, replace(call, args=deepcopy(arguments))) if around else nullcontext(call)
+
+    @cached_property
+    def chunk_task(self) -> Task[..., list[Any]]:
+        """The built-in task that runs the calls of a chunk; it is not among `tasks`."""
+        return chunk_task(self)
 
     @once
     def url(self) -> str:

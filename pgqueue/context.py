@@ -6,7 +6,9 @@ from typing import Any
 
 from ._json import loads
 from .database import calls
-from .errors import AlreadyFinished, LeaseLost, OutsideWorker
+from .errors import AlreadyFinished, LeaseLost, NoWorkflow, OutsideWorker
+from .own_workflow import Node, OwnWorkflow
+from .parents import NO_PARENTS, Parents
 from .transaction import Block, Services, refuse_on_event_loop
 
 PROGRESS_EVERY = 0.2  # seconds between two tellings of one job
@@ -24,6 +26,10 @@ class JobContext:
         token: the claim's fence; finishing names (id, token).
         started: when the handler began, on time.perf_counter().
         block: the last `transaction()` of this run; None without.
+        node: what makes the job a node of a workflow; None for others, and for those that became one while they ran.
+        cancelled: whether the job's workflow was cancelled while it runs. Async handlers are cancelled then, and processes
+            ended; a handler in a thread cannot be stopped: let long ones look at this, and return `Cancel()`. However it ends,
+            it does not run again.
     """
 
     __slots__ = (
@@ -32,10 +38,12 @@ class JobContext:
         "args_json",
         "attempt",
         "block",
+        "cancelled",
         "created_at",
         "id",
         "max_attempts",
         "meta_json",
+        "node",
         "priority",
         "queue",
         "run_at",
@@ -57,6 +65,7 @@ class JobContext:
         run_at: datetime,
         created_at: datetime,
         meta_json: str | None,
+        node_json: str | None = None,
         services: Services | None = None,
     ) -> None:
         self.token = token
@@ -72,6 +81,8 @@ class JobContext:
         self.meta_json = meta_json
         self.started = self._told_at = 0.0
         self.block: Block | None = None
+        self.node = None if node_json is None else Node(node_json)
+        self.cancelled = False
         self._services = services
 
     @property
@@ -84,6 +95,53 @@ class JobContext:
     def meta(self) -> Any:
         """What was enqueued as `meta`, None without."""
         return None if self.meta_json is None else loads(self.meta_json)
+
+    @property
+    def node_json(self) -> str | None:
+        """What the claim told of the node, None for a job that is none."""
+        return None if self.node is None else self.node.json
+
+    @property
+    def parents(self) -> Parents:
+        """What this job has waited for: `ctx.parents["fetch"].result`. Empty for one that has waited for nothing.
+
+        The key is the name of the parent's node; without one, the name of its task if no other parent has it, else its job's id
+        as text. A key that is not there raises `UnknownParent`, a KeyError that lists those that are.
+
+        Raises:
+            OutsideWorker: they are not there in processes; arguments that take results are.
+        """
+        node = self.node
+        if node is None or (node.parents is None and not node.parent_count):
+            return NO_PARENTS
+        if node.parents is None:
+            raise OutsideWorker(
+                f"ctx.parents: job {self.id} runs where its parents are not loaded; they are in async handlers and those in "
+                "threads of a worker, not in processes: let arguments take the results there"
+            )
+        return node.parents
+
+    @property
+    def workflow(self) -> OwnWorkflow:
+        """The workflow that this job is a node of; `add` adds to it.
+
+        Raises:
+            NoWorkflow: it is none.
+            OutsideWorker: this context has no worker's connections.
+        """
+        if self.node is None or not self.node.workflow:
+            raise NoWorkflow(
+                f"ctx.workflow: job {self.id} is not part of a workflow; enqueue it in a chain or a group, or by app.workflow(…)"
+            )
+        services = self._reach("ctx.workflow")
+        if self.node.own_workflow is None:
+            self.node.own_workflow = OwnWorkflow(services.app, self.id, self.node)
+        return self.node.own_workflow
+
+    def added_json(self) -> str | None:
+        """What the handler has added to its workflow, as SQL takes it; None for nothing. Raises InvalidArgument."""
+        own = self.node and self.node.own_workflow
+        return own.nodes_json() if own else None
 
     def transaction(self) -> Block:
         """Finish the job in a transaction of the handler's own: `async with ctx.transaction() as tx`, in threads `with`.

@@ -63,11 +63,22 @@ class LeaseLost(PgQueueError):
 
 
 class AlreadyFinished(PgQueueError):
-    """The job was finished by `ctx.transaction()` of this run, or is about to be by the block that is open."""
+    """The job was finished by `ctx.transaction()` of this run, is about to be by the block that is open, or its run has ended."""
 
 
 class OutsideWorker(PgQueueError):
     """This context has no worker's connections: it was made by hand, or its handler runs in a process of its own."""
+
+
+class NoWorkflow(PgQueueError):
+    """`ctx.workflow` was used in a job that is not part of a workflow."""
+
+
+class UnknownParent(PgQueueError, KeyError):
+    """`ctx.parents` has no parent of this name; the message lists those there are."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class ResultTimeout(PgQueueError, TimeoutError):

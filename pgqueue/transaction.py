@@ -8,6 +8,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Coroutine, Generator
+from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -38,14 +39,16 @@ class Services:
 
     Args:
         app: whose calls run on the app's own pools.
+        values: what the lifespan has yielded.
+        threads: for handlers that are not async; None = those of the event loop.
 
     Attributes:
         transactions, async_transactions: pools of their own: a handler that enqueues in its block needs one connection of each
             kind, and handlers that hold all of one kind while they wait for it would wait for ever.
     """
 
-    def __init__(self, app: "PgQueue") -> None:
-        self.app = app
+    def __init__(self, app: "PgQueue", values: tuple[Any, ...] = (), threads: ThreadPoolExecutor | None = None) -> None:
+        self.app, self.values, self.threads = app, values, threads
         size = app.settings.transaction_pool_size
         options: dict[str, Any] = {"application_name": "pgqueue transaction", **KEEPALIVE}
         self.transactions = SyncPool(app.url, app.statements, size, **options)
@@ -177,6 +180,8 @@ class Block:
             raise
         yield from self._commit(connection, completed.xid)
         self.committed = True
+        if self._job.node is not None and self._job.node.own_workflow is not None:
+            self._job.node.own_workflow.finished("by ctx.transaction()")
 
     def _commit(self, connection: Any, xid: str) -> Steps:
         try:
@@ -195,7 +200,8 @@ class Block:
         if connection.info.transaction_status == TransactionStatus.IDLE:
             raise PgQueueError(f"job {job.id}: ctx.transaction() found its transaction ended; the block does that")
         self.result_json = self._services.result_json(job.task, self._entered.result)
-        call = calls.complete(job.id, job.token, self.result_json, time.perf_counter() - job.started)
+        elapsed = time.perf_counter() - job.started
+        call = calls.complete(job.id, job.token, self.result_json, elapsed, job.added_json())
         try:
             completed = yield self._pools.run(call, connection)
         except psycopg.OperationalError as error:

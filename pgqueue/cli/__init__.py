@@ -1,6 +1,7 @@
 """The command line: `pgqueue COMMAND`. Everything it does can be done from code; each command parses, calls the library, prints.
 
-Exit codes: 0 done; 1 it failed; 2 bad input or set-up (usage, arguments, no database URL, not migrated); 3 no such job.
+Exit codes: 0 done; 1 it failed; 2 bad input or set-up (usage, arguments, no database URL, not migrated); 3 no such job or
+workflow.
 """
 
 import sys
@@ -15,19 +16,22 @@ from .failures import complain, exit_code
 from .jobs import job, jobs
 from .migrate import migrate
 from .stats import stats, workers
-from .verbs import cancel, retry
+from .verbs import cancel, cancel_workflow, retry, retry_workflow
 from .worker import worker
+from .workflows import workflow, workflows
 
 __all__ = ["cli", "main"]
 
 cli = typer.Typer(
     help="pgqueue: a job queue whose only server is PostgreSQL.",
-    epilog="Exit codes: 0 done, 1 failed, 2 bad input or set-up, 3 no such job.",
+    epilog="Exit codes: 0 done, 1 failed, 2 bad input or set-up, 3 no such job or workflow.",
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for command in (migrate, worker, enqueue, jobs, job, retry, cancel, workers, stats, dead):
+for command in (
+    migrate, worker, enqueue, jobs, job, retry, cancel, workflows, workflow, retry_workflow, cancel_workflow, workers, stats, dead
+):  # fmt: skip
     cli.command()(command)
 
 

@@ -17,7 +17,7 @@ from .session import Session
 COLUMNS = ("id", "state", "queue", "task", "args", "priority", "attempt", "run_at", "finished_at", "note")
 FACTS = (
     "state", "reason", "queue", "task", "args", "priority", "attempt", "created_at", "run_at", "claimed_at", "finished_at",
-    "elapsed", "rescues", "worker_id", "retry_of", "meta", "progress", "result", "result_expires_at",
+    "elapsed", "rescues", "worker_id", "retry_of", "workflow_id", "meta", "progress", "result", "result_expires_at",
 )  # fmt: skip
 
 
@@ -53,6 +53,7 @@ def job(
             raise JobNotFound(f"there is no job {id}; it never existed, or the history no longer keeps it")
         result = database.run(calls.result(id))
         row = found[0] | {"result": result.value, "result_expires_at": result.expires_at}
+        row["workflow_id"] = database.run(reads.workflow_of(id))
     if as_json:
         print_json(row | {"errors": row["errors"] or []})
     else:

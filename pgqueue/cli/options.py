@@ -20,6 +20,7 @@ Limit = Annotated[int, typer.Option(min=1, max=1_000_000, help="At most so many.
 OfQueue = Annotated[str | None, typer.Option("--queue", metavar="NAME", help="Only of this queue.")]
 OfTask = Annotated[str | None, typer.Option("--task", metavar="NAME", help="Only of this task.")]
 JobIds = Annotated[list[int], typer.Argument(metavar="ID...", help="Ids of jobs.")]
+WorkflowIds = Annotated[list[int], typer.Argument(metavar="ID...", help="Ids of workflows.")]
 
 
 class State(StrEnum):
@@ -32,3 +33,13 @@ class State(StrEnum):
     succeeded = "succeeded"
     failed = "failed"
     cancelled = "cancelled"
+
+
+class WorkflowStatus(StrEnum):
+    """How a workflow stands, as in the view workflow_progress."""
+
+    running = "running"
+    succeeded = "succeeded"
+    failed = "failed"
+    cancelled = "cancelled"
+    skipped = "skipped"

@@ -16,6 +16,7 @@ from .._text import harmless
 
 COLOURS = {
     "running": "cyan", "ready": "blue", "scheduled": "blue", "succeeded": "green", "failed": "red", "cancelled": "yellow",
+    "blocked": "dim", "skipped": "yellow",
     "ACTIVE": "green", "IDLE": "blue", "DEAD": "red",
 }  # fmt: skip
 PIPED_WIDTH = 200  # columns when the output is no terminal
@@ -46,17 +47,18 @@ def print_json_lines(values: Iterable[Any]) -> None:
 
 
 def print_table(title: str, rows: Sequence[dict[str, Any]], columns: Sequence[str], wide: Sequence[str] = ()) -> None:
+    """Rows as a table, see `to_table`; "no <title>" when there are none."""
+    console().print(to_table(rows, columns, wide) if rows else f"no {title}")
+
+
+def to_table(rows: Sequence[dict[str, Any]], columns: Sequence[str], wide: Sequence[str] = ()) -> Table:
     """Rows as a table.
 
     Args:
-        title: what the rows are; "no <title>" is printed when there are none.
         rows: by column name.
         columns: names in the order to show; underscores become spaces.
         wide: columns that may be cut when there is too little room.
     """
-    if not rows:
-        console().print(f"no {title}")
-        return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in columns:
         number = all(isinstance(row[name], int | float | timedelta | None) for row in rows)
@@ -64,11 +66,13 @@ def print_table(title: str, rows: Sequence[dict[str, Any]], columns: Sequence[st
         table.add_column(_heading(name), justify="right" if number else "left", no_wrap=name not in wide)
     for row in rows:
         table.add_row(*(shown(row[name]) for name in columns))
-    console().print(table)
+    return table
 
 
 def shown(value: Any) -> Text:
-    """A value as people read it, in one line: local time, short durations, nothing for None."""
+    """A value as people read it, in one line: local time, short durations, nothing for None; a Text as it is."""
+    if isinstance(value, Text):
+        return value
     style = COLOURS.get(value, "") if isinstance(value, str) else ""
     return Text(harmless(_words(value)), style, no_wrap=True, overflow="ellipsis")
 

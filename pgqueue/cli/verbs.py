@@ -1,14 +1,14 @@
-"""pgqueue retry, pgqueue cancel: one verb, several jobs. A job that is refused does not hold up the others."""
+"""pgqueue retry, cancel, retry-workflow, cancel-workflow: one verb, several ids. One refusal does not hold up the others."""
 
 from collections.abc import Callable
 from typing import Any
 
 import typer
 
-from ..database import calls
+from ..database import calls, workflow_calls
 from ..errors import PgQueueError
 from .failures import complain, exit_code
-from .options import AsJson, DatabaseUrl, JobIds, Schema
+from .options import AsJson, DatabaseUrl, JobIds, Schema, WorkflowIds
 from .output import print_json
 from .session import Session
 
@@ -28,6 +28,32 @@ def cancel(ids: JobIds, database_url: DatabaseUrl = None, schema: Schema = None,
             return {"id": id, "state": "cancelled"}
 
         _each(ids, cancel_one, lambda done: f"job {done['id']} cancelled", as_json)
+
+
+def retry_workflow(ids: WorkflowIds, database_url: DatabaseUrl = None, schema: Schema = None, as_json: AsJson = False) -> None:
+    """Run the dead letters of workflows again; what was skipped because of them waits for them again."""
+    with Session(database_url, schema) as database:
+
+        def retry_one(id: int) -> dict[str, Any]:
+            return {"id": id, "retried": database.run(workflow_calls.retry_workflow(id))}
+
+        def said(done: dict[str, Any]) -> str:
+            return f"workflow {done['id']}: {_counted(done['retried'], 'dead letter')} run again"
+
+        _each(ids, retry_one, said, as_json)
+
+
+def cancel_workflow(ids: WorkflowIds, database_url: DatabaseUrl = None, schema: Schema = None, as_json: AsJson = False) -> None:
+    """Cancel the jobs of workflows that have not started, and ask those that run to stop."""
+    with Session(database_url, schema) as database:
+
+        def cancel_one(id: int) -> dict[str, Any]:
+            return {"id": id, "cancelled": database.run(workflow_calls.cancel_workflow(id))}
+
+        def said(done: dict[str, Any]) -> str:
+            return f"workflow {done['id']}: {_counted(done['cancelled'], 'job')} cancelled"
+
+        _each(ids, cancel_one, said, as_json)
 
 
 def retry_each(database: Session, ids: list[int], as_json: bool) -> None:
@@ -60,3 +86,7 @@ def _each(ids: list[int], act: Callable[[int], dict[str, Any]], said: Callable[[
         else:
             print_json(done) if as_json else print(said(done))
     raise typer.Exit(code)
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number or 'no'} {what}{'' if number == 1 else 's'}"

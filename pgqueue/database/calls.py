@@ -10,6 +10,7 @@ from .._json import loads
 
 T = TypeVar("T")
 Rows = list[tuple[Any, ...]]
+CANCEL_WANTED = "!cancel"  # what cancel_workflow says there
 RESULTS_WANTED = "!results"  # what ask_results says on the workers' channel, where other payloads are queues
 
 
@@ -190,7 +191,8 @@ def update(job_id: int, args: str | None, priority: int | None, run_at: str | No
 # the disk. What must survive does: enqueue and finish, whose flush covers the claim before them. Said here and not in the
 # function, because it lasts until the end of the transaction, and others may have more in theirs.
 _CLAIM: LiteralString = (
-    "select c.id, c.queue, c.task, c.args::text, c.attempt, c.max_attempts, c.priority, c.run_at, c.created_at, c.meta::text "
+    "select c.id, c.queue, c.task, c.args::text, c.attempt, c.max_attempts, c.priority, c.run_at, c.created_at, c.meta::text, "
+    "c.node::text "
     "from set_config('synchronous_commit', 'off', true), {schema}.claim(%s, %s, %s, %s, %s, %s) c"
 )
 
@@ -202,16 +204,25 @@ def claim(
     return Call(_CLAIM, (worker, token, queues, want, weights, resume_at), _all)
 
 
-def finish(outcomes: str) -> Call[list[Verdict]]:
-    """Hand in outcomes (a JSON array); the verdicts on those that did not simply end their job."""
-    return Call("select * from {schema}.finish(%s)", (outcomes,), lambda rows: [Verdict(*row) for row in rows])
+def finish(outcomes: str, additions: str | None = None) -> Call[list[Verdict]]:
+    """Hand in outcomes (a JSON array), and what their jobs add to their workflows (another); the verdicts on those outcomes that
+    did not simply end their job.
+    """
+    if additions is None:
+        return Call("select * from {schema}.finish(%s)", (outcomes,), _verdicts)
+    return Call("select * from {schema}.finish(%s, %s)", (outcomes, additions), _verdicts)
 
 
-def complete(job_id: int, token: str, result: str | None, elapsed: float) -> Call[Completed]:
-    """Finish a job as the last statement of its handler's transaction; result as JSON text."""
+def _verdicts(rows: Rows) -> list[Verdict]:
+    return [Verdict(*row) for row in rows]
+
+
+def complete(job_id: int, token: str, result: str | None, elapsed: float, nodes: str | None = None) -> Call[Completed]:
+    """Finish a job as the last statement of its handler's transaction; result, and what it adds to its workflow, as JSON text."""
     return Call(
-        "select {schema}.complete(%s::bigint, %s::text::uuid, %s::text::jsonb, %s::float8::real), pg_current_xact_id()::text",
-        (job_id, token, result, elapsed),
+        "select {schema}.complete(%s::bigint, %s::text::uuid, %s::text::jsonb, %s::float8::real, %s::text::jsonb), "
+        "pg_current_xact_id()::text",
+        (job_id, token, result, elapsed, nodes),
         lambda rows: Completed(*rows[0]),
     )
 
@@ -231,6 +242,18 @@ def progress(job_id: int, token: str, done: float, total: float | None, note: st
         (job_id, token, done, total, note),
         _one,
     )
+
+
+def parents(job_ids: list[int]) -> Call[Rows]:
+    """The parents of jobs: the job's id, then what `ParentRow` takes."""
+    return Call(
+        "select child_id, parent_id, name, task, state, result::text, error::text from {schema}.parents(%s)", (job_ids,), _all
+    )
+
+
+def cancel_requests(worker: UUID) -> Call[list[int]]:
+    """Jobs that run under this worker and whose workflow was cancelled."""
+    return Call("select * from {schema}.cancel_requests(%s)", (worker,), _column)
 
 
 def give_back(token: UUID, job_ids: list[int]) -> Call[list[int]]:

@@ -61,6 +61,16 @@ class Circuit:
         self._failures = 0
 
 
+class Locked(Exception):
+    """Somebody held for longer than lock_timeout what a call needs."""
+
+
+def _log_warning(notice: psycopg.errors.Diagnostic) -> None:
+    """What our functions do not leave unsaid, such as repairs."""
+    if notice.severity_nonlocalized == "WARNING":
+        log.warning("the database warns: %s", notice.message_primary)
+
+
 class Link:
     """One connection for one purpose.
 
@@ -78,10 +88,14 @@ class Link:
         self._cursor: psycopg.AsyncCursor[Any] | None = None
         self._busy = asyncio.Lock()
 
-    async def run(self, call: Call[T] | Callable[[], Call[T]]) -> T:
+    async def run(self, call: Call[T] | Callable[[], Call[T]], *, tell_locked: bool = False) -> T:
         """Run one call in a transaction of its own; a call that tells of this moment is given as a function that builds it.
 
+        Args:
+            tell_locked: raise `Locked` when somebody holds for too long what the call needs. The connection stays.
+
         Raises:
+            Locked: see there; nothing was changed.
             Disconnected: the connection broke, the deadline passed, or the server refused for a reason that passes. Whether the
                 call took effect is not known. The connection is gone; the next call opens a new one.
         """
@@ -97,6 +111,8 @@ class Link:
                 await self._drop("deadline passed")
                 raise Disconnected("deadline passed", too_slow=True) from None
             except psycopg.Error as error:
+                if tell_locked and isinstance(error, psycopg.errors.LockNotAvailable):
+                    raise Locked(str(error)) from error
                 if is_transient(error):
                     await self._drop(str(error).strip())
                     raise Disconnected(str(error), too_slow=isinstance(error, psycopg.errors.QueryCanceled)) from error
@@ -106,6 +122,7 @@ class Link:
     async def _open(self) -> psycopg.AsyncCursor[Any]:
         self._connection = await self._circuit.connect(self._url, **self._options)
         set_json_loads(loads, self._connection)
+        self._connection.add_notice_handler(_log_warning)
         self._cursor = psycopg.AsyncCursor(self._connection)
         return self._cursor
 

@@ -68,3 +68,46 @@ def dead_letters(queue: str | None = None, task: str | None = None, limit: int =
             "finished_at", "worker_id",
         ),
     )  # fmt: skip
+
+
+def workflows(status: str | None = None, limit: int = 20) -> Call[Records]:
+    """The newest workflows and how they stand; None = any. `age` since they were added, `took` until they were over."""
+    return Call(
+        "select id, name, status, nodes, open, blocked, scheduled, ready, running, succeeded, failed, cancelled, skipped, "
+        "created_at, finished_at, repairs, clock_timestamp() - created_at, finished_at - created_at "
+        "from {schema}.workflow_progress where %s::text is null or status = %s order by id desc limit %s",
+        (status, status, limit),
+        records(
+            "id", "name", "status", "nodes", "open", "blocked", "scheduled", "ready", "running", "succeeded", "failed",
+            "cancelled", "skipped", "created_at", "finished_at", "repairs", "age", "took",
+        ),
+    )  # fmt: skip
+
+
+def workflow_of(job_id: int) -> Call[int | None]:
+    """The workflow that a job is a node of; None for a plain one."""
+    return Call(
+        "select (select workflow_id from {schema}.workflow_node where job_id = %s::bigint)",
+        (job_id,),
+        lambda rows: rows[0][0],
+    )
+
+
+def workflow_tasks(workflow_id: int) -> Call[Records]:
+    """How many nodes of each task are in which state, in the order in which the tasks were added."""
+    return Call(
+        "select task, state, count(*), avg(elapsed)::float8, min(min(job_id)) over (partition by task) "
+        "from {schema}.workflow_nodes where workflow_id = %s::bigint group by task, state order by 5, task, state",
+        (workflow_id,),
+        records("task", "state", "nodes", "mean_seconds", "first"),
+    )
+
+
+def workflow_failures(workflow_id: int, limit: int) -> Call[Records]:
+    """The first dead letters of a workflow."""
+    return Call(
+        "select job_id, name, task, attempt, error->>'type', error->>'message' from {schema}.workflow_nodes "
+        "where workflow_id = %s::bigint and state = 'failed' order by job_id limit %s",
+        (workflow_id, limit),
+        records("id", "name", "task", "attempt", "error_type", "error_message"),
+    )

@@ -8,6 +8,7 @@ that a row's 32 bits of an xid are never of another epoch, and a job of others t
 from datetime import UTC, datetime
 from typing import Any, LiteralString
 
+from ..parents import ParentRow
 from .calls import Call, records
 
 # The xid with the epoch is the current one plus their difference, in the half circle around it.
@@ -62,10 +63,10 @@ def claim_job(worker: str, token: str, job_id: int) -> Call[list[tuple[Any, ...]
     """Take one job; its row in the order of `JobContext`."""
     return Call(
         "select id, queue, task, args::text, attempt, max_attempts, priority, extract(epoch from run_at)::float8, "
-        "extract(epoch from created_at)::float8, meta::text "
+        "extract(epoch from created_at)::float8, meta::text, node::text "
         "from {schema}.claim_jobs(%s::text::uuid, %s::text::uuid, array[%s::bigint])",
         (worker, token, job_id),
-        lambda rows: [(*row[:7], _time(row[7]), _time(row[8]), row[9]) for row in rows],
+        lambda rows: [(*row[:7], _time(row[7]), _time(row[8]), *row[9:]) for row in rows],
     )
 
 
@@ -79,9 +80,22 @@ def set_attempt(job_id: int, attempt: int) -> Call[None]:
     )
 
 
-def finish(outcome: str) -> Call[None]:
-    """Hand in one outcome."""
-    return Call("select count(*) from {schema}.finish(%s::text::jsonb)", (f"[{outcome}]",), lambda rows: None)
+def parents(job_id: int) -> Call[list[ParentRow]]:
+    """The parents of a job."""
+    return Call(
+        "select parent_id, name, task, state, result::text, error::text from {schema}.parents(array[%s::bigint])",
+        (job_id,),
+        lambda rows: [ParentRow(*row) for row in rows],
+    )
+
+
+def finish(job_id: int, outcome: str, nodes: str | None) -> Call[None]:
+    """Hand in the outcome of a job, and what it adds to its workflow."""
+    return Call(
+        "select count(*) from {schema}.finish(%s::text::jsonb, %s::text::jsonb)",
+        (f"[{outcome}]", None if nodes is None else f'[{{"id":{job_id},"nodes":{nodes}}}]'),
+        lambda rows: None,
+    )
 
 
 def standing(job_id: int) -> Call[tuple[str, str | None]]:

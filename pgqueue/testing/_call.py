@@ -12,7 +12,7 @@ from ..errors import ConfigurationError, PgQueueError
 from ..lifespan import injections
 from ..middleware import executing
 from ..task import Task
-from ..worker.execute import Outcome, arguments_of, call, failure, returned
+from ..worker.execute import Outcome, arguments_of, call, failure, returned, with_nodes
 from ..worker.isolate import Isolated
 
 if TYPE_CHECKING:
@@ -39,7 +39,9 @@ class Ended(NamedTuple):
         if job.is_finished:
             return None
         elapsed = time.perf_counter() - job.started
-        return failure(job, self.error, elapsed) if self.error else returned(job, task.dump_result, self.result, elapsed)
+        if self.error:
+            return failure(job, self.error, elapsed)
+        return with_nodes(returned(job, task.dump_result, self.result, elapsed))
 
 
 class Caller:
@@ -48,11 +50,14 @@ class Caller:
     Args:
         app: whose middleware runs around each call.
         values: what the lifespan would yield, for parameters annotated `Inject[T]`.
+
+    Attributes:
+        values: the same.
     """
 
     def __init__(self, app: "PgQueue", values: Iterable[Any] = ()) -> None:
         self._around = app.execution_middleware
-        self._values = tuple(values)
+        self.values = tuple(values)
 
     def end(self, job: JobContext, task: Task[..., Any]) -> Ended:
         """Run a handler in this thread, an async one on a loop of its own.
@@ -113,7 +118,7 @@ class Caller:
 
     def _injected(self, task: Task[..., Any]) -> dict[str, Any]:
         try:
-            return injections([task], self._values).get(task.name, {})
+            return injections([task], self.values).get(task.name, {})
         except ConfigurationError as error:
             raise ConfigurationError(f"{error}; in tests give its values: values=(…,)") from None
 

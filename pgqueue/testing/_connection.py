@@ -194,8 +194,8 @@ class _AsyncDirect:
 class OwnServices(Services):
     """What the contexts of jobs reach when they run on the test's connection."""
 
-    def __init__(self, own: Own | AsyncOwn) -> None:
-        self.app = own.app
+    def __init__(self, own: Own | AsyncOwn, values: tuple[Any, ...] = ()) -> None:
+        self.app, self.values, self.threads = own.app, values, None
         self.transactions: Any = own.database
         self.async_transactions: Any = own.async_database
 

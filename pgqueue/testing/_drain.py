@@ -6,7 +6,7 @@ The steps are generators, as in `pgqueue.transaction`: one text for sync and asy
 import json
 import os
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +16,10 @@ from ..database import testing as sql
 from ..errors import PgQueueError, WrongConnection
 from ..task import Task
 from ..transaction import Steps, adrive, drive
+from ..worker.parents import give_parents
 from ._call import Caller, Ended
 from ._connection import AsyncOwn, Own, OwnServices, redirected
+from ._inline import given_parents
 
 if TYPE_CHECKING:
     from ..app import PgQueue
@@ -49,7 +51,8 @@ def drain(
 ) -> list[Ran]:
     """Run the jobs that the transaction of this connection has added, until none of them is left; nothing is committed.
 
-    Everything goes through the functions that workers call. Jobs of others are not touched. Handlers run in this thread, async
+    Everything goes through the functions that workers call, so nodes of workflows run in their order, with what their parents
+    returned; what a handler adds to its workflow runs too. Jobs of others are not touched. Handlers run in this thread, async
     ones on a loop of their own, and whatever they do with the app (enqueue, progress, results) goes through this connection.
     `ctx.transaction()` gives a savepoint in it, where the driver is psycopg. Callbacks (`on_success`, …) are not called.
 
@@ -100,7 +103,7 @@ class Draining:
     """
 
     def __init__(self, own: Own | AsyncOwn, caller: Caller) -> None:
-        self._own, self._app, self._services = own, own.app, OwnServices(own)
+        self._own, self._app, self._services = own, own.app, OwnServices(own, caller.values)
         self._run: Any = own.run if isinstance(own, Own) else own.arun
         self._end: Any = caller.end if isinstance(own, Own) else caller.aend
         self._worker = str(uuid.uuid4())
@@ -129,10 +132,10 @@ class Draining:
 
         yield self._run(sql.register(self._worker, os.getpid(), __version__))
 
-    def run_one(self, job_id: int) -> Steps:
-        """Run this job, whenever it is due; its context and how its handler ended."""
+    def run_one(self, job_id: int, parents: Mapping[str, Any] | None = None) -> Steps:
+        """Run this job, whenever it is due, as if it had these parents; its context and how its handler ended."""
         found = yield self._run(sql.next_job(True, job_id))
-        job, _, ended = yield from self._handle(found)
+        job, _, ended = yield from self._handle(found, parents)
         yield self._run(sql.retire(self._worker))
         return job, ended
 
@@ -142,7 +145,7 @@ class Draining:
         result = None if text is None else task.parameters.load_result(json.loads(text))
         return Ran(job.id, task.name, state, result, ended.error)
 
-    def _handle(self, found: tuple[int, str, str]) -> Steps:
+    def _handle(self, found: tuple[int, str, str], parents: Mapping[str, Any] | None = None) -> Steps:
         job_id, name, state = found
         task = self._app.registered(name)
         if state == "scheduled":
@@ -150,10 +153,15 @@ class Draining:
         token = str(uuid.uuid4())
         (row,) = yield self._run(sql.claim_job(self._worker, token, job_id))
         job = JobContext(token, *row, self._services)  # type: ignore[call-arg]
+        if job.node is not None:
+            rows = yield self._run(sql.parents(job_id))
+            give_parents(job, rows, self._app.tasks)
+        elif parents is not None:
+            job.node = given_parents(parents)
         ended = yield from self._within_savepoint(job, task)
         outcome = ended.outcome(job, task)
         if outcome is not None:
-            yield self._run(sql.finish(outcome.json))
+            yield self._run(sql.finish(job_id, outcome.json, outcome.nodes))
         return job, task, ended
 
     def _within_savepoint(self, job: JobContext, task: Task[..., Any]) -> Steps:

@@ -2,7 +2,7 @@
 
 import json
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import count
@@ -14,6 +14,8 @@ from ..errors import PgQueueError, ResultTimeout
 from ..job import Job
 from ..options import Options
 from ..outcomes import Cancel, RetryIn, Snooze
+from ..own_workflow import Node
+from ..parents import Parent, Parents
 from ..signature import Signature
 from ..task import Task
 from ..worker.execute import describe
@@ -222,6 +224,18 @@ def made_context(task: str, args_json: str, options: Options, *, id: int = 1, at
     most = (3 if given.retries is None else given.retries) + 1
     token = str(uuid.uuid4())
     return JobContext(token, id, given.queue, task, args_json, attempt, max(most, attempt), given.priority, now, now, given.meta)
+
+
+def given_parents(parents: Mapping[str, Any]) -> Node:
+    """What lets a job know these parents: a `Parent` as it is, anything else as the result of one that succeeded."""
+    node = Node("{}")
+    node.parents = Parents(
+        {
+            name: given if isinstance(given, Parent) else Parent(place, name, name, result=given)
+            for place, (name, given) in enumerate(parents.items(), 1)
+        }
+    )
+    return node
 
 
 def _row(job: JobContext, task: Task[..., Any], ended: Ended) -> ResultRow:

@@ -1,7 +1,7 @@
 """Running one handler."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar, cast
 
@@ -17,7 +17,7 @@ from ..transaction import Steps, adrive, drive
 from ._call import Caller, Ended
 from ._connection import AsyncOwn, Own, redirected
 from ._drain import Draining
-from ._inline import made_context
+from ._inline import given_parents, made_context
 
 R = TypeVar("R")
 
@@ -29,6 +29,7 @@ def run_job(
     values: Iterable[Any] = (),
     meta: Any = None,
     attempt: int = 1,
+    parents: Mapping[str, Any] | None = None,
     connection: Any = None,
     **kwargs: Any,
 ) -> R:
@@ -40,6 +41,8 @@ def run_job(
         values: what the lifespan would yield, for parameters annotated `Inject[T]`.
         meta: what the handler finds in `JobContext.meta`.
         attempt: 1 for the first run.
+        parents: what the handler finds in `ctx.parents`: by name a `Parent`, or what one returned. An argument that would
+            take a result is given like any other.
         connection: without one no database is needed, and `ctx.transaction()` and `ctx.progress()` raise OutsideWorker. With one
             the job is added and finished in its transaction, see `drain`; which connections work is said there.
 
@@ -55,11 +58,11 @@ def run_job(
     app = signature.task._app
     caller = Caller(app, values)
     if connection is None:
-        job = _made(signature, attempt)
+        job = _made(signature, attempt, parents)
         return _value(job, signature.task, caller.end(job, signature.task))
     own = Own(app, connection)
     with redirected(own):
-        job, ended = drive(_steps(Draining(own, caller), own.run, signature, attempt))
+        job, ended = drive(_steps(Draining(own, caller), own.run, signature, attempt, parents))
     return _value(job, signature.task, ended)
 
 
@@ -70,6 +73,7 @@ async def arun_job(
     values: Iterable[Any] = (),
     meta: Any = None,
     attempt: int = 1,
+    parents: Mapping[str, Any] | None = None,
     connection: Any = None,
     **kwargs: Any,
 ) -> R:
@@ -78,11 +82,11 @@ async def arun_job(
     app = signature.task._app
     caller = Caller(app, values)
     if connection is None:
-        job = _made(signature, attempt)
+        job = _made(signature, attempt, parents)
         return _value(job, signature.task, await caller.aend(job, signature.task))
     own = AsyncOwn(app, connection)
     with redirected(own):
-        job, ended = await adrive(_steps(Draining(own, caller), own.arun, signature, attempt))
+        job, ended = await adrive(_steps(Draining(own, caller), own.arun, signature, attempt, parents))
     return _value(job, signature.task, ended)
 
 
@@ -98,16 +102,20 @@ def _signature(task: Task[..., R] | Signature[R], args: Any, kwargs: Any, meta: 
     return replace(signature, options=options)
 
 
-def _made(signature: Signature[Any], attempt: int) -> JobContext:
-    return made_context(signature.task.name, signature.args_json(), signature.options, attempt=attempt)
+def _made(signature: Signature[Any], attempt: int, parents: Mapping[str, Any] | None) -> JobContext:
+    job = made_context(signature.task.name, signature.args_json(), signature.options, attempt=attempt)
+    job.node = None if parents is None else given_parents(parents)
+    return job
 
 
-def _steps(draining: Draining, run: Callable[..., Any], signature: Signature[Any], attempt: int) -> Steps:
+def _steps(
+    draining: Draining, run: Callable[..., Any], signature: Signature[Any], attempt: int, parents: Mapping[str, Any] | None
+) -> Steps:
     yield from draining.register()
     ((job_id, _),) = yield run(calls.enqueue_jobs([signature.to_json()]))
     if attempt != 1:
         yield run(sql.set_attempt(job_id, attempt))
-    return (yield from draining.run_one(job_id))
+    return (yield from draining.run_one(job_id, parents))
 
 
 def _value(job: JobContext, task: Task[..., R], ended: Ended) -> R:

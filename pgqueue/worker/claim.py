@@ -74,6 +74,7 @@ class Claimer:
         on_empty: called after each claim that found nothing.
         backstop: seconds between two looks without a wake-up.
         services: what the contexts of the jobs reach; None = nothing.
+        add: takes the claimed jobs; by default the slots do.
     """
 
     def __init__(
@@ -88,12 +89,14 @@ class Claimer:
         on_empty: Callable[[], Awaitable[None]],
         backstop: float = BACKSTOP,
         services: Services | None = None,
+        add: Callable[[list[JobContext]], None] | None = None,
     ) -> None:
         self._link, self._worker_id, self._slots = link, worker_id, slots
         self._queues, self._weights, self._alarm = queues, weights, alarm
         self._on_lost, self._on_empty = on_lost, on_empty
         self._backstop = backstop
         self._services = services
+        self._add = add or slots.add
         self._cursor = Cursor()
 
     async def run(self) -> None:
@@ -131,7 +134,7 @@ class Claimer:
         self._cursor.claimed(rows, time.monotonic() - started, full=resume_at is None)
         if worker_id == await self._worker_id():  # else they are rescued from the lost id
             text, services = str(token), self._services
-            self._slots.add([JobContext(text, *row, services) for row in rows])  # type: ignore[call-arg]
+            self._add([JobContext(text, *row, services) for row in rows])  # type: ignore[call-arg]
         return len(rows), resume_at is None
 
     async def _repeat(self, call: calls.Call[Any]) -> Any:

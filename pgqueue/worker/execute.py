@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypedDict
 from .._json import dumps
 from .._parameters import Parameters
 from ..context import JobContext
-from ..errors import RemoteError
+from ..errors import InvalidArgument, RemoteError
 from ..outcomes import Cancel, RetryIn, Snooze, seconds
 from ..retry import qualified_name
 from ..task import Task
@@ -42,12 +42,19 @@ class Outcome(NamedTuple):
         state: succeeded, failed, cancelled, snoozed or unknown_task; committed when `ctx.transaction()` has finished the job.
         json: the outcome as finish.sql takes it.
         elapsed: seconds in the handler.
+        nodes: what it adds to its workflow, as JSON text; None for nothing.
     """
 
     job: JobContext
     state: str
     json: str
     elapsed: float
+    nodes: str | None = None
+
+
+def cancelled(job: JobContext, elapsed: float) -> Outcome:
+    """The outcome of a job whose workflow was cancelled."""
+    return outcome(job, "cancelled", elapsed, reason="user_requested")
 
 
 def outcome(job: JobContext, state: str, elapsed: float, **fields: Any) -> Outcome:
@@ -89,7 +96,8 @@ async def execute(
             result = await Isolated(task.function(**arguments_of(job, parameters)))
         if job.block is not None and job.block.committed:
             return _committed(job, time.perf_counter() - started, result=result)
-        return returned(job, task.dump_result, result, time.perf_counter() - started)
+        ended = returned(job, task.dump_result, result, time.perf_counter() - started)
+        return ended if job.node is None else with_nodes(ended)
     except (KeyboardInterrupt, GeneratorExit):
         raise
     except BaseException as error:  # SystemExit and the like too: whatever a handler raises is its own job's failure
@@ -98,6 +106,20 @@ async def execute(
         if isinstance(error, asyncio.CancelledError) and asyncio.current_task().cancelling():  # type: ignore[union-attr]
             raise
         return failure(job, error, time.perf_counter() - started)
+    finally:
+        if job.node is not None and job.node.own_workflow is not None:
+            job.node.own_workflow.finished("when its handler ended")
+
+
+def with_nodes(ended: Outcome) -> Outcome:
+    """An outcome with what the job has added to its workflow; a failure, without another run, when that is of no use."""
+    if ended.state != "succeeded":
+        return ended
+    try:
+        nodes = ended.job.added_json()
+    except InvalidArgument as error:
+        return failure(ended.job, error, ended.elapsed, reason="system_error", final=True)
+    return ended if nodes is None else ended._replace(nodes=nodes)
 
 
 def arguments_of(job: JobContext, parameters: Parameters) -> dict[str, Any]:

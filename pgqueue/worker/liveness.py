@@ -47,6 +47,7 @@ class Liveness(threading.Thread):
         running: ids of jobs whose handlers run now.
         on_lost: called on the loop with the worker id whose lease is lost.
         on_results_wanted: called on the loop each time a process says that it waits for results.
+        on_cancel_wanted: called on the loop each time a workflow was cancelled.
 
     Attributes:
         wake_mode: "notify", or "polling: …" and why.
@@ -63,11 +64,13 @@ class Liveness(threading.Thread):
         running: Callable[[], list[int]],
         on_lost: Callable[[UUID], object],
         on_results_wanted: Callable[[], object],
+        on_cancel_wanted: Callable[[], object] = lambda: None,
     ) -> None:
         super().__init__(name="pgqueue-liveness", daemon=True)
         self._url, self._statements, self._lease = url, statements, lease
         self._loop, self._alarm, self._queues = loop, alarm, set(queues)
-        self._running, self._on_lost, self._on_results_wanted = running, on_lost, on_results_wanted
+        self._running, self._on_lost = running, on_lost
+        self._on_results_wanted, self._on_cancel_wanted = on_results_wanted, on_cancel_wanted
         self._stopped = threading.Event()
         self._worker_id: UUID | None = None
         self._kept_until = 0.0
@@ -122,6 +125,8 @@ class Liveness(threading.Thread):
                     self._loop.call_soon_threadsafe(self._alarm.ring)
                 elif notification.payload == calls.RESULTS_WANTED:
                     self._loop.call_soon_threadsafe(self._on_results_wanted)
+                elif notification.payload == calls.CANCEL_WANTED:
+                    self._loop.call_soon_threadsafe(self._on_cancel_wanted)
                 if now() >= beat_at:
                     break
             self.check_lease()

@@ -1,9 +1,13 @@
-"""What any worker does for all: promote what is due, rescue what is lost, prune what is over. No leader."""
+"""What any worker does for all: promote what is due, rescue what is lost, prune what is over. No leader.
+
+And what it looks for on its own behalf: jobs to give back, and jobs to stop.
+"""
 
 import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from uuid import UUID
 
 import psycopg
@@ -22,7 +26,7 @@ SOONER_EVERY = 0.02  # seconds in which many calls of `promote_sooner` become on
 
 
 class Maintenance:
-    """Four loops on one connection.
+    """Five loops on one connection.
 
     Args:
         link: its own connection.
@@ -30,6 +34,7 @@ class Maintenance:
         worker_id: the worker's current id.
         held: ids of every job that this process knows of.
         take_stuck: takes jobs away that were fetched ahead and cannot start.
+        cancel: stops jobs whose workflow was cancelled.
     """
 
     def __init__(
@@ -39,10 +44,11 @@ class Maintenance:
         worker_id: Callable[[], UUID],
         held: Callable[[], list[int]],
         take_stuck: Callable[[], list[JobContext]],
+        cancel: Callable[[list[int]], None],
     ) -> None:
         self._link, self._lease, self._worker_id, self._held = link, lease, worker_id, held
-        self._take_stuck = take_stuck
-        self._sooner = asyncio.Event()
+        self._take_stuck, self._cancel = take_stuck, cancel
+        self._sooner, self._cancel_wanted = asyncio.Event(), asyncio.Event()
 
     async def run(self) -> None:
         """Run them all for ever."""
@@ -51,10 +57,15 @@ class Maintenance:
             group.create_task(self._for_ever(self._sweep))
             group.create_task(self._for_ever(self._maintain))
             group.create_task(self._for_ever(self._give_back))
+            group.create_task(self._for_ever(self._stop_cancelled))
 
     def promote_sooner(self) -> None:
         """Something was scheduled: look when it is due instead of at the next backstop."""
         self._sooner.set()
+
+    def cancel_wanted(self) -> None:
+        """A workflow was cancelled: look at once whether its jobs run here."""
+        self._cancel_wanted.set()
 
     async def _for_ever(self, step: Callable[[], Awaitable[None]]) -> None:
         while True:
@@ -91,6 +102,20 @@ class Maintenance:
     async def _maintain(self) -> None:
         await self._link.run(calls.maintain())
         await asyncio.sleep(MAINTAIN_EVERY * random.uniform(0.9, 1.1))
+
+    async def _stop_cancelled(self) -> None:
+        """When somebody says that there are some, and now and then: what was said may not have been heard."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._lease / 3 * random.uniform(0.9, 1.1)):
+                await self._cancel_wanted.wait()
+        self._cancel_wanted.clear()
+        try:
+            ids = await self._link.run(lambda: calls.cancel_requests(self._worker_id()))
+        except Disconnected:
+            self._cancel_wanted.set()
+            raise
+        if ids:
+            self._cancel(ids)
 
     async def _give_back(self) -> None:
         """Jobs that were fetched ahead of handlers which turned out slow may run elsewhere meanwhile."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..context import JobContext
 from ..task import Task
-from .execute import Outcome, Surrounded, execute
+from .execute import Outcome, Surrounded, cancelled, execute
 from .pace import AHEAD, Pace
 
 log = logging.getLogger("pgqueue.worker")
@@ -31,6 +31,8 @@ class Slots:
 
     Attributes:
         waiting: claimed jobs that have not started.
+        preparing: claimed jobs, by id, that have not started and wait for what they need.
+        threads: for handlers that are not async.
         running: the slot of each job whose handler runs, by job id.
     """
 
@@ -44,7 +46,7 @@ class Slots:
     ) -> None:
         self._surrounded = surrounded
         self._tasks, self._concurrency, self._hand_in, self._is_full = tasks, concurrency, hand_in, is_full
-        self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix="pgqueue-handler")
+        self.threads = ThreadPoolExecutor(concurrency, thread_name_prefix="pgqueue-handler")
         self._slots: set[asyncio.Task[None]] = set()
         self._idle: list[asyncio.Future[None]] = []
         self._waking = False
@@ -53,7 +55,9 @@ class Slots:
         self._stopping = False
         self._last_start = 0.0
         self.waiting: deque[JobContext] = deque()
+        self.preparing: dict[int, JobContext] = {}
         self.running: dict[int, asyncio.Task[None]] = {}
+        self._jobs: dict[asyncio.Task[None], JobContext] = {}  # the last one of each slot
 
     async def room(self) -> int:
         """Wait until another claim is worth its round trip; how many jobs it should ask for."""
@@ -66,7 +70,7 @@ class Slots:
         prefetch = 0 if self._is_stuck(AHEAD) else self._pace.prefetch()
         if self._stopping or self._is_full() or len(self.waiting) > self._pace.low:
             return 0
-        free = self._concurrency + prefetch - len(self.waiting) - len(self.running)
+        free = self._concurrency + prefetch - len(self.waiting) - len(self.preparing) - len(self.running)
         # Half of what it may hold: while one half runs, the next is on its way.
         return max(0, min(free, max(self._concurrency, prefetch // 2)))
 
@@ -88,6 +92,45 @@ class Slots:
         if not self._stopping:
             self.waiting.extend(jobs)
             self._wake()
+
+    def prepare(self, jobs: list[JobContext]) -> bool:
+        """Hold claimed jobs that need something before they start; False after `stop`."""
+        if not self._stopping:
+            self.preparing.update({job.id: job for job in jobs})
+        return not self._stopping
+
+    def is_preparing(self, job: JobContext) -> bool:
+        """Whether this very run is held by `prepare` still."""
+        return self.preparing.get(job.id) is job
+
+    def prepared(self, jobs: list[JobContext]) -> list[JobContext]:
+        """Those of these jobs that are still held, for `add`; they are not held any more."""
+        still = [job for job in jobs if self.is_preparing(job)]
+        for job in still:
+            del self.preparing[job.id]
+        if still:
+            self._room.set()
+        return still
+
+    def cancel(self, job_ids: Iterable[int]) -> None:
+        """End these jobs as cancelled: those that have not started at once, async handlers and processes by cancelling them.
+
+        Handlers in threads cannot be stopped; they see it in `ctx.cancelled`.
+        """
+        wanted = set(job_ids)
+        unstarted = [job for job in (*self.waiting, *self.preparing.values()) if job.id in wanted]
+        for job in unstarted:
+            self.preparing.pop(job.id, None)
+            self._hand_in(cancelled(job, 0.0))
+        if unstarted:
+            self.waiting = deque(job for job in self.waiting if job.id not in wanted)
+            self._room.set()
+        for slot in [self.running[id] for id in wanted & self.running.keys()]:
+            job = self._jobs[slot]
+            if not job.cancelled:  # else it is busy with its end
+                job.cancelled = True
+                if (task := self._tasks.get(job.task)) and task.executor != "thread":
+                    slot.cancel()
 
     def go_on(self) -> None:
         """What held things up is over, such as too many outcomes that waited to be handed in."""
@@ -115,6 +158,7 @@ class Slots:
         if not slot.cancelled() and (error := slot.exception()):
             log.error("a slot failed; its job is given back", exc_info=error)
         self._slots.discard(slot)
+        self._jobs.pop(slot, None)
         self._waking = False
         self.go_on()
 
@@ -146,11 +190,14 @@ class Slots:
 
     async def _run(self, job: JobContext, this: asyncio.Task[None]) -> None:
         self.running[job.id] = this
+        self._jobs[this] = job
         self._last_start = time.perf_counter()
         try:
-            outcome = await execute(job, self._tasks.get(job.task), self._threads, self._surrounded)
+            outcome = await execute(job, self._tasks.get(job.task), self.threads, self._surrounded)
         except asyncio.CancelledError:
-            pass  # by `drop`: the job is forgotten, the slot goes on
+            if job.cancelled:
+                self._hand_in(cancelled(job, time.perf_counter() - job.started))
+            # Else by `drop`: the job is forgotten, the slot goes on.
         else:
             self._pace.ended(outcome.elapsed)
             self._hand_in(outcome)
@@ -164,6 +211,7 @@ class Slots:
         """Start nothing more and forget what has not started."""
         self._stopping = True
         self.waiting.clear()
+        self.preparing.clear()
 
     async def wait_idle(self, timeout: float) -> bool:
         """Wait for the running handlers; whether all of them ended in time."""
@@ -175,6 +223,7 @@ class Slots:
     async def drop(self) -> None:
         """Forget everything: waiting jobs, and running handlers without an outcome. Threads run on unheard."""
         self.waiting.clear()
+        self.preparing.clear()
         for slot in set(self.running.values()):
             slot.cancel()
         if not await self.wait_idle(1.0):
@@ -188,4 +237,4 @@ class Slots:
             slot.cancel()
         if slots:
             await asyncio.wait(slots, timeout=1.0)
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self.threads.shutdown(wait=False, cancel_futures=True)

@@ -29,6 +29,7 @@ from .liveness import Liveness, now
 from .maintenance import Maintenance
 from .notify import Notifier
 from .options import WorkerOptions
+from .parents import ParentLoader
 from .process import Processes, Setup, assert_no_import
 from .slots import Slots
 from .surround import Surroundings
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("pgqueue.worker")
 T = TypeVar("T")
+PURPOSES = ("claim", "finish", "maintenance", "finish held", "parents")  # of connections; the last two are opened when needed
 BURST_BACKSTOP = 0.05  # seconds between two looks whether a burst is over
 SUMMARY_EVERY = 60.0  # seconds
 LEAVE_WITHIN = 2.0  # seconds for a worker that never got to work
@@ -133,17 +135,19 @@ class Worker:
 
     def _build(self, values: tuple[Any, ...]) -> None:
         app, options, circuit = self._app, self._options, Circuit()
-        self._links = [Link(app.url, app.statements, circuit, purpose) for purpose in ("claim", "finish", "maintenance")]
-        claim_link, finish_link, maintenance_link = self._links
+        self._links = [Link(app.url, app.statements, circuit, purpose) for purpose in PURPOSES]
+        claim_link, finish_link, maintenance_link, held_link, parents_link = self._links
         self._maintenance_link = maintenance_link
         self._alarm = Alarm()
-        self._services = Services(app)
-        self._finisher = Finisher(finish_link, most_unflushed=max(1000, 2 * options.concurrency))
+        self._finisher = Finisher(finish_link, held_link, most_unflushed=max(1000, 2 * options.concurrency))
         self._notifier = Notifier(app.callbacks, self._finisher.counts, on_room=lambda: self._slots.go_on())
         is_full = self._finisher.is_full
         if app.callbacks:
             self._finisher.on_finished, is_full = self._notifier.note, self._is_full
-        self._slots = Slots(app.tasks, options.concurrency, self._finisher.add, is_full, self._surroundings(values))
+        tasks = {**app.tasks, app.chunk_task.name: app.chunk_task}
+        self._slots = Slots(tasks, options.concurrency, self._finisher.add, is_full, self._surroundings(values))
+        self._services = Services(app, values, self._slots.threads)
+        self._parents = ParentLoader(parents_link, tasks, self._slots, self._finisher.add, bool(app.execution_middleware))
         self._claimer = Claimer(
             claim_link,
             self._registered_id,
@@ -155,13 +159,15 @@ class Worker:
             on_empty=self._emptied,
             backstop=BURST_BACKSTOP if options.burst else BACKSTOP,
             services=self._services,
+            add=self._parents.add,
         )
         self._maintenance = Maintenance(
-            maintenance_link, app.settings.lease, lambda: self._id, self._held, self._slots.take_stuck
+            maintenance_link, app.settings.lease, lambda: self._id, self._held, self._slots.take_stuck, self._slots.cancel
         )
         self._announcer = self._finisher.announcer = Announcer(maintenance_link)
         self._finisher.on_room = self._slots.go_on
         self._finisher.on_scheduled = self._alarm.ring  # what runs again at once is ready already, the rest is promoted
+        self._finisher.on_nodes_ended = self._alarm.ring
         self._alarm.on_ring = self._maintenance.promote_sooner
         loop = asyncio.get_running_loop()
         self._liveness = Liveness(
@@ -174,6 +180,7 @@ class Worker:
             running=lambda: list(self._slots.running),
             on_lost=lambda worker_id: self._replacements.append(loop.create_task(self._replace(worker_id))),
             on_results_wanted=self._announcer.asked,
+            on_cancel_wanted=self._maintenance.cancel_wanted,
         )
 
     async def _work(self) -> None:
@@ -182,6 +189,7 @@ class Worker:
         log.info("worker %s started on %s", self._id, ", ".join(self._queues), extra={"worker_id": str(self._id)})
         async with asyncio.TaskGroup() as group:
             group.create_task(self._claimer.run())
+            group.create_task(self._parents.run())
             group.create_task(self._maintenance.run())
             group.create_task(self._announcer.run())
             group.create_task(self._watch_lease())
@@ -226,7 +234,7 @@ class Worker:
 
     def _held(self) -> list[int]:
         slots = self._slots
-        return [*slots.running, *(job.id for job in slots.waiting), *self._finisher.unflushed()]
+        return [*slots.running, *slots.preparing, *(job.id for job in slots.waiting), *self._finisher.unflushed()]
 
     async def _emptied(self) -> None:
         """In burst mode: stop once nothing is left here and in the queues."""

@@ -100,4 +100,6 @@ begin
         perform enqueue_many(jsonb_build_array(callback || jsonb_build_object('meta', jsonb_build_object(
             'workflow_id', its.id, 'workflow', its.name, 'outcome', its.outcome))));
     end if;
+exception when sqlstate 'PQ001' then  -- it was good at submission: a limit is lower by now, and the last job could never finish
+    raise warning 'workflow % has finished, but its callback could not be enqueued: %', flow, sqlerrm;
 end $$;

@@ -33,6 +33,6 @@ begin
         perform invalid(field, callback::text, 'give one object with the options of enqueue, without meta and depends_on');
     end if;
     perform enqueue_many(jsonb_build_array(callback));
-    raise exception using errcode = 'PQ000';
-exception when sqlstate 'PQ000' then null;
+    raise exception using errcode = 'PQ999';
+exception when sqlstate 'PQ999' then null;  -- not PQ000: that stands for the whole class, refusals among it
 end $$;

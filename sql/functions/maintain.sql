@@ -38,12 +38,13 @@ begin
     -- So many a minute that a call stays short whatever has piled up.
     -- SKIP LOCKED: a result that is being kept for longer, or a key that is being taken again, would else be waited for and
     -- then deleted all the same.
-    -- What a node returned stays until its workflow has finished: its children have not all read it.
+    -- What a node returned stays until its workflow has finished: its children have not all read it. Of one that has failed it stays
+    -- as long as the workflow: a dead letter that is retried reads it, and so does what was skipped below.
     delete from job_result where job_id in (
         select job_id from job_result r
          where expires_at < (select clock_timestamp())
            and not exists (select from workflow_node n join workflow w on w.id = n.workflow_id
-                            where n.job_id = r.job_id and w.finished_at is null)
+                            where n.job_id = r.job_id and (w.finished_at is null or w.outcome = 'failed'))
          order by expires_at limit 50000 for update of r skip locked);
     delete from unique_hold where unique_key in (
         select unique_key from unique_hold where expires_at < (select clock_timestamp()) order by expires_at limit 50000

@@ -2,7 +2,7 @@
 -- Called by: workers, for handlers that want to know. Writes: nothing.
 --   name    of the node; NULL without
 --   state   succeeded, failed, cancelled or skipped
---   result  NULL unless it succeeded with a value other than null; kept until the workflow has finished, whatever its time
+--   result  NULL unless it succeeded with a value other than null; kept while the workflow is open or failed, whatever its time
 --   error   of a dead letter: its last error
 create function parents(job_ids bigint[]) returns table (
     child_id bigint, parent_id bigint, name text, task text, state text, result jsonb, error jsonb

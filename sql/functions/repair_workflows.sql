@@ -1,6 +1,7 @@
 -- repair_workflows: mends workflows whose rows somebody has changed by hand, so that none waits for ever: the functions here never
 -- leave drift behind. Counted in workflow.repairs. Returns how many it mended.
 -- Called by: maintain; people. Writes: what settle writes. Locks: each workflow, SKIP LOCKED: one in use is looked at next time.
+-- Each is repaired by itself: one that raises stays as it is with a warning and holds up no other.
 create function repair_workflows() returns int
 language plpgsql security definer set search_path from current set jit = off as $$
 declare
@@ -10,8 +11,12 @@ begin
     for flow in select distinct d.workflow_id from workflow_drift(only_open => true) d order by 1 loop
         perform from workflow where id = flow for no key update skip locked;
         if found then
-            perform repair_workflow(flow);
-            repaired := repaired + 1;
+            begin
+                perform repair_workflow(flow);
+                repaired := repaired + 1;
+            exception when others then
+                raise warning 'workflow % could not be repaired: %', flow, sqlerrm;
+            end;
         end if;
     end loop;
     return repaired;
@@ -23,9 +28,11 @@ language plpgsql as $$
 declare
     wrong bigint[];
 begin
-    -- A node with a live job is not over; a job agrees with its node about being blocked.
-    update workflow_node n set state = 'live', ended_at = null, payload = null
-      from job j where n.workflow_id = flow and j.id = n.job_id and n.ended_at is not null;
+    delete from workflow w where w.id = flow and not exists (select from workflow_node n where n.workflow_id = flow);
+    -- A node with a live job is not over, and one whose job runs does not wait; a job agrees with its node about being blocked.
+    update workflow_node n set state = 'live', pending_parents = 0, ended_at = null, payload = null
+      from job j
+     where n.workflow_id = flow and j.id = n.job_id and (n.ended_at is not null or n.state = 'blocked' and j.state = 'running');
     update job j set state = case n.state when 'blocked' then 'blocked' else state_at(j.run_at) end
       from workflow_node n
      where n.workflow_id = flow and j.id = n.job_id and j.state <> 'running' and (n.state = 'blocked') <> (j.state = 'blocked');
@@ -37,7 +44,9 @@ begin
               from workflow_node where workflow_id = flow) n
      where w.id = flow and n.nodes > 0;
 
-    -- A node without a job has ended as its last trace says; without any it counts as cancelled.
+    -- A node without a job has ended as its last trace says; without any it counts as cancelled. Until all are counted, whoever is
+    -- blocked waits for all its parents, lest a count that was too small releases it now.
+    perform wait_for_all(flow);
     select array_agg(n.job_id) into wrong
       from workflow_node n where n.workflow_id = flow and n.ended_at is null and not exists (select from job j where j.id = n.job_id);
     perform end_nodes(wrong, array(
@@ -45,7 +54,16 @@ begin
                         (select h.state::text::node_state from job_history h where h.id = u.id limit 1), 'cancelled')
           from unnest(wrong) as u(id)));
 
-    -- Whoever is blocked waits for all its parents, then settle takes off those that have ended.
+    perform settle('{}', wait_for_all(flow));
+end $$;
+
+-- wait_for_all: lets the blocked nodes of a workflow wait for all their parents again and returns them, for settle to take off those
+-- that have ended; one without parents may run. Called by: repair_workflow. Writes: workflow_node, job.
+create function wait_for_all(flow bigint) returns bigint[]
+language plpgsql as $$
+declare
+    blocked bigint[];
+begin
     update workflow_node n set state = 'live', pending_parents = 0
      where n.workflow_id = flow and n.state = 'blocked' and not exists (select from workflow_edge e where e.child_id = n.job_id);
     update job j set state = state_at(j.run_at)
@@ -54,6 +72,6 @@ begin
         update workflow_node n set pending_parents = (select count(*) from workflow_edge e where e.child_id = n.job_id)
          where n.workflow_id = flow and n.state = 'blocked' returning n.job_id
     )
-    select array_agg(job_id) into wrong from counted;
-    perform settle('{}', coalesce(wrong, '{}'));
+    select coalesce(array_agg(job_id), '{}') into blocked from counted;
+    return blocked;
 end $$;

@@ -1,22 +1,26 @@
 -- retry_workflow: runs the dead letters of a workflow again, and what was skipped below them. Returns how many dead letters.
 -- Called by: applications, operators. Writes: see retry. Locks: the dead letters, unique keys, then the workflow.
--- A dead letter that is unique and whose key another live job has stays where it is. Raises PQ003 for an unknown workflow.
+-- A dead letter that is unique and whose key another live job has stays where it is; one that was purged, or that somebody else
+-- has just retried, is passed over. Raises PQ003 for an unknown workflow.
 create function retry_workflow(workflow_id bigint) returns int
 language plpgsql security definer set search_path from current set enable_seqscan = off set enable_bitmapscan = off as $$
 #variable_conflict use_variable
 declare
     dead    bigint[];
-    retried int;
+    retried bigint[];
 begin
     if not exists (select from workflow w where w.id = workflow_id) then
         raise exception 'workflow_id: there is no workflow %; it never existed, or it is not kept any more', workflow_id
             using errcode = 'PQ003';
     end if;
-    -- All of them before the first takes the workflow, as a retry of one alone does. Whom somebody else retries is not dead then.
+    -- All of them before the workflow is taken, as a retry of one alone does. Whom somebody else retries is not dead then.
     dead := array(
         select d.id from dead_letter d
          where d.id in (select n.job_id from workflow_node n where n.workflow_id = workflow_id and n.state = 'failed')
          order by d.id for update);
-    select count(*) filter (where not r.duplicate) into retried from unnest(dead) as d(id), lateral retry(d.id) r;
-    return retried;
+    retried := array(select d.id from unnest(dead) as d(id), lateral run_again(d.id) r where not r.duplicate);
+    if retried <> '{}' then
+        perform revive(workflow_id, retried);
+    end if;
+    return cardinality(retried);
 end $$;

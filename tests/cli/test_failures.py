@@ -9,7 +9,10 @@ from pgqueue.errors import ConfigurationError, InvalidArgument, JobNotFound, Not
 
 from .conftest import Ran, Run, run_here
 
-COMMANDS = ["migrate", "worker", "enqueue", "jobs", "job", "retry", "cancel", "workers", "stats", "dead"]
+COMMANDS = [
+    "migrate", "worker", "enqueue", "jobs", "job", "retry", "cancel", "workflows", "workflow", "retry_workflow",
+    "cancel_workflow", "workers", "stats", "dead",
+]  # fmt: skip
 
 
 def one_line(ran: Ran) -> bool:
@@ -25,7 +28,7 @@ def test_each_command_has_help_and_says_where_the_database_is(
     command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "200")
-    ran = run_here(capsys, command, "--help")
+    ran = run_here(capsys, command.replace("_", "-"), "--help")
     assert ran.code == 0
     assert "--database-url" in ran.out
     assert "--schema" in ran.out

@@ -9,7 +9,6 @@ from pgqueue import PgQueue, chain, group
 from pgqueue.errors import InvalidArgument
 from tests.client.planning import NOWHERE, planned
 
-pytest.importorskip("pgqueue.chunk")
 local = PgQueue(NOWHERE)
 
 

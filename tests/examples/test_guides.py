@@ -5,28 +5,88 @@ import re
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from pgqueue import PgQueue
 from pgqueue.worker import Worker, WorkerOptions
 
-GUIDE = Path(__file__).parents[2] / "docs" / "tasks.md"
+DOCS = Path(__file__).parents[2] / "docs"
 STEP = re.compile(r"^<!-- a worker( of (?P<app>\w+))? runs -->$|^```python\n(?P<code>.*?)^```$", re.M | re.S)
+SQL = re.compile(r"^```sql\n(.*?)^```$", re.M | re.S)
+POLICY = re.compile(r"^\| (succeeded|failed|cancelled|skipped) \| (\w+) \| (\w+) \| (\w+) \|$", re.M)
 
 
 def _work(app: PgQueue) -> None:
+    """Run a worker; then the guide may go on with further tasks, as if that worker had been another process."""
     asyncio.run(Worker(app, WorkerOptions(burst=True, handle_signals=False)).run())
+    app._frozen = False
+
+
+def _follow(guide: str) -> None:
+    path = DOCS / f"{guide}.md"
+    space: dict[str, Any] = {"__name__": "guide"}
+    steps = list(STEP.finditer(path.read_text()))
+    assert len(steps) > 10
+    try:
+        for step in steps:
+            if step["code"]:
+                exec(compile(step["code"], str(path), "exec", dont_inherit=True), space)
+            else:
+                _work(space[step["app"] or "app"])
+    finally:
+        for name in ("app", "mail"):
+            if name in space:
+                space[name].close()
 
 
 def test_the_guide_to_tasks_does_what_it_says(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGQUEUE_DATABASE_URL", database_url)
-    space: dict[str, Any] = {"__name__": "guide"}
-    steps = list(STEP.finditer(GUIDE.read_text()))
-    assert len(steps) > 10
-    for step in steps:
-        if step["code"]:
-            exec(compile(step["code"], str(GUIDE), "exec", dont_inherit=True), space)
-        else:
-            _work(space[step["app"] or "app"])
-    for name in ("app", "mail"):
-        space[name].close()
+    _follow("tasks")
+
+
+def test_the_guide_to_workflows_does_what_it_says(
+    database_url: str, connection: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGQUEUE_DATABASE_URL", database_url)
+    _follow("workflows")
+    for statements in SQL.findall((DOCS / "workflows.md").read_text()):
+        for statement in re.split(r";\s*(?:--.*)?\n", statements):
+            connection.execute(statement.replace("array[17]", "array[(select max(id) from pgqueue.jobs)]"))
+    assert connection.execute("select * from pgqueue.workflow_drift()").fetchall() == []
+
+
+def _parents(app: PgQueue) -> dict[str, int]:
+    """A job for each way to end."""
+
+    @app.task
+    def succeed() -> None: ...
+
+    @app.task(retry=0)
+    def fail() -> None:
+        raise ValueError
+
+    failed, cancelled = fail.enqueue(), succeed.using(run_after=3600).enqueue()
+    skipped = succeed.using(depends_on=failed).enqueue()
+    app.cancel(cancelled.id)
+    return {"succeeded": succeed.enqueue().id, "failed": failed.id, "cancelled": cancelled.id, "skipped": skipped.id}
+
+
+@pytest.mark.parametrize("is_over", [False, True], ids=["before its end", "after its end"])
+def test_what_becomes_of_a_child_is_as_the_table_says(app: PgQueue, is_over: bool) -> None:
+    table = POLICY.findall((DOCS / "workflows.md").read_text())
+    assert len(table) == 4
+    parents = _parents(app)
+    if is_over:
+        _work(app)
+
+    children = {
+        (outcome, policy): app.tasks["succeed"].using(depends_on=parents[outcome], run_if=policy).enqueue()
+        for outcome in parents
+        for policy in ("succeeded", "finished", "failed")
+    }
+    _work(app)
+
+    became = {"succeeded": "runs", "cancelled": "skipped"}
+    for outcome, *expected in table:
+        assert [became[children[outcome, policy].status] for policy in ("succeeded", "finished", "failed")] == expected, outcome

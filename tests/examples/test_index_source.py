@@ -15,7 +15,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from examples.index_source import complexity, index_file
+from examples.index_report import Database, show
+from examples.index_source import complexity, index_file, package_of, short, source_files
+from pgqueue import PgQueue
 
 from ..looking import Look
 from ..waiting import PATIENCE, until
@@ -31,9 +33,12 @@ def look(connection: psycopg.Connection[Any]) -> Look:
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """A source tree: forty files that parse, two that do not, some that are not looked at."""
+    """A source tree: forty files that parse, two that do not, some that are not looked at; a package, and the top level."""
+    (tmp_path / "core").mkdir()
     for number in range(40):
-        (tmp_path / f"module{number}.py").write_text("def f(x):\n    return 1 if x else 2\n" * (number + 1))
+        (tmp_path / ("core" if number < 10 else "") / f"module{number}.py").write_text(
+            "def f(x):\n    return 1 if x else 2\n" * (number + 1)
+        )
     (tmp_path / "old.py").write_text("print 'Python 2'\n")
     (tmp_path / "bytes.py").write_bytes(b"\xff\xfe = 1")
     (tmp_path / "notes.txt").write_text("not Python")
@@ -88,6 +93,34 @@ def test_a_file_is_measured(tmp_path: Path) -> None:
     }
 
 
+def test_files_that_were_installed_into_a_tree_are_not_its_own(tree: Path) -> None:
+    files = list(source_files(tree))
+    assert len(files) == 42
+    assert {package_of(file) for file in files} == {"core", "(top level)"}
+    assert package_of("core/deep/er.py") == "core"
+
+
+def test_nodes_whose_names_would_be_too_long_have_none() -> None:
+    assert (short("a" * 200), short("a" * 201)) == ("a" * 200, None)
+
+
+def test_a_scan_that_failed_leaves_no_report(app: PgQueue) -> None:
+    @app.task
+    def scan() -> None: ...
+
+    @app.task
+    def report() -> None: ...
+
+    flow = app.workflow()
+    flow.add(scan, name="scan")
+    flow.add(report, name="report", after="scan")
+    run = flow.enqueue()
+    run.cancel()
+
+    with Database(app) as database, pytest.raises(SystemExit, match=r"there is no report: job .* was cancelled"):
+        show(database, run, database.now())
+
+
 def test_it_indexes_every_file_and_shows_the_results(demo: Demo, look: Look) -> None:
     process = demo()
     shown, _ = process.communicate(timeout=60)
@@ -96,15 +129,20 @@ def test_it_indexes_every_file_and_shows_the_results(demo: Demo, look: Look) -> 
     assert "42 files, one job each" in shown
     assert re.search(r"^ +41 +80 +40 +module39\.py +f *$", shown, re.MULTILINE)
     assert re.search(r"3 +SyntaxError +old\.py +Missing parentheses", shown)
-    assert re.search(r"42 jobs in [\d.]+ s: [\d,]+ jobs/s", shown)
-    assert (look.count("succeeded"), look.count("failed"), look.live()) == (40, 2, 0)
+    assert re.search(r"^\(top level\) +30 +2 +1,530 +765 +795 +module39\.py *$", shown, re.MULTILINE), shown
+    assert re.search(r"^core +10 +0 +110 +55 +65 +core/module9\.py *$", shown, re.MULTILINE), shown
+    assert "42 files in 2 packages: 1,640 lines, 820 functions; 2 failed." in shown
+    assert re.search(r"46 jobs in [\d.]+ s: [\d,]+ jobs/s", shown)
+    assert (look.count("succeeded"), look.count("failed"), look.live()) == (44, 2, 0)
+    assert look.rows("select status, nodes, skipped from workflow_progress") == [{"status": "failed", "nodes": 46, "skipped": 0}]
+    assert look.rows("select * from workflow_drift()") == []
     assert look.value("select count(*) from worker") == 0
 
 
 def test_the_commands_to_try_next_work(demo: Demo, database_url: str) -> None:
     shown, _ = demo().communicate(timeout=60)
     commands = [line.split("  #")[0] for line in shown.split("Try next:\n")[1].splitlines()]
-    assert len(commands) == 6
+    assert len(commands) == 7
 
     for command in commands:
         if "worker" in command:
@@ -117,7 +155,7 @@ def test_the_commands_to_try_next_work(demo: Demo, database_url: str) -> None:
 def test_a_second_start_begins_anew_once_the_first_is_done(demo: Demo, look: Look) -> None:
     for _ in range(2):
         assert "42 files, one job each" in demo().communicate(timeout=60)[0]
-    assert look.value("select count(distinct meta->>'run') from jobs") == 2
+    assert look.value("select count(*) from workflow") == 2
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
@@ -141,7 +179,8 @@ def test_it_goes_on_where_it_was_stopped(demo: Demo, look: Look, stop: signal.Si
 
     assert process.returncode == 0
     assert "Going on with" in shown
-    assert look.value("select count(*) from jobs") == 42
+    assert look.value("select count(*) from jobs") == 46
+    assert look.value("select count(*) from workflow") == 1
     assert look.live() == 0
 
 

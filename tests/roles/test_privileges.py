@@ -70,13 +70,13 @@ FUNCTIONS = {
     (
         "append_error", "assert_active", "check_args", "check_columns", "check_enqueue", "check_jobs", "check_retry",
         "check_unique", "drop_partitions", "key_values", "finish_ended", "finish_unended", "hold_key", "insert_job",
-        "insert_jobs", "insert_unique", "invalid", "make_partition", "pick_suspect", "prune", "refuse", "rescue_job",
+        "insert_jobs", "insert_unique", "invalid", "make_partition", "pick_suspect", "prune", "refuse", "rescue_job", "run_again",
         "retry_applies", "retry_delay", "state_at", "unique_digest", "wake_for",
         "add_nodes", "adopt", "adopt_into", "check_callback", "check_nodes", "dead_parents", "depend", "edges_of", "end_nodes",
         "enqueue_callback", "finish_batch", "finish_nodes", "grow_workflow", "insert_nodes",
         "insert_plain_nodes", "insert_unique_nodes", "is_cancelled",
         "is_node", "lock_workflows", "node_ended", "node_of", "node_ref", "prune_workflows", "refuse_link", "repair_workflow",
-        "restore_skipped", "revive", "settle", "skipped_error", "wait_longer", "workflow_drift",
+        "restore_skipped", "revive", "settle", "skipped_error", "wait_for_all", "wait_longer", "workflow_drift",
     ),
     May(NOBODY),
 )  # fmt: skip

@@ -67,7 +67,7 @@ def claim(sql: Sql, *ids: int) -> tuple[UUID, list[dict[str, Any]]]:
     """Claim exactly these jobs."""
     token = uuid.uuid4()
     rows = sql.rows("select * from claim_jobs(%s, %s, %s)", sql.worker(), token, list(ids))
-    assert [row["id"] for row in rows] == sorted(ids), f"not all of {ids} were ready"
+    assert sorted(row["id"] for row in rows) == sorted(ids), f"not all of {ids} were ready"
     return token, rows
 
 

@@ -1,9 +1,13 @@
 """complete: one job succeeded."""
 
+import json
 from collections.abc import Callable
+
+import pytest
 
 from .background import Background
 from .conftest import Sql
+from .flows import claim, node, refused, start
 from .plan import plans_of
 
 
@@ -102,3 +106,63 @@ def test_complete_walks_the_primary_key(rolled_back_sql: Sql) -> None:
         plans = plans_of(sql, f"select {verb}", id, token)
         assert plans.indexes(sql.connection) == {"job_pkey"}
         assert plans.nodes("SEQSCAN", "BITMAPHEAPSCAN") == []
+
+
+COMPLETE = "select complete(%s, %s, nodes => %s)"
+
+
+def test_a_node_that_is_completed_releases_its_children_and_adds_its_nodes(rolled_back_sql: Sql) -> None:
+    sql = rolled_back_sql
+    flow = start(sql, node("a"), node("join", "a"))
+    token, _ = claim(sql, flow["a"])
+
+    said = sql.value(COMPLETE, flow["a"], token, json.dumps([node("x", before=["join"]), node("y", {"job": flow["a"]})]))
+
+    assert said is None
+    assert flow.states() == {"a": "succeeded", "join": "blocked", "x": "ready", "y": "ready"}
+
+
+def test_nodes_and_the_handlers_writes_commit_together_or_not_at_all(sql: Sql) -> None:
+    flow = start(sql, node("a"))
+    token, _ = claim(sql, flow["a"])
+
+    with sql.connection.transaction(force_rollback=True):
+        sql.value(COMPLETE, flow["a"], token, json.dumps([node("x")]))
+        assert flow.progress()["nodes"] == 2
+
+    assert flow.states() == {"a": "running"}
+
+
+def test_nodes_by_a_stale_token_are_dropped(rolled_back_sql: Sql) -> None:
+    sql = rolled_back_sql
+    flow = start(sql, node("a"))
+    token, _ = claim(sql, flow["a"])
+    sql.value("select give_back(%s, %s)", token, [flow["a"]])
+
+    assert sql.value(COMPLETE, flow["a"], token, json.dumps([node("x")])) == "stale"
+
+    assert flow.states() == {"a": "ready"}
+
+
+@pytest.mark.parametrize(("nodes", "sqlstate"), [([], "PQ001"), ([node("a")], "PQ001"), ([node("x", before=["b"])], "PQ004")])
+def test_bad_nodes_refuse_the_call_and_change_nothing(rolled_back_sql: Sql, nodes: list[object], sqlstate: str) -> None:
+    sql = rolled_back_sql
+    flow = start(sql, node("a"), node("b"))
+    token, _ = claim(sql, flow["a"])
+
+    assert refused(sql, COMPLETE, flow["a"], token, json.dumps(nodes))[0] == sqlstate
+
+    assert sql.value("select complete(%s, %s)", flow["a"], token) is None
+
+
+def test_complete_waits_for_somebody_who_holds_the_workflow(sql: Sql, another_sql: Callable[[], Sql]) -> None:
+    flow, user = start(sql, node("a"), node("b", "a")), another_sql()
+    token, _ = claim(sql, flow["a"])
+
+    with user.connection.transaction():
+        user.rows("select from workflow where id = %s for update", flow.id)
+        complete = Background(another_sql(), "select complete(%s, %s) as said", flow["a"], token)
+        complete.wait_until_blocked(sql)
+
+    assert complete.rows() == [{"said": None}]
+    assert flow.states() == {"a": "succeeded", "b": "ready"}

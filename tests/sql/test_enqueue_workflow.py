@@ -15,8 +15,8 @@ ENQUEUE = "select enqueue_workflow(%s)"
 
 def edges(sql: Sql) -> list[tuple[Any, ...]]:
     rows = sql.rows(
-        "select p.name as parent, c.name as child, run_if, position from workflow_edge e join workflow_node p on p.job_id = parent_id "
-        "join workflow_node c on c.job_id = child_id order by child_id, position"
+        "select p.name as parent, c.name as child, run_if, position from workflow_edge e "
+        "join workflow_node p on p.job_id = parent_id join workflow_node c on c.job_id = child_id order by child_id, position"
     )
     return [tuple(row.values()) for row in rows]
 
@@ -96,7 +96,7 @@ def test_a_parent_that_is_named_twice_is_one_parent(rolled_back_sql: Sql) -> Non
 
 @pytest.mark.parametrize("option", ["after", "name"])
 def test_nodes_need_neither_names_nor_parents(rolled_back_sql: Sql, option: str) -> None:
-    nodes = [{"task": "t"}, {"task": "t", option: [1] if option == "after" else None}]
+    nodes: list[dict[str, Any]] = [{"task": "t"}, {"task": "t", option: [1] if option == "after" else None}]
     flow = start(rolled_back_sql, *nodes)
 
     assert flow.progress()["blocked"] == (1 if option == "after" else 0)
@@ -176,6 +176,14 @@ def test_a_failure_skips_everything_below_however_deep(rolled_back_sql: Sql) -> 
     assert rolled_back_sql.value("select count(*) from job") == 1
 
 
+def test_what_wants_any_end_of_its_parent_runs_though_that_was_skipped(rolled_back_sql: Sql) -> None:
+    flow = start(rolled_back_sql, node("a"), node("b", "a"), node("clean up", {"node": "b", "when": "finished"}), node("c", "b"))
+
+    flow.run("a", "failed")
+
+    assert flow.states() == {"a": "failed", "b": "skipped", "clean up": "ready", "c": "skipped"}
+
+
 @pytest.mark.parametrize(
     ("ends", "outcome"),
     [
@@ -197,7 +205,7 @@ def test_the_worst_end_of_a_node_is_the_outcome(rolled_back_sql: Sql, ends: list
 
 def test_what_a_worker_must_know_of_a_node_comes_with_the_claim(rolled_back_sql: Sql) -> None:
     sql = rolled_back_sql
-    flow = start(sql, node("a"), node("b", "a", takes="x", takes_all=True))
+    flow = start(sql, node("a"), node("b", "a", takes="x", takes_all=True), name="import")
     plain = sql.enqueue()
     flow.run("a")
 
@@ -205,7 +213,8 @@ def test_what_a_worker_must_know_of_a_node_comes_with_the_claim(rolled_back_sql:
     sql.value("select give_back(%s, %s)", token, [flow["b"], plain])
     _, same = sql.claim(sql.worker())
 
-    expected = {flow["b"]: {"workflow": flow.id, "name": "b", "takes": "x", "takes_all": True, "parents": 1}, plain: None}
+    told = {"workflow": flow.id, "workflow_name": "import", "name": "b", "takes": "x", "takes_all": True, "parents": 1}
+    expected = {flow["b"]: told, plain: None}
     assert {row["id"]: row["node"] for row in rows} == expected
     assert {row["id"]: row["node"] for row in same} == expected
 
@@ -247,7 +256,9 @@ REFUSED: dict[str, tuple[Any, str, str]] = {
     "name too long": ([node("a" * 201, task="t")], "PQ001", "is not valid; use a text of 1 to 200 characters"),
     "name empty": ([node("", task="t")], "PQ001", "name: '' is not valid; use a text of 1 to 200 characters"),
     "name no text": ([{"task": "t", "name": 7}], "PQ001", "name: '7' is not valid; use a text"),
-    "names given twice": ([A, {**B, "name": "a"}], "PQ001", "name: 'a' is not valid; two nodes have this name; give each its own"),
+    "names given twice": (
+        [A, {**B, "name": "a"}], "PQ001", "name: 'a' is not valid; two nodes have this name; give each its own"
+    ),
     "itself by place": ([A, node("b", 2)], "PQ001", "after: '2' is not valid; node b cannot wait for itself"),
     "itself by name": ([A, node("b", "b")], "PQ001", "after: '\"b\"' is not valid; node b cannot wait for itself"),
     "later element": ([node("a", 2), B], "PQ001", "node a names a node that does not stand before it in the array"),
@@ -256,15 +267,25 @@ REFUSED: dict[str, tuple[Any, str, str]] = {
     "no such place": ([A, node("b", 9)], "PQ001", "after: '9' is not valid; node b names a node that workflow"),
     "fraction": ([A, B, node("c", 1.5)], "PQ001", "after: '1.5' is not valid; node c names a node that workflow"),
     "huge place": ([A, node("b", 10**30)], "PQ001", "is not valid; node b names a node that workflow"),
-    "no such name": ([A, {"task": "t", "after": ["x"]}], "PQ001", "after: '\"x\"' is not valid; node number 2 names a node that workflow"),
+    "no such name": (
+        [A, {"task": "t", "after": ["x"]}], "PQ001", "after: '\"x\"' is not valid; node number 2 names a node that workflow"
+    ),
     "parent null": ([A, node("b", None)], "PQ001", "after: 'null' is not valid; node b names a node that workflow"),
     "no such id": ([A, node("b", {"job": 10**9})], "PQ001", "node b names a node that workflow"),
     "huge id": ([A, node("b", {"job": 10**30})], "PQ001", "node b names a node that workflow"),
     "id no number": ([A, node("b", {"job": "1"})], "PQ001", "node b names a node that workflow"),
-    "unknown key of a parent": ([A, node("b", {"node": "a", "wen": "failed"})], "PQ001", "'wen' is not valid; use node or job, and when"),
-    "when": ([A, node("b", {"node": "a", "when": "later"})], "PQ001", "when: 'later' is not valid; use succeeded, finished or failed"),
-    "before in a new workflow": ([{**A, "before": ["b"]}, B], "PQ001", "before: '\"b\"' is not valid; node a names a node that does not"),
-    "replace": ([A, node("b", "a", unique_mode="replace")], "PQ001", "unique_mode: 'replace' is not valid; a job that waits for others"),
+    "unknown key of a parent": (
+        [A, node("b", {"node": "a", "wen": "failed"})], "PQ001", "'wen' is not valid; use node or job, and when"
+    ),
+    "when": (
+        [A, node("b", {"node": "a", "when": "later"})], "PQ001", "when: 'later' is not valid; use succeeded, finished or failed"
+    ),
+    "before in a new workflow": (
+        [{**A, "before": ["b"]}, B], "PQ001", "before: '\"b\"' is not valid; node a names a node that does not"
+    ),
+    "replace": (
+        [A, node("b", "a", unique_mode="replace")], "PQ001", "unique_mode: 'replace' is not valid; a job that waits for others"
+    ),
     "bad option": ([A, node("b", "a", priority=101)], "PQ001", "priority: '101' is not valid; use -100 (last) to 100 (first)"),
     "no task": ([{"name": "a"}], "PQ001", "task: NULL is not valid; use 1 to 200 characters"),
     "args no object": ([node("a", args=[1])], "PQ001", "args: '[1]' is not valid; give the arguments by name"),

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from .conftest import Sql
+from .flows import node, start
 from .plan import plans_of
 
 
@@ -122,3 +123,55 @@ def test_everything_about_results_is_found_by_an_index_even_on_empty_tables(
 
     assert plans.nodes("INDEXSCAN")
     assert not plans.nodes("SEQSCAN", "BITMAPHEAPSCAN")
+
+
+def test_a_skipped_job_names_the_job_whose_fault_it_is_however_far_above(rolled_back_sql: Sql) -> None:
+    sql = rolled_back_sql
+    flow = start(sql, node("a"), node("b", "a"), node("c", "b"), node("d", "c"))
+    flow.run("a", "failed", error={"type": "E", "message": "no disk"})
+
+    (row,) = sql.rows("select * from result(%s)", flow["d"])
+
+    assert (row["state"], row["reason"], row["value"]) == ("cancelled", "dependency_failed", None)
+    assert row["error"] == {"type": "DependencyFailed", "message": f"job {flow['a']} (a) failed"}
+    direct = sql.job(flow["d"])["errors"]
+    assert [(error["type"], error["message"]) for error in direct] == [
+        ("DependencyFailed", f"job {flow['c']} did not end as this one needs it")
+    ]
+
+
+def test_a_skipped_job_names_every_job_whose_fault_it_is_by_name_or_task(rolled_back_sql: Sql) -> None:
+    sql = rolled_back_sql
+    nodes = [
+        node("a"),
+        {"task": "fetch"},
+        node("fine"),
+        node("join", "a", 2, {"node": "fine", "when": "failed"}),
+        node("last", "join"),
+    ]
+    flow = start(sql, *nodes)
+    flow.run("fine")
+    flow.run("a", "failed")
+    sql.value("select cancel(%s)", flow["2"])
+
+    message = sql.value("select error->>'message' from result(%s)", flow["last"])
+
+    assert message == (f"job {flow['a']} (a) failed, job {flow['2']} (fetch) cancelled, job {flow['fine']} (fine) succeeded")
+
+
+def test_a_blocked_job_has_no_result_yet(rolled_back_sql: Sql) -> None:
+    flow = start(rolled_back_sql, node("a"), node("b", "a"))
+
+    (row,) = rolled_back_sql.rows("select * from result(%s)", flow["b"])
+
+    assert (row["state"], row["task"], row["error"], row["expired"]) == ("blocked", "b", None, None)
+
+
+def test_ended_knows_blocked_jobs_as_live_and_skipped_ones_as_over(rolled_back_sql: Sql) -> None:
+    flow = start(rolled_back_sql, node("a"), node("b", "a"))
+    ids = list(flow.jobs.values())
+    assert rolled_back_sql.rows("select ended(%s)", ids) == []
+
+    flow.run("a", "failed")
+
+    assert [row["ended"] for row in rolled_back_sql.rows("select ended(%s)", ids)] == ids

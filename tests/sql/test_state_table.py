@@ -54,12 +54,12 @@ class Subject(NamedTuple):
 
 
 def job_in(sql: Sql, state: str) -> Subject:
-    """A job that was claimed at least once and came into this state by the verbs themselves."""
+    """A job that came into this state by the verbs themselves; it was claimed at least once, unless it is blocked."""
     worker = sql.worker()
     id = sql.enqueue()
     token, _ = sql.claim(worker)
     match state:
-        case "blocked" | "scheduled" | "due":
+        case "scheduled" | "due" | "blocked":
             sql.finish(token, {"id": id, "state": "snoozed", "delay": 3600})
         case "ready":
             sql.value("select give_back(%s, %s)", token, [id])
@@ -74,8 +74,8 @@ def job_in(sql: Sql, state: str) -> Subject:
             return Subject(id + 1_000_000, uuid.uuid4(), sql.worker())
     if state == "due":
         sql.make_due()
-    if state == "blocked":  # reserved: no verb makes one yet
-        sql.rows("update job set state = 'blocked' where id = %s", id)
+    if state == "blocked":  # by a parent whose time has not come
+        return Subject(sql.enqueue(depends_on=[id]), token, worker)
     return Subject(id, token, worker)
 
 

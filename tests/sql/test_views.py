@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from .conftest import Sql
+from .flows import claim, node, start
 
 
 def test_jobs_shows_every_job_once_wherever_it_is(sql: Sql) -> None:
@@ -121,3 +122,74 @@ def test_every_view_can_be_read_in_an_empty_install(rolled_back_sql: Sql) -> Non
         row["viewname"]: [] for row in views
     }
     assert len(views) >= 7
+
+
+def test_workflow_progress_counts_the_nodes_by_where_they_stand(rolled_back_sql: Sql) -> None:
+    sql = rolled_back_sql
+    ends = ["fine", "dead", "called off"]
+    flow = start(
+        sql,
+        *(node(name) for name in [*ends, "ready", "running"]),
+        node("later", run_after="1 h"),
+        node("waits", "ready", "running"),
+        node("skipped", "dead"),
+        name="all of them",
+    )
+    flow.run("fine")
+    flow.run("dead", "failed")
+    sql.value("select cancel(%s)", flow["called off"])
+    claim(sql, flow["running"])
+
+    progress = flow.progress()
+
+    assert (progress["id"], progress["name"], progress["status"]) == (flow.id, "all of them", "running")
+    assert (progress["nodes"], progress["open"], progress["repairs"]) == (8, 4, 0)
+    counted = ("blocked", "scheduled", "ready", "running", "succeeded", "failed", "cancelled", "skipped")
+    assert {state: progress[state] for state in counted} == dict.fromkeys(counted, 1)
+    assert progress["created_at"] is not None
+    assert (progress["finished_at"], progress["cancelled_at"]) == (None, None)
+
+
+def test_workflow_nodes_shows_each_node_with_its_times_its_error_and_what_it_waits_for(rolled_back_sql: Sql) -> None:
+    sql = rolled_back_sql
+    flow = start(sql, node("a", queue="q"), node("dead"), node("b", "a"), node("skipped", "dead"), node("waits", "b"))
+    flow.run("a", elapsed=1.5)
+    flow.run("dead", "failed", error={"type": "E", "message": "m"}, reason="timeout")
+    claim(sql, flow["b"])
+
+    rows = {row["name"]: row for row in sql.rows("select * from workflow_nodes where workflow_id = %s", flow.id)}
+
+    assert {name: row["job_id"] for name, row in rows.items()} == flow.jobs
+    a, b, dead, waits = rows["a"], rows["b"], rows["dead"], rows["waits"]
+    assert (a["state"], a["queue"], a["task"], a["attempt"], a["elapsed"], a["error"]) == ("succeeded", "q", "a", 1, 1.5, None)
+    assert a["created_at"] <= a["started_at"] <= a["ended_at"]
+    assert (b["state"], b["waits_for"], b["ended_at"]) == ("running", 0, None)
+    assert b["started_at"] is not None
+    assert (dead["state"], dead["reason"], dead["error"]["message"]) == ("failed", "timeout", "m")
+    assert (rows["skipped"]["state"], rows["skipped"]["reason"]) == ("skipped", "dependency_failed")
+    assert rows["skipped"]["error"]["type"] == "DependencyFailed"
+    assert (waits["state"], waits["waits_for"], waits["started_at"], waits["attempt"]) == ("blocked", 1, None, 0)
+
+
+def test_workflow_nodes_shows_a_node_once_though_its_history_is_pruned_or_it_was_retried(rolled_back_sql: Sql) -> None:
+    sql = rolled_back_sql
+    flow = start(sql, node("a"), node("b", "a"))
+    flow.run("a", "failed")
+    sql.value("select retry_workflow(%s)", flow.id)
+    flow.run("a")
+    sql.rows("delete from job_history")
+
+    rows = sql.rows("select name, state, queue from workflow_nodes where workflow_id = %s order by job_id", flow.id)
+
+    assert rows == [{"name": "a", "state": "succeeded", "queue": None}, {"name": "b", "state": "ready", "queue": "default"}]
+
+
+def test_jobs_says_which_workflow_a_job_belongs_to_wherever_it_is(rolled_back_sql: Sql) -> None:
+    sql = rolled_back_sql
+    plain = sql.enqueue()
+    flow = start(sql, node("a"), node("b", "a"), node("dead"), node("c"))
+    flow.run("c")
+    flow.run("dead", "failed")
+
+    assert {sql.job(id)["workflow_id"] for id in flow.jobs.values()} == {flow.id}
+    assert sql.job(plain)["workflow_id"] is None

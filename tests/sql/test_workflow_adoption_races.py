@@ -1,6 +1,5 @@
 """Plain jobs become nodes, and dead letters run again, while somebody else moves them: nothing is lost, nobody deadlocks."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -17,7 +16,6 @@ from .workflow_steps import (
     Node,
     OpenSql,
     claim_all,
-    drift,
     finish,
     node,
     outcome_of,
@@ -29,12 +27,6 @@ from .workflow_steps import (
 
 ADOPT = "select enqueue('noop', depends_on => %s, run_if => %s) as id"
 ENDS = [SUCCEEDED, DEAD, {"state": "cancelled"}]
-
-
-@pytest.fixture(autouse=True)
-def _ends_sound(sql: Sql) -> Iterator[None]:
-    yield
-    assert drift(sql) == []
 
 
 def runs(policy: str, outcome: Node) -> bool:

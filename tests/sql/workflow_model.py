@@ -1,4 +1,4 @@
-"""What should become of a workflow, worked out from scratch after each step: test_workflow_machine.py compares the database with it."""
+"""What should become of a workflow, worked out from scratch after each step, for test_workflow_machine.py."""
 
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -49,7 +49,7 @@ class Model:
 
     def settle(self, was_open: bool = True) -> None:
         """Release and skip until nothing moves. A workflow that was open and is over now has told so."""
-        while any([self._moves(node) for node in self.of("blocked")]):
+        while any(self._moves(node) for node in self.of("blocked")):
             pass
         outcome = self.outcome()
         if was_open and outcome:

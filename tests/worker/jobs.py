@@ -20,3 +20,8 @@ def said(outcome: Outcome) -> dict[str, Any]:
     """An outcome as finish takes it."""
     decoded: dict[str, Any] = json.loads(outcome.json)
     return decoded
+
+
+def node_job(id: int, workflow: int) -> JobContext:
+    """A claimed job that is a node of this workflow."""
+    return JobContext(TOKEN, id, "default", "handler", "{}", 1, 4, 0, THEN, THEN, None, json.dumps({"workflow": workflow}))

@@ -30,6 +30,12 @@ def echo(ctx: JobContext, value: Any, *, times: int = 1) -> list[Any]:
 
 
 @app.task(executor="process")
+def look_around(ctx: JobContext) -> None:
+    """Asks for what is not there in a process."""
+    ctx.parents["three"]
+
+
+@app.task(executor="process")
 def answer(kind: str) -> Any:
     """Each thing that a handler may return."""
     return {"snooze": Snooze(60), "retry": RetryIn(60, "later"), "cancel": Cancel("no"), "none": None, "set": {1}}[kind]

@@ -29,7 +29,7 @@ class Database:
         self.gate = asyncio.Event()
         self.gate.set()
 
-    async def run(self, call: Call[Any]) -> Any:
+    async def run(self, call: Call[Any], *, tell_locked: bool = False) -> Any:
         await self.gate.wait()
         batch = json.loads(call.params[0])
         self.batches.append(batch)
@@ -42,7 +42,7 @@ class Database:
 
 @asynccontextmanager
 async def finishing(database: Database, most_unflushed: int = 1000) -> AsyncIterator[Finisher]:
-    finisher = Finisher(cast(Link, database), most_unflushed)
+    finisher = Finisher(cast(Link, database), cast(Link, database), most_unflushed)
     run = asyncio.create_task(finisher.run())
     yield finisher
     assert not run.done(), "the flush loop ended"
@@ -228,7 +228,7 @@ async def test_a_batch_refused_for_a_reason_outside_of_it_is_handed_in_whole_lat
     def denied(batch: list[dict[str, Any]]) -> list[Verdict]:
         raise _PermissionDenied("permission denied for function finish")
 
-    monkeypatch.setattr("pgqueue.worker.finish.REFUSED_AGAIN", 0.01)
+    monkeypatch.setattr("pgqueue.worker.deliver.REFUSED_AGAIN", 0.01)
     database = Database(denied, denied)
     async with finishing(database) as finisher:
         _end(finisher, 1, 2, 3)

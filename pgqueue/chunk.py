@@ -1,0 +1,142 @@
+"""Many calls of a task in one job: the task `pgqueue.chunk`, which every app has."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from .context import JobContext
+from .errors import InvalidArgument, PgQueueError
+from .lifespan import injections
+from .options import Options
+from .outcomes import Cancel, RetryIn, Snooze
+from .signature import Signature
+from .task import Task
+
+if TYPE_CHECKING:
+    from .app import PgQueue
+
+NAME = "pgqueue.chunk"
+
+
+def chunk_task(app: "PgQueue") -> Task[..., list[Any]]:
+    """The built-in task of an app: runs calls of one of its tasks one after the other, and returns the list of their results.
+
+    A call that fails fails the job with its error; another attempt begins with the first call again.
+    """
+
+    async def chunk(ctx: JobContext, task: str, calls: list[dict[str, Any]]) -> list[Any]:
+        return await _Chunk(app, ctx, task).run(len(calls))
+
+    return Task(app, NAME, chunk, Options())
+
+
+def chunk_signature(task: Task[..., Any], calls: Sequence[dict[str, Any]]) -> Signature[list[Any]]:
+    """One job for these calls of a task; its result is the list of theirs.
+
+    Args:
+        task: a registered task that does not run in a process.
+        calls: the arguments of each, by name.
+
+    Raises:
+        InvalidArgument: the task runs in a process, or arguments do not fit it.
+    """
+    _refuse_process(task)
+    given = json.loads(task.parameters.dump_many(list(calls)))
+    return Signature(task._app.chunk_task, {"task": task.name, "calls": given}, task.options, immutable=True)
+
+
+class _Chunk:
+    """One run of a chunk.
+
+    Args:
+        app: whose task it calls.
+        ctx: of the job.
+        name: of the task.
+    """
+
+    def __init__(self, app: "PgQueue", ctx: JobContext, name: str) -> None:
+        self._task = app.registered(name)
+        _refuse_process(self._task)
+        self._ctx = ctx
+        services = ctx._services
+        self._threads = services.threads if services else None
+        self._injected = injections([self._task], services.values if services else ()).get(name, {})
+
+    async def run(self, count: int) -> list[Any]:
+        results = []
+        for place, call in enumerate(_texts(self._ctx.args_json, count)):
+            if self._ctx.cancelled:
+                raise asyncio.CancelledError
+            try:
+                results.append(await self._result(call))
+            except Exception as error:
+                error.add_note(f"call {place + 1} of {count} in a chunk of {self._task.name!r}")
+                raise
+        return results
+
+    async def _result(self, args_json: str) -> Any:
+        """What one call returns, as its task stores it."""
+        parameters = self._task.parameters
+        arguments = parameters.load(args_json)
+        if parameters.context_name is not None:
+            arguments[parameters.context_name] = CallContext(self._ctx, self._task.name, args_json)
+        arguments |= self._injected
+        if parameters.is_async:
+            result = await self._task.function(**arguments)
+        else:
+            result = await self._in_thread(arguments)
+        if isinstance(result, Snooze | RetryIn | Cancel):
+            raise PgQueueError(f"{result!r} was returned by a call in a chunk, whose calls end as one: return a result or raise")
+        text = self._task.dump_result(result)
+        return None if text is None else json.loads(text)
+
+    async def _in_thread(self, arguments: dict[str, Any]) -> Any:
+        """A thread cannot be stopped: when the workflow is cancelled, this job ends after the call that runs."""
+        from .worker.execute import in_thread
+
+        threads: Any = self._threads  # None, outside of a worker: those of the loop
+        running = asyncio.ensure_future(in_thread(self._task.function, arguments, threads))
+        try:
+            return await asyncio.shield(running)
+        except asyncio.CancelledError:
+            if self._ctx.cancelled:
+                await asyncio.wait({running})
+            raise
+
+
+class CallContext(JobContext):
+    """The context of one call in a chunk: the job's, with the call's own task and arguments."""
+
+    __slots__ = ("_job",)
+
+    def __init__(self, job: JobContext, task: str, args_json: str) -> None:
+        given = (job.attempt, job.max_attempts, job.priority, job.run_at, job.created_at, job.meta_json, None, job._services)
+        super().__init__(job.token, job.id, job.queue, task, args_json, *given)
+        self.node, self.started = job.node, job.started
+        self._job = job
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the job is."""
+        return self._job.cancelled
+
+    @cancelled.setter
+    def cancelled(self, value: bool) -> None:
+        """Only the job's says so."""
+
+    def transaction(self) -> NoReturn:
+        """Refused: it would finish the job of all calls."""
+        raise PgQueueError(
+            f"ctx.transaction(): job {self.id} is a chunk, which has other calls to run; it cannot be finished here"
+        )
+
+
+def _texts(args_json: str, count: int) -> list[str]:
+    """The arguments of each call as JSON text."""
+    return [json.dumps(call) for call in json.loads(args_json)["calls"][:count]]
+
+
+def _refuse_process(task: Task[..., Any]) -> None:
+    if task.executor == "process":
+        raise InvalidArgument(f"chunks: task {task.name!r} runs in processes, and a chunk does not; enqueue its calls one by one")

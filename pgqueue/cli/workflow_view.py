@@ -1,0 +1,160 @@
+"""A workflow as people see it: how far it is, and its graph as a tree."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+from rich.tree import Tree
+
+from .._text import harmless
+from ..graph import Graph, GraphEdge, GraphNode
+from ..workflow_progress import STATES, WorkflowProgress
+from .output import COLOURS, console, shown, to_table
+
+BAR_WIDTH = 20
+DEEPEST = 12  # levels of a tree; a deeper graph is shown as its generations
+NAMED = 4  # parents or children that a line names
+
+
+def bar(done: int, of: int, status: str) -> Text:
+    """How much is over, as a bar and in percent; not 100 % before the last."""
+    full, empty = ("#", "-") if console().options.ascii_only else ("█", "░")
+    filled = BAR_WIDTH * done // max(of, 1)
+    colour = COLOURS.get(status, "")
+    return Text.assemble((full * filled, colour), (empty * (BAR_WIDTH - filled), "dim"), f" {100 * done // max(of, 1):3d}%")
+
+
+def line(now: WorkflowProgress) -> Text:
+    """How it stands, in one line."""
+    counts = ", ".join(f"{count:,} {state}" for state, count in now.counts.items() if count)
+    return Text.assemble(
+        "workflow ", str(now.id), " ", shown(now.status), f": {now.nodes - now.open:,} of {now.nodes:,} over; {counts}"
+    )
+
+
+def header(now: WorkflowProgress) -> Group:
+    """Its name, a bar, how many jobs are in which state, and its times."""
+    counts = (Text.assemble(f"{count:,} ", (state, COLOURS.get(state, ""))) for state, count in now.counts.items() if count)
+    times = [f"added {shown(now.created_at)}"]
+    if now.finished_at is not None:
+        times.append(f"over after {shown(now.finished_at - now.created_at)}")
+    if now.cancelled_at is not None:
+        times.append(f"cancelled {shown(now.cancelled_at)}")
+    if now.repairs:
+        times.append(f"repaired {now.repairs} times")
+    return Group(
+        Text("  ").join([Text(f"workflow {now.id}", "bold"), *([_plain(now.name)] if now.name else []), shown(now.status)]),
+        Text.assemble(bar(now.nodes - now.open, now.nodes, now.status), "  ", Text(", ").join(counts)),
+        Text(", ".join(times), "dim"),
+    )
+
+
+def tree(graph: Graph) -> Tree:
+    """Each node once, below one of its parents; it and the others name each other. A deep graph by generations."""
+    top = Tree("", hide_root=True)
+    if len(graph.generations) > DEEPEST:
+        labels = _Labels(graph, {})
+        for number, wave in enumerate(graph.generations, start=1):
+            branch = top.add(Text(f"generation {number}", "bold"))
+            for node in wave:
+                branch.add(labels.of(node))
+        return top
+    home = _homes(graph)
+    labels, places = _Labels(graph, home), dict[int, Tree]()
+    for node in (node for wave in graph.generations for node in wave):
+        below = places[home[node.id]] if node.id in home else top
+        places[node.id] = below.add(labels.of(node))
+    return top
+
+
+def summary(tasks: Sequence[dict[str, Any]], failures: Sequence[dict[str, Any]], failed: int) -> Group:
+    """How many nodes of each task are in which state, and the first dead letters."""
+    rows: dict[str, dict[str, Any]] = {}
+    for found in tasks:
+        row = rows.setdefault(found["task"], {"task": found["task"], "nodes": 0, "mean_seconds": None} | dict.fromkeys(STATES))
+        row["nodes"] += found["nodes"]
+        row[found["state"]] = found["nodes"]
+        if found["state"] == "succeeded":
+            row["mean_seconds"] = found["mean_seconds"]
+    present = [state for state in STATES if any(row[state] for row in rows.values())]
+    parts: list[RenderableType] = [to_table(list(rows.values()), ("task", "nodes", *present, "mean_seconds"))]
+    parts += [_plain(f"job {one['id']} {one['name'] or one['task']}: {_error(one)}", "red") for one in failures]
+    if failed > len(failures):
+        parts.append(Text(f"and {failed - len(failures):,} more dead letters: pgqueue dead", "dim"))
+    return Group(*parts)
+
+
+def _homes(graph: Graph) -> dict[int, int]:
+    """Below which parent each node stands: the deepest, of these the last."""
+    depth = {node.id: number for number, wave in enumerate(graph.generations) for node in wave}
+    return {
+        node.id: max(reversed(edges), key=lambda edge: depth[edge.parent]).parent
+        for node in graph.nodes
+        if (edges := graph.parents(node.id))
+    }
+
+
+class _Labels:
+    """Nodes in a line each.
+
+    Args:
+        graph: what they are of.
+        home: below which parent each node is shown; empty when none is shown below a parent.
+    """
+
+    def __init__(self, graph: Graph, home: dict[int, int]) -> None:
+        self._graph, self._home = graph, home
+        self._elsewhere: dict[int, list[int]] = {}
+        for edge in graph.edges:
+            if home.get(edge.child) != edge.parent:
+                self._elsewhere.setdefault(edge.parent, []).append(edge.child)
+
+    def of(self, node: GraphNode) -> Text:
+        """A node, and its error in a second line."""
+        task = "" if node.name in (None, node.task) else f" ({_plain(node.task)})"
+        parts: list[Any] = [(str(_plain(node.label)), "bold"), f"{task} ", (f"{node.id} ", "dim"), shown(node.state)]
+        if node.elapsed is not None:
+            parts.append(f" {shown(float(node.elapsed))}")
+        if node.attempt and node.attempt > 1:
+            parts.append(f" attempt {node.attempt}")
+        if note := self._note(node):
+            parts.append((f"  {note}", "dim"))
+        if node.error and node.state != "succeeded":
+            parts.append((f"\n{_plain(_error(node.error))}", "red" if node.state == "failed" else "dim"))
+        return Text.assemble(*parts, no_wrap=True, overflow="ellipsis")
+
+    def _note(self, node: GraphNode) -> str:
+        """What the tree does not show: several parents, policies, children that stand elsewhere."""
+        edges, elsewhere = self._graph.parents(node.id), self._elsewhere.get(node.id)
+        notes = []
+        if len(edges) > 1 or any(edge.when != "succeeded" or not self._home for edge in edges):
+            notes.append(f"after {self._parents(edges)}")
+        if elsewhere:
+            notes.append(f"-> {_some([_name(self._graph.by_id[child]) for child in elsewhere])}")
+        return ", ".join(notes)
+
+    def _parents(self, edges: list[GraphEdge]) -> str:
+        """By policy: "a, b, c if finished"."""
+        names: dict[str, list[str]] = {}
+        for edge in edges:
+            names.setdefault(edge.when, []).append(_name(self._graph.by_id[edge.parent]))
+        return ", ".join(_some(some) + ("" if when == "succeeded" else f" if {when}") for when, some in names.items())
+
+
+def _name(node: GraphNode) -> str:
+    return str(_plain(node.name or str(node.id)))
+
+
+def _some(names: list[str]) -> str:
+    more = len(names) - NAMED
+    return ", ".join(names[:NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _error(error: dict[str, Any]) -> str:
+    return f"{error.get('type') or error.get('error_type')}: {error.get('message') or error.get('error_message') or ''}"
+
+
+def _plain(text: str, style: str = "") -> Text:
+    """Text of a user's in one line, with nothing that a terminal obeys."""
+    return Text(harmless(" ".join(text.split())) if text.strip() else text, style)

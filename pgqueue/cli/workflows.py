@@ -1,0 +1,123 @@
+"""pgqueue workflows, pgqueue workflow."""
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Annotated
+
+import typer
+from rich.console import Group
+from rich.live import Live
+from rich.text import Text
+
+from ..database import reads, workflow_calls
+from ..errors import JobNotFound
+from ..graph import Graph, GraphEdge, GraphNode
+from ..workflow_progress import STATES, WorkflowProgress
+from .options import AsJson, DatabaseUrl, Limit, Schema, WorkflowStatus
+from .output import console, print_json, print_json_lines, print_table
+from .session import Session
+from .workflow_view import bar, header, line, summary, tree
+
+LISTED = 200  # nodes; larger workflows are summarised
+FAILURES = 5  # dead letters that a summary names
+LOOK_EVERY = 0.5  # seconds, of --watch
+
+
+def workflows(
+    status: Annotated[WorkflowStatus | None, typer.Option(help="Only those that stand so.")] = None,
+    limit: Limit = 20,
+    database_url: DatabaseUrl = None,
+    schema: Schema = None,
+    as_json: AsJson = False,
+) -> None:
+    """List workflows, the newest first, and how far they are."""
+    with Session(database_url, schema) as database:
+        rows = database.run(reads.workflows(status and status.value, limit))
+    if as_json:
+        print_json_lines(rows)
+    else:
+        readable = [row | {"progress": bar(row["nodes"] - row["open"], row["nodes"], row["status"])} for row in rows]
+        seen = (state for state in STATES if state in ("succeeded", "failed") or any(row[state] for row in rows))
+        print_table("workflows", readable, ("id", "name", "status", "nodes", "progress", *seen, "age", "took"), wide=("name",))
+
+
+def workflow(
+    id: Annotated[int, typer.Argument(help="Id of the workflow.")],
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Go on until it is over; the exit code is 1 unless it succeeded.")
+    ] = False,
+    mermaid: Annotated[bool, typer.Option("--mermaid", help="Print the graph as a Mermaid flowchart.")] = False,
+    database_url: DatabaseUrl = None,
+    schema: Schema = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show one workflow: its jobs and what they wait for. Of more than 200 jobs, how many of each task are in which state."""
+    with Session(database_url, schema) as database:
+        if watch:
+            raise typer.Exit(_watch(database, id, as_json))
+        now = _progress(database, id)
+        if mermaid:
+            print(_graph(database, id).to_mermaid(), end="")
+        elif as_json:
+            print_json({"workflow": _facts(now)} | json.loads(_graph(database, id).to_json()))
+        else:
+            console().print(_view(database, now))
+
+
+def _watch(database: Session, id: int, as_json: bool) -> int:
+    """Show a workflow again and again until it is over; a line a change where there is no terminal. The exit code."""
+    out = console()
+    try:
+        now = first = _progress(database, id)
+        if out.is_terminal and not as_json:
+            with Live(_view(database, now), console=out, auto_refresh=False) as live:
+                for now in _changes(database, first):
+                    live.update(_view(database, now), refresh=True)
+        else:
+            for now in _changes(database, first):
+                print_json(_facts(now)) if as_json else out.print(line(now))
+    except KeyboardInterrupt:
+        return 130
+    return 0 if now.status == "succeeded" else 1
+
+
+def _changes(database: Session, now: WorkflowProgress) -> Iterator[WorkflowProgress]:
+    yield now
+    while not now.is_over:
+        pause()
+        before, now = now, _progress(database, now.id)
+        if now != before:
+            yield now
+
+
+def pause() -> None:
+    """Between two looks."""
+    time.sleep(LOOK_EVERY)
+
+
+def _progress(database: Session, id: int) -> WorkflowProgress:
+    found = database.run(workflow_calls.progress(id))
+    if not found:
+        raise JobNotFound(f"there is no workflow {id}; it never existed, or it is not kept any more")
+    return WorkflowProgress(**found[0])
+
+
+def _facts(now: WorkflowProgress) -> dict[str, object]:
+    return {name: getattr(now, name) for name in now.__slots__}
+
+
+def _graph(database: Session, id: int) -> Graph:
+    nodes, edges = database.run(workflow_calls.nodes(id)), database.run(workflow_calls.edges(id))
+    return Graph(
+        [GraphNode(id=row.pop("job_id"), **row) for row in nodes],
+        [GraphEdge(row["parent_id"], row["child_id"], row["run_if"]) for row in edges],
+    )
+
+
+def _view(database: Session, now: WorkflowProgress) -> Group:
+    """What people see of it."""
+    if now.nodes <= LISTED:
+        return Group(header(now), Text(), tree(_graph(database, now.id)))
+    tasks, failures = database.run(reads.workflow_tasks(now.id)), database.run(reads.workflow_failures(now.id, FAILURES))
+    return Group(header(now), summary(tasks, failures, now.failed))

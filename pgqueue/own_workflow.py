@@ -1,0 +1,142 @@
+"""A job's own workflow, as its handler sees it."""
+
+from typing import TYPE_CHECKING, Any
+
+from ._json import dumps, loads
+from .errors import AlreadyFinished, InvalidArgument
+from .parents import ParentRow, Parents
+
+if TYPE_CHECKING:
+    from ._flatten import Plan
+    from ._nodes import Added, References
+    from .app import PgQueue
+    from .options import RunIf
+    from .signature import Part
+    from .task import Arguments, Task
+
+
+class Node:
+    """What makes a claimed job a node of a workflow.
+
+    Args:
+        json: as the claim has told it.
+
+    Attributes:
+        workflow, workflow_name: its id and name.
+        name: of the node; None without.
+        takes, takes_all: the argument that gets the parents' results, and whether it gets the list of all.
+        parent_count: how many there are.
+        parents: None until they are loaded.
+        own_workflow: None until the handler asks.
+    """
+
+    __slots__ = ("json", "name", "own_workflow", "parent_count", "parents", "takes", "takes_all", "workflow", "workflow_name")
+
+    def __init__(self, json: str) -> None:
+        said = loads(json)
+        self.json = json
+        self.workflow: int = said.get("workflow") or 0
+        self.workflow_name: str | None = said.get("workflow_name")
+        self.name: str | None = said.get("name")
+        self.takes: str | None = said.get("takes")
+        self.takes_all: bool = said.get("takes_all") or False
+        self.parent_count: int = said.get("parents") or 0
+        self.parents: Parents | None = None
+        self.own_workflow: OwnWorkflow | None = None
+
+    def with_taken(self, args_json: str, rows: list[ParentRow]) -> str:
+        """Arguments as JSON text, with those that the parents' results are."""
+        if self.takes is None:
+            return args_json
+        results = [row.result or "null" for row in rows]
+        taken = f"[{','.join(results)}]" if self.takes_all else results[0] if results else "null"
+        before = args_json.rstrip()[:-1]
+        return f"{before}{'' if before.strip() == '{' else ','}{dumps(self.takes)}:{taken}}}"
+
+
+class OwnWorkflow:
+    """What `ctx.workflow` is.
+
+    Args:
+        app: whose tasks can be added.
+        job_id: the job that runs.
+        node: it as a node.
+
+    Attributes:
+        id: the workflow's id; `app.get_workflow(id)` is a handle on it.
+        name: the workflow's name; None without.
+        node: the name of this job's node in it; None without.
+    """
+
+    def __init__(self, app: "PgQueue", job_id: int, node: Node) -> None:
+        self.id, self.name, self.node = node.workflow, node.workflow_name, node.name
+        self._app, self._job_id = app, job_id
+        self._plan: Plan | None = None
+        self._finished_by = ""
+
+    def add(
+        self,
+        what: "Task[..., Any] | Part[Any]",
+        args: "Arguments" = (),
+        *,
+        name: str | None = None,
+        after: "References | None" = None,
+        when: "RunIf" = "succeeded",
+        before: "References" = (),
+    ) -> "Added":
+        """Add a node, or the nodes of a chain or group, to this workflow. They are there once this job has succeeded.
+
+        They travel with the job's own end: in its transaction, exactly once, and not at all if this run fails, is cancelled or
+        runs again later. Within `ctx.transaction()` they commit with it. Middleware around enqueues runs when the handler ends.
+
+        Args:
+            what: a task, which is called with `args` and takes no parent's result (as `si`); or a signature, chain or group,
+                whose first calls take the result of what they wait for.
+            args: of a task, a tuple or a mapping.
+            name: unique in the workflow; none by default. Of a chain or group, what later calls of `add` call its end.
+            after: what it waits for: names of nodes, what `add` has returned, jobs or their ids; one or several, or a mapping
+                from those to policies. This job by default; with `()` nothing.
+            when: it runs if all of them "succeeded" (default), are "finished" whatever came of them, or have "failed".
+            before: nodes that wait for the end of this one, too: names, or jobs. They must not have started; one that is known to
+                wait is one that waits for this job.
+
+        Returns:
+            What `after` of another call takes in place of the name.
+
+        Raises:
+            InvalidArgument: a name is taken, arguments do not fit, or something else is of no use. What only the database can
+                tell, such as a name that is nobody's, fails the job for good when it ends.
+            AlreadyFinished: this run has ended, or `ctx.transaction()` has finished the job.
+        """
+        if self._finished_by:
+            raise AlreadyFinished(f"job {self._job_id} was finished {self._finished_by}; add to its workflow before")
+        from ._flatten import Plan
+        from .task import Task
+        from .workflow_builder import WorkflowBuilder
+
+        if isinstance(what, Task):
+            what = WorkflowBuilder._called(what, args)
+        elif args != ():
+            raise InvalidArgument("args: give them to s(…), and none beside it")
+        self._plan = self._plan or Plan(self._app, is_open=True)
+        return self._plan.add(what, name=name, after=self._job_id if after is None else after, when=when, before=before)
+
+    def nodes_json(self) -> str | None:
+        """What was added as SQL takes it, None when nothing was.
+
+        Raises:
+            InvalidArgument: some arguments do not fit, or a connection was given.
+        """
+        if self._plan is None:
+            return None
+        with self._plan.submission() as submission:
+            if submission.connection is not None:
+                raise InvalidArgument("connection: what ctx.workflow.add adds travels with the job's own end; leave it out")
+            return submission.nodes
+
+    def finished(self, by: str) -> None:
+        """Refuse what would be added from now on."""
+        self._finished_by = by
+
+    def __repr__(self) -> str:
+        return f"OwnWorkflow({self.id})"

@@ -1,0 +1,92 @@
+"""What the parents of a node have come to, as its handler sees it."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ._json import loads
+from .errors import UnknownParent
+
+if TYPE_CHECKING:
+    from .task import Task
+
+
+class ParentRow(NamedTuple):
+    """A parent as SQL's `parents` tells it, JSON as text."""
+
+    id: int
+    name: str | None
+    task: str
+    state: str
+    result: str | None
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """A job that this one has waited for.
+
+    Attributes:
+        id: the job.
+        name: of its node; None without.
+        task: the name of its task.
+        state: succeeded, failed, cancelled or skipped.
+        result: what it returned, as its task's annotation says where the task is registered here; None unless it succeeded.
+        error: why it failed last: type, message and traceback; None unless it failed.
+    """
+
+    id: int
+    name: str | None
+    task: str
+    state: str = "succeeded"
+    result: Any = None
+    error: dict[str, Any] | None = None
+
+
+class Parents(Mapping[str, Parent]):
+    """The parents of one job, in the order in which it names them.
+
+    The key is the name of the node; without one, the name of the task if no other parent has it, else the job's id as text.
+    """
+
+    def __init__(self, parents: Mapping[str, Parent]) -> None:
+        self._parents = dict(parents)
+
+    @classmethod
+    def read(cls, rows: list[ParentRow], tasks: Mapping[str, "Task[..., Any]"]) -> "Parents":
+        """From what SQL has told."""
+        names = {row.name for row in rows}
+        unnamed = [row.task for row in rows if row.name is None]
+
+        def key(row: ParentRow) -> str:
+            if row.name is not None:
+                return row.name
+            return row.task if unnamed.count(row.task) == 1 and row.task not in names else str(row.id)
+
+        return cls({key(row): _parent(row, tasks) for row in rows})
+
+    def __getitem__(self, name: str) -> Parent:
+        try:
+            return self._parents[name]
+        except KeyError:
+            known = ", ".join(repr(known) for known in self._parents) or "none"
+            raise UnknownParent(f"ctx.parents: there is no parent {name!r}; there are: {known}") from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._parents)
+
+    def __len__(self) -> int:
+        return len(self._parents)
+
+    def __repr__(self) -> str:
+        return f"Parents({self._parents!r})"
+
+
+NO_PARENTS = Parents({})
+
+
+def _parent(row: ParentRow, tasks: Mapping[str, "Task[..., Any]"]) -> Parent:
+    result = None if row.result is None else loads(row.result)
+    if result is not None and (task := tasks.get(row.task)):
+        result = task.parameters.load_result(result)
+    return Parent(row.id, row.name, row.task, row.state, result, None if row.error is None else loads(row.error))

@@ -1,0 +1,107 @@
+"""Handing one batch of outcomes in, whatever comes in between."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+import psycopg
+
+from ..database import Link, calls
+from ..database.link import Locked
+from ..errors import Disconnected, InvalidArgument, JobNotFound, PgQueueError, WrongState
+from .execute import Outcome, failure
+
+log = logging.getLogger("pgqueue.worker")
+REFUSED_AGAIN = 1.0  # seconds until a batch is tried again that was refused for a reason outside of it
+
+
+Run = tuple[int, str]  # a job and the token of one claim of it
+
+
+def _run(outcome: Outcome) -> Run:
+    return outcome.job.id, outcome.job.token
+
+
+def _is_about_data(error: Exception) -> bool:
+    """Whether an outcome is at fault and not the moment: what it holds or adds, its size, a trigger that refuses it."""
+    if isinstance(error, InvalidArgument | WrongState | JobNotFound):
+        return True
+    return isinstance(error, psycopg.Error) and (error.sqlstate or "").startswith(("22", "23", "54", "P0"))
+
+
+class Deliverer:
+    """Hands batches in on one connection; in a batch is at most one outcome of a job.
+
+    Args:
+        link: the connection.
+        unsure: shared by all deliverers: runs that were handed in by a call whose answer was lost, which may have finished them.
+        note: takes outcomes that were handed in, and the verdicts on them.
+        on_locked: takes batches that were refused because somebody holds a workflow, or a job, of them.
+    """
+
+    def __init__(
+        self,
+        link: Link,
+        unsure: set[Run],
+        note: Callable[[list[Outcome], list[calls.Verdict]], None],
+        on_locked: Callable[[list[Outcome]], None],
+    ) -> None:
+        self._link, self._unsure, self._note, self._on_locked = link, unsure, note, on_locked
+
+    async def hand_in(self, outcomes: list[Outcome]) -> None:
+        """Hand a batch in; returns when all of it was noted or found locked."""
+        repeated = False
+        while True:
+            try:
+                verdicts = await self._finish(outcomes)
+            except Locked:
+                self._on_locked(outcomes)
+                return
+            except Disconnected as error:
+                self._unsure.update(map(_run, outcomes))
+                if error.too_slow and repeated and len(outcomes) > 1:
+                    await self._halves(outcomes)
+                    return
+                repeated = True
+            except (PgQueueError, psycopg.Error) as error:
+                if _is_about_data(error):
+                    await self._refused(outcomes, error)
+                    return
+                log.error("outcomes cannot be handed in now: %s", error)
+                await asyncio.sleep(REFUSED_AGAIN)
+            else:
+                break
+        self._note(outcomes, self._judged(outcomes, verdicts) if self._unsure else verdicts)
+
+    def _judged(self, outcomes: list[Outcome], verdicts: list[calls.Verdict]) -> list[calls.Verdict]:
+        """A job that is missing after a lost answer is not called stale: the call without an answer has finished it.
+
+        One that is busy stays in doubt, because it may be that very call that still holds it.
+        """
+        runs = {outcome.job.id: _run(outcome) for outcome in outcomes}
+        unsure = self._unsure & set(runs.values())
+        self._unsure -= unsure
+        self._unsure |= unsure & {runs[v.job_id] for v in verdicts if v.verdict == "busy"}
+        return [v._replace(verdict="unconfirmed") if v.verdict == "stale" and runs[v.job_id] in unsure else v for v in verdicts]
+
+    async def _finish(self, outcomes: list[Outcome]) -> list[calls.Verdict]:
+        added = [f'{{"id":{o.job.id},"nodes":{o.nodes}}}' for o in outcomes if o.nodes is not None]
+        call = calls.finish(f"[{','.join([outcome.json for outcome in outcomes])}]", f"[{','.join(added)}]" if added else None)
+        return await self._link.run(call, tell_locked=True)
+
+    async def _halves(self, outcomes: list[Outcome]) -> None:
+        middle = len(outcomes) // 2
+        await self.hand_in(outcomes[:middle])
+        await self.hand_in(outcomes[middle:])
+
+    async def _refused(self, outcomes: list[Outcome], error: Exception) -> None:
+        """Find the outcome that PostgreSQL cannot store and fail its job, without another run."""
+        if len(outcomes) > 1:
+            await self._halves(outcomes)
+            return
+        (bad,) = outcomes
+        if bad.state == "refused":
+            log.error("job %s cannot be finished; it is given back: %s", bad.job.id, error)
+            return
+        refused = failure(bad.job, error, 0.0, reason="system_error", final=True)
+        await self.hand_in([refused._replace(state="refused")])

@@ -1,0 +1,115 @@
+"""Before a node of a workflow starts: what its parents have come to, in one call for all nodes of a claim.
+
+Beside the claims and on a connection of its own, so that nothing else waits for it.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping
+
+import psycopg
+
+from ..context import JobContext
+from ..database import Link, calls
+from ..errors import Disconnected, PgQueueError
+from ..parents import ParentRow, Parents
+from ..task import Task
+from .execute import Outcome, failure
+from .slots import Slots
+
+log = logging.getLogger("pgqueue.worker")
+
+
+class ParentLoader:
+    """Loads the parents of claimed nodes whose handlers want to know, then lets those start.
+
+    Args:
+        link: its own connection; opened for the first such node.
+        tasks: the registered tasks by name.
+        slots: where jobs go. Those that wait here it holds as `preparing`, so what ends or drops its jobs does so with these.
+        hand_in: takes the outcome of a job whose parents cannot be loaded.
+        always: load them for every handler: there is middleware, which takes a JobContext.
+    """
+
+    def __init__(
+        self,
+        link: Link,
+        tasks: Mapping[str, Task[..., object]],
+        slots: Slots,
+        hand_in: Callable[[Outcome], None],
+        always: bool = False,
+    ) -> None:
+        self._link, self._tasks, self._slots, self._hand_in, self._always = link, tasks, slots, hand_in, always
+        self._waiting: list[JobContext] = []
+        self._some = asyncio.Event()
+
+    def add(self, jobs: list[JobContext]) -> None:
+        """Take claimed jobs. Those that need nothing start at once."""
+        held = [job for job in jobs if job.node is not None and self._wants(job)]
+        if held:
+            ids = {job.id for job in held}
+            jobs = [job for job in jobs if job.id not in ids]
+            if self._slots.prepare(held):
+                self._waiting += held
+                self._some.set()
+        self._slots.add(jobs)
+
+    def _wants(self, job: JobContext) -> bool:
+        node, task = job.node, self._tasks.get(job.task)
+        if node is None or task is None or not node.parent_count:
+            return False
+        return node.takes is not None or self._always or task.parameters.context_name is not None
+
+    async def run(self) -> None:
+        """Load for ever."""
+        while True:
+            await self._some.wait()
+            self._some.clear()
+            jobs, self._waiting = self._waiting, []
+            await self._load(jobs)
+
+    async def _load(self, jobs: list[JobContext]) -> None:
+        too_slow = False
+        while jobs := [job for job in jobs if self._slots.is_preparing(job)]:
+            try:
+                rows = await self._link.run(calls.parents([job.id for job in jobs]))
+            except Disconnected as error:
+                if error.too_slow and too_slow and len(jobs) > 1:
+                    await self._halves(jobs)
+                    return
+                too_slow = error.too_slow
+            except (PgQueueError, psycopg.Error) as error:
+                await self._refused(jobs, error)
+                return
+            else:
+                self._start(jobs, rows)
+                return
+
+    async def _halves(self, jobs: list[JobContext]) -> None:
+        middle = len(jobs) // 2
+        await self._load(jobs[:middle])
+        await self._load(jobs[middle:])
+
+    async def _refused(self, jobs: list[JobContext], error: Exception) -> None:
+        """Results may be too large for one answer; the jobs whose own cannot be had fail."""
+        if len(jobs) > 1:
+            await self._halves(jobs)
+            return
+        for job in self._slots.prepared(jobs):
+            self._hand_in(failure(job, error, 0.0))
+
+    def _start(self, jobs: list[JobContext], rows: Iterable[tuple[object, ...]]) -> None:
+        by_job: dict[object, list[ParentRow]] = {job.id: [] for job in jobs}
+        for child, *row in rows:
+            by_job[child].append(ParentRow(*row))  # type: ignore[arg-type]
+        ready = self._slots.prepared(jobs)
+        for job in ready:
+            give_parents(job, by_job[job.id], self._tasks)
+        self._slots.add(ready)
+
+
+def give_parents(job: JobContext, rows: list[ParentRow], tasks: Mapping[str, Task[..., object]]) -> None:
+    """Let a job know its parents; an argument that takes results gets them."""
+    assert job.node is not None
+    job.args_json = job.node.with_taken(job.args_json, rows)
+    job.node.parents = Parents.read(rows, tasks)

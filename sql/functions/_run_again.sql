@@ -1,0 +1,50 @@
+-- run_again: makes a job of one that waits for its time, has failed or is over, see retry, without what hangs on it.
+-- Called by: retry, retry_workflow. Writes, locks, raises: see retry, but for the workflow.
+-- flow: NULL, or the workflow whose node that dead letter is: the caller revives it.
+create function run_again(job_id bigint, out id bigint, out duplicate bool, out flow bigint)
+language plpgsql set enable_seqscan = off set enable_bitmapscan = off as $$
+#variable_conflict use_column
+declare
+    again     bigint;
+    its_queue text;
+    its_key   bytea;
+    over      job_state;
+begin
+    update job set state = 'ready', run_at = clock_timestamp()
+     where id = job_id and state = 'scheduled'
+    returning id, queue into again, its_queue;
+
+    while again is null loop
+        perform from dead_letter where id = job_id for update;  -- two retries of one dead letter: the second finds it gone
+        insert into job (id, run_at, created_at, retry_of, workflow_id, lane_id, state, priority, max_attempts, queue, task, args,
+                         retry, result_ttl, unique_key, unique_mode, meta, errors)
+        overriding system value
+        select id, clock_timestamp(), created_at, retry_of, workflow_id, lane_id, 'ready'::job_state, priority, max_attempts, queue, task, args,
+               retry, result_ttl, unique_key, unique_mode, meta, errors
+          from dead_letter where id = job_id
+        union all
+        select nextval('job_id_seq'), clock_timestamp(), clock_timestamp(), id, null::bigint, null::bigint, 'ready'::job_state, priority, max_attempts, queue,
+               task, args, retry, result_ttl, unique_key, unique_mode, meta, null::jsonb
+          from job_history where id = job_id
+        on conflict (unique_key) where unique_key is not null do nothing
+        returning id, queue into again, its_queue;
+        exit when again is not null;
+
+        select state, unique_key into over, its_key from dead_letter where id = job_id
+        union all
+        select state, unique_key from job_history where id = job_id;
+        if over is null then
+            perform refuse(job_id, 'only a job that waits for its time or is over can be retried');
+        end if;
+        select id into again from job where unique_key = its_key;
+        if again is not null then
+            run_again.id := again;
+            duplicate := true;
+            return;
+        end if;
+    end loop;
+    delete from dead_letter where id = job_id returning workflow_id into flow;
+    perform wake(its_queue);
+    run_again.id := again;
+    duplicate := false;
+end $$;

@@ -1,0 +1,223 @@
+"""What a node's parents have come to reaches its handler."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+import pytest
+
+from pgqueue import JobContext, PgQueue, chain, chord, group
+from pgqueue.errors import UnknownParent
+from tests.looking import Look
+from tests.waiting import auntil
+from tests.worker import process_jobs
+from tests.worker.conftest import burst, working
+from tests.worker.processes import InProcess
+
+
+@dataclass
+class Page:
+    url: str
+    size: int
+
+
+@pytest.fixture(autouse=True)
+def _no_drift(look: Look) -> Any:
+    yield
+    assert look.rows("select * from workflow_drift()") == []
+
+
+async def test_a_parents_result_becomes_the_argument_as_its_hint_says(async_app: PgQueue) -> None:
+    taken: list[Any] = []
+
+    @async_app.task
+    async def fetch(url: str) -> Page:
+        return Page(url, 7)
+
+    @async_app.task
+    async def store(page: Page, fast: bool) -> int:
+        taken.append((page, fast))
+        return page.size
+
+    flow = chain(fetch.s("here"), store.s(fast=True)).enqueue()
+    await burst(async_app)
+    assert taken == [(Page("here", 7), True)]
+    assert await flow.aresult(timeout=0) == 7
+
+
+async def test_a_child_of_a_group_takes_the_list_of_results_in_the_order_of_the_group(async_app: PgQueue) -> None:
+    taken: list[Any] = []
+
+    @async_app.task
+    async def square(n: int) -> int | None:
+        await asyncio.sleep(0.02 / (n + 1))
+        return n * n if n != 2 else None
+
+    @async_app.task
+    def gather(ctx: JobContext, squares: list[int | None]) -> None:
+        taken.append(squares)
+        taken.append([parent.result for parent in ctx.parents.values()])
+
+    chord([square.s(n) for n in range(5)], gather.s()).enqueue()
+    await burst(async_app)
+    assert taken == [[0, 1, None, 9, 16]] * 2
+
+
+async def test_parents_are_found_by_node_name_then_task_name_then_id(async_app: PgQueue, look: Look) -> None:
+    seen: list[JobContext] = []
+
+    @async_app.task
+    async def one() -> int:
+        return 1
+
+    @async_app.task
+    async def two() -> int:
+        return 2
+
+    @async_app.task(name="child")
+    async def child(ctx: JobContext) -> None:
+        seen.append(ctx)
+
+    first = one.enqueue()
+    second, third = two.enqueue(), two.enqueue()
+    child.using(depends_on=[first, second, third]).enqueue()
+    look.rows("update workflow_node set name = 'named' where job_id = %s returning 1", second.id)
+    await burst(async_app)
+    (ctx,) = seen
+    assert list(ctx.parents) == ["one", "named", "two"]
+    assert [parent.id for parent in ctx.parents.values()] == [first.id, second.id, third.id]
+    assert "three" not in ctx.parents
+    with pytest.raises(UnknownParent, match=r"^ctx.parents: there is no parent 'three'; there are: 'one', 'named', 'two'$"):
+        ctx.parents["three"]
+
+
+async def test_a_failed_parent_tells_its_error(async_app: PgQueue) -> None:
+    seen: list[JobContext] = []
+
+    @async_app.task(retry=0)
+    async def fail() -> None:
+        raise ValueError("no good")
+
+    @async_app.task
+    async def clean_up(ctx: JobContext) -> None:
+        seen.append(ctx)
+
+    flow = async_app.workflow("import")
+    flow.add(fail, name="fail")
+    flow.add(clean_up, after="fail", when="finished")
+    flow.enqueue()
+    await burst(async_app)
+    parent = seen[0].parents["fail"]
+    assert (parent.state, parent.result, parent.task) == ("failed", None, "fail")
+    assert parent.error is not None
+    assert parent.error["message"] == "no good"
+
+
+async def test_a_job_that_has_waited_for_nothing_has_no_parents(async_app: PgQueue) -> None:
+    seen: list[JobContext] = []
+
+    @async_app.task
+    async def alone(ctx: JobContext) -> None:
+        seen.append(ctx)
+
+    alone.enqueue()
+    group(alone.s(), alone.s()).enqueue()
+    await burst(async_app)
+    assert [dict(ctx.parents) for ctx in seen] == [{}, {}, {}]
+
+
+async def test_a_result_reaches_a_handler_in_a_process(async_app: PgQueue, in_process: InProcess) -> None:
+    echo = in_process(async_app, process_jobs.echo)
+
+    @async_app.task
+    async def three() -> int:
+        return 3
+
+    flow = chain(three.s(), echo.s(times=2)).enqueue()
+    await burst(async_app)
+    assert (await flow.aresult(timeout=0))[0] == [3, 3]
+
+
+async def test_parents_themselves_are_not_there_in_a_process(async_app: PgQueue, in_process: InProcess, look: Look) -> None:
+    look_around = in_process(async_app, process_jobs.look_around, retry=0)
+
+    @async_app.task
+    async def three() -> int:
+        return 3
+
+    chain(three.s(), look_around.si()).enqueue()
+    await burst(async_app)
+    assert look.value("select errors->-1->>'type' from dead_letter") == "pgqueue.errors.OutsideWorker"
+
+
+@pytest.fixture
+def waiting_for_parents(async_app: PgQueue) -> tuple[Any, Any, list[str]]:
+    """A chain of two, a plain task, and what has run."""
+    ran: list[str] = []
+
+    @async_app.task
+    async def parent() -> int:
+        return 1
+
+    @async_app.task
+    async def child(n: int) -> None:
+        ran.append(f"child {n}")
+
+    @async_app.task
+    async def plain() -> None:
+        ran.append("plain")
+
+    return chain(parent.s(), child.s()), plain, ran
+
+
+async def _until_loading(look: Look) -> None:
+    sql = "select count(*) from pg_stat_activity where application_name = 'pgqueue parents' and wait_event_type = 'Lock'"
+    await auntil(lambda: look.value(sql) == 1, "the parents are being loaded")
+
+
+async def test_plain_jobs_start_while_parents_are_being_loaded(
+    async_app: PgQueue, look: Look, connection: psycopg.Connection[Any], waiting_for_parents: tuple[Any, Any, list[str]]
+) -> None:
+    flow, plain, ran = waiting_for_parents
+    connection.execute("begin")
+    connection.execute("lock table dead_letter in access exclusive mode")  # which only the loading of parents reads
+    async with working(async_app) as worker:
+        child = flow.enqueue().jobs["child"].id
+        await _until_loading(look)
+        plain.enqueue()
+        await auntil(lambda: ran == ["plain"], "its run")
+        assert child in worker._held()
+        assert child not in worker._slots.running
+        connection.execute("rollback")
+        await auntil(lambda: ran == ["plain", "child 1"], "its run")
+
+
+async def test_a_stop_gives_back_what_waits_for_its_parents(
+    async_app: PgQueue, look: Look, connection: psycopg.Connection[Any], waiting_for_parents: tuple[Any, Any, list[str]]
+) -> None:
+    flow, _, ran = waiting_for_parents
+    connection.execute("begin")
+    connection.execute("lock table dead_letter in access exclusive mode")
+    async with working(async_app):
+        child = flow.enqueue().jobs["child"].id
+        await _until_loading(look)
+    connection.execute("rollback")
+    assert ran == []
+    assert look.rows("select state::text, attempt from job where id = %s", child) == [{"state": "ready", "attempt": 0}]
+    await burst(async_app)
+    assert ran == ["child 1"]
+
+
+async def test_a_lost_connection_only_delays_the_parents(
+    async_app: PgQueue, look: Look, connection: psycopg.Connection[Any], waiting_for_parents: tuple[Any, Any, list[str]]
+) -> None:
+    flow, _, ran = waiting_for_parents
+    connection.execute("begin")
+    connection.execute("lock table dead_letter in access exclusive mode")
+    async with working(async_app):
+        flow.enqueue()
+        await _until_loading(look)
+        look.rows("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'pgqueue parents'")
+        connection.execute("rollback")
+        await auntil(lambda: ran == ["child 1"], "its run")
