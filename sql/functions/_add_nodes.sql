@@ -162,12 +162,20 @@ begin
         select b.top, e.child_id from below b, lateral (select child_id from workflow_edge where parent_id = b.id offset 0) e
     )
     select string_agg(coalesce(name, job_id::text), ', ' order by job_id) into stuck
-      from (select distinct e.parent_id from unnest(edges) e join below b on (b.top, b.id) = (e.child_id, e.parent_id)) own
-      join workflow_node on job_id = parent_id;
+      from (select distinct e.parent_id from unnest(edges) e join below b on (b.top, b.id) = (e.child_id, e.parent_id)) own,
+           lateral (select job_id, name from workflow_node where job_id = own.parent_id offset 0) n;
     if stuck is not null then
         perform invalid('before', stuck, 'these nodes would wait for nodes that wait for them, in a cycle');
     end if;
+    perform count_more(edges);
+end $$;
+
+-- count_more: nodes that are there wait for as many parents more as these edges say. Called by: wait_longer. Writes: workflow_node.
+create function count_more(edges edge[]) returns void
+language plpgsql set enable_seqscan = off set enable_nestloop = on set enable_hashjoin = off set enable_mergejoin = off set jit = off as $$
+begin
     update workflow_node w set pending_parents = w.pending_parents + more.n
-      from (select child_id, count(*)::int as n from unnest(edges) where not child_is_new group by child_id) more
-     where w.job_id = more.child_id;
+      from (select child_id, count(*)::int as n from unnest(edges) where not child_is_new group by child_id) more,
+           lateral (select ctid as at from workflow_node where job_id = more.child_id offset 0) c
+     where w.ctid = c.at;
 end $$;

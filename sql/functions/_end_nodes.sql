@@ -1,7 +1,8 @@
 -- end_nodes: says that nodes have ended, and how. The trigger node_ended releases or skips what hangs on them.
 -- Called by: finish, cancel, cancel_workflow, rescue_job. Writes: workflow_node. Locks: the workflows, in order of their ids.
 create function end_nodes(job_ids bigint[], states node_state[]) returns void
-language plpgsql set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
+language plpgsql set enable_seqscan = off set enable_nestloop = on set enable_hashjoin = off set enable_mergejoin = off
+set plan_cache_mode = force_generic_plan as $$
 begin
     perform lock_workflows(job_ids);
     update workflow_node n set state = u.state, ended_at = clock_timestamp(), pending_parents = 0
@@ -12,7 +13,8 @@ end $$;
 -- lock_workflows: takes the rows of the workflows of these jobs. Called by: end_nodes, finish_batch, cancel.
 -- From here to the end of the transaction nothing else moves inside them.
 create function lock_workflows(job_ids bigint[]) returns void
-language plpgsql set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
+language plpgsql set enable_seqscan = off set enable_nestloop = on set enable_hashjoin = off set enable_mergejoin = off
+set plan_cache_mode = force_generic_plan as $$
 begin
     perform from workflow w where w.id = any (array(
         select distinct n.workflow_id from unnest(job_ids) as u(id),

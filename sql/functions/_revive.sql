@@ -48,7 +48,8 @@ begin
     insert into job overriding system value
     select (jsonb_populate_record(null::job, n.payload)).* from workflow_node n where n.job_id = any (job_ids)
     on conflict (unique_key) where unique_key is not null do nothing;
-    select id into taken from unnest(job_ids) as u(id) where not exists (select from job j where j.id = u.id) limit 1;
+    select u.id into taken
+      from unnest(job_ids) as u(id) left join lateral (select id from job where id = u.id offset 0) j on true where j.id is null limit 1;
     if taken is not null then
         raise exception 'job_id: job % below it is unique, and another live job has its key; wait until that one is over', taken
             using errcode = 'PQ004';

@@ -11,9 +11,10 @@
 -- instead of the workflow deadlocks: a cascade has levels, and the ids of two levels are not in order.
 -- A child's lock is not enough for REPEATABLE READ either: the workflow's row is really updated, so a stale snapshot is an error.
 create function settle(ended bigint[], admitted bigint[] default '{}') returns void
--- Pinned, see claim; nested loops too, which add_nodes turns off, and the plan made there is a worker's plan from then on.
--- "lateral (... offset 0)" and joins by ctid, safe under the workflow's lock, force look-ups by key.
-language plpgsql set enable_seqscan = off set enable_nestloop = on set enable_memoize = off set plan_cache_mode = force_generic_plan set jit = off as $$
+-- Pinned, see claim. "lateral (... offset 0)" and joins by ctid, safe under the workflow's lock, force look-ups by key.
+-- Every kind of join is named: add_nodes and finish turn some off, and the plan made under the first caller is kept for all others.
+language plpgsql set enable_seqscan = off set enable_bitmapscan = off set enable_nestloop = on set enable_hashjoin = off
+set enable_mergejoin = off set enable_memoize = off set plan_cache_mode = force_generic_plan set jit = off as $$
 declare
     settled_at timestamptz := clock_timestamp();
     woken      text[];
@@ -54,17 +55,15 @@ begin
          where j.id = any (array(select job_id from node where state = 'live'))
         returning j.queue, j.state
     ), gone as (
-        delete from job j where j.id = any (array(select job_id from node where state = 'skipped')) returning j.*
-    ), history as (
+        delete from job j where j.id = any (array(select job_id from node where state = 'skipped'))
+    ), history as (  -- looked up once more: a join of what was deleted with why has no key
         insert into job_history (id, run_at, created_at, finished_at, retry_of, workflow_id, state, reason, priority, attempt,
                                  max_attempts, rescues, queue, task, args, retry, result_ttl, unique_key, unique_mode, meta, errors)
         select g.id, g.run_at, g.created_at, settled_at, g.retry_of, g.workflow_id, 'cancelled', 'dependency_failed', g.priority,
                g.attempt, g.max_attempts, g.rescues, g.queue, g.task, g.args, g.retry, g.result_ttl, g.unique_key, g.unique_mode,
                g.meta, append_error(g.errors, g.attempt, null, null, settled_at, null, jsonb_build_object(
-                   'type', 'DependencyFailed', 'message', format('job %s did not end as this one needs it',
-                   -- A join here would be a nested loop, in quadratic time: the workflow may be large, and finish turns off the others.
-                   (select jsonb_object_agg(job_id, barred_by) from node where state = 'skipped')->>g.id::text)))
-          from gone g
+                   'type', 'DependencyFailed', 'message', format('job %s did not end as this one needs it', node.barred_by)))
+          from node, lateral (select * from job where id = node.job_id offset 0) g where node.state = 'skipped'
     ), closed as (
         select at, n
           from (select workflow_id, count(*)::int as n

@@ -1,0 +1,185 @@
+"""What moves workflows finds its rows by keys, whatever the statistics say; plain jobs do not look at workflows at all.
+
+`empty`: analyzed while the tables were empty, then filled, as after a first start; `many`: analyzed when full.
+"""
+
+import json
+import uuid
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import psycopg
+import pytest
+from psycopg import sql as composed
+from psycopg.conninfo import make_conninfo
+
+from .conftest import Sql
+from .plan import buffers_of, plans_of
+from .workflow_steps import DEAD, SUCCEEDED, Node, claim_all, finish, node, outcomes, submit
+
+FLOWS, WIDTH = 400, 50  # 400 workflows of 50 parents, each with a child of its own, and one child of all
+TABLES = ("job", "job_history", "job_result", "dead_letter", "workflow", "workflow_node", "workflow_edge")
+
+FILL = f"""
+    with flow as (insert into workflow (nodes, open)
+                  select {2 * WIDTH + 1}, {2 * WIDTH + 1} from generate_series(1, {FLOWS}) returning id),
+    place as (select id as flow, n, nextval('job_id_seq') as job_id from flow, generate_series(1, {2 * WIDTH + 1}) n),
+    job as (insert into job (id, run_at, created_at, state, priority, queue, task, workflow_id) overriding system value
+            select job_id, clock_timestamp(), clock_timestamp(),
+                   (case when n > {WIDTH} then 'blocked' else 'ready' end)::job_state, 0, 'idle', 'noop', flow from place),
+    node as (insert into workflow_node (job_id, workflow_id, state, pending_parents, task)
+             select job_id, flow, (case when n > {WIDTH} then 'blocked' else 'live' end)::node_state,
+                    case when n > 2 * {WIDTH} then {WIDTH} when n > {WIDTH} then 1 else 0 end, 'noop' from place)
+    insert into workflow_edge (workflow_id, parent_id, child_id, run_if, position)
+    select p.flow, p.job_id, c.job_id, 'succeeded', p.n from place p join place c
+        on c.flow = p.flow and p.n <= {WIDTH} and (c.n = p.n + {WIDTH} or c.n = 2 * {WIDTH} + 1)
+"""
+
+PAGES = 400  # each table and each index that all would be read of has more
+
+TREE: list[Node] = [node("a"), node("b"), node("c", "a", "b"), node("d", "c")]
+
+
+class Full(NamedTuple):
+    """A full database, and a connection on which every function ran while it was empty."""
+
+    url: str
+    early: Sql
+
+
+def a_life(sql: Sql) -> None:
+    """Every verb once."""
+    flow = submit(sql, *TREE)
+    token, claimed = claim_all(sql)
+    finish(sql, token, claimed, DEAD)
+    sql.value("select retry_workflow(%s)", flow.id)
+    token, claimed = claim_all(sql)
+    finish(sql, token, claimed)
+    child = sql.enqueue(depends_on=flow.jobs[:1])
+    sql.rows("select * from parents(%s)", [flow.jobs[2]])
+    sql.value("select extend_workflow(%s, %s)", flow.id, json.dumps([node("x", "a", before=["d"])]))
+    sql.value("select cancel(%s)", child)
+    sql.value("select cancel_workflow(%s)", flow.id)
+    finish(sql, *claim_all(sql))
+
+
+@pytest.fixture(scope="module", params=["empty", "many"])
+def full(request: pytest.FixtureRequest, server_url: str, template: str) -> Iterator[Full]:
+    name = f"pgqueue_flow_plans_{uuid.uuid4().hex[:8]}"
+    url = make_conninfo(server_url, dbname=name)
+    with psycopg.connect(server_url, autocommit=True) as admin:
+        admin.execute(
+            composed.SQL("create database {} template {}").format(composed.Identifier(name), composed.Identifier(template))
+        )
+        with psycopg.connect(url, options="-c search_path=pgqueue", autocommit=True) as connection:
+            sql = Sql(connection)
+            for table in TABLES:
+                if table != "job_history":
+                    sql.rows(f"alter table {table} set (autovacuum_enabled = false)")
+            sql.rows("analyze")
+            for _ in range(8):  # so often that PostgreSQL keeps the plans
+                a_life(sql)
+            connection.execute(FILL.encode())
+            if request.param == "many":
+                sql.rows("vacuum analyze")
+            yield Full(url, sql)
+        admin.execute(composed.SQL("drop database {} with (force)").format(composed.Identifier(name)))
+
+
+@pytest.fixture
+def fresh(full: Full) -> Iterator[Sql]:
+    """A new connection to the full database, in a transaction that is rolled back."""
+    with (
+        psycopg.connect(full.url, options="-c search_path=pgqueue", autocommit=True) as connection,
+        connection.transaction(force_rollback=True),
+    ):
+        yield Sql(connection)
+
+
+def call(sql: Sql, verb: str) -> tuple[str, tuple[object, ...]]:
+    """The statement that lets a verb work on one small workflow beside the many."""
+    flow = submit(sql, *TREE)
+    token, claimed = claim_all(sql)
+    match verb:
+        case "finish":
+            return "select * from finish(%s)", (outcomes(token, claimed, SUCCEEDED),)
+        case "fail":
+            return "select * from finish(%s)", (outcomes(token, claimed, DEAD),)
+        case "end_nodes":
+            return "select end_nodes(%s, '{succeeded}')", (claimed[:1],)
+        case "node_of":
+            return "select node_of(%s)", (flow.jobs[2],)
+        case "parents":
+            return "select * from parents(%s)", (flow.jobs[2:],)
+        case "retry":
+            finish(sql, token, claimed, DEAD)
+            return "select id from retry(%s)", (claimed[0],)
+        case "retry_workflow":
+            finish(sql, token, claimed, DEAD)
+            return "select retry_workflow(%s)", (flow.id,)
+        case "extend_workflow":
+            return "select extend_workflow(%s, %s)", (flow.id, json.dumps([node("x", "a", before=["d"])]))
+        case "depends_on":
+            return "select enqueue('noop', depends_on => %s)", (flow.jobs[:2],)
+        case "cancel":
+            return "select cancel(%s)", (flow.jobs[3],)
+        case "cancel_workflow":
+            return "select cancel_workflow(%s)", (flow.id,)
+    return "select * from enqueue_workflow(%s)", (json.dumps(TREE),)
+
+
+VERBS = [
+    "finish", "fail", "end_nodes", "node_of", "parents", "retry", "retry_workflow", "extend_workflow", "depends_on",
+    "cancel", "cancel_workflow", "enqueue_workflow",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_verb_touches_few_pages_of_many_workflows(full: Full, fresh: Sql, verb: str) -> None:
+    query, params = call(fresh, verb)
+
+    touched = buffers_of(fresh, query, *params)
+
+    assert touched < PAGES, touched
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_verb_touches_few_pages_by_plans_that_were_made_while_the_tables_were_empty(full: Full, verb: str) -> None:
+    with full.early.connection.transaction(force_rollback=True):
+        query, params = call(full.early, verb)
+
+        touched = buffers_of(full.early, query, *params)
+
+    assert touched < PAGES, touched
+
+
+@pytest.mark.parametrize("verb", ["finish", "fail", "node_of", "parents"])
+def test_what_workers_call_scans_no_table(full: Full, fresh: Sql, verb: str) -> None:
+    query, params = call(fresh, verb)
+
+    plans = plans_of(fresh, query, *params)
+
+    assert plans.nodes("SEQSCAN") == []
+
+
+def test_claiming_and_finishing_plain_jobs_does_not_look_at_workflows(full: Full, fresh: Sql) -> None:
+    fresh.enqueue()
+    fresh.enqueue(retries=0)
+    worker, token = fresh.worker(), uuid.uuid4()
+
+    claim = plans_of(fresh, "select * from claim(%s, %s, '{default}', 10)", worker, token)
+    (good, bad) = [row["id"] for row in fresh.rows("select id from job where claim_token = %s order by id", token)]
+    said = json.dumps([{"id": good, "token": str(token), **SUCCEEDED}, {"id": bad, "token": str(token), **DEAD}])
+    before = looked_at(fresh)
+    fresh.rows("select * from finish(%s)", said)
+
+    assert claim.indexes(fresh.connection) == {"worker_pkey", "job_suspect", "job_ready", "job_pkey"}
+    assert looked_at(fresh) == before
+
+
+def looked_at(sql: Sql) -> list[dict[str, object]]:
+    """How often this transaction has scanned the tables of workflows."""
+    return sql.rows(
+        """select relname, pg_stat_get_xact_numscans(oid) from pg_class
+            where relname like 'workflow%%' and relkind in ('r', 'i') and relnamespace = 'pgqueue'::regnamespace order by 1"""
+    )
