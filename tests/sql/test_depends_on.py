@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from .background import Background
 from .conftest import Sql
-from .flows import Flow, claim, end, node, refused, start, workflow_of
+from .flows import claim, end, node, refused, start, workflow_of
 
 STATES = ["scheduled", "ready", "running", "snoozed", "blocked", "succeeded", "dead", "cancelled", "skipped"]
 OPEN = STATES[:5]
@@ -242,76 +241,6 @@ def test_adopted_parents_count_as_nodes_of_the_setting(rolled_back_sql: Sql) -> 
     assert (sqlstate, message.split(";")[0]) == ("PQ001", "nodes: 3 nodes are too many for one workflow")
 
 
-# Unique jobs --------------------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("mode", ["until_done", "until_started", "period"])
-def test_a_duplicate_gets_no_parents_and_the_parents_stay_plain(rolled_back_sql: Sql, mode: str) -> None:
-    sql = rolled_back_sql
-    options: dict[str, Any] = {"unique_mode": mode, **({"unique_period": "1 h"} if mode == "period" else {})}
-    there = sql.enqueue("child", **options)
-    parent = sql.enqueue("parent")
-
-    assert sql.enqueue("child", depends_on=[parent], **options) == there
-    rows = sql.rows("select * from enqueue_many(%s)", json.dumps([{"task": "child", "depends_on": [parent], **options}]))
-    named = ", ".join(f"{name} => '{value}'" for name, value in options.items())
-    added = sql.value(f"select enqueue_select('child', array[jsonb '{{}}'], {named}, depends_on => array[%s]::bigint[])", parent)
-
-    assert rows == [{"id": there, "duplicate": True}]
-    assert added == 0
-    assert sql.state(there) == "ready"
-    assert sql.value("select count(*) from workflow") == 0
-    assert sql.value("select workflow_id from job where id = %s", parent) is None
-
-
-def test_a_blocked_job_holds_its_key(rolled_back_sql: Sql) -> None:
-    sql = rolled_back_sql
-    parent = sql.enqueue("parent")
-
-    child = sql.enqueue("child", depends_on=[parent], unique_mode="until_started")
-
-    assert sql.enqueue("child", unique_mode="until_started") == child
-
-
-def test_a_skipped_job_lets_go_of_its_key(rolled_back_sql: Sql) -> None:
-    sql = rolled_back_sql
-    parent = sql.enqueue("parent")
-    child = sql.enqueue("child", depends_on=[parent], unique_mode="until_done")
-
-    end(sql, parent, "failed")
-
-    assert sql.enqueue("child", unique_mode="until_done") != child
-
-
-@pytest.mark.parametrize("form", ["enqueue", "enqueue_many of options", "enqueue_select"])
-def test_a_job_that_waits_for_others_cannot_replace_one(rolled_back_sql: Sql, form: str) -> None:
-    sql = rolled_back_sql
-    parent = sql.enqueue("parent")
-    sql.enqueue("child", unique_mode="replace")
-    query = FORMS[form].replace("depends_on =>", "unique_mode => 'replace', depends_on =>")
-    query = query.replace("'depends_on',", "'unique_mode', 'replace', 'depends_on',")
-
-    sqlstate, message = refused(sql, query, [parent], "succeeded")
-
-    assert (sqlstate, message) == (
-        "PQ001",
-        "unique_mode: 'replace' is not valid; a job that waits for others cannot replace one; use until_started",
-    )
-
-
-def test_a_plain_job_that_replaces_a_blocked_one_leaves_it_blocked(rolled_back_sql: Sql) -> None:
-    sql = rolled_back_sql
-    parent = sql.enqueue("parent")
-    child = sql.enqueue("child", depends_on=[parent], unique_mode="until_started", unique_key="k")
-
-    assert sql.enqueue("child", {"n": 2}, unique_mode="replace", unique_key="k") == child
-
-    assert (sql.state(child), sql.job(child)["args"]) == ("blocked", {"n": 2})
-
-
-# Many at once -------------------------------------------------------------------------------------------------------------------
-
-
 def test_jobs_of_one_call_may_depend_on_different_jobs_or_none(rolled_back_sql: Sql) -> None:
     sql = rolled_back_sql
     one, two = sql.enqueue("one"), parent_in(sql, "dead")
@@ -369,101 +298,3 @@ def test_a_job_that_waits_wakes_nobody_and_one_that_need_not_wait_wakes_its_queu
     sql.enqueue("child", queue="runs", depends_on=[over])
 
     assert worker.wakes(sql) == ["runs"]
-
-
-# Races: the parent moves while somebody adopts it -------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("run_if", SATISFIES)
-@pytest.mark.parametrize("outcome", ["succeeded", "failed", "cancelled"])
-def test_a_parent_that_is_finished_while_its_adopter_waits_decides_at_once(
-    sql: Sql, another_sql: Callable[[], Sql], outcome: str, run_if: str
-) -> None:
-    parent = sql.enqueue("parent")
-    token, _ = claim(sql, parent)
-    finisher = another_sql()
-
-    with finisher.connection.transaction():
-        finisher.finish(token, {"id": parent, "state": outcome, "final": True})
-        adopter = Background(another_sql(), "select enqueue('child', depends_on => %s, run_if => %s) as id", [parent], run_if)
-        adopter.wait_until_blocked(sql)
-    (row,) = adopter.rows()
-
-    ran = {"failed": "dead"}.get(outcome, outcome) in SATISFIES[run_if]
-    assert sql.state(row["id"]) == ("ready" if ran else "cancelled")
-
-
-def test_a_parent_whose_finish_is_rolled_back_while_its_adopter_waits_is_adopted_as_it_runs(
-    sql: Sql, another_sql: Callable[[], Sql]
-) -> None:
-    parent = sql.enqueue("parent")
-    token, _ = claim(sql, parent)
-    finisher = another_sql()
-
-    with finisher.connection.transaction(force_rollback=True):
-        finisher.finish(token, {"id": parent, "state": "succeeded"})
-        adopter = Background(another_sql(), "select enqueue('child', depends_on => %s) as id", [parent])
-        adopter.wait_until_blocked(sql)
-    (row,) = adopter.rows()
-
-    assert sql.state(row["id"]) == "blocked"
-    sql.finish(token, {"id": parent, "state": "succeeded"})
-    assert sql.state(row["id"]) == "ready"
-
-
-def test_a_dead_parent_that_is_retried_while_its_adopter_waits_is_adopted_as_it_waits(
-    sql: Sql, another_sql: Callable[[], Sql]
-) -> None:
-    parent, user = parent_in(sql, "dead"), another_sql()
-
-    with user.connection.transaction():
-        user.value("select id from retry(%s)", parent)
-        adopter = Background(another_sql(), "select enqueue('child', depends_on => %s) as id", [parent])
-        adopter.wait_until_blocked(sql)
-    (row,) = adopter.rows()
-
-    assert sql.state(row["id"]) == "blocked"
-
-
-@pytest.mark.parametrize("state", ["ready", "running", "succeeded", "dead", "cancelled"])
-def test_of_two_adopters_of_one_parent_the_second_joins_the_workflow_of_the_first(
-    sql: Sql, another_sql: Callable[[], Sql], state: str
-) -> None:
-    parent, first = parent_in(sql, state), another_sql()
-
-    with first.connection.transaction():
-        one = first.enqueue("child", depends_on=[parent], run_if="finished")
-        second = Background(another_sql(), "select enqueue('child', depends_on => %s, run_if => 'finished') as id", [parent])
-        second.wait_until_blocked(sql)
-    (row,) = second.rows()
-
-    assert sql.job(one)["workflow_id"] == sql.job(row["id"])["workflow_id"]
-    assert sql.value("select count(*) from workflow") == 1
-    assert sql.state(one) == sql.state(row["id"])
-
-
-@pytest.mark.parametrize("kind", ["plain", "node"])
-def test_in_repeatable_read_a_parent_that_has_ended_since_the_snapshot_is_a_serialization_failure(
-    sql: Sql, another_sql: Callable[[], Sql], kind: str
-) -> None:
-    parent = parent_in(sql, "ready") if kind == "plain" else start(sql, node("a"))["a"]
-    adopter = another_sql()
-    adopter.rows("begin isolation level repeatable read")
-    adopter.value("select count(*) from job")
-
-    end(sql, parent)
-    refused = adopter.refusal("select enqueue('child', depends_on => %s)", [parent])
-
-    assert refused.sqlstate == "40001"
-    adopter.rows("rollback")
-    assert isinstance(adopter.enqueue("child", depends_on=[parent]), int)
-
-
-def test_a_claimer_passes_over_a_parent_that_is_being_adopted(sql: Sql, another_sql: Callable[[], Sql]) -> None:
-    parent, adopter = sql.enqueue("parent"), another_sql()
-
-    with adopter.connection.transaction():
-        adopter.enqueue("child", depends_on=[parent])
-        assert sql.claim(sql.worker())[1] == []
-
-    assert isinstance(workflow_of(sql, parent), Flow)

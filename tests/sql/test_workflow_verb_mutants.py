@@ -12,9 +12,10 @@ import pytest
 from . import test_cancel_requests as requests
 from . import test_cancel_workflow as cancel
 from . import test_depends_on as depends
+from . import test_depends_on_unique as unique
 from . import test_enqueue_workflow as enqueue
 from . import test_extend_workflow as extend
-from . import test_finish as finish
+from . import test_finish_additions as finish
 from . import test_parents as parents
 from . import test_repair_workflows as repair
 from . import test_result as result
@@ -128,9 +129,9 @@ MUTANTS = [
     Mutant("parents by id", "depend", r"order by min\(place\)", "order by id",
            parents.test_parents_that_were_adopted_come_in_the_order_given),
     Mutant("blocked jobs replace", "insert_job", r"blocked and unique_mode = 'replace'", "false",
-           depends.test_a_job_that_waits_for_others_cannot_replace_one, ("enqueue",)),
+           unique.test_a_job_that_waits_for_others_cannot_replace_one, ("enqueue",)),
     Mutant("duplicates get parents", "enqueue", r"if not added\.duplicate then", "if true then",
-           depends.test_a_duplicate_gets_no_parents_and_the_parents_stay_plain, ("until_done",)),
+           unique.test_a_duplicate_gets_no_parents_and_the_parents_stay_plain, ("until_done",)),
     # cancel
     Mutant("a cancelled node has not ended", "cancel", r"elsif flow > 0 then", "elsif false then",
            cancel.test_a_node_that_is_cancelled_by_itself_has_ended_for_what_waits_for_it, ("finished", "ready")),

@@ -1,6 +1,7 @@
 """What a node's parents have come to reaches its handler."""
 
 import asyncio
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,8 @@ import pytest
 
 from pgqueue import JobContext, PgQueue, chain, chord, group
 from pgqueue.errors import UnknownParent
+from pgqueue.own_workflow import Node
+from pgqueue.parents import ParentRow, Parents
 from tests.looking import Look
 from tests.waiting import auntil
 from tests.worker import process_jobs
@@ -221,3 +224,35 @@ async def test_a_lost_connection_only_delays_the_parents(
         look.rows("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'pgqueue parents'")
         connection.execute("rollback")
         await auntil(lambda: ran == ["child 1"], "its run")
+
+
+def test_parents_of_one_task_without_names_are_found_by_their_ids() -> None:
+    rows = [
+        ParentRow(5, None, "fetch", "succeeded", "1", None),
+        ParentRow(6, None, "fetch", "succeeded", None, None),
+        ParentRow(7, None, "parse", "failed", None, '{"message": "no"}'),
+        ParentRow(8, None, "store", "skipped", None, None),
+        ParentRow(9, "store", "other", "succeeded", "[2]", None),
+    ]
+    parents = Parents.read(rows, {})
+    assert list(parents) == ["5", "6", "parse", "8", "store"]
+    assert [parent.result for parent in parents.values()] == [1, None, None, None, [2]]
+    assert parents["parse"].error == {"message": "no"}
+
+
+@pytest.mark.parametrize(
+    ("args", "takes_all", "results", "expected"),
+    [
+        ("{}", False, ["7"], {"n": 7}),
+        ('{"m": 1}', False, ["7"], {"m": 1, "n": 7}),
+        ('{"m": "}"}', False, [None], {"m": "}", "n": None}),
+        ("{}", True, ["1", None, '"x"'], {"n": [1, None, "x"]}),
+        ("{}", True, [], {"n": []}),
+        ("{}", False, [], {"n": None}),
+    ],
+    ids=["alone", "beside", "nothing", "all", "none of all", "none"],
+)
+def test_results_go_into_the_arguments(args: str, takes_all: bool, results: list[str | None], expected: dict[str, Any]) -> None:
+    node = Node(json.dumps({"workflow": 1, "takes": "n", "takes_all": takes_all}))
+    rows = [ParentRow(number, None, "fetch", "succeeded", result, None) for number, result in enumerate(results)]
+    assert json.loads(node.with_taken(args, rows)) == expected
