@@ -53,8 +53,8 @@ class Submission(NamedTuple):
         extra: the signatures beside the nodes as JSON, by their key.
         connection: to run the call on, or None.
         names, tasks: of the nodes, in the order of the array.
-        last: places in the array of the nodes whose results are the workflow's, in the order in which they were written.
-        is_list: whether the workflow's result is a list.
+        written: places in the array, in the order in which the nodes were written.
+        lists: places of the nodes that end a part as (a part of) a list.
     """
 
     nodes: str
@@ -62,8 +62,8 @@ class Submission(NamedTuple):
     connection: Any
     names: list[str | None]
     tasks: list["Task[..., Any]"]
-    last: list[int]
-    is_list: bool
+    written: list[int]
+    lists: set[int]
 
 
 def node_json(node: Node, signature: Signature[Any], after: list[Any], takes: str | None, takes_all: bool) -> str:

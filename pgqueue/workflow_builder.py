@@ -110,8 +110,10 @@ class WorkflowBuilder(Generic[R]):
     def _handle(self, submission: Submission, added: calls.AddedWorkflow) -> Workflow[R]:
         nodes = zip(submission.names, added.job_ids, submission.tasks, strict=True)
         jobs = {str(name): Job(self._app, id, task) for name, id, task in nodes}
-        last = [added.job_ids[place] for place in submission.last]
-        return Workflow(self._app, added.id, jobs, last, submission.is_list)
+        ends = set(added.last)
+        last = [place for place in submission.written if added.job_ids[place] in ends]
+        is_list = len(last) > 1 or not submission.lists.isdisjoint(last)
+        return Workflow(self._app, added.id, jobs, [added.job_ids[place] for place in last], is_list)
 
     @staticmethod
     def _called(task: Task[..., Any], args: Arguments) -> Signature[Any]:
