@@ -28,6 +28,26 @@ begin
     perform settle('{}', job_ids);
 end $$;
 
+-- hold_parents: takes whatever several calls of depend in one transaction would take, so that two such transactions take it in one
+-- order: all plain parents, then all workflows. Called by: enqueue_many, before the first of them.
+create function hold_parents(parents bigint[]) returns void
+language plpgsql as $$
+#variable_conflict use_variable
+begin
+    perform hold_plain(parents);
+    perform lock_workflows(parents);
+end $$;
+
+-- hold_plain: takes the rows of those of these jobs that are in no workflow, wherever they are. Called by: hold_parents, adopt.
+create function hold_plain(parents bigint[]) returns void
+language plpgsql set enable_seqscan = off set jit = off as $$
+#variable_conflict use_variable
+begin
+    perform from job j where j.id = any (parents) and j.workflow_id is null order by j.id for no key update;
+    perform from dead_letter d where d.id = any (parents) and not is_node(d.id) order by d.id for no key update;
+    perform from job_history h where h.id = any (parents) and not is_node(h.id) order by h.id for no key update;
+end $$;
+
 -- adopt: the workflow of these jobs; plain ones become nodes of it, or of a new one. Called by: depend.
 -- A job that is just being finished or retried is where it was, or where it goes: so until all are found.
 create function adopt(parents bigint[]) returns bigint
@@ -39,9 +59,7 @@ declare
     lost  bigint;
 begin
     for try in 1..10 loop
-        perform from job j where j.id = any (parents) and j.workflow_id is null order by j.id for no key update;
-        perform from dead_letter d where d.id = any (parents) and not is_node(d.id) order by d.id for no key update;
-        perform from job_history h where h.id = any (parents) and not is_node(h.id) order by h.id for no key update;
+        perform hold_plain(parents);
         select min(n.workflow_id), string_agg(distinct format('%s (%s)', n.workflow_id, coalesce(w.name, 'without a name')), ' and ')
           into flow, flows
           from workflow_node n join workflow w on w.id = n.workflow_id where n.job_id = any (parents);
@@ -89,7 +107,7 @@ begin
       from counted c where w.id = flow;
 end $$;
 
--- is_node: whether a job is a node of a workflow that is still kept. Called by: adopt, adopt_into. Writes: nothing.
+-- is_node: whether a job is a node of a workflow that is still kept. Called by: adopt, adopt_into, hold_plain. Writes: nothing.
 create function is_node(job_id bigint) returns bool
 language sql stable as $$
     select exists (select from workflow_node n where n.job_id = is_node.job_id)

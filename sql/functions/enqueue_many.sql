@@ -26,7 +26,7 @@ end $$;
 
 -- enqueue_many, with options per job: each element of the JSON array is an object with the arguments of enqueue by name.
 -- Called by: applications. Writes: job, unique_hold. Locks: unique keys, in the order of their digests, so that two calls
--- with the same keys cannot deadlock. Returns a row per element, in order: the id, and whether that job was there before.
+-- with the same keys cannot deadlock; then the parents of all, see hold_parents. Returns a row per element, in order: the id, and whether that job was there before.
 create function enqueue_many(jobs jsonb) returns table (id bigint, duplicate bool)
 language plpgsql security definer set search_path from current as $$
 #variable_conflict use_column
@@ -60,6 +60,7 @@ begin
         end if;
     end loop;
     if waiting <> '[]' then  -- workflows after all unique keys: nobody waits for a key while holding one
+        perform hold_parents(array(select distinct id::bigint from jsonb_array_elements(waiting) w, jsonb_array_elements_text(w->'on') id));
         perform depend(g.ids, array(select jsonb_array_elements_text(g.parents)::bigint), g.run_if)
            from (select array_agg((w->>'id')::bigint) as ids, w->'on' as parents, w->>'if' as run_if
                    from jsonb_array_elements(waiting) as w group by 2, 3 order by 2, 3) g;
