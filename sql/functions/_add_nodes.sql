@@ -15,6 +15,7 @@ create function add_nodes(flow bigint, nodes jsonb) returns bigint[]
 language plpgsql set enable_seqscan = off set enable_nestloop = off set jit = off as $$
 #variable_conflict use_variable
 declare
+    nodes jsonb := without_null_links(add_nodes.nodes);
     names jsonb := check_nodes(nodes);
     ids   bigint[] := insert_nodes(flow, nodes);
     edges edge[];
@@ -122,7 +123,8 @@ end $$;
 -- grow_workflow: takes the row of a workflow and makes room for more nodes; one that had finished goes on.
 -- Called by: add_nodes, depend. Writes: workflow.
 -- Raises PQ003 when there is no such workflow, PQ004 when it was cancelled, PQ001 when it would have too many nodes.
-create function grow_workflow(flow bigint, more int) returns void
+-- whose: how the caller knows the workflow.
+create function grow_workflow(flow bigint, more int, whose text default 'workflow_id: workflow %s') returns void
 language plpgsql as $$
 declare
     most int := (select max_workflow_nodes from setting);
@@ -132,7 +134,7 @@ begin
     if its.id is null then
         raise exception 'workflow_id: there is no workflow %; it never existed, or it is not kept any more', flow using errcode = 'PQ003';
     elsif its.cancelled_at is not null then
-        raise exception 'workflow_id: workflow % was cancelled; enqueue another one', flow using errcode = 'PQ004';
+        raise exception '% was cancelled; enqueue another one', format(whose, flow) using errcode = 'PQ004';
     elsif its.nodes > most then
         raise exception 'nodes: % nodes are too many for one workflow; use several, or raise max_workflow_nodes of table setting (% now)',
             its.nodes, most using errcode = 'PQ001', column = 'nodes';

@@ -7,9 +7,8 @@ language plpgsql set enable_seqscan = off set jit = off as $$
 declare
     flow bigint;
 begin
-    if run_if is null or run_if not in ('succeeded', 'finished', 'failed') then
-        perform invalid('run_if', run_if, 'use succeeded, finished or failed');
-    elsif array_position(parents, null) is not null or cardinality(parents) = 0 then
+    perform check_run_if(run_if);
+    if array_position(parents, null) is not null or cardinality(parents) = 0 then
         perform invalid('depends_on', parents::text, 'give the ids of the jobs to wait for, at least one');
     elsif exists (select unnest(parents) intersect select unnest(job_ids)) then
         perform invalid('depends_on', parents::text, 'a job cannot wait for itself');
@@ -18,7 +17,7 @@ begin
     end if;
     parents := array(select id from unnest(parents) with ordinality as p(id, place) group by id order by min(place));
     flow := adopt(parents);
-    perform grow_workflow(flow, cardinality(job_ids));
+    perform grow_workflow(flow, cardinality(job_ids), format('depends_on: job %s is in workflow %%s, which', parents[1]));
     insert into workflow_node (job_id, workflow_id, state, pending_parents, task)
     select id, flow, 'blocked', cardinality(parents), task from job where id = any (job_ids);
     insert into workflow_edge (workflow_id, parent_id, child_id, run_if, position)
@@ -26,6 +25,16 @@ begin
       from unnest(parents) with ordinality as p(parent_id, position), unnest(job_ids) as c(child_id);
     update job set workflow_id = flow where id = any (job_ids);
     perform settle('{}', job_ids);
+end $$;
+
+-- check_run_if: refuses a policy that does not exist. Called by: depend; enqueue and its kind where it says something and there are
+-- no parents. Writes: nothing.
+create function check_run_if(run_if text) returns void
+language plpgsql as $$
+begin
+    if run_if is null or run_if not in ('succeeded', 'finished', 'failed') then
+        perform invalid('run_if', run_if, 'use succeeded, finished or failed');
+    end if;
 end $$;
 
 -- hold_parents: takes whatever several calls of depend in one transaction would take, so that two such transactions take it in one

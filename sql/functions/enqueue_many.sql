@@ -11,6 +11,9 @@ language plpgsql security definer set search_path from current as $$
 declare
     added record;
 begin
+    if run_if <> 'succeeded' then  -- also of a job that waits for none
+        perform check_run_if(run_if);
+    end if;
     if jsonb_typeof(args) is distinct from 'array' then
         perform invalid('args', args::text, 'give a JSON array with one object of arguments per job');
     end if;
@@ -80,4 +83,12 @@ begin
     perform invalid('jobs', key, 'use the options of enqueue: ' || array_to_string(options, ', '))
        from jsonb_array_elements(jobs) as e(element), jsonb_object_keys(element) as k(key)
       where key <> all (options);
+    if jsonb_path_exists(jobs, 'strict $[*] ? (exists(@.depends_on) || exists(@.run_if))') then
+        perform invalid('depends_on', element->>'depends_on', 'give the ids of the jobs to wait for, for example [17, 18]')
+           from jsonb_array_elements(jobs) as e(element)
+          where case jsonb_typeof(element->'depends_on') when 'null' then false
+                    when 'array' then exists (select from jsonb_array_elements_text(element->'depends_on') as p(id) where id !~ '^[0-9]{1,18}$')
+                    else element ? 'depends_on' end;
+        perform check_run_if(element->>'run_if') from jsonb_array_elements(jobs) as e(element) where element->>'run_if' <> 'succeeded';
+    end if;
 end $$;
