@@ -15,7 +15,6 @@ create function add_nodes(flow bigint, nodes jsonb) returns bigint[]
 language plpgsql set enable_seqscan = off set enable_nestloop = off set jit = off as $$
 #variable_conflict use_variable
 declare
-    nodes jsonb := without_null_links(add_nodes.nodes);
     names jsonb := check_nodes(nodes);
     ids   bigint[] := insert_nodes(flow, nodes);
     edges edge[];
@@ -67,7 +66,7 @@ begin
             insert into job (id, run_at, created_at, workflow_id, state, priority, max_attempts, queue, task, args, retry, result_ttl, meta)
             overriding system value
             select ids[place], due, clock_timestamp(), flow,
-                   case when jsonb_array_length(element->'after') > 0 then 'blocked' else state_at(due) end,
+                   case when jsonb_array_length(nullif(element->'after', 'null')) > 0 then 'blocked' else state_at(due) end,
                    coalesce(priority, 0), coalesce(retries, 3) + 1, coalesce(queue, 'default'), task,
                    case when args is null then '{}' when jsonb_typeof(args) = 'object' and pg_column_size(args) <= 2000 then args
                         else check_args(args) end,
@@ -97,7 +96,7 @@ declare
     ids   bigint[];
 begin
     for given in
-        select j.*, place, element->>'name' as name, coalesce(jsonb_array_length(element->'after'), 0) > 0 as waits,
+        select j.*, place, element->>'name' as name, coalesce(jsonb_array_length(nullif(element->'after', 'null')), 0) > 0 as waits,
                case when coalesce(unique_mode, unique_key) is not null then unique_digest(task, coalesce(args, '{}'), unique_key) end as digest
           from jsonb_array_elements(nodes) with ordinality as e(element, place),
                jsonb_to_record(element) as j(

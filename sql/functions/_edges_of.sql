@@ -1,13 +1,3 @@
--- without_null_links: nodes whose after or before is null as if they did not give it. Called by: add_nodes. Writes: nothing.
-create function without_null_links(nodes jsonb) returns jsonb
-language sql immutable as $$
-    select case when jsonb_typeof(nodes) <> 'array' or not jsonb_path_exists(nodes, '$[*] ? (@.after == null || @.before == null)') then nodes
-                else (select jsonb_agg(case when jsonb_typeof(element) <> 'object' then element
-                                            else element - array(select kind from unnest('{after,before}'::text[]) as k(kind)
-                                                                  where element->kind = 'null') end order by place)
-                        from jsonb_array_elements(nodes) with ordinality as e(element, place)) end
-$$;
-
 -- check_nodes: refuses what is no array of nodes, and returns the place of each name.
 -- Called by: add_nodes. Writes: nothing.
 create function check_nodes(nodes jsonb) returns jsonb
@@ -31,7 +21,7 @@ begin
       where key <> all (options);
     perform invalid(key, element->>key, 'give an array, for example ["fetch"]')
        from jsonb_array_elements(nodes) as e(element), unnest('{after,before}'::text[]) as k(key)
-      where element ? key and jsonb_typeof(element->key) <> 'array';
+      where jsonb_typeof(element->key) not in ('array', 'null');
     perform invalid('name', element->>'name', 'use a text of 1 to 200 characters')
        from jsonb_array_elements(nodes) as e(element)
       where element ? 'name' and (jsonb_typeof(element->'name') not in ('string', 'null') or length(element->>'name') not between 1 and 200);
@@ -43,11 +33,11 @@ begin
     perform invalid('takes_all', 'true', 'name the argument that gets the list in takes')
        from jsonb_array_elements(nodes) as e(element) where element->'takes_all' = 'true' and element->>'takes' is null;
     perform invalid(kind, key, 'use node or job, and when')
-       from jsonb_array_elements(nodes) as e(element), unnest('{after,before}'::text[]) as k(kind), jsonb_array_elements(element->kind) as l(a),
+       from jsonb_array_elements(nodes) as e(element), unnest('{after,before}'::text[]) as k(kind), jsonb_array_elements(nullif(element->kind, 'null')) as l(a),
             jsonb_object_keys(case when jsonb_typeof(a) = 'object' then a else '{}' end) as o(key)
       where key not in ('node', 'job', 'when');
     perform invalid(kind, a::text, 'give node or job')
-       from jsonb_array_elements(nodes) as e(element), unnest('{after,before}'::text[]) as k(kind), jsonb_array_elements(element->kind) as l(a)
+       from jsonb_array_elements(nodes) as e(element), unnest('{after,before}'::text[]) as k(kind), jsonb_array_elements(nullif(element->kind, 'null')) as l(a)
       where jsonb_typeof(a) = 'object' and (a ? 'node') = (a ? 'job');
     select element->>'name' into twice
       from jsonb_array_elements(nodes) as e(element) where element->>'name' is not null group by 1 having count(*) > 1 order by 1 limit 1;
@@ -85,7 +75,7 @@ begin
         select place::int, kind, position::int, coalesce(a->>'when', 'succeeded') as run_if,
                node_ref(a) as ref, jsonb_typeof(a) = 'object' and a ? 'job' as is_id
           from jsonb_array_elements(nodes) with ordinality as e(element, place), unnest('{after,before}'::text[]) as k(kind),
-               jsonb_array_elements(element->kind) with ordinality as l(a, position)
+               jsonb_array_elements(nullif(element->kind, 'null')) with ordinality as l(a, position)
     ), found as materialized (
         select l.*, ids[place] as me, names ? (ref #>> '{}') and not is_id or jsonb_typeof(ref) = 'number' and not is_id as other_is_new, case
                    when is_id then case when jsonb_typeof(ref) = 'number' then
@@ -127,7 +117,7 @@ begin
         select e.place, kind, a, coalesce(element->>'name', 'number ' || e.place) as node,
                node_ref(a) as ref, jsonb_typeof(a) = 'object' and a ? 'job' as is_id, coalesce(a->>'when', 'succeeded') as run_if
           from jsonb_array_elements(nodes) with ordinality as e(element, place), unnest('{after,before}'::text[]) as k(kind),
-               jsonb_array_elements(element->kind) as l(a)
+               jsonb_array_elements(nullif(element->kind, 'null')) as l(a)
     loop
         if link.run_if not in ('succeeded', 'finished', 'failed') then
             perform invalid('when', link.run_if, 'use succeeded, finished or failed');

@@ -74,7 +74,7 @@ FUNCTIONS = {
         "retry_applies", "retry_delay", "state_at", "unique_digest", "wake_for",
         "add_nodes", "adopt", "adopt_into", "check_callback", "check_nodes", "count_more", "dead_parents", "depend",
         "edges_of", "end_nodes", "enqueue_callback", "finish_batch", "finish_nodes", "grow_workflow", "hold_parents",
-        "hold_plain", "insert_nodes", "check_run_if", "refuse_contradiction", "without_null_links",
+        "hold_plain", "insert_nodes", "check_run_if", "refuse_contradiction",
         "insert_plain_nodes", "insert_unique_nodes", "is_cancelled",
         "is_node", "lock_workflows", "node_ended", "node_of", "node_ref", "prune_workflows", "refuse_link", "repair_workflow",
         "restore_skipped", "revive", "settle", "skipped_error", "wait_for_all", "wait_longer", "workflow_drift",
