@@ -7,7 +7,7 @@ from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Any
 
-from ._nodes import Added, Node, References, Source, Submission, edges_json, free_name, node_json
+from ._nodes import Added, Node, References, Source, Submission, check_app, edges_json, free_name, node_json
 from ._refusal import named, shortened
 from ._text import storable
 from .canvas import Chain, Group
@@ -96,8 +96,7 @@ class Plan:
 
     def _add_node(self, signature: Signature[Any], after: list[tuple[Source, RunIf]], name: str | None) -> Added:
         task = signature.task
-        if task._app is not self._app:
-            raise InvalidArgument(f"node: task {task.name!r} is of another app; a workflow is of one")
+        check_app("node", task, self._app)
         if signature.options.depends_on:
             raise InvalidArgument(f"depends_on: {task.name!r} is a node of a workflow; say what it waits for there, by after=")
         if name is None and not self._is_open:
