@@ -181,7 +181,7 @@ class Block:
         yield from self._commit(connection, completed.xid)
         self.committed = True
         if self._job.node is not None and self._job.node.own_workflow is not None:
-            self._job.node.own_workflow.finished("by ctx.transaction()")
+            self._job.node.own_workflow._finish("by ctx.transaction()")
 
     def _commit(self, connection: Any, xid: str) -> Steps:
         try:
@@ -201,7 +201,7 @@ class Block:
             raise PgQueueError(f"job {job.id}: ctx.transaction() found its transaction ended; the block does that")
         self.result_json = self._services.result_json(job.task, self._entered.result)
         elapsed = time.perf_counter() - job.started
-        call = calls.complete(job.id, job.token, self.result_json, elapsed, job.added_json())
+        call = calls.complete(job.id, job.token, self.result_json, elapsed, job._added_json())
         try:
             completed = yield self._pools.run(call, connection)
         except psycopg.OperationalError as error:
