@@ -10,7 +10,7 @@ begin
      where n.ctid = c.at;
 end $$;
 
--- lock_workflows: takes the rows of the workflows of these jobs. Called by: end_nodes, finish_batch, cancel.
+-- lock_workflows: takes the rows of the workflows of these jobs. Called by: end_nodes, finish_nodes, cancel, update.
 -- From here to the end of the transaction nothing else moves inside them.
 create function lock_workflows(job_ids bigint[]) returns void
 language plpgsql set enable_seqscan = off set enable_nestloop = on set enable_hashjoin = off set enable_mergejoin = off
