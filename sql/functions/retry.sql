@@ -3,7 +3,8 @@
 -- the workflow of a node.
 --   scheduled              does not wait any longer
 --   failed                 leaves the dead letters under its own id, its errors kept; what was skipped below a node waits again
---   succeeded, cancelled   a new job with the same arguments and retry_of
+--   succeeded, cancelled   a new job with the same arguments and retry_of, outside any workflow; PQ004 for a node that was skipped or
+--                          that takes results of its parents
 --   blocked, ready, running  PQ004; PQ003 when there is no such job
 -- Returns the id of the job that will run, and whether it is another one (duplicate): a unique job whose key is held by another
 -- live one stays where it is.
