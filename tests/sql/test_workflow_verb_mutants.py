@@ -84,7 +84,7 @@ MUTANTS = [
            callbacks.test_a_callback_that_could_not_be_enqueued_is_refused_at_submission, ("on_success",
            *callbacks.BAD["no task"])),
     Mutant("trying a callback enqueues it", "check_callback", r"    raise exception.*?null;", "",
-           callbacks.test_trying_a_callback_at_submission_leaves_no_key_taken),
+           callbacks.test_trying_a_callback_at_submission_enqueues_nothing),
     # add_nodes and its parts
     Mutant("unique nodes are taken over", "insert_nodes", r"if added\.duplicate then", "if false then",
            enqueue.test_a_unique_job_that_is_there_already_stands_in_the_way),
