@@ -75,7 +75,7 @@ FUNCTIONS = {
         "add_nodes", "adopt", "adopt_into", "check_callback", "check_nodes", "count_more", "dead_parents", "depend",
         "edges_of", "end_nodes", "enqueue_callback", "finish_batch", "finish_nodes", "grow_workflow", "insert_nodes",
         "insert_plain_nodes", "insert_unique_nodes", "is_cancelled",
-        "is_node", "lock_workflows", "node_ended", "node_of", "node_ref", "prune_workflows", "refuse_link", "refuse_orphan", "repair_workflow",
+        "is_node", "link_added", "link_nodes", "lock_workflows", "node_ended", "node_of", "node_ref", "prepare_nodes", "prune_workflows", "refuse_link", "refuse_orphan", "repair_workflow",
         "restore_skipped", "revive", "settle", "skipped_error", "wait_for_all", "wait_longer", "workflow_drift",
     ),
     May(NOBODY),

@@ -197,7 +197,10 @@ BAD: dict[str, tuple[Any, str]] = {
     "no task": ({}, "task: NULL is not valid"),
     "unknown option": ({"task": "t", "colour": 1}, "jobs: 'colour' is not valid"),
     "bad option": ({"task": "t", "queue": "a b"}, "queue: 'a b' is not valid"),
-    "unique": ({"task": "t", "unique_mode": "until_done"}, "it cannot be unique; leave unique_mode, unique_key and unique_period out"),
+    "unique": (
+        {"task": "t", "unique_mode": "until_done"},
+        "it cannot be unique; leave unique_mode, unique_key and unique_period out",
+    ),
     "unique by key": ({"task": "t", "unique_key": "k"}, "it cannot be unique"),
     "unique for a time": ({"task": "t", "unique_period": "1 h"}, "it cannot be unique"),
     "args": ({"task": "t", "args": [1]}, "args: '[1]' is not valid"),
