@@ -1,4 +1,4 @@
-"""A node's own row belongs to whoever holds its workflow: who changes one that waits takes the workflow first, or leaves it alone."""
+"""A node that waits belongs to whoever holds its workflow: who changes one takes that first, or leaves the node alone."""
 
 import json
 

@@ -87,6 +87,7 @@ def dead_fan_out(sql: Sql, size: int, timed: Stopwatch) -> None:
     assert outcome_of(sql, flow.id) == "failed"
     with timed("retry"):
         assert sql.value("select retry_workflow(%s)", flow.id) == 1
+    sql.value("select cancel_workflow(%s)", flow.id)
 
 
 def chain(sql: Sql, size: int, timed: Stopwatch) -> None:
