@@ -155,7 +155,12 @@ class Draining:
         job = JobContext(token, *row, self._services)  # type: ignore[call-arg]
         if job.node is not None:
             rows = yield self._run(sql.parents(job_id))
-            give_parents(job, rows, self._app.tasks)
+            try:
+                give_parents(job, rows, self._app.tasks)
+            except ResultExpired as error:  # as in a worker: for good
+                lost = failure(job, error, 0.0, reason="system_error", final=True)
+                yield self._run(sql.finish(job_id, lost.json, None))
+                return job, task, Ended(None, error)
         elif parents is not None:
             job.node = given_parents(parents)
         ended = yield from self._within_savepoint(job, task)

@@ -12,7 +12,9 @@ declare
     timed bool := run_at is not null or run_after is not null;
     its   record;
 begin
-    perform lock_workflows(array[job_id]);  -- a blocked job belongs to whoever holds its workflow: its parents may be ending
+    -- A blocked job belongs to whoever holds its workflow, its parents may be ending; and a cancel of one that is ready holds the workflow
+    -- while it waits for the row.
+    perform lock_workflows(array[job_id]);
     update job j
        set args = case when args is null then j.args else check_args(args) end,
            unique_key = case when args is not null and j.unique_key = unique_digest(j.task, j.args, null)
