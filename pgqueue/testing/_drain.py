@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 from ..context import JobContext
 from ..database import calls
 from ..database import testing as sql
-from ..errors import PgQueueError, WrongConnection
+from ..errors import PgQueueError, ResultExpired, WrongConnection
 from ..task import Task
 from ..transaction import Steps, adrive, drive
+from ..worker.execute import failure
 from ..worker.parents import give_parents
 from ._call import Caller, Ended
 from ._connection import AsyncOwn, Own, OwnServices, redirected
