@@ -2,11 +2,14 @@
 
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import pytest
 
 from . import guarantees, workflow_guarantees
+from . import test_workflow_key_races as key_races
+from . import test_workflow_row_races as row_races
 from .conftest import Sql
 
 
@@ -47,7 +50,7 @@ MUTANTS = [
            guarantees.a_claim_frees_the_key),
     Mutant("a claim frees every key", "claim", r"case when j\.unique_mode in .* end(?=\n)", "null",
            guarantees.a_running_job_keeps_its_key),
-    Mutant("replace ignores the state", "insert_unique", r" and state in \('blocked', 'scheduled', 'ready'\)", "",
+    Mutant("replace ignores the state", "insert_unique", r" and state in \('scheduled', 'ready'\)", "",
            guarantees.replace_leaves_a_running_job_alone),
     Mutant("a duplicate raises", "insert_unique", r"on conflict .* do nothing", "", guarantees.a_duplicate_never_raises),
     Mutant("a retried duplicate raises", "run_again", r"on conflict .* do nothing", "", guarantees.a_duplicate_never_raises),
@@ -79,6 +82,12 @@ MUTANTS = [
     Mutant("no token when a node fails", "finish_unended", TOKEN, "", workflow_guarantees.a_stale_owner_cannot_end_a_node),
     Mutant("finish waits for a workflow", "finish", r"SET lock_timeout TO '100ms'", "",
            workflow_guarantees.a_held_workflow_stalls_only_itself),
+    Mutant("a change takes no workflow", "update", r"perform lock_workflows\(.*?;", "",
+           row_races.test_a_job_changed_while_it_is_skipped_is_the_same_in_the_history_and_when_it_comes_back),
+    Mutant("what was added too late stays", "link_added", r"delete from job where.*?;", "",
+           partial(key_races.test_what_is_added_while_the_workflow_is_cancelled_is_taken_back, mode={})),
+    Mutant("keys of what was added too late stay", "link_added", r"delete from unique_hold.*?;", "",
+           partial(key_races.test_what_is_added_while_the_workflow_is_cancelled_is_taken_back, mode=key_races.PERIOD)),
     Mutant("cancelling a workflow waits for its jobs", "cancel_workflow", SKIP, "",
            workflow_guarantees.cancelling_leaves_a_held_job_alone),
 ]  # fmt: skip

@@ -150,6 +150,17 @@ def test_a_plain_parent_that_is_over_has_what_is_kept_of_it(rolled_back_sql: Sql
     assert told(sql, child) == [(None if expired else value, expired)]
 
 
+def test_a_result_of_a_plain_parent_that_is_deleted_later_has_expired(rolled_back_sql: Sql) -> None:
+    sql = rolled_back_sql
+    parent = sql.enqueue()
+    end(sql, parent, result=1)
+    child = sql.enqueue("child", depends_on=[parent])
+
+    sql.value("select delete_result(%s)", parent)
+
+    assert told(sql, child) == [(None, True)]
+
+
 def test_a_node_that_has_failed_and_runs_again_has_returned_what_it_returns_then(rolled_back_sql: Sql) -> None:
     sql = rolled_back_sql
     flow = start(sql, node("a"), node("b", "a"))
