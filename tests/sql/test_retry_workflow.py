@@ -9,6 +9,7 @@ import pytest
 from .background import Background
 from .conftest import Sql
 from .flows import Flow, claim, end, node, refused, start
+from .plan import plans_of
 
 RETRY = "select retry_workflow(%s)"
 RETRY_ONE = "select id from retry(%s)"
@@ -63,6 +64,15 @@ def test_a_skipped_job_is_back_as_it_was_in_every_column(rolled_back_sql: Sql) -
     sql.rows("set local intervalstyle = default; set local timezone = default; set local datestyle = default")
 
     assert sql.rows("select * from job where id = %s", flow["b"]) == [before]
+
+
+def test_what_was_kept_of_a_skipped_job_is_read_once_and_not_for_each_column(sql: Sql, another_sql: Callable[[], Sql]) -> None:
+    flow = dead_chain(sql)
+    function = sql.value("select 'jsonb_populate_record(anyelement, jsonb)'::regprocedure::oid::int8")
+
+    plans = plans_of(another_sql(), RETRY, flow.id)
+
+    assert sum(tree.count(f":funcid {function} ") for tree in plans.trees) == 1
 
 
 def test_a_skipped_job_without_options_is_back_as_it_was_too(rolled_back_sql: Sql) -> None:

@@ -62,8 +62,9 @@ def test_what_is_added_while_the_workflow_is_cancelled_is_taken_back(
 def test_a_retry_takes_the_keys_of_what_was_skipped_in_the_order_of_their_digests(sql: Sql, another_sql: OpenSql) -> None:
     digests = "select name from unnest(%s::text[]) as n(name) order by unique_digest(name, '{}', null)"
     order = [row["name"] for row in sql.rows(digests, [f"u{n}" for n in range(4)])]
-    nodes = [node(name, "a", unique_mode="until_done") for name in reversed(order)]
-    flow, user = start(sql, node("a"), *nodes), another_sql()
+    flow, user = start(sql, node("a")), another_sql()
+    for name in reversed(order):  # one by one: what comes together gets its ids in that order, too
+        flow.extend(node(name, "a", unique_mode="until_done"))
     flow.run("a", "failed")
 
     with user.connection.transaction(force_rollback=True):
