@@ -12,6 +12,8 @@ from . import test_workflow_key_races as key_races
 from . import test_workflow_row_races as row_races
 from .conftest import Sql
 
+pytestmark = pytest.mark.one_postgres
+
 
 class Mutant(NamedTuple):
     """One rule taken out of a function, or of several, with commas between them."""

@@ -10,6 +10,8 @@ import pytest
 from .conftest import Sql
 from .workflow_steps import DEAD, Flow, Node, OpenSql, claim_all, finish, node, outcome_of, outcomes
 
+pytestmark = pytest.mark.one_postgres
+
 SMALL, LARGE = 1000, 10_000
 GROWTH = 3.0  # times what ten times as much may cost at most; quadratic would be ten times ten
 

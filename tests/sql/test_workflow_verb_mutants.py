@@ -24,6 +24,8 @@ from . import test_workflow_callbacks as callbacks
 from . import test_workflow_prune as prune
 from .conftest import Sql
 
+pytestmark = pytest.mark.one_postgres
+
 
 class Mutant(NamedTuple):
     """One function with one rule taken out, the test that fails then, and what that is called with besides its connection."""
