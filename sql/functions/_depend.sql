@@ -73,7 +73,8 @@ begin
         update dead_letter set workflow_id = flow where id = any (parents) and not is_node(id) returning id, task, finished_at
     ), over as (
         update job_history set workflow_id = flow where id = any (parents) and not is_node(id)
-        returning id, task, finished_at, state, coalesce(result_expires_at, finished_at + coalesce(result_ttl, interval '24 hours')) as kept_until
+        returning id, task, finished_at, state,
+                  coalesce(result_expires_at, finished_at + coalesce(result_ttl, interval '24 hours')) as kept_until
     ), node as (
         insert into workflow_node (job_id, workflow_id, state, pending_parents, task, ended_at, returned)
         select id, flow, 'live'::node_state, 0, task, null, false from live
