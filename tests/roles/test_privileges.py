@@ -50,7 +50,8 @@ FUNCTIONS = {
     "mark_lost": May(CARERS, "mark_lost()"),
     "rescue": May(CARERS, "rescue()"),
     "maintain": May(CARERS, "maintain()"),
-    "repair_workflows": May(CARERS, "repair_workflows()"),
+    "repair_workflows": May(OPERATOR, "repair_workflows()"),
+    "workflow_drift": May(READERS, "workflow_drift()"),
     "cancel_workflow": May(OPERATOR, "cancel_workflow(1)"),
     "retry_workflow": May(OPERATOR, "retry_workflow(1)"),
     "parents": May(WORKER, "parents('{1}')"),
@@ -76,7 +77,7 @@ FUNCTIONS = {
         "edges_of", "end_nodes", "enqueue_callback", "finish_batch", "finish_nodes", "grow_workflow", "insert_nodes",
         "insert_plain_nodes", "insert_unique_nodes", "is_cancelled",
         "is_node", "lock_workflows", "node_ended", "node_of", "node_ref", "prune_workflows", "refuse_link", "repair_workflow",
-        "restore_skipped", "revive", "settle", "skipped_error", "wait_for_all", "wait_longer", "workflow_drift",
+        "restore_skipped", "revive", "settle", "skipped_error", "wait_for_all", "wait_longer",
     ),
     May(NOBODY),
 )  # fmt: skip

@@ -1,10 +1,10 @@
 -- workflow_drift: what is stored of workflows and does not agree with what it is derived from; no row in a sound install.
--- Called by: repair_workflows, tests, people. Writes: nothing.
+-- Called by: repair_workflows, people. Writes: nothing.
 -- only_open: leave out what has finished: nothing waits there any more, and it may be much.
 create function workflow_drift(only_open bool default false)
 returns table (workflow_id bigint, job_id bigint, what text, stored text, derived text)
 -- "lateral (... offset 0)": by key, in time linear in the nodes looked at, whatever the statistics say; arrays of rows join by hash.
-language sql stable set enable_nestloop = off set enable_seqscan = off set jit = off as $$
+language sql stable security definer set search_path from current set enable_nestloop = off set enable_seqscan = off set jit = off as $$
     with flow as materialized (
         select id, nodes, open from workflow where finished_at is null or not only_open
     ), node as materialized (
