@@ -85,7 +85,8 @@ begin
            (select array_agg(id order by id) from flow where finished_at is not null)
       into woken, finished;
     perform wake(queue) from unnest(woken) as w(queue);
-    perform enqueue_callback(id) from unnest(finished) as f(id);
+    -- A job that is skipped at once below a workflow that was over ends it a second time, and no node has ended: nothing to tell.
+    perform enqueue_callback(id) from unnest(finished) as f(id) where ended <> '{}';
 end $$;
 
 -- enqueue_callback: adds the job that a workflow wants to be told by of how it has ended. Called by: settle. Writes: job.

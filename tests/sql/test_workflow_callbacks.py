@@ -149,6 +149,21 @@ def test_each_time_it_finishes_it_is_told_again(rolled_back_sql: Sql) -> None:
     assert told(rolled_back_sql) == ["alas", "well", "well"]
 
 
+@pytest.mark.parametrize("how", ["enqueue", "extend"])
+def test_what_is_skipped_at_once_below_a_workflow_that_is_over_tells_nobody_again(rolled_back_sql: Sql, how: str) -> None:
+    flow = start(rolled_back_sql, node("a"), **TELL)
+    flow.run("a", "failed")
+
+    for name in "bc":
+        if how == "enqueue":
+            rolled_back_sql.enqueue(name, depends_on=[flow["a"]])
+        else:
+            flow.extend(node(name, "a"))
+
+    assert (flow.status, flow.progress()["skipped"]) == ("failed", 2)
+    assert told(rolled_back_sql) == ["alas"]
+
+
 def test_of_the_last_two_nodes_that_end_at_once_one_tells(sql: Sql, another_sql: Callable[[], Sql]) -> None:
     flow, first = start(sql, node("a"), node("b"), **TELL), another_sql()
     token, _ = claim(sql, flow["a"], flow["b"])
