@@ -26,7 +26,8 @@ end $$;
 create function repair_workflow(flow bigint) returns void
 language plpgsql as $$
 declare
-    wrong bigint[];
+    wrong    bigint[];
+    was_over bool;
 begin
     delete from workflow w where w.id = flow and not exists (select from workflow_node n where n.workflow_id = flow);
     -- A node with a live job is not over, and one whose job runs does not wait; a job agrees with its node about being blocked.
@@ -54,7 +55,10 @@ begin
                         (select h.state::text::node_state from job_history h where h.id = u.id limit 1), 'cancelled')
           from unnest(wrong) as u(id)));
 
+    was_over := (select finished_at is not null from workflow where id = flow);
     perform settle('{}', wait_for_all(flow));
+    -- settle tells nobody of a workflow that a skip alone has ended.
+    perform enqueue_callback(id) from workflow where id = flow and finished_at is not null and not was_over;
 end $$;
 
 -- wait_for_all: lets the blocked nodes of a workflow wait for all their parents again and returns them, for settle to take off those

@@ -191,6 +191,19 @@ def test_a_workflow_whose_last_node_is_gone_finishes_and_tells(rolled_back_sql: 
     assert sql.value("select count(*) from job where task = 'done'") == 1
 
 
+def test_a_workflow_whose_last_node_was_not_skipped_finishes_and_tells(rolled_back_sql: Sql) -> None:
+    sql = rolled_back_sql
+    flow = start(sql, node("a"), node("b", "a"), on_failure='{"task": "alas"}')
+    sql.rows("alter table workflow_node disable trigger node_ended")
+    flow.run("a", "failed")
+    sql.rows("alter table workflow_node enable trigger node_ended")
+
+    sql.value(REPAIR)
+
+    assert (flow.status, flow.states()) == ("failed", {"a": "failed", "b": "skipped"})
+    assert sql.value("select count(*) from job where task = 'alas'") == 1
+
+
 def test_a_workflow_that_has_lost_all_its_nodes_is_removed(rolled_back_sql: Sql) -> None:
     sql = rolled_back_sql
     flow = start(sql, node("a"))
