@@ -1,14 +1,15 @@
 -- repair_workflows: mends workflows whose rows somebody has changed by hand, so that none waits for ever: the functions here never
 -- leave drift behind. Counted in workflow.repairs. Returns how many it mended.
+-- most: look at no more workflows than have so many nodes, others each time, so that a call stays short; NULL = at all.
 -- Called by: maintain; people. Writes: what settle writes. Locks: each workflow, SKIP LOCKED: one in use is looked at next time.
 -- Each is repaired by itself: one that raises stays as it is with a warning and holds up no other.
-create function repair_workflows() returns int
+create function repair_workflows(most int default null) returns int
 language plpgsql security definer set search_path from current set jit = off as $$
 declare
     flow     bigint;
     repaired int := 0;
 begin
-    for flow in select distinct d.workflow_id from workflow_drift(only_open => true) d order by 1 loop
+    for flow in select distinct d.workflow_id from workflow_drift(only_open => true, most => most) d order by 1 loop
         perform from workflow where id = flow for no key update skip locked;
         if found then
             begin

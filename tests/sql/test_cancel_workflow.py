@@ -215,6 +215,26 @@ def test_a_job_that_somebody_holds_is_left_to_maintain_and_stalls_nobody(sql: Sq
     assert flow.status == "cancelled"
 
 
+def test_a_cancelled_workflow_that_somebody_holds_stalls_neither_the_others_nor_the_pruning(
+    sql: Sql, another_sql: Callable[[], Sql]
+) -> None:
+    flows, user = [start(sql, node("a")) for _ in range(2)], another_sql()
+    with user.connection.transaction():  # so that their only nodes are left to maintain
+        user.rows("select from job for update")
+        for flow in flows:
+            sql.value(CANCEL, flow.id)
+    sql.rows("insert into job_result values (4711, '1', clock_timestamp() - interval '1 s')")
+
+    with user.connection.transaction():
+        user.rows("select from workflow where id = %s for update", flows[0].id)
+        sql.value("select maintain()")
+        assert [flow.status for flow in flows] == ["running", "cancelled"]
+        assert sql.value("select count(*) from job_result") == 0
+
+    sql.value("select maintain()")
+    assert flows[0].status == "cancelled"
+
+
 def test_a_node_that_is_released_while_a_cancel_waits_is_cancelled_too(sql: Sql, another_sql: Callable[[], Sql]) -> None:
     flow, finisher = start(sql, node("a"), node("b", "a")), another_sql()
     token, _ = claim(sql, flow["a"])

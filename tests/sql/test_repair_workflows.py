@@ -238,6 +238,24 @@ def test_maintain_repairs_and_warns(rolled_back_sql: Sql) -> None:
     assert flow.states()["b"] == "cancelled"
 
 
+def test_a_look_at_so_many_nodes_takes_other_workflows_each_time(rolled_back_sql: Sql) -> None:
+    sql = rolled_back_sql
+    flows = [diamond(sql) for _ in range(3)]
+    sql.rows("update workflow set open = 5")
+    looked_at = "select distinct workflow_id from workflow_drift(true, %s) order by 1"
+    ids = [flow.id for flow in flows]
+
+    assert [row["workflow_id"] for row in sql.rows(looked_at, 11)] == ids
+    assert all(len(sql.rows(looked_at, most)) == n for most, n in [(1, 1), (5, 1), (6, 2), (10, 2)] for _ in range(5))
+    seen: set[int] = set()
+    sql.value("select setseed(0.5)")
+    for _ in range(50):
+        seen |= {row["workflow_id"] for row in sql.rows(looked_at, 1)}
+    assert seen == set(ids)
+    assert sql.value("select repair_workflows(1)") == 1
+    assert sql.value(REPAIR) == 2
+
+
 def test_a_workflow_in_use_is_left_for_the_next_time_and_stalls_nobody(sql: Sql, another_sql: Callable[[], Sql]) -> None:
     held, other, user = diamond(sql), diamond(sql), another_sql()
     sql.rows("delete from job where task = 'b'")
