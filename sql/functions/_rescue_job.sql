@@ -1,5 +1,6 @@
 -- rescue_job: takes one running job from its lost worker. Returns 1, or 0 when somebody else has moved it on.
--- Called by: rescue. Writes: job, dead_letter, rescue_log. Locks: the job row, SKIP LOCKED.
+-- Called by: rescue. Writes: job, dead_letter, rescue_log. Locks: the job row, SKIP LOCKED, then the workflow of a
+-- node that ends.
 -- A started job has used up its attempt, any other has not. A job that may have been running when its worker was lost is a
 -- suspect from the second time on (see pick_suspect) and comes back with a delay; the third time it is dead as `crashed`.
 create function rescue_job(job_id bigint, token uuid, started bool, may_have_started bool) returns int
