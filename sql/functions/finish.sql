@@ -17,6 +17,7 @@
 -- Returns a row for each outcome that did not simply end its job as it said:
 --   scheduled (run_at)   it runs again then
 --   dead                 it failed for good
+--   cancelled            it wanted to run again, but its workflow was cancelled meanwhile
 --   busy                 nothing was changed, try again
 --   stale                nothing was changed, the job is not this token's any more
 -- Raises PQ001, and changes nothing, when an outcome has no such state.

@@ -73,7 +73,7 @@ FUNCTIONS = {
         "check_unique", "drop_partitions", "key_values", "finish_ended", "finish_unended", "hold_key", "insert_job",
         "insert_jobs", "insert_unique", "invalid", "make_partition", "pick_suspect", "prune", "refuse", "rescue_job", "run_again",
         "retry_applies", "retry_delay", "state_at", "unique_digest", "wake_for",
-        "add_nodes", "adopt", "adopt_into", "check_callback", "check_nodes", "count_more", "dead_parents", "depend",
+        "add_nodes", "adopt", "adopt_into", "cancel_again", "cancel_nodes", "check_callback", "check_nodes", "count_more", "dead_parents", "depend",
         "edges_of", "end_nodes", "enqueue_callback", "finish_batch", "finish_nodes", "grow_workflow", "insert_nodes",
         "insert_plain_nodes", "insert_unique_nodes", "is_cancelled",
         "is_node", "lock_workflows", "node_ended", "node_of", "node_ref", "prune_workflows", "refuse_link", "repair_workflow",
