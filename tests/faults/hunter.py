@@ -181,7 +181,7 @@ class Hunter(threading.Thread):
 
     def kill(self) -> None:
         """Any session, this one too."""
-        self._rows("select pg_terminate_backend(%s)", self._dice.choice(self._sessions))
+        self._rows("select pg_terminate_backend(%s)", self._dice.choice(self._sessions[-8:]))
 
     def lose_worker(self) -> None:
         """This worker is lost: what it holds is rescued, and it hands it in all the same."""

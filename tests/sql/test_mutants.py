@@ -9,6 +9,8 @@ import pytest
 from . import guarantees, workflow_guarantees
 from .conftest import Sql
 
+pytestmark = pytest.mark.one_postgres
+
 
 class Mutant(NamedTuple):
     """One rule taken out of a function, or of several, with commas between them."""

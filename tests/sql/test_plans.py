@@ -150,15 +150,17 @@ def call(verb: str, sql: Sql, worker: UUID, count: int) -> tuple[str, tuple[obje
     return f"select {BY_KEY[verb]}", (UNIQUE,)
 
 
+# Part of the plan, and looked at for nodes of workflows alone: see test_workflow_plans.py.
+OF_NODES = {"workflow_node_job_id_workflow_id_key", "workflow_edge_child", "workflow_pkey"}
 INDEXES = {
-    "claim": {"worker_pkey", "job_suspect", "job_ready", "job_pkey"},
-    "claim from a cursor": {"worker_pkey", "job_suspect", "job_ready", "job_pkey"},
+    "claim": {"worker_pkey", "job_suspect", "job_ready", "job_pkey", *OF_NODES},
+    "claim from a cursor": {"worker_pkey", "job_suspect", "job_ready", "job_pkey", *OF_NODES},
     "finish": {"job_pkey"},
     "promote": {"job_scheduled", "job_pkey"},
     "give_back": {"job_pkey"},
     "reconcile": {"job_running", "job_pkey"},
     "rescue": {"job_running", "worker_pkey", "job_pkey"},
-    "claim_jobs": {"worker_pkey", "job_pkey"},
+    "claim_jobs": {"worker_pkey", "job_pkey", *OF_NODES},
     "until_done": {"job_unique"},
     "replace": {"job_unique"},
     "period": {"unique_hold_pkey"},

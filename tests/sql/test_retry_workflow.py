@@ -352,3 +352,17 @@ def test_two_dead_parents_one_retried_while_the_other_ends_agree_on_their_child(
     finish.rows()
 
     assert flow.states() == {"a": "ready", "b": state, "join": "blocked" if state == "succeeded" else "skipped"}
+
+
+def test_a_change_of_a_job_that_is_skipped_meanwhile_is_kept_for_a_retry(sql: Sql, another_sql: Callable[[], Sql]) -> None:
+    flow, user = start(sql, node("a"), node("b", {"node": "a", "when": "failed"}, args={"n": 1})), another_sql()
+    token, _ = claim(sql, flow["a"])
+
+    with user.connection.transaction():
+        user.value("""select update(%s, args => '{"n": 2}')""", flow["b"])
+        complete = Background(another_sql(), "select complete(%s, %s)", flow["a"], token)
+        complete.wait_until_blocked(sql)
+    complete.rows()
+
+    assert (flow.states()["b"], sql.job(flow["b"])["args"]) == ("skipped", {"n": 2})
+    assert sql.value("select payload->'args' from workflow_node where job_id = %s", flow["b"]) == {"n": 2}

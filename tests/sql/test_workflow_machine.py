@@ -296,7 +296,7 @@ def test_any_sequence_of_verbs_does_to_a_workflow_what_the_model_says(lasting_sq
     run_state_machine_as_test(
         machine,  # type: ignore[arg-type]  # it takes any factory
         settings=settings(
-            max_examples=int(os.environ.get("EX", "40")),
+            max_examples=50,
             stateful_step_count=40,
             deadline=None,
             database=None,

@@ -158,16 +158,17 @@ def test_a_result_whose_time_is_over_is_not_shown_though_it_is_kept_for_the_chil
 
 
 def test_a_workflow_that_somebody_holds_stalls_nobody_and_goes_next_time(sql: Sql, another_sql: Callable[[], Sql]) -> None:
-    flow, user = start(sql, node("a")), another_sql()
-    flow.run("a")
-    age(sql, flow, 8)
+    held, free, user = start(sql, node("a")), start(sql, node("a")), another_sql()
+    for flow in (held, free):
+        flow.run("a")
+        age(sql, flow, 8)
 
     with user.connection.transaction():
-        user.rows("select from workflow where id = %s for update", flow.id)
+        user.rows("select from workflow where id = %s for update", held.id)
         with without_waiting(sql):
-            assert kept(sql, flow) == (1, 1, 0)
+            assert (kept(sql, held), kept(sql, free)) == ((1, 1, 0), (0, 0, 0))
 
-    assert kept(sql, flow) == (0, 0, 0)
+    assert kept(sql, held) == (0, 0, 0)
 
 
 def test_a_node_outlives_its_workflow_in_the_history_and_can_still_be_asked_for(rolled_back_sql: Sql) -> None:

@@ -10,6 +10,8 @@ import pytest
 from .conftest import Sql
 from .workflow_steps import DEAD, Flow, Node, OpenSql, claim_all, finish, node, outcome_of, outcomes
 
+pytestmark = pytest.mark.one_postgres
+
 SMALL, LARGE = 1000, 10_000
 GROWTH = 3.0  # times what ten times as much may cost at most; quadratic would be ten times ten
 
@@ -87,6 +89,7 @@ def dead_fan_out(sql: Sql, size: int, timed: Stopwatch) -> None:
     assert outcome_of(sql, flow.id) == "failed"
     with timed("retry"):
         assert sql.value("select retry_workflow(%s)", flow.id) == 1
+    sql.value("select cancel_workflow(%s)", flow.id)
 
 
 def chain(sql: Sql, size: int, timed: Stopwatch) -> None:

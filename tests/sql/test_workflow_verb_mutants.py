@@ -24,6 +24,8 @@ from . import test_workflow_callbacks as callbacks
 from . import test_workflow_prune as prune
 from .conftest import Sql
 
+pytestmark = pytest.mark.one_postgres
+
 
 class Mutant(NamedTuple):
     """One function with one rule taken out, the test that fails then, and what that is called with besides its connection."""
@@ -88,7 +90,7 @@ MUTANTS = [
     Mutant("trying a callback enqueues it", "check_callback", r"    raise exception.*?null;", "",
            callbacks.test_trying_a_callback_at_submission_leaves_no_key_taken),
     # add_nodes and its parts
-    Mutant("unique nodes are taken over", "insert_nodes", r"if added\.duplicate then", "if false then",
+    Mutant("unique nodes are taken over", "insert_unique_nodes", r"if added\.duplicate then", "if false then",
            enqueue.test_a_unique_job_that_is_there_already_stands_in_the_way),
     Mutant("too many nodes", "grow_workflow", r"its\.nodes > most", "false",
            extend.test_more_nodes_than_the_setting_allows_are_refused),
