@@ -83,7 +83,7 @@ MUTANTS = [
     Mutant("a callback knows nothing", "enqueue_callback", r"'outcome', its\.outcome", "'x', 1",
            callbacks.test_on_success_is_a_plain_job_with_the_options_given_and_says_of_what),
     Mutant("a callback holds up the end", "enqueue_callback", r"exception when sqlstate 'PQ001'" + DROP, "",
-           callbacks.test_a_callback_whose_arguments_are_too_large_by_now_is_dropped_with_a_warning_and_holds_up_nothing),
+           callbacks.test_a_callback_that_is_no_good_by_now_is_dropped_with_a_warning_and_holds_up_nothing),
     Mutant("a bad callback is taken", "check_callback", r"PQ999", "PQ000",
            callbacks.test_a_callback_that_could_not_be_enqueued_is_refused_at_submission, ("on_success",
            *callbacks.BAD["no task"])),
