@@ -89,7 +89,7 @@ begin
     perform enqueue_callback(id) from unnest(finished) as f(id) where ended <> '{}';
 end $$;
 
--- enqueue_callback: adds the job that a workflow wants to be told by of how it has ended. Called by: settle. Writes: job.
+-- enqueue_callback: adds the job that a workflow wants to be told by of how it has ended. Called by: settle, repair_workflow. Writes: job.
 create function enqueue_callback(flow bigint) returns void
 language plpgsql as $$
 declare
