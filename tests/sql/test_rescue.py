@@ -195,8 +195,10 @@ def test_500_orphans_of_which_one_cannot_be_rescued_cost_that_one_only(sql: Sql,
     assert sql.value("select rescue()") == 1
 
 
-def test_a_workflow_that_somebody_holds_keeps_its_own_jobs_waiting_and_no_others(sql: Sql, another_sql: Callable[[], Sql]) -> None:
-    """So many nodes that waiting 50 ms for each would take longer than the test allows."""
+def test_a_workflow_that_somebody_holds_keeps_its_own_jobs_waiting_and_no_others(
+    sql: Sql, another_sql: Callable[[], Sql]
+) -> None:
+    """So many nodes that waiting for each would take longer than the test allows."""
     held, other = (start(sql, *(node(str(n), retries=0) for n in range(count))) for count in (150, 1))
     user = another_sql()
     plain = sql.enqueue(retries=0)

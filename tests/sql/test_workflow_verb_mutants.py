@@ -11,6 +11,7 @@ import pytest
 
 from . import test_cancel_requests as requests
 from . import test_cancel_workflow as cancel
+from . import test_cancelled_nodes as cancelled
 from . import test_depends_on as depends
 from . import test_depends_on_unique as unique
 from . import test_enqueue_workflow as enqueue
@@ -140,21 +141,21 @@ MUTANTS = [
     Mutant("a cancelled node has not ended", "cancel", r"elsif flow > 0 then", "elsif false then",
            cancel.test_a_node_that_is_cancelled_by_itself_has_ended_for_what_waits_for_it, ("finished", "ready")),
     Mutant("a cancel is forgotten", "cancel_workflow", r"coalesce\(w\.cancelled_at, clock_timestamp\(\)\)", "null",
-           cancel.test_a_running_node_that_comes_back_is_cancelled, ("give_back",)),
+           cancelled.test_a_running_node_that_comes_back_is_cancelled, ("give_back",)),
     Mutant("what is given back stays", "give_back", "perform cancel_again" + DROP, "null;",
-           cancel.test_a_running_node_that_comes_back_is_cancelled, ("retire",)),
+           cancelled.test_a_running_node_that_comes_back_is_cancelled, ("retire",)),
     Mutant("what is promoted stays", "promote", "perform cancel_again" + DROP, "null;",
-           cancel.test_a_running_node_that_comes_back_is_cancelled, ("promote",)),
+           cancelled.test_a_running_node_that_comes_back_is_cancelled, ("promote",)),
     Mutant("what is rescued stays", "rescue_job", "perform cancel_nodes" + DROP, "null;",
-           cancel.test_a_running_node_that_comes_back_is_cancelled, ("rescue",)),
+           cancelled.test_a_running_node_that_comes_back_is_cancelled, ("rescue",)),
     Mutant("what crashed is dead", "rescue_job", "crashed := not cancelled and", "crashed :=",
-           cancel.test_a_running_node_that_comes_back_is_cancelled, ("crash",)),
+           cancelled.test_a_running_node_that_comes_back_is_cancelled, ("crash",)),
     Mutant("what snoozes is dead", "finish_unended", "state <> 'failed' and stops as", "false as",
-           cancel.test_a_running_node_that_comes_back_is_cancelled, ("snooze",)),
+           cancelled.test_a_running_node_that_comes_back_is_cancelled, ("snooze",)),
     Mutant("nodes of other workflows are cancelled", "cancel_again", "w.cancelled_at is not null and", "",
-           cancel.test_a_running_node_of_another_workflow_and_a_plain_job_come_back, ("give_back",)),
+           cancelled.test_a_running_node_of_another_workflow_and_a_plain_job_come_back, ("give_back",)),
     Mutant("what a cancel leaves behind stays", "maintain", r"perform cancel_workflow" + DROP, "",
-           cancel.test_what_a_cancel_has_left_behind_is_cancelled_by_maintain),
+           cancelled.test_what_a_cancel_has_left_behind_is_cancelled_by_maintain),
     Mutant("failures of a cancelled workflow run again", "is_cancelled", r"cancelled_at is not null", "false",
            cancel.test_a_running_node_that_fails_then_does_not_run_again),
     Mutant("a cancelled workflow is added to", "finish_nodes", r" and not is_cancelled\(n\.workflow_id\)", "",
