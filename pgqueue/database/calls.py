@@ -32,7 +32,7 @@ class Call(Generic[T]):
 
 
 class Verdict(NamedTuple):
-    """What `finish` says of an outcome that did not simply end its job: scheduled, dead, busy or stale."""
+    """What `finish` says of an outcome that did not simply end its job: scheduled, dead, cancelled, busy or stale."""
 
     job_id: int
     verdict: str

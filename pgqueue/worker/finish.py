@@ -120,7 +120,7 @@ class Finisher:
         self.counts.update([outcome.state for outcome in outcomes if outcome.job.id not in gone])
         self.counts.update([verdict.verdict for verdict in verdicts])
         if self.announcer is not None and self.announcer.is_asked():
-            not_over = {verdict.job_id for verdict in verdicts if verdict.verdict != "dead"}
+            not_over = {verdict.job_id for verdict in verdicts if verdict.verdict not in ("dead", "cancelled")}
             self.announcer.over([outcome.job.id for outcome in outcomes if outcome.job.id not in not_over])
         if log.isEnabledFor(logging.DEBUG):
             for outcome in outcomes:

@@ -19,7 +19,7 @@ begin
             handled := handled || job_id;
             if is_node then
                 nodes := nodes || job_id;
-                states := states || 'failed'::node_state;
+                states := states || (case verdict when 'dead' then 'failed' else verdict end)::node_state;
             end if;
             return next;
         end loop;

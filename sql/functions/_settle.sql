@@ -85,22 +85,26 @@ begin
            (select array_agg(id order by id) from flow where finished_at is not null)
       into woken, finished;
     perform wake(queue) from unnest(woken) as w(queue);
-    perform enqueue_callback(id) from unnest(finished) as f(id);
+    -- A job that is skipped at once below a workflow that was over ends it a second time, and no node has ended: nothing to tell.
+    perform enqueue_callback(id) from unnest(finished) as f(id) where ended <> '{}';
 end $$;
 
--- enqueue_callback: adds the job that a workflow wants to be told by of how it has ended. Called by: settle. Writes: job.
+-- enqueue_callback: adds the job that a workflow wants to be told by of how it has ended. Called by: settle, repair_workflow. Writes: job.
 create function enqueue_callback(flow bigint) returns void
 language plpgsql as $$
 declare
     its      workflow%rowtype;
     callback jsonb;
+    told     bigint;
 begin
     select * into its from workflow where id = flow;
     callback := case its.outcome when 'succeeded' then its.on_success when 'failed' then its.on_failure end;
     if callback is not null then
-        perform enqueue_many(jsonb_build_array(callback || jsonb_build_object('meta', jsonb_build_object(
-            'workflow_id', its.id, 'workflow', its.name, 'outcome', its.outcome))));
+        told := (select id from enqueue_many(jsonb_build_array(callback - 'args' || jsonb_build_object('meta', jsonb_build_object(
+            'workflow_id', its.id, 'workflow', its.name, 'outcome', its.outcome)))));
+        -- Afterwards: they were measured at submission, and the limit may be lower by now.
+        update job set args = callback->'args' where id = told and jsonb_typeof(callback->'args') = 'object';
     end if;
-exception when sqlstate 'PQ001' then  -- it was good at submission: a limit is lower by now, and the last job could never finish
+exception when sqlstate 'PQ001' then  -- it was good at submission, and the last job could never finish
     raise warning 'workflow % has finished, but its callback could not be enqueued: %', flow, sqlerrm;
 end $$;

@@ -13,10 +13,12 @@
 --   unknown_task  the worker has no such task: snoozed 5 s, doubling to 60 s
 -- Every outcome may carry elapsed, the seconds its handler took.
 -- additions: [{"id", "nodes"}, ...]: what a job adds to its own workflow, see add_nodes; if it has succeeded, else they are dropped.
+--   What add_nodes refuses is raised here (PQ001, PQ004), and nothing is changed.
 --
 -- Returns a row for each outcome that did not simply end its job as it said:
 --   scheduled (run_at)   it runs again then
 --   dead                 it failed for good
+--   cancelled            it wanted to run again, but its workflow was cancelled meanwhile
 --   busy                 nothing was changed, try again
 --   stale                nothing was changed, the job is not this token's any more
 -- Raises PQ001, and changes nothing, when an outcome has no such state.

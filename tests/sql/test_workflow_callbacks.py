@@ -149,6 +149,21 @@ def test_each_time_it_finishes_it_is_told_again(rolled_back_sql: Sql) -> None:
     assert told(rolled_back_sql) == ["alas", "well", "well"]
 
 
+@pytest.mark.parametrize("how", ["enqueue", "extend"])
+def test_what_is_skipped_at_once_below_a_workflow_that_is_over_tells_nobody_again(rolled_back_sql: Sql, how: str) -> None:
+    flow = start(rolled_back_sql, node("a"), **TELL)
+    flow.run("a", "failed")
+
+    for name in "bc":
+        if how == "enqueue":
+            rolled_back_sql.enqueue(name, depends_on=[flow["a"]])
+        else:
+            flow.extend(node(name, "a"))
+
+    assert (flow.status, flow.progress()["skipped"]) == ("failed", 2)
+    assert told(rolled_back_sql) == ["alas"]
+
+
 def test_of_the_last_two_nodes_that_end_at_once_one_tells(sql: Sql, another_sql: Callable[[], Sql]) -> None:
     flow, first = start(sql, node("a"), node("b"), **TELL), another_sql()
     token, _ = claim(sql, flow["a"], flow["b"])
@@ -226,17 +241,35 @@ def test_trying_a_callback_at_submission_enqueues_nothing(rolled_back_sql: Sql) 
     assert rolled_back_sql.rows("select task from job") == [{"task": "a"}]
 
 
-def test_a_callback_whose_arguments_are_too_large_by_now_is_dropped_with_a_warning_and_holds_up_nothing(
-    rolled_back_sql: Sql,
-) -> None:
+def test_a_callback_is_enqueued_though_its_arguments_are_too_large_by_now(rolled_back_sql: Sql) -> None:
+    sql = rolled_back_sql
+    args = {"x": "y" * 20000}
+    flow = start(sql, node("a"), on_success=json.dumps({"task": "well", "args": args}))
+    sql.rows("update setting set max_args_bytes = 16384")
+
+    flow.run("a")
+
+    assert sql.value("select args from job where task = 'well'") == args
+
+
+@pytest.mark.parametrize("given", [{}, {"args": None}, {"args": {}}], ids=str)
+def test_a_callback_without_arguments_has_none(rolled_back_sql: Sql, given: dict[str, Any]) -> None:
+    flow = start(rolled_back_sql, node("a"), on_success=json.dumps({"task": "well", **given}))
+
+    flow.run("a")
+
+    assert rolled_back_sql.value("select args from job where task = 'well'") == {}
+
+
+def test_a_callback_that_is_no_good_by_now_is_dropped_with_a_warning_and_holds_up_nothing(rolled_back_sql: Sql) -> None:
     sql = rolled_back_sql
     warnings: list[str | None] = []
     sql.connection.add_notice_handler(lambda diagnostic: warnings.append(diagnostic.message_primary))
-    flow = start(sql, node("a"), on_success=json.dumps({"task": "well", "args": {"x": "y" * 20000}}))
-    sql.rows("update setting set max_args_bytes = 16384")
+    flow = start(sql, node("a"), on_success=json.dumps({"task": "well"}))
+    sql.rows("""update workflow set on_success = '{"task": ""}'""")
 
     flow.run("a")
 
     assert flow.status == "succeeded"
     (warning,) = warnings
-    assert f"workflow {flow.id} has finished, but its callback could not be enqueued: args: " in str(warning)
+    assert f"workflow {flow.id} has finished, but its callback could not be enqueued: task: " in str(warning)

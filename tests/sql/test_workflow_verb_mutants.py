@@ -11,6 +11,7 @@ import pytest
 
 from . import test_cancel_requests as requests
 from . import test_cancel_workflow as cancel
+from . import test_cancelled_nodes as cancelled
 from . import test_depends_on as depends
 from . import test_depends_on_unique as unique
 from . import test_enqueue_workflow as enqueue
@@ -74,14 +75,16 @@ MUTANTS = [
            retry.test_a_skipped_job_without_options_is_back_as_it_was_too),
     Mutant("no callback", "settle", "perform enqueue_callback" + DROP, "",
            callbacks.test_on_success_is_a_plain_job_with_the_options_given_and_says_of_what),
-    Mutant("a callback twice", "settle", r"unnest\(finished\)", "unnest(finished || finished)",
+    Mutant("a skip at once tells again", "settle", r" where ended <> '\{\}'", "",
+           callbacks.test_what_is_skipped_at_once_below_a_workflow_that_is_over_tells_nobody_again, ("enqueue",)),
+    Mutant("a callback twice", "settle", r"from unnest\(finished\)", "from unnest(finished || finished)",
            callbacks.test_nodes_that_end_in_one_batch_tell_once),
     Mutant("a callback after a cancel", "enqueue_callback", r"when 'failed'", "when 'cancelled'",
            callbacks.test_each_end_tells_the_one_it_is_for_and_a_cancelled_workflow_tells_nobody, ("cancel", [])),
     Mutant("a callback knows nothing", "enqueue_callback", r"'outcome', its\.outcome", "'x', 1",
            callbacks.test_on_success_is_a_plain_job_with_the_options_given_and_says_of_what),
     Mutant("a callback holds up the end", "enqueue_callback", r"exception when sqlstate 'PQ001'" + DROP, "",
-           callbacks.test_a_callback_whose_arguments_are_too_large_by_now_is_dropped_with_a_warning_and_holds_up_nothing),
+           callbacks.test_a_callback_that_is_no_good_by_now_is_dropped_with_a_warning_and_holds_up_nothing),
     Mutant("a bad callback is taken", "check_callback", r"PQ999", "PQ000",
            callbacks.test_a_callback_that_could_not_be_enqueued_is_refused_at_submission, ("on_success",
            *callbacks.BAD["no task"])),
@@ -143,9 +146,21 @@ MUTANTS = [
     Mutant("a cancelled node has not ended", "cancel", r"elsif flow > 0 then", "elsif false then",
            cancel.test_a_node_that_is_cancelled_by_itself_has_ended_for_what_waits_for_it, ("finished", "ready")),
     Mutant("a cancel is forgotten", "cancel_workflow", r"coalesce\(w\.cancelled_at, clock_timestamp\(\)\)", "null",
-           cancel.test_a_running_node_that_comes_back_is_cancelled_by_maintain, ("give_back",)),
-    Mutant("what comes back stays", "maintain", r"perform cancel_workflow" + DROP, "",
-           cancel.test_a_running_node_that_comes_back_is_cancelled_by_maintain, ("give_back",)),
+           cancelled.test_a_running_node_that_comes_back_is_cancelled, ("give_back",)),
+    Mutant("what is given back stays", "give_back", "perform cancel_again" + DROP, "null;",
+           cancelled.test_a_running_node_that_comes_back_is_cancelled, ("retire",)),
+    Mutant("what is promoted stays", "promote", "perform cancel_again" + DROP, "null;",
+           cancelled.test_a_running_node_that_comes_back_is_cancelled, ("promote",)),
+    Mutant("what is rescued stays", "rescue_job", "perform cancel_nodes" + DROP, "null;",
+           cancelled.test_a_running_node_that_comes_back_is_cancelled, ("rescue",)),
+    Mutant("what crashed is dead", "rescue_job", "crashed := not cancelled and", "crashed :=",
+           cancelled.test_a_running_node_that_comes_back_is_cancelled, ("crash",)),
+    Mutant("what snoozes is dead", "finish_unended", "state <> 'failed' and stops as", "false as",
+           cancelled.test_a_running_node_that_comes_back_is_cancelled, ("snooze",)),
+    Mutant("nodes of other workflows are cancelled", "cancel_again", "w.cancelled_at is not null and", "",
+           cancelled.test_a_running_node_of_another_workflow_and_a_plain_job_come_back, ("give_back",)),
+    Mutant("what a cancel leaves behind stays", "maintain", r"perform cancel_workflow" + DROP, "",
+           cancelled.test_what_a_cancel_has_left_behind_is_cancelled_by_maintain),
     Mutant("failures of a cancelled workflow run again", "is_cancelled", r"cancelled_at is not null", "false",
            cancel.test_a_running_node_that_fails_then_does_not_run_again),
     Mutant("a cancelled workflow is added to", "finish_nodes", r" and not is_cancelled\(n\.workflow_id\)", "",
