@@ -103,19 +103,6 @@ class Graph:
         """The edges that lead to a node."""
         return self._parents.get(id, [])
 
-    def causes(self, id: int) -> list[GraphNode]:
-        """Why a node was skipped: parents that did not end as an edge wants; upwards through those that were skipped, too."""
-        left, seen = [id], {id}
-        found: list[int] = []
-        while left:
-            for edge in self.parents(left.pop(0)):
-                parent = self.by_id[edge.parent]
-                if edge.when in ("finished", parent.state) or parent.id in seen:
-                    continue
-                seen.add(parent.id)
-                (left if parent.state == "skipped" else found).append(parent.id)
-        return [self.by_id[one] for one in found]
-
     @cached_property
     def _parents(self) -> dict[int, list[GraphEdge]]:
         found: dict[int, list[GraphEdge]] = {}

@@ -197,21 +197,21 @@ class Workflow(Generic[R]):
             for id in last:
                 if id not in values:
                     left = None if deadline is None else max(0.0, deadline - time.monotonic())
-                    values[id] = yield from self._value(id, run, result, left, timeout)
+                    values[id] = yield from self._value(id, result, left, timeout)
             last = self._in_order((yield run(calls.last_nodes(self.id))))
         if not last:
             raise self._not_found()
         return [values[id] for id in last] if len(last) > 1 or self._is_list else values[last[0]]
 
-    def _value(
-        self, id: int, run: Callable[..., Any], result: Callable[..., Any], left: float | None, timeout: float | None
-    ) -> Steps:
+    def _value(self, id: int, result: Callable[..., Any], left: float | None, timeout: float | None) -> Steps:
         try:
             return (yield result(Job(self._app, id), left))
         except ResultTimeout:
             raise self._too_late(timeout) from None
         except JobCancelled as cancelled:
-            raise _why(id, (yield from self._graph(run))) or cancelled from None
+            if isinstance(cancelled.__cause__, JobFailed):  # skipped: the workflow failed of that one
+                raise cancelled.__cause__ from None
+            raise
 
     def _in_order(self, last: list[int]) -> list[int]:
         """The last nodes as they were written, where they are the ones that were submitted."""
@@ -254,19 +254,3 @@ class Workflow(Generic[R]):
 
     def __repr__(self) -> str:
         return f"Workflow({self.id})"
-
-
-def _why(id: int, graph: Graph) -> JobFailed | JobCancelled | None:
-    """Why a node was skipped: a dead node that it depends on, else parents that ended otherwise; None when it was not."""
-    if graph.by_id[id].state != "skipped":
-        return None
-    causes = graph.causes(id)
-    for cause in causes:
-        if cause.state == "failed":
-            return JobFailed(cause.id, cause.error)
-    parents = " and ".join(f"{cause.label!r} {_ended(cause)}" for cause in causes[:5])
-    return JobCancelled(f"job {id} ({graph.by_id[id].label!r}) was skipped: its parent {parents}")
-
-
-def _ended(node: GraphNode) -> str:
-    return {"succeeded": "succeeded", "cancelled": "was cancelled"}.get(node.state, f"is {node.state}")

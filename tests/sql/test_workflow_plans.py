@@ -153,6 +153,15 @@ def test_a_verb_touches_few_pages_by_plans_that_were_made_while_the_tables_were_
     assert touched < PAGES, touched
 
 
+def test_an_extension_does_not_look_at_the_nodes_it_does_not_name(fresh: Sql) -> None:
+    flow = submit(fresh, *(node(f"n{place}") for place in range(20_000)))
+    more = [node("x", "n5", {"job": flow.jobs[7]}), node("y", "x", "n9")]
+
+    touched = buffers_of(fresh, "select extend_workflow(%s, %s)", flow.id, json.dumps(more))
+
+    assert touched < PAGES, touched
+
+
 @pytest.mark.parametrize("verb", ["finish", "fail", "node_of", "parents"])
 def test_what_workers_call_scans_no_table(full: Full, fresh: Sql, verb: str) -> None:
     query, params = call(fresh, verb)

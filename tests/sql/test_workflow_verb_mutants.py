@@ -112,7 +112,7 @@ MUTANTS = [
            enqueue.test_a_bad_submission_is_refused_by_name_and_writes_nothing, refused("fraction")),
     Mutant("later elements are parents", "edges_of", r"ref::numeric < place", "ref::numeric <> place",
            enqueue.test_a_bad_submission_is_refused_by_name_and_writes_nothing, refused("later element")),
-    Mutant("existing names are taken again", "edges_of", r"perform invalid\('name'.*?element->>'name';", "",
+    Mutant("existing names are taken again", "edges_of", r"perform invalid\('name'.*?element->>'name' offset 0\) n;", "",
            extend.test_a_name_that_the_workflow_has_is_refused),
     Mutant("jobs of other workflows", "edges_of", r"n\.job_id = ref::bigint and n\.workflow_id = flow", "n.job_id = ref::bigint",
            enqueue.test_a_job_of_another_workflow_is_no_parent),
