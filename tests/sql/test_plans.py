@@ -150,15 +150,17 @@ def call(verb: str, sql: Sql, worker: UUID, count: int) -> tuple[str, tuple[obje
     return f"select {BY_KEY[verb]}", (UNIQUE,)
 
 
+# What node_of looks up becomes part of the plan of a claim; it runs for nodes of workflows only.
+NODE_OF = {"workflow_node_job_id_workflow_id_key", "workflow_pkey", "workflow_edge_child"}
 INDEXES = {
-    "claim": {"worker_pkey", "job_suspect", "job_ready", "job_pkey"},
-    "claim from a cursor": {"worker_pkey", "job_suspect", "job_ready", "job_pkey"},
+    "claim": {"worker_pkey", "job_suspect", "job_ready", "job_pkey"} | NODE_OF,
+    "claim from a cursor": {"worker_pkey", "job_suspect", "job_ready", "job_pkey"} | NODE_OF,
     "finish": {"job_pkey"},
     "promote": {"job_scheduled", "job_pkey"},
     "give_back": {"job_pkey"},
     "reconcile": {"job_running", "job_pkey"},
     "rescue": {"job_running", "worker_pkey", "job_pkey"},
-    "claim_jobs": {"worker_pkey", "job_pkey"},
+    "claim_jobs": {"worker_pkey", "job_pkey"} | NODE_OF,
     "until_done": {"job_unique"},
     "replace": {"job_unique"},
     "period": {"unique_hold_pkey"},

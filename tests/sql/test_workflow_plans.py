@@ -167,13 +167,12 @@ def test_claiming_and_finishing_plain_jobs_does_not_look_at_workflows(full: Full
     fresh.enqueue(retries=0)
     worker, token = fresh.worker(), uuid.uuid4()
 
-    claim = plans_of(fresh, "select * from claim(%s, %s, '{default}', 10)", worker, token)
+    before = looked_at(fresh)
+    fresh.rows("select * from claim(%s, %s, '{default}', 10)", worker, token)
     (good, bad) = [row["id"] for row in fresh.rows("select id from job where claim_token = %s order by id", token)]
     said = json.dumps([{"id": good, "token": str(token), **SUCCEEDED}, {"id": bad, "token": str(token), **DEAD}])
-    before = looked_at(fresh)
     fresh.rows("select * from finish(%s)", said)
 
-    assert claim.indexes(fresh.connection) == {"worker_pkey", "job_suspect", "job_ready", "job_pkey"}
     assert looked_at(fresh) == before
 
 
