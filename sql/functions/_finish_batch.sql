@@ -1,16 +1,15 @@
--- finish_batch: what finish does, with the caller's lock_timeout. Called by: finish, complete.
+-- finish_batch: what finish does, with the caller's lock_timeout. Called by: finish, which pins the plan: rows are found by primary
+-- key alone; any other index is full of entries of finished jobs under a long snapshot.
 create function finish_batch(outcomes jsonb, additions jsonb) returns table (job_id bigint, verdict text, run_at timestamptz)
--- Pinned, see claim: rows are found by primary key alone; any other index is full of entries of finished jobs under a long snapshot.
-language plpgsql set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
-set plan_cache_mode = force_generic_plan set jit = off as $$
+language plpgsql as $$
 #variable_conflict use_column
 declare
-    handled bigint[];
-    nodes   bigint[];
-    states  node_state[];
+    done    record := finish_ended(outcomes);
+    handled bigint[] := done.ended;
+    nodes   bigint[] := done.nodes;
+    states  node_state[] := done.states;
     is_node bool;
 begin
-    select * into handled, nodes, states from finish_ended(outcomes);
     if cardinality(handled) < jsonb_array_length(outcomes) then
         perform invalid('state', o.state, 'use succeeded, cancelled, failed, snoozed or unknown_task')
            from jsonb_to_recordset(outcomes) as o(state text)
@@ -34,9 +33,9 @@ begin
     end if;
 end $$;
 
--- finish_nodes: ends nodes after adding what those that have succeeded add to their workflows. Called by: finish_batch.
+-- finish_nodes: ends nodes after adding what those that have succeeded add to their workflows. Called by: finish_batch, complete.
 create function finish_nodes(nodes bigint[], states node_state[], additions jsonb) returns void
-language plpgsql set enable_seqscan = off as $$
+language plpgsql as $$
 #variable_conflict use_variable
 begin
     if additions is not null then

@@ -76,7 +76,7 @@ FUNCTIONS = {
         "edges_of", "end_nodes", "enqueue_callback", "finish_batch", "finish_nodes", "grow_workflow", "insert_nodes",
         "insert_plain_nodes", "insert_unique_nodes", "is_cancelled",
         "is_node", "lock_workflows", "node_ended", "node_of", "node_ref", "prune_workflows", "refuse_link", "repair_workflow",
-        "restore_skipped", "revive", "settle", "skipped_error", "wait_for_all", "wait_longer", "workflow_drift",
+        "restore_skipped", "revive", "settle", "skip_nodes", "skipped_error", "wait_for_all", "wait_longer", "workflow_drift",
     ),
     May(NOBODY),
 )  # fmt: skip
