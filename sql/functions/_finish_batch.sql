@@ -1,15 +1,17 @@
--- finish_batch: what finish does, with the caller's lock_timeout. Called by: finish, which pins the plan: rows are found by primary
--- key alone; any other index is full of entries of finished jobs under a long snapshot.
-create function finish_batch(outcomes jsonb, additions jsonb) returns table (job_id bigint, verdict text, run_at timestamptz)
+-- finish_batch: finish without its lock_timeout. Called by: finish, which pins the plan: rows are found by primary key alone; any other
+-- index is full of entries of finished jobs under a long snapshot.
+-- handled, nodes, states: what finish_ended has returned; finish calls it itself, as most batches need no more than that.
+create function finish_batch(
+    outcomes jsonb, additions jsonb, handled bigint[] default null, nodes bigint[] default null, states node_state[] default null
+) returns table (job_id bigint, verdict text, run_at timestamptz)
 language plpgsql as $$
 #variable_conflict use_column
 declare
-    done    record := finish_ended(outcomes);
-    handled bigint[] := done.ended;
-    nodes   bigint[] := done.nodes;
-    states  node_state[] := done.states;
     is_node bool;
 begin
+    if handled is null then
+        select f.ended, f.nodes, f.states into handled, nodes, states from finish_ended(outcomes) f;
+    end if;
     if cardinality(handled) < jsonb_array_length(outcomes) then
         perform invalid('state', o.state, 'use succeeded, cancelled, failed, snoozed or unknown_task')
            from jsonb_to_recordset(outcomes) as o(state text)

@@ -24,6 +24,10 @@ create function finish(outcomes jsonb, additions jsonb default null) returns tab
 language plpgsql security definer set search_path from current
 set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
 set plan_cache_mode = force_generic_plan set jit = off set lock_timeout = '100ms' as $$
+declare
+    done record := finish_ended(outcomes);
 begin
-    return query select * from finish_batch(outcomes, additions);
+    if done.nodes is not null or cardinality(done.ended) < jsonb_array_length(outcomes) then
+        return query select * from finish_batch(outcomes, additions, done.ended, done.nodes, done.states);
+    end if;
 end $$;
