@@ -25,7 +25,7 @@ end $$;
 -- settle updates nodes itself, so the trigger fires once more; then nothing but `skipped` has ended, and that is settled already.
 -- pg_trigger_depth() would be shorter, and wrong where a user's own trigger finishes a job.
 create function node_ended() returns trigger
-language plpgsql set search_path from current as $$
+language plpgsql set search_path from current set enable_seqscan = off as $$
 declare
     ended  bigint[];
     states node_state[];
@@ -35,10 +35,11 @@ begin
     select array_agg(job_id), array_agg(state), array_agg(workflow_id), exists (select from old_node where ended_at is not null)
       into ended, states, flows, again
       from new_node where ended_at is not null and state <> 'skipped';
-    if again then  -- some had ended before
-        select array_agg(job_id), array_agg(state), array_agg(workflow_id) into ended, states, flows
-          from new_node where ended_at is not null and state <> 'skipped'
-               and job_id <> all (array(select job_id from old_node where ended_at is not null));
+    if again then  -- some had ended before; a join of the two could become quadratic
+        select array_agg(n.job_id), array_agg(n.state), array_agg(n.workflow_id) into ended, states, flows
+          from (select job_id from new_node where ended_at is not null and state <> 'skipped'
+                except select job_id from old_node where ended_at is not null) x,
+               lateral (select job_id, state, workflow_id from workflow_node where job_id = x.job_id offset 0) n;
     end if;
     if ended is not null then
         perform settle(ended, '{}', states, flows);

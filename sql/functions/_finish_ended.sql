@@ -33,6 +33,7 @@ begin
         on conflict (job_id) do update set value = excluded.value, expires_at = excluded.expires_at
     )
     select coalesce(array_agg(id), '{}'), array_agg(id) filter (where workflow_id is not null),
-           array_agg(case final_state when 'succeeded' then 'succeeded' else 'cancelled' end::node_state) filter (where workflow_id is not null)
+           array_agg(case final_state when 'succeeded' then 'succeeded' else 'cancelled' end::node_state)
+               filter (where workflow_id is not null)
       into ended, nodes, states from gone;
 end $$;

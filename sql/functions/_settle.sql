@@ -9,8 +9,8 @@
 --
 -- Order of locks, everywhere: job rows that are ready or running, and live nodes of such jobs, then workflows by id, then their
 -- other nodes, edges and blocked jobs in any order. Whoever holds a workflow takes other job rows SKIP LOCKED only, and writes no
--- live node without its job. Locking children in the order of their ids
--- instead of the workflow deadlocks: a cascade has levels, and the ids of two levels are not in order.
+-- live node without its job. Locking children in the order of their ids instead of the workflow deadlocks: a cascade has levels, and
+-- the ids of two levels are not in order.
 -- A child's lock is not enough for REPEATABLE READ either: the workflow's row is really updated, so a stale snapshot is an error.
 -- Deciding is a statement of its own after the lock: it sees what was committed while this one waited for it. What follows runs only
 -- where there is something to do: most ends release one child or none, and an empty statement costs as much as a small one.
@@ -87,7 +87,8 @@ begin
     with flow as (
         update workflow w
            set open = w.open - n, finished_at = case when w.open = n then settled_at end,
-               outcome = case when w.open = n then (select max(state) from workflow_node where workflow_id = w.id and ended_at is not null) end
+               outcome = case when w.open = n then (
+                   select max(state) from workflow_node where workflow_id = w.id and ended_at is not null) end
           from (select u.id, count(*)::int as n from unnest(flows) as u(id) group by u.id) f
          where w.id = any (array[f.id])
         returning w.id, w.finished_at, w.on_success, w.on_failure
