@@ -207,7 +207,7 @@ create table workflow_node (
     -- A release that is lost, or an end that comes twice, is an error here and not a job that waits for ever.
     constraint blocked_waits check (pending_parents >= 0 and (state = 'blocked') = (pending_parents > 0)),
     constraint ended_has_a_time check ((state in ('blocked', 'live')) = (ended_at is null))
-) with (fillfactor = 70);
+) with (fillfactor = 50);
 create index workflow_node_workflow on workflow_node (workflow_id);
 create unique index workflow_node_name on workflow_node (workflow_id, name) where name is not null;
 

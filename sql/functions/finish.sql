@@ -23,7 +23,13 @@
 --   stale                nothing was changed, the job is not this token's any more
 -- Raises PQ001, and changes nothing, when an outcome has no such state.
 create function finish(outcomes jsonb, additions jsonb default null) returns table (job_id bigint, verdict text, run_at timestamptz)
-language plpgsql security definer set search_path from current set lock_timeout = '100ms' as $$
+language plpgsql security definer set search_path from current
+set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
+set plan_cache_mode = force_generic_plan set jit = off set lock_timeout = '100ms' as $$
+declare
+    done record := finish_ended(outcomes);
 begin
-    return query select * from finish_batch(outcomes, additions);
+    if done.nodes is not null or cardinality(done.ended) < jsonb_array_length(outcomes) then
+        return query select * from finish_batch(outcomes, additions, done.ended, done.nodes, done.states);
+    end if;
 end $$;

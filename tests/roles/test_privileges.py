@@ -80,7 +80,7 @@ FUNCTIONS = {
         "insert_plain_nodes", "insert_unique_nodes", "is_cancelled",
         "is_node", "link_added", "link_nodes", "lock_workflows", "node_ended", "node_of", "node_ref", "prepare_nodes",
         "prune_workflows", "refuse_link", "refuse_orphan", "repair_workflow",
-        "restore_skipped", "revive", "settle", "skipped_error", "wait_for_all", "wait_longer",
+        "restore_skipped", "revive", "settle", "skip_nodes", "skipped_error", "wait_for_all", "wait_longer",
     ),
     May(NOBODY),
 )  # fmt: skip
