@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from ._json import dumps, loads
 from .errors import AlreadyFinished, InvalidArgument
-from .parents import ParentRow, Parents
+from .parents import ParentRow, Parents, expired
 
 if TYPE_CHECKING:
     from ._flatten import Plan
@@ -45,9 +45,16 @@ class Node:
         self.own_workflow: OwnWorkflow | None = None
 
     def with_taken(self, args_json: str, rows: list[ParentRow]) -> str:
-        """Arguments as JSON text, with those that the parents' results are."""
+        """Arguments as JSON text, with those that the parents' results are.
+
+        Raises:
+            ResultExpired: a result that it takes is not kept any more.
+        """
         if self.takes is None:
             return args_json
+        for row in rows if self.takes_all else rows[:1]:
+            if row.expired:
+                raise expired(row.id, row.name or row.task)
         results = [row.result or "null" for row in rows]
         taken = f"[{','.join(results)}]" if self.takes_all else results[0] if results else "null"
         before = args_json.rstrip()[:-1]

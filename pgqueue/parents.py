@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ._json import loads
-from .errors import UnknownParent
+from .errors import ResultExpired, UnknownParent
 
 if TYPE_CHECKING:
     from .task import Task
@@ -20,6 +20,7 @@ class ParentRow(NamedTuple):
     state: str
     result: str | None
     error: str | None
+    expired: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class Parent:
         task: the name of its task.
         state: succeeded, failed, cancelled or skipped.
         result: what it returned, as its task's annotation says where the task is registered here; None unless it succeeded.
+            Asking raises `ResultExpired` when it is not kept any more.
         error: why it failed last: type, message and traceback; None unless it failed.
     """
 
@@ -41,6 +43,39 @@ class Parent:
     state: str = "succeeded"
     result: Any = None
     error: dict[str, Any] | None = None
+
+
+class ExpiredParent(Parent):
+    """A parent that has returned something that is not kept any more."""
+
+    __slots__ = ()
+
+    def __init__(self, row: ParentRow) -> None:
+        for name, value in (("id", row.id), ("name", row.name), ("task", row.task), ("state", row.state), ("error", None)):
+            object.__setattr__(self, name, value)
+
+    @property
+    def result(self) -> Any:
+        """Not there.
+
+        Raises:
+            ResultExpired: always.
+        """
+        raise expired(self.id, self.name or self.task)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ExpiredParent) and other.id == self.id
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    def __repr__(self) -> str:
+        return f"ExpiredParent(id={self.id!r}, name={self.name!r}, task={self.task!r}, state={self.state!r})"
+
+
+def expired(id: int, name: str) -> ResultExpired:
+    """What is raised for a result that is not kept any more."""
+    return ResultExpired(f"the result of parent {name!r}, job {id}, is not kept any more; enqueue that with a longer result_ttl")
 
 
 class Parents(Mapping[str, Parent]):
@@ -86,6 +121,8 @@ NO_PARENTS = Parents({})
 
 
 def _parent(row: ParentRow, tasks: Mapping[str, "Task[..., Any]"]) -> Parent:
+    if row.expired:
+        return ExpiredParent(row)
     result = None if row.result is None else loads(row.result)
     if result is not None and (task := tasks.get(row.task)):
         result = task.parameters.load_result(result)

@@ -199,6 +199,7 @@ create table workflow_node (
     task            text not null,
     takes           text,                       -- the argument that gets the result of the parent
     takes_all       bool not null default false,  -- it gets the list of all parents' results
+    returned        bool not null default false,  -- it ended with a result other than null: when that is not stored, it has expired
     payload         jsonb,                      -- the job of a skipped node: retry brings it back
     -- job_id first: on an empty table a plan would rather take an index with workflow_id in front, and then look for one job in all
     -- workflows until it is made anew.

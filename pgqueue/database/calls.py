@@ -247,7 +247,9 @@ def progress(job_id: int, token: str, done: float, total: float | None, note: st
 def parents(job_ids: list[int]) -> Call[Rows]:
     """The parents of jobs: the job's id, then what `ParentRow` takes."""
     return Call(
-        "select child_id, parent_id, name, task, state, result::text, error::text from {schema}.parents(%s)", (job_ids,), _all
+        "select child_id, parent_id, name, task, state, result::text, error::text, expired from {schema}.parents(%s)",
+        (job_ids,),
+        _all,
     )
 
 

@@ -5,12 +5,13 @@ language plpgsql set enable_seqscan = off set enable_nestloop = on set enable_ha
 set plan_cache_mode = force_generic_plan as $$
 begin
     perform lock_workflows(job_ids);
-    update workflow_node n set state = u.state, ended_at = clock_timestamp(), pending_parents = 0
+    update workflow_node n set state = u.state, ended_at = clock_timestamp(), pending_parents = 0, returned = r.job_id is not null
       from unnest(job_ids, states) as u(id, state), lateral (select ctid as at from workflow_node where job_id = u.id offset 0) c
+      left join lateral (select job_id from job_result where job_id = u.id offset 0) r on true
      where n.ctid = c.at;
 end $$;
 
--- lock_workflows: takes the rows of the workflows of these jobs. Called by: end_nodes, finish_batch, cancel.
+-- lock_workflows: takes the rows of the workflows of these jobs. Called by: end_nodes, finish_nodes, cancel, update.
 -- From here to the end of the transaction nothing else moves inside them.
 create function lock_workflows(job_ids bigint[]) returns void
 language plpgsql set enable_seqscan = off set enable_nestloop = on set enable_hashjoin = off set enable_mergejoin = off

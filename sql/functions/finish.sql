@@ -1,8 +1,8 @@
 -- finish: takes the outcomes of claimed jobs and moves each job on.
 -- Called by: workers; fail, snooze. Writes: job, job_history, dead_letter, job_result; see settle for what the end of a node writes.
 -- Locks: job rows, SKIP LOCKED: one that somebody else holds comes back `busy` and stalls nobody. Then the workflows of the jobs, in order.
--- Raises 55P03, and changes nothing, when somebody holds a workflow for more than 100 ms: hand in the other workflows' jobs without
--- it, and its own later.
+-- Raises 55P03, and changes nothing, when somebody holds a workflow, or a unique key of what is added, for more than 100 ms: hand in
+-- the other workflows' jobs without it, and its own later.
 --
 -- outcomes: [{"id", "token", "state", ...}, ...], a job at most once
 --   succeeded     result: stored unless absent or null

@@ -1,5 +1,6 @@
 """cancel_workflow: what has not started never will, what runs is asked to stop."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -102,13 +103,16 @@ def test_a_running_node_that_comes_back_is_cancelled_by_maintain(rolled_back_sql
     assert (flow.status, flow.states()) == ("cancelled", {"a": "cancelled"})
 
 
-def test_additions_of_a_running_node_of_a_cancelled_workflow_are_dropped(rolled_back_sql: Sql) -> None:
+@pytest.mark.parametrize("nodes", [[{"task": "late"}], [{"no": "task"}]], ids=["good", "bad"])
+def test_additions_of_a_running_node_of_a_cancelled_workflow_are_dropped(
+    rolled_back_sql: Sql, nodes: list[dict[str, str]]
+) -> None:
     sql = rolled_back_sql
     flow = start(sql, node("a"))
     token, _ = claim(sql, flow["a"])
     sql.value(CANCEL, flow.id)
 
-    sql.value("""select complete(%s, %s, nodes => '[{"task": "late"}]')""", flow["a"], token)
+    sql.value("select complete(%s, %s, nodes => %s)", flow["a"], token, json.dumps(nodes))
 
     assert flow.progress()["nodes"] == 1
     assert flow.status == "succeeded"

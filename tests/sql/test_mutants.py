@@ -67,7 +67,7 @@ MUTANTS = [
            workflow_guarantees.cascades_cross),
     Mutant("children count down once a batch", "settle", r"count\(\*\)::int as n, bool_and", "1 as n, bool_and",
            workflow_guarantees.three_parents_in_one_batch_count_thrice),
-    Mutant("late edges of new nodes are forgotten", "add_nodes", r"perform settle\(.*;", "",
+    Mutant("late edges of new nodes are forgotten", "link_nodes", r"perform settle\(.*;", "",
            workflow_guarantees.a_late_child_of_a_parent_that_has_ended_is_settled),
     Mutant("late edges of depends_on are forgotten", "depend", r"perform settle\(.*?;", "",
            workflow_guarantees.a_late_child_of_a_parent_that_has_ended_is_settled),

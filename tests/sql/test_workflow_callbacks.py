@@ -188,16 +188,6 @@ def test_the_queue_of_a_callback_is_woken_when_it_is_enqueued_and_not_at_submiss
     assert worker.wakes(sql) == ["calls"]
 
 
-def test_a_unique_callback_that_is_there_already_holds_up_nothing(rolled_back_sql: Sql) -> None:
-    once = json.dumps({"task": "well", "unique_mode": "until_done"})
-    flows = [start(rolled_back_sql, node("a"), on_success=once) for _ in range(2)]
-
-    for flow in flows:
-        flow.run("a")
-
-    assert told(rolled_back_sql) == ["well"]
-
-
 BAD: dict[str, tuple[Any, str]] = {
     "no object": ([1], "is not valid; give one object with the options of enqueue, without meta and depends_on"),
     "text": ("well", "give one object with the options of enqueue"),
@@ -207,7 +197,12 @@ BAD: dict[str, tuple[Any, str]] = {
     "no task": ({}, "task: NULL is not valid"),
     "unknown option": ({"task": "t", "colour": 1}, "jobs: 'colour' is not valid"),
     "bad option": ({"task": "t", "queue": "a b"}, "queue: 'a b' is not valid"),
-    "unique": ({"task": "t", "unique_mode": "now and then"}, "unique_mode: 'now and then' is not valid"),
+    "unique": (
+        {"task": "t", "unique_mode": "until_done"},
+        "it cannot be unique; leave unique_mode, unique_key and unique_period out",
+    ),
+    "unique by key": ({"task": "t", "unique_key": "k"}, "it cannot be unique"),
+    "unique for a time": ({"task": "t", "unique_period": "1 h"}, "it cannot be unique"),
     "args": ({"task": "t", "args": [1]}, "args: '[1]' is not valid"),
 }
 
@@ -225,11 +220,10 @@ def test_a_callback_that_could_not_be_enqueued_is_refused_at_submission(
     assert message in said[1]
 
 
-def test_trying_a_callback_at_submission_leaves_no_key_taken(rolled_back_sql: Sql) -> None:
-    start(rolled_back_sql, node("a"), on_success=json.dumps({"task": "t", "unique_mode": "period", "unique_period": "1 h"}))
+def test_trying_a_callback_at_submission_enqueues_nothing(rolled_back_sql: Sql) -> None:
+    start(rolled_back_sql, node("a"), on_success=json.dumps({"task": "t"}))
 
-    assert rolled_back_sql.value("select count(*) from unique_hold") == 0
-    assert rolled_back_sql.value("select count(*) from job") == 1
+    assert rolled_back_sql.rows("select task from job") == [{"task": "a"}]
 
 
 def test_a_callback_whose_arguments_are_too_large_by_now_is_dropped_with_a_warning_and_holds_up_nothing(

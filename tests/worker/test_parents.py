@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from pgqueue import JobContext, PgQueue, chain, chord, group
-from pgqueue.errors import UnknownParent
+from pgqueue.errors import ResultExpired, UnknownParent
 from pgqueue.own_workflow import Node
 from pgqueue.parents import ParentRow, Parents
 from tests.looking import Look
@@ -154,6 +154,43 @@ async def test_parents_themselves_are_not_there_in_a_process(async_app: PgQueue,
     assert look.value("select errors->-1->>'type' from dead_letter") == "pgqueue.errors.OutsideWorker"
 
 
+@pytest.mark.parametrize("takes_all", [False, True], ids=["one", "all"])
+async def test_a_job_that_takes_a_result_that_has_expired_fails_for_good_and_says_of_which_parent(
+    async_app: PgQueue, look: Look, takes_all: bool
+) -> None:
+    @async_app.task
+    async def fetch() -> int:
+        return 3
+
+    @async_app.task
+    async def store(given: object) -> None:
+        raise AssertionError("it ran")
+
+    @async_app.task
+    async def plain() -> str:
+        return "ran"
+
+    last = store.using(run_after=3600).s()
+    flow = (chord([fetch.s()], last) if takes_all else chain(fetch.s(), last)).enqueue()
+    await burst(async_app)
+    parent = look.value("select id from job_history where task = 'fetch'")
+    look.rows("select 1 from delete_result(%s)", parent)
+    look.rows("select 1 from update(%s, run_after => '0 s')", look.value("select id from job where task = 'store'"))
+    other = plain.enqueue()
+    await burst(async_app)
+
+    assert await other.aresult(timeout=0) == "ran"
+    assert flow.refresh().counts["failed"] == 1
+    error = "errors->-1->>'type' as type, errors->-1->>'message' as why"
+    (letter,) = look.rows(f"select reason::text, attempt, {error} from dead_letter")
+    assert letter == {
+        "reason": "system_error",
+        "attempt": 1,
+        "type": "pgqueue.errors.ResultExpired",
+        "why": f"the result of parent 'fetch', job {parent}, is not kept any more; enqueue that with a longer result_ttl",
+    }
+
+
 @pytest.fixture
 def waiting_for_parents(async_app: PgQueue) -> tuple[Any, Any, list[str]]:
     """A chain of two, a plain task, and what has run."""
@@ -256,3 +293,25 @@ def test_results_go_into_the_arguments(args: str, takes_all: bool, results: list
     node = Node(json.dumps({"workflow": 1, "takes": "n", "takes_all": takes_all}))
     rows = [ParentRow(number, None, "fetch", "succeeded", result, None) for number, result in enumerate(results)]
     assert json.loads(node.with_taken(args, rows)) == expected
+
+
+def test_the_result_of_an_expired_parent_cannot_be_asked_for_and_the_rest_of_it_can() -> None:
+    rows = [ParentRow(5, None, "fetch", "succeeded", None, None, True), ParentRow(6, "null", "fetch", "succeeded", None, None)]
+    parents = Parents.read(rows, {})
+    gone = parents["fetch"]
+
+    assert (gone.id, gone.name, gone.task, gone.state, gone.error) == (5, None, "fetch", "succeeded", None)
+    with pytest.raises(ResultExpired, match=r"^the result of parent 'fetch', job 5, is not kept any more; .* longer result_ttl$"):
+        gone.result  # noqa: B018
+    assert repr(gone) == "ExpiredParent(id=5, name=None, task='fetch', state='succeeded')"
+    assert gone == Parents.read(rows, {})["fetch"] != parents["null"]
+    assert parents["null"].result is None
+
+
+def test_only_a_result_that_is_taken_must_be_there() -> None:
+    rows = [ParentRow(5, None, "fetch", "succeeded", "1", None), ParentRow(6, "late", "fetch", "succeeded", None, None, True)]
+
+    assert Node('{"takes": "n"}').with_taken("{}", rows) == '{"n":1}'
+    assert Node("{}").with_taken("{}", rows) == "{}"
+    with pytest.raises(ResultExpired, match="parent 'late', job 6"):
+        Node('{"takes": "n", "takes_all": true}').with_taken("{}", rows)
