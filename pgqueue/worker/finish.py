@@ -99,7 +99,7 @@ class Finisher:
         """How many outcomes to hand in at once: at most one of a job, which a run that lost it and the next one may both end."""
         characters, jobs = 0, set[int]()
         for count, outcome in enumerate(self._waiting[:BATCH]):
-            characters += len(outcome.json)
+            characters += len(outcome.json) + len(outcome.nodes or "")
             if count and (characters > BATCH_CHARACTERS or outcome.job.id in jobs):
                 return count
             jobs.add(outcome.job.id)
