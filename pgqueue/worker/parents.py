@@ -74,8 +74,8 @@ class ParentLoader:
             try:
                 rows = await self._link.run(calls.parents([job.id for job in jobs]))
             except Disconnected as error:
-                if error.too_slow and too_slow and len(jobs) > 1:
-                    await self._halves(jobs)
+                if error.too_slow and too_slow:  # all others wait behind these
+                    await self._refused(jobs, error)
                     return
                 too_slow = error.too_slow
             except (PgQueueError, psycopg.Error) as error:
@@ -91,7 +91,7 @@ class ParentLoader:
         await self._load(jobs[middle:])
 
     async def _refused(self, jobs: list[JobContext], error: Exception) -> None:
-        """Results may be too large for one answer; the jobs whose own cannot be had fail."""
+        """Results may be too large for one answer, or too many to be read in time; the jobs whose own cannot be had fail."""
         if len(jobs) > 1:
             await self._halves(jobs)
             return
@@ -108,6 +108,8 @@ class ParentLoader:
                 give_parents(job, by_job[job.id], self._tasks)
             except ResultExpired as error:  # another run would not find it either
                 self._hand_in(failure(job, error, 0.0, reason="system_error", final=True))
+            except Exception as error:  # whatever they have come to ends this job, and no worker
+                self._hand_in(failure(job, error, 0.0))
             else:
                 ready.append(job)
         self._slots.add(ready)
