@@ -12,6 +12,8 @@ from typing import Any, NamedTuple, TypedDict
 
 from .._json import dumps
 from .._parameters import Parameters
+from ..chunk import NAME as CHUNK
+from ..chunk import is_unknown
 from ..context import JobContext
 from ..errors import InvalidArgument, RemoteError
 from ..outcomes import Cancel, RetryIn, Snooze, seconds
@@ -84,6 +86,8 @@ async def execute(
         return outcome(job, "unknown_task", 0.0)
     job.started = started = time.perf_counter()
     try:
+        if job.task == CHUNK and is_unknown(task._app, job.args_json):
+            return outcome(job, "unknown_task", 0.0)
         if surrounded is not None:
             result = await surrounded(job, task, threads)
             if isinstance(result, Outcome):
