@@ -50,6 +50,9 @@ class StoredParent(Parent):
     """A parent whose result is made of what is stored when it is asked for: what cannot be made fails whoever wants it."""
 
     __slots__ = ("_made", "_stored", "_to")
+    _made: Any
+    _stored: str | None
+    _to: "Task[..., Any] | None"
 
     def __init__(self, row: ParentRow, to: "Task[..., Any] | None") -> None:
         error = None if row.error is None else loads(row.error)
