@@ -94,7 +94,8 @@ class OwnWorkflow:
         """Add a node, or the nodes of a chain or group, to this workflow. They are there once this job has succeeded.
 
         They travel with the job's own end: in its transaction, exactly once, and not at all if this run fails, is cancelled or
-        runs again later. Within `ctx.transaction()` they commit with it. Middleware around enqueues runs when the handler ends.
+        runs again later. What was added before the end of a `ctx.transaction()` commits with it; what is added within one that is
+        rolled back is dropped. Middleware around enqueues runs when the handler ends.
 
         Args:
             what: a task, which is called with `args` and takes no parent's result (as `si`); or a signature, chain or group,
@@ -125,7 +126,8 @@ class OwnWorkflow:
             what = WorkflowBuilder._called(what, args)
         elif args != ():
             raise InvalidArgument("args: give them to s(…), and none beside it")
-        self._plan = self._plan or Plan(self._app, is_open=True)
+        if self._plan is None:
+            self._plan = Plan(self._app, is_open=True)
         return self._plan.add(what, name=name, after=self._job_id if after is None else after, when=when, before=before)
 
     def nodes_json(self) -> str | None:
@@ -134,12 +136,21 @@ class OwnWorkflow:
         Raises:
             InvalidArgument: some arguments do not fit, or a connection was given.
         """
-        if self._plan is None:
+        if not self._plan:
             return None
         with self._plan.submission() as submission:
             if submission.connection is not None:
                 raise InvalidArgument("connection: what ctx.workflow.add adds travels with the job's own end; leave it out")
             return submission.nodes
+
+    def _size(self) -> int:
+        """How many nodes were added."""
+        return len(self._plan or ())
+
+    def _drop(self, known: int) -> None:
+        """Take back what was added after so many nodes."""
+        if self._plan is not None:
+            self._plan.drop(known)
 
     def finished(self, by: str) -> None:
         """Refuse what would be added from now on."""

@@ -23,6 +23,7 @@ from .errors import AlreadyFinished, Disconnected, LeaseLost, PgQueueError
 if TYPE_CHECKING:
     from .app import PgQueue
     from .context import JobContext
+    from .own_workflow import OwnWorkflow
 
 log = logging.getLogger("pgqueue.worker")
 AnyConnection = TypeVar("AnyConnection", Connection[Any], AsyncConnection[Any])
@@ -121,6 +122,8 @@ class Block:
         self._refuse_second()
         self._open = True
         self._job.block = self
+        own = self._own_workflow()
+        self._added_before = own._size() if own else 0
         try:
             self._pool = yield self._pools.pool()
             begun = None
@@ -168,6 +171,8 @@ class Block:
             else:
                 yield self._leave(type(error), error, error.__traceback__)  # rolls back
         finally:
+            if not self.committed and (own := self._own_workflow()):
+                own._drop(self._added_before)
             self._open = False
             connection.row_factory = self._row_factory
             yield self._pool.putconn(connection)
@@ -180,8 +185,12 @@ class Block:
             raise
         yield from self._commit(connection, completed.xid)
         self.committed = True
-        if self._job.node is not None and self._job.node.own_workflow is not None:
-            self._job.node.own_workflow.finished("by ctx.transaction()")
+        if own := self._own_workflow():
+            own.finished("by ctx.transaction()")
+
+    def _own_workflow(self) -> "OwnWorkflow | None":
+        """What the handler has added to; None when it has not asked for it."""
+        return self._job.node.own_workflow if self._job.node else None
 
     def _commit(self, connection: Any, xid: str) -> Steps:
         try:

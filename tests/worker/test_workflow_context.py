@@ -1,5 +1,6 @@
 """`ctx.workflow`: what a handler adds to its own workflow is there once its job has succeeded, and only then."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -157,6 +158,49 @@ async def test_a_block_that_is_rolled_back_adds_nothing(async_app: PgQueue, look
     await burst(async_app)
     assert ran == []
     assert look.value("select count(*) from workflow_node") == 1
+
+
+async def test_what_was_added_in_a_block_that_is_rolled_back_is_dropped_when_the_handler_goes_on(
+    async_app: PgQueue, look: Look, ran: list[str]
+) -> None:
+    note = async_app.tasks["note"]
+    errors: list[str] = []
+
+    @async_app.task(retry=0)
+    async def start(ctx: JobContext) -> None:
+        before = ctx.workflow.add(note.si("before"), name="before")
+        try:
+            async with ctx.transaction():
+                inside = ctx.workflow.add(note.si("inside"), name="inside")
+                raise ValueError
+        except ValueError:
+            pass
+        ctx.workflow.add(note.si("after"), name="inside", after=before)
+        try:
+            ctx.workflow.add(note.si("lost"), after=inside)
+        except InvalidArgument as error:
+            errors.append(str(error))
+
+    group(start.s()).enqueue()
+    await burst(async_app)
+    assert ran == ["before", "after"]
+    assert len(errors) == 1
+    assert look.count("succeeded") == 3
+
+
+def test_a_block_that_is_rolled_back_can_be_all_that_adds(app: PgQueue, look: Look) -> None:
+    @app.task(retry=0)
+    def start(ctx: JobContext) -> str:
+        try:
+            with ctx.transaction():
+                ctx.workflow.add(start.si())
+                raise ValueError
+        except ValueError:
+            return "went on"
+
+    flow = group(start.s()).enqueue()
+    asyncio.run(burst(app))
+    assert flow.result(timeout=0) == ["went on"]
 
 
 async def test_after_its_run_nothing_can_be_added(async_app: PgQueue, ran: list[str]) -> None:
