@@ -82,6 +82,14 @@ class Held:
         groups = [*self._groups.values(), *([self._trying] if self._trying else [])]
         return [outcome for group in groups for outcome in group.outcomes]
 
+    def described(self) -> list[str]:
+        """All that are held by their workflows, for a message."""
+        by_workflow: dict[int | None, list[Outcome]] = {}
+        for outcome in self.outcomes():
+            by_workflow.setdefault(_workflow(outcome), []).append(outcome)
+        of = {workflow: "" if workflow is None else f" of workflow {workflow}" for workflow in by_workflow}
+        return [f"{_named(outcomes)}{of[workflow]}" for workflow, outcomes in by_workflow.items()]
+
     def add(self, batch: list[Outcome]) -> None:
         """Take a batch that was refused."""
         self._take(batch, 0)

@@ -130,6 +130,29 @@ async def test_a_stop_waits_for_what_is_held(
 
 
 @pytest.mark.usefixtures("no_drift")
+async def test_a_stop_gives_back_what_is_held_for_longer_than_it_waits(
+    async_app: PgQueue,
+    look: Look,
+    holder: psycopg.Connection[Any],
+    ran: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr("pgqueue.worker.worker.FLUSH_WITHIN", 0.5)
+    flow = group(async_app.tasks["node"].s("first")).enqueue()
+    job = flow.jobs["node"].id
+    _hold(holder, flow.id)
+    async with working(async_app, grace=0.5) as worker:
+        await auntil(lambda: _held_by(worker), "it is held")
+    assert f"is given back, and runs again: job {job} of workflow {flow.id}" in caplog.text
+    assert look.rows("select state::text, attempt from job where id = %s", job) == [{"state": "ready", "attempt": 0}]
+    assert look.rows("select from worker") == []
+    holder.rollback()
+    await burst(async_app)
+    assert ran == ["first", "first"]
+
+
+@pytest.mark.usefixtures("no_drift")
 async def test_an_addition_to_a_held_workflow_is_made_once(
     async_app: PgQueue, look: Look, holder: psycopg.Connection[Any], ran: list[str]
 ) -> None:
