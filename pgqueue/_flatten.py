@@ -7,7 +7,7 @@ from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Any
 
-from ._nodes import Added, Node, References, Source, Submission, edges_json, free_name, node_json
+from ._nodes import Added, Node, References, Source, Submission, check_app, edges_json, free_name, node_json
 from ._refusal import named, shortened
 from ._text import storable
 from .canvas import Chain, Group
@@ -104,8 +104,7 @@ class Plan:
 
     def _add_node(self, signature: Signature[Any], after: list[tuple[Source, RunIf]], name: str | None) -> Added:
         task = signature.task
-        if task._app is not self._app:
-            raise InvalidArgument(f"node: task {task.name!r} is of another app; a workflow is of one")
+        check_app("node", task, self._app)
         if signature.options.depends_on:
             raise InvalidArgument(f"depends_on: {task.name!r} is a node of a workflow; say what it waits for there, by after=")
         if name is None and not self._is_open:
@@ -175,15 +174,14 @@ class Plan:
                 made.append(signature)
                 texts.append(node_json(node, signature, edges_json(edges, places), takes, takes_all))
             beside = {key: one for key, one in extra.items() if one is not None}
-            last = self._last(parents, order)
             yield Submission(
                 nodes=f"[{','.join(texts)}]",
                 extra={key: one.to_json() for key, one in beside.items()},
                 connection=the_connection([*made, *beside.values()], connection),
                 names=[self._nodes[number].name for number in order],
                 tasks=[one.task for one in made],
-                last=[places[number] - 1 for number in last],
-                is_list=len(last) > 1 or not self._lists.isdisjoint(last),
+                written=[places[number] - 1 for number in range(len(order))],
+                lists={places[number] - 1 for number in self._lists},
             )
 
     def _parents(self, node: Node) -> tuple[list[tuple[Source, RunIf]], bool]:
@@ -237,18 +235,6 @@ class Plan:
             order.append(heapq.heappop(ready))
             sorter.done(order[-1])
         return order
-
-    def _last(self, parents: list[tuple[list[tuple[Source, RunIf]], bool]], order: list[int]) -> list[int]:
-        """The nodes that no other waits for. Those that run only after a failure are nobody's last, nor is what hangs on them."""
-        after_failure: set[int] = set()
-        waited_for: set[int] = set()
-        for number in order:
-            own = [(source.nodes[0], when) for source, when in parents[number][0] if isinstance(source, Added)]
-            if any(when == "failed" or (when == "succeeded" and parent in after_failure) for parent, when in own):
-                after_failure.add(number)
-            else:
-                waited_for.update(parent for parent, _ in own)
-        return [number for number in range(len(self._nodes)) if number not in waited_for and number not in after_failure]
 
     def _entered(self, around: ExitStack, signature: Signature[Any], behind: bool) -> tuple[Signature[Any], str | None]:
         """A signature as its middleware leaves it, and the argument that takes the parents' result."""

@@ -138,10 +138,10 @@ class JobContext:
             self.node.own_workflow = OwnWorkflow(services.app, self.id, self.node)
         return self.node.own_workflow
 
-    def added_json(self) -> str | None:
+    def _added_json(self) -> str | None:
         """What the handler has added to its workflow, as SQL takes it; None for nothing. Raises InvalidArgument."""
         own = self.node and self.node.own_workflow
-        return own.nodes_json() if own else None
+        return own._nodes_json() if own else None
 
     def transaction(self) -> Block:
         """Finish the job in a transaction of the handler's own: `async with ctx.transaction() as tx`, in threads `with`.

@@ -119,18 +119,14 @@ class OwnWorkflow:
         if self._finished_by:
             raise AlreadyFinished(f"job {self._job_id} was finished {self._finished_by}; add to its workflow before")
         from ._flatten import Plan
-        from .task import Task
-        from .workflow_builder import WorkflowBuilder
+        from ._nodes import part_of
 
-        if isinstance(what, Task):
-            what = WorkflowBuilder._called(what, args)
-        elif args != ():
-            raise InvalidArgument("args: give them to s(…), and none beside it")
+        what = part_of(what, args)
         if self._plan is None:
             self._plan = Plan(self._app, is_open=True)
         return self._plan.add(what, name=name, after=self._job_id if after is None else after, when=when, before=before)
 
-    def nodes_json(self) -> str | None:
+    def _nodes_json(self) -> str | None:
         """What was added as SQL takes it, None when nothing was.
 
         Raises:
@@ -152,7 +148,7 @@ class OwnWorkflow:
         if self._plan is not None:
             self._plan.drop(known)
 
-    def finished(self, by: str) -> None:
+    def _finish(self, by: str) -> None:
         """Refuse what would be added from now on."""
         self._finished_by = by
 

@@ -1,5 +1,6 @@
 """What the parents of a node have come to, as its handler sees it."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -120,12 +121,12 @@ class Parents(Mapping[str, Parent]):
     def read(cls, rows: list[ParentRow], tasks: Mapping[str, "Task[..., Any]"]) -> "Parents":
         """From what SQL has told."""
         names = {row.name for row in rows}
-        unnamed = [row.task for row in rows if row.name is None]
+        unnamed = Counter(row.task for row in rows if row.name is None)
 
         def key(row: ParentRow) -> str:
             if row.name is not None:
                 return row.name
-            return row.task if unnamed.count(row.task) == 1 and row.task not in names else str(row.id)
+            return row.task if unnamed[row.task] == 1 and row.task not in names else str(row.id)
 
         return cls({key(row): _parent(row, tasks) for row in rows})
 

@@ -186,7 +186,7 @@ class Block:
         yield from self._commit(connection, completed.xid)
         self.committed = True
         if own := self._own_workflow():
-            own.finished("by ctx.transaction()")
+            own._finish("by ctx.transaction()")
 
     def _own_workflow(self) -> "OwnWorkflow | None":
         """What the handler has added to; None when it has not asked for it."""
@@ -210,7 +210,7 @@ class Block:
             raise PgQueueError(f"job {job.id}: ctx.transaction() found its transaction ended; the block does that")
         self.result_json = self._services.result_json(job.task, self._entered.result)
         elapsed = time.perf_counter() - job.started
-        call = calls.complete(job.id, job.token, self.result_json, elapsed, job.added_json())
+        call = calls.complete(job.id, job.token, self.result_json, elapsed, job._added_json())
         try:
             completed = yield self._pools.run(call, connection)
         except psycopg.OperationalError as error:

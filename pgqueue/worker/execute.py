@@ -112,7 +112,7 @@ async def execute(
         return failure(job, error, time.perf_counter() - started)
     finally:
         if job.node is not None and job.node.own_workflow is not None:
-            job.node.own_workflow.finished("when its handler ended")
+            job.node.own_workflow._finish("when its handler ended")
 
 
 def with_nodes(ended: Outcome) -> Outcome:
@@ -120,7 +120,7 @@ def with_nodes(ended: Outcome) -> Outcome:
     if ended.state != "succeeded":
         return ended
     try:
-        nodes = ended.job.added_json()
+        nodes = ended.job._added_json()
     except InvalidArgument as error:
         return failure(ended.job, error, ended.elapsed, reason="system_error", final=True)
     return ended if nodes is None else ended._replace(nodes=nodes)

@@ -4,7 +4,6 @@ Beside the claims and on a connection of its own, so that nothing else waits for
 """
 
 import asyncio
-import logging
 from collections.abc import Callable, Iterable, Mapping
 
 import psycopg
@@ -16,8 +15,6 @@ from ..parents import ParentRow, Parents
 from ..task import Task
 from .execute import Outcome, failure
 from .slots import Slots
-
-log = logging.getLogger("pgqueue.worker")
 
 
 class ParentLoader:

@@ -84,7 +84,7 @@ begin
             insert into job (id, run_at, created_at, workflow_id, state, priority, max_attempts, queue, task, args, retry, result_ttl, meta)
             overriding system value
             select ids[place], due, clock_timestamp(), flow,
-                   case when jsonb_array_length(element->'after') > 0 then 'blocked' else state_at(due) end,
+                   case when jsonb_array_length(nullif(element->'after', 'null')) > 0 then 'blocked' else state_at(due) end,
                    coalesce(priority, 0), coalesce(retries, 3) + 1, coalesce(queue, 'default'), task,
                    case when args is null then '{}' when jsonb_typeof(args) = 'object' and pg_column_size(args) <= 2000 then args
                         else check_args(args) end,
@@ -114,7 +114,7 @@ declare
     ids   bigint[];
 begin
     for given in
-        select j.*, place, element->>'name' as name, coalesce(jsonb_array_length(element->'after'), 0) > 0 as waits,
+        select j.*, place, element->>'name' as name, coalesce(jsonb_array_length(nullif(element->'after', 'null')), 0) > 0 as waits,
                case when coalesce(unique_mode, unique_key) is not null then unique_digest(task, coalesce(args, '{}'), unique_key) end as digest
           from jsonb_array_elements(nodes) with ordinality as e(element, place),
                jsonb_to_record(element) as j(
@@ -140,7 +140,8 @@ end $$;
 -- grow_workflow: takes the row of a workflow and makes room for more nodes; one that had finished goes on.
 -- Called by: link_nodes, depend. Writes: workflow.
 -- Raises PQ003 when there is no such workflow, PQ004 when it was cancelled, PQ001 when it would have too many nodes.
-create function grow_workflow(flow bigint, more int) returns void
+-- whose: how the caller knows the workflow.
+create function grow_workflow(flow bigint, more int, whose text default 'workflow_id: workflow %s') returns void
 language plpgsql as $$
 declare
     most int := (select max_workflow_nodes from setting);
@@ -150,7 +151,7 @@ begin
     if its.id is null then
         raise exception 'workflow_id: there is no workflow %; it never existed, or it is not kept any more', flow using errcode = 'PQ003';
     elsif its.cancelled_at is not null then
-        raise exception 'workflow_id: workflow % was cancelled; enqueue another one', flow using errcode = 'PQ004';
+        raise exception '% was cancelled; enqueue another one', format(whose, flow) using errcode = 'PQ004';
     elsif its.nodes > most then
         raise exception 'nodes: % nodes are too many for one workflow; use several, or raise max_workflow_nodes of table setting (% now)',
             its.nodes, most using errcode = 'PQ001', column = 'nodes';

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -355,6 +356,14 @@ async def test_a_lost_connection_only_delays_the_parents(
         look.rows("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'pgqueue parents'")
         connection.execute("rollback")
         await auntil(lambda: ran == ["child 1"], "its run")
+
+
+def test_many_parents_without_names_are_read_in_a_moment() -> None:
+    tasks = (f"page {id % 2}" for id in range(20_000))  # each a text of its own, as they come from the database
+    rows = [ParentRow(id, None, task, "succeeded", None, None) for id, task in enumerate(tasks)]
+    began = time.process_time()
+    assert len(Parents.read(rows, {})) == 20_000
+    assert time.process_time() - began < 2, "it took longer for each than for the one before"
 
 
 def test_parents_of_one_task_without_names_are_found_by_their_ids() -> None:
