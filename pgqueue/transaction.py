@@ -19,6 +19,7 @@ from psycopg_pool import PoolTimeout
 
 from .database import AsyncPool, SyncPool, calls
 from .errors import AlreadyFinished, Disconnected, LeaseLost, PgQueueError
+from .own_workflow import MANY
 
 if TYPE_CHECKING:
     from .app import PgQueue
@@ -102,6 +103,7 @@ class Block:
         self._pools: Any = self._services.transactions
         self._others: Any = self._services.app.database
         self._pause: Callable[[float], Any] = time.sleep
+        self._aside: Callable[[Callable[[], Any]], Any] = _here
         entered: Transaction[Connection[Any]] = drive(self._begin())
         return entered
 
@@ -112,6 +114,7 @@ class Block:
         self._pools = self._services.async_transactions
         self._others = self._services.app.async_database
         self._pause = asyncio.sleep
+        self._aside = asyncio.to_thread
         entered: Transaction[AsyncConnection[Any]] = await adrive(self._begin())
         return entered
 
@@ -209,8 +212,10 @@ class Block:
         if connection.info.transaction_status == TransactionStatus.IDLE:
             raise PgQueueError(f"job {job.id}: ctx.transaction() found its transaction ended; the block does that")
         self.result_json = self._services.result_json(job.task, self._entered.result)
+        own = self._own_workflow()
+        nodes = (yield self._aside(job._added_json)) if own and own._size() > MANY else job._added_json()
         elapsed = time.perf_counter() - job.started
-        call = calls.complete(job.id, job.token, self.result_json, elapsed, job._added_json())
+        call = calls.complete(job.id, job.token, self.result_json, elapsed, nodes)
         try:
             completed = yield self._pools.run(call, connection)
         except psycopg.OperationalError as error:
@@ -241,6 +246,10 @@ class Block:
 
     def _lost(self) -> LeaseLost:
         return LeaseLost(f"job {self._job.id} is not this run's any more; what its transaction wrote is rolled back")
+
+
+def _here(function: Callable[[], Any]) -> Any:
+    return function()
 
 
 def refuse_on_event_loop(what: str, remedy: str, blocking: str) -> None:

@@ -17,6 +17,7 @@ from ..chunk import is_unknown
 from ..context import JobContext
 from ..errors import InvalidArgument, RemoteError
 from ..outcomes import Cancel, RetryIn, Snooze, seconds
+from ..own_workflow import MANY
 from ..retry import qualified_name
 from ..task import Task
 from .isolate import Isolated
@@ -101,7 +102,7 @@ async def execute(
         if job.block is not None and job.block.committed:
             return _committed(job, time.perf_counter() - started, result=result)
         ended = returned(job, task.dump_result, result, time.perf_counter() - started)
-        return ended if job.node is None else with_nodes(ended)
+        return ended if job.node is None else await _with_nodes_aside(ended)
     except (KeyboardInterrupt, GeneratorExit):
         raise
     except BaseException as error:  # SystemExit and the like too: whatever a handler raises is its own job's failure
@@ -124,6 +125,15 @@ def with_nodes(ended: Outcome) -> Outcome:
     except InvalidArgument as error:
         return failure(ended.job, error, ended.elapsed, reason="system_error", final=True)
     return ended if nodes is None else ended._replace(nodes=nodes)
+
+
+async def _with_nodes_aside(ended: Outcome) -> Outcome:
+    """`with_nodes`, in a thread when it takes long: all other handlers of this loop would wait."""
+    own = ended.job.node and ended.job.node.own_workflow
+    if not own or own._size() <= MANY:
+        return with_nodes(ended)
+    own._finish("when its handler ended")
+    return await asyncio.to_thread(with_nodes, ended)
 
 
 def arguments_of(job: JobContext, parameters: Parameters) -> dict[str, Any]:

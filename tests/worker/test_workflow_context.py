@@ -1,12 +1,14 @@
 """`ctx.workflow`: what a handler adds to its own workflow is there once its job has succeeded, and only then."""
 
 import asyncio
+import threading
 from typing import Any
 
 import pytest
 
 from pgqueue import Cancel, JobContext, PgQueue, Snooze, chain, group
 from pgqueue.errors import AlreadyFinished, InvalidArgument, NoWorkflow, PgQueueError
+from pgqueue.own_workflow import OwnWorkflow
 from tests.looking import Look
 from tests.worker.conftest import burst
 
@@ -270,3 +272,34 @@ async def test_a_signature_with_a_connection_is_refused(async_app: PgQueue, look
     await burst(async_app)
     assert "travels with the job's own end" in look.value("select errors->-1->>'message' from dead_letter")
     assert look.value("select errors->-1->>'type' from dead_letter").endswith(InvalidArgument.__name__)
+
+
+@pytest.mark.parametrize("many", [True, False], ids=["many", "few"])
+@pytest.mark.parametrize("in_block", [True, False], ids=["block", "no block"])
+async def test_many_nodes_are_written_beside_the_event_loop(
+    async_app: PgQueue, monkeypatch: pytest.MonkeyPatch, ran: list[str], many: bool, in_block: bool
+) -> None:
+    note = async_app.tasks["note"]
+    written_in: set[bool] = set()
+    write = OwnWorkflow._nodes_json
+
+    def watched(own: OwnWorkflow) -> str | None:
+        written_in.add(threading.current_thread() is threading.main_thread())
+        return write(own)
+
+    @async_app.task
+    async def start(ctx: JobContext) -> None:
+        for _ in range(2):
+            ctx.workflow.add(note.si("added"))
+        if in_block:
+            async with ctx.transaction():
+                pass
+
+    monkeypatch.setattr(OwnWorkflow, "_nodes_json", watched)
+    if many:
+        monkeypatch.setattr("pgqueue.worker.execute.MANY", 1)
+        monkeypatch.setattr("pgqueue.transaction.MANY", 1)
+    group(start.s()).enqueue()
+    await burst(async_app)
+    assert ran == ["added", "added"]
+    assert written_in == {not many}
