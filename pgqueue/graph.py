@@ -1,6 +1,6 @@
 """A workflow as a graph, to look at and to draw."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import cached_property
@@ -8,6 +8,9 @@ from graphlib import TopologicalSorter
 from typing import Any
 
 from ._json import dumps
+from .database import workflow_calls as calls
+from .transaction import Steps
+from .workflow_progress import no_workflow
 
 _COLOURS = {
     "blocked": "#e5e7eb",
@@ -79,6 +82,22 @@ class Graph:
 
     nodes: list[GraphNode]
     edges: list[GraphEdge]
+
+    @classmethod
+    def of(cls, id: int, run: Callable[..., Any]) -> Steps:
+        """Steps that look a workflow up, see `drive`; `run` runs a call.
+
+        Raises:
+            JobNotFound: there is no such workflow (any more).
+        """
+        edges = yield run(calls.edges(id))  # first: what is added meanwhile is a node without edges, no edge without a node
+        nodes = yield run(calls.nodes(id))
+        if not nodes:
+            raise no_workflow(id)
+        return cls(
+            [GraphNode(id=row.pop("job_id"), **row) for row in nodes],
+            [GraphEdge(row["parent_id"], row["child_id"], row["run_if"]) for row in edges],
+        )
 
     @cached_property
     def by_id(self) -> Mapping[int, GraphNode]:

@@ -4,7 +4,6 @@ Beside the claims and on a connection of its own, so that nothing else waits for
 """
 
 import asyncio
-import logging
 from collections.abc import Callable, Iterable, Mapping
 
 import psycopg
@@ -16,8 +15,6 @@ from ..parents import ParentRow, Parents
 from ..task import Task
 from .execute import Outcome, failure
 from .slots import Slots
-
-log = logging.getLogger("pgqueue.worker")
 
 
 class ParentLoader:
@@ -74,8 +71,8 @@ class ParentLoader:
             try:
                 rows = await self._link.run(calls.parents([job.id for job in jobs]))
             except Disconnected as error:
-                if error.too_slow and too_slow and len(jobs) > 1:
-                    await self._halves(jobs)
+                if error.too_slow and too_slow:  # all others wait behind these
+                    await self._refused(jobs, error)
                     return
                 too_slow = error.too_slow
             except (PgQueueError, psycopg.Error) as error:
@@ -91,7 +88,7 @@ class ParentLoader:
         await self._load(jobs[middle:])
 
     async def _refused(self, jobs: list[JobContext], error: Exception) -> None:
-        """Results may be too large for one answer; the jobs whose own cannot be had fail."""
+        """Results may be too large for one answer, or too many to be read in time; the jobs whose own cannot be had fail."""
         if len(jobs) > 1:
             await self._halves(jobs)
             return
@@ -108,6 +105,8 @@ class ParentLoader:
                 give_parents(job, by_job[job.id], self._tasks)
             except ResultExpired as error:  # another run would not find it either
                 self._hand_in(failure(job, error, 0.0, reason="system_error", final=True))
+            except Exception as error:  # whatever they have come to ends this job, and no worker
+                self._hand_in(failure(job, error, 0.0))
             else:
                 ready.append(job)
         self._slots.add(ready)

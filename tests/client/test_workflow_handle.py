@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 import threading
+import time
 from typing import Any
 
 import pytest
@@ -347,3 +348,11 @@ def test_the_jobs_of_a_graph_that_nobody_named_are_found(app: PgQueue, work: Tas
     assert {name: job.id for name, job in found.jobs.items()} == {"work": first.id, "work-2": second.id}
     hands.run(lambda job: job["args"]["n"])
     assert found.result(timeout=0) == 2
+
+
+def test_the_jobs_of_ten_thousand_nodes_that_nobody_named_are_found_in_a_moment(app: PgQueue) -> None:
+    rows = [{"job_id": id, "name": None, "task": "work"} for id in range(1, 10_001)]
+    began = time.process_time()
+    jobs = Workflow(app, 1)._named(rows)
+    assert (len(jobs), jobs["work-10000"].id) == (10_000, 10_000)
+    assert time.process_time() - began < 2, "it took longer for each than for the one before"

@@ -30,6 +30,7 @@ FUNCTIONS = {
     "enqueue_select": May(PRODUCERS, "enqueue_select('noop', array['{}'::jsonb])"),
     "enqueue_workflow": May(PRODUCERS, """enqueue_workflow('[{"task": "noop"}]')"""),
     "extend_workflow": May(PRODUCERS, """extend_workflow(1, '[{"task": "noop"}]')"""),
+    "last_nodes": May(PRODUCERS | READERS, "last_nodes(1)"),
     "installed_version": May(PRODUCERS | READERS, "installed_version()"),
     "find_duplicate": May(PRODUCERS, "find_duplicate('noop')"),
     "register_worker": May(WORKER, f"register_worker('{ID}', 'w', 'h', 1, '0', '{{}}', 1, '1 s')"),

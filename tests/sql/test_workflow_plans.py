@@ -109,6 +109,8 @@ def call(sql: Sql, verb: str) -> tuple[str, tuple[object, ...]]:
             return "select end_nodes(%s, '{succeeded}')", (claimed[:1],)
         case "node_of":
             return "select node_of(%s)", (flow.jobs[2],)
+        case "last_nodes":
+            return "select last_nodes(%s)", (flow.id,)
         case "parents":
             return "select * from parents(%s)", (flow.jobs[2:],)
         case "retry":
@@ -130,7 +132,7 @@ def call(sql: Sql, verb: str) -> tuple[str, tuple[object, ...]]:
 
 VERBS = [
     "finish", "fail", "end_nodes", "node_of", "parents", "retry", "retry_workflow", "extend_workflow", "depends_on",
-    "cancel", "cancel_workflow", "enqueue_workflow",
+    "cancel", "cancel_workflow", "enqueue_workflow", "last_nodes",
 ]  # fmt: skip
 
 

@@ -2,20 +2,26 @@
 
 import asyncio
 import json
+import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 import pytest
 
 from pgqueue import JobContext, PgQueue, chain, chord, group
-from pgqueue.errors import ResultExpired, UnknownParent
+from pgqueue.database import Link
+from pgqueue.errors import Disconnected, ResultExpired, UnknownParent
 from pgqueue.own_workflow import Node
 from pgqueue.parents import ParentRow, Parents
+from pgqueue.worker.execute import Outcome
+from pgqueue.worker.parents import ParentLoader
+from pgqueue.worker.slots import Slots
 from tests.looking import Look
 from tests.waiting import auntil
 from tests.worker import process_jobs
 from tests.worker.conftest import burst, working
+from tests.worker.jobs import waiting_job
 from tests.worker.processes import InProcess
 
 
@@ -211,6 +217,95 @@ def waiting_for_parents(async_app: PgQueue) -> tuple[Any, Any, list[str]]:
     return chain(parent.s(), child.s()), plain, ran
 
 
+@dataclass
+class Picky:
+    """A type that what was stored once does not fit any more, in a way that no library expects."""
+
+    n: int
+
+    def __post_init__(self) -> None:
+        {1: "known"}[self.n]
+
+
+async def test_a_result_that_todays_type_cannot_be_made_of_fails_only_who_asks_for_it(async_app: PgQueue, look: Look) -> None:
+    @async_app.task
+    async def parent() -> Picky:
+        picky = Picky(1)
+        picky.n = 2
+        return picky
+
+    @async_app.task(retry=0)
+    async def asks(ctx: JobContext) -> None:
+        ctx.parents["parent"].result  # noqa: B018
+
+    @async_app.task
+    async def looks(ctx: JobContext) -> str:
+        return repr(ctx.parents)
+
+    flow = chain(parent.s(), group(asks.si(), looks.si())).enqueue()
+    await burst(async_app)
+    assert look.state(flow.jobs["asks"].id) == "failed"
+    assert look.value("select errors->-1->>'type' from dead_letter") == "KeyError"
+    assert "task='parent', state='succeeded', result={\"n\": 2})" in await flow.jobs["looks"].aresult(timeout=0)
+
+
+def test_a_result_is_made_once() -> None:
+    parents = Parents.read([ParentRow(5, None, "fetch", "succeeded", "[1]", None)], {})
+    assert parents["fetch"].result is parents["fetch"].result
+
+
+async def test_parents_that_nothing_can_be_made_of_end_their_job_and_not_the_worker(
+    async_app: PgQueue, look: Look, monkeypatch: pytest.MonkeyPatch, waiting_for_parents: tuple[Any, Any, list[str]]
+) -> None:
+    broken_for: list[str] = []
+
+    def broken(node: Node, args_json: str, rows: list[ParentRow]) -> str:
+        broken_for.append(args_json)
+        raise KeyError("broken")
+
+    flow, plain, ran = waiting_for_parents
+    monkeypatch.setattr(Node, "with_taken", broken)
+    async with working(async_app):
+        flow.enqueue()
+        await auntil(lambda: broken_for, "its parents are looked at")
+        plain.enqueue()
+        await auntil(lambda: ran == ["plain"], "the worker works on")
+        await auntil(lambda: look.value("select errors->-1->>'type' from job where task = 'child'") == "KeyError", "it fails")
+
+
+class SlowFor:
+    """A link on which the parents of some jobs are never read in time."""
+
+    def __init__(self, *slow: int) -> None:
+        self.slow, self.asked = set(slow), list[list[int]]()
+
+    async def run(self, call: Any) -> list[Any]:
+        (ids,) = call.params
+        self.asked.append(ids)
+        await asyncio.sleep(0)
+        if self.slow & set(ids):
+            raise Disconnected("deadline passed", too_slow=True)
+        return []
+
+
+async def test_parents_that_are_never_read_in_time_fail_their_job_and_hold_up_no_other() -> None:
+    ended: list[Outcome] = []
+    link, slots = SlowFor(2), Slots({}, 1, ended.append, lambda: True)
+    tasks: Any = {"handler": PgQueue("postgresql://nowhere").task(name="handler")(lambda ctx: None)}
+    loader = ParentLoader(cast(Link, link), tasks, slots, ended.append, always=True)
+    run = asyncio.create_task(loader.run())
+    jobs = [waiting_job(id) for id in (1, 2, 3)]
+    loader.add(jobs[:2])
+    await auntil(lambda: ended, "it fails")
+    loader.add(jobs[2:])
+    await auntil(lambda: len(slots.waiting) == 2, "the others can start")
+    assert [(one.job.id, one.state) for one in ended] == [(2, "failed")]
+    assert link.asked == [[1, 2], [1, 2], [1], [2], [2], [3]]
+    assert not slots.preparing
+    run.cancel()
+    await slots.close()
+
+
 async def _until_loading(look: Look) -> None:
     sql = "select count(*) from pg_stat_activity where application_name = 'pgqueue parents' and wait_event_type = 'Lock'"
     await auntil(lambda: look.value(sql) == 1, "the parents are being loaded")
@@ -261,6 +356,14 @@ async def test_a_lost_connection_only_delays_the_parents(
         look.rows("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'pgqueue parents'")
         connection.execute("rollback")
         await auntil(lambda: ran == ["child 1"], "its run")
+
+
+def test_many_parents_without_names_are_read_in_a_moment() -> None:
+    tasks = (f"page {id % 2}" for id in range(20_000))  # each a text of its own, as they come from the database
+    rows = [ParentRow(id, None, task, "succeeded", None, None) for id, task in enumerate(tasks)]
+    began = time.process_time()
+    assert len(Parents.read(rows, {})) == 20_000
+    assert time.process_time() - began < 2, "it took longer for each than for the one before"
 
 
 def test_parents_of_one_task_without_names_are_found_by_their_ids() -> None:
