@@ -35,6 +35,7 @@ class Plan:
         self._parts: dict[str, Added] = {}
         self._counts: dict[str, int] = {}
         self._lists: set[int] = set()  # nodes that end a part as (a part of) a list
+        self._returned: dict[int, Added] = {}  # by id(); what was dropped again is of no use in `after`
 
     def add(
         self,
@@ -63,24 +64,31 @@ class Plan:
                 f"node: {shortened(part)} is not valid; use a task, a signature such as task.s(…), a chain or a group"
             )
         sources, children = self._references("after", after, when), self._references("before", before, "succeeded")
-        name, known = None if name is None else self._checked(name), len(self._nodes)
+        name, known = None if name is None else self._checked(name), len(self)
         self._assert_known_elsewhere(children)
         try:
             added = self._add_node(part, sources, name) if isinstance(part, Signature) else self._add_part(part, sources)
         except BaseException:
-            self._forget(known)
+            self.drop(known)
             raise
         if name is not None:
             self._parts[name] = added
         for node in added.nodes:
             self._nodes[node].before += children
         self._lists.update(added.nodes if added.is_list else ())
-        return replace(added, plan=self)
+        added = replace(added, plan=self)
+        self._returned[id(added)] = added
+        return added
 
-    def _forget(self, known: int) -> None:
-        """Take back what was added of a part that is refused."""
+    def __len__(self) -> int:
+        return len(self._nodes)
+
+    def drop(self, known: int) -> None:
+        """Take back the nodes that were added after so many."""
         del self._nodes[known:]
         self._parts = {name: added for name, added in self._parts.items() if added.nodes[-1] < known}
+        self._lists = {node for node in self._lists if node < known}
+        self._returned = {key: added for key, added in self._returned.items() if added.nodes[-1] < known}
 
     def _add_part(self, part: Part[Any], after: list[tuple[Source, RunIf]]) -> Added:
         if isinstance(part, Chain):
@@ -134,7 +142,7 @@ class Plan:
             raise InvalidArgument(
                 f"{what}: job {one} is of no new workflow; use Task.using(depends_on=…) to wait for a job that is there"
             )
-        if isinstance(one, Added) and one.plan is self:
+        if isinstance(one, Added) and self._returned.get(id(one)) is one:
             return one
         if isinstance(one, str | int) and not isinstance(one, bool):
             return one

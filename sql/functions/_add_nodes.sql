@@ -1,6 +1,7 @@
 -- add_nodes: adds jobs to a workflow, and the edges between them and to nodes that are there. Returns the ids in the order given.
--- Called by: enqueue_workflow, extend_workflow, finish_batch. Writes: job, workflow, workflow_node, workflow_edge.
--- Locks: unique keys in the order of their digests, then the workflow: nobody waits for a key while holding a workflow.
+-- Called by: enqueue_workflow, extend_workflow; finish_nodes does the same in its two halves. Writes: job, workflow, workflow_node,
+-- workflow_edge. Locks: unique keys in the order of their digests, then the workflow: nobody but a retry (see restore_skipped) waits
+-- for a key while holding a workflow.
 --
 -- nodes: [{...}, ...], each with the options of enqueue by name, and
 --   name       unique in the workflow
@@ -11,12 +12,30 @@
 -- {"node": place or name, "when": ...} or {"job": id, "when": ...}, an id of a node that is there. when: succeeded (default),
 -- finished, failed. So the order of the array is a topological one, and a cycle cannot be written down.
 create function add_nodes(flow bigint, nodes jsonb) returns bigint[]
+language plpgsql as $$
+declare
+    its record := prepare_nodes(flow, nodes);
+begin
+    perform link_nodes(flow, nodes, its.ids, its.names);
+    return its.ids;
+end $$;
+
+-- prepare_nodes: the first half, before the workflow is taken; says what link_nodes takes. Called by: add_nodes, finish_nodes.
+-- Writes: job, unique_hold.
+create function prepare_nodes(flow bigint, nodes jsonb, out names jsonb, out ids bigint[])
+language plpgsql set enable_seqscan = off set enable_nestloop = off set jit = off as $$
+begin
+    names := check_nodes(nodes);
+    ids := insert_nodes(flow, nodes);
+end $$;
+
+-- link_nodes: takes the workflow, and makes nodes of new jobs. names: the place of each, see check_nodes.
+-- Called by: add_nodes, finish_nodes. Writes: workflow, workflow_node, workflow_edge; see settle. Locks: the workflow.
+create function link_nodes(flow bigint, nodes jsonb, ids bigint[], names jsonb) returns void
 -- Joins of arrays here: by hash, whatever size the planner thinks an array has.
 language plpgsql set enable_seqscan = off set enable_nestloop = off set jit = off as $$
 #variable_conflict use_variable
 declare
-    names jsonb := check_nodes(nodes);
-    ids   bigint[] := insert_nodes(flow, nodes);
     edges edge[];
     early bigint[];
 begin
@@ -39,10 +58,9 @@ begin
     if early <> '{}' then  -- parents that were there may have ended
         perform settle('{}', early);
     end if;
-    return ids;
 end $$;
 
--- insert_nodes: the jobs of new nodes; those with parents blocked. Called by: add_nodes. Writes: job.
+-- insert_nodes: the jobs of new nodes; those with parents blocked. Called by: prepare_nodes. Writes: job.
 create function insert_nodes(flow bigint, nodes jsonb) returns bigint[]
 language plpgsql as $$
 begin
@@ -120,7 +138,7 @@ begin
 end $$;
 
 -- grow_workflow: takes the row of a workflow and makes room for more nodes; one that had finished goes on.
--- Called by: add_nodes, depend. Writes: workflow.
+-- Called by: link_nodes, depend. Writes: workflow.
 -- Raises PQ003 when there is no such workflow, PQ004 when it was cancelled, PQ001 when it would have too many nodes.
 -- whose: how the caller knows the workflow.
 create function grow_workflow(flow bigint, more int, whose text default 'workflow_id: workflow %s') returns void
@@ -140,7 +158,7 @@ begin
     end if;
 end $$;
 
--- wait_longer: lets nodes that are there wait for new ones too. Called by: add_nodes. Writes: workflow_node.
+-- wait_longer: lets nodes that are there wait for new ones too. Called by: link_nodes. Writes: workflow_node.
 -- They must be blocked; then nothing below them has started, so a cycle needs a new parent of one that is below that one.
 create function wait_longer(edges edge[]) returns void
 language plpgsql set enable_seqscan = off set jit = off as $$

@@ -99,12 +99,17 @@ begin
     ), dead as (
         update dead_letter set workflow_id = flow where id = any (parents) and not is_node(id) returning id, task, finished_at
     ), over as (
-        update job_history set workflow_id = flow where id = any (parents) and not is_node(id) returning id, task, finished_at, state
+        update job_history set workflow_id = flow where id = any (parents) and not is_node(id)
+        returning id, task, finished_at, state,
+                  coalesce(result_expires_at, finished_at + coalesce(result_ttl, interval '24 hours')) as kept_until
     ), node as (
-        insert into workflow_node (job_id, workflow_id, state, pending_parents, task, ended_at)
-        select id, flow, 'live'::node_state, 0, task, null from live
-        union all select id, flow, 'failed', 0, task, finished_at from dead
-        union all select id, flow, state::text::node_state, 0, task, finished_at from over
+        insert into workflow_node (job_id, workflow_id, state, pending_parents, task, ended_at, returned)
+        select id, flow, 'live'::node_state, 0, task, null, false from live
+        union all select id, flow, 'failed', 0, task, finished_at, false from dead
+        union all  -- a null is kept as long as a value would be, see result
+        select id, flow, state::text::node_state, 0, task, finished_at,
+               state = 'succeeded' and (kept_until <= clock_timestamp() or exists (select from job_result r where r.job_id = over.id))
+          from over
         returning state
     ), counted as (
         select count(*)::int as nodes, (count(*) filter (where state = 'live'))::int as open, max(state) as outcome from node having count(*) > 0

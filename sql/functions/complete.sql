@@ -10,13 +10,20 @@
 create function complete(job_id bigint, token uuid, result jsonb default null, elapsed real default null, nodes jsonb default null)
 returns text
 language plpgsql security definer set search_path from current
-set enable_seqscan = off set enable_bitmapscan = off set plan_cache_mode = force_generic_plan set lock_timeout = '5s' as $$
+set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
+set plan_cache_mode = force_generic_plan set jit = off set lock_timeout = '5s' as $$
+declare
+    done record;
 begin
     perform from job j where j.id = job_id and j.claim_token = token for update;
     if not found then
         return 'stale';
     end if;
-    return (select verdict from finish_batch(jsonb_build_array(jsonb_build_object(
-        'id', job_id, 'token', token, 'state', 'succeeded', 'result', result, 'elapsed', elapsed)),
-        case when nodes is not null then jsonb_build_array(jsonb_build_object('id', job_id, 'nodes', nodes)) end));
+    done := finish_ended(jsonb_build_array(jsonb_build_object(
+        'id', job_id, 'token', token, 'state', 'succeeded', 'result', result, 'elapsed', elapsed)));
+    if done.nodes is not null then
+        perform finish_nodes(done.nodes, done.states, case when nodes is not null
+                                                      then jsonb_build_array(jsonb_build_object('id', job_id, 'nodes', nodes)) end);
+    end if;
+    return null;
 end $$;

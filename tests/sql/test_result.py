@@ -133,7 +133,7 @@ def test_a_skipped_job_names_the_job_whose_fault_it_is_however_far_above(rolled_
     (row,) = sql.rows("select * from result(%s)", flow["d"])
 
     assert (row["state"], row["reason"], row["value"]) == ("cancelled", "dependency_failed", None)
-    cause = row["error"].pop("cause")
+    cause = row["error"].pop("cause", {})
     assert row["error"] == {"type": "DependencyFailed", "message": f"job {flow['a']} (a) failed"}
     assert (cause["job_id"], cause["error"]["type"], cause["error"]["message"]) == (flow["a"], "E", "no disk")
     direct = sql.job(flow["d"])["errors"]
