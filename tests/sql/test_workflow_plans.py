@@ -13,6 +13,8 @@ import pytest
 from psycopg import sql as composed
 from psycopg.conninfo import make_conninfo
 
+from pgqueue.database import workflow_calls as calls
+
 from .conftest import Sql
 from .plan import buffers_of, plans_of
 from .workflow_steps import DEAD, SUCCEEDED, Node, claim_all, finish, node, outcomes, submit
@@ -109,6 +111,9 @@ def call(sql: Sql, verb: str) -> tuple[str, tuple[object, ...]]:
             return "select end_nodes(%s, '{succeeded}')", (claimed[:1],)
         case "node_of":
             return "select node_of(%s)", (flow.jobs[2],)
+        case "edges of a handle":
+            edges = calls.edges(flow.id)
+            return edges.statement.replace("{schema}.", ""), edges.params
         case "last_nodes":
             return "select last_nodes(%s)", (flow.id,)
         case "parents":
@@ -132,7 +137,7 @@ def call(sql: Sql, verb: str) -> tuple[str, tuple[object, ...]]:
 
 VERBS = [
     "finish", "fail", "end_nodes", "node_of", "parents", "retry", "retry_workflow", "extend_workflow", "depends_on",
-    "cancel", "cancel_workflow", "enqueue_workflow", "last_nodes",
+    "cancel", "cancel_workflow", "enqueue_workflow", "last_nodes", "edges of a handle",
 ]  # fmt: skip
 
 
