@@ -125,6 +125,8 @@ class Plan:
         if isinstance(given, str | Added) or not isinstance(given, Iterable):
             given = [given]
         if isinstance(given, Mapping):
+            if when != "succeeded":
+                raise InvalidArgument(f"when: {when!r} beside a mapping in {what}=, which says it of each; leave one out")
             return [(self._source(what, one), run_if(policy, what)) for one, policy in given.items()]
         return [(self._source(what, one), when) for one in given]
 

@@ -111,15 +111,11 @@ class OwnWorkflow:
         if self._finished_by:
             raise AlreadyFinished(f"job {self._job_id} was finished {self._finished_by}; add to its workflow before")
         from ._flatten import Plan
-        from .task import Task
-        from .workflow_builder import WorkflowBuilder
+        from .workflow_builder import part_of
 
-        if isinstance(what, Task):
-            what = WorkflowBuilder._called(what, args)
-        elif args != ():
-            raise InvalidArgument("args: give them to s(…), and none beside it")
+        part = part_of(what, args)
         self._plan = self._plan or Plan(self._app, is_open=True)
-        return self._plan.add(what, name=name, after=self._job_id if after is None else after, when=when, before=before)
+        return self._plan.add(part, name=name, after=self._job_id if after is None else after, when=when, before=before)
 
     def nodes_json(self) -> str | None:
         """What was added as SQL takes it, None when nothing was.

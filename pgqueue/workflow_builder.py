@@ -71,11 +71,7 @@ class WorkflowBuilder(Generic[R]):
         Raises:
             InvalidArgument: a name is taken, arguments do not fit, or something else is of no use.
         """
-        if isinstance(what, Task):
-            what = self._called(what, args)
-        elif args != ():
-            raise InvalidArgument("args: give them to s(…), and none beside it")
-        return self._plan.add(what, name=name, after=after, when=when)
+        return self._plan.add(part_of(what, args), name=name, after=after, when=when)
 
     def enqueue(self, *, connection: Any = None) -> Workflow[R]:
         """Add the workflow: one statement, all or nothing.
@@ -113,10 +109,30 @@ class WorkflowBuilder(Generic[R]):
         last = [added.job_ids[place] for place in submission.last]
         return Workflow(self._app, added.id, jobs, last, submission.is_list)
 
-    @staticmethod
-    def _called(task: Task[..., Any], args: Arguments) -> Signature[Any]:
-        if isinstance(args, tuple):
-            return task.si(*args)
-        if isinstance(args, Mapping):
-            return Signature(task, task.parameters.bind((), args), task.options, immutable=True)
-        raise InvalidArgument(f"args: {shortened(args)} is not valid; give a tuple or a mapping, for example (1,)")
+
+def part_of(what: Task[..., Any] | Part[Any], args: Arguments) -> Part[Any]:
+    """What `add` adds: a task called with its arguments, or the signature, chain or group as it is.
+
+    Raises:
+        InvalidArgument: it is none of those, or the arguments do not fit.
+    """
+    if isinstance(what, Task):
+        return _called(what, args)
+    if not isinstance(what, Part):
+        raise InvalidArgument(
+            f"node: {shortened(what)} is not a task; use what @app.task returns, a signature such as task.s(…), a chain or a group"
+        )
+    if isinstance(args, str):
+        raise InvalidArgument(f"args: {shortened(args)} is not valid; name= is a keyword, and arguments go into s(…)")
+    if args != ():
+        raise InvalidArgument("args: give them to s(…), and none beside it")
+    return what
+
+
+def _called(task: Task[..., Any], args: Arguments) -> Signature[Any]:
+    if isinstance(args, tuple):
+        return task.si(*args)
+    if isinstance(args, Mapping):
+        return Signature(task, task.parameters.bind((), args), task.options, immutable=True)
+    keyword = "; name= is a keyword" if isinstance(args, str) else ""
+    raise InvalidArgument(f"args: {shortened(args)} is not valid; give a tuple or a mapping, for example (1,){keyword}")

@@ -50,7 +50,7 @@ def job(
     with Session(database_url, schema) as database:
         found = database.run(calls.job(id))
         if not found:
-            raise JobNotFound(f"there is no job {id}; it never existed, or the history no longer keeps it")
+            raise JobNotFound(f"there is no job {id}; it never existed, is not committed yet, or the history no longer keeps it")
         result = database.run(calls.result(id))
         row = found[0] | {"result": result.value, "result_expires_at": result.expires_at}
         row["workflow_id"] = database.run(reads.workflow_of(id))

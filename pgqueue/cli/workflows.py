@@ -99,7 +99,7 @@ def pause() -> None:
 def _progress(database: Session, id: int) -> WorkflowProgress:
     found = database.run(workflow_calls.progress(id))
     if not found:
-        raise JobNotFound(f"there is no workflow {id}; it never existed, or it is not kept any more")
+        raise JobNotFound(f"there is no workflow {id}; it never existed, is not committed yet, or it is not kept any more")
     return WorkflowProgress(**found[0])
 
 
