@@ -120,7 +120,7 @@ def part_of(what: Task[..., Any] | Part[Any], args: Arguments) -> Part[Any]:
         return _called(what, args)
     if not isinstance(what, Part):
         raise InvalidArgument(
-            f"node: {shortened(what)} is not a task; use what @app.task returns, a signature such as task.s(…), a chain or a group"
+            f"node: {shortened(what)} is not a task; use what @app.task returns, a signature such as task.s(…), a chain or group"
         )
     if isinstance(args, str):
         raise InvalidArgument(f"args: {shortened(args)} is not valid; name= is a keyword, and arguments go into s(…)")
