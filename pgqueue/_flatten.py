@@ -101,7 +101,7 @@ class Plan:
         if signature.options.depends_on:
             raise InvalidArgument(f"depends_on: {task.name!r} is a node of a workflow; say what it waits for there, by after=")
         if name is None and not self._is_open:
-            name = free_name(task.name, self._parts, self._counts)
+            name = free_name(signature.label or task.name, self._parts, self._counts)
         added = Added((len(self._nodes),))
         self._nodes.append(Node(name, signature, after))
         if name is not None:
