@@ -7,7 +7,7 @@ from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Any
 
-from ._nodes import Added, Node, References, Source, Submission, edges_json, free_name, node_json
+from ._nodes import Added, Node, References, Source, Submission, check_app, edges_json, free_name, node_json
 from ._refusal import named, shortened
 from ._text import storable
 from .canvas import Chain, Group
@@ -35,6 +35,7 @@ class Plan:
         self._parts: dict[str, Added] = {}
         self._counts: dict[str, int] = {}
         self._lists: set[int] = set()  # nodes that end a part as (a part of) a list
+        self._returned: dict[int, Added] = {}  # by id(); what was dropped again is of no use in `after`
 
     def add(
         self,
@@ -63,24 +64,31 @@ class Plan:
                 f"node: {shortened(part)} is not valid; use a task, a signature such as task.s(…), a chain or a group"
             )
         sources, children = self._references("after", after, when), self._references("before", before, "succeeded")
-        name, known = None if name is None else self._checked(name), len(self._nodes)
+        name, known = None if name is None else self._checked(name), len(self)
         self._assert_known_elsewhere(children)
         try:
             added = self._add_node(part, sources, name) if isinstance(part, Signature) else self._add_part(part, sources)
         except BaseException:
-            self._forget(known)
+            self.drop(known)
             raise
         if name is not None:
             self._parts[name] = added
         for node in added.nodes:
             self._nodes[node].before += children
         self._lists.update(added.nodes if added.is_list else ())
-        return replace(added, plan=self)
+        added = replace(added, plan=self)
+        self._returned[id(added)] = added
+        return added
 
-    def _forget(self, known: int) -> None:
-        """Take back what was added of a part that is refused."""
+    def __len__(self) -> int:
+        return len(self._nodes)
+
+    def drop(self, known: int) -> None:
+        """Take back the nodes that were added after so many."""
         del self._nodes[known:]
         self._parts = {name: added for name, added in self._parts.items() if added.nodes[-1] < known}
+        self._lists = {node for node in self._lists if node < known}
+        self._returned = {key: added for key, added in self._returned.items() if added.nodes[-1] < known}
 
     def _add_part(self, part: Part[Any], after: list[tuple[Source, RunIf]]) -> Added:
         if isinstance(part, Chain):
@@ -96,8 +104,7 @@ class Plan:
 
     def _add_node(self, signature: Signature[Any], after: list[tuple[Source, RunIf]], name: str | None) -> Added:
         task = signature.task
-        if task._app is not self._app:
-            raise InvalidArgument(f"node: task {task.name!r} is of another app; a workflow is of one")
+        check_app("node", task, self._app)
         if signature.options.depends_on:
             raise InvalidArgument(f"depends_on: {task.name!r} is a node of a workflow; say what it waits for there, by after=")
         if name is None and not self._is_open:
@@ -137,7 +144,7 @@ class Plan:
             raise InvalidArgument(
                 f"{what}: job {one} is of no new workflow; use Task.using(depends_on=…) to wait for a job that is there"
             )
-        if isinstance(one, Added) and one.plan is self:
+        if isinstance(one, Added) and self._returned.get(id(one)) is one:
             return one
         if isinstance(one, str | int) and not isinstance(one, bool):
             return one
@@ -169,15 +176,14 @@ class Plan:
                 made.append(signature)
                 texts.append(node_json(node, signature, edges_json(edges, places), takes, takes_all))
             beside = {key: one for key, one in extra.items() if one is not None}
-            last = self._last(parents, order)
             yield Submission(
                 nodes=f"[{','.join(texts)}]",
                 extra={key: one.to_json() for key, one in beside.items()},
                 connection=the_connection([*made, *beside.values()], connection),
                 names=[self._nodes[number].name for number in order],
                 tasks=[one.task for one in made],
-                last=[places[number] - 1 for number in last],
-                is_list=len(last) > 1 or not self._lists.isdisjoint(last),
+                written=[places[number] - 1 for number in range(len(order))],
+                lists={places[number] - 1 for number in self._lists},
             )
 
     def _parents(self, node: Node) -> tuple[list[tuple[Source, RunIf]], bool]:
@@ -231,18 +237,6 @@ class Plan:
             order.append(heapq.heappop(ready))
             sorter.done(order[-1])
         return order
-
-    def _last(self, parents: list[tuple[list[tuple[Source, RunIf]], bool]], order: list[int]) -> list[int]:
-        """The nodes that no other waits for. Those that run only after a failure are nobody's last, nor is what hangs on them."""
-        after_failure: set[int] = set()
-        waited_for: set[int] = set()
-        for number in order:
-            own = [(source.nodes[0], when) for source, when in parents[number][0] if isinstance(source, Added)]
-            if any(when == "failed" or (when == "succeeded" and parent in after_failure) for parent, when in own):
-                after_failure.add(number)
-            else:
-                waited_for.update(parent for parent, _ in own)
-        return [number for number in range(len(self._nodes)) if number not in waited_for and number not in after_failure]
 
     def _entered(self, around: ExitStack, signature: Signature[Any], behind: bool) -> tuple[Signature[Any], str | None]:
         """A signature as its middleware leaves it, and the argument that takes the parents' result."""

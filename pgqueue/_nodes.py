@@ -5,12 +5,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from ._json import dumps
+from ._refusal import shortened
+from .errors import InvalidArgument
 from .job import Job
 from .options import RunIf
-from .signature import Signature
+from .signature import Part, Signature
+from .task import Arguments, Task
 
 if TYPE_CHECKING:
-    from .task import Task
+    from .app import PgQueue
 
 LONGEST_NAME = 200  # characters, as SQL has it
 
@@ -53,17 +56,43 @@ class Submission(NamedTuple):
         extra: the signatures beside the nodes as JSON, by their key.
         connection: to run the call on, or None.
         names, tasks: of the nodes, in the order of the array.
-        last: places in the array of the nodes whose results are the workflow's, in the order in which they were written.
-        is_list: whether the workflow's result is a list.
+        written: places in the array, in the order in which the nodes were written.
+        lists: places of the nodes that end a part as (a part of) a list.
     """
 
     nodes: str
     extra: dict[str, str]
     connection: Any
     names: list[str | None]
-    tasks: list["Task[..., Any]"]
-    last: list[int]
-    is_list: bool
+    tasks: list[Task[..., Any]]
+    written: list[int]
+    lists: set[int]
+
+
+def part_of(what: Task[..., Any] | Part[Any], args: Arguments) -> Part[Any]:
+    """What `add` was given, as a plan takes it: a task is called with `args`; what is called already takes none."""
+    if not isinstance(what, Task):
+        if not isinstance(what, Part):
+            raise InvalidArgument(
+                f"node: {shortened(what)} is not a task; use what @app.task returns, a signature, a chain or a group"
+            )
+        if isinstance(args, str):
+            raise InvalidArgument(f"args: {shortened(args)} is not valid; name= is a keyword, and arguments go into s(…)")
+        if args != ():
+            raise InvalidArgument("args: give them to s(…), and none beside it")
+        return what
+    if isinstance(args, tuple):
+        return what.si(*args)
+    if isinstance(args, Mapping):
+        return Signature(what, what.parameters.bind((), args), what.options, immutable=True)
+    keyword = "; name= is a keyword" if isinstance(args, str) else ""
+    raise InvalidArgument(f"args: {shortened(args)} is not valid; give a tuple or a mapping, for example (1,){keyword}")
+
+
+def check_app(what: str, task: Task[..., Any], app: "PgQueue") -> None:
+    """Refuse a task of another app; `what` begins the message."""
+    if task._app is not app:
+        raise InvalidArgument(f"{what}: task {task.name!r} is of another app; a workflow is of one")
 
 
 def node_json(node: Node, signature: Signature[Any], after: list[Any], takes: str | None, takes_all: bool) -> str:

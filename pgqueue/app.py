@@ -225,8 +225,9 @@ class PgQueue(Registrars):
 
         Args:
             name: to find it by; it need not be unique.
-            on_success: enqueued once all of it is over and nothing failed, with meta that says of which workflow.
-            on_failure: enqueued once all of it is over otherwise.
+            on_success: enqueued when all of it is over and the outcome is succeeded, with meta that says of which workflow.
+            on_failure: enqueued when all of it is over and the outcome is failed: a node is a dead letter. Of a workflow that was
+                cancelled neither is enqueued. Each is enqueued again when the workflow finishes again, after a retry.
 
         Raises:
             InvalidArgument: something is no signature.

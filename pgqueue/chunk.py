@@ -50,6 +50,12 @@ def chunk_signature(task: Task[..., Any], calls: Sequence[dict[str, Any]], first
     return Signature(task._app.chunk_task, {"task": task.name, "calls": given}, task.options, immutable=True, label=label)
 
 
+def is_unknown(app: "PgQueue", args_json: str) -> bool:
+    """Whether a chunk is of a task that is not registered here: as a plain job, it waits for a worker that knows the task."""
+    task = json.loads(args_json).get("task")
+    return isinstance(task, str) and task != NAME and task not in app.tasks
+
+
 class _Chunk:
     """One run of a chunk.
 

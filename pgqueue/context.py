@@ -138,17 +138,18 @@ class JobContext:
             self.node.own_workflow = OwnWorkflow(services.app, self.id, self.node)
         return self.node.own_workflow
 
-    def added_json(self) -> str | None:
+    def _added_json(self) -> str | None:
         """What the handler has added to its workflow, as SQL takes it; None for nothing. Raises InvalidArgument."""
         own = self.node and self.node.own_workflow
-        return own.nodes_json() if own else None
+        return own._nodes_json() if own else None
 
     def transaction(self) -> Block:
         """Finish the job in a transaction of the handler's own: `async with ctx.transaction() as tx`, in threads `with`.
 
         What is written on `tx.connection` (psycopg), jobs enqueued with `connection=tx.connection`, the result set as `tx.result`
-        and the end of the job commit together when the block ends. An exception in the block rolls everything back, and the
-        attempt fails with it. After the block the job is done: what the handler returns is ignored, what it raises is logged.
+        and the end of the job commit together when the block ends, and with them what `ctx.workflow.add` has added. An exception
+        in the block rolls everything back, and the attempt fails with it; what was added in the block is dropped also if the
+        handler goes on. After the block the job is done: what the handler returns is ignored, what it raises is logged.
         The connection comes from a pool of `transaction_pool_size`; while all are taken, a block waits.
 
         Returns:

@@ -1,6 +1,6 @@
 """A workflow as a graph, to look at and to draw."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import cached_property
@@ -8,6 +8,9 @@ from graphlib import TopologicalSorter
 from typing import Any
 
 from ._json import dumps
+from .database import workflow_calls as calls
+from .transaction import Steps
+from .workflow_progress import no_workflow
 
 _COLOURS = {
     "blocked": "#e5e7eb",
@@ -80,6 +83,22 @@ class Graph:
     nodes: list[GraphNode]
     edges: list[GraphEdge]
 
+    @classmethod
+    def of(cls, id: int, run: Callable[..., Any]) -> Steps:
+        """Steps that look a workflow up, see `drive`; `run` runs a call.
+
+        Raises:
+            JobNotFound: there is no such workflow (any more).
+        """
+        edges = yield run(calls.edges(id))  # first: what is added meanwhile is a node without edges, no edge without a node
+        nodes = yield run(calls.nodes(id))
+        if not nodes:
+            raise no_workflow(id)
+        return cls(
+            [GraphNode(id=row.pop("job_id"), **row) for row in nodes],
+            [GraphEdge(row["parent_id"], row["child_id"], row["run_if"]) for row in edges],
+        )
+
     @cached_property
     def by_id(self) -> Mapping[int, GraphNode]:
         """The nodes by their job's id."""
@@ -102,19 +121,6 @@ class Graph:
     def parents(self, id: int) -> list[GraphEdge]:
         """The edges that lead to a node."""
         return self._parents.get(id, [])
-
-    def causes(self, id: int) -> list[GraphNode]:
-        """Why a node was skipped: parents that did not end as an edge wants; upwards through those that were skipped, too."""
-        left, seen = [id], {id}
-        found: list[int] = []
-        while left:
-            for edge in self.parents(left.pop(0)):
-                parent = self.by_id[edge.parent]
-                if edge.when in ("finished", parent.state) or parent.id in seen:
-                    continue
-                seen.add(parent.id)
-                (left if parent.state == "skipped" else found).append(parent.id)
-        return [self.by_id[one] for one in found]
 
     @cached_property
     def _parents(self) -> dict[int, list[GraphEdge]]:

@@ -84,7 +84,8 @@ class Job(Generic[R]):
         Raises:
             ResultTimeout: it did not end in time; it goes on.
             JobFailed: it failed for good; carries the remote traceback.
-            JobCancelled: it was cancelled.
+            JobCancelled: it was cancelled; of one that was skipped, the message names the jobs that did not end as it needs them,
+                and the exception's cause is the JobFailed of the first that failed, if any did.
             ResultExpired: it succeeded, but its result is not kept any more.
             JobNotFound: there is no such job (any more).
         """
@@ -236,7 +237,7 @@ class Job(Generic[R]):
         if row.state == "failed":
             raise JobFailed(self.id, row.error)
         if row.state == "cancelled":
-            raise JobCancelled(f"job {self.id} was cancelled ({row.reason})")
+            raise _cancelled(self.id, row) from _cause(row)
         if row.expired:
             raise ResultExpired(f"the result of job {self.id} is not kept any more; enqueue with a longer result_ttl")
         value: R = self._load(row)
@@ -262,6 +263,16 @@ class Job(Generic[R]):
 
     def __repr__(self) -> str:
         return f"Job({self.id})"
+
+
+def _cancelled(id: int, row: calls.ResultRow) -> JobCancelled:
+    why = f": {row.error['message']}" if row.error else ""
+    return JobCancelled(f"job {id} was cancelled ({row.reason}){why}")
+
+
+def _cause(row: calls.ResultRow) -> JobFailed | None:
+    cause = (row.error or {}).get("cause")
+    return JobFailed(cause["job_id"], cause["error"]) if cause else None
 
 
 def _seconds(ttl: timedelta | float) -> float:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from ._json import dumps, loads
 from .errors import AlreadyFinished, InvalidArgument
-from .parents import ParentRow, Parents
+from .parents import ParentRow, Parents, expired
 
 if TYPE_CHECKING:
     from ._flatten import Plan
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from .options import RunIf
     from .signature import Part
     from .task import Arguments, Task
+
+MANY = 100  # nodes; writing them takes the 10 ms that an event loop should not be held up for
 
 
 class Node:
@@ -45,9 +47,16 @@ class Node:
         self.own_workflow: OwnWorkflow | None = None
 
     def with_taken(self, args_json: str, rows: list[ParentRow]) -> str:
-        """Arguments as JSON text, with those that the parents' results are."""
+        """Arguments as JSON text, with those that the parents' results are.
+
+        Raises:
+            ResultExpired: a result that it takes is not kept any more.
+        """
         if self.takes is None:
             return args_json
+        for row in rows if self.takes_all else rows[:1]:
+            if row.expired:
+                raise expired(row.id, row.name or row.task)
         results = [row.result or "null" for row in rows]
         taken = f"[{','.join(results)}]" if self.takes_all else results[0] if results else "null"
         before = args_json.rstrip()[:-1]
@@ -87,7 +96,8 @@ class OwnWorkflow:
         """Add a node, or the nodes of a chain or group, to this workflow. They are there once this job has succeeded.
 
         They travel with the job's own end: in its transaction, exactly once, and not at all if this run fails, is cancelled or
-        runs again later. Within `ctx.transaction()` they commit with it. Middleware around enqueues runs when the handler ends.
+        runs again later. What was added before the end of a `ctx.transaction()` commits with it; what is added within one that is
+        rolled back is dropped. Middleware around enqueues runs when the handler ends, for more than 100 nodes in a thread.
 
         Args:
             what: a task, which is called with `args` and takes no parent's result (as `si`); or a signature, chain or group,
@@ -111,26 +121,36 @@ class OwnWorkflow:
         if self._finished_by:
             raise AlreadyFinished(f"job {self._job_id} was finished {self._finished_by}; add to its workflow before")
         from ._flatten import Plan
-        from .workflow_builder import part_of
+        from ._nodes import part_of
 
-        part = part_of(what, args)
-        self._plan = self._plan or Plan(self._app, is_open=True)
-        return self._plan.add(part, name=name, after=self._job_id if after is None else after, when=when, before=before)
+        what = part_of(what, args)
+        if self._plan is None:
+            self._plan = Plan(self._app, is_open=True)
+        return self._plan.add(what, name=name, after=self._job_id if after is None else after, when=when, before=before)
 
-    def nodes_json(self) -> str | None:
+    def _nodes_json(self) -> str | None:
         """What was added as SQL takes it, None when nothing was.
 
         Raises:
             InvalidArgument: some arguments do not fit, or a connection was given.
         """
-        if self._plan is None:
+        if not self._plan:
             return None
         with self._plan.submission() as submission:
             if submission.connection is not None:
                 raise InvalidArgument("connection: what ctx.workflow.add adds travels with the job's own end; leave it out")
             return submission.nodes
 
-    def finished(self, by: str) -> None:
+    def _size(self) -> int:
+        """How many nodes were added."""
+        return len(self._plan or ())
+
+    def _drop(self, known: int) -> None:
+        """Take back what was added after so many nodes."""
+        if self._plan is not None:
+            self._plan.drop(known)
+
+    def _finish(self, by: str) -> None:
         """Refuse what would be added from now on."""
         self._finished_by = by
 

@@ -1,11 +1,12 @@
 """What the parents of a node have come to, as its handler sees it."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ._json import loads
-from .errors import UnknownParent
+from .errors import ResultExpired, UnknownParent
 
 if TYPE_CHECKING:
     from .task import Task
@@ -20,6 +21,7 @@ class ParentRow(NamedTuple):
     state: str
     result: str | None
     error: str | None
+    expired: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,8 @@ class Parent:
         task: the name of its task.
         state: succeeded, failed, cancelled or skipped.
         result: what it returned, as its task's annotation says where the task is registered here; None unless it succeeded.
+            Asking raises `ResultExpired` when it is not kept any more, and what the annotation's type raises that cannot be made
+            of it.
         error: why it failed last: type, message and traceback; None unless it failed.
     """
 
@@ -41,6 +45,67 @@ class Parent:
     state: str = "succeeded"
     result: Any = None
     error: dict[str, Any] | None = None
+
+
+class StoredParent(Parent):
+    """A parent whose result is made of what is stored when it is asked for: what cannot be made fails whoever wants it."""
+
+    __slots__ = ("_made", "_stored", "_to")
+    _made: Any
+    _stored: str | None
+    _to: "Task[..., Any] | None"
+
+    def __init__(self, row: ParentRow, to: "Task[..., Any] | None") -> None:
+        error = None if row.error is None else loads(row.error)
+        given = {"id": row.id, "name": row.name, "task": row.task, "state": row.state, "error": error}
+        for name, value in {**given, "_stored": row.result, "_to": to}.items():
+            object.__setattr__(self, name, value)
+
+    @property
+    def result(self) -> Any:
+        """What it returned, made once."""
+        if not hasattr(self, "_made"):
+            result = None if self._stored is None else loads(self._stored)
+            if result is not None and self._to is not None:
+                result = self._to.parameters.load_result(result)
+            object.__setattr__(self, "_made", result)
+        return self._made
+
+    def __repr__(self) -> str:
+        return f"Parent(id={self.id!r}, name={self.name!r}, task={self.task!r}, state={self.state!r}, result={self._stored})"
+
+
+class ExpiredParent(Parent):
+    """A parent that has returned something that is not kept any more."""
+
+    __slots__ = ()
+
+    def __init__(self, row: ParentRow) -> None:
+        for name, value in (("id", row.id), ("name", row.name), ("task", row.task), ("state", row.state), ("error", None)):
+            object.__setattr__(self, name, value)
+
+    @property
+    def result(self) -> Any:
+        """Not there.
+
+        Raises:
+            ResultExpired: always.
+        """
+        raise expired(self.id, self.name or self.task)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ExpiredParent) and other.id == self.id
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    def __repr__(self) -> str:
+        return f"ExpiredParent(id={self.id!r}, name={self.name!r}, task={self.task!r}, state={self.state!r})"
+
+
+def expired(id: int, name: str) -> ResultExpired:
+    """What is raised for a result that is not kept any more."""
+    return ResultExpired(f"the result of parent {name!r}, job {id}, is not kept any more; enqueue that with a longer result_ttl")
 
 
 class Parents(Mapping[str, Parent]):
@@ -56,12 +121,12 @@ class Parents(Mapping[str, Parent]):
     def read(cls, rows: list[ParentRow], tasks: Mapping[str, "Task[..., Any]"]) -> "Parents":
         """From what SQL has told."""
         names = {row.name for row in rows}
-        unnamed = [row.task for row in rows if row.name is None]
+        unnamed = Counter(row.task for row in rows if row.name is None)
 
         def key(row: ParentRow) -> str:
             if row.name is not None:
                 return row.name
-            return row.task if unnamed.count(row.task) == 1 and row.task not in names else str(row.id)
+            return row.task if unnamed[row.task] == 1 and row.task not in names else str(row.id)
 
         return cls({key(row): _parent(row, tasks) for row in rows})
 
@@ -86,7 +151,4 @@ NO_PARENTS = Parents({})
 
 
 def _parent(row: ParentRow, tasks: Mapping[str, "Task[..., Any]"]) -> Parent:
-    result = None if row.result is None else loads(row.result)
-    if result is not None and (task := tasks.get(row.task)):
-        result = task.parameters.load_result(result)
-    return Parent(row.id, row.name, row.task, row.state, result, None if row.error is None else loads(row.error))
+    return ExpiredParent(row) if row.expired else StoredParent(row, tasks.get(row.task))

@@ -19,10 +19,12 @@ from psycopg_pool import PoolTimeout
 
 from .database import AsyncPool, SyncPool, calls
 from .errors import AlreadyFinished, Disconnected, LeaseLost, PgQueueError
+from .own_workflow import MANY
 
 if TYPE_CHECKING:
     from .app import PgQueue
     from .context import JobContext
+    from .own_workflow import OwnWorkflow
 
 log = logging.getLogger("pgqueue.worker")
 AnyConnection = TypeVar("AnyConnection", Connection[Any], AsyncConnection[Any])
@@ -101,6 +103,7 @@ class Block:
         self._pools: Any = self._services.transactions
         self._others: Any = self._services.app.database
         self._pause: Callable[[float], Any] = time.sleep
+        self._aside: Callable[[Callable[[], Any]], Any] = _here
         entered: Transaction[Connection[Any]] = drive(self._begin())
         return entered
 
@@ -111,6 +114,7 @@ class Block:
         self._pools = self._services.async_transactions
         self._others = self._services.app.async_database
         self._pause = asyncio.sleep
+        self._aside = asyncio.to_thread
         entered: Transaction[AsyncConnection[Any]] = await adrive(self._begin())
         return entered
 
@@ -121,6 +125,8 @@ class Block:
         self._refuse_second()
         self._open = True
         self._job.block = self
+        own = self._own_workflow()
+        self._added_before = own._size() if own else 0
         try:
             self._pool = yield self._pools.pool()
             begun = None
@@ -168,6 +174,8 @@ class Block:
             else:
                 yield self._leave(type(error), error, error.__traceback__)  # rolls back
         finally:
+            if not self.committed and (own := self._own_workflow()):
+                own._drop(self._added_before)
             self._open = False
             connection.row_factory = self._row_factory
             yield self._pool.putconn(connection)
@@ -180,8 +188,12 @@ class Block:
             raise
         yield from self._commit(connection, completed.xid)
         self.committed = True
-        if self._job.node is not None and self._job.node.own_workflow is not None:
-            self._job.node.own_workflow.finished("by ctx.transaction()")
+        if own := self._own_workflow():
+            own._finish("by ctx.transaction()")
+
+    def _own_workflow(self) -> "OwnWorkflow | None":
+        """What the handler has added to; None when it has not asked for it."""
+        return self._job.node.own_workflow if self._job.node else None
 
     def _commit(self, connection: Any, xid: str) -> Steps:
         try:
@@ -200,8 +212,10 @@ class Block:
         if connection.info.transaction_status == TransactionStatus.IDLE:
             raise PgQueueError(f"job {job.id}: ctx.transaction() found its transaction ended; the block does that")
         self.result_json = self._services.result_json(job.task, self._entered.result)
+        own = self._own_workflow()
+        nodes = (yield self._aside(job._added_json)) if own and own._size() > MANY else job._added_json()
         elapsed = time.perf_counter() - job.started
-        call = calls.complete(job.id, job.token, self.result_json, elapsed, job.added_json())
+        call = calls.complete(job.id, job.token, self.result_json, elapsed, nodes)
         try:
             completed = yield self._pools.run(call, connection)
         except psycopg.OperationalError as error:
@@ -232,6 +246,10 @@ class Block:
 
     def _lost(self) -> LeaseLost:
         return LeaseLost(f"job {self._job.id} is not this run's any more; what its transaction wrote is rolled back")
+
+
+def _here(function: Callable[[], Any]) -> Any:
+    return function()
 
 
 def refuse_on_event_loop(what: str, remedy: str, blocking: str) -> None:

@@ -8,11 +8,11 @@ from ._named_jobs import NamedJobs
 from ._nodes import free_name
 from ._waiting import pauses
 from .database import workflow_calls as calls
-from .errors import JobCancelled, JobFailed, JobNotFound, ResultTimeout
-from .graph import Graph, GraphEdge, GraphNode
+from .errors import JobCancelled, JobFailed, ResultTimeout
+from .graph import Graph
 from .job import Job
 from .transaction import Steps, adrive, drive
-from .workflow_progress import WorkflowProgress
+from .workflow_progress import WorkflowProgress, no_workflow
 
 if TYPE_CHECKING:
     from .app import PgQueue
@@ -182,12 +182,12 @@ class Workflow(Generic[R]):
         Raises:
             JobNotFound: there is no such workflow (any more).
         """
-        graph: Graph = drive(self._graph(self._app.database.run))
+        graph: Graph = drive(Graph.of(self.id, self._app.database.run))
         return graph
 
     async def agraph(self) -> Graph:
         """`graph` for async code."""
-        graph: Graph = await adrive(self._graph(self._app.async_database.run))
+        graph: Graph = await adrive(Graph.of(self.id, self._app.async_database.run))
         return graph
 
     def _result(self, run: Callable[..., Any], result: Callable[..., Any], timeout: float | None) -> Steps:
@@ -198,78 +198,46 @@ class Workflow(Generic[R]):
             for id in last:
                 if id not in values:
                     left = None if deadline is None else max(0.0, deadline - time.monotonic())
-                    values[id] = yield from self._value(id, run, result, left, timeout)
+                    values[id] = yield from self._value(id, result, left, timeout)
             last = self._in_order((yield run(calls.last_nodes(self.id))))
         if not last:
-            raise self._not_found()
+            raise no_workflow(self.id)
         return [values[id] for id in last] if len(last) > 1 or self._is_list else values[last[0]]
 
-    def _value(
-        self, id: int, run: Callable[..., Any], result: Callable[..., Any], left: float | None, timeout: float | None
-    ) -> Steps:
+    def _value(self, id: int, result: Callable[..., Any], left: float | None, timeout: float | None) -> Steps:
         try:
             return (yield result(Job(self._app, id), left))
         except ResultTimeout:
             raise self._too_late(timeout) from None
         except JobCancelled as cancelled:
-            raise _why(id, (yield from self._graph(run))) or cancelled from None
+            if isinstance(cancelled.__cause__, JobFailed):  # skipped: the workflow failed of that one
+                raise cancelled.__cause__ from None
+            raise
 
     def _in_order(self, last: list[int]) -> list[int]:
         """The last nodes as they were written, where they are the ones that were submitted."""
         return self._last if self._last and set(self._last) == set(last) else last
 
-    def _graph(self, run: Callable[..., Any]) -> Steps:
-        edges = yield run(calls.edges(self.id))  # first: what is added meanwhile is a node without edges, no edge without a node
-        nodes = yield run(calls.nodes(self.id))
-        if not nodes:
-            raise self._not_found()
-        return Graph(
-            [GraphNode(id=row.pop("job_id"), **row) for row in nodes],
-            [GraphEdge(row["parent_id"], row["child_id"], row["run_if"]) for row in edges],
-        )
-
     def _found(self, rows: list[dict[str, Any]]) -> "Workflow[R]":
-        if not rows:
-            raise self._not_found()
-        self._progress = WorkflowProgress(**rows[0])
+        self._progress = WorkflowProgress.of(self.id, rows)
         return self
 
     def _named(self, rows: list[dict[str, Any]]) -> NamedJobs:
         if not rows:
-            raise self._not_found()
+            raise no_workflow(self.id)
         jobs = NamedJobs({row["name"]: Job(self._app, row["job_id"]) for row in rows if row["name"] is not None})
+        counts: dict[str, int] = {}
         for row in rows:
             if row["name"] is None:
-                jobs[free_name(row["task"], jobs)] = Job(self._app, row["job_id"])
+                jobs[free_name(row["task"], jobs, counts)] = Job(self._app, row["job_id"])
         return jobs
 
     def _heard_of(self) -> tuple[int, ...]:
         """The jobs whose ends end a pause early; of others the looks tell."""
         return tuple(job.id for job in (self._jobs or {}).values())
 
-    def _not_found(self) -> JobNotFound:
-        return JobNotFound(
-            f"there is no workflow {self.id}; it never existed, is not committed yet, or the history no longer keeps it"
-        )
-
     def _too_late(self, timeout: float | None) -> ResultTimeout:
         return ResultTimeout(f"workflow {self.id} was not over within {timeout} s; it goes on")
 
     def __repr__(self) -> str:
         return f"Workflow({self.id})"
-
-
-def _why(id: int, graph: Graph) -> JobFailed | JobCancelled | None:
-    """Why a node was skipped: a dead node that it depends on, else parents that ended otherwise; None when it was not."""
-    if graph.by_id[id].state != "skipped":
-        return None
-    causes = graph.causes(id)
-    for cause in causes:
-        if cause.state == "failed":
-            return JobFailed(cause.id, cause.error)
-    parents = " and ".join(f"{cause.label!r} {_ended(cause)}" for cause in causes[:5])
-    return JobCancelled(f"job {id} ({graph.by_id[id].label!r}) was skipped: its parent {parents}")
-
-
-def _ended(node: GraphNode) -> str:
-    return {"succeeded": "succeeded", "cancelled": "was cancelled"}.get(node.state, f"is {node.state}")

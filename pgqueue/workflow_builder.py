@@ -1,11 +1,11 @@
 """What `app.workflow` returns: nodes with names, and edges of any shape between them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ._flatten import Plan
-from ._nodes import Added, References, Submission
+from ._nodes import Added, References, Submission, check_app, part_of
 from ._refusal import shortened
 from ._text import storable
 from .database import Call
@@ -35,8 +35,11 @@ class WorkflowBuilder(Generic[R]):
         on_failure: Signature[Any] | None = None,
     ) -> None:
         for key, given in (("on_success", on_success), ("on_failure", on_failure)):
-            if given is not None and not isinstance(given, Signature):
+            if given is None:
+                continue
+            if not isinstance(given, Signature):
                 raise InvalidArgument(f"{key}: {shortened(given)} is not valid; use a signature such as task.s(…)")
+            check_app(key, given.task, app)
         if name is not None and not isinstance(name, str):
             raise InvalidArgument(f"name: {shortened(name)} is not valid; use a text")
         self._app, self._name = app, None if name is None else storable("name", name)
@@ -106,33 +109,7 @@ class WorkflowBuilder(Generic[R]):
     def _handle(self, submission: Submission, added: calls.AddedWorkflow) -> Workflow[R]:
         nodes = zip(submission.names, added.job_ids, submission.tasks, strict=True)
         jobs = {str(name): Job(self._app, id, task) for name, id, task in nodes}
-        last = [added.job_ids[place] for place in submission.last]
-        return Workflow(self._app, added.id, jobs, last, submission.is_list)
-
-
-def part_of(what: Task[..., Any] | Part[Any], args: Arguments) -> Part[Any]:
-    """What `add` adds: a task called with its arguments, or the signature, chain or group as it is.
-
-    Raises:
-        InvalidArgument: it is none of those, or the arguments do not fit.
-    """
-    if isinstance(what, Task):
-        return _called(what, args)
-    if not isinstance(what, Part):
-        raise InvalidArgument(
-            f"node: {shortened(what)} is not a task; use what @app.task returns, a signature such as task.s(…), a chain or group"
-        )
-    if isinstance(args, str):
-        raise InvalidArgument(f"args: {shortened(args)} is not valid; name= is a keyword, and arguments go into s(…)")
-    if args != ():
-        raise InvalidArgument("args: give them to s(…), and none beside it")
-    return what
-
-
-def _called(task: Task[..., Any], args: Arguments) -> Signature[Any]:
-    if isinstance(args, tuple):
-        return task.si(*args)
-    if isinstance(args, Mapping):
-        return Signature(task, task.parameters.bind((), args), task.options, immutable=True)
-    keyword = "; name= is a keyword" if isinstance(args, str) else ""
-    raise InvalidArgument(f"args: {shortened(args)} is not valid; give a tuple or a mapping, for example (1,){keyword}")
+        ends = set(added.last)
+        last = [place for place in submission.written if added.job_ids[place] in ends]
+        is_list = len(last) > 1 or not submission.lists.isdisjoint(last)
+        return Workflow(self._app, added.id, jobs, [added.job_ids[place] for place in last], is_list)

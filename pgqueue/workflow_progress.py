@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
+
+from .errors import JobNotFound
 
 STATES = ("blocked", "scheduled", "ready", "running", "succeeded", "failed", "cancelled", "skipped")
 
@@ -38,6 +41,17 @@ class WorkflowProgress:
     cancelled_at: datetime | None
     repairs: int
 
+    @classmethod
+    def of(cls, id: int, rows: list[dict[str, Any]]) -> "WorkflowProgress":
+        """What a look for a workflow has found.
+
+        Raises:
+            JobNotFound: nothing.
+        """
+        if not rows:
+            raise no_workflow(id)
+        return cls(**rows[0])
+
     @property
     def is_over(self) -> bool:
         """Whether nothing of it will run any more, unless it is retried."""
@@ -47,3 +61,8 @@ class WorkflowProgress:
     def counts(self) -> dict[str, int]:
         """How many nodes are in each state, zeros included."""
         return {state: getattr(self, state) for state in STATES}
+
+
+def no_workflow(id: int) -> JobNotFound:
+    """What is raised for a workflow that is not there."""
+    return JobNotFound(f"there is no workflow {id}; it never existed, is not committed yet, or is not kept any more")

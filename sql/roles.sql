@@ -5,11 +5,12 @@ do $$
 declare
     -- What a role may call; a name stands for all functions of that name.
     may_call constant jsonb := '{
-        "producer": ["enqueue", "enqueue_many", "enqueue_select", "enqueue_workflow", "extend_workflow", "find_duplicate", "installed_version"],
+        "producer": ["enqueue", "enqueue_many", "enqueue_select", "enqueue_workflow", "extend_workflow", "last_nodes",
+                     "find_duplicate", "installed_version"],
         "worker":   ["register_worker", "heartbeat", "retire_worker", "claim", "claim_jobs", "finish", "complete", "finished", "fail",
                      "snooze", "give_back", "progress", "reconcile", "promote", "mark_lost", "rescue", "maintain", "has_work",
-                     "parents", "cancel_requests", "repair_workflows", "result", "ended", "ask_results", "wake_waiters", "channel"],
-        "viewer":   ["installed_version", "result", "ended", "ask_results", "has_work", "channel"],
+                     "parents", "cancel_requests", "result", "ended", "ask_results", "wake_waiters", "channel"],
+        "viewer":   ["installed_version", "last_nodes", "result", "ended", "ask_results", "has_work", "channel", "workflow_drift"],
         "operator": ["cancel", "retry", "cancel_workflow", "retry_workflow", "repair_workflows", "update", "extend_result", "delete_result", "promote", "mark_lost", "rescue", "maintain"]
     }';
     -- A handler enqueues; who acts on jobs sees them. An operator is no producer: it acts on jobs that are there.

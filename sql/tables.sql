@@ -199,6 +199,7 @@ create table workflow_node (
     task            text not null,
     takes           text,                       -- the argument that gets the result of the parent
     takes_all       bool not null default false,  -- it gets the list of all parents' results
+    returned        bool not null default false,  -- it ended with a result other than null: when that is not stored, it has expired
     payload         jsonb,                      -- the job of a skipped node: retry brings it back
     -- job_id first: on an empty table a plan would rather take an index with workflow_id in front, and then look for one job in all
     -- workflows until it is made anew.
@@ -206,7 +207,7 @@ create table workflow_node (
     -- A release that is lost, or an end that comes twice, is an error here and not a job that waits for ever.
     constraint blocked_waits check (pending_parents >= 0 and (state = 'blocked') = (pending_parents > 0)),
     constraint ended_has_a_time check ((state in ('blocked', 'live')) = (ended_at is null))
-) with (fillfactor = 70);
+) with (fillfactor = 50);
 create index workflow_node_workflow on workflow_node (workflow_id);
 create unique index workflow_node_name on workflow_node (workflow_id, name) where name is not null;
 

@@ -11,8 +11,8 @@ from rich.live import Live
 from rich.text import Text
 
 from ..database import reads, workflow_calls
-from ..errors import JobNotFound
-from ..graph import Graph, GraphEdge, GraphNode
+from ..graph import Graph
+from ..transaction import drive
 from ..workflow_progress import STATES, WorkflowProgress
 from .options import AsJson, DatabaseUrl, Limit, Schema, WorkflowStatus
 from .output import console, print_json, print_json_lines, print_table
@@ -101,10 +101,7 @@ def pause() -> None:
 
 
 def _progress(database: Session, id: int) -> WorkflowProgress:
-    found = database.run(workflow_calls.progress(id))
-    if not found:
-        raise JobNotFound(f"there is no workflow {id}; it never existed, is not committed yet, or it is not kept any more")
-    return WorkflowProgress(**found[0])
+    return WorkflowProgress.of(id, database.run(workflow_calls.progress(id)))
 
 
 def _facts(now: WorkflowProgress) -> dict[str, object]:
@@ -112,11 +109,8 @@ def _facts(now: WorkflowProgress) -> dict[str, object]:
 
 
 def _graph(database: Session, id: int) -> Graph:
-    nodes, edges = database.run(workflow_calls.nodes(id)), database.run(workflow_calls.edges(id))
-    return Graph(
-        [GraphNode(id=row.pop("job_id"), **row) for row in nodes],
-        [GraphEdge(row["parent_id"], row["child_id"], row["run_if"]) for row in edges],
-    )
+    graph: Graph = drive(Graph.of(id, database.run))
+    return graph
 
 
 def _view(database: Session, now: WorkflowProgress) -> Group:

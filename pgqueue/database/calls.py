@@ -32,7 +32,7 @@ class Call(Generic[T]):
 
 
 class Verdict(NamedTuple):
-    """What `finish` says of an outcome that did not simply end its job: scheduled, dead, busy or stale."""
+    """What `finish` says of an outcome that did not simply end its job: scheduled, dead, cancelled, busy or stale."""
 
     job_id: int
     verdict: str
@@ -247,7 +247,9 @@ def progress(job_id: int, token: str, done: float, total: float | None, note: st
 def parents(job_ids: list[int]) -> Call[Rows]:
     """The parents of jobs: the job's id, then what `ParentRow` takes."""
     return Call(
-        "select child_id, parent_id, name, task, state, result::text, error::text from {schema}.parents(%s)", (job_ids,), _all
+        "select child_id, parent_id, name, task, state, result::text, error::text, expired from {schema}.parents(%s)",
+        (job_ids,),
+        _all,
     )
 
 

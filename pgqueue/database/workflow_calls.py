@@ -8,27 +8,20 @@ Records = list[dict[str, Any]]
 
 
 class AddedWorkflow(NamedTuple):
-    """What enqueue_workflow has made; the jobs in the order of the nodes."""
+    """What enqueue_workflow has made; the jobs in the order of the nodes, and those of the last nodes."""
 
     id: int
     job_ids: list[int]
+    last: list[int]
 
 
 def enqueue_workflow(nodes: str, name: str | None, on_success: str | None, on_failure: str | None) -> Call[AddedWorkflow]:
     """Add a workflow of these nodes (a JSON array); what to enqueue at its end as JSON, too."""
     return Call(
-        "select workflow_id, job_ids from {schema}.enqueue_workflow(%s::text::jsonb, %s::text, %s::text::jsonb, %s::text::jsonb)",
+        "select w.workflow_id, w.job_ids, {schema}.last_nodes(w.workflow_id) "
+        "from {schema}.enqueue_workflow(%s::text::jsonb, %s::text, %s::text::jsonb, %s::text::jsonb) w",
         (nodes, name, on_success, on_failure),
         lambda rows: AddedWorkflow(*rows[0]),
-    )
-
-
-def extend_workflow(workflow_id: int, nodes: str) -> Call[list[int]]:
-    """Add nodes to a workflow; the ids of their jobs."""
-    return Call(
-        "select {schema}.extend_workflow(%s::bigint, %s::text::jsonb)",
-        (workflow_id, nodes),
-        lambda rows: list(rows[0][0]),
     )
 
 
@@ -79,16 +72,5 @@ def edges(workflow_id: int) -> Call[Records]:
 
 
 def last_nodes(workflow_id: int) -> Call[list[int]]:
-    """The jobs of the nodes that no other node waits for, in the order they were added; those that run after a failure aside."""
-    return Call(
-        "with recursive handler (id) as ("
-        "select child_id from {schema}.workflow_edge where workflow_id = %s::bigint and run_if = 'failed' union "
-        "select e.child_id from handler h join {schema}.workflow_edge e on e.workflow_id = %s::bigint and e.parent_id = h.id "
-        "where e.run_if <> 'finished') "
-        "select n.job_id from {schema}.workflow_node n where n.workflow_id = %s::bigint "
-        "and n.job_id not in (select id from handler) and not exists ("
-        "select from {schema}.workflow_edge e where e.workflow_id = n.workflow_id and e.parent_id = n.job_id "
-        "and e.child_id not in (select id from handler)) order by n.job_id",
-        (workflow_id,) * 3,
-        lambda rows: [row[0] for row in rows],
-    )
+    """The jobs whose results are the workflow's, in the order they were added; see sql/functions/last_nodes.sql."""
+    return Call("select {schema}.last_nodes(%s::bigint)", (workflow_id,), lambda rows: list(rows[0][0]))

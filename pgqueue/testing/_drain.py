@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 from ..context import JobContext
 from ..database import calls
 from ..database import testing as sql
-from ..errors import PgQueueError, WrongConnection
+from ..errors import PgQueueError, ResultExpired, WrongConnection
 from ..task import Task
 from ..transaction import Steps, adrive, drive
+from ..worker.execute import failure
 from ..worker.parents import give_parents
 from ._call import Caller, Ended
 from ._connection import AsyncOwn, Own, OwnServices, redirected
@@ -155,7 +156,12 @@ class Draining:
         job = JobContext(token, *row, self._services)  # type: ignore[call-arg]
         if job.node is not None:
             rows = yield self._run(sql.parents(job_id))
-            give_parents(job, rows, self._app.tasks)
+            try:
+                give_parents(job, rows, self._app.tasks)
+            except ResultExpired as error:  # as in a worker: for good
+                lost = failure(job, error, 0.0, reason="system_error", final=True)
+                yield self._run(sql.finish(job_id, lost.json, None))
+                return job, task, Ended(None, error)
         elif parents is not None:
             job.node = given_parents(parents)
         ended = yield from self._within_savepoint(job, task)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import psycopg
 
 from ..database import Link, calls
-from ..database.link import Locked
+from ..database.link import DEADLINE, Locked
 from ..errors import Disconnected, InvalidArgument, JobNotFound, PgQueueError, WrongState
 from .execute import Outcome, failure
 
@@ -27,6 +27,13 @@ def _is_about_data(error: Exception) -> bool:
     if isinstance(error, InvalidArgument | WrongState | JobNotFound):
         return True
     return isinstance(error, psycopg.Error) and (error.sqlstate or "").startswith(("22", "23", "54", "P0"))
+
+
+def _too_much(outcome: Outcome) -> InvalidArgument:
+    return InvalidArgument(
+        f"ctx.workflow: job {outcome.job.id} adds too much in one go, the database did not manage it in {DEADLINE:g} s; "
+        "add less, or let some of what is added add the rest"
+    )
 
 
 class Deliverer:
@@ -50,7 +57,7 @@ class Deliverer:
 
     async def hand_in(self, outcomes: list[Outcome]) -> None:
         """Hand a batch in; returns when all of it was noted or found locked."""
-        repeated = False
+        repeated, slow = False, 0
         while True:
             try:
                 verdicts = await self._finish(outcomes)
@@ -62,7 +69,10 @@ class Deliverer:
                 if error.too_slow and repeated and len(outcomes) > 1:
                     await self._halves(outcomes)
                     return
-                repeated = True
+                repeated, slow = True, slow + error.too_slow
+                if slow == 2 and outcomes[0].nodes is not None:  # else it would be tried for ever, and all others wait behind it
+                    await self._refused(outcomes, _too_much(outcomes[0]))
+                    return
             except (PgQueueError, psycopg.Error) as error:
                 if _is_about_data(error):
                     await self._refused(outcomes, error)

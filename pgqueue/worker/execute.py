@@ -12,9 +12,12 @@ from typing import Any, NamedTuple, TypedDict
 
 from .._json import dumps
 from .._parameters import Parameters
+from ..chunk import NAME as CHUNK
+from ..chunk import is_unknown
 from ..context import JobContext
 from ..errors import InvalidArgument, RemoteError
 from ..outcomes import Cancel, RetryIn, Snooze, seconds
+from ..own_workflow import MANY
 from ..retry import qualified_name
 from ..task import Task
 from .isolate import Isolated
@@ -87,6 +90,8 @@ async def execute(
         return outcome(job, "unknown_task", 0.0)
     job.started = started = time.perf_counter()
     try:
+        if job.task == CHUNK and is_unknown(task._app, job.args_json):
+            return outcome(job, "unknown_task", 0.0)
         if surrounded is not None:
             result = await surrounded(job, task, threads)
             if isinstance(result, Outcome):
@@ -100,7 +105,7 @@ async def execute(
         if job.block is not None and job.block.committed:
             return _committed(job, time.perf_counter() - started, result=result)
         ended = returned(job, task.dump_result, result, time.perf_counter() - started)
-        return ended if job.node is None else with_nodes(ended)
+        return ended if job.node is None else await _with_nodes_aside(ended)
     except (KeyboardInterrupt, GeneratorExit):
         raise
     except BaseException as error:  # SystemExit and the like too: whatever a handler raises is its own job's failure
@@ -111,7 +116,7 @@ async def execute(
         return failure(job, error, time.perf_counter() - started)
     finally:
         if job.node is not None and job.node.own_workflow is not None:
-            job.node.own_workflow.finished("when its handler ended")
+            job.node.own_workflow._finish("when its handler ended")
 
 
 def _warn_of(job: JobContext) -> None:
@@ -131,10 +136,19 @@ def with_nodes(ended: Outcome) -> Outcome:
     if ended.state != "succeeded":
         return ended
     try:
-        nodes = ended.job.added_json()
+        nodes = ended.job._added_json()
     except InvalidArgument as error:
         return failure(ended.job, error, ended.elapsed, reason="system_error", final=True)
     return ended if nodes is None else ended._replace(nodes=nodes)
+
+
+async def _with_nodes_aside(ended: Outcome) -> Outcome:
+    """`with_nodes`, in a thread when it takes long: all other handlers of this loop would wait."""
+    own = ended.job.node and ended.job.node.own_workflow
+    if not own or own._size() <= MANY:
+        return with_nodes(ended)
+    own._finish("when its handler ended")
+    return await asyncio.to_thread(with_nodes, ended)
 
 
 def arguments_of(job: JobContext, parameters: Parameters) -> dict[str, Any]:

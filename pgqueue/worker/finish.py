@@ -73,6 +73,12 @@ class Finisher:
         """Ids of jobs whose outcome is not yet accepted."""
         return [o.job.id for held in (self._waiting, self._flushing, self._busy, self._held.outcomes()) for o in held]
 
+    def only_held(self) -> list[str]:
+        """The jobs that are held, and their workflows, for a message; none when other outcomes are left, too."""
+        if self._waiting or self._flushing or self._busy:
+            return []
+        return self._held.described()
+
     async def run(self) -> None:
         """Flush for ever."""
         async with asyncio.TaskGroup() as group:
@@ -99,7 +105,7 @@ class Finisher:
         """How many outcomes to hand in at once: at most one of a job, which a run that lost it and the next one may both end."""
         characters, jobs = 0, set[int]()
         for count, outcome in enumerate(self._waiting[:BATCH]):
-            characters += len(outcome.json)
+            characters += len(outcome.json) + len(outcome.nodes or "")
             if count and (characters > BATCH_CHARACTERS or outcome.job.id in jobs):
                 return count
             jobs.add(outcome.job.id)
@@ -120,7 +126,7 @@ class Finisher:
         self.counts.update([outcome.state for outcome in outcomes if outcome.job.id not in gone])
         self.counts.update([verdict.verdict for verdict in verdicts])
         if self.announcer is not None and self.announcer.is_asked():
-            not_over = {verdict.job_id for verdict in verdicts if verdict.verdict != "dead"}
+            not_over = {verdict.job_id for verdict in verdicts if verdict.verdict not in ("dead", "cancelled")}
             self.announcer.over([outcome.job.id for outcome in outcomes if outcome.job.id not in not_over])
         if log.isEnabledFor(logging.DEBUG):
             for outcome in outcomes:

@@ -7,8 +7,9 @@ workflow would so hold up everybody's jobs; here it holds up those of its workfl
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 
 from .deliver import Deliverer
@@ -20,21 +21,32 @@ AGAIN_AT_MOST = 2.0
 GROUP = 1000  # outcomes that are handed in at once
 MOST = 10_000  # outcomes that may wait here before nothing more starts
 SAY_AFTER = 5  # tries
+DOUBLED_AT_MOST = 10  # times; a transaction may be open for weeks, and no float holds 2**1024
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Group:
     """Outcomes that are tried together.
 
     Attributes:
-        workflow: of all of them; None when it is not known.
+        workflow: of all of them; None when it is not known, or when they are of several.
         due: when to try, on time.monotonic().
+        jobs: their ids.
     """
 
     workflow: int | None
     outcomes: list[Outcome]
     tries: int = 0
     due: float = 0.0
+    jobs: set[int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.outcomes = [*self.outcomes]  # more may join, and the batch is somebody's
+        self.jobs = {outcome.job.id for outcome in self.outcomes}
+
+    def has_room(self, outcome: Outcome) -> bool:
+        """Whether it can be tried with these: in one call is at most one outcome of a job."""
+        return len(self.outcomes) < GROUP and outcome.job.id not in self.jobs
 
 
 class Held:
@@ -54,20 +66,29 @@ class Held:
         self._numbers = count()
         self._trying: _Group | None = None
         self._changed = asyncio.Event()
+        self._sizes: Counter[int | None] = Counter()  # outcomes of each workflow; asked for at every start and end of a job
+        self._size = 0
+        self._open: dict[int, _Group] = {}  # by workflow: the group that takes more of its outcomes
 
     def __len__(self) -> int:
-        return sum(len(group.outcomes) for group in self._all())
+        return self._size
 
     def __contains__(self, workflow: int) -> bool:
         """Whether a job of this workflow is held."""
-        return any(group.workflow == workflow for group in self._all())
-
-    def _all(self) -> list[_Group]:
-        return [*self._groups.values(), *([self._trying] if self._trying else [])]
+        return workflow in self._sizes
 
     def outcomes(self) -> list[Outcome]:
         """All that are held."""
-        return [outcome for group in self._all() for outcome in group.outcomes]
+        groups = [*self._groups.values(), *([self._trying] if self._trying else [])]
+        return [outcome for group in groups for outcome in group.outcomes]
+
+    def described(self) -> list[str]:
+        """All that are held by their workflows, for a message."""
+        by_workflow: dict[int | None, list[Outcome]] = {}
+        for outcome in self.outcomes():
+            by_workflow.setdefault(_workflow(outcome), []).append(outcome)
+        of = {workflow: "" if workflow is None else f" of workflow {workflow}" for workflow in by_workflow}
+        return [f"{_named(outcomes)}{of[workflow]}" for workflow, outcomes in by_workflow.items()]
 
     def add(self, batch: list[Outcome]) -> None:
         """Take a batch that was refused."""
@@ -80,27 +101,50 @@ class Held:
     def _take(self, batch: list[Outcome], tries: int) -> None:
         parts = _parts(batch)
         if len(parts) > 1:
-            for workflow, outcomes in parts:
-                self._put(_Group(workflow, outcomes))
+            for part in parts:
+                self._put(_Group(_only_workflow(part), part))
             return
-        ((workflow, _),) = parts
+        workflow = _workflow(batch[0])
         if tries == SAY_AFTER:
             log.warning("%s cannot be finished: a transaction holds %s for long", _named(batch), _lock(workflow))
-        self._put(_Group(workflow, batch, tries + 1, time.monotonic() + min(AGAIN_AT_MOST, AGAIN * 2**tries)))
+        wait = min(AGAIN_AT_MOST, AGAIN * 2 ** min(tries, DOUBLED_AT_MOST))
+        self._put(_Group(workflow, batch, tries + 1, time.monotonic() + wait))
 
     def join(self, outcome: Outcome, workflow: int) -> None:
         """Take an outcome of a workflow that is held already."""
-        for group in self._groups.values():
-            outcomes = group.outcomes
-            same = group.workflow == workflow
-            if same and len(outcomes) < GROUP and all(other.job.id != outcome.job.id for other in outcomes):
-                outcomes.append(outcome)
-                return
-        self._put(_Group(workflow, [outcome], due=time.monotonic() + AGAIN))
+        group = self._open.get(workflow)
+        if group is None or not group.has_room(outcome):
+            self._put(_Group(workflow, [outcome], due=time.monotonic() + AGAIN))
+            return
+        group.outcomes.append(outcome)
+        group.jobs.add(outcome.job.id)
+        self._counted([outcome])
 
     def _put(self, group: _Group) -> None:
         self._groups[next(self._numbers)] = group
+        if group.workflow is not None:
+            self._open[group.workflow] = group
+        self._counted(group.outcomes)
         self._changed.set()
+
+    def _counted(self, outcomes: list[Outcome]) -> None:
+        self._sizes.update(map(_workflow, outcomes))
+        self._size += len(outcomes)
+
+    def _forget(self, group: _Group) -> None:
+        """It was tried: what must be tried again has come back in other groups."""
+        self._size -= len(group.outcomes)
+        for workflow, size in Counter(map(_workflow, group.outcomes)).items():
+            self._sizes[workflow] -= size
+            if not self._sizes[workflow]:
+                del self._sizes[workflow]
+
+    def _take_out(self, number: int) -> _Group:
+        """A group that nothing joins any more."""
+        group = self._groups.pop(number)
+        if group.workflow is not None and self._open.get(group.workflow) is group:
+            del self._open[group.workflow]
+        return group
 
     async def run(self) -> None:
         """Try for ever: those first that were tried least, for others may be held for long."""
@@ -114,9 +158,10 @@ class Held:
             if not due:
                 await self._wait(min(group.due for group in self._groups.values()) - now)
                 continue
-            self._trying = self._groups.pop(min(due)[1])
+            self._trying = self._take_out(min(due)[1])
             assert self.deliverer is not None
             await self.deliverer.hand_in(self._trying.outcomes)
+            self._forget(self._trying)
             self._trying = None
 
     async def _wait(self, seconds: float) -> None:
@@ -128,16 +173,32 @@ class Held:
             pass
 
 
-def _parts(batch: list[Outcome]) -> list[tuple[int | None, list[Outcome]]]:
-    """The plain jobs, and the jobs of each workflow; of plain ones alone, among which are some that were adopted, the halves."""
+def _parts(batch: list[Outcome]) -> list[list[Outcome]]:
+    """The plain jobs, and the halves of the workflows: it takes few calls to find the one that is locked.
+
+    Plain jobs alone, among which are some that were adopted, are halved, too; those of one workflow stay together.
+    """
     by_workflow: dict[int | None, list[Outcome]] = {}
     for outcome in batch:
-        by_workflow.setdefault(None if outcome.job.node is None else outcome.job.node.workflow, []).append(outcome)
-    parts = sorted(by_workflow.items(), key=lambda part: part[0] is not None)
-    if len(parts) > 1 or parts[0][0] is not None or len(batch) == 1:
-        return parts
-    middle = len(batch) // 2
-    return [(None, batch[:middle]), (None, batch[middle:])]
+        by_workflow.setdefault(_workflow(outcome), []).append(outcome)
+    plain = by_workflow.pop(None, [])
+    if plain and not by_workflow and len(plain) > 1:
+        return [plain[: len(plain) // 2], plain[len(plain) // 2 :]]
+    flows = list(by_workflow.values())
+    middle = 0 if plain else len(flows) // 2  # beside plain jobs, which are the likely ones to be free, they stay together
+    halves = [[outcome for flow in half for outcome in flow] for half in (flows[:middle], flows[middle:])]
+    return [part for part in (plain, *halves) if part]
+
+
+def _workflow(outcome: Outcome) -> int | None:
+    node = outcome.job.node
+    return None if node is None else node.workflow
+
+
+def _only_workflow(batch: list[Outcome]) -> int | None:
+    """The workflow of all of them; None when there are several, or none."""
+    workflows = set(map(_workflow, batch))
+    return workflows.pop() if len(workflows) == 1 else None
 
 
 def _named(batch: list[Outcome]) -> str:

@@ -22,6 +22,7 @@ log = logging.getLogger("pgqueue.worker")
 MAINTAIN_EVERY = 60.0  # seconds
 FAILED_AGAIN = 5.0  # seconds until a step that the database refused is tried again
 STUCK_EVERY = 1.0  # seconds between two looks for jobs that wait here while every slot is taken
+ARRIVES_WITHIN = 1.0  # seconds until it is asked again for a job that was to be stopped before it was here
 SOONER_EVERY = 0.02  # seconds in which many calls of `promote_sooner` become one look
 
 
@@ -49,6 +50,7 @@ class Maintenance:
         self._link, self._lease, self._worker_id, self._held = link, lease, worker_id, held
         self._take_stuck, self._cancel = take_stuck, cancel
         self._sooner, self._cancel_wanted = asyncio.Event(), asyncio.Event()
+        self._is_one_on_its_way = False
 
     async def run(self) -> None:
         """Run them all for ever."""
@@ -104,9 +106,13 @@ class Maintenance:
         await asyncio.sleep(MAINTAIN_EVERY * random.uniform(0.9, 1.1))
 
     async def _stop_cancelled(self) -> None:
-        """When somebody says that there are some, and now and then: what was said may not have been heard."""
+        """When somebody says that there are some, and now and then: what was said may not have been heard.
+
+        Soon again when one of them is not here yet: the answer to its claim is on its way.
+        """
+        again = min(self._lease / 3, ARRIVES_WITHIN) if self._is_one_on_its_way else self._lease / 3
         with suppress(TimeoutError):
-            async with asyncio.timeout(self._lease / 3 * random.uniform(0.9, 1.1)):
+            async with asyncio.timeout(again * random.uniform(0.9, 1.1)):
                 await self._cancel_wanted.wait()
         self._cancel_wanted.clear()
         try:
@@ -114,6 +120,7 @@ class Maintenance:
         except Disconnected:
             self._cancel_wanted.set()
             raise
+        self._is_one_on_its_way = not set(ids).issubset(self._held())
         if ids:
             self._cancel(ids)
 

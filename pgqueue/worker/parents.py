@@ -4,20 +4,17 @@ Beside the claims and on a connection of its own, so that nothing else waits for
 """
 
 import asyncio
-import logging
 from collections.abc import Callable, Iterable, Mapping
 
 import psycopg
 
 from ..context import JobContext
 from ..database import Link, calls
-from ..errors import Disconnected, PgQueueError
+from ..errors import Disconnected, PgQueueError, ResultExpired
 from ..parents import ParentRow, Parents
 from ..task import Task
 from .execute import Outcome, failure
 from .slots import Slots
-
-log = logging.getLogger("pgqueue.worker")
 
 
 class ParentLoader:
@@ -74,8 +71,8 @@ class ParentLoader:
             try:
                 rows = await self._link.run(calls.parents([job.id for job in jobs]))
             except Disconnected as error:
-                if error.too_slow and too_slow and len(jobs) > 1:
-                    await self._halves(jobs)
+                if error.too_slow and too_slow:  # all others wait behind these
+                    await self._refused(jobs, error)
                     return
                 too_slow = error.too_slow
             except (PgQueueError, psycopg.Error) as error:
@@ -91,7 +88,7 @@ class ParentLoader:
         await self._load(jobs[middle:])
 
     async def _refused(self, jobs: list[JobContext], error: Exception) -> None:
-        """Results may be too large for one answer; the jobs whose own cannot be had fail."""
+        """Results may be too large for one answer, or too many to be read in time; the jobs whose own cannot be had fail."""
         if len(jobs) > 1:
             await self._halves(jobs)
             return
@@ -102,14 +99,25 @@ class ParentLoader:
         by_job: dict[object, list[ParentRow]] = {job.id: [] for job in jobs}
         for child, *row in rows:
             by_job[child].append(ParentRow(*row))  # type: ignore[arg-type]
-        ready = self._slots.prepared(jobs)
-        for job in ready:
-            give_parents(job, by_job[job.id], self._tasks)
+        ready = []
+        for job in self._slots.prepared(jobs):
+            try:
+                give_parents(job, by_job[job.id], self._tasks)
+            except ResultExpired as error:  # another run would not find it either
+                self._hand_in(failure(job, error, 0.0, reason="system_error", final=True))
+            except Exception as error:  # whatever they have come to ends this job, and no worker
+                self._hand_in(failure(job, error, 0.0))
+            else:
+                ready.append(job)
         self._slots.add(ready)
 
 
 def give_parents(job: JobContext, rows: list[ParentRow], tasks: Mapping[str, Task[..., object]]) -> None:
-    """Let a job know its parents; an argument that takes results gets them."""
+    """Let a job know its parents; an argument that takes results gets them.
+
+    Raises:
+        ResultExpired: a result that an argument takes is not kept any more.
+    """
     assert job.node is not None
     job.args_json = job.node.with_taken(job.args_json, rows)
     job.node.parents = Parents.read(rows, tasks)

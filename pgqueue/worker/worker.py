@@ -99,7 +99,7 @@ class Worker:
             try:
                 await asyncio.wait({working, stopping, flushing, telling}, return_when=asyncio.FIRST_COMPLETED)
             finally:  # whoever cancels `run` stops the worker no less gracefully than a signal
-                await self._end(working)
+                await self._end(working, flushing)
         finally:
             for task in (working, stopping, flushing, telling, *self._replacements):
                 task.cancel()
@@ -246,7 +246,7 @@ class Worker:
         except Disconnected:
             return
 
-    async def _end(self, working: asyncio.Task[None]) -> None:
+    async def _end(self, working: asyncio.Task[None], flushing: asyncio.Task[None]) -> None:
         """Give back what has not started, wait for what runs, hand in what has ended, leave."""
         self._slots.stop()
         working.cancel()
@@ -265,7 +265,19 @@ class Worker:
                 await self._notifier.drain(max(TELL_AT_LEAST, deadline - time.monotonic()))
                 await self._retire()
                 return
+        if held := self._finisher.only_held():
+            log.warning("what a transaction holds for long is given back, and runs again: %s", ", ".join(held))
+            flushing.cancel()  # what is just being tried is locked by that, and nothing that is locked is given back
+            await asyncio.wait({flushing}, timeout=LEAVE_WITHIN)
+            if await self._left_within(LEAVE_WITHIN):
+                return
         log.warning("the database did not answer while stopping; what is left is rescued after the lease")
+
+    async def _left_within(self, seconds: float) -> bool:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._retire()
+        return self._left
 
     async def _retire(self) -> None:
         """Leave; a heartbeat that does not find the row then has lost nothing."""

@@ -1,6 +1,7 @@
 -- add_nodes: adds jobs to a workflow, and the edges between them and to nodes that are there. Returns the ids in the order given.
--- Called by: enqueue_workflow, extend_workflow, finish_batch. Writes: job, workflow, workflow_node, workflow_edge.
--- Locks: unique keys in the order of their digests, then the workflow: nobody waits for a key while holding a workflow.
+-- Called by: enqueue_workflow, extend_workflow; finish_nodes does the same in its two halves. Writes: job, workflow, workflow_node,
+-- workflow_edge. Locks: unique keys in the order of their digests, then the workflow: nobody but a retry (see restore_skipped) waits
+-- for a key while holding a workflow.
 --
 -- nodes: [{...}, ...], each with the options of enqueue by name, and
 --   name       unique in the workflow
@@ -11,12 +12,30 @@
 -- {"node": place or name, "when": ...} or {"job": id, "when": ...}, an id of a node that is there. when: succeeded (default),
 -- finished, failed. So the order of the array is a topological one, and a cycle cannot be written down.
 create function add_nodes(flow bigint, nodes jsonb) returns bigint[]
+language plpgsql as $$
+declare
+    its record := prepare_nodes(flow, nodes);
+begin
+    perform link_nodes(flow, nodes, its.ids, its.names);
+    return its.ids;
+end $$;
+
+-- prepare_nodes: the first half, before the workflow is taken; says what link_nodes takes. Called by: add_nodes, finish_nodes.
+-- Writes: job, unique_hold.
+create function prepare_nodes(flow bigint, nodes jsonb, out names jsonb, out ids bigint[])
+language plpgsql set enable_seqscan = off set enable_nestloop = off set jit = off as $$
+begin
+    names := check_nodes(nodes);
+    ids := insert_nodes(flow, nodes);
+end $$;
+
+-- link_nodes: takes the workflow, and makes nodes of new jobs. names: the place of each, see check_nodes.
+-- Called by: add_nodes, finish_nodes. Writes: workflow, workflow_node, workflow_edge; see settle. Locks: the workflow.
+create function link_nodes(flow bigint, nodes jsonb, ids bigint[], names jsonb) returns void
 -- Joins of arrays here: by hash, whatever size the planner thinks an array has.
 language plpgsql set enable_seqscan = off set enable_nestloop = off set jit = off as $$
 #variable_conflict use_variable
 declare
-    names jsonb := check_nodes(nodes);
-    ids   bigint[] := insert_nodes(flow, nodes);
     edges edge[];
     early bigint[];
 begin
@@ -39,10 +58,9 @@ begin
     if early <> '{}' then  -- parents that were there may have ended
         perform settle('{}', early);
     end if;
-    return ids;
 end $$;
 
--- insert_nodes: the jobs of new nodes; those with parents blocked. Called by: add_nodes. Writes: job.
+-- insert_nodes: the jobs of new nodes; those with parents blocked. Called by: prepare_nodes. Writes: job.
 create function insert_nodes(flow bigint, nodes jsonb) returns bigint[]
 language plpgsql as $$
 begin
@@ -66,7 +84,7 @@ begin
             insert into job (id, run_at, created_at, workflow_id, state, priority, max_attempts, queue, task, args, retry, result_ttl, meta)
             overriding system value
             select ids[place], due, clock_timestamp(), flow,
-                   case when jsonb_array_length(element->'after') > 0 then 'blocked' else state_at(due) end,
+                   case when jsonb_array_length(nullif(element->'after', 'null')) > 0 then 'blocked' else state_at(due) end,
                    coalesce(priority, 0), coalesce(retries, 3) + 1, coalesce(queue, 'default'), task,
                    case when args is null then '{}' when jsonb_typeof(args) = 'object' and pg_column_size(args) <= 2000 then args
                         else check_args(args) end,
@@ -96,7 +114,7 @@ declare
     ids   bigint[];
 begin
     for given in
-        select j.*, place, element->>'name' as name, coalesce(jsonb_array_length(element->'after'), 0) > 0 as waits,
+        select j.*, place, element->>'name' as name, coalesce(jsonb_array_length(nullif(element->'after', 'null')), 0) > 0 as waits,
                case when coalesce(unique_mode, unique_key) is not null then unique_digest(task, coalesce(args, '{}'), unique_key) end as digest
           from jsonb_array_elements(nodes) with ordinality as e(element, place),
                jsonb_to_record(element) as j(
@@ -120,9 +138,10 @@ begin
 end $$;
 
 -- grow_workflow: takes the row of a workflow and makes room for more nodes; one that had finished goes on.
--- Called by: add_nodes, depend. Writes: workflow.
+-- Called by: link_nodes, depend. Writes: workflow.
 -- Raises PQ003 when there is no such workflow, PQ004 when it was cancelled, PQ001 when it would have too many nodes.
-create function grow_workflow(flow bigint, more int) returns void
+-- whose: how the caller knows the workflow.
+create function grow_workflow(flow bigint, more int, whose text default 'workflow_id: workflow %s') returns void
 language plpgsql as $$
 declare
     most int := (select max_workflow_nodes from setting);
@@ -132,14 +151,14 @@ begin
     if its.id is null then
         raise exception 'workflow_id: there is no workflow %; it never existed, or it is not kept any more', flow using errcode = 'PQ003';
     elsif its.cancelled_at is not null then
-        raise exception 'workflow_id: workflow % was cancelled; enqueue another one', flow using errcode = 'PQ004';
+        raise exception '% was cancelled; enqueue another one', format(whose, flow) using errcode = 'PQ004';
     elsif its.nodes > most then
         raise exception 'nodes: % nodes are too many for one workflow; use several, or raise max_workflow_nodes of table setting (% now)',
             its.nodes, most using errcode = 'PQ001', column = 'nodes';
     end if;
 end $$;
 
--- wait_longer: lets nodes that are there wait for new ones too. Called by: add_nodes. Writes: workflow_node.
+-- wait_longer: lets nodes that are there wait for new ones too. Called by: link_nodes. Writes: workflow_node.
 -- They must be blocked; then nothing below them has started, so a cycle needs a new parent of one that is below that one.
 create function wait_longer(edges edge[]) returns void
 language plpgsql set enable_seqscan = off set jit = off as $$

@@ -7,9 +7,8 @@ language plpgsql set enable_seqscan = off set jit = off as $$
 declare
     flow bigint;
 begin
-    if run_if is null or run_if not in ('succeeded', 'finished', 'failed') then
-        perform invalid('run_if', run_if, 'use succeeded, finished or failed');
-    elsif array_position(parents, null) is not null or cardinality(parents) = 0 then
+    perform check_run_if(run_if);
+    if array_position(parents, null) is not null or cardinality(parents) = 0 then
         perform invalid('depends_on', parents::text, 'give the ids of the jobs to wait for, at least one');
     elsif exists (select unnest(parents) intersect select unnest(job_ids)) then
         perform invalid('depends_on', parents::text, 'a job cannot wait for itself');
@@ -18,7 +17,7 @@ begin
     end if;
     parents := array(select id from unnest(parents) with ordinality as p(id, place) group by id order by min(place));
     flow := adopt(parents);
-    perform grow_workflow(flow, cardinality(job_ids));
+    perform grow_workflow(flow, cardinality(job_ids), format('depends_on: job %s is in workflow %%s, which', parents[1]));
     insert into workflow_node (job_id, workflow_id, state, pending_parents, task)
     select id, flow, 'blocked', cardinality(parents), task from job where id = any (job_ids);
     insert into workflow_edge (workflow_id, parent_id, child_id, run_if, position)
@@ -26,6 +25,36 @@ begin
       from unnest(parents) with ordinality as p(parent_id, position), unnest(job_ids) as c(child_id);
     update job set workflow_id = flow where id = any (job_ids);
     perform settle('{}', job_ids);
+end $$;
+
+-- check_run_if: refuses a policy that does not exist. Called by: depend; enqueue and its kind where it says something and there are
+-- no parents. Writes: nothing.
+create function check_run_if(run_if text) returns void
+language plpgsql as $$
+begin
+    if run_if is null or run_if not in ('succeeded', 'finished', 'failed') then
+        perform invalid('run_if', run_if, 'use succeeded, finished or failed');
+    end if;
+end $$;
+
+-- hold_parents: takes whatever several calls of depend in one transaction would take, so that two such transactions take it in one
+-- order: all plain parents, then all workflows. Called by: enqueue_many, before the first of them.
+create function hold_parents(parents bigint[]) returns void
+language plpgsql as $$
+#variable_conflict use_variable
+begin
+    perform hold_plain(parents);
+    perform lock_workflows(parents);
+end $$;
+
+-- hold_plain: takes the rows of those of these jobs that are in no workflow, wherever they are. Called by: hold_parents, adopt.
+create function hold_plain(parents bigint[]) returns void
+language plpgsql set enable_seqscan = off set jit = off as $$
+#variable_conflict use_variable
+begin
+    perform from job j where j.id = any (parents) and j.workflow_id is null order by j.id for no key update;
+    perform from dead_letter d where d.id = any (parents) and not is_node(d.id) order by d.id for no key update;
+    perform from job_history h where h.id = any (parents) and not is_node(h.id) order by h.id for no key update;
 end $$;
 
 -- adopt: the workflow of these jobs; plain ones become nodes of it, or of a new one. Called by: depend.
@@ -39,9 +68,7 @@ declare
     lost  bigint;
 begin
     for try in 1..10 loop
-        perform from job j where j.id = any (parents) and j.workflow_id is null order by j.id for no key update;
-        perform from dead_letter d where d.id = any (parents) and not is_node(d.id) order by d.id for no key update;
-        perform from job_history h where h.id = any (parents) and not is_node(h.id) order by h.id for no key update;
+        perform hold_plain(parents);
         select min(n.workflow_id), string_agg(distinct format('%s (%s)', n.workflow_id, coalesce(w.name, 'without a name')), ' and ')
           into flow, flows
           from workflow_node n join workflow w on w.id = n.workflow_id where n.job_id = any (parents);
@@ -72,12 +99,17 @@ begin
     ), dead as (
         update dead_letter set workflow_id = flow where id = any (parents) and not is_node(id) returning id, task, finished_at
     ), over as (
-        update job_history set workflow_id = flow where id = any (parents) and not is_node(id) returning id, task, finished_at, state
+        update job_history set workflow_id = flow where id = any (parents) and not is_node(id)
+        returning id, task, finished_at, state,
+                  coalesce(result_expires_at, finished_at + coalesce(result_ttl, interval '24 hours')) as kept_until
     ), node as (
-        insert into workflow_node (job_id, workflow_id, state, pending_parents, task, ended_at)
-        select id, flow, 'live'::node_state, 0, task, null from live
-        union all select id, flow, 'failed', 0, task, finished_at from dead
-        union all select id, flow, state::text::node_state, 0, task, finished_at from over
+        insert into workflow_node (job_id, workflow_id, state, pending_parents, task, ended_at, returned)
+        select id, flow, 'live'::node_state, 0, task, null, false from live
+        union all select id, flow, 'failed', 0, task, finished_at, false from dead
+        union all  -- a null is kept as long as a value would be, see result
+        select id, flow, state::text::node_state, 0, task, finished_at,
+               state = 'succeeded' and (kept_until <= clock_timestamp() or exists (select from job_result r where r.job_id = over.id))
+          from over
         returning state
     ), counted as (
         select count(*)::int as nodes, (count(*) filter (where state = 'live'))::int as open, max(state) as outcome from node having count(*) > 0
@@ -89,7 +121,7 @@ begin
       from counted c where w.id = flow;
 end $$;
 
--- is_node: whether a job is a node of a workflow that is still kept. Called by: adopt, adopt_into. Writes: nothing.
+-- is_node: whether a job is a node of a workflow that is still kept. Called by: adopt, adopt_into, hold_plain. Writes: nothing.
 create function is_node(job_id bigint) returns bool
 language sql stable as $$
     select exists (select from workflow_node n where n.job_id = is_node.job_id)

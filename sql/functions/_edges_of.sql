@@ -21,18 +21,24 @@ begin
       where key <> all (options);
     perform invalid(key, element->>key, 'give an array, for example ["fetch"]')
        from jsonb_array_elements(nodes) as e(element), unnest('{after,before}'::text[]) as k(key)
-      where element ? key and jsonb_typeof(element->key) <> 'array';
+      where jsonb_typeof(element->key) not in ('array', 'null');
     perform invalid('name', element->>'name', 'use a text of 1 to 200 characters')
        from jsonb_array_elements(nodes) as e(element)
       where element ? 'name' and (jsonb_typeof(element->'name') not in ('string', 'null') or length(element->>'name') not between 1 and 200);
     perform invalid('takes', element->>'takes', 'use the name of an argument')
-       from jsonb_array_elements(nodes) as e(element) where jsonb_typeof(element->'takes') not in ('string', 'null');
+       from jsonb_array_elements(nodes) as e(element)
+      where jsonb_typeof(element->'takes') not in ('string', 'null') or element->>'takes' = '';
     perform invalid('takes_all', element->>'takes_all', 'use true or false')
        from jsonb_array_elements(nodes) as e(element) where jsonb_typeof(element->'takes_all') not in ('boolean', 'null');
+    perform invalid('takes_all', 'true', 'name the argument that gets the list in takes')
+       from jsonb_array_elements(nodes) as e(element) where element->'takes_all' = 'true' and element->>'takes' is null;
     perform invalid(kind, key, 'use node or job, and when')
-       from jsonb_array_elements(nodes) as e(element), unnest('{after,before}'::text[]) as k(kind), jsonb_array_elements(element->kind) as l(a),
+       from jsonb_array_elements(nodes) as e(element), unnest('{after,before}'::text[]) as k(kind), jsonb_array_elements(nullif(element->kind, 'null')) as l(a),
             jsonb_object_keys(case when jsonb_typeof(a) = 'object' then a else '{}' end) as o(key)
       where key not in ('node', 'job', 'when');
+    perform invalid(kind, a::text, 'give node or job')
+       from jsonb_array_elements(nodes) as e(element), unnest('{after,before}'::text[]) as k(kind), jsonb_array_elements(nullif(element->kind, 'null')) as l(a)
+      where jsonb_typeof(a) = 'object' and (a ? 'node') = (a ? 'job');
     select element->>'name' into twice
       from jsonb_array_elements(nodes) as e(element) where element->>'name' is not null group by 1 having count(*) > 1 order by 1 limit 1;
     if twice is not null then
@@ -62,13 +68,14 @@ declare
     found_edges edge[];
 begin
     perform invalid('name', element->>'name', 'the workflow has a node of this name; use another')
-       from jsonb_array_elements(nodes) as e(element), workflow_node n where n.workflow_id = flow and n.name = element->>'name';
+       from jsonb_array_elements(nodes) as e(element),
+            lateral (select from workflow_node where workflow_id = flow and name = element->>'name' offset 0) n;  -- not all nodes
 
     with link as materialized (
         select place::int, kind, position::int, coalesce(a->>'when', 'succeeded') as run_if,
                node_ref(a) as ref, jsonb_typeof(a) = 'object' and a ? 'job' as is_id
           from jsonb_array_elements(nodes) with ordinality as e(element, place), unnest('{after,before}'::text[]) as k(kind),
-               jsonb_array_elements(element->kind) with ordinality as l(a, position)
+               jsonb_array_elements(nullif(element->kind, 'null')) with ordinality as l(a, position)
     ), found as materialized (
         select l.*, ids[place] as me, names ? (ref #>> '{}') and not is_id or jsonb_typeof(ref) = 'number' and not is_id as other_is_new, case
                    when is_id then case when jsonb_typeof(ref) = 'number' then
@@ -81,17 +88,20 @@ begin
           from link l
     )
     select array_agg((parent_id, child_id, run_if, position, parent_is_new, child_is_new)::edge) into found_edges
-      from (select distinct on (parent_id, child_id) *
+      from (select distinct on (parent_id, child_id) parent_id, child_id, position, parent_is_new, child_is_new,
+                   case when min(run_if) over each = max(run_if) over each then run_if end as run_if
               from (select case kind when 'after' then other else me end as parent_id,
                            case kind when 'after' then me else other end as child_id, run_if,
                            case kind when 'after' then position else place end as position,
                            kind = 'before' or other_is_new as parent_is_new, kind = 'after' as child_is_new
                       from found) f
+            window each as (partition by parent_id, child_id)
              order by parent_id, child_id, position) x;
 
     if exists (select from unnest(found_edges)
-                where child_id is null or parent_id is null or run_if not in ('succeeded', 'finished', 'failed')) then
+                where child_id is null or parent_id is null or (run_if in ('succeeded', 'finished', 'failed')) is not true) then
         perform refuse_link(flow, nodes, names);
+        perform refuse_contradiction(nodes, ids, e) from unnest(found_edges) as e where e.run_if is null;
     end if;
     return coalesce(found_edges, '{}');
 end $$;
@@ -107,13 +117,14 @@ begin
         select e.place, kind, a, coalesce(element->>'name', 'number ' || e.place) as node,
                node_ref(a) as ref, jsonb_typeof(a) = 'object' and a ? 'job' as is_id, coalesce(a->>'when', 'succeeded') as run_if
           from jsonb_array_elements(nodes) with ordinality as e(element, place), unnest('{after,before}'::text[]) as k(kind),
-               jsonb_array_elements(element->kind) as l(a)
+               jsonb_array_elements(nullif(element->kind, 'null')) as l(a)
     loop
         if link.run_if not in ('succeeded', 'finished', 'failed') then
             perform invalid('when', link.run_if, 'use succeeded, finished or failed');
         end if;
         place := case when link.is_id then null when jsonb_typeof(link.ref) = 'number' then link.ref::int
                       else (names->>(link.ref #>> '{}'))::int end;
+        continue when place between 1 and link.place - 1 and link.kind = 'after';
         if place = link.place then
             perform invalid(link.kind, link.a::text, format('node %s cannot wait for itself', link.node));
         elsif place is not null and place between 1 and jsonb_array_length(nodes) and (link.kind = 'before' or place > link.place) then
@@ -125,4 +136,16 @@ begin
             perform invalid(link.kind, link.a::text, format('node %s names a node that workflow %s does not have', link.node, flow));
         end if;
     end loop;
+end $$;
+
+-- refuse_contradiction: says between which nodes two edges were named that want different ends. Called by: edges_of, when there are.
+create function refuse_contradiction(nodes jsonb, ids bigint[], doubled edge) returns void
+language plpgsql as $$
+declare
+    labels text[] := array(
+        select coalesce(nodes->(place - 1)->>'name', 'number ' || place, (select name from workflow_node where job_id = id), id::text)
+          from unnest(array[doubled.child_id, doubled.parent_id]) with ordinality as e(id, nth), array_position(ids, id) as place order by nth);
+begin
+    raise exception 'when: node % waits for node % in several ways, which contradict each other; give one', labels[1], labels[2]
+        using errcode = 'PQ001', column = 'when';
 end $$;

@@ -1,6 +1,6 @@
 -- finish_ended: moves succeeded and cancelled jobs to the history and stores their results; returns the ids it moved, and those of
 -- them that are nodes of a workflow, with the state they end in.
--- Called by: finish_batch, which pins the plan. Writes: job, job_history, job_result. Locks: job rows, SKIP LOCKED.
+-- Called by: finish, complete, which pin the plan. Writes: job, job_history, job_result. Locks: job rows, SKIP LOCKED.
 create function finish_ended(outcomes jsonb, out ended bigint[], out nodes bigint[], out states node_state[])
 language plpgsql as $$
 #variable_conflict use_column
@@ -33,6 +33,7 @@ begin
         on conflict (job_id) do update set value = excluded.value, expires_at = excluded.expires_at
     )
     select coalesce(array_agg(id), '{}'), array_agg(id) filter (where workflow_id is not null),
-           array_agg(final_state::text::node_state) filter (where workflow_id is not null)
+           array_agg(case final_state when 'succeeded' then 'succeeded' else 'cancelled' end::node_state)
+               filter (where workflow_id is not null)
       into ended, nodes, states from gone;
 end $$;

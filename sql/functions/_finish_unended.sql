@@ -1,7 +1,7 @@
 -- finish_unended: decides about jobs that did not end well: run again later, or dead.
--- Called by: finish_batch, which pins the plan. Writes: job, dead_letter. Locks: job rows, SKIP LOCKED.
+-- Called by: finish_batch, which pins the plan. Writes: job, dead_letter, job_history. Locks: job rows, SKIP LOCKED.
 -- Returns a row for each job it changed; the verdicts are those of finish. is_node: a node of a workflow has ended.
--- A node of a workflow that was cancelled does not run again.
+-- A node of a workflow that was cancelled does not run again: it is dead if it failed, cancelled if it wanted to come back.
 create function finish_unended(outcomes jsonb) returns table (job_id bigint, verdict text, run_at timestamptz, is_node bool)
 language plpgsql as $$
 #variable_conflict use_column
@@ -18,16 +18,17 @@ begin
             select attempt, max_attempts, retry, worker_id, errors as earlier, unknown_since, workflow_id
               from job j where j.id = o.id and j.claim_token = o.token for update skip locked offset 0) j
     ), timed as materialized (
-        select h.*, ended_at + case
+        select h.*, state <> 'failed' and stops as cancelled, ended_at + case
+                   when stops then null
                    when state = 'unknown_task'
                        then least(interval '60 s', greatest(interval '5 s', ended_at - unknown_since))
-                   when state = 'failed' and (final or attempt >= max_attempts or workflow_id is not null and is_cancelled(workflow_id)
+                   when state = 'failed' and (final or attempt >= max_attempts
                                              or delay is null and not retry_applies(retry, error->'types'))
                        then null
                    when delay is not null then make_interval(secs => greatest(delay, 0))
                    else retry_delay(retry, attempt)
                end as again_at
-          from held h
+          from held h, lateral (select coalesce(workflow_id is not null and is_cancelled(workflow_id), false) as stops) s
     ), decided as materialized (
         select t.*, case when state = 'failed'
                    then append_error(earlier, attempt, worker_id, ended_at - make_interval(secs => coalesce(elapsed, 0)), ended_at,
@@ -46,7 +47,7 @@ begin
         returning j.id, j.run_at
     ), gone as (
         delete from job j using decided d where j.id = any (array[d.id]) and d.again_at is null
-        returning j.*, coalesce(d.reason, 'error') as reason, d.elapsed, d.all_errors
+        returning j.*, d.cancelled, coalesce(d.reason, 'error') as reason, d.elapsed, d.all_errors
     ), dead as (
         insert into dead_letter (id, run_at, created_at, claimed_at, finished_at, worker_id, retry_of, workflow_id, lane_id, reason,
                                  elapsed, priority, attempt, max_attempts, rescues, queue, task, args, retry, result_ttl,
@@ -54,15 +55,26 @@ begin
         select id, run_at, created_at, claimed_at, ended_at, worker_id, retry_of, workflow_id, lane_id, reason,
                elapsed, priority, attempt, max_attempts, rescues, queue, task, args, retry, result_ttl, unique_key, unique_mode,
                meta, all_errors
-          from gone
+          from gone where not cancelled
         returning id, workflow_id
+    ), history as (
+        insert into job_history (id, run_at, created_at, claimed_at, finished_at, worker_id, retry_of, workflow_id, state, reason,
+                                 elapsed, priority, attempt, max_attempts, rescues, queue, task, args, retry, result_ttl,
+                                 unique_key, unique_mode, meta, errors)
+        select id, run_at, created_at, claimed_at, ended_at, worker_id, retry_of, workflow_id, 'cancelled', 'user_requested',
+               elapsed, priority, attempt, max_attempts, rescues, queue, task, args, retry, result_ttl, unique_key, unique_mode,
+               meta, all_errors
+          from gone where cancelled
+        returning id
     )
     select id, 'scheduled', run_at, false from again
     union all
-    select id, 'dead', null, workflow_id is not null from dead;
+    select id, 'dead', null, workflow_id is not null from dead
+    union all
+    select id, 'cancelled', null, true from history;
 end $$;
 
--- is_cancelled: whether a workflow was cancelled. Called by: finish_unended. Writes: nothing.
+-- is_cancelled: whether a workflow was cancelled. Called by: finish_unended, finish_nodes, rescue_job. Writes: nothing.
 create function is_cancelled(flow bigint) returns bool
 language sql stable as $$
     select exists (select from workflow where id = flow and cancelled_at is not null)

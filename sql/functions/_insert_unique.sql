@@ -34,10 +34,9 @@ begin
             due := new.run_at;
             exit;
         end if;
-        if new.unique_mode = 'replace' then
-            update job set args = new.args, run_at = new.run_at, priority = new.priority, meta = new.meta,
-                           state = case when state = 'blocked' then state else new.state end
-             where unique_key = digest and state in ('blocked', 'scheduled', 'ready')
+        if new.unique_mode = 'replace' then  -- not a blocked one: that belongs to whoever holds its workflow
+            update job set args = new.args, run_at = new.run_at, priority = new.priority, meta = new.meta, state = new.state
+             where unique_key = digest and state in ('scheduled', 'ready')
             returning job.id, job.queue into insert_unique.id, its_queue;
             if found then
                 due := new.run_at;

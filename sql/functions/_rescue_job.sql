@@ -1,25 +1,29 @@
 -- rescue_job: takes one running job from its lost worker. Returns 1, or 0 when somebody else has moved it on.
--- Called by: rescue. Writes: job, dead_letter, rescue_log. Locks: the job row, SKIP LOCKED.
+-- Called by: rescue. Writes: job, dead_letter, rescue_log. Locks: the job row, SKIP LOCKED, then the workflow of a
+-- node that ends.
 -- A started job has used up its attempt, any other has not. A job that may have been running when its worker was lost is a
 -- suspect from the second time on (see pick_suspect) and comes back with a delay; the third time it is dead as `crashed`.
+-- A node of a workflow that was cancelled is cancelled instead.
 create function rescue_job(job_id bigint, token uuid, started bool, may_have_started bool) returns int
 language plpgsql as $$
 declare
-    lost     job%rowtype;
-    again_at timestamptz := clock_timestamp();
-    crashed  bool;
+    lost      job%rowtype;
+    again_at  timestamptz := clock_timestamp();
+    cancelled bool;
+    crashed   bool;
 begin
     select * into lost from job where id = job_id and claim_token = token for update skip locked;
     if not found then
         return 0;
     end if;
     lost.rescues := lost.rescues + may_have_started::int;
-    crashed := may_have_started and (lost.rescues >= 3 or started and lost.attempt >= lost.max_attempts);
+    cancelled := lost.workflow_id is not null and is_cancelled(lost.workflow_id);
+    crashed := not cancelled and may_have_started and (lost.rescues >= 3 or started and lost.attempt >= lost.max_attempts);
     if lost.rescues >= 2 then
         again_at := again_at + retry_delay(null, lost.rescues);
     end if;
     lost.errors := append_error(lost.errors, lost.attempt, lost.worker_id, lost.claimed_at, clock_timestamp(),
-                                case when not crashed then again_at end,
+                                case when not crashed and not cancelled then again_at end,
                                 jsonb_build_object('type', 'WorkerLost', 'message', 'the worker missed its lease'));
     if crashed then
         insert into dead_letter (id, run_at, created_at, claimed_at, finished_at, worker_id, retry_of, workflow_id, lane_id, reason,
@@ -38,7 +42,11 @@ begin
                attempt = lost.attempt - (not started)::int, rescues = lost.rescues, errors = lost.errors,
                claim_token = null, worker_id = null, claimed_at = null
          where id = job_id;
-        perform wake(lost.queue);
+        if cancelled then
+            perform cancel_nodes(array[lost.id]);
+        else
+            perform wake(lost.queue);
+        end if;
     end if;
     insert into rescue_log (rescued_at, job_id, worker_id, queue, task, crashed)
     values (clock_timestamp(), lost.id, lost.worker_id, lost.queue, lost.task, crashed);

@@ -1,6 +1,6 @@
 -- revive: dead nodes run again; what was skipped below them waits again. What has run, or was released, stays so.
 -- Called by: retry, retry_workflow, after the dead letters have become jobs again. Writes: workflow, workflow_node, job, job_history.
--- Locks: the workflow. Raises PQ004 when a job below is unique and another live job has its key by now.
+-- Locks: the workflow; unique keys, see restore_skipped. Raises PQ004 when a job below is unique and another live job has its key by now.
 create function revive(flow bigint, dead bigint[]) returns void
 language plpgsql set enable_seqscan = off set enable_nestloop = off set jit = off as $$
 #variable_conflict use_variable
@@ -39,6 +39,8 @@ begin
 end $$;
 
 -- restore_skipped: the jobs of skipped nodes as they were, blocked. Called by: revive. Writes: job, job_history.
+-- Locks: unique keys, in the order of their digests, while the workflow is held: only under that lock is known which they are. So who
+-- has taken such a key in an open transaction holds up the workflow, and if it wants that workflow next, one of the two gets 40P01.
 create function restore_skipped(job_ids bigint[]) returns void
 language plpgsql set enable_seqscan = off set jit = off as $$
 declare
@@ -46,7 +48,9 @@ declare
 begin
     delete from job_history where id = any (job_ids);
     insert into job overriding system value
-    select (jsonb_populate_record(null::job, n.payload)).* from workflow_node n where n.job_id = any (job_ids)
+    select j.*  -- lateral: (f(...)).* calls f for each column
+      from workflow_node n, lateral jsonb_populate_record(null::job, n.payload) j where n.job_id = any (job_ids)
+     order by j.unique_key, j.id
     on conflict (unique_key) where unique_key is not null do nothing;
     select u.id into taken
       from unnest(job_ids) as u(id) left join lateral (select id from job where id = u.id offset 0) j on true where j.id is null limit 1;

@@ -16,6 +16,9 @@ begin
 
     while again is null loop
         perform from dead_letter where id = job_id for update;  -- two retries of one dead letter: the second finds it gone
+        if not found then
+            perform refuse_orphan(job_id);
+        end if;
         insert into job (id, run_at, created_at, retry_of, workflow_id, lane_id, state, priority, max_attempts, queue, task, args,
                          retry, result_ttl, unique_key, unique_mode, meta, errors)
         overriding system value
@@ -47,4 +50,21 @@ begin
     perform wake(its_queue);
     run_again.id := again;
     duplicate := false;
+end $$;
+
+-- refuse_orphan: raises PQ004 for a node that is over and that cannot run outside its workflow: it was skipped, so what it waited for has
+-- not ended as it must, or it takes results of its parents, which another job does not get. Called by: run_again. Writes: nothing.
+create function refuse_orphan(job_id bigint) returns void
+language plpgsql set enable_seqscan = off set enable_bitmapscan = off as $$
+#variable_conflict use_column
+declare
+    why text;
+begin
+    select case when reason = 'dependency_failed' then 'was skipped' when n.takes is not null then 'takes the results of its parents' end
+      into why
+      from job_history h left join workflow_node n on n.job_id = h.id where h.id = refuse_orphan.job_id;
+    if why is not null then
+        raise exception 'job_id: job % %; retry the job that failed above it, or the workflow', refuse_orphan.job_id, why
+            using errcode = 'PQ004';
+    end if;
 end $$;

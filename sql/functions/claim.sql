@@ -30,10 +30,10 @@ begin
     perform assert_active(worker);
     picked := case when want > 0 then pick_suspect(worker, queues) else '{}' end;
 
-    for this_queue in
-        select name from unnest(queues, weights) with ordinality as q(name, weight, place)
-         order by case when weights is null then place else -ln(1 - random()) / weight end
-    loop
+    if weights is not null and cardinality(queues) > 1 then
+        queues := array(select name from unnest(queues, weights) as q(name, weight) order by -ln(1 - random()) / weight);
+    end if;
+    foreach this_queue in array coalesce(queues, '{}') loop
         exit when cardinality(picked) >= want;
         if resume_at is null or not resume_at @> jsonb_build_array(jsonb_build_object('queue', this_queue)) then
             picked := picked || array(

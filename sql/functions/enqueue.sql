@@ -32,6 +32,9 @@ language plpgsql security definer set search_path from current as $$
 declare
     added record;
 begin
+    if run_if <> 'succeeded' then  -- also of a job that waits for none
+        perform check_run_if(run_if);
+    end if;
     added := insert_job(task, args, queue, priority, run_at, run_after, retries, retry, result_ttl, meta,
                         unique_mode, unique_key, unique_period, null, depends_on is not null);
     if depends_on is not null then

@@ -11,6 +11,9 @@ language plpgsql security definer set search_path from current as $$
 declare
     added record;
 begin
+    if run_if <> 'succeeded' then  -- also of a job that waits for none
+        perform check_run_if(run_if);
+    end if;
     if jsonb_typeof(args) is distinct from 'array' then
         perform invalid('args', args::text, 'give a JSON array with one object of arguments per job');
     end if;
@@ -26,7 +29,7 @@ end $$;
 
 -- enqueue_many, with options per job: each element of the JSON array is an object with the arguments of enqueue by name.
 -- Called by: applications. Writes: job, unique_hold. Locks: unique keys, in the order of their digests, so that two calls
--- with the same keys cannot deadlock. Returns a row per element, in order: the id, and whether that job was there before.
+-- with the same keys cannot deadlock; then the parents of all, see hold_parents. Returns a row per element, in order: the id, and whether that job was there before.
 create function enqueue_many(jobs jsonb) returns table (id bigint, duplicate bool)
 language plpgsql security definer set search_path from current as $$
 #variable_conflict use_column
@@ -60,6 +63,7 @@ begin
         end if;
     end loop;
     if waiting <> '[]' then  -- workflows after all unique keys: nobody waits for a key while holding one
+        perform hold_parents(array(select distinct id::bigint from jsonb_array_elements(waiting) w, jsonb_array_elements_text(w->'on') id));
         perform depend(g.ids, array(select jsonb_array_elements_text(g.parents)::bigint), g.run_if)
            from (select array_agg((w->>'id')::bigint) as ids, w->'on' as parents, w->>'if' as run_if
                    from jsonb_array_elements(waiting) as w group by 2, 3 order by 2, 3) g;
@@ -79,4 +83,12 @@ begin
     perform invalid('jobs', key, 'use the options of enqueue: ' || array_to_string(options, ', '))
        from jsonb_array_elements(jobs) as e(element), jsonb_object_keys(element) as k(key)
       where key <> all (options);
+    if jsonb_path_exists(jobs, 'strict $[*] ? (exists(@.depends_on) || exists(@.run_if))') then
+        perform invalid('depends_on', element->>'depends_on', 'give the ids of the jobs to wait for, for example [17, 18]')
+           from jsonb_array_elements(jobs) as e(element)
+          where case jsonb_typeof(element->'depends_on') when 'null' then false
+                    when 'array' then exists (select from jsonb_array_elements_text(element->'depends_on') as p(id) where id !~ '^[0-9]{1,18}$')
+                    else element ? 'depends_on' end;
+        perform check_run_if(element->>'run_if') from jsonb_array_elements(jobs) as e(element) where element->>'run_if' <> 'succeeded';
+    end if;
 end $$;

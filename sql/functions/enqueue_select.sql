@@ -21,6 +21,9 @@ declare
     first timestamptz;
     ids   bigint[];
 begin
+    if run_if <> 'succeeded' then  -- also of a job that waits for none
+        perform check_run_if(run_if);
+    end if;
     if arguments is not null then
         perform check_columns(args[1], arguments);
     end if;

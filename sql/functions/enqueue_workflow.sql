@@ -6,7 +6,7 @@
 -- on_success   a job that is added when every node that had to run has succeeded: options of enqueue, {"task": ..., "args": ...}
 -- on_failure   a job that is added when the workflow has finished and a node is a dead letter
 --              Each is added once whenever the workflow finishes, in the transaction of the last node's end; it is no node.
---              Its meta is {"workflow_id", "workflow", "outcome"}.
+--              Its meta is {"workflow_id", "workflow", "outcome"}. It cannot be unique.
 create function enqueue_workflow(
     nodes jsonb, name text default null, on_success jsonb default null, on_failure jsonb default null,
     out workflow_id bigint, out job_ids bigint[]
@@ -31,6 +31,8 @@ begin
         return;
     elsif jsonb_typeof(callback) <> 'object' or callback ?| '{meta,depends_on,run_if}' then
         perform invalid(field, callback::text, 'give one object with the options of enqueue, without meta and depends_on');
+    elsif callback ?| '{unique_mode,unique_key,unique_period}' then  -- it would wait for its key while it holds the workflow
+        perform invalid(field, callback::text, 'it cannot be unique; leave unique_mode, unique_key and unique_period out');
     end if;
     perform enqueue_many(jsonb_build_array(callback));
     raise exception using errcode = 'PQ999';

@@ -1,8 +1,8 @@
 -- finish: takes the outcomes of claimed jobs and moves each job on.
 -- Called by: workers; fail, snooze. Writes: job, job_history, dead_letter, job_result; see settle for what the end of a node writes.
 -- Locks: job rows, SKIP LOCKED: one that somebody else holds comes back `busy` and stalls nobody. Then the workflows of the jobs, in order.
--- Raises 55P03, and changes nothing, when somebody holds a workflow for more than 100 ms: hand in the other workflows' jobs without
--- it, and its own later.
+-- Raises 55P03, and changes nothing, when somebody holds a workflow, or a unique key of what is added, for more than 100 ms: hand in
+-- the other workflows' jobs without it, and its own later.
 --
 -- outcomes: [{"id", "token", "state", ...}, ...], a job at most once
 --   succeeded     result: stored unless absent or null
@@ -13,15 +13,23 @@
 --   unknown_task  the worker has no such task: snoozed 5 s, doubling to 60 s
 -- Every outcome may carry elapsed, the seconds its handler took.
 -- additions: [{"id", "nodes"}, ...]: what a job adds to its own workflow, see add_nodes; if it has succeeded, else they are dropped.
+--   What add_nodes refuses is raised here (PQ001, PQ004), and nothing is changed.
 --
 -- Returns a row for each outcome that did not simply end its job as it said:
 --   scheduled (run_at)   it runs again then
 --   dead                 it failed for good
+--   cancelled            it wanted to run again, but its workflow was cancelled meanwhile
 --   busy                 nothing was changed, try again
 --   stale                nothing was changed, the job is not this token's any more
 -- Raises PQ001, and changes nothing, when an outcome has no such state.
 create function finish(outcomes jsonb, additions jsonb default null) returns table (job_id bigint, verdict text, run_at timestamptz)
-language plpgsql security definer set search_path from current set lock_timeout = '100ms' as $$
+language plpgsql security definer set search_path from current
+set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
+set plan_cache_mode = force_generic_plan set jit = off set lock_timeout = '100ms' as $$
+declare
+    done record := finish_ended(outcomes);
 begin
-    return query select * from finish_batch(outcomes, additions);
+    if done.nodes is not null or cardinality(done.ended) < jsonb_array_length(outcomes) then
+        return query select * from finish_batch(outcomes, additions, done.ended, done.nodes, done.states);
+    end if;
 end $$;

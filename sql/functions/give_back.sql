@@ -1,5 +1,5 @@
 -- give_back: returns unstarted jobs of one claim to their queue; the attempt does not count.
--- Called by: a stopping worker; reconcile. Writes: job. Locks: job rows, SKIP LOCKED.
+-- Called by: a stopping worker; reconcile. Writes: job. Locks: job rows, SKIP LOCKED; see cancel_again.
 -- Returns the ids given back. A stale token gives back nothing: the job has another owner by now.
 create function give_back(token uuid, job_ids bigint[]) returns setof bigint
 language plpgsql security definer set search_path from current
@@ -7,6 +7,7 @@ set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off s
 set plan_cache_mode = force_generic_plan set lock_timeout = '5s' as $$
 declare
     woken text[];
+    nodes bigint[];
 begin
     with held as materialized (
         select j.id from unnest(job_ids) as given(id), lateral (
@@ -15,9 +16,13 @@ begin
         update job j
            set state = 'ready', attempt = j.attempt - 1, claim_token = null, worker_id = null, claimed_at = null
           from held where j.id = any (array[held.id])
-        returning j.id, j.queue
+        returning j.id, j.queue, j.workflow_id
     )
-    select array_agg(again.id), array_agg(distinct again.queue) into job_ids, woken from again;
+    select array_agg(again.id), array_agg(distinct again.queue), array_agg(again.id) filter (where workflow_id is not null)
+      into job_ids, woken, nodes from again;
+    if nodes is not null then
+        perform cancel_again(nodes);
+    end if;
     perform wake(queue) from unnest(woken) as w(queue);
     return query select unnest(job_ids);
 end $$;

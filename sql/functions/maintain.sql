@@ -17,10 +17,15 @@ begin
     end loop;
     begin
         perform prune(keep_days);
-        perform cancel_workflow(id) from workflow where cancelled_at is not null and finished_at is null;
     exception when lock_not_available then null;  -- somebody holds a row: the next call tries again, the partitions stay
     end;
-    mended := repair_workflows();
+    begin  -- by itself: nothing that is held here undoes the pruning
+        perform cancel_workflow(id)
+           from (select id from workflow where cancelled_at is not null and finished_at is null order by id
+                    for no key update skip locked) w;
+    exception when lock_not_available then null;
+    end;
+    mended := repair_workflows(100000);
     if mended > 0 then
         raise warning '% workflows did not agree with their jobs and were repaired; see workflow.repairs', mended;
     end if;
@@ -55,12 +60,16 @@ begin
 end $$;
 
 -- prune_workflows: deletes workflows whole, some time after they have finished; one with a dead letter stays as long as that, which
--- may be retried. Called by: prune. Writes: workflow, and by its keys workflow_node and workflow_edge.
+-- may be retried. So many nodes a call that it stays short, whatever has piled up, and always one workflow, however large.
+-- Called by: prune. Writes: workflow, and by its keys workflow_node and workflow_edge.
 create function prune_workflows(keep_days int) returns void
 language sql as $$
     delete from workflow where id in (
-        select w.id from workflow w
-         where w.finished_at < (select clock_timestamp()) - make_interval(days => keep_days)
-           and not exists (select from workflow_node n join dead_letter d on d.id = n.job_id where n.workflow_id = w.id)
-         order by w.finished_at limit 1000 for update skip locked)
+        select id
+          from (select id, sum(nodes) over (order by finished_at, id) - nodes as before
+                  from (select w.id, w.nodes, w.finished_at from workflow w
+                         where w.finished_at < (select clock_timestamp()) - make_interval(days => keep_days)
+                           and not exists (select from workflow_node n join dead_letter d on d.id = n.job_id where n.workflow_id = w.id)
+                         order by w.finished_at limit 1000 for update skip locked) old) counted
+         where before < 20000)
 $$;

@@ -1,5 +1,5 @@
 -- promote: makes scheduled jobs ready whose time has come.
--- Called by: any worker, when the next one is due. Writes: job. Locks: job rows, SKIP LOCKED.
+-- Called by: any worker, when the next one is due. Writes: job. Locks: job rows, SKIP LOCKED; see cancel_again.
 -- Returns how many it made ready and the seconds until the next is due (NULL: none is scheduled, 0: more are due now).
 create function promote(want int default 1000, out promoted int, out next_in float8)
 language plpgsql security definer set search_path from current
@@ -7,6 +7,7 @@ set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off s
 set plan_cache_mode = force_generic_plan set lock_timeout = '5s' as $$
 declare
     woken text[];
+    nodes bigint[];
 begin
     with due as materialized (
         select id from job
@@ -14,9 +15,13 @@ begin
          order by run_at, id limit want
            for no key update skip locked
     ), made_ready as (
-        update job j set state = 'ready' from due where j.id = any (array[due.id]) returning j.queue
+        update job j set state = 'ready' from due where j.id = any (array[due.id]) returning j.id, j.queue, j.workflow_id
     )
-    select count(*), array_agg(distinct queue) into promoted, woken from made_ready;
+    select count(*), array_agg(distinct queue), array_agg(id) filter (where workflow_id is not null)
+      into promoted, woken, nodes from made_ready;
+    if nodes is not null then
+        perform cancel_again(nodes);
+    end if;
     perform wake(queue) from unnest(woken) as w(queue);
 
     select greatest(extract(epoch from run_at - clock_timestamp()), 0) into next_in from job

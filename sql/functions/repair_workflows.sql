@@ -1,14 +1,15 @@
 -- repair_workflows: mends workflows whose rows somebody has changed by hand, so that none waits for ever: the functions here never
 -- leave drift behind. Counted in workflow.repairs. Returns how many it mended.
+-- most: look at no more workflows than have so many nodes, others each time, so that a call stays short; NULL = at all.
 -- Called by: maintain; people. Writes: what settle writes. Locks: each workflow, SKIP LOCKED: one in use is looked at next time.
 -- Each is repaired by itself: one that raises stays as it is with a warning and holds up no other.
-create function repair_workflows() returns int
+create function repair_workflows(most int default null) returns int
 language plpgsql security definer set search_path from current set jit = off as $$
 declare
     flow     bigint;
     repaired int := 0;
 begin
-    for flow in select distinct d.workflow_id from workflow_drift(only_open => true) d order by 1 loop
+    for flow in select distinct d.workflow_id from workflow_drift(only_open => true, most => most) d order by 1 loop
         perform from workflow where id = flow for no key update skip locked;
         if found then
             begin
@@ -26,7 +27,8 @@ end $$;
 create function repair_workflow(flow bigint) returns void
 language plpgsql as $$
 declare
-    wrong bigint[];
+    wrong    bigint[];
+    was_over bool;
 begin
     delete from workflow w where w.id = flow and not exists (select from workflow_node n where n.workflow_id = flow);
     -- A node with a live job is not over, and one whose job runs does not wait; a job agrees with its node about being blocked.
@@ -54,7 +56,10 @@ begin
                         (select h.state::text::node_state from job_history h where h.id = u.id limit 1), 'cancelled')
           from unnest(wrong) as u(id)));
 
+    was_over := (select finished_at is not null from workflow where id = flow);
     perform settle('{}', wait_for_all(flow));
+    -- settle tells nobody of a workflow that a skip alone has ended.
+    perform enqueue_callback(id) from workflow where id = flow and finished_at is not null and not was_over;
 end $$;
 
 -- wait_for_all: lets the blocked nodes of a workflow wait for all their parents again and returns them, for settle to take off those

@@ -2,7 +2,7 @@
 --   state       NULL when there is no such job (any more)
 --   expired     it succeeded, but its result is not kept any more: its time is over, or it was deleted
 --   value       NULL unless it succeeded with a value other than null
---   error       of a dead letter: its last error; of a node that was skipped: which jobs it needed
+--   error       of a dead letter: its last error; of a node that was skipped: which jobs it needed, see skipped_error
 --   task        its task
 --   expires_at  until when its result is kept; NULL when none is. A null is not stored, and kept as long as a value would be.
 --   elapsed     seconds in the handler; NULL unless it is over

@@ -1,7 +1,9 @@
 -- retry_workflow: runs the dead letters of a workflow again, and what was skipped below them. Returns how many dead letters.
--- Called by: applications, operators. Writes: see retry. Locks: the dead letters, unique keys, then the workflow.
+-- Called by: applications, operators. Writes: see retry. Locks: the dead letters, their unique keys,
+-- then the workflow, then the keys of what was skipped, see restore_skipped.
 -- A dead letter that is unique and whose key another live job has stays where it is; one that was purged, or that somebody else
--- has just retried, is passed over. Raises PQ003 for an unknown workflow.
+-- has just retried, is passed over. Raises PQ003 for an unknown workflow; PQ004, and changes nothing, when a job below that was
+-- skipped is unique and another live job has its key.
 create function retry_workflow(workflow_id bigint) returns int
 language plpgsql security definer set search_path from current set enable_seqscan = off set enable_bitmapscan = off as $$
 #variable_conflict use_variable

@@ -1,5 +1,5 @@
 -- update: changes a job that has not started; NULL leaves a value as it is.
--- Called by: applications, operators. Writes: job. Locks: the workflow of a blocked job, then the job row; waits for a claim in progress.
+-- Called by: applications, operators. Writes: job. Locks: the workflow of a node, then the job row; waits for a claim in progress.
 -- Raises PQ001 for a bad value, PQ003 for an unknown job and PQ004 for one that runs or is over. PQ004 also when
 -- another unique job has the new arguments already: a key made of all the arguments follows them, one that was given stays.
 create function update(
@@ -12,8 +12,9 @@ declare
     timed bool := run_at is not null or run_after is not null;
     its   record;
 begin
-    -- Else a skip that waits for this row would keep the job as it was before, for a retry to bring back.
-    perform lock_workflows(array[job_id]) from job j where j.id = job_id and j.state = 'blocked';
+    -- A blocked job belongs to whoever holds its workflow, its parents may be ending; and a cancel of one that is ready holds the workflow
+    -- while it waits for the row.
+    perform lock_workflows(array[job_id]);
     update job j
        set args = case when args is null then j.args else check_args(args) end,
            unique_key = case when args is not null and j.unique_key = unique_digest(j.task, j.args, null)

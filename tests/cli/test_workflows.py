@@ -11,6 +11,7 @@ import pytest
 from rich.console import Console
 
 from pgqueue import PgQueue, Workflow, chain, chord
+from pgqueue.cli.session import Session
 
 from ..looking import Look
 from .conftest import Run
@@ -168,6 +169,22 @@ def test_a_workflow_in_json_is_complete(run: Run, failed: Workflow[Any]) -> None
 
 def test_a_workflow_as_mermaid(run: Run, failed: Workflow[Any]) -> None:
     assert run("workflow", failed.id, "--mermaid").out == failed.graph().to_mermaid()
+
+
+@pytest.mark.parametrize("how", ["--json", "--mermaid", None])
+def test_a_workflow_that_grows_meanwhile_is_shown(
+    run: Run, chorded: Workflow[Any], look: Look, monkeypatch: pytest.MonkeyPatch, how: str | None
+) -> None:
+    read = Session.run
+
+    def grow_afterwards(session: Session, call: Any) -> Any:
+        answer = read(session, call)
+        late = {"task": "add", "args": {"a": 1, "b": 2}, "after": ["add"]}
+        look.value("select extend_workflow(%s, %s)", chorded.id, json.dumps([late]))
+        return answer
+
+    monkeypatch.setattr(Session, "run", grow_afterwards)
+    assert run("workflow", chorded.id, *([how] if how else [])).code == 0
 
 
 def test_watching_ends_with_the_workflow(run: Run, chorded: Workflow[Any], work: Work, monkeypatch: pytest.MonkeyPatch) -> None:

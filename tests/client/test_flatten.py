@@ -205,19 +205,18 @@ def test_before_is_for_nodes_that_are_there() -> None:
         made.add(work.si(), before="new")
 
 
-def test_the_last_nodes_are_those_that_nothing_waits_for() -> None:
+def test_a_submission_remembers_how_it_was_written() -> None:
     made = plan(end="middle", middle="start", start=(), alone=())
     with made.submission() as submission:
-        assert [submission.names[place] for place in submission.last] == ["end", "alone"]
-        assert submission.is_list
+        assert [submission.names[place] for place in submission.written] == ["end", "middle", "start", "alone"]
 
 
 @pytest.mark.parametrize("many", [1, 2])
-def test_a_workflow_that_ends_in_a_group_ends_in_a_list(many: int) -> None:
+def test_the_nodes_of_a_group_at_the_end_of_a_part_are_known(many: int) -> None:
     made = Plan(local)
     made.add(work.s(1) | group([work.s()] * many))
     with made.submission() as submission:
-        assert (len(submission.last), submission.is_list) == (many, True)
+        assert submission.lists == set(range(1, many + 1))
 
 
 def test_ten_thousand_nodes_are_planned_in_a_moment() -> None:

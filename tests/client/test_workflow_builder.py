@@ -243,6 +243,18 @@ def test_what_tells_of_the_end_is_a_signature(app: PgQueue, tasks: Any) -> None:
         flow.enqueue()
 
 
+@pytest.mark.parametrize("key", ["on_success", "on_failure"])
+def test_what_tells_of_the_end_is_of_the_same_app(app: PgQueue, key: str) -> None:
+    other = PgQueue("postgresql://nobody@localhost:1/nothing")
+    tell = other.task(name="tell")(_tell)
+    given: dict[str, Any] = {key: tell.s()}
+    with pytest.raises(InvalidArgument, match=f"{key}: task 'tell' is of another app; a workflow is of one"):
+        app.workflow(**given)
+
+
+def _tell() -> None: ...
+
+
 @pytest.mark.parametrize("name", [5, "nul \x00", "x" * 201, ""], ids=["number", "nul", "long", "empty"])
 def test_what_cannot_be_the_name_of_a_workflow_is_refused(app: PgQueue, tasks: Any, name: Any) -> None:
     with pytest.raises(InvalidArgument, match="name: "):  # noqa: PT012  either here or by SQL

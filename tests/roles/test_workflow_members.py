@@ -56,7 +56,7 @@ def test_a_workflow_lives_with_no_more_than_the_roles(install: Install) -> None:
     run(install, "succeeded")
     assert states(install, flow) == ["succeeded", "ready", "blocked", "succeeded"]
     assert call(install, "operator", "select cancel_workflow(%s)", flow) == 2
-    call(install, "worker", "select repair_workflows()")
+    call(install, "operator", "select repair_workflows()")
     assert call(install, "worker", "select maintain()") is True
     assert states(install, flow) == ["succeeded", "cancelled", "cancelled", "succeeded"]
     assert install.rows("select * from workflow_drift()") == []

@@ -153,20 +153,23 @@ def two_promoters_share_the_jobs(sql: Sql, open_sql: OpenSql) -> None:
 
 
 def two_rescuers_rescue_once(sql: Sql, open_sql: OpenSql) -> None:
-    """A rescue that has not committed holds up no other, and each job is rescued once."""
-    many(sql, 10)
+    """A rescue that has not committed holds up no other, and each job is rescued once.
+
+    So many jobs that waiting as long as a rescue waits for a lock would be too long for all of them.
+    """
+    many(sql, 100)
     lost = sql.worker()
-    sql.claim(lost)
+    sql.claim(lost, 100)
     sql.lose(lost)
     other = open_sql()
 
     with other.connection.transaction():
-        first = other.value("select rescue(6)")
+        first = other.value("select rescue(96)")
         with without_waiting(sql):
             second = sql.value("select rescue()")
 
-    assert (first, second) == (6, 4)
-    assert sql.value("select count(*) from rescue_log") == 10
+    assert (first, second) == (96, 4)
+    assert sql.value("select count(*) from rescue_log") == 100
     assert sql.rows("select distinct rescues from job") == [{"rescues": 1}]
 
 

@@ -1,5 +1,6 @@
 """cancel_workflow: what has not started never will, what runs is asked to stop."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -80,35 +81,16 @@ def test_a_running_node_that_fails_then_does_not_run_again(rolled_back_sql: Sql)
     assert flow.status == "failed"
 
 
-@pytest.mark.parametrize("back", ["give_back", "snooze", "unknown_task", "rescue"])
-def test_a_running_node_that_comes_back_is_cancelled_by_maintain(rolled_back_sql: Sql, back: str) -> None:
-    sql = rolled_back_sql
-    flow = start(sql, node("a"))
-    worker = sql.worker()
-    token, _ = sql.claim(worker)
-    sql.value(CANCEL, flow.id)
-    match back:
-        case "give_back":
-            sql.value("select give_back(%s, %s)", token, [flow["a"]])
-        case "rescue":
-            sql.lose(worker)
-            sql.value("select rescue()")
-        case _:
-            sql.finish(token, {"id": flow["a"], "state": "snoozed" if back == "snooze" else back, "delay": 60})
-    assert flow.status == "running"
-
-    sql.value("select maintain()")
-
-    assert (flow.status, flow.states()) == ("cancelled", {"a": "cancelled"})
-
-
-def test_additions_of_a_running_node_of_a_cancelled_workflow_are_dropped(rolled_back_sql: Sql) -> None:
+@pytest.mark.parametrize("nodes", [[{"task": "late"}], [{"no": "task"}]], ids=["good", "bad"])
+def test_additions_of_a_running_node_of_a_cancelled_workflow_are_dropped(
+    rolled_back_sql: Sql, nodes: list[dict[str, str]]
+) -> None:
     sql = rolled_back_sql
     flow = start(sql, node("a"))
     token, _ = claim(sql, flow["a"])
     sql.value(CANCEL, flow.id)
 
-    sql.value("""select complete(%s, %s, nodes => '[{"task": "late"}]')""", flow["a"], token)
+    sql.value("select complete(%s, %s, nodes => %s)", flow["a"], token, json.dumps(nodes))
 
     assert flow.progress()["nodes"] == 1
     assert flow.status == "succeeded"
@@ -213,6 +195,26 @@ def test_a_job_that_somebody_holds_is_left_to_maintain_and_stalls_nobody(sql: Sq
 
     sql.value("select maintain()")
     assert flow.status == "cancelled"
+
+
+def test_a_cancelled_workflow_that_somebody_holds_stalls_neither_the_others_nor_the_pruning(
+    sql: Sql, another_sql: Callable[[], Sql]
+) -> None:
+    flows, user = [start(sql, node("a")) for _ in range(2)], another_sql()
+    with user.connection.transaction():  # so that their only nodes are left to maintain
+        user.rows("select from job for update")
+        for flow in flows:
+            sql.value(CANCEL, flow.id)
+    sql.rows("insert into job_result values (4711, '1', clock_timestamp() - interval '1 s')")
+
+    with user.connection.transaction():
+        user.rows("select from workflow where id = %s for update", flows[0].id)
+        sql.value("select maintain()")
+        assert [flow.status for flow in flows] == ["running", "cancelled"]
+        assert sql.value("select count(*) from job_result") == 0
+
+    sql.value("select maintain()")
+    assert flows[0].status == "cancelled"
 
 
 def test_a_node_that_is_released_while_a_cancel_waits_is_cancelled_too(sql: Sql, another_sql: Callable[[], Sql]) -> None:

@@ -207,6 +207,33 @@ def test_a_policy_that_does_not_exist_is_refused(rolled_back_sql: Sql, run_if: s
 
 
 @pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("run_if", ["later", ""])
+def test_a_policy_that_does_not_exist_is_refused_of_a_job_that_waits_for_none(
+    rolled_back_sql: Sql, run_if: str, form: str
+) -> None:
+    sqlstate, message = refused(rolled_back_sql, FORMS[form], None, run_if)
+
+    assert (sqlstate, message) == ("PQ001", f"run_if: '{run_if}' is not valid; use succeeded, finished or failed")
+
+
+@pytest.mark.parametrize("parents", [5, "5", {"id": 5}, [1.5], ["a"], [[1]], [True], [10**30]], ids=str)
+def test_parents_that_are_no_ids_are_refused_by_name(rolled_back_sql: Sql, parents: Any) -> None:
+    jobs = json.dumps([{"task": "a"}, {"task": "child", "depends_on": parents}])
+
+    sqlstate, message = refused(rolled_back_sql, "select * from enqueue_many(%s)", jobs)
+
+    assert sqlstate == "PQ001"
+    assert message.startswith("depends_on: ")
+    assert message.endswith("is not valid; give the ids of the jobs to wait for, for example [17, 18]")
+
+
+def test_parents_that_are_null_are_none(rolled_back_sql: Sql) -> None:
+    (row,) = rolled_back_sql.rows("select * from enqueue_many(%s)", json.dumps([{"task": "a", "depends_on": None}]))
+
+    assert rolled_back_sql.state(row["id"]) == "ready"
+
+
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("parents", [[], [None]], ids=["none", "null"])
 def test_parents_that_are_none_are_refused(rolled_back_sql: Sql, parents: Any, form: str) -> None:
     sqlstate, message = refused(rolled_back_sql, FORMS[form], parents, "succeeded")
@@ -228,7 +255,10 @@ def test_a_parent_of_a_cancelled_workflow_is_refused(rolled_back_sql: Sql) -> No
 
     said = refused(rolled_back_sql, FORMS["enqueue"], [flow["a"]], "finished")
 
-    assert said == ("PQ004", f"workflow_id: workflow {flow.id} was cancelled; enqueue another one")
+    assert said == (
+        "PQ004",
+        f"depends_on: job {flow['a']} is in workflow {flow.id}, which was cancelled; enqueue another one",
+    )
 
 
 def test_adopted_parents_count_as_nodes_of_the_setting(rolled_back_sql: Sql) -> None:

@@ -1,5 +1,6 @@
 """The parent moves while somebody makes a job wait for it."""
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -103,3 +104,23 @@ def test_a_claimer_passes_over_a_parent_that_is_being_adopted(sql: Sql, another_
         assert sql.claim(sql.worker())[1] == []
 
     assert isinstance(workflow_of(sql, parent), Flow)
+
+
+@pytest.mark.parametrize("kind", ["plain", "node"])
+def test_a_call_with_several_groups_of_parents_holds_none_while_it_waits_for_the_first(
+    sql: Sql, another_sql: Callable[[], Sql], kind: str
+) -> None:
+    """Or two such calls, whose groups come in different orders, would each hold what the other one waits for."""
+    held, holder = sql.enqueue("held"), another_sql()
+    other = sql.enqueue("other") if kind == "plain" else start(sql, node("other"))["other"]
+    groups = [[other], [held, sql.enqueue("last")]]  # in the order in which they are dealt with
+    jobs = json.dumps([{"task": "child", "depends_on": group} for group in groups])
+
+    with holder.connection.transaction():
+        holder.rows("select from job where id = %s for no key update", held)
+        call = Background(another_sql(), "select * from enqueue_many(%s)", jobs)
+        call.wait_until_blocked(sql)
+        holder.rows("select from job where id = %s for no key update nowait", other)
+        holder.rows("select from workflow for no key update nowait")
+
+    assert [sql.state(row["id"]) for row in call.rows()] == ["blocked", "blocked"]

@@ -64,11 +64,15 @@ def test_a_job_that_waits_for_others_cannot_replace_one(rolled_back_sql: Sql, fo
     )
 
 
-def test_a_plain_job_that_replaces_a_blocked_one_leaves_it_blocked(rolled_back_sql: Sql) -> None:
+def test_a_job_that_waits_for_others_is_not_replaced_and_its_duplicate_is_dropped(rolled_back_sql: Sql) -> None:
     sql = rolled_back_sql
     parent = sql.enqueue("parent")
     child = sql.enqueue("child", depends_on=[parent], unique_mode="until_started", unique_key="k")
 
-    assert sql.enqueue("child", {"n": 2}, unique_mode="replace", unique_key="k") == child
+    rows = sql.rows(
+        "select * from enqueue_many(%s)",
+        json.dumps([{"task": "child", "args": {"n": 2}, "unique_mode": "replace", "unique_key": "k"}]),
+    )
 
-    assert (sql.state(child), sql.job(child)["args"]) == ("blocked", {"n": 2})
+    assert rows == [{"id": child, "duplicate": True}]
+    assert (sql.state(child), sql.job(child)["args"]) == ("blocked", {})

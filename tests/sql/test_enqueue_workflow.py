@@ -94,6 +94,18 @@ def test_a_parent_that_is_named_twice_is_one_parent(rolled_back_sql: Sql) -> Non
     assert flow.states()["b"] == "ready"
 
 
+def test_a_node_may_wait_for_several_in_different_ways(rolled_back_sql: Sql) -> None:
+    start(rolled_back_sql, node("a"), node("b"), node("c", "a", {"node": "b", "when": "finished"}, 1))
+
+    assert edges(rolled_back_sql) == [("a", "c", "succeeded", 1), ("b", "c", "finished", 2)]
+
+
+def test_links_that_are_null_are_none(rolled_back_sql: Sql) -> None:
+    flow = start(rolled_back_sql, node("a"), {**node("b", "a"), "before": None}, {**node("c"), "after": None})
+
+    assert flow.states() == {"a": "ready", "b": "blocked", "c": "ready"}
+
+
 @pytest.mark.parametrize("option", ["after", "name"])
 def test_nodes_need_neither_names_nor_parents(rolled_back_sql: Sql, option: str) -> None:
     nodes: list[dict[str, Any]] = [{"task": "t"}, {"task": "t", option: [1] if option == "after" else None}]
@@ -279,6 +291,18 @@ REFUSED: dict[str, tuple[Any, str, str]] = {
     ),
     "when": (
         [A, node("b", {"node": "a", "when": "later"})], "PQ001", "when: 'later' is not valid; use succeeded, finished or failed"
+    ),
+    "two ways to one parent": (
+        [A, node("b", "a", {"node": 1, "when": "failed"})],
+        "PQ001",
+        "when: node b waits for node a in several ways, which contradict each other; give one",
+    ),
+    "no such name behind a place": ([A, node("b", 1, "x")], "PQ001", "after: '\"x\"' is not valid; node b names a node that"),
+    "node and job": ([A, node("b", {"node": 1, "job": 5})], "PQ001", "is not valid; give node or job"),
+    "neither node nor job": ([A, node("b", {"when": "failed"})], "PQ001", "is not valid; give node or job"),
+    "takes nothing": ([A, node("b", "a", takes="")], "PQ001", "takes: '' is not valid; use the name of an argument"),
+    "takes_all without takes": (
+        [A, node("b", "a", takes_all=True)], "PQ001", "takes_all: 'true' is not valid; name the argument that gets the list"
     ),
     "before in a new workflow": (
         [{**A, "before": ["b"]}, B], "PQ001", "before: '\"b\"' is not valid; node a names a node that does not"

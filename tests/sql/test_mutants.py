@@ -2,11 +2,14 @@
 
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import pytest
 
 from . import guarantees, workflow_guarantees
+from . import test_workflow_key_races as key_races
+from . import test_workflow_row_races as row_races
 from .conftest import Sql
 
 pytestmark = pytest.mark.one_postgres
@@ -43,13 +46,13 @@ MUTANTS = [
     Mutant("promotes wait for promotes", "promote", SKIP, "", guarantees.two_promoters_share_the_jobs),
     Mutant("promote is early", "promote", r" and run_at <= \(select clock_timestamp\(\)\)", "", guarantees.a_promoted_job_is_due),
     Mutant("rescues wait for rescues", "rescue_job", SKIP, "", guarantees.two_rescuers_rescue_once),
-    Mutant("one job stops a rescue", "rescue", r"exception when others then\s+raise warning[^;]*;", "",
+    Mutant("one job stops a rescue", "rescue", r"when others then raise warning[^;]*;", "",
            guarantees.a_rescue_that_raises_stays_alone),
     Mutant("a claim keeps the key of until_started", "claim", r"case when j\.unique_mode in .* end(?=\n)", "j.unique_key",
            guarantees.a_claim_frees_the_key),
     Mutant("a claim frees every key", "claim", r"case when j\.unique_mode in .* end(?=\n)", "null",
            guarantees.a_running_job_keeps_its_key),
-    Mutant("replace ignores the state", "insert_unique", r" and state in \('blocked', 'scheduled', 'ready'\)", "",
+    Mutant("replace ignores the state", "insert_unique", r" and state in \('scheduled', 'ready'\)", "",
            guarantees.replace_leaves_a_running_job_alone),
     Mutant("a duplicate raises", "insert_unique", r"on conflict .* do nothing", "", guarantees.a_duplicate_never_raises),
     Mutant("a retried duplicate raises", "run_again", r"on conflict .* do nothing", "", guarantees.a_duplicate_never_raises),
@@ -61,13 +64,13 @@ MUTANTS = [
            guarantees.enqueue_select_takes_keys_in_order),
     Mutant("pruning waits", "prune", SKIP, "", guarantees.pruning_leaves_a_key_that_is_taken_again),
     Mutant("pruning takes no locks", "prune", r"for update skip locked", "", guarantees.pruning_leaves_a_key_that_is_taken_again),
-    Mutant("nobody locks the workflow", "lock_workflows,node_ended", r"for no key update", "",
+    Mutant("nobody locks the workflow", "lock_workflows,settle", r"for no key update", "",
            workflow_guarantees.fan_in_releases_once),
-    Mutant("nobody locks the workflow of cascades", "lock_workflows,node_ended", r"for no key update", "",
+    Mutant("nobody locks the workflow of cascades", "lock_workflows,settle", r"for no key update", "",
            workflow_guarantees.cascades_cross),
-    Mutant("children count down once a batch", "settle", r"count\(\*\)::int as n, bool_and", "1 as n, bool_and",
+    Mutant("children count down once a batch", "settle", r"count\(\*\)::int as n, min", "1 as n, min",
            workflow_guarantees.three_parents_in_one_batch_count_thrice),
-    Mutant("late edges of new nodes are forgotten", "add_nodes", r"perform settle\(.*;", "",
+    Mutant("late edges of new nodes are forgotten", "link_nodes", r"perform settle\(.*;", "",
            workflow_guarantees.a_late_child_of_a_parent_that_has_ended_is_settled),
     Mutant("late edges of depends_on are forgotten", "depend", r"perform settle\(.*?;", "",
            workflow_guarantees.a_late_child_of_a_parent_that_has_ended_is_settled),
@@ -81,6 +84,12 @@ MUTANTS = [
     Mutant("no token when a node fails", "finish_unended", TOKEN, "", workflow_guarantees.a_stale_owner_cannot_end_a_node),
     Mutant("finish waits for a workflow", "finish", r"SET lock_timeout TO '100ms'", "",
            workflow_guarantees.a_held_workflow_stalls_only_itself),
+    Mutant("a change takes no workflow", "update", r"perform lock_workflows\(.*?;", "",
+           row_races.test_a_job_changed_while_it_is_skipped_is_the_same_in_the_history_and_when_it_comes_back),
+    Mutant("what was added too late stays", "link_added", r"delete from job where.*?;", "",
+           partial(key_races.test_what_is_added_while_the_workflow_is_cancelled_is_taken_back, mode={})),
+    Mutant("keys of what was added too late stay", "link_added", r"delete from unique_hold.*?;", "",
+           partial(key_races.test_what_is_added_while_the_workflow_is_cancelled_is_taken_back, mode=key_races.PERIOD)),
     Mutant("cancelling a workflow waits for its jobs", "cancel_workflow", SKIP, "",
            workflow_guarantees.cancelling_leaves_a_held_job_alone),
 ]  # fmt: skip

@@ -22,7 +22,7 @@ def test_results_come_in_the_order_in_which_the_child_names_its_parents(rolled_b
     assert [row["name"] for row in rows] == ["c", "a", "b"]
     assert rows[0] == {
         "child_id": flow["join"], "parent_id": flow["c"], "name": "c", "task": "c", "state": "succeeded",
-        "result": {"from": "c"}, "error": None,
+        "result": {"from": "c"}, "error": None, "expired": False,
     }  # fmt: skip
 
 
@@ -102,3 +102,70 @@ def test_results_are_there_after_their_time_while_the_workflow_is_open(rolled_ba
     sql.value("select maintain()")
 
     assert [row["result"] for row in parents(sql, flow["b"])] == [1]
+
+
+NULL_AND_VALUE = {"null": None, "value": 1}
+
+
+def told(sql: Sql, child: int) -> list[tuple[Any, bool]]:
+    """The result of each parent, and whether it has expired."""
+    return [(row["result"], row["expired"]) for row in parents(sql, child)]
+
+
+def test_a_result_that_was_deleted_has_expired_and_a_null_has_not(rolled_back_sql: Sql) -> None:
+    sql = rolled_back_sql
+    flow = start(sql, *(node(name, result_ttl="0 s") for name in NULL_AND_VALUE), node("join", *NULL_AND_VALUE))
+    for name, result in NULL_AND_VALUE.items():
+        flow.run(name, result=result)
+    sql.value("select maintain()")
+    assert told(sql, flow["join"]) == [(None, False), (1, False)]
+
+    sql.value("select delete_result(%s)", flow["value"])
+
+    assert told(sql, flow["join"]) == [(None, False), (None, True)]
+
+
+def test_a_result_that_has_gone_with_the_end_of_its_workflow_has_expired_for_what_is_added(rolled_back_sql: Sql) -> None:
+    sql = rolled_back_sql
+    flow = start(sql, *(node(name, result_ttl="0 s") for name in NULL_AND_VALUE))
+    for name, result in NULL_AND_VALUE.items():
+        flow.run(name, result=result)
+    sql.value("select maintain()")
+
+    flow.extend(node("late", *NULL_AND_VALUE))
+
+    assert told(sql, flow["late"]) == [(None, False), (None, True)]
+
+
+@pytest.mark.parametrize(("ttl", "expired"), [("0 s", True), ("1 h", False)])
+@pytest.mark.parametrize("value", NULL_AND_VALUE.values(), ids=NULL_AND_VALUE)
+def test_a_plain_parent_that_is_over_has_what_is_kept_of_it(rolled_back_sql: Sql, ttl: str, expired: bool, value: Any) -> None:
+    sql = rolled_back_sql
+    parent = sql.enqueue(result_ttl=ttl)
+    end(sql, parent, result=value)
+    sql.value("select maintain()")
+
+    child = sql.enqueue("child", depends_on=[parent])
+
+    assert told(sql, child) == [(None if expired else value, expired)]
+
+
+def test_a_result_of_a_plain_parent_that_is_deleted_later_has_expired(rolled_back_sql: Sql) -> None:
+    sql = rolled_back_sql
+    parent = sql.enqueue()
+    end(sql, parent, result=1)
+    child = sql.enqueue("child", depends_on=[parent])
+
+    sql.value("select delete_result(%s)", parent)
+
+    assert told(sql, child) == [(None, True)]
+
+
+def test_a_node_that_has_failed_and_runs_again_has_returned_what_it_returns_then(rolled_back_sql: Sql) -> None:
+    sql = rolled_back_sql
+    flow = start(sql, node("a"), node("b", "a"))
+    flow.run("a", "failed")
+    sql.value("select retry_workflow(%s)", flow.id)
+    flow.run("a", result=1)
+
+    assert told(sql, flow["b"]) == [(1, False)]

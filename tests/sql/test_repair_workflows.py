@@ -191,6 +191,19 @@ def test_a_workflow_whose_last_node_is_gone_finishes_and_tells(rolled_back_sql: 
     assert sql.value("select count(*) from job where task = 'done'") == 1
 
 
+def test_a_workflow_whose_last_node_was_not_skipped_finishes_and_tells(rolled_back_sql: Sql) -> None:
+    sql = rolled_back_sql
+    flow = start(sql, node("a"), node("b", "a"), on_failure='{"task": "alas"}')
+    sql.rows("alter table workflow_node disable trigger node_ended")
+    flow.run("a", "failed")
+    sql.rows("alter table workflow_node enable trigger node_ended")
+
+    sql.value(REPAIR)
+
+    assert (flow.status, flow.states()) == ("failed", {"a": "failed", "b": "skipped"})
+    assert sql.value("select count(*) from job where task = 'alas'") == 1
+
+
 def test_a_workflow_that_has_lost_all_its_nodes_is_removed(rolled_back_sql: Sql) -> None:
     sql = rolled_back_sql
     flow = start(sql, node("a"))
@@ -223,6 +236,24 @@ def test_maintain_repairs_and_warns(rolled_back_sql: Sql) -> None:
     assert warnings == [("WARNING", "1 workflows did not agree with their jobs and were repaired; see workflow.repairs")]
     assert flow.progress()["repairs"] == 1
     assert flow.states()["b"] == "cancelled"
+
+
+def test_a_look_at_so_many_nodes_takes_other_workflows_each_time(rolled_back_sql: Sql) -> None:
+    sql = rolled_back_sql
+    flows = [diamond(sql) for _ in range(3)]
+    sql.rows("update workflow set open = 5")
+    looked_at = "select distinct workflow_id from workflow_drift(true, %s) order by 1"
+    ids = [flow.id for flow in flows]
+
+    assert [row["workflow_id"] for row in sql.rows(looked_at, 11)] == ids
+    assert all(len(sql.rows(looked_at, most)) == n for most, n in [(1, 1), (5, 1), (6, 2), (10, 2)] for _ in range(5))
+    seen: set[int] = set()
+    sql.value("select setseed(0.5)")
+    for _ in range(50):
+        seen |= {row["workflow_id"] for row in sql.rows(looked_at, 1)}
+    assert seen == set(ids)
+    assert sql.value("select repair_workflows(1)") == 1
+    assert sql.value(REPAIR) == 2
 
 
 def test_a_workflow_in_use_is_left_for_the_next_time_and_stalls_nobody(sql: Sql, another_sql: Callable[[], Sql]) -> None:

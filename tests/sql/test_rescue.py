@@ -8,6 +8,8 @@ import pytest
 
 from . import guarantees
 from .conftest import Sql
+from .flows import node, start
+from .guarantees import without_waiting
 
 
 def die(sql: Sql, worker: UUID, started: list[int]) -> int:
@@ -191,6 +193,26 @@ def test_500_orphans_of_which_one_cannot_be_rescued_cost_that_one_only(sql: Sql,
     assert warnings == [f"job {left} could not be rescued: not this one"]
     sql.rows("drop trigger refuse_one on job")
     assert sql.value("select rescue()") == 1
+
+
+def test_a_workflow_that_somebody_holds_keeps_its_own_jobs_waiting_and_no_others(
+    sql: Sql, another_sql: Callable[[], Sql]
+) -> None:
+    """So many nodes that waiting for each would take longer than the test allows."""
+    held, other = (start(sql, *(node(str(n), retries=0) for n in range(count))) for count in (150, 1))
+    user = another_sql()
+    plain = sql.enqueue(retries=0)
+    worker, ids = sql.worker(), [*held.jobs.values(), *other.jobs.values(), plain]
+    sql.claim(worker, 1000)
+
+    with user.connection.transaction():
+        user.rows("select from workflow where id = %s for update", held.id)
+        with without_waiting(sql):
+            assert die(sql, worker, ids) == 2
+        assert (sql.state(plain), other.status, held.status) == ("failed", "failed", "running")
+
+    assert sql.value("select rescue()") == 150
+    assert (held.status, held.progress()["failed"]) == ("failed", 150)
 
 
 @pytest.mark.parametrize("verb", ["complete(%s, %s)", "fail(%s, %s, '{}')", "snooze(%s, %s, 60)"])

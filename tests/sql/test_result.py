@@ -133,7 +133,9 @@ def test_a_skipped_job_names_the_job_whose_fault_it_is_however_far_above(rolled_
     (row,) = sql.rows("select * from result(%s)", flow["d"])
 
     assert (row["state"], row["reason"], row["value"]) == ("cancelled", "dependency_failed", None)
+    cause = row["error"].pop("cause", {})
     assert row["error"] == {"type": "DependencyFailed", "message": f"job {flow['a']} (a) failed"}
+    assert (cause["job_id"], cause["error"]["type"], cause["error"]["message"]) == (flow["a"], "E", "no disk")
     direct = sql.job(flow["d"])["errors"]
     assert [(error["type"], error["message"]) for error in direct] == [
         ("DependencyFailed", f"job {flow['c']} did not end as this one needs it")
@@ -157,6 +159,31 @@ def test_a_skipped_job_names_every_job_whose_fault_it_is_by_name_or_task(rolled_
     message = sql.value("select error->>'message' from result(%s)", flow["last"])
 
     assert message == (f"job {flow['a']} (a) failed, job {flow['2']} (fetch) cancelled, job {flow['fine']} (fine) succeeded")
+
+
+def test_of_many_jobs_whose_fault_it_is_a_skipped_job_names_five_and_the_first_that_failed(rolled_back_sql: Sql) -> None:
+    sql, names = rolled_back_sql, "abcdefg"
+    flow = start(sql, *map(node, names), node("last", {"node": "a", "when": "finished"}, *names[1:]))
+    for name in names:
+        if name in "ceg":
+            flow.run(name, "failed", error={"type": "E", "message": name})
+        else:
+            sql.value("select cancel(%s)", flow[name])
+
+    error = sql.value("select error from result(%s)", flow["last"])
+
+    said = {name: "failed" if name in "ceg" else "cancelled" for name in "bcdef"}
+    assert error["message"] == ", ".join(f"job {flow[name]} ({name}) {state}" for name, state in said.items()) + " and 1 more"
+    assert (error["cause"]["job_id"], error["cause"]["error"]["message"]) == (flow["c"], "c")
+
+
+def test_a_skipped_job_has_no_cause_where_nothing_failed(rolled_back_sql: Sql) -> None:
+    flow = start(rolled_back_sql, node("a"), node("b", "a"))
+    rolled_back_sql.value("select cancel(%s)", flow["a"])
+
+    error = rolled_back_sql.value("select error from result(%s)", flow["b"])
+
+    assert error == {"type": "DependencyFailed", "message": f"job {flow['a']} (a) cancelled"}
 
 
 def test_a_blocked_job_has_no_result_yet(rolled_back_sql: Sql) -> None:

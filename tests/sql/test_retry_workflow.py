@@ -9,6 +9,7 @@ import pytest
 from .background import Background
 from .conftest import Sql
 from .flows import Flow, claim, end, node, refused, start
+from .plan import plans_of
 
 RETRY = "select retry_workflow(%s)"
 RETRY_ONE = "select id from retry(%s)"
@@ -63,6 +64,15 @@ def test_a_skipped_job_is_back_as_it_was_in_every_column(rolled_back_sql: Sql) -
     sql.rows("set local intervalstyle = default; set local timezone = default; set local datestyle = default")
 
     assert sql.rows("select * from job where id = %s", flow["b"]) == [before]
+
+
+def test_what_was_kept_of_a_skipped_job_is_read_once_and_not_for_each_column(sql: Sql, another_sql: Callable[[], Sql]) -> None:
+    flow = dead_chain(sql)
+    function = sql.value("select 'jsonb_populate_record(anyelement, jsonb)'::regprocedure::oid::int8")
+
+    plans = plans_of(another_sql(), RETRY, flow.id)
+
+    assert sum(tree.count(f":funcid {function} ") for tree in plans.trees) == 1
 
 
 def test_a_skipped_job_without_options_is_back_as_it_was_too(rolled_back_sql: Sql) -> None:
@@ -207,18 +217,49 @@ def test_a_blocked_node_is_not_retried_and_the_error_says_so(rolled_back_sql: Sq
     )
 
 
-@pytest.mark.parametrize("state", ["succeeded", "skipped"])
+@pytest.mark.parametrize("state", ["succeeded", "cancelled"])
 def test_a_node_that_is_over_and_no_dead_letter_runs_again_as_a_plain_job(rolled_back_sql: Sql, state: str) -> None:
     sql = rolled_back_sql
     flow = start(sql, node("a"), node("b", "a"))
-    flow.run("a", "failed" if state == "skipped" else "succeeded")
-    id = flow["b" if state == "skipped" else "a"]
+    flow.run("a", state)
     before = flow.progress()
 
-    again = sql.value(RETRY_ONE, id)
+    again = sql.value(RETRY_ONE, flow["a"])
 
-    assert (sql.job(again)["workflow_id"], sql.job(again)["retry_of"]) == (None, id)
+    assert (sql.job(again)["workflow_id"], sql.job(again)["retry_of"]) == (None, flow["a"])
     assert flow.progress() == before
+
+
+def test_a_skipped_node_does_not_run_though_its_parent_has_failed(rolled_back_sql: Sql) -> None:
+    flow = dead_chain(rolled_back_sql)
+
+    assert refused(rolled_back_sql, RETRY_ONE, flow["b"]) == (
+        "PQ004",
+        f"job_id: job {flow['b']} was skipped; retry the job that failed above it, or the workflow",
+    )
+
+
+@pytest.mark.parametrize("state", ["succeeded", "cancelled"])
+def test_a_node_that_is_over_does_not_run_again_without_the_results_that_it_takes(rolled_back_sql: Sql, state: str) -> None:
+    flow = start(rolled_back_sql, node("a"), node("b", "a", takes="x"))
+    flow.run("a", result=1)
+    flow.run("b", state)
+
+    assert refused(rolled_back_sql, RETRY_ONE, flow["b"]) == (
+        "PQ004",
+        f"job_id: job {flow['b']} takes the results of its parents; retry the job that failed above it, or the workflow",
+    )
+
+
+def test_a_dead_letter_that_takes_results_runs_again_with_them(rolled_back_sql: Sql) -> None:
+    flow = start(rolled_back_sql, node("a"), node("b", "a", takes="x"))
+    flow.run("a", result=1)
+    flow.run("b", "failed")
+
+    rolled_back_sql.value(RETRY_ONE, flow["b"])
+
+    _, (row,) = claim(rolled_back_sql, flow["b"])
+    assert row["node"]["takes"] == "x"
 
 
 def test_the_queue_of_each_dead_letter_is_woken_and_of_what_waits_again_not(sql: Sql, another_sql: Callable[[], Sql]) -> None:

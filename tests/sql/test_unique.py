@@ -312,13 +312,13 @@ def test_replace_moves_the_job_to_its_new_time(rolled_back_sql: Sql, first: str,
     assert [row["id"] for row in sql.claim(sql.worker())[1]] == ([id] if state == "ready" else [])
 
 
-def test_replace_keeps_a_blocked_job_blocked(sql: Sql) -> None:
+def test_replace_leaves_a_blocked_job_as_it_is(sql: Sql) -> None:
     id = sql.enqueue(args={"n": 1}, unique_mode="replace", unique_key="k")
     sql.rows("update job set state = 'blocked'")
 
     assert sql.enqueue(args={"n": 2}, unique_mode="replace", unique_key="k") == id
 
-    assert (sql.state(id), sql.job(id)["args"]) == ("blocked", {"n": 2})
+    assert (sql.state(id), sql.job(id)["args"]) == ("blocked", {"n": 1})
 
 
 def test_replace_leaves_a_job_that_has_started_alone_and_adds_a_new_one(sql: Sql) -> None:

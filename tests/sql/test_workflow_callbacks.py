@@ -149,6 +149,21 @@ def test_each_time_it_finishes_it_is_told_again(rolled_back_sql: Sql) -> None:
     assert told(rolled_back_sql) == ["alas", "well", "well"]
 
 
+@pytest.mark.parametrize("how", ["enqueue", "extend"])
+def test_what_is_skipped_at_once_below_a_workflow_that_is_over_tells_nobody_again(rolled_back_sql: Sql, how: str) -> None:
+    flow = start(rolled_back_sql, node("a"), **TELL)
+    flow.run("a", "failed")
+
+    for name in "bc":
+        if how == "enqueue":
+            rolled_back_sql.enqueue(name, depends_on=[flow["a"]])
+        else:
+            flow.extend(node(name, "a"))
+
+    assert (flow.status, flow.progress()["skipped"]) == ("failed", 2)
+    assert told(rolled_back_sql) == ["alas"]
+
+
 def test_of_the_last_two_nodes_that_end_at_once_one_tells(sql: Sql, another_sql: Callable[[], Sql]) -> None:
     flow, first = start(sql, node("a"), node("b"), **TELL), another_sql()
     token, _ = claim(sql, flow["a"], flow["b"])
@@ -188,16 +203,6 @@ def test_the_queue_of_a_callback_is_woken_when_it_is_enqueued_and_not_at_submiss
     assert worker.wakes(sql) == ["calls"]
 
 
-def test_a_unique_callback_that_is_there_already_holds_up_nothing(rolled_back_sql: Sql) -> None:
-    once = json.dumps({"task": "well", "unique_mode": "until_done"})
-    flows = [start(rolled_back_sql, node("a"), on_success=once) for _ in range(2)]
-
-    for flow in flows:
-        flow.run("a")
-
-    assert told(rolled_back_sql) == ["well"]
-
-
 BAD: dict[str, tuple[Any, str]] = {
     "no object": ([1], "is not valid; give one object with the options of enqueue, without meta and depends_on"),
     "text": ("well", "give one object with the options of enqueue"),
@@ -207,7 +212,12 @@ BAD: dict[str, tuple[Any, str]] = {
     "no task": ({}, "task: NULL is not valid"),
     "unknown option": ({"task": "t", "colour": 1}, "jobs: 'colour' is not valid"),
     "bad option": ({"task": "t", "queue": "a b"}, "queue: 'a b' is not valid"),
-    "unique": ({"task": "t", "unique_mode": "now and then"}, "unique_mode: 'now and then' is not valid"),
+    "unique": (
+        {"task": "t", "unique_mode": "until_done"},
+        "it cannot be unique; leave unique_mode, unique_key and unique_period out",
+    ),
+    "unique by key": ({"task": "t", "unique_key": "k"}, "it cannot be unique"),
+    "unique for a time": ({"task": "t", "unique_period": "1 h"}, "it cannot be unique"),
     "args": ({"task": "t", "args": [1]}, "args: '[1]' is not valid"),
 }
 
@@ -225,24 +235,41 @@ def test_a_callback_that_could_not_be_enqueued_is_refused_at_submission(
     assert message in said[1]
 
 
-def test_trying_a_callback_at_submission_leaves_no_key_taken(rolled_back_sql: Sql) -> None:
-    start(rolled_back_sql, node("a"), on_success=json.dumps({"task": "t", "unique_mode": "period", "unique_period": "1 h"}))
+def test_trying_a_callback_at_submission_enqueues_nothing(rolled_back_sql: Sql) -> None:
+    start(rolled_back_sql, node("a"), on_success=json.dumps({"task": "t"}))
 
-    assert rolled_back_sql.value("select count(*) from unique_hold") == 0
-    assert rolled_back_sql.value("select count(*) from job") == 1
+    assert rolled_back_sql.rows("select task from job") == [{"task": "a"}]
 
 
-def test_a_callback_whose_arguments_are_too_large_by_now_is_dropped_with_a_warning_and_holds_up_nothing(
-    rolled_back_sql: Sql,
-) -> None:
+def test_a_callback_is_enqueued_though_its_arguments_are_too_large_by_now(rolled_back_sql: Sql) -> None:
+    sql = rolled_back_sql
+    args = {"x": "y" * 20000}
+    flow = start(sql, node("a"), on_success=json.dumps({"task": "well", "args": args}))
+    sql.rows("update setting set max_args_bytes = 16384")
+
+    flow.run("a")
+
+    assert sql.value("select args from job where task = 'well'") == args
+
+
+@pytest.mark.parametrize("given", [{}, {"args": None}, {"args": {}}], ids=str)
+def test_a_callback_without_arguments_has_none(rolled_back_sql: Sql, given: dict[str, Any]) -> None:
+    flow = start(rolled_back_sql, node("a"), on_success=json.dumps({"task": "well", **given}))
+
+    flow.run("a")
+
+    assert rolled_back_sql.value("select args from job where task = 'well'") == {}
+
+
+def test_a_callback_that_is_no_good_by_now_is_dropped_with_a_warning_and_holds_up_nothing(rolled_back_sql: Sql) -> None:
     sql = rolled_back_sql
     warnings: list[str | None] = []
     sql.connection.add_notice_handler(lambda diagnostic: warnings.append(diagnostic.message_primary))
-    flow = start(sql, node("a"), on_success=json.dumps({"task": "well", "args": {"x": "y" * 20000}}))
-    sql.rows("update setting set max_args_bytes = 16384")
+    flow = start(sql, node("a"), on_success=json.dumps({"task": "well"}))
+    sql.rows("""update workflow set on_success = '{"task": ""}'""")
 
     flow.run("a")
 
     assert flow.status == "succeeded"
     (warning,) = warnings
-    assert f"workflow {flow.id} has finished, but its callback could not be enqueued: args: " in str(warning)
+    assert f"workflow {flow.id} has finished, but its callback could not be enqueued: task: " in str(warning)

@@ -109,6 +109,8 @@ def call(sql: Sql, verb: str) -> tuple[str, tuple[object, ...]]:
             return "select end_nodes(%s, '{succeeded}')", (claimed[:1],)
         case "node_of":
             return "select node_of(%s)", (flow.jobs[2],)
+        case "last_nodes":
+            return "select last_nodes(%s)", (flow.id,)
         case "parents":
             return "select * from parents(%s)", (flow.jobs[2:],)
         case "retry":
@@ -130,7 +132,7 @@ def call(sql: Sql, verb: str) -> tuple[str, tuple[object, ...]]:
 
 VERBS = [
     "finish", "fail", "end_nodes", "node_of", "parents", "retry", "retry_workflow", "extend_workflow", "depends_on",
-    "cancel", "cancel_workflow", "enqueue_workflow",
+    "cancel", "cancel_workflow", "enqueue_workflow", "last_nodes",
 ]  # fmt: skip
 
 
@@ -149,6 +151,15 @@ def test_a_verb_touches_few_pages_by_plans_that_were_made_while_the_tables_were_
         query, params = call(full.early, verb)
 
         touched = buffers_of(full.early, query, *params)
+
+    assert touched < PAGES, touched
+
+
+def test_an_extension_does_not_look_at_the_nodes_it_does_not_name(fresh: Sql) -> None:
+    flow = submit(fresh, *(node(f"n{place}") for place in range(20_000)))
+    more = [node("x", "n5", {"job": flow.jobs[7]}), node("y", "x", "n9")]
+
+    touched = buffers_of(fresh, "select extend_workflow(%s, %s)", flow.id, json.dumps(more))
 
     assert touched < PAGES, touched
 

@@ -1,6 +1,7 @@
 """maintain: workflows are kept as long as the history, whole, and longer while one of their dead letters is there."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -74,6 +75,30 @@ def test_a_cancelled_workflow_goes_like_any_other(rolled_back_sql: Sql) -> None:
     age(rolled_back_sql, flow, 8)
 
     assert kept(rolled_back_sql, flow) == (0, 0, 0)
+
+
+def over(sql: Sql, *nodes: int, **options: Any) -> list[int]:
+    """Workflows that finished long ago, the first earliest, and count so many nodes; their ids."""
+    ids: list[int] = []
+    for place, count in enumerate(nodes):
+        flow = start(sql, node("a"), **options)
+        flow.run("a")
+        age(sql, flow, 100 - place)
+        sql.rows("update workflow set nodes = %s where id = %s", count, flow.id)
+        ids.append(flow.id)
+    return ids
+
+
+def test_a_call_deletes_so_many_nodes_that_it_stays_short_and_the_next_goes_on(rolled_back_sql: Sql) -> None:
+    sql = rolled_back_sql
+    ids = over(sql, 12000, 7999, 1, 1, 30000, 1)
+    left: list[list[int]] = []
+
+    for _ in range(3):
+        sql.value("select prune_workflows(7)")
+        left.append([row["id"] for row in sql.rows("select id from workflow order by id")])
+
+    assert left == [ids[3:], ids[5:], []]
 
 
 def test_other_workflows_stay(rolled_back_sql: Sql) -> None:

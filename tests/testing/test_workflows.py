@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from pgqueue import JobContext, PgQueue, chain, chord, group
-from pgqueue.errors import NoWorkflow, UnknownParent
+from pgqueue.errors import NoWorkflow, ResultExpired, UnknownParent
 from pgqueue.parents import Parent
 from pgqueue.testing import adrain, drain, run_job
 
@@ -90,6 +90,28 @@ async def test_adrain_runs_workflows_too(app: PgQueue, database_url: str) -> Non
         await chain(one.s(), add.s(1), add.s(2)).aenqueue(connection=connection)
         assert [ran.result for ran in await adrain(app, connection)] == [1, 2, 4]
         await connection.rollback()
+
+
+def test_a_job_that_takes_a_result_that_has_expired_fails_for_good_as_in_a_worker(
+    app: PgQueue, tests_own: psycopg.Connection[Any]
+) -> None:
+    @app.task
+    def fetch() -> int:
+        return 3
+
+    @app.task
+    def store(n: int) -> None:
+        raise AssertionError("it ran")
+
+    chain(fetch.s(), store.using(run_after=3600).s()).enqueue(connection=tests_own)
+    drain(app, tests_own)
+    tests_own.execute("select delete_result(id) from job_history")
+    tests_own.execute("select update(id, run_after => '0 s') from job")
+
+    (ran,) = drain(app, tests_own)
+
+    assert (ran.task, ran.state) == ("store", "failed")
+    assert isinstance(ran.error, ResultExpired)
 
 
 def test_run_job_gives_parents(app: PgQueue) -> None:

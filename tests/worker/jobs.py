@@ -25,3 +25,8 @@ def said(outcome: Outcome) -> dict[str, Any]:
 def node_job(id: int, workflow: int) -> JobContext:
     """A claimed job that is a node of this workflow."""
     return JobContext(TOKEN, id, "default", "handler", "{}", 1, 4, 0, THEN, THEN, None, json.dumps({"workflow": workflow}))
+
+
+def waiting_job(id: int) -> JobContext:
+    """A claimed job that has waited for a parent."""
+    return JobContext(TOKEN, id, "default", "handler", "{}", 1, 4, 0, THEN, THEN, None, json.dumps({"workflow": 1, "parents": 1}))

@@ -97,6 +97,21 @@ async def test_a_call_that_fails_fails_the_job_with_its_error(async_app: PgQueue
     assert "call 2 of 3 in a chunk of 'work'" in error["traceback"]
 
 
+async def test_a_chunk_of_a_task_that_is_not_registered_waits_without_losing_an_attempt(async_app: PgQueue, look: Look) -> None:
+    other = PgQueue(async_app.url)
+
+    @other.task
+    async def elsewhere(n: int) -> int:
+        return n
+
+    (job,) = other.enqueue_many([chunk_signature(elsewhere, [{"n": 1}])])
+    async with working(async_app) as worker:
+        await auntil(lambda: worker._finisher.counts["unknown_task"] if hasattr(worker, "_finisher") else 0, "it is put back")
+    (row,) = look.rows("select state::text, attempt, errors from job where id = %s", job.id)
+    assert row == {"state": "scheduled", "attempt": 0, "errors": None}
+    other.close()
+
+
 @pytest.mark.parametrize("kind", ["transaction", "outcome"])
 async def test_a_call_does_not_end_the_job_of_the_others(async_app: PgQueue, look: Look, kind: str) -> None:
     @async_app.task(retry=0)

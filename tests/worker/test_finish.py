@@ -255,6 +255,30 @@ async def test_large_outcomes_are_handed_in_by_size(monkeypatch: pytest.MonkeyPa
     assert max(database.sizes) <= 3
 
 
+async def test_what_jobs_add_to_workflows_counts_as_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pgqueue.worker.finish.BATCH_CHARACTERS", 1000)
+    database = Database()
+    async with finishing(database) as finisher:
+        for id in range(4):
+            finisher.add(outcome(job(id), "succeeded", 0.0)._replace(nodes=f"[{' ' * 900}]"))
+        await finisher.drain()
+    assert database.sizes == [1, 1, 1, 1]
+
+
+async def test_a_job_that_adds_more_than_the_database_manages_in_time_fails_for_good() -> None:
+    database = Database(_too_slow, _lost, _too_slow, _too_slow, _too_slow)
+    async with finishing(database) as finisher:
+        finisher.add(outcome(job(1), "succeeded", 0.0)._replace(nodes="[]"))
+        await finisher.drain()
+        _end(finisher, 2)
+        await finisher.drain()
+    *same, refused, _ = [batch[0] for batch in database.batches]
+    assert [one["state"] for one in same] == ["succeeded"] * 3 + ["failed"] * 2
+    assert (refused["state"], refused["reason"], refused["final"]) == ("failed", "system_error", True)
+    assert "job 1 adds too much in one go" in refused["error"]["message"]
+    assert finisher.counts == {"refused": 1, "succeeded": 1}
+
+
 async def test_two_outcomes_of_one_job_are_two_calls() -> None:
     """The run that lost the job ends at the same time as the one that has it: only of one alone can the database say that."""
     old, new = (outcome(job(1), state, 0.0) for state in ("failed", "succeeded"))

@@ -2,20 +2,26 @@
 
 import asyncio
 import json
+import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 import pytest
 
 from pgqueue import JobContext, PgQueue, chain, chord, group
-from pgqueue.errors import UnknownParent
+from pgqueue.database import Link
+from pgqueue.errors import Disconnected, ResultExpired, UnknownParent
 from pgqueue.own_workflow import Node
 from pgqueue.parents import ParentRow, Parents
+from pgqueue.worker.execute import Outcome
+from pgqueue.worker.parents import ParentLoader
+from pgqueue.worker.slots import Slots
 from tests.looking import Look
 from tests.waiting import auntil
 from tests.worker import process_jobs
 from tests.worker.conftest import burst, working
+from tests.worker.jobs import waiting_job
 from tests.worker.processes import InProcess
 
 
@@ -154,6 +160,43 @@ async def test_parents_themselves_are_not_there_in_a_process(async_app: PgQueue,
     assert look.value("select errors->-1->>'type' from dead_letter") == "pgqueue.errors.OutsideWorker"
 
 
+@pytest.mark.parametrize("takes_all", [False, True], ids=["one", "all"])
+async def test_a_job_that_takes_a_result_that_has_expired_fails_for_good_and_says_of_which_parent(
+    async_app: PgQueue, look: Look, takes_all: bool
+) -> None:
+    @async_app.task
+    async def fetch() -> int:
+        return 3
+
+    @async_app.task
+    async def store(given: object) -> None:
+        raise AssertionError("it ran")
+
+    @async_app.task
+    async def plain() -> str:
+        return "ran"
+
+    last = store.using(run_after=3600).s()
+    flow = (chord([fetch.s()], last) if takes_all else chain(fetch.s(), last)).enqueue()
+    await burst(async_app)
+    parent = look.value("select id from job_history where task = 'fetch'")
+    look.rows("select 1 from delete_result(%s)", parent)
+    look.rows("select 1 from update(%s, run_after => '0 s')", look.value("select id from job where task = 'store'"))
+    other = plain.enqueue()
+    await burst(async_app)
+
+    assert await other.aresult(timeout=0) == "ran"
+    assert flow.refresh().counts["failed"] == 1
+    error = "errors->-1->>'type' as type, errors->-1->>'message' as why"
+    (letter,) = look.rows(f"select reason::text, attempt, {error} from dead_letter")
+    assert letter == {
+        "reason": "system_error",
+        "attempt": 1,
+        "type": "pgqueue.errors.ResultExpired",
+        "why": f"the result of parent 'fetch', job {parent}, is not kept any more; enqueue that with a longer result_ttl",
+    }
+
+
 @pytest.fixture
 def waiting_for_parents(async_app: PgQueue) -> tuple[Any, Any, list[str]]:
     """A chain of two, a plain task, and what has run."""
@@ -172,6 +215,95 @@ def waiting_for_parents(async_app: PgQueue) -> tuple[Any, Any, list[str]]:
         ran.append("plain")
 
     return chain(parent.s(), child.s()), plain, ran
+
+
+@dataclass
+class Picky:
+    """A type that what was stored once does not fit any more, in a way that no library expects."""
+
+    n: int
+
+    def __post_init__(self) -> None:
+        {1: "known"}[self.n]
+
+
+async def test_a_result_that_todays_type_cannot_be_made_of_fails_only_who_asks_for_it(async_app: PgQueue, look: Look) -> None:
+    @async_app.task
+    async def parent() -> Picky:
+        picky = Picky(1)
+        picky.n = 2
+        return picky
+
+    @async_app.task(retry=0)
+    async def asks(ctx: JobContext) -> None:
+        ctx.parents["parent"].result  # noqa: B018
+
+    @async_app.task
+    async def looks(ctx: JobContext) -> str:
+        return repr(ctx.parents)
+
+    flow = chain(parent.s(), group(asks.si(), looks.si())).enqueue()
+    await burst(async_app)
+    assert look.state(flow.jobs["asks"].id) == "failed"
+    assert look.value("select errors->-1->>'type' from dead_letter") == "KeyError"
+    assert "task='parent', state='succeeded', result={\"n\": 2})" in await flow.jobs["looks"].aresult(timeout=0)
+
+
+def test_a_result_is_made_once() -> None:
+    parents = Parents.read([ParentRow(5, None, "fetch", "succeeded", "[1]", None)], {})
+    assert parents["fetch"].result is parents["fetch"].result
+
+
+async def test_parents_that_nothing_can_be_made_of_end_their_job_and_not_the_worker(
+    async_app: PgQueue, look: Look, monkeypatch: pytest.MonkeyPatch, waiting_for_parents: tuple[Any, Any, list[str]]
+) -> None:
+    broken_for: list[str] = []
+
+    def broken(node: Node, args_json: str, rows: list[ParentRow]) -> str:
+        broken_for.append(args_json)
+        raise KeyError("broken")
+
+    flow, plain, ran = waiting_for_parents
+    monkeypatch.setattr(Node, "with_taken", broken)
+    async with working(async_app):
+        flow.enqueue()
+        await auntil(lambda: broken_for, "its parents are looked at")
+        plain.enqueue()
+        await auntil(lambda: ran == ["plain"], "the worker works on")
+        await auntil(lambda: look.value("select errors->-1->>'type' from job where task = 'child'") == "KeyError", "it fails")
+
+
+class SlowFor:
+    """A link on which the parents of some jobs are never read in time."""
+
+    def __init__(self, *slow: int) -> None:
+        self.slow, self.asked = set(slow), list[list[int]]()
+
+    async def run(self, call: Any) -> list[Any]:
+        (ids,) = call.params
+        self.asked.append(ids)
+        await asyncio.sleep(0)
+        if self.slow & set(ids):
+            raise Disconnected("deadline passed", too_slow=True)
+        return []
+
+
+async def test_parents_that_are_never_read_in_time_fail_their_job_and_hold_up_no_other() -> None:
+    ended: list[Outcome] = []
+    link, slots = SlowFor(2), Slots({}, 1, ended.append, lambda: True)
+    tasks: Any = {"handler": PgQueue("postgresql://nowhere").task(name="handler")(lambda ctx: None)}
+    loader = ParentLoader(cast(Link, link), tasks, slots, ended.append, always=True)
+    run = asyncio.create_task(loader.run())
+    jobs = [waiting_job(id) for id in (1, 2, 3)]
+    loader.add(jobs[:2])
+    await auntil(lambda: ended, "it fails")
+    loader.add(jobs[2:])
+    await auntil(lambda: len(slots.waiting) == 2, "the others can start")
+    assert [(one.job.id, one.state) for one in ended] == [(2, "failed")]
+    assert link.asked == [[1, 2], [1, 2], [1], [2], [2], [3]]
+    assert not slots.preparing
+    run.cancel()
+    await slots.close()
 
 
 async def _until_loading(look: Look) -> None:
@@ -226,6 +358,14 @@ async def test_a_lost_connection_only_delays_the_parents(
         await auntil(lambda: ran == ["child 1"], "its run")
 
 
+def test_many_parents_without_names_are_read_in_a_moment() -> None:
+    tasks = (f"page {id % 2}" for id in range(20_000))  # each a text of its own, as they come from the database
+    rows = [ParentRow(id, None, task, "succeeded", None, None) for id, task in enumerate(tasks)]
+    began = time.process_time()
+    assert len(Parents.read(rows, {})) == 20_000
+    assert time.process_time() - began < 2, "it took longer for each than for the one before"
+
+
 def test_parents_of_one_task_without_names_are_found_by_their_ids() -> None:
     rows = [
         ParentRow(5, None, "fetch", "succeeded", "1", None),
@@ -256,3 +396,25 @@ def test_results_go_into_the_arguments(args: str, takes_all: bool, results: list
     node = Node(json.dumps({"workflow": 1, "takes": "n", "takes_all": takes_all}))
     rows = [ParentRow(number, None, "fetch", "succeeded", result, None) for number, result in enumerate(results)]
     assert json.loads(node.with_taken(args, rows)) == expected
+
+
+def test_the_result_of_an_expired_parent_cannot_be_asked_for_and_the_rest_of_it_can() -> None:
+    rows = [ParentRow(5, None, "fetch", "succeeded", None, None, True), ParentRow(6, "null", "fetch", "succeeded", None, None)]
+    parents = Parents.read(rows, {})
+    gone = parents["fetch"]
+
+    assert (gone.id, gone.name, gone.task, gone.state, gone.error) == (5, None, "fetch", "succeeded", None)
+    with pytest.raises(ResultExpired, match=r"^the result of parent 'fetch', job 5, is not kept any more; .* longer result_ttl$"):
+        gone.result  # noqa: B018
+    assert repr(gone) == "ExpiredParent(id=5, name=None, task='fetch', state='succeeded')"
+    assert gone == Parents.read(rows, {})["fetch"] != parents["null"]
+    assert parents["null"].result is None
+
+
+def test_only_a_result_that_is_taken_must_be_there() -> None:
+    rows = [ParentRow(5, None, "fetch", "succeeded", "1", None), ParentRow(6, "late", "fetch", "succeeded", None, None, True)]
+
+    assert Node('{"takes": "n"}').with_taken("{}", rows) == '{"n":1}'
+    assert Node("{}").with_taken("{}", rows) == "{}"
+    with pytest.raises(ResultExpired, match="parent 'late', job 6"):
+        Node('{"takes": "n", "takes_all": true}').with_taken("{}", rows)

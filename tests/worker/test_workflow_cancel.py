@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from pgqueue import JobContext, PgQueue, group
+from pgqueue.worker.parents import ParentLoader
+from pgqueue.worker.slots import Slots
 from tests.looking import Look
 from tests.waiting import auntil
 from tests.worker import process_jobs
@@ -141,3 +143,43 @@ async def test_what_was_claimed_and_has_not_started_does_not_start(async_app: Pg
         gate.set()
         await auntil(lambda: look.state(blocker.id) == "succeeded", "the other one ends")
     assert max(started) == 200
+
+
+async def test_a_job_that_is_cancelled_while_its_claim_is_on_its_way_is_stopped_soon(
+    async_app: PgQueue, look: Look, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[list[int]] = []
+    gate, waiting = asyncio.Event(), asyncio.Event()
+    add = ParentLoader.add
+
+    @async_app.task
+    async def wait() -> None:
+        await asyncio.sleep(600)
+
+    async def later(loader: ParentLoader, jobs: list[JobContext]) -> None:
+        await gate.wait()
+        add(loader, jobs)
+
+    def adds(loader: ParentLoader, jobs: list[JobContext]) -> None:
+        if jobs:
+            waiting.set()
+        tasks.append(asyncio.create_task(later(loader, jobs)))
+
+    def cancels(slots: Slots, ids: list[int]) -> None:
+        asked.append(ids)
+        cancel(slots, ids)
+
+    tasks: list[asyncio.Task[None]] = []
+    cancel = Slots.cancel
+    monkeypatch.setattr(ParentLoader, "add", adds)
+    monkeypatch.setattr(Slots, "cancel", cancels)
+    monkeypatch.setattr(async_app, "settings", async_app.settings.model_copy(update={"lease": 600.0}))
+    async with working(async_app):
+        await auntil(lambda: look.value("select count(*) from worker where wake_mode = 'notify'"), "it listens")
+        flow = group(wait.s()).enqueue()
+        await waiting.wait()
+        flow.cancel()
+        (job,) = flow.jobs.values()
+        await auntil(lambda: [job.id] in asked, "it is asked for and not here")
+        gate.set()
+        await auntil(lambda: _cancelled(look, job.id), "it is cancelled", 10)

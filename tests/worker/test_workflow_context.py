@@ -1,11 +1,14 @@
 """`ctx.workflow`: what a handler adds to its own workflow is there once its job has succeeded, and only then."""
 
+import asyncio
+import threading
 from typing import Any
 
 import pytest
 
 from pgqueue import Cancel, JobContext, PgQueue, Snooze, chain, group
 from pgqueue.errors import AlreadyFinished, InvalidArgument, NoWorkflow, PgQueueError
+from pgqueue.own_workflow import OwnWorkflow
 from tests.looking import Look
 from tests.worker.conftest import burst
 
@@ -159,6 +162,49 @@ async def test_a_block_that_is_rolled_back_adds_nothing(async_app: PgQueue, look
     assert look.value("select count(*) from workflow_node") == 1
 
 
+async def test_what_was_added_in_a_block_that_is_rolled_back_is_dropped_when_the_handler_goes_on(
+    async_app: PgQueue, look: Look, ran: list[str]
+) -> None:
+    note = async_app.tasks["note"]
+    errors: list[str] = []
+
+    @async_app.task(retry=0)
+    async def start(ctx: JobContext) -> None:
+        before = ctx.workflow.add(note.si("before"), name="before")
+        try:
+            async with ctx.transaction():
+                inside = ctx.workflow.add(note.si("inside"), name="inside")
+                raise ValueError
+        except ValueError:
+            pass
+        ctx.workflow.add(note.si("after"), name="inside", after=before)
+        try:
+            ctx.workflow.add(note.si("lost"), after=inside)
+        except InvalidArgument as error:
+            errors.append(str(error))
+
+    group(start.s()).enqueue()
+    await burst(async_app)
+    assert ran == ["before", "after"]
+    assert len(errors) == 1
+    assert look.count("succeeded") == 3
+
+
+def test_a_block_that_is_rolled_back_can_be_all_that_adds(app: PgQueue, look: Look) -> None:
+    @app.task(retry=0)
+    def start(ctx: JobContext) -> str:
+        try:
+            with ctx.transaction():
+                ctx.workflow.add(start.si())
+                raise ValueError
+        except ValueError:
+            return "went on"
+
+    flow = group(start.s()).enqueue()
+    asyncio.run(burst(app))
+    assert flow.result(timeout=0) == ["went on"]
+
+
 async def test_after_its_run_nothing_can_be_added(async_app: PgQueue, ran: list[str]) -> None:
     kept: list[JobContext] = []
 
@@ -226,3 +272,34 @@ async def test_a_signature_with_a_connection_is_refused(async_app: PgQueue, look
     await burst(async_app)
     assert "travels with the job's own end" in look.value("select errors->-1->>'message' from dead_letter")
     assert look.value("select errors->-1->>'type' from dead_letter").endswith(InvalidArgument.__name__)
+
+
+@pytest.mark.parametrize("many", [True, False], ids=["many", "few"])
+@pytest.mark.parametrize("in_block", [True, False], ids=["block", "no block"])
+async def test_many_nodes_are_written_beside_the_event_loop(
+    async_app: PgQueue, monkeypatch: pytest.MonkeyPatch, ran: list[str], many: bool, in_block: bool
+) -> None:
+    note = async_app.tasks["note"]
+    written_in: set[bool] = set()
+    write = OwnWorkflow._nodes_json
+
+    def watched(own: OwnWorkflow) -> str | None:
+        written_in.add(threading.current_thread() is threading.main_thread())
+        return write(own)
+
+    @async_app.task
+    async def start(ctx: JobContext) -> None:
+        for _ in range(2):
+            ctx.workflow.add(note.si("added"))
+        if in_block:
+            async with ctx.transaction():
+                pass
+
+    monkeypatch.setattr(OwnWorkflow, "_nodes_json", watched)
+    if many:
+        monkeypatch.setattr("pgqueue.worker.execute.MANY", 1)
+        monkeypatch.setattr("pgqueue.transaction.MANY", 1)
+    group(start.s()).enqueue()
+    await burst(async_app)
+    assert ran == ["added", "added"]
+    assert written_in == {not many}

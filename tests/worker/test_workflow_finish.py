@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, cast
@@ -129,6 +130,29 @@ async def test_a_stop_waits_for_what_is_held(
 
 
 @pytest.mark.usefixtures("no_drift")
+async def test_a_stop_gives_back_what_is_held_for_longer_than_it_waits(
+    async_app: PgQueue,
+    look: Look,
+    holder: psycopg.Connection[Any],
+    ran: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr("pgqueue.worker.worker.FLUSH_WITHIN", 0.5)
+    flow = group(async_app.tasks["node"].s("first")).enqueue()
+    job = flow.jobs["node"].id
+    _hold(holder, flow.id)
+    async with working(async_app, grace=0.5) as worker:
+        await auntil(lambda: _held_by(worker), "it is held")
+    assert f"is given back, and runs again: job {job} of workflow {flow.id}" in caplog.text
+    assert look.rows("select state::text, attempt from job where id = %s", job) == [{"state": "ready", "attempt": 0}]
+    assert look.rows("select from worker") == []
+    holder.rollback()
+    await burst(async_app)
+    assert ran == ["first", "first"]
+
+
+@pytest.mark.usefixtures("no_drift")
 async def test_an_addition_to_a_held_workflow_is_made_once(
     async_app: PgQueue, look: Look, holder: psycopg.Connection[Any], ran: list[str]
 ) -> None:
@@ -226,7 +250,8 @@ async def test_a_refused_batch_is_parted_by_workflow_and_new_outcomes_of_a_held_
             finisher.add(outcome(node_job(id, id // 10) if id >= 10 else job(id), "succeeded", 0.0))
         await auntil(lambda: len(database.finished) == 3, "those that are free are finished")
         assert database.calls[0] == ("main", [1, 10, 2, 20, 11])
-        assert [call for call in database.calls[1:] if call[1] != [20]][:2] == [("held", [1, 2]), ("held", [10, 11])]
+        calls = [call for call in database.calls[1:] if call[1] != [20]]
+        assert calls[:3] == [("held", [1, 2]), ("held", [10, 11, 20]), ("held", [10, 11])]
         finisher.add(outcome(node_job(12, 1), "succeeded", 0.0))
         finisher.add(outcome(job(3), "succeeded", 0.0))
         await auntil(lambda: 3 in database.finished, "a plain one is finished")
@@ -268,6 +293,39 @@ async def test_nothing_more_starts_when_very_much_is_held(monkeypatch: pytest.Mo
         database.locked.clear()
         await finisher.drain()
         assert not finisher.is_full()
+
+
+@pytest.mark.usefixtures("hasty")
+async def test_one_locked_workflow_among_many_takes_few_calls_to_find() -> None:
+    database = Database()
+    database.locked = {77}
+    async with finishing(database, lambda id: id) as finisher:
+        for id in range(1, 129):
+            finisher.add(outcome(node_job(id, id), "succeeded", 0.0))
+        await auntil(lambda: len(database.finished) == 127, "those that are free are finished")
+        assert len([ids for _, ids in database.calls if ids != [77]]) <= 15  # the batch, and two for each time it is halved
+        assert (len(finisher._held), 77 in finisher._held, 1 in finisher._held) == (1, True, False)
+        database.locked.clear()
+        await finisher.drain()
+        assert (len(finisher._held), 77 in finisher._held) == (0, False)
+
+
+async def test_what_is_held_for_weeks_is_tried_on() -> None:
+    ones = held.Held(lambda: None)
+    batch = [outcome(node_job(10, 1), "succeeded", 0.0)]
+    ones._take(batch, 2000)
+    (group,) = ones._groups.values()
+    assert group.tries == 2001
+    assert 0 < group.due - time.monotonic() <= held.AGAIN_AT_MOST
+
+
+async def test_two_outcomes_of_one_job_are_held_apart() -> None:
+    ones = held.Held(lambda: None)
+    ones.add([outcome(node_job(10, 1), "succeeded", 0.0)])
+    for id in (11, 10, 12):
+        ones.join(outcome(node_job(id, 1), "succeeded", 0.0), 1)
+    assert [sorted(group.jobs) for group in ones._groups.values()] == [[10, 11], [10, 12]]
+    assert len(ones) == len(ones.outcomes()) == 4
 
 
 async def test_burst_ends_when_a_workflow_has(async_app: PgQueue, look: Look, ran: list[str]) -> None:

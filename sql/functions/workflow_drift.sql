@@ -1,12 +1,18 @@
 -- workflow_drift: what is stored of workflows and does not agree with what it is derived from; no row in a sound install.
--- Called by: repair_workflows, tests, people. Writes: nothing.
+-- Called by: repair_workflows, people. Writes: nothing.
 -- only_open: leave out what has finished: nothing waits there any more, and it may be much.
-create function workflow_drift(only_open bool default false)
+-- most: stop after the workflow with which so many nodes have been looked at, and begin anywhere; NULL = look at all.
+create function workflow_drift(only_open bool default false, most int default null)
 returns table (workflow_id bigint, job_id bigint, what text, stored text, derived text)
 -- "lateral (... offset 0)": by key, in time linear in the nodes looked at, whatever the statistics say; arrays of rows join by hash.
-language sql stable set enable_nestloop = off set enable_seqscan = off set jit = off as $$
+language sql stable security definer set search_path from current set enable_nestloop = off set enable_seqscan = off set jit = off as $$
     with flow as materialized (
-        select id, nodes, open from workflow where finished_at is null or not only_open
+        select id, nodes, open
+          from (select id, nodes, open, sum(nodes) over (order by place < first, place) - nodes as before
+                  from (select w.*, row_number() over (order by id) as place
+                          from workflow w where finished_at is null or not only_open) w,
+                       (select floor(1 + random() * count(*)) as first from workflow where finished_at is null) f) counted
+         where before < most or most is null
     ), node as materialized (
         select n.* from flow f, lateral (
             select workflow_id, job_id, state, pending_parents, ended_at from workflow_node where workflow_id = f.id offset 0) n
