@@ -111,7 +111,7 @@ def test_a_failure_is_raised_without_a_look_at_the_graph(
 ) -> None:
     flow = chain(work.s(1), work.s(), work.s()).enqueue()
     hands.run(failing="work")
-    monkeypatch.setattr(Workflow, "_graph", None)
+    monkeypatch.setattr(Graph, "of", None)
     with pytest.raises(JobFailed, match="no such page"):
         flow.result(timeout=0)
 
