@@ -134,7 +134,7 @@ def show(database: Database, run: Workflow[Any], since: datetime) -> None:
         f"[bold]{speed['jobs']:,} jobs in {speed['seconds']:.1f} s: {rate:,.0f} jobs/s[/bold] of reading, hashing and parsing\n"
     )
     console.print("Try next:")
-    for command in _commands(run.id, dead[0]["id"] if dead else run.jobs["report"].id):
+    for command in _commands(run.id, run.jobs["report"].id, dead[0]["id"] if dead else None):
         console.print(f"  {command}", soft_wrap=True)
 
 
@@ -152,18 +152,20 @@ def _words(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value or "")
 
 
-def _commands(workflow_id: int, job_id: int) -> list[str]:
+def _commands(workflow_id: int, report_id: int, dead_id: int | None) -> list[str]:
     here, programs = Path.cwd(), Path(sys.executable).parent
     programs = programs.relative_to(here) if programs.is_relative_to(here) else programs
     pgqueue, python = shlex.quote(str(programs / "pgqueue")), shlex.quote(str(programs / Path(sys.executable).name))
     setting = [] if os.environ.get("PGQUEUE_DATABASE_URL") else ["export PGQUEUE_DATABASE_URL=embedded:"]
+    # A node that has succeeded is not retried: only dead letters run again within their workflow.
+    again = [] if dead_id is None else [f"{pgqueue} retry {dead_id}", f"{pgqueue} retry-workflow {workflow_id}"]
     return [
         *setting,
         f"{pgqueue} stats",
         f"{pgqueue} workflow {workflow_id}",
         f"{pgqueue} jobs --task index_file --limit 5",
-        f"{pgqueue} job {job_id}",
-        f"{pgqueue} retry {job_id}",
+        f"{pgqueue} job {dead_id or report_id}",
+        *again,
         f"{python} -m pgqueue.worker examples.index_source:app      # Ctrl-C ends it",
         f"{pgqueue} dead --json",
     ]

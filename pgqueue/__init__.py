@@ -4,7 +4,16 @@ from .app import PgQueue
 from .callbacks import JobError, JobEvent
 from .canvas import Canvas, Chain, Group, chain, chord, group
 from .context import JobContext
-from .errors import PgQueueError
+from .errors import (
+    InvalidArgument,
+    JobCancelled,
+    JobFailed,
+    JobNotFound,
+    LeaseLost,
+    PgQueueError,
+    ResultExpired,
+    ResultTimeout,
+)
 from .graph import Graph, GraphEdge, GraphNode
 from .inject import INJECTED, Inject
 from .job import Job
@@ -31,13 +40,20 @@ __all__ = [
     "GraphNode",
     "Group",
     "Inject",
+    "InvalidArgument",
     "Job",
+    "JobCancelled",
     "JobContext",
     "JobError",
     "JobEvent",
+    "JobFailed",
+    "JobNotFound",
+    "LeaseLost",
     "Parent",
     "PgQueue",
     "PgQueueError",
+    "ResultExpired",
+    "ResultTimeout",
     "Retry",
     "RetryIn",
     "Signature",

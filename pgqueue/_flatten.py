@@ -108,7 +108,7 @@ class Plan:
         if signature.options.depends_on:
             raise InvalidArgument(f"depends_on: {task.name!r} is a node of a workflow; say what it waits for there, by after=")
         if name is None and not self._is_open:
-            name = free_name(task.name, self._parts, self._counts)
+            name = free_name(signature.label or task.name, self._parts, self._counts)
         added = Added((len(self._nodes),))
         self._nodes.append(Node(name, signature, after))
         if name is not None:
@@ -132,6 +132,8 @@ class Plan:
         if isinstance(given, str | Added) or not isinstance(given, Iterable):
             given = [given]
         if isinstance(given, Mapping):
+            if when != "succeeded":
+                raise InvalidArgument(f"when: {when!r} beside a mapping in {what}=, which says it of each; leave one out")
             return [(self._source(what, one), run_if(policy, what)) for one, policy in given.items()]
         return [(self._source(what, one), when) for one in given]
 

@@ -72,6 +72,12 @@ class Submission(NamedTuple):
 def part_of(what: Task[..., Any] | Part[Any], args: Arguments) -> Part[Any]:
     """What `add` was given, as a plan takes it: a task is called with `args`; what is called already takes none."""
     if not isinstance(what, Task):
+        if not isinstance(what, Part):
+            raise InvalidArgument(
+                f"node: {shortened(what)} is not a task; use what @app.task returns, a signature, a chain or a group"
+            )
+        if isinstance(args, str):
+            raise InvalidArgument(f"args: {shortened(args)} is not valid; name= is a keyword, and arguments go into s(…)")
         if args != ():
             raise InvalidArgument("args: give them to s(…), and none beside it")
         return what
@@ -79,7 +85,8 @@ def part_of(what: Task[..., Any] | Part[Any], args: Arguments) -> Part[Any]:
         return what.si(*args)
     if isinstance(args, Mapping):
         return Signature(what, what.parameters.bind((), args), what.options, immutable=True)
-    raise InvalidArgument(f"args: {shortened(args)} is not valid; give a tuple or a mapping, for example (1,)")
+    keyword = "; name= is a keyword" if isinstance(args, str) else ""
+    raise InvalidArgument(f"args: {shortened(args)} is not valid; give a tuple or a mapping, for example (1,){keyword}")
 
 
 def check_app(what: str, task: Task[..., Any], app: "PgQueue") -> None:

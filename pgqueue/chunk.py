@@ -5,6 +5,7 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from ._nodes import LONGEST_NAME
 from .context import JobContext
 from .errors import InvalidArgument, PgQueueError
 from .lifespan import injections
@@ -31,19 +32,22 @@ def chunk_task(app: "PgQueue") -> Task[..., list[Any]]:
     return Task(app, NAME, chunk, Options())
 
 
-def chunk_signature(task: Task[..., Any], calls: Sequence[dict[str, Any]]) -> Signature[list[Any]]:
+def chunk_signature(task: Task[..., Any], calls: Sequence[dict[str, Any]], first: int = 0) -> Signature[list[Any]]:
     """One job for these calls of a task; its result is the list of theirs.
 
     Args:
         task: a registered task that does not run in a process.
         calls: the arguments of each, by name.
+        first: the place of the first of them among all calls; for the name of the node, such as resize[0:100].
 
     Raises:
         InvalidArgument: the task runs in a process, or arguments do not fit it.
     """
     _refuse_process(task)
     given = json.loads(task.parameters.dump_many(list(calls)))
-    return Signature(task._app.chunk_task, {"task": task.name, "calls": given}, task.options, immutable=True)
+    places = f"[{first}:{first + len(given)}]"
+    label = task.name[: LONGEST_NAME - len(places)] + places
+    return Signature(task._app.chunk_task, {"task": task.name, "calls": given}, task.options, immutable=True, label=label)
 
 
 def is_unknown(app: "PgQueue", args_json: str) -> bool:

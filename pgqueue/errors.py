@@ -81,6 +81,13 @@ class UnknownParent(PgQueueError, KeyError):
         return str(self.args[0])
 
 
+class UnknownNode(PgQueueError, KeyError):
+    """`Workflow.jobs` has no node of this name; the message lists those there are."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
 class ResultTimeout(PgQueueError, TimeoutError):
     """The job did not end within the timeout; it goes on."""
 

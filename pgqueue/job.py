@@ -254,7 +254,9 @@ class Job(Generic[R]):
         return kept.ttl
 
     def _not_found(self) -> JobNotFound:
-        return JobNotFound(f"there is no job {self.id}; it never existed, or the history no longer keeps it")
+        return JobNotFound(
+            f"there is no job {self.id}; it never existed, is not committed yet, or the history no longer keeps it"
+        )
 
     def _too_late(self, timeout: float | None) -> ResultTimeout:
         return ResultTimeout(f"job {self.id} did not end within {timeout} s; it goes on")

@@ -159,6 +159,8 @@ def _depends_on(value: Any) -> tuple[int, ...]:
     for id in ids:
         if not _is_whole(id) or not 0 < id < 2**63:
             raise invalid("depends_on", id, "use a job, its id, or a list of those")
+    if not ids:  # more likely a list that came out empty by mistake than a wish
+        raise invalid("depends_on", value, "it names no job; leave it out for a job that waits for none")
     return tuple(dict.fromkeys(ids))
 
 

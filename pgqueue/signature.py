@@ -37,6 +37,7 @@ class Signature(Part[R]):
         options: with which it will be enqueued.
         immutable: whether it takes no parent's result: made by `si`.
         positional: how many of the arguments, the first ones, were given by their place; behind a parent they move by one.
+        label: what its node is called by default, in place of its task.
     """
 
     task: "Task[..., R]"
@@ -44,6 +45,7 @@ class Signature(Part[R]):
     options: Options
     immutable: bool = False
     positional: int = 0
+    label: str | None = None
 
     def to_json(self) -> str:
         """An element of what SQL's enqueue_many takes.

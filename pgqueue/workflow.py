@@ -4,6 +4,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from ._named_jobs import NamedJobs
 from ._nodes import free_name
 from ._waiting import pauses
 from .database import workflow_calls as calls
@@ -37,7 +38,7 @@ class Workflow(Generic[R]):
         is_list: bool = False,
     ) -> None:
         self._app = app
-        self._jobs = jobs
+        self._jobs = None if jobs is None else NamedJobs(jobs)
         self._last, self._is_list = last, is_list
         self._progress: WorkflowProgress | None = None
         self.id = id
@@ -221,10 +222,10 @@ class Workflow(Generic[R]):
         self._progress = WorkflowProgress.of(self.id, rows)
         return self
 
-    def _named(self, rows: list[dict[str, Any]]) -> dict[str, Job[Any]]:
+    def _named(self, rows: list[dict[str, Any]]) -> NamedJobs:
         if not rows:
             raise no_workflow(self.id)
-        jobs: dict[str, Job[Any]] = {row["name"]: Job(self._app, row["job_id"]) for row in rows if row["name"] is not None}
+        jobs = NamedJobs({row["name"]: Job(self._app, row["job_id"]) for row in rows if row["name"] is not None})
         counts: dict[str, int] = {}
         for row in rows:
             if row["name"] is None:

@@ -11,7 +11,7 @@ from .._text import harmless
 from ..database import calls, reads
 from ..errors import JobNotFound
 from .options import AsJson, DatabaseUrl, Limit, OfQueue, OfTask, Schema, State
-from .output import console, print_json, print_json_lines, print_table, shown
+from .output import console, no_worker, print_json, print_json_lines, print_table, shown
 from .session import Session
 
 COLUMNS = ("id", "state", "queue", "task", "args", "priority", "attempt", "run_at", "finished_at", "note")
@@ -50,10 +50,11 @@ def job(
     with Session(database_url, schema) as database:
         found = database.run(calls.job(id))
         if not found:
-            raise JobNotFound(f"there is no job {id}; it never existed, or the history no longer keeps it")
+            raise JobNotFound(f"there is no job {id}; it never existed, is not committed yet, or the history no longer keeps it")
         result = database.run(calls.result(id))
         row = found[0] | {"result": result.value, "result_expires_at": result.expires_at}
         row["workflow_id"] = database.run(reads.workflow_of(id))
+        row["unknown_since"] = database.run(reads.unknown_since(id))
     if as_json:
         print_json(row | {"errors": row["errors"] or []})
     else:
@@ -66,6 +67,8 @@ def _print_job(out: Console, row: dict[str, Any]) -> None:
         if row[name] is not None:
             facts.add_row(name.replace("_", " "), shown(_attempt(row) if name == "attempt" else row[name]))
     out.print(f"job {row['id']}", style="bold")
+    if row["unknown_since"] is not None:
+        out.print(no_worker(row["unknown_since"]), style="yellow")
     out.print(facts)
     if errors := row["errors"]:
         out.print(_attempts(errors))

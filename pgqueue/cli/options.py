@@ -36,10 +36,9 @@ class State(StrEnum):
 
 
 class WorkflowStatus(StrEnum):
-    """How a workflow stands, as in the view workflow_progress."""
+    """How a workflow stands, as in the view workflow_progress. None is skipped: something in it has ended otherwise before."""
 
     running = "running"
     succeeded = "succeeded"
     failed = "failed"
     cancelled = "cancelled"
-    skipped = "skipped"

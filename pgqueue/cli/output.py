@@ -77,6 +77,11 @@ def shown(value: Any) -> Text:
     return Text(harmless(_words(value)), style, no_wrap=True, overflow="ellipsis")
 
 
+def no_worker(since: datetime) -> str:
+    """Of a job that waits although it is due."""
+    return f"no worker for this task since {shown(since)}"
+
+
 def _heading(name: str) -> str:
     return name.removesuffix("_seconds").replace("_", " ")
 

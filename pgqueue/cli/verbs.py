@@ -48,10 +48,13 @@ def cancel_workflow(ids: WorkflowIds, database_url: DatabaseUrl = None, schema: 
     with Session(database_url, schema) as database:
 
         def cancel_one(id: int) -> dict[str, Any]:
-            return {"id": id, "cancelled": database.run(workflow_calls.cancel_workflow(id))}
+            cancelled = database.run(workflow_calls.cancel_workflow(id))
+            now = database.run(workflow_calls.progress(id))
+            return {"id": id, "cancelled": cancelled, "stopping": now[0]["running"] if now else 0}
 
         def said(done: dict[str, Any]) -> str:
-            return f"workflow {done['id']}: {_counted(done['cancelled'], 'job')} cancelled"
+            stopping = f", {_counted(done['stopping'], 'running job')} asked to stop" if done["stopping"] else ""
+            return f"workflow {done['id']}: {_counted(done['cancelled'], 'job')} cancelled{stopping}"
 
         _each(ids, cancel_one, said, as_json)
 

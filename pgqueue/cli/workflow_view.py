@@ -1,6 +1,7 @@
 """A workflow as people see it: how far it is, and its graph as a tree."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -10,7 +11,7 @@ from rich.tree import Tree
 from .._text import harmless
 from ..graph import Graph, GraphEdge, GraphNode
 from ..workflow_progress import STATES, WorkflowProgress
-from .output import COLOURS, console, shown, to_table
+from .output import COLOURS, console, no_worker, shown, to_table
 
 BAR_WIDTH = 20
 DEEPEST = 12  # levels of a tree; a deeper graph is shown as its generations
@@ -50,18 +51,23 @@ def header(now: WorkflowProgress) -> Group:
     )
 
 
-def tree(graph: Graph) -> Tree:
-    """Each node once, below one of its parents; it and the others name each other. A deep graph by generations."""
+def tree(graph: Graph, unknown: Mapping[int, datetime]) -> Tree:
+    """Each node once, below one of its parents; it and the others name each other. A deep graph by generations.
+
+    Args:
+        graph: of the workflow.
+        unknown: since when no worker has the task of a job that waits, by the job's id.
+    """
     top = Tree("", hide_root=True)
     if len(graph.generations) > DEEPEST:
-        labels = _Labels(graph, {})
+        labels = _Labels(graph, {}, unknown)
         for number, wave in enumerate(graph.generations, start=1):
             branch = top.add(Text(f"generation {number}", "bold"))
             for node in wave:
                 branch.add(labels.of(node))
         return top
     home = _homes(graph)
-    labels, places = _Labels(graph, home), dict[int, Tree]()
+    labels, places = _Labels(graph, home, unknown), dict[int, Tree]()
     for node in (node for wave in graph.generations for node in wave):
         below = places[home[node.id]] if node.id in home else top
         places[node.id] = below.add(labels.of(node))
@@ -79,7 +85,7 @@ def summary(tasks: Sequence[dict[str, Any]], failures: Sequence[dict[str, Any]],
             row["mean_seconds"] = found["mean_seconds"]
     present = [state for state in STATES if any(row[state] for row in rows.values())]
     parts: list[RenderableType] = [to_table(list(rows.values()), ("task", "nodes", *present, "mean_seconds"))]
-    parts += [_plain(f"job {one['id']} {one['name'] or one['task']}: {_error(one)}", "red") for one in failures]
+    parts += [_plain(f"job #{one['id']} {one['name'] or one['task']}: {_error(one)}", "red") for one in failures]
     if failed > len(failures):
         parts.append(Text(f"and {failed - len(failures):,} more dead letters: pgqueue dead", "dim"))
     return Group(*parts)
@@ -101,10 +107,11 @@ class _Labels:
     Args:
         graph: what they are of.
         home: below which parent each node is shown; empty when none is shown below a parent.
+        unknown: see `tree`.
     """
 
-    def __init__(self, graph: Graph, home: dict[int, int]) -> None:
-        self._graph, self._home = graph, home
+    def __init__(self, graph: Graph, home: dict[int, int], unknown: Mapping[int, datetime]) -> None:
+        self._graph, self._home, self._unknown = graph, home, unknown
         self._elsewhere: dict[int, list[int]] = {}
         for edge in graph.edges:
             if home.get(edge.child) != edge.parent:
@@ -113,15 +120,17 @@ class _Labels:
     def of(self, node: GraphNode) -> Text:
         """A node, and its error in a second line."""
         task = "" if node.name in (None, node.task) else f" ({_plain(node.task)})"
-        parts: list[Any] = [(str(_plain(node.label)), "bold"), f"{task} ", (f"{node.id} ", "dim"), shown(node.state)]
+        parts: list[Any] = [(str(_plain(node.label)), "bold"), f"{task} ", (f"#{node.id} ", "dim"), shown(node.state)]
         if node.elapsed is not None:
             parts.append(f" {shown(float(node.elapsed))}")
         if node.attempt and node.attempt > 1:
             parts.append(f" attempt {node.attempt}")
+        if node.id in self._unknown:
+            parts.append((f"  {no_worker(self._unknown[node.id])}", "yellow"))
         if note := self._note(node):
             parts.append((f"  {note}", "dim"))
         if node.error and node.state != "succeeded":
-            parts.append((f"\n{_plain(_error(node.error))}", "red" if node.state == "failed" else "dim"))
+            parts.append((f"\n  {_plain(_error(node.error))}", "red" if node.state == "failed" else "dim"))
         return Text.assemble(*parts, no_wrap=True, overflow="ellipsis")
 
     def _note(self, node: GraphNode) -> str:
@@ -143,7 +152,7 @@ class _Labels:
 
 
 def _name(node: GraphNode) -> str:
-    return str(_plain(node.name or str(node.id)))
+    return str(_plain(node.name or f"#{node.id}"))
 
 
 def _some(names: list[str]) -> str:

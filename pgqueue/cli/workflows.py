@@ -39,6 +39,8 @@ def workflows(
     else:
         readable = [row | {"progress": bar(row["nodes"] - row["open"], row["nodes"], row["status"])} for row in rows]
         seen = (state for state in STATES if state in ("succeeded", "failed") or any(row[state] for row in rows))
+        for row in readable:
+            row["name"] = row["name"] or f"({row['first_task']} …)"
         print_table("workflows", readable, ("id", "name", "status", "nodes", "progress", *seen, "age", "took"), wide=("name",))
 
 
@@ -53,6 +55,8 @@ def workflow(
     as_json: AsJson = False,
 ) -> None:
     """Show one workflow: its jobs and what they wait for. Of more than 200 jobs, how many of each task are in which state."""
+    if mermaid and (as_json or watch):
+        raise typer.BadParameter("--mermaid goes with neither --json nor --watch")
     with Session(database_url, schema) as database:
         if watch:
             raise typer.Exit(_watch(database, id, as_json))
@@ -112,6 +116,7 @@ def _graph(database: Session, id: int) -> Graph:
 def _view(database: Session, now: WorkflowProgress) -> Group:
     """What people see of it."""
     if now.nodes <= LISTED:
-        return Group(header(now), Text(), tree(_graph(database, now.id)))
+        unknown = database.run(reads.workflow_unknown(now.id)) if now.scheduled or now.ready else {}
+        return Group(header(now), Text(), tree(_graph(database, now.id), unknown))
     tasks, failures = database.run(reads.workflow_tasks(now.id)), database.run(reads.workflow_failures(now.id, FAILURES))
     return Group(header(now), summary(tasks, failures, now.failed))

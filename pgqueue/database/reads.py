@@ -1,5 +1,6 @@
 """What people look at: calls that read the views of sql/views.sql, each row as a dict."""
 
+from datetime import datetime
 from typing import Any
 
 from .calls import Call, records
@@ -74,12 +75,13 @@ def workflows(status: str | None = None, limit: int = 20) -> Call[Records]:
     """The newest workflows and how they stand; None = any. `age` since they were added, `took` until they were over."""
     return Call(
         "select id, name, status, nodes, open, blocked, scheduled, ready, running, succeeded, failed, cancelled, skipped, "
-        "created_at, finished_at, repairs, clock_timestamp() - created_at, finished_at - created_at "
-        "from {schema}.workflow_progress where %s::text is null or status = %s order by id desc limit %s",
+        "created_at, finished_at, repairs, clock_timestamp() - created_at, finished_at - created_at, "
+        "(select n.task from {schema}.workflow_node n where n.workflow_id = w.id order by n.job_id limit 1) "
+        "from {schema}.workflow_progress w where %s::text is null or status = %s order by id desc limit %s",
         (status, status, limit),
         records(
             "id", "name", "status", "nodes", "open", "blocked", "scheduled", "ready", "running", "succeeded", "failed",
-            "cancelled", "skipped", "created_at", "finished_at", "repairs", "age", "took",
+            "cancelled", "skipped", "created_at", "finished_at", "repairs", "age", "took", "first_task",
         ),
     )  # fmt: skip
 
@@ -90,6 +92,25 @@ def workflow_of(job_id: int) -> Call[int | None]:
         "select (select workflow_id from {schema}.workflow_node where job_id = %s::bigint)",
         (job_id,),
         lambda rows: rows[0][0],
+    )
+
+
+def unknown_since(job_id: int) -> Call[datetime | None]:
+    """Since when no worker has had the task of a job that waits; None for any other."""
+    return Call(
+        "select (select unknown_since from {schema}.job where id = %s::bigint and state in ('scheduled', 'ready'))",
+        (job_id,),
+        lambda rows: rows[0][0],
+    )
+
+
+def workflow_unknown(workflow_id: int) -> Call[dict[int, datetime]]:
+    """`unknown_since` of the jobs of a workflow that have one, by id."""
+    return Call(
+        "select j.id, j.unknown_since from {schema}.workflow_node n join {schema}.job j on j.id = n.job_id "
+        "where n.workflow_id = %s::bigint and j.state in ('scheduled', 'ready') and j.unknown_since is not null",
+        (workflow_id,),
+        lambda rows: {row[0]: row[1] for row in rows},
     )
 
 

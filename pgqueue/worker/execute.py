@@ -24,7 +24,9 @@ from .isolate import Isolated
 
 log = logging.getLogger("pgqueue.worker")
 TRACEBACK_CHARACTERS = 16384
+MOST_UNKNOWN = 1000  # names; whoever enqueues may make up as many as they like
 _results_ignored: set[str] = set()  # tasks of which this was said
+_unknown: set[str] = set()  # likewise
 Surrounded = Callable[[JobContext, Task[..., Any], ThreadPoolExecutor], Awaitable[Any]]
 
 
@@ -84,6 +86,7 @@ async def execute(
         CancelledError: the worker cancelled this run; it has no outcome.
     """
     if task is None:
+        _warn_of(job)
         return outcome(job, "unknown_task", 0.0)
     job.started = started = time.perf_counter()
     try:
@@ -114,6 +117,18 @@ async def execute(
     finally:
         if job.node is not None and job.node.own_workflow is not None:
             job.node.own_workflow._finish("when its handler ended")
+
+
+def _warn_of(job: JobContext) -> None:
+    """Say once for each task that it is not here: of its jobs there may be many, and each comes again."""
+    if job.task not in _unknown and len(_unknown) < MOST_UNKNOWN:
+        _unknown.add(job.task)
+        facts = {"job_id": job.id, "task": job.task, "queue": job.queue}
+        log.warning(
+            "no task %r here; its jobs wait for a worker that has it. Is the name right, and its module imported?",
+            job.task,
+            extra=facts,
+        )
 
 
 def with_nodes(ended: Outcome) -> Outcome:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
+import psycopg
 import pytest
 from rich.console import Console
 
@@ -77,7 +78,7 @@ def test_workflows_can_be_filtered(
 
 def test_an_empty_list_says_so(run: Run) -> None:
     assert run("workflows").out == "no workflows\n"
-    assert run("workflows", "--status", "asleep").code == 2
+    assert run("workflows", "--status", "asleep").code == run("workflows", "--status", "skipped").code == 2
 
 
 def test_a_workflow_is_shown_as_a_tree(run: Run, failed: Workflow[Any]) -> None:
@@ -89,12 +90,12 @@ def test_a_workflow_is_shown_as_a_tree(run: Run, failed: Workflow[Any]) -> None:
     assert progress.endswith("100%  2 succeeded, 1 failed, 1 skipped")
     assert "over after" in times
     fetch, parse, store, clean_up = (failed.jobs[name].id for name in ("fetch", "parse", "store", "clean up"))
-    assert re.fullmatch(rf"fetch \(add\) {fetch} succeeded [\d.]+ .?s", tree[0])
-    assert re.fullmatch(rf"└── parse \(fail\) {parse} failed [\d.]+ .?s attempt 2", tree[1])
-    assert tree[2] == "    ValueError: no such page"
-    assert tree[3] == f"    ├── store (add) {store} skipped"
-    assert tree[4] == f"    │   DependencyFailed: job {parse} did not end as this one needs it"
-    assert re.fullmatch(rf"    └── clean up \(add\) {clean_up} succeeded [\d.]+ .?s  after parse if finished", tree[5])
+    assert re.fullmatch(rf"fetch \(add\) #{fetch} succeeded [\d.]+ .?s", tree[0])
+    assert re.fullmatch(rf"└── parse \(fail\) #{parse} failed [\d.]+ .?s attempt 2", tree[1])
+    assert tree[2] == "      ValueError: no such page"
+    assert tree[3] == f"    ├── store (add) #{store} skipped"
+    assert tree[4] == f"    │     DependencyFailed: job {parse} did not end as this one needs it"
+    assert re.fullmatch(rf"    └── clean up \(add\) #{clean_up} succeeded [\d.]+ .?s  after parse if finished", tree[5])
 
 
 def test_a_node_with_several_parents_is_shown_once_and_they_name_it(run: Run, chorded: Workflow[Any]) -> None:
@@ -247,9 +248,50 @@ def test_dead_letters_of_a_workflow_run_again(run: Run, failed: Workflow[Any], l
 
 
 def test_what_has_not_started_is_cancelled(run: Run, chorded: Workflow[Any], look: Look) -> None:
-    assert run("cancel-workflow", chorded.id, "--json").lines == [{"id": chorded.id, "cancelled": 4}]
+    assert run("cancel-workflow", chorded.id, "--json").lines == [{"id": chorded.id, "cancelled": 4, "stopping": 0}]
     assert chorded.refresh().status == "cancelled"
     assert run("cancel-workflow", chorded.id).out == f"workflow {chorded.id}: no jobs cancelled\n"
+
+
+def test_running_jobs_are_asked_to_stop(run: Run, chorded: Workflow[Any], connection: psycopg.Connection[Any]) -> None:
+    connection.execute(
+        "update pgqueue.job set state = 'running', worker_id = gen_random_uuid(), claim_token = gen_random_uuid(), "
+        "claimed_at = clock_timestamp() where id = %s",
+        [chorded.jobs["add"].id],
+    )
+    assert run("cancel-workflow", chorded.id).out == f"workflow {chorded.id}: 3 jobs cancelled, 1 running job asked to stop\n"
+
+
+def test_an_error_of_a_first_node_stands_below_it(run: Run, app: PgQueue, work: Work) -> None:
+    id = app.tasks["fail"].map(["this"]).enqueue().id
+    work()
+    assert rows(run("workflow", id).out)[-1] == "  ValueError: this"
+
+
+def test_a_workflow_without_a_name_shows_its_first_task(run: Run, app: PgQueue, work: Work) -> None:
+    chain(app.tasks["add"].si(1, 1), app.tasks["fail"].si("x")).enqueue()
+    assert "(add …)" in run("workflows").out
+    assert (run("workflows", "--json").lines[0]["name"], run("workflows", "--json").lines[0]["first_task"]) == (None, "add")
+
+
+@pytest.mark.parametrize("other", ["--json", "--watch"])
+def test_mermaid_goes_with_nothing_else(run: Run, failed: Workflow[Any], other: str) -> None:
+    ran = run("workflow", failed.id, "--mermaid", other)
+    assert (ran.code, ran.out) == (2, "")
+    assert "--mermaid goes with neither" in ran.err
+
+
+def test_a_task_that_no_worker_has_is_noted(run: Run, app: PgQueue, work: Work, database_url: str) -> None:
+    elsewhere = PgQueue(database_url)
+    flow = chain(elsewhere.task(name="welcom")(lambda: None).si(), elsewhere.task(name="next")(lambda: None).si()).enqueue()
+    job = flow.jobs["welcom"].id
+    elsewhere.close()
+    noted = r"no worker for this task since 20\d\d-"
+    assert not re.search(noted, run("job", job).out + run("workflow", flow.id).out)
+    work()
+    assert re.search(noted, run("job", job).out)
+    assert re.search(rf"^welcom #{job} scheduled  {noted}", run("workflow", flow.id).out, re.MULTILINE)
+    assert run("job", job, "--json").lines[0]["unknown_since"] is not None
 
 
 def test_json_of_a_workflow_with_errors_is_one_document(run: Run, failed: Workflow[Any]) -> None:

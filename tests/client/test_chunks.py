@@ -39,6 +39,19 @@ def test_a_group_becomes_as_many_jobs_as_there_are_chunks(many: int, size: int, 
     assert {node["task"] for node in nodes} == {"pgqueue.chunk"}
 
 
+def test_nodes_of_chunks_are_named_after_their_calls() -> None:
+    nodes = planned(local, group(resize.map(range(7)).chunks(3), resize.map(range(2)).chunks(3)))
+    assert [node["name"] for node in nodes] == ["resize[0:3]", "resize[3:6]", "resize[6:7]", "resize[0:2]"]
+    nodes = planned(local, group(resize.map(range(2)).chunks(2), resize.map(range(2)).chunks(2)))
+    assert [node["name"] for node in nodes] == ["resize[0:2]", "resize[0:2]-2"]
+
+
+def test_the_name_of_a_chunk_is_not_too_long() -> None:
+    long = local.task(name="x" * 200)(lambda n: None)
+    (node,) = planned(local, long.map([1]).chunks(5))
+    assert node["name"] == "x" * 195 + "[0:1]"
+
+
 def test_the_calls_keep_their_arguments_and_their_order() -> None:
     nodes = planned(local, resize.starmap([(1, "big"), {"n": 2}, (3,)]).chunks(2))
     said = [json.dumps(node["args"]["calls"]) for node in nodes]

@@ -89,11 +89,10 @@ def test_what_is_over_is_not_waited_for(welcome: Welcome, hands: Hands) -> None:
     assert welcome.using(depends_on=first).enqueue(2).status == "ready"
 
 
-def test_no_parents_are_none(welcome: Welcome, look: Look) -> None:
-    first = welcome.enqueue(1)
-    job = welcome.using(depends_on=first).using(depends_on=[]).enqueue(1)
-    assert job.status == "ready"
-    assert look.job(job.id)["workflow_id"] is None
+@pytest.mark.parametrize("none", [[], ()], ids=["list", "tuple"])
+def test_no_parents_are_refused(welcome: Welcome, none: Any) -> None:
+    with pytest.raises(InvalidArgument, match=r"depends_on: .* is not valid; it names no job; leave it out"):
+        welcome.using(depends_on=none)
 
 
 def test_it_is_part_of_the_callers_transaction(welcome: Welcome, look: Look, database_url: str) -> None:

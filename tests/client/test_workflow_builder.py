@@ -141,8 +141,23 @@ def test_arguments_of_a_task_are_checked_where_it_is_added(app: PgQueue, tasks: 
         flow.add(tasks.fetch, "u")  # type: ignore[arg-type]
     with pytest.raises(InvalidArgument, match=r"args: give them to s\(…\)"):
         flow.add(tasks.fetch.s("u"), ("u",))
-    with pytest.raises(InvalidArgument, match="node: 5 is not valid; use a task"):
-        flow.add(5)  # type: ignore[arg-type]
+    with pytest.raises(InvalidArgument, match="args: 'prices' is not valid; name= is a keyword"):
+        flow.add(tasks.fetch.s("u"), "prices")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("what", [5, "fetch", len], ids=["number", "name", "function"])
+def test_what_is_not_a_task_is_called_so(app: PgQueue, what: Any) -> None:
+    flow = app.workflow()
+    for args in ((), ("u",)):
+        with pytest.raises(InvalidArgument, match=r"node: .* is not a task; use what @app\.task returns"):
+            flow.add(what, args)
+
+
+def test_policies_are_given_once(app: PgQueue, tasks: Any) -> None:
+    flow = app.workflow()
+    flow.add(tasks.tell, name="a")
+    with pytest.raises(InvalidArgument, match="when: 'finished' beside a mapping in after="):
+        flow.add(tasks.tell, after={"a": "failed"}, when="finished")
 
 
 def test_what_sql_refuses_leaves_nothing(app: PgQueue, tasks: Any, look: Look) -> None:

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from pgqueue import Graph, GraphEdge, GraphNode, PgQueue, Task, Workflow, chain, group
-from pgqueue.errors import JobCancelled, JobFailed, JobNotFound, ResultExpired, ResultTimeout
+from pgqueue import Graph, GraphEdge, GraphNode, Job, PgQueue, Task, Workflow, chain, group
+from pgqueue._named_jobs import NamedJobs
+from pgqueue.errors import JobCancelled, JobFailed, JobNotFound, ResultExpired, ResultTimeout, UnknownNode
 from tests.client.hands import Hands
 from tests.looking import Look
 
@@ -339,6 +340,25 @@ def test_a_label_means_nothing_to_what_draws_it(label: str) -> None:
     drawn = Graph([GraphNode(1, label, "x")], []).to_mermaid()
     (line,) = (line for line in drawn.splitlines() if "n1[" in line)
     assert re.fullmatch(r'    n1\["(?:[\w .:-]|#\d+;)*"\]:::blocked', line)
+
+
+def test_a_name_that_is_nobodys_is_answered_with_those_there_are(app: PgQueue, work: Task[[int], int]) -> None:
+    flow = app.workflow()
+    flow.add(work, (1,), name="fetch")
+    flow.add(work, (2,), name="parse")
+    started = flow.enqueue()
+    for jobs in (started.jobs, app.get_workflow(started.id).jobs):
+        with pytest.raises(KeyError, match=r"^jobs: there is no node 'ftech'; there are: 'fetch', 'parse'$"):
+            jobs["ftech"]
+        assert jobs.get("ftech") is None
+
+
+def test_of_many_names_some_are_listed() -> None:
+    jobs = NamedJobs({f"n{number}": Job.__new__(Job) for number in range(25)})
+    with pytest.raises(UnknownNode, match=r"'n19' and 5 more$"):
+        jobs["x"]
+    with pytest.raises(UnknownNode, match=r"there are: none$"):
+        NamedJobs()["x"]
 
 
 def test_the_jobs_of_a_graph_that_nobody_named_are_found(app: PgQueue, work: Task[[int], int], hands: Hands) -> None:

@@ -12,7 +12,7 @@ from pgqueue import PgQueue
 from pgqueue.worker import Worker, WorkerOptions
 
 DOCS = Path(__file__).parents[2] / "docs"
-STEP = re.compile(r"^<!-- a worker( of (?P<app>\w+))? runs -->$|^```python\n(?P<code>.*?)^```$", re.M | re.S)
+STEP = re.compile(r"^\*A worker( of (?P<app>\w+))? runs\.\*$|^```python\n(?P<code>.*?)^```$", re.M | re.S)
 SQL = re.compile(r"^```sql\n(.*?)^```$", re.M | re.S)
 POLICY = re.compile(r"^\| (succeeded|failed|cancelled|skipped) \| (\w+) \| (\w+) \| (\w+) \|$", re.M)
 

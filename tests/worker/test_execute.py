@@ -142,6 +142,19 @@ async def test_text_that_postgresql_cannot_hold_is_replaced_in_messages(threads:
     assert error["message"] == "nul \ufffd and half ?"
 
 
+async def test_an_unknown_task_is_told_of_once(
+    threads: ThreadPoolExecutor, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pgqueue.worker.execute._unknown", set())
+    for name in ("welcom", "welcom", "other", "welcom"):
+        await execute(job(task=name), None, threads)
+    assert [record.getMessage().partition(";")[0] for record in caplog.records] == [
+        "no task 'welcom' here",
+        "no task 'other' here",
+    ]
+    assert {record.levelname for record in caplog.records} == {"WARNING"}
+
+
 async def test_an_unknown_task_is_an_outcome(threads: ThreadPoolExecutor) -> None:
     outcome = said(await execute(job(), None, threads))
     assert (outcome["state"], outcome["id"], outcome["token"]) == ("unknown_task", 1, TOKEN)
