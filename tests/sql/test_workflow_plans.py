@@ -38,6 +38,7 @@ FILL = f"""
 """
 
 PAGES = 400  # each table and each index that all would be read of has more
+LIMITS = {"edges of a handle": 100}  # which reads nothing else: the table alone has less than PAGES
 
 TREE: list[Node] = [node("a"), node("b"), node("c", "a", "b"), node("d", "c")]
 
@@ -147,7 +148,7 @@ def test_a_verb_touches_few_pages_of_many_workflows(full: Full, fresh: Sql, verb
 
     touched = buffers_of(fresh, query, *params)
 
-    assert touched < PAGES, touched
+    assert touched < LIMITS.get(verb, PAGES), touched
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -157,7 +158,7 @@ def test_a_verb_touches_few_pages_by_plans_that_were_made_while_the_tables_were_
 
         touched = buffers_of(full.early, query, *params)
 
-    assert touched < PAGES, touched
+    assert touched < LIMITS.get(verb, PAGES), touched
 
 
 def test_an_extension_does_not_look_at_the_nodes_it_does_not_name(fresh: Sql) -> None:
