@@ -138,7 +138,7 @@ def test_a_skipped_job_names_the_job_whose_fault_it_is_however_far_above(rolled_
     assert (cause["job_id"], cause["error"]["type"], cause["error"]["message"]) == (flow["a"], "E", "no disk")
     direct = sql.job(flow["d"])["errors"]
     assert [(error["type"], error["message"]) for error in direct] == [
-        ("DependencyFailed", f"job {flow['c']} did not end as this one needs it")
+        ("DependencyFailed", f"job {flow['c']} (c) skipped")
     ]
 
 
