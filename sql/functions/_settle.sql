@@ -123,8 +123,10 @@ begin
         select g.id, g.run_at, g.created_at, settled_at, g.retry_of, g.workflow_id, 'cancelled', 'dependency_failed', g.priority,
                g.attempt, g.max_attempts, g.rescues, g.queue, g.task, g.args, g.retry, g.result_ttl, g.unique_key, g.unique_mode,
                g.meta, append_error(g.errors, g.attempt, null, null, settled_at, null, jsonb_build_object(
-                   'type', 'DependencyFailed', 'message', format('job %s did not end as this one needs it', node.barred_by)))
-          from node, lateral (select * from job where id = node.job_id offset 0) g
+                   'type', 'DependencyFailed', 'message', format('job %s (%s) %s', p.job_id, coalesce(p.name, p.task),
+                       case when p.state = 'blocked' then 'skipped' else p.state end)))  -- blocked: by this very statement no more
+          from node, lateral (select * from job where id = node.job_id offset 0) g,
+               lateral (select job_id, name, task, state from workflow_node where job_id = node.barred_by offset 0) p
     )
     select array_agg(workflow_id) into flows from node;
     return flows;

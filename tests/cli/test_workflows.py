@@ -94,7 +94,7 @@ def test_a_workflow_is_shown_as_a_tree(run: Run, failed: Workflow[Any]) -> None:
     assert re.fullmatch(rf"└── parse \(fail\) #{parse} failed [\d.]+ .?s attempt 2", tree[1])
     assert tree[2] == "      ValueError: no such page"
     assert tree[3] == f"    ├── store (add) #{store} skipped"
-    assert tree[4] == f"    │     DependencyFailed: job {parse} did not end as this one needs it"
+    assert tree[4] == f"    │     DependencyFailed: job {parse} (parse) failed"
     assert re.fullmatch(rf"    └── clean up \(add\) #{clean_up} succeeded [\d.]+ .?s  after parse if finished", tree[5])
 
 

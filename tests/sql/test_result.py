@@ -137,9 +137,7 @@ def test_a_skipped_job_names_the_job_whose_fault_it_is_however_far_above(rolled_
     assert row["error"] == {"type": "DependencyFailed", "message": f"job {flow['a']} (a) failed"}
     assert (cause["job_id"], cause["error"]["type"], cause["error"]["message"]) == (flow["a"], "E", "no disk")
     direct = sql.job(flow["d"])["errors"]
-    assert [(error["type"], error["message"]) for error in direct] == [
-        ("DependencyFailed", f"job {flow['c']} did not end as this one needs it")
-    ]
+    assert [(error["type"], error["message"]) for error in direct] == [("DependencyFailed", f"job {flow['c']} (c) skipped")]
 
 
 def test_a_skipped_job_names_every_job_whose_fault_it_is_by_name_or_task(rolled_back_sql: Sql) -> None:

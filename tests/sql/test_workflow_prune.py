@@ -181,4 +181,4 @@ def test_a_node_outlives_its_workflow_in_the_history_and_can_still_be_asked_for(
     (row,) = sql.rows("select state, reason, error->>'message' as message from result(%s)", flow["b"])
 
     assert (row["state"], row["reason"]) == ("cancelled", "dependency_failed")
-    assert row["message"] == f"job {flow['a']} did not end as this one needs it"
+    assert row["message"] == f"job {flow['a']} (a) cancelled"
