@@ -69,9 +69,9 @@ declare
 begin
     for try in 1..10 loop
         perform hold_plain(parents);
-        select min(n.workflow_id), string_agg(distinct format('%s (%s)', n.workflow_id, coalesce(w.name, 'without a name')), ' and ')
+        select min(id), string_agg(format('%s (%s)', id, coalesce(name, 'without a name')), ' and ' order by id)
           into flow, flows
-          from workflow_node n join workflow w on w.id = n.workflow_id where n.job_id = any (parents);
+          from workflow w where w.id in (select n.workflow_id from workflow_node n where n.job_id = any (parents));
         if (select count(distinct n.workflow_id) from workflow_node n where n.job_id = any (parents)) > 1 then
             perform invalid('depends_on', parents::text, format('they are in several workflows: %s; all must be in one or in none', flows));
         end if;
