@@ -93,7 +93,7 @@ class Workflow(RuleBasedStateMachine):
             assert self.sql.refusal(query, self.id, json.dumps(nodes)).sqlstate == "PQ004"
             return
         self._learn(nodes, self.sql.value(query, self.id, json.dumps(nodes)))
-        self.model.settle()
+        self.model.settle(was_open=False)
 
     @precondition(lambda self: self._may_grow() and self.model.of("blocked") and not self.model.cancelled)
     @rule(data=st.data())
@@ -106,7 +106,7 @@ class Workflow(RuleBasedStateMachine):
             assert self.sql.refusal("select extend_workflow(%s, %s)", self.id, json.dumps(nodes)).sqlstate == "PQ001"
             return
         self._learn(nodes, self.sql.value("select extend_workflow(%s, %s)", self.id, json.dumps(nodes)))
-        self.model.settle()
+        self.model.settle(was_open=False)
 
     def _makes_cycle(self, nodes: list[dict[str, Any]]) -> bool:
         """Places are ids below zero here."""
@@ -126,7 +126,7 @@ class Workflow(RuleBasedStateMachine):
         )
         id = self.sql.enqueue(depends_on=parents, run_if=run_if, retries=0, retry=json.dumps(AT_ONCE))
         self.model.nodes[id] = Node(id, dict.fromkeys(parents, run_if), 1)
-        self.model.settle()
+        self.model.settle(was_open=False)
 
     # Workers.
 

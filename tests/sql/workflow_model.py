@@ -48,7 +48,7 @@ class Model:
         return sum(not self.nodes[parent].is_over for parent in node.into) if node.state == "blocked" else 0
 
     def settle(self, was_open: bool = True) -> None:
-        """Release and skip until nothing moves. A workflow that was open and is over now has told so."""
+        """Release and skip until nothing moves. A workflow that was open and is over now has told so; what is added ends none."""
         while any(self._moves(node) for node in self.of("blocked")):
             pass
         outcome = self.outcome()
@@ -78,6 +78,9 @@ class Model:
         if outcome == "dead" or (outcome == "failed" and (node.attempt >= node.max_attempts or self.cancelled)):
             self.leave(node, "failed")
             return "dead"
+        if self.cancelled:
+            self.leave(node, "cancelled")
+            return "cancelled"
         node.attempt -= outcome == "snoozed"
         node.rescues = 0
         self.leave(node, "scheduled" if later else "ready")
@@ -89,7 +92,10 @@ class Model:
         for node in orphans:
             node.rescues += 1
             node.attempt -= node.rescues < 3
-            self.leave(node, "failed" if node.rescues >= 3 else "scheduled" if node.rescues == 2 else "ready")
+            if self.cancelled:
+                self.leave(node, "cancelled")
+            else:
+                self.leave(node, "failed" if node.rescues >= 3 else "scheduled" if node.rescues == 2 else "ready")
         return len(orphans)
 
     def retry(self, *dead: Node) -> None:
