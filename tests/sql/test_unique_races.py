@@ -291,7 +291,7 @@ def test_twenty_connections_that_insert_one_key_never_have_two_live_jobs(sql: Sq
     def produce(caller: Sql, number: int) -> None:
         dice, made, deadline = random.Random(seed + number), 0, time.monotonic() + 40
         # At least so often, and until the key was free many times, however slowly the consumer gets its turns.
-        while made < calls or len(own) <= connections and time.monotonic() < deadline:
+        while made < calls or (len(own) <= connections and time.monotonic() < deadline):
             made += 1
             me = uuid.uuid4().hex
             roll_back = dice.random() < 0.3
