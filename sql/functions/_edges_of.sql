@@ -1,5 +1,5 @@
 -- check_nodes: refuses what is no array of nodes, and returns the place of each name.
--- Called by: add_nodes. Writes: nothing.
+-- Called by: prepare_nodes. Writes: nothing.
 create function check_nodes(nodes jsonb) returns jsonb
 language plpgsql as $$
 declare
@@ -58,7 +58,7 @@ language sql immutable as $$
               from (select jsonb_typeof(link) = 'object' and link ? 'job' as is_id) i) r
 $$;
 
--- edges_of: the edges that nodes name, each once. Called by: add_nodes. Writes: nothing. The caller holds the workflow.
+-- edges_of: the edges that nodes name, each once. Called by: link_nodes. Writes: nothing. The caller holds the workflow.
 -- ids: of the new nodes; names: the place of each, see check_nodes. The position of a parent is that in the child's `after`; new
 -- parents of a node that is there come in the order of the array. Raises PQ001 for a node that it cannot find.
 create function edges_of(flow bigint, nodes jsonb, ids bigint[], names jsonb) returns edge[]

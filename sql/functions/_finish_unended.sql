@@ -74,7 +74,7 @@ begin
     select id, 'cancelled', null, true from history;
 end $$;
 
--- is_cancelled: whether a workflow was cancelled. Called by: finish_unended, finish_nodes, rescue_job. Writes: nothing.
+-- is_cancelled: whether a workflow was cancelled. Called by: finish_unended, finish_nodes, link_added, rescue_job. Writes: nothing.
 create function is_cancelled(flow bigint) returns bool
 language sql stable as $$
     select exists (select from workflow where id = flow and cancelled_at is not null)

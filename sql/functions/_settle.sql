@@ -1,6 +1,6 @@
 -- settle: decides edges and moves what hangs on them: releases children whose parents have all ended as their edges want it, skips
 -- the others, and with them whatever hangs on those, however deep. Ends the workflow when its last node has ended.
--- Called by: node_ended, add_nodes, depend, revive, repair_workflow; all but the first hold the rows of the workflows.
+-- Called by: node_ended, link_nodes, depend, revive, repair_workflow; all but the first hold the rows of the workflows.
 -- Writes: workflow_node, job, job_history, workflow; on_success and on_failure are enqueued.
 --
 -- ended     nodes that have ended in this transaction, with their states and their workflows, which are locked here: every edge out
