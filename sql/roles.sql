@@ -9,9 +9,10 @@ declare
                      "find_duplicate", "installed_version"],
         "worker":   ["register_worker", "heartbeat", "retire_worker", "claim", "claim_jobs", "finish", "complete", "finished", "fail",
                      "snooze", "give_back", "progress", "reconcile", "promote", "mark_lost", "rescue", "maintain", "has_work",
-                     "parents", "cancel_requests", "result", "ended", "ask_results", "wake_waiters", "channel"],
+                     "parents", "cancel_requests", "declare_limit", "park", "sweep_lanes", "result", "ended", "ask_results", "wake_waiters", "channel"],
         "viewer":   ["installed_version", "last_nodes", "result", "ended", "ask_results", "has_work", "channel", "workflow_drift"],
-        "operator": ["cancel", "retry", "cancel_workflow", "retry_workflow", "repair_workflows", "update", "extend_result", "delete_result", "promote", "mark_lost", "rescue", "maintain"]
+        "operator": ["cancel", "retry", "cancel_workflow", "retry_workflow", "repair_workflows", "update", "extend_result", "delete_result", "promote", "mark_lost", "rescue", "maintain",
+                     "set_limit", "delete_limit", "reset_limit", "park", "unpark", "sweep_lanes"]
     }';
     -- A handler enqueues; who acts on jobs sees them. An operator is no producer: it acts on jobs that are there.
     is_also  constant jsonb := '{"worker": "producer", "operator": "viewer"}';

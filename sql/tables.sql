@@ -22,7 +22,7 @@ create table job (
     worker_id     uuid,                         -- no foreign key: a key would lock the worker row at every claim
     retry_of      bigint,                       -- the finished job that this one runs again
     workflow_id   bigint,                       -- the job is a node of this workflow; NULL = plain job
-    lane_id       bigint,                       -- reserved for limits; NULL = unlimited job
+    lane_id       uuid,                         -- the queue and limits as one value, see lane_of; NULL = job without limits
     state         job_state not null,
     priority      smallint not null default 0 check (priority between -100 and 100),  -- larger runs first
     attempt       smallint not null default 0 check (attempt >= 0),      -- runs that count so far, the current one included
@@ -39,6 +39,9 @@ create table job (
     unknown_since timestamptz,                  -- first time a worker had no such task; NULL = known
     errors        jsonb,                        -- the last 20 attempts that did not succeed, oldest first
     progress      jsonb,                        -- as the handler told it last; the next run keeps it until it tells its own
+    limits        text[] collate "C",           -- the keys of its limits, sorted; NULL = none
+    cost          int check (cost >= 1),        -- tokens that a start takes of each of its limits; NULL = 1
+    holds_place   bool,                         -- its claim has taken a place of a limit with max_running
     constraint running_is_owned check (
         (state = 'running') = (claim_token is not null)
         and (state = 'running') = (worker_id is not null)
@@ -51,7 +54,11 @@ create table job (
 );
 
 create index job_ready on job (queue, priority desc, run_at, id)  -- claim
-    where state = 'ready' and rescues < 2;
+    where state = 'ready' and rescues < 2 and lane_id is null;
+create index job_lane on job (lane_id, priority desc, run_at, id) -- claim_lanes
+    where state = 'ready' and lane_id is not null;
+create index job_place on job (claim_token, lane_id)              -- lock_buckets: places in use
+    where state = 'running' and holds_place;
 create index job_scheduled on job (run_at, id)                    -- promote
     where state = 'scheduled';
 create index job_running on job (worker_id, id)                   -- rescue, and a worker's look at what it holds
@@ -95,7 +102,9 @@ create table job_history (
     unique_key   bytea,
     unique_mode  unique_mode,
     meta         jsonb,
-    errors       jsonb
+    errors       jsonb,
+    limits       text[] collate "C",
+    cost         int
 ) partition by range (finished_at);
 create index job_history_finished_at on job_history (finished_at);
 create index job_history_id on job_history (id);
@@ -112,7 +121,6 @@ create table dead_letter (
     worker_id    uuid,
     retry_of     bigint,
     workflow_id  bigint,
-    lane_id      bigint,
     state        job_state not null default 'failed' check (state = 'failed'),
     reason       final_reason not null,
     elapsed      real,
@@ -128,7 +136,9 @@ create table dead_letter (
     unique_key   bytea,
     unique_mode  unique_mode,
     meta         jsonb,
-    errors       jsonb
+    errors       jsonb,
+    limits       text[] collate "C",
+    cost         int
 );
 create index dead_letter_finished_at on dead_letter (finished_at);
 
@@ -224,3 +234,77 @@ create table workflow_edge (
     foreign key (child_id, workflow_id) references workflow_node (job_id, workflow_id) on delete cascade
 );
 create index workflow_edge_child on workflow_edge (child_id);
+
+-- Limits. A LANE is all jobs of one queue with the same limit keys: job.lane_id, a hash, so that who enqueues needs no row of it.
+-- A job without limits has no lane and never meets what follows. Everything but limit_def can be derived from jobs again, and is
+-- kept small whatever the number of jobs: see claim_lanes for who writes what, and sweep_lanes for what repairs it.
+
+-- What a key means. A row `tenant` applies to the keys tenant:1, tenant:2, … each for itself, unless the key has a row of its own.
+create table limit_def (
+    name          text collate "C" primary key,
+    rate          float8,                       -- tokens per `per`; NULL = no rate limit
+    per           interval,
+    per_second    float8 generated always as (rate / extract(epoch from per)::float8) stored,
+    burst         float8 not null default 1 check (burst >= 1),  -- tokens it may save up
+    count_cost    bool not null default true,   -- a start takes the cost of its job; false = one token
+    max_running   int check (max_running >= 1), -- NULL = no concurrency limit
+    weight        int not null default 1 check (weight between 1 and 1000),  -- a key's share when lanes take turns
+    retry_blocks  bool not null default false,  -- what waits for its retry holds up its key
+    enabled       bool not null default true,   -- false: as if it had neither rate nor max_running
+    declared      jsonb,                        -- what code said last, see declare_limit
+    changed_at    timestamptz not null default clock_timestamp(),
+    constraint rate_has_a_period check ((rate is null) = (per is null) and rate > 0 and per > interval '0')
+);
+
+-- The tokens of one key, written by whoever claims under it. No unique index on key, on purpose: under a long snapshot each update
+-- would check all dead versions again. The index is newest-first: one step finds the live version, however many dead ones lie behind.
+-- Made under an advisory lock; a full bucket is the same as none, and deleted some time.
+create table bucket (
+    key          text collate "C" not null,
+    tokens       float8,                        -- at refilled_at; below 0 after a job that cost more than the burst. NULL = full
+    refilled_at  timestamptz not null,
+    used_since   timestamptz,                   -- the current period of the rate …
+    used         float8 not null default 0,     -- … and the tokens taken in it
+    oldest_claim timestamptz not null default '-infinity'  -- no permit in use is older: bounds the look at permits
+) with (
+    fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500, autovacuum_vacuum_cost_delay = 0
+);
+create index bucket_key on bucket (key, refilled_at desc);
+
+-- The whole scheduler: "look at this at due_at". An idle lane has no row.
+--   lane_id, key NULL   the lane stands in line; due_at is its place
+--   lane_id and key     the lane is parked behind that key, and not looked at
+--   lane_id NULL        the key may have opened: let lanes of this queue back into the line
+create table turn (
+    id      bigint generated always as identity primary key,
+    queue   text not null,
+    due_at  timestamptz not null,
+    lane_id uuid,
+    keys    text[] collate "C",                 -- of the lane
+    key     text collate "C",
+    lo      timestamptz not null default '-infinity',  -- no ready job of the lane is older, as far as this turn knows
+    credit  int not null default 0              -- what is left of the lane's share
+) with (
+    fillfactor = 70, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500, autovacuum_vacuum_cost_delay = 0
+);
+create index turn_line on turn (queue, due_at) where key is null;
+create index turn_key on turn (queue, due_at) where lane_id is null;
+create index turn_parked on turn (key, due_at) where key is not null;
+create index turn_lane on turn (lane_id) where lane_id is not null;
+
+-- "This claim may hold places of the key in this lane" (NULL: in the queue of the key). An index over running jobs and no counter: the
+-- places in use are counted each time, so none can leak.
+create table permit (
+    key         text collate "C" not null,
+    claimed_at  timestamptz not null,
+    claim_token uuid not null,
+    lane_id     uuid
+) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500, autovacuum_vacuum_cost_delay = 0);
+create index permit_key on permit (key, claimed_at);
+
+-- Keys that are shut until a time. Only inserted into, so that the end of a job never waits for a claimer.
+create table parking (
+    key   text collate "C" not null,
+    until timestamptz not null
+);
+create index parking_key on parking (key, until desc);

@@ -42,3 +42,35 @@ create type edge as (
     parent_id bigint, child_id bigint, run_if text, position int,
     parent_is_new bool, child_is_new bool  -- whether they are being added too
 );
+
+-- What an enqueue says of limits; see enqueue.
+create type limiting as (limits text[], fair text, cost int, declared bool);
+
+-- Buckets that one claim holds, an element each: how they stand at `at`, a time that was read after they were locked.
+create type bucket_set as (
+    at           timestamptz,
+    keys         text[],
+    rows         tid[],
+    tokens       float8[],       -- refilled; infinity without a rate
+    places       float8[],       -- not in use; infinity without max_running
+    rates        float8[],       -- tokens a second; NULL = no rate
+    bursts       float8[],
+    count_cost   bool[],
+    weights      int[],
+    counted      bool[],         -- it has max_running
+    oldest       timestamptz[],  -- claims that hold places of it
+    opens_at     timestamptz[],  -- it is parked until then; NULL = it is not
+    periods      interval[]
+);
+
+-- A lane at the front of the line, with all its turns in one.
+create type lane_turn as (lane_id uuid, keys text[], ids bigint[], due_at timestamptz, lo timestamptz, credit int);
+
+-- What a claim has taken of jobs with limits, an element each.
+create type limited_jobs as (
+    jobs     tid[],
+    places   bool[],         -- whether it holds a place of a limit
+    ats      timestamptz[],  -- its start, by which the limits are counted
+    suspect  bool,           -- a suspect may be taken
+    again_at timestamptz     -- when to look again; NULL = the turns tell
+);

@@ -79,3 +79,32 @@ select n.workflow_id, n.job_id, n.name, n.task, coalesce(j.queue, d.queue, h.que
   left join job j on n.ended_at is null and j.id = n.job_id
   left join dead_letter d on n.state = 'failed' and d.id = n.job_id
   left join job_history h on n.state in ('succeeded', 'cancelled', 'skipped') and h.id = n.job_id;
+
+-- Limits with live figures: a row per key in use, and one per limit. Every waiting job that has limits is counted for it.
+-- used, remaining: of the current period of the rate. burst_used: of the tokens that may be saved up. wait_seconds: until the next token.
+-- A limit `tenant` has a row for each tenant:… that was used lately, and one of its own, which counts nothing.
+create view limit_status as
+with waiting as (
+    select key, count(*) as jobs from job j, unnest(j.limits) as l(key) where j.state = 'ready' and j.lane_id is not null group by key
+), running as (
+    select key, count(*) as jobs from job j, unnest(j.limits) as l(key) where j.state = 'running' and j.limits is not null group by key
+)
+select b.key, d.name as limit_name, d.enabled, d.rate, d.per, d.burst, d.max_running, d.count_cost, d.weight, d.retry_blocks, d.changed_at,
+       f.tokens, case when d.rate is not null then f.used end as used, greatest(d.rate - f.used, 0) as remaining,
+       d.burst - f.tokens as burst_used, coalesce(q.running, r.jobs, 0) as running, coalesce(q.waiting, w.jobs, 0) as waiting,
+       greatest(case when d.enabled then greatest(1 - f.tokens, 0) / d.per_second end,
+                extract(epoch from p.until - clock_timestamp())::float8) as wait_seconds, p.until as parked_until
+  from (select key, tokens, refilled_at, used_since, used from bucket
+        union all
+        select name, null, null, null, 0 from limit_def l where not exists (select from bucket where key = l.name)) b
+  left join lateral (select * from limit_def l where l.name in (b.key, split_part(b.key, ':', 1)) order by l.name = b.key desc limit 1) d on true
+ cross join lateral (
+       select case when d.rate is not null then least(d.burst, coalesce(
+                  b.tokens + d.per_second * greatest(extract(epoch from clock_timestamp() - b.refilled_at)::float8, 0), d.burst)) end as tokens,
+              case when b.used_since = date_bin(d.per, clock_timestamp(), '2000-01-01') then b.used else 0 end as used) f
+  left join lateral (select max(until) as until from parking where key = b.key and until > clock_timestamp()) p on true
+  left join waiting w on w.key = b.key
+  left join running r on r.key = b.key
+  left join lateral (
+       select count(*) filter (where state = 'ready') as waiting, count(*) filter (where state = 'running') as running
+         from job where queue = substr(b.key, 7) and state in ('ready', 'running')) q on b.key like 'queue:%';

@@ -64,13 +64,14 @@ end $$;
 create function insert_nodes(flow bigint, nodes jsonb) returns bigint[]
 language plpgsql as $$
 begin
-    if jsonb_path_exists(nodes, 'strict $[*] ? (exists(@.unique_mode) || exists(@.unique_key) || exists(@.unique_period))') then
-        return insert_unique_nodes(flow, nodes);
+    if jsonb_path_exists(nodes, 'strict $[*] ? (exists(@.unique_mode) || exists(@.unique_key) || exists(@.unique_period)
+                                           || exists(@.limits) || exists(@.fair) || exists(@.cost))') then
+        return insert_nodes_singly(flow, nodes);
     end if;
     return insert_plain_nodes(flow, nodes);
 end $$;
 
--- insert_plain_nodes: insert_job for nodes of which none is unique, in one statement: a statement for each costs three times as much.
+-- insert_plain_nodes: insert_job for nodes of which none is unique or limited, in one statement: a statement for each costs three times as much.
 -- Called by: insert_nodes. Writes: job.
 create function insert_plain_nodes(flow bigint, nodes jsonb) returns bigint[]
 language plpgsql as $$
@@ -104,8 +105,9 @@ begin
     return ids;
 end $$;
 
--- insert_unique_nodes: the same, one by one: each may find another job in its way. Called by: insert_nodes. Writes: job, unique_hold.
-create function insert_unique_nodes(flow bigint, nodes jsonb) returns bigint[]
+-- insert_nodes_singly: the same, one by one: each may find another job in its way, or have a lane. Called by: insert_nodes.
+-- Writes: job, unique_hold, turn.
+create function insert_nodes_singly(flow bigint, nodes jsonb) returns bigint[]
 language plpgsql as $$
 #variable_conflict use_column
 declare
@@ -119,12 +121,14 @@ begin
           from jsonb_array_elements(nodes) with ordinality as e(element, place),
                jsonb_to_record(element) as j(
                    task text, args jsonb, queue text, priority int, run_at timestamptz, run_after interval, retries int, retry jsonb,
-                   result_ttl interval, meta jsonb, unique_mode text, unique_key text, unique_period interval)
+                   result_ttl interval, meta jsonb, unique_mode text, unique_key text, unique_period interval,
+                   limits text[], fair text, cost int, limits_declared bool)
          order by digest nulls first, unique_mode = 'period', place
     loop
         added := insert_job(given.task, coalesce(given.args, '{}'), coalesce(given.queue, 'default'), coalesce(given.priority, 0),
                             given.run_at, given.run_after, given.retries, given.retry, given.result_ttl, given.meta,
-                            given.unique_mode, given.unique_key, given.unique_period, flow, given.waits);
+                            given.unique_mode, given.unique_key, given.unique_period,
+                            row(given.limits, given.fair, given.cost, given.limits_declared)::limiting, flow, given.waits);
         if added.duplicate then
             raise exception 'nodes: job % stands in the way of node %, which is unique; wait for it, or leave unique out',
                 added.id, coalesce(given.name, given.place::text) using errcode = 'PQ004';

@@ -7,10 +7,10 @@ begin
         delete from job j using unnest(job_ids) as u(id) where j.id = any (array[u.id]) returning j.*
     )
     insert into job_history (id, run_at, created_at, finished_at, retry_of, workflow_id, state, reason, priority, attempt,
-                             max_attempts, rescues, queue, task, args, retry, result_ttl, unique_key, unique_mode, meta, errors)
+                             max_attempts, rescues, queue, task, args, retry, result_ttl, unique_key, unique_mode, meta, limits, cost, errors)
     select g.id, g.run_at, g.created_at, clock_timestamp(), g.retry_of, g.workflow_id, 'cancelled', 'user_requested', g.priority,
            g.attempt, g.max_attempts, g.rescues, g.queue, g.task, g.args, g.retry, g.result_ttl, g.unique_key, g.unique_mode,
-           g.meta, g.errors
+           g.meta, g.limits, g.cost, g.errors
       from gone g;
     perform end_nodes(job_ids, array_fill('cancelled'::node_state, array[cardinality(job_ids)]));
 end $$;

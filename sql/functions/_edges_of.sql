@@ -5,7 +5,7 @@ language plpgsql as $$
 declare
     most    int := (select max_workflow_nodes from setting);
     options constant text[] := '{task,args,queue,priority,run_at,run_after,retries,retry,result_ttl,meta,unique_mode,unique_key,'
-                               'unique_period,name,after,before,takes,takes_all}';
+                               'unique_period,limits,fair,cost,limits_declared,name,after,before,takes,takes_all}';
     twice   text;
 begin
     if jsonb_typeof(nodes) is distinct from 'array' or jsonb_path_exists(nodes, 'strict $[*] ? (@.type() != "object")') then
@@ -19,6 +19,7 @@ begin
     perform invalid('nodes', key, 'use the options of a node: ' || array_to_string(options, ', '))
        from jsonb_array_elements(nodes) as e(element), jsonb_object_keys(element) as k(key)
       where key <> all (options);
+    perform check_limit_options(nodes);
     perform invalid(key, element->>key, 'give an array, for example ["fetch"]')
        from jsonb_array_elements(nodes) as e(element), unnest('{after,before}'::text[]) as k(key)
       where jsonb_typeof(element->key) not in ('array', 'null');

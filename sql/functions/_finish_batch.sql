@@ -8,22 +8,37 @@ language plpgsql as $$
 #variable_conflict use_column
 declare
     is_node bool;
+    limits  text[];
+    parks   text[];
+    limited bigint[];
+    freed   text[];
 begin
     if handled is null then
         select f.ended, f.nodes, f.states into handled, nodes, states from finish_ended(outcomes) f;
     end if;
     if cardinality(handled) < jsonb_array_length(outcomes) then
-        perform invalid('state', o.state, 'use succeeded, cancelled, failed, snoozed or unknown_task')
+        perform invalid('state', o.state, 'use succeeded, cancelled, failed, snoozed, rate_limited or unknown_task')
            from jsonb_to_recordset(outcomes) as o(state text)
-          where coalesce(o.state, '') not in ('succeeded', 'cancelled', 'failed', 'snoozed', 'unknown_task');
-        for job_id, verdict, run_at, is_node in select * from finish_unended(outcomes) loop
+          where coalesce(o.state, '') not in ('succeeded', 'cancelled', 'failed', 'snoozed', 'rate_limited', 'unknown_task');
+        for job_id, verdict, run_at, is_node, limits, parks in select * from finish_unended(outcomes) loop
             handled := handled || job_id;
             if is_node then
                 nodes := nodes || job_id;
                 states := states || (case verdict when 'dead' then 'failed' else verdict end)::node_state;
             end if;
+            if parks is not null then
+                perform park_keys(parks, run_at);
+            end if;
+            if limits is not null then
+                limited := limited || job_id;
+                freed := freed || limits::text;
+            end if;
             return next;
         end loop;
+        if limited is not null then
+            perform take_turns(limited);
+            perform free_keys(freed);
+        end if;
         return query
         select o.id, case when j.id is null then 'stale' else 'busy' end, null::timestamptz
           from jsonb_to_recordset(outcomes) as o(id bigint, token uuid)

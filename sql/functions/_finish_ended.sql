@@ -4,6 +4,8 @@
 create function finish_ended(outcomes jsonb, out ended bigint[], out nodes bigint[], out states node_state[])
 language plpgsql as $$
 #variable_conflict use_column
+declare
+    freed text[];
 begin
     with outcome as materialized (
         select * from jsonb_to_recordset(outcomes)
@@ -19,10 +21,10 @@ begin
     ), history as (
         insert into job_history (id, run_at, created_at, claimed_at, finished_at, worker_id, retry_of, workflow_id, state, reason,
                                  elapsed, priority, attempt, max_attempts, rescues, queue, task, args, retry, result_ttl,
-                                 unique_key, unique_mode, meta, errors)
+                                 unique_key, unique_mode, meta, limits, cost, errors)
         select id, run_at, created_at, claimed_at, clock_timestamp(), worker_id, retry_of, workflow_id, final_state,
                case when final_state = 'cancelled' then coalesce(reason, 'user_requested') end,
-               elapsed, priority, attempt, max_attempts, rescues, queue, task, args, retry, result_ttl, unique_key, unique_mode, meta,
+               elapsed, priority, attempt, max_attempts, rescues, queue, task, args, retry, result_ttl, unique_key, unique_mode, meta, limits, cost,
                case when error is null then errors
                     else append_error(errors, attempt, worker_id, claimed_at, clock_timestamp(), null, error) end
           from gone
@@ -34,6 +36,10 @@ begin
     )
     select coalesce(array_agg(id), '{}'), array_agg(id) filter (where workflow_id is not null),
            array_agg(case final_state when 'succeeded' then 'succeeded' else 'cancelled' end::node_state)
-               filter (where workflow_id is not null)
-      into ended, nodes, states from gone;
+               filter (where workflow_id is not null),
+           array_agg(limits::text) filter (where holds_place)
+      into ended, nodes, states, freed from gone;
+    if freed is not null then
+        perform free_keys(freed);
+    end if;
 end $$;

@@ -2,7 +2,7 @@
 -- Called by: finish_batch, which pins the plan. Writes: job, dead_letter, job_history. Locks: job rows, SKIP LOCKED.
 -- Returns a row for each job it changed; the verdicts are those of finish. is_node: a node of a workflow has ended.
 -- A node of a workflow that was cancelled does not run again: it is dead if it failed, cancelled if it wanted to come back.
-create function finish_unended(outcomes jsonb) returns table (job_id bigint, verdict text, run_at timestamptz, is_node bool)
+create function finish_unended(outcomes jsonb) returns table (job_id bigint, verdict text, run_at timestamptz, is_node bool, limits text[], parks text[])
 language plpgsql as $$
 #variable_conflict use_column
 declare
@@ -11,11 +11,11 @@ begin
     return query
     with outcome as materialized (
         select * from jsonb_to_recordset(outcomes)
-            as o(id bigint, token uuid, state text, reason final_reason, elapsed real, error jsonb, delay float8, final bool)
-         where state in ('failed', 'snoozed', 'unknown_task')
+            as o(id bigint, token uuid, state text, reason final_reason, elapsed real, error jsonb, delay float8, final bool, key text)
+         where state in ('failed', 'snoozed', 'unknown_task', 'rate_limited')
     ), held as materialized (
         select o.*, j.* from outcome o, lateral (
-            select attempt, max_attempts, retry, worker_id, errors as earlier, unknown_since, workflow_id
+            select attempt, max_attempts, retry, worker_id, errors as earlier, unknown_since, workflow_id, limits, queue
               from job j where j.id = o.id and j.claim_token = o.token for update skip locked offset 0) j
     ), timed as materialized (
         select h.*, state <> 'failed' and stops as cancelled, ended_at + case
@@ -30,7 +30,9 @@ begin
                end as again_at
           from held h, lateral (select coalesce(workflow_id is not null and is_cancelled(workflow_id), false) as stops) s
     ), decided as materialized (
-        select t.*, case when state = 'failed'
+        select t.*, case when limits is null and state <> 'rate_limited' or again_at is null then null
+                         else keys_to_park(limits, queue, state = 'rate_limited', key) end as parks,
+               case when state = 'failed'
                    then append_error(earlier, attempt, worker_id, ended_at - make_interval(secs => coalesce(elapsed, 0)), ended_at,
                                      again_at, error)
                    else earlier
@@ -39,39 +41,39 @@ begin
     -- "= any (array[...])": see finish_ended.
     ), again as (
         update job j
-           set state = (case when d.again_at > ended_at then 'scheduled' else 'ready' end)::job_state,
-               run_at = d.again_at, attempt = j.attempt - (d.state <> 'failed')::int,
+           set state = (case when d.again_at > ended_at and d.parks is null then 'scheduled' else 'ready' end)::job_state,
+               run_at = case when d.parks is null then d.again_at else j.run_at end, attempt = j.attempt - (d.state <> 'failed')::int,
                claim_token = null, worker_id = null, claimed_at = null, rescues = case when d.state = 'unknown_task' then j.rescues else 0 end, errors = d.all_errors,
                unknown_since = case when d.state = 'unknown_task' then coalesce(j.unknown_since, ended_at) end
           from decided d where j.id = any (array[d.id]) and d.again_at is not null
-        returning j.id, j.run_at
+        returning j.id, d.again_at, j.limits, d.parks
     ), gone as (
         delete from job j using decided d where j.id = any (array[d.id]) and d.again_at is null
         returning j.*, d.cancelled, coalesce(d.reason, 'error') as reason, d.elapsed, d.all_errors
     ), dead as (
-        insert into dead_letter (id, run_at, created_at, claimed_at, finished_at, worker_id, retry_of, workflow_id, lane_id, reason,
+        insert into dead_letter (id, run_at, created_at, claimed_at, finished_at, worker_id, retry_of, workflow_id, reason,
                                  elapsed, priority, attempt, max_attempts, rescues, queue, task, args, retry, result_ttl,
-                                 unique_key, unique_mode, meta, errors)
-        select id, run_at, created_at, claimed_at, ended_at, worker_id, retry_of, workflow_id, lane_id, reason,
+                                 unique_key, unique_mode, meta, limits, cost, errors)
+        select id, run_at, created_at, claimed_at, ended_at, worker_id, retry_of, workflow_id, reason,
                elapsed, priority, attempt, max_attempts, rescues, queue, task, args, retry, result_ttl, unique_key, unique_mode,
-               meta, all_errors
+               meta, limits, cost, all_errors
           from gone where not cancelled
-        returning id, workflow_id
+        returning id, workflow_id, limits
     ), history as (
         insert into job_history (id, run_at, created_at, claimed_at, finished_at, worker_id, retry_of, workflow_id, state, reason,
                                  elapsed, priority, attempt, max_attempts, rescues, queue, task, args, retry, result_ttl,
-                                 unique_key, unique_mode, meta, errors)
+                                 unique_key, unique_mode, meta, limits, cost, errors)
         select id, run_at, created_at, claimed_at, ended_at, worker_id, retry_of, workflow_id, 'cancelled', 'user_requested',
                elapsed, priority, attempt, max_attempts, rescues, queue, task, args, retry, result_ttl, unique_key, unique_mode,
-               meta, all_errors
+               meta, limits, cost, all_errors
           from gone where cancelled
-        returning id
+        returning id, limits
     )
-    select id, 'scheduled', run_at, false from again
+    select id, 'scheduled', again_at, false, limits, parks from again
     union all
-    select id, 'dead', null, workflow_id is not null from dead
+    select id, 'dead', null, workflow_id is not null, limits, null from dead
     union all
-    select id, 'cancelled', null, true from history;
+    select id, 'cancelled', null, true, limits, null from history;
 end $$;
 
 -- is_cancelled: whether a workflow was cancelled. Called by: finish_unended, finish_nodes, link_added, rescue_job. Writes: nothing.

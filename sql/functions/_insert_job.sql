@@ -1,11 +1,11 @@
 -- insert_job: adds one job, or finds the one that stands in its way. Returns its id, whether it was there before, and when it is
 -- due: NULL when nothing was changed.
--- Called by: enqueue, enqueue_many, enqueue_select, insert_nodes, which wake the workers. blocked: it has parents to wait for. Writes: job, unique_hold.
+-- Called by: enqueue, enqueue_many, enqueue_select, insert_nodes, which wake the workers. blocked: it has parents to wait for. Writes: job, unique_hold, turn.
 -- Locks: nothing shared unless the job is unique, see insert_unique.
 create function insert_job(
     task text, args jsonb, queue text, priority int, run_at timestamptz, run_after interval,
     retries int, retry jsonb, result_ttl interval, meta jsonb, unique_mode text, unique_key text, unique_period interval,
-    workflow_id bigint, blocked bool, out id bigint, out duplicate bool, out due timestamptz
+    given limiting, workflow_id bigint, blocked bool, out id bigint, out duplicate bool, out due timestamptz
 )
 language plpgsql as $$
 #variable_conflict use_variable
@@ -33,6 +33,12 @@ begin
     new.retry := retry;
     new.result_ttl := result_ttl;
     new.meta := meta;
+    if given.limits is not null or given.fair is not null or given.cost is not null then
+        perform check_limits(given);
+        new.limits := limit_keys(given, args);
+        new.lane_id := lane_of(queue, new.limits);
+        new.cost := nullif(given.cost, 1);
+    end if;
     if blocked and unique_mode = 'replace' then
         perform invalid('unique_mode', unique_mode, 'a job that waits for others cannot replace one; use until_started');
     end if;
@@ -40,5 +46,8 @@ begin
         insert into job overriding system value values (new.*);
     else
         select u.id, u.duplicate, u.due into id, duplicate, due from insert_unique(new, unique_mode, unique_key, unique_period) u;
+    end if;
+    if new.lane_id is not null and new.state = 'ready' and due is not null then
+        perform take_turn(queue, new.lane_id, new.limits, due);
     end if;
 end $$;

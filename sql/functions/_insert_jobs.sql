@@ -1,13 +1,17 @@
 -- insert_jobs: adds one job per element of args, all with the same options, in one statement. Returns their ids in that order.
--- Called by: enqueue_many, enqueue_select. Writes: job.
+-- Called by: enqueue_many, enqueue_select. Writes: job, turn.
 create function insert_jobs(
     task text, args jsonb[], queue text, priority int, run_at timestamptz, run_after interval,
-    retries int, retry jsonb, result_ttl interval, meta jsonb, blocked bool, out ids bigint[], out due timestamptz
+    retries int, retry jsonb, result_ttl interval, meta jsonb, given limiting, blocked bool, out ids bigint[], out due timestamptz
 )
 language plpgsql as $$
 #variable_conflict use_variable
 begin
     due := check_enqueue(task, queue, priority, run_at, run_after, retries, retry, result_ttl);
+    if given.limits is not null or given.fair is not null or given.cost is not null then
+        ids := insert_limited_jobs(task, args, queue, priority, due, retries, retry, result_ttl, meta, given, blocked);
+        return;
+    end if;
     -- ordinality is not needed: a set-returning function in FROM keeps the order of the array.
     with inserted as (
         insert into job (run_at, created_at, state, priority, max_attempts, queue, task, args, retry, result_ttl, meta)
@@ -18,4 +22,35 @@ begin
         returning id
     )
     select coalesce(array_agg(id), '{}') into ids from inserted;
+end $$;
+
+-- insert_limited_jobs: the same for jobs with limits; each lane takes one turn. Called by: insert_jobs. Writes: job, turn.
+create function insert_limited_jobs(
+    task text, args jsonb[], queue text, priority int, due timestamptz,
+    retries int, retry jsonb, result_ttl interval, meta jsonb, given limiting, blocked bool
+) returns bigint[]
+language plpgsql as $$
+#variable_conflict use_variable
+declare
+    its_state job_state := case when blocked then 'blocked' else state_at(due) end;
+    same      bool := position('{' in concat(given.fair, array_to_string(given.limits, ''))) = 0;  -- no argument stands in them
+    keys      text[];
+    ids       bigint[];
+begin
+    perform check_limits(given);
+    if same then
+        keys := limit_keys(given, '{}');
+    end if;
+    with inserted as (
+        insert into job (run_at, created_at, state, priority, max_attempts, queue, task, args, retry, result_ttl, meta, limits, lane_id, cost)
+        select due, clock_timestamp(), its_state, priority, coalesce(retries, 3) + 1, queue, task,
+               case when jsonb_typeof(one) = 'object' and pg_column_size(one) <= 2000 then one else check_args(one) end,
+               retry, result_ttl, meta, l.keys, lane_of(queue, l.keys), nullif(given.cost, 1)
+          from unnest(args) as one, lateral (select case when same then keys else limit_keys(given, one) end as keys offset 0) l
+        returning id, lane_id, limits
+    ), turns as materialized (
+        select take_turn(queue, lane_id, limits, due) from (select distinct lane_id, limits from inserted) l where its_state = 'ready'
+    )
+    select coalesce(array_agg(id), '{}') into ids from inserted where (select count(*) from turns) >= 0;
+    return ids;
 end $$;

@@ -35,12 +35,14 @@ begin
             exit;
         end if;
         if new.unique_mode = 'replace' then  -- not a blocked one: that belongs to whoever holds its workflow
-            update job set args = new.args, run_at = new.run_at, priority = new.priority, meta = new.meta, state = new.state
+            update job set args = new.args, run_at = new.run_at, priority = new.priority, meta = new.meta, state = new.state,
+                           limits = new.limits, lane_id = lane_of(job.queue, new.limits), cost = new.cost
              where unique_key = digest and state in ('scheduled', 'ready')
             returning job.id, job.queue into insert_unique.id, its_queue;
             if found then
                 due := new.run_at;
                 if its_queue <> new.queue then
+                    perform take_turns(array[insert_unique.id]);  -- the caller takes one in the queue that it named
                     perform wake_for(its_queue, due);  -- the caller wakes the queue that it named
                 end if;
                 exit;

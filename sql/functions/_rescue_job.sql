@@ -11,6 +11,7 @@ declare
     again_at  timestamptz := clock_timestamp();
     cancelled bool;
     crashed   bool;
+    parks     text[];
 begin
     select * into lost from job where id = job_id and claim_token = token for update skip locked;
     if not found then
@@ -26,19 +27,24 @@ begin
                                 case when not crashed and not cancelled then again_at end,
                                 jsonb_build_object('type', 'WorkerLost', 'message', 'the worker missed its lease'));
     if crashed then
-        insert into dead_letter (id, run_at, created_at, claimed_at, finished_at, worker_id, retry_of, workflow_id, lane_id, reason,
+        insert into dead_letter (id, run_at, created_at, claimed_at, finished_at, worker_id, retry_of, workflow_id, reason,
                                  priority, attempt, max_attempts, rescues, queue, task, args, retry, result_ttl,
-                                 unique_key, unique_mode, meta, errors)
+                                 unique_key, unique_mode, meta, limits, cost, errors)
         values (lost.id, lost.run_at, lost.created_at, lost.claimed_at, clock_timestamp(), lost.worker_id, lost.retry_of,
-                lost.workflow_id, lost.lane_id, 'crashed', lost.priority, lost.attempt, lost.max_attempts, lost.rescues, lost.queue,
-                lost.task, lost.args, lost.retry, lost.result_ttl, lost.unique_key, lost.unique_mode, lost.meta, lost.errors);
+                lost.workflow_id, 'crashed', lost.priority, lost.attempt, lost.max_attempts, lost.rescues, lost.queue,
+                lost.task, lost.args, lost.retry, lost.result_ttl, lost.unique_key, lost.unique_mode, lost.meta, lost.limits, lost.cost, lost.errors);
         delete from job where id = job_id;
         if lost.workflow_id is not null then
             perform end_nodes(array[lost.id], '{failed}');
         end if;
     else
+        if lost.limits is not null and lost.rescues >= 2 and not cancelled then
+            parks := keys_to_park(lost.limits, lost.queue, false, null);
+            perform park_keys(parks, again_at);
+        end if;
         update job
-           set state = (case when again_at > clock_timestamp() then 'scheduled' else 'ready' end)::job_state, run_at = case when lost.rescues >= 2 then again_at else lost.run_at end,
+           set state = (case when again_at > clock_timestamp() and parks is null then 'scheduled' else 'ready' end)::job_state,
+               run_at = case when lost.rescues >= 2 and parks is null then again_at else lost.run_at end,
                attempt = lost.attempt - (not started)::int, rescues = lost.rescues, errors = lost.errors,
                claim_token = null, worker_id = null, claimed_at = null
          where id = job_id;
@@ -46,7 +52,13 @@ begin
             perform cancel_nodes(array[lost.id]);
         else
             perform wake(lost.queue);
+            if lost.lane_id is not null then
+                perform take_turns(array[lost.id]);
+            end if;
         end if;
+    end if;
+    if lost.holds_place then
+        perform free_keys(array[lost.limits::text]);
     end if;
     insert into rescue_log (rescued_at, job_id, worker_id, queue, task, crashed)
     values (clock_timestamp(), lost.id, lost.worker_id, lost.queue, lost.task, crashed);

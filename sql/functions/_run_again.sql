@@ -19,15 +19,15 @@ begin
         if not found then
             perform refuse_orphan(job_id);
         end if;
-        insert into job (id, run_at, created_at, retry_of, workflow_id, lane_id, state, priority, max_attempts, queue, task, args,
-                         retry, result_ttl, unique_key, unique_mode, meta, errors)
+        insert into job (id, run_at, created_at, retry_of, workflow_id, state, priority, max_attempts, queue, task, args,
+                         retry, result_ttl, unique_key, unique_mode, meta, errors, lane_id, limits, cost)
         overriding system value
-        select id, clock_timestamp(), created_at, retry_of, workflow_id, lane_id, 'ready'::job_state, priority, max_attempts, queue, task, args,
-               retry, result_ttl, unique_key, unique_mode, meta, errors
+        select id, clock_timestamp(), created_at, retry_of, workflow_id, 'ready'::job_state, priority, max_attempts, queue, task, args,
+               retry, result_ttl, unique_key, unique_mode, meta, errors, lane_of(queue, limits), limits, cost
           from dead_letter where id = job_id
         union all
-        select nextval('job_id_seq'), clock_timestamp(), clock_timestamp(), id, null::bigint, null::bigint, 'ready'::job_state, priority, max_attempts, queue,
-               task, args, retry, result_ttl, unique_key, unique_mode, meta, null::jsonb
+        select nextval('job_id_seq'), clock_timestamp(), clock_timestamp(), id, null::bigint, 'ready'::job_state, priority, max_attempts, queue,
+               task, args, retry, result_ttl, unique_key, unique_mode, meta, null::jsonb, lane_of(queue, limits), limits, cost
           from job_history where id = job_id
         on conflict (unique_key) where unique_key is not null do nothing
         returning id, queue into again, its_queue;
@@ -48,6 +48,7 @@ begin
     end loop;
     delete from dead_letter where id = job_id returning workflow_id into flow;
     perform wake(its_queue);
+    perform take_turns(array[again]);
     run_again.id := again;
     duplicate := false;
 end $$;

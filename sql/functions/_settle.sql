@@ -30,6 +30,7 @@ declare
     all_run    bool;
     all_barred bool;
     woken      text[];
+    limited    bigint[];  -- jobs with limits among those released
     finished   bigint[];
 begin
     if flows <> '{}' then
@@ -70,11 +71,15 @@ begin
             update job j set state = (case when j.run_at > settled_at then 'scheduled' else 'ready' end)::job_state,
                              run_at = greatest(j.run_at, settled_at)
              where j.id = any (array(select job_id from node where state = 'live'))
-            returning j.queue, j.state
+            returning j.id, j.queue, j.state, j.lane_id
         )
-        select array_agg(distinct queue) into woken from released where state = 'ready';
+        select array_agg(distinct queue), array_agg(id) filter (where lane_id is not null) into woken, limited
+          from released where state = 'ready';
         if woken is not null then
             perform wake(queue) from unnest(woken) as w(queue);
+        end if;
+        if limited is not null then
+            perform take_turns(limited);
         end if;
     end if;
     if not all_run then
@@ -119,10 +124,10 @@ begin
         delete from job j where j.id = any (array(select job_id from node))
     ), history as (  -- looked up once more: a join of what was deleted with why has no key
         insert into job_history (id, run_at, created_at, finished_at, retry_of, workflow_id, state, reason, priority, attempt,
-                                 max_attempts, rescues, queue, task, args, retry, result_ttl, unique_key, unique_mode, meta, errors)
+                                 max_attempts, rescues, queue, task, args, retry, result_ttl, unique_key, unique_mode, meta, limits, cost, errors)
         select g.id, g.run_at, g.created_at, settled_at, g.retry_of, g.workflow_id, 'cancelled', 'dependency_failed', g.priority,
                g.attempt, g.max_attempts, g.rescues, g.queue, g.task, g.args, g.retry, g.result_ttl, g.unique_key, g.unique_mode,
-               g.meta, append_error(g.errors, g.attempt, null, null, settled_at, null, jsonb_build_object(
+               g.meta, g.limits, g.cost, append_error(g.errors, g.attempt, null, null, settled_at, null, jsonb_build_object(
                    'type', 'DependencyFailed', 'message', format('job %s (%s) %s', p.job_id, coalesce(p.name, p.task),
                        case when p.state = 'blocked' then 'skipped' else p.state end)))  -- blocked: by this very statement no more
           from node, lateral (select * from job where id = node.job_id offset 0) g,

@@ -13,9 +13,9 @@ begin
     )
     , history as (
     insert into job_history (id, run_at, created_at, finished_at, retry_of, workflow_id, state, reason, priority, attempt,
-                             max_attempts, rescues, queue, task, args, retry, result_ttl, unique_key, unique_mode, meta, errors)
+                             max_attempts, rescues, queue, task, args, retry, result_ttl, unique_key, unique_mode, meta, limits, cost, errors)
     select id, run_at, created_at, clock_timestamp(), retry_of, workflow_id, 'cancelled', 'user_requested', priority, attempt,
-           max_attempts, rescues, queue, task, args, retry, result_ttl, unique_key, unique_mode, meta, errors
+           max_attempts, rescues, queue, task, args, retry, result_ttl, unique_key, unique_mode, meta, limits, cost, errors
       from gone
     )
     select coalesce(workflow_id, 0) into flow from gone;

@@ -1,19 +1,22 @@
 -- claim: gives a worker up to `want` ready jobs, all under one token.
--- Called by: workers. Writes: job. Locks: job rows, SKIP LOCKED, so claimers never wait for each other.
--- Order: within a queue larger priority, earlier run_at, smaller id. Between queues: without weights the array's order;
--- with weights a random order at each call in which a queue comes first in proportion to its weight.
+-- Called by: workers. Writes: job; see claim_lanes for jobs with limits. Locks: job rows, SKIP LOCKED, so claimers never wait for each other.
+-- Order: within a queue larger priority, earlier run_at, smaller id; so it is within a lane, and lanes take turns. Jobs with limits have
+-- the first half, the others the rest. Between queues: without weights the array's order; with weights a random order at each call in
+-- which a queue comes first in proportion to its weight.
 -- Raises PQ002 when the worker is lost or unknown: its jobs are being rescued.
--- node: NULL for a plain job; of a node of a workflow what node_of says.
+-- node: NULL for a plain job; of a node of a workflow what node_of says. limits: the keys that this start was counted for; NULL = none.
+-- Jobs with limits come last. Behind them there may be a row without id: jobs with limits wait, and run_at says when to look again.
 --
 -- resume_at   NULL, or [{"queue", "priority", "run_at"}, ...]: look only at these priorities and only from this run_at on.
 --             A queue without an entry is looked at whole: the last claims have said nothing about it.
 --             A long transaction anywhere keeps the index entries of finished jobs alive, and a full claim walks them all;
 --             a worker whose claims have become slow skips them so, and still makes a full claim about once a second.
+-- limited     how many of them may have limits: those must start at once; NULL = all
 create function claim(
-    worker uuid, token uuid, queues text[], want int, weights float8[] default null, resume_at jsonb default null
+    worker uuid, token uuid, queues text[], want int, weights float8[] default null, resume_at jsonb default null, limited int default null
 ) returns table (
     id bigint, queue text, task text, args jsonb, attempt smallint, max_attempts smallint, priority smallint,
-    run_at timestamptz, created_at timestamptz, meta jsonb, node jsonb
+    run_at timestamptz, created_at timestamptz, meta jsonb, node jsonb, limits text[]
 )
 -- The plan is pinned: one made while the table was empty would sort or scan it later (a factor of 4 at a million jobs).
 -- "= any (array[id])" is part of that, here and in finish, give_back and promote: with a plain "=" such a plan makes job the
@@ -23,23 +26,56 @@ set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off s
 set plan_cache_mode = force_generic_plan set jit = off set lock_timeout = '5s' as $$
 #variable_conflict use_column
 declare
+    now_       timestamptz := clock_timestamp();
+    gated      text[];        -- queues that have a limit of their own
+    has_limits bool;
     picked     bigint[];
+    took      limited_jobs;  -- what was taken of jobs with limits
     this_queue text;
     probe      record;
+    room       int;
+    asked      int;
 begin
     perform assert_active(worker);
-    picked := case when want > 0 then pick_suspect(worker, queues) else '{}' end;
+    select array(select substr(name, 7) from limit_def where enabled and name = any (array(select 'queue:' || q from unnest(queues) as q))),
+           exists (select from unnest(queues) as q, lateral (
+                   select from turn where queue = q and key is null and due_at <= now_ limit 1) line)
+           or exists (select from unnest(queues) as q, lateral (
+                   select from turn where queue = q and lane_id is null and due_at <= now_ limit 1) keys)
+      into gated, has_limits;
+    has_limits := has_limits or gated <> '{}';
+    limited := coalesce(limited, want);
+    picked := case when want > 0 then pick_suspect(worker, case when gated = '{}' then queues else array(
+        select q from unnest(queues) as q where q <> all (gated)) end) else '{}' end;
+    took.suspect := picked = '{}';  -- NULL: it runs one
+    took.jobs := '{}';
+    picked := coalesce(picked, '{}');
 
     if weights is not null and cardinality(queues) > 1 then
         queues := array(select name from unnest(queues, weights) as q(name, weight) order by -ln(1 - random()) / weight);
     end if;
     foreach this_queue in array coalesce(queues, '{}') loop
-        exit when cardinality(picked) >= want;
+        room := want - cardinality(picked) - cardinality(took.jobs);
+        exit when room <= 0;
+        if has_limits then
+            asked := least(room, limited - cardinality(took.jobs));
+            if this_queue = any (gated) then
+                took := claim_gated(took, this_queue, asked, worker, token);
+                continue;
+            end if;
+            if resume_at is not null or exists (
+                select from job where state = 'ready' and rescues < 2 and lane_id is null and queue = this_queue
+            ) then  -- half of the room each
+                asked := least(asked, case when room = 1 then (random() < 0.5)::int else (room + 1) / 2 end);
+            end if;
+            took := claim_lanes(took, this_queue, asked, token);
+            room := want - cardinality(picked) - cardinality(took.jobs);
+        end if;
         if resume_at is null or not resume_at @> jsonb_build_array(jsonb_build_object('queue', this_queue)) then
             picked := picked || array(
                 select j.id from job j
-                 where j.state = 'ready' and j.rescues < 2 and j.queue = this_queue
-                 order by j.priority desc, j.run_at, j.id limit want - cardinality(picked)
+                 where j.state = 'ready' and j.rescues < 2 and j.lane_id is null and j.queue = this_queue
+                 order by j.priority desc, j.run_at, j.id limit room
                    for no key update skip locked);
         else
             for probe in
@@ -49,9 +85,9 @@ begin
             loop
                 picked := picked || array(
                     select j.id from job j
-                     where j.state = 'ready' and j.rescues < 2 and j.queue = this_queue
+                     where j.state = 'ready' and j.rescues < 2 and j.lane_id is null and j.queue = this_queue
                        and j.priority = probe.priority and j.run_at >= probe.run_at
-                     order by j.run_at, j.id limit want - cardinality(picked)
+                     order by j.run_at, j.id limit want - cardinality(picked) - cardinality(took.jobs)
                        for no key update skip locked);
             end loop;
         end if;
@@ -65,5 +101,36 @@ begin
       from unnest(picked) as p(id)
      where j.id = any (array[p.id])
     returning j.id, j.queue, j.task, j.args, j.attempt, j.max_attempts, j.priority, j.run_at, j.created_at, j.meta,
-              case when j.workflow_id is not null then (select n.node from node_of(j.id) n) end;
+              case when j.workflow_id is not null then (select n.node from node_of(j.id) n) end, null::text[];
+    if took.jobs <> '{}' then
+        -- By ctid, safe under the lock. A start is stamped with the time by which its limits were counted.
+        return query
+        update job j
+           set state = 'running', attempt = j.attempt + 1, worker_id = worker, claim_token = token, claimed_at = l.at,
+               unique_key = case when j.unique_mode in ('until_started', 'replace') then null else j.unique_key end, holds_place = l.place
+          from unnest(took.jobs, took.places, took.ats) as l(at_row, place, at)
+         where j.ctid = l.at_row
+        returning j.id, j.queue, j.task, j.args, j.attempt, j.max_attempts, j.priority, j.run_at, j.created_at, j.meta,
+                  case when j.workflow_id is not null then (select n.node from node_of(j.id) n) end,
+                  case when j.queue = any (gated) then coalesce(j.limits, '{}') || ('queue:' || j.queue) else j.limits end;
+    end if;
+    if cardinality(picked) + cardinality(took.jobs) < want then
+        created_at := clock_timestamp();
+        run_at := least(took.again_at, next_turn(queues));
+        if run_at is not null then
+            return next;
+        end if;
+    end if;
+end $$;
+
+-- next_turn: when jobs with limits of these queues are to be looked at again: in the past when they can be had now, NULL when none wait.
+-- Called by: claim. Writes: nothing.
+create function next_turn(queues text[]) returns timestamptz
+language plpgsql as $$
+begin
+    return (select min(t.due_at)
+              from unnest(queues) as q, lateral (
+                   (select due_at from turn where queue = q and key is null order by due_at limit 1)
+                   union all
+                   (select due_at from turn where queue = q and lane_id is null order by due_at limit 1)) t);
 end $$;

@@ -1,6 +1,6 @@
 -- enqueue: adds one job and returns its id; of a unique job that is there already, the id of that one.
 -- Called by: applications, in their own transaction or alone; psql; triggers.
--- Writes: job, unique_hold; with depends_on what depend writes. Locks: nothing shared unless the job is unique, see insert_unique, or
+-- Writes: job, unique_hold, turn; with depends_on what depend writes. Locks: nothing shared unless the job is unique, see insert_unique, or
 -- depends on others, see depend.
 -- The job and its wake-up appear when the caller commits, or never.
 --
@@ -20,12 +20,17 @@
 -- depends_on     ids of jobs to wait for, see depend: live or over, all in one workflow or in none. A duplicate gets none of them
 -- run_if         how they must end for this one to run: succeeded; finished: however they end; failed: as dead letters. Otherwise
 --                it is cancelled with reason dependency_failed
+-- limits         keys of limits that all must allow the start, see set_limit: openai, tenant:42; {name} stands for an argument
+-- fair           a key as in limits whose jobs take turns with those of other keys; it needs no limit of its name
+-- cost           tokens that its start takes of each of them; NULL = 1
+-- limits_declared  true: do not look whether the limits are there; the workers make them known
 create function enqueue(
     task text, args jsonb default '{}', queue text default 'default', priority int default 0,
     run_at timestamptz default null, run_after interval default null,
     retries int default null, retry jsonb default null, result_ttl interval default null, meta jsonb default null,
     unique_mode text default null, unique_key text default null, unique_period interval default null,
-    notify bool default true, depends_on bigint[] default null, run_if text default 'succeeded'
+    notify bool default true, depends_on bigint[] default null, run_if text default 'succeeded',
+    limits text[] default null, fair text default null, cost int default null, limits_declared bool default false
 ) returns bigint
 language plpgsql security definer set search_path from current as $$
 #variable_conflict use_variable
@@ -36,7 +41,7 @@ begin
         perform check_run_if(run_if);
     end if;
     added := insert_job(task, args, queue, priority, run_at, run_after, retries, retry, result_ttl, meta,
-                        unique_mode, unique_key, unique_period, null, depends_on is not null);
+                        unique_mode, unique_key, unique_period, row(limits, fair, cost, limits_declared)::limiting, null, depends_on is not null);
     if depends_on is not null then
         if not added.duplicate then
             perform depend(array[added.id], depends_on, run_if);

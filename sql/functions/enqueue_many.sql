@@ -4,7 +4,8 @@ create function enqueue_many(
     task text, args jsonb, queue text default 'default', priority int default 0,
     run_at timestamptz default null, run_after interval default null,
     retries int default null, retry jsonb default null, result_ttl interval default null, meta jsonb default null,
-    notify bool default true, depends_on bigint[] default null, run_if text default 'succeeded'
+    notify bool default true, depends_on bigint[] default null, run_if text default 'succeeded',
+    limits text[] default null, fair text default null, cost int default null, limits_declared bool default false
 ) returns bigint[]
 language plpgsql security definer set search_path from current as $$
 #variable_conflict use_variable
@@ -18,7 +19,7 @@ begin
         perform invalid('args', args::text, 'give a JSON array with one object of arguments per job');
     end if;
     added := insert_jobs(task, array(select jsonb_array_elements(args)), queue, priority, run_at, run_after,
-                         retries, retry, result_ttl, meta, depends_on is not null);
+                         retries, retry, result_ttl, meta, row(limits, fair, cost, limits_declared)::limiting, depends_on is not null);
     if depends_on is not null then
         perform depend(added.ids, depends_on, run_if);
     elsif notify and added.ids <> '{}' then
@@ -48,12 +49,13 @@ begin
                jsonb_to_record(element) as j(
                    task text, args jsonb, queue text, priority int, run_at timestamptz, run_after interval, retries int, retry jsonb,
                    result_ttl interval, meta jsonb, unique_mode text, unique_key text, unique_period interval,
-                   depends_on bigint[], run_if text)
+                   depends_on bigint[], run_if text, limits text[], fair text, cost int, limits_declared bool)
          order by digest nulls first, unique_mode = 'period', place  -- the two spaces of keys in one order, too
     loop
         added := insert_job(given.task, coalesce(given.args, '{}'), coalesce(given.queue, 'default'), coalesce(given.priority, 0),
                             given.run_at, given.run_after, given.retries, given.retry, given.result_ttl, given.meta,
-                            given.unique_mode, given.unique_key, given.unique_period, null, given.depends_on is not null);
+                            given.unique_mode, given.unique_key, given.unique_period,
+                            row(given.limits, given.fair, given.cost, given.limits_declared)::limiting, null, given.depends_on is not null);
         ids[given.place] := added.id;
         duplicates[given.place] := added.duplicate;
         if given.depends_on is not null and not added.duplicate then
@@ -75,7 +77,8 @@ end $$;
 create function check_jobs(jobs jsonb) returns void
 language plpgsql as $$
 declare
-    options constant text[] := '{task,args,queue,priority,run_at,run_after,retries,retry,result_ttl,meta,unique_mode,unique_key,unique_period,depends_on,run_if}';
+    options constant text[] := '{task,args,queue,priority,run_at,run_after,retries,retry,result_ttl,meta,unique_mode,unique_key,unique_period,depends_on,run_if,'
+                               'limits,fair,cost,limits_declared}';
 begin
     if jsonb_typeof(jobs) is distinct from 'array' or jsonb_path_exists(jobs, 'strict $[*] ? (@.type() != "object")') then
         perform invalid('jobs', jobs::text, 'give a JSON array of objects, for example [{"task": "send", "args": {"to": 1}}]');
@@ -83,6 +86,7 @@ begin
     perform invalid('jobs', key, 'use the options of enqueue: ' || array_to_string(options, ', '))
        from jsonb_array_elements(jobs) as e(element), jsonb_object_keys(element) as k(key)
       where key <> all (options);
+    perform check_limit_options(jobs);
     if jsonb_path_exists(jobs, 'strict $[*] ? (exists(@.depends_on) || exists(@.run_if))') then
         perform invalid('depends_on', element->>'depends_on', 'give the ids of the jobs to wait for, for example [17, 18]')
            from jsonb_array_elements(jobs) as e(element)

@@ -11,7 +11,8 @@ create function enqueue_select(
     run_at timestamptz default null, run_after interval default null,
     retries int default null, retry jsonb default null, result_ttl interval default null, meta jsonb default null,
     unique_mode text default null, unique_key text default null, unique_period interval default null,
-    notify bool default true, arguments jsonb default null, depends_on bigint[] default null, run_if text default 'succeeded'
+    notify bool default true, arguments jsonb default null, depends_on bigint[] default null, run_if text default 'succeeded',
+    limits text[] default null, fair text default null, cost int default null, limits_declared bool default false
 ) returns bigint
 language plpgsql security definer set search_path from current as $$
 #variable_conflict use_variable
@@ -28,7 +29,8 @@ begin
         perform check_columns(args[1], arguments);
     end if;
     if unique_mode is null and unique_key is null and unique_period is null then
-        added := insert_jobs(task, args, queue, priority, run_at, run_after, retries, retry, result_ttl, meta, depends_on is not null);
+        added := insert_jobs(task, args, queue, priority, run_at, run_after, retries, retry, result_ttl, meta,
+                             row(limits, fair, cost, limits_declared)::limiting, depends_on is not null);
         ids := added.ids;
         count := cardinality(added.ids);
         first := case when count > 0 then added.due end;
@@ -36,7 +38,7 @@ begin
         select count(*) filter (where not j.duplicate), min(j.due), coalesce(array_agg(j.id) filter (where not j.duplicate), '{}') into count, first, ids
           from (select given from unnest(args) as given order by unique_digest(task, given, unique_key)) as ordered,
                insert_job(task, given, queue, priority, run_at, run_after, retries, retry, result_ttl, meta,
-                          unique_mode, unique_key, unique_period, null, depends_on is not null) as j;
+                          unique_mode, unique_key, unique_period, row(limits, fair, cost, limits_declared)::limiting, null, depends_on is not null) as j;
     end if;
     if depends_on is not null then
         perform depend(ids, depends_on, run_if);

@@ -11,6 +11,8 @@
 --                 delay: seconds, instead of the policy's; final: true = no retry; reason: default error
 --   snoozed       delay: seconds; the attempt does not count
 --   unknown_task  the worker has no such task: snoozed 5 s, doubling to 60 s
+--   rate_limited  somebody else's limit was met: parks `key` for `delay` seconds, by default its limits that have a rate, and those
+--                 jobs wait where they are; the attempt does not count. A job without limits is snoozed.
 -- Every outcome may carry elapsed, the seconds its handler took.
 -- additions: [{"id", "nodes"}, ...]: what a job adds to its own workflow, see add_nodes; if it has succeeded, else they are dropped.
 --   What add_nodes refuses is raised here (PQ001, PQ004), and nothing is changed.

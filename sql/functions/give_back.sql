@@ -1,4 +1,4 @@
--- give_back: returns unstarted jobs of one claim to their queue; the attempt does not count.
+-- give_back: returns unstarted jobs of one claim to their queue; the attempt does not count, and tokens of limits are not returned.
 -- Called by: a stopping worker; reconcile. Writes: job. Locks: job rows, SKIP LOCKED; see cancel_again.
 -- Returns the ids given back. A stale token gives back nothing: the job has another owner by now.
 create function give_back(token uuid, job_ids bigint[]) returns setof bigint
@@ -8,6 +8,8 @@ set plan_cache_mode = force_generic_plan set lock_timeout = '5s' as $$
 declare
     woken text[];
     nodes bigint[];
+    limited bigint[];
+    freed text[];
 begin
     with held as materialized (
         select j.id from unnest(job_ids) as given(id), lateral (
@@ -16,12 +18,19 @@ begin
         update job j
            set state = 'ready', attempt = j.attempt - 1, claim_token = null, worker_id = null, claimed_at = null
           from held where j.id = any (array[held.id])
-        returning j.id, j.queue, j.workflow_id
+        returning j.id, j.queue, j.workflow_id, j.lane_id, j.limits, j.holds_place
     )
-    select array_agg(again.id), array_agg(distinct again.queue), array_agg(again.id) filter (where workflow_id is not null)
-      into job_ids, woken, nodes from again;
+    select array_agg(again.id), array_agg(distinct again.queue), array_agg(again.id) filter (where workflow_id is not null),
+           array_agg(again.id) filter (where lane_id is not null), array_agg(again.limits::text) filter (where holds_place)
+      into job_ids, woken, nodes, limited, freed from again;
     if nodes is not null then
         perform cancel_again(nodes);
+    end if;
+    if limited is not null then
+        perform take_turns(limited);
+    end if;
+    if freed is not null then
+        perform free_keys(freed);
     end if;
     perform wake(queue) from unnest(woken) as w(queue);
     return query select unnest(job_ids);

@@ -1,6 +1,6 @@
 -- maintain: makes the history partitions of the coming week, drops those past retention, prunes what has expired, repairs workflows.
 -- Called by: every worker, about once a minute; migrate. The only DDL at run time.
--- Writes: job_history (partitions), job_result, rescue_log, worker. Locks: an advisory lock of this install, so one runs at a time;
+-- Writes: job_history (partitions), job_result, rescue_log, worker; see tidy_lanes. Locks: an advisory lock of this install, so one runs at a time;
 -- dropping waits at most 50 ms for a partition and leaves it to the next call.
 -- Returns false when another worker is at it.
 create function maintain() returns bool
@@ -56,6 +56,7 @@ begin
            for update skip locked);
     delete from rescue_log where rescued_at < (select clock_timestamp()) - make_interval(days => keep_days);
     perform prune_workflows(keep_days);
+    perform tidy_lanes();
     delete from worker where state = 'lost' and heartbeat_at < (select clock_timestamp()) - interval '1 day';
 end $$;
 

@@ -8,6 +8,7 @@ set plan_cache_mode = force_generic_plan set lock_timeout = '5s' as $$
 declare
     woken text[];
     nodes bigint[];
+    limited bigint[];
 begin
     with due as materialized (
         select id from job
@@ -15,12 +16,16 @@ begin
          order by run_at, id limit want
            for no key update skip locked
     ), made_ready as (
-        update job j set state = 'ready' from due where j.id = any (array[due.id]) returning j.id, j.queue, j.workflow_id
+        update job j set state = 'ready' from due where j.id = any (array[due.id]) returning j.id, j.queue, j.workflow_id, j.lane_id
     )
-    select count(*), array_agg(distinct queue), array_agg(id) filter (where workflow_id is not null)
-      into promoted, woken, nodes from made_ready;
+    select count(*), array_agg(distinct queue), array_agg(id) filter (where workflow_id is not null),
+           array_agg(id) filter (where lane_id is not null)
+      into promoted, woken, nodes, limited from made_ready;
     if nodes is not null then
         perform cancel_again(nodes);
+    end if;
+    if limited is not null then
+        perform take_turns(limited);
     end if;
     perform wake(queue) from unnest(woken) as w(queue);
 

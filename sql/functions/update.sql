@@ -1,5 +1,6 @@
 -- update: changes a job that has not started; NULL leaves a value as it is.
 -- Called by: applications, operators. Writes: job. Locks: the workflow of a node, then the job row; waits for a claim in progress.
+-- It keeps the limits that it has, whatever the arguments say.
 -- Raises PQ001 for a bad value, PQ003 for an unknown job and PQ004 for one that runs or is over. PQ004 also when
 -- another unique job has the new arguments already: a key made of all the arguments follows them, one that was given stays.
 create function update(
@@ -28,6 +29,7 @@ begin
         perform refuse(job_id, 'only a job that has not started can be changed');
     end if;
     perform wake_for(its.queue, its.run_at);
+    perform take_turns(array[job_id]);
 exception when unique_violation then
     raise exception 'job_id: job % cannot have these arguments, another live job has them; it is unique', job_id using errcode = 'PQ004';
 end $$;

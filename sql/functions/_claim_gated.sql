@@ -1,0 +1,50 @@
+-- claim_gated: adds to `took` jobs of a queue that has a limit of its own: it holds for all of them, whatever limits they have besides.
+-- Called by: claim. Writes: bucket, permit; see claim_lanes. Locks: the bucket of the queue, SKIP LOCKED, then as claim and claim_lanes.
+-- All are stamped with one time, by which the bucket is counted too: that of the lanes, or now.
+create function claim_gated(took limited_jobs, in_queue text, want int, worker uuid, token uuid) returns limited_jobs
+language plpgsql as $$
+declare
+    held     bucket_set := lock_buckets(array['queue:' || in_queue]);
+    before   int := cardinality(took.jobs);
+    room     int;
+    plain    tid[];
+    suspects bigint[];
+    at       timestamptz;
+begin
+    if held is null then  -- another claimer is here
+        took.again_at := least(took.again_at, clock_timestamp());
+        return took;
+    end if;
+    room := floor(least(want, held.tokens[1], held.places[1]));
+    if room >= 1 then
+        took := claim_lanes(took, in_queue, case when room = 1 then (random() < 0.5)::int else (room + 1) / 2 end, token);
+        at := coalesce(took.ats[before + 1], clock_timestamp());
+        room := room - (cardinality(took.jobs) - before);
+        if took.suspect and room > 0 then
+            suspects := pick_suspect(worker, array[in_queue]);
+            took.suspect := suspects = '{}';
+        end if;
+        plain := array(select j.ctid from job j where j.id = any (suspects))
+              || array(select j.ctid from job j
+                        where j.state = 'ready' and j.rescues < 2 and j.lane_id is null and j.queue = in_queue
+                        order by j.priority desc, j.run_at, j.id limit room - coalesce(cardinality(suspects), 0)
+                          for no key update skip locked);
+        took.jobs := took.jobs || plain;
+        took.ats := took.ats || array_fill(at, array[cardinality(plain)]);
+        took.places := took.places || array_fill(null::bool, array[cardinality(plain)]);
+        room := cardinality(took.jobs) - before;
+        if held.counted[1] then
+            took.places := took.places[:before] || array_fill(true, array[room]);
+        end if;
+        if held.rates[1] is not null then
+            held.tokens[1] := least(held.bursts[1], held.tokens[1] + held.rates[1] * greatest(0, extract(epoch from at - held.at)::float8)) - room;
+        end if;
+        held.places[1] := held.places[1] - room;
+        held.at := at;
+        perform pay(held, array[room::float8], token, case when held.counted[1] and room > 0 then held.keys else '{}' end, array[null::uuid]);
+    end if;
+    if held.tokens[1] < 1 or held.places[1] < 1 then
+        took.again_at := least(took.again_at, opening_of(held, 1, 1, true));
+    end if;
+    return took;
+end $$;

@@ -1,0 +1,96 @@
+-- check_limits: refuses limits that make no sense or are not there, once for a call; the keys are made per job, by limit_keys.
+-- Called by: insert_job, insert_jobs. Writes: nothing.
+-- A name that code has declared (limiting.declared) is not looked for: its workers make it known before they claim anything.
+create function check_limits(given limiting) returns void
+language plpgsql as $$
+begin
+    if given.cost < 1 then
+        perform invalid('cost', given.cost::text, 'use a whole number of 1 or more');
+    elsif given.limits is null and given.fair is null then
+        perform invalid('cost', given.cost::text, 'it is taken of limits; name some in limits');
+    elsif cardinality(given.limits) not between 1 and 10 then
+        perform invalid('limits', given.limits::text, 'use 1 to 10 keys, for example {openai, tenant:42}');
+    end if;
+    perform check_limit_key('limits', l.key) from unnest(given.limits) as l(key);
+    if given.fair is not null then
+        perform check_limit_key('fair', given.fair);
+    end if;
+    if given.limits is not null and not coalesce(given.declared, false) then
+        perform invalid('limits', l.key, 'there is no such limit; set it first, for example select set_limit('
+                        || quote_literal(split_part(l.key, ':', 1)) || $r$, rate => 60, per => '1 m')$r$)
+           from unnest(given.limits) as l(key)
+          where not exists (select from limit_def d where d.name in (l.key, split_part(l.key, ':', 1)));
+    end if;
+end $$;
+
+-- check_limit_options: refuses options of limits that are of another type in an array of options of enqueue.
+-- Called by: check_jobs, check_nodes. Writes: nothing.
+create function check_limit_options(jobs jsonb) returns void
+language plpgsql as $$
+begin
+    if jsonb_path_exists(jobs, 'strict $[*] ? (exists(@.limits) || exists(@.fair) || exists(@.cost))') then
+        perform invalid('limits', element->>'limits', 'give an array of keys, for example ["openai", "tenant:{tenant_id}"]')
+           from jsonb_array_elements(jobs) as e(element)
+          where case jsonb_typeof(element->'limits') when 'null' then false
+                    when 'array' then jsonb_path_exists(element->'limits', 'strict $[*] ? (@.type() != "string")')
+                    else element ? 'limits' end;
+        perform invalid('fair', element->>'fair', 'give a key, for example "tenant:{tenant_id}"')
+           from jsonb_array_elements(jobs) as e(element) where jsonb_typeof(element->'fair') not in ('string', 'null');
+        perform invalid('cost', element->>'cost', 'use a whole number of 1 or more')
+           from jsonb_array_elements(jobs) as e(element)
+          where element->>'cost' !~ '^[0-9]{1,9}$' and jsonb_typeof(element->'cost') <> 'null';
+    end if;
+end $$;
+
+-- check_limit_key: refuses what is no key, or template of one: a name, alone or with a colon and anything behind it.
+-- Called by: check_limits, limit_key, park. Writes: nothing.
+create function check_limit_key(field text, key text) returns void
+language plpgsql as $$
+begin
+    if key is null or length(key) > 200 or key !~ '^[A-Za-z0-9_.-]{1,100}(:.+)?$' then
+        perform invalid(field, key, 'use a name of letters, digits and . _ - , alone or with a colon and up to 200 characters in all: '
+                                    'tenant:42, tenant:{tenant_id}');
+    elsif key ~ '^queue(:|$)' then
+        perform invalid(field, key, 'the limit of a queue holds for all its jobs; leave it out');
+    end if;
+end $$;
+
+-- limit_keys: the keys of one job's limits, sorted: {name} and {name.inner} stand for arguments. Called by: insert_job, insert_jobs.
+create function limit_keys(given limiting, args jsonb) returns text[]
+language sql as $$
+    select array_agg(distinct key order by key)
+      from (select limit_key('limits', l.key, args) collate "C" as key from unnest(given.limits) as l(key)
+            union all
+            select limit_key('fair', given.fair, args) where given.fair is not null) k
+$$;
+
+-- limit_key: a key with the arguments in place of their names. Called by: limit_keys.
+create function limit_key(field text, template text, args jsonb) returns text
+language plpgsql as $$
+declare
+    key   text := template;
+    name  text;
+    value text;
+begin
+    if position('{' in template) = 0 then
+        return template;
+    end if;
+    for name in select distinct (regexp_matches(template, '\{([^{}]*)\}', 'g'))[1] loop
+        value := args #>> string_to_array(name, '.');
+        if value is null then
+            perform invalid(field, template, format('the arguments have no %s, or it is null; give it, or name another one', quote_literal(name)));
+        end if;
+        -- A brace in a value is a brace: it is put in as something that no template can hold, and put right below.
+        key := replace(key, '{' || name || '}', translate(value, '{}', E'\x01\x02'));
+    end loop;
+    key := translate(key, E'\x01\x02', '{}');
+    perform check_limit_key(field, key);
+    return key;
+end $$;
+
+-- lane_of: what all jobs of a queue with the same keys have in common, so that no two sets have the same: half a SHA-256.
+-- Called by: whoever adds jobs with limits. Writes: nothing.
+create function lane_of(queue text, keys text[]) returns uuid
+language sql stable strict as $$
+    select encode(substring(sha256(convert_to(queue || E'\n' || keys::text, 'UTF8')) for 16), 'hex')::uuid
+$$;

@@ -1,0 +1,126 @@
+-- lock_buckets: takes the buckets of these keys, but for those that another claimer has, and says what they hold; see bucket_set.
+-- Called by: claim_lanes, claim_gated, open_keys. Writes: bucket (one that is missing), permit (those of jobs that are over).
+-- Locks: buckets, SKIP LOCKED: it never waits, so it takes part in no deadlock. Returns NULL when it got none.
+-- The clock is read last: the times of one bucket only grow, so the starts under it, stamped with `at`, keep burst + rate * T. Time
+-- that runs backwards refills nothing.
+create function lock_buckets(keys text[]) returns bucket_set
+language plpgsql as $$
+#variable_conflict use_column
+declare
+    held    bucket_set;
+    missing text[];
+    since   timestamptz[];
+begin
+    for look in 1 .. 2 loop
+        select array_agg(k.key), array_agg(b.at), array_agg(coalesce(b.tokens, d.burst, 1)), array_agg(b.refilled_at),
+               array_agg(coalesce(d.max_running, 'infinity'::float8)), array_agg(d.per_second), array_agg(coalesce(d.burst, 1)),
+               array_agg(coalesce(d.count_cost, false)), array_agg(coalesce(d.weight, 1)), array_agg(d.max_running is not null),
+               array_agg(b.oldest_claim), array_agg(p.until), array_agg(d.per)
+          into held.keys, held.rows, held.tokens, since, held.places, held.rates, held.bursts, held.count_cost, held.weights,
+               held.counted, held.oldest, held.opens_at, held.periods
+          from unnest(keys) as k(key)
+         cross join lateral (
+               select ctid as at, tokens, refilled_at, oldest_claim from bucket
+                where key = k.key order by refilled_at desc limit 1 for no key update skip locked) b
+          left join lateral (select * from limit_of(k.key)) d on true
+          left join lateral (select until from parking where key = k.key order by until desc limit 1) p on true;
+        exit when look = 2 or cardinality(held.keys) = cardinality(keys);
+        select array_agg(k.key order by k.key) into missing
+          from unnest(keys) as k(key) where not exists (select from bucket where key = k.key);
+        exit when missing is null;
+        perform add_buckets(missing);
+    end loop;
+    if held.keys is null then
+        return null;
+    end if;
+    if true = any (held.counted) then
+        held := count_places(held);
+    end if;
+    held.at := clock_timestamp();
+    for p in 1 .. cardinality(held.keys) loop
+        if held.opens_at[p] > held.at then
+            held.tokens[p] := 0;
+        else
+            held.opens_at[p] := null;
+            held.tokens[p] := case when held.rates[p] is null then 'infinity' else
+                least(held.bursts[p], held.tokens[p] + held.rates[p] * greatest(0, extract(epoch from held.at - since[p])::float8)) end;
+        end if;
+    end loop;
+    return held;
+end $$;
+
+-- limit_of: what a key means: its own row of limit_def, or that of its name; none when it limits nothing.
+-- Called by: lock_buckets, limit_status, tidy_lanes. Inlined, hence no settings.
+create function limit_of(its_key text) returns table (
+    name text, rate float8, per interval, per_second float8, burst float8, count_cost bool, max_running int, weight int
+)
+language sql stable as $$
+    select d.name, case when d.enabled then d.rate end, case when d.enabled then d.per end, case when d.enabled then d.per_second end,
+           d.burst, d.count_cost, case when d.enabled then d.max_running end, d.weight
+      from limit_def d where d.name in (its_key, split_part(its_key, ':', 1)) order by d.name = its_key desc limit 1
+$$;
+
+-- count_places: takes off what running jobs hold. Called by: lock_buckets, in a statement after the locks: its snapshot has every claim
+-- that was made under an earlier lock. Writes: permit. A claim of a worker that is lost and not yet rescued does count.
+create function count_places(held bucket_set) returns bucket_set
+language plpgsql as $$
+#variable_conflict use_variable
+begin
+    with used as materialized (
+        select c.key, p.ctid as at, p.claimed_at, case
+                   when p.lane_id is null then (
+                       select count(*) from job j where j.claim_token = p.claim_token and j.state = 'running' and j.holds_place
+                                                    and j.queue = substr(p.key, 7))
+                   else (select count(*) from job j where j.claim_token = p.claim_token and j.lane_id = p.lane_id
+                                                      and j.state = 'running' and j.holds_place)
+               end as jobs
+          from unnest(held.keys, held.oldest, held.counted) as c(key, oldest, counted)
+          join permit p on p.key = c.key and p.claimed_at >= c.oldest
+         where c.counted
+    ), over as (
+        delete from permit p using used u where p.ctid = u.at and u.jobs = 0
+    )
+    select array_agg(s.places - u.jobs order by place),
+           array_agg(case when s.counted then coalesce(u.oldest, clock_timestamp()) else s.oldest end order by place)
+      into held.places, held.oldest
+      from unnest(held.keys, held.places, held.counted, held.oldest) with ordinality as s(key, places, counted, oldest, place)
+     cross join lateral (
+           select coalesce(sum(jobs), 0) as jobs, min(claimed_at) filter (where jobs > 0) as oldest from used where used.key = s.key) u;
+    return held;
+end $$;
+
+-- add_buckets: makes buckets for keys that have none, full. Called by: lock_buckets. Writes: bucket.
+-- Locks: an advisory lock for each key, or leaves the key to whoever has it.
+create function add_buckets(keys text[]) returns void
+language plpgsql as $$
+declare
+    missing text;
+begin
+    if current_setting('transaction_isolation') <> 'read committed' then
+        -- Another snapshot could miss the bucket that somebody has just made.
+        raise exception 'jobs with limits are claimed in READ COMMITTED only' using errcode = 'feature_not_supported';
+    end if;
+    foreach missing in array keys loop
+        if pg_try_advisory_xact_lock(hashtextextended(current_schema() || ' bucket ' || missing, 0)) then
+            insert into bucket (key, refilled_at)
+            select missing, clock_timestamp() where not exists (select from bucket b where b.key = missing);
+        end if;
+    end loop;
+end $$;
+
+-- pay: writes buckets that are held, as far as tokens or places were taken, and notes who holds places.
+-- Called by: claim_lanes, claim_gated. Writes: bucket, permit. held: as they are now; taken: of each; holder_*: of each new permit.
+create function pay(held bucket_set, taken float8[], token uuid, holder_keys text[], holder_lanes uuid[]) returns void
+language plpgsql as $$
+begin
+    update bucket b
+       set tokens = nullif(s.tokens, 'infinity'), refilled_at = held.at, oldest_claim = s.oldest,
+           used_since = s.since, used = s.taken + case when b.used_since = s.since then b.used else 0 end
+      from (select u.*, date_bin(coalesce(u.period, interval '1 min'), held.at, '2000-01-01') as since
+              from unnest(held.rows, held.tokens, taken, held.oldest, held.periods) as u(at, tokens, taken, oldest, period)) s
+     where s.taken > 0 and b.ctid = s.at;
+    if holder_keys <> '{}' then
+        insert into permit (key, claimed_at, claim_token, lane_id)
+        select h.key, held.at, token, h.lane from unnest(holder_keys, holder_lanes) as h(key, lane);
+    end if;
+end $$;

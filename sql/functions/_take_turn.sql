@@ -1,0 +1,22 @@
+-- take_turn: says that a lane has jobs to claim, the oldest due since `since`. It only inserts, so nobody ever waits for the caller.
+-- Called by: insert_job, take_turns. Writes: turn.
+-- A lane that is parked is looked at anyway when its key opens. One that somebody takes out of the parking in this moment is missed, and
+-- found by sweep_lanes.
+create function take_turn(in_queue text, lane uuid, its_keys text[], since timestamptz) returns void
+language sql as $$
+    insert into turn (queue, lane_id, keys, due_at, lo)
+    select in_queue, lane, its_keys, clock_timestamp(), since
+     where not exists (select from turn t where t.lane_id = lane and t.key is not null and t.lo <= since)
+$$;
+
+-- take_turns: take_turn for the lanes of jobs that have just become ready; others are passed over.
+-- Called by: whoever lets jobs run (again), for those with a lane. Writes: turn.
+create function take_turns(job_ids bigint[]) returns void
+language plpgsql set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+begin
+    perform take_turn(queue, lane_id, limits, since)
+       from (select j.queue, j.lane_id, j.limits, min(j.run_at) as since
+               from unnest(job_ids) as given(id),
+                    lateral (select * from job where id = given.id and lane_id is not null and state = 'ready' offset 0) j
+              group by j.queue, j.lane_id, j.limits) lanes;
+end $$;

@@ -1,0 +1,18 @@
+-- reset_limit: fills a key's bucket, or those of all keys of a name; what runs and what is parked stays so.
+-- Called by: operators, applications. Writes: bucket, turn. Locks: the buckets, in order; waits for claims in progress.
+-- Returns how many it filled; a key that nobody has used since is full. Raises PQ001 when there is no such limit.
+create function reset_limit(key text) returns int
+language plpgsql security definer set search_path from current set lock_timeout = '5s' as $$
+#variable_conflict use_variable
+declare
+    filled int;
+begin
+    perform assert_limit(key);
+    with held as (
+        select b.ctid as at from bucket b where key in (b.key, split_part(b.key, ':', 1)) order by b.key for update
+    )
+    update bucket b set tokens = null, used = 0 from held where b.ctid = held.at;
+    get diagnostics filled = row_count;
+    perform open_limit(key);
+    return filled;
+end $$;

@@ -1,0 +1,73 @@
+-- set_limit: makes a limit, or changes one; it holds from the next claim on, for what waits too. NULL leaves a value as it is.
+-- Called by: applications, operators; declare_limit. Writes: limit_def, turn. Locks: the row of the limit; no claimer waits.
+--
+-- name         letters, digits and . _ - ; then it holds for the key of that name, and for each key `name:…` by itself. `tenant:42` is the
+--              limit of that key alone, `task:…` that of a task, `queue:mail` that of a queue: of all its jobs together
+-- rate, per    tokens and an interval; a start takes one token, or the cost of its job. rate 0 = none any more
+-- burst        tokens it may save up, so many can start at once; NULL = a tenth of a second's worth, at least 2; 1 below 2 a second
+-- max_running  jobs that run at once; 0 = as many as you like
+-- count_cost   true (default): a start takes the cost of its job; false: one token, whatever the job costs
+-- weight       1 to 1000: the share of its jobs when lanes take turns
+-- retry_blocks true: while a job of the key waits to run again, the others of its key wait too (with max_running 1: strict order)
+-- enabled      false: it limits nothing, until it is enabled again
+-- Raises PQ001 when a value makes no sense.
+create function set_limit(
+    name text, rate float8 default null, per interval default null, burst float8 default null, max_running int default null,
+    count_cost bool default null, weight int default null, retry_blocks bool default null, enabled bool default null
+) returns void
+language plpgsql security definer set search_path from current as $$
+#variable_conflict use_variable
+declare
+    new limit_def%rowtype;
+begin
+    perform check_limit_name(name);
+    select * into new from limit_def d where d.name = name for update;
+    if rate < 0 or rate = 'NaN' or rate = 'infinity' then
+        perform invalid('rate', rate::text, 'use a number above 0; 0 for no rate limit');
+    elsif per is not null and (per <= interval '0' or per > interval '366 days' or extract(month from per) <> 0 or extract(year from per) <> 0) then
+        perform invalid('per', per::text, 'use an interval above 0 in seconds, minutes, hours or days, for example 1 minute');
+    elsif burst is not null and not (burst >= 1 and burst < 'infinity') then
+        perform invalid('burst', burst::text, 'use a number of 1 or more');
+    elsif max_running < 0 then
+        perform invalid('max_running', max_running::text, 'use a number of 1 or more; 0 for no concurrency limit');
+    elsif weight not between 1 and 1000 then
+        perform invalid('weight', weight::text, 'use a whole number from 1 to 1000');
+    end if;
+    new.rate := nullif(coalesce(rate, new.rate), 0);
+    new.per := case when new.rate is not null then coalesce(per, new.per) end;
+    if new.rate is not null and new.per is null then
+        perform invalid('per', null, 'a rate needs one, for example 1 minute');
+    elsif per is not null and new.rate is null then
+        perform invalid('rate', null, 'per needs one; give both, for example 60 and 1 minute');
+    end if;
+    new.max_running := nullif(coalesce(max_running, new.max_running), 0);
+    if burst is null and (new.burst is null or rate is not null or per is not null) then
+        burst := default_burst(new.rate / extract(epoch from new.per)::float8);
+    end if;
+    insert into limit_def as d (name, rate, per, burst, max_running, count_cost, weight, retry_blocks, enabled)
+    values (name, new.rate, new.per, coalesce(burst, new.burst), new.max_running,
+            coalesce(count_cost, new.count_cost, true), coalesce(weight, new.weight, 1),
+            coalesce(retry_blocks, new.retry_blocks, false), coalesce(enabled, new.enabled, true))
+    on conflict on constraint limit_def_pkey do update
+       set rate = excluded.rate, per = excluded.per, burst = excluded.burst, max_running = excluded.max_running,
+           count_cost = excluded.count_cost, weight = excluded.weight, retry_blocks = excluded.retry_blocks, enabled = excluded.enabled,
+           changed_at = clock_timestamp();
+    perform open_limit(name);
+end $$;
+
+-- check_limit_name: refuses what is no name of a limit, or key of one. Called by: set_limit. Writes: nothing.
+create function check_limit_name(name text) returns void
+language plpgsql as $$
+begin
+    if name is null or length(name) > 200 or name !~ '^[A-Za-z0-9_.-]{1,100}(:.+)?$' or name ~ '^(queue|task)$' then
+        perform invalid('name', name, 'use letters, digits and . _ - , alone or with a colon and a key: openai, tenant:42, queue:mail');
+    elsif name ~ '[{}]' then
+        perform invalid('name', name, 'it has no braces: a limit tenant holds for each key tenant:{tenant_id} by itself');
+    end if;
+end $$;
+
+-- default_burst: enough that a worker which looks 20 ms late loses nothing, and no more. Called by: set_limit. Writes: nothing.
+create function default_burst(per_second float8) returns float8
+language sql immutable as $$
+    select case when per_second >= 2 then greatest(2, ceil(per_second / 10)) else 1 end
+$$;

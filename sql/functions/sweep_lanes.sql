@@ -1,0 +1,67 @@
+-- sweep_lanes: repairs what two transactions in the same moment, or somebody by hand, may have left: lanes with ready jobs that nobody
+-- looks at, and lanes that are parked behind a key at which nobody looks. Nothing is ever lost by it, only late.
+-- Called by: workers, about once a second all together; people. Writes: turn, parking. Locks: nothing that others wait for.
+--
+-- after    lanes behind this one; NULL = from the first
+-- at_most  lanes to look at in this call
+-- Returns the turns it made, and the lane to go on behind: NULL when it came to the end.
+create function sweep_lanes(after uuid default null, at_most int default 5000, out repaired int, out next_after uuid)
+language plpgsql security definer set search_path from current
+set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+declare
+    keys int;
+begin
+    with recursive lane (id, n) as (
+        (select j.lane_id, 1 from job j
+          where j.state = 'ready' and j.lane_id is not null and j.lane_id > coalesce(after, '00000000-0000-0000-0000-000000000000')
+          order by j.lane_id limit 1)
+        union all
+        select (select j.lane_id from job j where j.state = 'ready' and j.lane_id is not null and j.lane_id > l.id order by j.lane_id limit 1), n + 1
+          from lane l where l.id is not null and l.n < at_most
+    ), missed as (
+        insert into turn (queue, lane_id, keys, due_at)
+        select j.queue, j.lane_id, j.limits, clock_timestamp()
+          from lane l cross join lateral (
+               select queue, lane_id, limits from job where lane_id = l.id and state = 'ready' limit 1) j
+         where not exists (select from turn t where t.lane_id = l.id)
+        returning queue
+    ), woken as (
+        select wake(queue) from (select distinct queue from missed) q
+    )
+    select (select count(*) from missed) + 0 * (select count(*) from woken),
+           (select l.id from lane l where l.n = at_most) into repaired, next_after;
+    if after is null then
+        with recursive parked (key) as (
+            (select t.key from turn t where t.key is not null order by t.key limit 1)
+            union all
+            select (select t.key from turn t where t.key > p.key order by t.key limit 1) from parked p where p.key is not null
+        ), missed as (
+            insert into turn (queue, key, due_at)
+            select distinct t.queue, t.key, clock_timestamp()
+              from parked p cross join lateral (select queue, key from turn where key = p.key and lane_id is not null) t
+             where not exists (select from turn k where k.key = t.key and k.queue = t.queue and k.lane_id is null)
+            returning 1
+        )
+        select count(*) into keys from missed;
+        repaired := repaired + keys;
+        delete from parking p where p.ctid in (
+            select q.ctid from parking q where q.until < (select clock_timestamp()) limit 10000 for update skip locked);
+    end if;
+end $$;
+
+-- tidy_lanes: deletes buckets that are as good as none, and permits of jobs that are over. Called by: maintain. Writes: bucket, permit.
+-- Locks: those rows, SKIP LOCKED.
+create function tidy_lanes() returns void
+language sql set enable_bitmapscan = off as $$
+    delete from permit p where p.ctid in (
+        select q.ctid from permit q
+         where q.claimed_at < (select clock_timestamp()) - interval '1 minute'
+           and not exists (select from job j where j.claim_token = q.claim_token and j.state = 'running' and j.holds_place)
+           for update skip locked);
+    delete from bucket b where b.ctid in (
+        select c.ctid from bucket c left join lateral limit_of(c.key) d on true
+         where c.refilled_at < (select clock_timestamp()) - greatest(interval '1 minute', d.per)
+           and (d.rate is null or coalesce(c.tokens, d.burst) + d.per_second * extract(epoch from clock_timestamp() - c.refilled_at)::float8 >= d.burst)
+           and not exists (select from permit p where p.key = c.key)
+           for update of c skip locked);
+$$;
