@@ -16,9 +16,9 @@ begin
     with inserted as (
         insert into job (run_at, created_at, state, priority, max_attempts, queue, task, args, retry, result_ttl, meta)
         select due, clock_timestamp(), case when blocked then 'blocked' else state_at(due) end, priority, coalesce(retries, 3) + 1, queue, task,
-               case when jsonb_typeof(given) = 'object' and pg_column_size(given) <= 2000 then given else check_args(given) end,
+               case when jsonb_typeof(one) = 'object' and pg_column_size(one) <= 2000 then one else check_args(one) end,
                retry, result_ttl, meta
-          from unnest(args) as given
+          from unnest(args) as one
         returning id
     )
     select coalesce(array_agg(id), '{}') into ids from inserted;
