@@ -70,12 +70,15 @@ class Slots:
         return want, min(want, max(0, self._limited_room()))
 
     def _limited_room(self) -> int:
-        """Slots for jobs with limits, which are not fetched ahead: what counts against a limit must run."""
-        return self._concurrency - self._limited - len(self.preparing) - len(self.running)
+        """Jobs with limits that would start at once; they are not fetched ahead: what counts against a limit must run."""
+        return self._limited_most() - self._limited - len(self.preparing) - len(self.running)
+
+    def _limited_most(self) -> int:
+        return max(self._concurrency, self._pace.started_soon())
 
     def has_limited_room(self) -> bool:
         """Whether another claim of jobs with limits is worth its round trip; if not, `on_limited_room` says so once it is."""
-        self._is_limited_wanted = 2 * self._limited_room() < self._concurrency
+        self._is_limited_wanted = 2 * self._limited_room() < self._limited_most()
         return not self._is_limited_wanted
 
     def _wanted(self) -> int:
