@@ -121,7 +121,7 @@ class CallContext(JobContext):
     __slots__ = ("_job",)
 
     def __init__(self, job: JobContext, task: str, args_json: str) -> None:
-        given = (job.attempt, job.max_attempts, job.priority, job.run_at, job.created_at, job.meta_json, None, job._services)
+        given = (job.attempt, job.max_attempts, job.priority, job.run_at, job.created_at, job.meta_json, None, job.limits, job._services)
         super().__init__(job.token, job.id, job.queue, task, args_json, *given)
         self.node, self.started = job.node, job.started
         self._job = job

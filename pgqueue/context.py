@@ -27,6 +27,7 @@ class JobContext:
         started: when the handler began, on time.perf_counter().
         block: the last `transaction()` of this run; None without.
         node: what makes the job a node of a workflow; None for others, and for those that became one while they ran.
+        limits: the keys of the limits that this start was counted for; None for a job without limits.
         cancelled: whether the job's workflow was cancelled while it runs. Async handlers are cancelled then, and processes
             ended; a handler in a thread cannot be stopped: let long ones look at this, and return `Cancel()`. However it ends,
             it does not run again.
@@ -41,6 +42,7 @@ class JobContext:
         "cancelled",
         "created_at",
         "id",
+        "limits",
         "max_attempts",
         "meta_json",
         "node",
@@ -66,6 +68,7 @@ class JobContext:
         created_at: datetime,
         meta_json: str | None,
         node_json: str | None = None,
+        limits: list[str] | None = None,
         services: Services | None = None,
     ) -> None:
         self.token = token
@@ -82,6 +85,7 @@ class JobContext:
         self.started = self._told_at = 0.0
         self.block: Block | None = None
         self.node = None if node_json is None else Node(node_json)
+        self.limits = limits
         self.cancelled = False
         self._services = services
 

@@ -31,6 +31,15 @@ class Call(Generic[T]):
     query: LiteralString | None = None
 
 
+class Claimed(NamedTuple):
+    """What a claim got: rows in the order of `JobContext`, those with limits last; and in how many seconds jobs that wait for a limit
+    are to be looked at again (None: none wait; below 0: they can be had now).
+    """
+
+    rows: Rows
+    again_in: float | None
+
+
 class Verdict(NamedTuple):
     """What `finish` says of an outcome that did not simply end its job: scheduled, dead, cancelled, busy or stale."""
 
@@ -192,16 +201,34 @@ def update(job_id: int, args: str | None, priority: int | None, run_at: str | No
 # function, because it lasts until the end of the transaction, and others may have more in theirs.
 _CLAIM: LiteralString = (
     "select c.id, c.queue, c.task, c.args::text, c.attempt, c.max_attempts, c.priority, c.run_at, c.created_at, c.meta::text, "
-    "c.node::text "
-    "from set_config('synchronous_commit', 'off', true), {schema}.claim(%s, %s, %s, %s, %s, %s) c"
+    "c.node::text, c.limits "
+    "from set_config('synchronous_commit', 'off', true), {schema}.claim(%s, %s, %s, %s, %s, %s, %s) c"
 )
 
 
 def claim(
-    worker: UUID, token: UUID, queues: list[str], want: int, weights: list[float] | None, resume_at: str | None
-) -> Call[Rows]:
-    """Take up to `want` ready jobs under one token; their rows in the order of `JobContext`."""
-    return Call(_CLAIM, (worker, token, queues, want, weights, resume_at), _all)
+    worker: UUID,
+    token: UUID,
+    queues: list[str],
+    want: int,
+    weights: list[float] | None,
+    resume_at: str | None,
+    limited: int | None = None,
+) -> Call[Claimed]:
+    """Take up to `want` ready jobs under one token, at most `limited` of them with limits (None: all)."""
+    return Call(_CLAIM, (worker, token, queues, want, weights, resume_at, limited), _claimed)
+
+
+def _claimed(rows: Rows) -> Claimed:
+    if rows and rows[-1][0] is None:
+        again_at, now = rows.pop()[7:9]
+        return Claimed(rows, (again_at - now).total_seconds())
+    return Claimed(rows, None)
+
+
+def sweep_lanes(after: UUID | None) -> Call[UUID | None]:
+    """Repair lanes that nobody looks at; the lane to go on behind, None at the end."""
+    return Call("select next_after from {schema}.sweep_lanes(%s)", (after,), _one)
 
 
 def finish(outcomes: str, additions: str | None = None) -> Call[list[Verdict]]:

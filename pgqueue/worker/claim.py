@@ -6,6 +6,7 @@ import random
 import time
 import uuid
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
@@ -20,6 +21,7 @@ from .slots import Slots
 
 log = logging.getLogger("pgqueue.worker")
 BACKSTOP = 1.0  # seconds between two looks without a wake-up
+LIMIT_TAKEN = 0.002  # seconds until a limit that another claim has in hand is tried again
 # Seconds to wait after a wake-up's last claim before looking again: its producer enqueues without notifying for a window.
 # The first look finds what committed at once, the second what the disk held up.
 TRAILING = (WINDOW + 0.001, 0.025)
@@ -30,34 +32,41 @@ class Alarm:
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
+        self._rang = False
         self.workers = 1  # active workers, as of the last heartbeat: they all wake at once
         self.on_ring: Callable[[], None] = lambda: None  # the worker sets it: what woke us may be due in a moment
 
     def ring(self) -> None:
-        """Wake the claimer; on the event loop's thread."""
+        """Wake the claimer, something is to be had; on the event loop's thread."""
+        self._rang = True
         self._event.set()
         self.on_ring()
 
+    def nudge(self) -> None:
+        """Wake the claimer, something of this worker's own has changed: there is room, or a place of a limit is free."""
+        self._event.set()
+
     def rang(self) -> bool:
         """Whether there was a ring since the last look, without waiting for one."""
-        rang = self._event.is_set()
+        rang, self._rang = self._rang, False
         self._event.clear()
         return rang
 
     async def wait(self, timeout: float) -> bool:
-        """Wait for a ring; whether there was one."""
-        try:
+        """Wait for a ring or a nudge; whether there was a ring."""
+        with suppress(TimeoutError):
             async with asyncio.timeout(timeout):
                 await self._event.wait()
-        except TimeoutError:
-            return False
-        self._event.clear()
-        return True
+        return self.rang()
 
     async def spread(self) -> None:
-        """Wait a random moment, longer the more workers there are, so that they do not all claim at once."""
-        if self.workers > 1:
-            await asyncio.sleep(random.uniform(0, min(0.02, 0.0002 * self.workers)))
+        """Wait a random moment, so that workers do not all claim at once."""
+        if moment := self.moment():
+            await asyncio.sleep(moment)
+
+    def moment(self) -> float:
+        """A random moment in seconds, longer the more workers there are."""
+        return random.uniform(0, min(0.02, 0.0002 * self.workers)) if self.workers > 1 else 0.0
 
 
 class Claimer:
@@ -103,8 +112,8 @@ class Claimer:
         """Claim for ever."""
         trailing: list[float] = []  # looks still to come after a wake-up that was answered
         while True:
-            want = await self._slots.room()
-            got, full = await self._claim(want)
+            want, limited = await self._slots.room()
+            got, full, again_in = await self._claim(want, limited)
             if got == want:
                 if self._alarm.rang():
                     self._cursor.full_sooner()
@@ -115,27 +124,38 @@ class Claimer:
             if got == 0:
                 await self._on_empty()
             timeout = trailing.pop() if trailing else self._backstop * random.uniform(0.9, 1.1)
+            if again_in is not None:
+                timeout = min(timeout, self._until_limits_allow(again_in, got, limited))
             if await self._alarm.wait(timeout):
                 trailing = list(reversed(TRAILING))
                 self._cursor.full_next()
                 await self._alarm.spread()
 
-    async def _claim(self, want: int) -> tuple[int, bool]:
-        """One claim; how many jobs it got, and whether it looked at everything."""
+    def _until_limits_allow(self, again_in: float, got: int, limited: int) -> float:
+        """Seconds until jobs with limits are worth another claim; sooner when the slots have room for them."""
+        if again_in > 0:
+            return again_in + self._alarm.moment()
+        if not got and limited > 0:  # another worker is at them
+            return random.uniform(0.5, 1.5) * LIMIT_TAKEN
+        return 0.0 if self._slots.has_limited_room() else self._backstop
+
+    async def _claim(self, want: int, limited: int) -> tuple[int, bool, float | None]:
+        """One claim: how many jobs it got, whether it looked at everything, and when limits allow more; see `Claimed`."""
         worker_id, token = await self._worker_id(), uuid.uuid4()
         resume_at = self._cursor.resume_at()
-        call = calls.claim(worker_id, token, self._queues, want, self._weights, dumps(resume_at) if resume_at else None)
+        resume = dumps(resume_at) if resume_at else None
+        call = calls.claim(worker_id, token, self._queues, want, self._weights, resume, limited)
         started = time.monotonic()
         try:
-            rows = await self._repeat(call)
+            rows, again_in = await self._repeat(call)
         except WorkerLost:
             await self._on_lost(worker_id)
-            return want, True
+            return want, True, None
         self._cursor.claimed(rows, time.monotonic() - started, full=resume_at is None)
         if worker_id == await self._worker_id():  # else they are rescued from the lost id
             text, services = str(token), self._services
             self._add([JobContext(text, *row, services) for row in rows])  # type: ignore[call-arg]
-        return len(rows), resume_at is None
+        return len(rows), resume_at is None, again_in
 
     async def _repeat(self, call: calls.Call[Any]) -> Any:
         """Until there is an answer, always under the same token: what a lost reply claimed is given back by reconcile."""

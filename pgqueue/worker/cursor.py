@@ -13,7 +13,7 @@ PER_ROW = 0.00001
 FULL_EVERY = 1.0  # seconds
 FULL_SHARE = 20  # full claims take at most a twentieth of the time
 
-_QUEUE, _PRIORITY, _RUN_AT = 1, 6, 7  # places in a claimed row; see sql/functions/claim.sql
+_QUEUE, _PRIORITY, _RUN_AT, _LIMITS = 1, 6, 7, 11  # places in a claimed row; see sql/functions/claim.sql
 
 
 class Cursor:
@@ -42,6 +42,8 @@ class Cursor:
             return
         lowest: dict[tuple[str, int], Any] = {}
         for row in rows:
+            if row[_LIMITS] is not None:  # from here on the rows have limits: they stand in lanes, which have cursors of their own
+                break
             key = (row[_QUEUE], row[_PRIORITY])
             if key not in lowest or row[_RUN_AT] < lowest[key]:
                 lowest[key] = row[_RUN_AT]

@@ -49,6 +49,7 @@ class Finisher:
         self.on_finished: Callable[[list[Outcome], list[calls.Verdict]], None] | None = None
         self.on_scheduled: Callable[[], None] = lambda: None  # called when jobs were scheduled to run again
         self.on_nodes_ended: Callable[[], None] = lambda: None  # called when nodes of workflows ended: others may be ready now
+        self.on_limited_ended: Callable[[], None] = lambda: None  # called when jobs with limits ended: others may start now
         self.announcer: Announcer | None = None  # the worker sets it
 
     def add(self, outcome: Outcome) -> None:
@@ -122,6 +123,8 @@ class Finisher:
             outcomes = [outcome for outcome in outcomes if outcome.job.id not in busy]
         if any(outcome.job.node is not None for outcome in outcomes):
             self.on_nodes_ended()
+        if any(outcome.job.limits is not None for outcome in outcomes):
+            self.on_limited_ended()
         gone = {verdict.job_id for verdict in verdicts if verdict.verdict in ("stale", "unconfirmed")}
         self.counts.update([outcome.state for outcome in outcomes if outcome.job.id not in gone])
         self.counts.update([verdict.verdict for verdict in verdicts])

@@ -6,6 +6,7 @@ And what it looks for on its own behalf: jobs to give back, and jobs to stop.
 import asyncio
 import logging
 import random
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from uuid import UUID
@@ -20,6 +21,8 @@ from .claim import BACKSTOP
 
 log = logging.getLogger("pgqueue.worker")
 MAINTAIN_EVERY = 60.0  # seconds
+SWEEP_LANES_EVERY = 1.0  # seconds, times the number of workers
+SWEEP_LANES_SHARE = 50  # of the time at most one part in so many
 FAILED_AGAIN = 5.0  # seconds until a step that the database refused is tried again
 STUCK_EVERY = 1.0  # seconds between two looks for jobs that wait here while every slot is taken
 ARRIVES_WITHIN = 1.0  # seconds until it is asked again for a job that was to be stopped before it was here
@@ -27,7 +30,7 @@ SOONER_EVERY = 0.02  # seconds in which many calls of `promote_sooner` become on
 
 
 class Maintenance:
-    """Five loops on one connection.
+    """Six loops on one connection.
 
     Args:
         link: its own connection.
@@ -36,6 +39,7 @@ class Maintenance:
         held: ids of every job that this process knows of.
         take_stuck: takes jobs away that were fetched ahead and cannot start.
         cancel: stops jobs whose workflow was cancelled.
+        workers: how many there are.
     """
 
     def __init__(
@@ -46,9 +50,11 @@ class Maintenance:
         held: Callable[[], list[int]],
         take_stuck: Callable[[], list[JobContext]],
         cancel: Callable[[list[int]], None],
+        workers: Callable[[], int],
     ) -> None:
         self._link, self._lease, self._worker_id, self._held = link, lease, worker_id, held
-        self._take_stuck, self._cancel = take_stuck, cancel
+        self._take_stuck, self._cancel, self._workers = take_stuck, cancel, workers
+        self._swept_to: UUID | None = None
         self._sooner, self._cancel_wanted = asyncio.Event(), asyncio.Event()
         self._is_one_on_its_way = False
 
@@ -57,6 +63,7 @@ class Maintenance:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._for_ever(self._promote))
             group.create_task(self._for_ever(self._sweep))
+            group.create_task(self._for_ever(self._sweep_lanes))
             group.create_task(self._for_ever(self._maintain))
             group.create_task(self._for_ever(self._give_back))
             group.create_task(self._for_ever(self._stop_cancelled))
@@ -100,6 +107,13 @@ class Maintenance:
         grace = min(DEADLINE + 2, self._lease)
         if given_back := await self._link.run(lambda: calls.reconcile(self._worker_id(), self._held(), grace)):
             log.warning("gave back %s jobs whose claim was not answered", len(given_back))
+
+    async def _sweep_lanes(self) -> None:
+        """About once a second by all workers together, and less often where there are so many lanes that it takes long."""
+        started = time.monotonic()
+        self._swept_to = await self._link.run(lambda: calls.sweep_lanes(self._swept_to))
+        pause = max(SWEEP_LANES_EVERY * self._workers(), SWEEP_LANES_SHARE * (time.monotonic() - started))
+        await asyncio.sleep(pause * random.uniform(0.9, 1.1))
 
     async def _maintain(self) -> None:
         await self._link.run(calls.maintain())

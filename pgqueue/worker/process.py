@@ -36,7 +36,7 @@ LOOK_EVERY = 0.5  # seconds between two looks whether a process still lives
 LAST_WORDS = 1.0  # seconds for what a dead process has sent to arrive
 LEAVE_WITHIN = 0.5  # seconds that an idle process has to end by itself
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-PLAIN = ("token", "id", "queue", "task", "args_json", "attempt", "max_attempts", "priority", "meta_json", "node_json")
+PLAIN = ("token", "id", "queue", "task", "args_json", "attempt", "max_attempts", "priority", "meta_json", "node_json", "limits")
 TIMES = ("run_at", "created_at")
 Answer = tuple[str, str, float]
 

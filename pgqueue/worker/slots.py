@@ -30,7 +30,7 @@ class Slots:
         surrounded: calls handlers, for an app that needs more than a call; see execute.
 
     Attributes:
-        waiting: claimed jobs that have not started.
+        waiting: claimed jobs that have not started; those with limits in front, because they must start at once.
         preparing: claimed jobs, by id, that have not started and wait for what they need.
         threads: for handlers that are not async.
         running: the slot of each job whose handler runs, by job id.
@@ -54,17 +54,32 @@ class Slots:
         self._pace = Pace()
         self._stopping = False
         self._last_start = 0.0
+        self._limited = 0
+        self._is_limited_wanted = False
+        self.on_limited_room: Callable[[], None] = lambda: None  # the worker sets it
         self.waiting: deque[JobContext] = deque()
         self.preparing: dict[int, JobContext] = {}
         self.running: dict[int, asyncio.Task[None]] = {}
         self._jobs: dict[asyncio.Task[None], JobContext] = {}  # the last one of each slot
 
-    async def room(self) -> int:
-        """Wait until another claim is worth its round trip; how many jobs it should ask for."""
+    async def room(self) -> tuple[int, int]:
+        """Wait until another claim is worth its round trip; how many jobs it should ask for, and how many of them with limits."""
         while not (want := self._wanted()):
             self._room.clear()
             await self._room.wait()
-        return want
+        return want, min(want, max(0, self._limited_room()))
+
+    def _limited_room(self) -> int:
+        """Jobs with limits that would start at once; they are not fetched ahead: what counts against a limit must run."""
+        return self._limited_most() - self._limited - len(self.preparing) - len(self.running)
+
+    def _limited_most(self) -> int:
+        return max(self._concurrency, self._pace.started_soon())
+
+    def has_limited_room(self) -> bool:
+        """Whether another claim of jobs with limits is worth its round trip; if not, `on_limited_room` says so once it is."""
+        self._is_limited_wanted = 2 * self._limited_room() < self._limited_most()
+        return not self._is_limited_wanted
 
     def _wanted(self) -> int:
         prefetch = 0 if self._is_stuck(AHEAD) else self._pace.prefetch()
@@ -85,13 +100,26 @@ class Slots:
             return []
         stuck = list(self.waiting)
         self.waiting.clear()
+        self._limited = 0
         return stuck
 
     def add(self, jobs: Iterable[JobContext]) -> None:
         """Take claimed jobs; after `stop` they are left to be given back."""
         if not self._stopping:
             self.waiting.extend(jobs)
+            if self.waiting and self.waiting[-1].limits is not None:
+                self._put_limited_first()
             self._wake()
+
+    def _put_limited_first(self) -> None:
+        """Those with limits, which came last, go to the front, behind their like."""
+        new: list[JobContext] = []
+        while len(self.waiting) > self._limited and self.waiting[-1].limits is not None:
+            new.append(self.waiting.pop())
+        self.waiting.rotate(-self._limited)
+        self.waiting.extendleft(new)
+        self.waiting.rotate(self._limited)
+        self._limited += len(new)
 
     def prepare(self, jobs: list[JobContext]) -> bool:
         """Hold claimed jobs that need something before they start; False after `stop`."""
@@ -124,6 +152,7 @@ class Slots:
             self._hand_in(cancelled(job, 0.0))
         if unstarted:
             self.waiting = deque(job for job in self.waiting if job.id not in wanted)
+            self._limited = sum(job.limits is not None for job in self.waiting)
             self._room.set()
         for slot in [self.running[id] for id in wanted & self.running.keys()]:
             job = self._jobs[slot]
@@ -176,6 +205,8 @@ class Slots:
         since = time.perf_counter()
         while self.waiting and not self._is_full():
             job = self.waiting.popleft()
+            if job.limits is not None:
+                self._limited -= 1
             self._look_for_room()  # it may run for long: whoever waits for room must not wait for its end
             self._wake()
             await self._run(job, this)
@@ -187,6 +218,8 @@ class Slots:
     def _look_for_room(self) -> None:
         if len(self.waiting) <= self._pace.low:
             self._room.set()
+        if self._is_limited_wanted and self.has_limited_room():
+            self.on_limited_room()
 
     async def _run(self, job: JobContext, this: asyncio.Task[None]) -> None:
         self.running[job.id] = this
@@ -211,6 +244,7 @@ class Slots:
         """Start nothing more and forget what has not started."""
         self._stopping = True
         self.waiting.clear()
+        self._limited = 0
         self.preparing.clear()
 
     async def wait_idle(self, timeout: float) -> bool:
@@ -223,6 +257,7 @@ class Slots:
     async def drop(self) -> None:
         """Forget everything: waiting jobs, and running handlers without an outcome. Threads run on unheard."""
         self.waiting.clear()
+        self._limited = 0
         self.preparing.clear()
         for slot in set(self.running.values()):
             slot.cancel()

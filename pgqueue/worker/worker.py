@@ -162,12 +162,19 @@ class Worker:
             add=self._parents.add,
         )
         self._maintenance = Maintenance(
-            maintenance_link, app.settings.lease, lambda: self._id, self._held, self._slots.take_stuck, self._slots.cancel
+            maintenance_link,
+            app.settings.lease,
+            lambda: self._id,
+            self._held,
+            self._slots.take_stuck,
+            self._slots.cancel,
+            workers=lambda: self._alarm.workers,
         )
         self._announcer = self._finisher.announcer = Announcer(maintenance_link)
         self._finisher.on_room = self._slots.go_on
         self._finisher.on_scheduled = self._alarm.ring  # what runs again at once is ready already, the rest is promoted
         self._finisher.on_nodes_ended = self._alarm.ring
+        self._finisher.on_limited_ended = self._slots.on_limited_room = self._alarm.nudge
         self._alarm.on_ring = self._maintenance.promote_sooner
         loop = asyncio.get_running_loop()
         self._liveness = Liveness(

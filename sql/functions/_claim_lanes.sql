@@ -14,7 +14,7 @@ create function claim_lanes(took limited_jobs, in_queue text, want int, token uu
 language plpgsql as $$
 #variable_conflict use_variable
 declare
-    most     constant int := least(32, greatest(8, want / 12));  -- lanes: many of a few jobs each cost more than fewer with more
+    most     constant int := least(32, greatest(8, want / 24));  -- lanes: many of a few jobs each cost more than fewer with more
     started  constant timestamptz := clock_timestamp();
     line     lane_turn[];
     lane     lane_turn;
@@ -23,8 +23,10 @@ declare
     shares   int[];            -- what a lane could have had of a larger `want`
     got      record;
     n        int;              -- jobs of a lane that are taken
+    costs    int[];
     spent    float8;
     need     float8;           -- tokens for the lane's next job
+    its_need float8;           -- those that a key lacks
     shut     int;              -- the key that the lane waits for, by its place in held
     p        int;
     its_key  text;
@@ -77,8 +79,7 @@ begin
         select l.i, j.*, clock_timestamp() - held.at > interval '5 ms' + interval '10 us' * want as is_slow
           from (select i, (line[i]).lane_id, (line[i]).lo, quotas[i] as quota from generate_subscripts(quotas, 1) as i where quotas[i] >= 0) l
          cross join lateral (
-               select array_agg(j.row) as rows, array_agg(j.cost) filter (where j.cost > 1) is not null as has_costs,
-                      array_agg(j.cost) as costs, array_agg(j.rescues) as rescues, max(j.rescues) as most_rescues, min(j.run_at) as oldest
+               select array_agg(j.row) as rows, max(j.cost) as most_cost, max(j.rescues) as most_rescues, min(j.run_at) as oldest
                  from (select j.ctid as row, j.cost, j.rescues, j.run_at from job j
                         where l.quota > 0 and j.lane_id = l.lane_id and j.state = 'ready' and j.run_at >= l.lo
                         order by j.priority desc, j.run_at, j.id limit l.quota + 1 for no key update skip locked) j) j
@@ -87,14 +88,19 @@ begin
         lane := line[got.i];
         n := least(coalesce(cardinality(got.rows), 0), quotas[got.i]);
         if got.most_rescues >= 2 then
-            p := (select min(place) from unnest(got.rescues) with ordinality as r(rescues, place) where r.rescues >= 2);
+            p := (select min(r.place) from unnest(got.rows) with ordinality as r(row, place) join job j on j.ctid = r.row where j.rescues >= 2);
             n := least(n, case when p = 1 and took.suspect then 1 else p - 1 end);
             took.suspect := took.suspect and not (p = 1 and n = 1);
         end if;
+        costs := null;                         -- all of them cost 1
+        if got.most_cost > 1 then
+            costs := array(select coalesce(j.cost, 1) from unnest(got.rows) with ordinality as r(row, place)
+                             join job j on j.ctid = r.row order by r.place);
+        end if;
         foreach its_key in array lane.keys loop
             p := array_position(held.keys, its_key);
-            n := least(n, held.places[p], case when got.has_costs and held.count_cost[p]
-                                               then affordable(got.costs, n, held.tokens[p], held.bursts[p]) else floor(held.tokens[p]) end);
+            n := least(n, held.places[p], case when costs is not null and held.count_cost[p]
+                                               then affordable(costs, n, held.tokens[p], held.bursts[p]) else floor(held.tokens[p]) end);
         end loop;
         n := greatest(n, 0);
         shut := null;
@@ -103,9 +109,9 @@ begin
             p := array_position(held.keys, its_key);
             spent := n;
             need := 1;
-            if got.has_costs and held.count_cost[p] then
-                spent := (select sum(coalesce(c.cost, 1)) from unnest(got.costs[:n]) as c(cost));
-                need := least(coalesce(got.costs[n + 1], 1), held.bursts[p]);
+            if costs is not null and held.count_cost[p] then
+                spent := (select coalesce(sum(c.cost), 0) from unnest(costs[:n]) as c(cost));
+                need := least(coalesce(costs[n + 1], 1), held.bursts[p]);
             end if;
             if n > 0 then
                 held.tokens[p] := held.tokens[p] - spent;
@@ -121,6 +127,7 @@ begin
             end if;
             if held.tokens[p] < need or held.places[p] < 1 then
                 shut := p;
+                its_need := need;
             end if;
         end loop;
         if n > 0 then
@@ -144,7 +151,7 @@ begin
             due := held.at;
             key := held.keys[shut];
             opening := opening || key;
-            opens_at := opens_at || opening_of(held, shut, need, n > 0);
+            opens_at := opens_at || opening_of(held, shut, its_need, n > 0);
         elsif n = quotas[got.i] and n < shares[got.i] then  -- want was used up: the rest of its share comes first next time
             due := lane.due_at;
             credit := shares[got.i] - n;
@@ -183,6 +190,7 @@ declare
     room     float8[] := '{}';                                                  -- of each key: jobs not yet promised
     lane     lane_turn;
     share    float8 := 0;
+    upto     float8;
     quota    float8;
     p        int;
     its_key  text;
@@ -205,10 +213,13 @@ begin
         share := share + weights[i];
     end loop;
     share := greatest(1, want / share);
+    -- Shares are rounded so that they make up `want`, each lane's up as often as it ought to be.
+    upto := random();
 
     for i in 1 .. cardinality(line) loop
         lane := line[i];
-        quota := case when lane.credit > 0 and share = 1 then lane.credit else floor(weights[i] * share) end;
+        quota := case when lane.credit > 0 and share = 1 then lane.credit else floor(upto + weights[i] * share) - floor(upto) end;
+        upto := upto + weights[i] * share;
         foreach its_key in array lane.keys loop
             p := array_position(held.keys, its_key);
             if p is null then
