@@ -31,6 +31,7 @@ declare
     p        int;
     its_key  text;
     counted  bool;
+    barred   bool;             -- its next job is a suspect that may not be taken here
     is_slow  bool;             -- dead entries stand in front: note where the lane's jobs begin
     cut      bool;             -- not every lane had its turn: those that had one go to the end of the line
     taken    float8[];
@@ -87,10 +88,12 @@ begin
     loop
         lane := line[got.i];
         n := least(coalesce(cardinality(got.rows), 0), quotas[got.i]);
+        barred := false;
         if got.most_rescues >= 2 then
             p := (select min(r.place) from unnest(got.rows) with ordinality as r(row, place) join job j on j.ctid = r.row where j.rescues >= 2);
             n := least(n, case when p = 1 and took.suspect then 1 else p - 1 end);
             took.suspect := took.suspect and not (p = 1 and n = 1);
+            barred := n = p - 1;
         end if;
         costs := null;                         -- all of them cost 1
         if got.most_cost > 1 then
@@ -136,7 +139,7 @@ begin
             took.ats := took.ats || array_fill(held.at, array[n]);
         end if;
 
-        due := case when cut and quotas[got.i] > 0 then held.at else lane.due_at end;
+        due := case when barred then held.at + interval '50 ms' when cut and quotas[got.i] > 0 then held.at else lane.due_at end;
         key := null;
         lo := case when got.is_slow then coalesce(got.oldest, lane.lo) else '-infinity' end;
         credit := 0;
