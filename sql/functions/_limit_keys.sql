@@ -11,9 +11,9 @@ begin
     elsif cardinality(given.limits) not between 1 and 10 then
         perform invalid('limits', given.limits::text, 'use 1 to 10 keys, for example {openai, tenant:42}');
     end if;
-    perform check_limit_key('limits', l.key) from unnest(given.limits) as l(key);
+    perform check_limit_template('limits', l.key) from unnest(given.limits) as l(key);
     if given.fair is not null then
-        perform check_limit_key('fair', given.fair);
+        perform check_limit_template('fair', given.fair);
     end if;
     if given.limits is not null and not coalesce(given.declared, false) then
         perform invalid('limits', l.key, 'there is no such limit; set it first, for example select set_limit('
@@ -52,6 +52,16 @@ begin
                                     'tenant:42, tenant:{tenant_id}');
     elsif key ~ '^queue(:|$)' then
         perform invalid(field, key, 'the limit of a queue holds for all its jobs; leave it out');
+    end if;
+end $$;
+
+-- check_limit_template: the same, where braces stand for an argument. Called by: check_limits. Writes: nothing.
+create function check_limit_template(field text, template text) returns void
+language plpgsql as $$
+begin
+    perform check_limit_key(field, template);
+    if regexp_replace(template, '\{[^{}]+\}', '', 'g') ~ '[{}]' then
+        perform invalid(field, template, 'put the name of an argument between two braces: tenant:{tenant_id}');
     end if;
 end $$;
 
