@@ -78,22 +78,21 @@ $$;
 create function limit_key(field text, template text, args jsonb) returns text
 language plpgsql as $$
 declare
-    key   text := template;
-    name  text;
+    key   text := '';
+    piece record;
     value text;
 begin
     if position('{' in template) = 0 then
         return template;
     end if;
-    for name in select distinct (regexp_matches(template, '\{([^{}]*)\}', 'g'))[1] loop
-        value := args #>> string_to_array(name, '.');
+    for piece in select m[1] as before, m[2] as name from regexp_matches(template, '([^{]*)\{([^{}]+)\}', 'g') as m loop
+        value := args #>> string_to_array(piece.name, '.');
         if value is null then
-            perform invalid(field, template, format('the arguments have no %s, or it is null; give it, or name another one', quote_literal(name)));
+            perform invalid(field, template, format('the arguments have no %s, or it is null; give it, or name another one', quote_literal(piece.name)));
         end if;
-        -- A brace in a value is a brace: it is put in as something that no template can hold, and put right below.
-        key := replace(key, '{' || name || '}', translate(value, '{}', E'\x01\x02'));
+        key := key || piece.before || value;
     end loop;
-    key := translate(key, E'\x01\x02', '{}');
+    key := key || substring(template from '[^}]*$');
     perform check_limit_key(field, key);
     return key;
 end $$;
