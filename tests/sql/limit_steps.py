@@ -46,7 +46,9 @@ def finish_all(sql: Sql, **outcome: Any) -> None:
     """All that runs ends so."""
     outcome.setdefault("state", "succeeded")
     for row in sql.rows("select claim_token, array_agg(id order by id) as ids from job where state = 'running' group by 1"):
-        assert {"stale", "busy"}.isdisjoint(v["verdict"] for v in sql.finish(row["claim_token"], *({"id": id, **outcome} for id in row["ids"])))
+        assert {"stale", "busy"}.isdisjoint(
+            v["verdict"] for v in sql.finish(row["claim_token"], *({"id": id, **outcome} for id in row["ids"]))
+        )
 
 
 def drain(sql: Sql, worker: UUID, want: int = 10, queues: tuple[str, ...] = ("default",), rounds: int = 1000) -> list[int]:
