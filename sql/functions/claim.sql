@@ -27,7 +27,8 @@ set plan_cache_mode = force_generic_plan set jit = off set lock_timeout = '5s' a
 #variable_conflict use_column
 declare
     now_       timestamptz := clock_timestamp();
-    gated      text[];        -- queues that have a limit of their own
+    gated      text[];        -- queues that have a limit of their own, and those that have none
+    open       text[];
     has_limits bool;
     picked     bigint[];
     took      limited_jobs;  -- what was taken of jobs with limits
@@ -37,19 +38,26 @@ declare
     asked      int;
 begin
     perform assert_active(worker);
-    select array(select substr(name, 7) from limit_def where enabled and name = any (array(select 'queue:' || q from unnest(queues) as q))),
-           exists (select from unnest(queues) as q, lateral (
-                   select from turn where queue = q and key is null and due_at <= now_ limit 1) line)
-           or exists (select from unnest(queues) as q, lateral (
-                   select from turn where queue = q and lane_id is null and due_at <= now_ limit 1) keys)
-      into gated, has_limits;
-    has_limits := has_limits or gated <> '{}';
-    limited := coalesce(limited, want);
-    picked := case when want > 0 then pick_suspect(worker, case when gated = '{}' then queues else array(
-        select q from unnest(queues) as q where q <> all (gated)) end) else '{}' end;
-    took.suspect := picked = '{}';  -- NULL: it runs one
+    -- Most installs have neither, and pay no more than this.
+    has_limits := exists (select from turn) or exists (select from limit_def);
+    if has_limits then
+        select array(select substr(name, 7) from limit_def where enabled and name = any (array(select 'queue:' || q from unnest(queues) as q))),
+               exists (select from unnest(queues) as q, lateral (
+                       select from turn where queue = q and key is null and due_at <= now_ limit 1) line)
+               or exists (select from unnest(queues) as q, lateral (
+                       select from turn where queue = q and lane_id is null and due_at <= now_ limit 1) keys)
+          into gated, has_limits;
+        has_limits := has_limits or gated <> '{}';
+        limited := coalesce(limited, want);
+        open := array(select q from unnest(queues) as q where q <> all (gated));
+    end if;
+    picked := case when want > 0 then pick_suspect(worker, coalesce(open, queues)) else '{}' end;
     took.jobs := '{}';
-    picked := coalesce(picked, '{}');
+    if picked is null then  -- it runs one
+        picked := '{}';
+    else
+        took.suspect := picked = '{}';
+    end if;
 
     if weights is not null and cardinality(queues) > 1 then
         queues := array(select name from unnest(queues, weights) as q(name, weight) order by -ln(1 - random()) / weight);
