@@ -32,6 +32,7 @@ declare
     its_key  text;
     counted  bool;
     skips    bool;             -- dead entries stand in front of the lane's jobs: begin behind them next time
+    barred   bool;             -- its next job is a suspect that may not be taken here
     cut      bool;             -- not every lane had its turn: those that had one go to the end of the line
     taken    float8[];
     due      timestamptz;      -- of a lane's next turn
@@ -88,10 +89,12 @@ begin
     loop
         lane := line[got.i];
         n := least(coalesce(cardinality(got.rows), 0), quotas[got.i]);
+        barred := false;
         if got.most_rescues >= 2 then
             p := (select min(r.place) from unnest(got.rows) with ordinality as r(row, place) join job j on j.ctid = r.row where j.rescues >= 2);
             n := least(n, case when p = 1 and took.suspect then 1 else p - 1 end);
             took.suspect := took.suspect and not (p = 1 and n = 1);
+            barred := n = p - 1;
         end if;
         costs := null;                         -- all of them cost 1
         if got.most_cost > 1 then
@@ -137,7 +140,7 @@ begin
             took.ats := took.ats || array_fill(held.at, array[n]);
         end if;
 
-        due := case when cut and quotas[got.i] > 0 then held.at else lane.due_at end;
+        due := case when barred then held.at + interval '50 ms' when cut and quotas[got.i] > 0 then held.at else lane.due_at end;
         key := null;
         skips := lane.skips or got.is_slow;
         lo := case when quotas[got.i] = 0 then lane.lo when skips then coalesce(got.oldest, lane.lo) else '-infinity' end;
