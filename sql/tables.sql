@@ -282,7 +282,8 @@ create table turn (
     lane_id uuid,
     keys    text[] collate "C",                 -- of the lane
     key     text collate "C",
-    lo      timestamptz not null default '-infinity',  -- no ready job of the lane is older, as far as this turn knows
+    lo      timestamptz not null default '-infinity',  -- no ready job of the lane is older, as far as this turn knows …
+    skips   bool not null default false,        -- … unless it skips dead entries of the index, and maybe jobs of a smaller priority
     credit  int not null default 0              -- what is left of the lane's share
 ) with (
     fillfactor = 70, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500, autovacuum_vacuum_cost_delay = 0

@@ -4,6 +4,8 @@ import time
 
 AHEAD = 0.2  # seconds of work to hold locally
 SLOW = 0.1  # seconds; handlers that take longer on average are fetched one by one
+BRIEF = 0.0001  # seconds; handlers that take less on average have ended before others would begin beside them
+SOON = 0.02  # seconds in which whatever is claimed of brief jobs with limits must have started
 MOST = 1000  # unstarted jobs a process may hold
 WINDOW = 0.05  # seconds between two looks at the clock
 
@@ -40,3 +42,7 @@ class Pace:
             self._prefetch = 0 if self._mean > SLOW else min(MOST, int(self._rate * AHEAD))
             self.low = self._prefetch // 2
         return self._prefetch
+
+    def started_soon(self) -> int:
+        """Jobs that start within 20 ms because handlers are that brief; 0 when they are not: then a job needs a free slot."""
+        return min(MOST, int(self._rate * SOON)) if self._mean < BRIEF else 0

@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import takewhile
 from typing import Any
 
 from ..context import JobContext
@@ -70,12 +71,15 @@ class Slots:
         return want, min(want, max(0, self._limited_room()))
 
     def _limited_room(self) -> int:
-        """Slots for jobs with limits, which are not fetched ahead: what counts against a limit must run."""
-        return self._concurrency - self._limited - len(self.preparing) - len(self.running)
+        """Jobs with limits that would start at once; they are not fetched ahead: what counts against a limit must run."""
+        return self._limited_most() - self._limited - len(self.preparing) - len(self.running)
+
+    def _limited_most(self) -> int:
+        return max(self._concurrency, self._pace.started_soon())
 
     def has_limited_room(self) -> bool:
         """Whether another claim of jobs with limits is worth its round trip; if not, `on_limited_room` says so once it is."""
-        self._is_limited_wanted = 2 * self._limited_room() < self._concurrency
+        self._is_limited_wanted = 2 * self._limited_room() < self._limited_most()
         return not self._is_limited_wanted
 
     def _wanted(self) -> int:
@@ -100,23 +104,22 @@ class Slots:
         self._limited = 0
         return stuck
 
-    def add(self, jobs: Iterable[JobContext]) -> None:
+    def add(self, jobs: list[JobContext]) -> None:
         """Take claimed jobs; after `stop` they are left to be given back."""
         if not self._stopping:
+            if jobs and jobs[0].limits is not None:  # those with limits come first
+                jobs = self._put_limited_first(jobs)
             self.waiting.extend(jobs)
-            if self.waiting and self.waiting[-1].limits is not None:
-                self._put_limited_first()
             self._wake()
 
-    def _put_limited_first(self) -> None:
-        """Those with limits, which came last, go to the front, behind their like."""
-        new: list[JobContext] = []
-        while len(self.waiting) > self._limited and self.waiting[-1].limits is not None:
-            new.append(self.waiting.pop())
+    def _put_limited_first(self, jobs: list[JobContext]) -> list[JobContext]:
+        """Those with limits go to the front, behind their like; the others are returned."""
+        limited = list(takewhile(lambda job: job.limits is not None, jobs))
         self.waiting.rotate(-self._limited)
-        self.waiting.extendleft(new)
+        self.waiting.extendleft(reversed(limited))
         self.waiting.rotate(self._limited)
-        self._limited += len(new)
+        self._limited += len(limited)
+        return jobs[len(limited) :]
 
     def prepare(self, jobs: list[JobContext]) -> bool:
         """Hold claimed jobs that need something before they start; False after `stop`."""

@@ -14,7 +14,7 @@ create function claim_lanes(took limited_jobs, in_queue text, want int, token uu
 language plpgsql as $$
 #variable_conflict use_variable
 declare
-    most     constant int := least(32, greatest(8, want / 12));  -- lanes: many of a few jobs each cost more than fewer with more
+    most     constant int := least(32, greatest(8, want / 24));  -- lanes: many of a few jobs each cost more than fewer with more
     started  constant timestamptz := clock_timestamp();
     line     lane_turn[];
     lane     lane_turn;
@@ -23,13 +23,16 @@ declare
     shares   int[];            -- what a lane could have had of a larger `want`
     got      record;
     n        int;              -- jobs of a lane that are taken
+    costs    int[];
     spent    float8;
     need     float8;           -- tokens for the lane's next job
+    its_need float8;           -- those that a key lacks
     shut     int;              -- the key that the lane waits for, by its place in held
     p        int;
     its_key  text;
     counted  bool;
-    is_slow  bool;             -- dead entries stand in front: note where the lane's jobs begin
+    skips    bool;             -- dead entries stand in front of the lane's jobs: begin behind them next time
+    barred   bool;             -- its next job is a suspect that may not be taken here
     cut      bool;             -- not every lane had its turn: those that had one go to the end of the line
     taken    float8[];
     due      timestamptz;      -- of a lane's next turn
@@ -40,6 +43,7 @@ declare
     dues     timestamptz[] := '{}';
     keys     text[] := '{}';
     los      timestamptz[] := '{}';
+    skipping bool[] := '{}';
     credits  int[] := '{}';
     gone     bigint[] := '{}';
     opening  text[] := '{}';   -- keys to look at, and when
@@ -55,10 +59,10 @@ begin
         select t.lane_id from turn t
          where t.queue = in_queue and t.key is null and t.due_at <= started order by t.due_at limit most for update skip locked
     )
-    select array_agg((l.lane_id, l.keys, l.ids, l.due_at, l.lo, l.credit)::lane_turn order by l.due_at),
+    select array_agg((l.lane_id, l.keys, l.ids, l.due_at, l.lo, l.skips, l.credit)::lane_turn order by l.due_at),
            (select count(*) = most from front)
       into line, cut
-      from (select t.lane_id, min(t.keys) as keys, array_agg(t.id) as ids, min(t.due_at) as due_at, min(t.lo) as lo, max(t.credit) as credit
+      from (select t.lane_id, min(t.keys) as keys, array_agg(t.id) as ids, min(t.due_at) as due_at, min(t.lo) as lo, bool_or(t.skips) as skips, max(t.credit) as credit
               from (select t.* from (select distinct f.lane_id from front f) f
                       join turn t on t.lane_id = f.lane_id for update of t skip locked) t
              group by t.lane_id) l;
@@ -75,10 +79,9 @@ begin
 
     for got in
         select l.i, j.*, clock_timestamp() - held.at > interval '5 ms' + interval '10 us' * want as is_slow
-          from (select i, (line[i]).lane_id, (line[i]).lo, quotas[i] as quota from generate_subscripts(quotas, 1) as i where quotas[i] >= 0) l
+          from (select i, (line[i]).lane_id, (line[i]).lo, quotas[i] as quota from generate_subscripts(quotas, 1) as i where quotas[i] is not null) l
          cross join lateral (
-               select array_agg(j.row) as rows, array_agg(j.cost) filter (where j.cost > 1) is not null as has_costs,
-                      array_agg(j.cost) as costs, array_agg(j.rescues) as rescues, max(j.rescues) as most_rescues, min(j.run_at) as oldest
+               select array_agg(j.row) as rows, max(j.cost) as most_cost, max(j.rescues) as most_rescues, min(j.run_at) as oldest
                  from (select j.ctid as row, j.cost, j.rescues, j.run_at from job j
                         where l.quota > 0 and j.lane_id = l.lane_id and j.state = 'ready' and j.run_at >= l.lo
                         order by j.priority desc, j.run_at, j.id limit l.quota + 1 for no key update skip locked) j) j
@@ -86,15 +89,22 @@ begin
     loop
         lane := line[got.i];
         n := least(coalesce(cardinality(got.rows), 0), quotas[got.i]);
+        barred := false;
         if got.most_rescues >= 2 then
-            p := (select min(place) from unnest(got.rescues) with ordinality as r(rescues, place) where r.rescues >= 2);
+            p := (select min(r.place) from unnest(got.rows) with ordinality as r(row, place) join job j on j.ctid = r.row where j.rescues >= 2);
             n := least(n, case when p = 1 and took.suspect then 1 else p - 1 end);
             took.suspect := took.suspect and not (p = 1 and n = 1);
+            barred := n = p - 1;
+        end if;
+        costs := null;                         -- all of them cost 1
+        if got.most_cost > 1 then
+            costs := array(select coalesce(j.cost, 1) from unnest(got.rows) with ordinality as r(row, place)
+                             join job j on j.ctid = r.row order by r.place);
         end if;
         foreach its_key in array lane.keys loop
             p := array_position(held.keys, its_key);
-            n := least(n, held.places[p], case when got.has_costs and held.count_cost[p]
-                                               then affordable(got.costs, n, held.tokens[p], held.bursts[p]) else floor(held.tokens[p]) end);
+            n := least(n, held.places[p], case when costs is not null and held.count_cost[p]
+                                               then affordable(costs, n, held.tokens[p], held.bursts[p]) else floor(held.tokens[p]) end);
         end loop;
         n := greatest(n, 0);
         shut := null;
@@ -103,9 +113,9 @@ begin
             p := array_position(held.keys, its_key);
             spent := n;
             need := 1;
-            if got.has_costs and held.count_cost[p] then
-                spent := (select sum(coalesce(c.cost, 1)) from unnest(got.costs[:n]) as c(cost));
-                need := least(coalesce(got.costs[n + 1], 1), held.bursts[p]);
+            if costs is not null and held.count_cost[p] then
+                spent := (select coalesce(sum(c.cost), 0) from unnest(costs[:n]) as c(cost));
+                need := least(coalesce(costs[n + 1], 1), held.bursts[p]);
             end if;
             if n > 0 then
                 held.tokens[p] := held.tokens[p] - spent;
@@ -121,6 +131,7 @@ begin
             end if;
             if held.tokens[p] < need or held.places[p] < 1 then
                 shut := p;
+                its_need := need;
             end if;
         end loop;
         if n > 0 then
@@ -129,31 +140,35 @@ begin
             took.ats := took.ats || array_fill(held.at, array[n]);
         end if;
 
-        due := case when cut and quotas[got.i] > 0 then held.at else lane.due_at end;
+        due := case when barred then held.at + interval '50 ms' when cut and quotas[got.i] > 0 then held.at else lane.due_at end;
         key := null;
-        lo := case when got.is_slow then coalesce(got.oldest, lane.lo) else '-infinity' end;
+        skips := lane.skips or got.is_slow;
+        lo := case when quotas[got.i] = 0 then lane.lo when skips then coalesce(got.oldest, lane.lo) else '-infinity' end;
         credit := 0;
         if quotas[got.i] > 0 and coalesce(cardinality(got.rows), 0) <= n then  -- no more jobs
-            if lane.lo = '-infinity' and not got.is_slow then
+            if not skips then
                 gone := gone || lane.ids;
                 continue;
             end if;
             due := held.at + interval '1 second';  -- there may be some in front of `lo`, but looking there is slow
             lo := '-infinity';
+            skips := false;
         elsif shut is not null then
             due := held.at;
             key := held.keys[shut];
             opening := opening || key;
-            opens_at := opens_at || opening_of(held, shut, need, n > 0);
+            opens_at := opens_at || opening_of(held, shut, its_need, n > 0);
         elsif n = quotas[got.i] and n < shares[got.i] then  -- want was used up: the rest of its share comes first next time
             due := lane.due_at;
             credit := shares[got.i] - n;
         end if;
-        if (due, key, lo, credit) is distinct from (lane.due_at, null, lane.lo, lane.credit) or cardinality(lane.ids) > 1 then
+        if (due, key, lo, skips, credit) is distinct from (lane.due_at, null, lane.lo, lane.skips, lane.credit)
+           or cardinality(lane.ids) > 1 then
             ids := ids || lane.ids[1];
             dues := dues || due;
             keys := keys || key;
             los := los || lo;
+            skipping := skipping || skips;
             credits := credits || credit;
             gone := gone || lane.ids[2:];
         end if;
@@ -164,16 +179,16 @@ begin
         delete from turn t where t.id = any (gone);
     end if;
     if ids <> '{}' then
-        update turn t set due_at = s.due, key = s.key, lo = s.lo, credit = s.credit
-          from unnest(ids, dues, keys, los, credits) as s(id, due, key, lo, credit) where t.id = any (array[s.id]);
+        update turn t set due_at = s.due, key = s.key, lo = s.lo, skips = s.skips, credit = s.credit
+          from unnest(ids, dues, keys, los, skipping, credits) as s(id, due, key, lo, skips, credit) where t.id = any (array[s.id]);
     end if;
     perform look_at_keys(in_queue, opening, opens_at, held.at);
     return took;
 end $$;
 
 -- lane_quotas: how many jobs each lane may have at most: its share of `want` by weight, or what is left of its last one, within the
--- tokens and places of its keys, promised in the order of the line. -1: another claimer has one of its keys; 0: a key is shut, or
--- promised to the lanes before it.
+-- tokens and places of its keys, promised in the order of the line. NULL: another claimer has one of its keys; 0: a key is shut, or
+-- all of it is promised to lanes further in front.
 -- Called by: claim_lanes. Writes: nothing.
 create function lane_quotas(line lane_turn[], held bucket_set, want int, out quotas int[], out shares int[])
 language plpgsql as $$
@@ -183,6 +198,7 @@ declare
     room     float8[] := '{}';                                                  -- of each key: jobs not yet promised
     lane     lane_turn;
     share    float8 := 0;
+    upto     float8;
     quota    float8;
     p        int;
     its_key  text;
@@ -205,22 +221,24 @@ begin
         share := share + weights[i];
     end loop;
     share := greatest(1, want / share);
+    -- Shares are rounded so that they make up `want`, each lane's up as often as it ought to be.
+    upto := random();
 
     for i in 1 .. cardinality(line) loop
         lane := line[i];
-        quota := case when lane.credit > 0 and share = 1 then lane.credit else floor(weights[i] * share) end;
+        quota := case when lane.credit > 0 and share = 1 then lane.credit else floor(upto + weights[i] * share) - floor(upto) end;
+        upto := upto + weights[i] * share;
         foreach its_key in array lane.keys loop
             p := array_position(held.keys, its_key);
             if p is null then
-                quota := -1;
+                quota := null;
                 exit;
             end if;
-            quota := least(quota, room[p], greatest(weights[i], floor(least(held.tokens[p], held.places[p]) * weights[i] / sums[p])));
+            quota := least(quota, greatest(room[p], 0), greatest(weights[i], floor(least(held.tokens[p], held.places[p]) * weights[i] / sums[p])));
         end loop;
-        quota := greatest(quota, -1);
         shares[i] := quota;
-        quotas[i] := least(quota, want);
-        if quota > 0 then
+        quotas[i] := case when quota is not null then least(quota, want) end;
+        if quotas[i] > 0 then
             want := want - quotas[i];
             foreach its_key in array lane.keys loop
                 p := array_position(held.keys, its_key);
@@ -245,14 +263,14 @@ begin
     return n;
 end $$;
 
--- opening_of: when a key is to be looked at again that lacks tokens, or places: those are announced by free_keys, unless their end is
--- on its way in this moment: then, and if nothing was taken here whose end could tell, after 50 ms.
+-- opening_of: when a key is to be looked at again that lacks tokens, or places: those are announced by free_keys, which does not see a
+-- lane that is being parked in this moment: so once after 50 ms, unless jobs were taken here whose end will see it (announced).
 -- At least 20 ms ahead, or half of what its burst takes to come, so that a fast key is served in batches.
 -- Called by: claim_lanes, claim_gated, open_keys. Writes: nothing.
-create function opening_of(held bucket_set, p int, tokens float8, was_served bool default false) returns timestamptz
+create function opening_of(held bucket_set, p int, tokens float8, announced bool) returns timestamptz
 language sql stable as $$
     select case when held.opens_at[p] is not null then held.opens_at[p]
-                when held.places[p] < 1 then case when not was_served then held.at + interval '50 ms' end
+                when held.places[p] < 1 then case when not announced then held.at + interval '50 ms' end
                 when held.rates[p] is null then held.at
                 else held.at + make_interval(secs => greatest((tokens - held.tokens[p]) / held.rates[p],
                                                               least(0.02, held.bursts[p] / held.rates[p] / 2))) end
@@ -292,7 +310,7 @@ begin
     ), counted as (
         select o.key, o.i, o.n, (select count(*) from back b where b.key = o.key) as came from opened o
     )
-    select array_agg(key), array_agg(opening_of(held, i::int, n + 1)) into keys, held.oldest
+    select array_agg(key), array_agg(opening_of(held, i::int, n + 1, true)) into keys, held.oldest
       from counted where came = n;  -- others are parked still, or may be
     perform look_at_keys(in_queue, keys, held.oldest, held.at);
 end $$;
