@@ -1,5 +1,6 @@
 """What limits one call: the keys, the arguments that stand in them, the cost."""
 
+import json
 import re
 from dataclasses import replace
 from functools import lru_cache
@@ -104,14 +105,32 @@ def chunk_options(task: "Task[..., Any]", options: "Options", calls: list[dict[s
     return replace(options, cost=total)
 
 
+def assert_filled(options: "Options", args_json: str) -> None:
+    """Refuse arguments that SQL could make no keys of, where there is no database that would.
+
+    Raises:
+        InvalidArgument: an argument that stands in a key is missing, or null.
+    """
+    for field, key in _templates(options):
+        for path in _NAMES.findall(key):
+            value = json.loads(args_json)
+            for step in path.split("."):
+                value = _within(value, step)
+            if value is None:
+                raise InvalidArgument(
+                    f"{field}: {key!r} is not valid; the arguments have no {path!r}, or it is null; give it, or name another one"
+                )
+
+
 def named_in_keys(options: "Options") -> frozenset[str]:
     """The arguments that stand in the keys of a call."""
     return _NONE.union(*(_arguments_in(key) for _, key in _templates(options)))
 
 
-def paths_in(key: str) -> list[str]:
-    """What stands in the braces of a key."""
-    return _NAMES.findall(key)
+def _within(value: Any, step: str) -> Any:
+    if isinstance(value, list):
+        return value[int(step)] if step.isdecimal() and int(step) < len(value) else None
+    return value.get(step) if isinstance(value, dict) else None
 
 
 def _said(task: "Task[..., Any]", options: "Options", cost: int | None) -> LimitOptions:
@@ -142,4 +161,4 @@ def _templates(options: "Options") -> list[tuple[str, str]]:
 @lru_cache(maxsize=4096)
 def _arguments_in(key: str) -> frozenset[str]:
     """{name} and {name.inner} are of the argument `name`."""
-    return frozenset(path.split(".", 1)[0] for path in paths_in(key))
+    return frozenset(path.split(".", 1)[0] for path in _NAMES.findall(key))

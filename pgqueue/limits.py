@@ -77,7 +77,7 @@ class Limits:
         Raises:
             InvalidArgument: a value is of no use.
         """
-        values = _values(rate, per, burst, max_running, counts, weight, retry_blocks, enabled)
+        values = limit_values(rate, per, burst, max_running, counts, weight, retry_blocks, enabled)
         self._app.database.run(calls.set_limit(_text("name", name), values))
 
     async def aset(
@@ -94,7 +94,7 @@ class Limits:
         enabled: bool | None = None,
     ) -> None:
         """`set` for async code."""
-        values = _values(rate, per, burst, max_running, counts, weight, retry_blocks, enabled)
+        values = limit_values(rate, per, burst, max_running, counts, weight, retry_blocks, enabled)
         await self._app.async_database.run(calls.set_limit(_text("name", name), values))
 
     def get(self, key: str) -> LimitStatus:
@@ -104,12 +104,16 @@ class Limits:
             InvalidArgument: no limit has this key; the message lists those there are.
         """
         found = self._app.database.run(calls.limit_status_of(_text("key", key)))
-        return found[0] if found else _refuse_unknown(key, self.list())
+        if not found:
+            raise unknown_key(key, self.list())
+        return found[0]
 
     async def aget(self, key: str) -> LimitStatus:
         """`get` for async code."""
         found = await self._app.async_database.run(calls.limit_status_of(_text("key", key)))
-        return found[0] if found else _refuse_unknown(key, await self.alist())
+        if not found:
+            raise unknown_key(key, await self.alist())
+        return found[0]
 
     def reset(self, key: str) -> int:
         """Fill the bucket of a key, or those of all keys of a name. What runs goes on, what is parked stays so.
@@ -199,9 +203,14 @@ def parking(key: str, until: datetime | Duration) -> Call[None]:
     return calls.park(_text("key", key), None, interval(until))
 
 
-def _values(
+def limit_values(
     rate: Any, per: Any, burst: Any, max_running: Any, counts: Any, weight: Any, retry_blocks: Any, enabled: Any
 ) -> LimitValues:
+    """What `Limits.set` was given, as set_limit takes it.
+
+    Raises:
+        InvalidArgument: a value is of no use.
+    """
     number, interval = read_rate("rate", rate, per)
     if number is not None and number < 0:
         raise invalid("rate", rate, "use a number above 0, or 0 for no rate limit")
@@ -224,6 +233,7 @@ def _text(field: str, value: Any) -> str:
     return storable(field, value)
 
 
-def _refuse_unknown(key: str, there: Statuses) -> LimitStatus:
+def unknown_key(key: str, there: Statuses) -> InvalidArgument:
+    """The error that names those that there are."""
     names = ", ".join(one.key for one in there if one.limit_name == one.key) or "none"
-    raise InvalidArgument(f"key: {key!r} is not valid; there is no such limit; there are: {names}")
+    return InvalidArgument(f"key: {key!r} is not valid; there is no such limit; there are: {names}")

@@ -91,7 +91,7 @@ with waiting as (
     select key, count(*) as jobs from job j, unnest(j.limits) as l(key) where j.state = 'running' and j.limits is not null group by key
 )
 select b.key, d.name as limit_name, d.enabled, d.rate, d.per, d.burst, d.max_running, d.count_cost, d.weight, d.retry_blocks, d.changed_at,
-       f.tokens, case when d.rate is not null then f.used end as used, greatest(d.rate - f.used, 0) as remaining,
+       f.tokens, case when d.rate is not null then f.used end as used, case when d.rate is not null then greatest(d.rate - f.used, 0) end as remaining,
        d.burst - f.tokens as burst_used, coalesce(q.running, r.jobs, 0) as running, coalesce(q.waiting, w.jobs, 0) as waiting,
        greatest(case when d.enabled then greatest(1 - f.tokens, 0) / d.per_second end,
                 extract(epoch from p.until - clock_timestamp())::float8) as wait_seconds, p.until as parked_until
