@@ -6,7 +6,7 @@ language plpgsql as $$
 begin
     if given.cost < 1 then
         perform invalid('cost', given.cost::text, 'use a whole number of 1 or more');
-    elsif given.limits is null and given.fair is null then
+    elsif given.limits is null and given.fair is null and given.cost is not null then
         perform invalid('cost', given.cost::text, 'it is taken of limits; name some in limits');
     elsif cardinality(given.limits) not between 1 and 10 then
         perform invalid('limits', given.limits::text, 'use 1 to 10 keys, for example {openai, tenant:42}');
