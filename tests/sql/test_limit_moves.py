@@ -1,6 +1,7 @@
 """Whatever becomes of a job, it keeps its limits, its cost and its lane, and finds its turn again."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -172,9 +173,9 @@ def test_a_skipped_node_that_waits_again_has_its_limits(rolled_back_sql: Sql) ->
 def test_within_a_lane_jobs_start_by_priority_then_time_then_id(rolled_back_sql: Sql) -> None:
     sql, worker = rolled_back_sql, rolled_back_sql.worker()
     set_limit(sql, "k", max_running=1)
+    now = sql.value("select clock_timestamp()")
     for n in range(12):
-        sql.enqueue(limits=["k"], priority=n % 3 - 1)
-    sql.rows("update job set run_at = run_at - make_interval(secs => id % 4)")
+        sql.enqueue(limits=["k"], priority=n % 3 - 1, run_at=now - timedelta(seconds=n % 4))
     expected = [row["id"] for row in sql.rows("select id from job order by priority desc, run_at, id")]
 
     started = []
