@@ -106,9 +106,11 @@ def a_job_above_the_burst_leaves_a_debt(sql: Sql) -> None:
     pass_time(sql, 11)
     assert claimed(sql, worker) == [dear]
     pass_time(sql, 205)
-    assert claimed(sql, worker) == []
+    other = sql.enqueue(limits=["k"], fair="another", cost=1)
+    assert claimed(sql, worker) == [], "the debt is not paid"
     pass_time(sql, 10)
-    assert claimed(sql, worker) == [last]
+    (next_one,) = claimed(sql, worker)
+    assert next_one in (last, other)
 
 
 def a_limit_may_count_starts_and_not_costs(sql: Sql) -> None:
@@ -214,6 +216,7 @@ def no_more_run_than_there_are_places(sql: Sql, open_sql: OpenSql) -> None:
             assert claimed(sql, worker) == []
             assert claimed(two, worker) == []
     assert claimed(two, worker) == jobs[2:3]
+    add(sql, 1, "k", fair="another")
     assert claimed(sql, worker) == []
     assert sql.value("select count(*) from job where state = 'running'") == 3
 
@@ -236,13 +239,14 @@ def open_the_gap(sql: Sql) -> None:
     sql.connection.execute(gap)
 
 
-def stopped_in_the_gap(sql: Sql, open_sql: OpenSql) -> tuple[Sql, Background]:
+def stopped_in_the_gap(sql: Sql, open_sql: OpenSql, jobs: int = 1) -> tuple[Sql, Background]:
     """A claim of a job with key k that is about to lock the bucket, and who lets it go on. The queue `other` has another one."""
     claimed(sql, sql.worker(), len(add(sql, 1, "k", queue="other")), ("other",))
     finish_all(sql)  # now there is a bucket
+    sql.rows("delete from job_history")
     pass_time(sql, 10)
     add(sql, 1, "k", queue="other")
-    add(sql, 1, "k")
+    add(sql, jobs, "k")
     open_the_gap(sql)
     claimer, gate = open_sql(), open_sql()
     claimer.rows("set test.wait = on")
@@ -266,16 +270,17 @@ def a_claim_that_commits_just_before_the_lock_is_counted(sql: Sql, open_sql: Ope
 
 def the_clock_is_read_after_the_lock(sql: Sql, open_sql: OpenSql) -> None:
     """The second claimer began long before the first one's start: that time is not counted once more."""
-    set_limit(sql, "k", rate=10, burst=1)
-    gate, second = stopped_in_the_gap(sql, open_sql)
-    sql.value("select pg_sleep(0.2)")
+    set_limit(sql, "k", rate=5, burst=2)
+    gate, second = stopped_in_the_gap(sql, open_sql, 6)
+    sql.value("select pg_sleep(0.5)")
     first = claimed(sql, sql.worker(), 1, ("other",))
     gate.rows("select pg_advisory_unlock(4711)")
     second.rows()
-    drain(sql, sql.worker(), 1)
+    add(sql, 2, "k", queue="other")
+    drain(sql, sql.worker(), queues=("default", "other"))
 
     assert len(first) == 1
-    assert_rate(starts_of(sql, "k"), 10, 1)
+    assert_rate(starts_of(sql, "k"), 5, 2)
 
 
 def one_claim_of_two_queues_counts_what_it_took_of_the_first(sql: Sql) -> None:
@@ -358,10 +363,13 @@ def a_claimer_that_dies_leaves_no_trace(sql: Sql, open_sql: OpenSql) -> None:
 def claimers_never_wait_for_each_other(sql: Sql, open_sql: OpenSql) -> None:
     """A claim that has not committed stops the lanes at the front of its queue that it looks at, and no others."""
     set_limit(sql, "tenant", rate=1000, burst=1000, max_running=100)
+    worker, other = sql.worker(), open_sql()
+    for n in range(20):
+        add(sql, 1, f"tenant:{n}")
+    drain(sql, worker)  # now there are buckets
     jobs = [id for n in range(20) for id in add(sql, 2, f"tenant:{n}")]
     (mail,) = add(sql, 1, "tenant:0", queue="mail")
     plain = add(sql, 3)
-    worker, other = sql.worker(), open_sql()
 
     with other.connection.transaction():
         first = claimed(other, worker, 5)
@@ -391,8 +399,10 @@ def claimers_of_one_lane_share_it_without_waiting(sql: Sql, open_sql: OpenSql) -
 def a_claim_of_a_gated_queue_waits_for_no_other(sql: Sql, open_sql: OpenSql) -> None:
     """A queue with a limit of its own, and another queue."""
     set_limit(sql, "queue:default", max_running=3)
-    jobs, (other_job,) = add(sql, 5), add(sql, 1, queue="other")
     worker, other = sql.worker(), open_sql()
+    add(sql, 1)
+    drain(sql, worker)  # now there is a bucket
+    jobs, (other_job,) = add(sql, 5), add(sql, 1, queue="other")
 
     with other.connection.transaction():
         assert claimed(other, worker, 2) == jobs[:2]
@@ -476,10 +486,11 @@ def a_crowd_does_not_delay_the_few(sql: Sql) -> None:
 
 def lanes_share_by_weight(sql: Sql, batch: int = 7) -> None:
     """Three keys of weights 1, 2 and 4, with more jobs than are asked for."""
-    for key, weight in (("a", 1), ("b", 2), ("c", 4)):
+    weights, total = {"a": 1, "b": 2, "c": 4}, 210 if batch == 1 else 700
+    for key, weight in weights.items():
         set_limit(sql, key, weight=weight)
         add(sql, 450, key)
-    worker, total = sql.worker(), 700
+    worker = sql.worker()
 
     for _ in range(total // batch):
         claimed(sql, worker, batch)
@@ -487,8 +498,8 @@ def lanes_share_by_weight(sql: Sql, batch: int = 7) -> None:
     rows = sql.rows("select limits[1] as key, count(*)::int as n from job where state = 'running' group by 1 order by 1")
     counts = {row["key"]: row["n"] for row in rows}
     assert sum(counts.values()) == total, counts
-    for key, weight in (("a", 1), ("b", 2), ("c", 4)):
-        assert abs(counts.get(key, 0) - total * weight / 7) <= total * 0.03, counts
+    for key, weight in weights.items():
+        assert abs(counts.get(key, 0) - total * weight / 7) <= 7 + total * 0.02, counts
 
 
 def every_lane_has_its_turn(sql: Sql) -> None:

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from .conftest import Sql
-from .limit_steps import add, claimed, finish_all, lost_lanes, pass_time, set_limit
+from .limit_steps import add, claimed, finish_all, look_everywhere, lost_lanes, pass_time, set_limit
 from .workflow_steps import node, submit
 
 Ends = Callable[[Sql, UUID, int], None]
@@ -150,6 +150,16 @@ def test_an_update_changes_time_and_priority_and_not_the_limits(rolled_back_sql:
     assert claimed(sql, worker) == [second, later]
 
 
+def test_a_job_that_is_due_by_an_update_has_its_turn(rolled_back_sql: Sql) -> None:
+    sql = rolled_back_sql
+    set_limit(sql, "k", max_running=1)
+    (id,) = add(sql, 1, "k", run_after="1 h")
+
+    sql.value("select update(%s, run_after => '0 s')", id)
+
+    assert claimed(sql, sql.worker()) == [id]
+
+
 def test_a_skipped_node_that_waits_again_has_its_limits(rolled_back_sql: Sql) -> None:
     sql = rolled_back_sql
     set_limit(sql, "k", max_running=1)
@@ -182,6 +192,7 @@ def test_within_a_lane_jobs_start_by_priority_then_time_then_id(rolled_back_sql:
     while ids := claimed(sql, worker):
         started += ids
         finish_all(sql)
+        look_everywhere(sql)
 
     assert started == expected
 
