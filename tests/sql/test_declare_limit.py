@@ -10,7 +10,8 @@ from .background import Background
 from .conftest import Sql
 
 DECLARE = "select declare_limit(%s, %s)"
-FIGURES = "select rate, extract(epoch from per)::float8 as per, burst, max_running, count_cost, weight, retry_blocks, enabled from limit_def"
+FIGURES = """select rate, extract(epoch from per)::float8 as per, burst, max_running, count_cost, weight, retry_blocks, enabled
+               from limit_def"""
 
 
 def declare(sql: Sql, **definition: Any) -> bool:
@@ -22,7 +23,8 @@ def test_it_makes_the_limit_with_defaults_for_what_is_not_said(rolled_back_sql: 
     assert declare(rolled_back_sql, rate=100, per=60) is True
 
     assert rolled_back_sql.rows(FIGURES) == [
-        {"rate": 100, "per": 60, "burst": 1, "max_running": None, "count_cost": True, "weight": 1, "retry_blocks": False, "enabled": True}
+        {"rate": 100, "per": 60, "burst": 1, "max_running": None, "count_cost": True, "weight": 1, "retry_blocks": False,
+         "enabled": True}
     ]  # fmt: skip
 
 

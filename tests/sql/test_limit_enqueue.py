@@ -109,7 +109,7 @@ def test_a_job_that_depends_on_another_has_its_turn_when_that_has_ended(limited_
     else:
         query = FORMS[form].removesuffix(")") + f", depends_on => array[{parent}::bigint])"
         with sql.connection.cursor() as cursor:
-            cursor.execute(query, LIMITS)  # type: ignore[call-overload]  # built from constants
+            cursor.execute(query, LIMITS)
     assert claimed(sql, worker) == [parent]
     assert sql.rows("select from turn") == []
 

@@ -10,9 +10,13 @@ from .limit_steps import claimed, drain, finish_all, set_limit
 
 ARGS = {"tenant_id": 42, "who": {"name": "ada", "age": None}, "flag": True, "nothing": None, "list": [1, "x"]}
 HOSTILE = [
-    "o'brien", '"', "\\", "\\n", "a\nb", "\t", "{", "}", "{tenant_id}", "{}", "a,b", "null", "NULL", "é\U0001f980", ":", "$1", "%s", "\x01", "\x02",
-    " ", "a b", "x" * 190,
+    "o'brien", '"', "\\", "\\n", "a\nb", "\t", "{", "}", "{tenant_id}", "{}", "a,b", "null", "NULL", "é\U0001f980", ":", "$1",
+    "%s", "\x01", "\x02", " ", "a b", "x" * 190,
 ]  # fmt: skip
+
+SET_IT_FIRST = "there is no such limit; set it first, for example select set_limit('nobody'"
+NO_ARGUMENT = "the arguments have no 'nope', or it is null; give it, or name another one"
+BRACES = "put the name of an argument between two braces"
 
 
 def limits_of(sql: Sql, **options: Any) -> list[str] | None:
@@ -110,15 +114,15 @@ def test_no_two_values_are_one_key(tenant_sql: Sql) -> None:
         ({"limits": ["tenant:{empty}"], "args": {"empty": ""}}, "limits", "tenant:", "use a name of letters"),
         ({"limits": ["queue:default"]}, "limits", "queue:default", "the limit of a queue holds for all its jobs; leave it out"),
         ({"limits": ["queue"]}, "limits", "queue", "leave it out"),
-        ({"limits": ["openai", "nobody"]}, "limits", "nobody", "there is no such limit; set it first, for example select set_limit('nobody'"),
-        ({"limits": ["nobody:{tenant_id}"]}, "limits", "nobody:{tenant_id}", "there is no such limit; set it first, for example select set_limit('nobody'"),
-        ({"limits": ["tenant:{nope}"]}, "limits", "tenant:{nope}", "the arguments have no 'nope', or it is null; give it, or name another one"),
+        ({"limits": ["openai", "nobody"]}, "limits", "nobody", SET_IT_FIRST),
+        ({"limits": ["nobody:{tenant_id}"]}, "limits", "nobody:{tenant_id}", SET_IT_FIRST),
+        ({"limits": ["tenant:{nope}"]}, "limits", "tenant:{nope}", NO_ARGUMENT),
         ({"limits": ["tenant:{nothing}"]}, "limits", "tenant:{nothing}", "the arguments have no 'nothing'"),
         ({"limits": ["tenant:{who.age}"]}, "limits", "tenant:{who.age}", "the arguments have no 'who.age'"),
-        ({"limits": ["tenant:{}"]}, "limits", "tenant:{}", "put the name of an argument between two braces"),
-        ({"limits": ["tenant:{tenant_id"]}, "limits", "tenant:{tenant_id", "put the name of an argument between two braces"),
-        ({"limits": ["tenant:x}"]}, "limits", "tenant:x}", "put the name of an argument between two braces"),
-        ({"limits": ["tenant:{{tenant_id}}"]}, "limits", "tenant:{{tenant_id}}", "put the name of an argument between two braces"),
+        ({"limits": ["tenant:{}"]}, "limits", "tenant:{}", BRACES),
+        ({"limits": ["tenant:{tenant_id"]}, "limits", "tenant:{tenant_id", BRACES),
+        ({"limits": ["tenant:x}"]}, "limits", "tenant:x}", BRACES),
+        ({"limits": ["tenant:{{tenant_id}}"]}, "limits", "tenant:{{tenant_id}}", BRACES),
         ({"fair": ""}, "fair", "''", "use a name of letters"),
         ({"fair": "customer:{nope}"}, "fair", "customer:{nope}", "the arguments have no 'nope'"),
         ({"fair": "queue:default"}, "fair", "queue:default", "leave it out"),

@@ -9,8 +9,11 @@ from typing import Any, NamedTuple
 import psycopg
 import pytest
 
-from . import guarantees as waits
-from . import limit_guarantees as limits
+from . import guarantees
+from . import limit_places as places
+from . import limit_rates as rates
+from . import limit_turns as turns
+from . import limit_waits as waits
 from . import test_declare_limit as declare
 from . import test_delete_limit as delete
 from . import test_limit_enqueue as enqueue
@@ -81,45 +84,45 @@ EARLY_COUNT = [
 
 MUTANTS = [
     # nobody waits
-    Mutant("claims wait for lanes", "claim_lanes", SKIP, "", limits.claimers_of_one_lane_share_it_without_waiting),
-    Mutant("claims wait for buckets", "lock_buckets", SKIP, "", limits.claimers_never_wait_for_each_other),
+    Mutant("claims wait for lanes", "claim_lanes", SKIP, "", waits.claimers_of_one_lane_share_it_without_waiting),
+    Mutant("claims wait for buckets", "lock_buckets", SKIP, "", waits.claimers_never_wait_for_each_other),
     Mutant("claims wait for jobs", "claim_lanes", r"for no key update skip locked", "for no key update",
-           limits.a_job_that_somebody_holds_is_passed_over),
+           turns.a_job_that_somebody_holds_is_passed_over),
     Mutant("jobs are not locked", "claim_lanes", r"for no key update skip locked", "",
-           limits.a_job_that_somebody_holds_is_passed_over),
+           turns.a_job_that_somebody_holds_is_passed_over),
     Mutant("buckets are not locked", "lock_buckets", r"for no key update skip locked", "",
-           limits.claimers_never_wait_for_each_other),
-    Mutant("claims of queues with limits wait", "lock_buckets", SKIP, "", limits.a_claim_of_a_gated_queue_waits_for_no_other),
+           waits.claimers_never_wait_for_each_other),
+    Mutant("claims of queues with limits wait", "lock_buckets", SKIP, "", waits.a_claim_of_a_gated_queue_waits_for_no_other),
     # rates
-    Mutant("starts are not paid for", "claim_lanes", "perform pay" + DROP, "", limits.tokens_come_back_at_the_rate),
+    Mutant("starts are not paid for", "claim_lanes", "perform pay" + DROP, "", rates.tokens_come_back_at_the_rate),
     Mutant("starts take no tokens", "claim_lanes", r"held\.tokens\[p\] := held\.tokens\[p\] - spent;", "",
-           limits.tokens_come_back_at_the_rate),
+           rates.tokens_come_back_at_the_rate),
     Mutant("the burst has no end", "lock_buckets", r"least\(held\.bursts\[p\], held\.tokens", "greatest(0, held.tokens",
-           limits.tokens_come_back_at_the_rate),
-    Mutant("the clock is read before the lock", "lock_buckets", EARLY_CLOCK, "", limits.the_clock_is_read_after_the_lock),
+           rates.tokens_come_back_at_the_rate),
+    Mutant("the clock is read before the lock", "lock_buckets", EARLY_CLOCK, "", places.the_clock_is_read_after_the_lock),
     Mutant("starts are stamped with the transaction", "claim", r"claimed_at = l\.at", "claimed_at = now()",
-           limits.a_start_is_counted_when_it_is_made_and_not_when_its_claim_began),
+           rates.a_start_is_counted_when_it_is_made_and_not_when_its_claim_began),
     Mutant("a clock set back stops its keys", "lock_buckets", r"if held\.at < any \(since\) then.*?end if;", "",
-           limits.a_clock_that_was_set_back_stops_nobody),
+           rates.a_clock_that_was_set_back_stops_nobody),
     Mutant("time that runs back takes tokens", "lock_buckets",
            [(r"if held\.at < any \(since\) then.*?end if;", ""),
             (r"greatest\(0, extract\((.*?)\)::float8\)", r"extract(\1)::float8")],
-           "", limits.a_clock_that_was_set_back_stops_nobody),
-    Mutant("cost is ignored", "claim_lanes", r"got\.most_cost > 1", "false", limits.a_job_takes_the_tokens_that_it_costs),
+           "", rates.a_clock_that_was_set_back_stops_nobody),
+    Mutant("cost is ignored", "claim_lanes", r"got\.most_cost > 1", "false", rates.a_job_takes_the_tokens_that_it_costs),
     Mutant("a dear job takes one token", "claim_lanes", r"spent := \(select coalesce" + DROP, "spent := n;",
-           limits.a_job_takes_the_tokens_that_it_costs),
+           rates.a_job_takes_the_tokens_that_it_costs),
     Mutant("what costs more than the burst never starts", "affordable", r"least\(coalesce\(costs\[i\], 1\), burst\)",
-           "coalesce(costs[i], 1)", limits.a_job_above_the_burst_leaves_a_debt),
+           "coalesce(costs[i], 1)", rates.a_job_above_the_burst_leaves_a_debt),
     Mutant("debts are forgiven", "pay", r"nullif\(s\.tokens, 'infinity'\)", "greatest(nullif(s.tokens, 'infinity'), 0)",
-           limits.a_job_above_the_burst_leaves_a_debt),
+           rates.a_job_above_the_burst_leaves_a_debt),
     Mutant("cost is always counted", "claim_lanes", r" and held\.count_cost\[p\]", "",
-           limits.a_limit_may_count_starts_and_not_costs),
+           rates.a_limit_may_count_starts_and_not_costs),
     # several keys
-    Mutant("the first key decides", "claim_lanes,lane_quotas", FIRST_KEY, "", limits.all_limits_or_none),
+    Mutant("the first key decides", "claim_lanes,lane_quotas", FIRST_KEY, "", rates.all_limits_or_none),
     Mutant("keys that another claimer has are left out", "lane_quotas", r"quota := null;\s*exit;", "continue;",
-           limits.a_key_that_another_claimer_has_stops_the_job_and_costs_nothing),
+           rates.a_key_that_another_claimer_has_stops_the_job_and_costs_nothing),
     Mutant("a name is one key", "limit_keys", r"limit_key\('limits', l\.key, args\)",
-           "split_part(limit_key('limits', l.key, args), ':', 1)", limits.the_keys_of_a_name_are_counted_apart),
+           "split_part(limit_key('limits', l.key, args), ':', 1)", rates.the_keys_of_a_name_are_counted_apart),
     Mutant("a key's own limit comes second", "limit_of", r"d\.name = its_key desc", "d.name = its_key",
            changes.test_a_key_with_a_limit_of_its_own_has_that_one_alone),
     Mutant("disabled limits hold", "limit_of", r"case when d\.enabled then (d\.\w+) end", r"\1",
@@ -127,18 +130,18 @@ MUTANTS = [
            ({"enabled": False},)),
     # places
     Mutant("places are counted in the statement of the lock", "lock_buckets", EARLY_COUNT, "",
-           limits.a_claim_that_commits_just_before_the_lock_is_counted),
+           places.a_claim_that_commits_just_before_the_lock_is_counted),
     Mutant("places are not counted", "lock_buckets", r"held := count_places\(held\);", "null;",
-           limits.no_more_run_than_there_are_places),
+           places.no_more_run_than_there_are_places),
     Mutant("nobody writes down who holds places", "pay", r"insert into permit.*?;", "null;",
-           limits.no_more_run_than_there_are_places),
+           places.no_more_run_than_there_are_places),
     Mutant("jobs do not know that they hold places", "claim", r", holds_place = l\.place", "",
-           limits.no_more_run_than_there_are_places),
+           places.no_more_run_than_there_are_places),
     Mutant("old claims hold no places", "pay", r"oldest_claim = s\.oldest", "oldest_claim = held.at",
-           limits.no_more_run_than_there_are_places),
-    Mutant("places of ended jobs are not freed", "finish_ended", FREE, "null;", limits.places_come_back),
-    Mutant("places of failed jobs are not freed", "finish_batch", FREE, "null;", limits.places_come_back),
-    Mutant("places of rescued jobs are not freed", "rescue_job", FREE, "null;", limits.places_come_back),
+           places.no_more_run_than_there_are_places),
+    Mutant("places of ended jobs are not freed", "finish_ended", FREE, "null;", places.places_come_back),
+    Mutant("places of failed jobs are not freed", "finish_batch", FREE, "null;", places.places_come_back),
+    Mutant("places of rescued jobs are not freed", "rescue_job", FREE, "null;", places.places_come_back),
     # turns
     Mutant("a job that is enqueued takes no turn", "insert_job", "perform take_turn" + DROP, "null;",
            api(enqueue.test_a_job_that_was_added_in_any_way_has_its_limits_and_starts_under_them), ("enqueue",)),
@@ -162,34 +165,34 @@ MUTANTS = [
     Mutant("a replaced job stays in its lane", "insert_unique", r", lane_id = lane_of\(job\.queue, new\.limits\)", "",
            api(enqueue.test_a_replaced_job_has_the_limits_of_the_new_call_and_is_found_by_them),
            ({}, {"limits": ["api"]})),
-    Mutant("weight is ignored", "lane_quotas", r"coalesce\(held\.weights\[[^;]*, 1\);", "1;", limits.lanes_share_by_weight),
+    Mutant("weight is ignored", "lane_quotas", r"coalesce\(held\.weights\[[^;]*, 1\);", "1;", turns.lanes_share_by_weight),
     Mutant("the rest of a share is forgotten", "claim_lanes", r"credit := shares\[got\.i\] - n", "credit := 0",
-           partial(limits.lanes_share_by_weight, batch=1)),
+           partial(turns.lanes_share_by_weight, batch=1)),
     Mutant("lanes keep their place in line", "claim_lanes", r"when cut and quotas\[got\.i\] > 0 then held\.at", "",
-           limits.every_lane_has_its_turn),
+           turns.every_lane_has_its_turn),
     Mutant("sweeping does not look for lanes", "sweep_lanes",
-           r"where not exists \(select from turn t where t\.lane_id = l\.id\)", "where false", limits.lost_turns_are_found),
+           r"where not exists \(select from turn t where t\.lane_id = l\.id\)", "where false", waits.lost_turns_are_found),
     Mutant("sweeping does not look for keys", "sweep_lanes", r"where not t\.is_watched", "where false",
-           limits.lost_turns_are_found),
+           waits.lost_turns_are_found),
     Mutant("what is over stays parked in the table", "sweep_lanes", r"delete from parking" + DROP, "",
            sweep.test_what_was_parked_and_is_over_is_forgotten),
     Mutant("plain jobs wait for those with limits", "claim", r"asked := least\(asked, case when room = 1[^;]*;", "null;",
-           limits.half_of_the_room_is_for_each),
+           turns.half_of_the_room_is_for_each),
     Mutant("what a worker says of limits is ignored", "claim", r"asked := least\(room, limited - before\);", "asked := room;",
-           limits.a_worker_says_how_many_may_have_limits),
-    Mutant("suspects start together", "claim_lanes", NO_SUSPECTS, "", limits.suspects_start_one_at_a_time),
+           turns.a_worker_says_how_many_may_have_limits),
+    Mutant("suspects start together", "claim_lanes", NO_SUSPECTS, "", turns.suspects_start_one_at_a_time),
     Mutant("a suspect with limits beside one without", "claim", r"took\.suspect := picked = '\{\}';", "took.suspect := true;",
-           limits.suspects_start_one_at_a_time),
+           turns.suspects_start_one_at_a_time),
     Mutant("small priorities first", "claim_lanes", r"j\.priority desc", "j.priority",
            moves.test_within_a_lane_jobs_start_by_priority_then_time_then_id),
     # queues
     Mutant("limits of queues are ignored", "claim", r"where enabled and name = any", "where false and name = any",
-           limits.the_limit_of_a_queue_holds_for_all_its_jobs),
+           turns.the_limit_of_a_queue_holds_for_all_its_jobs),
     Mutant("plain jobs of a queue are not counted", "claim_gated", r"room := cardinality\(took\.jobs\) - before;", "room := 0;",
-           limits.the_limit_of_a_queue_holds_for_all_its_jobs),
+           turns.the_limit_of_a_queue_holds_for_all_its_jobs),
     # parking
     Mutant("parking is ignored", "lock_buckets", r"if held\.opens_at\[p\] > held\.at then", "if false then",
-           limits.parked_keys_are_shut),
+           turns.parked_keys_are_shut),
     Mutant("the shortest park counts", "lock_buckets", r"order by until desc", "order by until",
            park.test_a_longer_park_is_not_shortened_and_a_shorter_one_is_made_longer, (False,)),
     Mutant("any key can be parked by a job", "keys_to_park", r"case when given = any \(own\) then (array\[given\]) end",
@@ -279,7 +282,7 @@ def test_without_a_rule_what_rests_on_it_is_seen_to_break(lasting_sql: Sql, muta
 def test_without_a_rule_what_rests_on_it_is_seen_to_break_between_connections(
     sql: Sql, another_sql: Callable[[], Sql], monkeypatch: pytest.MonkeyPatch, mutant: Mutant
 ) -> None:
-    monkeypatch.setattr(waits, "PATIENCE", "500ms")
+    monkeypatch.setattr(guarantees, "PATIENCE", "500ms")
     load(sql, mutant)
 
     with pytest.raises(BROKEN) as caught:

@@ -29,19 +29,22 @@ FILL = f"""
     insert into job (run_at, created_at, state, task, limits, lane_id)
     select clock_timestamp() - interval '1 h', clock_timestamp(), 'ready', 'noop', '{{shut}}', lane_of('default', '{{shut}}')
       from generate_series(1, {BACKLOG});
-    insert into job (run_at, created_at, state, queue, task, worker_id, claim_token, claimed_at, attempt, limits, lane_id, holds_place)
+    insert into job (run_at, created_at, state, queue, task, worker_id, claim_token, claimed_at, attempt, limits, lane_id,
+                     holds_place)
     select clock_timestamp(), clock_timestamp(), 'running', 'other', 'noop', md5('worker')::uuid, md5('token' || n % 500)::uuid,
            clock_timestamp(), 1, '{{busy}}', lane_of('other', '{{busy}}'), true
       from generate_series(1, 20000) n;
     insert into turn (queue, lane_id, keys, due_at, key)
-    select 'default', lane_id, limits, clock_timestamp(), case when limits[1] = 'shut' or substr(limits[1], 8)::int <= {SHUT} then limits[1] end
+    select 'default', lane_id, limits, clock_timestamp(),
+           case when limits[1] = 'shut' or substr(limits[1], 8)::int <= {SHUT} then limits[1] end
       from (select distinct lane_id, limits from job where queue = 'default') l;
     insert into turn (queue, key, due_at)
     select 'default', key, clock_timestamp() + interval '1 h' from turn where key is not null;
     insert into bucket (key, tokens, refilled_at)
     select distinct limits[1], case when key is null then 5 else 0 end, clock_timestamp() from job join turn using (lane_id);
     insert into permit (key, claimed_at, claim_token, lane_id)
-    select distinct 'tenant:' || n, clock_timestamp(), md5('token' || n % 500)::uuid, md5('lane' || n)::uuid from generate_series(1, {LANES}) n;
+    select distinct 'tenant:' || n, clock_timestamp(), md5('token' || n % 500)::uuid, md5('lane' || n)::uuid
+      from generate_series(1, {LANES}) n;
 """
 
 

@@ -1,19 +1,20 @@
-"""The guarantees of limits, each by itself; what they say is in limit_guarantees."""
+"""The guarantees of limits, each by itself; what they say is in limit_rates, limit_places, limit_turns and limit_waits."""
 
 import inspect
 from collections.abc import Callable
 
 import pytest
 
-from . import limit_guarantees as guarantees
+from . import limit_places, limit_rates, limit_turns, limit_waits
 from .conftest import Sql
 
 OpenSql = Callable[[], Sql]
 HELPERS = {"open_the_gap", "stopped_in_the_gap"}
 ALL = [
     function
-    for name, function in inspect.getmembers(guarantees, inspect.isfunction)
-    if function.__module__ == guarantees.__name__ and name not in HELPERS
+    for module in (limit_rates, limit_places, limit_turns, limit_waits)
+    for name, function in inspect.getmembers(module, inspect.isfunction)
+    if function.__module__ == module.__name__ and name not in HELPERS
 ]
 ALONE = [function for function in ALL if "open_sql" not in inspect.signature(function).parameters]
 TOGETHER = [function for function in ALL if function not in ALONE]
@@ -31,4 +32,4 @@ def test_it_holds_between_connections(sql: Sql, another_sql: OpenSql, guarantee:
 
 @pytest.mark.parametrize("batch", [1, 100])
 def test_weights_hold_whatever_the_size_of_a_claim(rolled_back_sql: Sql, batch: int) -> None:
-    guarantees.lanes_share_by_weight(rolled_back_sql, batch)
+    limit_turns.lanes_share_by_weight(rolled_back_sql, batch)

@@ -1,0 +1,126 @@
+"""Nobody waits for another under limits, as plain functions: true of our SQL (test_limit_races), false of mutants.
+
+Each raises an AssertionError where its guarantee is broken. Time passes by ageing rows, except where claimers run at once.
+"""
+
+from .conftest import Sql
+from .guarantees import without_waiting
+from .limit_steps import (
+    OpenSql,
+    add,
+    claimed,
+    drain,
+    finish_all,
+    look_everywhere,
+    lost_lanes,
+    set_limit,
+)
+
+
+def claimers_never_wait_for_each_other(sql: Sql, open_sql: OpenSql) -> None:
+    """A claim that has not committed stops the lanes at the front of its queue that it looks at, and no others."""
+    set_limit(sql, "tenant", rate=1000, burst=1000, max_running=100)
+    worker, other = sql.worker(), open_sql()
+    for n in range(20):
+        add(sql, 1, f"tenant:{n}")
+    drain(sql, worker)  # now there are buckets
+    jobs = [id for n in range(20) for id in add(sql, 2, f"tenant:{n}")]
+    (mail,) = add(sql, 1, "tenant:0", queue="mail")
+    plain = add(sql, 3)
+
+    with other.connection.transaction():
+        first = claimed(other, worker, 5)
+        with without_waiting(sql):
+            second = claimed(sql, worker, 20)
+            assert claimed(sql, worker, 20, ("mail",)) == [], "a key is counted by two at once"
+    assert first
+    assert not set(first) & set(second), "a job was claimed twice"
+    assert set(second) & set(jobs), "the other keys were stopped, too"
+    assert set(plain) <= {*first, *second}
+    left = drain(sql, worker, queues=("default", "mail"))
+    assert sorted([*first, *second, *left]) == sorted([*jobs, mail, *plain])
+
+
+def claimers_of_one_lane_share_it_without_waiting(sql: Sql, open_sql: OpenSql) -> None:
+    """While one has a lane, another gets nothing of it, and afterwards what is left; no job goes to both."""
+    jobs = add(sql, 20, fair="crew")
+    worker, other = sql.worker(), open_sql()
+
+    with other.connection.transaction():
+        assert claimed(other, worker, 5) == jobs[:5]
+        with without_waiting(sql):
+            assert claimed(sql, worker, 5) == []
+    assert claimed(sql, worker, 5) == jobs[5:10]
+
+
+def a_claim_of_a_gated_queue_waits_for_no_other(sql: Sql, open_sql: OpenSql) -> None:
+    """A queue with a limit of its own, and another queue."""
+    set_limit(sql, "queue:default", max_running=3)
+    worker, other = sql.worker(), open_sql()
+    add(sql, 1)
+    drain(sql, worker)  # now there is a bucket
+    jobs, (other_job,) = add(sql, 5), add(sql, 1, queue="other")
+
+    with other.connection.transaction():
+        assert claimed(other, worker, 2) == jobs[:2]
+        with without_waiting(sql):
+            assert claimed(sql, worker, 10, ("default", "other")) == [other_job]
+    assert claimed(sql, worker) == jobs[2:3]
+
+
+def an_open_enqueue_stops_nobody(sql: Sql, open_sql: OpenSql) -> None:
+    """FAULTS 36: a long transaction has enqueued a job of a new key; others enqueue and claim it, and its job is found later."""
+    set_limit(sql, "tenant", rate=1000, burst=1000, max_running=100)
+    worker, producer, another = sql.worker(), open_sql(), open_sql()
+
+    with producer.connection.transaction():
+        (late,) = add(producer, 1, "tenant:new")
+        with without_waiting(another):
+            (quick,) = add(another, 1, "tenant:new")
+        with without_waiting(sql):
+            assert claimed(sql, worker) == [quick]
+        with without_waiting(another):
+            (second,) = add(another, 1, "tenant:new")
+        with without_waiting(sql):
+            finish_all(sql)
+            assert claimed(sql, worker) == [second]
+    look_everywhere(sql)
+    assert claimed(sql, worker) == [late]
+
+
+def an_enqueue_that_is_rolled_back_leaves_nothing(sql: Sql, open_sql: OpenSql) -> None:
+    """Neither job nor turn."""
+    set_limit(sql, "k", max_running=1)
+    producer = open_sql()
+    with producer.connection.transaction(force_rollback=True):
+        add(producer, 1, "k")
+    assert sql.rows("select from job") == sql.rows("select from turn") == []
+
+
+def an_end_waits_for_no_claimer(sql: Sql, open_sql: OpenSql) -> None:
+    """A job ends while a claim of its key is open."""
+    set_limit(sql, "k", max_running=2)
+    jobs = add(sql, 3, "k")
+    worker, claimer = sql.worker(), open_sql()
+    token, _ = sql.claim(worker, 1)
+
+    with claimer.connection.transaction():
+        assert claimed(claimer, worker) == jobs[1:2]
+        with without_waiting(sql):
+            assert sql.finish(token, {"id": jobs[0], "state": "failed", "delay": 0}) != []
+
+
+def lost_turns_are_found(sql: Sql) -> None:
+    """Somebody has deleted every turn, of lanes and of keys."""
+    set_limit(sql, "k", max_running=1)
+    add(sql, 3, "k")
+    worker = sql.worker()
+    claimed(sql, worker)
+    for turns in ("true", "lane_id is null"):
+        claimed(sql, worker)
+        finish_all(sql)
+        sql.rows(f"delete from turn where {turns}")
+        assert claimed(sql, worker) == []
+        sql.value("select repaired from sweep_lanes()")
+        assert lost_lanes(sql) == 0
+        assert len(claimed(sql, worker)) == 1, f"turns where {turns}"
