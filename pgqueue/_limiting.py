@@ -38,11 +38,11 @@ def check_limits(task: str, parameters: Parameters, options: "Options") -> None:
         options.cost.check(task, parameters)
 
 
-def completed(parameters: Parameters, options: "Options", bound: dict[str, Any]) -> dict[str, Any]:
+def completed(parameters: Parameters, options: "Options", bound: dict[str, Any], takes: str | None = None) -> dict[str, Any]:
     """Arguments of a call with the defaults of those that stand in its keys, so that SQL finds them."""
     if not options.is_limited:
         return bound
-    missing = (parameters.defaults.keys() & named_in_keys(options)) - bound.keys()
+    missing = (parameters.defaults.keys() & named_in_keys(options)) - bound.keys() - {takes}
     return {**bound, **{name: parameters.defaults[name] for name in missing}} if missing else bound
 
 
