@@ -293,6 +293,15 @@ create index turn_key on turn (queue, due_at) where lane_id is null;
 create index turn_parked on turn (key, due_at) where key is not null;
 create index turn_lane on turn (lane_id) where lane_id is not null;
 
+-- Where the line of a queue begins, while dead rows of turns stand in front of it: under a long snapshot each turn leaves one. Only
+-- inserted into, and found newest-first; good for a second.
+create table line_start (
+    queue     text not null,
+    starts_at timestamptz not null,
+    seen_at   timestamptz not null
+);
+create index line_start_queue on line_start (queue, seen_at desc);
+
 -- "This claim may hold places of the key in this lane" (NULL: in the queue of the key). An index over running jobs and no counter: the
 -- places in use are counted each time, so none can leak.
 create table permit (

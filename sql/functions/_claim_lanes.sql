@@ -16,6 +16,7 @@ language plpgsql as $$
 declare
     most     constant int := least(32, greatest(8, want / 24));  -- lanes: many of a few jobs each cost more than fewer with more
     started  constant timestamptz := clock_timestamp();
+    begins   constant timestamptz := line_begins(in_queue, started);
     line     lane_turn[];
     lane     lane_turn;
     held     bucket_set;
@@ -57,7 +58,7 @@ begin
     perform open_keys(in_queue, started);
     with front as materialized (
         select t.lane_id from turn t
-         where t.queue = in_queue and t.key is null and t.due_at <= started order by t.due_at limit most for update skip locked
+         where t.queue = in_queue and t.key is null and t.due_at between begins and started order by t.due_at limit most for update skip locked
     )
     select array_agg((l.lane_id, l.keys, l.ids, l.due_at, l.lo, l.skips, l.credit)::lane_turn order by l.due_at),
            (select count(*) = most from front)
@@ -66,6 +67,9 @@ begin
               from (select t.* from (select distinct f.lane_id from front f) f
                       join turn t on t.lane_id = f.lane_id for update of t skip locked) t
              group by t.lane_id) l;
+    if begins = '-infinity' and clock_timestamp() - started > interval '2 ms' and line is not null then
+        insert into line_start (queue, starts_at, seen_at) values (in_queue, line[1].due_at, started);
+    end if;
     if line is null then
         return took;
     end if;
@@ -185,6 +189,14 @@ begin
     perform look_at_keys(in_queue, opening, opens_at, held.at);
     return took;
 end $$;
+
+-- line_begins: no lane of the queue stands in line before this time; -infinity when that is not known. A turn that is committed late with
+-- an earlier time is found when that is not known again, after a second. Called by: claim_lanes, next_turn.
+create function line_begins(in_queue text, now_ timestamptz) returns timestamptz
+language sql stable as $$
+    select coalesce((select starts_at from line_start where queue = in_queue and seen_at > now_ - interval '1 second'
+                      order by seen_at desc limit 1), '-infinity')
+$$;
 
 -- lane_quotas: how many jobs each lane may have at most: its share of `want` by weight, or what is left of its last one, within the
 -- tokens and places of its keys, promised in the order of the line. NULL: another claimer has one of its keys; 0: a key is shut, or

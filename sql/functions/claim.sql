@@ -39,19 +39,19 @@ declare
     before     int;
 begin
     perform assert_active(worker);
-    -- Most installs have neither, and pay no more than this.
-    has_limits := exists (select from turn) or exists (select from limit_def);
-    if has_limits then
-        select array(select substr(name, 7) from limit_def where enabled and name = any (array(select 'queue:' || q from unnest(queues) as q))),
-               exists (select from unnest(queues) as q, lateral (
-                       select from turn where queue = q and key is null and due_at <= now_ limit 1) line)
-               or exists (select from unnest(queues) as q, lateral (
-                       select from turn where queue = q and lane_id is null and due_at <= now_ limit 1) keys)
-          into gated, has_limits;
-        has_limits := has_limits or gated <> '{}';
-        limited := coalesce(limited, want);
+    select array(select substr(name, 7) from limit_def where enabled and name = any (array(select 'queue:' || q from unnest(queues) as q))),
+           exists (select from unnest(queues) as q, lateral (
+                   select from turn where queue = q and key is null and due_at <= now_
+                                      and due_at >= coalesce((select starts_at from line_start where queue = q and seen_at > now_ - interval '1 second'
+                                                               order by seen_at desc limit 1), '-infinity') limit 1) line)  -- line_begins, inlined
+           or exists (select from unnest(queues) as q, lateral (
+                   select from turn where queue = q and lane_id is null and due_at <= now_ limit 1) keys)
+      into gated, has_limits;
+    if gated <> '{}' then
+        has_limits := true;
         open := array(select q from unnest(queues) as q where q <> all (gated));
     end if;
+    limited := coalesce(limited, want);
     picked := case when want > 0 then pick_suspect(worker, coalesce(open, queues)) else '{}' end;
     took.jobs := '{}';
     if picked is null then  -- it runs one
@@ -142,7 +142,7 @@ language plpgsql as $$
 begin
     return (select min(t.due_at)
               from unnest(queues) as q, lateral (
-                   (select due_at from turn where queue = q and key is null order by due_at limit 1)
+                   (select due_at from turn where queue = q and key is null and due_at >= line_begins(q, clock_timestamp()) order by due_at limit 1)
                    union all
                    (select due_at from turn where queue = q and lane_id is null order by due_at limit 1)) t);
 end $$;

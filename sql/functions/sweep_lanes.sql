@@ -46,6 +46,7 @@ begin
         )
         select count(*) into keys from missed;
         repaired := repaired + keys;
+        delete from line_start s where s.seen_at < (select clock_timestamp()) - interval '10 seconds';
         delete from parking p where p.ctid in (
             select q.ctid from parking q where q.until < (select clock_timestamp()) limit 10000 for update skip locked);
     end if;
