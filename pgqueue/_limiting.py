@@ -135,8 +135,8 @@ def _within(value: Any, step: str) -> Any:
 
 def _said(task: "Task[..., Any]", options: "Options", cost: int | None) -> LimitOptions:
     keys, declared = options.keys, task._app.limits.declared
-    is_declared = all(key in declared or key.partition(":")[0] in declared for key in keys)
-    return LimitOptions(list(keys) or None, options.fair, cost, bool(keys) and is_declared)
+    known = [key for key in keys if key in declared or key.partition(":")[0] in declared]
+    return LimitOptions(list(keys) or None, options.fair, cost, known or None)
 
 
 def _refuse_result(task: str, options: "Options", takes: str) -> None:

@@ -111,12 +111,11 @@ class LimitOptions(NamedTuple):
     limits: list[str] | None = None
     fair: str | None = None
     cost: int | None = None
-    limits_declared: bool = False
+    limits_declared: list[str] | None = None
 
-    def params(self) -> tuple[str | None, str | None, int | None, bool]:
-        """In types that every driver can send: the keys as the text of an array."""
-        keys = None if self.limits is None else f"{{{','.join(map(_quoted, self.limits))}}}"
-        return keys, *self[1:]
+    def params(self) -> tuple[str | None, str | None, int | None, str | None]:
+        """In types that every driver can send: keys as the text of an array."""
+        return _array(self.limits), self.fair, self.cost, _array(self.limits_declared)
 
 
 class Added(NamedTuple):
@@ -126,10 +125,12 @@ class Added(NamedTuple):
     duplicate: bool = False
 
 
-def _quoted(text: str) -> str:
-    """An element of an array as PostgreSQL reads it."""
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
+def _array(texts: list[str] | None) -> str | None:
+    """An array as PostgreSQL reads it."""
+    if texts is None:
+        return None
+    elements = (text.replace("\\", "\\\\").replace('"', '\\"') for text in texts)
+    return "{" + ",".join(f'"{element}"' for element in elements) + "}"
 
 
 def _all(rows: Rows) -> Rows:
@@ -156,7 +157,7 @@ _OPTIONS: LiteralString = (
 )
 
 
-_LIMITS: LiteralString = ", limits => %s::text::text[], fair => %s::text, cost => %s::int, limits_declared => %s::bool"
+_LIMITS: LiteralString = ", limits => %s::text::text[], fair => %s::text, cost => %s::int, limits_declared => %s::text::text[]"
 _ENQUEUE: LiteralString = "select {schema}.enqueue(%s::text, %s::text::jsonb, " + _OPTIONS
 _ENQUEUE_MANY: LiteralString = "select {schema}.enqueue_many(%s::text, %s::text::jsonb, " + _OPTIONS
 
@@ -197,7 +198,7 @@ _ENQUEUE_SELECT: LiteralString = (
 )
 _SELECT_LIMITS: LiteralString = (
     ", limits => %(pgqueue_limits)s::text::text[], fair => %(pgqueue_fair)s::text, cost => %(pgqueue_cost)s::int, "
-    "limits_declared => %(pgqueue_limits_declared)s::bool"
+    "limits_declared => %(pgqueue_limits_declared)s::text::text[]"
 )
 _SELECT_FROM: LiteralString = (
     ")), 0)::bigint from (select array_agg(args) as args "

@@ -176,6 +176,20 @@ def test_what_code_declares_needs_not_be_there_yet(app: PgQueue, welcome: Task[[
         welcome.using(limits=["vip:2"]).enqueue(1)
 
 
+def test_of_limits_that_code_declares_and_limits_that_were_set_the_second_are_looked_for(
+    app: PgQueue, welcome: Task[[int], str], look: Look
+) -> None:
+    app.limits.declare(LIMITS[0])
+    app.limits.set("set", max_running=1)
+    task = welcome.using(limits=["openai", "set"])
+    for job in (task.enqueue(1), *task.enqueue_many([(1,)]), *app.enqueue_many([task.s(1)])):
+        assert look.job(job.id)["limits"] == ["openai", "set"]
+    assert task.enqueue_select("select 1 as user_id") == 1
+    (task.si(1) | task.si(2)).enqueue()
+    with pytest.raises(InvalidArgument, match=r"^limits: 'gone' is not valid; there is no such limit"):
+        welcome.using(limits=["openai", "gone"]).enqueue(1)
+
+
 def test_turns_need_no_limit(welcome: Task[[int], str], look: Look) -> None:
     assert look.job(welcome.using(fair="tenant:{user_id}").enqueue(1).id)["limits"] == ["tenant:1"]
 
@@ -325,7 +339,7 @@ def test_what_follows_a_workflow_has_its_limits(app: PgQueue, send: Send, welcom
     flow.enqueue()
     stored = look.value("select on_success from workflow")
     assert (stored["limits"], stored["fair"]) == (["openai", "tenant:{tenant}", "task:send"], "turn:{tenant}")
-    assert (stored["cost"], stored["limits_declared"]) == (2, True)
+    assert (stored["cost"], stored["limits_declared"]) == (2, stored["limits"])
 
 
 def test_a_chunk_costs_what_its_calls_cost_together(app: PgQueue, look: Look) -> None:
