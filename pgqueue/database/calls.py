@@ -155,30 +155,35 @@ _OPTIONS: LiteralString = (
     "%s::int, %s::text::jsonb, %s::text::interval, %s::text::jsonb, "
     "depends_on => %s::text::bigint[], run_if => %s::text, notify => %s::bool"
 )
-
-
 _LIMITS: LiteralString = ", limits => %s::text::text[], fair => %s::text, cost => %s::int, limits_declared => %s::text::text[]"
-_ENQUEUE: LiteralString = "select {schema}.enqueue(%s::text, %s::text::jsonb, " + _OPTIONS
-_ENQUEUE_MANY: LiteralString = "select {schema}.enqueue_many(%s::text, %s::text::jsonb, " + _OPTIONS
+_ENQUEUE: LiteralString = "select {schema}.enqueue(%s::text, %s::text::jsonb, " + _OPTIONS + ")"
+_ENQUEUE_LIMITED: LiteralString = "select {schema}.enqueue(%s::text, %s::text::jsonb, " + _OPTIONS + _LIMITS + ")"
+_ENQUEUE_MANY: LiteralString = "select {schema}.enqueue_many(%s::text, %s::text::jsonb, " + _OPTIONS + ")"
+_ENQUEUE_MANY_LIMITED: LiteralString = "select {schema}.enqueue_many(%s::text, %s::text::jsonb, " + _OPTIONS + _LIMITS + ")"
 
 
 def enqueue(task: str, args: str, options: EnqueueOptions, notify: bool, limits: LimitOptions | None = None) -> Call[list[Added]]:
     """Add one job that is not unique."""
-    return _adding(_ENQUEUE, (task, args, *options, notify), limits, lambda rows: [Added(rows[0][0])])
+    if limits is None:
+        return Call(_ENQUEUE, (task, args, *options, notify), _added)
+    return Call(_ENQUEUE_LIMITED, (task, args, *options, notify, *limits.params()), _added)
 
 
 def enqueue_many(
     task: str, args: str, options: EnqueueOptions, notify: bool, limits: LimitOptions | None = None
 ) -> Call[list[Added]]:
     """Add a job per element of a JSON array of arguments, none of them unique."""
-    return _adding(_ENQUEUE_MANY, (task, args, *options, notify), limits, lambda rows: [Added(id) for id in rows[0][0]])
-
-
-def _adding(statement: LiteralString, params: tuple[Any, ...], limits: LimitOptions | None, read: Callable[[Rows], T]) -> Call[T]:
-    """A job without limits says nothing of them."""
     if limits is None:
-        return Call(statement + ")", params, read)
-    return Call(statement + _LIMITS + ")", (*params, *limits.params()), read)
+        return Call(_ENQUEUE_MANY, (task, args, *options, notify), _all_added)
+    return Call(_ENQUEUE_MANY_LIMITED, (task, args, *options, notify, *limits.params()), _all_added)
+
+
+def _added(rows: Rows) -> list[Added]:
+    return [Added(rows[0][0])]
+
+
+def _all_added(rows: Rows) -> list[Added]:
+    return [Added(id) for id in rows[0][0]]
 
 
 def enqueue_jobs(jobs: list[str]) -> Call[list[Added]]:

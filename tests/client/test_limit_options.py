@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pgqueue import EnqueueCall, InvalidArgument, Job, Limit, PgQueue, Task
+from pgqueue import EnqueueCall, InvalidArgument, Job, Limit, PgQueue, Task, Unique
 from pgqueue.database import Call
 from tests.looking import Look
 
@@ -126,6 +126,19 @@ def test_limits_of_a_call_replace_those_of_the_decorator_but_for_its_own(send: S
     assert _kept(look, send.using(limits=["openai", "openai", "task:send"]).enqueue())[0] == ["openai", "task:send", "turn:7"]
     assert _kept(look, send.using(priority="high").enqueue())[0] == ["openai", "task:send", "tenant:7", "turn:7"]
     assert _kept(look, send.using(cost=9).enqueue(number=2))[1] == 9
+
+
+def test_a_job_that_replaces_another_brings_its_limits(send: Send, look: Look) -> None:
+    task = send.using(unique=Unique("replace", key="one"))
+    job = task.enqueue(1, 2)
+    assert task.enqueue(3, 4).id == job.id
+    assert _kept(look, job)[:2] == (["openai", "task:send", "tenant:3", "turn:3"], 4)
+
+
+def test_a_change_of_its_arguments_leaves_its_limits(send: Send, look: Look) -> None:
+    job = send.enqueue(1, 2)
+    job.update(args={"tenant": 3, "number": 4})
+    assert _kept(look, job) == (["openai", "task:send", "tenant:1", "turn:1"], 2, {"tenant": 3, "number": 4})
 
 
 def test_options_of_limits_leave_the_task_as_it_was(send: Send) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import pickle
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -258,6 +259,11 @@ def test_a_time_is_counted_from_now() -> None:
 def test_what_is_no_time_is_refused(given: Any) -> None:
     with pytest.raises(InvalidArgument, match=r"^retry_after: "):
         RateLimited(given)
+
+
+def test_it_comes_out_of_a_process_as_it_went_in() -> None:
+    met = pickle.loads(pickle.dumps(RateLimited(30, "openai")))
+    assert (met.delay, met.key, str(met)) == (30, "openai", "openai: again in 30 s")
 
 
 def test_what_is_no_key_is_refused() -> None:
