@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from pgqueue.worker.pace import AHEAD, MOST, SLOW, WINDOW, Pace
+from pgqueue.worker.pace import AHEAD, BRIEF, MOST, SLOW, SOON, WINDOW, Pace
 
 Lapse = Callable[[int, float], None]
 
@@ -65,3 +65,25 @@ def test_a_pause_changes_nothing(pace: Pace, lapse: Lapse) -> None:
     before = pace.prefetch()
     lapse(0, 0)
     assert pace.prefetch() == before
+
+
+def test_before_a_job_has_ended_none_is_said_to_start_soon(pace: Pace) -> None:
+    assert pace.started_soon() == 0
+
+
+def test_brief_jobs_that_start_within_20_ms_are_counted(pace: Pace, lapse: Lapse) -> None:
+    for _ in range(20):
+        lapse(500, BRIEF / 10)
+    assert pace.started_soon() == pytest.approx(500 / WINDOW * SOON, rel=0.02)
+    for _ in range(20):
+        lapse(100_000, 0.0)
+    assert pace.started_soon() == MOST
+
+
+def test_jobs_that_take_longer_start_in_a_free_slot_only(pace: Pace, lapse: Lapse) -> None:
+    for _ in range(20):
+        lapse(500, BRIEF / 10)
+    for _ in range(10):
+        lapse(500, BRIEF * 2)
+    assert pace.prefetch() > 0
+    assert pace.started_soon() == 0
