@@ -211,10 +211,9 @@ async def test_there_is_no_room_while_jobs_wait_behind_slow_handlers(desk: Desk,
     assert await desk.no_room()
 
 
-def _fetch_ahead(slots: Slots, soon: int = 0) -> None:
-    """Handlers were fast so far; so many that start within 20 ms were brief."""
-    pace = slots._pace
-    pace.low, pace._prefetch, pace._rate, pace._mean = 500, 1000, soon / 0.02, 0.0 if soon else 0.01
+def _fetch_ahead(slots: Slots) -> None:
+    """Handlers were fast so far."""
+    slots._pace.low, slots._pace._prefetch = 500, 1000
 
 
 def _waiting(desk: Desk) -> list[int]:
@@ -255,19 +254,42 @@ async def test_jobs_with_limits_are_asked_for_only_as_far_as_they_would_start_at
     assert await desk.limited_room() == 0, "it counts although it has not started"
 
 
-async def test_however_many_are_fetched_ahead_none_of_them_has_limits(desk: Desk) -> None:
+async def test_while_others_have_every_slot_those_with_limits_get_what_comes_free_in_a_moment(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else what is fetched ahead would keep them out for as long as there is any."""
     _fetch_ahead(desk.slots)
     desk.slots.add([job(n) for n in range(20)])
     await auntil(lambda: len(desk.started) == CONCURRENCY, "the first jobs")
     assert await desk.room() > CONCURRENCY
+    assert await desk.limited_room() == 1
+    desk.slots._pace._rate = 1000.0
+    assert await desk.limited_room() == CONCURRENCY, "20 in 20 ms, in three slots"
+    desk.full = True
+    desk.slots.add([limited_job(n) for n in range(30, 32)])
+    desk.full = False
+    assert await desk.limited_room() == CONCURRENCY - 2
+    monkeypatch.setattr("pgqueue.worker.slots.AHEAD", 0.0)
+    assert desk.slots._limited_room() < 0, "the slots do not come free after all"
+
+
+async def test_slots_of_jobs_with_limits_are_not_given_to_others_before_they_are_free(desk: Desk) -> None:
+    _fetch_ahead(desk.slots)
+    desk.slots._pace._rate = 1000.0
+    desk.slots.add([limited_job(n) for n in range(CONCURRENCY)])
+    await auntil(lambda: len(desk.started) == CONCURRENCY, "the first jobs")
     assert await desk.limited_room() == 0
+    desk.gate.set()
+    await desk.ended(CONCURRENCY)
+    assert await desk.limited_room() == CONCURRENCY
 
 
 async def test_of_brief_jobs_with_limits_as_many_are_asked_for_as_start_within_20_ms(desk: Desk) -> None:
-    _fetch_ahead(desk.slots, soon=200)
+    _fetch_ahead(desk.slots)
+    desk.slots._pace._rate = 10_000.0
+    assert await desk.limited_room() == CONCURRENCY, "nothing is known of jobs with limits"
+    desk.slots._pace._limited_mean = 0.0
     assert await desk.limited_room() == 200
-    desk.slots._pace._mean = 0.001
-    assert await desk.limited_room() == CONCURRENCY
 
 
 async def test_jobs_that_wait_for_their_parents_take_up_room_for_limits(desk: Desk) -> None:
