@@ -107,9 +107,11 @@ def _watching(connect: Connect, query: LiteralString) -> Iterator[list[int]]:
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    yield most
-    stop.set()
-    watcher.join()
+    try:
+        yield most
+    finally:
+        stop.set()
+        watcher.join()
 
 
 def _leases(look: Look) -> list[tuple[datetime, datetime]]:
@@ -324,13 +326,15 @@ def test_jobs_with_limits_start_before_those_that_were_fetched_ahead(
     until(lambda: findings.runs() > 10 * concurrency, "the first of them")
     limited = _limited(look, "noop", 10, "key")
     until(lambda: look.live() == 0, "all of them")
-    ahead = look.value(
-        "select count(*) from audit.run where job_id = any (%s) and started_at > "
-        "(select started_at from audit.run where job_id = any (%s) order by 1 offset 9)",
-        ids,
+    first = look.rows(
+        "select j.claimed_at, r.started_at, (select max(started_at) from audit.run where job_id = any (%s)) as last_at "
+        "from jobs j join audit.run r on r.job_id = j.id where j.id = any (%s) order by r.started_at limit 1",
         limited,
-    )
-    assert ahead > 50 * concurrency, "of 100, about 80 were to come"
+        limited,
+    )[0]
+    others: LiteralString = "select count(*) from audit.run where job_id = any (%s) and started_at between %s and %s"
+    assert look.value(others, ids, first["last_at"], "infinity") > 50 * concurrency, "of 100, about 80 were to come"
+    assert look.value(others, ids, first["claimed_at"], first["started_at"]) <= 2 * concurrency, "8 times that was fetched ahead"
 
 
 def test_the_limit_of_a_queue_holds_for_all_its_jobs_over_several_workers(
@@ -361,6 +365,7 @@ def test_a_key_that_is_opened_again_wakes_workers_that_wait(fleet: Fleet, look: 
         look.value("select park('key', clock_timestamp() + interval '1 h')")
         (job,) = _limited(look, "noop", 1, "key")
         until(lambda: look.value("select count(*) from turn where key = 'key' and lane_id is not null"), "it is parked")
+        time.sleep(0.1)  # the looks that follow the wake-up are over
         opened = look.value("select clock_timestamp() from unpark('key')")
         until(lambda job=job: look.state(job) == "succeeded", "the job")  # type: ignore[misc]
         waits.append((look.job(job)["claimed_at"] - opened).total_seconds())
@@ -424,3 +429,22 @@ def test_a_worker_that_stops_gives_back_its_jobs_with_limits_and_their_places(
     fleet.start(concurrency=10, lease=30)
     until(lambda: look.live() == 0, "all of them, elsewhere")
     findings.assert_all_done(ids)
+
+
+def test_a_limit_that_the_worker_s_code_declares_holds_for_jobs_that_were_enqueued_before(
+    fleet: Fleet, look: Look, findings: Findings
+) -> None:
+    declared: LiteralString = (
+        "select enqueue_many('noop', jsonb_agg('{}'::jsonb), limits => '{later:1}', limits_declared => true) "
+        "from generate_series(1, 100)"
+    )
+    look.value(declared)
+    look.value("""select declare_limit('later', '{"rate": 100, "per": 1, "burst": 5}')""")
+    for _ in range(2):
+        fleet.start(concurrency=10)
+    fleet.listening(2)
+    _limited(look, "noop", 20, "later:1")
+    until(lambda: look.live() == 0, "all of them")
+    claimed = [row["at"] for row in look.rows(CLAIMED)]
+    assert len(claimed) == 120
+    assert _most_above(claimed, 100, 5) <= 1e-3
