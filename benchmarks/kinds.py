@@ -162,8 +162,8 @@ KINDS = {
             "As many no-op jobs as plain ones (pgqueue), with limits far above the load: one key; 100 keys; 100 keys beside 4,900"
             " that are saturated, with jobs that wait; a key common to all and one of 100; a concurrency limit; no limit, but 100"
             " tenants in turns; and plain jobs behind 50,000 of a saturated key. Claims of 100 by SQL calls. The exact rows are"
-            " two worker processes under a rate of 1,000 a second with a burst of 100, and of 100 with one of 10: what they use of the"
-            " starts that the limit allows, and how many starts exceed it in any window, by the time of their claims.",
+            " two worker processes under a rate of 1,000 a second with a burst of 100, and of 100 with one of 10: what they use"
+            " of the starts that the limit allows, and how many exceed it in any window, by the time of their claims.",
             limits.measure,
             LIMITS,
         ),
