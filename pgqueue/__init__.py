@@ -17,8 +17,10 @@ from .errors import (
 from .graph import Graph, GraphEdge, GraphNode
 from .inject import INJECTED, Inject
 from .job import Job
+from .limit import Limit
+from .limits import LimitStatus
 from .middleware import EnqueueCall
-from .outcomes import Cancel, RetryIn, Snooze
+from .outcomes import Cancel, RateLimited, RetryIn, Snooze
 from .parents import Parent
 from .retry import Retry
 from .signature import Signature
@@ -49,9 +51,12 @@ __all__ = [
     "JobFailed",
     "JobNotFound",
     "LeaseLost",
+    "Limit",
+    "LimitStatus",
     "Parent",
     "PgQueue",
     "PgQueueError",
+    "RateLimited",
     "ResultExpired",
     "ResultTimeout",
     "Retry",

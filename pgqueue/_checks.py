@@ -1,6 +1,6 @@
 """What Python must check of an option before SQL can: that it is of a type and size that the statement can carry."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from ._refusal import shortened
@@ -23,3 +23,15 @@ def check_duration(field: str, value: Any) -> None:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if not isinstance(value, timedelta) and not (is_number and abs(value) <= LONGEST):
         raise invalid(field, value, "use a timedelta or a number of seconds")
+
+
+def check_time(field: str, value: Any) -> None:
+    """Refuse what is no datetime with a time zone.
+
+    Raises:
+        InvalidArgument: it is none.
+    """
+    if not isinstance(value, datetime):
+        raise invalid(field, value, "use a datetime with a time zone, such as datetime.now(UTC) + timedelta(hours=1)")
+    if value.utcoffset() is None:
+        raise InvalidArgument(f"{field}: {value.isoformat()} has no time zone; use datetime.now(UTC) or .astimezone()")

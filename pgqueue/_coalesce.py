@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import inf
 
 from ._process import this_process
 
@@ -22,7 +23,7 @@ class Coalescer:
         # child could inherit held: at worst two threads at the very same time notify both.
         key = this_process(), queue
         now = time.monotonic()
-        notify = now - self._last.get(key, 0.0) >= WINDOW
+        notify = now - self._last.get(key, -inf) >= WINDOW  # the clock may begin at 0
         if notify:
             self._last[key] = now
         try:

@@ -97,8 +97,7 @@ def check_app(what: str, task: Task[..., Any], app: "PgQueue") -> None:
 
 def node_json(node: Node, signature: Signature[Any], after: list[Any], takes: str | None, takes_all: bool) -> str:
     """An element of the array; `signature` is the node's as its middleware has left it."""
-    parameters = signature.task.parameters
-    fields = signature.fields(parameters.dump(signature.args) if takes is None else parameters.dump_behind(signature.args, takes))
+    fields = signature.fields(signature.args_json(takes), takes)
     given = {"name": node.name, "after": after, "before": edges_json(node.before, {}), "takes": takes}
     fields += [f'"{key}":{dumps(value)}' for key, value in given.items() if value]
     if takes is not None and takes_all:

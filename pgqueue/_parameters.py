@@ -31,6 +31,7 @@ class Parameters:
     Attributes:
         context_name: the parameter that takes the JobContext, or None.
         names, required: of the arguments; the required ones have no default.
+        defaults: of the others.
         is_async: whether the handler is a coroutine function.
         load: makes arguments for the handler from JSON text; raises InvalidArgument when they do not fit the function (any more).
 
@@ -57,6 +58,7 @@ class Parameters:
         self._returns = signature.return_annotation
         self.names = frozenset(self._annotations)
         self.required = frozenset(p.name for p in own if p.default is inspect.Parameter.empty)
+        self.defaults = {p.name: p.default for p in own if p.name not in self.required}
         self._behind: dict[str, Arguments] = {}  # by the parameter that is left out
         self._arguments = self._whole(*self._new_arguments())
         # Not a method: it is called for each job.

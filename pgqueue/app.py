@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
 import psycopg
 
 from ._coalesce import Coalescer
+from ._cost import Cost
 from ._executor import Executor
+from ._limiting import check_limits
 from ._process import once
 from ._waiting import Waiting
 from .check import check_configuration, check_version
@@ -21,10 +23,12 @@ from .context import JobContext
 from .database import AsyncPool, Call, SyncPool, calls
 from .database.pools import connect_options
 from .database.statement import Statements
-from .errors import ConfigurationError, UnknownTask
+from .errors import ConfigurationError, InvalidArgument, UnknownTask
 from .job import Job
+from .limit import Limit, own_limit
+from .limits import Limits
 from .middleware import EnqueueCall, async_context_maker, enqueuing
-from .options import Duration, Options, Priority, given
+from .options import Duration, Options, Priority, given, listed
 from .registrars import Registrars
 from .results import AsCompleted
 from .retry import Retry
@@ -64,11 +68,13 @@ class PgQueue(Registrars):
         lifespan: an async generator function of the app that opens what handlers share and yields it: one value or a tuple,
             taken by parameters annotated `Inject[T]`. Each worker enters it on its event loop before the first job and leaves
             it after the last.
+        limits: declares them, as `app.limits.declare` does.
         settings: any other field of `Settings`.
 
     Nothing connects before the first call that needs the database.
 
     Attributes:
+        limits: declares limits, and changes and shows them at run time.
         inline: runs what is enqueued at once, in tests: see `pgqueue.testing.inline`; None = it is enqueued.
 
     Raises:
@@ -81,6 +87,7 @@ class PgQueue(Registrars):
         *,
         schema: str | None = None,
         lifespan: Callable[["PgQueue"], Any] | None = None,
+        limits: Iterable[Limit] = (),
         **settings: Any,
     ) -> None:
         super().__init__()
@@ -90,6 +97,8 @@ class PgQueue(Registrars):
         self._coalescer = Coalescer()
         self.waiting = Waiting(self)
         self.inline: Inline | None = None
+        self.limits = Limits(self)
+        self.declare_limits(limits)
 
     @overload
     def task(self, function: Callable[Concatenate[JobContext, P], Awaitable[R]], /) -> Task[P, R]: ...
@@ -112,6 +121,11 @@ class PgQueue(Registrars):
         result_ttl: Duration | None = None,
         unique: Unique | UniqueMode | None = None,
         executor: Executor | None = None,
+        rate_limit: str | None = None,
+        max_running: int | None = None,
+        limits: Iterable[str | Limit] | None = None,
+        fair: str | None = None,
+        cost: Cost | None = None,
     ) -> Register: ...
     def task(
         self,
@@ -125,6 +139,11 @@ class PgQueue(Registrars):
         result_ttl: Duration | None = None,
         unique: Unique | UniqueMode | None = None,
         executor: Executor | None = None,
+        rate_limit: str | None = None,
+        max_running: int | None = None,
+        limits: Iterable[str | Limit] | None = None,
+        fair: str | None = None,
+        cost: Cost | None = None,
     ) -> Any:
         """Register a function as a task, with or without options.
 
@@ -138,26 +157,59 @@ class PgQueue(Registrars):
             unique: when two calls are the same job: a `Unique`, or one of its modes; never by default.
             executor: "process" runs a `def` in another process, for work that keeps a CPU busy or may crash; that process
                 imports the function's module. By default as the function is: "async" or "thread".
+            rate_limit: how often it starts, "100/m", in all workers together; see `Limit`, whose name is "task:" and its own.
+            max_running: how many of its jobs run at once, in all workers together.
+            limits, fair, cost: as in `Task.using`.
 
         Raises:
             ConfigurationError: the name is taken, a parameter of the function cannot be stored by name, the executor cannot
-                run the function, or a worker of this app has started.
+                run the function, a key names an argument that it does not have, a Limit was declared with other values, or a
+                worker of this app has started.
+            InvalidArgument: an option is out of range.
         """
         if result_ttl is None:
             result_ttl = self.settings.result_ttl
-        options = given({"queue": queue, "priority": priority, "retry": retry, "result_ttl": result_ttl, "unique": unique})
+        limits = listed(limits)
+        options = given(
+            {
+                "queue": queue,
+                "priority": priority,
+                "retry": retry,
+                "result_ttl": result_ttl,
+                "unique": unique,
+                "limits": limits,
+                "fair": fair,
+                "cost": cost,
+            }
+        )
 
         def register(handler: Callable[..., Any]) -> Task[..., Any]:
-            return self._register(Task(self, name or handler.__name__, handler, Options(**options), executor))
+            its_name = name or handler.__name__
+            own = own_limit(its_name, rate_limit, max_running)
+            its_options = Options(**options, own_limit=own.name if own else None)
+            return self._register(
+                Task(self, its_name, handler, its_options, executor), [*(limits or ()), *([own] if own else ())]
+            )
 
         return register if function is None else register(function)
 
-    def _register(self, task: Task[..., Any]) -> Task[..., Any]:
+    def _register(self, task: Task[..., Any], limits: list[str | Limit]) -> Task[..., Any]:
         self.assert_open(f"task {task.name!r}")
         if task.name in self.tasks or task.name == CHUNK:
             raise ConfigurationError(f"task: {task.name!r} is registered already; give one of the two another name=")
+        try:
+            check_limits(task.name, task.parameters, task.options)
+        except InvalidArgument as error:
+            raise ConfigurationError(str(error)) from None
+        self.declare_limits(limits)
         self.tasks[task.name] = task
         return task
+
+    def declare_limits(self, limits: Iterable[str | Limit] | None) -> None:
+        """Declare those that are a Limit; the others name one."""
+        for limit in limits or ():
+            if not isinstance(limit, str):
+                self.limits.declare(limit)
 
     def check(self, *, database: bool = True) -> None:
         """Check settings, tasks and the database without starting anything: for a deployment's first step, or a test.

@@ -4,7 +4,7 @@ A parent's result becomes the first argument of its child; see `Task.s` and `Tas
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ._refusal import shortened
@@ -96,8 +96,8 @@ class Group(Canvas[list[S]], Generic[S]):
         from .chunk import chunk_signature
 
         first, calls = self._same_calls(size)
-        made = (chunk_signature(first.task, calls[at : at + size], at) for at in range(0, len(calls), size))
-        return Group(tuple(Signature(one.task, one.args, first.options, first.immutable, label=one.label) for one in made))
+        made = (chunk_signature(first.task, calls[at : at + size], at, first.options) for at in range(0, len(calls), size))
+        return Group(tuple(replace(one, immutable=first.immutable) for one in made))
 
     def _same_calls(self, size: int) -> tuple[Signature[S], list[dict[str, Any]]]:
         if not isinstance(size, int) or isinstance(size, bool) or size < 1:

@@ -5,6 +5,7 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from ._limiting import chunk_options
 from ._nodes import LONGEST_NAME
 from .context import JobContext
 from .errors import InvalidArgument, PgQueueError
@@ -32,22 +33,26 @@ def chunk_task(app: "PgQueue") -> Task[..., list[Any]]:
     return Task(app, NAME, chunk, Options())
 
 
-def chunk_signature(task: Task[..., Any], calls: Sequence[dict[str, Any]], first: int = 0) -> Signature[list[Any]]:
-    """One job for these calls of a task; its result is the list of theirs.
+def chunk_signature(
+    task: Task[..., Any], calls: Sequence[dict[str, Any]], first: int = 0, options: Options | None = None
+) -> Signature[list[Any]]:
+    """One job for these calls of a task; its result is the list of theirs, and it costs what they cost together.
 
     Args:
         task: a registered task that does not run in a process.
         calls: the arguments of each, by name.
         first: the place of the first of them among all calls; for the name of the node, such as resize[0:100].
+        options: how it is enqueued; as the task is by default.
 
     Raises:
-        InvalidArgument: the task runs in a process, or arguments do not fit it.
+        InvalidArgument: the task runs in a process, arguments do not fit it, or limits need those of one call.
     """
     _refuse_process(task)
     given = json.loads(task.parameters.dump_many(list(calls)))
     places = f"[{first}:{first + len(given)}]"
     label = task.name[: LONGEST_NAME - len(places)] + places
-    return Signature(task._app.chunk_task, {"task": task.name, "calls": given}, task.options, immutable=True, label=label)
+    options = chunk_options(task, options or task.options, given)
+    return Signature(task._app.chunk_task, {"task": task.name, "calls": given}, options, immutable=True, label=label)
 
 
 def is_unknown(app: "PgQueue", args_json: str) -> bool:
@@ -121,7 +126,17 @@ class CallContext(JobContext):
     __slots__ = ("_job",)
 
     def __init__(self, job: JobContext, task: str, args_json: str) -> None:
-        given = (job.attempt, job.max_attempts, job.priority, job.run_at, job.created_at, job.meta_json, None, job.limits, job._services)
+        given = (
+            job.attempt,
+            job.max_attempts,
+            job.priority,
+            job.run_at,
+            job.created_at,
+            job.meta_json,
+            None,
+            job.limits,
+            job._services,
+        )
         super().__init__(job.token, job.id, job.queue, task, args_json, *given)
         self.node, self.started = job.node, job.started
         self._job = job

@@ -1,7 +1,7 @@
 """The job as its handler sees it."""
 
 import time
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from ._json import loads
@@ -201,6 +201,28 @@ class JobContext:
         services = self._reach("ctx.aprogress()")
         if self._is_time_to_tell(done, total):
             self._told(await services.app.async_database.run(calls.progress(self.id, self.token, done, total, note)))
+
+    def park(self, key: str, until: datetime | timedelta | float) -> None:
+        """Shut a key, from a handler in a thread; `apark` from async ones. Jobs that have it wait; those that run go on.
+
+        At once, also from within `ctx.transaction()`. To stop this job with the others, raise `RateLimited`.
+
+        Args:
+            key: of a limit: `openai`, `tenant:42`, `queue:mail`.
+            until: a datetime with a time zone, or a timedelta or seconds from now. A shorter time does not undo a longer one.
+
+        Raises:
+            InvalidArgument: no limit has this key, or the time is of no use.
+            OutsideWorker: this context has no worker's connections.
+            PgQueueError: it was called in async code.
+        """
+        services = self._reach("ctx.park()")
+        refuse_on_event_loop("ctx.park()", "`await ctx.apark()`", "it")
+        services.app.limits.park(key, until)
+
+    async def apark(self, key: str, until: datetime | timedelta | float) -> None:
+        """`park` for async handlers."""
+        await self._reach("ctx.apark()").app.limits.apark(key, until)
 
     @property
     def is_finished(self) -> bool:

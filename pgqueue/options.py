@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, get_args
 
-from ._checks import LONGEST, check_duration, invalid
+from ._checks import LONGEST, check_duration, check_time, invalid
+from ._cost import Cost, CostFunction, read_cost
 from ._json import dumps
 from ._text import storable
 from .database import calls
 from .errors import InvalidArgument
+from .limit import Limit, check_key
 from .retry import Retry
 from .unique import Unique, UniqueMode
 
@@ -40,9 +42,23 @@ class Options:
     connection: Any = None
     depends_on: tuple[int, ...] | None = None
     run_if: RunIf = "succeeded"
+    limits: tuple[str, ...] = ()
+    own_limit: str | None = None  # task:…, which stays whatever limits are given
+    fair: str | None = None
+    cost: int | CostFunction | None = None
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The keys of all limits, or templates of them."""
+        return self.limits if self.own_limit is None else (*self.limits, self.own_limit)
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether something is said of limits."""
+        return bool(self.limits) or self.own_limit is not None or self.fair is not None or self.cost is not None
 
     def to_sql(self) -> calls.EnqueueOptions:
-        """As `enqueue` takes them, but for uniqueness."""
+        """As `enqueue` takes them, but for uniqueness and limits."""
         policy = self.retry.policy() if self.retry else None
         return calls.EnqueueOptions(
             queue=self.queue,
@@ -77,6 +93,9 @@ class GivenOptions(TypedDict, total=False):
     connection: Any
     depends_on: "DependsOn | None"
     run_if: RunIf | None
+    limits: Iterable[str | Limit] | None
+    fair: str | None
+    cost: Cost | None
 
 
 def given(options: GivenOptions) -> dict[str, Any]:
@@ -89,6 +108,11 @@ def given(options: GivenOptions) -> dict[str, Any]:
     for name in read.keys() & _READ.keys():
         read[name] = _READ[name](read[name])
     return read
+
+
+def listed(limits: Any) -> Any:
+    """The limits that were given, which may come from a generator, for those who read them twice; what is no list as it is."""
+    return tuple(limits) if isinstance(limits, Iterable) and not isinstance(limits, str) else limits
 
 
 def interval(value: Duration | None) -> str | None:
@@ -106,11 +130,15 @@ def _queue(value: Any) -> str:
 
 
 def _time(value: Any) -> datetime:
-    if not isinstance(value, datetime):
-        raise invalid("run_at", value, "use a datetime with a time zone, such as datetime.now(UTC) + timedelta(hours=1)")
-    if value.utcoffset() is None:
-        raise InvalidArgument(f"run_at: {value.isoformat()} has no time zone; use datetime.now(UTC) or .astimezone()")
-    return value
+    check_time("run_at", value)
+    time: datetime = value
+    return time
+
+
+def _limits(value: Any) -> tuple[str, ...]:
+    if isinstance(value, str | Limit) or not isinstance(value, Iterable):
+        raise invalid("limits", value, "use a list of keys, for example ['openai', 'tenant:{tenant_id}']")
+    return tuple(dict.fromkeys(check_key("limits", one.name if isinstance(one, Limit) else one) for one in value))
 
 
 def _priority(value: Any) -> int:
@@ -193,4 +221,7 @@ _READ: Mapping[str, Callable[[Any], Any]] = {
     "unique": _unique,
     "depends_on": _depends_on,
     "run_if": run_if,
+    "limits": _limits,
+    "fair": lambda value: check_key("fair", value),
+    "cost": read_cost,
 }

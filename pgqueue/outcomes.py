@@ -1,7 +1,9 @@
-"""What a handler may return instead of a result: small values, visible in its type and trivial to test."""
+"""What a handler may return instead of a result: small values, visible in its type and trivial to test. One is raised."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+
+from ._checks import check_duration, check_time, invalid
 
 
 def seconds(delay: float | timedelta) -> float:
@@ -32,3 +34,32 @@ class Cancel:
     """End the job without a result; it goes to the history as cancelled."""
 
     reason: str = ""
+
+
+class RateLimited(Exception):
+    """Raised from a handler, however deep: somebody else's rate limit was met, and nothing of that kind should start for a while.
+
+    It parks a limit of the job, so that the others that have it wait, too. The job stays in its place in line, and this attempt
+    does not count: it is no failure. A job without such a limit runs again after that time, as with `Snooze`.
+
+    Args:
+        retry_after: seconds, a timedelta, or a datetime with a time zone; what `Retry-After` says.
+        key: of the limit, as in `limits`, or of its queue. By default all of the job's limits that have a rate; if none has, all.
+
+    Raises:
+        InvalidArgument: retry_after or key are of no use.
+
+    Attributes:
+        delay: retry_after in seconds from when it was raised.
+        key: as given.
+    """
+
+    def __init__(self, retry_after: datetime | timedelta | float, key: str | None = None) -> None:
+        if isinstance(retry_after, datetime):
+            check_time("retry_after", retry_after)
+            retry_after -= datetime.now(UTC)
+        check_duration("retry_after", retry_after)
+        if key is not None and not isinstance(key, str):
+            raise invalid("key", key, "use the key of a limit of the job, such as 'openai'")
+        self.delay, self.key = max(0.0, seconds(retry_after)), key
+        super().__init__(f"{key or 'its limits'}: again in {self.delay:g} s")

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ._json import dumps
+from ._limiting import completed, limiting
 from .errors import InvalidArgument
 from .options import Options
 
@@ -55,11 +56,15 @@ class Signature(Part[R]):
         """
         return "{" + ",".join(self.fields(self.args_json())) + "}"
 
-    def fields(self, args: str) -> list[str]:
+    def fields(self, args: str, takes: str | None = None) -> list[str]:
         """The fields of `to_json`, each as JSON text.
 
         Args:
             args: the arguments as JSON text.
+            takes: the argument that a parent's result will be.
+
+        Raises:
+            InvalidArgument: limits need that result, or the cost is of no use.
         """
         unique = {f"unique_{name}": value for name, value in self.options.to_unique()._asdict().items()}
         plain = {"task": self.task.name, **self.options.to_sql()._asdict(), **unique}
@@ -67,12 +72,16 @@ class Signature(Part[R]):
         plain["depends_on"] = self.options.depends_on or None  # as an array
         if not self.options.depends_on:
             del plain["run_if"]
+        if limits := limiting(self.task, self.options, args, takes):
+            plain |= limits._asdict()
         fields = [f'"{name}":{dumps(value)}' for name, value in plain.items() if value is not None]
         return fields + [f'"{name}":{text}' for name, text in nested.items() if text is not None]
 
-    def args_json(self) -> str:
-        """The arguments as JSON text, checked against their type hints."""
-        return self.task.parameters.dump(self.args)
+    def args_json(self, takes: str | None = None) -> str:
+        """The arguments as JSON text, checked against their type hints; without the one that a parent's result will be."""
+        parameters = self.task.parameters
+        args = completed(parameters, self.options, self.args)
+        return parameters.dump(args) if takes is None else parameters.dump_behind(args, takes)
 
 
 def the_connection(signatures: list[Signature[Any]], given: Any) -> Any:

@@ -7,8 +7,10 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
+from ._cost import Cost, CostFunction
 from ._executor import chosen
 from ._json import dumps
+from ._limiting import check_limits, completed, limiting, limiting_all, named_in_keys
 from ._parameters import Parameters
 from ._refusal import shortened
 from ._text import storable
@@ -16,7 +18,8 @@ from .canvas import Group
 from .database import Call, calls
 from .errors import InvalidArgument, ResultTooLarge
 from .job import Job
-from .options import DependsOn, Duration, Options, Priority, RunIf, given
+from .limit import Limit
+from .options import DependsOn, Duration, Options, Priority, RunIf, given, listed
 from .retry import Retry
 from .signature import Signature
 from .unique import Unique, UniqueMode
@@ -72,6 +75,9 @@ class Task(Generic[P, R]):
         connection: Any = None,
         depends_on: "DependsOn | None" = None,
         run_if: RunIf | None = None,
+        limits: Iterable[str | Limit] | None = None,
+        fair: str | None = None,
+        cost: Cost | None = None,
     ) -> "Task[P, R]":
         """The same task with other options; None leaves an option as it is.
 
@@ -92,10 +98,18 @@ class Task(Generic[P, R]):
                 of two workflows cannot have a child together. In chains, groups and `app.workflow` the edges are said there.
             run_if: when it runs: if all of them "succeeded" (default), are "finished" whatever came of them, or have "failed".
                 Otherwise it is cancelled without having run.
+            limits: the keys of limits that must all let it start, `["openai", "tenant:{tenant_id}"]`; {name} stands for that
+                argument, {name.inner} for what is in it. They replace those of the decorator, but for `rate_limit` and
+                `max_running`. A Limit declares itself.
+            fair: a key, as in `limits`; the jobs of such keys take turns.
+            cost: what a start takes of each of its limits, 1 or more; 1 by default. Or a function that takes arguments of the
+                task, by name; it is called at each enqueue.
 
         Raises:
-            InvalidArgument: an option is out of range.
+            InvalidArgument: an option is out of range, or a key names an argument that the task does not have.
+            ConfigurationError: a Limit was declared with other values, or a worker of this app has started.
         """
+        limits = listed(limits)
         changed = given(
             {
                 "queue": queue,
@@ -109,10 +123,16 @@ class Task(Generic[P, R]):
                 "connection": connection,
                 "depends_on": depends_on,
                 "run_if": run_if,
+                "limits": limits,
+                "fair": fair,
+                "cost": cost,
             }
         )
         clone: Task[P, R] = Task.__new__(Task)
         clone.__dict__.update(self.__dict__, options=replace(self.options, **changed))
+        if clone.options.is_limited:
+            check_limits(self.name, self.parameters, clone.options)
+            self._app.declare_limits(limits)
         return clone
 
     @overload
@@ -258,18 +278,21 @@ class Task(Generic[P, R]):
                 yield calls.enqueue_jobs([Signature(self, given.args, options).to_json()]), options.connection
                 return
             with self._app.waking(options) as notify:
-                yield calls.enqueue(self.name, self.parameters.dump(given.args), options.to_sql(), notify), options.connection
+                args = self.parameters.dump(completed(self.parameters, options, given.args))
+                limits = limiting(self, options, args)
+                yield calls.enqueue(self.name, args, options.to_sql(), notify, limits), options.connection
 
     @contextmanager
     def _adding_many(self, bound: list[dict[str, Any]]) -> Iterator[Adding]:
         with self._app.enqueuing(self.name, bound, self.options) as given:
             options = given.options
-            if options.unique:
+            if options.unique or isinstance(options.cost, CostFunction):  # what each job has of its own
                 yield calls.enqueue_jobs([Signature(self, args, options).to_json() for args in given.args]), options.connection
                 return
             with self._app.waking(options) as notify:
-                args = self.parameters.dump_many(given.args)
-                yield calls.enqueue_many(self.name, args, options.to_sql(), notify), options.connection
+                args = self.parameters.dump_many([completed(self.parameters, options, one) for one in given.args])
+                limits = limiting_all(self, options, "enqueue_many")
+                yield calls.enqueue_many(self.name, args, options.to_sql(), notify, limits), options.connection
 
     def _by_name(self, given: Arguments, place: int) -> Mapping[str, Any]:
         if not isinstance(given, Mapping):
@@ -281,8 +304,10 @@ class Task(Generic[P, R]):
         for lone in filter(None, (found["lone"] for found in _PERCENT.finditer(query))):
             # Some drivers would refuse it, others take it for a percent sign.
             raise InvalidArgument(f"query: {lone!r} is not valid; write %% for a percent sign, %(name)s for a parameter")
-        names = dumps({"known": sorted(self.parameters.names), "required": sorted(self.parameters.required)})
-        return calls.enqueue_select(self.name, names, query, params or {}, self.options.to_sql(), self.options.to_unique())
+        options, required = self.options, self.parameters.required | named_in_keys(self.options)
+        names = dumps({"known": sorted(self.parameters.names), "required": sorted(required)})
+        limits = limiting_all(self, options, "enqueue_select")
+        return calls.enqueue_select(self.name, names, query, params or {}, options.to_sql(), options.to_unique(), limits)
 
     def _finding(self, signature: Signature[R]) -> Call[int | None]:
         unique = replace(self.options, unique=self.options.unique or Unique()).to_unique()

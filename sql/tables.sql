@@ -282,7 +282,8 @@ create table turn (
     lane_id uuid,
     keys    text[] collate "C",                 -- of the lane
     key     text collate "C",
-    lo      timestamptz not null default '-infinity',  -- no ready job of the lane is older, as far as this turn knows
+    lo      timestamptz not null default '-infinity',  -- no ready job of the lane is older, as far as this turn knows …
+    skips   bool not null default false,        -- … unless it skips dead entries of the index, and maybe jobs of a smaller priority
     credit  int not null default 0              -- what is left of the lane's share
 ) with (
     fillfactor = 70, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500, autovacuum_vacuum_cost_delay = 0
@@ -291,6 +292,15 @@ create index turn_line on turn (queue, due_at) where key is null;
 create index turn_key on turn (queue, due_at) where lane_id is null;
 create index turn_parked on turn (key, due_at) where key is not null;
 create index turn_lane on turn (lane_id) where lane_id is not null;
+
+-- Where the line of a queue begins, while dead rows of turns stand in front of it: under a long snapshot each turn leaves one. Only
+-- inserted into, and found newest-first; good for a second.
+create table line_start (
+    queue     text not null,
+    starts_at timestamptz not null,
+    seen_at   timestamptz not null
+);
+create index line_start_queue on line_start (queue, seen_at desc);
 
 -- "This claim may hold places of the key in this lane" (NULL: in the queue of the key). An index over running jobs and no counter: the
 -- places in use are counted each time, so none can leak.

@@ -3,15 +3,15 @@
 create view jobs as
 select id, state, null::final_reason as reason, queue, task, args, priority, attempt, max_attempts, rescues, run_at, created_at,
        claimed_at, null::timestamptz as finished_at, null::real as elapsed, worker_id, retry_of, meta, errors, unknown_since, progress,
-       workflow_id
+       workflow_id, limits, cost
   from job
 union all
 select id, state, reason, queue, task, args, priority, attempt, max_attempts, rescues, run_at, created_at,
-       claimed_at, finished_at, elapsed, worker_id, retry_of, meta, errors, null, null, workflow_id
+       claimed_at, finished_at, elapsed, worker_id, retry_of, meta, errors, null, null, workflow_id, limits, cost
   from job_history
 union all
 select id, state, reason, queue, task, args, priority, attempt, max_attempts, rescues, run_at, created_at,
-       claimed_at, finished_at, elapsed, worker_id, retry_of, meta, errors, null, null, workflow_id
+       claimed_at, finished_at, elapsed, worker_id, retry_of, meta, errors, null, null, workflow_id, limits, cost
   from dead_letter;
 
 -- Live jobs; `oldest` is how long the first in line has been waiting for a worker.
@@ -80,9 +80,10 @@ select n.workflow_id, n.job_id, n.name, n.task, coalesce(j.queue, d.queue, h.que
   left join dead_letter d on n.state = 'failed' and d.id = n.job_id
   left join job_history h on n.state in ('succeeded', 'cancelled', 'skipped') and h.id = n.job_id;
 
--- Limits with live figures: a row per key in use, and one per limit. Every waiting job that has limits is counted for it.
+-- Limits with live figures: a row per key that was used lately, has jobs that wait or run, or is parked, and one per limit. Every
+-- waiting job that has limits is counted for it.
 -- used, remaining: of the current period of the rate. burst_used: of the tokens that may be saved up. wait_seconds: until the next token.
--- A limit `tenant` has a row for each tenant:… that was used lately, and one of its own, which counts nothing.
+-- A limit `tenant` has a row for each such tenant:…, and one of its own, which counts nothing.
 create view limit_status as
 with waiting as (
     select key, count(*) as jobs from job j, unnest(j.limits) as l(key) where j.state = 'ready' and j.lane_id is not null group by key
@@ -90,13 +91,18 @@ with waiting as (
     select key, count(*) as jobs from job j, unnest(j.limits) as l(key) where j.state = 'running' and j.limits is not null group by key
 )
 select b.key, d.name as limit_name, d.enabled, d.rate, d.per, d.burst, d.max_running, d.count_cost, d.weight, d.retry_blocks, d.changed_at,
-       f.tokens, case when d.rate is not null then f.used end as used, greatest(d.rate - f.used, 0) as remaining,
+       f.tokens, case when d.rate is not null then f.used end as used, case when d.rate is not null then greatest(d.rate - f.used, 0) end as remaining,
        d.burst - f.tokens as burst_used, coalesce(q.running, r.jobs, 0) as running, coalesce(q.waiting, w.jobs, 0) as waiting,
        greatest(case when d.enabled then greatest(1 - f.tokens, 0) / d.per_second end,
                 extract(epoch from p.until - clock_timestamp())::float8) as wait_seconds, p.until as parked_until
   from (select key, tokens, refilled_at, used_since, used from bucket
         union all
-        select name, null, null, null, 0 from limit_def l where not exists (select from bucket where key = l.name)) b
+        select key, null, null, null, 0
+          from (select name as key from limit_def
+                union select key from waiting
+                union select key from running
+                union select key from parking where until > clock_timestamp()) k
+         where not exists (select from bucket where key = k.key)) b
   left join lateral (select * from limit_def l where l.name in (b.key, split_part(b.key, ':', 1)) order by l.name = b.key desc limit 1) d on true
  cross join lateral (
        select case when d.rate is not null then least(d.burst, coalesce(

@@ -14,6 +14,7 @@ from .dead import dead
 from .enqueue import enqueue
 from .failures import complain, exit_code
 from .jobs import job, jobs
+from .limits import limits
 from .migrate import migrate
 from .stats import stats, workers
 from .verbs import cancel, cancel_workflow, retry, retry_workflow
@@ -33,6 +34,7 @@ for command in (
     migrate, worker, enqueue, jobs, job, retry, cancel, workflows, workflow, retry_workflow, cancel_workflow, workers, stats, dead
 ):  # fmt: skip
     cli.command()(command)
+cli.add_typer(limits, name="limits")
 
 
 def main(arguments: list[str] | None = None) -> None:

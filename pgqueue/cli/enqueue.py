@@ -22,6 +22,11 @@ def enqueue(
         str | None, typer.Option(metavar="INTERVAL", help="Not before: seconds, or as PostgreSQL writes it: '5 minutes', 2h.")
     ] = None,
     retries: Annotated[int | None, typer.Option(metavar="N", help="How often it runs again after a failure; 3.")] = None,
+    limit: Annotated[
+        list[str] | None, typer.Option(metavar="KEY", help="A limit that must let it start: openai, tenant:42; may be repeated.")
+    ] = None,
+    fair: Annotated[str | None, typer.Option(metavar="KEY", help="Its jobs take turns with those of other keys.")] = None,
+    cost: Annotated[int | None, typer.Option(metavar="N", help="What its start takes of each of its limits; 1.")] = None,
     database_url: DatabaseUrl = None,
     schema: Schema = None,
     as_json: AsJson = False,
@@ -29,11 +34,16 @@ def enqueue(
     """Add a job. The task need not be known here: a worker that has it will run it."""
     options = calls.EnqueueOptions(queue, _priority(priority), run_after=run_after, retries=retries)
     with Session(database_url, schema) as database:
-        (added,) = database.run(calls.enqueue(task, _json(args), options, True))
+        (added,) = database.run(calls.enqueue(task, _json(args), options, True, _limits(limit, fair, cost)))
     if as_json:
         print_json({"id": added.id})
     else:
         print(f"job {added.id}")
+
+
+def _limits(keys: list[str] | None, fair: str | None, cost: int | None) -> calls.LimitOptions | None:
+    given = calls.LimitOptions(keys or None, fair, cost)
+    return None if given == calls.LimitOptions() else given
 
 
 def _priority(text: str) -> int:

@@ -11,13 +11,14 @@ from .._text import harmless
 from ..database import calls, reads
 from ..errors import JobNotFound
 from .options import AsJson, DatabaseUrl, Limit, OfQueue, OfTask, Schema, State
-from .output import console, no_worker, print_json, print_json_lines, print_table, shown
+from .output import console, facts_of, no_worker, print_json, print_json_lines, print_table, shown
 from .session import Session
 
 COLUMNS = ("id", "state", "queue", "task", "args", "priority", "attempt", "run_at", "finished_at", "note")
 FACTS = (
     "state", "reason", "queue", "task", "args", "priority", "attempt", "created_at", "run_at", "claimed_at", "finished_at",
-    "elapsed", "rescues", "worker_id", "retry_of", "workflow_id", "meta", "progress", "result", "result_expires_at",
+    "elapsed", "rescues", "worker_id", "retry_of", "workflow_id", "limits", "cost", "meta", "progress",
+    "result", "result_expires_at",
 )  # fmt: skip
 
 
@@ -62,14 +63,10 @@ def job(
 
 
 def _print_job(out: Console, row: dict[str, Any]) -> None:
-    facts = Table.grid(padding=(0, 2))
-    for name in FACTS:
-        if row[name] is not None:
-            facts.add_row(name.replace("_", " "), shown(_attempt(row) if name == "attempt" else row[name]))
     out.print(f"job {row['id']}", style="bold")
     if row["unknown_since"] is not None:
         out.print(no_worker(row["unknown_since"]), style="yellow")
-    out.print(facts)
+    out.print(facts_of(row | {"attempt": _attempt(row)}, FACTS))
     if errors := row["errors"]:
         out.print(_attempts(errors))
         if traceback := errors[-1]["traceback"]:

@@ -51,6 +51,22 @@ def print_table(title: str, rows: Sequence[dict[str, Any]], columns: Sequence[st
     console().print(to_table(rows, columns, wide) if rows else f"no {title}")
 
 
+def print_facts(title: str, row: dict[str, Any], names: Sequence[str]) -> None:
+    """One row as a list of what is known of it."""
+    out = console()
+    out.print(Text(harmless(title), "bold"))
+    out.print(facts_of(row, names))
+
+
+def facts_of(row: dict[str, Any], names: Sequence[str]) -> Table:
+    """What is known of one row, a line each; None is left out."""
+    facts = Table.grid(padding=(0, 2))
+    for name in names:
+        if row[name] is not None:
+            facts.add_row(_heading(name), shown(row[name]))
+    return facts
+
+
 def to_table(rows: Sequence[dict[str, Any]], columns: Sequence[str], wide: Sequence[str] = ()) -> Table:
     """Rows as a table.
 

@@ -32,7 +32,7 @@ class Call(Generic[T]):
 
 
 class Claimed(NamedTuple):
-    """What a claim got: rows in the order of `JobContext`, those with limits last; and in how many seconds jobs that wait for a limit
+    """What a claim got: rows in the order of `JobContext`, those with limits first; and in how many seconds jobs that wait for a limit
     are to be looked at again (None: none wait; below 0: they can be had now).
     """
 
@@ -105,11 +105,31 @@ class UniqueOptions(NamedTuple):
     period: str | None = None
 
 
+class LimitOptions(NamedTuple):
+    """What limits a job; see sql/functions/enqueue.sql."""
+
+    limits: list[str] | None = None
+    fair: str | None = None
+    cost: int | None = None
+    limits_declared: bool = False
+
+    def params(self) -> tuple[str | None, str | None, int | None, bool]:
+        """In types that every driver can send: the keys as the text of an array."""
+        keys = None if self.limits is None else f"{{{','.join(map(_quoted, self.limits))}}}"
+        return keys, *self[1:]
+
+
 class Added(NamedTuple):
     """What an enqueue did: the job's id, and whether it was there before."""
 
     id: int
     duplicate: bool = False
+
+
+def _quoted(text: str) -> str:
+    """An element of an array as PostgreSQL reads it."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def _all(rows: Rows) -> Rows:
@@ -136,16 +156,28 @@ _OPTIONS: LiteralString = (
 )
 
 
-def enqueue(task: str, args: str, options: EnqueueOptions, notify: bool) -> Call[list[Added]]:
+_LIMITS: LiteralString = ", limits => %s::text::text[], fair => %s::text, cost => %s::int, limits_declared => %s::bool"
+_ENQUEUE: LiteralString = "select {schema}.enqueue(%s::text, %s::text::jsonb, " + _OPTIONS
+_ENQUEUE_MANY: LiteralString = "select {schema}.enqueue_many(%s::text, %s::text::jsonb, " + _OPTIONS
+
+
+def enqueue(task: str, args: str, options: EnqueueOptions, notify: bool, limits: LimitOptions | None = None) -> Call[list[Added]]:
     """Add one job that is not unique."""
-    statement: LiteralString = "select {schema}.enqueue(%s::text, %s::text::jsonb, " + _OPTIONS + ")"
-    return Call(statement, (task, args, *options, notify), lambda rows: [Added(rows[0][0])])
+    return _adding(_ENQUEUE, (task, args, *options, notify), limits, lambda rows: [Added(rows[0][0])])
 
 
-def enqueue_many(task: str, args: str, options: EnqueueOptions, notify: bool) -> Call[list[Added]]:
+def enqueue_many(
+    task: str, args: str, options: EnqueueOptions, notify: bool, limits: LimitOptions | None = None
+) -> Call[list[Added]]:
     """Add a job per element of a JSON array of arguments, none of them unique."""
-    statement: LiteralString = "select {schema}.enqueue_many(%s::text, %s::text::jsonb, " + _OPTIONS + ")"
-    return Call(statement, (task, args, *options, notify), lambda rows: [Added(id) for id in rows[0][0]])
+    return _adding(_ENQUEUE_MANY, (task, args, *options, notify), limits, lambda rows: [Added(id) for id in rows[0][0]])
+
+
+def _adding(statement: LiteralString, params: tuple[Any, ...], limits: LimitOptions | None, read: Callable[[Rows], T]) -> Call[T]:
+    """A job without limits says nothing of them."""
+    if limits is None:
+        return Call(statement + ")", params, read)
+    return Call(statement + _LIMITS + ")", (*params, *limits.params()), read)
 
 
 def enqueue_jobs(jobs: list[str]) -> Call[list[Added]]:
@@ -161,21 +193,37 @@ _ENQUEUE_SELECT: LiteralString = (
     "%(pgqueue_retries)s::int, %(pgqueue_retry)s::text::jsonb, %(pgqueue_result_ttl)s::text::interval, "
     "%(pgqueue_meta)s::text::jsonb, %(pgqueue_unique_mode)s::text, %(pgqueue_unique_key)s::text, "
     "%(pgqueue_unique_period)s::text::interval, arguments => %(pgqueue_arguments)s::text::jsonb, "
-    "depends_on => %(pgqueue_depends_on)s::text::bigint[], run_if => %(pgqueue_run_if)s::text)), 0)::bigint "
-    "from (select array_agg(args) as args "
+    "depends_on => %(pgqueue_depends_on)s::text::bigint[], run_if => %(pgqueue_run_if)s::text"
+)
+_SELECT_LIMITS: LiteralString = (
+    ", limits => %(pgqueue_limits)s::text::text[], fair => %(pgqueue_fair)s::text, cost => %(pgqueue_cost)s::int, "
+    "limits_declared => %(pgqueue_limits_declared)s::bool"
+)
+_SELECT_FROM: LiteralString = (
+    ")), 0)::bigint from (select array_agg(args) as args "
     "from (select to_jsonb(q) as args, row_number() over () as number from (\n{query}\n) q) row "
     "group by number / 10000 order by number / 10000) batch"
 )
 
 
 def enqueue_select(
-    task: str, arguments: str, query: str, params: Mapping[str, Any], options: EnqueueOptions, unique: UniqueOptions
+    task: str,
+    arguments: str,
+    query: str,
+    params: Mapping[str, Any],
+    options: EnqueueOptions,
+    unique: UniqueOptions,
+    limits: LimitOptions | None = None,
 ) -> Call[int]:
     """Add a job per row of a query; how many. `arguments`: the names that the task takes, as SQL's enqueue_select wants them."""
     ours = {"task": task, "arguments": arguments, **options._asdict()}
     ours |= {f"unique_{name}": value for name, value in unique._asdict().items()}
+    statement = _ENQUEUE_SELECT + _SELECT_FROM
+    if limits is not None:
+        ours |= dict(zip(limits._fields, limits.params(), strict=True))
+        statement = _ENQUEUE_SELECT + _SELECT_LIMITS + _SELECT_FROM
     named = {**params, **{f"pgqueue_{name}": value for name, value in ours.items()}}
-    return Call(_ENQUEUE_SELECT, named, _one, query=query.strip().rstrip(";"))
+    return Call(statement, named, _one, query=query.strip().rstrip(";"))
 
 
 def find_duplicate(task: str, args: str, unique: UniqueOptions) -> Call[int | None]:
@@ -427,10 +475,11 @@ def records(*names: str) -> Callable[[Rows], list[dict[str, Any]]]:
 JOB_COLUMNS = (
     "id", "state", "reason", "queue", "task", "args", "priority", "attempt", "max_attempts", "rescues", "run_at", "created_at",
     "claimed_at", "finished_at", "elapsed", "worker_id", "retry_of", "meta", "errors", "progress", "workflow_id",
+    "limits", "cost",
 )  # fmt: skip
 _JOBS = (
     "select id, state, reason, queue, task, args, priority, attempt, max_attempts, rescues, run_at, created_at, "
-    "claimed_at, finished_at, elapsed, worker_id, retry_of, meta, errors, progress, workflow_id from {schema}.jobs "
+    "claimed_at, finished_at, elapsed, worker_id, retry_of, meta, errors, progress, workflow_id, limits, cost from {schema}.jobs "
 )
 
 

@@ -11,6 +11,7 @@ from ..context import JobContext
 from ..errors import ConfigurationError, PgQueueError
 from ..lifespan import injections
 from ..middleware import executing
+from ..outcomes import RateLimited, Snooze
 from ..task import Task
 from ..worker.execute import Outcome, arguments_of, call, failure, returned, with_nodes
 from ..worker.isolate import Isolated
@@ -39,6 +40,8 @@ class Ended(NamedTuple):
         if job.is_finished:
             return None
         elapsed = time.perf_counter() - job.started
+        if isinstance(self.error, RateLimited):  # no limit is looked at here, so there is none to park: the job alone waits
+            return returned(job, task.dump_result, Snooze(self.error.delay), elapsed)
         if self.error:
             return failure(job, self.error, elapsed)
         return with_nodes(returned(job, task.dump_result, self.result, elapsed))

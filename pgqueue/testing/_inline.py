@@ -8,12 +8,13 @@ from datetime import UTC, datetime
 from itertools import count
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from .._limiting import assert_filled, limiting
 from ..context import JobContext
 from ..database.calls import ResultRow
 from ..errors import PgQueueError, ResultTimeout
 from ..job import Job
 from ..options import Options
-from ..outcomes import Cancel, RetryIn, Snooze
+from ..outcomes import Cancel, RateLimited, RetryIn, Snooze
 from ..own_workflow import Node
 from ..parents import Parent, Parents
 from ..signature import Signature
@@ -34,8 +35,9 @@ def inline(app: "PgQueue", *, values: Iterable[Any] = (), raise_errors: bool = T
     """Run the handler at once wherever the app enqueues; nothing is stored, and no database is needed.
 
     Arguments and results pass through JSON and their type hints, middleware runs, and what handlers enqueue runs inline, too.
-    Each job has one run: nothing is retried, times are not waited for, and options that PostgreSQL checks (queues, uniqueness)
-    are not looked at. Everything else that needs the database, such as `enqueue_select`, raises PgQueueError.
+    Each job has one run: nothing is retried, times and limits are not waited for, and options that PostgreSQL checks (queues,
+    uniqueness) are not looked at. The keys and the cost of limits are made as ever. Everything else that needs the database, such
+    as `enqueue_select`, raises PgQueueError.
 
     Args:
         app: everything that it enqueues within the block, in any thread.
@@ -134,7 +136,8 @@ class InlineJob(Job[Any]):
     def result(self, timeout: float | None = None) -> Any:
         """What the handler returned, at once; see `Job.result`."""
         if not self._ended(self._ended_as):
-            raise ResultTimeout(f"job {self.id} was run inline and returned {self.ended.result!r}: nothing runs it again")
+            ended = f"raised {self.ended.error!r}" if self.ended.error else f"returned {self.ended.result!r}"
+            raise ResultTimeout(f"job {self.id} was run inline and {ended}: nothing runs it again")
         return self._value(self._ended_as)
 
     async def aresult(self, timeout: float | None = None) -> Any:
@@ -198,7 +201,10 @@ class Inline:
         return [self._prepared(one.task, one.args, one.options)[0] for one in signatures]
 
     def _context(self, signature: Signature[Any]) -> JobContext:
-        return made_context(signature.task.name, signature.args_json(), signature.options, id=next(self._ids))
+        args = signature.args_json()
+        limiting(signature.task, signature.options, args)
+        assert_filled(signature.options, args)
+        return made_context(signature.task.name, args, signature.options, id=next(self._ids))
 
     def _run(self, prepared: Prepared) -> list[InlineJob]:
         return [self._job(job, task, self._caller.end(job, task)) for job, task in prepared]
@@ -213,7 +219,7 @@ class Inline:
             ended = Ended(None, error)
             row = _row(job, task, ended)
         self.jobs.append(handle := InlineJob(job, task, ended, row))
-        if self._raise_errors:
+        if self._raise_errors and not isinstance(ended.error, RateLimited):
             ended.value()
         return handle
 
@@ -244,6 +250,8 @@ def _row(job: JobContext, task: Task[..., Any], ended: Ended) -> ResultRow:
     def row(state: str, *, reason: str | None = None, value: Any = None, error: Any = None) -> ResultRow:
         return ResultRow(state, reason, value, False, error, task.name, None, 0.0)
 
+    if isinstance(ended.error, RateLimited):
+        return row("scheduled")
     if ended.error is not None:
         return row("failed", reason="error", error=describe(ended.error))
     if isinstance(ended.result, Snooze | RetryIn):

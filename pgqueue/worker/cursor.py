@@ -42,10 +42,8 @@ class Cursor:
             return
         lowest: dict[tuple[str, int], Any] = {}
         for row in rows:
-            if (
-                row[_LIMITS] is not None
-            ):  # from here on the rows have limits: they stand in lanes, which have cursors of their own
-                break
+            if row[_LIMITS] is not None:  # it stood in a lane, which has a cursor of its own
+                continue
             key = (row[_QUEUE], row[_PRIORITY])
             if key not in lowest or row[_RUN_AT] < lowest[key]:
                 lowest[key] = row[_RUN_AT]

@@ -16,7 +16,7 @@ from ..chunk import NAME as CHUNK
 from ..chunk import is_unknown
 from ..context import JobContext
 from ..errors import InvalidArgument, RemoteError
-from ..outcomes import Cancel, RetryIn, Snooze, seconds
+from ..outcomes import Cancel, RateLimited, RetryIn, Snooze, seconds
 from ..own_workflow import MANY
 from ..retry import qualified_name
 from ..task import Task
@@ -44,7 +44,8 @@ class Outcome(NamedTuple):
 
     Attributes:
         job: the job that ran.
-        state: succeeded, failed, cancelled, snoozed or unknown_task; committed when `ctx.transaction()` has finished the job.
+        state: succeeded, failed, cancelled, snoozed, rate_limited or unknown_task; committed when
+            `ctx.transaction()` has finished the job.
         json: the outcome as finish.sql takes it.
         elapsed: seconds in the handler.
         nodes: what it adds to its workflow, as JSON text; None for nothing.
@@ -113,6 +114,8 @@ async def execute(
             return _committed(job, time.perf_counter() - started, error=error)
         if isinstance(error, asyncio.CancelledError) and asyncio.current_task().cancelling():  # type: ignore[union-attr]
             raise
+        if isinstance(error, RateLimited):
+            return rate_limited(job, error, time.perf_counter() - started)
         return failure(job, error, time.perf_counter() - started)
     finally:
         if job.node is not None and job.node.own_workflow is not None:
@@ -216,6 +219,12 @@ def _committed(job: JobContext, elapsed: float, *, result: Any = None, error: Ba
         log.warning("task %s: what it returns after ctx.transaction() is ignored; set tx.result", job.task, extra=facts)
     assert job.block is not None
     return Outcome(job, "committed", f'{{"result":{job.block.result_json or "null"}}}', elapsed)
+
+
+def rate_limited(job: JobContext, error: RateLimited, elapsed: float) -> Outcome:
+    """The outcome of a run that met somebody else's rate limit: no failure."""
+    log.info("job %s met a rate limit: %s", job.id, error, extra={"job_id": job.id, "task": job.task, "queue": job.queue})
+    return outcome(job, "rate_limited", elapsed, delay=error.delay, **({} if error.key is None else {"key": error.key}))
 
 
 def failure(job: JobContext, error: BaseException, elapsed: float, **fields: Any) -> Outcome:

@@ -27,11 +27,13 @@ from .._executor import look_up
 from .._json import dumps, loads
 from ..context import JobContext
 from ..errors import ConfigurationError, ProcessDied, RemoteError
+from ..outcomes import RateLimited
 from ..task import Task
 from .execute import Outcome, arguments_of, describe, returned
 
 log = logging.getLogger("pgqueue.worker")
 RAISED = "raised"
+RATE_LIMITED = "rate limited"
 LOOK_EVERY = 0.5  # seconds between two looks whether a process still lives
 LAST_WORDS = 1.0  # seconds for what a dead process has sent to arrive
 LEAVE_WITHIN = 0.5  # seconds that an idle process has to end by itself
@@ -72,6 +74,7 @@ class Processes:
 
         Raises:
             RemoteError: the handler raised.
+            RateLimited: it raised that.
             ProcessDied: its process ended.
         """
         async with self._places:
@@ -85,6 +88,8 @@ class Processes:
             self._idle.append(child)
         if state == RAISED:
             raise RemoteError(**loads(text))
+        if state == RATE_LIMITED:
+            raise RateLimited(**loads(text))
         return Outcome(job, state, text, elapsed)
 
     def _take(self) -> "_Child":
@@ -245,6 +250,8 @@ def _run(module: str, path: str, fields: str) -> Answer:
         result = task.function(**arguments_of(job, task.parameters))
         outcome = returned(job, task.dump_result, result, time.perf_counter() - started)
         return outcome.state, outcome.json, outcome.elapsed
+    except RateLimited as error:
+        return RATE_LIMITED, dumps({"retry_after": error.delay, "key": error.key}), time.perf_counter() - started
     except BaseException as error:  # SystemExit too: the process goes on with other jobs
         return RAISED, dumps(describe(error)), time.perf_counter() - started
 

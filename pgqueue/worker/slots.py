@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import takewhile
 from typing import Any
 
 from ..context import JobContext
@@ -105,23 +106,22 @@ class Slots:
         self._limited = 0
         return stuck
 
-    def add(self, jobs: Iterable[JobContext]) -> None:
+    def add(self, jobs: list[JobContext]) -> None:
         """Take claimed jobs; after `stop` they are left to be given back."""
         if not self._stopping:
+            if jobs and jobs[0].limits is not None:  # those with limits come first
+                jobs = self._put_limited_first(jobs)
             self.waiting.extend(jobs)
-            if self.waiting and self.waiting[-1].limits is not None:
-                self._put_limited_first()
             self._wake()
 
-    def _put_limited_first(self) -> None:
-        """Those with limits, which came last, go to the front, behind their like."""
-        new: list[JobContext] = []
-        while len(self.waiting) > self._limited and self.waiting[-1].limits is not None:
-            new.append(self.waiting.pop())
+    def _put_limited_first(self, jobs: list[JobContext]) -> list[JobContext]:
+        """Those with limits go to the front, behind their like; the others are returned."""
+        limited = list(takewhile(lambda job: job.limits is not None, jobs))
         self.waiting.rotate(-self._limited)
-        self.waiting.extendleft(new)
+        self.waiting.extendleft(reversed(limited))
         self.waiting.rotate(self._limited)
-        self._limited += len(new)
+        self._limited += len(limited)
+        return jobs[len(limited) :]
 
     def prepare(self, jobs: list[JobContext]) -> bool:
         """Hold claimed jobs that need something before they start; False after `stop`."""

@@ -16,7 +16,7 @@ import psycopg
 
 from .. import __version__, logs
 from .._executor import check_process_tasks
-from ..database import Link, calls
+from ..database import Link, calls, limit_calls
 from ..database.link import Circuit
 from ..errors import Disconnected, PgQueueError
 from ..lifespan import StoppedEarly, entered, injections
@@ -191,6 +191,7 @@ class Worker:
         )
 
     async def _work(self) -> None:
+        await self._declare_limits()
         await self._register()
         self._liveness.start()
         log.info("worker %s started on %s", self._id, ", ".join(self._queues), extra={"worker_id": str(self._id)})
@@ -201,6 +202,12 @@ class Worker:
             group.create_task(self._announcer.run())
             group.create_task(self._watch_lease())
             group.create_task(self._summarise())
+
+    async def _declare_limits(self) -> None:
+        """Make known what the app says of limits: before the first claim, so that no job with them starts without."""
+        for limit in self._app.limits.declared.values():
+            call = limit_calls.declare_limit(limit.name, limit.definition())
+            await self._until_answered(lambda call=call: call)  # type: ignore[misc]
 
     async def _registered_id(self) -> UUID:
         async with self._replacing:

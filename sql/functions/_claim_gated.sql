@@ -43,7 +43,9 @@ begin
         held.at := at;
         perform pay(held, array[room::float8], token, case when held.counted[1] and room > 0 then held.keys else '{}' end, array[null::uuid]);
     end if;
-    if held.tokens[1] < 1 or held.places[1] < 1 then
+    if cardinality(took.jobs) - before >= want then  -- there may be more
+        took.again_at := least(took.again_at, clock_timestamp());
+    elsif held.tokens[1] < 1 or held.places[1] < 1 then
         took.again_at := least(took.again_at, opening_of(held, 1, 1, true));
     end if;
     return took;

@@ -16,6 +16,7 @@ language plpgsql as $$
 declare
     most     constant int := least(32, greatest(8, want / 24));  -- lanes: many of a few jobs each cost more than fewer with more
     started  constant timestamptz := clock_timestamp();
+    begins   constant timestamptz := line_begins(in_queue, started);
     line     lane_turn[];
     lane     lane_turn;
     held     bucket_set;
@@ -31,7 +32,8 @@ declare
     p        int;
     its_key  text;
     counted  bool;
-    is_slow  bool;             -- dead entries stand in front: note where the lane's jobs begin
+    skips    bool;             -- dead entries stand in front of the lane's jobs: begin behind them next time
+    barred   bool;             -- its next job is a suspect that may not be taken here
     cut      bool;             -- not every lane had its turn: those that had one go to the end of the line
     taken    float8[];
     due      timestamptz;      -- of a lane's next turn
@@ -42,6 +44,7 @@ declare
     dues     timestamptz[] := '{}';
     keys     text[] := '{}';
     los      timestamptz[] := '{}';
+    skipping bool[] := '{}';
     credits  int[] := '{}';
     gone     bigint[] := '{}';
     opening  text[] := '{}';   -- keys to look at, and when
@@ -55,15 +58,18 @@ begin
     perform open_keys(in_queue, started);
     with front as materialized (
         select t.lane_id from turn t
-         where t.queue = in_queue and t.key is null and t.due_at <= started order by t.due_at limit most for update skip locked
+         where t.queue = in_queue and t.key is null and t.due_at between begins and started order by t.due_at limit most for update skip locked
     )
-    select array_agg((l.lane_id, l.keys, l.ids, l.due_at, l.lo, l.credit)::lane_turn order by l.due_at),
+    select array_agg((l.lane_id, l.keys, l.ids, l.due_at, l.lo, l.skips, l.credit)::lane_turn order by l.due_at),
            (select count(*) = most from front)
       into line, cut
-      from (select t.lane_id, min(t.keys) as keys, array_agg(t.id) as ids, min(t.due_at) as due_at, min(t.lo) as lo, max(t.credit) as credit
+      from (select t.lane_id, min(t.keys) as keys, array_agg(t.id) as ids, min(t.due_at) as due_at, min(t.lo) as lo, bool_or(t.skips) as skips, max(t.credit) as credit
               from (select t.* from (select distinct f.lane_id from front f) f
                       join turn t on t.lane_id = f.lane_id for update of t skip locked) t
              group by t.lane_id) l;
+    if begins = '-infinity' and clock_timestamp() - started > interval '2 ms' and line is not null then
+        insert into line_start (queue, starts_at, seen_at) values (in_queue, line[1].due_at, started);
+    end if;
     if line is null then
         return took;
     end if;
@@ -77,7 +83,7 @@ begin
 
     for got in
         select l.i, j.*, clock_timestamp() - held.at > interval '5 ms' + interval '10 us' * want as is_slow
-          from (select i, (line[i]).lane_id, (line[i]).lo, quotas[i] as quota from generate_subscripts(quotas, 1) as i where quotas[i] >= 0) l
+          from (select i, (line[i]).lane_id, (line[i]).lo, quotas[i] as quota from generate_subscripts(quotas, 1) as i where quotas[i] is not null) l
          cross join lateral (
                select array_agg(j.row) as rows, max(j.cost) as most_cost, max(j.rescues) as most_rescues, min(j.run_at) as oldest
                  from (select j.ctid as row, j.cost, j.rescues, j.run_at from job j
@@ -87,10 +93,12 @@ begin
     loop
         lane := line[got.i];
         n := least(coalesce(cardinality(got.rows), 0), quotas[got.i]);
+        barred := false;
         if got.most_rescues >= 2 then
             p := (select min(r.place) from unnest(got.rows) with ordinality as r(row, place) join job j on j.ctid = r.row where j.rescues >= 2);
             n := least(n, case when p = 1 and took.suspect then 1 else p - 1 end);
             took.suspect := took.suspect and not (p = 1 and n = 1);
+            barred := n = p - 1;
         end if;
         costs := null;                         -- all of them cost 1
         if got.most_cost > 1 then
@@ -136,17 +144,19 @@ begin
             took.ats := took.ats || array_fill(held.at, array[n]);
         end if;
 
-        due := case when cut and quotas[got.i] > 0 then held.at else lane.due_at end;
+        due := case when barred then held.at + interval '50 ms' when cut and quotas[got.i] > 0 then held.at else lane.due_at end;
         key := null;
-        lo := case when got.is_slow then coalesce(got.oldest, lane.lo) else '-infinity' end;
+        skips := lane.skips or got.is_slow;
+        lo := case when quotas[got.i] = 0 then lane.lo when skips then coalesce(got.oldest, lane.lo) else '-infinity' end;
         credit := 0;
         if quotas[got.i] > 0 and coalesce(cardinality(got.rows), 0) <= n then  -- no more jobs
-            if lane.lo = '-infinity' and not got.is_slow then
+            if not skips then
                 gone := gone || lane.ids;
                 continue;
             end if;
             due := held.at + interval '1 second';  -- there may be some in front of `lo`, but looking there is slow
             lo := '-infinity';
+            skips := false;
         elsif shut is not null then
             due := held.at;
             key := held.keys[shut];
@@ -156,11 +166,13 @@ begin
             due := lane.due_at;
             credit := shares[got.i] - n;
         end if;
-        if (due, key, lo, credit) is distinct from (lane.due_at, null, lane.lo, lane.credit) or cardinality(lane.ids) > 1 then
+        if (due, key, lo, skips, credit) is distinct from (lane.due_at, null, lane.lo, lane.skips, lane.credit)
+           or cardinality(lane.ids) > 1 then
             ids := ids || lane.ids[1];
             dues := dues || due;
             keys := keys || key;
             los := los || lo;
+            skipping := skipping || skips;
             credits := credits || credit;
             gone := gone || lane.ids[2:];
         end if;
@@ -171,16 +183,24 @@ begin
         delete from turn t where t.id = any (gone);
     end if;
     if ids <> '{}' then
-        update turn t set due_at = s.due, key = s.key, lo = s.lo, credit = s.credit
-          from unnest(ids, dues, keys, los, credits) as s(id, due, key, lo, credit) where t.id = any (array[s.id]);
+        update turn t set due_at = s.due, key = s.key, lo = s.lo, skips = s.skips, credit = s.credit
+          from unnest(ids, dues, keys, los, skipping, credits) as s(id, due, key, lo, skips, credit) where t.id = any (array[s.id]);
     end if;
     perform look_at_keys(in_queue, opening, opens_at, held.at);
     return took;
 end $$;
 
+-- line_begins: no lane of the queue stands in line before this time; -infinity when that is not known. A turn that is committed late with
+-- an earlier time is found when that is not known again, after a second. Called by: claim_lanes, next_turn.
+create function line_begins(in_queue text, now_ timestamptz) returns timestamptz
+language sql stable as $$
+    select coalesce((select starts_at from line_start where queue = in_queue and seen_at > now_ - interval '1 second'
+                      order by seen_at desc limit 1), '-infinity')
+$$;
+
 -- lane_quotas: how many jobs each lane may have at most: its share of `want` by weight, or what is left of its last one, within the
--- tokens and places of its keys, promised in the order of the line. -1: another claimer has one of its keys; 0: a key is shut, or
--- promised to the lanes before it.
+-- tokens and places of its keys, promised in the order of the line. NULL: another claimer has one of its keys; 0: a key is shut, or
+-- all of it is promised to lanes further in front.
 -- Called by: claim_lanes. Writes: nothing.
 create function lane_quotas(line lane_turn[], held bucket_set, want int, out quotas int[], out shares int[])
 language plpgsql as $$
@@ -223,15 +243,14 @@ begin
         foreach its_key in array lane.keys loop
             p := array_position(held.keys, its_key);
             if p is null then
-                quota := -1;
+                quota := null;
                 exit;
             end if;
-            quota := least(quota, room[p], greatest(weights[i], floor(least(held.tokens[p], held.places[p]) * weights[i] / sums[p])));
+            quota := least(quota, greatest(room[p], 0), greatest(weights[i], floor(least(held.tokens[p], held.places[p]) * weights[i] / sums[p])));
         end loop;
-        quota := greatest(quota, -1);
         shares[i] := quota;
-        quotas[i] := least(quota, want);
-        if quota > 0 then
+        quotas[i] := case when quota is not null then least(quota, want) end;
+        if quotas[i] > 0 then
             want := want - quotas[i];
             foreach its_key in array lane.keys loop
                 p := array_position(held.keys, its_key);
@@ -256,14 +275,14 @@ begin
     return n;
 end $$;
 
--- opening_of: when a key is to be looked at again that lacks tokens, or places: those are announced by free_keys, unless their end is
--- on its way in this moment: then, and if nothing was taken here whose end could tell, after 50 ms.
+-- opening_of: when a key is to be looked at again that lacks tokens, or places: those are announced by free_keys, which does not see a
+-- lane that is being parked in this moment: so once after 50 ms, unless jobs were taken here whose end will see it (announced).
 -- At least 20 ms ahead, or half of what its burst takes to come, so that a fast key is served in batches.
 -- Called by: claim_lanes, claim_gated, open_keys. Writes: nothing.
-create function opening_of(held bucket_set, p int, tokens float8, was_served bool default false) returns timestamptz
+create function opening_of(held bucket_set, p int, tokens float8, announced bool) returns timestamptz
 language sql stable as $$
     select case when held.opens_at[p] is not null then held.opens_at[p]
-                when held.places[p] < 1 then case when not was_served then held.at + interval '50 ms' end
+                when held.places[p] < 1 then case when not announced then held.at + interval '50 ms' end
                 when held.rates[p] is null then held.at
                 else held.at + make_interval(secs => greatest((tokens - held.tokens[p]) / held.rates[p],
                                                               least(0.02, held.bursts[p] / held.rates[p] / 2))) end
@@ -303,7 +322,7 @@ begin
     ), counted as (
         select o.key, o.i, o.n, (select count(*) from back b where b.key = o.key) as came from opened o
     )
-    select array_agg(key), array_agg(opening_of(held, i::int, n + 1)) into keys, held.oldest
+    select array_agg(key), array_agg(opening_of(held, i::int, n + 1, true)) into keys, held.oldest
       from counted where came = n;  -- others are parked still, or may be
     perform look_at_keys(in_queue, keys, held.oldest, held.at);
 end $$;

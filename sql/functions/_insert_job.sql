@@ -33,7 +33,7 @@ begin
     new.retry := retry;
     new.result_ttl := result_ttl;
     new.meta := meta;
-    if given.limits is not null or given.fair is not null or given.cost is not null then
+    if not (given is null) then
         perform check_limits(given);
         new.limits := limit_keys(given, args);
         new.lane_id := lane_of(queue, new.limits);

@@ -8,7 +8,7 @@ language plpgsql as $$
 #variable_conflict use_variable
 begin
     due := check_enqueue(task, queue, priority, run_at, run_after, retries, retry, result_ttl);
-    if given.limits is not null or given.fair is not null or given.cost is not null then
+    if not (given is null) then
         ids := insert_limited_jobs(task, args, queue, priority, due, retries, retry, result_ttl, meta, given, blocked);
         return;
     end if;

@@ -6,14 +6,14 @@ language plpgsql as $$
 begin
     if given.cost < 1 then
         perform invalid('cost', given.cost::text, 'use a whole number of 1 or more');
-    elsif given.limits is null and given.fair is null then
+    elsif given.limits is null and given.fair is null and given.cost is not null then
         perform invalid('cost', given.cost::text, 'it is taken of limits; name some in limits');
     elsif cardinality(given.limits) not between 1 and 10 then
         perform invalid('limits', given.limits::text, 'use 1 to 10 keys, for example {openai, tenant:42}');
     end if;
-    perform check_limit_key('limits', l.key) from unnest(given.limits) as l(key);
+    perform check_limit_template('limits', l.key) from unnest(given.limits) as l(key);
     if given.fair is not null then
-        perform check_limit_key('fair', given.fair);
+        perform check_limit_template('fair', given.fair);
     end if;
     if given.limits is not null and not coalesce(given.declared, false) then
         perform invalid('limits', l.key, 'there is no such limit; set it first, for example select set_limit('
@@ -55,6 +55,16 @@ begin
     end if;
 end $$;
 
+-- check_limit_template: the same, where braces stand for an argument. Called by: check_limits. Writes: nothing.
+create function check_limit_template(field text, template text) returns void
+language plpgsql as $$
+begin
+    perform check_limit_key(field, template);
+    if regexp_replace(template, '\{[^{}]+\}', '', 'g') ~ '[{}]' then
+        perform invalid(field, template, 'put the name of an argument between two braces: tenant:{tenant_id}');
+    end if;
+end $$;
+
 -- limit_keys: the keys of one job's limits, sorted: {name} and {name.inner} stand for arguments. Called by: insert_job, insert_jobs.
 create function limit_keys(given limiting, args jsonb) returns text[]
 language sql as $$
@@ -68,22 +78,21 @@ $$;
 create function limit_key(field text, template text, args jsonb) returns text
 language plpgsql as $$
 declare
-    key   text := template;
-    name  text;
+    key   text := '';
+    piece record;
     value text;
 begin
     if position('{' in template) = 0 then
         return template;
     end if;
-    for name in select distinct (regexp_matches(template, '\{([^{}]*)\}', 'g'))[1] loop
-        value := args #>> string_to_array(name, '.');
+    for piece in select m[1] as before, m[2] as name from regexp_matches(template, '([^{]*)\{([^{}]+)\}', 'g') as m loop
+        value := args #>> string_to_array(piece.name, '.');
         if value is null then
-            perform invalid(field, template, format('the arguments have no %s, or it is null; give it, or name another one', quote_literal(name)));
+            perform invalid(field, template, format('the arguments have no %s, or it is null; give it, or name another one', quote_literal(piece.name)));
         end if;
-        -- A brace in a value is a brace: it is put in as something that no template can hold, and put right below.
-        key := replace(key, '{' || name || '}', translate(value, '{}', E'\x01\x02'));
+        key := key || piece.before || value;
     end loop;
-    key := translate(key, E'\x01\x02', '{}');
+    key := key || substring(template from '[^}]*$');
     perform check_limit_key(field, key);
     return key;
 end $$;

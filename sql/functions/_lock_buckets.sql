@@ -37,6 +37,10 @@ begin
         held := count_places(held);
     end if;
     held.at := clock_timestamp();
+    if held.at < any (since) then  -- it was set back: from here on the bucket is refilled again
+        update bucket set refilled_at = held.at where ctid = any (held.rows) and refilled_at > held.at;
+        return lock_buckets(keys);
+    end if;
     for p in 1 .. cardinality(held.keys) loop
         if held.opens_at[p] > held.at then
             held.tokens[p] := 0;

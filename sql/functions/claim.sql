@@ -5,7 +5,7 @@
 -- which a queue comes first in proportion to its weight.
 -- Raises PQ002 when the worker is lost or unknown: its jobs are being rescued.
 -- node: NULL for a plain job; of a node of a workflow what node_of says. limits: the keys that this start was counted for; NULL = none.
--- Jobs with limits come last. Behind them there may be a row without id: jobs with limits wait, and run_at says when to look again.
+-- Jobs with limits come first. The last row may have no id: jobs with limits wait, and run_at says when to look again.
 --
 -- resume_at   NULL, or [{"queue", "priority", "run_at"}, ...]: look only at these priorities and only from this run_at on.
 --             A queue without an entry is looked at whole: the last claims have said nothing about it.
@@ -27,7 +27,8 @@ set plan_cache_mode = force_generic_plan set jit = off set lock_timeout = '5s' a
 #variable_conflict use_column
 declare
     now_       timestamptz := clock_timestamp();
-    gated      text[];        -- queues that have a limit of their own
+    gated      text[];        -- queues that have a limit of their own, and those that have none
+    open       text[];
     has_limits bool;
     picked     bigint[];
     took      limited_jobs;  -- what was taken of jobs with limits
@@ -35,21 +36,29 @@ declare
     probe      record;
     room       int;
     asked      int;
+    before     int;
 begin
     perform assert_active(worker);
     select array(select substr(name, 7) from limit_def where enabled and name = any (array(select 'queue:' || q from unnest(queues) as q))),
            exists (select from unnest(queues) as q, lateral (
-                   select from turn where queue = q and key is null and due_at <= now_ limit 1) line)
+                   select from turn where queue = q and key is null and due_at <= now_
+                                      and due_at >= coalesce((select starts_at from line_start where queue = q and seen_at > now_ - interval '1 second'
+                                                               order by seen_at desc limit 1), '-infinity') limit 1) line)  -- line_begins, inlined
            or exists (select from unnest(queues) as q, lateral (
                    select from turn where queue = q and lane_id is null and due_at <= now_ limit 1) keys)
       into gated, has_limits;
-    has_limits := has_limits or gated <> '{}';
+    if gated <> '{}' then
+        has_limits := true;
+        open := array(select q from unnest(queues) as q where q <> all (gated));
+    end if;
     limited := coalesce(limited, want);
-    picked := case when want > 0 then pick_suspect(worker, case when gated = '{}' then queues else array(
-        select q from unnest(queues) as q where q <> all (gated)) end) else '{}' end;
-    took.suspect := picked = '{}';  -- NULL: it runs one
+    picked := case when want > 0 then pick_suspect(worker, coalesce(open, queues)) else '{}' end;
     took.jobs := '{}';
-    picked := coalesce(picked, '{}');
+    if picked is null then  -- it runs one
+        picked := '{}';
+    else
+        took.suspect := picked = '{}';
+    end if;
 
     if weights is not null and cardinality(queues) > 1 then
         queues := array(select name from unnest(queues, weights) as q(name, weight) order by -ln(1 - random()) / weight);
@@ -58,17 +67,32 @@ begin
         room := want - cardinality(picked) - cardinality(took.jobs);
         exit when room <= 0;
         if has_limits then
-            asked := least(room, limited - cardinality(took.jobs));
+            before := cardinality(took.jobs);
+            asked := least(room, limited - before);
             if this_queue = any (gated) then
                 took := claim_gated(took, this_queue, asked, worker, token);
-                continue;
+            else
+                if resume_at is not null or exists (
+                    select from job where state = 'ready' and rescues < 2 and lane_id is null and queue = this_queue
+                ) then  -- half of the room each
+                    asked := least(asked, case when room = 1 then (random() < 0.5)::int else (room + 1) / 2 end);
+                end if;
+                took := claim_lanes(took, this_queue, asked, token);
             end if;
-            if resume_at is not null or exists (
-                select from job where state = 'ready' and rescues < 2 and lane_id is null and queue = this_queue
-            ) then  -- half of the room each
-                asked := least(asked, case when room = 1 then (random() < 0.5)::int else (room + 1) / 2 end);
+            if cardinality(took.jobs) > before then
+                -- By ctid, safe under the lock. A start is stamped with the time by which its limits were counted. Before the next queue, whose
+                -- lanes may have the same keys: places are counted by what runs.
+                return query
+                update job j
+                   set state = 'running', attempt = j.attempt + 1, worker_id = worker, claim_token = token, claimed_at = l.at,
+                       unique_key = case when j.unique_mode in ('until_started', 'replace') then null else j.unique_key end, holds_place = l.place
+                  from unnest(took.jobs[before + 1:], took.places[before + 1:], took.ats[before + 1:]) as l(at_row, place, at)
+                 where j.ctid = l.at_row
+                returning j.id, j.queue, j.task, j.args, j.attempt, j.max_attempts, j.priority, j.run_at, j.created_at, j.meta,
+                          case when j.workflow_id is not null then (select n.node from node_of(j.id) n) end,
+                          case when j.queue = any (gated) then coalesce(j.limits, '{}') || ('queue:' || j.queue) else j.limits end;
             end if;
-            took := claim_lanes(took, this_queue, asked, token);
+            continue when this_queue = any (gated);
             room := want - cardinality(picked) - cardinality(took.jobs);
         end if;
         if resume_at is null or not resume_at @> jsonb_build_array(jsonb_build_object('queue', this_queue)) then
@@ -102,18 +126,6 @@ begin
      where j.id = any (array[p.id])
     returning j.id, j.queue, j.task, j.args, j.attempt, j.max_attempts, j.priority, j.run_at, j.created_at, j.meta,
               case when j.workflow_id is not null then (select n.node from node_of(j.id) n) end, null::text[];
-    if took.jobs <> '{}' then
-        -- By ctid, safe under the lock. A start is stamped with the time by which its limits were counted.
-        return query
-        update job j
-           set state = 'running', attempt = j.attempt + 1, worker_id = worker, claim_token = token, claimed_at = l.at,
-               unique_key = case when j.unique_mode in ('until_started', 'replace') then null else j.unique_key end, holds_place = l.place
-          from unnest(took.jobs, took.places, took.ats) as l(at_row, place, at)
-         where j.ctid = l.at_row
-        returning j.id, j.queue, j.task, j.args, j.attempt, j.max_attempts, j.priority, j.run_at, j.created_at, j.meta,
-                  case when j.workflow_id is not null then (select n.node from node_of(j.id) n) end,
-                  case when j.queue = any (gated) then coalesce(j.limits, '{}') || ('queue:' || j.queue) else j.limits end;
-    end if;
     if cardinality(picked) + cardinality(took.jobs) < want then
         created_at := clock_timestamp();
         run_at := least(took.again_at, next_turn(queues));
@@ -130,7 +142,7 @@ language plpgsql as $$
 begin
     return (select min(t.due_at)
               from unnest(queues) as q, lateral (
-                   (select due_at from turn where queue = q and key is null order by due_at limit 1)
+                   (select due_at from turn where queue = q and key is null and due_at >= line_begins(q, clock_timestamp()) order by due_at limit 1)
                    union all
                    (select due_at from turn where queue = q and lane_id is null order by due_at limit 1)) t);
 end $$;

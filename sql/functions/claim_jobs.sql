@@ -1,10 +1,11 @@
 -- claim_jobs: gives a worker exactly these jobs, those of them that are ready, all under one token.
 -- Called by: helpers that run particular jobs, in tests above all; workers use claim. Writes: job. Locks: job rows, SKIP LOCKED.
--- Suspects among them are taken as they are: whoever names a job wants that one. Rows come in the order of the ids.
+-- Suspects among them are taken as they are, and so are jobs with limits, whatever those allow, and not counted: whoever names a job
+-- wants that one. Rows come in the order of the ids.
 -- Raises PQ002 when the worker is lost or unknown.
 create function claim_jobs(worker uuid, token uuid, job_ids bigint[]) returns table (
     id bigint, queue text, task text, args jsonb, attempt smallint, max_attempts smallint, priority smallint,
-    run_at timestamptz, created_at timestamptz, meta jsonb, node jsonb
+    run_at timestamptz, created_at timestamptz, meta jsonb, node jsonb, limits text[]
 )
 language plpgsql security definer set search_path from current
 set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
@@ -24,5 +25,5 @@ begin
       from picked as p
      where j.id = any (array[p.id])
     returning j.id, j.queue, j.task, j.args, j.attempt, j.max_attempts, j.priority, j.run_at, j.created_at, j.meta,
-              case when j.workflow_id is not null then (select n.node from node_of(j.id) n) end;
+              case when j.workflow_id is not null then (select n.node from node_of(j.id) n) end, null::text[];
 end $$;

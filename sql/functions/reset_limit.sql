@@ -8,10 +8,9 @@ declare
     filled int;
 begin
     perform assert_limit(key);
-    with held as (
-        select b.ctid as at from bucket b where key in (b.key, split_part(b.key, ':', 1)) order by b.key for update
-    )
-    update bucket b set tokens = null, used = 0 from held where b.ctid = held.at;
+    perform from bucket b where key in (b.key, split_part(b.key, ':', 1)) order by b.key for update;
+    -- A statement after the locks: it sees what the claims that it waited for have written.
+    update bucket b set tokens = null, used = 0 where key in (b.key, split_part(b.key, ':', 1));
     get diagnostics filled = row_count;
     perform open_limit(key);
     return filled;

@@ -37,13 +37,16 @@ begin
             select (select t.key from turn t where t.key > p.key order by t.key limit 1) from parked p where p.key is not null
         ), missed as (
             insert into turn (queue, key, due_at)
-            select distinct t.queue, t.key, clock_timestamp()
-              from parked p cross join lateral (select queue, key from turn where key = p.key and lane_id is not null) t
-             where not exists (select from turn k where k.key = t.key and k.queue = t.queue and k.lane_id is null)
+            select t.queue, p.key, clock_timestamp()
+              from parked p cross join lateral (  -- by key alone: by "lane_id is null" a plan would walk all keys
+                   select queue, bool_or(lane_id is null) as is_watched from (select queue, lane_id from turn where key = p.key offset 0) t
+                    group by queue) t
+             where not t.is_watched
             returning 1
         )
         select count(*) into keys from missed;
         repaired := repaired + keys;
+        delete from line_start s where s.seen_at < (select clock_timestamp()) - interval '10 seconds';
         delete from parking p where p.ctid in (
             select q.ctid from parking q where q.until < (select clock_timestamp()) limit 10000 for update skip locked);
     end if;

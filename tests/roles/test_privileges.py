@@ -67,6 +67,13 @@ FUNCTIONS = {
     "result": May(WATCHERS, "result(1)"),
     "has_work": May(WATCHERS, "has_work('{default}')"),
     "channel": May(WATCHERS, "channel()"),
+    "declare_limit": May(WORKER, """declare_limit('x', '{"max_running": 1}')"""),
+    "set_limit": May(OPERATOR, "set_limit('x', 1, '1 s')"),
+    "delete_limit": May(OPERATOR, "delete_limit('x')"),
+    "reset_limit": May(OPERATOR, "reset_limit('x')"),
+    "park": May(CARERS, "park('x', '2000-01-01')"),
+    "unpark": May(OPERATOR, "unpark('x')"),
+    "sweep_lanes": May(CARERS, "sweep_lanes()"),
     "wake": May(NOBODY, "wake('default')"),
 } | dict.fromkeys(
     (
@@ -78,10 +85,15 @@ FUNCTIONS = {
         "add_nodes", "adopt", "adopt_into", "check_callback", "check_nodes", "count_more", "dead_parents", "depend",
         "edges_of", "end_nodes", "enqueue_callback", "finish_batch", "finish_nodes", "grow_workflow", "hold_parents",
         "hold_plain", "insert_nodes", "check_run_if", "refuse_contradiction",
-        "insert_plain_nodes", "insert_unique_nodes", "is_cancelled",
+        "insert_plain_nodes", "insert_nodes_singly", "is_cancelled",
         "is_node", "link_added", "link_nodes", "lock_workflows", "node_ended", "node_of", "node_ref", "prepare_nodes",
         "prune_workflows", "refuse_link", "refuse_orphan", "repair_workflow",
         "restore_skipped", "revive", "settle", "skip_nodes", "skipped_error", "wait_for_all", "wait_longer",
+        "add_buckets", "affordable", "assert_limit", "check_limit_key", "check_limit_name", "check_limit_options",
+        "check_limit_template", "check_limits", "claim_gated", "claim_lanes", "count_places", "default_burst", "free_keys",
+        "insert_limited_jobs", "keys_to_park", "lane_of", "lane_quotas", "limit_key", "limit_keys", "limit_of",
+        "lock_buckets", "look_at_keys", "next_turn", "open_keys", "open_limit", "opening_of", "park_keys", "pay",
+        "take_turn", "take_turns", "tidy_lanes",
     ),
     May(NOBODY),
 )  # fmt: skip
@@ -90,6 +102,7 @@ RELATIONS = dict.fromkeys(
         "setting", "job", "job_history", "dead_letter", "job_result", "worker", "rescue_log", "schema_version", "unique_hold",
         "jobs", "queue_stats", "task_stats", "worker_status", "dead_letters", "throughput_per_minute", "rescues",
         "workflow", "workflow_node", "workflow_edge", "workflow_progress", "workflow_nodes",
+        "limit_def", "bucket", "turn", "permit", "parking", "limit_status",
     ),
     READERS,
 )  # fmt: skip
@@ -103,6 +116,7 @@ VIEWS = {
     "rescues",
     "workflow_progress",
     "workflow_nodes",
+    "limit_status",
 }
 # Called by a role, and needs no rights of the owner. A function that runs a query it is given belongs here too.
 WITH_RIGHTS_OF_THE_CALLER = {"channel"}

@@ -3,6 +3,7 @@
 import json
 import uuid
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -45,12 +46,19 @@ class Sql:
     def claim(
         self, worker: UUID, want: int = 10, queues: tuple[str, ...] = ("default",), **options: Any
     ) -> tuple[UUID, list[dict[str, Any]]]:
-        """One claim: its token and rows."""
+        """One claim: its token and the jobs."""
         token = uuid.uuid4()
+        rows = self._claim(worker, token, want, queues, **options)
+        return token, [row for row in rows if row["id"] is not None]
+
+    def look_again(self, worker: UUID, want: int = 10, queues: tuple[str, ...] = ("default",), **options: Any) -> datetime | None:
+        """A claim, and when it says that jobs with limits are to be looked at again; None when none of them wait."""
+        *_, last = [None, *self._claim(worker, uuid.uuid4(), want, queues, **options)]
+        return last["run_at"] if last and last["id"] is None else None
+
+    def _claim(self, worker: UUID, token: UUID, want: int, queues: tuple[str, ...], **options: Any) -> list[dict[str, Any]]:
         named = "".join(f", {name} => %s" for name in options)
-        return token, self.rows(
-            f"select * from claim(%s, %s, %s, %s{named})", worker, token, list(queues), want, *options.values()
-        )
+        return self.rows(f"select * from claim(%s, %s, %s, %s{named})", worker, token, list(queues), want, *options.values())
 
     def finish(self, token: UUID, *outcomes: dict[str, Any]) -> list[dict[str, Any]]:
         """finish() for outcomes of one claim; the verdicts."""

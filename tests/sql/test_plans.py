@@ -49,7 +49,7 @@ BY_KEY: dict[str, LiteralString] = {
 }
 
 CLAIM = "select * from claim(%s, %s, '{default,other}', %s)"
-UNIQUE = '{"n": 400}'  # ready
+UNIQUE = '{"n": 420}'  # ready, in the queue default
 RESUME = json.dumps([{"queue": "default", "priority": priority, "run_at": "2020-01-01"} for priority in range(-2, 3)])
 
 
@@ -152,9 +152,10 @@ def call(verb: str, sql: Sql, worker: UUID, count: int) -> tuple[str, tuple[obje
 
 # Part of the plan, and looked at for nodes of workflows alone: see test_workflow_plans.py.
 OF_NODES = {"workflow_node_job_id_workflow_id_key", "workflow_edge_child", "workflow_pkey"}
+OF_LIMITS = {"limit_def_pkey", "turn_line", "turn_key"}  # whether there are any; see test_limit_plans.py
 INDEXES = {
-    "claim": {"worker_pkey", "job_suspect", "job_ready", "job_pkey", *OF_NODES},
-    "claim from a cursor": {"worker_pkey", "job_suspect", "job_ready", "job_pkey", *OF_NODES},
+    "claim": {"worker_pkey", "job_suspect", "job_ready", "job_pkey", *OF_LIMITS, *OF_NODES},
+    "claim from a cursor": {"worker_pkey", "job_suspect", "job_ready", "job_pkey", *OF_LIMITS, *OF_NODES},
     "finish": {"job_pkey"},
     "promote": {"job_scheduled", "job_pkey"},
     "give_back": {"job_pkey"},
@@ -210,7 +211,7 @@ def test_asking_for_work_in_an_empty_queue_does_not_walk_the_backlog_of_the_othe
     plans = plans_of(fresh, "select has_work('{empty}')")
 
     assert plans.nodes("SEQSCAN") == []
-    assert plans.indexes(fresh.connection) == {"job_ready", "job_suspect", "job_running"}
+    assert plans.indexes(fresh.connection) == {"job_ready", "job_suspect", "job_running", "job_lane"}
     assert fresh.value("select has_work('{empty}')") is False
 
 

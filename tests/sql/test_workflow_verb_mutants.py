@@ -94,7 +94,7 @@ MUTANTS = [
            callbacks.test_a_callback_that_could_not_be_enqueued_is_refused_at_submission, ("on_success",
            *callbacks.BAD["unique"])),
     # add_nodes and its parts
-    Mutant("unique nodes are taken over", "insert_unique_nodes", r"if added\.duplicate then", "if false then",
+    Mutant("unique nodes are taken over", "insert_nodes_singly", r"if added\.duplicate then", "if false then",
            enqueue.test_a_unique_job_that_is_there_already_stands_in_the_way),
     Mutant("too many nodes", "grow_workflow", r"its\.nodes > most", "false",
            extend.test_more_nodes_than_the_setting_allows_are_refused),

@@ -1,0 +1,164 @@
+"""What limits one call: the keys, the arguments that stand in them, the cost."""
+
+import json
+import re
+from dataclasses import replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from ._cost import CostFunction
+from ._json import dumps
+from ._parameters import Parameters
+from ._refusal import named
+from .database.calls import LimitOptions
+from .errors import InvalidArgument
+
+if TYPE_CHECKING:
+    from .options import Options
+    from .task import Task
+
+_NAMES = re.compile(r"\{([^{}]*)\}")
+_NONE: frozenset[str] = frozenset()
+
+
+def check_limits(task: str, parameters: Parameters, options: "Options") -> None:
+    """Refuse keys and costs that need arguments which the task does not have.
+
+    Raises:
+        InvalidArgument: a template names another argument, or the function of the cost does.
+    """
+    for field, key in _templates(options):
+        if "{" in _NAMES.sub("", key) or "}" in _NAMES.sub("", key):
+            raise InvalidArgument(f"{field}: {key!r} has half a pair of braces; {{name}} stands for an argument")
+        if unknown := _arguments_in(key) - parameters.names:
+            raise InvalidArgument(
+                f"{field}: {key!r} names {named(unknown)}, which task {task!r} does not have; it has {named(parameters.names)}"
+            )
+    if isinstance(options.cost, CostFunction):
+        options.cost.check(task, parameters)
+
+
+def completed(parameters: Parameters, options: "Options", bound: dict[str, Any]) -> dict[str, Any]:
+    """Arguments of a call with the defaults of those that stand in its keys, so that SQL finds them."""
+    if not options.is_limited:
+        return bound
+    missing = (parameters.defaults.keys() & named_in_keys(options)) - bound.keys()
+    return {**bound, **{name: parameters.defaults[name] for name in missing}} if missing else bound
+
+
+def limiting(task: "Task[..., Any]", options: "Options", args_json: str, takes: str | None = None) -> LimitOptions | None:
+    """What limits a call, as `enqueue` takes it; None for a call without limits.
+
+    Args:
+        task: whose call it is.
+        options: of the call.
+        args_json: its arguments.
+        takes: the argument that a parent's result will be.
+
+    Raises:
+        InvalidArgument: the cost is of no use, or something needs a result that is not there yet.
+    """
+    if not options.is_limited:
+        return None
+    if takes is not None:
+        _refuse_result(task.name, options, takes)
+    cost = options.cost
+    if isinstance(cost, CostFunction):
+        cost = cost.of(task.name, task.parameters, args_json)
+    return _said(task, options, cost)
+
+
+def limiting_all(task: "Task[..., Any]", options: "Options", what: str) -> LimitOptions | None:
+    """`limiting` for many calls of which no argument is looked at.
+
+    Raises:
+        InvalidArgument: the cost is a function of the arguments; `what` says what cannot have one.
+    """
+    if not options.is_limited:
+        return None
+    if isinstance(options.cost, CostFunction):
+        raise InvalidArgument(
+            f"cost: {what} of task {task.name!r} cannot call a function for each job; give a number: using(cost=5)"
+        )
+    return _said(task, options, options.cost)
+
+
+def chunk_options(task: "Task[..., Any]", options: "Options", calls: list[dict[str, Any]]) -> "Options":
+    """Options of one job that runs many calls: it costs what they cost together.
+
+    Raises:
+        InvalidArgument: an argument stands in a key.
+    """
+    if not options.is_limited:
+        return options
+    for field, key in _templates(options):
+        if _arguments_in(key):
+            raise InvalidArgument(
+                f"chunks: {field}: {key!r} names an argument of task {task.name!r}, and a chunk has those of many calls; "
+                f"give what has no braces: using({field}=…)"
+            )
+    cost = options.cost
+    if isinstance(cost, CostFunction):
+        total = sum(cost.of(task.name, task.parameters, dumps(call)) for call in calls)
+    else:
+        total = (cost or 1) * len(calls)
+    return replace(options, cost=total)
+
+
+def assert_filled(options: "Options", args_json: str) -> None:
+    """Refuse arguments that SQL could make no keys of, where there is no database that would.
+
+    Raises:
+        InvalidArgument: an argument that stands in a key is missing, or null.
+    """
+    for field, key in _templates(options):
+        for path in _NAMES.findall(key):
+            value = json.loads(args_json)
+            for step in path.split("."):
+                value = _within(value, step)
+            if value is None:
+                raise InvalidArgument(
+                    f"{field}: {key!r} is not valid; the arguments have no {path!r}, or it is null; give it, or name another one"
+                )
+
+
+def named_in_keys(options: "Options") -> frozenset[str]:
+    """The arguments that stand in the keys of a call."""
+    return _NONE.union(*(_arguments_in(key) for _, key in _templates(options)))
+
+
+def _within(value: Any, step: str) -> Any:
+    if isinstance(value, list):
+        return value[int(step)] if step.isdecimal() and int(step) < len(value) else None
+    return value.get(step) if isinstance(value, dict) else None
+
+
+def _said(task: "Task[..., Any]", options: "Options", cost: int | None) -> LimitOptions:
+    keys, declared = options.keys, task._app.limits.declared
+    is_declared = all(key in declared or key.partition(":")[0] in declared for key in keys)
+    return LimitOptions(list(keys) or None, options.fair, cost, bool(keys) and is_declared)
+
+
+def _refuse_result(task: str, options: "Options", takes: str) -> None:
+    if isinstance(options.cost, CostFunction):
+        raise InvalidArgument(
+            f"cost: a function cannot tell it for task {task!r} behind a parent, whose result {takes!r} is not there yet; "
+            "give a number: using(cost=5)"
+        )
+    for field, key in _templates(options):
+        if takes in _arguments_in(key):
+            raise InvalidArgument(
+                f"{field}: {key!r} needs {takes!r}, which is the result of a parent of task {task!r} and not there yet; "
+                "name another argument"
+            )
+
+
+def _templates(options: "Options") -> list[tuple[str, str]]:
+    fair = [] if options.fair is None else [("fair", options.fair)]
+    return [("limits", key) for key in options.keys] + fair
+
+
+@lru_cache(maxsize=4096)
+def _arguments_in(key: str) -> frozenset[str]:
+    """{name} and {name.inner} are of the argument `name`."""
+    return frozenset(path.split(".", 1)[0] for path in _NAMES.findall(key))

@@ -1,0 +1,176 @@
+"""pgqueue limits: how they stand, and what changes them at run time."""
+
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+
+import typer
+
+from ..database import limit_calls as calls
+from ..database.limit_calls import LimitStatus
+from ..errors import InvalidArgument
+from ..limit import UNITS
+from ..limits import limit_values, parking, unknown_key
+from .options import AsJson, DatabaseUrl, Schema
+from .output import print_facts, print_json, print_json_lines, print_table, shown
+from .session import Session
+
+COLUMNS = ("key", "limit", "running", "waiting", "tokens", "used", "wait_seconds", "parked_until", "weight")
+FACTS = (
+    "limit", "running", "waiting", "tokens", "burst_used", "used", "remaining", "wait_seconds", "parked_until", "weight",
+    "changed_at",
+)  # fmt: skip
+Name = Annotated[str, typer.Argument(help="Name of the limit: openai, tenant, tenant:42, queue:mail, task:welcome.")]
+Key = Annotated[str, typer.Argument(help="Key of a limit: openai, tenant:42, queue:mail.")]
+
+limits = typer.Typer(help="Show limits, and change them at run time.", no_args_is_help=False)
+
+
+@limits.callback(invoke_without_command=True)
+def show_all(context: typer.Context, database_url: DatabaseUrl = None, schema: Schema = None, as_json: AsJson = False) -> None:
+    """Show every limit and every key in use, and how it stands; or change them, by a command."""
+    if context.invoked_subcommand is not None:
+        return
+    with Session(database_url, schema) as database:
+        rows = database.run(calls.limit_status())
+    if as_json:
+        print_json_lines(row._asdict() for row in rows)
+    else:
+        print_table("limits", [_readable(row) for row in rows], COLUMNS, wide=("key", "limit"))
+
+
+@limits.command("set")
+def set_(
+    name: Name,
+    rate: Annotated[
+        str | None, typer.Option(metavar="N/UNIT", help="Starts for each s, m, h or d: 100/m, 10/30s; 0 for none.")
+    ] = None,
+    burst: Annotated[float | None, typer.Option(metavar="N", help="How many may start at once after a pause.")] = None,
+    max_running: Annotated[int | None, typer.Option(metavar="N", help="How many run at once; 0 for any number.")] = None,
+    counts: Annotated[
+        str | None, typer.Option(metavar="cost|starts", help="What a start takes: what its job costs, or one.")
+    ] = None,
+    weight: Annotated[int | None, typer.Option(metavar="N", help="Its share where keys take turns, 1 to 1000.")] = None,
+    retry_blocks: Annotated[
+        bool | None, typer.Option("--retry-blocks/--no-retry-blocks", help="Whether what waits for its retry holds up its key.")
+    ] = None,
+    enabled: Annotated[bool | None, typer.Option("--enable/--disable", help="Whether it limits anything.")] = None,
+    database_url: DatabaseUrl = None,
+    schema: Schema = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a limit, or change one: it holds at once, for what waits too."""
+    values = limit_values(0 if rate == "0" else rate, None, burst, max_running, counts, weight, retry_blocks, enabled)
+    with Session(database_url, schema) as database:
+        database.run(calls.set_limit(name, values))
+        (now,) = database.run(calls.limit_status_of(name))
+    print_json(now._asdict()) if as_json else print(f"limit {name}: {_said(now)}")
+
+
+@limits.command()
+def get(key: Key, database_url: DatabaseUrl = None, schema: Schema = None, as_json: AsJson = False) -> None:
+    """Show how one key stands."""
+    with Session(database_url, schema) as database:
+        found = database.run(calls.limit_status_of(key))
+        if not found:
+            raise unknown_key(key, database.run(calls.limit_status()))
+    if as_json:
+        print_json(found[0]._asdict())
+    else:
+        print_facts(f"limit {key}", _readable(found[0]), FACTS)
+
+
+@limits.command()
+def reset(key: Key, database_url: DatabaseUrl = None, schema: Schema = None, as_json: AsJson = False) -> None:
+    """Fill the bucket of a key, or those of all keys of a name."""
+    with Session(database_url, schema) as database:
+        filled = database.run(calls.reset_limit(key))
+    print_json({"key": key, "filled": filled}) if as_json else print(
+        f"{key}: {filled} {'bucket' if filled == 1 else 'buckets'} filled"
+    )
+
+
+@limits.command()
+def delete(name: Name, database_url: DatabaseUrl = None, schema: Schema = None, as_json: AsJson = False) -> None:
+    """Remove a limit: what waits for it is not limited by it any more."""
+    with Session(database_url, schema) as database:
+        database.run(calls.delete_limit(name))
+    print_json({"name": name, "deleted": True}) if as_json else print(f"limit {name} deleted")
+
+
+@limits.command()
+def park(
+    key: Key,
+    span: Annotated[str | None, typer.Option("--for", metavar="SPAN", help="For so long: 30s, 5m, 2h, 1d, or seconds.")] = None,
+    until: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Until then, in ISO format: 2030-01-31T12:00+01:00; local time without a zone."),
+    ] = None,
+    database_url: DatabaseUrl = None,
+    schema: Schema = None,
+    as_json: AsJson = False,
+) -> None:
+    """Shut a key: its waiting jobs stay where they are, those that run go on."""
+    if (span is None) == (until is None):
+        raise InvalidArgument("until: give --until or --for, one of them")
+    call = parking(key, _span(span) if span is not None else _time(str(until)))
+    with Session(database_url, schema) as database:
+        database.run(call)
+        (now,) = database.run(calls.limit_status_of(key))
+    if as_json:
+        print_json({"key": key, "parked_until": now.parked_until})
+    else:
+        print(f"{key} parked until {shown(now.parked_until)}" if now.parked_until else f"{key} is not parked: that time is over")
+
+
+@limits.command()
+def unpark(key: Key, database_url: DatabaseUrl = None, schema: Schema = None, as_json: AsJson = False) -> None:
+    """Open a key that was parked."""
+    with Session(database_url, schema) as database:
+        was_parked = database.run(calls.unpark(key))
+    print_json({"key": key, "was_parked": was_parked}) if as_json else print(
+        f"{key} {'opened' if was_parked else 'was not parked'}"
+    )
+
+
+def _span(text: str) -> timedelta:
+    number, unit = (text[:-1], text[-1]) if text and text[-1] in UNITS else (text, "s")
+    try:
+        return timedelta(seconds=float(number) * UNITS[unit])
+    except (ValueError, OverflowError):
+        raise InvalidArgument(f"for: {text!r} is not valid; use seconds or a number with s, m, h or d, such as 30s") from None
+
+
+def _time(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text).astimezone()
+    except (ValueError, OverflowError):
+        raise InvalidArgument(f"until: {text!r} is not valid; use a time such as 2030-01-31T12:00+01:00") from None
+
+
+def _readable(row: LimitStatus) -> dict[str, Any]:
+    numbers = {name: None if (value := getattr(row, name)) is None else f"{value:g}" for name in ("tokens", "used", "remaining")}
+    used = None if row.burst_used is None else f"{row.burst_used:g} of {row.burst:g}"
+    return row._asdict() | numbers | {"limit": _said(row), "burst_used": used, "wait_seconds": row.wait_seconds or None}
+
+
+def _said(row: LimitStatus) -> str:
+    """What a limit says, in a few words."""
+    if row.limit_name is None:
+        return "no limit"
+    said = []
+    if row.rate is not None and row.per is not None:
+        said.append(f"{row.rate:g}/{_per(row.per)}, burst {row.burst:g}{'' if row.count_cost else ', counts starts'}")
+    if row.max_running is not None:
+        said.append(f"{row.max_running} running")
+    if row.retry_blocks:
+        said.append("retry blocks")
+    text = ", ".join(said) or "no limit"
+    return text if row.enabled else f"{text} (disabled)"
+
+
+def _per(per: timedelta) -> str:
+    """An interval with its largest unit that leaves a whole number."""
+    seconds = per.total_seconds()
+    unit = next((unit for unit in "dhm" if seconds % UNITS[unit] == 0), "s")
+    number = seconds / UNITS[unit]
+    return unit if number == 1 else f"{number:g}{unit}"

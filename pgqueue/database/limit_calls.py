@@ -1,0 +1,140 @@
+"""Calls about limits, in the style of `calls`."""
+
+from datetime import datetime, timedelta
+from typing import LiteralString, NamedTuple
+
+from .calls import Call, Rows
+
+
+class LimitStatus(NamedTuple):
+    """A key, its limit, and how it stands: a row of the view `limit_status`.
+
+    Attributes:
+        key: what is counted.
+        limit_name: the limit that holds for it: its own, or that of its name; None for a key of `fair` without a limit.
+        enabled, rate, per, burst, max_running, count_cost, weight, retry_blocks: of that limit.
+        changed_at: when the limit was last changed.
+        tokens: how many it may spend now; below 0 after a job that cost more than the burst. None without a rate, as the
+            next three.
+        used: tokens taken in the current period.
+        remaining: what is left of the rate in that period.
+        burst_used: how much of the burst is taken.
+        running, waiting: jobs that run, and that are due and wait, under this key.
+        wait_seconds: until the next token, or until the key is opened if it is parked.
+        parked_until: None when it is not.
+    """
+
+    key: str
+    limit_name: str | None
+    enabled: bool | None
+    rate: float | None
+    per: timedelta | None
+    burst: float | None
+    max_running: int | None
+    count_cost: bool | None
+    weight: int | None
+    retry_blocks: bool | None
+    changed_at: datetime | None
+    tokens: float | None
+    used: float | None
+    remaining: float | None
+    burst_used: float | None
+    running: int
+    waiting: int
+    wait_seconds: float | None
+    parked_until: datetime | None
+
+    def unused(self, key: str) -> "LimitStatus":
+        """How a key of the same limit stands that nobody has used."""
+        used = None if self.rate is None else 0.0
+        return self._replace(
+            key=key,
+            tokens=None if self.rate is None else self.burst,
+            used=used,
+            remaining=self.rate,
+            burst_used=used,
+            running=0,
+            waiting=0,
+            wait_seconds=used if self.enabled else None,
+            parked_until=None,
+        )
+
+
+class LimitValues(NamedTuple):
+    """What `set_limit` takes; None leaves a value as it is, 0 takes a rate or max_running off. `per` in seconds."""
+
+    rate: float | None = None
+    per: float | None = None
+    burst: float | None = None
+    max_running: int | None = None
+    count_cost: bool | None = None
+    weight: int | None = None
+    retry_blocks: bool | None = None
+    enabled: bool | None = None
+
+
+_STATUS: LiteralString = (
+    "select key, limit_name, enabled, rate, per, burst, max_running, count_cost, weight, retry_blocks, changed_at, tokens, used, "
+    "remaining, burst_used, running, waiting, wait_seconds, parked_until from {schema}.limit_status "
+)
+
+
+def declare_limit(name: str, definition: str) -> Call[bool]:
+    """Make known what code says of a limit (see `Limit.definition`); whether it was changed."""
+    return Call("select {schema}.declare_limit(%s::text, %s::text::jsonb)", (name, definition), lambda rows: bool(rows[0][0]))
+
+
+def set_limit(name: str, values: LimitValues) -> Call[None]:
+    """Make a limit, or change one."""
+    return Call(
+        "select {schema}.set_limit(%s::text, %s::float8, make_interval(secs => %s::float8), %s::float8, %s::int, %s::bool, "
+        "%s::int, %s::bool, %s::bool)",
+        (name, *values),
+        _nothing,
+    )
+
+
+def delete_limit(name: str) -> Call[None]:
+    """Remove a limit."""
+    return Call("select {schema}.delete_limit(%s::text)", (name,), _nothing)
+
+
+def reset_limit(key: str) -> Call[int]:
+    """Fill the bucket of a key, or those of all keys of a name; how many."""
+    return Call("select {schema}.reset_limit(%s::text)", (key,), lambda rows: int(rows[0][0]))
+
+
+def park(key: str, until: str | None, after: str | None) -> Call[None]:
+    """Shut a key until a time, or for an interval from now on the database's clock; both as text, one of them None."""
+    return Call(
+        "select {schema}.park(%s::text, coalesce(%s::text::timestamptz, clock_timestamp() + %s::text::interval))",
+        (key, until, after),
+        _nothing,
+    )
+
+
+def unpark(key: str) -> Call[bool]:
+    """Open a key; whether it was parked."""
+    return Call("select {schema}.unpark(%s::text)", (key,), lambda rows: bool(rows[0][0]))
+
+
+def limit_status() -> Call[list[LimitStatus]]:
+    """Every limit, and every key in use."""
+    return Call(_STATUS + "order by key", (), _statuses)
+
+
+def limit_status_of(key: str) -> Call[list[LimitStatus]]:
+    """A key, as a list of none or one; of a key that nobody uses as its limit says."""
+    return Call(
+        _STATUS + "where key in (%s::text, split_part(%s::text, ':', 1)) order by key = %s::text desc limit 1",
+        (key, key, key),
+        lambda rows: [one if one.key == key else one.unused(key) for one in _statuses(rows)],
+    )
+
+
+def _statuses(rows: Rows) -> list[LimitStatus]:
+    return [LimitStatus(*row) for row in rows]
+
+
+def _nothing(rows: Rows) -> None:
+    return None

@@ -1,0 +1,187 @@
+"""A limit as code declares it. The rules are SQL (`set_limit` and what claims); this only spells them."""
+
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Literal, get_args
+
+from ._checks import LONGEST, check_duration, invalid
+from ._json import dumps
+from ._text import storable
+
+Counts = Literal["cost", "starts"]
+Per = timedelta | float | str
+
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+LONGEST_KEY = 200  # characters, as SQL has it
+_KEY = re.compile(r"[A-Za-z0-9_.-]{1,100}(:.+)?", re.DOTALL)
+_INTERVAL = re.compile(r"\s*(\d+(?:\.\d+)?)?\s*([a-z]+)\s*", re.IGNORECASE)
+_RATE = re.compile(rf"\s*([+-]?\d+(?:\.\d+)?)\s*/({_INTERVAL.pattern})", re.IGNORECASE)
+_INT4 = 2**31
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """How often and how many at once jobs start that have this limit: at most burst + rate x T of them in any T seconds.
+
+    A limit `tenant` holds for each key `tenant:…` by itself; `tenant:42` is that of one key alone, `queue:mail` that of all jobs
+    of a queue together. Without `rate` and `max_running` it limits nothing, and can be parked.
+
+    Args:
+        name: letters, digits and . _ - , alone or with a colon and a key.
+        rate: starts, or what they cost, for each `per`; or a text that says both: "100/m", "5/s", "10/30s", "1000/h", "50/d".
+        per: a text such as "1m" or "30s" (units s, m, h, d), seconds or a timedelta; a second by default.
+        burst: how many may start at once after a pause, 1 or more; by default a tenth of a second's worth, at least 2, and 1 for
+            rates below 2 a second.
+        max_running: how many run at once, 1 or more; by default as many as there are.
+        counts: "cost" (default): a start takes the cost of its job; "starts": every start takes one.
+        weight: 1 (default) to 1000: the share of its jobs where keys take turns.
+        retry_blocks: True: while a job waits for its retry, the others of its key wait, too. With max_running=1 they run strictly
+            in order. False by default.
+
+    Attributes:
+        rate: as a number.
+        per: in seconds; None without a rate.
+
+    Raises:
+        InvalidArgument: a value is of no use; the message names it.
+    """
+
+    name: str
+    rate: float | str | None = None
+    per: Per | None = None
+    burst: float | None = None
+    max_running: int | None = None
+    counts: Counts = "cost"
+    weight: int = 1
+    retry_blocks: bool = False
+
+    def __post_init__(self) -> None:
+        check_name(self.name)
+        rate, per = read_rate("rate", self.rate, self.per)
+        if rate is not None and rate <= 0:
+            raise invalid("rate", self.rate, "use a number above 0, or leave it out for no rate limit")
+        object.__setattr__(self, "rate", rate)
+        object.__setattr__(self, "per", 1.0 if per is None and rate is not None else per)
+        for field, value in (("per", self.per), ("burst", self.burst)):
+            if value is not None and rate is None:
+                raise invalid(field, value, "it belongs to a rate; give one, such as rate='60/m'")
+        if self.burst is not None:
+            check_number("burst", self.burst, 1)
+        if self.max_running is not None:
+            check_whole("max_running", self.max_running, 1)
+        check_whole("weight", self.weight, 1, 1000)
+        count_cost(self.counts)
+        check_flag("retry_blocks", self.retry_blocks)
+
+    def definition(self) -> str:
+        """The arguments of SQL's set_limit by name, as JSON: what declare_limit takes."""
+        given = {"rate": self.rate, "per": self.per, "burst": self.burst, "max_running": self.max_running}
+        always = {"count_cost": count_cost(self.counts), "weight": self.weight, "retry_blocks": self.retry_blocks}
+        return dumps({name: value for name, value in given.items() if value is not None} | always)
+
+
+def own_limit(task: str, rate_limit: Any, max_running: int | None) -> Limit | None:
+    """The limit that a task has for itself; None without.
+
+    Raises:
+        InvalidArgument: a value, or the name of the task, is of no use.
+    """
+    if rate_limit is None and max_running is None:
+        return None
+    if rate_limit is not None and (not isinstance(rate_limit, str) or (read_rate("rate_limit", rate_limit, None)[0] or 0) <= 0):
+        raise invalid("rate_limit", rate_limit, "use a text with a number above 0, such as '100/m'; more in limits=[Limit(…)]")
+    return Limit(f"task:{task}", rate=rate_limit, max_running=max_running)
+
+
+def read_rate(field: str, rate: Any, per: Any) -> tuple[float | None, float | None]:
+    """A rate and its interval in seconds, as far as they are given.
+
+    Raises:
+        InvalidArgument: one is no number or text of the kind, the interval is of no use, or is given twice.
+    """
+    if isinstance(rate, str):
+        found = _RATE.fullmatch(rate)
+        if found is None:
+            raise invalid(field, rate, "use a number for each s, m, h or d, such as '100/m' or '10/30s'")
+        if per is not None:
+            raise invalid("per", per, f"{rate!r} says it already; leave it out")
+        return float(found[1]), _seconds(field, found[2], rate)
+    if rate is not None and not _is_number(rate):
+        raise invalid(field, rate, "use a number with per=, or a text such as '100/m'")
+    return None if rate is None else float(rate), None if per is None else _seconds("per", per, per)
+
+
+def _seconds(field: str, per: Any, shown: Any) -> float:
+    if isinstance(per, str):
+        found = _INTERVAL.fullmatch(per)
+        if found is None or found[2] not in UNITS:
+            raise invalid(field, shown, "its unit is s, m, h or d: '1m', '30s', '100/m', '10/30s'")
+        seconds = float(found[1] or 1) * UNITS[found[2]]
+    else:
+        check_duration(field, per)
+        seconds = per.total_seconds() if isinstance(per, timedelta) else float(per)
+    if not 0 < seconds <= 366 * UNITS["d"]:
+        raise invalid(field, shown, "use an interval above 0 and of at most 366 days, such as '1m'")
+    return seconds
+
+
+def check_name(name: Any) -> None:
+    """Refuse what is no name of a limit.
+
+    Raises:
+        InvalidArgument: it is none.
+    """
+    if not isinstance(name, str) or len(name) > LONGEST_KEY or not _KEY.fullmatch(name) or name in ("queue", "task"):
+        raise invalid(
+            "name", name, "use letters, digits and . _ - , alone or with a colon and a key: openai, tenant:42, queue:mail"
+        )
+    if "{" in name or "}" in name:
+        raise invalid("name", name, "it has no braces: a limit tenant holds for each key tenant:{tenant_id} by itself")
+    storable("name", name)
+
+
+def check_key(field: str, key: Any) -> str:
+    """Refuse what is no key of a limit of a job, or template of one.
+
+    Raises:
+        InvalidArgument: it is none.
+    """
+    if not isinstance(key, str) or len(key) > LONGEST_KEY or not _KEY.fullmatch(key):
+        raise invalid(
+            field,
+            key,
+            "use a name of letters, digits and . _ - , alone or with a colon and a key: openai, tenant:42, tenant:{tenant_id}",
+        )
+    if key.partition(":")[0] == "queue":
+        raise invalid(field, key, "the limit of a queue holds for all its jobs; leave it out")
+    return storable(field, key)
+
+
+def check_number(field: str, value: Any, least: float) -> None:
+    """Refuse what is no finite number of at least so much."""
+    if not _is_number(value) or value < least:
+        raise invalid(field, value, f"use a number of {least} or more")
+
+
+def check_whole(field: str, value: Any, least: int, most: int | None = None) -> None:
+    """Refuse what is no whole number within the bounds."""
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= (_INT4 - 1 if most is None else most):
+        raise invalid(field, value, f"use a whole number of {least} or more" if most is None else f"use {least} to {most}")
+
+
+def check_flag(field: str, value: Any) -> None:
+    """Refuse what is neither True nor False."""
+    if not isinstance(value, bool):
+        raise invalid(field, value, "use True or False")
+
+
+def count_cost(counts: Any) -> bool:
+    """What `counts` says, as SQL takes it."""
+    if not isinstance(counts, str) or counts not in get_args(Counts):
+        raise invalid("counts", counts, f"use {' or '.join(get_args(Counts))}")
+    return counts == "cost"
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LONGEST

@@ -1,0 +1,95 @@
+"""What tests of limits do again and again, and what they look at."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from .conftest import Sql
+from .guarantees import many
+
+OpenSql = Callable[[], Sql]
+Start = tuple[datetime, int]  # when, and its cost
+
+
+def set_limit(sql: Sql, name: str, **options: Any) -> None:
+    """set_limit() with named arguments; per is a second unless given."""
+    if options.get("rate"):
+        options.setdefault("per", "1 s")
+    named = "".join(f", {option} => %s" for option in options)
+    sql.value(f"select set_limit(%s{named})", name, *options.values())
+
+
+def add(sql: Sql, count: int, *limits: str, **options: Any) -> list[int]:
+    """So many jobs with these limits."""
+    return many(sql, count, limits=list(limits) or None, **options)
+
+
+def claimed(sql: Sql, worker: UUID, want: int = 10, queues: tuple[str, ...] = ("default",)) -> list[int]:
+    """The ids that one claim takes."""
+    return [row["id"] for row in sql.claim(worker, want, queues)[1]]
+
+
+def pass_time(sql: Sql, seconds: float) -> None:
+    """Time travel: everything that limits look at happened so much earlier."""
+    for change in (
+        "bucket set refilled_at = refilled_at - t, oldest_claim = oldest_claim - t, used_since = used_since - t",
+        "turn set due_at = due_at - t, lo = lo - t",
+        "parking set until = until - t",
+        "permit set claimed_at = claimed_at - t",
+        "job set run_at = run_at - t, claimed_at = claimed_at - t",
+    ):
+        sql.rows(f"update {change.replace('- t', '- make_interval(secs => %(t)s)')}".replace("%(t)s", str(float(seconds))))
+
+
+def finish_all(sql: Sql, **outcome: Any) -> None:
+    """All that runs ends so."""
+    outcome.setdefault("state", "succeeded")
+    for row in sql.rows("select claim_token, array_agg(id order by id) as ids from job where state = 'running' group by 1"):
+        assert {"stale", "busy"}.isdisjoint(v["verdict"] for v in sql.finish(row["claim_token"], *({"id": id, **outcome} for id in row["ids"])))
+
+
+def drain(sql: Sql, worker: UUID, want: int = 10, queues: tuple[str, ...] = ("default",), rounds: int = 1000) -> list[int]:
+    """Claim and end until nothing is left to claim: the ids in the order of their starts."""
+    started: list[int] = []
+    for _ in range(rounds):
+        token, rows = sql.claim(worker, want, queues)
+        if not rows:
+            return started
+        started += [row["id"] for row in rows]
+        sql.finish(token, *({"id": row["id"], "state": "succeeded"} for row in rows))
+    raise AssertionError(f"after {rounds} rounds there was still something to claim")
+
+
+def starts_of(sql: Sql, key: str) -> list[Start]:
+    """Every start under a key that runs or is over, in order."""
+    rows = sql.rows(
+        """select claimed_at, coalesce(cost, 1) as cost
+             from (select claimed_at, cost, limits from job where state = 'running'
+                   union all select claimed_at, cost, limits from job_history) j
+            where %s = any (limits) and claimed_at is not null order by claimed_at""",
+        key,
+    )
+    return [(row["claimed_at"], row["cost"]) for row in rows]
+
+
+def assert_rate(starts: Sequence[Start], rate: float, burst: float) -> None:
+    """In any window of T seconds at most burst + rate x T; the last start of a window may cost more than the burst."""
+    paid = [0.0]
+    for _, cost in starts:
+        paid.append(paid[-1] + cost)
+    for last, (until, cost) in enumerate(starts):
+        for first in range(last + 1):
+            seconds = (until - starts[first][0]).total_seconds()
+            tokens = paid[last] - paid[first] + min(cost, burst)
+            assert tokens <= burst + rate * seconds + 1e-3, f"{tokens} tokens in {seconds} s, at {burst} + {rate}/s"
+
+
+def lost_lanes(sql: Sql) -> int:
+    """Lanes with ready jobs at which nobody looks."""
+    return int(
+        sql.value(
+            """select count(distinct lane_id) from job j where state = 'ready' and lane_id is not null
+                and not exists (select from turn t where t.lane_id = j.lane_id)"""
+        )
+    )
