@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from benchmarks.starts import Starts
 
-SECONDS = 2.0
+SECONDS = 1.0
 """So short that the burst and the single claims are to be seen."""
 
 WIDTH, HEIGHT = 720, 400

@@ -62,7 +62,7 @@ def test_after_a_slow_claim_the_next_resumes_at_the_lowest_time_of_each_kind(clo
 def test_jobs_with_limits_say_nothing_of_where_those_without_begin(clock: list[float]) -> None:
     cursor = Cursor()
     later = NOON + timedelta(hours=1)
-    cursor.claimed([*_rows(5, start=later), *_rows(5, limits=["key"]), *_rows(5, queue="mail", limits=["key"])], 0.02, full=True)
+    cursor.claimed([*_rows(5, limits=["key"]), *_rows(5, queue="mail", limits=["key"]), *_rows(5, start=later)], 0.02, full=True)
     assert cursor.resume_at() == [{"queue": "default", "priority": 0, "run_at": later.isoformat()}]
     cursor.claimed(_rows(5, limits=["key"]), 0.02, full=False)
     assert cursor.resume_at() == [{"queue": "default", "priority": 0, "run_at": later.isoformat()}]

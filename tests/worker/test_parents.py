@@ -421,7 +421,7 @@ def test_only_a_result_that_is_taken_must_be_there() -> None:
 
 
 async def test_nodes_of_several_claims_keep_the_count_of_those_with_limits_right() -> None:
-    """Claims have them last, two claims in one answer do not."""
+    """Claims have them first, two claims in one answer do not."""
     app = PgQueue("postgresql://nobody@localhost:1/nothing")
 
     @app.task
@@ -438,13 +438,8 @@ async def test_nodes_of_several_claims_keep_the_count_of_those_with_limits_right
     limited = [waiting_job(2), waiting_job(4)]
     for job in limited:
         job.limits = ["key"]
-    loader.add([waiting_job(1), limited[0]])
-    loader.add(
-        [
-            waiting_job(3),
-            limited[1],
-        ]
-    )
+    loader.add([limited[0], waiting_job(1)])
+    loader.add([limited[1], waiting_job(3)])
     loader.add([waiting_job(5)])
     loading = asyncio.create_task(loader.run())
     await auntil(lambda: len(slots.waiting) == 5, "the nodes")

@@ -222,8 +222,8 @@ def _waiting(desk: Desk) -> list[int]:
 
 async def test_jobs_with_limits_go_in_front_of_those_without_behind_their_like(desk: Desk) -> None:
     desk.full = True  # nothing starts
-    desk.slots.add([job(1), job(2), limited_job(3), limited_job(4)])
-    desk.slots.add([job(5), limited_job(6)])
+    desk.slots.add([limited_job(3), limited_job(4), job(1), job(2)])
+    desk.slots.add([limited_job(6), job(5)])
     desk.slots.add([job(7)])
     desk.slots.add([limited_job(8), limited_job(9)])
     assert _waiting(desk) == [3, 4, 6, 8, 9, 1, 2, 5, 7]
@@ -235,9 +235,9 @@ async def test_jobs_with_limits_go_in_front_of_those_without_behind_their_like(d
 
 
 async def test_those_that_started_meanwhile_do_not_put_the_order_wrong(desk: Desk) -> None:
-    desk.slots.add([job(n) for n in range(5)] + [limited_job(n) for n in range(10, 13)])
+    desk.slots.add([limited_job(n) for n in range(10, 13)] + [job(n) for n in range(5)])
     await auntil(lambda: len(desk.started) == CONCURRENCY, "the first jobs")
-    desk.slots.add([job(5), limited_job(13)])
+    desk.slots.add([limited_job(13), job(5)])
     assert (desk.started, _waiting(desk)) == ([10, 11, 12], [13, 0, 1, 2, 3, 4, 5])
 
 
@@ -245,7 +245,7 @@ async def test_jobs_with_limits_are_asked_for_only_as_far_as_they_would_start_at
     _fetch_ahead(desk.slots)
     assert await desk.room() == 500
     assert await desk.limited_room() == CONCURRENCY
-    desk.slots.add([job(1), limited_job(2)])
+    desk.slots.add([limited_job(2), job(1)])
     await auntil(lambda: len(desk.started) == 2, "both")
     assert await desk.limited_room() == CONCURRENCY - 2
     desk.full = True
@@ -319,7 +319,7 @@ async def test_what_is_gone_before_it_started_takes_up_no_room_for_limits(
 ) -> None:
     _fetch_ahead(desk.slots)
     desk.full = True
-    desk.slots.add([job(1), *(limited_job(n) for n in range(2, 5))])
+    desk.slots.add([*(limited_job(n) for n in range(2, 5)), job(1)])
     desk.full = False
     assert await desk.limited_room() == 0
     if gone == "cancel":
@@ -334,6 +334,6 @@ async def test_what_is_gone_before_it_started_takes_up_no_room_for_limits(
         assert len(desk.slots.take_stuck()) == 4
         desk.full = False
     assert await desk.limited_room() == CONCURRENCY
-    desk.slots.add([job(5), limited_job(6)])
+    desk.slots.add([limited_job(6), job(5)])
     await auntil(lambda: len(desk.started) == 2, "the next")
     assert desk.started == [6, 5]
