@@ -44,10 +44,11 @@ def drawn(starts: Starts, seconds: float = SECONDS) -> str:
 
     steps = [(at, count) for place, at in enumerate(starts.times) if at <= seconds for count in (place, place + 1)]
     parts = [line("axis", (0, most), (0, 0), (seconds, 0))]
-    for part in (0, 0.25, 0.5, 0.75, 1):
-        parts.append(label(f"{seconds * part:g}", x(seconds * part), HEIGHT - BOTTOM + 20))
-        parts.append(label(f"{most * part:.0f}", LEFT - 8, y(most * part) + 4, "end"))
-        parts.append(line("grid", (0, most * part), (seconds, most * part)))
+    for at in (seconds * part / 4 for part in range(5)):
+        parts.append(label(f"{at:g}", x(at), HEIGHT - BOTTOM + 20))
+    for count in range(0, int(most) + 1, _step(most)):
+        parts.append(label(str(count), LEFT - 8, y(count) + 4, "end"))
+        parts.append(line("grid", (0, count), (seconds, count)))
     parts.append(line("allowed", (0, starts.burst), (seconds, most)))
     parts.append(line("started", *steps, (seconds, starts.within(seconds))))
     parts.append(label("seconds since the first start", (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 14))
@@ -58,3 +59,8 @@ def drawn(starts: Starts, seconds: float = SECONDS) -> str:
     title = f"Starts under a limit of {starts.rate:g} a second with a burst of {starts.burst:g}"
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{title}">'
     return "\n".join([head, f"<style>\n{STYLE}\n</style>", *parts, "</svg>", ""])
+
+
+def _step(most: float) -> int:
+    """Between two lines of the grid: a round number, so that there are about five."""
+    return next(step for power in range(12) for step in (10**power, 2 * 10**power, 5 * 10**power) if most / step <= 6)
