@@ -32,8 +32,8 @@ class Call(Generic[T]):
 
 
 class Claimed(NamedTuple):
-    """What a claim got: rows in the order of `JobContext`, those with limits first; and in how many seconds jobs that wait for a limit
-    are to be looked at again (None: none wait; below 0: they can be had now).
+    """What a claim got: rows in the order of `JobContext`, those with limits first; and in how many seconds jobs that wait for a
+    limit are to be looked at again (None: none wait; below 0: they can be had now).
     """
 
     rows: Rows
