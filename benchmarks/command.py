@@ -40,11 +40,12 @@ def benchmark(
     repeat: Annotated[int, typer.Option(min=1, help="Rounds; medians are reported.")] = 3,
     processes: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per system and line.")] = False,
+    picture: Annotated[Path | None, typer.Option(help="Draw the starts of the last exact row of `limits` as an SVG.")] = None,
     write: Annotated[Path | None, typer.Option(help="Write a Markdown report to this file.")] = None,
 ) -> None:
     """Measure pgqueue and its neighbours on one PostgreSQL server."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    options = Options(jobs=jobs, seconds=seconds, repeat=repeat, processes=processes)
+    options = Options(jobs=jobs, seconds=seconds, repeat=repeat, processes=processes, picture=picture)
     names = choice.split(",")
     kinds = [kind for name, kind in KINDS.items() if name in names or "all" in names]
     measured = available([name.strip() for name in systems.split(",")])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from benchmarks.figures import Row
 from benchmarks.measurements.backlog import SIZES
-from benchmarks.systems import CONNECTIONS
+from benchmarks.systems import CONNECTIONS, LIMITED
 
 Results = Mapping[str, Mapping[str, Row]]
 """All lines, by benchmark and then by system."""
@@ -51,6 +51,21 @@ def _share(kind: str, system: str) -> Callable[[Results], float | None]:
     return lambda results: _divide(_read(results, kind, key, system), _read(results, kind, key))
 
 
+def _kept_to_plain(results: Results) -> float | None:
+    """What jobs with limits keep of their rate under a held snapshot, to what plain jobs keep."""
+    return _divide(_read(results, "limits-pinned", "kept", "one-key"), _read(results, "limits-pinned", "kept"))
+
+
+def _violations(system: str) -> Callable[[Results], float | None]:
+    """Those of the worst round."""
+
+    def value(results: Results) -> float | None:
+        most = results.get("limits", {}).get(system, {}).get("max")
+        return most.get("violations") if isinstance(most, dict) else None
+
+    return value
+
+
 def _spread(call: str) -> Callable[[Results], float | None]:
     """The slowest over the fastest of a call's times at different backlogs."""
 
@@ -92,6 +107,15 @@ GOALS = (
     Goal("child after parent, added to a plain job's latency, ms", _figure("releases", "added_p50_ms"), 1.0, at_least=False),
     Goal("one parent's 10,000 children, ms", _figure("releases", "fan_out_ms"), 2_000, at_least=False),
     Goal("10,000 parents to 1,000, per parent", _figure("releases", "fan_in_growth"), 1.5, at_least=False),
+    *(
+        Goal(f"limits, {name}{workers}, share of plain jobs", _share(kind, name), bound)
+        for kind, workers in (("limits", ""), ("limits-processes", ", two processes"))
+        for name, bound in {**dict.fromkeys(LIMITED[:-3], 0.80), "behind-50000": 0.90}.items()
+    ),
+    Goal("limits, claim with 5,000 keys, ms", _figure("limits", "claim_p50_ms", "keys-5000"), 5.0, at_least=False),
+    *(Goal(f"limits, {name}, share of the rate used", _figure("limits", "used", name), 0.97) for name in LIMITED[-2:]),
+    *(Goal(f"limits, {name}, violations", _violations(name), 0, at_least=False) for name in LIMITED[-2:]),
+    Goal("limits under a held snapshot, kept share to that of plain jobs", _kept_to_plain, 1.0),
     Goal("held snapshot, kept share", _figure("pinned", "kept"), 0.60),
     Goal("held snapshot, kept share (wish)", _figure("pinned", "kept"), 0.75),
     Goal("held snapshot, last third to middle third", _figure("pinned", "last_to_middle"), 0.90),

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from benchmarks.figures import Figures
-from benchmarks.measurements import backlog, enqueue, latency, memory, pinned, releases, throughput, together, workflows
+from benchmarks.measurements import backlog, enqueue, latency, limits, memory, pinned, releases, throughput, together, workflows
 from benchmarks.options import Handler, Options
 from benchmarks.run import Run
 
@@ -31,6 +31,25 @@ PERCENTILES = (
     Column("p95_ms", "p95 ms", 2),
     Column("p99_ms", "p99 ms", 2),
     Column("max_ms", "max ms", 1),
+)
+
+
+LIMITS = (
+    RATE,
+    Column("claim_p50_ms", "claim p50 ms", 2),
+    Column("claim_p99_ms", "claim p99 ms", 2),
+    Column("used", "rate used", 4),
+    Column("violations", "violations"),
+    Column("wal_bytes_per_job", "WAL bytes/job"),
+    Column("peak_rss_mib", "worker MiB", 1),
+)
+PINNED = (
+    RATE,
+    Column("first_third", "first third"),
+    Column("middle_third", "middle third"),
+    Column("last_third", "last third"),
+    Column("without_snapshot", "without snapshot"),
+    Column("kept", "kept", 2),
 )
 
 
@@ -135,14 +154,34 @@ KINDS = {
             "A held snapshot",
             "Another session holds a REPEATABLE READ snapshot all the time; the queue is refilled.",
             pinned.measure,
-            (
-                RATE,
-                Column("first_third", "first third"),
-                Column("middle_third", "middle third"),
-                Column("last_third", "last third"),
-                Column("without_snapshot", "without snapshot"),
-                Column("kept", "kept", 2),
-            ),
+            PINNED,
+        ),
+        Kind(
+            "limits",
+            "Draining jobs with limits",
+            "As many no-op jobs as plain ones (pgqueue), with limits far above the load: one key; 100 keys; 100 keys beside 4,900"
+            " that are saturated, with jobs that wait; a key common to all and one of 100; a concurrency limit; no limit, but 100"
+            " tenants in turns; and plain jobs behind 50,000 of a saturated key. Claims of 100 by SQL calls. The exact rows are"
+            " two worker processes under a rate of 1,000 a second with a burst of 100, and of 100 with one of 10: what they use"
+            " of the starts that the limit allows, and how many exceed it in any window, by the time of their claims.",
+            limits.measure,
+            LIMITS,
+        ),
+        Kind(
+            "limits-processes",
+            "Draining jobs with limits with two worker processes",
+            "As before, with two worker processes on the same machine.",
+            limits.measure,
+            LIMITS,
+            lambda options: replace(options, processes=max(2, options.processes)),
+        ),
+        Kind(
+            "limits-pinned",
+            "Jobs with limits under a held snapshot",
+            "As under a held snapshot above, for a minute: plain jobs, and jobs with one key whose limit is far above the load.",
+            pinned.measure,
+            PINNED,
+            lambda options: replace(options, seconds=options.seconds or 60.0),
         ),
         Kind(
             "backlog",

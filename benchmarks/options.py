@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
 CONCURRENCY = 100
 """Handlers at once in one worker process, for every system that takes such a number."""
@@ -40,3 +41,5 @@ class Options:
     repeat: int = 3
     processes: int = 1
     handler: Handler = Handler.ASYNC
+    picture: Path | None = None
+    """Where the starts under a rate limit are drawn."""

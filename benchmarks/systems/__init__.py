@@ -17,7 +17,20 @@ CONNECTIONS = ("psycopg", "psycopg-async", "sqlalchemy", "sqlalchemy-async", "as
 SHAPES = ("chains-2", "chords-100", "chords-10000", "dags-10", "beside-workflows")
 """pgqueue with jobs that depend on each other: rows of the benchmark `workflows`."""
 
-NAMES = ("pgqueue", *CONNECTIONS, *SHAPES, "bare", "pgqueuer", "graphile")
+LIMITED = (
+    "one-key",
+    "keys-100",
+    "keys-5000",
+    "two-limits",
+    "max-running",
+    "fair-100",
+    "behind-50000",
+    "exact-1000",
+    "exact-100",
+)
+"""pgqueue with limits: rows of the benchmarks `limits…`."""
+
+NAMES = ("pgqueue", *CONNECTIONS, *SHAPES, *LIMITED, "bare", "pgqueuer", "graphile")
 
 
 class Producer(Protocol):
@@ -94,6 +107,8 @@ def load(name: str) -> System:
             return cast(System, import_module("benchmarks.systems.connections").SYSTEMS[name])
         if name in SHAPES:
             return cast(System, import_module("benchmarks.systems.workflows").SYSTEMS[name])
+        if name in LIMITED:
+            return cast(System, import_module("benchmarks.systems.limits").SYSTEMS[name])
         return cast(System, import_module(f"benchmarks.systems.{name}").SYSTEM)
     except ImportError as error:
         raise Unavailable(f"{name} cannot be imported: {error}") from error

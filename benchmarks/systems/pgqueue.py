@@ -17,6 +17,7 @@ import psycopg
 from benchmarks.options import CONCURRENCY, PRELOAD_BATCH, Handler
 from benchmarks.recorder import Recorder
 from benchmarks.systems import Calls
+from benchmarks.systems import Producer as AnyProducer
 from benchmarks.systems.sql_worker import sql_worker
 from benchmarks.worker import Command
 from pgqueue import PgQueue, Task, __version__
@@ -79,6 +80,17 @@ class Producer:
         await self._connection.execute(INSERT, ('{"sent_at":0.0}',))
 
 
+@asynccontextmanager
+async def _producer(url: str) -> AsyncIterator[Producer]:
+    app, task = build(url, Handler.ASYNC)
+    connect = psycopg.AsyncConnection.connect(url, autocommit=True, prepare_threshold=None)
+    async with await connect as connection:
+        try:
+            yield Producer(task, connection)
+        finally:
+            await app.aclose()
+
+
 class PgQueueSystem:
     """The system under test."""
 
@@ -99,6 +111,9 @@ class PgQueueSystem:
             "memory",
             "workflows",
             "releases",
+            "limits",
+            "limits-processes",
+            "limits-pinned",
         }
     )
     unfinished_query = "SELECT count(*) FROM pgqueue.job"
@@ -119,16 +134,9 @@ class PgQueueSystem:
         environment = {URL_VARIABLE: url, HANDLER_VARIABLE: handler.value}
         return [Command([sys.executable, "-m", "pgqueue.worker", f"{__name__}:app", *options], environment)]
 
-    @asynccontextmanager
-    async def producer(self, url: str) -> AsyncIterator[Producer]:
+    def producer(self, url: str) -> AbstractAsyncContextManager[AnyProducer]:
         """An app of its own, and a plain connection with its settings."""
-        app, task = build(url, Handler.ASYNC)
-        connect = psycopg.AsyncConnection.connect(url, autocommit=True, prepare_threshold=None)
-        async with await connect as connection:
-            try:
-                yield Producer(task, connection)
-            finally:
-                await app.aclose()
+        return _producer(url)
 
     async def fill(self, url: str, jobs: int) -> int:
         """Plain jobs."""

@@ -32,7 +32,10 @@ class SqlWorker:
         """Claim up to so many jobs, in full or from a cursor on; the token and the rows."""
         token = uuid4()
         await self._cursor.execute(CLAIM, (self._worker, token, QUEUES, count, resume_at))
-        return token, await self._cursor.fetchall()
+        rows = await self._cursor.fetchall()
+        if rows and rows[-1][0] is None:  # it says only when jobs with limits are to be looked at again
+            rows.pop()
+        return token, rows
 
     async def succeed(self, token: UUID, ids: list[int]) -> None:
         """Record jobs of one claim as succeeded."""
@@ -55,9 +58,9 @@ class SqlWorker:
 
 
 @asynccontextmanager
-async def sql_worker(url: str) -> AsyncIterator[SqlWorker]:
-    """Connect and register."""
+async def sql_worker(url: str, options: str = "") -> AsyncIterator[SqlWorker]:
+    """Connect, with these options of the session, and register."""
     worker = uuid4()
-    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True, options=options) as connection:
         await connection.execute(REGISTER, (worker, os.getpid(), QUEUES))
         yield SqlWorker(connection, worker)

@@ -22,6 +22,7 @@ from .slots import Slots
 log = logging.getLogger("pgqueue.worker")
 BACKSTOP = 1.0  # seconds between two looks without a wake-up
 LIMIT_TAKEN = 0.002  # seconds until a limit that another claim has in hand is tried again
+ROOM_AGAIN = 0.05  # seconds until jobs with limits are looked at again for which there was too little room
 # Seconds to wait after a wake-up's last claim before looking again: its producer enqueues without notifying for a window.
 # The first look finds what committed at once, the second what the disk held up.
 TRAILING = (WINDOW + 0.001, 0.025)
@@ -111,11 +112,14 @@ class Claimer:
     async def run(self) -> None:
         """Claim for ever."""
         trailing: list[float] = []  # looks still to come after a wake-up that was answered
+        look_at = 0.0  # when to look next, whatever makes us look before
         while True:
             want, limited = await self._slots.room()
+            began = time.monotonic()
             got, full, again_in = await self._claim(want, limited)
             if got == want:
                 if self._alarm.rang():
+                    trailing, look_at = list(reversed(TRAILING)), 0.0
                     self._cursor.full_sooner()
                 continue
             if not full:
@@ -123,11 +127,14 @@ class Claimer:
                 continue
             if got == 0:
                 await self._on_empty()
-            timeout = trailing.pop() if trailing else self._backstop * random.uniform(0.9, 1.1)
+            now = time.monotonic()
+            if look_at <= began:
+                look_at = now + (trailing.pop() if trailing else self._backstop * random.uniform(0.9, 1.1))
+            timeout = max(0.0, look_at - now)
             if again_in is not None:
                 timeout = min(timeout, self._until_limits_allow(again_in, got, limited))
             if await self._alarm.wait(timeout):
-                trailing = list(reversed(TRAILING))
+                trailing, look_at = list(reversed(TRAILING)), 0.0
                 self._cursor.full_next()
                 await self._alarm.spread()
 
@@ -137,7 +144,7 @@ class Claimer:
             return again_in + self._alarm.moment()
         if not got and limited > 0:  # another worker is at them
             return random.uniform(0.5, 1.5) * LIMIT_TAKEN
-        return 0.0 if self._slots.has_limited_room() else self._backstop
+        return 0.0 if self._slots.has_limited_room() else ROOM_AGAIN
 
     async def _claim(self, want: int, limited: int) -> tuple[int, bool, float | None]:
         """One claim: how many jobs it got, whether it looked at everything, and when limits allow more; see `Claimed`."""

@@ -5,7 +5,7 @@ import time
 AHEAD = 0.2  # seconds of work to hold locally
 SLOW = 0.1  # seconds; handlers that take longer on average are fetched one by one
 BRIEF = 0.0001  # seconds; handlers that take less on average have ended before others would begin beside them
-SOON = 0.02  # seconds in which whatever is claimed of brief jobs with limits must have started
+SOON = 0.02  # seconds in which jobs with limits must have started that are claimed beyond the free slots
 MOST = 1000  # unstarted jobs a process may hold
 WINDOW = 0.05  # seconds between two looks at the clock
 
@@ -22,14 +22,18 @@ class Pace:
         self._prefetch = 0
         self._rate = 0.0
         self._mean = 0.0
-        self._ended = 0
-        self._elapsed = 0.0
+        self._limited_mean = BRIEF  # nothing is known of them: they are not brief
+        self._ended = self._limited_ended = 0
+        self._elapsed = self._limited_elapsed = 0.0
         self._since = time.monotonic()
 
-    def ended(self, elapsed: float) -> None:
-        """Note that a handler ended after `elapsed` seconds."""
+    def ended(self, elapsed: float, is_limited: bool = False) -> None:
+        """Note that a handler ended after `elapsed` seconds, and whether its job has limits."""
         self._ended += 1
         self._elapsed += elapsed
+        if is_limited:
+            self._limited_ended += 1
+            self._limited_elapsed += elapsed
 
     def prefetch(self) -> int:
         """Jobs to hold beyond the free slots."""
@@ -38,11 +42,18 @@ class Pace:
         if window >= WINDOW and self._ended:
             self._rate = (self._rate + self._ended / window) / 2
             self._mean = (self._mean + self._elapsed / self._ended) / 2
+            if self._limited_ended:
+                self._limited_mean = (self._limited_mean + self._limited_elapsed / self._limited_ended) / 2
+                self._limited_ended, self._limited_elapsed = 0, 0.0
             self._ended, self._elapsed, self._since = 0, 0.0, now
             self._prefetch = 0 if self._mean > SLOW else min(MOST, int(self._rate * AHEAD))
             self.low = self._prefetch // 2
         return self._prefetch
 
+    def free_soon(self) -> int:
+        """Slots that come free within 20 ms as things go; 1 at least where anything is fetched ahead, 0 where nothing is."""
+        return max(1, int(self._rate * SOON)) if self._prefetch else 0
+
     def started_soon(self) -> int:
-        """Jobs that start within 20 ms because handlers are that brief; 0 when they are not: then a job needs a free slot."""
-        return min(MOST, int(self._rate * SOON)) if self._mean < BRIEF else 0
+        """Jobs with limits that start within 20 ms because their handlers are that brief; 0 where they are not."""
+        return min(MOST, int(self._rate * SOON)) if self._limited_mean < BRIEF else 0

@@ -109,6 +109,7 @@ class ParentLoader:
                 self._hand_in(failure(job, error, 0.0))
             else:
                 ready.append(job)
+        ready.sort(key=lambda job: job.limits is None)  # they may be of several claims, and the slots want limits first
         self._slots.add(ready)
 
 

@@ -55,7 +55,7 @@ class Slots:
         self._pace = Pace()
         self._stopping = False
         self._last_start = 0.0
-        self._limited = 0
+        self._limited = self._limited_running = 0
         self._is_limited_wanted = False
         self.on_limited_room: Callable[[], None] = lambda: None  # the worker sets it
         self.waiting: deque[JobContext] = deque()
@@ -71,15 +71,17 @@ class Slots:
         return want, min(want, max(0, self._limited_room()))
 
     def _limited_room(self) -> int:
-        """Jobs with limits that would start at once; they are not fetched ahead: what counts against a limit must run."""
-        return self._limited_most() - self._limited - len(self.preparing) - len(self.running)
+        """Jobs with limits that would start at once; they are not fetched ahead: what counts against a limit must run.
 
-    def _limited_most(self) -> int:
-        return max(self._concurrency, self._pace.started_soon())
+        Slots of other jobs that come free in a moment are theirs, or what is fetched ahead would have them for ever.
+        """
+        free = max(self._concurrency, self._pace.started_soon()) - len(self.preparing) - len(self.running)
+        coming = min(len(self.running) - self._limited_running, self._pace.free_soon())
+        return (free if free >= coming or self._is_stuck(AHEAD) else coming) - self._limited
 
     def has_limited_room(self) -> bool:
         """Whether another claim of jobs with limits is worth its round trip; if not, `on_limited_room` says so once it is."""
-        self._is_limited_wanted = 2 * self._limited_room() < self._limited_most()
+        self._is_limited_wanted = 2 * self._limited_room() < max(self._concurrency, self._pace.started_soon())
         return not self._is_limited_wanted
 
     def _wanted(self) -> int:
@@ -223,6 +225,7 @@ class Slots:
 
     async def _run(self, job: JobContext, this: asyncio.Task[None]) -> None:
         self.running[job.id] = this
+        self._limited_running += job.limits is not None
         self._jobs[this] = job
         self._last_start = time.perf_counter()
         try:
@@ -232,9 +235,10 @@ class Slots:
                 self._hand_in(cancelled(job, time.perf_counter() - job.started))
             # Else by `drop`: the job is forgotten, the slot goes on.
         else:
-            self._pace.ended(outcome.elapsed)
+            self._pace.ended(outcome.elapsed, job.limits is not None)
             self._hand_in(outcome)
         finally:
+            self._limited_running -= job.limits is not None
             while this.cancelling():  # also when the handler swallowed it: the next job must not pass for cancelled
                 this.uncancel()
             if self.running.get(job.id) is this:  # else it was claimed again while this run did not listen to `drop`

@@ -26,6 +26,11 @@ async def bare() -> None:
     """Not even an audit."""
 
 
+@app.task
+async def serve(tenant: str) -> None:
+    """A tenant's job; who was served when stands in the history."""
+
+
 @app.task(retry=AT_ONCE)
 async def slow(ctx: JobContext, seconds: float) -> str:
     """Waits without blocking anybody."""
@@ -61,3 +66,10 @@ async def fail_once(ctx: JobContext) -> None:
     async with audit.run(ctx):
         if ctx.attempt == 1:
             raise ValueError("once")
+
+
+@app.task(retry=Retry(100, backoff="fixed", delay=0, jitter=False))
+async def brief(ctx: JobContext, seconds: float) -> None:
+    """Takes a moment; dies with its worker as often as you like."""
+    async with audit.run(ctx):
+        await asyncio.sleep(seconds)

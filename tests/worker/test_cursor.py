@@ -10,8 +10,11 @@ from pgqueue.worker.cursor import FULL_EVERY, FULL_SHARE, PER_ROW, SLOW, Cursor
 NOON = datetime(2020, 1, 1, 12, tzinfo=UTC)
 
 
-def _rows(count: int, queue: str = "default", priority: int = 0, start: datetime = NOON) -> list[tuple[Any, ...]]:
-    return [(n, queue, "task", {}, 1, 4, priority, start + timedelta(seconds=n), start, None) for n in range(count)]
+def _rows(
+    count: int, queue: str = "default", priority: int = 0, start: datetime = NOON, limits: list[str] | None = None
+) -> list[tuple[Any, ...]]:
+    times = [start + timedelta(seconds=n) for n in range(count)]
+    return [(n, queue, "task", {}, 1, 4, priority, times[n], start, None, None, limits) for n in range(count)]
 
 
 @pytest.fixture
@@ -54,6 +57,21 @@ def test_after_a_slow_claim_the_next_resumes_at_the_lowest_time_of_each_kind(clo
         {"queue": "default", "priority": 0, "run_at": NOON.isoformat()},
         {"queue": "mail", "priority": 0, "run_at": NOON.isoformat()},
     ]
+
+
+def test_jobs_with_limits_say_nothing_of_where_those_without_begin(clock: list[float]) -> None:
+    cursor = Cursor()
+    later = NOON + timedelta(hours=1)
+    cursor.claimed([*_rows(5, limits=["key"]), *_rows(5, queue="mail", limits=["key"]), *_rows(5, start=later)], 0.02, full=True)
+    assert cursor.resume_at() == [{"queue": "default", "priority": 0, "run_at": later.isoformat()}]
+    cursor.claimed(_rows(5, limits=["key"]), 0.02, full=False)
+    assert cursor.resume_at() == [{"queue": "default", "priority": 0, "run_at": later.isoformat()}]
+
+
+def test_a_slow_claim_that_found_only_jobs_with_limits_leaves_nothing_to_resume_at(clock: list[float]) -> None:
+    cursor = Cursor()
+    cursor.claimed(_rows(5, limits=["key"]), 0.02, full=True)
+    assert cursor.resume_at() is None
 
 
 def test_resumed_claims_move_the_cursor_on(cursor: Cursor) -> None:

@@ -15,7 +15,7 @@ from pgqueue.errors import Disconnected
 from pgqueue.worker import finish
 from pgqueue.worker.execute import outcome
 from pgqueue.worker.finish import BATCH, Finisher
-from tests.worker.jobs import job
+from tests.worker.jobs import job, limited_job
 
 Answer = Callable[[list[dict[str, Any]]], list[Verdict]]
 
@@ -296,3 +296,21 @@ async def test_two_outcomes_of_one_job_are_two_calls() -> None:
     assert [[o["id"] for o in batch] for batch in database.batches] == [[2, 1, 3], [1]]
     assert finisher.counts == {"succeeded": 3, "stale": 1}
     assert told == [(["succeeded", "failed", "succeeded"], ["stale"]), (["succeeded"], [])]
+
+
+async def test_the_end_of_a_job_with_limits_is_told_once_the_database_knows_it() -> None:
+    """Others may start in its place."""
+    database = Database(_says("busy", 3))
+    told: list[int] = []
+    async with finishing(database) as finisher:
+        finisher.on_limited_ended = lambda: told.append(len(database.batches))
+        database.gate.clear()
+        finisher.add(outcome(limited_job(3), "succeeded", 0.0))
+        await asyncio.sleep(0)
+        assert told == []
+        database.gate.set()
+        await finisher.drain()
+        assert told == [2], "that it was busy is no end"
+        _end(finisher, 1, 2)
+        await finisher.drain()
+    assert told == [2]

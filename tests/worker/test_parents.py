@@ -418,3 +418,35 @@ def test_only_a_result_that_is_taken_must_be_there() -> None:
     assert Node("{}").with_taken("{}", rows) == "{}"
     with pytest.raises(ResultExpired, match="parent 'late', job 6"):
         Node('{"takes": "n", "takes_all": true}').with_taken("{}", rows)
+
+
+async def test_nodes_of_several_claims_keep_the_count_of_those_with_limits_right() -> None:
+    """Claims have them first, two claims in one answer do not."""
+    app = PgQueue("postgresql://nobody@localhost:1/nothing")
+
+    @app.task
+    async def handler(ctx: JobContext) -> None: ...
+
+    class Answers:
+        async def run(self, call: Any) -> list[tuple[Any, ...]]:
+            return []
+
+    outcomes: list[Outcome] = []
+    is_full = True
+    slots = Slots(app.tasks, 5, outcomes.append, lambda: is_full)
+    loader = ParentLoader(cast(Link, Answers()), app.tasks, slots, outcomes.append)
+    limited = [waiting_job(2), waiting_job(4)]
+    for job in limited:
+        job.limits = ["key"]
+    loader.add([limited[0], waiting_job(1)])
+    loader.add([limited[1], waiting_job(3)])
+    loader.add([waiting_job(5)])
+    loading = asyncio.create_task(loader.run())
+    await auntil(lambda: len(slots.waiting) == 5, "the nodes")
+    assert [job.id for job in slots.waiting] == [2, 4, 1, 3, 5]
+    is_full = False
+    slots.go_on()
+    await auntil(lambda: len(outcomes) == 5, "their ends")
+    assert await slots.room() == (5, 5)
+    loading.cancel()
+    await slots.close()

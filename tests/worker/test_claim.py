@@ -1,0 +1,181 @@
+"""When the claimer looks again, with a database that answers as the test says."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+import pytest
+
+from pgqueue.database import Link
+from pgqueue.database.calls import Call, Claimed
+from pgqueue.worker import claim
+from pgqueue.worker.claim import BACKSTOP, LIMIT_TAKEN, ROOM_AGAIN, Alarm, Claimer
+from pgqueue.worker.slots import Slots
+from tests.waiting import auntil
+from tests.worker.jobs import THEN
+
+WANT, LIMITED = 100, 10
+NEVER = 600.0
+
+
+def _rows(count: int) -> list[tuple[Any, ...]]:
+    return [(n, "default", "task", "{}", 1, 4, 0, THEN, THEN, None, None, None) for n in range(count)]
+
+
+class RecordingAlarm(Alarm):
+    """Notes how long the claimer means to wait, and does not let it wait when `lapse` is set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.timeouts: list[float] = []
+        self.lapse = True
+
+    async def wait(self, timeout: float) -> bool:
+        self.timeouts.append(timeout)
+        return await super().wait(0 if self.lapse else timeout)
+
+
+class Database:
+    """Answers claims: how many jobs, and when to look again; then nothing is there."""
+
+    def __init__(self, *answers: tuple[int, float | None]) -> None:
+        self.answers = list(answers)
+        self.asked: list[tuple[int, int]] = []
+
+    async def run(self, call: Call[Any]) -> Claimed:
+        want, limited = call.params[3], call.params[6]
+        self.asked.append((want, limited))
+        await asyncio.sleep(0)
+        count, again_in = self.answers.pop(0) if self.answers else (0, None)
+        return Claimed(_rows(count), again_in)
+
+
+class RoomySlots:
+    """Slots that always have the same room."""
+
+    def __init__(self, limited: int, has_limited_room: bool) -> None:
+        self.limited, self.is_roomy = limited, has_limited_room
+
+    async def room(self) -> tuple[int, int]:
+        return WANT, self.limited
+
+    def has_limited_room(self) -> bool:
+        return self.is_roomy
+
+
+@asynccontextmanager
+async def claiming(database: Database, slots: RoomySlots, alarm: Alarm) -> AsyncIterator[None]:
+    id = uuid.uuid4()
+
+    async def worker_id() -> uuid.UUID:
+        return id
+
+    async def nothing(*args: Any) -> None: ...
+
+    claimer = Claimer(
+        cast(Link, database), worker_id, cast(Slots, slots), ["default"], None, alarm, nothing, nothing, add=lambda jobs: None
+    )
+    run = asyncio.create_task(claimer.run())
+    yield
+    run.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await run
+
+
+async def _first_wait(answer: tuple[int, float | None], limited: int = LIMITED, roomy: bool = True) -> float:
+    """How long the claimer waits after this answer to its first claim."""
+    alarm = RecordingAlarm()
+    alarm.lapse = False
+    async with claiming(Database(answer), RoomySlots(limited, roomy), alarm):
+        await auntil(lambda: alarm.timeouts, "the end of a claim")
+    return alarm.timeouts[0]
+
+
+async def test_where_no_job_waits_for_a_limit_only_the_backstop_is_waited_for() -> None:
+    assert await _first_wait((0, None)) >= BACKSTOP * 0.8
+
+
+async def test_it_looks_again_when_the_limits_allow() -> None:
+    assert await _first_wait((5, 0.3)) == 0.3
+    assert await _first_wait((5, 30.0)) <= BACKSTOP * 1.1, "the backstop stays"
+
+
+async def test_many_workers_do_not_all_look_in_the_moment_in_which_the_limits_allow() -> None:
+    alarm = RecordingAlarm()
+    alarm.workers = 50
+    async with claiming(Database(*[(0, 0.3)] * 50), RoomySlots(LIMITED, True), alarm):
+        await auntil(lambda: len(alarm.timeouts) >= 50, "the claims")
+    waits = alarm.timeouts[:50]
+    assert min(waits) >= 0.3
+    assert max(waits) <= 0.3 + 0.01
+    assert len(set(waits)) > 10
+
+
+async def test_what_can_be_had_now_is_asked_for_at_once_while_there_is_room() -> None:
+    assert await _first_wait((5, -0.1)) == 0
+
+
+async def test_what_another_claim_has_in_hand_is_tried_again_in_about_2_ms() -> None:
+    assert 0.5 * LIMIT_TAKEN <= await _first_wait((0, -0.1)) <= 1.5 * LIMIT_TAKEN
+
+
+async def test_what_can_be_had_now_but_finds_too_little_room_is_looked_at_soon() -> None:
+    assert await _first_wait((0, -0.1), limited=0, roomy=False) == ROOM_AGAIN
+    assert await _first_wait((5, -0.1), roomy=False) == ROOM_AGAIN
+
+
+async def test_a_nudge_wakes_the_claimer_and_is_no_ring() -> None:
+    alarm = Alarm()
+    rings: list[int] = []
+    alarm.on_ring = lambda: rings.append(1)
+    alarm.nudge()
+    assert not await alarm.wait(NEVER)
+    assert rings == []
+    alarm.nudge()
+    alarm.ring()
+    assert await alarm.wait(NEVER)
+    assert rings == [1]
+    assert not await alarm.wait(0)
+
+
+async def test_a_nudge_wakes_a_claimer_that_waits() -> None:
+    database, alarm = Database(), RecordingAlarm()
+    alarm.lapse = False
+    async with claiming(database, RoomySlots(LIMITED, True), alarm):
+        await auntil(lambda: alarm.timeouts, "the end of the first claim")
+        alarm.nudge()
+        await auntil(lambda: len(database.asked) == 2, "another claim", within=BACKSTOP / 2)
+
+
+@pytest.mark.parametrize("disturb", ["nudge", "limits"])
+async def test_looks_after_a_wake_up_are_made_at_their_time_whatever_makes_the_claimer_look_before(
+    disturb: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever enqueues within the window of a wake-up does not notify."""
+    monkeypatch.setattr(claim, "TRAILING", (0.2, 0.3))
+    again_in = 0.01 if disturb == "limits" else None
+    database, alarm = Database((0, None), *[(0, again_in)] * 1000), RecordingAlarm()
+    alarm.lapse = False
+    loop = asyncio.get_running_loop()
+    async with claiming(database, RoomySlots(LIMITED, True), alarm):
+        await auntil(lambda: alarm.timeouts, "the end of the first claim")
+        alarm.ring()
+        until = loop.time() + 0.1
+        while loop.time() < until:
+            await asyncio.sleep(0.02)
+            if disturb == "nudge":
+                alarm.nudge()
+        database.answers.clear()
+        looks = len(database.asked)
+        await auntil(lambda: len(database.asked) >= looks + 2, "the two looks", within=BACKSTOP * 0.7)
+
+
+async def test_a_wake_up_that_comes_during_a_full_claim_is_followed_by_its_looks() -> None:
+    database, alarm = Database((WANT, None)), RecordingAlarm()
+    alarm.lapse = False
+    async with claiming(database, RoomySlots(LIMITED, True), alarm):
+        alarm.ring()
+        await auntil(lambda: alarm.timeouts, "the end of the second claim")
+    assert alarm.timeouts[0] == pytest.approx(claim.TRAILING[0])
