@@ -102,7 +102,7 @@ class Limits(RuleBasedStateMachine):
     def enqueue(
         self, keys: list[str], cost: int, count: int, queue: str, priority: int, later: str | None, fair: str | None
     ) -> None:
-        limited: dict[str, Any] = {"limits": keys or None, "fair": fair, "limits_declared": True}
+        limited: dict[str, Any] = {"limits": keys or None, "fair": fair, "limits_declared": keys or None}
         if keys or fair:
             limited["cost"] = cost
         for _ in range(count):
