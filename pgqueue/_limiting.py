@@ -38,11 +38,11 @@ def check_limits(task: str, parameters: Parameters, options: "Options") -> None:
         options.cost.check(task, parameters)
 
 
-def completed(parameters: Parameters, options: "Options", bound: dict[str, Any]) -> dict[str, Any]:
+def completed(parameters: Parameters, options: "Options", bound: dict[str, Any], takes: str | None = None) -> dict[str, Any]:
     """Arguments of a call with the defaults of those that stand in its keys, so that SQL finds them."""
     if not options.is_limited:
         return bound
-    missing = (parameters.defaults.keys() & named_in_keys(options)) - bound.keys()
+    missing = (parameters.defaults.keys() & named_in_keys(options)) - bound.keys() - {takes}
     return {**bound, **{name: parameters.defaults[name] for name in missing}} if missing else bound
 
 
@@ -135,8 +135,8 @@ def _within(value: Any, step: str) -> Any:
 
 def _said(task: "Task[..., Any]", options: "Options", cost: int | None) -> LimitOptions:
     keys, declared = options.keys, task._app.limits.declared
-    is_declared = all(key in declared or key.partition(":")[0] in declared for key in keys)
-    return LimitOptions(list(keys) or None, options.fair, cost, bool(keys) and is_declared)
+    known = [key for key in keys if key in declared or key.partition(":")[0] in declared]
+    return LimitOptions(list(keys) or None, options.fair, cost, known or None)
 
 
 def _refuse_result(task: str, options: "Options", takes: str) -> None:

@@ -115,7 +115,7 @@ class Job(Generic[R]):
         run_at: datetime | None = None,
         run_after: Duration | None = None,
     ) -> None:
-        """Change a job that has not started; None leaves a value as it is.
+        """Change a job that has not started; None leaves a value as it is. Its limits stay those that it has.
 
         Args:
             args: all of its arguments, by name. They are checked against the task's type hints where the handle knows the task:

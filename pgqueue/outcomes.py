@@ -63,3 +63,7 @@ class RateLimited(Exception):
             raise invalid("key", key, "use the key of a limit of the job, such as 'openai'")
         self.delay, self.key = max(0.0, seconds(retry_after)), key
         super().__init__(f"{key or 'its limits'}: again in {self.delay:g} s")
+
+    def __reduce__(self) -> tuple[type["RateLimited"], tuple[float, str | None]]:
+        """Handlers may have processes of their own that raise it."""
+        return RateLimited, (self.delay, self.key)

@@ -80,7 +80,7 @@ class Signature(Part[R]):
     def args_json(self, takes: str | None = None) -> str:
         """The arguments as JSON text, checked against their type hints; without the one that a parent's result will be."""
         parameters = self.task.parameters
-        args = completed(parameters, self.options, self.args)
+        args = completed(parameters, self.options, self.args, takes)
         return parameters.dump(args) if takes is None else parameters.dump_behind(args, takes)
 
 

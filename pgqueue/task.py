@@ -290,7 +290,10 @@ class Task(Generic[P, R]):
                 yield calls.enqueue_jobs([Signature(self, args, options).to_json() for args in given.args]), options.connection
                 return
             with self._app.waking(options) as notify:
-                args = self.parameters.dump_many([completed(self.parameters, options, one) for one in given.args])
+                each = given.args
+                if options.is_limited:
+                    each = [completed(self.parameters, options, one) for one in each]
+                args = self.parameters.dump_many(each)
                 limits = limiting_all(self, options, "enqueue_many")
                 yield calls.enqueue_many(self.name, args, options.to_sql(), notify, limits), options.connection
 

@@ -19,7 +19,7 @@ class Unique:
         mode: how long the key is held.
             "until_done" (default): until the job is over, its retries included.
             "until_started": until a worker claims it.
-            "replace": as until_started; the waiting job takes over arguments, time, priority and meta: debounce.
+            "replace": as until_started; the waiting job takes over arguments, time, priority, meta and limits: debounce.
             "period": for `period` from when it was added, whatever becomes of it.
         key: what makes two calls the same; {name} stands for that argument, {name.inner} for what is in it. All arguments by
             default. Two tasks never share a key, nor do two spellings of one.

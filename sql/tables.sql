@@ -57,8 +57,8 @@ create index job_ready on job (queue, priority desc, run_at, id)  -- claim
     where state = 'ready' and rescues < 2 and lane_id is null;
 create index job_lane on job (lane_id, priority desc, run_at, id) -- claim_lanes
     where state = 'ready' and lane_id is not null;
-create index job_place on job (claim_token, lane_id)              -- lock_buckets: places in use
-    where state = 'running' and holds_place;
+create index job_place on job (claim_token, lane_id)              -- lock_buckets: places in use; only running jobs have a token
+    where holds_place and claim_token is not null;
 create index job_scheduled on job (run_at, id)                    -- promote
     where state = 'scheduled';
 create index job_running on job (worker_id, id)                   -- rescue, and a worker's look at what it holds

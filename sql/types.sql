@@ -44,7 +44,7 @@ create type edge as (
 );
 
 -- What an enqueue says of limits; see enqueue.
-create type limiting as (limits text[], fair text, cost int, declared bool);
+create type limiting as (limits text[], fair text, cost int, declared text[]);
 
 -- Buckets that one claim holds, an element each: how they stand at `at`, a time that was read after they were locked.
 create type bucket_set as (

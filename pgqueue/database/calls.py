@@ -32,8 +32,8 @@ class Call(Generic[T]):
 
 
 class Claimed(NamedTuple):
-    """What a claim got: rows in the order of `JobContext`, those with limits first; and in how many seconds jobs that wait for a limit
-    are to be looked at again (None: none wait; below 0: they can be had now).
+    """What a claim got: rows in the order of `JobContext`, those with limits first; and in how many seconds jobs that wait for a
+    limit are to be looked at again (None: none wait; below 0: they can be had now).
     """
 
     rows: Rows
@@ -111,12 +111,11 @@ class LimitOptions(NamedTuple):
     limits: list[str] | None = None
     fair: str | None = None
     cost: int | None = None
-    limits_declared: bool = False
+    limits_declared: list[str] | None = None
 
-    def params(self) -> tuple[str | None, str | None, int | None, bool]:
-        """In types that every driver can send: the keys as the text of an array."""
-        keys = None if self.limits is None else f"{{{','.join(map(_quoted, self.limits))}}}"
-        return keys, *self[1:]
+    def params(self) -> tuple[str | None, str | None, int | None, str | None]:
+        """In types that every driver can send: keys as the text of an array."""
+        return _array(self.limits), self.fair, self.cost, _array(self.limits_declared)
 
 
 class Added(NamedTuple):
@@ -126,10 +125,12 @@ class Added(NamedTuple):
     duplicate: bool = False
 
 
-def _quoted(text: str) -> str:
-    """An element of an array as PostgreSQL reads it."""
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
+def _array(texts: list[str] | None) -> str | None:
+    """An array as PostgreSQL reads it."""
+    if texts is None:
+        return None
+    elements = (text.replace("\\", "\\\\").replace('"', '\\"') for text in texts)
+    return "{" + ",".join(f'"{element}"' for element in elements) + "}"
 
 
 def _all(rows: Rows) -> Rows:
@@ -154,30 +155,35 @@ _OPTIONS: LiteralString = (
     "%s::int, %s::text::jsonb, %s::text::interval, %s::text::jsonb, "
     "depends_on => %s::text::bigint[], run_if => %s::text, notify => %s::bool"
 )
-
-
-_LIMITS: LiteralString = ", limits => %s::text::text[], fair => %s::text, cost => %s::int, limits_declared => %s::bool"
-_ENQUEUE: LiteralString = "select {schema}.enqueue(%s::text, %s::text::jsonb, " + _OPTIONS
-_ENQUEUE_MANY: LiteralString = "select {schema}.enqueue_many(%s::text, %s::text::jsonb, " + _OPTIONS
+_LIMITS: LiteralString = ", limits => %s::text::text[], fair => %s::text, cost => %s::int, limits_declared => %s::text::text[]"
+_ENQUEUE: LiteralString = "select {schema}.enqueue(%s::text, %s::text::jsonb, " + _OPTIONS + ")"
+_ENQUEUE_LIMITED: LiteralString = "select {schema}.enqueue(%s::text, %s::text::jsonb, " + _OPTIONS + _LIMITS + ")"
+_ENQUEUE_MANY: LiteralString = "select {schema}.enqueue_many(%s::text, %s::text::jsonb, " + _OPTIONS + ")"
+_ENQUEUE_MANY_LIMITED: LiteralString = "select {schema}.enqueue_many(%s::text, %s::text::jsonb, " + _OPTIONS + _LIMITS + ")"
 
 
 def enqueue(task: str, args: str, options: EnqueueOptions, notify: bool, limits: LimitOptions | None = None) -> Call[list[Added]]:
     """Add one job that is not unique."""
-    return _adding(_ENQUEUE, (task, args, *options, notify), limits, lambda rows: [Added(rows[0][0])])
+    if limits is None:
+        return Call(_ENQUEUE, (task, args, *options, notify), _added)
+    return Call(_ENQUEUE_LIMITED, (task, args, *options, notify, *limits.params()), _added)
 
 
 def enqueue_many(
     task: str, args: str, options: EnqueueOptions, notify: bool, limits: LimitOptions | None = None
 ) -> Call[list[Added]]:
     """Add a job per element of a JSON array of arguments, none of them unique."""
-    return _adding(_ENQUEUE_MANY, (task, args, *options, notify), limits, lambda rows: [Added(id) for id in rows[0][0]])
-
-
-def _adding(statement: LiteralString, params: tuple[Any, ...], limits: LimitOptions | None, read: Callable[[Rows], T]) -> Call[T]:
-    """A job without limits says nothing of them."""
     if limits is None:
-        return Call(statement + ")", params, read)
-    return Call(statement + _LIMITS + ")", (*params, *limits.params()), read)
+        return Call(_ENQUEUE_MANY, (task, args, *options, notify), _all_added)
+    return Call(_ENQUEUE_MANY_LIMITED, (task, args, *options, notify, *limits.params()), _all_added)
+
+
+def _added(rows: Rows) -> list[Added]:
+    return [Added(rows[0][0])]
+
+
+def _all_added(rows: Rows) -> list[Added]:
+    return [Added(id) for id in rows[0][0]]
 
 
 def enqueue_jobs(jobs: list[str]) -> Call[list[Added]]:
@@ -197,7 +203,7 @@ _ENQUEUE_SELECT: LiteralString = (
 )
 _SELECT_LIMITS: LiteralString = (
     ", limits => %(pgqueue_limits)s::text::text[], fair => %(pgqueue_fair)s::text, cost => %(pgqueue_cost)s::int, "
-    "limits_declared => %(pgqueue_limits_declared)s::bool"
+    "limits_declared => %(pgqueue_limits_declared)s::text::text[]"
 )
 _SELECT_FROM: LiteralString = (
     ")), 0)::bigint from (select array_agg(args) as args "

@@ -56,7 +56,8 @@ def drain(
     returned; what a handler adds to its workflow runs too. Jobs of others are not touched. Limits are checked by the enqueue and
     not waited for; a job that raises `RateLimited` runs again as if it had returned a `Snooze`. Handlers run in this thread,
     async ones on a loop of their own, and whatever they do with the app (enqueue, progress, results) goes through this
-    connection. `ctx.transaction()` gives a savepoint in it, where the driver is psycopg. Callbacks (`on_success`, …) are not called.
+    connection. `ctx.transaction()` gives a savepoint in it, where the driver is psycopg. Callbacks (`on_success`, …) are not
+    called.
 
     Args:
         app: whose tasks they are.

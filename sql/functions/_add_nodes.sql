@@ -122,7 +122,7 @@ begin
                jsonb_to_record(element) as j(
                    task text, args jsonb, queue text, priority int, run_at timestamptz, run_after interval, retries int, retry jsonb,
                    result_ttl interval, meta jsonb, unique_mode text, unique_key text, unique_period interval,
-                   limits text[], fair text, cost int, limits_declared bool)
+                   limits text[], fair text, cost int, limits_declared text[])
          order by digest nulls first, unique_mode = 'period', place
     loop
         added := insert_job(given.task, coalesce(given.args, '{}'), coalesce(given.queue, 'default'), coalesce(given.priority, 0),

@@ -312,7 +312,7 @@ begin
         select k.key, k.i, greatest(0, least(64, floor(held.tokens[k.i]), held.places[k.i]))::int as n
           from unnest(held.keys) with ordinality as k(key, i)
     ), back as (
-        update turn t set key = null
+        update turn t set key = null, due_at = greatest(t.due_at, line_begins(in_queue, now_))  -- earlier it would not be seen
           from (select p.id, o.key from opened o
                  cross join lateral (
                        select t.id from turn t

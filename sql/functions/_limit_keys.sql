@@ -1,6 +1,6 @@
 -- check_limits: refuses limits that make no sense or are not there, once for a call; the keys are made per job, by limit_keys.
 -- Called by: insert_job, insert_jobs. Writes: nothing.
--- A name that code has declared (limiting.declared) is not looked for: its workers make it known before they claim anything.
+-- Those that code has declared (limiting.declared) are not looked for: its workers make them known before they claim anything.
 create function check_limits(given limiting) returns void
 language plpgsql as $$
 begin
@@ -15,11 +15,12 @@ begin
     if given.fair is not null then
         perform check_limit_template('fair', given.fair);
     end if;
-    if given.limits is not null and not coalesce(given.declared, false) then
+    if given.limits is distinct from given.declared then
         perform invalid('limits', l.key, 'there is no such limit; set it first, for example select set_limit('
                         || quote_literal(split_part(l.key, ':', 1)) || $r$, rate => 60, per => '1 m')$r$)
            from unnest(given.limits) as l(key)
-          where not exists (select from limit_def d where d.name in (l.key, split_part(l.key, ':', 1)));
+          where l.key <> all (coalesce(given.declared, '{}'))
+            and not exists (select from limit_def d where d.name in (l.key, split_part(l.key, ':', 1)));
     end if;
 end $$;
 
@@ -28,12 +29,14 @@ end $$;
 create function check_limit_options(jobs jsonb) returns void
 language plpgsql as $$
 begin
-    if jsonb_path_exists(jobs, 'strict $[*] ? (exists(@.limits) || exists(@.fair) || exists(@.cost))') then
+    if jsonb_path_exists(jobs, 'strict $[*] ? (exists(@.limits) || exists(@.limits_declared) || exists(@.fair) || exists(@.cost))') then
         perform invalid('limits', element->>'limits', 'give an array of keys, for example ["openai", "tenant:{tenant_id}"]')
            from jsonb_array_elements(jobs) as e(element)
           where case jsonb_typeof(element->'limits') when 'null' then false
                     when 'array' then jsonb_path_exists(element->'limits', 'strict $[*] ? (@.type() != "string")')
                     else element ? 'limits' end;
+        perform invalid('limits_declared', element->>'limits_declared', 'give those of limits that code declares, for example ["openai"]')
+           from jsonb_array_elements(jobs) as e(element) where jsonb_typeof(element->'limits_declared') not in ('array', 'null');
         perform invalid('fair', element->>'fair', 'give a key, for example "tenant:{tenant_id}"')
            from jsonb_array_elements(jobs) as e(element) where jsonb_typeof(element->'fair') not in ('string', 'null');
         perform invalid('cost', element->>'cost', 'use a whole number of 1 or more')

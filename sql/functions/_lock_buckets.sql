@@ -66,6 +66,7 @@ $$;
 
 -- count_places: takes off what running jobs hold. Called by: lock_buckets, in a statement after the locks: its snapshot has every claim
 -- that was made under an earlier lock. Writes: permit. A claim of a worker that is lost and not yet rescued does count.
+-- Nothing is said of the state of a job: a plan made while the tables were empty would walk all that runs.
 create function count_places(held bucket_set) returns bucket_set
 language plpgsql as $$
 #variable_conflict use_variable
@@ -73,13 +74,12 @@ begin
     with used as materialized (
         select c.key, p.ctid as at, p.claimed_at, case
                    when p.lane_id is null then (
-                       select count(*) from job j where j.claim_token = p.claim_token and j.state = 'running' and j.holds_place
-                                                    and j.queue = substr(p.key, 7))
-                   else (select count(*) from job j where j.claim_token = p.claim_token and j.lane_id = p.lane_id
-                                                      and j.state = 'running' and j.holds_place)
+                       select count(*) from job j where j.claim_token = p.claim_token and j.holds_place and j.queue = substr(c.key, 7))
+                   else (select count(*) from job j where j.claim_token = p.claim_token and j.lane_id = p.lane_id and j.holds_place)
                end as jobs
           from unnest(held.keys, held.oldest, held.counted) as c(key, oldest, counted)
-          join permit p on p.key = c.key and p.claimed_at >= c.oldest
+         cross join lateral (
+               select ctid, claimed_at, claim_token, lane_id from permit where key = c.key and claimed_at >= c.oldest offset 0) p
          where c.counted
     ), over as (
         delete from permit p using used u where p.ctid = u.at and u.jobs = 0

@@ -23,14 +23,14 @@
 -- limits         keys of limits that all must allow the start, see set_limit: openai, tenant:42; {name} stands for an argument
 -- fair           a key as in limits whose jobs take turns with those of other keys; it needs no limit of its name
 -- cost           tokens that its start takes of each of them; NULL = 1
--- limits_declared  true: do not look whether the limits are there; the workers make them known
+-- limits_declared  those of `limits` that need not be there yet: the workers make them known before they claim anything
 create function enqueue(
     task text, args jsonb default '{}', queue text default 'default', priority int default 0,
     run_at timestamptz default null, run_after interval default null,
     retries int default null, retry jsonb default null, result_ttl interval default null, meta jsonb default null,
     unique_mode text default null, unique_key text default null, unique_period interval default null,
     notify bool default true, depends_on bigint[] default null, run_if text default 'succeeded',
-    limits text[] default null, fair text default null, cost int default null, limits_declared bool default null
+    limits text[] default null, fair text default null, cost int default null, limits_declared text[] default null
 ) returns bigint
 language plpgsql security definer set search_path from current as $$
 #variable_conflict use_variable

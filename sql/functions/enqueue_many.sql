@@ -5,7 +5,7 @@ create function enqueue_many(
     run_at timestamptz default null, run_after interval default null,
     retries int default null, retry jsonb default null, result_ttl interval default null, meta jsonb default null,
     notify bool default true, depends_on bigint[] default null, run_if text default 'succeeded',
-    limits text[] default null, fair text default null, cost int default null, limits_declared bool default null
+    limits text[] default null, fair text default null, cost int default null, limits_declared text[] default null
 ) returns bigint[]
 language plpgsql security definer set search_path from current as $$
 #variable_conflict use_variable
@@ -49,7 +49,7 @@ begin
                jsonb_to_record(element) as j(
                    task text, args jsonb, queue text, priority int, run_at timestamptz, run_after interval, retries int, retry jsonb,
                    result_ttl interval, meta jsonb, unique_mode text, unique_key text, unique_period interval,
-                   depends_on bigint[], run_if text, limits text[], fair text, cost int, limits_declared bool)
+                   depends_on bigint[], run_if text, limits text[], fair text, cost int, limits_declared text[])
          order by digest nulls first, unique_mode = 'period', place  -- the two spaces of keys in one order, too
     loop
         added := insert_job(given.task, coalesce(given.args, '{}'), coalesce(given.queue, 'default'), coalesce(given.priority, 0),

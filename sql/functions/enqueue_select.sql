@@ -12,7 +12,7 @@ create function enqueue_select(
     retries int default null, retry jsonb default null, result_ttl interval default null, meta jsonb default null,
     unique_mode text default null, unique_key text default null, unique_period interval default null,
     notify bool default true, arguments jsonb default null, depends_on bigint[] default null, run_if text default 'succeeded',
-    limits text[] default null, fair text default null, cost int default null, limits_declared bool default null
+    limits text[] default null, fair text default null, cost int default null, limits_declared text[] default null
 ) returns bigint
 language plpgsql security definer set search_path from current as $$
 #variable_conflict use_variable

@@ -59,7 +59,7 @@ language sql set enable_bitmapscan = off as $$
     delete from permit p where p.ctid in (
         select q.ctid from permit q
          where q.claimed_at < (select clock_timestamp()) - interval '1 minute'
-           and not exists (select from job j where j.claim_token = q.claim_token and j.state = 'running' and j.holds_place)
+           and not exists (select from job j where j.claim_token = q.claim_token and j.holds_place)
            for update skip locked);
     delete from bucket b where b.ctid in (
         select c.ctid from bucket c left join lateral limit_of(c.key) d on true

@@ -26,7 +26,7 @@ class Hands:
         """Every job that is ready, with the token of its claim."""
         token = uuid.uuid4()
         rows = self._look.rows("select * from claim(%s, %s, '{default}', 1000)", self._worker, token)
-        return [{**row, "token": token} for row in rows]
+        return [{**row, "token": token} for row in rows if row["id"] is not None]  # else it says that jobs wait for a limit
 
     def finish(self, job: Mapping[str, Any], addition: list[dict[str, Any]] | None = None, **outcome: Any) -> None:
         """End a claimed job; succeeded unless the outcome says otherwise."""

@@ -128,7 +128,7 @@ def test_a_claim_as_a_member_does_not_wait_for_the_disk(install: Install, app_of
     app, id = app_of("worker"), uuid.uuid4()
     with psycopg.connect(install.url_of("worker")) as connection:
         app.database.run(calls.register_worker(id, "w", "h", 1, "0", ["none"], 1, 30), connection)
-        assert app.database.run(calls.claim(id, id, ["none"], 1, None, None), connection) == []
+        assert app.database.run(calls.claim(id, id, ["none"], 1, None, None), connection).rows == []
         assert connection.execute("show synchronous_commit").fetchone() == ("off",)
         connection.rollback()
 

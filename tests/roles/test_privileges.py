@@ -91,7 +91,7 @@ FUNCTIONS = {
         "restore_skipped", "revive", "settle", "skip_nodes", "skipped_error", "wait_for_all", "wait_longer",
         "add_buckets", "affordable", "assert_limit", "check_limit_key", "check_limit_name", "check_limit_options",
         "check_limit_template", "check_limits", "claim_gated", "claim_lanes", "count_places", "default_burst", "free_keys",
-        "insert_limited_jobs", "keys_to_park", "lane_of", "lane_quotas", "limit_key", "limit_keys", "limit_of",
+        "insert_limited_jobs", "keys_to_park", "lane_of", "lane_quotas", "limit_key", "line_begins", "limit_keys", "limit_of",
         "lock_buckets", "look_at_keys", "next_turn", "open_keys", "open_limit", "opening_of", "park_keys", "pay",
         "take_turn", "take_turns", "tidy_lanes",
     ),
@@ -102,7 +102,7 @@ RELATIONS = dict.fromkeys(
         "setting", "job", "job_history", "dead_letter", "job_result", "worker", "rescue_log", "schema_version", "unique_hold",
         "jobs", "queue_stats", "task_stats", "worker_status", "dead_letters", "throughput_per_minute", "rescues",
         "workflow", "workflow_node", "workflow_edge", "workflow_progress", "workflow_nodes",
-        "limit_def", "bucket", "turn", "permit", "parking", "limit_status",
+        "limit_def", "bucket", "turn", "line_start", "permit", "parking", "limit_status",
     ),
     READERS,
 )  # fmt: skip

@@ -52,7 +52,10 @@ def test_a_job_that_was_added_in_any_way_has_its_limits_and_starts_under_them(li
     _, (row,) = sql.claim(sql.worker())
 
     assert row["limits"] == KEYS
-    assert [round(row["tokens"]) for row in sql.rows("select tokens from limit_status where key in ('api', 'tenant:7')")] == [1, 1]
+    assert [round(row["tokens"]) for row in sql.rows("select tokens from limit_status where key in ('api', 'tenant:7')")] == [
+        1,
+        1,
+    ]
 
 
 def test_limits_of_a_job_that_has_none_besides_are_null(limited_sql: Sql) -> None:
@@ -69,9 +72,9 @@ def test_jobs_of_one_call_are_each_in_the_lane_of_their_own_arguments(limited_sq
     sql.value("select enqueue_many('noop', %s, limits => array['tenant:{t}'])", rows)
     sql.value("select enqueue_select('noop', array(select jsonb_array_elements(%s)), limits => array['tenant:{t}'])", rows)
 
-    assert sql.rows("select limits[1] as key, count(*) as jobs, count(distinct lane_id) as lanes from job group by 1 order by 1") == [
-        {"key": f"tenant:{n}", "jobs": 6, "lanes": 1} for n in range(3)
-    ]
+    assert sql.rows(
+        "select limits[1] as key, count(*) as jobs, count(distinct lane_id) as lanes from job group by 1 order by 1"
+    ) == [{"key": f"tenant:{n}", "jobs": 6, "lanes": 1} for n in range(3)]
     assert sql.value("select count(*) from turn") == 6, "a lane takes one turn a call"
 
 
@@ -133,7 +136,9 @@ def test_a_job_that_tells_of_the_end_of_a_workflow_has_its_limits(limited_sql: S
 def test_a_callback_with_bad_limits_is_refused_at_submission(limited_sql: Sql, options: dict[str, Any]) -> None:
     callback = json.dumps({"task": "told", **options})
 
-    assert limited_sql.refusal("select * from enqueue_workflow('[{\"task\": \"a\"}]', on_success => %s)", callback).sqlstate == "PQ001"
+    assert (
+        limited_sql.refusal('select * from enqueue_workflow(\'[{"task": "a"}]\', on_success => %s)', callback).sqlstate == "PQ001"
+    )
 
 
 def test_a_job_for_later_has_its_turn_when_its_time_has_come(limited_sql: Sql) -> None:

@@ -181,10 +181,17 @@ def test_options_that_are_null_are_none(tenant_sql: Sql) -> None:
 
 
 def test_limits_that_the_workers_declare_are_not_looked_for_but_must_be_keys_all_the_same(tenant_sql: Sql) -> None:
-    assert limits_of(tenant_sql, limits=["later:{tenant_id}"], limits_declared=True) == ["later:42"]
+    later = ["later:{tenant_id}"]
+    assert limits_of(tenant_sql, limits=later, limits_declared=later) == ["later:42"]
     for bad in ("", "queue:default", "tenant:{nope}"):
-        refused = tenant_sql.refusal("select enqueue('noop', limits => %s, limits_declared => true)", [bad])
+        refused = tenant_sql.refusal("select enqueue('noop', limits => %s, limits_declared => %s)", [bad], [bad])
         assert refused.sqlstate == "PQ001"
+
+
+def test_beside_those_that_the_workers_declare_the_others_are_looked_for(tenant_sql: Sql) -> None:
+    assert limits_of(tenant_sql, limits=["later", "openai"], limits_declared=["later"]) == ["later", "openai"]
+    refused = tenant_sql.refusal("select enqueue('noop', limits => '{later,gone}', limits_declared => '{later}')")
+    assert str(refused).startswith("limits: 'gone' is not valid; there is no such limit")
 
 
 def test_a_key_may_have_a_limit_of_its_own_and_none_of_its_name(rolled_back_sql: Sql) -> None:

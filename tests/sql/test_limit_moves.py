@@ -1,13 +1,14 @@
 """Whatever becomes of a job, it keeps its limits, its cost and its lane, and finds its turn again."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 
 from .conftest import Sql
-from .limit_steps import add, claimed, finish_all, lost_lanes, pass_time, set_limit
+from .limit_steps import add, claimed, finish_all, look_everywhere, lost_lanes, pass_time, set_limit
 from .workflow_steps import node, submit
 
 Ends = Callable[[Sql, UUID, int], None]
@@ -149,6 +150,16 @@ def test_an_update_changes_time_and_priority_and_not_the_limits(rolled_back_sql:
     assert claimed(sql, worker) == [second, later]
 
 
+def test_a_job_that_is_due_by_an_update_has_its_turn(rolled_back_sql: Sql) -> None:
+    sql = rolled_back_sql
+    set_limit(sql, "k", max_running=1)
+    (id,) = add(sql, 1, "k", run_after="1 h")
+
+    sql.value("select update(%s, run_after => '0 s')", id)
+
+    assert claimed(sql, sql.worker()) == [id]
+
+
 def test_a_skipped_node_that_waits_again_has_its_limits(rolled_back_sql: Sql) -> None:
     sql = rolled_back_sql
     set_limit(sql, "k", max_running=1)
@@ -172,15 +183,16 @@ def test_a_skipped_node_that_waits_again_has_its_limits(rolled_back_sql: Sql) ->
 def test_within_a_lane_jobs_start_by_priority_then_time_then_id(rolled_back_sql: Sql) -> None:
     sql, worker = rolled_back_sql, rolled_back_sql.worker()
     set_limit(sql, "k", max_running=1)
+    now = sql.value("select clock_timestamp()")
     for n in range(12):
-        sql.enqueue(limits=["k"], priority=n % 3 - 1)
-    sql.rows("update job set run_at = run_at - make_interval(secs => id % 4)")
+        sql.enqueue(limits=["k"], priority=n % 3 - 1, run_at=now - timedelta(seconds=n % 4))
     expected = [row["id"] for row in sql.rows("select id from job order by priority desc, run_at, id")]
 
     started = []
     while ids := claimed(sql, worker):
         started += ids
         finish_all(sql)
+        look_everywhere(sql)
 
     assert started == expected
 

@@ -155,7 +155,9 @@ def limited(sql: Sql, *keys: str, **outcome: Any) -> tuple[dict[str, Any], dict[
 
 def parked(sql: Sql) -> list[str]:
     """The keys that are parked."""
-    return [row["key"] for row in sql.rows("select key from parking where until > clock_timestamp() + interval '29 s' order by key")]
+    return [
+        row["key"] for row in sql.rows("select key from parking where until > clock_timestamp() + interval '29 s' order by key")
+    ]
 
 
 @pytest.mark.parametrize(

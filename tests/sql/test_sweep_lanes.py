@@ -84,7 +84,9 @@ def test_many_lanes_are_looked_at_in_several_calls(rolled_back_sql: Sql) -> None
 
 def test_what_was_parked_and_is_over_is_forgotten(rolled_back_sql: Sql) -> None:
     sql = rolled_back_sql
-    sql.rows("insert into parking select 'k' || n, clock_timestamp() + make_interval(secs => n * 60) from generate_series(-3, 3) n")
+    sql.rows(
+        "insert into parking select 'k' || n, clock_timestamp() + make_interval(secs => n * 60) from generate_series(-3, 3) n"
+    )
 
     sql.value("select repaired from sweep_lanes()")
 

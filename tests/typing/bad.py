@@ -2,7 +2,7 @@
 
 from typing import assert_type
 
-from pgqueue import Job, JobContext, chain, group
+from pgqueue import Job, JobContext, Limit, RateLimited, chain, group
 from tests.typing.tasks import Client, Order, add, app, fetch, nothing, place, send, three, with_context
 
 
@@ -80,3 +80,20 @@ def workflows() -> None:
     app.workflow(on_failure=add)  # error
     send.using(depends_on="job")  # error
     send.using(run_if="later")  # error
+
+
+def limits() -> None:
+    Limit("openai", counts="jobs")  # error
+    Limit("openai", per=[1])  # error
+    Limit(5)  # error
+    app.limits.set("openai", counts="jobs")  # error
+    app.limits.park("openai", "soon")  # error
+    add.using(limits=5)  # error
+    add.using(limits=[5])  # error
+    add.using(cost="5")  # error
+    add.using(cost=lambda a: "much")  # error
+    add.using(fair=["tenant"])  # error
+    add.using(rate_limit="5/s")  # error
+    app.task(rate_limit=5)  # error
+    app.task(max_running="3")  # error
+    RateLimited()  # error

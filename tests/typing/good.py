@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import assert_type
 
-from pgqueue import Group, Job, Retry, Signature, Workflow, chain, chord, group
+from pgqueue import Group, Job, JobContext, Limit, LimitStatus, RateLimited, Retry, Signature, Workflow, chain, chord, group
 from tests.typing.tasks import Order, add, app, fetch, nothing, place, send, three, with_context
 
 
@@ -73,3 +73,31 @@ def after_other_jobs() -> None:
     job = add.enqueue(1)
     assert_type(send.using(depends_on=job).enqueue("ann"), Job[list[str]])
     send.using(depends_on=[job, nothing.enqueue(), 7], run_if="failed").enqueue("ann")
+
+
+def limits() -> None:
+    app.limits.declare(Limit("openai", rate=60, per="1m", burst=10))
+    app.limits.declare(Limit("places", max_running=3, counts="starts", retry_blocks=True))
+    app.limits.set("openai", rate="100/m", counts="cost", enabled=False)
+    app.limits.park("openai", timedelta(minutes=1))
+    assert_type(app.limits.get("openai"), LimitStatus)
+    assert_type([one.tokens for one in app.limits.list()], list[float | None])
+    assert_type(app.limits.reset("openai"), int)
+    assert_type(app.limits.unpark("openai"), bool)
+    limited = add.using(limits=["openai", Limit("tenant", "5/s")], fair="tenant:{a}", cost=lambda a, b=0: a + b)
+    assert_type(limited.enqueue(1), Job[float])
+
+
+@app.task(rate_limit="100/m", max_running=3, limits=["openai"], fair="turn:{to}", cost=5)
+def limited(to: str) -> int:
+    raise RateLimited(retry_after=30, key="openai")
+
+
+def a_limited_task() -> None:
+    assert_type(limited.enqueue("ann"), Job[int])
+
+
+async def limits_in_async_code(ctx: JobContext) -> None:
+    assert_type(await app.limits.aget("openai"), LimitStatus)
+    assert_type(await app.limits.alist(), list[LimitStatus])
+    await ctx.apark("openai", datetime(2999, 1, 1, tzinfo=UTC))

@@ -5,10 +5,11 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from pgqueue import Cancel, JobContext, PgQueue, RetryIn, Snooze
+from pgqueue import Cancel, JobContext, PgQueue, RateLimited, RetryIn, Snooze
 
 app = PgQueue("postgresql://nobody@localhost:1/nothing", schema="elsewhere", max_result_bytes=7_000_000)
 
@@ -47,6 +48,12 @@ def fail(kind: str) -> None:
     if kind == "exit":
         sys.exit(3)
     raise Odd(f"of {kind} \x00")
+
+
+@app.task(executor="process")
+def meet(key: str | None) -> None:
+    """Meets somebody else's rate limit."""
+    raise RateLimited(datetime.now(UTC) + timedelta(days=1), key)
 
 
 @app.task(executor="process")

@@ -1,0 +1,287 @@
+"""Each rule of limits is taken out of the SQL once, and the guarantee or test that rests on it must break: it would notice."""
+
+import inspect
+import re
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import psycopg
+import pytest
+
+from . import guarantees as waits
+from . import limit_guarantees as limits
+from . import test_declare_limit as declare
+from . import test_delete_limit as delete
+from . import test_limit_enqueue as enqueue
+from . import test_limit_keys as keys
+from . import test_limit_moves as moves
+from . import test_park as park
+from . import test_reset_limit as reset
+from . import test_set_limit as changes
+from . import test_sweep_lanes as sweep
+from . import test_unpark as unpark
+from .conftest import Sql
+from .limit_steps import set_limit
+
+pytestmark = pytest.mark.one_postgres
+
+
+class Mutant(NamedTuple):
+    """Rules taken out of a function, or of several, with commas between them; what fails then, and what that is given."""
+
+    what: str
+    function: str
+    rules: str | list[tuple[str, str]]  # regular expressions, and what stands in their place
+    instead: str
+    broken: Callable[..., None]
+    given: tuple[Any, ...] = ()
+
+
+def tenant(test: Callable[..., None]) -> Callable[..., None]:
+    """A test of keys, with the limits that it needs."""
+
+    def prepared(sql: Sql, *given: Any) -> None:
+        for name in ("tenant", "openai", "task:send"):
+            set_limit(sql, name, max_running=1)
+        test(sql, *given)
+
+    return prepared
+
+
+def api(test: Callable[..., None]) -> Callable[..., None]:
+    """A test of enqueue, with the limits that it needs."""
+
+    def prepared(sql: Sql, *given: Any) -> None:
+        for name in ("api", "tenant"):
+            set_limit(sql, name, rate=1, per="1 h", burst=4)
+        test(sql, *given)
+
+    return prepared
+
+
+DROP = r"[^;]*;"
+SKIP = r"\s+skip locked"
+TURNS = "perform take_turns" + DROP
+FREE = "perform free_keys" + DROP
+OPEN = "perform open_limit" + DROP
+FIRST_KEY = [(r"in array lane\.keys loop", "in array lane.keys[:1] loop")]
+NO_SUSPECTS = [(r"got\.most_rescues >= 2", "false")]
+EARLY_CLOCK = [
+    (r"held\.at := clock_timestamp\(\);", ""),
+    (r"\nbegin\n", "\nbegin held.at := clock_timestamp();\n"),
+    (r"if held\.at < any \(since\) then.*?end if;", ""),
+]
+EARLY_COUNT = [
+    (r"held := count_places\(held\);", "null;"),
+    (r"coalesce\(d\.max_running, 'infinity'::float8\)",
+     "coalesce(d.max_running, 'infinity'::float8)"
+     " - (select count(*) from job j where k.key = any (j.limits) and j.state = 'running')"),
+]  # fmt: skip
+
+MUTANTS = [
+    # nobody waits
+    Mutant("claims wait for lanes", "claim_lanes", SKIP, "", limits.claimers_of_one_lane_share_it_without_waiting),
+    Mutant("claims wait for buckets", "lock_buckets", SKIP, "", limits.claimers_never_wait_for_each_other),
+    Mutant("claims wait for jobs", "claim_lanes", r"for no key update skip locked", "for no key update",
+           limits.a_job_that_somebody_holds_is_passed_over),
+    Mutant("jobs are not locked", "claim_lanes", r"for no key update skip locked", "",
+           limits.a_job_that_somebody_holds_is_passed_over),
+    Mutant("buckets are not locked", "lock_buckets", r"for no key update skip locked", "",
+           limits.claimers_never_wait_for_each_other),
+    Mutant("claims of queues with limits wait", "lock_buckets", SKIP, "", limits.a_claim_of_a_gated_queue_waits_for_no_other),
+    # rates
+    Mutant("starts are not paid for", "claim_lanes", "perform pay" + DROP, "", limits.tokens_come_back_at_the_rate),
+    Mutant("starts take no tokens", "claim_lanes", r"held\.tokens\[p\] := held\.tokens\[p\] - spent;", "",
+           limits.tokens_come_back_at_the_rate),
+    Mutant("the burst has no end", "lock_buckets", r"least\(held\.bursts\[p\], held\.tokens", "greatest(0, held.tokens",
+           limits.tokens_come_back_at_the_rate),
+    Mutant("the clock is read before the lock", "lock_buckets", EARLY_CLOCK, "", limits.the_clock_is_read_after_the_lock),
+    Mutant("starts are stamped with the transaction", "claim", r"claimed_at = l\.at", "claimed_at = now()",
+           limits.a_start_is_counted_when_it_is_made_and_not_when_its_claim_began),
+    Mutant("a clock set back stops its keys", "lock_buckets", r"if held\.at < any \(since\) then.*?end if;", "",
+           limits.a_clock_that_was_set_back_stops_nobody),
+    Mutant("time that runs back takes tokens", "lock_buckets",
+           [(r"if held\.at < any \(since\) then.*?end if;", ""),
+            (r"greatest\(0, extract\((.*?)\)::float8\)", r"extract(\1)::float8")],
+           "", limits.a_clock_that_was_set_back_stops_nobody),
+    Mutant("cost is ignored", "claim_lanes", r"got\.most_cost > 1", "false", limits.a_job_takes_the_tokens_that_it_costs),
+    Mutant("a dear job takes one token", "claim_lanes", r"spent := \(select coalesce" + DROP, "spent := n;",
+           limits.a_job_takes_the_tokens_that_it_costs),
+    Mutant("what costs more than the burst never starts", "affordable", r"least\(coalesce\(costs\[i\], 1\), burst\)",
+           "coalesce(costs[i], 1)", limits.a_job_above_the_burst_leaves_a_debt),
+    Mutant("debts are forgiven", "pay", r"nullif\(s\.tokens, 'infinity'\)", "greatest(nullif(s.tokens, 'infinity'), 0)",
+           limits.a_job_above_the_burst_leaves_a_debt),
+    Mutant("cost is always counted", "claim_lanes", r" and held\.count_cost\[p\]", "",
+           limits.a_limit_may_count_starts_and_not_costs),
+    # several keys
+    Mutant("the first key decides", "claim_lanes,lane_quotas", FIRST_KEY, "", limits.all_limits_or_none),
+    Mutant("keys that another claimer has are left out", "lane_quotas", r"quota := null;\s*exit;", "continue;",
+           limits.a_key_that_another_claimer_has_stops_the_job_and_costs_nothing),
+    Mutant("a name is one key", "limit_keys", r"limit_key\('limits', l\.key, args\)",
+           "split_part(limit_key('limits', l.key, args), ':', 1)", limits.the_keys_of_a_name_are_counted_apart),
+    Mutant("a key's own limit comes second", "limit_of", r"d\.name = its_key desc", "d.name = its_key",
+           changes.test_a_key_with_a_limit_of_its_own_has_that_one_alone),
+    Mutant("disabled limits hold", "limit_of", r"case when d\.enabled then (d\.\w+) end", r"\1",
+           changes.test_a_limit_that_is_taken_off_lets_all_that_waits_start_and_holds_again_when_it_is_put_back,
+           ({"enabled": False},)),
+    # places
+    Mutant("places are counted in the statement of the lock", "lock_buckets", EARLY_COUNT, "",
+           limits.a_claim_that_commits_just_before_the_lock_is_counted),
+    Mutant("places are not counted", "lock_buckets", r"held := count_places\(held\);", "null;",
+           limits.no_more_run_than_there_are_places),
+    Mutant("nobody writes down who holds places", "pay", r"insert into permit.*?;", "null;",
+           limits.no_more_run_than_there_are_places),
+    Mutant("jobs do not know that they hold places", "claim", r", holds_place = l\.place", "",
+           limits.no_more_run_than_there_are_places),
+    Mutant("old claims hold no places", "pay", r"oldest_claim = s\.oldest", "oldest_claim = held.at",
+           limits.no_more_run_than_there_are_places),
+    Mutant("places of ended jobs are not freed", "finish_ended", FREE, "null;", limits.places_come_back),
+    Mutant("places of failed jobs are not freed", "finish_batch", FREE, "null;", limits.places_come_back),
+    Mutant("places of rescued jobs are not freed", "rescue_job", FREE, "null;", limits.places_come_back),
+    # turns
+    Mutant("a job that is enqueued takes no turn", "insert_job", "perform take_turn" + DROP, "null;",
+           api(enqueue.test_a_job_that_was_added_in_any_way_has_its_limits_and_starts_under_them), ("enqueue",)),
+    Mutant("jobs that are enqueued take no turn", "insert_limited_jobs", r"where its_state = 'ready'", "where false",
+           api(enqueue.test_a_job_that_was_added_in_any_way_has_its_limits_and_starts_under_them), ("enqueue_many",)),
+    Mutant("released nodes take no turn", "settle", TURNS, "null;",
+           api(enqueue.test_a_node_that_waits_for_its_parents_has_its_turn_when_they_have_ended)),
+    Mutant("promoted jobs take no turn", "promote", TURNS, "null;",
+           moves.test_a_job_that_comes_back_has_its_limits_and_its_turn, ("snoozes",)),
+    Mutant("failed jobs take no turn", "finish_batch", TURNS, "null;",
+           moves.test_a_job_that_comes_back_has_its_limits_and_its_turn, ("fails and runs again at once",)),
+    Mutant("jobs given back take no turn", "give_back", TURNS, "null;",
+           moves.test_a_job_that_comes_back_has_its_limits_and_its_turn, ("is given back",)),
+    Mutant("rescued jobs take no turn", "rescue_job", TURNS, "null;",
+           moves.test_a_job_that_comes_back_has_its_limits_and_its_turn, ("is rescued",)),
+    Mutant("retried jobs take no turn", "run_again", TURNS, "null;",
+           moves.test_a_job_that_comes_back_has_its_limits_and_its_turn, ("dies and is retried",)),
+    Mutant("changed jobs take no turn", "update", TURNS, "", moves.test_a_job_that_is_due_by_an_update_has_its_turn),
+    Mutant("jobs replaced in another queue take no turn", "insert_unique", TURNS, "",
+           api(enqueue.test_a_job_that_is_replaced_from_another_queue_is_found_in_its_own)),
+    Mutant("a replaced job stays in its lane", "insert_unique", r", lane_id = lane_of\(job\.queue, new\.limits\)", "",
+           api(enqueue.test_a_replaced_job_has_the_limits_of_the_new_call_and_is_found_by_them),
+           ({}, {"limits": ["api"]})),
+    Mutant("weight is ignored", "lane_quotas", r"coalesce\(held\.weights\[[^;]*, 1\);", "1;", limits.lanes_share_by_weight),
+    Mutant("the rest of a share is forgotten", "claim_lanes", r"credit := shares\[got\.i\] - n", "credit := 0",
+           partial(limits.lanes_share_by_weight, batch=1)),
+    Mutant("lanes keep their place in line", "claim_lanes", r"when cut and quotas\[got\.i\] > 0 then held\.at", "",
+           limits.every_lane_has_its_turn),
+    Mutant("sweeping does not look for lanes", "sweep_lanes",
+           r"where not exists \(select from turn t where t\.lane_id = l\.id\)", "where false", limits.lost_turns_are_found),
+    Mutant("sweeping does not look for keys", "sweep_lanes", r"where not t\.is_watched", "where false",
+           limits.lost_turns_are_found),
+    Mutant("what is over stays parked in the table", "sweep_lanes", r"delete from parking" + DROP, "",
+           sweep.test_what_was_parked_and_is_over_is_forgotten),
+    Mutant("plain jobs wait for those with limits", "claim", r"asked := least\(asked, case when room = 1[^;]*;", "null;",
+           limits.half_of_the_room_is_for_each),
+    Mutant("what a worker says of limits is ignored", "claim", r"asked := least\(room, limited - before\);", "asked := room;",
+           limits.a_worker_says_how_many_may_have_limits),
+    Mutant("suspects start together", "claim_lanes", NO_SUSPECTS, "", limits.suspects_start_one_at_a_time),
+    Mutant("a suspect with limits beside one without", "claim", r"took\.suspect := picked = '\{\}';", "took.suspect := true;",
+           limits.suspects_start_one_at_a_time),
+    Mutant("small priorities first", "claim_lanes", r"j\.priority desc", "j.priority",
+           moves.test_within_a_lane_jobs_start_by_priority_then_time_then_id),
+    # queues
+    Mutant("limits of queues are ignored", "claim", r"where enabled and name = any", "where false and name = any",
+           limits.the_limit_of_a_queue_holds_for_all_its_jobs),
+    Mutant("plain jobs of a queue are not counted", "claim_gated", r"room := cardinality\(took\.jobs\) - before;", "room := 0;",
+           limits.the_limit_of_a_queue_holds_for_all_its_jobs),
+    # parking
+    Mutant("parking is ignored", "lock_buckets", r"if held\.opens_at\[p\] > held\.at then", "if false then",
+           limits.parked_keys_are_shut),
+    Mutant("the shortest park counts", "lock_buckets", r"order by until desc", "order by until",
+           park.test_a_longer_park_is_not_shortened_and_a_shorter_one_is_made_longer, (False,)),
+    Mutant("any key can be parked by a job", "keys_to_park", r"case when given = any \(own\) then (array\[given\]) end",
+           r"\1",
+           park.test_a_key_that_is_not_its_own_is_not_parked_and_the_job_waits_by_itself, ("other",)),
+    Mutant("all its keys are parked", "keys_to_park", r", limit_of\(k\.key\) d where d\.rate is not null", "",
+           park.test_a_rate_limited_job_stays_in_its_place_and_its_keys_wait, (["api", "crew"], {}, ["api"])),
+    Mutant("retries never block", "keys_to_park", r"d\.retry_blocks and d\.enabled", "false",
+           moves.test_with_one_at_a_time_a_retry_holds_up_its_key_only_if_the_limit_says_so, (True, "failed")),
+    Mutant("retries always block", "keys_to_park", r"d\.retry_blocks and d\.enabled", "true",
+           moves.test_with_one_at_a_time_a_retry_holds_up_its_key_only_if_the_limit_says_so, (False, "failed")),
+    Mutant("rescued suspects never block", "rescue_job", r"perform park_keys" + DROP, "parks := null;",
+           moves.test_with_one_at_a_time_a_retry_holds_up_its_key_only_if_the_limit_says_so, (True, "rescued")),
+    Mutant("unparking opens nothing", "unpark", OPEN, "", unpark.test_what_waited_starts_at_once),
+    Mutant("anything can be parked", "park", r"perform assert_limit" + DROP, "",
+           park.test_an_unknown_key_or_no_time_is_refused, ("'nobody', now()", "key", "there is no such limit")),
+    # changes
+    Mutant("a changed limit opens nothing", "set_limit", OPEN, "",
+           changes.test_more_places_let_waiting_jobs_start_and_fewer_hold_up_the_next),
+    Mutant("a deleted limit opens nothing", "delete_limit", OPEN, "",
+           delete.test_jobs_that_wait_for_it_start_and_new_ones_with_it_are_refused),
+    Mutant("a deleted limit stays parked", "delete_limit", r"delete from parking" + DROP, "",
+           delete.test_a_key_that_is_parked_opens_with_it),
+    Mutant("a reset opens nothing", "reset_limit", OPEN, "", reset.test_waiting_jobs_start_as_far_as_the_burst_goes),
+    Mutant("a reset does not see what it waited for", "reset_limit", [(r"perform from bucket b.*?for update;", ""),
+           (r"update bucket b set tokens = null, used = 0 where .*?;",
+            "with held as (select b.ctid as at from bucket b where key in (b.key, split_part(b.key, ':', 1)) for update) "
+            "update bucket b set tokens = null, used = 0 from held where b.ctid = held.at;")], "",
+           reset.test_it_waits_for_a_claim_in_progress_and_fills_what_that_took),
+    Mutant("the code always wins", "declare_limit", r"if (\(select d\.declared = definition)",
+           r"if false and \1",
+           declare.test_the_same_again_changes_nothing_and_leaves_what_people_have_set),
+    Mutant("workers declare at once", "declare_limit", "perform pg_advisory" + DROP, "",
+           declare.test_workers_that_start_together_declare_it_once),
+    # keys
+    Mutant("unknown limits are taken", "check_limits", r"given\.limits is not null and not coalesce\(given\.declared, false\)",
+           "false",
+           tenant(keys.test_limits_that_make_no_sense_are_refused_by_name),
+           ({"limits": ["openai", "nobody"]}, "limits", "nobody", "there is no such limit")),
+    Mutant("declared limits are looked for", "check_limits", r" and not coalesce\(given\.declared, false\)", "",
+           tenant(keys.test_limits_that_the_workers_declare_are_not_looked_for_but_must_be_keys_all_the_same)),
+    Mutant("lanes of all queues are one", "lane_of", r"queue \|\| E'\\n' \|\| keys", "keys",
+           tenant(keys.test_the_same_keys_in_any_order_are_one_lane_and_other_keys_or_queues_are_others)),
+    Mutant("a missing argument is nothing", "limit_key", r"if value is null then.*?end if;", "value := coalesce(value, '-');",
+           tenant(keys.test_limits_that_make_no_sense_are_refused_by_name),
+           ({"limits": ["tenant:{nope}"]}, "limits", "tenant:{nope}", "the arguments have no")),
+    Mutant("braces in values are names", "limit_key", r"key := key \|\| piece\.before \|\| value;",
+           "key := key || piece.before || translate(value, '{}', '');", tenant(keys.test_no_two_values_are_one_key)),
+    Mutant("a filled key is not looked at", "limit_key", r"perform check_limit_key" + DROP, "",
+           tenant(keys.test_limits_that_make_no_sense_are_refused_by_name),
+           ({"limits": ["tenant:{empty}"], "args": {"empty": ""}}, "limits", "tenant:", "use a name of letters")),
+]  # fmt: skip
+
+
+def load(sql: Sql, mutant: Mutant) -> None:
+    """Replace the functions."""
+    rules = [(mutant.rules, mutant.instead)] if isinstance(mutant.rules, str) else mutant.rules
+    for function in mutant.function.split(","):
+        text = sql.value("select pg_get_functiondef(%s::regproc)", function)
+        for rule, instead in rules:
+            mutated = re.sub(rule, instead, text, flags=re.S)
+            assert mutated != text, f"{function} has no such rule any more: {rule}"
+            text = mutated
+        sql.connection.execute(text)
+
+
+def needs_others(test: Callable[..., None]) -> bool:
+    """Whether it opens further connections, or must commit."""
+    return bool({"open_sql", "another_sql"} & set(inspect.signature(test).parameters))
+
+
+BROKEN = (AssertionError, ValueError, TypeError, psycopg.Error, pytest.fail.Exception)
+
+
+@pytest.mark.parametrize("mutant", [mutant for mutant in MUTANTS if not needs_others(mutant.broken)], ids=lambda m: m.what)
+def test_without_a_rule_what_rests_on_it_is_seen_to_break(lasting_sql: Sql, mutant: Mutant) -> None:
+    with lasting_sql.connection.transaction(force_rollback=True):
+        mutant.broken(lasting_sql, *mutant.given)
+    with lasting_sql.connection.transaction(force_rollback=True):
+        load(lasting_sql, mutant)
+        with pytest.raises(BROKEN) as caught:
+            mutant.broken(lasting_sql, *mutant.given)
+    assert (getattr(caught.value, "sqlstate", None) or "")[:2] != "42", f"the mutant is no valid SQL: {caught.value}"
+
+
+@pytest.mark.parametrize("mutant", [mutant for mutant in MUTANTS if needs_others(mutant.broken)], ids=lambda m: m.what)
+def test_without_a_rule_what_rests_on_it_is_seen_to_break_between_connections(
+    sql: Sql, another_sql: Callable[[], Sql], monkeypatch: pytest.MonkeyPatch, mutant: Mutant
+) -> None:
+    monkeypatch.setattr(waits, "PATIENCE", "500ms")
+    load(sql, mutant)
+
+    with pytest.raises(BROKEN) as caught:
+        mutant.broken(sql, another_sql, *mutant.given)
+    assert (getattr(caught.value, "sqlstate", None) or "")[:2] != "42", f"the mutant is no valid SQL: {caught.value}"
