@@ -185,7 +185,7 @@ def test_a_limit_that_the_worker_s_code_declares_holds_for_jobs_that_were_enqueu
     fleet: Fleet, look: Look, findings: Findings
 ) -> None:
     declared: LiteralString = (
-        "select enqueue_many('noop', jsonb_agg('{}'::jsonb), limits => '{later:1}', limits_declared => true) "
+        "select enqueue_many('noop', jsonb_agg('{}'::jsonb), limits => '{later:1}', limits_declared => '{later:1}') "
         "from generate_series(1, 100)"
     )
     look.value(declared)
