@@ -63,4 +63,5 @@ def drawn(starts: Starts, seconds: float = SECONDS) -> str:
 
 def _step(most: float) -> int:
     """Between two lines of the grid: a round number, so that there are about five."""
-    return next(step for power in range(12) for step in (10**power, 2 * 10**power, 5 * 10**power) if most / step <= 6)
+    steps = [int(f"{digit}{'0' * power}") for power in range(12) for digit in (1, 2, 5)]
+    return next(step for step in steps if most / step <= 6)

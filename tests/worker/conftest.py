@@ -13,6 +13,7 @@ from pgqueue.worker import Worker, WorkerOptions
 from tests.looking import Look
 from tests.worker import process_jobs
 from tests.worker.blocks import INSERT, Register
+from tests.worker.desk import Desk
 from tests.worker.processes import InProcess
 
 ENDS_WITHIN = 40.0  # seconds a worker has to end, its grace included
@@ -22,6 +23,15 @@ ENDS_WITHIN = 40.0  # seconds a worker has to end, its grace included
 def look(connect: Callable[..., psycopg.Connection[Any]]) -> Look:
     """A look at the database beside the worker."""
     return Look(connect())
+
+
+@pytest.fixture
+async def desk() -> AsyncIterator[Desk]:
+    """Slots without a database; its handlers end with the test."""
+    desk = Desk()
+    yield desk
+    desk.gate.set()
+    await desk.slots.close()
 
 
 @pytest.fixture
