@@ -21,7 +21,8 @@ from .slots import Slots
 
 log = logging.getLogger("pgqueue.worker")
 BACKSTOP = 1.0  # seconds between two looks without a wake-up
-LIMIT_TAKEN = 0.002  # seconds until a limit that another claim has in hand is tried again
+LIMIT_TAKEN = 0.002  # seconds until a limit that another claim has in hand is tried again, doubled each time
+MOST_MISSES = 5
 ROOM_AGAIN = 0.05  # seconds until jobs with limits are looked at again for which there was too little room
 # Seconds to wait after a wake-up's last claim before looking again: its producer enqueues without notifying for a window.
 # The first look finds what committed at once, the second what the disk held up.
@@ -108,6 +109,7 @@ class Claimer:
         self._services = services
         self._add = add or slots.add
         self._cursor = Cursor()
+        self._misses = 0  # claims in a row that got nothing
 
     async def run(self) -> None:
         """Claim for ever."""
@@ -117,6 +119,7 @@ class Claimer:
             want, limited = await self._slots.room()
             began = time.monotonic()
             got, full, again_in = await self._claim(want, limited)
+            self._misses = 0 if got else min(self._misses + 1, MOST_MISSES)
             if got == want:
                 if self._alarm.rang():
                     trailing, look_at = list(reversed(TRAILING)), 0.0
@@ -143,7 +146,7 @@ class Claimer:
         if again_in > 0:
             return again_in + self._alarm.moment()
         if not got and limited > 0:  # another worker is at them
-            return random.uniform(0.5, 1.5) * LIMIT_TAKEN
+            return random.uniform(0.25, 0.75) * LIMIT_TAKEN * 2**self._misses
         return 0.0 if self._slots.has_limited_room() else ROOM_AGAIN
 
     async def _claim(self, want: int, limited: int) -> tuple[int, bool, float | None]:

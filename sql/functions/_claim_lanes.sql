@@ -32,7 +32,7 @@ declare
     p        int;
     its_key  text;
     counted  bool;
-    skips    bool;             -- dead entries stand in front of the lane's jobs: begin behind them next time
+    whole_at timestamptz;      -- dead entries stand in front of the lane's jobs: since this look at all of it it begins behind them
     barred   bool;             -- its next job is a suspect that may not be taken here
     cut      bool;             -- not every lane had its turn: those that had one go to the end of the line
     taken    float8[];
@@ -44,7 +44,7 @@ declare
     dues     timestamptz[] := '{}';
     keys     text[] := '{}';
     los      timestamptz[] := '{}';
-    skipping bool[] := '{}';
+    wholes   timestamptz[] := '{}';
     credits  int[] := '{}';
     gone     bigint[] := '{}';
     opening  text[] := '{}';   -- keys to look at, and when
@@ -60,10 +60,10 @@ begin
         select t.lane_id from turn t
          where t.queue = in_queue and t.key is null and t.due_at between begins and started order by t.due_at limit most for update skip locked
     )
-    select array_agg((l.lane_id, l.keys, l.ids, l.due_at, l.lo, l.skips, l.credit)::lane_turn order by l.due_at),
+    select array_agg((l.lane_id, l.keys, l.ids, l.due_at, l.lo, l.whole_at, l.credit)::lane_turn order by l.due_at),
            (select count(*) = most from front)
       into line, cut
-      from (select t.lane_id, min(t.keys) as keys, array_agg(t.id) as ids, min(t.due_at) as due_at, min(t.lo) as lo, bool_or(t.skips) as skips, max(t.credit) as credit
+      from (select t.lane_id, min(t.keys) as keys, array_agg(t.id) as ids, min(t.due_at) as due_at, min(t.lo) as lo, max(t.whole_at) as whole_at, max(t.credit) as credit
               from (select t.* from (select distinct f.lane_id from front f) f
                       join turn t on t.lane_id = f.lane_id for update of t skip locked) t
              group by t.lane_id) l;
@@ -146,17 +146,17 @@ begin
 
         due := case when barred then held.at + interval '50 ms' when cut and quotas[got.i] > 0 then held.at else lane.due_at end;
         key := null;
-        skips := lane.skips or got.is_slow;
-        lo := case when quotas[got.i] = 0 then lane.lo when skips then coalesce(got.oldest, lane.lo) else '-infinity' end;
+        whole_at := case when lane.whole_at is not null then lane.whole_at when got.is_slow then held.at end;
+        lo := case when quotas[got.i] = 0 then lane.lo when whole_at is not null then coalesce(got.oldest, lane.lo) else '-infinity' end;
         credit := 0;
         if quotas[got.i] > 0 and coalesce(cardinality(got.rows), 0) <= n then  -- no more jobs
-            if not skips then
+            if whole_at is null then
                 gone := gone || lane.ids;
                 continue;
             end if;
-            due := held.at + interval '1 second';  -- there may be some in front of `lo`, but looking there is slow
+            due := greatest(held.at, whole_at + interval '1 second');  -- there may be some in front of `lo`, but looking there is slow
             lo := '-infinity';
-            skips := false;
+            whole_at := null;
         elsif shut is not null then
             due := held.at;
             key := held.keys[shut];
@@ -166,13 +166,13 @@ begin
             due := lane.due_at;
             credit := shares[got.i] - n;
         end if;
-        if (due, key, lo, skips, credit) is distinct from (lane.due_at, null, lane.lo, lane.skips, lane.credit)
+        if (due, key, lo, whole_at, credit) is distinct from (lane.due_at, null, lane.lo, lane.whole_at, lane.credit)
            or cardinality(lane.ids) > 1 then
             ids := ids || lane.ids[1];
             dues := dues || due;
             keys := keys || key;
             los := los || lo;
-            skipping := skipping || skips;
+            wholes := wholes || whole_at;
             credits := credits || credit;
             gone := gone || lane.ids[2:];
         end if;
@@ -183,8 +183,8 @@ begin
         delete from turn t where t.id = any (gone);
     end if;
     if ids <> '{}' then
-        update turn t set due_at = s.due, key = s.key, lo = s.lo, skips = s.skips, credit = s.credit
-          from unnest(ids, dues, keys, los, skipping, credits) as s(id, due, key, lo, skips, credit) where t.id = any (array[s.id]);
+        update turn t set due_at = s.due, key = s.key, lo = s.lo, whole_at = s.whole_at, credit = s.credit
+          from unnest(ids, dues, keys, los, wholes, credits) as s(id, due, key, lo, whole_at, credit) where t.id = any (array[s.id]);
     end if;
     perform look_at_keys(in_queue, opening, opens_at, held.at);
     return took;

@@ -23,7 +23,8 @@ begin
         select j.queue, j.lane_id, j.limits, clock_timestamp()
           from lane l cross join lateral (
                select queue, lane_id, limits from job where lane_id = l.id and state = 'ready' limit 1) j
-         where not exists (select from turn t where t.lane_id = l.id)
+         -- One in line is due; if not, the clock was set back.
+         where not exists (select from turn t where t.lane_id = l.id and (t.key is not null or t.due_at < clock_timestamp() + interval '5 s'))
         returning queue
     ), woken as (
         select wake(queue) from (select distinct queue from missed) q

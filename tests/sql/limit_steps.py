@@ -55,7 +55,7 @@ def finish_all(sql: Sql, **outcome: Any) -> None:
 def look_everywhere(sql: Sql) -> None:
     """A claimer that finds the machine slow leaves some turns to a look a second later: this is that second."""
     sql.rows("delete from line_start")
-    sql.rows("update turn set lo = '-infinity', skips = false where skips")
+    sql.rows("update turn set lo = '-infinity', whole_at = null where whole_at is not null")
     sql.rows(
         """update turn set due_at = clock_timestamp() - interval '1 ms'
             where key is null and due_at between clock_timestamp() and clock_timestamp() + interval '1 s'"""
