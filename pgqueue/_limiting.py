@@ -10,7 +10,7 @@ from ._cost import CostFunction
 from ._json import dumps
 from ._parameters import Parameters
 from ._refusal import named
-from .database.calls import LimitOptions
+from .database.enqueue_calls import LimitOptions
 from .errors import InvalidArgument
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from .chunk import NAME as CHUNK
 from .chunk import chunk_task
 from .config import connection_url, load_settings
 from .context import JobContext
-from .database import AsyncPool, Call, SyncPool, calls
+from .database import AsyncPool, Call, SyncPool, calls, enqueue_calls
 from .database.pools import connect_options
 from .database.statement import Statements
 from .errors import ConfigurationError, InvalidArgument, UnknownTask
@@ -264,7 +264,7 @@ class PgQueue(Registrars):
             for one in signatures:
                 call = around.enter_context(self.enqueuing(one.task.name, one.args, one.options))
                 adding.append(Signature(one.task, call.args, call.options))
-            yield adding, calls.enqueue_jobs([one.to_json() for one in adding]), the_connection(adding, connection)
+            yield adding, enqueue_calls.enqueue_jobs([one.to_json() for one in adding]), the_connection(adding, connection)
 
     def _jobs(self, signatures: list[Signature[Any]], added: list[calls.Added]) -> list[Job[Any]]:
         pairs = zip(signatures, added, strict=True)

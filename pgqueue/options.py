@@ -9,7 +9,7 @@ from ._checks import LONGEST, check_duration, check_time, invalid
 from ._cost import Cost, CostFunction, read_cost
 from ._json import dumps
 from ._text import storable
-from .database import calls
+from .database.enqueue_calls import EnqueueOptions, UniqueOptions
 from .errors import InvalidArgument
 from .limit import Limit, check_key
 from .retry import Retry
@@ -57,10 +57,10 @@ class Options:
         """Whether something is said of limits."""
         return bool(self.limits) or self.own_limit is not None or self.fair is not None or self.cost is not None
 
-    def to_sql(self) -> calls.EnqueueOptions:
+    def to_sql(self) -> EnqueueOptions:
         """As `enqueue` takes them, but for uniqueness and limits."""
         policy = self.retry.policy() if self.retry else None
-        return calls.EnqueueOptions(
+        return EnqueueOptions(
             queue=self.queue,
             priority=self.priority,
             run_at=None if self.run_at is None else self.run_at.isoformat(),
@@ -73,10 +73,10 @@ class Options:
             run_if=self.run_if,
         )
 
-    def to_unique(self) -> calls.UniqueOptions:
+    def to_unique(self) -> UniqueOptions:
         """What makes it unique, as `enqueue` takes it."""
         unique = self.unique
-        return calls.UniqueOptions(unique.mode, unique.key, interval(unique.period)) if unique else calls.UniqueOptions()
+        return UniqueOptions(unique.mode, unique.key, interval(unique.period)) if unique else UniqueOptions()
 
 
 class GivenOptions(TypedDict, total=False):

@@ -15,7 +15,7 @@ from ._parameters import Parameters
 from ._refusal import shortened
 from ._text import storable
 from .canvas import Group
-from .database import Call, calls
+from .database import Call, calls, enqueue_calls
 from .errors import InvalidArgument, ResultTooLarge
 from .job import Job
 from .limit import Limit
@@ -275,19 +275,20 @@ class Task(Generic[P, R]):
         with self._app.enqueuing(self.name, bound, self.options) as given:
             options = given.options
             if options.unique:
-                yield calls.enqueue_jobs([Signature(self, given.args, options).to_json()]), options.connection
+                yield enqueue_calls.enqueue_jobs([Signature(self, given.args, options).to_json()]), options.connection
                 return
             with self._app.waking(options) as notify:
                 args = self.parameters.dump(completed(self.parameters, options, given.args))
                 limits = limiting(self, options, args)
-                yield calls.enqueue(self.name, args, options.to_sql(), notify, limits), options.connection
+                yield enqueue_calls.enqueue(self.name, args, options.to_sql(), notify, limits), options.connection
 
     @contextmanager
     def _adding_many(self, bound: list[dict[str, Any]]) -> Iterator[Adding]:
         with self._app.enqueuing(self.name, bound, self.options) as given:
             options = given.options
             if options.unique or isinstance(options.cost, CostFunction):  # what each job has of its own
-                yield calls.enqueue_jobs([Signature(self, args, options).to_json() for args in given.args]), options.connection
+                jobs = [Signature(self, args, options).to_json() for args in given.args]
+                yield enqueue_calls.enqueue_jobs(jobs), options.connection
                 return
             with self._app.waking(options) as notify:
                 each = given.args
@@ -295,7 +296,7 @@ class Task(Generic[P, R]):
                     each = [completed(self.parameters, options, one) for one in each]
                 args = self.parameters.dump_many(each)
                 limits = limiting_all(self, options, "enqueue_many")
-                yield calls.enqueue_many(self.name, args, options.to_sql(), notify, limits), options.connection
+                yield enqueue_calls.enqueue_many(self.name, args, options.to_sql(), notify, limits), options.connection
 
     def _by_name(self, given: Arguments, place: int) -> Mapping[str, Any]:
         if not isinstance(given, Mapping):
@@ -310,11 +311,11 @@ class Task(Generic[P, R]):
         options, required = self.options, self.parameters.required | named_in_keys(self.options)
         names = dumps({"known": sorted(self.parameters.names), "required": sorted(required)})
         limits = limiting_all(self, options, "enqueue_select")
-        return calls.enqueue_select(self.name, names, query, params or {}, options.to_sql(), options.to_unique(), limits)
+        return enqueue_calls.enqueue_select(self.name, names, query, params or {}, options.to_sql(), options.to_unique(), limits)
 
     def _finding(self, signature: Signature[R]) -> Call[int | None]:
         unique = replace(self.options, unique=self.options.unique or Unique()).to_unique()
-        return calls.find_duplicate(self.name, signature.args_json(), unique)
+        return enqueue_calls.find_duplicate(self.name, signature.args_json(), unique)
 
     def _found(self, id: int | None) -> Job[R] | None:
         return None if id is None else Job(self._app, id, task=self, duplicate=True)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ..database import calls
+from ..database import enqueue_calls
 from ..errors import InvalidArgument
 from ..options import PRIORITIES
 from .options import AsJson, DatabaseUrl, Schema
@@ -32,18 +32,18 @@ def enqueue(
     as_json: AsJson = False,
 ) -> None:
     """Add a job. The task need not be known here: a worker that has it will run it."""
-    options = calls.EnqueueOptions(queue, _priority(priority), run_after=run_after, retries=retries)
+    options = enqueue_calls.EnqueueOptions(queue, _priority(priority), run_after=run_after, retries=retries)
     with Session(database_url, schema) as database:
-        (added,) = database.run(calls.enqueue(task, _json(args), options, True, _limits(limit, fair, cost)))
+        (added,) = database.run(enqueue_calls.enqueue(task, _json(args), options, True, _limits(limit, fair, cost)))
     if as_json:
         print_json({"id": added.id})
     else:
         print(f"job {added.id}")
 
 
-def _limits(keys: list[str] | None, fair: str | None, cost: int | None) -> calls.LimitOptions | None:
-    given = calls.LimitOptions(keys or None, fair, cost)
-    return None if given == calls.LimitOptions() else given
+def _limits(keys: list[str] | None, fair: str | None, cost: int | None) -> enqueue_calls.LimitOptions | None:
+    given = enqueue_calls.LimitOptions(keys or None, fair, cost)
+    return None if given == enqueue_calls.LimitOptions() else given
 
 
 def _priority(text: str) -> int:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any, TypeVar, cast
 
 from ..context import JobContext
-from ..database import calls
+from ..database import enqueue_calls
 from ..database import testing as sql
 from ..errors import InvalidArgument
 from ..options import given
@@ -112,7 +112,7 @@ def _steps(
     draining: Draining, run: Callable[..., Any], signature: Signature[Any], attempt: int, parents: Mapping[str, Any] | None
 ) -> Steps:
     yield from draining.register()
-    ((job_id, _),) = yield run(calls.enqueue_jobs([signature.to_json()]))
+    ((job_id, _),) = yield run(enqueue_calls.enqueue_jobs([signature.to_json()]))
     if attempt != 1:
         yield run(sql.set_attempt(job_id, attempt))
     return (yield from draining.run_one(job_id, parents))

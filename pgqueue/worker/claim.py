@@ -146,7 +146,7 @@ class Claimer:
         if again_in > 0:
             return again_in + self._alarm.moment()
         if not got and limited > 0:  # another worker is at them
-            return random.uniform(0.25, 0.75) * LIMIT_TAKEN * 2**self._misses
+            return random.uniform(0.25, 0.75) * LIMIT_TAKEN * (1 << self._misses)
         return 0.0 if self._slots.has_limited_room() else ROOM_AGAIN
 
     async def _claim(self, want: int, limited: int) -> tuple[int, bool, float | None]:

@@ -1,0 +1,142 @@
+"""Calls that enqueue, in the style of `calls`."""
+
+from collections.abc import Mapping
+from typing import Any, LiteralString, NamedTuple
+
+from .calls import Added, Call, Rows
+
+
+class EnqueueOptions(NamedTuple):
+    """Options of one enqueue in types that every driver can send; times, intervals and JSON as text."""
+
+    queue: str = "default"
+    priority: int = 0
+    run_at: str | None = None
+    run_after: str | None = None
+    retries: int | None = None
+    retry: str | None = None
+    result_ttl: str | None = None
+    meta: str | None = None
+    depends_on: str | None = None
+    run_if: str = "succeeded"
+
+
+class UniqueOptions(NamedTuple):
+    """What makes a job unique; all None when nothing does."""
+
+    mode: str | None = None
+    key: str | None = None
+    period: str | None = None
+
+
+class LimitOptions(NamedTuple):
+    """What limits a job; see sql/functions/enqueue.sql."""
+
+    limits: list[str] | None = None
+    fair: str | None = None
+    cost: int | None = None
+    limits_declared: list[str] | None = None
+
+    def params(self) -> tuple[str | None, str | None, int | None, str | None]:
+        """In types that every driver can send: keys as the text of an array."""
+        return _array(self.limits), self.fair, self.cost, _array(self.limits_declared)
+
+
+def _array(texts: list[str] | None) -> str | None:
+    """An array as PostgreSQL reads it."""
+    if texts is None:
+        return None
+    elements = (text.replace("\\", "\\\\").replace('"', '\\"') for text in texts)
+    return "{" + ",".join(f'"{element}"' for element in elements) + "}"
+
+
+# Only texts, numbers and truth values, each with its type: any driver can bind them, whatever else it makes of JSON and times.
+_OPTIONS: LiteralString = (
+    "%s::text, %s::int, %s::text::timestamptz, %s::text::interval, "
+    "%s::int, %s::text::jsonb, %s::text::interval, %s::text::jsonb, "
+    "depends_on => %s::text::bigint[], run_if => %s::text, notify => %s::bool"
+)
+_LIMITS: LiteralString = ", limits => %s::text::text[], fair => %s::text, cost => %s::int, limits_declared => %s::text::text[]"
+_ENQUEUE: LiteralString = "select {schema}.enqueue(%s::text, %s::text::jsonb, " + _OPTIONS + ")"
+_ENQUEUE_LIMITED: LiteralString = "select {schema}.enqueue(%s::text, %s::text::jsonb, " + _OPTIONS + _LIMITS + ")"
+_ENQUEUE_MANY: LiteralString = "select {schema}.enqueue_many(%s::text, %s::text::jsonb, " + _OPTIONS + ")"
+_ENQUEUE_MANY_LIMITED: LiteralString = "select {schema}.enqueue_many(%s::text, %s::text::jsonb, " + _OPTIONS + _LIMITS + ")"
+
+
+def enqueue(task: str, args: str, options: EnqueueOptions, notify: bool, limits: LimitOptions | None = None) -> Call[list[Added]]:
+    """Add one job that is not unique."""
+    if limits is None:
+        return Call(_ENQUEUE, (task, args, *options, notify), _added)
+    return Call(_ENQUEUE_LIMITED, (task, args, *options, notify, *limits.params()), _added)
+
+
+def enqueue_many(
+    task: str, args: str, options: EnqueueOptions, notify: bool, limits: LimitOptions | None = None
+) -> Call[list[Added]]:
+    """Add a job per element of a JSON array of arguments, none of them unique."""
+    if limits is None:
+        return Call(_ENQUEUE_MANY, (task, args, *options, notify), _all_added)
+    return Call(_ENQUEUE_MANY_LIMITED, (task, args, *options, notify, *limits.params()), _all_added)
+
+
+def _added(rows: Rows) -> list[Added]:
+    return [Added(rows[0][0])]
+
+
+def _all_added(rows: Rows) -> list[Added]:
+    return [Added(id) for id in rows[0][0]]
+
+
+def enqueue_jobs(jobs: list[str]) -> Call[list[Added]]:
+    """Add a job per JSON object with the options of `enqueue`, by enqueue_many."""
+    statement: LiteralString = "select id, duplicate from {schema}.enqueue_many(%s::text::jsonb)"
+    return Call(statement, (f"[{','.join(jobs)}]",), lambda rows: [Added(*row) for row in rows])
+
+
+# Batches, because an array is at most 1 GB. The query is the caller's own text, in their statement and with their rights.
+_ENQUEUE_SELECT: LiteralString = (
+    "select coalesce(sum({schema}.enqueue_select(%(pgqueue_task)s::text, batch.args, %(pgqueue_queue)s::text, "
+    "%(pgqueue_priority)s::int, %(pgqueue_run_at)s::text::timestamptz, %(pgqueue_run_after)s::text::interval, "
+    "%(pgqueue_retries)s::int, %(pgqueue_retry)s::text::jsonb, %(pgqueue_result_ttl)s::text::interval, "
+    "%(pgqueue_meta)s::text::jsonb, %(pgqueue_unique_mode)s::text, %(pgqueue_unique_key)s::text, "
+    "%(pgqueue_unique_period)s::text::interval, arguments => %(pgqueue_arguments)s::text::jsonb, "
+    "depends_on => %(pgqueue_depends_on)s::text::bigint[], run_if => %(pgqueue_run_if)s::text"
+)
+_SELECT_LIMITS: LiteralString = (
+    ", limits => %(pgqueue_limits)s::text::text[], fair => %(pgqueue_fair)s::text, cost => %(pgqueue_cost)s::int, "
+    "limits_declared => %(pgqueue_limits_declared)s::text::text[]"
+)
+_SELECT_FROM: LiteralString = (
+    ")), 0)::bigint from (select array_agg(args) as args "
+    "from (select to_jsonb(q) as args, row_number() over () as number from (\n{query}\n) q) row "
+    "group by number / 10000 order by number / 10000) batch"
+)
+
+
+def enqueue_select(
+    task: str,
+    arguments: str,
+    query: str,
+    params: Mapping[str, Any],
+    options: EnqueueOptions,
+    unique: UniqueOptions,
+    limits: LimitOptions | None = None,
+) -> Call[int]:
+    """Add a job per row of a query; how many. `arguments`: the names that the task takes, as SQL's enqueue_select wants them."""
+    ours = {"task": task, "arguments": arguments, **options._asdict()}
+    ours |= {f"unique_{name}": value for name, value in unique._asdict().items()}
+    statement = _ENQUEUE_SELECT + _SELECT_FROM
+    if limits is not None:
+        ours |= dict(zip(limits._fields, limits.params(), strict=True))
+        statement = _ENQUEUE_SELECT + _SELECT_LIMITS + _SELECT_FROM
+    named = {**params, **{f"pgqueue_{name}": value for name, value in ours.items()}}
+    return Call(statement, named, lambda rows: rows[0][0], query=query.strip().rstrip(";"))
+
+
+def find_duplicate(task: str, args: str, unique: UniqueOptions) -> Call[int | None]:
+    """The id of the job that stands in the way of a unique one."""
+    return Call(
+        "select {schema}.find_duplicate(%s::text, %s::text::jsonb, %s::text, %s::text)",
+        (task, args, unique.mode, unique.key),
+        lambda rows: rows[0][0],
+    )
