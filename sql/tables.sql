@@ -265,7 +265,9 @@ create table bucket (
     refilled_at  timestamptz not null,
     used_since   timestamptz,                   -- the current period of the rate …
     used         float8 not null default 0,     -- … and the tokens taken in it
-    oldest_claim timestamptz not null default '-infinity'  -- no permit in use is older: bounds the look at permits
+    oldest_claim timestamptz not null default '-infinity',  -- no permit in use is older: bounds the look at permits
+    saved_for    uuid,                          -- this lane's next job costs more than there is: nobody else takes any …
+    saved_until  timestamptz                    -- … until then
 ) with (
     fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500, autovacuum_vacuum_cost_delay = 0
 );
@@ -290,14 +292,16 @@ create table turn (
 );
 create index turn_line on turn (queue, due_at) where key is null;
 create index turn_key on turn (queue, due_at) where lane_id is null;
-create index turn_parked on turn (key, due_at) where key is not null;
+create index turn_parked on turn (key, queue, due_at) where key is not null;
 create index turn_lane on turn (lane_id) where lane_id is not null;
+create index turn_lane_parked on turn (lane_id) where lane_id is not null and key is not null;  -- take_turn
 
--- Where the line of a queue begins, while dead rows of turns stand in front of it: under a long snapshot each turn leaves one. Only
--- inserted into, and found newest-first; good for a second.
+-- Where the turns of a queue begin, while dead rows of them stand in front: under a long snapshot each turn leaves one. Only inserted
+-- into, and found newest-first; good for a second.
 create table line_start (
     queue     text not null,
-    starts_at timestamptz not null,
+    starts_at timestamptz not null,             -- of lanes in line
+    keys_at   timestamptz not null,             -- of keys
     seen_at   timestamptz not null
 );
 create index line_start_queue on line_start (queue, seen_at desc);
@@ -312,7 +316,8 @@ create table permit (
 ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500, autovacuum_vacuum_cost_delay = 0);
 create index permit_key on permit (key, claimed_at);
 
--- Keys that are shut until a time. Only inserted into, so that the end of a job never waits for a claimer.
+-- Keys that are shut until a time: a key alone, or a name with all of its keys. Only inserted into, so that the end of a job never waits
+-- for a claimer. A time that is past says that the key was opened, see sweep_lanes.
 create table parking (
     key   text collate "C" not null,
     until timestamptz not null

@@ -60,7 +60,9 @@ create type bucket_set as (
     counted      bool[],         -- it has max_running
     oldest       timestamptz[],  -- claims that hold places of it
     opens_at     timestamptz[],  -- it is parked until then; NULL = it is not
-    periods      interval[]
+    periods      interval[],
+    saved_for    uuid[],
+    saved_until  timestamptz[]
 );
 
 -- A lane at the front of the line, with all its turns in one.
@@ -72,5 +74,6 @@ create type limited_jobs as (
     places   bool[],         -- whether it holds a place of a limit
     ats      timestamptz[],  -- its start, by which the limits are counted
     suspect  bool,           -- a suspect may be taken
-    again_at timestamptz     -- when to look again; NULL = the turns tell
+    again_at timestamptz,    -- when to look again, if not only the turns tell
+    shut     text[]          -- queues whose own limit lets nothing start: their turns say nothing
 );

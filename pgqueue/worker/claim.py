@@ -66,9 +66,9 @@ class Alarm:
         if moment := self.moment():
             await asyncio.sleep(moment)
 
-    def moment(self) -> float:
+    def moment(self, each: float = 0.0002, most: float = 0.02) -> float:
         """A random moment in seconds, longer the more workers there are."""
-        return random.uniform(0, min(0.02, 0.0002 * self.workers)) if self.workers > 1 else 0.0
+        return random.uniform(0, min(most, each * self.workers)) if self.workers > 1 else 0.0
 
 
 class Claimer:
@@ -144,7 +144,7 @@ class Claimer:
     def _until_limits_allow(self, again_in: float, got: int, limited: int) -> float:
         """Seconds until jobs with limits are worth another claim; sooner when the slots have room for them."""
         if again_in > 0:
-            return again_in + self._alarm.moment()
+            return again_in + self._alarm.moment(each=0.005, most=0.2)  # else all of them claim for each token
         if not got and limited > 0:  # another worker is at them
             return random.uniform(0.25, 0.75) * LIMIT_TAKEN * (1 << self._misses)
         return 0.0 if self._slots.has_limited_room() else ROOM_AGAIN

@@ -22,7 +22,7 @@ from .claim import BACKSTOP
 log = logging.getLogger("pgqueue.worker")
 MAINTAIN_EVERY = 60.0  # seconds
 SWEEP_LANES_EVERY = 1.0  # seconds, times the number of workers
-SWEEP_LANES_SHARE = 50  # of the time at most one part in so many
+SWEEP_LANES_SHARE = 20  # of the time at most one part in so many
 FAILED_AGAIN = 5.0  # seconds until a step that the database refused is tried again
 STUCK_EVERY = 1.0  # seconds between two looks for jobs that wait here while every slot is taken
 ARRIVES_WITHIN = 1.0  # seconds until it is asked again for a job that was to be stopped before it was here

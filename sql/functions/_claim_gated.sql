@@ -4,20 +4,29 @@
 create function claim_gated(took limited_jobs, in_queue text, want int, worker uuid, token uuid) returns limited_jobs
 language plpgsql as $$
 declare
-    held     bucket_set := lock_buckets(array['queue:' || in_queue]);
+    held     bucket_set;
     before   int := cardinality(took.jobs);
     room     int;
     plain    tid[];
     suspects bigint[];
     at       timestamptz;
 begin
+    took.shut := took.shut || in_queue;  -- what its lanes say counts only where it lets them start
+    if want < 1 then  -- no room just now; there may be jobs
+        took.again_at := least(took.again_at, clock_timestamp());
+        return took;
+    end if;
+    held := lock_buckets(array['queue:' || in_queue]);
     if held is null then  -- another claimer is here
         took.again_at := least(took.again_at, clock_timestamp());
         return took;
     end if;
     room := floor(least(want, held.tokens[1], held.places[1]));
     if room >= 1 then
-        took := claim_lanes(took, in_queue, case when room = 1 then (random() < 0.5)::int else (room + 1) / 2 end, token);
+        took.shut := array_remove(took.shut, in_queue);
+        took := claim_lanes(took, in_queue, case
+            when not exists (select from job where state = 'ready' and rescues < 2 and lane_id is null and queue = in_queue) then room
+            when room = 1 then (random() < 0.5)::int else (room + 1) / 2 end, token);
         at := coalesce(took.ats[before + 1], clock_timestamp());
         room := room - (cardinality(took.jobs) - before);
         if took.suspect and room > 0 then

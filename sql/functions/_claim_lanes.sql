@@ -16,7 +16,7 @@ language plpgsql as $$
 declare
     most     constant int := least(32, greatest(8, want / 24));  -- lanes: many of a few jobs each cost more than fewer with more
     started  constant timestamptz := clock_timestamp();
-    begins   constant timestamptz := line_begins(in_queue, started);
+    begins   constant timestamptz := (select starts_at from line_begins(in_queue, started));
     line     lane_turn[];
     lane     lane_turn;
     held     bucket_set;
@@ -28,7 +28,8 @@ declare
     spent    float8;
     need     float8;           -- tokens for the lane's next job
     its_need float8;           -- those that a key lacks
-    shut     int;              -- the key that the lane waits for, by its place in held
+    lacking  int[];            -- the keys that the lane waits for, by their places in held
+    shut     int;              -- the first of them
     p        int;
     its_key  text;
     counted  bool;
@@ -65,20 +66,27 @@ begin
       into line, cut
       from (select t.lane_id, min(t.keys) as keys, array_agg(t.id) as ids, min(t.due_at) as due_at, min(t.lo) as lo, max(t.whole_at) as whole_at, max(t.credit) as credit
               from (select t.* from (select distinct f.lane_id from front f) f
-                      join turn t on t.lane_id = f.lane_id for update of t skip locked) t
+                      join turn t on t.lane_id = f.lane_id limit 5000 for update of t skip locked) t
              group by t.lane_id) l;
-    if begins = '-infinity' and clock_timestamp() - started > interval '2 ms' and line is not null then
-        insert into line_start (queue, starts_at, seen_at) values (in_queue, line[1].due_at, started);
+    if begins = '-infinity' and clock_timestamp() - started > interval '2 ms' then
+        perform note_line_start(in_queue);
     end if;
     if line is null then
         return took;
     end if;
     held := lock_buckets(array(select distinct k.key from unnest(line) as l, unnest(l.keys) as k(key)));
     if held is null then
+        if cut then  -- others, which are not in other hands, may stand behind them
+            update turn t set due_at = clock_timestamp() where t.id = any (array(select u.id from unnest(line) as l, unnest(l.ids) as u(id)));
+        end if;
         return took;
     end if;
     taken := array_fill(0::float8, array[cardinality(held.keys)]);
     select q.quotas, q.shares into quotas, shares from lane_quotas(line, held, want) q;
+    if cut and array_position(quotas, null) is not null then
+        update turn t set due_at = held.at
+         where t.id = any (array(select unnest((line[i]).ids) from generate_subscripts(quotas, 1) as i where quotas[i] is null));
+    end if;
     cut := cut or 0 = any (quotas);
 
     for got in
@@ -107,11 +115,11 @@ begin
         end if;
         foreach its_key in array lane.keys loop
             p := array_position(held.keys, its_key);
-            n := least(n, held.places[p], case when costs is not null and held.count_cost[p]
+            n := least(n, held.places[p], case when held.saved_for[p] <> lane.lane_id then 0 when costs is not null and held.count_cost[p]
                                                then affordable(costs, n, held.tokens[p], held.bursts[p]) else floor(held.tokens[p]) end);
         end loop;
         n := greatest(n, 0);
-        shut := null;
+        lacking := '{}';
         counted := null;
         foreach its_key in array lane.keys loop
             p := array_position(held.keys, its_key);
@@ -133,9 +141,21 @@ begin
                     taken[p] := taken[p] + spent;
                 end if;
             end if;
-            if held.tokens[p] < need or held.places[p] < 1 then
-                shut := p;
+            if held.tokens[p] < need or held.places[p] < 1 or held.saved_for[p] <> lane.lane_id then
+                lacking := lacking || p;
                 its_need := need;
+            end if;
+        end loop;
+        shut := lacking[1];
+        foreach its_key in array lane.keys loop
+            p := array_position(held.keys, its_key);
+            if lacking = array[p] and n = 0 and held.tokens[p] >= 1 and its_need > held.tokens[p] and held.places[p] >= 1
+               and held.saved_for[p] is null and held.opens_at[p] is null
+            then  -- this alone stands in its way, and others would take each token as it comes
+                held.saved_for[p] := lane.lane_id;
+                held.saved_until[p] := opening_of(held, p, its_need, true) + interval '1 second';
+            elsif held.saved_for[p] = lane.lane_id and lacking <> array[p] then  -- it has its own, or waits for something else
+                held.saved_for[p] := null;
             end if;
         end loop;
         if n > 0 then
@@ -158,7 +178,7 @@ begin
             lo := '-infinity';
             whole_at := null;
         elsif shut is not null then
-            due := held.at;
+            due := case when n > 0 then held.at else lane.due_at end;  -- one that had nothing keeps its place
             key := held.keys[shut];
             opening := opening || key;
             opens_at := opens_at || opening_of(held, shut, its_need, n > 0);

@@ -48,6 +48,10 @@ begin
         select u.id, u.duplicate, u.due into id, duplicate, due from insert_unique(new, unique_mode, unique_key, unique_period) u;
     end if;
     if new.lane_id is not null and new.state = 'ready' and due is not null then
-        perform take_turn(queue, new.lane_id, new.limits, due);
+        if duplicate then  -- that job has its own queue
+            perform take_turns(array[id]);
+        else
+            perform take_turn(queue, new.lane_id, new.limits, due);
+        end if;
     end if;
 end $$;

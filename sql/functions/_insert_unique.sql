@@ -42,7 +42,6 @@ begin
             if found then
                 due := new.run_at;
                 if its_queue <> new.queue then
-                    perform take_turns(array[insert_unique.id]);  -- the caller takes one in the queue that it named
                     perform wake_for(its_queue, due);  -- the caller wakes the queue that it named
                 end if;
                 exit;

@@ -22,7 +22,7 @@ begin
         lane := line[i];
         weights[i] := 1;
         foreach its_key in array lane.keys loop
-            weights[i] := weights[i] * coalesce(held.weights[array_position(held.keys, its_key)], 1);
+            weights[i] := least(1000000, weights[i] * coalesce(held.weights[array_position(held.keys, its_key)], 1));
         end loop;
         foreach its_key in array lane.keys loop
             p := array_position(held.keys, its_key);
@@ -48,7 +48,7 @@ begin
             end if;
             quota := least(quota, greatest(room[p], 0), greatest(weights[i], floor(least(held.tokens[p], held.places[p]) * weights[i] / sums[p])));
         end loop;
-        shares[i] := quota;
+        shares[i] := least(quota, 1000000);
         quotas[i] := case when quota is not null then least(quota, want) end;
         if quotas[i] > 0 then
             want := want - quotas[i];

@@ -4,8 +4,8 @@
 create function check_limits(given limiting) returns void
 language plpgsql as $$
 begin
-    if given.cost < 1 then
-        perform invalid('cost', given.cost::text, 'use a whole number of 1 or more');
+    if given.cost not between 1 and 1000000 then
+        perform invalid('cost', given.cost::text, 'use a whole number from 1 to 1000000');
     elsif given.limits is null and given.fair is null and given.cost is not null then
         perform invalid('cost', given.cost::text, 'it is taken of limits; name some in limits');
     elsif cardinality(given.limits) not between 1 and 10 then
@@ -39,14 +39,14 @@ begin
            from jsonb_array_elements(jobs) as e(element) where jsonb_typeof(element->'limits_declared') not in ('array', 'null');
         perform invalid('fair', element->>'fair', 'give a key, for example "tenant:{tenant_id}"')
            from jsonb_array_elements(jobs) as e(element) where jsonb_typeof(element->'fair') not in ('string', 'null');
-        perform invalid('cost', element->>'cost', 'use a whole number of 1 or more')
+        perform invalid('cost', element->>'cost', 'use a whole number from 1 to 1000000')
            from jsonb_array_elements(jobs) as e(element)
           where element->>'cost' !~ '^[0-9]{1,9}$' and jsonb_typeof(element->'cost') <> 'null';
     end if;
 end $$;
 
 -- check_limit_key: refuses what is no key, or template of one: a name, alone or with a colon and anything behind it.
--- Called by: check_limits, limit_key, park. Writes: nothing.
+-- Called by: check_limit_template, limit_key. Writes: nothing.
 create function check_limit_key(field text, key text) returns void
 language plpgsql as $$
 begin

@@ -15,15 +15,15 @@ begin
         select array_agg(k.key), array_agg(b.at), array_agg(coalesce(b.tokens, d.burst, 1)), array_agg(b.refilled_at),
                array_agg(coalesce(d.max_running, 'infinity'::float8)), array_agg(d.per_second), array_agg(coalesce(d.burst, 1)),
                array_agg(coalesce(d.count_cost, false)), array_agg(coalesce(d.weight, 1)), array_agg(d.max_running is not null),
-               array_agg(b.oldest_claim), array_agg(p.until), array_agg(d.per)
+               array_agg(b.oldest_claim), array_agg(p.until), array_agg(d.per), array_agg(b.saved_for), array_agg(b.saved_until)
           into held.keys, held.rows, held.tokens, since, held.places, held.rates, held.bursts, held.count_cost, held.weights,
-               held.counted, held.oldest, held.opens_at, held.periods
+               held.counted, held.oldest, held.opens_at, held.periods, held.saved_for, held.saved_until
           from unnest(keys) as k(key)
          cross join lateral (
-               select ctid as at, tokens, refilled_at, oldest_claim from bucket
+               select ctid as at, tokens, refilled_at, oldest_claim, saved_for, saved_until from bucket
                 where key = k.key order by refilled_at desc limit 1 for no key update skip locked) b
           left join lateral (select * from limit_of(k.key)) d on true
-          left join lateral (select until from parking where key = k.key order by until desc limit 1) p on true;
+          left join lateral (select max(until) as until from parking where key in (k.key, split_part(k.key, ':', 1))) p on true;
         exit when look = 2 or cardinality(held.keys) = cardinality(keys);
         select array_agg(k.key order by k.key) into missing
           from unnest(keys) as k(key) where not exists (select from bucket where key = k.key);
@@ -46,6 +46,9 @@ begin
             held.tokens[p] := 0;
         else
             held.opens_at[p] := null;
+            if held.saved_until[p] <= held.at then
+                held.saved_for[p] := null;
+            end if;
             held.tokens[p] := case when held.rates[p] is null then 'infinity' else
                 least(held.bursts[p], held.tokens[p] + held.rates[p] * greatest(0, extract(epoch from held.at - since[p])::float8)) end;
         end if;
@@ -54,7 +57,7 @@ begin
 end $$;
 
 -- limit_of: what a key means: its own row of limit_def, or that of its name; none when it limits nothing.
--- Called by: lock_buckets, limit_status, tidy_lanes. Inlined, hence no settings.
+-- Called by: lock_buckets, free_keys, keys_to_park, sweep_lanes, tidy_lanes. Inlined, hence no settings.
 create function limit_of(its_key text) returns table (
     name text, rate float8, per interval, per_second float8, burst float8, count_cost bool, max_running int, weight int
 )
@@ -82,7 +85,8 @@ begin
                select ctid, claimed_at, claim_token, lane_id from permit where key = c.key and claimed_at >= c.oldest offset 0) p
          where c.counted
     ), over as (
-        delete from permit p using used u where p.ctid = u.at and u.jobs = 0
+        delete from permit p where p.ctid in (
+            select q.ctid from used u join permit q on q.ctid = u.at where u.jobs = 0 for update of q skip locked)
     )
     select array_agg(s.places - u.jobs order by place),
            array_agg(case when s.counted then coalesce(u.oldest, clock_timestamp()) else s.oldest end order by place)
@@ -118,11 +122,13 @@ create function pay(held bucket_set, taken float8[], token uuid, holder_keys tex
 language plpgsql as $$
 begin
     update bucket b
-       set tokens = nullif(s.tokens, 'infinity'), refilled_at = held.at, oldest_claim = s.oldest,
+       set tokens = nullif(s.tokens, 'infinity'), refilled_at = held.at, oldest_claim = least(s.oldest, held.at),
+           saved_for = s.saved_for, saved_until = case when s.saved_for is not null then s.saved_until end,
            used_since = s.since, used = s.taken + case when b.used_since = s.since then b.used else 0 end
       from (select u.*, date_bin(coalesce(u.period, interval '1 min'), held.at, '2000-01-01') as since
-              from unnest(held.rows, held.tokens, taken, held.oldest, held.periods) as u(at, tokens, taken, oldest, period)) s
-     where s.taken > 0 and b.ctid = s.at;
+              from unnest(held.rows, held.tokens, taken, held.oldest, held.periods, held.saved_for, held.saved_until)
+                as u(at, tokens, taken, oldest, period, saved_for, saved_until)) s
+     where (s.taken > 0 or s.saved_for is distinct from b.saved_for) and b.ctid = s.at;
     if holder_keys <> '{}' then
         insert into permit (key, claimed_at, claim_token, lane_id)
         select h.key, held.at, token, h.lane from unnest(holder_keys, holder_lanes) as h(key, lane);

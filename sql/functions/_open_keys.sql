@@ -3,12 +3,13 @@
 create function open_keys(in_queue text, now_ timestamptz) returns void
 language plpgsql as $$
 declare
-    ids  bigint[];
-    keys text[];
-    held bucket_set;
+    ids    bigint[];
+    keys   text[];
+    held   bucket_set;
+    begins record := line_begins(in_queue, now_);
 begin
     select array_agg(t.id), array_agg(distinct t.key) into ids, keys
-      from (select t.id, t.key from turn t where t.queue = in_queue and t.lane_id is null and t.due_at <= now_
+      from (select t.id, t.key from turn t where t.queue = in_queue and t.lane_id is null and t.due_at between begins.keys_at and now_
              order by t.due_at limit 64 for update skip locked) t;
     if ids is null then
         return;
@@ -18,15 +19,20 @@ begin
         return;
     end if;
     delete from turn t where t.id = any (ids) and t.key = any (held.keys);
+    -- First the lanes that keys save for; until there is enough for them, nobody else.
+    update turn t set key = null, due_at = greatest(t.due_at, begins.starts_at)
+     where t.id = any (array(select u.id from turn u where u.lane_id = any (held.saved_for) and u.key = any (held.keys) and u.queue = in_queue
+                                for update skip locked));
     with opened as (
-        select k.key, k.i, greatest(0, least(64, floor(held.tokens[k.i]), held.places[k.i]))::int as n
+        select k.key, k.i, case when held.saved_for[k.i] is not null and held.saved_until[k.i] > held.at + interval '1 second' then 0
+                                else greatest(0, least(64, floor(held.tokens[k.i]), held.places[k.i])) end::int as n
           from unnest(held.keys) with ordinality as k(key, i)
     ), back as (
-        update turn t set key = null, due_at = greatest(t.due_at, line_begins(in_queue, now_))  -- earlier it would not be seen
+        update turn t set key = null, due_at = greatest(t.due_at, begins.starts_at)  -- earlier it would not be seen
           from (select p.id, o.key from opened o
                  cross join lateral (
                        select t.id from turn t
-                        where t.key = o.key and t.lane_id is not null and t.queue = in_queue and t.due_at <= held.at
+                        where t.key = o.key and t.lane_id is not null and t.queue = in_queue
                         order by t.due_at limit o.n for update skip locked) p) p
          where t.id = any (array[p.id]) returning p.key
     ), counted as (
@@ -44,10 +50,11 @@ end $$;
 create function opening_of(held bucket_set, p int, tokens float8, announced bool) returns timestamptz
 language sql stable as $$
     select case when held.opens_at[p] is not null then held.opens_at[p]
+                when held.saved_for[p] is not null then greatest(held.saved_until[p] - interval '1 second', held.at + interval '20 ms')
                 when held.places[p] < 1 then case when not announced then held.at + interval '50 ms' end
                 when held.rates[p] is null then held.at
-                else held.at + make_interval(secs => greatest((tokens - held.tokens[p]) / held.rates[p],
-                                                              least(0.02, held.bursts[p] / held.rates[p] / 2))) end
+                else held.at + make_interval(secs => least(2592000, greatest(  -- a month: looking too early does no harm
+                         (tokens - held.tokens[p]) / held.rates[p], least(0.02, held.bursts[p] / held.rates[p] / 2)))) end
 $$;
 
 -- look_at_keys: makes turns of keys, unless there are some by then. Called by: claim_lanes, open_keys. Writes: turn.
@@ -66,8 +73,20 @@ begin
 end $$;
 -- line_begins: no lane of the queue stands in line before this time; -infinity when that is not known. A turn that is committed late with
 -- an earlier time is found when that is not known again, after a second. Called by: claim_lanes, next_turn.
-create function line_begins(in_queue text, now_ timestamptz) returns timestamptz
+create function line_begins(in_queue text, now_ timestamptz, out starts_at timestamptz, out keys_at timestamptz)
 language sql stable as $$
-    select coalesce((select starts_at from line_start where queue = in_queue and seen_at > now_ - interval '1 second'
-                      order by seen_at desc limit 1), '-infinity')
+    select coalesce(max(s.starts_at), '-infinity'), coalesce(max(s.keys_at), '-infinity')
+      from (select starts_at, keys_at from line_start where queue = in_queue and seen_at > now_ - interval '1 second'
+             order by seen_at desc limit 1) s
+$$;
+
+-- note_line_start: looks where the turns of a queue begin, past all dead rows, so that others need not for a second.
+-- Called by: claim_lanes, when that has taken long. Writes: line_start. Without locks: what others hold counts too.
+create function note_line_start(in_queue text) returns void
+language sql as $$
+    insert into line_start (queue, starts_at, keys_at, seen_at)
+    select in_queue,
+           coalesce((select due_at from turn where queue = in_queue and key is null order by due_at limit 1), s.seen_at),
+           coalesce((select due_at from turn where queue = in_queue and lane_id is null order by due_at limit 1), s.seen_at), s.seen_at
+      from (select clock_timestamp() as seen_at) s
 $$;

@@ -39,13 +39,17 @@ declare
     before     int;
 begin
     perform assert_active(worker);
-    select array(select substr(name, 7) from limit_def where enabled and name = any (array(select 'queue:' || q from unnest(queues) as q))),
-           exists (select from unnest(queues) as q, lateral (
-                   select from turn where queue = q and key is null and due_at <= now_
-                                      and due_at >= coalesce((select starts_at from line_start where queue = q and seen_at > now_ - interval '1 second'
-                                                               order by seen_at desc limit 1), '-infinity') limit 1) line)  -- line_begins, inlined
-           or exists (select from unnest(queues) as q, lateral (
-                   select from turn where queue = q and lane_id is null and due_at <= now_ limit 1) keys)
+    select array(select substr(name, 7) from limit_def
+                  where name = any (array(select 'queue:' || q from unnest(queues) as q))
+                    and (enabled or exists (select from parking where key = name and until > now_))),
+           exists (select from unnest(queues) as q
+                     left join lateral (select starts_at, keys_at from line_start where queue = q and seen_at > now_ - interval '1 second'
+                                         order by seen_at desc limit 1) s on true,  -- line_begins, which would be a call
+                   lateral ((select from turn where queue = q and key is null
+                                                and due_at between coalesce(s.starts_at, '-infinity') and now_ limit 1)
+                            union all
+                            (select from turn where queue = q and lane_id is null
+                                                and due_at between coalesce(s.keys_at, '-infinity') and now_ limit 1)) turns)
       into gated, has_limits;
     if gated <> '{}' then
         has_limits := true;
@@ -128,7 +132,7 @@ begin
               case when j.workflow_id is not null then (select n.node from node_of(j.id) n) end, null::text[];
     if cardinality(picked) + cardinality(took.jobs) < want then
         created_at := clock_timestamp();
-        run_at := least(took.again_at, next_turn(queues));
+        run_at := least(took.again_at, next_turn(array(select q from unnest(queues) as q where q <> all (coalesce(took.shut, '{}')))));
         if run_at is not null then
             return next;
         end if;
@@ -141,8 +145,8 @@ create function next_turn(queues text[]) returns timestamptz
 language plpgsql as $$
 begin
     return (select min(t.due_at)
-              from unnest(queues) as q, lateral (
-                   (select due_at from turn where queue = q and key is null and due_at >= line_begins(q, clock_timestamp()) order by due_at limit 1)
+              from unnest(queues) as q, line_begins(q, clock_timestamp()) as b, lateral (
+                   (select due_at from turn where queue = q and key is null and due_at >= b.starts_at order by due_at limit 1)
                    union all
-                   (select due_at from turn where queue = q and lane_id is null order by due_at limit 1)) t);
+                   (select due_at from turn where queue = q and lane_id is null and due_at >= b.keys_at order by due_at limit 1)) t);
 end $$;

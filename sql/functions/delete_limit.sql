@@ -9,7 +9,7 @@ begin
         perform invalid('name', name, 'there is no such limit; there are: ' || coalesce(
             (select string_agg(l.name, ', ' order by l.name) from (select d.name from limit_def d order by 1 limit 20) l), 'none'));
     end if;
-    delete from parking p where name in (p.key, split_part(p.key, ':', 1))
+    delete from parking p where p.until > clock_timestamp() and name in (p.key, split_part(p.key, ':', 1))
                             and not exists (select from limit_def d where d.name in (p.key, split_part(p.key, ':', 1)));
     perform open_limit(name);
 end $$;

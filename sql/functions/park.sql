@@ -1,4 +1,4 @@
--- park: shuts a key until a time: its waiting jobs stay where they are, those that run go on. A shorter time does not undo a longer one.
+-- park: shuts a key, or a name with all its keys, until a time: its waiting jobs stay where they are, those that run go on. A shorter time does not undo a longer one.
 -- Called by: handlers, applications, operators. Writes: parking. It only inserts, so nobody waits for a claimer.
 -- Raises PQ001 when there is no such limit, or no time.
 create function park(key text, until timestamptz) returns void
@@ -47,7 +47,10 @@ create function assert_limit(its_key text) returns void
 language plpgsql as $$
 begin
     if not exists (select from limit_def d where d.name in (its_key, split_part(its_key, ':', 1)))
-       and not exists (select from bucket b where b.key = its_key) then
+       and not exists (select from bucket b where b.key = its_key)
+       and not exists (select from parking p where p.key = its_key)
+       and not exists (select from turn t where its_key = any (t.keys))
+       and not exists (select from job j where j.state = 'running' and its_key = any (j.limits)) then
         perform invalid('key', its_key, 'there is no such limit; there are: ' || coalesce(
             (select string_agg(name, ', ' order by name) from (select name from limit_def order by name limit 20) d), 'none'));
     end if;

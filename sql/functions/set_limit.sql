@@ -6,7 +6,7 @@
 -- rate, per    tokens and an interval; a start takes one token, or the cost of its job. rate 0 = none any more
 -- burst        tokens it may save up, so many can start at once; NULL = a tenth of a second's worth, at least 2; 1 below 2 a second
 -- max_running  jobs that run at once; 0 = as many as you like
--- count_cost   true (default): a start takes the cost of its job; false: one token, whatever the job costs
+-- count_cost   true (default): a start takes the cost of its job; false: one token, whatever the job costs. A queue counts starts
 -- weight       1 to 1000: the share of its jobs when lanes take turns
 -- retry_blocks true: while a job of the key waits to run again, the others of its key wait too (with max_running 1: strict order)
 -- enabled      false: it limits nothing, until it is enabled again
@@ -28,6 +28,8 @@ begin
         perform invalid('per', per::text, 'use an interval above 0 in seconds, minutes, hours or days, for example 1 minute');
     elsif burst is not null and not (burst >= 1 and burst < 'infinity') then
         perform invalid('burst', burst::text, 'use a number of 1 or more');
+    elsif name like 'queue:%' and retry_blocks then
+        perform invalid('retry_blocks', 'true', 'the limit of a queue has no order to keep; use a key of its jobs');
     elsif max_running < 0 then
         perform invalid('max_running', max_running::text, 'use a number of 1 or more; 0 for no concurrency limit');
     elsif weight not between 1 and 1000 then
@@ -39,6 +41,9 @@ begin
         perform invalid('per', null, 'a rate needs one, for example 1 minute');
     elsif per is not null and new.rate is null then
         perform invalid('rate', null, 'per needs one; give both, for example 60 and 1 minute');
+    end if;
+    if new.rate / extract(epoch from new.per)::float8 not between 1e-9 and 1e9 then
+        perform invalid('rate', new.rate::text || ' per ' || new.per::text, 'use at least one in thirty years, and at most 1000000000 a second');
     end if;
     new.max_running := nullif(coalesce(max_running, new.max_running), 0);
     if burst is null and (new.burst is null or rate is not null or per is not null) then

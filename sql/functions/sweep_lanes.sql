@@ -1,5 +1,6 @@
 -- sweep_lanes: repairs what two transactions in the same moment, or somebody by hand, may have left: lanes with ready jobs that nobody
--- looks at, and lanes that are parked behind a key at which nobody looks. Nothing is ever lost by it, only late.
+-- looks at, and lanes that are parked behind a key at which nobody looks, or not in time since it was opened. Nothing is ever lost, only
+-- late: within seconds, and where tens of thousands of lanes wait within a minute.
 -- Called by: workers, about once a second all together; people. Writes: turn, parking. Locks: nothing that others wait for.
 --
 -- after    lanes behind this one; NULL = from the first
@@ -9,8 +10,13 @@ create function sweep_lanes(after uuid default null, at_most int default 5000, o
 language plpgsql security definer set search_path from current
 set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
 declare
-    keys int;
+    keys     int;
+    look_all bool;  -- limits were changed, keys opened, or the clock set back: what turns say of keys may be too late
 begin
+    if after is null then
+        look_all := exists (select from parking where until between clock_timestamp() - interval '10 min' and clock_timestamp())
+                 or exists (select from turn where key is null and due_at > clock_timestamp() + interval '5 s');
+    end if;
     with recursive lane (id, n) as (
         (select j.lane_id, 1 from job j
           where j.state = 'ready' and j.lane_id is not null and j.lane_id > coalesce(after, '00000000-0000-0000-0000-000000000000')
@@ -40,18 +46,30 @@ begin
             insert into turn (queue, key, due_at)
             select t.queue, p.key, clock_timestamp()
               from parked p cross join lateral (  -- by key alone: by "lane_id is null" a plan would walk all keys
-                   select queue, bool_or(lane_id is null) as is_watched from (select queue, lane_id from turn where key = p.key offset 0) t
+                   select queue, bool_or(lane_id is null and (not look_all or due_at < clock_timestamp() + interval '1 s')) as is_watched
+                     from (select queue, lane_id, due_at from turn where key = p.key offset 0) t
                     group by queue) t
-             where not t.is_watched
+             where not t.is_watched and (not look_all or is_open(p.key))
             returning 1
         )
         select count(*) into keys from missed;
         repaired := repaired + keys;
         delete from line_start s where s.seen_at < (select clock_timestamp()) - interval '10 seconds';
         delete from parking p where p.ctid in (
-            select q.ctid from parking q where q.until < (select clock_timestamp()) limit 10000 for update skip locked);
+            select q.ctid from parking q where q.until < (select clock_timestamp()) - interval '10 min' limit 10000 for update skip locked);
     end if;
 end $$;
+
+-- is_open: whether a key has a token and is not parked, as far as can be seen without a lock. Called by: sweep_lanes. Writes: nothing.
+create function is_open(its_key text) returns bool
+language sql stable as $$
+    select not exists (select from parking where key in (its_key, split_part(its_key, ':', 1)) and until > clock_timestamp())
+       and coalesce((
+           select d.rate is null or coalesce(
+                      b.tokens + d.per_second * greatest(0, extract(epoch from clock_timestamp() - b.refilled_at)::float8), d.burst) >= 1
+             from limit_of(its_key) d
+             left join lateral (select tokens, refilled_at from bucket where key = its_key order by refilled_at desc limit 1) b on true), true)
+$$;
 
 -- tidy_lanes: deletes buckets that are as good as none, and permits of jobs that are over. Called by: maintain. Writes: bucket, permit.
 -- Locks: those rows, SKIP LOCKED.

@@ -8,23 +8,26 @@ declare
 begin
     perform assert_limit(key);
     with gone as (
-        delete from parking p where p.key = key returning p.until
+        delete from parking p where p.key = key and p.until > clock_timestamp() returning p.until
     )
-    select coalesce(bool_or(until > clock_timestamp()), false) into was_parked from gone;
+    select count(*) > 0 into was_parked from gone;
     perform open_limit(key);
     return was_parked;
 end $$;
 
--- open_limit: has everything looked at that is parked behind a key, or behind all keys of a name.
--- Called by: whoever changes limits. Writes: turn.
+-- open_limit: has everything looked at that is parked behind a key, or behind all keys of a name. What a claimer is parking in this moment,
+-- by what was before, is not seen: so it leaves a note in parking, for sweep_lanes.
+-- Called by: whoever changes limits. Writes: turn, parking.
 create function open_limit(its_name text) returns void
 language plpgsql as $$
 begin
+    insert into parking (key, until) values (its_name, clock_timestamp());
     insert into turn (queue, key, due_at)
-    select distinct t.queue, t.key, clock_timestamp()
-      from turn t where t.lane_id is not null and t.key is not null and its_name in (t.key, split_part(t.key, ':', 1));
+    select t.queue, t.key, clock_timestamp()
+      from (select distinct u.queue, u.key from turn u
+             where u.lane_id is not null and u.key is not null and its_name in (u.key, split_part(u.key, ':', 1))) t;
     perform wake(q.queue) from (
-        select distinct t.queue from turn t where t.lane_id is null and its_name in (t.key, split_part(t.key, ':', 1))
+        select distinct t.queue from turn t where t.key is not null and its_name in (t.key, split_part(t.key, ':', 1))
         union
         select substr(its_name, 7) where its_name like 'queue:%') q;
 end $$;
