@@ -81,12 +81,14 @@ language sql stable as $$
 $$;
 
 -- note_line_start: looks where the turns of a queue begin, past all dead rows, so that others need not for a second.
--- Called by: claim_lanes, when that has taken long. Writes: line_start. Without locks: what others hold counts too.
+-- Called by: claim_lanes, when that has taken long. Writes: line_start. Without locks: what others hold counts too, and for what is just
+-- being committed there is a second's grace.
 create function note_line_start(in_queue text) returns void
 language sql as $$
     insert into line_start (queue, starts_at, keys_at, seen_at)
     select in_queue,
-           coalesce((select due_at from turn where queue = in_queue and key is null order by due_at limit 1), s.seen_at),
-           coalesce((select due_at from turn where queue = in_queue and lane_id is null order by due_at limit 1), s.seen_at), s.seen_at
+           least((select due_at from turn where queue = in_queue and key is null order by due_at limit 1), s.seen_at - interval '1 s'),
+           least((select due_at from turn where queue = in_queue and lane_id is null order by due_at limit 1), s.seen_at - interval '1 s'),
+           s.seen_at
       from (select clock_timestamp() as seen_at) s
 $$;
