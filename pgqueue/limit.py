@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 from ._checks import LONGEST, check_duration, invalid
 from ._json import dumps
 from ._text import storable
+from .errors import InvalidArgument
 
 Counts = Literal["cost", "starts"]
 Per = timedelta | float | str
@@ -30,7 +31,7 @@ class Limit:
     Args:
         name: letters, digits and . _ - , alone or with a colon and a key.
         rate: starts, or what they cost, for each `per`; or a text that says both: "100/m", "5/s", "10/30s", "1000/h", "50/d".
-        per: a text such as "1m" or "30s" (units s, m, h, d), seconds or a timedelta; a second by default.
+        per: what a rate that is a number is for: a text such as "1m" or "30s" (units s, m, h, d), seconds or a timedelta.
         burst: how many may start at once after a pause, 1 or more; by default a tenth of a second's worth, at least 2, and 1 for
             rates below 2 a second.
         max_running: how many run at once, 1 or more; by default as many as there are.
@@ -62,7 +63,9 @@ class Limit:
         if rate is not None and rate <= 0:
             raise invalid("rate", self.rate, "use a number above 0, or leave it out for no rate limit")
         object.__setattr__(self, "rate", rate)
-        object.__setattr__(self, "per", 1.0 if per is None and rate is not None else per)
+        if rate is not None and per is None:
+            raise needs_per()
+        object.__setattr__(self, "per", per)
         for field, value in (("per", self.per), ("burst", self.burst)):
             if value is not None and rate is None:
                 raise invalid(field, value, "it belongs to a rate; give one, such as rate='60/m'")
@@ -92,6 +95,11 @@ def own_limit(task: str, rate_limit: Any, max_running: int | None) -> Limit | No
     if rate_limit is not None and (not isinstance(rate_limit, str) or (read_rate("rate_limit", rate_limit, None)[0] or 0) <= 0):
         raise invalid("rate_limit", rate_limit, "use a text with a number above 0, such as '100/m'; more in limits=[Limit(…)]")
     return Limit(f"task:{task}", rate=rate_limit, max_running=max_running)
+
+
+def needs_per() -> InvalidArgument:
+    """The error about a rate that does not say what it is for."""
+    return InvalidArgument("per: a rate needs one, such as per='1m', or rate='60/m'")
 
 
 def read_rate(field: str, rate: Any, per: Any) -> tuple[float | None, float | None]:
