@@ -1,6 +1,6 @@
 """The limits of an app: declared in code, changed and looked at at run time."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -44,14 +44,31 @@ class Limits:
         """
         if not isinstance(limit, Limit):
             raise invalid("limit", limit, "use a Limit, for example Limit('openai', rate='60/m')")
-        known = self.declared.get(limit.name)
-        if known is None:
+        if limit.name in self.declared:
+            self.assert_declared([limit])
+        else:
             self._app.assert_open(f"limit {limit.name!r}")
             self.declared[limit.name] = limit
-        elif known != limit:
-            raise ConfigurationError(
-                f"limit {limit.name!r}: it is declared as {known} and as {limit}; declare it once, and use its name elsewhere"
-            )
+
+    def assert_declared(self, limits: Iterable[str | Limit]) -> None:
+        """Refuse each Limit that is not declared as it is: workers, which have no part in a call, would not know of it.
+
+        Raises:
+            ConfigurationError: it is not declared, or with other values.
+        """
+        for limit in limits:
+            if not isinstance(limit, Limit):
+                continue
+            known = self.declared.get(limit.name)
+            if known is None:
+                raise ConfigurationError(
+                    f"limit {limit.name!r}: workers would not know of it; declare it by PgQueue(limits=[…]) or in a task's "
+                    f"decorator, and give its name here"
+                )
+            if known != limit:
+                raise ConfigurationError(
+                    f"limit {limit.name!r}: it is declared as {known} and as {limit}; declare it once, and use its name elsewhere"
+                )
 
     def set(
         self,
