@@ -83,6 +83,35 @@ class Limit:
         always = {"count_cost": count_cost(self.counts), "weight": self.weight, "retry_blocks": self.retry_blocks}
         return dumps({name: value for name, value in given.items() if value is not None} | always)
 
+    def summary(self) -> str:
+        """What it says, in a few words."""
+        rate, per = read_rate("rate", self.rate, self.per)
+        weight = "" if self.weight == 1 else f", weight {self.weight}"
+        return words(rate, per, self.burst, count_cost(self.counts), self.max_running, self.retry_blocks) + weight
+
+
+def words(
+    rate: float | None,
+    per: float | None,
+    burst: float | None,
+    count_cost: bool | None,
+    max_running: int | None,
+    retry_blocks: bool | None,
+) -> str:
+    """What a limit says, as people read it: "100/m, burst 10, max 3 running"."""
+    said = []
+    if rate is not None and per is not None:
+        said.append(f"{rate:.15g}/{_unit(per)}")
+        if burst is not None:
+            said.append(f"burst {burst:.15g}")
+        if not count_cost:
+            said.append("counts starts")
+    if max_running is not None:
+        said.append(f"max {max_running} running")
+    if retry_blocks:
+        said.append("retry blocks")
+    return ", ".join(said) or "no limit"
+
 
 def own_limit(task: str, rate_limit: Any, max_running: int | None) -> Limit | None:
     """The limit that a task has for itself; None without.
@@ -132,6 +161,13 @@ def _seconds(field: str, per: Any, shown: Any) -> float:
     if not 0 < seconds <= 366 * UNITS["d"]:
         raise invalid(field, shown, "use an interval above 0 and of at most 366 days, such as '1m'")
     return seconds
+
+
+def _unit(seconds: float) -> str:
+    """An interval with its largest unit that leaves a whole number."""
+    unit = next((unit for unit in "dhm" if seconds % UNITS[unit] == 0), "s")
+    number = seconds / UNITS[unit]
+    return unit if number == 1 else f"{number:.15g}{unit}"
 
 
 def check_name(name: Any) -> None:

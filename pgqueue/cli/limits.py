@@ -8,7 +8,7 @@ import typer
 from ..database import limit_calls as calls
 from ..database.limit_calls import LimitStatus
 from ..errors import InvalidArgument
-from ..limit import UNITS
+from ..limit import UNITS, words
 from ..limits import limit_values, parking, unknown_key
 from .options import AsJson, DatabaseUrl, Schema
 from .output import print_facts, print_json, print_json_lines, print_table, shown
@@ -157,20 +157,6 @@ def _said(row: LimitStatus) -> str:
     """What a limit says, in a few words."""
     if row.limit_name is None:
         return "no limit"
-    said = []
-    if row.rate is not None and row.per is not None:
-        said.append(f"{row.rate:g}/{_per(row.per)}, burst {row.burst:g}{'' if row.count_cost else ', counts starts'}")
-    if row.max_running is not None:
-        said.append(f"{row.max_running} running")
-    if row.retry_blocks:
-        said.append("retry blocks")
-    text = ", ".join(said) or "no limit"
+    per = None if row.per is None else row.per.total_seconds()
+    text = words(row.rate, per, row.burst, row.count_cost, row.max_running, row.retry_blocks)
     return text if row.enabled else f"{text} (disabled)"
-
-
-def _per(per: timedelta) -> str:
-    """An interval with its largest unit that leaves a whole number."""
-    seconds = per.total_seconds()
-    unit = next((unit for unit in "dhm" if seconds % UNITS[unit] == 0), "s")
-    number = seconds / UNITS[unit]
-    return unit if number == 1 else f"{number:g}{unit}"

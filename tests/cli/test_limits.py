@@ -13,7 +13,7 @@ def test_without_limits_it_says_so(run: Run) -> None:
 
 def test_set_makes_a_limit_and_says_what_it_is(run: Run, look: Look) -> None:
     ran = run("limits", "set", "openai", "--rate", "100/m", "--burst", 10, "--max-running", 3)
-    assert (ran.code, ran.out) == (0, "limit openai: 100/m, burst 10, 3 running\n")
+    assert (ran.code, ran.out) == (0, "limit openai: 100/m, burst 10, max 3 running\n")
     assert look.value("select rate from limit_def") == 100
 
     more = ("--counts", "starts", "--weight", 5, "--retry-blocks", "--disable", "--json")
@@ -23,7 +23,7 @@ def test_set_makes_a_limit_and_says_what_it_is(run: Run, look: Look) -> None:
     assert {name: changed[name] for name in said} == said
 
     ran = run("limits", "set", "openai", "--rate", "0", "--no-retry-blocks", "--enable")
-    assert ran.out == "limit openai: 3 running\n"
+    assert ran.out == "limit openai: max 3 running\n"
     assert run("limits", "set", "openai", "--max-running", "0").out == "limit openai: no limit\n"
 
 
