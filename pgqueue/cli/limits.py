@@ -1,15 +1,15 @@
 """pgqueue limits: how they stand, and what changes them at run time."""
 
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from ..database import limit_calls as calls
-from ..database.limit_calls import LimitStatus
 from ..errors import InvalidArgument
-from ..limit import UNITS, words
+from ..limit import UNITS
 from ..limits import limit_values, parking, unknown_key
+from .limit_view import readable, said
 from .options import AsJson, DatabaseUrl, Schema
 from .output import print_facts, print_json, print_json_lines, print_table, shown
 from .session import Session
@@ -35,7 +35,7 @@ def show_all(context: typer.Context, database_url: DatabaseUrl = None, schema: S
     if as_json:
         print_json_lines(row._asdict() for row in rows)
     else:
-        print_table("limits", [_readable(row) for row in rows], COLUMNS, wide=("key", "limit"))
+        print_table("limits", [readable(row) for row in rows], COLUMNS, wide=("key", "limit"))
 
 
 @limits.command("set")
@@ -63,7 +63,7 @@ def set_(
     with Session(database_url, schema) as database:
         database.run(calls.set_limit(name, values))
         (now,) = database.run(calls.limit_status_of(name))
-    print_json(now._asdict()) if as_json else print(f"limit {name}: {_said(now)}")
+    print_json(now._asdict()) if as_json else print(f"limit {name}: {said(now)}")
 
 
 @limits.command()
@@ -76,7 +76,7 @@ def get(key: Key, database_url: DatabaseUrl = None, schema: Schema = None, as_js
     if as_json:
         print_json(found[0]._asdict())
     else:
-        print_facts(f"limit {key}", _readable(found[0]), FACTS)
+        print_facts(f"limit {key}", readable(found[0]), FACTS)
 
 
 @limits.command()
@@ -145,18 +145,3 @@ def _time(text: str) -> datetime:
         return datetime.fromisoformat(text).astimezone()
     except (ValueError, OverflowError):
         raise InvalidArgument(f"until: {text!r} is not valid; use a time such as 2030-01-31T12:00+01:00") from None
-
-
-def _readable(row: LimitStatus) -> dict[str, Any]:
-    numbers = {name: None if (value := getattr(row, name)) is None else f"{value:g}" for name in ("tokens", "used", "remaining")}
-    used = None if row.burst_used is None else f"{row.burst_used:g} of {row.burst:g}"
-    return row._asdict() | numbers | {"limit": _said(row), "burst_used": used, "wait_seconds": row.wait_seconds or None}
-
-
-def _said(row: LimitStatus) -> str:
-    """What a limit says, in a few words."""
-    if row.limit_name is None:
-        return "no limit"
-    per = None if row.per is None else row.per.total_seconds()
-    text = words(row.rate, per, row.burst, row.count_cost, row.max_running, row.retry_blocks)
-    return text if row.enabled else f"{text} (disabled)"

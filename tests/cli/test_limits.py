@@ -2,6 +2,8 @@
 
 import pytest
 
+from pgqueue.cli.limit_view import number, wait
+
 from ..looking import Look
 from .conftest import Run
 
@@ -46,6 +48,33 @@ def test_the_list_shows_every_key_with_live_figures(run: Run) -> None:
     assert (printed["tenant:1"]["waiting"], printed["tenant:1"]["tokens"], printed["tenant:1"]["remaining"]) == (1, 5, 10)
     assert (printed["tenant"]["waiting"], printed["turn:1"]["limit_name"], printed["turn:1"]["waiting"]) == (0, None, 1)
     assert printed["tenant:2"]["parked_until"] is not None
+
+
+def test_figures_are_plain_numbers_and_waits_are_short(run: Run, look: Look) -> None:
+    assert run("limits", "set", "openai", "--rate", "1000000/d", "--burst", 2000000).out.endswith(" 1000000/d, burst 2000000\n")
+    look.value(
+        "insert into bucket (key, tokens, refilled_at) values ('openai', 1234567.891, clock_timestamp() + '1 h') returning key"
+    )
+    assert "1234567.89" in (shown := run("limits", "get", "openai").out)
+    assert "765432.11 of 2000000" in shown
+    run("limits", "set", "one", "--rate", "1/d")
+    look.value("insert into bucket (key, tokens, refilled_at) values ('one', 0, clock_timestamp() + '1 h') returning key")
+    assert [line for line in run("limits").out.splitlines() if "1/d, burst 1" in line and " 24h " in line]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (0.0001, "0.01s"), (0.5, "0.5s"), (12.345, "12.35s"), (59.999, "1m"), (200, "3m 20s"), (3599.7, "1h"), (7261, "2h 1m"),
+        (86400, "24h"), (172800, "2d"), (200000, "2d 7h"),
+    ],
+)  # fmt: skip
+def test_a_wait_is_told_in_its_two_largest_units(seconds: float, said: str) -> None:
+    assert wait(seconds) == said
+
+
+def test_a_debt_is_a_number_below_zero_and_nothing_is_zero() -> None:
+    assert [number(value) for value in (-3.5, -0.001, 0, 0.126, None)] == ["-3.5", "0", "0", "0.13", None]
 
 
 def test_get_shows_one_key(run: Run) -> None:
