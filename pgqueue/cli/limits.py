@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from ..database import limit_calls as calls
+from ..database.limit_calls import LimitValues
 from ..errors import InvalidArgument
 from ..limit import UNITS
 from ..limits import limit_values, parking, unknown_key
@@ -61,9 +62,17 @@ def set_(
     """Make a limit, or change one: it holds at once, for what waits too."""
     values = limit_values(0 if rate == "0" else rate, None, burst, max_running, counts, weight, retry_blocks, enabled)
     with Session(database_url, schema) as database:
-        database.run(calls.set_limit(name, values))
+        there = any(one.limit_name == name for one in database.run(calls.limit_status_of(name)))
+        if values != LimitValues():
+            database.run(calls.set_limit(name, values))
+        elif not there:
+            raise InvalidArgument(f"name: there is no limit {name!r}; to make it give at least one option, such as --rate 60/m")
         (now,) = database.run(calls.limit_status_of(name))
-    print_json(now._asdict()) if as_json else print(f"limit {name}: {said(now)}")
+    if as_json:
+        print_json(now._asdict())
+    else:
+        did = "made " if not there else "" if values == LimitValues() else "changed "
+        print(f"{did}limit {name}: {said(now)}")
 
 
 @limits.command()

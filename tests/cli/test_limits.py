@@ -15,7 +15,7 @@ def test_without_limits_it_says_so(run: Run) -> None:
 
 def test_set_makes_a_limit_and_says_what_it_is(run: Run, look: Look) -> None:
     ran = run("limits", "set", "openai", "--rate", "100/m", "--burst", 10, "--max-running", 3)
-    assert (ran.code, ran.out) == (0, "limit openai: 100/m, burst 10, max 3 running\n")
+    assert (ran.code, ran.out) == (0, "made limit openai: 100/m, burst 10, max 3 running\n")
     assert look.value("select rate from limit_def") == 100
 
     more = ("--counts", "starts", "--weight", 5, "--retry-blocks", "--disable", "--json")
@@ -25,15 +25,31 @@ def test_set_makes_a_limit_and_says_what_it_is(run: Run, look: Look) -> None:
     assert {name: changed[name] for name in said} == said
 
     ran = run("limits", "set", "openai", "--rate", "0", "--no-retry-blocks", "--enable")
-    assert ran.out == "limit openai: max 3 running\n"
-    assert run("limits", "set", "openai", "--max-running", "0").out == "limit openai: no limit\n"
+    assert ran.out == "changed limit openai: max 3 running\n"
+    assert run("limits", "set", "openai", "--max-running", "0").out == "changed limit openai: no limit\n"
+
+
+def test_a_key_of_a_limit_gets_one_of_its_own(run: Run) -> None:
+    run("limits", "set", "tenant", "--rate", "1/d")
+    assert run("limits", "set", "tenant:42", "--rate", "2/d").out == "made limit tenant:42: 2/d, burst 1\n"
+    assert run("limits", "set", "tenant:42", "--rate", "3/d").out == "changed limit tenant:42: 3/d, burst 1\n"
+
+
+def test_set_without_an_option_shows_what_is_there_and_makes_nothing(run: Run, look: Look) -> None:
+    ran = run("limits", "set", "openai")
+    assert (ran.code, ran.out) == (2, "")
+    assert "name: there is no limit 'openai'; to make it give at least one option, such as --rate 60/m" in ran.err
+    run("limits", "set", "openai", "--rate", "1/d")
+    before = look.value("select changed_at from limit_def")
+    assert run("limits", "set", "openai").out == "limit openai: 1/d, burst 1\n"
+    assert look.value("select changed_at from limit_def") == before
 
 
 @pytest.mark.parametrize(
     ("rate", "said"), [("10/30s", "10/30s"), ("3/60s", "3/m"), ("1/2h", "1/2h"), ("50/d", "50/d"), ("0.5/90s", "0.5/90s")]
 )
 def test_a_rate_is_shown_in_its_largest_unit(run: Run, rate: str, said: str) -> None:
-    assert run("limits", "set", "openai", "--rate", rate).out == f"limit openai: {said}, burst 1\n"
+    assert run("limits", "set", "openai", "--rate", rate).out == f"made limit openai: {said}, burst 1\n"
 
 
 def test_the_list_shows_every_key_with_live_figures(run: Run) -> None:
