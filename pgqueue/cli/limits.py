@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from .._checks import invalid
 from ..database import limit_calls as calls
 from ..database.limit_calls import LimitValues
 from ..errors import InvalidArgument
@@ -121,12 +122,16 @@ def park(
     """Shut a key: its waiting jobs stay where they are, those that run go on."""
     if (span is None) == (until is None):
         raise InvalidArgument("until: give --until or --for, one of them")
-    call = parking(key, _span(span) if span is not None else _time(str(until)))
+    asked = _span(span) if span is not None else _time(str(until))
+    call = parking(key, asked)
     with Session(database_url, schema) as database:
+        before = {one.parked_until for one in database.run(calls.limit_status_of(key))}
         database.run(call)
         (now,) = database.run(calls.limit_status_of(key))
     if as_json:
         print_json({"key": key, "parked_until": now.parked_until})
+    elif now.parked_until in before - {None, asked}:
+        print(f"{key} stays parked until {shown(now.parked_until)}: a longer park is in force; unpark it first for a shorter one")
     else:
         print(f"{key} parked until {shown(now.parked_until)}" if now.parked_until else f"{key} is not parked: that time is over")
 
@@ -143,10 +148,14 @@ def unpark(key: Key, database_url: DatabaseUrl = None, schema: Schema = None, as
 
 def _span(text: str) -> timedelta:
     number, unit = (text[:-1], text[-1]) if text and text[-1] in UNITS else (text, "s")
+    remedy = "use seconds or a number with s, m, h or d, 0 or more, such as 30s"
     try:
-        return timedelta(seconds=float(number) * UNITS[unit])
+        span = timedelta(seconds=float(number) * UNITS[unit])
     except (ValueError, OverflowError):
-        raise InvalidArgument(f"for: {text!r} is not valid; use seconds or a number with s, m, h or d, such as 30s") from None
+        raise invalid("for", text, remedy) from None
+    if span < timedelta(0):
+        raise invalid("for", text, remedy)
+    return span
 
 
 def _time(text: str) -> datetime:

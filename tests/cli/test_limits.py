@@ -135,6 +135,19 @@ def test_park_shuts_a_key_and_unpark_opens_it(run: Run, look: Look, until: tuple
     assert run("limits", "unpark", "openai", "--json").lines == [{"key": "openai", "was_parked": False}]
 
 
+@pytest.mark.parametrize("shorter", [("--for", "1h"), ("--for", "0"), ("--until", "2020-01-01"), ("--until", "2998-01-01")])
+def test_a_shorter_park_says_that_a_longer_one_is_in_force(run: Run, shorter: tuple[str, str]) -> None:
+    run("limits", "set", "openai", "--rate", "1/d")
+    longer = ("limits", "park", "openai", "--until", "2999-01-31T12:00")
+    assert run(*longer).out == "openai parked until 2999-01-31 12:00:00\n"
+    assert run("limits", "park", "openai", *shorter).out == (
+        "openai stays parked until 2999-01-31 12:00:00: a longer park is in force; unpark it first for a shorter one\n"
+    )
+    assert run(*longer).out == "openai parked until 2999-01-31 12:00:00\n"
+    run("limits", "unpark", "openai")
+    assert "stays" not in run("limits", "park", "openai", *shorter).out
+
+
 def test_park_for_no_time_says_that_it_does_nothing(run: Run) -> None:
     run("limits", "set", "openai", "--rate", "1/d")
     assert run("limits", "park", "openai", "--for", "0").out == "openai is not parked: that time is over\n"
@@ -179,7 +192,7 @@ def test_a_job_without_limits_shows_none(run: Run) -> None:
         (("limits", "delete", "gone"), "name: 'gone'"),
         (("limits", "park", "gone", "--for", "5s"), "key: 'gone'"),
         (("limits", "park", "gone", "--for", "5x"), "for: '5x'"),
-        (("limits", "park", "gone", "--for", "-5s"), "until: "),
+        (("limits", "park", "gone", "--for", "-5s"), "for: '-5s' is not valid; use seconds or a number"),
         (("limits", "park", "gone", "--until", "soon"), "until: 'soon'"),
         (("limits", "park", "gone"), "until: give --until or --for"),
         (("limits", "park", "gone", "--for", "5", "--until", "2999-01-01"), "until: give --until or --for"),
