@@ -1,9 +1,10 @@
 """pgqueue limits: how they stand, and what changes them at run time."""
 
 from datetime import datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from .._checks import invalid
 from ..database import limit_calls as calls
@@ -24,7 +25,18 @@ FACTS = (
 Name = Annotated[str, typer.Argument(help="Name of the limit: openai, tenant, tenant:42, queue:mail, task:welcome.")]
 Key = Annotated[str, typer.Argument(help="Key of a limit: openai, tenant:42, queue:mail.")]
 
-limits = typer.Typer(help="Show limits, and change them at run time.", no_args_is_help=False)
+
+class Commands(TyperGroup):
+    """Names, for a key in place of a command, the command that shows one."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args and self.get_command(ctx, args[0]) is None:
+            there = ", ".join(self.list_commands(ctx))
+            ctx.fail(f"No such command {args[0]!r}; there are: {there}. How one key stands: pgqueue limits get KEY")
+        return super().resolve_command(ctx, args)
+
+
+limits = typer.Typer(cls=Commands, help="Show limits, and change them at run time.", no_args_is_help=False)
 
 
 @limits.callback(invoke_without_command=True)

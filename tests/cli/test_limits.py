@@ -102,6 +102,16 @@ def test_get_shows_one_key(run: Run) -> None:
     assert (printed["key"], printed["limit_name"], printed["tokens"]) == ("tenant:9", "tenant", 5)
 
 
+def test_a_key_in_place_of_a_command_is_told_which_one_shows_it(run: Run) -> None:
+    ran = run("limits", "openai")
+    assert (ran.code, ran.out) == (2, "")
+    said = " ".join(ran.err.replace("│", " ").split())
+    assert (
+        "No such command 'openai'; there are: set, get, reset, delete, park, unpark. How one key stands: pgqueue limits get"
+        in said
+    )
+
+
 def test_reset_fills_buckets_and_says_how_many(run: Run, look: Look) -> None:
     run("limits", "set", "openai", "--rate", "1/d")
     look.value("insert into bucket (key, tokens, refilled_at) values ('openai', 0, clock_timestamp()) returning key")
