@@ -16,12 +16,12 @@ from ._executor import Executor
 from ._limiting import check_limits
 from ._process import once
 from ._waiting import Waiting
-from .check import check_configuration, check_version
+from .check import check_configuration, check_limit_names, check_version
 from .chunk import NAME as CHUNK
 from .chunk import chunk_task
 from .config import connection_url, load_settings
 from .context import JobContext
-from .database import AsyncPool, Call, SyncPool, calls, enqueue_calls
+from .database import AsyncPool, Call, SyncPool, calls, enqueue_calls, limit_calls
 from .database.pools import connect_options
 from .database.statement import Statements
 from .errors import ConfigurationError, InvalidArgument, UnknownTask
@@ -216,10 +216,10 @@ class PgQueue(Registrars):
         """Check settings, tasks and the database without starting anything: for a deployment's first step, or a test.
 
         Args:
-            database: also connect and look whether the schema is there; True by default.
+            database: also connect and look whether the schema and the limits of tasks are there; True by default.
 
         Raises:
-            ConfigurationError: a setting or a task is wrong; all that are wrong are named.
+            ConfigurationError: a setting, a task or one of its limits is wrong; all that are wrong are named.
             DatabaseNotConfigured: there is no database URL.
             NotMigrated: the schema has no pgqueue of this version.
             psycopg.OperationalError: the database does not answer.
@@ -228,6 +228,8 @@ class PgQueue(Registrars):
         if database:
             with psycopg.connect(self.url, **connect_options("pgqueue check")) as connection:
                 check_version(self.database.run(calls.installed_version(), connection), self.settings.schema_name)
+                if any(task.options.limits for task in self.tasks.values()):
+                    check_limit_names(self, self.database.run(limit_calls.limit_status(), connection))
 
     def job(self, job_id: int) -> Job[Any]:
         """A handle on a job by its id; the job is not looked up yet."""
