@@ -4,6 +4,7 @@ from typing import Any
 
 from ..database.limit_calls import LimitStatus
 from ..limit import UNITS, words
+from .output import shown
 
 
 def readable(row: LimitStatus) -> dict[str, Any]:
@@ -21,6 +22,25 @@ def said(row: LimitStatus) -> str:
     per = None if row.per is None else row.per.total_seconds()
     text = words(row.rate, per, row.burst, row.count_cost, row.max_running, row.retry_blocks)
     return text if row.enabled else f"{text} (disabled)"
+
+
+def waits_for(keys: list[str], cost: int, rows: list[LimitStatus]) -> str:
+    """Those of a job's keys under which it cannot start now, and why; "" when it can under all."""
+    held = {row.key: why for row in rows if row.key in keys and (why := _held(row, cost))}
+    return ", ".join(f"{key} ({held[key]})" for key in keys if key in held)
+
+
+def _held(row: LimitStatus, cost: int) -> str | None:
+    if row.parked_until is not None:
+        return f"parked until {shown(row.parked_until)}"
+    if not row.enabled:
+        return None
+    if row.max_running is not None and row.running >= row.max_running:
+        return f"{row.running} of {row.max_running} running"
+    if row.rate is None or row.per is None or row.burst is None or row.tokens is None:
+        return None
+    missing = min(cost if row.count_cost else 1, row.burst) - row.tokens
+    return f"tokens in {wait(missing * row.per.total_seconds() / row.rate)}" if missing > 0 else None
 
 
 def number(value: float | None) -> str | None:

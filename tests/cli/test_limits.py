@@ -1,9 +1,13 @@
 """pgqueue limits, and limits in pgqueue enqueue and pgqueue job."""
 
+from typing import Any
+
+import psycopg
 import pytest
 
 from pgqueue.cli.limit_view import number, wait
 
+from ..client.hands import Hands
 from ..looking import Look
 from .conftest import Run
 
@@ -177,6 +181,29 @@ def test_enqueue_takes_limits_a_fair_key_and_a_cost_and_job_shows_them(run: Run,
     assert ["cost", "5"] in [[word.strip() for word in line] for line in shown]
     (as_json,) = run("job", printed["id"], "--json").lines
     assert (as_json["limits"], as_json["cost"]) == (["openai", "t:7", "tenant:7"], 5)
+
+
+def test_a_job_that_is_ready_says_which_limits_it_waits_for(run: Run, look: Look, connection: psycopg.Connection[Any]) -> None:
+    for name in ("free", "rate", "starts", "off"):
+        run("limits", "set", name, "--rate", "4/d", "--burst", 4, "--max-running", 2)
+    run("limits", "set", "starts", "--counts", "starts")
+    run("limits", "set", "off", "--rate", "1/d", "--burst", 1, "--disable")
+    run("limits", "set", "queue:default", "--max-running", 1)
+    keys = ("--limit", "free", "--limit", "rate", "--limit", "starts", "--limit", "off", "--fair", "turn")
+    (printed,) = run("enqueue", "send", "--cost", 2, *keys, "--json").lines
+    assert "waits for" not in run("job", printed["id"]).out
+    look.value(
+        "insert into bucket (key, tokens, refilled_at) select key, 1, clock_timestamp() + interval '1 h' "
+        "from unnest('{rate,starts,off}'::text[]) key returning key"
+    )
+    assert "waits for rate (tokens in 6h)\n" in run("job", printed["id"]).out
+    run("limits", "park", "rate", "--until", "2999-01-31T12:00")
+    run("limits", "set", "free", "--max-running", 1)
+    (running,) = run("enqueue", "send", "--limit", "free", "--json").lines
+    assert [job["id"] for job in Hands(connection).claim()] == [running["id"]]
+    said = "waits for free (1 of 1 running), rate (parked until 2999-01-31 12:00:00), queue:default (1 of 1 running)\n"
+    assert said in run("job", printed["id"]).out
+    assert "waits for" not in run("job", running["id"]).out
 
 
 def test_a_job_without_limits_shows_none(run: Run) -> None:
