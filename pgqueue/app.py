@@ -9,18 +9,19 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 import psycopg
 
+from ._checks import invalid
 from ._coalesce import Coalescer
 from ._cost import Cost
 from ._executor import Executor
 from ._limiting import check_limits
 from ._process import once
 from ._waiting import Waiting
-from .check import check_configuration, check_version
+from .check import check_configuration, check_limit_names, check_version
 from .chunk import NAME as CHUNK
 from .chunk import chunk_task
 from .config import connection_url, load_settings
 from .context import JobContext
-from .database import AsyncPool, Call, SyncPool, calls, enqueue_calls
+from .database import AsyncPool, Call, SyncPool, calls, enqueue_calls, limit_calls
 from .database.pools import connect_options
 from .database.statement import Statements
 from .errors import ConfigurationError, InvalidArgument, UnknownTask
@@ -78,7 +79,8 @@ class PgQueue(Registrars):
         inline: runs what is enqueued at once, in tests: see `pgqueue.testing.inline`; None = it is enqueued.
 
     Raises:
-        ConfigurationError: a setting is wrong.
+        ConfigurationError: a setting is wrong, or two limits of one name differ.
+        InvalidArgument: limits is no list of Limit.
     """
 
     def __init__(
@@ -98,7 +100,10 @@ class PgQueue(Registrars):
         self.waiting = Waiting(self)
         self.inline: Inline | None = None
         self.limits = Limits(self)
-        self.declare_limits(limits)
+        if isinstance(limits, str) or not isinstance(limits, Iterable):
+            raise invalid("limits", limits, "use a list of Limit, for example [Limit('openai', rate='60/m')]")
+        for limit in limits:
+            self.limits.declare(limit)
 
     @overload
     def task(self, function: Callable[Concatenate[JobContext, P], Awaitable[R]], /) -> Task[P, R]: ...
@@ -159,7 +164,7 @@ class PgQueue(Registrars):
                 imports the function's module. By default as the function is: "async" or "thread".
             rate_limit: how often it starts, "100/m", in all workers together; see `Limit`, whose name is "task:" and its own.
             max_running: how many of its jobs run at once, in all workers together.
-            limits, fair, cost: as in `Task.using`.
+            limits, fair, cost: as in `Task.using`; a Limit declares itself here.
 
         Raises:
             ConfigurationError: the name is taken, a parameter of the function cannot be stored by name, the executor cannot
@@ -201,24 +206,20 @@ class PgQueue(Registrars):
             check_limits(task.name, task.parameters, task.options)
         except InvalidArgument as error:
             raise ConfigurationError(str(error)) from None
-        self.declare_limits(limits)
+        for limit in limits:
+            if isinstance(limit, Limit):
+                self.limits.declare(limit)
         self.tasks[task.name] = task
         return task
-
-    def declare_limits(self, limits: Iterable[str | Limit] | None) -> None:
-        """Declare those that are a Limit; the others name one."""
-        for limit in limits or ():
-            if not isinstance(limit, str):
-                self.limits.declare(limit)
 
     def check(self, *, database: bool = True) -> None:
         """Check settings, tasks and the database without starting anything: for a deployment's first step, or a test.
 
         Args:
-            database: also connect and look whether the schema is there; True by default.
+            database: also connect and look whether the schema and the limits of tasks are there; True by default.
 
         Raises:
-            ConfigurationError: a setting or a task is wrong; all that are wrong are named.
+            ConfigurationError: a setting, a task or one of its limits is wrong; all that are wrong are named.
             DatabaseNotConfigured: there is no database URL.
             NotMigrated: the schema has no pgqueue of this version.
             psycopg.OperationalError: the database does not answer.
@@ -227,6 +228,8 @@ class PgQueue(Registrars):
         if database:
             with psycopg.connect(self.url, **connect_options("pgqueue check")) as connection:
                 check_version(self.database.run(calls.installed_version(), connection), self.settings.schema_name)
+                if any(task.options.limits for task in self.tasks.values()):
+                    check_limit_names(self, self.database.run(limit_calls.limit_status(), connection))
 
     def job(self, job_id: int) -> Job[Any]:
         """A handle on a job by its id; the job is not looked up yet."""

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from ._executor import check_process_tasks
 from .config import names, unknown_variables
+from .database.limit_calls import LimitStatus
 from .errors import ConfigurationError, NotMigrated
 from .version import __version__
 
@@ -27,6 +28,24 @@ def check_version(installed: str, schema: str) -> None:
     """Raise NotMigrated when the schema is of another version than this package."""
     if installed != __version__:
         raise NotMigrated(f"schema {schema!r} has pgqueue {installed}, this is {__version__}; run `pgqueue migrate`")
+
+
+def check_limit_names(app: "PgQueue", there: list[LimitStatus]) -> None:
+    """Check that the limits of tasks are declared, or set in the database.
+
+    Raises:
+        ConfigurationError: some are neither; every enqueue would be refused.
+    """
+    known = app.limits.declared.keys() | {one.limit_name for one in there}
+    problems = [
+        f"task {task.name!r}: limit {key!r} is neither declared nor set; declare it by PgQueue(limits=[…]), or set it: "
+        f"pgqueue limits set {key.partition(':')[0]} --rate 60/m"
+        for task in app.tasks.values()
+        for key in task.options.limits
+        if known.isdisjoint((key, key.partition(":")[0]))
+    ]
+    if problems:
+        raise ConfigurationError("; ".join(problems))
 
 
 def _settings() -> Iterator[str]:

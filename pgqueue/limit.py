@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 from ._checks import LONGEST, check_duration, invalid
 from ._json import dumps
 from ._text import storable
+from .errors import InvalidArgument
 
 Counts = Literal["cost", "starts"]
 Per = timedelta | float | str
@@ -30,7 +31,7 @@ class Limit:
     Args:
         name: letters, digits and . _ - , alone or with a colon and a key.
         rate: starts, or what they cost, for each `per`; or a text that says both: "100/m", "5/s", "10/30s", "1000/h", "50/d".
-        per: a text such as "1m" or "30s" (units s, m, h, d), seconds or a timedelta; a second by default.
+        per: what a rate that is a number is for: a text such as "1m" or "30s" (units s, m, h, d), seconds or a timedelta.
         burst: how many may start at once after a pause, 1 or more; by default a tenth of a second's worth, at least 2, and 1 for
             rates below 2 a second.
         max_running: how many run at once, 1 or more; by default as many as there are.
@@ -62,7 +63,9 @@ class Limit:
         if rate is not None and rate <= 0:
             raise invalid("rate", self.rate, "use a number above 0, or leave it out for no rate limit")
         object.__setattr__(self, "rate", rate)
-        object.__setattr__(self, "per", 1.0 if per is None and rate is not None else per)
+        if rate is not None and per is None:
+            raise needs_per()
+        object.__setattr__(self, "per", per)
         for field, value in (("per", self.per), ("burst", self.burst)):
             if value is not None and rate is None:
                 raise invalid(field, value, "it belongs to a rate; give one, such as rate='60/m'")
@@ -80,6 +83,35 @@ class Limit:
         always = {"count_cost": count_cost(self.counts), "weight": self.weight, "retry_blocks": self.retry_blocks}
         return dumps({name: value for name, value in given.items() if value is not None} | always)
 
+    def summary(self) -> str:
+        """What it says, in a few words."""
+        rate, per = read_rate("rate", self.rate, self.per)
+        weight = "" if self.weight == 1 else f", weight {self.weight}"
+        return words(rate, per, self.burst, count_cost(self.counts), self.max_running, self.retry_blocks) + weight
+
+
+def words(
+    rate: float | None,
+    per: float | None,
+    burst: float | None,
+    count_cost: bool | None,
+    max_running: int | None,
+    retry_blocks: bool | None,
+) -> str:
+    """What a limit says, as people read it: "100/m, burst 10, max 3 running"."""
+    said = []
+    if rate is not None and per is not None:
+        said.append(f"{rate:.15g}/{_unit(per)}")
+        if burst is not None:
+            said.append(f"burst {burst:.15g}")
+        if not count_cost:
+            said.append("counts starts")
+    if max_running is not None:
+        said.append(f"max {max_running} running")
+    if retry_blocks:
+        said.append("retry blocks")
+    return ", ".join(said) or "no limit"
+
 
 def own_limit(task: str, rate_limit: Any, max_running: int | None) -> Limit | None:
     """The limit that a task has for itself; None without.
@@ -92,6 +124,11 @@ def own_limit(task: str, rate_limit: Any, max_running: int | None) -> Limit | No
     if rate_limit is not None and (not isinstance(rate_limit, str) or (read_rate("rate_limit", rate_limit, None)[0] or 0) <= 0):
         raise invalid("rate_limit", rate_limit, "use a text with a number above 0, such as '100/m'; more in limits=[Limit(…)]")
     return Limit(f"task:{task}", rate=rate_limit, max_running=max_running)
+
+
+def needs_per() -> InvalidArgument:
+    """The error about a rate that does not say what it is for."""
+    return InvalidArgument("per: a rate needs one, such as per='1m', or rate='60/m'")
 
 
 def read_rate(field: str, rate: Any, per: Any) -> tuple[float | None, float | None]:
@@ -124,6 +161,13 @@ def _seconds(field: str, per: Any, shown: Any) -> float:
     if not 0 < seconds <= 366 * UNITS["d"]:
         raise invalid(field, shown, "use an interval above 0 and of at most 366 days, such as '1m'")
     return seconds
+
+
+def _unit(seconds: float) -> str:
+    """An interval with its largest unit that leaves a whole number."""
+    unit = next((unit for unit in "dhm" if seconds % UNITS[unit] == 0), "s")
+    number = seconds / UNITS[unit]
+    return unit if number == 1 else f"{number:.15g}{unit}"
 
 
 def check_name(name: Any) -> None:

@@ -1,5 +1,7 @@
 """The limits of an app: declared in code, changed and looked at at run time."""
 
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +12,7 @@ from .database import limit_calls as calls
 from .database.limit_calls import LimitStatus as LimitStatus
 from .database.limit_calls import LimitValues
 from .errors import ConfigurationError, InvalidArgument
-from .limit import Counts, Limit, Per, check_flag, check_number, check_whole, count_cost, read_rate
+from .limit import Counts, Limit, Per, check_flag, check_number, check_whole, count_cost, needs_per, read_rate
 from .options import Duration, interval
 
 if TYPE_CHECKING:
@@ -42,14 +44,31 @@ class Limits:
         """
         if not isinstance(limit, Limit):
             raise invalid("limit", limit, "use a Limit, for example Limit('openai', rate='60/m')")
-        known = self.declared.get(limit.name)
-        if known is None:
+        if limit.name in self.declared:
+            self.assert_declared([limit])
+        else:
             self._app.assert_open(f"limit {limit.name!r}")
             self.declared[limit.name] = limit
-        elif known != limit:
-            raise ConfigurationError(
-                f"limit {limit.name!r}: it is declared as {known} and as {limit}; declare it once, and use its name elsewhere"
-            )
+
+    def assert_declared(self, limits: Iterable[str | Limit]) -> None:
+        """Refuse each Limit that is not declared as it is: workers, which have no part in a call, would not know of it.
+
+        Raises:
+            ConfigurationError: it is not declared, or with other values.
+        """
+        for limit in limits:
+            if not isinstance(limit, Limit):
+                continue
+            known = self.declared.get(limit.name)
+            if known is None:
+                raise ConfigurationError(
+                    f"limit {limit.name!r}: workers would not know of it; declare it by PgQueue(limits=[…]) or in a task's "
+                    f"decorator, and give its name here"
+                )
+            if known != limit:
+                raise ConfigurationError(
+                    f"limit {limit.name!r}: it is declared as {known} and as {limit}; declare it once, and use its name elsewhere"
+                )
 
     def set(
         self,
@@ -69,7 +88,8 @@ class Limits:
         Args:
             name: as in `Limit`.
             rate, max_running: as in `Limit`; 0 takes it off.
-            per, burst, counts, weight, retry_blocks: as in `Limit`. A new rate without a burst gets the default one.
+            per, burst, counts, weight, retry_blocks: as in `Limit`; a rate that is a number keeps the `per` that is there. A new
+                rate without a burst gets the default one.
             enabled: False: it limits nothing until it is enabled again.
 
         None leaves a value as it is.
@@ -78,7 +98,8 @@ class Limits:
             InvalidArgument: a value is of no use.
         """
         values = limit_values(rate, per, burst, max_running, counts, weight, retry_blocks, enabled)
-        self._app.database.run(calls.set_limit(_text("name", name), values))
+        with _missing_per():
+            self._app.database.run(calls.set_limit(_text("name", name), values))
 
     async def aset(
         self,
@@ -95,7 +116,8 @@ class Limits:
     ) -> None:
         """`set` for async code."""
         values = limit_values(rate, per, burst, max_running, counts, weight, retry_blocks, enabled)
-        await self._app.async_database.run(calls.set_limit(_text("name", name), values))
+        with _missing_per():
+            await self._app.async_database.run(calls.set_limit(_text("name", name), values))
 
     def get(self, key: str) -> LimitStatus:
         """How a key stands: `openai`, `tenant:42`.
@@ -225,6 +247,17 @@ def limit_values(
             check_flag(field, value)
     counted = None if counts is None else count_cost(counts)
     return LimitValues(number, interval, burst, max_running, counted, weight, retry_blocks, enabled)
+
+
+@contextmanager
+def _missing_per() -> Iterator[None]:
+    """Only SQL knows whether a limit has an interval already; Python tells of it as code spells it."""
+    try:
+        yield
+    except InvalidArgument as error:
+        if str(error).startswith("per: NULL "):
+            raise needs_per() from None
+        raise
 
 
 def _text(field: str, value: Any) -> str:

@@ -100,14 +100,14 @@ class Task(Generic[P, R]):
                 Otherwise it is cancelled without having run.
             limits: the keys of limits that must all let it start, `["openai", "tenant:{tenant_id}"]`; {name} stands for that
                 argument, {name.inner} for what is in it. They replace those of the decorator, but for `rate_limit` and
-                `max_running`. A Limit declares itself.
+                `max_running`. A Limit must be declared already, by the app or in a decorator: workers do not see this call.
             fair: a key, as in `limits`; the jobs of such keys take turns.
             cost: what a start takes of each of its limits, 1 or more; 1 by default. Or a function that takes arguments of the
                 task, by name; it is called at each enqueue.
 
         Raises:
             InvalidArgument: an option is out of range, or a key names an argument that the task does not have.
-            ConfigurationError: a Limit was declared with other values, or a worker of this app has started.
+            ConfigurationError: a Limit is not declared, or with other values.
         """
         limits = listed(limits)
         changed = given(
@@ -132,7 +132,7 @@ class Task(Generic[P, R]):
         clone.__dict__.update(self.__dict__, options=replace(self.options, **changed))
         if clone.options.is_limited:
             check_limits(self.name, self.parameters, clone.options)
-            self._app.declare_limits(limits)
+            self._app.limits.assert_declared(limits or ())
         return clone
 
     @overload

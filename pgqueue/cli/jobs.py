@@ -6,10 +6,12 @@ import typer
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from .._text import harmless
-from ..database import calls, reads
+from ..database import calls, limit_calls, reads
 from ..errors import JobNotFound
+from .limit_view import waits_for
 from .options import AsJson, DatabaseUrl, Limit, OfQueue, OfTask, Schema, State
 from .output import console, facts_of, no_worker, print_json, print_json_lines, print_table, shown
 from .session import Session
@@ -56,16 +58,22 @@ def job(
         row = found[0] | {"result": result.value, "result_expires_at": result.expires_at}
         row["workflow_id"] = database.run(reads.workflow_of(id))
         row["unknown_since"] = database.run(reads.unknown_since(id))
+        held_by = ""
+        if row["state"] == "ready" and row["limits"]:
+            keys = [*row["limits"], f"queue:{row['queue']}"]
+            held_by = waits_for(keys, row["cost"] or 1, database.run(limit_calls.limit_status()))
     if as_json:
         print_json(row | {"errors": row["errors"] or []})
     else:
-        _print_job(console(), row)
+        _print_job(console(), row, held_by)
 
 
-def _print_job(out: Console, row: dict[str, Any]) -> None:
+def _print_job(out: Console, row: dict[str, Any], held_by: str) -> None:
     out.print(f"job {row['id']}", style="bold")
     if row["unknown_since"] is not None:
         out.print(no_worker(row["unknown_since"]), style="yellow")
+    if held_by:
+        out.print(Text(harmless(f"waits for {held_by}"), "yellow"))
     out.print(facts_of(row | {"attempt": _attempt(row)}, FACTS))
     if errors := row["errors"]:
         out.print(_attempts(errors))

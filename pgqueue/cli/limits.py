@@ -4,12 +4,15 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
+from .._checks import invalid
 from ..database import limit_calls as calls
-from ..database.limit_calls import LimitStatus
+from ..database.limit_calls import LimitValues
 from ..errors import InvalidArgument
 from ..limit import UNITS
 from ..limits import limit_values, parking, unknown_key
+from .limit_view import readable, said
 from .options import AsJson, DatabaseUrl, Schema
 from .output import print_facts, print_json, print_json_lines, print_table, shown
 from .session import Session
@@ -22,7 +25,18 @@ FACTS = (
 Name = Annotated[str, typer.Argument(help="Name of the limit: openai, tenant, tenant:42, queue:mail, task:welcome.")]
 Key = Annotated[str, typer.Argument(help="Key of a limit: openai, tenant:42, queue:mail.")]
 
-limits = typer.Typer(help="Show limits, and change them at run time.", no_args_is_help=False)
+
+class Commands(TyperGroup):
+    """Names, for a key in place of a command, the command that shows one."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args and self.get_command(ctx, args[0]) is None:
+            there = ", ".join(self.list_commands(ctx))
+            ctx.fail(f"No such command {args[0]!r}; there are: {there}. How one key stands: pgqueue limits get KEY")
+        return super().resolve_command(ctx, args)
+
+
+limits = typer.Typer(cls=Commands, help="Show limits, and change them at run time.", no_args_is_help=False)
 
 
 @limits.callback(invoke_without_command=True)
@@ -35,7 +49,7 @@ def show_all(context: typer.Context, database_url: DatabaseUrl = None, schema: S
     if as_json:
         print_json_lines(row._asdict() for row in rows)
     else:
-        print_table("limits", [_readable(row) for row in rows], COLUMNS, wide=("key", "limit"))
+        print_table("limits", [readable(row) for row in rows], COLUMNS, wide=("key", "limit"))
 
 
 @limits.command("set")
@@ -61,9 +75,17 @@ def set_(
     """Make a limit, or change one: it holds at once, for what waits too."""
     values = limit_values(0 if rate == "0" else rate, None, burst, max_running, counts, weight, retry_blocks, enabled)
     with Session(database_url, schema) as database:
-        database.run(calls.set_limit(name, values))
+        there = any(one.limit_name == name for one in database.run(calls.limit_status_of(name)))
+        if values != LimitValues():
+            database.run(calls.set_limit(name, values))
+        elif not there:
+            raise InvalidArgument(f"name: there is no limit {name!r}; to make it give at least one option, such as --rate 60/m")
         (now,) = database.run(calls.limit_status_of(name))
-    print_json(now._asdict()) if as_json else print(f"limit {name}: {_said(now)}")
+    if as_json:
+        print_json(now._asdict())
+    else:
+        did = "made " if not there else "" if values == LimitValues() else "changed "
+        print(f"{did}limit {name}: {said(now)}")
 
 
 @limits.command()
@@ -76,7 +98,7 @@ def get(key: Key, database_url: DatabaseUrl = None, schema: Schema = None, as_js
     if as_json:
         print_json(found[0]._asdict())
     else:
-        print_facts(f"limit {key}", _readable(found[0]), FACTS)
+        print_facts(f"limit {key}", readable(found[0]), FACTS)
 
 
 @limits.command()
@@ -112,12 +134,16 @@ def park(
     """Shut a key: its waiting jobs stay where they are, those that run go on."""
     if (span is None) == (until is None):
         raise InvalidArgument("until: give --until or --for, one of them")
-    call = parking(key, _span(span) if span is not None else _time(str(until)))
+    asked = _span(span) if span is not None else _time(str(until))
+    call = parking(key, asked)
     with Session(database_url, schema) as database:
+        before = {one.parked_until for one in database.run(calls.limit_status_of(key))}
         database.run(call)
         (now,) = database.run(calls.limit_status_of(key))
     if as_json:
         print_json({"key": key, "parked_until": now.parked_until})
+    elif now.parked_until in before - {None, asked}:
+        print(f"{key} stays parked until {shown(now.parked_until)}: a longer park is in force; unpark it first for a shorter one")
     else:
         print(f"{key} parked until {shown(now.parked_until)}" if now.parked_until else f"{key} is not parked: that time is over")
 
@@ -134,10 +160,14 @@ def unpark(key: Key, database_url: DatabaseUrl = None, schema: Schema = None, as
 
 def _span(text: str) -> timedelta:
     number, unit = (text[:-1], text[-1]) if text and text[-1] in UNITS else (text, "s")
+    remedy = "use seconds or a number with s, m, h or d, 0 or more, such as 30s"
     try:
-        return timedelta(seconds=float(number) * UNITS[unit])
+        span = timedelta(seconds=float(number) * UNITS[unit])
     except (ValueError, OverflowError):
-        raise InvalidArgument(f"for: {text!r} is not valid; use seconds or a number with s, m, h or d, such as 30s") from None
+        raise invalid("for", text, remedy) from None
+    if span < timedelta(0):
+        raise invalid("for", text, remedy)
+    return span
 
 
 def _time(text: str) -> datetime:
@@ -145,32 +175,3 @@ def _time(text: str) -> datetime:
         return datetime.fromisoformat(text).astimezone()
     except (ValueError, OverflowError):
         raise InvalidArgument(f"until: {text!r} is not valid; use a time such as 2030-01-31T12:00+01:00") from None
-
-
-def _readable(row: LimitStatus) -> dict[str, Any]:
-    numbers = {name: None if (value := getattr(row, name)) is None else f"{value:g}" for name in ("tokens", "used", "remaining")}
-    used = None if row.burst_used is None else f"{row.burst_used:g} of {row.burst:g}"
-    return row._asdict() | numbers | {"limit": _said(row), "burst_used": used, "wait_seconds": row.wait_seconds or None}
-
-
-def _said(row: LimitStatus) -> str:
-    """What a limit says, in a few words."""
-    if row.limit_name is None:
-        return "no limit"
-    said = []
-    if row.rate is not None and row.per is not None:
-        said.append(f"{row.rate:g}/{_per(row.per)}, burst {row.burst:g}{'' if row.count_cost else ', counts starts'}")
-    if row.max_running is not None:
-        said.append(f"{row.max_running} running")
-    if row.retry_blocks:
-        said.append("retry blocks")
-    text = ", ".join(said) or "no limit"
-    return text if row.enabled else f"{text} (disabled)"
-
-
-def _per(per: timedelta) -> str:
-    """An interval with its largest unit that leaves a whole number."""
-    seconds = per.total_seconds()
-    unit = next((unit for unit in "dhm" if seconds % UNITS[unit] == 0), "s")
-    number = seconds / UNITS[unit]
-    return unit if number == 1 else f"{number:g}{unit}"

@@ -207,7 +207,9 @@ class Worker:
         """Make known what the app says of limits: before the first claim, so that no job with them starts without."""
         for limit in self._app.limits.declared.values():
             call = limit_calls.declare_limit(limit.name, limit.definition())
-            await self._until_answered(lambda call=call: call)  # type: ignore[misc]
+            if await self._until_answered(lambda call=call: call):  # type: ignore[misc]
+                # Two apps that declare it differently change it at each start: here it is seen.
+                log.info("limit %s: as declared now: %s", limit.name, limit.summary())
 
     async def _registered_id(self) -> UUID:
         async with self._replacing:

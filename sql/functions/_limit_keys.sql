@@ -16,8 +16,9 @@ begin
         perform check_limit_template('fair', given.fair);
     end if;
     if given.limits is distinct from given.declared then
-        perform invalid('limits', l.key, 'there is no such limit; set it first, for example select set_limit('
-                        || quote_literal(split_part(l.key, ':', 1)) || $r$, rate => 60, per => '1 m')$r$)
+        perform invalid('limits', l.key, format(
+                    'there is no such limit; set it first, for example pgqueue limits set %s --rate 60/m, or set_limit() in SQL',
+                    case when l.key like 'task:%' then quote_literal(l.key) else split_part(l.key, ':', 1) end))
            from unnest(given.limits) as l(key)
           where l.key <> all (coalesce(given.declared, '{}'))
             and not exists (select from limit_def d where d.name in (l.key, split_part(l.key, ':', 1)));

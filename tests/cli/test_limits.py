@@ -1,7 +1,13 @@
 """pgqueue limits, and limits in pgqueue enqueue and pgqueue job."""
 
+from typing import Any
+
+import psycopg
 import pytest
 
+from pgqueue.cli.limit_view import number, wait
+
+from ..client.hands import Hands
 from ..looking import Look
 from .conftest import Run
 
@@ -13,7 +19,7 @@ def test_without_limits_it_says_so(run: Run) -> None:
 
 def test_set_makes_a_limit_and_says_what_it_is(run: Run, look: Look) -> None:
     ran = run("limits", "set", "openai", "--rate", "100/m", "--burst", 10, "--max-running", 3)
-    assert (ran.code, ran.out) == (0, "limit openai: 100/m, burst 10, 3 running\n")
+    assert (ran.code, ran.out) == (0, "made limit openai: 100/m, burst 10, max 3 running\n")
     assert look.value("select rate from limit_def") == 100
 
     more = ("--counts", "starts", "--weight", 5, "--retry-blocks", "--disable", "--json")
@@ -23,15 +29,31 @@ def test_set_makes_a_limit_and_says_what_it_is(run: Run, look: Look) -> None:
     assert {name: changed[name] for name in said} == said
 
     ran = run("limits", "set", "openai", "--rate", "0", "--no-retry-blocks", "--enable")
-    assert ran.out == "limit openai: 3 running\n"
-    assert run("limits", "set", "openai", "--max-running", "0").out == "limit openai: no limit\n"
+    assert ran.out == "changed limit openai: max 3 running\n"
+    assert run("limits", "set", "openai", "--max-running", "0").out == "changed limit openai: no limit\n"
+
+
+def test_a_key_of_a_limit_gets_one_of_its_own(run: Run) -> None:
+    run("limits", "set", "tenant", "--rate", "1/d")
+    assert run("limits", "set", "tenant:42", "--rate", "2/d").out == "made limit tenant:42: 2/d, burst 1\n"
+    assert run("limits", "set", "tenant:42", "--rate", "3/d").out == "changed limit tenant:42: 3/d, burst 1\n"
+
+
+def test_set_without_an_option_shows_what_is_there_and_makes_nothing(run: Run, look: Look) -> None:
+    ran = run("limits", "set", "openai")
+    assert (ran.code, ran.out) == (2, "")
+    assert "name: there is no limit 'openai'; to make it give at least one option, such as --rate 60/m" in ran.err
+    run("limits", "set", "openai", "--rate", "1/d")
+    before = look.value("select changed_at from limit_def")
+    assert run("limits", "set", "openai").out == "limit openai: 1/d, burst 1\n"
+    assert look.value("select changed_at from limit_def") == before
 
 
 @pytest.mark.parametrize(
     ("rate", "said"), [("10/30s", "10/30s"), ("3/60s", "3/m"), ("1/2h", "1/2h"), ("50/d", "50/d"), ("0.5/90s", "0.5/90s")]
 )
 def test_a_rate_is_shown_in_its_largest_unit(run: Run, rate: str, said: str) -> None:
-    assert run("limits", "set", "openai", "--rate", rate).out == f"limit openai: {said}, burst 1\n"
+    assert run("limits", "set", "openai", "--rate", rate).out == f"made limit openai: {said}, burst 1\n"
 
 
 def test_the_list_shows_every_key_with_live_figures(run: Run) -> None:
@@ -48,6 +70,33 @@ def test_the_list_shows_every_key_with_live_figures(run: Run) -> None:
     assert printed["tenant:2"]["parked_until"] is not None
 
 
+def test_figures_are_plain_numbers_and_waits_are_short(run: Run, look: Look) -> None:
+    assert run("limits", "set", "openai", "--rate", "1000000/d", "--burst", 2000000).out.endswith(" 1000000/d, burst 2000000\n")
+    look.value(
+        "insert into bucket (key, tokens, refilled_at) values ('openai', 1234567.891, clock_timestamp() + '1 h') returning key"
+    )
+    assert "1234567.89" in (shown := run("limits", "get", "openai").out)
+    assert "765432.11 of 2000000" in shown
+    run("limits", "set", "one", "--rate", "1/d")
+    look.value("insert into bucket (key, tokens, refilled_at) values ('one', 0, clock_timestamp() + '1 h') returning key")
+    assert [line for line in run("limits").out.splitlines() if "1/d, burst 1" in line and " 24h " in line]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (0.0001, "0.01s"), (0.5, "0.5s"), (12.345, "12.35s"), (59.999, "1m"), (200, "3m 20s"), (3599.7, "1h"), (7261, "2h 1m"),
+        (86400, "24h"), (172800, "2d"), (200000, "2d 7h"),
+    ],
+)  # fmt: skip
+def test_a_wait_is_told_in_its_two_largest_units(seconds: float, said: str) -> None:
+    assert wait(seconds) == said
+
+
+def test_a_debt_is_a_number_below_zero_and_nothing_is_zero() -> None:
+    assert [number(value) for value in (-3.5, -0.001, 0, 0.126, None)] == ["-3.5", "0", "0", "0.13", None]
+
+
 def test_get_shows_one_key(run: Run) -> None:
     run("limits", "set", "tenant", "--rate", "10/m", "--burst", 5)
     ran = run("limits", "get", "tenant:9")
@@ -55,6 +104,16 @@ def test_get_shows_one_key(run: Run) -> None:
     assert "0 of 5" in ran.out
     (printed,) = run("limits", "get", "tenant:9", "--json").lines
     assert (printed["key"], printed["limit_name"], printed["tokens"]) == ("tenant:9", "tenant", 5)
+
+
+def test_a_key_in_place_of_a_command_is_told_which_one_shows_it(run: Run) -> None:
+    ran = run("limits", "openai")
+    assert (ran.code, ran.out) == (2, "")
+    said = " ".join(ran.err.replace("│", " ").split())
+    assert (
+        "No such command 'openai'; there are: set, get, reset, delete, park, unpark. How one key stands: pgqueue limits get"
+        in said
+    )
 
 
 def test_reset_fills_buckets_and_says_how_many(run: Run, look: Look) -> None:
@@ -90,6 +149,19 @@ def test_park_shuts_a_key_and_unpark_opens_it(run: Run, look: Look, until: tuple
     assert run("limits", "unpark", "openai", "--json").lines == [{"key": "openai", "was_parked": False}]
 
 
+@pytest.mark.parametrize("shorter", [("--for", "1h"), ("--for", "0"), ("--until", "2020-01-01"), ("--until", "2998-01-01")])
+def test_a_shorter_park_says_that_a_longer_one_is_in_force(run: Run, shorter: tuple[str, str]) -> None:
+    run("limits", "set", "openai", "--rate", "1/d")
+    longer = ("limits", "park", "openai", "--until", "2999-01-31T12:00")
+    assert run(*longer).out == "openai parked until 2999-01-31 12:00:00\n"
+    assert run("limits", "park", "openai", *shorter).out == (
+        "openai stays parked until 2999-01-31 12:00:00: a longer park is in force; unpark it first for a shorter one\n"
+    )
+    assert run(*longer).out == "openai parked until 2999-01-31 12:00:00\n"
+    run("limits", "unpark", "openai")
+    assert "stays" not in run("limits", "park", "openai", *shorter).out
+
+
 def test_park_for_no_time_says_that_it_does_nothing(run: Run) -> None:
     run("limits", "set", "openai", "--rate", "1/d")
     assert run("limits", "park", "openai", "--for", "0").out == "openai is not parked: that time is over\n"
@@ -109,6 +181,29 @@ def test_enqueue_takes_limits_a_fair_key_and_a_cost_and_job_shows_them(run: Run,
     assert ["cost", "5"] in [[word.strip() for word in line] for line in shown]
     (as_json,) = run("job", printed["id"], "--json").lines
     assert (as_json["limits"], as_json["cost"]) == (["openai", "t:7", "tenant:7"], 5)
+
+
+def test_a_job_that_is_ready_says_which_limits_it_waits_for(run: Run, look: Look, connection: psycopg.Connection[Any]) -> None:
+    for name in ("free", "rate", "starts", "off"):
+        run("limits", "set", name, "--rate", "4/d", "--burst", 4, "--max-running", 2)
+    run("limits", "set", "starts", "--counts", "starts")
+    run("limits", "set", "off", "--rate", "1/d", "--burst", 1, "--disable")
+    run("limits", "set", "queue:default", "--max-running", 1)
+    keys = ("--limit", "free", "--limit", "rate", "--limit", "starts", "--limit", "off", "--fair", "turn")
+    (printed,) = run("enqueue", "send", "--cost", 2, *keys, "--json").lines
+    assert "waits for" not in run("job", printed["id"]).out
+    look.value(
+        "insert into bucket (key, tokens, refilled_at) select key, 1, clock_timestamp() + interval '1 h' "
+        "from unnest('{rate,starts,off}'::text[]) key returning key"
+    )
+    assert "waits for rate (tokens in 6h)\n" in run("job", printed["id"]).out
+    run("limits", "park", "rate", "--until", "2999-01-31T12:00")
+    run("limits", "set", "free", "--max-running", 1)
+    (running,) = run("enqueue", "send", "--limit", "free", "--json").lines
+    assert [job["id"] for job in Hands(connection).claim()] == [running["id"]]
+    said = "waits for free (1 of 1 running), rate (parked until 2999-01-31 12:00:00), queue:default (1 of 1 running)\n"
+    assert said in run("job", printed["id"]).out
+    assert "waits for" not in run("job", running["id"]).out
 
 
 def test_a_job_without_limits_shows_none(run: Run) -> None:
@@ -134,7 +229,7 @@ def test_a_job_without_limits_shows_none(run: Run) -> None:
         (("limits", "delete", "gone"), "name: 'gone'"),
         (("limits", "park", "gone", "--for", "5s"), "key: 'gone'"),
         (("limits", "park", "gone", "--for", "5x"), "for: '5x'"),
-        (("limits", "park", "gone", "--for", "-5s"), "until: "),
+        (("limits", "park", "gone", "--for", "-5s"), "for: '-5s' is not valid; use seconds or a number"),
         (("limits", "park", "gone", "--until", "soon"), "until: 'soon'"),
         (("limits", "park", "gone"), "until: give --until or --for"),
         (("limits", "park", "gone", "--for", "5", "--until", "2999-01-01"), "until: give --until or --for"),

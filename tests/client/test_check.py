@@ -5,7 +5,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from pgqueue import INJECTED, Inject, PgQueue, __version__
+from pgqueue import INJECTED, Inject, Limit, PgQueue, __version__
 from pgqueue.errors import ConfigurationError, DatabaseNotConfigured, NotMigrated
 
 URL = "postgresql://nobody@localhost:1/nothing"
@@ -54,3 +54,19 @@ def test_another_version_in_the_schema_is_told(app: PgQueue, connection: psycopg
 
 def test_without_the_database_nothing_connects() -> None:
     PgQueue(URL).check(database=False)
+
+
+def test_limits_that_are_neither_declared_nor_set_are_named(app: PgQueue) -> None:
+    app.limits.declare(Limit("openai", "60/m"))
+    app.limits.set("vip:1", max_running=1)
+    app.limits.set("tenant", max_running=1)
+    app.task(name="well", rate_limit="1/s", fair="turn:{n}", limits=["openai", "tenant:{n}", "vip:1"])(lambda n: n)
+    app.check()
+    app.task(name="ill", limits=["openai", "gone:{n}", "vip:2"])(lambda n: n)
+    app.check(database=False)  # they may be set there
+    with pytest.raises(ConfigurationError) as caught:
+        app.check()
+    message = str(caught.value)
+    assert "task 'ill': limit 'gone:{n}' is neither declared nor set; declare it by" in message
+    assert "pgqueue limits set gone --rate 60/m; task 'ill': limit 'vip:2' is neither" in message
+    assert "'well'" not in message

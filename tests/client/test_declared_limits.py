@@ -1,5 +1,7 @@
 """Limits that code declares: by the app, by tasks, by what is enqueued."""
 
+from typing import Any
+
 import pytest
 
 from pgqueue import InvalidArgument, Limit, PgQueue, Task
@@ -45,23 +47,45 @@ def test_a_task_with_a_rate_or_a_number_of_places_has_a_limit_of_its_own(app: Pg
     assert places.options.keys == ("task:a long name: with anything",)
 
 
-def test_a_limit_among_those_of_a_task_or_of_a_call_declares_itself(app: PgQueue) -> None:
-    task = app.task(limits=["tenant:{to}", OPENAI])(_to)
-    other = task.using(limits=(limit for limit in [Limit("mail", "5/s")]))
-    assert (task.options.limits, other.options.limits) == (("tenant:{to}", "openai"), ("mail",))
-    assert set(app.limits.declared) == {"openai", "mail"}
+@pytest.mark.parametrize(
+    ("limits", "message"),
+    [
+        (["openai"], "limit: 'openai' is not valid; use a Limit"),
+        ({"openai": 1}, "limit: 'openai' is not valid; use a Limit"),
+        (OPENAI, r"limits: Limit\(.*\) is not valid; use a list of Limit"),
+        ("openai", "limits: 'openai' is not valid; use a list of Limit"),
+        (5, "limits: 5 is not valid; use a list of Limit"),
+    ],
+)
+def test_what_an_app_is_given_must_be_a_list_of_limits(limits: Any, message: str) -> None:
+    with pytest.raises(InvalidArgument, match=f"^{message}"):
+        PgQueue(limits=limits)
+
+
+def test_a_limit_among_those_of_a_task_declares_itself(app: PgQueue) -> None:
+    limits: list[str | Limit] = ["tenant:{to}", OPENAI]
+    task = app.task(limits=iter(limits))(_to)
+    assert task.options.limits == ("tenant:{to}", "openai")
+    assert app.limits.declared == {"openai": OPENAI}
+
+
+def test_a_limit_among_those_of_a_call_must_be_declared_for_no_worker_sees_it_there(app: PgQueue) -> None:
+    task = app.task(_to)
+    with pytest.raises(ConfigurationError, match=r"^limit 'openai': .*; declare it by PgQueue\(limits=\[…\]\) or in"):
+        task.using(limits=[OPENAI])
+    assert app.limits.declared == {}
+    app.limits.declare(OPENAI)
+    assert task.using(limits=iter([OPENAI])).options.limits == ("openai",)
+    with pytest.raises(ConfigurationError, match=r"^limit 'openai': it is declared as .*burst=10.* and as .*burst=11"):
+        task.using(limits=[Limit("openai", "60/m", burst=11)])
 
 
 def test_nothing_is_declared_once_a_worker_has_started_but_what_is_there_already(app: PgQueue) -> None:
     task = app.task(limits=[OPENAI])(_to)
     app.freeze()
     task.using(limits=[OPENAI])
-    for declare in (
-        lambda: app.limits.declare(Limit("late", "1/s")),
-        lambda: task.using(limits=[Limit("late", "1/s")]),
-    ):
-        with pytest.raises(ConfigurationError, match=r"^limit 'late': a worker of this app has started"):
-            declare()
+    with pytest.raises(ConfigurationError, match=r"^limit 'late': a worker of this app has started"):
+        app.limits.declare(Limit("late", "1/s"))
     assert set(app.limits.declared) == {"openai"}
 
 

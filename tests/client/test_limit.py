@@ -34,8 +34,10 @@ def test_an_interval_may_be_spelled_in_many_ways_that_are_the_same(per: Any) -> 
     assert Limit("openai", 60, per) == Limit("openai", rate="60/m")
 
 
-def test_a_rate_without_an_interval_is_one_a_second() -> None:
-    assert Limit("openai", 5) == Limit("openai", "5/s")
+@pytest.mark.parametrize("rate", [5, 0.5])
+def test_a_number_without_an_interval_is_no_rate(rate: float) -> None:
+    with pytest.raises(InvalidArgument, match=r"^per: a rate needs one, such as per='1m', or rate='60/m'$"):
+        Limit("openai", rate)
 
 
 def test_the_definition_is_what_sql_takes_and_leaves_out_what_was_not_given() -> None:
@@ -50,7 +52,7 @@ def test_the_definition_is_what_sql_takes_and_leaves_out_what_was_not_given() ->
     "limit",
     [
         Limit("openai", rate="90/30s", burst=10, max_running=3, counts="starts", weight=7, retry_blocks=True),
-        Limit("openai", rate=0.25),
+        Limit("openai", rate=0.25, per=1),
         Limit("openai", max_running=1),
         Limit("openai"),
     ],
@@ -65,7 +67,7 @@ def test_the_database_reads_a_definition_as_it_was_written(app: PgQueue, look: L
     assert limit.burst is None or row["burst"] == limit.burst
 
 
-RATE = {"name": "openai", "rate": 1}
+RATE = {"name": "openai", "rate": 1, "per": 1}
 NO_NUMBERS = ("x", nan, inf, True, [1], 1e300)
 NO_PLACES = (0, -1, 1.5, 2**31, *NO_NUMBERS)
 NO_NAMES = ("", "a b", "queue", "task", "x" * 101, "a:" + "x" * 200, ":a", "a:", 5)
@@ -74,9 +76,9 @@ NO_NAMES = ("", "a b", "queue", "task", "x" * 101, "a:" + "x" * 200, ":a", "a:",
 @pytest.mark.parametrize(
     ("given", "field", "remedy"),
     [
-        *(({**RATE, "rate": value}, "rate", "use a number above 0") for value in (0, -1, "0/m", "-5/s", 0.0)),
+        *(({"name": "openai", "rate": value}, "rate", "use a number above 0") for value in (0, -1, "0/m", "-5/s", 0.0)),
         *(({**RATE, "rate": value}, "rate", "use a number") for value in (nan, inf, True, [1], "x", "100", "/m", "1/", "")),
-        *(({**RATE, "rate": value}, "rate", "its unit is s, m, h or d") for value in ("1/w", "100/min", "1/M", "5/10y")),
+        *(({"name": "openai", "rate": value}, "rate", "its unit is s, m, h") for value in ("1/w", "100/min", "1/M", "5/10y")),
         *(({**RATE, "per": value}, "per", "its unit is s, m, h or d") for value in ("1w", "1 minute", "", "60")),
         *(({**RATE, "per": value}, "per", "use an interval above 0") for value in (0, -1, "0s", timedelta(0), "367d", 1e9)),
         *(({**RATE, "per": value}, "per", "use a timedelta or a number") for value in (nan, inf, True, [1])),

@@ -14,7 +14,7 @@ HOSTILE = [
     "%s", "\x01", "\x02", " ", "a b", "x" * 190,
 ]  # fmt: skip
 
-SET_IT_FIRST = "there is no such limit; set it first, for example select set_limit('nobody'"
+SET_IT_FIRST = "there is no such limit; set it first, for example pgqueue limits set %s --rate 60/m, or set_limit() in SQL"
 NO_ARGUMENT = "the arguments have no 'nope', or it is null; give it, or name another one"
 BRACES = "put the name of an argument between two braces"
 
@@ -114,8 +114,9 @@ def test_no_two_values_are_one_key(tenant_sql: Sql) -> None:
         ({"limits": ["tenant:{empty}"], "args": {"empty": ""}}, "limits", "tenant:", "use a name of letters"),
         ({"limits": ["queue:default"]}, "limits", "queue:default", "the limit of a queue holds for all its jobs; leave it out"),
         ({"limits": ["queue"]}, "limits", "queue", "leave it out"),
-        ({"limits": ["openai", "nobody"]}, "limits", "nobody", SET_IT_FIRST),
-        ({"limits": ["nobody:{tenant_id}"]}, "limits", "nobody:{tenant_id}", SET_IT_FIRST),
+        ({"limits": ["openai", "nobody"]}, "limits", "nobody", SET_IT_FIRST % "nobody"),
+        ({"limits": ["nobody:{tenant_id}"]}, "limits", "nobody:{tenant_id}", SET_IT_FIRST % "nobody"),
+        ({"limits": ["task:no body"]}, "limits", "task:no body", SET_IT_FIRST % "'task:no body'"),
         ({"limits": ["tenant:{nope}"]}, "limits", "tenant:{nope}", NO_ARGUMENT),
         ({"limits": ["tenant:{nothing}"]}, "limits", "tenant:{nothing}", "the arguments have no 'nothing'"),
         ({"limits": ["tenant:{who.age}"]}, "limits", "tenant:{who.age}", "the arguments have no 'who.age'"),

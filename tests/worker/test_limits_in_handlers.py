@@ -332,3 +332,19 @@ def test_without_a_worker_there_is_nothing_to_park() -> None:
         context.park("openai", 5)
     with pytest.raises(OutsideWorker, match=r"^ctx.apark\(\): "):
         asyncio.run(context.apark("openai", 5))
+
+
+# What workers declare.
+
+
+async def test_a_worker_says_which_limits_it_has_changed_and_no_others(
+    async_app: PgQueue, caplog: pytest.LogCaptureFixture
+) -> None:
+    async_app.limits.declare(Limit("api", rate="4/s", burst=1))
+    async_app.limits.declare(Limit("import", max_running=2, retry_blocks=True, weight=3))
+    caplog.set_level(logging.INFO, "pgqueue")
+    said = ["limit api: as declared now: 4/s, burst 1", "limit import: as declared now: max 2 running, retry blocks, weight 3"]
+    await burst(async_app)
+    assert [line for line in caplog.messages if line.startswith("limit ")] == said
+    await burst(async_app)
+    assert [line for line in caplog.messages if line.startswith("limit ")] == said

@@ -1,0 +1,61 @@
+"""How limits read: plain numbers, short waits."""
+
+from typing import Any
+
+from ..database.limit_calls import LimitStatus
+from ..limit import UNITS, words
+from .output import shown
+
+
+def readable(row: LimitStatus) -> dict[str, Any]:
+    """A key and how it stands, as people read it."""
+    numbers = {name: number(getattr(row, name)) for name in ("tokens", "used", "remaining")}
+    burst_used = None if row.burst_used is None else f"{number(row.burst_used)} of {number(row.burst)}"
+    wait_seconds = wait(row.wait_seconds) if row.wait_seconds else None
+    return row._asdict() | numbers | {"limit": said(row), "burst_used": burst_used, "wait_seconds": wait_seconds}
+
+
+def said(row: LimitStatus) -> str:
+    """What a limit says, in a few words."""
+    if row.limit_name is None:
+        return "no limit"
+    per = None if row.per is None else row.per.total_seconds()
+    text = words(row.rate, per, row.burst, row.count_cost, row.max_running, row.retry_blocks)
+    return text if row.enabled else f"{text} (disabled)"
+
+
+def waits_for(keys: list[str], cost: int, rows: list[LimitStatus]) -> str:
+    """Those of a job's keys under which it cannot start now, and why; "" when it can under all."""
+    held = {row.key: why for row in rows if row.key in keys and (why := _held(row, cost))}
+    return ", ".join(f"{key} ({held[key]})" for key in keys if key in held)
+
+
+def _held(row: LimitStatus, cost: int) -> str | None:
+    if row.parked_until is not None:
+        return f"parked until {shown(row.parked_until)}"
+    if not row.enabled:
+        return None
+    if row.max_running is not None and row.running >= row.max_running:
+        return f"{row.running} of {row.max_running} running"
+    if row.rate is None or row.per is None or row.burst is None or row.tokens is None:
+        return None
+    missing = min(cost if row.count_cost else 1, row.burst) - row.tokens
+    return f"tokens in {wait(missing * row.per.total_seconds() / row.rate)}" if missing > 0 else None
+
+
+def number(value: float | None) -> str | None:
+    """With at most two decimals, and no exponent."""
+    if value is None:
+        return None
+    return f"{round(value, 2) + 0.0:.2f}".rstrip("0").rstrip(".")  # + 0.0: no "-0"
+
+
+def wait(seconds: float) -> str:
+    """A time with its two largest units: 24h, 3m 20s."""
+    if round(seconds, 2) < 60:
+        return f"{number(max(seconds, 0.01))}s"
+    whole = round(seconds)
+    large, small = ("d", "h") if whole >= 2 * UNITS["d"] else ("h", "m") if whole >= UNITS["h"] else ("m", "s")
+    first, rest = divmod(whole, UNITS[large])
+    second = rest // UNITS[small]
+    return f"{first}{large} {second}{small}" if second else f"{first}{large}"
