@@ -86,7 +86,7 @@ create function note_line_start(in_queue text) returns void
 language sql as $$
     insert into line_start (queue, starts_at, keys_at, seen_at)
     select in_queue,
-           coalesce((select due_at from turn where queue = in_queue and key is null order by due_at limit 1), s.seen_at),
-           coalesce((select due_at from turn where queue = in_queue and lane_id is null order by due_at limit 1), s.seen_at), s.seen_at
+           least((select due_at from turn where queue = in_queue and key is null order by due_at limit 1), s.seen_at),
+           least((select due_at from turn where queue = in_queue and lane_id is null order by due_at limit 1), s.seen_at), s.seen_at
       from (select clock_timestamp() as seen_at) s
 $$;

@@ -25,9 +25,9 @@ def add(sql: Sql, count: int, *limits: str, **options: Any) -> list[int]:
     return many(sql, count, limits=list(limits) or None, **options)
 
 
-def claimed(sql: Sql, worker: UUID, want: int = 10, queues: tuple[str, ...] = ("default",)) -> list[int]:
+def claimed(sql: Sql, worker: UUID, want: int = 10, queues: tuple[str, ...] = ("default",), **options: Any) -> list[int]:
     """The ids that one claim takes."""
-    return [row["id"] for row in sql.claim(worker, want, queues)[1]]
+    return [row["id"] for row in sql.claim(worker, want, queues, **options)[1]]
 
 
 def pass_time(sql: Sql, seconds: float) -> None:

@@ -82,15 +82,16 @@ def test_many_lanes_are_looked_at_in_several_calls(rolled_back_sql: Sql) -> None
     assert lost_lanes(sql) == 0
 
 
-def test_what_was_parked_and_is_over_is_forgotten(rolled_back_sql: Sql) -> None:
+def test_what_was_parked_and_is_long_over_is_forgotten(rolled_back_sql: Sql) -> None:
+    """For ten minutes it says that the key was opened."""
     sql = rolled_back_sql
     sql.rows(
-        "insert into parking select 'k' || n, clock_timestamp() + make_interval(secs => n * 60) from generate_series(-3, 3) n"
+        "insert into parking select 'k' || n, clock_timestamp() + make_interval(mins => n * 6) from generate_series(-3, 3) n"
     )
 
     sql.value("select repaired from sweep_lanes()")
 
-    assert sql.value("select count(*) from parking") == 3
+    assert [row["key"] for row in sql.rows("select key from parking order by until")] == ["k-1", "k0", "k1", "k2", "k3"]
 
 
 def test_a_job_that_was_enqueued_in_the_moment_in_which_its_lane_left_the_parking_is_found(
