@@ -34,8 +34,9 @@ def pass_time(sql: Sql, seconds: float) -> None:
     """Time travel: everything that limits look at happened so much earlier."""
     for change in (
         "bucket set refilled_at = refilled_at - t, oldest_claim = oldest_claim - t, used_since = used_since - t",
-        "turn set due_at = due_at - t, lo = lo - t",
-        "line_start set starts_at = starts_at - t, seen_at = seen_at - t",
+        "bucket set saved_until = saved_until - t",
+        "turn set due_at = due_at - t, lo = lo - t, whole_at = whole_at - t",
+        "line_start set starts_at = starts_at - t, keys_at = keys_at - t, seen_at = seen_at - t",
         "parking set until = until - t",
         "permit set claimed_at = claimed_at - t",
         "job set run_at = run_at - t, claimed_at = claimed_at - t",
