@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from . import guarantees
+from . import limit_costs as costs
 from . import limit_places as places
 from . import limit_rates as rates
 from . import limit_turns as turns
@@ -186,7 +187,54 @@ MUTANTS = [
            turns.suspects_start_one_at_a_time),
     Mutant("small priorities first", "claim_lanes", r"j\.priority desc", "j.priority",
            moves.test_within_a_lane_jobs_start_by_priority_then_time_then_id),
+    Mutant("a suspect stays in its lane", "rescue_job", r"case when lost\.lane_id is not null .*? else lost\.lane_id end",
+           "lost.lane_id", turns.a_suspect_does_not_stop_the_others_of_its_key),
+    Mutant("lanes of keys in other hands stay in front", "claim_lanes", r"if cut and array_position\(quotas, null\)",
+           "if false and array_position(quotas, null)", waits.lanes_of_a_key_that_somebody_has_go_to_the_end),
+    Mutant("lanes in other hands stay in front", "claim_lanes", r"if cut then  --", "if false then  --",
+           waits.lanes_of_which_somebody_has_all_keys_go_to_the_end),
+    Mutant("what is locked is not in line", "note_line_start", r"limit 1\)", "limit 1 for update skip locked)",
+           waits.lanes_in_other_hands_are_not_hidden),
+    Mutant("the line begins in the future", "note_line_start", r"least\(", "coalesce(",
+           waits.what_opens_after_the_line_was_noted_is_seen),
+    Mutant("a place is told in one queue", "waiting_queues", r"where name is not null", "where name is not null limit 1",
+           turns.a_key_that_has_a_place_is_told_once_in_every_queue),
+    Mutant("a place is told to each lane", "waiting_queues", r"with recursive.*where name is not null",
+           "select queue from turn where key = its_key", turns.a_key_that_has_a_place_is_told_once_in_every_queue),
+    Mutant("a change is told to each lane", "open_limit", r"select distinct u\.queue", "select u.queue",
+           turns.a_key_that_has_a_place_is_told_once_in_every_queue),
+    Mutant("the named queue has a turn of the job that was replaced", "insert_job", r"if duplicate then  --", "if false then  --",
+           api(enqueue.test_a_job_that_is_replaced_from_another_queue_is_found_in_its_own)),
+    *(Mutant(f"changes are not noted: {change}", "open_limit", r"insert into parking" + DROP, "", test, (change,))
+      for change in ("set_limit", "delete_limit", "unpark")
+      for test in (sweep.test_a_change_that_commits_after_a_lane_was_parked_by_the_old_rule_is_found,
+                   sweep.test_a_lane_that_is_parked_by_the_old_rule_while_a_change_commits_is_found)),
+    Mutant("turns of keys are believed", "sweep_lanes", r"look_all := .*?;", "look_all := false;",
+           sweep.test_a_change_that_commits_after_a_lane_was_parked_by_the_old_rule_is_found, ("set_limit",)),
+    # a clock set back
+    Mutant("claims before the oldest are not counted", "pay", r"least\(s\.oldest, held\.at\)", "s.oldest",
+           places.a_clock_that_was_set_back_lets_no_more_run),
+    Mutant("lanes in the future are looked at", "sweep_lanes", r"t\.due_at < \S+ \+ interval '5 s'", "true",
+           sweep.test_a_clock_that_was_set_back_stops_neither_lanes_nor_keys_for_longer_than_until_the_next_sweep),
+    Mutant("keys in the future are looked at", "sweep_lanes", r"look_all := .*?;", "look_all := false;",
+           rates.a_clock_that_was_set_back_stops_nobody),
+    Mutant("a key that was filled in the future is shut", "is_open", r"or b\.refilled_at > clock_timestamp\(\)", "",
+           rates.a_clock_that_was_set_back_stops_nobody),
+    Mutant("a change parks when the clock is set back", "open_limit", r"values \(''", "values (its_name",
+           places.a_clock_that_was_set_back_lets_no_more_run),
+    # costs
+    Mutant("nothing is saved", "claim_lanes", r"held\.saved_for\[p\] := lane\.lane_id;", "null;",
+           costs.a_costly_job_starts_beside_cheap_ones),
+    Mutant("what is saved is kept", "lock_buckets", r"if held\.saved_until\[p\] <= held\.at then", "if false then",
+           costs.a_lane_that_is_saved_for_in_vain_holds_up_nobody_for_long),
+    Mutant("weights have no end", "lane_quotas", r"least\(1000000, weights", "greatest(0, weights",
+           costs.a_job_of_the_highest_cost_and_keys_of_the_highest_weight_stop_nobody),
+    Mutant("costs have no end", "check_limits", r"not between 1 and 1000000", "< 1",
+           tenant(keys.test_limits_that_make_no_sense_are_refused_by_name),
+           ({"limits": ["openai"], "cost": 1000001}, "cost", "1000001", "use a whole number from 1 to 1000000")),
     # queues
+    Mutant("what lanes of a shut queue say counts", "claim", r"where q <> all \(coalesce\(took\.shut, '\{\}'\)\)", "",
+           turns.a_shut_queue_is_not_asked_all_the_time),
     Mutant("limits of queues are ignored", "claim", r"where name = any", "where false and name = any",
            turns.the_limit_of_a_queue_holds_for_all_its_jobs),
     Mutant("plain jobs of a queue are not counted", "claim_gated", r"room := cardinality\(took\.jobs\) - before;", "room := 0;",
@@ -207,6 +255,10 @@ MUTANTS = [
            moves.test_with_one_at_a_time_a_retry_holds_up_its_key_only_if_the_limit_says_so, (False, "failed")),
     Mutant("rescued suspects never block", "rescue_job", r"perform park_keys" + DROP, "parks := null;",
            moves.test_with_one_at_a_time_a_retry_holds_up_its_key_only_if_the_limit_says_so, (True, "rescued")),
+    Mutant("a name is not parked", "lock_buckets", r"where key in \(k\.key, [^)]*\){3} p on", "where key = k.key) p on",
+           park.test_a_name_is_parked_with_all_its_keys_and_opens_with_them),
+    Mutant("a key is known by its bucket alone", "assert_limit", r"select from turn t where", "select from turn t where false and",
+           park.test_a_fair_key_without_a_limit_can_be_parked_before_its_first_claim),
     Mutant("unparking opens nothing", "unpark", OPEN, "", unpark.test_what_waited_starts_at_once),
     Mutant("anything can be parked", "park", r"perform assert_limit" + DROP, "",
            park.test_an_unknown_key_or_no_time_is_refused, ("'nobody', now()", "key", "there is no such limit")),

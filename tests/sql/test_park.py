@@ -8,7 +8,7 @@ import pytest
 
 from .conftest import Sql
 from .guarantees import without_waiting
-from .limit_steps import add, claimed, finish_all, pass_time, set_limit
+from .limit_steps import add, claimed, finish_all, look_everywhere, pass_time, set_limit
 
 
 def park(sql: Sql, key: str, seconds: float) -> datetime:
@@ -77,6 +77,8 @@ def test_a_name_is_parked_with_all_its_keys_and_opens_with_them(rolled_back_sql:
     until = park(sql, "tenant", 60)
 
     assert claimed(sql, worker) == other
+    look_everywhere(sql)
+    assert claimed(sql, worker) == []
     assert sql.look_again(worker) == until
     assert sql.value("select unpark('tenant')") is True
     assert sorted(claimed(sql, worker)) == jobs

@@ -205,6 +205,7 @@ def test_a_clock_that_was_set_back_stops_neither_lanes_nor_keys_for_longer_than_
     late = add(sql, 1, fair="crew")
 
     pass_time(sql, -3600)
+    sql.rows("update worker set heartbeat_at = heartbeat_at + interval '1 h'")
     sql.finish(token, *({"id": row["id"], "state": "succeeded"} for row in rows))
     sql.value("select repaired from sweep_lanes()")
     assert set(claimed(sql, worker)) == {*late, groups["places"][1]}
