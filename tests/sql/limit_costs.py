@@ -39,18 +39,19 @@ def _steps_until(sql: Sql, worker: Any, ids: list[int] | None, most: int) -> int
 
 
 def a_lane_that_is_saved_for_in_vain_holds_up_nobody_for_long(sql: Sql) -> None:
-    """It waits for another key by now, or its job is gone: the others go on a second later than it would have started."""
+    """It waits for another key by now, or its job or queue is gone: the others go on within a second."""
     set_limit(sql, "other", max_running=10)
-    for way in ("parked", "cancelled", "deleted"):
+    for way in ("parked", "cancelled", "deleted", "unserved"):
         key = f"api.{way}"
         set_limit(sql, key, rate=10, burst=20)
         add(sql, 200, key, fair="cheap")
         worker = sql.worker()
         claimed(sql, worker, 100)
-        (dear,) = add(sql, 1, key, "other", cost=15)
+        queue = "lonely" if way == "unserved" else "default"
+        (dear,) = add(sql, 1, key, "other", cost=15, queue=queue)
         for _ in range(20):
             pass_time(sql, STEP)
-            claimed(sql, worker)
+            claimed(sql, worker, queues=(queue, "default"))
             if sql.value("select saved_for is not null from bucket where key = %s", key):
                 break
         else:
@@ -59,7 +60,7 @@ def a_lane_that_is_saved_for_in_vain_holds_up_nobody_for_long(sql: Sql) -> None:
             sql.value("select park('other', clock_timestamp() + interval '1 h')")
         elif way == "cancelled":
             sql.value("select cancel(%s)", dear)
-        else:
+        elif way == "deleted":
             sql.rows("delete from job where id = %s", dear)
 
         steps = _steps_until(sql, worker, None, 100)

@@ -70,6 +70,7 @@ TURNS = "perform take_turns" + DROP
 FREE = "perform free_keys" + DROP
 OPEN = "perform open_limit" + DROP
 FIRST_KEY = [(r"in array lane\.keys loop", "in array lane.keys[:1] loop")]
+NO_CAPS = [(r"least\(1000000, weights", "greatest(0, weights"), (r"least\(quota, 1000000\)", "quota")]
 NO_SUSPECTS = [(r"got\.most_rescues >= 2", "false")]
 EARLY_CLOCK = [
     (r"held\.at := clock_timestamp\(\);", ""),
@@ -227,7 +228,7 @@ MUTANTS = [
            costs.a_costly_job_starts_beside_cheap_ones),
     Mutant("what is saved is kept", "lock_buckets", r"if held\.saved_until\[p\] <= held\.at then", "if false then",
            costs.a_lane_that_is_saved_for_in_vain_holds_up_nobody_for_long),
-    Mutant("weights have no end", "lane_quotas", r"least\(1000000, weights", "greatest(0, weights",
+    Mutant("weights have no end", "lane_quotas", NO_CAPS, "",
            costs.a_job_of_the_highest_cost_and_keys_of_the_highest_weight_stop_nobody),
     Mutant("costs have no end", "check_limits", r"not between 1 and 1000000", "< 1",
            tenant(keys.test_limits_that_make_no_sense_are_refused_by_name),
@@ -255,7 +256,7 @@ MUTANTS = [
            moves.test_with_one_at_a_time_a_retry_holds_up_its_key_only_if_the_limit_says_so, (False, "failed")),
     Mutant("rescued suspects never block", "rescue_job", r"perform park_keys" + DROP, "parks := null;",
            moves.test_with_one_at_a_time_a_retry_holds_up_its_key_only_if_the_limit_says_so, (True, "rescued")),
-    Mutant("a name is not parked", "lock_buckets", r"where key in \(k\.key, [^)]*\){3} p on", "where key = k.key) p on",
+    Mutant("a name is not parked", "lock_buckets", r"key in \([^)]*\){3} p on", "key = k.key) p on",
            park.test_a_name_is_parked_with_all_its_keys_and_opens_with_them),
     Mutant("a key is known by its bucket alone", "assert_limit", r"select from turn t where", "select from turn t where false and",
            park.test_a_fair_key_without_a_limit_can_be_parked_before_its_first_claim),
