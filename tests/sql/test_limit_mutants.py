@@ -258,7 +258,7 @@ MUTANTS = [
            moves.test_with_one_at_a_time_a_retry_holds_up_its_key_only_if_the_limit_says_so, (True, "rescued")),
     Mutant("a name is not parked", "lock_buckets", r"key in \([^)]*\){3} p on", "key = k.key) p on",
            park.test_a_name_is_parked_with_all_its_keys_and_opens_with_them),
-    Mutant("a key is known by its bucket alone", "assert_limit", r"from turn t where its_key", "from turn t where false and its_key",
+    Mutant("waiting jobs make no key known", "assert_limit", r"from turn t where its_key", "from turn t where false and its_key",
            park.test_a_fair_key_without_a_limit_can_be_parked_before_its_first_claim),
     Mutant("unparking opens nothing", "unpark", OPEN, "", unpark.test_what_waited_starts_at_once),
     Mutant("anything can be parked", "park", r"perform assert_limit" + DROP, "",
