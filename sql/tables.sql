@@ -317,7 +317,7 @@ create table permit (
 create index permit_key on permit (key, claimed_at);
 
 -- Keys that are shut until a time: a key alone, or a name with all of its keys. Only inserted into, so that the end of a job never waits
--- for a claimer. A time that is past says that the key was opened, see sweep_lanes.
+-- for a claimer. A time that is past says that a key has opened; no key at all, that a limit was changed: see sweep_lanes.
 create table parking (
     key   text collate "C" not null,
     until timestamptz not null

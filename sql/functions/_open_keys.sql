@@ -20,7 +20,7 @@ begin
     end if;
     delete from turn t where t.id = any (ids) and t.key = any (held.keys);
     -- First the lanes that keys save for; until there is enough for them, nobody else.
-    update turn t set key = null, due_at = greatest(t.due_at, begins.starts_at)
+    update turn t set key = null, due_at = least(greatest(t.due_at, begins.starts_at), now_)
      where t.id = any (array(select u.id from turn u where u.lane_id = any (held.saved_for) and u.key = any (held.keys) and u.queue = in_queue
                                 for update skip locked));
     with opened as (
@@ -28,7 +28,7 @@ begin
                                 else greatest(0, least(64, floor(held.tokens[k.i]), held.places[k.i])) end::int as n
           from unnest(held.keys) with ordinality as k(key, i)
     ), back as (
-        update turn t set key = null, due_at = greatest(t.due_at, begins.starts_at)  -- earlier it would not be seen
+        update turn t set key = null, due_at = least(greatest(t.due_at, begins.starts_at), now_)  -- neither before the begin of the line, nor in the future
           from (select p.id, o.key from opened o
                  cross join lateral (
                        select t.id from turn t
@@ -76,7 +76,7 @@ end $$;
 create function line_begins(in_queue text, now_ timestamptz, out starts_at timestamptz, out keys_at timestamptz)
 language sql stable as $$
     select coalesce(max(s.starts_at), '-infinity'), coalesce(max(s.keys_at), '-infinity')
-      from (select starts_at, keys_at from line_start where queue = in_queue and seen_at > now_ - interval '1 second'
+      from (select starts_at, keys_at from line_start where queue = in_queue and seen_at between now_ - interval '1 second' and now_ + interval '1 second'
              order by seen_at desc limit 1) s
 $$;
 

@@ -43,7 +43,7 @@ begin
                   where name = any (array(select 'queue:' || q from unnest(queues) as q))
                     and (enabled or exists (select from parking where key = name and until > now_))),
            exists (select from unnest(queues) as q
-                     left join lateral (select starts_at, keys_at from line_start where queue = q and seen_at > now_ - interval '1 second'
+                     left join lateral (select starts_at, keys_at from line_start where queue = q and seen_at between now_ - interval '1 second' and now_ + interval '1 second'
                                          order by seen_at desc limit 1) s on true,  -- line_begins, which would be a call
                    lateral ((select from turn where queue = q and key is null
                                                 and due_at between coalesce(s.starts_at, '-infinity') and now_ limit 1)

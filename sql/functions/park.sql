@@ -48,7 +48,7 @@ language plpgsql as $$
 begin
     if not exists (select from limit_def d where d.name in (its_key, split_part(its_key, ':', 1)))
        and not exists (select from bucket b where b.key = its_key)
-       and not exists (select from parking p where p.key = its_key)
+       and not exists (select from parking p where p.key = its_key and p.until > clock_timestamp())
        and not exists (select from turn t where its_key = any (t.keys))
        and not exists (select from job j where j.state = 'running' and its_key = any (j.limits)) then
         perform invalid('key', its_key, 'there is no such limit; there are: ' || coalesce(

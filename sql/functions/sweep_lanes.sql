@@ -15,7 +15,8 @@ declare
 begin
     if after is null then
         look_all := exists (select from parking where until between clock_timestamp() - interval '10 min' and clock_timestamp())
-                 or exists (select from turn where key is null and due_at > clock_timestamp() + interval '5 s');
+                 or exists (select from turn where key is null and due_at > clock_timestamp() + interval '5 s')
+                 or exists (select from worker where heartbeat_at > clock_timestamp() + interval '1 s');
     end if;
     with recursive lane (id, n) as (
         (select j.lane_id, 1 from job j
@@ -60,12 +61,13 @@ begin
     end if;
 end $$;
 
--- is_open: whether a key has a token and is not parked, as far as can be seen without a lock. Called by: sweep_lanes. Writes: nothing.
+-- is_open: whether a key has a token and is not parked, as far as can be seen without a lock; after the clock was set back, whether
+-- somebody must look: see lock_buckets. Called by: sweep_lanes. Writes: nothing.
 create function is_open(its_key text) returns bool
 language sql stable as $$
     select not exists (select from parking where key in (its_key, split_part(its_key, ':', 1)) and until > clock_timestamp())
        and coalesce((
-           select d.rate is null or coalesce(
+           select d.rate is null or b.refilled_at > clock_timestamp() or coalesce(
                       b.tokens + d.per_second * greatest(0, extract(epoch from clock_timestamp() - b.refilled_at)::float8), d.burst) >= 1
              from limit_of(its_key) d
              left join lateral (select tokens, refilled_at from bucket where key = its_key order by refilled_at desc limit 1) b on true), true)

@@ -92,8 +92,10 @@ FUNCTIONS = {
         "add_buckets", "affordable", "assert_limit", "check_limit_key", "check_limit_name", "check_limit_options",
         "check_limit_template", "check_limits", "claim_gated", "claim_lanes", "count_places", "default_burst", "free_keys",
         "insert_limited_jobs", "keys_to_park", "lane_of", "lane_quotas", "limit_key", "line_begins", "limit_keys", "limit_of",
-        "lock_buckets", "look_at_keys", "next_turn", "open_keys", "open_limit", "opening_of", "park_keys", "pay",
-        "take_turn", "take_turns", "tidy_lanes",
+        "is_open",
+        "lock_buckets", "look_at_keys", "next_turn", "note_line_start",
+        "open_keys", "open_limit", "opening_of", "park_keys", "pay",
+        "take_turn", "take_turns", "tidy_lanes", "waiting_queues",
     ),
     May(NOBODY),
 )  # fmt: skip

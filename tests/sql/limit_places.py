@@ -159,6 +159,24 @@ def places_of_a_lost_worker_count_until_its_jobs_are_rescued(sql: Sql) -> None:
     assert len(claimed(sql, worker)) == 1
 
 
+def a_clock_that_was_set_back_lets_no_more_run(sql: Sql) -> None:
+    """All that was claimed lies in the future, and what is claimed from now on before it."""
+    set_limit(sql, "k", max_running=3)
+    add(sql, 10, "k")
+    worker = sql.worker()
+    assert len(claimed(sql, worker, 1)) == 1
+    pass_time(sql, -3600)
+
+    for expected in (2, 3, 3, 3):
+        add(sql, 1, "k")
+        sql.value("select free_keys(array['{k}'])")
+        claimed(sql, worker, 1)
+        assert sql.value("select count(*) from job where state = 'running'") == expected
+    finish_all(sql)
+    sql.value("select repaired from sweep_lanes()")
+    assert len(claimed(sql, worker)) == 3
+
+
 def a_claimer_that_dies_leaves_no_trace(sql: Sql, open_sql: OpenSql) -> None:
     """Killed in the middle of its transaction: neither token nor place is gone, and its jobs are there for the next."""
     set_limit(sql, "rate", rate=1, per="1 h", burst=2)

@@ -186,8 +186,9 @@ def a_clock_that_was_set_back_stops_nobody(sql: Sql) -> None:
     add(sql, 10, "k")
     worker = sql.worker()
     assert len(claimed(sql, worker)) == 2
-    sql.rows("update bucket set refilled_at = refilled_at + interval '1 h'")
+    pass_time(sql, -3600)
+    sql.rows("update worker set heartbeat_at = heartbeat_at + interval '1 h'")
     for seconds, expected in ((0, 0), (11, 1)):
         pass_time(sql, seconds)
-        sql.rows("update turn set due_at = clock_timestamp() - interval '1 ms'")
+        sql.value("select repaired from sweep_lanes()")
         assert len(claimed(sql, worker)) == expected

@@ -25,16 +25,16 @@ def add(sql: Sql, count: int, *limits: str, **options: Any) -> list[int]:
     return many(sql, count, limits=list(limits) or None, **options)
 
 
-def claimed(sql: Sql, worker: UUID, want: int = 10, queues: tuple[str, ...] = ("default",)) -> list[int]:
+def claimed(sql: Sql, worker: UUID, want: int = 10, queues: tuple[str, ...] = ("default",), **options: Any) -> list[int]:
     """The ids that one claim takes."""
-    return [row["id"] for row in sql.claim(worker, want, queues)[1]]
+    return [row["id"] for row in sql.claim(worker, want, queues, **options)[1]]
 
 
 def pass_time(sql: Sql, seconds: float) -> None:
     """Time travel: everything that limits look at happened so much earlier."""
     for change in (
-        "bucket set refilled_at = refilled_at - t, oldest_claim = oldest_claim - t, used_since = used_since - t, "
-        "saved_until = saved_until - t",
+        "bucket set refilled_at = refilled_at - t, oldest_claim = oldest_claim - t, used_since = used_since - t",
+        "bucket set saved_until = saved_until - t",
         "turn set due_at = due_at - t, lo = lo - t, whole_at = whole_at - t",
         "line_start set starts_at = starts_at - t, keys_at = keys_at - t, seen_at = seen_at - t",
         "parking set until = until - t",

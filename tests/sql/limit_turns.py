@@ -4,6 +4,7 @@ Each raises an AssertionError where its guarantee is broken. Time passes by agei
 """
 
 from datetime import datetime
+from typing import Any
 
 from .conftest import Sql
 from .guarantees import without_waiting
@@ -130,6 +131,75 @@ def the_limit_of_a_queue_holds_for_all_its_jobs(sql: Sql) -> None:
         if field == "running":
             finish_all(sql)
             assert len([id for _ in range(12) for id in claimed(sql, worker, 3)]) == 4
+
+
+def a_shut_queue_is_not_asked_all_the_time(sql: Sql) -> None:
+    """Its lanes stand in line while its own limit lets nothing start: it is not asked again until it may open."""
+    set_limit(sql, "k", max_running=10)
+    worker = sql.worker()
+    ways: dict[str, dict[str, Any]] = {
+        "tokens": {"rate": 1, "per": "1 h"},
+        "places": {"max_running": 1},
+        "parked": {"rate": 1000},
+    }
+    for queue, limit in ways.items():
+        set_limit(sql, f"queue:{queue}", **limit)
+        add(sql, 3, "k", queue=queue)
+        if queue == "parked":
+            sql.value("select park('queue:parked', clock_timestamp() + interval '1 h')")
+        assert len([id for _ in range(20) for id in claimed(sql, worker, 1, (queue,))]) == (queue != "parked")
+        again = sql.look_again(worker, queues=(queue,))
+        assert sql.value("select count(*) from turn where queue = %s and key is null", queue) == 1, "no lane stands in line"
+        assert again is None or again > sql.value("select clock_timestamp() + interval '1 min'"), f"{queue}: look again {again}"
+
+
+def a_key_that_has_a_place_is_told_once_in_every_queue(sql: Sql) -> None:
+    """More lanes of another queue than anybody would look at wait for it, too."""
+    set_limit(sql, "api", max_running=1)
+    worker, queues = sql.worker(), ("crowd", "few", "last")
+    (first,) = add(sql, 1, "api", queue="few")
+    token, _ = sql.claim(worker, 1, ("few",))
+    for n in range(20):
+        add(sql, 1, "api", fair=f"t:{n}", queue="crowd")
+    few = add(sql, 2, "api", queue="few")
+    add(sql, 1, "api", queue="last")
+    for _ in range(3):
+        assert claimed(sql, worker, 100, queues) == []
+    assert sql.value("select count(*) from turn where key = 'api' and lane_id is not null") == 22
+    told = "select queue, count(*)::int as n from turn where key = 'api' and lane_id is null group by 1 order by 1"
+    once = [{"queue": queue, "n": 1} for queue in queues]
+
+    sql.rows("delete from turn where lane_id is null")
+    for change in ("set_limit('api', max_running => 1)", "unpark('api')", "reset_limit('api')"):
+        sql.value(f"select {change}")
+        assert sql.rows(told) == once, change
+        sql.rows("delete from turn where lane_id is null")
+    sql.finish(token, {"id": first, "state": "succeeded"})
+    assert sql.rows(told) == once
+    assert claimed(sql, worker, 10, ("few",)) == few[:1]
+
+
+def a_suspect_does_not_stop_the_others_of_its_key(sql: Sql) -> None:
+    """It may not start while its worker runs another one; they may."""
+    set_limit(sql, "k", max_running=100)
+    (suspect,) = add(sql, 1, "k")
+    lost = sql.worker()
+    assert claimed(sql, lost) == [suspect]
+    sql.rows("update job set rescues = 1, claimed_at = claimed_at - interval '1 min' where id = %s", suspect)
+    sql.rows("select heartbeat(%s, %s, 'notify')", lost, [suspect])
+    sql.lose(lost)
+    assert sql.value("select rescue()") == 1
+    others, another, worker = add(sql, 3, "k"), sql.enqueue(), sql.worker()
+    sql.rows("update job set rescues = 2 where id = %s", another)
+    assert claimed(sql, worker, limited=0) == [another]
+    sql.make_due()
+    sql.value("select promote()")
+    assert sql.state(suspect) == "ready"
+
+    assert claimed(sql, worker) == others
+    finish_all(sql)
+    pass_time(sql, 0.1)
+    assert claimed(sql, worker) == [suspect]
 
 
 def a_worker_says_how_many_may_have_limits(sql: Sql) -> None:

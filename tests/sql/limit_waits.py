@@ -88,6 +88,68 @@ def an_open_enqueue_stops_nobody(sql: Sql, open_sql: OpenSql) -> None:
     assert claimed(sql, worker) == [late]
 
 
+def lanes_in_other_hands_are_not_hidden(sql: Sql, open_sql: OpenSql) -> None:
+    """Where the line begins is noted while a claimer has its first lanes; that one gives them back."""
+    jobs = [*add(sql, 1, fair="t:1"), *add(sql, 1, fair="t:2")]
+    worker, other = sql.worker(), open_sql()
+    with other.connection.transaction(force_rollback=True):
+        assert claimed(other, worker, 1) == jobs[:1]
+        sql.value("select note_line_start('default')")
+    assert sorted(claimed(sql, worker)) == jobs
+
+
+def what_opens_after_the_line_was_noted_is_seen(sql: Sql) -> None:
+    """While it was noted, the next turn lay in the future; a second later nobody believes it anyway."""
+    set_limit(sql, "k", max_running=1)
+    jobs = add(sql, 1, "k")
+    sql.value("select park('k', clock_timestamp() + interval '1 h')")
+    worker = sql.worker()
+    assert claimed(sql, worker) == []
+    sql.value("select note_line_start('default')")
+    sql.value("select unpark('k')")
+    assert claimed(sql, worker) == jobs, "a key that is open was not seen"
+    sql.rows(
+        "insert into turn (queue, lane_id, keys, due_at) "
+        "values ('default', gen_random_uuid(), '{far}', clock_timestamp() + interval '1 h')"
+    )
+    sql.value("select note_line_start('default')")
+    assert claimed(sql, worker, queues=("default",)) == []
+    jobs = add(sql, 1, fair="crew")
+    assert claimed(sql, worker) == jobs, "a lane that has come was not seen"
+
+
+def lanes_of_a_key_that_somebody_has_go_to_the_end(sql: Sql, open_sql: OpenSql) -> None:
+    """More lanes of it than a claim looks at stand in front of another lane: that one is served all the same."""
+    set_limit(sql, "api", rate=1000, burst=1000)
+    worker, other = sql.worker(), open_sql()
+    for n in range(30):
+        add(sql, 2, "api", fair=f"t:{n}")
+    behind = add(sql, 5, fair="crew")
+    with other.connection.transaction():
+        assert len(claimed(other, worker, 1)) == 1
+        with without_waiting(sql):
+            started = [id for _ in range(5) for id in claimed(sql, worker)]
+    assert started, "nothing behind them was served"
+    assert started == behind[: len(started)]
+
+
+def lanes_of_which_somebody_has_all_keys_go_to_the_end(sql: Sql, open_sql: OpenSql) -> None:
+    """An operator's open transaction has every bucket of a name."""
+    set_limit(sql, "tenant", rate=1000, burst=1000)
+    worker, other = sql.worker(), open_sql()
+    for n in range(30):
+        add(sql, 3, f"tenant:{n}")
+    for _ in range(10):
+        claimed(sql, worker, 8)  # now there are buckets
+    behind = add(sql, 5, fair="crew")
+    with other.connection.transaction():
+        assert other.value("select reset_limit('tenant')") == 30
+        with without_waiting(sql):
+            started = [id for _ in range(6) for id in claimed(sql, worker)]
+    assert started, "nothing behind them was served"
+    assert started == behind[: len(started)]
+
+
 def an_enqueue_that_is_rolled_back_leaves_nothing(sql: Sql, open_sql: OpenSql) -> None:
     """Neither job nor turn."""
     set_limit(sql, "k", max_running=1)

@@ -179,6 +179,7 @@ def test_a_job_that_is_replaced_from_another_queue_is_found_in_its_own(limited_s
 
     assert sql.enqueue(**REPLACE, queue="b", limits=["tenant:1"]) == first
 
+    assert {row["queue"] for row in sql.rows("select queue from turn")} == {"a"}
     assert claimed(sql, worker, 10, ("b",)) == []
     assert claimed(sql, worker, 10, ("a",)) == [first]
 

@@ -127,8 +127,9 @@ def test_no_two_values_are_one_key(tenant_sql: Sql) -> None:
         ({"fair": ""}, "fair", "''", "use a name of letters"),
         ({"fair": "customer:{nope}"}, "fair", "customer:{nope}", "the arguments have no 'nope'"),
         ({"fair": "queue:default"}, "fair", "queue:default", "leave it out"),
-        ({"limits": ["openai"], "cost": 0}, "cost", "0", "use a whole number of 1 or more"),
-        ({"limits": ["openai"], "cost": -3}, "cost", "-3", "use a whole number of 1 or more"),
+        ({"limits": ["openai"], "cost": 0}, "cost", "0", "use a whole number from 1 to 1000000"),
+        ({"limits": ["openai"], "cost": -3}, "cost", "-3", "use a whole number from 1 to 1000000"),
+        ({"limits": ["openai"], "cost": 1000001}, "cost", "1000001", "use a whole number from 1 to 1000000"),
         ({"cost": 2}, "cost", "2", "it is taken of limits; name some in limits"),
     ],
 )  # fmt: skip
@@ -167,9 +168,9 @@ def test_limits_that_make_no_sense_are_refused_by_name(
         ({"limits": [["openai"]]}, "limits", "give an array of keys"),
         ({"fair": 5}, "fair", "give a key"),
         ({"fair": ["customer"]}, "fair", "give a key"),
-        ({"limits": ["openai"], "cost": "much"}, "cost", "use a whole number of 1 or more"),
-        ({"limits": ["openai"], "cost": 1.5}, "cost", "use a whole number of 1 or more"),
-        ({"limits": ["openai"], "cost": 10**12}, "cost", "use a whole number of 1 or more"),
+        ({"limits": ["openai"], "cost": "much"}, "cost", "use a whole number from 1 to 1000000"),
+        ({"limits": ["openai"], "cost": 1.5}, "cost", "use a whole number from 1 to 1000000"),
+        ({"limits": ["openai"], "cost": 10**12}, "cost", "use a whole number from 1 to 1000000"),
     ],
 )
 def test_options_of_another_type_are_refused_by_name(tenant_sql: Sql, options: dict[str, Any], field: str, remedy: str) -> None:

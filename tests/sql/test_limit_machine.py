@@ -305,6 +305,7 @@ def test_any_sequence_of_moves_keeps_every_limit_and_drains(lasting_sql: Sql) ->
             max_examples=25,
             stateful_step_count=30,
             deadline=None,
+            phases=[__import__('hypothesis').Phase.generate],
             database=None,
             print_blob=True,
             suppress_health_check=list(HealthCheck),

@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from . import guarantees
+from . import limit_costs as costs
 from . import limit_places as places
 from . import limit_rates as rates
 from . import limit_turns as turns
@@ -69,6 +70,7 @@ TURNS = "perform take_turns" + DROP
 FREE = "perform free_keys" + DROP
 OPEN = "perform open_limit" + DROP
 FIRST_KEY = [(r"in array lane\.keys loop", "in array lane.keys[:1] loop")]
+NO_CAPS = [(r"least\(1000000, weights", "greatest(0, weights"), (r"least\(quota, 1000000\)", "quota")]
 NO_SUSPECTS = [(r"got\.most_rescues >= 2", "false")]
 EARLY_CLOCK = [
     (r"held\.at := clock_timestamp\(\);", ""),
@@ -137,7 +139,7 @@ MUTANTS = [
            places.no_more_run_than_there_are_places),
     Mutant("jobs do not know that they hold places", "claim", r", holds_place = l\.place", "",
            places.no_more_run_than_there_are_places),
-    Mutant("old claims hold no places", "pay", r"oldest_claim = s\.oldest", "oldest_claim = held.at",
+    Mutant("old claims hold no places", "pay", r"oldest_claim = least\(s\.oldest, held\.at\)", "oldest_claim = held.at",
            places.no_more_run_than_there_are_places),
     Mutant("places of ended jobs are not freed", "finish_ended", FREE, "null;", places.places_come_back),
     Mutant("places of failed jobs are not freed", "finish_batch", FREE, "null;", places.places_come_back),
@@ -160,12 +162,12 @@ MUTANTS = [
     Mutant("retried jobs take no turn", "run_again", TURNS, "null;",
            moves.test_a_job_that_comes_back_has_its_limits_and_its_turn, ("dies and is retried",)),
     Mutant("changed jobs take no turn", "update", TURNS, "", moves.test_a_job_that_is_due_by_an_update_has_its_turn),
-    Mutant("jobs replaced in another queue take no turn", "insert_unique", TURNS, "",
+    Mutant("jobs replaced in another queue take no turn", "insert_job", TURNS, "null;",
            api(enqueue.test_a_job_that_is_replaced_from_another_queue_is_found_in_its_own)),
     Mutant("a replaced job stays in its lane", "insert_unique", r", lane_id = lane_of\(job\.queue, new\.limits\)", "",
            api(enqueue.test_a_replaced_job_has_the_limits_of_the_new_call_and_is_found_by_them),
            ({}, {"limits": ["api"]})),
-    Mutant("weight is ignored", "lane_quotas", r"coalesce\(held\.weights\[[^;]*, 1\);", "1;", turns.lanes_share_by_weight),
+    Mutant("weight is ignored", "lane_quotas", r"coalesce\(held\.weights\[[^;]*?, 1\)", "1", turns.lanes_share_by_weight),
     Mutant("the rest of a share is forgotten", "claim_lanes", r"credit := shares\[got\.i\] - n", "credit := 0",
            partial(turns.lanes_share_by_weight, batch=1)),
     Mutant("lanes keep their place in line", "claim_lanes", r"when cut and quotas\[got\.i\] > 0 then held\.at", "",
@@ -176,7 +178,7 @@ MUTANTS = [
     Mutant("sweeping does not look for keys", "sweep_lanes", r"where not t\.is_watched", "where false",
            waits.lost_turns_are_found),
     Mutant("what is over stays parked in the table", "sweep_lanes", r"delete from parking" + DROP, "",
-           sweep.test_what_was_parked_and_is_over_is_forgotten),
+           sweep.test_what_was_parked_and_is_long_over_is_forgotten),
     Mutant("plain jobs wait for those with limits", "claim", r"asked := least\(asked, case when room = 1[^;]*;", "null;",
            turns.half_of_the_room_is_for_each),
     Mutant("what a worker says of limits is ignored", "claim", r"asked := least\(room, limited - before\);", "asked := room;",
@@ -186,15 +188,62 @@ MUTANTS = [
            turns.suspects_start_one_at_a_time),
     Mutant("small priorities first", "claim_lanes", r"j\.priority desc", "j.priority",
            moves.test_within_a_lane_jobs_start_by_priority_then_time_then_id),
+    Mutant("a suspect stays in its lane", "rescue_job", r"case when lost\.lane_id is not null .*? else lost\.lane_id end",
+           "lost.lane_id", turns.a_suspect_does_not_stop_the_others_of_its_key),
+    Mutant("lanes of keys in other hands stay in front", "claim_lanes", r"if cut and array_position\(quotas, null\)",
+           "if false and array_position(quotas, null)", waits.lanes_of_a_key_that_somebody_has_go_to_the_end),
+    Mutant("lanes in other hands stay in front", "claim_lanes", r"if cut then  --", "if false then  --",
+           waits.lanes_of_which_somebody_has_all_keys_go_to_the_end),
+    Mutant("what is locked is not in line", "note_line_start", r"limit 1\)", "limit 1 for update skip locked)",
+           waits.lanes_in_other_hands_are_not_hidden),
+    Mutant("the line begins in the future", "note_line_start", r"least\(", "coalesce(",
+           waits.what_opens_after_the_line_was_noted_is_seen),
+    Mutant("a place is told in one queue", "waiting_queues", r"where name is not null", "where name is not null limit 1",
+           turns.a_key_that_has_a_place_is_told_once_in_every_queue),
+    Mutant("a place is told to each lane", "waiting_queues", r"with recursive.*where name is not null",
+           "select queue from turn where key = its_key", turns.a_key_that_has_a_place_is_told_once_in_every_queue),
+    Mutant("a change is told to each lane", "open_limit", r"select distinct u\.queue", "select u.queue",
+           turns.a_key_that_has_a_place_is_told_once_in_every_queue),
+    Mutant("the named queue has a turn of the job that was replaced", "insert_job", r"if duplicate then  --", "if false then  --",
+           api(enqueue.test_a_job_that_is_replaced_from_another_queue_is_found_in_its_own)),
+    *(Mutant(f"changes are not noted: {change}", "open_limit", r"insert into parking" + DROP, "", test, (change,))
+      for change in ("set_limit", "delete_limit", "unpark")
+      for test in (sweep.test_a_change_that_commits_after_a_lane_was_parked_by_the_old_rule_is_found,
+                   sweep.test_a_lane_that_is_parked_by_the_old_rule_while_a_change_commits_is_found)),
+    Mutant("turns of keys are believed", "sweep_lanes", r"look_all := .*?;", "look_all := false;",
+           sweep.test_a_change_that_commits_after_a_lane_was_parked_by_the_old_rule_is_found, ("set_limit",)),
+    # a clock set back
+    Mutant("claims before the oldest are not counted", "pay", r"least\(s\.oldest, held\.at\)", "s.oldest",
+           places.a_clock_that_was_set_back_lets_no_more_run),
+    Mutant("lanes in the future are looked at", "sweep_lanes", r"t\.due_at < \S+ \+ interval '5 s'", "true",
+           sweep.test_a_clock_that_was_set_back_stops_neither_lanes_nor_keys_for_longer_than_until_the_next_sweep),
+    Mutant("keys in the future are looked at", "sweep_lanes", r"look_all := .*?;", "look_all := false;",
+           rates.a_clock_that_was_set_back_stops_nobody),
+    Mutant("a key that was filled in the future is shut", "is_open", r"or b\.refilled_at > clock_timestamp\(\)", "",
+           rates.a_clock_that_was_set_back_stops_nobody),
+    Mutant("a change parks when the clock is set back", "open_limit", r"values \(''", "values (its_name",
+           places.a_clock_that_was_set_back_lets_no_more_run),
+    # costs
+    Mutant("nothing is saved", "claim_lanes", r"held\.saved_for\[p\] := lane\.lane_id;", "null;",
+           costs.a_costly_job_starts_beside_cheap_ones),
+    Mutant("what is saved is kept", "lock_buckets", r"if held\.saved_until\[p\] <= held\.at then", "if false then",
+           costs.a_lane_that_is_saved_for_in_vain_holds_up_nobody_for_long),
+    Mutant("weights have no end", "lane_quotas", NO_CAPS, "",
+           costs.a_job_of_the_highest_cost_and_keys_of_the_highest_weight_stop_nobody),
+    Mutant("costs have no end", "check_limits", r"not between 1 and 1000000", "< 1",
+           tenant(keys.test_limits_that_make_no_sense_are_refused_by_name),
+           ({"limits": ["openai"], "cost": 1000001}, "cost", "1000001", "use a whole number from 1 to 1000000")),
     # queues
-    Mutant("limits of queues are ignored", "claim", r"where enabled and name = any", "where false and name = any",
+    Mutant("what lanes of a shut queue say counts", "claim", r"where q <> all \(coalesce\(took\.shut, '\{\}'\)\)", "",
+           turns.a_shut_queue_is_not_asked_all_the_time),
+    Mutant("limits of queues are ignored", "claim", r"where name = any", "where false and name = any",
            turns.the_limit_of_a_queue_holds_for_all_its_jobs),
     Mutant("plain jobs of a queue are not counted", "claim_gated", r"room := cardinality\(took\.jobs\) - before;", "room := 0;",
            turns.the_limit_of_a_queue_holds_for_all_its_jobs),
     # parking
     Mutant("parking is ignored", "lock_buckets", r"if held\.opens_at\[p\] > held\.at then", "if false then",
            turns.parked_keys_are_shut),
-    Mutant("the shortest park counts", "lock_buckets", r"order by until desc", "order by until",
+    Mutant("the shortest park counts", "lock_buckets", r"select max\(until\)", "select min(until)",
            park.test_a_longer_park_is_not_shortened_and_a_shorter_one_is_made_longer, (False,)),
     Mutant("any key can be parked by a job", "keys_to_park", r"case when given = any \(own\) then (array\[given\]) end",
            r"\1",
@@ -207,6 +256,10 @@ MUTANTS = [
            moves.test_with_one_at_a_time_a_retry_holds_up_its_key_only_if_the_limit_says_so, (False, "failed")),
     Mutant("rescued suspects never block", "rescue_job", r"perform park_keys" + DROP, "parks := null;",
            moves.test_with_one_at_a_time_a_retry_holds_up_its_key_only_if_the_limit_says_so, (True, "rescued")),
+    Mutant("a name is not parked", "lock_buckets", r"key in \([^)]*\){3} p on", "key = k.key) p on",
+           park.test_a_name_is_parked_with_all_its_keys_and_opens_with_them),
+    Mutant("waiting jobs make no key known", "assert_limit", r"from turn t where its_key", "from turn t where false and its_key",
+           park.test_a_fair_key_without_a_limit_can_be_parked_before_its_first_claim),
     Mutant("unparking opens nothing", "unpark", OPEN, "", unpark.test_what_waited_starts_at_once),
     Mutant("anything can be parked", "park", r"perform assert_limit" + DROP, "",
            park.test_an_unknown_key_or_no_time_is_refused, ("'nobody', now()", "key", "there is no such limit")),

@@ -1,18 +1,18 @@
-"""The guarantees of limits, each by itself; what they say is in limit_rates, limit_places, limit_turns and limit_waits."""
+"""The guarantees of limits, each by itself; what they say is in the modules limit_*."""
 
 import inspect
 from collections.abc import Callable
 
 import pytest
 
-from . import limit_places, limit_rates, limit_turns, limit_waits
+from . import limit_costs, limit_places, limit_rates, limit_turns, limit_waits
 from .conftest import Sql
 
 OpenSql = Callable[[], Sql]
-HELPERS = {"open_the_gap", "stopped_in_the_gap"}
+HELPERS = {"open_the_gap", "stopped_in_the_gap", "_steps_until"}
 ALL = [
     function
-    for module in (limit_rates, limit_places, limit_turns, limit_waits)
+    for module in (limit_rates, limit_costs, limit_places, limit_turns, limit_waits)
     for name, function in inspect.getmembers(module, inspect.isfunction)
     if function.__module__ == module.__name__ and name not in HELPERS
 ]

@@ -8,7 +8,7 @@ import pytest
 
 from .conftest import Sql
 from .guarantees import without_waiting
-from .limit_steps import add, claimed, finish_all, pass_time, set_limit
+from .limit_steps import add, claimed, finish_all, look_everywhere, pass_time, set_limit
 
 
 def park(sql: Sql, key: str, seconds: float) -> datetime:
@@ -68,6 +68,22 @@ def test_a_key_of_a_name_is_parked_by_itself(rolled_back_sql: Sql) -> None:
     assert claimed(sql, sql.worker()) == [other]
 
 
+def test_a_name_is_parked_with_all_its_keys_and_opens_with_them(rolled_back_sql: Sql) -> None:
+    sql, worker = rolled_back_sql, rolled_back_sql.worker()
+    set_limit(sql, "tenant", max_running=5)
+    set_limit(sql, "tenant:3", max_running=5)
+    jobs = [id for n in range(4) for id in add(sql, 1, f"tenant:{n}")]
+    other = add(sql, 1, fair="tenants:1")
+    until = park(sql, "tenant", 60)
+
+    assert claimed(sql, worker) == other
+    look_everywhere(sql)
+    assert claimed(sql, worker) == []
+    assert sql.look_again(worker) == until
+    assert sql.value("select unpark('tenant')") is True
+    assert sorted(claimed(sql, worker)) == jobs
+
+
 @pytest.mark.parametrize("claims_between", [False, True])
 def test_a_longer_park_is_not_shortened_and_a_shorter_one_is_made_longer(rolled_back_sql: Sql, claims_between: bool) -> None:
     sql, worker = rolled_back_sql, rolled_back_sql.worker()
@@ -100,6 +116,32 @@ def test_a_fair_key_that_has_no_limit_can_be_parked_once_it_is_in_use(rolled_bac
     park(sql, "customer:1", 60)
 
     assert claimed(sql, worker) == []
+
+
+def test_a_fair_key_without_a_limit_can_be_parked_before_its_first_claim(rolled_back_sql: Sql) -> None:
+    sql, worker = rolled_back_sql, rolled_back_sql.worker()
+    jobs = add(sql, 2, fair="customer:1")
+    park(sql, "customer:1", 60)
+
+    assert claimed(sql, worker) == []
+    pass_time(sql, 61)
+    assert claimed(sql, worker) == jobs
+
+
+def test_a_fair_key_can_be_parked_and_opened_when_its_bucket_was_tidied_away(rolled_back_sql: Sql) -> None:
+    sql, worker = rolled_back_sql, rolled_back_sql.worker()
+    jobs = add(sql, 2, fair="customer:1")
+    assert claimed(sql, worker, 1) == jobs[:1]
+    pass_time(sql, 120)
+    sql.value("select tidy_lanes()")
+    assert sql.rows("select from bucket") == []
+    park(sql, "customer:1", 3600)
+    assert claimed(sql, worker) == []
+    pass_time(sql, 120)
+    sql.value("select tidy_lanes()")
+
+    assert sql.value("select unpark('customer:1')") is True
+    assert claimed(sql, worker) == jobs[1:]
 
 
 @pytest.mark.parametrize(
@@ -228,5 +270,8 @@ def test_without_a_delay_it_waits_as_a_retry_would(rolled_back_sql: Sql) -> None
 
     sql.finish(token, {"id": row["id"], "state": "rate_limited"})
 
-    assert sql.value("select until - clock_timestamp() between interval '70 s' and interval '77 s' from parking where until > clock_timestamp()") is True
+    assert (
+        sql.value("select until - clock_timestamp() between interval '70 s' and interval '77 s' from parking where key = 'api'")
+        is True
+    )
     finish_all(sql)

@@ -81,6 +81,9 @@ REFUSED: list[tuple[str, str, str, str]] = [
     ("'k', rate => 5, per => '1 s', burst => 'NaN'", "burst", "NaN", "use a number of 1 or more"),
     ("'k', rate => 5, per => '1 s', burst => 'Infinity'", "burst", "Infinity", "use a number of 1 or more"),
     ("'k', max_running => -1", "max_running", "-1", "use a number of 1 or more; 0 for no concurrency limit"),
+    ("'k', rate => 9e-10, per => '1 s'", "rate", "9e-10 per 00:00:01", "use at least one in thirty years"),
+    ("'k', rate => 2e9, per => '1 s'", "rate", "2000000000 per 00:00:01", "at most 1000000000 a second"),
+    ("'queue:mail', max_running => 1, retry_blocks => true", "retry_blocks", "true", "the limit of a queue has no order to keep"),
     ("'k', weight => 0", "weight", "0", "use a whole number from 1 to 1000"),
     ("'k', weight => 1001", "weight", "1001", "use a whole number from 1 to 1000"),
 ]

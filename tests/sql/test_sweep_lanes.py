@@ -82,15 +82,16 @@ def test_many_lanes_are_looked_at_in_several_calls(rolled_back_sql: Sql) -> None
     assert lost_lanes(sql) == 0
 
 
-def test_what_was_parked_and_is_over_is_forgotten(rolled_back_sql: Sql) -> None:
+def test_what_was_parked_and_is_long_over_is_forgotten(rolled_back_sql: Sql) -> None:
+    """For ten minutes it says that the key was opened."""
     sql = rolled_back_sql
     sql.rows(
-        "insert into parking select 'k' || n, clock_timestamp() + make_interval(secs => n * 60) from generate_series(-3, 3) n"
+        "insert into parking select 'k' || n, clock_timestamp() + make_interval(mins => n * 6) from generate_series(-3, 3) n"
     )
 
     sql.value("select repaired from sweep_lanes()")
 
-    assert sql.value("select count(*) from parking") == 3
+    assert [row["key"] for row in sql.rows("select key from parking order by until")] == ["k-1", "k0", "k1", "k2", "k3"]
 
 
 def test_a_job_that_was_enqueued_in_the_moment_in_which_its_lane_left_the_parking_is_found(
@@ -130,6 +131,87 @@ def test_a_place_that_comes_back_in_the_moment_in_which_a_lane_is_parked_is_foun
     sql.value("select repaired from sweep_lanes()")
 
     assert claimed(sql, worker) == [second]
+
+
+CHANGES = {
+    "set_limit": "select set_limit('k', rate => 1000, per => '1 s', burst => 100)",
+    "delete_limit": "select delete_limit('k')",
+    "unpark": "select unpark('k')",
+    "reset_limit": "select reset_limit('k')",
+}
+
+
+@pytest.mark.parametrize("change", ["set_limit", "delete_limit", "unpark"])
+def test_a_change_that_commits_after_a_lane_was_parked_by_the_old_rule_is_found(
+    sql: Sql, another_sql: Callable[[], Sql], change: str
+) -> None:
+    """Neither sees the other: the claimer has parked the lane until long after, and the change opens nothing."""
+    shut_lane_in_line(sql, change)
+    operator = another_sql()
+
+    with operator.connection.transaction():
+        operator.value(CHANGES[change])
+        assert claimed(sql, sql.worker()) == []
+    assert claimed(sql, sql.worker()) == [], "the lane was not parked"
+    pass_time(sql, 0.5)
+    sql.value("select repaired from sweep_lanes()")
+
+    assert len(claimed(sql, sql.worker())) >= 1
+
+
+@pytest.mark.parametrize("change", ["set_limit", "delete_limit", "unpark"])
+def test_a_lane_that_is_parked_by_the_old_rule_while_a_change_commits_is_found(
+    sql: Sql, another_sql: Callable[[], Sql], change: str
+) -> None:
+    """The claimer commits last."""
+    shut_lane_in_line(sql, change)
+    worker, claimer = sql.worker(), another_sql()
+
+    with claimer.connection.transaction():
+        assert claimed(claimer, worker) == []
+        sql.value(CHANGES[change])
+    assert claimed(sql, worker) == [], "the lane was not parked"
+    pass_time(sql, 0.5)
+    sql.value("select repaired from sweep_lanes()")
+
+    assert len(claimed(sql, worker)) >= 1
+
+
+def shut_lane_in_line(sql: Sql, change: str) -> None:
+    """A lane of k that no claimer has looked at since its key was shut for an hour."""
+    set_limit(sql, "k", rate=1, per="1 h")
+    add(sql, 1, "k")
+    if change == "unpark":
+        set_limit(sql, "k", rate=1000)
+        sql.value("select park('k', clock_timestamp() + interval '1 h')")
+    else:
+        assert len(claimed(sql, sql.worker())) == 1
+    sql.rows("delete from turn")
+    sql.rows("delete from parking where until < clock_timestamp()")
+    add(sql, 2, "k")
+
+
+def test_a_clock_that_was_set_back_stops_neither_lanes_nor_keys_for_longer_than_until_the_next_sweep(
+    rolled_back_sql: Sql,
+) -> None:
+    sql, worker = rolled_back_sql, rolled_back_sql.worker()
+    set_limit(sql, "places", max_running=1)
+    set_limit(sql, "tokens", rate=10, per="100 s", burst=1)
+    groups = {"in line": add(sql, 1, fair="crew"), "places": add(sql, 2, "places"), "tokens": add(sql, 2, "tokens")}
+    assert claimed(sql, worker, 10, ("other",)) == []
+    token, rows = sql.claim(worker, 10)
+    assert {row["id"] for row in rows} == {groups["in line"][0], groups["places"][0], groups["tokens"][0]}
+    assert claimed(sql, worker) == []
+    late = add(sql, 1, fair="crew")
+
+    pass_time(sql, -3600)
+    sql.rows("update worker set heartbeat_at = heartbeat_at + interval '1 h'")
+    sql.finish(token, *({"id": row["id"], "state": "succeeded"} for row in rows))
+    sql.value("select repaired from sweep_lanes()")
+    assert set(claimed(sql, worker)) == {*late, groups["places"][1]}
+    pass_time(sql, 11)
+    sql.value("select repaired from sweep_lanes()")
+    assert claimed(sql, worker) == groups["tokens"][1:]
 
 
 def test_sweeping_waits_for_nobody(sql: Sql, another_sql: Callable[[], Sql]) -> None:
