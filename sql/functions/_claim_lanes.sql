@@ -91,7 +91,8 @@ begin
 
     for got in
         select l.i, j.*, clock_timestamp() - held.at > interval '5 ms' + interval '10 us' * want as is_slow
-          from (select i, (line[i]).lane_id, (line[i]).lo, quotas[i] as quota from generate_subscripts(quotas, 1) as i where quotas[i] is not null) l
+          from (select i, (line[i]).lane_id, quotas[i] as quota,
+                       case when (line[i]).whole_at is null then '-infinity' else (line[i]).lo end as lo from generate_subscripts(quotas, 1) as i where quotas[i] is not null) l
          cross join lateral (
                select array_agg(j.row) as rows, max(j.cost) as most_cost, max(j.rescues) as most_rescues, min(j.run_at) as oldest
                  from (select j.ctid as row, j.cost, j.rescues, j.run_at from job j

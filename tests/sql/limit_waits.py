@@ -91,6 +91,7 @@ def an_open_enqueue_stops_nobody(sql: Sql, open_sql: OpenSql) -> None:
 def lanes_in_other_hands_are_not_hidden(sql: Sql, open_sql: OpenSql) -> None:
     """Where the line begins is noted while a claimer has its first lanes; that one gives them back."""
     jobs = [*add(sql, 1, fair="t:1"), *add(sql, 1, fair="t:2")]
+    sql.rows("update turn set due_at = due_at - interval '5 s'")
     worker, other = sql.worker(), open_sql()
     with other.connection.transaction(force_rollback=True):
         assert claimed(other, worker, 1) == jobs[:1]
