@@ -27,7 +27,7 @@ declare
     costs    int[];
     spent    float8;
     need     float8;           -- tokens for the lane's next job
-    its_need float8;           -- those that a key lacks
+    its_need float8;           -- those that `shut` lacks
     lacking  int[];            -- the keys that the lane waits for, by their places in held
     shut     int;              -- the first of them
     p        int;
@@ -143,8 +143,8 @@ begin
                 end if;
             end if;
             if held.tokens[p] < need or held.places[p] < 1 or held.saved_for[p] <> lane.lane_id then
+                its_need := case when lacking = '{}' then need else its_need end;
                 lacking := lacking || p;
-                its_need := need;
             end if;
         end loop;
         shut := lacking[1];
