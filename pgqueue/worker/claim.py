@@ -21,7 +21,7 @@ from .slots import Slots
 
 log = logging.getLogger("pgqueue.worker")
 BACKSTOP = 1.0  # seconds between two looks without a wake-up
-LIMIT_TAKEN = 0.002  # seconds until a limit that another claim has in hand is tried again, doubled each time
+USUAL = 0.004  # seconds of a claim, before one is known
 MOST_MISSES = 5
 ROOM_AGAIN = 0.05  # seconds until jobs with limits are looked at again for which there was too little room
 # Seconds to wait after a wake-up's last claim before looking again: its producer enqueues without notifying for a window.
@@ -110,6 +110,7 @@ class Claimer:
         self._add = add or slots.add
         self._cursor = Cursor()
         self._misses = 0  # claims in a row that got nothing
+        self._took = USUAL  # seconds of the last one that got something: about what another worker's takes
 
     async def run(self) -> None:
         """Claim for ever."""
@@ -146,7 +147,7 @@ class Claimer:
         if again_in > 0:
             return again_in + self._alarm.moment(each=0.005, most=0.2)  # else all of them claim for each token
         if not got and limited > 0:  # another worker is at them
-            return random.uniform(0.25, 0.75) * LIMIT_TAKEN * (1 << self._misses)
+            return random.uniform(0.25, 0.75) * min(self._took, ROOM_AGAIN) * min(1 << self._misses - 1, self._alarm.workers)
         return 0.0 if self._slots.has_limited_room() else ROOM_AGAIN
 
     async def _claim(self, want: int, limited: int) -> tuple[int, bool, float | None]:
@@ -161,7 +162,10 @@ class Claimer:
         except WorkerLost:
             await self._on_lost(worker_id)
             return want, True, None
-        self._cursor.claimed(rows, time.monotonic() - started, full=resume_at is None)
+        took = time.monotonic() - started
+        if rows:
+            self._took = took
+        self._cursor.claimed(rows, took, full=resume_at is None)
         if worker_id == await self._worker_id():  # else they are rescued from the lost id
             text, services = str(token), self._services
             self._add([JobContext(text, *row, services) for row in rows])  # type: ignore[call-arg]

@@ -5,7 +5,8 @@ import time
 AHEAD = 0.2  # seconds of work to hold locally
 SLOW = 0.1  # seconds; handlers that take longer on average are fetched one by one
 BRIEF = 0.0001  # seconds; handlers that take less on average have ended before others would begin beside them
-SOON = 0.02  # seconds in which jobs with limits must have started that are claimed beyond the free slots
+BRIEF_AHEAD = 0.05  # seconds in which brief jobs with limits must have started that are claimed beyond the free slots
+SOON = 0.02  # seconds in which a slot must come free that others with limits are claimed for
 MOST = 1000  # unstarted jobs a process may hold
 WINDOW = 0.05  # seconds between two looks at the clock
 
@@ -15,10 +16,12 @@ class Pace:
 
     Attributes:
         low: claim again when no more jobs than this wait.
+        free_soon: slots that come free within 20 ms as things go; 1 at least where anything is fetched ahead, 0 where nothing is.
+        started_soon: jobs with limits that start within 50 ms because their handlers are that brief; 0 where they are not.
     """
 
     def __init__(self) -> None:
-        self.low = 0
+        self.low = self.free_soon = self.started_soon = 0
         self._prefetch = 0
         self._rate = 0.0
         self._mean = 0.0
@@ -48,12 +51,6 @@ class Pace:
             self._ended, self._elapsed, self._since = 0, 0.0, now
             self._prefetch = 0 if self._mean > SLOW else min(MOST, int(self._rate * AHEAD))
             self.low = self._prefetch // 2
+            self.free_soon = max(1, int(self._rate * SOON)) if self._prefetch else 0
+            self.started_soon = min(MOST, int(self._rate * BRIEF_AHEAD)) if self._limited_mean < BRIEF else 0
         return self._prefetch
-
-    def free_soon(self) -> int:
-        """Slots that come free within 20 ms as things go; 1 at least where anything is fetched ahead, 0 where nothing is."""
-        return max(1, int(self._rate * SOON)) if self._prefetch else 0
-
-    def started_soon(self) -> int:
-        """Jobs with limits that start within 20 ms because their handlers are that brief; 0 where they are not."""
-        return min(MOST, int(self._rate * SOON)) if self._limited_mean < BRIEF else 0

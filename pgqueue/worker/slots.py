@@ -75,13 +75,13 @@ class Slots:
 
         Slots of other jobs that come free in a moment are theirs, or what is fetched ahead would have them for ever.
         """
-        free = max(self._concurrency, self._pace.started_soon()) - len(self.preparing) - len(self.running)
-        coming = min(len(self.running) - self._limited_running, self._pace.free_soon())
+        free = max(self._concurrency, self._pace.started_soon) - len(self.preparing) - len(self.running)
+        coming = min(len(self.running) - self._limited_running, self._pace.free_soon)
         return (free if free >= coming or self._is_stuck(AHEAD) else coming) - self._limited
 
     def has_limited_room(self) -> bool:
         """Whether another claim of jobs with limits is worth its round trip; if not, `on_limited_room` says so once it is."""
-        self._is_limited_wanted = 2 * self._limited_room() < max(self._concurrency, self._pace.started_soon())
+        self._is_limited_wanted = 2 * self._limited_room() < max(self._concurrency, self._pace.started_soon)
         return not self._is_limited_wanted
 
     def _wanted(self) -> int:
@@ -212,10 +212,10 @@ class Slots:
             self._look_for_room()  # it may run for long: whoever waits for room must not wait for its end
             self._wake()
             await self._run(job, this)
-            self._look_for_room()
             if time.perf_counter() - since > SLICE:
                 await asyncio.sleep(0)
                 since = time.perf_counter()
+        self._look_for_room()
 
     def _look_for_room(self) -> None:
         if len(self.waiting) <= self._pace.low:

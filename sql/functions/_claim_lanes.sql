@@ -14,7 +14,7 @@ create function claim_lanes(took limited_jobs, in_queue text, want int, token uu
 language plpgsql as $$
 #variable_conflict use_variable
 declare
-    most     constant int := least(32, greatest(8, want / 24));  -- lanes: many of a few jobs each cost more than fewer with more
+    most     constant int := least(32, greatest(8, want / 48));  -- lanes: many of a few jobs each cost more than fewer with more
     started  constant timestamptz := clock_timestamp();
     begins   constant timestamptz := (select starts_at from line_begins(in_queue, started));
     line     lane_turn[];

@@ -11,7 +11,7 @@ import pytest
 from pgqueue.database import Link
 from pgqueue.database.calls import Call, Claimed
 from pgqueue.worker import claim
-from pgqueue.worker.claim import BACKSTOP, LIMIT_TAKEN, ROOM_AGAIN, Alarm, Claimer
+from pgqueue.worker.claim import BACKSTOP, ROOM_AGAIN, USUAL, Alarm, Claimer
 from pgqueue.worker.slots import Slots
 from tests.waiting import auntil
 from tests.worker.jobs import THEN
@@ -117,8 +117,17 @@ async def test_what_can_be_had_now_is_asked_for_at_once_while_there_is_room() ->
     assert await _first_wait((5, -0.1)) == 0
 
 
-async def test_what_another_claim_has_in_hand_is_tried_again_in_about_2_ms() -> None:
-    assert 0.5 * LIMIT_TAKEN <= await _first_wait((0, -0.1)) <= 1.5 * LIMIT_TAKEN
+async def test_what_another_claim_has_in_hand_is_tried_again_after_about_half_the_time_of_a_claim() -> None:
+    assert 0.25 * USUAL <= await _first_wait((0, -0.1)) <= 0.75 * USUAL
+
+
+@pytest.mark.parametrize(("workers", "longest"), [(1, 0.75), (4, 3.0), (100, 12.0)])
+async def test_the_more_workers_want_the_same_limit_the_longer_each_waits_between_two_tries(workers: int, longest: float) -> None:
+    alarm = RecordingAlarm()
+    alarm.workers = workers
+    async with claiming(Database(*[(0, -0.1)] * 50), RoomySlots(LIMITED, True), alarm):
+        await auntil(lambda: len(alarm.timeouts) >= 50, "the claims")
+    assert longest / 2 * USUAL < max(alarm.timeouts[:50]) <= longest * USUAL
 
 
 async def test_what_can_be_had_now_but_finds_too_little_room_is_looked_at_soon() -> None:

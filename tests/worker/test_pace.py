@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from pgqueue.worker.pace import AHEAD, BRIEF, MOST, SLOW, SOON, WINDOW, Pace
+from pgqueue.worker.pace import AHEAD, BRIEF, BRIEF_AHEAD, MOST, SLOW, SOON, WINDOW, Pace
 
 Lapse = Callable[[int, float], None]
 
@@ -68,7 +68,7 @@ def test_a_pause_changes_nothing(pace: Pace, lapse: Lapse) -> None:
 
 
 def test_before_a_job_has_ended_none_is_said_to_start_soon(pace: Pace) -> None:
-    assert (pace.started_soon(), pace.free_soon()) == (0, 0)
+    assert (pace.started_soon, pace.free_soon) == (0, 0)
 
 
 def _lapse_limited(pace: Pace, lapse: Lapse, jobs: int, elapsed: float) -> None:
@@ -78,31 +78,31 @@ def _lapse_limited(pace: Pace, lapse: Lapse, jobs: int, elapsed: float) -> None:
         lapse(0, 0)
 
 
-def test_brief_jobs_with_limits_that_start_within_20_ms_are_counted(pace: Pace, lapse: Lapse) -> None:
+def test_brief_jobs_with_limits_that_start_within_50_ms_are_counted(pace: Pace, lapse: Lapse) -> None:
     _lapse_limited(pace, lapse, 500, BRIEF / 10)
-    assert pace.started_soon() == pytest.approx(500 / WINDOW * SOON, rel=0.02)
+    assert pace.started_soon == pytest.approx(500 / WINDOW * BRIEF_AHEAD, rel=0.02)
     _lapse_limited(pace, lapse, 50_000, 0.0)
-    assert pace.started_soon() == MOST
+    assert pace.started_soon == MOST
 
 
 def test_jobs_with_limits_that_take_longer_start_in_a_free_slot_only(pace: Pace, lapse: Lapse) -> None:
     _lapse_limited(pace, lapse, 500, BRIEF / 10)
     _lapse_limited(pace, lapse, 500, BRIEF * 2)
     assert pace.prefetch() > 0
-    assert pace.started_soon() == 0
+    assert pace.started_soon == 0
 
 
 def test_how_brief_jobs_without_limits_are_says_nothing_of_those_with(pace: Pace, lapse: Lapse) -> None:
     for _ in range(20):
         lapse(500, 0.0)
-    assert pace.started_soon() == 0
-    assert pace.free_soon() == pytest.approx(500 / WINDOW * SOON, rel=0.02)
+    assert pace.started_soon == 0
+    assert pace.free_soon == pytest.approx(500 / WINDOW * SOON, rel=0.02)
 
 
 def test_slots_that_come_free_are_counted_where_jobs_are_fetched_ahead(pace: Pace, lapse: Lapse) -> None:
     for _ in range(20):
         lapse(1, SLOW / 2)
-    assert pace.free_soon() == 1, "20 a second: less than one in 20 ms"
+    assert pace.free_soon == 1, "20 a second: less than one in 20 ms"
     for _ in range(20):
         lapse(1, SLOW * 2)
-    assert pace.free_soon() == 0, "then one is fetched for each slot that is free"
+    assert pace.free_soon == 0, "then one is fetched for each slot that is free"
