@@ -65,8 +65,10 @@ create type bucket_set as (
     saved_until  timestamptz[]
 );
 
--- A lane at the front of the line, with all its turns in one.
-create type lane_turn as (lane_id uuid, keys text[], ids bigint[], due_at timestamptz, lo timestamptz, whole_at timestamptz, credit int);
+-- A lane, with all its turns in one; see turn.
+create type lane_turn as (
+    lane_id uuid, keys text[], ids bigint[], due_at timestamptz, key text, lo timestamptz, whole_at timestamptz, credit int
+);
 
 -- What a claim has taken of jobs with limits, an element each.
 create type limited_jobs as (

@@ -144,11 +144,6 @@ def _claimed(rows: Rows) -> Claimed:
     return Claimed(rows, None)
 
 
-def sweep_lanes(after: UUID | None) -> Call[UUID | None]:
-    """Repair lanes that nobody looks at; the lane to go on behind, None at the end."""
-    return Call("select next_after from {schema}.sweep_lanes(%s)", (after,), _one)
-
-
 def finish(outcomes: str, additions: str | None = None) -> Call[list[Verdict]]:
     """Hand in outcomes (a JSON array), and what their jobs add to their workflows (another); the verdicts on those outcomes that
     did not simply end their job.

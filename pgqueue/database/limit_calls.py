@@ -1,7 +1,8 @@
 """Calls about limits, in the style of `calls`."""
 
 from datetime import datetime, timedelta
-from typing import LiteralString, NamedTuple
+from typing import LiteralString, NamedTuple, cast
+from uuid import UUID
 
 from .calls import Call, Rows
 
@@ -116,6 +117,11 @@ def park(key: str, until: str | None, after: str | None) -> Call[None]:
 def unpark(key: str) -> Call[bool]:
     """Open a key; whether it was parked."""
     return Call("select {schema}.unpark(%s::text)", (key,), lambda rows: bool(rows[0][0]))
+
+
+def sweep_lanes(after: UUID | None) -> Call[UUID | None]:
+    """Repair lanes that nobody looks at; the lane to go on behind, None at the end."""
+    return Call("select next_after from {schema}.sweep_lanes(%s)", (after,), lambda rows: cast(UUID | None, rows[0][0]))
 
 
 def limit_status() -> Call[list[LimitStatus]]:

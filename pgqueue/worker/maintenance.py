@@ -14,7 +14,7 @@ from uuid import UUID
 import psycopg
 
 from ..context import JobContext
-from ..database import Link, calls
+from ..database import Link, calls, limit_calls
 from ..database.link import DEADLINE
 from ..errors import Disconnected, PgQueueError
 from .claim import BACKSTOP
@@ -115,7 +115,7 @@ class Maintenance:
         def sweep() -> calls.Call[UUID | None]:
             nonlocal began
             began = time.monotonic()  # not before: the wait for the connection is no work
-            return calls.sweep_lanes(self._swept_to)
+            return limit_calls.sweep_lanes(self._swept_to)
 
         self._swept_to = await self._link.run(sweep)
         pause = max(SWEEP_LANES_EVERY * self._workers(), SWEEP_LANES_SHARE * (time.monotonic() - began))

@@ -67,6 +67,7 @@ class Worker:
         self._replacing = asyncio.Lock()
         self._replacements: list[asyncio.Task[None]] = []
         self._left = False
+        self._is_wait_told = False
 
     async def run(self) -> None:
         """Work until `stop`, a signal, or in burst mode until nothing is left.
@@ -259,6 +260,9 @@ class Worker:
         try:
             if not await self._maintenance_link.run(calls.has_work(self._queues)):
                 self.stop()
+            elif not self._is_wait_told:
+                self._is_wait_told = True
+                log.info("the burst is not over: jobs of its queues wait for their limits, or run elsewhere")
         except Disconnected:
             return
 

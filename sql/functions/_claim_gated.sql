@@ -46,7 +46,7 @@ begin
             took.places := took.places[:before] || array_fill(true, array[room]);
         end if;
         if held.rates[1] is not null then
-            held.tokens[1] := least(held.bursts[1], held.tokens[1] + held.rates[1] * greatest(0, extract(epoch from at - held.at)::float8)) - room;
+            held.tokens[1] := refilled(held.tokens[1], held.rates[1], held.bursts[1], held.at, at) - room;
         end if;
         held.places[1] := held.places[1] - room;
         held.at := at;

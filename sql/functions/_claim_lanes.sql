@@ -4,7 +4,7 @@
 -- rows.
 --
 -- Each step is one statement for all lanes:
---   1  lanes at the front of the line, each with all its turns: who enqueues adds one each time, and here they become one
+--   1  lanes at the front of the line
 --   2  their buckets; a lane is served only if all of its keys are held: all limits or none
 --   3  each lane's quota, by weight, within the tokens and places of its keys (lane_quotas, in memory)
 --   4  that many jobs, and one more, which tells whether there are others and what they cost
@@ -33,21 +33,12 @@ declare
     p        int;
     its_key  text;
     counted  bool;
-    whole_at timestamptz;      -- dead entries stand in front of the lane's jobs: since this look at all of it it begins behind them
     barred   bool;             -- its next job is a suspect that may not be taken here
     cut      bool;             -- not every lane had its turn: those that had one go to the end of the line
     taken    float8[];
-    due      timestamptz;      -- of a lane's next turn
-    key      text;
-    lo       timestamptz;
-    credit   int;
-    ids      bigint[] := '{}'; -- of turns, and what becomes of them
-    dues     timestamptz[] := '{}';
-    keys     text[] := '{}';
-    los      timestamptz[] := '{}';
-    wholes   timestamptz[] := '{}';
-    credits  int[] := '{}';
-    gone     bigint[] := '{}';
+    its_turn lane_turn;        -- the lane's next one
+    moved    lane_turn[] := '{}';
+    gone     bigint[] := '{}'; -- turns that are over
     opening  text[] := '{}';   -- keys to look at, and when
     opens_at timestamptz[] := '{}';
     holders  text[] := '{}';
@@ -57,17 +48,7 @@ begin
         return took;
     end if;
     perform open_keys(in_queue, started);
-    with front as materialized (
-        select t.lane_id from turn t
-         where t.queue = in_queue and t.key is null and t.due_at between begins and started order by t.due_at limit most for update skip locked
-    )
-    select array_agg((l.lane_id, l.keys, l.ids, l.due_at, l.lo, l.whole_at, l.credit)::lane_turn order by l.due_at),
-           (select count(*) = most from front)
-      into line, cut
-      from (select t.lane_id, min(t.keys) as keys, array_agg(t.id) as ids, min(t.due_at) as due_at, min(t.lo) as lo, max(t.whole_at) as whole_at, max(t.credit) as credit
-              from (select t.* from (select distinct f.lane_id from front f) f
-                      join turn t on t.lane_id = f.lane_id limit 5000 for update of t skip locked) t
-             group by t.lane_id) l;
+    select f.line, f.cut into line, cut from front_of_line(in_queue, begins, started, most) f;
     if begins = '-infinity' and clock_timestamp() - started > interval '2 ms' then
         perform note_line_start(in_queue);
     end if;
@@ -90,30 +71,29 @@ begin
     cut := cut or 0 = any (quotas);
 
     for got in
-        select l.i, j.*, clock_timestamp() - held.at > interval '5 ms' + interval '10 us' * want as is_slow
+        select l.i, j.*, clock_timestamp() - b.began > interval '500 us' + interval '10 us' * l.quota as is_slow
           from (select i, (line[i]).lane_id, quotas[i] as quota,
-                       case when (line[i]).whole_at is null then '-infinity' else (line[i]).lo end as lo from generate_subscripts(quotas, 1) as i where quotas[i] is not null) l
+                       case when (line[i]).whole_at is null then '-infinity' else (line[i]).lo end as lo
+                  from generate_subscripts(quotas, 1) as i where quotas[i] is not null) l
+         cross join lateral (select clock_timestamp() as began where l.i > 0 offset 0) b  -- for each lane, before its jobs
          cross join lateral (
-               select array_agg(j.row) as rows, max(j.cost) as most_cost, max(j.rescues) as most_rescues, min(j.run_at) as oldest
-                 from (select j.ctid as row, j.cost, j.rescues, j.run_at from job j
-                        where l.quota > 0 and j.lane_id = l.lane_id and j.state = 'ready' and j.run_at >= l.lo
+               select array_agg(j.row) as rows, array_agg(j.cost) as costs, max(j.cost) as most_cost,
+                      array_agg(j.rescues >= 2) as suspects, min(j.run_at) as oldest
+                 from (select j.ctid as row, coalesce(j.cost, 1) as cost, j.rescues, j.run_at from job j
+                        where l.quota > 0 and b.began is not null and j.lane_id = l.lane_id and j.state = 'ready' and j.run_at >= l.lo
                         order by j.priority desc, j.run_at, j.id limit l.quota + 1 for no key update skip locked) j) j
          order by l.i
     loop
         lane := line[got.i];
         n := least(coalesce(cardinality(got.rows), 0), quotas[got.i]);
         barred := false;
-        if got.most_rescues >= 2 then
-            p := (select min(r.place) from unnest(got.rows) with ordinality as r(row, place) join job j on j.ctid = r.row where j.rescues >= 2);
+        p := array_position(got.suspects, true);
+        if p is not null then
             n := least(n, case when p = 1 and took.suspect then 1 else p - 1 end);
             took.suspect := took.suspect and not (p = 1 and n = 1);
             barred := n = p - 1;
         end if;
-        costs := null;                         -- all of them cost 1
-        if got.most_cost > 1 then
-            costs := array(select coalesce(j.cost, 1) from unnest(got.rows) with ordinality as r(row, place)
-                             join job j on j.ctid = r.row order by r.place);
-        end if;
+        costs := case when got.most_cost > 1 then got.costs end;  -- NULL: all of them cost 1
         foreach its_key in array lane.keys loop
             p := array_position(held.keys, its_key);
             n := least(n, held.places[p], case when held.saved_for[p] <> lane.lane_id then 0 when costs is not null and held.count_cost[p]
@@ -165,36 +145,34 @@ begin
             took.ats := took.ats || array_fill(held.at, array[n]);
         end if;
 
-        due := case when barred then held.at + interval '50 ms' when cut and quotas[got.i] > 0 then held.at else lane.due_at end;
-        key := null;
-        whole_at := case when lane.whole_at is not null then lane.whole_at when got.is_slow then held.at end;
-        lo := case when quotas[got.i] = 0 then lane.lo when whole_at is not null then coalesce(got.oldest, lane.lo) else '-infinity' end;
-        credit := 0;
+        its_turn := lane;
+        its_turn.credit := 0;
+        its_turn.due_at := case when barred then held.at + interval '50 ms' when cut and quotas[got.i] > 0 then held.at else lane.due_at end;
+        if got.is_slow then  -- dead entries stand in front of its jobs: for a second the looks begin behind them
+            its_turn.whole_at := coalesce(lane.whole_at, held.at);
+        end if;
+        if quotas[got.i] > 0 then
+            its_turn.lo := case when its_turn.whole_at is null then '-infinity' else coalesce(got.oldest, lane.lo) end;
+        end if;
         if quotas[got.i] > 0 and coalesce(cardinality(got.rows), 0) <= n then  -- no more jobs
-            if whole_at is null then
+            if its_turn.whole_at is null then
                 gone := gone || lane.ids;
                 continue;
             end if;
-            due := greatest(held.at, whole_at + interval '1 second');  -- there may be some in front of `lo`, but looking there is slow
-            lo := '-infinity';
-            whole_at := null;
+            its_turn.due_at := greatest(held.at, its_turn.whole_at + interval '1 second');  -- some may stand in front of lo, but looking there is slow
+            its_turn.lo := '-infinity';
+            its_turn.whole_at := null;
         elsif shut is not null then
-            due := case when n > 0 then held.at else lane.due_at end;  -- one that had nothing keeps its place
-            key := held.keys[shut];
-            opening := opening || key;
+            its_turn.due_at := case when n > 0 then held.at else lane.due_at end;  -- one that had nothing keeps its place
+            its_turn.key := held.keys[shut];
+            opening := opening || its_turn.key;
             opens_at := opens_at || opening_of(held, shut, its_need, n > 0);
         elsif n = quotas[got.i] and n < shares[got.i] then  -- want was used up: the rest of its share comes first next time
-            due := lane.due_at;
-            credit := shares[got.i] - n;
+            its_turn.due_at := lane.due_at;
+            its_turn.credit := shares[got.i] - n;
         end if;
-        if (due, key, lo, whole_at, credit) is distinct from (lane.due_at, null, lane.lo, lane.whole_at, lane.credit)
-           or cardinality(lane.ids) > 1 then
-            ids := ids || lane.ids[1];
-            dues := dues || due;
-            keys := keys || key;
-            los := los || lo;
-            wholes := wholes || whole_at;
-            credits := credits || credit;
+        if its_turn is distinct from lane or cardinality(lane.ids) > 1 then
+            moved := moved || its_turn;
             gone := gone || lane.ids[2:];
         end if;
     end loop;
@@ -203,10 +181,28 @@ begin
     if gone <> '{}' then
         delete from turn t where t.id = any (gone);
     end if;
-    if ids <> '{}' then
-        update turn t set due_at = s.due, key = s.key, lo = s.lo, whole_at = s.whole_at, credit = s.credit
-          from unnest(ids, dues, keys, los, wholes, credits) as s(id, due, key, lo, whole_at, credit) where t.id = any (array[s.id]);
+    if moved <> '{}' then
+        update turn t set due_at = m.due_at, key = m.key, lo = m.lo, whole_at = m.whole_at, credit = m.credit
+          from unnest(moved) as m where t.id = any (array[m.ids[1]]);
     end if;
     perform look_at_keys(in_queue, opening, opens_at, held.at);
     return took;
+end $$;
+
+-- front_of_line: takes up to `most` lanes from the front of the line, each with all its turns: who enqueues adds one each time, and here
+-- they become one. NULL when there are none; cut: others stand behind them. Called by: claim_lanes. Locks: turns, SKIP LOCKED.
+create function front_of_line(in_queue text, begins timestamptz, now_ timestamptz, most int, out line lane_turn[], out cut bool)
+language plpgsql as $$
+begin
+    with front as materialized (
+        select t.lane_id from turn t
+         where t.queue = in_queue and t.key is null and t.due_at between begins and now_ order by t.due_at limit most for update skip locked
+    ), lanes as (
+        select t.lane_id, min(t.keys) as keys, array_agg(t.id) as ids, min(t.due_at) as due_at, null::text as key, min(t.lo) as lo,
+               max(t.whole_at) as whole_at, max(t.credit) as credit
+          from (select t.* from (select distinct f.lane_id from front f) f
+                  join turn t on t.lane_id = f.lane_id limit 5000 for update of t skip locked) t
+         group by t.lane_id
+    )
+    select array_agg(l::lane_turn order by l.due_at), (select count(*) = most from front) into line, cut from lanes l;
 end $$;

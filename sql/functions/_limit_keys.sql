@@ -3,6 +3,8 @@
 -- Those that code has declared (limiting.declared) are not looked for: its workers make them known before they claim anything.
 create function check_limits(given limiting) returns void
 language plpgsql as $$
+declare
+    key text;
 begin
     if given.cost not between 1 and 1000000 then
         perform invalid('cost', given.cost::text, 'use a whole number from 1 to 1000000');
@@ -11,18 +13,17 @@ begin
     elsif cardinality(given.limits) not between 1 and 10 then
         perform invalid('limits', given.limits::text, 'use 1 to 10 keys, for example {openai, tenant:42}');
     end if;
-    perform check_limit_template('limits', l.key) from unnest(given.limits) as l(key);
     if given.fair is not null then
         perform check_limit_template('fair', given.fair);
     end if;
-    if given.limits is distinct from given.declared then
-        perform invalid('limits', l.key, format(
-                    'there is no such limit; set it first, for example pgqueue limits set %s --rate 60/m, or set_limit() in SQL',
-                    case when l.key like 'task:%' then quote_literal(l.key) else split_part(l.key, ':', 1) end))
-           from unnest(given.limits) as l(key)
-          where l.key <> all (coalesce(given.declared, '{}'))
-            and not exists (select from limit_def d where d.name in (l.key, split_part(l.key, ':', 1)));
-    end if;
+    foreach key in array coalesce(given.limits, '{}') loop  -- not one statement: that would be planned anew for each array
+        perform check_limit_template('limits', key);
+        if key <> all (coalesce(given.declared, '{}')) and not exists (select from limit_def d where d.name in (key, split_part(key, ':', 1))) then
+            perform invalid('limits', key, format(
+                        'there is no such limit; set it first, for example pgqueue limits set %s --rate 60/m, or set_limit() in SQL',
+                        case when key like 'task:%' then quote_literal(key) else split_part(key, ':', 1) end));
+        end if;
+    end loop;
 end $$;
 
 -- check_limit_options: refuses options of limits that are of another type in an array of options of enqueue.
@@ -71,33 +72,48 @@ end $$;
 
 -- limit_keys: the keys of one job's limits, sorted: {name} and {name.inner} stand for arguments. Called by: insert_job, insert_jobs.
 create function limit_keys(given limiting, args jsonb) returns text[]
-language sql as $$
-    select array_agg(distinct key order by key)
-      from (select limit_key('limits', l.key, args) collate "C" as key from unnest(given.limits) as l(key)
-            union all
-            select limit_key('fair', given.fair, args) where given.fair is not null) k
-$$;
+language plpgsql as $$
+declare
+    keys     text[] := '{}';
+    template text;
+begin
+    foreach template in array coalesce(given.limits, '{}') loop
+        keys := keys || limit_key('limits', template, args);
+    end loop;
+    if given.fair is not null then
+        keys := keys || limit_key('fair', given.fair, args);
+    end if;
+    if cardinality(keys) > 1 then
+        keys := array(select distinct k.key collate "C" from unnest(keys) as k(key) order by 1);
+    end if;
+    return nullif(keys, '{}');
+end $$;
 
 -- limit_key: a key with the arguments in place of their names. Called by: limit_keys.
 create function limit_key(field text, template text, args jsonb) returns text
 language plpgsql as $$
 declare
     key   text := '';
-    piece record;
+    rest  text := template;
+    start int;
+    name  text;
     value text;
 begin
-    if position('{' in template) = 0 then
-        return template;
-    end if;
-    for piece in select m[1] as before, m[2] as name from regexp_matches(template, '([^{]*)\{([^{}]+)\}', 'g') as m loop
-        value := args #>> string_to_array(piece.name, '.');
+    loop
+        start := position('{' in rest);
+        exit when start = 0;
+        name := substr(rest, start + 1, position('}' in rest) - start - 1);
+        value := args #>> string_to_array(name, '.');
         if value is null then
-            perform invalid(field, template, format('the arguments have no %s, or it is null; give it, or name another one', quote_literal(piece.name)));
+            perform invalid(field, template, format('the arguments have no %s, or it is null; give it, or name another one', quote_literal(name)));
         end if;
-        key := key || piece.before || value;
+        key := key || left(rest, start - 1) || value;
+        rest := substr(rest, position('}' in rest) + 1);
     end loop;
-    key := key || substring(template from '[^}]*$');
-    perform check_limit_key(field, key);
+    key := key || rest;
+    if key <> template and (length(key) > 200 or key like '%:') then  -- what else may be wrong does not depend on the arguments
+        perform check_limit_key(field, key);
+    end if;
     return key;
 end $$;
 

@@ -1,8 +1,7 @@
 -- lock_buckets: takes the buckets of these keys, but for those that another claimer has, and says what they hold; see bucket_set.
 -- Called by: claim_lanes, claim_gated, open_keys. Writes: bucket (one that is missing), permit (those of jobs that are over).
 -- Locks: buckets, SKIP LOCKED: it never waits, so it takes part in no deadlock. Returns NULL when it got none.
--- The clock is read last: the times of one bucket only grow, so the starts under it, stamped with `at`, keep burst + rate * T. Time
--- that runs backwards refills nothing.
+-- The clock is read last: the times of one bucket only grow, so the starts under it, stamped with `at`, keep burst + rate * T.
 create function lock_buckets(keys text[]) returns bucket_set
 language plpgsql as $$
 #variable_conflict use_column
@@ -49,12 +48,19 @@ begin
             if held.saved_until[p] <= held.at then
                 held.saved_for[p] := null;
             end if;
-            held.tokens[p] := case when held.rates[p] is null then 'infinity' else
-                least(held.bursts[p], held.tokens[p] + held.rates[p] * greatest(0, extract(epoch from held.at - since[p])::float8)) end;
+            held.tokens[p] := case when held.rates[p] is null then 'infinity'
+                                   else refilled(held.tokens[p], held.rates[p], held.bursts[p], since[p], held.at) end;
         end if;
     end loop;
     return held;
 end $$;
+
+-- refilled: the tokens of a bucket at a time, from those it had at another; NULL = full. Time that runs backwards adds none.
+-- Called by: lock_buckets, claim_gated, is_open, tidy_lanes. Inlined, hence no settings. Writes: nothing.
+create function refilled(tokens float8, per_second float8, burst float8, since timestamptz, at timestamptz) returns float8
+language sql immutable as $$
+    select least(burst, coalesce(tokens, burst) + per_second * greatest(0, extract(epoch from at - since)::float8))
+$$;
 
 -- limit_of: what a key means: its own row of limit_def, or that of its name; none when it limits nothing.
 -- Called by: lock_buckets, free_keys, keys_to_park, sweep_lanes, tidy_lanes. Inlined, hence no settings.

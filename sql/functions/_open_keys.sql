@@ -28,7 +28,8 @@ begin
                                 else greatest(0, least(64, floor(held.tokens[k.i]), held.places[k.i])) end::int as n
           from unnest(held.keys) with ordinality as k(key, i)
     ), back as (
-        update turn t set key = null, due_at = least(greatest(t.due_at, begins.starts_at), now_)  -- neither before the begin of the line, nor in the future
+        -- Neither before the begin of the line, nor in the future.
+        update turn t set key = null, due_at = least(greatest(t.due_at, begins.starts_at), now_)
           from (select p.id, o.key from opened o
                  cross join lateral (
                        select t.id from turn t
@@ -76,7 +77,8 @@ end $$;
 create function line_begins(in_queue text, now_ timestamptz, out starts_at timestamptz, out keys_at timestamptz)
 language sql stable as $$
     select coalesce(max(s.starts_at), '-infinity'), coalesce(max(s.keys_at), '-infinity')
-      from (select starts_at, keys_at from line_start where queue = in_queue and seen_at between now_ - interval '1 second' and now_ + interval '1 second'
+      from (select starts_at, keys_at from line_start
+             where queue = in_queue and seen_at between now_ - interval '1 second' and now_ + interval '1 second'
              order by seen_at desc limit 1) s
 $$;
 

@@ -3,11 +3,12 @@
 -- A lane that is parked is looked at anyway when its key opens. One that somebody takes out of the parking in this moment is missed, and
 -- found by sweep_lanes.
 create function take_turn(in_queue text, lane uuid, its_keys text[], since timestamptz) returns void
-language sql as $$
+language plpgsql as $$
+begin
     insert into turn (queue, lane_id, keys, due_at, lo)
     select in_queue, lane, its_keys, clock_timestamp(), since
-     where not exists (select from turn t where t.lane_id = lane and t.key is not null and t.lo <= since)
-$$;
+     where not exists (select from turn t where t.lane_id = lane and t.key is not null and t.lo <= since);
+end $$;
 
 -- take_turns: take_turn for the lanes of jobs that have just become ready; others are passed over.
 -- Called by: whoever lets jobs run (again), for those with a lane. Writes: turn.

@@ -31,7 +31,7 @@ declare
     open       text[];
     has_limits bool;
     picked     bigint[];
-    took      limited_jobs;  -- what was taken of jobs with limits
+    took       limited_jobs;  -- what was taken of jobs with limits
     this_queue text;
     probe      record;
     room       int;
@@ -43,8 +43,10 @@ begin
                   where name = any (array(select 'queue:' || q from unnest(queues) as q))
                     and (enabled or exists (select from parking where key = name and until > now_))),
            exists (select from unnest(queues) as q
-                     left join lateral (select starts_at, keys_at from line_start where queue = q and seen_at between now_ - interval '1 second' and now_ + interval '1 second'
-                                         order by seen_at desc limit 1) s on true,  -- line_begins, which would be a call
+                     left join lateral (  -- line_begins, which would be a call
+                          select starts_at, keys_at from line_start
+                           where queue = q and seen_at between now_ - interval '1 second' and now_ + interval '1 second'
+                           order by seen_at desc limit 1) s on true,
                    lateral ((select from turn where queue = q and key is null
                                                 and due_at between coalesce(s.starts_at, '-infinity') and now_ limit 1)
                             union all

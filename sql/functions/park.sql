@@ -1,4 +1,5 @@
--- park: shuts a key, or a name with all its keys, until a time: its waiting jobs stay where they are, those that run go on. A shorter time does not undo a longer one.
+-- park: shuts a key, or a name with all its keys, until a time: its waiting jobs stay where they are, those that run go on. A shorter
+-- time does not undo a longer one.
 -- Called by: handlers, applications, operators. Writes: parking. It only inserts, so nobody waits for a claimer.
 -- Raises PQ001 when there is no such limit, or no time.
 create function park(key text, until timestamptz) returns void

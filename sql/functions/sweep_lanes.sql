@@ -67,8 +67,8 @@ create function is_open(its_key text) returns bool
 language sql stable as $$
     select not exists (select from parking where key in (its_key, split_part(its_key, ':', 1)) and until > clock_timestamp())
        and coalesce((
-           select d.rate is null or b.refilled_at > clock_timestamp() or coalesce(
-                      b.tokens + d.per_second * greatest(0, extract(epoch from clock_timestamp() - b.refilled_at)::float8), d.burst) >= 1
+           select d.rate is null or b.refilled_at > clock_timestamp()
+                  or coalesce(refilled(b.tokens, d.per_second, d.burst, b.refilled_at, clock_timestamp()), d.burst) >= 1
              from limit_of(its_key) d
              left join lateral (select tokens, refilled_at from bucket where key = its_key order by refilled_at desc limit 1) b on true), true)
 $$;
@@ -85,7 +85,7 @@ language sql set enable_bitmapscan = off as $$
     delete from bucket b where b.ctid in (
         select c.ctid from bucket c left join lateral limit_of(c.key) d on true
          where c.refilled_at < (select clock_timestamp()) - greatest(interval '1 minute', d.per)
-           and (d.rate is null or coalesce(c.tokens, d.burst) + d.per_second * extract(epoch from clock_timestamp() - c.refilled_at)::float8 >= d.burst)
+           and (d.rate is null or refilled(c.tokens, d.per_second, d.burst, c.refilled_at, clock_timestamp()) >= d.burst)
            and not exists (select from permit p where p.key = c.key)
            for update of c skip locked);
 $$;

@@ -94,3 +94,20 @@ def a_job_of_the_highest_cost_and_keys_of_the_highest_weight_stop_nobody(sql: Sq
     pass_time(sql, 86_400)
     assert claimed(sql, worker) == [], "the debt is not paid"
     assert sql.state(behind[0]) == "ready"
+
+
+def a_lane_that_lacks_several_keys_looks_again_when_the_one_it_waits_behind_has_what_it_needs(sql: Sql) -> None:
+    """Not by the need of another one: sooner would be in vain, and later would be late."""
+    for first, second, seconds in (("a_starts", "b_tokens", 1), ("a_tokens", "b_starts", 4)):
+        for name in (first, second):
+            set_limit(sql, name, rate=1, burst=10 if name.endswith("tokens") else 3, count_cost=name.endswith("tokens"))
+        for cost in (4, 4, 1, 5):
+            add(sql, 1, first, second, cost=cost)
+
+        assert len(claimed(sql, sql.worker())) == 3, "what is left are 1 of 5 tokens, and no start"
+
+        look = "select extract(epoch from due_at - clock_timestamp())::float8 from turn where key = %s and lane_id is null"
+        due_in = sql.value(look, first)
+        assert seconds - 0.5 < due_in <= seconds, f"{first} is looked at in {due_in} s"
+        sql.rows("delete from turn")
+        sql.rows("delete from job")
