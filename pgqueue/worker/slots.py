@@ -212,10 +212,11 @@ class Slots:
             self._look_for_room()  # it may run for long: whoever waits for room must not wait for its end
             self._wake()
             await self._run(job, this)
+            if not self.waiting:  # else the next one is about to look
+                self._look_for_room()
             if time.perf_counter() - since > SLICE:
                 await asyncio.sleep(0)
                 since = time.perf_counter()
-        self._look_for_room()
 
     def _look_for_room(self) -> None:
         if len(self.waiting) <= self._pace.low:

@@ -10,7 +10,7 @@ from tests.worker.jobs import job, limited_job
 
 def _fetch_ahead(slots: Slots) -> None:
     """Handlers were fast so far."""
-    slots._pace.low, slots._pace._prefetch = 500, 1000
+    slots._pace.low, slots._pace._prefetch, slots._pace.free_soon = 500, 1000, 1
 
 
 def _waiting(desk: Desk) -> list[int]:
@@ -60,7 +60,7 @@ async def test_while_others_have_every_slot_those_with_limits_get_what_comes_fre
     await auntil(lambda: len(desk.started) == CONCURRENCY, "the first jobs")
     assert await desk.room() > CONCURRENCY
     assert await desk.limited_room() == 1
-    desk.slots._pace._rate = 1000.0
+    desk.slots._pace.free_soon = 20
     assert await desk.limited_room() == CONCURRENCY, "20 in 20 ms, in three slots"
     desk.full = True
     desk.slots.add([limited_job(n) for n in range(30, 32)])
@@ -72,7 +72,7 @@ async def test_while_others_have_every_slot_those_with_limits_get_what_comes_fre
 
 async def test_slots_of_jobs_with_limits_are_not_given_to_others_before_they_are_free(desk: Desk) -> None:
     _fetch_ahead(desk.slots)
-    desk.slots._pace._rate = 1000.0
+    desk.slots._pace.free_soon = 20
     desk.slots.add([limited_job(n) for n in range(CONCURRENCY)])
     await auntil(lambda: len(desk.started) == CONCURRENCY, "the first jobs")
     assert await desk.limited_room() == 0
@@ -81,11 +81,10 @@ async def test_slots_of_jobs_with_limits_are_not_given_to_others_before_they_are
     assert await desk.limited_room() == CONCURRENCY
 
 
-async def test_of_brief_jobs_with_limits_as_many_are_asked_for_as_start_within_20_ms(desk: Desk) -> None:
+async def test_of_brief_jobs_with_limits_as_many_are_asked_for_as_start_soon(desk: Desk) -> None:
     _fetch_ahead(desk.slots)
-    desk.slots._pace._rate = 10_000.0
     assert await desk.limited_room() == CONCURRENCY, "nothing is known of jobs with limits"
-    desk.slots._pace._limited_mean = 0.0
+    desk.slots._pace.started_soon = 200
     assert await desk.limited_room() == 200
 
 
