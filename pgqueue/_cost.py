@@ -11,6 +11,7 @@ from ._refusal import named
 from .errors import InvalidArgument
 from .limit import check_whole
 
+MOST_COST = 1_000_000
 Cost = int | Callable[..., int]
 _BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
@@ -50,7 +51,7 @@ class CostFunction:
         arguments: Mapping[str, Any] = {**parameters.defaults, **parameters.load(args_json)}
         wanted = arguments if self.names is None else {name: arguments[name] for name in self.names & arguments.keys()}
         cost = self.function(**wanted)
-        check_whole(f"cost: what its function returned for task {task!r}", cost, 1)
+        check_whole(f"cost: what its function returned for task {task!r}", cost, 1, MOST_COST)
         return int(cost)
 
 
@@ -61,7 +62,7 @@ def read_cost(value: Any) -> int | CostFunction:
         InvalidArgument: it is neither a number nor a function that arguments can be given to.
     """
     if not callable(value):
-        check_whole("cost", value, 1)
+        check_whole("cost", value, 1, MOST_COST)
         return int(value)
     try:
         parameters = list(inspect.signature(value).parameters.values())

@@ -18,6 +18,7 @@ from .options import Duration, interval
 if TYPE_CHECKING:
     from .app import PgQueue
 
+MOST_NAMES = 20  # in an error
 Statuses = list[LimitStatus]  # in the class `list` is a method
 
 
@@ -268,5 +269,7 @@ def _text(field: str, value: Any) -> str:
 
 def unknown_key(key: str, there: Statuses) -> InvalidArgument:
     """The error that names those that there are."""
-    names = ", ".join(one.key for one in there if one.limit_name == one.key) or "none"
-    return InvalidArgument(f"key: {key!r} is not valid; there is no such limit; there are: {names}")
+    names = [one.key for one in there if one.limit_name == one.key]
+    if len(names) > MOST_NAMES:
+        names[MOST_NAMES:] = [f"and {len(names) - MOST_NAMES} more"]
+    return InvalidArgument(f"key: {key!r} is not valid; there is no such limit; there are: {', '.join(names) or 'none'}")

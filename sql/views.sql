@@ -92,7 +92,8 @@ with waiting as (
 )
 select b.key, d.name as limit_name, d.enabled, d.rate, d.per, d.burst, d.max_running, d.count_cost, d.weight, d.retry_blocks, d.changed_at,
        f.tokens, case when d.rate is not null then f.used end as used, case when d.rate is not null then greatest(d.rate - f.used, 0) end as remaining,
-       d.burst - f.tokens as burst_used, coalesce(q.running, r.jobs, 0) as running, coalesce(q.waiting, w.jobs, 0) as waiting,
+       d.burst - f.tokens as burst_used, coalesce(case when b.key like 'queue:%' then q.running else r.jobs end, 0) as running,
+       coalesce(case when b.key like 'queue:%' then q.waiting else w.jobs end, 0) as waiting,
        greatest(case when d.enabled then greatest(1 - f.tokens, 0) / d.per_second end,
                 extract(epoch from p.until - clock_timestamp())::float8) as wait_seconds, p.until as parked_until
   from (select key, tokens, refilled_at, used_since, used from bucket
@@ -108,9 +109,11 @@ select b.key, d.name as limit_name, d.enabled, d.rate, d.per, d.burst, d.max_run
        select case when d.rate is not null then least(d.burst, coalesce(
                   b.tokens + d.per_second * greatest(extract(epoch from clock_timestamp() - b.refilled_at)::float8, 0), d.burst)) end as tokens,
               case when b.used_since = date_bin(d.per, clock_timestamp(), '2000-01-01') then b.used else 0 end as used) f
-  left join lateral (select max(until) as until from parking where key = b.key and until > clock_timestamp()) p on true
+  left join lateral (select max(until) as until from parking
+                      where key in (b.key, split_part(b.key, ':', 1)) and until > clock_timestamp()) p on true
   left join waiting w on w.key = b.key
   left join running r on r.key = b.key
   left join lateral (
        select count(*) filter (where state = 'ready') as waiting, count(*) filter (where state = 'running') as running
-         from job where queue = substr(b.key, 7) and state in ('ready', 'running')) q on b.key like 'queue:%';
+         from job  -- "on b.key like" would come too late: it would count for each key
+        where b.key like 'queue:%' and queue = substr(b.key, 7) and state in ('ready', 'running')) q on true;

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from .._cost import read_cost
 from ..database import enqueue_calls
 from ..errors import InvalidArgument
 from ..options import PRIORITIES
@@ -42,6 +43,8 @@ def enqueue(
 
 
 def _limits(keys: list[str] | None, fair: str | None, cost: int | None) -> enqueue_calls.LimitOptions | None:
+    if cost is not None:
+        read_cost(cost)
     given = enqueue_calls.LimitOptions(keys or None, fair, cost)
     return None if given == enqueue_calls.LimitOptions() else given
 

@@ -43,6 +43,10 @@ limits = typer.Typer(cls=Commands, help="Show limits, and change them at run tim
 def show_all(context: typer.Context, database_url: DatabaseUrl = None, schema: Schema = None, as_json: AsJson = False) -> None:
     """Show every limit and every key in use, and how it stands; or change them, by a command."""
     if context.invoked_subcommand is not None:
+        if database_url is not None or schema is not None or as_json:
+            raise InvalidArgument(
+                f"options: they stand behind the command: pgqueue limits {context.invoked_subcommand} … --schema NAME"
+            )
         return
     with Session(database_url, schema) as database:
         rows = database.run(calls.limit_status())
@@ -86,6 +90,8 @@ def set_(
     else:
         did = "made " if not there else "" if values == LimitValues() else "changed "
         print(f"{did}limit {name}: {said(now)}")
+        if name.startswith("task:") and not there:
+            print(f"it holds for jobs that have it: of a task with rate_limit or max_running, or enqueued with --limit {name}")
 
 
 @limits.command()

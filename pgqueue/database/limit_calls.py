@@ -2,7 +2,6 @@
 
 from datetime import datetime, timedelta
 from typing import LiteralString, NamedTuple, cast
-from uuid import UUID
 
 from .calls import Call, Rows
 
@@ -119,9 +118,9 @@ def unpark(key: str) -> Call[bool]:
     return Call("select {schema}.unpark(%s::text)", (key,), lambda rows: bool(rows[0][0]))
 
 
-def sweep_lanes(after: UUID | None) -> Call[UUID | None]:
-    """Repair lanes that nobody looks at; the lane to go on behind, None at the end."""
-    return Call("select next_after from {schema}.sweep_lanes(%s)", (after,), lambda rows: cast(UUID | None, rows[0][0]))
+def sweep_lanes(after: str | None) -> Call[str | None]:
+    """Repair lanes and keys that nobody looks at; where to go on, None at the end."""
+    return Call("select next_after from {schema}.sweep_lanes(%s::text)", (after,), lambda rows: cast(str | None, rows[0][0]))
 
 
 def limit_status() -> Call[list[LimitStatus]]:

@@ -22,7 +22,7 @@ from .slots import Slots
 log = logging.getLogger("pgqueue.worker")
 BACKSTOP = 1.0  # seconds between two looks without a wake-up
 USUAL = 0.004  # seconds of a claim, before one is known
-MOST_MISSES = 5
+MOST_MISSES = 40
 ROOM_AGAIN = 0.05  # seconds until jobs with limits are looked at again for which there was too little room
 # Seconds to wait after a wake-up's last claim before looking again: its producer enqueues without notifying for a window.
 # The first look finds what committed at once, the second what the disk held up.
@@ -147,7 +147,9 @@ class Claimer:
         if again_in > 0:
             return again_in + self._alarm.moment(each=0.005, most=0.2)  # else all of them claim for each token
         if not got and limited > 0:  # another worker is at them
-            return random.uniform(0.25, 0.75) * min(self._took, ROOM_AGAIN) * min(1 << self._misses - 1, self._alarm.workers)
+            # The more workers the longer, and ever longer where it is not a claim that has it in hand.
+            times = min(1 << self._misses - 1, self._alarm.workers * max(1, self._misses - 4))
+            return random.uniform(0.25, 0.75) * min(self._took, ROOM_AGAIN) * times
         return 0.0 if self._slots.has_limited_room() else ROOM_AGAIN
 
     async def _claim(self, want: int, limited: int) -> tuple[int, bool, float | None]:

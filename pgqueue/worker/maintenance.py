@@ -54,7 +54,7 @@ class Maintenance:
     ) -> None:
         self._link, self._lease, self._worker_id, self._held = link, lease, worker_id, held
         self._take_stuck, self._cancel, self._workers = take_stuck, cancel, workers
-        self._swept_to: UUID | None = None
+        self._swept_to: str | None = None
         self._sooner, self._cancel_wanted = asyncio.Event(), asyncio.Event()
         self._is_one_on_its_way = False
 
@@ -112,7 +112,7 @@ class Maintenance:
         """About once a second by all workers together, and less often where there are so many lanes that it takes long."""
         began = 0.0
 
-        def sweep() -> calls.Call[UUID | None]:
+        def sweep() -> calls.Call[str | None]:
             nonlocal began
             began = time.monotonic()  # not before: the wait for the connection is no work
             return limit_calls.sweep_lanes(self._swept_to)

@@ -12,11 +12,12 @@ from typing import Any
 from ..context import JobContext
 from ..task import Task
 from .execute import Outcome, Surrounded, cancelled, execute
-from .pace import AHEAD, Pace
+from .pace import AHEAD, SOON, Pace
 
 log = logging.getLogger("pgqueue.worker")
 SLICE = 0.001  # seconds a slot may run handlers that never wait before it lets the event loop go on
 STUCK = 1.0  # seconds without a free slot after which waiting jobs go back
+MOST_BRIEF = 10  # jobs with limits for each slot, where their handlers are brief
 LOOK_EVERY = 0.02  # seconds between two looks whether the handlers have ended
 
 
@@ -75,13 +76,18 @@ class Slots:
 
         Slots of other jobs that come free in a moment are theirs, or what is fetched ahead would have them for ever.
         """
-        free = max(self._concurrency, self._pace.started_soon) - len(self.preparing) - len(self.running)
+        free = self._limited_most() - len(self.preparing) - len(self.running)
         coming = min(len(self.running) - self._limited_running, self._pace.free_soon)
         return (free if free >= coming or self._is_stuck(AHEAD) else coming) - self._limited
 
+    def _limited_most(self) -> int:
+        """As many as there are slots; of brief ones more, but not so many that much is lost when the next ones are not brief."""
+        brief = 0 if self._is_stuck(SOON) else min(self._pace.started_soon, MOST_BRIEF * self._concurrency)
+        return max(self._concurrency, brief)
+
     def has_limited_room(self) -> bool:
         """Whether another claim of jobs with limits is worth its round trip; if not, `on_limited_room` says so once it is."""
-        self._is_limited_wanted = 2 * self._limited_room() < max(self._concurrency, self._pace.started_soon)
+        self._is_limited_wanted = 2 * self._limited_room() < self._limited_most()
         return not self._is_limited_wanted
 
     def _wanted(self) -> int:

@@ -71,7 +71,7 @@ begin
     cut := cut or 0 = any (quotas);
 
     for got in
-        select l.i, j.*, clock_timestamp() - b.began > interval '500 us' + interval '10 us' * l.quota as is_slow
+        select l.i, j.*, l.quota > 0 and e.ended - b.began > interval '2 ms' + interval '10 us' * l.quota as is_slow
           from (select i, (line[i]).lane_id, quotas[i] as quota,
                        case when (line[i]).whole_at is null then '-infinity' else (line[i]).lo end as lo
                   from generate_subscripts(quotas, 1) as i where quotas[i] is not null) l
@@ -82,6 +82,7 @@ begin
                  from (select j.ctid as row, coalesce(j.cost, 1) as cost, j.rescues, j.run_at from job j
                         where l.quota > 0 and b.began is not null and j.lane_id = l.lane_id and j.state = 'ready' and j.run_at >= l.lo
                         order by j.priority desc, j.run_at, j.id limit l.quota + 1 for no key update skip locked) j) j
+         cross join lateral (select clock_timestamp() as ended where j.rows is null or cardinality(j.rows) > 0 offset 0) e  -- and behind them
          order by l.i
     loop
         lane := line[got.i];
@@ -135,7 +136,7 @@ begin
             then  -- this alone stands in its way, and others would take each token as it comes
                 held.saved_for[p] := lane.lane_id;
                 held.saved_until[p] := opening_of(held, p, its_need, true) + interval '1 second';
-            elsif held.saved_for[p] = lane.lane_id and lacking <> array[p] then  -- it has its own, or waits for something else
+            elsif held.saved_for[p] = lane.lane_id and (n > 0 or lacking <> array[p]) then  -- it has its own, or waits for something else
                 held.saved_for[p] := null;
             end if;
         end loop;
@@ -199,7 +200,7 @@ begin
          where t.queue = in_queue and t.key is null and t.due_at between begins and now_ order by t.due_at limit most for update skip locked
     ), lanes as (
         select t.lane_id, min(t.keys) as keys, array_agg(t.id) as ids, min(t.due_at) as due_at, null::text as key, min(t.lo) as lo,
-               max(t.whole_at) as whole_at, max(t.credit) as credit
+               max(t.whole_at) filter (where t.whole_at > now_ - interval '1 second') as whole_at, max(t.credit) as credit
           from (select t.* from (select distinct f.lane_id from front f) f
                   join turn t on t.lane_id = f.lane_id limit 5000 for update of t skip locked) t
          group by t.lane_id

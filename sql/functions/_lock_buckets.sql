@@ -22,7 +22,8 @@ begin
                select ctid as at, tokens, refilled_at, oldest_claim, saved_for, saved_until from bucket
                 where key = k.key order by refilled_at desc limit 1 for no key update skip locked) b
           left join lateral (select * from limit_of(k.key)) d on true
-          left join lateral (select max(until) as until from parking where key in (k.key, split_part(k.key, ':', 1))) p on true;
+          left join lateral (  -- now(), which an index can be asked for: what opens meanwhile does no harm
+               select max(until) as until from parking where key in (k.key, split_part(k.key, ':', 1)) and until > now()) p on true;
         exit when look = 2 or cardinality(held.keys) = cardinality(keys);
         select array_agg(k.key order by k.key) into missing
           from unnest(keys) as k(key) where not exists (select from bucket where key = k.key);
@@ -132,9 +133,10 @@ begin
            saved_for = s.saved_for, saved_until = case when s.saved_for is not null then s.saved_until end,
            used_since = s.since, used = s.taken + case when b.used_since = s.since then b.used else 0 end
       from (select u.*, date_bin(coalesce(u.period, interval '1 min'), held.at, '2000-01-01') as since
-              from unnest(held.rows, held.tokens, taken, held.oldest, held.periods, held.saved_for, held.saved_until)
-                as u(at, tokens, taken, oldest, period, saved_for, saved_until)) s
-     where (s.taken > 0 or s.saved_for is distinct from b.saved_for) and b.ctid = s.at;
+              from unnest(held.rows, held.tokens, taken, held.oldest, held.periods, held.saved_for, held.saved_until, held.opens_at)
+                as u(at, tokens, taken, oldest, period, saved_for, saved_until, opens_at)) s
+     where (s.taken > 0 or s.saved_for is distinct from b.saved_for) and b.ctid = s.at
+       and s.opens_at is null;  -- of a key that is parked nothing is taken, and what it holds is not known here
     if holder_keys <> '{}' then
         insert into permit (key, claimed_at, claim_token, lane_id)
         select h.key, held.at, token, h.lane from unnest(holder_keys, holder_lanes) as h(key, lane);

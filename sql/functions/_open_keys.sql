@@ -15,7 +15,10 @@ begin
         return;
     end if;
     held := lock_buckets(keys);
-    if held is null then  -- other claimers have them; the turns stay due
+    if cardinality(ids) = 64 then  -- others may stand behind those that another claimer has
+        update turn t set due_at = clock_timestamp() where t.id = any (ids) and t.key <> all (coalesce(held.keys, '{}'));
+    end if;
+    if held is null then  -- the turns stay due
         return;
     end if;
     delete from turn t where t.id = any (ids) and t.key = any (held.keys);

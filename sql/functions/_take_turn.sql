@@ -1,5 +1,5 @@
 -- take_turn: says that a lane has jobs to claim, the oldest due since `since`. It only inserts, so nobody ever waits for the caller.
--- Called by: insert_job, take_turns. Writes: turn.
+-- Called by: insert_job, insert_limited_jobs, take_turns. Writes: turn.
 -- A lane that is parked is looked at anyway when its key opens. One that somebody takes out of the parking in this moment is missed, and
 -- found by sweep_lanes.
 create function take_turn(in_queue text, lane uuid, its_keys text[], since timestamptz) returns void

@@ -40,7 +40,9 @@ begin
     if new.rate is not null and new.per is null then
         perform invalid('per', null, 'a rate needs one, for example 1 minute');
     elsif per is not null and new.rate is null then
-        perform invalid('rate', null, 'per needs one; give both, for example 60 and 1 minute');
+        perform invalid('per', per::text, 'it belongs to a rate; give both, for example 60 and 1 minute');
+    elsif burst is not null and new.rate is null then
+        perform invalid('burst', burst::text, 'it belongs to a rate; give one too, or leave it out');
     end if;
     if new.rate / extract(epoch from new.per)::float8 not between 1e-9 and 1e9 then
         perform invalid('rate', new.rate::text || ' per ' || new.per::text, 'use at least one in thirty years, and at most 1000000000 a second');

@@ -193,7 +193,7 @@ def test_a_time_that_is_over_parks_nothing(app: PgQueue) -> None:
         ({"rate": "1/w"}, "rate: '1/w' is not valid; its unit is s, m, h or d"),
         ({"rate": "1/m", "per": 5}, "per: 5 is not valid; '1/m' says it already"),
         ({"rate": 5}, "per: a rate needs one, such as per='1m'"),
-        ({"per": 5}, "rate: NULL is not valid; per needs one"),
+        ({"per": 5}, "per: '00:00:05' is not valid; it belongs to a rate"),
         *(({"per": value}, "per: ") for value in (0, -1, nan, True, "x")),
         *(({"burst": value}, "burst: .* is not valid; use a number of 1 or more") for value in (0, nan, inf, "x", True)),
         *(({"max_running": value}, "max_running: .* use a whole number of 0 or more") for value in (-1, 1.5, "x", True, 2**31)),

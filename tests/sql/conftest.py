@@ -138,11 +138,19 @@ def lasting_url(server_url: str, template: str) -> Iterator[str]:
         connection.execute(composed.SQL("drop database {} with (force)").format(name))
 
 
-@pytest.fixture
-def lasting_sql(lasting_url: str) -> Iterator[Sql]:
-    """A connection to that database: what a test does there, it rolls back."""
+@pytest.fixture(scope="session")
+def lasting_connection(lasting_url: str) -> Iterator[psycopg.Connection[Any]]:
+    """One connection to that database: a new one would compile every function again."""
     with psycopg.connect(lasting_url, options="-c search_path=pgqueue", autocommit=True) as connection:
-        yield Sql(connection)
+        yield connection
+
+
+@pytest.fixture
+def lasting_sql(lasting_connection: psycopg.Connection[Any]) -> Iterator[Sql]:
+    """That connection: what a test does there, it rolls back."""
+    yield Sql(lasting_connection)
+    assert lasting_connection.info.transaction_status == TransactionStatus.IDLE
+    lasting_connection.execute("reset all")
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ Each raises an AssertionError where its guarantee is broken. Time passes by agei
 from typing import Any
 
 from .conftest import Sql
-from .limit_steps import add, assert_rate, claimed, pass_time, set_limit, starts_of
+from .limit_steps import add, assert_rate, claimed, finish_all, pass_time, set_limit, starts_of
 
 STEP = 0.1  # seconds that pass between two claims
 
@@ -111,3 +111,23 @@ def a_lane_that_lacks_several_keys_looks_again_when_the_one_it_waits_behind_has_
         assert seconds - 0.5 < due_in <= seconds, f"{first} is looked at in {due_in} s"
         sql.rows("delete from turn")
         sql.rows("delete from job")
+
+
+def a_debt_is_paid_also_by_a_key_that_is_parked(sql: Sql) -> None:
+    """A lane that tokens are saved for waits for another key while theirs is parked: what the bucket holds is not known then."""
+    set_limit(sql, "a", rate=10, burst=10)
+    set_limit(sql, "b", max_running=1)
+    add(sql, 2, "a", "b", cost=110)
+    worker = sql.worker()
+    assert len(claimed(sql, worker)) == 1
+    sql.rows("update bucket set saved_until = clock_timestamp() + interval '1 h', saved_for = (select lane_id from job limit 1)")
+    sql.value("select park('a', clock_timestamp() + interval '1 s')")
+    sql.rows("delete from turn")
+    sql.value("select repaired from sweep_lanes()")
+
+    assert claimed(sql, worker) == []
+
+    finish_all(sql)
+    pass_time(sql, 5)
+    assert claimed(sql, worker) == [], "half of the debt is not paid"
+    assert_rate(starts_of(sql, "a"), 10, 10)

@@ -257,3 +257,18 @@ def a_job_that_somebody_holds_is_passed_over(sql: Sql, open_sql: OpenSql) -> Non
     sql.value("select repaired from sweep_lanes()")
     look_everywhere(sql)
     assert claimed(sql, sql.worker()) == jobs[:1]
+
+
+def what_stands_in_front_of_a_slow_lane_is_seen_after_a_second(sql: Sql) -> None:
+    """Dead entries made a look at a lane slow, so it begins behind them; what stands before is served."""
+    set_limit(sql, "k", max_running=100)
+    (older,) = add(sql, 1, "k")
+    add(sql, 20, "k", priority=-5)
+    worker = sql.worker()
+    later = sql.value("select min(run_at) from job where priority = -5")
+    sql.rows("update turn set whole_at = clock_timestamp(), lo = %s where lane_id is not null", later)
+    assert older not in claimed(sql, worker, 1)
+    pass_time(sql, 0.5)
+    assert older not in claimed(sql, worker, 1)
+    pass_time(sql, 0.6)
+    assert claimed(sql, worker, 1) == [older]

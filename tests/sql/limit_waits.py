@@ -13,6 +13,7 @@ from .limit_steps import (
     finish_all,
     look_everywhere,
     lost_lanes,
+    pass_time,
     set_limit,
 )
 
@@ -151,6 +152,25 @@ def lanes_of_which_somebody_has_all_keys_go_to_the_end(sql: Sql, open_sql: OpenS
     assert started == behind[: len(started)]
 
 
+def keys_of_which_somebody_has_the_buckets_go_to_the_end(sql: Sql, open_sql: OpenSql) -> None:
+    """More keys than a claim looks at may have opened, and an operator has their buckets: another key opens all the same."""
+    set_limit(sql, "tenant", rate=1, burst=1)
+    set_limit(sql, "other", rate=1, burst=1)
+    worker, operator = sql.worker(), open_sql()
+    for n in range(100):
+        add(sql, 2, f"tenant:{n}")
+    (_, waiting) = add(sql, 2, "other")
+    while claimed(sql, worker, 100):
+        pass
+    pass_time(sql, 1.5)
+
+    with operator.connection.transaction():
+        operator.value("select reset_limit('tenant')")
+        started = [id for _ in range(5) for id in claimed(sql, worker, 10)]
+
+    assert started == [waiting]
+
+
 def an_enqueue_that_is_rolled_back_leaves_nothing(sql: Sql, open_sql: OpenSql) -> None:
     """Neither job nor turn."""
     set_limit(sql, "k", max_running=1)
@@ -187,3 +207,20 @@ def lost_turns_are_found(sql: Sql) -> None:
         sql.value("select repaired from sweep_lanes()")
         assert lost_lanes(sql) == 0
         assert len(claimed(sql, worker)) == 1, f"turns where {turns}"
+
+
+def a_key_without_a_place_is_not_looked_at(sql: Sql) -> None:
+    """By nobody who sweeps, until there is one; who frees a place by hand is found out."""
+    set_limit(sql, "k", max_running=1)
+    add(sql, 3, "k")
+    worker = sql.worker()
+    assert len(claimed(sql, worker)) == 1
+    claimed(sql, worker)
+    pass_time(sql, 1)
+    claimed(sql, worker)
+    for _ in range(2):
+        assert sql.value("select repaired from sweep_lanes()") == 0
+        claimed(sql, worker)
+    sql.rows("delete from job where state = 'running'")
+    assert sql.value("select repaired from sweep_lanes()") == 1
+    assert len(claimed(sql, worker)) == 1

@@ -81,7 +81,7 @@ class Limits(RuleBasedStateMachine):
         given = {**limit, "per": PER} if limit["rate"] else limit
         if name.startswith("queue:"):  # it has no order to keep
             given = {**given, "retry_blocks": False}
-        set_limit(self.sql, name, **given)
+        set_limit(self.sql, name, **{**given, "burst": given["burst"] if given["rate"] else None})
         self._forget(name)
 
     def _forget(self, name: str) -> None:

@@ -124,3 +124,16 @@ def test_a_limit_that_is_not_enabled_says_so_and_nobody_waits_for_it(rolled_back
     set_limit(sql, "k", enabled=False)
 
     assert (status(sql)["enabled"], status(sql)["wait_seconds"] or 0) == (False, 0)
+
+
+def test_a_key_whose_name_is_parked_says_until_when(rolled_back_sql: Sql) -> None:
+    sql = rolled_back_sql
+    set_limit(sql, "tenant", rate=1, burst=1)
+    add(sql, 1, "tenant:1")
+    until = sql.value("select clock_timestamp() + interval '1 h'")
+    sql.value("select park('tenant', %s)", until)
+
+    row = status(sql, "tenant:1")
+
+    assert row["parked_until"] == until
+    assert row["wait_seconds"] == pytest.approx(3600, abs=2)

@@ -82,6 +82,51 @@ def test_many_lanes_are_looked_at_in_several_calls(rolled_back_sql: Sql) -> None
     assert lost_lanes(sql) == 0
 
 
+def test_many_keys_are_looked_at_in_several_calls(rolled_back_sql: Sql) -> None:
+    sql = rolled_back_sql
+    set_limit(sql, "tenant", rate=1, per="1 h", burst=1)
+    for n in range(7):
+        add(sql, 2, f"tenant:{n}")
+    worker = sql.worker()
+    while claimed(sql, worker, 100):
+        pass
+    sql.rows("delete from turn where lane_id is null")
+    sql.rows("update bucket set tokens = 1")
+    after, repaired = None, []
+
+    for _ in range(9):
+        (row,) = sql.rows("select * from sweep_lanes(%s, 3)", after)
+        repaired.append(row["repaired"])
+        after = row["next_after"]
+        if after is None:
+            break
+
+    assert after is None
+    assert sum(repaired) == 7
+    assert max(repaired) == 3
+    assert len(claimed(sql, worker, 100)) == 7
+
+
+def test_many_turns_of_a_key_in_a_queue_that_nobody_serves_become_one(rolled_back_sql: Sql) -> None:
+    """Each end of a job of the key adds one."""
+    sql = rolled_back_sql
+    set_limit(sql, "k", max_running=2)
+    for queue in ("lonely", "default"):
+        add(sql, 5, "k", queue=queue)
+    worker = sql.worker()
+    assert len(claimed(sql, worker, queues=("lonely",))) == 2
+    finish_all(sql)
+    for _ in range(2):
+        claimed(sql, worker)
+        finish_all(sql)
+    turns = "select count(*) from turn where lane_id is null and queue = 'lonely'"
+    assert sql.value(turns) > 1
+
+    sql.value("select repaired from sweep_lanes()")
+
+    assert sql.value(turns) == 1
+
+
 def test_what_was_parked_and_is_long_over_is_forgotten(rolled_back_sql: Sql) -> None:
     """For ten minutes it says that the key was opened."""
     sql = rolled_back_sql

@@ -1,6 +1,7 @@
 """When the claimer looks again, with a database that answers as the test says."""
 
 import asyncio
+import random
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -121,13 +122,18 @@ async def test_what_another_claim_has_in_hand_is_tried_again_after_about_half_th
     assert 0.25 * USUAL <= await _first_wait((0, -0.1)) <= 0.75 * USUAL
 
 
-@pytest.mark.parametrize(("workers", "longest"), [(1, 0.75), (4, 3.0), (100, 12.0)])
-async def test_the_more_workers_want_the_same_limit_the_longer_each_waits_between_two_tries(workers: int, longest: float) -> None:
+@pytest.mark.parametrize(("workers", "fifth", "fortieth"), [(1, 1, 36), (4, 4, 144), (100, 16, 3600)])
+async def test_the_more_workers_want_the_same_limit_and_the_more_tries_were_in_vain_the_longer_each_waits(
+    workers: int, fifth: int, fortieth: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(random, "uniform", lambda low, high: (low + high) / 2)
     alarm = RecordingAlarm()
     alarm.workers = workers
     async with claiming(Database(*[(0, -0.1)] * 50), RoomySlots(LIMITED, True), alarm):
         await auntil(lambda: len(alarm.timeouts) >= 50, "the claims")
-    assert longest / 2 * USUAL < max(alarm.timeouts[:50]) <= longest * USUAL
+    waits = [alarm.timeouts[0], alarm.timeouts[4], alarm.timeouts[39], alarm.timeouts[49]]
+    longest = min(USUAL / 2 * fortieth, BACKSTOP)
+    assert waits == pytest.approx([USUAL / 2, USUAL / 2 * fifth, longest, longest], rel=0.05)
 
 
 async def test_what_can_be_had_now_but_finds_too_little_room_is_looked_at_soon() -> None:

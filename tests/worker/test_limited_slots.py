@@ -2,7 +2,8 @@
 
 import pytest
 
-from pgqueue.worker.slots import Slots
+from pgqueue.worker.pace import SOON
+from pgqueue.worker.slots import MOST_BRIEF, Slots
 from tests.waiting import auntil
 from tests.worker.desk import CONCURRENCY, Desk
 from tests.worker.jobs import job, limited_job
@@ -84,8 +85,20 @@ async def test_slots_of_jobs_with_limits_are_not_given_to_others_before_they_are
 async def test_of_brief_jobs_with_limits_as_many_are_asked_for_as_start_soon(desk: Desk) -> None:
     _fetch_ahead(desk.slots)
     assert await desk.limited_room() == CONCURRENCY, "nothing is known of jobs with limits"
-    desk.slots._pace.started_soon = 200
-    assert await desk.limited_room() == 200
+    desk.slots._pace.started_soon = 5 * CONCURRENCY
+    assert await desk.limited_room() == 5 * CONCURRENCY
+    desk.slots._pace.started_soon = 1000
+    assert await desk.limited_room() == MOST_BRIEF * CONCURRENCY, "the next ones may take longer"
+
+
+async def test_no_more_than_there_are_slots_are_asked_for_where_brief_ones_have_become_long(desk: Desk) -> None:
+    _fetch_ahead(desk.slots)
+    desk.slots._pace.started_soon = 5 * CONCURRENCY
+    desk.slots.add([limited_job(n) for n in range(CONCURRENCY)])
+    await auntil(lambda: len(desk.started) == CONCURRENCY, "the first jobs")
+    assert await desk.limited_room() == 4 * CONCURRENCY
+    desk.slots._last_start -= 2 * SOON
+    assert desk.slots._limited_room() == 0
 
 
 async def test_jobs_that_wait_for_their_parents_take_up_room_for_limits(desk: Desk) -> None:
