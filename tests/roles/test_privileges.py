@@ -139,7 +139,8 @@ def test_every_function_and_relation_is_listed(install: Install) -> None:
 @pytest.mark.parametrize("name", [*ROLES, "stranger"])
 def test_functions_are_granted_to_whom_they_are_for(install: Install, name: str) -> None:
     rows = install.rows(
-        "select proname, has_function_privilege(%s, oid, 'execute') from pg_proc where pronamespace = current_schema()::regnamespace",
+        "select proname, has_function_privilege(%s, oid, 'execute') from pg_proc "
+        "where pronamespace = current_schema()::regnamespace",
         install.login(name),
     )
     assert set(rows) == {(function, name in may.who) for function, may in FUNCTIONS.items()}
