@@ -27,9 +27,11 @@ set plan_cache_mode = force_generic_plan set jit = off set lock_timeout = '5s' a
 #variable_conflict use_column
 declare
     now_       timestamptz := clock_timestamp();
-    gated      text[];        -- queues that have a limit of their own, and those that have none
+    -- No row was ever there: two looks at the size of a file instead of one into each table.
+    in_use     bool := pg_relation_size('turn') > 0 or pg_relation_size('limit_def') > 0;
+    gated      text[] := '{}';  -- queues that have a limit of their own, and those that have none
     open       text[];
-    has_limits bool;
+    has_limits bool := false;
     picked     bigint[];
     took       limited_jobs;  -- what was taken of jobs with limits
     this_queue text;
@@ -39,23 +41,25 @@ declare
     before     int;
 begin
     perform assert_active(worker);
-    select array(select substr(name, 7) from limit_def
-                  where name = any (array(select 'queue:' || q from unnest(queues) as q))
-                    and (enabled or exists (select from parking where key = name and until > now_))),
-           exists (select from unnest(queues) as q
-                     left join lateral (  -- line_begins, which would be a call
-                          select starts_at, keys_at from line_start
-                           where queue = q and seen_at between now_ - interval '1 second' and now_ + interval '1 second'
-                           order by seen_at desc limit 1) s on true,
-                   lateral ((select from turn where queue = q and key is null
-                                                and due_at between coalesce(s.starts_at, '-infinity') and now_ limit 1)
-                            union all
-                            (select from turn where queue = q and lane_id is null
-                                                and due_at between coalesce(s.keys_at, '-infinity') and now_ limit 1)) turns)
-      into gated, has_limits;
-    if gated <> '{}' then
-        has_limits := true;
-        open := array(select q from unnest(queues) as q where q <> all (gated));
+    if in_use then
+        select array(select substr(name, 7) from limit_def
+                      where name = any (array(select 'queue:' || q from unnest(queues) as q))
+                        and (enabled or exists (select from parking where key = name and until > now_))),
+               exists (select from unnest(queues) as q
+                         left join lateral (  -- line_begins, which would be a call
+                              select starts_at, keys_at from line_start
+                               where queue = q and seen_at between now_ - interval '1 second' and now_ + interval '1 second'
+                               order by seen_at desc limit 1) s on true,
+                       lateral ((select from turn where queue = q and key is null
+                                                    and due_at between coalesce(s.starts_at, '-infinity') and now_ limit 1)
+                                union all
+                                (select from turn where queue = q and lane_id is null
+                                                    and due_at between coalesce(s.keys_at, '-infinity') and now_ limit 1)) turns)
+          into gated, has_limits;
+        if gated <> '{}' then
+            has_limits := true;
+            open := array(select q from unnest(queues) as q where q <> all (gated));
+        end if;
     end if;
     limited := coalesce(limited, want);
     picked := case when want > 0 then pick_suspect(worker, coalesce(open, queues)) else '{}' end;
@@ -132,7 +136,7 @@ begin
      where j.id = any (array[p.id])
     returning j.id, j.queue, j.task, j.args, j.attempt, j.max_attempts, j.priority, j.run_at, j.created_at, j.meta,
               case when j.workflow_id is not null then (select n.node from node_of(j.id) n) end, null::text[];
-    if cardinality(picked) + cardinality(took.jobs) < want then
+    if in_use and cardinality(picked) + cardinality(took.jobs) < want then
         created_at := clock_timestamp();
         run_at := least(took.again_at, next_turn(array(select q from unnest(queues) as q where q <> all (coalesce(took.shut, '{}')))));
         if run_at is not null then

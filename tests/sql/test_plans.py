@@ -152,16 +152,9 @@ def call(verb: str, sql: Sql, worker: UUID, count: int) -> tuple[str, tuple[obje
 
 # Part of the plan, and looked at for nodes of workflows alone: see test_workflow_plans.py.
 OF_NODES = {"workflow_node_job_id_workflow_id_key", "workflow_edge_child", "workflow_pkey"}
-OF_LIMITS = {
-    "limit_def_pkey",
-    "turn_line",
-    "turn_key",
-    "line_start_queue",
-    "parking_key",
-}  # whether there are any; see test_limit_plans.py
 INDEXES = {
-    "claim": {"worker_pkey", "job_suspect", "job_ready", "job_pkey", *OF_LIMITS, *OF_NODES},
-    "claim from a cursor": {"worker_pkey", "job_suspect", "job_ready", "job_pkey", *OF_LIMITS, *OF_NODES},
+    "claim": {"worker_pkey", "job_suspect", "job_ready", "job_pkey", *OF_NODES},
+    "claim from a cursor": {"worker_pkey", "job_suspect", "job_ready", "job_pkey", *OF_NODES},
     "finish": {"job_pkey"},
     "promote": {"job_scheduled", "job_pkey"},
     "give_back": {"job_pkey"},
