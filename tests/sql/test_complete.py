@@ -98,8 +98,7 @@ def test_complete_waits_five_seconds_at_most(sql: Sql, another_sql: Callable[[],
     assert sql.state(id) == "running"
 
 
-def test_complete_walks_the_primary_key(rolled_back_sql: Sql) -> None:
-    sql = rolled_back_sql
+def test_complete_walks_the_primary_key(sql: Sql) -> None:
     id, token = sql.running()
 
     for verb in ("progress(%s, %s, 1)", "complete(%s, %s)"):
