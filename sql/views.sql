@@ -105,7 +105,7 @@ select b.key, d.name as limit_name, d.enabled, d.rate, d.per, d.burst, d.max_run
                 union select key from parking where until > clock_timestamp()) k
          where not exists (select from bucket where key = k.key)) b
   left join lateral (select * from limit_def l where l.name in (b.key, split_part(b.key, ':', 1)) order by l.name = b.key desc limit 1) d on true
- cross join lateral (
+ cross join lateral (  -- the rule of refilled(), which those who read views may not execute
        select case when d.rate is not null then least(d.burst, coalesce(
                   b.tokens + d.per_second * greatest(extract(epoch from clock_timestamp() - b.refilled_at)::float8, 0), d.burst)) end as tokens,
               case when b.used_since = date_bin(d.per, clock_timestamp(), '2000-01-01') then b.used else 0 end as used) f

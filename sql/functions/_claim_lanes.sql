@@ -71,7 +71,7 @@ begin
     cut := cut or 0 = any (quotas);
 
     for got in
-        select l.i, j.*, l.quota > 0 and e.ended - b.began > interval '2 ms' + interval '10 us' * l.quota as is_slow
+        select l.i, j.*, l.quota > 0 and e.ended - b.began > interval '500 us' + interval '10 us' * l.quota as is_slow
           from (select i, (line[i]).lane_id, quotas[i] as quota,
                        case when (line[i]).whole_at is null then '-infinity' else (line[i]).lo end as lo
                   from generate_subscripts(quotas, 1) as i where quotas[i] is not null) l

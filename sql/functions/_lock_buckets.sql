@@ -64,7 +64,7 @@ language sql immutable as $$
 $$;
 
 -- limit_of: what a key means: its own row of limit_def, or that of its name; none when it limits nothing.
--- Called by: lock_buckets, free_keys, keys_to_park, sweep_lanes, tidy_lanes. Inlined, hence no settings.
+-- Called by: lock_buckets, free_keys, keys_to_park, is_open, tidy_lanes. Inlined, hence no settings.
 create function limit_of(its_key text) returns table (
     name text, rate float8, per interval, per_second float8, burst float8, count_cost bool, max_running int, weight int
 )
