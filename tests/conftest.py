@@ -6,6 +6,7 @@ import signal
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from pytest_postgresql.janitor import DatabaseJanitor
 
 from pgqueue import PgQueue
 from pgqueue.migrate import migrate
+from tests.pgbouncer import BINARY, pgbouncer
 
 TEST_LEASE = 2.0  # seconds
 DEBIAN_BINARIES = "/usr/lib/postgresql/{}/bin"
@@ -90,6 +92,15 @@ def database_url(server_url: str, template: str) -> Iterator[str]:
     name = f"pgqueue_test_{uuid.uuid4().hex[:8]}"
     with _janitor(server_url, name, template_dbname=template):
         yield _url(server_url, name)
+
+
+@pytest.fixture
+def pooled(database_url: str) -> Iterator[Callable[[int], str]]:
+    """Starts a PgBouncer in transaction mode with a pool of this size before the test's database; gives the URL through it."""
+    if BINARY is None:
+        pytest.skip("there is no pgbouncer: apt-get install pgbouncer")
+    with ExitStack() as running:
+        yield lambda pool_size: running.enter_context(pgbouncer(database_url, pool_size))
 
 
 @pytest.fixture
