@@ -64,7 +64,7 @@ def pgbouncer(url: str, pool_size: int) -> Iterator[str]:
 
 
 def _account(host: str) -> str:
-    """Who runs it instead of root, which it refuses: the owner of the server's socket, whose directory may be closed to others."""
+    """The account to run as, because it refuses root: the owner of the socket, whose directory may be closed to others."""
     return pwd.getpwuid(os.stat(host).st_uid).pw_name if host.startswith("/") and os.stat(host).st_uid else "nobody"
 
 
