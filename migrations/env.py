@@ -1,11 +1,17 @@
-"""Alembic's entry point: the caller passes a connection that is in a transaction, with the schema on its search_path."""
+"""Alembic's entry point: for `pgqueue migrate`, which passes a connection and a schema, and for the command `alembic`."""
 
 from alembic import context
+from alembic.util import CommandError
 
-connection = context.config.attributes["connection"]
-context.configure(
-    connection=connection,
-    version_table="schema_version",
-    version_table_schema=context.config.attributes["schema"],
-)
-context.run_migrations()
+from pgqueue import migrate
+from pgqueue.errors import PgQueueError
+
+attributes = context.config.attributes
+if "connection" in attributes:
+    migrate.configure(attributes["schema"], connection=attributes["connection"])
+    context.run_migrations()
+else:
+    try:
+        migrate.run_alembic()
+    except PgQueueError as error:
+        raise CommandError(str(error)) from None

@@ -1,14 +1,17 @@
 """Installing and upgrading: Alembic, under one lock and in one transaction, so that concurrent first starts are safe."""
 
 from pathlib import Path
+from typing import Any
 
 import psycopg
-from alembic import command
+from alembic import command, context
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, create_engine, text
+from psycopg.sql import SQL, Identifier, Literal
+from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.pool import NullPool
 
+from .config import connection_url, load_settings
 from .database.translate import translate
 from .errors import ConfigurationError
 
@@ -42,8 +45,7 @@ def migrate(url: str, schema: str = "pgqueue", roles: bool = False) -> bool:
         ConfigurationError: the user may not make the roles; nothing was applied.
         InvalidArgument: the schema's name is too long for roles; nothing was applied.
     """
-    engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(url), poolclass=NullPool)
-    with engine.begin() as connection:
+    with _engine(url).begin() as connection:
         _enter(connection, schema)
         before = _version(connection, schema)
         config = Config()
@@ -57,13 +59,76 @@ def migrate(url: str, schema: str = "pgqueue", roles: bool = False) -> bool:
         return _version(connection, schema) != before
 
 
+def run_alembic() -> None:
+    """What the command `alembic` asks for, on the database and the schema of the settings; with --sql no database is needed.
+
+    Raises:
+        ConfigurationError: a setting is wrong, or no database is set.
+    """
+    settings = load_settings()
+    schema = settings.schema_name
+    if context.is_offline_mode():
+        configure(schema, dialect_name="postgresql", dialect_opts={"paramstyle": "named"})  # or a % is doubled
+        _run(schema)
+    else:
+        with _engine(connection_url(settings)).connect() as connection:
+            configure(schema, connection=connection)
+            _run(schema)
+
+
+def configure(schema: str, **target: Any) -> None:
+    """Tell Alembic where it keeps the version of a schema. `target`: a connection, or the name of a dialect."""
+    context.configure(version_table="schema_version", version_table_schema=schema, transaction_per_migration=False, **target)
+
+
+def execute(migration: MigrationContext, statements: str) -> None:
+    """Send SQL as it stands, or write it where Alembic was told to (--sql)."""
+    if migration.as_sql:
+        migration.impl.static_output(statements.rstrip())
+    else:
+        assert migration.connection is not None
+        driver = migration.connection.connection.driver_connection
+        assert driver is not None
+        driver.execute(statements)
+
+
+def _run(schema: str) -> None:
+    """Steps in one transaction, and then what `migrate` does; commands that only look change nothing."""
+    migration = context.get_context()
+    steps: list[Any] = []
+    migration.on_version_apply_callbacks += (lambda *, step, **_: steps.append(step),)
+    with context.begin_transaction():
+        if context.is_offline_mode():
+            execute(migration, "set local client_encoding = 'UTF8';")
+        if not migration.opts.get("dont_mutate"):
+            for statement in _entering(schema):
+                execute(migration, f"{statement};")
+        context.run_migrations()
+        if any(step.is_upgrade and not step.is_stamp for step in steps):
+            execute(migration, "select maintain();")
+
+
+def _engine(url: str) -> Engine:
+    return create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(url), poolclass=NullPool)
+
+
 def _enter(connection: Connection, schema: str) -> None:
+    driver = connection.connection.driver_connection
+    assert driver is not None
+    for statement in _entering(schema):
+        driver.execute(statement)
+
+
+def _entering(schema: str) -> list[str]:
     """Wait for other migrations of this schema, make it, and let unqualified names mean it until the transaction ends."""
-    quoted = '"' + schema.replace('"', '""') + '"'
-    connection.execute(text("select pg_advisory_xact_lock(hashtext('pgqueue migrate'), hashtext(:schema))"), {"schema": schema})
-    connection.exec_driver_sql("create schema if not exists " + quoted.replace("%", "%%"))
-    connection.execute(text("select set_config('search_path', :path, true)"), {"path": f"{quoted}, pg_temp"})
-    connection.exec_driver_sql("set local check_function_bodies = off")  # files call functions of later files
+    name, path = Literal(schema), Literal(f"{Identifier(schema).as_string()}, pg_temp")
+    lock = "select pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtext('pgqueue migrate'), pg_catalog.hashtext({}))"
+    return [
+        SQL(lock).format(name).as_string(),
+        SQL("create schema if not exists {}").format(Identifier(schema)).as_string(),
+        SQL("select pg_catalog.set_config('search_path', {}, true)").format(path).as_string(),
+        "set local check_function_bodies = off",  # files call functions of later files
+    ]
 
 
 def _make_roles(connection: Connection, schema: str) -> None:
@@ -78,5 +143,5 @@ def _make_roles(connection: Connection, schema: str) -> None:
 
 
 def _version(connection: Connection, schema: str) -> str | None:
-    context = MigrationContext.configure(connection, opts={"version_table": "schema_version", "version_table_schema": schema})
-    return context.get_current_revision()
+    migration = MigrationContext.configure(connection, opts={"version_table": "schema_version", "version_table_schema": schema})
+    return migration.get_current_revision()

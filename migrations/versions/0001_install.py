@@ -2,14 +2,12 @@
 
 from alembic import op
 
-from pgqueue.migrate import install_files
+from pgqueue.migrate import execute, install_files
 
 revision = "0001"
 down_revision = None
 
 
 def upgrade() -> None:
-    driver = op.get_bind().connection.driver_connection
-    assert driver is not None
     for file in install_files():
-        driver.execute(file.read_text(encoding="utf-8"))
+        execute(op.get_context(), file.read_text(encoding="utf-8"))
