@@ -8,18 +8,15 @@ import asyncio
 import logging
 import threading
 import time
-import uuid
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
-
-import psycopg
-from psycopg import sql
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from ._process import this_process
 from .database import calls
-from .database.pools import connect_options
+from .database.connection import OwnConnection, open_connection
+from .database.listen import hears, leaving_nothing, listen
 
 if TYPE_CHECKING:
     from .app import PgQueue
@@ -30,7 +27,6 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.02, 0.25  # seconds
 ASK_EVERY = 5.0  # seconds; a worker that heard it tells for 15
 IDLE = 10.0  # seconds without a waiter until the connection is closed
 LOOK_EVERY = 0.25  # seconds between two looks at what the thread is to do
-ECHO_WITHIN = 5.0  # seconds in which a NOTIFY from another connection must arrive; nobody waits for it
 
 
 def pauses(timeout: float | None) -> Iterator[float]:
@@ -149,16 +145,6 @@ class AsyncWaiter(_Ear):
             self._loop.call_soon_threadsafe(self._event.set)
 
 
-@contextmanager
-def _leaving_nothing(connection: psycopg.Connection[Any]) -> Iterator[None]:
-    """Where a pooler keeps the server's session, another client has it next."""
-    try:
-        yield
-    finally:
-        with suppress(psycopg.Error):
-            connection.execute("unlisten *")
-
-
 class Listener:
     """Hears for all waits of one process: a thread with a connection, both there only while somebody waits, and a little longer.
 
@@ -227,9 +213,9 @@ class Listener:
         while True:
             try:
                 url = self._app.settings.listen_url or self._app.url
-                with psycopg.connect(url, **connect_options("pgqueue results")) as connection, _leaving_nothing(connection):
-                    self._listen(connection)
-                    if self._hears(connection, url):
+                with open_connection(url, "pgqueue results") as connection, leaving_nothing(connection):
+                    channel = self._listen(connection)
+                    if hears(connection, channel, url, "pgqueue results echo"):
                         failures = 0
                         self._serve(connection)
                     else:
@@ -242,23 +228,17 @@ class Listener:
             if self._is_over(idle=0):
                 return
 
-    def _listen(self, connection: psycopg.Connection[Any]) -> None:
+    def _listen(self, connection: OwnConnection) -> str:
         channel = self._call(connection, calls.done_channel())
-        connection.execute(sql.SQL("listen {}").format(sql.Identifier(channel)))
-
-    def _hears(self, connection: psycopg.Connection[Any], url: str) -> bool:
-        """Whether a NOTIFY arrives. From another connection: to its own a pooler may pass it on with the answer."""
-        echo = f"echo {uuid.uuid4()}"
-        with psycopg.connect(url, **connect_options("pgqueue results echo")) as other:
-            other.execute("select pg_notify(%s, %s)", (self._call(other, calls.done_channel()), echo))
-        return any(notification.payload == echo for notification in connection.notifies(timeout=ECHO_WITHIN))
+        listen(connection, channel)
+        return channel
 
     def _give_up(self) -> None:
         with self.lock:
             self.is_deaf, self._thread = True, None
         log.info("results: found by polling: a pooler swallows LISTEN; set PGQUEUE_LISTEN_URL")
 
-    def _serve(self, connection: psycopg.Connection[Any]) -> None:
+    def _serve(self, connection: OwnConnection) -> None:
         ask_at = 0.0
         while not self._is_over(IDLE):
             if self._ears and time.monotonic() >= ask_at:
@@ -283,5 +263,5 @@ class Listener:
             for ear in {ear for ears in list(self._ears.values()) for ear in ears}:
                 ear.hear(None)
 
-    def _call(self, connection: psycopg.Connection[Any], call: calls.Call[T]) -> T:
+    def _call(self, connection: OwnConnection, call: calls.Call[T]) -> T:
         return call.read(connection.execute(self._app.statements[call.statement], call.params).fetchall())

@@ -7,8 +7,6 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 
-import psycopg
-
 from ._checks import invalid
 from ._coalesce import Coalescer
 from ._cost import Cost
@@ -22,7 +20,7 @@ from .chunk import chunk_task
 from .config import connection_url, load_settings
 from .context import JobContext
 from .database import AsyncPool, Call, SyncPool, calls, enqueue_calls, limit_calls
-from .database.pools import connect_options
+from .database.connection import open_connection
 from .database.statement import Statements
 from .errors import ConfigurationError, InvalidArgument, UnknownTask
 from .job import Job
@@ -226,7 +224,7 @@ class PgQueue(Registrars):
         """
         check_configuration(self)
         if database:
-            with psycopg.connect(self.url, **connect_options("pgqueue check")) as connection:
+            with open_connection(self.url, "pgqueue check") as connection:
                 check_version(self.database.run(calls.installed_version(), connection), self.settings.schema_name)
                 if any(task.options.limits for task in self.tasks.values()):
                     check_limit_names(self, self.database.run(limit_calls.limit_status(), connection))

@@ -12,8 +12,11 @@ from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.pool import NullPool
 
 from .config import connection_url, load_settings
+from .database.connection import OwnConnection, open_connection
 from .database.translate import translate
 from .errors import ConfigurationError
+
+STATEMENT_WITHIN = 600.0  # seconds for a statement of a migration, and for the wait for another one
 
 
 def resource(name: str) -> Path:
@@ -109,7 +112,13 @@ def _run(schema: str) -> None:
 
 
 def _engine(url: str) -> Engine:
-    return create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(url), poolclass=NullPool)
+    return create_engine("postgresql+psycopg://", creator=lambda: _open(url), poolclass=NullPool)
+
+
+def _open(url: str) -> OwnConnection:
+    connection = open_connection(url, "pgqueue migrate", autocommit=False)
+    connection.deadline = STATEMENT_WITHIN
+    return connection
 
 
 def _enter(connection: Connection, schema: str) -> None:

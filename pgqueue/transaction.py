@@ -18,6 +18,7 @@ from psycopg.pq import TransactionStatus
 from psycopg_pool import PoolTimeout
 
 from .database import AsyncPool, SyncPool, calls
+from .database.connection import FOR_EVER, set_deadline
 from .errors import AlreadyFinished, Disconnected, LeaseLost, PgQueueError
 from .own_workflow import MANY
 
@@ -32,8 +33,6 @@ Steps = Generator[Any, Any, Any]
 POOL_WITHIN = 300.0  # seconds a block waits for one of the pool's connections: others may hold theirs for long
 ASK_WITHIN = 30.0  # seconds in which the database must say whether a COMMIT took effect
 ASK_AGAIN = 0.1
-# A server that has vanished is noticed within a minute, whatever the handler waits for; heartbeats have deadlines of their own.
-KEEPALIVE = {"keepalives_idle": 20, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 50_000}
 
 
 class Services:
@@ -52,9 +51,8 @@ class Services:
     def __init__(self, app: "PgQueue", values: tuple[Any, ...] = (), threads: ThreadPoolExecutor | None = None) -> None:
         self.app, self.values, self.threads = app, values, threads
         size = app.settings.transaction_pool_size
-        options: dict[str, Any] = {"application_name": "pgqueue transaction", **KEEPALIVE}
-        self.transactions = SyncPool(app.url, app.statements, size, **options)
-        self.async_transactions = AsyncPool(app.url, app.statements, size, **options)
+        self.transactions = SyncPool(app.url, app.statements, size, application_name="pgqueue transaction")
+        self.async_transactions = AsyncPool(app.url, app.statements, size, application_name="pgqueue transaction")
 
     def result_json(self, task: str, result: Any) -> str | None:
         """A task's result as SQL takes it. Raises TypeError or ValueError for what has no JSON form or is too large."""
@@ -163,11 +161,13 @@ class Block:
             if isinstance(error, psycopg.OperationalError) and connection.closed:
                 return None
             raise
+        set_deadline(connection, FOR_EVER)  # the handler's statements may take as long as they need
         self._entered: Transaction[Any] = Transaction(connection)
         return self._entered
 
     def _end(self, error: BaseException | None) -> Steps:
         connection = self._entered.connection
+        set_deadline(connection, None)
         try:
             if error is None:
                 yield from self._finish(connection)
@@ -232,7 +232,8 @@ class Block:
         log.warning("job %s: COMMIT was not answered (%s); asking what became of it", job.id, str(error).strip())
         while time.monotonic() < deadline:
             try:
-                fate = yield self._others.run(calls.finished(job.id, job.token, xid))
+                left = max(ASK_AGAIN, deadline - time.monotonic())
+                fate = yield self._others.run(calls.finished(job.id, job.token, xid), wait=left)
             except psycopg.OperationalError:
                 fate = "not answered"
             if fate == "committed":

@@ -2,12 +2,11 @@
 
 from typing import Any, Self, TypeVar
 
-import psycopg
 from psycopg.types.json import set_json_loads
 
 from ..app import PgQueue
 from ..database import Call
-from ..database.pools import connect_options
+from ..database.connection import open_connection
 from .output import readable
 
 T = TypeVar("T")
@@ -27,7 +26,7 @@ class Session:
 
     def __init__(self, database_url: str | None, schema: str | None) -> None:
         self._app = PgQueue(database_url, schema=schema)
-        self._connection = psycopg.connect(self._app.url, **connect_options("pgqueue command"))
+        self._connection = open_connection(self._app.url, "pgqueue command")
         set_json_loads(readable, self._connection)
 
     def run(self, call: Call[T]) -> T:

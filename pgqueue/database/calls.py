@@ -23,12 +23,14 @@ class Call(Generic[T]):
         params: of types that every driver can send where the call may run on a caller's connection.
         read: makes the answer of the rows.
         query: the caller's query, if there is one.
+        within: seconds in which it must be answered; None: `connection.DEADLINE`. More where its work has no bound of ours.
     """
 
     statement: LiteralString
     params: Any  # a sequence, or a mapping for %(name)s
     read: Callable[[Rows], T]
     query: LiteralString | None = None
+    within: float | None = None
 
 
 class Claimed(NamedTuple):

@@ -8,19 +8,18 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import psycopg
-from psycopg import AsyncConnection
 from psycopg.types.json import set_json_loads
 
 from .._json import loads
 from ..errors import Disconnected
 from .calls import Call
-from .pools import connect_options
+from .connection import DeadlinePassed, OwnAsyncConnection, connect_options, set_deadline
 from .statement import Statements
 from .translate import is_transient, raise_ours
 
 log = logging.getLogger("pgqueue.database")
 T = TypeVar("T")
-DEADLINE = 8.0  # seconds a call may take; longer than the lock_timeout (5 s) inside our functions
+_TOO_SLOW = (DeadlinePassed, psycopg.errors.QueryCanceled)
 
 
 class Circuit:
@@ -36,13 +35,13 @@ class Circuit:
         self._closed_until = 0.0
         self._trying = asyncio.Lock()
 
-    async def connect(self, url: str, **options: Any) -> AsyncConnection[Any]:
+    async def connect(self, url: str, **options: Any) -> OwnAsyncConnection:
         """Open a connection, however long it takes; one try at a time per process."""
         async with self._trying:
             while True:
                 await asyncio.sleep(max(0.0, self._closed_until - time.monotonic()))
                 try:
-                    connection = await AsyncConnection.connect(url, **options)
+                    connection = await OwnAsyncConnection.connect(url, **options)
                 except psycopg.Error as error:
                     self.failed()
                     log.warning("no connection: %s", str(error).strip(), extra={"tries": self._failures})
@@ -83,8 +82,8 @@ class Link:
 
     def __init__(self, url: str, statements: Statements, circuit: Circuit, purpose: str) -> None:
         self._url, self._statements, self._circuit = url, statements, circuit
-        self._options = connect_options(f"pgqueue {purpose}")
-        self._connection: AsyncConnection[Any] | None = None
+        self._options = connect_options(url, f"pgqueue {purpose}")
+        self._connection: OwnAsyncConnection | None = None
         self._cursor: psycopg.AsyncCursor[Any] | None = None
         self._busy = asyncio.Lock()
 
@@ -103,19 +102,16 @@ class Link:
             cursor = self._cursor or await self._open()
             if not isinstance(call, Call):
                 call = call()
+            set_deadline(cursor.connection, call.within)
             try:
-                async with asyncio.timeout(DEADLINE):
-                    await cursor.execute(self._statements.of(call), call.params, prepare=False, binary=True)
-                    return call.read(await cursor.fetchall())
-            except TimeoutError:
-                await self._drop("deadline passed")
-                raise Disconnected("deadline passed", too_slow=True) from None
+                await cursor.execute(self._statements.of(call), call.params, prepare=False, binary=True)
+                return call.read(await cursor.fetchall())
             except psycopg.Error as error:
                 if tell_locked and isinstance(error, psycopg.errors.LockNotAvailable):
                     raise Locked(str(error)) from error
                 if is_transient(error):
                     await self._drop(str(error).strip())
-                    raise Disconnected(str(error), too_slow=isinstance(error, psycopg.errors.QueryCanceled)) from error
+                    raise Disconnected(str(error), too_slow=isinstance(error, _TOO_SLOW)) from error
                 raise_ours(error, self._statements.schema)
                 raise
 

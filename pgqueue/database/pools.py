@@ -1,6 +1,7 @@
 """Connections of an application process: opened at first use, one pool per process, and per event loop in async code."""
 
 import asyncio
+from time import monotonic
 from typing import Any, TypeVar
 
 from psycopg import AsyncConnection, Connection
@@ -11,21 +12,14 @@ from .._json import loads
 from .._process import this_process
 from .bridge import AsyncRun, Run, arun_on_psycopg, async_runner, run_on_psycopg, runner
 from .calls import Call
+from .connection import OwnAsyncConnection, OwnConnection, connect_options, deadline_of, within
 from .statement import Statements
 from .translate import raise_ours
 
 T = TypeVar("T")
 
-# Autocommit and no prepared statements: nothing of ours outlives a call, so transaction poolers work.
-CONNECT: dict[str, Any] = {"autocommit": True, "prepare_threshold": None}
 
-
-def connect_options(application_name: str) -> dict[str, Any]:
-    """Options of every connection that pgqueue opens itself."""
-    return {**CONNECT, "application_name": application_name, "connect_timeout": 5}
-
-
-class _Pool(ConnectionPool[Connection[Any]]):
+class _Pool(ConnectionPool[OwnConnection]):
     """A pool that a forked child leaves alone: to stop the parent's threads it could wait for locks that nobody releases."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -49,14 +43,21 @@ class SyncPool:
 
     def __init__(self, url: str, statements: Statements, size: int, **options: Any) -> None:
         self._url, self._statements, self._size = url, statements, size
-        self._options = {**connect_options("pgqueue"), **options}
+        self._options = {**connect_options(url, "pgqueue"), **options}
         self._pools: dict[tuple[int, int], _Pool] = {}
 
-    def run(self, call: Call[T], connection: Any = None) -> T:
-        """Run a call; without `connection` in a transaction of its own, which is committed on return."""
+    def run(self, call: Call[T], connection: Any = None, wait: float | None = None) -> T:
+        """Run a call; without `connection` in a transaction of its own, which is committed on return.
+
+        Args:
+            wait: seconds for all of it, when that is less than a call may take: for a connection from the pool, and the answer.
+        """
         if connection is not None:
-            return self._run_on(runner(connection), connection, call)
-        with self.pool().connection() as own:
+            with deadline_of(connection, call.within):
+                return self._run_on(runner(connection), connection, call)
+        began = monotonic()
+        with self.pool().connection(wait) as own:
+            own.deadline = within(call.within, wait, began)
             return self._run_on(run_on_psycopg, own, call)
 
     def _run_on(self, run: Run, connection: Any, call: Call[T]) -> T:
@@ -78,7 +79,15 @@ class SyncPool:
         return pool
 
     def _new_pool(self) -> _Pool:
-        return _Pool(self._url, min_size=0, max_size=self._size, kwargs=self._options, configure=_configure, open=False)
+        return _Pool(
+            self._url,
+            connection_class=OwnConnection,
+            min_size=0,
+            max_size=self._size,
+            kwargs=self._options,
+            configure=_configure,
+            open=False,
+        )
 
     def close(self) -> None:
         """Close this process's pool; the next call opens a new one."""
@@ -91,15 +100,17 @@ class AsyncPool:
 
     def __init__(self, url: str, statements: Statements, size: int, **options: Any) -> None:
         self._url, self._statements, self._size = url, statements, size
-        self._options = {**connect_options("pgqueue"), **options}
-        self._pools: dict[tuple[tuple[int, int], asyncio.AbstractEventLoop], AsyncConnectionPool] = {}
+        self._options = {**connect_options(url, "pgqueue"), **options}
+        self._pools: dict[tuple[tuple[int, int], asyncio.AbstractEventLoop], AsyncConnectionPool[OwnAsyncConnection]] = {}
 
-    async def run(self, call: Call[T], connection: Any = None) -> T:
-        """Run a call; without `connection` in a transaction of its own, which is committed on return."""
+    async def run(self, call: Call[T], connection: Any = None, wait: float | None = None) -> T:
+        """`SyncPool.run` for async code."""
         if connection is not None:
-            return await self._run_on(async_runner(connection), connection, call)
-        pool = await self.pool()
-        async with pool.connection() as own:
+            with deadline_of(connection, call.within):
+                return await self._run_on(async_runner(connection), connection, call)
+        began, pool = monotonic(), await self.pool()
+        async with pool.connection(wait) as own:
+            own.deadline = within(call.within, wait, began)
             return await self._run_on(arun_on_psycopg, own, call)
 
     async def _run_on(self, run: AsyncRun, connection: Any, call: Call[T]) -> T:
@@ -109,7 +120,7 @@ class AsyncPool:
             raise_ours(error, self._statements.schema)
             raise
 
-    async def pool(self) -> AsyncConnectionPool:
+    async def pool(self) -> AsyncConnectionPool[OwnAsyncConnection]:
         """This event loop's pool, made at first use."""
         key = this_process(), asyncio.get_running_loop()
         pool = self._pools.get(key)
@@ -120,9 +131,15 @@ class AsyncPool:
             await pool.open()
         return pool
 
-    def _new_pool(self) -> AsyncConnectionPool:
+    def _new_pool(self) -> AsyncConnectionPool[OwnAsyncConnection]:
         return AsyncConnectionPool(
-            self._url, min_size=0, max_size=self._size, kwargs=self._options, configure=_aconfigure, open=False
+            self._url,
+            connection_class=OwnAsyncConnection,
+            min_size=0,
+            max_size=self._size,
+            kwargs=self._options,
+            configure=_aconfigure,
+            open=False,
         )
 
     def _forget_closed_loops(self) -> None:

@@ -145,8 +145,8 @@ class _Direct:
     def __init__(self, own: Own | AsyncOwn) -> None:
         self._own = own
 
-    def run(self, call: Call[T], connection: Any = None) -> T:
-        """As SyncPool.run."""
+    def run(self, call: Call[T], connection: Any = None, wait: float | None = None) -> T:
+        """As SyncPool.run; the connection is the test's, so nothing limits the wait."""
         return self._own.run(call, connection)
 
     def pool(self) -> "_Direct":
@@ -172,8 +172,8 @@ class _AsyncDirect:
     def __init__(self, own: Own | AsyncOwn) -> None:
         self._own = own
 
-    async def run(self, call: Call[T], connection: Any = None) -> T:
-        """As AsyncPool.run."""
+    async def run(self, call: Call[T], connection: Any = None, wait: float | None = None) -> T:
+        """As AsyncPool.run; the connection is the test's, so nothing limits the wait."""
         return await self._own.arun(call, connection)
 
     async def pool(self) -> "_AsyncDirect":

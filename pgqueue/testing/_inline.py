@@ -74,7 +74,7 @@ class NoDatabase:
     def __init__(self, why: str) -> None:
         self._why = why
 
-    def run(self, call: Any, connection: Any = None) -> NoReturn:
+    def run(self, call: Any, connection: Any = None, wait: float | None = None) -> NoReturn:
         """Refuse."""
         raise PgQueueError(self._why)
 
@@ -88,7 +88,7 @@ class NoAsyncDatabase:
     def __init__(self, why: str) -> None:
         self._why = why
 
-    async def run(self, call: Any, connection: Any = None) -> NoReturn:
+    async def run(self, call: Any, connection: Any = None, wait: float | None = None) -> NoReturn:
         """Refuse."""
         raise PgQueueError(self._why)
 

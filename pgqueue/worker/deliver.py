@@ -7,7 +7,8 @@ from collections.abc import Callable
 import psycopg
 
 from ..database import Link, calls
-from ..database.link import DEADLINE, Locked
+from ..database.connection import DEADLINE
+from ..database.link import Locked
 from ..errors import Disconnected, InvalidArgument, JobNotFound, PgQueueError, WrongState
 from .execute import Outcome, failure
 

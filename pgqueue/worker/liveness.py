@@ -5,23 +5,22 @@ import logging
 import random
 import threading
 import time
-import uuid
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
 import psycopg
-from psycopg import sql
 
 from ..database import calls
-from ..database.pools import connect_options
+from ..database.connection import DEADLINE, OwnConnection, open_connection
+from ..database.listen import ECHO_WITHIN, hears, leaving_nothing, listen
 from ..database.statement import Statements
 from ..database.translate import raise_ours
 from ..errors import WorkerLost
 from .claim import Alarm
 
 log = logging.getLogger("pgqueue.worker")
-ECHO_WITHIN = 1.0  # seconds in which our own NOTIFY must come back
+BEAT_AT_LEAST_EVERY = 20.0  # seconds, however long the lease: a beat is also what shows that the connection has gone silent
 LOOK_EVERY = 0.25  # seconds between two looks at the clock and the stop flag
 LAG_WARNING = 1.0  # seconds the event loop may be blocked unremarked
 
@@ -68,6 +67,7 @@ class Liveness(threading.Thread):
     ) -> None:
         super().__init__(name="pgqueue-liveness", daemon=True)
         self._url, self._statements, self._lease = url, statements, lease
+        self._beat_every = min(lease / 3, BEAT_AT_LEAST_EVERY)
         self._loop, self._alarm, self._queues = loop, alarm, set(queues)
         self._running, self._on_lost = running, on_lost
         self._on_results_wanted, self._on_cancel_wanted = on_results_wanted, on_cancel_wanted
@@ -91,7 +91,9 @@ class Liveness(threading.Thread):
         failures = 0
         while not self._stopped.is_set():
             try:
-                with psycopg.connect(self._url, **connect_options("pgqueue liveness")) as connection:
+                with open_connection(self._url, "pgqueue liveness") as connection, leaving_nothing(connection):
+                    connection.deadline = min(DEADLINE, self._lease / 3)  # a beat that misses it can be repeated in time
+                    self._beat(connection)
                     self._listen(connection)
                     failures = 0
                     self._serve(connection)
@@ -102,22 +104,20 @@ class Liveness(threading.Thread):
             self._stopped.wait(min(2.0, 0.1 * 2**failures) * random.uniform(0.5, 1.0))
             failures = min(failures + 1, 5)
 
-    def _listen(self, connection: psycopg.Connection[Any]) -> None:
+    def _listen(self, connection: OwnConnection) -> None:
         """LISTEN, then ask for a claim: what was enqueued in between is seen by one of the two."""
         channel = self._run(connection, calls.channel())
-        connection.execute(sql.SQL("listen {}").format(sql.Identifier(channel)))
-        echo = f"echo {uuid.uuid4()}"
-        connection.execute("select pg_notify(%s, %s)", (channel, echo))
-        heard = any(n.payload == echo for n in connection.notifies(timeout=ECHO_WITHIN))
+        listen(connection, channel)
+        heard = hears(connection, channel, self._url, "pgqueue liveness echo", min(ECHO_WITHIN, self._lease / 3))
         self.wake_mode = "notify" if heard else "polling: a pooler swallows LISTEN; set PGQUEUE_LISTEN_URL"
         log.info("wake-ups by %s", self.wake_mode)
         self._loop.call_soon_threadsafe(self._alarm.ring)
 
-    def _serve(self, connection: psycopg.Connection[Any]) -> None:
+    def _serve(self, connection: OwnConnection) -> None:
         beat_at = 0.0
         while not self._stopped.is_set():
             if now() >= beat_at:
-                beat_at = now() + self._lease / 3
+                beat_at = now() + self._beat_every
                 self._beat(connection)
                 self._watch_loop()
             for notification in connection.notifies(timeout=min(LOOK_EVERY, max(0.0, beat_at - now()))):
@@ -131,7 +131,7 @@ class Liveness(threading.Thread):
                     break
             self.check_lease()
 
-    def _beat(self, connection: psycopg.Connection[Any]) -> None:
+    def _beat(self, connection: OwnConnection) -> None:
         worker_id, sent = self._worker_id, now()
         if worker_id is None:
             return
@@ -154,7 +154,7 @@ class Liveness(threading.Thread):
 
     def _watch_loop(self) -> None:
         """Say when handlers block the event loop; they keep their lease but hold up each other."""
-        lag = time.monotonic() - self._loop_seen - self._lease / 3
+        lag = time.monotonic() - self._loop_seen - self._beat_every
         if lag > LAG_WARNING:
             log.warning("the event loop was blocked for %.1f s; make such handlers `def`, so that they run in threads", lag)
         self._loop.call_soon_threadsafe(self._seen)
@@ -162,7 +162,7 @@ class Liveness(threading.Thread):
     def _seen(self) -> None:
         self._loop_seen = time.monotonic()
 
-    def _run(self, connection: psycopg.Connection[Any], call: calls.Call[Any]) -> Any:
+    def _run(self, connection: OwnConnection, call: calls.Call[Any]) -> Any:
         try:
             return call.read(connection.execute(self._statements[call.statement], call.params).fetchall())
         except psycopg.Error as error:

@@ -15,7 +15,7 @@ import psycopg
 
 from ..context import JobContext
 from ..database import Link, calls, limit_calls
-from ..database.link import DEADLINE
+from ..database.connection import DEADLINE
 from ..errors import Disconnected, PgQueueError
 from .claim import BACKSTOP
 

@@ -5,13 +5,14 @@ import os
 import threading
 import warnings
 from collections.abc import Callable, Iterator
-from types import SimpleNamespace
 from typing import Any
 
 import psycopg
 import pytest
 
 from pgqueue import PgQueue, Task, _process, _waiting
+from pgqueue.database.connection import OwnConnection
+from pgqueue.database.listen import hears
 from pgqueue.errors import ResultTimeout
 from pgqueue.job import Job
 from tests.looking import Look
@@ -109,9 +110,9 @@ def test_what_ends_before_the_process_listens_is_looked_for_once_it_does(
 ) -> None:
     listen = _waiting.Listener._listen
 
-    def too_late(self: _waiting.Listener, connection: psycopg.Connection[Any]) -> None:
+    def too_late(self: _waiting.Listener, connection: OwnConnection) -> str:
         _run(look, state="succeeded", result="hello")
-        listen(self, connection)
+        return listen(self, connection)
 
     _rarely(monkeypatch)
     monkeypatch.setattr(_waiting.Listener, "_listen", too_late)
@@ -267,7 +268,7 @@ def test_nonsense_on_the_channel_does_no_harm(
     assert listener._thread is not None
 
 
-class _Pooled(psycopg.Connection[Any]):
+class _Pooled(OwnConnection):
     """As a pooler's: closing it leaves the session on the server as it is. A deaf one is handed no notifications."""
 
     deaf = False
@@ -279,38 +280,34 @@ class _Pooled(psycopg.Connection[Any]):
 
 
 @pytest.fixture
-def pooled(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[_Pooled]:
+def session(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[_Pooled]:
     """What the listener gets; the echo takes another way."""
     with _Pooled.connect(database_url, autocommit=True) as connection:
-
-        def connect(url: str, **options: Any) -> Any:
-            return connection if options["application_name"] == "pgqueue results" else psycopg.connect(url, **options)
-
-        monkeypatch.setattr(_waiting, "psycopg", SimpleNamespace(connect=connect, Error=psycopg.Error))
+        monkeypatch.setattr(_waiting, "open_connection", lambda url, application_name: connection)
         yield connection
         connection.close()
 
 
-def _channels(connection: psycopg.Connection[Any]) -> list[Any]:
+def _channels(connection: OwnConnection) -> list[Any]:
     return connection.execute("select pg_listening_channels()").fetchall()
 
 
 def test_a_process_behind_a_transaction_pooler_polls_and_leaves_nothing_behind(
-    app: PgQueue, welcome: Task[[int], str], look: Look, pooled: _Pooled
+    app: PgQueue, welcome: Task[[int], str], look: Look, session: _Pooled
 ) -> None:
-    pooled.deaf = True
+    session.deaf = True
     thread, got = _in_thread(welcome.enqueue(1))
     until(lambda: app.waiting._listener().is_deaf, "a listener that gave up")
-    until(lambda: not _channels(pooled), "a session without channels")
+    until(lambda: not _channels(session), "a session without channels")
     _run(look, state="succeeded", result="hello")
     thread.join(20)
     assert got == ["hello"]
 
 
 def test_the_process_that_has_given_up_starts_no_other_thread(
-    app: PgQueue, welcome: Task[[int], str], look: Look, pooled: _Pooled, monkeypatch: pytest.MonkeyPatch
+    app: PgQueue, welcome: Task[[int], str], look: Look, session: _Pooled, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pooled.deaf = True
+    session.deaf = True
     with pytest.raises(ResultTimeout):
         welcome.enqueue(1).result(timeout=0.05)
     until(lambda: app.waiting._listener().is_deaf, "a listener that gave up")
@@ -320,12 +317,12 @@ def test_the_process_that_has_given_up_starts_no_other_thread(
 
 
 def test_a_listener_that_goes_leaves_nothing_behind(
-    app: PgQueue, welcome: Task[[int], str], look: Look, pooled: _Pooled, monkeypatch: pytest.MonkeyPatch
+    app: PgQueue, welcome: Task[[int], str], look: Look, session: _Pooled, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     serve = _waiting.Listener._serve
     channels: list[Any] = []
 
-    def watched(self: _waiting.Listener, connection: psycopg.Connection[Any]) -> None:
+    def watched(self: _waiting.Listener, connection: OwnConnection) -> None:
         channels.extend(_channels(connection))
         serve(self, connection)
 
@@ -334,20 +331,19 @@ def test_a_listener_that_goes_leaves_nothing_behind(
     with pytest.raises(ResultTimeout):
         welcome.enqueue(1).result(timeout=0.05)
     until(lambda: len(channels) == 1, "a listener")
-    until(lambda: not _channels(pooled), "a session without channels")
+    until(lambda: not _channels(session), "a session without channels")
 
 
-def test_the_echo_does_not_come_from_the_connection_that_listens(app: PgQueue, look: Look, pooled: _Pooled) -> None:
+def test_the_echo_does_not_come_from_the_connection_that_listens(app: PgQueue, look: Look, session: _Pooled) -> None:
     """A pooler passes on what arrives together with an answer: such an echo would prove nothing."""
-    listener = app.waiting._listener()
-    listener._listen(pooled)
-    assert listener._hears(pooled, app.url)
-    pooled.execute("unlisten *")
+    channel = app.waiting._listener()._listen(session)
+    assert hears(session, channel, app.url, "echo")
+    session.execute("unlisten *")
     look.connection.execute(f'listen "{look.value("select channel()")}_done"'.encode())
-    pooled.deaf = True
-    assert not listener._hears(pooled, app.url)
+    session.deaf = True
+    assert not hears(session, channel, app.url, "echo", within=0.2)
     (echo,) = look.connection.notifies(timeout=10, stop_after=1)
-    assert echo.pid != pooled.info.backend_pid
+    assert echo.pid != session.info.backend_pid
 
 
 def test_a_thread_that_cannot_start_fails_no_wait_and_the_next_wait_tries_again(

@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from pgqueue import PgQueue, Task
+from pgqueue.database.connection import OwnConnection
 from pgqueue.worker import claim
 from pgqueue.worker.claim import BACKSTOP
 from pgqueue.worker.liveness import Liveness
@@ -86,7 +87,7 @@ async def test_a_job_enqueued_while_the_listener_is_dead_is_found_by_the_backsto
 
     dead = threading.Event()
 
-    def stay_dead(self: Liveness, connection: psycopg.Connection[Any]) -> None:
+    def stay_dead(self: Liveness, connection: OwnConnection) -> None:
         dead.set()
         raise psycopg.OperationalError("no listener for now")
 
@@ -121,7 +122,7 @@ async def test_a_job_committed_between_listen_and_the_first_poll_starts_at_once(
     listen = Liveness._listen
     enqueued: list[float] = []
 
-    def listen_and_enqueue(self: Liveness, connection: psycopg.Connection[Any]) -> None:
+    def listen_and_enqueue(self: Liveness, connection: OwnConnection) -> None:
         execute = connection.execute
 
         def spy(query: Any, *args: Any, **kwargs: Any) -> Any:

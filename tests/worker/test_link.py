@@ -10,7 +10,7 @@ import pytest
 from psycopg import AsyncConnection
 
 from pgqueue import PgQueue
-from pgqueue.database import Link, calls, link
+from pgqueue.database import Link, calls, connection
 from pgqueue.database.calls import Call
 from pgqueue.database.link import Circuit
 from pgqueue.errors import Disconnected, InvalidArgument, NotMigrated, WorkerLost
@@ -88,7 +88,7 @@ async def test_only_one_link_of_a_process_tries_at_a_time(monkeypatch: pytest.Mo
 
 async def test_a_call_past_its_deadline_loses_its_connection(one: Link, monkeypatch: pytest.MonkeyPatch, look: Look) -> None:
     first = await one.run(PID)
-    monkeypatch.setattr(link, "DEADLINE", 0.2)
+    monkeypatch.setattr(connection, "DEADLINE", 0.2)
     started = time.monotonic()
     with pytest.raises(Disconnected, match="deadline passed"):
         await one.run(SLEEP)

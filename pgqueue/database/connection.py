@@ -1,0 +1,139 @@
+"""The connections that pgqueue opens itself: no wait for the server lasts longer than its deadline.
+
+A connection can go silent without being closed, as behind a load balancer after a failover. Then only a clock on this side ends a
+wait: the server knows nothing of it, and TCP sees acknowledgements.
+"""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import monotonic
+from typing import Any, TypeVar
+
+import psycopg
+from psycopg import AsyncConnection, Connection
+from psycopg.abc import PQGen
+from psycopg.conninfo import conninfo_to_dict
+
+T = TypeVar("T")
+DEADLINE = 8.0  # seconds a call may take; longer than the lock_timeout (5 s) inside our functions
+CANCEL_WITHIN = 1.0  # seconds for the server to confirm that it has cancelled a statement; then the connection is closed
+CONNECT_WITHIN = 5  # seconds for a host to accept a connection
+LEAST_CONNECT_WITHIN = 2  # libpq takes less as this
+FOR_EVER = math.inf
+
+# Autocommit and no prepared statements: nothing of ours outlives a call, so transaction poolers work.
+_SESSION: dict[str, Any] = {"autocommit": True, "prepare_threshold": None}
+# The second line: it notices a server that has vanished, also while a statement of the application may take its time.
+_KEEPALIVE = {"keepalives_idle": 15, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 30_000}
+
+
+class DeadlinePassed(psycopg.OperationalError):
+    """The server did not answer in time. The connection is closed; whether the call took effect is not known."""
+
+
+def connect_options(url: str, application_name: str) -> dict[str, Any]:
+    """Options of every connection that pgqueue opens itself; of those about the network, the URL's own win."""
+    given = conninfo_to_dict(url)
+    hosts = str(given.get("host") or given.get("hostaddr") or "").count(",") + 1
+    each = max(LEAST_CONNECT_WITHIN, min(CONNECT_WITHIN, int(DEADLINE / hosts)))  # connect_timeout counts per host
+    network = {**_KEEPALIVE, "connect_timeout": each}
+    return {**_SESSION, "application_name": application_name, **{key: network[key] for key in network if key not in given}}
+
+
+class OwnConnection(Connection[Any]):
+    """A connection of ours in sync code.
+
+    Attributes:
+        deadline: seconds that each wait for the server may take from now on; None: DEADLINE. One that takes longer closes the
+            connection and raises DeadlinePassed.
+    """
+
+    deadline: float | None = None
+    _ends = FOR_EVER
+    _is_cancelled = False
+
+    def wait(self, gen: PQGen[T], *args: Any, **options: Any) -> T:
+        self._ends = monotonic() + (DEADLINE if self.deadline is None else self.deadline)
+        self._is_cancelled = False
+        return super().wait(_timed(gen, self), *args, **options)
+
+    def cancel_safe(self, *, timeout: float = CANCEL_WITHIN) -> None:
+        _cut_short(self)
+        super().cancel_safe(timeout=min(timeout, CANCEL_WITHIN))
+
+
+class OwnAsyncConnection(AsyncConnection[Any]):
+    """A connection of ours in async code; see `OwnConnection`."""
+
+    deadline: float | None = None
+    _ends = FOR_EVER
+    _is_cancelled = False
+
+    async def wait(self, gen: PQGen[T], *args: Any, **options: Any) -> T:
+        self._ends = monotonic() + (DEADLINE if self.deadline is None else self.deadline)
+        self._is_cancelled = False
+        return await super().wait(_timed(gen, self), *args, **options)
+
+    async def cancel_safe(self, *, timeout: float = CANCEL_WITHIN) -> None:
+        _cut_short(self)
+        await super().cancel_safe(timeout=min(timeout, CANCEL_WITHIN))
+
+
+def open_connection(url: str, application_name: str, **options: Any) -> OwnConnection:
+    """Open a connection of ours in sync code, with psycopg's options beyond those of all."""
+    return OwnConnection.connect(url, **{**connect_options(url, application_name), **options})
+
+
+def set_deadline(connection: Any, seconds: float | None) -> None:
+    """Set a connection's `deadline` if it is one of ours; others are left alone."""
+    if isinstance(connection, OwnConnection | OwnAsyncConnection):
+        connection.deadline = seconds
+
+
+@contextmanager
+def deadline_of(connection: Any, seconds: float | None) -> Iterator[None]:
+    """Set a connection's `deadline` for a while if it is one of ours, such as that of `ctx.transaction()`."""
+    if not isinstance(connection, OwnConnection | OwnAsyncConnection):
+        yield
+        return
+    before, connection.deadline = connection.deadline, seconds
+    try:
+        yield
+    finally:
+        connection.deadline = before
+
+
+def within(call: float | None, seconds: float | None, since: float) -> float | None:
+    """The deadline of a call that may take `call` seconds (None: DEADLINE), in a wait of so many `seconds` since then."""
+    if seconds is None:
+        return call
+    return min(DEADLINE if call is None else call, max(0.0, seconds - (monotonic() - since)))
+
+
+def _timed(gen: PQGen[T], connection: OwnConnection | OwnAsyncConnection) -> PQGen[T]:
+    """What psycopg waits for step by step, at least ten times a second; ended when the connection's time is up."""
+    try:
+        wanted = next(gen)
+        while True:
+            ready = yield wanted
+            wanted = gen.send(ready)  # before the look at the clock: what has arrived counts
+            if monotonic() >= connection._ends:
+                raise _give_up(connection)
+    except StopIteration as stop:
+        value: T = stop.value
+        return value
+
+
+def _give_up(connection: OwnConnection | OwnAsyncConnection) -> psycopg.Error:
+    connection.pgconn.finish()
+    if connection._is_cancelled:  # psycopg waits for this one after it has cancelled a statement
+        return psycopg.errors.QueryCanceled("cancelled")
+    seconds = DEADLINE if connection.deadline is None else connection.deadline
+    return DeadlinePassed(f"deadline passed: no answer within {seconds:.3g} s; the connection was closed")
+
+
+def _cut_short(connection: OwnConnection | OwnAsyncConnection) -> None:
+    """Psycopg cancels when the caller is cancelled or interrupted, and then waits on for the statement to end."""
+    connection._is_cancelled = True
+    connection._ends = min(connection._ends, monotonic() + CANCEL_WITHIN)
