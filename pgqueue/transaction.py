@@ -51,8 +51,10 @@ class Services:
     def __init__(self, app: "PgQueue", values: tuple[Any, ...] = (), threads: ThreadPoolExecutor | None = None) -> None:
         self.app, self.values, self.threads = app, values, threads
         size = app.settings.transaction_pool_size
-        self.transactions = SyncPool(app.url, app.statements, size, application_name="pgqueue transaction")
-        self.async_transactions = AsyncPool(app.url, app.statements, size, application_name="pgqueue transaction")
+        # The handler's statements are the application's, and so are their adapters.
+        options: dict[str, Any] = {"application_name": "pgqueue transaction", "context": None}
+        self.transactions = SyncPool(app.url, app.statements, size, **options)
+        self.async_transactions = AsyncPool(app.url, app.statements, size, **options)
 
     def result_json(self, task: str, result: Any) -> str | None:
         """A task's result as SQL takes it. Raises TypeError or ValueError for what has no JSON form or is too large."""

@@ -2,10 +2,12 @@
 
 from typing import Any, Self, TypeVar
 
+from psycopg.adapt import AdaptersMap
 from psycopg.types.json import set_json_loads
 
 from ..app import PgQueue
 from ..database import Call
+from ..database.adapters import OwnCursor, own_adapters
 from ..database.connection import open_connection
 from .output import readable
 
@@ -27,11 +29,15 @@ class Session:
     def __init__(self, database_url: str | None, schema: str | None) -> None:
         self._app = PgQueue(database_url, schema=schema)
         self._connection = open_connection(self._app.url, "pgqueue command")
-        set_json_loads(readable, self._connection)
+        self._adapters = AdaptersMap(own_adapters(self._connection))
+        set_json_loads(readable, self._adapters)
 
     def run(self, call: Call[T]) -> T:
         """Run one call in a transaction of its own."""
-        return self._app.database.run(call, self._connection)
+        return self._app.database.run_on(self._run, self._connection, call)
+
+    def _run(self, connection: Any, statement: bytes, params: Any) -> Any:
+        return OwnCursor(connection, self._adapters).execute(statement, params, prepare=False, binary=True).fetchall()
 
     def __enter__(self) -> Self:
         return self

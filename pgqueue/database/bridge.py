@@ -8,10 +8,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from psycopg import AsyncCursor, Cursor
-from psycopg.rows import tuple_row
+import psycopg
 
 from ..errors import WrongConnection
+from .adapters import OwnAsyncCursor, OwnCursor, adapters_for
 
 T = TypeVar("T")
 Rows = list[tuple[Any, ...]]
@@ -22,9 +22,15 @@ Keys = tuple[int | str, ...]
 _PLACEHOLDER = re.compile(r"%%|%s|%\((\w+)\)s")
 
 
-def run_on_psycopg(connection: Any, statement: bytes, params: Any) -> Rows:
-    """Run a statement on a psycopg Connection; the rows."""
-    return Cursor(connection, row_factory=tuple_row).execute(statement, params, prepare=False).fetchall()
+def run_on_own(connection: Any, statement: bytes, params: Any) -> Rows:
+    """Run a statement on a connection that pgqueue has opened; the rows."""
+    cursor = OwnCursor(connection, adapters_for(connection, params, psycopg.adapters))
+    return cursor.execute(statement, params, prepare=False, binary=True).fetchall()
+
+
+def _run_on_psycopg(connection: Any, statement: bytes, params: Any) -> Rows:
+    cursor = OwnCursor(connection, adapters_for(connection, params, connection.adapters))
+    return cursor.execute(statement, params, prepare=False, binary=True).fetchall()
 
 
 def _run_on_sqlalchemy(connection: Any, statement: bytes, params: Any) -> Rows:
@@ -47,10 +53,16 @@ def _run_on_django(connection: Any, statement: bytes, params: Any) -> Rows:
         return list(cursor.fetchall())
 
 
-async def arun_on_psycopg(connection: Any, statement: bytes, params: Any) -> Rows:
-    """Run a statement on a psycopg AsyncConnection; the rows."""
-    cursor = AsyncCursor(connection, row_factory=tuple_row)
-    await cursor.execute(statement, params, prepare=False)
+async def arun_on_own(connection: Any, statement: bytes, params: Any) -> Rows:
+    """`run_on_own` for async code."""
+    cursor = OwnAsyncCursor(connection, adapters_for(connection, params, psycopg.adapters))
+    await cursor.execute(statement, params, prepare=False, binary=True)
+    return await cursor.fetchall()
+
+
+async def _arun_on_psycopg(connection: Any, statement: bytes, params: Any) -> Rows:
+    cursor = OwnAsyncCursor(connection, adapters_for(connection, params, connection.adapters))
+    await cursor.execute(statement, params, prepare=False, binary=True)
     return await cursor.fetchall()
 
 
@@ -70,7 +82,7 @@ async def _arun_on_asyncpg(connection: Any, statement: bytes, params: Any) -> Ro
 
 
 _SYNC: Mapping[str, Run] = {
-    "psycopg.Connection": run_on_psycopg,
+    "psycopg.Connection": _run_on_psycopg,
     "sqlalchemy.engine.base.Connection": _run_on_sqlalchemy,
     "sqlalchemy.orm.session.Session": _run_on_session,
     "sqlalchemy.orm.scoping.scoped_session": _run_on_session,
@@ -78,7 +90,7 @@ _SYNC: Mapping[str, Run] = {
     "django.utils.connection.ConnectionProxy": _run_on_django,
 }
 _ASYNC: Mapping[str, AsyncRun] = {
-    "psycopg.AsyncConnection": arun_on_psycopg,
+    "psycopg.AsyncConnection": _arun_on_psycopg,
     "sqlalchemy.ext.asyncio.engine.AsyncConnection": _arun_on_sqlalchemy,
     "sqlalchemy.ext.asyncio.session.AsyncSession": _arun_on_session,
     "sqlalchemy.ext.asyncio.scoping.async_scoped_session": _arun_on_session,

@@ -15,6 +15,8 @@ from psycopg import AsyncConnection, Connection
 from psycopg.abc import PQGen
 from psycopg.conninfo import conninfo_to_dict
 
+from .adapters import ADAPTERS
+
 T = TypeVar("T")
 DEADLINE = 8.0  # seconds a call may take; longer than the lock_timeout (5 s) inside our functions
 CANCEL_WITHIN = 1.0  # seconds for the server to confirm that it has cancelled a statement; then the connection is closed
@@ -23,7 +25,7 @@ LEAST_CONNECT_WITHIN = 2  # libpq takes less as this
 FOR_EVER = math.inf
 
 # Autocommit and no prepared statements: nothing of ours outlives a call, so transaction poolers work.
-_SESSION: dict[str, Any] = {"autocommit": True, "prepare_threshold": None}
+_SESSION: dict[str, Any] = {"autocommit": True, "prepare_threshold": None, "context": ADAPTERS}
 # The second line: it notices a server that has vanished, also while a statement of the application may take its time.
 _KEEPALIVE = {"keepalives_idle": 15, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 30_000}
 

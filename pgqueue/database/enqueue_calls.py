@@ -79,18 +79,19 @@ def enqueue_many(
     return Call(_ENQUEUE_MANY_LIMITED, (task, args, *options, notify, *limits.params()), _all_added)
 
 
+# Ids become int here: on a connection of the application its own adapters may have read them.
 def _added(rows: Rows) -> list[Added]:
-    return [Added(rows[0][0])]
+    return [Added(int(rows[0][0]))]
 
 
 def _all_added(rows: Rows) -> list[Added]:
-    return [Added(id) for id in rows[0][0]]
+    return [Added(int(id)) for id in rows[0][0]]
 
 
 def enqueue_jobs(jobs: list[str]) -> Call[list[Added]]:
     """Add a job per JSON object with the options of `enqueue`, by enqueue_many."""
     statement: LiteralString = "select id, duplicate from {schema}.enqueue_many(%s::text::jsonb)"
-    return Call(statement, (f"[{','.join(jobs)}]",), lambda rows: [Added(*row) for row in rows])
+    return Call(statement, (f"[{','.join(jobs)}]",), lambda rows: [Added(int(id), duplicate) for id, duplicate in rows])
 
 
 # Batches, because an array is at most 1 GB. The query is the caller's own text, in their statement and with their rights.
@@ -130,7 +131,7 @@ def enqueue_select(
         ours |= dict(zip(limits._fields, limits.params(), strict=True))
         statement = _ENQUEUE_SELECT + _SELECT_LIMITS + _SELECT_FROM
     named = {**params, **{f"pgqueue_{name}": value for name, value in ours.items()}}
-    return Call(statement, named, lambda rows: rows[0][0], query=query.strip().rstrip(";"))
+    return Call(statement, named, lambda rows: int(rows[0][0]), query=query.strip().rstrip(";"))
 
 
 def find_duplicate(task: str, args: str, unique: UniqueOptions) -> Call[int | None]:
@@ -138,5 +139,5 @@ def find_duplicate(task: str, args: str, unique: UniqueOptions) -> Call[int | No
     return Call(
         "select {schema}.find_duplicate(%s::text, %s::text::jsonb, %s::text, %s::text)",
         (task, args, unique.mode, unique.key),
-        lambda rows: rows[0][0],
+        lambda rows: None if rows[0][0] is None else int(rows[0][0]),
     )

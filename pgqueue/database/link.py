@@ -8,10 +8,9 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import psycopg
-from psycopg.types.json import set_json_loads
 
-from .._json import loads
 from ..errors import Disconnected
+from .adapters import OwnAsyncCursor, own_adapters
 from .calls import Call
 from .connection import DeadlinePassed, OwnAsyncConnection, connect_options, set_deadline
 from .statement import Statements
@@ -117,9 +116,8 @@ class Link:
 
     async def _open(self) -> psycopg.AsyncCursor[Any]:
         self._connection = await self._circuit.connect(self._url, **self._options)
-        set_json_loads(loads, self._connection)
         self._connection.add_notice_handler(_log_warning)
-        self._cursor = psycopg.AsyncCursor(self._connection)
+        self._cursor = OwnAsyncCursor(self._connection, own_adapters(self._connection))
         return self._cursor
 
     async def _drop(self, why: str) -> None:

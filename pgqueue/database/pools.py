@@ -4,13 +4,10 @@ import asyncio
 from time import monotonic
 from typing import Any, TypeVar
 
-from psycopg import AsyncConnection, Connection
-from psycopg.types.json import set_json_loads
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
-from .._json import loads
 from .._process import this_process
-from .bridge import AsyncRun, Run, arun_on_psycopg, async_runner, run_on_psycopg, runner
+from .bridge import AsyncRun, Run, arun_on_own, async_runner, run_on_own, runner
 from .calls import Call
 from .connection import OwnAsyncConnection, OwnConnection, connect_options, deadline_of, within
 from .statement import Statements
@@ -54,13 +51,14 @@ class SyncPool:
         """
         if connection is not None:
             with deadline_of(connection, call.within):
-                return self._run_on(runner(connection), connection, call)
+                return self.run_on(runner(connection), connection, call)
         began = monotonic()
         with self.pool().connection(wait) as own:
             own.deadline = within(call.within, wait, began)
-            return self._run_on(run_on_psycopg, own, call)
+            return self.run_on(run_on_own, own, call)
 
-    def _run_on(self, run: Run, connection: Any, call: Call[T]) -> T:
+    def run_on(self, run: Run, connection: Any, call: Call[T]) -> T:
+        """Run a call in a certain way on a connection."""
         try:
             return call.read(run(connection, self._statements.of(call), call.params))
         except Exception as error:
@@ -85,7 +83,6 @@ class SyncPool:
             min_size=0,
             max_size=self._size,
             kwargs=self._options,
-            configure=_configure,
             open=False,
         )
 
@@ -111,7 +108,7 @@ class AsyncPool:
         began, pool = monotonic(), await self.pool()
         async with pool.connection(wait) as own:
             own.deadline = within(call.within, wait, began)
-            return await self._run_on(arun_on_psycopg, own, call)
+            return await self._run_on(arun_on_own, own, call)
 
     async def _run_on(self, run: AsyncRun, connection: Any, call: Call[T]) -> T:
         try:
@@ -138,7 +135,6 @@ class AsyncPool:
             min_size=0,
             max_size=self._size,
             kwargs=self._options,
-            configure=_aconfigure,
             open=False,
         )
 
@@ -151,11 +147,3 @@ class AsyncPool:
         """Close this event loop's pool; the next call opens a new one."""
         if pool := self._pools.pop((this_process(), asyncio.get_running_loop()), None):
             await pool.close()
-
-
-def _configure(connection: Connection[Any]) -> None:
-    set_json_loads(loads, connection)
-
-
-async def _aconfigure(connection: AsyncConnection[Any]) -> None:
-    set_json_loads(loads, connection)

@@ -21,7 +21,7 @@ def enqueue_workflow(nodes: str, name: str | None, on_success: str | None, on_fa
         "select w.workflow_id, w.job_ids, {schema}.last_nodes(w.workflow_id) "
         "from {schema}.enqueue_workflow(%s::text::jsonb, %s::text, %s::text::jsonb, %s::text::jsonb) w",
         (nodes, name, on_success, on_failure),
-        lambda rows: AddedWorkflow(*rows[0]),
+        lambda rows: AddedWorkflow(int(rows[0][0]), *(list(map(int, ids)) for ids in rows[0][1:])),
     )
 
 
