@@ -76,7 +76,8 @@ def main(when: str) -> None:
     @app.task
     async def writes(ctx: JobContext) -> None:
         async with ctx.transaction() as tx:
-            (tx.result,) = (await (await tx.connection.execute("select 1::int8")).fetchone()) or ()
+            async for (one,) in await tx.connection.execute("select 1::int8"):
+                tx.result = one
 
     @app.task
     def tells(ctx: JobContext) -> list[Any]:
