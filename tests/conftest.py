@@ -56,9 +56,18 @@ def server_url(request: pytest.FixtureRequest) -> Iterator[str]:
         utils.POSTGRES_VERSIONS[version] = Path(DEBIAN_BINARIES.format(version))
     directory = Path(tempfile.mkdtemp(prefix="pgqueue-test-"))
     server = get_server(directory / "data", cleanup_mode="stop", postgres_version=version)
+    _spare_the_disk(server.get_uri())
     yield server.get_uri()
     server.cleanup()
     shutil.rmtree(directory, ignore_errors=True)
+
+
+def _spare_the_disk(url: str) -> None:
+    """A test's database need not survive a power cut; crashes and immediate restarts of PostgreSQL alone lose nothing by this."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("alter system set fsync = off")
+        connection.execute("alter system set full_page_writes = off")
+        connection.execute("select pg_reload_conf()")
 
 
 def _janitor(server_url: str, name: str, **options: Any) -> DatabaseJanitor:
