@@ -31,6 +31,7 @@ class JobContext:
         cancelled: whether the job's workflow was cancelled while it runs. Async handlers are cancelled then, and processes
             ended; a handler in a thread cannot be stopped: let long ones look at this, and return `Cancel()`. However it ends,
             it does not run again.
+        dropped: whether the worker has given this run up, because its lease is lost or the grace is over; it has no outcome.
     """
 
     __slots__ = (
@@ -41,6 +42,7 @@ class JobContext:
         "block",
         "cancelled",
         "created_at",
+        "dropped",
         "id",
         "limits",
         "max_attempts",
@@ -86,7 +88,7 @@ class JobContext:
         self.block: Block | None = None
         self.node = None if node_json is None else Node(node_json)
         self.limits = limits
-        self.cancelled = False
+        self.cancelled = self.dropped = False
         self._services = services
 
     @property

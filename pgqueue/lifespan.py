@@ -76,7 +76,9 @@ async def _leave(resources: AbstractAsyncContextManager[Any], within: float) -> 
     try:
         async with limit:
             await resources.__aexit__(None, None, None)
-    except Exception:
+    except BaseException as error:  # SystemExit and the like too: the jobs are over, and the process ends as it would have
+        if isinstance(error, asyncio.CancelledError) and asyncio.current_task().cancelling():  # type: ignore[union-attr]
+            raise
         if limit.expired():
             log.warning("the lifespan was not left within %s s; its rest was cancelled", within)
         else:

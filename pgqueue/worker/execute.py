@@ -84,7 +84,7 @@ async def execute(
         The outcome; a handler's exception becomes one too.
 
     Raises:
-        CancelledError: the worker cancelled this run; it has no outcome.
+        CancelledError: the worker dropped or cancelled this run, as the job says; it has no outcome.
     """
     if task is None:
         _warn_of(job)
@@ -107,12 +107,12 @@ async def execute(
             return _committed(job, time.perf_counter() - started, result=result)
         ended = returned(job, task.dump_result, result, time.perf_counter() - started)
         return ended if job.node is None else await _with_nodes_aside(ended)
-    except (KeyboardInterrupt, GeneratorExit):
+    except GeneratorExit:  # this coroutine is closed; a handler's own is a RuntimeError by now
         raise
     except BaseException as error:  # SystemExit and the like too: whatever a handler raises is its own job's failure
         if job.is_finished:
             return _committed(job, time.perf_counter() - started, error=error)
-        if isinstance(error, asyncio.CancelledError) and asyncio.current_task().cancelling():  # type: ignore[union-attr]
+        if isinstance(error, asyncio.CancelledError) and (job.dropped or job.cancelled):  # else the handler cancelled itself
             raise
         if isinstance(error, RateLimited):
             return rate_limited(job, error, time.perf_counter() - started)
@@ -172,8 +172,8 @@ def call(function: Callable[..., Any], arguments: dict[str, Any], args: tuple[An
     """Call a function that is not async, so that whatever it raises can be passed on."""
     try:
         return function(*args, **arguments)
-    except StopIteration as error:  # no future can carry it; a coroutine that raises it does the same
-        raise RuntimeError("the handler raised StopIteration") from error
+    except (StopIteration, GeneratorExit) as error:  # no future can carry these; see Isolated
+        raise RuntimeError(f"{type(error).__name__} was raised") from error
 
 
 def returned(job: JobContext, dump: Callable[[Any], str | None], result: Any, elapsed: float) -> Outcome:
@@ -211,7 +211,9 @@ def _committed(job: JobContext, elapsed: float, *, result: Any = None, error: Ba
     """The outcome of a run whose `ctx.transaction()` has finished the job: whatever came after it changes nothing."""
     facts = {"job_id": job.id, "task": job.task}
     if error is not None and not isinstance(error, asyncio.CancelledError):
-        log.warning("job %s was finished by its transaction; an error after it is ignored", job.id, exc_info=error, extra=facts)
+        log.warning(
+            "job %s was finished by its transaction; an error after it is ignored", job.id, exc_info=loggable(error), extra=facts
+        )
     elif isinstance(result, Snooze | RetryIn | Cancel):
         log.warning("job %s was finished by its transaction; it returned %r, which is ignored", job.id, result, extra=facts)
     elif result is not None and job.task not in _results_ignored:
@@ -229,10 +231,16 @@ def rate_limited(job: JobContext, error: RateLimited, elapsed: float) -> Outcome
 
 def failure(job: JobContext, error: BaseException, elapsed: float, **fields: Any) -> Outcome:
     """The outcome of a run that raised; `fields` as finish.sql takes them."""
-    log.warning(
-        "job %s failed: %r", job.id, error, extra={"job_id": job.id, "task": job.task, "queue": job.queue, "attempt": job.attempt}
-    )
+    facts = {"job_id": job.id, "task": job.task, "queue": job.queue, "attempt": job.attempt}
+    log.warning("job %s failed: %s", job.id, _shown(error), extra=facts)
     return outcome(job, "failed", elapsed, error=describe(error), **fields)
+
+
+def undescribed(job: JobContext) -> Outcome:
+    """The outcome of a run whose exception raises when it is looked at."""
+    log.error("job %s failed, and its exception cannot be described", job.id, extra={"job_id": job.id, "task": job.task})
+    error = Error(type="BaseException", types=[], message="the exception cannot be described", traceback=None)
+    return outcome(job, "failed", 0.0, error=error)
 
 
 def describe(error: BaseException) -> Error:
@@ -242,15 +250,33 @@ def describe(error: BaseException) -> Error:
     return Error(
         type=qualified_name(type(error)),
         types=[qualified_name(kind) for kind in type(error).__mro__],
-        message=_printable(_message(error)),
-        traceback=_printable("".join(traceback.format_exception(error)))[-TRACEBACK_CHARACTERS:],
+        message=_printable(_text(str, error)),
+        traceback=_printable(_text(_traceback, error))[-TRACEBACK_CHARACTERS:],
     )
 
 
-def _message(error: BaseException) -> str:
+def loggable(error: BaseException) -> BaseException:
+    """An exception for `exc_info`: itself, or one in its place when it raises while it is formatted, as loggers would."""
     try:
-        return str(error)
-    except Exception as unprintable:
+        _traceback(error)
+    except BaseException:
+        return RemoteError(**describe(error))
+    return error
+
+
+def _traceback(error: BaseException) -> str:
+    return "".join(traceback.format_exception(error))
+
+
+def _shown(error: BaseException) -> str:
+    return _text(repr, error)
+
+
+def _text(make: Callable[[BaseException], str], error: BaseException) -> str:
+    """A text of an exception; the methods and properties that it is made of may raise anything."""
+    try:
+        return make(error)
+    except BaseException as unprintable:
         return f"<its text raised {type(unprintable).__name__}>"
 
 

@@ -1,10 +1,31 @@
 """Many jobs on one asyncio task, each with context variables of its own."""
 
+import asyncio
 from collections.abc import Coroutine, Generator
+from contextlib import suppress
 from contextvars import copy_context
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
+
+
+def is_thrown_away() -> bool:
+    """Whether the calling coroutine is closed by the interpreter, because its event loop is gone."""
+    try:
+        return asyncio.current_task() is None
+    except RuntimeError:
+        return True
+
+
+async def take_back_cancel(task: asyncio.Task[None]) -> None:
+    """Forget that the current task was cancelled: what was meant is over, and what it runs next must not pass for cancelled.
+
+    A handler may have swallowed the cancel, or ended before it came: then it comes at the next await.
+    """
+    while task.cancelling():
+        task.uncancel()
+    with suppress(asyncio.CancelledError):
+        await asyncio.sleep(0)
 
 
 class Isolated(Generic[T]):
@@ -28,6 +49,10 @@ class Isolated(Generic[T]):
             except StopIteration as stop:
                 result: T = stop.value
                 return result
+            except GeneratorExit as error:
+                if isinstance(value, GeneratorExit):
+                    raise
+                raise RuntimeError("GeneratorExit was raised") from error  # it would pass for the end of our own coroutines
             try:
                 value = yield awaited
                 step = self._coroutine.send

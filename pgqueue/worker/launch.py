@@ -7,9 +7,9 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .. import logs
 from .._json import dumps, loads
@@ -113,12 +113,29 @@ def run(launch: Launch) -> None:
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         failed: BaseException | None = None
         try:
-            runner.run(worker.run())
+            _run_to_its_end(runner.get_loop(), worker.run())
         except BaseException as error:
             failed = error
             raise
         finally:
             _abandon(runner.run(_tasks_left()) + _threads_left(), failed)
+
+
+def _run_to_its_end(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, None]) -> None:
+    """Run the loop until the work is done.
+
+    A task or callback that raises SystemExit or KeyboardInterrupt breaks off the loop, though signals are handled otherwise here.
+    The loop goes on: whoever awaits the task gets the exception, so it is the failure of the job whose handler began the task.
+    """
+    running = loop.create_task(work)
+    while True:
+        try:
+            loop.run_until_complete(running)
+            return
+        except (KeyboardInterrupt, SystemExit) as error:
+            if running.done():
+                raise
+            log.error("a task or callback of a handler raised %s; the worker goes on", type(error).__name__, exc_info=error)
 
 
 async def _tasks_left() -> list[str]:

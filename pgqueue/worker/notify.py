@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 from ..callbacks import Callback, Callbacks, JobError, JobEvent, Kind
 from ..context import JobContext
 from ..database import calls
-from .execute import Outcome, in_thread
-from .isolate import Isolated
+from .execute import Outcome, in_thread, loggable
+from .isolate import Isolated, take_back_cancel
 
 log = logging.getLogger("pgqueue.worker")
 MOST_WAITING = 1000  # events that may wait before nothing more starts
@@ -44,7 +44,7 @@ class Notifier:
         self._changed = asyncio.Event()
         self._empty = asyncio.Event()
         self._empty.set()
-        self._is_over = False
+        self._is_over = self._is_stopped = False
         self._calling: Callback | None = None
         self._named: set[int] = set()
         self._looks_when_full = False
@@ -78,7 +78,11 @@ class Notifier:
         return bool(self._waiting)
 
     async def run(self) -> None:
-        """Tell for ever."""
+        """Tell for ever, or until `stop`. It may be called again when it was cancelled otherwise."""
+        self._is_over = False
+        if self._waiting:
+            self._empty.clear()
+            self._changed.set()
         try:
             await self._run()
         finally:
@@ -89,11 +93,13 @@ class Notifier:
         while True:
             await self._changed.wait()
             while self._waiting:
-                await self._tell(self._waiting[0])
-                if _is_cancelled():
-                    return
                 was_full = self.is_full()
-                self._waiting.popleft()
+                try:
+                    await self._tell(self._waiting[0])
+                finally:
+                    self._waiting.popleft()  # nobody is told twice
+                if self._is_stopped:
+                    return
                 if was_full and not self.is_full():
                     self._on_room()
                 await asyncio.sleep(0)  # callbacks that never wait must not hold up the loop
@@ -110,6 +116,10 @@ class Notifier:
         if self._waiting:
             log.warning("the callbacks of %s jobs did not run in time", len(self._waiting))
 
+    def stop(self) -> None:
+        """Whoever cancels `run` from now on is the worker, and no callback."""
+        self._is_stopped = True
+
     def close(self) -> None:
         """Let go of the thread."""
         self._thread.shutdown(wait=False, cancel_futures=True)
@@ -118,17 +128,19 @@ class Notifier:
         for callback in waiting.callbacks:
             try:
                 await self._call(callback, _event(waiting))
-            except (KeyboardInterrupt, GeneratorExit):
+            except GeneratorExit:  # this coroutine is closed; a callback's own is a RuntimeError by now
                 raise
-            except BaseException as error:
-                if isinstance(error, asyncio.CancelledError) and _is_cancelled():
+            except BaseException as error:  # SystemExit and the like too: a callback's failure ends no worker
+                if isinstance(error, asyncio.CancelledError) and self._is_stopped:
                     raise
                 self._counts["callback_errors"] += 1
-                log.exception(
-                    "callback %s failed", _name_of(callback), extra={"job_id": waiting.job.id, "task": waiting.job.task}
-                )
-            if _is_cancelled():  # and the callback swallowed it
+                facts = {"job_id": waiting.job.id, "task": waiting.job.task}
+                log.error("callback %s failed", _name_of(callback), exc_info=loggable(error), extra=facts)
+            if self._is_stopped:  # and the callback swallowed it
                 return
+            this = asyncio.current_task()
+            if this is not None and this.cancelling():
+                await take_back_cancel(this)
 
     def _look_when_full(self) -> None:
         self._looks_when_full = False
@@ -171,10 +183,6 @@ async def _awaited(awaitable: Awaitable[Any]) -> None:
 
 def _name_of(callback: Callback) -> str:
     return getattr(callback, "__qualname__", repr(callback))
-
-
-def _is_cancelled() -> bool:
-    return bool(asyncio.current_task().cancelling())  # type: ignore[union-attr]
 
 
 def _kinds(state: str, verdict: str | None) -> tuple[Kind, ...]:

@@ -18,7 +18,8 @@ class WorkerOptions:
         burst: end when the queues hold nothing ready and nothing running.
         grace: seconds that running handlers may take to end after the first signal; 30.
         name: shown in worker_status; host:pid by default.
-        handle_signals: end gracefully on SIGTERM and SIGINT.
+        handle_signals: end gracefully on SIGTERM and SIGINT. Without it a KeyboardInterrupt that a handler raises is that
+            job's failure all the same, whoever caused it.
         supervised: a second signal is the supervisor's business; a service manager may send the first to both.
     """
 

@@ -11,7 +11,8 @@ from typing import Any
 
 from ..context import JobContext
 from ..task import Task
-from .execute import Outcome, Surrounded, cancelled, execute
+from .execute import Outcome, Surrounded, cancelled, execute, failure, undescribed
+from .isolate import is_thrown_away, take_back_cancel
 from .pace import AHEAD, SOON, Pace
 
 log = logging.getLogger("pgqueue.worker")
@@ -192,7 +193,7 @@ class Slots:
 
     def _ended(self, slot: asyncio.Task[None]) -> None:
         """A slot was cancelled between two jobs, or failed through a fault of ours: another takes its place."""
-        if not slot.cancelled() and (error := slot.exception()):
+        if not slot.cancelled() and (error := slot.exception()) and not isinstance(error, GeneratorExit):
             log.error("a slot failed; its job is given back", exc_info=error)
         self._slots.discard(slot)
         self._jobs.pop(slot, None)
@@ -205,6 +206,8 @@ class Slots:
         while not self._stopping:
             self._waking = False
             await self._run_waiting(this)
+            if self._stopping:
+                return
             idle = asyncio.get_running_loop().create_future()
             self._idle.append(idle)
             await idle
@@ -218,6 +221,8 @@ class Slots:
             self._look_for_room()  # it may run for long: whoever waits for room must not wait for its end
             self._wake()
             await self._run(job, this)
+            if this.cancelling():
+                await take_back_cancel(this)
             if not self.waiting:  # else the next one is about to look
                 self._look_for_room()
             if time.perf_counter() - since > SLICE:
@@ -241,13 +246,17 @@ class Slots:
             if job.cancelled:
                 self._hand_in(cancelled(job, time.perf_counter() - job.started))
             # Else by `drop`: the job is forgotten, the slot goes on.
+        except GeneratorExit as error:  # a future that the handler awaited carried it: it closes all coroutines of this task
+            if not is_thrown_away():
+                self._hand_in(failure(job, error, time.perf_counter() - job.started))
+            raise
+        except BaseException:
+            self._hand_in(undescribed(job))  # else it would be given back and run again, for ever
         else:
             self._pace.ended(outcome.elapsed, job.limits is not None)
             self._hand_in(outcome)
         finally:
             self._limited_running -= job.limits is not None
-            while this.cancelling():  # also when the handler swallowed it: the next job must not pass for cancelled
-                this.uncancel()
             if self.running.get(job.id) is this:  # else it was claimed again while this run did not listen to `drop`
                 del self.running[job.id]
 
@@ -270,14 +279,19 @@ class Slots:
         self.waiting.clear()
         self._limited = 0
         self.preparing.clear()
-        for slot in set(self.running.values()):
-            slot.cancel()
+        self._drop_running()
         if not await self.wait_idle(1.0):
             log.warning("%s handlers go on although they were cancelled", len(self.running))
+
+    def _drop_running(self) -> None:
+        for slot in set(self.running.values()):
+            self._jobs[slot].dropped = True
+            slot.cancel()
 
     async def close(self) -> None:
         """End the slots, and let go of the threads; one that still runs does not hold up the process."""
         self.stop()
+        self._drop_running()
         slots = list(self._slots)
         for slot in slots:
             slot.cancel()

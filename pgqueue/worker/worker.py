@@ -102,6 +102,7 @@ class Worker:
             finally:  # whoever cancels `run` stops the worker no less gracefully than a signal
                 await self._end(working, flushing)
         finally:
+            self._notifier.stop()
             for task in (working, stopping, flushing, telling, *self._replacements):
                 task.cancel()
             self._liveness.stop()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pgqueue import Cancel, JobContext, PgQueue, RateLimited, RetryIn, Snooze
+from tests.worker.raised import throw
 
 app = PgQueue("postgresql://nobody@localhost:1/nothing", schema="elsewhere", max_result_bytes=7_000_000)
 
@@ -109,3 +110,9 @@ class Reports:
     def build() -> str:
         """Built."""
         return "built"
+
+
+@app.task(executor="process")
+def throw_kind(kind: str) -> None:
+    """Raises what no Exception is, and worse."""
+    throw(kind)

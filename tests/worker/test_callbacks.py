@@ -64,6 +64,7 @@ async def _telling(*others: Callback) -> AsyncIterator[tuple[Notifier, list[tupl
     telling = asyncio.create_task(notifier.run())
     await asyncio.sleep(0)
     yield notifier, told, counts
+    notifier.stop()
     telling.cancel()
     await asyncio.wait({telling}, timeout=5)
     assert telling.done()

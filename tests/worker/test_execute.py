@@ -96,6 +96,7 @@ async def test_a_result_that_is_not_json_is_a_failure(threads: ThreadPoolExecuto
     [
         ValueError("no"),
         SystemExit(3),
+        KeyboardInterrupt("no signal"),
         asyncio.CancelledError("own"),
         TimeoutError(),
         Unusual("odd"),
@@ -203,15 +204,23 @@ async def test_an_async_handler_runs_on_the_loop_and_keeps_its_context_variables
     assert REQUEST.get() == "of the caller"
 
 
-async def test_a_run_that_the_worker_cancels_has_no_outcome(threads: ThreadPoolExecutor) -> None:
+@pytest.mark.parametrize("mark", ["dropped", "cancelled", None])
+async def test_only_a_run_that_the_worker_cancels_has_no_outcome(threads: ThreadPoolExecutor, mark: str | None) -> None:
     async def handler() -> None:
         await asyncio.sleep(60)
 
-    run = asyncio.create_task(_run(threads, handler))
+    task = PgQueue("postgresql://nobody@localhost:1/nothing").task(name="handler")(handler)
+    given = job()
+    run = asyncio.create_task(execute(given, task, threads))
     await asyncio.sleep(0.01)
+    if mark is not None:
+        setattr(given, mark, True)
     run.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await run
+    if mark is None:
+        assert said(await run)["state"] == "failed"
+    else:
+        with pytest.raises(asyncio.CancelledError):
+            await run
 
 
 async def test_elapsed_is_the_time_in_the_handler(threads: ThreadPoolExecutor) -> None:
