@@ -19,6 +19,8 @@ Run = Callable[[Any, bytes, Any], Rows]
 AsyncRun = Callable[[Any, bytes, Any], Awaitable[Rows]]
 Keys = tuple[int | str, ...]
 
+# SQLAlchemy's: an application that streams its rows would have our statement run by a server-side cursor.
+_AT_ONCE: Mapping[str, Any] = {"stream_results": False, "yield_per": None}
 _PLACEHOLDER = re.compile(r"%%|%s|%\((\w+)\)s")
 
 
@@ -36,7 +38,7 @@ def _run_on_psycopg(connection: Any, statement: bytes, params: Any) -> Rows:
 def _run_on_sqlalchemy(connection: Any, statement: bytes, params: Any) -> Rows:
     _check_dialect(connection)
     text, keys = _text(statement)
-    return [tuple(row) for row in connection.execute(text, _named(keys, params))]
+    return [tuple(row) for row in connection.execute(text, _named(keys, params), execution_options=_AT_ONCE)]
 
 
 def _run_on_session(session: Any, statement: bytes, params: Any) -> Rows:
@@ -69,7 +71,7 @@ async def _arun_on_psycopg(connection: Any, statement: bytes, params: Any) -> Ro
 async def _arun_on_sqlalchemy(connection: Any, statement: bytes, params: Any) -> Rows:
     _check_dialect(connection)
     text, keys = _text(statement)
-    return [tuple(row) for row in await connection.execute(text, _named(keys, params))]
+    return [tuple(row) for row in await connection.execute(text, _named(keys, params), execution_options=_AT_ONCE)]
 
 
 async def _arun_on_session(session: Any, statement: bytes, params: Any) -> Rows:
