@@ -20,6 +20,33 @@ if TYPE_CHECKING:
     from .app import PgQueue
 
 
+class _Nested:
+    """A chain or group while its parts are added.
+
+    Attributes:
+        parts: those that are still to be added.
+        after: what the next of them waits for.
+    """
+
+    def __init__(self, part: Part[Any], after: list[tuple[Source, RunIf]]) -> None:
+        assert isinstance(part, Chain | Group)
+        self.part, self.parts, self.after = part, iter(part.parts), after
+        self._members: list[Added] = []
+
+    def take(self, added: Added) -> None:
+        """Note the end of a part."""
+        if isinstance(self.part, Chain):
+            self._members, self.after = [added], [(added, "succeeded")]
+        else:
+            self._members.append(added)
+
+    def added(self) -> Added:
+        """The end of the whole."""
+        if isinstance(self.part, Chain):
+            return self._members[0]
+        return Added(tuple(node for member in self._members for node in member.nodes), is_list=True)
+
+
 class Plan:
     """Collects the nodes of one submission.
 
@@ -91,16 +118,20 @@ class Plan:
         self._returned = {key: added for key, added in self._returned.items() if added.nodes[-1] < known}
 
     def _add_part(self, part: Part[Any], after: list[tuple[Source, RunIf]]) -> Added:
-        if isinstance(part, Chain):
-            for one in part.parts:
-                added = self._add_part(one, after)
-                after = [(added, "succeeded")]
-            return added
-        if isinstance(part, Group):
-            members = [self._add_part(one, after) for one in part.parts]
-            return Added(tuple(node for member in members for node in member.nodes), is_list=True)
-        assert isinstance(part, Signature)
-        return self._add_node(part, after, None)
+        """Add a chain or group. A loop: parts may be nested deeper than Python calls."""
+        nested = [_Nested(part, after)]
+        while True:
+            inmost = nested[-1]
+            member = next(inmost.parts, None)
+            if member is None:
+                nested.pop()
+                if not nested:
+                    return inmost.added()
+                nested[-1].take(inmost.added())
+            elif isinstance(member, Signature):
+                inmost.take(self._add_node(member, inmost.after, None))
+            else:
+                nested.append(_Nested(member, inmost.after))
 
     def _add_node(self, signature: Signature[Any], after: list[tuple[Source, RunIf]], name: str | None) -> Added:
         task = signature.task

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pgqueue import PgQueue, group
+from pgqueue import PgQueue, chain, group
 from pgqueue._flatten import Plan
 from pgqueue.errors import InvalidArgument
 from tests.client.planning import NOWHERE, edges, planned, written
@@ -48,6 +48,40 @@ def test_the_parents_of_a_node_keep_the_order_in_which_they_were_named() -> None
     made = plan(a=(), b=(), c=())
     made.add(add.s(), after=["c", "a", "b"])
     assert edges(written(made))["add"] == ["c", "a", "b"]
+
+
+DEEP = 3000  # more than Python's stack holds
+
+
+def test_groups_in_groups_may_be_nested_deeper_than_python_calls() -> None:
+    part: Any = work.s(0)
+    for n in range(1, DEEP):
+        part = group(part, work.s(n))
+    made = Plan(local)
+    assert made.add(part).is_list
+    nodes = written(made)
+    assert [node["args"]["n"] for node in nodes] == list(range(DEEP))
+    assert not any(edges(nodes).values())
+
+
+def test_so_may_chains_in_groups_in_chains() -> None:
+    part: Any = work.s()
+    for _ in range(DEEP // 2):
+        part = chain(group(part), add.s())
+    nodes = planned(local, part)
+    assert [node.get("after") for node in nodes] == [None, *([place] for place in range(1, DEEP // 2 + 1))]
+    assert all(node["takes_all"] for node in nodes[1:])
+
+
+def test_a_mistake_far_below_is_named_and_leaves_nothing() -> None:
+    other = PgQueue(NOWHERE)
+    part: Any = other.task(work.function).s()
+    for _ in range(DEEP):
+        part = group(part)
+    made = Plan(local)
+    with pytest.raises(InvalidArgument, match="is of another app"):
+        made.add(chain(work.si(), part))
+    assert len(made) == 0
 
 
 def test_names_are_made_unique_within_a_submission() -> None:
