@@ -3,7 +3,7 @@
 -- workflow_edge. Locks: unique keys in the order of their digests, then the workflow: nobody but a retry (see restore_skipped) waits
 -- for a key while holding a workflow.
 --
--- nodes: [{...}, ...], each with the options of enqueue by name, and
+-- nodes: [{...}, ...], each with the options of enqueue by name (notify: false of one holds for all), and
 --   name       unique in the workflow
 --   after      its parents, in the order of their results: [parent, ...]
 --   before     nodes of the workflow that wait for this one too; they must not have started
@@ -14,9 +14,13 @@
 create function add_nodes(flow bigint, nodes jsonb) returns bigint[]
 language plpgsql as $$
 declare
-    its record := prepare_nodes(flow, nodes);
+    before text := mute(nodes);
+    its    record := prepare_nodes(flow, nodes);
 begin
     perform link_nodes(flow, nodes, its.ids, its.names);
+    if before is not null then
+        perform set_notify(before);
+    end if;
     return its.ids;
 end $$;
 

@@ -25,6 +25,6 @@ begin
     if ended <> '{}' then
         perform cancel_nodes(ended);
     end if;
-    perform pg_notify(channel(), '!cancel');
+    perform wake('!cancel');
     return cardinality(ended);
 end $$;

@@ -16,7 +16,7 @@
 -- unique_mode    until_done, until_started, replace, period: see types.sql; NULL = not unique
 -- unique_key     what makes it the same job, {name} stands for an argument; NULL = all arguments. Tasks never share a key.
 -- unique_period  how long mode period holds the key
--- notify         false: the caller wakes the workers itself
+-- notify         false: wakes nobody; the workers find the job when they look by themselves, within about a second
 -- depends_on     ids of jobs to wait for, see depend: live or over, all in one workflow or in none. A duplicate gets none of them
 -- run_if         how they must end for this one to run: succeeded; finished: however they end; failed: as dead letters. Otherwise
 --                it is cancelled with reason dependency_failed
@@ -35,10 +35,14 @@ create function enqueue(
 language plpgsql security definer set search_path from current as $$
 #variable_conflict use_variable
 declare
-    added record;
+    added  record;
+    before text;
 begin
     if run_if <> 'succeeded' then  -- also of a job that waits for none
         perform check_run_if(run_if);
+    end if;
+    if not notify and (depends_on is not null or unique_mode = 'replace') then  -- a job that runs at once, or another queue
+        before := set_notify('off');
     end if;
     added := insert_job(task, args, queue, priority, run_at, run_after, retries, retry, result_ttl, meta,
                         unique_mode, unique_key, unique_period, row(limits, fair, cost, limits_declared)::limiting, null, depends_on is not null);
@@ -48,6 +52,9 @@ begin
         end if;
     elsif notify then
         perform wake_for(queue, added.due);
+    end if;
+    if before is not null then
+        perform set_notify(before);
     end if;
     return added.id;
 end $$;

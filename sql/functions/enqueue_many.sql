@@ -10,7 +10,8 @@ create function enqueue_many(
 language plpgsql security definer set search_path from current as $$
 #variable_conflict use_variable
 declare
-    added record;
+    added  record;
+    before text;
 begin
     if run_if <> 'succeeded' then  -- also of a job that waits for none
         perform check_run_if(run_if);
@@ -21,14 +22,21 @@ begin
     added := insert_jobs(task, array(select jsonb_array_elements(args)), queue, priority, run_at, run_after,
                          retries, retry, result_ttl, meta, row(limits, fair, cost, limits_declared)::limiting, depends_on is not null);
     if depends_on is not null then
+        if not notify then
+            before := set_notify('off');
+        end if;
         perform depend(added.ids, depends_on, run_if);
+        if before is not null then
+            perform set_notify(before);
+        end if;
     elsif notify and added.ids <> '{}' then
         perform wake_for(queue, added.due);
     end if;
     return added.ids;
 end $$;
 
--- enqueue_many, with options per job: each element of the JSON array is an object with the arguments of enqueue by name.
+-- enqueue_many, with options per job: each element of the JSON array is an object with the arguments of enqueue by name. notify: false
+-- of one of them holds for all.
 -- Called by: applications. Writes: job, unique_hold. Locks: unique keys, in the order of their digests, so that two calls
 -- with the same keys cannot deadlock; then the parents of all, see hold_parents. Returns a row per element, in order: the id, and whether that job was there before.
 create function enqueue_many(jobs jsonb) returns table (id bigint, duplicate bool)
@@ -40,8 +48,10 @@ declare
     ids        bigint[];
     duplicates bool[];
     waiting    jsonb := '[]';
+    before     text;
 begin
     perform check_jobs(jobs);
+    before := mute(jobs);
     for given in
         select j.*, place,
                case when coalesce(unique_mode, unique_key) is not null then unique_digest(task, coalesce(args, '{}'), unique_key) end as digest
@@ -70,6 +80,9 @@ begin
            from (select array_agg((w->>'id')::bigint) as ids, w->'on' as parents, w->>'if' as run_if
                    from jsonb_array_elements(waiting) as w group by 2, 3 order by 2, 3) g;
     end if;
+    if before is not null then
+        perform set_notify(before);
+    end if;
     return query select * from unnest(ids, duplicates);
 end $$;
 
@@ -78,7 +91,7 @@ create function check_jobs(jobs jsonb) returns void
 language plpgsql as $$
 declare
     options constant text[] := '{task,args,queue,priority,run_at,run_after,retries,retry,result_ttl,meta,unique_mode,unique_key,unique_period,depends_on,run_if,'
-                               'limits,fair,cost,limits_declared}';
+                               'limits,fair,cost,limits_declared,notify}';
 begin
     if jsonb_typeof(jobs) is distinct from 'array' or jsonb_path_exists(jobs, 'strict $[*] ? (@.type() != "object")') then
         perform invalid('jobs', jobs::text, 'give a JSON array of objects, for example [{"task": "send", "args": {"to": 1}}]');

@@ -17,16 +17,20 @@ create function enqueue_select(
 language plpgsql security definer set search_path from current as $$
 #variable_conflict use_variable
 declare
-    added record;
-    count bigint;
-    first timestamptz;
-    ids   bigint[];
+    added  record;
+    count  bigint;
+    first  timestamptz;
+    ids    bigint[];
+    before text;
 begin
     if run_if <> 'succeeded' then  -- also of a job that waits for none
         perform check_run_if(run_if);
     end if;
     if arguments is not null then
         perform check_columns(args[1], arguments);
+    end if;
+    if not notify and (depends_on is not null or unique_mode = 'replace') then  -- see enqueue
+        before := set_notify('off');
     end if;
     if unique_mode is null and unique_key is null and unique_period is null then
         added := insert_jobs(task, args, queue, priority, run_at, run_after, retries, retry, result_ttl, meta,
@@ -44,6 +48,9 @@ begin
         perform depend(ids, depends_on, run_if);
     elsif notify then
         perform wake_for(queue, first);
+    end if;
+    if before is not null then
+        perform set_notify(before);
     end if;
     return count;
 end $$;

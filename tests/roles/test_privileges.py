@@ -80,7 +80,7 @@ FUNCTIONS = {
         "append_error", "assert_active", "check_args", "check_columns", "check_enqueue", "check_jobs", "check_retry",
         "check_unique", "drop_partitions", "key_values", "finish_ended", "finish_unended", "hold_key", "insert_job",
         "insert_jobs", "insert_unique", "invalid", "make_partition", "pick_suspect", "prune", "refuse", "rescue_job", "run_again",
-        "retry_applies", "retry_delay", "state_at", "unique_digest", "wake_for",
+        "mute", "retry_applies", "retry_delay", "set_notify", "state_at", "unique_digest", "wake_for",
         "cancel_again", "cancel_nodes",
         "add_nodes", "adopt", "adopt_into", "check_callback", "check_nodes", "count_more", "dead_parents", "depend",
         "edges_of", "end_nodes", "enqueue_callback", "finish_batch", "finish_nodes", "grow_workflow", "hold_parents",

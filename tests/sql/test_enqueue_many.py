@@ -205,7 +205,7 @@ def test_one_bad_job_refuses_all(rolled_back_sql: Sql, bad: dict[str, Any]) -> N
     assert rolled_back_sql.value("select count(*) from jobs") == 0
 
 
-@pytest.mark.parametrize("name", ["tsak", "notify", "id", "state", ""])
+@pytest.mark.parametrize("name", ["tsak", "wake", "id", "state", ""])
 def test_an_unknown_option_is_refused_by_name(rolled_back_sql: Sql, name: str) -> None:
     given = json.dumps([{"task": "noop"}, {"task": "noop", name: 1}])
 

@@ -1,0 +1,132 @@
+"""notify => false: every form of enqueue wakes nobody, and what follows it in the transaction does."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+
+from .conftest import Sql
+from .test_depends_on import parent_in
+
+MANY = "enqueue_many(jsonb)"
+OF_ONE_TASK = (
+    "enqueue_many(text,jsonb,text,int,timestamptz,interval,int,jsonb,interval,jsonb,bool,bigint[],text,text[],text,int,text[])"
+)
+FORMS: dict[str, str] = {  # %s is the id of a job that is over
+    "enqueue": "enqueue('child', notify => false)",
+    "enqueue, a child": "enqueue('child', notify => false, depends_on => array[%s]::bigint[])",
+    "enqueue, instead of another": "enqueue('child', '{}', 'mine', unique_mode => 'replace', unique_key => 'k', notify => false)",
+    "enqueue_many": "enqueue_many('child', '[{}, {}]', notify => false)",
+    "enqueue_many, children": "enqueue_many('child', '[{}, {}]', notify => false, depends_on => array[%s]::bigint[])",
+    "jobs": """enqueue_many('[{"task": "child"}, {"task": "child", "notify": false}]')""",
+    "jobs, a child": """enqueue_many('[{"task": "child", "depends_on": [%s], "notify": false}]')""",
+    "jobs, instead of another": """enqueue_many('[{"task": "child", "unique_mode": "replace", "unique_key": "k", "queue": "mine",
+        "notify": false}]')""",
+    "enqueue_select": "enqueue_select('child', array['{}']::jsonb[], notify => false)",
+    "enqueue_select, children": "enqueue_select('child', array[jsonb '{}'], notify => false, depends_on => array[%s]::bigint[])",
+    "enqueue_select, instead of another": """enqueue_select('child', array['{}']::jsonb[], 'mine', unique_mode => 'replace',
+        unique_key => 'k', notify => false)""",
+    "enqueue_workflow": """enqueue_workflow('[{"task": "a", "notify": false}, {"task": "b"}]')""",
+    "enqueue_workflow, unique": """enqueue_workflow(
+        '[{"task": "a", "notify": false, "unique_mode": "until_done"}, {"task": "b"}]')""",
+    "extend_workflow": """extend_workflow((select workflow_id from workflow_node where job_id = %s),
+        '[{"task": "child", "after": [{"job": %s}], "notify": false}]')""",
+}
+
+
+def quiet(sql: Sql, another_sql: Callable[[], Sql], form: str) -> None:
+    """Nobody is woken by it, and somebody is by an enqueue that follows."""
+    worker = another_sql()
+    over = parent_in(sql, "succeeded")
+    sql.enqueue(depends_on=[over], run_after="1 h")  # it is in a workflow
+    sql.enqueue("child", unique_mode="replace", unique_key="k", queue="theirs")
+    worker.listen()
+    with sql.connection.transaction():
+        sql.rows("select " + FORMS[form].replace("%s", str(over)))
+        during = sql.value("select current_setting('pgqueue.notify', true)")
+        sql.enqueue(queue="after")
+    assert (form, worker.wakes(sql), during or "") == (form, ["after"], "")
+
+
+def muted(sql: Sql, another_sql: Callable[[], Sql]) -> None:
+    """Nobody is woken where the setting is off, by a function that has no `notify` either."""
+    worker = another_sql()
+    worker.listen()
+    for off in ("off", "false"):
+        with sql.connection.transaction():
+            sql.rows(f"set local pgqueue.notify = {off}")
+            sql.enqueue()
+            flow = sql.value("""select workflow_id from enqueue_workflow('[{"task": "a"}]')""")
+            sql.value("select cancel_workflow(%s)", flow)
+    assert worker.wakes(sql) == []
+
+
+def test_a_job_that_says_so_wakes_nobody_and_the_next_one_does(sql: Sql, another_sql: Callable[[], Sql]) -> None:
+    for form in FORMS:
+        quiet(sql, another_sql, form)
+
+
+def test_a_setting_of_the_transaction_keeps_every_function_quiet(sql: Sql, another_sql: Callable[[], Sql]) -> None:
+    muted(sql, another_sql)
+
+
+def test_a_callback_may_say_so(sql: Sql, another_sql: Callable[[], Sql]) -> None:
+    worker = another_sql()
+    sql.rows("""select enqueue_workflow('[{"task": "a", "queue": "a"}]', on_success => '{"task": "told", "notify": false}')""")
+    token, rows = sql.claim(sql.worker(), queues=("a",))
+    worker.listen()
+
+    sql.finish(token, {"id": rows[0]["id"], "state": "succeeded"})
+
+    assert worker.wakes(sql) == []
+    assert sql.value("select count(*) from job where task = 'told'") == 1
+
+
+def test_an_enqueue_that_fails_leaves_what_follows_its_savepoint_loud(sql: Sql, another_sql: Callable[[], Sql]) -> None:
+    worker = another_sql()
+    worker.listen()
+    with sql.connection.transaction():
+        sql.refusal("select enqueue('child', notify => false, depends_on => array[0]::bigint[])")
+        sql.enqueue(queue="after")
+
+    assert worker.wakes(sql) == ["after"]
+
+
+@pytest.mark.parametrize("bad", ['"no"', "0", "[]"])
+@pytest.mark.parametrize("function", ["enqueue_many", "enqueue_workflow"])
+def test_what_is_neither_true_nor_false_is_refused(rolled_back_sql: Sql, function: str, bad: str) -> None:
+    refused = rolled_back_sql.refusal(f"""select {function}('[{{"task": "a", "notify": {bad}}}]')""")
+    assert refused.sqlstate == "PQ001"
+    assert "notify: " in str(refused)
+    assert "use true or false" in str(refused)
+
+
+MUTANTS: list[tuple[str, str, str, str]] = [
+    ("enqueue", "enqueue, a child", r"before := set_notify\('off'\);", "null;"),
+    ("enqueue", "enqueue, a child", r"perform set_notify\(before\);", "null;"),
+    ("enqueue", "enqueue, instead of another", r" or unique_mode = 'replace'", ""),
+    (OF_ONE_TASK, "enqueue_many, children", r"before := set_notify\('off'\);", "null;"),
+    (OF_ONE_TASK, "enqueue_many, children", r"perform set_notify\(before\);", "null;"),
+    (MANY, "jobs, a child", r"before := mute\(jobs\);", ""),
+    (MANY, "jobs", r"perform set_notify\(before\);", "null;"),
+    ("enqueue_select", "enqueue_select, children", r"before := set_notify\('off'\);", "null;"),
+    ("enqueue_select", "enqueue_select, children", r"perform set_notify\(before\);", "null;"),
+    ("enqueue_select", "enqueue_select, instead of another", r" or unique_mode = 'replace'", ""),
+    ("add_nodes", "enqueue_workflow", r":= mute\(nodes\)", ""),
+    ("add_nodes", "extend_workflow", r"perform set_notify\(before\);", "null;"),
+    ("wake", "enqueue, a child", r"not in \(.*?\)", "is not null"),
+]
+
+
+@pytest.mark.one_postgres
+@pytest.mark.parametrize(("function", "form", "rule", "instead"), MUTANTS)
+def test_without_a_rule_somebody_is_woken_or_nobody_ever_again(
+    sql: Sql, another_sql: Callable[[], Sql], function: str, form: str, rule: str, instead: str
+) -> None:
+    kind = "regprocedure" if "(" in function else "regproc"
+    text = sql.value(f"select pg_get_functiondef(%s::{kind})", function)
+    mutated = re.sub(rule, instead, text)
+    assert mutated != text
+    sql.connection.execute(mutated)
+    with pytest.raises(AssertionError):
+        quiet(sql, another_sql, form)
