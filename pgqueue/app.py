@@ -369,6 +369,8 @@ class PgQueue(Registrars):
 
         SQL decides about the others: whether a job for later wakes anybody, it must not use up the wake-up of the window.
         """
+        if not options.notify:
+            return nullcontext(False)
         own = options.connection is None
         at_once = own and options.run_at is None and options.run_after is None and not options.depends_on
         return self._coalescer.waking(options.queue) if at_once else nullcontext(True)

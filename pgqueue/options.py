@@ -46,6 +46,7 @@ class Options:
     own_limit: str | None = None  # task:…, which stays whatever limits are given
     fair: str | None = None
     cost: int | CostFunction | None = None
+    notify: bool = True
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -96,6 +97,7 @@ class GivenOptions(TypedDict, total=False):
     limits: Iterable[str | Limit] | None
     fair: str | None
     cost: Cost | None
+    notify: bool | None
 
 
 def given(options: GivenOptions) -> dict[str, Any]:
@@ -175,6 +177,12 @@ def _is_json(policy: Retry) -> bool:
     return True
 
 
+def _notify(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise invalid("notify", value, "use True or False")
+    return value
+
+
 def _unique(value: Any) -> Unique:
     return value if isinstance(value, Unique) else Unique(value)
 
@@ -224,4 +232,5 @@ _READ: Mapping[str, Callable[[Any], Any]] = {
     "limits": _limits,
     "fair": lambda value: check_key("fair", value),
     "cost": read_cost,
+    "notify": _notify,
 }

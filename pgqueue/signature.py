@@ -72,6 +72,8 @@ class Signature(Part[R]):
         plain["depends_on"] = self.options.depends_on or None  # as an array
         if not self.options.depends_on:
             del plain["run_if"]
+        if not self.options.notify:
+            plain["notify"] = False
         if limits := limiting(self.task, self.options, args, takes):
             plain |= limits._asdict()
         fields = [f'"{name}":{dumps(value)}' for name, value in plain.items() if value is not None]

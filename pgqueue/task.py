@@ -78,6 +78,7 @@ class Task(Generic[P, R]):
         limits: Iterable[str | Limit] | None = None,
         fair: str | None = None,
         cost: Cost | None = None,
+        notify: bool | None = None,
     ) -> "Task[P, R]":
         """The same task with other options; None leaves an option as it is.
 
@@ -104,6 +105,9 @@ class Task(Generic[P, R]):
             fair: a key, as in `limits`; the jobs of such keys take turns.
             cost: what a start takes of each of its limits, 1 or more; 1 by default. Or a function that takes arguments of the
                 task, by name; it is called at each enqueue.
+            notify: False wakes no worker: they find the job when they look by themselves, within about a second. For transactions
+                that you prepare yourself (`PREPARE TRANSACTION`), which PostgreSQL refuses after a wake-up. Of several jobs that
+                are added by one call, one with False is enough.
 
         Raises:
             InvalidArgument: an option is out of range, or a key names an argument that the task does not have.
@@ -126,6 +130,7 @@ class Task(Generic[P, R]):
                 "limits": limits,
                 "fair": fair,
                 "cost": cost,
+                "notify": notify,
             }
         )
         clone: Task[P, R] = Task.__new__(Task)
@@ -311,7 +316,8 @@ class Task(Generic[P, R]):
         options, required = self.options, self.parameters.required | named_in_keys(self.options)
         names = dumps({"known": sorted(self.parameters.names), "required": sorted(required)})
         limits = limiting_all(self, options, "enqueue_select")
-        return enqueue_calls.enqueue_select(self.name, names, query, params or {}, options.to_sql(), options.to_unique(), limits)
+        unique, notify = options.to_unique(), options.notify
+        return enqueue_calls.enqueue_select(self.name, names, query, params or {}, options.to_sql(), unique, notify, limits)
 
     def _finding(self, signature: Signature[R]) -> Call[int | None]:
         unique = replace(self.options, unique=self.options.unique or Unique()).to_unique()

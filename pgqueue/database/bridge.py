@@ -19,6 +19,8 @@ Run = Callable[[Any, bytes, Any], Rows]
 AsyncRun = Callable[[Any, bytes, Any], Awaitable[Rows]]
 Keys = tuple[int | str, ...]
 
+# For two-phase commits: PostgreSQL prepares no transaction that has notified. See sql/functions/_wake.sql.
+_QUIET = b"select pg_catalog.set_config('pgqueue.notify', 'off', true)"
 # SQLAlchemy's: an application that streams its rows would have our statement run by a server-side cursor.
 _AT_ONCE: Mapping[str, Any] = {"stream_results": False, "yield_per": None}
 _PLACEHOLDER = re.compile(r"%%|%s|%\((\w+)\)s")
@@ -32,18 +34,27 @@ def run_on_own(connection: Any, statement: bytes, params: Any) -> Rows:
 
 def _run_on_psycopg(connection: Any, statement: bytes, params: Any) -> Rows:
     cursor = OwnCursor(connection, adapters_for(connection, params, connection.adapters))
+    if _prepares_psycopg(connection):
+        cursor.execute(_QUIET, prepare=False)
     return cursor.execute(statement, params, prepare=False, binary=True).fetchall()
 
 
 def _run_on_sqlalchemy(connection: Any, statement: bytes, params: Any) -> Rows:
     _check_dialect(connection)
+    if _prepares_sqlalchemy(connection):
+        connection.execute(_text(_QUIET)[0], execution_options=_AT_ONCE)
     text, keys = _text(statement)
     return [tuple(row) for row in connection.execute(text, _named(keys, params), execution_options=_AT_ONCE)]
 
 
 def _run_on_session(session: Any, statement: bytes, params: Any) -> Rows:
     # Its connection, and not the session itself: that could flush the caller's objects first.
-    return _run_on_sqlalchemy(session.connection(), statement, params)
+    try:
+        connection = session.connection()
+    except Exception as error:
+        _raise_without_engine(error)
+        raise
+    return _run_on_sqlalchemy(connection, statement, params)
 
 
 def _run_on_django(connection: Any, statement: bytes, params: Any) -> Rows:
@@ -51,6 +62,8 @@ def _run_on_django(connection: Any, statement: bytes, params: Any) -> Rows:
     if vendor != "postgresql":
         raise WrongConnection(f"connection: Django's to {vendor!r} is not valid; the jobs are in PostgreSQL")
     with connection.cursor() as cursor:
+        if _prepares_psycopg(connection.connection):
+            cursor.execute(_QUIET.decode())
         cursor.execute(statement.decode(), params)
         return list(cursor.fetchall())
 
@@ -64,18 +77,27 @@ async def arun_on_own(connection: Any, statement: bytes, params: Any) -> Rows:
 
 async def _arun_on_psycopg(connection: Any, statement: bytes, params: Any) -> Rows:
     cursor = OwnAsyncCursor(connection, adapters_for(connection, params, connection.adapters))
+    if _prepares_psycopg(connection):
+        await cursor.execute(_QUIET, prepare=False)
     await cursor.execute(statement, params, prepare=False, binary=True)
     return await cursor.fetchall()
 
 
 async def _arun_on_sqlalchemy(connection: Any, statement: bytes, params: Any) -> Rows:
     _check_dialect(connection)
+    if _prepares_sqlalchemy(connection.sync_connection):
+        await connection.execute(_text(_QUIET)[0], execution_options=_AT_ONCE)
     text, keys = _text(statement)
     return [tuple(row) for row in await connection.execute(text, _named(keys, params), execution_options=_AT_ONCE)]
 
 
 async def _arun_on_session(session: Any, statement: bytes, params: Any) -> Rows:
-    return await _arun_on_sqlalchemy(await session.connection(), statement, params)
+    try:
+        connection = await session.connection()
+    except Exception as error:
+        _raise_without_engine(error)
+        raise
+    return await _arun_on_sqlalchemy(connection, statement, params)
 
 
 async def _arun_on_asyncpg(connection: Any, statement: bytes, params: Any) -> Rows:
@@ -113,6 +135,7 @@ _MAKERS = {
     "asyncpg.pool.Pool": "async with pool.acquire() as connection",
     "django.utils.connection.BaseConnectionHandler": 'connections["default"]',
 }
+_ONE = "of a session with several engines, give session.connection(bind_arguments={'mapper': …}), with a class beside the jobs"
 
 
 def runner(connection: Any) -> Run:
@@ -153,7 +176,25 @@ def _refused(connection: Any, takes: str, other: Mapping[str, object], call: str
 def _check_dialect(connection: Any) -> None:
     name = connection.dialect.name
     if name != "postgresql":
-        raise WrongConnection(f"connection: SQLAlchemy's to {name!r} is not valid; the jobs are in PostgreSQL")
+        raise WrongConnection(f"connection: SQLAlchemy's to {name!r} is not valid; the jobs are in PostgreSQL; {_ONE}")
+
+
+def _prepares_psycopg(connection: Any) -> bool:
+    """Whether it is in a transaction of `tpc_begin`; psycopg says so nowhere else."""
+    return getattr(connection, "_tpc", None) is not None
+
+
+def _prepares_sqlalchemy(connection: Any) -> bool:
+    """Whether it is in a transaction of `begin_twophase`, as that of a session with `twophase=True` is: only such have an xid."""
+    return hasattr(connection.get_transaction(), "xid")
+
+
+def _raise_without_engine(error: Exception) -> None:
+    """Raise our exception, with the remedy, for that of a session that has no engine for a statement without a mapper."""
+    if type(error).__name__ == "UnboundExecutionError":
+        raise WrongConnection(
+            f"connection: this SQLAlchemy session names no engine for statements without a mapper; {_ONE}"
+        ) from error
 
 
 def _convert(statement: str, mark: str) -> tuple[str, Keys]:

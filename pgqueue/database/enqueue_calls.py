@@ -101,7 +101,7 @@ _ENQUEUE_SELECT: LiteralString = (
     "%(pgqueue_retries)s::int, %(pgqueue_retry)s::text::jsonb, %(pgqueue_result_ttl)s::text::interval, "
     "%(pgqueue_meta)s::text::jsonb, %(pgqueue_unique_mode)s::text, %(pgqueue_unique_key)s::text, "
     "%(pgqueue_unique_period)s::text::interval, arguments => %(pgqueue_arguments)s::text::jsonb, "
-    "depends_on => %(pgqueue_depends_on)s::text::bigint[], run_if => %(pgqueue_run_if)s::text"
+    "depends_on => %(pgqueue_depends_on)s::text::bigint[], run_if => %(pgqueue_run_if)s::text, notify => %(pgqueue_notify)s::bool"
 )
 _SELECT_LIMITS: LiteralString = (
     ", limits => %(pgqueue_limits)s::text::text[], fair => %(pgqueue_fair)s::text, cost => %(pgqueue_cost)s::int, "
@@ -121,10 +121,11 @@ def enqueue_select(
     params: Mapping[str, Any],
     options: EnqueueOptions,
     unique: UniqueOptions,
+    notify: bool,
     limits: LimitOptions | None = None,
 ) -> Call[int]:
     """Add a job per row of a query; how many. `arguments`: the names that the task takes, as SQL's enqueue_select wants them."""
-    ours = {"task": task, "arguments": arguments, **options._asdict()}
+    ours = {"task": task, "arguments": arguments, "notify": notify, **options._asdict()}
     ours |= {f"unique_{name}": value for name, value in unique._asdict().items()}
     statement = _ENQUEUE_SELECT + _SELECT_FROM
     if limits is not None:

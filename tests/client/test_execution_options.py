@@ -9,9 +9,10 @@ from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import Session, sessionmaker
 
-from pgqueue import Task, chain
+from pgqueue import Task
 from tests.looking import Look
 
+from . import forms
 from .kinds import asyncpg_arguments
 
 OPTIONS: list[dict[str, Any]] = [
@@ -45,66 +46,47 @@ async def async_engine(request: pytest.FixtureRequest, database_url: str) -> Asy
     await engine.dispose()
 
 
-def _enqueue_in_every_form(welcome: Task[[int], str], connection: Any) -> None:
-    """Add six jobs."""
-    theirs = welcome.using(connection=connection)
-    theirs.enqueue(1)
-    theirs.enqueue_many([(2,), (3,)])
-    theirs.enqueue_select("select 4 as user_id")
-    chain(welcome.si(5), welcome.si(6)).enqueue(connection=connection)
-
-
-async def _aenqueue_in_every_form(welcome: Task[[int], str], connection: Any) -> None:
-    theirs = welcome.using(connection=connection)
-    await theirs.aenqueue(1)
-    await theirs.aenqueue_many([(2,), (3,)])
-    await theirs.aenqueue_select("select 4 as user_id")
-    await chain(welcome.si(5), welcome.si(6)).aenqueue(connection=connection)
-
-
-def test_options_of_an_engine_or_connection_leave_enqueues_alone(welcome: Task[[int], str], engine: sa.Engine, look: Look) -> None:
+def test_options_of_an_engine_or_connection_change_nothing(welcome: Task[[int], str], engine: sa.Engine, look: Look) -> None:
     for number, options in enumerate(OPTIONS, 1):
         changed = engine.execution_options(**options)
         with changed.begin() as connection:
-            _enqueue_in_every_form(welcome, connection)
+            forms.enqueue(welcome, connection)
         with engine.connect().execution_options(**options) as connection:
-            _enqueue_in_every_form(welcome, connection)
+            forms.enqueue(welcome, connection)
             connection.commit()
-        assert look.live() == number * 12, options
+        assert look.live() == number * 2 * forms.ADDED, options
 
 
-def test_options_of_a_session_s_engine_or_connection_leave_enqueues_alone(
+def test_options_of_a_session_s_engine_or_connection_change_nothing(
     welcome: Task[[int], str], engine: sa.Engine, look: Look
 ) -> None:
     for number, options in enumerate(OPTIONS, 1):
         with sessionmaker(engine.execution_options(**options)).begin() as session:
-            _enqueue_in_every_form(welcome, session)
+            forms.enqueue(welcome, session)
         with sessionmaker(engine).begin() as session:
             session.connection(execution_options=options)
-            _enqueue_in_every_form(welcome, session)
-        assert look.live() == number * 12, options
+            forms.enqueue(welcome, session)
+        assert look.live() == number * 2 * forms.ADDED, options
 
 
-async def test_options_leave_enqueues_of_async_code_alone(
-    welcome: Task[[int], str], async_engine: AsyncEngine, look: Look
-) -> None:
+async def test_options_change_nothing_in_async_code(welcome: Task[[int], str], async_engine: AsyncEngine, look: Look) -> None:
     for number, options in enumerate(OPTIONS, 1):
         async with async_engine.execution_options(**options).begin() as connection:
-            await _aenqueue_in_every_form(welcome, connection)
+            await forms.aenqueue(welcome, connection)
         async with AsyncSession(async_engine) as session, session.begin():
             await session.connection(execution_options=options)
-            await _aenqueue_in_every_form(welcome, session)
-        assert look.live() == number * 12, options
+            await forms.aenqueue(welcome, session)
+        assert look.live() == number * 2 * forms.ADDED, options
 
 
-def test_options_that_a_session_has_leave_enqueues_alone(welcome: Task[[int], str], engine: sa.Engine, look: Look) -> None:
+def test_options_that_a_session_has_change_nothing(welcome: Task[[int], str], engine: sa.Engine, look: Look) -> None:
     try:
         session = Session(engine, execution_options={"yield_per": 1})
     except TypeError:
         pytest.skip("this SQLAlchemy has no options of sessions")
     with session, session.begin():
-        _enqueue_in_every_form(welcome, session)
-    assert look.live() == 6
+        forms.enqueue(welcome, session)
+    assert look.live() == forms.ADDED
 
 
 def test_no_cursor_is_declared_for_our_statement_and_the_application_s_are_still_streamed(
