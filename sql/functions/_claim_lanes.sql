@@ -200,7 +200,8 @@ begin
          where t.queue = in_queue and t.key is null and t.due_at between begins and now_ order by t.due_at limit most for update skip locked
     ), lanes as (
         select t.lane_id, min(t.keys) as keys, array_agg(t.id) as ids, min(t.due_at) as due_at, null::text as key, min(t.lo) as lo,
-               max(t.whole_at) filter (where t.whole_at > now_ - interval '1 second') as whole_at, max(t.credit) as credit
+               max(t.whole_at) filter (where t.whole_at between now_ - interval '1 second' and now_ + interval '1 second') as whole_at,
+               max(t.credit) as credit
           from (select t.* from (select distinct f.lane_id from front f) f
                   join turn t on t.lane_id = f.lane_id limit 5000 for update of t skip locked) t
          group by t.lane_id

@@ -35,9 +35,17 @@ begin
         update turn t set key = null, due_at = least(greatest(t.due_at, begins.starts_at), now_)
           from (select p.id, o.key from opened o
                  cross join lateral (
-                       select t.id from turn t
-                        where t.key = o.key and t.lane_id is not null and t.queue = in_queue
-                        order by t.due_at limit o.n for update skip locked) p) p
+                       -- If the clock was set back, those parked before that lie in the future: they have waited longest.
+                       select t.id from (
+                              select id from turn
+                               where key = o.key and lane_id is not null and queue = in_queue and due_at > now_ + interval '1 second'
+                               order by due_at limit o.n for update skip locked) t
+                       union all
+                       select t.id from (
+                              select id from turn
+                               where key = o.key and lane_id is not null and queue = in_queue and due_at <= now_ + interval '1 second'
+                               order by due_at limit o.n for update skip locked) t
+                       limit o.n) p) p
          where t.id = any (array[p.id]) returning p.key
     ), counted as (
         select o.key, o.i, o.n, (select count(*) from back b where b.key = o.key) as came from opened o

@@ -52,10 +52,8 @@ create function sweep_keys(after text, at_most int, out repaired int, out next_a
 language plpgsql as $$
 declare
     page     text[];
-    look_all bool  -- limits were changed, keys opened, or the clock set back: what turns say of keys may be too late
-        := exists (select from parking where until between clock_timestamp() - interval '10 min' and clock_timestamp())
-        or exists (select from turn where key is null and due_at > clock_timestamp() + interval '5 s')
-        or exists (select from worker where heartbeat_at > clock_timestamp() + interval '1 s');
+    look_all bool  -- limits were changed, keys opened, or the clock was set back: what turns say of keys may be too late
+        := exists (select from parking where until between clock_timestamp() - interval '10 min' and clock_timestamp());
 begin
     with recursive parked (key, n) as (
         (select t.key, 1 from turn t where t.key > after order by t.key limit 1)
@@ -68,7 +66,11 @@ begin
     with seen as materialized (
         select p.key, t.*
           from unnest(page) as p(key) cross join lateral (  -- by key alone: by "lane_id is null" a plan would walk all keys
-               select queue, bool_or(lane_id is null and (not look_all or due_at < clock_timestamp() + interval '1 s')) as is_watched,
+               select queue,
+                      bool_or(lane_id is null and due_at < clock_timestamp() + interval '1 s')
+                      -- A lane that was parked in the future: the clock was set back since.
+                      or bool_or(lane_id is null) and not look_all and not bool_or(lane_id is not null and due_at > clock_timestamp() + interval '1 s')
+                      as is_watched,
                       count(*) filter (where lane_id is null and due_at < clock_timestamp()) as due
                  from (select queue, lane_id, due_at from turn where key = p.key offset 0) t
                 group by queue) t

@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from . import guarantees
+from . import limit_clock as clock
 from . import limit_costs as costs
 from . import limit_places as places
 from . import limit_rates as rates
@@ -182,7 +183,7 @@ MUTANTS = [
            waits.a_key_without_a_place_is_not_looked_at),
     Mutant("turns of keys pile up", "sweep_keys", r"s\.due > 1", "false",
            sweep.test_many_turns_of_a_key_in_a_queue_that_nobody_serves_become_one),
-    Mutant("a slow lane begins late for ever", "front_of_line", r"filter \(where t\.whole_at > [^)]*\)", "",
+    Mutant("a slow lane begins late for ever", "front_of_line", r"filter \(where t\.whole_at between [^)]*\)", "",
            turns.what_stands_in_front_of_a_slow_lane_is_seen_after_a_second),
     Mutant("keys in other hands stay in front", "open_keys", r"if cardinality\(ids\) = 64 then", "if false then",
            waits.keys_of_which_somebody_has_the_buckets_go_to_the_end),
@@ -228,12 +229,16 @@ MUTANTS = [
            places.a_clock_that_was_set_back_lets_no_more_run),
     Mutant("lanes in the future are looked at", "sweep_lanes", r"t\.due_at < \S+ \+ interval '5 s'", "true",
            sweep.test_a_clock_that_was_set_back_stops_neither_lanes_nor_keys_for_longer_than_until_the_next_sweep),
-    Mutant("keys in the future are looked at", "sweep_keys", r":= exists \(select from parking.*?;", ":= false;",
-           rates.a_clock_that_was_set_back_stops_nobody),
     Mutant("a key that was filled in the future is shut", "is_open", r"or b\.refilled_at > clock_timestamp\(\)", "",
            rates.a_clock_that_was_set_back_stops_nobody),
     Mutant("a change parks when the clock is set back", "open_limit", r"values \(''", "values (its_name",
            places.a_clock_that_was_set_back_lets_no_more_run),
+    Mutant("lanes parked by the new clock come first", "open_keys", r"due_at (?:>|<=) now_ \+ interval '1 second'", "due_at <= now_",
+           clock.lanes_take_turns_after_the_clock_was_set_back),
+    Mutant("a lane that was slow in the future is slow for ever", "front_of_line", r"whole_at between now_ - interval '1 second' and .*?\)",
+           "whole_at > now_)", clock.a_slow_lane_is_read_whole_after_the_clock_was_set_back),
+    Mutant("lanes parked in the future tell nothing", "sweep_keys", r"and not bool_or\(lane_id is not null.*?\)(?=\s+as)", "",
+           clock.a_key_is_looked_at_after_the_clock_was_set_back),
     # costs
     Mutant("nothing is saved", "claim_lanes", r"held\.saved_for\[p\] := lane\.lane_id;", "null;",
            costs.a_costly_job_starts_beside_cheap_ones),

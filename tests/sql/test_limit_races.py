@@ -5,14 +5,14 @@ from collections.abc import Callable
 
 import pytest
 
-from . import limit_costs, limit_places, limit_rates, limit_turns, limit_waits
+from . import limit_clock, limit_costs, limit_places, limit_rates, limit_turns, limit_waits
 from .conftest import Sql
 
 OpenSql = Callable[[], Sql]
 HELPERS = {"open_the_gap", "stopped_in_the_gap", "_steps_until"}
 ALL = [
     function
-    for module in (limit_rates, limit_costs, limit_places, limit_turns, limit_waits)
+    for module in (limit_clock, limit_rates, limit_costs, limit_places, limit_turns, limit_waits)
     for name, function in inspect.getmembers(module, inspect.isfunction)
     if function.__module__ == module.__name__ and name not in HELPERS
 ]
