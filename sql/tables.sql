@@ -13,6 +13,13 @@ create table setting (
 );
 insert into setting default values;
 
+-- The clock as upkeep has seen it last: one that is behind it was set back, see follow_clock.
+create table clock (
+    singleton boolean primary key default true check (singleton),
+    seen_at   timestamptz not null default clock_timestamp()
+) with (fillfactor = 50);
+insert into clock default values;
+
 create table job (
     id            bigint generated always as identity primary key,
     run_at        timestamptz not null,
@@ -37,6 +44,7 @@ create table job (
     unique_mode   unique_mode,                  -- until when; never period
     meta          jsonb,                        -- free for the user; never read by the queue
     unknown_since timestamptz,                  -- first time a worker had no such task; NULL = known
+    put_off_at    timestamptz,                  -- run_at was counted from here, by a retry or a snooze; NULL = it was given
     errors        jsonb,                        -- the last 20 attempts that did not succeed, oldest first
     progress      jsonb,                        -- as the handler told it last; the next run keeps it until it tells its own
     limits        text[] collate "C",           -- the keys of its limits, sorted; NULL = none
@@ -61,6 +69,8 @@ create index job_place on job (claim_token, lane_id)              -- lock_bucket
     where holds_place and claim_token is not null;
 create index job_scheduled on job (run_at, id)                    -- promote
     where state = 'scheduled';
+create index job_put_off on job (put_off_at)                      -- follow_clock
+    where state = 'scheduled' and put_off_at is not null;
 create index job_running on job (worker_id, id)                   -- rescue, and a worker's look at what it holds
     where state = 'running';
 create index job_suspect on job (run_at)                          -- claim: jobs that may kill their worker, one at a time
@@ -72,7 +82,8 @@ create unique index job_unique on job (unique_key)                -- insert_job:
 create table unique_hold (
     unique_key  bytea primary key,
     job_id      bigint not null,
-    expires_at  timestamptz not null
+    expires_at  timestamptz not null,
+    held_at     timestamptz not null default clock_timestamp()
 );
 create index unique_hold_expires_at on unique_hold (expires_at);  -- prune
 
@@ -321,7 +332,8 @@ create index permit_key on permit (key, claimed_at);
 -- Keys that are shut until a time: a key alone, or a name with all of its keys. Only inserted into, so that the end of a job never waits
 -- for a claimer. A time that is past says that a key has opened; no key at all, that a limit was changed: see sweep_lanes.
 create table parking (
-    key   text collate "C" not null,
-    until timestamptz not null
+    key       text collate "C" not null,
+    until     timestamptz not null,
+    parked_at timestamptz not null default clock_timestamp()
 );
 create index parking_key on parking (key, until desc);

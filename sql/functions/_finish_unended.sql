@@ -42,7 +42,7 @@ begin
     ), again as (
         update job j
            set state = (case when d.again_at > ended_at and d.parks is null then 'scheduled' else 'ready' end)::job_state,
-               run_at = case when d.parks is null then d.again_at else j.run_at end, attempt = j.attempt - (d.state <> 'failed')::int,
+               run_at = case when d.parks is null then d.again_at else j.run_at end, put_off_at = ended_at, attempt = j.attempt - (d.state <> 'failed')::int,
                claim_token = null, worker_id = null, claimed_at = null, rescues = case when d.state = 'unknown_task' then j.rescues else 0 end, errors = d.all_errors,
                unknown_since = case when d.state = 'unknown_task' then coalesce(j.unknown_since, ended_at) end
           from decided d where j.id = any (array[d.id]) and d.again_at is not null

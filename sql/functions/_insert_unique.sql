@@ -63,7 +63,7 @@ begin
     select job_id into holder from unique_hold where unique_key = digest and expires_at > clock_timestamp();
     while holder is null loop
         insert into unique_hold as h (unique_key, job_id, expires_at) values (digest, for_job, clock_timestamp() + period)
-            on conflict (unique_key) do update set job_id = excluded.job_id, expires_at = excluded.expires_at
+            on conflict (unique_key) do update set job_id = excluded.job_id, expires_at = excluded.expires_at, held_at = excluded.held_at
              where h.expires_at <= clock_timestamp()
         returning job_id into holder;
         exit when found;

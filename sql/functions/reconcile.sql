@@ -12,7 +12,8 @@ declare
 begin
     for lost in
         select j.claim_token, array_agg(j.id) as ids from job j
-         where j.state = 'running' and j.worker_id = worker and j.claimed_at < clock_timestamp() - grace
+         where j.state = 'running' and j.worker_id = worker
+           and j.claimed_at not between clock_timestamp() - grace and clock_timestamp() + grace  -- later: the clock was set back since
            and j.id <> all (known)
          group by j.claim_token
     loop

@@ -21,7 +21,7 @@ begin
            unique_key = case when args is not null and j.unique_key = unique_digest(j.task, j.args, null)
                              then unique_digest(j.task, args, null) else j.unique_key end,
            priority = coalesce(priority, j.priority),
-           run_at = case when timed then due else j.run_at end,
+           run_at = case when timed then due else j.run_at end, put_off_at = case when not timed then j.put_off_at end,
            state = case when timed and j.state <> 'blocked' then state_at(due) else j.state end
      where j.id = job_id and j.state in ('blocked', 'scheduled', 'ready')
     returning j.queue, j.run_at into its;

@@ -48,14 +48,16 @@ def step_clock(sql: Sql, seconds: float) -> None:
     """The clock of the database is set, by so much forward; back if negative. All that is stored moves the other way."""
     pass_time(sql, seconds)
     for change in (
-        "job set created_at = created_at - t, unknown_since = unknown_since - t",
+        "job set created_at = created_at - t, unknown_since = unknown_since - t, put_off_at = put_off_at - t",
         "worker set heartbeat_at = heartbeat_at - t, started_at = started_at - t",
-        "unique_hold set expires_at = expires_at - t",
+        "unique_hold set expires_at = expires_at - t, held_at = held_at - t",
         "job_result set expires_at = expires_at - t",
         "workflow set created_at = created_at - t, finished_at = finished_at - t, cancelled_at = cancelled_at - t",
         "workflow_node set ended_at = ended_at - t",
         "dead_letter set finished_at = finished_at - t",
         "job_history set finished_at = finished_at - t, claimed_at = claimed_at - t, result_expires_at = result_expires_at - t",
+        "clock set seen_at = seen_at - t",
+        "parking set parked_at = parked_at - t",
         "limit_def set changed_at = changed_at - t",
     ):
         sql.rows(f"update {change.replace('- t', '- make_interval(secs => %(t)s)')}".replace("%(t)s", str(float(seconds))))

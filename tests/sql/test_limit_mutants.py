@@ -16,6 +16,7 @@ from . import limit_places as places
 from . import limit_rates as rates
 from . import limit_turns as turns
 from . import limit_waits as waits
+from . import test_clock_steps as steps
 from . import test_declare_limit as declare
 from . import test_delete_limit as delete
 from . import test_limit_enqueue as enqueue
@@ -239,6 +240,24 @@ MUTANTS = [
            "whole_at > now_)", clock.a_slow_lane_is_read_whole_after_the_clock_was_set_back),
     Mutant("lanes parked in the future tell nothing", "sweep_keys", r"and not bool_or\(lane_id is not null.*?\)(?=\s+as)", "",
            clock.a_key_is_looked_at_after_the_clock_was_set_back),
+    Mutant("a clock that was set back is not noticed", "follow_clock", r"if seen is null or seen <= ahead then", "if true then",
+           steps.test_a_key_is_parked_for_as_long_as_was_said),
+    Mutant("jobs that were ready are not moved", "follow_clock", r"update job set run_at = least" + DROP, "null;",
+           steps.test_jobs_that_were_ready_before_the_step_start_before_those_that_came_after_it, (None,)),
+    Mutant("keys of a period are not moved", "follow_clock", r"update unique_hold" + DROP, "null;",
+           steps.test_a_key_of_mode_period_is_held_for_its_period),
+    Mutant("what was not moved is forgotten", "follow_clock", r"if most < at_most then", "if true then",
+           steps.test_more_than_one_call_can_move_is_moved_by_the_next),
+    Mutant("nobody writes down since when a job is put off", "finish_unended", r"put_off_at = ended_at,", "",
+           steps.test_a_job_that_was_put_off_waits_its_delay_and_not_the_hour, ("a snooze",)),
+    Mutant("nobody writes down since when a suspect is put off", "rescue_job", r"put_off_at = clock_timestamp\(\),", "",
+           steps.test_a_rescued_suspect_waits_its_delay_and_not_the_hour),
+    Mutant("a time that was given counts as a delay", "update", r"put_off_at = case[^,]*?end", "put_off_at = j.put_off_at",
+           steps.test_a_put_off_job_that_was_given_a_time_waits_for_that),
+    Mutant("a heartbeat in the future is believed", "mark_lost", r"update worker set heartbeat_at" + DROP, "null;",
+           steps.test_a_worker_that_has_died_is_lost_a_lease_later_and_not_an_hour),
+    Mutant("a claim in the future is on its way", "reconcile", r"not between .*? and clock_timestamp\(\) \+ grace",
+           "< clock_timestamp() - grace", steps.test_a_claim_whose_answer_was_lost_before_the_step_is_given_back, ("10 s",)),
     # costs
     Mutant("nothing is saved", "claim_lanes", r"held\.saved_for\[p\] := lane\.lane_id;", "null;",
            costs.a_costly_job_starts_beside_cheap_ones),

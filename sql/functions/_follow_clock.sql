@@ -1,0 +1,39 @@
+-- follow_clock: notices that the clock was set back, and corrects what was counted from the old one: a wait that the queue has measured
+-- itself (a retry, a snooze, a parked key, a key of mode period) begins anew, and jobs that are ready keep their place before later ones.
+-- A run_at that was given stays: it is a time and no length. Turns and buckets notice by themselves.
+-- Called by: mark_lost. Writes: clock, job, parking, unique_hold. Locks: the row of clock and those it changes, SKIP LOCKED.
+-- So many rows a call that it stays short; until none are left, the clock's row keeps the time by which the step is seen.
+create function follow_clock(at_most int default 10000) returns void
+language plpgsql as $$
+declare
+    seen  timestamptz;
+    now_  timestamptz;
+    ahead timestamptz;
+    moved int;
+    most  int := 0;
+begin
+    select seen_at into seen from clock for no key update skip locked;
+    now_ := clock_timestamp();  -- after the lock: another session's time is not taken for a step
+    ahead := now_ + interval '1 second';
+    if seen is null or seen <= ahead then
+        update clock set seen_at = now_ where seen < now_;
+        return;
+    end if;
+    update job set run_at = now_ + (run_at - put_off_at), put_off_at = now_
+     where id in (select id from job where state = 'scheduled' and put_off_at > ahead limit at_most for no key update skip locked);
+    get diagnostics moved = row_count;
+    most := greatest(most, moved);
+    update job set run_at = least(run_at - (seen - now_), now_)
+     where id in (select id from job where state = 'ready' and run_at > ahead limit at_most for no key update skip locked);
+    get diagnostics moved = row_count;
+    most := greatest(most, moved);
+    update unique_hold set expires_at = now_ + (expires_at - held_at), held_at = now_
+     where unique_key in (select unique_key from unique_hold where expires_at > ahead and held_at > ahead limit at_most for update skip locked);
+    get diagnostics moved = row_count;
+    most := greatest(most, moved);
+    update parking set until = now_ + (until - parked_at), parked_at = now_ where parked_at > ahead;
+    insert into parking (key, until) values ('', now_);  -- for sweep_lanes, see open_limit
+    if most < at_most then
+        update clock set seen_at = now_;
+    end if;
+end $$;
