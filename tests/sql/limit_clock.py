@@ -1,6 +1,6 @@
 """What must hold of limits when the clock of the database steps: true of our SQL (test_limit_races), false of mutants.
 
-Each raises an AssertionError where its guarantee is broken. A clock that is set back by an hour is every stored time an hour later.
+Each raises an AssertionError where its guarantee is broken. A clock set back by an hour is every stored time an hour later.
 """
 
 from collections import Counter
