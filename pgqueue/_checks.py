@@ -1,12 +1,13 @@
 """What Python must check of an option before SQL can: that it is of a type and size that the statement can carry."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ._refusal import shortened
 from .errors import InvalidArgument
 
 LONGEST = 1e12  # seconds; SQL refuses it, but can read it
+LAST = datetime(9999, 12, 30, tzinfo=UTC)  # the last time that SQL takes, so that every time zone can show it
 
 
 def invalid(field: str, value: Any, remedy: str) -> InvalidArgument:
@@ -23,6 +24,28 @@ def check_duration(field: str, value: Any) -> None:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if not isinstance(value, timedelta) and not (is_number and abs(value) <= LONGEST):
         raise invalid(field, value, "use a timedelta or a number of seconds")
+
+
+def check_delay(field: str, value: Any) -> None:
+    """Refuse a duration that does not end, from now on, at a time that SQL takes; a negative one means at once.
+
+    Raises:
+        InvalidArgument: it does not.
+    """
+    check_duration(field, value)
+    delay = value.total_seconds() if isinstance(value, timedelta) else value
+    if abs(delay) > (LAST - datetime.now(UTC)).total_seconds():
+        raise invalid(field, value, "give an interval that ends between the years 1 and 9999")
+
+
+def check_text(field: str, value: Any) -> None:
+    """Refuse what is no text.
+
+    Raises:
+        InvalidArgument: it is none.
+    """
+    if not isinstance(value, str):
+        raise invalid(field, value, "use a text")
 
 
 def check_time(field: str, value: Any) -> None:

@@ -2,6 +2,10 @@
 
 from .errors import InvalidArgument
 
+MESSAGE = 4096  # characters of an exception's message that are kept
+REASON = 1000  # of a reason that a handler gives
+NAME = 200  # of the name of a type
+LINE = 1000  # of a message within a log line
 # A terminal obeys control characters; tabs and ends of lines are harmless.
 _SHOWN = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n"}
 
@@ -19,6 +23,16 @@ def storable(field: str, text: str) -> str:
     if "\x00" in text:
         raise InvalidArgument(f"{field}: {text[:200]!a} is not valid; PostgreSQL cannot store NUL in text")
     return text
+
+
+def cut(text: str, most: int) -> str:
+    """The first characters of a text from a handler, in what PostgreSQL can store; see `printable`."""
+    return printable(text[:most])
+
+
+def printable(text: str) -> str:
+    """Text that PostgreSQL can store: a NUL and half of a surrogate pair are replaced."""
+    return text.replace("\x00", "\ufffd").encode(errors="replace").decode()
 
 
 def harmless(text: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ._trace import loggable
 from .errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ async def _leave(resources: AbstractAsyncContextManager[Any], within: float) -> 
         if limit.expired():
             log.warning("the lifespan was not left within %s s; its rest was cancelled", within)
         else:
-            log.exception("the lifespan failed while it was left")
+            log.error("the lifespan failed while it was left", exc_info=loggable(error))
 
 
 def injections(tasks: Iterable["Task[..., Any]"], values: tuple[Any, ...]) -> Injections:

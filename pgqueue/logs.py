@@ -3,8 +3,10 @@
 import logging
 import sys
 from enum import StrEnum
+from typing import Any
 
 from ._text import harmless
+from ._trace import logged
 from .errors import ConfigurationError
 
 FILE_WIDTH = 200  # columns when stderr is no terminal
@@ -20,7 +22,14 @@ class Format(StrEnum):
     console = "console"
 
 
-class WithExtra(logging.Formatter):
+class _Bounded(logging.Formatter):
+    """Tracebacks in logs are cut: an exception of a handler may have any size."""
+
+    def formatException(self, ei: Any) -> str:
+        return logged(ei[1]) if ei[1] is not None else ""
+
+
+class WithExtra(_Bounded):
     """The message, followed by its extra fields as name=value."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -52,9 +61,12 @@ def configure(format: Format | None = None, level: str = "info") -> None:
 def _json() -> logging.Handler:
     from pythonjsonlogger.json import JsonFormatter
 
+    class Bounded(_Bounded, JsonFormatter):
+        """With the optional package's format."""
+
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
-        JsonFormatter(
+        Bounded(
             ["levelname", "name", "message", "process"],
             rename_fields={"levelname": "level", "name": "logger"},
             timestamp=True,

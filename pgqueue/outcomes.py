@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from ._checks import check_duration, check_time, invalid
+from ._checks import check_delay, check_text, check_time, invalid
+from ._text import storable
+from .limit import LONGEST_KEY
 
 
 def seconds(delay: float | timedelta) -> float:
@@ -13,27 +15,48 @@ def seconds(delay: float | timedelta) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Snooze:
-    """Run again after `delay` (seconds or timedelta); this attempt does not count."""
+    """Run again after `delay` (seconds or timedelta); this attempt does not count.
+
+    Raises:
+        InvalidArgument: delay is no duration, or does not end before the year 10000.
+    """
 
     delay: float | timedelta
+
+    def __post_init__(self) -> None:
+        check_delay("delay", self.delay)
 
 
 @dataclass(frozen=True, slots=True)
 class RetryIn:
     """Count this attempt as failed and run again after `delay` (seconds or timedelta), whatever the retry policy says.
 
-    When no attempts are left the job becomes a dead letter.
+    When no attempts are left the job becomes a dead letter. Of `reason` 1,000 characters are kept.
+
+    Raises:
+        InvalidArgument: delay is no duration, or does not end before the year 10000; reason is no text.
     """
 
     delay: float | timedelta
     reason: str = "the handler asked for a retry"
 
+    def __post_init__(self) -> None:
+        check_delay("delay", self.delay)
+        check_text("reason", self.reason)
+
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
-    """End the job without a result; it goes to the history as cancelled."""
+    """End the job without a result; it goes to the history as cancelled. Of `reason` 1,000 characters are kept.
+
+    Raises:
+        InvalidArgument: reason is no text.
+    """
 
     reason: str = ""
+
+    def __post_init__(self) -> None:
+        check_text("reason", self.reason)
 
 
 class RateLimited(Exception):
@@ -47,7 +70,7 @@ class RateLimited(Exception):
         key: of the limit, as in `limits`, or of its queue. By default all of the job's limits that have a rate; if none has, all.
 
     Raises:
-        InvalidArgument: retry_after or key are of no use.
+        InvalidArgument: retry_after is no time, or none before the year 10000; key is no key of a limit.
 
     Attributes:
         delay: retry_after in seconds from when it was raised.
@@ -58,9 +81,11 @@ class RateLimited(Exception):
         if isinstance(retry_after, datetime):
             check_time("retry_after", retry_after)
             retry_after -= datetime.now(UTC)
-        check_duration("retry_after", retry_after)
-        if key is not None and not isinstance(key, str):
+        check_delay("retry_after", retry_after)
+        if key is not None and (not isinstance(key, str) or len(key) > LONGEST_KEY):
             raise invalid("key", key, "use the key of a limit of the job, such as 'openai'")
+        if key is not None:
+            storable("key", key)
         self.delay, self.key = max(0.0, seconds(retry_after)), key
         super().__init__(f"{key or 'its limits'}: again in {self.delay:g} s")
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from ._text import NAME, cut
 from .errors import ConfigurationError
 
 Backoff = Literal["exponential", "linear", "fixed", "fibonacci"]
@@ -76,4 +77,4 @@ def _name(exception: type[BaseException] | str) -> str:
 def qualified_name(exception: type[BaseException]) -> str:
     """The name under which a policy knows an exception class: `ValueError`, `package.module.Error`."""
     module = exception.__module__
-    return exception.__qualname__ if module == "builtins" else f"{module}.{exception.__qualname__}"
+    return cut(exception.__qualname__ if module == "builtins" else f"{module}.{exception.__qualname__}", NAME)

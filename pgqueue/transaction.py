@@ -17,6 +17,8 @@ from psycopg import AsyncConnection, Connection
 from psycopg.pq import TransactionStatus
 from psycopg_pool import PoolTimeout
 
+from ._text import LINE
+from ._trace import message_of
 from .database import AsyncPool, SyncPool, calls
 from .database.connection import FOR_EVER, set_deadline
 from .errors import AlreadyFinished, Disconnected, LeaseLost, PgQueueError
@@ -231,7 +233,7 @@ class Block:
     def _ask(self, xid: str, error: psycopg.Error) -> Steps:
         """Returns when the COMMIT whose reply was lost took effect."""
         job, deadline = self._job, time.monotonic() + ASK_WITHIN
-        log.warning("job %s: COMMIT was not answered (%s); asking what became of it", job.id, str(error).strip())
+        log.warning("job %s: COMMIT was not answered (%s); asking what became of it", job.id, message_of(error)[:LINE].strip())
         while time.monotonic() < deadline:
             try:
                 left = max(ASK_AGAIN, deadline - time.monotonic())

@@ -19,7 +19,7 @@ from ..own_workflow import Node
 from ..parents import Parent, Parents
 from ..signature import Signature
 from ..task import Task
-from ..worker.execute import describe
+from ..worker.describe import describe
 from ._call import Caller, Ended
 
 if TYPE_CHECKING:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import psycopg
 
+from .._text import LINE
+from .._trace import message_of
 from ..database import Link, calls
 from ..database.connection import DEADLINE
 from ..database.link import Locked
@@ -78,7 +80,7 @@ class Deliverer:
                 if _is_about_data(error):
                     await self._refused(outcomes, error)
                     return
-                log.error("outcomes cannot be handed in now: %s", error)
+                log.error("outcomes cannot be handed in now: %s", message_of(error)[:LINE])
                 await asyncio.sleep(REFUSED_AGAIN)
             else:
                 break
@@ -112,7 +114,7 @@ class Deliverer:
             return
         (bad,) = outcomes
         if bad.state == "refused":
-            log.error("job %s cannot be finished; it is given back: %s", bad.job.id, error)
+            log.error("job %s cannot be finished; it is given back: %s", bad.job.id, message_of(error)[:LINE])
             return
         refused = failure(bad.job, error, 0.0, reason="system_error", final=True)
         await self.hand_in([refused._replace(state="refused")])

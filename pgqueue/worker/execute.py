@@ -5,38 +5,30 @@ import contextvars
 import functools
 import logging
 import time
-import traceback
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple, TypedDict
+from typing import Any, NamedTuple
 
 from .._json import dumps
 from .._parameters import Parameters
+from .._refusal import shortened
+from .._text import LINE
+from .._trace import loggable
 from ..chunk import NAME as CHUNK
 from ..chunk import is_unknown
 from ..context import JobContext
-from ..errors import InvalidArgument, RemoteError
+from ..errors import InvalidArgument
 from ..outcomes import Cancel, RateLimited, RetryIn, Snooze, seconds
 from ..own_workflow import MANY
-from ..retry import qualified_name
 from ..task import Task
+from .describe import Error, asked, describe
 from .isolate import Isolated
 
 log = logging.getLogger("pgqueue.worker")
-TRACEBACK_CHARACTERS = 16384
 MOST_UNKNOWN = 1000  # names; whoever enqueues may make up as many as they like
 _results_ignored: set[str] = set()  # tasks of which this was said
 _unknown: set[str] = set()  # likewise
 Surrounded = Callable[[JobContext, Task[..., Any], ThreadPoolExecutor], Awaitable[Any]]
-
-
-class Error(TypedDict):
-    """Why a run did not succeed, as finish.sql takes it."""
-
-    type: str
-    types: list[str]
-    message: str
-    traceback: str | None
 
 
 class Outcome(NamedTuple):
@@ -184,11 +176,9 @@ def returned(job: JobContext, dump: Callable[[Any], str | None], result: Any, el
         case Snooze(delay):
             return outcome(job, "snoozed", elapsed, delay=seconds(delay))
         case Cancel(reason):
-            error = Error(type="Cancel", types=[], message=reason, traceback=None)
-            return outcome(job, "cancelled", elapsed, error=error)
+            return outcome(job, "cancelled", elapsed, error=asked("Cancel", reason))
         case RetryIn(delay, reason):
-            error = Error(type="RetryIn", types=[], message=reason, traceback=None)
-            return outcome(job, "failed", elapsed, error=error, delay=seconds(delay))
+            return outcome(job, "failed", elapsed, error=asked("RetryIn", reason), delay=seconds(delay))
         case _:
             return _with_result(job, dump, result, elapsed)
 
@@ -211,11 +201,11 @@ def _committed(job: JobContext, elapsed: float, *, result: Any = None, error: Ba
     """The outcome of a run whose `ctx.transaction()` has finished the job: whatever came after it changes nothing."""
     facts = {"job_id": job.id, "task": job.task}
     if error is not None and not isinstance(error, asyncio.CancelledError):
-        log.warning(
-            "job %s was finished by its transaction; an error after it is ignored", job.id, exc_info=loggable(error), extra=facts
-        )
+        ignored = loggable(error)
+        log.warning("job %s was finished by its transaction; an error after it is ignored", job.id, exc_info=ignored, extra=facts)
     elif isinstance(result, Snooze | RetryIn | Cancel):
-        log.warning("job %s was finished by its transaction; it returned %r, which is ignored", job.id, result, extra=facts)
+        text = shortened(result)
+        log.warning("job %s was finished by its transaction; it returned %s, which is ignored", job.id, text, extra=facts)
     elif result is not None and job.task not in _results_ignored:
         _results_ignored.add(job.task)
         log.warning("task %s: what it returns after ctx.transaction() is ignored; set tx.result", job.task, extra=facts)
@@ -231,9 +221,10 @@ def rate_limited(job: JobContext, error: RateLimited, elapsed: float) -> Outcome
 
 def failure(job: JobContext, error: BaseException, elapsed: float, **fields: Any) -> Outcome:
     """The outcome of a run that raised; `fields` as finish.sql takes them."""
+    said = describe(error)
     facts = {"job_id": job.id, "task": job.task, "queue": job.queue, "attempt": job.attempt}
-    log.warning("job %s failed: %s", job.id, _shown(error), extra=facts)
-    return outcome(job, "failed", elapsed, error=describe(error), **fields)
+    log.warning("job %s failed: %s(%r)", job.id, said["type"], said["message"][:LINE], extra=facts)
+    return outcome(job, "failed", elapsed, error=said, **fields)
 
 
 def undescribed(job: JobContext) -> Outcome:
@@ -241,45 +232,3 @@ def undescribed(job: JobContext) -> Outcome:
     log.error("job %s failed, and its exception cannot be described", job.id, extra={"job_id": job.id, "task": job.task})
     error = Error(type="BaseException", types=[], message="the exception cannot be described", traceback=None)
     return outcome(job, "failed", 0.0, error=error)
-
-
-def describe(error: BaseException) -> Error:
-    """An exception as finish.sql takes it; one that was raised in a process as it was there."""
-    if isinstance(error, RemoteError):
-        return Error(type=error.type, types=error.types, message=error.message, traceback=error.traceback)
-    return Error(
-        type=qualified_name(type(error)),
-        types=[qualified_name(kind) for kind in type(error).__mro__],
-        message=_printable(_text(str, error)),
-        traceback=_printable(_text(_traceback, error))[-TRACEBACK_CHARACTERS:],
-    )
-
-
-def loggable(error: BaseException) -> BaseException:
-    """An exception for `exc_info`: itself, or one in its place when it raises while it is formatted, as loggers would."""
-    try:
-        _traceback(error)
-    except BaseException:
-        return RemoteError(**describe(error))
-    return error
-
-
-def _traceback(error: BaseException) -> str:
-    return "".join(traceback.format_exception(error))
-
-
-def _shown(error: BaseException) -> str:
-    return _text(repr, error)
-
-
-def _text(make: Callable[[BaseException], str], error: BaseException) -> str:
-    """A text of an exception; the methods and properties that it is made of may raise anything."""
-    try:
-        return make(error)
-    except BaseException as unprintable:
-        return f"<its text raised {type(unprintable).__name__}>"
-
-
-def _printable(text: str) -> str:
-    """Text that PostgreSQL can store: no NUL, no lone surrogates."""
-    return text.replace("\x00", "\ufffd").encode(errors="replace").decode()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import logs
 from .._json import dumps, loads
+from .._trace import loggable
 from ..config import load_settings
 from ..errors import ConfigurationError, PgQueueError
 from .options import WorkerOptions
@@ -171,6 +172,6 @@ def _abandon(left: list[str], failed: BaseException | None) -> None:
         return
     log.warning("ending although %s handlers or callbacks go on: %s", len(left), ", ".join(sorted(left)))
     if failed is not None:
-        log.critical("the worker failed", exc_info=failed)
+        log.critical("the worker failed", exc_info=loggable(failed))
     logging.shutdown()
     os._exit(0 if failed is None else REFUSED if isinstance(failed, PgQueueError) else 1)

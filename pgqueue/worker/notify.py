@@ -10,6 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from .._refusal import shortened
+from .._trace import loggable
 from ..callbacks import Callback, Callbacks, JobError, JobEvent, Kind
 from ..context import JobContext
 from ..database import calls
@@ -182,7 +184,7 @@ async def _awaited(awaitable: Awaitable[Any]) -> None:
 
 
 def _name_of(callback: Callback) -> str:
-    return getattr(callback, "__qualname__", repr(callback))
+    return getattr(callback, "__qualname__", None) or shortened(callback)
 
 
 def _kinds(state: str, verdict: str | None) -> tuple[Kind, ...]:

@@ -29,7 +29,8 @@ from ..context import JobContext
 from ..errors import ConfigurationError, ProcessDied, RemoteError
 from ..outcomes import RateLimited
 from ..task import Task
-from .execute import Outcome, arguments_of, describe, returned
+from .describe import describe
+from .execute import Outcome, arguments_of, returned
 
 log = logging.getLogger("pgqueue.worker")
 RAISED = "raised"

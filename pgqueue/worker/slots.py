@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import takewhile
 from typing import Any
 
+from .._trace import loggable
 from ..context import JobContext
 from ..task import Task
 from .execute import Outcome, Surrounded, cancelled, execute, failure, undescribed
@@ -194,7 +195,7 @@ class Slots:
     def _ended(self, slot: asyncio.Task[None]) -> None:
         """A slot was cancelled between two jobs, or failed through a fault of ours: another takes its place."""
         if not slot.cancelled() and (error := slot.exception()) and not isinstance(error, GeneratorExit):
-            log.error("a slot failed; its job is given back", exc_info=error)
+            log.error("a slot failed; its job is given back", exc_info=loggable(error))
         self._slots.discard(slot)
         self._jobs.pop(slot, None)
         self._waking = False

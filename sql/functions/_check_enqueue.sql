@@ -22,8 +22,8 @@ begin
         perform invalid('run_after', run_after::text, 'give an interval that ends between the years 1 and 9999');
     elsif retries not between 0 and 32766 then
         perform invalid('retries', retries::text, 'use 0 to 32766');
-    elsif result_ttl < interval '0' then
-        perform invalid('result_ttl', result_ttl::text, 'use an interval of 0 or more');
+    elsif result_ttl not between interval '0' and interval '1000 years' then
+        perform invalid('result_ttl', result_ttl::text, 'use an interval from 0 to 1000 years');
     end if;
     if retry is not null then
         perform check_retry(retry);

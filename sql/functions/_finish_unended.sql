@@ -25,7 +25,7 @@ begin
                    when state = 'failed' and (final or attempt >= max_attempts
                                              or delay is null and not retry_applies(retry, error->'types'))
                        then null
-                   when delay is not null then make_interval(secs => greatest(delay, 0))
+                   when delay is not null then delay_of(id, delay, ended_at)
                    else retry_delay(retry, attempt)
                end as again_at
           from held h, lateral (select coalesce(workflow_id is not null and is_cancelled(workflow_id), false) as stops) s
@@ -33,7 +33,7 @@ begin
         select t.*, case when limits is null and state <> 'rate_limited' or again_at is null then null
                          else keys_to_park(limits, queue, state = 'rate_limited', key) end as parks,
                case when state = 'failed'
-                   then append_error(earlier, attempt, worker_id, ended_at - make_interval(secs => coalesce(elapsed, 0)), ended_at,
+                   then append_error(earlier, attempt, worker_id, ended_at - make_interval(secs => coalesce(least(greatest(elapsed, 0), 1e9), 0)), ended_at,
                                      again_at, error)
                    else earlier
                end as all_errors
@@ -74,6 +74,17 @@ begin
     select id, 'dead', null, workflow_id is not null, limits, null from dead
     union all
     select id, 'cancelled', null, true, limits, null from history;
+end $$;
+
+-- delay_of: the delay of an outcome as an interval; a negative one means at once. Called by: finish_unended. Writes: nothing.
+-- Raises PQ001 when it ends after the year 9999, which neither Python nor people can read.
+create function delay_of(job_id bigint, delay float8, ended_at timestamptz) returns interval
+language plpgsql as $$
+begin
+    if (delay <= 1e12) is not true or ended_at + make_interval(secs => greatest(delay, 0)) > '9999-12-30' then
+        perform invalid('delay', delay::text, format('give an interval that ends between the years 1 and 9999; it is of job %s', job_id));
+    end if;
+    return make_interval(secs => greatest(delay, 0));
 end $$;
 
 -- is_cancelled: whether a workflow was cancelled. Called by: finish_unended, finish_nodes, link_added, rescue_job. Writes: nothing.

@@ -22,7 +22,7 @@ begin
         when 'list'        then wait := (policy->'delays'->>(least(n, jsonb_array_length(policy->'delays')) - 1))::float8;
         else perform invalid('retry.backoff', policy->>'backoff', 'use exponential, linear, fixed, fibonacci or list');
     end case;
-    wait := least(wait, cap);
+    wait := least(wait, cap, 1e9);  -- 31 years: step by step a linear one leaves the calendar, and the outcome must be stored
     if jitter then
         wait := wait * (0.5 + random() / 2);
     end if;

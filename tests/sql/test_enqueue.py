@@ -136,7 +136,8 @@ BAD_OPTIONS: list[tuple[str, Any, str]] = [
     ("run_at", "0044-03-15 BC", "give a time between the years 1 and 9999"),
     ("retries", -1, "use 0 to 32766"),
     ("retries", 32767, "use 0 to 32766"),
-    ("result_ttl", timedelta(seconds=-1), "use an interval of 0 or more"),
+    ("result_ttl", timedelta(seconds=-1), "use an interval from 0 to 1000 years"),
+    ("result_ttl", timedelta(days=400_000), "use an interval from 0 to 1000 years"),
 ]
 
 

@@ -26,6 +26,12 @@ def where() -> list[int]:
 
 
 @app.task(executor="process")
+def shout(size: int) -> None:
+    """Raises a message of so many characters."""
+    raise KeyError("x" * size)
+
+
+@app.task(executor="process")
 def echo(ctx: JobContext, value: Any, *, times: int = 1) -> list[Any]:
     """What arrived."""
     return [[value] * times, ctx.id, ctx.task, ctx.attempt, ctx.meta, ctx.args, ctx.run_at.tzinfo is not None, str(ctx.token)]

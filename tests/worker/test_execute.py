@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from pgqueue import Cancel, JobContext, PgQueue, RetryIn, Snooze
-from pgqueue.worker.execute import TRACEBACK_CHARACTERS, execute
+from pgqueue._trace import TRACEBACK
+from pgqueue.worker.execute import execute
 from tests.worker.jobs import TOKEN, job, said
 
 REQUEST: contextvars.ContextVar[str] = contextvars.ContextVar("REQUEST", default="none")
@@ -128,11 +129,15 @@ async def test_an_error_names_its_class_and_all_it_inherits_from(threads: Thread
 
 
 async def test_a_traceback_shows_the_handler_s_line_and_is_cut(threads: ThreadPoolExecutor) -> None:
-    def handler() -> None:
-        raise ValueError("x" * 100_000)
+    def handler(depth: int = 10) -> None:
+        try:
+            raise ValueError("x" * 100_000)
+        finally:
+            if depth:
+                handler(depth - 1)
 
     error = (await _run(threads, handler))["error"]
-    assert len(error["traceback"]) == TRACEBACK_CHARACTERS
+    assert len(error["traceback"]) == TRACEBACK
     short = await _run(threads, _raiser(ValueError("short")))
     assert "raise error" in short["error"]["traceback"]
     assert "ValueError: short" in short["error"]["traceback"]

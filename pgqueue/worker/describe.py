@@ -1,0 +1,39 @@
+"""What a handler raised or gave as a reason, as finish.sql takes it; every text is cut here."""
+
+from typing import TypedDict
+
+from .._text import MESSAGE, NAME, REASON, cut
+from .._trace import TRACEBACK, message_of, trace
+from ..errors import RemoteError
+from ..retry import qualified_name
+
+MOST_TYPES = 50  # classes that a retry policy can match
+
+
+class Error(TypedDict):
+    """Why a run did not succeed, as finish.sql takes it."""
+
+    type: str
+    types: list[str]
+    message: str
+    traceback: str | None
+
+
+def describe(error: BaseException) -> Error:
+    """An exception as finish.sql takes it; one that was raised in a process as it was there."""
+    if isinstance(error, RemoteError):
+        types = [cut(name, NAME) for name in error.types[:MOST_TYPES]]
+        trace_there = None if error.traceback is None else cut(error.traceback[-TRACEBACK:], TRACEBACK)
+        return Error(type=cut(error.type, NAME), types=types, message=cut(error.message, MESSAGE), traceback=trace_there)
+    message = message_of(error)
+    return Error(
+        type=qualified_name(type(error)),
+        types=[qualified_name(kind) for kind in type(error).__mro__[:MOST_TYPES]],
+        message=message,
+        traceback=trace(error, message=message),
+    )
+
+
+def asked(kind: str, reason: str) -> Error:
+    """The reason that a handler gave with `Cancel` or `RetryIn`."""
+    return Error(type=kind, types=[], message=cut(reason, REASON), traceback=None)
