@@ -156,7 +156,7 @@ class PgQueue(Registrars):
             queue: its queue; "default".
             priority: -100 to 100, larger runs first; low = -50, medium = 0 (default), high = 50.
             retry: a policy, or a number of retries; 3 with exponential backoff by default.
-            result_ttl: seconds (or timedelta) to keep results; 24 hours by default.
+            result_ttl: seconds (or timedelta) to keep results, up to 1,000 years; 24 hours by default.
             unique: when two calls are the same job: a `Unique`, or one of its modes; never by default.
             executor: "process" runs a `def` in another process, for work that keeps a CPU busy or may crash; that process
                 imports the function's module. By default as the function is: "async" or "thread".

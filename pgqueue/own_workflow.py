@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .task import Arguments, Task
 
 MANY = 100  # nodes; writing them takes the 10 ms that an event loop should not be held up for
+MOST_CHARACTERS = 100_000_000  # of JSON that a job adds; the server takes messages of less than 1 GB
 
 
 class Node:
@@ -132,13 +133,18 @@ class OwnWorkflow:
         """What was added as SQL takes it, None when nothing was.
 
         Raises:
-            InvalidArgument: some arguments do not fit, or a connection was given.
+            InvalidArgument: some arguments do not fit, a connection was given, or it is more than one call can carry.
         """
         if not self._plan:
             return None
         with self._plan.submission() as submission:
             if submission.connection is not None:
                 raise InvalidArgument("connection: what ctx.workflow.add adds travels with the job's own end; leave it out")
+            if len(submission.nodes) > MOST_CHARACTERS:  # a message of 1 GB ends the connection, and would be repeated for ever
+                raise InvalidArgument(
+                    f"ctx.workflow: job {self._job_id} adds {len(submission.nodes)} characters of JSON; {MOST_CHARACTERS} are the most "
+                    "in one go: pass ids of what is large, or let some of what is added add the rest"
+                )
             return submission.nodes
 
     def _size(self) -> int:

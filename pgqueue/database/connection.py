@@ -106,11 +106,16 @@ def deadline_of(connection: Any, seconds: float | None) -> Iterator[None]:
         connection.deadline = before
 
 
+def seconds_of(call: float | None) -> float:
+    """The deadline of a call that may take `call` seconds (None: DEADLINE)."""
+    return DEADLINE if call is None else call
+
+
 def within(call: float | None, seconds: float | None, since: float) -> float | None:
     """The deadline of a call that may take `call` seconds (None: DEADLINE), in a wait of so many `seconds` since then."""
     if seconds is None:
         return call
-    return min(DEADLINE if call is None else call, max(0.0, seconds - (monotonic() - since)))
+    return min(seconds_of(call), max(0.0, seconds - (monotonic() - since)))
 
 
 def _timed(gen: PQGen[T], connection: OwnConnection | OwnAsyncConnection) -> PQGen[T]:

@@ -12,7 +12,7 @@ import psycopg
 from ..errors import Disconnected
 from .adapters import OwnAsyncCursor, own_adapters
 from .calls import Call
-from .connection import DeadlinePassed, OwnAsyncConnection, connect_options, set_deadline
+from .connection import CANCEL_WITHIN, DeadlinePassed, OwnAsyncConnection, connect_options, seconds_of, set_deadline
 from .statement import Statements
 from .translate import is_transient, raise_ours
 
@@ -101,10 +101,15 @@ class Link:
             cursor = self._cursor or await self._open()
             if not isinstance(call, Call):
                 call = call()
-            set_deadline(cursor.connection, call.within)
+            seconds = seconds_of(call.within)
+            set_deadline(cursor.connection, seconds + CANCEL_WITHIN)
             try:
-                await cursor.execute(self._statements.of(call), call.params, prepare=False, binary=True)
-                return call.read(await cursor.fetchall())
+                async with asyncio.timeout(seconds):  # the statement is cancelled then, and not left to run on without us
+                    await cursor.execute(self._statements.of(call), call.params, prepare=False, binary=True)
+                    return call.read(await cursor.fetchall())
+            except TimeoutError:
+                await self._drop("deadline passed")
+                raise Disconnected("deadline passed", too_slow=True) from None
             except psycopg.Error as error:
                 if tell_locked and isinstance(error, psycopg.errors.LockNotAvailable):
                     raise Locked(str(error)) from error

@@ -3,13 +3,13 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 
 import psycopg
 
 from .._text import LINE
 from .._trace import message_of
 from ..database import Link, calls
-from ..database.connection import DEADLINE
 from ..database.link import Locked
 from ..errors import Disconnected, InvalidArgument, JobNotFound, PgQueueError, WrongState
 from .execute import Outcome, failure
@@ -32,11 +32,9 @@ def _is_about_data(error: Exception) -> bool:
     return isinstance(error, psycopg.Error) and (error.sqlstate or "").startswith(("22", "23", "54", "P0"))
 
 
-def _too_much(outcome: Outcome) -> InvalidArgument:
-    return InvalidArgument(
-        f"ctx.workflow: job {outcome.job.id} adds too much in one go, the database did not manage it in {DEADLINE:g} s; "
-        "add less, or let some of what is added add the rest"
-    )
+def given_up(outcome: Outcome, error: Exception) -> Outcome:
+    """What is handed in instead of an outcome that the database does not take: a failure without another run."""
+    return failure(outcome.job, error, 0.0, reason="system_error", final=True)._replace(state="refused")
 
 
 class Deliverer:
@@ -47,6 +45,7 @@ class Deliverer:
         unsure: shared by all deliverers: runs that were handed in by a call whose answer was lost, which may have finished them.
         note: takes outcomes that were handed in, and the verdicts on them.
         on_locked: takes batches that were refused because somebody holds a workflow, or a job, of them.
+        on_slow: takes batches whose call missed its deadline.
     """
 
     def __init__(
@@ -55,30 +54,26 @@ class Deliverer:
         unsure: set[Run],
         note: Callable[[list[Outcome], list[calls.Verdict]], None],
         on_locked: Callable[[list[Outcome]], None],
+        on_slow: Callable[[list[Outcome]], None],
     ) -> None:
-        self._link, self._unsure, self._note, self._on_locked = link, unsure, note, on_locked
+        self._link, self._unsure, self._note, self._on_locked, self._on_slow = link, unsure, note, on_locked, on_slow
 
-    async def hand_in(self, outcomes: list[Outcome]) -> None:
-        """Hand a batch in; returns when all of it was noted or found locked."""
-        repeated, slow = False, 0
+    async def hand_in(self, outcomes: list[Outcome], deadline: float | None = None) -> None:
+        """Hand a batch in; returns when all of it was noted, or found locked or too slow. `deadline`: of a call, see `Link.run`."""
         while True:
             try:
-                verdicts = await self._finish(outcomes)
+                verdicts = await self._finish(outcomes, deadline)
             except Locked:
                 self._on_locked(outcomes)
                 return
             except Disconnected as error:
                 self._unsure.update(map(_run, outcomes))
-                if error.too_slow and repeated and len(outcomes) > 1:
-                    await self._halves(outcomes)
-                    return
-                repeated, slow = True, slow + error.too_slow
-                if slow == 2 and outcomes[0].nodes is not None:  # else it would be tried for ever, and all others wait behind it
-                    await self._refused(outcomes, _too_much(outcomes[0]))
+                if error.too_slow:  # the same again would take as long, and all others wait behind it
+                    self._on_slow(outcomes)
                     return
             except (PgQueueError, psycopg.Error) as error:
                 if _is_about_data(error):
-                    await self._refused(outcomes, error)
+                    await self._refused(outcomes, error, deadline)
                     return
                 log.error("outcomes cannot be handed in now: %s", message_of(error)[:LINE])
                 await asyncio.sleep(REFUSED_AGAIN)
@@ -97,24 +92,20 @@ class Deliverer:
         self._unsure |= unsure & {runs[v.job_id] for v in verdicts if v.verdict == "busy"}
         return [v._replace(verdict="unconfirmed") if v.verdict == "stale" and runs[v.job_id] in unsure else v for v in verdicts]
 
-    async def _finish(self, outcomes: list[Outcome]) -> list[calls.Verdict]:
+    async def _finish(self, outcomes: list[Outcome], deadline: float | None) -> list[calls.Verdict]:
         added = [f'{{"id":{o.job.id},"nodes":{o.nodes}}}' for o in outcomes if o.nodes is not None]
         call = calls.finish(f"[{','.join([outcome.json for outcome in outcomes])}]", f"[{','.join(added)}]" if added else None)
-        return await self._link.run(call, tell_locked=True)
+        return await self._link.run(replace(call, within=deadline), tell_locked=True)
 
-    async def _halves(self, outcomes: list[Outcome]) -> None:
-        middle = len(outcomes) // 2
-        await self.hand_in(outcomes[:middle])
-        await self.hand_in(outcomes[middle:])
-
-    async def _refused(self, outcomes: list[Outcome], error: Exception) -> None:
+    async def _refused(self, outcomes: list[Outcome], error: Exception, deadline: float | None) -> None:
         """Find the outcome that PostgreSQL cannot store and fail its job, without another run."""
         if len(outcomes) > 1:
-            await self._halves(outcomes)
+            middle = len(outcomes) // 2
+            await self.hand_in(outcomes[:middle], deadline)
+            await self.hand_in(outcomes[middle:], deadline)
             return
         (bad,) = outcomes
         if bad.state == "refused":
             log.error("job %s cannot be finished; it is given back: %s", bad.job.id, message_of(error)[:LINE])
             return
-        refused = failure(bad.job, error, 0.0, reason="system_error", final=True)
-        await self.hand_in([refused._replace(state="refused")])
+        await self.hand_in([given_up(bad, error)], deadline)

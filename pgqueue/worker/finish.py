@@ -11,6 +11,7 @@ from .deliver import Deliverer, Run
 from .execute import Outcome
 from .held import MOST as MOST_HELD
 from .held import Held
+from .slow import Slow
 
 log = logging.getLogger("pgqueue.worker")
 BATCH = 1000
@@ -23,20 +24,25 @@ class Finisher:
 
     Args:
         link: its own connection.
-        held_link: another one, for what somebody's transaction holds up; opened only then.
+        held_link: another one, for what somebody's transaction holds up, or what is too slow; opened only then.
+        slow_link: another one, for single outcomes that take long; opened only then.
         most_unflushed: outcomes that may wait before nothing more starts.
 
     Attributes:
+        slow: what missed the deadline of a call.
         counts: outcomes by state, and retried, dead, stale and unconfirmed ones, since the start.
         on_finished: takes outcomes that were handed in and what the database said of them; None = nobody wants to know.
     """
 
-    def __init__(self, link: Link, held_link: Link, most_unflushed: int) -> None:
+    def __init__(self, link: Link, held_link: Link, slow_link: Link, most_unflushed: int) -> None:
         self._most = most_unflushed
         self._held = Held(self._held_no_more)
+        self.slow = Slow(self._slow_no_more)
         unsure: set[Run] = set()
-        self._held.deliverer = Deliverer(held_link, unsure, self._note, self._held.again)
-        self._deliverer = Deliverer(link, unsure, self._note, self._hold)
+        self._held.deliverer = Deliverer(held_link, unsure, self._note, self._held.again, self.slow.add)
+        self.slow.parts = Deliverer(held_link, unsure, self._note, self._hold, self.slow.split)
+        self.slow.alone = Deliverer(slow_link, unsure, self._note, self._hold, self.slow.missed)
+        self._deliverer = Deliverer(link, unsure, self._note, self._hold, self.slow.add)
         self._waiting: list[Outcome] = []
         self._flushing: list[Outcome] = []
         self._busy: list[Outcome] = []
@@ -68,23 +74,30 @@ class Finisher:
 
     def is_full(self) -> bool:
         """Whether so many outcomes wait that nothing more should start."""
-        return len(self._waiting) >= self._most or (self._is_holding and len(self._held) >= MOST_HELD)
+        return len(self._waiting) >= self._most or (self._is_aside() and len(self._held) + len(self.slow) >= MOST_HELD)
 
     def unflushed(self) -> list[int]:
         """Ids of jobs whose outcome is not yet accepted."""
-        return [o.job.id for held in (self._waiting, self._flushing, self._busy, self._held.outcomes()) for o in held]
+        aside = (self._held.outcomes(), self.slow.outcomes()) if self._is_aside() else ()
+        return [o.job.id for held in (self._waiting, self._flushing, self._busy, *aside) for o in held]
 
     def only_held(self) -> list[str]:
-        """The jobs that are held, and their workflows, for a message; none when other outcomes are left, too."""
+        """The jobs that are held, and their workflows, and slow ones, for a message; none when other outcomes are left, too."""
         if self._waiting or self._flushing or self._busy:
             return []
-        return self._held.described()
+        return [*self._held.described(), *self.slow.described()]
+
+    def _is_aside(self) -> bool:
+        """Whether outcomes are held or slow; most of the time none is."""
+        return self._is_holding or len(self.slow) > 0
 
     async def run(self) -> None:
         """Flush for ever."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._run())
             group.create_task(self._held.run())
+            group.create_task(self.slow.run_parts())
+            group.create_task(self.slow.run_alone())
 
     async def _run(self) -> None:
         while True:
@@ -99,7 +112,7 @@ class Finisher:
             self._look_if_empty()
 
     def _look_if_empty(self) -> None:
-        if not (self._waiting or self._flushing or self._busy or self._is_holding):
+        if not (self._waiting or self._flushing or self._busy or self._is_aside()):
             self._empty.set()
 
     def _batch(self) -> int:
@@ -153,6 +166,10 @@ class Finisher:
             self._is_holding = False
             self._look_if_empty()
             self.on_room()
+
+    def _slow_no_more(self) -> None:
+        self._look_if_empty()
+        self.on_room()
 
     def _retry_later(self, outcomes: list[Outcome]) -> None:
         """Somebody's transaction holds these jobs: try them again while the others go on."""

@@ -19,6 +19,7 @@ log = logging.getLogger("pgqueue.worker")
 AGAIN = 0.1  # seconds until a group is tried again, twice as long each time
 AGAIN_AT_MOST = 2.0
 GROUP = 1000  # outcomes that are handed in at once
+GROUP_CHARACTERS = 8_000_000  # likewise; see BATCH_CHARACTERS of finish
 MOST = 10_000  # outcomes that may wait here before nothing more starts
 SAY_AFTER = 5  # tries
 DOUBLED_AT_MOST = 10  # times; a transaction may be open for weeks, and no float holds 2**1024
@@ -32,6 +33,7 @@ class _Group:
         workflow: of all of them; None when it is not known, or when they are of several.
         due: when to try, on time.monotonic().
         jobs: their ids.
+        characters: of all that is handed in with them.
     """
 
     workflow: int | None
@@ -39,14 +41,23 @@ class _Group:
     tries: int = 0
     due: float = 0.0
     jobs: set[int] = field(init=False)
+    characters: int = field(init=False)
 
     def __post_init__(self) -> None:
         self.outcomes = [*self.outcomes]  # more may join, and the batch is somebody's
         self.jobs = {outcome.job.id for outcome in self.outcomes}
+        self.characters = sum(map(_characters, self.outcomes))
 
     def has_room(self, outcome: Outcome) -> bool:
         """Whether it can be tried with these: in one call is at most one outcome of a job."""
-        return len(self.outcomes) < GROUP and outcome.job.id not in self.jobs
+        fits = self.characters + _characters(outcome) <= GROUP_CHARACTERS
+        return fits and len(self.outcomes) < GROUP and outcome.job.id not in self.jobs
+
+    def append(self, outcome: Outcome) -> None:
+        """Take another one, for which there is room."""
+        self.outcomes.append(outcome)
+        self.jobs.add(outcome.job.id)
+        self.characters += _characters(outcome)
 
 
 class Held:
@@ -116,8 +127,7 @@ class Held:
         if group is None or not group.has_room(outcome):
             self._put(_Group(workflow, [outcome], due=time.monotonic() + AGAIN))
             return
-        group.outcomes.append(outcome)
-        group.jobs.add(outcome.job.id)
+        group.append(outcome)
         self._counted([outcome])
 
     def _put(self, group: _Group) -> None:
@@ -193,6 +203,10 @@ def _parts(batch: list[Outcome]) -> list[list[Outcome]]:
 def _workflow(outcome: Outcome) -> int | None:
     node = outcome.job.node
     return None if node is None else node.workflow
+
+
+def _characters(outcome: Outcome) -> int:
+    return len(outcome.json) + len(outcome.nodes or "")
 
 
 def _only_workflow(batch: list[Outcome]) -> int | None:

@@ -142,6 +142,10 @@ class Liveness(threading.Thread):
         else:
             self._kept_until = sent + self._lease  # from before it was sent: never longer than the database believes
 
+    def was_answered_within(self, seconds: float) -> bool:
+        """Whether the database has answered a heartbeat that was sent within so many seconds."""
+        return now() - (self._kept_until - self._lease) < seconds
+
     def check_lease(self) -> None:
         """Fence ourselves a little before the lease is over: nobody may run our jobs while we do."""
         if self._worker_id is not None and now() > self._kept_until - self._lease / 10:

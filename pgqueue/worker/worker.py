@@ -39,7 +39,14 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("pgqueue.worker")
 T = TypeVar("T")
-PURPOSES = ("claim", "finish", "maintenance", "finish held", "parents")  # of connections; the last two are opened when needed
+PURPOSES = (
+    "claim",
+    "finish",
+    "maintenance",
+    "finish held",
+    "finish slow",
+    "parents",
+)  # of connections; the last three when needed
 BURST_BACKSTOP = 0.05  # seconds between two looks whether a burst is over
 SUMMARY_EVERY = 60.0  # seconds
 LEAVE_WITHIN = 2.0  # seconds for a worker that never got to work
@@ -138,10 +145,10 @@ class Worker:
     def _build(self, values: tuple[Any, ...]) -> None:
         app, options, circuit = self._app, self._options, Circuit()
         self._links = [Link(app.url, app.statements, circuit, purpose) for purpose in PURPOSES]
-        claim_link, finish_link, maintenance_link, held_link, parents_link = self._links
+        claim_link, finish_link, maintenance_link, held_link, slow_link, parents_link = self._links
         self._maintenance_link = maintenance_link
         self._alarm = Alarm()
-        self._finisher = Finisher(finish_link, held_link, most_unflushed=max(1000, 2 * options.concurrency))
+        self._finisher = Finisher(finish_link, held_link, slow_link, most_unflushed=max(1000, 2 * options.concurrency))
         self._notifier = Notifier(app.callbacks, self._finisher.counts, on_room=lambda: self._slots.go_on())
         is_full = self._finisher.is_full
         if app.callbacks:
@@ -191,6 +198,7 @@ class Worker:
             on_results_wanted=self._announcer.asked,
             on_cancel_wanted=self._maintenance.cancel_wanted,
         )
+        self._finisher.slow.is_answering = self._liveness.was_answered_within
 
     async def _work(self) -> None:
         await self._declare_limits()
@@ -287,7 +295,7 @@ class Worker:
                 await self._retire()
                 return
         if held := self._finisher.only_held():
-            log.warning("what a transaction holds for long is given back, and runs again: %s", ", ".join(held))
+            log.warning("what the database could not take yet is given back, and runs again: %s", ", ".join(held))
             flushing.cancel()  # what is just being tried is locked by that, and nothing that is locked is given back
             await asyncio.wait({flushing}, timeout=LEAVE_WITHIN)
             if await self._left_within(LEAVE_WITHIN):

@@ -11,7 +11,7 @@
 -- run_at         not before this time; run_after counts from now instead
 -- retries        how often a failed job runs again; NULL = 3
 -- retry          when it runs again, see retry_delay; NULL = exponential with jitter
--- result_ttl     how long a result is kept; NULL = 24 hours
+-- result_ttl     how long a result is kept, up to 1000 years; NULL = 24 hours
 -- meta           any JSON of yours; the queue does not read it
 -- unique_mode    until_done, until_started, replace, period: see types.sql; NULL = not unique
 -- unique_key     what makes it the same job, {name} stands for an argument; NULL = all arguments. Tasks never share a key.

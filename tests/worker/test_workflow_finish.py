@@ -228,7 +228,9 @@ class Database:
 @asynccontextmanager
 async def finishing(database: Database, workflow_of: Callable[[int], int | None]) -> AsyncIterator[Finisher]:
     """A finisher on this database."""
-    finisher = Finisher(database.link("main", workflow_of), database.link("held", workflow_of), 1000)
+    finisher = Finisher(
+        database.link("main", workflow_of), database.link("held", workflow_of), database.link("slow", workflow_of), 1000
+    )
     run = asyncio.create_task(finisher.run())
     yield finisher
     assert not run.done(), "the flush loop ended"

@@ -1,0 +1,136 @@
+"""Outcomes whose call missed its deadline: tried again apart from the others, in smaller parts, until the slow one is alone.
+
+The end of one job may take long: a node below which a million others wait, a trigger of the application. It must not hold up the
+outcomes that happened to be in its batch, nor those that come later.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+
+from ..errors import Disconnected, InvalidArgument, PgQueueError
+from .deliver import Deliverer, given_up
+from .execute import Outcome
+
+log = logging.getLogger("pgqueue.worker")
+PART = 1.0  # seconds for several outcomes; a hundred take a fiftieth of that, so what needs more has a slow one in it
+PARTS = 8  # of a batch: few steps to the slow one, each of which costs PART seconds
+ALONE = 120.0  # seconds for one that has missed the deadline of a call although it was alone
+AGAIN = 1.0  # seconds before the next try when the database does not answer at all
+
+
+class Slow:
+    """Tries slow outcomes until they are accepted, or given up.
+
+    Args:
+        on_empty: called when none is left.
+
+    Attributes:
+        parts: the finisher sets it: hands in what is not known to be slow, and gives what is too slow to `split`.
+        alone: the finisher sets it: hands in single outcomes on a connection of their own, and gives what is too slow to `missed`.
+        is_answering: whether the database has answered a heartbeat that was sent within the last so many seconds.
+    """
+
+    def __init__(self, on_empty: Callable[[], None]) -> None:
+        self._on_empty = on_empty
+        self.parts: Deliverer | None = None
+        self.alone: Deliverer | None = None
+        self.is_answering: Callable[[float], bool] = lambda seconds: True
+        self._parts: deque[list[Outcome]] = deque()
+        self._alone: deque[Outcome] = deque()
+        self._parts_there, self._alone_there = asyncio.Event(), asyncio.Event()
+        self._size = 0
+        self._has_missed = False
+
+    def __len__(self) -> int:
+        return self._size
+
+    def outcomes(self) -> list[Outcome]:
+        """All that are held here."""
+        return [*(outcome for part in self._parts for outcome in part), *self._alone]
+
+    def described(self) -> list[str]:
+        """All that are held here, for a message."""
+        return [f"job {outcome.job.id}" for outcome in self.outcomes()]
+
+    def add(self, batch: list[Outcome]) -> None:
+        """Take a batch whose call missed its deadline."""
+        log.warning("the database did not take %s outcomes in time; they are tried again apart from the others", len(batch))
+        self.split(batch)
+        self._size += len(batch)
+
+    def split(self, batch: list[Outcome]) -> None:
+        """Try the parts of a batch, or what is alone with more time."""
+        if len(batch) > 1:
+            self._parts += _parts(batch)
+            self._parts_there.set()
+        else:
+            self._alone += batch
+            self._alone_there.set()
+
+    def missed(self, batch: list[Outcome]) -> None:
+        """Note that what is tried alone was too slow again."""
+        self._has_missed = True
+
+    async def run_parts(self) -> None:
+        """Hand in parts for ever."""
+        assert self.parts is not None
+        while True:
+            await self._parts_there.wait()
+            while self._parts:
+                part = self._parts[0]
+                await self.parts.hand_in(part, PART if len(part) > 1 else None)
+                self._parts.popleft()
+                self._count()
+            self._parts_there.clear()
+
+    async def run_alone(self) -> None:
+        """Hand in single outcomes for ever."""
+        while True:
+            await self._alone_there.wait()
+            while self._alone:
+                await self._try_alone()
+            self._alone_there.clear()
+
+    async def _try_alone(self) -> None:
+        assert self.alone is not None
+        outcome, self._has_missed = self._alone[0], False
+        await self.alone.hand_in([outcome], ALONE)
+        if not self._has_missed:
+            self._alone.popleft()
+        elif not self.is_answering(ALONE):  # it is not this outcome's fault
+            self._alone.rotate(-1)
+            await asyncio.sleep(AGAIN)
+        elif outcome.state == "refused":
+            self._alone.popleft()
+            log.error("job %s cannot be finished, not even as failed; it is given back", outcome.job.id)
+        else:
+            self._alone[0] = given_up(outcome, _too_slow(outcome))
+        self._count()
+
+    def _count(self) -> None:
+        self._size = sum(map(len, self._parts)) + len(self._alone)
+        if not self._size:
+            self._on_empty()
+
+
+def _parts(batch: list[Outcome]) -> list[list[Outcome]]:
+    """Plain jobs apart from nodes of workflows, whose end may take long; else equal parts."""
+    plain = [outcome for outcome in batch if outcome.job.node is None]
+    if 0 < len(plain) < len(batch):
+        return [plain, [outcome for outcome in batch if outcome.job.node is not None]]
+    size = -(-len(batch) // PARTS)
+    return [batch[start : start + size] for start in range(0, len(batch), size)]
+
+
+def _too_slow(outcome: Outcome) -> PgQueueError:
+    if outcome.nodes is not None:
+        return InvalidArgument(
+            f"ctx.workflow: job {outcome.job.id} adds too much in one go, the database did not manage it in {ALONE:g} s; "
+            "add less, or let some of what is added add the rest"
+        )
+    return Disconnected(
+        f"the database did not store the end of job {outcome.job.id} in {ALONE:g} s, although it answered other calls; "
+        "do very many jobs wait for this one, or is a trigger of yours slow?"
+    )
