@@ -59,7 +59,7 @@ class Deliverer:
         self._link, self._unsure, self._note, self._on_locked, self._on_slow = link, unsure, note, on_locked, on_slow
 
     async def hand_in(self, outcomes: list[Outcome], deadline: float | None = None) -> None:
-        """Hand a batch in; returns when all of it was noted, or found locked or too slow. `deadline`: of a call, see `Link.run`."""
+        """Hand a batch in; returns when all of it was noted, or found locked or too slow. `deadline`: of a call, in seconds."""
         while True:
             try:
                 verdicts = await self._finish(outcomes, deadline)

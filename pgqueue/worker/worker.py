@@ -46,7 +46,7 @@ PURPOSES = (
     "finish held",
     "finish slow",
     "parents",
-)  # of connections; the last three when needed
+)  # the last three when needed
 BURST_BACKSTOP = 0.05  # seconds between two looks whether a burst is over
 SUMMARY_EVERY = 60.0  # seconds
 LEAVE_WITHIN = 2.0  # seconds for a worker that never got to work
