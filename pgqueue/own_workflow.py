@@ -142,8 +142,8 @@ class OwnWorkflow:
                 raise InvalidArgument("connection: what ctx.workflow.add adds travels with the job's own end; leave it out")
             if len(submission.nodes) > MOST_CHARACTERS:  # a message of 1 GB ends the connection, and would be repeated for ever
                 raise InvalidArgument(
-                    f"ctx.workflow: job {self._job_id} adds {len(submission.nodes)} characters of JSON in one go, {MOST_CHARACTERS} "
-                    "are the most; pass ids of what is large, or let some of what is added add the rest"
+                    f"ctx.workflow: job {self._job_id} adds {len(submission.nodes)} characters of JSON in one go, the most are "
+                    f"{MOST_CHARACTERS}; pass ids of what is large, or let some of what is added add the rest"
                 )
             return submission.nodes
 

@@ -28,7 +28,7 @@ class Slow:
 
     Attributes:
         parts: the finisher sets it: hands in what is not known to be slow, and gives what is too slow to `split`.
-        alone: the finisher sets it: likewise, on a connection of its own: hands in single outcomes, and gives what is too slow to `missed`.
+        alone: likewise, on a connection of its own: hands in single outcomes, and gives what is too slow to `missed`.
         is_answering: whether the database has answered a heartbeat that was sent within the last so many seconds.
     """
 

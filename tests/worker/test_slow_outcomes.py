@@ -140,7 +140,7 @@ def _slow_end(look: Look, states: str, seconds: float) -> None:
             begin
                 perform pg_sleep({seconds}) from ended where task = 'head' and state::text in ({states});
                 return null;
-            end $$"""  # type: ignore[arg-type]
+            end $$"""
     )
     look.rows(
         "create trigger a_slow after update on workflow_node referencing new table as ended "

@@ -228,9 +228,8 @@ class Database:
 @asynccontextmanager
 async def finishing(database: Database, workflow_of: Callable[[int], int | None]) -> AsyncIterator[Finisher]:
     """A finisher on this database."""
-    finisher = Finisher(
-        database.link("main", workflow_of), database.link("held", workflow_of), database.link("slow", workflow_of), 1000
-    )
+    main, held_one, slow = (database.link(name, workflow_of) for name in ("main", "held", "slow"))
+    finisher = Finisher(main, held_one, slow, 1000)
     run = asyncio.create_task(finisher.run())
     yield finisher
     assert not run.done(), "the flush loop ended"
