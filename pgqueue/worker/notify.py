@@ -15,7 +15,7 @@ from .._trace import loggable
 from ..callbacks import Callback, Callbacks, JobError, JobEvent, Kind
 from ..context import JobContext
 from ..database import calls
-from .execute import Outcome, in_thread, loggable
+from .execute import Outcome, in_thread
 from .isolate import Isolated, take_back_cancel
 
 log = logging.getLogger("pgqueue.worker")

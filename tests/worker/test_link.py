@@ -15,6 +15,7 @@ from pgqueue.database.calls import Call
 from pgqueue.database.link import Circuit
 from pgqueue.errors import Disconnected, InvalidArgument, NotMigrated, WorkerLost
 from tests.looking import Look
+from tests.waiting import auntil
 
 SLEEP: Call[Any] = Call("select pg_sleep(%s)", (60,), lambda rows: rows)
 PID: Call[int] = Call("select pg_backend_pid()", (), lambda rows: int(rows[0][0]))
@@ -95,6 +96,17 @@ async def test_a_call_past_its_deadline_loses_its_connection(one: Link, monkeypa
     assert time.monotonic() - started < 8
     monkeypatch.undo()
     assert await one.run(PID) != first
+
+
+async def test_a_call_past_its_deadline_does_not_run_on_in_the_server(
+    one: Link, monkeypatch: pytest.MonkeyPatch, look: Look
+) -> None:
+    """Its locks would stay, and its commit would come when nobody counts on it."""
+    pid = await one.run(PID)
+    monkeypatch.setattr(connection, "DEADLINE", 0.2)
+    with pytest.raises(Disconnected):
+        await one.run(SLEEP)
+    await auntil(lambda: not look.rows("select from pg_stat_activity where pid = %s", pid), "its backend is gone")
 
 
 async def test_a_connection_that_was_killed_is_replaced(one: Link, look: Look) -> None:
