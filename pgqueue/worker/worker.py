@@ -39,14 +39,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("pgqueue.worker")
 T = TypeVar("T")
-PURPOSES = (
-    "claim",
-    "finish",
-    "maintenance",
-    "finish held",
-    "finish slow",
-    "parents",
-)  # the last three when needed
+# Of connections; the last three are opened when needed.
+PURPOSES = ("claim", "finish", "maintenance", "finish held", "finish slow", "parents")
 BURST_BACKSTOP = 0.05  # seconds between two looks whether a burst is over
 SUMMARY_EVERY = 60.0  # seconds
 LEAVE_WITHIN = 2.0  # seconds for a worker that never got to work
