@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 from ._process import this_process
 from .database import calls
+from .database.backoff import Backoff
 from .database.connection import OwnConnection, open_connection
 from .database.listen import hears, leaving_nothing, listen
 
@@ -164,6 +165,7 @@ class Listener:
         self.is_deaf = False
         self._used_at = 0.0
         self._stop = threading.Event()
+        self._backoff = Backoff()
 
     def join(self, ear: _Ear, job_ids: Collection[int]) -> None:
         """Pass on to this ear what is heard of these jobs."""
@@ -209,22 +211,19 @@ class Listener:
 
     def _run(self) -> None:
         """Connect and listen; again after every failure, as long as somebody waits."""
-        failures = 0
         while True:
             try:
                 url = self._app.settings.listen_url or self._app.url
                 with open_connection(url, "pgqueue results") as connection, leaving_nothing(connection):
                     channel = self._listen(connection)
                     if hears(connection, channel, url, "pgqueue results echo"):
-                        failures = 0
                         self._serve(connection)
                     else:
                         self._give_up()
                     return
             except Exception as error:  # whatever it is, waiters go on looking
                 log.debug("results: no connection to listen on: %s", str(error).strip())
-            self._stop.wait(min(5.0, 0.1 * 2**failures))
-            failures = min(failures + 1, 6)
+            self._stop.wait(self._backoff.failed())
             if self._is_over(idle=0):
                 return
 
@@ -243,6 +242,7 @@ class Listener:
         while not self._is_over(IDLE):
             if self._ears and time.monotonic() >= ask_at:
                 self._call(connection, calls.ask_results())
+                self._backoff.worked()
                 if not ask_at:  # what ended before the workers knew was not told
                     self._let_all_look()
                 ask_at = time.monotonic() + ASK_EVERY

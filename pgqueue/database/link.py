@@ -2,8 +2,6 @@
 
 import asyncio
 import logging
-import random
-import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -11,6 +9,7 @@ import psycopg
 
 from ..errors import Disconnected
 from .adapters import OwnAsyncCursor, own_adapters
+from .backoff import Backoff, Complaints, Refusals
 from .calls import Call
 from .connection import CANCEL_WITHIN, DeadlinePassed, OwnAsyncConnection, connect_options, seconds_of, set_deadline
 from .statement import Statements
@@ -22,41 +21,25 @@ _TOO_SLOW = (DeadlinePassed, psycopg.errors.QueryCanceled)
 
 
 class Circuit:
-    """Shared by all links of a process: after a failure one of them tries again, ever more slowly, and the others wait.
+    """Shared by all links of a process: after a failure one of them tries to connect, ever more slowly, and the others wait."""
 
-    Args:
-        longest: seconds between two tries at most.
-    """
-
-    def __init__(self, longest: float = 5.0) -> None:
-        self._longest = longest
-        self._failures = 0
-        self._closed_until = 0.0
+    def __init__(self) -> None:
+        self._backoff = Backoff()
+        self._complaints = Complaints(log, "no connection")
         self._trying = asyncio.Lock()
 
     async def connect(self, url: str, **options: Any) -> OwnAsyncConnection:
         """Open a connection, however long it takes; one try at a time per process."""
         async with self._trying:
             while True:
-                await asyncio.sleep(max(0.0, self._closed_until - time.monotonic()))
+                await self._backoff.wait()
                 try:
                     connection = await OwnAsyncConnection.connect(url, **options)
                 except psycopg.Error as error:
-                    self.failed()
-                    log.warning("no connection: %s", str(error).strip(), extra={"tries": self._failures})
+                    self._complaints.add(error, self._backoff.failed())
                 else:
-                    self.worked()
+                    self._backoff.worked()
                     return connection
-
-    def failed(self) -> None:
-        """Note a failure: wait 0.1 s, 0.2 s, … `longest`, with jitter, before the next try."""
-        self._failures += 1
-        wait = min(self._longest, 0.1 * 2 ** min(self._failures - 1, 10))
-        self._closed_until = time.monotonic() + wait * random.uniform(0.5, 1.0)
-
-    def worked(self) -> None:
-        """Note a success: the next failure starts with the shortest wait."""
-        self._failures = 0
 
 
 class Locked(Exception):
@@ -85,6 +68,7 @@ class Link:
         self._connection: OwnAsyncConnection | None = None
         self._cursor: psycopg.AsyncCursor[Any] | None = None
         self._busy = asyncio.Lock()
+        self._refusals = Refusals(Complaints(log, f"connection for {purpose}"))
 
     async def run(self, call: Call[T] | Callable[[], Call[T]], *, tell_locked: bool = False) -> T:
         """Run one call in a transaction of its own; a call that tells of this moment is given as a function that builds it.
@@ -97,6 +81,8 @@ class Link:
             Disconnected: the connection broke, the deadline passed, or the server refused for a reason that passes. Whether the
                 call took effect is not known. The connection is gone; the next call opens a new one.
         """
+        if self._refusals:
+            await self._refusals.wait((call if isinstance(call, Call) else call()).statement)
         async with self._busy:
             cursor = self._cursor or await self._open()
             if not isinstance(call, Call):
@@ -106,29 +92,30 @@ class Link:
             try:
                 async with asyncio.timeout(seconds):  # the statement is cancelled then, and not left to run on without us
                     await cursor.execute(self._statements.of(call), call.params, prepare=False, binary=True)
-                    return call.read(await cursor.fetchall())
+                    rows = await cursor.fetchall()
             except TimeoutError:
-                await self._drop("deadline passed")
-                raise Disconnected("deadline passed", too_slow=True) from None
+                raise await self._lost(call, Disconnected("deadline passed", too_slow=True)) from None
             except psycopg.Error as error:
                 if tell_locked and isinstance(error, psycopg.errors.LockNotAvailable):
                     raise Locked(str(error)) from error
                 if is_transient(error):
-                    await self._drop(str(error).strip())
-                    raise Disconnected(str(error), too_slow=isinstance(error, _TOO_SLOW)) from error
+                    raise await self._lost(call, Disconnected(str(error), too_slow=isinstance(error, _TOO_SLOW))) from error
                 raise_ours(error, self._statements.schema)
                 raise
+            if self._refusals:
+                self._refusals.accepted(call.statement)
+            return call.read(rows)
+
+    async def _lost(self, call: Call[Any], error: Disconnected) -> Disconnected:
+        self._refusals.refused(call.statement, error)
+        await self.close()
+        return error
 
     async def _open(self) -> psycopg.AsyncCursor[Any]:
         self._connection = await self._circuit.connect(self._url, **self._options)
         self._connection.add_notice_handler(_log_warning)
         self._cursor = OwnAsyncCursor(self._connection, own_adapters(self._connection))
         return self._cursor
-
-    async def _drop(self, why: str) -> None:
-        log.warning("connection dropped: %s", why)
-        self._circuit.failed()
-        await self.close()
 
     async def close(self) -> None:
         """Close the connection; the next call opens a new one."""

@@ -1,6 +1,5 @@
 """Handing one batch of outcomes in, whatever comes in between."""
 
-import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,12 +9,12 @@ import psycopg
 from .._text import LINE
 from .._trace import message_of
 from ..database import Link, calls
+from ..database.backoff import Backoff, first_line
 from ..database.link import Locked
 from ..errors import Disconnected, InvalidArgument, JobNotFound, PgQueueError, WrongState
 from .execute import Outcome, failure
 
 log = logging.getLogger("pgqueue.worker")
-REFUSED_AGAIN = 1.0  # seconds until a batch is tried again that was refused for a reason outside of it
 
 
 Run = tuple[int, str]  # a job and the token of one claim of it
@@ -60,6 +59,7 @@ class Deliverer:
 
     async def hand_in(self, outcomes: list[Outcome], deadline: float | None = None) -> None:
         """Hand a batch in; returns when all of it was noted, or found locked or too slow. `deadline`: of a call, in seconds."""
+        refusals = Backoff()
         while True:
             try:
                 verdicts = await self._finish(outcomes, deadline)
@@ -75,8 +75,9 @@ class Deliverer:
                 if _is_about_data(error):
                     await self._refused(outcomes, error, deadline)
                     return
-                log.error("outcomes cannot be handed in now: %s", message_of(error)[:LINE])
-                await asyncio.sleep(REFUSED_AGAIN)
+                refusals.failed()
+                log.error("outcomes cannot be handed in now (try %s): %s", refusals.failures, first_line(error))
+                await refusals.wait()
             else:
                 break
         self._note(outcomes, self._judged(outcomes, verdicts) if self._unsure else verdicts)

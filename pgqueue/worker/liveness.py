@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import random
 import threading
 import time
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from uuid import UUID
 import psycopg
 
 from ..database import calls
+from ..database.backoff import LONGEST, Backoff, Complaints
 from ..database.connection import DEADLINE, OwnConnection, open_connection
 from ..database.listen import ECHO_WITHIN, hears, leaving_nothing, listen
 from ..database.statement import Statements
@@ -88,21 +88,22 @@ class Liveness(threading.Thread):
 
     def run(self) -> None:
         """Connect, listen and beat; again after every failure, until stopped."""
-        failures = 0
+        backoff = Backoff(min(LONGEST, self._lease / 3))
+        complaints = Complaints(log, "heartbeat connection")
         while not self._stopped.is_set():
             try:
                 with open_connection(self._url, "pgqueue liveness") as connection, leaving_nothing(connection):
                     connection.deadline = min(DEADLINE, self._lease / 3)  # a beat that misses it can be repeated in time
                     self._beat(connection)
                     self._listen(connection)
-                    failures = 0
+                    backoff.worked()
                     self._serve(connection)
             except Exception as error:  # whatever it is, without this thread nobody would keep or fence the lease
+                pause = backoff.failed()
                 if not self._stopped.is_set():
-                    log.warning("heartbeat connection: %s", str(error).strip())
-            self.check_lease()
-            self._stopped.wait(min(2.0, 0.1 * 2**failures) * random.uniform(0.5, 1.0))
-            failures = min(failures + 1, 5)
+                    complaints.add(error, pause)
+                self.check_lease()
+                self._stopped.wait(pause)
 
     def _listen(self, connection: OwnConnection) -> None:
         """LISTEN, then ask for a claim: what was enqueued in between is seen by one of the two."""

@@ -15,6 +15,7 @@ import psycopg
 
 from ..context import JobContext
 from ..database import Link, calls, limit_calls
+from ..database.backoff import Backoff, Complaints
 from ..database.connection import DEADLINE
 from ..errors import Disconnected, PgQueueError
 from .claim import BACKSTOP
@@ -23,7 +24,6 @@ log = logging.getLogger("pgqueue.worker")
 MAINTAIN_EVERY = 60.0  # seconds
 SWEEP_LANES_EVERY = 1.0  # seconds, times the number of workers
 SWEEP_LANES_SHARE = 20  # of the time at most one part in so many
-FAILED_AGAIN = 5.0  # seconds until a step that the database refused is tried again
 STUCK_EVERY = 1.0  # seconds between two looks for jobs that wait here while every slot is taken
 ARRIVES_WITHIN = 1.0  # seconds until it is asked again for a job that was to be stopped before it was here
 SOONER_EVERY = 0.02  # seconds in which many calls of `promote_sooner` become one look
@@ -57,6 +57,7 @@ class Maintenance:
         self._swept_to: str | None = None
         self._sooner, self._cancel_wanted = asyncio.Event(), asyncio.Event()
         self._is_one_on_its_way = False
+        self._complaints = Complaints(log, "maintenance failed, jobs run on")
 
     async def run(self) -> None:
         """Run them all for ever."""
@@ -77,14 +78,17 @@ class Maintenance:
         self._cancel_wanted.set()
 
     async def _for_ever(self, step: Callable[[], Awaitable[None]]) -> None:
+        refusals = Backoff()
         while True:
             try:
                 await step()
             except Disconnected:
-                continue  # the link waits before it connects again
-            except (PgQueueError, psycopg.Error):
-                log.exception("maintenance failed; jobs run on")
-                await asyncio.sleep(FAILED_AGAIN)
+                continue  # the link waits before it tries again
+            except (PgQueueError, psycopg.Error) as error:
+                self._complaints.add(error, refusals.failed())
+                await refusals.wait()
+            else:
+                refusals.worked()
 
     async def _promote(self) -> None:
         self._sooner.clear()

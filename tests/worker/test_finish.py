@@ -224,11 +224,10 @@ class _PermissionDenied(psycopg.errors.InsufficientPrivilege):
     sqlstate = "42501"
 
 
-async def test_a_batch_refused_for_a_reason_outside_of_it_is_handed_in_whole_later(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_batch_refused_for_a_reason_outside_of_it_is_handed_in_whole_later() -> None:
     def denied(batch: list[dict[str, Any]]) -> list[Verdict]:
         raise _PermissionDenied("permission denied for function finish")
 
-    monkeypatch.setattr("pgqueue.worker.deliver.REFUSED_AGAIN", 0.01)
     database = Database(denied, denied)
     async with finishing(database) as finisher:
         _end(finisher, 1, 2, 3)

@@ -1,0 +1,97 @@
+"""Trying again what the database refuses: ever more slowly, and without a log line for each try."""
+
+import asyncio
+import logging
+import random
+import time
+
+LONGEST = 5.0  # seconds between two tries
+MOST_SAID = 500  # characters of an error in a log line
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says, without the context that PostgreSQL adds to it."""
+    return str(error).strip().partition("\n")[0][:MOST_SAID]
+
+
+class Backoff:
+    """Pauses of 0.1 s, 0.2 s, … `longest` after failures in a row, with jitter.
+
+    Args:
+        longest: seconds of a pause at most.
+
+    Attributes:
+        failures: in a row.
+    """
+
+    def __init__(self, longest: float = LONGEST) -> None:
+        self._longest = longest
+        self._until = 0.0
+        self.failures = 0
+
+    def failed(self) -> float:
+        """Note a failure; the seconds to wait before the next try."""
+        self.failures += 1
+        pause: float = min(self._longest, 0.1 * 2 ** min(self.failures - 1, 10)) * random.uniform(0.5, 1.0)
+        self._until = time.monotonic() + pause
+        return pause
+
+    def worked(self) -> None:
+        """Note a success: the next failure starts with the shortest pause."""
+        self.failures = 0
+
+    async def wait(self) -> None:
+        """Wait until the next try."""
+        await asyncio.sleep(max(0.0, self._until - time.monotonic()))
+
+
+class Complaints:
+    """Log lines about one connection: one a pause at most, which says how many failures it stands for.
+
+    Args:
+        log: where they go.
+        about: the connection.
+    """
+
+    def __init__(self, log: logging.Logger, about: str) -> None:
+        self._log, self._about = log, about
+        self._untold, self._silent_until = 0, 0.0
+
+    def add(self, error: BaseException, pause: float) -> None:
+        """Note a failure after which there is a pause of so many seconds."""
+        self._untold += 1
+        now = time.monotonic()
+        if now < self._silent_until:
+            return
+        times = f" ({self._untold} times)" if self._untold > 1 else ""
+        self._log.warning("%s: %s%s", self._about, first_line(error), times, extra={"times": self._untold})
+        self._untold, self._silent_until = 0, now + pause
+
+
+class Refusals:
+    """The calls on one connection that the database refused, each with pauses of its own: others go on meanwhile.
+
+    Args:
+        complaints: about the connection.
+    """
+
+    def __init__(self, complaints: Complaints) -> None:
+        self._complaints = complaints
+        self._backoffs: dict[str, Backoff] = {}
+
+    def __bool__(self) -> bool:
+        """Whether there are any: while there are none, no call need ask."""
+        return bool(self._backoffs)
+
+    async def wait(self, statement: str) -> None:
+        """Wait until this call may be tried again."""
+        if backoff := self._backoffs.get(statement):
+            await backoff.wait()
+
+    def refused(self, statement: str, error: BaseException) -> None:
+        """Note a refusal."""
+        self._complaints.add(error, self._backoffs.setdefault(statement, Backoff()).failed())
+
+    def accepted(self, statement: str) -> None:
+        """Note an answer."""
+        self._backoffs.pop(statement, None)
