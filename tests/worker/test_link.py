@@ -126,6 +126,28 @@ async def test_what_passes_is_worth_another_try(one: Link, look: Look, sqlstate:
         await one.run(Call("select public.refuse()", (), lambda rows: rows))
 
 
+async def test_a_refused_call_is_tried_ever_more_slowly_although_connects_work_and_others_go_on(
+    one: Link, look: Look, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("random.uniform", lambda low, high: high)
+    look.rows("create function public.refuse() returns void language plpgsql as $$begin raise disk_full; end$$")
+    refused: Call[Any] = Call("select public.refuse()", (), lambda rows: rows)
+    asked = []
+    for _ in range(4):
+        with pytest.raises(Disconnected):
+            await one.run(refused)
+        asked.append(time.monotonic())
+        assert await one.run(PID)
+    waits = [b - a for a, b in zip(asked, asked[1:], strict=False)]
+    assert waits[0] >= 0.1
+    assert waits[1] >= 0.2
+    assert waits[2] >= 0.4
+    assert len(caplog.records) <= 4
+    look.rows("create or replace function public.refuse() returns void language sql as ''")
+    await one.run(refused)
+    assert not one._refusals
+
+
 @pytest.mark.parametrize(
     ("call", "error"),
     [
