@@ -3,6 +3,7 @@
 import asyncio
 import time
 import uuid
+from itertools import pairwise
 from typing import Any
 
 import psycopg
@@ -138,7 +139,7 @@ async def test_a_refused_call_is_tried_ever_more_slowly_although_connects_work_a
             await one.run(refused)
         asked.append(time.monotonic())
         assert await one.run(PID)
-    waits = [b - a for a, b in zip(asked, asked[1:], strict=False)]
+    waits = [b - a for a, b in pairwise(asked)]
     assert waits[0] >= 0.1
     assert waits[1] >= 0.2
     assert waits[2] >= 0.4
