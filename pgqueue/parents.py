@@ -32,7 +32,7 @@ class Parent:
         id: the job.
         name: of its node; None without.
         task: the name of its task.
-        state: succeeded, failed, cancelled or skipped.
+        state: succeeded, failed, cancelled or skipped; open when it was retried after this job had started and is not over yet.
         result: what it returned, as its task's annotation says where the task is registered here; None unless it succeeded.
             Asking raises `ResultExpired` when it is not kept any more, and what the annotation's type raises that cannot be made
             of it.

@@ -1,12 +1,16 @@
--- revive: dead nodes run again; what was skipped below them waits again. What has run, or was released, stays so.
+-- revive: dead nodes run again. What was skipped below them waits again, and so does each child that has not started: one released by
+-- the failure, and one retried together with its parent or before it. A dead node waits itself when a parent of it is not over.
+-- What runs, and what has ended otherwise, stays as it is.
 -- Called by: retry, retry_workflow, after the dead letters have become jobs again. Writes: workflow, workflow_node, job, job_history.
--- Locks: the workflow; unique keys, see restore_skipped. Raises PQ004 when a job below is unique and another live job has its key by now.
+-- Locks: the workflow; unique keys, see restore_skipped; jobs below SKIP LOCKED: one that somebody holds counts as started.
+-- Raises PQ004 when a job below is unique and another live job has its key by now.
 create function revive(flow bigint, dead bigint[]) returns void
 language plpgsql set enable_seqscan = off set enable_nestloop = off set jit = off as $$
 #variable_conflict use_variable
 declare
     back  bigint[];
     again bigint[];
+    live  bigint[];  -- children that were released, or retried
 begin
     perform from workflow where id = flow for no key update;
     if not found then  -- pruned: nothing hangs on it any more
@@ -27,16 +31,43 @@ begin
     update workflow_node set state = 'live', ended_at = null where job_id = any (dead);
     perform restore_skipped(back);
     -- Count anew: whoever hangs on a job that is back waits for all its parents, then settle takes off those that have ended.
-    again := array(
-        select distinct c.job_id
+    with child as (
+        select distinct c.job_id, c.state
           from (select unnest(back) union all select unnest(dead)) b(id),
                lateral (select child_id from workflow_edge where parent_id = b.id offset 0) e,
-               lateral (select job_id from workflow_node where job_id = e.child_id and state in ('blocked', 'skipped') offset 0) c);
+               lateral (select job_id, state from workflow_node
+                         where job_id = e.child_id and state in ('blocked', 'skipped', 'live') offset 0) c
+    )
+    select coalesce(array_agg(job_id) filter (where state <> 'live'), '{}'), coalesce(array_agg(job_id) filter (where state = 'live'), '{}')
+      into again, live from child;
+    again := again || block_unstarted(live || waiting_nodes(dead));
     update workflow_node n set state = 'blocked', ended_at = null, payload = null,
            pending_parents = (select count(*) from workflow_edge e where e.child_id = n.job_id)
      where n.job_id = any (again);
     perform settle('{}', again);
 end $$;
+
+-- waiting_nodes: those of these nodes of which a parent is not over. Called by: revive, which holds the workflow. Writes: nothing.
+create function waiting_nodes(job_ids bigint[]) returns bigint[]
+language sql stable set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
+    select coalesce(array_agg(distinct u.id), '{}')
+      from unnest(job_ids) as u(id),
+           lateral (select parent_id from workflow_edge where child_id = u.id offset 0) e,
+           lateral (select ended_at from workflow_node where job_id = e.parent_id offset 0) p
+     where p.ended_at is null
+$$;
+
+-- block_unstarted: takes back those of these jobs that have not started, and returns them; their nodes are left to the caller.
+-- Called by: revive, which holds the workflow. Writes: job. Locks: the jobs, SKIP LOCKED.
+create function block_unstarted(job_ids bigint[]) returns bigint[]
+language sql set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
+    with held as (
+        select id from job where id = any (job_ids) and state in ('scheduled', 'ready') for no key update skip locked
+    ), blocked as (
+        update job set state = 'blocked' where id = any (array(select id from held)) returning id
+    )
+    select coalesce(array_agg(id), '{}') from blocked
+$$;
 
 -- restore_skipped: the jobs of skipped nodes as they were, blocked. Called by: revive. Writes: job, job_history.
 -- Locks: unique keys, in the order of their digests, while the workflow is held: only under that lock is known which they are. So who

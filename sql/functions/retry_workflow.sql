@@ -1,4 +1,5 @@
--- retry_workflow: runs the dead letters of a workflow again, and what was skipped below them. Returns how many dead letters.
+-- retry_workflow: runs the dead letters of a workflow again, each when its parents are over, and what was skipped below them.
+-- Returns how many dead letters.
 -- Called by: applications, operators. Writes: see retry. Locks: the dead letters, their unique keys,
 -- then the workflow, then the keys of what was skipped, see restore_skipped.
 -- A dead letter that is unique and whose key another live job has stays where it is; one that was purged, or that somebody else

@@ -88,10 +88,10 @@ def test_many_children_are_asked_at_once_and_plain_jobs_have_no_parents(rolled_b
     assert parents(sql) == parents(sql, plain) == []
 
 
-def test_a_parent_that_has_not_ended_has_its_stored_state_and_no_result(rolled_back_sql: Sql) -> None:
+def test_a_parent_that_has_not_ended_is_open_and_has_no_result(rolled_back_sql: Sql) -> None:
     flow = start(rolled_back_sql, node("a"), node("b", "a"), node("c", "b"))
 
-    assert [row["state"] for row in parents(rolled_back_sql, flow["b"], flow["c"])] == ["live", "blocked"]
+    assert [row["state"] for row in parents(rolled_back_sql, flow["b"], flow["c"])] == ["open", "open"]
 
 
 def test_results_are_there_after_their_time_while_the_workflow_is_open(rolled_back_sql: Sql) -> None:

@@ -160,13 +160,13 @@ def test_what_has_run_because_of_the_failure_stays_and_what_still_waits_is_count
     assert flow.states() == {"a": "succeeded", "b": "ready", "alarm": "succeeded", "waits": "skipped", "next": "ready"}
 
 
-def test_what_was_released_by_the_failure_stays_released(rolled_back_sql: Sql) -> None:
+def test_what_was_released_by_the_failure_and_has_not_started_waits_again(rolled_back_sql: Sql) -> None:
     flow = start(rolled_back_sql, node("a"), node("b", {"node": "a", "when": "finished"}))
     flow.run("a", "failed")
 
     rolled_back_sql.value(RETRY, flow.id)
 
-    assert flow.states() == {"a": "ready", "b": "ready"}
+    assert flow.states() == {"a": "ready", "b": "blocked"}
 
 
 def test_other_skipped_nodes_are_left_alone(rolled_back_sql: Sql) -> None:

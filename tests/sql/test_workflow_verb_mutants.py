@@ -20,6 +20,7 @@ from . import test_finish_additions as finish
 from . import test_parents as parents
 from . import test_repair_workflows as repair
 from . import test_result as result
+from . import test_retry_order as order
 from . import test_retry_workflow as retry
 from . import test_workflow_callbacks as callbacks
 from . import test_workflow_prune as prune
@@ -174,7 +175,15 @@ MUTANTS = [
            retry.test_a_dead_letter_runs_again_and_what_was_skipped_below_it_waits_again, (True,)),
     Mutant("what is revived does not see who has ended", "revive", "perform settle" + DROP, "",
            retry.test_what_is_skipped_for_a_cancelled_parent_stays_skipped),
-    Mutant("what still waits is not counted anew", "revive", r"state in \('blocked', 'skipped'\)", "state = 'skipped'",
+    Mutant("a retried child does not wait for its parent", "revive", r"live \|\| waiting_nodes\(dead\)", "live",
+           order.test_in_a_chain_of_dead_nodes_each_waits_for_the_one_above_it, (("a", "b", "c"),)),
+    Mutant("a released child does not wait again", "revive", r"live \|\| waiting_nodes", "waiting_nodes",
+           order.test_a_retried_child_waits_for_its_retried_parent, (("after", "work"), "finished")),
+    Mutant("a child that runs waits", "block_unstarted", r" and state in \('scheduled', 'ready'\)", "",
+           order.test_a_child_that_runs_goes_on_and_is_told_that_its_parent_is_open),
+    Mutant("an open parent has a state of ours", "parents", r"CASE\s.*?END|case when p\.ended_at .*? end", "p.state::text",
+           order.test_a_child_that_runs_goes_on_and_is_told_that_its_parent_is_open),
+    Mutant("what still waits is not counted anew", "revive", r"state in \('blocked', 'skipped', 'live'\)", "state in ('skipped', 'live')",
            retry.test_what_has_run_because_of_the_failure_stays_and_what_still_waits_is_counted_anew),
     Mutant("a retried workflow stays cancelled", "revive", r", cancelled_at = null", "",
            requests.test_a_workflow_whose_dead_letter_is_retried_is_not_cancelled_any_more),

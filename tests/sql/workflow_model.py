@@ -17,6 +17,7 @@ class Node:
     state: str = "blocked"
     attempt: int = 0
     rescues: int = 0
+    is_later: bool = False  # its time had not come when it was made to wait for its parents again
     token: UUID | None = None
 
     @property
@@ -60,7 +61,7 @@ class Model:
         if any(parent.is_over and policy not in ("finished", parent.state) for parent, policy in parents):
             node.state = "skipped"
         elif all(parent.is_over for parent, _ in parents):
-            node.state = "ready"
+            node.state = "scheduled" if node.is_later else "ready"
         return node.state != "blocked"
 
     def leave(self, node: Node, state: str) -> None:
@@ -99,7 +100,7 @@ class Model:
         return len(orphans)
 
     def retry(self, *dead: Node) -> None:
-        """They run again, and what was skipped below them waits again."""
+        """They run again, each when no parent is open; what was skipped below them, or has not started, waits again."""
         again = list(dead)
         for node in again:
             again += [child for child in self.of("skipped") if node.id in child.into and child not in again]
@@ -107,6 +108,11 @@ class Model:
             node.state = "ready" if node in dead else "blocked"
         for node in dead:
             node.attempt = node.rescues = 0
+            node.is_later = False
+        held = [node for node in self.of("ready", "scheduled") if any(parent.id in node.into for parent in again)]
+        for node in held + [node for node in dead if any(not self.nodes[parent].is_over for parent in node.into)]:
+            node.is_later = node.state == "scheduled"
+            node.state = "blocked"
         self.cancelled = False
 
     def cancel(self) -> int:
