@@ -53,7 +53,7 @@ def test_a_skipped_job_is_back_as_it_was_in_every_column(rolled_back_sql: Sql) -
     sql.rows(
         """update job set retry_of = 5, lane_id = lane_of(queue, '{k}'), limits = '{k}', cost = 6, holds_place = false,
                           errors = '[{"type": "E"}]', progress = '{"done": 1}', attempt = 2, rescues = 1,
-                          unknown_since = '2021-01-01 00:00:00.000001+00' where id = %s""",
+                          unknown_since = '2021-01-01 00:00:00.000001+00', put_off_at = '2021-01-01' where id = %s""",
         flow["b"],
     )
     (before,) = sql.rows("select * from job where id = %s", flow["b"])
