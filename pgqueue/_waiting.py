@@ -8,7 +8,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
@@ -24,20 +24,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 log = logging.getLogger("pgqueue")
-FIRST_PAUSE, LONGEST_PAUSE = 0.02, 0.25  # seconds
 ASK_EVERY = 5.0  # seconds; a worker that heard it tells for 15
 IDLE = 10.0  # seconds without a waiter until the connection is closed
 LOOK_EVERY = 0.25  # seconds between two looks at what the thread is to do
-
-
-def pauses(timeout: float | None) -> Iterator[float]:
-    """Pauses between two looks: 20 ms growing to 250 ms, the last one cut at the deadline; 0 after the last look."""
-    deadline = time.monotonic() + (float("inf") if timeout is None else timeout)
-    pause = FIRST_PAUSE
-    while (left := deadline - time.monotonic()) > 0:
-        yield min(pause, left)
-        pause = min(pause * 1.25, LONGEST_PAUSE)
-    yield 0
 
 
 class Waiting:

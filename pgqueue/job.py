@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ._json import dumps
+from ._patience import Patience
 from ._refusal import shortened
-from ._waiting import pauses
 from .database import Call, calls
 from .errors import InvalidArgument, JobCancelled, JobFailed, JobNotFound, ResultExpired, ResultTimeout
 from .options import Duration, Options, Priority, given
@@ -82,30 +82,32 @@ class Job(Generic[R]):
             timeout: seconds to wait; None (default) waits for ever, 0 only looks.
 
         Raises:
-            ResultTimeout: it did not end in time; it goes on.
+            ResultTimeout: it did not end in time, and goes on; or the database did not answer in time, which is the cause then.
             JobFailed: it failed for good; carries the remote traceback.
             JobCancelled: it was cancelled; of one that was skipped, the message names the jobs that did not end as it needs them,
                 and the exception's cause is the JobFailed of the first that failed, if any did.
             ResultExpired: it succeeded, but its result is not kept any more.
             JobNotFound: there is no such job (any more).
         """
+        patience = Patience(timeout)
         with self._app.waiting.waiter((self.id,)) as waiter:
-            for pause in pauses(timeout):
-                row = self._app.database.run(calls.result(self.id))
-                if self._ended(row):
+            for pause in patience.pauses():
+                row = patience.ask(self._app.database.run, calls.result(self.id))
+                if row is not None and self._ended(row):
                     return self._value(row)
                 waiter.pause(pause)
-        raise self._too_late(timeout)
+        raise self._too_late(timeout) from patience.error
 
     async def aresult(self, timeout: float | None = None) -> R:
         """`result` for async code."""
+        patience = Patience(timeout)
         with self._app.waiting.async_waiter((self.id,)) as waiter:
-            for pause in pauses(timeout):
-                row = await self._app.async_database.run(calls.result(self.id))
-                if self._ended(row):
+            for pause in patience.pauses():
+                row = await patience.aask(self._app.async_database.run, calls.result(self.id))
+                if row is not None and self._ended(row):
                     return self._value(row)
                 await waiter.pause(pause)
-        raise self._too_late(timeout)
+        raise self._too_late(timeout) from patience.error
 
     def update(
         self,

@@ -4,7 +4,8 @@ import time
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from ._waiting import AsyncWaiter, Waiter, pauses
+from ._patience import Patience
+from ._waiting import AsyncWaiter, Waiter
 from .database import calls
 from .errors import ResultTimeout
 from .job import Job
@@ -24,34 +25,34 @@ class AsCompleted(Generic[R]):
         self._jobs = {job.id: job for job in jobs}
 
     def __iter__(self) -> Iterator[Job[R]]:
-        left, timeout = dict(self._jobs), self._timeout
+        left, timeout, patience = dict(self._jobs), self._timeout, Patience(self._timeout)
         with self._app.waiting.waiter(tuple(left)) as waiter:
-            for ids, pause in _looks(left, waiter, timeout):
-                for id in self._app.database.run(calls.ended(ids)):
+            for ids, pause in _looks(left, waiter, patience):
+                for id in patience.ask(self._app.database.run, calls.ended(ids)) or ():
                     yield left.pop(id)
                 if not left:
                     return
                 waiter.pause(pause)
-        raise _too_late(left, timeout)
+        raise _too_late(left, timeout) from patience.error
 
     async def __aiter__(self) -> AsyncIterator[Job[R]]:
-        left, timeout = dict(self._jobs), self._timeout
+        left, timeout, patience = dict(self._jobs), self._timeout, Patience(self._timeout)
         with self._app.waiting.async_waiter(tuple(left)) as waiter:
-            for ids, pause in _looks(left, waiter, timeout):
-                for id in await self._app.async_database.run(calls.ended(ids)):
+            for ids, pause in _looks(left, waiter, patience):
+                for id in await patience.aask(self._app.async_database.run, calls.ended(ids)) or ():
                     yield left.pop(id)
                 if not left:
                     return
                 await waiter.pause(pause)
-        raise _too_late(left, timeout)
+        raise _too_late(left, timeout) from patience.error
 
 
-def _looks(left: Collection[int], waiter: Waiter | AsyncWaiter, timeout: float | None) -> Iterator[tuple[list[int], float]]:
+def _looks(left: Collection[int], waiter: Waiter | AsyncWaiter, patience: Patience) -> Iterator[tuple[list[int], float]]:
     """Which jobs to look at, and how long to pause then: those that were heard of, and from time to time all that are left."""
     all_at = 0.0
-    for pause in pauses(timeout):
+    for pause in patience.pauses():
         heard, now = waiter.heard(), time.monotonic()
-        if heard is None or now >= all_at or pause == 0:
+        if heard is None or now >= all_at or pause == 0 or patience.error is not None:
             all_at = now + max(pause, len(left) / LOOKED_AT)
             yield list(left), pause
         else:

@@ -1,12 +1,12 @@
 """A handle on a workflow: look at it, wait for it, stop it, run what failed again."""
 
-import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ._named_jobs import NamedJobs
 from ._nodes import free_name
-from ._waiting import pauses
+from ._patience import Patience
 from .database import workflow_calls as calls
 from .errors import JobCancelled, JobFailed, ResultTimeout
 from .graph import Graph
@@ -100,18 +100,22 @@ class Workflow(Generic[R]):
             timeout: seconds to wait; None (default) waits for ever, 0 only looks.
 
         Raises:
-            ResultTimeout: it was not over in time; it goes on.
+            ResultTimeout: it was not over in time, and goes on; or the database did not answer in time, which is the cause then.
             JobFailed: the last node, or one that it depends on, failed for good; carries the remote traceback.
             JobCancelled: the last node was cancelled, or skipped because of a parent that the message names.
             ResultExpired: a result is not kept any more.
             JobNotFound: there is no such workflow (any more).
         """
-        value: R = drive(self._result(self._app.database.run, Job.result, timeout))
+        patience = Patience(timeout)
+        insist = partial(patience.insist, self._app.database.run)
+        value: R = drive(self._result(patience, insist, Job.result, timeout))
         return value
 
     async def aresult(self, timeout: float | None = None) -> R:
         """`result` for async code."""
-        value: R = await adrive(self._result(self._app.async_database.run, Job.aresult, timeout))
+        patience = Patience(timeout)
+        insist = partial(patience.ainsist, self._app.async_database.run)
+        value: R = await adrive(self._result(patience, insist, Job.aresult, timeout))
         return value
 
     def watch(self, timeout: float | None = None) -> Iterator[WorkflowProgress]:
@@ -121,30 +125,32 @@ class Workflow(Generic[R]):
             timeout: seconds from the first look; None (default) waits for ever, 0 only looks.
 
         Raises:
-            ResultTimeout: it was not over in time; it goes on.
+            ResultTimeout: it was not over in time, and goes on; or the database did not answer in time, which is the cause then.
             JobNotFound: there is no such workflow (any more).
         """
-        seen = None
+        seen, patience = None, Patience(timeout)
         with self._app.waiting.waiter(self._heard_of()) as waiter:
-            for pause in pauses(timeout):
-                if self.refresh().progress != seen:
+            for pause in patience.pauses():
+                rows = patience.ask(self._app.database.run, calls.progress(self.id))
+                if rows is not None and self._found(rows).progress != seen:
                     yield (seen := self.progress)
                 if seen is not None and seen.is_over:
                     return
                 waiter.pause(pause)
-        raise self._too_late(timeout)
+        raise self._too_late(timeout) from patience.error
 
     async def awatch(self, timeout: float | None = None) -> AsyncIterator[WorkflowProgress]:
         """`watch` for async code."""
-        seen = None
+        seen, patience = None, Patience(timeout)
         with self._app.waiting.async_waiter(self._heard_of()) as waiter:
-            for pause in pauses(timeout):
-                if (await self.arefresh()).progress != seen:
+            for pause in patience.pauses():
+                rows = await patience.aask(self._app.async_database.run, calls.progress(self.id))
+                if rows is not None and self._found(rows).progress != seen:
                     yield (seen := self.progress)
                 if seen is not None and seen.is_over:
                     return
                 await waiter.pause(pause)
-        raise self._too_late(timeout)
+        raise self._too_late(timeout) from patience.error
 
     def cancel(self) -> int:
         """Cancel all that has not started, and ask handlers that run to stop.
@@ -190,25 +196,29 @@ class Workflow(Generic[R]):
         graph: Graph = await adrive(Graph.of(self.id, self._app.async_database.run))
         return graph
 
-    def _result(self, run: Callable[..., Any], result: Callable[..., Any], timeout: float | None) -> Steps:
-        deadline = None if timeout is None else time.monotonic() + timeout
+    def _result(self, patience: Patience, insist: Callable[..., Any], result: Callable[..., Any], timeout: float | None) -> Steps:
         values: dict[int, Any] = {}
-        last = self._last or (yield run(calls.last_nodes(self.id)))
+        last = self._last or (yield from self._last_nodes(patience, insist, timeout))
         while not all(id in values for id in last):
             for id in last:
                 if id not in values:
-                    left = None if deadline is None else max(0.0, deadline - time.monotonic())
-                    values[id] = yield from self._value(id, result, left, timeout)
-            last = self._in_order((yield run(calls.last_nodes(self.id))))
+                    values[id] = yield from self._value(id, result, patience.left(), timeout)
+            last = self._in_order((yield from self._last_nodes(patience, insist, timeout)))
         if not last:
             raise no_workflow(self.id)
         return [values[id] for id in last] if len(last) > 1 or self._is_list else values[last[0]]
 
+    def _last_nodes(self, patience: Patience, insist: Callable[..., Any], timeout: float | None) -> Steps:
+        last = yield insist(calls.last_nodes(self.id))
+        if last is None:
+            raise self._too_late(timeout) from patience.error
+        return last
+
     def _value(self, id: int, result: Callable[..., Any], left: float | None, timeout: float | None) -> Steps:
         try:
             return (yield result(Job(self._app, id), left))
-        except ResultTimeout:
-            raise self._too_late(timeout) from None
+        except ResultTimeout as late:
+            raise self._too_late(timeout) from late.__cause__
         except JobCancelled as cancelled:
             if isinstance(cancelled.__cause__, JobFailed):  # skipped: the workflow failed of that one
                 raise cancelled.__cause__ from None

@@ -7,8 +7,11 @@ from typing import Any, Generic, LiteralString, NamedTuple, TypeVar
 from uuid import UUID
 
 from .._json import loads
+from .connection import DEADLINE
 
 T = TypeVar("T")
+_A_SECOND = 100_000  # characters of JSON that the slowest server takes in a second
+WHOLE = 60.0  # seconds for a call about all of a workflow, or of a table
 Rows = list[tuple[Any, ...]]
 CANCEL_WANTED = "!cancel"  # what cancel_workflow says there
 RESULTS_WANTED = "!results"  # what ask_results says on the workers' channel, where other payloads are queues
@@ -89,6 +92,11 @@ class Added(NamedTuple):
 
     id: int
     duplicate: bool = False
+
+
+def within_by_size(text: str) -> float | None:
+    """The deadline of a call whose work grows with this text: 1 s more for each 100,000 characters."""
+    return None if len(text) < _A_SECOND else DEADLINE + len(text) / _A_SECOND
 
 
 def _all(rows: Rows) -> Rows:

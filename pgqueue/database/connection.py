@@ -60,6 +60,11 @@ class OwnConnection(Connection[Any]):
         self._is_cancelled = False
         return super().wait(_timed(gen, self), *args, **options)
 
+    def rollback(self) -> None:
+        """As psycopg's; on a closed connection there is nothing to do, and an error would hide why it was closed."""
+        if not self.closed:
+            super().rollback()
+
     def cancel_safe(self, *, timeout: float = CANCEL_WITHIN) -> None:
         _cut_short(self)
         super().cancel_safe(timeout=min(timeout, CANCEL_WITHIN))

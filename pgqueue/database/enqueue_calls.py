@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, LiteralString, NamedTuple
 
-from .calls import Added, Call, Rows
+from .calls import Added, Call, Rows, within_by_size
 
 
 class EnqueueOptions(NamedTuple):
@@ -50,6 +50,7 @@ def _array(texts: list[str] | None) -> str | None:
     return "{" + ",".join(f'"{element}"' for element in elements) + "}"
 
 
+QUERY_WITHIN = 600.0  # seconds for an enqueue_select: how long its query takes is the caller's affair
 # Only texts, numbers and truth values, each with its type: any driver can bind them, whatever else it makes of JSON and times.
 _OPTIONS: LiteralString = (
     "%s::text, %s::int, %s::text::timestamptz, %s::text::interval, "
@@ -66,8 +67,8 @@ _ENQUEUE_MANY_LIMITED: LiteralString = "select {schema}.enqueue_many(%s::text, %
 def enqueue(task: str, args: str, options: EnqueueOptions, notify: bool, limits: LimitOptions | None = None) -> Call[list[Added]]:
     """Add one job that is not unique."""
     if limits is None:
-        return Call(_ENQUEUE, (task, args, *options, notify), _added)
-    return Call(_ENQUEUE_LIMITED, (task, args, *options, notify, *limits.params()), _added)
+        return Call(_ENQUEUE, (task, args, *options, notify), _added, within=within_by_size(args))
+    return Call(_ENQUEUE_LIMITED, (task, args, *options, notify, *limits.params()), _added, within=within_by_size(args))
 
 
 def enqueue_many(
@@ -75,8 +76,8 @@ def enqueue_many(
 ) -> Call[list[Added]]:
     """Add a job per element of a JSON array of arguments, none of them unique."""
     if limits is None:
-        return Call(_ENQUEUE_MANY, (task, args, *options, notify), _all_added)
-    return Call(_ENQUEUE_MANY_LIMITED, (task, args, *options, notify, *limits.params()), _all_added)
+        return Call(_ENQUEUE_MANY, (task, args, *options, notify), _all_added, within=within_by_size(args))
+    return Call(_ENQUEUE_MANY_LIMITED, (task, args, *options, notify, *limits.params()), _all_added, within=within_by_size(args))
 
 
 # Ids become int here: on a connection of the application its own adapters may have read them.
@@ -91,7 +92,12 @@ def _all_added(rows: Rows) -> list[Added]:
 def enqueue_jobs(jobs: list[str]) -> Call[list[Added]]:
     """Add a job per JSON object with the options of `enqueue`, by enqueue_many."""
     statement: LiteralString = "select id, duplicate from {schema}.enqueue_many(%s::text::jsonb)"
-    return Call(statement, (f"[{','.join(jobs)}]",), lambda rows: [Added(int(id), duplicate) for id, duplicate in rows])
+    text = f"[{','.join(jobs)}]"
+    return Call(statement, (text,), _each_added, within=within_by_size(text))
+
+
+def _each_added(rows: Rows) -> list[Added]:
+    return [Added(int(id), duplicate) for id, duplicate in rows]
 
 
 # Batches, because an array is at most 1 GB. The query is the caller's own text, in their statement and with their rights.
@@ -132,7 +138,7 @@ def enqueue_select(
         ours |= dict(zip(limits._fields, limits.params(), strict=True))
         statement = _ENQUEUE_SELECT + _SELECT_LIMITS + _SELECT_FROM
     named = {**params, **{f"pgqueue_{name}": value for name, value in ours.items()}}
-    return Call(statement, named, lambda rows: int(rows[0][0]), query=query.strip().rstrip(";"))
+    return Call(statement, named, lambda rows: int(rows[0][0]), query=query.strip().rstrip(";"), within=QUERY_WITHIN)
 
 
 def find_duplicate(task: str, args: str, unique: UniqueOptions) -> Call[int | None]:

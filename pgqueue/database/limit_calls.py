@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import LiteralString, NamedTuple, cast
 
-from .calls import Call, Rows
+from .calls import WHOLE, Call, Rows
 
 
 class LimitStatus(NamedTuple):
@@ -125,7 +125,7 @@ def sweep_lanes(after: str | None) -> Call[str | None]:
 
 def limit_status() -> Call[list[LimitStatus]]:
     """Every limit, and every key in use."""
-    return Call(_STATUS + "order by key", (), _statuses)
+    return Call(_STATUS + "order by key", (), _statuses, within=WHOLE)
 
 
 def limit_status_of(key: str) -> Call[list[LimitStatus]]:

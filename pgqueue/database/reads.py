@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from .calls import Call, records
+from .calls import WHOLE, Call, records
 
 Records = list[dict[str, Any]]
 
@@ -21,6 +21,7 @@ def jobs(state: str | None = None, queue: str | None = None, task: str | None = 
             "id", "state", "reason", "queue", "task", "args", "priority", "attempt", "max_attempts", "run_at", "created_at",
             "claimed_at", "finished_at", "elapsed", "worker_id", "retry_of", "unknown_since", "error_type", "error_message",
         ),
+        within=WHOLE,
     )  # fmt: skip
 
 
@@ -34,6 +35,7 @@ def workers() -> Call[Records]:
             "id", "name", "host", "pid", "version", "status", "queues", "concurrency", "running", "wake_mode", "started_at",
             "heartbeat_at", "lease",
         ),
+        within=WHOLE,
     )  # fmt: skip
 
 
@@ -44,6 +46,7 @@ def queue_stats() -> Call[Records]:
         "order by queue, state, priority desc",
         (),
         records("queue", "state", "priority", "jobs", "oldest", "no_worker_for_task"),
+        within=WHOLE,
     )
 
 
@@ -54,6 +57,7 @@ def task_stats() -> Call[Records]:
         "order by task",
         (),
         records("task", "succeeded", "cancelled", "dead", "mean_seconds", "p50_seconds", "p95_seconds", "p99_seconds"),
+        within=WHOLE,
     )
 
 
@@ -68,6 +72,7 @@ def dead_letters(queue: str | None = None, task: str | None = None, limit: int =
             "id", "queue", "task", "args", "reason", "attempt", "error_type", "error_message", "traceback", "created_at",
             "finished_at", "worker_id",
         ),
+        within=WHOLE,
     )  # fmt: skip
 
 
@@ -83,6 +88,7 @@ def workflows(status: str | None = None, limit: int = 20) -> Call[Records]:
             "id", "name", "status", "nodes", "open", "blocked", "scheduled", "ready", "running", "succeeded", "failed",
             "cancelled", "skipped", "created_at", "finished_at", "repairs", "age", "took", "first_task",
         ),
+        within=WHOLE,
     )  # fmt: skip
 
 
@@ -92,6 +98,7 @@ def workflow_of(job_id: int) -> Call[int | None]:
         "select (select workflow_id from {schema}.workflow_node where job_id = %s::bigint)",
         (job_id,),
         lambda rows: rows[0][0],
+        within=WHOLE,
     )
 
 
@@ -101,6 +108,7 @@ def unknown_since(job_id: int) -> Call[datetime | None]:
         "select (select unknown_since from {schema}.job where id = %s::bigint and state in ('scheduled', 'ready'))",
         (job_id,),
         lambda rows: rows[0][0],
+        within=WHOLE,
     )
 
 
@@ -111,6 +119,7 @@ def workflow_unknown(workflow_id: int) -> Call[dict[int, datetime]]:
         "where n.workflow_id = %s::bigint and j.state in ('scheduled', 'ready') and j.unknown_since is not null",
         (workflow_id,),
         lambda rows: {row[0]: row[1] for row in rows},
+        within=WHOLE,
     )
 
 
@@ -121,6 +130,7 @@ def workflow_tasks(workflow_id: int) -> Call[Records]:
         "from {schema}.workflow_nodes where workflow_id = %s::bigint group by task, state order by 5, task, state",
         (workflow_id,),
         records("task", "state", "nodes", "mean_seconds", "first"),
+        within=WHOLE,
     )
 
 
@@ -131,4 +141,5 @@ def workflow_failures(workflow_id: int, limit: int) -> Call[Records]:
         "where workflow_id = %s::bigint and state = 'failed' order by job_id limit %s",
         (workflow_id, limit),
         records("id", "name", "task", "attempt", "error_type", "error_message"),
+        within=WHOLE,
     )

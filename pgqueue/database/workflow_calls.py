@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from .calls import Call, records
+from .calls import WHOLE, Call, records, within_by_size
 
 Records = list[dict[str, Any]]
 
@@ -22,17 +22,18 @@ def enqueue_workflow(nodes: str, name: str | None, on_success: str | None, on_fa
         "from {schema}.enqueue_workflow(%s::text::jsonb, %s::text, %s::text::jsonb, %s::text::jsonb) w",
         (nodes, name, on_success, on_failure),
         lambda rows: AddedWorkflow(int(rows[0][0]), *(list(map(int, ids)) for ids in rows[0][1:])),
+        within=within_by_size(nodes),
     )
 
 
 def cancel_workflow(workflow_id: int) -> Call[int]:
     """Cancel what has not started, and ask what runs to stop; how many."""
-    return Call("select {schema}.cancel_workflow(%s::bigint)", (workflow_id,), lambda rows: int(rows[0][0]))
+    return Call("select {schema}.cancel_workflow(%s::bigint)", (workflow_id,), lambda rows: int(rows[0][0]), within=WHOLE)
 
 
 def retry_workflow(workflow_id: int) -> Call[int]:
     """Run the dead letters of a workflow again; how many."""
-    return Call("select {schema}.retry_workflow(%s::bigint)", (workflow_id,), lambda rows: int(rows[0][0]))
+    return Call("select {schema}.retry_workflow(%s::bigint)", (workflow_id,), lambda rows: int(rows[0][0]), within=WHOLE)
 
 
 def progress(workflow_id: int) -> Call[Records]:
@@ -58,6 +59,7 @@ def nodes(workflow_id: int) -> Call[Records]:
             "job_id", "name", "task", "queue", "state", "waits_for", "attempt", "elapsed", "reason", "error", "progress",
             "created_at", "started_at", "ended_at",
         ),
+        within=WHOLE,
     )  # fmt: skip
 
 
@@ -69,6 +71,7 @@ def edges(workflow_id: int) -> Call[Records]:
         "where n.workflow_id = %s::bigint order by e.child_id, e.position",
         (workflow_id,),
         records("parent_id", "child_id", "run_if"),
+        within=WHOLE,
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pgqueue import PgQueue, Task, _waiting, results
+from pgqueue import PgQueue, Task, _patience, _waiting, results
 from pgqueue.database import calls
 from pgqueue.errors import JobFailed, ResultTimeout
 from pgqueue.job import Job
@@ -111,7 +111,7 @@ def test_what_was_heard_of_is_looked_at_without_the_others(
     jobs = welcome.enqueue_many([(n,) for n in range(50)])
     waiter = _waiting.Waiter(_waiting.Listener(app), [job.id for job in jobs])
     monkeypatch.setattr(app.waiting, "waiter", lambda ids: waiter)
-    monkeypatch.setattr(_waiting, "FIRST_PAUSE", 60.0)
+    monkeypatch.setattr(_patience, "FIRST_PAUSE", 60.0)
     looks: list[list[int]] = []
     ask = calls.ended
 

@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from pgqueue import PgQueue, Task, _process, _waiting
+from pgqueue import PgQueue, Task, _patience, _process, _waiting
 from pgqueue.database.connection import OwnConnection
 from pgqueue.database.listen import hears
 from pgqueue.errors import ResultTimeout
@@ -39,8 +39,8 @@ def _ears(app: PgQueue) -> int:
 
 def _rarely(monkeypatch: pytest.MonkeyPatch) -> None:
     """Looks alone would take longer than any test."""
-    monkeypatch.setattr(_waiting, "FIRST_PAUSE", LONG)
-    monkeypatch.setattr(_waiting, "LONGEST_PAUSE", LONG)
+    monkeypatch.setattr(_patience, "FIRST_PAUSE", LONG)
+    monkeypatch.setattr(_patience, "LONGEST_PAUSE", LONG)
 
 
 def _listening(look: Look) -> bool:

@@ -1,0 +1,92 @@
+"""The time that one wait has: when it looks, how long a look may take, and what to do when the database does not answer."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from typing import TypeVar
+
+import psycopg
+
+from .database import Call
+from .database.translate import is_transient
+
+T = TypeVar("T")
+log = logging.getLogger("pgqueue")
+FIRST_PAUSE, LONGEST_PAUSE = 0.02, 0.25  # seconds
+LATE = 0.8  # seconds beyond its timeout that a wait may take when the database does not answer
+
+
+class Patience:
+    """How long a wait goes on.
+
+    Args:
+        timeout: seconds; None = for ever, 0 = one look.
+
+    Attributes:
+        error: why looks are not answered; None when the last one was.
+    """
+
+    def __init__(self, timeout: float | None) -> None:
+        self._ends = None if timeout is None else time.monotonic() + timeout
+        self._is_told = False
+        self.error: psycopg.Error | None = None
+
+    def left(self) -> float | None:
+        """Seconds until the timeout, 0 at least; None without one."""
+        return None if self._ends is None else max(0.0, self._ends - time.monotonic())
+
+    def pauses(self) -> Iterator[float]:
+        """Pauses between two looks: 20 ms growing to 250 ms, the last one cut at the timeout; 0 after the last look."""
+        pause = FIRST_PAUSE
+        while (left := self.left()) is None or left > 0:
+            yield pause if left is None else min(pause, left)
+            pause = min(pause * 1.25, LONGEST_PAUSE)
+        yield 0
+
+    def ask(self, run: Callable[..., T], call: Call[T]) -> T | None:
+        """Look; None when the database does not answer for a reason that passes."""
+        try:
+            answer = run(call, wait=self._look_within())
+        except psycopg.Error as error:
+            self._failed(error)
+            return None
+        self.error = None
+        return answer
+
+    async def aask(self, run: Callable[..., Awaitable[T]], call: Call[T]) -> T | None:
+        """`ask` for async code."""
+        try:
+            answer = await run(call, wait=self._look_within())
+        except psycopg.Error as error:
+            self._failed(error)
+            return None
+        self.error = None
+        return answer
+
+    def insist(self, run: Callable[..., T], call: Call[T]) -> T | None:
+        """Look until the database answers; None when it did not in time."""
+        for pause in self.pauses():
+            if (answer := self.ask(run, call)) is not None:
+                return answer
+            time.sleep(pause)
+        return None
+
+    async def ainsist(self, run: Callable[..., Awaitable[T]], call: Call[T]) -> T | None:
+        """`insist` for async code."""
+        for pause in self.pauses():
+            if (answer := await self.aask(run, call)) is not None:
+                return answer
+            await asyncio.sleep(pause)
+        return None
+
+    def _look_within(self) -> float | None:
+        return None if self._ends is None else max(0.0, self._ends + LATE - time.monotonic())
+
+    def _failed(self, error: psycopg.Error) -> None:
+        if not is_transient(error):
+            raise error
+        self.error = self.error or error  # the first one tells what the matter is
+        if not self._is_told:  # once a wait: it looks several times a second
+            self._is_told = True
+            log.warning("the database does not answer a wait, which looks again: %s", str(error).strip())
