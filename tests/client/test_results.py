@@ -95,9 +95,9 @@ def test_all_jobs_take_one_query_a_look(
         _run(look, state="succeeded")
     run, asked = app.database.run, []
 
-    def counted(call: calls.Call[Any], connection: Any = None) -> Any:
+    def counted(call: calls.Call[Any], **options: Any) -> Any:
         asked.append(call.params)
-        return run(call, connection)
+        return run(call, **options)
 
     monkeypatch.setattr(app.database, "run", counted)
     with pytest.raises(ResultTimeout, match="30 of the jobs"):
