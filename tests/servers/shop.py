@@ -39,9 +39,7 @@ def wsgi(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterabl
     return [json.dumps(answer).encode()]
 
 
-async def asgi(
-    scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
-) -> None:
+async def asgi(scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]) -> None:
     """GET /<number>: its double."""
     if scope["type"] == "lifespan":
         while (await receive())["type"] == "lifespan.startup":

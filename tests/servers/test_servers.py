@@ -3,8 +3,8 @@
 import asyncio
 import os
 import signal
-import subprocess
 import sys
+from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -46,17 +46,20 @@ async def worker(database_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
 
 
 @asynccontextmanager
-async def serving(directory: Path, *command: str, **variables: str) -> AsyncIterator["subprocess.Popen[bytes]"]:
+async def serving(directory: Path, *command: str, **variables: str) -> AsyncIterator[Process]:
     """A server, whose errors are those of the test; it is stopped as an init system does."""
     log = directory / "log"
     with log.open("wb") as output:
         environment = {**os.environ, "PYTHONPATH": str(ROOT), **variables}
-        server = subprocess.Popen([sys.executable, "-m", *command], cwd=directory, env=environment, stdout=output, stderr=output)
+        server = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", *command, cwd=directory, env=environment, stdout=output, stderr=output
+        )
     try:
         yield server
     finally:
         server.send_signal(signal.SIGTERM)
-        code = await asyncio.to_thread(server.wait, PATIENCE)
+        async with asyncio.timeout(PATIENCE):
+            code = await server.wait()
     said = log.read_text()
     assert code in (0, -signal.SIGTERM), said
     assert "Traceback" not in said, said
@@ -89,7 +92,7 @@ async def _ask_each(client: httpx.AsyncClient, processes: int) -> dict[int, set[
     return backends
 
 
-def _assert_apart(backends: dict[int, set[int]], server: "subprocess.Popen[bytes]") -> None:
+def _assert_apart(backends: dict[int, set[int]], server: Process) -> None:
     used = [backend for each in backends.values() for backend in each]
     assert len(used) == len(set(used)), "two processes have shared a connection"
     assert server.pid not in backends
@@ -102,19 +105,17 @@ async def test_processes_of_gunicorn_have_connections_of_their_own(
 ) -> None:
     """With --preload the process that forks has a pool and a listener already."""
     command = [*GUNICORN, *preload, *kind, "tests.servers.shop:wsgi"]
-    async with serving(tmp_path, *command, SHOP_WARM="1" if preload else "") as server:
-        async with client(tmp_path) as shop:
-            backends = await _ask_each(shop, processes=3)
-            _assert_apart(backends, server)
-            os.kill(next(iter(backends)), signal.SIGKILL)  # another one takes its place
-            more = await _ask_each(shop, processes=3)
-            assert server.poll() is None
+    async with serving(tmp_path, *command, SHOP_WARM="1" if preload else "") as server, client(tmp_path) as shop:
+        backends = await _ask_each(shop, processes=3)
+        _assert_apart(backends, server)
+        os.kill(next(iter(backends)), signal.SIGKILL)  # another one takes its place
+        more = await _ask_each(shop, processes=3)
+        assert server.returncode is None
     assert len(backends.keys() | more.keys()) == 4
     await auntil(lambda: look.value(OURS, ["pgqueue", "pgqueue results"]) == 0, "no connection is left")
 
 
 async def test_processes_of_uvicorn_have_connections_of_their_own(worker: None, look: Look, tmp_path: Path) -> None:
-    async with serving(tmp_path, *UVICORN, "tests.servers.shop:asgi") as server:
-        async with client(tmp_path) as shop:
-            _assert_apart(await _ask_each(shop, processes=3), server)
+    async with serving(tmp_path, *UVICORN, "tests.servers.shop:asgi") as server, client(tmp_path) as shop:
+        _assert_apart(await _ask_each(shop, processes=3), server)
     await auntil(lambda: look.value(OURS, ["pgqueue", "pgqueue results"]) == 0, "no connection is left")
