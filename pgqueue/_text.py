@@ -3,7 +3,7 @@
 from .errors import InvalidArgument
 
 MESSAGE = 4096  # characters of an exception's message that are kept
-REASON = 1000  # of a reason that a handler gives
+REASON = 1000  # of a reason that a handler gives, and of a note
 NAME = 200  # of the name of a type
 LINE = 1000  # of a message within a log line
 # A terminal obeys control characters; tabs and ends of lines are harmless.
@@ -33,6 +33,21 @@ def cut(text: str, most: int) -> str:
 def printable(text: str) -> str:
     """Text that PostgreSQL can store: a NUL and half of a surrogate pair are replaced."""
     return text.replace("\x00", "\ufffd").encode(errors="replace").decode()
+
+
+def noted(note: str | None) -> str | None:
+    """A note of a handler as it is stored. SQL refuses a long one, too, but only once it has all of it.
+
+    Raises:
+        InvalidArgument: it is no text, or too long.
+    """
+    if note is None:
+        return None
+    if not isinstance(note, str):
+        raise InvalidArgument(f"note: {str(note)[:200]} is not valid; use a text")
+    if len(note) > REASON:
+        raise InvalidArgument(f"note: {note[:200]!a} is not valid; it has {len(note)} characters; use at most {REASON:,}")
+    return printable(note)
 
 
 def harmless(text: str) -> str:

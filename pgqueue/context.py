@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ._json import loads
+from ._text import noted
 from .database import calls
 from .errors import AlreadyFinished, LeaseLost, NoWorkflow, OutsideWorker
 from .own_workflow import Node, OwnWorkflow
@@ -184,7 +185,7 @@ class JobContext:
         Args:
             done: 0 or more, in any unit.
             total: how much there is to do, above 0; None (default) when that is not known.
-            note: up to 1,000 characters; None by default.
+            note: up to 1,000 characters; None by default. What PostgreSQL cannot store in a text, such as NUL, is replaced.
 
         Raises:
             InvalidArgument: an argument is out of range.
@@ -196,13 +197,13 @@ class JobContext:
         services = self._reach("ctx.progress()")
         refuse_on_event_loop("ctx.progress()", "`await ctx.aprogress()`", "it")
         if self._is_time_to_tell(done, total):
-            self._told(services.app.database.run(calls.progress(self.id, self.token, done, total, note)))
+            self._told(services.app.database.run(calls.progress(self.id, self.token, done, total, noted(note))))
 
     async def aprogress(self, done: float, total: float | None = None, note: str | None = None) -> None:
         """`progress` for async handlers."""
         services = self._reach("ctx.aprogress()")
         if self._is_time_to_tell(done, total):
-            self._told(await services.app.async_database.run(calls.progress(self.id, self.token, done, total, note)))
+            self._told(await services.app.async_database.run(calls.progress(self.id, self.token, done, total, noted(note))))
 
     def park(self, key: str, until: datetime | timedelta | float) -> None:
         """Shut a key, from a handler in a thread; `apark` from async ones. Jobs that have it wait; those that run go on.
@@ -254,3 +255,13 @@ class JobContext:
 
     def __repr__(self) -> str:
         return f"JobContext(id={self.id}, task={self.task!r}, queue={self.queue!r}, attempt={self.attempt}/{self.max_attempts})"
+
+
+def _noted(note: str | None) -> str | None:
+    """A note as it is stored. Raises InvalidArgument: SQL would, too, but only once it has all of it."""
+    if note is None:
+        return None
+    check_text("note", note)
+    if len(note) > REASON:
+        raise invalid("note", note, f"it has {len(note)} characters; use at most {REASON:,}")
+    return printable(note)

@@ -1,15 +1,16 @@
 """Adapters of our own: what an application registers on `psycopg.adapters` or its connection changes none of our calls."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from psycopg import AsyncCursor, Cursor, postgres
-from psycopg.abc import AdaptContext
+from psycopg import AsyncCursor, Cursor, DataError, postgres
+from psycopg.abc import AdaptContext, Buffer
 from psycopg.adapt import AdaptersMap
 from psycopg.rows import tuple_row
 from psycopg.types import TypesRegistry
 from psycopg.types.array import register_all_arrays
-from psycopg.types.datetime import TimestamptzBinaryLoader
+from psycopg.types.datetime import IntervalBinaryLoader, TimestamptzBinaryLoader
 from psycopg.types.json import set_json_loads
 from psycopg.types.numeric import Int8BinaryLoader
 from psycopg.types.string import TextBinaryLoader
@@ -20,11 +21,34 @@ _NO_TYPE = 0  # the oid that stands for types that psycopg does not know, such a
 _UTC = ("UTC", "Etc/UTC")
 
 
+FIRST, LAST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)  # every time zone can show them
+_LONGEST = timedelta(days=999_999_000)
+
+
 class _UtcLoader(TimestamptzBinaryLoader):
-    """Times in UTC, whatever the TimeZone of the session is. It is in Python and slower, so only other sessions have it."""
+    """Times in UTC, whatever the TimeZone of the session is. One that Python cannot hold becomes the first or last that it can.
+
+    A row may have such a time, for example infinity, written by hand: no list fails over it. In Python, and so slower.
+    """
 
     def __init__(self, oid: int, context: AdaptContext | None = None) -> None:
         super().__init__(oid)
+
+    def load(self, data: Buffer) -> datetime:
+        try:
+            return super().load(data)
+        except DataError:
+            return FIRST if bytes(data)[0] & 0x80 else LAST
+
+
+class _IntervalLoader(IntervalBinaryLoader):
+    """Durations likewise: PostgreSQL 17 knows infinite ones."""
+
+    def load(self, data: Buffer) -> timedelta:
+        try:
+            return super().load(data)
+        except (DataError, OverflowError):
+            return -_LONGEST if bytes(data)[0] & 0x80 else _LONGEST
 
 
 def _own_adapters() -> AdaptersMap:
@@ -40,13 +64,19 @@ def _own_adapters() -> AdaptersMap:
 
 
 ADAPTERS = _own_adapters()
-_TO_UTC = AdaptersMap(ADAPTERS)
-_TO_UTC.register_loader("timestamptz", _UtcLoader)
+_READABLE = AdaptersMap(ADAPTERS)
+_READABLE.register_loader("timestamptz", _UtcLoader)
+_READABLE.register_loader("interval", _IntervalLoader)
 
 
 def own_adapters(connection: Any) -> AdaptersMap:
     """Ours for this connection."""
-    return ADAPTERS if connection.info.parameter_status("TimeZone") in _UTC else _TO_UTC
+    return _READABLE
+
+
+def fast_adapters(connection: Any) -> AdaptersMap:
+    """Ours for a worker's own connection, whose calls read two times for each job, and bound them in SQL."""
+    return ADAPTERS if connection.info.parameter_status("TimeZone") in _UTC else _READABLE
 
 
 def adapters_for(connection: Any, params: Any, application: AdaptersMap) -> AdaptersMap:

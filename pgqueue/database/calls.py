@@ -128,8 +128,9 @@ def update(job_id: int, args: str | None, priority: int | None, run_at: str | No
 # the disk. What must survive does: enqueue and finish, whose flush covers the claim before them. Said here and not in the
 # function, because it lasts until the end of the transaction, and others may have more in theirs.
 _CLAIM: LiteralString = (
-    "select c.id, c.queue, c.task, c.args::text, c.attempt, c.max_attempts, c.priority, c.run_at, c.created_at, c.meta::text, "
-    "c.node::text, c.limits "
+    "select c.id, c.queue, c.task, c.args::text, c.attempt, c.max_attempts, c.priority, "
+    "least(greatest(c.run_at, '0001-01-02Z'), '9999-12-30Z'), least(greatest(c.created_at, '0001-01-02Z'), '9999-12-30Z'), "
+    "c.meta::text, c.node::text, c.limits "
     "from set_config('synchronous_commit', 'off', true), {schema}.claim(%s, %s, %s, %s, %s, %s, %s) c"
 )
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import psycopg
 
 from ..errors import Disconnected
-from .adapters import OwnAsyncCursor, own_adapters
+from .adapters import OwnAsyncCursor, fast_adapters
 from .backoff import Backoff, Complaints, Refusals
 from .calls import Call
 from .connection import CANCEL_WITHIN, DeadlinePassed, OwnAsyncConnection, connect_options, seconds_of, set_deadline
@@ -114,7 +114,7 @@ class Link:
     async def _open(self) -> psycopg.AsyncCursor[Any]:
         self._connection = await self._circuit.connect(self._url, **self._options)
         self._connection.add_notice_handler(_log_warning)
-        self._cursor = OwnAsyncCursor(self._connection, own_adapters(self._connection))
+        self._cursor = OwnAsyncCursor(self._connection, fast_adapters(self._connection))
         return self._cursor
 
     async def close(self) -> None:

@@ -87,3 +87,27 @@ async def test_progress_in_async_code_is_refused(async_app: PgQueue, look: Look)
     await burst(async_app)
     why = "ctx.progress() in async code: use `await ctx.aprogress()`; it would block the event loop"
     assert look.value("select error_message from dead_letters where id = %s", job.id) == why
+
+
+@pytest.mark.parametrize("is_async", [True, False])
+async def test_a_note_that_postgresql_cannot_store_is_replaced_and_a_huge_one_is_not_sent(
+    async_app: PgQueue, look: Look, is_async: bool
+) -> None:
+    seen: list[Any] = []
+
+    async def work(ctx: JobContext) -> None:
+        await ctx.aprogress(1, 1, "a\x00b\ud800")
+        seen.append(look.job(ctx.id)["progress"]["note"])
+        with pytest.raises(InvalidArgument, match=r"^note: .* is not valid; it has 50000000 characters; use at most 1,000$"):
+            await ctx.aprogress(1, 1, "x" * 50_000_000)
+
+    def work_in_thread(ctx: JobContext) -> None:
+        ctx.progress(1, 1, "a\x00b\ud800")
+        seen.append(look.job(ctx.id)["progress"]["note"])
+        with pytest.raises(InvalidArgument, match=r"^note: .* use at most 1,000$"):
+            ctx.progress(1, 1, "x" * 50_000_000)
+
+    job = async_app.task(name="work", retry=0)(work if is_async else work_in_thread).enqueue()
+    await burst(async_app)
+    assert seen == ["a\ufffdb?"]
+    assert look.state(job.id) == "succeeded"
