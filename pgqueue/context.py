@@ -255,13 +255,3 @@ class JobContext:
 
     def __repr__(self) -> str:
         return f"JobContext(id={self.id}, task={self.task!r}, queue={self.queue!r}, attempt={self.attempt}/{self.max_attempts})"
-
-
-def _noted(note: str | None) -> str | None:
-    """A note as it is stored. Raises InvalidArgument: SQL would, too, but only once it has all of it."""
-    if note is None:
-        return None
-    check_text("note", note)
-    if len(note) > REASON:
-        raise invalid("note", note, f"it has {len(note)} characters; use at most {REASON:,}")
-    return printable(note)

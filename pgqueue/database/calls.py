@@ -323,9 +323,9 @@ def mark_lost() -> Call[int]:
     return Call("select {schema}.mark_lost()", (), _one)
 
 
-def rescue() -> Call[int]:
-    """Take jobs from lost workers; how many."""
-    return Call("select {schema}.rescue()", (), _one)
+def rescue(want: int = 1000, within: float | None = None) -> Call[int]:
+    """Take jobs from lost workers, at most so many; how many."""
+    return Call("select {schema}.rescue(%s)", (want,), _one, within=within)
 
 
 def maintain() -> Call[bool]:

@@ -19,6 +19,7 @@ from ..database.backoff import Backoff, Complaints
 from ..database.connection import DEADLINE
 from ..errors import Disconnected, PgQueueError
 from .claim import BACKSTOP
+from .slow import ALONE
 
 log = logging.getLogger("pgqueue.worker")
 MAINTAIN_EVERY = 60.0  # seconds
@@ -106,11 +107,20 @@ class Maintenance:
         await asyncio.sleep(self._lease / 3 * random.uniform(0.9, 1.1))
         if lost := await self._link.run(calls.mark_lost()):
             log.warning("%s workers missed their lease", lost)
-        while rescued := await self._link.run(calls.rescue()):
+        while rescued := await self._rescue():
             log.warning("rescued %s jobs from lost workers", rescued)
         grace = min(DEADLINE + 2, self._lease)
         if given_back := await self._link.run(lambda: calls.reconcile(self._worker_id(), self._held(), grace)):
             log.warning("gave back %s jobs whose claim was not answered", len(given_back))
+
+    async def _rescue(self) -> int:
+        """Those that are slow to rescue, such as a node above a million others that ends as crashed, one by one."""
+        try:
+            return await self._link.run(calls.rescue())
+        except Disconnected as error:
+            if not error.too_slow:
+                raise
+        return await self._link.run(calls.rescue(1, ALONE))
 
     async def _sweep_lanes(self) -> None:
         """About once a second by all workers together, and less often where there are so many lanes that it takes long."""

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
-from . import guarantees, workflow_guarantees
+from . import guarantees, time_guarantees, workflow_guarantees
 from . import test_workflow_key_races as key_races
 from . import test_workflow_row_races as row_races
 from .conftest import Sql
@@ -62,6 +62,12 @@ MUTANTS = [
            guarantees.enqueue_many_takes_keys_of_jobs_without_arguments_in_order),
     Mutant("keys of rows in any order", "enqueue_select", r"order by unique_digest\(.*?\)(?=\))", "",
            guarantees.enqueue_select_takes_keys_in_order),
+    Mutant("any delay is stored", "delay_of", r"perform invalid\('delay'.*?;", "null;",
+           time_guarantees.a_delay_beyond_the_calendar_is_refused),
+    Mutant("linear waits leave the calendar", "retry_delay", r"least\(wait, cap, 1e9\)", "least(wait, cap)",
+           time_guarantees.a_linear_wait_ends_within_the_calendar),
+    Mutant("results are kept for ever", "check_enqueue", r"result_ttl not between interval '0' and interval '1000 years'",
+           "result_ttl < interval '0'", time_guarantees.a_result_is_not_kept_beyond_the_calendar),
     Mutant("pruning waits", "prune", SKIP, "", guarantees.pruning_leaves_a_key_that_is_taken_again),
     Mutant("pruning takes no locks", "prune", r"for update skip locked", "", guarantees.pruning_leaves_a_key_that_is_taken_again),
     Mutant("nobody locks the workflow", "lock_workflows,settle", r"for no key update", "",

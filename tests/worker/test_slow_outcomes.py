@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, cast
@@ -16,6 +17,7 @@ from pgqueue.errors import Disconnected
 from pgqueue.worker import slow
 from pgqueue.worker.execute import outcome
 from pgqueue.worker.finish import Finisher
+from pgqueue.worker.maintenance import Maintenance
 from tests.looking import Look
 from tests.worker.conftest import burst, working
 from tests.worker.jobs import job
@@ -123,6 +125,27 @@ async def test_what_is_slow_counts_as_not_handed_in() -> None:
             await asyncio.sleep(0)
         assert all(ids == [1] for ids in seen)
         await finisher.drain()
+
+
+@pytest.mark.parametrize("too_slow", [True, False])
+async def test_a_job_that_is_slow_to_rescue_is_rescued_by_itself_with_more_time(too_slow: bool) -> None:
+    """Such as a node above a million others that ends as crashed: else it would be tried for ever, and all others behind it."""
+    asked: list[tuple[Any, float | None]] = []
+
+    async def run(call: Call[int]) -> int:
+        asked.append((call.params, call.within))
+        if len(asked) == 1:
+            raise Disconnected("deadline passed", too_slow=too_slow)
+        return 1
+
+    link = cast(Link, type("OneLink", (), {"run": staticmethod(run)}))
+    upkeep = Maintenance(link, 30.0, uuid.uuid4, held=list, take_stuck=list, cancel=lambda ids: None)
+    if too_slow:
+        assert await upkeep._rescue() == 1
+    else:
+        with pytest.raises(Disconnected):
+            await upkeep._rescue()
+    assert asked == [((1000,), None), ((1,), slow.ALONE)][: 1 + too_slow]
 
 
 @pytest.fixture
