@@ -139,7 +139,7 @@ async def test_a_job_that_is_slow_to_rescue_is_rescued_by_itself_with_more_time(
         return 1
 
     link = cast(Link, type("OneLink", (), {"run": staticmethod(run)}))
-    upkeep = Maintenance(link, 30.0, uuid.uuid4, held=list, take_stuck=list, cancel=lambda ids: None)
+    upkeep = Maintenance(link, 30.0, uuid.uuid4, held=list, take_stuck=list, cancel=lambda ids: None, workers=lambda: 1)
     if too_slow:
         assert await upkeep._rescue() == 1
     else:
