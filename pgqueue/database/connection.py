@@ -6,7 +6,7 @@ wait: the server knows nothing of it, and TCP sees acknowledgements.
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from time import monotonic
 from typing import Any, TypeVar
 
@@ -56,9 +56,18 @@ class OwnConnection(Connection[Any]):
     _is_cancelled = False
 
     def wait(self, gen: PQGen[T], *args: Any, **options: Any) -> T:
-        self._ends = monotonic() + (DEADLINE if self.deadline is None else self.deadline)
+        self._ends = monotonic() + seconds_of(self.deadline)
         self._is_cancelled = False
-        return super().wait(_timed(gen, self), *args, **options)
+        try:
+            return super().wait(_timed(gen, self), *args, **options)
+        except DeadlinePassed:
+            try:
+                with suppress(psycopg.Error):
+                    if _may_run_on(self):
+                        self.cancel_safe()
+            finally:
+                self.pgconn.finish()
+            raise
 
     def rollback(self) -> None:
         """As psycopg's; on a closed connection there is nothing to do, and an error would hide why it was closed."""
@@ -78,9 +87,18 @@ class OwnAsyncConnection(AsyncConnection[Any]):
     _is_cancelled = False
 
     async def wait(self, gen: PQGen[T], *args: Any, **options: Any) -> T:
-        self._ends = monotonic() + (DEADLINE if self.deadline is None else self.deadline)
+        self._ends = monotonic() + seconds_of(self.deadline)
         self._is_cancelled = False
-        return await super().wait(_timed(gen, self), *args, **options)
+        try:
+            return await super().wait(_timed(gen, self), *args, **options)
+        except DeadlinePassed:
+            try:
+                with suppress(psycopg.Error):
+                    if _may_run_on(self):
+                        await self.cancel_safe()
+            finally:
+                self.pgconn.finish()
+            raise
 
     async def cancel_safe(self, *, timeout: float = CANCEL_WITHIN) -> None:
         _cut_short(self)
@@ -138,11 +156,19 @@ def _timed(gen: PQGen[T], connection: OwnConnection | OwnAsyncConnection) -> PQG
 
 
 def _give_up(connection: OwnConnection | OwnAsyncConnection) -> psycopg.Error:
-    connection.pgconn.finish()
-    if connection._is_cancelled:  # psycopg waits for this one after it has cancelled a statement
-        return psycopg.errors.QueryCanceled("cancelled")
-    seconds = DEADLINE if connection.deadline is None else connection.deadline
+    if connection._is_cancelled:
+        connection.pgconn.finish()
+        return psycopg.errors.QueryCanceled("cancelled")  # what psycopg waits for after it has cancelled a statement
+    seconds = seconds_of(connection.deadline)
     return DeadlinePassed(f"deadline passed: no answer within {seconds:.3g} s; the connection was closed")
+
+
+def _may_run_on(connection: OwnConnection | OwnAsyncConnection) -> bool:
+    """Whether to tell the server that nobody waits any more, or a statement that it is slow with would hold locks and commit.
+
+    A deadline that was made shorter is that of a look or a heartbeat, and leaves no time for it. An older libpq could block.
+    """
+    return seconds_of(connection.deadline) >= DEADLINE and psycopg.capabilities.has_cancel_safe()
 
 
 def _cut_short(connection: OwnConnection | OwnAsyncConnection) -> None:

@@ -11,7 +11,7 @@ from ..errors import Disconnected
 from .adapters import OwnAsyncCursor, fast_adapters
 from .backoff import Backoff, Complaints, Refusals
 from .calls import Call
-from .connection import CANCEL_WITHIN, DeadlinePassed, OwnAsyncConnection, connect_options, seconds_of, set_deadline
+from .connection import DeadlinePassed, OwnAsyncConnection, connect_options, set_deadline
 from .statement import Statements
 from .translate import is_transient, raise_ours
 
@@ -87,14 +87,10 @@ class Link:
             cursor = self._cursor or await self._open()
             if not isinstance(call, Call):
                 call = call()
-            seconds = seconds_of(call.within)
-            set_deadline(cursor.connection, seconds + CANCEL_WITHIN)
+            set_deadline(cursor.connection, call.within)
             try:
-                async with asyncio.timeout(seconds):  # the statement is cancelled then, and not left to run on without us
-                    await cursor.execute(self._statements.of(call), call.params, prepare=False, binary=True)
-                    rows = await cursor.fetchall()
-            except TimeoutError:
-                raise await self._lost(call, Disconnected("deadline passed", too_slow=True)) from None
+                await cursor.execute(self._statements.of(call), call.params, prepare=False, binary=True)
+                rows = await cursor.fetchall()
             except psycopg.Error as error:
                 if tell_locked and isinstance(error, psycopg.errors.LockNotAvailable):
                     raise Locked(str(error)) from error

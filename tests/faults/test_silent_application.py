@@ -232,6 +232,15 @@ def test_a_statement_whose_deadline_passes_closes_its_connection(silent: connect
     assert silent.closed
 
 
+@pytest.mark.usefixtures("short")
+def test_a_statement_that_the_server_is_slow_with_does_not_run_on(database_url: str, look: Look) -> None:
+    with open_connection(database_url, "test") as opened:
+        pid = opened.info.backend_pid
+        with pytest.raises(DeadlinePassed):
+            opened.execute("select pg_sleep(60)")
+    until(lambda: not look.rows("select from pg_stat_activity where pid = %s", pid), "the end of its backend")
+
+
 def test_a_deadline_counts_for_each_wait(database_url: str) -> None:
     with open_connection(database_url, "test") as opened:
         opened.deadline = 0.6
