@@ -263,9 +263,11 @@ class PgQueue(Registrars):
         with ExitStack() as around:
             adding = []
             for one in signatures:
-                call = around.enter_context(self.enqueuing(one.task.name, one.args, one.options))
-                adding.append(Signature(one.task, call.args, call.options))
-            yield adding, enqueue_calls.enqueue_jobs([one.to_json() for one in adding]), the_connection(adding, connection)
+                given = around.enter_context(self.enqueuing(one.task.name, one.args, one.options))
+                adding.append(Signature(one.task, given.args, given.options))
+            held_for = min((one.options.held_for for one in adding), default=0.0)
+            call = enqueue_calls.enqueue_jobs([one.to_json() for one in adding], held_for)
+            yield adding, call, the_connection(adding, connection)
 
     def _jobs(self, signatures: list[Signature[Any]], added: list[calls.Added]) -> list[Job[Any]]:
         pairs = zip(signatures, added, strict=True)

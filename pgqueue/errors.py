@@ -1,5 +1,7 @@
 """Every exception pgqueue raises on purpose; each says what was wrong, with which value, and what to do."""
 
+import psycopg
+
 
 class PgQueueError(Exception):
     """The root: `except PgQueueError` catches everything that pgqueue raises on purpose."""
@@ -56,6 +58,13 @@ class Disconnected(PgQueueError):
     def __init__(self, message: str, *, too_slow: bool = False) -> None:
         super().__init__(message)
         self.too_slow = too_slow
+
+
+class NoConnection(PgQueueError, psycopg.OperationalError):
+    """No connection came free in time, or the database cannot be reached: the message tells which, and what to do.
+
+    Nothing was sent. It is an OperationalError of psycopg, too, so that what handles those handles this.
+    """
 
 
 class LeaseLost(PgQueueError):

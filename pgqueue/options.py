@@ -79,6 +79,12 @@ class Options:
         unique = self.unique
         return UniqueOptions(unique.mode, unique.key, interval(unique.period)) if unique else UniqueOptions()
 
+    @property
+    def held_for(self) -> float:
+        """Seconds for which a second enqueue would find this job, whatever became of it."""
+        period = self.unique.period if self.unique else None
+        return period.total_seconds() if isinstance(period, timedelta) else period or 0.0
+
 
 class GivenOptions(TypedDict, total=False):
     """What `options` takes; None means not given."""

@@ -280,7 +280,8 @@ class Task(Generic[P, R]):
         with self._app.enqueuing(self.name, bound, self.options) as given:
             options = given.options
             if options.unique:
-                yield enqueue_calls.enqueue_jobs([Signature(self, given.args, options).to_json()]), options.connection
+                job = Signature(self, given.args, options).to_json()
+                yield enqueue_calls.enqueue_jobs([job], options.held_for), options.connection
                 return
             with self._app.waking(options) as notify:
                 args = self.parameters.dump(completed(self.parameters, options, given.args))
@@ -293,7 +294,7 @@ class Task(Generic[P, R]):
             options = given.options
             if options.unique or isinstance(options.cost, CostFunction):  # what each job has of its own
                 jobs = [Signature(self, args, options).to_json() for args in given.args]
-                yield enqueue_calls.enqueue_jobs(jobs), options.connection
+                yield enqueue_calls.enqueue_jobs(jobs, options.held_for), options.connection
                 return
             with self._app.waking(options) as notify:
                 each = given.args

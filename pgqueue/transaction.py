@@ -15,13 +15,12 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import psycopg
 from psycopg import AsyncConnection, Connection
 from psycopg.pq import TransactionStatus
-from psycopg_pool import PoolTimeout
 
 from ._text import LINE
 from ._trace import message_of
 from .database import AsyncPool, SyncPool, calls
 from .database.connection import FOR_EVER, set_deadline
-from .errors import AlreadyFinished, Disconnected, LeaseLost, PgQueueError
+from .errors import AlreadyFinished, Disconnected, LeaseLost, NoConnection, PgQueueError
 from .own_workflow import MANY
 
 if TYPE_CHECKING:
@@ -54,7 +53,7 @@ class Services:
         self.app, self.values, self.threads = app, values, threads
         size = app.settings.transaction_pool_size
         # The handler's statements are the application's, and so are their adapters.
-        options: dict[str, Any] = {"application_name": "pgqueue transaction", "context": None}
+        options: dict[str, Any] = {"application_name": "pgqueue transaction", "context": None, "setting": "transaction_pool_size"}
         self.transactions = SyncPool(app.url, app.statements, size, **options)
         self.async_transactions = AsyncPool(app.url, app.statements, size, **options)
 
@@ -136,11 +135,8 @@ class Block:
                 begun = yield from self._begin_on((yield self._pool.getconn(POOL_WITHIN)))
         except BaseException as error:
             self._open = False
-            if isinstance(error, PoolTimeout):
-                raise Disconnected(
-                    f"job {self._job.id}: no connection for ctx.transaction() within {POOL_WITHIN:g} s; all "
-                    f"{self._pool.max_size} were taken (raise transaction_pool_size), or the database was away"
-                ) from error
+            if isinstance(error, NoConnection):
+                raise Disconnected(f"job {self._job.id}: ctx.transaction(): {error}") from error
             raise
         return begun
 

@@ -1,7 +1,9 @@
 """The database as a command uses it: one connection, for as long as the command takes."""
 
+from time import monotonic
 from typing import Any, Self, TypeVar
 
+import psycopg
 from psycopg.adapt import AdaptersMap
 from psycopg.types.json import set_json_loads
 
@@ -9,6 +11,7 @@ from ..app import PgQueue
 from ..database import Call
 from ..database.adapters import OwnCursor, own_adapters
 from ..database.connection import open_connection
+from ..database.reach import is_open, may_repeat
 from .output import readable
 
 T = TypeVar("T")
@@ -28,12 +31,28 @@ class Session:
 
     def __init__(self, database_url: str | None, schema: str | None) -> None:
         self._app = PgQueue(database_url, schema=schema)
+        self._open()
+
+    def _open(self) -> None:
         self._connection = open_connection(self._app.url, "pgqueue command")
         self._adapters = AdaptersMap(own_adapters(self._connection))
         set_json_loads(readable, self._adapters)
 
     def run(self, call: Call[T]) -> T:
-        """Run one call in a transaction of its own."""
+        """Run one call in a transaction of its own; again where that may be, when the connection was cut."""
+        began = monotonic()
+        try:
+            return self._run_open(call)
+        except psycopg.OperationalError as error:
+            if not may_repeat(call, error, began):
+                raise
+        return self._run_open(call)
+
+    def _run_open(self, call: Call[T]) -> T:
+        if not is_open(self._connection):
+            self._connection.close()
+            self._open()
+        self._connection.deadline = call.within
         return self._app.database.run_on(self._run, self._connection, call)
 
     def _run(self, connection: Any, statement: bytes, params: Any) -> Any:

@@ -5,12 +5,14 @@ import time
 from collections.abc import Iterator
 from typing import Annotated
 
+import psycopg
 import typer
 from rich.console import Group
 from rich.live import Live
 from rich.text import Text
 
 from ..database import reads, workflow_calls
+from ..database.translate import is_transient
 from ..graph import Graph
 from ..transaction import drive
 from ..workflow_progress import STATES, WorkflowProgress
@@ -90,7 +92,12 @@ def _changes(database: Session, now: WorkflowProgress) -> Iterator[WorkflowProgr
     yield now
     while not now.is_over:
         pause()
-        before, now = now, _progress(database, now.id)
+        before = now
+        try:
+            now = _progress(database, now.id)
+        except psycopg.Error as error:
+            if not is_transient(error):
+                raise
         if now != before:
             yield now
 

@@ -1,5 +1,6 @@
 """One function per SQL function: it builds the call, free of I/O, so that sync and async code run the same one."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +13,7 @@ from .connection import DEADLINE
 T = TypeVar("T")
 _A_SECOND = 100_000  # characters of JSON that the slowest server takes in a second
 WHOLE = 60.0  # seconds for a call about all of a workflow, or of a table
+ALWAYS = math.inf  # of `repeat_within`
 Rows = list[tuple[Any, ...]]
 CANCEL_WANTED = "!cancel"  # what cancel_workflow says there
 RESULTS_WANTED = "!results"  # what ask_results says on the workers' channel, where other payloads are queues
@@ -27,6 +29,8 @@ class Call(Generic[T]):
         read: makes the answer of the rows.
         query: the caller's query, if there is one.
         within: seconds in which it must be answered; None: `connection.DEADLINE`. More where its work has no bound of ours.
+        repeat_within: seconds from its start in which it may be sent again when its connection was cut: it only reads, or what it
+            does twice it has done once. 0: never.
     """
 
     statement: LiteralString
@@ -34,6 +38,7 @@ class Call(Generic[T]):
     read: Callable[[Rows], T]
     query: LiteralString | None = None
     within: float | None = None
+    repeat_within: float = 0.0
 
 
 class Claimed(NamedTuple):
@@ -180,7 +185,9 @@ def complete(job_id: int, token: str, result: str | None, elapsed: float, nodes:
 
 def finished(job_id: int, token: str, xid: str) -> Call[str]:
     """What became of a transaction whose COMMIT was never answered: pending, committed, running or lost."""
-    return Call("select {schema}.finished(%s::bigint, %s::text::uuid, %s::text::xid8)", (job_id, token, xid), _one)
+    return Call(
+        "select {schema}.finished(%s::bigint, %s::text::uuid, %s::text::xid8)", (job_id, token, xid), _one, repeat_within=ALWAYS
+    )
 
 
 def progress(job_id: int, token: str, done: float, total: float | None, note: str | None) -> Call[bool]:
@@ -192,6 +199,7 @@ def progress(job_id: int, token: str, done: float, total: float | None, note: st
         "from set_config('synchronous_commit', 'off', true)",
         (job_id, token, done, total, note),
         _one,
+        repeat_within=ALWAYS,
     )
 
 
@@ -201,12 +209,13 @@ def parents(job_ids: list[int]) -> Call[Rows]:
         "select child_id, parent_id, name, task, state, result::text, error::text, expired from {schema}.parents(%s)",
         (job_ids,),
         _all,
+        repeat_within=ALWAYS,
     )
 
 
 def cancel_requests(worker: UUID) -> Call[list[int]]:
     """Jobs that run under this worker and whose workflow was cancelled."""
-    return Call("select * from {schema}.cancel_requests(%s)", (worker,), _column)
+    return Call("select * from {schema}.cancel_requests(%s)", (worker,), _column, repeat_within=ALWAYS)
 
 
 def give_back(token: UUID, job_ids: list[int]) -> Call[list[int]]:
@@ -240,6 +249,7 @@ def result(job_id: int) -> Call[ResultRow]:
         "select state, reason, value::text, expired, error::text, task, expires_at, elapsed from {schema}.result(%s::bigint)",
         (job_id,),
         _result_row,
+        repeat_within=ALWAYS,
     )
 
 
@@ -255,22 +265,23 @@ def kept(job_id: int) -> Call[Kept]:
         "select state, extract(epoch from expires_at - clock_timestamp())::float8 from {schema}.result(%s)",
         (job_id,),
         lambda rows: Kept(*rows[0]),
+        repeat_within=ALWAYS,
     )
 
 
 def extend_result(job_id: int, ttl: float) -> Call[datetime]:
     """Keep a result for this many seconds from now; until when."""
-    return Call("select {schema}.extend_result(%s, make_interval(secs => %s::float8))", (job_id, ttl), _one)
+    return Call("select {schema}.extend_result(%s, make_interval(secs => %s::float8))", (job_id, ttl), _one, repeat_within=ALWAYS)
 
 
 def delete_result(job_id: int) -> Call[None]:
     """Remove a result now."""
-    return Call("select {schema}.delete_result(%s)", (job_id,), _nothing)
+    return Call("select {schema}.delete_result(%s)", (job_id,), _nothing, repeat_within=ALWAYS)
 
 
 def ended(job_ids: list[int]) -> Call[list[int]]:
     """Those of these jobs that are over, or do not exist."""
-    return Call("select * from {schema}.ended(%s)", (job_ids,), _column)
+    return Call("select * from {schema}.ended(%s)", (job_ids,), _column, repeat_within=ALWAYS)
 
 
 def wake_waiters(job_ids: list[int]) -> Call[None]:
@@ -289,12 +300,12 @@ def ask_results() -> Call[None]:
 
 def done_channel() -> Call[str]:
     """The channel that ids of jobs that are over arrive on."""
-    return Call("select {schema}.channel() || '_done'", (), _one)
+    return Call("select {schema}.channel() || '_done'", (), _one, repeat_within=ALWAYS)
 
 
 def has_work(queues: list[str]) -> Call[bool]:
     """Whether these queues hold anything ready or running."""
-    return Call("select {schema}.has_work(%s)", (queues,), _one)
+    return Call("select {schema}.has_work(%s)", (queues,), _one, repeat_within=ALWAYS)
 
 
 def register_worker(
@@ -335,12 +346,12 @@ def maintain() -> Call[bool]:
 
 def installed_version() -> Call[str]:
     """The version of pgqueue that the schema is of."""
-    return Call("select {schema}.installed_version()", (), _one)
+    return Call("select {schema}.installed_version()", (), _one, repeat_within=ALWAYS)
 
 
 def channel() -> Call[str]:
     """The channel that wake-ups of this install arrive on."""
-    return Call("select {schema}.channel()", (), _one)
+    return Call("select {schema}.channel()", (), _one, repeat_within=ALWAYS)
 
 
 def records(*names: str) -> Callable[[Rows], list[dict[str, Any]]]:
@@ -361,4 +372,4 @@ _JOBS = (
 
 def job(job_id: int) -> Call[list[dict[str, Any]]]:
     """The job with this id from the view `jobs`, as a list of none or one."""
-    return Call(_JOBS + "where id = %s", (job_id,), records(*JOB_COLUMNS))
+    return Call(_JOBS + "where id = %s", (job_id,), records(*JOB_COLUMNS), repeat_within=ALWAYS)

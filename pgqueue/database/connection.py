@@ -5,10 +5,10 @@ wait: the server knows nothing of it, and TCP sees acknowledgements.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from time import monotonic
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import psycopg
 from psycopg import AsyncConnection, Connection
@@ -28,6 +28,9 @@ FOR_EVER = math.inf
 _SESSION: dict[str, Any] = {"autocommit": True, "prepare_threshold": None, "context": ADAPTERS}
 # The second line: it notices a server that has vanished, also while a statement of the application may take its time.
 _KEEPALIVE = {"keepalives_idle": 15, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 30_000}
+
+
+Note = Callable[[psycopg.Error | None], None]
 
 
 class DeadlinePassed(psycopg.OperationalError):
@@ -54,6 +57,12 @@ class OwnConnection(Connection[Any]):
     deadline: float | None = None
     _ends = FOR_EVER
     _is_cancelled = False
+
+    @classmethod
+    def connect(cls, conninfo: str = "", *, note: Note | None = None, **options: Any) -> Self:  # type: ignore[override]
+        """As psycopg's. `note` is told the error, or None when there was none."""
+        with _noting(note):
+            return super().connect(conninfo, **options)
 
     def wait(self, gen: PQGen[T], *args: Any, **options: Any) -> T:
         self._ends = monotonic() + seconds_of(self.deadline)
@@ -85,6 +94,12 @@ class OwnAsyncConnection(AsyncConnection[Any]):
     deadline: float | None = None
     _ends = FOR_EVER
     _is_cancelled = False
+
+    @classmethod
+    async def connect(cls, conninfo: str = "", *, note: Note | None = None, **options: Any) -> Self:  # type: ignore[override]
+        """See `OwnConnection.connect`."""
+        with _noting(note):
+            return await super().connect(conninfo, **options)
 
     async def wait(self, gen: PQGen[T], *args: Any, **options: Any) -> T:
         self._ends = monotonic() + seconds_of(self.deadline)
@@ -139,6 +154,18 @@ def within(call: float | None, seconds: float | None, since: float) -> float | N
     if seconds is None:
         return call
     return min(seconds_of(call), max(0.0, seconds - (monotonic() - since)))
+
+
+@contextmanager
+def _noting(note: Note | None) -> Iterator[None]:
+    try:
+        yield
+    except psycopg.Error as error:
+        if note:
+            note(error)
+        raise
+    if note:
+        note(None)
 
 
 def _timed(gen: PQGen[T], connection: OwnConnection | OwnAsyncConnection) -> PQGen[T]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, LiteralString, NamedTuple
 
-from .calls import Added, Call, Rows, within_by_size
+from .calls import ALWAYS, Added, Call, Rows, within_by_size
 
 
 class EnqueueOptions(NamedTuple):
@@ -89,11 +89,15 @@ def _all_added(rows: Rows) -> list[Added]:
     return [Added(int(id)) for id in rows[0][0]]
 
 
-def enqueue_jobs(jobs: list[str]) -> Call[list[Added]]:
-    """Add a job per JSON object with the options of `enqueue`, by enqueue_many."""
+def enqueue_jobs(jobs: list[str], held_for: float = 0.0) -> Call[list[Added]]:
+    """Add a job per JSON object with the options of `enqueue`, by enqueue_many.
+
+    `held_for`: seconds for which each is unique whatever becomes of it, so that a second enqueue finds it. In other modes it may
+    have been run already, and would be added once more.
+    """
     statement: LiteralString = "select id, duplicate from {schema}.enqueue_many(%s::text::jsonb)"
     text = f"[{','.join(jobs)}]"
-    return Call(statement, (text,), _each_added, within=within_by_size(text))
+    return Call(statement, (text,), _each_added, within=within_by_size(text), repeat_within=held_for)
 
 
 def _each_added(rows: Rows) -> list[Added]:
@@ -147,4 +151,5 @@ def find_duplicate(task: str, args: str, unique: UniqueOptions) -> Call[int | No
         "select {schema}.find_duplicate(%s::text, %s::text::jsonb, %s::text, %s::text)",
         (task, args, unique.mode, unique.key),
         lambda rows: None if rows[0][0] is None else int(rows[0][0]),
+        repeat_within=ALWAYS,
     )

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import LiteralString, NamedTuple, cast
 
-from .calls import WHOLE, Call, Rows
+from .calls import ALWAYS, WHOLE, Call, Rows
 
 
 class LimitStatus(NamedTuple):
@@ -91,6 +91,7 @@ def set_limit(name: str, values: LimitValues) -> Call[None]:
         "%s::int, %s::bool, %s::bool)",
         (name, *values),
         _nothing,
+        repeat_within=ALWAYS,
     )
 
 
@@ -110,6 +111,7 @@ def park(key: str, until: str | None, after: str | None) -> Call[None]:
         "select {schema}.park(%s::text, coalesce(%s::text::timestamptz, clock_timestamp() + %s::text::interval))",
         (key, until, after),
         _nothing,
+        repeat_within=ALWAYS,
     )
 
 
@@ -125,7 +127,7 @@ def sweep_lanes(after: str | None) -> Call[str | None]:
 
 def limit_status() -> Call[list[LimitStatus]]:
     """Every limit, and every key in use."""
-    return Call(_STATUS + "order by key", (), _statuses, within=WHOLE)
+    return Call(_STATUS + "order by key", (), _statuses, within=WHOLE, repeat_within=ALWAYS)
 
 
 def limit_status_of(key: str) -> Call[list[LimitStatus]]:
@@ -134,6 +136,7 @@ def limit_status_of(key: str) -> Call[list[LimitStatus]]:
         _STATUS + "where key in (%s::text, split_part(%s::text, ':', 1)) order by key = %s::text desc limit 1",
         (key, key, key),
         lambda rows: [one if one.key == key else one.unused(key) for one in _statuses(rows)],
+        repeat_within=ALWAYS,
     )
 
 

@@ -4,28 +4,71 @@ import asyncio
 from time import monotonic
 from typing import Any, TypeVar
 
-from psycopg_pool import AsyncConnectionPool, ConnectionPool
+import psycopg
+from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolTimeout
 
 from .._process import this_process
 from .bridge import AsyncRun, Run, arun_on_own, async_runner, run_on_own, runner
 from .calls import Call
 from .connection import OwnAsyncConnection, OwnConnection, connect_options, deadline_of, within
+from .reach import AGAIN, Reach, Wait, is_open, may_repeat
 from .statement import Statements
 from .translate import raise_ours
 
 T = TypeVar("T")
+# Opened at first use; attempts to connect end before whoever waits makes new ones.
+_POOL: dict[str, Any] = {"min_size": 0, "open": False, "reconnect_timeout": AGAIN - 1}
 
 
 class _Pool(ConnectionPool[OwnConnection]):
-    """A pool that a forked child leaves alone: to stop the parent's threads it could wait for locks that nobody releases."""
+    """A pool whose connections are open when they are given out.
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self._process = this_process()
-        super().__init__(*args, **kwargs)
+    A forked child leaves it alone: to stop the parent's threads it could wait for locks that nobody releases.
+    """
+
+    def __init__(self, url: str, reach: Reach, **options: Any) -> None:
+        self._process, self._reach = this_process(), reach
+        super().__init__(url, connection_class=OwnConnection, **_POOL, **options)
+
+    def getconn(self, timeout: float | None = None) -> OwnConnection:
+        """As psycopg's. Raises NoConnection when there is none in time."""
+        wait = Wait(self._reach, self.timeout if timeout is None else timeout)
+        while True:
+            try:
+                connection = super().getconn(wait.part())
+            except PoolTimeout:
+                wait.check()
+                continue
+            if is_open(connection):
+                return connection
+            connection.close()
+            self.putconn(connection)  # which replaces it
 
     def __del__(self) -> None:
         if self._process == this_process():
             super().__del__()
+
+
+class _AsyncPool(AsyncConnectionPool[OwnAsyncConnection]):
+    """`_Pool` for async code."""
+
+    def __init__(self, url: str, reach: Reach, **options: Any) -> None:
+        self._reach = reach
+        super().__init__(url, connection_class=OwnAsyncConnection, **_POOL, **options)
+
+    async def getconn(self, timeout: float | None = None) -> OwnAsyncConnection:
+        """See `_Pool.getconn`."""
+        wait = Wait(self._reach, self.timeout if timeout is None else timeout)
+        while True:
+            try:
+                connection = await super().getconn(wait.part())
+            except PoolTimeout:
+                wait.check()
+                continue
+            if is_open(connection):
+                return connection
+            await connection.close()
+            await self.putconn(connection)
 
 
 class SyncPool:
@@ -35,16 +78,19 @@ class SyncPool:
         url: where to connect.
         statements: of the install.
         size: connections at most.
+        setting: that size in the settings.
         options: of each connection, beyond those of all; application_name is shown in pg_stat_activity.
     """
 
-    def __init__(self, url: str, statements: Statements, size: int, **options: Any) -> None:
-        self._url, self._statements, self._size = url, statements, size
+    def __init__(self, url: str, statements: Statements, size: int, setting: str = "pool_size", **options: Any) -> None:
+        self._url, self._statements, self._size, self._setting = url, statements, size, setting
         self._options = {**connect_options(url, "pgqueue"), **options}
         self._pools: dict[tuple[int, int], _Pool] = {}
 
     def run(self, call: Call[T], connection: Any = None, wait: float | None = None) -> T:
         """Run a call; without `connection` in a transaction of its own, which is committed on return.
+
+        One that may be repeated is, once, when its connection was cut.
 
         Args:
             wait: seconds for all of it, when that is less than a call may take: for a connection from the pool, and the answer.
@@ -53,7 +99,16 @@ class SyncPool:
             with deadline_of(connection, call.within):
                 return self.run_on(runner(connection), connection, call)
         began = monotonic()
-        with self.pool().connection(wait) as own:
+        try:
+            return self._run_pooled(call, wait, began)
+        except psycopg.OperationalError as error:
+            if not may_repeat(call, error, began):
+                raise
+        return self._run_pooled(call, wait, began)
+
+    def _run_pooled(self, call: Call[T], wait: float | None, began: float) -> T:
+        left = None if wait is None else max(0.0, wait - (monotonic() - began))
+        with self.pool().connection(left) as own:
             own.deadline = within(call.within, wait, began)
             return self.run_on(run_on_own, own, call)
 
@@ -77,14 +132,8 @@ class SyncPool:
         return pool
 
     def _new_pool(self) -> _Pool:
-        return _Pool(
-            self._url,
-            connection_class=OwnConnection,
-            min_size=0,
-            max_size=self._size,
-            kwargs=self._options,
-            open=False,
-        )
+        reach = Reach(self._setting, self._size)
+        return _Pool(self._url, reach, max_size=self._size, kwargs={**self._options, "note": reach.note})
 
     def close(self) -> None:
         """Close this process's pool; the next call opens a new one."""
@@ -95,18 +144,28 @@ class SyncPool:
 class AsyncPool:
     """SyncPool for async code."""
 
-    def __init__(self, url: str, statements: Statements, size: int, **options: Any) -> None:
-        self._url, self._statements, self._size = url, statements, size
+    def __init__(self, url: str, statements: Statements, size: int, setting: str = "pool_size", **options: Any) -> None:
+        self._url, self._statements, self._size, self._setting = url, statements, size, setting
         self._options = {**connect_options(url, "pgqueue"), **options}
-        self._pools: dict[tuple[tuple[int, int], asyncio.AbstractEventLoop], AsyncConnectionPool[OwnAsyncConnection]] = {}
+        self._pools: dict[tuple[tuple[int, int], asyncio.AbstractEventLoop], _AsyncPool] = {}
 
     async def run(self, call: Call[T], connection: Any = None, wait: float | None = None) -> T:
         """`SyncPool.run` for async code."""
         if connection is not None:
             with deadline_of(connection, call.within):
                 return await self._run_on(async_runner(connection), connection, call)
-        began, pool = monotonic(), await self.pool()
-        async with pool.connection(wait) as own:
+        began = monotonic()
+        try:
+            return await self._run_pooled(call, wait, began)
+        except psycopg.OperationalError as error:
+            if not may_repeat(call, error, began):
+                raise
+        return await self._run_pooled(call, wait, began)
+
+    async def _run_pooled(self, call: Call[T], wait: float | None, began: float) -> T:
+        pool = await self.pool()
+        left = None if wait is None else max(0.0, wait - (monotonic() - began))
+        async with pool.connection(left) as own:
             own.deadline = within(call.within, wait, began)
             return await self._run_on(arun_on_own, own, call)
 
@@ -117,7 +176,7 @@ class AsyncPool:
             raise_ours(error, self._statements.schema)
             raise
 
-    async def pool(self) -> AsyncConnectionPool[OwnAsyncConnection]:
+    async def pool(self) -> _AsyncPool:
         """This event loop's pool, made at first use."""
         key = this_process(), asyncio.get_running_loop()
         pool = self._pools.get(key)
@@ -128,15 +187,9 @@ class AsyncPool:
             await pool.open()
         return pool
 
-    def _new_pool(self) -> AsyncConnectionPool[OwnAsyncConnection]:
-        return AsyncConnectionPool(
-            self._url,
-            connection_class=OwnAsyncConnection,
-            min_size=0,
-            max_size=self._size,
-            kwargs=self._options,
-            open=False,
-        )
+    def _new_pool(self) -> _AsyncPool:
+        reach = Reach(self._setting, self._size)
+        return _AsyncPool(self._url, reach, max_size=self._size, kwargs={**self._options, "note": reach.note})
 
     def _forget_closed_loops(self) -> None:
         for key in list(self._pools):  # one step at a time: other threads have loops, too

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from .calls import WHOLE, Call, records
+from .calls import ALWAYS, WHOLE, Call, records
 
 Records = list[dict[str, Any]]
 
@@ -22,6 +22,7 @@ def jobs(state: str | None = None, queue: str | None = None, task: str | None = 
             "claimed_at", "finished_at", "elapsed", "worker_id", "retry_of", "unknown_since", "error_type", "error_message",
         ),
         within=WHOLE,
+        repeat_within=ALWAYS,
     )  # fmt: skip
 
 
@@ -36,6 +37,7 @@ def workers() -> Call[Records]:
             "heartbeat_at", "lease",
         ),
         within=WHOLE,
+        repeat_within=ALWAYS,
     )  # fmt: skip
 
 
@@ -47,6 +49,7 @@ def queue_stats() -> Call[Records]:
         (),
         records("queue", "state", "priority", "jobs", "oldest", "no_worker_for_task"),
         within=WHOLE,
+        repeat_within=ALWAYS,
     )
 
 
@@ -58,6 +61,7 @@ def task_stats() -> Call[Records]:
         (),
         records("task", "succeeded", "cancelled", "dead", "mean_seconds", "p50_seconds", "p95_seconds", "p99_seconds"),
         within=WHOLE,
+        repeat_within=ALWAYS,
     )
 
 
@@ -73,6 +77,7 @@ def dead_letters(queue: str | None = None, task: str | None = None, limit: int =
             "finished_at", "worker_id",
         ),
         within=WHOLE,
+        repeat_within=ALWAYS,
     )  # fmt: skip
 
 
@@ -89,6 +94,7 @@ def workflows(status: str | None = None, limit: int = 20) -> Call[Records]:
             "cancelled", "skipped", "created_at", "finished_at", "repairs", "age", "took", "first_task",
         ),
         within=WHOLE,
+        repeat_within=ALWAYS,
     )  # fmt: skip
 
 
@@ -99,6 +105,7 @@ def workflow_of(job_id: int) -> Call[int | None]:
         (job_id,),
         lambda rows: rows[0][0],
         within=WHOLE,
+        repeat_within=ALWAYS,
     )
 
 
@@ -109,6 +116,7 @@ def unknown_since(job_id: int) -> Call[datetime | None]:
         (job_id,),
         lambda rows: rows[0][0],
         within=WHOLE,
+        repeat_within=ALWAYS,
     )
 
 
@@ -120,6 +128,7 @@ def workflow_unknown(workflow_id: int) -> Call[dict[int, datetime]]:
         (workflow_id,),
         lambda rows: {row[0]: row[1] for row in rows},
         within=WHOLE,
+        repeat_within=ALWAYS,
     )
 
 
@@ -131,6 +140,7 @@ def workflow_tasks(workflow_id: int) -> Call[Records]:
         (workflow_id,),
         records("task", "state", "nodes", "mean_seconds", "first"),
         within=WHOLE,
+        repeat_within=ALWAYS,
     )
 
 
@@ -142,4 +152,5 @@ def workflow_failures(workflow_id: int, limit: int) -> Call[Records]:
         (workflow_id, limit),
         records("id", "name", "task", "attempt", "error_type", "error_message"),
         within=WHOLE,
+        repeat_within=ALWAYS,
     )

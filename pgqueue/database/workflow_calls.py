@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from .calls import WHOLE, Call, records, within_by_size
+from .calls import ALWAYS, WHOLE, Call, records, within_by_size
 
 Records = list[dict[str, Any]]
 
@@ -46,6 +46,7 @@ def progress(workflow_id: int) -> Call[Records]:
             "id", "name", "status", "nodes", "open", "blocked", "scheduled", "ready", "running", "succeeded", "failed",
             "cancelled", "skipped", "created_at", "finished_at", "cancelled_at", "repairs",
         ),
+        repeat_within=ALWAYS,
     )  # fmt: skip
 
 
@@ -60,6 +61,7 @@ def nodes(workflow_id: int) -> Call[Records]:
             "created_at", "started_at", "ended_at",
         ),
         within=WHOLE,
+        repeat_within=ALWAYS,
     )  # fmt: skip
 
 
@@ -72,9 +74,10 @@ def edges(workflow_id: int) -> Call[Records]:
         (workflow_id,),
         records("parent_id", "child_id", "run_if"),
         within=WHOLE,
+        repeat_within=ALWAYS,
     )
 
 
 def last_nodes(workflow_id: int) -> Call[list[int]]:
     """The jobs whose results are the workflow's, in the order they were added; see sql/functions/last_nodes.sql."""
-    return Call("select {schema}.last_nodes(%s::bigint)", (workflow_id,), lambda rows: list(rows[0][0]))
+    return Call("select {schema}.last_nodes(%s::bigint)", (workflow_id,), lambda rows: list(rows[0][0]), repeat_within=ALWAYS)

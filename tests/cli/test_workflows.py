@@ -13,6 +13,7 @@ from rich.console import Console
 from pgqueue import PgQueue, Workflow, chain, chord
 from pgqueue.cli.session import Session
 
+from ..cutting import cut_all
 from ..looking import Look
 from .conftest import Run
 
@@ -197,6 +198,24 @@ def test_watching_ends_with_the_workflow(run: Run, chorded: Workflow[Any], work:
         f"workflow {chorded.id} running: 0 of 4 over; 1 blocked, 3 ready",
         f"workflow {chorded.id} succeeded: 4 of 4 over; 4 succeeded",
     ]
+
+
+def test_watching_goes_on_when_its_connection_is_cut(
+    run: Run, chorded: Workflow[Any], work: Work, look: Look, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: Callable[[Session], None] = Session._open
+    steps: list[Work] = [work, lambda: cut_all(look), lambda: cut_all(look)]
+
+    def refused_once(session: Session) -> None:
+        if len(steps) == 1:
+            monkeypatch.setattr(Session, "_open", opened)
+            raise psycopg.OperationalError("the database system is starting up")
+        opened(session)
+
+    monkeypatch.setattr(cli, "pause", lambda: steps.pop()())
+    monkeypatch.setattr(Session, "_open", refused_once)
+    ran = run("workflow", chorded.id, "--watch")
+    assert (ran.code, ran.err, steps) == (0, "", [])
 
 
 def test_watching_in_json_is_a_line_a_change(

@@ -78,7 +78,7 @@ async def test_who_waits_too_long_for_a_connection_is_told_what_to_do(
         await auntil(lambda: look.count("failed"), "the one that waited")
         may_end.set()
         await auntil(lambda: look.count("succeeded"), "the other")
-    assert "all 1 were taken (raise transaction_pool_size)" in look.value("select error_message from dead_letters")
+    assert "all 1 of the pool are in use; raise transaction_pool_size" in look.value("select error_message from dead_letters")
     app.close()
     await app.aclose()
 
