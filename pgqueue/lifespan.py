@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 class StoppedEarly(Exception):
-    """The worker was stopped while its lifespan was entered."""
+    """The worker was stopped while it started."""
 
 
 @asynccontextmanager
@@ -44,15 +44,19 @@ async def entered(
         yield ()
         return
     resources = lifespan(app)
-    values = await _unless(stop, resources.__aenter__())
+    values = await unless(stop, resources.__aenter__())
     try:
         yield values if type(values) is tuple else () if values is None else (values,)
     finally:
         await _leave(resources, leave_within)
 
 
-async def _unless(stop: asyncio.Event, entering: Awaitable[T]) -> T:
-    """Await it in this task, whose context variables and cancel scopes it shares, unless the worker is stopped."""
+async def unless(stop: asyncio.Event, entering: Awaitable[T]) -> T:
+    """Await it in this task, whose context variables and cancel scopes it shares, unless the worker is stopped.
+
+    Raises:
+        StoppedEarly: it was cancelled because `stop` was set.
+    """
 
     async def expire() -> None:
         await stop.wait()

@@ -98,6 +98,9 @@ class Link:
                     raise await self._lost(call, Disconnected(str(error), too_slow=isinstance(error, _TOO_SLOW))) from error
                 raise_ours(error, self._statements.schema)
                 raise
+            except BaseException:  # cut off by a cancel: the connection may be in the midst of anything
+                await self.close()
+                raise
             if self._refusals:
                 self._refusals.accepted(call.statement)
             return call.read(rows)

@@ -57,6 +57,10 @@ class Deliverer:
     ) -> None:
         self._link, self._unsure, self._note, self._on_locked, self._on_slow = link, unsure, note, on_locked, on_slow
 
+    def doubt(self, outcomes: list[Outcome]) -> None:
+        """Note that a call was cut off: any of these may have been accepted."""
+        self._unsure.update(map(_run, outcomes))
+
     async def hand_in(self, outcomes: list[Outcome], deadline: float | None = None) -> None:
         """Hand a batch in; returns when all of it was noted, or found locked or too slow. `deadline`: of a call, in seconds."""
         refusals = Backoff()
@@ -67,7 +71,7 @@ class Deliverer:
                 self._on_locked(outcomes)
                 return
             except Disconnected as error:
-                self._unsure.update(map(_run, outcomes))
+                self.doubt(outcomes)
                 if error.too_slow:  # the same again would take as long, and all others wait behind it
                     self._on_slow(outcomes)
                     return

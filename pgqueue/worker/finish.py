@@ -3,7 +3,8 @@
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from ..database import Link, calls
 from .announce import Announcer
@@ -91,15 +92,18 @@ class Finisher:
         """Whether outcomes are held or slow; most of the time none is."""
         return self._is_holding or len(self.slow) > 0
 
-    async def run(self) -> None:
-        """Flush for ever."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._run())
-            group.create_task(self._held.run())
-            group.create_task(self.slow.run_parts())
-            group.create_task(self.slow.run_alone())
+    def loops(self) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
+        """Each loop, by its name."""
+        return {
+            "finish": self.run,
+            "finish held": self._held.run,
+            "finish slow": self.slow.run_parts,
+            "finish alone": self.slow.run_alone,
+        }
 
-    async def _run(self) -> None:
+    async def run(self) -> None:
+        """Flush for ever. Cut off and called again, it hands in again what it was about to."""
+        self._doubt_flushing()
         while True:
             await self._changed.wait()
             count = self._batch()
@@ -110,6 +114,12 @@ class Finisher:
             await self._deliverer.hand_in(self._flushing)
             self._flushing = []
             self._look_if_empty()
+
+    def _doubt_flushing(self) -> None:
+        if self._flushing:
+            self._deliverer.doubt(self._flushing)
+            self._waiting, self._flushing = self._flushing + self._waiting, []
+            self._changed.set()
 
     def _look_if_empty(self) -> None:
         if not (self._waiting or self._flushing or self._busy or self._is_aside()):

@@ -157,7 +157,14 @@ class Held:
         return group
 
     async def run(self) -> None:
-        """Try for ever: those first that were tried least, for others may be held for long."""
+        """Try for ever: those first that were tried least, for others may be held for long.
+
+        Cut off and called again, it tries again what it was about to.
+        """
+        assert self.deliverer is not None
+        if self._trying:
+            self.deliverer.doubt(self._trying.outcomes)
+            self._groups[next(self._numbers)], self._trying = self._trying, None
         while True:
             if not self._groups:
                 self._changed.clear()
@@ -169,7 +176,6 @@ class Held:
                 await self._wait(min(group.due for group in self._groups.values()) - now)
                 continue
             self._trying = self._take_out(min(due)[1])
-            assert self.deliverer is not None
             await self.deliverer.hand_in(self._trying.outcomes)
             self._forget(self._trying)
             self._trying = None

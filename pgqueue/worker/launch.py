@@ -16,6 +16,7 @@ from .._json import dumps, loads
 from .._trace import loggable
 from ..config import load_settings
 from ..errors import ConfigurationError, PgQueueError
+from .loops import LoopEnded
 from .options import WorkerOptions
 from .worker import Worker
 
@@ -133,6 +134,8 @@ def _run_to_its_end(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, N
         try:
             loop.run_until_complete(running)
             return
+        except asyncio.CancelledError:
+            raise LoopEnded("a handler has cancelled the task of the worker, which ended as if it had been stopped") from None
         except (KeyboardInterrupt, SystemExit) as error:
             if running.done():
                 raise

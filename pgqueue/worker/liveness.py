@@ -5,6 +5,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
@@ -47,6 +48,7 @@ class Liveness(threading.Thread):
         on_lost: called on the loop with the worker id whose lease is lost.
         on_results_wanted: called on the loop each time a process says that it waits for results.
         on_cancel_wanted: called on the loop each time a workflow was cancelled.
+        down_for: for how many seconds a loop of the worker has been down.
 
     Attributes:
         wake_mode: "notify", or "polling: …" and why.
@@ -64,6 +66,7 @@ class Liveness(threading.Thread):
         on_lost: Callable[[UUID], object],
         on_results_wanted: Callable[[], object],
         on_cancel_wanted: Callable[[], object] = lambda: None,
+        down_for: Callable[[], float] = lambda: 0.0,
     ) -> None:
         super().__init__(name="pgqueue-liveness", daemon=True)
         self._url, self._statements, self._lease = url, statements, lease
@@ -71,6 +74,7 @@ class Liveness(threading.Thread):
         self._loop, self._alarm, self._queues = loop, alarm, set(queues)
         self._running, self._on_lost = running, on_lost
         self._on_results_wanted, self._on_cancel_wanted = on_results_wanted, on_cancel_wanted
+        self._down_for = down_for
         self._stopped = threading.Event()
         self._worker_id: UUID | None = None
         self._kept_until = 0.0
@@ -82,6 +86,10 @@ class Liveness(threading.Thread):
         self._kept_until = since + self._lease
         self._worker_id = worker_id
 
+    def take_over(self, ended: "Liveness") -> None:
+        """Keep the lease that another thread has kept until it ended."""
+        self._worker_id, self._kept_until = ended._worker_id, ended._kept_until
+
     def stop(self) -> None:
         """End the thread: within LOOK_EVERY, unless the database does not answer."""
         self._stopped.set()
@@ -90,7 +98,7 @@ class Liveness(threading.Thread):
         """Connect, listen and beat; again after every failure, until stopped."""
         backoff = Backoff(min(LONGEST, self._lease / 3))
         complaints = Complaints(log, "heartbeat connection")
-        while not self._stopped.is_set():
+        while not (self._stopped.is_set() or self._loop.is_closed()):
             try:
                 with open_connection(self._url, "pgqueue liveness") as connection, leaving_nothing(connection):
                     connection.deadline = min(DEADLINE, self._lease / 3)  # a beat that misses it can be repeated in time
@@ -134,7 +142,7 @@ class Liveness(threading.Thread):
 
     def _beat(self, connection: OwnConnection) -> None:
         worker_id, sent = self._worker_id, now()
-        if worker_id is None:
+        if worker_id is None or not self._is_worker_alive():
             return
         try:
             self._alarm.workers = self._run(connection, calls.heartbeat(worker_id, self._running(), self.wake_mode))
@@ -147,6 +155,16 @@ class Liveness(threading.Thread):
         """Whether the database has answered a heartbeat that was sent within so many seconds."""
         return now() - (self._kept_until - self._lease) < seconds
 
+    def _is_worker_alive(self) -> bool:
+        """Whether the lease is worth keeping. A handler that blocks the event loop keeps it running, and no loop of ours down."""
+        if not self._loop.is_running():
+            log.error("the event loop of the worker does not run; no heartbeat is sent")
+            return False
+        if (down := self._down_for()) > self._lease:
+            log.error("a loop of the worker has been down for %.1f s; no heartbeat is sent, so that others take its jobs", down)
+            return False
+        return True
+
     def check_lease(self) -> None:
         """Fence ourselves a little before the lease is over: nobody may run our jobs while we do."""
         if self._worker_id is not None and now() > self._kept_until - self._lease / 10:
@@ -155,7 +173,8 @@ class Liveness(threading.Thread):
     def _lost(self, worker_id: UUID) -> None:
         if self._worker_id == worker_id:
             self._worker_id = None
-        self._loop.call_soon_threadsafe(self._on_lost, worker_id)
+        with suppress(RuntimeError):  # the event loop is closed: nobody is left to be told
+            self._loop.call_soon_threadsafe(self._on_lost, worker_id)
 
     def _watch_loop(self) -> None:
         """Say when handlers block the event loop; they keep their lease but hold up each other."""

@@ -7,8 +7,10 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
+from functools import partial
+from typing import Any
 from uuid import UUID
 
 import psycopg
@@ -60,15 +62,17 @@ class Maintenance:
         self._is_one_on_its_way = False
         self._complaints = Complaints(log, "maintenance failed, jobs run on")
 
-    async def run(self) -> None:
-        """Run them all for ever."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._for_ever(self._promote))
-            group.create_task(self._for_ever(self._sweep))
-            group.create_task(self._for_ever(self._sweep_lanes))
-            group.create_task(self._for_ever(self._maintain))
-            group.create_task(self._for_ever(self._give_back))
-            group.create_task(self._for_ever(self._stop_cancelled))
+    def loops(self) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
+        """Each loop, by its name."""
+        steps = {
+            "promote": self._promote,
+            "rescue": self._sweep,
+            "lanes": self._sweep_lanes,
+            "maintain": self._maintain,
+            "give back": self._give_back,
+            "cancel": self._stop_cancelled,
+        }
+        return {name: partial(self._for_ever, step) for name, step in steps.items()}
 
     def promote_sooner(self) -> None:
         """Something was scheduled: look when it is due instead of at the next backstop."""

@@ -16,7 +16,7 @@ from ..callbacks import Callback, Callbacks, JobError, JobEvent, Kind
 from ..context import JobContext
 from ..database import calls
 from .execute import Outcome, in_thread
-from .isolate import Isolated, take_back_cancel
+from .isolate import Isolated, is_thrown_away, take_back_cancel
 
 log = logging.getLogger("pgqueue.worker")
 MOST_WAITING = 1000  # events that may wait before nothing more starts
@@ -130,19 +130,24 @@ class Notifier:
         for callback in waiting.callbacks:
             try:
                 await self._call(callback, _event(waiting))
-            except GeneratorExit:  # this coroutine is closed; a callback's own is a RuntimeError by now
+            except GeneratorExit as error:  # a future that the callback awaited carried it: `run` is over and starts again
+                if not is_thrown_away():
+                    self._failed(callback, waiting, error)
                 raise
             except BaseException as error:  # SystemExit and the like too: a callback's failure ends no worker
                 if isinstance(error, asyncio.CancelledError) and self._is_stopped:
                     raise
-                self._counts["callback_errors"] += 1
-                facts = {"job_id": waiting.job.id, "task": waiting.job.task}
-                log.error("callback %s failed", _name_of(callback), exc_info=loggable(error), extra=facts)
+                self._failed(callback, waiting, error)
             if self._is_stopped:  # and the callback swallowed it
                 return
             this = asyncio.current_task()
             if this is not None and this.cancelling():
                 await take_back_cancel(this)
+
+    def _failed(self, callback: Callback, waiting: _Waiting, error: BaseException) -> None:
+        self._counts["callback_errors"] += 1
+        facts = {"job_id": waiting.job.id, "task": waiting.job.task}
+        log.error("callback %s failed", _name_of(callback), exc_info=loggable(error), extra=facts)
 
     def _look_when_full(self) -> None:
         self._looks_when_full = False

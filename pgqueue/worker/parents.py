@@ -38,6 +38,7 @@ class ParentLoader:
     ) -> None:
         self._link, self._tasks, self._slots, self._hand_in, self._always = link, tasks, slots, hand_in, always
         self._waiting: list[JobContext] = []
+        self._loading: list[JobContext] = []
         self._some = asyncio.Event()
 
     def add(self, jobs: list[JobContext]) -> None:
@@ -58,12 +59,14 @@ class ParentLoader:
         return node.takes is not None or self._always or task.parameters.context_name is not None
 
     async def run(self) -> None:
-        """Load for ever."""
+        """Load for ever. Cut off and called again, it loads again for those that have not started."""
         while True:
-            await self._some.wait()
-            self._some.clear()
-            jobs, self._waiting = self._waiting, []
-            await self._load(jobs)
+            if not self._loading:
+                await self._some.wait()
+                self._some.clear()
+                self._loading, self._waiting = self._waiting, []
+            await self._load(self._loading)
+            self._loading = []
 
     async def _load(self, jobs: list[JobContext]) -> None:
         too_slow = False

@@ -74,8 +74,10 @@ class Slow:
         self._has_missed = True
 
     async def run_parts(self) -> None:
-        """Hand in parts for ever."""
+        """Hand in parts for ever. Cut off and called again, it tries the same part again."""
         assert self.parts is not None
+        if self._parts:
+            self.parts.doubt(self._parts[0])
         while True:
             await self._parts_there.wait()
             while self._parts:
@@ -86,7 +88,9 @@ class Slow:
             self._parts_there.clear()
 
     async def run_alone(self) -> None:
-        """Hand in single outcomes for ever."""
+        """Hand in single outcomes for ever. Cut off and called again, it tries the same one again."""
+        if self._alone and self.alone is not None:
+            self.alone.doubt([self._alone[0]])
         while True:
             await self._alone_there.wait()
             while self._alone:

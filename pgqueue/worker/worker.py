@@ -19,13 +19,13 @@ from .._executor import check_process_tasks
 from ..database import Link, calls, limit_calls
 from ..database.link import Circuit
 from ..errors import Disconnected, PgQueueError
-from ..lifespan import StoppedEarly, entered, injections
+from ..lifespan import StoppedEarly, entered, injections, unless
 from ..transaction import Services
 from .announce import Announcer
 from .claim import BACKSTOP, Alarm, Claimer
-from .failure import raise_failure
 from .finish import Finisher
 from .liveness import Liveness, now
+from .loops import LoopEnded, Loops
 from .maintenance import Maintenance
 from .notify import Notifier
 from .options import WorkerOptions
@@ -41,6 +41,8 @@ log = logging.getLogger("pgqueue.worker")
 T = TypeVar("T")
 # Of connections; the last three are opened when needed.
 PURPOSES = ("claim", "finish", "maintenance", "finish held", "finish slow", "parents")
+FINISH = ("finish", "finish held", "finish slow", "finish alone")
+UNTIL_THE_END = (*FINISH, "callbacks", "cancel", "lease", "renew")  # loops that a stopping worker needs
 BURST_BACKSTOP = 0.05  # seconds between two looks whether a burst is over
 SUMMARY_EVERY = 60.0  # seconds
 LEAVE_WITHIN = 2.0  # seconds for a worker that never got to work
@@ -65,8 +67,8 @@ class Worker:
         self._weights = None if self._options.strict else [weight for _, weight in queues]
         self._id = uuid.uuid4()
         self._stop = asyncio.Event()
-        self._replacing = asyncio.Lock()
-        self._replacements: list[asyncio.Task[None]] = []
+        self._registered, self._lost = asyncio.Event(), asyncio.Event()
+        self._renewing = asyncio.Lock()
         self._left = False
         self._is_wait_told = False
 
@@ -93,31 +95,30 @@ class Worker:
         log.info("worker %s ended: %s", self._id, self._counts())
 
     async def _run(self) -> None:
-        working = asyncio.create_task(self._work())
-        stopping = asyncio.create_task(self._stop.wait())
-        flushing = asyncio.create_task(self._finisher.run())
-        telling = asyncio.create_task(self._notifier.run())
         try:
             try:
-                await asyncio.wait({working, stopping, flushing, telling}, return_when=asyncio.FIRST_COMPLETED)
-            finally:  # whoever cancels `run` stops the worker no less gracefully than a signal
-                await self._end(working, flushing)
+                with suppress(StoppedEarly):
+                    await unless(self._stop, self._start())
+                    await self._stop.wait()
+            finally:  # whoever cancels `run`, a handler too, stops the worker no less gracefully than a signal
+                await self._end()
         finally:
             self._notifier.stop()
-            for task in (working, stopping, flushing, telling, *self._replacements):
-                task.cancel()
+            ending = self._loops.cancel()
             self._liveness.stop()
             if self._liveness.is_alive():
                 await asyncio.to_thread(self._liveness.join, 1.0)
             # Not before: a heartbeat of a worker that has left passes for a lost lease.
-            await asyncio.wait({telling}, timeout=UNTOLD_WITHIN)
+            if ending:
+                await asyncio.wait(ending, timeout=UNTOLD_WITHIN)
             await self._slots.close()
             await self._services.close()
             await self._processes.close()
             self._notifier.close()
             for link in self._links:
                 await link.close()
-        raise_failure(working, flushing, telling)
+        if self._loops.error is not None:
+            raise self._loops.error
 
     def stop(self) -> None:
         """End gracefully: claim nothing more, give back what has not started, let running handlers end within the grace."""
@@ -158,7 +159,7 @@ class Worker:
             self._queues,
             self._weights,
             self._alarm,
-            on_lost=self._replace,
+            on_lost=self._lose,
             on_empty=self._emptied,
             backstop=BURST_BACKSTOP if options.burst else BACKSTOP,
             services=self._services,
@@ -179,33 +180,45 @@ class Worker:
         self._finisher.on_nodes_ended = self._alarm.ring
         self._finisher.on_limited_ended = self._slots.on_limited_room = self._alarm.nudge
         self._alarm.on_ring = self._maintenance.promote_sooner
-        loop = asyncio.get_running_loop()
-        self._liveness = Liveness(
+        self._loops = self._new_loops()
+        self._liveness = self._new_liveness()
+        self._finisher.slow.is_answering = lambda seconds: self._liveness.was_answered_within(seconds)
+
+    def _new_loops(self) -> Loops:
+        loops = Loops(on_failed=self.stop)
+        loops.add("claim", self._claimer.run)
+        loops.add("parents", self._parents.run)
+        loops.add("callbacks", self._notifier.run)
+        loops.add("announce", self._announcer.run)
+        loops.add("lease", self._watch_lease)
+        loops.add("renew", self._renew)
+        loops.add("summary", self._summarise)
+        for name, run in (self._finisher.loops() | self._maintenance.loops()).items():
+            loops.add(name, run)
+        return loops
+
+    def _new_liveness(self) -> Liveness:
+        app = self._app
+        return Liveness(
             app.settings.listen_url or app.url,
             app.statements,
             app.settings.lease,
-            loop,
+            asyncio.get_running_loop(),
             self._alarm,
             self._queues,
             running=lambda: list(self._slots.running),
-            on_lost=lambda worker_id: self._replacements.append(loop.create_task(self._replace(worker_id))),
+            on_lost=self._note_lost,
             on_results_wanted=self._announcer.asked,
             on_cancel_wanted=self._maintenance.cancel_wanted,
+            down_for=self._loops.longest_down,
         )
-        self._finisher.slow.is_answering = self._liveness.was_answered_within
 
-    async def _work(self) -> None:
+    async def _start(self) -> None:
         await self._declare_limits()
         await self._register()
         self._liveness.start()
         log.info("worker %s started on %s", self._id, ", ".join(self._queues), extra={"worker_id": str(self._id)})
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._claimer.run())
-            group.create_task(self._parents.run())
-            group.create_task(self._maintenance.run())
-            group.create_task(self._announcer.run())
-            group.create_task(self._watch_lease())
-            group.create_task(self._summarise())
+        self._loops.start()
 
     async def _declare_limits(self) -> None:
         """Make known what the app says of limits: before the first claim, so that no job with them starts without."""
@@ -216,8 +229,8 @@ class Worker:
                 log.info("limit %s: as declared now: %s", limit.name, limit.summary())
 
     async def _registered_id(self) -> UUID:
-        async with self._replacing:
-            return self._id
+        await self._registered.wait()
+        return self._id
 
     async def _register(self) -> None:
         options = self._options
@@ -240,17 +253,28 @@ class Worker:
 
         await self._until_answered(ask)
         self._liveness.adopt(self._id, asked[-1])
+        self._registered.set()
 
-    async def _replace(self, lost_id: UUID) -> None:
-        """The lease is lost: drop everything and begin anew under another id, so that nothing of ours can pass for valid."""
-        async with self._replacing:
-            if self._left or lost_id != self._id:
-                return
-            log.error("worker %s lost its lease; its jobs run elsewhere, it starts anew", lost_id)
-            self._id = uuid.uuid4()
-            await self._slots.drop()
-            await self._register()
-        self._alarm.ring()
+    def _note_lost(self, lost_id: UUID) -> None:
+        if lost_id == self._id and not self._left:
+            self._registered.clear()
+            self._lost.set()
+
+    async def _lose(self, lost_id: UUID) -> None:
+        self._note_lost(lost_id)
+
+    async def _renew(self) -> None:
+        """When the lease is lost: drop everything and begin anew under another id, so that nothing of ours can pass for valid."""
+        while True:
+            await self._lost.wait()
+            async with self._renewing:
+                if not self._left:
+                    log.error("worker %s lost its lease; its jobs run elsewhere, it starts anew", self._id)
+                    self._id = uuid.uuid4()
+                    await self._slots.drop()
+                    await self._register()
+                self._lost.clear()
+            self._alarm.ring()
 
     def _held(self) -> list[int]:
         slots = self._slots
@@ -269,11 +293,11 @@ class Worker:
         except Disconnected:
             return
 
-    async def _end(self, working: asyncio.Task[None], flushing: asyncio.Task[None]) -> None:
+    async def _end(self) -> None:
         """Give back what has not started, wait for what runs, hand in what has ended, leave."""
         self._slots.stop()
-        working.cancel()
-        await asyncio.wait({working})
+        if ending := self._loops.cancel(*UNTIL_THE_END):
+            await asyncio.wait(ending)
         if self._liveness.ident is None:
             await self._leave_unregistered()
             return
@@ -281,17 +305,20 @@ class Worker:
         with suppress(TimeoutError):
             async with asyncio.timeout(self._options.grace + FLUSH_WITHIN):
                 await self._until_answered(lambda: calls.reconcile(self._id, self._held(), grace=0))
-                if not await self._slots.wait_idle(deadline - time.monotonic()):
+                can_finish = not any(map(self._loops.is_given_up, FINISH))
+                if not (can_finish and await self._slots.wait_idle(deadline - time.monotonic())):
                     log.warning("%s handlers did not end in time; their jobs are given back", len(self._slots.running))
                     await self._slots.drop()
-                await self._finisher.drain()
-                await self._notifier.drain(max(TELL_AT_LEAST, deadline - time.monotonic()))
+                if can_finish:
+                    await self._finisher.drain()
+                    await self._notifier.drain(max(TELL_AT_LEAST, deadline - time.monotonic()))
                 await self._retire()
                 return
         if held := self._finisher.only_held():
             log.warning("what the database could not take yet is given back, and runs again: %s", ", ".join(held))
-            flushing.cancel()  # what is just being tried is locked by that, and nothing that is locked is given back
-            await asyncio.wait({flushing}, timeout=LEAVE_WITHIN)
+            # What is just being tried is locked by that, and nothing that is locked is given back.
+            if ending := self._loops.cancel("callbacks", "renew", "lease"):
+                await asyncio.wait(ending, timeout=LEAVE_WITHIN)
             if await self._left_within(LEAVE_WITHIN):
                 return
         log.warning("the database did not answer while stopping; what is left is rescued after the lease")
@@ -304,7 +331,7 @@ class Worker:
 
     async def _retire(self) -> None:
         """Leave; a heartbeat that does not find the row then has lost nothing."""
-        async with self._replacing:
+        async with self._renewing:
             await self._until_answered(lambda: calls.retire_worker(self._id))
             self._left = True
 
@@ -335,10 +362,19 @@ class Worker:
         self.stop()
 
     async def _watch_lease(self) -> None:
-        """The heartbeat thread watches too, but hangs with its connection when the network swallows everything."""
+        """The heartbeat thread watches too, but may hang with its connection, or end through a fault of ours."""
+        lease = self._app.settings.lease
+        if not self._liveness.is_alive():
+            ended, self._liveness = self._liveness, self._new_liveness()
+            self._liveness.take_over(ended)
+            self._liveness.start()
         while True:
-            await asyncio.sleep(self._app.settings.lease / 20)
+            await asyncio.sleep(lease / 20)
             self._liveness.check_lease()
+            if (down := self._loops.longest_down()) > lease:
+                self._loops.fail(LoopEnded(f"a loop of the worker has been down for {down:.1f} s"))
+            if not self._liveness.is_alive():
+                raise RuntimeError("the heartbeat thread has ended; another one takes over")
 
     async def _summarise(self) -> None:
         """One line a minute instead of one a job."""

@@ -43,10 +43,11 @@ class Database:
 @asynccontextmanager
 async def finishing(database: Database, most_unflushed: int = 1000) -> AsyncIterator[Finisher]:
     finisher = Finisher(cast(Link, database), cast(Link, database), cast(Link, database), most_unflushed)
-    run = asyncio.create_task(finisher.run())
+    loops = [asyncio.create_task(run()) for run in finisher.loops().values()]
     yield finisher
-    assert not run.done(), "the flush loop ended"
-    run.cancel()
+    for loop in loops:
+        assert not loop.done(), "it ended"
+        loop.cancel()
 
 
 def _end(finisher: Finisher, *ids: int) -> None:

@@ -53,10 +53,11 @@ class Database:
 @asynccontextmanager
 async def finishing(database: Database) -> AsyncIterator[Finisher]:
     finisher = Finisher(database.link("main"), database.link("held"), database.link("slow"), 1000)
-    run = asyncio.create_task(finisher.run())
+    loops = [asyncio.create_task(run()) for run in finisher.loops().values()]
     yield finisher
-    assert not run.done()
-    run.cancel()
+    for loop in loops:
+        assert not loop.done()
+        loop.cancel()
 
 
 def _end(finisher: Finisher, *ids: int) -> None:

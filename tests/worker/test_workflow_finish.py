@@ -230,10 +230,11 @@ async def finishing(database: Database, workflow_of: Callable[[int], int | None]
     """A finisher on this database."""
     main, held_one, slow = (database.link(name, workflow_of) for name in ("main", "held", "slow"))
     finisher = Finisher(main, held_one, slow, 1000)
-    run = asyncio.create_task(finisher.run())
+    loops = [asyncio.create_task(run()) for run in finisher.loops().values()]
     yield finisher
-    assert not run.done(), "the flush loop ended"
-    run.cancel()
+    for loop in loops:
+        assert not loop.done(), "it ended"
+        loop.cancel()
 
 
 @pytest.fixture
