@@ -26,8 +26,10 @@ class Fleet:
         self._url, self._look, self._logs = url, look, logs
         self.processes: list[subprocess.Popen[bytes]] = []
 
-    def start(self, *, lease: float = 1.0, url: str | None = None, **options: Any) -> subprocess.Popen[bytes]:
-        """Start a worker; the options are those of run_worker."""
+    def start(
+        self, *, lease: float = 1.0, url: str | None = None, module: str = "tests.faults.run_worker", **options: Any
+    ) -> subprocess.Popen[bytes]:
+        """Start a worker; the options are those of run_worker, which `module` may run otherwise."""
         given = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
         place = self._logs / f"worker-{len(self.processes)}.log"
         environment = {
@@ -39,7 +41,7 @@ class Fleet:
         }
         with place.open("wb") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "tests.faults.run_worker", *given], cwd=CHECKOUT, env=environment, stdout=log, stderr=log
+                [sys.executable, "-m", module, *given], cwd=CHECKOUT, env=environment, stdout=log, stderr=log
             )
         self.processes.append(process)
         return process

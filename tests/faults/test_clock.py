@@ -1,0 +1,83 @@
+"""A worker whose wall clock is off, or steps: times are the database's, durations are counted on a clock that nobody sets."""
+
+import ast
+from collections.abc import Callable
+from datetime import timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import LiteralString
+
+import pytest
+
+import pgqueue
+from tests.faults.audit import Findings
+from tests.faults.fleet import Fleet
+from tests.looking import Look
+from tests.waiting import until
+
+HOUR = 3600
+# Where this machine's clock may be asked: a datetime that a handler has made on it, and what needs no database.
+MAY_ASK = {"outcomes.py", "_checks.py", "testing/_inline.py"}
+WALL_CLOCK = {
+    "time.time",
+    "time.time_ns",
+    "time.CLOCK_REALTIME",
+    "datetime.now",
+    "datetime.utcnow",
+    "datetime.today",
+    "date.today",
+}
+
+
+def test_nothing_asks_the_clock_of_its_own_machine_what_time_it_is() -> None:
+    root = Path(pgqueue.__file__).parent
+    asking = set()
+    for path in root.rglob("*.py"):
+        names = {ast.unparse(node) for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)}
+        if names & WALL_CLOCK:
+            asking.add(path.relative_to(root).as_posix())
+    assert asking == MAY_ASK
+
+
+@pytest.mark.parametrize("clock", [f"{HOUR}", f"-{HOUR}", f"0,{HOUR}"], ids=["an hour fast", "an hour slow", "steps by an hour"])
+def test_a_worker_whose_clock_is_off_keeps_its_lease_and_all_times(
+    fleet: Fleet,
+    look: Look,
+    findings: Findings,
+    enqueue: Callable[..., list[int]],
+    monkeypatch: pytest.MonkeyPatch,
+    clock: str,
+) -> None:
+    monkeypatch.setenv("PGQUEUE_TEST_CLOCK", clock)
+    off = fleet.start(module="tests.faults.run_off_clock", name="off")
+    fleet.listening(1)
+    fleet.start(name="right")  # would take the jobs of a worker that misses its lease
+    fleet.listening(2)
+    long = enqueue("slow", 4, seconds=3.5)  # more than three leases
+    later = enqueue("noop", 3, {"run_after": timedelta(seconds=1.5)})
+    policy = '{"backoff": "fixed", "delay": 1, "jitter": false}'
+    again = enqueue("fail_once", 3)
+    look.rows("update job set retry = %s::jsonb where id = any (%s)", policy, again)
+    look.value("select set_limit('clock', rate => 5, per => '1 s', burst => 1)")
+    limited = enqueue("noop", 6, {"limits": ["clock"]})
+    until(lambda: look.live() == 0, "all jobs")
+
+    findings.assert_all_done([*long, *later, *again, *limited])
+    assert look.rows("select * from rescue_log") == []
+    assert "lost its lease" not in fleet.log(off)
+    assert look.value("select count(*) from worker") == 2
+    assert all(1.5 <= seconds < 8 for seconds in _seconds(look, FROM_ENQUEUE, later))
+    assert all(1 <= seconds < 8 for seconds in _seconds(look, GAPS, again))
+    starts = _seconds(look, CLAIMED, limited)
+    assert all(after - before > 0.19 for before, after in pairwise(starts)), starts
+
+
+FROM_ENQUEUE = "select extract(epoch from started_at - created_at) from audit.run join jobs on id = job_id where id = any (%s)"
+GAPS = "select extract(epoch from max(started_at) - min(started_at)) from audit.run where job_id = any (%s) group by job_id"
+CLAIMED = "select extract(epoch from claimed_at) from jobs where id = any (%s) order by 1"
+
+
+def _seconds(look: Look, query: LiteralString, ids: list[int]) -> list[float]:
+    rows = look.connection.execute(query, (ids,)).fetchall()
+    assert len(rows) == len(ids)
+    return [float(row[0]) for row in rows]
