@@ -10,7 +10,7 @@ import psycopg
 from ..errors import Disconnected
 from .adapters import OwnAsyncCursor, fast_adapters
 from .backoff import Backoff, Complaints, Refusals
-from .calls import Call
+from .calls import Call, Rows
 from .connection import DeadlinePassed, OwnAsyncConnection, connect_options, set_deadline
 from .statement import Statements
 from .translate import is_transient, raise_ours
@@ -89,8 +89,7 @@ class Link:
                 call = call()
             set_deadline(cursor.connection, call.within)
             try:
-                await cursor.execute(self._statements.of(call), call.params, prepare=False, binary=True)
-                rows = await cursor.fetchall()
+                rows = await (self._rows if call.within is None else self._rows_of_long)(cursor, call)
             except psycopg.Error as error:
                 if tell_locked and isinstance(error, psycopg.errors.LockNotAvailable):
                     raise Locked(str(error)) from error
@@ -104,6 +103,16 @@ class Link:
             if self._refusals:
                 self._refusals.accepted(call.statement)
             return call.read(rows)
+
+    async def _rows(self, cursor: psycopg.AsyncCursor[Any], call: Call[Any]) -> Rows:
+        await cursor.execute(self._statements.of(call), call.params, prepare=False, binary=True)
+        return await cursor.fetchall()
+
+    async def _rows_of_long(self, cursor: psycopg.AsyncCursor[Any], call: Call[Any]) -> Rows:
+        """What a call with a deadline of its own returns: no statement_timeout of the role or database ends it before."""
+        async with cursor.connection.transaction():
+            await cursor.execute("set local statement_timeout = 0")
+            return await self._rows(cursor, call)
 
     async def _lost(self, call: Call[Any], error: Disconnected) -> Disconnected:
         self._refusals.refused(call.statement, error)

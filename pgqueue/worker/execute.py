@@ -13,7 +13,7 @@ from .._json import dumps
 from .._parameters import Parameters
 from .._refusal import shortened
 from .._text import LINE
-from .._trace import loggable
+from .._trace import loggable, message_of
 from ..chunk import NAME as CHUNK
 from ..chunk import is_unknown
 from ..context import JobContext
@@ -215,7 +215,8 @@ def _committed(job: JobContext, elapsed: float, *, result: Any = None, error: Ba
 
 def rate_limited(job: JobContext, error: RateLimited, elapsed: float) -> Outcome:
     """The outcome of a run that met somebody else's rate limit: no failure."""
-    log.info("job %s met a rate limit: %s", job.id, error, extra={"job_id": job.id, "task": job.task, "queue": job.queue})
+    facts = {"job_id": job.id, "task": job.task, "queue": job.queue}
+    log.info("job %s met a rate limit: %s", job.id, message_of(error)[:LINE], extra=facts)
     return outcome(job, "rate_limited", elapsed, delay=error.delay, **({} if error.key is None else {"key": error.key}))
 
 

@@ -217,3 +217,19 @@ async def test_a_node_whose_end_never_comes_in_time_fails_with_a_reason(
     row = look.job(handle.jobs["head"].id)
     assert (row["state"], row["reason"], row["attempt"]) == ("failed", "system_error", 1)
     assert "the database did not store the end of job" in row["errors"][-1]["message"]
+
+
+async def test_a_statement_timeout_of_the_database_does_not_end_what_gets_more_time(async_app: PgQueue, look: Look) -> None:
+    @async_app.task
+    async def head() -> int:
+        return 1
+
+    @async_app.task
+    async def tail(results: list[int]) -> int:
+        return len(results)
+
+    _slow_end(look, "'succeeded'", 2.0)
+    look.rows(f"alter database {look.value('select current_database()')} set statement_timeout = '1s'")
+    flow = chord([head.s()], tail.s()).enqueue()
+    async with working(async_app):
+        assert await flow.aresult(timeout=20) == 1
