@@ -1,5 +1,6 @@
 """What Python must check of an option before SQL can: that it is of a type and size that the statement can carry."""
 
+import math
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -32,7 +33,9 @@ def check_delay(field: str, value: Any) -> None:
     Raises:
         InvalidArgument: it does not.
     """
-    check_duration(field, value)
+    is_finite = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < math.inf
+    if not is_finite:
+        check_duration(field, value)
     delay = value.total_seconds() if isinstance(value, timedelta) else value
     if abs(delay) > (LAST - datetime.now(UTC)).total_seconds():
         raise invalid(field, value, "give an interval that ends between the years 1 and 9999")

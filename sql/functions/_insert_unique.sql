@@ -78,8 +78,8 @@ language plpgsql as $$
 begin
     if unique_mode is null or unique_mode <> all (enum_range(null::unique_mode)::text[]) then
         perform invalid('unique_mode', unique_mode, 'use until_done, until_started, replace or period');
-    elsif unique_mode = 'period' and (unique_period is null or unique_period <= interval '0' or not isfinite(unique_period)) then
-        perform invalid('unique_period', unique_period::text, 'mode period needs an interval above 0');
+    elsif unique_mode = 'period' and (unique_period is null or unique_period <= interval '0' or unique_period > interval '1000 years') then
+        perform invalid('unique_period', unique_period::text, 'mode period needs an interval above 0, up to 1000 years');
     elsif unique_mode <> 'period' and unique_period is not null then
         perform invalid('unique_period', unique_period::text, 'only mode period has one');
     end if;

@@ -398,6 +398,7 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     ({"unique_mode": "period"}, "unique_period", "NULL is not valid; mode period needs an interval above 0"),
     ({"unique_mode": "period", "unique_period": "0 s"}, "unique_period", "mode period needs an interval above 0"),
     ({"unique_mode": "period", "unique_period": "-1 s"}, "unique_period", "mode period needs an interval above 0"),
+    ({"unique_mode": "period", "unique_period": "1001 years"}, "unique_period", "an interval above 0, up to 1000 years"),
     ({"unique_mode": "until_done", "unique_period": HOUR}, "unique_period", "only mode period has one"),
     ({"unique_mode": "until_done", "unique_key": ""}, "unique_key", "use 1 to 1000 characters"),
     ({"unique_mode": "until_done", "unique_key": "k" * 1001}, "unique_key", "use 1 to 1000 characters"),

@@ -14,13 +14,13 @@ from pgqueue import PgQueue, chord
 from pgqueue.database import Link, connection
 from pgqueue.database.calls import Call, Verdict
 from pgqueue.errors import Disconnected
-from pgqueue.worker import slow
+from pgqueue.worker import held, slow
 from pgqueue.worker.execute import outcome
 from pgqueue.worker.finish import Finisher
 from pgqueue.worker.maintenance import Maintenance
 from tests.looking import Look
 from tests.worker.conftest import burst, working
-from tests.worker.jobs import job
+from tests.worker.jobs import job, node_job
 
 
 class Database:
@@ -126,6 +126,16 @@ async def test_what_is_slow_counts_as_not_handed_in() -> None:
             await asyncio.sleep(0)
         assert all(ids == [1] for ids in seen)
         await finisher.drain()
+
+
+def test_what_is_held_for_a_workflow_is_handed_in_by_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(held, "GROUP_CHARACTERS", 1000)
+    group = held._Group(1, [outcome(node_job(1, 1), "succeeded", 0.0)])
+    large = outcome(node_job(2, 1), "succeeded", 0.0)._replace(nodes="x" * 900)
+    assert not group.has_room(large)
+    assert group.has_room(outcome(node_job(2, 1), "succeeded", 0.0))
+    group.append(outcome(node_job(2, 1), "succeeded", 0.0))
+    assert group.characters == sum(len(one.json) for one in group.outcomes)
 
 
 @pytest.mark.parametrize("too_slow", [True, False])
