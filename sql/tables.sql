@@ -279,12 +279,12 @@ create table bucket (
     used_since   timestamptz,                   -- the current period of the rate …
     used         float8 not null default 0,     -- … and the tokens taken in it
     oldest_claim timestamptz not null default '-infinity',  -- no permit in use is older: bounds the look at permits
-    saved_for    uuid,                          -- this lane's next job costs more than there is: nobody else takes any …
-    saved_until  timestamptz                    -- … until then
+    saving       saving                         -- what it keeps for one lane
 ) with (
     fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500, autovacuum_vacuum_cost_delay = 0
 );
 create index bucket_key on bucket (key, refilled_at desc);
+create index bucket_saving on bucket (key) where (saving).lane is not null;  -- sweep_keys
 
 -- The whole scheduler: "look at this at due_at". An idle lane has no row.
 --   lane_id, key NULL   the lane stands in line; due_at is its place

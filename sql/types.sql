@@ -46,6 +46,14 @@ create type edge as (
 -- What an enqueue says of limits; see enqueue.
 create type limiting as (limits text[], fair text, cost int, declared text[]);
 
+-- Tokens that a bucket keeps for one lane, whose next job needs more than there are; see save_tokens.
+create type saving as (
+    lane     uuid,
+    tokens   float8,       -- what its job needs
+    ready_at timestamptz,  -- when all of its keys have what it needs: until then others may take what will have come again
+    until    timestamptz   -- then it is over, whether the job has started or not
+);
+
 -- Buckets that one claim holds, an element each: how they stand at `at`, a time that was read after they were locked.
 create type bucket_set as (
     at           timestamptz,
@@ -61,8 +69,9 @@ create type bucket_set as (
     oldest       timestamptz[],  -- claims that hold places of it
     opens_at     timestamptz[],  -- it is parked until then; NULL = it is not
     periods      interval[],
-    saved_for    uuid[],
-    saved_until  timestamptz[]
+    savings      saving[],
+    saved_for    uuid[],         -- the lanes of savings
+    kept         float8[]        -- what others may not take of the tokens now
 );
 
 -- A lane, with all its turns in one; see turn.

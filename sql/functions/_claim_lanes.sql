@@ -27,9 +27,11 @@ declare
     costs    int[];
     spent    float8;
     need     float8;           -- tokens for the lane's next job
-    its_need float8;           -- those that `shut` lacks
+    needs    float8[];         -- of each of its keys
+    free     float8;           -- tokens that are not kept for another lane
+    is_saved bool;             -- tokens are kept for it
     lacking  int[];            -- the keys that the lane waits for, by their places in held
-    shut     int;              -- the first of them
+    shut     int;              -- the one behind which it is parked: rather one without a place, for its tokens can be saved
     p        int;
     its_key  text;
     counted  bool;
@@ -97,12 +99,20 @@ begin
         costs := case when got.most_cost > 1 then got.costs end;  -- NULL: all of them cost 1
         foreach its_key in array lane.keys loop
             p := array_position(held.keys, its_key);
-            n := least(n, held.places[p], case when held.saved_for[p] <> lane.lane_id then 0 when costs is not null and held.count_cost[p]
-                                               then affordable(costs, n, held.tokens[p], held.bursts[p]) else floor(held.tokens[p]) end);
+            free := held.tokens[p] - case when held.saved_for[p] <> lane.lane_id then held.kept[p] else 0 end;
+            n := least(n, held.places[p], case when costs is not null and held.count_cost[p]
+                                               then affordable(costs, n, free, held.bursts[p]) else floor(free) end);
         end loop;
         n := greatest(n, 0);
         lacking := '{}';
+        shut := null;
+        needs := '{}';
         counted := null;
+        is_saved := lane.lane_id = any (held.saved_for);
+        if is_saved and quotas[got.i] = 0 then  -- it was not looked at: what does it cost?
+            costs := array(select coalesce(j.cost, 1) from job j where j.lane_id = lane.lane_id and j.state = 'ready'
+                            order by j.priority desc, j.run_at, j.id limit 1);
+        end if;
         foreach its_key in array lane.keys loop
             p := array_position(held.keys, its_key);
             spent := n;
@@ -123,23 +133,18 @@ begin
                     taken[p] := taken[p] + spent;
                 end if;
             end if;
-            if held.tokens[p] < need or held.places[p] < 1 or held.saved_for[p] <> lane.lane_id then
-                its_need := case when lacking = '{}' then need else its_need end;
+            needs := needs || need;
+            free := held.tokens[p] - case when held.saved_for[p] <> lane.lane_id then held.kept[p] else 0 end;
+            if free < need or held.places[p] < 1 then
+                shut := case when shut is null or held.places[shut] >= 1 and held.places[p] < 1 then p else shut end;
                 lacking := lacking || p;
             end if;
         end loop;
-        shut := lacking[1];
-        foreach its_key in array lane.keys loop
-            p := array_position(held.keys, its_key);
-            if lacking = array[p] and n = 0 and held.tokens[p] >= 1 and its_need > held.tokens[p] and held.places[p] >= 1
-               and held.saved_for[p] is null and held.opens_at[p] is null
-            then  -- this alone stands in its way, and others would take each token as it comes
-                held.saved_for[p] := lane.lane_id;
-                held.saved_until[p] := opening_of(held, p, its_need, true) + interval '1 second';
-            elsif held.saved_for[p] = lane.lane_id and (n > 0 or lacking <> array[p]) then  -- it has its own, or waits for something else
-                held.saved_for[p] := null;
-            end if;
-        end loop;
+        if is_saved or n = 0 and shut is not null and 1 < any (needs) then
+            -- Others would take each token as it comes.
+            held := save_tokens(held, lane, case when n = 0 and (got.rows is not null or costs <> '{}') then needs end);
+            shut := coalesce(last_to_open(held, lane, lacking), shut);
+        end if;
         if n > 0 then
             took.jobs := took.jobs || got.rows[:n];
             took.places := took.places || array_fill(counted, array[n]);
@@ -167,7 +172,7 @@ begin
             its_turn.due_at := case when n > 0 then held.at else lane.due_at end;  -- one that had nothing keeps its place
             its_turn.key := held.keys[shut];
             opening := opening || its_turn.key;
-            opens_at := opens_at || opening_of(held, shut, its_need, n > 0);
+            opens_at := opens_at || opening_of(held, shut, needs[array_position(lane.keys, its_turn.key)], n > 0);
         elsif n = quotas[got.i] and n < shares[got.i] then  -- want was used up: the rest of its share comes first next time
             its_turn.due_at := lane.due_at;
             its_turn.credit := shares[got.i] - n;

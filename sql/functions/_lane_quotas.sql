@@ -16,7 +16,7 @@ declare
     its_key  text;
 begin
     for i in 1 .. cardinality(held.keys) loop
-        room[i] := floor(least(held.tokens[i], held.places[i]));
+        room[i] := floor(least(held.tokens[i] - held.kept[i], held.places[i]));
     end loop;
     for i in 1 .. cardinality(line) loop
         lane := line[i];
@@ -46,7 +46,9 @@ begin
                 quota := null;
                 exit;
             end if;
-            quota := least(quota, greatest(room[p], 0), greatest(weights[i], floor(least(held.tokens[p], held.places[p]) * weights[i] / sums[p])));
+            quota := least(quota, greatest(weights[i], floor(least(held.tokens[p], held.places[p]) * weights[i] / sums[p])),
+                           greatest(0, case when held.saved_for[p] = lane.lane_id
+                                            then floor(least(held.tokens[p], held.places[p])) else room[p] end));
         end loop;
         shares[i] := least(quota, 1000000);
         quotas[i] := case when quota is not null then least(quota, want) end;

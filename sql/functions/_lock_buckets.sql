@@ -14,12 +14,12 @@ begin
         select array_agg(k.key), array_agg(b.at), array_agg(coalesce(b.tokens, d.burst, 1)), array_agg(b.refilled_at),
                array_agg(coalesce(d.max_running, 'infinity'::float8)), array_agg(d.per_second), array_agg(coalesce(d.burst, 1)),
                array_agg(coalesce(d.count_cost, false)), array_agg(coalesce(d.weight, 1)), array_agg(d.max_running is not null),
-               array_agg(b.oldest_claim), array_agg(p.until), array_agg(d.per), array_agg(b.saved_for), array_agg(b.saved_until)
+               array_agg(b.oldest_claim), array_agg(p.until), array_agg(d.per), array_agg(b.saving)
           into held.keys, held.rows, held.tokens, since, held.places, held.rates, held.bursts, held.count_cost, held.weights,
-               held.counted, held.oldest, held.opens_at, held.periods, held.saved_for, held.saved_until
+               held.counted, held.oldest, held.opens_at, held.periods, held.savings
           from unnest(keys) as k(key)
          cross join lateral (
-               select ctid as at, tokens, refilled_at, oldest_claim, saved_for, saved_until from bucket
+               select ctid as at, tokens, refilled_at, oldest_claim, saving from bucket
                 where key = k.key order by refilled_at desc limit 1 for no key update skip locked) b
           left join lateral (select * from limit_of(k.key)) d on true
           left join lateral (  -- now(), which an index can be asked for: what opens meanwhile does no harm
@@ -38,16 +38,23 @@ begin
     end if;
     held.at := clock_timestamp();
     if held.at < any (since) then  -- it was set back: from here on the bucket is refilled again
-        update bucket set refilled_at = held.at where ctid = any (held.rows) and refilled_at > held.at;
+        update bucket set refilled_at = held.at, saving = null where ctid = any (held.rows) and refilled_at > held.at;
         return lock_buckets(keys);
     end if;
+    held.saved_for := array_fill(null::uuid, array[cardinality(held.keys)]);
+    held.kept := array_fill(0::float8, array[cardinality(held.keys)]);
     for p in 1 .. cardinality(held.keys) loop
         if held.opens_at[p] > held.at then
             held.tokens[p] := 0;
         else
             held.opens_at[p] := null;
-            if held.saved_until[p] <= held.at then
-                held.saved_for[p] := null;
+            if (held.savings[p]).lane is not null then
+                if is_saving(held.savings[p], held.at, held.rates[p], held.bursts[p], held.count_cost[p]) then
+                    held.saved_for[p] := (held.savings[p]).lane;
+                    held.kept[p] := kept_at(held.savings[p], held.rates[p], held.at);
+                else
+                    held.savings[p] := null;
+                end if;
             end if;
             held.tokens[p] := case when held.rates[p] is null then 'infinity'
                                    else refilled(held.tokens[p], held.rates[p], held.bursts[p], since[p], held.at) end;
@@ -130,12 +137,13 @@ language plpgsql as $$
 begin
     update bucket b
        set tokens = nullif(s.tokens, 'infinity'), refilled_at = held.at, oldest_claim = least(s.oldest, held.at),
-           saved_for = s.saved_for, saved_until = case when s.saved_for is not null then s.saved_until end,
+           saving = s.saving,
            used_since = s.since, used = s.taken + case when b.used_since = s.since then b.used else 0 end
-      from (select u.*, date_bin(coalesce(u.period, interval '1 min'), held.at, '2000-01-01') as since
-              from unnest(held.rows, held.tokens, taken, held.oldest, held.periods, held.saved_for, held.saved_until, held.opens_at)
-                as u(at, tokens, taken, oldest, period, saved_for, saved_until, opens_at)) s
-     where (s.taken > 0 or s.saved_for is distinct from b.saved_for) and b.ctid = s.at
+      from (select u.*, held.savings[u.place] as saving,
+                   date_bin(coalesce(u.period, interval '1 min'), held.at, '2000-01-01') as since
+              from unnest(held.rows, held.tokens, taken, held.oldest, held.periods, held.opens_at) with ordinality
+                as u(at, tokens, taken, oldest, period, opens_at, place)) s
+     where (s.taken > 0 or s.saving is distinct from b.saving) and b.ctid = s.at
        and s.opens_at is null;  -- of a key that is parked nothing is taken, and what it holds is not known here
     if holder_keys <> '{}' then
         insert into permit (key, claimed_at, claim_token, lane_id)

@@ -22,13 +22,14 @@ begin
         return;
     end if;
     delete from turn t where t.id = any (ids) and t.key = any (held.keys);
-    -- First the lanes that keys save for; until there is enough for them, nobody else.
+    -- First the lanes that keys have saved for.
     update turn t set key = null, due_at = least(greatest(t.due_at, begins.starts_at), now_)
-     where t.id = any (array(select u.id from turn u where u.lane_id = any (held.saved_for) and u.key = any (held.keys) and u.queue = in_queue
+     where t.id = any (array(select u.id from turn u
+                              where u.lane_id = any (array(select s.lane from unnest(held.savings) as s where s.ready_at <= held.at))
+                                and u.key = any (held.keys) and u.queue = in_queue
                                 for update skip locked));
     with opened as (
-        select k.key, k.i, case when held.saved_for[k.i] is not null and held.saved_until[k.i] > held.at + interval '1 second' then 0
-                                else greatest(0, least(64, floor(held.tokens[k.i]), held.places[k.i])) end::int as n
+        select k.key, k.i, greatest(0, least(64, floor(held.tokens[k.i] - held.kept[k.i]), held.places[k.i]))::int as n
           from unnest(held.keys) with ordinality as k(key, i)
     ), back as (
         -- Neither before the begin of the line, nor in the future.
@@ -62,11 +63,13 @@ end $$;
 create function opening_of(held bucket_set, p int, tokens float8, announced bool) returns timestamptz
 language sql stable as $$
     select case when held.opens_at[p] is not null then held.opens_at[p]
-                when held.saved_for[p] is not null then greatest(held.saved_until[p] - interval '1 second', held.at + interval '20 ms')
                 when held.places[p] < 1 then case when not announced then held.at + interval '50 ms' end
                 when held.rates[p] is null then held.at
-                else held.at + make_interval(secs => least(2592000, greatest(  -- a month: looking too early does no harm
-                         (tokens - held.tokens[p]) / held.rates[p], least(0.02, held.bursts[p] / held.rates[p] / 2)))) end
+                else (select case when held.saved_for[p] is not null and kept_at(held.savings[p], held.rates[p], o.at) > 0  -- what comes is kept
+                                  then greatest((held.savings[p]).ready_at, held.at + interval '20 ms') else o.at end
+                        from (select held.at + make_interval(secs => least(2592000, greatest(  -- a month: looking too early does no harm
+                                  (tokens - held.tokens[p]) / held.rates[p],
+                                  least(0.02, held.bursts[p] / held.rates[p] / 2)))) as at) o) end
 $$;
 
 -- look_at_keys: makes turns of keys, unless there are some by then. Called by: claim_lanes, open_keys. Writes: turn.

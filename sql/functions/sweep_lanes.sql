@@ -77,6 +77,13 @@ begin
     ), missed as (
         insert into turn (queue, key, due_at)
         select s.queue, s.key, clock_timestamp() from seen s where not s.is_watched and is_open(s.key)
+        union all
+        -- What a bucket saves for is gone, or wants something else: others wait for nothing.
+        select q.queue, b.key, clock_timestamp()
+          from bucket b left join lateral limit_of(b.key) d on true cross join lateral waiting_queues(b.key) q
+         where (b.saving).lane is not null and not is_saving(b.saving, clock_timestamp(), d.per_second, d.burst, d.count_cost)
+           and not exists (
+               select from turn t where t.key = b.key and t.queue = q.queue and t.lane_id is null and t.due_at < clock_timestamp())
         returning 1
     ), doubled as (  -- free_keys adds one each time, and a queue may have no worker that makes them one
         delete from turn t where t.id in (
@@ -98,12 +105,14 @@ language sql stable as $$
     select not exists (select from parking where key in (its_key, split_part(its_key, ':', 1)) and until > clock_timestamp())
        and coalesce((
            select (d.rate is null or b.refilled_at > clock_timestamp()
-                   or coalesce(refilled(b.tokens, d.per_second, d.burst, b.refilled_at, clock_timestamp()), d.burst) >= 1)
+                   or coalesce(refilled(b.tokens, d.per_second, d.burst, b.refilled_at, clock_timestamp())
+                               - kept_at(b.saving, d.per_second, clock_timestamp()), d.burst) >= 1)
               and (d.max_running is null or d.max_running > (
                    select count(*) from (select distinct claim_token, lane_id from permit where key = its_key) p
                      join job j on j.claim_token = p.claim_token and j.lane_id = p.lane_id and j.holds_place))
              from limit_of(its_key) d
-             left join lateral (select tokens, refilled_at from bucket where key = its_key order by refilled_at desc limit 1) b on true), true)
+             left join lateral (
+                  select tokens, refilled_at, saving from bucket where key = its_key order by refilled_at desc limit 1) b on true), true)
 $$;
 
 -- tidy_lanes: deletes buckets that are as good as none, and permits of jobs that are over. Called by: maintain. Writes: bucket, permit.

@@ -43,7 +43,7 @@ def a_lane_that_is_saved_for_in_vain_holds_up_nobody_for_long(sql: Sql) -> None:
     set_limit(sql, "other", max_running=10)
     for way in ("parked", "cancelled", "deleted", "unserved"):
         key = f"api.{way}"
-        set_limit(sql, key, rate=10, burst=20)
+        set_limit(sql, key, rate=10, burst=15)
         add(sql, 200, key, fair="cheap")
         worker = sql.worker()
         claimed(sql, worker, 100)
@@ -52,7 +52,7 @@ def a_lane_that_is_saved_for_in_vain_holds_up_nobody_for_long(sql: Sql) -> None:
         for _ in range(20):
             pass_time(sql, STEP)
             claimed(sql, worker, queues=(queue, "default"))
-            if sql.value("select saved_for is not null from bucket where key = %s", key):
+            if sql.value("select (saving).lane is not null from bucket where key = %s", key):
                 break
         else:
             raise AssertionError("nothing is saved")
@@ -68,7 +68,7 @@ def a_lane_that_is_saved_for_in_vain_holds_up_nobody_for_long(sql: Sql) -> None:
         assert steps, f"{way}: the others are held up"
         assert steps * STEP <= 15 / 10 + 1.5, f"{way}: the others were held up for {steps * STEP} s"
         assert _steps_until(sql, worker, None, 5), "they do not go on"
-        assert_rate(starts_of(sql, key), 10, 20)
+        assert_rate(starts_of(sql, key), 10, 15)
         sql.rows("delete from parking")
         sql.rows("delete from turn")
         sql.rows("delete from job")
@@ -120,7 +120,10 @@ def a_debt_is_paid_also_by_a_key_that_is_parked(sql: Sql) -> None:
     add(sql, 2, "a", "b", cost=110)
     worker = sql.worker()
     assert len(claimed(sql, worker)) == 1
-    sql.rows("update bucket set saved_until = clock_timestamp() + interval '1 h', saved_for = (select lane_id from job limit 1)")
+    sql.rows(
+        "update bucket set saving = row((select lane_id from job limit 1), 10, clock_timestamp(), "
+        "clock_timestamp() + interval '1 h')::saving where key = 'a'"
+    )
     sql.value("select park('a', clock_timestamp() + interval '1 s')")
     sql.rows("delete from turn")
     sql.value("select repaired from sweep_lanes()")

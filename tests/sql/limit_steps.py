@@ -34,7 +34,8 @@ def pass_time(sql: Sql, seconds: float) -> None:
     """Time travel: everything that limits look at happened so much earlier."""
     for change in (
         "bucket set refilled_at = refilled_at - t, oldest_claim = oldest_claim - t, used_since = used_since - t",
-        "bucket set saved_until = saved_until - t",
+        "bucket set saving = row((saving).lane, (saving).tokens, (saving).ready_at - t, (saving).until - t)::saving "
+        "where (saving).lane is not null",
         "turn set due_at = due_at - t, lo = lo - t, whole_at = whole_at - t",
         "line_start set starts_at = starts_at - t, keys_at = keys_at - t, seen_at = seen_at - t",
         "parking set until = until - t",

@@ -14,6 +14,7 @@ from . import limit_clock as clock
 from . import limit_costs as costs
 from . import limit_places as places
 from . import limit_rates as rates
+from . import limit_savings as savings
 from . import limit_turns as turns
 from . import limit_waits as waits
 from . import test_clock_steps as steps
@@ -261,11 +262,30 @@ MUTANTS = [
     Mutant("a claim in the future is on its way", "reconcile", r"not between .*? and clock_timestamp\(\) \+ grace",
            "< clock_timestamp() - grace", steps.test_a_claim_whose_answer_was_lost_before_the_step_is_given_back, ("10 s",)),
     # costs
-    Mutant("nothing is saved", "claim_lanes", r"held\.saved_for\[p\] := lane\.lane_id;", "null;",
+    Mutant("nothing is saved", "claim_lanes", r"held := save_tokens" + DROP, "null;",
            costs.a_costly_job_starts_beside_cheap_ones),
-    Mutant("the need of the last key counts", "claim_lanes", r"its_need := case when lacking.*?;", "its_need := need;",
-           costs.a_lane_that_lacks_several_keys_looks_again_when_the_one_it_waits_behind_has_what_it_needs),
-    Mutant("what is saved is kept", "lock_buckets", r"if held\.saved_until\[p\] <= held\.at then", "if false then",
+    Mutant("one key saves", "save_tokens",
+           r"continue when held\.rates\[p\] is null", "continue when i > 1 or held.rates[p] is null",
+           savings.a_costly_job_with_several_limits_starts_beside_cheap_ones_of_each),
+    Mutant("keys are taken out of their order", "save_tokens", r"may := may and .*?;",
+           "may := held.saved_for[p] is null or held.saved_for[p] = lane.lane_id;", savings.a_lane_takes_its_keys_in_their_order),
+    Mutant("a lane takes what is saved for another", "save_tokens", r"or may and has_room\)", "or has_room)",
+           savings.costly_jobs_that_want_each_other_s_keys_all_start),
+    Mutant("fast keys save as long as slow ones", "kept_at", r"its\.tokens - per_second[^;]*?::float8\)\)", "its.tokens)",
+           savings.until_a_slow_key_has_enough_the_fast_ones_go_on),
+    Mutant("a lane waits for tokens before it waits for a place", "claim_lanes",
+           r"shut is null or held\.places\[shut\].*? then p", "shut is null then p",
+           savings.a_lane_that_lacks_a_place_and_tokens_waits_for_the_place),
+    Mutant("nothing is kept while a place is missing", "save_tokens", r"else interval '10 min'", "else interval '-1 s'",
+           savings.what_was_saved_is_kept_while_a_place_is_missing),
+    Mutant("keys that save are polled", "opening_of", r"case when held\.saved_for\[p\] is not null and", "case when false and",
+           savings.a_key_that_saves_for_hours_is_not_asked_all_the_time),
+    *(Mutant(f"sweeping does not see that savings are void: {way}", "sweep_keys",
+             r"and not is_saving\([^)]*\)[^)]*\)", "and false", savings.a_key_does_not_stay_shut_for_a_job_that_is_gone, (way,))
+      for way in ("cancelled", "postponed", "overtaken", "another key parked")),
+    Mutant("savings are never void", "lock_buckets", r"if is_saving\([^;]*? then", "if true then",
+           savings.a_key_does_not_stay_shut_for_a_job_that_is_gone, ("cancelled",)),
+    Mutant("what is saved is kept", "is_saving", r"and its\.until > at", "",
            costs.a_lane_that_is_saved_for_in_vain_holds_up_nobody_for_long),
     Mutant("weights have no end", "lane_quotas", NO_CAPS, "",
            costs.a_job_of_the_highest_cost_and_keys_of_the_highest_weight_stop_nobody),
