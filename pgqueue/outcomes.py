@@ -66,7 +66,7 @@ class RateLimited(Exception):
     does not count: it is no failure. A job without such a limit runs again after that time, as with `Snooze`.
 
     Args:
-        retry_after: seconds, a timedelta, or a datetime with a time zone; what `Retry-After` says.
+        retry_after: seconds, a timedelta, or a datetime with a time zone, on the clock of this machine; what `Retry-After` says.
         key: of the limit, as in `limits`, or of its queue. By default all of the job's limits that have a rate; if none has, all.
 
     Raises:

@@ -118,7 +118,11 @@ async def test_a_handler_that_is_cut_off_by_itself_costs_one_attempt(async_app: 
     assert _dead(look) == set(CANCELS)
 
 
-async def test_a_cancel_that_a_handler_leaves_behind_does_not_reach_the_next_job(async_app: PgQueue, look: Look) -> None:
+async def test_a_cancel_that_a_handler_leaves_behind_does_not_reach_the_next_job(
+    async_app: PgQueue, look: Look, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pgqueue.worker.slots.SLICE", 60.0)  # nothing is awaited between two jobs
+
     @async_app.task
     async def leaves() -> str:
         _this().cancel()  # it comes at the next await, and here is none any more
