@@ -51,6 +51,21 @@ def check_text(field: str, value: Any) -> None:
         raise invalid(field, value, "use a text")
 
 
+def check_quantity(field: str, value: Any) -> float:
+    """A number as a float, which must be the same number.
+
+    Raises:
+        InvalidArgument: it is none, not finite, or no float holds it.
+    """
+    try:
+        number = float(value)
+        if number == value and math.isfinite(number):
+            return number
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise invalid(field, value, "use a finite number that a float holds exactly")
+
+
 def check_time(field: str, value: Any) -> None:
     """Refuse what is no datetime with a time zone.
 

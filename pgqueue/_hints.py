@@ -1,11 +1,11 @@
 """The annotations of a function, each resolved by itself: one that only type checkers know hides no other."""
 
-import functools
 import inspect
 import typing
 from collections.abc import Callable
 from typing import Any
 
+from ._callables import globals_of
 from .context import JobContext
 from .inject import Injected
 
@@ -24,11 +24,8 @@ def resolve(function: Callable[..., Any], annotation: Any) -> Any:
     def bearer() -> None: ...
 
     bearer.__annotations__ = {"it": annotation}
-    while isinstance(function, functools.partial):
-        function = function.func
-    names = getattr(inspect.unwrap(function), "__globals__", {})
     try:
-        return typing.get_type_hints(bearer, names, include_extras=True)["it"]
+        return typing.get_type_hints(bearer, globals_of(function), include_extras=True)["it"]
     except AttributeError as error:  # of a module that is still being imported
         raise NameError(str(error)) from error
 

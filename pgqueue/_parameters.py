@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any, NoReturn, TypeVar
 
 from ._arguments import Arguments
+from ._callables import is_async, signature_of
 from ._codec import Unfinished, Unfit, adapter
 from ._exact import exact, is_plain
 from ._hints import NO_HINT, injected_type, is_context, is_injected, resolve, resolved_or_none
@@ -41,8 +42,8 @@ class Parameters:
 
     def __init__(self, task: str, function: Callable[..., Any]) -> None:
         self._task, self._function = task, function
-        self.is_async = inspect.iscoroutinefunction(function)
-        signature = inspect.signature(function)
+        self.is_async = is_async(function)
+        signature = signature_of(task, function)
         parameters = list(signature.parameters.values())
         for parameter in parameters:
             if parameter.kind not in _BY_NAME:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 
+from ._callables import assert_handler, name_of
 from ._checks import invalid
 from ._coalesce import Coalescer
 from ._cost import Cost
@@ -152,7 +153,7 @@ class PgQueue(Registrars):
 
         Args:
             function: `async def` runs on the worker's event loop, `def` in a thread.
-            name: under which jobs refer to it; the function's name by default.
+            name: under which jobs refer to it; the function's name by default. A lambda, a partial or an object needs one.
             queue: its queue; "default".
             priority: -100 to 100, larger runs first; low = -50, medium = 0 (default), high = 50.
             retry: a policy, or a number of retries; 3 with exponential backoff by default.
@@ -165,9 +166,9 @@ class PgQueue(Registrars):
             limits, fair, cost: as in `Task.using`; a Limit declares itself here.
 
         Raises:
-            ConfigurationError: the name is taken, a parameter of the function cannot be stored by name, the executor cannot
-                run the function, a key names an argument that it does not have, a Limit was declared with other values, or a
-                worker of this app has started.
+            ConfigurationError: the function is no handler or has no name, the name is taken, a parameter of the function cannot
+                be stored by name, the executor cannot run the function, a key names an argument that it does not have, a Limit
+                was declared with other values, or a worker of this app has started.
             InvalidArgument: an option is out of range.
         """
         if result_ttl is None:
@@ -187,7 +188,10 @@ class PgQueue(Registrars):
         )
 
         def register(handler: Callable[..., Any]) -> Task[..., Any]:
-            its_name = name or handler.__name__
+            if isinstance(handler, Task):
+                raise ConfigurationError(f"task: {handler.name!r} is a task already; give its function, {handler.name}.function")
+            assert_handler(handler)
+            its_name = name_of(handler, name)
             own = own_limit(its_name, rate_limit, max_running)
             its_options = Options(**options, own_limit=own.name if own else None)
             return self._register(
