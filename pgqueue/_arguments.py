@@ -1,20 +1,19 @@
 """The arguments of a task as JSON text: checked and converted by their hints when they are enqueued and when they run."""
 
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Annotated, Any, NoReturn
 
 from pydantic import TypeAdapter, ValidationError
 
+from ._changes import are_untouched, changed, converted, is_untouched
 from ._codec import Fields, adapter, hidden_faults
 from ._exact import exact, is_plain
+from ._faults import Fault
+from ._json import with_floats
 from ._refusal import described, explain
 from .errors import InvalidArgument
-
-MAX_DIGITS = 4300  # Python reads no longer integers
-_LONG_NUMBER = re.compile(rf"\d{{{MAX_DIGITS + 1}}}")
 
 
 class Arguments:
@@ -80,23 +79,29 @@ class Arguments:
             values = to_json.validator.validate_python(given)
         except ValidationError as error:
             self._refuse(error, given)
+        untouched = are_untouched if to_json is not self._one else is_untouched
+        if not untouched(given, values):
+            self._assert_same(converted(given, values))
         try:
             text = serializer.to_json(values, round_trip=True, by_alias=True, warnings=False).decode()
         except (ValueError, TypeError, RecursionError) as error:
             self._unwritable(to_json, values, error)
-        if len(text) > MAX_DIGITS and _LONG_NUMBER.search(text) and _decoded(text) is None:
-            raise self._error(f"cannot take an integer of more than {MAX_DIGITS} digits; give it as text")
         if wrong := hidden_faults(serializer, values, text, self._is_plain):
             raise self._error(f"cannot take {described(wrong)}")
         if not self._is_plain:  # what cannot be read back must not wait for a worker to say so
             try:
-                to_json.validator.validate_json(text)
+                arrived = to_json.validator.validate_json(text)
             except ValidationError as error:
                 self._refuse(error, _decoded(text))
-        return text
+            self._assert_same(changed(values, arrived))
+        return with_floats(text)
 
     def _refuse(self, error: ValidationError, root: Any) -> NoReturn:
         raise self._error(explain(error, root, self._names, "cannot take")) from None
+
+    def _assert_same(self, wrong: list[Fault]) -> None:
+        if wrong:
+            raise self._error(f"cannot take {described(wrong)}")
 
     def _unwritable(self, to_json: TypeAdapter[Any], values: Any, error: Exception) -> NoReturn:
         """pydantic does not say which argument it could not write: each is tried by itself."""

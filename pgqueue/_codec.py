@@ -8,7 +8,7 @@ from pydantic import ConfigDict, GetCoreSchemaHandler, PydanticUserError, TypeAd
 from pydantic.errors import PydanticSchemaGenerationError
 from pydantic_core import CoreSchema, core_schema
 
-from ._exact import Fault, faults
+from ._faults import Fault, faults, may_be_too_long
 
 CONFIG = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64", allow_inf_nan=False)
 _CORE = core_schema.CoreConfig(ser_json_bytes="base64", val_json_bytes="base64", allow_inf_nan=False)
@@ -71,8 +71,9 @@ class Fields:
 
 
 def hidden_faults(serializer: Any, value: Any, text: str, is_plain: bool = False) -> list[Fault]:
-    """What pydantic writes although PostgreSQL or JSON has no place for it: NUL, and NaN in other people's classes (as null)."""
-    if NUL not in text and (is_plain or "null" not in text):
+    """What pydantic writes although PostgreSQL or JSON has no place for it: NUL, long integers,
+    and NaN in other people's classes (as null)."""
+    if NUL not in text and (is_plain or "null" not in text) and not may_be_too_long(text):
         return []
     found = faults(serializer.to_python(value, mode="json", round_trip=True, by_alias=True, warnings=False))
     return list(islice(found, MOST))

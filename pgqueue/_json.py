@@ -1,29 +1,73 @@
-"""JSON by orjson where it is installed, by the standard library elsewhere; both refuse what JSON does not have."""
+"""JSON: fast for what pgqueue itself has written, exact for what users give and get.
 
+orjson writes, and reads our own documents, where it is installed. It reads integers of 2**64 and more as floats, and jsonb writes
+floats from 1e16 on like integers, so neither is left alone with a user's numbers.
+"""
+
+import json
 import math
+import re
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
-loads: Callable[[str | bytes], Any]
+loads_own: Callable[[str | bytes], Any]
+loads = json.loads  # every number as it stands; ValueError or RecursionError for what Python cannot hold
+
+# A number that jsonb would write without an exponent and without a point, or a string, in which nothing is to be changed.
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?e\+\d+')
+
+
+class Unreadable(str):
+    """JSON text that PostgreSQL holds and Python cannot: nested too deep, or an integer of more than 4300 digits."""
+
+    __slots__ = ()
+
+
+def readable(document: str | bytes) -> Any:
+    """A JSON document, as `Unreadable` text where Python cannot hold it: one such row must not hide the others."""
+    try:
+        return json.loads(document)
+    except (ValueError, RecursionError):
+        return Unreadable(document if isinstance(document, str) else document.decode())
+
+
+def with_floats(text: str) -> str:
+    """JSON text that Python wrote with a point in large floats, so that they do not come back from jsonb as integers."""
+    return _TOKEN.sub(_pointed, text) if "e+" in text else text
+
+
+def _pointed(token: re.Match[str]) -> str:
+    text = token[0]
+    return text if text.startswith('"') else f"{Decimal(text):.1f}"
+
+
+def _dumps_exactly(value: Any) -> str:
+    text = json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+    text.encode()  # half a surrogate pair raises UnicodeEncodeError, which is a ValueError
+    return text
+
 
 try:
     import orjson
 except ImportError:
-    import json
+    loads_own = json.loads
 
     def dumps(value: Any) -> str:
         """Value as JSON text. Raises TypeError or ValueError for what is not JSON."""
-        text = json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
-        text.encode()  # half a surrogate pair raises UnicodeEncodeError, which is a ValueError
-        return text
-
-    loads = json.loads
+        return _dumps_exactly(value)
 else:
     _PLAIN = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_SUBCLASS
+    loads_own = orjson.loads
 
     def dumps(value: Any) -> str:
         """Value as JSON text. Raises TypeError or ValueError for what is not JSON."""
-        text = orjson.dumps(value, option=_PLAIN).decode()
+        try:
+            text = orjson.dumps(value, option=_PLAIN).decode()
+        except TypeError as error:
+            if "64-bit" not in str(error):
+                raise
+            return _dumps_exactly(value)
         if "null" in text:  # so does orjson write what JSON does not have
             _refuse_nan(value)
         return text
@@ -37,5 +81,3 @@ else:
             return
         for part in value:
             _refuse_nan(part)
-
-    loads = orjson.loads

@@ -7,7 +7,7 @@ from typing import Any, get_args
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from ._exact import Fault, Path
+from ._faults import Fault, Path
 
 _MOST = 5  # fields that are named
 _short = Repr()
@@ -26,7 +26,10 @@ def named(names: Any) -> str:
 
 def shortened(value: Any) -> str:
     """A value as Python writes it, in one line and cut."""
-    return " ".join(_short.repr(value).split())
+    try:
+        return " ".join(_short.repr(value).split())
+    except ValueError:  # Python does not write it, see sys.set_int_max_str_digits
+        return f"{type(value).__qualname__} with a long integer" if type(value) is not int else "a long integer"
 
 
 def described(faults: list[Fault]) -> str:

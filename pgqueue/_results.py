@@ -2,16 +2,20 @@
 
 import types
 import typing
+from contextlib import suppress
 from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import to_json
 
-from ._codec import NUL, adapter, hidden_faults
-from ._exact import exact, faults, is_plain
+from ._changes import changed, converted
+from ._codec import adapter, hidden_faults
+from ._exact import exact, is_plain
+from ._faults import Fault
 from ._hints import NO_HINT
-from ._json import dumps
-from ._refusal import described, shown
+from ._json import with_floats
+from ._open import dump_open
+from ._refusal import described, shown, wrong_values
 from .outcomes import Cancel, RetryIn, Snooze
 
 _NOTHING = (typing.NoReturn, typing.Never, Snooze, Cancel, RetryIn)
@@ -41,15 +45,13 @@ class Results:
         """
         if value is None:
             return None
-        if self._is_plain:
-            try:
-                return _without_nul(value, dumps(value))
-            except TypeError:  # such as a number of more than 64 bits, or a set where a list was announced
-                pass
+        if not self._is_plain:
+            with suppress(ValidationError):
+                return self._converted(value)
         try:
-            return self._converted(value)
-        except ValidationError:
-            return self._as_it_is(value)
+            return dump_open(value, tuples=True)
+        except ValueError as error:
+            raise TypeError(f"the result cannot be stored{self._unfit}: {error}") from None
 
     def load(self, value: Any) -> Any:
         """A decoded result as the type of the annotation; one that does not fit stays as it is."""
@@ -64,20 +66,19 @@ class Results:
         serializer = self._adapter.serializer
         fitting = self._adapter.validator.validate_python(value)
         text = serializer.to_json(fitting, round_trip=True, by_alias=True, warnings=False).decode()
-        if wrong := hidden_faults(serializer, fitting, text):
+        if wrong := hidden_faults(serializer, fitting, text) or self._changes(value, fitting, text):
             raise ValueError(f"the result cannot be stored: {described(wrong)}")
-        return text
+        return with_floats(text)
 
-    def _as_it_is(self, value: Any) -> str:
-        for path, part, why in faults(value):
-            raise TypeError(f"the result cannot be stored{self._unfit}: {described([(path, part, why)])}")
-        return _without_nul(value, to_json(value).decode())
-
-
-def _without_nul(value: Any, text: str) -> str:
-    if NUL in text and (wrong := list(faults(value))):
-        raise ValueError(f"the result cannot be stored: {described(wrong)}")
-    return text
+    def _changes(self, value: Any, fitting: Any, text: str) -> list[Fault]:
+        """What whoever asks for the result would not get as it was returned."""
+        try:
+            back = self._adapter.validator.validate_json(text)
+        except ValidationError as error:
+            raise ValueError(f"the result cannot be stored: {wrong_values(error, fitting)}") from None
+        except Exception:  # somebody's type raises an error of its own; that is for those who ask for the result
+            return converted(value, fitting)
+        return converted(value, fitting) or changed(fitting, back)
 
 
 def stored(hint: Any) -> Any:

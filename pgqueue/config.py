@@ -41,7 +41,7 @@ class Settings(BaseSettings):
         transaction_pool_size: connections for `ctx.transaction()` a worker process opens at most, for async handlers and for
             those in threads each; further blocks wait.
         process_pool_size: processes a worker opens at most for `executor="process"`; None = one per CPU.
-        result_ttl: seconds a result is kept; None = 24 hours.
+        result_ttl: seconds a result is kept; None = 24 hours; 1000 years at most.
         max_result_bytes: how large a result may be, as JSON; 1 MiB. A job that returns more fails.
     """
 
@@ -56,7 +56,7 @@ class Settings(BaseSettings):
     pool_size: Annotated[int, Field(ge=1, le=100)] = 4
     transaction_pool_size: Annotated[int, Field(ge=1, le=1000)] = 10
     process_pool_size: Annotated[int, Field(ge=1, le=1000)] | None = None
-    result_ttl: Annotated[float, Field(ge=0)] | None = None
+    result_ttl: Annotated[float, Field(ge=0, le=1000 * 365.25 * 86_400)] | None = None
     max_result_bytes: Annotated[int, Field(ge=1)] = 1_048_576
 
     @classmethod

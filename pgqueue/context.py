@@ -4,9 +4,10 @@ import time
 from datetime import datetime, timedelta
 from typing import Any
 
+from ._checks import check_quantity
 from ._json import loads
 from ._text import noted
-from .database import calls
+from .database import Call, calls
 from .errors import AlreadyFinished, LeaseLost, NoWorkflow, OutsideWorker
 from .own_workflow import Node, OwnWorkflow
 from .parents import NO_PARENTS, Parents
@@ -197,13 +198,13 @@ class JobContext:
         services = self._reach("ctx.progress()")
         refuse_on_event_loop("ctx.progress()", "`await ctx.aprogress()`", "it")
         if self._is_time_to_tell(done, total):
-            self._told(services.app.database.run(calls.progress(self.id, self.token, done, total, noted(note))))
+            self._told(services.app.database.run(self._telling(done, total, note)))
 
     async def aprogress(self, done: float, total: float | None = None, note: str | None = None) -> None:
         """`progress` for async handlers."""
         services = self._reach("ctx.aprogress()")
         if self._is_time_to_tell(done, total):
-            self._told(await services.app.async_database.run(calls.progress(self.id, self.token, done, total, noted(note))))
+            self._told(await services.app.async_database.run(self._telling(done, total, note)))
 
     def park(self, key: str, until: datetime | timedelta | float) -> None:
         """Shut a key, from a handler in a thread; `apark` from async ones. Jobs that have it wait; those that run go on.
@@ -248,6 +249,15 @@ class JobContext:
             return False
         self._told_at = now
         return True
+
+    def _telling(self, done: float, total: float | None, note: str | None) -> Call[bool]:
+        return calls.progress(
+            self.id,
+            self.token,
+            check_quantity("done", done),
+            None if total is None else check_quantity("total", total),
+            noted(note),
+        )
 
     def _told(self, ours: bool) -> None:
         if not ours:

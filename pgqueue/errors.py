@@ -109,6 +109,19 @@ class ResultExpired(PgQueueError):
     """The job succeeded, but its result is not kept any more."""
 
 
+class ResultUnreadable(PgQueueError, ValueError):
+    """The result is stored, but Python cannot read it: it is nested too deep, or has an integer of more than 4300 digits.
+
+    No handler in Python returns such a result; SQL can store it.
+    """
+
+    def __init__(self, job_id: int) -> None:
+        super().__init__(
+            f"the result of job {job_id} is stored, but Python cannot read it: it is nested too deep, or an integer in it has "
+            "more than 4300 digits; read it in SQL, or finish the job with a smaller value or with text"
+        )
+
+
 class JobCancelled(PgQueueError):
     """The job was cancelled, so there is no result."""
 

@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from ._json import dumps
+from ._json import Unreadable
+from ._open import dump_open
 from ._patience import Patience
 from ._refusal import shortened
 from .database import Call, calls
-from .errors import InvalidArgument, JobCancelled, JobFailed, JobNotFound, ResultExpired, ResultTimeout
+from .errors import InvalidArgument, JobCancelled, JobFailed, JobNotFound, ResultExpired, ResultTimeout, ResultUnreadable
 from .options import Duration, Options, Priority, given
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class Job(Generic[R]):
         None when it has told nothing, and once the job has ended.
         """
         told: dict[str, Any] | None = self.row["progress"]
-        return told
+        return told and {name: _float(value) for name, value in told.items()}
 
     @property
     def row(self) -> dict[str, Any]:
@@ -87,6 +88,7 @@ class Job(Generic[R]):
             JobCancelled: it was cancelled; of one that was skipped, the message names the jobs that did not end as it needs them,
                 and the exception's cause is the JobFailed of the first that failed, if any did.
             ResultExpired: it succeeded, but its result is not kept any more.
+            ResultUnreadable: it was finished in SQL with a result that Python cannot read.
             JobNotFound: there is no such job (any more).
         """
         patience = Patience(timeout)
@@ -163,8 +165,8 @@ class Job(Generic[R]):
         if task is not None:
             return task.parameters.dump(task.parameters.bind((), args))
         try:
-            return dumps(dict(args))
-        except (TypeError, ValueError, RecursionError) as error:
+            return dump_open(dict(args))
+        except ValueError as error:
             raise InvalidArgument(f"args: {shortened(args)} is not valid; give what JSON can hold: {error}") from None
 
     def has_result(self) -> bool:
@@ -242,6 +244,8 @@ class Job(Generic[R]):
             raise _cancelled(self.id, row) from _cause(row)
         if row.expired:
             raise ResultExpired(f"the result of job {self.id} is not kept any more; enqueue with a longer result_ttl")
+        if isinstance(row.value, Unreadable):
+            raise ResultUnreadable(self.id)
         value: R = self._load(row)
         return value
 
@@ -275,6 +279,11 @@ def _cancelled(id: int, row: calls.ResultRow) -> JobCancelled:
 def _cause(row: calls.ResultRow) -> JobFailed | None:
     cause = (row.error or {}).get("cause")
     return JobFailed(cause["job_id"], cause["error"]) if cause else None
+
+
+def _float(value: Any) -> Any:
+    """jsonb writes large floats like integers, rounded to what a float needs; the float is what was told."""
+    return float(value) if type(value) is int and value > 2**53 else value
 
 
 def _seconds(ttl: timedelta | float) -> float:

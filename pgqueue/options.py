@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, get_args
 from ._checks import LONGEST, check_duration, check_time, invalid
 from ._cost import Cost, CostFunction, read_cost
 from ._json import dumps
+from ._open import dump_open
 from ._text import storable
 from .database.enqueue_calls import EnqueueOptions, UniqueOptions
 from .errors import InvalidArgument
@@ -220,8 +221,8 @@ def run_if(value: Any, field: str = "run_if") -> RunIf:
 
 def _meta(value: Any) -> str:
     try:
-        return dumps(value)
-    except (TypeError, ValueError, RecursionError) as error:
+        return dump_open(value)
+    except ValueError as error:
         raise InvalidArgument(f"meta: takes what JSON can hold: {error}") from None
 
 

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from ._json import dumps, loads
+from ._json import dumps, loads_own
 from .errors import AlreadyFinished, InvalidArgument
 from .parents import ParentRow, Parents, expired
 
@@ -36,7 +36,7 @@ class Node:
     __slots__ = ("json", "name", "own_workflow", "parent_count", "parents", "takes", "takes_all", "workflow", "workflow_name")
 
     def __init__(self, json: str) -> None:
-        said = loads(json)
+        said = loads_own(json)
         self.json = json
         self.workflow: int = said.get("workflow") or 0
         self.workflow_name: str | None = said.get("workflow_name")

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ._json import loads
-from .errors import ResultExpired, UnknownParent
+from ._json import Unreadable, loads, readable
+from .errors import ResultExpired, ResultUnreadable, UnknownParent
 
 if TYPE_CHECKING:
     from .task import Task
@@ -34,8 +34,8 @@ class Parent:
         task: the name of its task.
         state: succeeded, failed, cancelled or skipped; open when it was retried after this job had started and is not over yet.
         result: what it returned, as its task's annotation says where the task is registered here; None unless it succeeded.
-            Asking raises `ResultExpired` when it is not kept any more, and what the annotation's type raises that cannot be made
-            of it.
+            Asking raises `ResultExpired` when it is not kept any more, `ResultUnreadable` when Python cannot read it, and what
+            the annotation's type raises that cannot be made of it.
         error: why it failed last: type, message and traceback; None unless it failed.
     """
 
@@ -65,7 +65,9 @@ class StoredParent(Parent):
     def result(self) -> Any:
         """What it returned, made once."""
         if not hasattr(self, "_made"):
-            result = None if self._stored is None else loads(self._stored)
+            result = None if self._stored is None else readable(self._stored)
+            if isinstance(result, Unreadable):
+                raise ResultUnreadable(self.id)
             if result is not None and self._to is not None:
                 result = self._to.parameters.load_result(result)
             object.__setattr__(self, "_made", result)

@@ -1,6 +1,7 @@
 """pgqueue enqueue."""
 
 import json
+from collections import Counter
 from typing import Annotated
 
 import typer
@@ -56,9 +57,17 @@ def _priority(text: str) -> int:
         raise InvalidArgument(f"priority: {text!r} is not valid; use low, medium, high or -100 to 100") from None
 
 
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """PostgreSQL would keep the last of the keys that are the same."""
+    twice = [key for key, count in Counter(key for key, _ in pairs).items() if count > 1]
+    if twice:
+        raise ValueError(f"the key {twice[0]!r} stands twice in it")
+    return dict(pairs)
+
+
 def _json(text: str) -> str:
     try:
-        json.loads(text)
+        json.loads(text, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
         raise InvalidArgument(
             f"""args: {text[:200]!r} is not JSON ({error}); give an object, for example '{{"to": 1}}'"""

@@ -27,14 +27,6 @@ def console() -> Console:
     return Console(width=None if sys.stdout.isatty() else PIPED_WIDTH, highlight=False)
 
 
-def readable(document: str | bytes) -> Any:
-    """A JSON document, as its text where Python cannot hold it: one such job must not hide the others."""
-    try:
-        return json.loads(document)
-    except (ValueError, RecursionError):
-        return document if isinstance(document, str) else document.decode()
-
-
 def print_json(value: Any) -> None:
     """One JSON document in one line; times in ISO format, durations in seconds."""
     print(json.dumps(value, default=_plain, ensure_ascii=False))

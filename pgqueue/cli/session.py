@@ -4,15 +4,12 @@ from time import monotonic
 from typing import Any, Self, TypeVar
 
 import psycopg
-from psycopg.adapt import AdaptersMap
-from psycopg.types.json import set_json_loads
 
 from ..app import PgQueue
 from ..database import Call
 from ..database.adapters import OwnCursor, own_adapters
 from ..database.connection import open_connection
 from ..database.reach import is_open, may_repeat
-from .output import readable
 
 T = TypeVar("T")
 
@@ -35,8 +32,7 @@ class Session:
 
     def _open(self) -> None:
         self._connection = open_connection(self._app.url, "pgqueue command")
-        self._adapters = AdaptersMap(own_adapters(self._connection))
-        set_json_loads(readable, self._adapters)
+        self._adapters = own_adapters(self._connection)
 
     def run(self, call: Call[T]) -> T:
         """Run one call in a transaction of its own; again where that may be, when the connection was cut."""

@@ -15,7 +15,7 @@ from psycopg.types.json import set_json_loads
 from psycopg.types.numeric import Int8BinaryLoader
 from psycopg.types.string import TextBinaryLoader
 
-from .._json import loads
+from .._json import readable
 
 _NO_TYPE = 0  # the oid that stands for types that psycopg does not know, such as our enums
 _UTC = ("UTC", "Etc/UTC")
@@ -58,7 +58,7 @@ def _own_adapters() -> AdaptersMap:
     adapters = AdaptersMap(types=types)
     postgres.register_default_adapters(adapters)
     register_all_arrays(adapters)
-    set_json_loads(loads, adapters)
+    set_json_loads(readable, adapters)
     adapters.register_loader(_NO_TYPE, TextBinaryLoader)
     return adapters
 

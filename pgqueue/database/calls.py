@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Generic, LiteralString, NamedTuple, TypeVar
 from uuid import UUID
 
-from .._json import loads
+from .._json import readable
 from .connection import DEADLINE
 
 T = TypeVar("T")
@@ -255,7 +255,7 @@ def result(job_id: int) -> Call[ResultRow]:
 
 def _result_row(rows: Rows) -> ResultRow:
     state, reason, value, expired, error, task, expires_at, elapsed = rows[0]
-    value, error = (None if text is None else loads(text) for text in (value, error))
+    value, error = (None if text is None else readable(text) for text in (value, error))
     return ResultRow(state, reason, value, expired, error, task, expires_at, elapsed)
 
 

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from .. import logs
-from .._json import dumps, loads
+from .._json import dumps, loads_own
 from .._trace import loggable
 from ..config import load_settings
 from ..errors import ConfigurationError, PgQueueError
@@ -55,7 +55,7 @@ class Launch:
     @classmethod
     def from_json(cls, text: str | bytes) -> "Launch":
         """What `to_json` wrote."""
-        fields = loads(text)
+        fields = loads_own(text)
         options = fields.pop("options")
         queues = tuple((name, weight) for name, weight in options.pop("queues"))
         log_format = fields.pop("log_format")

@@ -24,7 +24,7 @@ from pebble import ProcessExpired, ProcessPool
 
 from .. import logs
 from .._executor import look_up
-from .._json import dumps, loads
+from .._json import dumps, loads_own
 from ..context import JobContext
 from ..errors import ConfigurationError, ProcessDied, RemoteError
 from ..outcomes import RateLimited
@@ -88,9 +88,9 @@ class Processes:
                 raise
             self._idle.append(child)
         if state == RAISED:
-            raise RemoteError(**loads(text))
+            raise RemoteError(**loads_own(text))
         if state == RATE_LIMITED:
-            raise RateLimited(**loads(text))
+            raise RateLimited(**loads_own(text))
         return Outcome(job, state, text, elapsed)
 
     def _take(self) -> "_Child":
@@ -211,7 +211,7 @@ def _to_json(job: JobContext) -> str:
 
 
 def _from_json(text: str) -> JobContext:
-    fields = loads(text)
+    fields = loads_own(text)
     return JobContext(**fields | {name: datetime.fromisoformat(fields[name]) for name in TIMES})
 
 

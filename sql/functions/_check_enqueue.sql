@@ -6,7 +6,7 @@ create function check_enqueue(
 ) returns timestamptz
 language plpgsql as $$
 declare
-    due timestamptz := coalesce(run_at, clock_timestamp() + coalesce(run_after, interval '0'));
+    due timestamptz;
 begin
     if task is null or length(task) not between 1 and 200 then
         perform invalid('task', task, 'use 1 to 200 characters');
@@ -18,12 +18,16 @@ begin
         perform invalid('run_after', run_after::text, 'give run_at or run_after, not both');
     elsif run_at not between '0001-01-02' and '9999-12-30' then
         perform invalid('run_at', run_at::text, 'give a time between the years 1 and 9999');
-    elsif not isfinite(run_after) or due not between '0001-01-02' and '9999-12-30' then
+    elsif run_after not between '-5000 years' and '10000 years' then  -- what is longer cannot be added to a time
         perform invalid('run_after', run_after::text, 'give an interval that ends between the years 1 and 9999');
     elsif retries not between 0 and 32766 then
         perform invalid('retries', retries::text, 'use 0 to 32766');
     elsif result_ttl not between interval '0' and interval '1000 years' then
         perform invalid('result_ttl', result_ttl::text, 'use an interval from 0 to 1000 years');
+    end if;
+    due := coalesce(run_at, clock_timestamp() + coalesce(run_after, interval '0'));
+    if due not between '0001-01-02' and '9999-12-30' then
+        perform invalid('run_after', run_after::text, 'give an interval that ends between the years 1 and 9999');
     end if;
     if retry is not null then
         perform check_retry(retry);

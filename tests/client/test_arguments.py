@@ -253,7 +253,7 @@ def test_what_can_be_converted_is_when_it_is_enqueued() -> None:
         (Any, MOMENT, "JSON has no datetime"),
         (Any, NUMBER, "JSON has no UUID"),
         (Any, Colour.RED, "JSON has no Colour"),
-        pytest.param(Any, [{"deep": (object(),)}], "value.0.deep.0 = <object object at ", id="object"),
+        pytest.param(Any, [{"deep": [object()]}], "value.0.deep.0 = <object object at ", id="object"),
         (Any, {1: 2}, "value.1 = 1: a key in JSON is text, not int"),
         (dict[str, Any], {"a": {MOMENT}}, "value.a = "),
         (list[Any], [b"x"], "value.0 = b'x': JSON has no bytes"),

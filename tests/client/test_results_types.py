@@ -9,11 +9,11 @@ from typing import Any, NamedTuple, NoReturn
 
 import pytest
 from hypothesis import given, settings
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
 
 from pgqueue import Cancel, PgQueue, RetryIn, Snooze
 from pgqueue._parameters import Parameters
-from tests.client.test_arguments import Colour, Item, Order, typed_values
+from tests.client.test_arguments import Colour, Item, Order, _deep, typed_values
 from tests.looking import Look
 
 MOMENT = datetime(2026, 3, 4, 5, 6, 7, 8, tzinfo=UTC)
@@ -120,8 +120,8 @@ def test_what_fits_after_a_conversion_is_stored_converted() -> None:
     [
         (Any, object(), "<object object at"),
         (None, {1}, "JSON has no set"),
-        (Any, float("nan"), "nan is not JSON"),
-        (dict[str, float], {"a": float("inf")}, "inf is not JSON"),
+        (Any, float("nan"), "nan: JSON has no such number"),
+        (dict[str, float], {"a": float("inf")}, "a = inf: JSON has no such number"),
         (Any, {"a": ["\x00"]}, r"a.0 = '\x00': PostgreSQL cannot store the character NUL (\u0000)"),
         (Loose, Loose(float("nan")), "share = nan: JSON has no such number"),
         (Loose, Loose(1, "\x00"), r"text = '\x00': PostgreSQL cannot store"),
@@ -154,3 +154,63 @@ async def test_a_handle_converts_the_result_of_its_task(async_app: PgQueue, look
     unfit: Any = of_many.result(timeout=0)
     assert unfit == {"rows": "many"}
     assert async_app.job(single.id).result(timeout=0) == Report(rows=3, seen={"a"})
+
+
+@dataclass
+class Longer(Loose):
+    more: int = 0
+
+
+class Secret(BaseModel):
+    token: SecretStr
+
+
+@pytest.mark.parametrize(
+    ("hint", "value", "message"),
+    [
+        (Loose, Longer(1), "it would arrive as Loose, not as Longer"),
+        (Secret, Secret(token="hunter2"), "token = SecretStr('**********'): it would arrive as"),  # type: ignore[arg-type]
+        (Colour | str, Colour.RED, "it would arrive as str, not as Colour"),
+        (list[int] | set[int], {1}, "it would arrive as list, not as set"),
+        (Loose, Loose(2**53 + 1), "share = 9007199254740993: it would arrive as 9007199254740992.0"),
+        (Loose, Loose("1"), "share = '1': it would arrive as float, not as str"),  # type: ignore[arg-type]
+        (date, MOMENT, "2026"),
+        (Any, NUMBER, "JSON has no UUID; a type hint says how to store it"),
+        (None, {"colour": Colour.RED}, "colour = <Colour.RED: 'red'>: JSON has no Colour"),
+        (Any, {1: 2}, "1 = 1: a key in JSON is text, not int"),
+        (Any, 10**4301, "a long integer: it has more than 4300 digits; give it as text"),
+        (int, [10**4301], "0 = a long integer: it has more than 4300 digits"),
+        (set[int], {10**4301}, "a long integer: it has more than 4300 digits"),
+        (Any, _deep(300), "it is nested more than 190 levels deep"),
+    ],
+    ids=lambda part: part if isinstance(part, str) else "",
+)
+def test_a_result_that_would_come_back_as_something_else_is_refused(hint: Any, value: Any, message: str) -> None:
+    with pytest.raises((TypeError, ValueError)) as caught:
+        returning(hint).dump_result(value)
+    assert message in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("hint", "value"),
+    [
+        *((Any, number) for number in (2**53 + 1, 2**64 + 1, -(2**70), 10**4299, 1e22, 1.7976931348623157e308, 5e-324, 3.0)),
+        (float, 1e22),
+        (int | float, 1e22),
+        (int | float, 10**22),
+        (Loose, Loose(1e22)),
+        (list[Loose], [Loose(5e-324)]),
+        (Decimal, Decimal("0." + "1" * 60)),
+        (Any, {"a": [2**64, 1e16, "1e16", ""]}),
+    ],
+    ids=lambda part: repr(part)[:40],
+)
+def test_numbers_of_results_are_what_they_were_also_in_jsonb(hint: Any, value: Any, look: Look) -> None:
+    stored = look.value("select %s::jsonb::text", returning(hint).dump_result(value))
+    back = returning(hint).load_result(json.loads(stored))
+    assert (back, type(back)) == (value, type(value))
+
+
+def test_a_tuple_without_a_hint_comes_back_as_a_list() -> None:
+    assert there_and_back(None, (1, (2, {"a": ()}))) == [1, [2, {"a": []}]]

@@ -1,0 +1,31 @@
+"""Values without a hint as JSON text: they are what JSON holds, or refused with their place."""
+
+from itertools import islice
+from typing import Any
+
+from ._faults import faults, is_exact, may_be_too_long
+from ._json import dumps, with_floats
+from ._refusal import described
+
+NUL = "\\u0000"  # as JSON writes it
+
+
+def dump_open(value: Any, tuples: bool = False) -> str:
+    """A value as JSON text that comes back as it is.
+
+    Args:
+        value: any.
+        tuples: let tuples through; they come back as lists.
+
+    Raises:
+        ValueError: JSON or PostgreSQL cannot hold it; the message names the part and why.
+    """
+    if is_exact(value, 0, tuples):
+        try:
+            text = dumps(value)
+        except ValueError:
+            pass  # an integer is too long for Python to write
+        else:
+            if not (NUL in text or may_be_too_long(text)) or not any(faults(value, (), tuples)):
+                return with_floats(text)
+    raise ValueError(described(list(islice(faults(value, (), tuples), 1))))
