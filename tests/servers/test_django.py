@@ -14,9 +14,9 @@ SUITE = Path(__file__).parent / "django_site" / "suite.py"
 TESTS = 9
 
 
-@pytest.mark.parametrize("pool", ["", "1"], ids=["connections", "pool"])
+@pytest.mark.parametrize("pool", ["", "1"], ids=["plain", "pool and server-side binding"])
 def test_a_site_and_its_tests_by_pytest_django_hold(empty_database_url: str, tmp_path: Path, pool: str) -> None:
-    """OPTIONS["pool"], where Django has it, lets Django take connections from a pool of psycopg."""
+    """Where Django has them: connections from a pool of psycopg, which bind parameters on the server."""
     if pool and django.VERSION < (5, 1):
         pytest.skip("this Django has no pool")
     (tmp_path / "pytest.ini").write_text(

@@ -15,7 +15,7 @@ DATABASES = {
         "HOST": _given.get("host", ""),
         "PORT": _given.get("port", ""),
         "TEST": {"NAME": f"{_given['dbname']}_django"},
-        "OPTIONS": {"pool": True} if os.environ.get("SITE_POOL") else {},
+        "OPTIONS": {"pool": True, "server_side_binding": True} if os.environ.get("SITE_POOL") else {},
     }
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
