@@ -136,15 +136,14 @@ create function pay(held bucket_set, taken float8[], token uuid, holder_keys tex
 language plpgsql as $$
 begin
     update bucket b
-       set tokens = nullif(s.tokens, 'infinity'), refilled_at = held.at, oldest_claim = least(s.oldest, held.at),
-           saving = s.saving,
+       set tokens = nullif(s.tokens, 'infinity'), refilled_at = held.at, oldest_claim = least(s.oldest, held.at), saving = s.saving,
            used_since = s.since, used = s.taken + case when b.used_since = s.since then b.used else 0 end
       from (select u.*, held.savings[u.place] as saving,
                    date_bin(coalesce(u.period, interval '1 min'), held.at, '2000-01-01') as since
-              from unnest(held.rows, held.tokens, taken, held.oldest, held.periods, held.opens_at) with ordinality
-                as u(at, tokens, taken, oldest, period, opens_at, place)) s
-     where (s.taken > 0 or s.saving is distinct from b.saving) and b.ctid = s.at
-       and s.opens_at is null;  -- of a key that is parked nothing is taken, and what it holds is not known here
+              from unnest(held.rows, held.tokens, taken, held.oldest, held.periods) with ordinality
+                as u(at, tokens, taken, oldest, period, place)) s
+     -- Never a key that is parked: what it holds is not known here, nothing is taken of it, and its saving stays as it is.
+     where (s.taken > 0 or s.saving is distinct from b.saving) and b.ctid = s.at;
     if holder_keys <> '{}' then
         insert into permit (key, claimed_at, claim_token, lane_id)
         select h.key, held.at, token, h.lane from unnest(holder_keys, holder_lanes) as h(key, lane);

@@ -189,8 +189,6 @@ MUTANTS = [
            turns.what_stands_in_front_of_a_slow_lane_is_seen_after_a_second),
     Mutant("keys in other hands stay in front", "open_keys", r"if cardinality\(ids\) = 64 then", "if false then",
            waits.keys_of_which_somebody_has_the_buckets_go_to_the_end),
-    Mutant("what a parked key holds is written down", "pay", r"and s\.opens_at is null", "",
-           costs.a_debt_is_paid_also_by_a_key_that_is_parked),
     Mutant("what is over stays parked in the table", "sweep_keys", r"delete from parking" + DROP, "",
            sweep.test_what_was_parked_and_is_long_over_is_forgotten),
     Mutant("plain jobs wait for those with limits", "claim", r"asked := least\(asked, case when room = 1[^;]*;", "null;",
