@@ -20,6 +20,8 @@ from tests.worker.processes import InProcess
 from tests.worker.raised import RAISED, throw
 
 ONCE_MORE = Retry(1, backoff="fixed", delay=0)
+AS_RUNTIME_ERROR = {"StopIteration", "GeneratorExit"}  # these would end our own coroutines
+ODD = {"a RateLimited without anything"}
 
 
 def _dead(look: Look, attempts: int = 2) -> set[str]:
@@ -50,6 +52,12 @@ async def test_whatever_a_handler_raises_costs_one_attempt(
     beside = good.enqueue_many([()] * 20)
     worker = await burst(async_app, concurrency=3)
     assert _dead(look) == set(RAISED)
+    types = look.rows("select args ->> 'kind' as kind, errors -> -1 ->> 'type' as type from dead_letter")
+    assert {row["kind"]: row["type"].split(".")[-1] for row in types if row["kind"] not in ODD} == {
+        kind: "RuntimeError" if kind in AS_RUNTIME_ERROR and executor != "process" else type(make()).__name__
+        for kind, make in RAISED.items()
+        if kind not in ODD
+    }
     assert {look.state(one.id) for one in beside} == {"succeeded"}
     assert worker._finisher.counts["failed"] == 2 * len(jobs)
 
