@@ -1,4 +1,4 @@
-"""Workers that hold the places of a limit are killed one after the other: never more run than may, and as many again after the lease."""
+"""Workers that hold the places of a limit are killed in a loop: never more run than may, and as many again after the lease."""
 
 import json
 
