@@ -1,10 +1,19 @@
 -- has_work: whether anything in these queues is ready or running; scheduled jobs do not count.
 -- Called by: workers in burst mode, which end when it is false. Writes: nothing.
--- Each question has the predicate of the index that answers it. Jobs that wait for a limit count: they will run.
+-- Each question has the predicate of the index that answers it. Jobs that wait for a limit count: they will run. A lane is of one
+-- queue, so one job of each lane is looked at, and not each job.
 create function has_work(queues text[]) returns bool
 language sql stable security definer set search_path from current set enable_seqscan = off set enable_bitmapscan = off as $$
     select exists (select from job where queue = any (queues) and state = 'ready' and rescues < 2 and lane_id is null)
-        or exists (select from job where queue = any (queues) and state = 'running')
         or exists (select from job where queue = any (queues) and state = 'ready' and rescues >= 2)
-        or exists (select from job where queue = any (queues) and state = 'ready' and lane_id is not null)
+        or exists (
+            with recursive lane (id, queue) as (
+                (select lane_id, queue from job where state = 'ready' and lane_id is not null order by lane_id limit 1)
+                union all
+                select j.lane_id, j.queue from lane l, lateral (
+                       select lane_id, queue from job
+                        where state = 'ready' and lane_id is not null and lane_id > l.id order by lane_id limit 1) j
+            )
+            select from lane where queue = any (queues))
+        or exists (select from job where queue = any (queues) and state = 'running')
 $$;

@@ -6,7 +6,9 @@
 -- Returns the ids given back.
 create function reconcile(worker uuid, known bigint[], grace interval default '10 s') returns setof bigint
 language plpgsql security definer set search_path from current
-set enable_seqscan = off set enable_bitmapscan = off as $$
+set enable_seqscan = off set enable_bitmapscan = off
+-- By hash, whatever is known of the length of `known`: compared one by one, 5,000 ids took 100 ms from the sixth call on.
+set enable_nestloop = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan set jit = off as $$
 declare
     lost record;
 begin
@@ -14,7 +16,7 @@ begin
         select j.claim_token, array_agg(j.id) as ids from job j
          where j.state = 'running' and j.worker_id = worker
            and j.claimed_at not between clock_timestamp() - grace and clock_timestamp() + grace  -- later: the clock was set back since
-           and j.id <> all (known)
+           and not exists (select from unnest(known) as k(id) where k.id = j.id)
          group by j.claim_token
     loop
         return query select give_back(lost.claim_token, lost.ids);

@@ -6,21 +6,33 @@
 -- Returns how many jobs it took, at most `want`.
 create function rescue(want int default 1000) returns int
 language plpgsql security definer set search_path from current
-set enable_seqscan = off set enable_bitmapscan = off set lock_timeout = '50ms' as $$
+set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off
+set lock_timeout = '50ms' as $$
 declare
     orphan record;
     taken  int := 0;
     held   bigint[] := '{}';  -- workflows
 begin
     for orphan in
+        -- From one worker that holds jobs to the next: the jobs of those that are alive, nearly all, are not read.
+        with recursive holder (id) as (
+            (select worker_id from job where state = 'running' order by worker_id limit 1)
+            union all
+            select (select j.worker_id from job j where j.state = 'running' and j.worker_id > h.id order by j.worker_id limit 1)
+              from holder h where h.id is not null
+        ), dead as (
+            select h.id, w.started, w.heartbeat_at
+              from holder h left join worker w on w.id = h.id where h.id is not null and w.state is distinct from 'active'
+        )
         select j.id, j.claim_token, j.workflow_id,
-               coalesce(j.id = any (w.started), false) as started,
+               coalesce(j.id = any (d.started), false) as started,
                -- Claimed before the last heartbeat and not among the handlers it named: never started. The second allows
                -- for a claim that was on its way back while the heartbeat was put together.
-               coalesce(j.id = any (w.started) or j.claimed_at > w.heartbeat_at - interval '1 s', true) as may_have_started
-          from job j left join worker w on w.id = j.worker_id
-         where j.state = 'running' and w.state is distinct from 'active'
-         order by j.worker_id, j.id limit want
+               coalesce(j.id = any (d.started) or j.claimed_at > d.heartbeat_at - interval '1 s', true) as may_have_started
+          from dead d, lateral (
+               select id, claim_token, claimed_at, workflow_id from job
+                where state = 'running' and worker_id = d.id limit want) j  -- in no order, or it would read another index
+         limit want
     loop
         continue when orphan.workflow_id = any (held);
         begin

@@ -1,0 +1,74 @@
+"""What each worker asks again and again costs what it finds, not what is there."""
+
+from collections.abc import Callable
+from uuid import UUID
+
+import pytest
+
+from .conftest import Sql
+from .limit_steps import set_limit
+from .plan import buffers_of, plans_of
+
+JOBS = 5_000
+FEW = 100  # pages; a look at all jobs takes thousands
+RUNNING = """
+    insert into job (run_at, created_at, state, attempt, task, worker_id, claim_token, claimed_at)
+    select clock_timestamp(), clock_timestamp(), 'running', 1, 'noop', %s, md5('token' || n / 100)::uuid,
+           clock_timestamp() - interval '1 h' from generate_series(1, %s) n
+"""
+
+
+def running(sql: Sql, worker: UUID, count: int = JOBS) -> list[int]:
+    """So many jobs that run under a worker."""
+    sql.rows(RUNNING, worker, count)
+    return [row["id"] for row in sql.rows("select id from job where worker_id = %s", worker)]
+
+
+@pytest.mark.parametrize("analyzed", [False, True])
+def test_rescue_does_not_read_the_jobs_of_workers_that_are_alive(sql: Sql, analyzed: bool) -> None:
+    lost = sql.worker()
+    for _ in range(4):
+        running(sql, sql.worker())
+    running(sql, lost, 3)
+    if analyzed:
+        sql.rows("analyze job")
+
+    assert buffers_of(sql, "select rescue()") < FEW
+
+    sql.lose(lost)
+    assert buffers_of(sql, "select rescue()") < 3 * FEW
+    assert sql.value("select count(*) from job where state = 'ready'") == 3
+
+
+def test_rescue_takes_the_jobs_of_several_lost_workers_up_to_its_limit(rolled_back_sql: Sql) -> None:
+    sql = rolled_back_sql
+    workers = [sql.worker() for _ in range(3)]
+    for worker in workers:
+        running(sql, worker, 4)
+    sql.lose(*workers[:2])
+    sql.rows("delete from worker where id = %s", workers[1])
+
+    assert [sql.value("select rescue(3)") for _ in range(4)] == [3, 3, 2, 0]
+
+
+def test_reconcile_compares_what_a_worker_holds_by_hash(sql: Sql, another_sql: Callable[[], Sql]) -> None:
+    worker = sql.worker()
+    ids = running(sql, worker)
+
+    plans = plans_of(another_sql(), "select reconcile(%s, %s)", worker, ids[1:])
+
+    assert plans.nodes("HASHJOIN"), "one by one these would be 12 million comparisons"
+    assert sql.rows("select id from job where state = 'ready'") == [{"id": ids[0]}]
+
+
+def test_has_work_looks_at_one_job_of_each_lane(sql: Sql) -> None:
+    set_limit(sql, "api", rate=1)
+    sql.rows(
+        """select enqueue_many('noop', (select jsonb_agg('{}'::jsonb) from generate_series(1, %s)), queue => 'limited',
+                               limits => '{api}')""",
+        JOBS,
+    )
+
+    assert buffers_of(sql, "select has_work('{default}')") < FEW
+    assert sql.value("select has_work('{default}')") is False
+    assert sql.value("select has_work('{limited}')") is True
