@@ -8,7 +8,7 @@ declare
         "producer": ["enqueue", "enqueue_many", "enqueue_select", "enqueue_workflow", "extend_workflow", "last_nodes",
                      "find_duplicate", "installed_version"],
         "worker":   ["register_worker", "heartbeat", "retire_worker", "claim", "claim_jobs", "finish", "complete", "finished", "fail",
-                     "snooze", "give_back", "progress", "reconcile", "promote", "mark_lost", "rescue", "maintain", "has_work",
+                     "snooze", "give_back", "progress", "reconcile", "promote", "mark_lost", "rescue", "maintain", "maintain_if_due", "has_work",
                      "parents", "cancel_requests", "declare_limit", "park", "sweep_lanes", "result", "ended", "ask_results", "wake_waiters", "channel"],
         "viewer":   ["installed_version", "last_nodes", "result", "ended", "ask_results", "has_work", "channel", "workflow_drift"],
         "operator": ["cancel", "retry", "cancel_workflow", "retry_workflow", "repair_workflows", "update", "extend_result", "delete_result", "promote", "mark_lost", "rescue", "maintain",

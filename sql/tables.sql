@@ -20,6 +20,16 @@ create table clock (
 ) with (fillfactor = 50);
 insert into clock default values;
 
+-- When maintenance was done last: one row, updated by whichever worker does it, about once a minute. See maintain_if_due.
+create table upkeep (
+    singleton  boolean primary key default true check (singleton),
+    done_at    timestamptz not null default '-infinity',  -- in the future after the clock was set back: then it is due
+    whole_at   timestamptz not null default '-infinity',  -- the last time that everything was done, and not only what was left over
+    next_at    timestamptz not null default '-infinity',
+    warned_at  timestamptz not null default '-infinity'
+) with (fillfactor = 50);
+insert into upkeep default values;
+
 create table job (
     id            bigint generated always as identity primary key,
     run_at        timestamptz not null,

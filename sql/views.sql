@@ -117,3 +117,14 @@ select b.key, d.name as limit_name, d.enabled, d.rate, d.per, d.burst, d.max_run
        select count(*) filter (where state = 'ready') as waiting, count(*) filter (where state = 'running') as running
          from job  -- "on b.key like" would come too late: it would count for each key
         where b.key like 'queue:%' and queue = substr(b.key, 7) and state in ('ready', 'running')) q on true;
+
+-- How maintenance stands. days_ahead: for how many of the next 7 days the history has a partition; fewer than 2 are a reason to look who
+-- reads it all the time. overdue: partitions past retention that could not be dropped yet; their rows are deleted meanwhile.
+create view upkeep_status as
+select nullif(u.done_at, '-infinity') as done_at, nullif(u.next_at, '-infinity') as next_at,
+       count(*) filter (where p.day between d.today + 1 and d.today + 7)::int as days_ahead,
+       count(*) filter (where p.day < d.today - s.history_days)::int as overdue
+  from upkeep u cross join setting s cross join (select (clock_timestamp() at time zone 'UTC')::date as today) d
+  left join (select to_date(right(relname, 8), 'YYYYMMDD') as day from pg_inherits join pg_class on pg_class.oid = inhrelid
+              where inhparent = 'job_history'::regclass and relname ~ '^job_history_[0-9]{8}$') p on true
+ group by u.done_at, u.next_at;

@@ -339,9 +339,9 @@ def rescue(want: int = 1000, within: float | None = None) -> Call[int]:
     return Call("select {schema}.rescue(%s)", (want,), _one, within=within)
 
 
-def maintain() -> Call[bool]:
-    """Partitions and pruning; False when another worker is at it."""
-    return Call("select {schema}.maintain()", (), _one)
+def maintain_if_due() -> Call[float]:
+    """Partitions and pruning, unless somebody has seen to it; in how many seconds to ask again."""
+    return Call("select {schema}.maintain_if_due()", (), _one)
 
 
 def installed_version() -> Call[str]:

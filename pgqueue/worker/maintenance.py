@@ -24,7 +24,6 @@ from .claim import BACKSTOP
 from .slow import ALONE
 
 log = logging.getLogger("pgqueue.worker")
-MAINTAIN_EVERY = 60.0  # seconds
 SWEEP_LANES_EVERY = 1.0  # seconds, times the number of workers
 SWEEP_LANES_SHARE = 20  # of the time at most one part in so many
 STUCK_EVERY = 1.0  # seconds between two looks for jobs that wait here while every slot is taken
@@ -140,8 +139,8 @@ class Maintenance:
         await asyncio.sleep(pause * random.uniform(0.9, 1.1))
 
     async def _maintain(self) -> None:
-        await self._link.run(calls.maintain())
-        await asyncio.sleep(MAINTAIN_EVERY * random.uniform(0.9, 1.1))
+        again = await self._link.run(calls.maintain_if_due())
+        await asyncio.sleep(again * random.uniform(0.9, 1.1))
 
     async def _stop_cancelled(self) -> None:
         """When somebody says that there are some, and now and then: what was said may not have been heard.

@@ -1,24 +1,80 @@
 -- maintain: makes the history partitions of the coming week, drops those past retention, prunes what has expired, repairs workflows.
--- Called by: every worker, about once a minute; migrate. The only DDL at run time.
--- Writes: job_history (partitions), job_result, rescue_log, worker; see tidy_lanes. Locks: an advisory lock of this install, so one runs at a time;
--- dropping waits at most 50 ms for a partition and leaves it to the next call.
--- Returns false when another worker is at it.
+-- Called by: migrate, people; workers call maintain_if_due, which does the same. The only DDL at run time.
+-- Writes, locks: see run_maintain. Returns false when another session is at it.
 create function maintain() returns bool
-language plpgsql security definer set search_path from current set lock_timeout = '50ms' as $$
+language sql security definer set search_path from current as $$
+    select done from run_maintain(true)
+$$;
+
+-- maintain_if_due: maintain, when nobody in the whole install has done it for a while: once a minute, sooner when something is left.
+-- Called by: each worker, again after as many seconds as it returns. Writes: upkeep; see run_maintain.
+-- Locks: the row of upkeep, SKIP LOCKED: nobody waits for who is at it, and who dies at it leaves it due. A stamp in the future, after
+-- the clock was set back, counts as none.
+create function maintain_if_due() returns float8
+language plpgsql security definer set search_path from current as $$
 declare
-    keep_days int := (select history_days from setting);
-    mended    int;
+    began timestamptz := clock_timestamp();
+    its   upkeep%rowtype;
+    ran   record;
+    whole bool;
+    pause float8;
 begin
-    if not pg_try_advisory_xact_lock(hashtext('pgqueue maintain'), hashtext(current_schema())) then
-        return false;
+    select * into its from upkeep where next_at <= began or done_at > began + interval '1 s' for update skip locked;
+    if not found then
+        return 60;
     end if;
-    for ahead in 0..7 loop
-        perform make_partition((clock_timestamp() at time zone 'UTC')::date + ahead);
-    end loop;
+    whole := its.whole_at not between began - interval '50 s' and began;
+    ran := run_maintain(whole);
+    -- Tries for a lock are spread at random, so that they do not meet a reader that comes at regular times again and again.
+    pause := case when ran.more then 0.1 when ran.refused then 5 + 25 * random() else 60 end;
+    update upkeep
+       set done_at = clock_timestamp(), next_at = clock_timestamp() + make_interval(secs => least(pause, 50)),
+           whole_at = case when whole then clock_timestamp() else whole_at end;
+    return pause;
+end $$;
+
+-- run_maintain: one round of maintenance. whole: false leaves out what a round soon after another one need not do again.
+-- Called by: maintain, maintain_if_due. Writes: job_history (partitions), job_result, rescue_log, worker; see tidy_lanes and
+-- repair_workflows. Locks: an advisory lock of this install, so one runs at a time; partitions, see make_partition and drop_partitions.
+--
+-- done     false: another session is at it, and nothing was done
+-- more     something has expired and was left to the next round, so that this one stays short
+-- refused  a partition is still to be made, dropped or emptied: somebody reads the history
+create function run_maintain(whole bool, out done bool, out more bool, out refused bool)
+language plpgsql set lock_timeout = '50ms' as $$
+declare
+    keep_days  int := (select history_days from setting);
+    today      date := (clock_timestamp() at time zone 'UTC')::date;
+    first_kept date := today - keep_days;
+begin
+    done := pg_try_advisory_xact_lock(hashtext('pgqueue maintain'), hashtext(current_schema()));
+    more := false;
+    refused := false;
+    if not done then
+        return;
+    end if;
+    refused := not make_partitions(today);
     begin
-        perform prune(keep_days);
+        more := prune(keep_days);
     exception when lock_not_available then null;  -- somebody holds a row: the next call tries again, the partitions stay
     end;
+    if whole then
+        perform mend_workflows();
+    end if;
+    -- Last, because it locks the whole history until the end of the transaction.
+    if not drop_partitions(first_kept) then
+        refused := true;
+        more := empty_partitions(first_kept) or more;
+    end if;
+end $$;
+
+-- mend_workflows: what is left over of cancelled workflows, and what somebody has changed by hand. Called by: run_maintain.
+-- Writes: see cancel_workflow and repair_workflows.
+create function mend_workflows() returns void
+language plpgsql as $$
+declare
+    mended int;
+begin
     begin  -- by itself: nothing that is held here undoes the pruning
         perform cancel_workflow(id)
            from (select id from workflow where cancelled_at is not null and finished_at is null order by id
@@ -29,18 +85,22 @@ begin
     if mended > 0 then
         raise warning '% workflows did not agree with their jobs and were repaired; see workflow.repairs', mended;
     end if;
-    -- Last, because it locks the whole history until the end of the transaction.
-    perform drop_partitions((clock_timestamp() at time zone 'UTC')::date - keep_days);
-    return true;
 end $$;
 
--- prune: deletes what has expired outside the partitions. Called by: maintain.
-create function prune(keep_days int) returns void
+-- prune: deletes what has expired outside the partitions, so many rows a call that it stays short whatever has piled up. Returns
+-- whether there is more. Called by: run_maintain.
+create function prune(keep_days int, most int default 50000) returns bool
 language plpgsql as $$
+declare
+    gone    int;
+    is_more bool;
 begin
-    delete from job_history_default where finished_at < (select clock_timestamp()) - make_interval(days => keep_days + 1);
     -- The clock as a subselect: bare it is volatile, and no index finds by it.
-    -- So many a minute that a call stays short whatever has piled up.
+    delete from job_history_default where ctid = any (array(
+        select ctid from job_history_default
+         where finished_at < (select clock_timestamp()) - make_interval(days => keep_days + 1) order by finished_at limit most));
+    get diagnostics gone = row_count;
+    is_more := gone = most;
     -- SKIP LOCKED: a result that is being kept for longer, or a key that is being taken again, would else be waited for and
     -- then deleted all the same.
     -- What a node returned stays until its workflow has finished: its children have not all read it. Of one that has failed it stays
@@ -50,27 +110,36 @@ begin
          where expires_at < (select clock_timestamp())
            and not exists (select from workflow_node n join workflow w on w.id = n.workflow_id
                             where n.job_id = r.job_id and (w.finished_at is null or w.outcome = 'failed'))
-         order by expires_at limit 50000 for update of r skip locked);
+         order by expires_at limit most for update of r skip locked);
+    get diagnostics gone = row_count;
+    is_more := is_more or gone = most;
     delete from unique_hold where unique_key in (
-        select unique_key from unique_hold where expires_at < (select clock_timestamp()) order by expires_at limit 50000
+        select unique_key from unique_hold where expires_at < (select clock_timestamp()) order by expires_at limit most
            for update skip locked);
+    get diagnostics gone = row_count;
+    is_more := is_more or gone = most;
     delete from rescue_log where rescued_at < (select clock_timestamp()) - make_interval(days => keep_days);
-    perform prune_workflows(keep_days);
+    is_more := prune_workflows(keep_days) or is_more;
     perform tidy_lanes();
     delete from worker where state = 'lost' and heartbeat_at < (select clock_timestamp()) - interval '1 day';
+    return is_more;
 end $$;
 
 -- prune_workflows: deletes workflows whole, some time after they have finished; one with a dead letter stays as long as that, which
 -- may be retried. So many nodes a call that it stays short, whatever has piled up, and always one workflow, however large.
--- Called by: prune. Writes: workflow, and by its keys workflow_node and workflow_edge.
-create function prune_workflows(keep_days int) returns void
+-- Returns whether there may be more. Called by: prune. Writes: workflow, and by its keys workflow_node and workflow_edge.
+create function prune_workflows(keep_days int) returns bool
 language sql as $$
-    delete from workflow where id in (
-        select id
-          from (select id, sum(nodes) over (order by finished_at, id) - nodes as before
-                  from (select w.id, w.nodes, w.finished_at from workflow w
-                         where w.finished_at < (select clock_timestamp()) - make_interval(days => keep_days)
-                           and not exists (select from workflow_node n join dead_letter d on d.id = n.job_id where n.workflow_id = w.id)
-                         order by w.finished_at limit 1000 for update skip locked) old) counted
-         where before < 20000)
+    with gone as (
+        delete from workflow where id in (
+            select id
+              from (select id, sum(nodes) over (order by finished_at, id) - nodes as before
+                      from (select w.id, w.nodes, w.finished_at from workflow w
+                             where w.finished_at < (select clock_timestamp()) - make_interval(days => keep_days)
+                               and not exists (select from workflow_node n join dead_letter d on d.id = n.job_id where n.workflow_id = w.id)
+                             order by w.finished_at limit 1000 for update skip locked) old) counted
+             where before < 20000)
+        returning nodes
+    )
+    select coalesce(sum(nodes) >= 20000 or count(*) = 1000, false) from gone
 $$;
