@@ -139,6 +139,7 @@ class Maintenance:
         await asyncio.sleep(pause * random.uniform(0.9, 1.1))
 
     async def _maintain(self) -> None:
+        """Mostly somebody else has seen to it; at once again while there is more to prune."""
         again = await self._link.run(calls.maintain_if_due())
         await asyncio.sleep(again * random.uniform(0.9, 1.1))
 

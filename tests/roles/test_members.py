@@ -34,7 +34,7 @@ def ddl(install: Install) -> Iterator[Callable[[], list[str]]]:
                 stack text;
             begin
                 get diagnostics stack = pg_context;
-                if stack !~ 'function (\\S+\\.)?maintain\\(\\)' then
+                if stack !~ 'function (\\S+\\.)?run_maintain\\(boolean\\)' then
                     raise exception 'DDL at run time: % by %', tg_tag, stack;
                 end if;
                 insert into watch.seen values (tg_tag);

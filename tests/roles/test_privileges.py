@@ -51,6 +51,7 @@ FUNCTIONS = {
     "mark_lost": May(CARERS, "mark_lost()"),
     "rescue": May(CARERS, "rescue()"),
     "maintain": May(CARERS, "maintain()"),
+    "maintain_if_due": May(WORKER, "maintain_if_due()"),
     "repair_workflows": May(OPERATOR, "repair_workflows()"),
     "workflow_drift": May(READERS, "workflow_drift()"),
     "cancel_workflow": May(OPERATOR, "cancel_workflow(1)"),
@@ -81,7 +82,9 @@ FUNCTIONS = {
         "check_unique", "drop_partitions", "key_values", "finish_ended", "finish_unended", "hold_key", "insert_job",
         "insert_jobs", "insert_unique", "invalid", "make_partition", "pick_suspect", "prune", "refuse", "rescue_job", "run_again",
         "mute", "retry_applies", "retry_delay", "set_notify", "state_at", "unique_digest", "wake_for",
-        "cancel_again", "cancel_nodes",
+        "delay_of", "follow_clock", "is_saving", "kept_at", "last_to_open", "save_tokens",
+        "cancel_again", "cancel_nodes", "block_unstarted", "waiting_nodes",
+        "days_ahead", "empty_partitions", "make_partitions", "mend_workflows", "partitions_before", "run_maintain",
         "add_nodes", "adopt", "adopt_into", "check_callback", "check_nodes", "count_more", "dead_parents", "depend",
         "edges_of", "end_nodes", "enqueue_callback", "finish_batch", "finish_nodes", "grow_workflow", "hold_parents",
         "hold_plain", "insert_nodes", "check_run_if", "refuse_contradiction",
@@ -101,10 +104,10 @@ FUNCTIONS = {
 )  # fmt: skip
 RELATIONS = dict.fromkeys(
     (
-        "setting", "job", "job_history", "dead_letter", "job_result", "worker", "rescue_log", "schema_version", "unique_hold",
+        "setting", "upkeep", "job", "job_history", "dead_letter", "job_result", "worker", "rescue_log", "schema_version", "unique_hold",
         "jobs", "queue_stats", "task_stats", "worker_status", "dead_letters", "throughput_per_minute", "rescues",
         "workflow", "workflow_node", "workflow_edge", "workflow_progress", "workflow_nodes",
-        "limit_def", "bucket", "turn", "line_start", "permit", "parking", "limit_status",
+        "limit_def", "bucket", "turn", "line_start", "permit", "parking", "limit_status", "upkeep_status",
     ),
     READERS,
 )  # fmt: skip
@@ -119,11 +122,12 @@ VIEWS = {
     "workflow_progress",
     "workflow_nodes",
     "limit_status",
+    "upkeep_status",
 }
 # Called by a role, and needs no rights of the owner. A function that runs a query it is given belongs here too.
 WITH_RIGHTS_OF_THE_CALLER = {"channel"}
 # What runs with the rights of the owner must not be told what to do by a string.
-DYNAMIC_SQL = {"make_partition", "drop_partitions"}
+DYNAMIC_SQL = {"make_partition", "drop_partitions", "empty_partitions"}
 
 
 def test_every_function_and_relation_is_listed(install: Install) -> None:
