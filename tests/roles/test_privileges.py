@@ -104,7 +104,7 @@ FUNCTIONS = {
 )  # fmt: skip
 RELATIONS = dict.fromkeys(
     (
-        "setting", "upkeep",
+        "setting", "upkeep", "clock",
         "job", "job_history", "dead_letter", "job_result", "worker", "rescue_log", "schema_version", "unique_hold",
         "jobs", "queue_stats", "task_stats", "worker_status", "dead_letters", "throughput_per_minute", "rescues",
         "workflow", "workflow_node", "workflow_edge", "workflow_progress", "workflow_nodes",
