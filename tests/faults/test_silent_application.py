@@ -238,7 +238,7 @@ def test_a_statement_that_the_server_is_slow_with_does_not_run_on(database_url: 
         pid = opened.info.backend_pid
         with pytest.raises(DeadlinePassed):
             opened.execute("select pg_sleep(60)")
-    until(lambda: not look.rows("select from pg_stat_activity where pid = %s", pid), "the end of its backend")
+    until(lambda: not look.rows("select pid from pg_stat_activity where pid = %s", pid), "the end of its backend")
 
 
 def test_a_deadline_counts_for_each_wait(database_url: str) -> None:

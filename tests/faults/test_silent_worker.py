@@ -257,8 +257,9 @@ async def test_a_block_whose_commit_is_not_answered_has_committed_and_its_job_su
 ) -> None:
     _silent_once(proxy, b"COMMIT", "silent after")
     job = block().enqueue()
-    async with working(behind):
+    async with working(behind) as worker:
         await _succeeded(look, job.id)
+        await auntil(lambda: not worker._slots.running, "the end of the run", within=NOTICED)
         _ended_once(look, starts, [job.id])
     assert written_by(look) == [job.id]
 

@@ -107,7 +107,7 @@ async def test_a_call_past_its_deadline_does_not_run_on_in_the_server(
     monkeypatch.setattr(connection, "DEADLINE", 0.2)
     with pytest.raises(Disconnected):
         await one.run(SLEEP)
-    await auntil(lambda: not look.rows("select from pg_stat_activity where pid = %s", pid), "its backend is gone")
+    await auntil(lambda: not look.rows("select pid from pg_stat_activity where pid = %s", pid), "its backend is gone")
 
 
 async def test_a_connection_that_was_killed_is_replaced(one: Link, look: Look) -> None:
