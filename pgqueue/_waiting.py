@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from ._process import this_process
 from .database import calls
 from .database.backoff import Backoff
+from .database.bridge import run_on_own
 from .database.connection import OwnConnection, open_connection
 from .database.listen import hears, leaving_nothing, listen
 
@@ -253,4 +254,4 @@ class Listener:
                 ear.hear(None)
 
     def _call(self, connection: OwnConnection, call: calls.Call[T]) -> T:
-        return call.read(connection.execute(self._app.statements[call.statement], call.params).fetchall())
+        return call.read(run_on_own(connection, self._app.statements[call.statement], call.params))

@@ -13,6 +13,7 @@ from sqlalchemy.pool import NullPool
 
 from .config import connection_url, load_settings
 from .database.connection import OwnConnection, open_connection
+from .database.settle import SAFE_PATH
 from .database.translate import translate
 from .errors import ConfigurationError
 
@@ -102,6 +103,7 @@ def _run(schema: str) -> None:
     migration.on_version_apply_callbacks += (lambda *, step, **_: steps.append(step),)
     with context.begin_transaction():
         if context.is_offline_mode():
+            execute(migration, "set transaction isolation level read committed, read write;")
             execute(migration, "set local client_encoding = 'UTF8';")
         if not migration.opts.get("dont_mutate"):
             for statement in _entering(schema):
@@ -116,7 +118,9 @@ def _engine(url: str) -> Engine:
 
 
 def _open(url: str) -> OwnConnection:
-    connection = open_connection(url, "pgqueue migrate", autocommit=False)
+    connection = open_connection(url, "pgqueue migrate")
+    connection.autocommit = False
+    connection.execute(SAFE_PATH)  # until SQLAlchemy, which calls current_schema() first of all, rolls back
     connection.deadline = STATEMENT_WITHIN
     return connection
 
@@ -133,6 +137,7 @@ def _entering(schema: str) -> list[str]:
     name, path = Literal(schema), Literal(f"{Identifier(schema).as_string()}, pg_temp")
     lock = "select pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtext('pgqueue migrate'), pg_catalog.hashtext({}))"
     return [
+        *(f"set local {name} = 0" for name in ("statement_timeout", "idle_in_transaction_session_timeout")),
         SQL(lock).format(name).as_string(),
         SQL("create schema if not exists {}").format(Identifier(schema)).as_string(),
         SQL("select pg_catalog.set_config('search_path', {}, true)").format(path).as_string(),

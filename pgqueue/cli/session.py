@@ -7,7 +7,7 @@ import psycopg
 
 from ..app import PgQueue
 from ..database import Call
-from ..database.adapters import OwnCursor, own_adapters
+from ..database.bridge import run_on_own
 from ..database.connection import open_connection
 from ..database.reach import is_open, may_repeat
 
@@ -32,7 +32,6 @@ class Session:
 
     def _open(self) -> None:
         self._connection = open_connection(self._app.url, "pgqueue command")
-        self._adapters = own_adapters(self._connection)
 
     def run(self, call: Call[T]) -> T:
         """Run one call in a transaction of its own; again where that may be, when the connection was cut."""
@@ -49,10 +48,7 @@ class Session:
             self._connection.close()
             self._open()
         self._connection.deadline = call.within
-        return self._app.database.run_on(self._run, self._connection, call)
-
-    def _run(self, connection: Any, statement: bytes, params: Any) -> Any:
-        return OwnCursor(connection, self._adapters).execute(statement, params, prepare=False, binary=True).fetchall()
+        return self._app.database.run_on(run_on_own, self._connection, call)
 
     def __enter__(self) -> Self:
         return self

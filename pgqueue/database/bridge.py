@@ -12,6 +12,7 @@ import psycopg
 
 from ..errors import WrongConnection
 from .adapters import OwnAsyncCursor, OwnCursor, adapters_for
+from .settle import aexecute, execute
 
 T = TypeVar("T")
 Rows = list[tuple[Any, ...]]
@@ -28,8 +29,7 @@ _PLACEHOLDER = re.compile(r"%%|%s|%\((\w+)\)s")
 
 def run_on_own(connection: Any, statement: bytes, params: Any) -> Rows:
     """Run a statement on a connection that pgqueue has opened; the rows."""
-    cursor = OwnCursor(connection, adapters_for(connection, params, psycopg.adapters))
-    return cursor.execute(statement, params, prepare=False, binary=True).fetchall()
+    return execute(OwnCursor(connection, adapters_for(connection, params, psycopg.adapters)), statement, params)
 
 
 def _run_on_psycopg(connection: Any, statement: bytes, params: Any) -> Rows:
@@ -70,9 +70,7 @@ def _run_on_django(connection: Any, statement: bytes, params: Any) -> Rows:
 
 async def arun_on_own(connection: Any, statement: bytes, params: Any) -> Rows:
     """`run_on_own` for async code."""
-    cursor = OwnAsyncCursor(connection, adapters_for(connection, params, psycopg.adapters))
-    await cursor.execute(statement, params, prepare=False, binary=True)
-    return await cursor.fetchall()
+    return await aexecute(OwnAsyncCursor(connection, adapters_for(connection, params, psycopg.adapters)), statement, params)
 
 
 async def _arun_on_psycopg(connection: Any, statement: bytes, params: Any) -> Rows:

@@ -16,6 +16,7 @@ from psycopg.abc import PQGen
 from psycopg.conninfo import conninfo_to_dict
 
 from .adapters import ADAPTERS
+from .settle import asettle, settle
 
 T = TypeVar("T")
 DEADLINE = 8.0  # seconds a call may take; longer than the lock_timeout (5 s) inside our functions
@@ -25,7 +26,7 @@ LEAST_CONNECT_WITHIN = 2  # libpq takes less as this
 FOR_EVER = math.inf
 
 # Autocommit and no prepared statements: nothing of ours outlives a call, so transaction poolers work.
-_SESSION: dict[str, Any] = {"autocommit": True, "prepare_threshold": None, "context": ADAPTERS}
+_SESSION: dict[str, Any] = {"autocommit": True, "prepare_threshold": None, "context": ADAPTERS, "client_encoding": "UTF8"}
 # The second line: it notices a server that has vanished, also while a statement of the application may take its time.
 _KEEPALIVE = {"keepalives_idle": 15, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 30_000}
 
@@ -62,7 +63,9 @@ class OwnConnection(Connection[Any]):
     def connect(cls, conninfo: str = "", *, note: Note | None = None, **options: Any) -> Self:  # type: ignore[override]
         """As psycopg's. `note` is told the error, or None when there was none."""
         with _noting(note):
-            return super().connect(conninfo, **options)
+            connection = super().connect(conninfo, **options)
+            settle(connection, is_ours=options.get("context") is not None)
+            return connection
 
     def wait(self, gen: PQGen[T], *args: Any, **options: Any) -> T:
         self._ends = monotonic() + seconds_of(self.deadline)
@@ -99,7 +102,9 @@ class OwnAsyncConnection(AsyncConnection[Any]):
     async def connect(cls, conninfo: str = "", *, note: Note | None = None, **options: Any) -> Self:  # type: ignore[override]
         """See `OwnConnection.connect`."""
         with _noting(note):
-            return await super().connect(conninfo, **options)
+            connection = await super().connect(conninfo, **options)
+            await asettle(connection, is_ours=options.get("context") is not None)
+            return connection
 
     async def wait(self, gen: PQGen[T], *args: Any, **options: Any) -> T:
         self._ends = monotonic() + seconds_of(self.deadline)

@@ -12,6 +12,7 @@ from .adapters import OwnAsyncCursor, fast_adapters
 from .backoff import Backoff, Complaints, Refusals
 from .calls import Call, Rows
 from .connection import DeadlinePassed, OwnAsyncConnection, connect_options, set_deadline
+from .settle import aexecute
 from .statement import Statements
 from .translate import is_transient, raise_ours
 
@@ -105,8 +106,7 @@ class Link:
             return call.read(rows)
 
     async def _rows(self, cursor: psycopg.AsyncCursor[Any], call: Call[Any]) -> Rows:
-        await cursor.execute(self._statements.of(call), call.params, prepare=False, binary=True)
-        return await cursor.fetchall()
+        return await aexecute(cursor, self._statements.of(call), call.params)
 
     async def _rows_of_long(self, cursor: psycopg.AsyncCursor[Any], call: Call[Any]) -> Rows:
         """What a call with a deadline of its own returns: no statement_timeout of the role or database ends it before."""

@@ -41,5 +41,5 @@ def hears(connection: OwnConnection, channel: str, url: str, application_name: s
     """
     echo = f"echo {uuid.uuid4()}"
     with open_connection(url, application_name) as other:
-        other.execute("select pg_notify(%s, %s)", (channel, echo))
+        other.execute("select pg_catalog.pg_notify(%s, %s)", (channel, echo))
     return any(notification.payload == echo for notification in connection.notifies(timeout=within))

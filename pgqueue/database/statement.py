@@ -1,11 +1,19 @@
 """Calls become statements of one install: `{schema}` is filled in once per statement, quoted."""
 
+import re
 from typing import TYPE_CHECKING, Any, LiteralString
 
 from psycopg import sql
 
 if TYPE_CHECKING:
     from .calls import Call
+
+
+# Types and functions are PostgreSQL's own, whatever stands in front of them on the search_path of the application's connection.
+_BARE = re.compile(
+    r"(?<=::)(?=(?:text|jsonb|uuid|xid8|timestamptz|float8|bool)\b)"
+    r"|(?<![\w.])(?=(?:sum|array_agg|to_jsonb|row_number|pg_current_xact_id|set_config|make_interval|clock_timestamp)\()"
+)
 
 
 class Statements:
@@ -19,7 +27,7 @@ class Statements:
     def __getitem__(self, statement: LiteralString) -> bytes:
         composed = self._composed.get(statement)
         if composed is None:
-            composed = self._composed[statement] = sql.SQL(statement).format(schema=self._name).as_bytes(None)
+            composed = self._composed[statement] = _qualified(statement).format(schema=self._name).as_bytes(None)
         return composed
 
     def of(self, call: "Call[Any]") -> bytes:
@@ -27,4 +35,8 @@ class Statements:
         if call.query is None:
             return self[call.statement]
         query = sql.SQL(call.query)
-        return sql.SQL(call.statement).format(schema=self._name, query=query).as_bytes(None)
+        return _qualified(call.statement).format(schema=self._name, query=query).as_bytes(None)
+
+
+def _qualified(statement: LiteralString) -> sql.SQL:
+    return sql.SQL(_BARE.sub("pg_catalog.", statement))

@@ -13,6 +13,7 @@ import psycopg
 
 from ..database import calls
 from ..database.backoff import LONGEST, Backoff, Complaints
+from ..database.bridge import run_on_own
 from ..database.connection import DEADLINE, OwnConnection, open_connection
 from ..database.listen import ECHO_WITHIN, hears, leaving_nothing, listen
 from ..database.statement import Statements
@@ -188,7 +189,7 @@ class Liveness(threading.Thread):
 
     def _run(self, connection: OwnConnection, call: calls.Call[Any]) -> Any:
         try:
-            return call.read(connection.execute(self._statements[call.statement], call.params).fetchall())
+            return call.read(run_on_own(connection, self._statements[call.statement], call.params))
         except psycopg.Error as error:
             raise_ours(error, self._statements.schema)
             raise

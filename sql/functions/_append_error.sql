@@ -6,8 +6,8 @@ create function append_error(
 language sql immutable as $$
     select case when jsonb_array_length(list) > 20 then list - 0 else list end
       from (select coalesce(errors, '[]') || jsonb_build_object(
-                'attempt', attempt, 'worker_id', worker_id, 'started_at', started_at, 'ended_at', ended_at,
-                'retry_at', retry_at,
+                'attempt', attempt, 'worker_id', worker_id, 'started_at', in_utc(started_at), 'ended_at', in_utc(ended_at),
+                'retry_at', in_utc(retry_at),
                 'type', left(error->>'type', 200),
                 'message', left(error->>'message', 4096),
                 'traceback', right(error->>'traceback', 16384))) as appended(list)

@@ -65,7 +65,7 @@ create function check_limit_template(field text, template text) returns void
 language plpgsql as $$
 begin
     perform check_limit_key(field, template);
-    if regexp_replace(template, '\{[^{}]+\}', '', 'g') ~ '[{}]' then
+    if regexp_replace(template, '[{][^{}]+[}]', '', 'g') ~ '[{}]' then
         perform invalid(field, template, 'put the name of an argument between two braces: tenant:{tenant_id}');
     end if;
 end $$;

@@ -20,7 +20,7 @@ begin
     if length(template) not between 1 and 1000 then
         perform invalid('unique_key', template, 'use 1 to 1000 characters');
     end if;
-    for name in select (regexp_matches(template, '\{([^{}]*)\}', 'g'))[1] loop
+    for name in select (regexp_matches(template, '[{]([^{}]*)[}]', 'g'))[1] loop
         if args #> string_to_array(name, '.') is null then
             perform invalid('unique_key', template, format('the arguments have no %s; give it, or name another one', quote_literal(name)));
         end if;

@@ -11,7 +11,7 @@ create function complete(job_id bigint, token uuid, result jsonb default null, e
 returns text
 language plpgsql security definer set search_path from current
 set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
-set plan_cache_mode = force_generic_plan set jit = off set lock_timeout = '5s' as $$
+set plan_cache_mode = force_generic_plan set jit = off set lock_timeout = '5s' set extra_float_digits = 1 as $$
 declare
     done record;
 begin

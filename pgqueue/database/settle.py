@@ -1,0 +1,94 @@
+"""What our connections depend on, whatever is set for the database or the role.
+
+Nothing of it is set on the session, which a pooler would hand to others. A connection whose defaults are unfit runs each call in
+a transaction that says what it needs, at the price of two more round trips; no other connection pays for that.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from psycopg import AsyncConnection, AsyncCursor, Connection, Cursor, IsolationLevel
+
+from .adapters import ADAPTERS, OwnAsyncCursor, OwnCursor
+
+Rows = list[tuple[Any, ...]]
+_ASK = (
+    b"select pg_catalog.current_setting('default_transaction_isolation'), "
+    b"pg_catalog.current_setting('default_transaction_read_only'), (pg_catalog.current_schemas(true))[1], "
+    b"pg_catalog.pg_is_in_recovery()"
+)
+SAFE_PATH = b"set local search_path to pg_catalog, pg_temp"
+
+
+class Defaults(NamedTuple):
+    """What a transaction has that says nothing of it.
+
+    Attributes:
+        isolation: its level.
+        read_only: "on" or "off".
+        first_schema: where names are looked up first.
+        is_standby: whether nothing can be written, whatever is said.
+    """
+
+    isolation: str
+    read_only: str
+    first_schema: str
+    is_standby: bool
+
+    @property
+    def is_read_only(self) -> bool:
+        """Whether a transaction must say that it writes."""
+        return self.read_only == "on" and not self.is_standby
+
+    @property
+    def is_fit(self) -> bool:
+        """Whether calls of ours need say nothing."""
+        return self.isolation == "read committed" and not self.is_read_only and self.first_schema == "pg_catalog"
+
+
+def settle(connection: Connection[Any], is_ours: bool) -> None:
+    """Make a new connection say in each transaction what it needs, if that is not the default.
+
+    Args:
+        connection: in autocommit, idle.
+        is_ours: False: statements of the application run on it too; it keeps all but read-only.
+    """
+    with OwnCursor(connection, ADAPTERS) as cursor:
+        defaults = Defaults(*cursor.execute(_ASK, binary=True).fetchall()[0])
+    if is_ours and not defaults.is_fit:
+        connection.isolation_level = IsolationLevel.READ_COMMITTED
+    if defaults.is_read_only:
+        connection.read_only = False
+
+
+async def asettle(connection: AsyncConnection[Any], is_ours: bool) -> None:
+    """`settle` for async code."""
+    async with OwnAsyncCursor(connection, ADAPTERS) as cursor:
+        await cursor.execute(_ASK, binary=True)
+        defaults = Defaults(*(await cursor.fetchall())[0])
+    if is_ours and not defaults.is_fit:
+        await connection.set_isolation_level(IsolationLevel.READ_COMMITTED)
+    if defaults.is_read_only:
+        await connection.set_read_only(False)
+
+
+def execute(cursor: Cursor[Any], statement: bytes, params: Any) -> Rows:
+    """Run a statement of ours on a connection of ours; the rows."""
+    if cursor.connection.isolation_level is None:
+        return cursor.execute(statement, params, prepare=False, binary=True).fetchall()
+    with cursor.connection.transaction():
+        if not isinstance(params, Mapping):  # else with a query of the application's, which needs its own search_path
+            cursor.execute(SAFE_PATH)
+        return cursor.execute(statement, params, prepare=False, binary=True).fetchall()
+
+
+async def aexecute(cursor: AsyncCursor[Any], statement: bytes, params: Any) -> Rows:
+    """`execute` for async code."""
+    if cursor.connection.isolation_level is None:
+        await cursor.execute(statement, params, prepare=False, binary=True)
+        return await cursor.fetchall()
+    async with cursor.connection.transaction():
+        if not isinstance(params, Mapping):
+            await cursor.execute(SAFE_PATH)
+        await cursor.execute(statement, params, prepare=False, binary=True)
+        return await cursor.fetchall()
