@@ -1,5 +1,6 @@
 """FAULTS 59: settings of the database or the role change neither what calls do nor what people see."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from pgqueue import PgQueue
 from pgqueue.migrate import migrate
+from pgqueue.worker import Worker, WorkerOptions
 from tests.cli.conftest import run_here
 from tests.faults.settings import use
 
@@ -97,3 +99,32 @@ def test_an_install_works_under_settings_of_the_database(empty_database_url: str
     app = PgQueue(empty_database_url)
     app.check()
     app.close()
+
+
+def test_through_pgbouncer_settings_change_nothing_and_nothing_is_left_to_others(
+    database_url: str, pooled: Callable[[int], str]
+) -> None:
+    _set(database_url, SETTINGS["read only"] | {"client_encoding": "LATIN1"})
+    asked = (
+        "select name, setting from pg_settings where source in ('session', 'client') and name <> 'application_name' order by 1"
+    )
+    url = pooled(2)
+    with psycopg.connect(url, autocommit=True) as other:
+        before = other.execute(asked).fetchall()
+    app = PgQueue(url, listen_url=database_url)
+
+    @app.task
+    async def text(n: int) -> str:
+        return "Ωμέγα"
+
+    job = text.enqueue(1)
+    asyncio.run(_burst(app))
+    assert job.result(5) == "Ωμέγα"
+    app.close()
+    with psycopg.connect(url, autocommit=True) as other:
+        assert other.execute(asked).fetchall() == before
+
+
+async def _burst(app: PgQueue) -> None:
+    await Worker(app, WorkerOptions(burst=True, handle_signals=False)).run()
+    await app.aclose()
