@@ -17,7 +17,7 @@ select id, state, reason, queue, task, args, priority, attempt, max_attempts, re
 -- Live jobs; `oldest` is how long the first in line has been waiting for a worker.
 create view queue_stats as
 select queue, state, priority, count(*) as jobs,
-       max(clock_timestamp() - greatest(run_at, '0001-01-02Z')) filter (where state = 'ready') as oldest,
+       max(clock_timestamp() - least(greatest(run_at, '0001-01-02Z'), '9999-12-30Z')) filter (where state = 'ready') as oldest,
        count(*) filter (where unknown_since is not null) as no_worker_for_task
   from job group by queue, state, priority;
 

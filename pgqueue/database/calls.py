@@ -262,7 +262,7 @@ def _result_row(rows: Rows) -> ResultRow:
 def kept(job_id: int) -> Call[Kept]:
     """Whether a job's result is kept, and how long; without the result itself."""
     return Call(
-        "select state, extract(epoch from expires_at - clock_timestamp())::float8 from {schema}.result(%s)",
+        "select state, (extract(epoch from expires_at) - extract(epoch from clock_timestamp()))::float8 from {schema}.result(%s)",
         (job_id,),
         lambda rows: Kept(*rows[0]),
         repeat_within=ALWAYS,
