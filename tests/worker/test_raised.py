@@ -9,6 +9,8 @@ import pytest
 
 from pgqueue import JobContext, JobEvent, PgQueue, Retry, Task
 from pgqueue.worker import WorkerOptions
+from pgqueue.worker.execute import Outcome
+from pgqueue.worker.slots import Slots
 from pgqueue.worker.worker import Worker
 from tests.looking import Look
 from tests.waiting import auntil
@@ -126,24 +128,22 @@ async def test_a_handler_that_is_cut_off_by_itself_costs_one_attempt(async_app: 
     assert _dead(look) == set(CANCELS)
 
 
-async def test_a_cancel_that_a_handler_leaves_behind_does_not_reach_the_next_job(
-    async_app: PgQueue, look: Look, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("pgqueue.worker.slots.SLICE", 60.0)  # nothing is awaited between two jobs
+async def test_a_cancel_that_a_handler_leaves_behind_does_not_reach_the_next_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pgqueue.worker.slots.SLICE", 60.0)  # nothing else is awaited between two jobs
+    app = PgQueue("postgresql://nobody@localhost:1/nothing")
 
-    @async_app.task
+    @app.task
     async def leaves() -> str:
         _this().cancel()  # it comes at the next await, and here is none any more
         return "done"
 
-    @async_app.task(retry=0)
-    async def innocent() -> None:
-        await asyncio.sleep(0)
-
-    ids = [one.id for one in leaves.enqueue_many([()] * 5)]
-    ids += [one.id for one in innocent.enqueue_many([()] * 5)]
-    await burst(async_app, concurrency=1)
-    assert {look.state(id) for id in ids} == {"succeeded"}
+    app.task(name="innocent")(_nothing)
+    outcomes: list[Outcome] = []
+    slots = Slots(app.tasks, 1, outcomes.append, lambda: False)
+    slots.add([job(1, task="leaves"), job(2, task="innocent"), job(3, task="leaves"), job(4, task="innocent")])
+    await auntil(lambda: len(outcomes) == 4, "their ends", 5)
+    assert [(outcome.job.id, outcome.state) for outcome in outcomes] == [(n, "succeeded") for n in (1, 2, 3, 4)]
+    await slots.close()
 
 
 async def test_a_slot_takes_a_cancel_back_even_from_a_run_that_swallowed_it(desk: Desk) -> None:
