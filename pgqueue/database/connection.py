@@ -53,9 +53,13 @@ class OwnConnection(Connection[Any]):
     Attributes:
         deadline: seconds that each wait for the server may take from now on; None: DEADLINE. One that takes longer closes the
             connection and raises DeadlinePassed.
+        is_silent: whether it missed the deadline of a call.
+        known_since: when its pool first gave it out.
     """
 
     deadline: float | None = None
+    is_silent = False
+    known_since: float | None = None
     _ends = FOR_EVER
     _is_cancelled = False
 
@@ -95,6 +99,8 @@ class OwnAsyncConnection(AsyncConnection[Any]):
     """A connection of ours in async code; see `OwnConnection`."""
 
     deadline: float | None = None
+    is_silent = False
+    known_since: float | None = None
     _ends = FOR_EVER
     _is_cancelled = False
 
@@ -200,7 +206,8 @@ def _may_run_on(connection: OwnConnection | OwnAsyncConnection) -> bool:
 
     A deadline that was made shorter is that of a look or a heartbeat, and leaves no time for it. An older libpq could block.
     """
-    return seconds_of(connection.deadline) >= DEADLINE and psycopg.capabilities.has_cancel_safe()
+    connection.is_silent = seconds_of(connection.deadline) >= DEADLINE
+    return connection.is_silent and psycopg.capabilities.has_cancel_safe()
 
 
 def _cut_short(connection: OwnConnection | OwnAsyncConnection) -> None:

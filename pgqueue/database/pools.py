@@ -39,10 +39,16 @@ class _Pool(ConnectionPool[OwnConnection]):
             except PoolTimeout:
                 wait.check()
                 continue
-            if is_open(connection):
+            if is_open(connection) and self._reach.trusts(connection):
                 return connection
             connection.close()
             self.putconn(connection)  # which replaces it
+
+    def putconn(self, connection: OwnConnection) -> None:
+        """As psycopg's."""
+        if connection.is_silent:
+            self._reach.note_silence()
+        super().putconn(connection)
 
     def __del__(self) -> None:
         if self._process == this_process():
@@ -65,10 +71,16 @@ class _AsyncPool(AsyncConnectionPool[OwnAsyncConnection]):
             except PoolTimeout:
                 wait.check()
                 continue
-            if is_open(connection):
+            if is_open(connection) and self._reach.trusts(connection):
                 return connection
             await connection.close()
             await self.putconn(connection)
+
+    async def putconn(self, connection: OwnAsyncConnection) -> None:
+        """As psycopg's."""
+        if connection.is_silent:
+            self._reach.note_silence()
+        await super().putconn(connection)
 
 
 class SyncPool:

@@ -9,7 +9,7 @@ import psycopg
 from ..errors import NoConnection
 from .backoff import first_line
 from .calls import Call
-from .connection import DeadlinePassed
+from .connection import DeadlinePassed, OwnAsyncConnection, OwnConnection
 
 _CUT = ("08", "57P")  # SQLSTATEs of connections that end
 AGAIN = 5.0  # seconds until it is tried anew to connect, by whoever waits; psycopg's pool itself tries ever more slowly
@@ -53,10 +53,21 @@ class Reach:
     def __init__(self, setting: str, size: int) -> None:
         self._setting, self._size = setting, size
         self.error: psycopg.Error | None = None
+        self._silence_at = 0.0
 
     def note(self, error: psycopg.Error | None) -> None:
         """Note how an attempt to connect ended."""
         self.error = error
+
+    def note_silence(self) -> None:
+        """A connection missed its deadline: others of its time may have gone silent with it."""
+        self._silence_at = monotonic()
+
+    def trusts(self, connection: OwnConnection | OwnAsyncConnection) -> bool:
+        """Whether a connection that is given out now was first given out after the last silence."""
+        if connection.known_since is None:
+            connection.known_since = monotonic()
+        return connection.known_since > self._silence_at
 
     def refused(self, seconds: float) -> NoConnection:
         """What to raise when there was no connection for so long."""

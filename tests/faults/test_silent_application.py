@@ -76,6 +76,19 @@ async def test_a_pooled_call_of_async_code_on_a_silent_connection_ends_and_the_n
     assert look.count("cancelled") == 1
 
 
+@pytest.mark.usefixtures("short")
+def test_one_missed_deadline_is_enough_for_a_whole_pool_that_went_silent(proxy: Proxy, look: Look) -> None:
+    app = PgQueue(proxy.url, pool_size=3)
+    with app.database.pool().connection(), app.database.pool().connection(), app.database.pool().connection():
+        pass
+    assert proxy.silence("pgqueue") == 3
+    with pytest.raises(DeadlinePassed):
+        app.database.run(calls.channel())
+    for _ in range(4):
+        assert app.database.run(calls.channel()) == look.value("select channel()")
+    app.close()
+
+
 async def test_a_call_that_is_cancelled_on_a_silent_connection_ends_soon(
     proxy: Proxy, behind: PgQueue, work: Task[[], str]
 ) -> None:
