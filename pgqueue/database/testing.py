@@ -115,25 +115,33 @@ def jobs() -> Call[list[dict[str, Any]]]:
     )
 
 
-# What the functions compare with the clock. created_at stays: it tells whose a job is.
+# Every time of a job, its result and its workflow. created_at stays: it tells whose a row is.
 _TRAVEL: LiteralString = (
     "with passed as (select make_interval(secs => %s::float8) as time), "
     "live as (select id from {schema}.job where " + _OWN + "), "
     "over as (select id from {schema}.job_history where " + _OWN + "), "
     "dead as (select id from {schema}.dead_letter where " + _OWN + "), "
+    "flow as (select id from {schema}.workflow where " + _OWN + "), "
     "own as (select id from live union all select id from over union all select id from dead), "
-    "due as (update {schema}.job set run_at = run_at - time from passed where id in (select id from live)), "
-    "ended as (update {schema}.job_history set finished_at = finished_at - time from passed where id in (select id from over)), "
-    "died as (update {schema}.dead_letter set finished_at = finished_at - time from passed where id in (select id from dead)), "
+    "due as (update {schema}.job set run_at = run_at - time, claimed_at = claimed_at - time, put_off_at = put_off_at - time, "
+    "unknown_since = unknown_since - time from passed where id in (select id from live)), "
+    "ended as (update {schema}.job_history set run_at = run_at - time, claimed_at = claimed_at - time, "
+    "finished_at = finished_at - time, result_expires_at = result_expires_at - time from passed "
+    "where id in (select id from over)), "
+    "died as (update {schema}.dead_letter set run_at = run_at - time, claimed_at = claimed_at - time, "
+    "finished_at = finished_at - time from passed where id in (select id from dead)), "
     "kept as (update {schema}.job_result set expires_at = expires_at - time from passed where job_id in (select id from own)), "
-    "held as (update {schema}.unique_hold set expires_at = expires_at - time from passed where job_id in (select id from own)) "
+    "held as (update {schema}.unique_hold set expires_at = expires_at - time, held_at = held_at - time from passed "
+    "where job_id in (select id from own)), "
+    "saved as (update {schema}.rescue_log set rescued_at = rescued_at - time from passed where job_id in (select id from own)), "
+    "flown as (update {schema}.workflow set finished_at = finished_at - time, cancelled_at = cancelled_at - time from passed "
+    "where id in (select id from flow)), "
+    "node as (update {schema}.workflow_node set ended_at = ended_at - time from passed "
+    "where workflow_id in (select id from flow) and ended_at is not null) "
     "select count(*) from own"
 )
 
 
 def travel(seconds: float) -> Call[int]:
-    """Age the test's own jobs as if this time had passed; how many.
-
-    Columns: job.run_at; job_history and dead_letter.finished_at; job_result and unique_hold.expires_at.
-    """
+    """Age the test's own jobs, their results and their workflows as if this time had passed; how many jobs."""
     return Call(_TRAVEL, (seconds,), lambda rows: int(rows[0][0]))

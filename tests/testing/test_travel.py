@@ -1,12 +1,14 @@
 """travel: time passes for the jobs of a test, and for no others."""
 
+import uuid
 from datetime import timedelta
 from typing import Any
 
 import psycopg
 import pytest
+from psycopg.sql import SQL, Identifier
 
-from pgqueue import PgQueue, Retry, Task, Unique
+from pgqueue import PgQueue, Retry, Task, Unique, chain
 from pgqueue.errors import InvalidArgument, ResultExpired
 from pgqueue.testing import drain, joined, travel
 from tests.looking import Look
@@ -44,6 +46,100 @@ def test_a_retry_comes_when_its_delay_is_over(app: PgQueue, theirs: Connection) 
     assert drain(app, theirs) == []
     travel(app, theirs, 11)
     assert [ran.state for ran in drain(app, theirs)] == ["failed"]
+
+
+@pytest.mark.parametrize("number", [1, 0])  # a result of None is not stored
+def test_a_result_that_was_extended_expires(
+    app: PgQueue, double: Task[[int], int | None], theirs: Connection, number: int
+) -> None:
+    with joined(app, theirs):
+        job = double.using(result_ttl=100).enqueue(number)
+        drain(app, theirs)
+        job.extend_result(1000)
+        travel(app, theirs, 900)
+        assert job.has_result()
+        travel(app, theirs, 101)
+        assert not job.has_result()
+        with pytest.raises(ResultExpired):
+            job.result(timeout=0)
+
+
+AGED = {
+    "job": {"run_at", "claimed_at", "put_off_at", "unknown_since"},
+    "job_history": {"run_at", "claimed_at", "finished_at", "result_expires_at"},
+    "dead_letter": {"run_at", "claimed_at", "finished_at"},
+    "job_result": {"expires_at"},
+    "unique_hold": {"expires_at", "held_at"},
+    "rescue_log": {"rescued_at"},
+    "workflow": {"cancelled_at", "finished_at"},
+    "workflow_node": {"ended_at"},
+}
+LEFT_ALONE = {
+    # created_at tells whose a row is.
+    "job": {"created_at"},
+    "job_history": {"created_at"},
+    "dead_letter": {"created_at"},
+    "workflow": {"created_at"},
+    # Of the install and its workers, and of limits, which jobs of others share; drain does not wait for limits.
+    "setting": {"created_at"},
+    "clock": {"seen_at"},
+    "worker": {"started_at", "heartbeat_at"},
+    "limit_def": {"changed_at"},
+    "bucket": {"refilled_at", "used_since", "oldest_claim"},
+    "turn": {"due_at", "lo", "whole_at"},
+    "line_start": {"starts_at", "keys_at", "seen_at"},
+    "permit": {"claimed_at"},
+    "parking": {"until", "parked_at"},
+}
+TIME_COLUMNS = """
+select c.relname::text, a.attname::text from pg_class c join pg_attribute a on a.attrelid = c.oid
+ where c.relnamespace = 'pgqueue'::regnamespace and c.relkind in ('r', 'p') and not c.relispartition
+   and a.attnum > 0 and not a.attisdropped
+   and a.atttypid in ('timestamptz'::regtype, 'timestamp'::regtype, 'date'::regtype, 'tstzrange'::regtype)
+"""
+
+
+def test_every_time_in_the_tables_ages_or_is_left_alone_for_a_reason(look: Look) -> None:
+    """A new column stands in one of the two lists, and in the statement of travel."""
+    found: dict[str, set[str]] = {}
+    for table, column in look.connection.execute(TIME_COLUMNS):
+        found.setdefault(table, set()).add(column)
+    listed = {table: AGED.get(table, set()) | LEFT_ALONE.get(table, set()) for table in AGED | LEFT_ALONE}
+    assert found == listed
+    assert not [table for table in AGED if AGED[table] & LEFT_ALONE.get(table, set())]
+
+
+def test_every_time_of_what_the_test_has_added_ages(app: PgQueue, double: Task[[int], int | None], theirs: Connection) -> None:
+    @app.task(retry=0)
+    def fail() -> None:
+        raise ValueError
+
+    with joined(app, theirs):
+        chain(double.s(1), double.s()).enqueue()
+        fail.enqueue()
+        double.using(unique=Unique("period", period=3600)).enqueue(3)
+        drain(app, theirs)
+        late = double.using(run_after=3600).enqueue(4)
+    theirs.execute("insert into pgqueue.rescue_log select now(), %s, gen_random_uuid(), 'q', 't', false", (late.id,))
+    running = "update pgqueue.job set state = 'running', claimed_at = now(), claim_token = %s, worker_id = %s where id = %s"
+    theirs.execute(running, (uuid.uuid4(), uuid.uuid4(), late.id))
+    for table, columns in AGED.items():  # what is not set would not be seen to age
+        for column in columns - {"finished_at", "claimed_at"}:
+            set_it = SQL("update {} set {column} = coalesce({column}, clock_timestamp())")
+            theirs.execute(set_it.format(Identifier("pgqueue", table), column=Identifier(column)))
+
+    def times() -> dict[str, Any]:
+        query = SQL("select max({column}) from {} having bool_and({column} is not null)")
+        return {
+            f"{table}.{column}": theirs.execute(query.format(Identifier("pgqueue", table), column=Identifier(column))).fetchone()
+            for table, columns in AGED.items()
+            for column in columns
+        }
+
+    before = times()
+    travel(app, theirs, 500)
+    passed = {column: before[column][0] - time[0] for column, time in times().items()}
+    assert passed == dict.fromkeys(before, timedelta(seconds=500))
 
 
 @pytest.mark.parametrize("number", [1, 0])  # a result of None is not stored; its time is that of the history
