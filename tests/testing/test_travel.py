@@ -83,6 +83,7 @@ LEFT_ALONE = {
     # Of the install and its workers, and of limits, which jobs of others share; drain does not wait for limits.
     "setting": {"created_at"},
     "clock": {"seen_at"},
+    "upkeep": {"next_at", "warned_at", "whole_at", "done_at"},
     "worker": {"started_at", "heartbeat_at"},
     "limit_def": {"changed_at"},
     "bucket": {"refilled_at", "used_since", "oldest_claim"},
