@@ -14,9 +14,10 @@ begin
         select array_agg(k.key), array_agg(b.at), array_agg(coalesce(b.tokens, d.burst, 1)), array_agg(b.refilled_at),
                array_agg(coalesce(d.max_running, 'infinity'::float8)), array_agg(d.per_second), array_agg(coalesce(d.burst, 1)),
                array_agg(coalesce(d.count_cost, false)), array_agg(coalesce(d.weight, 1)), array_agg(d.max_running is not null),
-               array_agg(b.oldest_claim), array_agg(p.until), array_agg(d.per), array_agg(b.saving)
+               array_agg(b.oldest_claim), array_agg(p.until), array_agg(d.per), array_agg(b.saving),
+               array_agg((b.saving).lane), array_agg(0::float8)
           into held.keys, held.rows, held.tokens, since, held.places, held.rates, held.bursts, held.count_cost, held.weights,
-               held.counted, held.oldest, held.opens_at, held.periods, held.savings
+               held.counted, held.oldest, held.opens_at, held.periods, held.savings, held.saved_for, held.kept
           from unnest(keys) as k(key)
          cross join lateral (
                select ctid as at, tokens, refilled_at, oldest_claim, saving from bucket
@@ -41,20 +42,18 @@ begin
         update bucket set refilled_at = held.at, saving = null where ctid = any (held.rows) and refilled_at > held.at;
         return lock_buckets(keys);
     end if;
-    held.saved_for := array_fill(null::uuid, array[cardinality(held.keys)]);
-    held.kept := array_fill(0::float8, array[cardinality(held.keys)]);
     for p in 1 .. cardinality(held.keys) loop
         if held.opens_at[p] > held.at then
             held.tokens[p] := 0;
         else
             held.opens_at[p] := null;
-            if (held.savings[p]).lane is not null then
-                if is_saving(held.savings[p], held.at, held.rates[p], held.bursts[p], held.count_cost[p]) then
-                    held.saved_for[p] := (held.savings[p]).lane;
-                    held.kept[p] := kept_at(held.savings[p], held.rates[p], held.at);
-                else
-                    held.savings[p] := null;
-                end if;
+            if held.saved_for[p] is null then
+                null;
+            elsif is_saving(held.savings[p], held.at, held.rates[p], held.bursts[p], held.count_cost[p]) then
+                held.kept[p] := kept_at(held.savings[p], held.rates[p], held.at);
+            else
+                held.savings[p] := null;
+                held.saved_for[p] := null;
             end if;
             held.tokens[p] := case when held.rates[p] is null then 'infinity'
                                    else refilled(held.tokens[p], held.rates[p], held.bursts[p], since[p], held.at) end;

@@ -108,3 +108,26 @@ def a_rate_holds_over_a_step_of_the_clock(sql: Sql) -> None:
         finish_all(sql)
         sql.rows("delete from job")
         sql.rows("delete from turn")
+
+
+def a_costly_job_starts_after_the_clock_was_set_back(sql: Sql) -> None:
+    """Two keys were saving for it. What they had saved is there, and the rest takes its time and not the hour."""
+    for key in ("a", "b"):
+        set_limit(sql, key, rate=10, burst=20)
+        add(sql, 100, key, fair=f"cheap:{key}")
+    worker = sql.worker()
+    claimed(sql, worker, 100)
+    (dear,) = add(sql, 1, "a", "b", cost=15)
+    while not sql.value("select count(*) from bucket where (saving).lane is not null"):
+        pass_time(sql, 0.1)
+        claimed(sql, worker)
+
+    step_clock(sql, -HOUR)
+    started: list[int] = []
+    for step in range(30):
+        if step % 10 == 0:
+            sql.value("select mark_lost()")
+            sql.value("select repaired from sweep_lanes()")
+        started += claimed(sql, worker)
+        pass_time(sql, 0.1)
+    assert dear in started
