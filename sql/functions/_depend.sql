@@ -58,7 +58,8 @@ begin
 end $$;
 
 -- adopt: the workflow of these jobs; plain ones become nodes of it, or of a new one. Called by: depend.
--- A job that is just being finished or retried is where it was, or where it goes: so until all are found.
+-- A job that is just being finished or retried is where it was, or where it goes, and a workflow may just be pruned: so until all are
+-- found.
 create function adopt(parents bigint[]) returns bigint
 language plpgsql set enable_seqscan = off set jit = off as $$
 #variable_conflict use_variable
@@ -77,6 +78,9 @@ begin
         end if;
         if flow is null then
             insert into workflow default values returning id into flow;
+        else
+            perform from workflow w where w.id = flow for no key update;
+            continue when not found;  -- pruned in this moment: its jobs are plain again
         end if;
         perform adopt_into(flow, parents);
         select id into lost from unnest(parents) as p(id)
