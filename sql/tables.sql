@@ -213,6 +213,7 @@ create table workflow (
     created_at   timestamptz not null default clock_timestamp(),
     cancelled_at timestamptz,                   -- cancel_workflow was called: running nodes are asked to stop
     finished_at  timestamptz,
+    stopping     bigint[] not null default '{}',  -- jobs that ran when it was cancelled, and then retried: they are asked to stop all the same
     constraint open_is_counted check (open between 0 and nodes),
     constraint finished_when_none_is_open check (
         (finished_at is not null) = (open = 0 and nodes > 0) and (finished_at is null) = (outcome is null))

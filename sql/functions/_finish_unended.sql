@@ -28,7 +28,7 @@ begin
                    when delay is not null then delay_of(id, delay, ended_at)
                    else retry_delay(retry, attempt)
                end as again_at
-          from held h, lateral (select coalesce(workflow_id is not null and is_cancelled(workflow_id), false) as stops) s
+          from held h, lateral (select coalesce(workflow_id is not null and is_cancelled(workflow_id, id), false) as stops) s
     ), decided as materialized (
         select t.*, case when limits is null and state <> 'rate_limited' or again_at is null then null
                          else keys_to_park(limits, queue, state = 'rate_limited', key) end as parks,
@@ -87,8 +87,8 @@ begin
     return make_interval(secs => greatest(delay, 0));
 end $$;
 
--- is_cancelled: whether a workflow was cancelled. Called by: finish_unended, finish_nodes, link_added, rescue_job. Writes: nothing.
-create function is_cancelled(flow bigint) returns bool
+-- is_cancelled: whether a workflow was cancelled, or this job was to stop when that was retried. Called by: finish_unended, finish_nodes, link_added, rescue_job. Writes: nothing.
+create function is_cancelled(flow bigint, job_id bigint default null) returns bool
 language sql stable as $$
-    select exists (select from workflow where id = flow and cancelled_at is not null)
+    select exists (select from workflow where id = flow and (cancelled_at is not null or job_id = any (stopping)))
 $$;

@@ -18,7 +18,7 @@ begin
         return 0;
     end if;
     lost.rescues := lost.rescues + may_have_started::int;
-    cancelled := lost.workflow_id is not null and is_cancelled(lost.workflow_id);
+    cancelled := lost.workflow_id is not null and is_cancelled(lost.workflow_id, lost.id);
     crashed := not cancelled and may_have_started and (lost.rescues >= 3 or started and lost.attempt >= lost.max_attempts);
     if lost.rescues >= 2 then
         again_at := again_at + retry_delay(null, lost.rescues);

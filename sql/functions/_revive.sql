@@ -26,7 +26,10 @@ begin
     )
     select array_agg(id) into back from (select id from below except select unnest(dead)) x;
     back := coalesce(back, '{}');
-    update workflow set open = open + cardinality(dead) + cardinality(back), finished_at = null, outcome = null, cancelled_at = null
+    update workflow set open = open + cardinality(dead) + cardinality(back), finished_at = null, outcome = null, cancelled_at = null,
+           -- What ran when it was cancelled still has to stop: nobody may have been asked yet.
+           stopping = array(select unnest(stopping) except select unnest(dead)) || array(
+               select n.job_id from workflow_node n where workflow.cancelled_at is not null and n.workflow_id = flow and n.state = 'live')
      where id = flow;
     update workflow_node set state = 'live', ended_at = null where job_id = any (dead);
     perform restore_skipped(back);

@@ -79,6 +79,8 @@ begin
         perform cancel_workflow(id)
            from (select id from workflow where cancelled_at is not null and finished_at is null order by id
                     for no key update skip locked) w;
+        perform cancel_again(array(select j.id from job j where j.id = any (w.stopping) and j.state in ('scheduled', 'ready') for update skip locked))
+           from workflow w where w.stopping <> '{}' and w.finished_at is null;
     exception when lock_not_available then null;
     end;
     mended := repair_workflows(100000);

@@ -56,7 +56,7 @@ def test_plain_jobs_and_other_workflows_of_the_worker_run_on(rolled_back_sql: Sq
     assert other.status == "running"
 
 
-def test_a_workflow_whose_dead_letter_is_retried_is_not_cancelled_any_more(rolled_back_sql: Sql) -> None:
+def test_what_ran_when_a_workflow_was_cancelled_is_asked_to_stop_though_that_is_retried_meanwhile(rolled_back_sql: Sql) -> None:
     sql = rolled_back_sql
     flow, worker, token = running(sql)
     sql.value("select cancel_workflow(%s)", flow.id)
@@ -64,5 +64,10 @@ def test_a_workflow_whose_dead_letter_is_retried_is_not_cancelled_any_more(rolle
 
     sql.value("select retry_workflow(%s)", flow.id)
 
-    assert requests(sql, worker) == []
+    assert requests(sql, worker) == [flow["b"]]
     assert flow.states() == {"a": "ready", "b": "running", "c": "cancelled"}
+
+    sql.finish(token, {"id": flow["b"], "state": "failed"})
+    sql.value("select retry_workflow(%s)", flow.id)
+    sql.claim(worker)
+    assert requests(sql, worker) == [], "a job that is retried itself need not stop"

@@ -125,3 +125,38 @@ def test_a_node_that_crashed_while_somebody_held_its_cancelled_workflow_is_cance
     assert sql.value("select rescue()") == 1
 
     assert (flow.states(), sql.value("select crashed from rescue_log")) == ({"a": "cancelled"}, False)
+
+
+@pytest.mark.parametrize("back", [*BACK, "promote"])
+def test_it_is_cancelled_too_when_the_workflow_was_retried_meanwhile(rolled_back_sql: Sql, back: str) -> None:
+    sql = rolled_back_sql
+    flow = start(sql, node("dead"), node("a"))
+    flow.run("dead", "failed")
+    worker = sql.worker()
+    token, _ = sql.claim(worker)
+    sql.value(CANCEL, flow.id)
+    assert sql.value("select retry_workflow(%s)", flow.id) == 1
+
+    come_back(sql, worker, token, flow["a"], back)
+
+    assert flow.states() == {"dead": "ready", "a": "cancelled"}
+    flow.run("dead")
+    assert flow.status == "cancelled"
+
+
+def test_what_somebody_held_when_it_came_back_is_left_to_maintain_after_a_retry_too(
+    sql: Sql, another_sql: Callable[[], Sql]
+) -> None:
+    flow, other = start(sql, node("dead"), node("a")), another_sql()
+    flow.run("dead", "failed")
+    token, _ = claim(sql, flow["a"])
+    sql.value(CANCEL, flow.id)
+    sql.value("select retry_workflow(%s)", flow.id)
+
+    with other.connection.transaction():
+        other.rows("select from workflow for update")
+        sql.value("select give_back(%s, %s)", token, [flow["a"]])
+        assert flow.states()["a"] == "ready"
+    sql.value("select maintain()")
+
+    assert flow.states() == {"dead": "ready", "a": "cancelled"}

@@ -19,6 +19,7 @@ class Node:
     rescues: int = 0
     is_later: bool = False  # its time had not come when it was made to wait for its parents again
     token: UUID | None = None
+    stops: bool = False  # it ran when the workflow was cancelled
 
     @property
     def is_over(self) -> bool:
@@ -76,10 +77,10 @@ class Model:
         if outcome in ("succeeded", "cancelled"):
             self.leave(node, outcome)
             return None
-        if outcome == "dead" or (outcome == "failed" and (node.attempt >= node.max_attempts or self.cancelled)):
+        if outcome == "dead" or (outcome == "failed" and (node.attempt >= node.max_attempts or self.cancelled or node.stops)):
             self.leave(node, "failed")
             return "dead"
-        if self.cancelled:
+        if self.cancelled or node.stops:
             self.leave(node, "cancelled")
             return "cancelled"
         node.attempt -= outcome == "snoozed"
@@ -93,7 +94,7 @@ class Model:
         for node in orphans:
             node.rescues += 1
             node.attempt -= node.rescues < 3
-            if self.cancelled:
+            if self.cancelled or node.stops:
                 self.leave(node, "cancelled")
             else:
                 self.leave(node, "failed" if node.rescues >= 3 else "scheduled" if node.rescues == 2 else "ready")
@@ -108,7 +109,9 @@ class Model:
             node.state = "ready" if node in dead else "blocked"
         for node in dead:
             node.attempt = node.rescues = 0
-            node.is_later = False
+            node.is_later = node.stops = False
+        for node in self.of("running"):
+            node.stops |= self.cancelled
         held = [node for node in self.of("ready", "scheduled") if any(parent.id in node.into for parent in again)]
         for node in held + [node for node in dead if any(not self.nodes[parent].is_over for parent in node.into)]:
             node.is_later = node.state == "scheduled"
