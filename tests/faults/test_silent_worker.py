@@ -282,16 +282,18 @@ async def test_a_job_of_three_leases_ends_once_with_the_real_deadlines(
     app, lease = PgQueue(proxy.url, lease=6), 6.0
 
     @app.task(retry=0)
-    async def work(ctx: JobContext) -> None:
+    async def work(ctx: JobContext, seconds: float) -> None:
         starts.append(ctx.id)
-        await asyncio.sleep(3.2 * lease)
+        await asyncio.sleep(seconds)
 
     async with working(app, grace=30):
         await _listening(look)
-        job = work.enqueue()
-        await auntil(lambda: starts, "the job")
+        first = work.enqueue(0)
+        await _succeeded(look, first.id)  # every link is open
+        job = work.enqueue(3.2 * lease)
+        await auntil(lambda: job.id in starts, "the job")
         assert proxy.silence(f"pgqueue {purpose}") == 1
         await auntil(lambda: look.state(job.id) == "succeeded", "the job", within=3.2 * lease + 10)
-        _ended_once(look, starts, [job.id])
+        _ended_once(look, starts, [first.id, job.id])
     app.close()
     await app.aclose()
