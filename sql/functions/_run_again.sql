@@ -13,6 +13,11 @@ begin
     update job set state = 'ready', run_at = clock_timestamp()
      where id = job_id and state = 'scheduled'
     returning id, queue into again, its_queue;
+    if again is null and end_blocking(job_id) then
+        run_again.id := job_id;
+        duplicate := false;
+        return;
+    end if;
 
     while again is null loop
         perform from dead_letter where id = job_id for update;  -- two retries of one dead letter: the second finds it gone
@@ -68,4 +73,22 @@ begin
         raise exception 'job_id: job % %; retry the job that failed above it, or the workflow', refuse_orphan.job_id, why
             using errcode = 'PQ004';
     end if;
+end $$;
+
+-- end_blocking: a ready job that waits for its retry because its limits say retry_blocks does not wait any longer: opens their keys.
+-- Returns whether there were some; false for any other job. Called by: run_again. Writes: parking; see open_limit.
+create function end_blocking(job_id bigint) returns bool
+language plpgsql as $$
+declare
+    keys text[];
+begin
+    with gone as (  -- a key that somebody has parked for longer stays so
+        delete from parking p using job j
+         where j.id = end_blocking.job_id and j.state = 'ready' and p.key = any (keys_to_park(j.limits, j.queue, false, null))
+           and p.until > clock_timestamp() and p.until <= (j.errors->-1->>'retry_at')::timestamptz
+        returning p.key
+    )
+    select array_agg(distinct key) into keys from gone;
+    perform open_limit(key) from unnest(keys) as k(key);
+    return keys is not null;
 end $$;
