@@ -29,6 +29,16 @@ def test_complete_without_a_result_stores_none(sql: Sql) -> None:
     assert sql.value("select count(*) from job_result") == 0
 
 
+def test_the_duration_keeps_its_digits_whatever_extra_float_digits_is(sql: Sql) -> None:
+    id, token = sql.running()
+    sql.rows("set extra_float_digits = -15")
+
+    sql.value("select complete(%s, %s, null, 12.3456)", id, token)
+
+    sql.rows("reset extra_float_digits")
+    assert sql.value("select elapsed::text from job_history where id = %s", id) == "12.3456"
+
+
 def test_complete_by_a_stale_token_says_so(sql: Sql) -> None:
     id, token = sql.running()
     sql.value("select give_back(%s, %s)", token, [id])
