@@ -1,6 +1,7 @@
 """Workers that hold the places of a limit are killed in a loop: never more run than may, and as many again after the lease."""
 
 import json
+from typing import LiteralString
 
 import pytest
 
@@ -12,6 +13,7 @@ from tests.waiting import until
 
 LEASE = 1.0
 PLACES = 3
+STARTED: LiteralString = "select count(*) from worker where pid = any (%s) and wake_mode = 'notify'"
 
 
 def _killing_in_a_loop(fleet: Fleet, look: Look, connect: Connect, kills: int, jobs: int) -> None:
@@ -36,6 +38,7 @@ def _killing_in_a_loop(fleet: Fleet, look: Look, connect: Connect, kills: int, j
             if kill < kills - 2:
                 process = fleet.start(concurrency=PLACES, lease=LEASE)
                 fleet_now[process.pid] = process
+                until(lambda: look.value(STARTED, list(fleet_now)) == 3, "the start of another worker")
         until(lambda: _held(look, dead) == PLACES, "all places are in use again", within=LEASE * 4 / 3 + 3)
         look.value("update job set args = %s where state <> 'running'", json.dumps({"seconds": 0}))
         until(lambda: look.live() == 0, "the end of all jobs", within=30 + jobs / 20)
@@ -62,7 +65,7 @@ def test_places_of_workers_that_are_killed_in_a_loop_are_in_use_again_after_the_
 
 
 @pytest.mark.slow
-def test_places_of_workers_that_are_killed_30_times_in_a_loop(
+def test_places_of_workers_that_are_killed_10_times_in_a_loop(
     fleet: Fleet, look: Look, findings: Findings, connect: Connect
 ) -> None:
-    _killing_in_a_loop(fleet, look, connect, kills=30, jobs=5000)
+    _killing_in_a_loop(fleet, look, connect, kills=10, jobs=3000)
