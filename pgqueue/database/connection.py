@@ -68,7 +68,11 @@ class OwnConnection(Connection[Any]):
         """As psycopg's. `note` is told the error, or None when there was none."""
         with _noting(note):
             connection = super().connect(conninfo, **options)
-            settle(connection, is_ours=options.get("context") is not None)
+            try:
+                settle(connection, is_ours=options.get("context") is not None)
+            except BaseException:  # refused, or cut off by a cancel
+                connection.close()
+                raise
             return connection
 
     def wait(self, gen: PQGen[T], *args: Any, **options: Any) -> T:
@@ -109,7 +113,11 @@ class OwnAsyncConnection(AsyncConnection[Any]):
         """See `OwnConnection.connect`."""
         with _noting(note):
             connection = await super().connect(conninfo, **options)
-            await asettle(connection, is_ours=options.get("context") is not None)
+            try:
+                await asettle(connection, is_ours=options.get("context") is not None)
+            except BaseException:  # refused, or cut off by a cancel
+                await connection.close()
+                raise
             return connection
 
     async def wait(self, gen: PQGen[T], *args: Any, **options: Any) -> T:
