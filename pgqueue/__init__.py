@@ -13,6 +13,7 @@ from .errors import (
     PgQueueError,
     ResultExpired,
     ResultTimeout,
+    ResultUnreadable,
 )
 from .graph import Graph, GraphEdge, GraphNode
 from .inject import INJECTED, Inject
@@ -59,6 +60,7 @@ __all__ = [
     "RateLimited",
     "ResultExpired",
     "ResultTimeout",
+    "ResultUnreadable",
     "Retry",
     "RetryIn",
     "Signature",
