@@ -107,7 +107,7 @@ def test_a_rate_of_a_task_that_makes_no_sense_is_refused_under_its_name(app: PgQ
 
 def test_places_of_a_task_that_make_no_sense_are_refused(app: PgQueue) -> None:
     with pytest.raises(InvalidArgument, match=r"^max_running: 0 is not valid; use a whole number of 1 or more"):
-        app.task(max_running=0)(lambda: None)
+        app.task(max_running=0, name="translate")(lambda: None)
 
 
 @pytest.mark.parametrize("option", ["limits", "fair"])
