@@ -239,7 +239,7 @@ async def test_times_are_what_they_were_or_are_refused_and_every_list_works(
         attempt(task)
     except InvalidArgument as error:
         refusal = str(error)
-    assert refusal.partition(":")[0] in ("", "run_at", "run_after", "result_ttl", "period", "unique", "retry.delay")
+    assert refusal.partition(":")[0] in ("", "run_at", "run_after", "result_ttl", "unique_period", "retry.delay")
     await burst(app)
     for command in (("jobs",), ("jobs", "--json"), ("stats",), ("dead",)):
         assert run(*command).code == 0
