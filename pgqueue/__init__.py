@@ -2,7 +2,6 @@
 
 from .app import PgQueue
 from .callbacks import JobError, JobEvent
-from .canvas import Canvas, Chain, Group, chain, chord, group
 from .context import JobContext
 from .errors import (
     InvalidArgument,
@@ -15,22 +14,23 @@ from .errors import (
     ResultTimeout,
     ResultUnreadable,
 )
-from .graph import Graph, GraphEdge, GraphNode
 from .inject import INJECTED, Inject
 from .job import Job
-from .limit import Limit
-from .limits import LimitStatus
+from .limits.limit import Limit
+from .limits.limits import LimitStatus
 from .middleware import EnqueueCall
 from .outcomes import Cancel, RateLimited, RetryIn, Snooze
-from .parents import Parent
 from .retry import Retry
-from .signature import Signature
 from .task import Task
 from .unique import Unique
 from .version import __version__
-from .workflow import Workflow
-from .workflow_builder import WorkflowBuilder
-from .workflow_progress import WorkflowProgress
+from .workflow.builder import WorkflowBuilder
+from .workflow.canvas import Canvas, Chain, Group, chain, chord, group
+from .workflow.graph import Graph, GraphEdge, GraphNode
+from .workflow.parents import Parent
+from .workflow.progress import WorkflowProgress
+from .workflow.signature import Signature
+from .workflow.workflow import Workflow
 
 __all__ = [
     "INJECTED",

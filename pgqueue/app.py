@@ -7,36 +7,36 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 
-from ._callables import assert_handler, name_of
 from ._checks import invalid
 from ._coalesce import Coalescer
-from ._cost import Cost
-from ._executor import Executor
-from ._limiting import check_limits
 from ._process import once
-from ._waiting import Waiting
+from .as_completed import AsCompleted
 from .check import check_configuration, check_limit_names, check_version
 from .chunk import NAME as CHUNK
 from .chunk import chunk_task
+from .codec.callables import assert_handler, name_of
 from .config import connection_url, load_settings
 from .context import JobContext
 from .database import AsyncPool, Call, SyncPool, calls, enqueue_calls, limit_calls
 from .database.connection import open_connection
 from .database.statement import Statements
 from .errors import ConfigurationError, InvalidArgument, UnknownTask
+from .executor import Executor
 from .job import Job
-from .limit import Limit, own_limit
-from .limits import Limits
+from .limits.cost import Cost
+from .limits.keys import check_limits
+from .limits.limit import Limit, own_limit
+from .limits.limits import Limits
 from .middleware import EnqueueCall, async_context_maker, enqueuing
 from .options import Duration, Options, Priority, given, listed
 from .registrars import Registrars
-from .results import AsCompleted
 from .retry import Retry
-from .signature import Signature, the_connection
 from .task import Task
 from .unique import Unique, UniqueMode
-from .workflow import Workflow
-from .workflow_builder import WorkflowBuilder
+from .waiting import Waiting
+from .workflow.builder import WorkflowBuilder
+from .workflow.signature import Signature, the_connection
+from .workflow.workflow import Workflow
 
 if TYPE_CHECKING:
     from .testing import Inline

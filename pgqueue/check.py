@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ._executor import check_process_tasks
 from .config import names, unknown_variables
 from .database.limit_calls import LimitStatus
 from .errors import ConfigurationError, NotMigrated
+from .executor import check_process_tasks
 from .version import __version__
 
 if TYPE_CHECKING:

@@ -5,15 +5,15 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from ._limiting import chunk_options
-from ._nodes import LONGEST_NAME
 from .context import JobContext
 from .errors import InvalidArgument, PgQueueError
 from .lifespan import injections
+from .limits.keys import chunk_options
 from .options import Options
 from .outcomes import Cancel, RetryIn, Snooze
-from .signature import Signature
 from .task import Task
+from .workflow.nodes import LONGEST_NAME
+from .workflow.signature import Signature
 
 if TYPE_CHECKING:
     from .app import PgQueue

@@ -9,9 +9,9 @@ from ._json import loads
 from ._text import noted
 from .database import Call, calls
 from .errors import AlreadyFinished, LeaseLost, NoWorkflow, OutsideWorker
-from .own_workflow import Node, OwnWorkflow
-from .parents import NO_PARENTS, Parents
 from .transaction import Block, Services, refuse_on_event_loop
+from .workflow.own_workflow import Node, OwnWorkflow
+from .workflow.parents import NO_PARENTS, Parents
 
 PROGRESS_EVERY = 0.2  # seconds between two tellings of one job
 

@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ._json import Unreadable
-from ._open import dump_open
 from ._patience import Patience
-from ._refusal import shortened
+from .codec.open import dump_open
+from .codec.refusal import shortened
 from .database import Call, calls
 from .errors import InvalidArgument, JobCancelled, JobFailed, JobNotFound, ResultExpired, ResultTimeout, ResultUnreadable
 from .options import Duration, Options, Priority, given

@@ -6,13 +6,13 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, get_args
 
 from ._checks import LONGEST, check_duration, check_time, invalid
-from ._cost import Cost, CostFunction, read_cost
 from ._json import dumps
-from ._open import dump_open
 from ._text import storable
+from .codec.open import dump_open
 from .database.enqueue_calls import EnqueueOptions, UniqueOptions
 from .errors import InvalidArgument
-from .limit import Limit, check_key
+from .limits.cost import Cost, CostFunction, read_cost
+from .limits.limit import Limit, check_key
 from .retry import Retry
 from .unique import Unique, UniqueMode
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from ._checks import check_delay, check_text, check_time, invalid
 from ._text import storable
-from .limit import LONGEST_KEY
+from .limits.limit import LONGEST_KEY
 
 
 def seconds(delay: float | timedelta) -> float:

@@ -7,22 +7,22 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
-from ._cost import Cost, CostFunction
-from ._executor import chosen
 from ._json import dumps
-from ._limiting import check_limits, completed, limiting, limiting_all, named_in_keys
-from ._parameters import Parameters
-from ._refusal import shortened
 from ._text import storable
-from .canvas import Group
+from .codec.parameters import Parameters
+from .codec.refusal import shortened
 from .database import Call, calls, enqueue_calls
 from .errors import InvalidArgument, ResultTooLarge
+from .executor import chosen
 from .job import Job
-from .limit import Limit
+from .limits.cost import Cost, CostFunction
+from .limits.keys import check_limits, completed, limiting, limiting_all, named_in_keys
+from .limits.limit import Limit
 from .options import DependsOn, Duration, Options, Priority, RunIf, given, listed
 from .retry import Retry
-from .signature import Signature
 from .unique import Unique, UniqueMode
+from .workflow.canvas import Group
+from .workflow.signature import Signature
 
 if TYPE_CHECKING:
     from .app import PgQueue

@@ -21,12 +21,12 @@ from ._trace import message_of
 from .database import AsyncPool, SyncPool, calls
 from .database.connection import FOR_EVER, set_deadline
 from .errors import AlreadyFinished, Disconnected, LeaseLost, NoConnection, PgQueueError
-from .own_workflow import MANY
+from .workflow.own_workflow import MANY
 
 if TYPE_CHECKING:
     from .app import PgQueue
     from .context import JobContext
-    from .own_workflow import OwnWorkflow
+    from .workflow.own_workflow import OwnWorkflow
 
 log = logging.getLogger("pgqueue.worker")
 AnyConnection = TypeVar("AnyConnection", Connection[Any], AsyncConnection[Any])

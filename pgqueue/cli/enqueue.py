@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from .._cost import read_cost
 from ..database import enqueue_calls
 from ..errors import InvalidArgument
+from ..limits.cost import read_cost
 from ..options import PRIORITIES
 from .options import AsJson, DatabaseUrl, Schema
 from .output import print_json

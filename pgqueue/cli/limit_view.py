@@ -3,7 +3,7 @@
 from typing import Any
 
 from ..database.limit_calls import LimitStatus
-from ..limit import UNITS, words
+from ..limits.limit import UNITS, words
 from .output import shown
 
 

@@ -10,8 +10,8 @@ from .._checks import invalid
 from ..database import limit_calls as calls
 from ..database.limit_calls import LimitValues
 from ..errors import InvalidArgument
-from ..limit import UNITS
-from ..limits import limit_values, parking, unknown_key
+from ..limits.limit import UNITS
+from ..limits.limits import limit_values, parking, unknown_key
 from .limit_view import readable, said
 from .options import AsJson, DatabaseUrl, Schema
 from .output import print_facts, print_json, print_json_lines, print_table, shown

@@ -9,8 +9,8 @@ from rich.text import Text
 from rich.tree import Tree
 
 from .._text import harmless
-from ..graph import Graph, GraphEdge, GraphNode
-from ..workflow_progress import STATES, WorkflowProgress
+from ..workflow.graph import Graph, GraphEdge, GraphNode
+from ..workflow.progress import STATES, WorkflowProgress
 from .output import COLOURS, console, no_worker, shown, to_table
 
 BAR_WIDTH = 20

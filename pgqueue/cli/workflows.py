@@ -13,9 +13,9 @@ from rich.text import Text
 
 from ..database import reads, workflow_calls
 from ..database.translate import is_transient
-from ..graph import Graph
 from ..transaction import drive
-from ..workflow_progress import STATES, WorkflowProgress
+from ..workflow.graph import Graph
+from ..workflow.progress import STATES, WorkflowProgress
 from .options import AsJson, DatabaseUrl, Limit, Schema, WorkflowStatus
 from .output import console, print_json, print_json_lines, print_table
 from .session import Session

@@ -8,18 +8,18 @@ from datetime import UTC, datetime
 from itertools import count
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from .._limiting import assert_filled, limiting
 from ..context import JobContext
 from ..database.calls import ResultRow
 from ..errors import PgQueueError, ResultTimeout
 from ..job import Job
+from ..limits.keys import assert_filled, limiting
 from ..options import Options
 from ..outcomes import Cancel, RateLimited, RetryIn, Snooze
-from ..own_workflow import Node
-from ..parents import Parent, Parents
-from ..signature import Signature
 from ..task import Task
 from ..worker.describe import describe
+from ..workflow.own_workflow import Node
+from ..workflow.parents import Parent, Parents
+from ..workflow.signature import Signature
 from ._call import Caller, Ended
 
 if TYPE_CHECKING:

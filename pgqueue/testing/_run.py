@@ -11,9 +11,9 @@ from ..database import testing as sql
 from ..errors import InvalidArgument
 from ..options import given
 from ..outcomes import Cancel, RetryIn, Snooze
-from ..signature import Signature
 from ..task import Task
 from ..transaction import Steps, adrive, drive
+from ..workflow.signature import Signature
 from ._call import Caller, Ended
 from ._connection import AsyncOwn, Own, redirected
 from ._drain import Draining

@@ -10,17 +10,17 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 from .._json import dumps
-from .._parameters import Parameters
-from .._refusal import shortened
 from .._text import LINE
 from .._trace import loggable, message_of
 from ..chunk import NAME as CHUNK
 from ..chunk import is_unknown
+from ..codec.parameters import Parameters
+from ..codec.refusal import shortened
 from ..context import JobContext
 from ..errors import InvalidArgument
 from ..outcomes import Cancel, RateLimited, RetryIn, Snooze, seconds
-from ..own_workflow import MANY
 from ..task import Task
+from ..workflow.own_workflow import MANY
 from .describe import Error, asked, describe
 from .isolate import Isolated
 

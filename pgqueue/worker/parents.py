@@ -11,8 +11,8 @@ import psycopg
 from ..context import JobContext
 from ..database import Link, calls
 from ..errors import Disconnected, PgQueueError, ResultExpired
-from ..parents import ParentRow, Parents
 from ..task import Task
+from ..workflow.parents import ParentRow, Parents
 from .execute import Outcome, failure
 from .slots import Slots
 

@@ -23,10 +23,10 @@ from typing import Any, NamedTuple
 from pebble import ProcessExpired, ProcessPool
 
 from .. import logs
-from .._executor import look_up
 from .._json import dumps, loads_own
 from ..context import JobContext
 from ..errors import ConfigurationError, ProcessDied, RemoteError
+from ..executor import look_up
 from ..outcomes import RateLimited
 from ..task import Task
 from .describe import describe

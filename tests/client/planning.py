@@ -4,8 +4,8 @@ import json
 from typing import Any
 
 from pgqueue import PgQueue, Signature
-from pgqueue._flatten import Plan
-from pgqueue.signature import Part
+from pgqueue.workflow.plan import Plan
+from pgqueue.workflow.signature import Part
 
 NOWHERE = "postgresql://nobody@localhost:1/nothing"
 

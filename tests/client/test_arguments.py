@@ -16,7 +16,7 @@ from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
 
 from pgqueue import INJECTED, Inject, JobContext, PgQueue, Task
-from pgqueue._parameters import Parameters
+from pgqueue.codec.parameters import Parameters
 from pgqueue.errors import ConfigurationError, InvalidArgument
 from tests.looking import Look
 

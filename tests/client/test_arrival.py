@@ -72,7 +72,7 @@ def test_types_that_are_defined_later_are_compared_too() -> None:
         "def handler(a: 'list[Later]', b: 'Base | None' = None): ...\nclass Later(Base): pass\nclass Sub(Later): c: int = 0",
         space,
     )
-    from pgqueue._parameters import Parameters
+    from pgqueue.codec.parameters import Parameters
 
     parameters = Parameters("store", space["handler"])
     assert parameters.load(parameters.dump({"a": [space["Later"](a=1)]})) == {"a": [space["Later"](a=1)]}

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from pgqueue import PgQueue, chain, group
-from pgqueue._flatten import Plan
 from pgqueue.errors import InvalidArgument
+from pgqueue.workflow.plan import Plan
 from tests.client.planning import NOWHERE, edges, planned, written
 
 local = PgQueue(NOWHERE)

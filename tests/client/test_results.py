@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from pgqueue import PgQueue, Task, _patience, _waiting, results
+from pgqueue import PgQueue, Task, _patience
+from pgqueue import as_completed as results
+from pgqueue import waiting as _waiting
 from pgqueue.database import calls
 from pgqueue.errors import JobFailed, ResultTimeout
 from pgqueue.job import Job

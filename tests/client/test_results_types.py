@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from pydantic import BaseModel, SecretStr
 
 from pgqueue import Cancel, PgQueue, RetryIn, Snooze
-from pgqueue._parameters import Parameters
+from pgqueue.codec.parameters import Parameters
 from tests.client.test_arguments import Colour, Item, Order, _deep, typed_values
 from tests.looking import Look
 

@@ -10,7 +10,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from pgqueue import PgQueue, Task, _patience, _process, _waiting
+from pgqueue import PgQueue, Task, _patience, _process
+from pgqueue import waiting as _waiting
 from pgqueue.database.connection import OwnConnection
 from pgqueue.database.listen import hears
 from pgqueue.errors import ResultTimeout

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from pgqueue import Graph, GraphEdge, GraphNode, Job, PgQueue, Task, Workflow, chain, group
-from pgqueue._named_jobs import NamedJobs
 from pgqueue.errors import JobCancelled, JobFailed, JobNotFound, ResultExpired, ResultTimeout, UnknownNode
+from pgqueue.workflow.named_jobs import NamedJobs
 from tests.client.hands import Hands
 from tests.looking import Look
 

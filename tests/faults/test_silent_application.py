@@ -9,7 +9,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from pgqueue import Job, PgQueue, ResultTimeout, Task, _waiting
+from pgqueue import Job, PgQueue, ResultTimeout, Task
+from pgqueue import waiting as _waiting
 from pgqueue.database import calls, connection
 from pgqueue.database.connection import DeadlinePassed, OwnAsyncConnection, connect_options, open_connection
 from pgqueue.migrate import migrate

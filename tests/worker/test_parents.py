@@ -12,11 +12,11 @@ import pytest
 from pgqueue import JobContext, PgQueue, chain, chord, group
 from pgqueue.database import Link
 from pgqueue.errors import Disconnected, ResultExpired, UnknownParent
-from pgqueue.own_workflow import Node
-from pgqueue.parents import ParentRow, Parents
 from pgqueue.worker.execute import Outcome
 from pgqueue.worker.parents import ParentLoader
 from pgqueue.worker.slots import Slots
+from pgqueue.workflow.own_workflow import Node
+from pgqueue.workflow.parents import ParentRow, Parents
 from tests.looking import Look
 from tests.waiting import auntil
 from tests.worker import process_jobs

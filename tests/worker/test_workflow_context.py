@@ -8,7 +8,7 @@ import pytest
 
 from pgqueue import Cancel, JobContext, PgQueue, Snooze, chain, group
 from pgqueue.errors import AlreadyFinished, InvalidArgument, NoWorkflow, PgQueueError
-from pgqueue.own_workflow import OwnWorkflow
+from pgqueue.workflow.own_workflow import OwnWorkflow
 from tests.looking import Look
 from tests.worker.conftest import burst
 

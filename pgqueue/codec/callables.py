@@ -5,10 +5,10 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from ._checks import invalid
-from ._refusal import shortened
-from ._text import storable
-from .errors import ConfigurationError
+from .._checks import invalid
+from .._text import storable
+from ..errors import ConfigurationError
+from .refusal import shortened
 
 
 def assert_handler(function: Any) -> None:

@@ -4,16 +4,16 @@ from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from ._json import dumps
-from ._refusal import shortened
-from .errors import InvalidArgument
-from .job import Job
-from .options import RunIf
+from .._json import dumps
+from ..codec.refusal import shortened
+from ..errors import InvalidArgument
+from ..job import Job
+from ..options import RunIf
+from ..task import Arguments, Task
 from .signature import Part, Signature
-from .task import Arguments, Task
 
 if TYPE_CHECKING:
-    from .app import PgQueue
+    from ..app import PgQueue
 
 LONGEST_NAME = 200  # characters, as SQL has it
 

@@ -5,9 +5,9 @@ import typing
 from collections.abc import Callable
 from typing import Any
 
-from ._callables import globals_of
-from .context import JobContext
-from .inject import Injected
+from ..context import JobContext
+from ..inject import Injected
+from .callables import globals_of
 
 NO_HINT = inspect.Parameter.empty
 

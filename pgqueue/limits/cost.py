@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ._checks import invalid
-from ._parameters import Parameters
-from ._refusal import named
-from .errors import InvalidArgument
+from .._checks import invalid
+from ..codec.parameters import Parameters
+from ..codec.refusal import named
+from ..errors import InvalidArgument
 from .limit import check_whole
 
 MOST_COST = 1_000_000

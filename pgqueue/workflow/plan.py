@@ -7,17 +7,17 @@ from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Any
 
-from ._nodes import Added, Node, References, Source, Submission, check_app, edges_json, free_name, node_json
-from ._refusal import named, shortened
-from ._text import storable
+from .._text import storable
+from ..codec.refusal import named, shortened
+from ..errors import InvalidArgument
+from ..job import Job
+from ..options import RunIf, run_if
 from .canvas import Chain, Group
-from .errors import InvalidArgument
-from .job import Job
-from .options import RunIf, run_if
+from .nodes import Added, Node, References, Source, Submission, check_app, edges_json, free_name, node_json
 from .signature import Part, Signature, the_connection
 
 if TYPE_CHECKING:
-    from .app import PgQueue
+    from ..app import PgQueue
 
 
 class _Nested:

@@ -3,9 +3,9 @@
 from itertools import islice
 from typing import Any
 
-from ._faults import faults, is_exact, may_be_too_long
-from ._json import dumps, with_floats
-from ._refusal import described
+from .._json import dumps, with_floats
+from .faults import faults, is_exact, may_be_too_long
+from .refusal import described
 
 NUL = "\\u0000"  # as JSON writes it
 

@@ -8,7 +8,7 @@ from pydantic import ConfigDict, GetCoreSchemaHandler, PydanticUserError, TypeAd
 from pydantic.errors import PydanticSchemaGenerationError
 from pydantic_core import CoreSchema, core_schema
 
-from ._faults import Fault, faults, may_be_too_long
+from .faults import Fault, faults, may_be_too_long
 
 CONFIG = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64", allow_inf_nan=False)
 _CORE = core_schema.CoreConfig(ser_json_bytes="base64", val_json_bytes="base64", allow_inf_nan=False)

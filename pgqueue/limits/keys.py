@@ -6,16 +6,16 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from ._cost import CostFunction
-from ._json import dumps
-from ._parameters import Parameters
-from ._refusal import named
-from .database.enqueue_calls import LimitOptions
-from .errors import InvalidArgument
+from .._json import dumps
+from ..codec.parameters import Parameters
+from ..codec.refusal import named
+from ..database.enqueue_calls import LimitOptions
+from ..errors import InvalidArgument
+from .cost import CostFunction
 
 if TYPE_CHECKING:
-    from .options import Options
-    from .task import Task
+    from ..options import Options
+    from ..task import Task
 
 _NAMES = re.compile(r"\{([^{}]*)\}")
 _NONE: frozenset[str] = frozenset()

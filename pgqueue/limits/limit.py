@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal, get_args
 
-from ._checks import LONGEST, check_duration, invalid
-from ._json import dumps
-from ._text import storable
-from .errors import InvalidArgument
+from .._checks import LONGEST, check_duration, invalid
+from .._json import dumps
+from .._text import storable
+from ..errors import InvalidArgument
 
 Counts = Literal["cost", "starts"]
 Per = timedelta | float | str

@@ -7,7 +7,7 @@ from typing import Any, get_args
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from ._faults import Fault, Path
+from .faults import Fault, Path
 
 _MOST = 5  # fields that are named
 _short = Repr()

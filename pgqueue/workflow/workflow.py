@@ -4,18 +4,18 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from ._named_jobs import NamedJobs
-from ._nodes import free_name
-from ._patience import Patience
-from .database import workflow_calls as calls
-from .errors import JobCancelled, JobFailed, ResultTimeout
+from .._patience import Patience
+from ..database import workflow_calls as calls
+from ..errors import JobCancelled, JobFailed, ResultTimeout
+from ..job import Job
+from ..transaction import Steps, adrive, drive
 from .graph import Graph
-from .job import Job
-from .transaction import Steps, adrive, drive
-from .workflow_progress import WorkflowProgress, no_workflow
+from .named_jobs import NamedJobs
+from .nodes import free_name
+from .progress import WorkflowProgress, no_workflow
 
 if TYPE_CHECKING:
-    from .app import PgQueue
+    from ..app import PgQueue
 
 R = TypeVar("R", covariant=True)
 

@@ -4,21 +4,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from ._flatten import Plan
-from ._nodes import Added, References, Submission, check_app, part_of
-from ._refusal import shortened
-from ._text import storable
-from .database import Call
-from .database import workflow_calls as calls
-from .errors import InvalidArgument, PgQueueError
-from .job import Job
-from .options import RunIf
+from .._text import storable
+from ..codec.refusal import shortened
+from ..database import Call
+from ..database import workflow_calls as calls
+from ..errors import InvalidArgument, PgQueueError
+from ..job import Job
+from ..options import RunIf
+from ..task import Arguments, Task
+from .nodes import Added, References, Submission, check_app, part_of
+from .plan import Plan
 from .signature import Part, Signature
-from .task import Arguments, Task
 from .workflow import Workflow
 
 if TYPE_CHECKING:
-    from .app import PgQueue
+    from ..app import PgQueue
 
 R = TypeVar("R", covariant=True)
 Adding = tuple[Submission, Call[calls.AddedWorkflow]]

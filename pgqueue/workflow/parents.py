@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ._json import Unreadable, loads, readable
-from .errors import ResultExpired, ResultUnreadable, UnknownParent
+from .._json import Unreadable, loads, readable
+from ..errors import ResultExpired, ResultUnreadable, UnknownParent
 
 if TYPE_CHECKING:
-    from .task import Task
+    from ..task import Task
 
 
 class ParentRow(NamedTuple):

@@ -5,18 +5,18 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from ._checks import check_duration, check_time, invalid
-from ._text import storable
-from .database import Call
-from .database import limit_calls as calls
-from .database.limit_calls import LimitStatus as LimitStatus
-from .database.limit_calls import LimitValues
-from .errors import ConfigurationError, InvalidArgument
+from .._checks import check_duration, check_time, invalid
+from .._text import storable
+from ..database import Call
+from ..database import limit_calls as calls
+from ..database.limit_calls import LimitStatus as LimitStatus
+from ..database.limit_calls import LimitValues
+from ..errors import ConfigurationError, InvalidArgument
+from ..options import Duration, interval
 from .limit import Counts, Limit, Per, check_flag, check_number, check_whole, count_cost, needs_per, read_rate
-from .options import Duration, interval
 
 if TYPE_CHECKING:
-    from .app import PgQueue
+    from ..app import PgQueue
 
 MOST_NAMES = 20  # in an error
 Statuses = list[LimitStatus]  # in the class `list` is a method

@@ -5,14 +5,14 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, NoReturn, TypeVar
 
-from ._arguments import Arguments
-from ._callables import is_async, signature_of
-from ._codec import Unfinished, Unfit, adapter
-from ._exact import exact, is_plain
-from ._hints import NO_HINT, injected_type, is_context, is_injected, resolve, resolved_or_none
-from ._refusal import named, shown
-from ._results import Results, stored
-from .errors import ConfigurationError, InvalidArgument
+from ..errors import ConfigurationError, InvalidArgument
+from .adapter import Unfinished, Unfit, adapter
+from .arguments import Arguments
+from .callables import is_async, signature_of
+from .exact import exact, is_plain
+from .hints import NO_HINT, injected_type, is_context, is_injected, resolve, resolved_or_none
+from .refusal import named, shown
+from .results import Results, stored
 
 T = TypeVar("T")
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from .errors import JobNotFound
+from ..errors import JobNotFound
 
 STATES = ("blocked", "scheduled", "ready", "running", "succeeded", "failed", "cancelled", "skipped")
 

@@ -7,10 +7,10 @@ from functools import cached_property
 from graphlib import TopologicalSorter
 from typing import Any
 
-from ._json import dumps
-from .database import workflow_calls as calls
-from .transaction import Steps
-from .workflow_progress import no_workflow
+from .._json import dumps
+from ..database import workflow_calls as calls
+from ..transaction import Steps
+from .progress import no_workflow
 
 _COLOURS = {
     "blocked": "#e5e7eb",

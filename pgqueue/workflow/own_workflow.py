@@ -2,17 +2,17 @@
 
 from typing import TYPE_CHECKING, Any
 
-from ._json import dumps, loads_own
-from .errors import AlreadyFinished, InvalidArgument
+from .._json import dumps, loads_own
+from ..errors import AlreadyFinished, InvalidArgument
 from .parents import ParentRow, Parents, expired
 
 if TYPE_CHECKING:
-    from ._flatten import Plan
-    from ._nodes import Added, References
-    from .app import PgQueue
-    from .options import RunIf
+    from ..app import PgQueue
+    from ..options import RunIf
+    from ..task import Arguments, Task
+    from .nodes import Added, References
+    from .plan import Plan
     from .signature import Part
-    from .task import Arguments, Task
 
 MANY = 100  # nodes; writing them takes the 10 ms that an event loop should not be held up for
 MOST_CHARACTERS = 100_000_000  # of JSON that a job adds; the server takes messages of less than 1 GB
@@ -121,8 +121,8 @@ class OwnWorkflow:
         """
         if self._finished_by:
             raise AlreadyFinished(f"job {self._job_id} was finished {self._finished_by}; add to its workflow before")
-        from ._flatten import Plan
-        from ._nodes import part_of
+        from .nodes import part_of
+        from .plan import Plan
 
         what = part_of(what, args)
         if self._plan is None:

@@ -7,13 +7,13 @@ from typing import Annotated, Any, NoReturn
 
 from pydantic import TypeAdapter, ValidationError
 
-from ._changes import are_untouched, changed, converted, is_untouched
-from ._codec import Fields, adapter, hidden_faults
-from ._exact import exact, is_plain
-from ._faults import Fault
-from ._json import with_floats
-from ._refusal import described, explain
-from .errors import InvalidArgument
+from .._json import with_floats
+from ..errors import InvalidArgument
+from .adapter import Fields, adapter, hidden_faults
+from .changes import are_untouched, changed, converted, is_untouched
+from .exact import exact, is_plain
+from .faults import Fault
+from .refusal import described, explain
 
 
 class Arguments:

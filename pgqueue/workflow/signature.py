@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from ._json import dumps
-from ._limiting import completed, limiting
-from .errors import InvalidArgument
-from .options import Options
+from .._json import dumps
+from ..errors import InvalidArgument
+from ..limits.keys import completed, limiting
+from ..options import Options
 
 if TYPE_CHECKING:
+    from ..task import Task
     from .canvas import Chain
-    from .task import Task
 
 R = TypeVar("R", covariant=True)
 S = TypeVar("S")

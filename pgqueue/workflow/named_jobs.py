@@ -2,8 +2,8 @@
 
 from typing import Any, NoReturn
 
-from .errors import UnknownNode
-from .job import Job
+from ..errors import UnknownNode
+from ..job import Job
 
 MOST_NAMED = 20
 

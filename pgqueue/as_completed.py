@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator, Collection, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ._patience import Patience
-from ._waiting import AsyncWaiter, Waiter
 from .database import calls
 from .errors import ResultTimeout
 from .job import Job
+from .waiting import AsyncWaiter, Waiter
 
 if TYPE_CHECKING:
     from .app import PgQueue

@@ -8,15 +8,15 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import to_json
 
-from ._changes import changed, converted
-from ._codec import adapter, hidden_faults
-from ._exact import exact, is_plain
-from ._faults import Fault
-from ._hints import NO_HINT
-from ._json import with_floats
-from ._open import dump_open
-from ._refusal import described, shown, wrong_values
-from .outcomes import Cancel, RetryIn, Snooze
+from .._json import with_floats
+from ..outcomes import Cancel, RetryIn, Snooze
+from .adapter import adapter, hidden_faults
+from .changes import changed, converted
+from .exact import exact, is_plain
+from .faults import Fault
+from .hints import NO_HINT
+from .open import dump_open
+from .refusal import described, shown, wrong_values
 
 _NOTHING = (typing.NoReturn, typing.Never, Snooze, Cancel, RetryIn)
 

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 from pydantic import GetCoreSchemaHandler, WrapSerializer
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from ._faults import Path, faults, is_exact
-from ._hints import NO_HINT
+from .faults import Path, faults, is_exact
+from .hints import NO_HINT
 
 _PLAIN = frozenset({str, int, float, bool, type(None)})
 _GENERIC = frozenset(

@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from ._refusal import shortened
-from .errors import InvalidArgument
+from ..codec.refusal import shortened
+from ..errors import InvalidArgument
 from .signature import Part, Signature
 
 if TYPE_CHECKING:
+    from .builder import WorkflowBuilder
     from .workflow import Workflow
-    from .workflow_builder import WorkflowBuilder
 
 R = TypeVar("R", covariant=True)
 S = TypeVar("S")
@@ -61,7 +61,7 @@ class Canvas(Part[R]):
         return await self._builder().aenqueue(connection=connection)
 
     def _builder(self) -> "WorkflowBuilder[R]":
-        from .workflow_builder import WorkflowBuilder
+        from .builder import WorkflowBuilder
 
         builder: WorkflowBuilder[R] = WorkflowBuilder(first_of(self).task._app, None)
         builder.add(self)
@@ -93,7 +93,7 @@ class Group(Canvas[list[S]], Generic[S]):
             InvalidArgument: the size is no such number, the group holds chains or groups, calls of several tasks or with several
                 options, or a call that misses an argument.
         """
-        from .chunk import chunk_signature
+        from ..chunk import chunk_signature
 
         first, calls = self._same_calls(size)
         made = (chunk_signature(first.task, calls[at : at + size], at, first.options) for at in range(0, len(calls), size))

@@ -1,0 +1,1 @@
+"""Arguments and results by type hints: pydantic and back."""

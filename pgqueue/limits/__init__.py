@@ -1,0 +1,1 @@
+"""Limits: rates, places and turns, by key."""
