@@ -4,7 +4,7 @@ import math
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from .codec.refusal import shortened
+from ._text import shortened
 from .errors import InvalidArgument
 
 LONGEST = 1e12  # seconds; SQL refuses it, but can read it

@@ -1,4 +1,7 @@
-"""Text from anywhere: into PostgreSQL, and onto a terminal."""
+"""Text from anywhere: into PostgreSQL, onto a terminal, and into the message of an error."""
+
+from reprlib import Repr
+from typing import Any, get_args
 
 from .errors import InvalidArgument
 
@@ -8,6 +11,8 @@ NAME = 200  # of the name of a type
 LINE = 1000  # of a message within a log line
 # A terminal obeys control characters; tabs and ends of lines are harmless.
 _SHOWN = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n"}
+_short = Repr()
+_short.maxlevel, _short.maxstring, _short.maxother = 3, 60, 60
 
 
 def storable(field: str, text: str) -> str:
@@ -53,3 +58,21 @@ def noted(note: str | None) -> str | None:
 def harmless(text: str) -> str:
     """Text for a terminal: control characters become visible and do nothing."""
     return text.translate(_SHOWN)
+
+
+def shown(hint: Any) -> str:
+    """A type hint as it was written, more or less."""
+    return hint.__qualname__ if isinstance(hint, type) and not get_args(hint) else repr(hint)
+
+
+def named(names: Any) -> str:
+    """Names in order, quoted."""
+    return ", ".join(repr(name) for name in sorted(names)) or "none"
+
+
+def shortened(value: Any) -> str:
+    """A value as Python writes it, in one line and cut."""
+    try:
+        return " ".join(_short.repr(value).split())
+    except ValueError:  # Python does not write it, see sys.set_int_max_str_digits
+        return f"{type(value).__qualname__} with a long integer" if type(value) is not int else "a long integer"

@@ -9,6 +9,7 @@ from ._json import loads
 from ._text import noted
 from .database import Call, calls
 from .errors import AlreadyFinished, LeaseLost, NoWorkflow, OutsideWorker
+from .inject import ContextMarker
 from .transaction import Block, Services, refuse_on_event_loop
 from .workflow.own_workflow import Node, OwnWorkflow
 from .workflow.parents import NO_PARENTS, Parents
@@ -16,7 +17,7 @@ from .workflow.parents import NO_PARENTS, Parents
 PROGRESS_EVERY = 0.2  # seconds between two tellings of one job
 
 
-class JobContext:
+class JobContext(ContextMarker):
     """One run of one job; passed to a handler that has a parameter annotated `JobContext`.
 
     Attributes:

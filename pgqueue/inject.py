@@ -1,8 +1,14 @@
-"""Parameters that the worker fills in: `Inject[T]` marks one, and it is no argument of the job."""
+"""Parameters that the worker fills in and that are no arguments of the job: `Inject[T]`, and the context."""
 
 from typing import Annotated, Any, TypeVar
 
 T = TypeVar("T")
+
+
+class ContextMarker:
+    """The base of `JobContext`, by which a type hint is recognised without importing it."""
+
+    __slots__ = ()
 
 
 class Injected:

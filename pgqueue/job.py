@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ._json import Unreadable
 from ._patience import Patience
+from ._text import shortened
 from .codec.open import dump_open
-from .codec.refusal import shortened
 from .database import Call, calls
 from .errors import InvalidArgument, JobCancelled, JobFailed, JobNotFound, ResultExpired, ResultTimeout, ResultUnreadable
 from .options import Duration, Options, Priority, given

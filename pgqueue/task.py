@@ -8,9 +8,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
 from ._json import dumps
-from ._text import storable
+from ._text import shortened, storable
 from .codec.parameters import Parameters
-from .codec.refusal import shortened
 from .database import Call, calls, enqueue_calls
 from .errors import InvalidArgument, ResultTooLarge
 from .executor import chosen

@@ -6,9 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from .._checks import invalid
-from .._text import storable
+from .._text import shortened, storable
 from ..errors import ConfigurationError
-from .refusal import shortened
 
 
 def assert_handler(function: Any) -> None:

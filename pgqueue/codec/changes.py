@@ -16,8 +16,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from .._text import shortened
 from .faults import Fault
-from .refusal import shortened
 
 Compare = Callable[[Any, Any], list[Fault]]
 _NUMBERS = (int, float, Decimal)

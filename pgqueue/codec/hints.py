@@ -5,8 +5,7 @@ import typing
 from collections.abc import Callable
 from typing import Any
 
-from ..context import JobContext
-from ..inject import Injected
+from ..inject import ContextMarker, Injected
 from .callables import globals_of
 
 NO_HINT = inspect.Parameter.empty
@@ -43,7 +42,7 @@ def is_context(function: Callable[..., Any], annotation: Any) -> bool:
     hint = resolved_or_none(function, annotation)
     if hint is None:
         return isinstance(annotation, str) and annotation.rpartition(".")[2] == "JobContext"
-    return hint is JobContext
+    return isinstance(hint, type) and issubclass(hint, ContextMarker)
 
 
 def is_injected(function: Callable[..., Any], annotation: Any) -> bool:

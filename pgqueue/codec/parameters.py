@@ -5,13 +5,13 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, NoReturn, TypeVar
 
+from .._text import named, shown
 from ..errors import ConfigurationError, InvalidArgument
 from .adapter import Unfinished, Unfit, adapter
 from .arguments import Arguments
 from .callables import is_async, signature_of
 from .exact import exact, is_plain
 from .hints import NO_HINT, injected_type, is_context, is_injected, resolve, resolved_or_none
-from .refusal import named, shown
 from .results import Results, stored
 
 T = TypeVar("T")

@@ -1,35 +1,15 @@
 """What pydantic found wrong, in one line: the path, the value and why."""
 
 from collections.abc import Mapping, Sequence
-from reprlib import Repr
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from .._text import named, shortened
 from .faults import Fault, Path
 
 _MOST = 5  # fields that are named
-_short = Repr()
-_short.maxlevel, _short.maxstring, _short.maxother = 3, 60, 60
-
-
-def shown(hint: Any) -> str:
-    """A type hint as it was written, more or less."""
-    return hint.__qualname__ if isinstance(hint, type) and not get_args(hint) else repr(hint)
-
-
-def named(names: Any) -> str:
-    """Names in order, quoted."""
-    return ", ".join(repr(name) for name in sorted(names)) or "none"
-
-
-def shortened(value: Any) -> str:
-    """A value as Python writes it, in one line and cut."""
-    try:
-        return " ".join(_short.repr(value).split())
-    except ValueError:  # Python does not write it, see sys.set_int_max_str_digits
-        return f"{type(value).__qualname__} with a long integer" if type(value) is not int else "a long integer"
 
 
 def described(faults: list[Fault]) -> str:
@@ -45,7 +25,7 @@ def described(faults: list[Fault]) -> str:
 
 def _step(step: str | int) -> str:
     text = str(step)
-    return text if text.isprintable() and len(text) <= 60 else _short.repr(text)
+    return text if text.isprintable() and len(text) <= 60 else shortened(text)
 
 
 def explain(error: ValidationError, root: Any, known: Any, what: str) -> str:

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from pydantic_core import to_json
 
 from .._json import with_floats
+from .._text import shown
 from ..outcomes import Cancel, RetryIn, Snooze
 from .adapter import adapter, hidden_faults
 from .changes import changed, converted
@@ -16,7 +17,7 @@ from .exact import exact, is_plain
 from .faults import Fault
 from .hints import NO_HINT
 from .open import dump_open
-from .refusal import described, shown, wrong_values
+from .refusal import described, wrong_values
 
 _NOTHING = (typing.NoReturn, typing.Never, Snooze, Cancel, RetryIn)
 

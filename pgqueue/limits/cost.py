@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from .._checks import invalid
+from .._text import named
 from ..codec.parameters import Parameters
-from ..codec.refusal import named
 from ..errors import InvalidArgument
 from .limit import check_whole
 

@@ -7,8 +7,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from .._json import dumps
+from .._text import named
 from ..codec.parameters import Parameters
-from ..codec.refusal import named
 from ..database.enqueue_calls import LimitOptions
 from ..errors import InvalidArgument
 from .cost import CostFunction

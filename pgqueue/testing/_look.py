@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from ..codec.refusal import named
+from .._text import named
 from ..database import testing as sql
 from ..errors import InvalidArgument
 from ..job import Job

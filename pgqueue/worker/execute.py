@@ -10,12 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 from .._json import dumps
-from .._text import LINE
+from .._text import LINE, shortened
 from .._trace import loggable, message_of
 from ..chunk import NAME as CHUNK
 from ..chunk import is_unknown
 from ..codec.parameters import Parameters
-from ..codec.refusal import shortened
 from ..context import JobContext
 from ..errors import InvalidArgument
 from ..outcomes import Cancel, RateLimited, RetryIn, Snooze, seconds

@@ -10,9 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from .._text import shortened
 from .._trace import loggable
 from ..callbacks import Callback, Callbacks, JobError, JobEvent, Kind
-from ..codec.refusal import shortened
 from ..context import JobContext
 from ..database import calls
 from .execute import Outcome, in_thread

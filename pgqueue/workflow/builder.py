@@ -4,8 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from .._text import storable
-from ..codec.refusal import shortened
+from .._text import shortened, storable
 from ..database import Call
 from ..database import workflow_calls as calls
 from ..errors import InvalidArgument, PgQueueError

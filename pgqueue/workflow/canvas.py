@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from ..codec.refusal import shortened
+from .._text import shortened
 from ..errors import InvalidArgument
 from .signature import Part, Signature
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from .._json import dumps
-from ..codec.refusal import shortened
+from .._text import shortened
 from ..errors import InvalidArgument
 from ..job import Job
 from ..options import RunIf

@@ -7,8 +7,7 @@ from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Any
 
-from .._text import storable
-from ..codec.refusal import named, shortened
+from .._text import named, shortened, storable
 from ..errors import InvalidArgument
 from ..job import Job
 from ..options import RunIf, run_if
