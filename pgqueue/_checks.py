@@ -1,12 +1,18 @@
 """What Python must check of an option before SQL can: that it is of a type and size that the statement can carry."""
 
 import math
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from ._text import shortened
 from .errors import InvalidArgument
 
+Priority = int | Literal["low", "medium", "high"]
+Duration = timedelta | float
+
+PRIORITIES: Mapping[str, int] = {"low": -50, "medium": 0, "high": 50}
+_INT4 = 2**31
 LONGEST = 1e12  # seconds; SQL refuses it, but can read it
 LAST = datetime(9999, 12, 30, tzinfo=UTC)  # the last time that SQL takes, so that every time zone can show it
 
@@ -76,3 +82,41 @@ def check_time(field: str, value: Any) -> None:
         raise invalid(field, value, "use a datetime with a time zone, such as datetime.now(UTC) + timedelta(hours=1)")
     if value.utcoffset() is None:
         raise InvalidArgument(f"{field}: {value.isoformat()} has no time zone; use datetime.now(UTC) or .astimezone()")
+
+
+def is_whole(value: Any) -> bool:
+    """Whether a value is an int, and not a bool."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def read_priority(value: Any) -> int:
+    """A priority as a number; SQL checks its range.
+
+    Raises:
+        InvalidArgument: it is neither a number nor a name.
+    """
+    number: Any = PRIORITIES.get(value) if isinstance(value, str) else value
+    if not is_whole(number) or not -_INT4 <= number < _INT4:
+        raise invalid("priority", value, f"use {', '.join(PRIORITIES)} or a whole number from -100 to 100")
+    return int(number)
+
+
+def read_time(field: str, value: Any) -> datetime:
+    """A time, checked by `check_time`."""
+    check_time(field, value)
+    time: datetime = value
+    return time
+
+
+def read_duration(field: str, value: Any) -> timedelta:
+    """A duration, checked by `check_duration`."""
+    check_duration(field, value)
+    return value if isinstance(value, timedelta) else timedelta(seconds=value)
+
+
+def interval(value: Duration | None) -> str | None:
+    """A duration as PostgreSQL's text. In seconds: what it calls a day is 23 or 25 hours when clocks change."""
+    if value is None:
+        return None
+    seconds = value.total_seconds() if isinstance(value, timedelta) else float(value)
+    return f"{max(-LONGEST, min(LONGEST, seconds))} seconds"

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 
-from ._checks import invalid
+from ._checks import Duration, Priority, invalid
 from ._coalesce import Coalescer
 from ._process import once
 from .as_completed import AsCompleted
@@ -28,7 +28,7 @@ from .limits.keys import check_limits
 from .limits.limit import Limit, own_limit
 from .limits.limits import Limits
 from .middleware import EnqueueCall, async_context_maker, enqueuing
-from .options import Duration, Options, Priority, given, listed
+from .options import Options, given, listed
 from .registrars import Registrars
 from .retry import Retry
 from .task import Task

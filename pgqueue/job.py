@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from ._checks import Duration, Priority, interval, read_duration, read_priority, read_time
 from ._json import Unreadable
 from ._patience import Patience
 from ._text import shortened
 from .codec.open import dump_open
 from .database import Call, calls
 from .errors import InvalidArgument, JobCancelled, JobFailed, JobNotFound, ResultExpired, ResultTimeout, ResultUnreadable
-from .options import Duration, Options, Priority, given
 
 if TYPE_CHECKING:
     from .app import PgQueue
@@ -152,10 +152,13 @@ class Job(Generic[R]):
         run_at: datetime | None,
         run_after: Duration | None,
     ) -> Call[None]:
-        options = given({"priority": priority, "run_at": run_at, "run_after": run_after})
-        sql = Options(**options).to_sql()
-        text = None if args is None else self._dumped(args)
-        return calls.update(self.id, text, options.get("priority"), sql.run_at, sql.run_after)
+        return calls.update(
+            self.id,
+            None if args is None else self._dumped(args),
+            None if priority is None else read_priority(priority),
+            None if run_at is None else read_time("run_at", run_at).isoformat(),
+            None if run_after is None else interval(read_duration("run_after", run_after)),
+        )
 
     def _dumped(self, args: Mapping[str, Any]) -> str:
         """Arguments as JSON text, checked against the task where the handle knows it."""

@@ -3,29 +3,23 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, get_args
+from functools import partial
+from typing import Any, Literal, TypeAlias, TypedDict, get_args
 
-from ._checks import LONGEST, check_duration, check_time, invalid
+from ._checks import Duration, Priority, interval, invalid, is_whole, read_duration, read_priority, read_time
 from ._json import dumps
 from ._text import storable
 from .codec.open import dump_open
 from .database.enqueue_calls import EnqueueOptions, UniqueOptions
 from .errors import InvalidArgument
+from .job import Job
 from .limits.cost import Cost, CostFunction, read_cost
 from .limits.limit import Limit, check_key
 from .retry import Retry
 from .unique import Unique, UniqueMode
 
-if TYPE_CHECKING:
-    from .job import Job
-
-Priority = int | Literal["low", "medium", "high"]
-Duration = timedelta | float
 RunIf = Literal["succeeded", "finished", "failed"]
-DependsOn: TypeAlias = "Job[Any] | int | Iterable[Job[Any] | int]"
-
-PRIORITIES: Mapping[str, int] = {"low": -50, "medium": 0, "high": 50}
-_INT4 = 2**31
+DependsOn: TypeAlias = Job[Any] | int | Iterable[Job[Any] | int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +93,7 @@ class GivenOptions(TypedDict, total=False):
     meta: Any
     unique: Unique | UniqueMode | None
     connection: Any
-    depends_on: "DependsOn | None"
+    depends_on: DependsOn | None
     run_if: RunIf | None
     limits: Iterable[str | Limit] | None
     fair: str | None
@@ -124,24 +118,10 @@ def listed(limits: Any) -> Any:
     return tuple(limits) if isinstance(limits, Iterable) and not isinstance(limits, str) else limits
 
 
-def interval(value: Duration | None) -> str | None:
-    """A duration as PostgreSQL's text. In seconds: what it calls a day is 23 or 25 hours when clocks change."""
-    if value is None:
-        return None
-    seconds = value.total_seconds() if isinstance(value, timedelta) else float(value)
-    return f"{max(-LONGEST, min(LONGEST, seconds))} seconds"
-
-
 def _queue(value: Any) -> str:
     if not isinstance(value, str):
         raise invalid("queue", value, "use a text of letters, digits and . _ : -")
     return storable("queue", value)
-
-
-def _time(value: Any) -> datetime:
-    check_time("run_at", value)
-    time: datetime = value
-    return time
 
 
 def _limits(value: Any) -> tuple[str, ...]:
@@ -150,30 +130,11 @@ def _limits(value: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(check_key("limits", one.name if isinstance(one, Limit) else one) for one in value))
 
 
-def _priority(value: Any) -> int:
-    number: Any = PRIORITIES.get(value) if isinstance(value, str) else value
-    if not _is_whole(number) or not -_INT4 <= number < _INT4:  # a smaller range is SQL's to tell
-        raise invalid("priority", value, f"use {', '.join(PRIORITIES)} or a whole number from -100 to 100")
-    return int(number)
-
-
-def _duration(field: str) -> Callable[[Any], timedelta]:
-    def read(value: Any) -> timedelta:
-        check_duration(field, value)
-        return value if isinstance(value, timedelta) else timedelta(seconds=value)
-
-    return read
-
-
 def _retry(value: Any) -> Retry:
-    policy = Retry(value) if _is_whole(value) else value
-    if not isinstance(policy, Retry) or not _is_whole(policy.retries) or not _is_json(policy):
+    policy = Retry(value) if is_whole(value) else value
+    if not isinstance(policy, Retry) or not is_whole(policy.retries) or not _is_json(policy):
         raise invalid("retry", value, "use a number of retries or a Retry, for example Retry(5, backoff='linear', delay=10)")
     return policy
-
-
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _is_json(policy: Retry) -> bool:
@@ -195,12 +156,10 @@ def _unique(value: Any) -> Unique:
 
 
 def _depends_on(value: Any) -> tuple[int, ...]:
-    from .job import Job
-
     parents = list(value) if isinstance(value, Iterable) else [value]
     ids = [parent.id if isinstance(parent, Job) else parent for parent in parents]
     for id in ids:
-        if not _is_whole(id) or not 0 < id < 2**63:
+        if not is_whole(id) or not 0 < id < 2**63:
             raise invalid("depends_on", id, "use a job, its id, or a list of those")
     if not ids:  # more likely a list that came out empty by mistake than a wish
         raise invalid("depends_on", value, "it names no job; leave it out for a job that waits for none")
@@ -228,10 +187,10 @@ def _meta(value: Any) -> str:
 
 _READ: Mapping[str, Callable[[Any], Any]] = {
     "queue": _queue,
-    "run_at": _time,
-    "priority": _priority,
-    "run_after": _duration("run_after"),
-    "result_ttl": _duration("result_ttl"),
+    "run_at": partial(read_time, "run_at"),
+    "priority": read_priority,
+    "run_after": partial(read_duration, "run_after"),
+    "result_ttl": partial(read_duration, "result_ttl"),
     "retry": _retry,
     "unique": _unique,
     "depends_on": _depends_on,

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
+from ._checks import Duration, Priority
 from ._json import dumps
 from ._text import shortened, storable
 from .codec.parameters import Parameters
@@ -17,7 +18,7 @@ from .job import Job
 from .limits.cost import Cost, CostFunction
 from .limits.keys import check_limits, completed, limiting, limiting_all, named_in_keys
 from .limits.limit import Limit
-from .options import DependsOn, Duration, Options, Priority, RunIf, given, listed
+from .options import DependsOn, Options, RunIf, given, listed
 from .retry import Retry
 from .unique import Unique, UniqueMode
 from .workflow.canvas import Group

@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
+from .._checks import PRIORITIES
 from ..database import enqueue_calls
 from ..errors import InvalidArgument
 from ..limits.cost import read_cost
-from ..options import PRIORITIES
 from .options import AsJson, DatabaseUrl, Schema
 from .output import print_json
 from .session import Session

@@ -5,14 +5,13 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from .._checks import check_duration, check_time, invalid
+from .._checks import Duration, check_duration, check_time, interval, invalid
 from .._text import storable
 from ..database import Call
 from ..database import limit_calls as calls
 from ..database.limit_calls import LimitStatus as LimitStatus
 from ..database.limit_calls import LimitValues
 from ..errors import ConfigurationError, InvalidArgument
-from ..options import Duration, interval
 from .limit import Counts, Limit, Per, check_flag, check_number, check_whole, count_cost, needs_per, read_rate
 
 if TYPE_CHECKING:

@@ -5,11 +5,12 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
+from .._checks import Duration, Priority
 from .._text import named
 from ..database import testing as sql
 from ..errors import InvalidArgument
 from ..job import Job
-from ..options import Duration, Options, Priority, given
+from ..options import Options, given
 from ..outcomes import seconds
 from ..task import Task
 

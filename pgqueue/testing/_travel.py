@@ -3,9 +3,9 @@
 import math
 from typing import TYPE_CHECKING, Any
 
+from .._checks import Duration
 from ..database import testing as sql
 from ..errors import InvalidArgument
-from ..options import Duration
 from ..outcomes import seconds
 from ._connection import AsyncOwn, Own
 
