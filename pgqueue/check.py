@@ -1,16 +1,17 @@
 """`app.check()`: what can be known to be wrong without starting anything."""
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
 
 from .config import names, unknown_variables
 from .database.limit_calls import LimitStatus
 from .errors import ConfigurationError, NotMigrated
-from .executor import check_process_tasks
+from .executor import look_up
 from .version import __version__
 
 if TYPE_CHECKING:
     from .app import PgQueue
+    from .task import Task
 
 
 def check_configuration(app: "PgQueue") -> None:
@@ -62,3 +63,34 @@ def _tasks(app: "PgQueue") -> Iterator[str]:
                 yield f"task {task.name!r}: {wanted} is injected, but the app has no lifespan; give PgQueue(lifespan=…)"
         except ConfigurationError as error:
             yield str(error)
+
+
+def check_process_tasks(tasks: Iterable["Task[..., Any]"]) -> None:
+    """Check what could not be known when the tasks were declared.
+
+    Raises:
+        ConfigurationError: a task for processes takes injected values, or its function's name does not lead to it.
+    """
+    for task in tasks:
+        if task.executor == "process":
+            _check_process_task(task)
+
+
+def _check_process_task(task: "Task[..., Any]") -> None:
+    if task.parameters.injected:
+        names = ", ".join(repr(name) for name in task.parameters.injected)
+        raise ConfigurationError(
+            f"executor: task {task.name!r} runs in a process, where the values of the lifespan are not; "
+            f"remove the parameter {names}"
+        )
+    module, path = task.function.__module__, task.function.__qualname__
+    try:
+        found = look_up(module, path)
+    except (AttributeError, KeyError):
+        found = None
+    if getattr(found, "function", None) is not task.function or getattr(found, "_app", None) is not task._app:
+        what = "the function alone" if found is task.function else "something else"
+        raise ConfigurationError(
+            f"executor: task {task.name!r} runs in a process, which must find the task under {module}.{path} and finds {what}; "
+            "decorate the function there with @app.task"
+        )

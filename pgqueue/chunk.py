@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from .context import JobContext
 from .errors import InvalidArgument, PgQueueError
+from .executor import in_thread
 from .lifespan import injections
 from .limits.keys import chunk_options
 from .options import Options
@@ -108,8 +109,6 @@ class _Chunk:
 
     async def _in_thread(self, arguments: dict[str, Any]) -> Any:
         """A thread cannot be stopped: when the workflow is cancelled, this job ends after the call that runs."""
-        from .worker.execute import in_thread
-
         threads: Any = self._threads  # None, outside of a worker: those of the loop
         running = asyncio.ensure_future(in_thread(self._task.function, arguments, threads))
         try:

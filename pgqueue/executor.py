@@ -1,14 +1,15 @@
 """Where handlers run: on the event loop, in a thread, or in a process that finds them by their name."""
 
+import asyncio
+import contextvars
+import functools
 import operator
 import sys
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Literal
 
 from .errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from .task import Task
 
 Executor = Literal["async", "thread", "process"]
 
@@ -50,32 +51,15 @@ def look_up(module: str, path: str) -> Any:
     return operator.attrgetter(path)(sys.modules[module])
 
 
-def check_process_tasks(tasks: Iterable["Task[..., Any]"]) -> None:
-    """Check what could not be known when the tasks were declared.
-
-    Raises:
-        ConfigurationError: a task for processes takes injected values, or its function's name does not lead to it.
-    """
-    for task in tasks:
-        if task.executor == "process":
-            _check_process_task(task)
+async def in_thread(function: Callable[..., Any], arguments: dict[str, Any], threads: ThreadPoolExecutor, *args: Any) -> Any:
+    """Call a function in a thread, with a copy of this context's variables."""
+    run = functools.partial(contextvars.copy_context().run, call, function, arguments, args)
+    return await asyncio.get_running_loop().run_in_executor(threads, run)
 
 
-def _check_process_task(task: "Task[..., Any]") -> None:
-    if task.parameters.injected:
-        names = ", ".join(repr(name) for name in task.parameters.injected)
-        raise ConfigurationError(
-            f"executor: task {task.name!r} runs in a process, where the values of the lifespan are not; "
-            f"remove the parameter {names}"
-        )
-    module, path = task.function.__module__, task.function.__qualname__
+def call(function: Callable[..., Any], arguments: dict[str, Any], args: tuple[Any, ...] = ()) -> Any:
+    """Call a function that is not async, so that whatever it raises can be passed on."""
     try:
-        found = look_up(module, path)
-    except (AttributeError, KeyError):
-        found = None
-    if getattr(found, "function", None) is not task.function or getattr(found, "_app", None) is not task._app:
-        what = "the function alone" if found is task.function else "something else"
-        raise ConfigurationError(
-            f"executor: task {task.name!r} runs in a process, which must find the task under {module}.{path} and finds {what}; "
-            "decorate the function there with @app.task"
-        )
+        return function(*args, **arguments)
+    except (StopIteration, GeneratorExit) as error:  # no future can carry these; see worker/isolate.py
+        raise RuntimeError(f"{type(error).__name__} was raised") from error

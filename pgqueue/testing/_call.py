@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..context import JobContext
 from ..errors import ConfigurationError, PgQueueError
+from ..executor import call
 from ..lifespan import injections
 from ..middleware import executing
 from ..outcomes import RateLimited, Snooze
 from ..task import Task
-from ..worker.execute import Outcome, arguments_of, call, failure, returned, with_nodes
+from ..worker.execute import Outcome, arguments_of, failure, returned, with_nodes
 from ..worker.isolate import Isolated
 
 if TYPE_CHECKING:

@@ -1,8 +1,6 @@
 """Running jobs. `execute` is pure: a job goes in, one outcome comes out, and the database is not involved."""
 
 import asyncio
-import contextvars
-import functools
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -17,6 +15,7 @@ from ..chunk import is_unknown
 from ..codec.parameters import Parameters
 from ..context import JobContext
 from ..errors import InvalidArgument
+from ..executor import in_thread
 from ..outcomes import Cancel, RateLimited, RetryIn, Snooze, seconds
 from ..task import Task
 from ..workflow.own_workflow import MANY
@@ -151,20 +150,6 @@ def arguments_of(job: JobContext, parameters: Parameters) -> dict[str, Any]:
     if parameters.context_name is not None:
         arguments[parameters.context_name] = job
     return arguments
-
-
-async def in_thread(function: Callable[..., Any], arguments: dict[str, Any], threads: ThreadPoolExecutor, *args: Any) -> Any:
-    """Call a function in a thread, with a copy of this context's variables."""
-    run = functools.partial(contextvars.copy_context().run, call, function, arguments, args)
-    return await asyncio.get_running_loop().run_in_executor(threads, run)
-
-
-def call(function: Callable[..., Any], arguments: dict[str, Any], args: tuple[Any, ...] = ()) -> Any:
-    """Call a function that is not async, so that whatever it raises can be passed on."""
-    try:
-        return function(*args, **arguments)
-    except (StopIteration, GeneratorExit) as error:  # no future can carry these; see Isolated
-        raise RuntimeError(f"{type(error).__name__} was raised") from error
 
 
 def returned(job: JobContext, dump: Callable[[Any], str | None], result: Any, elapsed: float) -> Outcome:

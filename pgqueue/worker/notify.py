@@ -15,7 +15,8 @@ from .._trace import loggable
 from ..callbacks import Callback, Callbacks, JobError, JobEvent, Kind
 from ..context import JobContext
 from ..database import calls
-from .execute import Outcome, in_thread
+from ..executor import in_thread
+from .execute import Outcome
 from .isolate import Isolated, is_thrown_away, take_back_cancel
 
 log = logging.getLogger("pgqueue.worker")

@@ -4,10 +4,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from ..context import JobContext
+from ..executor import in_thread
 from ..lifespan import Injections
 from ..middleware import AroundExecution, executing
 from ..task import Task
-from .execute import arguments_of, in_thread
+from .execute import arguments_of
 from .isolate import Isolated
 from .process import Processes
 

@@ -15,10 +15,10 @@ from uuid import UUID
 import psycopg
 
 from .. import __version__, logs
+from ..check import check_process_tasks
 from ..database import Link, calls, limit_calls
 from ..database.link import Circuit
 from ..errors import Disconnected, PgQueueError
-from ..executor import check_process_tasks
 from ..lifespan import StoppedEarly, entered, injections, unless
 from ..transaction import Services
 from .announce import Announcer
