@@ -25,11 +25,10 @@ from .task import Task
 from .unique import Unique
 from .version import __version__
 from .workflow.builder import WorkflowBuilder
-from .workflow.canvas import Canvas, Chain, Group, chain, chord, group
+from .workflow.canvas import Canvas, Chain, Group, Signature, chain, chord, group
 from .workflow.graph import Graph, GraphEdge, GraphNode
 from .workflow.parents import Parent
 from .workflow.progress import WorkflowProgress
-from .workflow.signature import Signature
 from .workflow.workflow import Workflow
 
 __all__ = [

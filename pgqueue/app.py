@@ -35,7 +35,7 @@ from .task import Task
 from .unique import Unique, UniqueMode
 from .waiting import Waiting
 from .workflow.builder import WorkflowBuilder
-from .workflow.signature import Signature, the_connection
+from .workflow.canvas import Signature, the_connection
 from .workflow.workflow import Workflow
 
 if TYPE_CHECKING:

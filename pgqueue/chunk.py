@@ -2,19 +2,16 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from .context import JobContext
-from .errors import InvalidArgument, PgQueueError
+from .errors import PgQueueError
 from .executor import in_thread
 from .lifespan import injections
-from .limits.keys import chunk_options
 from .options import Options
 from .outcomes import Cancel, RetryIn, Snooze
 from .task import Task
-from .workflow.nodes import LONGEST_NAME
-from .workflow.signature import Signature
+from .workflow.canvas import refuse_process
 
 if TYPE_CHECKING:
     from .app import PgQueue
@@ -34,28 +31,6 @@ def chunk_task(app: "PgQueue") -> Task[..., list[Any]]:
     return Task(app, NAME, chunk, Options())
 
 
-def chunk_signature(
-    task: Task[..., Any], calls: Sequence[dict[str, Any]], first: int = 0, options: Options | None = None
-) -> Signature[list[Any]]:
-    """One job for these calls of a task; its result is the list of theirs, and it costs what they cost together.
-
-    Args:
-        task: a registered task that does not run in a process.
-        calls: the arguments of each, by name.
-        first: the place of the first of them among all calls; for the name of the node, such as resize[0:100].
-        options: how it is enqueued; as the task is by default.
-
-    Raises:
-        InvalidArgument: the task runs in a process, arguments do not fit it, or limits need those of one call.
-    """
-    _refuse_process(task)
-    given = json.loads(task.parameters.dump_many(list(calls)))
-    places = f"[{first}:{first + len(given)}]"
-    label = task.name[: LONGEST_NAME - len(places)] + places
-    options = chunk_options(task, options or task.options, given)
-    return Signature(task._app.chunk_task, {"task": task.name, "calls": given}, options, immutable=True, label=label)
-
-
 def is_unknown(app: "PgQueue", args_json: str) -> bool:
     """Whether a chunk is of a task that is not registered here: as a plain job, it waits for a worker that knows the task."""
     task = json.loads(args_json).get("task")
@@ -73,7 +48,7 @@ class _Chunk:
 
     def __init__(self, app: "PgQueue", ctx: JobContext, name: str) -> None:
         self._task = app.registered(name)
-        _refuse_process(self._task)
+        refuse_process(self._task)
         self._ctx = ctx
         services = ctx._services
         self._threads = services.threads if services else None
@@ -159,8 +134,3 @@ class CallContext(JobContext):
 def _texts(args_json: str, count: int) -> list[str]:
     """The arguments of each call as JSON text."""
     return [json.dumps(call) for call in json.loads(args_json)["calls"][:count]]
-
-
-def _refuse_process(task: Task[..., Any]) -> None:
-    if task.executor == "process":
-        raise InvalidArgument(f"chunks: task {task.name!r} runs in processes, and a chunk does not; enqueue its calls one by one")

@@ -21,8 +21,7 @@ from .limits.limit import Limit
 from .options import DependsOn, Options, RunIf, given, listed
 from .retry import Retry
 from .unique import Unique, UniqueMode
-from .workflow.canvas import Group
-from .workflow.signature import Signature
+from .workflow.canvas import Group, Signature
 
 if TYPE_CHECKING:
     from .app import PgQueue

@@ -17,9 +17,9 @@ from ..options import Options
 from ..outcomes import Cancel, RateLimited, RetryIn, Snooze
 from ..task import Task
 from ..worker.describe import describe
+from ..workflow.canvas import Signature
 from ..workflow.own_workflow import Node
 from ..workflow.parents import Parent, Parents
-from ..workflow.signature import Signature
 from ._call import Caller, Ended
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from ..options import given
 from ..outcomes import Cancel, RetryIn, Snooze
 from ..task import Task
 from ..transaction import Steps, adrive, drive
-from ..workflow.signature import Signature
+from ..workflow.canvas import Signature
 from ._call import Caller, Ended
 from ._connection import AsyncOwn, Own, redirected
 from ._drain import Draining

@@ -11,9 +11,9 @@ from ..errors import InvalidArgument, PgQueueError
 from ..job import Job
 from ..options import RunIf
 from ..task import Arguments, Task
+from .canvas import Part, Signature
 from .nodes import Added, References, Submission, check_app, part_of
 from .plan import Plan
-from .signature import Part, Signature
 from .workflow import Workflow
 
 if TYPE_CHECKING:

@@ -3,20 +3,93 @@
 A parent's result becomes the first argument of its child; see `Task.s` and `Task.si`.
 """
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from .._json import dumps
 from .._text import shortened
 from ..errors import InvalidArgument
-from .signature import Part, Signature
+from ..limits.keys import chunk_options, completed, limiting
+from ..options import Options
 
 if TYPE_CHECKING:
+    from ..task import Task
     from .builder import WorkflowBuilder
     from .workflow import Workflow
 
 R = TypeVar("R", covariant=True)
 S = TypeVar("S")
+LONGEST_NAME = 200  # characters of a node's name, as SQL has it
+
+
+class Part(Generic[R]):
+    """What a workflow can be put together of: signatures, chains and groups."""
+
+    __slots__ = ()
+
+    def __or__(self, other: "Part[S]") -> "Chain[S]":
+        """`a | b` is `chain(a, b)`."""
+        return Chain((self, other)) if isinstance(other, Part) else NotImplemented
+
+
+@dataclass(frozen=True, slots=True)
+class Signature(Part[R]):
+    """What `task.s(…)` and `task.si(…)` return.
+
+    Attributes:
+        task: the task.
+        args: its arguments by name, as they were given.
+        options: with which it will be enqueued.
+        immutable: whether it takes no parent's result: made by `si`.
+        positional: how many of the arguments, the first ones, were given by their place; behind a parent they move by one.
+        label: what its node is called by default, in place of its task.
+    """
+
+    task: "Task[..., R]"
+    args: dict[str, Any]
+    options: Options
+    immutable: bool = False
+    positional: int = 0
+    label: str | None = None
+
+    def to_json(self) -> str:
+        """An element of what SQL's enqueue_many takes.
+
+        Raises:
+            InvalidArgument: arguments are missing, or do not fit their type hints.
+        """
+        return "{" + ",".join(self.fields(self.args_json())) + "}"
+
+    def fields(self, args: str, takes: str | None = None) -> list[str]:
+        """The fields of `to_json`, each as JSON text.
+
+        Args:
+            args: the arguments as JSON text.
+            takes: the argument that a parent's result will be.
+
+        Raises:
+            InvalidArgument: limits need that result, or the cost is of no use.
+        """
+        unique = {f"unique_{name}": value for name, value in self.options.to_unique()._asdict().items()}
+        plain = {"task": self.task.name, **self.options.to_sql()._asdict(), **unique}
+        nested = {"args": args, "retry": plain.pop("retry"), "meta": plain.pop("meta")}  # JSON text already
+        plain["depends_on"] = self.options.depends_on or None  # as an array
+        if not self.options.depends_on:
+            del plain["run_if"]
+        if not self.options.notify:
+            plain["notify"] = False
+        if limits := limiting(self.task, self.options, args, takes):
+            plain |= limits._asdict()
+        fields = [f'"{name}":{dumps(value)}' for name, value in plain.items() if value is not None]
+        return fields + [f'"{name}":{text}' for name, text in nested.items() if text is not None]
+
+    def args_json(self, takes: str | None = None) -> str:
+        """The arguments as JSON text, checked against their type hints; without the one that a parent's result will be."""
+        parameters = self.task.parameters
+        args = completed(parameters, self.options, self.args, takes)
+        return parameters.dump(args) if takes is None else parameters.dump_behind(args, takes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +166,6 @@ class Group(Canvas[list[S]], Generic[S]):
             InvalidArgument: the size is no such number, the group holds chains or groups, calls of several tasks or with several
                 options, or a call that misses an argument.
         """
-        from ..chunk import chunk_signature
-
         first, calls = self._same_calls(size)
         made = (chunk_signature(first.task, calls[at : at + size], at, first.options) for at in range(0, len(calls), size))
         return Group(tuple(replace(one, immutable=first.immutable) for one in made))
@@ -165,3 +236,48 @@ def first_of(part: Part[Any]) -> Signature[Any]:
         part = part.parts[0]
     assert isinstance(part, Signature)
     return part
+
+
+def the_connection(signatures: list[Signature[Any]], given: Any) -> Any:
+    """The connection that signatures are enqueued on together: the one given, or the one that all of them name.
+
+    Raises:
+        InvalidArgument: one of them names another.
+    """
+    named = [signature.options.connection for signature in signatures]
+    connection = given if given is not None else next((one for one in named if one is not None), None)
+    for one, signature in zip(named, signatures, strict=True):
+        if one is not connection and not (one is None and given is not None):
+            raise InvalidArgument(
+                f"connection: {signature.task.name!r} names {'none' if one is None else 'another one'}, and all are added by one "
+                "statement; give connection= to that call"
+            )
+    return connection
+
+
+def chunk_signature(
+    task: "Task[..., Any]", calls: Sequence[dict[str, Any]], first: int = 0, options: Options | None = None
+) -> Signature[list[Any]]:
+    """One job for these calls of a task; its result is the list of theirs, and it costs what they cost together.
+
+    Args:
+        task: a registered task that does not run in a process.
+        calls: the arguments of each, by name.
+        first: the place of the first of them among all calls; for the name of the node, such as resize[0:100].
+        options: how it is enqueued; as the task is by default.
+
+    Raises:
+        InvalidArgument: the task runs in a process, arguments do not fit it, or limits need those of one call.
+    """
+    refuse_process(task)
+    given = json.loads(task.parameters.dump_many(list(calls)))
+    places = f"[{first}:{first + len(given)}]"
+    label = task.name[: LONGEST_NAME - len(places)] + places
+    options = chunk_options(task, options or task.options, given)
+    return Signature(task._app.chunk_task, {"task": task.name, "calls": given}, options, immutable=True, label=label)
+
+
+def refuse_process(task: "Task[..., Any]") -> None:
+    """Refuse a task that runs in processes: a chunk runs its calls on the event loop or in threads. Raises InvalidArgument."""
+    if task.executor == "process":
+        raise InvalidArgument(f"chunks: task {task.name!r} runs in processes, and a chunk does not; enqueue its calls one by one")

@@ -10,12 +10,10 @@ from ..errors import InvalidArgument
 from ..job import Job
 from ..options import RunIf
 from ..task import Arguments, Task
-from .signature import Part, Signature
+from .canvas import LONGEST_NAME, Part, Signature
 
 if TYPE_CHECKING:
     from ..app import PgQueue
-
-LONGEST_NAME = 200  # characters, as SQL has it
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from ..app import PgQueue
     from ..options import RunIf
     from ..task import Arguments, Task
+    from .canvas import Part
     from .nodes import Added, References
     from .plan import Plan
-    from .signature import Part
 
 MANY = 100  # nodes; writing them takes the 10 ms that an event loop should not be held up for
 MOST_CHARACTERS = 100_000_000  # of JSON that a job adds; the server takes messages of less than 1 GB

@@ -11,9 +11,8 @@ from .._text import named, shortened, storable
 from ..errors import InvalidArgument
 from ..job import Job
 from ..options import RunIf, run_if
-from .canvas import Chain, Group
+from .canvas import Chain, Group, Part, Signature, the_connection
 from .nodes import Added, Node, References, Source, Submission, check_app, edges_json, free_name, node_json
-from .signature import Part, Signature, the_connection
 
 if TYPE_CHECKING:
     from ..app import PgQueue

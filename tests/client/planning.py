@@ -4,8 +4,8 @@ import json
 from typing import Any
 
 from pgqueue import PgQueue, Signature
+from pgqueue.workflow.canvas import Part
 from pgqueue.workflow.plan import Plan
-from pgqueue.workflow.signature import Part
 
 NOWHERE = "postgresql://nobody@localhost:1/nothing"
 

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pgqueue import Canvas, Chain, Group, PgQueue, Signature, chain, group
-from pgqueue.workflow.signature import Part
+from pgqueue.workflow.canvas import Part
 from tests.client.hands import Hands
 from tests.looking import Look
 

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from pgqueue import INJECTED, Cancel, Inject, JobContext, PgQueue, chain, group
-from pgqueue.chunk import NAME, chunk_signature
+from pgqueue.chunk import NAME
 from pgqueue.errors import ConfigurationError, InvalidArgument
+from pgqueue.workflow.canvas import chunk_signature
 from tests.looking import Look
 from tests.waiting import auntil
 from tests.worker import process_jobs
