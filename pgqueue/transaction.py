@@ -7,7 +7,7 @@ awaits what is yielded. So there is one text of the rules for both.
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -16,6 +16,7 @@ import psycopg
 from psycopg import AsyncConnection, Connection
 from psycopg.pq import TransactionStatus
 
+from ._steps import Steps, adrive, drive
 from ._text import LINE
 from ._trace import message_of
 from .database import AsyncPool, SyncPool, calls
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("pgqueue.worker")
 AnyConnection = TypeVar("AnyConnection", Connection[Any], AsyncConnection[Any])
-Steps = Generator[Any, Any, Any]
 POOL_WITHIN = 300.0  # seconds a block waits for one of the pool's connections: others may hold theirs for long
 ASK_WITHIN = 30.0  # seconds in which the database must say whether a COMMIT took effect
 ASK_AGAIN = 0.1
@@ -260,31 +260,6 @@ def refuse_on_event_loop(what: str, remedy: str, blocking: str) -> None:
     except RuntimeError:
         return
     raise PgQueueError(f"{what} in async code: use {remedy}; {blocking} would block the event loop")
-
-
-def drive(steps: Steps) -> Any:
-    """Run steps whose yields are values already; what they return."""
-    value: Any = None
-    while True:
-        try:
-            value = steps.send(value)
-        except StopIteration as stop:
-            return stop.value
-
-
-async def adrive(steps: Steps) -> Any:
-    """Run steps whose yields are awaitables; what they return."""
-    step: Callable[[Any], Any] = steps.send
-    value: Any = None
-    while True:
-        try:
-            awaited = step(value)
-        except StopIteration as stop:
-            return stop.value
-        try:
-            value, step = await awaited, steps.send
-        except BaseException as error:
-            value, step = error, steps.throw
 
 
 async def _to_its_end(ending: Coroutine[Any, Any, None]) -> None:

@@ -11,9 +11,9 @@ from rich.console import Group
 from rich.live import Live
 from rich.text import Text
 
+from .._steps import drive
 from ..database import reads, workflow_calls
 from ..database.translate import is_transient
-from ..transaction import drive
 from ..workflow.graph import Graph
 from ..workflow.progress import STATES, WorkflowProgress
 from .options import AsJson, DatabaseUrl, Limit, Schema, WorkflowStatus

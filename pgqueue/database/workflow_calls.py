@@ -7,6 +7,18 @@ from .calls import ALWAYS, WHOLE, Call, records, within_by_size
 Records = list[dict[str, Any]]
 
 
+class ParentRow(NamedTuple):
+    """A parent as SQL's `parents` tells it, JSON as text."""
+
+    id: int
+    name: str | None
+    task: str
+    state: str
+    result: str | None
+    error: str | None
+    expired: bool = False
+
+
 class AddedWorkflow(NamedTuple):
     """What enqueue_workflow has made; the jobs in the order of the nodes, and those of the last nodes."""
 

@@ -10,12 +10,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from .._steps import Steps, adrive, drive
 from ..context import JobContext
 from ..database import calls
 from ..database import testing as sql
 from ..errors import PgQueueError, ResultExpired, WrongConnection
 from ..task import Task
-from ..transaction import Steps, adrive, drive
 from ..worker.execute import failure
 from ..worker.parents import give_parents
 from ._call import Caller, Ended

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar, cast
 
+from .._steps import Steps, adrive, drive
 from ..context import JobContext
 from ..database import enqueue_calls
 from ..database import testing as sql
@@ -12,7 +13,6 @@ from ..errors import InvalidArgument
 from ..options import given
 from ..outcomes import Cancel, RetryIn, Snooze
 from ..task import Task
-from ..transaction import Steps, adrive, drive
 from ..workflow.canvas import Signature
 from ._call import Caller, Ended
 from ._connection import AsyncOwn, Own, redirected

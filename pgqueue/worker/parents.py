@@ -10,9 +10,10 @@ import psycopg
 
 from ..context import JobContext
 from ..database import Link, calls
+from ..database.workflow_calls import ParentRow
 from ..errors import Disconnected, PgQueueError, ResultExpired
 from ..task import Task
-from ..workflow.parents import ParentRow, Parents
+from ..workflow.parents import Parents
 from .execute import Outcome, failure
 from .slots import Slots
 

@@ -8,8 +8,8 @@ from graphlib import TopologicalSorter
 from typing import Any
 
 from .._json import dumps
+from .._steps import Steps
 from ..database import workflow_calls as calls
-from ..transaction import Steps
 from .progress import no_workflow
 
 _COLOURS = {

@@ -3,8 +3,9 @@
 from typing import TYPE_CHECKING, Any
 
 from .._json import dumps, loads_own
+from ..database.workflow_calls import ParentRow
 from ..errors import AlreadyFinished, InvalidArgument
-from .parents import ParentRow, Parents, expired
+from .parents import Parents, expired
 
 if TYPE_CHECKING:
     from ..app import PgQueue

@@ -3,25 +3,14 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from .._json import Unreadable, loads, readable
+from ..database.workflow_calls import ParentRow
 from ..errors import ResultExpired, ResultUnreadable, UnknownParent
 
 if TYPE_CHECKING:
     from ..task import Task
-
-
-class ParentRow(NamedTuple):
-    """A parent as SQL's `parents` tells it, JSON as text."""
-
-    id: int
-    name: str | None
-    task: str
-    state: str
-    result: str | None
-    error: str | None
-    expired: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from .._patience import Patience
+from .._steps import Steps, adrive, drive
 from ..database import workflow_calls as calls
 from ..errors import JobCancelled, JobFailed, ResultTimeout
 from ..job import Job
-from ..transaction import Steps, adrive, drive
 from .graph import Graph
 from .named_jobs import NamedJobs
 from .nodes import free_name

@@ -11,12 +11,13 @@ import pytest
 
 from pgqueue import JobContext, PgQueue, chain, chord, group
 from pgqueue.database import Link
+from pgqueue.database.workflow_calls import ParentRow
 from pgqueue.errors import Disconnected, ResultExpired, UnknownParent
 from pgqueue.worker.execute import Outcome
 from pgqueue.worker.parents import ParentLoader
 from pgqueue.worker.slots import Slots
 from pgqueue.workflow.own_workflow import Node
-from pgqueue.workflow.parents import ParentRow, Parents
+from pgqueue.workflow.parents import Parents
 from tests.looking import Look
 from tests.waiting import auntil
 from tests.worker import process_jobs

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from pgqueue import JobContext, PgQueue
+from pgqueue._steps import Steps
 from pgqueue.errors import LeaseLost
-from pgqueue.transaction import Block, Services, Steps
+from pgqueue.transaction import Block, Services
 from pgqueue.worker import Worker
 from pgqueue.worker.slots import Slots
 from tests.faults.proxy import Cut, Proxy
