@@ -1,7 +1,6 @@
 """pgqueue: a job queue whose only server is PostgreSQL."""
 
 from .app import PgQueue
-from .callbacks import JobError, JobEvent
 from .context import JobContext
 from .errors import (
     InvalidArgument,
@@ -14,6 +13,7 @@ from .errors import (
     ResultTimeout,
     ResultUnreadable,
 )
+from .hooks import JobError, JobEvent
 from .inject import INJECTED, Inject
 from .job import Job
 from .limits.limit import Limit
@@ -27,7 +27,7 @@ from .version import __version__
 from .workflow.builder import WorkflowBuilder
 from .workflow.canvas import Canvas, Chain, Group, Signature, chain, chord, group
 from .workflow.graph import Graph, GraphEdge, GraphNode
-from .workflow.parents import Parent
+from .workflow.node import Parent
 from .workflow.progress import WorkflowProgress
 from .workflow.workflow import Workflow
 

@@ -1,45 +1,37 @@
 """The app: settings, the tasks, and the connections of this process."""
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from copy import deepcopy
-from dataclasses import replace
-from functools import cached_property
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 
 from ._checks import Duration, Priority, invalid
-from ._coalesce import Coalescer
-from ._process import once
 from .as_completed import AsCompleted
 from .check import check_configuration, check_limit_names, check_version
-from .chunk import NAME as CHUNK
 from .chunk import chunk_task
 from .codec.callables import assert_handler, name_of
-from .config import connection_url, load_settings
+from .config import load_settings
 from .context import JobContext
-from .database import AsyncPool, Call, SyncPool, calls, enqueue_calls, limit_calls
+from .database import Call, calls, enqueue_calls, limit_calls
 from .database.connection import open_connection
-from .database.statement import Statements
-from .errors import ConfigurationError, InvalidArgument, UnknownTask
+from .errors import ConfigurationError, InvalidArgument
 from .executor import Executor
+from .hooks import Hooks
 from .job import Job
 from .limits.cost import Cost
 from .limits.keys import check_limits
 from .limits.limit import Limit, own_limit
-from .limits.limits import Limits
-from .middleware import EnqueueCall, async_context_maker, enqueuing
+from .middleware import async_context_maker
 from .options import Options, given, listed
-from .registrars import Registrars
+from .registry import CHUNK
 from .retry import Retry
 from .task import Task
 from .unique import Unique, UniqueMode
-from .waiting import Waiting
 from .workflow.builder import WorkflowBuilder
-from .workflow.canvas import Signature, the_connection
+from .workflow.canvas import Part, Signature, the_connection
 from .workflow.workflow import Workflow
 
 if TYPE_CHECKING:
-    from .testing import Inline
+    pass
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -59,7 +51,7 @@ class Register(Protocol):
     def __call__(self, function: Callable[P, R], /) -> Task[P, R]: ...
 
 
-class PgQueue(Registrars):
+class PgQueue(Hooks):
     """A job queue in one schema of one database.
 
     Args:
@@ -91,14 +83,10 @@ class PgQueue(Registrars):
         limits: Iterable[Limit] = (),
         **settings: Any,
     ) -> None:
-        super().__init__()
+        super().__init__(load_settings(database_url=database_url, schema_name=schema, **settings))
         self.lifespan = async_context_maker(lifespan, "lifespan") if lifespan else None
-        self.settings = load_settings(database_url=database_url, schema_name=schema, **settings)
         self.tasks: dict[str, Task[..., Any]] = {}
-        self._coalescer = Coalescer()
-        self.waiting = Waiting(self)
-        self.inline: Inline | None = None
-        self.limits = Limits(self)
+        self.chunk_task = chunk_task(self)
         if isinstance(limits, str) or not isinstance(limits, Iterable):
             raise invalid("limits", limits, "use a list of Limit, for example [Limit('openai', rate='60/m')]")
         for limit in limits:
@@ -212,6 +200,7 @@ class PgQueue(Registrars):
             if isinstance(limit, Limit):
                 self.limits.declare(limit)
         self.tasks[task.name] = task
+        self.parameters[task.name] = task.parameters
         return task
 
     def check(self, *, database: bool = True) -> None:
@@ -251,14 +240,16 @@ class PgQueue(Registrars):
             InvalidArgument: an option is out of range, or they name several connections; nothing is enqueued.
         """
         if self.inline:
-            return self.inline.enqueue_each(list(signatures))
+            jobs: list[Job[Any]] = self.inline.enqueue_each(list(signatures))
+            return jobs
         with self._adding(signatures, connection) as (adding, call, connection):
             return self._jobs(adding, self.database.run(call, connection))
 
     async def aenqueue_many(self, signatures: Iterable[Signature[Any]], *, connection: Any = None) -> list[Job[Any]]:
         """`enqueue_many` for async code."""
         if self.inline:
-            return await self.inline.aenqueue_each(list(signatures))
+            jobs: list[Job[Any]] = await self.inline.aenqueue_each(list(signatures))
+            return jobs
         with self._adding(signatures, connection) as (adding, call, connection):
             return self._jobs(adding, await self.async_database.run(call, connection))
 
@@ -275,7 +266,7 @@ class PgQueue(Registrars):
 
     def _jobs(self, signatures: list[Signature[Any]], added: list[calls.Added]) -> list[Job[Any]]:
         pairs = zip(signatures, added, strict=True)
-        return [Job(self, id, signature.task, duplicate) for signature, (id, duplicate) in pairs]
+        return [Job(self, id, signature.task.parameters, duplicate) for signature, (id, duplicate) in pairs]
 
     def workflow(
         self, name: str | None = None, *, on_success: Signature[Any] | None = None, on_failure: Signature[Any] | None = None
@@ -351,73 +342,15 @@ class PgQueue(Registrars):
         """
         return AsCompleted(self, jobs, timeout)
 
-    def registered(self, name: str) -> Task[..., Any]:
-        """The task of this name.
+    def submit(self, part: Part[R], connection: Any) -> Workflow[R]:
+        """Enqueue a chain or group as a workflow."""
+        return self._one_part(part).enqueue(connection=connection)
 
-        Raises:
-            UnknownTask: there is none; the message lists those there are.
-        """
-        if name == CHUNK:
-            return self.chunk_task
-        try:
-            return self.tasks[name]
-        except KeyError:
-            known = ", ".join(sorted(self.tasks)) or "none"
-            raise UnknownTask(f"task: {name!r} is not registered; there are: {known}") from None
+    async def asubmit(self, part: Part[R], connection: Any) -> Workflow[R]:
+        """`submit` for async code."""
+        return await self._one_part(part).aenqueue(connection=connection)
 
-    @property
-    def queues(self) -> list[str]:
-        """Every queue that the registered tasks name."""
-        return sorted({task.options.queue for task in self.tasks.values()}) or ["default"]
-
-    def waking(self, options: Options) -> AbstractContextManager[bool]:
-        """Whether an enqueue with these options notifies: once per window on our own connections, for jobs that may run at once.
-
-        SQL decides about the others: whether a job for later wakes anybody, it must not use up the wake-up of the window.
-        """
-        if not options.notify:
-            return nullcontext(False)
-        own = options.connection is None
-        at_once = own and options.run_at is None and options.run_after is None and not options.depends_on
-        return self._coalescer.waking(options.queue) if at_once else nullcontext(True)
-
-    def enqueuing(self, task: str, arguments: Any, options: Options) -> AbstractContextManager[EnqueueCall]:
-        """The middleware around an enqueue; gives the call as it has left it."""
-        around = self.enqueue_middleware
-        call = EnqueueCall(task, arguments, options)
-        return enqueuing(around, replace(call, args=deepcopy(arguments))) if around else nullcontext(call)
-
-    @cached_property
-    def chunk_task(self) -> Task[..., list[Any]]:
-        """The built-in task that runs the calls of a chunk; it is not among `tasks`."""
-        return chunk_task(self)
-
-    @once
-    def url(self) -> str:
-        """Where to connect. Raises DatabaseNotConfigured when nothing says so."""
-        return connection_url(self.settings)
-
-    @once
-    def statements(self) -> Statements:
-        """The statements of this install."""
-        return Statements(self.settings.schema_name)
-
-    @once
-    def database(self) -> SyncPool:
-        """Runs calls for sync code."""
-        return SyncPool(self.url, self.statements, self.settings.pool_size)
-
-    @once
-    def async_database(self) -> AsyncPool:
-        """Runs calls for async code."""
-        return AsyncPool(self.url, self.statements, self.settings.pool_size)
-
-    def close(self) -> None:
-        """Close this process's sync connections; the next call opens new ones."""
-        self.waiting.close()
-        self.database.close()
-
-    async def aclose(self) -> None:
-        """Close this event loop's connections; the next call opens new ones."""
-        self.waiting.close()
-        await self.async_database.close()
+    def _one_part(self, part: Part[R]) -> WorkflowBuilder[R]:
+        builder: WorkflowBuilder[R] = WorkflowBuilder(self, None)
+        builder.add(part)
+        return builder

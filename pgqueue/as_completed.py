@@ -2,16 +2,14 @@
 
 import time
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from ._patience import Patience
+from .client import Client
 from .database import calls
 from .errors import ResultTimeout
 from .job import Job
 from .waiting import AsyncWaiter, Waiter
-
-if TYPE_CHECKING:
-    from .app import PgQueue
 
 R = TypeVar("R")
 LOOKED_AT = 100_000  # jobs a second that are looked at at most without having been heard of
@@ -20,15 +18,15 @@ LOOKED_AT = 100_000  # jobs a second that are looked at at most without having b
 class AsCompleted(Generic[R]):
     """What `app.as_completed` returns; `for` and `async for` go through it."""
 
-    def __init__(self, app: "PgQueue", jobs: Iterable[Job[R]], timeout: float | None) -> None:
-        self._app, self._timeout = app, timeout
+    def __init__(self, client: Client, jobs: Iterable[Job[R]], timeout: float | None) -> None:
+        self._client, self._timeout = client, timeout
         self._jobs = {job.id: job for job in jobs}
 
     def __iter__(self) -> Iterator[Job[R]]:
         left, timeout, patience = dict(self._jobs), self._timeout, Patience(self._timeout)
-        with self._app.waiting.waiter(tuple(left)) as waiter:
+        with self._client.waiting.waiter(tuple(left)) as waiter:
             for ids, pause in _looks(left, waiter, patience):
-                for id in patience.ask(self._app.database.run, calls.ended(ids)) or ():
+                for id in patience.ask(self._client.database.run, calls.ended(ids)) or ():
                     yield left.pop(id)
                 if not left:
                     return
@@ -37,9 +35,9 @@ class AsCompleted(Generic[R]):
 
     async def __aiter__(self) -> AsyncIterator[Job[R]]:
         left, timeout, patience = dict(self._jobs), self._timeout, Patience(self._timeout)
-        with self._app.waiting.async_waiter(tuple(left)) as waiter:
+        with self._client.waiting.async_waiter(tuple(left)) as waiter:
             for ids, pause in _looks(left, waiter, patience):
-                for id in await patience.aask(self._app.async_database.run, calls.ended(ids)) or ():
+                for id in await patience.aask(self._client.async_database.run, calls.ended(ids)) or ():
                     yield left.pop(id)
                 if not left:
                     return

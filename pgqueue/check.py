@@ -1,20 +1,17 @@
 """`app.check()`: what can be known to be wrong without starting anything."""
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .config import names, unknown_variables
 from .database.limit_calls import LimitStatus
 from .errors import ConfigurationError, NotMigrated
 from .executor import look_up
+from .registry import Registered, Registry
 from .version import __version__
 
-if TYPE_CHECKING:
-    from .app import PgQueue
-    from .task import Task
 
-
-def check_configuration(app: "PgQueue") -> None:
+def check_configuration(app: Registry) -> None:
     """Check an app's settings and tasks.
 
     Raises:
@@ -31,7 +28,7 @@ def check_version(installed: str, schema: str) -> None:
         raise NotMigrated(f"schema {schema!r} has pgqueue {installed}, this is {__version__}; run `pgqueue migrate`")
 
 
-def check_limit_names(app: "PgQueue", there: list[LimitStatus]) -> None:
+def check_limit_names(app: Registry, there: list[LimitStatus]) -> None:
     """Check that the limits of tasks are declared, or set in the database.
 
     Raises:
@@ -54,7 +51,7 @@ def _settings() -> Iterator[str]:
         yield f"{variable}: there is no such setting; there are: {', '.join(f'PGQUEUE_{name.upper()}' for name in names())}"
 
 
-def _tasks(app: "PgQueue") -> Iterator[str]:
+def _tasks(app: Registry) -> Iterator[str]:
     for task in app.tasks.values():
         try:
             check_process_tasks([task])
@@ -65,7 +62,7 @@ def _tasks(app: "PgQueue") -> Iterator[str]:
             yield str(error)
 
 
-def check_process_tasks(tasks: Iterable["Task[..., Any]"]) -> None:
+def check_process_tasks(tasks: Iterable[Registered[Any]]) -> None:
     """Check what could not be known when the tasks were declared.
 
     Raises:
@@ -76,7 +73,7 @@ def check_process_tasks(tasks: Iterable["Task[..., Any]"]) -> None:
             _check_process_task(task)
 
 
-def _check_process_task(task: "Task[..., Any]") -> None:
+def _check_process_task(task: Registered[Any]) -> None:
     if task.parameters.injected:
         names = ", ".join(repr(name) for name in task.parameters.injected)
         raise ConfigurationError(

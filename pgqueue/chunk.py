@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from .context import JobContext
 from .errors import PgQueueError
@@ -10,16 +10,12 @@ from .executor import in_thread
 from .lifespan import injections
 from .options import Options
 from .outcomes import Cancel, RetryIn, Snooze
+from .registry import CHUNK, Registry
 from .task import Task
 from .workflow.canvas import refuse_process
 
-if TYPE_CHECKING:
-    from .app import PgQueue
 
-NAME = "pgqueue.chunk"
-
-
-def chunk_task(app: "PgQueue") -> Task[..., list[Any]]:
+def chunk_task(app: Registry) -> Task[..., list[Any]]:
     """The built-in task of an app: runs calls of one of its tasks one after the other, and returns the list of their results.
 
     A call that fails fails the job with its error; another attempt begins with the first call again.
@@ -28,13 +24,13 @@ def chunk_task(app: "PgQueue") -> Task[..., list[Any]]:
     async def chunk(ctx: JobContext, task: str, calls: list[dict[str, Any]]) -> list[Any]:
         return await _Chunk(app, ctx, task).run(len(calls))
 
-    return Task(app, NAME, chunk, Options())
+    return Task(app, CHUNK, chunk, Options())
 
 
-def is_unknown(app: "PgQueue", args_json: str) -> bool:
+def is_unknown(app: Registry, args_json: str) -> bool:
     """Whether a chunk is of a task that is not registered here: as a plain job, it waits for a worker that knows the task."""
     task = json.loads(args_json).get("task")
-    return isinstance(task, str) and task != NAME and task not in app.tasks
+    return isinstance(task, str) and task != CHUNK and task not in app.tasks
 
 
 class _Chunk:
@@ -46,7 +42,7 @@ class _Chunk:
         name: of the task.
     """
 
-    def __init__(self, app: "PgQueue", ctx: JobContext, name: str) -> None:
+    def __init__(self, app: Registry, ctx: JobContext, name: str) -> None:
         self._task = app.registered(name)
         refuse_process(self._task)
         self._ctx = ctx

@@ -2,113 +2,26 @@
 
 import time
 from datetime import datetime, timedelta
-from typing import Any
 
 from ._checks import check_quantity
-from ._json import loads
 from ._text import noted
 from .database import Call, calls
 from .errors import AlreadyFinished, LeaseLost, NoWorkflow, OutsideWorker
-from .inject import ContextMarker
+from .run import Run
 from .transaction import Block, Services, refuse_on_event_loop
-from .workflow.own_workflow import Node, OwnWorkflow
-from .workflow.parents import NO_PARENTS, Parents
+from .workflow.node import NO_PARENTS, Parents
+from .workflow.own_workflow import OwnWorkflow
 
 PROGRESS_EVERY = 0.2  # seconds between two tellings of one job
 
 
-class JobContext(ContextMarker):
+class JobContext(Run):
     """One run of one job; passed to a handler that has a parameter annotated `JobContext`.
 
-    Attributes:
-        id: the job.
-        queue, task, args, priority, meta: as enqueued.
-        attempt: 1 for the first run; snoozed and given-back runs do not count.
-        max_attempts: runs allowed, retries included.
-        run_at, created_at: when it was due and when it was enqueued, on the database's clock.
-        token: the claim's fence; finishing names (id, token).
-        started: when the handler began, on time.perf_counter().
-        block: the last `transaction()` of this run; None without.
-        node: what makes the job a node of a workflow; None for others, and for those that became one while they ran.
-        limits: the keys of the limits that this start was counted for; None for a job without limits.
-        cancelled: whether the job's workflow was cancelled while it runs. Async handlers are cancelled then, and processes
-            ended; a handler in a thread cannot be stopped: let long ones look at this, and return `Cancel()`. However it ends,
-            it does not run again.
-        dropped: whether the worker has given this run up, because its lease is lost or the grace is over; it has no outcome.
+    Attributes: those of `Run`.
     """
 
-    __slots__ = (
-        "_services",
-        "_told_at",
-        "args_json",
-        "attempt",
-        "block",
-        "cancelled",
-        "created_at",
-        "dropped",
-        "id",
-        "limits",
-        "max_attempts",
-        "meta_json",
-        "node",
-        "priority",
-        "queue",
-        "run_at",
-        "started",
-        "task",
-        "token",
-    )
-
-    def __init__(
-        self,
-        token: str,
-        id: int,
-        queue: str,
-        task: str,
-        args_json: str,
-        attempt: int,
-        max_attempts: int,
-        priority: int,
-        run_at: datetime,
-        created_at: datetime,
-        meta_json: str | None,
-        node_json: str | None = None,
-        limits: list[str] | None = None,
-        services: Services | None = None,
-    ) -> None:
-        self.token = token
-        self.id = id
-        self.queue = queue
-        self.task = task
-        self.args_json = args_json
-        self.attempt = attempt
-        self.max_attempts = max_attempts
-        self.priority = priority
-        self.run_at = run_at
-        self.created_at = created_at
-        self.meta_json = meta_json
-        self.started = self._told_at = 0.0
-        self.block: Block | None = None
-        self.node = None if node_json is None else Node(node_json)
-        self.limits = limits
-        self.cancelled = self.dropped = False
-        self._services = services
-
-    @property
-    def args(self) -> dict[str, Any]:
-        """The arguments by name. Decoded here and not while claiming: what cannot be decoded is the failure of this job alone."""
-        decoded: dict[str, Any] = loads(self.args_json)
-        return decoded
-
-    @property
-    def meta(self) -> Any:
-        """What was enqueued as `meta`, None without."""
-        return None if self.meta_json is None else loads(self.meta_json)
-
-    @property
-    def node_json(self) -> str | None:
-        """What the claim told of the node, None for a job that is none."""
-        return None if self.node is None else self.node.json
+    __slots__ = ()
 
     @property
     def parents(self) -> Parents:
@@ -143,14 +56,9 @@ class JobContext(ContextMarker):
                 f"ctx.workflow: job {self.id} is not part of a workflow; enqueue it in a chain or a group, or by app.workflow(…)"
             )
         services = self._reach("ctx.workflow")
-        if self.node.own_workflow is None:
-            self.node.own_workflow = OwnWorkflow(services.app, self.id, self.node)
-        return self.node.own_workflow
-
-    def _added_json(self) -> str | None:
-        """What the handler has added to its workflow, as SQL takes it; None for nothing. Raises InvalidArgument."""
-        own = self.node and self.node.own_workflow
-        return own._nodes_json() if own else None
+        if self.own_workflow is None:
+            self.own_workflow = OwnWorkflow(services.app, self.id, self.node)
+        return self.own_workflow
 
     def transaction(self) -> Block:
         """Finish the job in a transaction of the handler's own: `async with ctx.transaction() as tx`, in threads `with`.
@@ -229,18 +137,14 @@ class JobContext(ContextMarker):
         """`park` for async handlers."""
         await self._reach("ctx.apark()").app.limits.apark(key, until)
 
-    @property
-    def is_finished(self) -> bool:
-        """Whether `transaction()` has finished the job."""
-        return self.block is not None and self.block.committed
-
     def _reach(self, what: str) -> Services:
         if self._services is None:
             raise OutsideWorker(
                 f"{what}: job {self.id} has no worker's connections here; it works in async handlers and those in threads of a "
                 "worker, not in processes or contexts made by hand"
             )
-        return self._services
+        services: Services = self._services
+        return services
 
     def _is_time_to_tell(self, done: float, total: float | None) -> bool:
         if self.is_finished:

@@ -2,19 +2,17 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from ._checks import Duration, Priority, interval, read_duration, read_priority, read_time
 from ._json import Unreadable
 from ._patience import Patience
 from ._text import shortened
+from .client import Client
 from .codec.open import dump_open
+from .codec.parameters import Parameters
 from .database import Call, calls
 from .errors import InvalidArgument, JobCancelled, JobFailed, JobNotFound, ResultExpired, ResultTimeout, ResultUnreadable
-
-if TYPE_CHECKING:
-    from .app import PgQueue
-    from .task import Task
 
 R = TypeVar("R")
 
@@ -27,11 +25,11 @@ class Job(Generic[R]):
         duplicate: whether the enqueue that made this handle found the job instead of adding one.
     """
 
-    __slots__ = ("_app", "_row", "_task", "duplicate", "id")
+    __slots__ = ("_client", "_parameters", "_row", "duplicate", "id")
 
-    def __init__(self, app: "PgQueue", id: int, task: "Task[..., R] | None" = None, duplicate: bool = False) -> None:
-        self._app = app
-        self._task = task
+    def __init__(self, client: Client, id: int, parameters: Parameters | None = None, duplicate: bool = False) -> None:
+        self._client = client
+        self._parameters = parameters
         self.duplicate = duplicate
         self._row: dict[str, Any] | None = None
         self.id = id
@@ -70,11 +68,11 @@ class Job(Generic[R]):
         Raises:
             JobNotFound: the history does not keep it any more.
         """
-        return self._found(self._app.database.run(calls.job(self.id)))
+        return self._found(self._client.database.run(calls.job(self.id)))
 
     async def arefresh(self) -> "Job[R]":
         """`refresh` for async code."""
-        return self._found(await self._app.async_database.run(calls.job(self.id)))
+        return self._found(await self._client.async_database.run(calls.job(self.id)))
 
     def result(self, timeout: float | None = None) -> R:
         """Wait until the job has ended and return what its handler returned.
@@ -92,9 +90,9 @@ class Job(Generic[R]):
             JobNotFound: there is no such job (any more).
         """
         patience = Patience(timeout)
-        with self._app.waiting.waiter((self.id,)) as waiter:
+        with self._client.waiting.waiter((self.id,)) as waiter:
             for pause in patience.pauses():
-                row = patience.ask(self._app.database.run, calls.result(self.id))
+                row = patience.ask(self._client.database.run, calls.result(self.id))
                 if row is not None and self._ended(row):
                     return self._value(row)
                 waiter.pause(pause)
@@ -103,9 +101,9 @@ class Job(Generic[R]):
     async def aresult(self, timeout: float | None = None) -> R:
         """`result` for async code."""
         patience = Patience(timeout)
-        with self._app.waiting.async_waiter((self.id,)) as waiter:
+        with self._client.waiting.async_waiter((self.id,)) as waiter:
             for pause in patience.pauses():
-                row = await patience.aask(self._app.async_database.run, calls.result(self.id))
+                row = await patience.aask(self._client.async_database.run, calls.result(self.id))
                 if row is not None and self._ended(row):
                     return self._value(row)
                 await waiter.pause(pause)
@@ -132,7 +130,7 @@ class Job(Generic[R]):
             JobNotFound: there is no such job.
             WrongState: it runs, or is over.
         """
-        self._app.database.run(self._changing(args, priority, run_at, run_after))
+        self._client.database.run(self._changing(args, priority, run_at, run_after))
 
     async def aupdate(
         self,
@@ -143,7 +141,7 @@ class Job(Generic[R]):
         run_after: Duration | None = None,
     ) -> None:
         """`update` for async code."""
-        await self._app.async_database.run(self._changing(args, priority, run_at, run_after))
+        await self._client.async_database.run(self._changing(args, priority, run_at, run_after))
 
     def _changing(
         self,
@@ -164,9 +162,9 @@ class Job(Generic[R]):
         """Arguments as JSON text, checked against the task where the handle knows it."""
         if not isinstance(args, Mapping):
             raise InvalidArgument(f"args: {args!r} is not valid; give all arguments by name, for example {{'user_id': 1}}")
-        task = self._task or self._app.tasks.get(self._row["task"] if self._row else "")
-        if task is not None:
-            return task.parameters.dump(task.parameters.bind((), args))
+        parameters = self._parameters or self._client.parameters.get(self._row["task"] if self._row else "")
+        if parameters is not None:
+            return parameters.dump(parameters.bind((), args))
         try:
             return dump_open(dict(args))
         except ValueError as error:
@@ -190,11 +188,11 @@ class Job(Generic[R]):
         Raises:
             JobNotFound: there is no such job (any more).
         """
-        return self._ttl(self._app.database.run(calls.kept(self.id)))
+        return self._ttl(self._client.database.run(calls.kept(self.id)))
 
     async def aresult_ttl(self) -> float | None:
         """`result_ttl` for async code."""
-        return self._ttl(await self._app.async_database.run(calls.kept(self.id)))
+        return self._ttl(await self._client.async_database.run(calls.kept(self.id)))
 
     def extend_result(self, ttl: timedelta | float) -> datetime:
         """Keep the result until another time.
@@ -210,11 +208,11 @@ class Job(Generic[R]):
             WrongState: the job has not succeeded, or its result is not kept any more.
             JobNotFound: there is no such job (any more).
         """
-        return self._app.database.run(calls.extend_result(self.id, _seconds(ttl)))
+        return self._client.database.run(calls.extend_result(self.id, _seconds(ttl)))
 
     async def aextend_result(self, ttl: timedelta | float) -> datetime:
         """`extend_result` for async code."""
-        return await self._app.async_database.run(calls.extend_result(self.id, _seconds(ttl)))
+        return await self._client.async_database.run(calls.extend_result(self.id, _seconds(ttl)))
 
     def delete_result(self) -> None:
         """Remove the result now; from then on it is expired. Deleting twice is no error.
@@ -223,11 +221,11 @@ class Job(Generic[R]):
             WrongState: the job has not succeeded.
             JobNotFound: there is no such job (any more).
         """
-        self._app.database.run(calls.delete_result(self.id))
+        self._client.database.run(calls.delete_result(self.id))
 
     async def adelete_result(self) -> None:
         """`delete_result` for async code."""
-        await self._app.async_database.run(calls.delete_result(self.id))
+        await self._client.async_database.run(calls.delete_result(self.id))
 
     def _found(self, rows: list[dict[str, Any]]) -> "Job[R]":
         if not rows:
@@ -254,8 +252,8 @@ class Job(Generic[R]):
 
     def _load(self, row: calls.ResultRow) -> Any:
         """The value as the task's annotation says, when the task is registered here; a null is not stored, so it has no type."""
-        task = self._task or self._app.tasks.get(row.task or "")
-        return row.value if row.value is None or task is None else task.parameters.load_result(row.value)
+        parameters = self._parameters or self._client.parameters.get(row.task or "")
+        return row.value if row.value is None or parameters is None else parameters.load_result(row.value)
 
     def _ttl(self, kept: calls.Kept) -> float | None:
         if kept.state is None:

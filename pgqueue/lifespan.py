@@ -4,17 +4,14 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from ._trace import loggable
 from .errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from .app import PgQueue
-    from .task import Task
+from .registry import Registered
 
 log = logging.getLogger("pgqueue.worker")
-Lifespan = Callable[["PgQueue"], AbstractAsyncContextManager[Any]]
+Lifespan = Callable[[Any], AbstractAsyncContextManager[Any]]
 Injections = dict[str, dict[str, Any]]  # by the name of the task, then of the parameter
 
 
@@ -27,7 +24,7 @@ class StoppedEarly(Exception):
 
 @asynccontextmanager
 async def entered(
-    lifespan: Lifespan | None, app: "PgQueue", stop: asyncio.Event, leave_within: float
+    lifespan: Lifespan | None, app: Any, stop: asyncio.Event, leave_within: float
 ) -> AsyncIterator[tuple[Any, ...]]:
     """Enter a lifespan; yields what it yields as a tuple. What it raises while it is left is logged.
 
@@ -90,7 +87,7 @@ async def _leave(resources: AbstractAsyncContextManager[Any], within: float) -> 
             log.error("the lifespan failed while it was left", exc_info=loggable(error))
 
 
-def injections(tasks: Iterable["Task[..., Any]"], values: tuple[Any, ...]) -> Injections:
+def injections(tasks: Iterable[Registered[Any]], values: tuple[Any, ...]) -> Injections:
     """The injected arguments of each task that has some.
 
     Raises:

@@ -13,12 +13,11 @@ from contextlib import (
 from dataclasses import dataclass, replace
 from typing import Any, Unpack
 
-from .context import JobContext
 from .errors import ConfigurationError
 from .options import GivenOptions, Options, given
 
 AroundEnqueue = Callable[["EnqueueCall"], AbstractContextManager[Any]]
-AroundExecution = Callable[[JobContext], AbstractAsyncContextManager[Any]]
+AroundExecution = Callable[[Any], AbstractAsyncContextManager[Any]]  # of a JobContext, which stands above
 AsyncContextMaker = Callable[[Any], AbstractAsyncContextManager[Any]]
 
 
@@ -87,7 +86,7 @@ def enqueuing(around: Sequence[AroundEnqueue], call: EnqueueCall) -> Iterator[En
 
 
 @asynccontextmanager
-async def executing(around: Sequence[AroundExecution], job: JobContext) -> AsyncIterator[None]:
+async def executing(around: Sequence[AroundExecution], job: Any) -> AsyncIterator[None]:
     """Enter the middleware of a run, the first registered outermost."""
     async with AsyncExitStack() as stack:
         for middleware in around:

@@ -5,36 +5,31 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
 from ._checks import Duration, Priority
 from ._json import dumps
-from ._text import shortened, storable
-from .codec.parameters import Parameters
+from ._text import shortened
 from .database import Call, calls, enqueue_calls
-from .errors import InvalidArgument, ResultTooLarge
-from .executor import chosen
+from .errors import InvalidArgument
 from .job import Job
 from .limits.cost import Cost, CostFunction
 from .limits.keys import check_limits, completed, limiting, limiting_all, named_in_keys
 from .limits.limit import Limit
 from .options import DependsOn, Options, RunIf, given, listed
+from .registry import Arguments, Registered, Registry
 from .retry import Retry
 from .unique import Unique, UniqueMode
 from .workflow.canvas import Group, Signature
 
-if TYPE_CHECKING:
-    from .app import PgQueue
-
 P = ParamSpec("P")
 Q = ParamSpec("Q")
 R = TypeVar("R")
-Arguments = tuple[Any, ...] | Mapping[str, Any]
 Adding = tuple[Call[list[calls.Added]], Any]  # and the connection to run it on
 _PERCENT = re.compile(r"%%|%\(\w+\)s|(?P<lone>%.{0,20})", re.DOTALL)
 
 
-class Task(Generic[P, R]):
+class Task(Registered[R], Generic[P, R]):
     """A registered function. Calling it runs the function here and now; `enqueue` lets a worker run it.
 
     Attributes:
@@ -46,15 +41,9 @@ class Task(Generic[P, R]):
     """
 
     def __init__(
-        self, app: "PgQueue", name: str, function: Callable[P, Any], options: Options, executor: str | None = None
+        self, registry: Registry, name: str, function: Callable[P, Any], options: Options, executor: str | None = None
     ) -> None:
-        self._app = app
-        self.name = storable("task", name)
-        self.function = function
-        self.options = options
-        self.parameters = Parameters(name, function)
-        self._most = app.settings.max_result_bytes
-        self.executor = chosen(executor, name, function, self.parameters.is_async)
+        super().__init__(registry, name, function, options, executor)
         self.__doc__ = function.__doc__
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any:
@@ -199,7 +188,8 @@ class Task(Generic[P, R]):
         """
         bound = self.parameters.bind(args, kwargs)
         if self._app.inline:
-            return self._app.inline.enqueue(self, bound)
+            job: Job[R] = self._app.inline.enqueue(self, bound)
+            return job
         with self._adding(bound) as (call, connection):
             return self._jobs(self._app.database.run(call, connection))[0]
 
@@ -207,7 +197,8 @@ class Task(Generic[P, R]):
         """`enqueue` for async code."""
         bound = self.parameters.bind(args, kwargs)
         if self._app.inline:
-            return await self._app.inline.aenqueue(self, bound)
+            job: Job[R] = await self._app.inline.aenqueue(self, bound)
+            return job
         with self._adding(bound) as (call, connection):
             return self._jobs(await self._app.async_database.run(call, connection))[0]
 
@@ -223,7 +214,8 @@ class Task(Generic[P, R]):
         """
         bound = self._bound(arguments)
         if self._app.inline:
-            return self._app.inline.enqueue_many(self, bound)
+            jobs: list[Job[R]] = self._app.inline.enqueue_many(self, bound)
+            return jobs
         with self._adding_many(bound) as (call, connection):
             return self._jobs(self._app.database.run(call, connection))
 
@@ -231,7 +223,8 @@ class Task(Generic[P, R]):
         """`enqueue_many` for async code."""
         bound = self._bound(arguments)
         if self._app.inline:
-            return await self._app.inline.aenqueue_many(self, bound)
+            jobs: list[Job[R]] = await self._app.inline.aenqueue_many(self, bound)
+            return jobs
         with self._adding_many(bound) as (call, connection):
             return self._jobs(await self._app.async_database.run(call, connection))
 
@@ -324,29 +317,10 @@ class Task(Generic[P, R]):
         return enqueue_calls.find_duplicate(self.name, signature.args_json(), unique)
 
     def _found(self, id: int | None) -> Job[R] | None:
-        return None if id is None else Job(self._app, id, task=self, duplicate=True)
+        return None if id is None else Job(self._app, id, self.parameters, duplicate=True)
 
     def _jobs(self, added: list[calls.Added]) -> list[Job[R]]:
-        return [Job(self._app, id, self, duplicate) for id, duplicate in added]
-
-    def dump_result(self, value: Any) -> str | None:
-        """What the handler returned as JSON text, None for None.
-
-        Raises:
-            TypeError, ValueError: it has no JSON form.
-            ResultTooLarge: a ValueError that names its size.
-        """
-        text = self.parameters.dump_result(value)
-        if text is not None and len(text) * 4 > self._most and (size := len(text.encode())) > self._most:
-            raise ResultTooLarge(
-                f"the result is {size} bytes of JSON, max_result_bytes is {self._most}; "
-                "store it elsewhere and return where it is, or raise the limit"
-            )
-        return text
-
-    def connect_like(self, database_url: str, schema: str) -> None:
-        """Use the database of the worker that runs this process."""
-        self._app.settings = self._app.settings.model_copy(update={"database_url": database_url, "schema_name": schema})
+        return [Job(self._app, id, self.parameters, duplicate) for id, duplicate in added]
 
     def __repr__(self) -> str:
         return f"Task({self.name!r})"

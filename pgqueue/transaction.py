@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import psycopg
 from psycopg import AsyncConnection, Connection
@@ -22,12 +22,9 @@ from ._trace import message_of
 from .database import AsyncPool, SyncPool, calls
 from .database.connection import FOR_EVER, set_deadline
 from .errors import AlreadyFinished, Disconnected, LeaseLost, NoConnection, PgQueueError
+from .registry import Registry
+from .run import Run
 from .workflow.own_workflow import MANY
-
-if TYPE_CHECKING:
-    from .app import PgQueue
-    from .context import JobContext
-    from .workflow.own_workflow import OwnWorkflow
 
 log = logging.getLogger("pgqueue.worker")
 AnyConnection = TypeVar("AnyConnection", Connection[Any], AsyncConnection[Any])
@@ -49,7 +46,7 @@ class Services:
             kind, and handlers that hold all of one kind while they wait for it would wait for ever.
     """
 
-    def __init__(self, app: "PgQueue", values: tuple[Any, ...] = (), threads: ThreadPoolExecutor | None = None) -> None:
+    def __init__(self, app: Registry, values: tuple[Any, ...] = (), threads: ThreadPoolExecutor | None = None) -> None:
         self.app, self.values, self.threads = app, values, threads
         size = app.settings.transaction_pool_size
         # The handler's statements are the application's, and so are their adapters.
@@ -87,17 +84,10 @@ class Block:
     Args:
         job: the run that it finishes.
         services: of its worker.
-
-    Attributes:
-        committed: whether it has finished the job.
-        result_json: the result that it has finished it with, as JSON text; None for none.
     """
 
-    def __init__(self, job: "JobContext", services: Services) -> None:
+    def __init__(self, job: Run, services: Services) -> None:
         self._job, self._services = job, services
-        self._open = False
-        self.committed = False
-        self.result_json: str | None = None
 
     def __enter__(self) -> Transaction[Connection[Any]]:
         refuse_on_event_loop("ctx.transaction()", "`async with`", "`with`")
@@ -124,9 +114,8 @@ class Block:
 
     def _begin(self) -> Steps:
         self._refuse_second()
-        self._open = True
-        self._job.block = self
-        own = self._own_workflow()
+        self._job.is_in_block = True
+        own = self._job.own_workflow
         self._added_before = own._size() if own else 0
         try:
             self._pool = yield self._pools.pool()
@@ -134,17 +123,16 @@ class Block:
             while begun is None:
                 begun = yield from self._begin_on((yield self._pool.getconn(POOL_WITHIN)))
         except BaseException as error:
-            self._open = False
+            self._job.is_in_block = False
             if isinstance(error, NoConnection):
                 raise Disconnected(f"job {self._job.id}: ctx.transaction(): {error}") from error
             raise
         return begun
 
     def _refuse_second(self) -> None:
-        before = self._job.block
-        if before is not None and before.committed:
+        if self._job.is_finished:
             raise AlreadyFinished(f"job {self._job.id} was finished by a ctx.transaction() before; put all in one block")
-        if before is not None and before._open:
+        if self._job.is_in_block:
             raise AlreadyFinished(f"job {self._job.id}: ctx.transaction() is open; tx.connection.transaction() makes savepoints")
 
     def _begin_on(self, connection: Any) -> Steps:
@@ -174,9 +162,9 @@ class Block:
             else:
                 yield self._leave(type(error), error, error.__traceback__)  # rolls back
         finally:
-            if not self.committed and (own := self._own_workflow()):
+            if not self._job.is_finished and (own := self._job.own_workflow):
                 own._drop(self._added_before)
-            self._open = False
+            self._job.is_in_block = False
             connection.row_factory = self._row_factory
             yield self._pool.putconn(connection)
 
@@ -187,13 +175,9 @@ class Block:
             yield self._leave(type(error), error, error.__traceback__)
             raise
         yield from self._commit(connection, completed.xid)
-        self.committed = True
-        if own := self._own_workflow():
+        self._job.is_finished = True
+        if own := self._job.own_workflow:
             own._finish("by ctx.transaction()")
-
-    def _own_workflow(self) -> "OwnWorkflow | None":
-        """What the handler has added to; None when it has not asked for it."""
-        return self._job.node.own_workflow if self._job.node else None
 
     def _commit(self, connection: Any, xid: str) -> Steps:
         try:
@@ -211,11 +195,11 @@ class Block:
         job = self._job
         if connection.info.transaction_status == TransactionStatus.IDLE:
             raise PgQueueError(f"job {job.id}: ctx.transaction() found its transaction ended; the block does that")
-        self.result_json = self._services.result_json(job.task, self._entered.result)
-        own = self._own_workflow()
+        job.result_json = self._services.result_json(job.task, self._entered.result)
+        own = job.own_workflow
         nodes = (yield self._aside(job._added_json)) if own and own._size() > MANY else job._added_json()
         elapsed = time.perf_counter() - job.started
-        call = calls.complete(job.id, job.token, self.result_json, elapsed, nodes)
+        call = calls.complete(job.id, job.token, job.result_json, elapsed, nodes)
         try:
             completed = yield self._pools.run(call, connection)
         except psycopg.OperationalError as error:

@@ -8,10 +8,10 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import Self, TypeVar
 
 from ._process import this_process
 from .database import calls
@@ -19,9 +19,7 @@ from .database.backoff import Backoff
 from .database.bridge import run_on_own
 from .database.connection import OwnConnection, open_connection
 from .database.listen import hears, leaving_nothing, listen
-
-if TYPE_CHECKING:
-    from .app import PgQueue
+from .database.statement import Statements
 
 T = TypeVar("T")
 log = logging.getLogger("pgqueue")
@@ -34,11 +32,12 @@ class Waiting:
     """Makes waiters, and gives those of one process one listener.
 
     Args:
-        app: whose jobs are waited for; its `listen_url` wins over its `database_url`.
+        url: gives the address to listen at: a direct connection, not a transaction pooler.
+        statements: gives the statements of the install.
     """
 
-    def __init__(self, app: "PgQueue") -> None:
-        self._app = app
+    def __init__(self, url: Callable[[], str], statements: Callable[[], Statements]) -> None:
+        self._url, self._statements = url, statements
         self._listeners: dict[tuple[int, int], Listener] = {}
 
     def waiter(self, job_ids: Collection[int]) -> "Waiter":
@@ -52,7 +51,7 @@ class Waiting:
     def _listener(self) -> "Listener":
         # A forked child touches neither the inherited socket nor an inherited lock: it has no listener yet.
         process = this_process()
-        return self._listeners.get(process) or self._listeners.setdefault(process, Listener(self._app))
+        return self._listeners.get(process) or self._listeners.setdefault(process, Listener(self._url, self._statements))
 
     def close(self) -> None:
         """Close this process's connection soon, if nobody waits; the next waiter opens a new one."""
@@ -140,15 +139,16 @@ class Listener:
     """Hears for all waits of one process: a thread with a connection, both there only while somebody waits, and a little longer.
 
     Args:
-        app: where to connect.
+        url: gives the address.
+        statements: gives the statements of the install.
 
     Attributes:
         lock: held while what is heard is passed on.
         is_deaf: whether a pooler swallows what it would hear; then this process only looks.
     """
 
-    def __init__(self, app: "PgQueue") -> None:
-        self._app = app
+    def __init__(self, url: Callable[[], str], statements: Callable[[], Statements]) -> None:
+        self._url, self._statements = url, statements
         self.lock = threading.RLock()  # the garbage collector may end an abandoned wait anywhere, even in here
         self._ears: dict[str, list[_Ear]] = {}  # by job id as it stands in a payload
         self._thread: threading.Thread | None = None
@@ -203,7 +203,7 @@ class Listener:
         """Connect and listen; again after every failure, as long as somebody waits."""
         while True:
             try:
-                url = self._app.settings.listen_url or self._app.url
+                url = self._url()
                 with open_connection(url, "pgqueue results") as connection, leaving_nothing(connection):
                     channel = self._listen(connection)
                     if hears(connection, channel, url, "pgqueue results echo"):
@@ -254,4 +254,4 @@ class Listener:
                 ear.hear(None)
 
     def _call(self, connection: OwnConnection, call: calls.Call[T]) -> T:
-        return call.read(run_on_own(connection, self._app.statements[call.statement], call.params))
+        return call.read(run_on_own(connection, self._statements()[call.statement], call.params))

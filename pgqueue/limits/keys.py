@@ -4,24 +4,22 @@ import json
 import re
 from dataclasses import replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .._json import dumps
 from .._text import named
 from ..codec.parameters import Parameters
 from ..database.enqueue_calls import LimitOptions
 from ..errors import InvalidArgument
+from ..options import Options
+from ..registry import Registered
 from .cost import CostFunction
-
-if TYPE_CHECKING:
-    from ..options import Options
-    from ..task import Task
 
 _NAMES = re.compile(r"\{([^{}]*)\}")
 _NONE: frozenset[str] = frozenset()
 
 
-def check_limits(task: str, parameters: Parameters, options: "Options") -> None:
+def check_limits(task: str, parameters: Parameters, options: Options) -> None:
     """Refuse keys and costs that need arguments which the task does not have.
 
     Raises:
@@ -38,7 +36,7 @@ def check_limits(task: str, parameters: Parameters, options: "Options") -> None:
         options.cost.check(task, parameters)
 
 
-def completed(parameters: Parameters, options: "Options", bound: dict[str, Any], takes: str | None = None) -> dict[str, Any]:
+def completed(parameters: Parameters, options: Options, bound: dict[str, Any], takes: str | None = None) -> dict[str, Any]:
     """Arguments of a call with the defaults of those that stand in its keys, so that SQL finds them."""
     if not options.is_limited:
         return bound
@@ -46,7 +44,7 @@ def completed(parameters: Parameters, options: "Options", bound: dict[str, Any],
     return {**bound, **{name: parameters.defaults[name] for name in missing}} if missing else bound
 
 
-def limiting(task: "Task[..., Any]", options: "Options", args_json: str, takes: str | None = None) -> LimitOptions | None:
+def limiting(task: Registered[Any], options: Options, args_json: str, takes: str | None = None) -> LimitOptions | None:
     """What limits a call, as `enqueue` takes it; None for a call without limits.
 
     Args:
@@ -68,7 +66,7 @@ def limiting(task: "Task[..., Any]", options: "Options", args_json: str, takes: 
     return _said(task, options, cost)
 
 
-def limiting_all(task: "Task[..., Any]", options: "Options", what: str) -> LimitOptions | None:
+def limiting_all(task: Registered[Any], options: Options, what: str) -> LimitOptions | None:
     """`limiting` for many calls of which no argument is looked at.
 
     Raises:
@@ -83,7 +81,7 @@ def limiting_all(task: "Task[..., Any]", options: "Options", what: str) -> Limit
     return _said(task, options, options.cost)
 
 
-def chunk_options(task: "Task[..., Any]", options: "Options", calls: list[dict[str, Any]]) -> "Options":
+def chunk_options(task: Registered[Any], options: Options, calls: list[dict[str, Any]]) -> Options:
     """Options of one job that runs many calls: it costs what they cost together.
 
     Raises:
@@ -105,7 +103,7 @@ def chunk_options(task: "Task[..., Any]", options: "Options", calls: list[dict[s
     return replace(options, cost=total)
 
 
-def assert_filled(options: "Options", args_json: str) -> None:
+def assert_filled(options: Options, args_json: str) -> None:
     """Refuse arguments that SQL could make no keys of, where there is no database that would.
 
     Raises:
@@ -122,7 +120,7 @@ def assert_filled(options: "Options", args_json: str) -> None:
                 )
 
 
-def named_in_keys(options: "Options") -> frozenset[str]:
+def named_in_keys(options: Options) -> frozenset[str]:
     """The arguments that stand in the keys of a call."""
     return _NONE.union(*(_arguments_in(key) for _, key in _templates(options)))
 
@@ -133,13 +131,13 @@ def _within(value: Any, step: str) -> Any:
     return value.get(step) if isinstance(value, dict) else None
 
 
-def _said(task: "Task[..., Any]", options: "Options", cost: int | None) -> LimitOptions:
+def _said(task: Registered[Any], options: Options, cost: int | None) -> LimitOptions:
     keys, declared = options.keys, task._app.limits.declared
     known = [key for key in keys if key in declared or key.partition(":")[0] in declared]
     return LimitOptions(list(keys) or None, options.fair, cost, known or None)
 
 
-def _refuse_result(task: str, options: "Options", takes: str) -> None:
+def _refuse_result(task: str, options: Options, takes: str) -> None:
     if isinstance(options.cost, CostFunction):
         raise InvalidArgument(
             f"cost: a function cannot tell it for task {task!r} behind a parent, whose result {takes!r} is not there yet; "
@@ -153,7 +151,7 @@ def _refuse_result(task: str, options: "Options", takes: str) -> None:
             )
 
 
-def _templates(options: "Options") -> list[tuple[str, str]]:
+def _templates(options: Options) -> list[tuple[str, str]]:
     fair = [] if options.fair is None else [("fair", options.fair)]
     return [("limits", key) for key in options.keys] + fair
 

@@ -1,21 +1,19 @@
 """The limits of an app: declared in code, changed and looked at at run time."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .._checks import Duration, check_duration, check_time, interval, invalid
 from .._text import storable
+from ..client import Client
 from ..database import Call
 from ..database import limit_calls as calls
 from ..database.limit_calls import LimitStatus as LimitStatus
 from ..database.limit_calls import LimitValues
 from ..errors import ConfigurationError, InvalidArgument
 from .limit import Counts, Limit, Per, check_flag, check_number, check_whole, count_cost, needs_per, read_rate
-
-if TYPE_CHECKING:
-    from ..app import PgQueue
 
 MOST_NAMES = 20  # in an error
 Statuses = list[LimitStatus]  # in the class `list` is a method
@@ -25,15 +23,16 @@ class Limits:
     """What `app.limits` is.
 
     Args:
-        app: whose they are.
+        client: where they are set.
+        assert_open: raises ConfigurationError when nothing more can be declared.
 
     Attributes:
         declared: those that code has declared, by name; workers make them known when they start. What people have set since
             stays, until the code says something else than it said last.
     """
 
-    def __init__(self, app: "PgQueue") -> None:
-        self._app = app
+    def __init__(self, client: Client, assert_open: Callable[[str], None]) -> None:
+        self._client, self._assert_open = client, assert_open
         self.declared: dict[str, Limit] = {}
 
     def declare(self, limit: Limit) -> None:
@@ -47,7 +46,7 @@ class Limits:
         if limit.name in self.declared:
             self.assert_declared([limit])
         else:
-            self._app.assert_open(f"limit {limit.name!r}")
+            self._assert_open(f"limit {limit.name!r}")
             self.declared[limit.name] = limit
 
     def assert_declared(self, limits: Iterable[str | Limit]) -> None:
@@ -99,7 +98,7 @@ class Limits:
         """
         values = limit_values(rate, per, burst, max_running, counts, weight, retry_blocks, enabled)
         with _missing_per():
-            self._app.database.run(calls.set_limit(_text("name", name), values))
+            self._client.database.run(calls.set_limit(_text("name", name), values))
 
     async def aset(
         self,
@@ -117,7 +116,7 @@ class Limits:
         """`set` for async code."""
         values = limit_values(rate, per, burst, max_running, counts, weight, retry_blocks, enabled)
         with _missing_per():
-            await self._app.async_database.run(calls.set_limit(_text("name", name), values))
+            await self._client.async_database.run(calls.set_limit(_text("name", name), values))
 
     def get(self, key: str) -> LimitStatus:
         """How a key stands: `openai`, `tenant:42`.
@@ -125,14 +124,14 @@ class Limits:
         Raises:
             InvalidArgument: no limit has this key; the message lists those there are.
         """
-        found = self._app.database.run(calls.limit_status_of(_text("key", key)))
+        found = self._client.database.run(calls.limit_status_of(_text("key", key)))
         if not found:
             raise unknown_key(key, self.list())
         return found[0]
 
     async def aget(self, key: str) -> LimitStatus:
         """`get` for async code."""
-        found = await self._app.async_database.run(calls.limit_status_of(_text("key", key)))
+        found = await self._client.async_database.run(calls.limit_status_of(_text("key", key)))
         if not found:
             raise unknown_key(key, await self.alist())
         return found[0]
@@ -146,11 +145,11 @@ class Limits:
         Raises:
             InvalidArgument: no limit has this key.
         """
-        return self._app.database.run(calls.reset_limit(_text("key", key)))
+        return self._client.database.run(calls.reset_limit(_text("key", key)))
 
     async def areset(self, key: str) -> int:
         """`reset` for async code."""
-        return await self._app.async_database.run(calls.reset_limit(_text("key", key)))
+        return await self._client.async_database.run(calls.reset_limit(_text("key", key)))
 
     def delete(self, name: str) -> None:
         """Remove a limit. Jobs that have it and wait are not limited by it any more; new ones that name it are refused.
@@ -160,11 +159,11 @@ class Limits:
         Raises:
             InvalidArgument: there is no such limit.
         """
-        self._app.database.run(calls.delete_limit(_text("name", name)))
+        self._client.database.run(calls.delete_limit(_text("name", name)))
 
     async def adelete(self, name: str) -> None:
         """`delete` for async code."""
-        await self._app.async_database.run(calls.delete_limit(_text("name", name)))
+        await self._client.async_database.run(calls.delete_limit(_text("name", name)))
 
     def park(self, key: str, until: datetime | Duration) -> None:
         """Shut a key: its waiting jobs stay where they are until then, those that run go on.
@@ -176,11 +175,11 @@ class Limits:
         Raises:
             InvalidArgument: no limit has this key, or the time is of no use.
         """
-        self._app.database.run(parking(key, until))
+        self._client.database.run(parking(key, until))
 
     async def apark(self, key: str, until: datetime | Duration) -> None:
         """`park` for async code."""
-        await self._app.async_database.run(parking(key, until))
+        await self._client.async_database.run(parking(key, until))
 
     def unpark(self, key: str) -> bool:
         """Open a key that was parked.
@@ -191,19 +190,19 @@ class Limits:
         Raises:
             InvalidArgument: no limit has this key.
         """
-        return self._app.database.run(calls.unpark(_text("key", key)))
+        return self._client.database.run(calls.unpark(_text("key", key)))
 
     async def aunpark(self, key: str) -> bool:
         """`unpark` for async code."""
-        return await self._app.async_database.run(calls.unpark(_text("key", key)))
+        return await self._client.async_database.run(calls.unpark(_text("key", key)))
 
     def list(self) -> Statuses:
         """Every limit and every key in use, in the order of their keys."""
-        return self._app.database.run(calls.limit_status())
+        return self._client.database.run(calls.limit_status())
 
     async def alist(self) -> Statuses:
         """`list` for async code."""
-        return await self._app.async_database.run(calls.limit_status())
+        return await self._client.async_database.run(calls.limit_status())
 
     def __repr__(self) -> str:
         return f"Limits(declared={sorted(self.declared)})"

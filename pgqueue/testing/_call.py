@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from contextvars import Context, copy_context
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from ..context import JobContext
 from ..errors import ConfigurationError, PgQueueError
@@ -13,12 +13,9 @@ from ..executor import call
 from ..lifespan import injections
 from ..middleware import executing
 from ..outcomes import RateLimited, Snooze
-from ..task import Task
+from ..registry import Registered, Registry
 from ..worker.execute import Outcome, arguments_of, failure, returned, with_nodes
 from ..worker.isolate import Isolated
-
-if TYPE_CHECKING:
-    from ..app import PgQueue
 
 
 class Ended(NamedTuple):
@@ -36,7 +33,7 @@ class Ended(NamedTuple):
             raise self.error
         return self.result
 
-    def outcome(self, job: JobContext, task: Task[..., Any]) -> Outcome | None:
+    def outcome(self, job: JobContext, task: Registered[Any]) -> Outcome | None:
         """As `finish` takes it; None when `ctx.transaction()` has finished the job."""
         if job.is_finished:
             return None
@@ -59,11 +56,11 @@ class Caller:
         values: the same.
     """
 
-    def __init__(self, app: "PgQueue", values: Iterable[Any] = ()) -> None:
+    def __init__(self, app: Registry, values: Iterable[Any] = ()) -> None:
         self._around = app.execution_middleware
         self.values = tuple(values)
 
-    def end(self, job: JobContext, task: Task[..., Any]) -> Ended:
+    def end(self, job: JobContext, task: Registered[Any]) -> Ended:
         """Run a handler in this thread, an async one on a loop of its own.
 
         Raises:
@@ -78,7 +75,7 @@ class Caller:
         except Exception as error:
             return Ended(None, error)
 
-    async def aend(self, job: JobContext, task: Task[..., Any]) -> Ended:
+    async def aend(self, job: JobContext, task: Registered[Any]) -> Ended:
         """Run a handler on this loop, one that is not async in a thread."""
         injected = self._injected(task)
         try:
@@ -86,7 +83,7 @@ class Caller:
         except Exception as error:
             return Ended(None, error)
 
-    def _call(self, job: JobContext, task: Task[..., Any], injected: dict[str, Any]) -> Any:
+    def _call(self, job: JobContext, task: Registered[Any], injected: dict[str, Any]) -> Any:
         job.started = time.perf_counter()
         context = copy_context()
         if task.parameters.is_async:
@@ -109,7 +106,7 @@ class Caller:
             else:
                 runner.run(around.__aexit__(None, None, None), context=context)
 
-    async def _within(self, job: JobContext, task: Task[..., Any], injected: dict[str, Any]) -> Any:
+    async def _within(self, job: JobContext, task: Registered[Any], injected: dict[str, Any]) -> Any:
         job.started = time.perf_counter()
         result = None
         async with executing(self._around, job):
@@ -120,14 +117,14 @@ class Caller:
                 result = await asyncio.to_thread(call, task.function, arguments)
         return result
 
-    def _injected(self, task: Task[..., Any]) -> dict[str, Any]:
+    def _injected(self, task: Registered[Any]) -> dict[str, Any]:
         try:
             return injections([task], self.values).get(task.name, {})
         except ConfigurationError as error:
             raise ConfigurationError(f"{error}; in tests give its values: values=(…,)") from None
 
 
-def _refuse_running_loop(task: Task[..., Any]) -> None:
+def _refuse_running_loop(task: Registered[Any]) -> None:
     try:
         asyncio.get_running_loop()
     except RuntimeError:

@@ -3,17 +3,15 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import psycopg
 
 from ..database import AsyncPool, Call, SyncPool
 from ..database.bridge import async_runner, runner
 from ..errors import PgQueueError, WrongConnection
+from ..registry import Registry
 from ..transaction import Services
-
-if TYPE_CHECKING:
-    from ..app import PgQueue
 
 T = TypeVar("T")
 
@@ -29,7 +27,7 @@ class Own:
         WrongConnection: sync code cannot use it.
     """
 
-    def __init__(self, app: "PgQueue", connection: Any) -> None:
+    def __init__(self, app: Registry, connection: Any) -> None:
         runner(connection)
         self.app, self._connection = app, connection
         self._calls, self._async_calls = _calls(app)
@@ -75,7 +73,7 @@ class Own:
 class AsyncOwn:
     """`Own` for a connection of async code, on the running loop."""
 
-    def __init__(self, app: "PgQueue", connection: Any) -> None:
+    def __init__(self, app: Registry, connection: Any) -> None:
         async_runner(connection)
         self.app, self._connection = app, connection
         self._calls, self._async_calls = _calls(app)
@@ -120,7 +118,7 @@ class AsyncOwn:
         )
 
 
-def _calls(app: "PgQueue") -> tuple[SyncPool, AsyncPool]:
+def _calls(app: Registry) -> tuple[SyncPool, AsyncPool]:
     """What runs calls on given connections; no pool is ever opened."""
     return SyncPool("", app.statements, 1), AsyncPool("", app.statements, 1)
 
@@ -201,7 +199,7 @@ class OwnServices(Services):
 
 
 @contextmanager
-def joined(app: "PgQueue", connection: Any) -> Iterator[None]:
+def joined(app: Registry, connection: Any) -> Iterator[None]:
     """Let everything that the app does in the block run on this connection, in its transaction.
 
     Args:
@@ -221,7 +219,7 @@ def joined(app: "PgQueue", connection: Any) -> Iterator[None]:
         yield
 
 
-def _either(app: "PgQueue", connection: Any) -> Own | AsyncOwn:
+def _either(app: Registry, connection: Any) -> Own | AsyncOwn:
     try:
         return AsyncOwn(app, connection)
     except WrongConnection:

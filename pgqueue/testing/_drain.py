@@ -8,22 +8,19 @@ import os
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .._steps import Steps, adrive, drive
 from ..context import JobContext
 from ..database import calls
 from ..database import testing as sql
 from ..errors import PgQueueError, ResultExpired, WrongConnection
-from ..task import Task
+from ..registry import Registered, Registry
 from ..worker.execute import failure
 from ..worker.parents import give_parents
 from ._call import Caller, Ended
 from ._connection import AsyncOwn, Own, OwnServices, redirected
 from ._inline import given_parents
-
-if TYPE_CHECKING:
-    from ..app import PgQueue
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +44,7 @@ class Ran:
     runs: int = 1
 
 
-def drain(
-    app: "PgQueue", connection: Any, *, scheduled: bool = False, limit: int = 1000, values: Iterable[Any] = ()
-) -> list[Ran]:
+def drain(app: Registry, connection: Any, *, scheduled: bool = False, limit: int = 1000, values: Iterable[Any] = ()) -> list[Ran]:
     """Run the jobs that the transaction of this connection has added, until none of them is left; nothing is committed.
 
     Everything goes through the functions that workers call, so nodes of workflows run in their order, with what their parents
@@ -82,7 +77,7 @@ def drain(
 
 
 async def adrain(
-    app: "PgQueue", connection: Any, *, scheduled: bool = False, limit: int = 1000, values: Iterable[Any] = ()
+    app: Registry, connection: Any, *, scheduled: bool = False, limit: int = 1000, values: Iterable[Any] = ()
 ) -> list[Ran]:
     """`drain` for async code.
 
@@ -172,7 +167,7 @@ class Draining:
             yield self._run(sql.finish(job_id, outcome.json, outcome.nodes))
         return job, task, ended
 
-    def _within_savepoint(self, job: JobContext, task: Task[..., Any]) -> Steps:
+    def _within_savepoint(self, job: JobContext, task: Registered[Any]) -> Steps:
         """Run a handler. A transaction that it breaks is mended; else what it wrote before an error stays, as if committed."""
         yield self._own.execute("savepoint pgqueue_run")
         ended: Ended = yield self._end(job, task)

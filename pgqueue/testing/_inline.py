@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import count
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from ..context import JobContext
 from ..database.calls import ResultRow
@@ -15,23 +15,19 @@ from ..job import Job
 from ..limits.keys import assert_filled, limiting
 from ..options import Options
 from ..outcomes import Cancel, RateLimited, RetryIn, Snooze
-from ..task import Task
+from ..registry import Registered, Registry
 from ..worker.describe import describe
 from ..workflow.canvas import Signature
-from ..workflow.own_workflow import Node
-from ..workflow.parents import Parent, Parents
+from ..workflow.node import Node, Parent, Parents
 from ._call import Caller, Ended
 
-if TYPE_CHECKING:
-    from ..app import PgQueue
-
 Bound = dict[str, Any]
-Prepared = list[tuple[JobContext, Task[..., Any]]]
+Prepared = list[tuple[JobContext, Registered[Any]]]
 _DATABASES = ("database", "async_database")  # where the app keeps its connections
 
 
 @contextmanager
-def inline(app: "PgQueue", *, values: Iterable[Any] = (), raise_errors: bool = True) -> Iterator["Inline"]:
+def inline(app: Registry, *, values: Iterable[Any] = (), raise_errors: bool = True) -> Iterator["Inline"]:
     """Run the handler at once wherever the app enqueues; nothing is stored, and no database is needed.
 
     Arguments and results pass through JSON and their type hints, middleware runs, and what handlers enqueue runs inline, too.
@@ -106,7 +102,7 @@ class InlineJob(Job[Any]):
 
     __slots__ = ("_ended_as", "args", "ended")
 
-    def __init__(self, context: JobContext, task: Task[..., Any], ended: Ended, row: ResultRow) -> None:
+    def __init__(self, context: JobContext, task: Registered[Any], ended: Ended, row: ResultRow) -> None:
         super().__init__(_Nowhere(task.name, context.id), context.id, task)  # type: ignore[arg-type]
         self.args, self.ended, self._ended_as = context.args, ended, row
         self._row = {
@@ -161,25 +157,25 @@ class Inline:
         jobs: those that were run, in the order in which they ended.
     """
 
-    def __init__(self, app: "PgQueue", values: Iterable[Any], raise_errors: bool) -> None:
+    def __init__(self, app: Registry, values: Iterable[Any], raise_errors: bool) -> None:
         self._app, self._raise_errors = app, raise_errors
         self._caller = Caller(app, values)
         self._ids = count(1)
         self.jobs: list[InlineJob] = []
 
-    def enqueue(self, task: Task[..., Any], bound: Bound) -> InlineJob:
+    def enqueue(self, task: Registered[Any], bound: Bound) -> InlineJob:
         """What `Task.enqueue` does."""
         return self._run(self._prepared(task, bound, task.options))[0]
 
-    async def aenqueue(self, task: Task[..., Any], bound: Bound) -> InlineJob:
+    async def aenqueue(self, task: Registered[Any], bound: Bound) -> InlineJob:
         """What `Task.aenqueue` does."""
         return (await self._arun(self._prepared(task, bound, task.options)))[0]
 
-    def enqueue_many(self, task: Task[..., Any], bound: list[Bound]) -> list[Job[Any]]:
+    def enqueue_many(self, task: Registered[Any], bound: list[Bound]) -> list[Job[Any]]:
         """What `Task.enqueue_many` does."""
         return [*self._run(self._prepared(task, bound, task.options))]
 
-    async def aenqueue_many(self, task: Task[..., Any], bound: list[Bound]) -> list[Job[Any]]:
+    async def aenqueue_many(self, task: Registered[Any], bound: list[Bound]) -> list[Job[Any]]:
         """What `Task.aenqueue_many` does."""
         return [*await self._arun(self._prepared(task, bound, task.options))]
 
@@ -191,7 +187,7 @@ class Inline:
         """What `PgQueue.aenqueue_many` does."""
         return [*await self._arun(self._prepared_each(signatures))]
 
-    def _prepared(self, task: Task[..., Any], args: Bound | list[Bound], options: Options) -> Prepared:
+    def _prepared(self, task: Registered[Any], args: Bound | list[Bound], options: Options) -> Prepared:
         """Jobs of one call, which its middleware has seen. They run after it: with a database, they would be enqueued by then."""
         with self._app.enqueuing(task.name, args, options) as call:
             given: list[Bound] = call.args if isinstance(args, list) else [call.args]
@@ -212,7 +208,7 @@ class Inline:
     async def _arun(self, prepared: Prepared) -> list[InlineJob]:
         return [self._job(job, task, await self._caller.aend(job, task)) for job, task in prepared]
 
-    def _job(self, job: JobContext, task: Task[..., Any], ended: Ended) -> InlineJob:
+    def _job(self, job: JobContext, task: Registered[Any], ended: Ended) -> InlineJob:
         try:
             row = _row(job, task, ended)
         except (TypeError, ValueError) as error:  # the result has no JSON form
@@ -244,7 +240,7 @@ def given_parents(parents: Mapping[str, Any]) -> Node:
     return node
 
 
-def _row(job: JobContext, task: Task[..., Any], ended: Ended) -> ResultRow:
+def _row(job: JobContext, task: Registered[Any], ended: Ended) -> ResultRow:
     """How the job stands, in the words of SQL's `result`."""
 
     def row(state: str, *, reason: str | None = None, value: Any = None, error: Any = None) -> ResultRow:

@@ -12,7 +12,7 @@ from ..errors import InvalidArgument
 from ..job import Job
 from ..options import Options, given
 from ..outcomes import seconds
-from ..task import Task
+from ..registry import Registered
 
 R = TypeVar("R")
 Rows = list[dict[str, Any]]
@@ -21,7 +21,7 @@ TOLERANCE = 1.0  # seconds
 
 
 def assert_enqueued(
-    task: Task[..., R],
+    task: Registered[R],
     connection: Any = None,
     *,
     count: int | None = None,
@@ -61,27 +61,27 @@ def assert_enqueued(
     return wanted.check(task._app.database.run(sql.jobs(), connection), count)
 
 
-async def aassert_enqueued(task: Task[..., R], connection: Any = None, **wanted: Any) -> list[Job[R]]:
+async def aassert_enqueued(task: Registered[R], connection: Any = None, **wanted: Any) -> list[Job[R]]:
     """`assert_enqueued` for async code: the same arguments, and connections of async code."""
     __tracebackhide__ = True
     count = wanted.pop("count", None)
     return _wanted(task, **wanted).check(await task._app.async_database.run(sql.jobs(), connection), count)
 
 
-def refute_enqueued(task: Task[..., Any], connection: Any = None, **wanted: Any) -> None:
+def refute_enqueued(task: Registered[Any], connection: Any = None, **wanted: Any) -> None:
     """Assert that no such call is enqueued; arguments as in `assert_enqueued`, without `count`."""
     __tracebackhide__ = True
     _wanted(task, **wanted).check(task._app.database.run(sql.jobs(), connection), 0)
 
 
-async def arefute_enqueued(task: Task[..., Any], connection: Any = None, **wanted: Any) -> None:
+async def arefute_enqueued(task: Registered[Any], connection: Any = None, **wanted: Any) -> None:
     """`refute_enqueued` for async code."""
     __tracebackhide__ = True
     _wanted(task, **wanted).check(await task._app.async_database.run(sql.jobs(), connection), 0)
 
 
 def _wanted(
-    task: Task[..., Any],
+    task: Registered[Any],
     queue: str | None = None,
     priority: Priority | None = None,
     run_at: datetime | None = None,
@@ -100,7 +100,7 @@ class _Wanted:
 
     def __init__(
         self,
-        task: Task[..., Any],
+        task: Registered[Any],
         args: dict[str, Any],
         queue: str | None,
         priority: Priority | None,
@@ -126,7 +126,7 @@ class _Wanted:
         matching = [row for row in rows if row["task"] == self._task.name and not any(self._differences(row))]
         if len(matching) != count if count is not None else not matching:
             raise AssertionError("\n".join(self._message(rows, matching, count)))
-        return [Job(self._task._app, row["id"], self._task) for row in matching]
+        return [Job(self._task._app, row["id"], self._task.parameters) for row in matching]
 
     def _differences(self, row: dict[str, Any]) -> Iterator[str]:
         for name, value in self._args.items():
@@ -168,7 +168,7 @@ class _Wanted:
         return f"{call} with {options}" if options else call
 
 
-def _converted(task: Task[..., Any], args: dict[str, Any]) -> dict[str, Any]:
+def _converted(task: Registered[Any], args: dict[str, Any]) -> dict[str, Any]:
     """As they would be stored. One by one: the others may be missing."""
     parameters = task.parameters
     if unknown := args.keys() - parameters.names:

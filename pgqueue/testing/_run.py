@@ -12,7 +12,7 @@ from ..database import testing as sql
 from ..errors import InvalidArgument
 from ..options import given
 from ..outcomes import Cancel, RetryIn, Snooze
-from ..task import Task
+from ..registry import Registered
 from ..workflow.canvas import Signature
 from ._call import Caller, Ended
 from ._connection import AsyncOwn, Own, redirected
@@ -23,7 +23,7 @@ R = TypeVar("R")
 
 
 def run_job(
-    task: Task[..., R] | Signature[R],
+    task: Registered[R] | Signature[R],
     /,
     *args: Any,
     values: Iterable[Any] = (),
@@ -67,7 +67,7 @@ def run_job(
 
 
 async def arun_job(
-    task: Task[..., R] | Signature[R],
+    task: Registered[R] | Signature[R],
     /,
     *args: Any,
     values: Iterable[Any] = (),
@@ -90,14 +90,14 @@ async def arun_job(
     return _value(job, signature.task, ended)
 
 
-def _signature(task: Task[..., R] | Signature[R], args: Any, kwargs: Any, meta: Any) -> Signature[R]:
+def _signature(task: Registered[R] | Signature[R], args: Any, kwargs: Any, meta: Any) -> Signature[R]:
     """The call, without what would keep it from being run now."""
     if isinstance(task, Signature):
         if args or kwargs:
             raise InvalidArgument("args: give them to s(…), and none beside it")
         signature = task
     else:
-        signature = task.s(*args, **kwargs)
+        signature = Signature(task, task.parameters.bind_part(args, kwargs), task.options, positional=len(args))
     options = replace(signature.options, unique=None, run_at=None, run_after=None, **given({"meta": meta}))
     return replace(signature, options=options)
 
@@ -118,14 +118,14 @@ def _steps(
     return (yield from draining.run_one(job_id, parents))
 
 
-def _value(job: JobContext, task: Task[..., R], ended: Ended) -> R:
-    if job.block is not None and job.block.committed:
-        return _loaded(task, job.block.result_json)
+def _value(job: JobContext, task: Registered[R], ended: Ended) -> R:
+    if job.is_finished:
+        return _loaded(task, job.result_json)
     result = ended.value()
     if isinstance(result, Snooze | RetryIn | Cancel):
         return cast(R, result)
     return _loaded(task, task.dump_result(result))
 
 
-def _loaded(task: Task[..., R], text: str | None) -> R:
+def _loaded(task: Registered[R], text: str | None) -> R:
     return cast(R, None if text is None else task.parameters.load_result(json.loads(text)))

@@ -1,19 +1,17 @@
 """Letting time pass for the jobs of a test."""
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .._checks import Duration
 from ..database import testing as sql
 from ..errors import InvalidArgument
 from ..outcomes import seconds
+from ..registry import Registry
 from ._connection import AsyncOwn, Own
 
-if TYPE_CHECKING:
-    from ..app import PgQueue
 
-
-def travel(app: "PgQueue", connection: Any, time: Duration) -> int:
+def travel(app: Registry, connection: Any, time: Duration) -> int:
     """Age the jobs that the transaction of this connection has added, as if this time had passed since.
 
     Scheduled jobs become due (`drain` runs them), results expire, unique jobs of mode period may be added again. The rows are
@@ -30,7 +28,7 @@ def travel(app: "PgQueue", connection: Any, time: Duration) -> int:
     return Own(app, connection).run(sql.travel(_passed(time)))
 
 
-async def atravel(app: "PgQueue", connection: Any, time: Duration) -> int:
+async def atravel(app: Registry, connection: Any, time: Duration) -> int:
     """`travel` for async code; connections as in `adrain`."""
     return await AsyncOwn(app, connection).arun(sql.travel(_passed(time)))
 

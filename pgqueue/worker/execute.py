@@ -10,14 +10,13 @@ from typing import Any, NamedTuple
 from .._json import dumps
 from .._text import LINE, shortened
 from .._trace import loggable, message_of
-from ..chunk import NAME as CHUNK
 from ..chunk import is_unknown
 from ..codec.parameters import Parameters
 from ..context import JobContext
 from ..errors import InvalidArgument
 from ..executor import in_thread
 from ..outcomes import Cancel, RateLimited, RetryIn, Snooze, seconds
-from ..task import Task
+from ..registry import CHUNK, Registered
 from ..workflow.own_workflow import MANY
 from .describe import Error, asked, describe
 from .isolate import Isolated
@@ -26,7 +25,7 @@ log = logging.getLogger("pgqueue.worker")
 MOST_UNKNOWN = 1000  # names; whoever enqueues may make up as many as they like
 _results_ignored: set[str] = set()  # tasks of which this was said
 _unknown: set[str] = set()  # likewise
-Surrounded = Callable[[JobContext, Task[..., Any], ThreadPoolExecutor], Awaitable[Any]]
+Surrounded = Callable[[JobContext, Registered[Any], ThreadPoolExecutor], Awaitable[Any]]
 
 
 class Outcome(NamedTuple):
@@ -60,7 +59,7 @@ def outcome(job: JobContext, state: str, elapsed: float, **fields: Any) -> Outco
 
 
 async def execute(
-    job: JobContext, task: Task[..., Any] | None, threads: ThreadPoolExecutor, surrounded: Surrounded | None = None
+    job: JobContext, task: Registered[Any] | None, threads: ThreadPoolExecutor, surrounded: Surrounded | None = None
 ) -> Outcome:
     """Run a job's handler: async ones on this loop, others in a thread.
 
@@ -93,7 +92,7 @@ async def execute(
             result = await Isolated(task.function(**parameters.load(job.args_json)))
         else:
             result = await Isolated(task.function(**arguments_of(job, parameters)))
-        if job.block is not None and job.block.committed:
+        if job.is_finished:
             return _committed(job, time.perf_counter() - started, result=result)
         ended = returned(job, task.dump_result, result, time.perf_counter() - started)
         return ended if job.node is None else await _with_nodes_aside(ended)
@@ -108,8 +107,8 @@ async def execute(
             return rate_limited(job, error, time.perf_counter() - started)
         return failure(job, error, time.perf_counter() - started)
     finally:
-        if job.node is not None and job.node.own_workflow is not None:
-            job.node.own_workflow._finish("when its handler ended")
+        if job.own_workflow is not None:
+            job.own_workflow._finish("when its handler ended")
 
 
 def _warn_of(job: JobContext) -> None:
@@ -137,7 +136,7 @@ def with_nodes(ended: Outcome) -> Outcome:
 
 async def _with_nodes_aside(ended: Outcome) -> Outcome:
     """`with_nodes`, in a thread when it takes long: all other handlers of this loop would wait."""
-    own = ended.job.node and ended.job.node.own_workflow
+    own = ended.job.own_workflow
     if not own or own._size() <= MANY:
         return with_nodes(ended)
     own._finish("when its handler ended")
@@ -193,8 +192,7 @@ def _committed(job: JobContext, elapsed: float, *, result: Any = None, error: Ba
     elif result is not None and job.task not in _results_ignored:
         _results_ignored.add(job.task)
         log.warning("task %s: what it returns after ctx.transaction() is ignored; set tx.result", job.task, extra=facts)
-    assert job.block is not None
-    return Outcome(job, "committed", f'{{"result":{job.block.result_json or "null"}}}', elapsed)
+    return Outcome(job, "committed", f'{{"result":{job.result_json or "null"}}}', elapsed)
 
 
 def rate_limited(job: JobContext, error: RateLimited, elapsed: float) -> Outcome:

@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 
 from .._text import shortened
 from .._trace import loggable
-from ..callbacks import Callback, Callbacks, JobError, JobEvent, Kind
 from ..context import JobContext
 from ..database import calls
 from ..executor import in_thread
+from ..hooks import Callback, Callbacks, JobError, JobEvent, Kind
 from .execute import Outcome
 from .isolate import Isolated, is_thrown_away, take_back_cancel
 

@@ -12,8 +12,8 @@ from ..context import JobContext
 from ..database import Link, calls
 from ..database.workflow_calls import ParentRow
 from ..errors import Disconnected, PgQueueError, ResultExpired
-from ..task import Task
-from ..workflow.parents import Parents
+from ..registry import Registered
+from ..workflow.node import Parents
 from .execute import Outcome, failure
 from .slots import Slots
 
@@ -32,7 +32,7 @@ class ParentLoader:
     def __init__(
         self,
         link: Link,
-        tasks: Mapping[str, Task[..., object]],
+        tasks: Mapping[str, Registered[object]],
         slots: Slots,
         hand_in: Callable[[Outcome], None],
         always: bool = False,
@@ -117,7 +117,7 @@ class ParentLoader:
         self._slots.add(ready)
 
 
-def give_parents(job: JobContext, rows: list[ParentRow], tasks: Mapping[str, Task[..., object]]) -> None:
+def give_parents(job: JobContext, rows: list[ParentRow], tasks: Mapping[str, Registered[object]]) -> None:
     """Let a job know its parents; an argument that takes results gets them.
 
     Raises:

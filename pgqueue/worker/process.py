@@ -28,7 +28,7 @@ from ..context import JobContext
 from ..errors import ConfigurationError, ProcessDied, RemoteError
 from ..executor import look_up
 from ..outcomes import RateLimited
-from ..task import Task
+from ..registry import Registered
 from .describe import describe
 from .execute import Outcome, arguments_of, returned
 
@@ -258,10 +258,10 @@ def _run(module: str, path: str, fields: str) -> Answer:
 
 
 @functools.cache
-def _find(module: str, path: str) -> Task[..., Any]:
+def _find(module: str, path: str) -> Registered[Any]:
     """The task under its function's name: with it come the settings of its app."""
     importlib.import_module(module)
-    task: Task[..., Any] = look_up(module, path)
+    task: Registered[Any] = look_up(module, path)
     assert _setup is not None
     task.connect_like(_setup.database_url, _setup.schema_name)
     return task

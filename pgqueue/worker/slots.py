@@ -4,14 +4,14 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import takewhile
 from typing import Any
 
 from .._trace import loggable
 from ..context import JobContext
-from ..task import Task
+from ..registry import Registered
 from .execute import Outcome, Surrounded, cancelled, execute, failure, undescribed
 from .isolate import is_thrown_away, take_back_cancel
 from .pace import AHEAD, SOON, Pace
@@ -42,7 +42,7 @@ class Slots:
 
     def __init__(
         self,
-        tasks: dict[str, Task[..., Any]],
+        tasks: Mapping[str, Registered[Any]],
         concurrency: int,
         hand_in: Callable[[Outcome], None],
         is_full: Callable[[], bool],

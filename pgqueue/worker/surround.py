@@ -7,7 +7,7 @@ from ..context import JobContext
 from ..executor import in_thread
 from ..lifespan import Injections
 from ..middleware import AroundExecution, executing
-from ..task import Task
+from ..registry import Registered
 from .execute import arguments_of
 from .isolate import Isolated
 from .process import Processes
@@ -25,16 +25,16 @@ class Surroundings:
     def __init__(self, middleware: list[AroundExecution], injections: Injections, processes: Processes) -> None:
         self._middleware, self._injections, self._processes = middleware, injections, processes
 
-    async def __call__(self, job: JobContext, task: Task[..., Any], threads: ThreadPoolExecutor) -> Any:
+    async def __call__(self, job: JobContext, task: Registered[Any], threads: ThreadPoolExecutor) -> Any:
         """Run a job's handler; what it returns, or the outcome of its process."""
         # Isolated as a whole: what middleware sets in context variables is for this run's handler.
         return await Isolated(self._within(job, task, threads) if self._middleware else self._call(job, task, threads))
 
-    async def _within(self, job: JobContext, task: Task[..., Any], threads: ThreadPoolExecutor) -> Any:
+    async def _within(self, job: JobContext, task: Registered[Any], threads: ThreadPoolExecutor) -> Any:
         async with executing(self._middleware, job):
             return await self._call(job, task, threads)
 
-    async def _call(self, job: JobContext, task: Task[..., Any], threads: ThreadPoolExecutor) -> Any:
+    async def _call(self, job: JobContext, task: Registered[Any], threads: ThreadPoolExecutor) -> Any:
         if task.executor == "process":
             return await self._processes.run(job, task.function)
         arguments = arguments_of(job, task.parameters)

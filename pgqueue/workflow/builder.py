@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from .._text import shortened, storable
 from ..database import Call
@@ -10,14 +10,11 @@ from ..database import workflow_calls as calls
 from ..errors import InvalidArgument, PgQueueError
 from ..job import Job
 from ..options import RunIf
-from ..task import Arguments, Task
+from ..registry import Arguments, Registered, Registry
 from .canvas import Part, Signature
 from .nodes import Added, References, Submission, check_app, part_of
 from .plan import Plan
 from .workflow import Workflow
-
-if TYPE_CHECKING:
-    from ..app import PgQueue
 
 R = TypeVar("R", covariant=True)
 Adding = tuple[Submission, Call[calls.AddedWorkflow]]
@@ -28,7 +25,7 @@ class WorkflowBuilder(Generic[R]):
 
     def __init__(
         self,
-        app: "PgQueue",
+        app: Registry,
         name: str | None,
         on_success: Signature[Any] | None = None,
         on_failure: Signature[Any] | None = None,
@@ -47,7 +44,7 @@ class WorkflowBuilder(Generic[R]):
 
     def add(
         self,
-        what: Task[..., Any] | Part[Any],
+        what: Registered[Any] | Part[Any],
         args: Arguments = (),
         *,
         name: str | None = None,
@@ -107,7 +104,7 @@ class WorkflowBuilder(Generic[R]):
 
     def _handle(self, submission: Submission, added: calls.AddedWorkflow) -> Workflow[R]:
         nodes = zip(submission.names, added.job_ids, submission.tasks, strict=True)
-        jobs = {str(name): Job(self._app, id, task) for name, id, task in nodes}
+        jobs: dict[str, Job[Any]] = {str(name): Job(self._app, id, task.parameters) for name, id, task in nodes}
         ends = set(added.last)
         last = [place for place in submission.written if added.job_ids[place] in ends]
         is_list = len(last) > 1 or not submission.lists.isdisjoint(last)

@@ -6,22 +6,18 @@ A parent's result becomes the first argument of its child; see `Task.s` and `Tas
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from .._json import dumps
 from .._text import shortened
 from ..errors import InvalidArgument
 from ..limits.keys import chunk_options, completed, limiting
 from ..options import Options
-
-if TYPE_CHECKING:
-    from ..task import Task
-    from .builder import WorkflowBuilder
-    from .workflow import Workflow
+from ..registry import Registered
+from .workflow import LONGEST_NAME, Workflow
 
 R = TypeVar("R", covariant=True)
 S = TypeVar("S")
-LONGEST_NAME = 200  # characters of a node's name, as SQL has it
 
 
 class Part(Generic[R]):
@@ -47,7 +43,7 @@ class Signature(Part[R]):
         label: what its node is called by default, in place of its task.
     """
 
-    task: "Task[..., R]"
+    task: Registered[R]
     args: dict[str, Any]
     options: Options
     immutable: bool = False
@@ -113,7 +109,7 @@ class Canvas(Part[R]):
         if not self.parts:
             raise InvalidArgument(f"{what}: there is nothing in it; give at least one call such as task.s(…)")
 
-    def enqueue(self, *, connection: Any = None) -> "Workflow[R]":
+    def enqueue(self, *, connection: Any = None) -> Workflow[R]:
         """Add all of it as one workflow: one statement, all or nothing.
 
         Args:
@@ -127,18 +123,13 @@ class Canvas(Part[R]):
                 tells which. Nothing is enqueued.
             WrongConnection: `connection` is none of those that work.
         """
-        return self._builder().enqueue(connection=connection)
+        workflow: Workflow[R] = first_of(self).task._app.submit(self, connection)
+        return workflow
 
-    async def aenqueue(self, *, connection: Any = None) -> "Workflow[R]":
+    async def aenqueue(self, *, connection: Any = None) -> Workflow[R]:
         """`enqueue` for async code."""
-        return await self._builder().aenqueue(connection=connection)
-
-    def _builder(self) -> "WorkflowBuilder[R]":
-        from .builder import WorkflowBuilder
-
-        builder: WorkflowBuilder[R] = WorkflowBuilder(first_of(self).task._app, None)
-        builder.add(self)
-        return builder
+        workflow: Workflow[R] = await first_of(self).task._app.asubmit(self, connection)
+        return workflow
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +247,7 @@ def the_connection(signatures: list[Signature[Any]], given: Any) -> Any:
 
 
 def chunk_signature(
-    task: "Task[..., Any]", calls: Sequence[dict[str, Any]], first: int = 0, options: Options | None = None
+    task: Registered[Any], calls: Sequence[dict[str, Any]], first: int = 0, options: Options | None = None
 ) -> Signature[list[Any]]:
     """One job for these calls of a task; its result is the list of theirs, and it costs what they cost together.
 
@@ -277,7 +268,7 @@ def chunk_signature(
     return Signature(task._app.chunk_task, {"task": task.name, "calls": given}, options, immutable=True, label=label)
 
 
-def refuse_process(task: "Task[..., Any]") -> None:
+def refuse_process(task: Registered[Any]) -> None:
     """Refuse a task that runs in processes: a chunk runs its calls on the event loop or in threads. Raises InvalidArgument."""
     if task.executor == "process":
         raise InvalidArgument(f"chunks: task {task.name!r} runs in processes, and a chunk does not; enqueue its calls one by one")

@@ -1,19 +1,16 @@
 """The nodes of a workflow that is not enqueued yet, and their JSON."""
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from .._json import dumps
 from .._text import shortened
 from ..errors import InvalidArgument
 from ..job import Job
 from ..options import RunIf
-from ..task import Arguments, Task
-from .canvas import LONGEST_NAME, Part, Signature
-
-if TYPE_CHECKING:
-    from ..app import PgQueue
+from ..registry import Arguments, Registered, Registry
+from .canvas import Part, Signature
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +34,7 @@ References: TypeAlias = "Reference | Iterable[Reference] | Mapping[Reference, Ru
 
 
 @dataclass(slots=True)
-class Node:
+class PlannedNode:
     """A call, and what it waits for."""
 
     name: str | None
@@ -62,14 +59,14 @@ class Submission(NamedTuple):
     extra: dict[str, str]
     connection: Any
     names: list[str | None]
-    tasks: list[Task[..., Any]]
+    tasks: list[Registered[Any]]
     written: list[int]
     lists: set[int]
 
 
-def part_of(what: Task[..., Any] | Part[Any], args: Arguments) -> Part[Any]:
+def part_of(what: Registered[Any] | Part[Any], args: Arguments) -> Part[Any]:
     """What `add` was given, as a plan takes it: a task is called with `args`; what is called already takes none."""
-    if not isinstance(what, Task):
+    if not isinstance(what, Registered):
         if not isinstance(what, Part):
             raise InvalidArgument(
                 f"node: {shortened(what)} is not a task; use what @app.task returns, a signature, a chain or a group"
@@ -80,20 +77,20 @@ def part_of(what: Task[..., Any] | Part[Any], args: Arguments) -> Part[Any]:
             raise InvalidArgument("args: give them to s(…), and none beside it")
         return what
     if isinstance(args, tuple):
-        return what.si(*args)
+        return Signature(what, what.parameters.bind(args, {}), what.options, immutable=True)
     if isinstance(args, Mapping):
         return Signature(what, what.parameters.bind((), args), what.options, immutable=True)
     keyword = "; name= is a keyword" if isinstance(args, str) else ""
     raise InvalidArgument(f"args: {shortened(args)} is not valid; give a tuple or a mapping, for example (1,){keyword}")
 
 
-def check_app(what: str, task: Task[..., Any], app: "PgQueue") -> None:
+def check_app(what: str, task: Registered[Any], app: Registry) -> None:
     """Refuse a task of another app; `what` begins the message."""
     if task._app is not app:
         raise InvalidArgument(f"{what}: task {task.name!r} is of another app; a workflow is of one")
 
 
-def node_json(node: Node, signature: Signature[Any], after: list[Any], takes: str | None, takes_all: bool) -> str:
+def node_json(node: PlannedNode, signature: Signature[Any], after: list[Any], takes: str | None, takes_all: bool) -> str:
     """An element of the array; `signature` is the node's as its middleware has left it."""
     fields = signature.fields(signature.args_json(takes), takes)
     given = {"name": node.name, "after": after, "before": edges_json(node.before, {}), "takes": takes}
@@ -114,21 +111,3 @@ def edges_json(edges: list[tuple[Source, RunIf]], places: Mapping[int, int]) -> 
         if when != "succeeded":
             written[-1] = {**(written[-1] if isinstance(source, int) else {"node": written[-1]}), "when": when}
     return written
-
-
-def free_name(task: str, taken: Container[str], counts: dict[str, int] | None = None) -> str:
-    """The name of a task for its node, with -2, -3, … where it is taken.
-
-    Args:
-        task: its name.
-        taken: the names that others have.
-        counts: how far it came for each task; a caller of many keeps it.
-    """
-    name, count = task, 1 if counts is None else counts.get(task, 1)
-    while name in taken:
-        count += 1
-        suffix = f"-{count}"
-        name = task[: LONGEST_NAME - len(suffix)] + suffix
-    if counts is not None:
-        counts[task] = count
-    return name

@@ -1,68 +1,17 @@
 """A job's own workflow, as its handler sees it."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from .._json import dumps, loads_own
-from ..database.workflow_calls import ParentRow
 from ..errors import AlreadyFinished, InvalidArgument
-from .parents import Parents, expired
-
-if TYPE_CHECKING:
-    from ..app import PgQueue
-    from ..options import RunIf
-    from ..task import Arguments, Task
-    from .canvas import Part
-    from .nodes import Added, References
-    from .plan import Plan
+from ..options import RunIf
+from ..registry import Arguments, Registered, Registry
+from .canvas import Part
+from .node import Node
+from .nodes import Added, References, part_of
+from .plan import Plan
 
 MANY = 100  # nodes; writing them takes the 10 ms that an event loop should not be held up for
 MOST_CHARACTERS = 100_000_000  # of JSON that a job adds; the server takes messages of less than 1 GB
-
-
-class Node:
-    """What makes a claimed job a node of a workflow.
-
-    Args:
-        json: as the claim has told it.
-
-    Attributes:
-        workflow, workflow_name: its id and name.
-        name: of the node; None without.
-        takes, takes_all: the argument that gets the parents' results, and whether it gets the list of all.
-        parent_count: how many there are.
-        parents: None until they are loaded.
-        own_workflow: None until the handler asks.
-    """
-
-    __slots__ = ("json", "name", "own_workflow", "parent_count", "parents", "takes", "takes_all", "workflow", "workflow_name")
-
-    def __init__(self, json: str) -> None:
-        said = loads_own(json)
-        self.json = json
-        self.workflow: int = said.get("workflow") or 0
-        self.workflow_name: str | None = said.get("workflow_name")
-        self.name: str | None = said.get("name")
-        self.takes: str | None = said.get("takes")
-        self.takes_all: bool = said.get("takes_all") or False
-        self.parent_count: int = said.get("parents") or 0
-        self.parents: Parents | None = None
-        self.own_workflow: OwnWorkflow | None = None
-
-    def with_taken(self, args_json: str, rows: list[ParentRow]) -> str:
-        """Arguments as JSON text, with those that the parents' results are.
-
-        Raises:
-            ResultExpired: a result that it takes is not kept any more.
-        """
-        if self.takes is None:
-            return args_json
-        for row in rows if self.takes_all else rows[:1]:
-            if row.expired:
-                raise expired(row.id, row.name or row.task)
-        results = [row.result or "null" for row in rows]
-        taken = f"[{','.join(results)}]" if self.takes_all else results[0] if results else "null"
-        before = args_json.rstrip()[:-1]
-        return f"{before}{'' if before.strip() == '{' else ','}{dumps(self.takes)}:{taken}}}"
 
 
 class OwnWorkflow:
@@ -79,7 +28,7 @@ class OwnWorkflow:
         node: the name of this job's node in it; None without.
     """
 
-    def __init__(self, app: "PgQueue", job_id: int, node: Node) -> None:
+    def __init__(self, app: Registry, job_id: int, node: Node) -> None:
         self.id, self.name, self.node = node.workflow, node.workflow_name, node.name
         self._app, self._job_id = app, job_id
         self._plan: Plan | None = None
@@ -87,14 +36,14 @@ class OwnWorkflow:
 
     def add(
         self,
-        what: "Task[..., Any] | Part[Any]",
-        args: "Arguments" = (),
+        what: Registered[Any] | Part[Any],
+        args: Arguments = (),
         *,
         name: str | None = None,
-        after: "References | None" = None,
-        when: "RunIf" = "succeeded",
-        before: "References" = (),
-    ) -> "Added":
+        after: References | None = None,
+        when: RunIf = "succeeded",
+        before: References = (),
+    ) -> Added:
         """Add a node, or the nodes of a chain or group, to this workflow. They are there once this job has succeeded.
 
         They travel with the job's own end: in its transaction, exactly once, and not at all if this run fails, is cancelled or
@@ -122,9 +71,6 @@ class OwnWorkflow:
         """
         if self._finished_by:
             raise AlreadyFinished(f"job {self._job_id} was finished {self._finished_by}; add to its workflow before")
-        from .nodes import part_of
-        from .plan import Plan
-
         what = part_of(what, args)
         if self._plan is None:
             self._plan = Plan(self._app, is_open=True)

@@ -5,17 +5,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .._text import named, shortened, storable
 from ..errors import InvalidArgument
 from ..job import Job
 from ..options import RunIf, run_if
+from ..registry import Registry
 from .canvas import Chain, Group, Part, Signature, the_connection
-from .nodes import Added, Node, References, Source, Submission, check_app, edges_json, free_name, node_json
-
-if TYPE_CHECKING:
-    from ..app import PgQueue
+from .nodes import Added, PlannedNode, References, Source, Submission, check_app, edges_json, node_json
+from .workflow import free_name
 
 
 class _Nested:
@@ -54,9 +53,9 @@ class Plan:
             only what it was called here.
     """
 
-    def __init__(self, app: "PgQueue", *, is_open: bool = False) -> None:
+    def __init__(self, app: Registry, *, is_open: bool = False) -> None:
         self._app, self._is_open = app, is_open
-        self._nodes: list[Node] = []
+        self._nodes: list[PlannedNode] = []
         self._parts: dict[str, Added] = {}
         self._counts: dict[str, int] = {}
         self._lists: set[int] = set()  # nodes that end a part as (a part of) a list
@@ -139,7 +138,7 @@ class Plan:
         if name is None and not self._is_open:
             name = free_name(signature.label or task.name, self._parts, self._counts)
         added = Added((len(self._nodes),))
-        self._nodes.append(Node(name, signature, after))
+        self._nodes.append(PlannedNode(name, signature, after))
         if name is not None:
             self._parts[name] = added
         return added
@@ -215,7 +214,7 @@ class Plan:
                 lists={places[number] - 1 for number in self._lists},
             )
 
-    def _parents(self, node: Node) -> tuple[list[tuple[Source, RunIf]], bool]:
+    def _parents(self, node: PlannedNode) -> tuple[list[tuple[Source, RunIf]], bool]:
         """The parents of a node one by one, and whether it takes a list of their results."""
         edges: list[tuple[Source, RunIf]] = []
         is_list = len(node.after) > 1

@@ -1,23 +1,32 @@
 """A handle on a workflow: look at it, wait for it, stop it, run what failed again."""
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Container, Iterator, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, NoReturn, TypeVar
 
 from .._patience import Patience
 from .._steps import Steps, adrive, drive
+from ..client import Client
 from ..database import workflow_calls as calls
-from ..errors import JobCancelled, JobFailed, ResultTimeout
+from ..errors import JobCancelled, JobFailed, ResultTimeout, UnknownNode
 from ..job import Job
 from .graph import Graph
-from .named_jobs import NamedJobs
-from .nodes import free_name
 from .progress import WorkflowProgress, no_workflow
 
-if TYPE_CHECKING:
-    from ..app import PgQueue
-
 R = TypeVar("R", covariant=True)
+LONGEST_NAME = 200  # characters of a node's name, as SQL has it
+MOST_NAMED = 20
+
+
+class NamedJobs(dict[str, Job[Any]]):
+    """A dict whose KeyError lists the names there are."""
+
+    __slots__ = ()
+
+    def __missing__(self, name: object) -> NoReturn:
+        known = ", ".join(repr(one) for one in list(self)[:MOST_NAMED]) or "none"
+        more = f" and {len(self) - MOST_NAMED} more" if len(self) > MOST_NAMED else ""
+        raise UnknownNode(f"jobs: there is no node {name!r}; there are: {known}{more}")
 
 
 class Workflow(Generic[R]):
@@ -27,17 +36,17 @@ class Workflow(Generic[R]):
         id: the workflow's id.
     """
 
-    __slots__ = ("_app", "_is_list", "_jobs", "_last", "_progress", "id")
+    __slots__ = ("_client", "_is_list", "_jobs", "_last", "_progress", "id")
 
     def __init__(
         self,
-        app: "PgQueue",
+        client: Client,
         id: int,
         jobs: dict[str, Job[Any]] | None = None,
         last: list[int] | None = None,
         is_list: bool = False,
     ) -> None:
-        self._app = app
+        self._client = client
         self._jobs = None if jobs is None else NamedJobs(jobs)
         self._last, self._is_list = last, is_list
         self._progress: WorkflowProgress | None = None
@@ -50,13 +59,13 @@ class Workflow(Generic[R]):
         A node without a name is under that of its task, with -2, -3, … where it is taken.
         """
         if self._jobs is None:
-            self._jobs = self._named(self._app.database.run(calls.nodes(self.id)))
+            self._jobs = self._named(self._client.database.run(calls.nodes(self.id)))
         return self._jobs
 
     async def ajobs(self) -> Mapping[str, Job[Any]]:
         """`jobs` for async code."""
         if self._jobs is None:
-            self._jobs = self._named(await self._app.async_database.run(calls.nodes(self.id)))
+            self._jobs = self._named(await self._client.async_database.run(calls.nodes(self.id)))
         return self._jobs
 
     @property
@@ -83,11 +92,11 @@ class Workflow(Generic[R]):
         Raises:
             JobNotFound: there is no such workflow (any more).
         """
-        return self._found(self._app.database.run(calls.progress(self.id)))
+        return self._found(self._client.database.run(calls.progress(self.id)))
 
     async def arefresh(self) -> "Workflow[R]":
         """`refresh` for async code."""
-        return self._found(await self._app.async_database.run(calls.progress(self.id)))
+        return self._found(await self._client.async_database.run(calls.progress(self.id)))
 
     def result(self, timeout: float | None = None) -> R:
         """Wait until the last node is over and return what it returned; a list, in order, when the workflow ends in several.
@@ -107,14 +116,14 @@ class Workflow(Generic[R]):
             JobNotFound: there is no such workflow (any more).
         """
         patience = Patience(timeout)
-        insist = partial(patience.insist, self._app.database.run)
+        insist = partial(patience.insist, self._client.database.run)
         value: R = drive(self._result(patience, insist, Job.result, timeout))
         return value
 
     async def aresult(self, timeout: float | None = None) -> R:
         """`result` for async code."""
         patience = Patience(timeout)
-        insist = partial(patience.ainsist, self._app.async_database.run)
+        insist = partial(patience.ainsist, self._client.async_database.run)
         value: R = await adrive(self._result(patience, insist, Job.aresult, timeout))
         return value
 
@@ -129,9 +138,9 @@ class Workflow(Generic[R]):
             JobNotFound: there is no such workflow (any more).
         """
         seen, patience = None, Patience(timeout)
-        with self._app.waiting.waiter(self._heard_of()) as waiter:
+        with self._client.waiting.waiter(self._heard_of()) as waiter:
             for pause in patience.pauses():
-                rows = patience.ask(self._app.database.run, calls.progress(self.id))
+                rows = patience.ask(self._client.database.run, calls.progress(self.id))
                 if rows is not None and self._found(rows).progress != seen:
                     yield (seen := self.progress)
                 if seen is not None and seen.is_over:
@@ -142,9 +151,9 @@ class Workflow(Generic[R]):
     async def awatch(self, timeout: float | None = None) -> AsyncIterator[WorkflowProgress]:
         """`watch` for async code."""
         seen, patience = None, Patience(timeout)
-        with self._app.waiting.async_waiter(self._heard_of()) as waiter:
+        with self._client.waiting.async_waiter(self._heard_of()) as waiter:
             for pause in patience.pauses():
-                rows = await patience.aask(self._app.async_database.run, calls.progress(self.id))
+                rows = await patience.aask(self._client.async_database.run, calls.progress(self.id))
                 if rows is not None and self._found(rows).progress != seen:
                     yield (seen := self.progress)
                 if seen is not None and seen.is_over:
@@ -161,11 +170,11 @@ class Workflow(Generic[R]):
         Raises:
             JobNotFound: there is no such workflow.
         """
-        return self._app.database.run(calls.cancel_workflow(self.id))
+        return self._client.database.run(calls.cancel_workflow(self.id))
 
     async def acancel(self) -> int:
         """`cancel` for async code."""
-        return await self._app.async_database.run(calls.cancel_workflow(self.id))
+        return await self._client.async_database.run(calls.cancel_workflow(self.id))
 
     def retry(self) -> int:
         """Run its dead letters again; what was skipped because of them waits for them again.
@@ -176,11 +185,11 @@ class Workflow(Generic[R]):
         Raises:
             JobNotFound: there is no such workflow.
         """
-        return self._app.database.run(calls.retry_workflow(self.id))
+        return self._client.database.run(calls.retry_workflow(self.id))
 
     async def aretry(self) -> int:
         """`retry` for async code."""
-        return await self._app.async_database.run(calls.retry_workflow(self.id))
+        return await self._client.async_database.run(calls.retry_workflow(self.id))
 
     def graph(self) -> Graph:
         """Its nodes and edges as they are now.
@@ -188,12 +197,12 @@ class Workflow(Generic[R]):
         Raises:
             JobNotFound: there is no such workflow (any more).
         """
-        graph: Graph = drive(Graph.of(self.id, self._app.database.run))
+        graph: Graph = drive(Graph.of(self.id, self._client.database.run))
         return graph
 
     async def agraph(self) -> Graph:
         """`graph` for async code."""
-        graph: Graph = await adrive(Graph.of(self.id, self._app.async_database.run))
+        graph: Graph = await adrive(Graph.of(self.id, self._client.async_database.run))
         return graph
 
     def _result(self, patience: Patience, insist: Callable[..., Any], result: Callable[..., Any], timeout: float | None) -> Steps:
@@ -216,7 +225,7 @@ class Workflow(Generic[R]):
 
     def _value(self, id: int, result: Callable[..., Any], left: float | None, timeout: float | None) -> Steps:
         try:
-            return (yield result(Job(self._app, id), left))
+            return (yield result(Job(self._client, id), left))
         except ResultTimeout as late:
             raise self._too_late(timeout) from late.__cause__
         except JobCancelled as cancelled:
@@ -235,11 +244,11 @@ class Workflow(Generic[R]):
     def _named(self, rows: list[dict[str, Any]]) -> NamedJobs:
         if not rows:
             raise no_workflow(self.id)
-        jobs = NamedJobs({row["name"]: Job(self._app, row["job_id"]) for row in rows if row["name"] is not None})
+        jobs = NamedJobs({row["name"]: Job(self._client, row["job_id"]) for row in rows if row["name"] is not None})
         counts: dict[str, int] = {}
         for row in rows:
             if row["name"] is None:
-                jobs[free_name(row["task"], jobs, counts)] = Job(self._app, row["job_id"])
+                jobs[free_name(row["task"], jobs, counts)] = Job(self._client, row["job_id"])
         return jobs
 
     def _heard_of(self) -> tuple[int, ...]:
@@ -251,3 +260,21 @@ class Workflow(Generic[R]):
 
     def __repr__(self) -> str:
         return f"Workflow({self.id})"
+
+
+def free_name(task: str, taken: Container[str], counts: dict[str, int] | None = None) -> str:
+    """The name of a task for its node, with -2, -3, … where it is taken.
+
+    Args:
+        task: its name.
+        taken: the names that others have.
+        counts: how far it came for each task; a caller of many keeps it.
+    """
+    name, count = task, 1 if counts is None else counts.get(task, 1)
+    while name in taken:
+        count += 1
+        suffix = f"-{count}"
+        name = task[: LONGEST_NAME - len(suffix)] + suffix
+    if counts is not None:
+        counts[task] = count
+    return name

@@ -5,6 +5,7 @@ from collections.abc import Generator
 from typing import Any
 
 from pgqueue import Task, Unique, chain, group
+from tests.apps import app_of
 
 ADDED = 15  # jobs that each of the functions adds
 Forms = Generator[tuple[Any, str, tuple[Any, ...]], Any, None]
@@ -33,7 +34,7 @@ async def aenqueue(welcome: Task[[int], str], connection: Any) -> None:
 
 
 def _forms(theirs: Task[[int], str]) -> Forms:
-    app, key = theirs._app, uuid.uuid4().hex
+    app, key = app_of(theirs), uuid.uuid4().hex
     first = yield theirs, "enqueue", (1,)
     yield theirs.using(unique=Unique("replace", key=key), queue="mail"), "enqueue", (2,)
     yield theirs.using(unique=Unique("replace", key=key)), "enqueue", (2,)  # the same job, from another queue

@@ -121,7 +121,7 @@ def test_a_refused_argument_enqueues_nothing(app: PgQueue, look: Look) -> None:
     for attempt in (
         lambda: log_in.enqueue(login),
         lambda: log_in.enqueue_many([(login,)]),
-        lambda: log_in.s(login).task.enqueue(login),
+        lambda: log_in.using(priority=1).enqueue(login),
     ):
         with pytest.raises(InvalidArgument, match=r"login\.password = SecretStr\('\*+'\): it would arrive as"):
             attempt()

@@ -8,6 +8,7 @@ import pytest
 
 from pgqueue import EnqueueCall, InvalidArgument, Job, Limit, PgQueue, Task, Unique
 from pgqueue.database import Call
+from tests.apps import app_of
 from tests.looking import Look
 
 from .kinds import Kind
@@ -40,7 +41,7 @@ EVERY_WAY: dict[str, Enqueue] = {
     "enqueue_many": lambda send, tenant, number: send.enqueue_many([(9, 9), (tenant, number)])[1],
     "unique": lambda send, tenant, number: send.using(unique="until_done").enqueue(tenant, number),
     "many unique": lambda send, tenant, number: send.using(unique="until_done").enqueue_many([(9, 9), (tenant, number)])[1],
-    "signatures": lambda send, tenant, number: send._app.enqueue_many([send.s(9, 9), send.s(tenant, number)])[1],
+    "signatures": lambda send, tenant, number: app_of(send).enqueue_many([send.s(9, 9), send.s(tenant, number)])[1],
     "chain": lambda send, tenant, number: next(iter((send.si(tenant, number) | send.si(9, 9)).enqueue().jobs.values())),
     "last of a chain": lambda send, tenant, number: list((send.si(9, 9) | send.si(tenant, number)).enqueue().jobs.values())[1],
     "map": lambda send, tenant, number: list(send.starmap([(9, 9), (tenant, number)]).enqueue().jobs.values())[1],
@@ -74,7 +75,7 @@ def test_a_query_without_an_argument_that_stands_in_a_key_is_refused_though_it_h
 
 
 def test_a_default_that_stands_in_a_key_is_stored_and_no_other(send: Send, look: Look) -> None:
-    jobs = [send.enqueue(), *send.enqueue_many([{"number": 1}]), *send._app.enqueue_many([send.s()])]
+    jobs = [send.enqueue(), *send.enqueue_many([{"number": 1}]), *app_of(send).enqueue_many([send.s()])]
     jobs += (send.si() | send.si()).enqueue().jobs.values()
     for job in jobs:
         keys, cost, args = _kept(look, job)

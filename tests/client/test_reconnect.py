@@ -10,6 +10,7 @@ import pytest
 from pgqueue import Job, PgQueue, Task, Unique
 from pgqueue.database import calls
 from pgqueue.errors import NoConnection, ResultTimeout
+from tests.apps import app_of
 from tests.cutting import cut_all
 from tests.faults.proxy import Cut, Proxy
 from tests.looking import Look
@@ -18,7 +19,7 @@ ENQUEUES: dict[str, Callable[[Task[[int], str], Job[str]], Any]] = {
     "enqueue": lambda task, job: task.enqueue(2),
     "enqueue_many": lambda task, job: task.enqueue_many([(2,)]),
     "enqueue_select": lambda task, job: task.enqueue_select("select 2 as user_id"),
-    "cancel": lambda task, job: task._app.cancel(job.id),
+    "cancel": lambda task, job: app_of(task).cancel(job.id),
     "update": lambda task, job: job.update(priority=5),
     "limits.set": lambda task, job: task._app.limits.set("openai", rate="1/s"),
     "status": lambda task, job: job.refresh().status,
@@ -52,7 +53,7 @@ async def test_connections_of_async_code_that_were_cut_while_idle_are_noticed(
 
 def test_a_wait_goes_on_through_a_restart(welcome: Task[[int], str], look: Look) -> None:
     job = welcome.enqueue(1)
-    jobs = iter(welcome._app.as_completed([job], timeout=0.5))
+    jobs = iter(app_of(welcome).as_completed([job], timeout=0.5))
     cut_all(look)
     with pytest.raises(ResultTimeout):
         job.result(timeout=0.3)

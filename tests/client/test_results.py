@@ -111,7 +111,7 @@ def test_what_was_heard_of_is_looked_at_without_the_others(
     app: PgQueue, welcome: Task[[int], str], look: Look, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     jobs = welcome.enqueue_many([(n,) for n in range(50)])
-    waiter = _waiting.Waiter(_waiting.Listener(app), [job.id for job in jobs])
+    waiter = _waiting.Waiter(_waiting.Listener(lambda: app.url, lambda: app.statements), [job.id for job in jobs])
     monkeypatch.setattr(app.waiting, "waiter", lambda ids: waiter)
     monkeypatch.setattr(_patience, "FIRST_PAUSE", 60.0)
     looks: list[list[int]] = []

@@ -11,7 +11,7 @@ import pytest
 
 from pgqueue import Graph, GraphEdge, GraphNode, Job, PgQueue, Task, Workflow, chain, group
 from pgqueue.errors import JobCancelled, JobFailed, JobNotFound, ResultExpired, ResultTimeout, UnknownNode
-from pgqueue.workflow.named_jobs import NamedJobs
+from pgqueue.workflow.workflow import NamedJobs
 from tests.client.hands import Hands
 from tests.looking import Look
 

@@ -9,6 +9,7 @@ import pytest
 from pgqueue import PgQueue, Task
 from pgqueue.database.connection import open_connection
 from pgqueue.database.listen import hears, leaving_nothing, listen
+from tests.apps import app_of
 from tests.looking import Look
 from tests.waiting import auntil, until
 from tests.worker.conftest import working
@@ -36,7 +37,7 @@ async def test_without_a_direct_url_the_worker_says_that_it_polls(
     pooled: Callable[[int], str], look: Look, pool_size: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
-    async with _app(pooled(pool_size), None) as work, working(work._app) as worker:
+    async with _app(pooled(pool_size), None) as work, working(app_of(work)) as worker:
         mode = await auntil(lambda: look.value(STATUS), "the view")
         assert mode == worker._liveness.wake_mode == "polling: a pooler swallows LISTEN; set PGQUEUE_LISTEN_URL"
         assert f"wake-ups by {mode}" in caplog.text
@@ -56,7 +57,7 @@ async def test_with_a_direct_url_the_worker_says_that_it_is_notified_and_is(
 ) -> None:
     caplog.set_level("INFO")
     monkeypatch.setattr("pgqueue.worker.worker.BACKSTOP", 600.0)
-    async with _app(pooled(pool_size), database_url) as work, working(work._app) as worker:
+    async with _app(pooled(pool_size), database_url) as work, working(app_of(work)) as worker:
         mode = await auntil(lambda: look.value(STATUS), "the view")
         assert mode == worker._liveness.wake_mode == "notify"
         assert "wake-ups by notify" in caplog.text

@@ -14,6 +14,7 @@ from pgqueue import waiting as _waiting
 from pgqueue.database import calls, connection
 from pgqueue.database.connection import DeadlinePassed, OwnAsyncConnection, connect_options, open_connection
 from pgqueue.migrate import migrate
+from tests.apps import app_of
 from tests.client.test_job import _run
 from tests.faults.proxy import Proxy
 from tests.looking import Look
@@ -106,15 +107,15 @@ def _of_one(job: Job[str], timeout: float) -> None:
 
 
 def _of_many(job: Job[str], timeout: float) -> None:
-    list(job._app.as_completed([job], timeout=timeout))
+    list(app_of(job).as_completed([job], timeout=timeout))
 
 
 def _of_workflow(job: Job[str], timeout: float) -> None:
-    job._app.get_workflow(1).result(timeout)
+    app_of(job).get_workflow(1).result(timeout)
 
 
 def _of_watch(job: Job[str], timeout: float) -> None:
-    list(job._app.get_workflow(1).watch(timeout))
+    list(app_of(job).get_workflow(1).watch(timeout))
 
 
 WAITS = [_of_one, _of_many, _of_workflow, _of_watch]
@@ -125,16 +126,16 @@ async def _aof_one(job: Job[str], timeout: float) -> None:
 
 
 async def _aof_many(job: Job[str], timeout: float) -> None:
-    async for _ in job._app.as_completed([job], timeout=timeout):
+    async for _ in app_of(job).as_completed([job], timeout=timeout):
         pass
 
 
 async def _aof_workflow(job: Job[str], timeout: float) -> None:
-    await job._app.get_workflow(1).aresult(timeout)
+    await app_of(job).get_workflow(1).aresult(timeout)
 
 
 async def _aof_watch(job: Job[str], timeout: float) -> None:
-    async for _ in job._app.get_workflow(1).awatch(timeout):
+    async for _ in app_of(job).get_workflow(1).awatch(timeout):
         pass
 
 
@@ -143,7 +144,7 @@ ASYNC_WAITS = [_aof_one, _aof_many, _aof_workflow, _aof_watch]
 
 def _blocked(work: Task[[], str]) -> Job[str]:
     """The only job of the workflow 1."""
-    flow = work._app.workflow()
+    flow = app_of(work).workflow()
     flow.add(work, name="work")
     return flow.enqueue().jobs["work"]
 

@@ -10,6 +10,7 @@ import pytest
 
 from pgqueue import JobContext, PgQueue, Task, chain
 from pgqueue.database import connection
+from tests.apps import app_of
 from tests.faults.proxy import Cut, Proxy
 from tests.looking import Look
 from tests.waiting import auntil
@@ -83,7 +84,7 @@ def _ended_once(look: Look, starts: list[int], jobs: list[int]) -> None:
 async def test_a_silent_heartbeat_is_noticed_and_the_lease_is_kept(
     proxy: Proxy, work: Task[..., int], look: Look, starts: list[int], gate: asyncio.Event
 ) -> None:
-    async with working(work._app):
+    async with working(app_of(work)):
         await _listening(look)
         gate.clear()
         job = work.enqueue()
@@ -101,7 +102,7 @@ async def test_a_worker_whose_listener_went_silent_is_woken_again(
     proxy: Proxy, work: Task[..., int], look: Look, starts: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pgqueue.worker.worker.BACKSTOP", 600.0)
-    async with working(work._app):
+    async with working(app_of(work)):
         await _listening(look)
         assert proxy.silence("pgqueue liveness") == 1
         job = work.enqueue()  # nothing but the claim after the next LISTEN finds it
@@ -114,7 +115,7 @@ async def test_a_worker_whose_listener_went_silent_is_woken_again(
 async def test_a_silent_link_is_noticed_and_no_job_runs_twice(
     proxy: Proxy, work: Task[..., int], look: Look, starts: list[int], gate: asyncio.Event, purpose: str
 ) -> None:
-    async with working(work._app):
+    async with working(app_of(work)):
         await _listening(look)
         first = work.enqueue()
         await _succeeded(look, first.id)
@@ -130,7 +131,7 @@ async def test_a_silent_link_is_noticed_and_no_job_runs_twice(
 
 
 async def test_a_silent_link_for_parents_is_noticed(proxy: Proxy, work: Task[..., int], look: Look, starts: list[int]) -> None:
-    async with working(work._app):
+    async with working(app_of(work)):
         ids: list[int] = []
         for silenced in (0, 1):
             assert proxy.silence("pgqueue parents") == silenced
@@ -153,7 +154,7 @@ async def test_a_silent_link_for_what_is_held_is_noticed(
     gate.clear()
     flow = chain(work.s(), work.s()).enqueue()
     first, second = (job.id for job in flow.jobs.values())
-    async with working(work._app):
+    async with working(app_of(work)):
         await auntil(lambda: starts, "the first")
         holder.execute("select from workflow for update")
         gate.set()
@@ -166,7 +167,7 @@ async def test_a_silent_link_for_what_is_held_is_noticed(
 async def test_a_worker_whose_connections_are_all_silent_stops_within_its_grace(
     proxy: Proxy, work: Task[..., int], look: Look, starts: list[int]
 ) -> None:
-    async with working(work._app):
+    async with working(app_of(work)):
         await _listening(look)
         proxy.silence()
         began = time.monotonic()

@@ -8,7 +8,7 @@ import pytest
 from pgqueue import JobContext, PgQueue, chain, chord, group
 from pgqueue.errors import NoWorkflow, ResultExpired, UnknownParent
 from pgqueue.testing import adrain, drain, run_job
-from pgqueue.workflow.parents import Parent
+from pgqueue.workflow.node import Parent
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from pgqueue import Cancel, JobContext, JobEvent, PgQueue, Retry, RetryIn, Snooze
-from pgqueue.callbacks import Callback, Callbacks, Kind
 from pgqueue.database.calls import Verdict
 from pgqueue.errors import ConfigurationError
+from pgqueue.hooks import Callback, Callbacks, Kind
 from pgqueue.worker.execute import Outcome, outcome
 from pgqueue.worker.notify import MOST_WAITING, Notifier
 from pgqueue.worker.pace import Pace

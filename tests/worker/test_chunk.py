@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from pgqueue import INJECTED, Cancel, Inject, JobContext, PgQueue, chain, group
-from pgqueue.chunk import NAME
 from pgqueue.errors import ConfigurationError, InvalidArgument
+from pgqueue.registry import CHUNK
 from pgqueue.workflow.canvas import chunk_signature
 from tests.looking import Look
 from tests.waiting import auntil
@@ -43,8 +43,8 @@ async def test_the_calls_run_one_after_the_other_and_their_results_are_a_list(as
     await burst(async_app)
     assert ran == [4, 0, 8]
     assert await job.aresult(timeout=0) == [{"width": 2}, None, {"width": 4}]
-    assert look.job(job.id)["task"] == NAME
-    assert NAME not in async_app.tasks
+    assert look.job(job.id)["task"] == CHUNK
+    assert CHUNK not in async_app.tasks
 
 
 async def test_what_follows_chunks_takes_the_list_of_their_lists(async_app: PgQueue) -> None:
@@ -180,5 +180,5 @@ def test_arguments_that_do_not_fit_are_refused_with_their_place(app: PgQueue) ->
 def test_its_name_is_taken(app: PgQueue) -> None:
     with pytest.raises(ConfigurationError, match=r"'pgqueue.chunk' is registered already"):
 
-        @app.task(name=NAME)
+        @app.task(name=CHUNK)
         async def mine() -> None: ...

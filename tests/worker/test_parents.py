@@ -16,8 +16,7 @@ from pgqueue.errors import Disconnected, ResultExpired, UnknownParent
 from pgqueue.worker.execute import Outcome
 from pgqueue.worker.parents import ParentLoader
 from pgqueue.worker.slots import Slots
-from pgqueue.workflow.own_workflow import Node
-from pgqueue.workflow.parents import Parents
+from pgqueue.workflow.node import Node, Parents
 from tests.looking import Look
 from tests.waiting import auntil
 from tests.worker import process_jobs

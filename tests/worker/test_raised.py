@@ -157,7 +157,8 @@ async def test_a_slot_takes_a_cancel_back_even_from_a_run_that_swallowed_it(desk
             swallowed.append(_this().cancelling())
         _this().cancel()
 
-    desk.slots._tasks["swallow"] = PgQueue("postgresql://nobody@localhost:1/nothing").task(name="swallow")(swallow)
+    task = PgQueue("postgresql://nobody@localhost:1/nothing").task(name="swallow")(swallow)
+    desk.slots._tasks = {**desk.slots._tasks, "swallow": task}
     desk.gate.set()
     for n in range(3):
         desk.slots.add([job(n, task="swallow"), job(10 + n)])

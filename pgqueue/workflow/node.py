@@ -1,16 +1,14 @@
-"""What the parents of a node have come to, as its handler sees it."""
+"""A claimed job as the node of a workflow, and what its parents have come to, as its handler sees it."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from .._json import Unreadable, loads, readable
+from .._json import Unreadable, dumps, loads, loads_own, readable
 from ..database.workflow_calls import ParentRow
 from ..errors import ResultExpired, ResultUnreadable, UnknownParent
-
-if TYPE_CHECKING:
-    from ..task import Task
+from ..registry import Registered
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +40,9 @@ class StoredParent(Parent):
     __slots__ = ("_made", "_stored", "_to")
     _made: Any
     _stored: str | None
-    _to: "Task[..., Any] | None"
+    _to: Registered[Any] | None
 
-    def __init__(self, row: ParentRow, to: "Task[..., Any] | None") -> None:
+    def __init__(self, row: ParentRow, to: Registered[Any] | None) -> None:
         error = None if row.error is None else loads(row.error)
         given = {"id": row.id, "name": row.name, "task": row.task, "state": row.state, "error": error}
         for name, value in {**given, "_stored": row.result, "_to": to}.items():
@@ -109,7 +107,7 @@ class Parents(Mapping[str, Parent]):
         self._parents = dict(parents)
 
     @classmethod
-    def read(cls, rows: list[ParentRow], tasks: Mapping[str, "Task[..., Any]"]) -> "Parents":
+    def read(cls, rows: list[ParentRow], tasks: Mapping[str, Registered[Any]]) -> "Parents":
         """From what SQL has told."""
         names = {row.name for row in rows}
         unnamed = Counter(row.task for row in rows if row.name is None)
@@ -141,5 +139,49 @@ class Parents(Mapping[str, Parent]):
 NO_PARENTS = Parents({})
 
 
-def _parent(row: ParentRow, tasks: Mapping[str, "Task[..., Any]"]) -> Parent:
+def _parent(row: ParentRow, tasks: Mapping[str, Registered[Any]]) -> Parent:
     return ExpiredParent(row) if row.expired else StoredParent(row, tasks.get(row.task))
+
+
+class Node:
+    """What makes a claimed job a node of a workflow.
+
+    Args:
+        json: as the claim has told it.
+
+    Attributes:
+        workflow, workflow_name: its id and name.
+        name: of the node; None without.
+        takes, takes_all: the argument that gets the parents' results, and whether it gets the list of all.
+        parent_count: how many there are.
+        parents: None until they are loaded.
+    """
+
+    __slots__ = ("json", "name", "parent_count", "parents", "takes", "takes_all", "workflow", "workflow_name")
+
+    def __init__(self, json: str) -> None:
+        said = loads_own(json)
+        self.json = json
+        self.workflow: int = said.get("workflow") or 0
+        self.workflow_name: str | None = said.get("workflow_name")
+        self.name: str | None = said.get("name")
+        self.takes: str | None = said.get("takes")
+        self.takes_all: bool = said.get("takes_all") or False
+        self.parent_count: int = said.get("parents") or 0
+        self.parents: Parents | None = None
+
+    def with_taken(self, args_json: str, rows: list[ParentRow]) -> str:
+        """Arguments as JSON text, with those that the parents' results are.
+
+        Raises:
+            ResultExpired: a result that it takes is not kept any more.
+        """
+        if self.takes is None:
+            return args_json
+        for row in rows if self.takes_all else rows[:1]:
+            if row.expired:
+                raise expired(row.id, row.name or row.task)
+        results = [row.result or "null" for row in rows]
+        taken = f"[{','.join(results)}]" if self.takes_all else results[0] if results else "null"
+        before = args_json.rstrip()[:-1]
+        return f"{before}{'' if before.strip() == '{' else ','}{dumps(self.takes)}:{taken}}}"
