@@ -29,8 +29,8 @@ class Added:
 
 
 Source = Added | str | int  # of this plan, or by name, or a job that is there already
-Reference: TypeAlias = "str | Added | Job[Any] | int"
-References: TypeAlias = "Reference | Iterable[Reference] | Mapping[Reference, RunIf]"
+Reference: TypeAlias = str | Added | Job[Any] | int
+References: TypeAlias = Reference | Iterable[Reference] | Mapping[Reference, RunIf]
 
 
 @dataclass(slots=True)
