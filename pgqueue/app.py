@@ -5,7 +5,6 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 
 from ._checks import Duration, Priority, invalid
-from .as_completed import AsCompleted
 from .check import check_configuration, check_limit_names, check_version
 from .chunk import chunk_task
 from .codec.callables import assert_handler, name_of
@@ -26,6 +25,7 @@ from .registry import CHUNK
 from .retry import Retry
 from .task import Task
 from .unique import Unique, UniqueMode
+from .waiting.as_completed import AsCompleted
 from .workflow.builder import WorkflowBuilder
 from .workflow.canvas import Part, Signature, the_connection
 from .workflow.workflow import Workflow

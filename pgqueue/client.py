@@ -5,7 +5,7 @@ from .codec.parameters import Parameters
 from .config import Settings, connection_url
 from .database import AsyncPool, SyncPool
 from .database.statement import Statements
-from .waiting import Waiting
+from .waiting.listener import Waiting
 
 
 class Client:

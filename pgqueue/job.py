@@ -6,13 +6,13 @@ from typing import Any, Generic, TypeVar
 
 from ._checks import Duration, Priority, interval, read_duration, read_priority, read_time
 from ._json import Unreadable
-from ._patience import Patience
 from ._text import shortened
 from .client import Client
 from .codec.open import dump_open
 from .codec.parameters import Parameters
 from .database import Call, calls
 from .errors import InvalidArgument, JobCancelled, JobFailed, JobNotFound, ResultExpired, ResultTimeout, ResultUnreadable
+from .waiting.patience import Patience
 
 R = TypeVar("R")
 

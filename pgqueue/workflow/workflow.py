@@ -4,12 +4,12 @@ from collections.abc import AsyncIterator, Callable, Container, Iterator, Mappin
 from functools import partial
 from typing import Any, Generic, NoReturn, TypeVar
 
-from .._patience import Patience
 from .._steps import Steps, adrive, drive
 from ..client import Client
 from ..database import workflow_calls as calls
 from ..errors import JobCancelled, JobFailed, ResultTimeout, UnknownNode
 from ..job import Job
+from ..waiting.patience import Patience
 from .graph import Graph
 from .progress import WorkflowProgress, no_workflow
 

@@ -150,7 +150,7 @@ async def test_the_hints_of_an_object_and_of_a_partial_count(async_app: PgQueue)
         (operator.itemgetter(1), "is not valid|does not know the parameters|has no name"),
         (MagicMock(), "is not valid|has a `yield`|has no name"),
     ],
-    ids=lambda part: part if isinstance(part, str) else repr(part)[:30].split(" at ")[0],
+    ids=lambda part: part if isinstance(part, str) else repr(part)[:30].split(" at ")[0].split(" id=")[0],
 )
 @pytest.mark.parametrize("name", [None, "given"])
 def test_what_is_no_handler_is_refused_in_one_line(app: PgQueue, function: Any, message: str, name: str | None) -> None:

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from pgqueue import PgQueue, Task, _patience
-from pgqueue import as_completed as results
-from pgqueue import waiting as _waiting
+from pgqueue import PgQueue, Task
 from pgqueue.database import calls
 from pgqueue.errors import JobFailed, ResultTimeout
 from pgqueue.job import Job
+from pgqueue.waiting import as_completed as results
+from pgqueue.waiting import listener as _waiting
+from pgqueue.waiting import patience as _patience
 from tests.looking import Look
 
 from .test_job import _run

@@ -10,12 +10,13 @@ from typing import Any
 import psycopg
 import pytest
 
-from pgqueue import PgQueue, Task, _patience, _process
-from pgqueue import waiting as _waiting
+from pgqueue import PgQueue, Task, _process
 from pgqueue.database.connection import OwnConnection
 from pgqueue.database.listen import hears
 from pgqueue.errors import ResultTimeout
 from pgqueue.job import Job
+from pgqueue.waiting import listener as _waiting
+from pgqueue.waiting import patience as _patience
 from tests.looking import Look
 from tests.waiting import auntil, until
 from tests.worker.conftest import burst, working

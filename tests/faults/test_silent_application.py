@@ -10,10 +10,10 @@ import psycopg
 import pytest
 
 from pgqueue import Job, PgQueue, ResultTimeout, Task
-from pgqueue import waiting as _waiting
 from pgqueue.database import calls, connection
 from pgqueue.database.connection import DeadlinePassed, OwnAsyncConnection, connect_options, open_connection
 from pgqueue.migrate import migrate
+from pgqueue.waiting import listener as _waiting
 from tests.apps import app_of
 from tests.client.test_job import _run
 from tests.faults.proxy import Proxy

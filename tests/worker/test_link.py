@@ -8,7 +8,6 @@ from typing import Any
 
 import psycopg
 import pytest
-from psycopg import AsyncConnection
 
 from pgqueue import PgQueue
 from pgqueue.database import Link, calls, connection
@@ -44,7 +43,7 @@ class Refusing:
         monkeypatch.setattr("time.monotonic", lambda: self.now)
         monkeypatch.setattr("random.uniform", lambda low, high: high)
         monkeypatch.setattr(asyncio, "sleep", self._sleep)
-        monkeypatch.setattr(AsyncConnection, "connect", self._connect)
+        monkeypatch.setattr(connection.OwnAsyncConnection, "connect", self._connect)
 
     async def _sleep(self, seconds: float) -> None:
         self.now += seconds
@@ -83,7 +82,7 @@ async def test_only_one_link_of_a_process_tries_at_a_time(monkeypatch: pytest.Mo
         trying -= 1
         return object()
 
-    monkeypatch.setattr(AsyncConnection, "connect", connect)
+    monkeypatch.setattr(connection.OwnAsyncConnection, "connect", connect)
     await asyncio.gather(*(circuit.connect("url") for _ in range(10)))
     assert most == 1
 

@@ -13,13 +13,13 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self, TypeVar
 
-from ._process import this_process
-from .database import calls
-from .database.backoff import Backoff
-from .database.bridge import run_on_own
-from .database.connection import OwnConnection, open_connection
-from .database.listen import hears, leaving_nothing, listen
-from .database.statement import Statements
+from .._process import this_process
+from ..database import calls
+from ..database.backoff import Backoff
+from ..database.bridge import run_on_own
+from ..database.connection import OwnConnection, open_connection
+from ..database.listen import hears, leaving_nothing, listen
+from ..database.statement import Statements
 
 T = TypeVar("T")
 log = logging.getLogger("pgqueue")

@@ -4,12 +4,12 @@ import time
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator
 from typing import Any, Generic, TypeVar
 
-from ._patience import Patience
-from .client import Client
-from .database import calls
-from .errors import ResultTimeout
-from .job import Job
-from .waiting import AsyncWaiter, Waiter
+from ..client import Client
+from ..database import calls
+from ..errors import ResultTimeout
+from ..job import Job
+from .listener import AsyncWaiter, Waiter
+from .patience import Patience
 
 R = TypeVar("R")
 LOOKED_AT = 100_000  # jobs a second that are looked at at most without having been heard of

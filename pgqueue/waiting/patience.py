@@ -8,8 +8,8 @@ from typing import TypeVar
 
 import psycopg
 
-from .database import Call
-from .database.translate import is_transient
+from ..database import Call
+from ..database.translate import is_transient
 
 T = TypeVar("T")
 log = logging.getLogger("pgqueue")
