@@ -30,8 +30,8 @@ def resource(name: str) -> Path:
 def install_files() -> list[Path]:
     """The SQL files in the order in which they are applied."""
     sql = resource("sql")
-    functions = sorted((sql / "functions").glob("*.sql"))
-    return [sql / "types.sql", sql / "tables.sql", *functions, sql / "triggers.sql", sql / "views.sql", sql / "privileges.sql"]
+    tables, functions = sorted((sql / "tables").glob("*.sql")), sorted((sql / "functions").glob("*/*.sql"))
+    return [sql / "types.sql", *tables, *functions, sql / "triggers.sql", sql / "views.sql", sql / "privileges.sql"]
 
 
 def migrate(url: str, schema: str = "pgqueue", roles: bool = False) -> bool:

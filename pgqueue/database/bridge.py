@@ -20,7 +20,7 @@ Run = Callable[[Any, bytes, Any], Rows]
 AsyncRun = Callable[[Any, bytes, Any], Awaitable[Rows]]
 Keys = tuple[int | str, ...]
 
-# For two-phase commits: PostgreSQL prepares no transaction that has notified. See sql/functions/_wake.sql.
+# For two-phase commits: PostgreSQL prepares no transaction that has notified. See sql/functions/common/_wake.sql.
 _QUIET = b"select pg_catalog.set_config('pgqueue.notify', 'off', true)"
 # SQLAlchemy's: an application that streams its rows would have our statement run by a server-side cursor.
 _AT_ONCE: Mapping[str, Any] = {"stream_results": False, "yield_per": None}

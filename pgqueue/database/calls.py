@@ -73,7 +73,7 @@ class Promoted(NamedTuple):
 
 
 class ResultRow(NamedTuple):
-    """How a job stands; see sql/functions/result.sql."""
+    """How a job stands; see sql/functions/results/result.sql."""
 
     state: str | None
     reason: str | None

@@ -30,7 +30,7 @@ class UniqueOptions(NamedTuple):
 
 
 class LimitOptions(NamedTuple):
-    """What limits a job; see sql/functions/enqueue.sql."""
+    """What limits a job; see sql/functions/enqueue/enqueue.sql."""
 
     limits: list[str] | None = None
     fair: str | None = None

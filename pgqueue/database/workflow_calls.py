@@ -91,5 +91,5 @@ def edges(workflow_id: int) -> Call[Records]:
 
 
 def last_nodes(workflow_id: int) -> Call[list[int]]:
-    """The jobs whose results are the workflow's, in the order they were added; see sql/functions/last_nodes.sql."""
+    """The jobs whose results are the workflow's, in the order they were added; see sql/functions/workflows/last_nodes.sql."""
     return Call("select {schema}.last_nodes(%s::bigint)", (workflow_id,), lambda rows: list(rows[0][0]), repeat_within=ALWAYS)

@@ -13,7 +13,7 @@ PER_ROW = 0.00001
 FULL_EVERY = 1.0  # seconds
 FULL_SHARE = 20  # full claims take at most a twentieth of the time
 
-_QUEUE, _PRIORITY, _RUN_AT, _LIMITS = 1, 6, 7, 11  # places in a claimed row; see sql/functions/claim.sql
+_QUEUE, _PRIORITY, _RUN_AT, _LIMITS = 1, 6, 7, 11  # places in a claimed row; see sql/functions/run/claim.sql
 
 
 class Cursor:

@@ -1,0 +1,29 @@
+-- The install itself: what an operator may set, and what upkeep remembers.
+
+-- One row for the whole install: what an operator may want to change without touching code.
+create table setting (
+    singleton      boolean primary key default true check (singleton),
+    history_days   int not null default 7 check (history_days >= 1),  -- finished jobs are kept this many whole days
+    -- Of a job's arguments as JSON text; arguments of 2000 bytes inside PostgreSQL are not measured, hence the least.
+    max_args_bytes int not null default 1048576 check (max_args_bytes >= 16384),
+    max_workflow_nodes int not null default 100000 check (max_workflow_nodes >= 1),
+    created_at     timestamptz not null default clock_timestamp()
+);
+insert into setting default values;
+
+-- The clock as upkeep has seen it last: one that is behind it was set back, see follow_clock.
+create table clock (
+    singleton boolean primary key default true check (singleton),
+    seen_at   timestamptz not null default clock_timestamp()
+) with (fillfactor = 50);
+insert into clock default values;
+
+-- When maintenance was done last: one row, updated by whichever worker does it, about once a minute. See maintain_if_due.
+create table upkeep (
+    singleton  boolean primary key default true check (singleton),
+    done_at    timestamptz not null default '-infinity',  -- in the future after the clock was set back: then it is due
+    whole_at   timestamptz not null default '-infinity',  -- the last time that everything was done, and not only what was left over
+    next_at    timestamptz not null default '-infinity',
+    warned_at  timestamptz not null default '-infinity'
+) with (fillfactor = 50);
+insert into upkeep default values;

@@ -1,0 +1,143 @@
+-- Live work is small and hot (job); what is over is append-only (job_history) or waits for a person (dead_letter).
+-- Invariants stand here as CHECK constraints, so that no function can break them unseen. They run at every claim, so
+-- each must be cheap: a regular expression here cost 3 µs a job; enqueue checks names instead.
+
+create table job (
+    id            bigint generated always as identity primary key,
+    run_at        timestamptz not null,
+    created_at    timestamptz not null,
+    claimed_at    timestamptz,
+    claim_token   uuid,                         -- the fence: one random value per claim call
+    worker_id     uuid,                         -- no foreign key: a key would lock the worker row at every claim
+    retry_of      bigint,                       -- the finished job that this one runs again
+    workflow_id   bigint,                       -- the job is a node of this workflow; NULL = plain job
+    lane_id       uuid,                         -- the queue and limits as one value, see lane_of; NULL = job without limits
+    state         job_state not null,
+    priority      smallint not null default 0 check (priority between -100 and 100),  -- larger runs first
+    attempt       smallint not null default 0 check (attempt >= 0),      -- runs that count so far, the current one included
+    max_attempts  smallint not null default 4 check (max_attempts >= 1), -- 1 + the retries allowed
+    rescues       smallint not null default 0,  -- times taken from a lost worker while it may have been running
+    queue         text not null default 'default' check (length(queue) between 1 and 100),
+    task          text not null check (length(task) between 1 and 200),
+    args          jsonb not null default '{}' check (jsonb_typeof(args) = 'object'),
+    retry         jsonb,                        -- NULL = the default policy of retry_delay
+    result_ttl    interval,                     -- NULL = the default of finish
+    unique_key    bytea,                        -- digest that no other live job may have, see unique_digest
+    unique_mode   unique_mode,                  -- until when; never period
+    meta          jsonb,                        -- free for the user; never read by the queue
+    unknown_since timestamptz,                  -- first time a worker had no such task; NULL = known
+    put_off_at    timestamptz,                  -- run_at was counted from here, by a retry or a snooze; NULL = it was given
+    errors        jsonb,                        -- the last 20 attempts that did not succeed, oldest first
+    progress      jsonb,                        -- as the handler told it last; the next run keeps it until it tells its own
+    limits        text[] collate "C",           -- the keys of its limits, sorted; NULL = none
+    cost          int check (cost >= 1),        -- tokens that a start takes of each of its limits; NULL = 1
+    holds_place   bool,                         -- its claim has taken a place of a limit with max_running
+    constraint running_is_owned check (
+        (state = 'running') = (claim_token is not null)
+        and (state = 'running') = (worker_id is not null)
+        and (state = 'running') = (claimed_at is not null)),
+    constraint only_live_states check (state in ('blocked', 'scheduled', 'ready', 'running'))
+) with (
+    fillfactor = 85,
+    autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0,
+    autovacuum_vacuum_insert_threshold = -1
+);
+
+create index job_ready on job (queue, priority desc, run_at, id)  -- claim
+    where state = 'ready' and rescues < 2 and lane_id is null;
+create index job_lane on job (lane_id, priority desc, run_at, id) -- claim_lanes
+    where state = 'ready' and lane_id is not null;
+create index job_place on job (claim_token, lane_id)              -- lock_buckets: places in use; only running jobs have a token
+    where holds_place and claim_token is not null;
+create index job_scheduled on job (run_at, id)                    -- promote
+    where state = 'scheduled';
+create index job_put_off on job (put_off_at)                      -- follow_clock
+    where state = 'scheduled' and put_off_at is not null;
+create index job_running on job (worker_id, id)                   -- rescue, and a worker's look at what it holds
+    where state = 'running';
+create index job_suspect on job (run_at)                          -- claim: jobs that may kill their worker, one at a time
+    where rescues >= 2;
+create unique index job_unique on job (unique_key)                -- insert_job: no two live jobs with one key
+    where unique_key is not null;
+
+-- Keys of mode period: they outlive their jobs.
+create table unique_hold (
+    unique_key  bytea primary key,
+    job_id      bigint not null,
+    expires_at  timestamptz not null,
+    held_at     timestamptz not null default clock_timestamp()
+);
+create index unique_hold_expires_at on unique_hold (expires_at);  -- prune
+
+-- Finished for good and in order. Partitioned by day, so pruning drops tables and leaves nothing to vacuum.
+create table job_history (
+    id           bigint not null,
+    run_at       timestamptz not null,
+    created_at   timestamptz not null,
+    claimed_at   timestamptz,
+    finished_at  timestamptz not null,
+    worker_id    uuid,
+    retry_of     bigint,
+    workflow_id  bigint,
+    state        job_state not null check (state in ('succeeded', 'cancelled')),
+    reason       final_reason,
+    elapsed      real,                          -- seconds in the handler
+    priority     smallint not null,
+    attempt      smallint not null,
+    max_attempts smallint not null,
+    rescues      smallint not null,
+    queue        text not null,
+    task         text not null,
+    args         jsonb not null,
+    retry        jsonb,
+    result_ttl   interval,
+    result_expires_at timestamptz,              -- said later, by extend_result or delete_result; NULL = by result_ttl
+    unique_key   bytea,
+    unique_mode  unique_mode,
+    meta         jsonb,
+    errors       jsonb,
+    limits       text[] collate "C",
+    cost         int
+) partition by range (finished_at);
+create index job_history_finished_at on job_history (finished_at);
+create index job_history_id on job_history (id);
+-- Catches rows when maintenance has not made a day's partition: finish can never fail for want of one.
+create table job_history_default partition of job_history default;
+
+-- Jobs that failed for good: kept until a person retries or purges them.
+create table dead_letter (
+    id           bigint primary key,
+    run_at       timestamptz not null,
+    created_at   timestamptz not null,
+    claimed_at   timestamptz,
+    finished_at  timestamptz not null,
+    worker_id    uuid,
+    retry_of     bigint,
+    workflow_id  bigint,
+    state        job_state not null default 'failed' check (state = 'failed'),
+    reason       final_reason not null,
+    elapsed      real,
+    priority     smallint not null,
+    attempt      smallint not null,
+    max_attempts smallint not null,
+    rescues      smallint not null,
+    queue        text not null,
+    task         text not null,
+    args         jsonb not null,
+    retry        jsonb,
+    result_ttl   interval,
+    unique_key   bytea,
+    unique_mode  unique_mode,
+    meta         jsonb,
+    errors       jsonb,
+    limits       text[] collate "C",
+    cost         int
+);
+create index dead_letter_finished_at on dead_letter (finished_at);
+
+create table job_result (
+    job_id      bigint primary key,
+    value       jsonb not null,
+    expires_at  timestamptz not null
+);
+create index job_result_expires_at on job_result (expires_at);
