@@ -1,7 +1,10 @@
 """The layers of the package, held by its import graph: no circle of files, and nothing imports what stands above it."""
 
 import ast
+from collections.abc import Iterable
 from pathlib import Path
+
+import pytest
 
 PACKAGE = Path(__file__).parents[1] / "pgqueue"
 Graph = dict[str, set[str]]
@@ -53,3 +56,97 @@ def _reached(graph: Graph, start: str) -> set[str]:
             seen.add(name)
             todo.append(name)
     return seen
+
+
+# What stands on top: only the command line starts workers, and nothing else imports these. `api` and `dashboard` are to come.
+FACES = ("cli", "api", "dashboard", "pools", "testing")
+ENTRIES = {"pgqueue.__main__", "pgqueue.worker.__main__"}  # `python -m …`, which calls the command line
+GROUND = {"pgqueue.errors", "pgqueue._json", "pgqueue._process"}  # all of the package that database/ may import
+MOST_IN_ROOT = 36
+
+
+def _stands_in(name: str, folder: str) -> bool:
+    return f"{name}.".startswith(f"pgqueue.{folder}.")
+
+
+def into_faces(graph: Graph) -> set[tuple[str, str]]:
+    """Imports of a face from outside of it."""
+    arrows = {(name, other) for name in graph.keys() - ENTRIES for other in graph[name]}
+    return {(n, other) for n, other in arrows if any(_stands_in(other, f) and not _stands_in(n, f) for f in FACES)}
+
+
+def out_of_database(graph: Graph) -> set[tuple[str, str]]:
+    """Imports of database/ from above it."""
+    arrows = {(name, other) for name in graph if _stands_in(name, "database") for other in graph[name] - GROUND}
+    return {(name, other) for name, other in arrows if not _stands_in(other, "database")}
+
+
+def in_root(files: Iterable[Path]) -> list[str]:
+    """The files that a newcomer reads first."""
+    return sorted(file.name for file in files if file.parent == PACKAGE)
+
+
+def _with(name: str, *others: str) -> Graph:
+    """A copy of the graph in which a file imports more."""
+    return {**GRAPH, name: GRAPH[name] | set(others)}
+
+
+def test_no_files_import_each_other_in_a_circle_even_inside_functions_and_for_types() -> None:
+    """Without exception: what others need to know of a thing stands below, its verbs above (Client and PgQueue)."""
+    assert circles(GRAPH) == []
+
+
+def test_nothing_imports_the_faces_of_the_package() -> None:
+    """The command line, the pages and the helpers for tests stand on top; the worker knows none of them."""
+    assert into_faces(GRAPH) == set()
+
+
+def test_the_database_imports_only_the_ground() -> None:
+    """So that whoever reads a call needs no other part of the package."""
+    assert out_of_database(GRAPH) == set()
+
+
+def test_the_root_of_the_package_has_few_files() -> None:
+    """A new noun gets a folder, or a place in one."""
+    assert len(in_root(FILES.values())) <= MOST_IN_ROOT
+
+
+def test_the_guard_sees_a_circle() -> None:
+    """A file that imports what imports it, over one more."""
+    broken = _with("pgqueue.errors", "pgqueue.job")
+    assert any({"pgqueue.errors", "pgqueue.job"} <= circle for circle in circles(broken))
+
+
+@pytest.mark.parametrize(
+    ("name", "face"),
+    [
+        ("pgqueue.worker.worker", "pgqueue.cli.output"),
+        ("pgqueue.app", "pgqueue.testing"),
+        ("pgqueue.cli.jobs", "pgqueue.testing._drain"),
+    ],
+)
+def test_the_guard_sees_an_import_of_a_face(name: str, face: str) -> None:
+    """From below, and from the next one."""
+    assert into_faces(_with(name, face)) == {(name, face)}
+
+
+@pytest.mark.parametrize("other", ["pgqueue.config", "pgqueue.client", "pgqueue.codec.parameters", "pgqueue.worker.worker"])
+def test_the_guard_sees_an_import_of_what_stands_above_the_database(other: str) -> None:
+    """From a file of values to the worker."""
+    assert out_of_database(_with("pgqueue.database.link", other)) == {("pgqueue.database.link", other)}
+
+
+def test_the_guard_counts_the_files_of_the_root() -> None:
+    """And no others."""
+    more = [PACKAGE / f"noun{number}.py" for number in range(MOST_IN_ROOT + 1)]
+    assert len(in_root([*more, PACKAGE / "cli" / "jobs.py"])) > MOST_IN_ROOT
+
+
+def test_the_guard_sees_imports_inside_functions_and_for_types(tmp_path: Path) -> None:
+    """Where a circle hides at run time."""
+    file = tmp_path / "cursor.py"
+    file.write_text(
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from ..app import PgQueue\n"
+        "def f() -> None:\n    from .. import job\n    import pgqueue.errors\n"
+    )
+    assert _imports("pgqueue.worker.cursor", file) == {"pgqueue.app", "pgqueue.job", "pgqueue.errors"}
