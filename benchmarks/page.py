@@ -13,22 +13,24 @@ from benchmarks.goals import GOALS, Goal, Results
 from benchmarks.kinds import KINDS, Kind
 from benchmarks.tables import cells, header
 
+KEPT = "<!-- `make bench` keeps what follows. -->"
 INTRODUCTION = """\
 # Performance
 
-Written by `make bench`; do not edit. All systems ran on the same server in the same run, one after the other
+Written by `make bench`, except the section Limits. All systems ran on the same server in the same run, one after the other
 in every round, with `synchronous_commit` on. Figures are medians over the rounds. How it is measured, and
 what each system was given, is in [benchmarks/README.md](../benchmarks/README.md).
 """
 
 
 def write(path: Path, rows: Sequence[Row], settings: Mapping[str, str], repeat: int) -> None:
-    """Write the whole page."""
+    """Write the page, except what follows the line KEPT: that part is written by hand."""
     results: Results = {name: {str(row["system"]): row for row in _of(rows, name)} for name in KINDS}
     sections = [_section(kind, _of(rows, kind.name)) for kind in KINDS.values()]
     parts = [INTRODUCTION, _goals(results), *filter(None, sections), _setup(rows, settings, repeat)]
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("\n".join(parts))
+    _, kept, by_hand = (path.read_text() if path.exists() else "").partition(KEPT)
+    path.write_text("\n".join(parts) + (f"\n{kept}{by_hand}" if kept else ""))
 
 
 def _of(rows: Sequence[Row], name: str) -> list[Row]:
