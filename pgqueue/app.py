@@ -10,7 +10,12 @@ from .chunk import chunk_task
 from .codec.callables import assert_handler, name_of
 from .config import load_settings
 from .context import JobContext
-from .database import Call, calls, enqueue_calls, limit_calls
+from .database import Call
+from .database.calls import enqueue as enqueue_calls
+from .database.calls import install as install_calls
+from .database.calls import limits as limit_calls
+from .database.calls import manage as manage_calls
+from .database.calls.enqueue import Added
 from .database.connection import open_connection
 from .errors import ConfigurationError, InvalidArgument
 from .executor import Executor
@@ -35,7 +40,7 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
-AddingMany = tuple[list[Signature[Any]], Call[list[calls.Added]], Any]  # and the connection to run it on
+AddingMany = tuple[list[Signature[Any]], Call[list[Added]], Any]  # and the connection to run it on
 
 
 class Register(Protocol):
@@ -218,7 +223,7 @@ class PgQueue(Hooks):
         check_configuration(self)
         if database:
             with open_connection(self.url, "pgqueue check") as connection:
-                check_version(self.database.run(calls.installed_version(), connection), self.settings.schema_name)
+                check_version(self.database.run(install_calls.installed_version(), connection), self.settings.schema_name)
                 if any(task.options.limits for task in self.tasks.values()):
                     check_limit_names(self, self.database.run(limit_calls.limit_status(), connection))
 
@@ -264,7 +269,7 @@ class PgQueue(Hooks):
             call = enqueue_calls.enqueue_jobs([one.to_json() for one in adding], held_for)
             yield adding, call, the_connection(adding, connection)
 
-    def _jobs(self, signatures: list[Signature[Any]], added: list[calls.Added]) -> list[Job[Any]]:
+    def _jobs(self, signatures: list[Signature[Any]], added: list[Added]) -> list[Job[Any]]:
         pairs = zip(signatures, added, strict=True)
         return [Job(self, id, signature.task.parameters, duplicate) for signature, (id, duplicate) in pairs]
 
@@ -302,11 +307,11 @@ class PgQueue(Hooks):
             JobNotFound: there is no such job.
             WrongState: it runs, or is over.
         """
-        self.database.run(calls.cancel(job_id))
+        self.database.run(manage_calls.cancel(job_id))
 
     async def acancel(self, job_id: int) -> None:
         """`cancel` for async code."""
-        await self.async_database.run(calls.cancel(job_id))
+        await self.async_database.run(manage_calls.cancel(job_id))
 
     def retry(self, job_id: int) -> Job[Any]:
         """Run a job again now: one that waits for its time, a dead letter (same id), or a finished one (a new job).
@@ -319,12 +324,12 @@ class PgQueue(Hooks):
             JobNotFound: there is no such job.
             WrongState: it is ready or running.
         """
-        added = self.database.run(calls.retry(job_id))
+        added = self.database.run(manage_calls.retry(job_id))
         return Job(self, added.id, duplicate=added.duplicate)
 
     async def aretry(self, job_id: int) -> Job[Any]:
         """`retry` for async code."""
-        added = await self.async_database.run(calls.retry(job_id))
+        added = await self.async_database.run(manage_calls.retry(job_id))
         return Job(self, added.id, duplicate=added.duplicate)
 
     def as_completed(self, jobs: Iterable[Job[R]], timeout: float | None = None) -> AsCompleted[R]:

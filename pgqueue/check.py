@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from .config import names, unknown_variables
-from .database.limit_calls import LimitStatus
+from .database.calls.limits import LimitStatus
 from .errors import ConfigurationError, NotMigrated
 from .executor import look_up
 from .registry import Registered, Registry

@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 
 from ._checks import check_quantity
 from ._text import noted
-from .database import Call, calls
+from .database import Call
+from .database.calls import run as run_calls
 from .errors import AlreadyFinished, LeaseLost, NoWorkflow, OutsideWorker
 from .run import Run
 from .transaction import Block, Services, refuse_on_event_loop
@@ -156,7 +157,7 @@ class JobContext(Run):
         return True
 
     def _telling(self, done: float, total: float | None, note: str | None) -> Call[bool]:
-        return calls.progress(
+        return run_calls.progress(
             self.id,
             self.token,
             check_quantity("done", done),

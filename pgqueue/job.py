@@ -10,7 +10,11 @@ from ._text import shortened
 from .client import Client
 from .codec.open import dump_open
 from .codec.parameters import Parameters
-from .database import Call, calls
+from .database import Call
+from .database.calls import manage as manage_calls
+from .database.calls import reads
+from .database.calls import results as result_calls
+from .database.calls.results import Kept, ResultRow
 from .errors import InvalidArgument, JobCancelled, JobFailed, JobNotFound, ResultExpired, ResultTimeout, ResultUnreadable
 from .waiting.patience import Patience
 
@@ -68,11 +72,11 @@ class Job(Generic[R]):
         Raises:
             JobNotFound: the history does not keep it any more.
         """
-        return self._found(self._client.database.run(calls.job(self.id)))
+        return self._found(self._client.database.run(reads.job(self.id)))
 
     async def arefresh(self) -> "Job[R]":
         """`refresh` for async code."""
-        return self._found(await self._client.async_database.run(calls.job(self.id)))
+        return self._found(await self._client.async_database.run(reads.job(self.id)))
 
     def result(self, timeout: float | None = None) -> R:
         """Wait until the job has ended and return what its handler returned.
@@ -92,7 +96,7 @@ class Job(Generic[R]):
         patience = Patience(timeout)
         with self._client.waiting.waiter((self.id,)) as waiter:
             for pause in patience.pauses():
-                row = patience.ask(self._client.database.run, calls.result(self.id))
+                row = patience.ask(self._client.database.run, result_calls.result(self.id))
                 if row is not None and self._ended(row):
                     return self._value(row)
                 waiter.pause(pause)
@@ -103,7 +107,7 @@ class Job(Generic[R]):
         patience = Patience(timeout)
         with self._client.waiting.async_waiter((self.id,)) as waiter:
             for pause in patience.pauses():
-                row = await patience.aask(self._client.async_database.run, calls.result(self.id))
+                row = await patience.aask(self._client.async_database.run, result_calls.result(self.id))
                 if row is not None and self._ended(row):
                     return self._value(row)
                 await waiter.pause(pause)
@@ -150,7 +154,7 @@ class Job(Generic[R]):
         run_at: datetime | None,
         run_after: Duration | None,
     ) -> Call[None]:
-        return calls.update(
+        return manage_calls.update(
             self.id,
             None if args is None else self._dumped(args),
             None if priority is None else read_priority(priority),
@@ -188,11 +192,11 @@ class Job(Generic[R]):
         Raises:
             JobNotFound: there is no such job (any more).
         """
-        return self._ttl(self._client.database.run(calls.kept(self.id)))
+        return self._ttl(self._client.database.run(result_calls.kept(self.id)))
 
     async def aresult_ttl(self) -> float | None:
         """`result_ttl` for async code."""
-        return self._ttl(await self._client.async_database.run(calls.kept(self.id)))
+        return self._ttl(await self._client.async_database.run(result_calls.kept(self.id)))
 
     def extend_result(self, ttl: timedelta | float) -> datetime:
         """Keep the result until another time.
@@ -208,11 +212,11 @@ class Job(Generic[R]):
             WrongState: the job has not succeeded, or its result is not kept any more.
             JobNotFound: there is no such job (any more).
         """
-        return self._client.database.run(calls.extend_result(self.id, _seconds(ttl)))
+        return self._client.database.run(result_calls.extend_result(self.id, _seconds(ttl)))
 
     async def aextend_result(self, ttl: timedelta | float) -> datetime:
         """`extend_result` for async code."""
-        return await self._client.async_database.run(calls.extend_result(self.id, _seconds(ttl)))
+        return await self._client.async_database.run(result_calls.extend_result(self.id, _seconds(ttl)))
 
     def delete_result(self) -> None:
         """Remove the result now; from then on it is expired. Deleting twice is no error.
@@ -221,11 +225,11 @@ class Job(Generic[R]):
             WrongState: the job has not succeeded.
             JobNotFound: there is no such job (any more).
         """
-        self._client.database.run(calls.delete_result(self.id))
+        self._client.database.run(result_calls.delete_result(self.id))
 
     async def adelete_result(self) -> None:
         """`delete_result` for async code."""
-        await self._client.async_database.run(calls.delete_result(self.id))
+        await self._client.async_database.run(result_calls.delete_result(self.id))
 
     def _found(self, rows: list[dict[str, Any]]) -> "Job[R]":
         if not rows:
@@ -233,10 +237,10 @@ class Job(Generic[R]):
         self._row = rows[0]
         return self
 
-    def _ended(self, row: calls.ResultRow) -> bool:
+    def _ended(self, row: ResultRow) -> bool:
         return row.state not in ("blocked", "scheduled", "ready", "running")
 
-    def _value(self, row: calls.ResultRow) -> R:
+    def _value(self, row: ResultRow) -> R:
         if row.state is None:
             raise self._not_found()
         if row.state == "failed":
@@ -250,12 +254,12 @@ class Job(Generic[R]):
         value: R = self._load(row)
         return value
 
-    def _load(self, row: calls.ResultRow) -> Any:
+    def _load(self, row: ResultRow) -> Any:
         """The value as the task's annotation says, when the task is registered here; a null is not stored, so it has no type."""
         parameters = self._parameters or self._client.parameters.get(row.task or "")
         return row.value if row.value is None or parameters is None else parameters.load_result(row.value)
 
-    def _ttl(self, kept: calls.Kept) -> float | None:
+    def _ttl(self, kept: Kept) -> float | None:
         if kept.state is None:
             raise self._not_found()
         return kept.ttl
@@ -272,12 +276,12 @@ class Job(Generic[R]):
         return f"Job({self.id})"
 
 
-def _cancelled(id: int, row: calls.ResultRow) -> JobCancelled:
+def _cancelled(id: int, row: ResultRow) -> JobCancelled:
     why = f": {row.error['message']}" if row.error else ""
     return JobCancelled(f"job {id} was cancelled ({row.reason}){why}")
 
 
-def _cause(row: calls.ResultRow) -> JobFailed | None:
+def _cause(row: ResultRow) -> JobFailed | None:
     cause = (row.error or {}).get("cause")
     return JobFailed(cause["job_id"], cause["error"]) if cause else None
 

@@ -10,7 +10,7 @@ from ._checks import Duration, Priority, interval, invalid, is_whole, read_durat
 from ._json import dumps
 from ._text import storable
 from .codec.open import dump_open
-from .database.enqueue_calls import EnqueueOptions, UniqueOptions
+from .database.calls.enqueue import EnqueueOptions, UniqueOptions
 from .errors import InvalidArgument
 from .job import Job
 from .limits.cost import Cost, CostFunction, read_cost

@@ -10,7 +10,9 @@ from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 from ._checks import Duration, Priority
 from ._json import dumps
 from ._text import shortened
-from .database import Call, calls, enqueue_calls
+from .database import Call
+from .database.calls import enqueue as enqueue_calls
+from .database.calls.enqueue import Added
 from .errors import InvalidArgument
 from .job import Job
 from .limits.cost import Cost, CostFunction
@@ -25,7 +27,7 @@ from .workflow.canvas import Group, Signature
 P = ParamSpec("P")
 Q = ParamSpec("Q")
 R = TypeVar("R")
-Adding = tuple[Call[list[calls.Added]], Any]  # and the connection to run it on
+Adding = tuple[Call[list[Added]], Any]  # and the connection to run it on
 _PERCENT = re.compile(r"%%|%\(\w+\)s|(?P<lone>%.{0,20})", re.DOTALL)
 
 
@@ -319,7 +321,7 @@ class Task(Registered[R], Generic[P, R]):
     def _found(self, id: int | None) -> Job[R] | None:
         return None if id is None else Job(self._app, id, self.parameters, duplicate=True)
 
-    def _jobs(self, added: list[calls.Added]) -> list[Job[R]]:
+    def _jobs(self, added: list[Added]) -> list[Job[R]]:
         return [Job(self._app, id, self.parameters, duplicate) for id, duplicate in added]
 
     def __repr__(self) -> str:

@@ -19,7 +19,8 @@ from psycopg.pq import TransactionStatus
 from ._steps import Steps, adrive, drive
 from ._text import LINE
 from ._trace import message_of
-from .database import AsyncPool, SyncPool, calls
+from .database import AsyncPool, SyncPool
+from .database.calls import run as run_calls
 from .database.connection import FOR_EVER, set_deadline
 from .errors import AlreadyFinished, Disconnected, LeaseLost, NoConnection, PgQueueError
 from .registry import Registry
@@ -199,7 +200,7 @@ class Block:
         own = job.own_workflow
         nodes = (yield self._aside(job._added_json)) if own and own._size() > MANY else job._added_json()
         elapsed = time.perf_counter() - job.started
-        call = calls.complete(job.id, job.token, job.result_json, elapsed, nodes)
+        call = run_calls.complete(job.id, job.token, job.result_json, elapsed, nodes)
         try:
             completed = yield self._pools.run(call, connection)
         except psycopg.OperationalError as error:
@@ -217,7 +218,7 @@ class Block:
         while time.monotonic() < deadline:
             try:
                 left = max(ASK_AGAIN, deadline - time.monotonic())
-                fate = yield self._others.run(calls.finished(job.id, job.token, xid), wait=left)
+                fate = yield self._others.run(run_calls.finished(job.id, job.token, xid), wait=left)
             except psycopg.OperationalError:
                 fate = "not answered"
             if fate == "committed":

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from ..database import reads
+from ..database.calls import reads
 from .options import AsJson, DatabaseUrl, Limit, OfQueue, OfTask, Schema
 from .output import print_json_lines, print_table
 from .session import Session

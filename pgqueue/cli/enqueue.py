@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from .._checks import PRIORITIES
-from ..database import enqueue_calls
+from ..database.calls import enqueue as enqueue_calls
 from ..errors import InvalidArgument
 from ..limits.cost import read_cost
 from .options import AsJson, DatabaseUrl, Schema

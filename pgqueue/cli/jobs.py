@@ -9,7 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from .._text import harmless
-from ..database import calls, limit_calls, reads
+from ..database.calls import limits as limit_calls
+from ..database.calls import reads
+from ..database.calls import results as result_calls
 from ..errors import JobNotFound
 from .limit_view import waits_for
 from .options import AsJson, DatabaseUrl, Limit, OfQueue, OfTask, Schema, State
@@ -51,10 +53,10 @@ def job(
 ) -> None:
     """Show one job: every attempt that failed and why, and its result."""
     with Session(database_url, schema) as database:
-        found = database.run(calls.job(id))
+        found = database.run(reads.job(id))
         if not found:
             raise JobNotFound(f"there is no job {id}; it never existed, is not committed yet, or the history no longer keeps it")
-        result = database.run(calls.result(id))
+        result = database.run(result_calls.result(id))
         row = found[0] | {"result": result.value, "result_expires_at": result.expires_at}
         row["workflow_id"] = database.run(reads.workflow_of(id))
         row["unknown_since"] = database.run(reads.unknown_since(id))

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ..database.limit_calls import LimitStatus
+from ..database.calls.limits import LimitStatus
 from ..limits.limit import UNITS, words
 from .output import shown
 

@@ -7,8 +7,8 @@ import typer
 from typer.core import TyperGroup
 
 from .._checks import invalid
-from ..database import limit_calls as calls
-from ..database.limit_calls import LimitValues
+from ..database.calls import limits as calls
+from ..database.calls.limits import LimitValues
 from ..errors import InvalidArgument
 from ..limits.limit import UNITS
 from ..limits.limits import limit_values, parking, unknown_key

@@ -1,6 +1,6 @@
 """pgqueue stats, pgqueue workers."""
 
-from ..database import reads
+from ..database.calls import reads
 from .options import AsJson, DatabaseUrl, Schema
 from .output import print_json, print_json_lines, print_table
 from .session import Session

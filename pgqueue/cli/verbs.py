@@ -5,7 +5,8 @@ from typing import Any
 
 import typer
 
-from ..database import calls, workflow_calls
+from ..database.calls import manage as manage_calls
+from ..database.calls import workflows as workflow_calls
 from ..errors import PgQueueError
 from .failures import complain, exit_code
 from .options import AsJson, DatabaseUrl, JobIds, Schema, WorkflowIds
@@ -24,7 +25,7 @@ def cancel(ids: JobIds, database_url: DatabaseUrl = None, schema: Schema = None,
     with Session(database_url, schema) as database:
 
         def cancel_one(id: int) -> dict[str, Any]:
-            database.run(calls.cancel(id))
+            database.run(manage_calls.cancel(id))
             return {"id": id, "state": "cancelled"}
 
         _each(ids, cancel_one, lambda done: f"job {done['id']} cancelled", as_json)
@@ -67,7 +68,7 @@ def retry_each(database: Session, ids: list[int], as_json: bool) -> None:
     """
 
     def retry_one(id: int) -> dict[str, Any]:
-        runs_as, duplicate = database.run(calls.retry(id))
+        runs_as, duplicate = database.run(manage_calls.retry(id))
         return {"id": id, "runs_as": runs_as, "duplicate": duplicate}
 
     def said(done: dict[str, Any]) -> str:

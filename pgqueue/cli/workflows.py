@@ -12,7 +12,8 @@ from rich.live import Live
 from rich.text import Text
 
 from .._steps import drive
-from ..database import reads, workflow_calls
+from ..database.calls import reads
+from ..database.calls import workflows as workflow_calls
 from ..database.translate import is_transient
 from ..workflow.graph import Graph
 from ..workflow.progress import STATES, WorkflowProgress

@@ -1,6 +1,6 @@
-"""The only place that calls SQL: one function per SQL function in `calls`, two ways to run a call in `pools` and `link`."""
+"""The only place that calls SQL: one function per SQL function in `calls/`, two ways to run a call in `pools` and `link`."""
 
-from .calls import Call
+from .call import Call
 from .link import Link
 from .pools import AsyncPool, SyncPool
 

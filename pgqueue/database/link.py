@@ -10,7 +10,7 @@ import psycopg
 from ..errors import Disconnected
 from .adapters import OwnAsyncCursor, fast_adapters
 from .backoff import Backoff, Complaints, Refusals
-from .calls import Call, Rows
+from .call import Call, Rows
 from .connection import DeadlinePassed, OwnAsyncConnection, connect_options, set_deadline
 from .settle import aexecute
 from .statement import Statements

@@ -9,7 +9,7 @@ from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolTimeout
 
 from .._process import this_process
 from .bridge import AsyncRun, Run, arun_on_own, async_runner, run_on_own, runner
-from .calls import Call
+from .call import Call
 from .connection import OwnAsyncConnection, OwnConnection, connect_options, deadline_of, within
 from .reach import AGAIN, Reach, Wait, is_open, may_repeat
 from .statement import Statements

@@ -8,7 +8,7 @@ import psycopg
 
 from ..errors import NoConnection
 from .backoff import first_line
-from .calls import Call
+from .call import Call
 from .connection import DeadlinePassed, OwnAsyncConnection, OwnConnection
 
 _CUT = ("08", "57P")  # SQLSTATEs of connections that end

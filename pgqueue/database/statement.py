@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, LiteralString
 from psycopg import sql
 
 if TYPE_CHECKING:
-    from .calls import Call
+    from .call import Call
 
 
 # Types and functions are PostgreSQL's own, whatever stands in front of them on the search_path of the application's connection.

@@ -9,7 +9,7 @@ from typing import Any
 from .._json import dumps
 from .._text import named
 from ..codec.parameters import Parameters
-from ..database.enqueue_calls import LimitOptions
+from ..database.calls.enqueue import LimitOptions
 from ..errors import InvalidArgument
 from ..options import Options
 from ..registry import Registered

@@ -9,9 +9,9 @@ from .._checks import Duration, check_duration, check_time, interval, invalid
 from .._text import storable
 from ..client import Client
 from ..database import Call
-from ..database import limit_calls as calls
-from ..database.limit_calls import LimitStatus as LimitStatus
-from ..database.limit_calls import LimitValues
+from ..database.calls import limits as calls
+from ..database.calls.limits import LimitStatus as LimitStatus
+from ..database.calls.limits import LimitValues
 from ..errors import ConfigurationError, InvalidArgument
 from .limit import Counts, Limit, Per, check_flag, check_number, check_whole, count_cost, needs_per, read_rate
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from .._steps import Steps, adrive, drive
 from ..context import JobContext
-from ..database import calls
-from ..database import testing as sql
+from ..database.calls import manage as manage_calls
+from ..database.calls import testing as sql
 from ..errors import PgQueueError, ResultExpired, WrongConnection
 from ..registry import Registered, Registry
 from ..worker.execute import failure
@@ -147,7 +147,7 @@ class Draining:
         job_id, name, state = found
         task = self._app.registered(name)
         if state == "scheduled":
-            yield self._run(calls.retry(job_id))  # which says: wait no longer
+            yield self._run(manage_calls.retry(job_id))  # which says: wait no longer
         token = str(uuid.uuid4())
         (row,) = yield self._run(sql.claim_job(self._worker, token, job_id))
         job = JobContext(token, *row, None, self._services)  # type: ignore[call-arg]

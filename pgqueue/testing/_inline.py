@@ -9,7 +9,7 @@ from itertools import count
 from typing import Any, NoReturn
 
 from ..context import JobContext
-from ..database.calls import ResultRow
+from ..database.calls.results import ResultRow
 from ..errors import PgQueueError, ResultTimeout
 from ..job import Job
 from ..limits.keys import assert_filled, limiting

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from .._checks import Duration, Priority
 from .._text import named
-from ..database import testing as sql
+from ..database.calls import testing as sql
 from ..errors import InvalidArgument
 from ..job import Job
 from ..options import Options, given

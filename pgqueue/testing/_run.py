@@ -7,8 +7,8 @@ from typing import Any, TypeVar, cast
 
 from .._steps import Steps, adrive, drive
 from ..context import JobContext
-from ..database import enqueue_calls
-from ..database import testing as sql
+from ..database.calls import enqueue as enqueue_calls
+from ..database.calls import testing as sql
 from ..errors import InvalidArgument
 from ..options import given
 from ..outcomes import Cancel, RetryIn, Snooze

@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 from .._checks import Duration
-from ..database import testing as sql
+from ..database.calls import testing as sql
 from ..errors import InvalidArgument
 from ..outcomes import seconds
 from ..registry import Registry

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Collection, Iterable, Iterator
 from typing import Any, Generic, TypeVar
 
 from ..client import Client
-from ..database import calls
+from ..database.calls import results as result_calls
 from ..errors import ResultTimeout
 from ..job import Job
 from .listener import AsyncWaiter, Waiter
@@ -26,7 +26,7 @@ class AsCompleted(Generic[R]):
         left, timeout, patience = dict(self._jobs), self._timeout, Patience(self._timeout)
         with self._client.waiting.waiter(tuple(left)) as waiter:
             for ids, pause in _looks(left, waiter, patience):
-                for id in patience.ask(self._client.database.run, calls.ended(ids)) or ():
+                for id in patience.ask(self._client.database.run, result_calls.ended(ids)) or ():
                     yield left.pop(id)
                 if not left:
                     return
@@ -37,7 +37,7 @@ class AsCompleted(Generic[R]):
         left, timeout, patience = dict(self._jobs), self._timeout, Patience(self._timeout)
         with self._client.waiting.async_waiter(tuple(left)) as waiter:
             for ids, pause in _looks(left, waiter, patience):
-                for id in await patience.aask(self._client.async_database.run, calls.ended(ids)) or ():
+                for id in await patience.aask(self._client.async_database.run, result_calls.ended(ids)) or ():
                     yield left.pop(id)
                 if not left:
                     return

@@ -14,9 +14,11 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from .._process import this_process
-from ..database import calls
 from ..database.backoff import Backoff
 from ..database.bridge import run_on_own
+from ..database.call import Call
+from ..database.calls import install as install_calls
+from ..database.calls import results as result_calls
 from ..database.connection import OwnConnection, open_connection
 from ..database.listen import hears, leaving_nothing, listen
 from ..database.statement import Statements
@@ -218,7 +220,7 @@ class Listener:
                 return
 
     def _listen(self, connection: OwnConnection) -> str:
-        channel = self._call(connection, calls.done_channel())
+        channel = self._call(connection, install_calls.done_channel())
         listen(connection, channel)
         return channel
 
@@ -231,7 +233,7 @@ class Listener:
         ask_at = 0.0
         while not self._is_over(IDLE):
             if self._ears and time.monotonic() >= ask_at:
-                self._call(connection, calls.ask_results())
+                self._call(connection, result_calls.ask_results())
                 self._backoff.worked()
                 if not ask_at:  # what ended before the workers knew was not told
                     self._let_all_look()
@@ -253,5 +255,5 @@ class Listener:
             for ear in {ear for ears in list(self._ears.values()) for ear in ears}:
                 ear.hear(None)
 
-    def _call(self, connection: OwnConnection, call: calls.Call[T]) -> T:
+    def _call(self, connection: OwnConnection, call: Call[T]) -> T:
         return call.read(run_on_own(connection, self._statements()[call.statement], call.params))

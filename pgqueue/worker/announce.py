@@ -7,7 +7,8 @@ from collections.abc import Iterable
 
 import psycopg
 
-from ..database import Link, calls
+from ..database import Link
+from ..database.calls import results as result_calls
 from ..errors import Disconnected, PgQueueError
 
 log = logging.getLogger("pgqueue.worker")
@@ -53,7 +54,7 @@ class Announcer:
 
     async def _send(self, ids: list[int]) -> None:
         try:
-            await self._link.run(calls.wake_waiters(ids))
+            await self._link.run(result_calls.wake_waiters(ids))
         except Disconnected:
             log.debug("%s jobs are over and nobody was told", len(ids))
         except (PgQueueError, psycopg.Error):

@@ -13,7 +13,9 @@ from uuid import UUID
 from .._coalesce import WINDOW
 from .._json import dumps
 from ..context import JobContext
-from ..database import Link, calls
+from ..database import Link
+from ..database.call import Call
+from ..database.calls import run as run_calls
 from ..errors import Disconnected, WorkerLost
 from ..transaction import Services
 from .cursor import Cursor
@@ -157,7 +159,7 @@ class Claimer:
         worker_id, token = await self._worker_id(), uuid.uuid4()
         resume_at = self._cursor.resume_at()
         resume = dumps(resume_at) if resume_at else None
-        call = calls.claim(worker_id, token, self._queues, want, self._weights, resume, limited)
+        call = run_calls.claim(worker_id, token, self._queues, want, self._weights, resume, limited)
         started = time.monotonic()
         try:
             rows, again_in = await self._repeat(call)
@@ -173,7 +175,7 @@ class Claimer:
             self._add([JobContext(text, *row, services) for row in rows])  # type: ignore[call-arg]
         return len(rows), resume_at is None, again_in
 
-    async def _repeat(self, call: calls.Call[Any]) -> Any:
+    async def _repeat(self, call: Call[Any]) -> Any:
         """Until there is an answer, always under the same token: what a lost reply claimed is given back by reconcile."""
         while True:
             try:

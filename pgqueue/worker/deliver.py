@@ -8,8 +8,10 @@ import psycopg
 
 from .._text import LINE
 from .._trace import message_of
-from ..database import Link, calls
+from ..database import Link
 from ..database.backoff import Backoff, first_line
+from ..database.calls import run as run_calls
+from ..database.calls.run import Verdict
 from ..database.link import Locked
 from ..errors import Disconnected, InvalidArgument, JobNotFound, PgQueueError, WrongState
 from .execute import Outcome, failure
@@ -51,7 +53,7 @@ class Deliverer:
         self,
         link: Link,
         unsure: set[Run],
-        note: Callable[[list[Outcome], list[calls.Verdict]], None],
+        note: Callable[[list[Outcome], list[Verdict]], None],
         on_locked: Callable[[list[Outcome]], None],
         on_slow: Callable[[list[Outcome]], None],
     ) -> None:
@@ -86,7 +88,7 @@ class Deliverer:
                 break
         self._note(outcomes, self._judged(outcomes, verdicts) if self._unsure else verdicts)
 
-    def _judged(self, outcomes: list[Outcome], verdicts: list[calls.Verdict]) -> list[calls.Verdict]:
+    def _judged(self, outcomes: list[Outcome], verdicts: list[Verdict]) -> list[Verdict]:
         """A job that is missing after a lost answer is not called stale: the call without an answer has finished it.
 
         One that is busy stays in doubt, because it may be that very call that still holds it.
@@ -97,9 +99,11 @@ class Deliverer:
         self._unsure |= unsure & {runs[v.job_id] for v in verdicts if v.verdict == "busy"}
         return [v._replace(verdict="unconfirmed") if v.verdict == "stale" and runs[v.job_id] in unsure else v for v in verdicts]
 
-    async def _finish(self, outcomes: list[Outcome], deadline: float | None) -> list[calls.Verdict]:
+    async def _finish(self, outcomes: list[Outcome], deadline: float | None) -> list[Verdict]:
         added = [f'{{"id":{o.job.id},"nodes":{o.nodes}}}' for o in outcomes if o.nodes is not None]
-        call = calls.finish(f"[{','.join([outcome.json for outcome in outcomes])}]", f"[{','.join(added)}]" if added else None)
+        call = run_calls.finish(
+            f"[{','.join([outcome.json for outcome in outcomes])}]", f"[{','.join(added)}]" if added else None
+        )
         return await self._link.run(replace(call, within=deadline), tell_locked=True)
 
     async def _refused(self, outcomes: list[Outcome], error: Exception, deadline: float | None) -> None:

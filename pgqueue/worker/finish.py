@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from ..database import Link, calls
+from ..database import Link
+from ..database.calls.run import Verdict
 from .announce import Announcer
 from .deliver import Deliverer, Run
 from .execute import Outcome
@@ -53,7 +54,7 @@ class Finisher:
         self._empty.set()
         self.counts: Counter[str] = Counter()
         self.on_room: Callable[[], None] = lambda: None  # called when outcomes were taken; the worker sets it
-        self.on_finished: Callable[[list[Outcome], list[calls.Verdict]], None] | None = None
+        self.on_finished: Callable[[list[Outcome], list[Verdict]], None] | None = None
         self.on_scheduled: Callable[[], None] = lambda: None  # called when jobs were scheduled to run again
         self.on_nodes_ended: Callable[[], None] = lambda: None  # called when nodes of workflows ended: others may be ready now
         self.on_limited_ended: Callable[[], None] = lambda: None  # called when jobs with limits ended: others may start now
@@ -139,7 +140,7 @@ class Finisher:
         """Wait until every outcome has been accepted."""
         await self._empty.wait()
 
-    def _note(self, outcomes: list[Outcome], verdicts: list[calls.Verdict]) -> None:
+    def _note(self, outcomes: list[Outcome], verdicts: list[Verdict]) -> None:
         busy = {verdict.job_id for verdict in verdicts if verdict.verdict == "busy"}
         if busy:
             self._retry_later([outcome for outcome in outcomes if outcome.job.id in busy])

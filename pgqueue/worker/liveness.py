@@ -11,9 +11,12 @@ from uuid import UUID
 
 import psycopg
 
-from ..database import calls
 from ..database.backoff import LONGEST, Backoff, Complaints
 from ..database.bridge import run_on_own
+from ..database.call import Call
+from ..database.calls import install as install_calls
+from ..database.calls import workers as worker_calls
+from ..database.calls.install import CANCEL_WANTED, RESULTS_WANTED
 from ..database.connection import DEADLINE, OwnConnection, open_connection
 from ..database.listen import ECHO_WITHIN, hears, leaving_nothing, listen
 from ..database.statement import Statements
@@ -116,7 +119,7 @@ class Liveness(threading.Thread):
 
     def _listen(self, connection: OwnConnection) -> None:
         """LISTEN, then ask for a claim: what was enqueued in between is seen by one of the two."""
-        channel = self._run(connection, calls.channel())
+        channel = self._run(connection, install_calls.channel())
         listen(connection, channel)
         heard = hears(connection, channel, self._url, "pgqueue liveness echo", min(ECHO_WITHIN, self._lease / 3))
         self.wake_mode = "notify" if heard else "polling: a pooler swallows LISTEN; set PGQUEUE_LISTEN_URL"
@@ -133,9 +136,9 @@ class Liveness(threading.Thread):
             for notification in connection.notifies(timeout=min(LOOK_EVERY, max(0.0, beat_at - now()))):
                 if notification.payload in self._queues:
                     self._loop.call_soon_threadsafe(self._alarm.ring)
-                elif notification.payload == calls.RESULTS_WANTED:
+                elif notification.payload == RESULTS_WANTED:
                     self._loop.call_soon_threadsafe(self._on_results_wanted)
-                elif notification.payload == calls.CANCEL_WANTED:
+                elif notification.payload == CANCEL_WANTED:
                     self._loop.call_soon_threadsafe(self._on_cancel_wanted)
                 if now() >= beat_at:
                     break
@@ -146,7 +149,7 @@ class Liveness(threading.Thread):
         if worker_id is None or not self._is_worker_alive():
             return
         try:
-            self._alarm.workers = self._run(connection, calls.heartbeat(worker_id, self._running(), self.wake_mode))
+            self._alarm.workers = self._run(connection, worker_calls.heartbeat(worker_id, self._running(), self.wake_mode))
         except WorkerLost:
             self._lost(worker_id)
         else:
@@ -187,7 +190,7 @@ class Liveness(threading.Thread):
     def _seen(self) -> None:
         self._loop_seen = time.monotonic()
 
-    def _run(self, connection: OwnConnection, call: calls.Call[Any]) -> Any:
+    def _run(self, connection: OwnConnection, call: Call[Any]) -> Any:
         try:
             return call.read(run_on_own(connection, self._statements[call.statement], call.params))
         except psycopg.Error as error:

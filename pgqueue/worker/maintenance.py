@@ -16,8 +16,14 @@ from uuid import UUID
 import psycopg
 
 from ..context import JobContext
-from ..database import Link, calls, limit_calls
+from ..database import Link
 from ..database.backoff import Backoff, Complaints
+from ..database.call import Call
+from ..database.calls import install as install_calls
+from ..database.calls import limits as limit_calls
+from ..database.calls import run as run_calls
+from ..database.calls import workers as worker_calls
+from ..database.calls import workflows as workflow_calls
 from ..database.connection import DEADLINE
 from ..errors import Disconnected, PgQueueError
 from .claim import BACKSTOP
@@ -96,7 +102,7 @@ class Maintenance:
 
     async def _promote(self) -> None:
         self._sooner.clear()
-        next_in = (await self._link.run(calls.promote())).next_in
+        next_in = (await self._link.run(run_calls.promote())).next_in
         # At least 5 ms: what is due now and still scheduled is being promoted by somebody else.
         wait = BACKSTOP * random.uniform(0.9, 1.1) if next_in is None else min(max(next_in, 0.005), BACKSTOP)
         try:
@@ -108,28 +114,28 @@ class Maintenance:
 
     async def _sweep(self) -> None:
         await asyncio.sleep(self._lease / 3 * random.uniform(0.9, 1.1))
-        if lost := await self._link.run(calls.mark_lost()):
+        if lost := await self._link.run(worker_calls.mark_lost()):
             log.warning("%s workers missed their lease", lost)
         while rescued := await self._rescue():
             log.warning("rescued %s jobs from lost workers", rescued)
         grace = min(DEADLINE + 2, self._lease)
-        if given_back := await self._link.run(lambda: calls.reconcile(self._worker_id(), self._held(), grace)):
+        if given_back := await self._link.run(lambda: worker_calls.reconcile(self._worker_id(), self._held(), grace)):
             log.warning("gave back %s jobs whose claim was not answered", len(given_back))
 
     async def _rescue(self) -> int:
         """Those that are slow to rescue, such as a node above a million others that ends as crashed, one by one."""
         try:
-            return await self._link.run(calls.rescue())
+            return await self._link.run(worker_calls.rescue())
         except Disconnected as error:
             if not error.too_slow:
                 raise
-        return await self._link.run(calls.rescue(1, ALONE))
+        return await self._link.run(worker_calls.rescue(1, ALONE))
 
     async def _sweep_lanes(self) -> None:
         """About once a second by all workers together, and less often where there are so many lanes that it takes long."""
         began = 0.0
 
-        def sweep() -> calls.Call[str | None]:
+        def sweep() -> Call[str | None]:
             nonlocal began
             began = time.monotonic()  # not before: the wait for the connection is no work
             return limit_calls.sweep_lanes(self._swept_to)
@@ -140,7 +146,7 @@ class Maintenance:
 
     async def _maintain(self) -> None:
         """Mostly somebody else has seen to it; at once again while there is more to prune."""
-        again = await self._link.run(calls.maintain_if_due())
+        again = await self._link.run(install_calls.maintain_if_due())
         await asyncio.sleep(again * random.uniform(0.9, 1.1))
 
     async def _stop_cancelled(self) -> None:
@@ -154,7 +160,7 @@ class Maintenance:
                 await self._cancel_wanted.wait()
         self._cancel_wanted.clear()
         try:
-            ids = await self._link.run(lambda: calls.cancel_requests(self._worker_id()))
+            ids = await self._link.run(lambda: workflow_calls.cancel_requests(self._worker_id()))
         except Disconnected:
             self._cancel_wanted.set()
             raise
@@ -169,4 +175,4 @@ class Maintenance:
         for job in self._take_stuck():
             by_token.setdefault(job.token, []).append(job.id)
         for token, ids in by_token.items():
-            await self._link.run(calls.give_back(UUID(token), ids))
+            await self._link.run(run_calls.give_back(UUID(token), ids))

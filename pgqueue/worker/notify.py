@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from .._text import shortened
 from .._trace import loggable
 from ..context import JobContext
-from ..database import calls
+from ..database.calls.run import Verdict
 from ..executor import in_thread
 from ..hooks import Callback, Callbacks, JobError, JobEvent, Kind
 from .execute import Outcome
@@ -54,7 +54,7 @@ class Notifier:
         # By its name it is let go of like a handler's: a callback that hangs does not hold up the end of the process.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="pgqueue-handler-callback")
 
-    def note(self, outcomes: Sequence[Outcome], verdicts: Sequence[calls.Verdict]) -> None:
+    def note(self, outcomes: Sequence[Outcome], verdicts: Sequence[Verdict]) -> None:
         """Take outcomes that were handed in, with what the database said of them."""
         said = {verdict.job_id: verdict for verdict in verdicts}
         if unconfirmed := sum(verdict.verdict == "unconfirmed" for verdict in verdicts):

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterable, Mapping
 import psycopg
 
 from ..context import JobContext
-from ..database import Link, calls
-from ..database.workflow_calls import ParentRow
+from ..database import Link
+from ..database.calls import workflows as workflow_calls
+from ..database.calls.workflows import ParentRow
 from ..errors import Disconnected, PgQueueError, ResultExpired
 from ..registry import Registered
 from ..workflow.node import Parents
@@ -73,7 +74,7 @@ class ParentLoader:
         too_slow = False
         while jobs := [job for job in jobs if self._slots.is_preparing(job)]:
             try:
-                rows = await self._link.run(calls.parents([job.id for job in jobs]))
+                rows = await self._link.run(workflow_calls.parents([job.id for job in jobs]))
             except Disconnected as error:
                 if error.too_slow and too_slow:  # all others wait behind these
                     await self._refused(jobs, error)

@@ -16,7 +16,10 @@ import psycopg
 
 from .. import __version__, logs
 from ..check import check_process_tasks
-from ..database import Link, calls, limit_calls
+from ..database import Link
+from ..database.call import Call
+from ..database.calls import limits as limit_calls
+from ..database.calls import workers as worker_calls
 from ..database.link import Circuit
 from ..errors import Disconnected, PgQueueError
 from ..lifespan import StoppedEarly, entered, injections, unless
@@ -235,7 +238,7 @@ class Worker:
     async def _register(self) -> None:
         options = self._options
         host, pid = socket.gethostname(), os.getpid()
-        call = calls.register_worker(
+        call = worker_calls.register_worker(
             self._id,
             options.name or f"{host}:{pid}",
             host,
@@ -247,7 +250,7 @@ class Worker:
         )
         asked: list[float] = []
 
-        def ask() -> calls.Call[None]:
+        def ask() -> Call[None]:
             asked.append(now())
             return call
 
@@ -285,7 +288,7 @@ class Worker:
         if not self._options.burst or self._held() or self._notifier.is_telling():  # callbacks may enqueue
             return
         try:
-            if not await self._maintenance_link.run(calls.has_work(self._queues)):
+            if not await self._maintenance_link.run(worker_calls.has_work(self._queues)):
                 self.stop()
             elif not self._is_wait_told:
                 self._is_wait_told = True
@@ -304,7 +307,7 @@ class Worker:
         deadline = time.monotonic() + self._options.grace
         with suppress(TimeoutError):
             async with asyncio.timeout(self._options.grace + FLUSH_WITHIN):
-                await self._until_answered(lambda: calls.reconcile(self._id, self._held(), grace=0))
+                await self._until_answered(lambda: worker_calls.reconcile(self._id, self._held(), grace=0))
                 can_finish = not any(map(self._loops.is_given_up, FINISH))
                 if not (can_finish and await self._slots.wait_idle(deadline - time.monotonic())):
                     log.warning("%s handlers did not end in time; their jobs are given back", len(self._slots.running))
@@ -332,16 +335,16 @@ class Worker:
     async def _retire(self) -> None:
         """Leave; a heartbeat that does not find the row then has lost nothing."""
         async with self._renewing:
-            await self._until_answered(lambda: calls.retire_worker(self._id))
+            await self._until_answered(lambda: worker_calls.retire_worker(self._id))
             self._left = True
 
     async def _leave_unregistered(self) -> None:
         """It was stopped while it registered: it may stand in the database without having been told."""
         with suppress(TimeoutError, PgQueueError, psycopg.Error):
             async with asyncio.timeout(LEAVE_WITHIN):
-                await self._until_answered(lambda: calls.retire_worker(self._id))
+                await self._until_answered(lambda: worker_calls.retire_worker(self._id))
 
-    async def _until_answered(self, call: Callable[[], calls.Call[T]]) -> T:
+    async def _until_answered(self, call: Callable[[], Call[T]]) -> T:
         while True:
             try:
                 return await self._maintenance_link.run(call())

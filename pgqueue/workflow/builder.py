@@ -6,7 +6,7 @@ from typing import Any, Generic, TypeVar
 
 from .._text import shortened, storable
 from ..database import Call
-from ..database import workflow_calls as calls
+from ..database.calls import workflows as calls
 from ..errors import InvalidArgument, PgQueueError
 from ..job import Job
 from ..options import RunIf

@@ -9,7 +9,7 @@ from typing import Any
 
 from .._json import dumps
 from .._steps import Steps
-from ..database import workflow_calls as calls
+from ..database.calls import workflows as calls
 from .progress import no_workflow
 
 _COLOURS = {

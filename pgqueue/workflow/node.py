@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .._json import Unreadable, dumps, loads, loads_own, readable
-from ..database.workflow_calls import ParentRow
+from ..database.calls.workflows import ParentRow
 from ..errors import ResultExpired, ResultUnreadable, UnknownParent
 from ..registry import Registered
 

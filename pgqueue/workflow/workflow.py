@@ -6,7 +6,7 @@ from typing import Any, Generic, NoReturn, TypeVar
 
 from .._steps import Steps, adrive, drive
 from ..client import Client
-from ..database import workflow_calls as calls
+from ..database.calls import workflows as calls
 from ..errors import JobCancelled, JobFailed, ResultTimeout, UnknownNode
 from ..job import Job
 from ..waiting.patience import Patience

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pgqueue import InvalidArgument, Limit, PgQueue
-from pgqueue.database import limit_calls
+from pgqueue.database.calls import limits as limit_calls
 from tests.looking import Look
 
 

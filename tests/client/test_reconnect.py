@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from pgqueue import Job, PgQueue, Task, Unique
-from pgqueue.database import calls
+from pgqueue.database.calls import install as install_calls
 from pgqueue.errors import NoConnection, ResultTimeout
 from tests.apps import app_of
 from tests.cutting import cut_all
@@ -112,7 +112,7 @@ def test_an_enqueue_whose_answer_is_lost_is_repeated_only_if_that_adds_nothing(
     cutting: Proxy, behind: PgQueue, look: Look, unique: Unique | None, is_repeated: bool
 ) -> None:
     task = behind.task(unique=unique)(_number)
-    behind.database.run(calls.installed_version())  # the connection is there
+    behind.database.run(install_calls.installed_version())  # the connection is there
     _cut_once(cutting, b'"pgqueue".enqueue', "after commit")
     if is_repeated:
         assert look.job(task.enqueue(1).id)["task"] == "_number"

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from pgqueue import PgQueue, Task
-from pgqueue.database import calls
+from pgqueue.database.call import Call
+from pgqueue.database.calls import results as result_calls
 from pgqueue.errors import JobFailed, ResultTimeout
 from pgqueue.job import Job
 from pgqueue.waiting import as_completed as results
@@ -44,14 +45,14 @@ async def test_jobs_come_in_the_order_in_which_they_end(
             _run(look, state="succeeded")
         return ids
 
-    ask = calls.ended
+    ask = result_calls.ended
 
-    def end_one_after_each_look(ids: list[int]) -> calls.Call[list[int]]:
+    def end_one_after_each_look(ids: list[int]) -> Call[list[int]]:
         call = ask(ids)
-        return calls.Call(call.statement, call.params, lambda rows: note(call.read(rows)))
+        return Call(call.statement, call.params, lambda rows: note(call.read(rows)))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(calls, "ended", end_one_after_each_look)
+        patch.setattr(result_calls, "ended", end_one_after_each_look)
         assert await _ids(async_app, jobs, 20, flavour) == [jobs[1].id, jobs[2].id, jobs[0].id]
 
 
@@ -98,7 +99,7 @@ def test_all_jobs_take_one_query_a_look(
         _run(look, state="succeeded")
     run, asked = app.database.run, []
 
-    def counted(call: calls.Call[Any], **options: Any) -> Any:
+    def counted(call: Call[Any], **options: Any) -> Any:
         asked.append(call.params)
         return run(call, **options)
 
@@ -116,18 +117,18 @@ def test_what_was_heard_of_is_looked_at_without_the_others(
     monkeypatch.setattr(app.waiting, "waiter", lambda ids: waiter)
     monkeypatch.setattr(_patience, "FIRST_PAUSE", 60.0)
     looks: list[list[int]] = []
-    ask = calls.ended
+    ask = result_calls.ended
 
     def one_ends(pause: float) -> None:
         look.value("delete from job where id = %s", jobs[7].id)
         waiter.hear([jobs[7].id, 4711, jobs[7].id])
 
-    def counted(ids: list[int]) -> calls.Call[list[int]]:
+    def counted(ids: list[int]) -> Call[list[int]]:
         looks.append(ids)
         return ask(ids)
 
     monkeypatch.setattr(waiter, "_join", one_ends)
-    monkeypatch.setattr(calls, "ended", counted)
+    monkeypatch.setattr(result_calls, "ended", counted)
     assert next(iter(app.as_completed(jobs))).id == jobs[7].id
     assert looks == [[job.id for job in jobs], [jobs[7].id]]
 

@@ -10,7 +10,9 @@ import psycopg
 import pytest
 
 from pgqueue import Job, PgQueue, ResultTimeout, Task
-from pgqueue.database import calls, connection
+from pgqueue.database import connection
+from pgqueue.database.calls import install as install_calls
+from pgqueue.database.calls import manage as manage_calls
 from pgqueue.database.connection import DeadlinePassed, OwnAsyncConnection, connect_options, open_connection
 from pgqueue.migrate import migrate
 from pgqueue.waiting import listener as _waiting
@@ -58,9 +60,9 @@ def test_a_pooled_call_on_a_silent_connection_ends_and_the_next_one_works(
     assert proxy.silence("pgqueue") == 1
     began = time.monotonic()
     with pytest.raises(psycopg.OperationalError):
-        behind.database.run(calls.cancel(1))
+        behind.database.run(manage_calls.cancel(1))
     assert time.monotonic() - began < SHORT + LATE
-    behind.database.run(calls.cancel(1))
+    behind.database.run(manage_calls.cancel(1))
     assert look.count("cancelled") == 1
 
 
@@ -72,9 +74,9 @@ async def test_a_pooled_call_of_async_code_on_a_silent_connection_ends_and_the_n
     assert proxy.silence("pgqueue") == 1
     began = time.monotonic()
     with pytest.raises(psycopg.OperationalError):
-        await behind.async_database.run(calls.cancel(1))
+        await behind.async_database.run(manage_calls.cancel(1))
     assert time.monotonic() - began < SHORT + LATE
-    await behind.async_database.run(calls.cancel(1))
+    await behind.async_database.run(manage_calls.cancel(1))
     assert look.count("cancelled") == 1
 
 
@@ -85,9 +87,9 @@ def test_one_missed_deadline_is_enough_for_a_whole_pool_that_went_silent(proxy: 
         pass
     assert proxy.silence("pgqueue") == 3
     with pytest.raises(DeadlinePassed):
-        app.database.run(calls.channel())
+        app.database.run(install_calls.channel())
     for _ in range(4):
-        assert app.database.run(calls.channel()) == look.value("select channel()")
+        assert app.database.run(install_calls.channel()) == look.value("select channel()")
     app.close()
 
 
@@ -221,7 +223,7 @@ def test_a_command_whose_connection_goes_silent_ends_with_a_message(proxy: Proxy
     with Session(proxy.url, None) as session:
         assert proxy.silence("pgqueue command") == 1
         with pytest.raises(DeadlinePassed, match=r"no answer within 0\.5 s"):
-            session.run(calls.cancel(1))
+            session.run(manage_calls.cancel(1))
 
 
 def test_a_migration_that_waits_for_ever_ends(database_url: str, look: Look, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,8 @@ from psycopg import sql
 from psycopg.errors import InsufficientPrivilege
 
 from pgqueue import JobContext, PgQueue, Retry, Snooze
-from pgqueue.database import calls
+from pgqueue.database.calls import run as run_calls
+from pgqueue.database.calls import workers as worker_calls
 from tests.cli.conftest import run_here
 from tests.waiting import auntil
 from tests.worker.conftest import burst
@@ -127,8 +128,8 @@ def test_the_watch_for_ddl_sees_it(install: Install, ddl: Callable[[], list[str]
 def test_a_claim_as_a_member_does_not_wait_for_the_disk(install: Install, app_of: Callable[[str], PgQueue]) -> None:
     app, id = app_of("worker"), uuid.uuid4()
     with psycopg.connect(install.url_of("worker")) as connection:
-        app.database.run(calls.register_worker(id, "w", "h", 1, "0", ["none"], 1, 30), connection)
-        assert app.database.run(calls.claim(id, id, ["none"], 1, None, None), connection).rows == []
+        app.database.run(worker_calls.register_worker(id, "w", "h", 1, "0", ["none"], 1, 30), connection)
+        assert app.database.run(run_calls.claim(id, id, ["none"], 1, None, None), connection).rows == []
         assert connection.execute("show synchronous_commit").fetchone() == ("off",)
         connection.rollback()
 

@@ -13,7 +13,7 @@ import pytest
 from psycopg import sql as composed
 from psycopg.conninfo import make_conninfo
 
-from pgqueue.database import workflow_calls as calls
+from pgqueue.database.calls import workflows as calls
 
 from .conftest import Sql
 from .plan import buffers_of, plans_of

@@ -85,7 +85,7 @@ def test_jobs_of_savepoints_are_the_test_s_own(app: PgQueue, double: Task[[int],
 
 def test_xids_are_told_apart_across_the_end_of_their_circle(app: PgQueue, theirs: Connection) -> None:
     """The expression for an xid with its epoch, for rows just before and after 2^32."""
-    from pgqueue.database import testing as sql
+    from pgqueue.database.calls import testing as sql
 
     own = sql._OWN.replace("pg_current_xact_id()::text::bigint", "%(now)s::bigint").replace(
         "xmin::text::bigint", "%(xmin)s::bigint"

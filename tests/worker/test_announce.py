@@ -6,7 +6,7 @@ from typing import Any, cast
 import pytest
 
 from pgqueue.database import Link
-from pgqueue.database.calls import Call
+from pgqueue.database.call import Call
 from pgqueue.errors import Disconnected, PgQueueError
 from pgqueue.worker import announce
 from pgqueue.worker.announce import Announcer

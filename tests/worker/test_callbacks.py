@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from pgqueue import Cancel, JobContext, JobEvent, PgQueue, Retry, RetryIn, Snooze
-from pgqueue.database.calls import Verdict
+from pgqueue.database.calls.run import Verdict
 from pgqueue.errors import ConfigurationError
 from pgqueue.hooks import Callback, Callbacks, Kind
 from pgqueue.worker.execute import Outcome, outcome

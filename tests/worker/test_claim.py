@@ -10,7 +10,8 @@ from typing import Any, cast
 import pytest
 
 from pgqueue.database import Link
-from pgqueue.database.calls import Call, Claimed
+from pgqueue.database.call import Call
+from pgqueue.database.calls.run import Claimed
 from pgqueue.worker import claim
 from pgqueue.worker.claim import BACKSTOP, ROOM_AGAIN, USUAL, Alarm, Claimer
 from pgqueue.worker.slots import Slots

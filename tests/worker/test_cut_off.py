@@ -8,7 +8,7 @@ import pytest
 
 from pgqueue import JobContext, PgQueue
 from pgqueue.database import Link
-from pgqueue.database.calls import Verdict
+from pgqueue.database.calls.run import Verdict
 from pgqueue.database.link import Locked
 from pgqueue.errors import Disconnected
 from pgqueue.worker import held

@@ -10,7 +10,8 @@ import psycopg
 import pytest
 
 from pgqueue.database import Link
-from pgqueue.database.calls import Call, Verdict
+from pgqueue.database.call import Call
+from pgqueue.database.calls.run import Verdict
 from pgqueue.errors import Disconnected
 from pgqueue.worker import finish
 from pgqueue.worker.execute import outcome

@@ -10,8 +10,10 @@ import psycopg
 import pytest
 
 from pgqueue import PgQueue
-from pgqueue.database import Link, calls, connection
-from pgqueue.database.calls import Call
+from pgqueue.database import Link, connection
+from pgqueue.database.call import Call
+from pgqueue.database.calls import run as run_calls
+from pgqueue.database.calls import workers as worker_calls
 from pgqueue.database.link import Circuit
 from pgqueue.errors import Disconnected, InvalidArgument, NotMigrated, WorkerLost
 from tests.looking import Look
@@ -154,7 +156,7 @@ async def test_a_refused_call_is_tried_ever_more_slowly_although_connects_work_a
         (Call("select {schema}.nothing()", (), list), NotMigrated),
         (Call("select * from {schema}.nothing", (), list), NotMigrated),
         (Call("select {schema}.invalid('field', 'value', 'remedy')", (), list), InvalidArgument),
-        (calls.heartbeat(uuid.uuid4(), [], "notify"), WorkerLost),
+        (worker_calls.heartbeat(uuid.uuid4(), [], "notify"), WorkerLost),
         (Call("select 1/0", (), list), psycopg.errors.DivisionByZero),
     ],
 )
@@ -166,13 +168,13 @@ async def test_what_does_not_pass_is_raised_and_keeps_the_connection(one: Link, 
 
 
 async def test_calls_on_one_link_take_turns(one: Link) -> None:
-    answers = await asyncio.gather(*(one.run(calls.has_work(["default"])) for _ in range(20)))
+    answers = await asyncio.gather(*(one.run(worker_calls.has_work(["default"])) for _ in range(20)))
     assert answers == [False] * 20
 
 
 async def test_nothing_of_ours_stays_on_a_connection(one: Link, look: Look) -> None:
     for _ in range(10):
-        await one.run(calls.promote())
+        await one.run(run_calls.promote())
     count: Call[int] = Call("select count(*) from pg_prepared_statements", (), lambda rows: int(rows[0][0]))
     assert await one.run(count) == 0
     assert look.value("select count(*) from pg_locks where locktype = 'advisory'") == 0

@@ -11,7 +11,7 @@ import pytest
 
 from pgqueue import JobContext, PgQueue, chain, chord, group
 from pgqueue.database import Link
-from pgqueue.database.workflow_calls import ParentRow
+from pgqueue.database.calls.workflows import ParentRow
 from pgqueue.errors import Disconnected, ResultExpired, UnknownParent
 from pgqueue.worker.execute import Outcome
 from pgqueue.worker.parents import ParentLoader

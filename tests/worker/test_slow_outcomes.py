@@ -12,7 +12,8 @@ import pytest
 
 from pgqueue import PgQueue, chord
 from pgqueue.database import Link, connection
-from pgqueue.database.calls import Call, Verdict
+from pgqueue.database.call import Call
+from pgqueue.database.calls.run import Verdict
 from pgqueue.errors import Disconnected
 from pgqueue.worker import held, slow
 from pgqueue.worker.execute import outcome

@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from pgqueue.database import Link
-from pgqueue.database.calls import Call
+from pgqueue.database.call import Call
 from pgqueue.errors import Disconnected
 from pgqueue.worker.maintenance import SWEEP_LANES_EVERY, SWEEP_LANES_SHARE, Maintenance
 

@@ -12,7 +12,8 @@ import pytest
 
 from pgqueue import JobContext, PgQueue, chain, group
 from pgqueue.database import Link
-from pgqueue.database.calls import Call, Verdict
+from pgqueue.database.call import Call
+from pgqueue.database.calls.run import Verdict
 from pgqueue.database.link import Locked
 from pgqueue.errors import Disconnected
 from pgqueue.worker import Worker, held

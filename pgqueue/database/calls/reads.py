@@ -1,11 +1,23 @@
 """What people look at: calls that read the views of sql/views.sql, each row as a dict."""
 
 from datetime import datetime
-from typing import Any
 
-from .calls import ALWAYS, WHOLE, Call, records
+from ..call import ALWAYS, WHOLE, Call, Records, records
 
-Records = list[dict[str, Any]]
+JOB_COLUMNS = (
+    "id", "state", "reason", "queue", "task", "args", "priority", "attempt", "max_attempts", "rescues", "run_at", "created_at",
+    "claimed_at", "finished_at", "elapsed", "worker_id", "retry_of", "meta", "errors", "progress", "workflow_id",
+    "limits", "cost",
+)  # fmt: skip
+_JOBS = (
+    "select id, state, reason, queue, task, args, priority, attempt, max_attempts, rescues, run_at, created_at, "
+    "claimed_at, finished_at, elapsed, worker_id, retry_of, meta, errors, progress, workflow_id, limits, cost from {schema}.jobs "
+)
+
+
+def job(job_id: int) -> Call[Records]:
+    """The job with this id from the view `jobs`, as a list of none or one."""
+    return Call(_JOBS + "where id = %s", (job_id,), records(*JOB_COLUMNS), repeat_within=ALWAYS)
 
 
 def jobs(state: str | None = None, queue: str | None = None, task: str | None = None, limit: int = 20) -> Call[Records]:

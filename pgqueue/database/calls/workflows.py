@@ -1,10 +1,9 @@
-"""Calls about workflows, in the style of `calls`."""
+"""Workflows, their nodes, and what a node must know; see sql/functions/workflows."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
+from uuid import UUID
 
-from .calls import ALWAYS, WHOLE, Call, records, within_by_size
-
-Records = list[dict[str, Any]]
+from ..call import ALWAYS, WHOLE, Call, Records, Rows, all_rows, first_column, records, within_by_size
 
 
 class ParentRow(NamedTuple):
@@ -93,3 +92,18 @@ def edges(workflow_id: int) -> Call[Records]:
 def last_nodes(workflow_id: int) -> Call[list[int]]:
     """The jobs whose results are the workflow's, in the order they were added; see sql/functions/workflows/last_nodes.sql."""
     return Call("select {schema}.last_nodes(%s::bigint)", (workflow_id,), lambda rows: list(rows[0][0]), repeat_within=ALWAYS)
+
+
+def parents(job_ids: list[int]) -> Call[Rows]:
+    """The parents of jobs: the job's id, then what `ParentRow` takes."""
+    return Call(
+        "select child_id, parent_id, name, task, state, result::text, error::text, expired from {schema}.parents(%s)",
+        (job_ids,),
+        all_rows,
+        repeat_within=ALWAYS,
+    )
+
+
+def cancel_requests(worker: UUID) -> Call[list[int]]:
+    """Jobs that run under this worker and whose workflow was cancelled."""
+    return Call("select * from {schema}.cancel_requests(%s)", (worker,), first_column, repeat_within=ALWAYS)

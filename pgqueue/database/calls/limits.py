@@ -1,9 +1,9 @@
-"""Calls about limits, in the style of `calls`."""
+"""Limits, and how they stand; see sql/functions/limits."""
 
 from datetime import datetime, timedelta
 from typing import LiteralString, NamedTuple, cast
 
-from .calls import ALWAYS, WHOLE, Call, Rows
+from ..call import ALWAYS, WHOLE, Call, Rows, nothing
 
 
 class LimitStatus(NamedTuple):
@@ -90,14 +90,14 @@ def set_limit(name: str, values: LimitValues) -> Call[None]:
         "select {schema}.set_limit(%s::text, %s::float8, make_interval(secs => %s::float8), %s::float8, %s::int, %s::bool, "
         "%s::int, %s::bool, %s::bool)",
         (name, *values),
-        _nothing,
+        nothing,
         repeat_within=ALWAYS,
     )
 
 
 def delete_limit(name: str) -> Call[None]:
     """Remove a limit."""
-    return Call("select {schema}.delete_limit(%s::text)", (name,), _nothing)
+    return Call("select {schema}.delete_limit(%s::text)", (name,), nothing)
 
 
 def reset_limit(key: str) -> Call[int]:
@@ -110,7 +110,7 @@ def park(key: str, until: str | None, after: str | None) -> Call[None]:
     return Call(
         "select {schema}.park(%s::text, coalesce(%s::text::timestamptz, clock_timestamp() + %s::text::interval))",
         (key, until, after),
-        _nothing,
+        nothing,
         repeat_within=ALWAYS,
     )
 
@@ -142,7 +142,3 @@ def limit_status_of(key: str) -> Call[list[LimitStatus]]:
 
 def _statuses(rows: Rows) -> list[LimitStatus]:
     return [LimitStatus(*row) for row in rows]
-
-
-def _nothing(rows: Rows) -> None:
-    return None

@@ -1,9 +1,16 @@
-"""Calls that enqueue, in the style of `calls`."""
+"""Enqueuing; see sql/functions/enqueue."""
 
 from collections.abc import Mapping
 from typing import Any, LiteralString, NamedTuple
 
-from .calls import ALWAYS, Added, Call, Rows, within_by_size
+from ..call import ALWAYS, Call, Rows, within_by_size
+
+
+class Added(NamedTuple):
+    """What an enqueue did: the job's id, and whether it was there before."""
+
+    id: int
+    duplicate: bool = False
 
 
 class EnqueueOptions(NamedTuple):

@@ -8,8 +8,8 @@ that a row's 32 bits of an xid are never of another epoch, and a job of others t
 from datetime import UTC, datetime
 from typing import Any, LiteralString
 
-from .calls import Call, records
-from .workflow_calls import ParentRow
+from ..call import Call, records
+from .workflows import ParentRow
 
 # The xid with the epoch is the current one plus their difference, in the half circle around it.
 _OWN: LiteralString = (

@@ -1,0 +1,124 @@
+"""Claim and finish, and what runs in between; see sql/functions/run."""
+
+from typing import Any, LiteralString, NamedTuple
+from uuid import UUID
+
+from ..call import ALWAYS, Call, Rows, first_column, one_value
+
+
+class Claimed(NamedTuple):
+    """What a claim got: rows in the order of `JobContext`, those with limits first; and in how many seconds jobs that wait for a
+    limit are to be looked at again (None: none wait; below 0: they can be had now).
+    """
+
+    rows: Rows
+    again_in: float | None
+
+
+class Verdict(NamedTuple):
+    """What `finish` says of an outcome that did not simply end its job: scheduled, dead, cancelled, busy or stale."""
+
+    job_id: int
+    verdict: str
+    run_at: Any
+
+
+class Completed(NamedTuple):
+    """What `complete` says (None: done, else stale), and the transaction it said it in."""
+
+    verdict: str | None
+    xid: str
+
+
+class Promoted(NamedTuple):
+    """How many jobs became ready, and the seconds until the next is due (None: none is scheduled)."""
+
+    promoted: int
+    next_in: float | None
+
+
+# A claim need not survive a crash of the server: then the job is ready, and the token finishes nothing. So it does not wait for
+# the disk. What must survive does: enqueue and finish, whose flush covers the claim before them. Said here and not in the
+# function, because it lasts until the end of the transaction, and others may have more in theirs.
+_CLAIM: LiteralString = (
+    "select c.id, c.queue, c.task, c.args::text, c.attempt, c.max_attempts, c.priority, "
+    "least(greatest(c.run_at, '0001-01-02Z'), '9999-12-30Z'), least(greatest(c.created_at, '0001-01-02Z'), '9999-12-30Z'), "
+    "c.meta::text, c.node::text, c.limits "
+    "from set_config('synchronous_commit', 'off', true), {schema}.claim(%s, %s, %s, %s, %s, %s, %s) c"
+)
+
+
+def claim(
+    worker: UUID,
+    token: UUID,
+    queues: list[str],
+    want: int,
+    weights: list[float] | None,
+    resume_at: str | None,
+    limited: int | None = None,
+) -> Call[Claimed]:
+    """Take up to `want` ready jobs under one token, at most `limited` of them with limits (None: all)."""
+    return Call(_CLAIM, (worker, token, queues, want, weights, resume_at, limited), _claimed)
+
+
+def _claimed(rows: Rows) -> Claimed:
+    if rows and rows[-1][0] is None:
+        again_at, now = rows.pop()[7:9]
+        return Claimed(rows, (again_at - now).total_seconds())
+    return Claimed(rows, None)
+
+
+def finish(outcomes: str, additions: str | None = None) -> Call[list[Verdict]]:
+    """Hand in outcomes (a JSON array), and what their jobs add to their workflows (another); the verdicts on those outcomes that
+    did not simply end their job.
+    """
+    if additions is None:
+        return Call("select * from {schema}.finish(%s)", (outcomes,), _verdicts)
+    return Call("select * from {schema}.finish(%s, %s)", (outcomes, additions), _verdicts)
+
+
+def _verdicts(rows: Rows) -> list[Verdict]:
+    return [Verdict(*row) for row in rows]
+
+
+def complete(job_id: int, token: str, result: str | None, elapsed: float, nodes: str | None = None) -> Call[Completed]:
+    """Finish a job as the last statement of its handler's transaction; result, and what it adds to its workflow, as JSON text."""
+    return Call(
+        "select {schema}.complete(%s::bigint, %s::text::uuid, %s::text::jsonb, %s::float8::real, %s::text::jsonb), "
+        "pg_current_xact_id()::text",
+        (job_id, token, result, elapsed, nodes),
+        lambda rows: Completed(*rows[0]),
+    )
+
+
+def finished(job_id: int, token: str, xid: str) -> Call[str]:
+    """What became of a transaction whose COMMIT was never answered: pending, committed, running or lost."""
+    return Call(
+        "select {schema}.finished(%s::bigint, %s::text::uuid, %s::text::xid8)",
+        (job_id, token, xid),
+        one_value,
+        repeat_within=ALWAYS,
+    )
+
+
+def progress(job_id: int, token: str, done: float, total: float | None, note: str | None) -> Call[bool]:
+    """Tell how far a running job has come; False when it is not this token's any more. Nothing is lost with it, so it does not
+    wait for the disk.
+    """
+    return Call(
+        "select {schema}.progress(%s::bigint, %s::text::uuid, %s::float8, %s::float8, %s::text) "
+        "from set_config('synchronous_commit', 'off', true)",
+        (job_id, token, done, total, note),
+        one_value,
+        repeat_within=ALWAYS,
+    )
+
+
+def give_back(token: UUID, job_ids: list[int]) -> Call[list[int]]:
+    """Return unstarted jobs of one claim; the ids given back."""
+    return Call("select * from {schema}.give_back(%s, %s)", (token, job_ids), first_column)
+
+
+def promote(want: int = 1000) -> Call[Promoted]:
+    """Make due jobs ready."""
+    return Call("select * from {schema}.promote(%s)", (want,), lambda rows: Promoted(*rows[0]))
