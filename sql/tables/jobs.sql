@@ -60,6 +60,14 @@ create index job_suspect on job (run_at)                          -- claim: jobs
 create unique index job_unique on job (unique_key)                -- insert_job: no two live jobs with one key
     where unique_key is not null;
 
+-- What stays of a job that is over. History and dead letters end with these columns, in this order, behind their own: a job is
+-- moved by "delete from job_kept … returning <their own columns>, k.*" and an insert of just that. So the list stands here only,
+-- and the view costs nothing. A new column is the last one in all three; tests/sql/test_kept_columns.py compares them.
+create view job_kept as
+select id, run_at, created_at, claimed_at, worker_id, retry_of, workflow_id, priority, attempt, max_attempts, rescues, queue, task,
+       args, retry, result_ttl, unique_key, unique_mode, meta, limits, cost
+  from job;
+
 -- Keys of mode period: they outlive their jobs.
 create table unique_hold (
     unique_key  bytea primary key,
@@ -71,17 +79,20 @@ create index unique_hold_expires_at on unique_hold (expires_at);  -- prune
 
 -- Finished for good and in order. Partitioned by day, so pruning drops tables and leaves nothing to vacuum.
 create table job_history (
+    result_expires_at timestamptz,              -- said later, by extend_result or delete_result; NULL = by result_ttl
+    finished_at  timestamptz not null,
+    state        job_state not null check (state in ('succeeded', 'cancelled')),
+    reason       final_reason,
+    elapsed      real,                          -- seconds in the handler
+    errors       jsonb,
+    -- as in job_kept
     id           bigint not null,
     run_at       timestamptz not null,
     created_at   timestamptz not null,
     claimed_at   timestamptz,
-    finished_at  timestamptz not null,
     worker_id    uuid,
     retry_of     bigint,
     workflow_id  bigint,
-    state        job_state not null check (state in ('succeeded', 'cancelled')),
-    reason       final_reason,
-    elapsed      real,                          -- seconds in the handler
     priority     smallint not null,
     attempt      smallint not null,
     max_attempts smallint not null,
@@ -91,11 +102,9 @@ create table job_history (
     args         jsonb not null,
     retry        jsonb,
     result_ttl   interval,
-    result_expires_at timestamptz,              -- said later, by extend_result or delete_result; NULL = by result_ttl
     unique_key   bytea,
     unique_mode  unique_mode,
     meta         jsonb,
-    errors       jsonb,
     limits       text[] collate "C",
     cost         int
 ) partition by range (finished_at);
@@ -106,17 +115,19 @@ create table job_history_default partition of job_history default;
 
 -- Jobs that failed for good: kept until a person retries or purges them.
 create table dead_letter (
+    finished_at  timestamptz not null,
+    state        job_state not null default 'failed' check (state = 'failed'),
+    reason       final_reason not null,
+    elapsed      real,
+    errors       jsonb,
+    -- as in job_kept
     id           bigint primary key,
     run_at       timestamptz not null,
     created_at   timestamptz not null,
     claimed_at   timestamptz,
-    finished_at  timestamptz not null,
     worker_id    uuid,
     retry_of     bigint,
     workflow_id  bigint,
-    state        job_state not null default 'failed' check (state = 'failed'),
-    reason       final_reason not null,
-    elapsed      real,
     priority     smallint not null,
     attempt      smallint not null,
     max_attempts smallint not null,
@@ -129,7 +140,6 @@ create table dead_letter (
     unique_key   bytea,
     unique_mode  unique_mode,
     meta         jsonb,
-    errors       jsonb,
     limits       text[] collate "C",
     cost         int
 );

@@ -70,7 +70,7 @@ MUTANTS = [
            enqueue.test_what_wants_any_end_of_its_parent_runs_though_that_was_skipped),
     Mutant("skipped for no reason", "skip_nodes", r"'dependency_failed'", "'other'",
            depends.test_a_job_waits_for_a_parent_runs_or_is_skipped_by_how_the_parent_stands, ("dead", "succeeded", "enqueue")),
-    Mutant("skipped without an error", "skip_nodes", r"append_error\(g\.errors.*?else p\.state end\)\)\)", "g.errors",
+    Mutant("skipped without an error", "skip_nodes", r"append_error\(j\.errors.*?else p\.state end\)\)\)", "j.errors",
            prune.test_a_node_outlives_its_workflow_in_the_history_and_can_still_be_asked_for),
     Mutant("a skipped job is forgotten", "skip_nodes", r"\(select to_jsonb\(j\).*?\)(?=\n)", "null",
            retry.test_a_skipped_job_without_options_is_back_as_it_was_too),

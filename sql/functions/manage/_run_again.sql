@@ -24,16 +24,17 @@ begin
         if not found then
             perform refuse_orphan(job_id);
         end if;
-        insert into job (id, run_at, created_at, retry_of, workflow_id, state, priority, max_attempts, queue, task, args,
-                         retry, result_ttl, unique_key, unique_mode, meta, errors, lane_id, limits, cost)
-        overriding system value
-        select id, clock_timestamp(), created_at, retry_of, workflow_id, 'ready'::job_state, priority, max_attempts, queue, task, args,
-               retry, result_ttl, unique_key, unique_mode, meta, errors, lane_of(queue, limits), limits, cost
-          from dead_letter where id = job_id
-        union all
-        select nextval('job_id_seq'), clock_timestamp(), clock_timestamp(), id, null::bigint, 'ready'::job_state, priority, max_attempts, queue,
-               task, args, retry, result_ttl, unique_key, unique_mode, meta, null::jsonb, lane_of(queue, limits), limits, cost
-          from job_history where id = job_id
+        insert into job overriding system value
+        select j.*
+          from (select to_jsonb(d) as kept, queue, limits from dead_letter d where id = job_id
+                union all
+                select to_jsonb(h) || jsonb_build_object(
+                           'id', nextval('job_id_seq'), 'created_at', clock_timestamp(), 'retry_of', id,
+                           'workflow_id', null, 'errors', null), queue, limits
+                  from job_history h where id = job_id) over,
+               lateral jsonb_populate_record(null::job, kept || jsonb_build_object(
+                   'state', 'ready', 'run_at', clock_timestamp(), 'claimed_at', null, 'worker_id', null,
+                   'attempt', 0, 'rescues', 0, 'lane_id', lane_of(queue, limits))) j
         on conflict (unique_key) where unique_key is not null do nothing
         returning id, queue into again, its_queue;
         exit when again is not null;

@@ -8,15 +8,14 @@ declare
     flow bigint;
 begin
     perform lock_workflows(array[job_id]);
-    with gone as (
-        delete from job where id = job_id and state in ('blocked', 'scheduled', 'ready') returning *
-    )
-    , history as (
-    insert into job_history (id, run_at, created_at, finished_at, retry_of, workflow_id, state, reason, priority, attempt,
-                             max_attempts, rescues, queue, task, args, retry, result_ttl, unique_key, unique_mode, meta, limits, cost, errors)
-    select id, run_at, created_at, clock_timestamp(), retry_of, workflow_id, 'cancelled', 'user_requested', priority, attempt,
-           max_attempts, rescues, queue, task, args, retry, result_ttl, unique_key, unique_mode, meta, limits, cost, errors
-      from gone
+    with held as (
+        select id, errors from job where id = job_id and state in ('blocked', 'scheduled', 'ready') for update
+    ), gone as (
+        delete from job_kept k using held h where k.id = h.id
+        returning null::timestamptz, clock_timestamp(), 'cancelled'::job_state, 'user_requested'::final_reason, null::real,
+                  h.errors, k.*
+    ), history as (
+        insert into job_history select g.* from gone g
     )
     select coalesce(workflow_id, 0) into flow from gone;
     if flow is null then

@@ -48,25 +48,14 @@ begin
           from decided d where j.id = any (array[d.id]) and d.again_at is not null
         returning j.id, d.again_at, j.limits, d.parks
     ), gone as (
-        delete from job j using decided d where j.id = any (array[d.id]) and d.again_at is null
-        returning j.*, d.cancelled, coalesce(d.reason, 'error') as reason, d.elapsed, d.all_errors
+        delete from job_kept k using decided d where k.id = any (array[d.id]) and d.again_at is null
+        returning ended_at as finished_at, (case when d.cancelled then 'cancelled' else 'failed' end)::job_state as state,
+                  case when d.cancelled then 'user_requested' else coalesce(d.reason, 'error') end, d.elapsed, d.all_errors, k.*
     ), dead as (
-        insert into dead_letter (id, run_at, created_at, claimed_at, finished_at, worker_id, retry_of, workflow_id, reason,
-                                 elapsed, priority, attempt, max_attempts, rescues, queue, task, args, retry, result_ttl,
-                                 unique_key, unique_mode, meta, limits, cost, errors)
-        select id, run_at, created_at, claimed_at, ended_at, worker_id, retry_of, workflow_id, reason,
-               elapsed, priority, attempt, max_attempts, rescues, queue, task, args, retry, result_ttl, unique_key, unique_mode,
-               meta, limits, cost, all_errors
-          from gone where not cancelled
+        insert into dead_letter select g.* from gone g where state = 'failed'
         returning id, workflow_id, limits
     ), history as (
-        insert into job_history (id, run_at, created_at, claimed_at, finished_at, worker_id, retry_of, workflow_id, state, reason,
-                                 elapsed, priority, attempt, max_attempts, rescues, queue, task, args, retry, result_ttl,
-                                 unique_key, unique_mode, meta, limits, cost, errors)
-        select id, run_at, created_at, claimed_at, ended_at, worker_id, retry_of, workflow_id, 'cancelled', 'user_requested',
-               elapsed, priority, attempt, max_attempts, rescues, queue, task, args, retry, result_ttl, unique_key, unique_mode,
-               meta, limits, cost, all_errors
-          from gone where cancelled
+        insert into job_history select null, g.* from gone g where state = 'cancelled'
         returning id, limits
     )
     select id, 'scheduled', again_at, false, limits, parks from again

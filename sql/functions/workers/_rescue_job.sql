@@ -27,13 +27,12 @@ begin
                                 case when not crashed and not cancelled then again_at end,
                                 jsonb_build_object('type', 'WorkerLost', 'message', 'the worker missed its lease'));
     if crashed then
-        insert into dead_letter (id, run_at, created_at, claimed_at, finished_at, worker_id, retry_of, workflow_id, reason,
-                                 priority, attempt, max_attempts, rescues, queue, task, args, retry, result_ttl,
-                                 unique_key, unique_mode, meta, limits, cost, errors)
-        values (lost.id, lost.run_at, lost.created_at, lost.claimed_at, clock_timestamp(), lost.worker_id, lost.retry_of,
-                lost.workflow_id, 'crashed', lost.priority, lost.attempt, lost.max_attempts, lost.rescues, lost.queue,
-                lost.task, lost.args, lost.retry, lost.result_ttl, lost.unique_key, lost.unique_mode, lost.meta, lost.limits, lost.cost, lost.errors);
-        delete from job where id = job_id;
+        update job set rescues = lost.rescues where id = job_id;
+        with gone as (
+            delete from job_kept k where k.id = job_id
+            returning clock_timestamp(), 'failed'::job_state, 'crashed'::final_reason, null::real, lost.errors, k.*
+        )
+        insert into dead_letter select g.* from gone g;
         if lost.workflow_id is not null then
             perform end_nodes(array[lost.id], '{failed}');
         end if;

@@ -3,15 +3,14 @@
 create function cancel_nodes(job_ids bigint[]) returns void
 language plpgsql set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
 begin
-    with gone as (
-        delete from job j using unnest(job_ids) as u(id) where j.id = any (array[u.id]) returning j.*
+    with held as materialized (
+        select j.id, j.errors from unnest(job_ids) as u(id), lateral (select id, errors from job where id = u.id offset 0) j
+    ), gone as (
+        delete from job_kept k using held h where k.id = any (array[h.id])
+        returning null::timestamptz, clock_timestamp(), 'cancelled'::job_state, 'user_requested'::final_reason, null::real,
+                  h.errors, k.*
     )
-    insert into job_history (id, run_at, created_at, finished_at, retry_of, workflow_id, state, reason, priority, attempt,
-                             max_attempts, rescues, queue, task, args, retry, result_ttl, unique_key, unique_mode, meta, limits, cost, errors)
-    select g.id, g.run_at, g.created_at, clock_timestamp(), g.retry_of, g.workflow_id, 'cancelled', 'user_requested', g.priority,
-           g.attempt, g.max_attempts, g.rescues, g.queue, g.task, g.args, g.retry, g.result_ttl, g.unique_key, g.unique_mode,
-           g.meta, g.limits, g.cost, g.errors
-      from gone g;
+    insert into job_history select g.* from gone g;
     perform end_nodes(job_ids, array_fill('cancelled'::node_state, array[cardinality(job_ids)]));
 end $$;
 

@@ -120,18 +120,19 @@ begin
           from unnest(children, barred) as u(at, barred_by)
          where c.ctid = u.at and u.barred_by is not null
         returning c.workflow_id, c.job_id, u.barred_by
-    ), gone as (
-        delete from job j where j.id = any (array(select job_id from node))
-    ), history as (  -- looked up once more: a join of what was deleted with why has no key
-        insert into job_history (id, run_at, created_at, finished_at, retry_of, workflow_id, state, reason, priority, attempt,
-                                 max_attempts, rescues, queue, task, args, retry, result_ttl, unique_key, unique_mode, meta, limits, cost, errors)
-        select g.id, g.run_at, g.created_at, settled_at, g.retry_of, g.workflow_id, 'cancelled', 'dependency_failed', g.priority,
-               g.attempt, g.max_attempts, g.rescues, g.queue, g.task, g.args, g.retry, g.result_ttl, g.unique_key, g.unique_mode,
-               g.meta, g.limits, g.cost, append_error(g.errors, g.attempt, null, null, settled_at, null, jsonb_build_object(
+    ), why as materialized (
+        select node.job_id, append_error(j.errors, j.attempt, null, null, settled_at, null, jsonb_build_object(
                    'type', 'DependencyFailed', 'message', format('job %s (%s) %s', p.job_id, coalesce(p.name, p.task),
-                       case when p.state = 'blocked' then 'skipped' else p.state end)))  -- blocked: by this very statement no more
-          from node, lateral (select * from job where id = node.job_id offset 0) g,
+                       -- blocked: by this very statement no more
+                       case when p.state = 'blocked' then 'skipped' else p.state end))) as errors
+          from node, lateral (select errors, attempt from job where id = node.job_id offset 0) j,
                lateral (select job_id, name, task, state from workflow_node where job_id = node.barred_by offset 0) p
+    ), gone as (
+        delete from job_kept k using why w where k.id = any (array[w.job_id])
+        returning null::timestamptz, settled_at, 'cancelled'::job_state, 'dependency_failed'::final_reason, null::real,
+                  w.errors, k.*
+    ), history as (
+        insert into job_history select g.* from gone g
     )
     select array_agg(workflow_id) into flows from node;
     return flows;
