@@ -13,13 +13,12 @@ from ..errors import PgQueueError
 from .dead import dead
 from .enqueue import enqueue
 from .failures import complain, exit_code
-from .jobs import job, jobs
+from .jobs import cancel, job, jobs, retry
 from .limits import limits
 from .migrate import migrate
 from .stats import stats, workers
-from .verbs import cancel, cancel_workflow, retry, retry_workflow
 from .worker import worker
-from .workflows import workflow, workflows
+from .workflows import cancel_workflow, retry_workflow, workflow, workflows
 
 __all__ = ["cli", "main"]
 

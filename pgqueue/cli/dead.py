@@ -5,10 +5,10 @@ from typing import Annotated
 import typer
 
 from ..database.calls import reads
+from .jobs import retry_each
 from .options import AsJson, DatabaseUrl, Limit, OfQueue, OfTask, Schema
 from .output import print_json_lines, print_table
 from .session import Session
-from .verbs import retry_each
 
 COLUMNS = ("id", "queue", "task", "args", "attempt", "finished_at", "error")
 

@@ -1,4 +1,4 @@
-"""pgqueue jobs, pgqueue job."""
+"""pgqueue jobs, job, retry, cancel."""
 
 from typing import Annotated, Any
 
@@ -10,12 +10,14 @@ from rich.text import Text
 
 from .._text import harmless
 from ..database.calls import limits as limit_calls
+from ..database.calls import manage as manage_calls
 from ..database.calls import reads
 from ..database.calls import results as result_calls
 from ..errors import JobNotFound
+from ..limits.waits import waits
 from .limit_view import waits_for
-from .options import AsJson, DatabaseUrl, Limit, OfQueue, OfTask, Schema, State
-from .output import console, facts_of, no_worker, print_json, print_json_lines, print_table, shown
+from .options import AsJson, DatabaseUrl, JobIds, Limit, OfQueue, OfTask, Schema, State
+from .output import console, facts_of, for_each, no_worker, print_json, print_json_lines, print_table, shown
 from .session import Session
 
 COLUMNS = ("id", "state", "queue", "task", "args", "priority", "attempt", "run_at", "finished_at", "note")
@@ -62,12 +64,47 @@ def job(
         row["unknown_since"] = database.run(reads.unknown_since(id))
         held_by = ""
         if row["state"] == "ready" and row["limits"]:
-            keys = [*row["limits"], f"queue:{row['queue']}"]
-            held_by = waits_for(keys, row["cost"] or 1, database.run(limit_calls.limit_status()))
+            held = waits(row["limits"], row["queue"], row["cost"] or 1, database.run(limit_calls.limit_status()))
+            held_by = ", ".join(map(waits_for, held))
     if as_json:
         print_json(row | {"errors": row["errors"] or []})
     else:
         _print_job(console(), row, held_by)
+
+
+def retry(ids: JobIds, database_url: DatabaseUrl = None, schema: Schema = None, as_json: AsJson = False) -> None:
+    """Run jobs again now: waiting ones, dead letters (same id) or finished ones (a new job)."""
+    with Session(database_url, schema) as database:
+        retry_each(database, ids, as_json)
+
+
+def cancel(ids: JobIds, database_url: DatabaseUrl = None, schema: Schema = None, as_json: AsJson = False) -> None:
+    """Cancel jobs that have not started."""
+    with Session(database_url, schema) as database:
+
+        def cancel_one(id: int) -> dict[str, Any]:
+            database.run(manage_calls.cancel(id))
+            return {"id": id, "state": "cancelled"}
+
+        for_each(ids, cancel_one, lambda done: f"job {done['id']} cancelled", as_json)
+
+
+def retry_each(database: Session, ids: list[int], as_json: bool) -> None:
+    """Retry each of these jobs and say so.
+
+    Raises:
+        typer.Exit: some were refused.
+    """
+
+    def retry_one(id: int) -> dict[str, Any]:
+        runs_as, duplicate = database.run(manage_calls.retry(id))
+        return {"id": id, "runs_as": runs_as, "duplicate": duplicate}
+
+    def said(done: dict[str, Any]) -> str:
+        again = "stays where it is: its unique key is that of" if done["duplicate"] else "runs again as"
+        return f"job {done['id']} {again} job {done['runs_as']}"
+
+    for_each(ids, retry_one, said, as_json)
 
 
 def _print_job(out: Console, row: dict[str, Any], held_by: str) -> None:

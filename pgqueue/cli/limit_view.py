@@ -4,6 +4,7 @@ from typing import Any
 
 from ..database.calls.limits import LimitStatus
 from ..limits.limit import UNITS, words
+from ..limits.waits import Wait
 from .output import shown
 
 
@@ -24,23 +25,15 @@ def said(row: LimitStatus) -> str:
     return text if row.enabled else f"{text} (disabled)"
 
 
-def waits_for(keys: list[str], cost: int, rows: list[LimitStatus]) -> str:
-    """Those of a job's keys under which it cannot start now, and why; "" when it can under all."""
-    held = {row.key: why for row in rows if row.key in keys and (why := _held(row, cost))}
-    return ", ".join(f"{key} ({held[key]})" for key in keys if key in held)
-
-
-def _held(row: LimitStatus, cost: int) -> str | None:
-    if row.parked_until is not None:
-        return f"parked until {shown(row.parked_until)}"
-    if not row.enabled:
-        return None
-    if row.max_running is not None and row.running >= row.max_running:
-        return f"{row.running} of {row.max_running} running"
-    if row.rate is None or row.per is None or row.burst is None or row.tokens is None:
-        return None
-    missing = min(cost if row.count_cost else 1, row.burst) - row.tokens
-    return f"tokens in {wait(missing * row.per.total_seconds() / row.rate)}" if missing > 0 else None
+def waits_for(held: Wait) -> str:
+    """A key under which a job cannot start now, and why."""
+    if held.parked_until is not None:
+        why = f"parked until {shown(held.parked_until)}"
+    elif held.tokens_in is not None:
+        why = f"tokens in {wait(held.tokens_in)}"
+    else:
+        why = f"{held.running} of {held.max_running} running"
+    return f"{held.key} ({why})"
 
 
 def number(value: float | None) -> str | None:

@@ -2,17 +2,20 @@
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import typer
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from .._text import harmless
+from ..errors import PgQueueError
+from .failures import complain, exit_code
 
 COLOURS = {
     "running": "cyan", "ready": "blue", "scheduled": "blue", "succeeded": "green", "failed": "red", "cancelled": "yellow",
@@ -41,6 +44,24 @@ def print_json_lines(values: Iterable[Any]) -> None:
 def print_table(title: str, rows: Sequence[dict[str, Any]], columns: Sequence[str], wide: Sequence[str] = ()) -> None:
     """Rows as a table, see `to_table`; "no <title>" when there are none."""
     console().print(to_table(rows, columns, wide) if rows else f"no {title}")
+
+
+def for_each(ids: list[int], act: Callable[[int], dict[str, Any]], said: Callable[[dict[str, Any]], str], as_json: bool) -> None:
+    """Act on each id and print what was done; one refusal does not hold up the others.
+
+    Raises:
+        typer.Exit: always; the code is that of the first refusal.
+    """
+    code = 0
+    for id in ids:
+        try:
+            done = act(id)
+        except PgQueueError as error:
+            complain(error)
+            code = code or exit_code(error)
+        else:
+            print_json(done) if as_json else print(said(done))
+    raise typer.Exit(code)
 
 
 def print_facts(title: str, row: dict[str, Any], names: Sequence[str]) -> None:

@@ -1,9 +1,9 @@
-"""pgqueue workflows, pgqueue workflow."""
+"""pgqueue workflows, workflow, retry-workflow, cancel-workflow."""
 
 import json
 import time
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, Any
 
 import psycopg
 import typer
@@ -17,8 +17,8 @@ from ..database.calls import workflows as workflow_calls
 from ..database.translate import is_transient
 from ..workflow.graph import Graph
 from ..workflow.progress import STATES, WorkflowProgress
-from .options import AsJson, DatabaseUrl, Limit, Schema, WorkflowStatus
-from .output import console, print_json, print_json_lines, print_table
+from .options import AsJson, DatabaseUrl, Limit, Schema, WorkflowIds, WorkflowStatus
+from .output import console, for_each, print_json, print_json_lines, print_table
 from .session import Session
 from .workflow_view import bar, header, line, summary, tree
 
@@ -70,6 +70,39 @@ def workflow(
             print_json({"workflow": _facts(now)} | json.loads(_graph(database, id).to_json()))
         else:
             console().print(_view(database, now))
+
+
+def retry_workflow(ids: WorkflowIds, database_url: DatabaseUrl = None, schema: Schema = None, as_json: AsJson = False) -> None:
+    """Run the dead letters of workflows again; what was skipped because of them waits for them again."""
+    with Session(database_url, schema) as database:
+
+        def retry_one(id: int) -> dict[str, Any]:
+            return {"id": id, "retried": database.run(workflow_calls.retry_workflow(id))}
+
+        def said(done: dict[str, Any]) -> str:
+            return f"workflow {done['id']}: {_counted(done['retried'], 'dead letter')} run again"
+
+        for_each(ids, retry_one, said, as_json)
+
+
+def cancel_workflow(ids: WorkflowIds, database_url: DatabaseUrl = None, schema: Schema = None, as_json: AsJson = False) -> None:
+    """Cancel the jobs of workflows that have not started, and ask those that run to stop."""
+    with Session(database_url, schema) as database:
+
+        def cancel_one(id: int) -> dict[str, Any]:
+            cancelled = database.run(workflow_calls.cancel_workflow(id))
+            now = database.run(workflow_calls.progress(id))
+            return {"id": id, "cancelled": cancelled, "stopping": now[0]["running"] if now else 0}
+
+        def said(done: dict[str, Any]) -> str:
+            stopping = f", {_counted(done['stopping'], 'running job')} asked to stop" if done["stopping"] else ""
+            return f"workflow {done['id']}: {_counted(done['cancelled'], 'job')} cancelled{stopping}"
+
+        for_each(ids, cancel_one, said, as_json)
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number or 'no'} {what}{'' if number == 1 else 's'}"
 
 
 def _watch(database: Session, id: int, as_json: bool) -> int:

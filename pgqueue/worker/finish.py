@@ -8,12 +8,12 @@ from typing import Any
 
 from ..database import Link
 from ..database.calls.run import Verdict
-from .announce import Announcer
 from .deliver import Deliverer, Run
 from .execute import Outcome
 from .held import MOST as MOST_HELD
 from .held import Held
 from .slow import Slow
+from .waiters import Waiters
 
 log = logging.getLogger("pgqueue.worker")
 BATCH = 1000
@@ -58,7 +58,7 @@ class Finisher:
         self.on_scheduled: Callable[[], None] = lambda: None  # called when jobs were scheduled to run again
         self.on_nodes_ended: Callable[[], None] = lambda: None  # called when nodes of workflows ended: others may be ready now
         self.on_limited_ended: Callable[[], None] = lambda: None  # called when jobs with limits ended: others may start now
-        self.announcer: Announcer | None = None  # the worker sets it
+        self.waiters: Waiters | None = None  # the worker sets it
 
     def add(self, outcome: Outcome) -> None:
         """Take an outcome; the flush loop hands it in, unless the handler's own transaction has."""
@@ -152,9 +152,9 @@ class Finisher:
         gone = {verdict.job_id for verdict in verdicts if verdict.verdict in ("stale", "unconfirmed")}
         self.counts.update([outcome.state for outcome in outcomes if outcome.job.id not in gone])
         self.counts.update([verdict.verdict for verdict in verdicts])
-        if self.announcer is not None and self.announcer.is_asked():
+        if self.waiters is not None and self.waiters.is_asked():
             not_over = {verdict.job_id for verdict in verdicts if verdict.verdict not in ("dead", "cancelled")}
-            self.announcer.over([outcome.job.id for outcome in outcomes if outcome.job.id not in not_over])
+            self.waiters.over([outcome.job.id for outcome in outcomes if outcome.job.id not in not_over])
         if log.isEnabledFor(logging.DEBUG):
             for outcome in outcomes:
                 log.debug("job %s %s", outcome.job.id, outcome.state, extra={"job_id": outcome.job.id, "task": outcome.job.task})

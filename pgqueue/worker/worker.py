@@ -24,18 +24,18 @@ from ..database.link import Circuit
 from ..errors import Disconnected, PgQueueError
 from ..lifespan import StoppedEarly, entered, injections, unless
 from ..transaction import Services
-from .announce import Announcer
+from .callbacks import CallbackRunner
 from .claim import BACKSTOP, Alarm, Claimer
 from .finish import Finisher
 from .liveness import Liveness, now
 from .loops import LoopEnded, Loops
 from .maintenance import Maintenance
-from .notify import Notifier
 from .options import WorkerOptions
 from .parents import ParentLoader
 from .process import Processes, Setup, assert_no_import
 from .slots import Slots
 from .surround import Surroundings
+from .waiters import Waiters
 
 if TYPE_CHECKING:
     from ..app import PgQueue
@@ -106,7 +106,7 @@ class Worker:
             finally:  # whoever cancels `run`, a handler too, stops the worker no less gracefully than a signal
                 await self._end()
         finally:
-            self._notifier.stop()
+            self._callbacks.stop()
             ending = self._loops.cancel()
             self._liveness.stop()
             if self._liveness.is_alive():
@@ -117,7 +117,7 @@ class Worker:
             await self._slots.close()
             await self._services.close()
             await self._processes.close()
-            self._notifier.close()
+            self._callbacks.close()
             for link in self._links:
                 await link.close()
         if self._loops.error is not None:
@@ -138,7 +138,7 @@ class Worker:
         return None
 
     def _is_full(self) -> bool:
-        return self._finisher.is_full() or self._notifier.is_full()
+        return self._finisher.is_full() or self._callbacks.is_full()
 
     def _build(self, values: tuple[Any, ...]) -> None:
         app, options, circuit = self._app, self._options, Circuit()
@@ -147,10 +147,10 @@ class Worker:
         self._maintenance_link = maintenance_link
         self._alarm = Alarm()
         self._finisher = Finisher(finish_link, held_link, slow_link, most_unflushed=max(1000, 2 * options.concurrency))
-        self._notifier = Notifier(app.callbacks, self._finisher.counts, on_room=lambda: self._slots.go_on())
+        self._callbacks = CallbackRunner(app.callbacks, self._finisher.counts, on_room=lambda: self._slots.go_on())
         is_full = self._finisher.is_full
         if app.callbacks:
-            self._finisher.on_finished, is_full = self._notifier.note, self._is_full
+            self._finisher.on_finished, is_full = self._callbacks.note, self._is_full
         tasks = {**app.tasks, app.chunk_task.name: app.chunk_task}
         self._slots = Slots(tasks, options.concurrency, self._finisher.add, is_full, self._surroundings(values))
         self._services = Services(app, values, self._slots.threads)
@@ -177,7 +177,7 @@ class Worker:
             self._slots.cancel,
             workers=lambda: self._alarm.workers,
         )
-        self._announcer = self._finisher.announcer = Announcer(maintenance_link)
+        self._waiters = self._finisher.waiters = Waiters(maintenance_link)
         self._finisher.on_room = self._slots.go_on
         self._finisher.on_scheduled = self._alarm.ring  # what runs again at once is ready already, the rest is promoted
         self._finisher.on_nodes_ended = self._alarm.ring
@@ -191,8 +191,8 @@ class Worker:
         loops = Loops(on_failed=self.stop)
         loops.add("claim", self._claimer.run)
         loops.add("parents", self._parents.run)
-        loops.add("callbacks", self._notifier.run)
-        loops.add("announce", self._announcer.run)
+        loops.add("callbacks", self._callbacks.run)
+        loops.add("waiters", self._waiters.run)
         loops.add("lease", self._watch_lease)
         loops.add("renew", self._renew)
         loops.add("summary", self._summarise)
@@ -211,7 +211,7 @@ class Worker:
             self._queues,
             running=lambda: list(self._slots.running),
             on_lost=self._note_lost,
-            on_results_wanted=self._announcer.asked,
+            on_results_wanted=self._waiters.asked,
             on_cancel_wanted=self._maintenance.cancel_wanted,
             down_for=self._loops.longest_down,
         )
@@ -285,7 +285,7 @@ class Worker:
 
     async def _emptied(self) -> None:
         """In burst mode: stop once nothing is left here and in the queues."""
-        if not self._options.burst or self._held() or self._notifier.is_telling():  # callbacks may enqueue
+        if not self._options.burst or self._held() or self._callbacks.is_telling():  # callbacks may enqueue
             return
         try:
             if not await self._maintenance_link.run(worker_calls.has_work(self._queues)):
@@ -314,7 +314,7 @@ class Worker:
                     await self._slots.drop()
                 if can_finish:
                     await self._finisher.drain()
-                    await self._notifier.drain(max(TELL_AT_LEAST, deadline - time.monotonic()))
+                    await self._callbacks.drain(max(TELL_AT_LEAST, deadline - time.monotonic()))
                 await self._retire()
                 return
         if held := self._finisher.only_held():

@@ -20,7 +20,7 @@ from .conftest import Start
 
 @pytest.mark.parametrize(
     ("task", "named"),
-    [("swallow", "task Slots._slot"), ("quick", "task Notifier.run"), ("hold_thread", "thread")],
+    [("swallow", "task Slots._slot"), ("quick", "task CallbackRunner.run"), ("hold_thread", "thread")],
 )
 def test_what_swallows_its_cancellation_is_named_and_the_process_ends(start: Start, look: Look, task: str, named: str) -> None:
     worker = start("pgqueue.worker", "tests.cli.stubborn:app", "--grace", "0.2")

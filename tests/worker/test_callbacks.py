@@ -15,8 +15,8 @@ from pgqueue import Cancel, JobContext, JobEvent, PgQueue, Retry, RetryIn, Snooz
 from pgqueue.database.calls.run import Verdict
 from pgqueue.errors import ConfigurationError
 from pgqueue.hooks import Callback, Callbacks, Kind
+from pgqueue.worker.callbacks import MOST_WAITING, CallbackRunner
 from pgqueue.worker.execute import Outcome, outcome
-from pgqueue.worker.notify import MOST_WAITING, Notifier
 from pgqueue.worker.pace import Pace
 from tests.looking import Look
 from tests.waiting import auntil
@@ -51,8 +51,8 @@ def _listen(app: PgQueue) -> Told:
 
 
 @asynccontextmanager
-async def _telling(*others: Callback) -> AsyncIterator[tuple[Notifier, list[tuple[str, int]], Counter[str]]]:
-    """A notifier of its own, what its callbacks were told (kind and job), and its counts; others are told of successes first."""
+async def _telling(*others: Callback) -> AsyncIterator[tuple[CallbackRunner, list[tuple[str, int]], Counter[str]]]:
+    """A runner of its own, what its callbacks were told (kind and job), and its counts; others are told of successes first."""
     told: list[tuple[str, int]] = []
     callbacks, counts = Callbacks(), Counter[str]()
     for other in others:
@@ -60,15 +60,15 @@ async def _telling(*others: Callback) -> AsyncIterator[tuple[Notifier, list[tupl
     kinds: tuple[Kind, ...] = ("success", "failure", "retry", "dead")
     for kind in kinds:
         callbacks.add(kind, lambda event, kind=kind: told.append((kind, event.job.id)), None)  # type: ignore[misc]
-    notifier = Notifier(callbacks, counts, lambda: None)
-    telling = asyncio.create_task(notifier.run())
+    runner = CallbackRunner(callbacks, counts, lambda: None)
+    telling = asyncio.create_task(runner.run())
     await asyncio.sleep(0)
-    yield notifier, told, counts
-    notifier.stop()
+    yield runner, told, counts
+    runner.stop()
     telling.cancel()
     await asyncio.wait({telling}, timeout=5)
     assert telling.done()
-    notifier.close()
+    runner.close()
 
 
 async def test_a_success_is_told_with_its_result_once_it_is_committed(async_app: PgQueue, look: Look) -> None:
@@ -208,21 +208,21 @@ async def test_large_integers_are_told_exactly(async_app: PgQueue, result: int) 
 async def test_a_result_that_cannot_be_read_back_is_a_callback_error_and_the_next_is_told(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    async with _telling() as (notifier, told, counts):
+    async with _telling() as (runner, told, counts):
         unreadable = Outcome(job(1), "succeeded", '{"result":' + "9" * 5000 + "}", 0.0)
-        notifier.note([unreadable, outcome(job(2), "succeeded", 0.0)], [])
-        await notifier.drain(5)
+        runner.note([unreadable, outcome(job(2), "succeeded", 0.0)], [])
+        await runner.drain(5)
     assert told == [("success", 2)]
     assert counts["callback_errors"] == 1
     assert "failed" in caplog.text
 
 
 async def test_nobody_waits_for_callbacks_that_are_not_called_any_more(caplog: pytest.LogCaptureFixture) -> None:
-    async with _telling() as (notifier, told, _):
+    async with _telling() as (runner, told, _):
         pass
-    notifier.note([outcome(job(1), "succeeded", 0.0)], [])
+    runner.note([outcome(job(1), "succeeded", 0.0)], [])
     async with asyncio.timeout(5):
-        await notifier.drain(60)
+        await runner.drain(60)
     assert told == []
     assert "the callbacks of 1 jobs did not run in time" in caplog.text
 
@@ -271,21 +271,21 @@ async def test_a_callback_that_hangs_is_named_once(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, why: str
 ) -> None:
     if why.startswith("has run"):
-        monkeypatch.setattr("pgqueue.worker.notify.SLOW", 0.1)
+        monkeypatch.setattr("pgqueue.worker.callbacks.SLOW", 0.1)
     else:
-        monkeypatch.setattr("pgqueue.worker.notify.FULL_FOR", 0.1)
-        monkeypatch.setattr("pgqueue.worker.notify.MOST_WAITING", 2)
+        monkeypatch.setattr("pgqueue.worker.callbacks.FULL_FOR", 0.1)
+        monkeypatch.setattr("pgqueue.worker.callbacks.MOST_WAITING", 2)
     gate = asyncio.Event()
 
     async def hang(event: JobEvent) -> None:
         await gate.wait()
         await asyncio.sleep(0.3 if why.startswith("has run") else 0)
 
-    async with _telling(hang) as (notifier, told, _):
-        notifier.note([outcome(job(1), "succeeded", 0.0), outcome(job(2), "succeeded", 0.0)], [])
+    async with _telling(hang) as (runner, told, _):
+        runner.note([outcome(job(1), "succeeded", 0.0), outcome(job(2), "succeeded", 0.0)], [])
         await auntil(lambda: "hang" in caplog.text, "a warning")
         gate.set()
-        await notifier.drain(5)
+        await runner.drain(5)
     assert len(told) == 2
     (said,) = [record.getMessage() for record in caplog.records]
     assert f"hang {why}: 2 jobs wait to be told" in said
@@ -294,7 +294,7 @@ async def test_a_callback_that_hangs_is_named_once(
 async def test_a_worker_whose_callback_hangs_gives_back_what_it_cannot_start(
     async_app: PgQueue, look: Look, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pgqueue.worker.notify.MOST_WAITING", 5)
+    monkeypatch.setattr("pgqueue.worker.callbacks.MOST_WAITING", 5)
     monkeypatch.setattr(Pace, "prefetch", lambda self: 100)
 
     @async_app.on_success
@@ -307,7 +307,7 @@ async def test_a_worker_whose_callback_hangs_gives_back_what_it_cannot_start(
 
     work.enqueue_many([()] * 200)
     async with working(async_app, concurrency=1, grace=0.1) as worker:
-        await auntil(lambda: hasattr(worker, "_notifier") and worker._notifier.is_full(), "a full backlog")
+        await auntil(lambda: hasattr(worker, "_callbacks") and worker._callbacks.is_full(), "a full backlog")
         await auntil(lambda: look.count("running") == 0, "the return of the rest")
         assert look.count("ready") > 0
 
@@ -324,8 +324,8 @@ async def test_a_callback_that_swallows_its_cancellation_is_the_last(then: str) 
             if then == "raises":
                 raise ValueError from None
 
-    async with _telling(stubborn, stubborn) as (notifier, told, _):
-        notifier.note([outcome(job(1), "succeeded", 0.0), outcome(job(2), "succeeded", 0.0)], [])
+    async with _telling(stubborn, stubborn) as (runner, told, _):
+        runner.note([outcome(job(1), "succeeded", 0.0), outcome(job(2), "succeeded", 0.0)], [])
         await auntil(lambda: calls, "the first callback")
     assert (calls, told) == ([1], [])
 
@@ -398,7 +398,7 @@ async def test_a_callback_that_never_ends_does_not_hold_up_a_stop(
 async def test_when_too_many_events_wait_nothing_more_starts_until_some_were_told(
     async_app: PgQueue, look: Look, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pgqueue.worker.notify.MOST_WAITING", 5)
+    monkeypatch.setattr("pgqueue.worker.callbacks.MOST_WAITING", 5)
     gate = asyncio.Event()
 
     @async_app.on_success
@@ -411,7 +411,7 @@ async def test_when_too_many_events_wait_nothing_more_starts_until_some_were_tol
 
     work.enqueue_many([()] * 200)
     async with working(async_app, concurrency=2) as worker:
-        await auntil(lambda: hasattr(worker, "_notifier") and worker._notifier.is_full(), "a full backlog")
+        await auntil(lambda: hasattr(worker, "_callbacks") and worker._callbacks.is_full(), "a full backlog")
         await auntil(lambda: not worker._slots.running and not worker._finisher.unflushed(), "what had started")
         done = look.count("succeeded")
         assert done < 200
@@ -441,9 +441,9 @@ async def test_a_burst_ends_after_what_its_callbacks_enqueue(async_app: PgQueue,
 async def test_what_was_not_ours_is_not_told(verdict: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     outcomes = [outcome(job(1), "succeeded", 0.0), outcome(job(2), "failed", 0.0), outcome(job(3), "succeeded", 0.0)]
-    async with _telling() as (notifier, told, _):
-        notifier.note(outcomes, [Verdict(1, verdict, None), Verdict(2, verdict, None)])
-        await notifier.drain(5)
+    async with _telling() as (runner, told, _):
+        runner.note(outcomes, [Verdict(1, verdict, None), Verdict(2, verdict, None)])
+        await runner.drain(5)
     assert told == [("success", 3)]
     assert ("no callback is told of 2 jobs" in caplog.text) == (verdict == "unconfirmed")
     assert MOST_WAITING == 1000

@@ -1,4 +1,4 @@
-"""Telling callbacks about the ends of jobs, one after the other, beside the work."""
+"""Calling the callbacks of an app after jobs have ended, one after the other, beside the work."""
 
 import asyncio
 import inspect
@@ -32,7 +32,7 @@ class _Waiting(NamedTuple):
     run_at: datetime | None
 
 
-class Notifier:
+class CallbackRunner:
     """Calls the callbacks of an app.
 
     Args:

@@ -8,8 +8,8 @@ import pytest
 from pgqueue.database import Link
 from pgqueue.database.call import Call
 from pgqueue.errors import Disconnected, PgQueueError
-from pgqueue.worker import announce
-from pgqueue.worker.announce import Announcer
+from pgqueue.worker import waiters as sending
+from pgqueue.worker.waiters import Waiters
 from tests.waiting import auntil
 
 from .test_finish import Database, _end, _lost, _says, finishing
@@ -27,7 +27,7 @@ class Sent:
             raise self.errors.pop(0)
 
 
-class Noted(Announcer):
+class Noted(Waiters):
     """Somebody waits, and what would be sent stays here."""
 
     def __init__(self) -> None:
@@ -39,51 +39,51 @@ class Noted(Announcer):
 async def test_only_jobs_that_are_over_are_told(verdict: str, told: list[int]) -> None:
     database = Database(_says(verdict, 2))
     async with finishing(database) as finisher:
-        finisher.announcer = Noted()
+        finisher.waiters = Noted()
         _end(finisher, 1, 2)
         await auntil(lambda: finisher.counts, "a finish")
-        assert finisher.announcer._ids == told
+        assert finisher.waiters._ids == told
 
 
 async def test_jobs_that_an_unanswered_call_has_finished_are_left_to_the_looks() -> None:
     database = Database(_lost, _says("stale", 2))
     async with finishing(database) as finisher:
-        finisher.announcer = Noted()
+        finisher.waiters = Noted()
         _end(finisher, 1, 2)
         await auntil(lambda: finisher.counts, "a finish")
-        assert finisher.announcer._ids == [1]
+        assert finisher.waiters._ids == [1]
 
 
 async def test_nothing_is_collected_while_nobody_waits() -> None:
     async with finishing(Database()) as finisher:
-        finisher.announcer = Announcer(cast(Link, None))
+        finisher.waiters = Waiters(cast(Link, None))
         _end(finisher, 1)
         await finisher.drain()
-        assert finisher.announcer._ids == []
+        assert finisher.waiters._ids == []
 
 
 def test_an_asking_counts_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    announcer = Announcer(cast(Link, None))
-    moments = iter([100.0, 100.0 + announce.ASKED_FOR - 1, 100.0 + announce.ASKED_FOR + 1])
+    waiters = Waiters(cast(Link, None))
+    moments = iter([100.0, 100.0 + sending.ASKED_FOR - 1, 100.0 + sending.ASKED_FOR + 1])
     monkeypatch.setattr("time.monotonic", lambda: next(moments))
-    announcer.asked()
-    assert [announcer.is_asked(), announcer.is_asked()] == [True, False]
+    waiters.asked()
+    assert [waiters.is_asked(), waiters.is_asked()] == [True, False]
 
 
 async def test_the_first_is_told_at_once_and_the_others_of_the_moment_together(monkeypatch: pytest.MonkeyPatch) -> None:
     sleep, over = asyncio.sleep, asyncio.Event()
 
     async def moment(seconds: float) -> None:
-        await (over.wait() if seconds == announce.EVERY else sleep(seconds))
+        await (over.wait() if seconds == sending.EVERY else sleep(seconds))
 
     monkeypatch.setattr(asyncio, "sleep", moment)
     link = Sent()
-    announcer = Announcer(cast(Link, link))
-    run = asyncio.create_task(announcer.run())
-    announcer.over([1])
+    waiters = Waiters(cast(Link, link))
+    run = asyncio.create_task(waiters.run())
+    waiters.over([1])
     await auntil(lambda: link.sent, "the first")
     for id in (2, 3, 4):
-        announcer.over([id])
+        waiters.over([id])
         await asyncio.sleep(0)
     assert link.sent == [[1]]
     over.set()
@@ -92,12 +92,12 @@ async def test_the_first_is_told_at_once_and_the_others_of_the_moment_together(m
     run.cancel()
 
 
-async def test_the_announcer_goes_on_after_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(announce, "FAILED_AGAIN", 0.01)
+async def test_the_waiters_goes_on_after_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sending, "FAILED_AGAIN", 0.01)
     link = Sent(Disconnected("gone"), PgQueueError("refused"))
-    announcer = Announcer(cast(Link, link))
-    run = asyncio.create_task(announcer.run())
+    waiters = Waiters(cast(Link, link))
+    run = asyncio.create_task(waiters.run())
     for id in (1, 2, 3):
-        announcer.over([id])
+        waiters.over([id])
         await auntil(lambda id=id: [id] in link.sent, "it is sent")  # type: ignore[misc]
     run.cancel()

@@ -1,4 +1,4 @@
-"""Telling processes that wait for results which jobs are over, only while somebody waits."""
+"""NOTIFY for processes that wait for results: which jobs are over. Sent only while some process waits."""
 
 import asyncio
 import logging
@@ -17,8 +17,8 @@ ASKED_FOR = 15.0  # seconds for which an asking counts; waiting processes ask ev
 FAILED_AGAIN = 5.0  # seconds of silence after the database refused
 
 
-class Announcer:
-    """Collects the ids of jobs that are over, and sends them. Whatever is lost here, waiters find by looking.
+class Waiters:
+    """Collects the ids of jobs that are over, and sends them to the processes that wait. A lost one is found by looking.
 
     Args:
         link: the connection it sends on.
@@ -31,15 +31,15 @@ class Announcer:
         self._some = asyncio.Event()
 
     def asked(self) -> None:
-        """Somebody waits."""
+        """Note that a process waits."""
         self._asked_until = time.monotonic() + ASKED_FOR
 
     def is_asked(self) -> bool:
-        """Whether anybody waits."""
+        """Whether any process waits."""
         return time.monotonic() < self._asked_until
 
     def over(self, job_ids: Iterable[int]) -> None:
-        """These jobs are over, and committed."""
+        """Note that these jobs are over, and committed."""
         self._ids.extend(job_ids)
         self._some.set()
 
