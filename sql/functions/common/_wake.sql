@@ -32,12 +32,6 @@ begin
     return case when jsonb_path_exists(jobs, 'strict $[*] ? (@.notify == false)') then set_notify('off') end;
 end $$;
 
--- channel: the name that workers LISTEN on, derived from the schema so that installs do not wake each other.
-create function channel() returns text
-language sql stable set search_path from current as $$
-    select 'pgqueue_' || left(md5(current_schema()), 16)
-$$;
-
 -- wake_for: wake, if a job that is due then is worth it: workers look by themselves about once a second. NULL = no job, no wake.
 -- Called by: enqueue and its kind, update. Writes: nothing.
 create function wake_for(queue text, due timestamptz) returns void

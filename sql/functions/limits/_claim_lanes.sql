@@ -1,7 +1,6 @@
 -- claim_lanes: adds to `took` up to `want` ready jobs out of the lanes of one queue, within their limits; the lanes take turns.
 -- Called by: claim, claim_gated; claim makes the jobs running and stamps them with took.ats, by which limits are kept.
--- Writes: turn, bucket, permit. Locks, in this order, all SKIP LOCKED, so that claimers never wait for each other: turns, buckets, job
--- rows.
+-- Writes: turn, bucket, permit. Locks: turns, buckets, job rows, in this order; all SKIP LOCKED, so claimers never wait for each other.
 --
 -- Each step is one statement for all lanes:
 --   1  lanes at the front of the line
@@ -50,6 +49,8 @@ begin
         return took;
     end if;
     perform open_keys(in_queue, started);
+
+    -- 1: the lanes at the front of the line.
     select f.line, f.cut into line, cut from front_of_line(in_queue, begins, started, most) f;
     if begins = '-infinity' and clock_timestamp() - started > interval '2 ms' then
         perform note_line_start(in_queue);
@@ -57,6 +58,8 @@ begin
     if line is null then
         return took;
     end if;
+
+    -- 2: their buckets.
     held := lock_buckets(array(select distinct k.key from unnest(line) as l, unnest(l.keys) as k(key)));
     if held is null then
         if cut then  -- others, which are not in other hands, may stand behind them
@@ -64,6 +67,8 @@ begin
         end if;
         return took;
     end if;
+
+    -- 3: the quota of each lane.
     taken := array_fill(0::float8, array[cardinality(held.keys)]);
     select q.quotas, q.shares into quotas, shares from lane_quotas(line, held, want) q;
     if cut and array_position(quotas, null) is not null then
@@ -72,6 +77,7 @@ begin
     end if;
     cut := cut or 0 = any (quotas);
 
+    -- 4: that many jobs of each lane, and one more.
     for got in
         select l.i, j.*, l.quota > 0 and e.ended - b.began > interval '500 us' + interval '10 us' * l.quota as is_slow
           from (select i, (line[i]).lane_id, quotas[i] as quota,
@@ -87,6 +93,7 @@ begin
          cross join lateral (select clock_timestamp() as ended where j.rows is null or cardinality(j.rows) > 0 offset 0) e  -- and behind them
          order by l.i
     loop
+        -- 5: how many of them its keys pay for.
         lane := line[got.i];
         n := least(coalesce(cardinality(got.rows), 0), quotas[got.i]);
         barred := false;
@@ -104,6 +111,8 @@ begin
                                                then affordable(costs, n, free, held.bursts[p]) else floor(free) end);
         end loop;
         n := greatest(n, 0);
+
+        -- What they cost, and the keys that lack tokens or places for the next one.
         lacking := '{}';
         shut := null;
         needs := '{}';
@@ -151,6 +160,7 @@ begin
             took.ats := took.ats || array_fill(held.at, array[n]);
         end if;
 
+        -- Where the lane goes: it stays in line, is parked, or has no more jobs.
         its_turn := lane;
         its_turn.credit := 0;
         its_turn.due_at := case when barred then held.at + interval '50 ms' when cut and quotas[got.i] > 0 then held.at else lane.due_at end;
@@ -183,6 +193,7 @@ begin
         end if;
     end loop;
 
+    -- All changes of all lanes.
     perform pay(held, taken, token, holders, holding);
     if gone <> '{}' then
         delete from turn t where t.id = any (gone);
@@ -193,23 +204,4 @@ begin
     end if;
     perform look_at_keys(in_queue, opening, opens_at, held.at);
     return took;
-end $$;
-
--- front_of_line: takes up to `most` lanes from the front of the line, each with all its turns: who enqueues adds one each time, and here
--- they become one. NULL when there are none; cut: others stand behind them. Called by: claim_lanes. Locks: turns, SKIP LOCKED.
-create function front_of_line(in_queue text, begins timestamptz, now_ timestamptz, most int, out line lane_turn[], out cut bool)
-language plpgsql as $$
-begin
-    with front as materialized (
-        select t.lane_id from turn t
-         where t.queue = in_queue and t.key is null and t.due_at between begins and now_ order by t.due_at limit most for update skip locked
-    ), lanes as (
-        select t.lane_id, min(t.keys) as keys, array_agg(t.id) as ids, min(t.due_at) as due_at, null::text as key, min(t.lo) as lo,
-               max(t.whole_at) filter (where t.whole_at between now_ - interval '1 second' and now_ + interval '1 second') as whole_at,
-               max(t.credit) as credit
-          from (select t.* from (select distinct f.lane_id from front f) f
-                  join turn t on t.lane_id = f.lane_id limit 5000 for update of t skip locked) t
-         group by t.lane_id
-    )
-    select array_agg(l::lane_turn order by l.due_at), (select count(*) = most from front) into line, cut from lanes l;
 end $$;

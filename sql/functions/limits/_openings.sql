@@ -86,25 +86,3 @@ begin
          group by s.key;
     end if;
 end $$;
--- line_begins: no lane of the queue stands in line before this time; -infinity when that is not known. A turn that is committed late with
--- an earlier time is found when that is not known again, after a second. Called by: claim_lanes, next_turn.
-create function line_begins(in_queue text, now_ timestamptz, out starts_at timestamptz, out keys_at timestamptz)
-language sql stable as $$
-    select coalesce(max(s.starts_at), '-infinity'), coalesce(max(s.keys_at), '-infinity')
-      from (select starts_at, keys_at from line_start
-             where queue = in_queue and seen_at between now_ - interval '1 second' and now_ + interval '1 second'
-             order by seen_at desc limit 1) s
-$$;
-
--- note_line_start: looks where the turns of a queue begin, past all dead rows, so that others need not for a second.
--- Called by: claim_lanes, when that has taken long. Writes: line_start. Without locks: what others hold counts too, and for what is just
--- being committed there is a second's grace.
-create function note_line_start(in_queue text) returns void
-language sql as $$
-    insert into line_start (queue, starts_at, keys_at, seen_at)
-    select in_queue,
-           least((select due_at from turn where queue = in_queue and key is null order by due_at limit 1), s.seen_at - interval '1 s'),
-           least((select due_at from turn where queue = in_queue and lane_id is null order by due_at limit 1), s.seen_at - interval '1 s'),
-           s.seen_at
-      from (select clock_timestamp() as seen_at) s
-$$;
