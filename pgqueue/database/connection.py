@@ -144,6 +144,13 @@ def open_connection(url: str, application_name: str, **options: Any) -> OwnConne
     return OwnConnection.connect(url, **{**connect_options(url, application_name), **options})
 
 
+def drop(notification: psycopg.Notify) -> None:
+    """A handler of notifications on connections that wait for none.
+
+    Behind a transaction pooler those of other clients arrive with any answer, and psycopg keeps what nobody handles.
+    """
+
+
 def set_deadline(connection: Any, seconds: float | None) -> None:
     """Set a connection's `deadline` if it is one of ours; others are left alone."""
     if isinstance(connection, OwnConnection | OwnAsyncConnection):

@@ -11,7 +11,7 @@ from ..errors import Disconnected
 from .adapters import OwnAsyncCursor, fast_adapters
 from .backoff import Backoff, Complaints, Refusals
 from .call import Call, Rows
-from .connection import DeadlinePassed, OwnAsyncConnection, connect_options, set_deadline
+from .connection import DeadlinePassed, OwnAsyncConnection, connect_options, drop, seconds_of, set_deadline
 from .settle import aexecute
 from .statement import Statements
 from .translate import is_transient, raise_ours
@@ -109,9 +109,14 @@ class Link:
         return await aexecute(cursor, self._statements.of(call), call.params)
 
     async def _rows_of_long(self, cursor: psycopg.AsyncCursor[Any], call: Call[Any]) -> Rows:
-        """What a call with a deadline of its own returns: no statement_timeout of the role or database ends it before."""
+        """What a call with a deadline of its own returns.
+
+        The server has the same deadline, in place of a statement_timeout of the role or database: a statement that nobody waits
+        for any more would hold its locks to its end.
+        """
+        milliseconds = max(1, int(seconds_of(call.within) * 1000))
         async with cursor.connection.transaction():
-            await cursor.execute("set local statement_timeout = 0")
+            await cursor.execute(b"set local statement_timeout = %d" % milliseconds)
             return await self._rows(cursor, call)
 
     async def _lost(self, call: Call[Any], error: Disconnected) -> Disconnected:
@@ -122,6 +127,7 @@ class Link:
     async def _open(self) -> psycopg.AsyncCursor[Any]:
         self._connection = await self._circuit.connect(self._url, **self._options)
         self._connection.add_notice_handler(_log_warning)
+        self._connection.add_notify_handler(drop)
         self._cursor = OwnAsyncCursor(self._connection, fast_adapters(self._connection))
         return self._cursor
 

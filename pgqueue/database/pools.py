@@ -10,7 +10,7 @@ from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolTimeout
 from .._process import this_process
 from .bridge import AsyncRun, Run, arun_on_own, async_runner, run_on_own, runner
 from .call import Call
-from .connection import OwnAsyncConnection, OwnConnection, connect_options, deadline_of, within
+from .connection import OwnAsyncConnection, OwnConnection, connect_options, deadline_of, drop, within
 from .reach import AGAIN, Reach, Wait, is_open, may_repeat
 from .statement import Statements
 from .translate import raise_ours
@@ -18,6 +18,14 @@ from .translate import raise_ours
 T = TypeVar("T")
 # Opened at first use; attempts to connect end before whoever waits makes new ones.
 _POOL: dict[str, Any] = {"min_size": 0, "open": False, "reconnect_timeout": AGAIN - 1}
+
+
+def _configure(connection: OwnConnection) -> None:
+    connection.add_notify_handler(drop)
+
+
+async def _aconfigure(connection: OwnAsyncConnection) -> None:
+    connection.add_notify_handler(drop)
 
 
 class _Pool(ConnectionPool[OwnConnection]):
@@ -28,7 +36,7 @@ class _Pool(ConnectionPool[OwnConnection]):
 
     def __init__(self, url: str, reach: Reach, **options: Any) -> None:
         self._process, self._reach = this_process(), reach
-        super().__init__(url, connection_class=OwnConnection, **_POOL, **options)
+        super().__init__(url, connection_class=OwnConnection, configure=_configure, **_POOL, **options)
 
     def getconn(self, timeout: float | None = None) -> OwnConnection:
         """As psycopg's. Raises NoConnection when there is none in time."""
@@ -60,7 +68,7 @@ class _AsyncPool(AsyncConnectionPool[OwnAsyncConnection]):
 
     def __init__(self, url: str, reach: Reach, **options: Any) -> None:
         self._reach = reach
-        super().__init__(url, connection_class=OwnAsyncConnection, **_POOL, **options)
+        super().__init__(url, connection_class=OwnAsyncConnection, configure=_aconfigure, **_POOL, **options)
 
     async def getconn(self, timeout: float | None = None) -> OwnAsyncConnection:
         """See `_Pool.getconn`."""

@@ -148,3 +148,18 @@ async def test_a_database_that_cannot_be_reached_is_an_error_that_says_why() -> 
 
 def _number(n: int) -> int:
     return n
+
+
+async def test_notifications_that_a_pooler_lets_through_are_not_kept(async_app: PgQueue) -> None:
+    """Others listen on the same server's session; psycopg would keep what they hear for as long as the connection lives."""
+    with async_app.database.pool().connection() as own:
+        own.execute("listen stray")
+        own.execute("notify stray")
+        assert len(own._notifies_backlog or ()) == 0
+        own.execute("unlisten *")
+    async with (await async_app.async_database.pool()).connection() as theirs:
+        await theirs.execute("listen stray")
+        await theirs.execute("notify stray")
+        assert len(theirs._notifies_backlog or ()) == 0
+        await theirs.execute("unlisten *")
+    async_app.close()

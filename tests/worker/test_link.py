@@ -178,3 +178,13 @@ async def test_nothing_of_ours_stays_on_a_connection(one: Link, look: Look) -> N
     count: Call[int] = Call("select count(*) from pg_prepared_statements", (), lambda rows: int(rows[0][0]))
     assert await one.run(count) == 0
     assert look.value("select count(*) from pg_locks where locktype = 'advisory'") == 0
+
+
+async def test_notifications_that_a_pooler_lets_through_are_not_kept(one: Link) -> None:
+    await one.run(PID)
+    own = one._connection
+    assert own is not None
+    await own.execute("listen stray")
+    for _ in range(3):
+        await one.run(Call("select pg_notify('stray', '')", (), lambda rows: None))
+    assert len(own._notifies_backlog or ()) == 0

@@ -20,6 +20,7 @@ from pgqueue.worker.execute import outcome
 from pgqueue.worker.finish import Finisher
 from pgqueue.worker.maintenance import Maintenance
 from tests.looking import Look
+from tests.waiting import auntil
 from tests.worker.conftest import burst, working
 from tests.worker.jobs import job, node_job
 
@@ -208,6 +209,34 @@ async def test_a_node_whose_end_takes_long_ends_and_the_others_go_on_at_once(asy
         assert time.monotonic() - started < 2.9, "they did not wait for the head"
         assert await flow.aresult(timeout=20) == 1
     assert {look.state(job.id) for job in others} == {"succeeded"}
+
+
+@pytest.mark.usefixtures("brief")
+async def test_what_is_handed_in_with_a_slow_node_does_not_wait_for_it(async_app: PgQueue, look: Look) -> None:
+    """Not even what was in the same part of the batch: the server stops with it when nobody waits any more."""
+    gate = asyncio.Event()
+
+    @async_app.task
+    async def head() -> None:
+        await gate.wait()
+
+    @async_app.task
+    async def other() -> None:
+        await gate.wait()
+
+    _slow_end(look, "'succeeded'", 6.0)
+    for task in (head, *[other] * 9):  # so the head shares its part with one of them
+        flow = async_app.workflow("one")
+        flow.add(task)
+        flow.enqueue()
+    running = "select count(*) from job where task = %s and state = 'running'"
+    async with working(async_app):
+        await auntil(lambda: look.value(running, "other") + look.value(running, "head") == 10, "their start")
+        gate.set()
+        await auntil(lambda: not look.value(running, "other"), "the ends of the others", within=5.0)
+        assert look.value(running, "head") == 1
+        await auntil(lambda: not look.value(running, "head"), "the end of the head")
+    assert look.value("select count(*) from job_history where state = 'succeeded'") == 10
 
 
 @pytest.mark.usefixtures("brief")
