@@ -139,7 +139,8 @@ def _run_to_its_end(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, N
         except (KeyboardInterrupt, SystemExit) as error:
             if running.done():
                 raise
-            log.error("a task or callback of a handler raised %s; the worker goes on", type(error).__name__, exc_info=error)
+            kind, shown = type(error).__name__, loggable(error)
+            log.error("a task or callback of a handler raised %s; the worker goes on", kind, exc_info=shown)
 
 
 async def _tasks_left() -> list[str]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from .._trace import loggable, summary
 from ..errors import PgQueueError
 
 log = logging.getLogger("pgqueue.worker")
@@ -80,13 +81,15 @@ class Loops:
             loop.is_given_up = True
             self.fail(error)
         elif loop.ends >= MOST_ENDS:
-            failed = LoopEnded(f"the loop {loop.name!r} of the worker {how} {loop.ends} times in a row")
+            why = "" if error is None else f", the last time with {summary(error)}"
+            failed = LoopEnded(f"the loop {loop.name!r} of the worker {how} {loop.ends} times in a row{why}")
             failed.__cause__ = error
             loop.is_given_up = True
             self.fail(failed)
         else:
             pause = FIRST_PAUSE * 2 ** (loop.ends - 1)
-            log.warning("the loop %r of the worker %s; it starts again in %.1f s", loop.name, how, pause, exc_info=error)
+            shown = error and loggable(error)
+            log.warning("the loop %r of the worker %s; it starts again in %.1f s", loop.name, how, pause, exc_info=shown)
             asyncio.get_running_loop().call_later(pause, self._start, loop)
 
     def fail(self, error: BaseException) -> None:

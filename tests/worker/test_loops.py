@@ -53,7 +53,7 @@ async def test_a_loop_that_ends_starts_again_with_a_warning(ends: list[str], cap
         starts.append(1)
         if len(starts) == 1:
             if how == "failed":
-                raise SystemError("harm")
+                raise SystemError("harm" * 100_000)
             if how == "was cancelled":
                 raise asyncio.CancelledError
             return
@@ -63,6 +63,7 @@ async def test_a_loop_that_ends_starts_again_with_a_warning(ends: list[str], cap
         await auntil(lambda: len(starts) == 2, "its second start")
         assert (loops.error, ends) == (None, [])
         assert f"the loop 'one' of the worker {how}; it starts again in" in caplog.text
+        assert len(caplog.text) < 16_000
 
 
 @pytest.mark.usefixtures("soon")
@@ -77,6 +78,7 @@ async def test_a_loop_that_ends_again_and_again_is_given_up(ends: list[str]) -> 
         await auntil(lambda: loops.error, "its end")
         assert isinstance(loops.error, LoopEnded)
         assert isinstance(loops.error.__cause__, OSError)
+        assert str(loops.error).endswith("times in a row, the last time with OSError('harm')")
         assert loops.is_given_up("one")
     assert (len(starts), ends) == (MOST_ENDS, ["failed"])
     pauses = [after - before for before, after in pairwise(starts)]
