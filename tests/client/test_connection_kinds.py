@@ -125,7 +125,7 @@ def test_an_error_that_is_none_of_ours_comes_as_the_library_raised_it(welcome: T
 
 
 def test_a_text_that_postgresql_cannot_store_is_named(welcome: Task[[int], str], theirs: Kind) -> None:
-    with pytest.raises(InvalidArgument, match=r"PostgreSQL cannot store the character NUL"):
+    with pytest.raises(InvalidArgument, match=r"^meta: .*: '\\x00': PostgreSQL cannot store the character NUL"):
         theirs.enqueue(welcome.using(meta="\x00"), 1)
 
 
