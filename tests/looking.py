@@ -6,6 +6,13 @@ import psycopg
 from psycopg.rows import dict_row
 
 
+def fetched(cursor: psycopg.Cursor[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows of a statement; of `select from …` empty ones, which psycopg counts but does not fetch."""
+    if cursor.description:
+        return cursor.fetchall()
+    return [{} for _ in range(cursor.rowcount)] if (cursor.statusmessage or "").startswith("SELECT") else []
+
+
 class Look:
     """Short queries on one autocommit connection with pgqueue on its search_path."""
 
@@ -16,7 +23,7 @@ class Look:
         """All rows of a query."""
         with self.connection.cursor(row_factory=dict_row) as cursor:
             cursor.execute(query, params)
-            return cursor.fetchall() if cursor.description else []
+            return fetched(cursor)
 
     def value(self, query: LiteralString, *params: Any) -> Any:
         """The first column of the first row, None without rows."""

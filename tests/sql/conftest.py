@@ -14,6 +14,8 @@ from psycopg.conninfo import make_conninfo
 from psycopg.pq import TransactionStatus
 from psycopg.rows import dict_row
 
+from tests.looking import fetched
+
 
 class Sql:
     """Calls SQL functions on one connection and looks at tables."""
@@ -25,7 +27,7 @@ class Sql:
         """All rows of a query, as dicts."""
         with self.connection.cursor(row_factory=dict_row) as cursor:
             cursor.execute(query, params)
-            return cursor.fetchall() if cursor.description else []
+            return fetched(cursor)
 
     def value(self, query: str, *params: Any) -> Any:
         """The first column of the first row, None without rows."""

@@ -218,10 +218,14 @@ class Limits(RuleBasedStateMachine):
         self.sql.value("select promoted from promote()")
 
     def _is_known(self, key: str) -> bool:
-        """Whether there is a limit for it, or it is in use."""
-        return bool(
-            self.sql.value("select exists (select from limit_of(%s)) or exists (select from bucket where key = %s)", key, key)
-        )
+        """Whether there is a limit for it, or it is in use: it has a bucket, is parked, or jobs with it wait or run."""
+        known = """select exists (select from limit_of(%(key)s)) or exists (select from bucket where key = %(key)s)
+            or exists (select from parking where key = %(key)s and until > clock_timestamp())
+            or exists (select from turn where %(key)s = any (keys))
+            or exists (select from job where state = 'running' and %(key)s = any (limits))"""
+        with self.sql.connection.cursor() as cursor:
+            (answer,) = cursor.execute(known, {"key": key}).fetchall()
+        return bool(answer[0])
 
     @rule(key=st.sampled_from(KEYS), seconds=st.sampled_from([50, 500]))
     def park(self, key: str, seconds: int) -> None:
