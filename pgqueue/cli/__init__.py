@@ -5,11 +5,13 @@ workflow.
 """
 
 import sys
+from typing import Annotated
 
 import psycopg
 import typer
 
 from ..errors import PgQueueError
+from ..version import __version__
 from .dead import dead
 from .enqueue import enqueue
 from .failures import complain, exit_code
@@ -34,6 +36,20 @@ for command in (
 ):  # fmt: skip
     cli.command()(command)
 cli.add_typer(limits, name="limits")
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(__version__)
+        raise typer.Exit
+
+
+@cli.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version of pgqueue and exit.")
+    ] = False,
+) -> None: ...
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from typing import Annotated
 
+import psycopg
 import typer
 
 from .._checks import PRIORITIES
@@ -35,8 +36,12 @@ def enqueue(
 ) -> None:
     """Add a job. The task need not be known here: a worker that has it will run it."""
     options = enqueue_calls.EnqueueOptions(queue, _priority(priority), run_after=run_after, retries=retries)
+    call = enqueue_calls.enqueue(task, _json(args), options, True, _limits(limit, fair, cost))
     with Session(database_url, schema) as database:
-        (added,) = database.run(enqueue_calls.enqueue(task, _json(args), options, True, _limits(limit, fair, cost)))
+        try:
+            (added,) = database.run(call)
+        except (psycopg.errors.InvalidDatetimeFormat, psycopg.errors.IntervalFieldOverflow):  # only run_after is an interval
+            raise InvalidArgument(f"run_after: {run_after!r} is not valid; use seconds, '5 minutes' or 2h") from None
     if as_json:
         print_json({"id": added.id})
     else:
@@ -65,9 +70,13 @@ def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return dict(pairs)
 
 
+def _no_constant(name: str) -> None:
+    raise ValueError(f"JSON has no {name}")
+
+
 def _json(text: str) -> str:
     try:
-        json.loads(text, object_pairs_hook=_once)
+        json.loads(text, object_pairs_hook=_once, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         raise InvalidArgument(
             f"""args: {text[:200]!r} is not JSON ({error}); give an object, for example '{{"to": 1}}'"""

@@ -6,6 +6,7 @@ import pytest
 from pgqueue.cli import cli
 from pgqueue.cli.failures import exit_code
 from pgqueue.errors import ConfigurationError, InvalidArgument, JobNotFound, NotMigrated, WrongState
+from pgqueue.version import __version__
 
 from .conftest import Ran, Run, run_here
 
@@ -39,6 +40,18 @@ def test_without_a_database_url_the_remedy_is_named(capsys: pytest.CaptureFixtur
     ran = run_here(capsys, "jobs")
     assert (ran.code, one_line(ran)) == (2, True)
     assert "PGQUEUE_DATABASE_URL=postgresql://" in ran.err
+
+
+def test_a_database_url_that_is_none(capsys: pytest.CaptureFixture[str]) -> None:
+    ran = run_here(capsys, "stats", "--database-url", "postgresql+psycopg://ada:secret@localhost/db")
+    assert (ran.code, one_line(ran)) == (2, True)
+    assert "secret" not in ran.err
+
+
+def test_the_version_needs_no_database(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PGQUEUE_DATABASE_URL", raising=False)
+    ran = run_here(capsys, "--version")
+    assert (ran.code, ran.out, ran.err) == (0, f"{__version__}\n", "")
 
 
 def test_a_server_that_cannot_be_reached(capsys: pytest.CaptureFixture[str]) -> None:

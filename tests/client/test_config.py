@@ -52,7 +52,7 @@ def test_an_argument_beats_the_environment_and_none_does_not(monkeypatch: pytest
         ({"result_ttl": -1}, "result_ttl: -1 is not valid"),
         ({"max_result_bytes": 0}, "max_result_bytes: 0 is not valid"),
         ({"schema": ""}, "'' is not valid"),
-        ({"schema": "x" * 64}, "is not valid"),
+        ({"schema": "x" * 64}, "is not valid: use 1 to 63 bytes"),
         ({"leese": 1}, "leese: there is no such setting; there are: database_url, .*lease"),
     ],
 )
@@ -148,3 +148,33 @@ def test_the_example_of_an_environment_names_every_setting() -> None:
     example = Path(__file__).parents[2] / ".env.example"
     named = {line.lstrip("# ").partition("=")[0] for line in example.read_text().splitlines() if "=" in line}
     assert named == {f"PGQUEUE_{name.upper()}" for name in names()}
+
+
+@pytest.mark.parametrize(
+    "url", ["mysql://ada:secret@host/db", "postgresql+psycopg://ada:secret@host/db", "secret", "postgresql://%secret"]
+)
+@pytest.mark.parametrize("setting", ["database_url", "listen_url"])
+def test_a_url_that_is_none_is_refused_without_its_password(setting: str, url: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"{setting}: .* is not valid; use postgresql://") as refused:
+        load_settings(**{setting: url})
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "url", [URL, "postgres://host/db", "host=localhost dbname=jobs", "service=jobs", "embedded:", "embedded:/srv/pg"]
+)
+def test_a_url_may_be_whatever_libpq_reads(url: str) -> None:
+    assert load_settings(database_url=url).database_url == url
+
+
+def test_settings_that_are_printed_do_not_show_a_password() -> None:
+    settings = load_settings(database_url="postgresql://ada:secret@host/db", listen_url="postgresql://ada:secret@host/db")
+    assert "secret" not in repr(settings)
+
+
+def test_an_embedded_server_whose_directory_cannot_be_used_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigurationError, match=r"database_url: embedded: cannot use .*/file/data'"):
+        connection_url(load_settings(database_url=f"embedded:{tmp_path / 'file' / 'data'}"))
+    with pytest.raises(ConfigurationError, match="database_url: embedded: cannot use "):  # initdb wants an empty directory
+        connection_url(load_settings(database_url=f"embedded:{tmp_path}"))
