@@ -48,7 +48,7 @@ def check_delay(field: str, value: Any) -> None:
 
 
 def check_text(field: str, value: Any) -> None:
-    """Refuse what is no text.
+    """Raise InvalidArgument unless value is a text.
 
     Raises:
         InvalidArgument: it is none.
@@ -73,7 +73,7 @@ def check_quantity(field: str, value: Any) -> float:
 
 
 def check_time(field: str, value: Any) -> None:
-    """Refuse what is no datetime with a time zone.
+    """Raise InvalidArgument unless value is a datetime with a time zone.
 
     Raises:
         InvalidArgument: it is none.

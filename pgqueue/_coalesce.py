@@ -18,7 +18,7 @@ class Coalescer:
 
     @contextmanager
     def waking(self, queue: str) -> Iterator[bool]:
-        """Whether this enqueue is to notify. One that fails wakes nobody, so the next one notifies again."""
+        """Whether this enqueue should notify. A failed enqueue wakes no worker, so the next one notifies again."""
         # Per process: a forked child would not learn that the enqueue it relies on failed in the parent. Without a lock, which a
         # child could inherit held: at worst two threads at the very same time notify both.
         key = this_process(), queue

@@ -54,14 +54,14 @@ except ImportError:
     loads_own = json.loads
 
     def dumps(value: Any) -> str:
-        """Value as JSON text. Raises TypeError or ValueError for what is not JSON."""
+        """Value as JSON text. Raises TypeError or ValueError if it is not JSON."""
         return _dumps_exactly(value)
 else:
     _PLAIN = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_SUBCLASS
     loads_own = orjson.loads
 
     def dumps(value: Any) -> str:
-        """Value as JSON text. Raises TypeError or ValueError for what is not JSON."""
+        """Value as JSON text. Raises TypeError or ValueError if it is not JSON."""
         try:
             text = orjson.dumps(value, option=_PLAIN).decode()
         except TypeError as error:

@@ -20,7 +20,7 @@ _CONTEXT = "\nDuring handling of the above exception, another exception occurred
 
 
 class Shortened(Exception):
-    """Stands in for an exception that is too large for a log; its text is the end of that one's traceback."""
+    """Replaces an exception that is too large for a log; its text is the end of the original traceback."""
 
 
 def message_of(error: BaseException) -> str:

@@ -182,7 +182,7 @@ class PgQueue(Hooks):
 
         def register(handler: Callable[..., Any]) -> Task[..., Any]:
             if isinstance(handler, Task):
-                raise ConfigurationError(f"task: {handler.name!r} is a task already; give its function, {handler.name}.function")
+                raise ConfigurationError(f"task: {handler.name!r} is already a task; use its function, {handler.name}.function")
             assert_handler(handler)
             its_name = name_of(handler, name)
             own = own_limit(its_name, rate_limit, max_running)
@@ -196,7 +196,7 @@ class PgQueue(Hooks):
     def _register(self, task: Task[..., Any], limits: list[str | Limit]) -> Task[..., Any]:
         self.assert_open(f"task {task.name!r}")
         if task.name in self.tasks or task.name == CHUNK:
-            raise ConfigurationError(f"task: {task.name!r} is registered already; give one of the two another name=")
+            raise ConfigurationError(f"task: {task.name!r} is already registered; give one of them another name=")
         try:
             check_limits(task.name, task.parameters, task.options)
         except InvalidArgument as error:
@@ -317,7 +317,7 @@ class PgQueue(Hooks):
         """Run a job again now: one that waits for its time, a dead letter (same id), or a finished one (a new job).
 
         Returns:
-            The job that will run. Where a unique job's key is held by another live one, the handle of that one, with `duplicate`
+            The job that will run. If another live job holds the unique key, the handle of that job, with `duplicate`
             set; the job itself stays where it is.
 
         Raises:
@@ -337,7 +337,7 @@ class PgQueue(Hooks):
 
         Args:
             jobs: any number. One that does not exist has ended.
-            timeout: seconds from the first look; None (default) waits for ever, 0 only looks.
+            timeout: seconds from the first look; None (default) waits without limit, 0 polls once.
 
         Returns:
             What `for` and `async for` go through.

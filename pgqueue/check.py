@@ -77,7 +77,7 @@ def _check_process_task(task: Registered[Any]) -> None:
     if task.parameters.injected:
         names = ", ".join(repr(name) for name in task.parameters.injected)
         raise ConfigurationError(
-            f"executor: task {task.name!r} runs in a process, where the values of the lifespan are not; "
+            f"executor: task {task.name!r} runs in a process, where lifespan values are not available; "
             f"remove the parameter {names}"
         )
     module, path = task.function.__module__, task.function.__qualname__
@@ -88,6 +88,6 @@ def _check_process_task(task: Registered[Any]) -> None:
     if getattr(found, "function", None) is not task.function or getattr(found, "_app", None) is not task._app:
         what = "the function alone" if found is task.function else "something else"
         raise ConfigurationError(
-            f"executor: task {task.name!r} runs in a process, which must find the task under {module}.{path} and finds {what}; "
+            f"executor: task {task.name!r} runs in a process, which imports the task as {module}.{path} and finds {what}; "
             "decorate the function there with @app.task"
         )

@@ -74,7 +74,9 @@ class _Chunk:
         else:
             result = await self._in_thread(arguments)
         if isinstance(result, Snooze | RetryIn | Cancel):
-            raise PgQueueError(f"{result!r} was returned by a call in a chunk, whose calls end as one: return a result or raise")
+            raise PgQueueError(
+                f"{result!r} was returned by a call in a chunk; the calls of a chunk end together: return a result or raise"
+            )
         text = self._task.dump_result(result)
         return None if text is None else json.loads(text)
 
@@ -122,9 +124,7 @@ class CallContext(JobContext):
 
     def transaction(self) -> NoReturn:
         """Refused: it would finish the job of all calls."""
-        raise PgQueueError(
-            f"ctx.transaction(): job {self.id} is a chunk, which has other calls to run; it cannot be finished here"
-        )
+        raise PgQueueError(f"ctx.transaction(): job {self.id} is a chunk with other calls to run; it cannot be finished here")
 
 
 def _texts(args_json: str, count: int) -> list[str]:

@@ -20,7 +20,7 @@ def _schema_name(name: str) -> str:
     if not 1 <= len(name.encode()) <= 63 or "\x00" in name:
         raise ValueError("use 1 to 63 bytes")
     if name == "$user" or name.startswith("pg_"):
-        raise ValueError("PostgreSQL keeps this name to itself")
+        raise ValueError("PostgreSQL reserves this name")
     return name
 
 

@@ -39,7 +39,7 @@ class JobContext(Run):
             return NO_PARENTS
         if node.parents is None:
             raise OutsideWorker(
-                f"ctx.parents: job {self.id} runs where its parents are not loaded; they are in async handlers and those in "
+                f"ctx.parents: job {self.id} runs where its parents are not loaded; they are available in async handlers and in "
                 "threads of a worker, not in processes: let arguments take the results there"
             )
         return node.parents
@@ -81,7 +81,7 @@ class JobContext(Run):
             PgQueueError: `with` was used in async code.
 
             At the end of the block; nothing was committed:
-            LeaseLost: the job is not this run's any more.
+            LeaseLost: the job is no longer owned by this run.
             Disconnected: the connection broke. When the database does not say for 30 s what became of a COMMIT, the message says
                 that it is not known; the attempt then fails only if it was not committed.
         """
@@ -100,7 +100,7 @@ class JobContext(Run):
 
         Raises:
             InvalidArgument: an argument is out of range.
-            LeaseLost: the job is not this run's any more: stop.
+            LeaseLost: the job is no longer owned by this run: stop.
             AlreadyFinished: `ctx.transaction()` has finished it.
             OutsideWorker: this context has no worker's connections.
             PgQueueError: it was called in async code.
@@ -126,7 +126,7 @@ class JobContext(Run):
             until: a datetime with a time zone, or a timedelta or seconds from now. A shorter time does not undo a longer one.
 
         Raises:
-            InvalidArgument: no limit has this key, or the time is of no use.
+            InvalidArgument: no limit has this key, or the time is invalid.
             OutsideWorker: this context has no worker's connections.
             PgQueueError: it was called in async code.
         """
@@ -141,7 +141,7 @@ class JobContext(Run):
     def _reach(self, what: str) -> Services:
         if self._services is None:
             raise OutsideWorker(
-                f"{what}: job {self.id} has no worker's connections here; it works in async handlers and those in threads of a "
+                f"{what}: job {self.id} has no connection of a worker here; use it in async handlers or in threads of a "
                 "worker, not in processes or contexts made by hand"
             )
         services: Services = self._services
@@ -149,7 +149,7 @@ class JobContext(Run):
 
     def _is_time_to_tell(self, done: float, total: float | None) -> bool:
         if self.is_finished:
-            raise AlreadyFinished(f"job {self.id} was finished by ctx.transaction(); tell its progress before")
+            raise AlreadyFinished(f"job {self.id} was finished by ctx.transaction(); report progress before that")
         now = time.monotonic()
         if done != total and now - self._told_at < PROGRESS_EVERY:
             return False
@@ -167,7 +167,7 @@ class JobContext(Run):
 
     def _told(self, ours: bool) -> None:
         if not ours:
-            raise LeaseLost(f"job {self.id} is not this run's any more")
+            raise LeaseLost(f"job {self.id} is no longer owned by this run")
 
     def __repr__(self) -> str:
         return f"JobContext(id={self.id}, task={self.task!r}, queue={self.queue!r}, attempt={self.attempt}/{self.max_attempts})"

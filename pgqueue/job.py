@@ -82,7 +82,7 @@ class Job(Generic[R]):
         """Wait until the job has ended and return what its handler returned.
 
         Args:
-            timeout: seconds to wait; None (default) waits for ever, 0 only looks.
+            timeout: seconds to wait; None (default) waits without limit, 0 polls once.
 
         Raises:
             ResultTimeout: it did not end in time, and goes on; or the database did not answer in time, which is the cause then.
@@ -172,7 +172,7 @@ class Job(Generic[R]):
         try:
             return dump_open(dict(args))
         except ValueError as error:
-            raise InvalidArgument(f"args: {shortened(args)} is not valid; give what JSON can hold: {error}") from None
+            raise InvalidArgument(f"args: {shortened(args)} is not valid; use JSON values: {error}") from None
 
     def has_result(self) -> bool:
         """Whether `result` would return at once: the job has succeeded, and what it returned, if only None, is still kept.
@@ -248,7 +248,7 @@ class Job(Generic[R]):
         if row.state == "cancelled":
             raise _cancelled(self.id, row) from _cause(row)
         if row.expired:
-            raise ResultExpired(f"the result of job {self.id} is not kept any more; enqueue with a longer result_ttl")
+            raise ResultExpired(f"the result of job {self.id} is no longer kept; enqueue with a longer result_ttl")
         if isinstance(row.value, Unreadable):
             raise ResultUnreadable(self.id)
         value: R = self._load(row)
@@ -270,7 +270,7 @@ class Job(Generic[R]):
         )
 
     def _too_late(self, timeout: float | None) -> ResultTimeout:
-        return ResultTimeout(f"job {self.id} did not end within {timeout} s; it goes on")
+        return ResultTimeout(f"job {self.id} did not end within {timeout} s; it was not cancelled")
 
     def __repr__(self) -> str:
         return f"Job({self.id})"

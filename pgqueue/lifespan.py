@@ -82,9 +82,9 @@ async def _leave(resources: AbstractAsyncContextManager[Any], within: float) -> 
         if isinstance(error, asyncio.CancelledError) and asyncio.current_task().cancelling():  # type: ignore[union-attr]
             raise
         if limit.expired():
-            log.warning("the lifespan was not left within %s s; its rest was cancelled", within)
+            log.warning("the lifespan did not end within %s s; it was cancelled", within)
         else:
-            log.error("the lifespan failed while it was left", exc_info=loggable(error))
+            log.error("the lifespan failed on exit", exc_info=loggable(error))
 
 
 def injections(tasks: Iterable[Registered[Any]], values: tuple[Any, ...]) -> Injections:
@@ -106,7 +106,7 @@ def _fitting(task: str, parameter: str, wanted: Any, values: tuple[Any, ...]) ->
     except TypeError:
         raise ConfigurationError(
             f"task {task!r}: parameter {parameter!r} is annotated Inject[{_name(wanted)}]; "
-            "values are found by isinstance, use a class"
+            "values are matched by isinstance; use a class"
         ) from None
     if len(fitting) == 1:
         return fitting[0]

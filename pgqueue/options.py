@@ -50,7 +50,7 @@ class Options:
 
     @property
     def is_limited(self) -> bool:
-        """Whether something is said of limits."""
+        """Whether any option of limits is given."""
         return bool(self.limits) or self.own_limit is not None or self.fair is not None or self.cost is not None
 
     def to_sql(self) -> EnqueueOptions:
@@ -114,7 +114,8 @@ def given(options: GivenOptions) -> dict[str, Any]:
 
 
 def listed(limits: Any) -> Any:
-    """The limits that were given, which may come from a generator, for those who read them twice; what is no list as it is."""
+    """The limits as a tuple, because callers iterate twice and a generator would be empty the second time. Anything else is
+    returned unchanged."""
     return tuple(limits) if isinstance(limits, Iterable) and not isinstance(limits, str) else limits
 
 
@@ -162,7 +163,7 @@ def _depends_on(value: Any) -> tuple[int, ...]:
         if not is_whole(id) or not 0 < id < 2**63:
             raise invalid("depends_on", id, "use a job, its id, or a list of those")
     if not ids:  # more likely a list that came out empty by mistake than a wish
-        raise invalid("depends_on", value, "it names no job; leave it out for a job that waits for none")
+        raise invalid("depends_on", value, "it is empty; leave it out if the job waits for no other job")
     return tuple(dict.fromkeys(ids))
 
 
@@ -182,7 +183,7 @@ def _meta(value: Any) -> str:
     try:
         return dump_open(value)
     except ValueError as error:
-        raise InvalidArgument(f"meta: takes what JSON can hold: {error}") from None
+        raise InvalidArgument(f"meta: must be a JSON value: {error}") from None
 
 
 _READ: Mapping[str, Callable[[Any], Any]] = {

@@ -60,7 +60,7 @@ class Cancel:
 
 
 class RateLimited(Exception):
-    """Raised from a handler, however deep: somebody else's rate limit was met, and nothing of that kind should start for a while.
+    """Raise it in a handler, at any depth: an external rate limit was hit, and no job of its keys should start for a while.
 
     It parks a limit of the job, so that the others that have it wait, too. The job stays in its place in line, and this attempt
     does not count: it is no failure. A job without such a limit runs again after that time, as with `Snooze`.

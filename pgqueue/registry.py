@@ -55,7 +55,7 @@ class Registered(Generic[R]):
         if text is not None and len(text) * 4 > self._most and (size := len(text.encode())) > self._most:
             raise ResultTooLarge(
                 f"the result is {size} bytes of JSON, max_result_bytes is {self._most}; "
-                "store it elsewhere and return where it is, or raise the limit"
+                "store it elsewhere and return its location, or raise the limit"
             )
         return text
 

@@ -86,7 +86,7 @@ class Task(Registered[R], Generic[P, R]):
                 or a Django connection; for `aenqueue` a psycopg AsyncConnection, a SQLAlchemy AsyncSession, async_scoped_session
                 or AsyncConnection, or an asyncpg Connection (from `connect` or from a pool).
             depends_on: a job, or several, by handle or id: this one waits until they are over. They become one workflow; those
-                of two workflows cannot have a child together. In chains, groups and `app.workflow` the edges are said there.
+                of two workflows cannot have a child together. In chains, groups and `app.workflow` the edges are defined there.
             run_if: when it runs: if all of them "succeeded" (default), are "finished" whatever came of them, or have "failed".
                 Otherwise it is cancelled without having run.
             limits: the keys of limits that must all let it start, `["openai", "tenant:{tenant_id}"]`; {name} stands for that
@@ -212,7 +212,7 @@ class Task(Registered[R], Generic[P, R]):
 
         Raises:
             InvalidArgument: some arguments do not fit the function, are too large, or are neither tuple nor mapping; the message
-                tells which. Nothing is enqueued.
+                says which. Nothing is enqueued.
         """
         bound = self._bound(arguments)
         if self._app.inline:

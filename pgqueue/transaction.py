@@ -44,7 +44,7 @@ class Services:
 
     Attributes:
         transactions, async_transactions: pools of their own: a handler that enqueues in its block needs one connection of each
-            kind, and handlers that hold all of one kind while they wait for it would wait for ever.
+            kind, and handlers that hold all of one kind while they wait for it would wait forever.
     """
 
     def __init__(self, app: Registry, values: tuple[Any, ...] = (), threads: ThreadPoolExecutor | None = None) -> None:
@@ -132,7 +132,7 @@ class Block:
 
     def _refuse_second(self) -> None:
         if self._job.is_finished:
-            raise AlreadyFinished(f"job {self._job.id} was finished by a ctx.transaction() before; put all in one block")
+            raise AlreadyFinished(f"job {self._job.id} was finished by an earlier ctx.transaction(); put everything in one block")
         if self._job.is_in_block:
             raise AlreadyFinished(f"job {self._job.id}: ctx.transaction() is open; tx.connection.transaction() makes savepoints")
 
@@ -192,10 +192,10 @@ class Block:
                 yield from self._ask(xid, psycopg.OperationalError("the connection was broken"))
 
     def _complete(self, connection: Any) -> Steps:
-        """The last statement before COMMIT; what it said."""
+        """Execute the last statement before COMMIT. Returns its answer."""
         job = self._job
         if connection.info.transaction_status == TransactionStatus.IDLE:
-            raise PgQueueError(f"job {job.id}: ctx.transaction() found its transaction ended; the block does that")
+            raise PgQueueError(f"job {job.id}: the transaction was ended inside ctx.transaction(); leave that to the block")
         job.result_json = self._services.result_json(job.task, self._entered.result)
         own = job.own_workflow
         nodes = (yield self._aside(job._added_json)) if own and own._size() > MANY else job._added_json()
@@ -214,7 +214,9 @@ class Block:
     def _ask(self, xid: str, error: psycopg.Error) -> Steps:
         """Returns when the COMMIT whose reply was lost took effect."""
         job, deadline = self._job, time.monotonic() + ASK_WITHIN
-        log.warning("job %s: COMMIT was not answered (%s); asking what became of it", job.id, message_of(error)[:LINE].strip())
+        log.warning(
+            "job %s: COMMIT was not answered (%s); checking whether it took effect", job.id, message_of(error)[:LINE].strip()
+        )
         while time.monotonic() < deadline:
             try:
                 left = max(ASK_AGAIN, deadline - time.monotonic())
@@ -231,7 +233,7 @@ class Block:
         raise Disconnected(f"the connection of job {job.id} broke at COMMIT; whether it took effect is not known") from error
 
     def _lost(self) -> LeaseLost:
-        return LeaseLost(f"job {self._job.id} is not this run's any more; what its transaction wrote is rolled back")
+        return LeaseLost(f"job {self._job.id} is no longer owned by this run; what its transaction wrote is rolled back")
 
 
 def _here(function: Callable[[], Any]) -> Any:

@@ -26,7 +26,7 @@ class Unique:
         period: seconds (or timedelta); for "period" alone.
 
     Raises:
-        InvalidArgument: the mode does not exist, key or period is of no use, or mode and period do not go together.
+        InvalidArgument: the mode does not exist, key or period is invalid, or mode and period do not match.
     """
 
     mode: UniqueMode = "until_done"

@@ -17,7 +17,7 @@ def dead(
     queue: OfQueue = None,
     task: OfTask = None,
     limit: Limit = 20,
-    retry: Annotated[bool, typer.Option("--retry", help="Run those listed again.")] = False,
+    retry: Annotated[bool, typer.Option("--retry", help="Retry the listed jobs.")] = False,
     database_url: DatabaseUrl = None,
     schema: Schema = None,
     as_json: AsJson = False,

@@ -18,18 +18,25 @@ from .session import Session
 
 def enqueue(
     task: Annotated[str, typer.Argument(help="Name of the task.")],
-    args: Annotated[str, typer.Argument(help="""Its arguments by name, as JSON: '{"to": 1}'""")] = "{}",
+    args: Annotated[str, typer.Argument(help="""Arguments by name, as JSON: '{"to": 1}'""")] = "{}",
     queue: Annotated[str, typer.Option(metavar="NAME", help="Its queue.")] = "default",
     priority: Annotated[str, typer.Option(metavar="N", help="-100 to 100, larger runs first; or low, medium, high.")] = "0",
     run_after: Annotated[
-        str | None, typer.Option(metavar="INTERVAL", help="Not before: seconds, or as PostgreSQL writes it: '5 minutes', 2h.")
+        str | None,
+        typer.Option(
+            metavar="INTERVAL",
+            help="Delay before the job may start: seconds, or a PostgreSQL interval such as '5 minutes' or 2h.",
+        ),
     ] = None,
-    retries: Annotated[int | None, typer.Option(metavar="N", help="How often it runs again after a failure; 3.")] = None,
+    retries: Annotated[int | None, typer.Option(metavar="N", help="Number of retries after a failure; 3 by default.")] = None,
     limit: Annotated[
-        list[str] | None, typer.Option(metavar="KEY", help="A limit that must let it start: openai, tenant:42; may be repeated.")
+        list[str] | None,
+        typer.Option(metavar="KEY", help="Key of a limit for this job, such as openai or tenant:42; may be repeated."),
     ] = None,
-    fair: Annotated[str | None, typer.Option(metavar="KEY", help="Its jobs take turns with those of other keys.")] = None,
-    cost: Annotated[int | None, typer.Option(metavar="N", help="What its start takes of each of its limits; 1.")] = None,
+    fair: Annotated[str | None, typer.Option(metavar="KEY", help="Fair key: jobs of different keys take turns.")] = None,
+    cost: Annotated[
+        int | None, typer.Option(metavar="N", help="Tokens that the start takes from each limit; 1 by default.")
+    ] = None,
     database_url: DatabaseUrl = None,
     schema: Schema = None,
     as_json: AsJson = False,
@@ -66,7 +73,7 @@ def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     """PostgreSQL would keep the last of the keys that are the same."""
     twice = [key for key, count in Counter(key for key, _ in pairs).items() if count > 1]
     if twice:
-        raise ValueError(f"the key {twice[0]!r} stands twice in it")
+        raise ValueError(f"the key {twice[0]!r} is given twice")
     return dict(pairs)
 
 

@@ -29,7 +29,7 @@ FACTS = (
 
 
 def jobs(
-    state: Annotated[State | None, typer.Option(help="Only in this state.")] = None,
+    state: Annotated[State | None, typer.Option(help="Only jobs in this state.")] = None,
     queue: OfQueue = None,
     task: OfTask = None,
     limit: Limit = 20,
@@ -101,7 +101,7 @@ def retry_each(database: Session, ids: list[int], as_json: bool) -> None:
         return {"id": id, "runs_as": runs_as, "duplicate": duplicate}
 
     def said(done: dict[str, Any]) -> str:
-        again = "stays where it is: its unique key is that of" if done["duplicate"] else "runs again as"
+        again = "is not retried: its unique key is held by" if done["duplicate"] else "runs again as"
         return f"job {done['id']} {again} job {done['runs_as']}"
 
     for_each(ids, retry_one, said, as_json)

@@ -32,7 +32,7 @@ class Commands(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         if args and self.get_command(ctx, args[0]) is None:
             there = ", ".join(self.list_commands(ctx))
-            ctx.fail(f"No such command {args[0]!r}; there are: {there}. How one key stands: pgqueue limits get KEY")
+            ctx.fail(f"No such command {args[0]!r}; there are: {there}. To show one key: pgqueue limits get KEY")
         return super().resolve_command(ctx, args)
 
 
@@ -45,7 +45,7 @@ def show_all(context: typer.Context, database_url: DatabaseUrl = None, schema: S
     if context.invoked_subcommand is not None:
         if database_url is not None or schema is not None or as_json:
             raise InvalidArgument(
-                f"options: they stand behind the command: pgqueue limits {context.invoked_subcommand} … --schema NAME"
+                f"options: put them after the command: pgqueue limits {context.invoked_subcommand} … --schema NAME"
             )
         return
     with Session(database_url, schema) as database:
@@ -60,18 +60,19 @@ def show_all(context: typer.Context, database_url: DatabaseUrl = None, schema: S
 def set_(
     name: Name,
     rate: Annotated[
-        str | None, typer.Option(metavar="N/UNIT", help="Starts for each s, m, h or d: 100/m, 10/30s; 0 for none.")
+        str | None, typer.Option(metavar="N/UNIT", help="Rate of starts per s, m, h or d: 100/m, 10/30s; 0 for no rate.")
     ] = None,
-    burst: Annotated[float | None, typer.Option(metavar="N", help="How many may start at once after a pause.")] = None,
-    max_running: Annotated[int | None, typer.Option(metavar="N", help="How many run at once; 0 for any number.")] = None,
+    burst: Annotated[float | None, typer.Option(metavar="N", help="How many jobs may start at once after a pause.")] = None,
+    max_running: Annotated[int | None, typer.Option(metavar="N", help="How many jobs may run at once; 0 for no bound.")] = None,
     counts: Annotated[
-        str | None, typer.Option(metavar="cost|starts", help="What a start takes: what its job costs, or one.")
+        str | None, typer.Option(metavar="cost|starts", help="What a start takes: the cost of its job, or one token.")
     ] = None,
-    weight: Annotated[int | None, typer.Option(metavar="N", help="Its share where keys take turns, 1 to 1000.")] = None,
+    weight: Annotated[int | None, typer.Option(metavar="N", help="Share of the key when keys take turns, 1 to 1000.")] = None,
     retry_blocks: Annotated[
-        bool | None, typer.Option("--retry-blocks/--no-retry-blocks", help="Whether what waits for its retry holds up its key.")
+        bool | None,
+        typer.Option("--retry-blocks/--no-retry-blocks", help="Whether a job that waits for its retry blocks its key."),
     ] = None,
-    enabled: Annotated[bool | None, typer.Option("--enable/--disable", help="Whether it limits anything.")] = None,
+    enabled: Annotated[bool | None, typer.Option("--enable/--disable", help="Whether the limit is in force.")] = None,
     database_url: DatabaseUrl = None,
     schema: Schema = None,
     as_json: AsJson = False,
@@ -83,7 +84,9 @@ def set_(
         if values != LimitValues():
             database.run(calls.set_limit(name, values))
         elif not there:
-            raise InvalidArgument(f"name: there is no limit {name!r}; to make it give at least one option, such as --rate 60/m")
+            raise InvalidArgument(
+                f"name: there is no limit {name!r}; to create it, give at least one option, such as --rate 60/m"
+            )
         (now,) = database.run(calls.limit_status_of(name))
     if as_json:
         print_json(now._asdict())
@@ -91,7 +94,9 @@ def set_(
         did = "made " if not there else "" if values == LimitValues() else "changed "
         print(f"{did}limit {name}: {said(now)}")
         if name.startswith("task:") and not there:
-            print(f"it holds for jobs that have it: of a task with rate_limit or max_running, or enqueued with --limit {name}")
+            print(
+                f"it applies to jobs that name it: jobs of a task with rate_limit or max_running, or enqueued with --limit {name}"
+            )
 
 
 @limits.command()
@@ -128,10 +133,10 @@ def delete(name: Name, database_url: DatabaseUrl = None, schema: Schema = None, 
 @limits.command()
 def park(
     key: Key,
-    span: Annotated[str | None, typer.Option("--for", metavar="SPAN", help="For so long: 30s, 5m, 2h, 1d, or seconds.")] = None,
+    span: Annotated[str | None, typer.Option("--for", metavar="SPAN", help="Duration: 30s, 5m, 2h, 1d, or seconds.")] = None,
     until: Annotated[
         str | None,
-        typer.Option(metavar="TIME", help="Until then, in ISO format: 2030-01-31T12:00+01:00; local time without a zone."),
+        typer.Option(metavar="TIME", help="End time in ISO format: 2030-01-31T12:00+01:00; local time without a zone."),
     ] = None,
     database_url: DatabaseUrl = None,
     schema: Schema = None,
@@ -139,7 +144,7 @@ def park(
 ) -> None:
     """Shut a key: its waiting jobs stay where they are, those that run go on."""
     if (span is None) == (until is None):
-        raise InvalidArgument("until: give --until or --for, one of them")
+        raise InvalidArgument("until: give either --until or --for")
     asked = _span(span) if span is not None else _time(str(until))
     call = parking(key, asked)
     with Session(database_url, schema) as database:
@@ -149,9 +154,11 @@ def park(
     if as_json:
         print_json({"key": key, "parked_until": now.parked_until})
     elif now.parked_until in before - {None, asked}:
-        print(f"{key} stays parked until {shown(now.parked_until)}: a longer park is in force; unpark it first for a shorter one")
+        print(f"{key} stays parked until {shown(now.parked_until)}: it is parked for longer already; unpark it first")
     else:
-        print(f"{key} parked until {shown(now.parked_until)}" if now.parked_until else f"{key} is not parked: that time is over")
+        print(
+            f"{key} parked until {shown(now.parked_until)}" if now.parked_until else f"{key} is not parked: that time has passed"
+        )
 
 
 @limits.command()

@@ -14,7 +14,7 @@ def migrate(
     database_url: DatabaseUrl = None,
     schema: Schema = None,
     roles: Annotated[
-        bool, typer.Option("--roles", help="Make the roles SCHEMA_producer, _worker, _viewer and _operator; needs CREATEROLE.")
+        bool, typer.Option("--roles", help="Create the roles SCHEMA_producer, _worker, _viewer and _operator; needs CREATEROLE.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:

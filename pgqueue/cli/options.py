@@ -13,12 +13,12 @@ DatabaseUrl = Annotated[
 ]
 Schema = Annotated[
     str | None,
-    typer.Option("--schema", metavar="NAME", help="Where pgqueue is installed; $PGQUEUE_SCHEMA or pgqueue by default."),
+    typer.Option("--schema", metavar="NAME", help="Schema of pgqueue; $PGQUEUE_SCHEMA or pgqueue by default."),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON: one object, or one a line.")]
-Limit = Annotated[int, typer.Option(min=1, max=1_000_000, help="At most so many.")]
-OfQueue = Annotated[str | None, typer.Option("--queue", metavar="NAME", help="Only of this queue.")]
-OfTask = Annotated[str | None, typer.Option("--task", metavar="NAME", help="Only of this task.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON: one object, or one object per line.")]
+Limit = Annotated[int, typer.Option(min=1, max=1_000_000, help="Maximum number of rows.")]
+OfQueue = Annotated[str | None, typer.Option("--queue", metavar="NAME", help="Only jobs of this queue.")]
+OfTask = Annotated[str | None, typer.Option("--task", metavar="NAME", help="Only jobs of this task.")]
 JobIds = Annotated[list[int], typer.Argument(metavar="ID...", help="Ids of jobs.")]
 WorkflowIds = Annotated[list[int], typer.Argument(metavar="ID...", help="Ids of workflows.")]
 

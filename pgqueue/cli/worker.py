@@ -13,17 +13,27 @@ from .options import DatabaseUrl, Schema
 
 
 def worker(
-    app: Annotated[str, typer.Argument(metavar="MODULE:APP", help="Where the PgQueue is; APP is `app` when left out.")],
+    app: Annotated[str, typer.Argument(metavar="MODULE:APP", help="Location of the PgQueue object; APP defaults to `app`.")],
     queues: Annotated[
-        str, typer.Option(metavar="LIST", help="Queues with weights: mail=3,default. All of the app's tasks when left out.")
+        str, typer.Option(metavar="LIST", help="Queues with weights: mail=3,default. By default all queues of the app's tasks.")
     ] = "",
-    strict: Annotated[bool, typer.Option("--strict", help="Queues strictly in the given order; weights do not count.")] = False,
-    concurrency: Annotated[int, typer.Option(metavar="N", help="Handlers that run at once in each process.")] = 100,
-    processes: Annotated[int, typer.Option(metavar="N", min=1, max=1000, help="Processes; each is replaced if it dies.")] = 1,
-    burst: Annotated[bool, typer.Option("--burst", help="End when nothing is ready and nothing runs.")] = False,
-    grace: Annotated[float, typer.Option(metavar="SECONDS", help="How long running handlers may take to end.")] = 30,
-    name: Annotated[str | None, typer.Option(metavar="NAME", help="Shown by `pgqueue workers`; host:pid.")] = None,
-    log_format: Annotated[logs.Format | None, typer.Option(help="console on a terminal, else json.")] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Serve queues strictly in the given order and ignore weights.")
+    ] = False,
+    concurrency: Annotated[int, typer.Option(metavar="N", help="Number of jobs that each process runs at once.")] = 100,
+    processes: Annotated[
+        int, typer.Option(metavar="N", min=1, max=1000, help="Number of processes; a process that dies is replaced.")
+    ] = 1,
+    burst: Annotated[bool, typer.Option("--burst", help="Stop when no job is ready or running.")] = False,
+    grace: Annotated[
+        float, typer.Option(metavar="SECONDS", help="Seconds that running handlers get to end when the worker stops.")
+    ] = 30,
+    name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Name shown by `pgqueue workers`; host:pid by default.")
+    ] = None,
+    log_format: Annotated[
+        logs.Format | None, typer.Option(help="console or json; by default console on a terminal, json otherwise.")
+    ] = None,
     log_level: Annotated[str, typer.Option(metavar="LEVEL", help="debug, info, warning, error or critical.")] = "info",
     database_url: DatabaseUrl = None,
     schema: Schema = None,

@@ -28,7 +28,7 @@ LOOK_EVERY = 0.5  # seconds, of --watch
 
 
 def workflows(
-    status: Annotated[WorkflowStatus | None, typer.Option(help="Only those that stand so.")] = None,
+    status: Annotated[WorkflowStatus | None, typer.Option(help="Only workflows with this status.")] = None,
     limit: Limit = 20,
     database_url: DatabaseUrl = None,
     schema: Schema = None,
@@ -50,7 +50,7 @@ def workflows(
 def workflow(
     id: Annotated[int, typer.Argument(help="Id of the workflow.")],
     watch: Annotated[
-        bool, typer.Option("--watch", help="Go on until it is over; the exit code is 1 unless it succeeded.")
+        bool, typer.Option("--watch", help="Watch until the workflow is over; the exit code is 1 unless it succeeded.")
     ] = False,
     mermaid: Annotated[bool, typer.Option("--mermaid", help="Print the graph as a Mermaid flowchart.")] = False,
     database_url: DatabaseUrl = None,

@@ -34,7 +34,7 @@ def adapter(hint: Any) -> TypeAdapter[Any]:
     try:
         made: TypeAdapter[Any] = TypeAdapter(Annotated[Any, _Of(hint)], config=CONFIG)
     except PydanticSchemaGenerationError:
-        raise Unfit("pydantic knows no JSON form for it") from None
+        raise Unfit("pydantic has no JSON form for it") from None
     except NameError as error:
         raise Unfinished(str(error)) from None
     except PydanticUserError as error:

@@ -104,7 +104,7 @@ class Arguments:
             raise self._error(f"cannot take {described(wrong)}")
 
     def _unwritable(self, to_json: TypeAdapter[Any], values: Any, error: Exception) -> NoReturn:
-        """pydantic does not say which argument it could not write: each is tried by itself."""
+        """pydantic does not report which argument it could not write, so each is tried separately."""
         for index, one in enumerate(values if isinstance(values, list) else [values]):
             for name, value in one.items():
                 try:

@@ -11,7 +11,7 @@ from ..errors import ConfigurationError
 
 
 def assert_handler(function: Any) -> None:
-    """Refuse what is no handler.
+    """Raise ConfigurationError unless it is a function that can be a handler.
 
     Raises:
         ConfigurationError: it cannot be called, is a class, or is a generator function; the message says what to give instead.
@@ -21,7 +21,7 @@ def assert_handler(function: Any) -> None:
         raise ConfigurationError(f"task: {what} is not a function; give a name as name={what}")
     if isinstance(function, type):
         raise ConfigurationError(
-            f"task: {what} is a class; give a function that makes what is needed of it, or one of its methods"
+            f"task: {what} is a class; give a function that creates the object it needs, or one of the methods"
         )
     if not callable(function):
         raise ConfigurationError(f"task: {what} is not a function")
@@ -61,7 +61,7 @@ def signature_of(task: str, function: Callable[..., Any]) -> inspect.Signature:
         return inspect.signature(function)
     except (TypeError, ValueError):
         raise ConfigurationError(
-            f"task {task!r}: Python does not know the parameters of {shortened(function)}; register a function that calls it"
+            f"task {task!r}: Python cannot read the signature of {shortened(function)}; register a function that calls it"
         ) from None
 
 

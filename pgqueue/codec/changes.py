@@ -70,7 +70,7 @@ def converted(given: Any, made: Any) -> list[Fault]:
 
 
 def changed(sent: Any, made: Any) -> list[Fault]:
-    """What is not the same, in value or type, when it arrives; an integer where a float belongs is, if it is the same number."""
+    """Find what arrives changed in value or type. An integer for a float counts as unchanged if the number is equal."""
     if sent is made:
         return _FINE
     kind: Any = type(sent)
@@ -100,7 +100,7 @@ def _keys(given: Mapping[Any, Any], made: Mapping[Any, Any], compare: Compare) -
     """Keys may have been converted, so they are compared in their order."""
     if len(given) > len(made):
         lost = next((key for key in given if key not in made), next(iter(given)))
-        why = "it would be lost: its hint has no such key, or its text is that of another key"
+        why = "it would be lost: the hint has no such key, or its text equals that of another key"
         return [((str(lost),), given[lost], why)]
     found: list[Fault] = []
     for (key, value), (its_key, its) in zip(given.items(), made.items(), strict=False):
@@ -143,10 +143,10 @@ def _is_same(sent: Any, made: Any) -> bool:
         return not changed(_fields(sent), _fields(made))
     try:
         return bool(sent == made)
-    except Exception:  # of somebody else's class
+    except Exception:  # raised by a user's class
         return False
 
 
 def _as(made: Any, kind: type) -> str:
     what = f"it would arrive as {type(made).__qualname__}, not as {kind.__qualname__}"
-    return f"{what}; let the hint say what it is, or pass what the hint says"
+    return f"{what}; change the hint, or pass a value of the hint's type"

@@ -1,5 +1,5 @@
-"""What JSON holds exactly. Where a hint leaves a value open, it must be of the types that JSON itself has: a set would come back
-as a list and a datetime as text, and nobody would have said so."""
+"""Native JSON values. A value without a type hint must be a native JSON type. Otherwise a set would silently come back as a list
+and a datetime as text."""
 
 import collections.abc
 import types

@@ -62,7 +62,7 @@ def _text_faults(text: str, path: Path) -> Iterator[Fault]:
         try:
             text.encode()
         except UnicodeEncodeError:
-            yield path, text, "half of a surrogate pair is no text"
+            yield path, text, "half of a surrogate pair is not valid text"
 
 
 def is_exact(value: Any, depth: int = 0, tuples: bool = False) -> bool:

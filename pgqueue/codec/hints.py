@@ -1,4 +1,4 @@
-"""The annotations of a function, each resolved by itself: one that only type checkers know hides no other."""
+"""The annotations of a function, each resolved separately: one that only type checkers know does not hide the others."""
 
 import inspect
 import typing
@@ -15,7 +15,7 @@ def resolve(function: Callable[..., Any], annotation: Any) -> Any:
     """What an annotation of a function stands for.
 
     Raises:
-        NameError: it names what is not there, or not there yet.
+        NameError: it refers to a name that is not defined, or not defined yet.
     """
     if annotation is NO_HINT:
         return NO_HINT

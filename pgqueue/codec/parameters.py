@@ -77,7 +77,7 @@ class Parameters:
             return {name: injected_type(resolve(self._function, hint)) for name, hint in self._injected.items()}
         except NameError as error:
             raise ConfigurationError(
-                f"task {self._task!r}: what it injects must be known at run time; import it outside of TYPE_CHECKING: {error}"
+                f"task {self._task!r}: injected types must be known at run time; import them outside of TYPE_CHECKING: {error}"
             ) from None
 
     def bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
@@ -120,7 +120,7 @@ class Parameters:
         takes = next((name for name in self._annotations if name not in by_name), None)
         if takes is None or len(bound) >= len(self._annotations):
             self._refuse(
-                "has no argument left for the result of its parent; use si(…), which takes none, in place of s(…) or map"
+                "has no argument left for the result of its parent; use si(…), which takes no result, instead of s(…) or map"
             )
         places = self._positional[self._positional.index(takes) + 1 :] if takes in self._positional else []
         if positional > len(places):

@@ -35,7 +35,7 @@ class Results:
 
     def __init__(self, hint: Any) -> None:
         self._is_plain = is_plain(hint)
-        self._unfit = "" if self._is_plain else f" and is no {shown(hint)}"
+        self._unfit = "" if self._is_plain else f" and is not a {shown(hint)}"
         self._adapter = adapter(exact(hint))
 
     def dump(self, value: Any) -> str | None:
@@ -77,7 +77,7 @@ class Results:
             back = self._adapter.validator.validate_json(text)
         except ValidationError as error:
             raise ValueError(f"the result cannot be stored: {wrong_values(error, fitting)}") from None
-        except Exception:  # somebody's type raises an error of its own; that is for those who ask for the result
+        except Exception:  # a user's type may raise any error; it is reported where the result is requested
             return converted(value, fitting)
         return converted(value, fitting) or changed(fitting, back)
 

@@ -58,7 +58,7 @@ class Complaints:
         self._untold, self._silent_until = 0, 0.0
 
     def add(self, error: BaseException, pause: float) -> None:
-        """Note a failure after which there is a pause of so many seconds."""
+        """Record a failure, followed by a pause of this many seconds."""
         self._untold += 1
         now = time.monotonic()
         if now < self._silent_until:

@@ -133,7 +133,7 @@ _MAKERS = {
     "asyncpg.pool.Pool": "async with pool.acquire() as connection",
     "django.utils.connection.BaseConnectionHandler": 'connections["default"]',
 }
-_ONE = "of a session with several engines, give session.connection(bind_arguments={'mapper': …}), with a class beside the jobs"
+_ONE = "of a session with several engines, give session.connection(bind_arguments={'mapper': …}), with a class of that database"
 
 
 def runner(connection: Any) -> Run:

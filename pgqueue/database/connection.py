@@ -176,7 +176,7 @@ def seconds_of(call: float | None) -> float:
 
 
 def within(call: float | None, seconds: float | None, since: float) -> float | None:
-    """The deadline of a call that may take `call` seconds (None: DEADLINE), in a wait of so many `seconds` since then."""
+    """The deadline of a call that may take `call` seconds (None: DEADLINE), in a wait of `seconds` since then."""
     if seconds is None:
         return call
     return min(seconds_of(call), max(0.0, seconds - (monotonic() - since)))
@@ -217,7 +217,7 @@ def _give_up(connection: OwnConnection | OwnAsyncConnection) -> psycopg.Error:
 
 
 def _may_run_on(connection: OwnConnection | OwnAsyncConnection) -> bool:
-    """Whether to tell the server that nobody waits any more, or a statement that it is slow with would hold locks and commit.
+    """Whether to cancel the statement in the server. Otherwise a slow statement would hold its locks and commit later.
 
     A deadline that was made shorter is that of a look or a heartbeat, and leaves no time for it. An older libpq could block.
     """

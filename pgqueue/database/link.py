@@ -1,4 +1,4 @@
-"""A worker's own connection: it is thrown away when a call misses its deadline, and opened again for ever."""
+"""A worker's own connection: it is closed when a call misses its deadline, and always opened again."""
 
 import asyncio
 import logging
@@ -72,10 +72,10 @@ class Link:
         self._refusals = Refusals(Complaints(log, f"connection for {purpose}"))
 
     async def run(self, call: Call[T] | Callable[[], Call[T]], *, tell_locked: bool = False) -> T:
-        """Run one call in a transaction of its own; a call that tells of this moment is given as a function that builds it.
+        """Run one call in a transaction of its own; a call whose content must be current is passed as a function that builds it.
 
         Args:
-            tell_locked: raise `Locked` when somebody holds for too long what the call needs. The connection stays.
+            tell_locked: raise `Locked` if another transaction holds a needed lock for too long. The connection stays open.
 
         Raises:
             Locked: see there; nothing was changed.

@@ -31,7 +31,7 @@ async def _aconfigure(connection: OwnAsyncConnection) -> None:
 class _Pool(ConnectionPool[OwnConnection]):
     """A pool whose connections are open when they are given out.
 
-    A forked child leaves it alone: to stop the parent's threads it could wait for locks that nobody releases.
+    A forked child does not touch it: stopping the parent's threads could wait for locks that are never released.
     """
 
     def __init__(self, url: str, reach: Reach, **options: Any) -> None:

@@ -1,4 +1,4 @@
-"""Whether a pool's connections can be used, and why it has none: a look at the socket, and what connecting said last."""
+"""Whether a pool's connections can be used, and why it has none: a check of the socket, and the last connection error."""
 
 import select
 from time import monotonic
@@ -18,7 +18,7 @@ AGAIN = 5.0  # seconds until it is tried anew to connect, by whoever waits; psyc
 def is_open(connection: Any) -> bool:
     """Whether an idle connection is usable, as far as this side can tell; the server is not asked.
 
-    Nothing arrives on a connection of ours that is idle but news that it ends, or a notice that concerns nobody.
+    Nothing arrives on a connection of ours that is idle except a message that it ends, or an irrelevant notice.
     """
     return not connection.closed and not _is_readable(connection.pgconn.socket)
 

@@ -27,7 +27,7 @@ class Defaults(NamedTuple):
         isolation: its level.
         read_only: "on" or "off".
         first_schema: where names are looked up first.
-        is_standby: whether nothing can be written, whatever is said.
+        is_standby: whether the server is a standby, where nothing can be written whatever the settings.
     """
 
     isolation: str

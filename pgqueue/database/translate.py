@@ -21,7 +21,7 @@ _TRANSIENT = ("08", "40", "53", "55", "57", "58")
 
 
 class _Report(NamedTuple):
-    """What the server said, as far as the driver tells."""
+    """The server's error report, as far as the driver exposes it."""
 
     sqlstate: str
     message: str

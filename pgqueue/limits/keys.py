@@ -27,7 +27,7 @@ def check_limits(task: str, parameters: Parameters, options: Options) -> None:
     """
     for field, key in _templates(options):
         if "{" in _NAMES.sub("", key) or "}" in _NAMES.sub("", key):
-            raise InvalidArgument(f"{field}: {key!r} has half a pair of braces; {{name}} stands for an argument")
+            raise InvalidArgument(f"{field}: {key!r} has an unmatched brace; {{name}} stands for an argument")
         if unknown := _arguments_in(key) - parameters.names:
             raise InvalidArgument(
                 f"{field}: {key!r} names {named(unknown)}, which task {task!r} does not have; it has {named(parameters.names)}"
@@ -54,7 +54,7 @@ def limiting(task: Registered[Any], options: Options, args_json: str, takes: str
         takes: the argument that a parent's result will be.
 
     Raises:
-        InvalidArgument: the cost is of no use, or something needs a result that is not there yet.
+        InvalidArgument: the cost is invalid, or a key or cost needs a result that is not known yet.
     """
     if not options.is_limited:
         return None
@@ -92,8 +92,8 @@ def chunk_options(task: Registered[Any], options: Options, calls: list[dict[str,
     for field, key in _templates(options):
         if _arguments_in(key):
             raise InvalidArgument(
-                f"chunks: {field}: {key!r} names an argument of task {task.name!r}, and a chunk has those of many calls; "
-                f"give what has no braces: using({field}=…)"
+                f"chunks: {field}: {key!r} names an argument of task {task.name!r}, and a chunk has the arguments of many calls; "
+                f"use a key without braces: using({field}=…)"
             )
     cost = options.cost
     if isinstance(cost, CostFunction):
@@ -140,13 +140,13 @@ def _said(task: Registered[Any], options: Options, cost: int | None) -> LimitOpt
 def _refuse_result(task: str, options: Options, takes: str) -> None:
     if isinstance(options.cost, CostFunction):
         raise InvalidArgument(
-            f"cost: a function cannot tell it for task {task!r} behind a parent, whose result {takes!r} is not there yet; "
+            f"cost: a function cannot compute it for task {task!r} behind a parent, whose result {takes!r} is not known yet; "
             "give a number: using(cost=5)"
         )
     for field, key in _templates(options):
         if takes in _arguments_in(key):
             raise InvalidArgument(
-                f"{field}: {key!r} needs {takes!r}, which is the result of a parent of task {task!r} and not there yet; "
+                f"{field}: {key!r} needs {takes!r}, which is the result of a parent of task {task!r} and not known yet; "
                 "name another argument"
             )
 

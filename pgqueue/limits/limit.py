@@ -45,7 +45,7 @@ class Limit:
         per: in seconds; None without a rate.
 
     Raises:
-        InvalidArgument: a value is of no use; the message names it.
+        InvalidArgument: a value is invalid; the message names it.
     """
 
     name: str
@@ -117,7 +117,7 @@ def own_limit(task: str, rate_limit: Any, max_running: int | None) -> Limit | No
     """The limit that a task has for itself; None without.
 
     Raises:
-        InvalidArgument: a value, or the name of the task, is of no use.
+        InvalidArgument: a value, or the name of the task, is invalid.
     """
     if rate_limit is None and max_running is None:
         return None
@@ -135,14 +135,14 @@ def read_rate(field: str, rate: Any, per: Any) -> tuple[float | None, float | No
     """A rate and its interval in seconds, as far as they are given.
 
     Raises:
-        InvalidArgument: one is no number or text of the kind, the interval is of no use, or is given twice.
+        InvalidArgument: the rate is neither a number nor a text such as "100/m", or the interval is invalid or given twice.
     """
     if isinstance(rate, str):
         found = _RATE.fullmatch(rate)
         if found is None:
             raise invalid(field, rate, "use a number for each s, m, h or d, such as '100/m' or '10/30s'")
         if per is not None:
-            raise invalid("per", per, f"{rate!r} says it already; leave it out")
+            raise invalid("per", per, f"{rate!r} contains the interval already; leave it out")
         return float(found[1]), _seconds(field, found[2], rate)
     if rate is not None and not _is_number(rate):
         raise invalid(field, rate, "use a number with per=, or a text such as '100/m'")
@@ -171,7 +171,7 @@ def _unit(seconds: float) -> str:
 
 
 def check_name(name: Any) -> None:
-    """Refuse what is no name of a limit.
+    """Raise InvalidArgument unless value is the name of a limit.
 
     Raises:
         InvalidArgument: it is none.
@@ -181,12 +181,12 @@ def check_name(name: Any) -> None:
             "name", name, "use letters, digits and . _ - , alone or with a colon and a key: openai, tenant:42, queue:mail"
         )
     if "{" in name or "}" in name:
-        raise invalid("name", name, "it has no braces: a limit tenant holds for each key tenant:{tenant_id} by itself")
+        raise invalid("name", name, "leave out the braces: the limit tenant applies to each key tenant:{tenant_id} separately")
     storable("name", name)
 
 
 def check_key(field: str, key: Any) -> str:
-    """Refuse what is no key of a limit of a job, or template of one.
+    """Raise InvalidArgument unless value is a key of a limit for a job, or a template of a key.
 
     Raises:
         InvalidArgument: it is none.
@@ -198,18 +198,18 @@ def check_key(field: str, key: Any) -> str:
             "use a name of letters, digits and . _ - , alone or with a colon and a key: openai, tenant:42, tenant:{tenant_id}",
         )
     if key.partition(":")[0] == "queue":
-        raise invalid(field, key, "the limit of a queue holds for all its jobs; leave it out")
+        raise invalid(field, key, "the limit of a queue applies to all its jobs; leave it out")
     return storable(field, key)
 
 
 def check_number(field: str, value: Any, least: float) -> None:
-    """Refuse what is no finite number of at least so much."""
+    """Raise InvalidArgument unless value is a finite number >= least."""
     if not _is_number(value) or value < least:
         raise invalid(field, value, f"use a number of {least} or more")
 
 
 def check_whole(field: str, value: Any, least: int, most: int | None = None) -> None:
-    """Refuse what is no whole number within the bounds."""
+    """Raise InvalidArgument unless value is a whole number within the bounds."""
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= (_INT4 - 1 if most is None else most):
         raise invalid(field, value, f"use a whole number of {least} or more" if most is None else f"use {least} to {most}")
 

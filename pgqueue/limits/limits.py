@@ -28,7 +28,7 @@ class Limits:
 
     Attributes:
         declared: those that code has declared, by name; workers make them known when they start. What people have set since
-            stays, until the code says something else than it said last.
+            stays until the declaration in the code changes.
     """
 
     def __init__(self, client: Client, assert_open: Callable[[str], None]) -> None:
@@ -61,7 +61,7 @@ class Limits:
             known = self.declared.get(limit.name)
             if known is None:
                 raise ConfigurationError(
-                    f"limit {limit.name!r}: workers would not know of it; declare it by PgQueue(limits=[…]) or in a task's "
+                    f"limit {limit.name!r}: workers would not know it; declare it by PgQueue(limits=[…]) or in a task's "
                     f"decorator, and give its name here"
                 )
             if known != limit:
@@ -94,7 +94,7 @@ class Limits:
         None leaves a value as it is.
 
         Raises:
-            InvalidArgument: a value is of no use.
+            InvalidArgument: a value is invalid.
         """
         values = limit_values(rate, per, burst, max_running, counts, weight, retry_blocks, enabled)
         with _missing_per():
@@ -140,7 +140,7 @@ class Limits:
         """Fill the bucket of a key, or those of all keys of a name. What runs goes on, what is parked stays so.
 
         Returns:
-            How many were filled; a key that nobody has used lately is full.
+            The number of buckets filled; a key that was not used lately is full already.
 
         Raises:
             InvalidArgument: no limit has this key.
@@ -173,7 +173,7 @@ class Limits:
             until: a datetime with a time zone, or a timedelta or seconds from now. A shorter time does not undo a longer one.
 
         Raises:
-            InvalidArgument: no limit has this key, or the time is of no use.
+            InvalidArgument: no limit has this key, or the time is invalid.
         """
         self._client.database.run(parking(key, until))
 
@@ -212,7 +212,7 @@ def parking(key: str, until: datetime | Duration) -> Call[None]:
     """The call that parks a key.
 
     Raises:
-        InvalidArgument: key or time are of no use.
+        InvalidArgument: key or time are invalid.
     """
     if isinstance(until, datetime):
         check_time("until", until)
@@ -230,7 +230,7 @@ def limit_values(
     """What `Limits.set` was given, as set_limit takes it.
 
     Raises:
-        InvalidArgument: a value is of no use.
+        InvalidArgument: a value is invalid.
     """
     number, interval = read_rate("rate", rate, per)
     if number is not None and number < 0:
@@ -250,7 +250,7 @@ def limit_values(
 
 @contextmanager
 def _missing_per() -> Iterator[None]:
-    """Only SQL knows whether a limit has an interval already; Python tells of it as code spells it."""
+    """Only SQL knows whether a limit has an interval already; the error is reworded for Python."""
     try:
         yield
     except InvalidArgument as error:

@@ -21,7 +21,7 @@ from ..worker.isolate import Isolated
 class Ended(NamedTuple):
     """How a handler ended; `result` is what it returned.
 
-    What is no Exception ends no handler: `pytest.fail` in one fails the test.
+    Only an Exception counts as a failure of the handler: `pytest.fail` in a handler fails the test.
     """
 
     result: Any

@@ -92,7 +92,7 @@ class AsyncOwn:
             asyncio.get_running_loop()
         except RuntimeError:
             return asyncio.run_coroutine_threadsafe(self.arun(call), self._loop).result()
-        raise PgQueueError("a sync call in async code would wait for itself here; use its async form (aenqueue, aprogress, …)")
+        raise PgQueueError("a sync call in async code would deadlock here; use its async form (aenqueue, aprogress, …)")
 
     async def execute(self, statement: str) -> None:
         """Run what has no rows."""

@@ -183,5 +183,5 @@ class Draining:
         if left is not None:
             raise PgQueueError(
                 f"limit: {limit} runs were not enough, job {left[0]} of task {left[1]!r} is next; "
-                "does a handler enqueue its own task for ever? If not, raise limit="
+                "does a handler enqueue its own task endlessly? If not, raise limit="
             )

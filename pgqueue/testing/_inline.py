@@ -133,7 +133,7 @@ class InlineJob(Job[Any]):
         """What the handler returned, at once; see `Job.result`."""
         if not self._ended(self._ended_as):
             ended = f"raised {self.ended.error!r}" if self.ended.error else f"returned {self.ended.result!r}"
-            raise ResultTimeout(f"job {self.id} was run inline and {ended}: nothing runs it again")
+            raise ResultTimeout(f"job {self.id} was run inline and {ended}: it is not run again")
         return self._value(self._ended_as)
 
     async def aresult(self, timeout: float | None = None) -> Any:

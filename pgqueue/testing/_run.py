@@ -44,7 +44,7 @@ def run_job(
         parents: what the handler finds in `ctx.parents`: by name a `Parent`, or what one returned. An argument that would
             take a result is given like any other.
         connection: without one no database is needed, and `ctx.transaction()` and `ctx.progress()` raise OutsideWorker. With one
-            the job is added and finished in its transaction, see `drain`; which connections work is said there.
+            the job is added and finished in its transaction, see `drain`; `drain` also lists the accepted connections.
 
     Returns:
         What the handler returned, through JSON, as its annotation says; a Snooze, RetryIn or Cancel as it is. When
@@ -94,7 +94,7 @@ def _signature(task: Registered[R] | Signature[R], args: Any, kwargs: Any, meta:
     """The call, without what would keep it from being run now."""
     if isinstance(task, Signature):
         if args or kwargs:
-            raise InvalidArgument("args: give them to s(…), and none beside it")
+            raise InvalidArgument("args: pass them to s(…) and nowhere else")
         signature = task
     else:
         signature = Signature(task, task.parameters.bind_part(args, kwargs), task.options, positional=len(args))

@@ -1,1 +1,1 @@
-"""Waiting for jobs to end: who listens, how long a wait looks, and many jobs at once."""
+"""Waiting for jobs to end: the listener, the timing of one wait, and many jobs at once."""

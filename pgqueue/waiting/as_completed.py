@@ -58,4 +58,4 @@ def _looks(left: Collection[int], waiter: Waiter | AsyncWaiter, patience: Patien
 
 
 def _too_late(left: Collection[Any], timeout: float | None) -> ResultTimeout:
-    return ResultTimeout(f"{len(left)} of the jobs did not end within {timeout} s; they go on")
+    return ResultTimeout(f"{len(left)} of the jobs did not end within {timeout} s; they were not cancelled")

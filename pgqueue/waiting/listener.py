@@ -25,7 +25,7 @@ from ..database.statement import Statements
 
 T = TypeVar("T")
 log = logging.getLogger("pgqueue")
-ASK_EVERY = 5.0  # seconds; a worker that heard it tells for 15
+ASK_EVERY = 5.0  # seconds; a worker that received it notifies for 15
 IDLE = 10.0  # seconds without a waiter until the connection is closed
 LOOK_EVERY = 0.25  # seconds between two looks at what the thread is to do
 
@@ -56,7 +56,7 @@ class Waiting:
         return self._listeners.get(process) or self._listeners.setdefault(process, Listener(self._url, self._statements))
 
     def close(self) -> None:
-        """Close this process's connection soon, if nobody waits; the next waiter opens a new one."""
+        """Close this process's connection soon, unless it is in use; the next waiter opens a new one."""
         if listener := self._listeners.get(this_process()):
             listener.close()
 
@@ -138,7 +138,7 @@ class AsyncWaiter(_Ear):
 
 
 class Listener:
-    """Hears for all waits of one process: a thread with a connection, both there only while somebody waits, and a little longer.
+    """Listens for all waits of one process: a thread with a connection, kept only while there are waits and a little longer.
 
     Args:
         url: gives the address.
@@ -173,7 +173,7 @@ class Listener:
         try:
             thread.start()
         except Exception as error:  # too many threads, or Python is about to end: this wait only looks, the next one tries again
-            log.debug("results: no thread to listen in: %s", error)
+            log.debug("results: cannot start the listener thread: %s", error)
         else:
             self._thread = thread
 
@@ -188,13 +188,13 @@ class Listener:
             self._used_at = time.monotonic()
 
     def close(self) -> None:
-        """End the thread within LOOK_EVERY, unless somebody waits."""
+        """End the thread within LOOK_EVERY, unless there are waits."""
         with self.lock:
             if not self._ears:
                 self._stop.set()
 
     def _is_over(self, idle: float) -> bool:
-        """Whether nobody has waited for so long; then the next `join` starts another thread."""
+        """Whether there was no wait for long enough to stop; then the next `join` starts another thread."""
         with self.lock:
             if self._ears or (time.monotonic() - self._used_at < idle and not self._stop.is_set()):
                 return False
@@ -202,7 +202,7 @@ class Listener:
             return True
 
     def _run(self) -> None:
-        """Connect and listen; again after every failure, as long as somebody waits."""
+        """Connect and listen; again after every failure, while there are waits."""
         while True:
             try:
                 url = self._url()
@@ -227,7 +227,7 @@ class Listener:
     def _give_up(self) -> None:
         with self.lock:
             self.is_deaf, self._thread = True, None
-        log.info("results: found by polling: a pooler swallows LISTEN; set PGQUEUE_LISTEN_URL")
+        log.info("results: polling, because a pooler drops LISTEN; set PGQUEUE_LISTEN_URL")
 
     def _serve(self, connection: OwnConnection) -> None:
         ask_at = 0.0

@@ -1,4 +1,4 @@
-"""The time that one wait has: when it looks, how long a look may take, and what to do when the database does not answer."""
+"""The timing of one wait: when to poll, how long a poll may take, and what to do if the database does not answer."""
 
 import asyncio
 import logging
@@ -21,7 +21,7 @@ class Patience:
     """How long a wait goes on.
 
     Args:
-        timeout: seconds; None = for ever, 0 = one look.
+        timeout: seconds; None = no limit, 0 = one poll.
 
     Attributes:
         error: why looks are not answered; None when the last one was.
@@ -86,7 +86,7 @@ class Patience:
     def _failed(self, error: psycopg.Error) -> None:
         if not is_transient(error):
             raise error
-        self.error = self.error or error  # the first one tells what the matter is
+        self.error = self.error or error  # the first error shows the cause
         if not self._is_told:  # once a wait: it looks several times a second
             self._is_told = True
-            log.warning("the database does not answer a wait, which looks again: %s", str(error).strip())
+            log.warning("the database does not answer while waiting; trying again: %s", str(error).strip())

@@ -22,7 +22,7 @@ from .isolate import Isolated, is_thrown_away, take_back_cancel
 log = logging.getLogger("pgqueue.worker")
 MOST_WAITING = 1000  # events that may wait before nothing more starts
 SLOW = 10.0  # seconds after which a callback is named
-FULL_FOR = 1.0  # seconds with so many events waiting after which the callback that runs is named
+FULL_FOR = 1.0  # seconds with a full queue of events after which the running callback is logged
 
 
 class _Waiting(NamedTuple):
@@ -38,7 +38,7 @@ class CallbackRunner:
     Args:
         callbacks: those registered.
         counts: where `callback_errors` are counted.
-        on_room: called when so many events were told that more may start.
+        on_room: called when enough events are delivered to start more jobs.
     """
 
     def __init__(self, callbacks: Callbacks, counts: Counter[str], on_room: Callable[[], None]) -> None:
@@ -55,10 +55,10 @@ class CallbackRunner:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="pgqueue-handler-callback")
 
     def note(self, outcomes: Sequence[Outcome], verdicts: Sequence[Verdict]) -> None:
-        """Take outcomes that were handed in, with what the database said of them."""
+        """Take reported outcomes with the verdicts of the database."""
         said = {verdict.job_id: verdict for verdict in verdicts}
         if unconfirmed := sum(verdict.verdict == "unconfirmed" for verdict in verdicts):
-            log.info("no callback is told of %s jobs: they were handed in by a call whose answer was lost", unconfirmed)
+            log.info("no callback runs for %s jobs: the answer to the call that reported them was lost", unconfirmed)
         for outcome in outcomes:
             verdict = said.get(outcome.job.id)
             kinds = _kinds(outcome.state, verdict.verdict if verdict else None)
@@ -73,7 +73,7 @@ class CallbackRunner:
                 asyncio.get_running_loop().call_later(FULL_FOR, self._look_when_full)
 
     def is_full(self) -> bool:
-        """Whether so many events wait that nothing more should start."""
+        """Whether too many events wait to start more jobs."""
         return len(self._waiting) >= MOST_WAITING
 
     def is_telling(self) -> bool:
@@ -81,7 +81,7 @@ class CallbackRunner:
         return bool(self._waiting)
 
     async def run(self) -> None:
-        """Tell for ever, or until `stop`. It may be called again when it was cancelled otherwise."""
+        """Call callbacks until `stop`. After any other cancellation it may be called again."""
         self._is_over = False
         if self._waiting:
             self._empty.clear()
@@ -90,7 +90,7 @@ class CallbackRunner:
             await self._run()
         finally:
             self._is_over = True
-            self._empty.set()  # `drain` need not wait for what nobody tells any more
+            self._empty.set()  # `drain` need not wait for events that will not be delivered
 
     async def _run(self) -> None:
         while True:
@@ -100,7 +100,7 @@ class CallbackRunner:
                 try:
                     await self._tell(self._waiting[0])
                 finally:
-                    self._waiting.popleft()  # nobody is told twice
+                    self._waiting.popleft()  # no event is delivered twice
                 if self._is_stopped:
                     return
                 if was_full and not self.is_full():
@@ -110,7 +110,7 @@ class CallbackRunner:
             self._empty.set()
 
     async def drain(self, timeout: float) -> None:
-        """Wait until every event was told; what is not in time is lost, and logged."""
+        """Wait until every event is delivered; events that are not in time are lost and logged."""
         try:
             async with asyncio.timeout(timeout):
                 await self._empty.wait()
@@ -153,14 +153,14 @@ class CallbackRunner:
     def _look_when_full(self) -> None:
         self._looks_when_full = False
         if self._calling is not None and self.is_full():
-            self._name(self._calling, "holds the worker up")
+            self._name(self._calling, "blocks the worker")
 
     def _name(self, callback: Callback, what: str) -> None:
         """Say once what a callback does that the jobs suffer from."""
         if id(callback) not in self._named:
             self._named.add(id(callback))
             log.warning(
-                "callback %s %s: %s jobs wait to be told, nothing starts while it is %s, and a burst does not end before",
+                "callback %s %s: %s callbacks wait; no job starts while it is %s, and a burst does not end before",
                 _name_of(callback),
                 what,
                 len(self._waiting),

@@ -115,7 +115,7 @@ class Claimer:
         self._took = USUAL  # seconds of the last one that got something: about what another worker's takes
 
     async def run(self) -> None:
-        """Claim for ever."""
+        """Claim until cancelled."""
         trailing: list[float] = []  # looks still to come after a wake-up that was answered
         look_at = 0.0  # when to look next, whatever makes us look before
         while True:
@@ -129,7 +129,7 @@ class Claimer:
                     self._cursor.full_sooner()
                 continue
             if not full:
-                self._cursor.full_next()  # nobody sleeps on the evidence of a claim that did not look everywhere
+                self._cursor.full_next()  # never sleep after a claim that did not look everywhere
                 continue
             if got == 0:
                 await self._on_empty()

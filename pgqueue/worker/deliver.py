@@ -45,7 +45,7 @@ class Deliverer:
         link: the connection.
         unsure: shared by all deliverers: runs that were handed in by a call whose answer was lost, which may have finished them.
         note: takes outcomes that were handed in, and the verdicts on them.
-        on_locked: takes batches that were refused because somebody holds a workflow, or a job, of them.
+        on_locked: takes batches that were refused because another transaction locks one of their workflows or jobs.
         on_slow: takes batches whose call missed its deadline.
     """
 
@@ -82,7 +82,7 @@ class Deliverer:
                     await self._refused(outcomes, error, deadline)
                     return
                 refusals.failed()
-                log.error("outcomes cannot be handed in now (try %s): %s", refusals.failures, first_line(error))
+                log.error("outcomes cannot be reported now (try %s): %s", refusals.failures, first_line(error))
                 await refusals.wait()
             else:
                 break

@@ -23,7 +23,7 @@ from .isolate import Isolated
 
 log = logging.getLogger("pgqueue.worker")
 MOST_UNKNOWN = 1000  # names; whoever enqueues may make up as many as they like
-_results_ignored: set[str] = set()  # tasks of which this was said
+_results_ignored: set[str] = set()  # tasks for which this was logged
 _unknown: set[str] = set()  # likewise
 Surrounded = Callable[[JobContext, Registered[Any], ThreadPoolExecutor], Awaitable[Any]]
 
@@ -117,14 +117,14 @@ def _warn_of(job: JobContext) -> None:
         _unknown.add(job.task)
         facts = {"job_id": job.id, "task": job.task, "queue": job.queue}
         log.warning(
-            "no task %r here; its jobs wait for a worker that has it. Is the name right, and its module imported?",
+            "no task %r here; its jobs wait for a worker that has it. Is the name correct, and is its module imported?",
             job.task,
             extra=facts,
         )
 
 
 def with_nodes(ended: Outcome) -> Outcome:
-    """An outcome with what the job has added to its workflow; a failure, without another run, when that is of no use."""
+    """An outcome with the nodes that the job has added to its workflow; a final failure if they are invalid."""
     if ended.state != "succeeded":
         return ended
     try:
@@ -191,12 +191,12 @@ def _committed(job: JobContext, elapsed: float, *, result: Any = None, error: Ba
         log.warning("job %s was finished by its transaction; it returned %s, which is ignored", job.id, text, extra=facts)
     elif result is not None and job.task not in _results_ignored:
         _results_ignored.add(job.task)
-        log.warning("task %s: what it returns after ctx.transaction() is ignored; set tx.result", job.task, extra=facts)
+        log.warning("task %s: its return value after ctx.transaction() is ignored; set tx.result", job.task, extra=facts)
     return Outcome(job, "committed", f'{{"result":{job.result_json or "null"}}}', elapsed)
 
 
 def rate_limited(job: JobContext, error: RateLimited, elapsed: float) -> Outcome:
-    """The outcome of a run that met somebody else's rate limit: no failure."""
+    """The outcome of a run that hit an external rate limit: not a failure."""
     facts = {"job_id": job.id, "task": job.task, "queue": job.queue}
     log.info("job %s met a rate limit: %s", job.id, message_of(error)[:LINE], extra=facts)
     return outcome(job, "rate_limited", elapsed, delay=error.delay, **({} if error.key is None else {"key": error.key}))

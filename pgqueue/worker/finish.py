@@ -18,7 +18,7 @@ from .waiters import Waiters
 log = logging.getLogger("pgqueue.worker")
 BATCH = 1000
 BATCH_CHARACTERS = 8_000_000  # results may be large; the database must answer within the deadline
-BUSY_AGAIN = 0.1  # seconds until a job that somebody holds is tried again
+BUSY_AGAIN = 0.1  # seconds until a locked job is tried again
 
 
 class Finisher:
@@ -26,14 +26,14 @@ class Finisher:
 
     Args:
         link: its own connection.
-        held_link: another one, for what somebody's transaction holds up, or what is too slow; opened only then.
+        held_link: another one, for outcomes that are blocked by a lock or too slow; opened only then.
         slow_link: another one, for single outcomes that take long; opened only then.
         most_unflushed: outcomes that may wait before nothing more starts.
 
     Attributes:
         slow: what missed the deadline of a call.
         counts: outcomes by state, and retried, dead, stale and unconfirmed ones, since the start.
-        on_finished: takes outcomes that were handed in and what the database said of them; None = nobody wants to know.
+        on_finished: takes reported outcomes and the verdicts of the database; None = not needed.
     """
 
     def __init__(self, link: Link, held_link: Link, slow_link: Link, most_unflushed: int) -> None:
@@ -75,7 +75,7 @@ class Finisher:
         self._waiting.append(outcome)
 
     def is_full(self) -> bool:
-        """Whether so many outcomes wait that nothing more should start."""
+        """Whether too many outcomes wait to start more jobs."""
         return len(self._waiting) >= self._most or (self._is_aside() and len(self._held) + len(self.slow) >= MOST_HELD)
 
     def unflushed(self) -> list[int]:
@@ -103,7 +103,7 @@ class Finisher:
         }
 
     async def run(self) -> None:
-        """Flush for ever. Cut off and called again, it hands in again what it was about to."""
+        """Flush until cancelled. After a cancelled call it reports the interrupted batch again."""
         self._doubt_flushing()
         while True:
             await self._changed.wait()
@@ -160,7 +160,7 @@ class Finisher:
                 log.debug("job %s %s", outcome.job.id, outcome.state, extra={"job_id": outcome.job.id, "task": outcome.job.task})
         for verdict in verdicts:
             if verdict.verdict == "stale":
-                log.warning("job %s belongs to another worker by now; its outcome was dropped", verdict.job_id)
+                log.warning("job %s now belongs to another worker; its outcome was dropped", verdict.job_id)
             elif verdict.verdict == "dead":
                 log.error("job %s failed for good", verdict.job_id, extra={"job_id": verdict.job_id})
             elif verdict.verdict == "scheduled":

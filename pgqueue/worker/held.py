@@ -1,4 +1,4 @@
-"""Outcomes that somebody's transaction holds up: tried again apart from the others, on a connection of their own.
+"""Outcomes blocked by another transaction's lock: retried separately from the others, on their own connection.
 
 `finish` waits 100 ms for the workflows of its jobs and then refuses the whole batch. A user's long transaction that adds to a
 workflow would so hold up everybody's jobs; here it holds up those of its workflow.
@@ -44,7 +44,7 @@ class _Group:
     characters: int = field(init=False)
 
     def __post_init__(self) -> None:
-        self.outcomes = [*self.outcomes]  # more may join, and the batch is somebody's
+        self.outcomes = [*self.outcomes]  # more may join, and the list belongs to the caller
         self.jobs = {outcome.job.id for outcome in self.outcomes}
         self.characters = sum(map(_characters, self.outcomes))
 
@@ -117,7 +117,7 @@ class Held:
             return
         workflow = _workflow(batch[0])
         if tries == SAY_AFTER:
-            log.warning("%s cannot be finished: a transaction holds %s for long", _named(batch), _lock(workflow))
+            log.warning("%s cannot be finished: an open transaction locks %s", _named(batch), _lock(workflow))
         wait = min(AGAIN_AT_MOST, AGAIN * 2 ** min(tries, DOUBLED_AT_MOST))
         self._put(_Group(workflow, batch, tries + 1, time.monotonic() + wait))
 
@@ -157,7 +157,7 @@ class Held:
         return group
 
     async def run(self) -> None:
-        """Try for ever: those first that were tried least, for others may be held for long.
+        """Retry until cancelled, the least tried first, because others may be blocked for long.
 
         Cut off and called again, it tries again what it was about to.
         """

@@ -135,12 +135,12 @@ def _run_to_its_end(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, N
             loop.run_until_complete(running)
             return
         except asyncio.CancelledError:
-            raise LoopEnded("a handler has cancelled the task of the worker, which ended as if it had been stopped") from None
+            raise LoopEnded("a handler cancelled the worker's own task; the worker stopped") from None
         except (KeyboardInterrupt, SystemExit) as error:
             if running.done():
                 raise
             kind, shown = type(error).__name__, loggable(error)
-            log.error("a task or callback of a handler raised %s; the worker goes on", kind, exc_info=shown)
+            log.error("a task or callback of a handler raised %s; the worker continues", kind, exc_info=shown)
 
 
 async def _tasks_left() -> list[str]:
@@ -174,7 +174,7 @@ def _abandon(left: list[str], failed: BaseException | None) -> None:
     """End the process while something goes on that cannot be stopped."""
     if not left:
         return
-    log.warning("ending although %s handlers or callbacks go on: %s", len(left), ", ".join(sorted(left)))
+    log.warning("exiting while %s handlers or callbacks still run: %s", len(left), ", ".join(sorted(left)))
     if failed is not None:
         log.critical("the worker failed", exc_info=loggable(failed))
     logging.shutdown()

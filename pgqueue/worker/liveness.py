@@ -110,7 +110,7 @@ class Liveness(threading.Thread):
                     self._listen(connection)
                     backoff.worked()
                     self._serve(connection)
-            except Exception as error:  # whatever it is, without this thread nobody would keep or fence the lease
+            except Exception as error:  # any error: without this thread nothing would keep or fence the lease
                 pause = backoff.failed()
                 if not self._stopped.is_set():
                     complaints.add(error, pause)
@@ -122,7 +122,7 @@ class Liveness(threading.Thread):
         channel = self._run(connection, install_calls.channel())
         listen(connection, channel)
         heard = hears(connection, channel, self._url, "pgqueue liveness echo", min(ECHO_WITHIN, self._lease / 3))
-        self.wake_mode = "notify" if heard else "polling: a pooler swallows LISTEN; set PGQUEUE_LISTEN_URL"
+        self.wake_mode = "notify" if heard else "polling: a pooler drops LISTEN; set PGQUEUE_LISTEN_URL"
         log.info("wake-ups by %s", self.wake_mode)
         self._loop.call_soon_threadsafe(self._alarm.ring)
 
@@ -156,13 +156,13 @@ class Liveness(threading.Thread):
             self._kept_until = sent + self._lease  # from before it was sent: never longer than the database believes
 
     def was_answered_within(self, seconds: float) -> bool:
-        """Whether the database has answered a heartbeat that was sent within so many seconds."""
+        """Whether the database has answered a heartbeat sent within this many seconds."""
         return now() - (self._kept_until - self._lease) < seconds
 
     def _is_worker_alive(self) -> bool:
         """Whether the lease is worth keeping. A handler that blocks the event loop keeps it running, and no loop of ours down."""
         if not self._loop.is_running():
-            log.error("the event loop of the worker does not run; no heartbeat is sent")
+            log.error("the event loop of the worker has stopped; no heartbeat is sent")
             return False
         if (down := self._down_for()) > self._lease:
             log.error("a loop of the worker has been down for %.1f s; no heartbeat is sent, so that others take its jobs", down)
@@ -170,21 +170,23 @@ class Liveness(threading.Thread):
         return True
 
     def check_lease(self) -> None:
-        """Fence ourselves a little before the lease is over: nobody may run our jobs while we do."""
+        """Fence this worker a little before the lease ends: no other worker may run its jobs while it does."""
         if self._worker_id is not None and now() > self._kept_until - self._lease / 10:
             self._lost(self._worker_id)
 
     def _lost(self, worker_id: UUID) -> None:
         if self._worker_id == worker_id:
             self._worker_id = None
-        with suppress(RuntimeError):  # the event loop is closed: nobody is left to be told
+        with suppress(RuntimeError):  # the event loop is closed
             self._loop.call_soon_threadsafe(self._on_lost, worker_id)
 
     def _watch_loop(self) -> None:
         """Say when handlers block the event loop; they keep their lease but hold up each other."""
         lag = time.monotonic() - self._loop_seen - self._beat_every
         if lag > LAG_WARNING:
-            log.warning("the event loop was blocked for %.1f s; make such handlers `def`, so that they run in threads", lag)
+            log.warning(
+                "the event loop was blocked for %.1f s; define blocking handlers with `def`, so that they run in threads", lag
+            )
         self._loop.call_soon_threadsafe(self._seen)
 
     def _seen(self) -> None:

@@ -31,7 +31,7 @@ from .slow import ALONE
 
 log = logging.getLogger("pgqueue.worker")
 SWEEP_LANES_EVERY = 1.0  # seconds, times the number of workers
-SWEEP_LANES_SHARE = 20  # of the time at most one part in so many
+SWEEP_LANES_SHARE = 20  # uses at most 1/20 of the time
 STUCK_EVERY = 1.0  # seconds between two looks for jobs that wait here while every slot is taken
 ARRIVES_WITHIN = 1.0  # seconds until it is asked again for a job that was to be stopped before it was here
 SOONER_EVERY = 0.02  # seconds in which many calls of `promote_sooner` become one look
@@ -65,7 +65,7 @@ class Maintenance:
         self._swept_to: str | None = None
         self._sooner, self._cancel_wanted = asyncio.Event(), asyncio.Event()
         self._is_one_on_its_way = False
-        self._complaints = Complaints(log, "maintenance failed, jobs run on")
+        self._complaints = Complaints(log, "maintenance failed; jobs continue")
 
     def loops(self) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
         """Each loop, by its name."""
@@ -103,7 +103,7 @@ class Maintenance:
     async def _promote(self) -> None:
         self._sooner.clear()
         next_in = (await self._link.run(run_calls.promote())).next_in
-        # At least 5 ms: what is due now and still scheduled is being promoted by somebody else.
+        # At least 5 ms: a job that is due and still scheduled is being promoted by another worker.
         wait = BACKSTOP * random.uniform(0.9, 1.1) if next_in is None else min(max(next_in, 0.005), BACKSTOP)
         try:
             async with asyncio.timeout(wait):
@@ -132,7 +132,7 @@ class Maintenance:
         return await self._link.run(worker_calls.rescue(1, ALONE))
 
     async def _sweep_lanes(self) -> None:
-        """About once a second by all workers together, and less often where there are so many lanes that it takes long."""
+        """About once a second across all workers, and less often if many lanes make it slow."""
         began = 0.0
 
         def sweep() -> Call[str | None]:
@@ -145,12 +145,12 @@ class Maintenance:
         await asyncio.sleep(pause * random.uniform(0.9, 1.1))
 
     async def _maintain(self) -> None:
-        """Mostly somebody else has seen to it; at once again while there is more to prune."""
+        """Usually another worker has done it. Runs again at once while there is more to prune."""
         again = await self._link.run(install_calls.maintain_if_due())
         await asyncio.sleep(again * random.uniform(0.9, 1.1))
 
     async def _stop_cancelled(self) -> None:
-        """When somebody says that there are some, and now and then: what was said may not have been heard.
+        """Runs on a cancel notification, and also on a timer, because notifications can be lost.
 
         Soon again when one of them is not here yet: the answer to its claim is on its way.
         """

@@ -27,7 +27,7 @@ class ParentLoader:
         tasks: the registered tasks by name.
         slots: where jobs go. Those that wait here it holds as `preparing`, so what ends or drops its jobs does so with these.
         hand_in: takes the outcome of a job whose parents cannot be loaded.
-        always: load them for every handler: there is middleware, which takes a JobContext.
+        always: load them for every handler, because middleware takes a JobContext.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class ParentLoader:
         return node.takes is not None or self._always or task.parameters.context_name is not None
 
     async def run(self) -> None:
-        """Load for ever. Cut off and called again, it loads again for those that have not started."""
+        """Load until cancelled. After a cancelled call it loads again for the jobs that have not started."""
         while True:
             if not self._loading:
                 await self._some.wait()

@@ -37,7 +37,7 @@ RAISED = "raised"
 RATE_LIMITED = "rate limited"
 LOOK_EVERY = 0.5  # seconds between two looks whether a process still lives
 LAST_WORDS = 1.0  # seconds for what a dead process has sent to arrive
-LEAVE_WITHIN = 0.5  # seconds that an idle process has to end by itself
+LEAVE_WITHIN = 0.5  # seconds that an idle process has to exit
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 PLAIN = ("token", "id", "queue", "task", "args_json", "attempt", "max_attempts", "priority", "meta_json", "node_json", "limits")
 TIMES = ("run_at", "created_at")
@@ -56,7 +56,7 @@ def assert_no_import() -> None:
     """Raise ConfigurationError where a process of ours imports the script that was started, and that starts a worker."""
     if getattr(multiprocessing.current_process(), "_inheriting", False):
         raise ConfigurationError(
-            "a script that starts a worker is imported by each process for handlers; "
+            "each handler process imports the script that starts the worker; "
             'guard the start: if __name__ == "__main__": asyncio.run(worker.run())'
         )
 
@@ -82,7 +82,7 @@ class Processes:
             child = self._take()
             try:
                 state, text, elapsed = await child.run(function.__module__, function.__qualname__, _to_json(job))
-            except BaseException:  # it is dead, or runs what nobody waits for any more
+            except BaseException:  # it is dead, or runs a dropped job
                 child.kill()
                 self._close(child)
                 raise
@@ -189,7 +189,7 @@ class _Process(SpawnProcess):
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def terminate(self) -> None:
-        """Pebble calls this after it has closed the pipe: an idle process ends by itself; SIGTERM would not be heard."""
+        """Pebble calls this after it has closed the pipe: an idle process exits then; SIGTERM would be ignored."""
         self.join(LEAVE_WITHIN)
         self.kill()
 

@@ -30,7 +30,7 @@ class Slots:
         tasks: the registered tasks by name.
         concurrency: handlers that run at once.
         hand_in: takes each outcome; see Finisher.add.
-        is_full: whether so many outcomes wait to be handed in that nothing more should start.
+        is_full: whether too many outcomes wait to be reported to start more jobs.
         surrounded: calls handlers, for an app that needs more than a call; see execute.
 
     Attributes:
@@ -76,14 +76,15 @@ class Slots:
     def _limited_room(self) -> int:
         """Jobs with limits that would start at once; they are not fetched ahead: what counts against a limit must run.
 
-        Slots of other jobs that come free in a moment are theirs, or what is fetched ahead would have them for ever.
+        Slots that jobs without limits free in a moment are reserved too; otherwise prefetched jobs would take them forever.
         """
         free = self._limited_most() - len(self.preparing) - len(self.running)
         coming = min(len(self.running) - self._limited_running, self._pace.free_soon)
         return (free if free >= coming or self._is_stuck(AHEAD) else coming) - self._limited
 
     def _limited_most(self) -> int:
-        """As many as there are slots; of brief ones more, but not so many that much is lost when the next ones are not brief."""
+        """One per slot. Jobs with very short handlers may exceed that, up to a cap that limits the damage if the next
+        handlers are slow."""
         brief = 0 if self._is_stuck(SOON) else min(self._pace.started_soon, MOST_BRIEF * self._concurrency)
         return max(self._concurrency, brief)
 
@@ -252,7 +253,7 @@ class Slots:
                 self._hand_in(failure(job, error, time.perf_counter() - job.started))
             raise
         except BaseException:
-            self._hand_in(undescribed(job))  # else it would be given back and run again, for ever
+            self._hand_in(undescribed(job))  # otherwise it would be given back and run again, forever
         else:
             self._pace.ended(outcome.elapsed, job.limits is not None)
             self._hand_in(outcome)
@@ -282,7 +283,7 @@ class Slots:
         self.preparing.clear()
         self._drop_running()
         if not await self.wait_idle(1.0):
-            log.warning("%s handlers go on although they were cancelled", len(self.running))
+            log.warning("%s handlers still run although they were cancelled", len(self.running))
 
     def _drop_running(self) -> None:
         for slot in set(self.running.values()):

@@ -27,9 +27,9 @@ class Slow:
         on_empty: called when none is left.
 
     Attributes:
-        parts: the finisher sets it: hands in what is not known to be slow, and gives what is too slow to `split`.
+        parts: set by the finisher: reports outcomes that are not known to be slow, and passes slow batches to `split`.
         alone: likewise, on a connection of its own: hands in single outcomes, and gives what is too slow to `missed`.
-        is_answering: whether the database has answered a heartbeat that was sent within the last so many seconds.
+        is_answering: whether the database has answered a heartbeat sent within the given number of seconds.
     """
 
     def __init__(self, on_empty: Callable[[], None]) -> None:
@@ -56,7 +56,7 @@ class Slow:
 
     def add(self, batch: list[Outcome]) -> None:
         """Take a batch whose call missed its deadline."""
-        log.warning("the database did not take %s outcomes in time; they are tried again apart from the others", len(batch))
+        log.warning("the database did not store %s outcomes in time; they are retried separately", len(batch))
         self.split(batch)
         self._size += len(batch)
 
@@ -74,7 +74,7 @@ class Slow:
         self._has_missed = True
 
     async def run_parts(self) -> None:
-        """Hand in parts for ever. Cut off and called again, it tries the same part again."""
+        """Report parts until cancelled. After a cancelled call it tries the same part again."""
         assert self.parts is not None
         if self._parts:
             self.parts.doubt(self._parts[0])
@@ -88,7 +88,7 @@ class Slow:
             self._parts_there.clear()
 
     async def run_alone(self) -> None:
-        """Hand in single outcomes for ever. Cut off and called again, it tries the same one again."""
+        """Report single outcomes until cancelled. After a cancelled call it tries the same outcome again."""
         if self._alone and self.alone is not None:
             self.alone.doubt([self._alone[0]])
         while True:
@@ -131,8 +131,8 @@ def _parts(batch: list[Outcome]) -> list[list[Outcome]]:
 def _too_slow(outcome: Outcome) -> PgQueueError:
     if outcome.nodes is not None:
         return InvalidArgument(
-            f"ctx.workflow: job {outcome.job.id} adds too much in one go, the database did not manage it in {ALONE:g} s; "
-            "add less, or let some of what is added add the rest"
+            f"ctx.workflow: job {outcome.job.id} adds too much at once; the database did not store it within {ALONE:g} s; "
+            "add less, or let an added job add the rest"
         )
     return Disconnected(
         f"the database did not store the end of job {outcome.job.id} in {ALONE:g} s, although it answered other calls; "

@@ -39,7 +39,7 @@ class Supervisor:
     """Starts processes, replaces those that end unasked, passes signals on.
 
     Each process has a process group of its own: a terminal's Ctrl-C reaches the supervisor alone, which passes it on once. The
-    pipe through which a process is told what to run also tells it when the supervisor is gone.
+    pipe that carries the configuration to a process also shows it when the supervisor is gone.
 
     Args:
         launch: what each process runs.
@@ -101,7 +101,7 @@ class Supervisor:
             log.info("stopping %s worker processes; a second signal ends them at once", len(self._children))
             self._stop_all()
             return
-        log.warning("second signal: ending at once; unfinished jobs are rescued after the lease")
+        log.warning("second signal: exiting at once; unfinished jobs are rescued after the lease")
         self._exit_code = 128 + number
         self._kill_all()
 
@@ -112,7 +112,9 @@ class Supervisor:
         asyncio.get_running_loop().call_later(self._launch.options.grace + KILL_AFTER, self._kill_late)
 
     def _kill_late(self) -> None:
-        log.warning("%s processes do not end: a handler blocks them; their jobs are rescued after the lease", len(self._children))
+        log.warning(
+            "%s processes do not stop: a handler blocks them; their jobs are rescued after the lease", len(self._children)
+        )
         self._exit_code = 1
         self._kill_all()
 

@@ -44,7 +44,7 @@ class Waiters:
         self._some.set()
 
     async def run(self) -> None:
-        """Send for ever: the first at once, and what comes in the moment after it together."""
+        """Send until cancelled: the first id at once, the ids of the following moment together."""
         while True:
             await self._some.wait()
             self._some.clear()
@@ -56,7 +56,7 @@ class Waiters:
         try:
             await self._link.run(result_calls.wake_waiters(ids))
         except Disconnected:
-            log.debug("%s jobs are over and nobody was told", len(ids))
+            log.debug("%s jobs are over and no waiting process was notified", len(ids))
         except (PgQueueError, psycopg.Error):
-            log.exception("waiting processes cannot be told; they look for themselves")
+            log.exception("waiting processes cannot be notified; they poll instead")
             await asyncio.sleep(FAILED_AGAIN)

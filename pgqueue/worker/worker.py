@@ -93,7 +93,7 @@ class Worker:
                 self._build(values)
                 await self._run()
         except StoppedEarly:
-            log.info("worker %s was stopped while its lifespan was entered", self._id)
+            log.info("worker %s was stopped while its lifespan started", self._id)
             return
         log.info("worker %s ended: %s", self._id, self._counts())
 
@@ -272,7 +272,7 @@ class Worker:
             await self._lost.wait()
             async with self._renewing:
                 if not self._left:
-                    log.error("worker %s lost its lease; its jobs run elsewhere, it starts anew", self._id)
+                    log.error("worker %s lost its lease; its jobs run elsewhere; it registers again", self._id)
                     self._id = uuid.uuid4()
                     await self._slots.drop()
                     await self._register()
@@ -292,7 +292,7 @@ class Worker:
                 self.stop()
             elif not self._is_wait_told:
                 self._is_wait_told = True
-                log.info("the burst is not over: jobs of its queues wait for their limits, or run elsewhere")
+                log.info("the burst is not over: jobs of its queues wait for limits or run elsewhere")
         except Disconnected:
             return
 
@@ -318,13 +318,13 @@ class Worker:
                 await self._retire()
                 return
         if held := self._finisher.only_held():
-            log.warning("what the database could not take yet is given back, and runs again: %s", ", ".join(held))
+            log.warning("jobs whose outcomes could not be stored are given back and run again: %s", ", ".join(held))
             # What is just being tried is locked by that, and nothing that is locked is given back.
             if ending := self._loops.cancel("callbacks", "renew", "lease"):
                 await asyncio.wait(ending, timeout=LEAVE_WITHIN)
             if await self._left_within(LEAVE_WITHIN):
                 return
-        log.warning("the database did not answer while stopping; what is left is rescued after the lease")
+        log.warning("the database did not answer while stopping; the remaining jobs are rescued after the lease")
 
     async def _left_within(self, seconds: float) -> bool:
         with suppress(TimeoutError):
@@ -359,7 +359,7 @@ class Worker:
         if self._stop.is_set():
             if self._options.supervised:
                 return
-            log.warning("second signal: ending at once; unfinished jobs are rescued after the lease")
+            log.warning("second signal: exiting at once; unfinished jobs are rescued after the lease")
             os._exit(128 + number)
         log.info("stopping: running handlers have %s s to end", self._options.grace)
         self.stop()

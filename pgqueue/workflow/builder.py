@@ -68,7 +68,7 @@ class WorkflowBuilder(Generic[R]):
             What another node's `after` takes in place of the name.
 
         Raises:
-            InvalidArgument: a name is taken, arguments do not fit, or something else is of no use.
+            InvalidArgument: a name is taken, arguments do not fit, or a value is invalid.
         """
         return self._plan.add(part_of(what, args), name=name, after=after, when=when)
 

@@ -66,7 +66,7 @@ class Signature(Part[R]):
             takes: the argument that a parent's result will be.
 
         Raises:
-            InvalidArgument: limits need that result, or the cost is of no use.
+            InvalidArgument: limits need that result, or the cost is invalid.
         """
         unique = {f"unique_{name}": value for name, value in self.options.to_unique()._asdict().items()}
         plain = {"task": self.task.name, **self.options.to_sql()._asdict(), **unique}
@@ -107,7 +107,7 @@ class Canvas(Part[R]):
             if not isinstance(part, Part):
                 raise InvalidArgument(f"{what}: {shortened(part)} is not valid; use task.s(…), task.si(…), chains and groups")
         if not self.parts:
-            raise InvalidArgument(f"{what}: there is nothing in it; give at least one call such as task.s(…)")
+            raise InvalidArgument(f"{what}: there is no call in it; give at least one call such as task.s(…)")
 
     def enqueue(self, *, connection: Any = None) -> Workflow[R]:
         """Add all of it as one workflow: one statement, all or nothing.
@@ -120,7 +120,7 @@ class Canvas(Part[R]):
 
         Raises:
             InvalidArgument: arguments or options are wrong, or a call has no argument left for its parent's result; the message
-                tells which. Nothing is enqueued.
+                says which. Nothing is enqueued.
             WrongConnection: `connection` is none of those that work.
         """
         workflow: Workflow[R] = first_of(self).task._app.submit(self, connection)
@@ -205,7 +205,7 @@ def group(*parts: Part[S] | Iterable[Part[S]]) -> Group[S]:
     """
     if len(parts) == 1 and not isinstance(parts[0], Part) and isinstance(parts[0], Iterable):
         return Group(tuple(parts[0]))
-    return Group(tuple(parts))  # type: ignore[arg-type]  # what is no part is refused
+    return Group(tuple(parts))  # type: ignore[arg-type]  # anything else is refused
 
 
 def chord(header: Iterable[Part[Any]] | Part[Any], callback: Part[S]) -> Chain[S]:
@@ -240,8 +240,8 @@ def the_connection(signatures: list[Signature[Any]], given: Any) -> Any:
     for one, signature in zip(named, signatures, strict=True):
         if one is not connection and not (one is None and given is not None):
             raise InvalidArgument(
-                f"connection: {signature.task.name!r} names {'none' if one is None else 'another one'}, and all are added by one "
-                "statement; give connection= to that call"
+                f"connection: {signature.task.name!r} names {'none' if one is None else 'another one'}, and one "
+                "statement adds all calls; give connection= to that call"
             )
     return connection
 
@@ -271,4 +271,4 @@ def chunk_signature(
 def refuse_process(task: Registered[Any]) -> None:
     """Refuse a task that runs in processes: a chunk runs its calls on the event loop or in threads. Raises InvalidArgument."""
     if task.executor == "process":
-        raise InvalidArgument(f"chunks: task {task.name!r} runs in processes, and a chunk does not; enqueue its calls one by one")
+        raise InvalidArgument(f"chunks: task {task.name!r} runs in processes, and chunks do not; enqueue its calls one by one")

@@ -94,7 +94,9 @@ class ExpiredParent(Parent):
 
 def expired(id: int, name: str) -> ResultExpired:
     """What is raised for a result that is not kept any more."""
-    return ResultExpired(f"the result of parent {name!r}, job {id}, is not kept any more; enqueue that with a longer result_ttl")
+    return ResultExpired(
+        f"the result of parent {name!r}, job {id}, is no longer kept; enqueue the parent with a longer result_ttl"
+    )
 
 
 class Parents(Mapping[str, Parent]):

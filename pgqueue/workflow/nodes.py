@@ -74,7 +74,7 @@ def part_of(what: Registered[Any] | Part[Any], args: Arguments) -> Part[Any]:
         if isinstance(args, str):
             raise InvalidArgument(f"args: {shortened(args)} is not valid; name= is a keyword, and arguments go into s(…)")
         if args != ():
-            raise InvalidArgument("args: give them to s(…), and none beside it")
+            raise InvalidArgument("args: pass them to s(…) and nowhere else")
         return what
     if isinstance(args, tuple):
         return Signature(what, what.parameters.bind(args, {}), what.options, immutable=True)
@@ -87,7 +87,7 @@ def part_of(what: Registered[Any] | Part[Any], args: Arguments) -> Part[Any]:
 def check_app(what: str, task: Registered[Any], app: Registry) -> None:
     """Refuse a task of another app; `what` begins the message."""
     if task._app is not app:
-        raise InvalidArgument(f"{what}: task {task.name!r} is of another app; a workflow is of one")
+        raise InvalidArgument(f"{what}: task {task.name!r} belongs to another app; a workflow belongs to one app")
 
 
 def node_json(node: PlannedNode, signature: Signature[Any], after: list[Any], takes: str | None, takes_all: bool) -> str:

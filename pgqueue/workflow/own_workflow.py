@@ -65,12 +65,12 @@ class OwnWorkflow:
             What `after` of another call takes in place of the name.
 
         Raises:
-            InvalidArgument: a name is taken, arguments do not fit, or something else is of no use. What only the database can
-                tell, such as a name that is nobody's, fails the job for good when it ends.
+            InvalidArgument: a name is taken, arguments do not fit, or a value is invalid. What only the database can
+                check, such as an unknown name, fails the job for good when it ends.
             AlreadyFinished: this run has ended, or `ctx.transaction()` has finished the job.
         """
         if self._finished_by:
-            raise AlreadyFinished(f"job {self._job_id} was finished {self._finished_by}; add to its workflow before")
+            raise AlreadyFinished(f"job {self._job_id} was finished {self._finished_by}; add to its workflow before that")
         what = part_of(what, args)
         if self._plan is None:
             self._plan = Plan(self._app, is_open=True)
@@ -86,11 +86,11 @@ class OwnWorkflow:
             return None
         with self._plan.submission() as submission:
             if submission.connection is not None:
-                raise InvalidArgument("connection: what ctx.workflow.add adds travels with the job's own end; leave it out")
-            if len(submission.nodes) > MOST_CHARACTERS:  # a message of 1 GB ends the connection, and would be repeated for ever
+                raise InvalidArgument("connection: ctx.workflow.add adds nodes when the job finishes; leave it out")
+            if len(submission.nodes) > MOST_CHARACTERS:  # a message of 1 GB ends the connection, and would be repeated forever
                 raise InvalidArgument(
-                    f"ctx.workflow: job {self._job_id} adds {len(submission.nodes)} characters of JSON in one go, the most are "
-                    f"{MOST_CHARACTERS}; pass ids of what is large, or let some of what is added add the rest"
+                    f"ctx.workflow: job {self._job_id} adds {len(submission.nodes)} characters of JSON at once; the maximum is "
+                    f"{MOST_CHARACTERS}; pass ids instead of large values, or let an added job add the rest"
                 )
             return submission.nodes
 
@@ -99,7 +99,7 @@ class OwnWorkflow:
         return len(self._plan or ())
 
     def _drop(self, known: int) -> None:
-        """Take back what was added after so many nodes."""
+        """Remove the nodes added after this many nodes."""
         if self._plan is not None:
             self._plan.drop(known)
 

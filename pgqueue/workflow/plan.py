@@ -49,7 +49,7 @@ class Plan:
 
     Args:
         app: whose tasks they are of.
-        is_open: they are added to a workflow that is there: names that nobody knows here may be known there, and a node is called
+        is_open: they are added to an existing workflow: names unknown here may exist there, and a node is called
             only what it was called here.
     """
 
@@ -59,7 +59,7 @@ class Plan:
         self._parts: dict[str, Added] = {}
         self._counts: dict[str, int] = {}
         self._lists: set[int] = set()  # nodes that end a part as (a part of) a list
-        self._returned: dict[int, Added] = {}  # by id(); what was dropped again is of no use in `after`
+        self._returned: dict[int, Added] = {}  # by id(); removed nodes are invalid in `after`
 
     def add(
         self,
@@ -81,7 +81,7 @@ class Plan:
             before: nodes of the workflow that is there which wait for the end of the part, too.
 
         Raises:
-            InvalidArgument: a name is taken, or something is of no use; the message names it.
+            InvalidArgument: a name is taken, or a value is invalid; the message names it.
         """
         if not isinstance(part, Part):
             raise InvalidArgument(
@@ -108,7 +108,7 @@ class Plan:
         return len(self._nodes)
 
     def drop(self, known: int) -> None:
-        """Take back the nodes that were added after so many."""
+        """Remove the nodes added after this many."""
         del self._nodes[known:]
         self._parts = {name: added for name, added in self._parts.items() if added.nodes[-1] < known}
         self._lists = {node for node in self._lists if node < known}
@@ -134,7 +134,7 @@ class Plan:
         task = signature.task
         check_app("node", task, self._app)
         if signature.options.depends_on:
-            raise InvalidArgument(f"depends_on: {task.name!r} is a node of a workflow; say what it waits for there, by after=")
+            raise InvalidArgument(f"depends_on: {task.name!r} is a node of a workflow; use after= there")
         if name is None and not self._is_open:
             name = free_name(signature.label or task.name, self._parts, self._counts)
         added = Added((len(self._nodes),))
@@ -146,7 +146,7 @@ class Plan:
     def _assert_known_elsewhere(self, children: list[tuple[Source, RunIf]]) -> None:
         for child, _ in children:
             if isinstance(child, Added) or child in self._parts:
-                raise InvalidArgument(f"before: {self._shown(child)} is new, too; say there what it waits for, by after=")
+                raise InvalidArgument(f"before: {self._shown(child)} is also new; use after= of that node")
 
     def _checked(self, name: Any) -> str:
         if not isinstance(name, str) or not name:
@@ -161,7 +161,9 @@ class Plan:
             given = [given]
         if isinstance(given, Mapping):
             if when != "succeeded":
-                raise InvalidArgument(f"when: {when!r} beside a mapping in {what}=, which says it of each; leave one out")
+                raise InvalidArgument(
+                    f"when: {when!r} beside a mapping in {what}=, which gives it for each parent; leave one out"
+                )
             return [(self._source(what, one), run_if(policy, what)) for one, policy in given.items()]
         return [(self._source(what, one), when) for one in given]
 
@@ -170,7 +172,7 @@ class Plan:
             one = one.id
         if type(one) is int and not self._is_open:
             raise InvalidArgument(
-                f"{what}: job {one} is of no new workflow; use Task.using(depends_on=…) to wait for a job that is there"
+                f"{what}: job {one} is not part of this new workflow; use Task.using(depends_on=…) to wait for an existing job"
             )
         if isinstance(one, Added) and self._returned.get(id(one)) is one:
             return one
@@ -192,7 +194,7 @@ class Plan:
                 or signatures name several connections.
         """
         if not self._nodes:
-            raise InvalidArgument("nodes: there are none; add at least one")
+            raise InvalidArgument("nodes: the workflow is empty; add at least one")
         parents = [self._parents(node) for node in self._nodes]
         order = self._in_order([[one for one, _ in edges if isinstance(one, Added)] for edges, _ in parents])
         places = {node: place for place, node in enumerate(order, 1)}
@@ -240,7 +242,7 @@ class Plan:
         seen: set[Source] = set()
         for source, _ in edges:
             if source in seen:
-                raise InvalidArgument(f"after: {self._shown(source)} is given twice; a node waits once for another")
+                raise InvalidArgument(f"after: {self._shown(source)} is given twice; give each parent once")
             seen.add(source)
 
     def _shown(self, source: Source) -> str:
@@ -256,7 +258,7 @@ class Plan:
             sorter.prepare()
         except CycleError as error:
             cycle = " -> ".join(self._shown(Added((node,))) for node in error.args[1])
-            raise InvalidArgument(f"after: {cycle} is a circle; none of them could ever start") from None
+            raise InvalidArgument(f"after: {cycle} is a cycle; none of these nodes could ever start") from None
         ready: list[int] = []
         order = []
         while sorter.is_active():

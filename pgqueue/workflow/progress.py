@@ -65,4 +65,4 @@ class WorkflowProgress:
 
 def no_workflow(id: int) -> JobNotFound:
     """What is raised for a workflow that is not there."""
-    return JobNotFound(f"there is no workflow {id}; it never existed, is not committed yet, or is not kept any more")
+    return JobNotFound(f"there is no workflow {id}; it never existed, is not committed yet, or is no longer kept")

@@ -106,7 +106,7 @@ class Workflow(Generic[R]):
         group of one is that of the one.
 
         Args:
-            timeout: seconds to wait; None (default) waits for ever, 0 only looks.
+            timeout: seconds to wait; None (default) waits without limit, 0 polls once.
 
         Raises:
             ResultTimeout: it was not over in time, and goes on; or the database did not answer in time, which is the cause then.
@@ -131,7 +131,7 @@ class Workflow(Generic[R]):
         """How it stands now, then again whenever that has changed, until it is over.
 
         Args:
-            timeout: seconds from the first look; None (default) waits for ever, 0 only looks.
+            timeout: seconds from the first look; None (default) waits without limit, 0 polls once.
 
         Raises:
             ResultTimeout: it was not over in time, and goes on; or the database did not answer in time, which is the cause then.
@@ -229,7 +229,7 @@ class Workflow(Generic[R]):
         except ResultTimeout as late:
             raise self._too_late(timeout) from late.__cause__
         except JobCancelled as cancelled:
-            if isinstance(cancelled.__cause__, JobFailed):  # skipped: the workflow failed of that one
+            if isinstance(cancelled.__cause__, JobFailed):  # skipped because of this failure
                 raise cancelled.__cause__ from None
             raise
 
@@ -256,7 +256,7 @@ class Workflow(Generic[R]):
         return tuple(job.id for job in (self._jobs or {}).values())
 
     def _too_late(self, timeout: float | None) -> ResultTimeout:
-        return ResultTimeout(f"workflow {self.id} was not over within {timeout} s; it goes on")
+        return ResultTimeout(f"workflow {self.id} was not over within {timeout} s; it was not cancelled")
 
     def __repr__(self) -> str:
         return f"Workflow({self.id})"

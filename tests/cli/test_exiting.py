@@ -23,7 +23,7 @@ def test_a_child_task_that_exits_is_its_job_s_failure(start: Start, look: Look) 
     assert look.value("select count(*) from worker") == 1
     worker.signal(signal.SIGTERM)
     assert worker.ends() == 0, worker.log()
-    assert "raised SystemExit; the worker goes on" in worker.log()
+    assert "raised SystemExit; the worker continues" in worker.log()
 
 
 def test_a_handler_that_cancels_all_tasks_ends_its_worker_which_gives_everything_back(start: Start, look: Look) -> None:
@@ -31,7 +31,7 @@ def test_a_handler_that_cancels_all_tasks_ends_its_worker_which_gives_everything
     until(lambda: look.value("select count(*) from worker where wake_mode = 'notify'"), "the worker")
     id = look.value("select enqueue('cancel_all', retries => 0)")
     assert worker.ends() == 1, worker.log()
-    assert "a handler has cancelled the task of the worker" in worker.log()
+    assert "a handler cancelled the worker's own task" in worker.log()
     assert look.state(id) == "failed"
     assert look.rows("select * from worker") == []
 

@@ -42,7 +42,7 @@ def test_a_key_of_a_limit_gets_one_of_its_own(run: Run) -> None:
 def test_set_without_an_option_shows_what_is_there_and_makes_nothing(run: Run, look: Look) -> None:
     ran = run("limits", "set", "openai")
     assert (ran.code, ran.out) == (2, "")
-    assert "name: there is no limit 'openai'; to make it give at least one option, such as --rate 60/m" in ran.err
+    assert "name: there is no limit 'openai'; to create it, give at least one option, such as --rate 60/m" in ran.err
     run("limits", "set", "openai", "--rate", "1/d")
     before = look.value("select changed_at from limit_def")
     assert run("limits", "set", "openai").out == "limit openai: 1/d, burst 1\n"
@@ -111,8 +111,7 @@ def test_a_key_in_place_of_a_command_is_told_which_one_shows_it(run: Run) -> Non
     assert (ran.code, ran.out) == (2, "")
     said = " ".join(ran.err.replace("│", " ").split())
     assert (
-        "No such command 'openai'; there are: set, get, reset, delete, park, unpark. How one key stands: pgqueue limits get"
-        in said
+        "No such command 'openai'; there are: set, get, reset, delete, park, unpark. To show one key: pgqueue limits get" in said
     )
 
 
@@ -155,7 +154,7 @@ def test_a_shorter_park_says_that_a_longer_one_is_in_force(run: Run, shorter: tu
     longer = ("limits", "park", "openai", "--until", "2999-01-31T12:00")
     assert run(*longer).out == "openai parked until 2999-01-31 12:00:00\n"
     assert run("limits", "park", "openai", *shorter).out == (
-        "openai stays parked until 2999-01-31 12:00:00: a longer park is in force; unpark it first for a shorter one\n"
+        "openai stays parked until 2999-01-31 12:00:00: it is parked for longer already; unpark it first\n"
     )
     assert run(*longer).out == "openai parked until 2999-01-31 12:00:00\n"
     run("limits", "unpark", "openai")
@@ -164,7 +163,7 @@ def test_a_shorter_park_says_that_a_longer_one_is_in_force(run: Run, shorter: tu
 
 def test_park_for_no_time_says_that_it_does_nothing(run: Run) -> None:
     run("limits", "set", "openai", "--rate", "1/d")
-    assert run("limits", "park", "openai", "--for", "0").out == "openai is not parked: that time is over\n"
+    assert run("limits", "park", "openai", "--for", "0").out == "openai is not parked: that time has passed\n"
     assert run("limits", "park", "openai", "--for", "0", "--json").lines == [{"key": "openai", "parked_until": None}]
 
 
@@ -225,8 +224,8 @@ def test_a_job_without_limits_shows_none(run: Run) -> None:
         (("limits", "set", "openai", "--counts", "jobs"), "counts: 'jobs'"),
         (("limits", "set", "openai", "--weight", "0"), "weight: 0"),
         (("limits", "set", "openai", "--burst", "5", "--max-running", "2"), "burst: '5' is not valid; it belongs to a rate"),
-        (("limits", "--schema", "other", "delete", "openai"), "options: they stand behind the command"),
-        (("limits", "--json", "get", "openai"), "options: they stand behind the command"),
+        (("limits", "--schema", "other", "delete", "openai"), "options: put them after the command"),
+        (("limits", "--json", "get", "openai"), "options: put them after the command"),
         (("limits", "get", "gone"), "key: 'gone' is not valid; there is no such limit; there are: none"),
         (("limits", "reset", "gone"), "key: 'gone'"),
         (("limits", "delete", "gone"), "name: 'gone'"),
@@ -234,8 +233,8 @@ def test_a_job_without_limits_shows_none(run: Run) -> None:
         (("limits", "park", "gone", "--for", "5x"), "for: '5x'"),
         (("limits", "park", "gone", "--for", "-5s"), "for: '-5s' is not valid; use seconds or a number"),
         (("limits", "park", "gone", "--until", "soon"), "until: 'soon'"),
-        (("limits", "park", "gone"), "until: give --until or --for"),
-        (("limits", "park", "gone", "--for", "5", "--until", "2999-01-01"), "until: give --until or --for"),
+        (("limits", "park", "gone"), "until: give either --until or --for"),
+        (("limits", "park", "gone", "--for", "5", "--until", "2999-01-01"), "until: give either --until or --for"),
         (("limits", "unpark", "gone"), "key: 'gone'"),
         (("enqueue", "send", "--limit", "gone"), "limits: 'gone'"),
         (("enqueue", "send", "--limit", "a b"), "limits: 'a b'"),

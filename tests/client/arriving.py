@@ -236,7 +236,7 @@ REFUSED = [
     (dict[str, int], collections.OrderedDict(a=1), "OrderedDict"),
     (tuple[int, float], Pair(1, 2.0), "not as Pair"),
     (date, datetime(2026, 1, 1), "it would arrive as date, not as datetime"),
-    (Person, {"name": "Ann", "salary": 1}, "value.salary = 1: it would be lost: its hint has no such key"),
+    (Person, {"name": "Ann", "salary": 1}, "value.salary = 1: it would be lost: the hint has no such key"),
     (Hidden, Hidden(shown=1, hidden=2), "value.hidden = 2"),
     (Annotated[str, AfterValidator(twice)], "a", "it would arrive as 'aaaa'"),
     (Any, (1, 2), "JSON has no tuple"),

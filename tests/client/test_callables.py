@@ -145,9 +145,9 @@ async def test_the_hints_of_an_object_and_of_a_partial_count(async_app: PgQueue)
         (Endless(), "has a `yield`"),
         (print, "parameter 'args' is not valid"),
         (len, "parameter 'obj' is not valid"),
-        (math.hypot, "Python does not know the parameters of <built-in function hypot>|is not valid"),
-        (max, "Python does not know the parameters of <built-in function max>; register a function that calls it"),
-        (operator.itemgetter(1), "is not valid|does not know the parameters|has no name"),
+        (math.hypot, "Python cannot read the signature of <built-in function hypot>|is not valid"),
+        (max, "Python cannot read the signature of <built-in function max>; register a function that calls it"),
+        (operator.itemgetter(1), "is not valid|cannot read the signature|has no name"),
         (MagicMock(), "is not valid|has a `yield`|has no name"),
     ],
     ids=lambda part: part if isinstance(part, str) else repr(part)[:30].split(" at ")[0].split(" id=")[0],
@@ -167,7 +167,7 @@ def test_what_is_no_handler_is_refused_in_one_line(app: PgQueue, function: Any, 
 def test_a_task_is_not_registered_again(app: PgQueue) -> None:
     task = app.task(add)
     for again in (app, PgQueue("postgresql://")):
-        with pytest.raises(ConfigurationError, match=r"^task: 'add' is a task already; give its function, add\.function"):
+        with pytest.raises(ConfigurationError, match=r"^task: 'add' is already a task; use its function, add\.function"):
             again.task(task)
     PgQueue("postgresql://").task(task.function)
 

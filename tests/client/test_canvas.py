@@ -197,7 +197,7 @@ def test_starmap_makes_a_call_for_each_tuple_or_mapping() -> None:
     ids=["group", "chain", "list", "chord", "map"],
 )
 def test_nothing_is_no_part(empty: Any) -> None:
-    with pytest.raises(InvalidArgument, match="there is nothing in it; give at least one call"):
+    with pytest.raises(InvalidArgument, match="there is no call in it; give at least one call"):
         empty()
 
 
@@ -211,7 +211,7 @@ def test_what_is_no_part_is_refused(wrong: Any) -> None:
 
 def test_parts_of_two_apps_are_refused() -> None:
     other: Task[[], None] = PgQueue(NOWHERE).task(name="other")(lambda: None)
-    with pytest.raises(InvalidArgument, match="task 'other' is of another app"):
+    with pytest.raises(InvalidArgument, match="task 'other' belongs to another app"):
         chain(fetch.s("u"), other.si()).enqueue()
 
 

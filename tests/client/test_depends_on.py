@@ -91,7 +91,7 @@ def test_what_is_over_is_not_waited_for(welcome: Welcome, hands: Hands) -> None:
 
 @pytest.mark.parametrize("none", [[], ()], ids=["list", "tuple"])
 def test_no_parents_are_refused(welcome: Welcome, none: Any) -> None:
-    with pytest.raises(InvalidArgument, match=r"depends_on: .* is not valid; it names no job; leave it out"):
+    with pytest.raises(InvalidArgument, match=r"depends_on: .* is not valid; it is empty; leave it out"):
         welcome.using(depends_on=none)
 
 

@@ -79,7 +79,7 @@ def test_a_mistake_far_below_is_named_and_leaves_nothing() -> None:
     for _ in range(DEEP):
         part = group(part)
     made = Plan(local)
-    with pytest.raises(InvalidArgument, match="is of another app"):
+    with pytest.raises(InvalidArgument, match="belongs to another app"):
         made.add(chain(work.si(), part))
     assert len(made) == 0
 
@@ -139,7 +139,7 @@ def test_a_parent_named_twice_is_refused() -> None:
 
 
 def test_an_empty_plan_is_refused() -> None:
-    with pytest.raises(InvalidArgument, match="nodes: there are none"):
+    with pytest.raises(InvalidArgument, match="nodes: the workflow is empty"):
         written(Plan(local))
 
 
@@ -187,7 +187,7 @@ def test_a_part_that_is_refused_leaves_nothing() -> None:
 
 
 def test_a_new_workflow_has_no_jobs_that_are_there() -> None:
-    with pytest.raises(InvalidArgument, match=r"after: job 7 is of no new workflow; use Task\.using\(depends_on"):
+    with pytest.raises(InvalidArgument, match=r"after: job 7 is not part of this new workflow; use Task\.using\(depends_on"):
         Plan(local).add(work.si(), after=7)
 
 

@@ -328,7 +328,7 @@ def test_behind_a_parent_neither_cost_nor_key_can_be_made_of_its_result(
 ) -> None:
     with pytest.raises(
         InvalidArgument,
-        match=r"^cost: a function cannot tell it for task 'send' behind a parent, whose result 'tenant' .* give a number",
+        match=r"^cost: a function cannot compute it for task 'send' behind a parent, whose result 'tenant' .* give a number",
     ):
         (welcome.s(1) | send.s()).enqueue()
     with pytest.raises(

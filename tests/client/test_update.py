@@ -53,7 +53,7 @@ def test_arguments_that_are_no_json_are_refused_without_a_task_too(
     app: PgQueue, welcome: Task[[int], str], look: Look, value: object
 ) -> None:
     job = welcome.enqueue(1)
-    with pytest.raises(InvalidArgument, match=r"^args: \{'user_id': .* is not valid; give what JSON can hold: "):
+    with pytest.raises(InvalidArgument, match=r"^args: \{'user_id': .* is not valid; use JSON values: "):
         app.job(job.id).update(args={"user_id": value})
     assert look.job(job.id)["args"] == {"user_id": 1}
 

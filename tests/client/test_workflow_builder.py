@@ -117,7 +117,7 @@ def test_what_add_returns_is_as_good_as_a_name(app: PgQueue, tasks: Any, look: L
         ({"a": ["b"], "b": ["a"]}, "is a circle"),
         ({"a": ["a"]}, "is a circle"),
         ({"a": ["x"]}, "there is no node 'x'"),
-        ({}, "nodes: there are none"),
+        ({}, "nodes: the workflow is empty"),
     ],
     ids=["circle", "self", "unknown", "empty"],
 )
@@ -139,7 +139,7 @@ def test_arguments_of_a_task_are_checked_where_it_is_added(app: PgQueue, tasks: 
         flow.add(tasks.fetch, {"x": 1})
     with pytest.raises(InvalidArgument, match=r"args: 'u' is not valid; give a tuple or a mapping"):
         flow.add(tasks.fetch, "u")  # type: ignore[arg-type]
-    with pytest.raises(InvalidArgument, match=r"args: give them to s\(…\)"):
+    with pytest.raises(InvalidArgument, match=r"args: pass them to s\(…\)"):
         flow.add(tasks.fetch.s("u"), ("u",))
     with pytest.raises(InvalidArgument, match="args: 'prices' is not valid; name= is a keyword"):
         flow.add(tasks.fetch.s("u"), "prices")  # type: ignore[arg-type]
@@ -248,7 +248,7 @@ def test_what_tells_of_the_end_is_of_the_same_app(app: PgQueue, key: str) -> Non
     other = PgQueue("postgresql://nobody@localhost:1/nothing")
     tell = other.task(name="tell")(_tell)
     given: dict[str, Any] = {key: tell.s()}
-    with pytest.raises(InvalidArgument, match=f"{key}: task 'tell' is of another app; a workflow is of one"):
+    with pytest.raises(InvalidArgument, match=f"{key}: task 'tell' belongs to another app; a workflow belongs to one app"):
         app.workflow(**given)
 
 

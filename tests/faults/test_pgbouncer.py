@@ -39,7 +39,7 @@ async def test_without_a_direct_url_the_worker_says_that_it_polls(
     caplog.set_level("INFO")
     async with _app(pooled(pool_size), None) as work, working(app_of(work)) as worker:
         mode = await auntil(lambda: look.value(STATUS), "the view")
-        assert mode == worker._liveness.wake_mode == "polling: a pooler swallows LISTEN; set PGQUEUE_LISTEN_URL"
+        assert mode == worker._liveness.wake_mode == "polling: a pooler drops LISTEN; set PGQUEUE_LISTEN_URL"
         assert f"wake-ups by {mode}" in caplog.text
         assert "wake-ups by notify" not in caplog.text
         job = await work.aenqueue()

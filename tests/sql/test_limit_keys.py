@@ -112,7 +112,7 @@ def test_no_two_values_are_one_key(tenant_sql: Sql) -> None:
         ({"limits": ["tenant:" + "x" * 10_000]}, "limits", "tenant:xxx", "up to 200 characters"),
         ({"limits": ["tenant:{long}"], "args": {"long": "x" * 10_000}}, "limits", "tenant:xxx", "up to 200 characters"),
         ({"limits": ["tenant:{empty}"], "args": {"empty": ""}}, "limits", "tenant:", "use a name of letters"),
-        ({"limits": ["queue:default"]}, "limits", "queue:default", "the limit of a queue holds for all its jobs; leave it out"),
+        ({"limits": ["queue:default"]}, "limits", "queue:default", "the limit of a queue applies to all its jobs; leave it out"),
         ({"limits": ["queue"]}, "limits", "queue", "leave it out"),
         ({"limits": ["openai", "nobody"]}, "limits", "nobody", SET_IT_FIRST % "nobody"),
         ({"limits": ["nobody:{tenant_id}"]}, "limits", "nobody:{tenant_id}", SET_IT_FIRST % "nobody"),

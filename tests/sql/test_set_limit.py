@@ -65,7 +65,7 @@ REFUSED: list[tuple[str, str, str, str]] = [
     ("repeat('x', 10000)", "name", "xxx", "use letters"),
     ("'queue'", "name", "queue", "queue:mail"),
     ("'task'", "name", "task", "use letters"),
-    ("'tenant:{tenant_id}'", "name", "tenant:{tenant_id}", "it has no braces: a limit tenant holds for each key"),
+    ("'tenant:{tenant_id}'", "name", "tenant:{tenant_id}", "leave out the braces: the limit tenant applies to each key"),
     ("'k', rate => -1, per => '1 s'", "rate", "-1", "use a number above 0; 0 for no rate limit"),
     ("'k', rate => 'NaN', per => '1 s'", "rate", "NaN", "use a number above 0"),
     ("'k', rate => 'Infinity', per => '1 s'", "rate", "Infinity", "use a number above 0"),

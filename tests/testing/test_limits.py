@@ -49,7 +49,7 @@ def test_inline_a_job_that_met_a_limit_is_put_off_and_raises_nothing(app: PgQueu
     with inline(app):
         job = call.enqueue(meets=1)
         assert job.status == "scheduled"
-        with pytest.raises(ResultTimeout, match=r"raised RateLimited\('openai: again in 60 s'\): nothing runs it again"):
+        with pytest.raises(ResultTimeout, match=r"raised RateLimited\('openai: again in 60 s'\): it is not run again"):
             job.result()
 
 

@@ -88,7 +88,7 @@ def test_a_signature_takes_arguments_of_the_options_names(nowhere: PgQueue) -> N
         return meta + values
 
     assert run_job(odd.s(meta=1, values=2)) == 3
-    with pytest.raises(InvalidArgument, match="none beside it"):
+    with pytest.raises(InvalidArgument, match="and nowhere else"):
         run_job(odd.s(meta=1, values=2), 5)
 
 

@@ -266,7 +266,7 @@ async def test_a_graceful_stop_tells_what_is_left_within_the_grace(async_app: Pg
     assert len(told) == 20
 
 
-@pytest.mark.parametrize("why", ["has run for 0.1 s", "holds the worker up"])
+@pytest.mark.parametrize("why", ["has run for 0.1 s", "blocks the worker"])
 async def test_a_callback_that_hangs_is_named_once(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, why: str
 ) -> None:
@@ -288,7 +288,7 @@ async def test_a_callback_that_hangs_is_named_once(
         await runner.drain(5)
     assert len(told) == 2
     (said,) = [record.getMessage() for record in caplog.records]
-    assert f"hang {why}: 2 jobs wait to be told" in said
+    assert f"hang {why}: 2 callbacks wait" in said
 
 
 async def test_a_worker_whose_callback_hangs_gives_back_what_it_cannot_start(
@@ -445,7 +445,7 @@ async def test_what_was_not_ours_is_not_told(verdict: str, caplog: pytest.LogCap
         runner.note(outcomes, [Verdict(1, verdict, None), Verdict(2, verdict, None)])
         await runner.drain(5)
     assert told == [("success", 3)]
-    assert ("no callback is told of 2 jobs" in caplog.text) == (verdict == "unconfirmed")
+    assert ("no callback runs for 2 jobs" in caplog.text) == (verdict == "unconfirmed")
     assert MOST_WAITING == 1000
 
 

@@ -127,7 +127,7 @@ async def test_a_stale_outcome_is_dropped_and_counted(caplog: pytest.LogCaptureF
         _end(finisher, 1, 2)
         await finisher.drain()
     assert finisher.counts["stale"] == 1
-    assert "job 2 belongs to another worker by now" in caplog.text
+    assert "job 2 now belongs to another worker" in caplog.text
 
 
 async def test_after_a_lost_reply_the_same_call_is_repeated_and_a_missing_job_is_not_called_stale() -> None:
@@ -276,7 +276,7 @@ async def test_a_job_that_adds_more_than_the_database_manages_in_time_fails_for_
     *same, refused, _ = [batch[0] for batch in database.batches]
     assert [one["state"] for one in same] == ["succeeded"] * 3
     assert (refused["state"], refused["reason"], refused["final"]) == ("failed", "system_error", True)
-    assert "job 1 adds too much in one go" in refused["error"]["message"]
+    assert "job 1 adds too much at once" in refused["error"]["message"]
     assert finisher.counts == {"refused": 1, "succeeded": 1}
 
 

@@ -185,7 +185,7 @@ async def test_a_lifespan_that_cannot_be_left_does_not_hold_up_the_end(
     worker.stop()
     async with asyncio.timeout(8):
         await run
-    assert "the lifespan was not left within 0.2 s" in caplog.text
+    assert "the lifespan did not end within 0.2 s" in caplog.text
 
 
 async def test_what_it_raises_when_it_is_entered_ends_the_worker_before_anything_is_claimed(
@@ -212,7 +212,7 @@ async def test_what_it_raises_when_it_is_left_is_logged(database_url: str, look:
     job = app.task(name="nothing")(lambda: None).enqueue()
     await burst(app)
     assert look.state(job.id) == "succeeded"
-    assert "the lifespan failed while it was left" in caplog.text
+    assert "the lifespan failed on exit" in caplog.text
     assert "OSError: will not close" in caplog.text
     app.close()
 
@@ -249,7 +249,7 @@ async def test_a_type_that_has_no_instances_is_refused(database_url: str) -> Non
     @app.task
     async def fetch(table: Inject[dict[str, int]] = INJECTED) -> None: ...
 
-    with pytest.raises(ConfigurationError, match=r"parameter 'table' is annotated Inject.*found by isinstance, use a class"):
+    with pytest.raises(ConfigurationError, match=r"parameter 'table' is annotated Inject.*matched by isinstance; use a class"):
         await new_worker(app).run()
 
 

@@ -193,7 +193,7 @@ async def test_a_job_that_takes_a_result_that_has_expired_fails_for_good_and_say
         "reason": "system_error",
         "attempt": 1,
         "type": "pgqueue.errors.ResultExpired",
-        "why": f"the result of parent 'fetch', job {parent}, is not kept any more; enqueue that with a longer result_ttl",
+        "why": f"the result of parent 'fetch', job {parent}, is no longer kept; enqueue the parent with a longer result_ttl",
     }
 
 
@@ -404,7 +404,7 @@ def test_the_result_of_an_expired_parent_cannot_be_asked_for_and_the_rest_of_it_
     gone = parents["fetch"]
 
     assert (gone.id, gone.name, gone.task, gone.state, gone.error) == (5, None, "fetch", "succeeded", None)
-    with pytest.raises(ResultExpired, match=r"^the result of parent 'fetch', job 5, is not kept any more; .* longer result_ttl$"):
+    with pytest.raises(ResultExpired, match=r"^the result of parent 'fetch', job 5, is no longer kept; .* longer result_ttl$"):
         gone.result  # noqa: B018
     assert repr(gone) == "ExpiredParent(id=5, name=None, task='fetch', state='succeeded')"
     assert gone == Parents.read(rows, {})["fetch"] != parents["null"]

@@ -224,7 +224,7 @@ async def test_whatever_a_lifespan_raises_when_it_is_left_is_logged(
     app = PgQueue(database_url, lifespan=lifespan)
     app.task(name="good")(_nothing).enqueue()
     await Worker(app, WorkerOptions(burst=True, handle_signals=False)).run()
-    assert "the lifespan failed while it was left" in caplog.text
+    assert "the lifespan failed on exit" in caplog.text
     app.close()
     await app.aclose()
 

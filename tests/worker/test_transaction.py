@@ -221,7 +221,7 @@ async def test_a_context_without_a_worker_says_so(make: Callable[[], JobContext]
     ctx = make()
     assert (ctx.id, ctx.token) == (made_by_hand().id, made_by_hand().token)
     for use in (ctx.transaction, lambda: ctx.progress(1)):
-        with pytest.raises(OutsideWorker, match=f"job {ctx.id} has no worker's connections"):
+        with pytest.raises(OutsideWorker, match=f"job {ctx.id} has no connection of a worker"):
             use()
     with pytest.raises(OutsideWorker):
         await ctx.aprogress(1)

@@ -144,7 +144,7 @@ async def test_a_transaction_commits_what_was_added_with_the_job(async_app: PgQu
     group(start.s()).enqueue()
     await burst(async_app)
     assert ran == ["in the transaction"]
-    assert "was finished by ctx.transaction(); add to its workflow before" in str(errors[0])
+    assert "was finished by ctx.transaction(); add to its workflow before that" in str(errors[0])
 
 
 async def test_a_block_that_is_rolled_back_adds_nothing(async_app: PgQueue, look: Look, ran: list[str]) -> None:
@@ -270,7 +270,7 @@ async def test_a_signature_with_a_connection_is_refused(async_app: PgQueue, look
 
     group(start.s()).enqueue()
     await burst(async_app)
-    assert "travels with the job's own end" in look.value("select errors->-1->>'message' from dead_letter")
+    assert "adds nodes when the job finishes" in look.value("select errors->-1->>'message' from dead_letter")
     assert look.value("select errors->-1->>'type' from dead_letter").endswith(InvalidArgument.__name__)
 
 

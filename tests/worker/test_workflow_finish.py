@@ -145,7 +145,7 @@ async def test_a_stop_gives_back_what_is_held_for_longer_than_it_waits(
     _hold(holder, flow.id)
     async with working(async_app, grace=0.5) as worker:
         await auntil(lambda: _held_by(worker), "it is held")
-    assert f"is given back, and runs again: job {job} of workflow {flow.id}" in caplog.text
+    assert f"are given back and run again: job {job} of workflow {flow.id}" in caplog.text
     assert look.rows("select state::text, attempt from job where id = %s", job) == [{"state": "ready", "attempt": 0}]
     assert look.rows("select from worker") == []
     holder.rollback()

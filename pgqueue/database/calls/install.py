@@ -23,5 +23,5 @@ def done_channel() -> Call[str]:
 
 
 def maintain_if_due() -> Call[float]:
-    """Partitions and pruning, unless somebody has seen to it; in how many seconds to ask again."""
+    """Partitions and pruning, unless another worker has done it. Returns the seconds until the next call."""
     return Call("select {schema}.maintain_if_due()", (), one_value)

@@ -45,7 +45,7 @@ class LimitStatus(NamedTuple):
     parked_until: datetime | None
 
     def unused(self, key: str) -> "LimitStatus":
-        """How a key of the same limit stands that nobody has used."""
+        """The status of an unused key of the same limit."""
         used = None if self.rate is None else 0.0
         return self._replace(
             key=key,
@@ -121,7 +121,7 @@ def unpark(key: str) -> Call[bool]:
 
 
 def sweep_lanes(after: str | None) -> Call[str | None]:
-    """Repair lanes and keys that nobody looks at; where to go on, None at the end."""
+    """Repair lanes and keys that were missed. Returns where to continue, None at the end."""
     return Call("select next_after from {schema}.sweep_lanes(%s::text)", (after,), lambda rows: cast(str | None, rows[0][0]))
 
 
@@ -131,7 +131,7 @@ def limit_status() -> Call[list[LimitStatus]]:
 
 
 def limit_status_of(key: str) -> Call[list[LimitStatus]]:
-    """A key, as a list of none or one; of a key that nobody uses as its limit says."""
+    """The status of a key, as a list of at most one; an unused key has the values of its limit."""
     return Call(
         _STATUS + "where key in (%s::text, split_part(%s::text, ':', 1)) order by key = %s::text desc limit 1",
         (key, key, key),

@@ -80,5 +80,5 @@ def wake_waiters(job_ids: list[int]) -> Call[None]:
 
 
 def ask_results() -> Call[None]:
-    """Tell the workers that somebody waits for results."""
+    """Tell the workers that a process waits for results."""
     return Call("select {schema}.ask_results()", (), nothing)

@@ -24,7 +24,7 @@ class Verdict(NamedTuple):
 
 
 class Completed(NamedTuple):
-    """What `complete` says (None: done, else stale), and the transaction it said it in."""
+    """The answer of `complete` (None: done, else stale) and the id of its transaction."""
 
     verdict: str | None
     xid: str

@@ -115,7 +115,7 @@ def jobs() -> Call[list[dict[str, Any]]]:
     )
 
 
-# Every time of a job, its result and its workflow. created_at stays: it tells whose a row is.
+# Every time of a job, its result and its workflow. created_at stays: it identifies the rows of the test.
 _TRAVEL: LiteralString = (
     "with passed as (select make_interval(secs => %s::float8) as time), "
     "live as (select id from {schema}.job where " + _OWN + "), "

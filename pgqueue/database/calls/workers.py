@@ -32,7 +32,7 @@ def mark_lost() -> Call[int]:
 
 
 def rescue(want: int = 1000, within: float | None = None) -> Call[int]:
-    """Take jobs from lost workers, at most so many; how many."""
+    """Take at most this many jobs from lost workers. Returns how many."""
     return Call("select {schema}.rescue(%s)", (want,), one_value, within=within)
 
 

@@ -7,7 +7,7 @@ from ..call import ALWAYS, WHOLE, Call, Records, Rows, all_rows, first_column, r
 
 
 class ParentRow(NamedTuple):
-    """A parent as SQL's `parents` tells it, JSON as text."""
+    """A parent as SQL's `parents` returns it, JSON as text."""
 
     id: int
     name: str | None

@@ -56,7 +56,7 @@ begin
         perform invalid(field, key, 'use a name of letters, digits and . _ - , alone or with a colon and up to 200 characters in all: '
                                     'tenant:42, tenant:{tenant_id}');
     elsif key ~ '^queue(:|$)' then
-        perform invalid(field, key, 'the limit of a queue holds for all its jobs; leave it out');
+        perform invalid(field, key, 'the limit of a queue applies to all its jobs; leave it out');
     end if;
 end $$;
 

@@ -69,7 +69,7 @@ begin
     if name is null or length(name) > 200 or name !~ '^[A-Za-z0-9_.-]{1,100}(:.+)?$' or name ~ '^(queue|task)$' then
         perform invalid('name', name, 'use letters, digits and . _ - , alone or with a colon and a key: openai, tenant:42, queue:mail');
     elsif name ~ '[{}]' then
-        perform invalid('name', name, 'it has no braces: a limit tenant holds for each key tenant:{tenant_id} by itself');
+        perform invalid('name', name, 'leave out the braces: the limit tenant applies to each key tenant:{tenant_id} separately');
     end if;
 end $$;
 
