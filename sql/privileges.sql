@@ -1,5 +1,5 @@
--- PostgreSQL lets everybody execute a new function. Ours act with the rights of the install's owner, so nobody may but the owner
--- and those to whom roles.sql grants it. On tables and views PostgreSQL grants others nothing to begin with.
+-- PostgreSQL lets everybody execute a new function. Ours act with the rights of the install's owner, so only the owner may call
+-- them and those to whom roles.sql grants it. On tables and views PostgreSQL grants others nothing to begin with.
 do $$
 declare
     name regprocedure;

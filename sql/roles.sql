@@ -14,7 +14,7 @@ declare
         "operator": ["cancel", "retry", "cancel_workflow", "retry_workflow", "repair_workflows", "update", "extend_result", "delete_result", "promote", "mark_lost", "rescue", "maintain",
                      "set_limit", "delete_limit", "reset_limit", "park", "unpark", "sweep_lanes"]
     }';
-    -- A handler enqueues; who acts on jobs sees them. An operator is no producer: it acts on jobs that are there.
+    -- A handler enqueues; a role that acts on jobs also reads them. An operator is not a producer: it acts on existing jobs.
     is_also  constant jsonb := '{"worker": "producer", "operator": "viewer"}';
     kind     text;
     role     text;

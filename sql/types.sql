@@ -1,4 +1,4 @@
--- The words every other file uses. A state says who moves the job on; see README.md for the drawing.
+-- The types that every other file uses. A state determines which function moves the job next; see README.md for the drawing.
 
 create type job_state as enum (
     'blocked',    -- waits for its parents, see settle
@@ -33,7 +33,7 @@ create type node_state as enum (
     'live',       -- in the queue: scheduled, ready or running; retries, snoozes and rescues change nothing
     'skipped',    -- ended: an edge from a parent was not satisfied, so it never ran
     'succeeded',  -- ended
-    'cancelled',  -- ended: somebody asked for it
+    'cancelled',  -- ended on request
     'failed'      -- ended: a dead letter
 );
 
@@ -54,7 +54,7 @@ create type saving as (
     until    timestamptz   -- then it is over, whether the job has started or not
 );
 
--- Buckets that one claim holds, an element each: how they stand at `at`, a time that was read after they were locked.
+-- Buckets that one claim holds, one element each: their values at `at`, a time that was read after they were locked.
 create type bucket_set as (
     at           timestamptz,
     keys         text[],

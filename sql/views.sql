@@ -21,7 +21,7 @@ select queue, state, priority, count(*) as jobs,
        count(*) filter (where unknown_since is not null) as no_worker_for_task
   from job group by queue, state, priority;
 
--- Per task over the last hour, except `dead`: those wait until somebody looks.
+-- Per task over the last hour, except `dead`: dead letters wait until an operator acts.
 create view task_stats as
 select task, sum(succeeded)::bigint as succeeded, sum(cancelled)::bigint as cancelled, sum(dead)::bigint as dead,
        max(mean) as mean_seconds, max(p50) as p50_seconds, max(p95) as p95_seconds, max(p99) as p99_seconds
@@ -82,8 +82,8 @@ select n.workflow_id, n.job_id, n.name, n.task, coalesce(j.queue, d.queue, h.que
 
 -- Limits with live figures: a row per key that was used lately, has jobs that wait or run, or is parked, and one per limit. Every
 -- waiting job that has limits is counted for it.
--- used, remaining: of the current period of the rate. burst_used: of the tokens that may be saved up. wait_seconds: until the next token.
--- A limit `tenant` has a row for each such tenant:…, and one of its own, which counts nothing.
+-- used, remaining: of the current period of the rate. burst_used: of the tokens that may be saved up. wait_seconds: until the
+-- next token. A limit `tenant` has a row for each such tenant:…, and one of its own, which counts nothing.
 create view limit_status as
 with waiting as (
     select key, count(*) as jobs from job j, unnest(j.limits) as l(key) where j.state = 'ready' and j.lane_id is not null group by key
@@ -105,7 +105,7 @@ select b.key, d.name as limit_name, d.enabled, d.rate, d.per, d.burst, d.max_run
                 union select key from parking where until > clock_timestamp()) k
          where not exists (select from bucket where key = k.key)) b
   left join lateral (select * from limit_def l where l.name in (b.key, split_part(b.key, ':', 1)) order by l.name = b.key desc limit 1) d on true
- cross join lateral (  -- the rule of refilled(), which those who read views may not execute
+ cross join lateral (  -- the rule of refilled(), which readers of views may not execute
        select case when d.rate is not null then least(d.burst, coalesce(
                   b.tokens + d.per_second * greatest(extract(epoch from clock_timestamp() - b.refilled_at)::float8, 0), d.burst)) end as tokens,
               case when b.used_since = date_bin(d.per, clock_timestamp(), '2000-01-01') then b.used else 0 end as used) f
@@ -118,8 +118,9 @@ select b.key, d.name as limit_name, d.enabled, d.rate, d.per, d.burst, d.max_run
          from job  -- "on b.key like" would come too late: it would count for each key
         where b.key like 'queue:%' and queue = substr(b.key, 7) and state in ('ready', 'running')) q on true;
 
--- How maintenance stands. days_ahead: for how many of the next 7 days the history has a partition; fewer than 2 are a reason to look who
--- reads it all the time. overdue: partitions past retention that could not be dropped yet; their rows are deleted meanwhile.
+-- How maintenance stands. days_ahead: for how many of the next 7 days the history has a partition; fewer than 2 are a reason to
+-- look who reads it all the time. overdue: partitions past retention that could not be dropped yet; their rows are deleted
+-- meanwhile.
 create view upkeep_status as
 select nullif(u.done_at, '-infinity') as done_at, nullif(u.next_at, '-infinity') as next_at,
        count(*) filter (where p.day between d.today + 1 and d.today + 7)::int as days_ahead,

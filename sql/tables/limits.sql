@@ -1,8 +1,9 @@
--- Limits. A LANE is all jobs of one queue with the same limit keys: job.lane_id, a hash, so that who enqueues needs no row of it.
+-- Limits. A LANE is all jobs of one queue with the same limit keys: job.lane_id, a hash, so that enqueuing needs no row of it.
 -- A job without limits has no lane and never meets what follows. Everything but limit_def can be derived from jobs again, and is
--- kept small whatever the number of jobs: see claim_lanes for who writes what, and sweep_lanes for what repairs it.
+-- kept small whatever the number of jobs: see claim_lanes for the writers, and sweep_lanes for repairs.
 
--- What a key means. A row `tenant` applies to the keys tenant:1, tenant:2, … each for itself, unless the key has a row of its own.
+-- What a key means. A row `tenant` applies to the keys tenant:1, tenant:2, … each for itself, unless the key has a row of its
+-- own.
 create table limit_def (
     name          text collate "C" primary key,
     rate          float8,                       -- tokens per `per`; NULL = no rate limit
@@ -14,14 +15,14 @@ create table limit_def (
     weight        int not null default 1 check (weight between 1 and 1000),  -- a key's share when lanes take turns
     retry_blocks  bool not null default false,  -- what waits for its retry holds up its key
     enabled       bool not null default true,   -- false: as if it had neither rate nor max_running
-    declared      jsonb,                        -- what code said last, see declare_limit
+    declared      jsonb,                        -- the last declaration in code, see declare_limit
     changed_at    timestamptz not null default clock_timestamp(),
     constraint rate_has_a_period check ((rate is null) = (per is null) and rate > 0 and per > interval '0')
 );
 
--- The tokens of one key, written by whoever claims under it. No unique index on key, on purpose: under a long snapshot each update
--- would check all dead versions again. The index is newest-first: one step finds the live version, however many dead ones lie behind.
--- Made under an advisory lock; a full bucket is the same as none, and deleted some time.
+-- The tokens of one key, written by claims under it. No unique index on key, on purpose: under a long snapshot each update
+-- would check all dead versions again. The index is newest-first: one step finds the live version, however many dead ones lie
+-- behind. Made under an advisory lock; a full bucket is the same as none, and deleted some time.
 create table bucket (
     key          text collate "C" not null,
     tokens       float8,                        -- at refilled_at; below 0 after a job that cost more than the burst. NULL = full
@@ -59,8 +60,8 @@ create index turn_parked on turn (key, queue, due_at) where key is not null;
 create index turn_lane on turn (lane_id) where lane_id is not null;
 create index turn_lane_parked on turn (lane_id) where lane_id is not null and key is not null;  -- take_turn
 
--- Where the turns of a queue begin, while dead rows of them stand in front: under a long snapshot each turn leaves one. Only inserted
--- into, and found newest-first; good for a second.
+-- Where the turns of a queue begin, while dead rows of them stand in front: under a long snapshot each turn leaves one. Only
+-- inserted into, and found newest-first; good for a second.
 create table line_start (
     queue     text not null,
     starts_at timestamptz not null,             -- of lanes in line
@@ -69,8 +70,8 @@ create table line_start (
 );
 create index line_start_queue on line_start (queue, seen_at desc);
 
--- "This claim may hold places of the key in this lane" (NULL: in the queue of the key). An index over running jobs and no counter: the
--- places in use are counted each time, so none can leak.
+-- "This claim may hold places of the key in this lane" (NULL: in the queue of the key). An index over running jobs and no
+-- counter: the places in use are counted each time, so none can leak.
 create table permit (
     key         text collate "C" not null,
     claimed_at  timestamptz not null,
@@ -79,8 +80,9 @@ create table permit (
 ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500, autovacuum_vacuum_cost_delay = 0);
 create index permit_key on permit (key, claimed_at);
 
--- Keys that are shut until a time: a key alone, or a name with all of its keys. Only inserted into, so that the end of a job never waits
--- for a claimer. A time that is past says that a key has opened; no key at all, that a limit was changed: see sweep_lanes.
+-- Keys that are shut until a time: a key alone, or a name with all of its keys. Only inserted into, so that the end of a job
+-- never waits for a claimer. A time that is past says that a key has opened; no key at all, that a limit was changed: see
+-- sweep_lanes.
 create table parking (
     key       text collate "C" not null,
     until     timestamptz not null,

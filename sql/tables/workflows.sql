@@ -34,13 +34,13 @@ create table workflow_node (
     payload         jsonb,                      -- the job of a skipped node: retry brings it back
     -- The key that edges refer to, and all nodes of a workflow.
     unique (workflow_id, job_id),
-    -- A release that is lost, or an end that comes twice, is an error here and not a job that waits for ever.
+    -- A release that is lost, or an end that comes twice, is an error here and not a job that waits forever.
     constraint blocked_waits check (pending_parents >= 0 and (state = 'blocked') = (pending_parents > 0)),
     constraint ended_has_a_time check ((state in ('blocked', 'live')) = (ended_at is null))
 ) with (fillfactor = 50);
--- Made after the other one: of two indexes that seem to cost the same, as all do on an empty table, a plan takes the one that was made
--- later, and keeps it. Each index must therefore be good for every question that it can answer: with an index on workflow_id alone,
--- the check of each new edge read the whole workflow until autoanalyze came by.
+-- Made after the other one: of two indexes that seem to cost the same, as all do on an empty table, a plan takes the one that was
+-- made later, and keeps it. Each index must therefore be good for every question that it can answer: with an index on workflow_id
+-- alone, the check of each new edge read the whole workflow until autoanalyze came by.
 alter table workflow_node add primary key (job_id);
 create unique index workflow_node_name on workflow_node (workflow_id, name) where name is not null;
 

@@ -1,3 +1,4 @@
--- in_utc: a time as JSON shows it, in UTC whatever the TimeZone of the session is. Called by: append_error, progress. Writes: nothing.
+-- in_utc: a time as JSON shows it, in UTC whatever the TimeZone of the session is. Called by: append_error, progress. Writes:
+-- nothing.
 create function in_utc(at timestamptz) returns text
 language sql immutable as $$ select to_char(at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"') $$;

@@ -8,8 +8,8 @@ language sql set search_path from current as $$
      where coalesce(current_setting('pgqueue.notify', true), '') not in ('off', 'false', 'no', '0')
 $$;
 
--- set_notify: sets pgqueue.notify until the transaction ends, and returns what it was, to be set again. An error in between takes the
--- setting back with all else. Called by: enqueue and its kind, for notify => false. Writes: nothing.
+-- set_notify: sets pgqueue.notify until the transaction ends, and returns what it was, to be set again. An error in between takes
+-- the setting back with all else. Called by: enqueue and its kind, for notify => false. Writes: nothing.
 create function set_notify(value text) returns text
 language plpgsql as $$
 declare

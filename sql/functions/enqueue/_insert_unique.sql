@@ -1,9 +1,10 @@
 -- insert_unique: adds a job unless one with its key is live (mode period: was added within the period), and says which it is.
--- Returns when it is due, NULL when nothing was changed: then nobody needs to be woken.
+-- Returns when it is due, NULL when nothing was changed: then no worker needs to be woken.
 -- Called by: insert_job. Writes: job, unique_hold.
 -- Locks: the key, by its unique index: it waits for a transaction that is adding or ending a job with the same key; that cannot
--- be avoided, because only its end tells whether there is one. Whoever takes several keys takes them in order of their digests.
--- A caller in REPEATABLE READ or SERIALIZABLE gets 40001 when somebody else has added or moved that job since its snapshot.
+-- be avoided, because whether there is a duplicate is known only at its end. Several keys are taken in the order of their
+-- digests. A caller in REPEATABLE READ or SERIALIZABLE gets 40001 when another transaction has added or moved that job since its
+-- snapshot.
 create function insert_unique(new job, unique_mode text, unique_key text, unique_period interval,
                               out id bigint, out duplicate bool, out due timestamptz)
 -- Pinned: a plan kept from when the tables were empty would scan them for the key.
@@ -34,7 +35,7 @@ begin
             due := new.run_at;
             exit;
         end if;
-        if new.unique_mode = 'replace' then  -- not a blocked one: that belongs to whoever holds its workflow
+        if new.unique_mode = 'replace' then  -- not a blocked one: it belongs to the holder of its workflow
             update job set args = new.args, run_at = new.run_at, priority = new.priority, meta = new.meta, state = new.state,
                            limits = new.limits, lane_id = lane_of(job.queue, new.limits), cost = new.cost
              where unique_key = digest and state in ('scheduled', 'ready')
@@ -52,14 +53,15 @@ begin
     end loop;
 end $$;
 
--- hold_key: takes a key for a time unless somebody holds it; returns the id of the job for which it is held.
+-- hold_key: takes a key for a time unless it is held; returns the id of the job that holds it.
 -- Called by: insert_unique. Writes: unique_hold.
 create function hold_key(digest bytea, for_job bigint, period interval) returns bigint
 language plpgsql as $$
 declare
     holder bigint;
 begin
-    -- A look first, because ON CONFLICT DO UPDATE locks the row even where it changes nothing: duplicates would wait for each other.
+    -- A look first, because ON CONFLICT DO UPDATE locks the row even where it changes nothing: duplicates would wait for each
+    -- other.
     select job_id into holder from unique_hold where unique_key = digest and expires_at > clock_timestamp();
     while holder is null loop
         insert into unique_hold as h (unique_key, job_id, expires_at) values (digest, for_job, clock_timestamp() + period)

@@ -1,7 +1,7 @@
--- enqueue: adds one job and returns its id; of a unique job that is there already, the id of that one.
+-- enqueue: adds one job and returns its id; for a duplicate of a unique job, the id of the existing job.
 -- Called by: applications, in their own transaction or alone; psql; triggers.
--- Writes: job, unique_hold, turn; with depends_on what depend writes. Locks: nothing shared unless the job is unique, see insert_unique, or
--- depends on others, see depend.
+-- Writes: job, unique_hold, turn; with depends_on what depend writes. Locks: nothing shared unless the job is unique, see
+-- insert_unique, or depends on others, see depend.
 -- The job and its wake-up appear when the caller commits, or never.
 --
 -- task           name of a registered task
@@ -16,7 +16,7 @@
 -- unique_mode    until_done, until_started, replace, period: see types.sql; NULL = not unique
 -- unique_key     what makes it the same job, {name} stands for an argument; NULL = all arguments. Tasks never share a key.
 -- unique_period  how long mode period holds the key
--- notify         false: wakes nobody; the workers find the job when they look by themselves, within about a second
+-- notify         false: wakes no worker; the workers find the job with their regular poll, within about a second
 -- depends_on     ids of jobs to wait for, see depend: live or over, all in one workflow or in none. A duplicate gets none of them
 -- run_if         how they must end for this one to run: succeeded; finished: however they end; failed: as dead letters. Otherwise
 --                it is cancelled with reason dependency_failed

@@ -35,10 +35,11 @@ begin
     return added.ids;
 end $$;
 
--- enqueue_many, with options per job: each element of the JSON array is an object with the arguments of enqueue by name. notify: false
--- of one of them holds for all.
+-- enqueue_many, with options per job: each element of the JSON array is an object with the arguments of enqueue by name. notify:
+-- false of one of them holds for all.
 -- Called by: applications. Writes: job, unique_hold. Locks: unique keys, in the order of their digests, so that two calls
--- with the same keys cannot deadlock; then the parents of all, see hold_parents. Returns a row per element, in order: the id, and whether that job was there before.
+-- with the same keys cannot deadlock; then the parents of all, see hold_parents. Returns a row per element, in order: the id, and
+-- whether that job was there before.
 create function enqueue_many(jobs jsonb) returns table (id bigint, duplicate bool)
 language plpgsql security definer set search_path from current as $$
 #variable_conflict use_column
@@ -74,7 +75,7 @@ begin
             perform wake_for(coalesce(given.queue, 'default'), added.due);
         end if;
     end loop;
-    if waiting <> '[]' then  -- workflows after all unique keys: nobody waits for a key while holding one
+    if waiting <> '[]' then  -- workflows after all unique keys: no transaction waits for a key while it holds a workflow
         perform hold_parents(array(select distinct id::bigint from jsonb_array_elements(waiting) w, jsonb_array_elements_text(w->'on') id));
         perform depend(g.ids, array(select jsonb_array_elements_text(g.parents)::bigint), g.run_if)
            from (select array_agg((w->>'id')::bigint) as ids, w->'on' as parents, w->>'if' as run_if
@@ -86,7 +87,7 @@ begin
     return query select * from unnest(ids, duplicates);
 end $$;
 
--- check_jobs: refuses what is no array of objects with the options of enqueue. Called by: enqueue_many.
+-- check_jobs: refuses anything but an array of objects with the options of enqueue. Called by: enqueue_many.
 create function check_jobs(jobs jsonb) returns void
 language plpgsql as $$
 declare

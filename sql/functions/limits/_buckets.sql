@@ -80,9 +80,9 @@ language sql stable as $$
       from limit_def d where d.name in (its_key, split_part(its_key, ':', 1)) order by d.name = its_key desc limit 1
 $$;
 
--- count_places: takes off what running jobs hold. Called by: lock_buckets, in a statement after the locks: its snapshot has every claim
--- that was made under an earlier lock. Writes: permit. A claim of a worker that is lost and not yet rescued does count.
--- Nothing is said of the state of a job: a plan made while the tables were empty would walk all that runs.
+-- count_places: takes off what running jobs hold. Called by: lock_buckets, in a statement after the locks: its snapshot has every
+-- claim that was made under an earlier lock. Writes: permit. A claim of a worker that is lost and not yet rescued does count.
+-- No condition on the state of a job: a plan made while the tables were empty would walk all that runs.
 create function count_places(held bucket_set) returns bucket_set
 language plpgsql as $$
 #variable_conflict use_variable
@@ -111,14 +111,14 @@ begin
 end $$;
 
 -- add_buckets: makes buckets for keys that have none, full. Called by: lock_buckets. Writes: bucket.
--- Locks: an advisory lock for each key, or leaves the key to whoever has it.
+-- Locks: an advisory lock for each key, or skips the key if another transaction has it.
 create function add_buckets(keys text[]) returns void
 language plpgsql as $$
 declare
     missing text;
 begin
     if current_setting('transaction_isolation') <> 'read committed' then
-        -- Another snapshot could miss the bucket that somebody has just made.
+        -- Another snapshot could miss a bucket that was just created.
         raise exception 'jobs with limits are claimed in READ COMMITTED only' using errcode = 'feature_not_supported';
     end if;
     foreach missing in array keys loop
@@ -129,8 +129,9 @@ begin
     end loop;
 end $$;
 
--- pay: writes buckets that are held, as far as tokens or places were taken, and notes who holds places.
--- Called by: claim_lanes, claim_gated. Writes: bucket, permit. held: as they are now; taken: of each; holder_*: of each new permit.
+-- pay: writes buckets that are held, if tokens or places were taken, and records which claims hold places.
+-- Called by: claim_lanes, claim_gated. Writes: bucket, permit. held: as they are now; taken: of each; holder_*: of each new
+-- permit.
 create function pay(held bucket_set, taken float8[], token uuid, holder_keys text[], holder_lanes uuid[]) returns void
 language plpgsql as $$
 begin

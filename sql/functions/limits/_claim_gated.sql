@@ -1,6 +1,7 @@
--- claim_gated: adds to `took` jobs of a queue that has a limit of its own: it holds for all of them, whatever limits they have besides.
--- Called by: claim. Writes: bucket, permit; see claim_lanes. Locks: the bucket of the queue, SKIP LOCKED, then as claim and claim_lanes.
--- All are stamped with one time, by which the bucket is counted too: that of the lanes, or now.
+-- claim_gated: adds to `took` jobs of a queue that has a limit of its own: it holds for all of them, whatever limits they have
+-- besides.
+-- Called by: claim. Writes: bucket, permit; see claim_lanes. Locks: the bucket of the queue, SKIP LOCKED, then as claim and
+-- claim_lanes. All are stamped with one time, by which the bucket is counted too: that of the lanes, or now.
 create function claim_gated(took limited_jobs, in_queue text, want int, worker uuid, token uuid) returns limited_jobs
 language plpgsql as $$
 declare

@@ -47,7 +47,7 @@ begin
     end if;
 end $$;
 
--- check_limit_key: refuses what is no key, or template of one: a name, alone or with a colon and anything behind it.
+-- check_limit_key: refuses an invalid key or template of a key. Valid is a name, alone or with a colon and anything behind it.
 -- Called by: check_limit_template, limit_key. Writes: nothing.
 create function check_limit_key(field text, key text) returns void
 language plpgsql as $$
@@ -70,7 +70,8 @@ begin
     end if;
 end $$;
 
--- limit_keys: the keys of one job's limits, sorted: {name} and {name.inner} stand for arguments. Called by: insert_job, insert_jobs.
+-- limit_keys: the keys of one job's limits, sorted: {name} and {name.inner} stand for arguments. Called by: insert_job,
+-- insert_jobs.
 create function limit_keys(given limiting, args jsonb) returns text[]
 language plpgsql as $$
 declare
@@ -118,7 +119,7 @@ begin
 end $$;
 
 -- lane_of: what all jobs of a queue with the same keys have in common, so that no two sets have the same: half a SHA-256.
--- Called by: whoever adds jobs with limits. Writes: nothing.
+-- Called by: functions that add jobs with limits. Writes: nothing.
 create function lane_of(queue text, keys text[]) returns uuid
 language sql stable strict as $$
     select encode(substring(sha256(convert_to(queue || E'\n' || keys::text, 'UTF8')) for 16), 'hex')::uuid

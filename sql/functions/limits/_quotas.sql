@@ -1,6 +1,6 @@
--- lane_quotas: how many jobs each lane may have at most: its share of `want` by weight, or what is left of its last one, within the
--- tokens and places of its keys, promised in the order of the line. NULL: another claimer has one of its keys; 0: a key is shut, or
--- all of it is promised to lanes further in front.
+-- lane_quotas: how many jobs each lane may have at most: its share of `want` by weight, or what is left of its last one, within
+-- the tokens and places of its keys, promised in the order of the line. NULL: another claimer has one of its keys; 0: a key is
+-- shut, or all of it is promised to lanes further in front.
 -- Called by: claim_lanes. Writes: nothing.
 create function lane_quotas(line lane_turn[], held bucket_set, want int, out quotas int[], out shares int[])
 language plpgsql as $$
@@ -62,8 +62,8 @@ begin
     end loop;
 end $$;
 
--- affordable: how many of the first n jobs a bucket pays for. One that costs more than the burst needs a full bucket, and leaves it
--- below nothing: so no job waits for ever, and the rate is kept all the same.
+-- affordable: how many of the first n jobs a bucket pays for. One that costs more than the burst needs a full bucket, and leaves
+-- it below nothing: so no job waits forever, and the rate still holds.
 -- Called by: claim_lanes. Writes: nothing.
 create function affordable(costs int[], n int, tokens float8, burst float8) returns int
 language plpgsql immutable as $$

@@ -1,10 +1,10 @@
--- save_tokens: keeps tokens for a lane whose next job needs more than there are, in all of its keys that have a rate: it starts when
--- the last of them has enough. Cheaper jobs of other lanes would take each token as it comes; they may take of a key what will have
--- come again by that time. needs: of each of its keys; NULL = it needs nothing any more.
+-- save_tokens: keeps tokens for a lane whose next job needs more than there are, in all of its keys that have a rate: it starts
+-- when the last of them has enough. Cheaper jobs of other lanes would take each token as it comes; they may take of a key what
+-- will have come again by that time. needs: of each of its keys; NULL = it needs nothing any more.
 -- Called by: claim_lanes, which holds all these buckets and writes them. Writes: nothing. Returns the buckets as they are then.
--- A bucket keeps for one lane. A lane takes its keys in their order and stops before one that keeps for another, so no two lanes wait
--- for each other. It begins only where nothing but tokens is missing, and keeps what it has while a place is missing. Nothing is kept
--- for a lane one of whose keys is parked.
+-- A bucket keeps for one lane. A lane takes its keys in their order and stops before one that keeps for another, so no two lanes
+-- wait for each other. It begins only where nothing but tokens is missing, and keeps what it has while a place is missing.
+-- Nothing is kept for a lane one of whose keys is parked.
 create function save_tokens(held bucket_set, lane lane_turn, needs float8[]) returns bucket_set
 language plpgsql as $$
 declare
@@ -22,7 +22,7 @@ begin
         has_room := has_room and held.places[p] >= 1;
         if held.rates[p] is not null then
             wait := greatest(wait, (needs[i] - held.tokens[p]) / held.rates[p]);
-            if held.saved_for[p] <> lane.lane_id then  -- after that one
+            if held.saved_for[p] <> lane.lane_id then  -- after that lane
                 wait := greatest(wait, (needs[i] + (held.savings[p]).tokens - held.tokens[p]) / held.rates[p],
                                  extract(epoch from (held.savings[p]).ready_at - held.at)::float8);
             end if;
@@ -38,7 +38,7 @@ begin
             held.saved_for[p] := null;
             held.kept[p] := 0;
         elsif needs is not null and (held.saved_for[p] = lane.lane_id or may and has_room) then
-            -- Whoever claims for it comes a moment later; a place may take as long as a job does.
+            -- The next claim comes a moment later; a place may take as long as a job does.
             held.savings[p] := row(lane.lane_id, needs[i], ready_at,
                                    ready_at + case when has_room then interval '1 s' else interval '10 min' end)::saving;
             held.saved_for[p] := lane.lane_id;
@@ -64,8 +64,8 @@ language sql immutable as $$
     select greatest(0, its.tokens - per_second * greatest(0, extract(epoch from its.ready_at - at)::float8))
 $$;
 
--- is_saving: whether tokens are still kept: the next job of that lane is one that needs so many, none of its keys is parked for longer,
--- and it is not over. So nobody who cancels, changes or moves a job has to know of it, nor who changes a limit.
+-- is_saving: whether tokens are still kept: the next job of that lane needs this many, none of its keys is parked for longer,
+-- and it is not over. So functions that cancel, change or move a job, or change a limit, need not know of it.
 -- Called by: lock_buckets, sweep_keys. Writes: nothing.
 create function is_saving(its saving, at timestamptz, per_second float8, burst float8, count_cost bool) returns bool
 language sql stable as $$

@@ -1,6 +1,7 @@
--- take_turn: says that a lane has jobs to claim, the oldest due since `since`. It only inserts, so nobody ever waits for the caller.
+-- take_turn: records that a lane has jobs to claim, the oldest due since `since`. It only inserts, so it blocks no other
+-- transaction.
 -- Called by: insert_job, insert_limited_jobs, take_turns. Writes: turn.
--- A lane that is parked is looked at anyway when its key opens. One that somebody takes out of the parking in this moment is missed, and
+-- A lane that is parked is looked at anyway when its key opens. A lane that is being unparked at this moment is missed, and
 -- found by sweep_lanes.
 create function take_turn(in_queue text, lane uuid, its_keys text[], since timestamptz) returns void
 language plpgsql as $$
@@ -11,7 +12,7 @@ begin
 end $$;
 
 -- take_turns: take_turn for the lanes of jobs that have just become ready; others are passed over.
--- Called by: whoever lets jobs run (again), for those with a lane. Writes: turn.
+-- Called by: functions that let jobs run (again), for jobs with a lane. Writes: turn.
 -- The conditions stand outside: beside the id they would make job_lane an index to choose, and a plan would walk all that wait.
 create function take_turns(job_ids bigint[]) returns void
 language plpgsql set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off as $$

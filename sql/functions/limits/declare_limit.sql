@@ -1,5 +1,5 @@
--- declare_limit: makes known what code says of a limit. What people have set since stays: it is changed only when the code says something
--- else than it said last.
+-- declare_limit: makes known what code says of a limit. What people have set since stays: it is changed only when the code says
+-- something else than it said last.
 -- Called by: workers, when they start. Writes: limit_def, turn. definition: the arguments of set_limit by name, per in seconds.
 -- Returns whether it was changed. Raises PQ001 as set_limit.
 create function declare_limit(name text, definition jsonb) returns bool

@@ -1,5 +1,5 @@
--- park: shuts a key, or a name with all its keys, until a time: its waiting jobs stay where they are, those that run go on. A shorter
--- time does not undo a longer one.
+-- park: shuts a key, or a name with all its keys, until a time: its waiting jobs stay where they are, those that run go on. A
+-- shorter time does not undo a longer one.
 -- Called by: handlers, applications, operators. Writes: parking. It only inserts, so nobody waits for a claimer.
 -- Raises PQ001 when there is no such limit, or no time.
 create function park(key text, until timestamptz) returns void
@@ -22,7 +22,7 @@ language sql as $$
        and not exists (select from parking p where p.key = k.key and p.until >= park_keys.until)
 $$;
 
--- keys_to_park: the limits of a job that wait with it when it does not end: those in which a retry blocks; when somebody else's limit was
+-- keys_to_park: the limits of a job that wait with it when it does not end: limits with retry_blocks; if an external limit was
 -- met, the given one, or all that have a rate, or all. NULL: none, or not its own, so the job itself is put off.
 -- Called by: finish_unended, rescue_job. Writes: nothing.
 create function keys_to_park(limits text[], queue text, is_limited bool, given text) returns text[]
@@ -42,7 +42,8 @@ begin
     return nullif(case when keys <> '{}' then keys else own end, '{}');
 end $$;
 
--- assert_limit: raises PQ001 when no limit has this key: neither its own row nor its name's, nor is it one of jobs that take turns.
+-- assert_limit: raises PQ001 when no limit has this key: neither its own row nor its name's, nor is it one of jobs that take
+-- turns.
 -- Called by: park, unpark, reset_limit. Writes: nothing.
 create function assert_limit(its_key text) returns void
 language plpgsql as $$

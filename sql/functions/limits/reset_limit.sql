@@ -1,6 +1,6 @@
 -- reset_limit: fills a key's bucket, or those of all keys of a name; what runs and what is parked stays so.
 -- Called by: operators, applications. Writes: bucket, turn. Locks: the buckets, in order; waits for claims in progress.
--- Returns how many it filled; a key that nobody has used since is full. Raises PQ001 when there is no such limit.
+-- Returns how many it filled; a key that was not used since is full already. Raises PQ001 when there is no such limit.
 create function reset_limit(key text) returns int
 language plpgsql security definer set search_path from current set lock_timeout = '5s' as $$
 #variable_conflict use_variable

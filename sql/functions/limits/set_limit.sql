@@ -1,10 +1,11 @@
 -- set_limit: makes a limit, or changes one; it holds from the next claim on, for what waits too. NULL leaves a value as it is.
 -- Called by: applications, operators; declare_limit. Writes: limit_def, turn. Locks: the row of the limit; no claimer waits.
 --
--- name         letters, digits and . _ - ; then it holds for the key of that name, and for each key `name:…` by itself. `tenant:42` is the
---              limit of that key alone, `task:…` that of a task, `queue:mail` that of a queue: of all its jobs together
+-- name         letters, digits and . _ - ; then it applies to the key of that name, and to each key `name:…` separately.
+--              `tenant:42` is the limit of that key alone, `task:…` of a task, `queue:mail` of all jobs of a queue together
 -- rate, per    tokens and an interval; a start takes one token, or the cost of its job. rate 0 = none any more
--- burst        tokens it may save up, so many can start at once; NULL = a tenth of a second's worth, at least 2; 1 below 2 a second
+-- burst        tokens it may save up: the number of jobs that can start at once; NULL = a tenth of a second's worth, at least 2;
+--              1 below 2 a second
 -- max_running  jobs that run at once; 0 = as many as you like
 -- count_cost   true (default): a start takes the cost of its job; false: one token, whatever the job costs. A queue counts starts
 -- weight       1 to 1000: the share of its jobs when lanes take turns
@@ -62,7 +63,7 @@ begin
     perform open_limit(name);
 end $$;
 
--- check_limit_name: refuses what is no name of a limit, or key of one. Called by: set_limit. Writes: nothing.
+-- check_limit_name: refuses an invalid name of a limit, or an invalid key. Called by: set_limit. Writes: nothing.
 create function check_limit_name(name text) returns void
 language plpgsql as $$
 begin

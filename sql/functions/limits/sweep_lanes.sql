@@ -1,7 +1,9 @@
--- sweep_lanes: repairs what two transactions in the same moment, or somebody by hand, may have left: lanes with ready jobs that nobody
--- looks at, and lanes that are parked behind a key at which nobody looks, or not in time since it was opened. Nothing is ever lost, only
+-- sweep_lanes: repairs what two concurrent transactions, or manual changes, may have left: lanes with ready jobs that no claim
+-- looks at, and lanes that are parked behind a key that is not looked at, or not in time since it was opened. Nothing is ever
+-- lost, only
 -- late: within seconds, and where tens of thousands of lanes wait within a minute.
--- Called by: workers, about once a second all together; people. Writes: turn, parking, line_start. Locks: nothing that others wait for.
+-- Called by: workers, about once a second all together; people. Writes: turn, parking, line_start. Locks: nothing that others
+-- wait for.
 --
 -- after    where the last call has stopped; NULL = from the begin
 -- at_most  lanes to look at in this call, and keys
@@ -46,8 +48,8 @@ begin
     next_after := 'key:' || keys.next_after;
 end $$;
 
--- sweep_keys: the part of sweep_lanes that looks at keys, and what is over in small tables. Called by: sweep_lanes. Writes: turn, parking,
--- line_start. Locks: turns, parking, SKIP LOCKED.
+-- sweep_keys: the part of sweep_lanes that looks at keys, and what is over in small tables. Called by: sweep_lanes. Writes: turn,
+-- parking, line_start. Locks: turns, parking, SKIP LOCKED.
 create function sweep_keys(after text, at_most int, out repaired int, out next_after text)
 language plpgsql as $$
 declare
@@ -98,8 +100,8 @@ begin
         select q.ctid from parking q where q.until < (select clock_timestamp()) - interval '10 min' limit 10000 for update skip locked);
 end $$;
 
--- is_open: whether a key has a token and a place and is not parked, as far as can be seen without a lock; after the clock was set back,
--- whether somebody must look: see lock_buckets. Called by: sweep_keys. Writes: nothing.
+-- is_open: whether a key has a token and a place and is not parked, as far as can be seen without a lock; after the clock was set
+-- back, whether a claim must look: see lock_buckets. Called by: sweep_keys. Writes: nothing.
 create function is_open(its_key text) returns bool
 language sql stable as $$
     select not exists (select from parking where key in (its_key, split_part(its_key, ':', 1)) and until > clock_timestamp())
@@ -115,7 +117,8 @@ language sql stable as $$
                   select tokens, refilled_at, saving from bucket where key = its_key order by refilled_at desc limit 1) b on true), true)
 $$;
 
--- tidy_lanes: deletes buckets that are as good as none, and permits of jobs that are over. Called by: maintain. Writes: bucket, permit.
+-- tidy_lanes: deletes buckets that are as good as none, and permits of jobs that are over. Called by: maintain. Writes: bucket,
+-- permit.
 -- Locks: those rows, SKIP LOCKED.
 create function tidy_lanes() returns void
 language sql set enable_bitmapscan = off as $$

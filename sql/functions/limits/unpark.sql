@@ -15,9 +15,9 @@ begin
     return was_parked;
 end $$;
 
--- open_limit: has everything looked at that is parked behind a key, or behind all keys of a name. What a claimer is parking in this moment,
--- by what was before, is not seen: so it leaves a note in parking, for sweep_lanes.
--- Called by: whoever changes limits. Writes: turn, parking.
+-- open_limit: has everything looked at that is parked behind a key, or behind all keys of a name. What a claimer is parking in
+-- this moment, by what was before, is not seen: so it leaves a note in parking, for sweep_lanes.
+-- Called by: functions that change limits. Writes: turn, parking.
 create function open_limit(its_name text) returns void
 language plpgsql as $$
 begin

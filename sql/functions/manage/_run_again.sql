@@ -59,8 +59,9 @@ begin
     duplicate := false;
 end $$;
 
--- refuse_orphan: raises PQ004 for a node that is over and that cannot run outside its workflow: it was skipped, so what it waited for has
--- not ended as it must, or it takes results of its parents, which another job does not get. Called by: run_again. Writes: nothing.
+-- refuse_orphan: raises PQ004 for a node that is over and that cannot run outside its workflow: it was skipped, so what it waited
+-- for has not ended as it must, or it takes results of its parents, which another job does not get. Called by: run_again. Writes:
+-- nothing.
 create function refuse_orphan(job_id bigint) returns void
 language plpgsql set enable_seqscan = off set enable_bitmapscan = off as $$
 #variable_conflict use_column
@@ -76,14 +77,15 @@ begin
     end if;
 end $$;
 
--- end_blocking: a ready job that waits for its retry because its limits say retry_blocks does not wait any longer: opens their keys.
+-- end_blocking: a ready job that waits for its retry because its limits say retry_blocks does not wait any longer: opens their
+-- keys.
 -- Returns whether there were some; false for any other job. Called by: run_again. Writes: parking; see open_limit.
 create function end_blocking(job_id bigint) returns bool
 language plpgsql as $$
 declare
     keys text[];
 begin
-    with gone as (  -- a key that somebody has parked for longer stays so
+    with gone as (  -- a key that is parked for longer stays parked
         delete from parking p using job j
          where j.id = end_blocking.job_id and j.state = 'ready' and p.key = any (keys_to_park(j.limits, j.queue, false, null))
            and p.until > clock_timestamp() and p.until <= (j.errors->-1->>'retry_at')::timestamptz

@@ -1,6 +1,6 @@
 -- update: changes a job that has not started; NULL leaves a value as it is.
--- Called by: applications, operators. Writes: job. Locks: the workflow of a node, then the job row; waits for a claim in progress.
--- It keeps the limits that it has, whatever the arguments say.
+-- Called by: applications, operators. Writes: job. Locks: the workflow of a node, then the job row; waits for a claim in
+-- progress. It keeps the limits that it has, whatever the arguments say.
 -- Raises PQ001 for a bad value, PQ003 for an unknown job and PQ004 for one that runs or is over. PQ004 also when
 -- another unique job has the new arguments already: a key made of all the arguments follows them, one that was given stays.
 create function update(
@@ -13,8 +13,8 @@ declare
     timed bool := run_at is not null or run_after is not null;
     its   record;
 begin
-    -- A blocked job belongs to whoever holds its workflow, its parents may be ending; and a cancel of one that is ready holds the workflow
-    -- while it waits for the row.
+    -- A blocked job belongs to the holder of its workflow, because its parents may be ending; and a cancel of one that is ready
+    -- holds the workflow while it waits for the row.
     perform lock_workflows(array[job_id]);
     update job j
        set args = case when args is null then j.args else check_args(args) end,

@@ -1,5 +1,5 @@
--- finish_batch: finish without its lock_timeout. Called by: finish, which pins the plan: rows are found by primary key alone; any other
--- index is full of entries of finished jobs under a long snapshot.
+-- finish_batch: finish without its lock_timeout. Called by: finish, which pins the plan: rows are found by primary key alone; any
+-- other index is full of entries of finished jobs under a long snapshot.
 -- handled, nodes, states: what finish_ended has returned; finish calls it itself, as most batches need no more than that.
 create function finish_batch(
     outcomes jsonb, additions jsonb, handled bigint[] default null, nodes bigint[] default null, states node_state[] default null
@@ -51,8 +51,9 @@ begin
 end $$;
 
 -- finish_nodes: ends nodes after adding what those that have succeeded add to their workflows. Called by: finish_batch, complete.
--- The jobs are added before the workflows are taken, because a unique one may have to wait for its key, and taken back if a workflow
--- was cancelled meanwhile. Each job's keys come in order; between two batches in which several jobs add some, the lock_timeout decides.
+-- The jobs are added before the workflows are taken, because a unique one may have to wait for its key, and taken back if a
+-- workflow was cancelled meanwhile. Each job's keys come in order; between two batches in which several jobs add some, the
+-- lock_timeout decides.
 create function finish_nodes(nodes bigint[], states node_state[], additions jsonb) returns void
 language plpgsql as $$
 #variable_conflict use_variable

@@ -1,5 +1,5 @@
--- finish_ended: moves succeeded and cancelled jobs to the history and stores their results; returns the ids it moved, and those of
--- them that are nodes of a workflow, with the state they end in.
+-- finish_ended: moves succeeded and cancelled jobs to the history and stores their results; returns the ids it moved, and those
+-- of them that are nodes of a workflow, with the state they end in.
 -- Called by: finish, complete, which pin the plan. Writes: job, job_history, job_result. Locks: job rows, SKIP LOCKED.
 create function finish_ended(outcomes jsonb, out ended bigint[], out nodes bigint[], out states node_state[])
 language plpgsql as $$

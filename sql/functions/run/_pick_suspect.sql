@@ -1,4 +1,5 @@
--- pick_suspect: locks at most one ready job without limits that may kill its worker; NULL while this worker runs one, whatever its limits.
+-- pick_suspect: locks at most one ready job without limits that may kill its worker; NULL while this worker runs one, whatever
+-- its limits.
 -- Called by: claim, claim_gated. Writes: nothing. Locks: one job row, SKIP LOCKED.
 -- A job that was running when its worker was lost, twice, is a suspect. One at a time per worker, it can take no other
 -- suspect with it: the third loss is its own.

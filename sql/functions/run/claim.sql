@@ -1,14 +1,15 @@
 -- claim: gives a worker up to `want` ready jobs, all under one token.
--- Called by: workers. Writes: job; see claim_lanes for jobs with limits. Locks: job rows, SKIP LOCKED, so claimers never wait for each other.
--- Order: within a queue larger priority, earlier run_at, smaller id; so it is within a lane, and lanes take turns. Jobs with limits have
--- the first half, the others the rest. Between queues: without weights the array's order; with weights a random order at each call in
--- which a queue comes first in proportion to its weight.
+-- Called by: workers. Writes: job; see claim_lanes for jobs with limits.
+-- Locks: job rows, SKIP LOCKED, so claims never wait for each other.
+-- Order: within a queue larger priority, earlier run_at, smaller id. The same order holds within a lane, and lanes take turns.
+-- Jobs with limits get the first half of the rows, the others the rest. Between queues: without weights the array's order; with
+-- weights a random order at each call in which a queue comes first in proportion to its weight.
 -- Raises PQ002 when the worker is lost or unknown: its jobs are being rescued.
--- node: NULL for a plain job; of a node of a workflow what node_of says. limits: the keys that this start was counted for; NULL = none.
--- Jobs with limits come first. The last row may have no id: jobs with limits wait, and run_at says when to look again.
+-- node: NULL for a plain job; of a node of a workflow what node_of says. limits: the keys that this start was counted for; NULL =
+-- none. Jobs with limits come first. The last row may have no id: jobs with limits wait, and run_at says when to look again.
 --
 -- resume_at   NULL, or [{"queue", "priority", "run_at"}, ...]: look only at these priorities and only from this run_at on.
---             A queue without an entry is looked at whole: the last claims have said nothing about it.
+--             A queue without an entry is searched completely: the last claims did not cover it.
 --             A long transaction anywhere keeps the index entries of finished jobs alive, and a full claim walks them all;
 --             a worker whose claims have become slow skips them so, and still makes a full claim about once a second.
 -- limited     how many of them may have limits: those must start at once; NULL = all
@@ -90,8 +91,8 @@ begin
                 took := claim_lanes(took, this_queue, asked, token);
             end if;
             if cardinality(took.jobs) > before then
-                -- By ctid, safe under the lock. A start is stamped with the time by which its limits were counted. Before the next queue, whose
-                -- lanes may have the same keys: places are counted by what runs.
+                -- By ctid, safe under the lock. A start is stamped with the time by which its limits were counted. Before the
+                -- next queue, whose lanes may have the same keys: places are counted by what runs.
                 return query
                 update job j
                    set state = 'running', attempt = j.attempt + 1, worker_id = worker, claim_token = token, claimed_at = l.at,
@@ -145,7 +146,8 @@ begin
     end if;
 end $$;
 
--- next_turn: when jobs with limits of these queues are to be looked at again: in the past when they can be had now, NULL when none wait.
+-- next_turn: when jobs with limits of these queues are to be looked at again: in the past when they can be had now, NULL when
+-- none wait.
 -- Called by: claim. Writes: nothing.
 create function next_turn(queues text[]) returns timestamptz
 language plpgsql as $$

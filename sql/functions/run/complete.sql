@@ -5,8 +5,8 @@
 -- Locks: the job row, then its workflow. It waits for each, at most 5 s
 -- (SQLSTATE 55P03), where finish would say busy: the transaction cannot come back later. No function waits for rows of the
 -- application while it holds a job or a workflow. A transaction of the application does, that first calls depends_on,
--- extend_workflow, cancel_workflow, or cancel, update or retry of a node, and then waits for a row that the caller has: a deadlock,
--- or 5 s. So those calls belong at the end of a transaction.
+-- extend_workflow, cancel_workflow, or cancel, update or retry of a node, and then waits for a row that the caller has: a
+-- deadlock, or 5 s. So those calls belong at the end of a transaction.
 create function complete(job_id bigint, token uuid, result jsonb default null, elapsed real default null, nodes jsonb default null)
 returns text
 language plpgsql security definer set search_path from current

@@ -1,8 +1,9 @@
 -- finish: takes the outcomes of claimed jobs and moves each job on.
--- Called by: workers; fail, snooze. Writes: job, job_history, dead_letter, job_result; see settle for what the end of a node writes.
--- Locks: job rows, SKIP LOCKED: one that somebody else holds comes back `busy` and stalls nobody. Then the workflows of the jobs, in order.
--- Raises 55P03, and changes nothing, when somebody holds a workflow, or a unique key of what is added, for more than 100 ms: hand in
--- the other workflows' jobs without it, and its own later.
+-- Called by: workers; fail, snooze. Writes: job, job_history, dead_letter, job_result; see settle for what the end of a node
+-- writes.
+-- Locks: job rows, SKIP LOCKED: a locked one comes back as `busy` and blocks nothing. Then the workflows of the jobs, in order.
+-- Raises 55P03, and changes nothing, when another transaction locks a workflow, or a unique key of an added node, for more than
+-- 100 ms: hand in the other workflows' jobs without it, and its own later.
 --
 -- outcomes: [{"id", "token", "state", ...}, ...], a job at most once
 --   succeeded     result: stored unless absent or null
@@ -11,20 +12,21 @@
 --                 delay: seconds, instead of the policy's; final: true = no retry; reason: default error
 --   snoozed       delay: seconds; the attempt does not count
 --   unknown_task  the worker has no such task: snoozed 5 s, doubling to 60 s
---   rate_limited  somebody else's limit was met: parks `key` for `delay` seconds, by default its limits that have a rate, and those
+--   rate_limited  an external limit was hit: parks `key` for `delay` seconds, by default its limits that have a rate, and those
 --                 jobs wait where they are; the attempt does not count. A job without limits is snoozed.
 -- Every outcome may carry elapsed, the seconds its handler took.
--- additions: [{"id", "nodes"}, ...]: what a job adds to its own workflow, see add_nodes; if it has succeeded, else they are dropped.
+-- additions: [{"id", "nodes"}, ...]: what a job adds to its own workflow, see add_nodes; if it has succeeded, else they are
+-- dropped.
 --   What add_nodes refuses is raised here (PQ001, PQ004), and nothing is changed.
 --
--- Returns a row for each outcome that did not simply end its job as it said:
+-- Returns a row for each outcome that did not simply end its job as requested:
 --   scheduled (run_at)   it runs again then
 --   dead                 it failed for good
 --   cancelled            it wanted to run again, but its workflow was cancelled meanwhile
 --   busy                 nothing was changed, try again
 --   stale                nothing was changed, the job is not this token's any more
--- Raises PQ001, and changes nothing, when an outcome has no such state, or a delay that ends after the year 9999. Texts are cut: see
--- append_error.
+-- Raises PQ001, and changes nothing, when an outcome has no such state, or a delay that ends after the year 9999. Texts are cut:
+-- see append_error.
 create function finish(outcomes jsonb, additions jsonb default null) returns table (job_id bigint, verdict text, run_at timestamptz)
 language plpgsql security definer set search_path from current
 set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off

@@ -1,4 +1,5 @@
--- give_back: returns unstarted jobs of one claim to their queue; the attempt does not count, and tokens of limits are not returned.
+-- give_back: returns unstarted jobs of one claim to their queue; the attempt does not count, and tokens of limits are not
+-- returned.
 -- Called by: a stopping worker; reconcile. Writes: job. Locks: job rows, SKIP LOCKED; see cancel_again.
 -- Returns the ids given back. A stale token gives back nothing: the job has another owner by now.
 create function give_back(token uuid, job_ids bigint[]) returns setof bigint

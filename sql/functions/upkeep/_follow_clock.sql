@@ -1,6 +1,6 @@
--- follow_clock: notices that the clock was set back, and corrects what was counted from the old one: a wait that the queue has measured
--- itself (a retry, a snooze, a parked key, a key of mode period) begins anew, and jobs that are ready keep their place before later ones.
--- A run_at that was given stays: it is a time and no length. Turns and buckets notice by themselves.
+-- follow_clock: notices that the clock was set back, and corrects what was counted from the old one: a wait that the queue has
+-- measured itself (a retry, a snooze, a parked key, a key of mode period) begins anew, and jobs that are ready keep their place
+-- before later ones. A run_at that was given stays: it is a time and no length. Turns and buckets notice by themselves.
 -- Called by: mark_lost. Writes: clock, job, parking, unique_hold. Locks: the row of clock and those it changes, SKIP LOCKED.
 -- So many rows a call that it stays short; until none are left, the clock's row keeps the time by which the step is seen.
 create function follow_clock(at_most int default 10000) returns void

@@ -1,7 +1,8 @@
 -- make_partitions: the history partitions of today and the week ahead. Returns false when one is still missing.
 -- Called by: run_maintain. Locks: see make_partition.
--- A week ahead, so that there are ten thousand moments in which a day can be added. When fewer than two days are left, it says so, once
--- an hour, and waits longer for a lock: a second at most, in which others who read the history wait, too. Workers do not.
+-- A week ahead, so that there are ten thousand moments in which a day can be added. When fewer than two days are left, it says
+-- so, once an hour, and waits longer for a lock: a second at most, in which others who read the history wait, too. Workers do
+-- not.
 create function make_partitions(today date) returns bool
 language plpgsql as $$
 declare
@@ -34,9 +35,11 @@ language sql stable as $$
 $$;
 
 -- make_partition: creates the history partition of one UTC day unless it is there. Returns false when that must be tried again.
--- Called by: make_partitions. It is attached empty; only the default partition is scanned, which is empty too unless maintenance was late.
--- Locks: job_history against other DDL only; job_history_default against readers, of which every query of the whole history is one. The
--- default partition is taken first, alone and for lock_timeout at most: who ends jobs does not need it and is not held up.
+-- Called by: make_partitions. It is attached empty; only the default partition is scanned, which is empty too unless maintenance
+-- was late.
+-- Locks: job_history against other DDL only; job_history_default against readers, of which every query of the whole history is
+-- one. The default partition is taken first, alone and for lock_timeout at most: finishing jobs does not need it and is not
+-- blocked.
 create function make_partition(day date) returns bool
 language plpgsql as $$
 declare
@@ -67,13 +70,14 @@ begin
     for old in select name from partitions_before(first_kept) loop
         begin
             execute format('drop table %I', old);
-        exception when lock_not_available then return false;  -- somebody reads it, and so the others
+        exception when lock_not_available then return false;  -- it is being read, and so are the others
         end;
     end loop;
     return true;
 end $$;
 
--- partitions_before: the history partitions of all days before this one. Called by: drop_partitions, empty_partitions. Writes: nothing.
+-- partitions_before: the history partitions of all days before this one. Called by: drop_partitions, empty_partitions. Writes:
+-- nothing.
 create function partitions_before(day date) returns table (name text, of_day date)
 language sql stable as $$
     select relname, to_date(right(relname, 8), 'YYYYMMDD')
@@ -82,8 +86,9 @@ language sql stable as $$
      order by 2
 $$;
 
--- empty_partitions: deletes the rows of partitions that could not be dropped for an hour, so that retention does not depend on readers.
--- So many rows a call; returns whether there is more. Called by: run_maintain. Locks: no reader waits for it, and it for none.
+-- empty_partitions: deletes the rows of partitions that could not be dropped for an hour, so that retention does not depend on
+-- readers. So many rows a call; returns whether there is more. Called by: run_maintain. Locks: no reader waits for it, and it for
+-- none.
 create function empty_partitions(first_kept date, most int default 50000) returns bool
 language plpgsql as $$
 declare
@@ -101,5 +106,5 @@ begin
         end if;
     end loop;
     return false;
-exception when lock_not_available then return false;  -- somebody holds a row
+exception when lock_not_available then return false;  -- a row is locked
 end $$;

@@ -1,4 +1,5 @@
--- maintain: makes the history partitions of the coming week, drops those past retention, prunes what has expired, repairs workflows.
+-- maintain: makes the history partitions of the coming week, drops those past retention, prunes what has expired, repairs
+-- workflows.
 -- Called by: migrate, people; workers call maintain_if_due, which does the same. The only DDL at run time.
 -- Writes, locks: see run_maintain. Returns false when another session is at it.
 create function maintain() returns bool
@@ -6,10 +7,10 @@ language sql security definer set search_path from current as $$
     select done from run_maintain(true)
 $$;
 
--- maintain_if_due: maintain, when nobody in the whole install has done it for a while: once a minute, sooner when something is left.
+-- maintain_if_due: maintain, unless any worker of the install has done it recently: once a minute, sooner when something is left.
 -- Called by: each worker, again after as many seconds as it returns. Writes: upkeep; see run_maintain.
--- Locks: the row of upkeep, SKIP LOCKED: nobody waits for who is at it, and who dies at it leaves it due. A stamp in the future, after
--- the clock was set back, counts as none.
+-- Locks: the row of upkeep, SKIP LOCKED: no worker waits for another, and if one dies during it, it stays due. A stamp in the
+-- future, after the clock was set back, counts as none.
 create function maintain_if_due() returns float8
 language plpgsql security definer set search_path from current as $$
 declare
@@ -35,11 +36,12 @@ end $$;
 
 -- run_maintain: one round of maintenance. whole: false leaves out what a round soon after another one need not do again.
 -- Called by: maintain, maintain_if_due. Writes: job_history (partitions), job_result, rescue_log, worker; see tidy_lanes and
--- repair_workflows. Locks: an advisory lock of this install, so one runs at a time; partitions, see make_partition and drop_partitions.
+-- repair_workflows. Locks: an advisory lock of this install, so one runs at a time; partitions, see make_partition and
+-- drop_partitions.
 --
 -- done     false: another session is at it, and nothing was done
 -- more     something has expired and was left to the next round, so that this one stays short
--- refused  a partition is still to be made, dropped or emptied: somebody reads the history
+-- refused  a partition is still to be made, dropped or emptied: the history is being read
 create function run_maintain(whole bool, out done bool, out more bool, out refused bool)
 language plpgsql set lock_timeout = '50ms' as $$
 declare
@@ -56,7 +58,7 @@ begin
     refused := not make_partitions(today);
     begin
         more := prune(keep_days);
-    exception when lock_not_available then null;  -- somebody holds a row: the next call tries again, the partitions stay
+    exception when lock_not_available then null;  -- a row is locked: the next call tries again, the partitions stay
     end;
     if whole then
         perform mend_workflows();
@@ -68,14 +70,14 @@ begin
     end if;
 end $$;
 
--- mend_workflows: what is left over of cancelled workflows, and what somebody has changed by hand. Called by: run_maintain.
+-- mend_workflows: finishes cancelled workflows, and repairs manual changes. Called by: run_maintain.
 -- Writes: see cancel_workflow and repair_workflows.
 create function mend_workflows() returns void
 language plpgsql as $$
 declare
     mended int;
 begin
-    begin  -- by itself: nothing that is held here undoes the pruning
+    begin  -- in its own block: a lock timeout here does not undo the pruning
         perform cancel_workflow(id)
            from (select id from workflow where cancelled_at is not null and finished_at is null order by id
                     for no key update skip locked) w;
@@ -89,7 +91,7 @@ begin
     end if;
 end $$;
 
--- prune: deletes what has expired outside the partitions, so many rows a call that it stays short whatever has piled up. Returns
+-- prune: deletes what has expired outside the partitions, in calls of a bounded number of rows, so that each stays short. Returns
 -- whether there is more. Called by: run_maintain.
 create function prune(keep_days int, most int default 50000) returns bool
 language plpgsql as $$
@@ -105,8 +107,8 @@ begin
     is_more := gone = most;
     -- SKIP LOCKED: a result that is being kept for longer, or a key that is being taken again, would else be waited for and
     -- then deleted all the same.
-    -- What a node returned stays until its workflow has finished: its children have not all read it. Of one that has failed it stays
-    -- as long as the workflow: a dead letter that is retried reads it, and so does what was skipped below.
+    -- What a node returned stays until its workflow has finished: its children have not all read it. Of one that has failed it
+    -- stays as long as the workflow: a dead letter that is retried reads it, and so does what was skipped below.
     delete from job_result where job_id in (
         select job_id from job_result r
          where expires_at < (select clock_timestamp())
@@ -127,8 +129,8 @@ begin
     return is_more;
 end $$;
 
--- prune_workflows: deletes workflows whole, some time after they have finished; one with a dead letter stays as long as that, which
--- may be retried. So many nodes a call that it stays short, whatever has piled up, and always one workflow, however large.
+-- prune_workflows: deletes workflows whole, some time after they have finished; one with a dead letter stays as long as that,
+-- which may be retried. So many nodes a call that it stays short, whatever has piled up, and always one workflow, however large.
 -- Returns whether there may be more. Called by: prune. Writes: workflow, and by its keys workflow_node and workflow_edge.
 create function prune_workflows(keep_days int) returns bool
 language sql as $$

@@ -1,4 +1,4 @@
--- rescue_job: takes one running job from its lost worker. Returns 1, or 0 when somebody else has moved it on.
+-- rescue_job: takes one running job from its lost worker. Returns 1, or 0 if another transaction has moved it.
 -- Called by: rescue. Writes: job, dead_letter, rescue_log. Locks: the job row, SKIP LOCKED, then the workflow of a
 -- node that ends.
 -- A started job has used up its attempt, any other has not. A job that may have been running when its worker was lost is a

@@ -1,6 +1,6 @@
 -- mark_lost: declares workers lost that have missed their lease. It commits before rescue takes their jobs, so that a
 -- worker which wakes up late is refused from then on.
--- A heartbeat in the future was made before the clock was set back; whoever made it has a lease from now on, and not until that time.
+-- A heartbeat in the future was made before the clock was set back; that worker has a lease from now on, and not until that time.
 -- Called by: every worker, just before rescue, in a transaction of its own. Writes: worker; see follow_clock.
 -- Locks: worker rows, SKIP LOCKED: a row that is locked is being renewed. Returns how many were lost.
 create function mark_lost() returns int

@@ -1,4 +1,4 @@
--- register_worker: announces a worker process. Every start has a fresh id, so nobody adopts another start's jobs.
+-- register_worker: announces a worker process. Every start has a fresh id, so no start adopts another one's jobs.
 -- Called by: workers at start, and again under a new id after a lost lease. Writes: worker.
 create function register_worker(
     worker uuid, name text, host text, pid int, version text, queues text[], concurrency int, lease interval

@@ -1,8 +1,8 @@
 -- rescue: takes running jobs from workers that are lost, or gone, and lets them run again.
 -- Called by: every worker, every third of its lease, after mark_lost has committed.
--- Writes: job, dead_letter, rescue_log; see settle for what the end of a node writes. Locks: job rows, SKIP LOCKED; for a node that
--- ends here its workflow, for which it waits at most 50 ms: if somebody holds that, its jobs are left to the next call.
--- Each job is rescued by itself: one that raises stays behind with a warning and holds up no other.
+-- Writes: job, dead_letter, rescue_log; see settle for what the end of a node writes. Locks: job rows, SKIP LOCKED; for a node
+-- that ends here its workflow, for which it waits at most 50 ms: if it is locked, its jobs are left to the next call.
+-- Each job is rescued separately: one that raises an error stays behind with a warning and does not block the others.
 -- Returns how many jobs it took, at most `want`.
 create function rescue(want int default 1000) returns int
 language plpgsql security definer set search_path from current

@@ -1,4 +1,4 @@
--- cancel_nodes: ends nodes that do not run, because somebody asked for it. Called by: cancel_workflow, rescue_job, cancel_again.
+-- cancel_nodes: ends nodes that do not run, on request. Called by: cancel_workflow, rescue_job, cancel_again.
 -- Writes: job, job_history; see settle for what the end of a node writes. Locks: their workflows; the caller holds the job rows.
 create function cancel_nodes(job_ids bigint[]) returns void
 language plpgsql set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
@@ -16,7 +16,7 @@ end $$;
 
 -- cancel_again: nodes that have come back to the queue do not run again when their workflow was cancelled meanwhile.
 -- Called by: give_back, promote, mend_workflows, after the jobs have moved. Writes: see cancel_nodes.
--- Locks: the workflows, SKIP LOCKED: it waits for nobody, so it may be called under any locks. The nodes of one that somebody holds
+-- Locks: the workflows, SKIP LOCKED: it never waits, so it may be called under any locks. The nodes of a locked workflow
 -- are left to maintain, and so are those that come back while a cancel is on its way.
 create function cancel_again(job_ids bigint[]) returns void
 language plpgsql set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$

@@ -1,5 +1,5 @@
--- dead_parents: whose fault it is that a node was skipped: the nodes above it that ended otherwise than its edges wanted, and were
--- not skipped themselves. Called by: skipped_error. Writes: nothing.
+-- dead_parents: whose fault it is that a node was skipped: the nodes above it that ended otherwise than its edges wanted, and
+-- were not skipped themselves. Called by: skipped_error. Writes: nothing.
 create function dead_parents(job_id bigint) returns table (parent_id bigint, name text, task text, state node_state)
 language sql stable set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
     with recursive above (id, state) as (

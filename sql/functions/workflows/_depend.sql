@@ -27,8 +27,8 @@ begin
     perform settle('{}', job_ids);
 end $$;
 
--- check_run_if: refuses a policy that does not exist. Called by: depend; enqueue and its kind where it says something and there are
--- no parents. Writes: nothing.
+-- check_run_if: refuses a policy that does not exist. Called by: depend; enqueue and its kind where it says something and there
+-- are no parents. Writes: nothing.
 create function check_run_if(run_if text) returns void
 language plpgsql as $$
 begin
@@ -37,7 +37,8 @@ begin
     end if;
 end $$;
 
--- hold_parents: takes whatever several calls of depend in one transaction would take, so that two such transactions take it in one
+-- hold_parents: takes whatever several calls of depend in one transaction would take, so that two such transactions take it in
+-- one
 -- order: all plain parents, then all workflows. Called by: enqueue_many, before the first of them.
 create function hold_parents(parents bigint[]) returns void
 language plpgsql as $$
@@ -58,8 +59,8 @@ begin
 end $$;
 
 -- adopt: the workflow of these jobs; plain ones become nodes of it, or of a new one. Called by: depend.
--- A job that is just being finished or retried is where it was, or where it goes, and a workflow may just be pruned: so until all are
--- found.
+-- A job that is just being finished or retried is where it was, or where it goes, and a workflow may just be pruned: so until all
+-- are found.
 create function adopt(parents bigint[]) returns bigint
 language plpgsql set enable_seqscan = off set jit = off as $$
 #variable_conflict use_variable

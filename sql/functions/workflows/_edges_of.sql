@@ -1,4 +1,4 @@
--- check_nodes: refuses what is no array of nodes, and returns the place of each name.
+-- check_nodes: refuses anything but an array of nodes, and returns the place of each name.
 -- Called by: prepare_nodes. Writes: nothing.
 create function check_nodes(nodes jsonb) returns jsonb
 language plpgsql as $$
@@ -139,7 +139,8 @@ begin
     end loop;
 end $$;
 
--- refuse_contradiction: says between which nodes two edges were named that want different ends. Called by: edges_of, when there are.
+-- refuse_contradiction: says between which nodes two edges were named that want different ends. Called by: edges_of, when there
+-- are.
 create function refuse_contradiction(nodes jsonb, ids bigint[], doubled edge) returns void
 language plpgsql as $$
 declare

@@ -23,7 +23,7 @@ begin
       order by w.id for no key update;
 end $$;
 
--- node_ended: whoever ends a node, by whatever statement, ends it here. Called by: the trigger of this name on workflow_node.
+-- node_ended: every end of a node, by whatever statement, is handled here. Called by: the trigger of this name on workflow_node.
 -- settle updates nodes itself, so the trigger fires once more; then nothing but `skipped` has ended, and that is settled already.
 -- pg_trigger_depth() would be shorter, and wrong where a user's own trigger finishes a job.
 create function node_ended() returns trigger

@@ -1,8 +1,9 @@
--- revive: dead nodes run again. What was skipped below them waits again, and so does each child that has not started: one released by
--- the failure, and one retried together with its parent or before it. A dead node waits itself when a parent of it is not over.
--- What runs, and what has ended otherwise, stays as it is.
--- Called by: retry, retry_workflow, after the dead letters have become jobs again. Writes: workflow, workflow_node, job, job_history.
--- Locks: the workflow; unique keys, see restore_skipped; jobs below SKIP LOCKED: one that somebody holds counts as started.
+-- revive: dead nodes run again. What was skipped below them waits again, and so does each child that has not started: one
+-- released by the failure, and one retried together with its parent or before it. A dead node waits itself when a parent of it is
+-- not over. What runs, and what has ended otherwise, stays as it is.
+-- Called by: retry, retry_workflow, after the dead letters have become jobs again. Writes: workflow, workflow_node, job,
+-- job_history.
+-- Locks: the workflow; unique keys, see restore_skipped; jobs below SKIP LOCKED: a locked one counts as started.
 -- Raises PQ004 when a job below is unique and another live job has its key by now.
 create function revive(flow bigint, dead bigint[]) returns void
 language plpgsql set enable_seqscan = off set enable_nestloop = off set jit = off as $$
@@ -27,13 +28,13 @@ begin
     select array_agg(id) into back from (select id from below except select unnest(dead)) x;
     back := coalesce(back, '{}');
     update workflow set open = open + cardinality(dead) + cardinality(back), finished_at = null, outcome = null, cancelled_at = null,
-           -- What ran when it was cancelled still has to stop: nobody may have been asked yet.
+           -- What ran when it was cancelled still has to stop: it may not have been asked yet.
            stopping = array(select unnest(stopping) except select unnest(dead)) || array(
                select n.job_id from workflow_node n where workflow.cancelled_at is not null and n.workflow_id = flow and n.state = 'live')
      where id = flow;
     update workflow_node set state = 'live', ended_at = null where job_id = any (dead);
     perform restore_skipped(back);
-    -- Count anew: whoever hangs on a job that is back waits for all its parents, then settle takes off those that have ended.
+    -- Count again: a child of a revived job waits for all its parents, then settle subtracts those that have ended.
     with child as (
         select distinct c.job_id, c.state
           from (select unnest(back) union all select unnest(dead)) b(id),
@@ -50,7 +51,8 @@ begin
     perform settle('{}', again);
 end $$;
 
--- waiting_nodes: those of these nodes of which a parent is not over. Called by: revive, which holds the workflow. Writes: nothing.
+-- waiting_nodes: those of these nodes of which a parent is not over. Called by: revive, which holds the workflow. Writes:
+-- nothing.
 create function waiting_nodes(job_ids bigint[]) returns bigint[]
 language sql stable set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
     select coalesce(array_agg(distinct u.id), '{}')
@@ -73,8 +75,9 @@ language sql set enable_seqscan = off set enable_bitmapscan = off set jit = off 
 $$;
 
 -- restore_skipped: the jobs of skipped nodes as they were, blocked. Called by: revive. Writes: job, job_history.
--- Locks: unique keys, in the order of their digests, while the workflow is held: only under that lock is known which they are. So who
--- has taken such a key in an open transaction holds up the workflow, and if it wants that workflow next, one of the two gets 40P01.
+-- Locks: unique keys, in the order of their digests, while the workflow is held: only under that lock is known which they are. So
+-- who has taken such a key in an open transaction holds up the workflow, and if it wants that workflow next, one of the two gets
+-- 40P01.
 create function restore_skipped(job_ids bigint[]) returns void
 language plpgsql set enable_seqscan = off set jit = off as $$
 declare

@@ -1,24 +1,25 @@
--- settle: decides edges and moves what hangs on them: releases children whose parents have all ended as their edges want it, skips
--- the others, and with them whatever hangs on those, however deep. Ends the workflow when its last node has ended.
+-- settle: decides edges and moves what hangs on them: releases children whose parents have all ended as their edges want it,
+-- skips the others, and with them whatever hangs on those, however deep. Ends the workflow when its last node has ended.
 -- Called by: node_ended, link_nodes, depend, revive, repair_workflow; all but the first hold the rows of the workflows.
 -- Writes: workflow_node, job, job_history, workflow; on_success and on_failure are enqueued.
 --
--- ended     nodes that have ended in this transaction, with their states and their workflows, which are locked here: every edge out
---           of them is decided
+-- ended     nodes that have ended in this transaction, with their states and their workflows, which are locked here: every edge
+--           out of them is decided
 -- admitted  nodes that are new or wait again: the edges into them are decided whose parents have ended before
 --
 -- Order of locks, everywhere: job rows that are ready or running, and live nodes of such jobs, then workflows by id, then their
--- other nodes, edges and blocked jobs in any order. Whoever holds a workflow takes other job rows SKIP LOCKED only, and writes no
--- live node without its job. Locking children in the order of their ids instead of the workflow deadlocks: a cascade has levels, and
--- the ids of two levels are not in order.
+-- other nodes, edges and blocked jobs in any order. A transaction that holds a workflow takes other job rows SKIP LOCKED only,
+-- and writes no live node without its job. Locking children in the order of their ids instead of the workflow deadlocks: a
+-- cascade has levels, and the ids of two levels are not in order.
 -- A child's lock is not enough for REPEATABLE READ either: the workflow's row is really updated, so a stale snapshot is an error.
--- Deciding is a statement of its own after the lock: it sees what was committed while this one waited for it. What follows runs only
--- where there is something to do: most ends release one child or none, and an empty statement costs as much as a small one.
+-- Deciding is a statement of its own after the lock: it sees what was committed while this one waited for it. What follows runs
+-- only where there is something to do: most ends release one child or none, and an empty statement costs as much as a small one.
 create function settle(
     ended bigint[], admitted bigint[] default '{}', states node_state[] default '{}', flows bigint[] default '{}'
 ) returns void
 -- Pinned, see claim. "lateral (... offset 0)" and joins by ctid, safe under the workflow's lock, force look-ups by key.
--- Every kind of join is named: add_nodes and finish turn some off, and the plan made under the first caller is kept for all others.
+-- Every kind of join is named: add_nodes and finish turn some off, and the plan made under the first caller is kept for all
+-- others.
 language plpgsql set enable_seqscan = off set enable_bitmapscan = off set enable_nestloop = on set enable_hashjoin = off
 set enable_mergejoin = off set enable_memoize = off set plan_cache_mode = force_generic_plan set jit = off as $$
 #variable_conflict use_column
@@ -138,7 +139,8 @@ begin
     return flows;
 end $$;
 
--- enqueue_callback: adds the job that a workflow wants to be told by of how it has ended. Called by: settle, repair_workflow. Writes: job.
+-- enqueue_callback: adds the job that a workflow wants to be told by of how it has ended. Called by: settle, repair_workflow.
+-- Writes: job.
 create function enqueue_callback(flow bigint) returns void
 language plpgsql as $$
 declare

@@ -1,5 +1,5 @@
--- cancel_requests: the jobs that run under a worker and whose workflow was cancelled, also when that was retried since. Called by: workers, when they hear of one and
--- every third of their lease. Writes: nothing.
+-- cancel_requests: the jobs that run under a worker and whose workflow was cancelled, also when that was retried since. Called
+-- by: workers, when they hear of one and every third of their lease. Writes: nothing.
 create function cancel_requests(worker uuid) returns setof bigint
 language sql stable security definer set search_path from current set enable_seqscan = off set enable_bitmapscan = off as $$
     select j.id

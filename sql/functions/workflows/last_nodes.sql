@@ -1,6 +1,7 @@
 -- last_nodes: the jobs whose results are the workflow's: no other node waits for them. What runs only after a failure is nobody's
--- last, nor is what hangs on it, and who is waited for by such nodes alone is a last one still. In the order they were added; empty
--- for an unknown workflow. Called by: applications, in the statement that adds a workflow and when they wait for its result.
+-- last, nor is what hangs on it, and who is waited for by such nodes alone is a last one still. In the order they were added;
+-- empty for an unknown workflow. Called by: applications, in the statement that adds a workflow and when they wait for its
+-- result.
 -- Writes: nothing. Volatile, because in that statement it has to see what the statement has added.
 create function last_nodes(workflow_id bigint) returns bigint[]
 language plpgsql security definer set search_path from current set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$

@@ -1,8 +1,8 @@
--- repair_workflows: mends workflows whose rows somebody has changed by hand, so that none waits for ever: the functions here never
+-- repair_workflows: repairs workflows whose rows were changed by hand, so that none waits forever: the functions here never
 -- leave drift behind. Counted in workflow.repairs. Returns how many it mended.
--- most: look at no more workflows than have so many nodes, others each time, so that a call stays short; NULL = at all.
+-- most: look only at workflows that together have this many nodes, others each time, so that a call stays short; NULL = at all.
 -- Called by: maintain; people. Writes: what settle writes. Locks: each workflow, SKIP LOCKED: one in use is looked at next time.
--- Each is repaired by itself: one that raises stays as it is with a warning and holds up no other.
+-- Each is repaired separately: one that raises an error stays unchanged with a warning and does not block the others.
 create function repair_workflows(most int default null) returns int
 language plpgsql security definer set search_path from current set jit = off as $$
 declare
@@ -46,8 +46,8 @@ begin
               from workflow_node where workflow_id = flow) n
      where w.id = flow and n.nodes > 0;
 
-    -- A node without a job has ended as its last trace says; without any it counts as cancelled. Until all are counted, whoever is
-    -- blocked waits for all its parents, lest a count that was too small releases it now.
+    -- A node without a job has ended as its last trace says; without any it counts as cancelled. Until all are counted, whoever
+    -- is blocked waits for all its parents, lest a count that was too small releases it now.
     perform wait_for_all(flow);
     select array_agg(n.job_id) into wrong
       from workflow_node n where n.workflow_id = flow and n.ended_at is null and not exists (select from job j where j.id = n.job_id);
@@ -58,12 +58,12 @@ begin
 
     was_over := (select finished_at is not null from workflow where id = flow);
     perform settle('{}', wait_for_all(flow));
-    -- settle tells nobody of a workflow that a skip alone has ended.
+    -- settle calls no callback of a workflow that a skip alone has ended.
     perform enqueue_callback(id) from workflow where id = flow and finished_at is not null and not was_over;
 end $$;
 
--- wait_for_all: lets the blocked nodes of a workflow wait for all their parents again and returns them, for settle to take off those
--- that have ended; one without parents may run. Called by: repair_workflow. Writes: workflow_node, job.
+-- wait_for_all: lets the blocked nodes of a workflow wait for all their parents again and returns them, for settle to take off
+-- those that have ended; one without parents may run. Called by: repair_workflow. Writes: workflow_node, job.
 create function wait_for_all(flow bigint) returns bigint[]
 language plpgsql as $$
 declare

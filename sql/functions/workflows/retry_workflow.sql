@@ -2,9 +2,9 @@
 -- Returns how many dead letters.
 -- Called by: applications, operators. Writes: see retry. Locks: the dead letters, their unique keys,
 -- then the workflow, then the keys of what was skipped, see restore_skipped.
--- A dead letter that is unique and whose key another live job has stays where it is; one that was purged, or that somebody else
--- has just retried, is passed over. Raises PQ003 for an unknown workflow; PQ004, and changes nothing, when a job below that was
--- skipped is unique and another live job has its key.
+-- A dead letter that is unique and whose key another live job holds stays unchanged; one that was purged, or that another
+-- transaction has just retried, is passed over. Raises PQ003 for an unknown workflow; PQ004, and changes nothing, when a job
+-- below that was skipped is unique and another live job has its key.
 create function retry_workflow(workflow_id bigint) returns int
 language plpgsql security definer set search_path from current set enable_seqscan = off set enable_bitmapscan = off as $$
 #variable_conflict use_variable
@@ -16,7 +16,8 @@ begin
         raise exception 'workflow_id: there is no workflow %; it never existed, or it is not kept any more', workflow_id
             using errcode = 'PQ003';
     end if;
-    -- All of them before the workflow is taken, as a retry of one alone does. Whom somebody else retries is not dead then.
+    -- All of them before the workflow is taken, as a retry of one alone does. A job that another transaction retries is not dead
+    -- then.
     dead := array(
         select d.id from dead_letter d
          where d.id in (select n.job_id from workflow_node n where n.workflow_id = workflow_id and n.state = 'failed')

@@ -1,10 +1,11 @@
 -- workflow_drift: what is stored of workflows and does not agree with what it is derived from; no row in a sound install.
 -- Called by: repair_workflows, people. Writes: nothing.
 -- only_open: leave out what has finished: nothing waits there any more, and it may be much.
--- most: stop after the workflow with which so many nodes have been looked at, and begin anywhere; NULL = look at all.
+-- most: stop after the workflow with which this many nodes have been looked at, and begin anywhere; NULL = look at all.
 create function workflow_drift(only_open bool default false, most int default null)
 returns table (workflow_id bigint, job_id bigint, what text, stored text, derived text)
--- "lateral (... offset 0)": by key, in time linear in the nodes looked at, whatever the statistics say; arrays of rows join by hash.
+-- "lateral (... offset 0)": by key, in time linear in the nodes looked at, whatever the statistics say; arrays of rows join by
+-- hash.
 language sql stable security definer set search_path from current set enable_nestloop = off set enable_seqscan = off set jit = off as $$
     with flow as materialized (
         select id, nodes, open
