@@ -79,7 +79,7 @@ class WorkflowBuilder(Generic[R]):
             connection: as in `Task.using`, for all of it. What the signatures say when it is not given here.
 
         Raises:
-            InvalidArgument: there are no nodes, names are unknown, their edges go in a circle, or arguments or options are
+            InvalidArgument: there are no nodes, names are unknown, their edges form a cycle, or arguments or options are
                 wrong. Nothing is enqueued.
             WrongConnection: `connection` is none of those that work.
         """

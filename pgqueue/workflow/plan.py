@@ -190,7 +190,7 @@ class Plan:
             extra: signatures that go with them, and are enqueued later: outside of the middleware.
 
         Raises:
-            InvalidArgument: there are no nodes, names are unknown, their edges go in a circle, arguments or options are wrong,
+            InvalidArgument: there are no nodes, names are unknown, their edges form a cycle, arguments or options are wrong,
                 or signatures name several connections.
         """
         if not self._nodes:

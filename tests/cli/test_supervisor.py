@@ -101,7 +101,7 @@ def test_ctrl_c_in_a_terminal_counts_once(start: Start, look: Look) -> None:
 
     assert supervisor.ends() == 0
     assert look.state(id) == "succeeded"
-    assert "ending at once" not in supervisor.log()
+    assert "exiting at once" not in supervisor.log()
 
 
 def test_processes_end_gracefully_when_their_supervisor_is_gone(start: Start, look: Look) -> None:

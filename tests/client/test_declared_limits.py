@@ -91,7 +91,7 @@ def test_nothing_is_declared_once_a_worker_has_started_but_what_is_there_already
 
 def test_a_task_that_is_refused_leaves_no_limit_behind(app: PgQueue) -> None:
     app.task(name="twice")(lambda: None)
-    with pytest.raises(ConfigurationError, match="is registered already"):
+    with pytest.raises(ConfigurationError, match="is already registered"):
         app.task(name="twice", rate_limit="1/s", limits=[OPENAI])(lambda: None)
     with pytest.raises(ConfigurationError, match="'nobody'"):
         app.task(name="other", rate_limit="1/s", limits=["tenant:{nobody}"])(lambda: None)

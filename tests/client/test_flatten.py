@@ -121,9 +121,9 @@ def test_an_unknown_name_is_refused_with_those_there_are() -> None:
     ids=["self", "two", "three"],
 )
 def test_a_circle_is_refused_and_its_nodes_are_named_in_order(after: dict[str, Any], shown: str) -> None:
-    with pytest.raises(InvalidArgument, match="is a circle") as refused:
+    with pytest.raises(InvalidArgument, match="is a cycle") as refused:
         written(plan(**after))
-    said = str(refused.value).removeprefix("after: ").partition(" is a circle")[0].split(" -> ")
+    said = str(refused.value).removeprefix("after: ").partition(" is a cycle")[0].split(" -> ")
     wanted = shown.split(" -> ")
     assert said[0] == said[-1]
     assert said[:-1] in [wanted[:-1][turn:] + wanted[:-1][:turn] for turn in range(len(wanted))]
@@ -180,7 +180,7 @@ def test_what_add_returned_is_of_one_plan() -> None:
 def test_a_part_that_is_refused_leaves_nothing() -> None:
     elsewhere = PgQueue(NOWHERE).task(name="elsewhere")(lambda: None)
     made = plan(a=())
-    with pytest.raises(InvalidArgument, match="of another app"):
+    with pytest.raises(InvalidArgument, match="belongs to another app"):
         made.add(group(work.s(1), elsewhere.s()), name="both")
     made.add(work.si(), name="both", after="a")
     assert edges(written(made)) == {"both": ["a"]}
@@ -235,7 +235,7 @@ def test_the_end_of_a_part_is_before_what_waits_for_it() -> None:
 def test_before_is_for_nodes_that_are_there() -> None:
     made = Plan(local, is_open=True)
     made.add(work.si(), name="new")
-    with pytest.raises(InvalidArgument, match="before: 'new' is new, too"):
+    with pytest.raises(InvalidArgument, match="before: 'new' is also new"):
         made.add(work.si(), before="new")
 
 

@@ -191,7 +191,7 @@ def test_a_time_that_is_over_parks_nothing(app: PgQueue) -> None:
         ({"rate": -1}, "rate: -1 is not valid; use a number above 0, or 0"),
         ({"rate": "-1/m"}, "rate: '-1/m' is not valid; use a number above 0, or 0"),
         ({"rate": "1/w"}, "rate: '1/w' is not valid; its unit is s, m, h or d"),
-        ({"rate": "1/m", "per": 5}, "per: 5 is not valid; '1/m' says it already"),
+        ({"rate": "1/m", "per": 5}, "per: 5 is not valid; '1/m' contains the interval already"),
         ({"rate": 5}, "per: a rate needs one, such as per='1m'"),
         ({"per": 5}, "per: '00:00:05' is not valid; it belongs to a rate"),
         *(({"per": value}, "per: ") for value in (0, -1, nan, True, "x")),

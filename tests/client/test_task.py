@@ -57,7 +57,7 @@ def test_a_name_is_registered_once(local: PgQueue) -> None:
     @local.task(name="twice")
     def one() -> None: ...
 
-    with pytest.raises(ConfigurationError, match="'twice' is registered already"):
+    with pytest.raises(ConfigurationError, match="'twice' is already registered"):
 
         @local.task(name="twice")
         def two() -> None: ...

@@ -114,8 +114,8 @@ def test_what_add_returns_is_as_good_as_a_name(app: PgQueue, tasks: Any, look: L
 @pytest.mark.parametrize(
     ("after", "message"),
     [
-        ({"a": ["b"], "b": ["a"]}, "is a circle"),
-        ({"a": ["a"]}, "is a circle"),
+        ({"a": ["b"], "b": ["a"]}, "is a cycle"),
+        ({"a": ["a"]}, "is a cycle"),
         ({"a": ["x"]}, "there is no node 'x'"),
         ({}, "nodes: the workflow is empty"),
     ],

@@ -178,7 +178,7 @@ def test_arguments_that_do_not_fit_are_refused_with_their_place(app: PgQueue) ->
 
 
 def test_its_name_is_taken(app: PgQueue) -> None:
-    with pytest.raises(ConfigurationError, match=r"'pgqueue.chunk' is registered already"):
+    with pytest.raises(ConfigurationError, match=r"'pgqueue.chunk' is already registered"):
 
         @app.task(name=CHUNK)
         async def mine() -> None: ...
