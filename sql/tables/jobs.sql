@@ -28,7 +28,7 @@ create table job (
     unknown_since timestamptz,                  -- first time a worker had no such task; NULL = known
     put_off_at    timestamptz,                  -- run_at was counted from here, by a retry or a snooze; NULL = it was given
     errors        jsonb,                        -- the last 20 attempts that did not succeed, oldest first
-    progress      jsonb,                        -- as the handler told it last; the next run keeps it until it tells its own
+    progress      jsonb,                        -- as last reported by the handler; the next run keeps it until it reports its own
     limits        text[] collate "C",           -- the keys of its limits, sorted; NULL = none
     cost          int check (cost >= 1),        -- tokens that a start takes of each of its limits; NULL = 1
     holds_place   bool,                         -- its claim has taken a place of a limit with max_running
@@ -79,7 +79,7 @@ create index unique_hold_expires_at on unique_hold (expires_at);  -- prune
 
 -- Finished for good and in order. Partitioned by day, so pruning drops tables and leaves nothing to vacuum.
 create table job_history (
-    result_expires_at timestamptz,              -- said later, by extend_result or delete_result; NULL = by result_ttl
+    result_expires_at timestamptz,              -- set later, by extend_result or delete_result; NULL = by result_ttl
     finished_at  timestamptz not null,
     state        job_state not null check (state in ('succeeded', 'cancelled')),
     reason       final_reason,

@@ -1,12 +1,13 @@
 -- claim_lanes: adds to `took` up to `want` ready jobs out of the lanes of one queue, within their limits; the lanes take turns.
 -- Called by: claim, claim_gated; claim makes the jobs running and stamps them with took.ats, by which limits are kept.
--- Writes: turn, bucket, permit. Locks: turns, buckets, job rows, in this order; all SKIP LOCKED, so claimers never wait for each other.
+-- Writes: turn, bucket, permit. Locks: turns, buckets, job rows, in this order; all SKIP LOCKED, so claimers never wait for each
+-- other.
 --
 -- Each step is one statement for all lanes:
 --   1  lanes at the front of the line
 --   2  their buckets; a lane is served only if all of its keys are held: all limits or none
 --   3  each lane's quota, by weight, within the tokens and places of its keys (lane_quotas, in memory)
---   4  that many jobs, and one more, which tells whether there are others and what they cost
+--   4  that many jobs, and one more, which shows whether there are others and what they cost
 --   5  what of that the tokens pay for; a lane then stays in line, is parked behind a key that is shut, or has no more jobs
 -- At most one suspect is taken, if took.suspect says so (see pick_suspect); a lane stops in front of one.
 create function claim_lanes(took limited_jobs, in_queue text, want int, token uuid) returns limited_jobs

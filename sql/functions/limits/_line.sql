@@ -1,5 +1,5 @@
--- line_begins: no lane of the queue stands in line before this time; -infinity when that is not known. A turn that is committed late with
--- an earlier time is found when that is not known again, after a second. Called by: claim_lanes, next_turn.
+-- line_begins: no lane of the queue stands in line before this time; -infinity when that is not known. A turn that is committed
+-- late with an earlier time is found when that is not known again, after a second. Called by: claim_lanes, next_turn.
 create function line_begins(in_queue text, now_ timestamptz, out starts_at timestamptz, out keys_at timestamptz)
 language sql stable as $$
     select coalesce(max(s.starts_at), '-infinity'), coalesce(max(s.keys_at), '-infinity')
@@ -9,8 +9,8 @@ language sql stable as $$
 $$;
 
 -- note_line_start: looks where the turns of a queue begin, past all dead rows, so that others need not for a second.
--- Called by: claim_lanes, when that has taken long. Writes: line_start. Without locks: what others hold counts too, and for what is just
--- being committed there is a second's grace.
+-- Called by: claim_lanes, when that has taken long. Writes: line_start. Without locks: what others hold counts too, and for what
+-- is just being committed there is a second's grace.
 create function note_line_start(in_queue text) returns void
 language sql as $$
     insert into line_start (queue, starts_at, keys_at, seen_at)
@@ -21,7 +21,7 @@ language sql as $$
       from (select clock_timestamp() as seen_at) s
 $$;
 
--- front_of_line: takes up to `most` lanes from the front of the line, each with all its turns: who enqueues adds one each time, and here
+-- front_of_line: takes up to `most` lanes from the front of the line, each with all its turns: each enqueue adds one, and here
 -- they become one. NULL when there are none; cut: others stand behind them. Called by: claim_lanes. Locks: turns, SKIP LOCKED.
 create function front_of_line(in_queue text, begins timestamptz, now_ timestamptz, most int, out line lane_turn[], out cut bool)
 language plpgsql as $$

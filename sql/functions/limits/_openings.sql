@@ -56,9 +56,9 @@ begin
     perform look_at_keys(in_queue, keys, held.oldest, held.at);
 end $$;
 
--- opening_of: when a key is to be looked at again that lacks tokens, or places: those are announced by free_keys, which does not see a
--- lane that is being parked in this moment: so once after 50 ms, unless jobs were taken here whose end will see it (announced).
--- At least 20 ms ahead, or half of what its burst takes to come, so that a fast key is served in batches.
+-- opening_of: when a key is to be looked at again that lacks tokens, or places: those are announced by free_keys, which does not
+-- see a lane that is being parked in this moment: so once after 50 ms, unless jobs were taken here whose end will see it
+-- (announced). At least 20 ms ahead, or half of what its burst takes to come, so that a fast key is served in batches.
 -- Called by: claim_lanes, claim_gated, open_keys. Writes: nothing.
 create function opening_of(held bucket_set, p int, tokens float8, announced bool) returns timestamptz
 language sql stable as $$

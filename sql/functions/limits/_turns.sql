@@ -26,8 +26,8 @@ begin
 end $$;
 
 -- free_keys: places of these limits were given back: look at what is parked behind them. keys: array literals, one a job.
--- Called by: whoever takes jobs that hold places out of the running. Writes: turn; it only inserts, so nobody waits for a claimer.
--- A claimer that is parking a lane just now is not seen; it looks again by itself, see opening_of.
+-- Called by: functions that take jobs with places out of the running state. Writes: turn; it only inserts, so it never waits for
+-- a claim. A claim that is just parking a lane is not seen; the lane is looked at again anyway, see opening_of.
 create function free_keys(keys text[]) returns void
 language plpgsql set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
 begin

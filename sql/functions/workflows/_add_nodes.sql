@@ -1,7 +1,7 @@
 -- add_nodes: adds jobs to a workflow, and the edges between them and to nodes that are there. Returns the ids in the order given.
--- Called by: enqueue_workflow, extend_workflow; finish_nodes does the same in its two halves. Writes: job, workflow, workflow_node,
--- workflow_edge. Locks: unique keys in the order of their digests, then the workflow: nobody but a retry (see restore_skipped) waits
--- for a key while holding a workflow.
+-- Called by: enqueue_workflow, extend_workflow; finish_nodes does the same in its two halves. Writes: job, workflow,
+-- workflow_node, workflow_edge. Locks: unique keys in the order of their digests, then the workflow: only a retry (see
+-- restore_skipped) waits for a key while holding a workflow.
 --
 -- nodes: [{...}, ...], each with the options of enqueue by name (notify: false of one holds for all), and
 --   name       unique in the workflow
@@ -86,7 +86,7 @@ begin
 end $$;
 
 -- wait_longer: lets nodes that are there wait for new ones too. Called by: link_nodes. Writes: workflow_node.
--- They must be blocked; then nothing below them has started, so a cycle needs a new parent of one that is below that one.
+-- They must be blocked; then nothing below them has started, so a cycle needs a new parent of a node that is below the parent.
 create function wait_longer(edges edge[]) returns void
 language plpgsql set enable_seqscan = off set jit = off as $$
 #variable_conflict use_column
@@ -102,7 +102,7 @@ begin
     if stuck is not null then
         raise exception 'before: node %; only nodes that still wait for others can wait for more', stuck using errcode = 'PQ004';
     end if;
-    -- For each of them by itself: one node may be put before b and another behind it.
+    -- Each separately: one node may be put before b and another behind it.
     with recursive below (top, id) as (
         select id, id from unnest(older) as o(id) union
         select b.top, e.child_id from below b, lateral (select child_id from workflow_edge where parent_id = b.id offset 0) e
@@ -116,7 +116,8 @@ begin
     perform count_more(edges);
 end $$;
 
--- count_more: nodes that are there wait for as many parents more as these edges say. Called by: wait_longer. Writes: workflow_node.
+-- count_more: nodes that are there wait for as many parents more as these edges say. Called by: wait_longer. Writes:
+-- workflow_node.
 create function count_more(edges edge[]) returns void
 language plpgsql set enable_seqscan = off set enable_nestloop = on set enable_hashjoin = off set enable_mergejoin = off set jit = off as $$
 begin

@@ -9,7 +9,8 @@ begin
     return insert_plain_nodes(flow, nodes);
 end $$;
 
--- insert_plain_nodes: insert_job for nodes of which none is unique or limited, in one statement: a statement for each costs three times as much.
+-- insert_plain_nodes: insert_job for nodes of which none is unique or limited, in one statement: a statement for each costs three
+-- times as much.
 -- Called by: insert_nodes. Writes: job.
 create function insert_plain_nodes(flow bigint, nodes jsonb) returns bigint[]
 language plpgsql as $$
