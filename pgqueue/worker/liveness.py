@@ -140,8 +140,6 @@ class Liveness(threading.Thread):
                     self._loop.call_soon_threadsafe(self._on_results_wanted)
                 elif notification.payload == CANCEL_WANTED:
                     self._loop.call_soon_threadsafe(self._on_cancel_wanted)
-                if now() >= beat_at:
-                    break
             self.check_lease()
 
     def _beat(self, connection: OwnConnection) -> None:

@@ -2,16 +2,19 @@
 
 import asyncio
 import threading
+from collections.abc import Iterator
 from typing import cast
 from uuid import UUID, uuid4
 
+import psycopg
 import pytest
 
 from pgqueue import JobContext, PgQueue, Snooze
+from pgqueue.database.connection import OwnConnection
 from pgqueue.database.statement import Statements
 from pgqueue.worker import Worker
 from pgqueue.worker.claim import Alarm
-from pgqueue.worker.liveness import Liveness
+from pgqueue.worker.liveness import Liveness, now
 from tests.looking import Look
 from tests.waiting import auntil
 from tests.worker.conftest import working
@@ -207,3 +210,20 @@ async def test_jobs_of_a_lost_claim_reply_are_given_back(short: PgQueue, look: L
         await auntil(lambda: look.state(job) == "succeeded", "the job")
     assert ran == [1]
     await short.aclose()
+
+
+async def test_a_heartbeat_that_is_due_loses_no_wake_up_that_came_in_the_same_packet() -> None:
+    alarm = Alarm()
+    liveness = Liveness("", cast(Statements, None), 0.003, asyncio.get_running_loop(), alarm, ["mine"], list, print, lambda: None)
+
+    class Packet:
+        def notifies(self, timeout: float) -> Iterator[psycopg.Notify]:
+            due = now() + 0.003
+            while now() < due:
+                pass
+            liveness.stop()
+            yield psycopg.Notify("channel", "another's", 1)
+            yield psycopg.Notify("channel", "mine", 1)
+
+    await asyncio.to_thread(liveness._serve, cast(OwnConnection, Packet()))
+    assert await alarm.wait(1.0)
