@@ -13,6 +13,8 @@ Duration = timedelta | float
 
 PRIORITIES: Mapping[str, int] = {"low": -50, "medium": 0, "high": 50}
 _INT4 = 2**31
+_INT8 = 2**63
+_WIDEST = timedelta(hours=16)  # the first offset from UTC that PostgreSQL does not read
 LONGEST = 1e12  # seconds; SQL refuses it, but can read it
 LAST = datetime(9999, 12, 30, tzinfo=UTC)  # the last time that SQL takes, so that every time zone can show it
 
@@ -80,13 +82,37 @@ def check_time(field: str, value: Any) -> None:
     """
     if not isinstance(value, datetime):
         raise invalid(field, value, "use a datetime with a time zone, such as datetime.now(UTC) + timedelta(hours=1)")
-    if value.utcoffset() is None:
+    offset = value.utcoffset()
+    if offset is None:
         raise InvalidArgument(f"{field}: {value.isoformat()} has no time zone; use datetime.now(UTC) or .astimezone()")
+    if abs(offset) >= _WIDEST:
+        raise invalid(field, value, "PostgreSQL knows no time zone so far from UTC; use .astimezone(UTC)")
 
 
 def is_whole(value: Any) -> bool:
     """Whether a value is an int, and not a bool."""
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def read_id(field: str, value: Any) -> int:
+    """An id as a number; whether there is such a row, SQL says.
+
+    Raises:
+        InvalidArgument: it is no whole number, or none that an id can be.
+    """
+    if not is_whole(value) or not -_INT8 <= value < _INT8:
+        raise invalid(field, value, "use an id, which is a whole number")
+    return int(value)
+
+
+def check_timeout(value: Any) -> None:
+    """Refuse what is no number of seconds.
+
+    Raises:
+        InvalidArgument: it is none.
+    """
+    if not isinstance(value, int | float) or math.isnan(value):
+        raise invalid("timeout", value, "use a number of seconds, or None to wait for ever")
 
 
 def read_priority(value: Any) -> int:
@@ -119,4 +145,4 @@ def interval(value: Duration | None) -> str | None:
     if value is None:
         return None
     seconds = value.total_seconds() if isinstance(value, timedelta) else float(value)
-    return f"{max(-LONGEST, min(LONGEST, seconds))} seconds"
+    return f"{max(-LONGEST, min(LONGEST, seconds)):.6f} seconds"  # PostgreSQL does not read 1e-06

@@ -16,7 +16,7 @@ _short.maxlevel, _short.maxstring, _short.maxother = 3, 60, 60
 
 
 def storable(field: str, text: str) -> str:
-    """Text that PostgreSQL can store, as it is; each driver would refuse the rest in words of its own.
+    """Text that PostgreSQL can store, as a plain str; each driver would refuse the rest in words of its own.
 
     Raises:
         InvalidArgument: it holds a NUL or half of a surrogate pair.
@@ -27,7 +27,7 @@ def storable(field: str, text: str) -> str:
         raise InvalidArgument(f"{field}: {text[:200]!a} is not valid; it holds half of a surrogate pair") from None
     if "\x00" in text:
         raise InvalidArgument(f"{field}: {text[:200]!a} is not valid; PostgreSQL cannot store NUL in text")
-    return text
+    return str.__str__(text)
 
 
 def cut(text: str, most: int) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 
-from ._checks import Duration, Priority, invalid
+from ._checks import Duration, Priority, invalid, read_id
 from .check import check_configuration, check_limit_names, check_version
 from .chunk import chunk_task
 from .codec.callables import assert_handler, name_of
@@ -229,7 +229,7 @@ class PgQueue(Hooks):
 
     def job(self, job_id: int) -> Job[Any]:
         """A handle on a job by its id; the job is not looked up yet."""
-        return Job(self, job_id)
+        return Job(self, read_id("job_id", job_id))
 
     def enqueue_many(self, signatures: Iterable[Signature[Any]], *, connection: Any = None) -> list[Job[Any]]:
         """Add jobs of any tasks, each with its own options: one statement, all or nothing.
@@ -298,7 +298,7 @@ class PgQueue(Hooks):
 
     def get_workflow(self, workflow_id: int) -> Workflow[Any]:
         """A handle on a workflow by its id; it is not looked up yet."""
-        return Workflow(self, workflow_id)
+        return Workflow(self, read_id("workflow_id", workflow_id))
 
     def cancel(self, job_id: int) -> None:
         """Cancel a job that has not started.
@@ -307,11 +307,11 @@ class PgQueue(Hooks):
             JobNotFound: there is no such job.
             WrongState: it runs, or is over.
         """
-        self.database.run(manage_calls.cancel(job_id))
+        self.database.run(manage_calls.cancel(read_id("job_id", job_id)))
 
     async def acancel(self, job_id: int) -> None:
         """`cancel` for async code."""
-        await self.async_database.run(manage_calls.cancel(job_id))
+        await self.async_database.run(manage_calls.cancel(read_id("job_id", job_id)))
 
     def retry(self, job_id: int) -> Job[Any]:
         """Run a job again now: one that waits for its time, a dead letter (same id), or a finished one (a new job).
@@ -324,12 +324,12 @@ class PgQueue(Hooks):
             JobNotFound: there is no such job.
             WrongState: it is ready or running.
         """
-        added = self.database.run(manage_calls.retry(job_id))
+        added = self.database.run(manage_calls.retry(read_id("job_id", job_id)))
         return Job(self, added.id, duplicate=added.duplicate)
 
     async def aretry(self, job_id: int) -> Job[Any]:
         """`retry` for async code."""
-        added = await self.async_database.run(manage_calls.retry(job_id))
+        added = await self.async_database.run(manage_calls.retry(read_id("job_id", job_id)))
         return Job(self, added.id, duplicate=added.duplicate)
 
     def as_completed(self, jobs: Iterable[Job[R]], timeout: float | None = None) -> AsCompleted[R]:

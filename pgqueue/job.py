@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
-from ._checks import Duration, Priority, interval, read_duration, read_priority, read_time
+from ._checks import LONGEST, Duration, Priority, interval, invalid, read_duration, read_priority, read_time
 from ._json import Unreadable
 from ._text import shortened
 from .client import Client
@@ -165,7 +165,7 @@ class Job(Generic[R]):
     def _dumped(self, args: Mapping[str, Any]) -> str:
         """Arguments as JSON text, checked against the task where the handle knows it."""
         if not isinstance(args, Mapping):
-            raise InvalidArgument(f"args: {args!r} is not valid; give all arguments by name, for example {{'user_id': 1}}")
+            raise invalid("args", args, "give all arguments by name, for example {'user_id': 1}")
         parameters = self._parameters or self._client.parameters.get(self._row["task"] if self._row else "")
         if parameters is not None:
             return parameters.dump(parameters.bind((), args))
@@ -292,8 +292,8 @@ def _float(value: Any) -> Any:
 
 
 def _seconds(ttl: timedelta | float) -> float:
-    seconds = ttl.total_seconds() if isinstance(ttl, timedelta) else float(ttl)
+    seconds = ttl.total_seconds() if isinstance(ttl, timedelta) else ttl
     # What PostgreSQL would call an error of its own; the rest it decides.
-    if not abs(seconds) < 1e12:
-        raise InvalidArgument(f"ttl: {ttl!r} is not valid; use seconds from 0 to 1000 years")
-    return seconds
+    if not isinstance(seconds, int | float) or not abs(seconds) < LONGEST:
+        raise invalid("ttl", ttl, "use seconds or a timedelta, from 0 to 1000 years")
+    return float(seconds)

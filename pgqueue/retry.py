@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ._text import NAME, cut
+from ._text import NAME, cut, shortened
 from .errors import ConfigurationError
 
 Backoff = Literal["exponential", "linear", "fixed", "fibonacci"]
@@ -39,8 +39,8 @@ class Retry:
     never: ExceptionNames = ()
 
     def __post_init__(self) -> None:
-        if not 0 <= self.retries <= 32766:
-            raise ConfigurationError(f"retries: {self.retries} is not valid; use 0 to 32766")
+        if not isinstance(self.retries, int | float) or not 0 <= self.retries <= 32766:
+            raise ConfigurationError(f"retries: {shortened(self.retries)} is not valid; use 0 to 32766")
 
     def policy(self) -> dict[str, Any] | None:
         """The policy as SQL takes it, or None for the default one."""

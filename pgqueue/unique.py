@@ -34,13 +34,13 @@ class Unique:
     period: timedelta | float | None = None
 
     def __post_init__(self) -> None:
-        if self.mode not in get_args(UniqueMode):
-            raise InvalidArgument(f"unique: {self.mode!r} is not valid; use {', '.join(get_args(UniqueMode))}")
+        if not isinstance(self.mode, str) or self.mode not in get_args(UniqueMode):
+            raise invalid("unique", self.mode, f"use {', '.join(get_args(UniqueMode))}")
         if (self.mode == "period") != (self.period is not None):
             raise InvalidArgument('unique: mode "period" and period= belong together, for example Unique("period", period=3600)')
         if self.key is not None and not isinstance(self.key, str):
             raise invalid("unique_key", self.key, 'use a text such as "user {user_id}"')
         if self.key is not None:
-            storable("unique_key", self.key)
+            object.__setattr__(self, "key", storable("unique_key", self.key))
         if self.period is not None:
             check_duration("unique_period", self.period)

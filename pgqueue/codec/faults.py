@@ -8,7 +8,8 @@ from typing import Any
 MAX_DEPTH = 190  # what reads it at run goes 200 levels deep, those around it included
 MAX_DIGITS = 4300  # Python reads no longer integers, see sys.set_int_max_str_digits
 _LONG = 10**MAX_DIGITS
-_LONG_NUMBER = re.compile(rf"\d{{{MAX_DIGITS + 1}}}")
+# It looks at each number once, from its first digit: from every digit on it would take seconds for a megabyte of long ones.
+_LONG_NUMBER = re.compile(rf"(?<!\d)\d{{{MAX_DIGITS + 1}}}")
 _CONSTANTS = frozenset({bool, type(None)})
 _SCALARS = frozenset({int, bool, type(None)})
 Path = tuple[str | int, ...]

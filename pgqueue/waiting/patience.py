@@ -8,12 +8,14 @@ from typing import TypeVar
 
 import psycopg
 
+from .._checks import check_timeout
 from ..database import Call
 from ..database.translate import is_transient
 
 T = TypeVar("T")
 log = logging.getLogger("pgqueue")
 FIRST_PAUSE, LONGEST_PAUSE = 0.02, 0.25  # seconds
+LONGEST = 1e8  # seconds; three years
 LATE = 0.8  # seconds beyond its timeout that a wait may take when the database does not answer
 
 
@@ -23,12 +25,17 @@ class Patience:
     Args:
         timeout: seconds; None = no limit, 0 = one poll.
 
+    Raises:
+        InvalidArgument: timeout is no number of seconds.
+
     Attributes:
         error: why looks are not answered; None when the last one was.
     """
 
     def __init__(self, timeout: float | None) -> None:
-        self._ends = None if timeout is None else time.monotonic() + timeout
+        if timeout is not None:
+            check_timeout(timeout)
+        self._ends = None if timeout is None else time.monotonic() + min(timeout, LONGEST)
         self._is_told = False
         self.error: psycopg.Error | None = None
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from time import process_time
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, NotRequired, Optional, TypeVar
 
 import pytest
@@ -280,6 +281,13 @@ def _cycle() -> list[Any]:
 
 def _deep(levels: int) -> list[Any]:
     return [_deep(levels - 1)] if levels > 1 else []
+
+
+def test_a_megabyte_of_long_numbers_is_looked_through_at_once() -> None:
+    numbers = [10**4000] * 250
+    began = process_time()
+    assert there_and_back(Any, numbers) == numbers
+    assert process_time() - began < 3
 
 
 def test_what_is_nested_too_deep_to_be_read_is_refused_when_it_is_enqueued() -> None:

@@ -5,6 +5,7 @@ import threading
 import time
 import uuid
 from datetime import UTC, datetime, timedelta
+from math import inf, nan
 from typing import Any
 
 import pytest
@@ -210,10 +211,10 @@ async def test_an_extended_result_is_kept_until_then(
     assert job.result() == "hello"
 
 
-@pytest.mark.parametrize("ttl", [-1, float("inf"), float("nan"), 1e300, 1e11, timedelta(seconds=-1), timedelta.max])
-async def test_a_ttl_out_of_range_is_refused(
-    async_app: PgQueue, welcome: Task[[int], str], look: Look, ttl: timedelta | float
-) -> None:
+@pytest.mark.parametrize(
+    "ttl", [-1, float("inf"), float("nan"), 1e300, 10**400, 1e11, timedelta(seconds=-1), timedelta.max, "60", [60]]
+)
+async def test_a_ttl_out_of_range_is_refused(async_app: PgQueue, welcome: Task[[int], str], look: Look, ttl: Any) -> None:
     job = welcome.enqueue(1)
     _run(look, state="succeeded", result="hello")
     with pytest.raises(InvalidArgument, match=r"ttl: .* is not valid; use .* 0 to 1000 years"):
@@ -288,3 +289,25 @@ def test_a_value_is_loaded_as_its_registered_task_says(
         _run(look, state="succeeded", result=value)
     look.value("update job_history set task = 'not_here' where id = %s", elsewhere.id)
     assert [job.result() for job in (some, none, app.job(elsewhere.id))] == ["HELLO", None, "hello"]
+
+
+@pytest.mark.parametrize("id", ["5", 5.0, True, None, [5], 2**63, -(2**63) - 1, 10**400])
+def test_what_is_no_id_is_refused_where_it_is_given(app: PgQueue, id: Any) -> None:
+    for call in (app.job, app.cancel, app.retry):
+        with pytest.raises(InvalidArgument, match=r"^job_id: .+ is not valid; use an id, which is a whole number"):
+            call(id)
+    with pytest.raises(InvalidArgument, match=r"^workflow_id: .+ is not valid; use an id, which is a whole number"):
+        app.get_workflow(id)
+
+
+@pytest.mark.parametrize("timeout", ["5", timedelta(seconds=5), nan, [5]])
+def test_a_timeout_that_is_no_number_is_refused(welcome: Task[[int], str], timeout: Any) -> None:
+    with pytest.raises(InvalidArgument, match=r"^timeout: .+ is not valid; use a number of seconds, or None"):
+        welcome.enqueue(1).result(timeout)
+
+
+@pytest.mark.parametrize("timeout", [inf, 1e308, 10**400])
+def test_a_timeout_may_be_longer_than_anybody_waits(welcome: Task[[int], str], look: Look, timeout: float) -> None:
+    job = welcome.enqueue(1)
+    _run(look, state="succeeded", result="hello")
+    assert job.result(timeout) == "hello"

@@ -1,7 +1,7 @@
 """using(): the options of one call, as they reach the database."""
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
 from math import inf, nan
 from typing import Any
 
@@ -12,6 +12,10 @@ from pgqueue.errors import InvalidArgument
 from tests.looking import Look
 
 IN_AN_HOUR = timedelta(hours=1)
+
+
+class Text(str):
+    """As templates mark what is safe."""
 
 
 def test_without_options_a_job_is_ready_in_the_default_queue(welcome: Task[[int], str], look: Look) -> None:
@@ -36,6 +40,7 @@ def test_without_options_a_job_is_ready_in_the_default_queue(welcome: Task[[int]
         ({"run_after": 3600}, "state", "scheduled"),
         ({"run_at": datetime(2999, 1, 1, tzinfo=UTC)}, "run_at", datetime(2999, 1, 1, tzinfo=UTC)),
         ({"run_at": datetime(1999, 1, 1, tzinfo=UTC)}, "state", "ready"),
+        ({"run_after": -1e-6}, "state", "ready"),
     ],
 )
 def test_an_option_reaches_the_job(
@@ -66,9 +71,28 @@ def test_a_result_s_time_to_live_is_stored_with_the_job(welcome: Task[[int], str
     assert look.value("select result_ttl from job where id = %s", job.id) == timedelta(seconds=90)
 
 
+@pytest.mark.parametrize("ttl", [1e-5, timedelta(microseconds=10)])
+def test_a_duration_of_microseconds_is_stored(welcome: Task[[int], str], look: Look, ttl: float | timedelta) -> None:
+    job = welcome.using(result_ttl=ttl).enqueue(1)
+    assert look.value("select result_ttl from job where id = %s", job.id) == timedelta(microseconds=10)
+
+
+@pytest.mark.parametrize("ahead", [timedelta(hours=15, minutes=59), -timedelta(hours=15, minutes=59)])
+def test_a_time_may_have_any_zone_that_postgresql_knows(welcome: Task[[int], str], look: Look, ahead: timedelta) -> None:
+    run_at = datetime(2999, 1, 1, tzinfo=timezone(ahead))
+    assert look.job(welcome.using(run_at=run_at).enqueue(1).id)["run_at"] == run_at
+
+
+def test_text_of_a_subclass_is_text(welcome: Task[[int], str], look: Look) -> None:
+    given: dict[str, Any] = {"queue": Text("mail"), "unique": Unique(key=Text("key")), "fair": Text("tenant:7")}
+    assert look.job(welcome.using(**given).enqueue(1).id)["queue"] == "mail"
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
+        ({"run_at": datetime(2999, 1, 1, tzinfo=timezone(timedelta(hours=16)))}, r"run_at: .* is not valid; .*astimezone\(UTC\)"),
+        ({"unique": "x" * 10**6}, r"unique: 'x{1,30}\.\.\.x{1,30}' is not valid; use until_done"),
         ({"priority": "urgent"}, "priority: 'urgent' is not valid; use low, medium, high or a whole number from -100 to 100"),
         ({"run_at": datetime(2999, 1, 1)}, "run_at: 2999-01-01T00:00:00 has no time zone"),
     ],

@@ -1,5 +1,8 @@
 """Retry: how a policy is spelled for SQL, where its rules live."""
 
+import re
+from typing import Any
+
 import pytest
 
 from pgqueue import Retry
@@ -34,9 +37,9 @@ def test_a_policy_is_spelled_by_what_differs_from_the_default(policy: Retry, spe
     assert policy.policy() == spelled
 
 
-@pytest.mark.parametrize("retries", [-1, 32767])
-def test_a_number_of_retries_out_of_range_is_refused(retries: int) -> None:
-    with pytest.raises(ConfigurationError, match=f"retries: {retries} is not valid; use 0 to 32766"):
+@pytest.mark.parametrize("retries", [-1, 32767, "5", None, [5]])
+def test_a_number_of_retries_out_of_range_is_refused(retries: Any) -> None:
+    with pytest.raises(ConfigurationError, match=f"retries: {re.escape(repr(retries))} is not valid; use 0 to 32766"):
         Retry(retries)
 
 
