@@ -111,7 +111,7 @@ def check_timeout(value: Any) -> None:
     Raises:
         InvalidArgument: it is none.
     """
-    if not isinstance(value, int | float) or math.isnan(value):
+    if not isinstance(value, int | float) or value != value:  # NaN; math.isnan cannot take every integer
         raise invalid("timeout", value, "use a number of seconds, or None to wait for ever")
 
 

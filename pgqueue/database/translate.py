@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import psycopg
-from psycopg import errors as pg
 
 from .. import errors
 
@@ -17,7 +16,9 @@ _BY_SQLSTATE: dict[str, type[errors.PgQueueError]] = {
 _UNTRANSLATABLE_CHARACTER = "22P05"
 _NOT_MIGRATED = ("3F000", "42883", "42P01")  # no such schema, function, table: of ours, if the message says so
 # Classes that pass: connection, rollback, resources, not in the right state (lock_timeout), operator intervention, system.
-_TRANSIENT = ("08", "40", "53", "55", "57", "58")
+# Beside them read_only_sql_transaction, because a primary that became a replica answers so and the next connection finds the new
+# primary; idle_in_transaction_session_timeout and transaction_timeout, which end connections of a process that was held up.
+_TRANSIENT = ("08", "25006", "25P03", "25P04", "40", "53", "55", "57", "58")
 
 
 class _Report(NamedTuple):
@@ -82,5 +83,4 @@ def is_transient(error: psycopg.Error) -> bool:
     """Whether the same call may succeed later on this or another connection."""
     if error.sqlstate is None:
         return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
-    # A primary that became a replica answers "read only": the next connection finds the new primary.
-    return error.sqlstate.startswith(_TRANSIENT) or isinstance(error, pg.ReadOnlySqlTransaction)
+    return error.sqlstate.startswith(_TRANSIENT)

@@ -188,3 +188,11 @@ async def test_notifications_that_a_pooler_lets_through_are_not_kept(one: Link) 
     for _ in range(3):
         await one.run(Call("select pg_notify('stray', '')", (), lambda rows: None))
     assert len(own._notifies_backlog or ()) == 0
+
+
+@pytest.mark.parametrize("sqlstate", ["25006", "25P03", "25P04", "57P05"])
+async def test_a_connection_that_the_server_ends_for_its_age_is_opened_again(one: Link, sqlstate: str) -> None:
+    ended: Call[Any] = Call(f"do $$ begin raise sqlstate '{sqlstate}'; end $$", (), lambda rows: rows)
+    with pytest.raises(Disconnected):
+        await one.run(ended)
+    assert await one.run(PID) > 0
