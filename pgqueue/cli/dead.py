@@ -31,4 +31,4 @@ def dead(
         print_json_lines(rows)
     else:
         readable = [row | {"error": f"{row['error_type'] or row['reason']}: {row['error_message'] or ''}"} for row in rows]
-        print_table("dead letters", readable, COLUMNS, wide=("args", "error"))
+        print_table("dead letters", readable, COLUMNS, wide=("args", "error"), spare=("finished_at", "attempt"))

@@ -44,7 +44,7 @@ def jobs(
         print_json_lines(rows)
     else:
         readable = [row | {"attempt": _attempt(row), "note": _note(row)} for row in rows]
-        print_table("jobs", readable, COLUMNS, wide=("args", "note"))
+        print_table("jobs", readable, COLUMNS, wide=("args", "note"), spare=("finished_at", "run_at", "priority", "attempt"))
 
 
 def job(

@@ -53,7 +53,7 @@ def show_all(context: typer.Context, database_url: DatabaseUrl = None, schema: S
     if as_json:
         print_json_lines(row._asdict() for row in rows)
     else:
-        print_table("limits", [readable(row) for row in rows], COLUMNS, wide=("key", "limit"))
+        print_table("limits", [readable(row) for row in rows], COLUMNS, wide=("key", "limit"), spare=("weight", "used", "tokens"))
 
 
 @limits.command("set")

@@ -22,6 +22,7 @@ COLOURS = {
     "blocked": "dim", "skipped": "yellow",
     "ACTIVE": "green", "IDLE": "blue", "DEAD": "red",
 }  # fmt: skip
+WIDE = 20  # columns that one which may be cut keeps
 PIPED_WIDTH = 200  # columns when the output is no terminal
 
 
@@ -41,9 +42,39 @@ def print_json_lines(values: Iterable[Any]) -> None:
         print_json(value)
 
 
-def print_table(title: str, rows: Sequence[dict[str, Any]], columns: Sequence[str], wide: Sequence[str] = ()) -> None:
-    """Rows as a table, see `to_table`; "no <title>" when there are none."""
-    console().print(to_table(rows, columns, wide) if rows else f"no {title}")
+def print_table(
+    title: str, rows: Sequence[dict[str, Any]], columns: Sequence[str], wide: Sequence[str] = (), spare: Sequence[str] = ()
+) -> None:
+    """Rows as a table, see `to_table`; "no <title>" when there are none.
+
+    Args:
+        title: what the rows are.
+        rows: by column name.
+        columns: names in the order to show.
+        wide: columns that may be cut when there is too little room.
+        spare: columns that are left out, the first one first, when that is not enough.
+    """
+    out = console()
+    if not rows:
+        out.print(f"no {title}")
+        return
+    left_out: list[str] = []
+    for name in spare:
+        if _needs(rows, [column for column in columns if column not in left_out], wide) <= out.width:
+            break
+        left_out.append(name)
+    out.print(to_table(rows, [column for column in columns if column not in left_out], wide))
+    if left_out:
+        out.print(f"left out for want of room: {', '.join(map(_heading, left_out))} (see --json)", style="dim")
+
+
+def _needs(rows: Sequence[dict[str, Any]], columns: Sequence[str], wide: Sequence[str]) -> int:
+    """How many columns of a terminal a table needs at least."""
+    needed = 3 * len(columns) + 1
+    for name in columns:
+        width = max(len(_heading(name)), *(shown(row[name]).cell_len for row in rows))
+        needed += min(width, WIDE) if name in wide else width
+    return needed
 
 
 def for_each(ids: list[int], act: Callable[[int], dict[str, Any]], said: Callable[[dict[str, Any]], str], as_json: bool) -> None:

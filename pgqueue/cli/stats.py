@@ -28,4 +28,6 @@ def workers(database_url: DatabaseUrl = None, schema: Schema = None, as_json: As
     if as_json:
         print_json_lines(rows)
     else:
-        print_table("workers", rows, WORKERS, wide=("queues", "wake_mode"))
+        print_table(
+            "workers", rows, WORKERS, ("queues", "wake_mode"), ("id", "started_at", "version", "wake_mode", "concurrency")
+        )

@@ -44,7 +44,8 @@ def workflows(
         seen = (state for state in STATES if state in ("succeeded", "failed") or any(row[state] for row in rows))
         for row in readable:
             row["name"] = row["name"] or f"({row['first_task']} …)"
-        print_table("workflows", readable, ("id", "name", "status", "nodes", "progress", *seen, "age", "took"), wide=("name",))
+        columns = ("id", "name", "status", "nodes", "progress", *seen, "age", "took")
+        print_table("workflows", readable, columns, wide=("name",), spare=("progress", "took", "age"))
 
 
 def workflow(

@@ -5,8 +5,10 @@ from collections.abc import Callable
 from datetime import datetime
 
 import pytest
+from rich.console import Console
 
 from pgqueue import PgQueue
+from pgqueue.cli import output
 from tests.looking import Look
 
 from .conftest import Run
@@ -106,3 +108,12 @@ def test_a_job_that_does_not_exist(run: Run) -> None:
     ran = run("job", "999")
     assert (ran.code, ran.out, ran.err.count("\n")) == (3, "", 1)
     assert "999" in ran.err
+
+
+def test_a_narrow_terminal_shows_ids_and_names_and_says_what_it_leaves_out(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = [run("enqueue", f"task_{n}", "--json").lines[0]["id"] for n in range(2)]
+    monkeypatch.setattr(output, "console", lambda: Console(width=80, highlight=False))
+    lines = run("jobs").out.splitlines()
+    assert all(len(line) <= 80 for line in lines)
+    assert all(any(line.split()[:4] == [str(id), "ready", "default", f"task_{n}"] for line in lines) for n, id in enumerate(ids))
+    assert lines[-1].startswith("left out for want of room: finished at, ")
