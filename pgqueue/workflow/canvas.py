@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from .._json import dumps
 from .._text import shortened
+from ..database.calls.enqueue import JSON_OPTIONS
 from ..errors import InvalidArgument
 from ..limits.keys import chunk_options, completed, limiting
 from ..options import Options
@@ -70,7 +71,7 @@ class Signature(Part[R]):
         """
         unique = {f"unique_{name}": value for name, value in self.options.to_unique()._asdict().items()}
         plain = {"task": self.task.name, **self.options.to_sql()._asdict(), **unique}
-        nested = {"args": args, "retry": plain.pop("retry"), "meta": plain.pop("meta")}  # JSON text already
+        nested = {"args": args, **{name: plain.pop(name) for name in JSON_OPTIONS}}
         plain["depends_on"] = self.options.depends_on or None  # as an array
         if not self.options.depends_on:
             del plain["run_if"]

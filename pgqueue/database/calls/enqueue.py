@@ -58,17 +58,37 @@ def _array(texts: list[str] | None) -> str | None:
 
 
 QUERY_WITHIN = 600.0  # seconds for an enqueue_select: how long its query takes is the caller's affair
-# Only texts, numbers and truth values, each with its type: any driver can bind them, whatever else it makes of JSON and times.
-_OPTIONS: LiteralString = (
-    "%s::text, %s::int, %s::text::timestamptz, %s::text::interval, "
-    "%s::int, %s::text::jsonb, %s::text::interval, %s::text::jsonb, "
-    "depends_on => %s::text::bigint[], run_if => %s::text, notify => %s::bool"
-)
-_LIMITS: LiteralString = ", limits => %s::text::text[], fair => %s::text, cost => %s::int, limits_declared => %s::text::text[]"
-_ENQUEUE: LiteralString = "select {schema}.enqueue(%s::text, %s::text::jsonb, " + _OPTIONS + ")"
-_ENQUEUE_LIMITED: LiteralString = "select {schema}.enqueue(%s::text, %s::text::jsonb, " + _OPTIONS + _LIMITS + ")"
-_ENQUEUE_MANY: LiteralString = "select {schema}.enqueue_many(%s::text, %s::text::jsonb, " + _OPTIONS + ")"
-_ENQUEUE_MANY_LIMITED: LiteralString = "select {schema}.enqueue_many(%s::text, %s::text::jsonb, " + _OPTIONS + _LIMITS + ")"
+# The fields of EnqueueOptions, in their order, and the types in which SQL takes them. Only texts, numbers and truth values are sent, each with its
+# type: any driver can bind them, whatever else it makes of JSON and times.
+_TYPES: Mapping[LiteralString, LiteralString] = {
+    "queue": "text", "priority": "int", "run_at": "text::timestamptz", "run_after": "text::interval", "retries": "int",
+    "retry": "text::jsonb", "result_ttl": "text::interval", "meta": "text::jsonb", "depends_on": "text::bigint[]",
+    "run_if": "text",
+}  # fmt: skip
+_LIMIT_TYPES: Mapping[LiteralString, LiteralString] = {
+    "limits": "text::text[]", "fair": "text", "cost": "int", "limits_declared": "text::text[]",
+}  # fmt: skip
+JSON_OPTIONS = tuple(name for name, its_type in _TYPES.items() if its_type == "text::jsonb")  # JSON text already
+
+
+assert tuple(_TYPES) == EnqueueOptions._fields
+assert tuple(_LIMIT_TYPES) == LimitOptions._fields
+
+
+def _given(types: Mapping[LiteralString, LiteralString]) -> LiteralString:
+    return "".join([f", {name} => %s::{its_type}" for name, its_type in types.items()])
+
+
+def _named(types: Mapping[LiteralString, LiteralString]) -> LiteralString:
+    return "".join([f", {name} => %(pgqueue_{name})s::{its_type}" for name, its_type in types.items()])
+
+
+_OPTIONS: LiteralString = _given({**_TYPES, "notify": "bool"})
+_LIMITS: LiteralString = _given(_LIMIT_TYPES)
+_ENQUEUE: LiteralString = "select {schema}.enqueue(%s::text, %s::text::jsonb" + _OPTIONS + ")"
+_ENQUEUE_LIMITED: LiteralString = "select {schema}.enqueue(%s::text, %s::text::jsonb" + _OPTIONS + _LIMITS + ")"
+_ENQUEUE_MANY: LiteralString = "select {schema}.enqueue_many(%s::text, %s::text::jsonb" + _OPTIONS + ")"
+_ENQUEUE_MANY_LIMITED: LiteralString = "select {schema}.enqueue_many(%s::text, %s::text::jsonb" + _OPTIONS + _LIMITS + ")"
 
 
 def enqueue(task: str, args: str, options: EnqueueOptions, notify: bool, limits: LimitOptions | None = None) -> Call[list[Added]]:
@@ -112,18 +132,14 @@ def _each_added(rows: Rows) -> list[Added]:
 
 
 # Batches, because an array is at most 1 GB. The query is the caller's own text, in their statement and with their rights.
-_ENQUEUE_SELECT: LiteralString = (
-    "select coalesce(sum({schema}.enqueue_select(%(pgqueue_task)s::text, batch.args, %(pgqueue_queue)s::text, "
-    "%(pgqueue_priority)s::int, %(pgqueue_run_at)s::text::timestamptz, %(pgqueue_run_after)s::text::interval, "
-    "%(pgqueue_retries)s::int, %(pgqueue_retry)s::text::jsonb, %(pgqueue_result_ttl)s::text::interval, "
-    "%(pgqueue_meta)s::text::jsonb, %(pgqueue_unique_mode)s::text, %(pgqueue_unique_key)s::text, "
-    "%(pgqueue_unique_period)s::text::interval, arguments => %(pgqueue_arguments)s::text::jsonb, "
-    "depends_on => %(pgqueue_depends_on)s::text::bigint[], run_if => %(pgqueue_run_if)s::text, notify => %(pgqueue_notify)s::bool"
+_SELECT_TYPES: Mapping[LiteralString, LiteralString] = {
+    **_TYPES, "unique_mode": "text", "unique_key": "text", "unique_period": "text::interval", "arguments": "text::jsonb",
+    "notify": "bool",
+}  # fmt: skip
+_ENQUEUE_SELECT: LiteralString = "select coalesce(sum({schema}.enqueue_select(%(pgqueue_task)s::text, batch.args" + _named(
+    _SELECT_TYPES
 )
-_SELECT_LIMITS: LiteralString = (
-    ", limits => %(pgqueue_limits)s::text::text[], fair => %(pgqueue_fair)s::text, cost => %(pgqueue_cost)s::int, "
-    "limits_declared => %(pgqueue_limits_declared)s::text::text[]"
-)
+_SELECT_LIMITS: LiteralString = _named(_LIMIT_TYPES)
 _SELECT_FROM: LiteralString = (
     ")), 0)::bigint from (select array_agg(args) as args "
     "from (select to_jsonb(q) as args, row_number() over () as number from (\n{query}\n) q) row "
