@@ -1,12 +1,10 @@
 """Claiming: fill the free slots, then sleep until something wakes us."""
 
-import asyncio
 import logging
 import random
 import time
 import uuid
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +17,7 @@ from ..database.calls import run as run_calls
 from ..errors import Disconnected, WorkerLost
 from ..transaction import Services
 from .cursor import Cursor
+from .signals import Alarm
 from .slots import Slots
 
 log = logging.getLogger("pgqueue.worker")
@@ -29,48 +28,6 @@ ROOM_AGAIN = 0.05  # seconds until jobs with limits are looked at again for whic
 # Seconds to wait after a wake-up's last claim before looking again: its producer enqueues without notifying for a window.
 # The first look finds what committed at once, the second what the disk held up.
 TRAILING = (WINDOW + 0.001, 0.025)
-
-
-class Alarm:
-    """Wakes the claimer. Set from the listener's thread and from within the worker."""
-
-    def __init__(self) -> None:
-        self._event = asyncio.Event()
-        self._rang = False
-        self.workers = 1  # active workers, as of the last heartbeat: they all wake at once
-        self.on_ring: Callable[[], None] = lambda: None  # the worker sets it: what woke us may be due in a moment
-
-    def ring(self) -> None:
-        """Wake the claimer, something is to be had; on the event loop's thread."""
-        self._rang = True
-        self._event.set()
-        self.on_ring()
-
-    def nudge(self) -> None:
-        """Wake the claimer, something of this worker's own has changed: there is room, or a place of a limit is free."""
-        self._event.set()
-
-    def rang(self) -> bool:
-        """Whether there was a ring since the last look, without waiting for one."""
-        rang, self._rang = self._rang, False
-        self._event.clear()
-        return rang
-
-    async def wait(self, timeout: float) -> bool:
-        """Wait for a ring or a nudge; whether there was a ring."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(timeout):
-                await self._event.wait()
-        return self.rang()
-
-    async def spread(self) -> None:
-        """Wait a random moment, so that workers do not all claim at once."""
-        if moment := self.moment():
-            await asyncio.sleep(moment)
-
-    def moment(self, each: float = 0.0002, most: float = 0.02) -> float:
-        """A random moment in seconds, longer the more workers there are."""
-        return random.uniform(0, min(most, each * self.workers)) if self.workers > 1 else 0.0
 
 
 class Claimer:

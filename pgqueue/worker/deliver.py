@@ -1,8 +1,8 @@
 """Handing one batch of outcomes in, whatever comes in between."""
 
 import logging
-from collections.abc import Callable
 from dataclasses import replace
+from typing import NamedTuple
 
 import psycopg
 
@@ -20,6 +20,20 @@ log = logging.getLogger("pgqueue.worker")
 
 
 Run = tuple[int, str]  # a job and the token of one claim of it
+
+
+class HandedIn(NamedTuple):
+    """What has become of a batch, or of its parts.
+
+    Attributes:
+        noted: outcomes that the database has taken, with its verdicts on them.
+        locked: refused because somebody holds a workflow, or a job, of them.
+        slow: their call missed its deadline.
+    """
+
+    noted: list[tuple[list[Outcome], list[Verdict]]]
+    locked: list[list[Outcome]]
+    slow: list[list[Outcome]]
 
 
 def _run(outcome: Outcome) -> Run:
@@ -44,49 +58,36 @@ class Deliverer:
     Args:
         link: the connection.
         unsure: shared by all deliverers: runs that were handed in by a call whose answer was lost, which may have finished them.
-        note: takes outcomes that were handed in, and the verdicts on them.
-        on_locked: takes batches that were refused because another transaction locks one of their workflows or jobs.
-        on_slow: takes batches whose call missed its deadline.
     """
 
-    def __init__(
-        self,
-        link: Link,
-        unsure: set[Run],
-        note: Callable[[list[Outcome], list[Verdict]], None],
-        on_locked: Callable[[list[Outcome]], None],
-        on_slow: Callable[[list[Outcome]], None],
-    ) -> None:
-        self._link, self._unsure, self._note, self._on_locked, self._on_slow = link, unsure, note, on_locked, on_slow
+    def __init__(self, link: Link, unsure: set[Run]) -> None:
+        self._link, self._unsure = link, unsure
 
     def doubt(self, outcomes: list[Outcome]) -> None:
         """Note that a call was cut off: any of these may have been accepted."""
         self._unsure.update(map(_run, outcomes))
 
-    async def hand_in(self, outcomes: list[Outcome], deadline: float | None = None) -> None:
-        """Hand a batch in; returns when all of it was noted, or found locked or too slow. `deadline`: of a call, in seconds."""
+    async def hand_in(self, outcomes: list[Outcome], deadline: float | None = None) -> HandedIn:
+        """Hand a batch in; returns when all of it was taken, or found locked or too slow. `deadline`: of a call, in seconds."""
         refusals = Backoff()
         while True:
             try:
                 verdicts = await self._finish(outcomes, deadline)
             except Locked:
-                self._on_locked(outcomes)
-                return
+                return HandedIn([], [outcomes], [])
             except Disconnected as error:
                 self.doubt(outcomes)
                 if error.too_slow:  # the same again would take as long, and all others wait behind it
-                    self._on_slow(outcomes)
-                    return
+                    return HandedIn([], [], [outcomes])
             except (PgQueueError, psycopg.Error) as error:
                 if _is_about_data(error):
-                    await self._refused(outcomes, error, deadline)
-                    return
+                    return await self._refused(outcomes, error, deadline)
                 refusals.failed()
                 log.error("outcomes cannot be reported now (try %s): %s", refusals.failures, first_line(error))
                 await refusals.wait()
             else:
                 break
-        self._note(outcomes, self._judged(outcomes, verdicts) if self._unsure else verdicts)
+        return HandedIn([(outcomes, self._judged(outcomes, verdicts) if self._unsure else verdicts)], [], [])
 
     def _judged(self, outcomes: list[Outcome], verdicts: list[Verdict]) -> list[Verdict]:
         """A job that is missing after a lost answer is not called stale: the call without an answer has finished it.
@@ -106,15 +107,14 @@ class Deliverer:
         )
         return await self._link.run(replace(call, within=deadline), tell_locked=True)
 
-    async def _refused(self, outcomes: list[Outcome], error: Exception, deadline: float | None) -> None:
+    async def _refused(self, outcomes: list[Outcome], error: Exception, deadline: float | None) -> HandedIn:
         """Find the outcome that PostgreSQL cannot store and fail its job, without another run."""
         if len(outcomes) > 1:
             middle = len(outcomes) // 2
-            await self.hand_in(outcomes[:middle], deadline)
-            await self.hand_in(outcomes[middle:], deadline)
-            return
+            first, second = [await self.hand_in(half, deadline) for half in (outcomes[:middle], outcomes[middle:])]
+            return HandedIn(first.noted + second.noted, first.locked + second.locked, first.slow + second.slow)
         (bad,) = outcomes
         if bad.state == "refused":
             log.error("job %s cannot be finished; it is given back: %s", bad.job.id, message_of(error)[:LINE])
-            return
-        await self.hand_in([given_up(bad, error)], deadline)
+            return HandedIn([], [], [])
+        return await self.hand_in([given_up(bad, error)], deadline)

@@ -8,10 +8,11 @@ from typing import Any
 
 from ..database import Link
 from ..database.calls.run import Verdict
-from .deliver import Deliverer, Run
+from .deliver import Deliverer, HandedIn, Run
 from .execute import Outcome
 from .held import MOST as MOST_HELD
 from .held import Held
+from .signals import Alarm
 from .slow import Slow
 from .waiters import Waiters
 
@@ -29,22 +30,37 @@ class Finisher:
         held_link: another one, for outcomes that are blocked by a lock or too slow; opened only then.
         slow_link: another one, for single outcomes that take long; opened only then.
         most_unflushed: outcomes that may wait before nothing more starts.
+        alarm: rung when jobs run again or may be ready now, nudged when jobs with limits have ended.
+        waiters: told which jobs are over.
+        counts: outcomes by state, and retried, dead, stale and unconfirmed ones, since the start.
+        on_room: called when outcomes were taken.
+        on_finished: takes reported outcomes and the verdicts of the database; None = not needed.
+        is_answering: whether the database has answered a heartbeat sent within the given number of seconds.
 
     Attributes:
         slow: what missed the deadline of a call.
-        counts: outcomes by state, and retried, dead, stale and unconfirmed ones, since the start.
-        on_finished: takes reported outcomes and the verdicts of the database; None = not needed.
     """
 
-    def __init__(self, link: Link, held_link: Link, slow_link: Link, most_unflushed: int) -> None:
-        self._most = most_unflushed
-        self._held = Held(self._held_no_more)
-        self.slow = Slow(self._slow_no_more)
+    def __init__(
+        self,
+        link: Link,
+        held_link: Link,
+        slow_link: Link,
+        most_unflushed: int,
+        alarm: Alarm,
+        waiters: Waiters,
+        counts: Counter[str],
+        on_room: Callable[[], None],
+        on_finished: Callable[[list[Outcome], list[Verdict]], None] | None = None,
+        is_answering: Callable[[float], bool] = lambda seconds: True,
+    ) -> None:
+        self._most, self._alarm, self._waiters, self.counts = most_unflushed, alarm, waiters, counts
+        self._on_room, self.on_finished = on_room, on_finished
         unsure: set[Run] = set()
-        self._held.deliverer = Deliverer(held_link, unsure, self._note, self._held.again, self.slow.add)
-        self.slow.parts = Deliverer(held_link, unsure, self._note, self._hold, self.slow.split)
-        self.slow.alone = Deliverer(slow_link, unsure, self._note, self._hold, self.slow.missed)
-        self._deliverer = Deliverer(link, unsure, self._note, self._hold, self.slow.add)
+        aside = Deliverer(held_link, unsure)
+        self._held = Held(aside, self._settle, self._held_no_more)
+        self.slow = Slow(aside, Deliverer(slow_link, unsure), self._settle, self._slow_no_more, is_answering)
+        self._deliverer = Deliverer(link, unsure)
         self._waiting: list[Outcome] = []
         self._flushing: list[Outcome] = []
         self._busy: list[Outcome] = []
@@ -52,13 +68,6 @@ class Finisher:
         self._changed = asyncio.Event()
         self._empty = asyncio.Event()
         self._empty.set()
-        self.counts: Counter[str] = Counter()
-        self.on_room: Callable[[], None] = lambda: None  # called when outcomes were taken; the worker sets it
-        self.on_finished: Callable[[list[Outcome], list[Verdict]], None] | None = None
-        self.on_scheduled: Callable[[], None] = lambda: None  # called when jobs were scheduled to run again
-        self.on_nodes_ended: Callable[[], None] = lambda: None  # called when nodes of workflows ended: others may be ready now
-        self.on_limited_ended: Callable[[], None] = lambda: None  # called when jobs with limits ended: others may start now
-        self.waiters: Waiters | None = None  # the worker sets it
 
     def add(self, outcome: Outcome) -> None:
         """Take an outcome; the flush loop hands it in, unless the handler's own transaction has."""
@@ -111,8 +120,8 @@ class Finisher:
             self._flushing, self._waiting = self._waiting[:count], self._waiting[count:]
             if not self._waiting:
                 self._changed.clear()
-            self.on_room()
-            await self._deliverer.hand_in(self._flushing)
+            self._on_room()
+            self._settle(await self._deliverer.hand_in(self._flushing))
             self._flushing = []
             self._look_if_empty()
 
@@ -140,21 +149,30 @@ class Finisher:
         """Wait until every outcome has been accepted."""
         await self._empty.wait()
 
+    def _settle(self, handed: HandedIn) -> None:
+        for outcomes, verdicts in handed.noted:
+            self._note(outcomes, verdicts)
+        for batch in handed.locked:
+            self._is_holding = True
+            self._held.add(batch)
+        for batch in handed.slow:
+            self.slow.add(batch)
+
     def _note(self, outcomes: list[Outcome], verdicts: list[Verdict]) -> None:
         busy = {verdict.job_id for verdict in verdicts if verdict.verdict == "busy"}
         if busy:
             self._retry_later([outcome for outcome in outcomes if outcome.job.id in busy])
             outcomes = [outcome for outcome in outcomes if outcome.job.id not in busy]
         if any(outcome.job.node is not None for outcome in outcomes):
-            self.on_nodes_ended()
+            self._alarm.ring()  # others may be ready now
         if any(outcome.job.limits is not None for outcome in outcomes):
-            self.on_limited_ended()
+            self._alarm.nudge()  # others may start now
         gone = {verdict.job_id for verdict in verdicts if verdict.verdict in ("stale", "unconfirmed")}
         self.counts.update([outcome.state for outcome in outcomes if outcome.job.id not in gone])
         self.counts.update([verdict.verdict for verdict in verdicts])
-        if self.waiters is not None and self.waiters.is_asked():
+        if self._waiters.is_asked():
             not_over = {verdict.job_id for verdict in verdicts if verdict.verdict not in ("dead", "cancelled")}
-            self.waiters.over([outcome.job.id for outcome in outcomes if outcome.job.id not in not_over])
+            self._waiters.over([outcome.job.id for outcome in outcomes if outcome.job.id not in not_over])
         if log.isEnabledFor(logging.DEBUG):
             for outcome in outcomes:
                 log.debug("job %s %s", outcome.job.id, outcome.state, extra={"job_id": outcome.job.id, "task": outcome.job.task})
@@ -164,23 +182,19 @@ class Finisher:
             elif verdict.verdict == "dead":
                 log.error("job %s failed for good", verdict.job_id, extra={"job_id": verdict.job_id})
             elif verdict.verdict == "scheduled":
-                self.on_scheduled()
+                self._alarm.ring()  # what runs again at once is ready already, the rest is promoted
         if self.on_finished is not None:
             self.on_finished(outcomes, verdicts)
-
-    def _hold(self, outcomes: list[Outcome]) -> None:
-        self._is_holding = True
-        self._held.add(outcomes)
 
     def _held_no_more(self) -> None:
         if self._is_holding:
             self._is_holding = False
             self._look_if_empty()
-            self.on_room()
+            self._on_room()
 
     def _slow_no_more(self) -> None:
         self._look_if_empty()
-        self.on_room()
+        self._on_room()
 
     def _retry_later(self, outcomes: list[Outcome]) -> None:
         """Somebody's transaction holds these jobs: try them again while the others go on."""

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
 
-from .deliver import Deliverer
+from .deliver import Deliverer, HandedIn
 from .execute import Outcome
 
 log = logging.getLogger("pgqueue.worker")
@@ -64,15 +64,13 @@ class Held:
     """Tries held outcomes until they are accepted.
 
     Args:
+        deliverer: hands in, on a connection of its own.
+        settle: takes what was noted, or was too slow.
         on_empty: called when nothing is held any more.
-
-    Attributes:
-        deliverer: the finisher sets it: hands in on a connection of its own, and gives what is locked to `again`.
     """
 
-    def __init__(self, on_empty: Callable[[], None]) -> None:
-        self._on_empty = on_empty
-        self.deliverer: Deliverer | None = None
+    def __init__(self, deliverer: Deliverer, settle: Callable[[HandedIn], None], on_empty: Callable[[], None]) -> None:
+        self._deliverer, self._settle, self._on_empty = deliverer, settle, on_empty
         self._groups: dict[int, _Group] = {}
         self._numbers = count()
         self._trying: _Group | None = None
@@ -104,10 +102,6 @@ class Held:
     def add(self, batch: list[Outcome]) -> None:
         """Take a batch that was refused."""
         self._take(batch, 0)
-
-    def again(self, batch: list[Outcome]) -> None:
-        """Take a batch back that was refused here, or a part of it."""
-        self._take(batch, self._trying.tries if self._trying else 0)
 
     def _take(self, batch: list[Outcome], tries: int) -> None:
         parts = _parts(batch)
@@ -161,9 +155,8 @@ class Held:
 
         Cut off and called again, it tries again what it was about to.
         """
-        assert self.deliverer is not None
         if self._trying:
-            self.deliverer.doubt(self._trying.outcomes)
+            self._deliverer.doubt(self._trying.outcomes)
             self._groups[next(self._numbers)], self._trying = self._trying, None
         while True:
             if not self._groups:
@@ -176,7 +169,10 @@ class Held:
                 await self._wait(min(group.due for group in self._groups.values()) - now)
                 continue
             self._trying = self._take_out(min(due)[1])
-            await self.deliverer.hand_in(self._trying.outcomes)
+            handed = await self._deliverer.hand_in(self._trying.outcomes)
+            for batch in handed.locked:
+                self._take(batch, self._trying.tries)
+            self._settle(handed._replace(locked=[]))
             self._forget(self._trying)
             self._trying = None
 

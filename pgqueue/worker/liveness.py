@@ -22,7 +22,7 @@ from ..database.listen import ECHO_WITHIN, hears, leaving_nothing, listen
 from ..database.statement import Statements
 from ..database.translate import raise_ours
 from ..errors import WorkerLost
-from .claim import Alarm
+from .signals import Alarm
 
 log = logging.getLogger("pgqueue.worker")
 BEAT_AT_LEAST_EVERY = 20.0  # seconds, however long the lease: a beat is also what shows that the connection has gone silent

@@ -27,6 +27,7 @@ from ..database.calls import workflows as workflow_calls
 from ..database.connection import DEADLINE
 from ..errors import Disconnected, PgQueueError
 from .claim import BACKSTOP
+from .signals import Alarm
 from .slow import ALONE
 
 log = logging.getLogger("pgqueue.worker")
@@ -34,7 +35,7 @@ SWEEP_LANES_EVERY = 1.0  # seconds, times the number of workers
 SWEEP_LANES_SHARE = 20  # uses at most 1/20 of the time
 STUCK_EVERY = 1.0  # seconds between two looks for jobs that wait here while every slot is taken
 ARRIVES_WITHIN = 1.0  # seconds until it is asked again for a job that was to be stopped before it was here
-SOONER_EVERY = 0.02  # seconds in which many calls of `promote_sooner` become one look
+SOONER_EVERY = 0.02  # seconds in which many rings become one look
 
 
 class Maintenance:
@@ -47,7 +48,7 @@ class Maintenance:
         held: ids of every job that this process knows of.
         take_stuck: takes jobs away that were fetched ahead and cannot start.
         cancel: stops jobs whose workflow was cancelled.
-        workers: how many there are.
+        alarm: rings when something was scheduled; it knows how many workers there are.
     """
 
     def __init__(
@@ -58,12 +59,12 @@ class Maintenance:
         held: Callable[[], list[int]],
         take_stuck: Callable[[], list[JobContext]],
         cancel: Callable[[list[int]], None],
-        workers: Callable[[], int],
+        alarm: Alarm,
     ) -> None:
         self._link, self._lease, self._worker_id, self._held = link, lease, worker_id, held
-        self._take_stuck, self._cancel, self._workers = take_stuck, cancel, workers
+        self._take_stuck, self._cancel, self._alarm = take_stuck, cancel, alarm
         self._swept_to: str | None = None
-        self._sooner, self._cancel_wanted = asyncio.Event(), asyncio.Event()
+        self._cancel_wanted = asyncio.Event()
         self._is_one_on_its_way = False
         self._complaints = Complaints(log, "maintenance failed; jobs continue")
 
@@ -78,10 +79,6 @@ class Maintenance:
             "cancel": self._stop_cancelled,
         }
         return {name: partial(self._for_ever, step) for name, step in steps.items()}
-
-    def promote_sooner(self) -> None:
-        """Something was scheduled: look when it is due instead of at the next backstop."""
-        self._sooner.set()
 
     def cancel_wanted(self) -> None:
         """A workflow was cancelled: look at once whether its jobs run here."""
@@ -101,13 +98,14 @@ class Maintenance:
                 refusals.worked()
 
     async def _promote(self) -> None:
-        self._sooner.clear()
+        scheduled = self._alarm.scheduled  # then look when it is due, instead of at the next backstop
+        scheduled.clear()
         next_in = (await self._link.run(run_calls.promote())).next_in
         # At least 5 ms: a job that is due and still scheduled is being promoted by another worker.
         wait = BACKSTOP * random.uniform(0.9, 1.1) if next_in is None else min(max(next_in, 0.005), BACKSTOP)
         try:
             async with asyncio.timeout(wait):
-                await self._sooner.wait()
+                await scheduled.wait()
                 await asyncio.sleep(SOONER_EVERY)
         except TimeoutError:
             pass
@@ -141,7 +139,7 @@ class Maintenance:
             return limit_calls.sweep_lanes(self._swept_to)
 
         self._swept_to = await self._link.run(sweep)
-        pause = max(SWEEP_LANES_EVERY * self._workers(), SWEEP_LANES_SHARE * (time.monotonic() - began))
+        pause = max(SWEEP_LANES_EVERY * self._alarm.workers, SWEEP_LANES_SHARE * (time.monotonic() - began))
         await asyncio.sleep(pause * random.uniform(0.9, 1.1))
 
     async def _maintain(self) -> None:

@@ -15,6 +15,7 @@ from ..registry import Registered
 from .execute import Outcome, Surrounded, cancelled, execute, failure, undescribed
 from .isolate import is_thrown_away, take_back_cancel
 from .pace import AHEAD, SOON, Pace
+from .signals import Alarm
 
 log = logging.getLogger("pgqueue.worker")
 SLICE = 0.001  # seconds a slot may run handlers that never wait before it lets the event loop go on
@@ -31,6 +32,7 @@ class Slots:
         concurrency: handlers that run at once.
         hand_in: takes each outcome; see Finisher.add.
         is_full: whether too many outcomes wait to be reported to start more jobs.
+        alarm: nudged when another claim of jobs with limits is worth its round trip again.
         surrounded: calls handlers, for an app that needs more than a call; see execute.
 
     Attributes:
@@ -46,9 +48,10 @@ class Slots:
         concurrency: int,
         hand_in: Callable[[Outcome], None],
         is_full: Callable[[], bool],
+        alarm: Alarm,
         surrounded: Surrounded | None = None,
     ) -> None:
-        self._surrounded = surrounded
+        self._surrounded, self._alarm = surrounded, alarm
         self._tasks, self._concurrency, self._hand_in, self._is_full = tasks, concurrency, hand_in, is_full
         self.threads = ThreadPoolExecutor(concurrency, thread_name_prefix="pgqueue-handler")
         self._slots: set[asyncio.Task[None]] = set()
@@ -60,7 +63,6 @@ class Slots:
         self._last_start = 0.0
         self._limited = self._limited_running = 0
         self._is_limited_wanted = False
-        self.on_limited_room: Callable[[], None] = lambda: None  # the worker sets it
         self.waiting: deque[JobContext] = deque()
         self.preparing: dict[int, JobContext] = {}
         self.running: dict[int, asyncio.Task[None]] = {}
@@ -89,7 +91,7 @@ class Slots:
         return max(self._concurrency, brief)
 
     def has_limited_room(self) -> bool:
-        """Whether another claim of jobs with limits is worth its round trip; if not, `on_limited_room` says so once it is."""
+        """Whether another claim of jobs with limits is worth its round trip; if not, the alarm is nudged once it is."""
         self._is_limited_wanted = 2 * self._limited_room() < self._limited_most()
         return not self._is_limited_wanted
 
@@ -235,7 +237,7 @@ class Slots:
         if len(self.waiting) <= self._pace.low:
             self._room.set()
         if self._is_limited_wanted and self.has_limited_room():
-            self.on_limited_room()
+            self._alarm.nudge()
 
     async def _run(self, job: JobContext, this: asyncio.Task[None]) -> None:
         self.running[job.id] = this

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 
 from ..errors import Disconnected, InvalidArgument, PgQueueError
-from .deliver import Deliverer, given_up
+from .deliver import Deliverer, HandedIn, given_up
 from .execute import Outcome
 
 log = logging.getLogger("pgqueue.worker")
@@ -24,24 +24,27 @@ class Slow:
     """Tries slow outcomes until they are accepted, or given up.
 
     Args:
+        for_parts: hands in what is not known to be slow.
+        for_one: hands in single outcomes, on a connection of its own.
+        settle: takes what was noted, or is locked.
         on_empty: called when none is left.
-
-    Attributes:
-        parts: set by the finisher: reports outcomes that are not known to be slow, and passes slow batches to `split`.
-        alone: likewise, on a connection of its own: hands in single outcomes, and gives what is too slow to `missed`.
         is_answering: whether the database has answered a heartbeat sent within the given number of seconds.
     """
 
-    def __init__(self, on_empty: Callable[[], None]) -> None:
-        self._on_empty = on_empty
-        self.parts: Deliverer | None = None
-        self.alone: Deliverer | None = None
-        self.is_answering: Callable[[float], bool] = lambda seconds: True
+    def __init__(
+        self,
+        for_parts: Deliverer,
+        for_one: Deliverer,
+        settle: Callable[[HandedIn], None],
+        on_empty: Callable[[], None],
+        is_answering: Callable[[float], bool],
+    ) -> None:
+        self._for_parts, self._for_one, self._settle, self._on_empty = for_parts, for_one, settle, on_empty
+        self.is_answering = is_answering
         self._parts: deque[list[Outcome]] = deque()
         self._alone: deque[Outcome] = deque()
         self._parts_there, self._alone_there = asyncio.Event(), asyncio.Event()
         self._size = 0
-        self._has_missed = False
 
     def __len__(self) -> int:
         return self._size
@@ -57,10 +60,10 @@ class Slow:
     def add(self, batch: list[Outcome]) -> None:
         """Take a batch whose call missed its deadline."""
         log.warning("the database did not store %s outcomes in time; they are retried separately", len(batch))
-        self.split(batch)
+        self._split(batch)
         self._size += len(batch)
 
-    def split(self, batch: list[Outcome]) -> None:
+    def _split(self, batch: list[Outcome]) -> None:
         """Try the parts of a batch, or what is alone with more time."""
         if len(batch) > 1:
             self._parts += _parts(batch)
@@ -69,28 +72,26 @@ class Slow:
             self._alone += batch
             self._alone_there.set()
 
-    def missed(self, batch: list[Outcome]) -> None:
-        """Note that what is tried alone was too slow again."""
-        self._has_missed = True
-
     async def run_parts(self) -> None:
         """Report parts until cancelled. After a cancelled call it tries the same part again."""
-        assert self.parts is not None
         if self._parts:
-            self.parts.doubt(self._parts[0])
+            self._for_parts.doubt(self._parts[0])
         while True:
             await self._parts_there.wait()
             while self._parts:
                 part = self._parts[0]
-                await self.parts.hand_in(part, PART if len(part) > 1 else None)
+                handed = await self._for_parts.hand_in(part, PART if len(part) > 1 else None)
+                for batch in handed.slow:
+                    self._split(batch)
+                self._settle(handed._replace(slow=[]))
                 self._parts.popleft()
                 self._count()
             self._parts_there.clear()
 
     async def run_alone(self) -> None:
         """Report single outcomes until cancelled. After a cancelled call it tries the same outcome again."""
-        if self._alone and self.alone is not None:
-            self.alone.doubt([self._alone[0]])
+        if self._alone:
+            self._for_one.doubt([self._alone[0]])
         while True:
             await self._alone_there.wait()
             while self._alone:
@@ -98,10 +99,10 @@ class Slow:
             self._alone_there.clear()
 
     async def _try_alone(self) -> None:
-        assert self.alone is not None
-        outcome, self._has_missed = self._alone[0], False
-        await self.alone.hand_in([outcome], ALONE)
-        if not self._has_missed:
+        outcome = self._alone[0]
+        handed = await self._for_one.hand_in([outcome], ALONE)
+        if not handed.slow:
+            self._settle(handed)
             self._alone.popleft()
         elif not self.is_answering(ALONE):  # it is not this outcome's fault
             self._alone.rotate(-1)

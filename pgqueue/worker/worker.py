@@ -7,6 +7,7 @@ import signal
 import socket
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -25,7 +26,7 @@ from ..errors import Disconnected, PgQueueError
 from ..lifespan import StoppedEarly, entered, injections, unless
 from ..transaction import Services
 from .callbacks import CallbackRunner
-from .claim import BACKSTOP, Alarm, Claimer
+from .claim import BACKSTOP, Claimer
 from .finish import Finisher
 from .liveness import Liveness, now
 from .loops import LoopEnded, Loops
@@ -33,6 +34,7 @@ from .maintenance import Maintenance
 from .options import WorkerOptions
 from .parents import ParentLoader
 from .process import Processes, Setup, assert_no_import
+from .signals import Alarm
 from .slots import Slots
 from .surround import Surroundings
 from .waiters import Waiters
@@ -145,14 +147,25 @@ class Worker:
         self._links = [Link(app.url, app.statements, circuit, purpose) for purpose in PURPOSES]
         claim_link, finish_link, maintenance_link, held_link, slow_link, parents_link = self._links
         self._maintenance_link = maintenance_link
-        self._alarm = Alarm()
-        self._finisher = Finisher(finish_link, held_link, slow_link, most_unflushed=max(1000, 2 * options.concurrency))
-        self._callbacks = CallbackRunner(app.callbacks, self._finisher.counts, on_room=lambda: self._slots.go_on())
-        is_full = self._finisher.is_full
-        if app.callbacks:
-            self._finisher.on_finished, is_full = self._callbacks.note, self._is_full
+        self._alarm, counts = Alarm(), Counter[str]()
+        self._waiters = Waiters(maintenance_link)
+        self._callbacks = CallbackRunner(app.callbacks, counts, on_room=lambda: self._slots.go_on())
+        self._finisher = Finisher(
+            finish_link,
+            held_link,
+            slow_link,
+            max(1000, 2 * options.concurrency),
+            self._alarm,
+            self._waiters,
+            counts,
+            on_room=lambda: self._slots.go_on(),
+            on_finished=self._callbacks.note if app.callbacks else None,
+            is_answering=lambda seconds: self._liveness.was_answered_within(seconds),
+        )
+        is_full = self._is_full if app.callbacks else self._finisher.is_full
         tasks = {**app.tasks, app.chunk_task.name: app.chunk_task}
-        self._slots = Slots(tasks, options.concurrency, self._finisher.add, is_full, self._surroundings(values))
+        surroundings = self._surroundings(values)
+        self._slots = Slots(tasks, options.concurrency, self._finisher.add, is_full, self._alarm, surroundings)
         self._services = Services(app, values, self._slots.threads)
         self._parents = ParentLoader(parents_link, tasks, self._slots, self._finisher.add, bool(app.execution_middleware))
         self._claimer = Claimer(
@@ -175,17 +188,10 @@ class Worker:
             self._held,
             self._slots.take_stuck,
             self._slots.cancel,
-            workers=lambda: self._alarm.workers,
+            self._alarm,
         )
-        self._waiters = self._finisher.waiters = Waiters(maintenance_link)
-        self._finisher.on_room = self._slots.go_on
-        self._finisher.on_scheduled = self._alarm.ring  # what runs again at once is ready already, the rest is promoted
-        self._finisher.on_nodes_ended = self._alarm.ring
-        self._finisher.on_limited_ended = self._slots.on_limited_room = self._alarm.nudge
-        self._alarm.on_ring = self._maintenance.promote_sooner
         self._loops = self._new_loops()
         self._liveness = self._new_liveness()
-        self._finisher.slow.is_answering = lambda seconds: self._liveness.was_answered_within(seconds)
 
     def _new_loops(self) -> Loops:
         loops = Loops(on_failed=self.stop)

@@ -15,6 +15,7 @@ from pgqueue.database.connection import OwnConnection
 from pgqueue.worker import claim
 from pgqueue.worker.claim import BACKSTOP
 from pgqueue.worker.liveness import Liveness
+from pgqueue.worker.signals import Alarm
 from tests.looking import Look
 from tests.waiting import auntil
 from tests.worker.conftest import working
@@ -199,16 +200,16 @@ async def test_a_rolled_back_enqueue_leaves_nothing_and_wakes_nobody(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     rings: list[float] = []
-    ring = claim.Alarm.ring
+    ring = Alarm.ring
 
-    def counted(self: claim.Alarm) -> None:
+    def counted(self: Alarm) -> None:
         rings.append(time.monotonic())
         ring(self)
 
     theirs = connect(autocommit=False)
     async with working(app):
         await _listening(look)
-        monkeypatch.setattr(claim.Alarm, "ring", counted)
+        monkeypatch.setattr(Alarm, "ring", counted)
         ping.using(connection=theirs).enqueue()
         theirs.rollback()
         look.value("select wake('default')")  # a mark: notifications arrive in the order of their commits

@@ -6,6 +6,7 @@ from pgqueue import JobContext, PgQueue
 from pgqueue.worker.execute import Outcome
 from pgqueue.worker.slots import Slots
 from tests.waiting import auntil
+from tests.worker.finishers import HeardAlarm
 
 CONCURRENCY = 3
 
@@ -18,6 +19,7 @@ class Desk:
         self.started: list[int] = []
         self.outcomes: list[Outcome] = []
         self.full = False
+        self.nudged_at: list[int] = []  # the jobs that ran then
         app = PgQueue("postgresql://nobody@localhost:1/nothing")
 
         @app.task
@@ -29,7 +31,8 @@ class Desk:
         async def own_cancel() -> None:
             raise asyncio.CancelledError
 
-        self.slots = Slots(app.tasks, CONCURRENCY, self.outcomes.append, lambda: self.full)
+        self.alarm = HeardAlarm(lambda what: self.nudged_at.append(len(self.slots.running)))
+        self.slots = Slots(app.tasks, CONCURRENCY, self.outcomes.append, lambda: self.full, self.alarm)
 
     async def room(self) -> int:
         async with asyncio.timeout(5):

@@ -13,10 +13,11 @@ from pgqueue.database.link import Locked
 from pgqueue.errors import Disconnected
 from pgqueue.worker import held
 from pgqueue.worker.execute import Outcome, outcome
-from pgqueue.worker.finish import Finisher
 from pgqueue.worker.parents import ParentLoader
+from pgqueue.worker.signals import Alarm
 from pgqueue.worker.slots import Slots
 from tests.waiting import auntil
+from tests.worker.finishers import new_finisher
 from tests.worker.jobs import job, waiting_job
 
 
@@ -49,7 +50,7 @@ async def test_outcomes_whose_finish_was_cut_off_are_handed_in_again_and_not_cal
     slow = Disconnected("too slow", too_slow=True)
     main = Once({"finish": None, "finish held": Locked()}.get(where, slow))
     aside, alone = Once(), Once()
-    finisher = Finisher(cast(Link, main), cast(Link, aside), cast(Link, alone), 1000)
+    finisher = new_finisher(main, aside, alone)
     link = {"finish": main, "finish alone": alone}.get(where, aside)
     loops = finisher.loops()
     tasks = {name: asyncio.create_task(run()) for name, run in loops.items()}
@@ -88,7 +89,7 @@ async def test_jobs_whose_parents_were_being_loaded_are_loaded_again() -> None:
             return []
 
     outcomes: list[Outcome] = []
-    slots = Slots(app.tasks, 5, outcomes.append, lambda: False)
+    slots = Slots(app.tasks, 5, outcomes.append, lambda: False, Alarm())
     loader = ParentLoader(cast(Link, Answers()), app.tasks, slots, outcomes.append)
     loading = asyncio.create_task(loader.run())
     loader.add([waiting_job(1), waiting_job(2)])

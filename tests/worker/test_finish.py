@@ -4,18 +4,18 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any, cast
+from typing import Any
 
 import psycopg
 import pytest
 
-from pgqueue.database import Link
 from pgqueue.database.call import Call
 from pgqueue.database.calls.run import Verdict
 from pgqueue.errors import Disconnected
 from pgqueue.worker import finish
 from pgqueue.worker.execute import outcome
 from pgqueue.worker.finish import BATCH, Finisher
+from tests.worker.finishers import HeardAlarm, new_finisher
 from tests.worker.jobs import job, limited_job
 
 Answer = Callable[[list[dict[str, Any]]], list[Verdict]]
@@ -42,8 +42,8 @@ class Database:
 
 
 @asynccontextmanager
-async def finishing(database: Database, most_unflushed: int = 1000) -> AsyncIterator[Finisher]:
-    finisher = Finisher(cast(Link, database), cast(Link, database), cast(Link, database), most_unflushed)
+async def finishing(database: Database, most_unflushed: int = 1000, **parts: Any) -> AsyncIterator[Finisher]:
+    finisher = new_finisher(database, database, database, most_unflushed, **parts)
     loops = [asyncio.create_task(run()) for run in finisher.loops().values()]
     yield finisher
     for loop in loops:
@@ -112,8 +112,9 @@ async def test_a_call_hands_in_no_more_than_a_thousand() -> None:
 async def test_a_full_buffer_says_so_until_there_is_room() -> None:
     database = Database()
     room: list[bool] = []
-    async with finishing(database, most_unflushed=2) as finisher:
-        finisher.on_room = lambda: room.append(finisher.is_full())
+    made: list[Finisher] = []
+    async with finishing(database, most_unflushed=2, on_room=lambda: room.append(made[0].is_full())) as finisher:
+        made.append(finisher)
         _end(finisher, 1, 2)
         assert finisher.is_full()
         await finisher.drain()
@@ -213,13 +214,12 @@ async def test_a_busy_job_is_tried_again_while_others_finish() -> None:
 
 
 async def test_a_job_that_is_scheduled_again_is_told_to_whoever_promotes() -> None:
-    told: list[int] = []
+    told: list[str] = []
     database = Database(_says("scheduled", 1))
-    async with finishing(database) as finisher:
-        finisher.on_scheduled = lambda: told.append(1)
+    async with finishing(database, alarm=HeardAlarm(told.append)) as finisher:
         _end(finisher, 1, 2)
         await finisher.drain()
-    assert told == [1]
+    assert told == ["ring"]
 
 
 class _PermissionDenied(psycopg.errors.InsufficientPrivilege):
@@ -303,8 +303,7 @@ async def test_the_end_of_a_job_with_limits_is_told_once_the_database_knows_it()
     """Others may start in its place."""
     database = Database(_says("busy", 3))
     told: list[int] = []
-    async with finishing(database) as finisher:
-        finisher.on_limited_ended = lambda: told.append(len(database.batches))
+    async with finishing(database, alarm=HeardAlarm(lambda what: told.append(len(database.batches)))) as finisher:
         database.gate.clear()
         finisher.add(outcome(limited_job(3), "succeeded", 0.0))
         await asyncio.sleep(0)

@@ -110,15 +110,13 @@ async def test_jobs_that_wait_for_their_parents_take_up_room_for_limits(desk: De
 
 
 async def test_whoever_found_too_little_room_for_limits_is_told_when_half_of_it_is_free(desk: Desk) -> None:
-    told = []
-    desk.slots.on_limited_room = lambda: told.append(len(desk.slots.running))
     desk.slots.add([job(n) for n in range(CONCURRENCY)])
     await auntil(lambda: len(desk.started) == CONCURRENCY, "the first jobs")
-    assert told == [], "nobody has asked"
+    assert desk.nudged_at == [], "nobody has asked"
     assert not desk.slots.has_limited_room()
     desk.gate.set()
     await desk.ended(CONCURRENCY)
-    assert told == [1], "once, with two of three free"
+    assert desk.nudged_at == [1], "once, with two of three free"
     assert desk.slots.has_limited_room()
 
 

@@ -13,8 +13,8 @@ from pgqueue import JobContext, PgQueue, Snooze
 from pgqueue.database.connection import OwnConnection
 from pgqueue.database.statement import Statements
 from pgqueue.worker import Worker
-from pgqueue.worker.claim import Alarm
 from pgqueue.worker.liveness import Liveness, now
+from pgqueue.worker.signals import Alarm
 from tests.looking import Look
 from tests.waiting import auntil
 from tests.worker.conftest import working

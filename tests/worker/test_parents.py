@@ -15,6 +15,7 @@ from pgqueue.database.calls.workflows import ParentRow
 from pgqueue.errors import Disconnected, ResultExpired, UnknownParent
 from pgqueue.worker.execute import Outcome
 from pgqueue.worker.parents import ParentLoader
+from pgqueue.worker.signals import Alarm
 from pgqueue.worker.slots import Slots
 from pgqueue.workflow.node import Node, Parents
 from tests.looking import Look
@@ -290,7 +291,7 @@ class SlowFor:
 
 async def test_parents_that_are_never_read_in_time_fail_their_job_and_hold_up_no_other() -> None:
     ended: list[Outcome] = []
-    link, slots = SlowFor(2), Slots({}, 1, ended.append, lambda: True)
+    link, slots = SlowFor(2), Slots({}, 1, ended.append, lambda: True, Alarm())
     tasks: Any = {"handler": PgQueue("postgresql://nowhere").task(name="handler")(lambda ctx: None)}
     loader = ParentLoader(cast(Link, link), tasks, slots, ended.append, always=True)
     run = asyncio.create_task(loader.run())
@@ -433,7 +434,7 @@ async def test_nodes_of_several_claims_keep_the_count_of_those_with_limits_right
 
     outcomes: list[Outcome] = []
     is_full = True
-    slots = Slots(app.tasks, 5, outcomes.append, lambda: is_full)
+    slots = Slots(app.tasks, 5, outcomes.append, lambda: is_full, Alarm())
     loader = ParentLoader(cast(Link, Answers()), app.tasks, slots, outcomes.append)
     limited = [waiting_job(2), waiting_job(4)]
     for job in limited:

@@ -10,6 +10,7 @@ import pytest
 from pgqueue import JobContext, JobEvent, PgQueue, Retry, Task
 from pgqueue.worker import WorkerOptions
 from pgqueue.worker.execute import Outcome
+from pgqueue.worker.signals import Alarm
 from pgqueue.worker.slots import Slots
 from pgqueue.worker.worker import Worker
 from tests.looking import Look
@@ -139,7 +140,7 @@ async def test_a_cancel_that_a_handler_leaves_behind_does_not_reach_the_next_job
 
     app.task(name="innocent")(_nothing)
     outcomes: list[Outcome] = []
-    slots = Slots(app.tasks, 1, outcomes.append, lambda: False)
+    slots = Slots(app.tasks, 1, outcomes.append, lambda: False, Alarm())
     slots.add([job(1, task="leaves"), job(2, task="innocent"), job(3, task="leaves"), job(4, task="innocent")])
     await auntil(lambda: len(outcomes) == 4, "their ends", 5)
     assert [(outcome.job.id, outcome.state) for outcome in outcomes] == [(n, "succeeded") for n in (1, 2, 3, 4)]

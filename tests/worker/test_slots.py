@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from pgqueue import PgQueue
+from pgqueue.worker.signals import Alarm
 from pgqueue.worker.slots import Slots
 from tests.waiting import auntil
 from tests.worker.desk import CONCURRENCY, Desk
@@ -101,7 +102,7 @@ async def test_a_job_that_is_claimed_again_while_its_first_run_goes_on_is_still_
         else:
             await desk.gate.wait()
 
-    slots = Slots(app.tasks, CONCURRENCY, desk.outcomes.append, lambda: False)
+    slots = Slots(app.tasks, CONCURRENCY, desk.outcomes.append, lambda: False, Alarm())
     slots.add([job(1)])
     await auntil(lambda: len(runs) == 1, "the first run")
     await slots.drop()

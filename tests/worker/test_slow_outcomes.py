@@ -19,9 +19,11 @@ from pgqueue.worker import held, slow
 from pgqueue.worker.execute import outcome
 from pgqueue.worker.finish import Finisher
 from pgqueue.worker.maintenance import Maintenance
+from pgqueue.worker.signals import Alarm
 from tests.looking import Look
 from tests.waiting import auntil
 from tests.worker.conftest import burst, working
+from tests.worker.finishers import new_finisher
 from tests.worker.jobs import job, node_job
 
 
@@ -54,7 +56,7 @@ class Database:
 
 @asynccontextmanager
 async def finishing(database: Database) -> AsyncIterator[Finisher]:
-    finisher = Finisher(database.link("main"), database.link("held"), database.link("slow"), 1000)
+    finisher = new_finisher(database.link("main"), database.link("held"), database.link("slow"))
     loops = [asyncio.create_task(run()) for run in finisher.loops().values()]
     yield finisher
     for loop in loops:
@@ -152,7 +154,7 @@ async def test_a_job_that_is_slow_to_rescue_is_rescued_by_itself_with_more_time(
         return 1
 
     link = cast(Link, type("OneLink", (), {"run": staticmethod(run)}))
-    upkeep = Maintenance(link, 30.0, uuid.uuid4, held=list, take_stuck=list, cancel=lambda ids: None, workers=lambda: 1)
+    upkeep = Maintenance(link, 30.0, uuid.uuid4, held=list, take_stuck=list, cancel=lambda ids: None, alarm=Alarm())
     if too_slow:
         assert await upkeep._rescue() == 1
     else:

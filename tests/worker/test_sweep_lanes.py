@@ -11,6 +11,7 @@ from pgqueue.database import Link
 from pgqueue.database.call import Call
 from pgqueue.errors import Disconnected
 from pgqueue.worker.maintenance import SWEEP_LANES_EVERY, SWEEP_LANES_SHARE, Maintenance
+from pgqueue.worker.signals import Alarm
 
 LANES = [uuid.UUID(int=n) for n in (1, 2)]
 
@@ -53,9 +54,9 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def _maintenance(database: Database, workers: int = 1) -> Maintenance:
-    return Maintenance(
-        cast(Link, database), 30.0, uuid.uuid4, held=list, take_stuck=list, cancel=lambda ids: None, workers=lambda: workers
-    )
+    alarm = Alarm()
+    alarm.workers = workers
+    return Maintenance(cast(Link, database), 30.0, uuid.uuid4, held=list, take_stuck=list, cancel=lambda ids: None, alarm=alarm)
 
 
 async def test_a_sweep_goes_on_where_the_last_one_stopped_and_begins_anew_at_the_end(pauses: list[float]) -> None:

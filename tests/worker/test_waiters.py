@@ -38,28 +38,28 @@ class Noted(Waiters):
 @pytest.mark.parametrize(("verdict", "told"), [("scheduled", [1]), ("dead", [1, 2]), ("stale", [1]), ("busy", [1])])
 async def test_only_jobs_that_are_over_are_told(verdict: str, told: list[int]) -> None:
     database = Database(_says(verdict, 2))
-    async with finishing(database) as finisher:
-        finisher.waiters = Noted()
+    waiters = Noted()
+    async with finishing(database, waiters=waiters) as finisher:
         _end(finisher, 1, 2)
         await auntil(lambda: finisher.counts, "a finish")
-        assert finisher.waiters._ids == told
+        assert waiters._ids == told
 
 
 async def test_jobs_that_an_unanswered_call_has_finished_are_left_to_the_looks() -> None:
     database = Database(_lost, _says("stale", 2))
-    async with finishing(database) as finisher:
-        finisher.waiters = Noted()
+    waiters = Noted()
+    async with finishing(database, waiters=waiters) as finisher:
         _end(finisher, 1, 2)
         await auntil(lambda: finisher.counts, "a finish")
-        assert finisher.waiters._ids == [1]
+        assert waiters._ids == [1]
 
 
 async def test_nothing_is_collected_while_nobody_waits() -> None:
-    async with finishing(Database()) as finisher:
-        finisher.waiters = Waiters(cast(Link, None))
+    waiters = Waiters(cast(Link, None))
+    async with finishing(Database(), waiters=waiters) as finisher:
         _end(finisher, 1)
         await finisher.drain()
-        assert finisher.waiters._ids == []
+        assert waiters._ids == []
 
 
 def test_an_asking_counts_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:

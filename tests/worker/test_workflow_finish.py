@@ -17,11 +17,13 @@ from pgqueue.database.calls.run import Verdict
 from pgqueue.database.link import Locked
 from pgqueue.errors import Disconnected
 from pgqueue.worker import Worker, held
+from pgqueue.worker.deliver import Deliverer
 from pgqueue.worker.execute import outcome
 from pgqueue.worker.finish import Finisher
 from tests.looking import Look
 from tests.waiting import auntil
 from tests.worker.conftest import burst, working
+from tests.worker.finishers import new_finisher
 from tests.worker.jobs import job, node_job
 
 Outcomes = list[dict[str, Any]]
@@ -230,7 +232,7 @@ class Database:
 async def finishing(database: Database, workflow_of: Callable[[int], int | None]) -> AsyncIterator[Finisher]:
     """A finisher on this database."""
     main, held_one, slow = (database.link(name, workflow_of) for name in ("main", "held", "slow"))
-    finisher = Finisher(main, held_one, slow, 1000)
+    finisher = new_finisher(main, held_one, slow)
     loops = [asyncio.create_task(run()) for run in finisher.loops().values()]
     yield finisher
     for loop in loops:
@@ -314,7 +316,7 @@ async def test_one_locked_workflow_among_many_takes_few_calls_to_find() -> None:
 
 
 async def test_what_is_held_for_weeks_is_tried_on() -> None:
-    ones = held.Held(lambda: None)
+    ones = held.Held(Deliverer(cast(Link, None), set()), lambda handed: None, lambda: None)
     batch = [outcome(node_job(10, 1), "succeeded", 0.0)]
     ones._take(batch, 2000)
     (group,) = ones._groups.values()
@@ -323,7 +325,7 @@ async def test_what_is_held_for_weeks_is_tried_on() -> None:
 
 
 async def test_two_outcomes_of_one_job_are_held_apart() -> None:
-    ones = held.Held(lambda: None)
+    ones = held.Held(Deliverer(cast(Link, None), set()), lambda handed: None, lambda: None)
     ones.add([outcome(node_job(10, 1), "succeeded", 0.0)])
     for id in (11, 10, 12):
         ones.join(outcome(node_job(id, 1), "succeeded", 0.0), 1)
