@@ -14,13 +14,13 @@ from ..context import JobContext
 from ..registry import Registered
 from .execute import Outcome, Surrounded, cancelled, execute, failure, undescribed
 from .isolate import is_thrown_away, take_back_cancel
-from .pace import AHEAD, SOON, Pace
+from .pace import Pace
+from .room import Room
 from .signals import Alarm
 
 log = logging.getLogger("pgqueue.worker")
 SLICE = 0.001  # seconds a slot may run handlers that never wait before it lets the event loop go on
 STUCK = 1.0  # seconds without a free slot after which waiting jobs go back
-MOST_BRIEF = 10  # jobs with limits for each slot, where their handlers are brief
 LOOK_EVERY = 0.02  # seconds between two looks whether the handlers have ended
 
 
@@ -57,11 +57,10 @@ class Slots:
         self._slots: set[asyncio.Task[None]] = set()
         self._idle: list[asyncio.Future[None]] = []
         self._waking = False
-        self._room = asyncio.Event()
+        self._room_made = asyncio.Event()
         self._pace = Pace()
+        self._room = Room(concurrency, self._pace)
         self._stopping = False
-        self._last_start = 0.0
-        self._limited = self._limited_running = 0
         self._is_limited_wanted = False
         self.waiting: deque[JobContext] = deque()
         self.preparing: dict[int, JobContext] = {}
@@ -71,50 +70,27 @@ class Slots:
     async def room(self) -> tuple[int, int]:
         """Wait until another claim is worth its round trip; how many jobs it should ask for, and how many of them with limits."""
         while not (want := self._wanted()):
-            self._room.clear()
-            await self._room.wait()
-        return want, min(want, max(0, self._limited_room()))
-
-    def _limited_room(self) -> int:
-        """Jobs with limits that would start at once; they are not fetched ahead: what counts against a limit must run.
-
-        Slots that jobs without limits free in a moment are reserved too; otherwise prefetched jobs would take them forever.
-        """
-        free = self._limited_most() - len(self.preparing) - len(self.running)
-        coming = min(len(self.running) - self._limited_running, self._pace.free_soon)
-        return (free if free >= coming or self._is_stuck(AHEAD) else coming) - self._limited
-
-    def _limited_most(self) -> int:
-        """One per slot. Jobs with very short handlers may exceed that, up to a cap that limits the damage if the next
-        handlers are slow."""
-        brief = 0 if self._is_stuck(SOON) else min(self._pace.started_soon, MOST_BRIEF * self._concurrency)
-        return max(self._concurrency, brief)
+            self._room_made.clear()
+            await self._room_made.wait()
+        return want, min(want, max(0, self._room.limited(len(self.preparing), len(self.running))))
 
     def has_limited_room(self) -> bool:
         """Whether another claim of jobs with limits is worth its round trip; if not, the alarm is nudged once it is."""
-        self._is_limited_wanted = 2 * self._limited_room() < self._limited_most()
+        self._is_limited_wanted = not self._room.is_worth_limited(len(self.preparing), len(self.running))
         return not self._is_limited_wanted
 
     def _wanted(self) -> int:
-        prefetch = 0 if self._is_stuck(AHEAD) else self._pace.prefetch()
-        if self._stopping or self._is_full() or len(self.waiting) > self._pace.low:
-            return 0
-        free = self._concurrency + prefetch - len(self.waiting) - len(self.preparing) - len(self.running)
-        # Half of what it may hold: while one half runs, the next is on its way.
-        return max(0, min(free, max(self._concurrency, prefetch // 2)))
-
-    def _is_stuck(self, seconds: float) -> bool:
-        """Whether every slot is taken and none has taken a job for so long."""
-        return len(self.running) >= self._concurrency and time.perf_counter() - self._last_start > seconds
+        want = self._room.wanted(len(self.waiting), len(self.preparing), len(self.running))
+        return 0 if self._stopping or self._is_full() else want
 
     def take_stuck(self) -> list[JobContext]:
         """Jobs that wait although none could start for STUCK seconds; they are not held here any more."""
-        is_blocked = self._is_full() and time.perf_counter() - self._last_start > STUCK
-        if not (is_blocked or self._is_stuck(STUCK)):
+        is_blocked = self._is_full() and self._room.is_still(STUCK)
+        if not (is_blocked or self._room.is_stuck(len(self.running), STUCK)):
             return []
         stuck = list(self.waiting)
         self.waiting.clear()
-        self._limited = 0
+        self._room.limited_waiting = 0
         return stuck
 
     def add(self, jobs: list[JobContext]) -> None:
@@ -128,10 +104,10 @@ class Slots:
     def _put_limited_first(self, jobs: list[JobContext]) -> list[JobContext]:
         """Those with limits go to the front, behind their like; the others are returned."""
         limited = list(takewhile(lambda job: job.limits is not None, jobs))
-        self.waiting.rotate(-self._limited)
+        self.waiting.rotate(-self._room.limited_waiting)
         self.waiting.extendleft(reversed(limited))
-        self.waiting.rotate(self._limited)
-        self._limited += len(limited)
+        self.waiting.rotate(self._room.limited_waiting)
+        self._room.limited_waiting += len(limited)
         return jobs[len(limited) :]
 
     def prepare(self, jobs: list[JobContext]) -> bool:
@@ -150,7 +126,7 @@ class Slots:
         for job in still:
             del self.preparing[job.id]
         if still:
-            self._room.set()
+            self._room_made.set()
         return still
 
     def cancel(self, job_ids: Iterable[int]) -> None:
@@ -165,8 +141,8 @@ class Slots:
             self._hand_in(cancelled(job, 0.0))
         if unstarted:
             self.waiting = deque(job for job in self.waiting if job.id not in wanted)
-            self._limited = sum(job.limits is not None for job in self.waiting)
-            self._room.set()
+            self._room.limited_waiting = sum(job.limits is not None for job in self.waiting)
+            self._room_made.set()
         for slot in [self.running[id] for id in wanted & self.running.keys()]:
             job = self._jobs[slot]
             if not job.cancelled:  # else it is busy with its end
@@ -176,7 +152,7 @@ class Slots:
 
     def go_on(self) -> None:
         """What held things up is over, such as too many outcomes that waited to be handed in."""
-        self._room.set()
+        self._room_made.set()
         self._wake()
 
     def _wake(self) -> None:
@@ -221,7 +197,7 @@ class Slots:
         while self.waiting and not self._is_full():
             job = self.waiting.popleft()
             if job.limits is not None:
-                self._limited -= 1
+                self._room.limited_waiting -= 1
             self._look_for_room()  # it may run for long: whoever waits for room must not wait for its end
             self._wake()
             await self._run(job, this)
@@ -235,15 +211,15 @@ class Slots:
 
     def _look_for_room(self) -> None:
         if len(self.waiting) <= self._pace.low:
-            self._room.set()
+            self._room_made.set()
         if self._is_limited_wanted and self.has_limited_room():
             self._alarm.nudge()
 
     async def _run(self, job: JobContext, this: asyncio.Task[None]) -> None:
         self.running[job.id] = this
-        self._limited_running += job.limits is not None
+        self._room.limited_running += job.limits is not None
         self._jobs[this] = job
-        self._last_start = time.perf_counter()
+        self._room.last_start = time.perf_counter()
         try:
             outcome = await execute(job, self._tasks.get(job.task), self.threads, self._surrounded)
         except asyncio.CancelledError:
@@ -260,7 +236,7 @@ class Slots:
             self._pace.ended(outcome.elapsed, job.limits is not None)
             self._hand_in(outcome)
         finally:
-            self._limited_running -= job.limits is not None
+            self._room.limited_running -= job.limits is not None
             if self.running.get(job.id) is this:  # else it was claimed again while this run did not listen to `drop`
                 del self.running[job.id]
 
@@ -268,7 +244,7 @@ class Slots:
         """Start nothing more and forget what has not started."""
         self._stopping = True
         self.waiting.clear()
-        self._limited = 0
+        self._room.limited_waiting = 0
         self.preparing.clear()
 
     async def wait_idle(self, timeout: float) -> bool:
@@ -281,7 +257,7 @@ class Slots:
     async def drop(self) -> None:
         """Forget everything: waiting jobs, and running handlers without an outcome. Threads run on unheard."""
         self.waiting.clear()
-        self._limited = 0
+        self._room.limited_waiting = 0
         self.preparing.clear()
         self._drop_running()
         if not await self.wait_idle(1.0):

@@ -3,7 +3,8 @@
 import pytest
 
 from pgqueue.worker.pace import SOON
-from pgqueue.worker.slots import MOST_BRIEF, Slots
+from pgqueue.worker.room import MOST_BRIEF
+from pgqueue.worker.slots import Slots
 from tests.waiting import auntil
 from tests.worker.desk import CONCURRENCY, Desk
 from tests.worker.jobs import job, limited_job
@@ -67,8 +68,8 @@ async def test_while_others_have_every_slot_those_with_limits_get_what_comes_fre
     desk.slots.add([limited_job(n) for n in range(30, 32)])
     desk.full = False
     assert await desk.limited_room() == CONCURRENCY - 2
-    monkeypatch.setattr("pgqueue.worker.slots.AHEAD", 0.0)
-    assert desk.slots._limited_room() < 0, "the slots do not come free after all"
+    monkeypatch.setattr("pgqueue.worker.room.AHEAD", 0.0)
+    assert desk.slots._room.limited(0, len(desk.slots.running)) < 0, "the slots do not come free after all"
 
 
 async def test_slots_of_jobs_with_limits_are_not_given_to_others_before_they_are_free(desk: Desk) -> None:
@@ -97,8 +98,8 @@ async def test_no_more_than_there_are_slots_are_asked_for_where_brief_ones_have_
     desk.slots.add([limited_job(n) for n in range(CONCURRENCY)])
     await auntil(lambda: len(desk.started) == CONCURRENCY, "the first jobs")
     assert await desk.limited_room() == 4 * CONCURRENCY
-    desk.slots._last_start -= 2 * SOON
-    assert desk.slots._limited_room() == 0
+    desk.slots._room.last_start -= 2 * SOON
+    assert desk.slots._room.limited(0, len(desk.slots.running)) == 0
 
 
 async def test_jobs_that_wait_for_their_parents_take_up_room_for_limits(desk: Desk) -> None:

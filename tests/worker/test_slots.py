@@ -143,7 +143,7 @@ async def test_jobs_that_wait_behind_slow_handlers_are_let_go(desk: Desk, monkey
 
 
 async def test_jobs_that_wait_while_nothing_may_start_are_let_go(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    desk.slots._last_start = time.perf_counter()
+    desk.slots._room.last_start = time.perf_counter()
     desk.full = True
     desk.slots.add([job(1)])
     assert desk.slots.take_stuck() == [], "it may be over soon"
@@ -153,7 +153,7 @@ async def test_jobs_that_wait_while_nothing_may_start_are_let_go(desk: Desk, mon
 
 
 async def test_there_is_no_room_while_jobs_wait_behind_slow_handlers(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pgqueue.worker.slots.AHEAD", 0.0)
+    monkeypatch.setattr("pgqueue.worker.room.AHEAD", 0.0)
     desk.slots.add([job(n) for n in range(10)])
     await auntil(lambda: len(desk.started) == CONCURRENCY, "the first jobs")
     desk.slots._pace.low = 500
