@@ -58,8 +58,8 @@ def _array(texts: list[str] | None) -> str | None:
 
 
 QUERY_WITHIN = 600.0  # seconds for an enqueue_select: how long its query takes is the caller's affair
-# The fields of EnqueueOptions, in their order, and the types in which SQL takes them. Only texts, numbers and truth values are sent, each with its
-# type: any driver can bind them, whatever else it makes of JSON and times.
+# The fields of EnqueueOptions, in their order, and the types in which SQL takes them. Only texts, numbers and truth values
+# are sent, each with its type: any driver can bind them, whatever else it makes of JSON and times.
 _TYPES: Mapping[LiteralString, LiteralString] = {
     "queue": "text", "priority": "int", "run_at": "text::timestamptz", "run_after": "text::interval", "retries": "int",
     "retry": "text::jsonb", "result_ttl": "text::interval", "meta": "text::jsonb", "depends_on": "text::bigint[]",
