@@ -49,10 +49,8 @@ create index job_lane on job (lane_id, priority desc, run_at, id) -- claim_lanes
     where state = 'ready' and lane_id is not null;
 create index job_place on job (claim_token, lane_id)              -- lock_buckets: places in use; only running jobs have a token
     where holds_place and claim_token is not null;
-create index job_scheduled on job (run_at, id)                    -- promote
+create index job_scheduled on job (run_at, id)                    -- promote, follow_clock
     where state = 'scheduled';
-create index job_put_off on job (put_off_at)                      -- follow_clock
-    where state = 'scheduled' and put_off_at is not null;
 create index job_running on job (worker_id, id)                   -- rescue, and a worker's look at what it holds
     where state = 'running';
 create index job_suspect on job (run_at)                          -- claim: jobs that may kill their worker, one at a time

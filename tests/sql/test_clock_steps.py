@@ -3,11 +3,13 @@
 What holds of limits stands in limit_clock.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from .conftest import Sql
+from .guarantees import without_waiting
 from .limit_steps import add, claimed, pass_time, set_limit, step_clock
 
 HOUR = 3600.0
@@ -202,6 +204,36 @@ def test_what_ends_after_a_step_has_its_partition(rolled_back_sql: Sql, step: fl
     assert sql.state(id) == "succeeded"
     assert sql.value("select maintain()")
     assert sql.state(id) == "succeeded"
+
+
+def test_a_key_that_is_just_being_unparked_holds_up_nobody(sql: Sql, another_sql: Callable[[], Sql]) -> None:
+    """An operator's transaction is open: dead workers are found all the same."""
+    set_limit(sql, "k", rate=1000, burst=1000)
+    sql.value("select park('k', clock_timestamp() + interval '60 s')")
+    step_clock(sql, -HOUR)
+    other = another_sql()
+
+    with other.connection.transaction():
+        assert other.value("select unpark('k')")
+        with without_waiting(sql):
+            sql.value("select mark_lost()")
+    assert sql.rows("select key from parking where key <> '' and until > clock_timestamp()") == []
+
+
+def test_jobs_for_later_stay_where_they_are_beside_one_that_was_put_off(rolled_back_sql: Sql) -> None:
+    sql = rolled_back_sql
+    id, token = sql.running()
+    sql.finish(token, {"id": id, "state": "snoozed", "delay": 60})
+    sql.rows(
+        """insert into job (run_at, created_at, state, task)
+           select clock_timestamp() + interval '2 h', clock_timestamp(), 'scheduled', 'noop' from generate_series(1, 20000)"""
+    )
+
+    step_clock(sql, -HOUR)
+    upkeep(sql)
+
+    assert seconds_until(sql, "select run_at from job where id = %s", id) <= 61
+    assert seconds_until(sql, "select min(run_at) from job where id <> %s", id) == pytest.approx(3 * HOUR, abs=30)
 
 
 def test_a_clock_that_goes_on_moves_nothing(rolled_back_sql: Sql) -> None:

@@ -25,6 +25,7 @@ from . import test_limit_keys as keys
 from . import test_limit_moves as moves
 from . import test_park as park
 from . import test_reset_limit as reset
+from . import test_retry_blocking as blocking
 from . import test_set_limit as changes
 from . import test_sweep_lanes as sweep
 from . import test_unpark as unpark
@@ -245,6 +246,13 @@ MUTANTS = [
            steps.test_a_key_is_parked_for_as_long_as_was_said),
     Mutant("jobs that were ready are not moved", "follow_clock", r"update job set run_at = least" + DROP, "null;",
            steps.test_jobs_that_were_ready_before_the_step_start_before_those_that_came_after_it, (None,)),
+    Mutant("jobs that were put off are not moved", "follow_clock", r"update job set run_at = now_" + DROP, "null;",
+           steps.test_a_job_that_was_put_off_waits_its_delay_and_not_the_hour, ("a snooze",)),
+    Mutant("parked keys are not moved", "follow_clock", r"update parking" + DROP, "null;",
+           steps.test_a_key_is_parked_for_as_long_as_was_said),
+    Mutant("a step of the clock waits for an operator", "follow_clock", r"update parking[^;]*;",
+           "update parking set until = now_ + (until - parked_at), parked_at = now_ where parked_at > ahead;",
+           steps.test_a_key_that_is_just_being_unparked_holds_up_nobody),
     Mutant("keys of a period are not moved", "follow_clock", r"update unique_hold" + DROP, "null;",
            steps.test_a_key_of_mode_period_is_held_for_its_period),
     Mutant("what was not moved is forgotten", "follow_clock", r"if most < at_most then", "if true then",
@@ -305,6 +313,10 @@ MUTANTS = [
            park.test_a_key_that_is_not_its_own_is_not_parked_and_the_job_waits_by_itself, ("other",)),
     Mutant("all its keys are parked", "keys_to_park", r", limit_of\(k\.key\) d where d\.rate is not null", "",
            park.test_a_rate_limited_job_stays_in_its_place_and_its_keys_wait, (["api", "crew"], {}, ["api"])),
+    Mutant("a retry opens no key", "run_again", r"end_blocking\(job_id\)", "false", blocking.test_it_runs_now),
+    Mutant("a key that a retry opens is not looked at", "end_blocking", OPEN, "", blocking.test_it_runs_now),
+    Mutant("a retry opens what was shut for longer", "end_blocking", r" and p\.until <= [^;]*?::timestamptz", "",
+           blocking.test_a_key_that_was_parked_for_longer_stays_shut),
     Mutant("retries never block", "keys_to_park", r"d\.retry_blocks and d\.enabled", "false",
            moves.test_with_one_at_a_time_a_retry_holds_up_its_key_only_if_the_limit_says_so, (True, "failed")),
     Mutant("retries always block", "keys_to_park", r"d\.retry_blocks and d\.enabled", "true",

@@ -151,7 +151,7 @@ def call(verb: str, sql: Sql, worker: UUID, count: int) -> tuple[str, tuple[obje
 
 
 # Part of the plan, and looked at for nodes of workflows alone: see test_workflow_plans.py.
-OF_NODES = {"workflow_node_job_id_workflow_id_key", "workflow_edge_child", "workflow_pkey"}
+OF_NODES = {"workflow_node_pkey", "workflow_edge_child", "workflow_pkey"}
 INDEXES = {
     "claim": {"worker_pkey", "job_suspect", "job_ready", "job_pkey", *OF_NODES},
     "claim from a cursor": {"worker_pkey", "job_suspect", "job_ready", "job_pkey", *OF_NODES},

@@ -197,3 +197,51 @@ def test_readers_wait_a_second_at_most_for_a_partition_that_is_needed(sql: Sql, 
     maintain.rows()
 
     assert sql.rows("select days_ahead from upkeep_status") == [{"days_ahead": 7}]
+
+
+def test_while_the_rest_is_done_readers_do_not_wait_for_a_new_partition(sql: Sql) -> None:
+    """Its lock comes last, and first only when it is needed soon."""
+    sql.rows(
+        """create or replace function mend_workflows() returns void language plpgsql as $$
+           begin
+               perform 1 / (mode <> 'AccessExclusiveLock')::int from pg_locks
+                 where pid = pg_backend_pid() and relation = 'job_history_default'::regclass;
+           end $$"""
+    )
+    sql.rows(f"drop table {tomorrow(sql)}")
+
+    assert sql.value("select maintain()") is True
+
+    assert tomorrow(sql) in partitions(sql)
+
+
+def test_a_partition_that_is_needed_is_made_before_anything_that_may_fail(sql: Sql) -> None:
+    for ahead in range(1, 8):
+        sql.rows(f"drop table {named(today(sql) + timedelta(days=ahead))}")
+    sql.rows(
+        f"""create or replace function prune(keep_days int, most int default 50000) returns bool language plpgsql as $$
+            begin
+                perform 1 / (to_regclass('{tomorrow(sql)}') is not null)::int;
+                return false;
+            end $$"""
+    )
+
+    assert sql.value("select maintain()") is True
+
+
+def test_when_one_partition_cannot_be_made_the_others_are_not_waited_for(sql: Sql) -> None:
+    """They want the same lock, and readers wait behind each try."""
+    sql.rows("create table tried (day date)")
+    sql.rows(
+        """create or replace function make_partition(day date) returns bool language plpgsql as $$
+           begin
+               insert into tried values (day);
+               return false;
+           end $$"""
+    )
+    for ahead in range(1, 8):
+        sql.rows(f"drop table {named(today(sql) + timedelta(days=ahead))}")
+
+    sql.value("select maintain()")
+
+    assert sql.value("select count(*) from tried") == 1

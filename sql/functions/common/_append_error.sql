@@ -1,9 +1,10 @@
 -- append_error: adds one attempt to a job's errors and keeps the last 20.
--- Called by: finish, rescue. Writes: nothing. Text is cut, never refused: a long traceback must not lose a job.
+-- Called by: finish_ended, finish_unended, rescue_job, skip_nodes. Writes: nothing. Text is cut, never refused: a long traceback
+-- must not lose a job.
 create function append_error(
     errors jsonb, attempt int, worker_id uuid, started_at timestamptz, ended_at timestamptz, retry_at timestamptz, error jsonb
 ) returns jsonb
-language sql immutable as $$
+language sql stable as $$
     select case when jsonb_array_length(list) > 20 then list - 0 else list end
       from (select coalesce(errors, '[]') || jsonb_build_object(
                 'attempt', attempt, 'worker_id', worker_id, 'started_at', in_utc(started_at), 'ended_at', in_utc(ended_at),

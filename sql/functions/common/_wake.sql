@@ -4,7 +4,7 @@
 -- Nobody is woken where pgqueue.notify is off: PostgreSQL does not prepare a transaction (two-phase commit) that has notified.
 create function wake(queue text) returns void
 language sql set search_path from current as $$
-    select pg_notify(channel(), queue)
+    select pg_notify(channel_of(current_schema()), queue)
      where coalesce(current_setting('pgqueue.notify', true), '') not in ('off', 'false', 'no', '0')
 $$;
 

@@ -1,5 +1,5 @@
 -- check_enqueue: refuses bad options and returns the time a job is due.
--- Called by: insert_job, insert_jobs, update. Writes: nothing.
+-- Called by: insert_job, insert_jobs, insert_plain_nodes, update. Writes: nothing.
 create function check_enqueue(
     task text, queue text, priority int, run_at timestamptz, run_after interval,
     retries int, retry jsonb, result_ttl interval
@@ -36,7 +36,7 @@ begin
 end $$;
 
 -- check_args: refuses arguments that are no JSON object or too large, and returns them.
--- Called by: insert_job, insert_jobs and update, for whatever is not plainly a small object: measuring takes a look at the text.
+-- Called by: whoever calls check_enqueue, for what is not plainly a small object: measuring takes a look at the text.
 create function check_args(args jsonb) returns jsonb
 language plpgsql as $$
 declare
@@ -46,7 +46,8 @@ begin
     if jsonb_typeof(args) is distinct from 'object' then
         perform invalid('args', args::text, 'give the arguments by name as a JSON object, for example {"to": 1}');
     elsif measured > most then
-        raise exception 'args: % bytes of JSON are too many; store what is large elsewhere and pass its id, or raise max_args_bytes of table setting (% now)',
+        raise exception 'args: % bytes of JSON are too many; store what is large elsewhere and pass its id, or raise '
+            'max_args_bytes of table setting (% now)',
             measured, most using errcode = 'PQ001', column = 'args';
     end if;
     return args;

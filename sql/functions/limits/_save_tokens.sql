@@ -58,7 +58,7 @@ language sql stable as $$
 $$;
 
 -- kept_at: how many tokens others may not take at a time: all that are needed, but for those that come until it is ready.
--- Called by: lock_buckets, save_tokens, opening_of. Writes: nothing.
+-- Called by: lock_buckets, save_tokens, opening_of, is_open. Writes: nothing.
 create function kept_at(its saving, per_second float8, at timestamptz) returns float8
 language sql immutable as $$
     select greatest(0, its.tokens - per_second * greatest(0, extract(epoch from its.ready_at - at)::float8))

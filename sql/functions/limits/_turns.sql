@@ -38,7 +38,7 @@ begin
      where exists (select from limit_of(k.key) d where d.max_running is not null);
 end $$;
 
--- waiting_queues: the queues of which lanes are parked behind a key, each found by one step. Called by: free_keys, open_limit.
+-- waiting_queues: the queues of which lanes are parked behind a key, each found by one step. Called by: free_keys, sweep_keys.
 create function waiting_queues(its_key text) returns table (queue text)
 language sql stable as $$
     with recursive found (name) as (

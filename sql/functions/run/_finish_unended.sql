@@ -25,6 +25,7 @@ begin
                    when state = 'failed' and (final or attempt >= max_attempts
                                              or delay is null and not retry_applies(retry, error->'types'))
                        then null
+                   when delay <= 1e9 then make_interval(secs => greatest(delay, 0))  -- nearly always: no call
                    when delay is not null then delay_of(id, delay, ended_at)
                    else retry_delay(retry, attempt)
                end as again_at
@@ -33,8 +34,9 @@ begin
         select t.*, case when limits is null and state <> 'rate_limited' or again_at is null then null
                          else keys_to_park(limits, queue, state = 'rate_limited', key) end as parks,
                case when state = 'failed'
-                   then append_error(earlier, attempt, worker_id, ended_at - make_interval(secs => coalesce(least(greatest(elapsed, 0), 1e9), 0)), ended_at,
-                                     again_at, error)
+                   then append_error(earlier, attempt, worker_id,
+                                     ended_at - make_interval(secs => coalesce(least(greatest(elapsed, 0), 1e9), 0)),
+                                     ended_at, again_at, error)
                    else earlier
                end as all_errors
           from timed t
@@ -42,8 +44,9 @@ begin
     ), again as (
         update job j
            set state = (case when d.again_at > ended_at and d.parks is null then 'scheduled' else 'ready' end)::job_state,
-               run_at = case when d.parks is null then d.again_at else j.run_at end, put_off_at = ended_at, attempt = j.attempt - (d.state <> 'failed')::int,
-               claim_token = null, worker_id = null, claimed_at = null, rescues = case when d.state = 'unknown_task' then j.rescues else 0 end, errors = d.all_errors,
+               run_at = case when d.parks is null then d.again_at else j.run_at end, put_off_at = ended_at,
+               attempt = j.attempt - (d.state <> 'failed')::int, claim_token = null, worker_id = null, claimed_at = null,
+               rescues = case when d.state = 'unknown_task' then j.rescues else 0 end, errors = d.all_errors,
                unknown_since = case when d.state = 'unknown_task' then coalesce(j.unknown_since, ended_at) end
           from decided d where j.id = any (array[d.id]) and d.again_at is not null
         returning j.id, d.again_at, j.limits, d.parks
@@ -65,8 +68,8 @@ begin
     select id, 'cancelled', null, true, limits, null from history;
 end $$;
 
--- delay_of: the delay of an outcome as an interval; a negative one means at once. Called by: finish_unended. Writes: nothing.
--- Raises PQ001 when it ends after the year 9999, which neither Python nor people can read.
+-- delay_of: the delay of an outcome as an interval; a negative one means at once. Writes: nothing.
+-- Called by: finish_unended, for more than 31 years. Raises PQ001 when it ends after the year 9999, which neither Python nor people can read.
 create function delay_of(job_id bigint, delay float8, ended_at timestamptz) returns interval
 language plpgsql as $$
 begin

@@ -1,5 +1,5 @@
 -- retry_delay: how long to wait after attempt number `attempt` failed.
--- Called by: finish, rescue. Writes: nothing.
+-- Called by: finish_unended, rescue_job. Writes: nothing.
 -- A policy is {"backoff": "exponential" | "linear" | "fibonacci" | "fixed" | "list", "delay": s, "step": s, "cap": s,
 -- "delays": [s, ...], "jitter": bool}; NULL means exponential. Without jitter exponential waits 1, 2, 4, 8, 16 ... s.
 -- cap is 300 s for the two that grow by themselves, and none for the others: they say what they mean.
@@ -9,7 +9,8 @@ language plpgsql volatile as $$
 declare
     base   float8 := coalesce((policy->>'delay')::float8, 1);
     kind   text   := coalesce(policy->>'backoff', 'exponential');
-    cap    float8 := coalesce((policy->>'cap')::float8, case when kind in ('exponential', 'fibonacci') then 300 else 'infinity'::float8 end);
+    cap    float8 := coalesce((policy->>'cap')::float8, case when kind in ('exponential', 'fibonacci') then 300
+                                                             else 'infinity'::float8 end);
     jitter bool   := coalesce((policy->>'jitter')::bool, true);
     n      int    := greatest(attempt, 1);
     wait   float8;
@@ -30,7 +31,7 @@ begin
 end $$;
 
 -- retry_applies: whether a policy retries an exception, given the names of its class and the classes it inherits from.
--- Called by: finish. "never" wins over "only"; without both every exception is retried.
+-- Called by: finish_unended. "never" wins over "only"; without both every exception is retried.
 create function retry_applies(policy jsonb, types jsonb) returns bool
 language sql immutable as $$
     select not coalesce(policy->'never' ?| t.names, false) and coalesce(policy->'only' ?| t.names, true)
@@ -38,7 +39,7 @@ language sql immutable as $$
 $$;
 
 -- check_retry: refuses a policy that retry_delay could not compute, before it is stored with a job.
--- Called by: enqueue, enqueue_many.
+-- Called by: check_enqueue.
 create function check_retry(policy jsonb) returns void
 language plpgsql as $$
 declare

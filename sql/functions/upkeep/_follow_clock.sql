@@ -3,6 +3,7 @@
 -- before later ones. A run_at that was given stays: it is a time and no length. Turns and buckets notice by themselves.
 -- Called by: mark_lost. Writes: clock, job, parking, unique_hold. Locks: the row of clock and those it changes, SKIP LOCKED.
 -- So many rows a call that it stays short; until none are left, the clock's row keeps the time by which the step is seen.
+-- It reads whatever is due later, or ready: an index for a step that comes once in years would cost every retry and snooze.
 create function follow_clock(at_most int default 10000) returns void
 language plpgsql as $$
 declare
@@ -20,7 +21,9 @@ begin
         return;
     end if;
     update job set run_at = now_ + (run_at - put_off_at), put_off_at = now_
-     where id in (select id from job where state = 'scheduled' and put_off_at > ahead limit at_most for no key update skip locked);
+     where id in (select id from job  -- run_at, for the index of promote: it is not before put_off_at
+                   where state = 'scheduled' and run_at > ahead and put_off_at > ahead limit at_most
+                     for no key update skip locked);
     get diagnostics moved = row_count;
     most := greatest(most, moved);
     update job set run_at = least(run_at - (seen - now_), now_)
@@ -28,10 +31,12 @@ begin
     get diagnostics moved = row_count;
     most := greatest(most, moved);
     update unique_hold set expires_at = now_ + (expires_at - held_at), held_at = now_
-     where unique_key in (select unique_key from unique_hold where expires_at > ahead and held_at > ahead limit at_most for update skip locked);
+     where unique_key in (select unique_key from unique_hold where expires_at > ahead and held_at > ahead limit at_most
+                             for update skip locked);
     get diagnostics moved = row_count;
     most := greatest(most, moved);
-    update parking set until = now_ + (until - parked_at), parked_at = now_ where parked_at > ahead;
+    update parking set until = now_ + (until - parked_at), parked_at = now_
+     where ctid = any (array(select ctid from parking where parked_at > ahead for no key update skip locked));
     insert into parking (key, until) values ('', now_);  -- for sweep_lanes, see open_limit
     if most < at_most then
         update clock set seen_at = now_;

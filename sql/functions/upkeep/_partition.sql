@@ -6,14 +6,15 @@
 create function make_partitions(today date) returns bool
 language plpgsql as $$
 declare
-    made bool := true;
+    made bool;
     days int := days_ahead(today);
 begin
     if days < 2 then
         perform set_config('lock_timeout', '1s', true);
     end if;
     for ahead in 0..7 loop
-        made := make_partition(today + ahead) and made;
+        made := make_partition(today + ahead);
+        exit when not made;  -- the others want the same lock
     end loop;
     perform set_config('lock_timeout', '50ms', true);
     days := days_ahead(today);
@@ -28,7 +29,7 @@ begin
     return made;
 end $$;
 
--- days_ahead: for how many of the next 7 days there is a partition. Called by: make_partitions. Writes: nothing.
+-- days_ahead: for how many of the next 7 days there is a partition. Called by: make_partitions, run_maintain. Writes: nothing.
 create function days_ahead(today date) returns int
 language sql stable as $$
     select count(to_regclass('job_history_' || to_char(today + ahead, 'YYYYMMDD')))::int from generate_series(1, 7) ahead
@@ -38,8 +39,8 @@ $$;
 -- Called by: make_partitions. It is attached empty; only the default partition is scanned, which is empty too unless maintenance
 -- was late.
 -- Locks: job_history against other DDL only; job_history_default against readers, of which every query of the whole history is
--- one. The default partition is taken first, alone and for lock_timeout at most: finishing jobs does not need it and is not
--- blocked.
+-- one, until the end of the transaction. The default partition is taken first, alone, and waited for as long as lock_timeout
+-- says: finishing jobs does not need it and is not blocked.
 create function make_partition(day date) returns bool
 language plpgsql as $$
 declare

@@ -48,6 +48,7 @@ declare
     keep_days  int := (select history_days from setting);
     today      date := (clock_timestamp() at time zone 'UTC')::date;
     first_kept date := today - keep_days;
+    needed     bool := days_ahead(today) < 2;
 begin
     done := pg_try_advisory_xact_lock(hashtext('pgqueue maintain'), hashtext(current_schema()));
     more := false;
@@ -55,7 +56,9 @@ begin
     if not done then
         return;
     end if;
-    refused := not make_partitions(today);
+    if needed then  -- before anything that may fail
+        refused := not make_partitions(today);
+    end if;
     begin
         more := prune(keep_days);
     exception when lock_not_available then null;  -- a row is locked: the next call tries again, the partitions stay
@@ -63,7 +66,10 @@ begin
     if whole then
         perform mend_workflows();
     end if;
-    -- Last, because it locks the whole history until the end of the transaction.
+    -- Last, because they keep readers of the whole history waiting until the end of the transaction.
+    if not needed then
+        refused := not make_partitions(today);
+    end if;
     if not drop_partitions(first_kept) then
         refused := true;
         more := empty_partitions(first_kept) or more;

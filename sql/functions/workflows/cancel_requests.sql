@@ -6,5 +6,6 @@ language sql stable security definer set search_path from current set enable_seq
       from (select id, cancelled_at, stopping from workflow
             where (cancelled_at is not null or stopping <> '{}') and finished_at is null offset 0) w, workflow_node n,
            lateral (select id, state, worker_id from job where id = n.job_id offset 0) j
-     where (w.cancelled_at is not null or n.job_id = any (w.stopping)) and n.workflow_id = w.id and n.state = 'live' and j.state = 'running' and j.worker_id = cancel_requests.worker
+     where (w.cancelled_at is not null or n.job_id = any (w.stopping)) and n.workflow_id = w.id and n.state = 'live'
+       and j.state = 'running' and j.worker_id = cancel_requests.worker
 $$;

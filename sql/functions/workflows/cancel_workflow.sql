@@ -1,6 +1,6 @@
 -- cancel_workflow: ends the nodes of a workflow that have not started, and asks the running ones to stop; they end as they will,
 -- but do not run again, see cancel_again. Returns how many nodes it ended.
--- Called by: applications, operators; maintain, for nodes that were locked then, or were just coming back.
+-- Called by: applications, operators; mend_workflows, for nodes that were locked then, or were just coming back.
 -- Writes: workflow, job, job_history; see settle. Locks: the workflow, then job rows SKIP LOCKED: a locked one is left to
 -- them, and to maintain. Raises PQ003 for an unknown workflow; of one that has finished it ends nothing.
 create function cancel_workflow(workflow_id bigint) returns int

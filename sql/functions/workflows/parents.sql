@@ -9,7 +9,8 @@ create function parents(job_ids bigint[]) returns table (
     child_id bigint, parent_id bigint, name text, task text, state text, result jsonb, error jsonb, expired bool
 )
 language sql stable security definer set search_path from current set enable_seqscan = off set jit = off as $$
-    select u.id, p.job_id, p.name, p.task, case when p.ended_at is null then 'open' else p.state::text end, r.value, d.errors->-1, p.returned and p.state = 'succeeded' and r.value is null
+    select u.id, p.job_id, p.name, p.task, case when p.ended_at is null then 'open' else p.state::text end, r.value, d.errors->-1,
+           p.returned and p.state = 'succeeded' and r.value is null
       from unnest(job_ids) as u(id),
            lateral (select parent_id, position from workflow_edge where child_id = u.id offset 0) e,
            lateral (select * from workflow_node where job_id = e.parent_id offset 0) p

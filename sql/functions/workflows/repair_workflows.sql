@@ -1,7 +1,7 @@
 -- repair_workflows: repairs workflows whose rows were changed by hand, so that none waits forever: the functions here never
 -- leave drift behind. Counted in workflow.repairs. Returns how many it mended.
 -- most: look only at workflows that together have this many nodes, others each time, so that a call stays short; NULL = at all.
--- Called by: maintain; people. Writes: what settle writes. Locks: each workflow, SKIP LOCKED: one in use is looked at next time.
+-- Called by: mend_workflows; people. Writes: what settle writes. Locks: each workflow, SKIP LOCKED: one in use is looked at next time.
 -- Each is repaired separately: one that raises an error stays unchanged with a warning and does not block the others.
 create function repair_workflows(most int default null) returns int
 language plpgsql security definer set search_path from current set jit = off as $$
