@@ -13,6 +13,7 @@ from .outcomes import Cancel, RetryIn, Snooze
 from .registry import CHUNK, Registry
 from .task import Task
 from .workflow.canvas import refuse_process
+from .workflow.own_workflow import OwnWorkflow
 
 
 def chunk_task(app: Registry) -> Task[..., list[Any]]:
@@ -121,6 +122,11 @@ class CallContext(JobContext):
     @cancelled.setter
     def cancelled(self, value: bool) -> None:
         """Only the job's says so."""
+
+    @property
+    def workflow(self) -> OwnWorkflow:
+        """The job's."""
+        return self._job.workflow
 
     def transaction(self) -> NoReturn:
         """Refused: it would finish the job of all calls."""

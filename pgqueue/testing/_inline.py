@@ -103,7 +103,7 @@ class InlineJob(Job[Any]):
     __slots__ = ("_ended_as", "args", "ended")
 
     def __init__(self, context: JobContext, task: Registered[Any], ended: Ended, row: ResultRow) -> None:
-        super().__init__(_Nowhere(task.name, context.id), context.id, task)  # type: ignore[arg-type]
+        super().__init__(_Nowhere(task.name, context.id), context.id, task.parameters)  # type: ignore[arg-type]
         self.args, self.ended, self._ended_as = context.args, ended, row
         self._row = {
             "id": context.id,
@@ -145,7 +145,7 @@ class _Nowhere:
     """What a handle knows of an app, for one whose job is nowhere."""
 
     def __init__(self, task: str, id: int) -> None:
-        self.tasks: dict[str, Any] = {}
+        self.parameters: dict[str, Any] = {}
         why = f"job {id} ({task!r}) was run inline and is not in the database"
         self.database, self.async_database = NoDatabase(why), NoAsyncDatabase(why)
 
