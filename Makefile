@@ -2,19 +2,24 @@
 PYTHON ?= python3
 PYTHON_IN_VENV := .venv/bin/python
 PYTEST := $(PYTHON_IN_VENV) -m pytest -n logical --maxprocesses 4
+QUICK := tests/test_layers.py $(patsubst %,tests/sql/test_%.py,enqueue claim finish complete fail rescue promote heartbeat cancel \
+	state_table races unpark) tests/client/test_job.py tests/worker/test_finish.py
 INSTALL := $(PYTHON_IN_VENV) -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test test-faults check format bench clean
+.PHONY: demo test test-quick test-faults check format bench clean
 
 demo: .venv/.demo  ## index a source tree with two worker processes: make demo DIR=path
 	$(PYTHON_IN_VENV) -m examples.index_source $(DIR)
 
 test: .venv/.test  ## everything on PostgreSQL 18, SQL and races also on 16 and 15; what measures time runs alone
-	$(PYTEST) --ignore tests/faults --ignore tests/examples
-	$(PYTHON_IN_VENV) -m pytest tests/faults tests/examples
-	$(PYTEST) --postgres 16 -m "not one_postgres" tests/sql
-	@if [ -x /usr/lib/postgresql/15/bin/postgres ]; then $(PYTEST) --postgres 15 -m "not one_postgres" tests/sql; \
+	$(PYTEST) -m "not alone"
+	$(PYTHON_IN_VENV) -m pytest -m alone
+	$(PYTEST) --postgres 16 tests/sql
+	@if [ -x /usr/lib/postgresql/15/bin/postgres ]; then $(PYTEST) --postgres 15 tests/sql; \
 	else echo "PostgreSQL 15 is not installed: its run is left out (Debian: apt install postgresql-15)"; fi
+
+test-quick: .venv/.test  ## the inner loop, under a minute: the SQL verbs, a client, a worker under load, styles of import
+	$(PYTEST) -m "not alone" $(QUICK)
 
 test-faults: .venv/.test  ## the long forms of the faults
 	$(PYTHON_IN_VENV) -m pytest --slow tests/faults

@@ -18,10 +18,13 @@ from tests.pgbouncer import BINARY, pgbouncer
 from tests.postgres import running_server
 
 TEST_LEASE = 2.0  # seconds
+NEWEST_POSTGRES = 18
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--postgres", type=int, default=18, help="major version of the server that is started: 15, 16 or 18")
+    parser.addoption(
+        "--postgres", type=int, default=NEWEST_POSTGRES, help="major version of the server that is started: 15, 16 or 18"
+    )
     parser.addoption("--slow", action="store_true", help="run the long forms of the faults")
 
 
@@ -32,11 +35,30 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """`make test` runs the short forms, `make test-faults` the long ones."""
-    if not config.getoption("--slow"):
-        long = [item for item in items if "slow" in item.keywords]
-        items[:] = [item for item in items if "slow" not in item.keywords]
-        config.hook.pytest_deselected(items=long)
+    """`make test` runs the short forms, `make test-faults` the long ones; see the markers in pyproject.toml."""
+    left_out = [] if config.getoption("--slow") else [item for item in items if "slow" in item.keywords]
+    if config.getoption("--postgres") != NEWEST_POSTGRES:
+        left_out += _repeats(items)
+    dropped = set(left_out)
+    items[:] = [item for item in items if item not in dropped]
+    config.hook.pytest_deselected(items=left_out)
+
+
+def _repeats(items: list[pytest.Item]) -> list[pytest.Item]:
+    """What an older PostgreSQL need not run.
+
+    What can differ between versions are functions, plans and locks: each runs on every version. Mutants test the tests, and
+    sizes are the same: `one_postgres` leaves them out. A table of arguments or states takes one path through the same
+    functions again and again: of tests marked `one_case` the first case runs.
+    """
+    seen: set[str] = set()
+    repeats = []
+    for item in items:
+        test = item.nodeid.partition("[")[0]
+        if "one_postgres" in item.keywords or ("one_case" in item.keywords and test in seen):
+            repeats.append(item)
+        seen.add(test)
+    return repeats
 
 
 @pytest.fixture(scope="session")

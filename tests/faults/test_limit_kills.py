@@ -11,6 +11,8 @@ from tests.faults.limited import Connect, watching
 from tests.looking import Look
 from tests.waiting import until
 
+pytestmark = pytest.mark.alone
+
 LEASE = 1.0
 PLACES = 3
 STARTED: LiteralString = "select count(*) from worker where pid = any (%s) and wake_mode = 'notify'"

@@ -14,6 +14,8 @@ from tests.faults.limited import enqueue_limited
 from tests.looking import Look
 from tests.waiting import until
 
+pytestmark = pytest.mark.alone
+
 Enqueue = Callable[..., list[int]]
 AT_ONCE = 0.05  # seconds from commit to start for a worker that is idle
 

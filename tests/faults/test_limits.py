@@ -15,6 +15,8 @@ from tests.faults.limited import CLAIMED, Connect, enqueue_limited, most_above, 
 from tests.looking import Look
 from tests.waiting import PATIENCE, until
 
+pytestmark = pytest.mark.alone
+
 Enqueue = Callable[..., list[int]]
 LEASE = 1.0
 

@@ -14,6 +14,8 @@ from pgqueue import PgQueue
 from tests.looking import Look
 from tests.worker.conftest import burst
 
+pytestmark = pytest.mark.alone
+
 Connect = Callable[..., psycopg.Connection[Any]]
 Cost = Callable[..., float]
 

@@ -18,6 +18,8 @@ from tests.looking import Look
 from tests.waiting import auntil
 from tests.worker.conftest import working
 
+pytestmark = pytest.mark.alone
+
 REFUSED_FOR = 2.5  # seconds: tries after 0, 0.1, 0.3, 0.7 and 1.5 s at least, without jitter twice as many
 TRIES = 9  # of one call meanwhile
 TABLES = ("job", "worker", "job_history", "dead_letter", "turn", "bucket", "rescue_log", "job_result", "unique_hold")

@@ -22,6 +22,8 @@ from tests.faults.proxy import Proxy
 from tests.looking import Look
 from tests.waiting import until
 
+pytestmark = pytest.mark.alone
+
 SHORT = 0.5  # seconds, instead of 8
 LATE = 1.0  # seconds that a wait may take beyond its timeout
 

@@ -17,6 +17,8 @@ from tests.waiting import auntil
 from tests.worker.blocks import BACKENDS, INSERT, written_by
 from tests.worker.conftest import working
 
+pytestmark = pytest.mark.alone
+
 DEADLINE = 0.5  # seconds, instead of 8
 NOTICED = 10.0  # seconds; below those after which psycopg, TCP or a lease would notice, which tests have shortened
 LEASE = 6.0  # seconds: long enough that a busy machine does not lose it by itself

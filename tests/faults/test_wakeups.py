@@ -20,6 +20,8 @@ from tests.looking import Look
 from tests.waiting import auntil
 from tests.worker.conftest import working
 
+pytestmark = pytest.mark.alone
+
 KILL_LISTENER = "select count(pg_terminate_backend(pid)) from pg_stat_activity where application_name = 'pgqueue liveness'"
 AT_ONCE = 0.05  # seconds from commit to start for an idle worker whose listener is up
 NEVER = 600.0  # seconds: what is put off so long does not help within a test

@@ -39,7 +39,7 @@ def no_more_run_than_there_are_places(sql: Sql, open_sql: OpenSql) -> None:
     assert sql.value("select count(*) from job where state = 'running'") == 3
 
 
-def open_the_gap(sql: Sql) -> None:
+def _open_the_gap(sql: Sql) -> None:
     """From now on a session with test.wait = on stops between the begin of the statement that locks buckets and their locks."""
     sql.rows(
         """create function pause() returns bool language plpgsql as $$
@@ -57,7 +57,7 @@ def open_the_gap(sql: Sql) -> None:
     sql.connection.execute(gap)
 
 
-def stopped_in_the_gap(sql: Sql, open_sql: OpenSql, jobs: int = 1) -> tuple[Sql, Background]:
+def _stopped_in_the_gap(sql: Sql, open_sql: OpenSql, jobs: int = 1) -> tuple[Sql, Background]:
     """A claim of a job with key k that is about to lock the bucket, and who lets it go on. The queue `other` has another one."""
     claimed(sql, sql.worker(), len(add(sql, 1, "k", queue="other")), ("other",))
     finish_all(sql)  # now there is a bucket
@@ -65,7 +65,7 @@ def stopped_in_the_gap(sql: Sql, open_sql: OpenSql, jobs: int = 1) -> tuple[Sql,
     pass_time(sql, 10)
     add(sql, 1, "k", queue="other")
     add(sql, jobs, "k")
-    open_the_gap(sql)
+    _open_the_gap(sql)
     claimer, gate = open_sql(), open_sql()
     claimer.rows("set test.wait = on")
     gate.rows("select pg_advisory_lock(4711)")
@@ -79,7 +79,7 @@ def stopped_in_the_gap(sql: Sql, open_sql: OpenSql, jobs: int = 1) -> tuple[Sql,
 def a_claim_that_commits_just_before_the_lock_is_counted(sql: Sql, open_sql: OpenSql) -> None:
     """The second claimer's statement began before the first one committed, and takes the bucket after that."""
     set_limit(sql, "k", max_running=1)
-    gate, second = stopped_in_the_gap(sql, open_sql)
+    gate, second = _stopped_in_the_gap(sql, open_sql)
     first = claimed(sql, sql.worker(), 1, ("other",))
     gate.rows("select pg_advisory_unlock(4711)")
 
@@ -89,7 +89,7 @@ def a_claim_that_commits_just_before_the_lock_is_counted(sql: Sql, open_sql: Ope
 def the_clock_is_read_after_the_lock(sql: Sql, open_sql: OpenSql) -> None:
     """The second claimer began long before the first one's start: that time is not counted once more."""
     set_limit(sql, "k", rate=5, burst=2)
-    gate, second = stopped_in_the_gap(sql, open_sql, 6)
+    gate, second = _stopped_in_the_gap(sql, open_sql, 6)
     sql.value("select pg_sleep(0.5)")
     first = claimed(sql, sql.worker(), 1, ("other",))
     gate.rows("select pg_advisory_unlock(4711)")

@@ -56,6 +56,7 @@ def child_of(sql: Sql, parents: list[int], run_if: str = "succeeded", form: str 
     return int(sql.value("select max(id) from jobs where task = 'child'"))
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("run_if", SATISFIES)
 @pytest.mark.parametrize("state", STATES)
@@ -152,6 +153,7 @@ def test_one_parent_that_did_not_end_so_is_enough_to_be_skipped_though_others_st
     assert sql.state(child) == ("blocked" if run_if == "finished" else "cancelled")
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("form", FORMS)
 def test_parents_of_two_workflows_are_refused_naming_both(rolled_back_sql: Sql, form: str) -> None:
     one, two = start(rolled_back_sql, node("a"), name="one"), start(rolled_back_sql, node("b"))
@@ -164,6 +166,7 @@ def test_parents_of_two_workflows_are_refused_naming_both(rolled_back_sql: Sql, 
     )
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("beside", [False, True], ids=["alone", "beside a known one"])
 def test_an_unknown_parent_is_refused_by_name(rolled_back_sql: Sql, form: str, beside: bool) -> None:
@@ -195,6 +198,7 @@ def test_a_parent_whose_workflow_was_pruned_is_plain_again(rolled_back_sql: Sql,
     assert workflow_of(sql, parent).id == workflow_of(sql, child).id != pruned.id
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("run_if", ["later", "", "Succeeded"])
 def test_a_policy_that_does_not_exist_is_refused(rolled_back_sql: Sql, run_if: str, form: str) -> None:
@@ -206,6 +210,7 @@ def test_a_policy_that_does_not_exist_is_refused(rolled_back_sql: Sql, run_if: s
     )
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("run_if", ["later", ""])
 def test_a_policy_that_does_not_exist_is_refused_of_a_job_that_waits_for_none(
@@ -216,6 +221,7 @@ def test_a_policy_that_does_not_exist_is_refused_of_a_job_that_waits_for_none(
     assert (sqlstate, message) == ("PQ001", f"run_if: '{run_if}' is not valid; use succeeded, finished or failed")
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("parents", [5, "5", {"id": 5}, [1.5], ["a"], [[1]], [True], [10**30]], ids=str)
 def test_parents_that_are_no_ids_are_refused_by_name(rolled_back_sql: Sql, parents: Any) -> None:
     jobs = json.dumps([{"task": "a"}, {"task": "child", "depends_on": parents}])
@@ -233,6 +239,7 @@ def test_parents_that_are_null_are_none(rolled_back_sql: Sql) -> None:
     assert rolled_back_sql.state(row["id"]) == "ready"
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("parents", [[], [None]], ids=["none", "null"])
 def test_parents_that_are_none_are_refused(rolled_back_sql: Sql, parents: Any, form: str) -> None:

@@ -141,6 +141,7 @@ BAD_OPTIONS: list[tuple[str, Any, str]] = [
 ]
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize(("option", "value", "remedy"), BAD_OPTIONS)
 def test_a_bad_option_is_refused_by_name_value_and_remedy(rolled_back_sql: Sql, option: str, value: Any, remedy: str) -> None:
     sql = rolled_back_sql
@@ -174,6 +175,7 @@ def test_a_delay_without_end_is_refused(sql: Sql) -> None:
     assert (refused.sqlstate, refused.diag.column_name) == ("PQ001", "run_after")
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("task", ["", "t" * 201, None])
 def test_a_bad_task_name_is_refused(rolled_back_sql: Sql, task: str | None) -> None:
     refused = rolled_back_sql.refusal("select enqueue(%s)", task)
@@ -182,6 +184,7 @@ def test_a_bad_task_name_is_refused(rolled_back_sql: Sql, task: str | None) -> N
     assert "use 1 to 200 characters" in str(refused)
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("args", ["[]", "1", "null", '"x"', None])
 def test_arguments_that_have_no_names_are_refused(rolled_back_sql: Sql, args: str | None) -> None:
     refused = rolled_back_sql.refusal("select enqueue('send', %s)", args)

@@ -68,6 +68,7 @@ def test_jobs_for_later_wake_nobody(sql: Sql, another_sql: Callable[[], Sql]) ->
     assert worker.wakes(sql) == []
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("args", ["{}", "1", "null", None])
 def test_arguments_that_are_no_list_are_refused(rolled_back_sql: Sql, args: str | None) -> None:
     refused = rolled_back_sql.refusal("select enqueue_many('noop', %s)", args)
@@ -205,6 +206,7 @@ def test_one_bad_job_refuses_all(rolled_back_sql: Sql, bad: dict[str, Any]) -> N
     assert rolled_back_sql.value("select count(*) from jobs") == 0
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("name", ["tsak", "wake", "id", "state", ""])
 def test_an_unknown_option_is_refused_by_name(rolled_back_sql: Sql, name: str) -> None:
     given = json.dumps([{"task": "noop"}, {"task": "noop", name: 1}])
@@ -215,6 +217,7 @@ def test_an_unknown_option_is_refused_by_name(rolled_back_sql: Sql, name: str) -
     assert f"jobs: '{name}' is not valid; use the options of enqueue: task, args, queue," in str(refused)
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize(
     "given", ["{}", "1", "null", '"x"', None, "[1]", '[{"task": "noop"}, [{"task": "noop"}]]', "[null]", '["x"]']
 )

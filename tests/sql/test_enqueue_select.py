@@ -155,6 +155,7 @@ def test_one_row_without_names_refuses_all(rolled_back_sql: Sql, bad: str, mode:
     assert sql.value("select count(*) from job") == 0
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("mode", [None, "until_done"])
 def test_a_bad_option_is_refused(rolled_back_sql: Sql, mode: str | None) -> None:
     refused = rolled_back_sql.refusal("select enqueue_select('noop', array['{}'::jsonb], 'two words', unique_mode => %s)", mode)

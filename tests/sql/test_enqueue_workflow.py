@@ -318,6 +318,7 @@ REFUSED: dict[str, tuple[Any, str, str]] = {
 }  # fmt: skip
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize(("nodes", "sqlstate", "message"), REFUSED.values(), ids=REFUSED)
 def test_a_bad_submission_is_refused_by_name_and_writes_nothing(
     rolled_back_sql: Sql, nodes: Any, sqlstate: str, message: str
@@ -332,6 +333,7 @@ def test_null_is_no_array_of_nodes(rolled_back_sql: Sql) -> None:
     assert refused(rolled_back_sql, ENQUEUE, None)[0] == "PQ001"
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("name", ["", "n" * 201], ids=["empty", "long"])
 def test_a_bad_name_of_the_workflow_is_refused(rolled_back_sql: Sql, name: str) -> None:
     said = refused(rolled_back_sql, "select enqueue_workflow(%s, %s)", json.dumps([A]), name)

@@ -58,6 +58,7 @@ def test_an_extended_result_is_there_after_the_time_it_had_before(sql: Sql) -> N
     assert result(sql, id)["value"] == 1
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("ttl", ["-1 s", "1001 years", None])
 def test_a_ttl_out_of_range_is_refused(sql: Sql, ttl: str | None) -> None:
     error = sql.refusal("select extend_result(%s, %s)", succeeded(sql), ttl)

@@ -35,6 +35,7 @@ def test_a_new_node_waits_for_one_that_is_there(rolled_back_sql: Sql, form: str)
     assert flow.status == "succeeded"
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("state", ["ready", "running", "blocked", "succeeded", "failed", "cancelled", "skipped"])
 @pytest.mark.parametrize("when", ["succeeded", "finished", "failed"])
 def test_a_new_node_runs_waits_or_is_skipped_by_how_its_parent_stands(rolled_back_sql: Sql, state: str, when: str) -> None:
@@ -134,6 +135,7 @@ def test_a_join_is_skipped_when_a_new_parent_can_no_longer_run(rolled_back_sql: 
     assert flow.states() == {"a": "ready", "dead": "failed", "new": "skipped", "join": "skipped"}
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("after", [["c"], [{"node": "c", "when": "finished"}]])
 def test_a_cycle_through_nodes_that_are_there_is_refused(rolled_back_sql: Sql, after: list[Any]) -> None:
     flow = start(rolled_back_sql, node("a"), node("b", "a"), node("c", "b"))
@@ -170,6 +172,7 @@ def test_only_nodes_that_still_wait_can_wait_for_more(rolled_back_sql: Sql, stat
     )
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("before", ["x", 1, {"node": "x"}, {"job": 10**9}, None, {"node": "b", "when": "now"}, 1.5])
 def test_a_child_that_is_not_there_is_refused(rolled_back_sql: Sql, before: Any) -> None:
     flow = start(rolled_back_sql, node("a"), node("b", "a"))

@@ -60,6 +60,7 @@ def test_a_period_that_is_over_stands_in_nobodys_way(sql: Sql) -> None:
     assert find(sql, unique_mode="period") is None
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("mode", ["forever", "", None])
 def test_a_mode_that_does_not_exist_is_refused(rolled_back_sql: Sql, mode: str | None) -> None:
     refused = rolled_back_sql.refusal("select find_duplicate('noop', '{}', %s)", mode)

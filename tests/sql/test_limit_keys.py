@@ -159,6 +159,7 @@ def test_limits_that_make_no_sense_are_refused_by_name(
     assert tenant_sql.rows("select from job") == []
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize(
     ("options", "field", "remedy"),
     [

@@ -9,12 +9,11 @@ from . import limit_clock, limit_costs, limit_places, limit_rates, limit_savings
 from .conftest import Sql
 
 OpenSql = Callable[[], Sql]
-HELPERS = {"open_the_gap", "stopped_in_the_gap"}
 ALL = [
     function
     for module in (limit_clock, limit_rates, limit_costs, limit_savings, limit_places, limit_turns, limit_waits)
     for name, function in inspect.getmembers(module, inspect.isfunction)
-    if function.__module__ == module.__name__ and name not in HELPERS and not name.startswith("_")
+    if function.__module__ == module.__name__ and not name.startswith("_")
 ]
 ALONE = [function for function in ALL if "open_sql" not in inspect.signature(function).parameters]
 TOGETHER = [function for function in ALL if function not in ALONE]

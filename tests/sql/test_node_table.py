@@ -65,6 +65,7 @@ def flow_with(sql: Sql, state: str) -> tuple[Flow, Any]:
     return flow, token
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize(("verb", "state", "word"), CASES, ids=lambda value: value)
 def test_a_verb_moves_a_node_and_its_child_only_out_of_the_states_it_is_for(
     rolled_back_sql: Sql, verb: str, state: str, word: str

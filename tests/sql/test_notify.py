@@ -1,6 +1,5 @@
 """notify => false: every form of enqueue wakes nobody, and what follows it in the transaction does."""
 
-import re
 from collections.abc import Callable
 
 import pytest
@@ -8,10 +7,6 @@ import pytest
 from .conftest import Sql
 from .test_depends_on import parent_in
 
-MANY = "enqueue_many(jsonb)"
-OF_ONE_TASK = (
-    "enqueue_many(text,jsonb,text,int,timestamptz,interval,int,jsonb,interval,jsonb,bool,bigint[],text,text[],text,int,text[])"
-)
 FORMS: dict[str, str] = {  # %s is the id of a job that is over
     "enqueue": "enqueue('child', notify => false)",
     "enqueue, a child": "enqueue('child', notify => false, depends_on => array[%s]::bigint[])",
@@ -92,6 +87,7 @@ def test_an_enqueue_that_fails_leaves_what_follows_its_savepoint_loud(sql: Sql, 
     assert worker.wakes(sql) == ["after"]
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("bad", ['"no"', "0", "[]"])
 @pytest.mark.parametrize("function", ["enqueue_many", "enqueue_workflow"])
 def test_what_is_neither_true_nor_false_is_refused(rolled_back_sql: Sql, function: str, bad: str) -> None:
@@ -99,34 +95,3 @@ def test_what_is_neither_true_nor_false_is_refused(rolled_back_sql: Sql, functio
     assert refused.sqlstate == "PQ001"
     assert "notify: " in str(refused)
     assert "use true or false" in str(refused)
-
-
-MUTANTS: list[tuple[str, str, str, str]] = [
-    ("enqueue", "enqueue, a child", r"before := set_notify\('off'\);", "null;"),
-    ("enqueue", "enqueue, a child", r"perform set_notify\(before\);", "null;"),
-    ("enqueue", "enqueue, instead of another", r" or unique_mode = 'replace'", ""),
-    (OF_ONE_TASK, "enqueue_many, children", r"before := set_notify\('off'\);", "null;"),
-    (OF_ONE_TASK, "enqueue_many, children", r"perform set_notify\(before\);", "null;"),
-    (MANY, "jobs, a child", r"before := mute\(jobs\);", ""),
-    (MANY, "jobs", r"perform set_notify\(before\);", "null;"),
-    ("enqueue_select", "enqueue_select, children", r"before := set_notify\('off'\);", "null;"),
-    ("enqueue_select", "enqueue_select, children", r"perform set_notify\(before\);", "null;"),
-    ("enqueue_select", "enqueue_select, instead of another", r" or unique_mode = 'replace'", ""),
-    ("add_nodes", "enqueue_workflow", r":= mute\(nodes\)", ""),
-    ("add_nodes", "extend_workflow", r"perform set_notify\(before\);", "null;"),
-    ("wake", "enqueue, a child", r"not in \(.*?\)", "is not null"),
-]
-
-
-@pytest.mark.one_postgres
-@pytest.mark.parametrize(("function", "form", "rule", "instead"), MUTANTS)
-def test_without_a_rule_somebody_is_woken_or_nobody_ever_again(
-    sql: Sql, another_sql: Callable[[], Sql], function: str, form: str, rule: str, instead: str
-) -> None:
-    kind = "regprocedure" if "(" in function else "regproc"
-    text = sql.value(f"select pg_get_functiondef(%s::{kind})", function)
-    mutated = re.sub(rule, instead, text)
-    assert mutated != text
-    sql.connection.execute(mutated)
-    with pytest.raises(AssertionError):
-        quiet(sql, another_sql, form)

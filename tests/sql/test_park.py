@@ -144,6 +144,7 @@ def test_a_fair_key_can_be_parked_and_opened_when_its_bucket_was_tidied_away(rol
     assert claimed(sql, worker) == jobs[1:]
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize(
     ("args", "field", "remedy"),
     [

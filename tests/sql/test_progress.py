@@ -37,6 +37,7 @@ def test_a_stale_token_changes_nothing(sql: Sql) -> None:
     assert sql.rows("select * from job") == before
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize(
     ("arguments", "field", "value"),
     [

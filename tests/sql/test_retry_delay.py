@@ -23,6 +23,7 @@ WITHOUT_JITTER: list[tuple[dict[str, Any], list[float]]] = [
 ]
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize(("policy", "waits"), WITHOUT_JITTER)
 def test_the_wait_after_each_attempt_is_as_documented(rolled_back_sql: Sql, policy: dict[str, Any], waits: list[float]) -> None:
     spelled = json.dumps({**policy, "jitter": False})
@@ -35,6 +36,7 @@ def test_the_wait_after_each_attempt_is_as_documented(rolled_back_sql: Sql, poli
     assert measured == waits
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("backoff", ["exponential", "linear", "fixed", "fibonacci"])
 def test_the_last_possible_attempt_waits_no_longer_than_the_cap(rolled_back_sql: Sql, backoff: str) -> None:
     policy = json.dumps({"backoff": backoff, "delay": 1e9, "step": 1e9, "cap": 60, "jitter": False})
@@ -70,6 +72,7 @@ APPLIES: list[tuple[dict[str, Any] | None, list[str], bool]] = [
 ]
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize(("policy", "types", "again"), APPLIES)
 def test_only_and_never_look_at_the_class_and_what_it_inherits(
     sql: Sql, policy: dict[str, Any] | None, types: list[str], again: bool
@@ -107,6 +110,7 @@ BAD_POLICIES: list[tuple[Any, str]] = [
 ]
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize(("policy", "field"), BAD_POLICIES)
 def test_a_policy_that_could_not_be_computed_is_refused_at_enqueue(rolled_back_sql: Sql, policy: Any, field: str) -> None:
     refused = rolled_back_sql.refusal("select enqueue('send', retry => %s)", json.dumps(policy))

@@ -90,6 +90,7 @@ REFUSED: list[tuple[str, str, str, str]] = [
 ]
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize(("args", "field", "value", "remedy"), REFUSED)
 def test_a_limit_that_makes_no_sense_is_refused_by_name(
     rolled_back_sql: Sql, args: str, field: str, value: str, remedy: str

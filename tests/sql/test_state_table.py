@@ -131,6 +131,7 @@ def everything(sql: Sql) -> str:
     )
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize(("verb", "state", "word"), CASES, ids=lambda value: value)
 def test_a_verb_moves_a_job_only_out_of_the_states_it_is_for(rolled_back_sql: Sql, verb: str, state: str, word: str) -> None:
     sql = rolled_back_sql

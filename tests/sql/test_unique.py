@@ -135,6 +135,7 @@ def test_a_value_that_looks_like_a_name_is_no_template(rolled_back_sql: Sql) -> 
     assert len(set(ids)) == len(values)
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("name", ["nobody", "address.street", "name.first", "tags.9", "Name", " name"])
 def test_a_name_that_the_arguments_do_not_have_is_refused(rolled_back_sql: Sql, name: str) -> None:
     key = f"x-{{{name}}}"
@@ -405,6 +406,7 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
 ]
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize(("options", "field", "message"), BAD)
 def test_bad_options_of_uniqueness_are_refused_by_name_value_and_remedy(
     rolled_back_sql: Sql, options: dict[str, Any], field: str, message: str

@@ -92,6 +92,7 @@ def try_a_duplicate(sql: Sql, mode: str) -> int:
     return id
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("state", STATES)
 def test_a_job_keeps_duplicates_away_in_the_states_of_its_mode(rolled_back_sql: Sql, mode: str, state: str) -> None:
@@ -101,6 +102,7 @@ def test_a_job_keeps_duplicates_away_in_the_states_of_its_mode(rolled_back_sql: 
     assert (try_a_duplicate(sql, mode) == id) is (state in HOLDS_THE_KEY[mode])
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("event", EVENTS)
 def test_no_event_and_no_duplicate_raises_a_unique_violation_in_any_state(lasting_sql: Sql, mode: str, event: str) -> None:
@@ -117,6 +119,7 @@ def test_no_event_and_no_duplicate_raises_a_unique_violation_in_any_state(lastin
                 try_a_duplicate(sql, mode)
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("state", ["succeeded", "dead", "cancelled"])
 def test_a_retry_of_a_job_whose_key_is_live_again_is_answered_with_the_live_job(
@@ -140,6 +143,7 @@ def test_a_retry_of_a_job_whose_key_is_live_again_is_answered_with_the_live_job(
     assert holder(sql, mode) == live
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("state", ["succeeded", "dead", "cancelled"])
 def test_a_retry_takes_the_key_that_the_job_had_while_it_is_free(rolled_back_sql: Sql, state: str) -> None:
     sql = rolled_back_sql

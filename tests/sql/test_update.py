@@ -114,6 +114,7 @@ def test_arguments_that_another_unique_job_has_are_refused_and_nothing_changes(s
     assert sql.job(one)["args"] == {"n": 1}
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize(
     ("values", "field"),
     [

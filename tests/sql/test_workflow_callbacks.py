@@ -29,7 +29,9 @@ def test_on_success_is_a_plain_job_with_the_options_given_and_says_of_what(rolle
 
     flow.run("b")
 
-    (job,) = sql.rows("select * from job")
+    jobs = sql.rows("select * from job")
+    assert len(jobs) == 1
+    job = jobs[0]
     assert (job["task"], job["args"], job["queue"], job["priority"], job["max_attempts"]) == ("well", {"x": 1}, "calls", 7, 1)
     assert job["meta"] == {"workflow_id": flow.id, "workflow": "import", "outcome": "succeeded"}
     assert (job["workflow_id"], job["state"]) == (None, "ready")
@@ -222,6 +224,7 @@ BAD: dict[str, tuple[Any, str]] = {
 }
 
 
+@pytest.mark.one_case
 @pytest.mark.parametrize("which", ["on_success", "on_failure"])
 @pytest.mark.parametrize(("callback", "message"), BAD.values(), ids=BAD)
 def test_a_callback_that_could_not_be_enqueued_is_refused_at_submission(
