@@ -81,7 +81,7 @@ MUTANTS = [
            park.test_a_key_that_is_not_its_own_is_not_parked_and_the_job_waits_by_itself, ("other",)),
     Mutant("all its keys are parked", "keys_to_park", r", limit_of\(k\.key\) d where d\.rate is not null", "",
            park.test_a_rate_limited_job_stays_in_its_place_and_its_keys_wait, (["api", "crew"], {}, ["api"])),
-    Mutant("a retry opens no key", "run_again", r"end_blocking\(job_id\)", "false", blocking.test_it_runs_now),
+    Mutant("a retry opens no key", "run_again", r"end_blocking\(job_id\)", "false", blocking.test_it_runs_now, sqlstate="PQ004"),
     Mutant("a key that a retry opens is not looked at", "end_blocking", OPEN, "", blocking.test_it_runs_now),
     Mutant("a retry opens what was shut for longer", "end_blocking", r" and p\.until <= [^;]*?::timestamptz", "",
            blocking.test_a_key_that_was_parked_for_longer_stays_shut),
