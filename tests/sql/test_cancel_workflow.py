@@ -96,6 +96,21 @@ def test_additions_of_a_running_node_of_a_cancelled_workflow_are_dropped(
     assert flow.status == "succeeded"
 
 
+def test_additions_are_kept_when_the_workflow_was_retried_meanwhile(rolled_back_sql: Sql) -> None:
+    """The job was asked to stop and has succeeded all the same; its workflow goes on."""
+    sql = rolled_back_sql
+    flow = start(sql, node("a"), node("b"))
+    token, _ = claim(sql, flow["a"])
+    other, _ = claim(sql, flow["b"])
+    sql.value(CANCEL, flow.id)
+    sql.finish(other, {"id": flow["b"], "state": "failed"})
+    sql.value("select retry_workflow(%s)", flow.id)
+
+    sql.value("select complete(%s, %s, nodes => %s)", flow["a"], token, json.dumps([{"task": "late"}]))
+
+    assert flow.progress()["nodes"] == 3
+
+
 def test_a_workflow_that_has_finished_stays_as_it_is(rolled_back_sql: Sql) -> None:
     sql = rolled_back_sql
     flow = start(sql, node("a"))

@@ -65,7 +65,7 @@ begin
             select n.workflow_id as flow, a->'nodes' as nodes
               from jsonb_array_elements(additions) as a join workflow_node n on n.job_id = (a->>'id')::bigint
               join unnest(nodes, states) as ended(id, state) on ended.id = n.job_id
-             where ended.state = 'succeeded' and not is_cancelled(n.workflow_id, n.job_id)
+             where ended.state = 'succeeded' and not is_cancelled(n.workflow_id)  -- asked to stop or not, it has succeeded
         )
         select jsonb_agg(jsonb_build_object('flow', flow, 'nodes', a.nodes, 'ids', p.ids, 'names', p.names)) into added
           from addition a, lateral prepare_nodes(flow, a.nodes) p;
