@@ -126,8 +126,6 @@ VIEWS = {
     "limit_status",
     "upkeep_status",
 }
-# Called by a role, and needs no rights of the owner. A function that runs a query it is given belongs here too.
-WITH_RIGHTS_OF_THE_CALLER = {"channel"}
 # What runs with the rights of the owner must not be told what to do by a string.
 DYNAMIC_SQL = {"make_partition", "drop_partitions", "empty_partitions"}
 
@@ -216,7 +214,7 @@ def test_what_runs_with_the_rights_of_the_owner_cannot_be_led_astray(install: In
         "select proname, prosrc, proconfig, has_function_privilege('public', oid, 'execute') from pg_proc "
         "where pronamespace = current_schema()::regnamespace and prosecdef"
     )
-    assert {name for name, *_ in rows} == {name for name, may in FUNCTIONS.items() if may.who} - WITH_RIGHTS_OF_THE_CALLER
+    assert {name for name, *_ in rows} == {name for name, may in FUNCTIONS.items() if may.who}
     for name, _, config, for_everybody in rows:
         (path,) = [setting for setting in config if setting.startswith("search_path=")]
         assert path == f'search_path="{install.schema}", pg_temp', name
