@@ -28,7 +28,7 @@ def test_what_swallows_its_cancellation_is_named_and_the_process_ends(start: Sta
     until(lambda: has_begun(look, id) or look.state(id) == "succeeded", "the job")
     worker.signal(signal.SIGTERM)
     assert worker.ends() == 0
-    assert f"go on: {named}" in worker.log()
+    assert f"still run: {named}" in worker.log()
     assert look.rows("select * from worker") == [], worker.log()
 
 
