@@ -241,9 +241,9 @@ class _Sent:
 
 
 PLAIN = (
-    "select {schema}.enqueue(%s::text, %s::text::jsonb, %s::text, %s::int, %s::text::timestamptz, %s::text::interval, "
-    "%s::int, %s::text::jsonb, %s::text::interval, %s::text::jsonb, depends_on => %s::text::bigint[], run_if => %s::text, "
-    "notify => %s::bool)"
+    "select {schema}.enqueue(%s::text, %s::text::jsonb, queue => %s::text, priority => %s::int, run_at => %s::text::timestamptz, "
+    "run_after => %s::text::interval, retries => %s::int, retry => %s::text::jsonb, result_ttl => %s::text::interval, "
+    "meta => %s::text::jsonb, depends_on => %s::text::bigint[], run_if => %s::text, notify => %s::bool)"
 )
 
 
