@@ -30,7 +30,7 @@ async def test_a_handler_whose_workflow_is_cancelled_during_a_stop_is_stopped(
     async_app: PgQueue, look: Look, monkeypatch: pytest.MonkeyPatch, is_heard: bool
 ) -> None:
     if not is_heard:
-        monkeypatch.setattr("pgqueue.worker.liveness.calls.CANCEL_WANTED", "!nothing")
+        monkeypatch.setattr("pgqueue.worker.liveness.CANCEL_WANTED", "!nothing")
     ended: list[str] = []
 
     @async_app.task

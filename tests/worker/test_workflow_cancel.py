@@ -51,7 +51,7 @@ async def test_async_handlers_are_cancelled(
         await gate.wait()
 
     if not is_heard:
-        monkeypatch.setattr("pgqueue.worker.liveness.calls.CANCEL_WANTED", "!nothing")
+        monkeypatch.setattr("pgqueue.worker.liveness.CANCEL_WANTED", "!nothing")
     async with working(async_app):
         other = plain.enqueue()
         flow = group(wait.s(), wait.s()).enqueue()
