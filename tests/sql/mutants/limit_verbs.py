@@ -44,7 +44,7 @@ MUTANTS = [
     Mutant("keys are taken out of their order", "save_tokens", r"may := may and .*?;",
            "may := held.saved_for[p] is null or held.saved_for[p] = lane.lane_id;", savings.a_lane_takes_its_keys_in_their_order),
     Mutant("a lane takes what is saved for another", "save_tokens", r"or may and has_room\)", "or has_room)",
-           savings.costly_jobs_that_want_each_other_s_keys_all_start),
+           savings.costly_jobs_that_want_each_other_s_keys_all_start, tries=5),
     Mutant("fast keys save as long as slow ones", "kept_at", r"its\.tokens - per_second[^;]*?::float8\)\)", "its.tokens)",
            savings.until_a_slow_key_has_enough_the_fast_ones_go_on),
     Mutant("a lane waits for tokens before it waits for a place", "claim_lanes",

@@ -3,6 +3,7 @@
 import inspect
 import re
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 import psycopg
@@ -24,6 +25,7 @@ class Mutant(NamedTuple):
     broken: Callable[..., None]
     given: tuple[Any, ...] = ()
     sqlstate: str | None = None  # of the database's error, if the guarantee breaks with one and not with an assertion
+    tries: int = 1  # more where the guarantee breaks by chance; single connections only
 
     def needs_others(self) -> bool:
         """Whether the guarantee opens further connections, or must commit."""
@@ -53,8 +55,10 @@ class Mutant(NamedTuple):
         _assert_valid_sql(caught.value)
 
     def _check(self, sql: Sql, *others: Callable[[], Sql]) -> None:
-        self.broken(sql, *others, *self.given)
-        sql.nothing_drifts()
+        for _ in range(self.tries):
+            with sql.connection.transaction(force_rollback=True) if self.tries > 1 else nullcontext():
+                self.broken(sql, *others, *self.given)
+                sql.nothing_drifts()
 
 
 def _definition(sql: Sql, function: str) -> str:
