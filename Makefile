@@ -18,7 +18,7 @@ test: .venv/.test  ## everything on PostgreSQL 18, SQL and races also on 16 and 
 	@if [ -x /usr/lib/postgresql/15/bin/postgres ]; then $(PYTEST) --postgres 15 tests/sql; \
 	else echo "PostgreSQL 15 is not installed: its run is left out (Debian: apt install postgresql-15)"; fi
 
-test-quick: .venv/.test  ## the inner loop, under a minute: imports, SQL verbs and races, a client, a worker
+test-quick: .venv/.test  ## the inner loop, a minute or two: imports, SQL verbs and races, a client, a worker
 	$(PYTEST) -m "not alone" $(QUICK)
 
 test-faults: .venv/.test  ## the long forms of the faults
