@@ -44,18 +44,18 @@ def the_rate_is_exact_over_all_claimers(sql: Sql, open_sql: OpenSql) -> None:
 
 def a_start_is_counted_when_it_is_made_and_not_when_its_claim_began(sql: Sql, open_sql: OpenSql) -> None:
     """A claimer's transaction began long ago: what it claims is stamped with now, and the next one counts from there."""
-    set_limit(sql, "k", rate=20, burst=1)
+    set_limit(sql, "k", rate=2, burst=1)
     add(sql, 3, "k")
     worker, other = sql.worker(), open_sql()
 
     with other.connection.transaction():
         other.value("select count(*) from job")
         assert len(claimed(sql, worker)) == 1
-        other.value("select pg_sleep(0.06)")
+        other.value("select pg_sleep(0.51)")
         assert len(claimed(other, worker)) == 1
     assert claimed(sql, worker) == []
 
-    assert_rate(starts_of(sql, "k"), 20, 1)
+    assert_rate(starts_of(sql, "k"), 2, 1)
 
 
 def tokens_come_back_at_the_rate(sql: Sql) -> None:
