@@ -1,6 +1,7 @@
 """A real PostgreSQL for every test: one server a session, one migrated template, a fresh clone of it for each test."""
 
 import os
+import re
 import signal
 import uuid
 from collections.abc import Callable, Iterator
@@ -36,12 +37,19 @@ def pytest_configure() -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """`make test` runs the short forms, `make test-faults` the long ones; see the markers in pyproject.toml."""
+    _refuse_ids_that_change(items)
     left_out = [] if config.getoption("--slow") else [item for item in items if "slow" in item.keywords]
     if config.getoption("--postgres") != NEWEST_POSTGRES:
         left_out += _repeats(items)
     dropped = set(left_out)
     items[:] = [item for item in items if item not in dropped]
     config.hook.pytest_deselected(items=left_out)
+
+
+def _refuse_ids_that_change(items: list[pytest.Item]) -> None:
+    """Each process of a parallel run must collect the same ids, and the order of a set of strings differs between them."""
+    if changing := [item.nodeid for item in items if re.search(r"\{'[^']*', |0x[0-9a-f]{6}", item.nodeid)]:
+        raise pytest.UsageError(f"the id of a test holds a set of strings or an address; name the case: {changing}")
 
 
 def _repeats(items: list[pytest.Item]) -> list[pytest.Item]:

@@ -174,7 +174,7 @@ SAME = [
     (Point, Point(1, 2)),
     (Point3, Point3(1, 2, 3)),
     (Point | Cat, Point(1)),
-    (Noted, Noted("a", frozenset("ab"))),
+    (Noted, Noted("a", frozenset({"ab"}))),
     (Pair, Pair(1, 2)),
     (Person, {"name": "Ann"}),
     (Employee, {"name": "Ann", "salary": 1}),
