@@ -3,20 +3,18 @@
 import os
 import re
 import signal
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
 
 import psycopg
 import pytest
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from pytest_postgresql.janitor import DatabaseJanitor
+from psycopg.conninfo import conninfo_to_dict
 
 from pgqueue import PgQueue
 from pgqueue.migrate import migrate
 from tests.pgbouncer import BINARY, pgbouncer
-from tests.postgres import running_server
+from tests.postgres import new_database, running_server
 
 TEST_LEASE = 2.0  # seconds
 NEWEST_POSTGRES = 18
@@ -79,37 +77,19 @@ def server_url(request: pytest.FixtureRequest) -> Iterator[str]:
         yield url
 
 
-def _janitor(server_url: str, name: str, **options: Any) -> DatabaseJanitor:
-    given = conninfo_to_dict(server_url)
-    return DatabaseJanitor(
-        user=str(given.get("user", "")),
-        host=str(given.get("host", "")),
-        port=str(given.get("port", 5432)),
-        password=str(given["password"]) if "password" in given else None,
-        dbname=name,
-        **options,
-    )
-
-
-def _url(server_url: str, name: str) -> str:
-    return make_conninfo(server_url, dbname=name)
-
-
 @pytest.fixture(scope="session")
 def template(server_url: str) -> Iterator[str]:
     """The name of a database into which pgqueue is installed once a session."""
-    name = f"pgqueue_template_{uuid.uuid4().hex[:8]}"
-    with _janitor(server_url, name):
-        migrate(_url(server_url, name))
-        yield name
+    with new_database(server_url) as url:
+        migrate(url)
+        yield str(conninfo_to_dict(url)["dbname"])
 
 
 @pytest.fixture
 def database_url(server_url: str, template: str) -> Iterator[str]:
     """The URL of a fresh database with pgqueue installed."""
-    name = f"pgqueue_test_{uuid.uuid4().hex[:8]}"
-    with _janitor(server_url, name, template_dbname=template):
-        yield _url(server_url, name)
+    with new_database(server_url, template) as url:
+        yield url
 
 
 @pytest.fixture
@@ -124,9 +104,8 @@ def pooled(database_url: str) -> Iterator[Callable[[int], str]]:
 @pytest.fixture
 def empty_database_url(server_url: str) -> Iterator[str]:
     """The URL of a fresh database without pgqueue."""
-    name = f"pgqueue_test_{uuid.uuid4().hex[:8]}"
-    with _janitor(server_url, name):
-        yield _url(server_url, name)
+    with new_database(server_url) as url:
+        yield url
 
 
 @pytest.fixture

@@ -2,12 +2,14 @@
 
 import shutil
 import tempfile
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import make_conninfo
 
 DEBIAN_BINARIES = "/usr/lib/postgresql/{}/bin"
 
@@ -37,6 +39,22 @@ def running_server(version: int, **settings: str) -> Iterator[str]:
     yield server.get_uri()
     server.cleanup()
     shutil.rmtree(directory, ignore_errors=True)
+
+
+@contextmanager
+def new_database(server_url: str, template: str | None = None) -> Iterator[str]:
+    """Create a database that is dropped afterwards; gives its URL.
+
+    Args:
+        server_url: of any database on the server.
+        template: the name of a database to copy. Its files are copied: through the WAL a copy takes ten times as long.
+    """
+    name = f"pgqueue_test_{uuid.uuid4().hex[:8]}"
+    with psycopg.connect(server_url, autocommit=True) as server:
+        source = sql.SQL("template {} strategy file_copy").format(sql.Identifier(template)) if template else sql.SQL("")
+        server.execute(sql.SQL("create database {} {}").format(sql.Identifier(name), source))
+        yield make_conninfo(server_url, dbname=name)
+        server.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
 
 
 def _set(url: str, settings: Mapping[str, str]) -> None:

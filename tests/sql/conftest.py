@@ -9,12 +9,11 @@ from uuid import UUID
 
 import psycopg
 import pytest
-from psycopg import sql as composed
-from psycopg.conninfo import make_conninfo
 from psycopg.pq import TransactionStatus
 from psycopg.rows import dict_row
 
 from tests.looking import fetched
+from tests.postgres import new_database
 
 
 class Sql:
@@ -133,11 +132,8 @@ def another_sql(connect: Callable[..., psycopg.Connection[Any]]) -> Callable[[],
 @pytest.fixture(scope="session")
 def lasting_url(server_url: str, template: str) -> Iterator[str]:
     """A database with pgqueue for many tests: they leave nothing behind, because they roll back."""
-    name = composed.Identifier(f"pgqueue_lasting_{uuid.uuid4().hex[:8]}")
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(composed.SQL("create database {} template {}").format(name, composed.Identifier(template)))
-        yield make_conninfo(server_url, dbname=name.as_string(None).strip('"'))
-        connection.execute(composed.SQL("drop database {} with (force)").format(name))
+    with new_database(server_url, template) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

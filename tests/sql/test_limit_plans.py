@@ -10,8 +10,8 @@ from uuid import UUID
 
 import psycopg
 import pytest
-from psycopg import sql as composed
-from psycopg.conninfo import make_conninfo
+
+from tests.postgres import new_database
 
 from .conftest import Sql
 from .limit_steps import add, claimed, finish_all, look_everywhere, set_limit
@@ -58,33 +58,29 @@ class Full(NamedTuple):
 
 @pytest.fixture(scope="module", params=["empty", "mixed"])
 def full(request: pytest.FixtureRequest, server_url: str, template: str) -> Iterator[Full]:
-    name = f"pgqueue_limits_{uuid.uuid4().hex[:8]}"
-    url = make_conninfo(server_url, dbname=name)
-    with psycopg.connect(server_url, autocommit=True) as admin:
-        admin.execute(
-            composed.SQL("create database {} template {}").format(composed.Identifier(name), composed.Identifier(template))
-        )
-        with psycopg.connect(url, options="-c search_path=pgqueue", autocommit=True) as connection:
-            sql = Sql(connection)
-            worker = sql.worker()
-            for table in ("job", "turn", "bucket", "permit", "parking"):
-                sql.rows(f"alter table {table} set (autovacuum_enabled = false)")
-            sql.rows("analyze")
-            set_limit(sql, "tenant", rate=1, per="1 h", burst=5, max_running=3)
-            set_limit(sql, "shut", rate=1, per="1 h")
-            set_limit(sql, "busy", max_running=30_000)
-            for n in range(8):  # so often that PostgreSQL keeps the plans
-                add(sql, 2, f"tenant:{n % 2}")
-                claimed(sql, worker)
-                finish_all(sql, state=("succeeded", "failed")[n % 2], delay=0)
-                sql.value("select repaired from sweep_lanes()")
-            for table in ("job", "turn", "bucket", "permit", "line_start", "job_history"):
-                sql.rows(f"delete from {table}")
-            connection.execute(FILL)
-            if request.param == "mixed":
-                sql.rows("vacuum analyze")
-            yield Full(url, sql, worker)
-        admin.execute(composed.SQL("drop database {} with (force)").format(composed.Identifier(name)))
+    with (
+        new_database(server_url, template) as url,
+        psycopg.connect(url, options="-c search_path=pgqueue", autocommit=True) as connection,
+    ):
+        sql = Sql(connection)
+        worker = sql.worker()
+        for table in ("job", "turn", "bucket", "permit", "parking"):
+            sql.rows(f"alter table {table} set (autovacuum_enabled = false)")
+        sql.rows("analyze")
+        set_limit(sql, "tenant", rate=1, per="1 h", burst=5, max_running=3)
+        set_limit(sql, "shut", rate=1, per="1 h")
+        set_limit(sql, "busy", max_running=30_000)
+        for n in range(8):  # so often that PostgreSQL keeps the plans
+            add(sql, 2, f"tenant:{n % 2}")
+            claimed(sql, worker)
+            finish_all(sql, state=("succeeded", "failed")[n % 2], delay=0)
+            sql.value("select repaired from sweep_lanes()")
+        for table in ("job", "turn", "bucket", "permit", "line_start", "job_history"):
+            sql.rows(f"delete from {table}")
+        connection.execute(FILL)
+        if request.param == "mixed":
+            sql.rows("vacuum analyze")
+        yield Full(url, sql, worker)
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from uuid import UUID
 
 import psycopg
 import pytest
-from psycopg import sql as composed
-from psycopg.conninfo import make_conninfo
+
+from tests.postgres import new_database
 
 from .conftest import Sql
 from .plan import buffers_of, plans_of
@@ -72,37 +72,33 @@ def outcomes(sql: Sql, count: int) -> str:
 
 @pytest.fixture(scope="module", params=["empty", "mixed"])
 def full(request: pytest.FixtureRequest, server_url: str, template: str) -> Iterator[Full]:
-    name = f"pgqueue_plans_{uuid.uuid4().hex[:8]}"
-    url = make_conninfo(server_url, dbname=name)
-    with psycopg.connect(server_url, autocommit=True) as admin:
-        admin.execute(
-            composed.SQL("create database {} template {}").format(composed.Identifier(name), composed.Identifier(template))
-        )
-        with psycopg.connect(url, options="-c search_path=pgqueue", autocommit=True) as connection:
-            sql = Sql(connection)
-            worker = sql.worker()
-            sql.rows("alter table job set (autovacuum_enabled = false)")
-            sql.rows("alter table unique_hold set (autovacuum_enabled = false)")
-            sql.rows("analyze")
-            token, _ = sql.claim(worker)
-            sql.claim(worker, resume_at=RESUME)
-            sql.finish(token, {"id": 1, "state": "succeeded"})
-            sql.value("select promote()")
-            sql.rows("select give_back(%s, '{1}')", token)
-            for n in range(16):  # so often that PostgreSQL keeps the plans, those for new keys and for known ones
-                for verb in BY_KEY:
-                    sql.rows(f"select {BY_KEY[verb]}", f'{{"early": {n // 8}}}')
-                sql.refusal("select update(0, priority => 1)")
-                sql.refusal("select id from retry(0)")
-                sql.refusal("select cancel(0)")
-            sql.rows("delete from job")
-            sql.rows("delete from unique_hold")
-            connection.execute(FILL.replace("%s", str(ROWS)))
-            connection.execute(HOLDS.replace("%s", str(ROWS)))
-            if request.param == "mixed":
-                sql.rows("vacuum analyze job, unique_hold")
-            yield Full(url, sql, worker)
-        admin.execute(composed.SQL("drop database {} with (force)").format(composed.Identifier(name)))
+    with (
+        new_database(server_url, template) as url,
+        psycopg.connect(url, options="-c search_path=pgqueue", autocommit=True) as connection,
+    ):
+        sql = Sql(connection)
+        worker = sql.worker()
+        sql.rows("alter table job set (autovacuum_enabled = false)")
+        sql.rows("alter table unique_hold set (autovacuum_enabled = false)")
+        sql.rows("analyze")
+        token, _ = sql.claim(worker)
+        sql.claim(worker, resume_at=RESUME)
+        sql.finish(token, {"id": 1, "state": "succeeded"})
+        sql.value("select promote()")
+        sql.rows("select give_back(%s, '{1}')", token)
+        for n in range(16):  # so often that PostgreSQL keeps the plans, those for new keys and for known ones
+            for verb in BY_KEY:
+                sql.rows(f"select {BY_KEY[verb]}", f'{{"early": {n // 8}}}')
+            sql.refusal("select update(0, priority => 1)")
+            sql.refusal("select id from retry(0)")
+            sql.refusal("select cancel(0)")
+        sql.rows("delete from job")
+        sql.rows("delete from unique_hold")
+        connection.execute(FILL.replace("%s", str(ROWS)))
+        connection.execute(HOLDS.replace("%s", str(ROWS)))
+        if request.param == "mixed":
+            sql.rows("vacuum analyze job, unique_hold")
+        yield Full(url, sql, worker)
 
 
 @pytest.fixture

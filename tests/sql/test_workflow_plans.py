@@ -4,16 +4,14 @@
 """
 
 import json
-import uuid
 from collections.abc import Iterator
 from typing import NamedTuple
 
 import psycopg
 import pytest
-from psycopg import sql as composed
-from psycopg.conninfo import make_conninfo
 
 from pgqueue.database.calls import workflows as calls
+from tests.postgres import new_database
 
 from .conftest import Sql
 from .plan import buffers_of, plans_of
@@ -68,25 +66,21 @@ def a_life(sql: Sql) -> None:
 
 @pytest.fixture(scope="module", params=["empty", "many"])
 def full(request: pytest.FixtureRequest, server_url: str, template: str) -> Iterator[Full]:
-    name = f"pgqueue_flow_plans_{uuid.uuid4().hex[:8]}"
-    url = make_conninfo(server_url, dbname=name)
-    with psycopg.connect(server_url, autocommit=True) as admin:
-        admin.execute(
-            composed.SQL("create database {} template {}").format(composed.Identifier(name), composed.Identifier(template))
-        )
-        with psycopg.connect(url, options="-c search_path=pgqueue", autocommit=True) as connection:
-            sql = Sql(connection)
-            for table in TABLES:
-                if table != "job_history":
-                    sql.rows(f"alter table {table} set (autovacuum_enabled = false)")
-            sql.rows("analyze")
-            for _ in range(8):  # so often that PostgreSQL keeps the plans
-                a_life(sql)
-            connection.execute(FILL.encode())
-            if request.param == "many":
-                sql.rows("vacuum analyze")
-            yield Full(url, sql)
-        admin.execute(composed.SQL("drop database {} with (force)").format(composed.Identifier(name)))
+    with (
+        new_database(server_url, template) as url,
+        psycopg.connect(url, options="-c search_path=pgqueue", autocommit=True) as connection,
+    ):
+        sql = Sql(connection)
+        for table in TABLES:
+            if table != "job_history":
+                sql.rows(f"alter table {table} set (autovacuum_enabled = false)")
+        sql.rows("analyze")
+        for _ in range(8):  # so often that PostgreSQL keeps the plans
+            a_life(sql)
+        connection.execute(FILL.encode())
+        if request.param == "many":
+            sql.rows("vacuum analyze")
+        yield Full(url, sql)
 
 
 @pytest.fixture
