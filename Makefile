@@ -1,7 +1,7 @@
 # make demo and make test set up all they need: Python 3.11+ and make are enough.
 PYTHON ?= python3
 PYTHON_IN_VENV := .venv/bin/python
-PYTEST := $(PYTHON_IN_VENV) -m pytest -n logical --maxprocesses 4
+PYTEST := $(PYTHON_IN_VENV) -m pytest -n auto --dist worksteal
 QUICK := tests/test_layers.py $(patsubst %,tests/sql/test_%.py,enqueue claim finish complete fail rescue promote heartbeat cancel \
 	state_table races unpark) tests/client/test_job.py tests/worker/test_finish.py
 INSTALL := $(PYTHON_IN_VENV) -m pip install --quiet --disable-pip-version-check -c constraints.txt
@@ -13,7 +13,7 @@ demo: .venv/.demo  ## index a source tree with two worker processes: make demo D
 
 test: .venv/.test  ## everything on PostgreSQL 18, SQL and races also on 16 and 15; what measures time runs alone
 	$(PYTEST) -m "not alone"
-	$(PYTHON_IN_VENV) -m pytest -m alone
+	$(PYTHON_IN_VENV) -m pytest -n 2 -m alone
 	$(PYTEST) --postgres 16 tests/sql
 	@if [ -x /usr/lib/postgresql/15/bin/postgres ]; then $(PYTEST) --postgres 15 tests/sql; \
 	else echo "PostgreSQL 15 is not installed: its run is left out (Debian: apt install postgresql-15)"; fi

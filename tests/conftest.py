@@ -13,6 +13,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from pgqueue import PgQueue
 from pgqueue.migrate import migrate
+from pgqueue.worker import liveness
 from tests.pgbouncer import BINARY, pgbouncer
 from tests.postgres import new_database, running_server
 
@@ -31,6 +32,11 @@ def pytest_configure() -> None:
     """A shell that runs the tests in the background has them ignore SIGINT, and what they start would inherit that."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Three processes on two cores: many tests wait for processes and leases most of their time."""
+    return min(8, (os.cpu_count() or 2) * 3 // 2)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -127,6 +133,14 @@ def connect(database_url: str) -> Iterator[Callable[..., psycopg.Connection[Any]
 def connection(connect: Callable[..., psycopg.Connection[Any]]) -> psycopg.Connection[Any]:
     """One autocommit connection to the test's database."""
     return connect()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def quick_ends() -> Iterator[None]:
+    """A worker in this process ends at once, and not a quarter of a second later."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(liveness, "LOOK_EVERY", 0.02)
+        yield
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from typing import Annotated
 import typer
 
 from ..app import PgQueue
-from ..migrate import migrate as bring_up_to_date
 from .options import AsJson, DatabaseUrl, Schema
 from .output import print_json
 
@@ -19,6 +18,8 @@ def migrate(
     as_json: AsJson = False,
 ) -> None:
     """Install pgqueue in a schema, or bring it up to this version. Safe to run at every start, by many at once."""
+    from ..migrate import migrate as bring_up_to_date  # loads Alembic and SQLAlchemy, which no other command needs
+
     app = PgQueue(database_url, schema=schema)
     name = app.settings.schema_name
     changed = bring_up_to_date(app.url, name, roles)

@@ -8,7 +8,7 @@
 create function insert_unique(new job, unique_mode text, unique_key text, unique_period interval,
                               out id bigint, out duplicate bool, out due timestamptz)
 -- Pinned: a plan kept from when the tables were empty would scan them for the key.
-language plpgsql set enable_seqscan = off set enable_bitmapscan = off as $$
+language plpgsql set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
 #variable_conflict use_column
 declare
     digest    bytea := unique_digest(new.task, new.args, insert_unique.unique_key);

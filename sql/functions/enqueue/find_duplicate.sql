@@ -3,7 +3,7 @@
 -- Raises PQ001 for a mode that does not exist and for names that the arguments do not have.
 create function find_duplicate(task text, args jsonb default '{}', unique_mode text default 'until_done', unique_key text default null)
 returns bigint
-language plpgsql stable security definer set search_path from current set enable_seqscan = off set enable_bitmapscan = off as $$
+language plpgsql stable security definer set search_path from current set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
 declare
     digest bytea := unique_digest(task, args, find_duplicate.unique_key);
 begin

@@ -98,8 +98,8 @@ begin
                select ctid, claimed_at, claim_token, lane_id from permit where key = c.key and claimed_at >= c.oldest offset 0) p
          where c.counted
     ), over as (
-        delete from permit p where p.ctid in (
-            select q.ctid from used u join permit q on q.ctid = u.at where u.jobs = 0 for update of q skip locked)
+        delete from permit p where p.ctid = any (array(
+            select q.ctid from used u join permit q on q.ctid = u.at where u.jobs = 0 for update of q skip locked))
     )
     select array_agg(s.places - u.jobs order by place),
            array_agg(case when s.counted then coalesce(u.oldest, clock_timestamp()) else s.oldest end order by place)

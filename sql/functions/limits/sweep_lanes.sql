@@ -10,7 +10,7 @@
 -- Returns the turns it made, and where to go on: NULL when it came to the end.
 create function sweep_lanes(after text default null, at_most int default 5000, out repaired int, out next_after text)
 language plpgsql security definer set search_path from current
-set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off as $$
 declare
     behind_key text := substr(after, 5);
     keys       record;
@@ -88,16 +88,16 @@ begin
                select from turn t where t.key = b.key and t.queue = q.queue and t.lane_id is null and t.due_at < clock_timestamp())
         returning 1
     ), doubled as (  -- free_keys adds one each time, and a queue may have no worker that makes them one
-        delete from turn t where t.id in (
+        delete from turn t where t.id = any (array(
             select u.id from seen s cross join lateral (
                    select id from turn where key = s.key and queue = s.queue and lane_id is null and due_at < clock_timestamp()
                     order by due_at desc offset 1 for update skip locked) u
-             where s.due > 1)
+             where s.due > 1))
     )
     select count(*) into repaired from missed;
     delete from line_start s where s.seen_at < (select clock_timestamp()) - interval '10 seconds';
-    delete from parking p where p.ctid in (
-        select q.ctid from parking q where q.until < (select clock_timestamp()) - interval '10 min' limit 10000 for update skip locked);
+    delete from parking p where p.ctid = any (array(
+        select q.ctid from parking q where q.until < (select clock_timestamp()) - interval '10 min' limit 10000 for update skip locked));
 end $$;
 
 -- is_open: whether a key has a token and a place and is not parked, as far as can be seen without a lock; after the clock was set
@@ -121,16 +121,16 @@ $$;
 -- permit.
 -- Locks: those rows, SKIP LOCKED.
 create function tidy_lanes() returns void
-language sql set enable_bitmapscan = off as $$
-    delete from permit p where p.ctid in (
+language sql set enable_bitmapscan = off set jit = off as $$
+    delete from permit p where p.ctid = any (array(
         select q.ctid from permit q
          where q.claimed_at < (select clock_timestamp()) - interval '1 minute'
            and not exists (select from job j where j.claim_token = q.claim_token and j.holds_place)
-           for update skip locked);
-    delete from bucket b where b.ctid in (
+           for update skip locked));
+    delete from bucket b where b.ctid = any (array(
         select c.ctid from bucket c left join lateral limit_of(c.key) d on true
          where c.refilled_at < (select clock_timestamp()) - greatest(interval '1 minute', d.per)
            and (d.rate is null or refilled(c.tokens, d.per_second, d.burst, c.refilled_at, clock_timestamp()) >= d.burst)
            and not exists (select from permit p where p.key = c.key)
-           for update of c skip locked);
+           for update of c skip locked));
 $$;

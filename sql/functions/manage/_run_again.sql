@@ -2,7 +2,7 @@
 -- Called by: retry, retry_workflow. Writes, locks, raises: see retry, but for the workflow.
 -- flow: NULL, or the workflow whose node that dead letter is: the caller revives it.
 create function run_again(job_id bigint, out id bigint, out duplicate bool, out flow bigint)
-language plpgsql set enable_seqscan = off set enable_bitmapscan = off as $$
+language plpgsql set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
 #variable_conflict use_column
 declare
     again     bigint;
@@ -63,7 +63,7 @@ end $$;
 -- for has not ended as it must, or it takes results of its parents, which another job does not get. Called by: run_again. Writes:
 -- nothing.
 create function refuse_orphan(job_id bigint) returns void
-language plpgsql set enable_seqscan = off set enable_bitmapscan = off as $$
+language plpgsql set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
 #variable_conflict use_column
 declare
     why text;

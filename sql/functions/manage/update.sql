@@ -6,7 +6,7 @@
 create function update(
     job_id bigint, args jsonb default null, priority int default null, run_at timestamptz default null, run_after interval default null
 ) returns void
-language plpgsql security definer set search_path from current set enable_seqscan = off set enable_bitmapscan = off as $$
+language plpgsql security definer set search_path from current set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
 #variable_conflict use_variable
 declare
     due   timestamptz := check_enqueue('update', 'default', coalesce(priority, 0), run_at, run_after, null, null, null);

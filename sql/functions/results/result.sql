@@ -9,7 +9,7 @@
 create function result(job_id bigint, out state job_state, out reason final_reason, out value jsonb, out expired bool,
                        out error jsonb, out task text, out expires_at timestamptz, out elapsed real)
 -- Pinned, see claim: waiters ask often, and a plan made while the tables were empty would scan them.
-language plpgsql stable security definer set search_path from current set enable_seqscan = off set enable_bitmapscan = off as $$
+language plpgsql stable security definer set search_path from current set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
 #variable_conflict use_variable
 begin
     select j.state, j.task into state, task from job j where j.id = job_id;

@@ -8,7 +8,7 @@ create function claim_jobs(worker uuid, token uuid, job_ids bigint[]) returns ta
     run_at timestamptz, created_at timestamptz, meta jsonb, node jsonb, limits text[]
 )
 language plpgsql security definer set search_path from current
-set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
+set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off
 set plan_cache_mode = force_generic_plan set lock_timeout = '5s' as $$
 #variable_conflict use_column
 begin

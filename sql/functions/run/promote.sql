@@ -3,7 +3,7 @@
 -- Returns how many it made ready and the seconds until the next is due (NULL: none is scheduled, 0: more are due now).
 create function promote(want int default 1000, out promoted int, out next_in float8)
 language plpgsql security definer set search_path from current
-set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
+set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off
 set plan_cache_mode = force_generic_plan set lock_timeout = '5s' as $$
 declare
     woken text[];

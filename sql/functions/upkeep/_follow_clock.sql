@@ -21,18 +21,19 @@ begin
         return;
     end if;
     update job set run_at = now_ + (run_at - put_off_at), put_off_at = now_
-     where id in (select id from job  -- run_at, for the index of promote: it is not before put_off_at
-                   where state = 'scheduled' and run_at > ahead and put_off_at > ahead limit at_most
-                     for no key update skip locked);
+     where id = any (array(  -- an array: a subselect of IN may be read again for each row, and locks other rows each time
+         select id from job  -- run_at, for the index of promote: it is not before put_off_at
+          where state = 'scheduled' and run_at > ahead and put_off_at > ahead limit at_most for no key update skip locked));
     get diagnostics moved = row_count;
     most := greatest(most, moved);
     update job set run_at = least(run_at - (seen - now_), now_)
-     where id in (select id from job where state = 'ready' and run_at > ahead limit at_most for no key update skip locked);
+     where id = any (array(
+         select id from job where state = 'ready' and run_at > ahead limit at_most for no key update skip locked));
     get diagnostics moved = row_count;
     most := greatest(most, moved);
     update unique_hold set expires_at = now_ + (expires_at - held_at), held_at = now_
-     where unique_key in (select unique_key from unique_hold where expires_at > ahead and held_at > ahead limit at_most
-                             for update skip locked);
+     where unique_key = any (array(
+         select unique_key from unique_hold where expires_at > ahead and held_at > ahead limit at_most for update skip locked));
     get diagnostics moved = row_count;
     most := greatest(most, moved);
     update parking set until = now_ + (until - parked_at), parked_at = now_

@@ -115,17 +115,17 @@ begin
     -- then deleted all the same.
     -- What a node returned stays until its workflow has finished: its children have not all read it. Of one that has failed it
     -- stays as long as the workflow: a dead letter that is retried reads it, and so does what was skipped below.
-    delete from job_result where job_id in (
+    delete from job_result where job_id = any (array(
         select job_id from job_result r
          where expires_at < (select clock_timestamp())
            and not exists (select from workflow_node n join workflow w on w.id = n.workflow_id
                             where n.job_id = r.job_id and (w.finished_at is null or w.outcome = 'failed'))
-         order by expires_at limit most for update of r skip locked);
+         order by expires_at limit most for update of r skip locked));
     get diagnostics gone = row_count;
     is_more := is_more or gone = most;
-    delete from unique_hold where unique_key in (
+    delete from unique_hold where unique_key = any (array(
         select unique_key from unique_hold where expires_at < (select clock_timestamp()) order by expires_at limit most
-           for update skip locked);
+           for update skip locked));
     get diagnostics gone = row_count;
     is_more := is_more or gone = most;
     delete from rescue_log where rescued_at < (select clock_timestamp()) - make_interval(days => keep_days);
@@ -141,14 +141,14 @@ end $$;
 create function prune_workflows(keep_days int) returns bool
 language sql as $$
     with gone as (
-        delete from workflow where id in (
+        delete from workflow where id = any (array(
             select id
               from (select id, sum(nodes) over (order by finished_at, id) - nodes as before
                       from (select w.id, w.nodes, w.finished_at from workflow w
                              where w.finished_at < (select clock_timestamp()) - make_interval(days => keep_days)
                                and not exists (select from workflow_node n join dead_letter d on d.id = n.job_id where n.workflow_id = w.id)
                              order by w.finished_at limit 1000 for update skip locked) old) counted
-             where before < 20000)
+             where before < 20000))
         returning nodes
     )
     select coalesce(sum(nodes) >= 20000 or count(*) = 1000, false) from gone

@@ -10,8 +10,8 @@ declare
 begin
     perform follow_clock();
     update worker set heartbeat_at = clock_timestamp()
-     where id in (select id from worker where state = 'active' and heartbeat_at > clock_timestamp() + interval '1 second'
-                     for update skip locked);
+     where id = any (array(
+         select id from worker where state = 'active' and heartbeat_at > clock_timestamp() + interval '1 second' for update skip locked));
     with late as (
         select id from worker where state = 'active' and heartbeat_at + lease < clock_timestamp() for update skip locked
     )

@@ -19,7 +19,7 @@ $$;
 -- With a dead letter among them, `cause` is {"job_id", "error"} of the first: what the workflow has failed of.
 -- errors: of the job, which say it as long as the workflow is not kept any more.
 create function skipped_error(job_id bigint, errors jsonb) returns jsonb
-language sql stable set enable_seqscan = off as $$
+language sql stable set enable_seqscan = off set jit = off as $$
     with dead as materialized (select *, row_number() over (order by parent_id) as nth from dead_parents(skipped_error.job_id))
     select coalesce((
         select jsonb_build_object('type', 'DependencyFailed', 'message', string_agg(

@@ -2,7 +2,7 @@
 -- Called by: finish_nodes, cancel, cancel_nodes, rescue_job, repair_workflow. The caller holds the job rows, or the workflows.
 -- Writes: workflow_node.
 create function end_nodes(job_ids bigint[], states node_state[]) returns void
-language plpgsql set enable_seqscan = off set enable_nestloop = on set enable_hashjoin = off set enable_mergejoin = off
+language plpgsql set enable_seqscan = off set enable_nestloop = on set enable_hashjoin = off set enable_mergejoin = off set jit = off
 set plan_cache_mode = force_generic_plan as $$
 begin
     update workflow_node n
@@ -14,7 +14,7 @@ end $$;
 -- lock_workflows: takes the rows of the workflows of these jobs. Called by: finish_nodes, cancel, update, hold_parents.
 -- From here to the end of the transaction nothing else moves inside them.
 create function lock_workflows(job_ids bigint[]) returns void
-language plpgsql set enable_seqscan = off set enable_nestloop = on set enable_hashjoin = off set enable_mergejoin = off
+language plpgsql set enable_seqscan = off set enable_nestloop = on set enable_hashjoin = off set enable_mergejoin = off set jit = off
 set plan_cache_mode = force_generic_plan as $$
 begin
     perform from workflow w where w.id = any (array(
@@ -27,7 +27,7 @@ end $$;
 -- settle updates nodes itself, so the trigger fires once more; then nothing but `skipped` has ended, and that is settled already.
 -- pg_trigger_depth() would be shorter, and wrong where a user's own trigger finishes a job.
 create function node_ended() returns trigger
-language plpgsql set search_path from current set enable_seqscan = off as $$
+language plpgsql set search_path from current set enable_seqscan = off set jit = off as $$
 declare
     ended  bigint[];
     states node_state[];
