@@ -43,6 +43,9 @@ create type edge as (
     parent_is_new bool, child_is_new bool  -- whether they are being added too
 );
 
+-- Options of an enqueue that are stored with the job as they were given; see new_job. A new one is the last.
+create type carried as (retry jsonb, result_ttl interval, meta jsonb);
+
 -- What an enqueue says of limits; see enqueue.
 create type limiting as (limits text[], fair text, cost int, declared text[]);
 

@@ -58,6 +58,14 @@ create index job_suspect on job (run_at)                          -- claim: jobs
 create unique index job_unique on job (unique_key)                -- insert_job: no two live jobs with one key
     where unique_key is not null;
 
+-- What is known of a job when it is enqueued; its other columns have their defaults, and so have the last ones here if an insert
+-- leaves them out. It begins with the fields of carried, in their order: "insert into new_job select kept.*, …" does not list
+-- them; tests/sql/test_kept_columns.py compares them.
+create view new_job as
+select retry, result_ttl, meta,
+       run_at, created_at, state, priority, max_attempts, queue, task, args, id, workflow_id, limits, lane_id, cost, unique_key, unique_mode
+  from job;
+
 -- What stays of a job that is over. History and dead letters end with these columns, in this order, behind their own: a job is
 -- moved by "delete from job_kept … returning <their own columns>, k.*" and an insert of just that. So the list stands here only,
 -- and the view costs nothing. A new column is the last one in all three; tests/sql/test_kept_columns.py compares them.

@@ -45,3 +45,10 @@ def test_what_runs_again_is_read_by_names_that_jobs_have(rolled_back_sql: Sql) -
     dead = set(names(columns(rolled_back_sql, "dead_letter"))) - set(names(columns(rolled_back_sql, "job")))
 
     assert dead == {"finished_at", "reason", "elapsed"}
+
+
+def test_a_new_job_begins_with_the_options_that_are_stored_as_they_were_given(rolled_back_sql: Sql) -> None:
+    """Functions insert `kept.*` there: in another order each would be stored in the place of another."""
+    carried = columns(rolled_back_sql, "carried")
+
+    assert columns(rolled_back_sql, "new_job")[: len(carried)] == carried

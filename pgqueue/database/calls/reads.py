@@ -1,18 +1,17 @@
 """What people look at: calls that read the views of sql/views.sql, each row as a dict."""
 
 from datetime import datetime
+from typing import LiteralString
 
 from ..call import ALWAYS, WHOLE, Call, Records, records
 
-JOB_COLUMNS = (
+# What `job` reads; `pgqueue job` shows all of it.
+JOB_COLUMNS: tuple[LiteralString, ...] = (
     "id", "state", "reason", "queue", "task", "args", "priority", "attempt", "max_attempts", "rescues", "run_at", "created_at",
     "claimed_at", "finished_at", "elapsed", "worker_id", "retry_of", "meta", "errors", "progress", "workflow_id",
     "limits", "cost",
 )  # fmt: skip
-_JOBS = (
-    "select id, state, reason, queue, task, args, priority, attempt, max_attempts, rescues, run_at, created_at, "
-    "claimed_at, finished_at, elapsed, worker_id, retry_of, meta, errors, progress, workflow_id, limits, cost from {schema}.jobs "
-)
+_JOBS: LiteralString = "select " + ", ".join(JOB_COLUMNS) + " from {schema}.jobs "
 
 
 def job(job_id: int) -> Call[Records]:

@@ -5,7 +5,7 @@
 -- be avoided, because whether there is a duplicate is known only at its end. Several keys are taken in the order of their
 -- digests. A caller in REPEATABLE READ or SERIALIZABLE gets 40001 when another transaction has added or moved that job since its
 -- snapshot.
-create function insert_unique(new job, unique_mode text, unique_key text, unique_period interval,
+create function insert_unique(new new_job, unique_mode text, unique_key text, unique_period interval,
                               out id bigint, out duplicate bool, out due timestamptz)
 -- Pinned: a plan kept from when the tables were empty would scan them for the key.
 language plpgsql set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
@@ -19,7 +19,7 @@ begin
         insert_unique.id := hold_key(digest, new.id, unique_period);
         duplicate := insert_unique.id <> new.id;
         if not duplicate then
-            insert into job overriding system value values (new.*);
+            insert into new_job overriding system value values (new.*);
             due := new.run_at;
         end if;
         return;
@@ -27,9 +27,9 @@ begin
     new.unique_key := digest;
     new.unique_mode := insert_unique.unique_mode;
     loop
-        insert into job overriding system value values (new.*)
+        insert into new_job overriding system value values (new.*)
             on conflict (unique_key) where unique_key is not null do nothing
-        returning job.id into insert_unique.id;
+        returning new_job.id into insert_unique.id;
         duplicate := not found;
         if found then
             due := new.run_at;

@@ -20,7 +20,7 @@ begin
         perform invalid('args', args::text, 'give a JSON array with one object of arguments per job');
     end if;
     added := insert_jobs(task, array(select jsonb_array_elements(args)), queue, priority, run_at, run_after,
-                         retries, retry, result_ttl, meta, row(limits, fair, cost, limits_declared)::limiting, depends_on is not null);
+                         retries, row(retry, result_ttl, meta)::carried, row(limits, fair, cost, limits_declared)::limiting, depends_on is not null);
     if depends_on is not null then
         if not notify then
             before := set_notify('off');
@@ -54,17 +54,17 @@ begin
     perform check_jobs(jobs);
     before := mute(jobs);
     for given in
-        select j.*, place,
+        select j.*, place, jsonb_populate_record(null::carried, element) as kept,
                case when coalesce(unique_mode, unique_key) is not null then unique_digest(task, coalesce(args, '{}'), unique_key) end as digest
           from jsonb_array_elements(jobs) with ordinality as e(element, place),
                jsonb_to_record(element) as j(
-                   task text, args jsonb, queue text, priority int, run_at timestamptz, run_after interval, retries int, retry jsonb,
-                   result_ttl interval, meta jsonb, unique_mode text, unique_key text, unique_period interval,
+                   task text, args jsonb, queue text, priority int, run_at timestamptz, run_after interval, retries int,
+                   unique_mode text, unique_key text, unique_period interval,
                    depends_on bigint[], run_if text, limits text[], fair text, cost int, limits_declared text[])
          order by digest nulls first, unique_mode = 'period', place  -- the two spaces of keys in one order, too
     loop
         added := insert_job(given.task, coalesce(given.args, '{}'), coalesce(given.queue, 'default'), coalesce(given.priority, 0),
-                            given.run_at, given.run_after, given.retries, given.retry, given.result_ttl, given.meta,
+                            given.run_at, given.run_after, given.retries, given.kept,
                             given.unique_mode, given.unique_key, given.unique_period,
                             row(given.limits, given.fair, given.cost, given.limits_declared)::limiting, null, given.depends_on is not null);
         ids[given.place] := added.id;
@@ -91,8 +91,7 @@ end $$;
 create function check_jobs(jobs jsonb) returns void
 language plpgsql as $$
 declare
-    options constant text[] := '{task,args,queue,priority,run_at,run_after,retries,retry,result_ttl,meta,unique_mode,unique_key,unique_period,depends_on,run_if,'
-                               'limits,fair,cost,limits_declared,notify}';
+    options text[] := job_options();
 begin
     if jsonb_typeof(jobs) is distinct from 'array' or jsonb_path_exists(jobs, 'strict $[*] ? (@.type() != "object")') then
         perform invalid('jobs', jobs::text, 'give a JSON array of objects, for example [{"task": "send", "args": {"to": 1}}]');
@@ -110,3 +109,10 @@ begin
         perform check_run_if(element->>'run_if') from jsonb_array_elements(jobs) as e(element) where element->>'run_if' <> 'succeeded';
     end if;
 end $$;
+
+-- job_options: the names that an element of enqueue_many may have. Called by: check_jobs, check_nodes.
+create function job_options() returns text[]
+language sql immutable as $$
+    select '{task,args,queue,priority,run_at,run_after,retries,retry,result_ttl,meta,unique_mode,unique_key,unique_period,'
+           'depends_on,run_if,limits,fair,cost,limits_declared,notify}'::text[]
+$$;

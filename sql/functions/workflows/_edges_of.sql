@@ -4,8 +4,7 @@ create function check_nodes(nodes jsonb) returns jsonb
 language plpgsql as $$
 declare
     most    int := (select max_workflow_nodes from setting);
-    options constant text[] := '{task,args,queue,priority,run_at,run_after,retries,retry,result_ttl,meta,unique_mode,unique_key,'
-                               'unique_period,limits,fair,cost,limits_declared,notify,name,after,before,takes,takes_all}';
+    options text[] := array_remove(array_remove(job_options(), 'depends_on'), 'run_if') || '{name,after,before,takes,takes_all}';
     twice   text;
 begin
     if jsonb_typeof(nodes) is distinct from 'array' or jsonb_path_exists(nodes, 'strict $[*] ? (@.type() != "object")') then

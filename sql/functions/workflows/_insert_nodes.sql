@@ -21,20 +21,19 @@ declare
 begin
     for awake in
         with inserted as (
-            insert into job (id, run_at, created_at, workflow_id, state, priority, max_attempts, queue, task, args, retry, result_ttl, meta)
-            overriding system value
-            select ids[place], due, clock_timestamp(), flow,
+            insert into new_job overriding system value
+            select kept.*, due, clock_timestamp(),
                    case when jsonb_array_length(nullif(element->'after', 'null')) > 0 then 'blocked' else state_at(due) end,
                    coalesce(priority, 0), coalesce(retries, 3) + 1, coalesce(queue, 'default'), task,
                    case when args is null then '{}' when jsonb_typeof(args) = 'object' and pg_column_size(args) <= 2000 then args
                         else check_args(args) end,
-                   retry, result_ttl, meta
+                   ids[place], flow
               from jsonb_array_elements(nodes) with ordinality as e(element, place),
                    jsonb_to_record(element) as j(
-                       task text, args jsonb, queue text, priority int, run_at timestamptz, run_after interval, retries int, retry jsonb,
-                       result_ttl interval, meta jsonb),
+                       task text, args jsonb, queue text, priority int, run_at timestamptz, run_after interval, retries int),
+                   jsonb_populate_record(null::carried, element) as kept,
                    lateral (select check_enqueue(j.task, coalesce(j.queue, 'default'), coalesce(j.priority, 0), j.run_at, j.run_after,
-                                                 j.retries, j.retry, j.result_ttl) as due offset 0) c
+                                                 j.retries, kept) as due offset 0) c
             returning queue, run_at, state
         )
         select queue, min(run_at) as due from inserted where state <> 'blocked' group by queue
@@ -55,17 +54,17 @@ declare
     ids   bigint[];
 begin
     for given in
-        select j.*, place, element->>'name' as name, coalesce(jsonb_array_length(nullif(element->'after', 'null')), 0) > 0 as waits,
+        select j.*, place, jsonb_populate_record(null::carried, element) as kept, element->>'name' as name, coalesce(jsonb_array_length(nullif(element->'after', 'null')), 0) > 0 as waits,
                case when coalesce(unique_mode, unique_key) is not null then unique_digest(task, coalesce(args, '{}'), unique_key) end as digest
           from jsonb_array_elements(nodes) with ordinality as e(element, place),
                jsonb_to_record(element) as j(
-                   task text, args jsonb, queue text, priority int, run_at timestamptz, run_after interval, retries int, retry jsonb,
-                   result_ttl interval, meta jsonb, unique_mode text, unique_key text, unique_period interval,
+                   task text, args jsonb, queue text, priority int, run_at timestamptz, run_after interval, retries int,
+                   unique_mode text, unique_key text, unique_period interval,
                    limits text[], fair text, cost int, limits_declared text[])
          order by digest nulls first, unique_mode = 'period', place
     loop
         added := insert_job(given.task, coalesce(given.args, '{}'), coalesce(given.queue, 'default'), coalesce(given.priority, 0),
-                            given.run_at, given.run_after, given.retries, given.retry, given.result_ttl, given.meta,
+                            given.run_at, given.run_after, given.retries, given.kept,
                             given.unique_mode, given.unique_key, given.unique_period,
                             row(given.limits, given.fair, given.cost, given.limits_declared)::limiting, flow, given.waits);
         if added.duplicate then
