@@ -4,6 +4,7 @@ PYTHON_IN_VENV := .venv/bin/python
 PYTEST := $(PYTHON_IN_VENV) -m pytest -n auto --dist worksteal
 QUICK := tests/test_layers.py $(patsubst %,tests/sql/test_%.py,enqueue claim finish complete fail rescue promote heartbeat cancel \
 	state_table races unpark) tests/client/test_job.py tests/worker/test_finish.py
+PLANS_AND_RACES := $(wildcard tests/sql/test_*plans.py tests/sql/test_*races.py) tests/sql/test_function_texts.py
 INSTALL := $(PYTHON_IN_VENV) -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .PHONY: demo test test-quick test-faults check format bench clean
@@ -11,14 +12,13 @@ INSTALL := $(PYTHON_IN_VENV) -m pip install --quiet --disable-pip-version-check 
 demo: .venv/.demo  ## index a source tree with two worker processes: make demo DIR=path
 	$(PYTHON_IN_VENV) -m examples.index_source $(DIR)
 
-test: .venv/.test  ## everything on PostgreSQL 18, SQL and races also on 16 and 15; what measures time runs alone
+test: .venv/.test  ## everything on PostgreSQL 18, SQL also on 15, plans and races also on 16; what measures time runs apart
 	$(PYTEST) -m "not alone"
 	$(PYTHON_IN_VENV) -m pytest -n 2 -m alone
-	$(PYTEST) --postgres 16 tests/sql
-	@if [ -x /usr/lib/postgresql/15/bin/postgres ]; then $(PYTEST) --postgres 15 tests/sql; \
-	else echo "PostgreSQL 15 is not installed: its run is left out (Debian: apt install postgresql-15)"; fi
+	@if [ -x /usr/lib/postgresql/15/bin/postgres ]; then $(PYTEST) --postgres 15 tests/sql && $(PYTEST) --postgres 16 $(PLANS_AND_RACES); \
+	else echo "PostgreSQL 15 is not installed (Debian: apt install postgresql-15); all SQL runs on 16 instead" && $(PYTEST) --postgres 16 tests/sql; fi
 
-test-quick: .venv/.test  ## the inner loop, a minute or two: imports, SQL verbs and races, a client, a worker
+test-quick: .venv/.test  ## the inner loop, half a minute: imports, SQL verbs and races, a client, a worker
 	$(PYTEST) -m "not alone" $(QUICK)
 
 test-faults: .venv/.test  ## the long forms of the faults
