@@ -35,7 +35,7 @@ class Results:
 
     def __init__(self, hint: Any) -> None:
         self._is_plain = is_plain(hint)
-        self._unfit = "" if self._is_plain else f" and is not a {shown(hint)}"
+        self._unfit = "" if self._is_plain else f" and is not of type {shown(hint)}"
         self._adapter = adapter(exact(hint))
 
     def dump(self, value: Any) -> str | None:

@@ -16,7 +16,7 @@ from ..transaction import Services
 T = TypeVar("T")
 
 
-class Own:
+class GivenConnection:
     """A connection of sync code, which everything of an app runs on.
 
     Args:
@@ -70,8 +70,8 @@ class Own:
         )
 
 
-class AsyncOwn:
-    """`Own` for a connection of async code, on the running loop."""
+class AsyncGivenConnection:
+    """`GivenConnection` for a connection of async code, on the running loop."""
 
     def __init__(self, app: Registry, connection: Any) -> None:
         async_runner(connection)
@@ -140,12 +140,12 @@ class _Direct:
 
     max_size = 1
 
-    def __init__(self, own: Own | AsyncOwn) -> None:
-        self._own = own
+    def __init__(self, given: GivenConnection | AsyncGivenConnection) -> None:
+        self._given = given
 
     def run(self, call: Call[T], connection: Any = None, wait: float | None = None) -> T:
         """As SyncPool.run; the connection is the test's, so nothing limits the wait."""
-        return self._own.run(call, connection)
+        return self._given.run(call, connection)
 
     def pool(self) -> "_Direct":
         """Itself."""
@@ -153,7 +153,7 @@ class _Direct:
 
     def getconn(self, timeout: float) -> Any:
         """The test's connection."""
-        return self._own.psycopg()
+        return self._given.psycopg()
 
     def putconn(self, connection: Any) -> None:
         """It stays with the test."""
@@ -167,12 +167,12 @@ class _AsyncDirect:
 
     max_size = 1
 
-    def __init__(self, own: Own | AsyncOwn) -> None:
-        self._own = own
+    def __init__(self, given: GivenConnection | AsyncGivenConnection) -> None:
+        self._given = given
 
     async def run(self, call: Call[T], connection: Any = None, wait: float | None = None) -> T:
         """As AsyncPool.run; the connection is the test's, so nothing limits the wait."""
-        return await self._own.arun(call, connection)
+        return await self._given.arun(call, connection)
 
     async def pool(self) -> "_AsyncDirect":
         """Itself."""
@@ -180,7 +180,7 @@ class _AsyncDirect:
 
     async def getconn(self, timeout: float) -> Any:
         """The test's connection."""
-        return await self._own.async_psycopg()
+        return await self._given.async_psycopg()
 
     async def putconn(self, connection: Any) -> None:
         """It stays with the test."""
@@ -189,13 +189,13 @@ class _AsyncDirect:
         """It stays with the test."""
 
 
-class OwnServices(Services):
+class GivenServices(Services):
     """What the contexts of jobs reach when they run on the test's connection."""
 
-    def __init__(self, own: Own | AsyncOwn, values: tuple[Any, ...] = ()) -> None:
-        self.app, self.values, self.threads = own.app, values, None
-        self.transactions: Any = own.database
-        self.async_transactions: Any = own.async_database
+    def __init__(self, given: GivenConnection | AsyncGivenConnection, values: tuple[Any, ...] = ()) -> None:
+        self.app, self.values, self.threads = given.app, values, None
+        self.transactions: Any = given.database
+        self.async_transactions: Any = given.async_database
 
 
 @contextmanager
@@ -212,26 +212,26 @@ def joined(app: Registry, connection: Any) -> Iterator[None]:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        own: Own | AsyncOwn = Own(app, connection)
+        given: GivenConnection | AsyncGivenConnection = GivenConnection(app, connection)
     else:
-        own = _either(app, connection)
-    with redirected(own):
+        given = _either(app, connection)
+    with redirected(given):
         yield
 
 
-def _either(app: Registry, connection: Any) -> Own | AsyncOwn:
+def _either(app: Registry, connection: Any) -> GivenConnection | AsyncGivenConnection:
     try:
-        return AsyncOwn(app, connection)
+        return AsyncGivenConnection(app, connection)
     except WrongConnection:
-        return Own(app, connection)
+        return GivenConnection(app, connection)
 
 
 @contextmanager
-def redirected(own: Own | AsyncOwn) -> Iterator[None]:
+def redirected(given: GivenConnection | AsyncGivenConnection) -> Iterator[None]:
     """Let the calls of an app run on this connection."""
-    app, names = own.app, ("database", "async_database")
+    app, names = given.app, ("database", "async_database")
     before = {name: app.__dict__.pop(name) for name in names if name in app.__dict__}
-    app.__dict__.update(database=own.database, async_database=own.async_database)
+    app.__dict__.update(database=given.database, async_database=given.async_database)
     try:
         yield
     finally:

@@ -19,7 +19,7 @@ from ..registry import Registered, Registry
 from ..worker.execute import failure
 from ..worker.parents import give_parents
 from ._call import Caller, Ended
-from ._connection import AsyncOwn, Own, OwnServices, redirected
+from ._connection import AsyncGivenConnection, GivenConnection, GivenServices, redirected
 from ._inline import given_parents
 
 
@@ -69,9 +69,9 @@ def drain(app: Registry, connection: Any, *, scheduled: bool = False, limit: int
         UnknownTask: a job is of a task that the app does not have.
         WrongConnection: `connection` is none of those that work, or is not in a transaction.
     """
-    own = Own(app, connection)
-    draining = Draining(own, Caller(app, values))
-    with redirected(own):
+    given = GivenConnection(app, connection)
+    draining = Draining(given, Caller(app, values))
+    with redirected(given):
         ran: list[Ran] = drive(draining.drain(scheduled, limit))
     return ran
 
@@ -85,9 +85,9 @@ async def adrain(
         connection: a psycopg AsyncConnection, a SQLAlchemy AsyncSession or AsyncConnection, an asyncpg Connection. With asyncpg,
             beneath SQLAlchemy too, there is no `ctx.transaction()`. Handlers that are not async run in a thread.
     """
-    own = AsyncOwn(app, connection)
-    draining = Draining(own, Caller(app, values))
-    with redirected(own):
+    given = AsyncGivenConnection(app, connection)
+    draining = Draining(given, Caller(app, values))
+    with redirected(given):
         ran: list[Ran] = await adrive(draining.drain(scheduled, limit))
     return ran
 
@@ -96,14 +96,14 @@ class Draining:
     """Runs jobs on a connection.
 
     Args:
-        own: the connection.
+        given: the connection.
         caller: calls the handlers.
     """
 
-    def __init__(self, own: Own | AsyncOwn, caller: Caller) -> None:
-        self._own, self._app, self._services = own, own.app, OwnServices(own, caller.values)
-        self._run: Any = own.run if isinstance(own, Own) else own.arun
-        self._end: Any = caller.end if isinstance(own, Own) else caller.aend
+    def __init__(self, given: GivenConnection | AsyncGivenConnection, caller: Caller) -> None:
+        self._given, self._app, self._services = given, given.app, GivenServices(given, caller.values)
+        self._run: Any = given.run if isinstance(given, GivenConnection) else given.arun
+        self._end: Any = caller.end if isinstance(given, GivenConnection) else caller.aend
         self._worker = str(uuid.uuid4())
 
     def drain(self, scheduled: bool, limit: int) -> Steps:
@@ -169,13 +169,13 @@ class Draining:
 
     def _within_savepoint(self, job: JobContext, task: Registered[Any]) -> Steps:
         """Run a handler. A transaction that it breaks is mended; else what it wrote before an error stays, as if committed."""
-        yield self._own.execute("savepoint pgqueue_run")
+        yield self._given.execute("savepoint pgqueue_run")
         ended: Ended = yield self._end(job, task)
         try:
             # Not a release: a session that the handler has committed may have released its own savepoint, and ours in it.
-            yield self._own.execute("select 1")
+            yield self._given.execute("select 1")
         except Exception:  # of any driver: "current transaction is aborted"
-            yield self._own.execute("rollback to savepoint pgqueue_run")
+            yield self._given.execute("rollback to savepoint pgqueue_run")
         return ended
 
     def _assert_done(self, scheduled: bool, limit: int) -> Steps:

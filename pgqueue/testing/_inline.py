@@ -103,7 +103,7 @@ class InlineJob(Job[Any]):
     __slots__ = ("_ended_as", "args", "ended")
 
     def __init__(self, context: JobContext, task: Registered[Any], ended: Ended, row: ResultRow) -> None:
-        super().__init__(_Nowhere(task.name, context.id), context.id, task.parameters)  # type: ignore[arg-type]
+        super().__init__(_StubApp(task.name, context.id), context.id, task.parameters)  # type: ignore[arg-type]
         self.args, self.ended, self._ended_as = context.args, ended, row
         self._row = {
             "id": context.id,
@@ -141,8 +141,8 @@ class InlineJob(Job[Any]):
         return self.result()
 
 
-class _Nowhere:
-    """What a handle knows of an app, for one whose job is nowhere."""
+class _StubApp:
+    """In place of the app, for the handle of a job that is not in the database."""
 
     def __init__(self, task: str, id: int) -> None:
         self.parameters: dict[str, Any] = {}

@@ -15,7 +15,7 @@ from ..outcomes import Cancel, RetryIn, Snooze
 from ..registry import Registered
 from ..workflow.canvas import Signature
 from ._call import Caller, Ended
-from ._connection import AsyncOwn, Own, redirected
+from ._connection import AsyncGivenConnection, GivenConnection, redirected
 from ._drain import Draining
 from ._inline import given_parents, made_context
 
@@ -60,9 +60,9 @@ def run_job(
     if connection is None:
         job = _made(signature, attempt, parents)
         return _value(job, signature.task, caller.end(job, signature.task))
-    own = Own(app, connection)
-    with redirected(own):
-        job, ended = drive(_steps(Draining(own, caller), own.run, signature, attempt, parents))
+    given = GivenConnection(app, connection)
+    with redirected(given):
+        job, ended = drive(_steps(Draining(given, caller), given.run, signature, attempt, parents))
     return _value(job, signature.task, ended)
 
 
@@ -84,9 +84,9 @@ async def arun_job(
     if connection is None:
         job = _made(signature, attempt, parents)
         return _value(job, signature.task, await caller.aend(job, signature.task))
-    own = AsyncOwn(app, connection)
-    with redirected(own):
-        job, ended = await adrive(_steps(Draining(own, caller), own.arun, signature, attempt, parents))
+    given = AsyncGivenConnection(app, connection)
+    with redirected(given):
+        job, ended = await adrive(_steps(Draining(given, caller), given.arun, signature, attempt, parents))
     return _value(job, signature.task, ended)
 
 

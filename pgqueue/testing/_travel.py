@@ -8,7 +8,7 @@ from ..database.calls import testing as sql
 from ..errors import InvalidArgument
 from ..outcomes import seconds
 from ..registry import Registry
-from ._connection import AsyncOwn, Own
+from ._connection import AsyncGivenConnection, GivenConnection
 
 
 def travel(app: Registry, connection: Any, time: Duration) -> int:
@@ -25,12 +25,12 @@ def travel(app: Registry, connection: Any, time: Duration) -> int:
     Returns:
         How many jobs were aged.
     """
-    return Own(app, connection).run(sql.travel(_passed(time)))
+    return GivenConnection(app, connection).run(sql.travel(_passed(time)))
 
 
 async def atravel(app: Registry, connection: Any, time: Duration) -> int:
     """`travel` for async code; connections as in `adrain`."""
-    return await AsyncOwn(app, connection).arun(sql.travel(_passed(time)))
+    return await AsyncGivenConnection(app, connection).arun(sql.travel(_passed(time)))
 
 
 def _passed(time: Duration) -> float:

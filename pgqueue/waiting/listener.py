@@ -61,8 +61,8 @@ class Waiting:
             listener.close()
 
 
-class _Ear:
-    """What one wait has heard."""
+class _WaiterBase:
+    """A wait for jobs, with what the listener has heard of them."""
 
     def __init__(self, listener: "Listener", job_ids: Collection[int]) -> None:
         self._listener, self._job_ids = listener, job_ids
@@ -100,7 +100,7 @@ class _Ear:
             self._listener.leave(self, self._job_ids)
 
 
-class Waiter(_Ear):
+class Waiter(_WaiterBase):
     """A wait in a thread."""
 
     def __init__(self, listener: "Listener", job_ids: Collection[int]) -> None:
@@ -117,7 +117,7 @@ class Waiter(_Ear):
         self._event.set()
 
 
-class AsyncWaiter(_Ear):
+class AsyncWaiter(_WaiterBase):
     """A wait on an event loop."""
 
     def __init__(self, listener: "Listener", job_ids: Collection[int]) -> None:
@@ -146,26 +146,26 @@ class Listener:
 
     Attributes:
         lock: held while what is heard is passed on.
-        is_deaf: whether a pooler swallows what it would hear; then this process only looks.
+        is_polling_only: whether a pooler drops its notifications; then this process only polls.
     """
 
     def __init__(self, url: Callable[[], str], statements: Callable[[], Statements]) -> None:
         self._url, self._statements = url, statements
         self.lock = threading.RLock()  # the garbage collector may end an abandoned wait anywhere, even in here
-        self._ears: dict[str, list[_Ear]] = {}  # by job id as it stands in a payload
+        self._waiters: dict[str, list[_WaiterBase]] = {}  # by job id as it stands in a payload
         self._thread: threading.Thread | None = None
-        self.is_deaf = False
+        self.is_polling_only = False
         self._used_at = 0.0
         self._stop = threading.Event()
         self._backoff = Backoff()
 
-    def join(self, ear: _Ear, job_ids: Collection[int]) -> None:
-        """Pass on to this ear what is heard of these jobs."""
+    def join(self, waiter: _WaiterBase, job_ids: Collection[int]) -> None:
+        """Pass on to this waiter what is heard about these jobs."""
         with self.lock:
             for id in job_ids:
-                self._ears.setdefault(str(id), []).append(ear)
+                self._waiters.setdefault(str(id), []).append(waiter)
             self._stop.clear()
-            if self._thread is None and not self.is_deaf:
+            if self._thread is None and not self.is_polling_only:
                 self._start()
 
     def _start(self) -> None:
@@ -177,26 +177,26 @@ class Listener:
         else:
             self._thread = thread
 
-    def leave(self, ear: _Ear, job_ids: Collection[int]) -> None:
+    def leave(self, waiter: _WaiterBase, job_ids: Collection[int]) -> None:
         """Undo `join`."""
         with self.lock:
             for id in job_ids:
-                ears = self._ears[str(id)]
-                ears.remove(ear)
-                if not ears:
-                    self._ears.pop(str(id), None)
+                waiters = self._waiters[str(id)]
+                waiters.remove(waiter)
+                if not waiters:
+                    self._waiters.pop(str(id), None)
             self._used_at = time.monotonic()
 
     def close(self) -> None:
         """End the thread within LOOK_EVERY, unless there are waits."""
         with self.lock:
-            if not self._ears:
+            if not self._waiters:
                 self._stop.set()
 
     def _is_over(self, idle: float) -> bool:
         """Whether there was no wait for long enough to stop; then the next `join` starts another thread."""
         with self.lock:
-            if self._ears or (time.monotonic() - self._used_at < idle and not self._stop.is_set()):
+            if self._waiters or (time.monotonic() - self._used_at < idle and not self._stop.is_set()):
                 return False
             self._thread = None
             return True
@@ -226,13 +226,13 @@ class Listener:
 
     def _give_up(self) -> None:
         with self.lock:
-            self.is_deaf, self._thread = True, None
+            self.is_polling_only, self._thread = True, None
         log.info("results: polling, because a pooler drops LISTEN; set PGQUEUE_LISTEN_URL")
 
     def _serve(self, connection: OwnConnection) -> None:
         ask_at = 0.0
         while not self._is_over(IDLE):
-            if self._ears and time.monotonic() >= ask_at:
+            if self._waiters and time.monotonic() >= ask_at:
                 self._call(connection, result_calls.ask_results())
                 self._backoff.worked()
                 if not ask_at:  # what ended before the workers knew was not told
@@ -242,18 +242,18 @@ class Listener:
                 self._pass_on(notification.payload)
 
     def _pass_on(self, payload: str) -> None:
-        heard: dict[_Ear, list[int]] = {}
+        heard: dict[_WaiterBase, list[int]] = {}
         with self.lock:
             for id in payload.split(","):
-                for ear in self._ears.get(id, ()):
-                    heard.setdefault(ear, []).append(int(id))
-            for ear, ids in heard.items():
-                ear.hear(ids)
+                for waiter in self._waiters.get(id, ()):
+                    heard.setdefault(waiter, []).append(int(id))
+            for waiter, ids in heard.items():
+                waiter.hear(ids)
 
     def _let_all_look(self) -> None:
         with self.lock:
-            for ear in {ear for ears in list(self._ears.values()) for ear in ears}:
-                ear.hear(None)
+            for waiter in {waiter for waiters in list(self._waiters.values()) for waiter in waiters}:
+                waiter.hear(None)
 
     def _call(self, connection: OwnConnection, call: Call[T]) -> T:
         return call.read(run_on_own(connection, self._statements()[call.statement], call.params))

@@ -10,6 +10,7 @@ import psycopg
 
 from .._checks import check_timeout
 from ..database import Call
+from ..database.backoff import first_line
 from ..database.translate import is_transient
 
 T = TypeVar("T")
@@ -96,4 +97,4 @@ class Patience:
         self.error = self.error or error  # the first error shows the cause
         if not self._is_told:  # once a wait: it looks several times a second
             self._is_told = True
-            log.warning("the database does not answer while waiting; trying again: %s", str(error).strip())
+            log.warning("the database does not answer while waiting; trying again: %s", first_line(error))

@@ -6,7 +6,7 @@ import time
 
 from pgqueue import JobContext, PgQueue
 
-from .begun import begin
+from .handler_start import mark_started
 
 app = PgQueue()
 no_tasks = PgQueue()
@@ -20,14 +20,14 @@ async def pid() -> int:
 
 @app.task
 async def sleep(ctx: JobContext, seconds: float) -> str:
-    begin(app, ctx)
+    mark_started(app, ctx)
     await asyncio.sleep(seconds)
     return "slept"
 
 
 @app.task
 def hold_thread(ctx: JobContext, seconds: float) -> None:
-    begin(app, ctx)
+    mark_started(app, ctx)
     time.sleep(seconds)
 
 
@@ -43,5 +43,5 @@ async def mail() -> str:
 
 @app.task
 async def block_loop(ctx: JobContext) -> None:
-    begin(app, ctx)
+    mark_started(app, ctx)
     time.sleep(60)  # noqa: ASYNC251 - what must not be done

@@ -11,7 +11,7 @@ from pgqueue.worker.launch import Launch
 
 from ..looking import Look
 from ..waiting import PATIENCE, auntil
-from .begun import has_begun
+from .handler_start import has_started
 
 
 async def test_a_process_that_does_not_end_is_killed(look: Look, database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -22,7 +22,7 @@ async def test_a_process_that_does_not_end_is_killed(look: Look, database_url: s
     launch = Launch("tests.cli.jobs:app", WorkerOptions(grace=0.2), database_url, log_level="error")
     id = look.value("select enqueue('block_loop')")
     running = asyncio.create_task(supervisor.Supervisor(launch, 1).run())
-    await auntil(lambda: has_begun(look, id), "the handler has begun")
+    await auntil(lambda: has_started(look, id), "the handler has started")
 
     handlers[signal.SIGTERM]()
 

@@ -7,7 +7,7 @@ import pytest
 
 from pgqueue.cli.limit_view import number, wait
 
-from ..client.hands import Hands
+from ..client.manual_worker import ManualWorker
 from ..looking import Look
 from .conftest import Run
 
@@ -199,7 +199,7 @@ def test_a_job_that_is_ready_says_which_limits_it_waits_for(run: Run, look: Look
     run("limits", "park", "rate", "--until", "2999-01-31T12:00")
     run("limits", "set", "free", "--max-running", 1)
     (running,) = run("enqueue", "send", "--limit", "free", "--json").lines
-    assert [job["id"] for job in Hands(connection).claim()] == [running["id"]]
+    assert [job["id"] for job in ManualWorker(connection).claim()] == [running["id"]]
     said = "waits for free (1 of 1 running), rate (parked until 2999-01-31 12:00:00), queue:default (1 of 1 running)\n"
     assert said in run("job", printed["id"]).out
     assert "waits for" not in run("job", running["id"]).out

@@ -8,8 +8,8 @@ import pytest
 
 from ..looking import Look
 from ..waiting import until
-from .begun import wait_until_begun
 from .conftest import Process, Start
+from .handler_start import wait_until_started
 
 APP = "tests.cli.jobs:app"
 
@@ -27,9 +27,9 @@ def alive(look: Look) -> set[int]:
 
 
 def start_job(look: Look, seconds: float) -> int:
-    """A job that sleeps; its handler has begun."""
+    """A job that sleeps; its handler has started."""
     id: int = look.value("select enqueue('sleep', jsonb_build_object('seconds', %s::float8))", seconds)
-    wait_until_begun(look, id)
+    wait_until_started(look, id)
     return id
 
 

@@ -13,8 +13,8 @@ from pgqueue.worker.launch import Launch, load_app
 
 from ..looking import Look
 from ..waiting import until
-from .begun import wait_until_begun
 from .conftest import Start
+from .handler_start import wait_until_started
 
 APP = "tests.cli.jobs:app"
 
@@ -137,7 +137,7 @@ def test_logs_for_people_on_request(start: Start) -> None:
 def test_a_handler_stuck_in_a_thread_does_not_outlive_the_grace(start: Start, look: Look) -> None:
     process = start("pgqueue.worker", APP, "--grace", "0.5")
     id = look.value("select enqueue('hold_thread', '{\"seconds\": 60}')")
-    wait_until_begun(look, id)
+    wait_until_started(look, id)
 
     process.signal(signal.SIGTERM)
 

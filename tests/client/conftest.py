@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from pgqueue import PgQueue, Task
-from tests.client.hands import Hands
+from tests.client.manual_worker import ManualWorker
 from tests.looking import Look
 from tests.waiting import PATIENCE
 
@@ -50,9 +50,9 @@ async def async_app(app: PgQueue) -> AsyncIterator[PgQueue]:
 
 
 @pytest.fixture
-def hands(connect: Callable[..., psycopg.Connection[Any]]) -> Hands:
+def manual_worker(connect: Callable[..., psycopg.Connection[Any]]) -> ManualWorker:
     """A worker by hand."""
-    return Hands(connect())
+    return ManualWorker(connect())
 
 
 @pytest.fixture

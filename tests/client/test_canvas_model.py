@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pgqueue import Canvas, Chain, Group, PgQueue, Signature, chain, group
 from pgqueue.workflow.canvas import Part
-from tests.client.hands import Hands
+from tests.client.manual_worker import ManualWorker
 from tests.looking import Look
 
 pytestmark = pytest.mark.usefixtures("no_drift")
@@ -53,7 +53,7 @@ def _call(given: Any = None, label: int = 0) -> Any: ...
 
 @given(shape=shapes.filter(lambda shape: not isinstance(shape, int)))
 @settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_results_go_where_the_model_says(app: PgQueue, hands: Hands, look: Look, shape: Shape) -> None:
+def test_results_go_where_the_model_says(app: PgQueue, manual_worker: ManualWorker, look: Look, shape: Shape) -> None:
     call = app.tasks.get("call") or app.task(name="call")(_call)
     canvas = made(shape, call)
     assert isinstance(canvas, Canvas)
@@ -66,6 +66,6 @@ def test_results_go_where_the_model_says(app: PgQueue, hands: Hands, look: Look,
             given = parents if job["node"].get("takes_all") else parents[0]
         return {"label": job["args"]["label"], "given": given}
 
-    hands.run(result)
+    manual_worker.run(result)
     assert flow.result(timeout=0) == wanted(canvas, None)
     assert flow.refresh().status == "succeeded"

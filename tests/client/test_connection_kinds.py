@@ -12,7 +12,7 @@ from pgqueue.errors import InvalidArgument, NotMigrated, PgQueueError
 from tests.looking import Look
 from tests.waiting import until
 
-from . import kinds, kinds_more, kinds_sqlalchemy
+from . import kinds, kinds_asyncpg_django, kinds_sqlalchemy
 from .kinds import Kind
 
 KINDS: list[type[Any]] = [
@@ -20,15 +20,15 @@ KINDS: list[type[Any]] = [
     kinds_sqlalchemy.Alchemy,
     kinds_sqlalchemy.AlchemySession,
     kinds_sqlalchemy.AlchemyScoped,
-    kinds_more.Django,
-    kinds_more.DjangoDefault,
+    kinds_asyncpg_django.Django,
+    kinds_asyncpg_django.DjangoDefault,
     kinds.AsyncPsycopg,
     kinds_sqlalchemy.AsyncAlchemy,
     kinds_sqlalchemy.AsyncAlchemyPsycopg,
     kinds_sqlalchemy.AsyncAlchemySession,
     kinds_sqlalchemy.AsyncAlchemyScoped,
-    kinds_more.Asyncpg,
-    kinds_more.AsyncpgPooled,
+    kinds_asyncpg_django.Asyncpg,
+    kinds_asyncpg_django.AsyncpgPooled,
 ]
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from pgqueue import PgQueue, Task
 from pgqueue.errors import InvalidArgument, JobCancelled, JobNotFound
-from tests.client.hands import Hands
+from tests.client.manual_worker import ManualWorker
 from tests.looking import Look
 
 pytestmark = pytest.mark.usefixtures("no_drift")
@@ -19,13 +19,13 @@ def parents(look: Look, id: int) -> list[int]:
     return [row["parent_id"] for row in rows]
 
 
-def test_a_job_waits_for_another(welcome: Welcome, hands: Hands, look: Look) -> None:
+def test_a_job_waits_for_another(welcome: Welcome, manual_worker: ManualWorker, look: Look) -> None:
     first = welcome.enqueue(1)
     second = welcome.using(depends_on=first).enqueue(2)
     assert second.status == "blocked"
-    (running,) = hands.claim()
+    (running,) = manual_worker.claim()
     assert running["id"] == first.id
-    hands.finish(running)
+    manual_worker.finish(running)
     assert look.state(second.id) == "ready"
 
 
@@ -68,24 +68,24 @@ def test_the_rows_of_a_query_wait_too(welcome: Welcome, look: Look) -> None:
         ("failed", True, "ready"),
     ],
 )
-def test_it_runs_if(welcome: Welcome, hands: Hands, look: Look, run_if: Any, fails: bool, state: str) -> None:
+def test_it_runs_if(welcome: Welcome, manual_worker: ManualWorker, look: Look, run_if: Any, fails: bool, state: str) -> None:
     first = welcome.enqueue(1)
     child = welcome.using(depends_on=first, run_if=run_if).enqueue(2)
-    hands.run(failing="welcome" if fails else "") if state == "cancelled" else _end(hands, fails)
+    manual_worker.run(failing="welcome" if fails else "") if state == "cancelled" else _end(manual_worker, fails)
     assert look.state(child.id) == state
     if state == "cancelled":
         with pytest.raises(JobCancelled, match="dependency_failed"):
             child.result(timeout=0)
 
 
-def _end(hands: Hands, fails: bool) -> None:
-    (running,) = hands.claim()
-    (hands.fail if fails else hands.finish)(running)
+def _end(manual_worker: ManualWorker, fails: bool) -> None:
+    (running,) = manual_worker.claim()
+    (manual_worker.fail if fails else manual_worker.finish)(running)
 
 
-def test_what_is_over_is_not_waited_for(welcome: Welcome, hands: Hands) -> None:
+def test_what_is_over_is_not_waited_for(welcome: Welcome, manual_worker: ManualWorker) -> None:
     first = welcome.enqueue(1)
-    hands.run()
+    manual_worker.run()
     assert welcome.using(depends_on=first).enqueue(2).status == "ready"
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pgqueue import InvalidArgument, PgQueue, Task
-from tests.client.hands import Hands
+from tests.client.manual_worker import ManualWorker
 from tests.looking import Look
 
 Welcome = Task[[int], str]
@@ -59,12 +59,12 @@ async def test_async_code_does_all_of_it_by_an_a_in_front(async_app: PgQueue, lo
     assert await limits.alist() == []
 
 
-def test_figures_are_live(app: PgQueue, welcome: Welcome, hands: Hands) -> None:
+def test_figures_are_live(app: PgQueue, welcome: Welcome, manual_worker: ManualWorker) -> None:
     app.limits.set("tenant", rate="10/d", burst=4, max_running=3)
     welcome.using(limits=["tenant:{user_id}"], cost=2).enqueue_many([(1,), (1,), (1,)])
     before = app.limits.get("tenant:1")
     assert (before.limit_name, before.running, before.waiting, before.tokens) == ("tenant", 0, 3, 4)
-    assert len(hands.claim()) == 2
+    assert len(manual_worker.claim()) == 2
     now = app.limits.get("tenant:1")
     assert (now.running, now.waiting, now.used, now.remaining) == (2, 1, 4, 6)
     assert now.tokens == pytest.approx(0, abs=0.1)
@@ -73,10 +73,10 @@ def test_figures_are_live(app: PgQueue, welcome: Welcome, hands: Hands) -> None:
     assert [one.key for one in app.limits.list()] == ["tenant", "tenant:1"]
 
 
-def test_reset_fills_the_buckets_of_a_key_or_of_a_name(app: PgQueue, welcome: Welcome, hands: Hands) -> None:
+def test_reset_fills_the_buckets_of_a_key_or_of_a_name(app: PgQueue, welcome: Welcome, manual_worker: ManualWorker) -> None:
     app.limits.set("tenant", rate="1/d")
     welcome.using(limits=["tenant:{user_id}"]).enqueue_many([(1,), (2,), (1,)])
-    hands.claim()
+    manual_worker.claim()
     assert app.limits.reset("tenant:1") == 1
     assert app.limits.get("tenant:1").tokens == 1
     assert (app.limits.get("tenant:2").tokens or 0) < 0.5
@@ -93,10 +93,10 @@ def test_a_key_that_waits_is_seen_before_any_worker_has_looked_at_it(app: PgQueu
     assert (seen["turn"].limit_name, seen["turn"].remaining) == (None, None)
 
 
-def test_a_key_that_nobody_uses_stands_as_its_limit_says(app: PgQueue, welcome: Welcome, hands: Hands) -> None:
+def test_a_key_that_nobody_uses_stands_as_its_limit_says(app: PgQueue, welcome: Welcome, manual_worker: ManualWorker) -> None:
     app.limits.set("tenant", rate="6/m", burst=2)
     welcome.using(limits=["tenant"]).enqueue_many([(1,), (2,), (3,)])
-    hands.claim()
+    manual_worker.claim()
     app.limits.park("tenant", LATER)
     unused = app.limits.get("tenant:new")
     assert (unused.key, unused.limit_name, unused.rate, unused.tokens, unused.used, unused.remaining) == (
@@ -127,12 +127,14 @@ def test_a_queue_is_seen_with_all_of_its_jobs(app: PgQueue, welcome: Welcome) ->
     assert app.limits.get("queue:default").waiting == 2
 
 
-def test_a_deleted_limit_is_not_there_and_the_next_job_with_it_is_refused(app: PgQueue, welcome: Welcome, hands: Hands) -> None:
+def test_a_deleted_limit_is_not_there_and_the_next_job_with_it_is_refused(
+    app: PgQueue, welcome: Welcome, manual_worker: ManualWorker
+) -> None:
     app.limits.set("openai", rate="1/d")
     task = welcome.using(limits=["openai"])
     task.enqueue_many([(1,), (2,)])
     app.limits.delete("openai")
-    assert len(hands.claim()) == 2
+    assert len(manual_worker.claim()) == 2
     with pytest.raises(InvalidArgument, match="there is no such limit"):
         task.enqueue(1)
 
@@ -141,35 +143,41 @@ def test_a_deleted_limit_is_not_there_and_the_next_job_with_it_is_refused(app: P
 
 
 @pytest.mark.parametrize("until", [LATER, 86400, 86400.0, datetime.now(UTC) + LATER, (datetime.now(UTC) + LATER).astimezone()])
-def test_a_parked_key_holds_its_jobs_and_no_others(app: PgQueue, welcome: Welcome, hands: Hands, until: Any) -> None:
+def test_a_parked_key_holds_its_jobs_and_no_others(
+    app: PgQueue, welcome: Welcome, manual_worker: ManualWorker, until: Any
+) -> None:
     app.limits.set("tenant", rate=1000, per=1)
     task = welcome.using(limits=["tenant:{user_id}"])
     task.enqueue_many([(1,), (2,)])
     app.limits.park("tenant:1", until)
-    assert [job["args"] for job in hands.claim()] == [{"user_id": 2}]
+    assert [job["args"] for job in manual_worker.claim()] == [{"user_id": 2}]
     parked_until = app.limits.get("tenant:1").parked_until
     assert parked_until is not None
     assert timedelta(hours=20) < parked_until - datetime.now(UTC) <= LATER
     assert app.limits.unpark("tenant:1") is True
-    assert [job["args"] for job in hands.claim()] == [{"user_id": 1}]
+    assert [job["args"] for job in manual_worker.claim()] == [{"user_id": 1}]
 
 
-def test_a_key_that_nobody_has_used_can_be_parked_and_is_seen(app: PgQueue, welcome: Welcome, hands: Hands) -> None:
+def test_a_key_that_nobody_has_used_can_be_parked_and_is_seen(
+    app: PgQueue, welcome: Welcome, manual_worker: ManualWorker
+) -> None:
     app.limits.set("tenant", rate=1000, per=1)
     app.limits.park("tenant:7", LATER)
     assert [one.key for one in app.limits.list() if one.parked_until] == ["tenant:7"]
     assert app.limits.get("tenant:7").parked_until is not None
     welcome.using(limits=["tenant:{user_id}"]).enqueue(7)
-    assert hands.claim() == []
+    assert manual_worker.claim() == []
 
 
-def test_what_runs_goes_on_and_a_shorter_time_does_not_undo_a_longer_one(app: PgQueue, welcome: Welcome, hands: Hands) -> None:
+def test_what_runs_goes_on_and_a_shorter_time_does_not_undo_a_longer_one(
+    app: PgQueue, welcome: Welcome, manual_worker: ManualWorker
+) -> None:
     app.limits.set("openai", rate=1000, per=1)
     welcome.using(limits=["openai"]).enqueue(1)
-    (job,) = hands.claim()
+    (job,) = manual_worker.claim()
     app.limits.park("openai", LATER)
     app.limits.park("openai", 1)
-    hands.finish(job)
+    manual_worker.finish(job)
     status = app.limits.get("openai")
     assert status.parked_until is not None
     assert (status.wait_seconds or 0) > 200

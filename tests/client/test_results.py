@@ -153,6 +153,6 @@ def test_an_abandoned_wait_leaves_nothing_behind(app: PgQueue, welcome: Task[[in
     threading.Timer(0.2, _run, [look], {"state": "succeeded"}).start()
     next(waits)
     (listener,) = app.waiting._listeners.values()
-    assert len(listener._ears) == 2
+    assert len(listener._waiters) == 2
     waits.close()  # type: ignore[attr-defined]
-    assert not listener._ears
+    assert not listener._waiters

@@ -125,7 +125,7 @@ def test_what_fits_after_a_conversion_is_stored_converted() -> None:
         (Any, {"a": ["\x00"]}, r"a.0 = '\x00': PostgreSQL cannot store the character NUL (\u0000)"),
         (Loose, Loose(float("nan")), "share = nan: JSON has no such number"),
         (Loose, Loose(1, "\x00"), r"text = '\x00': PostgreSQL cannot store"),
-        (Loose, object(), "and is not a Loose: <object object at"),
+        (Loose, object(), "and is not of type Loose: <object object at"),
         (list[date], [MOMENT], "0 = "),
         (str, "\ud800", ""),
         (Loose, Loose(1, "\ud800"), ""),

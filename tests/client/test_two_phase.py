@@ -21,7 +21,7 @@ from pgqueue.migrate import migrate
 from tests.looking import Look
 from tests.postgres import running_server
 
-from . import forms, kinds_more
+from . import forms, kinds_asyncpg_django
 from .kinds import asyncpg_arguments
 
 ROW = "insert into public.customer values (1)"
@@ -142,7 +142,7 @@ async def test_an_async_session_commits_in_two_phases(
 def test_a_transaction_of_django_s_driver_is_prepared_and_committed(
     welcome: Task[[int], str], database_url: str, look: Look, loud: Heard
 ) -> None:
-    kinds_more.configure(database_url)
+    kinds_asyncpg_django.configure(database_url)
     theirs: Any = connections["other"]
     theirs.set_autocommit(False)
     theirs.connection.tpc_begin(_xid())

@@ -33,10 +33,10 @@ def _wait(job: Job[Any], flavour: str) -> "asyncio.Future[Any]":
     return asyncio.ensure_future(wait)
 
 
-def _ears(app: PgQueue) -> int:
+def _waiters(app: PgQueue) -> int:
     """How many waits listen in this process."""
     listener = app.waiting._listeners.get(_process.this_process())
-    return sum(map(len, list(listener._ears.values()))) if listener else 0
+    return sum(map(len, list(listener._waiters.values()))) if listener else 0
 
 
 def _rarely(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,7 +64,7 @@ async def test_a_result_comes_long_before_the_next_look(
     async with working(async_app) as worker:
         await auntil(lambda: _listening(look), "a worker that listens")
         waits = [_wait(gated.enqueue(n), flavour) for n in range(2)]
-        await auntil(lambda: _ears(async_app) == 2, "two waits")
+        await auntil(lambda: _waiters(async_app) == 2, "two waits")
         await auntil(worker._waiters.is_asked, "a worker that knows")
         gate.set()
         async with asyncio.timeout(20):
@@ -140,7 +140,7 @@ def test_a_result_that_is_there_is_had_without_listening(app: PgQueue, welcome: 
         job.result(timeout=0)
     _run(look, state="succeeded", result="hello")
     assert job.result() == "hello"
-    assert _ears(app) == 0
+    assert _waiters(app) == 0
     assert not any(listener._thread for listener in app.waiting._listeners.values())
 
 
@@ -173,7 +173,7 @@ def test_waiting_ends_although_nobody_can_listen(
     app = PgQueue(database_url, listen_url=f"postgresql://127.0.0.1:{unused_tcp_port_factory()}/nowhere")
     job = app.task(name="nothing")(lambda: "hello").enqueue()
     thread, got = _in_thread(job)
-    until(lambda: _ears(app), "a wait")
+    until(lambda: _waiters(app), "a wait")
     _run(look, state="succeeded", result="hello")
     thread.join(20)
     assert got == ["hello"]
@@ -185,7 +185,7 @@ async def test_two_hundred_waits_share_one_connection(async_app: PgQueue, welcom
     jobs = welcome.enqueue_many([(n,) for n in range(10)])
     threads = [_in_thread(jobs[n % 10]) for n in range(100)]
     waits = [asyncio.ensure_future(jobs[n % 10].aresult(LONG)) for n in range(100)]
-    await auntil(lambda: _ears(async_app) == 200, "all of them wait")
+    await auntil(lambda: _waiters(async_app) == 200, "all of them wait")
     await auntil(lambda: look.value(LISTENERS), "a listener")
     assert look.value(LISTENERS) == 1
     for _ in jobs:
@@ -195,7 +195,7 @@ async def test_two_hundred_waits_share_one_connection(async_app: PgQueue, welcom
         await asyncio.to_thread(thread.join, 20)
         assert got == ["hello"]
     assert look.value(LISTENERS) == 1
-    assert _ears(async_app) == 0
+    assert _waiters(async_app) == 0
 
 
 def test_a_forked_child_that_waits_opens_its_own(app: PgQueue, welcome: Task[[int], str], look: Look) -> None:
@@ -299,7 +299,7 @@ def test_a_process_behind_a_transaction_pooler_polls_and_leaves_nothing_behind(
 ) -> None:
     session.deaf = True
     thread, got = _in_thread(welcome.enqueue(1))
-    until(lambda: app.waiting._listener().is_deaf, "a listener that gave up")
+    until(lambda: app.waiting._listener().is_polling_only, "a listener that gave up")
     until(lambda: not _channels(session), "a session without channels")
     _run(look, state="succeeded", result="hello")
     thread.join(20)
@@ -312,7 +312,7 @@ def test_the_process_that_has_given_up_starts_no_other_thread(
     session.deaf = True
     with pytest.raises(ResultTimeout):
         welcome.enqueue(1).result(timeout=0.05)
-    until(lambda: app.waiting._listener().is_deaf, "a listener that gave up")
+    until(lambda: app.waiting._listener().is_polling_only, "a listener that gave up")
     monkeypatch.setattr(_waiting.Listener, "_start", lambda self: pytest.fail("a thread was started"))
     with pytest.raises(ResultTimeout):
         welcome.enqueue(2).result(timeout=0.05)
@@ -361,7 +361,7 @@ def test_a_thread_that_cannot_start_fails_no_wait_and_the_next_wait_tries_again(
     with monkeypatch.context() as limited:
         limited.setattr(threading.Thread, "start", refuse)
         thread, got = _in_thread(welcome.enqueue(1))
-        until(lambda: _ears(app), "a wait")
+        until(lambda: _waiters(app), "a wait")
         _run(look, state="succeeded", result="hello")
         thread.join(20)
         assert got == ["hello"]

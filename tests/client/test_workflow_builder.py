@@ -9,7 +9,7 @@ import pytest
 from pgqueue import EnqueueCall, PgQueue, chain, group
 from pgqueue.errors import InvalidArgument, PgQueueError, WrongConnection
 from pgqueue.testing import inline
-from tests.client.hands import Hands
+from tests.client.manual_worker import ManualWorker
 from tests.looking import Look
 
 pytestmark = pytest.mark.usefixtures("no_drift")
@@ -80,9 +80,9 @@ def test_a_canvas_is_a_workflow(tasks: Any, look: Look) -> None:
     assert list(started.jobs) == ["fetch", "parse", "parse-2", "store"]
 
 
-def test_results_arrive_where_they_belong(tasks: Any, hands: Hands, look: Look) -> None:
+def test_results_arrive_where_they_belong(tasks: Any, manual_worker: ManualWorker, look: Look) -> None:
     started = (tasks.fetch.s("u") | group(tasks.parse.s(), tasks.parse.s(5)) | tasks.store.s()).enqueue()
-    assert hands.run({"fetch": "YQ==", "parse": ["a"], "parse-2": ["b"]}) == ["fetch", "parse", "parse-2", "store"]
+    assert manual_worker.run({"fetch": "YQ==", "parse": ["a"], "parse-2": ["b"]}) == ["fetch", "parse", "parse-2", "store"]
     got = look.rows("select name, result from parents(%s::bigint[])", [started.jobs["store"].id])
     assert [(row["name"], row["result"]) for row in got] == [("parse", ["a"]), ("parse-2", ["b"])]
     nodes = look.rows("select name, takes, takes_all from workflow_node where workflow_id = %s order by job_id", started.id)
@@ -224,12 +224,14 @@ def test_middleware_runs_around_each_node(app: PgQueue, tasks: Any, look: Look) 
 
 
 @pytest.mark.parametrize(("failing", "told"), [("", "tell"), ("fetch", "alarm")])
-def test_a_job_tells_of_the_end(app: PgQueue, tasks: Any, hands: Hands, look: Look, failing: str, told: str) -> None:
+def test_a_job_tells_of_the_end(
+    app: PgQueue, tasks: Any, manual_worker: ManualWorker, look: Look, failing: str, told: str
+) -> None:
     alarm = app.task(name="alarm")(lambda: None)
     flow = app.workflow("import", on_success=tasks.tell.s("fine"), on_failure=alarm.s())
     flow.add(tasks.fetch, ("u",))
     started = flow.enqueue()
-    assert hands.run(failing=failing) == ["fetch", told]
+    assert manual_worker.run(failing=failing) == ["fetch", told]
     meta = look.value("select meta from jobs where task = %s", told)
     assert meta == {"workflow_id": started.id, "workflow": "import", "outcome": started.refresh().status}
 

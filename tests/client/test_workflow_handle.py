@@ -12,7 +12,7 @@ import pytest
 from pgqueue import Graph, GraphEdge, GraphNode, Job, PgQueue, Task, Workflow, chain, group
 from pgqueue.errors import JobCancelled, JobFailed, JobNotFound, ResultExpired, ResultTimeout, UnknownNode
 from pgqueue.workflow.workflow import NamedJobs
-from tests.client.hands import Hands
+from tests.client.manual_worker import ManualWorker
 from tests.looking import Look
 
 pytestmark = pytest.mark.usefixtures("no_drift")
@@ -40,46 +40,46 @@ def total(app: PgQueue) -> Task[[list[int]], int]:
     return total
 
 
-def test_a_chain_has_the_result_of_its_last_call(work: Task[[int], int], hands: Hands) -> None:
+def test_a_chain_has_the_result_of_its_last_call(work: Task[[int], int], manual_worker: ManualWorker) -> None:
     flow = chain(work.s(1), work.s(), work.s()).enqueue()
-    hands.run({"work": 1, "work-2": 2, "work-3": 3})
+    manual_worker.run({"work": 1, "work-2": 2, "work-3": 3})
     assert flow.result(timeout=0) == 3
 
 
 @pytest.mark.parametrize("many", [1, 3])
-def test_a_group_has_a_list_of_results_in_its_order(work: Task[[int], int], hands: Hands, many: int) -> None:
+def test_a_group_has_a_list_of_results_in_its_order(work: Task[[int], int], manual_worker: ManualWorker, many: int) -> None:
     flow = group(work.s(n) for n in range(many)).enqueue()
-    hands.run(lambda job: job["args"]["n"])
+    manual_worker.run(lambda job: job["args"]["n"])
     assert flow.result(timeout=0) == list(range(many))
 
 
-def test_a_chain_that_ends_in_a_group_has_a_list(work: Task[[int], int], hands: Hands) -> None:
+def test_a_chain_that_ends_in_a_group_has_a_list(work: Task[[int], int], manual_worker: ManualWorker) -> None:
     flow = (work.s(1) | group(work.s(), work.s())).enqueue()
-    hands.run({"work-2": 2, "work-3": 3})
+    manual_worker.run({"work-2": 2, "work-3": 3})
     assert flow.result(timeout=0) == [2, 3]
 
 
-async def test_async_code_waits_with_aresult(async_app: PgQueue, work: Task[[int], int], hands: Hands) -> None:
+async def test_async_code_waits_with_aresult(async_app: PgQueue, work: Task[[int], int], manual_worker: ManualWorker) -> None:
     flow = await (work.s(1) | work.s()).aenqueue()
     waiting = asyncio.create_task(flow.aresult())
-    await asyncio.to_thread(hands.run, {"work-2": 2})
+    await asyncio.to_thread(manual_worker.run, {"work-2": 2})
     assert await waiting == 2
 
 
-def test_a_result_is_waited_for(work: Task[[int], int], hands: Hands) -> None:
+def test_a_result_is_waited_for(work: Task[[int], int], manual_worker: ManualWorker) -> None:
     flow = (work.s(1) | work.s()).enqueue()
     got: list[Any] = []
     waiting = threading.Thread(target=lambda: got.append(flow.result(timeout=30)))
     waiting.start()
-    hands.run({"work-2": 2})
+    manual_worker.run({"work-2": 2})
     waiting.join()
     assert got == [2]
 
 
-def test_results_are_of_the_type_that_the_task_says(app: PgQueue, hands: Hands) -> None:
+def test_results_are_of_the_type_that_the_task_says(app: PgQueue, manual_worker: ManualWorker) -> None:
     fetch = app.task(name="fetch")(_bytes)
     flow = group(fetch.s()).enqueue()
-    hands.run({"fetch": "YQ=="})
+    manual_worker.run({"fetch": "YQ=="})
     assert flow.result(timeout=0) == [b"a"]
 
 
@@ -93,9 +93,9 @@ def test_what_is_not_over_in_time_goes_on(work: Task[[int], int]) -> None:
         flow.result(timeout=0)
 
 
-def test_a_failed_workflow_raises_the_error_of_its_dead_node(work: Task[[int], int], hands: Hands) -> None:
+def test_a_failed_workflow_raises_the_error_of_its_dead_node(work: Task[[int], int], manual_worker: ManualWorker) -> None:
     flow = chain(work.s(1), work.s(), work.s(), work.s()).enqueue()
-    assert hands.run(failing="work-2") == ["work", "work-2"]
+    assert manual_worker.run(failing="work-2") == ["work", "work-2"]
     with pytest.raises(JobFailed, match="ValueError: no such page") as failed:
         flow.result(timeout=0)
     assert failed.value.job_id == flow.jobs["work-2"].id
@@ -107,25 +107,27 @@ def test_a_failed_workflow_raises_the_error_of_its_dead_node(work: Task[[int], i
 
 
 def test_a_failure_is_raised_without_a_look_at_the_graph(
-    app: PgQueue, work: Task[[int], int], hands: Hands, monkeypatch: pytest.MonkeyPatch
+    app: PgQueue, work: Task[[int], int], manual_worker: ManualWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     flow = chain(work.s(1), work.s(), work.s()).enqueue()
-    hands.run(failing="work")
+    manual_worker.run(failing="work")
     monkeypatch.setattr(Graph, "of", None)
     with pytest.raises(JobFailed, match="no such page"):
         flow.result(timeout=0)
 
 
-async def test_a_failed_workflow_raises_it_in_async_code(async_app: PgQueue, work: Task[[int], int], hands: Hands) -> None:
+async def test_a_failed_workflow_raises_it_in_async_code(
+    async_app: PgQueue, work: Task[[int], int], manual_worker: ManualWorker
+) -> None:
     flow = await (work.s(1) | work.s()).aenqueue()
-    hands.run(failing="work")
+    manual_worker.run(failing="work")
     with pytest.raises(JobFailed, match="no such page"):
         await flow.aresult(timeout=0)
 
 
-def test_the_last_node_may_be_the_dead_one(work: Task[[int], int], hands: Hands) -> None:
+def test_the_last_node_may_be_the_dead_one(work: Task[[int], int], manual_worker: ManualWorker) -> None:
     flow = (work.s(1) | work.s()).enqueue()
-    hands.run(failing="work-2")
+    manual_worker.run(failing="work-2")
     with pytest.raises(JobFailed) as failed:
         flow.result(timeout=0)
     assert failed.value.job_id == flow.jobs["work-2"].id
@@ -141,25 +143,25 @@ def minded(app: PgQueue, work: Task[[int], int]) -> Workflow[Any]:
     return builder.enqueue()
 
 
-def test_what_runs_after_a_failure_is_no_last_node(app: PgQueue, minded: Workflow[Any], hands: Hands) -> None:
-    hands.run({"try": "fine"})
+def test_what_runs_after_a_failure_is_no_last_node(app: PgQueue, minded: Workflow[Any], manual_worker: ManualWorker) -> None:
+    manual_worker.run({"try": "fine"})
     assert minded.result(timeout=0) == app.get_workflow(minded.id).result(timeout=0) == "fine"
 
 
-def test_a_failure_is_raised_whatever_ran_after_it(app: PgQueue, minded: Workflow[Any], hands: Hands) -> None:
-    assert hands.run(failing="try") == ["try", "mend", "report"]
+def test_a_failure_is_raised_whatever_ran_after_it(app: PgQueue, minded: Workflow[Any], manual_worker: ManualWorker) -> None:
+    assert manual_worker.run(failing="try") == ["try", "mend", "report"]
     for flow in (minded, app.get_workflow(minded.id)):
         with pytest.raises(JobFailed, match="no such page"):
             flow.result(timeout=0)
 
 
-def test_what_runs_whatever_happens_is_a_last_node(app: PgQueue, work: Task[[int], int], hands: Hands) -> None:
+def test_what_runs_whatever_happens_is_a_last_node(app: PgQueue, work: Task[[int], int], manual_worker: ManualWorker) -> None:
     builder = app.workflow()
     builder.add(work, (1,), name="try")
     builder.add(work, (2,), name="mend", after="try", when="failed")
     builder.add(work, (3,), name="clean up", after=["try", "mend"], when="finished")
     flow = builder.enqueue()
-    assert hands.run({"clean up": "clean"}) == ["try", "clean up"]
+    assert manual_worker.run({"clean up": "clean"}) == ["try", "clean up"]
     assert flow.result(timeout=0) == app.get_workflow(flow.id).result(timeout=0) == "clean"
 
 
@@ -176,28 +178,30 @@ def test_what_was_cancelled_is_named(app: PgQueue, work: Task[[int], int]) -> No
         alone.result(timeout=0)
 
 
-def test_a_result_that_is_gone_is_expired(work: Task[[int], int], hands: Hands) -> None:
+def test_a_result_that_is_gone_is_expired(work: Task[[int], int], manual_worker: ManualWorker) -> None:
     flow = group(work.s(1)).enqueue()
-    hands.run({"work": 1})
+    manual_worker.run({"work": 1})
     flow.jobs["work"].delete_result()
     with pytest.raises(ResultExpired):
         flow.result()
 
 
-def test_nodes_that_were_added_behind_the_last_are_waited_for(work: Task[[int], int], hands: Hands) -> None:
+def test_nodes_that_were_added_behind_the_last_are_waited_for(work: Task[[int], int], manual_worker: ManualWorker) -> None:
     flow: Workflow[Any] = group(work.s(1)).enqueue()
-    (first,) = hands.claim()
+    (first,) = manual_worker.claim()
     more = {"task": "work", "args": {}, "after": [{"job": first["id"]}], "takes": "n"}
-    hands.finish(first, [{**more, "name": "a"}, {**more, "name": "b"}], result=1)
+    manual_worker.finish(first, [{**more, "name": "a"}, {**more, "name": "b"}], result=1)
     with pytest.raises(ResultTimeout):
         flow.result(timeout=0)
-    hands.run({"a": "x", "b": "y"})
+    manual_worker.run({"a": "x", "b": "y"})
     assert flow.result(timeout=0) == ["x", "y"]
 
 
-def test_a_handle_by_id_is_as_good(app: PgQueue, work: Task[[int], int], total: Task[[list[int]], int], hands: Hands) -> None:
+def test_a_handle_by_id_is_as_good(
+    app: PgQueue, work: Task[[int], int], total: Task[[list[int]], int], manual_worker: ManualWorker
+) -> None:
     flow = chain(work.map([1, 2]), total.s()).enqueue()
-    hands.run({"total": 3})
+    manual_worker.run({"total": 3})
     found = app.get_workflow(flow.id)
     assert found.result(timeout=0) == 3
     assert {name: job.id for name, job in found.jobs.items()} == {name: job.id for name, job in flow.jobs.items()}
@@ -211,11 +215,11 @@ async def test_a_handle_by_id_in_async_code(async_app: PgQueue, work: Task[[int]
     assert (await found.arefresh()).status == "running"
 
 
-def test_it_stands_as_of_the_last_look(work: Task[[int], int], hands: Hands) -> None:
+def test_it_stands_as_of_the_last_look(work: Task[[int], int], manual_worker: ManualWorker) -> None:
     flow = (work.s(1) | work.s()).enqueue()
     assert (flow.status, flow.progress.nodes, flow.progress.open) == ("running", 2, 2)
     assert {state: n for state, n in flow.counts.items() if n} == {"ready": 1, "blocked": 1}
-    hands.run()
+    manual_worker.run()
     assert flow.status == "running"
     assert flow.refresh().status == "succeeded"
     assert flow.progress.is_over
@@ -223,23 +227,23 @@ def test_it_stands_as_of_the_last_look(work: Task[[int], int], hands: Hands) -> 
     assert flow.counts == {**dict.fromkeys(flow.counts, 0), "succeeded": 2}
 
 
-def test_watching_tells_of_each_change_until_the_end(work: Task[[int], int], hands: Hands) -> None:
+def test_watching_tells_of_each_change_until_the_end(work: Task[[int], int], manual_worker: ManualWorker) -> None:
     flow = (work.s(1) | work.s()).enqueue()
     seen = []
     for progress in flow.watch(timeout=30):
         seen.append((progress.status, progress.succeeded))
-        for job in hands.claim():
-            hands.finish(job)
+        for job in manual_worker.claim():
+            manual_worker.finish(job)
     assert seen == [("running", 0), ("running", 1), ("succeeded", 2)]
 
 
-async def test_async_code_watches_with_awatch(async_app: PgQueue, work: Task[[int], int], hands: Hands) -> None:
+async def test_async_code_watches_with_awatch(async_app: PgQueue, work: Task[[int], int], manual_worker: ManualWorker) -> None:
     flow = await (work.s(1) | work.s()).aenqueue()
     seen = []
     async for progress in flow.awatch(timeout=30):
         seen.append(progress.succeeded)
-        for job in hands.claim():
-            hands.finish(job)
+        for job in manual_worker.claim():
+            manual_worker.finish(job)
     assert seen == [0, 1, 2]
 
 
@@ -249,21 +253,21 @@ def test_watching_ends_at_its_timeout(app: PgQueue, work: Task[[int], int]) -> N
         list(app.get_workflow(flow.id).watch(timeout=0))
 
 
-def test_it_can_be_cancelled(work: Task[[int], int], hands: Hands, look: Look) -> None:
+def test_it_can_be_cancelled(work: Task[[int], int], manual_worker: ManualWorker, look: Look) -> None:
     flow = chain(work.s(1), work.s(), work.s()).enqueue()
     assert flow.cancel() == 3
     assert flow.refresh().status == "cancelled"
     assert [look.state(job.id) for job in flow.jobs.values()] == ["cancelled"] * 3
-    assert hands.run() == []
+    assert manual_worker.run() == []
 
 
-def test_its_dead_letters_can_run_again(work: Task[[int], int], hands: Hands) -> None:
+def test_its_dead_letters_can_run_again(work: Task[[int], int], manual_worker: ManualWorker) -> None:
     flow = chain(work.s(1), work.s(), work.s()).enqueue()
-    hands.run(failing="work-2")
+    manual_worker.run(failing="work-2")
     assert flow.refresh().status == "failed"
     assert flow.retry() == 1
     assert flow.refresh().status == "running"
-    assert hands.run({"work-3": 3}) == ["work-2", "work-3"]
+    assert manual_worker.run({"work-3": 3}) == ["work-2", "work-3"]
     assert flow.result(timeout=0) == 3
 
 
@@ -279,9 +283,9 @@ def test_what_does_not_exist_is_not_found(app: PgQueue, do: Any) -> None:
         do(app.get_workflow(404))
 
 
-def test_its_graph_has_generations(work: Task[[int], int], total: Task[[list[int]], int], hands: Hands) -> None:
+def test_its_graph_has_generations(work: Task[[int], int], total: Task[[list[int]], int], manual_worker: ManualWorker) -> None:
     flow = (work.s(1) | group(work.s(), work.s()) | total.s()).enqueue()
-    hands.run(failing="work-2")
+    manual_worker.run(failing="work-2")
     graph = flow.graph()
     assert [[node.name for node in wave] for wave in graph.generations] == [["work"], ["work-2", "work-3"], ["total"]]
     assert {node.name: node.state for node in graph.nodes} == {
@@ -361,12 +365,14 @@ def test_of_many_names_some_are_listed() -> None:
         NamedJobs()["x"]
 
 
-def test_the_jobs_of_a_graph_that_nobody_named_are_found(app: PgQueue, work: Task[[int], int], hands: Hands) -> None:
+def test_the_jobs_of_a_graph_that_nobody_named_are_found(
+    app: PgQueue, work: Task[[int], int], manual_worker: ManualWorker
+) -> None:
     first = work.enqueue(1)
     second = work.using(depends_on=first).enqueue(2)
     found = app.get_workflow(second.row["workflow_id"])
     assert {name: job.id for name, job in found.jobs.items()} == {"work": first.id, "work-2": second.id}
-    hands.run(lambda job: job["args"]["n"])
+    manual_worker.run(lambda job: job["args"]["n"])
     assert found.result(timeout=0) == 2
 
 

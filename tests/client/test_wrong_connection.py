@@ -17,7 +17,7 @@ from pgqueue import PgQueue, Task
 from pgqueue.errors import WrongConnection
 from tests.looking import Look
 
-from . import kinds_more
+from . import kinds_asyncpg_django
 from .kinds import asyncpg_arguments
 
 SYNC = "enqueue takes a psycopg Connection, a SQLAlchemy Session, scoped_session or Connection, or a Django connection"
@@ -107,7 +107,7 @@ async def test_a_sync_call_says_of_async_connections_where_they_work(welcome: Ta
 @pytest.fixture
 def theirs(database_url: str) -> Iterator[list[Any]]:
     """Connections for sync code."""
-    kinds_more.configure(database_url)
+    kinds_asyncpg_django.configure(database_url)
     with psycopg.connect(database_url) as connection, Session(ENGINE) as session:
         yield [connection, session, connections["other"]]
     del connections["other"]
@@ -126,13 +126,13 @@ def test_another_database_is_refused(welcome: Task[[int], str], database_url: st
                 "connection: SQLAlchemy's to 'sqlite' is not valid; the jobs are in PostgreSQL; of a session with several engines"
             )
     engine.dispose()
-    kinds_more.configure(database_url)
+    kinds_asyncpg_django.configure(database_url)
     assert _refused(welcome, connections["lite"]) == "connection: Django's to 'sqlite' is not valid; the jobs are in PostgreSQL"
     connections["lite"].close()
 
 
 def test_other_proxies_of_django_are_refused(welcome: Task[[int], str], database_url: str) -> None:
-    kinds_more.configure(database_url)
+    kinds_asyncpg_django.configure(database_url)
     assert _refused(welcome, cache) == "connection: Django's to None is not valid; the jobs are in PostgreSQL"
 
 

@@ -70,7 +70,7 @@ def test_waiting_for_results_polls_without_a_direct_url(pooled: Callable[[int], 
     app = PgQueue(pooled(pool_size))
     with app.waiting.waiter((1,)) as waiter:
         waiter.pause(0.01)
-        until(lambda: app.waiting._listener().is_deaf, "a listener that gave up")
+        until(lambda: app.waiting._listener().is_polling_only, "a listener that gave up")
 
 
 @pool_sizes

@@ -24,12 +24,12 @@ from pgqueue.testing import (
     run_job,
     travel,
 )
-from tests.client import kinds, kinds_more, kinds_sqlalchemy
+from tests.client import kinds, kinds_asyncpg_django, kinds_sqlalchemy
 from tests.client.kinds import AsyncKind, Kind
 from tests.client.test_connection_kinds import KINDS
 from tests.looking import Look
 
-ASYNCPG: tuple[type[Kind], ...] = (kinds_more.Asyncpg,)
+ASYNCPG: tuple[type[Kind], ...] = (kinds_asyncpg_django.Asyncpg,)
 
 
 @pytest.fixture(params=KINDS, ids=lambda kind: kind.__name__)
@@ -195,7 +195,7 @@ def test_handlers_in_threads_reach_an_async_connection(app: PgQueue, database_ur
 
 def test_django_s_atomic_as_test_case_nests_it(app: PgQueue, database_url: str, welcome: Task[[int], str], look: Look) -> None:
     """TestCase opens one block per class and one per test, and rolls both back."""
-    kinds_more.configure(database_url)
+    kinds_asyncpg_django.configure(database_url)
     connection = connections["default"]
     with transaction.atomic():
         welcome.using(connection=connection).enqueue(1)  # setUpTestData

@@ -13,8 +13,8 @@ from pgqueue.worker import Worker, WorkerOptions
 from tests.looking import Look
 from tests.worker import process_jobs
 from tests.worker.blocks import INSERT, Register
-from tests.worker.desk import Desk
 from tests.worker.processes import InProcess
+from tests.worker.slots_harness import SlotsHarness
 
 ENDS_WITHIN = 40.0  # seconds a worker has to end, its grace included
 
@@ -26,12 +26,12 @@ def look(connect: Callable[..., psycopg.Connection[Any]]) -> Look:
 
 
 @pytest.fixture
-async def desk() -> AsyncIterator[Desk]:
+async def harness() -> AsyncIterator[SlotsHarness]:
     """Slots without a database; its handlers end with the test."""
-    desk = Desk()
-    yield desk
-    desk.gate.set()
-    await desk.slots.close()
+    harness = SlotsHarness()
+    yield harness
+    harness.gate.set()
+    await harness.slots.close()
 
 
 @pytest.fixture

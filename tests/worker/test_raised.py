@@ -17,10 +17,10 @@ from tests.looking import Look
 from tests.waiting import auntil
 from tests.worker import process_jobs
 from tests.worker.conftest import burst, working
-from tests.worker.desk import Desk
 from tests.worker.jobs import job
 from tests.worker.processes import InProcess
 from tests.worker.raised import RAISED, throw
+from tests.worker.slots_harness import SlotsHarness
 
 ONCE_MORE = Retry(1, backoff="fixed", delay=0)
 AS_RUNTIME_ERROR = {"StopIteration", "GeneratorExit"}  # these would end our own coroutines
@@ -147,7 +147,7 @@ async def test_a_cancel_that_a_handler_leaves_behind_does_not_reach_the_next_job
     await slots.close()
 
 
-async def test_a_slot_takes_a_cancel_back_even_from_a_run_that_swallowed_it(desk: Desk) -> None:
+async def test_a_slot_takes_a_cancel_back_even_from_a_run_that_swallowed_it(harness: SlotsHarness) -> None:
     swallowed: list[int] = []
 
     async def swallow() -> None:
@@ -159,12 +159,12 @@ async def test_a_slot_takes_a_cancel_back_even_from_a_run_that_swallowed_it(desk
         _this().cancel()
 
     task = PgQueue("postgresql://nobody@localhost:1/nothing").task(name="swallow")(swallow)
-    desk.slots._tasks = {**desk.slots._tasks, "swallow": task}
-    desk.gate.set()
+    harness.slots._tasks = {**harness.slots._tasks, "swallow": task}
+    harness.gate.set()
     for n in range(3):
-        desk.slots.add([job(n, task="swallow"), job(10 + n)])
-    await desk.ended(6)
-    assert {outcome.state for outcome in desk.outcomes} == {"succeeded"}
+        harness.slots.add([job(n, task="swallow"), job(10 + n)])
+    await harness.ended(6)
+    assert {outcome.state for outcome in harness.outcomes} == {"succeeded"}
     assert swallowed == [1, 1, 1]
 
 
@@ -230,11 +230,11 @@ async def test_whatever_a_lifespan_raises_when_it_is_left_is_logged(
     await app.aclose()
 
 
-async def test_a_dropped_run_of_any_end_has_no_outcome(desk: Desk) -> None:
-    desk.slots.add([job(1)])
-    await auntil(lambda: desk.started == [1], "the job")
-    await desk.slots.drop()
-    assert (desk.outcomes, desk.slots.running) == ([], {})
+async def test_a_dropped_run_of_any_end_has_no_outcome(harness: SlotsHarness) -> None:
+    harness.slots.add([job(1)])
+    await auntil(lambda: harness.started == [1], "the job")
+    await harness.slots.drop()
+    assert (harness.outcomes, harness.slots.running) == ([], {})
 
 
 async def test_a_job_that_is_cancelled_by_another_s_handler_fails_like_any_other(async_app: PgQueue, look: Look) -> None:

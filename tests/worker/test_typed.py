@@ -93,4 +93,4 @@ async def test_a_result_of_a_type_that_cannot_be_stored_fails_its_own_job(async_
     await burst(async_app)
     assert [look.state(job.id) for job in jobs] == ["succeeded", "failed", "failed", "succeeded"]
     assert "name = " in look.job(jobs[1].id)["errors"][-1]["message"]
-    assert "is not a Item" in look.job(jobs[2].id)["errors"][-1]["message"]
+    assert "is not of type Item" in look.job(jobs[2].id)["errors"][-1]["message"]

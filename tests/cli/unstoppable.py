@@ -1,11 +1,11 @@
-"""The app of workers whose handlers and callbacks cannot be stopped: `tests.cli.stubborn:app`."""
+"""The app of workers whose handlers and callbacks cannot be stopped: `tests.cli.unstoppable:app`."""
 
 import asyncio
 import time
 
 from pgqueue import JobContext, JobEvent, PgQueue
 
-from .begun import begin
+from .handler_start import mark_started
 
 app = PgQueue()
 
@@ -20,7 +20,7 @@ async def never_ends() -> None:
 
 @app.task
 async def swallow(ctx: JobContext) -> None:
-    begin(app, ctx)
+    mark_started(app, ctx)
     await never_ends()
 
 
@@ -30,7 +30,7 @@ async def quick() -> None: ...
 
 @app.task
 def hold_thread(ctx: JobContext) -> None:
-    begin(app, ctx)
+    mark_started(app, ctx)
     time.sleep(3600)
 
 

@@ -1,4 +1,4 @@
-"""A worker by hand: ends the jobs of a workflow one by one, as a test wants them to end."""
+"""A worker that a test drives: it ends the jobs of a workflow one by one, as a test wants them to end."""
 
 import json
 import uuid
@@ -12,14 +12,14 @@ from tests.looking import Look
 ERROR = {"type": "ValueError", "types": ["ValueError"], "message": "no such page", "traceback": "Traceback: no such page"}
 
 
-class Hands:
+class ManualWorker:
     """Claims and finishes jobs on a connection of its own."""
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self._look = Look(connection)
         self._worker = uuid.uuid4()
         self._look.value(
-            "select register_worker(%s, 'hands', 'host', 1, '0', '{default}', 1, interval '1 h')::text", self._worker
+            "select register_worker(%s, 'manual worker', 'host', 1, '0', '{default}', 1, interval '1 h')::text", self._worker
         )
 
     def claim(self) -> list[dict[str, Any]]:

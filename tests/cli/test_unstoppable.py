@@ -14,8 +14,8 @@ from pgqueue.worker import WorkerOptions, launch
 
 from ..looking import Look
 from ..waiting import until
-from .begun import has_begun
 from .conftest import Start
+from .handler_start import has_started
 
 
 @pytest.mark.parametrize(
@@ -23,9 +23,9 @@ from .conftest import Start
     [("swallow", "task Slots._slot"), ("quick", "task CallbackRunner.run"), ("hold_thread", "thread")],
 )
 def test_what_swallows_its_cancellation_is_named_and_the_process_ends(start: Start, look: Look, task: str, named: str) -> None:
-    worker = start("pgqueue.worker", "tests.cli.stubborn:app", "--grace", "0.2")
+    worker = start("pgqueue.worker", "tests.cli.unstoppable:app", "--grace", "0.2")
     id = look.value("select enqueue(%s)", task)
-    until(lambda: has_begun(look, id) or look.state(id) == "succeeded", "the job")
+    until(lambda: has_started(look, id) or look.state(id) == "succeeded", "the job")
     worker.signal(signal.SIGTERM)
     assert worker.ends() == 0
     assert f"still run: {named}" in worker.log()

@@ -11,7 +11,7 @@ from tests.worker.finishers import HeardAlarm
 CONCURRENCY = 3
 
 
-class Desk:
+class SlotsHarness:
     """Slots with a task `handler` whose jobs run until `gate` opens."""
 
     def __init__(self) -> None:
