@@ -7,12 +7,15 @@ declare
     may_call constant jsonb := '{
         "producer": ["enqueue", "enqueue_many", "enqueue_select", "enqueue_workflow", "extend_workflow", "last_nodes",
                      "find_duplicate", "installed_version"],
-        "worker":   ["register_worker", "heartbeat", "retire_worker", "claim", "claim_jobs", "finish", "complete", "finished", "fail",
-                     "snooze", "give_back", "progress", "reconcile", "promote", "mark_lost", "rescue", "maintain", "maintain_if_due", "has_work",
-                     "parents", "cancel_requests", "declare_limit", "park", "sweep_lanes", "result", "ended", "ask_results", "wake_waiters", "channel"],
-        "viewer":   ["installed_version", "last_nodes", "result", "ended", "ask_results", "has_work", "channel", "workflow_drift"],
-        "operator": ["cancel", "retry", "cancel_workflow", "retry_workflow", "repair_workflows", "update", "extend_result", "delete_result", "promote", "mark_lost", "rescue", "maintain",
-                     "set_limit", "delete_limit", "reset_limit", "park", "unpark", "sweep_lanes"]
+        "worker":   ["register_worker", "heartbeat", "retire_worker", "claim", "claim_jobs", "finish", "complete",
+                     "finished", "fail", "snooze", "give_back", "progress", "reconcile", "promote", "mark_lost", "rescue",
+                     "maintain", "maintain_if_due", "has_work", "parents", "cancel_requests", "declare_limit", "park",
+                     "sweep_lanes", "result", "ended", "ask_results", "wake_waiters", "channel"],
+        "viewer":   ["installed_version", "last_nodes", "result", "ended", "ask_results", "has_work", "channel",
+                     "workflow_drift"],
+        "operator": ["cancel", "retry", "cancel_workflow", "retry_workflow", "repair_workflows", "update", "extend_result",
+                     "delete_result", "promote", "mark_lost", "rescue", "maintain", "set_limit",
+                     "delete_limit", "reset_limit", "park", "unpark", "sweep_lanes"]
     }';
     -- A handler enqueues; a role that acts on jobs also reads them. An operator is not a producer: it acts on existing jobs.
     is_also  constant jsonb := '{"worker": "producer", "operator": "viewer"}';
@@ -58,7 +61,8 @@ begin
         -- Partitions are read through their table.
         for target in
             select oid::regclass from pg_class
-             where relnamespace = quote_ident(current_schema())::regnamespace and relkind in ('r', 'p', 'v') and not relispartition
+             where relnamespace = quote_ident(current_schema())::regnamespace
+               and relkind in ('r', 'p', 'v') and not relispartition
         loop
             execute format('revoke all on %s from %I', target, role);
             if kind = 'viewer' then
@@ -74,7 +78,8 @@ begin
             end if;
         end loop;
         for callable in select jsonb_array_elements_text(may_call->kind) loop
-            if not exists (select from pg_proc where pronamespace = quote_ident(current_schema())::regnamespace and proname = callable) then
+            if not exists (select from pg_proc
+                           where pronamespace = quote_ident(current_schema())::regnamespace and proname = callable) then
                 raise exception 'roles: there is no function %', callable;
             end if;
         end loop;

@@ -2,8 +2,8 @@
 
 create view jobs as
 select id, state, null::final_reason as reason, queue, task, args, priority, attempt, max_attempts, rescues, run_at, created_at,
-       claimed_at, null::timestamptz as finished_at, null::real as elapsed, worker_id, retry_of, meta, errors, unknown_since, progress,
-       workflow_id, limits, cost
+       claimed_at, null::timestamptz as finished_at, null::real as elapsed, worker_id, retry_of,
+       meta, errors, unknown_since, progress, workflow_id, limits, cost
   from job
 union all
 select id, state, reason, queue, task, args, priority, attempt, max_attempts, rescues, run_at, created_at,
@@ -25,7 +25,8 @@ select queue, state, priority, count(*) as jobs,
 create view task_stats as
 select task, sum(succeeded)::bigint as succeeded, sum(cancelled)::bigint as cancelled, sum(dead)::bigint as dead,
        max(mean) as mean_seconds, max(p50) as p50_seconds, max(p95) as p95_seconds, max(p99) as p99_seconds
-  from (select task, count(*) filter (where state = 'succeeded') as succeeded, count(*) filter (where state = 'cancelled') as cancelled,
+  from (select task, count(*) filter (where state = 'succeeded') as succeeded,
+               count(*) filter (where state = 'cancelled') as cancelled,
                0 as dead, avg(elapsed) as mean, percentile_cont(0.5) within group (order by elapsed) as p50,
                percentile_cont(0.95) within group (order by elapsed) as p95,
                percentile_cont(0.99) within group (order by elapsed) as p99
@@ -58,8 +59,8 @@ select worker_id, queue, count(*) as rescued, count(*) filter (where crashed) as
 
 -- Counts are derived, so this looks at every node of the workflow: cheap for one, not for all of many large ones.
 create view workflow_progress as
-select w.id, w.name, coalesce(w.outcome::text, 'running') as status, w.nodes, w.open, s.*, w.created_at, w.finished_at, w.cancelled_at,
-       w.repairs
+select w.id, w.name, coalesce(w.outcome::text, 'running') as status, w.nodes, w.open, s.*, w.created_at,
+       w.finished_at, w.cancelled_at, w.repairs
   from workflow w cross join lateral (
        select count(*) filter (where n.state = 'blocked') as blocked, count(*) filter (where j.state = 'scheduled') as scheduled,
               count(*) filter (where j.state = 'ready') as ready, count(*) filter (where j.state = 'running') as running,
@@ -86,12 +87,15 @@ select n.workflow_id, n.job_id, n.name, n.task, coalesce(j.queue, d.queue, h.que
 -- next token. A limit `tenant` has a row for each such tenant:…, and one of its own, which counts nothing.
 create view limit_status as
 with waiting as (
-    select key, count(*) as jobs from job j, unnest(j.limits) as l(key) where j.state = 'ready' and j.lane_id is not null group by key
+    select key, count(*) as jobs from job j, unnest(j.limits) as l(key)
+     where j.state = 'ready' and j.lane_id is not null group by key
 ), running as (
-    select key, count(*) as jobs from job j, unnest(j.limits) as l(key) where j.state = 'running' and j.limits is not null group by key
+    select key, count(*) as jobs from job j, unnest(j.limits) as l(key)
+     where j.state = 'running' and j.limits is not null group by key
 )
-select b.key, d.name as limit_name, d.enabled, d.rate, d.per, d.burst, d.max_running, d.count_cost, d.weight, d.retry_blocks, d.changed_at,
-       f.tokens, case when d.rate is not null then f.used end as used, case when d.rate is not null then greatest(d.rate - f.used, 0) end as remaining,
+select b.key, d.name as limit_name, d.enabled, d.rate, d.per, d.burst, d.max_running, d.count_cost, d.weight,
+       d.retry_blocks, d.changed_at, f.tokens, case when d.rate is not null then f.used end as used,
+       case when d.rate is not null then greatest(d.rate - f.used, 0) end as remaining,
        d.burst - f.tokens as burst_used, coalesce(case when b.key like 'queue:%' then q.running else r.jobs end, 0) as running,
        coalesce(case when b.key like 'queue:%' then q.waiting else w.jobs end, 0) as waiting,
        greatest(case when d.enabled then greatest(1 - f.tokens, 0) / d.per_second end,
@@ -104,10 +108,12 @@ select b.key, d.name as limit_name, d.enabled, d.rate, d.per, d.burst, d.max_run
                 union select key from running
                 union select key from parking where until > clock_timestamp()) k
          where not exists (select from bucket where key = k.key)) b
-  left join lateral (select * from limit_def l where l.name in (b.key, split_part(b.key, ':', 1)) order by l.name = b.key desc limit 1) d on true
+  left join lateral (select * from limit_def l where l.name in (b.key, split_part(b.key, ':', 1))
+                    order by l.name = b.key desc limit 1) d on true
  cross join lateral (  -- the rule of refilled(), which readers of views may not execute
        select case when d.rate is not null then least(d.burst, coalesce(
-                  b.tokens + d.per_second * greatest(extract(epoch from clock_timestamp() - b.refilled_at)::float8, 0), d.burst)) end as tokens,
+                  b.tokens + d.per_second * greatest(extract(epoch from clock_timestamp() - b.refilled_at)::float8, 0),
+                  d.burst)) end as tokens,
               case when b.used_since = date_bin(d.per, clock_timestamp(), '2000-01-01') then b.used else 0 end as used) f
   left join lateral (select max(until) as until from parking
                       where key in (b.key, split_part(b.key, ':', 1)) and until > clock_timestamp()) p on true

@@ -24,7 +24,8 @@ begin
                 where key = k.key order by refilled_at desc limit 1 for no key update skip locked) b
           left join lateral (select * from limit_of(k.key)) d on true
           left join lateral (  -- now(), which an index can be asked for: what opens meanwhile does no harm
-               select max(until) as until from parking where key in (k.key, split_part(k.key, ':', 1)) and until > now()) p on true;
+               select max(until) as until
+                 from parking where key in (k.key, split_part(k.key, ':', 1)) and until > now()) p on true;
         exit when look = 2 or cardinality(held.keys) = cardinality(keys);
         select array_agg(k.key order by k.key) into missing
           from unnest(keys) as k(key) where not exists (select from bucket where key = k.key);
@@ -75,8 +76,9 @@ create function limit_of(its_key text) returns table (
     name text, rate float8, per interval, per_second float8, burst float8, count_cost bool, max_running int, weight int
 )
 language sql stable as $$
-    select d.name, case when d.enabled then d.rate end, case when d.enabled then d.per end, case when d.enabled then d.per_second end,
-           d.burst, d.count_cost, case when d.enabled then d.max_running end, d.weight
+    select d.name, case when d.enabled then d.rate end, case when d.enabled then d.per end,
+           case when d.enabled then d.per_second end, d.burst, d.count_cost,
+           case when d.enabled then d.max_running end, d.weight
       from limit_def d where d.name in (its_key, split_part(its_key, ':', 1)) order by d.name = its_key desc limit 1
 $$;
 
@@ -90,8 +92,10 @@ begin
     with used as materialized (
         select c.key, p.ctid as at, p.claimed_at, case
                    when p.lane_id is null then (
-                       select count(*) from job j where j.claim_token = p.claim_token and j.holds_place and j.queue = substr(c.key, 7))
-                   else (select count(*) from job j where j.claim_token = p.claim_token and j.lane_id = p.lane_id and j.holds_place)
+                       select count(*) from job j
+                        where j.claim_token = p.claim_token and j.holds_place and j.queue = substr(c.key, 7))
+                   else (select count(*) from job j
+                          where j.claim_token = p.claim_token and j.lane_id = p.lane_id and j.holds_place)
                end as jobs
           from unnest(held.keys, held.oldest, held.counted) as c(key, oldest, counted)
          cross join lateral (
@@ -106,7 +110,8 @@ begin
       into held.places, held.oldest
       from unnest(held.keys, held.places, held.counted, held.oldest) with ordinality as s(key, places, counted, oldest, place)
      cross join lateral (
-           select coalesce(sum(jobs), 0) as jobs, min(claimed_at) filter (where jobs > 0) as oldest from used where used.key = s.key) u;
+           select coalesce(sum(jobs), 0) as jobs, min(claimed_at) filter (where jobs > 0) as oldest
+             from used where used.key = s.key) u;
     return held;
 end $$;
 
@@ -136,8 +141,9 @@ create function pay(held bucket_set, taken float8[], token uuid, holder_keys tex
 language plpgsql as $$
 begin
     update bucket b
-       set tokens = nullif(s.tokens, 'infinity'), refilled_at = held.at, oldest_claim = least(s.oldest, held.at), saving = s.saving,
-           used_since = s.since, used = s.taken + case when b.used_since = s.since then b.used else 0 end
+       set tokens = nullif(s.tokens, 'infinity'), refilled_at = held.at,
+           oldest_claim = least(s.oldest, held.at), saving = s.saving, used_since = s.since,
+           used = s.taken + case when b.used_since = s.since then b.used else 0 end
       from (select u.*, held.savings[u.place] as saving,
                    date_bin(coalesce(u.period, interval '1 min'), held.at, '2000-01-01') as since
               from unnest(held.rows, held.tokens, taken, held.oldest, held.periods) with ordinality

@@ -26,7 +26,8 @@ begin
     if room >= 1 then
         took.shut := array_remove(took.shut, in_queue);
         took := claim_lanes(took, in_queue, case
-            when not exists (select from job where state = 'ready' and rescues < 2 and lane_id is null and queue = in_queue) then room
+            when not exists (select from job where state = 'ready' and rescues < 2 and lane_id is null and queue = in_queue)
+                then room
             when room = 1 then (random() < 0.5)::int else (room + 1) / 2 end, token);
         at := coalesce(took.ats[before + 1], clock_timestamp());
         room := room - (cardinality(took.jobs) - before);
@@ -51,7 +52,8 @@ begin
         end if;
         held.places[1] := held.places[1] - room;
         held.at := at;
-        perform pay(held, array[room::float8], token, case when held.counted[1] and room > 0 then held.keys else '{}' end, array[null::uuid]);
+        perform pay(held, array[room::float8], token,
+                    case when held.counted[1] and room > 0 then held.keys else '{}' end, array[null::uuid]);
     end if;
     if cardinality(took.jobs) - before >= want then  -- there may be more
         took.again_at := least(took.again_at, clock_timestamp());

@@ -64,7 +64,8 @@ begin
     held := lock_buckets(array(select distinct k.key from unnest(line) as l, unnest(l.keys) as k(key)));
     if held is null then
         if cut then  -- others, which are not in other hands, may stand behind them
-            update turn t set due_at = clock_timestamp() where t.id = any (array(select u.id from unnest(line) as l, unnest(l.ids) as u(id)));
+            update turn t set due_at = clock_timestamp()
+             where t.id = any (array(select u.id from unnest(line) as l, unnest(l.ids) as u(id)));
         end if;
         return took;
     end if;
@@ -84,14 +85,16 @@ begin
           from (select i, (line[i]).lane_id, quotas[i] as quota,
                        case when (line[i]).whole_at is null then '-infinity' else (line[i]).lo end as lo
                   from generate_subscripts(quotas, 1) as i where quotas[i] is not null) l
-         cross join lateral (select clock_timestamp() as began where l.i > 0 offset 0) b  -- for each lane, before its jobs
+         -- The time before and after the jobs of each lane are looked at.
+         cross join lateral (select clock_timestamp() as began where l.i > 0 offset 0) b
          cross join lateral (
                select array_agg(j.row) as rows, array_agg(j.cost) as costs, max(j.cost) as most_cost,
                       array_agg(j.rescues >= 2) as suspects, min(j.run_at) as oldest
                  from (select j.ctid as row, coalesce(j.cost, 1) as cost, j.rescues, j.run_at from job j
-                        where l.quota > 0 and b.began is not null and j.lane_id = l.lane_id and j.state = 'ready' and j.run_at >= l.lo
+                        where l.quota > 0 and b.began is not null and j.lane_id = l.lane_id
+                          and j.state = 'ready' and j.run_at >= l.lo
                         order by j.priority desc, j.run_at, j.id limit l.quota + 1 for no key update skip locked) j) j
-         cross join lateral (select clock_timestamp() as ended where j.rows is null or cardinality(j.rows) > 0 offset 0) e  -- and behind them
+         cross join lateral (select clock_timestamp() as ended where j.rows is null or cardinality(j.rows) > 0 offset 0) e
          order by l.i
     loop
         -- 5: how many of them its keys pay for.
@@ -164,7 +167,9 @@ begin
         -- Where the lane goes: it stays in line, is parked, or has no more jobs.
         its_turn := lane;
         its_turn.credit := 0;
-        its_turn.due_at := case when barred then held.at + interval '50 ms' when cut and quotas[got.i] > 0 then held.at else lane.due_at end;
+        its_turn.due_at := case when barred then held.at + interval '50 ms'
+                                when cut and quotas[got.i] > 0 then held.at
+                                else lane.due_at end;
         if got.is_slow then  -- dead entries stand in front of its jobs: for a second the looks begin behind them
             its_turn.whole_at := coalesce(lane.whole_at, held.at);
         end if;
@@ -176,7 +181,8 @@ begin
                 gone := gone || lane.ids;
                 continue;
             end if;
-            its_turn.due_at := greatest(held.at, its_turn.whole_at + interval '1 second');  -- some may stand in front of lo, but looking there is slow
+            -- Some may stand in front of lo, but looking there is slow.
+            its_turn.due_at := greatest(held.at, its_turn.whole_at + interval '1 second');
             its_turn.lo := '-infinity';
             its_turn.whole_at := null;
         elsif shut is not null then

@@ -18,10 +18,11 @@ begin
     end if;
     foreach key in array coalesce(given.limits, '{}') loop  -- not one statement: that would be planned anew for each array
         perform check_limit_template('limits', key);
-        if key <> all (coalesce(given.declared, '{}')) and not exists (select from limit_def d where d.name in (key, split_part(key, ':', 1))) then
+        if key <> all (coalesce(given.declared, '{}'))
+           and not exists (select from limit_def d where d.name in (key, split_part(key, ':', 1))) then
             perform invalid('limits', key, format(
-                        'there is no such limit; set it first, for example pgqueue limits set %s --rate 60/m, or set_limit() in SQL',
-                        case when key like 'task:%' then quote_literal(key) else split_part(key, ':', 1) end));
+                'there is no such limit; set it first, for example pgqueue limits set %s --rate 60/m, or set_limit() in SQL',
+                case when key like 'task:%' then quote_literal(key) else split_part(key, ':', 1) end));
         end if;
     end loop;
 end $$;
@@ -31,13 +32,15 @@ end $$;
 create function check_limit_options(jobs jsonb) returns void
 language plpgsql as $$
 begin
-    if jsonb_path_exists(jobs, 'strict $[*] ? (exists(@.limits) || exists(@.limits_declared) || exists(@.fair) || exists(@.cost))') then
+    if jsonb_path_exists(
+           jobs, 'strict $[*] ? (exists(@.limits) || exists(@.limits_declared) || exists(@.fair) || exists(@.cost))') then
         perform invalid('limits', element->>'limits', 'give an array of keys, for example ["openai", "tenant:{tenant_id}"]')
            from jsonb_array_elements(jobs) as e(element)
           where case jsonb_typeof(element->'limits') when 'null' then false
                     when 'array' then jsonb_path_exists(element->'limits', 'strict $[*] ? (@.type() != "string")')
                     else element ? 'limits' end;
-        perform invalid('limits_declared', element->>'limits_declared', 'give those of limits that code declares, for example ["openai"]')
+        perform invalid('limits_declared', element->>'limits_declared',
+                'give those of limits that code declares, for example ["openai"]')
            from jsonb_array_elements(jobs) as e(element) where jsonb_typeof(element->'limits_declared') not in ('array', 'null');
         perform invalid('fair', element->>'fair', 'give a key, for example "tenant:{tenant_id}"')
            from jsonb_array_elements(jobs) as e(element) where jsonb_typeof(element->'fair') not in ('string', 'null');
@@ -53,8 +56,9 @@ create function check_limit_key(field text, key text) returns void
 language plpgsql as $$
 begin
     if key is null or length(key) > 200 or key !~ '^[A-Za-z0-9_.-]{1,100}(:.+)?$' then
-        perform invalid(field, key, 'use a name of letters, digits and . _ - , alone or with a colon and up to 200 characters in all: '
-                                    'tenant:42, tenant:{tenant_id}');
+        perform invalid(field, key,
+                'use a name of letters, digits and . _ - , alone or with a colon and up to 200 characters in all: '
+                'tenant:42, tenant:{tenant_id}');
     elsif key ~ '^queue(:|$)' then
         perform invalid(field, key, 'the limit of a queue applies to all its jobs; leave it out');
     end if;
@@ -106,7 +110,8 @@ begin
         name := substr(rest, start + 1, position('}' in rest) - start - 1);
         value := args #>> string_to_array(name, '.');
         if value is null then
-            perform invalid(field, template, format('the arguments have no %s, or it is null; give it, or name another one', quote_literal(name)));
+            perform invalid(field, template,
+                    format('the arguments have no %s, or it is null; give it, or name another one', quote_literal(name)));
         end if;
         key := key || left(rest, start - 1) || value;
         rest := substr(rest, position('}' in rest) + 1);

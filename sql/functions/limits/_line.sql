@@ -15,8 +15,10 @@ create function note_line_start(in_queue text) returns void
 language sql as $$
     insert into line_start (queue, starts_at, keys_at, seen_at)
     select in_queue,
-           least((select due_at from turn where queue = in_queue and key is null order by due_at limit 1), s.seen_at - interval '1 s'),
-           least((select due_at from turn where queue = in_queue and lane_id is null order by due_at limit 1), s.seen_at - interval '1 s'),
+           least((select due_at from turn where queue = in_queue and key is null order by due_at limit 1),
+                 s.seen_at - interval '1 s'),
+           least((select due_at from turn where queue = in_queue and lane_id is null order by due_at limit 1),
+                 s.seen_at - interval '1 s'),
            s.seen_at
       from (select clock_timestamp() as seen_at) s
 $$;
@@ -28,10 +30,13 @@ language plpgsql as $$
 begin
     with front as materialized (
         select t.lane_id from turn t
-         where t.queue = in_queue and t.key is null and t.due_at between begins and now_ order by t.due_at limit most for update skip locked
+         where t.queue = in_queue and t.key is null and t.due_at between begins and now_
+         order by t.due_at limit most for update skip locked
     ), lanes as (
-        select t.lane_id, min(t.keys) as keys, array_agg(t.id) as ids, min(t.due_at) as due_at, null::text as key, min(t.lo) as lo,
-               max(t.whole_at) filter (where t.whole_at between now_ - interval '1 second' and now_ + interval '1 second') as whole_at,
+        select t.lane_id, min(t.keys) as keys, array_agg(t.id) as ids, min(t.due_at) as due_at,
+               null::text as key, min(t.lo) as lo,
+               max(t.whole_at)
+                   filter (where t.whole_at between now_ - interval '1 second' and now_ + interval '1 second') as whole_at,
                max(t.credit) as credit
           from (select t.* from (select distinct f.lane_id from front f) f
                   join turn t on t.lane_id = f.lane_id limit 5000 for update of t skip locked) t

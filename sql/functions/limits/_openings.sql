@@ -9,7 +9,8 @@ declare
     begins record := line_begins(in_queue, now_);
 begin
     select array_agg(t.id), array_agg(distinct t.key) into ids, keys
-      from (select t.id, t.key from turn t where t.queue = in_queue and t.lane_id is null and t.due_at between begins.keys_at and now_
+      from (select t.id, t.key from turn t
+             where t.queue = in_queue and t.lane_id is null and t.due_at between begins.keys_at and now_
              order by t.due_at limit 64 for update skip locked) t;
     if ids is null then
         return;
@@ -25,7 +26,8 @@ begin
     -- First the lanes that keys have saved for.
     update turn t set key = null, due_at = least(greatest(t.due_at, begins.starts_at), now_)
      where t.id = any (array(select u.id from turn u
-                              where u.lane_id = any (array(select s.lane from unnest(held.savings) as s where s.ready_at <= held.at))
+                              where u.lane_id = any (array(select s.lane from unnest(held.savings) as s
+                                                      where s.ready_at <= held.at))
                                 and u.key = any (held.keys) and u.queue = in_queue
                                 for update skip locked));
     with opened as (
@@ -39,12 +41,14 @@ begin
                        -- If the clock was set back, those parked before that lie in the future: they have waited longest.
                        select t.id from (
                               select id from turn
-                               where key = o.key and lane_id is not null and queue = in_queue and due_at > now_ + interval '1 second'
+                               where key = o.key and lane_id is not null and queue = in_queue
+                                 and due_at > now_ + interval '1 second'
                                order by due_at limit o.n for update skip locked) t
                        union all
                        select t.id from (
                               select id from turn
-                               where key = o.key and lane_id is not null and queue = in_queue and due_at <= now_ + interval '1 second'
+                               where key = o.key and lane_id is not null and queue = in_queue
+                                 and due_at <= now_ + interval '1 second'
                                order by due_at limit o.n for update skip locked) t
                        limit o.n) p) p
          where t.id = any (array[p.id]) returning p.key
@@ -65,9 +69,11 @@ language sql stable as $$
     select case when held.opens_at[p] is not null then held.opens_at[p]
                 when held.places[p] < 1 then case when not announced then held.at + interval '50 ms' end
                 when held.rates[p] is null then held.at
-                else (select case when held.saved_for[p] is not null and kept_at(held.savings[p], held.rates[p], o.at) > 0  -- what comes is kept
+                else (select case when held.saved_for[p] is not null
+                                       and kept_at(held.savings[p], held.rates[p], o.at) > 0  -- what comes is kept
                                   then greatest((held.savings[p]).ready_at, held.at + interval '20 ms') else o.at end
-                        from (select held.at + make_interval(secs => least(2592000, greatest(  -- a month: looking too early does no harm
+                        -- At most a month: looking too early does no harm.
+                        from (select held.at + make_interval(secs => least(2592000, greatest(
                                   (tokens - held.tokens[p]) / held.rates[p],
                                   least(0.02, held.bursts[p] / held.rates[p] / 2)))) as at) o) end
 $$;

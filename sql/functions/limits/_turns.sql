@@ -15,7 +15,8 @@ end $$;
 -- Called by: functions that let jobs run (again), for jobs with a lane. Writes: turn.
 -- The conditions stand outside: beside the id they would make job_lane an index to choose, and a plan would walk all that wait.
 create function take_turns(job_ids bigint[]) returns void
-language plpgsql set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off as $$
+language plpgsql
+set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off as $$
 begin
     perform take_turn(queue, lane_id, limits, since)
        from (select j.queue, j.lane_id, j.limits, min(j.run_at) as since
@@ -29,7 +30,8 @@ end $$;
 -- Called by: functions that take jobs with places out of the running state. Writes: turn; it only inserts, so it never waits for
 -- a claim. A claim that is just parking a lane is not seen; the lane is looked at again anyway, see opening_of.
 create function free_keys(keys text[]) returns void
-language plpgsql set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off as $$
+language plpgsql
+set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off as $$
 begin
     insert into turn (queue, key, due_at)
     select q.queue, k.key, clock_timestamp()
@@ -44,7 +46,8 @@ language sql stable as $$
     with recursive found (name) as (
         select min(queue) from (select queue from turn where key = its_key order by queue limit 1) first
         union all
-        select (select t.queue from turn t where t.key = its_key and t.queue > f.name order by t.queue limit 1) from found f where f.name is not null
+        select (select t.queue from turn t where t.key = its_key and t.queue > f.name order by t.queue limit 1)
+          from found f where f.name is not null
     )
     select name from found where name is not null
 $$;

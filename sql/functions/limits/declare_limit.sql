@@ -11,7 +11,8 @@ begin
         return false;
     end if;
     perform set_limit(
-        name, coalesce((definition->>'rate')::float8, 0), make_interval(secs => (definition->>'per')::float8), (definition->>'burst')::float8,
+        name, coalesce((definition->>'rate')::float8, 0),
+        make_interval(secs => (definition->>'per')::float8), (definition->>'burst')::float8,
         coalesce((definition->>'max_running')::int, 0), coalesce((definition->>'count_cost')::bool, true),
         coalesce((definition->>'weight')::int, 1), coalesce((definition->>'retry_blocks')::bool, false));
     update limit_def d set declared = definition where d.name = name;

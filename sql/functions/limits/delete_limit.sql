@@ -7,7 +7,8 @@ begin
     delete from limit_def d where d.name = name;
     if not found then
         perform invalid('name', name, 'there is no such limit; there are: ' || coalesce(
-            (select string_agg(l.name, ', ' order by l.name) from (select d.name from limit_def d order by 1 limit 20) l), 'none'));
+            (select string_agg(l.name, ', ' order by l.name)
+               from (select d.name from limit_def d order by 1 limit 20) l), 'none'));
     end if;
     delete from parking p where p.until > clock_timestamp() and name in (p.key, split_part(p.key, ':', 1))
                             and not exists (select from limit_def d where d.name in (p.key, split_part(p.key, ':', 1)));

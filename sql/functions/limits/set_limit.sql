@@ -25,7 +25,8 @@ begin
     select * into new from limit_def d where d.name = name for update;
     if rate < 0 or rate = 'NaN' or rate = 'infinity' then
         perform invalid('rate', rate::text, 'use a number above 0; 0 for no rate limit');
-    elsif per is not null and (per <= interval '0' or per > interval '366 days' or extract(month from per) <> 0 or extract(year from per) <> 0) then
+    elsif per is not null and (per <= interval '0' or per > interval '366 days'
+            or extract(month from per) <> 0 or extract(year from per) <> 0) then
         perform invalid('per', per::text, 'use an interval above 0 in seconds, minutes, hours or days, for example 1 minute');
     elsif burst is not null and not (burst >= 1 and burst < 'infinity') then
         perform invalid('burst', burst::text, 'use a number of 1 or more');
@@ -46,7 +47,8 @@ begin
         perform invalid('burst', burst::text, 'it belongs to a rate; give one too, or leave it out');
     end if;
     if new.rate / extract(epoch from new.per)::float8 not between 1e-9 and 1e9 then
-        perform invalid('rate', new.rate::text || ' per ' || new.per::text, 'use at least one in thirty years, and at most 1000000000 a second');
+        perform invalid('rate', new.rate::text || ' per ' || new.per::text,
+                'use at least one in thirty years, and at most 1000000000 a second');
     end if;
     new.max_running := nullif(coalesce(max_running, new.max_running), 0);
     if burst is null and (new.burst is null or rate is not null or per is not null) then
@@ -58,8 +60,8 @@ begin
             coalesce(retry_blocks, new.retry_blocks, false), coalesce(enabled, new.enabled, true))
     on conflict on constraint limit_def_pkey do update
        set rate = excluded.rate, per = excluded.per, burst = excluded.burst, max_running = excluded.max_running,
-           count_cost = excluded.count_cost, weight = excluded.weight, retry_blocks = excluded.retry_blocks, enabled = excluded.enabled,
-           changed_at = clock_timestamp();
+           count_cost = excluded.count_cost, weight = excluded.weight,
+           retry_blocks = excluded.retry_blocks, enabled = excluded.enabled, changed_at = clock_timestamp();
     perform open_limit(name);
 end $$;
 
@@ -68,7 +70,8 @@ create function check_limit_name(name text) returns void
 language plpgsql as $$
 begin
     if name is null or length(name) > 200 or name !~ '^[A-Za-z0-9_.-]{1,100}(:.+)?$' or name ~ '^(queue|task)$' then
-        perform invalid('name', name, 'use letters, digits and . _ - , alone or with a colon and a key: openai, tenant:42, queue:mail');
+        perform invalid('name', name,
+                'use letters, digits and . _ - , alone or with a colon and a key: openai, tenant:42, queue:mail');
     elsif name ~ '[{}]' then
         perform invalid('name', name, 'leave out the braces: the limit tenant applies to each key tenant:{tenant_id} separately');
     end if;

@@ -20,7 +20,8 @@ begin
         behind_key := '';
         with recursive lane (id, n) as (
             (select j.lane_id, 1 from job j
-              where j.state = 'ready' and j.lane_id is not null and j.lane_id > coalesce(after, '00000000-0000-0000-0000-000000000000')::uuid
+              where j.state = 'ready' and j.lane_id is not null
+                and j.lane_id > coalesce(after, '00000000-0000-0000-0000-000000000000')::uuid
               order by j.lane_id limit 1)
             union all
             select (select j.lane_id from job j
@@ -32,7 +33,8 @@ begin
               from lane l cross join lateral (
                    select queue, lane_id, limits from job where lane_id = l.id and state = 'ready' limit 1) j
              -- One in line is due; if not, the clock was set back.
-             where not exists (select from turn t where t.lane_id = l.id and (t.key is not null or t.due_at < clock_timestamp() + interval '5 s'))
+             where not exists (select from turn t
+                                where t.lane_id = l.id and (t.key is not null or t.due_at < clock_timestamp() + interval '5 s'))
             returning queue
         ), woken as (
             select wake(queue) from (select distinct queue from missed) q
@@ -71,7 +73,8 @@ begin
                select queue,
                       bool_or(lane_id is null and due_at < clock_timestamp() + interval '1 s')
                       -- A lane that was parked in the future: the clock was set back since.
-                      or bool_or(lane_id is null) and not look_all and not bool_or(lane_id is not null and due_at > clock_timestamp() + interval '1 s')
+                      or bool_or(lane_id is null) and not look_all
+                         and not bool_or(lane_id is not null and due_at > clock_timestamp() + interval '1 s')
                       as is_watched,
                       count(*) filter (where lane_id is null and due_at < clock_timestamp()) as due
                  from (select queue, lane_id, due_at from turn where key = p.key offset 0) t
@@ -85,7 +88,8 @@ begin
           from bucket b left join lateral limit_of(b.key) d on true cross join lateral waiting_queues(b.key) q
          where (b.saving).lane is not null and not is_saving(b.saving, clock_timestamp(), d.per_second, d.burst, d.count_cost)
            and not exists (
-               select from turn t where t.key = b.key and t.queue = q.queue and t.lane_id is null and t.due_at < clock_timestamp())
+               select from turn t
+                where t.key = b.key and t.queue = q.queue and t.lane_id is null and t.due_at < clock_timestamp())
         returning 1
     ), doubled as (  -- free_keys adds one each time, and a queue may have no worker that makes them one
         delete from turn t where t.id = any (array(
@@ -97,7 +101,8 @@ begin
     select count(*) into repaired from missed;
     delete from line_start s where s.seen_at < (select clock_timestamp()) - interval '10 seconds';
     delete from parking p where p.ctid = any (array(
-        select q.ctid from parking q where q.until < (select clock_timestamp()) - interval '10 min' limit 10000 for update skip locked));
+        select q.ctid from parking q where q.until < (select clock_timestamp()) - interval '10 min'
+         limit 10000 for update skip locked));
 end $$;
 
 -- is_open: whether a key has a token and a place and is not parked, as far as can be seen without a lock; after the clock was set
@@ -114,7 +119,8 @@ language sql stable as $$
                      join job j on j.claim_token = p.claim_token and j.lane_id = p.lane_id and j.holds_place))
              from limit_of(its_key) d
              left join lateral (
-                  select tokens, refilled_at, saving from bucket where key = its_key order by refilled_at desc limit 1) b on true), true)
+                  select tokens, refilled_at, saving from bucket where key = its_key
+                   order by refilled_at desc limit 1) b on true), true)
 $$;
 
 -- tidy_lanes: deletes buckets that are as good as none, and permits of jobs that are over. Called by: maintain. Writes: bucket,

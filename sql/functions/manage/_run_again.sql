@@ -68,7 +68,8 @@ language plpgsql set enable_seqscan = off set enable_bitmapscan = off set jit = 
 declare
     why text;
 begin
-    select case when reason = 'dependency_failed' then 'was skipped' when n.takes is not null then 'takes the results of its parents' end
+    select case when reason = 'dependency_failed' then 'was skipped'
+                when n.takes is not null then 'takes the results of its parents' end
       into why
       from job_history h left join workflow_node n on n.job_id = h.id where h.id = refuse_orphan.job_id;
     if why is not null then

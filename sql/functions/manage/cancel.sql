@@ -3,7 +3,8 @@
 -- Locks: the workflow of a node, then the job row; waits for a claim in progress.
 -- Raises PQ003 for an unknown job and PQ004 for one that runs or is over.
 create function cancel(job_id bigint) returns void
-language plpgsql security definer set search_path from current set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
+language plpgsql security definer set search_path from current
+set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
 declare
     flow bigint;
 begin

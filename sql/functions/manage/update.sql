@@ -4,9 +4,11 @@
 -- Raises PQ001 for a bad value, PQ003 for an unknown job and PQ004 for one that runs or is over. PQ004 also when
 -- another unique job has the new arguments already: a key made of all the arguments follows them, one that was given stays.
 create function update(
-    job_id bigint, args jsonb default null, priority int default null, run_at timestamptz default null, run_after interval default null
+    job_id bigint, args jsonb default null, priority int default null, run_at timestamptz default null,
+    run_after interval default null
 ) returns void
-language plpgsql security definer set search_path from current set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
+language plpgsql security definer set search_path from current
+set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
 #variable_conflict use_variable
 declare
     due   timestamptz := check_enqueue('update', 'default', coalesce(priority, 0), run_at, run_after, null, null);
@@ -31,5 +33,6 @@ begin
     perform wake_for(its.queue, its.run_at);
     perform take_turns(array[job_id]);
 exception when unique_violation then
-    raise exception 'job_id: job % cannot have these arguments, another live job has them; it is unique', job_id using errcode = 'PQ004';
+    raise exception 'job_id: job % cannot have these arguments, another live job has them; it is unique', job_id
+        using errcode = 'PQ004';
 end $$;

@@ -4,7 +4,8 @@
 -- Raises PQ003 for an unknown job and PQ004 for one that has not succeeded.
 create function delete_result(job_id bigint) returns void
 -- Pinned, see result.
-language plpgsql security definer set search_path from current set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
+language plpgsql security definer set search_path from current
+set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
 begin
     delete from job_result r where r.job_id = delete_result.job_id;
     update job_history h set result_expires_at = clock_timestamp() where h.id = delete_result.job_id and h.state = 'succeeded';

@@ -5,7 +5,8 @@
 -- is not kept any more.
 create function extend_result(job_id bigint, ttl interval) returns timestamptz
 -- Pinned, see result.
-language plpgsql security definer set search_path from current set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
+language plpgsql security definer set search_path from current
+set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
 #variable_conflict use_variable
 declare
     stored     bool := exists (select from job_result r where r.job_id = extend_result.job_id);  -- a null is not

@@ -9,7 +9,8 @@
 create function result(job_id bigint, out state job_state, out reason final_reason, out value jsonb, out expired bool,
                        out error jsonb, out task text, out expires_at timestamptz, out elapsed real)
 -- Pinned, see claim: waiters ask often, and a plan made while the tables were empty would scan them.
-language plpgsql stable security definer set search_path from current set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
+language plpgsql stable security definer set search_path from current
+set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
 #variable_conflict use_variable
 begin
     select j.state, j.task into state, task from job j where j.id = job_id;
@@ -21,8 +22,10 @@ begin
     if found then
         return;
     end if;
-    select h.state, h.reason, r.value, h.task, h.elapsed, case when h.reason = 'dependency_failed' then skipped_error(h.id, h.errors) end,
-           case when h.state = 'succeeded' then coalesce(h.result_expires_at, r.expires_at, h.finished_at + coalesce(h.result_ttl, interval '24 hours')) end
+    select h.state, h.reason, r.value, h.task, h.elapsed,
+           case when h.reason = 'dependency_failed' then skipped_error(h.id, h.errors) end,
+           case when h.state = 'succeeded'
+                then coalesce(h.result_expires_at, r.expires_at, h.finished_at + coalesce(h.result_ttl, interval '24 hours')) end
       into state, reason, value, task, elapsed, error, expires_at
       from job_history h left join job_result r on r.job_id = h.id
      where h.id = result.job_id;

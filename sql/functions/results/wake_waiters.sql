@@ -4,5 +4,6 @@
 -- with commas between them, 390 at most: 390 ids of any length are fewer than the 8000 bytes that a payload may have.
 create function wake_waiters(ids bigint[]) returns void
 language sql security definer set search_path from current as $$
-    select pg_notify(channel() || '_done', string_agg(id::text, ',')) from unnest(ids) with ordinality as u(id, n) group by (n - 1) / 390
+    select pg_notify(channel() || '_done', string_agg(id::text, ','))
+      from unnest(ids) with ordinality as u(id, n) group by (n - 1) / 390
 $$;

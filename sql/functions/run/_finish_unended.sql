@@ -2,7 +2,8 @@
 -- Called by: finish_batch, which pins the plan. Writes: job, dead_letter, job_history. Locks: job rows, SKIP LOCKED.
 -- Returns a row for each job it changed; the verdicts are those of finish. is_node: a node of a workflow has ended.
 -- A node of a workflow that was cancelled does not run again: it is dead if it failed, cancelled if it wanted to come back.
-create function finish_unended(outcomes jsonb) returns table (job_id bigint, verdict text, run_at timestamptz, is_node bool, limits text[], parks text[])
+create function finish_unended(outcomes jsonb)
+returns table (job_id bigint, verdict text, run_at timestamptz, is_node bool, limits text[], parks text[])
 language plpgsql as $$
 #variable_conflict use_column
 declare
@@ -11,7 +12,8 @@ begin
     return query
     with outcome as materialized (
         select * from jsonb_to_recordset(outcomes)
-            as o(id bigint, token uuid, state text, reason final_reason, elapsed real, error jsonb, delay float8, final bool, key text)
+            as o(id bigint, token uuid, state text, reason final_reason, elapsed real, error jsonb,
+                 delay float8, final bool, key text)
          where state in ('failed', 'snoozed', 'unknown_task', 'rate_limited')
     ), held as materialized (
         select o.*, j.* from outcome o, lateral (
@@ -69,12 +71,14 @@ begin
 end $$;
 
 -- delay_of: the delay of an outcome as an interval; a negative one means at once. Writes: nothing.
--- Called by: finish_unended, for more than 31 years. Raises PQ001 when it ends after the year 9999, which neither Python nor people can read.
+-- Called by: finish_unended, for more than 31 years.
+-- Raises PQ001 when it ends after the year 9999, which neither Python nor people can read.
 create function delay_of(job_id bigint, delay float8, ended_at timestamptz) returns interval
 language plpgsql as $$
 begin
     if (delay <= 1e12) is not true or ended_at + make_interval(secs => greatest(delay, 0)) > '9999-12-30' then
-        perform invalid('delay', delay::text, format('give an interval that ends between the years 1 and 9999; it is of job %s', job_id));
+        perform invalid('delay', delay::text,
+                format('give an interval that ends between the years 1 and 9999; it is of job %s', job_id));
     end if;
     return make_interval(secs => greatest(delay, 0));
 end $$;

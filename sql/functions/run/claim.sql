@@ -14,7 +14,8 @@
 --             a worker whose claims have become slow skips them so, and still makes a full claim about once a second.
 -- limited     how many of them may have limits: those must start at once; NULL = all
 create function claim(
-    worker uuid, token uuid, queues text[], want int, weights float8[] default null, resume_at jsonb default null, limited int default null
+    worker uuid, token uuid, queues text[], want int, weights float8[] default null, resume_at jsonb default null,
+    limited int default null
 ) returns table (
     id bigint, queue text, task text, args jsonb, attempt smallint, max_attempts smallint, priority smallint,
     run_at timestamptz, created_at timestamptz, meta jsonb, node jsonb, limits text[]
@@ -96,12 +97,14 @@ begin
                 return query
                 update job j
                    set state = 'running', attempt = j.attempt + 1, worker_id = worker, claim_token = token, claimed_at = l.at,
-                       unique_key = case when j.unique_mode in ('until_started', 'replace') then null else j.unique_key end, holds_place = l.place
+                       unique_key = case when j.unique_mode in ('until_started', 'replace') then null else j.unique_key end,
+                       holds_place = l.place
                   from unnest(took.jobs[before + 1:], took.places[before + 1:], took.ats[before + 1:]) as l(at_row, place, at)
                  where j.ctid = l.at_row
                 returning j.id, j.queue, j.task, j.args, j.attempt, j.max_attempts, j.priority, j.run_at, j.created_at, j.meta,
                           case when j.workflow_id is not null then (select n.node from node_of(j.id) n) end,
-                          case when j.queue = any (gated) then coalesce(j.limits, '{}') || ('queue:' || j.queue) else j.limits end;
+                          case when j.queue = any (gated) then coalesce(j.limits, '{}') || ('queue:' || j.queue)
+                               else j.limits end;
             end if;
             continue when this_queue = any (gated);
             room := want - cardinality(picked) - cardinality(took.jobs);
@@ -139,7 +142,8 @@ begin
               case when j.workflow_id is not null then (select n.node from node_of(j.id) n) end, null::text[];
     if in_use and cardinality(picked) + cardinality(took.jobs) < want then
         created_at := clock_timestamp();
-        run_at := least(took.again_at, next_turn(array(select q from unnest(queues) as q where q <> all (coalesce(took.shut, '{}')))));
+        run_at := least(took.again_at,
+                        next_turn(array(select q from unnest(queues) as q where q <> all (coalesce(took.shut, '{}')))));
         if run_at is not null then
             return next;
         end if;
@@ -156,5 +160,6 @@ begin
               from unnest(queues) as q, line_begins(q, clock_timestamp()) as b, lateral (
                    (select due_at from turn where queue = q and key is null and due_at >= b.starts_at order by due_at limit 1)
                    union all
-                   (select due_at from turn where queue = q and lane_id is null and due_at >= b.keys_at order by due_at limit 1)) t);
+                   (select due_at from turn where queue = q and lane_id is null and due_at >= b.keys_at
+                     order by due_at limit 1)) t);
 end $$;

@@ -7,8 +7,9 @@
 -- application while it holds a job or a workflow. A transaction of the application does, that first calls depends_on,
 -- extend_workflow, cancel_workflow, or cancel, update or retry of a node, and then waits for a row that the caller has: a
 -- deadlock, or 5 s. So those calls belong at the end of a transaction.
-create function complete(job_id bigint, token uuid, result jsonb default null, elapsed real default null, nodes jsonb default null)
-returns text
+create function complete(
+    job_id bigint, token uuid, result jsonb default null, elapsed real default null, nodes jsonb default null
+) returns text
 language plpgsql security definer set search_path from current
 set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
 set plan_cache_mode = force_generic_plan set jit = off set lock_timeout = '5s' set extra_float_digits = 1 as $$
@@ -22,8 +23,9 @@ begin
     done := finish_ended(jsonb_build_array(jsonb_build_object(
         'id', job_id, 'token', token, 'state', 'succeeded', 'result', result, 'elapsed', elapsed)));
     if done.nodes is not null then
-        perform finish_nodes(done.nodes, done.states, case when nodes is not null
-                                                      then jsonb_build_array(jsonb_build_object('id', job_id, 'nodes', nodes)) end);
+        perform finish_nodes(
+                done.nodes, done.states,
+                case when nodes is not null then jsonb_build_array(jsonb_build_object('id', job_id, 'nodes', nodes)) end);
     end if;
     return null;
 end $$;

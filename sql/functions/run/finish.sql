@@ -27,7 +27,8 @@
 --   stale                nothing was changed, the job is not this token's any more
 -- Raises PQ001, and changes nothing, when an outcome has no such state, or a delay that ends after the year 9999. Texts are cut:
 -- see append_error.
-create function finish(outcomes jsonb, additions jsonb default null) returns table (job_id bigint, verdict text, run_at timestamptz)
+create function finish(outcomes jsonb, additions jsonb default null)
+returns table (job_id bigint, verdict text, run_at timestamptz)
 language plpgsql security definer set search_path from current
 set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
 set plan_cache_mode = force_generic_plan set jit = off set lock_timeout = '100ms' as $$

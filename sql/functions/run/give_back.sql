@@ -4,7 +4,8 @@
 -- Returns the ids given back. A stale token gives back nothing: the job has another owner by now.
 create function give_back(token uuid, job_ids bigint[]) returns setof bigint
 language plpgsql security definer set search_path from current
-set enable_seqscan = off set enable_bitmapscan = off set enable_nestloop = on set enable_hashjoin = off set enable_mergejoin = off set jit = off
+set enable_seqscan = off set enable_bitmapscan = off set enable_nestloop = on
+set enable_hashjoin = off set enable_mergejoin = off set jit = off
 set plan_cache_mode = force_generic_plan set lock_timeout = '5s' as $$
 declare
     woken text[];

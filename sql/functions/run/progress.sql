@@ -4,7 +4,8 @@
 -- Raises PQ001 when done is not 0 or more, total not above 0, done more than total, or note longer than 1,000 characters.
 create function progress(job_id bigint, token uuid, done float8, total float8 default null, note text default null) returns bool
 language plpgsql security definer set search_path from current
-set enable_seqscan = off set enable_bitmapscan = off set jit = off set plan_cache_mode = force_generic_plan set lock_timeout = '5s' set extra_float_digits = 1 as $$
+set enable_seqscan = off set enable_bitmapscan = off set jit = off
+set plan_cache_mode = force_generic_plan set lock_timeout = '5s' set extra_float_digits = 1 as $$
 #variable_conflict use_variable
 begin
     if (done >= 0 and done < 'infinity') is not true then

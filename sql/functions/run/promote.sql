@@ -16,7 +16,8 @@ begin
          order by run_at, id limit want
            for no key update skip locked
     ), made_ready as (
-        update job j set state = 'ready' from due where j.id = any (array[due.id]) returning j.id, j.queue, j.workflow_id, j.lane_id
+        update job j set state = 'ready' from due where j.id = any (array[due.id])
+        returning j.id, j.queue, j.workflow_id, j.lane_id
     )
     select count(*), array_agg(distinct queue), array_agg(id) filter (where workflow_id is not null),
            array_agg(id) filter (where lane_id is not null)

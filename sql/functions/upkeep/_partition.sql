@@ -22,7 +22,8 @@ begin
         update upkeep set warned_at = clock_timestamp()
          where warned_at not between clock_timestamp() - interval '1 hour' and clock_timestamp();
         if found then
-            raise warning 'job_history has partitions for % of the next 7 days: what reads it without a pause keeps new ones from being '
+            raise warning
+                'job_history has partitions for % of the next 7 days: what reads it without a pause keeps new ones from being '
                 'added; rows without one go to job_history_default. See the view upkeep_status', days;
         end if;
     end if;
@@ -83,7 +84,8 @@ create function partitions_before(day date) returns table (name text, of_day dat
 language sql stable as $$
     select relname, to_date(right(relname, 8), 'YYYYMMDD')
       from pg_inherits join pg_class on pg_class.oid = inhrelid
-     where inhparent = 'job_history'::regclass and relname ~ '^job_history_[0-9]{8}$' and to_date(right(relname, 8), 'YYYYMMDD') < day
+     where inhparent = 'job_history'::regclass and relname ~ '^job_history_[0-9]{8}$'
+       and to_date(right(relname, 8), 'YYYYMMDD') < day
      order by 2
 $$;
 

@@ -87,7 +87,8 @@ begin
         perform cancel_workflow(id)
            from (select id from workflow where cancelled_at is not null and finished_at is null order by id
                     for no key update skip locked) w;
-        perform cancel_again(array(select j.id from job j where j.id = any (w.stopping) and j.state in ('scheduled', 'ready') for update skip locked))
+        perform cancel_again(array(select j.id from job j where j.id = any (w.stopping) and j.state in ('scheduled', 'ready')
+                                      for update skip locked))
            from workflow w where w.stopping <> '{}' and w.finished_at is null;
     exception when lock_not_available then null;
     end;
@@ -146,7 +147,8 @@ language sql as $$
               from (select id, sum(nodes) over (order by finished_at, id) - nodes as before
                       from (select w.id, w.nodes, w.finished_at from workflow w
                              where w.finished_at < (select clock_timestamp()) - make_interval(days => keep_days)
-                               and not exists (select from workflow_node n join dead_letter d on d.id = n.job_id where n.workflow_id = w.id)
+                               and not exists (select from workflow_node n join dead_letter d on d.id = n.job_id
+                                                where n.workflow_id = w.id)
                              order by w.finished_at limit 1000 for update skip locked) old) counted
              where before < 20000))
         returning nodes

@@ -43,11 +43,14 @@ begin
         end if;
         update job
            set state = (case when again_at > clock_timestamp() and parks is null then 'scheduled' else 'ready' end)::job_state,
-               run_at = case when lost.rescues >= 2 and parks is null then again_at else lost.run_at end, put_off_at = clock_timestamp(),
+               run_at = case when lost.rescues >= 2 and parks is null then again_at else lost.run_at end,
+               put_off_at = clock_timestamp(),
                attempt = lost.attempt - (not started)::int, rescues = lost.rescues, errors = lost.errors,
                claim_token = null, worker_id = null, claimed_at = null,
                -- A suspect stands in a lane apart, lest its like wait behind it; not where the order is to be kept.
-               lane_id = case when lost.lane_id is not null and lost.rescues >= 2 and parks is null then lane_of(lost.queue, lost.limits || ' suspect'::text) else lost.lane_id end
+               lane_id = case when lost.lane_id is not null and lost.rescues >= 2 and parks is null
+                              then lane_of(lost.queue, lost.limits || ' suspect'::text)
+                              else lost.lane_id end
          where id = job_id;
         if cancelled then
             perform cancel_nodes(array[lost.id]);

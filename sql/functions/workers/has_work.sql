@@ -3,7 +3,8 @@
 -- Each question has the predicate of the index that answers it. Jobs that wait for a limit count: they will run. A lane is of one
 -- queue, so one job of each lane is looked at, and not each job.
 create function has_work(queues text[]) returns bool
-language sql stable security definer set search_path from current set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
+language sql stable security definer set search_path from current
+set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
     select exists (select from job where queue = any (queues) and state = 'ready' and rescues < 2 and lane_id is null)
         or exists (select from job where queue = any (queues) and state = 'ready' and rescues >= 2)
         or exists (

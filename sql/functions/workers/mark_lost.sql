@@ -11,7 +11,8 @@ begin
     perform follow_clock();
     update worker set heartbeat_at = clock_timestamp()
      where id = any (array(
-         select id from worker where state = 'active' and heartbeat_at > clock_timestamp() + interval '1 second' for update skip locked));
+         select id from worker where state = 'active' and heartbeat_at > clock_timestamp() + interval '1 second'
+            for update skip locked));
     with late as (
         select id from worker where state = 'active' and heartbeat_at + lease < clock_timestamp() for update skip locked
     )

@@ -15,7 +15,8 @@ begin
     for lost in
         select j.claim_token, array_agg(j.id) as ids from job j
          where j.state = 'running' and j.worker_id = worker
-           and j.claimed_at not between clock_timestamp() - grace and clock_timestamp() + grace  -- later: the clock was set back since
+           -- Later than that: the clock was set back since.
+           and j.claimed_at not between clock_timestamp() - grace and clock_timestamp() + grace
            and not exists (select from unnest(known) as k(id) where k.id = j.id)
          group by j.claim_token
     loop

@@ -49,7 +49,8 @@ begin
     select ids[place], flow, (case when waiting.n is null then 'live' else 'blocked' end)::node_state, coalesce(waiting.n, 0),
            e->>'name', e->>'task', e->>'takes', coalesce((e->>'takes_all')::bool, false)
       from jsonb_array_elements(nodes) with ordinality as given(e, place)
-      left join (select child_id, count(*)::int as n from unnest(edges) group by child_id) waiting on waiting.child_id = ids[place];
+      left join (select child_id, count(*)::int as n from unnest(edges) group by child_id) waiting
+             on waiting.child_id = ids[place];
     insert into workflow_edge (workflow_id, parent_id, child_id, run_if, position)
     select flow, parent_id, child_id, run_if, position + coalesce(earlier.last, 0)
       from unnest(edges) as given
@@ -74,13 +75,16 @@ declare
     most int := (select max_workflow_nodes from setting);
     its  workflow%rowtype;
 begin
-    update workflow set nodes = nodes + more, open = open + more, finished_at = null, outcome = null where id = flow returning * into its;
+    update workflow set nodes = nodes + more, open = open + more, finished_at = null, outcome = null
+     where id = flow returning * into its;
     if its.id is null then
-        raise exception 'workflow_id: there is no workflow %; it never existed, or it is not kept any more', flow using errcode = 'PQ003';
+        raise exception 'workflow_id: there is no workflow %; it never existed, or it is not kept any more', flow
+            using errcode = 'PQ003';
     elsif its.cancelled_at is not null then
         raise exception '% was cancelled; enqueue another one', format(whose, flow) using errcode = 'PQ004';
     elsif its.nodes > most then
-        raise exception 'nodes: % nodes are too many for one workflow; use several, or raise max_workflow_nodes of table setting (% now)',
+        raise exception
+            'nodes: % nodes are too many for one workflow; use several, or raise max_workflow_nodes of table setting (% now)',
             its.nodes, most using errcode = 'PQ001', column = 'nodes';
     end if;
 end $$;
@@ -119,7 +123,8 @@ end $$;
 -- count_more: nodes that are there wait for as many parents more as these edges say. Called by: wait_longer. Writes:
 -- workflow_node.
 create function count_more(edges edge[]) returns void
-language plpgsql set enable_seqscan = off set enable_nestloop = on set enable_hashjoin = off set enable_mergejoin = off set jit = off as $$
+language plpgsql
+set enable_seqscan = off set enable_nestloop = on set enable_hashjoin = off set enable_mergejoin = off set jit = off as $$
 begin
     update workflow_node w set pending_parents = w.pending_parents + more.n
       from (select child_id, count(*)::int as n from unnest(edges) where not child_is_new group by child_id) more,

@@ -29,6 +29,7 @@ declare
 begin
     if flows <> '{}' then
         perform cancel_nodes(array(
-            select j.id from job j where j.id = any (job_ids) and j.workflow_id = any (flows) and is_cancelled(j.workflow_id, j.id)));
+            select j.id from job j
+             where j.id = any (job_ids) and j.workflow_id = any (flows) and is_cancelled(j.workflow_id, j.id)));
     end if;
 end $$;

@@ -23,10 +23,12 @@ language sql stable set enable_seqscan = off set jit = off as $$
     with dead as materialized (select *, row_number() over (order by parent_id) as nth from dead_parents(skipped_error.job_id))
     select coalesce((
         select jsonb_build_object('type', 'DependencyFailed', 'message', string_agg(
-                   format('job %s (%s) %s', parent_id, coalesce(name, task), state), ', ' order by parent_id) filter (where nth <= 5)
+                   format('job %s (%s) %s', parent_id, coalesce(name, task), state), ', ' order by parent_id)
+                       filter (where nth <= 5)
                    || case when count(*) > 5 then format(' and %s more', count(*) - 5) else '' end) from dead having count(*) > 0
         ) || coalesce((
         select jsonb_build_object('cause', jsonb_build_object('job_id', d.id, 'error', d.errors->-1))
-          from (select min(parent_id) as id from dead where state = 'failed') f, lateral (select * from dead_letter where id = f.id offset 0) d
+          from (select min(parent_id) as id from dead where state = 'failed') f,
+               lateral (select * from dead_letter where id = f.id offset 0) d
         ), '{}'), errors->-1)
 $$;

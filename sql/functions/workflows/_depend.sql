@@ -75,7 +75,8 @@ begin
           into flow, flows
           from workflow w where w.id in (select n.workflow_id from workflow_node n where n.job_id = any (parents));
         if (select count(distinct n.workflow_id) from workflow_node n where n.job_id = any (parents)) > 1 then
-            perform invalid('depends_on', parents::text, format('they are in several workflows: %s; all must be in one or in none', flows));
+            perform invalid('depends_on', parents::text,
+                    format('they are in several workflows: %s; all must be in one or in none', flows));
         end if;
         if flow is null then
             insert into workflow default values returning id into flow;
@@ -91,7 +92,8 @@ begin
         end if;
         delete from workflow w where w.id = flow and w.nodes = 0;
     end loop;
-    raise exception 'depends_on: there is no job %; it never existed, or the history no longer keeps it', lost using errcode = 'PQ003';
+    raise exception 'depends_on: there is no job %; it never existed, or the history no longer keeps it', lost
+        using errcode = 'PQ003';
 end $$;
 
 -- adopt_into: makes nodes of those of these jobs that are plain. Called by: adopt. Writes: job, dead_letter, job_history,
@@ -113,11 +115,13 @@ begin
         union all select id, flow, 'failed', 0, task, finished_at, false from dead
         union all  -- a null is kept as long as a value would be, see result
         select id, flow, state::text::node_state, 0, task, finished_at,
-               state = 'succeeded' and (kept_until <= clock_timestamp() or exists (select from job_result r where r.job_id = over.id))
+               state = 'succeeded'
+               and (kept_until <= clock_timestamp() or exists (select from job_result r where r.job_id = over.id))
           from over
         returning state
     ), counted as (
-        select count(*)::int as nodes, (count(*) filter (where state = 'live'))::int as open, max(state) as outcome from node having count(*) > 0
+        select count(*)::int as nodes, (count(*) filter (where state = 'live'))::int as open, max(state) as outcome
+          from node having count(*) > 0
     )
     update workflow w
        set nodes = w.nodes + c.nodes, open = w.open + c.open,

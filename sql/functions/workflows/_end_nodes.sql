@@ -2,7 +2,8 @@
 -- Called by: finish_nodes, cancel, cancel_nodes, rescue_job, repair_workflow. The caller holds the job rows, or the workflows.
 -- Writes: workflow_node.
 create function end_nodes(job_ids bigint[], states node_state[]) returns void
-language plpgsql set enable_seqscan = off set enable_nestloop = on set enable_hashjoin = off set enable_mergejoin = off set jit = off
+language plpgsql
+set enable_seqscan = off set enable_nestloop = on set enable_hashjoin = off set enable_mergejoin = off set jit = off
 set plan_cache_mode = force_generic_plan as $$
 begin
     update workflow_node n
@@ -14,7 +15,8 @@ end $$;
 -- lock_workflows: takes the rows of the workflows of these jobs. Called by: finish_nodes, cancel, update, hold_parents.
 -- From here to the end of the transaction nothing else moves inside them.
 create function lock_workflows(job_ids bigint[]) returns void
-language plpgsql set enable_seqscan = off set enable_nestloop = on set enable_hashjoin = off set enable_mergejoin = off set jit = off
+language plpgsql
+set enable_seqscan = off set enable_nestloop = on set enable_hashjoin = off set enable_mergejoin = off set jit = off
 set plan_cache_mode = force_generic_plan as $$
 begin
     perform from workflow w where w.id = any (array(

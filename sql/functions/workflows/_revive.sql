@@ -27,10 +27,12 @@ begin
     )
     select array_agg(id) into back from (select id from below except select unnest(dead)) x;
     back := coalesce(back, '{}');
-    update workflow set open = open + cardinality(dead) + cardinality(back), finished_at = null, outcome = null, cancelled_at = null,
+    update workflow set open = open + cardinality(dead) + cardinality(back), finished_at = null, outcome = null,
+           cancelled_at = null,
            -- What ran when it was cancelled still has to stop: it may not have been asked yet.
            stopping = array(select unnest(stopping) except select unnest(dead)) || array(
-               select n.job_id from workflow_node n where workflow.cancelled_at is not null and n.workflow_id = flow and n.state = 'live')
+               select n.job_id from workflow_node n
+                where workflow.cancelled_at is not null and n.workflow_id = flow and n.state = 'live')
      where id = flow;
     update workflow_node set state = 'live', ended_at = null where job_id = any (dead);
     perform restore_skipped(back);
@@ -42,7 +44,8 @@ begin
                lateral (select job_id, state from workflow_node
                          where job_id = e.child_id and state in ('blocked', 'skipped', 'live') offset 0) c
     )
-    select coalesce(array_agg(job_id) filter (where state <> 'live'), '{}'), coalesce(array_agg(job_id) filter (where state = 'live'), '{}')
+    select coalesce(array_agg(job_id) filter (where state <> 'live'), '{}'),
+           coalesce(array_agg(job_id) filter (where state = 'live'), '{}')
       into again, live from child;
     again := again || block_unstarted(live || waiting_nodes(dead));
     update workflow_node n set state = 'blocked', ended_at = null, payload = null,
@@ -90,7 +93,8 @@ begin
      order by j.unique_key, j.id
     on conflict (unique_key) where unique_key is not null do nothing;
     select u.id into taken
-      from unnest(job_ids) as u(id) left join lateral (select id from job where id = u.id offset 0) j on true where j.id is null limit 1;
+      from unnest(job_ids) as u(id) left join lateral (select id from job where id = u.id offset 0) j on true
+     where j.id is null limit 1;
     if taken is not null then
         raise exception 'job_id: job % below it is unique, and another live job has its key; wait until that one is over', taken
             using errcode = 'PQ004';

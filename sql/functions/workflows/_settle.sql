@@ -57,7 +57,8 @@ begin
     )
     select array_agg(at), array_agg(n), array_agg(barred_by), bool_and(barred_by is null), bool_and(barred_by is not null)
       into children, counts, barred, all_run, all_barred
-      from (select child_id, count(*)::int as n, min(parent_id) filter (where not runs) as barred_by from decided group by child_id) d,
+      from (select child_id, count(*)::int as n, min(parent_id) filter (where not runs) as barred_by
+              from decided group by child_id) d,
            lateral (select ctid as at from workflow_node where job_id = d.child_id and state = 'blocked' offset 0) c;
 
     if not all_barred then

@@ -1,7 +1,8 @@
 -- cancel_requests: the jobs that run under a worker and whose workflow was cancelled, also when that was retried since. Called
 -- by: workers, when they hear of one and every third of their lease. Writes: nothing.
 create function cancel_requests(worker uuid) returns setof bigint
-language sql stable security definer set search_path from current set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
+language sql stable security definer set search_path from current
+set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
     select j.id
       from (select id, cancelled_at, stopping from workflow
             where (cancelled_at is not null or stopping <> '{}') and finished_at is null offset 0) w, workflow_node n,

@@ -4,12 +4,14 @@
 -- Writes: workflow, job, job_history; see settle. Locks: the workflow, then job rows SKIP LOCKED: a locked one is left to
 -- them, and to maintain. Raises PQ003 for an unknown workflow; of one that has finished it ends nothing.
 create function cancel_workflow(workflow_id bigint) returns int
-language plpgsql security definer set search_path from current set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
+language plpgsql security definer set search_path from current
+set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
 #variable_conflict use_variable
 declare
     ended bigint[];
 begin
-    update workflow w set cancelled_at = coalesce(w.cancelled_at, clock_timestamp()) where w.id = workflow_id and w.finished_at is null;
+    update workflow w set cancelled_at = coalesce(w.cancelled_at, clock_timestamp())
+     where w.id = workflow_id and w.finished_at is null;
     if not found then
         if not exists (select from workflow w where w.id = workflow_id) then
             raise exception 'workflow_id: there is no workflow %; it never existed, or it is not kept any more', workflow_id
@@ -20,7 +22,8 @@ begin
     ended := array(
         select j.id
           from workflow_node n, lateral (
-               select j.id from job j where j.id = n.job_id and j.state in ('blocked', 'scheduled', 'ready') for update skip locked offset 0) j
+               select j.id from job j where j.id = n.job_id and j.state in ('blocked', 'scheduled', 'ready')
+                for update skip locked offset 0) j
          where n.workflow_id = workflow_id and n.ended_at is null);
     if ended <> '{}' then
         perform cancel_nodes(ended);

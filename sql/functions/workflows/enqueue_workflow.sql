@@ -18,7 +18,8 @@ begin
     end if;
     perform check_callback('on_success', on_success);
     perform check_callback('on_failure', on_failure);
-    insert into workflow as w (name, on_success, on_failure) values (name, on_success, on_failure) returning w.id into workflow_id;
+    insert into workflow as w (name, on_success, on_failure) values (name, on_success, on_failure)
+    returning w.id into workflow_id;
     job_ids := add_nodes(workflow_id, nodes);
 end $$;
 

@@ -4,7 +4,8 @@
 -- result.
 -- Writes: nothing. Volatile, because in that statement it has to see what the statement has added.
 create function last_nodes(workflow_id bigint) returns bigint[]
-language plpgsql security definer set search_path from current set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
+language plpgsql security definer set search_path from current
+set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
 #variable_conflict use_variable
 begin
     return array(
@@ -16,7 +17,8 @@ begin
               from own, lateral (select child_id from workflow_edge where child_id = own.id and run_if = 'failed' offset 0) e
              union
             select e.child_id
-              from handler h, lateral (select child_id from workflow_edge where parent_id = h.id and run_if <> 'finished' offset 0) e
+              from handler h,
+                   lateral (select child_id from workflow_edge where parent_id = h.id and run_if <> 'finished' offset 0) e
         ),
         waited_for (id) as materialized (
             select e.parent_id

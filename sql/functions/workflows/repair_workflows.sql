@@ -1,7 +1,8 @@
 -- repair_workflows: repairs workflows whose rows were changed by hand, so that none waits forever: the functions here never
 -- leave drift behind. Counted in workflow.repairs. Returns how many it mended.
 -- most: look only at workflows that together have this many nodes, others each time, so that a call stays short; NULL = at all.
--- Called by: mend_workflows; people. Writes: what settle writes. Locks: each workflow, SKIP LOCKED: one in use is looked at next time.
+-- Called by: mend_workflows; people. Writes: what settle writes.
+-- Locks: each workflow, SKIP LOCKED: one in use is looked at next time.
 -- Each is repaired separately: one that raises an error stays unchanged with a warning and does not block the others.
 create function repair_workflows(most int default null) returns int
 language plpgsql security definer set search_path from current set jit = off as $$
@@ -50,7 +51,8 @@ begin
     -- is blocked waits for all its parents, lest a count that was too small releases it now.
     perform wait_for_all(flow);
     select array_agg(n.job_id) into wrong
-      from workflow_node n where n.workflow_id = flow and n.ended_at is null and not exists (select from job j where j.id = n.job_id);
+      from workflow_node n
+     where n.workflow_id = flow and n.ended_at is null and not exists (select from job j where j.id = n.job_id);
     perform end_nodes(wrong, array(
         select coalesce((select 'failed'::node_state from dead_letter d where d.id = u.id),
                         (select h.state::text::node_state from job_history h where h.id = u.id limit 1), 'cancelled')

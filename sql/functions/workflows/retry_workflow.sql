@@ -6,7 +6,8 @@
 -- transaction has just retried, is passed over. Raises PQ003 for an unknown workflow; PQ004, and changes nothing, when a job
 -- below that was skipped is unique and another live job has its key.
 create function retry_workflow(workflow_id bigint) returns int
-language plpgsql security definer set search_path from current set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
+language plpgsql security definer set search_path from current
+set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
 #variable_conflict use_variable
 declare
     dead    bigint[];

@@ -6,7 +6,8 @@ create function workflow_drift(only_open bool default false, most int default nu
 returns table (workflow_id bigint, job_id bigint, what text, stored text, derived text)
 -- "lateral (... offset 0)": by key, in time linear in the nodes looked at, whatever the statistics say; arrays of rows join by
 -- hash.
-language sql stable security definer set search_path from current set enable_nestloop = off set enable_seqscan = off set jit = off as $$
+language sql stable security definer set search_path from current
+set enable_nestloop = off set enable_seqscan = off set jit = off as $$
     with flow as materialized (
         select id, nodes, open
           from (select id, nodes, open, sum(nodes) over (order by place < first, place) - nodes as before

@@ -75,7 +75,7 @@ MUTANTS = [
            places.no_more_run_than_there_are_places),
     Mutant("nobody writes down who holds places", "pay", r"insert into permit.*?;", "null;",
            places.no_more_run_than_there_are_places),
-    Mutant("jobs do not know that they hold places", "claim", r", holds_place = l\.place", "",
+    Mutant("jobs do not know that they hold places", "claim", r",\s+holds_place = l\.place", "",
            places.no_more_run_than_there_are_places),
     Mutant("old claims hold no places", "pay", r"oldest_claim = least\(s\.oldest, held\.at\)", "oldest_claim = held.at",
            places.no_more_run_than_there_are_places),

@@ -62,7 +62,7 @@ MUTANTS = [
     Mutant("lanes keep their place in line", "claim_lanes", r"when cut and quotas\[got\.i\] > 0 then held\.at", "",
            turns.every_lane_has_its_turn),
     Mutant("sweeping does not look for lanes", "sweep_lanes",
-           r"where not exists (?=\(select from turn t where t\.lane_id = l\.id)",
+           r"where not exists (?=\(select from turn t\s+where t\.lane_id = l\.id)",
            "where false and not exists ", waits.lost_turns_are_found),
     Mutant("sweeping does not look for keys", "sweep_keys", r"where not s\.is_watched", "where false",
            waits.lost_turns_are_found),

@@ -52,7 +52,7 @@ MUTANTS = [
            savings.a_lane_that_lacks_a_place_and_tokens_waits_for_the_place),
     Mutant("nothing is kept while a place is missing", "save_tokens", r"else interval '10 min'", "else interval '-1 h'",
            savings.what_was_saved_is_kept_while_a_place_is_missing),
-    Mutant("keys that save are polled", "opening_of", r"case when held\.saved_for\[p\] is not null and", "case when false and",
+    Mutant("keys that save are polled", "opening_of", r"case when held\.saved_for\[p\] is not null\s+and", "case when false and",
            savings.a_key_that_saves_for_hours_is_not_asked_all_the_time),
     *(Mutant(f"sweeping does not see that savings are void: {way}", "sweep_keys",
              r"and not is_saving\([^)]*\)[^)]*\)", "and false", savings.a_key_does_not_stay_shut_for_a_job_that_is_gone, (way,))

@@ -25,7 +25,7 @@ MUTANTS = [
     Mutant("a retry counts those that have ended", "revive", r"perform settle\([^\n]*?;", "",
            workflow_guarantees.retry_counts_anew),
     Mutant("skips do not cascade", "settle", r"where not d\.runs", "where false", workflow_guarantees.skips_cascade),
-    Mutant("new nodes lock the workflow and change nothing", "grow_workflow", r"update workflow [^\n]*? into its;",
+    Mutant("new nodes lock the workflow and change nothing", "grow_workflow", r"update workflow [^;]*? into its;",
            "select * into its from workflow where id = flow for no key update;", workflow_guarantees.late_edges_at_every_level),
     Mutant("no token when a node ends", "finish_ended", TOKEN, "", workflow_guarantees.a_stale_owner_cannot_end_a_node),
     Mutant("no token when a node fails", "finish_unended", TOKEN, "", workflow_guarantees.a_stale_owner_cannot_end_a_node),

@@ -63,7 +63,7 @@ MUTANTS = [
            requests.test_what_ran_when_a_workflow_was_cancelled_is_asked_to_stop_though_that_is_retried_meanwhile),
     Mutant("who comes back after a retry stays", "is_cancelled", r" or job_id = any \(stopping\)", "",
            cancelled.test_it_is_cancelled_too_when_the_workflow_was_retried_meanwhile, ("give_back",)),
-    Mutant("a retried workflow stays cancelled", "revive", r", cancelled_at = null", "",
+    Mutant("a retried workflow stays cancelled", "revive", r",\s+cancelled_at = null", "",
            requests.test_what_ran_when_a_workflow_was_cancelled_is_asked_to_stop_though_that_is_retried_meanwhile),
     Mutant("revived jobs stay in the history", "restore_skipped", "delete from job_history" + DROP, "",
            retry.test_failing_and_retrying_again_and_again_leaves_the_skipped_job_as_it_was),
