@@ -1,4 +1,4 @@
-"""What Python must check of an option before SQL can: that it is of a type and size that the statement can carry."""
+"""Checks of options that Python must make before SQL can: the statement must be able to carry the type and the size."""
 
 import math
 from collections.abc import Mapping
@@ -14,21 +14,21 @@ Duration = timedelta | float
 PRIORITIES: Mapping[str, int] = {"low": -50, "medium": 0, "high": 50}
 _INT4 = 2**31
 _INT8 = 2**63
-_WIDEST = timedelta(hours=16)  # the first offset from UTC that PostgreSQL does not read
-LONGEST = 1e12  # seconds; SQL refuses it, but can read it
-LAST = datetime(9999, 12, 30, tzinfo=UTC)  # the last time that SQL takes, so that every time zone can show it
+_WIDEST = timedelta(hours=16)  # the smallest offset from UTC that PostgreSQL cannot read
+LONGEST = 1e12  # seconds; SQL refuses this value, but can read it
+LAST = datetime(9999, 12, 30, tzinfo=UTC)  # the last time that SQL accepts; it is valid in every time zone
 
 
 def invalid(field: str, value: Any, remedy: str) -> InvalidArgument:
-    """The error that names an option, what was given, and what to give."""
+    """The error that names an option, its value and the remedy."""
     return InvalidArgument(f"{field}: {shortened(value)} is not valid; {remedy}")
 
 
 def check_duration(field: str, value: Any) -> None:
-    """Refuse what is neither a timedelta nor a finite number of seconds.
+    """Raise InvalidArgument unless value is a timedelta or a finite number of seconds.
 
     Raises:
-        InvalidArgument: it is none, or no database could hold it.
+        InvalidArgument: value is not a duration, or too long for a database.
     """
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if not isinstance(value, timedelta) and not (is_number and abs(value) <= LONGEST):
@@ -36,10 +36,10 @@ def check_duration(field: str, value: Any) -> None:
 
 
 def check_delay(field: str, value: Any) -> None:
-    """Refuse a duration that does not end, from now on, at a time that SQL takes; a negative one means at once.
+    """Refuse a duration that ends, counted from now, at a time that SQL does not accept; a negative duration means at once.
 
     Raises:
-        InvalidArgument: it does not.
+        InvalidArgument: it ends too late.
     """
     is_finite = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < math.inf
     if not is_finite:
@@ -53,7 +53,7 @@ def check_text(field: str, value: Any) -> None:
     """Raise InvalidArgument unless value is a text.
 
     Raises:
-        InvalidArgument: it is none.
+        InvalidArgument: value is not a text.
     """
     if not isinstance(value, str):
         raise invalid(field, value, "use a text")
@@ -63,7 +63,7 @@ def check_quantity(field: str, value: Any) -> float:
     """A number as a float, which must be the same number.
 
     Raises:
-        InvalidArgument: it is none, not finite, or no float holds it.
+        InvalidArgument: value is not a number, not finite, or a float cannot hold it exactly.
     """
     try:
         number = float(value)
@@ -78,7 +78,7 @@ def check_time(field: str, value: Any) -> None:
     """Raise InvalidArgument unless value is a datetime with a time zone.
 
     Raises:
-        InvalidArgument: it is none.
+        InvalidArgument: value is not such a datetime.
     """
     if not isinstance(value, datetime):
         raise invalid(field, value, "use a datetime with a time zone, such as datetime.now(UTC) + timedelta(hours=1)")
@@ -95,10 +95,10 @@ def is_whole(value: Any) -> bool:
 
 
 def read_id(field: str, value: Any) -> int:
-    """An id as a number; whether there is such a row, SQL says.
+    """An id as a number; SQL checks whether there is such a row.
 
     Raises:
-        InvalidArgument: it is no whole number, or none that an id can be.
+        InvalidArgument: value is not a whole number, or is outside the range of ids.
     """
     if not is_whole(value) or not -_INT8 <= value < _INT8:
         raise invalid(field, value, "use an id, which is a whole number")
@@ -106,12 +106,12 @@ def read_id(field: str, value: Any) -> int:
 
 
 def check_timeout(value: Any) -> None:
-    """Refuse what is no number of seconds.
+    """Raise InvalidArgument unless value is a number of seconds.
 
     Raises:
-        InvalidArgument: it is none.
+        InvalidArgument: value is not a number.
     """
-    if not isinstance(value, int | float) or value != value:  # NaN; math.isnan cannot take every integer
+    if not isinstance(value, int | float) or value != value:  # NaN; math.isnan does not accept every integer
         raise invalid("timeout", value, "use a number of seconds, or None to wait for ever")
 
 
@@ -141,8 +141,8 @@ def read_duration(field: str, value: Any) -> timedelta:
 
 
 def interval(value: Duration | None) -> str | None:
-    """A duration as PostgreSQL's text. In seconds: what it calls a day is 23 or 25 hours when clocks change."""
+    """A duration as text for PostgreSQL, in seconds: a day of PostgreSQL has 23 or 25 hours when clocks change."""
     if value is None:
         return None
     seconds = value.total_seconds() if isinstance(value, timedelta) else float(value)
-    return f"{max(-LONGEST, min(LONGEST, seconds)):.6f} seconds"  # PostgreSQL does not read 1e-06
+    return f"{max(-LONGEST, min(LONGEST, seconds)):.6f} seconds"  # PostgreSQL cannot read 1e-06

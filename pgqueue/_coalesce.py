@@ -11,7 +11,7 @@ WINDOW = 0.002  # seconds. A worker polls once more just after the window of the
 
 
 class Coalescer:
-    """Lets one enqueue per queue and window notify; the worker's trailing poll finds what came within the window."""
+    """Lets one enqueue per queue and window notify; the worker's next look finds other jobs of the window."""
 
     def __init__(self) -> None:
         self._last: dict[object, float] = {}
@@ -19,11 +19,11 @@ class Coalescer:
     @contextmanager
     def waking(self, queue: str) -> Iterator[bool]:
         """Whether this enqueue should notify. A failed enqueue wakes no worker, so the next one notifies again."""
-        # Per process: a forked child would not learn that the enqueue it relies on failed in the parent. Without a lock, which a
-        # child could inherit held: at worst two threads at the very same time notify both.
+        # Per process: a forked child would not know if the enqueue that notifies has failed in the parent. No lock, because a
+        # child could inherit it locked: at worst two threads notify at the same time.
         key = this_process(), queue
         now = time.monotonic()
-        notify = now - self._last.get(key, -inf) >= WINDOW  # the clock may begin at 0
+        notify = now - self._last.get(key, -inf) >= WINDOW  # -inf, because the clock may start at 0
         if notify:
             self._last[key] = now
         try:

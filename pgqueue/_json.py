@@ -1,7 +1,7 @@
-"""JSON: fast for what pgqueue itself has written, exact for what users give and get.
+"""JSON: fast for documents of pgqueue, exact for the values of users.
 
-orjson writes, and reads our own documents, where it is installed. It reads integers of 2**64 and more as floats, and jsonb writes
-floats from 1e16 on like integers, so neither is left alone with a user's numbers.
+orjson, if installed, writes JSON, and reads documents of pgqueue. It reads integers of 2**64 and more as floats, and jsonb writes
+floats from 1e16 on like integers, so numbers of users are handled separately.
 """
 
 import json
@@ -12,9 +12,9 @@ from decimal import Decimal
 from typing import Any
 
 loads_own: Callable[[str | bytes], Any]
-loads = json.loads  # every number as it stands; ValueError or RecursionError for what Python cannot hold
+loads = json.loads  # numbers are unchanged; ValueError or RecursionError if Python cannot hold the document
 
-# A number that jsonb would write without an exponent and without a point, or a string, in which nothing is to be changed.
+# A number that jsonb would write without an exponent and without a point; or a string, which must not be changed.
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?e\+\d+')
 
 
@@ -25,7 +25,7 @@ class Unreadable(str):
 
 
 def readable(document: str | bytes) -> Any:
-    """A JSON document, as `Unreadable` text where Python cannot hold it: one such row must not hide the others."""
+    """A JSON document; `Unreadable` text if Python cannot hold it, because one such row must not hide the other rows."""
     try:
         return json.loads(document)
     except (ValueError, RecursionError):
@@ -33,7 +33,7 @@ def readable(document: str | bytes) -> Any:
 
 
 def with_floats(text: str) -> str:
-    """JSON text that Python wrote with a point in large floats, so that they do not come back from jsonb as integers."""
+    """JSON text from Python with a point added to large floats, so that they do not come back from jsonb as integers."""
     return _TOKEN.sub(_pointed, text) if "e+" in text else text
 
 
@@ -44,7 +44,7 @@ def _pointed(token: re.Match[str]) -> str:
 
 def _dumps_exactly(value: Any) -> str:
     text = json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
-    text.encode()  # half a surrogate pair raises UnicodeEncodeError, which is a ValueError
+    text.encode()  # half of a surrogate pair raises UnicodeEncodeError, which is a ValueError
     return text
 
 
@@ -68,7 +68,7 @@ else:
             if "64-bit" not in str(error):
                 raise
             return _dumps_exactly(value)
-        if "null" in text:  # so does orjson write what JSON does not have
+        if "null" in text:  # orjson writes null for values that JSON does not have
             _refuse_nan(value)
         return text
 

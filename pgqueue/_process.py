@@ -1,4 +1,4 @@
-"""Processes and threads: values made at first use without a lock, which a forked child could inherit held."""
+"""Processes and threads: values made at first use without a lock, because a forked child could inherit it locked."""
 
 import os
 from collections.abc import Callable
@@ -18,19 +18,19 @@ if hasattr(os, "register_at_fork"):
 
 
 def this_process() -> tuple[int, int]:
-    """Names this process among those it was forked from.
+    """A key that identifies this process among its forked ancestors.
 
-    The process id alone would not do: that of an ancestor that has ended may come back. The count alone would not do either: a
-    server that forks in C need not call our hook.
+    The process id alone is not enough, because the id of an ended ancestor may be used again. The count alone is not enough
+    either, because a server that forks in C need not call our hook.
     """
     return os.getpid(), _forks
 
 
 class once(Generic[T]):
-    """A property that is made at first use and kept: of threads that make it at the same time all get the value of one.
+    """A property that is made at first use and kept. If several threads make it at the same time, all get the same value.
 
     Args:
-        make: makes the value; what it makes in vain must be nothing to clean up.
+        make: makes the value; an unused value must not need any cleaning up.
     """
 
     def __init__(self, make: Callable[[Any], T]) -> None:

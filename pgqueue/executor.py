@@ -1,4 +1,4 @@
-"""Where handlers run: on the event loop, in a thread, or in a process that finds them by their name."""
+"""Where handlers run: on the event loop, in a thread, or in a process that imports them by name."""
 
 import asyncio
 import contextvars
@@ -15,7 +15,7 @@ Executor = Literal["async", "thread", "process"]
 
 
 def chosen(executor: str | None, task: str, function: Callable[..., Any], is_async: bool) -> Executor:
-    """The executor of a task; by the kind of its function when none is given.
+    """The executor of a task; by default it depends on the kind of the function.
 
     Raises:
         ConfigurationError: there is no such executor, or it cannot run this function.
@@ -47,19 +47,19 @@ def _assert_importable(task: str, function: Callable[..., Any]) -> None:
 
 
 def look_up(module: str, path: str) -> Any:
-    """What a process finds under this name; the module is imported already."""
+    """The object that a process finds under this name; the module is imported already."""
     return operator.attrgetter(path)(sys.modules[module])
 
 
 async def in_thread(function: Callable[..., Any], arguments: dict[str, Any], threads: ThreadPoolExecutor, *args: Any) -> Any:
-    """Call a function in a thread, with a copy of this context's variables."""
+    """Call a function in a thread, with a copy of the current context variables."""
     run = functools.partial(contextvars.copy_context().run, call, function, arguments, args)
     return await asyncio.get_running_loop().run_in_executor(threads, run)
 
 
 def call(function: Callable[..., Any], arguments: dict[str, Any], args: tuple[Any, ...] = ()) -> Any:
-    """Call a function that is not async, so that whatever it raises can be passed on."""
+    """Call a function that is not async, and convert exceptions that a future cannot carry."""
     try:
         return function(*args, **arguments)
-    except (StopIteration, GeneratorExit) as error:  # no future can carry these; see worker/isolate.py
+    except (StopIteration, GeneratorExit) as error:  # a future cannot carry these; see worker/isolate.py
         raise RuntimeError(f"{type(error).__name__} was raised") from error

@@ -1,4 +1,4 @@
-"""What an app registers beside its tasks: callbacks about the ends of jobs, and middleware."""
+"""Callbacks about ended runs, and middleware: an app registers them beside its tasks."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,13 +20,13 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 @dataclass(frozen=True, slots=True)
 class JobError:
-    """Why a run failed, as it is kept with the job.
+    """The error of a failed run, as stored with the job.
 
     Attributes:
-        type: name of the exception's class, with its module unless built in.
-        types: the names of all that it inherits from, itself first.
+        type: name of the exception's class, with its module unless it is built in.
+        types: the names of the class and of all its base classes.
         message: its text.
-        traceback: as text; None for `RetryIn`.
+        traceback: the traceback as text; None for `RetryIn`.
     """
 
     type: str
@@ -37,13 +37,13 @@ class JobError:
 
 @dataclass(frozen=True, slots=True)
 class JobEvent:
-    """What a callback is told.
+    """The argument of a callback.
 
     Attributes:
         job: the run that ended.
-        result: what the handler returned, as JSON holds it; None unless it succeeded.
-        error: why the run failed; None when it succeeded.
-        run_at: when the job runs again, on the database's clock; None unless it does.
+        result: the result of the handler, decoded from JSON; None unless it succeeded.
+        error: why the run failed; None if it succeeded.
+        run_at: when the job runs again, on the clock of the database; None if it does not.
     """
 
     job: JobContext
@@ -53,7 +53,7 @@ class JobEvent:
 
 
 class Callbacks:
-    """The callbacks of an app, by what they are about."""
+    """The callbacks of an app by kind."""
 
     def __init__(self) -> None:
         self._registered: dict[Kind, list[tuple[str | None, Callback]]] = {}
@@ -62,13 +62,13 @@ class Callbacks:
         return bool(self._registered)
 
     def add(self, kind: Kind, callback: Callback, task: str | None) -> None:
-        """Call it for jobs of this task; None = of every task."""
+        """Register a callback for jobs of this task; None = of every task."""
         if not callable(callback):
             raise ConfigurationError(f"on_{kind}: {callback!r} is not a function; it must take one JobEvent")
         self._registered.setdefault(kind, []).append((task, callback))
 
     def of(self, kind: Kind, task: str) -> list[Callback]:
-        """Those for a job of this task, in the order they were registered."""
+        """The callbacks for a job of this task, in the order in which they were registered."""
         return [callback for wanted, callback in self._registered.get(kind, ()) if wanted is None or wanted == task]
 
 
@@ -76,11 +76,11 @@ class Registrar:
     """Registers callbacks of one kind: `@app.on_dead`, or `@app.on_dead(task=welcome)` for the jobs of one task.
 
     A callback takes one `JobEvent`; `async def` runs on the worker's event loop, `def` in a thread. Callbacks run in the worker
-    that ran the job, one after the other, after the end of the run was committed. They may be lost when the worker crashes or
-    its grace ends. What they raise is logged and counted and changes nothing for the job.
+    that ran the job, one after the other, after the end of the run was committed. They may be lost if the worker crashes or its
+    grace ends. Their exceptions are logged and counted; they do not change the job.
 
     Raises:
-        ConfigurationError: what was given is no function, or a worker of this app has started.
+        ConfigurationError: the argument is not a function, or a worker of this app has started.
     """
 
     def __init__(self, add: Callable[[Callback, str | None], None]) -> None:
@@ -103,11 +103,11 @@ class Hooks(Registry):
 
     Attributes:
         on_success: registers callbacks for jobs that succeeded; see `Registrar`.
-        on_failure: for runs that failed, whether the job runs again or not.
-        on_retry: for jobs that run again after a failure; the event's `run_at` says when.
-        on_dead: for jobs that failed for good in a worker; not for those that are dead letters because their workers crashed.
-            What `app.cancel` cancels no callback is told of.
-        callbacks: those registered.
+        on_failure: registers callbacks for failed runs, whether the job runs again or not.
+        on_retry: registers callbacks for jobs that run again after a failure; `run_at` of the event has the time.
+        on_dead: registers callbacks for jobs that failed for good in a worker; not for dead letters of crashed workers. No
+            callback runs for jobs that `app.cancel` cancels.
+        callbacks: the registered callbacks.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -121,12 +121,12 @@ class Hooks(Registry):
     def around_enqueue(self, function: F, /) -> F:
         """Register a generator function of one `EnqueueCall` that runs around each `enqueue` and `enqueue_many`, async or not.
 
-        Before its `yield` it may change options and arguments. Errors are raised at the `yield`, and may be replaced but not
-        swallowed. `task.enqueue_many` is one call, `app.enqueue_many` one for each signature, `enqueue_select` none. The first
-        registered is outermost. For `aenqueue` it runs on the event loop, so it must not block.
+        Before its `yield` it may change options and arguments. Errors are raised at the `yield`; it may replace but not
+        swallow them. It runs once for `task.enqueue_many`, for each signature of `app.enqueue_many`, not for
+        `enqueue_select`. The first registered is outermost. For `aenqueue` it runs on the event loop, so it must not block.
 
         Raises:
-            ConfigurationError: it is no generator function, or a worker of this app has started.
+            ConfigurationError: it is not a generator function, or a worker of this app has started.
         """
         self.assert_open("around_enqueue")
         self.enqueue_middleware.append(context_maker(function, "around_enqueue"))
@@ -135,11 +135,11 @@ class Hooks(Registry):
     def around_execution(self, function: F, /) -> F:
         """Register an async generator function of one `JobContext` that runs around each run of a handler, in the worker.
 
-        What the handler raises is raised at its `yield`: let it pass, raise another, or swallow it, and the job succeeds
-        without a result. A handler in a process raises `RemoteError`. The first registered is outermost.
+        An exception of the handler is raised at its `yield`: it may pass it on, raise another one, or swallow it; then the job
+        succeeds without a result. A handler in a process raises `RemoteError`. The first registered is outermost.
 
         Raises:
-            ConfigurationError: it is no async generator function, or a worker of this app has started.
+            ConfigurationError: it is not an async generator function, or a worker of this app has started.
         """
         self.assert_open("around_execution")
         self.execution_middleware.append(async_context_maker(function, "around_execution"))

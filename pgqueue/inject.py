@@ -1,4 +1,4 @@
-"""Parameters that the worker fills in and that are no arguments of the job: `Inject[T]`, and the context."""
+"""Parameters that the worker fills in and that are not arguments of the job: `Inject[T]`, and the context."""
 
 from typing import Annotated, Any, TypeVar
 

@@ -1,4 +1,4 @@
-"""A handle on a job: look at it, wait for its result."""
+"""A handle on a job: read it, wait for its result."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -26,7 +26,7 @@ class Job(Generic[R]):
 
     Attributes:
         id: the job's id.
-        duplicate: whether the enqueue that made this handle found the job instead of adding one.
+        duplicate: True if the enqueue of this handle found an existing job and added none.
     """
 
     __slots__ = ("_client", "_parameters", "_row", "duplicate", "id")
@@ -45,29 +45,29 @@ class Job(Generic[R]):
 
     @property
     def duration(self) -> timedelta | None:
-        """How long the handler took, in its last attempt, as of the last `refresh`; None until the job is over."""
+        """How long the handler took in its last attempt, as of the last `refresh`; None until the job is over."""
         elapsed = self.row["elapsed"]
         return None if elapsed is None else timedelta(seconds=elapsed)
 
     @property
     def progress(self) -> dict[str, Any] | None:
-        """What the handler told last by `ctx.progress`, as of the last `refresh`: done, total, note, and at (ISO text).
+        """The last values of `ctx.progress`, as of the last `refresh`: done, total, note, and at (ISO text).
 
-        None when it has told nothing, and once the job has ended.
+        None if there are none, and after the job has ended.
         """
         told: dict[str, Any] | None = self.row["progress"]
         return told and {name: _float(value) for name, value in told.items()}
 
     @property
     def row(self) -> dict[str, Any]:
-        """The job's columns in the view `jobs`, as of the last `refresh`; looked up at first use."""
+        """The job's columns in the view `jobs`, as of the last `refresh`; read at first use."""
         if self._row is None:
             self.refresh()
         assert self._row is not None
         return self._row
 
     def refresh(self) -> "Job[R]":
-        """Look the job up again.
+        """Read the job again.
 
         Raises:
             JobNotFound: the history does not keep it any more.
@@ -79,16 +79,16 @@ class Job(Generic[R]):
         return self._found(await self._client.async_database.run(reads.job(self.id)))
 
     def result(self, timeout: float | None = None) -> R:
-        """Wait until the job has ended and return what its handler returned.
+        """Wait until the job has ended and return its result.
 
         Args:
             timeout: seconds to wait; None (default) waits without limit, 0 polls once.
 
         Raises:
-            ResultTimeout: it did not end in time, and goes on; or the database did not answer in time, which is the cause then.
+            ResultTimeout: it did not end in time, and continues; or the database did not answer in time, which is then the cause.
             JobFailed: it failed for good; carries the remote traceback.
-            JobCancelled: it was cancelled; of one that was skipped, the message names the jobs that did not end as it needs them,
-                and the exception's cause is the JobFailed of the first that failed, if any did.
+            JobCancelled: it was cancelled. If it was skipped, the message names the parents that did not end as required, and the
+                cause of the exception is the JobFailed of the first failed parent, if any failed.
             ResultExpired: it succeeded, but its result is not kept any more.
             ResultUnreadable: it was finished in SQL with a result that Python cannot read.
             JobNotFound: there is no such job (any more).
@@ -121,11 +121,11 @@ class Job(Generic[R]):
         run_at: datetime | None = None,
         run_after: Duration | None = None,
     ) -> None:
-        """Change a job that has not started; None leaves a value as it is. Its limits stay those that it has.
+        """Change a job that has not started; None does not change a value. Its limits stay unchanged.
 
         Args:
-            args: all of its arguments, by name. They are checked against the task's type hints where the handle knows the task:
-                one from `enqueue`, or one that was looked at (`refresh`) of a task of this app. Elsewhere, as in
+            args: all of its arguments, by name. They are checked against the type hints of the task if the handle knows the task:
+                a handle from `enqueue`, or one that was read (`refresh`) and whose task is of this app. Otherwise, as in
                 `app.job(id).update(…)`, they need only be JSON.
             priority, run_at, run_after: as in `Task.using`.
 
@@ -163,7 +163,7 @@ class Job(Generic[R]):
         )
 
     def _dumped(self, args: Mapping[str, Any]) -> str:
-        """Arguments as JSON text, checked against the task where the handle knows it."""
+        """Arguments as JSON text, checked against the task if the handle knows it."""
         if not isinstance(args, Mapping):
             raise invalid("args", args, "give all arguments by name, for example {'user_id': 1}")
         parameters = self._parameters or self._client.parameters.get(self._row["task"] if self._row else "")
@@ -175,7 +175,7 @@ class Job(Generic[R]):
             raise InvalidArgument(f"args: {shortened(args)} is not valid; use JSON values: {error}") from None
 
     def has_result(self) -> bool:
-        """Whether `result` would return at once: the job has succeeded, and what it returned, if only None, is still kept.
+        """Whether `result` would return at once: the job has succeeded, and its result (even None) is still kept.
 
         Raises:
             JobNotFound: there is no such job (any more).
@@ -187,7 +187,7 @@ class Job(Generic[R]):
         return await self.aresult_ttl() is not None
 
     def result_ttl(self) -> float | None:
-        """Seconds for which the result is still kept; None when there is none, or none any more.
+        """Seconds for which the result is still kept; None if there is none, or it is not kept any more.
 
         Raises:
             JobNotFound: there is no such job (any more).
@@ -205,7 +205,7 @@ class Job(Generic[R]):
             ttl: seconds (or timedelta) from now; 0 to 1000 years.
 
         Returns:
-            Until when.
+            The time until which it is kept.
 
         Raises:
             InvalidArgument: the ttl is out of range.
@@ -219,7 +219,7 @@ class Job(Generic[R]):
         return await self._client.async_database.run(result_calls.extend_result(self.id, _seconds(ttl)))
 
     def delete_result(self) -> None:
-        """Remove the result now; from then on it is expired. Deleting twice is no error.
+        """Remove the result now; from then on it is expired. A second call is not an error.
 
         Raises:
             WrongState: the job has not succeeded.
@@ -255,7 +255,7 @@ class Job(Generic[R]):
         return value
 
     def _load(self, row: ResultRow) -> Any:
-        """The value as the task's annotation says, when the task is registered here; a null is not stored, so it has no type."""
+        """The value as the annotated type, if the task is registered here. A null is not stored, so it is not converted."""
         parameters = self._parameters or self._client.parameters.get(row.task or "")
         return row.value if row.value is None or parameters is None else parameters.load_result(row.value)
 
@@ -287,13 +287,13 @@ def _cause(row: ResultRow) -> JobFailed | None:
 
 
 def _float(value: Any) -> Any:
-    """jsonb writes large floats like integers, rounded to what a float needs; the float is what was told."""
+    """The original float, because jsonb writes large floats like integers, rounded to the digits that a float needs."""
     return float(value) if type(value) is int and value > 2**53 else value
 
 
 def _seconds(ttl: timedelta | float) -> float:
     seconds = ttl.total_seconds() if isinstance(ttl, timedelta) else ttl
-    # What PostgreSQL would call an error of its own; the rest it decides.
+    # Values for which PostgreSQL would raise its own error; it checks all other values.
     if not isinstance(seconds, int | float) or not abs(seconds) < LONGEST:
         raise invalid("ttl", ttl, "use seconds or a timedelta, from 0 to 1000 years")
     return float(seconds)

@@ -26,16 +26,16 @@ class StoppedEarly(Exception):
 async def entered(
     lifespan: Lifespan | None, app: Any, stop: asyncio.Event, leave_within: float
 ) -> AsyncIterator[tuple[Any, ...]]:
-    """Enter a lifespan; yields what it yields as a tuple. What it raises while it is left is logged.
+    """Enter a lifespan. Yields its values as a tuple. Exceptions while it is left are logged.
 
     Args:
-        lifespan: the app's; None = it has none.
-        app: what it is called with.
-        stop: set when the worker is to end; entering is cancelled then.
+        lifespan: the lifespan of the app; None = it has none.
+        app: the argument of the lifespan.
+        stop: set when the worker must end; then the entering is cancelled.
         leave_within: seconds that leaving may take.
 
     Raises:
-        StoppedEarly: `stop` was set before it was entered.
+        StoppedEarly: `stop` was set before the lifespan was entered.
     """
     if lifespan is None:
         yield ()
@@ -49,7 +49,7 @@ async def entered(
 
 
 async def unless(stop: asyncio.Event, entering: Awaitable[T]) -> T:
-    """Await it in this task, whose context variables and cancel scopes it shares, unless the worker is stopped.
+    """Await `entering` in this task, so that it shares context variables and cancel scopes, unless the worker is stopped.
 
     Raises:
         StoppedEarly: it was cancelled because `stop` was set.
@@ -69,7 +69,7 @@ async def unless(stop: asyncio.Event, entering: Awaitable[T]) -> T:
                 watching.cancel()
     except TimeoutError:
         if not limit.expired():
-            raise  # its own
+            raise  # an exception of the lifespan
         raise StoppedEarly from None
 
 
@@ -78,7 +78,7 @@ async def _leave(resources: AbstractAsyncContextManager[Any], within: float) -> 
     try:
         async with limit:
             await resources.__aexit__(None, None, None)
-    except BaseException as error:  # SystemExit and the like too: the jobs are over, and the process ends as it would have
+    except BaseException as error:  # SystemExit and the like too: the jobs are over, and the process ends in any case
         if isinstance(error, asyncio.CancelledError) and asyncio.current_task().cancelling():  # type: ignore[union-attr]
             raise
         if limit.expired():
@@ -88,7 +88,7 @@ async def _leave(resources: AbstractAsyncContextManager[Any], within: float) -> 
 
 
 def injections(tasks: Iterable[Registered[Any]], values: tuple[Any, ...]) -> Injections:
-    """The injected arguments of each task that has some.
+    """The injected arguments of each task that has any.
 
     Raises:
         ConfigurationError: none of the values, or more than one, fits a parameter.

@@ -1,4 +1,4 @@
-"""Structured logs on stderr: JSON for machines, Rich for terminals; what callers pass as `extra=` is kept by both."""
+"""Structured logs on stderr: JSON for machines, Rich for terminals; both keep the fields of `extra=`."""
 
 import logging
 import sys
@@ -9,9 +9,9 @@ from ._text import harmless
 from ._trace import logged
 from .errors import ConfigurationError
 
-FILE_WIDTH = 200  # columns when stderr is no terminal
+FILE_WIDTH = 200  # columns if stderr is not a terminal
 LEVELS = ("debug", "info", "warning", "error", "critical")
-given: tuple["Format", str] | None = None  # what this process was configured with
+given: tuple["Format", str] | None = None  # the configuration of this process
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 
 
@@ -23,7 +23,7 @@ class Format(StrEnum):
 
 
 class _Bounded(logging.Formatter):
-    """Tracebacks in logs are cut: an exception of a handler may have any size."""
+    """Cuts tracebacks in logs, because an exception of a handler may have any size."""
 
     def formatException(self, ei: Any) -> str:
         return logged(ei[1]) if ei[1] is not None else ""
@@ -39,11 +39,11 @@ class WithExtra(_Bounded):
 
 
 def configure(format: Format | None = None, level: str = "info") -> None:
-    """Send all logs of this process to stderr; replaces what was configured before.
+    """Send all logs of this process to stderr; this replaces an earlier configuration.
 
     Args:
         format: json (one object per line) or console; None = console if stderr is a terminal, else JSON.
-        level: the least level that is shown.
+        level: the lowest level that is shown.
 
     Raises:
         ConfigurationError: there is no such level.
@@ -62,7 +62,7 @@ def _json() -> logging.Handler:
     from pythonjsonlogger.json import JsonFormatter
 
     class Bounded(_Bounded, JsonFormatter):
-        """With the optional package's format."""
+        """The JSON format of the optional package, with cut tracebacks."""
 
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(

@@ -17,7 +17,7 @@ from .errors import ConfigurationError
 from .options import GivenOptions, Options, given
 
 AroundEnqueue = Callable[["EnqueueCall"], AbstractContextManager[Any]]
-AroundExecution = Callable[[Any], AbstractAsyncContextManager[Any]]  # of a JobContext, which stands above
+AroundExecution = Callable[[Any], AbstractAsyncContextManager[Any]]  # the argument is a JobContext, which cannot be imported here
 AsyncContextMaker = Callable[[Any], AbstractAsyncContextManager[Any]]
 
 
@@ -27,8 +27,8 @@ class EnqueueCall:
 
     Attributes:
         task: the task's name.
-        args: the arguments by name, and a list of such for `task.enqueue_many`: a copy; what is changed or set is enqueued.
-        options: how it is enqueued; `change` sets others.
+        args: the arguments by name; for `task.enqueue_many` a list of them. It is a copy; changes to it are enqueued.
+        options: the options of the enqueue; `change` sets others.
     """
 
     task: str
@@ -36,7 +36,7 @@ class EnqueueCall:
     options: Options
 
     def change(self, **options: Unpack[GivenOptions]) -> None:
-        """Set options, named and checked as in `Task.using`; None leaves an option as it is.
+        """Set options, named and checked as in `Task.using`; None does not change an option.
 
         Raises:
             InvalidArgument: an option is out of range.
@@ -68,9 +68,9 @@ def _assert_decorated(function: Any, is_generator: Callable[[Any], bool], refusa
 
 @contextmanager
 def enqueuing(around: Sequence[AroundEnqueue], call: EnqueueCall) -> Iterator[EnqueueCall]:
-    """Enter the middleware of an enqueue; yields the call as it has left it.
+    """Enter the middleware of an enqueue. Yields the call after the middleware.
 
-    An error that a middleware swallows is raised nonetheless: there is no job to return.
+    If a middleware swallows an error, the error is raised nevertheless, because there is no job to return.
     """
     failed: BaseException | None = None
     with ExitStack() as stack:

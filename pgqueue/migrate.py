@@ -17,11 +17,11 @@ from .database.settle import SAFE_PATH
 from .database.translate import translate
 from .errors import ConfigurationError
 
-STATEMENT_WITHIN = 600.0  # seconds for a statement of a migration, and for the wait for another one
+STATEMENT_WITHIN = 600.0  # seconds for a statement of a migration, and for the wait for another migration
 
 
 def resource(name: str) -> Path:
-    """The directory `sql` or `migrations`: inside the package when installed, beside it in a checkout."""
+    """The directory `sql` or `migrations`: inside the package if it is installed, beside it in a checkout."""
     package = Path(__file__).parent
     inside = package / name
     return inside if inside.is_dir() else package.parent / name
@@ -35,15 +35,15 @@ def install_files() -> list[Path]:
 
 
 def migrate(url: str, schema: str = "pgqueue", roles: bool = False) -> bool:
-    """Bring a schema up to this version; creates it when it is not there.
+    """Upgrade a schema to this version; creates the schema if it does not exist.
 
     Args:
-        url: of the database; its user becomes the owner of everything.
-        schema: where to install.
-        roles: make the roles of sql/roles.sql too, or bring them up to date; the user needs CREATEROLE unless they are there.
+        url: the URL of the database; its user becomes the owner of everything.
+        schema: the schema to install in.
+        roles: also create or update the roles of sql/roles.sql; the user needs CREATEROLE unless they exist.
 
     Returns:
-        Whether the schema was changed; False when it was up to date.
+        Whether the schema was changed; False if it was up to date.
 
     Raises:
         ConfigurationError: the user may not make the roles; nothing was applied.
@@ -64,15 +64,15 @@ def migrate(url: str, schema: str = "pgqueue", roles: bool = False) -> bool:
 
 
 def run_alembic() -> None:
-    """What the command `alembic` asks for, on the database and the schema of the settings; with --sql no database is needed.
+    """Run the command of `alembic` on the database and the schema of the settings; with --sql no database is needed.
 
     Raises:
-        ConfigurationError: a setting is wrong, or no database is set.
+        ConfigurationError: a setting is invalid, or no database is set.
     """
     settings = load_settings()
     schema = settings.schema_name
     if context.is_offline_mode():
-        configure(schema, dialect_name="postgresql", dialect_opts={"paramstyle": "named"})  # or a % is doubled
+        configure(schema, dialect_name="postgresql", dialect_opts={"paramstyle": "named"})  # otherwise each % is doubled
         _run(schema)
     else:
         with _engine(connection_url(settings)).connect() as connection:
@@ -81,12 +81,12 @@ def run_alembic() -> None:
 
 
 def configure(schema: str, **target: Any) -> None:
-    """Tell Alembic where it keeps the version of a schema. `target`: a connection, or the name of a dialect."""
+    """Set where Alembic stores the version of a schema. `target`: a connection, or the name of a dialect."""
     context.configure(version_table="schema_version", version_table_schema=schema, transaction_per_migration=False, **target)
 
 
 def execute(migration: MigrationContext, statements: str) -> None:
-    """Send SQL as it stands, or write it where Alembic was told to (--sql)."""
+    """Run SQL unchanged, or write it to the output of Alembic (--sql)."""
     if migration.as_sql:
         migration.impl.static_output(statements.rstrip())
     else:
@@ -97,7 +97,7 @@ def execute(migration: MigrationContext, statements: str) -> None:
 
 
 def _run(schema: str) -> None:
-    """Steps in one transaction, and then what `migrate` does; commands that only look change nothing."""
+    """Run the steps in one transaction, then the additions of `migrate`. Commands that only read change nothing."""
     migration = context.get_context()
     steps: list[Any] = []
     migration.on_version_apply_callbacks += (lambda *, step, **_: steps.append(step),)
@@ -120,7 +120,7 @@ def _engine(url: str) -> Engine:
 def _open(url: str) -> OwnConnection:
     connection = open_connection(url, "pgqueue migrate")
     connection.autocommit = False
-    connection.execute(SAFE_PATH)  # until SQLAlchemy, which calls current_schema() first of all, rolls back
+    connection.execute(SAFE_PATH)  # until SQLAlchemy rolls back; its first call is current_schema()
     connection.deadline = STATEMENT_WITHIN
     return connection
 
@@ -133,7 +133,7 @@ def _enter(connection: Connection, schema: str) -> None:
 
 
 def _entering(schema: str) -> list[str]:
-    """Wait for other migrations of this schema, make it, and let unqualified names mean it until the transaction ends."""
+    """Wait for other migrations of this schema, create it, and put it on the search_path until the transaction ends."""
     name, path = Literal(schema), Literal(f"{Identifier(schema).as_string()}, pg_temp")
     lock = "select pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtext('pgqueue migrate'), pg_catalog.hashtext({}))"
     return [
@@ -141,7 +141,7 @@ def _entering(schema: str) -> list[str]:
         SQL(lock).format(name).as_string(),
         SQL("create schema if not exists {}").format(Identifier(schema)).as_string(),
         SQL("select pg_catalog.set_config('search_path', {}, true)").format(path).as_string(),
-        "set local check_function_bodies = off",  # files call functions of later files
+        "set local check_function_bodies = off",  # some files call functions of later files
     ]
 
 

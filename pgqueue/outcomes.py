@@ -1,4 +1,4 @@
-"""What a handler may return instead of a result: small values, visible in its type and trivial to test. One is raised."""
+"""Values that a handler may return instead of a result, and an exception: visible in its type and easy to test."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,7 +18,7 @@ class Snooze:
     """Run again after `delay` (seconds or timedelta); this attempt does not count.
 
     Raises:
-        InvalidArgument: delay is no duration, or does not end before the year 10000.
+        InvalidArgument: delay is not a duration, or does not end before the year 10000.
     """
 
     delay: float | timedelta
@@ -29,12 +29,12 @@ class Snooze:
 
 @dataclass(frozen=True, slots=True)
 class RetryIn:
-    """Count this attempt as failed and run again after `delay` (seconds or timedelta), whatever the retry policy says.
+    """Count this attempt as failed and run again after `delay` (seconds or timedelta), independent of the retry policy.
 
-    When no attempts are left the job becomes a dead letter. Of `reason` 1,000 characters are kept.
+    If no attempts are left, the job becomes a dead letter. The first 1,000 characters of `reason` are kept.
 
     Raises:
-        InvalidArgument: delay is no duration, or does not end before the year 10000; reason is no text.
+        InvalidArgument: delay is not a duration, or does not end before the year 10000; or reason is not a text.
     """
 
     delay: float | timedelta
@@ -47,10 +47,10 @@ class RetryIn:
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
-    """End the job without a result; it goes to the history as cancelled. Of `reason` 1,000 characters are kept.
+    """End the job without a result; it goes to the history as cancelled. The first 1,000 characters of `reason` are kept.
 
     Raises:
-        InvalidArgument: reason is no text.
+        InvalidArgument: reason is not a text.
     """
 
     reason: str = ""
@@ -60,21 +60,21 @@ class Cancel:
 
 
 class RateLimited(Exception):
-    """Raise it in a handler, at any depth: an external rate limit was hit, and no job of its keys should start for a while.
+    """A handler raises it, at any depth, when an external rate limit was hit and no job of its keys should start for a while.
 
-    It parks a limit of the job, so that the others that have it wait, too. The job stays in its place in line, and this attempt
-    does not count: it is no failure. A job without such a limit runs again after that time, as with `Snooze`.
+    It parks a limit of the job, so that other jobs with this limit wait too. The job keeps its place in the line, and this
+    attempt does not count as a failure. A job without such a limit runs again after that time, as with `Snooze`.
 
     Args:
-        retry_after: seconds, a timedelta, or a datetime with a time zone, on the clock of this machine; what `Retry-After` says.
-        key: of the limit, as in `limits`, or of its queue. By default all of the job's limits that have a rate; if none has, all.
+        retry_after: seconds, a timedelta, or a datetime with a time zone, on the clock of this machine, as in `Retry-After`.
+        key: the key of a limit, as in `limits`, or of its queue. By default all its limits with a rate; if none has one, all.
 
     Raises:
-        InvalidArgument: retry_after is no time, or none before the year 10000; key is no key of a limit.
+        InvalidArgument: retry_after is not a time before the year 10000; or key is not the key of a limit.
 
     Attributes:
-        delay: retry_after in seconds from when it was raised.
-        key: as given.
+        delay: retry_after in seconds, counted from the raise.
+        key: the given key.
     """
 
     def __init__(self, retry_after: datetime | timedelta | float, key: str | None = None) -> None:
@@ -90,5 +90,5 @@ class RateLimited(Exception):
         super().__init__(f"{key or 'its limits'}: again in {self.delay:g} s")
 
     def __reduce__(self) -> tuple[type["RateLimited"], tuple[float, str | None]]:
-        """Handlers may have processes of their own that raise it."""
+        """Support pickling, because handlers in processes may raise it."""
         return RateLimited, (self.delay, self.key)

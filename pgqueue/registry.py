@@ -1,4 +1,4 @@
-"""The tasks and limits of an app, and what happens around each enqueue."""
+"""The tasks and limits of an app, and the middleware around each enqueue."""
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -26,11 +26,11 @@ class Registered(Generic[R]):
     """A function under the name by which jobs refer to it. `Task` adds the ways to enqueue calls of it.
 
     Args:
-        registry: of the app.
-        name: of the task.
+        registry: the registry of the app.
+        name: the name of the task.
         function: the handler.
-        options: with which its jobs are enqueued.
-        executor: "process", or as the function is by default.
+        options: the options with which its jobs are enqueued.
+        executor: "process", or the default for the kind of the function.
     """
 
     def __init__(
@@ -45,10 +45,10 @@ class Registered(Generic[R]):
         self.executor = chosen(executor, name, function, self.parameters.is_async)
 
     def dump_result(self, value: Any) -> str | None:
-        """What the handler returned as JSON text, None for None.
+        """The result of the handler as JSON text, None for None.
 
         Raises:
-            TypeError, ValueError: it has no JSON form.
+            TypeError, ValueError: the result has no JSON form.
             ResultTooLarge: a ValueError that names its size.
         """
         text = self.parameters.dump_result(value)
@@ -65,15 +65,15 @@ class Registered(Generic[R]):
 
 
 class Registry(Client):
-    """What an app knows of its tasks.
+    """The tasks of an app and the settings that they share.
 
     Attributes:
         tasks: the registered tasks by name; the app adds them.
         chunk_task: the built-in task that runs the calls of a chunk; it is not among `tasks`. The app sets it.
         limits: declares limits, and changes and shows them at run time.
-        inline: runs what is enqueued at once, in tests: see `pgqueue.testing.inline`; None = it is enqueued.
-        enqueue_middleware, execution_middleware: what runs around each enqueue and each run of a handler, outermost first.
-        lifespan: opens what handlers share; None without.
+        inline: in tests, runs jobs at once in place of the enqueue: see `pgqueue.testing.inline`; None = they are enqueued.
+        enqueue_middleware, execution_middleware: the middleware around each enqueue and each run of a handler, outermost first.
+        lifespan: opens the values that handlers share; None if there is none.
     """
 
     tasks: Mapping[str, Registered[Any]]
@@ -83,7 +83,7 @@ class Registry(Client):
         super().__init__(settings)
         self.tasks = {}
         self.limits = Limits(self, self.assert_open)
-        self.inline: Any = None  # pgqueue.testing, which stands above, sets it
+        self.inline: Any = None  # set by pgqueue.testing
         self.enqueue_middleware: list[AroundEnqueue] = []
         self.execution_middleware: list[AroundExecution] = []
         self.lifespan: AsyncContextMaker | None = None
@@ -94,7 +94,7 @@ class Registry(Client):
         """The task of this name.
 
         Raises:
-            UnknownTask: there is none; the message lists those there are.
+            UnknownTask: there is none; the message lists the registered tasks.
         """
         if name == CHUNK:
             return self.chunk_task
@@ -110,11 +110,11 @@ class Registry(Client):
         return sorted({task.options.queue for task in self.tasks.values()}) or ["default"]
 
     def freeze(self) -> None:
-        """Refuse what is registered from now on: a worker that has started would not see it."""
+        """Refuse registrations from now on, because a started worker would not see them."""
         self._frozen = True
 
     def assert_open(self, what: str) -> None:
-        """Raise ConfigurationError when a worker has started."""
+        """Raise ConfigurationError if a worker has started."""
         if self._frozen:
             raise ConfigurationError(
                 f"{what}: a worker of this app has started, so nothing more can be registered; "
@@ -122,9 +122,9 @@ class Registry(Client):
             )
 
     def waking(self, options: Options) -> AbstractContextManager[bool]:
-        """Whether an enqueue with these options notifies: once per window on our own connections, for jobs that may run at once.
+        """Whether an enqueue with these options notifies: once in each window on our connections, for jobs that may run at once.
 
-        SQL decides about the others: whether a job for later wakes anybody, it must not use up the wake-up of the window.
+        For other jobs SQL decides: a job for later may wake no worker, so it must not use up the wake-up of the window.
         """
         if not options.notify:
             return nullcontext(False)
@@ -133,13 +133,13 @@ class Registry(Client):
         return self._coalescer.waking(options.queue) if at_once else nullcontext(True)
 
     def enqueuing(self, task: str, arguments: Any, options: Options) -> AbstractContextManager[EnqueueCall]:
-        """The middleware around an enqueue; gives the call as it has left it."""
+        """The middleware around an enqueue. Gives the call after the middleware."""
         around = self.enqueue_middleware
         call = EnqueueCall(task, arguments, options)
         return enqueuing(around, replace(call, args=deepcopy(arguments))) if around else nullcontext(call)
 
     def submit(self, part: Any, connection: Any) -> Any:
-        """Enqueue a chain or group as a workflow; the app, which knows workflows, does it."""
+        """Enqueue a chain or group as a workflow; implemented by the app, because this module cannot import workflows."""
         raise NotImplementedError
 
     async def asubmit(self, part: Any, connection: Any) -> Any:

@@ -1,4 +1,4 @@
-"""How often and when a failed job runs again. The rules are SQL (`retry_delay`, `retry_applies`); this only spells a policy."""
+"""How often and when a failed job runs again. The rules are in SQL (`retry_delay`, `retry_applies`); this describes a policy."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ class Retry:
     """A retry policy, stored with each job.
 
     Args:
-        retries: runs after the first; 3 by default, so at most 4 runs. 0 = never.
+        retries: runs after the first run; 3 by default, so at most 4 runs. 0 = never.
         backoff: "exponential" (1, 2, 4, 8, … s), "linear", "fixed", "fibonacci", or a list of seconds whose last value repeats.
-        delay: seconds before the first retry; 1 by default. Not for a list.
+        delay: seconds before the first retry; 1 by default. Invalid with a list.
         step: seconds that "linear" adds each time; 0 by default.
-        cap: no wait is longer, in seconds; 300 by default for those that grow by themselves, exponential and fibonacci.
+        cap: the longest wait in seconds; 300 by default for exponential and fibonacci, whose waits grow quickly.
         jitter: wait a random time between half of the delay and the delay; on by default.
-        only: retry these exceptions and their subclasses, no others. Classes or their names.
-        never: do not retry these and their subclasses; wins over `only`.
+        only: retry only these exceptions and their subclasses. Classes or their names.
+        never: do not retry these exceptions and their subclasses; takes precedence over `only`.
 
     Raises:
         ConfigurationError: an argument is out of range.
@@ -43,7 +43,7 @@ class Retry:
             raise ConfigurationError(f"retries: {shortened(self.retries)} is not valid; use 0 to 32766")
 
     def policy(self) -> dict[str, Any] | None:
-        """The policy as SQL takes it, or None for the default one."""
+        """The policy in the form that SQL takes, or None for the default policy."""
         listed = not isinstance(self.backoff, str)
         spelled = {
             "backoff": "list" if listed else self.backoff,
@@ -75,6 +75,6 @@ def _name(exception: type[BaseException] | str) -> str:
 
 
 def qualified_name(exception: type[BaseException]) -> str:
-    """The name under which a policy knows an exception class: `ValueError`, `package.module.Error`."""
+    """The name of an exception class in a policy: `ValueError`, `package.module.Error`."""
     module = exception.__module__
     return cut(exception.__qualname__ if module == "builtins" else f"{module}.{exception.__qualname__}", NAME)

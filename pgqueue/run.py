@@ -1,4 +1,4 @@
-"""One run of one job, as the claim has told it; `JobContext` adds what a handler can do."""
+"""One run of one job, with the data of its claim; `JobContext` adds the methods for handlers."""
 
 from datetime import datetime
 from typing import Any
@@ -10,26 +10,26 @@ from .workflow.own_workflow import OwnWorkflow
 
 
 class Run(ContextMarker):
-    """What is known of a run.
+    """The data of a run.
 
     Attributes:
-        id: the job.
-        queue, task, args, priority, meta: as enqueued.
+        id: the id of the job.
+        queue, task, args, priority, meta: the values from the enqueue.
         attempt: 1 for the first run; snoozed and given-back runs do not count.
-        max_attempts: runs allowed, retries included.
-        run_at, created_at: when it was due and when it was enqueued, on the database's clock.
-        token: the claim's fence; finishing names (id, token).
-        started: when the handler began, on time.perf_counter().
+        max_attempts: allowed runs, including retries.
+        run_at, created_at: when it was due and when it was enqueued, on the clock of the database.
+        token: the fence of the claim; a finish must present (id, token).
+        started: when the handler started, on time.perf_counter().
         is_in_block: whether a `transaction()` of this run is open.
         is_finished: whether a `transaction()` has finished the job.
-        result_json: the result that it has finished it with, as JSON text; None for none.
-        own_workflow: what the handler adds nodes by; None until it asks.
-        node: what makes the job a node of a workflow; None for others, and for those that became one while they ran.
-        limits: the keys of the limits that this start was counted for; None for a job without limits.
-        cancelled: whether the job's workflow was cancelled while it runs. Async handlers are cancelled then, and processes
-            ended; a handler in a thread cannot be stopped: let long ones look at this, and return `Cancel()`. However it ends,
-            it does not run again.
-        dropped: whether the worker has given this run up, because its lease is lost or the grace is over; it has no outcome.
+        result_json: the result of this transaction as JSON text; None for none.
+        own_workflow: the object with which the handler adds nodes; None until it is used.
+        node: the data of the job as a node of a workflow; None for other jobs, and for jobs that became a node while they ran.
+        limits: the keys of the limits that counted this start; None for a job without limits.
+        cancelled: whether the job's workflow was cancelled while it runs. Then async handlers are cancelled, and processes
+            are ended. A handler in a thread cannot be stopped: a long one should check this and return `Cancel()`. The job does
+            not run again, whatever its outcome.
+        dropped: whether the worker has given this run up, because its lease is lost or the grace is over; the run has no outcome.
     """
 
     __slots__ = (
@@ -96,20 +96,20 @@ class Run(ContextMarker):
 
     @property
     def args(self) -> dict[str, Any]:
-        """The arguments by name. Decoded here and not while claiming: what cannot be decoded is the failure of this job alone."""
+        """The arguments by name. They are decoded here and not by the claim, so that a decoding error fails only this job."""
         decoded: dict[str, Any] = loads(self.args_json)
         return decoded
 
     @property
     def meta(self) -> Any:
-        """What was enqueued as `meta`, None without."""
+        """The `meta` of the enqueue; None if there is none."""
         return None if self.meta_json is None else loads(self.meta_json)
 
     @property
     def node_json(self) -> str | None:
-        """What the claim told of the node, None for a job that is none."""
+        """The data of the node from the claim; None for a plain job."""
         return None if self.node is None else self.node.json
 
     def _added_json(self) -> str | None:
-        """What the handler has added to its workflow, as SQL takes it; None for nothing. Raises InvalidArgument."""
+        """The nodes that the handler has added, in the form that SQL takes; None for none. Raises InvalidArgument."""
         return self.own_workflow._nodes_json() if self.own_workflow else None

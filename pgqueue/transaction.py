@@ -1,7 +1,7 @@
-"""`ctx.transaction()`: what a handler writes and the end of its job commit together.
+"""`ctx.transaction()`: the writes of a handler and the end of its job commit together.
 
-The steps are generators that yield whatever psycopg's sync or async method of the same name returns; two drivers run them, one
-awaits what is yielded. So there is one text of the rules for both.
+The steps are generators that yield the return values of psycopg methods, sync or async. Two functions run them; the async one
+awaits the yielded values. So the rules are written once for both.
 """
 
 import asyncio
@@ -29,34 +29,34 @@ from .workflow.own_workflow import MANY
 
 log = logging.getLogger("pgqueue.worker")
 AnyConnection = TypeVar("AnyConnection", Connection[Any], AsyncConnection[Any])
-POOL_WITHIN = 300.0  # seconds a block waits for one of the pool's connections: others may hold theirs for long
+POOL_WITHIN = 300.0  # seconds for which a block waits for a connection of the pool; other blocks may hold theirs for long
 ASK_WITHIN = 30.0  # seconds in which the database must say whether a COMMIT took effect
 ASK_AGAIN = 0.1
 
 
 class Services:
-    """What the contexts of one worker reach: connections of its process, opened at first use.
+    """The connections that the contexts of one worker use, opened at first use.
 
     Args:
-        app: whose calls run on the app's own pools.
-        values: what the lifespan has yielded.
-        threads: for handlers that are not async; None = those of the event loop.
+        app: the app; its calls run on its own pools.
+        values: the values of the lifespan.
+        threads: for handlers that are not async; None = the threads of the event loop.
 
     Attributes:
-        transactions, async_transactions: pools of their own: a handler that enqueues in its block needs one connection of each
-            kind, and handlers that hold all of one kind while they wait for it would wait forever.
+        transactions, async_transactions: separate pools, because a handler that enqueues in its block needs a connection of each
+            kind; with a common pool, handlers that hold all connections would wait for each other without end.
     """
 
     def __init__(self, app: Registry, values: tuple[Any, ...] = (), threads: ThreadPoolExecutor | None = None) -> None:
         self.app, self.values, self.threads = app, values, threads
         size = app.settings.transaction_pool_size
-        # The handler's statements are the application's, and so are their adapters.
+        # The statements of the handler use the adapters of the application.
         options: dict[str, Any] = {"application_name": "pgqueue transaction", "context": None, "setting": "transaction_pool_size"}
         self.transactions = SyncPool(app.url, app.statements, size, **options)
         self.async_transactions = AsyncPool(app.url, app.statements, size, **options)
 
     def result_json(self, task: str, result: Any) -> str | None:
-        """A task's result as SQL takes it. Raises TypeError or ValueError for what has no JSON form or is too large."""
+        """The result of a task in the form that SQL takes. Raises TypeError or ValueError if it is not JSON or is too large."""
         return self.app.registered(task).dump_result(result)
 
     async def close(self) -> None:
@@ -66,11 +66,11 @@ class Services:
 
 
 class Transaction(Generic[AnyConnection]):
-    """What a block is entered as.
+    """The value of `with ctx.transaction() as tx`.
 
     Attributes:
-        connection: in the transaction that finishes the job; `connection.transaction()` makes savepoints in it. It goes back to
-            a pool: use SET LOCAL for settings.
+        connection: a connection in the transaction that finishes the job; `connection.transaction()` makes savepoints. It goes
+            back to a pool, so use SET LOCAL for settings.
         result: the job's result, JSON; None until the handler sets it.
     """
 
@@ -84,7 +84,7 @@ class Block:
 
     Args:
         job: the run that it finishes.
-        services: of its worker.
+        services: the services of its worker.
     """
 
     def __init__(self, job: Run, services: Services) -> None:
@@ -137,7 +137,7 @@ class Block:
             raise AlreadyFinished(f"job {self._job.id}: ctx.transaction() is open; tx.connection.transaction() makes savepoints")
 
     def _begin_on(self, connection: Any) -> Steps:
-        """The entered block, or None when the connection had died in the pool."""
+        """The entered block, or None if the connection was dead in the pool."""
         self._row_factory = connection.row_factory
         self._outside = connection.info.transaction_status  # idle, except in a test's own transaction
         inner = connection.transaction()
@@ -150,7 +150,7 @@ class Block:
             if isinstance(error, psycopg.OperationalError) and connection.closed:
                 return None
             raise
-        set_deadline(connection, FOR_EVER)  # the handler's statements may take as long as they need
+        set_deadline(connection, FOR_EVER)  # the statements of the handler have no deadline
         self._entered: Transaction[Any] = Transaction(connection)
         return self._entered
 
@@ -185,9 +185,9 @@ class Block:
             yield self._leave(None, None, None)
         except psycopg.Error as error:
             if not connection.closed:
-                raise  # refused, and so rolled back: a deferred constraint, a serialization failure
+                raise  # COMMIT was refused, so it is rolled back: a deferred constraint, a serialization failure
             yield from self._ask(xid, error)
-        else:  # psycopg says nothing when it knows that the connection is broken, and sends no COMMIT
+        else:  # psycopg raises no error if it knows that the connection is broken; it sends no COMMIT
             if connection.info.transaction_status != self._outside:
                 yield from self._ask(xid, psycopg.OperationalError("the connection was broken"))
 
@@ -212,7 +212,7 @@ class Block:
         return completed
 
     def _ask(self, xid: str, error: psycopg.Error) -> Steps:
-        """Returns when the COMMIT whose reply was lost took effect."""
+        """Ask whether a COMMIT took effect whose answer was lost. Returns if it did."""
         job, deadline = self._job, time.monotonic() + ASK_WITHIN
         log.warning(
             "job %s: COMMIT was not answered (%s); checking whether it took effect", job.id, message_of(error)[:LINE].strip()
@@ -250,7 +250,7 @@ def refuse_on_event_loop(what: str, remedy: str, blocking: str) -> None:
 
 
 async def _to_its_end(ending: Coroutine[Any, Any, None]) -> None:
-    """Await it whoever cancels us: a COMMIT on its way is committed or not, and a connection is given back or not."""
+    """Await to the end even if we are cancelled: a COMMIT and the return of a connection must not be interrupted."""
     task, cancelled = asyncio.ensure_future(ending), None
     while not task.done():
         try:

@@ -1,4 +1,4 @@
-"""When two calls are the same job. The rules are SQL (`insert_unique`); this only spells them."""
+"""When two calls are the same job. The rules are in SQL (`insert_unique`); this only describes them."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,17 +13,17 @@ UniqueMode = Literal["until_done", "until_started", "replace", "period"]
 
 @dataclass(frozen=True, slots=True)
 class Unique:
-    """A job is added only if no other one has its key; otherwise the handle is that of the other one (`Job.duplicate`).
+    """A job is added only if no other job has its key; otherwise the handle is of the other job (`Job.duplicate`).
 
     Args:
         mode: how long the key is held.
-            "until_done" (default): until the job is over, its retries included.
+            "until_done" (default): until the job is over, including its retries.
             "until_started": until a worker claims it.
             "replace": as until_started; the waiting job takes over arguments, time, priority, meta and limits: debounce.
-            "period": for `period` from when it was added, whatever becomes of it.
-        key: what makes two calls the same; {name} stands for that argument, {name.inner} for what is in it. All arguments by
-            default. Two tasks never share a key, nor do two spellings of one.
-        period: seconds (or timedelta); for "period" alone.
+            "period": for `period` after the job was added, whatever its outcome.
+        key: a template of the key; {name} stands for that argument, {name.inner} for a value in it. By default the key is made
+            of all arguments. Two tasks never share a key, and two templates never share a key.
+        period: seconds (or timedelta); only for "period".
 
     Raises:
         InvalidArgument: the mode does not exist, key or period is invalid, or mode and period do not match.

@@ -1,7 +1,7 @@
-"""The command line: `pgqueue COMMAND`. Everything it does can be done from code; each command parses, calls the library, prints.
+"""The command line: `pgqueue COMMAND`. Code can do the same without it; each command parses, calls the library and prints.
 
-Exit codes: 0 done; 1 it failed; 2 bad input or set-up (usage, arguments, no database URL, not migrated); 3 no such job or
-workflow.
+Exit codes: 0 done; 1 it failed; 2 bad input or set-up (usage, arguments, no database URL, not migrated); 3 there is no such
+job or workflow.
 """
 
 import sys
@@ -53,9 +53,9 @@ def _root(
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run one command and exit; `sys.argv` when no arguments are given."""
+    """Run one command and exit; the arguments of `sys.argv` by default."""
     try:
         cli(arguments, prog_name="pgqueue")
-    except (PgQueueError, psycopg.Error, UnicodeError) as error:  # of arguments that are no text
+    except (PgQueueError, psycopg.Error, UnicodeError) as error:  # UnicodeError: an argument is not valid text
         complain(error)
         sys.exit(exit_code(error))

@@ -47,7 +47,7 @@ def enqueue(
     with Session(database_url, schema) as database:
         try:
             (added,) = database.run(call)
-        except (psycopg.errors.InvalidDatetimeFormat, psycopg.errors.IntervalFieldOverflow):  # only run_after is an interval
+        except (psycopg.errors.InvalidDatetimeFormat, psycopg.errors.IntervalFieldOverflow):  # run_after is the only interval
             raise InvalidArgument(f"run_after: {run_after!r} is not valid; use seconds, '5 minutes' or 2h") from None
     if as_json:
         print_json({"id": added.id})
@@ -70,7 +70,7 @@ def _priority(text: str) -> int:
 
 
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """PostgreSQL would keep the last of the keys that are the same."""
+    """Refuse repeated keys, because PostgreSQL would keep only the last value."""
     twice = [key for key, count in Counter(key for key, _ in pairs).items() if count > 1]
     if twice:
         raise ValueError(f"the key {twice[0]!r} is given twice")

@@ -10,7 +10,7 @@ FAILED, BAD_INPUT, NOT_FOUND = 1, 2, 3
 
 
 def complain(error: Exception) -> None:
-    """Say on stderr, in one line, what went wrong."""
+    """Print the error on stderr in one line."""
     message = (error.diag.message_primary if isinstance(error, psycopg.Error) else None) or str(error)
     typer.echo(f"pgqueue: {harmless(' '.join(message.split()))}", err=True)
 

@@ -93,10 +93,10 @@ def cancel(ids: JobIds, database_url: DatabaseUrl = None, schema: Schema = None,
 
 
 def retry_each(database: Session, ids: list[int], as_json: bool) -> None:
-    """Retry each of these jobs and say so.
+    """Retry each of these jobs and print the results.
 
     Raises:
-        typer.Exit: some were refused.
+        typer.Exit: a job was refused.
     """
 
     def retry_one(id: int) -> dict[str, Any]:
@@ -133,7 +133,7 @@ def _attempts(errors: list[dict[str, Any]]) -> Table:
 
 
 def _time(text: str | None) -> str | None:
-    """The time of an attempt, kept as ISO text on the database's clock, to the millisecond."""
+    """The time of an attempt to the millisecond; it is stored as ISO text, on the clock of the database."""
     return text and text.replace("T", " ")[:23]
 
 

@@ -1,4 +1,4 @@
-"""How limits read: plain numbers, short waits."""
+"""Limits as text: plain numbers, short waits."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from .output import shown
 
 
 def readable(row: LimitStatus) -> dict[str, Any]:
-    """A key and how it stands, as people read it."""
+    """A key and its current values, for people."""
     numbers = {name: number(getattr(row, name)) for name in ("tokens", "used", "remaining")}
     burst_used = None if row.burst_used is None else f"{number(row.burst_used)} of {number(row.burst)}"
     wait_seconds = wait(row.wait_seconds) if row.wait_seconds else None
@@ -17,7 +17,7 @@ def readable(row: LimitStatus) -> dict[str, Any]:
 
 
 def said(row: LimitStatus) -> str:
-    """What a limit says, in a few words."""
+    """A limit in a few words."""
     if row.limit_name is None:
         return "no limit"
     per = None if row.per is None else row.per.total_seconds()
@@ -26,7 +26,7 @@ def said(row: LimitStatus) -> str:
 
 
 def waits_for(held: Wait) -> str:
-    """A key under which a job cannot start now, and why."""
+    """A key under which a job cannot start now, and the reason."""
     if held.parked_until is not None:
         why = f"parked until {shown(held.parked_until)}"
     elif held.tokens_in is not None:
@@ -37,14 +37,14 @@ def waits_for(held: Wait) -> str:
 
 
 def number(value: float | None) -> str | None:
-    """With at most two decimals, and no exponent."""
+    """A number with at most two decimals, and without an exponent."""
     if value is None:
         return None
     return f"{round(value, 2) + 0.0:.2f}".rstrip("0").rstrip(".")  # + 0.0: no "-0"
 
 
 def wait(seconds: float) -> str:
-    """A time with its two largest units: 24h, 3m 20s."""
+    """A duration with its two largest units: 24h, 3m 20s."""
     if round(seconds, 2) < 60:
         return f"{number(max(seconds, 0.01))}s"
     whole = round(seconds)

@@ -1,4 +1,4 @@
-"""pgqueue limits: how they stand, and what changes them at run time."""
+"""pgqueue limits: show limits, and change them at run time."""
 
 from datetime import datetime, timedelta
 from typing import Annotated, Any
@@ -27,7 +27,7 @@ Key = Annotated[str, typer.Argument(help="Key of a limit: openai, tenant:42, que
 
 
 class Commands(TyperGroup):
-    """Names, for a key in place of a command, the command that shows one."""
+    """Commands; for a key in place of a command, the error names the command that shows a key."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         if args and self.get_command(ctx, args[0]) is None:
@@ -41,7 +41,7 @@ limits = typer.Typer(cls=Commands, help="Show limits, and change them at run tim
 
 @limits.callback(invoke_without_command=True)
 def show_all(context: typer.Context, database_url: DatabaseUrl = None, schema: Schema = None, as_json: AsJson = False) -> None:
-    """Show every limit and every key in use, and how it stands; or change them, by a command."""
+    """Show every limit and every key in use with its current values. Commands change them."""
     if context.invoked_subcommand is not None:
         if database_url is not None or schema is not None or as_json:
             raise InvalidArgument(
@@ -77,7 +77,7 @@ def set_(
     schema: Schema = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a limit, or change one: it holds at once, for what waits too."""
+    """Create or change a limit. It applies at once, also to waiting jobs."""
     values = limit_values(0 if rate == "0" else rate, None, burst, max_running, counts, weight, retry_blocks, enabled)
     with Session(database_url, schema) as database:
         there = any(one.limit_name == name for one in database.run(calls.limit_status_of(name)))
@@ -101,7 +101,7 @@ def set_(
 
 @limits.command()
 def get(key: Key, database_url: DatabaseUrl = None, schema: Schema = None, as_json: AsJson = False) -> None:
-    """Show how one key stands."""
+    """Show the current values of one key."""
     with Session(database_url, schema) as database:
         found = database.run(calls.limit_status_of(key))
         if not found:
@@ -114,7 +114,7 @@ def get(key: Key, database_url: DatabaseUrl = None, schema: Schema = None, as_js
 
 @limits.command()
 def reset(key: Key, database_url: DatabaseUrl = None, schema: Schema = None, as_json: AsJson = False) -> None:
-    """Fill the bucket of a key, or those of all keys of a name."""
+    """Fill the bucket of a key, or the buckets of all keys of a name."""
     with Session(database_url, schema) as database:
         filled = database.run(calls.reset_limit(key))
     print_json({"key": key, "filled": filled}) if as_json else print(
@@ -124,7 +124,7 @@ def reset(key: Key, database_url: DatabaseUrl = None, schema: Schema = None, as_
 
 @limits.command()
 def delete(name: Name, database_url: DatabaseUrl = None, schema: Schema = None, as_json: AsJson = False) -> None:
-    """Remove a limit: what waits for it is not limited by it any more."""
+    """Remove a limit: jobs that wait for it are no longer limited by it."""
     with Session(database_url, schema) as database:
         database.run(calls.delete_limit(name))
     print_json({"name": name, "deleted": True}) if as_json else print(f"limit {name} deleted")
@@ -142,7 +142,7 @@ def park(
     schema: Schema = None,
     as_json: AsJson = False,
 ) -> None:
-    """Shut a key: its waiting jobs stay where they are, those that run go on."""
+    """Park a key: its waiting jobs do not start, running jobs continue."""
     if (span is None) == (until is None):
         raise InvalidArgument("until: give either --until or --for")
     asked = _span(span) if span is not None else _time(str(until))
@@ -163,7 +163,7 @@ def park(
 
 @limits.command()
 def unpark(key: Key, database_url: DatabaseUrl = None, schema: Schema = None, as_json: AsJson = False) -> None:
-    """Open a key that was parked."""
+    """Open a parked key."""
     with Session(database_url, schema) as database:
         was_parked = database.run(calls.unpark(key))
     print_json({"key": key, "was_parked": was_parked}) if as_json else print(

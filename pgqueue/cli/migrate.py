@@ -17,7 +17,7 @@ def migrate(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Install pgqueue in a schema, or bring it up to this version. Safe to run at every start, by many at once."""
+    """Install pgqueue in a schema, or upgrade it to this version. Safe to run at every start, by many processes at once."""
     from ..migrate import migrate as bring_up_to_date  # loads Alembic and SQLAlchemy, which no other command needs
 
     app = PgQueue(database_url, schema=schema)

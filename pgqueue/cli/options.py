@@ -1,4 +1,4 @@
-"""Options that many commands have."""
+"""Options that several commands share."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -36,7 +36,7 @@ class State(StrEnum):
 
 
 class WorkflowStatus(StrEnum):
-    """How a workflow stands, as in the view workflow_progress. None is skipped: something in it has ended otherwise before."""
+    """The status of a workflow, as in the view workflow_progress. A workflow is never skipped: a node of it ended before."""
 
     running = "running"
     succeeded = "succeeded"

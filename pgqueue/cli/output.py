@@ -22,12 +22,12 @@ COLOURS = {
     "blocked": "dim", "skipped": "yellow",
     "ACTIVE": "green", "IDLE": "blue", "DEAD": "red",
 }  # fmt: skip
-WIDE = 20  # columns that one which may be cut keeps
-PIPED_WIDTH = 200  # columns when the output is no terminal
+WIDE = 20  # columns of the terminal that a column which may be cut keeps
+PIPED_WIDTH = 200  # columns if the output is not a terminal
 
 
 def console() -> Console:
-    """Where people read; wide when it is not a terminal."""
+    """The console for people; wide if the output is not a terminal."""
     return Console(width=None if sys.stdout.isatty() else PIPED_WIDTH, highlight=False)
 
 
@@ -37,7 +37,7 @@ def print_json(value: Any) -> None:
 
 
 def print_json_lines(values: Iterable[Any]) -> None:
-    """One JSON document a line."""
+    """One JSON document in each line."""
     for value in values:
         print_json(value)
 
@@ -48,11 +48,11 @@ def print_table(
     """Rows as a table, see `to_table`; "no <title>" when there are none.
 
     Args:
-        title: what the rows are.
-        rows: by column name.
+        title: the name of the rows.
+        rows: the rows by column name.
         columns: names in the order to show.
-        wide: columns that may be cut when there is too little room.
-        spare: columns that are left out, the first one first, when that is not enough.
+        wide: columns that may be cut if there is too little room.
+        spare: columns that are omitted one after the other if cutting is not enough.
     """
     out = console()
     if not rows:
@@ -69,7 +69,7 @@ def print_table(
 
 
 def _needs(rows: Sequence[dict[str, Any]], columns: Sequence[str], wide: Sequence[str]) -> int:
-    """How many columns of a terminal a table needs at least."""
+    """The least number of columns of a terminal that a table needs."""
     needed = 3 * len(columns) + 1
     for name in columns:
         width = max(len(_heading(name)), *(shown(row[name]).cell_len for row in rows))
@@ -78,10 +78,10 @@ def _needs(rows: Sequence[dict[str, Any]], columns: Sequence[str], wide: Sequenc
 
 
 def for_each(ids: list[int], act: Callable[[int], dict[str, Any]], said: Callable[[dict[str, Any]], str], as_json: bool) -> None:
-    """Act on each id and print what was done; one refusal does not hold up the others.
+    """Act on each id and print the result; a refusal does not stop the other ids.
 
     Raises:
-        typer.Exit: always; the code is that of the first refusal.
+        typer.Exit: always; the code is 0, or the code of the first refusal.
     """
     code = 0
     for id in ids:
@@ -96,14 +96,14 @@ def for_each(ids: list[int], act: Callable[[int], dict[str, Any]], said: Callabl
 
 
 def print_facts(title: str, row: dict[str, Any], names: Sequence[str]) -> None:
-    """One row as a list of what is known of it."""
+    """One row as a list of its values."""
     out = console()
     out.print(Text(harmless(title), "bold"))
     out.print(facts_of(row, names))
 
 
 def facts_of(row: dict[str, Any], names: Sequence[str]) -> Table:
-    """What is known of one row, a line each; None is left out."""
+    """The values of one row, one line for each; None is omitted."""
     facts = Table.grid(padding=(0, 2))
     for name in names:
         if row[name] is not None:
@@ -115,14 +115,14 @@ def to_table(rows: Sequence[dict[str, Any]], columns: Sequence[str], wide: Seque
     """Rows as a table.
 
     Args:
-        rows: by column name.
+        rows: the rows by column name.
         columns: names in the order to show; underscores become spaces.
-        wide: columns that may be cut when there is too little room.
+        wide: columns that may be cut if there is too little room.
     """
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in columns:
         number = all(isinstance(row[name], int | float | timedelta | None) for row in rows)
-        # Rich takes room from columns that may wrap; their cells are cut instead, see `shown`.
+        # Rich makes columns narrower that may wrap; their cells are cut instead, see `shown`.
         table.add_column(_heading(name), justify="right" if number else "left", no_wrap=name not in wide)
     for row in rows:
         table.add_row(*(shown(row[name]) for name in columns))
@@ -130,7 +130,7 @@ def to_table(rows: Sequence[dict[str, Any]], columns: Sequence[str], wide: Seque
 
 
 def shown(value: Any) -> Text:
-    """A value as people read it, in one line: local time, short durations, nothing for None; a Text as it is."""
+    """A value for people, in one line: local time, short durations, nothing for None; a Text is unchanged."""
     if isinstance(value, Text):
         return value
     style = COLOURS.get(value, "") if isinstance(value, str) else ""
@@ -138,7 +138,7 @@ def shown(value: Any) -> Text:
 
 
 def no_worker(since: datetime) -> str:
-    """Of a job that waits although it is due."""
+    """The text for a job that waits although it is due."""
     return f"no worker for this task since {shown(since)}"
 
 
@@ -165,7 +165,7 @@ def _words(value: Any) -> str:
 
 
 def _duration(seconds: float) -> str:
-    """Every fraction in our views is a number of seconds."""
+    """A duration as text. All fractions in our views are numbers of seconds."""
     for unit, factor in (("s", 1), ("ms", 1e3)):
         if seconds * factor >= 1:
             return f"{seconds * factor:,.3g} {unit}" if seconds < 1000 else f"{seconds:,.0f} s"

@@ -1,4 +1,4 @@
-"""The database as a command uses it: one connection, for as long as the command takes."""
+"""The database for a command: one connection for the time of the command."""
 
 from time import monotonic
 from typing import Any, Self, TypeVar
@@ -18,8 +18,8 @@ class Session:
     """Runs calls on one connection.
 
     Args:
-        database_url: PGQUEUE_DATABASE_URL when not given.
-        schema: PGQUEUE_SCHEMA, or pgqueue, when not given.
+        database_url: the URL; by default PGQUEUE_DATABASE_URL.
+        schema: the schema; by default PGQUEUE_SCHEMA, or pgqueue.
 
     Raises:
         DatabaseNotConfigured: there is no URL.
@@ -34,7 +34,7 @@ class Session:
         self._connection = open_connection(self._app.url, "pgqueue command")
 
     def run(self, call: Call[T]) -> T:
-        """Run one call in a transaction of its own; again where that may be, when the connection was cut."""
+        """Run one call in its own transaction; a call that may be repeated is repeated if the connection was cut."""
         began = monotonic()
         try:
             return self._run_open(call)

@@ -11,7 +11,7 @@ WORKERS = ("name", "status", "running", "concurrency", "queues", "wake_mode", "s
 
 
 def stats(database_url: DatabaseUrl = None, schema: Schema = None, as_json: AsJson = False) -> None:
-    """Live jobs by queue, and how each task did in the last hour."""
+    """Show live jobs by queue, and the outcomes of each task in the last hour."""
     with Session(database_url, schema) as database:
         queues, tasks = database.run(reads.queue_stats()), database.run(reads.task_stats())
     if as_json:
@@ -22,7 +22,7 @@ def stats(database_url: DatabaseUrl = None, schema: Schema = None, as_json: AsJs
 
 
 def workers(database_url: DatabaseUrl = None, schema: Schema = None, as_json: AsJson = False) -> None:
-    """List worker processes: ACTIVE, IDLE, or DEAD when one missed its lease."""
+    """List worker processes: ACTIVE, IDLE, or DEAD if a worker has missed its lease."""
     with Session(database_url, schema) as database:
         rows = database.run(reads.workers())
     if as_json:

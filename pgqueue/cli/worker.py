@@ -38,7 +38,7 @@ def worker(
     database_url: DatabaseUrl = None,
     schema: Schema = None,
 ) -> None:
-    """Run jobs. SIGTERM or Ctrl-C ends gracefully within the grace, a second one at once.
+    """Run jobs. SIGTERM or Ctrl-C ends the worker within the grace, a second signal ends it at once.
 
     `python -m pgqueue.worker` is the same.
     """
@@ -50,7 +50,7 @@ def worker(
 
 
 def parse_queues(text: str) -> tuple[tuple[str, float], ...]:
-    """Queues and weights of "mail=3,default"; a weight left out is 1.
+    """The queues and weights in "mail=3,default"; the default weight is 1.
 
     Raises:
         ConfigurationError: a name is missing or a weight is not a number.

@@ -1,4 +1,4 @@
-"""A workflow as people see it: how far it is, and its graph as a tree."""
+"""A workflow for people: its progress, and its graph as a tree."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -19,7 +19,7 @@ NAMED = 4  # parents or children that a line names
 
 
 def bar(done: int, of: int, status: str) -> Text:
-    """How much is over, as a bar and in percent; not 100 % before the last."""
+    """The part that is over, as a bar and in percent; 100 % only when all nodes are over."""
     full, empty = ("#", "-") if console().options.ascii_only else ("█", "░")
     filled = BAR_WIDTH * done // max(of, 1)
     colour = COLOURS.get(status, "")
@@ -27,7 +27,7 @@ def bar(done: int, of: int, status: str) -> Text:
 
 
 def line(now: WorkflowProgress) -> Text:
-    """How it stands, in one line."""
+    """The progress in one line."""
     counts = ", ".join(f"{count:,} {state}" for state, count in now.counts.items() if count)
     return Text.assemble(
         "workflow ", str(now.id), " ", shown(now.status), f": {now.nodes - now.open:,} of {now.nodes:,} over; {counts}"
@@ -35,7 +35,7 @@ def line(now: WorkflowProgress) -> Text:
 
 
 def header(now: WorkflowProgress) -> Group:
-    """Its name, a bar, how many jobs are in which state, and its times."""
+    """The name of the workflow, a bar, the number of jobs in each state, and its times."""
     counts = (Text.assemble(f"{count:,} ", (state, COLOURS.get(state, ""))) for state, count in now.counts.items() if count)
     times = [f"added {shown(now.created_at)}"]
     if now.finished_at is not None:
@@ -52,11 +52,11 @@ def header(now: WorkflowProgress) -> Group:
 
 
 def tree(graph: Graph, unknown: Mapping[int, datetime]) -> Tree:
-    """Each node once, below one of its parents; it and the others name each other. A deep graph by generations.
+    """Each node once, below one of its parents; the node and its other parents name each other. A deep graph by generations.
 
     Args:
-        graph: of the workflow.
-        unknown: since when no worker has the task of a job that waits, by the job's id.
+        graph: the graph of the workflow.
+        unknown: since when no worker has the task of a waiting job, by job id.
     """
     top = Tree("", hide_root=True)
     if len(graph.generations) > DEEPEST:
@@ -75,7 +75,7 @@ def tree(graph: Graph, unknown: Mapping[int, datetime]) -> Tree:
 
 
 def summary(tasks: Sequence[dict[str, Any]], failures: Sequence[dict[str, Any]], failed: int) -> Group:
-    """How many nodes of each task are in which state, and the first dead letters."""
+    """The number of nodes of each task in each state, and the first dead letters."""
     rows: dict[str, dict[str, Any]] = {}
     for found in tasks:
         row = rows.setdefault(found["task"], {"task": found["task"], "nodes": 0, "mean_seconds": None} | dict.fromkeys(STATES))
@@ -92,7 +92,7 @@ def summary(tasks: Sequence[dict[str, Any]], failures: Sequence[dict[str, Any]],
 
 
 def _homes(graph: Graph) -> dict[int, int]:
-    """Below which parent each node stands: the deepest, of these the last."""
+    """The parent below which each node is shown: the deepest parent, or the last of several."""
     depth = {node.id: number for number, wave in enumerate(graph.generations) for node in wave}
     return {
         node.id: max(reversed(edges), key=lambda edge: depth[edge.parent]).parent
@@ -102,11 +102,11 @@ def _homes(graph: Graph) -> dict[int, int]:
 
 
 class _Labels:
-    """Nodes in a line each.
+    """The lines of nodes.
 
     Args:
-        graph: what they are of.
-        home: below which parent each node is shown; empty when none is shown below a parent.
+        graph: the graph of the nodes.
+        home: the parent below which each node is shown; empty if no node is shown below a parent.
         unknown: see `tree`.
     """
 
@@ -118,7 +118,7 @@ class _Labels:
                 self._elsewhere.setdefault(edge.parent, []).append(edge.child)
 
     def of(self, node: GraphNode) -> Text:
-        """A node, and its error in a second line."""
+        """The line of a node, with its error in a second line."""
         task = "" if node.name in (None, node.task) else f" ({_plain(node.task)})"
         parts: list[Any] = [(str(_plain(node.label)), "bold"), f"{task} ", (f"#{node.id} ", "dim"), shown(node.state)]
         if node.elapsed is not None:
@@ -134,7 +134,7 @@ class _Labels:
         return Text.assemble(*parts, no_wrap=True, overflow="ellipsis")
 
     def _note(self, node: GraphNode) -> str:
-        """What the tree does not show: several parents, policies, children that stand elsewhere."""
+        """Facts that the tree does not show: several parents, policies, children that are shown elsewhere."""
         edges, elsewhere = self._graph.parents(node.id), self._elsewhere.get(node.id)
         notes = []
         if len(edges) > 1 or any(edge.when != "succeeded" or not self._home for edge in edges):
@@ -144,7 +144,7 @@ class _Labels:
         return ", ".join(notes)
 
     def _parents(self, edges: list[GraphEdge]) -> str:
-        """By policy: "a, b, c if finished"."""
+        """Parents by policy: "a, b, c if finished"."""
         names: dict[str, list[str]] = {}
         for edge in edges:
             names.setdefault(edge.when, []).append(_name(self._graph.by_id[edge.parent]))
@@ -165,5 +165,5 @@ def _error(error: dict[str, Any]) -> str:
 
 
 def _plain(text: str, style: str = "") -> Text:
-    """Text of a user's in one line, with nothing that a terminal obeys."""
+    """Text of a user in one line, without control characters."""
     return Text(harmless(" ".join(text.split())) if text.strip() else text, style)

@@ -24,7 +24,7 @@ from .workflow_view import bar, header, line, summary, tree
 
 LISTED = 200  # nodes; larger workflows are summarised
 FAILURES = 5  # dead letters that a summary names
-LOOK_EVERY = 0.5  # seconds, of --watch
+LOOK_EVERY = 0.5  # seconds between two looks of --watch
 
 
 def workflows(
@@ -34,7 +34,7 @@ def workflows(
     schema: Schema = None,
     as_json: AsJson = False,
 ) -> None:
-    """List workflows, the newest first, and how far they are."""
+    """List workflows with their progress, the newest first."""
     with Session(database_url, schema) as database:
         rows = database.run(reads.workflows(status and status.value, limit))
     if as_json:
@@ -58,7 +58,7 @@ def workflow(
     schema: Schema = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show one workflow: its jobs and what they wait for. Of more than 200 jobs, how many of each task are in which state."""
+    """Show one workflow: its jobs and their parents; if it has more than 200 jobs, the number in each state for each task."""
     if mermaid and (as_json or watch):
         raise typer.BadParameter("--mermaid goes with neither --json nor --watch")
     with Session(database_url, schema) as database:
@@ -74,7 +74,7 @@ def workflow(
 
 
 def retry_workflow(ids: WorkflowIds, database_url: DatabaseUrl = None, schema: Schema = None, as_json: AsJson = False) -> None:
-    """Run the dead letters of workflows again; what was skipped because of them waits for them again."""
+    """Run the dead letters of workflows again; jobs that were skipped because of them wait for them again."""
     with Session(database_url, schema) as database:
 
         def retry_one(id: int) -> dict[str, Any]:
@@ -87,7 +87,7 @@ def retry_workflow(ids: WorkflowIds, database_url: DatabaseUrl = None, schema: S
 
 
 def cancel_workflow(ids: WorkflowIds, database_url: DatabaseUrl = None, schema: Schema = None, as_json: AsJson = False) -> None:
-    """Cancel the jobs of workflows that have not started, and ask those that run to stop."""
+    """Cancel the jobs of workflows that have not started, and ask running jobs to stop."""
     with Session(database_url, schema) as database:
 
         def cancel_one(id: int) -> dict[str, Any]:
@@ -107,7 +107,7 @@ def _counted(number: int, what: str) -> str:
 
 
 def _watch(database: Session, id: int, as_json: bool) -> int:
-    """Show a workflow again and again until it is over; a line a change where there is no terminal. The exit code."""
+    """Show a workflow repeatedly until it is over; without a terminal, one line for each change. Returns the exit code."""
     out = console()
     try:
         now = first = _progress(database, id)
@@ -138,7 +138,7 @@ def _changes(database: Session, now: WorkflowProgress) -> Iterator[WorkflowProgr
 
 
 def pause() -> None:
-    """Between two looks."""
+    """Wait between two looks."""
     time.sleep(LOOK_EVERY)
 
 
@@ -156,7 +156,7 @@ def _graph(database: Session, id: int) -> Graph:
 
 
 def _view(database: Session, now: WorkflowProgress) -> Group:
-    """What people see of it."""
+    """The view of a workflow for people."""
     if now.nodes <= LISTED:
         unknown = database.run(reads.workflow_unknown(now.id)) if now.scheduled or now.ready else {}
         return Group(header(now), Text(), tree(_graph(database, now.id), unknown))

@@ -12,24 +12,24 @@ from .faults import Fault, faults, may_be_too_long
 
 CONFIG = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64", allow_inf_nan=False)
 _CORE = core_schema.CoreConfig(ser_json_bytes="base64", val_json_bytes="base64", allow_inf_nan=False)
-MOST = 20  # faults that are looked for
-NUL = "\\u0000"  # as JSON writes it
+MOST = 20  # faults to find at most
+NUL = "\\u0000"  # as written in JSON
 
 
 class Unfinished(Exception):
-    """A hint names what does not exist yet."""
+    """A hint has a name that does not exist yet."""
 
 
 class Unfit(Exception):
-    """pydantic knows no JSON form for a hint; the text says why."""
+    """pydantic has no JSON form for a hint; the text of the exception has the reason."""
 
 
 def adapter(hint: Any) -> TypeAdapter[Any]:
-    """What converts values of this hint.
+    """The adapter that converts values of this hint.
 
     Raises:
-        Unfinished: it names what does not exist yet.
-        Unfit: it has no JSON form.
+        Unfinished: the hint has a name that does not exist yet.
+        Unfit: the hint has no JSON form.
     """
     try:
         made: TypeAdapter[Any] = TypeAdapter(Annotated[Any, _Of(hint)], config=CONFIG)
@@ -47,7 +47,7 @@ def adapter(hint: Any) -> TypeAdapter[Any]:
 
 
 class _Of:
-    """Stands for a hint, because pydantic takes no settings beside a hint that may have its own."""
+    """Holds a hint, because pydantic takes no settings together with a hint that may have its own settings."""
 
     def __init__(self, hint: Any) -> None:
         self._hint = hint
@@ -57,7 +57,7 @@ class _Of:
 
 
 class Fields:
-    """Annotates a dict whose keys are arguments: nothing is added, and what is absent stays absent."""
+    """Annotates a dict whose keys are arguments: nothing is added, and absent arguments stay absent."""
 
     def __init__(self, hints: Mapping[str, Any], required: frozenset[str]) -> None:
         self._hints, self._required = hints, required
@@ -71,8 +71,8 @@ class Fields:
 
 
 def hidden_faults(serializer: Any, value: Any, text: str, is_plain: bool = False) -> list[Fault]:
-    """What pydantic writes although PostgreSQL or JSON has no place for it: NUL, long integers,
-    and NaN in other people's classes (as null)."""
+    """Values that pydantic writes although PostgreSQL or JSON cannot hold them: NUL, long integers,
+    and NaN in classes of other packages (written as null)."""
     if NUL not in text and (is_plain or "null" not in text) and not may_be_too_long(text):
         return []
     found = faults(serializer.to_python(value, mode="json", round_trip=True, by_alias=True, warnings=False))

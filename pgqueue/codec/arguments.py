@@ -21,11 +21,11 @@ class Arguments:
 
     Args:
         task: its name.
-        hints: by argument.
+        hints: the hints by argument.
         required: the arguments without a default.
 
     Raises:
-        Unfinished: a hint names what does not exist yet.
+        Unfinished: a hint has a name that does not exist yet.
         Unfit: a hint has no JSON form.
     """
 
@@ -56,7 +56,7 @@ class Arguments:
         """Many sets of arguments as the text of one JSON array.
 
         Raises:
-            InvalidArgument: some are wrong; the message names them by their place in the list.
+            InvalidArgument: some are wrong; the message names them by their position in the list.
         """
         return self._dump(self._many, bound)
 
@@ -88,7 +88,7 @@ class Arguments:
             self._unwritable(to_json, values, error)
         if wrong := hidden_faults(serializer, values, text, self._is_plain):
             raise self._error(f"cannot take {described(wrong)}")
-        if not self._is_plain:  # what cannot be read back must not wait for a worker to say so
+        if not self._is_plain:  # text that cannot be read back must be refused here, not in a worker
             try:
                 arrived = to_json.validator.validate_json(text)
             except ValidationError as error:
@@ -119,7 +119,7 @@ class Arguments:
 
 
 def _decoded(text: str) -> Any:
-    """What Python's own reader makes of it; None when it does not read it."""
+    """The text decoded by Python's own reader; None if it cannot read it."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""What can be a handler: anything that is called with arguments by name and comes back with one result."""
+"""Which callables can be a handler: any that takes arguments by name and returns one result."""
 
 import functools
 import inspect
@@ -14,7 +14,7 @@ def assert_handler(function: Any) -> None:
     """Raise ConfigurationError unless it is a function that can be a handler.
 
     Raises:
-        ConfigurationError: it cannot be called, is a class, or is a generator function; the message says what to give instead.
+        ConfigurationError: it cannot be called, is a class, or is a generator function; the message has the remedy.
     """
     what = shortened(function)
     if isinstance(function, str):
@@ -30,10 +30,10 @@ def assert_handler(function: Any) -> None:
 
 
 def name_of(function: Callable[..., Any], name: str | None) -> str:
-    """The name of a task: what was given, else that of the function.
+    """The name of a task: the given name, else the name of the function.
 
     Raises:
-        ConfigurationError: none was given, and the function has none, as a lambda or an object.
+        ConfigurationError: no name was given, and the function has none, like a lambda or an object.
         InvalidArgument: the name is empty, or PostgreSQL cannot store it.
     """
     if name is not None:
@@ -47,15 +47,15 @@ def name_of(function: Callable[..., Any], name: str | None) -> str:
 
 
 def is_async(function: Callable[..., Any]) -> bool:
-    """Whether calling it gives a coroutine; also of an object whose `__call__` is async."""
+    """Whether a call returns a coroutine; true also for an object whose `__call__` is async."""
     return any(map(inspect.iscoroutinefunction, _ways(function)))
 
 
 def signature_of(task: str, function: Callable[..., Any]) -> inspect.Signature:
-    """Its parameters.
+    """The parameters of a function.
 
     Raises:
-        ConfigurationError: Python does not know them, as of some built-in functions.
+        ConfigurationError: Python cannot find them, as for some built-in functions.
     """
     try:
         return inspect.signature(function)
@@ -66,14 +66,14 @@ def signature_of(task: str, function: Callable[..., Any]) -> inspect.Signature:
 
 
 def globals_of(function: Callable[..., Any]) -> dict[str, Any]:
-    """Where the names in its annotations are looked up."""
+    """The namespace in which the names in its annotations are looked up."""
     inner = inspect.unwrap(_inner(function))
     found: dict[str, Any] = getattr(inner, "__globals__", None) or getattr(type(inner).__call__, "__globals__", {})
     return found
 
 
 def _ways(function: Any) -> tuple[Any, Any]:
-    """What may say of what kind it is: itself, and what calling an object calls."""
+    """The two places that show its kind: the function, and the `__call__` of an object."""
     inner = _inner(function)
     return inner, type(inner).__call__
 

@@ -1,7 +1,7 @@
-"""What would not arrive as it was sent: values are compared with what has become of them, in value and type.
+"""Find values that would not arrive as they were sent: each value is compared with its converted form, in value and type.
 
-A hint converts what is not of its type, and that is its purpose: "42" for an `int`, a dict for a dataclass. What is of its type
-must stay what it is, and no number may become another.
+A hint converts values of other types, which is its purpose: "42" for an `int`, a dict for a dataclass. A value of its own type
+must stay unchanged, and no number may become another number.
 """
 
 import dataclasses
@@ -26,7 +26,7 @@ _FINE: list[Fault] = []
 
 
 def is_untouched(given: Any, made: Any) -> bool:
-    """Whether validation has changed no type and dropped nothing: `converted` without saying what, several times as fast."""
+    """Whether validation has changed no type and dropped nothing: like `converted`, without the list and much faster."""
     if given is made:
         return True
     kind = type(given)
@@ -44,13 +44,13 @@ def is_untouched(given: Any, made: Any) -> bool:
 
 
 def are_untouched(given: Sequence[dict[str, Any]], made: Sequence[dict[str, Any]]) -> bool:
-    """`is_untouched` for many sets of arguments, most of which are plain."""
+    """`is_untouched` for many sets of arguments; most sets are plain."""
     values: Iterable[Any] = chain.from_iterable(map(dict.values, given))
     return all(map(is_, values, chain.from_iterable(map(dict.values, made)))) or is_untouched(given, made)
 
 
 def converted(given: Any, made: Any) -> list[Fault]:
-    """What a hint has made of a value without its being a conversion: a subclass lost, a number rounded, a key dropped."""
+    """Unwanted changes that a hint has made: a subclass that is lost, a number that is rounded, a key that is dropped."""
     if given is made:
         return _FINE
     kind, to = type(given), type(made)
@@ -70,7 +70,7 @@ def converted(given: Any, made: Any) -> list[Fault]:
 
 
 def changed(sent: Any, made: Any) -> list[Fault]:
-    """Find what arrives changed in value or type. An integer for a float counts as unchanged if the number is equal."""
+    """Find parts that arrive changed in value or type. An integer for a float is unchanged if the number is equal."""
     if sent is made:
         return _FINE
     kind: Any = type(sent)
@@ -97,14 +97,14 @@ def _at(parts: Iterable[tuple[str | int, list[Fault]]]) -> list[Fault]:
 
 
 def _keys(given: Mapping[Any, Any], made: Mapping[Any, Any], compare: Compare) -> list[Fault]:
-    """Keys may have been converted, so they are compared in their order."""
+    """Compare the keys of two mappings in their order, because keys may have been converted."""
     if len(given) > len(made):
         lost = next((key for key in given if key not in made), next(iter(given)))
         why = "it would be lost: the hint has no such key, or its text equals that of another key"
         return [((str(lost),), given[lost], why)]
     found: list[Fault] = []
     for (key, value), (its_key, its) in zip(given.items(), made.items(), strict=False):
-        if key != its_key and key in made:  # keys of a TypedDict come in its order
+        if key != its_key and key in made:  # keys of a TypedDict are in the order of its definition
             its_key, its = key, made[key]
         if faults := compare(key, its_key) or compare(value, its):
             found += _at([(str(key), faults)])
@@ -117,7 +117,7 @@ def _fields(made: Any) -> dict[str, Any]:
 
 @functools.lru_cache(maxsize=1024)
 def _names(kind: type) -> tuple[str, ...] | None:
-    """What makes objects of a class equal, where they are compared by that; None where they say so themselves."""
+    """The fields by which objects of a class are compared; None if the class has its own comparison."""
     if issubclass(kind, BaseModel):
         return tuple(kind.model_fields)
     if dataclasses.is_dataclass(kind):
@@ -126,20 +126,20 @@ def _names(kind: type) -> tuple[str, ...] | None:
 
 
 def _is_same_number(given: Any, made: Any) -> bool:
-    """A float and a Decimal are the same when they are written alike: the float 0.1 is Decimal("0.1")."""
+    """Whether two numbers are the same. A float equals a Decimal with the same text: the float 0.1 is Decimal("0.1")."""
     if isinstance(given, float) or isinstance(made, float):
         given, made = (Decimal(repr(n)) if type(n) is float else n for n in (given, made))
     return bool(given == made)
 
 
 def _is_same(sent: Any, made: Any) -> bool:
-    if isinstance(sent, datetime | time):  # ZoneInfo arrives as an offset; by == no time in the hour that comes twice is equal
+    if isinstance(sent, datetime | time):  # ZoneInfo arrives as an offset; == is false in the repeated hour of a clock change
         return bool(sent.replace(tzinfo=None) == made.replace(tzinfo=None) and sent.utcoffset() == made.utcoffset())
     if isinstance(sent, Decimal) and isinstance(made, Decimal):
         return bool(sent.as_tuple() == made.as_tuple())
     if isinstance(sent, Set):
         return bool(sent == made) and Counter(map(type, sent)) == Counter(map(type, made))
-    if not any("__eq__" in vars(kind) for kind in type(sent).__mro__[:-1]):  # it has only its identity
+    if not any("__eq__" in vars(kind) for kind in type(sent).__mro__[:-1]):  # it is compared by identity
         return not changed(_fields(sent), _fields(made))
     try:
         return bool(sent == made)

@@ -19,7 +19,7 @@ _GENERIC = frozenset(
 
 
 class Found:
-    """A wrong value in an error's context. pydantic renders whatever stands there, and there are values that it cannot render."""
+    """A wrong value in the context of an error, wrapped because pydantic renders the context and cannot render every value."""
 
     def __init__(self, path: Path, value: Any) -> None:
         self.path, self.value = path, value
@@ -36,7 +36,7 @@ def _checked(value: Any) -> Any:
 
 
 class _Json:
-    """Lets pydantic take what JSON holds exactly."""
+    """Lets pydantic accept values that JSON holds exactly."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.json_or_python_schema(core_schema.any_schema(), core_schema.no_info_plain_validator_function(_checked))
@@ -52,16 +52,16 @@ def _in_order(value: Any, serialize: Any) -> list[Any]:
 def _written(part: Any) -> str:
     try:
         return repr(part)
-    except ValueError:  # a long integer, which is refused in a moment
+    except ValueError:  # a long integer, which is refused later
         return ""
 
 
-# The order of a set differs from process to process, but equal arguments must be equal text.
+# The order of a set differs between processes, but equal arguments must give equal text.
 _ORDERED = WrapSerializer(_in_order, when_used="json")
 
 
 def exact(hint: Any) -> Any:
-    """The hint with `Any`, also in containers, replaced by what JSON holds exactly."""
+    """The hint with `Any`, also in containers, replaced by the type of values that JSON holds exactly."""
     if hint is NO_HINT or hint is Any or hint is object:
         return Json
     origin, parts = typing.get_origin(hint), typing.get_args(hint)
@@ -69,7 +69,7 @@ def exact(hint: Any) -> Any:
         return Annotated[(exact(parts[0]), *hint.__metadata__)]
     if origin in (typing.Union, types.UnionType):
         return typing.Union[tuple(exact(part) for part in parts)]  # noqa: UP007 the members are known at run time only
-    container = list if origin is collections.abc.Iterable else origin or hint  # pydantic would make a generator of it
+    container = list if origin is collections.abc.Iterable else origin or hint  # pydantic would turn it into a generator
     if isinstance(container, collections.abc.Hashable) and container in _GENERIC:
         return _exact_container(container, parts or _parts_of_bare(container))
     return hint
@@ -90,7 +90,7 @@ def _parts_of_bare(container: Any) -> tuple[Any, ...]:
 
 
 def is_plain(hint: Any) -> bool:
-    """Whether values of this hint are in JSON what they are in Python."""
+    """Whether values of this hint are the same in JSON and in Python."""
     if hint is NO_HINT or hint is Any or hint is object or hint is Json:
         return True
     if isinstance(hint, type) and not typing.get_args(hint):

@@ -1,14 +1,14 @@
-"""What JSON and PostgreSQL cannot hold exactly: where in a value it is, what it is, and why."""
+"""Parts of a value that JSON and PostgreSQL cannot hold exactly: their path, the part and the reason."""
 
 import math
 import re
 from collections.abc import Iterator
 from typing import Any
 
-MAX_DEPTH = 190  # what reads it at run goes 200 levels deep, those around it included
-MAX_DIGITS = 4300  # Python reads no longer integers, see sys.set_int_max_str_digits
+MAX_DEPTH = 190  # the reader in the worker goes 200 levels deep, including the levels around the value
+MAX_DIGITS = 4300  # the longest integer that Python reads, see sys.set_int_max_str_digits
 _LONG = 10**MAX_DIGITS
-# It looks at each number once, from its first digit: from every digit on it would take seconds for a megabyte of long ones.
+# Matches each number once, from its first digit: a match at every digit would take seconds for a megabyte of long numbers.
 _LONG_NUMBER = re.compile(rf"(?<!\d)\d{{{MAX_DIGITS + 1}}}")
 _CONSTANTS = frozenset({bool, type(None)})
 _SCALARS = frozenset({int, bool, type(None)})
@@ -17,11 +17,11 @@ Fault = tuple[Path, Any, str]
 
 
 def faults(value: Any, path: Path = (), tuples: bool = False) -> Iterator[Fault]:
-    """What in a value would not come back as it is.
+    """Find the parts of a value that would not come back unchanged.
 
     Args:
-        value: what is to be stored without a hint.
-        path: where it is, for those that are yielded.
+        value: a value to store without a hint.
+        path: the path of the value, for the faults.
         tuples: let tuples through; they come back as lists.
     """
     kind = type(value)
@@ -67,7 +67,7 @@ def _text_faults(text: str, path: Path) -> Iterator[Fault]:
 
 
 def is_exact(value: Any, depth: int = 0, tuples: bool = False) -> bool:
-    """Whether nothing is wrong with a value, NUL and long integers aside: `faults` without saying what, several times as fast."""
+    """Whether a value has no faults except NUL and long integers: like `faults` without a list, and several times as fast."""
     kind = type(value)
     if kind in _SCALARS:
         return True
@@ -90,5 +90,5 @@ def is_exact(value: Any, depth: int = 0, tuples: bool = False) -> bool:
 
 
 def may_be_too_long(text: str) -> bool:
-    """Whether JSON text may hold an integer that Python does not read."""
+    """Whether JSON text may hold an integer that Python cannot read."""
     return len(text) > MAX_DIGITS and _LONG_NUMBER.search(text) is not None

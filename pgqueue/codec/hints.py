@@ -1,4 +1,4 @@
-"""The annotations of a function, each resolved separately: one that only type checkers know does not hide the others."""
+"""The annotations of a function, each resolved separately: one that only type checkers can resolve does not hide the others."""
 
 import inspect
 import typing
@@ -12,7 +12,7 @@ NO_HINT = inspect.Parameter.empty
 
 
 def resolve(function: Callable[..., Any], annotation: Any) -> Any:
-    """What an annotation of a function stands for.
+    """The type that an annotation of a function refers to.
 
     Raises:
         NameError: it refers to a name that is not defined, or not defined yet.
@@ -25,12 +25,12 @@ def resolve(function: Callable[..., Any], annotation: Any) -> Any:
     bearer.__annotations__ = {"it": annotation}
     try:
         return typing.get_type_hints(bearer, globals_of(function), include_extras=True)["it"]
-    except AttributeError as error:  # of a module that is still being imported
+    except AttributeError as error:  # the module is still being imported
         raise NameError(str(error)) from error
 
 
 def resolved_or_none(function: Callable[..., Any], annotation: Any) -> Any:
-    """What an annotation stands for, None while it cannot be told. (`None` as a hint is NoneType.)"""
+    """The type that an annotation refers to; None if it cannot be resolved yet. (`None` as a hint is NoneType.)"""
     try:
         return resolve(function, annotation)
     except NameError:
@@ -38,7 +38,7 @@ def resolved_or_none(function: Callable[..., Any], annotation: Any) -> Any:
 
 
 def is_context(function: Callable[..., Any], annotation: Any) -> bool:
-    """Whether an annotation means JobContext; its last word decides where it cannot be resolved."""
+    """Whether an annotation means JobContext; if it cannot be resolved, its last word decides."""
     hint = resolved_or_none(function, annotation)
     if hint is None:
         return isinstance(annotation, str) and annotation.rpartition(".")[2] == "JobContext"
@@ -46,7 +46,7 @@ def is_context(function: Callable[..., Any], annotation: Any) -> bool:
 
 
 def is_injected(function: Callable[..., Any], annotation: Any) -> bool:
-    """Whether an annotation is `Inject[…]`; its first word decides where it cannot be resolved."""
+    """Whether an annotation is `Inject[…]`; if it cannot be resolved, its first word decides."""
     hint = resolved_or_none(function, annotation)
     if hint is None:
         return isinstance(annotation, str) and annotation.partition("[")[0].rpartition(".")[2] == "Inject"

@@ -1,4 +1,4 @@
-"""Values without a hint as JSON text: they are what JSON holds, or refused with their place."""
+"""Values without a hint as JSON text: a value that JSON cannot hold is refused with its path."""
 
 from itertools import islice
 from typing import Any
@@ -7,18 +7,18 @@ from .._json import dumps, with_floats
 from .faults import faults, is_exact, may_be_too_long
 from .refusal import described
 
-NUL = "\\u0000"  # as JSON writes it
+NUL = "\\u0000"  # as written in JSON
 
 
 def dump_open(value: Any, tuples: bool = False) -> str:
-    """A value as JSON text that comes back as it is.
+    """A value as JSON text that comes back unchanged.
 
     Args:
-        value: any.
+        value: any value.
         tuples: let tuples through; they come back as lists.
 
     Raises:
-        ValueError: JSON or PostgreSQL cannot hold it; the message names the part and why.
+        ValueError: JSON or PostgreSQL cannot hold it; the message names the part and the reason.
     """
     if is_exact(value, 0, tuples):
         try:

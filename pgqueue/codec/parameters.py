@@ -1,4 +1,4 @@
-"""How a handler is called: its arguments by name, what the worker passes by annotation, sync or async."""
+"""How a handler is called: its arguments by name, the values that the worker passes by annotation, sync or async."""
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
@@ -22,8 +22,8 @@ _BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_O
 class Parameters:
     """The arguments and the result of one task, checked and converted by the function's type hints.
 
-    A hint that names what does not exist yet is looked up again when the task is first used, and counts for nothing if it still
-    cannot be resolved.
+    A hint with a name that does not exist yet is looked up again when the task is first used, and is ignored if it still cannot
+    be resolved.
 
     Args:
         task: its name, for messages.
@@ -31,8 +31,8 @@ class Parameters:
 
     Attributes:
         context_name: the parameter that takes the JobContext, or None.
-        names, required: of the arguments; the required ones have no default.
-        defaults: of the others.
+        names, required: the names of the arguments; required arguments have no default.
+        defaults: the defaults of the other arguments.
         is_async: whether the handler is a coroutine function.
         load: makes arguments for the handler from JSON text; raises InvalidArgument when they do not fit the function (any more).
 
@@ -60,7 +60,7 @@ class Parameters:
         self.names = frozenset(self._annotations)
         self.required = frozenset(p.name for p in own if p.default is inspect.Parameter.empty)
         self.defaults = {p.name: p.default for p in own if p.name not in self.required}
-        self._behind: dict[str, Arguments] = {}  # by the parameter that is left out
+        self._behind: dict[str, Arguments] = {}  # by the parameter that is omitted
         self._arguments = self._whole(*self._new_arguments())
         # Not a method: it is called for each job.
         self.load: Callable[[str], dict[str, Any]] = self._arguments.load if self._arguments else self._load_first
@@ -84,7 +84,7 @@ class Parameters:
         """Arguments of a call by name, as they were given.
 
         Raises:
-            InvalidArgument: too many, unknown, doubled or missing arguments; the message names them.
+            InvalidArgument: there are too many, unknown, repeated or missing arguments; the message names them.
         """
         bound = self._bound(args, kwargs)
         if len(bound) < len(self.required) or not self.required <= bound.keys():
@@ -92,10 +92,10 @@ class Parameters:
         return bound
 
     def bind_part(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-        """`bind` for a call that may take the result of another: what is missing may be the one argument which that fills in.
+        """`bind` for a call that may take the result of another: one argument may be missing, which the result fills.
 
         Raises:
-            InvalidArgument: as `bind`.
+            InvalidArgument: see `bind`.
         """
         bound = self._bound(args, kwargs)
         if not self.required <= bound.keys():
@@ -103,17 +103,17 @@ class Parameters:
         return bound
 
     def bind_behind(self, bound: dict[str, Any], positional: int) -> tuple[str, dict[str, Any]]:
-        """Arguments of a call that takes the result of another first, as if that were given before them.
+        """Arguments of a call that takes the result of another as its first argument, before the given arguments.
 
         Args:
-            bound: what `bind_part` has made.
-            positional: how many of them, the first ones, were given by their place.
+            bound: the arguments from `bind_part`.
+            positional: how many arguments, from the first, were given by position.
 
         Returns:
-            The parameter that takes the result, the first that is not given by name; and the other arguments by name.
+            The parameter that takes the result (the first that is not given by name), and the other arguments by name.
 
         Raises:
-            InvalidArgument: no parameter is left for the result, or arguments are doubled or missing.
+            InvalidArgument: no parameter is left for the result, or arguments are repeated or missing.
         """
         given = list(bound.items())
         by_name = dict(given[positional:])
@@ -154,7 +154,7 @@ class Parameters:
         return (self._arguments or self._settled_arguments()).dump(bound)
 
     def dump_behind(self, bound: dict[str, Any], takes: str) -> str:
-        """Arguments as JSON text without the one that takes a parent's result.
+        """Arguments as JSON text, without the argument that takes a parent's result.
 
         Raises:
             InvalidArgument: some do not fit their hints.
@@ -167,7 +167,7 @@ class Parameters:
         return rest.dump(bound)
 
     def dump_some(self, given: dict[str, Any]) -> str:
-        """Some of the arguments as JSON text, for comparing; the required ones may be missing.
+        """Some of the arguments as JSON text, for comparing; required arguments may be missing.
 
         Raises:
             InvalidArgument: some do not fit their hints.
@@ -180,7 +180,7 @@ class Parameters:
         """Many sets of arguments as the text of one JSON array.
 
         Raises:
-            InvalidArgument: some do not fit; the message names them by their place in the list.
+            InvalidArgument: some do not fit; the message names them by their position in the list.
         """
         return (self._arguments or self._settled_arguments()).dump_many(bound)
 
@@ -188,7 +188,7 @@ class Parameters:
         return (self._arguments or self._settled_arguments()).load(text)
 
     def dump_result(self, value: Any) -> str | None:
-        """What the handler returned as JSON text, None for None.
+        """The result of the handler as JSON text, None for None.
 
         Raises:
             TypeError, ValueError: it has no JSON form.
@@ -196,11 +196,11 @@ class Parameters:
         return None if value is None else (self._results or self._settled_results()).dump(value)
 
     def load_result(self, value: Any) -> Any:
-        """A decoded result as the type of the return annotation; one that does not fit stays as it is."""
+        """A decoded result as the type of the return annotation. A result that does not fit is returned unchanged."""
         return (self._results or self._settled_results()).load(value)
 
     def _settled_arguments(self) -> Arguments:
-        """At first use whatever cannot be resolved counts for nothing."""
+        """The arguments at first use. Hints that still cannot be resolved are ignored."""
         self._arguments, _ = self._new_arguments()
         self.load = self._arguments.load
         return self._arguments
@@ -210,7 +210,7 @@ class Parameters:
         return self._results
 
     def _new_arguments(self) -> tuple[Arguments, bool]:
-        """What converts arguments, and whether every hint counts in it."""
+        """The converter of the arguments, and whether it uses every hint."""
         found = {name: self._hint(name, annotation) for name, annotation in self._annotations.items()}
         hints = {name: NO_HINT if hint is None else hint for name, hint in found.items()}
         return Arguments(self._task, hints, self.required), None not in found.values()
@@ -224,7 +224,7 @@ class Parameters:
         return codec if is_complete else None
 
     def _hint(self, name: str, annotation: Any) -> Any:
-        """What an annotation stands for, None while it cannot be told."""
+        """The type that an annotation refers to; None if it cannot be resolved yet."""
         hint = resolved_or_none(self._function, annotation)
         if name == "return":
             hint = stored(hint)

@@ -1,4 +1,4 @@
-"""What pydantic found wrong, in one line: the path, the value and why."""
+"""Errors of pydantic in one line: the path, the value and the reason."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,11 +9,11 @@ from pydantic_core import ErrorDetails
 from .._text import named, shortened
 from .faults import Fault, Path
 
-_MOST = 5  # fields that are named
+_MOST = 5  # fields that a message names
 
 
 def described(faults: list[Fault]) -> str:
-    """Wrong values in one line; what several types of a union say of the same value is put together."""
+    """Wrong values in one line; the reasons of several types of a union for the same value are joined."""
     reasons: dict[str, list[str]] = {}
     for path, value, why in faults:
         text = shortened(value)
@@ -29,13 +29,13 @@ def _step(step: str | int) -> str:
 
 
 def explain(error: ValidationError, root: Any, known: Any, what: str) -> str:
-    """Everything that is wrong with arguments.
+    """An error that lists all wrong arguments.
 
     Args:
-        error: pydantic's.
-        root: what was validated.
+        error: the error of pydantic.
+        root: the value that was validated.
         known: the names of the task's arguments.
-        what: what cannot be taken, before the list of wrong values.
+        what: names what is refused, before the list of wrong values.
     """
     missing, unknown, wrong = [], [], []
     for detail in error.errors(include_url=False):
@@ -55,7 +55,7 @@ def explain(error: ValidationError, root: Any, known: Any, what: str) -> str:
 
 
 def wrong_values(error: ValidationError, root: Any) -> str:
-    """The wrong values alone."""
+    """The list of wrong values only."""
     return described([_fault(detail, root) for detail in error.errors(include_url=False)])
 
 
@@ -70,7 +70,7 @@ def _fault(detail: ErrorDetails, root: Any) -> Fault:
 
 
 def _path(loc: Path, value: Any) -> Path:
-    """The steps of a location that lead somewhere in the value; the others name members of unions and the like."""
+    """The steps of a location that are in the value; other steps name members of unions and similar."""
     path: list[str | int] = []
     for step in loc:
         if isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""What a handler returned, as JSON text and back, by the function's return annotation."""
+"""Results of handlers as JSON text and back, by the return annotation of the function."""
 
 import types
 import typing
@@ -29,8 +29,8 @@ class Results:
         hint: the return annotation, see `stored`.
 
     Raises:
-        Unfinished: it names what does not exist yet.
-        Unfit: it has no JSON form.
+        Unfinished: the hint has a name that does not exist yet.
+        Unfit: the hint has no JSON form.
     """
 
     def __init__(self, hint: Any) -> None:
@@ -42,7 +42,7 @@ class Results:
         """A result as JSON text, None for None.
 
         Raises:
-            TypeError, ValueError: it has no JSON form.
+            TypeError, ValueError: the result has no JSON form.
         """
         if value is None:
             return None
@@ -55,7 +55,7 @@ class Results:
             raise TypeError(f"the result cannot be stored{self._unfit}: {error}") from None
 
     def load(self, value: Any) -> Any:
-        """A decoded result as the type of the annotation; one that does not fit stays as it is."""
+        """A decoded result as the type of the annotation. A result that does not fit is returned unchanged."""
         if self._is_plain or value is None:
             return value
         try:
@@ -72,7 +72,7 @@ class Results:
         return with_floats(text)
 
     def _changes(self, value: Any, fitting: Any, text: str) -> list[Fault]:
-        """What whoever asks for the result would not get as it was returned."""
+        """The parts of a result that would not be read back as they were returned."""
         try:
             back = self._adapter.validator.validate_json(text)
         except ValidationError as error:
@@ -83,8 +83,8 @@ class Results:
 
 
 def stored(hint: Any) -> Any:
-    """What of a return annotation is stored: `Order | Snooze` returns an Order, or nothing that is kept."""
+    """The part of a return annotation that is stored: of `Order | Snooze` only Order, because a Snooze is not a result."""
     if typing.get_origin(hint) not in (typing.Union, types.UnionType):
         return NO_HINT if hint in _NOTHING else hint
     kept = tuple(part for part in typing.get_args(hint) if part not in _NOTHING)
-    return typing.Union[kept] if kept else NO_HINT  # noqa: UP007 the members are known at run time only
+    return typing.Union[kept] if kept else NO_HINT  # noqa: UP007 the members are known only at run time

@@ -1,4 +1,4 @@
-"""The only place that calls SQL: one function per SQL function in `calls/`, two ways to run a call in `pools` and `link`."""
+"""The only place that calls SQL: one function per SQL function in `calls/`, `pools` and `link` are two ways to run a call."""
 
 from .call import Call
 from .link import Link

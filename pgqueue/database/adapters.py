@@ -1,4 +1,4 @@
-"""Adapters of our own: what an application registers on `psycopg.adapters` or its connection changes none of our calls."""
+"""Our own adapters: adapters that an application registers on psycopg or its connection do not change our calls."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -17,18 +17,18 @@ from psycopg.types.string import TextBinaryLoader
 
 from .._json import readable
 
-_NO_TYPE = 0  # the oid that stands for types that psycopg does not know, such as our enums
+_NO_TYPE = 0  # the oid for types that psycopg does not know, such as our enums
 _UTC = ("UTC", "Etc/UTC")
 
 
-FIRST, LAST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)  # every time zone can show them
+FIRST, LAST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)  # valid in every time zone
 _LONGEST = timedelta(days=999_999_000)
 
 
 class _UtcLoader(TimestamptzBinaryLoader):
-    """Times in UTC, whatever the TimeZone of the session is. One that Python cannot hold becomes the first or last that it can.
+    """Times in UTC, for any TimeZone of the session. A time that Python cannot hold becomes the first or last that it can hold.
 
-    A row may have such a time, for example infinity, written by hand: no list fails over it. In Python, and so slower.
+    A row may have such a time, for example infinity, written by hand; a list must not fail because of it. Slower than C code.
     """
 
     def __init__(self, oid: int, context: AdaptContext | None = None) -> None:
@@ -42,7 +42,7 @@ class _UtcLoader(TimestamptzBinaryLoader):
 
 
 class _IntervalLoader(IntervalBinaryLoader):
-    """Durations likewise: PostgreSQL 17 knows infinite ones."""
+    """The same for durations: they can be infinite in PostgreSQL 17."""
 
     def load(self, data: Buffer) -> timedelta:
         try:
@@ -52,7 +52,7 @@ class _IntervalLoader(IntervalBinaryLoader):
 
 
 def _own_adapters() -> AdaptersMap:
-    """As psycopg makes its own, in the same order."""
+    """The adapters that psycopg makes, registered in the same order."""
     types = TypesRegistry()
     postgres.register_default_types(types)
     adapters = AdaptersMap(types=types)
@@ -70,17 +70,17 @@ _READABLE.register_loader("interval", _IntervalLoader)
 
 
 def own_adapters(connection: Any) -> AdaptersMap:
-    """Ours for this connection."""
+    """Our adapters for this connection."""
     return _READABLE
 
 
 def fast_adapters(connection: Any) -> AdaptersMap:
-    """Ours for a worker's own connection, whose calls read two times for each job, and bound them in SQL."""
+    """Our adapters for a connection of a worker. Its calls read two times for each job; SQL keeps these times in range."""
     return ADAPTERS if connection.info.parameter_status("TimeZone") in _UTC else _READABLE
 
 
 def adapters_for(connection: Any, params: Any, application: AdaptersMap) -> AdaptersMap:
-    """Ours; where a call carries a query of the caller's (its parameters have names), theirs for the parameters."""
+    """Our adapters; but the caller's for the parameters of a call with a query of the caller, whose parameters have names."""
     if not isinstance(params, Mapping):
         return own_adapters(connection)
     adapters = AdaptersMap(application)
@@ -89,7 +89,7 @@ def adapters_for(connection: Any, params: Any, application: AdaptersMap) -> Adap
 
 
 class OwnCursor(Cursor[tuple[Any, ...]]):
-    """A cursor whose adapters are not those of its connection."""
+    """A cursor with our adapters in place of the adapters of its connection."""
 
     def __init__(self, connection: Any, adapters: AdaptersMap) -> None:
         super().__init__(connection, row_factory=tuple_row)

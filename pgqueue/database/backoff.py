@@ -1,4 +1,4 @@
-"""Trying again what the database refuses: ever more slowly, and without a log line for each try."""
+"""Repeating calls that the database refuses: with growing pauses, and without a log line for each try."""
 
 import asyncio
 import logging
@@ -10,7 +10,7 @@ MOST_SAID = 500  # characters of an error in a log line
 
 
 def first_line(error: BaseException) -> str:
-    """What an error says, without the context that PostgreSQL adds to it."""
+    """The first line of the message of an error, without the context that PostgreSQL adds."""
     return str(error).strip().partition("\n")[0][:MOST_SAID]
 
 
@@ -18,10 +18,10 @@ class Backoff:
     """Pauses of 0.1 s, 0.2 s, … `longest` after failures in a row, with jitter.
 
     Args:
-        longest: seconds of a pause at most.
+        longest: the longest pause, in seconds.
 
     Attributes:
-        failures: in a row.
+        failures: number of failures in a row.
     """
 
     def __init__(self, longest: float = LONGEST) -> None:
@@ -30,7 +30,7 @@ class Backoff:
         self.failures = 0
 
     def failed(self) -> float:
-        """Note a failure; the seconds to wait before the next try."""
+        """Note a failure. Returns the seconds to wait before the next try."""
         self.failures += 1
         pause: float = min(self._longest, 0.1 * 2 ** min(self.failures - 1, 10)) * random.uniform(0.5, 1.0)
         self._until = time.monotonic() + pause
@@ -46,11 +46,11 @@ class Backoff:
 
 
 class Complaints:
-    """Log lines about one connection: one a pause at most, which says how many failures it stands for.
+    """Log lines about one connection: at most one line for each pause, with the number of failures.
 
     Args:
-        log: where they go.
-        about: the connection.
+        log: the logger that gets the lines.
+        about: names the connection in the lines.
     """
 
     def __init__(self, log: logging.Logger, about: str) -> None:
@@ -69,10 +69,10 @@ class Complaints:
 
 
 class Refusals:
-    """The calls on one connection that the database refused, each with pauses of its own: others go on meanwhile.
+    """The calls on one connection that the database refused, each with its own pauses; other calls continue meanwhile.
 
     Args:
-        complaints: about the connection.
+        complaints: logs the refusals.
     """
 
     def __init__(self, complaints: Complaints) -> None:
@@ -80,7 +80,7 @@ class Refusals:
         self._backoffs: dict[str, Backoff] = {}
 
     def __bool__(self) -> bool:
-        """Whether there are any: while there are none, no call need ask."""
+        """Whether there are refused calls; if there are none, no call needs to check."""
         return bool(self._backoffs)
 
     async def wait(self, statement: str) -> None:
@@ -89,9 +89,9 @@ class Refusals:
             await backoff.wait()
 
     def refused(self, statement: str, error: BaseException) -> None:
-        """Note a refusal."""
+        """Note that the call was refused."""
         self._complaints.add(error, self._backoffs.setdefault(statement, Backoff()).failed())
 
     def accepted(self, statement: str) -> None:
-        """Note an answer."""
+        """Note that the call was answered."""
         self._backoffs.pop(statement, None)

@@ -1,4 +1,4 @@
-"""Statements on the application's own connection, whatever library it is of: nothing is imported, committed or changed.
+"""Statements on the application's own connection, of any supported library: nothing is imported, committed or changed.
 
 Each `_run_on_…` takes a connection, a statement in our form (`%s` or `%(name)s`) and its parameters, and returns the rows.
 """
@@ -20,15 +20,15 @@ Run = Callable[[Any, bytes, Any], Rows]
 AsyncRun = Callable[[Any, bytes, Any], Awaitable[Rows]]
 Keys = tuple[int | str, ...]
 
-# For two-phase commits: PostgreSQL prepares no transaction that has notified. See sql/functions/common/_wake.sql.
+# For two-phase commits: PostgreSQL cannot prepare a transaction that has notified. See sql/functions/common/_wake.sql.
 _QUIET = b"select pg_catalog.set_config('pgqueue.notify', 'off', true)"
-# SQLAlchemy's: an application that streams its rows would have our statement run by a server-side cursor.
+# For SQLAlchemy: if an application streams its rows, our statement would run with a server-side cursor.
 _AT_ONCE: Mapping[str, Any] = {"stream_results": False, "yield_per": None}
 _PLACEHOLDER = re.compile(r"%%|%s|%\((\w+)\)s")
 
 
 def run_on_own(connection: Any, statement: bytes, params: Any) -> Rows:
-    """Run a statement on a connection that pgqueue has opened; the rows."""
+    """Run a statement on a connection that pgqueue has opened. Returns the rows."""
     return execute(OwnCursor(connection, adapters_for(connection, params, psycopg.adapters)), statement, params)
 
 
@@ -48,7 +48,7 @@ def _run_on_sqlalchemy(connection: Any, statement: bytes, params: Any) -> Rows:
 
 
 def _run_on_session(session: Any, statement: bytes, params: Any) -> Rows:
-    # Its connection, and not the session itself: that could flush the caller's objects first.
+    # Use its connection, not the session: the session could flush the caller's objects first.
     try:
         connection = session.connection()
     except Exception as error:
@@ -137,10 +137,10 @@ _ONE = "of a session with several engines, give session.connection(bind_argument
 
 
 def runner(connection: Any) -> Run:
-    """What runs statements on this connection of sync code.
+    """The function that runs statements on this connection of sync code.
 
     Raises:
-        WrongConnection: nothing does; the message lists what would do.
+        WrongConnection: the connection is not supported; the message lists what is supported.
     """
     run = _find(_SYNC, connection)
     if run is None:
@@ -157,7 +157,7 @@ def async_runner(connection: Any) -> AsyncRun:
 
 
 def _find(table: Mapping[str, T], connection: Any) -> T | None:
-    """The entry for the connection's class, or for the nearest class that it is made from."""
+    """The entry for the class of the connection, or for its nearest base class."""
     names = (f"{kind.__module__}.{kind.__qualname__}" for kind in type(connection).__mro__)
     return next((table[name] for name in names if name in table), None)
 
@@ -178,17 +178,17 @@ def _check_dialect(connection: Any) -> None:
 
 
 def _prepares_psycopg(connection: Any) -> bool:
-    """Whether it is in a transaction of `tpc_begin`; psycopg says so nowhere else."""
+    """Whether it is in a transaction of `tpc_begin`; psycopg has no other way to find out."""
     return getattr(connection, "_tpc", None) is not None
 
 
 def _prepares_sqlalchemy(connection: Any) -> bool:
-    """Whether it is in a transaction of `begin_twophase`, as that of a session with `twophase=True` is: only such have an xid."""
+    """Whether it is in a transaction of `begin_twophase`, as with `twophase=True`: only these have an xid."""
     return hasattr(connection.get_transaction(), "xid")
 
 
 def _raise_without_engine(error: Exception) -> None:
-    """Raise our exception, with the remedy, for that of a session that has no engine for a statement without a mapper."""
+    """Raise our exception, with the remedy, if the session has no engine for a statement without a mapper."""
     if type(error).__name__ == "UnboundExecutionError":
         raise WrongConnection(
             f"connection: this SQLAlchemy session names no engine for statements without a mapper; {_ONE}"
@@ -196,7 +196,7 @@ def _raise_without_engine(error: Exception) -> None:
 
 
 def _convert(statement: str, mark: str) -> tuple[str, Keys]:
-    """The statement with `<mark>1`, `<mark>2`, … for placeholders, and which parameter each of them is."""
+    """The statement with `<mark>1`, `<mark>2`, … for placeholders, and the parameter of each placeholder."""
     keys: list[int | str] = []
 
     def replace(placeholder: re.Match[str]) -> str:
@@ -217,9 +217,9 @@ def _numbered(statement: bytes) -> tuple[str, Keys]:
 
 @lru_cache(maxsize=512)
 def _text(statement: bytes) -> tuple[Any, Keys]:
-    """A SQLAlchemy `text()` with :p1, :p2, …; every colon that was there before is no parameter.
+    """A SQLAlchemy `text()` with the parameters :p1, :p2, …; other colons of the statement do not become parameters.
 
-    The space keeps ours apart from one of those, as in `[1:%(last)s]`: after a colon nothing is a parameter.
+    The space separates our parameter from a colon before it, as in `[1:%(last)s]`: `::p1` would not be a parameter.
     """
     from sqlalchemy import text
 

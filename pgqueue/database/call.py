@@ -1,4 +1,4 @@
-"""A call: a statement with its parameters, and what its rows mean; free of I/O, so that sync and async code run the same one."""
+"""A call: a statement with its parameters, and how to read its rows. It has no I/O, so sync and async code can both run it."""
 
 import math
 from collections.abc import Callable
@@ -8,25 +8,25 @@ from typing import Any, Generic, LiteralString, TypeVar
 from .connection import DEADLINE
 
 T = TypeVar("T")
-_A_SECOND = 100_000  # characters of JSON that the slowest server takes in a second
-WHOLE = 60.0  # seconds for a call about all of a workflow, or of a table
-ALWAYS = math.inf  # of `repeat_within`
+_A_SECOND = 100_000  # characters of JSON that the slowest server processes in a second
+WHOLE = 60.0  # seconds for a call about a whole workflow, or a whole table
+ALWAYS = math.inf  # for `repeat_within`
 Rows = list[tuple[Any, ...]]
 Records = list[dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[T]):
-    """A statement with its parameters, and what its rows mean.
+    """A statement with its parameters, and how to read its rows.
 
     Attributes:
-        statement: with %s or %(name)s for parameters, {schema} for the install's schema and {query} for a query of the caller's.
-        params: of types that every driver can send where the call may run on a caller's connection.
-        read: makes the answer of the rows.
+        statement: with %s or %(name)s for parameters, {schema} for the install's schema and {query} for a query of the caller.
+        params: only types that every driver can send, if the call may run on a connection of the caller.
+        read: makes the answer from the rows.
         query: the caller's query, if there is one.
-        within: seconds in which it must be answered; None: `connection.DEADLINE`. More where its work has no bound of ours.
-        repeat_within: seconds from its start in which it may be sent again when its connection was cut: it only reads, or what it
-            does twice it has done once. 0: never.
+        within: seconds in which it must be answered; None: `connection.DEADLINE`. More if its work can be of any size.
+        repeat_within: seconds from its start in which it may be sent again when its connection was cut, because it only reads or
+            a second run changes nothing. 0: never.
     """
 
     statement: LiteralString
@@ -58,7 +58,7 @@ def first_column(rows: Rows) -> list[Any]:
 
 
 def nothing(rows: Rows) -> None:
-    """The answer says nothing."""
+    """Ignore the rows."""
     return
 
 

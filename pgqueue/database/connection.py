@@ -1,7 +1,7 @@
 """The connections that pgqueue opens itself: no wait for the server lasts longer than its deadline.
 
-A connection can go silent without being closed, as behind a load balancer after a failover. Then only a clock on this side ends a
-wait: the server knows nothing of it, and TCP sees acknowledgements.
+A connection can go silent without being closed, as behind a load balancer after a failover. Then only a clock on this side can
+end a wait: the server does not notice, and TCP still gets acknowledgements.
 """
 
 import math
@@ -22,12 +22,12 @@ T = TypeVar("T")
 DEADLINE = 8.0  # seconds a call may take; longer than the lock_timeout (5 s) inside our functions
 CANCEL_WITHIN = 1.0  # seconds for the server to confirm that it has cancelled a statement; then the connection is closed
 CONNECT_WITHIN = 5  # seconds for a host to accept a connection
-LEAST_CONNECT_WITHIN = 2  # libpq takes less as this
+LEAST_CONNECT_WITHIN = 2  # libpq raises a lower value to this
 FOR_EVER = math.inf
 
-# Autocommit and no prepared statements: nothing of ours outlives a call, so transaction poolers work.
+# Autocommit and no prepared statements: nothing stays on the server after a call, so transaction poolers work.
 _SESSION: dict[str, Any] = {"autocommit": True, "prepare_threshold": None, "context": ADAPTERS, "client_encoding": "UTF8"}
-# The second line: it notices a server that has vanished, also while a statement of the application may take its time.
+# A second way to notice that a server is gone, also during a long statement of the application.
 _KEEPALIVE = {"keepalives_idle": 15, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 30_000}
 
 
@@ -39,7 +39,7 @@ class DeadlinePassed(psycopg.OperationalError):
 
 
 def connect_options(url: str, application_name: str) -> dict[str, Any]:
-    """Options of every connection that pgqueue opens itself; of those about the network, the URL's own win."""
+    """Options of every connection that pgqueue opens itself. Network options of the URL take precedence."""
     given = conninfo_to_dict(url)
     hosts = str(given.get("host") or given.get("hostaddr") or "").count(",") + 1
     each = max(LEAST_CONNECT_WITHIN, min(CONNECT_WITHIN, int(DEADLINE / hosts)))  # connect_timeout counts per host
@@ -51,10 +51,10 @@ class OwnConnection(Connection[Any]):
     """A connection of ours in sync code.
 
     Attributes:
-        deadline: seconds that each wait for the server may take from now on; None: DEADLINE. One that takes longer closes the
-            connection and raises DeadlinePassed.
-        is_silent: whether it missed the deadline of a call.
-        known_since: when its pool first gave it out.
+        deadline: seconds that each wait for the server may take from now on; None: DEADLINE. A longer wait closes the connection
+            and raises DeadlinePassed.
+        is_silent: whether a call has missed its deadline.
+        known_since: when its pool first returned it to a caller.
     """
 
     deadline: float | None = None
@@ -65,7 +65,7 @@ class OwnConnection(Connection[Any]):
 
     @classmethod
     def connect(cls, conninfo: str = "", *, note: Note | None = None, **options: Any) -> Self:  # type: ignore[override]
-        """As psycopg's. `note` is told the error, or None when there was none."""
+        """Connect as psycopg does. `note` is called with the error, or None if there was none."""
         with _noting(note):
             connection = super().connect(conninfo, **options)
             try:
@@ -90,7 +90,7 @@ class OwnConnection(Connection[Any]):
             raise
 
     def rollback(self) -> None:
-        """As psycopg's; on a closed connection there is nothing to do, and an error would hide why it was closed."""
+        """Roll back as psycopg does. A closed connection is left alone: an error would hide why it was closed."""
         if not self.closed:
             super().rollback()
 
@@ -140,26 +140,27 @@ class OwnAsyncConnection(AsyncConnection[Any]):
 
 
 def open_connection(url: str, application_name: str, **options: Any) -> OwnConnection:
-    """Open a connection of ours in sync code, with psycopg's options beyond those of all."""
+    """Open a connection of ours in sync code, with further options of psycopg."""
     return OwnConnection.connect(url, **{**connect_options(url, application_name), **options})
 
 
 def drop(notification: psycopg.Notify) -> None:
-    """A handler of notifications on connections that wait for none.
+    """A handler that drops notifications, for connections that do not wait for any.
 
-    Behind a transaction pooler those of other clients arrive with any answer, and psycopg keeps what nobody handles.
+    Behind a transaction pooler, notifications for other clients arrive with any answer, and psycopg keeps them
+    if no handler is set.
     """
 
 
 def set_deadline(connection: Any, seconds: float | None) -> None:
-    """Set a connection's `deadline` if it is one of ours; others are left alone."""
+    """Set the `deadline` of a connection that pgqueue opened; other connections are left alone."""
     if isinstance(connection, OwnConnection | OwnAsyncConnection):
         connection.deadline = seconds
 
 
 @contextmanager
 def deadline_of(connection: Any, seconds: float | None) -> Iterator[None]:
-    """Set a connection's `deadline` for a while if it is one of ours, such as that of `ctx.transaction()`."""
+    """Set the `deadline` of a connection that pgqueue opened, such as in `ctx.transaction()`, for the length of a block."""
     if not isinstance(connection, OwnConnection | OwnAsyncConnection):
         yield
         return
@@ -176,7 +177,7 @@ def seconds_of(call: float | None) -> float:
 
 
 def within(call: float | None, seconds: float | None, since: float) -> float | None:
-    """The deadline of a call that may take `call` seconds (None: DEADLINE), in a wait of `seconds` since then."""
+    """The deadline of a call that may take `call` seconds (None: DEADLINE), in a wait of `seconds` that started at `since`."""
     if seconds is None:
         return call
     return min(seconds_of(call), max(0.0, seconds - (monotonic() - since)))
@@ -195,12 +196,12 @@ def _noting(note: Note | None) -> Iterator[None]:
 
 
 def _timed(gen: PQGen[T], connection: OwnConnection | OwnAsyncConnection) -> PQGen[T]:
-    """What psycopg waits for step by step, at least ten times a second; ended when the connection's time is up."""
+    """The steps of a wait of psycopg, at least ten a second; ends the wait when the deadline of the connection has passed."""
     try:
         wanted = next(gen)
         while True:
             ready = yield wanted
-            wanted = gen.send(ready)  # before the look at the clock: what has arrived counts
+            wanted = gen.send(ready)  # before the look at the clock: an answer that has arrived counts
             if monotonic() >= connection._ends:
                 raise _give_up(connection)
     except StopIteration as stop:
@@ -211,7 +212,7 @@ def _timed(gen: PQGen[T], connection: OwnConnection | OwnAsyncConnection) -> PQG
 def _give_up(connection: OwnConnection | OwnAsyncConnection) -> psycopg.Error:
     if connection._is_cancelled:
         connection.pgconn.finish()
-        return psycopg.errors.QueryCanceled("cancelled")  # what psycopg waits for after it has cancelled a statement
+        return psycopg.errors.QueryCanceled("cancelled")  # the error that psycopg expects after it has cancelled a statement
     seconds = seconds_of(connection.deadline)
     return DeadlinePassed(f"deadline passed: no answer within {seconds:.3g} s; the connection was closed")
 
@@ -219,13 +220,13 @@ def _give_up(connection: OwnConnection | OwnAsyncConnection) -> psycopg.Error:
 def _may_run_on(connection: OwnConnection | OwnAsyncConnection) -> bool:
     """Whether to cancel the statement in the server. Otherwise a slow statement would hold its locks and commit later.
 
-    A deadline that was made shorter is that of a look or a heartbeat, and leaves no time for it. An older libpq could block.
+    A shorter deadline belongs to a poll or a heartbeat and leaves no time to cancel. An older libpq could block.
     """
     connection.is_silent = seconds_of(connection.deadline) >= DEADLINE
     return connection.is_silent and psycopg.capabilities.has_cancel_safe()
 
 
 def _cut_short(connection: OwnConnection | OwnAsyncConnection) -> None:
-    """Psycopg cancels when the caller is cancelled or interrupted, and then waits on for the statement to end."""
+    """Limit the wait after a cancellation: psycopg cancels the statement and then waits until it ends."""
     connection._is_cancelled = True
     connection._ends = min(connection._ends, monotonic() + CANCEL_WITHIN)

@@ -22,7 +22,7 @@ _TOO_SLOW = (DeadlinePassed, psycopg.errors.QueryCanceled)
 
 
 class Circuit:
-    """Shared by all links of a process: after a failure one of them tries to connect, ever more slowly, and the others wait."""
+    """Shared by all links of a process: after a failure one link tries to connect, with growing pauses, and the others wait."""
 
     def __init__(self) -> None:
         self._backoff = Backoff()
@@ -30,7 +30,7 @@ class Circuit:
         self._trying = asyncio.Lock()
 
     async def connect(self, url: str, **options: Any) -> OwnAsyncConnection:
-        """Open a connection, however long it takes; one try at a time per process."""
+        """Open a connection, without a time limit; one try at a time per process."""
         async with self._trying:
             while True:
                 await self._backoff.wait()
@@ -44,11 +44,11 @@ class Circuit:
 
 
 class Locked(Exception):
-    """Somebody held for longer than lock_timeout what a call needs."""
+    """Another transaction held a lock that a call needs for longer than lock_timeout."""
 
 
 def _log_warning(notice: psycopg.errors.Diagnostic) -> None:
-    """What our functions do not leave unsaid, such as repairs."""
+    """Log the warnings of our functions, for example about repairs."""
     if notice.severity_nonlocalized == "WARNING":
         log.warning("the database warns: %s", notice.message_primary)
 
@@ -58,7 +58,7 @@ class Link:
 
     Args:
         url: where to connect.
-        statements: of the install.
+        statements: the statements of the install.
         circuit: shared by the process.
         purpose: shown in pg_stat_activity.
     """
@@ -72,15 +72,15 @@ class Link:
         self._refusals = Refusals(Complaints(log, f"connection for {purpose}"))
 
     async def run(self, call: Call[T] | Callable[[], Call[T]], *, tell_locked: bool = False) -> T:
-        """Run one call in a transaction of its own; a call whose content must be current is passed as a function that builds it.
+        """Run one call in its own transaction. If the content of a call must be current, pass a function that builds the call.
 
         Args:
             tell_locked: raise `Locked` if another transaction holds a needed lock for too long. The connection stays open.
 
         Raises:
-            Locked: see there; nothing was changed.
-            Disconnected: the connection broke, the deadline passed, or the server refused for a reason that passes. Whether the
-                call took effect is not known. The connection is gone; the next call opens a new one.
+            Locked: see `tell_locked`; nothing was changed.
+            Disconnected: the connection broke, the deadline passed, or the server refused for a temporary reason. It is not
+                known whether the call took effect. The connection is closed; the next call opens a new one.
         """
         if self._refusals:
             await self._refusals.wait((call if isinstance(call, Call) else call()).statement)
@@ -98,7 +98,7 @@ class Link:
                     raise await self._lost(call, Disconnected(str(error), too_slow=isinstance(error, _TOO_SLOW))) from error
                 raise_ours(error, self._statements.schema)
                 raise
-            except BaseException:  # cut off by a cancel: the connection may be in the midst of anything
+            except BaseException:  # interrupted by a cancellation: the connection may be in any state
                 await self.close()
                 raise
             if self._refusals:
@@ -109,10 +109,10 @@ class Link:
         return await aexecute(cursor, self._statements.of(call), call.params)
 
     async def _rows_of_long(self, cursor: psycopg.AsyncCursor[Any], call: Call[Any]) -> Rows:
-        """What a call with a deadline of its own returns.
+        """The rows of a call with its own deadline.
 
-        The server has the same deadline, in place of a statement_timeout of the role or database: a statement that nobody waits
-        for any more would hold its locks to its end.
+        The server has the same deadline, in place of a statement_timeout of the role or database: otherwise a statement
+        would keep its locks although its caller has stopped waiting.
         """
         milliseconds = max(1, int(seconds_of(call.within) * 1000))
         async with cursor.connection.transaction():

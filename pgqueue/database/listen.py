@@ -1,4 +1,4 @@
-"""LISTEN and its self-test: whether what another connection notifies arrives, which a transaction pooler prevents."""
+"""LISTEN and its self-test: whether notifications of another connection arrive; a transaction pooler prevents this."""
 
 import uuid
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ def listen(connection: OwnConnection, channel: str) -> None:
 
 @contextmanager
 def leaving_nothing(connection: OwnConnection) -> Iterator[None]:
-    """Listen to nothing any more in the end: where a pooler keeps the server's session, another client has it next."""
+    """End with UNLISTEN: if a pooler keeps the session of the server, another client gets it next."""
     try:
         yield
     finally:
@@ -28,15 +28,15 @@ def leaving_nothing(connection: OwnConnection) -> Iterator[None]:
 
 
 def hears(connection: OwnConnection, channel: str, url: str, application_name: str, within: float = ECHO_WITHIN) -> bool:
-    """Whether a connection that listens hears what another one notifies. What else it hears meanwhile is dropped.
+    """Whether a listening connection receives a notification of another connection. Other notifications are dropped meanwhile.
 
     The other connection matters: a pooler can pass a notification on to the connection that sent it, with the answer.
 
     Args:
-        connection: it listens on `channel`.
-        channel: where the echo is sent.
-        url: what `connection` was opened with.
-        application_name: of the other connection.
+        connection: a connection that listens on `channel`.
+        channel: the channel on which the echo is sent.
+        url: the URL with which `connection` was opened.
+        application_name: the name of the other connection.
         within: seconds to wait for the echo.
     """
     echo = f"echo {uuid.uuid4()}"

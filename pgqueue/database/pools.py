@@ -16,7 +16,7 @@ from .statement import Statements
 from .translate import raise_ours
 
 T = TypeVar("T")
-# Opened at first use; attempts to connect end before whoever waits makes new ones.
+# Opened at first use. The pool's own tries to connect end before a waiting call starts a new try.
 _POOL: dict[str, Any] = {"min_size": 0, "open": False, "reconnect_timeout": AGAIN - 1}
 
 
@@ -29,9 +29,9 @@ async def _aconfigure(connection: OwnAsyncConnection) -> None:
 
 
 class _Pool(ConnectionPool[OwnConnection]):
-    """A pool whose connections are open when they are given out.
+    """A pool that checks that a connection is open before it returns it.
 
-    A forked child does not touch it: stopping the parent's threads could wait for locks that are never released.
+    A forked child does not touch it, because stopping the threads of the parent could wait for locks that are never released.
     """
 
     def __init__(self, url: str, reach: Reach, **options: Any) -> None:
@@ -39,7 +39,7 @@ class _Pool(ConnectionPool[OwnConnection]):
         super().__init__(url, connection_class=OwnConnection, configure=_configure, **_POOL, **options)
 
     def getconn(self, timeout: float | None = None) -> OwnConnection:
-        """As psycopg's. Raises NoConnection when there is none in time."""
+        """Get a connection, as in psycopg. Raises NoConnection if none is free in time."""
         wait = Wait(self._reach, self.timeout if timeout is None else timeout)
         while True:
             try:
@@ -50,10 +50,10 @@ class _Pool(ConnectionPool[OwnConnection]):
             if is_open(connection) and self._reach.trusts(connection):
                 return connection
             connection.close()
-            self.putconn(connection)  # which replaces it
+            self.putconn(connection)  # this replaces it
 
     def putconn(self, connection: OwnConnection) -> None:
-        """As psycopg's."""
+        """Return a connection, as in psycopg."""
         if connection.is_silent:
             self._reach.note_silence()
         super().putconn(connection)
@@ -85,21 +85,21 @@ class _AsyncPool(AsyncConnectionPool[OwnAsyncConnection]):
             await self.putconn(connection)
 
     async def putconn(self, connection: OwnAsyncConnection) -> None:
-        """As psycopg's."""
+        """Return a connection, as in psycopg."""
         if connection.is_silent:
             self._reach.note_silence()
         await super().putconn(connection)
 
 
 class SyncPool:
-    """Runs calls on pooled connections, or inside the caller's transaction on a connection of theirs.
+    """Runs calls on pooled connections, or on a connection of the caller, inside the caller's transaction.
 
     Args:
         url: where to connect.
-        statements: of the install.
-        size: connections at most.
-        setting: that size in the settings.
-        options: of each connection, beyond those of all; application_name is shown in pg_stat_activity.
+        statements: the statements of the install.
+        size: the largest number of connections.
+        setting: the name of the setting for the size.
+        options: further options of each connection; application_name is shown in pg_stat_activity.
     """
 
     def __init__(self, url: str, statements: Statements, size: int, setting: str = "pool_size", **options: Any) -> None:
@@ -108,12 +108,12 @@ class SyncPool:
         self._pools: dict[tuple[int, int], _Pool] = {}
 
     def run(self, call: Call[T], connection: Any = None, wait: float | None = None) -> T:
-        """Run a call; without `connection` in a transaction of its own, which is committed on return.
+        """Run a call; without `connection` in its own transaction, which is committed on return.
 
-        One that may be repeated is, once, when its connection was cut.
+        If its connection was cut, a call that may be repeated is repeated once.
 
         Args:
-            wait: seconds for all of it, when that is less than a call may take: for a connection from the pool, and the answer.
+            wait: seconds for the whole call, if this is less than its deadline: for a connection from the pool, and the answer.
         """
         if connection is not None:
             with deadline_of(connection, call.within):
@@ -133,7 +133,7 @@ class SyncPool:
             return self.run_on(run_on_own, own, call)
 
     def run_on(self, run: Run, connection: Any, call: Call[T]) -> T:
-        """Run a call in a certain way on a connection."""
+        """Run a call on a connection with the function `run`."""
         try:
             return call.read(run(connection, self._statements.of(call), call.params))
         except Exception as error:
@@ -145,7 +145,7 @@ class SyncPool:
         # A forked child never touches an inherited socket: it has no pool yet.
         pool = self._pools.get(this_process())
         if pool is None:
-            # No lock, which a child could inherit held. Of several threads all take the first pool; the others were never open.
+            # No lock: a child could inherit it locked. If several threads make a pool, all use the first; the others never open.
             pool = self._pools.setdefault(this_process(), self._new_pool())
         if pool.closed:
             pool.open()
@@ -212,7 +212,7 @@ class AsyncPool:
         return _AsyncPool(self._url, reach, max_size=self._size, kwargs={**self._options, "note": reach.note})
 
     def _forget_closed_loops(self) -> None:
-        for key in list(self._pools):  # one step at a time: other threads have loops, too
+        for key in list(self._pools):  # a copy: other threads have loops, too
             if key[1].is_closed():
                 self._pools.pop(key, None)
 

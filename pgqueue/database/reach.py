@@ -11,14 +11,14 @@ from .backoff import first_line
 from .call import Call
 from .connection import DeadlinePassed, OwnAsyncConnection, OwnConnection
 
-_CUT = ("08", "57P")  # SQLSTATEs of connections that end
-AGAIN = 5.0  # seconds until it is tried anew to connect, by whoever waits; psycopg's pool itself tries ever more slowly
+_CUT = ("08", "57P")  # SQLSTATEs of connections that were closed
+AGAIN = 5.0  # seconds until a waiting call tries to connect again; the pool of psycopg waits longer after each try
 
 
 def is_open(connection: Any) -> bool:
-    """Whether an idle connection is usable, as far as this side can tell; the server is not asked.
+    """Whether an idle connection is usable, as far as this side can see; no query is sent.
 
-    Nothing arrives on a connection of ours that is idle except a message that it ends, or an irrelevant notice.
+    On our idle connections nothing arrives except a message that the connection ends, or a notice without importance.
     """
     return not connection.closed and not _is_readable(connection.pgconn.socket)
 
@@ -32,7 +32,7 @@ def _is_readable(socket: int) -> bool:
 
 
 def may_repeat(call: Call[Any], error: psycopg.Error, since: float) -> bool:
-    """Whether a call may be sent again: its connection was cut, and to do it twice is to do it once. `since`: when it began."""
+    """Whether a call may be sent again: its connection was cut, and a second run changes nothing. `since`: when it started."""
     if isinstance(error, NoConnection | DeadlinePassed) or not isinstance(error, psycopg.OperationalError):
         return False
     is_cut = error.sqlstate is None or error.sqlstate.startswith(_CUT)
@@ -43,11 +43,11 @@ class Reach:
     """How one pool reaches the database.
 
     Args:
-        setting: names the size of the pool.
-        size: of the pool.
+        setting: the name of the setting for the size of the pool.
+        size: the size of the pool.
 
     Attributes:
-        error: why the last attempt to connect failed; None when it did not.
+        error: why the last try to connect failed; None if it succeeded.
     """
 
     def __init__(self, setting: str, size: int) -> None:
@@ -56,21 +56,21 @@ class Reach:
         self._silence_at = 0.0
 
     def note(self, error: psycopg.Error | None) -> None:
-        """Note how an attempt to connect ended."""
+        """Note the result of a try to connect."""
         self.error = error
 
     def note_silence(self) -> None:
-        """A connection missed its deadline: others of its time may have gone silent with it."""
+        """Note that a connection missed its deadline: older connections may be silent too."""
         self._silence_at = monotonic()
 
     def trusts(self, connection: OwnConnection | OwnAsyncConnection) -> bool:
-        """Whether a connection that is given out now was first given out after the last silence."""
+        """Whether the pool first returned this connection after the last silence."""
         if connection.known_since is None:
             connection.known_since = monotonic()
         return connection.known_since > self._silence_at
 
     def refused(self, seconds: float) -> NoConnection:
-        """What to raise when there was no connection for so long."""
+        """The error to raise when there was no connection for this many seconds."""
         if self.error is not None:
             return NoConnection(
                 f"no connection within {seconds:.3g} s, the database cannot be reached: {first_line(self.error)}; "
@@ -86,8 +86,8 @@ class Wait:
     """One wait for a connection of a pool, in parts.
 
     Args:
-        reach: of the pool.
-        seconds: for all of it.
+        reach: the state of the pool.
+        seconds: the length of the whole wait.
     """
 
     def __init__(self, reach: Reach, seconds: float) -> None:
@@ -96,12 +96,12 @@ class Wait:
         self._parts = 0
 
     def part(self) -> float:
-        """Seconds to wait now. Short while connects fail; where others have the connections, whoever waits keeps its place."""
+        """Seconds to wait now. Short while connecting fails; else the rest, so that the call keeps its place in the line."""
         left = max(0.0, self._ends - monotonic())
         self._parts += 1
         return left if self._parts > 1 and self._reach.error is None else min(left, AGAIN)
 
     def check(self) -> None:
-        """Raises NoConnection when the time is over."""
+        """Raise NoConnection if the time is over."""
         if monotonic() >= self._ends:
             raise self._reach.refused(self._seconds)

@@ -1,7 +1,7 @@
-"""What our connections depend on, whatever is set for the database or the role.
+"""The defaults that our connections need, independent of the settings of the database or the role.
 
-Nothing of it is set on the session, which a pooler would hand to others. A connection whose defaults are unfit runs each call in
-a transaction that says what it needs, at the price of two more round trips; no other connection pays for that.
+They are not set on the session, because a pooler would pass the session to other clients. If the defaults of a connection do not
+fit, each of its calls runs in a transaction that sets what it needs, with two more round trips. Other connections have no cost.
 """
 
 from collections.abc import Mapping
@@ -21,13 +21,13 @@ SAFE_PATH = b"set local search_path to pg_catalog, pg_temp"
 
 
 class Defaults(NamedTuple):
-    """What a transaction has that says nothing of it.
+    """The default settings of a transaction.
 
     Attributes:
-        isolation: its level.
+        isolation: the isolation level.
         read_only: "on" or "off".
-        first_schema: where names are looked up first.
-        is_standby: whether the server is a standby, where nothing can be written whatever the settings.
+        first_schema: the schema in which names are looked up first.
+        is_standby: whether the server is a standby, which cannot write with any settings.
     """
 
     isolation: str
@@ -37,21 +37,21 @@ class Defaults(NamedTuple):
 
     @property
     def is_read_only(self) -> bool:
-        """Whether a transaction must say that it writes."""
+        """Whether a transaction must be set to read-write."""
         return self.read_only == "on" and not self.is_standby
 
     @property
     def is_fit(self) -> bool:
-        """Whether calls of ours need say nothing."""
+        """Whether our calls need no settings."""
         return self.isolation == "read committed" and not self.is_read_only and self.first_schema == "pg_catalog"
 
 
 def settle(connection: Connection[Any], is_ours: bool) -> None:
-    """Make a new connection say in each transaction what it needs, if that is not the default.
+    """Let a new connection set in each transaction what it needs, if the defaults do not fit.
 
     Args:
-        connection: in autocommit, idle.
-        is_ours: False: statements of the application run on it too; it keeps all but read-only.
+        connection: a connection in autocommit mode, idle.
+        is_ours: False if statements of the application run on it too; then only read-only is changed.
     """
     with OwnCursor(connection, ADAPTERS) as cursor:
         defaults = Defaults(*cursor.execute(_ASK, binary=True).fetchall()[0])
@@ -73,11 +73,11 @@ async def asettle(connection: AsyncConnection[Any], is_ours: bool) -> None:
 
 
 def execute(cursor: Cursor[Any], statement: bytes, params: Any) -> Rows:
-    """Run a statement of ours on a connection of ours; the rows."""
+    """Run one of our statements on one of our connections. Returns the rows."""
     if cursor.connection.isolation_level is None:
         return cursor.execute(statement, params, prepare=False, binary=True).fetchall()
     with cursor.connection.transaction():
-        if not isinstance(params, Mapping):  # else with a query of the application's, which needs its own search_path
+        if not isinstance(params, Mapping):  # else it has a query of the application, which needs its own search_path
             cursor.execute(SAFE_PATH)
         return cursor.execute(statement, params, prepare=False, binary=True).fetchall()
 

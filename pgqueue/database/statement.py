@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from .call import Call
 
 
-# Types and functions are PostgreSQL's own, whatever stands in front of them on the search_path of the application's connection.
+# Types and functions are those of PostgreSQL, even if the search_path of the application has others with these names.
 _BARE = re.compile(
     r"(?<=::)(?=(?:text|jsonb|uuid|xid8|timestamptz|float8|bool)\b)"
     r"|(?<![\w.])(?=(?:sum|array_agg|to_jsonb|row_number|pg_current_xact_id|set_config|make_interval|clock_timestamp)\()"
@@ -31,7 +31,7 @@ class Statements:
         return composed
 
     def of(self, call: "Call[Any]") -> bytes:
-        """The statement of a call; one with a query of the caller's is not kept, there may be any number of those."""
+        """The statement of a call. A statement with a query of the caller is not kept, because there may be any number."""
         if call.query is None:
             return self[call.statement]
         query = sql.SQL(call.query)

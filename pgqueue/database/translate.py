@@ -1,4 +1,4 @@
-"""SQLSTATE to exception: the one place where an error crosses from PostgreSQL to Python."""
+"""From SQLSTATE to exception: the only place where errors of PostgreSQL become errors of pgqueue."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -14,15 +14,15 @@ _BY_SQLSTATE: dict[str, type[errors.PgQueueError]] = {
     "PQ004": errors.WrongState,
 }
 _UNTRANSLATABLE_CHARACTER = "22P05"
-_NOT_MIGRATED = ("3F000", "42883", "42P01")  # no such schema, function, table: of ours, if the message says so
-# Classes that pass: connection, rollback, resources, not in the right state (lock_timeout), operator intervention, system.
-# Beside them read_only_sql_transaction, because a primary that became a replica answers so and the next connection finds the new
-# primary; idle_in_transaction_session_timeout and transaction_timeout, which end connections of a process that was held up.
+_NOT_MIGRATED = ("3F000", "42883", "42P01")  # no such schema, function, table; it is ours if the message has its name
+# Classes of temporary errors: connection, rollback, resources, wrong state (lock_timeout), operator intervention, system.
+# Also read_only_sql_transaction: a primary that became a replica gives this error, and the next connection finds the new
+# primary; idle_in_transaction_session_timeout and transaction_timeout, which end connections of a delayed process.
 _TRANSIENT = ("08", "25006", "25P03", "25P04", "40", "53", "55", "57", "58")
 
 
 class _Report(NamedTuple):
-    """The server's error report, as far as the driver exposes it."""
+    """The error report of the server, as far as the driver exposes it."""
 
     sqlstate: str
     message: str
@@ -30,7 +30,7 @@ class _Report(NamedTuple):
 
 
 def translate(error: Exception, schema: str) -> Exception:
-    """The exception our caller should see for an error of any driver; the error itself if it is none of ours."""
+    """Our exception for an error of any driver; the error itself if it is not about pgqueue."""
     report = _report(error)
     if report is None:
         return error
@@ -44,14 +44,14 @@ def translate(error: Exception, schema: str) -> Exception:
 
 
 def raise_ours(error: Exception, schema: str) -> None:
-    """Raise our exception for this error; return when it is none of ours, so that the caller's `raise` leaves it as it is."""
+    """Raise our exception for this error. Return if the error is not about pgqueue, so that the caller can raise it unchanged."""
     ours = translate(error, schema)
     if ours is not error:
         raise ours from error
 
 
 def _report(error: BaseException) -> _Report | None:
-    """The report of the innermost error that has one: SQLAlchemy, Django and adapters wrap what the driver raised."""
+    """The report of the innermost error that has one: SQLAlchemy, Django and adapters wrap the error of the driver."""
     report = None
     for inner in _unwrapped(error):
         report = _read(inner) or report
@@ -70,7 +70,7 @@ def _unwrapped(error: BaseException) -> Iterator[BaseException]:
 def _read(error: Any) -> _Report | None:
     sqlstate = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
     if isinstance(sqlstate, str):
-        said = getattr(error, "diag", None)  # psycopg and psycopg2; asyncpg says it itself
+        said = getattr(error, "diag", None)  # psycopg and psycopg2 have diag; in asyncpg the error has the fields
         message = getattr(said, "message_primary", None) or getattr(error, "message", None) or str(error)
         return _Report(sqlstate, message, getattr(said, "message_detail", None) or getattr(error, "detail", None))
     if error.args and isinstance(error.args[0], dict) and "C" in error.args[0]:  # pg8000: the fields of the protocol

@@ -1,4 +1,4 @@
-"""A cost that is a function of a task's arguments."""
+"""A cost that is computed from the arguments of a task."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -18,12 +18,12 @@ _BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_O
 
 @dataclass(frozen=True, slots=True)
 class CostFunction:
-    """Called with the arguments that it names when a job is enqueued.
+    """A function that computes a cost when a job is enqueued, from the arguments that it names.
 
     Attributes:
-        function: yours.
-        names: of its parameters; None = it takes them all.
-        required: those of them that have no default.
+        function: the function of the application.
+        names: the names of its parameters; None = it takes all arguments.
+        required: the parameters without a default.
     """
 
     function: Callable[..., int]
@@ -31,10 +31,10 @@ class CostFunction:
     required: frozenset[str]
 
     def check(self, task: str, parameters: Parameters) -> None:
-        """Refuse a function that asks for what the task does not have.
+        """Refuse a function that takes arguments which the task does not have.
 
         Raises:
-            InvalidArgument: it does.
+            InvalidArgument: it takes such an argument.
         """
         if missing := self.required - parameters.names:
             raise InvalidArgument(
@@ -42,10 +42,10 @@ class CostFunction:
             )
 
     def of(self, task: str, parameters: Parameters, args_json: str) -> int:
-        """The cost of a call with these arguments, which the function sees as the handler will.
+        """The cost of a call with these arguments. The function gets them as the handler will.
 
         Raises:
-            InvalidArgument: it is no whole number of 1 or more.
+            InvalidArgument: the cost is not a whole number of 1 or more.
         """
         self.check(task, parameters)
         arguments: Mapping[str, Any] = {**parameters.defaults, **parameters.load(args_json)}
@@ -56,10 +56,10 @@ class CostFunction:
 
 
 def read_cost(value: Any) -> int | CostFunction:
-    """A cost as an option holds it.
+    """The value of the option `cost`.
 
     Raises:
-        InvalidArgument: it is neither a number nor a function that arguments can be given to.
+        InvalidArgument: it is neither a number nor a function that takes arguments by name.
     """
     if not callable(value):
         check_whole("cost", value, 1, MOST_COST)

@@ -1,4 +1,4 @@
-"""What limits one call: the keys, the arguments that stand in them, the cost."""
+"""The limits of one call: the keys, the arguments that they contain, the cost."""
 
 import json
 import re
@@ -37,7 +37,7 @@ def check_limits(task: str, parameters: Parameters, options: Options) -> None:
 
 
 def completed(parameters: Parameters, options: Options, bound: dict[str, Any], takes: str | None = None) -> dict[str, Any]:
-    """Arguments of a call with the defaults of those that stand in its keys, so that SQL finds them."""
+    """Arguments of a call, with defaults for missing arguments that its keys contain, so that SQL finds them."""
     if not options.is_limited:
         return bound
     missing = (parameters.defaults.keys() & named_in_keys(options)) - bound.keys() - {takes}
@@ -45,13 +45,13 @@ def completed(parameters: Parameters, options: Options, bound: dict[str, Any], t
 
 
 def limiting(task: Registered[Any], options: Options, args_json: str, takes: str | None = None) -> LimitOptions | None:
-    """What limits a call, as `enqueue` takes it; None for a call without limits.
+    """The limits of a call in the form that `enqueue` takes; None for a call without limits.
 
     Args:
-        task: whose call it is.
-        options: of the call.
-        args_json: its arguments.
-        takes: the argument that a parent's result will be.
+        task: the task that is called.
+        options: the options of the call.
+        args_json: its arguments as JSON text.
+        takes: the argument that takes a parent's result.
 
     Raises:
         InvalidArgument: the cost is invalid, or a key or cost needs a result that is not known yet.
@@ -67,10 +67,10 @@ def limiting(task: Registered[Any], options: Options, args_json: str, takes: str
 
 
 def limiting_all(task: Registered[Any], options: Options, what: str) -> LimitOptions | None:
-    """`limiting` for many calls of which no argument is looked at.
+    """`limiting` for many calls, without reading their arguments.
 
     Raises:
-        InvalidArgument: the cost is a function of the arguments; `what` says what cannot have one.
+        InvalidArgument: the cost is a function of the arguments; `what` names the calls that cannot have one.
     """
     if not options.is_limited:
         return None
@@ -82,10 +82,10 @@ def limiting_all(task: Registered[Any], options: Options, what: str) -> LimitOpt
 
 
 def chunk_options(task: Registered[Any], options: Options, calls: list[dict[str, Any]]) -> Options:
-    """Options of one job that runs many calls: it costs what they cost together.
+    """Options of one job that runs many calls: its cost is the sum of their costs.
 
     Raises:
-        InvalidArgument: an argument stands in a key.
+        InvalidArgument: a key contains an argument.
     """
     if not options.is_limited:
         return options
@@ -104,10 +104,10 @@ def chunk_options(task: Registered[Any], options: Options, calls: list[dict[str,
 
 
 def assert_filled(options: Options, args_json: str) -> None:
-    """Refuse arguments that SQL could make no keys of, where there is no database that would.
+    """Refuse arguments from which SQL could not make the keys, for use without a database.
 
     Raises:
-        InvalidArgument: an argument that stands in a key is missing, or null.
+        InvalidArgument: an argument that a key contains is missing, or null.
     """
     for field, key in _templates(options):
         for path in _NAMES.findall(key):
@@ -121,7 +121,7 @@ def assert_filled(options: Options, args_json: str) -> None:
 
 
 def named_in_keys(options: Options) -> frozenset[str]:
-    """The arguments that stand in the keys of a call."""
+    """The arguments that the keys of a call contain."""
     return _NONE.union(*(_arguments_in(key) for _, key in _templates(options)))
 
 
@@ -158,5 +158,5 @@ def _templates(options: Options) -> list[tuple[str, str]]:
 
 @lru_cache(maxsize=4096)
 def _arguments_in(key: str) -> frozenset[str]:
-    """{name} and {name.inner} are of the argument `name`."""
+    """The arguments in a key. {name} and {name.inner} both contain the argument `name`."""
     return frozenset(path.split(".", 1)[0] for path in _NAMES.findall(key))

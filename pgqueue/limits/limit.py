@@ -1,4 +1,4 @@
-"""A limit as code declares it. The rules are SQL (`set_limit` and what claims); this only spells them."""
+"""A limit as code declares it. The rules are in SQL (`set_limit` and the functions that claim); this only describes the limit."""
 
 import re
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ Counts = Literal["cost", "starts"]
 Per = timedelta | float | str
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-LONGEST_KEY = 200  # characters, as SQL has it
+LONGEST_KEY = 200  # characters, as in SQL
 _KEY = re.compile(r"[A-Za-z0-9_.-]{1,100}(:.+)?", re.DOTALL)
 _INTERVAL = re.compile(r"\s*(\d+(?:\.\d+)?)?\s*([a-z]+)\s*", re.IGNORECASE)
 _RATE = re.compile(rf"\s*([+-]?\d+(?:\.\d+)?)\s*/({_INTERVAL.pattern})", re.IGNORECASE)
@@ -25,24 +25,24 @@ _INT4 = 2**31
 class Limit:
     """How often and how many at once jobs start that have this limit: at most burst + rate x T of them in any T seconds.
 
-    A limit `tenant` holds for each key `tenant:…` by itself; `tenant:42` is that of one key alone, `queue:mail` that of all jobs
-    of a queue together. Without `rate` and `max_running` it limits nothing, and can be parked.
+    A limit `tenant` applies to each key `tenant:…` separately; `tenant:42` applies to one key only, `queue:mail` to all jobs of a
+    queue together. Without `rate` and `max_running` it limits nothing, but can be parked.
 
     Args:
         name: letters, digits and . _ - , alone or with a colon and a key.
-        rate: starts, or what they cost, for each `per`; or a text that says both: "100/m", "5/s", "10/30s", "1000/h", "50/d".
-        per: what a rate that is a number is for: a text such as "1m" or "30s" (units s, m, h, d), seconds or a timedelta.
-        burst: how many may start at once after a pause, 1 or more; by default a tenth of a second's worth, at least 2, and 1 for
-            rates below 2 a second.
-        max_running: how many run at once, 1 or more; by default as many as there are.
-        counts: "cost" (default): a start takes the cost of its job; "starts": every start takes one.
-        weight: 1 (default) to 1000: the share of its jobs where keys take turns.
-        retry_blocks: True: while a job waits for its retry, the others of its key wait, too. With max_running=1 they run strictly
-            in order. False by default.
+        rate: starts, or tokens, for each `per`; or a text with both: "100/m", "5/s", "10/30s", "1000/h", "50/d".
+        per: the interval of a rate that is a number: a text such as "1m" or "30s" (units s, m, h, d), seconds or a timedelta.
+        burst: how many may start at once after a pause, 1 or more; by default the tokens of a tenth of a second, at least 2;
+            and 1 for rates below 2 a second.
+        max_running: how many may run at the same time, 1 or more; by default any number.
+        counts: "cost" (default): a start takes the cost of its job; "starts": every start takes one token.
+        weight: 1 (default) to 1000: the share of its jobs when keys take turns.
+        retry_blocks: True: while a job waits for its retry, the other jobs of its key wait too. With max_running=1 they run
+            strictly in order. False by default.
 
     Attributes:
-        rate: as a number.
-        per: in seconds; None without a rate.
+        rate: the rate as a number.
+        per: the interval in seconds; None without a rate.
 
     Raises:
         InvalidArgument: a value is invalid; the message names it.
@@ -78,13 +78,13 @@ class Limit:
         check_flag("retry_blocks", self.retry_blocks)
 
     def definition(self) -> str:
-        """The arguments of SQL's set_limit by name, as JSON: what declare_limit takes."""
+        """The arguments of the SQL function set_limit by name, as JSON, for declare_limit."""
         given = {"rate": self.rate, "per": self.per, "burst": self.burst, "max_running": self.max_running}
         always = {"count_cost": count_cost(self.counts), "weight": self.weight, "retry_blocks": self.retry_blocks}
         return dumps({name: value for name, value in given.items() if value is not None} | always)
 
     def summary(self) -> str:
-        """What it says, in a few words."""
+        """The limit in a few words."""
         rate, per = read_rate("rate", self.rate, self.per)
         weight = "" if self.weight == 1 else f", weight {self.weight}"
         return words(rate, per, self.burst, count_cost(self.counts), self.max_running, self.retry_blocks) + weight
@@ -98,7 +98,7 @@ def words(
     max_running: int | None,
     retry_blocks: bool | None,
 ) -> str:
-    """What a limit says, as people read it: "100/m, burst 10, max 3 running"."""
+    """The values of a limit for people: "100/m, burst 10, max 3 running"."""
     said = []
     if rate is not None and per is not None:
         said.append(f"{rate:.15g}/{_unit(per)}")
@@ -114,7 +114,7 @@ def words(
 
 
 def own_limit(task: str, rate_limit: Any, max_running: int | None) -> Limit | None:
-    """The limit that a task has for itself; None without.
+    """The limit that applies to one task only; None if it has none.
 
     Raises:
         InvalidArgument: a value, or the name of the task, is invalid.
@@ -127,12 +127,12 @@ def own_limit(task: str, rate_limit: Any, max_running: int | None) -> Limit | No
 
 
 def needs_per() -> InvalidArgument:
-    """The error about a rate that does not say what it is for."""
+    """The error about a rate without an interval."""
     return InvalidArgument("per: a rate needs one, such as per='1m', or rate='60/m'")
 
 
 def read_rate(field: str, rate: Any, per: Any) -> tuple[float | None, float | None]:
-    """A rate and its interval in seconds, as far as they are given.
+    """A rate and its interval in seconds; None for a value that is not given.
 
     Raises:
         InvalidArgument: the rate is neither a number nor a text such as "100/m", or the interval is invalid or given twice.
@@ -164,7 +164,7 @@ def _seconds(field: str, per: Any, shown: Any) -> float:
 
 
 def _unit(seconds: float) -> str:
-    """An interval with its largest unit that leaves a whole number."""
+    """An interval in the largest unit that gives a whole number."""
     unit = next((unit for unit in "dhm" if seconds % UNITS[unit] == 0), "s")
     number = seconds / UNITS[unit]
     return unit if number == 1 else f"{number:.15g}{unit}"
@@ -174,7 +174,7 @@ def check_name(name: Any) -> None:
     """Raise InvalidArgument unless value is the name of a limit.
 
     Raises:
-        InvalidArgument: it is none.
+        InvalidArgument: value is not a valid name.
     """
     if not isinstance(name, str) or len(name) > LONGEST_KEY or not _KEY.fullmatch(name) or name in ("queue", "task"):
         raise invalid(
@@ -189,7 +189,7 @@ def check_key(field: str, key: Any) -> str:
     """Raise InvalidArgument unless value is a key of a limit for a job, or a template of a key.
 
     Raises:
-        InvalidArgument: it is none.
+        InvalidArgument: value is not a valid key.
     """
     if not isinstance(key, str) or len(key) > LONGEST_KEY or not _KEY.fullmatch(key):
         raise invalid(
@@ -215,13 +215,13 @@ def check_whole(field: str, value: Any, least: int, most: int | None = None) -> 
 
 
 def check_flag(field: str, value: Any) -> None:
-    """Refuse what is neither True nor False."""
+    """Raise InvalidArgument unless value is True or False."""
     if not isinstance(value, bool):
         raise invalid(field, value, "use True or False")
 
 
 def count_cost(counts: Any) -> bool:
-    """What `counts` says, as SQL takes it."""
+    """The value of `counts` in the form that SQL takes."""
     if not isinstance(counts, str) or counts not in get_args(Counts):
         raise invalid("counts", counts, f"use {' or '.join(get_args(Counts))}")
     return counts == "cost"

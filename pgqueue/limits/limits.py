@@ -1,4 +1,4 @@
-"""The limits of an app: declared in code, changed and looked at at run time."""
+"""The limits of an app: declared in code, changed and read at run time."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -15,20 +15,20 @@ from ..database.calls.limits import LimitValues
 from ..errors import ConfigurationError, InvalidArgument
 from .limit import Counts, Limit, Per, check_flag, check_number, check_whole, count_cost, needs_per, read_rate
 
-MOST_NAMES = 20  # in an error
-Statuses = list[LimitStatus]  # in the class `list` is a method
+MOST_NAMES = 20  # names in an error message
+Statuses = list[LimitStatus]  # inside the class, `list` is a method
 
 
 class Limits:
-    """What `app.limits` is.
+    """The type of `app.limits`.
 
     Args:
-        client: where they are set.
-        assert_open: raises ConfigurationError when nothing more can be declared.
+        client: runs the calls on the install.
+        assert_open: raises ConfigurationError if no more limits can be declared.
 
     Attributes:
-        declared: those that code has declared, by name; workers make them known when they start. What people have set since
-            stays until the declaration in the code changes.
+        declared: the limits that code has declared, by name. Workers send them to the database when they start. Values that
+            people have set since stay until the declaration in the code changes.
     """
 
     def __init__(self, client: Client, assert_open: Callable[[str], None]) -> None:
@@ -36,7 +36,7 @@ class Limits:
         self.declared: dict[str, Limit] = {}
 
     def declare(self, limit: Limit) -> None:
-        """Say what a limit is; `PgQueue(limits=[…])` and `@app.task(limits=[Limit(…)])` do the same.
+        """Declare a limit, as `PgQueue(limits=[…])` and `@app.task(limits=[Limit(…)])` do.
 
         Raises:
             ConfigurationError: it was declared with other values, or a worker of this app has started.
@@ -50,10 +50,10 @@ class Limits:
             self.declared[limit.name] = limit
 
     def assert_declared(self, limits: Iterable[str | Limit]) -> None:
-        """Refuse each Limit that is not declared as it is: workers, which have no part in a call, would not know of it.
+        """Refuse a Limit that is not declared with these values: workers do not see the call, so they would not know the limit.
 
         Raises:
-            ConfigurationError: it is not declared, or with other values.
+            ConfigurationError: a limit is not declared, or is declared with other values.
         """
         for limit in limits:
             if not isinstance(limit, Limit):
@@ -82,16 +82,16 @@ class Limits:
         retry_blocks: bool | None = None,
         enabled: bool | None = None,
     ) -> None:
-        """Make a limit, or change one: at once, for what waits too, and without restarting anything.
+        """Create or change a limit. It applies at once, also to waiting jobs; nothing needs a restart.
 
         Args:
             name: as in `Limit`.
-            rate, max_running: as in `Limit`; 0 takes it off.
-            per, burst, counts, weight, retry_blocks: as in `Limit`; a rate that is a number keeps the `per` that is there. A new
-                rate without a burst gets the default one.
-            enabled: False: it limits nothing until it is enabled again.
+            rate, max_running: as in `Limit`; 0 removes it.
+            per, burst, counts, weight, retry_blocks: as in `Limit`; a rate that is a number keeps the existing `per`. A new rate
+                without a burst gets the default burst.
+            enabled: False: the limit has no effect until it is enabled again.
 
-        None leaves a value as it is.
+        None does not change a value.
 
         Raises:
             InvalidArgument: a value is invalid.
@@ -119,10 +119,10 @@ class Limits:
             await self._client.async_database.run(calls.set_limit(_text("name", name), values))
 
     def get(self, key: str) -> LimitStatus:
-        """How a key stands: `openai`, `tenant:42`.
+        """The current values of a key: `openai`, `tenant:42`.
 
         Raises:
-            InvalidArgument: no limit has this key; the message lists those there are.
+            InvalidArgument: no limit has this key; the message lists the existing limits.
         """
         found = self._client.database.run(calls.limit_status_of(_text("key", key)))
         if not found:
@@ -137,10 +137,10 @@ class Limits:
         return found[0]
 
     def reset(self, key: str) -> int:
-        """Fill the bucket of a key, or those of all keys of a name. What runs goes on, what is parked stays so.
+        """Fill the bucket of a key, or the buckets of all keys of a name. Running jobs continue, parked keys stay parked.
 
         Returns:
-            The number of buckets filled; a key that was not used lately is full already.
+            The number of buckets filled; the bucket of a key that was not used recently is full already.
 
         Raises:
             InvalidArgument: no limit has this key.
@@ -152,9 +152,9 @@ class Limits:
         return await self._client.async_database.run(calls.reset_limit(_text("key", key)))
 
     def delete(self, name: str) -> None:
-        """Remove a limit. Jobs that have it and wait are not limited by it any more; new ones that name it are refused.
+        """Remove a limit. Waiting jobs that have it are no longer limited by it; new jobs with it are refused.
 
-        One that code declares is there again when the next worker starts.
+        A limit that code declares is created again when the next worker starts.
 
         Raises:
             InvalidArgument: there is no such limit.
@@ -166,11 +166,11 @@ class Limits:
         await self._client.async_database.run(calls.delete_limit(_text("name", name)))
 
     def park(self, key: str, until: datetime | Duration) -> None:
-        """Shut a key: its waiting jobs stay where they are until then, those that run go on.
+        """Park a key: its waiting jobs do not start until then; running jobs continue.
 
         Args:
-            key: of a limit, or of jobs that take turns.
-            until: a datetime with a time zone, or a timedelta or seconds from now. A shorter time does not undo a longer one.
+            key: the key of a limit, or of jobs that take turns.
+            until: a datetime with a time zone, or a timedelta or seconds from now. A shorter time does not replace a longer time.
 
         Raises:
             InvalidArgument: no limit has this key, or the time is invalid.
@@ -212,7 +212,7 @@ def parking(key: str, until: datetime | Duration) -> Call[None]:
     """The call that parks a key.
 
     Raises:
-        InvalidArgument: key or time are invalid.
+        InvalidArgument: the key or the time is invalid.
     """
     if isinstance(until, datetime):
         check_time("until", until)
@@ -227,7 +227,7 @@ def parking(key: str, until: datetime | Duration) -> Call[None]:
 def limit_values(
     rate: Any, per: Any, burst: Any, max_running: Any, counts: Any, weight: Any, retry_blocks: Any, enabled: Any
 ) -> LimitValues:
-    """What `Limits.set` was given, as set_limit takes it.
+    """The arguments of `Limits.set` in the form that set_limit takes.
 
     Raises:
         InvalidArgument: a value is invalid.
@@ -250,7 +250,7 @@ def limit_values(
 
 @contextmanager
 def _missing_per() -> Iterator[None]:
-    """Only SQL knows whether a limit has an interval already; the error is reworded for Python."""
+    """Reword an error of SQL for Python: only SQL knows whether a limit has an interval already."""
     try:
         yield
     except InvalidArgument as error:
@@ -266,7 +266,7 @@ def _text(field: str, value: Any) -> str:
 
 
 def unknown_key(key: str, there: Statuses) -> InvalidArgument:
-    """The error that names those that there are."""
+    """The error about an unknown key, which names the existing limits."""
     names = [one.key for one in there if one.limit_name == one.key]
     if len(names) > MOST_NAMES:
         names[MOST_NAMES:] = [f"and {len(names) - MOST_NAMES} more"]

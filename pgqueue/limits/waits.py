@@ -1,4 +1,4 @@
-"""Why a job that is due does not start: which of its keys hold it, by the view `limit_status`."""
+"""Why a due job does not start: the keys that it waits for, from the view `limit_status`."""
 
 from datetime import datetime
 from typing import NamedTuple
@@ -10,10 +10,10 @@ class Wait(NamedTuple):
     """A key under which a job cannot start now, and why.
 
     Attributes:
-        key: of the job, or that of its queue.
-        parked_until: the key is parked until then; or None.
-        running, max_running: jobs that run under it, as many as may; or None.
-        tokens_in: seconds until it has the tokens that the job needs; or None.
+        key: a key of the job, or the key of its queue.
+        parked_until: until when the key is parked; or None.
+        running, max_running: the number of running jobs under the key, if it has reached the limit; or None.
+        tokens_in: seconds until the key has the tokens that the job needs; or None.
     """
 
     key: str
@@ -24,13 +24,13 @@ class Wait(NamedTuple):
 
 
 def waits(limits: list[str], queue: str, cost: int, rows: list[LimitStatus]) -> list[Wait]:
-    """What a ready job waits for, in the order of its keys; nothing when it can start under all of them.
+    """The keys that a ready job waits for, in their order; empty if it can start.
 
     Args:
         limits: the keys of the job.
-        queue: of the job, which may have a limit of its own.
-        cost: of the job, in tokens.
-        rows: how the keys stand.
+        queue: the queue of the job, which may have its own limit.
+        cost: the cost of the job in tokens.
+        rows: the current values of the keys.
     """
     by_key = {row.key: row for row in rows}
     keys = [key for key in (*limits, f"queue:{queue}") if key in by_key]

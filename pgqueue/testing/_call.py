@@ -1,4 +1,4 @@
-"""Calling handlers as a worker does, but here: with middleware, injected values and arguments from JSON."""
+"""Calling handlers as a worker does, but in this process: with middleware, injected values and arguments from JSON."""
 
 import asyncio
 import time
@@ -19,7 +19,7 @@ from ..worker.isolate import Isolated
 
 
 class Ended(NamedTuple):
-    """How a handler ended; `result` is what it returned.
+    """The end of a handler: its result, or its error.
 
     Only an Exception counts as a failure of the handler: `pytest.fail` in a handler fails the test.
     """
@@ -28,17 +28,17 @@ class Ended(NamedTuple):
     error: Exception | None
 
     def value(self) -> Any:
-        """What the handler returned; raises what it raised."""
+        """The result of the handler; raises its exception."""
         if self.error is not None:
             raise self.error
         return self.result
 
     def outcome(self, job: JobContext, task: Registered[Any]) -> Outcome | None:
-        """As `finish` takes it; None when `ctx.transaction()` has finished the job."""
+        """The outcome in the form that `finish` takes; None if `ctx.transaction()` has finished the job."""
         if job.is_finished:
             return None
         elapsed = time.perf_counter() - job.started
-        if isinstance(self.error, RateLimited):  # no limit is looked at here, so there is none to park: the job alone waits
+        if isinstance(self.error, RateLimited):  # limits are not used here, so no limit is parked: only the job waits
             return returned(job, task.dump_result, Snooze(self.error.delay), elapsed)
         if self.error:
             return failure(job, self.error, elapsed)
@@ -49,11 +49,11 @@ class Caller:
     """Calls the handlers of an app.
 
     Args:
-        app: whose middleware runs around each call.
-        values: what the lifespan would yield, for parameters annotated `Inject[T]`.
+        app: the app whose middleware runs around each call.
+        values: the values that the lifespan would yield, for parameters annotated `Inject[T]`.
 
     Attributes:
-        values: the same.
+        values: the same values.
     """
 
     def __init__(self, app: Registry, values: Iterable[Any] = ()) -> None:
@@ -61,11 +61,11 @@ class Caller:
         self.values = tuple(values)
 
     def end(self, job: JobContext, task: Registered[Any]) -> Ended:
-        """Run a handler in this thread, an async one on a loop of its own.
+        """Run a handler in this thread, an async handler on its own loop.
 
         Raises:
-            PgQueueError: it needs a loop of its own, and one is running.
-            ConfigurationError: a value that it takes is missing.
+            PgQueueError: it needs its own loop, but a loop is running.
+            ConfigurationError: an injected value is missing.
         """
         if task.parameters.is_async or self._around:
             _refuse_running_loop(task)
@@ -76,7 +76,7 @@ class Caller:
             return Ended(None, error)
 
     async def aend(self, job: JobContext, task: Registered[Any]) -> Ended:
-        """Run a handler on this loop, one that is not async in a thread."""
+        """Run a handler on this loop, or in a thread if it is not async."""
         injected = self._injected(task)
         try:
             return Ended(await Isolated(self._within(job, task, injected)), None)
@@ -94,7 +94,7 @@ class Caller:
 
     @contextmanager
     def _around_sync(self, job: JobContext, context: Context) -> Iterator[None]:
-        """The middleware, which is async, around a handler that is not: it runs where no loop is running, as in a thread."""
+        """The async middleware around a handler that is not async: the handler runs without a running loop, as in a thread."""
         with asyncio.Runner() as runner:
             around = executing(self._around, job)
             runner.run(around.__aenter__(), context=context)

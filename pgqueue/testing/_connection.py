@@ -1,4 +1,4 @@
-"""The test's own connection, of any kind, as the place where an app's calls run."""
+"""The test's own connection, of any supported kind, on which the calls of an app run."""
 
 import asyncio
 from collections.abc import Iterator
@@ -17,14 +17,14 @@ T = TypeVar("T")
 
 
 class GivenConnection:
-    """A connection of sync code, which everything of an app runs on.
+    """A connection of sync code on which all calls of an app run.
 
     Args:
-        app: whose statements they are.
+        app: the app whose calls run.
         connection: as in `Task.using`.
 
     Raises:
-        WrongConnection: sync code cannot use it.
+        WrongConnection: sync code cannot use the connection.
     """
 
     def __init__(self, app: Registry, connection: Any) -> None:
@@ -38,7 +38,7 @@ class GivenConnection:
         return self._calls.run(call, self._connection if connection is None else connection)
 
     async def arun(self, call: Call[T], connection: Any = None) -> T:
-        """Run a call of async code. It blocks the loop, for the connection can do no better; to Django no loop may be running."""
+        """Run a call of async code. It blocks the loop, because the connection is sync. Django requires that no loop runs."""
         if connection is not None:
             return await self._async_calls.run(call, connection)
         loop = asyncio.get_running_loop()
@@ -59,11 +59,11 @@ class GivenConnection:
         return getattr(inner, "driver_connection", inner)
 
     def psycopg(self) -> Any:
-        """What `with ctx.transaction()` gives."""
+        """The connection for `with ctx.transaction()`."""
         return _psycopg(self._driver(), psycopg.Connection)
 
     def async_psycopg(self) -> Any:
-        """What `async with ctx.transaction()` gives."""
+        """The connection for `async with ctx.transaction()`."""
         raise WrongConnection(
             f"connection: {_name(self._connection)} is not valid for `async with ctx.transaction()`; "
             "use adrain (or arun_job) with a psycopg AsyncConnection"
@@ -107,11 +107,11 @@ class AsyncGivenConnection:
         return inner
 
     async def async_psycopg(self) -> Any:
-        """What `async with ctx.transaction()` gives."""
+        """The connection for `async with ctx.transaction()`."""
         return _psycopg(await self._driver(), psycopg.AsyncConnection)
 
     def psycopg(self) -> Any:
-        """What `with ctx.transaction()` gives."""
+        """The connection for `with ctx.transaction()`."""
         raise WrongConnection(
             f"connection: {_name(self._connection)} is not valid for `with ctx.transaction()`; "
             "use drain (or run_job) with a connection of sync code that runs on psycopg"
@@ -119,7 +119,7 @@ class AsyncGivenConnection:
 
 
 def _calls(app: Registry) -> tuple[SyncPool, AsyncPool]:
-    """What runs calls on given connections; no pool is ever opened."""
+    """The objects that run calls on given connections; they never open a pool."""
     return SyncPool("", app.statements, 1), AsyncPool("", app.statements, 1)
 
 
@@ -136,7 +136,7 @@ def _name(connection: Any) -> str:
 
 
 class _Direct:
-    """In place of the pool of an app's sync code, and of that for `ctx.transaction()` in threads."""
+    """Replaces the pool for sync code of an app, and the pool for `ctx.transaction()` in threads."""
 
     max_size = 1
 
@@ -144,7 +144,7 @@ class _Direct:
         self._given = given
 
     def run(self, call: Call[T], connection: Any = None, wait: float | None = None) -> T:
-        """As SyncPool.run; the connection is the test's, so nothing limits the wait."""
+        """Run a call as SyncPool does; the connection belongs to the test, so the wait has no limit."""
         return self._given.run(call, connection)
 
     def pool(self) -> "_Direct":
@@ -163,7 +163,7 @@ class _Direct:
 
 
 class _AsyncDirect:
-    """_Direct for async code."""
+    """`_Direct` for async code."""
 
     max_size = 1
 
@@ -171,7 +171,7 @@ class _AsyncDirect:
         self._given = given
 
     async def run(self, call: Call[T], connection: Any = None, wait: float | None = None) -> T:
-        """As AsyncPool.run; the connection is the test's, so nothing limits the wait."""
+        """Run a call as AsyncPool does; the connection belongs to the test, so the wait has no limit."""
         return await self._given.arun(call, connection)
 
     async def pool(self) -> "_AsyncDirect":
@@ -190,7 +190,7 @@ class _AsyncDirect:
 
 
 class GivenServices(Services):
-    """What the contexts of jobs reach when they run on the test's connection."""
+    """The services for contexts of jobs that run on the test's connection."""
 
     def __init__(self, given: GivenConnection | AsyncGivenConnection, values: tuple[Any, ...] = ()) -> None:
         self.app, self.values, self.threads = given.app, values, None
@@ -200,14 +200,14 @@ class GivenServices(Services):
 
 @contextmanager
 def joined(app: Registry, connection: Any) -> Iterator[None]:
-    """Let everything that the app does in the block run on this connection, in its transaction.
+    """Run all calls of the app in the block on this connection, in its transaction.
 
     Args:
         app: it needs no database URL.
         connection: as in `Task.using`, of sync code or of async code; the block is entered by `with` in both.
 
     Raises:
-        WrongConnection: `connection` is none of those that work.
+        WrongConnection: `connection` is not of a supported kind.
     """
     try:
         asyncio.get_running_loop()
@@ -228,7 +228,7 @@ def _either(app: Registry, connection: Any) -> GivenConnection | AsyncGivenConne
 
 @contextmanager
 def redirected(given: GivenConnection | AsyncGivenConnection) -> Iterator[None]:
-    """Let the calls of an app run on this connection."""
+    """Run the calls of an app on this connection."""
     app, names = given.app, ("database", "async_database")
     before = {name: app.__dict__.pop(name) for name in names if name in app.__dict__}
     app.__dict__.update(database=given.database, async_database=given.async_database)

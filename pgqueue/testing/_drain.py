@@ -1,6 +1,6 @@
-"""Running a test's jobs inside its transaction: the rules are SQL's, on the test's own connection.
+"""Running the jobs of a test inside its transaction: with the rules of SQL, on the test's own connection.
 
-The steps are generators, as in `pgqueue.transaction`: one text for sync and async code.
+The steps are generators, as in `pgqueue.transaction`: the same code for sync and async.
 """
 
 import json
@@ -28,12 +28,12 @@ class Ran:
     """A job that was run.
 
     Attributes:
-        job_id: the job.
+        job_id: the id of the job.
         task: the name of its task.
-        state: after its last run: succeeded, failed, cancelled, or scheduled and ready when it runs again.
-        result: what it returned, through JSON, as its annotation says; None unless it succeeded.
-        error: what its last run raised; None without.
-        runs: how often it ran.
+        state: the state after its last run: succeeded, failed, cancelled, or scheduled and ready if it runs again.
+        result: its result, passed through JSON and its annotation; None unless it succeeded.
+        error: the exception of its last run; None if there is none.
+        runs: the number of its runs.
     """
 
     job_id: int
@@ -45,29 +45,28 @@ class Ran:
 
 
 def drain(app: Registry, connection: Any, *, scheduled: bool = False, limit: int = 1000, values: Iterable[Any] = ()) -> list[Ran]:
-    """Run the jobs that the transaction of this connection has added, until none of them is left; nothing is committed.
+    """Run the jobs that the transaction of this connection has added, until no job is left; nothing is committed.
 
-    Everything goes through the functions that workers call, so nodes of workflows run in their order, with what their parents
-    returned; what a handler adds to its workflow runs too. Jobs of others are not touched. Limits are checked by the enqueue and
-    not waited for; a job that raises `RateLimited` runs again as if it had returned a `Snooze`. Handlers run in this thread,
-    async ones on a loop of their own, and whatever they do with the app (enqueue, progress, results) goes through this
-    connection. `ctx.transaction()` gives a savepoint in it, where the driver is psycopg. Callbacks (`on_success`, …) are not
-    called.
+    It uses the functions that workers call, so nodes of workflows run in their order, with the results of their parents; nodes
+    that a handler adds to its workflow run too. Jobs of other transactions are not touched. The enqueue checks limits, but no job
+    waits for them; a job that raises `RateLimited` runs again as if it had returned a `Snooze`. Handlers run in this thread,
+    async handlers on their own loop, and all their calls of the app (enqueue, progress, results) use this connection.
+    `ctx.transaction()` gives a savepoint in it, if the driver is psycopg. Callbacks (`on_success`, …) are not called.
 
     Args:
-        app: whose tasks they are.
-        connection: in the test's transaction: a psycopg Connection, a SQLAlchemy Session or Connection, a Django connection.
-        scheduled: run jobs that are for later, too, and so all retries.
-        limit: runs at most.
-        values: what the lifespan would yield, for parameters annotated `Inject[T]`.
+        app: the app with the tasks.
+        connection: in the test's transaction; a psycopg Connection, a SQLAlchemy Session or Connection, or a Django connection.
+        scheduled: also run jobs that are not due yet, and so all retries.
+        limit: the largest number of runs.
+        values: the values that the lifespan would yield, for parameters annotated `Inject[T]`.
 
     Returns:
-        The jobs that were run, in the order of their first runs. A handler's exception is in them, and not raised.
+        The jobs that were run, in the order of their first runs. They hold the exceptions of handlers, which are not raised.
 
     Raises:
         PgQueueError: jobs are left after `limit` runs.
-        UnknownTask: a job is of a task that the app does not have.
-        WrongConnection: `connection` is none of those that work, or is not in a transaction.
+        UnknownTask: the app does not have the task of a job.
+        WrongConnection: `connection` is not of a supported kind, or is not in a transaction.
     """
     given = GivenConnection(app, connection)
     draining = Draining(given, Caller(app, values))
@@ -83,7 +82,7 @@ async def adrain(
 
     Args:
         connection: a psycopg AsyncConnection, a SQLAlchemy AsyncSession or AsyncConnection, an asyncpg Connection. With asyncpg,
-            beneath SQLAlchemy too, there is no `ctx.transaction()`. Handlers that are not async run in a thread.
+            also under SQLAlchemy, there is no `ctx.transaction()`. Handlers that are not async run in a thread.
     """
     given = AsyncGivenConnection(app, connection)
     draining = Draining(given, Caller(app, values))
@@ -107,7 +106,7 @@ class Draining:
         self._worker = str(uuid.uuid4())
 
     def drain(self, scheduled: bool, limit: int) -> Steps:
-        """Run all; a list of Ran."""
+        """Run all jobs. Returns a list of Ran."""
         ran: dict[int, Ran] = {}
         yield from self.register()
         for _ in range(limit):
@@ -123,7 +122,7 @@ class Draining:
         return list(ran.values())
 
     def register(self) -> Steps:
-        """Become a worker, within this transaction."""
+        """Register as a worker, inside this transaction."""
         if (yield self._run(sql.transaction_id())) != (yield self._run(sql.transaction_id())):
             raise WrongConnection("connection: it is not in a transaction; begin one that your test rolls back")
         from .. import __version__
@@ -131,7 +130,7 @@ class Draining:
         yield self._run(sql.register(self._worker, os.getpid(), __version__))
 
     def run_one(self, job_id: int, parents: Mapping[str, Any] | None = None) -> Steps:
-        """Run this job, whenever it is due, as if it had these parents; its context and how its handler ended."""
+        """Run this job, even if it is not due, with these parents. Returns its context and the end of its handler."""
         found = yield self._run(sql.next_job(True, job_id))
         job, _, ended = yield from self._handle(found, parents)
         yield self._run(sql.retire(self._worker))
@@ -147,7 +146,7 @@ class Draining:
         job_id, name, state = found
         task = self._app.registered(name)
         if state == "scheduled":
-            yield self._run(manage_calls.retry(job_id))  # which says: wait no longer
+            yield self._run(manage_calls.retry(job_id))  # makes it due at once
         token = str(uuid.uuid4())
         (row,) = yield self._run(sql.claim_job(self._worker, token, job_id))
         job = JobContext(token, *row, None, self._services)  # type: ignore[call-arg]
@@ -155,7 +154,7 @@ class Draining:
             rows = yield self._run(sql.parents(job_id))
             try:
                 give_parents(job, rows, self._app.tasks)
-            except ResultExpired as error:  # as in a worker: for good
+            except ResultExpired as error:  # it fails for good, as in a worker
                 lost = failure(job, error, 0.0, reason="system_error", final=True)
                 yield self._run(sql.finish(job_id, lost.json, None))
                 return job, task, Ended(None, error)
@@ -168,13 +167,13 @@ class Draining:
         return job, task, ended
 
     def _within_savepoint(self, job: JobContext, task: Registered[Any]) -> Steps:
-        """Run a handler. A transaction that it breaks is mended; else what it wrote before an error stays, as if committed."""
+        """Run a handler. If it breaks the transaction, roll back to the savepoint; else its writes stay, as if committed."""
         yield self._given.execute("savepoint pgqueue_run")
         ended: Ended = yield self._end(job, task)
         try:
-            # Not a release: a session that the handler has committed may have released its own savepoint, and ours in it.
+            # No release: if the handler has committed a session, this may have released its savepoint, with ours inside.
             yield self._given.execute("select 1")
-        except Exception:  # of any driver: "current transaction is aborted"
+        except Exception:  # an error of any driver: "current transaction is aborted"
             yield self._given.execute("rollback to savepoint pgqueue_run")
         return ended
 

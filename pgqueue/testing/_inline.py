@@ -1,4 +1,4 @@
-"""Enqueue means run: for tests of code that enqueues, without a database."""
+"""Run jobs in place of the enqueue: for tests of code that enqueues, without a database."""
 
 import json
 import uuid
@@ -23,25 +23,25 @@ from ._call import Caller, Ended
 
 Bound = dict[str, Any]
 Prepared = list[tuple[JobContext, Registered[Any]]]
-_DATABASES = ("database", "async_database")  # where the app keeps its connections
+_DATABASES = ("database", "async_database")  # attributes of the app that hold its connections
 
 
 @contextmanager
 def inline(app: Registry, *, values: Iterable[Any] = (), raise_errors: bool = True) -> Iterator["Inline"]:
-    """Run the handler at once wherever the app enqueues; nothing is stored, and no database is needed.
+    """Run the handler at once when the app enqueues; nothing is stored, and no database is needed.
 
-    Arguments and results pass through JSON and their type hints, middleware runs, and what handlers enqueue runs inline, too.
-    Each job has one run: nothing is retried, times and limits are not waited for, and options that PostgreSQL checks (queues,
-    uniqueness) are not looked at. The keys and the cost of limits are made as ever. Everything else that needs the database, such
-    as `enqueue_select`, raises PgQueueError.
+    Arguments and results pass through JSON and their type hints, middleware runs, and jobs that handlers enqueue run inline, too.
+    Each job has one run: there are no retries and no waits for times or limits, and options that PostgreSQL checks (queues,
+    uniqueness) are not checked. The keys and the cost of limits are computed as usual. All other calls that need the database,
+    such as `enqueue_select`, raise PgQueueError.
 
     Args:
-        app: everything that it enqueues within the block, in any thread.
-        values: what the lifespan would yield, for parameters annotated `Inject[T]`.
-        raise_errors: a handler's exception is raised by the enqueue; False keeps it for `result()`, which raises JobFailed.
+        app: the app; all its enqueues inside the block run inline, in any thread.
+        values: the values that the lifespan would yield, for parameters annotated `Inject[T]`.
+        raise_errors: True: the enqueue raises the exception of the handler; False: `result()` raises JobFailed.
 
     Yields:
-        An `Inline`, whose `jobs` are those that were run.
+        An `Inline`, whose `jobs` are the jobs that were run.
 
     Example:
         with inline(app):
@@ -61,10 +61,10 @@ def inline(app: Registry, *, values: Iterable[Any] = (), raise_errors: bool = Tr
 
 
 class NoDatabase:
-    """Stands where calls would be run.
+    """Replaces the object that runs calls.
 
     Args:
-        why: what using it raises.
+        why: the message of the error for each call.
     """
 
     def __init__(self, why: str) -> None:
@@ -79,7 +79,7 @@ class NoDatabase:
 
 
 class NoAsyncDatabase:
-    """NoDatabase for async code."""
+    """`NoDatabase` for async code."""
 
     def __init__(self, why: str) -> None:
         self._why = why
@@ -96,8 +96,8 @@ class InlineJob(Job[Any]):
     """A handle on a job that was run inline; its id counts from 1 within the block.
 
     Attributes:
-        args: its arguments, as JSON holds them.
-        ended: how its handler ended.
+        args: its arguments, decoded from JSON.
+        ended: the end of its handler.
     """
 
     __slots__ = ("_ended_as", "args", "ended")
@@ -122,7 +122,7 @@ class InlineJob(Job[Any]):
         }
 
     def refresh(self) -> Job[Any]:
-        """Nothing has changed since it ran."""
+        """Return the job; it has not changed since it ran."""
         return self
 
     async def arefresh(self) -> Job[Any]:
@@ -130,7 +130,7 @@ class InlineJob(Job[Any]):
         return self
 
     def result(self, timeout: float | None = None) -> Any:
-        """What the handler returned, at once; see `Job.result`."""
+        """The result of the handler, at once; see `Job.result`."""
         if not self._ended(self._ended_as):
             ended = f"raised {self.ended.error!r}" if self.ended.error else f"returned {self.ended.result!r}"
             raise ResultTimeout(f"job {self.id} was run inline and {ended}: it is not run again")
@@ -142,7 +142,7 @@ class InlineJob(Job[Any]):
 
 
 class _StubApp:
-    """In place of the app, for the handle of a job that is not in the database."""
+    """Replaces the app in the handle of a job that is not in the database."""
 
     def __init__(self, task: str, id: int) -> None:
         self.parameters: dict[str, Any] = {}
@@ -151,10 +151,10 @@ class _StubApp:
 
 
 class Inline:
-    """Runs what an app would enqueue.
+    """Runs the jobs that an app would enqueue.
 
     Attributes:
-        jobs: those that were run, in the order in which they ended.
+        jobs: the jobs that were run, in the order in which they ended.
     """
 
     def __init__(self, app: Registry, values: Iterable[Any], raise_errors: bool) -> None:
@@ -164,31 +164,31 @@ class Inline:
         self.jobs: list[InlineJob] = []
 
     def enqueue(self, task: Registered[Any], bound: Bound) -> InlineJob:
-        """What `Task.enqueue` does."""
+        """Replaces `Task.enqueue`."""
         return self._run(self._prepared(task, bound, task.options))[0]
 
     async def aenqueue(self, task: Registered[Any], bound: Bound) -> InlineJob:
-        """What `Task.aenqueue` does."""
+        """Replaces `Task.aenqueue`."""
         return (await self._arun(self._prepared(task, bound, task.options)))[0]
 
     def enqueue_many(self, task: Registered[Any], bound: list[Bound]) -> list[Job[Any]]:
-        """What `Task.enqueue_many` does."""
+        """Replaces `Task.enqueue_many`."""
         return [*self._run(self._prepared(task, bound, task.options))]
 
     async def aenqueue_many(self, task: Registered[Any], bound: list[Bound]) -> list[Job[Any]]:
-        """What `Task.aenqueue_many` does."""
+        """Replaces `Task.aenqueue_many`."""
         return [*await self._arun(self._prepared(task, bound, task.options))]
 
     def enqueue_each(self, signatures: Sequence[Signature[Any]]) -> list[Job[Any]]:
-        """What `PgQueue.enqueue_many` does."""
+        """Replaces `PgQueue.enqueue_many`."""
         return [*self._run(self._prepared_each(signatures))]
 
     async def aenqueue_each(self, signatures: Sequence[Signature[Any]]) -> list[Job[Any]]:
-        """What `PgQueue.aenqueue_many` does."""
+        """Replaces `PgQueue.aenqueue_many`."""
         return [*await self._arun(self._prepared_each(signatures))]
 
     def _prepared(self, task: Registered[Any], args: Bound | list[Bound], options: Options) -> Prepared:
-        """Jobs of one call, which its middleware has seen. They run after it: with a database, they would be enqueued by then."""
+        """The jobs of one call, after its middleware. They run after the middleware, as with a database."""
         with self._app.enqueuing(task.name, args, options) as call:
             given: list[Bound] = call.args if isinstance(args, list) else [call.args]
             return [(self._context(Signature(task, one, call.options)), task) for one in given]
@@ -221,7 +221,7 @@ class Inline:
 
 
 def made_context(task: str, args_json: str, options: Options, *, id: int = 1, attempt: int = 1) -> JobContext:
-    """The context of a job that no database knows."""
+    """The context of a job that is not in a database."""
     now, given = datetime.now(UTC), options.to_sql()
     most = (3 if given.retries is None else given.retries) + 1
     token = str(uuid.uuid4())
@@ -229,7 +229,7 @@ def made_context(task: str, args_json: str, options: Options, *, id: int = 1, at
 
 
 def given_parents(parents: Mapping[str, Any]) -> Node:
-    """What lets a job know these parents: a `Parent` as it is, anything else as the result of one that succeeded."""
+    """A node with these parents: a `Parent` is used unchanged, any other value is the result of a parent that succeeded."""
     node = Node("{}")
     node.parents = Parents(
         {
@@ -241,7 +241,7 @@ def given_parents(parents: Mapping[str, Any]) -> Node:
 
 
 def _row(job: JobContext, task: Registered[Any], ended: Ended) -> ResultRow:
-    """How the job stands, in the words of SQL's `result`."""
+    """The state and the result of the job, as a row of the SQL function `result`."""
 
     def row(state: str, *, reason: str | None = None, value: Any = None, error: Any = None) -> ResultRow:
         return ResultRow(state, reason, value, False, error, task.name, None, 0.0)

@@ -1,4 +1,4 @@
-"""What is enqueued, as a test's connection sees it."""
+"""Find enqueued jobs that the connection of a test sees."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -35,25 +35,25 @@ def assert_enqueued(
     args: Mapping[str, Any] | None = None,
     **more_args: Any,
 ) -> list[Job[R]]:
-    """Assert that calls of this task are enqueued, with these arguments and options; those not given may be anything.
+    """Assert that calls of this task are enqueued, with these arguments and options; omitted ones may have any value.
 
     Args:
         task: the task.
-        connection: whose transaction to look in, as in `Task.using`; None: what is committed.
-        count: how many; None (default) = at least one.
-        queue, priority: as enqueued.
-        run_at: when it is due.
+        connection: the connection whose transaction to look in, as in `Task.using`; None: look at committed jobs.
+        count: the number of jobs; None (default) = at least one.
+        queue, priority: the values from the enqueue.
+        run_at: the time when it is due.
         run_after: seconds (or timedelta) from its enqueue until it is due.
         tolerance: by how many seconds (or timedelta) run_at and run_after may differ; 1 by default.
-        meta: all of it.
-        state: as in `Job.status`; by default any, also that of jobs which are over.
-        args, more_args: arguments by name. They pass through JSON by their type hints, as enqueued ones do.
+        meta: the whole value of meta.
+        state: as in `Job.status`; by default any state, also of jobs that are over.
+        args, more_args: arguments by name. They pass through JSON and their type hints, as in an enqueue.
 
     Returns:
-        The jobs that match, in the order they were enqueued.
+        The matching jobs in the order of enqueuing.
 
     Raises:
-        AssertionError: there are none, or not `count`; it lists what is enqueued and names the nearest difference.
+        AssertionError: there are none, or not `count`; the message lists the enqueued jobs and names the smallest difference.
         InvalidArgument: the task has no such argument.
     """
     __tracebackhide__ = True
@@ -120,7 +120,7 @@ class _Wanted:
         self._fields = {name: value for name, value in fields.items() if value is not None}
 
     def check(self, rows: Rows, count: int | None) -> list[Job[Any]]:
-        """Those of the rows that match; AssertionError when there are not as many as there should be."""
+        """The jobs of the matching rows; AssertionError if their number is wrong."""
         __tracebackhide__ = True
         rows = [_decoded(row) for row in rows]
         matching = [row for row in rows if row["task"] == self._task.name and not any(self._differences(row))]
@@ -169,7 +169,7 @@ class _Wanted:
 
 
 def _converted(task: Registered[Any], args: dict[str, Any]) -> dict[str, Any]:
-    """As they would be stored. One by one: the others may be missing."""
+    """Arguments as they would be stored. They are converted one by one, because others may be missing."""
     parameters = task.parameters
     if unknown := args.keys() - parameters.names:
         raise InvalidArgument(f"args: task {task.name!r} has no argument {named(unknown)}; it takes {named(parameters.names)}")

@@ -36,23 +36,23 @@ def run_job(
     """Run one handler as a worker would: arguments through JSON, with a JobContext, middleware and injected values.
 
     Args:
-        task: the task; or `task.s(…)`, when an argument of it has the name of one of these options.
+        task: the task; or `task.s(…)`, if an argument of the task has the name of one of these options.
         args, kwargs: its arguments.
-        values: what the lifespan would yield, for parameters annotated `Inject[T]`.
-        meta: what the handler finds in `JobContext.meta`.
+        values: the values that the lifespan would yield, for parameters annotated `Inject[T]`.
+        meta: the value of `JobContext.meta`.
         attempt: 1 for the first run.
-        parents: what the handler finds in `ctx.parents`: by name a `Parent`, or what one returned. An argument that would
-            take a result is given like any other.
-        connection: without one no database is needed, and `ctx.transaction()` and `ctx.progress()` raise OutsideWorker. With one
-            the job is added and finished in its transaction, see `drain`; `drain` also lists the accepted connections.
+        parents: the content of `ctx.parents`: by name a `Parent`, or the result of a parent. An argument that would take a
+            result is given like any other argument.
+        connection: without a connection no database is needed, and `ctx.transaction()` and `ctx.progress()` raise OutsideWorker.
+            With a connection the job is added and finished in its transaction; `drain` lists the accepted connections.
 
     Returns:
-        What the handler returned, through JSON, as its annotation says; a Snooze, RetryIn or Cancel as it is. When
+        The result of the handler, passed through JSON and its annotation; a Snooze, RetryIn or Cancel is returned unchanged. If
         `ctx.transaction()` has finished the job, the result that was set there.
 
     Raises:
         InvalidArgument: arguments or options are wrong.
-        Exception: what the handler raised.
+        Exception: the exception of the handler.
     """
     signature = _signature(task, args, kwargs, meta)
     app = signature.task._app
@@ -91,7 +91,7 @@ async def arun_job(
 
 
 def _signature(task: Registered[R] | Signature[R], args: Any, kwargs: Any, meta: Any) -> Signature[R]:
-    """The call, without what would keep it from being run now."""
+    """The call without options that would prevent it from running now."""
     if isinstance(task, Signature):
         if args or kwargs:
             raise InvalidArgument("args: pass them to s(…) and nowhere else")

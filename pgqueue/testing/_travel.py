@@ -12,18 +12,18 @@ from ._connection import AsyncGivenConnection, GivenConnection
 
 
 def travel(app: Registry, connection: Any, time: Duration) -> int:
-    """Age the jobs that the transaction of this connection has added, as if this time had passed since.
+    """Age the jobs that the transaction of this connection has added, as if this time had passed since then.
 
     Scheduled jobs become due (`drain` runs them), results expire, unique jobs of mode period may be added again. The rows are
-    made older; clocks go on as they do, and `created_at` stays. It needs the rights of the install's owner.
+    made older; clocks and `created_at` do not change. It needs the rights of the owner of the install.
 
     Args:
-        app: whose jobs they are.
+        app: the app with the jobs.
         connection: as in `drain`.
         time: seconds (or timedelta), more than 0.
 
     Returns:
-        How many jobs were aged.
+        The number of aged jobs.
     """
     return GivenConnection(app, connection).run(sql.travel(_passed(time)))
 

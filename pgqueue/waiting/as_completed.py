@@ -12,11 +12,11 @@ from .listener import AsyncWaiter, Waiter
 from .patience import Patience
 
 R = TypeVar("R")
-LOOKED_AT = 100_000  # jobs a second that are looked at at most without having been heard of
+LOOKED_AT = 100_000  # most jobs a second to look at without a notification
 
 
 class AsCompleted(Generic[R]):
-    """What `app.as_completed` returns; `for` and `async for` go through it."""
+    """The return value of `app.as_completed`, for `for` and `async for`."""
 
     def __init__(self, client: Client, jobs: Iterable[Job[R]], timeout: float | None) -> None:
         self._client, self._timeout = client, timeout
@@ -46,7 +46,7 @@ class AsCompleted(Generic[R]):
 
 
 def _looks(left: Collection[int], waiter: Waiter | AsyncWaiter, patience: Patience) -> Iterator[tuple[list[int], float]]:
-    """Which jobs to look at, and how long to pause then: those that were heard of, and from time to time all that are left."""
+    """Which jobs to look at, and how long to pause then: jobs with a notification, and at times all jobs that are left."""
     all_at = 0.0
     for pause in patience.pauses():
         heard, now = waiter.heard(), time.monotonic()

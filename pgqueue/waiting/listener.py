@@ -1,7 +1,7 @@
-"""Waiting for jobs to end: pauses between two looks, which end early when a worker says that a job is over.
+"""Waiting for jobs to end: pauses between two looks, which end early when a worker notifies that a job is over.
 
-One daemon thread with one connection hears for all waiters of a process. Nobody depends on it: without it, the looks alone find
-what has ended.
+One daemon thread with one connection listens for all waiters of a process. It only makes waiters faster: without it, polling
+finds the ended jobs.
 """
 
 import asyncio
@@ -25,17 +25,17 @@ from ..database.statement import Statements
 
 T = TypeVar("T")
 log = logging.getLogger("pgqueue")
-ASK_EVERY = 5.0  # seconds; a worker that received it notifies for 15
+ASK_EVERY = 5.0  # seconds; a worker sends notifications for 15 seconds after a request
 IDLE = 10.0  # seconds without a waiter until the connection is closed
-LOOK_EVERY = 0.25  # seconds between two looks at what the thread is to do
+LOOK_EVERY = 0.25  # seconds between two checks of what the thread has to do
 
 
 class Waiting:
-    """Makes waiters, and gives those of one process one listener.
+    """Makes waiters; all waiters of one process share one listener.
 
     Args:
-        url: gives the address to listen at: a direct connection, not a transaction pooler.
-        statements: gives the statements of the install.
+        url: returns the URL to listen on: a direct connection, not a transaction pooler.
+        statements: returns the statements of the install.
     """
 
     def __init__(self, url: Callable[[], str], statements: Callable[[], Statements]) -> None:
@@ -43,7 +43,7 @@ class Waiting:
         self._listeners: dict[tuple[int, int], Listener] = {}
 
     def waiter(self, job_ids: Collection[int]) -> "Waiter":
-        """A context manager for a wait in a thread; it holds on to `job_ids` and does not change it."""
+        """A context manager for a wait in a thread; it keeps a reference to `job_ids` and does not change it."""
         return Waiter(self._listener(), job_ids)
 
     def async_waiter(self, job_ids: Collection[int]) -> "AsyncWaiter":
@@ -56,13 +56,13 @@ class Waiting:
         return self._listeners.get(process) or self._listeners.setdefault(process, Listener(self._url, self._statements))
 
     def close(self) -> None:
-        """Close this process's connection soon, unless it is in use; the next waiter opens a new one."""
+        """Close the connection of this process soon, unless it is in use; the next waiter opens a new one."""
         if listener := self._listeners.get(this_process()):
             listener.close()
 
 
 class _WaiterBase:
-    """A wait for jobs, with what the listener has heard of them."""
+    """A wait for jobs, with the notifications that the listener has received about them."""
 
     def __init__(self, listener: "Listener", job_ids: Collection[int]) -> None:
         self._listener, self._job_ids = listener, job_ids
@@ -70,13 +70,13 @@ class _WaiterBase:
         self._heard: list[int] | None = []
 
     def heard(self) -> list[int] | None:
-        """The jobs that were heard of since the last call; None: it may have been any."""
+        """The jobs with a notification since the last call; None: any of the jobs may be over."""
         with self._listener.lock:
             heard, self._heard = self._heard, []
         return heard
 
     def hear(self, job_ids: list[int] | None) -> None:
-        """These jobs are over, or (None) something may have been missed. The listener's thread calls it and holds its lock."""
+        """Note that these jobs are over, or (None) that any may be. The thread of the listener calls it and holds its lock."""
         if job_ids is None or self._heard is None:
             self._heard = None
         else:
@@ -87,7 +87,7 @@ class _WaiterBase:
         raise NotImplementedError
 
     def _join(self, pause: float) -> None:
-        """Listen from the first real pause on: a look that is answered at once needs no connection."""
+        """Listen from the first real pause on: if the first look finds the result, no connection is needed."""
         if pause > 0 and not self._joined:
             self._joined = True
             self._listener.join(self, self._job_ids)
@@ -108,7 +108,7 @@ class Waiter(_WaiterBase):
         self._event = threading.Event()
 
     def pause(self, seconds: float) -> None:
-        """Wait so long, or until something is heard."""
+        """Wait this many seconds, or until a notification comes."""
         self._join(seconds)
         self._event.wait(seconds)
         self._event.clear()
@@ -125,7 +125,7 @@ class AsyncWaiter(_WaiterBase):
         self._loop, self._event = asyncio.get_running_loop(), asyncio.Event()
 
     async def pause(self, seconds: float) -> None:
-        """Wait so long, or until something is heard."""
+        """Wait this many seconds, or until a notification comes."""
         self._join(seconds)
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
@@ -138,21 +138,21 @@ class AsyncWaiter(_WaiterBase):
 
 
 class Listener:
-    """Listens for all waits of one process: a thread with a connection, kept only while there are waits and a little longer.
+    """Listens for all waits of one process: a thread with a connection. The thread ends some time after the last wait.
 
     Args:
-        url: gives the address.
-        statements: gives the statements of the install.
+        url: returns the URL to listen on.
+        statements: returns the statements of the install.
 
     Attributes:
-        lock: held while what is heard is passed on.
+        lock: held while notifications are passed on.
         is_polling_only: whether a pooler drops its notifications; then this process only polls.
     """
 
     def __init__(self, url: Callable[[], str], statements: Callable[[], Statements]) -> None:
         self._url, self._statements = url, statements
-        self.lock = threading.RLock()  # the garbage collector may end an abandoned wait anywhere, even in here
-        self._waiters: dict[str, list[_WaiterBase]] = {}  # by job id as it stands in a payload
+        self.lock = threading.RLock()  # reentrant: the garbage collector may end a wait anywhere, even inside this lock
+        self._waiters: dict[str, list[_WaiterBase]] = {}  # by job id as text, as in a payload
         self._thread: threading.Thread | None = None
         self.is_polling_only = False
         self._used_at = 0.0
@@ -160,7 +160,7 @@ class Listener:
         self._backoff = Backoff()
 
     def join(self, waiter: _WaiterBase, job_ids: Collection[int]) -> None:
-        """Pass on to this waiter what is heard about these jobs."""
+        """Pass notifications about these jobs on to this waiter."""
         with self.lock:
             for id in job_ids:
                 self._waiters.setdefault(str(id), []).append(waiter)
@@ -172,7 +172,7 @@ class Listener:
         thread = threading.Thread(target=self._run, name="pgqueue-results", daemon=True)
         try:
             thread.start()
-        except Exception as error:  # too many threads, or Python is about to end: this wait only looks, the next one tries again
+        except Exception as error:  # too many threads, or Python is about to end: this wait only polls, the next wait tries again
             log.debug("results: cannot start the listener thread: %s", error)
         else:
             self._thread = thread
@@ -194,7 +194,7 @@ class Listener:
                 self._stop.set()
 
     def _is_over(self, idle: float) -> bool:
-        """Whether there was no wait for long enough to stop; then the next `join` starts another thread."""
+        """Whether the thread must stop, because there was no wait for `idle` seconds; the next `join` starts a new thread."""
         with self.lock:
             if self._waiters or (time.monotonic() - self._used_at < idle and not self._stop.is_set()):
                 return False
@@ -213,7 +213,7 @@ class Listener:
                     else:
                         self._give_up()
                     return
-            except Exception as error:  # whatever it is, waiters go on looking
+            except Exception as error:  # any error: the waiters go on polling
                 log.debug("results: no connection to listen on: %s", str(error).strip())
             self._stop.wait(self._backoff.failed())
             if self._is_over(idle=0):
@@ -235,7 +235,7 @@ class Listener:
             if self._waiters and time.monotonic() >= ask_at:
                 self._call(connection, result_calls.ask_results())
                 self._backoff.worked()
-                if not ask_at:  # what ended before the workers knew was not told
+                if not ask_at:  # no notification came for jobs that ended before the workers had the request
                     self._let_all_look()
                 ask_at = time.monotonic() + ASK_EVERY
             for notification in connection.notifies(timeout=LOOK_EVERY):

@@ -16,21 +16,21 @@ from ..database.translate import is_transient
 T = TypeVar("T")
 log = logging.getLogger("pgqueue")
 FIRST_PAUSE, LONGEST_PAUSE = 0.02, 0.25  # seconds
-LONGEST = 1e8  # seconds; three years
+LONGEST = 1e8  # seconds, about three years
 LATE = 0.8  # seconds beyond its timeout that a wait may take when the database does not answer
 
 
 class Patience:
-    """How long a wait goes on.
+    """The timeout and the pauses of one wait.
 
     Args:
         timeout: seconds; None = no limit, 0 = one poll.
 
     Raises:
-        InvalidArgument: timeout is no number of seconds.
+        InvalidArgument: timeout is not a valid number of seconds.
 
     Attributes:
-        error: why looks are not answered; None when the last one was.
+        error: why the database did not answer the last look; None if it did.
     """
 
     def __init__(self, timeout: float | None) -> None:
@@ -41,11 +41,11 @@ class Patience:
         self.error: psycopg.Error | None = None
 
     def left(self) -> float | None:
-        """Seconds until the timeout, 0 at least; None without one."""
+        """Seconds until the timeout, at least 0; None without a timeout."""
         return None if self._ends is None else max(0.0, self._ends - time.monotonic())
 
     def pauses(self) -> Iterator[float]:
-        """Pauses between two looks: 20 ms growing to 250 ms, the last one cut at the timeout; 0 after the last look."""
+        """Pauses between two looks: 20 ms growing to 250 ms, the last pause cut at the timeout; 0 after the last look."""
         pause = FIRST_PAUSE
         while (left := self.left()) is None or left > 0:
             yield pause if left is None else min(pause, left)
@@ -53,7 +53,7 @@ class Patience:
         yield 0
 
     def ask(self, run: Callable[..., T], call: Call[T]) -> T | None:
-        """Look; None when the database does not answer for a reason that passes."""
+        """Look once. Returns None if the database does not answer for a temporary reason."""
         try:
             answer = run(call, wait=self._look_within())
         except psycopg.Error as error:
@@ -73,7 +73,7 @@ class Patience:
         return answer
 
     def insist(self, run: Callable[..., T], call: Call[T]) -> T | None:
-        """Look until the database answers; None when it did not in time."""
+        """Look until the database answers. Returns None if it did not answer in time."""
         for pause in self.pauses():
             if (answer := self.ask(run, call)) is not None:
                 return answer
@@ -95,6 +95,6 @@ class Patience:
         if not is_transient(error):
             raise error
         self.error = self.error or error  # the first error shows the cause
-        if not self._is_told:  # once a wait: it looks several times a second
+        if not self._is_told:  # log once for each wait, which looks several times a second
             self._is_told = True
             log.warning("the database does not answer while waiting; trying again: %s", first_line(error))

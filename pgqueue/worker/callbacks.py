@@ -20,8 +20,8 @@ from .execute import Outcome
 from .isolate import Isolated, is_thrown_away, take_back_cancel
 
 log = logging.getLogger("pgqueue.worker")
-MOST_WAITING = 1000  # events that may wait before nothing more starts
-SLOW = 10.0  # seconds after which a callback is named
+MOST_WAITING = 1000  # events that may wait; at this number no more jobs start
+SLOW = 10.0  # seconds after which the log names a callback that still runs
 FULL_FOR = 1.0  # seconds with a full queue of events after which the running callback is logged
 
 
@@ -36,7 +36,7 @@ class CallbackRunner:
     """Calls the callbacks of an app.
 
     Args:
-        callbacks: those registered.
+        callbacks: the registered callbacks.
         counts: where `callback_errors` are counted.
         on_room: called when enough events are delivered to start more jobs.
     """
@@ -51,7 +51,7 @@ class CallbackRunner:
         self._calling: Callback | None = None
         self._named: set[int] = set()
         self._looks_when_full = False
-        # By its name it is let go of like a handler's: a callback that hangs does not hold up the end of the process.
+        # Named like the threads of handlers: so a callback that hangs does not delay the end of the process.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="pgqueue-handler-callback")
 
     def note(self, outcomes: Sequence[Outcome], verdicts: Sequence[Verdict]) -> None:
@@ -73,11 +73,11 @@ class CallbackRunner:
                 asyncio.get_running_loop().call_later(FULL_FOR, self._look_when_full)
 
     def is_full(self) -> bool:
-        """Whether too many events wait to start more jobs."""
+        """Whether so many events wait that no more jobs may start."""
         return len(self._waiting) >= MOST_WAITING
 
     def is_telling(self) -> bool:
-        """Whether there are events that were not told yet."""
+        """Whether there are events for which the callbacks have not run yet."""
         return bool(self._waiting)
 
     async def run(self) -> None:
@@ -105,12 +105,12 @@ class CallbackRunner:
                     return
                 if was_full and not self.is_full():
                     self._on_room()
-                await asyncio.sleep(0)  # callbacks that never wait must not hold up the loop
+                await asyncio.sleep(0)  # callbacks that never await must not block the loop
             self._changed.clear()
             self._empty.set()
 
     async def drain(self, timeout: float) -> None:
-        """Wait until every event is delivered; events that are not in time are lost and logged."""
+        """Wait until every event is delivered; events that are not delivered in time are lost and logged."""
         try:
             async with asyncio.timeout(timeout):
                 await self._empty.wait()
@@ -120,11 +120,11 @@ class CallbackRunner:
             log.warning("the callbacks of %s jobs did not run in time", len(self._waiting))
 
     def stop(self) -> None:
-        """Whoever cancels `run` from now on is the worker, and no callback."""
+        """From now on a cancellation of `run` comes from the worker, not from a callback."""
         self._is_stopped = True
 
     def close(self) -> None:
-        """Let go of the thread."""
+        """Shut the thread pool down without waiting for its thread."""
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     async def _tell(self, waiting: _Waiting) -> None:
@@ -135,11 +135,11 @@ class CallbackRunner:
                 if not is_thrown_away():
                     self._failed(callback, waiting, error)
                 raise
-            except BaseException as error:  # SystemExit and the like too: a callback's failure ends no worker
+            except BaseException as error:  # SystemExit and the like too: a failure of a callback does not end the worker
                 if isinstance(error, asyncio.CancelledError) and self._is_stopped:
                     raise
                 self._failed(callback, waiting, error)
-            if self._is_stopped:  # and the callback swallowed it
+            if self._is_stopped:  # and the callback swallowed the cancellation
                 return
             this = asyncio.current_task()
             if this is not None and this.cancelling():
@@ -156,7 +156,7 @@ class CallbackRunner:
             self._name(self._calling, "blocks the worker")
 
     def _name(self, callback: Callback, what: str) -> None:
-        """Say once what a callback does that the jobs suffer from."""
+        """Log once that a callback delays the jobs, and how."""
         if id(callback) not in self._named:
             self._named.add(id(callback))
             log.warning(
@@ -181,7 +181,7 @@ class CallbackRunner:
             await Isolated(callback(event))
             return
         returned = await in_thread(callback, {}, self._thread, event)
-        if inspect.isawaitable(returned):  # of an object with an async `__call__`, or a lambda around an async function
+        if inspect.isawaitable(returned):  # of an object with an async `__call__`, or of a lambda with an async function
             await Isolated(_awaited(returned))
 
 
@@ -204,11 +204,11 @@ def _kinds(state: str, verdict: str | None) -> tuple[Kind, ...]:
         case "dead":
             return ("failure", "dead")
         case _:
-            return ()  # the row was not ours any more
+            return ()  # the row no longer belonged to this worker
 
 
 def _event(waiting: _Waiting) -> JobEvent:
-    said: dict[str, Any] = json.loads(waiting.json)  # orjson makes floats of large integers, or refuses them
+    said: dict[str, Any] = json.loads(waiting.json)  # orjson turns large integers into floats, or refuses them
     error = said.get("error")
     described = error and JobError(error["type"], tuple(error["types"]), error["message"], error["traceback"])
     return JobEvent(waiting.job, said.get("result"), described, waiting.run_at)

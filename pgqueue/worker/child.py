@@ -1,4 +1,4 @@
-"""A worker process of a supervisor: `python -m pgqueue.worker.child`, told over a pipe what to run.
+"""A worker process of a supervisor: `python -m pgqueue.worker.child`, which reads from a pipe what to run.
 
 The pipe stays open as long as the supervisor lives: when it closes, the worker ends gracefully too.
 """
@@ -26,13 +26,13 @@ def main() -> int:
 def _listen_to_supervisor() -> Launch:
     launch = Launch.from_json(sys.stdin.buffer.readline())
     pipe = os.dup(sys.stdin.fileno())
-    os.dup2(os.open(os.devnull, os.O_RDONLY), sys.stdin.fileno())  # handlers find an empty stdin, not ours
+    os.dup2(os.open(os.devnull, os.O_RDONLY), sys.stdin.fileno())  # handlers get an empty stdin, not the pipe of the supervisor
     threading.Thread(target=_end_with, args=(pipe,), name="pgqueue-supervised", daemon=True).start()
     return launch
 
 
 def _end_with(pipe: int) -> None:
-    os.read(pipe, 1)  # nothing is ever written: it returns when the supervisor is gone
+    os.read(pipe, 1)  # nothing is ever written: read returns when the supervisor is gone
     os.kill(os.getpid(), signal.SIGTERM)
 
 

@@ -1,4 +1,4 @@
-"""Claiming: fill the free slots, then sleep until something wakes us."""
+"""Claiming: fill the free slots, then sleep until something wakes the claimer."""
 
 import logging
 import random
@@ -22,11 +22,11 @@ from .slots import Slots
 
 log = logging.getLogger("pgqueue.worker")
 BACKSTOP = 1.0  # seconds between two looks without a wake-up
-USUAL = 0.004  # seconds of a claim, before one is known
+USUAL = 0.004  # seconds that a claim takes; used until one was measured
 MOST_MISSES = 40
-ROOM_AGAIN = 0.05  # seconds until jobs with limits are looked at again for which there was too little room
+ROOM_AGAIN = 0.05  # seconds until the next look at jobs with limits, if there was too little room for them
 # Seconds to wait after a wake-up's last claim before looking again: its producer enqueues without notifying for a window.
-# The first look finds what committed at once, the second what the disk held up.
+# The first look finds jobs that were committed at once, the second look jobs whose commit had to wait for the disk.
 TRAILING = (WINDOW + 0.001, 0.025)
 
 
@@ -35,12 +35,12 @@ class Claimer:
 
     Args:
         link: its own connection.
-        worker_id: the worker's current id; after a lost lease it changes, and is known when the new one is registered.
+        worker_id: the worker's current id; it changes after a lost lease; the call waits until the new id is registered.
         slots: where claimed jobs go.
         queues: in order of preference.
         weights: of the queues; None = strictly in order.
-        alarm: wakes it.
-        on_lost: called when the database says that this worker is lost.
+        alarm: wakes the claimer.
+        on_lost: called when the database reports that this worker is lost.
         on_empty: called after each claim that found nothing.
         backstop: seconds between two looks without a wake-up.
         services: what the contexts of the jobs reach; None = nothing.
@@ -69,12 +69,12 @@ class Claimer:
         self._add = add or slots.add
         self._cursor = Cursor()
         self._misses = 0  # claims in a row that got nothing
-        self._took = USUAL  # seconds of the last one that got something: about what another worker's takes
+        self._took = USUAL  # seconds of the last claim that got jobs: a claim of another worker takes about as long
 
     async def run(self) -> None:
         """Claim until cancelled."""
         trailing: list[float] = []  # looks still to come after a wake-up that was answered
-        look_at = 0.0  # when to look next, whatever makes us look before
+        look_at = 0.0  # when to look next, if nothing wakes the claimer before
         while True:
             want, limited = await self._slots.room()
             began = time.monotonic()
@@ -102,17 +102,17 @@ class Claimer:
                 await self._alarm.spread()
 
     def _until_limits_allow(self, again_in: float, got: int, limited: int) -> float:
-        """Seconds until jobs with limits are worth another claim; sooner when the slots have room for them."""
+        """Seconds until another claim of jobs with limits makes sense; less if the slots have room for them."""
         if again_in > 0:
-            return again_in + self._alarm.moment(each=0.005, most=0.2)  # else all of them claim for each token
-        if not got and limited > 0:  # another worker is at them
-            # The more workers the longer, and ever longer where it is not a claim that has it in hand.
+            return again_in + self._alarm.moment(each=0.005, most=0.2)  # else all workers claim for each token
+        if not got and limited > 0:  # another worker is claiming them
+            # Longer with more workers, and longer each time: not a claim but something else may hold the rows.
             times = min(1 << self._misses - 1, self._alarm.workers * max(1, self._misses - 4))
             return random.uniform(0.25, 0.75) * min(self._took, ROOM_AGAIN) * times
         return 0.0 if self._slots.has_limited_room() else ROOM_AGAIN
 
     async def _claim(self, want: int, limited: int) -> tuple[int, bool, float | None]:
-        """One claim: how many jobs it got, whether it looked at everything, and when limits allow more; see `Claimed`."""
+        """Claim once. Returns how many jobs it got, whether it looked everywhere, and when limits allow more; see `Claimed`."""
         worker_id, token = await self._worker_id(), uuid.uuid4()
         resume_at = self._cursor.resume_at()
         resume = dumps(resume_at) if resume_at else None
@@ -127,13 +127,13 @@ class Claimer:
         if rows:
             self._took = took
         self._cursor.claimed(rows, took, full=resume_at is None)
-        if worker_id == await self._worker_id():  # else they are rescued from the lost id
+        if worker_id == await self._worker_id():  # else the jobs are rescued from the lost id
             text, services = str(token), self._services
             self._add([JobContext(text, *row, services) for row in rows])  # type: ignore[call-arg]
         return len(rows), resume_at is None, again_in
 
     async def _repeat(self, call: Call[Any]) -> Any:
-        """Until there is an answer, always under the same token: what a lost reply claimed is given back by reconcile."""
+        """Repeat a call with the same token until it is answered; reconcile gives back jobs that a lost answer has claimed."""
         while True:
             try:
                 return await self._link.run(call)

@@ -1,8 +1,8 @@
 """Skipping dead entries: where to resume claiming while the index still holds finished jobs.
 
-A claim walks the index from its start, past the entries of all jobs claimed since the last vacuum, or since the oldest open
-snapshot of the database, whichever is longer ago. While that is measurably slow, claims begin at the run_at of the last claim
-instead, for each queue and priority, and a full claim is made about once a second.
+A claim walks the index from its start. It passes the entries of all jobs that were claimed since the last vacuum, or since the
+oldest open snapshot of the database, whichever is longer ago. While this walk is slow, claims start at the run_at of the last
+claim instead, for each queue and priority, and a full claim is made about once a second.
 """
 
 import time
@@ -13,7 +13,7 @@ PER_ROW = 0.00001
 FULL_EVERY = 1.0  # seconds
 FULL_SHARE = 20  # full claims take at most a twentieth of the time
 
-_QUEUE, _PRIORITY, _RUN_AT, _LIMITS = 1, 6, 7, 11  # places in a claimed row; see sql/functions/run/claim.sql
+_QUEUE, _PRIORITY, _RUN_AT, _LIMITS = 1, 6, 7, 11  # positions of columns in a claimed row; see sql/functions/run/claim.sql
 
 
 class Cursor:
@@ -23,7 +23,7 @@ class Cursor:
         self._lowest: dict[tuple[str, int], Any] = {}
         self._slow = False
         self._full_after = 0.0
-        self._last_full = (0.0, 0.0)  # when it ended, how long it took
+        self._last_full = (0.0, 0.0)  # when the last full claim ended, how long it took
 
     def resume_at(self) -> list[dict[str, Any]] | None:
         """What to pass to claim: None for a full claim."""
@@ -32,7 +32,7 @@ class Cursor:
         return [{"queue": q, "priority": p, "run_at": run_at.isoformat()} for (q, p), run_at in self._lowest.items()]
 
     def claimed(self, rows: list[tuple[Any, ...]], elapsed: float, *, full: bool) -> None:
-        """Note a claim's rows and how long it took."""
+        """Note the rows of a claim and how long it took."""
         if full:
             self._slow = elapsed > SLOW + PER_ROW * len(rows)
             self._last_full = (time.monotonic(), elapsed)
@@ -42,7 +42,7 @@ class Cursor:
             return
         lowest: dict[tuple[str, int], Any] = {}
         for row in rows:
-            if row[_LIMITS] is not None:  # it stood in a lane, which has a cursor of its own
+            if row[_LIMITS] is not None:  # the job was in a lane, which has its own cursor
                 continue
             key = (row[_QUEUE], row[_PRIORITY])
             if key not in lowest or row[_RUN_AT] < lowest[key]:
@@ -54,6 +54,6 @@ class Cursor:
         self._full_after = 0.0
 
     def full_sooner(self) -> None:
-        """Something was enqueued, perhaps with a priority that is not resumed: as soon as the share of full claims allows."""
+        """Make a full claim as soon as their share of time allows: an enqueued job may have a priority that is not resumed."""
         ended, elapsed = self._last_full
         self._full_after = min(self._full_after, ended + FULL_SHARE * elapsed)

@@ -1,4 +1,4 @@
-"""Handing one batch of outcomes in, whatever comes in between."""
+"""Reporting one batch of outcomes to the database, also after lost answers and refusals."""
 
 import logging
 from dataclasses import replace
@@ -23,12 +23,12 @@ Run = tuple[int, str]  # a job and the token of one claim of it
 
 
 class HandedIn(NamedTuple):
-    """What has become of a batch, or of its parts.
+    """What the database has done with a batch, or with its parts.
 
     Attributes:
-        noted: outcomes that the database has taken, with its verdicts on them.
-        locked: refused because somebody holds a workflow, or a job, of them.
-        slow: their call missed its deadline.
+        noted: outcomes that the database has accepted, with its verdicts.
+        locked: outcomes that were refused because another transaction locks their job or workflow.
+        slow: outcomes whose call missed its deadline.
     """
 
     noted: list[tuple[list[Outcome], list[Verdict]]]
@@ -41,34 +41,34 @@ def _run(outcome: Outcome) -> Run:
 
 
 def _is_about_data(error: Exception) -> bool:
-    """Whether an outcome is at fault and not the moment: what it holds or adds, its size, a trigger that refuses it."""
+    """Whether an outcome caused the error: by a value, its nodes, its size, or a trigger that refuses it."""
     if isinstance(error, InvalidArgument | WrongState | JobNotFound):
         return True
     return isinstance(error, psycopg.Error) and (error.sqlstate or "").startswith(("22", "23", "54", "P0"))
 
 
 def given_up(outcome: Outcome, error: Exception) -> Outcome:
-    """What is handed in instead of an outcome that the database does not take: a failure without another run."""
+    """The replacement for an outcome that the database does not accept: a failure without a retry."""
     return failure(outcome.job, error, 0.0, reason="system_error", final=True)._replace(state="refused")
 
 
 class Deliverer:
-    """Hands batches in on one connection; in a batch is at most one outcome of a job.
+    """Reports batches on one connection; a batch has at most one outcome of a job.
 
     Args:
         link: the connection.
-        unsure: shared by all deliverers: runs that were handed in by a call whose answer was lost, which may have finished them.
+        unsure: runs that were reported by a call whose answer was lost; they may be finished. Shared by all deliverers.
     """
 
     def __init__(self, link: Link, unsure: set[Run]) -> None:
         self._link, self._unsure = link, unsure
 
     def doubt(self, outcomes: list[Outcome]) -> None:
-        """Note that a call was cut off: any of these may have been accepted."""
+        """Note that a call was interrupted: any of these outcomes may have been accepted."""
         self._unsure.update(map(_run, outcomes))
 
     async def hand_in(self, outcomes: list[Outcome], deadline: float | None = None) -> HandedIn:
-        """Hand a batch in; returns when all of it was taken, or found locked or too slow. `deadline`: of a call, in seconds."""
+        """Report a batch; return when each outcome is accepted, locked or too slow. `deadline`: of a call, in seconds."""
         refusals = Backoff()
         while True:
             try:
@@ -77,7 +77,7 @@ class Deliverer:
                 return HandedIn([], [outcomes], [])
             except Disconnected as error:
                 self.doubt(outcomes)
-                if error.too_slow:  # the same again would take as long, and all others wait behind it
+                if error.too_slow:  # another try would take as long, and all other outcomes would wait for it
                     return HandedIn([], [], [outcomes])
             except (PgQueueError, psycopg.Error) as error:
                 if _is_about_data(error):
@@ -90,9 +90,9 @@ class Deliverer:
         return HandedIn([(outcomes, self._judged(outcomes, verdicts) if self._unsure else verdicts)], [], [])
 
     def _judged(self, outcomes: list[Outcome], verdicts: list[Verdict]) -> list[Verdict]:
-        """A job that is missing after a lost answer is not called stale: the call without an answer has finished it.
+        """Do not count a job as stale that is missing after a lost answer: the call without an answer has finished it.
 
-        One that is busy stays in doubt, because it may be that very call that still holds it.
+        A busy job stays unsure, because the call without an answer may still hold its lock.
         """
         runs = {outcome.job.id: _run(outcome) for outcome in outcomes}
         unsure = self._unsure & set(runs.values())
@@ -108,7 +108,7 @@ class Deliverer:
         return await self._link.run(replace(call, within=deadline), tell_locked=True)
 
     async def _refused(self, outcomes: list[Outcome], error: Exception, deadline: float | None) -> HandedIn:
-        """Find the outcome that PostgreSQL cannot store and fail its job, without another run."""
+        """Find the outcome that PostgreSQL cannot store, and fail its job without a retry."""
         if len(outcomes) > 1:
             middle = len(outcomes) // 2
             first, second = [await self.hand_in(half, deadline) for half in (outcomes[:middle], outcomes[middle:])]

@@ -1,4 +1,4 @@
-"""What a handler raised or gave as a reason, as finish.sql takes it; every text is cut here."""
+"""Exceptions and reasons of handlers in the form that finish.sql takes; every text is cut here."""
 
 from typing import TypedDict
 
@@ -11,7 +11,7 @@ MOST_TYPES = 50  # classes that a retry policy can match
 
 
 class Error(TypedDict):
-    """Why a run did not succeed, as finish.sql takes it."""
+    """Why a run did not succeed, in the form that finish.sql takes."""
 
     type: str
     types: list[str]
@@ -20,7 +20,7 @@ class Error(TypedDict):
 
 
 def describe(error: BaseException) -> Error:
-    """An exception as finish.sql takes it; one that was raised in a process as it was there."""
+    """An exception in the form that finish.sql takes. An exception of a process keeps the description made there."""
     if isinstance(error, RemoteError):
         types = [cut(name, NAME) for name in error.types[:MOST_TYPES]]
         trace_there = None if error.traceback is None else cut(error.traceback[-TRACEBACK:], TRACEBACK)

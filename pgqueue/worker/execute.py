@@ -22,14 +22,14 @@ from .describe import Error, asked, describe
 from .isolate import Isolated
 
 log = logging.getLogger("pgqueue.worker")
-MOST_UNKNOWN = 1000  # names; whoever enqueues may make up as many as they like
-_results_ignored: set[str] = set()  # tasks for which this was logged
-_unknown: set[str] = set()  # likewise
+MOST_UNKNOWN = 1000  # names; producers may invent any number of them
+_results_ignored: set[str] = set()  # tasks whose ignored results were logged
+_unknown: set[str] = set()  # unknown tasks that were logged
 Surrounded = Callable[[JobContext, Registered[Any], ThreadPoolExecutor], Awaitable[Any]]
 
 
 class Outcome(NamedTuple):
-    """The end of one run, ready to be handed in.
+    """The end of one run, ready to be reported.
 
     Attributes:
         job: the job that ran.
@@ -37,7 +37,7 @@ class Outcome(NamedTuple):
             `ctx.transaction()` has finished the job.
         json: the outcome as finish.sql takes it.
         elapsed: seconds in the handler.
-        nodes: what it adds to its workflow, as JSON text; None for nothing.
+        nodes: the nodes that it adds to its workflow, as JSON text; None for none.
     """
 
     job: JobContext
@@ -61,19 +61,19 @@ def outcome(job: JobContext, state: str, elapsed: float, **fields: Any) -> Outco
 async def execute(
     job: JobContext, task: Registered[Any] | None, threads: ThreadPoolExecutor, surrounded: Surrounded | None = None
 ) -> Outcome:
-    """Run a job's handler: async ones on this loop, others in a thread.
+    """Run the handler of a job: an async handler on this loop, any other in a thread.
 
     Args:
-        job: what was claimed.
+        job: the claimed job.
         task: its task; None = unknown.
         threads: for handlers that are not async.
-        surrounded: calls handlers instead, with what this app wants around them; see Surroundings.
+        surrounded: calls the handlers instead, with the middleware, lifespan values and processes of the app; see Surroundings.
 
     Returns:
-        The outcome; a handler's exception becomes one too.
+        The outcome; an exception of the handler becomes an outcome too.
 
     Raises:
-        CancelledError: the worker dropped or cancelled this run, as the job says; it has no outcome.
+        CancelledError: the worker dropped or cancelled this run, as the job shows; the run has no outcome.
     """
     if task is None:
         _warn_of(job)
@@ -88,7 +88,7 @@ async def execute(
                 return result
         elif not (parameters := task.parameters).is_async:
             result = await in_thread(task.function, arguments_of(job, parameters), threads)
-        elif parameters.context_name is None:  # most jobs: nothing is called here that need not be
+        elif parameters.context_name is None:  # most jobs: no unnecessary calls here
             result = await Isolated(task.function(**parameters.load(job.args_json)))
         else:
             result = await Isolated(task.function(**arguments_of(job, parameters)))
@@ -96,9 +96,9 @@ async def execute(
             return _committed(job, time.perf_counter() - started, result=result)
         ended = returned(job, task.dump_result, result, time.perf_counter() - started)
         return ended if job.node is None else await _with_nodes_aside(ended)
-    except GeneratorExit:  # this coroutine is closed; a handler's own is a RuntimeError by now
+    except GeneratorExit:  # this coroutine is closed; a GeneratorExit of the handler is a RuntimeError here
         raise
-    except BaseException as error:  # SystemExit and the like too: whatever a handler raises is its own job's failure
+    except BaseException as error:  # SystemExit and the like too: any exception of a handler is a failure of its job
         if job.is_finished:
             return _committed(job, time.perf_counter() - started, error=error)
         if isinstance(error, asyncio.CancelledError) and (job.dropped or job.cancelled):  # else the handler cancelled itself
@@ -112,7 +112,7 @@ async def execute(
 
 
 def _warn_of(job: JobContext) -> None:
-    """Say once for each task that it is not here: of its jobs there may be many, and each comes again."""
+    """Log once for each unknown task that the app does not have it: it may have many jobs, and each job comes back."""
     if job.task not in _unknown and len(_unknown) < MOST_UNKNOWN:
         _unknown.add(job.task)
         facts = {"job_id": job.id, "task": job.task, "queue": job.queue}
@@ -135,7 +135,7 @@ def with_nodes(ended: Outcome) -> Outcome:
 
 
 async def _with_nodes_aside(ended: Outcome) -> Outcome:
-    """`with_nodes`, in a thread when it takes long: all other handlers of this loop would wait."""
+    """`with_nodes`, in a thread when it takes long: all other handlers of this loop would wait meanwhile."""
     own = ended.job.own_workflow
     if not own or own._size() <= MANY:
         return with_nodes(ended)
@@ -144,7 +144,7 @@ async def _with_nodes_aside(ended: Outcome) -> Outcome:
 
 
 def arguments_of(job: JobContext, parameters: Parameters) -> dict[str, Any]:
-    """What the handler is called with, short of injected values."""
+    """The arguments of the handler, without injected values."""
     arguments = parameters.load(job.args_json)
     if parameters.context_name is not None:
         arguments[parameters.context_name] = job
@@ -169,7 +169,7 @@ def returned(job: JobContext, dump: Callable[[Any], str | None], result: Any, el
 def _with_result(job: JobContext, dump: Callable[[Any], str | None], result: Any, elapsed: float) -> Outcome:
     try:
         text = dump(result)
-    except (TypeError, ValueError) as error:  # the handler has done its work: another run would do it twice
+    except (TypeError, ValueError) as error:  # no retry: the handler has done its work, and would do it twice
         return failure(job, error, elapsed, reason="system_error", final=True)
     return _succeeded(job, text, elapsed)
 
@@ -181,7 +181,7 @@ def _succeeded(job: JobContext, result: str | None, elapsed: float) -> Outcome:
 
 
 def _committed(job: JobContext, elapsed: float, *, result: Any = None, error: BaseException | None = None) -> Outcome:
-    """The outcome of a run whose `ctx.transaction()` has finished the job: whatever came after it changes nothing."""
+    """The outcome of a run whose `ctx.transaction()` has finished the job: what happened afterwards changes nothing."""
     facts = {"job_id": job.id, "task": job.task}
     if error is not None and not isinstance(error, asyncio.CancelledError):
         ignored = loggable(error)
@@ -211,7 +211,7 @@ def failure(job: JobContext, error: BaseException, elapsed: float, **fields: Any
 
 
 def undescribed(job: JobContext) -> Outcome:
-    """The outcome of a run whose exception raises when it is looked at."""
+    """The outcome of a run whose exception cannot be described, because its own methods raise."""
     log.error("job %s failed, and its exception cannot be described", job.id, extra={"job_id": job.id, "task": job.task})
     error = Error(type="BaseException", types=[], message="the exception cannot be described", traceback=None)
     return outcome(job, "failed", 0.0, error=error)

@@ -1,4 +1,4 @@
-"""Handing in outcomes: buffered, and flushed as soon as the previous flush has returned."""
+"""Reporting outcomes to the database: buffered, and flushed as soon as the previous flush has returned."""
 
 import asyncio
 import logging
@@ -23,22 +23,22 @@ BUSY_AGAIN = 0.1  # seconds until a locked job is tried again
 
 
 class Finisher:
-    """Buffers outcomes and hands them in, at most one call at a time.
+    """Buffers outcomes and reports them, at most one call at a time.
 
     Args:
         link: its own connection.
-        held_link: another one, for outcomes that are blocked by a lock or too slow; opened only then.
-        slow_link: another one, for single outcomes that take long; opened only then.
-        most_unflushed: outcomes that may wait before nothing more starts.
+        held_link: a second connection, for outcomes that are blocked by a lock or too slow; opened when needed.
+        slow_link: a third connection, for single outcomes that take long; opened when needed.
+        most_unflushed: outcomes that may wait; at this number no more jobs start.
         alarm: rung when jobs run again or may be ready now, nudged when jobs with limits have ended.
-        waiters: told which jobs are over.
-        counts: outcomes by state, and retried, dead, stale and unconfirmed ones, since the start.
-        on_room: called when outcomes were taken.
+        waiters: get the ids of jobs that are over.
+        counts: outcomes by state, and retried, dead, stale and unconfirmed outcomes, since the start.
+        on_room: called when the database has accepted outcomes.
         on_finished: takes reported outcomes and the verdicts of the database; None = not needed.
         is_answering: whether the database has answered a heartbeat sent within the given number of seconds.
 
     Attributes:
-        slow: what missed the deadline of a call.
+        slow: outcomes whose call missed its deadline.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Finisher:
         self._empty.set()
 
     def add(self, outcome: Outcome) -> None:
-        """Take an outcome; the flush loop hands it in, unless the handler's own transaction has."""
+        """Take an outcome. The flush loop reports it, unless the transaction of the handler has done so."""
         if outcome.state == "committed":
             self._note([outcome._replace(state="succeeded")], [])
             return
@@ -84,7 +84,7 @@ class Finisher:
         self._waiting.append(outcome)
 
     def is_full(self) -> bool:
-        """Whether too many outcomes wait to start more jobs."""
+        """Whether so many outcomes wait that no more jobs may start."""
         return len(self._waiting) >= self._most or (self._is_aside() and len(self._held) + len(self.slow) >= MOST_HELD)
 
     def unflushed(self) -> list[int]:
@@ -93,13 +93,13 @@ class Finisher:
         return [o.job.id for held in (self._waiting, self._flushing, self._busy, *aside) for o in held]
 
     def only_held(self) -> list[str]:
-        """The jobs that are held, and their workflows, and slow ones, for a message; none when other outcomes are left, too."""
+        """Held jobs with their workflows, and slow jobs, for a message; empty if there are other outcomes, too."""
         if self._waiting or self._flushing or self._busy:
             return []
         return [*self._held.described(), *self.slow.described()]
 
     def _is_aside(self) -> bool:
-        """Whether outcomes are held or slow; most of the time none is."""
+        """Whether any outcomes are held or slow; usually none are."""
         return self._is_holding or len(self.slow) > 0
 
     def loops(self) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
@@ -136,7 +136,7 @@ class Finisher:
             self._empty.set()
 
     def _batch(self) -> int:
-        """How many outcomes to hand in at once: at most one of a job, which a run that lost it and the next one may both end."""
+        """How many outcomes to report at once. A batch has at most one outcome of a job, but two runs of it may have ended."""
         characters, jobs = 0, set[int]()
         for count, outcome in enumerate(self._waiting[:BATCH]):
             characters += len(outcome.json) + len(outcome.nodes or "")
@@ -164,9 +164,9 @@ class Finisher:
             self._retry_later([outcome for outcome in outcomes if outcome.job.id in busy])
             outcomes = [outcome for outcome in outcomes if outcome.job.id not in busy]
         if any(outcome.job.node is not None for outcome in outcomes):
-            self._alarm.ring()  # others may be ready now
+            self._alarm.ring()  # other jobs may be ready now
         if any(outcome.job.limits is not None for outcome in outcomes):
-            self._alarm.nudge()  # others may start now
+            self._alarm.nudge()  # other jobs may start now
         gone = {verdict.job_id for verdict in verdicts if verdict.verdict in ("stale", "unconfirmed")}
         self.counts.update([outcome.state for outcome in outcomes if outcome.job.id not in gone])
         self.counts.update([verdict.verdict for verdict in verdicts])
@@ -182,7 +182,7 @@ class Finisher:
             elif verdict.verdict == "dead":
                 log.error("job %s failed for good", verdict.job_id, extra={"job_id": verdict.job_id})
             elif verdict.verdict == "scheduled":
-                self._alarm.ring()  # what runs again at once is ready already, the rest is promoted
+                self._alarm.ring()  # jobs that run again at once are ready already, the other jobs are promoted later
         if self.on_finished is not None:
             self.on_finished(outcomes, verdicts)
 
@@ -197,7 +197,7 @@ class Finisher:
         self._on_room()
 
     def _retry_later(self, outcomes: list[Outcome]) -> None:
-        """Somebody's transaction holds these jobs: try them again while the others go on."""
+        """Try these jobs again later, because another transaction locks them; meanwhile other outcomes are reported."""
         self._busy.extend(outcomes)
 
         def again() -> None:

@@ -1,7 +1,7 @@
 """Outcomes blocked by another transaction's lock: retried separately from the others, on their own connection.
 
-`finish` waits 100 ms for the workflows of its jobs and then refuses the whole batch. A user's long transaction that adds to a
-workflow would so hold up everybody's jobs; here it holds up those of its workflow.
+`finish` waits 100 ms for the workflows of its jobs and then refuses the whole batch. So a long
+transaction of a user that adds to a workflow would delay the jobs of everybody; here it delays only the jobs of its workflow.
 """
 
 import asyncio
@@ -18,11 +18,11 @@ from .execute import Outcome
 log = logging.getLogger("pgqueue.worker")
 AGAIN = 0.1  # seconds until a group is tried again, twice as long each time
 AGAIN_AT_MOST = 2.0
-GROUP = 1000  # outcomes that are handed in at once
-GROUP_CHARACTERS = 8_000_000  # likewise; see BATCH_CHARACTERS of finish
-MOST = 10_000  # outcomes that may wait here before nothing more starts
+GROUP = 1000  # outcomes in one call
+GROUP_CHARACTERS = 8_000_000  # characters in one call; see BATCH_CHARACTERS of finish
+MOST = 10_000  # outcomes that may wait here; at this number no more jobs start
 SAY_AFTER = 5  # tries
-DOUBLED_AT_MOST = 10  # times; a transaction may be open for weeks, and no float holds 2**1024
+DOUBLED_AT_MOST = 10  # doublings; a transaction may be open for weeks, and a float cannot hold 2**1024
 
 
 @dataclass(slots=True, eq=False)
@@ -30,10 +30,10 @@ class _Group:
     """Outcomes that are tried together.
 
     Attributes:
-        workflow: of all of them; None when it is not known, or when they are of several.
+        workflow: the workflow of all outcomes; None if it is not known, or if there are several.
         due: when to try, on time.monotonic().
-        jobs: their ids.
-        characters: of all that is handed in with them.
+        jobs: the ids of their jobs.
+        characters: the size of all outcomes and their nodes.
     """
 
     workflow: int | None
@@ -44,17 +44,17 @@ class _Group:
     characters: int = field(init=False)
 
     def __post_init__(self) -> None:
-        self.outcomes = [*self.outcomes]  # more may join, and the list belongs to the caller
+        self.outcomes = [*self.outcomes]  # a copy: more outcomes may join, and the list belongs to the caller
         self.jobs = {outcome.job.id for outcome in self.outcomes}
         self.characters = sum(map(_characters, self.outcomes))
 
     def has_room(self, outcome: Outcome) -> bool:
-        """Whether it can be tried with these: in one call is at most one outcome of a job."""
+        """Whether the outcome fits into this group: one call has at most one outcome of a job."""
         fits = self.characters + _characters(outcome) <= GROUP_CHARACTERS
         return fits and len(self.outcomes) < GROUP and outcome.job.id not in self.jobs
 
     def append(self, outcome: Outcome) -> None:
-        """Take another one, for which there is room."""
+        """Add an outcome; the group has room for it."""
         self.outcomes.append(outcome)
         self.jobs.add(outcome.job.id)
         self.characters += _characters(outcome)
@@ -64,8 +64,8 @@ class Held:
     """Tries held outcomes until they are accepted.
 
     Args:
-        deliverer: hands in, on a connection of its own.
-        settle: takes what was noted, or was too slow.
+        deliverer: reports the outcomes, on its own connection.
+        settle: takes the outcomes that were accepted or were too slow.
         on_empty: called when nothing is held any more.
     """
 
@@ -75,9 +75,9 @@ class Held:
         self._numbers = count()
         self._trying: _Group | None = None
         self._changed = asyncio.Event()
-        self._sizes: Counter[int | None] = Counter()  # outcomes of each workflow; asked for at every start and end of a job
+        self._sizes: Counter[int | None] = Counter()  # outcomes of each workflow; read at every start and end of a job
         self._size = 0
-        self._open: dict[int, _Group] = {}  # by workflow: the group that takes more of its outcomes
+        self._open: dict[int, _Group] = {}  # for each workflow: the group that takes more of its outcomes
 
     def __len__(self) -> int:
         return self._size
@@ -87,12 +87,12 @@ class Held:
         return workflow in self._sizes
 
     def outcomes(self) -> list[Outcome]:
-        """All that are held."""
+        """All held outcomes."""
         groups = [*self._groups.values(), *([self._trying] if self._trying else [])]
         return [outcome for group in groups for outcome in group.outcomes]
 
     def described(self) -> list[str]:
-        """All that are held by their workflows, for a message."""
+        """All held outcomes, grouped by workflow, for a message."""
         by_workflow: dict[int | None, list[Outcome]] = {}
         for outcome in self.outcomes():
             by_workflow.setdefault(_workflow(outcome), []).append(outcome)
@@ -116,7 +116,7 @@ class Held:
         self._put(_Group(workflow, batch, tries + 1, time.monotonic() + wait))
 
     def join(self, outcome: Outcome, workflow: int) -> None:
-        """Take an outcome of a workflow that is held already."""
+        """Take an outcome of a workflow that already has held outcomes."""
         group = self._open.get(workflow)
         if group is None or not group.has_room(outcome):
             self._put(_Group(workflow, [outcome], due=time.monotonic() + AGAIN))
@@ -136,7 +136,7 @@ class Held:
         self._size += len(outcomes)
 
     def _forget(self, group: _Group) -> None:
-        """It was tried: what must be tried again has come back in other groups."""
+        """Remove a group that was tried: outcomes to try again have come back in other groups."""
         self._size -= len(group.outcomes)
         for workflow, size in Counter(map(_workflow, group.outcomes)).items():
             self._sizes[workflow] -= size
@@ -144,16 +144,16 @@ class Held:
                 del self._sizes[workflow]
 
     def _take_out(self, number: int) -> _Group:
-        """A group that nothing joins any more."""
+        """Take a group out, so that no outcome joins it any more."""
         group = self._groups.pop(number)
         if group.workflow is not None and self._open.get(group.workflow) is group:
             del self._open[group.workflow]
         return group
 
     async def run(self) -> None:
-        """Retry until cancelled, the least tried first, because others may be blocked for long.
+        """Retry until cancelled. The group with the fewest tries comes first, because the others may be blocked for long.
 
-        Cut off and called again, it tries again what it was about to.
+        If it is interrupted and called again, it tries the same group again.
         """
         if self._trying:
             self._deliverer.doubt(self._trying.outcomes)
@@ -186,9 +186,10 @@ class Held:
 
 
 def _parts(batch: list[Outcome]) -> list[list[Outcome]]:
-    """The plain jobs, and the halves of the workflows: it takes few calls to find the one that is locked.
+    """Split into the plain jobs and two halves of the workflows: so few calls find the locked one.
 
-    Plain jobs alone, among which are some that were adopted, are halved, too; those of one workflow stay together.
+    If there are only plain jobs, some of which may belong to a workflow now, they are halved too; jobs of
+    one workflow stay together.
     """
     by_workflow: dict[int | None, list[Outcome]] = {}
     for outcome in batch:
@@ -197,7 +198,7 @@ def _parts(batch: list[Outcome]) -> list[list[Outcome]]:
     if plain and not by_workflow and len(plain) > 1:
         return [plain[: len(plain) // 2], plain[len(plain) // 2 :]]
     flows = list(by_workflow.values())
-    middle = 0 if plain else len(flows) // 2  # beside plain jobs, which are the likely ones to be free, they stay together
+    middle = 0 if plain else len(flows) // 2  # beside plain jobs, which are probably not locked, the workflows stay together
     halves = [[outcome for flow in half for outcome in flow] for half in (flows[:middle], flows[middle:])]
     return [part for part in (plain, *halves) if part]
 
@@ -212,7 +213,7 @@ def _characters(outcome: Outcome) -> int:
 
 
 def _only_workflow(batch: list[Outcome]) -> int | None:
-    """The workflow of all of them; None when there are several, or none."""
+    """The workflow of all outcomes; None if there are several, or none."""
     workflows = set(map(_workflow, batch))
     return workflows.pop() if len(workflows) == 1 else None
 

@@ -1,4 +1,4 @@
-"""Many jobs on one asyncio task, each with context variables of its own."""
+"""Many jobs on one asyncio task, each with its own context variables."""
 
 import asyncio
 from collections.abc import Coroutine, Generator
@@ -18,9 +18,9 @@ def is_thrown_away() -> bool:
 
 
 async def take_back_cancel(task: asyncio.Task[None]) -> None:
-    """Forget that the current task was cancelled: what was meant is over, and what it runs next must not pass for cancelled.
+    """Forget that the current task was cancelled: the cancelled job is over, and the next job must not appear cancelled.
 
-    A handler may have swallowed the cancel, or ended before it came: then it comes at the next await.
+    A handler may have swallowed the cancellation, or ended before it came: then it comes at the next await.
     """
     while task.cancelling():
         task.uncancel()
@@ -29,9 +29,9 @@ async def take_back_cancel(task: asyncio.Task[None]) -> None:
 
 
 class Isolated(Generic[T]):
-    """Awaits a coroutine in a fresh copy of the current context: what it sets in context variables ends with it.
+    """Awaits a coroutine in a fresh copy of the current context: the context variables that it sets end with it.
 
-    A task per job would do the same and costs 2 µs more, a quarter of all that a worker spends on a job.
+    A task per job would do the same and costs 2 µs more, a quarter of the time that a worker spends on a job.
     """
 
     __slots__ = ("_coroutine",)
@@ -52,7 +52,7 @@ class Isolated(Generic[T]):
             except GeneratorExit as error:
                 if isinstance(value, GeneratorExit):
                     raise
-                raise RuntimeError("GeneratorExit was raised") from error  # it would pass for the end of our own coroutines
+                raise RuntimeError("GeneratorExit was raised") from error  # it would look like the end of our own coroutines
             try:
                 value = yield awaited
                 step = self._coroutine.send

@@ -1,4 +1,4 @@
-"""From `module:app` to a running worker: what the command line, the supervisor and its children have in common."""
+"""From `module:app` to a running worker: shared by the command line, the supervisor and its children."""
 
 import asyncio
 import importlib
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from ..app import PgQueue
 
 log = logging.getLogger("pgqueue.worker")
-REFUSED = 2  # exit code: it cannot work as it is set up, so another start would not help
-ABANDON_AFTER = 1.0  # seconds that handlers and callbacks have to end once their worker has
+REFUSED = 2  # exit code: the worker cannot run with these settings, so another start would not help
+ABANDON_AFTER = 1.0  # seconds for handlers and callbacks to end after their worker has ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +34,11 @@ class Launch:
 
     Attributes:
         target: module:attribute of the app; the attribute is `app` when left out.
-        options: how it works.
+        options: settings of the worker.
         database_url: instead of the app's own; None = the app's.
         schema: instead of the app's own; None = the app's.
         log_format: json or console; None = console if stderr is a terminal.
-        log_level: the least level that is shown.
+        log_level: the lowest level that is shown.
     """
 
     target: str
@@ -54,7 +54,7 @@ class Launch:
 
     @classmethod
     def from_json(cls, text: str | bytes) -> "Launch":
-        """What `to_json` wrote."""
+        """Read the text that `to_json` wrote."""
         fields = loads_own(text)
         options = fields.pop("options")
         queues = tuple((name, weight) for name, weight in options.pop("queues"))
@@ -126,8 +126,8 @@ def run(launch: Launch) -> None:
 def _run_to_its_end(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, None]) -> None:
     """Run the loop until the work is done.
 
-    A task or callback that raises SystemExit or KeyboardInterrupt breaks off the loop, though signals are handled otherwise here.
-    The loop goes on: whoever awaits the task gets the exception, so it is the failure of the job whose handler began the task.
+    A task or callback that raises SystemExit or KeyboardInterrupt interrupts the loop, even though signals are handled elsewhere.
+    The loop is continued. The code that awaits the task gets the exception, so the job whose handler started the task fails.
     """
     running = loop.create_task(work)
     while True:
@@ -144,7 +144,7 @@ def _run_to_its_end(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, N
 
 
 async def _tasks_left() -> list[str]:
-    """Cancel what handlers and callbacks have left on the loop; the names of those that do not listen."""
+    """Cancel the tasks that handlers and callbacks have left on the loop. Returns the names of the tasks that do not end."""
     tasks = asyncio.all_tasks() - {asyncio.current_task()}
     for task in tasks:
         task.cancel()
@@ -171,7 +171,7 @@ def _threads_left() -> list[str]:
 
 
 def _abandon(left: list[str], failed: BaseException | None) -> None:
-    """End the process while something goes on that cannot be stopped."""
+    """End the process although tasks or threads that cannot be stopped still run."""
     if not left:
         return
     log.warning("exiting while %s handlers or callbacks still run: %s", len(left), ", ".join(sorted(left)))

@@ -27,14 +27,14 @@ from .signals import Alarm
 log = logging.getLogger("pgqueue.worker")
 BEAT_AT_LEAST_EVERY = 20.0  # seconds, however long the lease: a beat is also what shows that the connection has gone silent
 LOOK_EVERY = 0.25  # seconds between two looks at the clock and the stop flag
-LAG_WARNING = 1.0  # seconds the event loop may be blocked unremarked
+LAG_WARNING = 1.0  # seconds for which the event loop may be blocked without a warning
 
-# Time that goes on while the machine sleeps, where there is such a clock.
+# A clock that also runs while the machine sleeps, if the system has one.
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 def now() -> float:
-    """Seconds on the clock that leases are counted on."""
+    """Seconds on the clock that measures leases."""
     return time.clock_gettime(_CLOCK)
 
 
@@ -43,19 +43,19 @@ class Liveness(threading.Thread):
 
     Args:
         url: a direct connection: LISTEN does not work through a transaction pooler.
-        statements: of the install.
-        lease: seconds.
+        statements: the statements of the install.
+        lease: its length in seconds.
         loop: the worker's event loop.
         alarm: rung on this loop for each wake-up.
-        queues: whose wake-ups matter.
+        queues: the queues whose wake-ups matter.
         running: ids of jobs whose handlers run now.
         on_lost: called on the loop with the worker id whose lease is lost.
-        on_results_wanted: called on the loop each time a process says that it waits for results.
+        on_results_wanted: called on the loop each time a process asks for results.
         on_cancel_wanted: called on the loop each time a workflow was cancelled.
-        down_for: for how many seconds a loop of the worker has been down.
+        down_for: returns for how many seconds a loop of the worker has been down.
 
     Attributes:
-        wake_mode: "notify", or "polling: …" and why.
+        wake_mode: "notify", or "polling: …" with the reason.
     """
 
     def __init__(
@@ -110,7 +110,7 @@ class Liveness(threading.Thread):
                     self._listen(connection)
                     backoff.worked()
                     self._serve(connection)
-            except Exception as error:  # any error: without this thread nothing would keep or fence the lease
+            except Exception as error:  # any error: without this thread nothing would renew the lease or act on its loss
                 pause = backoff.failed()
                 if not self._stopped.is_set():
                     complaints.add(error, pause)
@@ -118,7 +118,7 @@ class Liveness(threading.Thread):
                 self._stopped.wait(pause)
 
     def _listen(self, connection: OwnConnection) -> None:
-        """LISTEN, then ask for a claim: what was enqueued in between is seen by one of the two."""
+        """LISTEN, then ask for a claim: a job that is enqueued in between is seen by one of the two."""
         channel = self._run(connection, install_calls.channel())
         listen(connection, channel)
         heard = hears(connection, channel, self._url, "pgqueue liveness echo", min(ECHO_WITHIN, self._lease / 3))
@@ -151,14 +151,14 @@ class Liveness(threading.Thread):
         except WorkerLost:
             self._lost(worker_id)
         else:
-            self._kept_until = sent + self._lease  # from before it was sent: never longer than the database believes
+            self._kept_until = sent + self._lease  # counted from before the call: never longer than the database counts
 
     def was_answered_within(self, seconds: float) -> bool:
         """Whether the database has answered a heartbeat sent within this many seconds."""
         return now() - (self._kept_until - self._lease) < seconds
 
     def _is_worker_alive(self) -> bool:
-        """Whether the lease is worth keeping. A handler that blocks the event loop keeps it running, and no loop of ours down."""
+        """Whether to renew the lease. A handler may block the event loop; but no loop of the worker may be down for long."""
         if not self._loop.is_running():
             log.error("the event loop of the worker has stopped; no heartbeat is sent")
             return False
@@ -168,7 +168,7 @@ class Liveness(threading.Thread):
         return True
 
     def check_lease(self) -> None:
-        """Fence this worker a little before the lease ends: no other worker may run its jobs while it does."""
+        """Stop this worker's jobs shortly before the lease ends, because other workers may run them afterwards."""
         if self._worker_id is not None and now() > self._kept_until - self._lease / 10:
             self._lost(self._worker_id)
 
@@ -179,7 +179,7 @@ class Liveness(threading.Thread):
             self._loop.call_soon_threadsafe(self._on_lost, worker_id)
 
     def _watch_loop(self) -> None:
-        """Say when handlers block the event loop; they keep their lease but hold up each other."""
+        """Log when a handler blocks the event loop: the lease is kept, but the other handlers wait."""
         lag = time.monotonic() - self._loop_seen - self._beat_every
         if lag > LAG_WARNING:
             log.warning(

@@ -1,6 +1,6 @@
-"""One supervisor for all loops of a worker: a loop that ends unasked starts again, or ends the worker.
+"""One supervisor for all loops of a worker: a loop that ends unexpectedly is started again, or ends the worker.
 
-It acts in callbacks of the tasks and of the event loop, not in a task: whoever cancels all tasks cancels no callback.
+It runs in callbacks of the tasks and of the event loop, not in a task: code that cancels all tasks does not cancel callbacks.
 """
 
 import asyncio
@@ -16,8 +16,8 @@ from ..errors import PgQueueError
 
 log = logging.getLogger("pgqueue.worker")
 FIRST_PAUSE = 0.1  # seconds until a loop that ended starts again; twice as long each time
-STEADY_AFTER = 30.0  # seconds of life after which an end counts as the first again
-MOST_ENDS = 5  # in a row; then the worker ends
+STEADY_AFTER = 30.0  # seconds of running after which the count of ends starts again
+MOST_ENDS = 5  # ends in a row after which the worker ends
 
 
 class LoopEnded(Exception):
@@ -42,10 +42,10 @@ class Loops:
     """Runs the loops of a worker.
 
     Args:
-        on_failed: called when a loop is given up; `error` says why.
+        on_failed: called when a loop is given up; `error` has the reason.
 
     Attributes:
-        error: why the worker must end; None while all is well.
+        error: why the worker must end; None if it need not.
     """
 
     def __init__(self, on_failed: Callable[[], None]) -> None:
@@ -58,7 +58,7 @@ class Loops:
         self._loops[name] = _Loop(name, run)
 
     def start(self) -> None:
-        """Start all of them."""
+        """Start all loops."""
         for loop in self._loops.values():
             self._start(loop)
 
@@ -70,14 +70,14 @@ class Loops:
         loop.task.add_done_callback(partial(self._ended, loop))
 
     def _ended(self, loop: _Loop, task: asyncio.Task[None]) -> None:
-        error = None if task.cancelled() else task.exception()  # asked for in any case, else asyncio complains of it
+        error = None if task.cancelled() else task.exception()  # read in any case, else asyncio logs that it was never retrieved
         if loop.is_stopped:
             return
         loop.down_since = time.monotonic()
-        is_first = loop.down_since - loop.started > STEADY_AFTER or isinstance(error, GeneratorExit)  # which is a callback's
+        is_first = loop.down_since - loop.started > STEADY_AFTER or isinstance(error, GeneratorExit)  # raised by a callback
         loop.ends = 1 if is_first else loop.ends + 1
         how = "was cancelled" if task.cancelled() else "returned" if error is None else "failed"
-        if isinstance(error, PgQueueError):  # such as NotMigrated: it says what is wrong, and another try would not help
+        if isinstance(error, PgQueueError):  # such as NotMigrated: another try would not help
             loop.is_given_up = True
             self.fail(error)
         elif loop.ends >= MOST_ENDS:
@@ -99,17 +99,17 @@ class Loops:
             self._on_failed()
 
     def is_given_up(self, name: str) -> bool:
-        """Whether a loop has ended for good although it was not asked to."""
+        """Whether a loop has ended unexpectedly and is not started again."""
         return self._loops[name].is_given_up
 
     def longest_down(self) -> float:
-        """For how many seconds a loop has been down that should run, the longest if there are several. Any thread may ask."""
+        """For how many seconds a loop has been down that should run; the longest if there are several. Safe in any thread."""
         now = time.monotonic()
         down = [loop.down_since for loop in self._loops.values() if not (loop.is_stopped or loop.is_given_up)]
         return now - min((since for since in down if since is not None), default=now)
 
     def cancel(self, *but: str) -> set[asyncio.Task[None]]:
-        """Cancel all loops but these; the tasks that have yet to end."""
+        """Cancel all loops except these; returns the tasks that have not ended yet."""
         tasks = set()
         for loop in self._loops.values():
             if loop.name not in but:

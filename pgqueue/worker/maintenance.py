@@ -1,6 +1,6 @@
-"""What any worker does for all: promote what is due, rescue what is lost, prune what is over. No leader.
+"""Work that any worker does for the whole install: promote due jobs, rescue lost jobs, prune old rows. No leader.
 
-And what it looks for on its own behalf: jobs to give back, and jobs to stop.
+And work for the worker itself: find jobs to give back, and jobs to stop.
 """
 
 import asyncio
@@ -33,9 +33,9 @@ from .slow import ALONE
 log = logging.getLogger("pgqueue.worker")
 SWEEP_LANES_EVERY = 1.0  # seconds, times the number of workers
 SWEEP_LANES_SHARE = 20  # uses at most 1/20 of the time
-STUCK_EVERY = 1.0  # seconds between two looks for jobs that wait here while every slot is taken
-ARRIVES_WITHIN = 1.0  # seconds until it is asked again for a job that was to be stopped before it was here
-SOONER_EVERY = 0.02  # seconds in which many rings become one look
+STUCK_EVERY = 1.0  # seconds between two looks for jobs that wait in this worker while every slot is taken
+ARRIVES_WITHIN = 1.0  # seconds until the next look for a job to stop that has not arrived in this worker yet
+SOONER_EVERY = 0.02  # seconds in which many rings lead to one look
 
 
 class Maintenance:
@@ -46,9 +46,9 @@ class Maintenance:
         lease: seconds; rescue looks every third of it.
         worker_id: the worker's current id.
         held: ids of every job that this process knows of.
-        take_stuck: takes jobs away that were fetched ahead and cannot start.
+        take_stuck: removes and returns jobs that were fetched ahead and cannot start.
         cancel: stops jobs whose workflow was cancelled.
-        alarm: rings when something was scheduled; it knows how many workers there are.
+        alarm: rings when something was scheduled; it has the number of workers.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class Maintenance:
             try:
                 await step()
             except Disconnected:
-                continue  # the link waits before it tries again
+                continue  # the link waits before the next try
             except (PgQueueError, psycopg.Error) as error:
                 self._complaints.add(error, refusals.failed())
                 await refusals.wait()
@@ -98,7 +98,7 @@ class Maintenance:
                 refusals.worked()
 
     async def _promote(self) -> None:
-        scheduled = self._alarm.scheduled  # then look when it is due, instead of at the next backstop
+        scheduled = self._alarm.scheduled  # if so, look when the job is due, not at the next backstop
         scheduled.clear()
         next_in = (await self._link.run(run_calls.promote())).next_in
         # At least 5 ms: a job that is due and still scheduled is being promoted by another worker.
@@ -121,7 +121,7 @@ class Maintenance:
             log.warning("gave back %s jobs whose claim was not answered", len(given_back))
 
     async def _rescue(self) -> int:
-        """Those that are slow to rescue, such as a node above a million others that ends as crashed, one by one."""
+        """Rescue jobs. A job that is slow to rescue, such as a crashed node above a million others, is rescued alone."""
         try:
             return await self._link.run(worker_calls.rescue())
         except Disconnected as error:
@@ -130,12 +130,12 @@ class Maintenance:
         return await self._link.run(worker_calls.rescue(1, ALONE))
 
     async def _sweep_lanes(self) -> None:
-        """About once a second across all workers, and less often if many lanes make it slow."""
+        """Sweep lanes about once a second across all workers, and less often if many lanes make it slow."""
         began = 0.0
 
         def sweep() -> Call[str | None]:
             nonlocal began
-            began = time.monotonic()  # not before: the wait for the connection is no work
+            began = time.monotonic()  # measured from here: the wait for the connection does not count
             return limit_calls.sweep_lanes(self._swept_to)
 
         self._swept_to = await self._link.run(sweep)
@@ -143,14 +143,14 @@ class Maintenance:
         await asyncio.sleep(pause * random.uniform(0.9, 1.1))
 
     async def _maintain(self) -> None:
-        """Usually another worker has done it. Runs again at once while there is more to prune."""
+        """Maintain, if no other worker has done so. Runs again at once while there is more to prune."""
         again = await self._link.run(install_calls.maintain_if_due())
         await asyncio.sleep(again * random.uniform(0.9, 1.1))
 
     async def _stop_cancelled(self) -> None:
-        """Runs on a cancel notification, and also on a timer, because notifications can be lost.
+        """Stop jobs of cancelled workflows: after a notification, and at regular times, because notifications can be lost.
 
-        Soon again when one of them is not here yet: the answer to its claim is on its way.
+        Runs again soon if one of the jobs is not in this worker yet: the answer to its claim is still on the way.
         """
         again = min(self._lease / 3, ARRIVES_WITHIN) if self._is_one_on_its_way else self._lease / 3
         with suppress(TimeoutError):
@@ -167,7 +167,7 @@ class Maintenance:
             self._cancel(ids)
 
     async def _give_back(self) -> None:
-        """Jobs that were fetched ahead of handlers which turned out slow may run elsewhere meanwhile."""
+        """Give back jobs that wait behind slow handlers, so that other workers can run them."""
         await asyncio.sleep(STUCK_EVERY)
         by_token: dict[str, list[int]] = {}
         for job in self._take_stuck():

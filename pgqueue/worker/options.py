@@ -12,15 +12,15 @@ class WorkerOptions:
     """How a worker works.
 
     Attributes:
-        queues: whose jobs it runs, with their weights; empty = every queue that the registered tasks name.
+        queues: the queues whose jobs it runs, with their weights; empty = every queue that the registered tasks name.
         strict: queues strictly in the given order instead of by weight.
-        concurrency: handlers that run at once; 100.
+        concurrency: handlers that run at the same time; default 100.
         burst: end when the queues hold nothing ready and nothing running.
-        grace: seconds that running handlers may take to end after the first signal; 30.
+        grace: seconds that running handlers may take to end after the first signal; default 30.
         name: shown in worker_status; host:pid by default.
-        handle_signals: end gracefully on SIGTERM and SIGINT. Without it a KeyboardInterrupt that a handler raises is that
-            job's failure all the same, whoever caused it.
-        supervised: a second signal is the supervisor's business; a service manager may send the first to both.
+        handle_signals: end gracefully on SIGTERM and SIGINT. A KeyboardInterrupt that a handler raises is always a failure
+            of its job, with and without this option.
+        supervised: leave a second signal to the supervisor; a service manager may send the first signal to both.
     """
 
     queues: tuple[tuple[str, float], ...] = ()

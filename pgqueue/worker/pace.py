@@ -4,10 +4,10 @@ import time
 
 AHEAD = 0.2  # seconds of work to hold locally
 SLOW = 0.1  # seconds; handlers that take longer on average are fetched one by one
-BRIEF = 0.0001  # seconds; handlers that take less on average have ended before others would begin beside them
-BRIEF_AHEAD = 0.05  # seconds in which brief jobs with limits must have started that are claimed beyond the free slots
-SOON = 0.02  # seconds in which a slot must come free that others with limits are claimed for
-MOST = 1000  # unstarted jobs a process may hold
+BRIEF = 0.0001  # seconds; handlers that take less on average end before a second handler would start beside them
+BRIEF_AHEAD = 0.05  # seconds; more brief jobs with limits than free slots are claimed if they start within this time
+SOON = 0.02  # seconds; slots that become free within this time count as free for jobs with limits
+MOST = 1000  # jobs that a process may hold before they start
 WINDOW = 0.05  # seconds between two looks at the clock
 
 
@@ -15,9 +15,9 @@ class Pace:
     """Measures how fast jobs end and how long handlers take, both smoothed over a few windows.
 
     Attributes:
-        low: claim again when no more jobs than this wait.
-        free_soon: slots that come free within 20 ms as things go; 1 at least where anything is fetched ahead, 0 where nothing is.
-        started_soon: jobs with limits that start within 50 ms because their handlers are that brief; 0 where they are not.
+        low: claim again when this many jobs wait, or fewer.
+        free_soon: slots that probably become free within 20 ms; at least 1 if jobs are fetched ahead, 0 if not.
+        started_soon: jobs with limits that start within 50 ms because their handlers are brief; 0 if they are not brief.
     """
 
     def __init__(self) -> None:
@@ -25,7 +25,7 @@ class Pace:
         self._prefetch = 0
         self._rate = 0.0
         self._mean = 0.0
-        self._limited_mean = BRIEF  # nothing is known of them: they are not brief
+        self._limited_mean = BRIEF  # not measured yet: they do not count as brief
         self._ended = self._limited_ended = 0
         self._elapsed = self._limited_elapsed = 0.0
         self._since = time.monotonic()

@@ -1,6 +1,6 @@
-"""Before a node of a workflow starts: what its parents have come to, in one call for all nodes of a claim.
+"""Before a node of a workflow starts: load the outcomes of its parents, in one call for all nodes of a claim.
 
-Beside the claims and on a connection of its own, so that nothing else waits for it.
+This runs beside the claims and on its own connection, so that nothing else waits for it.
 """
 
 import asyncio
@@ -20,14 +20,14 @@ from .slots import Slots
 
 
 class ParentLoader:
-    """Loads the parents of claimed nodes whose handlers want to know, then lets those start.
+    """Loads the parents of claimed nodes whose handlers use them, then lets these nodes start.
 
     Args:
         link: its own connection; opened for the first such node.
         tasks: the registered tasks by name.
-        slots: where jobs go. Those that wait here it holds as `preparing`, so what ends or drops its jobs does so with these.
+        slots: where jobs go. It holds the jobs that wait here as `preparing`, so it can also end or drop them.
         hand_in: takes the outcome of a job whose parents cannot be loaded.
-        always: load them for every handler, because middleware takes a JobContext.
+        always: load parents for every handler, because middleware takes a JobContext.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class ParentLoader:
         self._some = asyncio.Event()
 
     def add(self, jobs: list[JobContext]) -> None:
-        """Take claimed jobs. Those that need nothing start at once."""
+        """Take claimed jobs. Jobs that need no parents start at once."""
         held = [job for job in jobs if job.node is not None and self._wants(job)]
         if held:
             ids = {job.id for job in held}
@@ -76,7 +76,7 @@ class ParentLoader:
             try:
                 rows = await self._link.run(workflow_calls.parents([job.id for job in jobs]))
             except Disconnected as error:
-                if error.too_slow and too_slow:  # all others wait behind these
+                if error.too_slow and too_slow:  # all other jobs wait for these
                     await self._refused(jobs, error)
                     return
                 too_slow = error.too_slow
@@ -93,7 +93,7 @@ class ParentLoader:
         await self._load(jobs[middle:])
 
     async def _refused(self, jobs: list[JobContext], error: Exception) -> None:
-        """Results may be too large for one answer, or too many to be read in time; the jobs whose own cannot be had fail."""
+        """Load in smaller parts if the results are too large or too many for one call; fail jobs whose own cannot be loaded."""
         if len(jobs) > 1:
             await self._halves(jobs)
             return
@@ -108,18 +108,18 @@ class ParentLoader:
         for job in self._slots.prepared(jobs):
             try:
                 give_parents(job, by_job[job.id], self._tasks)
-            except ResultExpired as error:  # another run would not find it either
+            except ResultExpired as error:  # a retry would not find the result either
                 self._hand_in(failure(job, error, 0.0, reason="system_error", final=True))
-            except Exception as error:  # whatever they have come to ends this job, and no worker
+            except Exception as error:  # an outcome of a parent may end this job, but not the worker
                 self._hand_in(failure(job, error, 0.0))
             else:
                 ready.append(job)
-        ready.sort(key=lambda job: job.limits is None)  # they may be of several claims, and the slots want limits first
+        ready.sort(key=lambda job: job.limits is None)  # the jobs may come from several claims; the slots need limits first
         self._slots.add(ready)
 
 
 def give_parents(job: JobContext, rows: list[ParentRow], tasks: Mapping[str, Registered[object]]) -> None:
-    """Let a job know its parents; an argument that takes results gets them.
+    """Give a job its parents; an argument that takes results gets them.
 
     Raises:
         ResultExpired: a result that an argument takes is not kept any more.

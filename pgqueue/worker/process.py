@@ -1,6 +1,7 @@
-"""Handlers in processes of their own: spawned, kept, killed when their run is dropped, replaced when they die.
+"""Handlers in their own processes: spawned, kept, killed when their run is dropped, replaced when they die.
 
-Only plain values cross: names, JSON texts and numbers. A process imports the handler's module and decodes the arguments there.
+Only plain values are passed: names, JSON texts and numbers. A process imports the module of the handler and decodes the
+arguments there.
 """
 
 import asyncio
@@ -35,8 +36,8 @@ from .execute import Outcome, arguments_of, returned
 log = logging.getLogger("pgqueue.worker")
 RAISED = "raised"
 RATE_LIMITED = "rate limited"
-LOOK_EVERY = 0.5  # seconds between two looks whether a process still lives
-LAST_WORDS = 1.0  # seconds for what a dead process has sent to arrive
+LOOK_EVERY = 0.5  # seconds between two checks whether a process is alive
+LAST_WORDS = 1.0  # seconds in which the last answer of a dead process may arrive
 LEAVE_WITHIN = 0.5  # seconds that an idle process has to exit
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 PLAIN = ("token", "id", "queue", "task", "args_json", "attempt", "max_attempts", "priority", "meta_json", "node_json", "limits")
@@ -45,7 +46,7 @@ Answer = tuple[str, str, float]
 
 
 class Setup(NamedTuple):
-    """What a process is told when it starts: the database of the worker's app, and how logs are written."""
+    """What a process gets when it starts: the database of the worker's app, and how logs are written."""
 
     database_url: str
     schema_name: str
@@ -53,7 +54,7 @@ class Setup(NamedTuple):
 
 
 def assert_no_import() -> None:
-    """Raise ConfigurationError where a process of ours imports the script that was started, and that starts a worker."""
+    """Raise ConfigurationError if a process of ours imports the main script, and the script starts a worker."""
     if getattr(multiprocessing.current_process(), "_inheriting", False):
         raise ConfigurationError(
             "each handler process imports the script that starts the worker; "
@@ -75,14 +76,14 @@ class Processes:
 
         Raises:
             RemoteError: the handler raised.
-            RateLimited: it raised that.
+            RateLimited: the handler raised it.
             ProcessDied: its process ended.
         """
         async with self._places:
             child = self._take()
             try:
                 state, text, elapsed = await child.run(function.__module__, function.__qualname__, _to_json(job))
-            except BaseException:  # it is dead, or runs a dropped job
+            except BaseException:  # the process is dead, or runs a dropped job
                 child.kill()
                 self._close(child)
                 raise
@@ -115,10 +116,10 @@ class Processes:
 
 
 class _Child:
-    """One process in a pool of its own.
+    """One process in its own pool.
 
-    The processes of one Pebble pool share a pipe and its locks, so one that dies at a bad moment takes the others along; and the
-    whole pool breaks when one dies idle.
+    The processes of one Pebble pool share a pipe and its locks, so a process that dies while it holds a lock blocks the others.
+    And the whole pool breaks when an idle process dies.
     """
 
     def __init__(self, setup: Setup) -> None:
@@ -126,7 +127,7 @@ class _Child:
         self._pool = ProcessPool(1, initializer=_begin, initargs=(setup,), context=self._context)
 
     async def run(self, *order: str) -> Answer:
-        """Run what is ordered.
+        """Run one handler in the process.
 
         Raises:
             ProcessDied: the process ended instead.
@@ -142,7 +143,7 @@ class _Child:
             raise ProcessDied(f"the process of the handler {self._end()} before the handler ended") from error
 
     async def _answered(self, answer: asyncio.Future[Answer]) -> None:
-        """Pebble says nothing about a process that ended with exit code 0, so look after it."""
+        """Check whether the process is alive, because Pebble does not report a process that ended with exit code 0."""
         while not answer.done():
             alive = self.is_alive()
             await asyncio.wait({answer}, timeout=LOOK_EVERY if alive else LAST_WORDS)
@@ -160,7 +161,7 @@ class _Child:
 
     def is_alive(self) -> bool:
         process = self._context.process
-        # Its sentinel too: whoever reaps all children of the worker takes the exit code away from us.
+        # Check its sentinel too: code that waits for all children of the worker takes the exit code away from us.
         return process is not None and process.is_alive() and not connection.wait([process.sentinel], 0)
 
     def kill(self) -> None:
@@ -168,20 +169,20 @@ class _Child:
         self._pool.stop()  # type: ignore[no-untyped-call]
         process = self._context.process
         if process is not None and process.pid is not None:
-            with suppress(ProcessLookupError):  # it has no group yet, and has run nothing
+            with suppress(ProcessLookupError):  # the process has no group yet, and has run nothing
                 os.killpg(process.pid, signal.SIGKILL)
             process.kill()
 
     def close(self) -> None:
-        """Let go of the process; blocks for a moment."""
+        """Release the process; blocks for a moment."""
         self._pool.stop()  # type: ignore[no-untyped-call]
         self._pool.join()
 
 
 class _Process(SpawnProcess):
     def start(self) -> None:
-        """Start it deaf to the signals of a terminal and a service manager, which send them to every process of a worker."""
-        resource_tracker.ensure_running()  # it unblocks the signals when it starts, so it must have
+        """Start with the signals blocked that a terminal or a service manager sends to every process of a worker."""
+        resource_tracker.ensure_running()  # it unblocks the signals when it starts, so start it before they are blocked
         before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         try:
             super().start()
@@ -189,13 +190,13 @@ class _Process(SpawnProcess):
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def terminate(self) -> None:
-        """Pebble calls this after it has closed the pipe: an idle process exits then; SIGTERM would be ignored."""
+        """Pebble calls this after it has closed the pipe. An idle process exits then; SIGTERM would be ignored."""
         self.join(LEAVE_WITHIN)
         self.kill()
 
 
 class _Context(SpawnContext):
-    """Spawns our kind of process, and remembers the first."""
+    """Spawns processes of our class, and remembers the first."""
 
     process: _Process | None = None
 
@@ -215,7 +216,7 @@ def _from_json(text: str) -> JobContext:
     return JobContext(**fields | {name: datetime.fromisoformat(fields[name]) for name in TIMES})
 
 
-# What follows runs in the process.
+# The code below runs in the process.
 
 _setup: Setup | None = None
 
@@ -223,9 +224,9 @@ _setup: Setup | None = None
 def _begin(setup: Setup) -> None:
     global _setup
     _setup = setup
-    os.setpgid(0, 0)  # so that programs which a handler starts end with the process
+    os.setpgid(0, 0)  # so that programs that a handler starts end with the process
     for number in SIGNALS:
-        signal.signal(number, _unheard)  # not SIG_IGN, which programs that a handler starts would inherit
+        signal.signal(number, _unheard)  # not SIG_IGN: programs that a handler starts would inherit it
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     threading.Thread(target=_end_with_worker, name="pgqueue-end", daemon=True).start()
     if setup.logs:
@@ -253,13 +254,13 @@ def _run(module: str, path: str, fields: str) -> Answer:
         return outcome.state, outcome.json, outcome.elapsed
     except RateLimited as error:
         return RATE_LIMITED, dumps({"retry_after": error.delay, "key": error.key}), time.perf_counter() - started
-    except BaseException as error:  # SystemExit too: the process goes on with other jobs
+    except BaseException as error:  # SystemExit too: the process continues with other jobs
         return RAISED, dumps(describe(error)), time.perf_counter() - started
 
 
 @functools.cache
 def _find(module: str, path: str) -> Registered[Any]:
-    """The task under its function's name: with it come the settings of its app."""
+    """The task with the name of its function; the task has the settings of its app."""
     importlib.import_module(module)
     task: Registered[Any] = look_up(module, path)
     assert _setup is not None

@@ -8,14 +8,14 @@ MOST_BRIEF = 10  # jobs with limits for each slot, where their handlers are brie
 
 
 class Room:
-    """What the slots have room for.
+    """How many jobs the slots have room for.
 
     Args:
         concurrency: handlers that run at once.
         pace: how fast jobs end.
 
     Attributes:
-        limited_waiting, limited_running: jobs with limits that wait, and that run.
+        limited_waiting, limited_running: number of jobs with limits that wait, and that run.
         last_start: when a slot last took a job, on time.perf_counter().
     """
 
@@ -25,18 +25,18 @@ class Room:
         self.last_start = 0.0
 
     def wanted(self, waiting: int, preparing: int, running: int) -> int:
-        """How many jobs to claim; 0 while another claim is not worth its round trip."""
+        """How many jobs to claim; 0 if another claim is not worth its round trip."""
         prefetch = 0 if self.is_stuck(running, AHEAD) else self._pace.prefetch()
         if waiting > self._pace.low:
             return 0
         free = self._concurrency + prefetch - waiting - preparing - running
-        # Half of what it may hold: while one half runs, the next is on its way.
+        # Half of what it may hold: while one half runs, the other half is fetched.
         return max(0, min(free, max(self._concurrency, prefetch // 2)))
 
     def limited(self, preparing: int, running: int) -> int:
-        """Jobs with limits that would start at once; they are not fetched ahead: what counts against a limit must run.
+        """How many jobs with limits could start at once. They are not fetched ahead: a job that counts against a limit must run.
 
-        Slots that jobs without limits free in a moment are reserved too; otherwise prefetched jobs would take them forever.
+        Slots that jobs without limits will free soon are reserved too; otherwise prefetched jobs would always take them.
         """
         free = self._limited_most(running) - preparing - running
         coming = min(running - self.limited_running, self._pace.free_soon)
@@ -47,14 +47,14 @@ class Room:
         return 2 * self.limited(preparing, running) >= self._limited_most(running)
 
     def _limited_most(self, running: int) -> int:
-        """One per slot. Jobs with very brief handlers may exceed that, up to a cap: the next handlers may be slow."""
+        """One per slot. Jobs with very brief handlers may be more, up to a cap, because the next handlers may be slow."""
         brief = 0 if self.is_stuck(running, SOON) else min(self._pace.started_soon, MOST_BRIEF * self._concurrency)
         return max(self._concurrency, brief)
 
     def is_stuck(self, running: int, seconds: float) -> bool:
-        """Whether every slot is taken and none has taken a job for so long."""
+        """Whether every slot is taken and no slot has taken a job for this long."""
         return running >= self._concurrency and self.is_still(seconds)
 
     def is_still(self, seconds: float) -> bool:
-        """Whether no slot has taken a job for so long."""
+        """Whether no slot has taken a job for this long."""
         return time.perf_counter() - self.last_start > seconds

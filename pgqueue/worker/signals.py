@@ -10,7 +10,7 @@ class Alarm:
 
     Attributes:
         workers: active workers, as of the last heartbeat: they all wake at once.
-        scheduled: set by each ring: what woke us may be due in a moment only.
+        scheduled: set by each ring: the job that rang may be scheduled, and due a moment later.
     """
 
     def __init__(self) -> None:

@@ -19,25 +19,25 @@ from .room import Room
 from .signals import Alarm
 
 log = logging.getLogger("pgqueue.worker")
-SLICE = 0.001  # seconds a slot may run handlers that never wait before it lets the event loop go on
-STUCK = 1.0  # seconds without a free slot after which waiting jobs go back
-LOOK_EVERY = 0.02  # seconds between two looks whether the handlers have ended
+SLICE = 0.001  # seconds for which a slot may run handlers that never await, before it yields to the event loop
+STUCK = 1.0  # seconds without a free slot after which waiting jobs are given back
+LOOK_EVERY = 0.02  # seconds between two checks whether the handlers have ended
 
 
 class Slots:
-    """Runs what was claimed and passes outcomes on.
+    """Runs claimed jobs and passes their outcomes on.
 
     Args:
         tasks: the registered tasks by name.
         concurrency: handlers that run at once.
         hand_in: takes each outcome; see Finisher.add.
-        is_full: whether too many outcomes wait to be reported to start more jobs.
+        is_full: whether so many outcomes wait that no more jobs may start.
         alarm: nudged when another claim of jobs with limits is worth its round trip again.
         surrounded: calls handlers, for an app that needs more than a call; see execute.
 
     Attributes:
-        waiting: claimed jobs that have not started; those with limits in front, because they must start at once.
-        preparing: claimed jobs, by id, that have not started and wait for what they need.
+        waiting: claimed jobs that have not started; jobs with limits come first, because they must start at once.
+        preparing: claimed jobs, by id, that have not started and wait until their parents are loaded.
         threads: for handlers that are not async.
         running: the slot of each job whose handler runs, by job id.
     """
@@ -65,10 +65,10 @@ class Slots:
         self.waiting: deque[JobContext] = deque()
         self.preparing: dict[int, JobContext] = {}
         self.running: dict[int, asyncio.Task[None]] = {}
-        self._jobs: dict[asyncio.Task[None], JobContext] = {}  # the last one of each slot
+        self._jobs: dict[asyncio.Task[None], JobContext] = {}  # the last job of each slot
 
     async def room(self) -> tuple[int, int]:
-        """Wait until another claim is worth its round trip; how many jobs it should ask for, and how many of them with limits."""
+        """Wait until another claim is worth its round trip. Returns how many jobs to claim, and how many of them with limits."""
         while not (want := self._wanted()):
             self._room_made.clear()
             await self._room_made.wait()
@@ -84,7 +84,7 @@ class Slots:
         return 0 if self._stopping or self._is_full() else want
 
     def take_stuck(self) -> list[JobContext]:
-        """Jobs that wait although none could start for STUCK seconds; they are not held here any more."""
+        """Remove and return the waiting jobs, if no job could start for STUCK seconds."""
         is_blocked = self._is_full() and self._room.is_still(STUCK)
         if not (is_blocked or self._room.is_stuck(len(self.running), STUCK)):
             return []
@@ -94,15 +94,15 @@ class Slots:
         return stuck
 
     def add(self, jobs: list[JobContext]) -> None:
-        """Take claimed jobs; after `stop` they are left to be given back."""
+        """Take claimed jobs; after `stop` they are not taken, and are given back."""
         if not self._stopping:
-            if jobs and jobs[0].limits is not None:  # those with limits come first
+            if jobs and jobs[0].limits is not None:  # jobs with limits come first
                 jobs = self._put_limited_first(jobs)
             self.waiting.extend(jobs)
             self._wake()
 
     def _put_limited_first(self, jobs: list[JobContext]) -> list[JobContext]:
-        """Those with limits go to the front, behind their like; the others are returned."""
+        """Put jobs with limits in front, behind other jobs with limits; return the rest."""
         limited = list(takewhile(lambda job: job.limits is not None, jobs))
         self.waiting.rotate(-self._room.limited_waiting)
         self.waiting.extendleft(reversed(limited))
@@ -117,11 +117,11 @@ class Slots:
         return not self._stopping
 
     def is_preparing(self, job: JobContext) -> bool:
-        """Whether this very run is held by `prepare` still."""
+        """Whether `prepare` still holds this run of the job."""
         return self.preparing.get(job.id) is job
 
     def prepared(self, jobs: list[JobContext]) -> list[JobContext]:
-        """Those of these jobs that are still held, for `add`; they are not held any more."""
+        """Release and return those of these jobs that `prepare` still holds, for `add`."""
         still = [job for job in jobs if self.is_preparing(job)]
         for job in still:
             del self.preparing[job.id]
@@ -130,9 +130,9 @@ class Slots:
         return still
 
     def cancel(self, job_ids: Iterable[int]) -> None:
-        """End these jobs as cancelled: those that have not started at once, async handlers and processes by cancelling them.
+        """End these jobs as cancelled: jobs that have not started end at once, async handlers and processes are cancelled.
 
-        Handlers in threads cannot be stopped; they see it in `ctx.cancelled`.
+        Handlers in threads cannot be stopped; they can read `ctx.cancelled`.
         """
         wanted = set(job_ids)
         unstarted = [job for job in (*self.waiting, *self.preparing.values()) if job.id in wanted]
@@ -145,18 +145,18 @@ class Slots:
             self._room_made.set()
         for slot in [self.running[id] for id in wanted & self.running.keys()]:
             job = self._jobs[slot]
-            if not job.cancelled:  # else it is busy with its end
+            if not job.cancelled:  # else the job is already ending
                 job.cancelled = True
                 if (task := self._tasks.get(job.task)) and task.executor != "thread":
                     slot.cancel()
 
     def go_on(self) -> None:
-        """What held things up is over, such as too many outcomes that waited to be handed in."""
+        """Start jobs again after a stop has passed, such as too many waiting outcomes."""
         self._room_made.set()
         self._wake()
 
     def _wake(self) -> None:
-        """Let a slot go on if there is something to start; it wakes the next one."""
+        """Wake a slot if there is a job to start; this slot wakes the next one."""
         if self._waking or not self.waiting or self._is_full():
             return
         while self._idle:
@@ -172,7 +172,7 @@ class Slots:
             slot.add_done_callback(self._ended)
 
     def _ended(self, slot: asyncio.Task[None]) -> None:
-        """A slot was cancelled between two jobs, or failed through a fault of ours: another takes its place."""
+        """A slot was cancelled between two jobs, or failed because of a bug in pgqueue: start another one."""
         if not slot.cancelled() and (error := slot.exception()) and not isinstance(error, GeneratorExit):
             log.error("a slot failed; its job is given back", exc_info=loggable(error))
         self._slots.discard(slot)
@@ -198,12 +198,12 @@ class Slots:
             job = self.waiting.popleft()
             if job.limits is not None:
                 self._room.limited_waiting -= 1
-            self._look_for_room()  # it may run for long: whoever waits for room must not wait for its end
+            self._look_for_room()  # the handler may run for long: who waits for room must not wait for its end
             self._wake()
             await self._run(job, this)
             if this.cancelling():
                 await take_back_cancel(this)
-            if not self.waiting:  # else the next one is about to look
+            if not self.waiting:  # else the next slot will look
                 self._look_for_room()
             if time.perf_counter() - since > SLICE:
                 await asyncio.sleep(0)
@@ -225,19 +225,19 @@ class Slots:
         except asyncio.CancelledError:
             if job.cancelled:
                 self._hand_in(cancelled(job, time.perf_counter() - job.started))
-            # Else by `drop`: the job is forgotten, the slot goes on.
+            # Else `drop` cancelled it: the job is forgotten, the slot continues.
         except GeneratorExit as error:  # a future that the handler awaited carried it: it closes all coroutines of this task
             if not is_thrown_away():
                 self._hand_in(failure(job, error, time.perf_counter() - job.started))
             raise
         except BaseException:
-            self._hand_in(undescribed(job))  # otherwise it would be given back and run again, forever
+            self._hand_in(undescribed(job))  # otherwise the job would be given back and run again, without end
         else:
             self._pace.ended(outcome.elapsed, job.limits is not None)
             self._hand_in(outcome)
         finally:
             self._room.limited_running -= job.limits is not None
-            if self.running.get(job.id) is this:  # else it was claimed again while this run did not listen to `drop`
+            if self.running.get(job.id) is this:  # else the job was claimed again while this run ignored `drop`
                 del self.running[job.id]
 
     def stop(self) -> None:
@@ -248,14 +248,14 @@ class Slots:
         self.preparing.clear()
 
     async def wait_idle(self, timeout: float) -> bool:
-        """Wait for the running handlers; whether all of them ended in time."""
+        """Wait for the running handlers. Returns whether all of them ended in time."""
         deadline = time.monotonic() + timeout
         while self.running and time.monotonic() < deadline:  # noqa: ASYNC110 an event would be set after every job
             await asyncio.sleep(LOOK_EVERY)
         return not self.running
 
     async def drop(self) -> None:
-        """Forget everything: waiting jobs, and running handlers without an outcome. Threads run on unheard."""
+        """Forget all jobs: waiting jobs, and running handlers without an outcome. The outcomes of threads are ignored."""
         self.waiting.clear()
         self._room.limited_waiting = 0
         self.preparing.clear()
@@ -269,7 +269,7 @@ class Slots:
             slot.cancel()
 
     async def close(self) -> None:
-        """End the slots, and let go of the threads; one that still runs does not hold up the process."""
+        """End the slots and release the threads; a thread that still runs does not delay the end of the process."""
         self.stop()
         self._drop_running()
         slots = list(self._slots)

@@ -1,7 +1,7 @@
-"""Outcomes whose call missed its deadline: tried again apart from the others, in smaller parts, until the slow one is alone.
+"""Outcomes whose call missed its deadline: tried again separately, in smaller parts, until the slow outcome is alone.
 
-The end of one job may take long: a node below which a million others wait, a trigger of the application. It must not hold up the
-outcomes that happened to be in its batch, nor those that come later.
+The end of one job may take long: a node below which a million others wait, a trigger of the application. It must not delay the
+other outcomes of its batch, nor later outcomes.
 """
 
 import asyncio
@@ -14,9 +14,9 @@ from .deliver import Deliverer, HandedIn, given_up
 from .execute import Outcome
 
 log = logging.getLogger("pgqueue.worker")
-PART = 1.0  # seconds for several outcomes; a hundred take a fiftieth of that, so what needs more has a slow one in it
-PARTS = 8  # of a batch: few steps to the slow one, each of which costs PART seconds
-ALONE = 120.0  # seconds for one that has missed the deadline of a call although it was alone
+PART = 1.0  # seconds for several outcomes; a hundred usually take a fiftieth of it, so a part that needs more has a slow outcome
+PARTS = 8  # parts of a batch: few steps to the slow outcome, each step costs PART seconds
+ALONE = 120.0  # seconds for an outcome that has missed the deadline of a call although it was alone
 AGAIN = 1.0  # seconds before the next try when the database does not answer at all
 
 
@@ -24,10 +24,10 @@ class Slow:
     """Tries slow outcomes until they are accepted, or given up.
 
     Args:
-        for_parts: hands in what is not known to be slow.
-        for_one: hands in single outcomes, on a connection of its own.
-        settle: takes what was noted, or is locked.
-        on_empty: called when none is left.
+        for_parts: reports outcomes that may not be slow.
+        for_one: reports single outcomes, on its own connection.
+        settle: takes the outcomes that were accepted or are locked.
+        on_empty: called when no outcome is left.
         is_answering: whether the database has answered a heartbeat sent within the given number of seconds.
     """
 
@@ -50,11 +50,11 @@ class Slow:
         return self._size
 
     def outcomes(self) -> list[Outcome]:
-        """All that are held here."""
+        """All slow outcomes."""
         return [*(outcome for part in self._parts for outcome in part), *self._alone]
 
     def described(self) -> list[str]:
-        """All that are held here, for a message."""
+        """All slow outcomes, for a message."""
         return [f"job {outcome.job.id}" for outcome in self.outcomes()]
 
     def add(self, batch: list[Outcome]) -> None:
@@ -64,7 +64,7 @@ class Slow:
         self._size += len(batch)
 
     def _split(self, batch: list[Outcome]) -> None:
-        """Try the parts of a batch, or what is alone with more time."""
+        """Try the parts of a batch, or a single outcome with more time."""
         if len(batch) > 1:
             self._parts += _parts(batch)
             self._parts_there.set()
@@ -104,7 +104,7 @@ class Slow:
         if not handed.slow:
             self._settle(handed)
             self._alone.popleft()
-        elif not self.is_answering(ALONE):  # it is not this outcome's fault
+        elif not self.is_answering(ALONE):  # the outcome is not the cause
             self._alone.rotate(-1)
             await asyncio.sleep(AGAIN)
         elif outcome.state == "refused":
@@ -121,7 +121,7 @@ class Slow:
 
 
 def _parts(batch: list[Outcome]) -> list[list[Outcome]]:
-    """Plain jobs apart from nodes of workflows, whose end may take long; else equal parts."""
+    """Separate plain jobs from nodes of workflows, whose end may take long; if all are of one kind, make equal parts."""
     plain = [outcome for outcome in batch if outcome.job.node is None]
     if 0 < len(plain) < len(batch):
         return [plain, [outcome for outcome in batch if outcome.job.node is not None]]

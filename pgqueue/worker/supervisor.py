@@ -17,18 +17,19 @@ from .worker import FLUSH_WITHIN
 log = logging.getLogger("pgqueue.supervisor")
 FIRST_WAIT = 0.5  # seconds before a process that ended is replaced; doubles up to LONGEST_WAIT
 LONGEST_WAIT = 30.0
-STEADY_AFTER = 60.0  # seconds of life after which an end counts as the first again
-KILL_AFTER = FLUSH_WITHIN + 5  # seconds beyond the grace; a handler that blocks the event loop hears no signal
+STEADY_AFTER = 60.0  # seconds of running after which the wait starts at FIRST_WAIT again
+KILL_AFTER = FLUSH_WITHIN + 5  # seconds beyond the grace; a process whose event loop is blocked does not react to a signal
 
 
 def supervise(launch: Launch, processes: int) -> int:
     """Run worker processes until they are stopped or, in burst mode, until nothing is left.
 
     Returns:
-        The exit code: 0; 1 if a process had to be killed, 2 if none can work as it is set up, 128 + n after a second signal n.
+        The exit code: 0; 1 if a process had to be killed, 2 if no process can run with these settings, 128 + n after a
+        second signal n.
 
     Raises:
-        ConfigurationError: the app cannot be loaded; checked here once instead of in every process.
+        ConfigurationError: the app cannot be loaded; checked once here, not in every process.
     """
     logs.configure(launch.log_format, launch.log_level)
     load_app(launch)
@@ -36,14 +37,14 @@ def supervise(launch: Launch, processes: int) -> int:
 
 
 class Supervisor:
-    """Starts processes, replaces those that end unasked, passes signals on.
+    """Starts processes, replaces processes that end unexpectedly, passes signals on.
 
-    Each process has a process group of its own: a terminal's Ctrl-C reaches the supervisor alone, which passes it on once. The
+    Each process has its own process group: Ctrl-C in a terminal reaches only the supervisor, which passes it on once. The
     pipe that carries the configuration to a process also shows it when the supervisor is gone.
 
     Args:
-        launch: what each process runs.
-        processes: how many.
+        launch: what each process needs to start.
+        processes: their number.
     """
 
     def __init__(self, launch: Launch, processes: int) -> None:
@@ -90,7 +91,7 @@ class Supervisor:
         child.stdin.write(f"{orders}\n".encode())
         with suppress(ConnectionError):
             await child.stdin.drain()
-        if self._stop.is_set():  # asked to stop while it was starting
+        if self._stop.is_set():  # stopped while the process was starting
             _send(child, signal.SIGTERM)
         code = await child.wait()
         del self._children[place]

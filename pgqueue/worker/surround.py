@@ -1,4 +1,4 @@
-"""Runs with something around them or beside them: middleware, values of the lifespan, processes."""
+"""Runs that need more than a call of the handler: middleware, values of the lifespan, processes."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -14,20 +14,20 @@ from .process import Processes
 
 
 class Surroundings:
-    """How the handlers of an app are called that needs more than a call; an app that does not has none.
+    """Calls the handlers of an app that has middleware, lifespan values or processes; other apps have no Surroundings.
 
     Args:
-        middleware: around each run, outermost first.
-        injections: arguments from the lifespan.
-        processes: for the tasks that run in one.
+        middleware: runs around each run, outermost first.
+        injections: arguments that come from the lifespan.
+        processes: for the tasks that run in a process.
     """
 
     def __init__(self, middleware: list[AroundExecution], injections: Injections, processes: Processes) -> None:
         self._middleware, self._injections, self._processes = middleware, injections, processes
 
     async def __call__(self, job: JobContext, task: Registered[Any], threads: ThreadPoolExecutor) -> Any:
-        """Run a job's handler; what it returns, or the outcome of its process."""
-        # Isolated as a whole: what middleware sets in context variables is for this run's handler.
+        """Run the handler of a job. Returns its result, or the outcome of its process."""
+        # Isolated as a whole: context variables that middleware sets are for the handler of this run.
         return await Isolated(self._within(job, task, threads) if self._middleware else self._call(job, task, threads))
 
     async def _within(self, job: JobContext, task: Registered[Any], threads: ThreadPoolExecutor) -> Any:

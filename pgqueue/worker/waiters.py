@@ -13,12 +13,13 @@ from ..errors import Disconnected, PgQueueError
 
 log = logging.getLogger("pgqueue.worker")
 EVERY = 0.025  # seconds from one NOTIFY to the next: PostgreSQL commits transactions that notify one by one
-ASKED_FOR = 15.0  # seconds for which an asking counts; waiting processes ask every 5
-FAILED_AGAIN = 5.0  # seconds of silence after the database refused
+ASKED_FOR = 15.0  # seconds for which a request counts; waiting processes repeat it every 5
+FAILED_AGAIN = 5.0  # seconds without a NOTIFY after the database refused one
 
 
 class Waiters:
-    """Collects the ids of jobs that are over, and sends them to the processes that wait. A lost one is found by looking.
+    """Collects the ids of jobs that are over, and sends them to the processes that wait. Polling finds what a
+    lost notification has missed.
 
     Args:
         link: the connection it sends on.
@@ -39,12 +40,12 @@ class Waiters:
         return time.monotonic() < self._asked_until
 
     def over(self, job_ids: Iterable[int]) -> None:
-        """Note that these jobs are over, and committed."""
+        """Note that these jobs are over and that this is committed."""
         self._ids.extend(job_ids)
         self._some.set()
 
     async def run(self) -> None:
-        """Send until cancelled: the first id at once, the ids of the following moment together."""
+        """Send until cancelled: the first id at once, the ids of the next 25 ms together."""
         while True:
             await self._some.wait()
             self._some.clear()

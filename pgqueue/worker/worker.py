@@ -1,4 +1,4 @@
-"""One worker process: puts claim, execute, finish, liveness and maintenance together, and ends them in order."""
+"""One worker process: connects claim, execute, finish, liveness and maintenance, and ends them in order."""
 
 import asyncio
 import logging
@@ -44,24 +44,24 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("pgqueue.worker")
 T = TypeVar("T")
-# Of connections; the last three are opened when needed.
+# Names of connections; the last three are opened when needed.
 PURPOSES = ("claim", "finish", "maintenance", "finish held", "finish slow", "parents")
 FINISH = ("finish", "finish held", "finish slow", "finish alone")
 UNTIL_THE_END = (*FINISH, "callbacks", "cancel", "lease", "renew")  # loops that a stopping worker needs
-BURST_BACKSTOP = 0.05  # seconds between two looks whether a burst is over
+BURST_BACKSTOP = 0.05  # seconds between two checks whether a burst is over
 SUMMARY_EVERY = 60.0  # seconds
-LEAVE_WITHIN = 2.0  # seconds for a worker that never got to work
-TELL_AT_LEAST = 1.0  # seconds for callbacks, also when handlers used up the grace
-UNTOLD_WITHIN = 1.0  # seconds for a callback to end that is cancelled
-FLUSH_WITHIN = 10.0  # seconds beyond the grace for handing in what has ended; and for leaving the lifespan
+LEAVE_WITHIN = 2.0  # seconds to leave for a worker that never started to work
+TELL_AT_LEAST = 1.0  # seconds for callbacks, even if handlers have used up the grace
+UNTOLD_WITHIN = 1.0  # seconds for a cancelled callback to end
+FLUSH_WITHIN = 10.0  # seconds beyond the grace for reporting outcomes; and for leaving the lifespan
 
 
 class Worker:
     """Runs an app's jobs until it is stopped.
 
     Args:
-        app: whose tasks it runs.
-        options: how.
+        app: the app whose tasks it runs.
+        options: settings of the worker.
     """
 
     def __init__(self, app: "PgQueue", options: WorkerOptions | None = None) -> None:
@@ -82,7 +82,7 @@ class Worker:
 
         Raises:
             NotMigrated: the schema is not there.
-            ConfigurationError: a task cannot run as it was declared, such as one with an injected value that the lifespan lacks.
+            ConfigurationError: a task cannot run as it was declared, for example the lifespan lacks a value that it takes.
         """
         app = self._app
         assert_no_import()
@@ -105,7 +105,7 @@ class Worker:
                 with suppress(StoppedEarly):
                     await unless(self._stop, self._start())
                     await self._stop.wait()
-            finally:  # whoever cancels `run`, a handler too, stops the worker no less gracefully than a signal
+            finally:  # a cancellation of `run`, even by a handler, stops the worker as gracefully as a signal
                 await self._end()
         finally:
             self._callbacks.stop()
@@ -113,7 +113,7 @@ class Worker:
             self._liveness.stop()
             if self._liveness.is_alive():
                 await asyncio.to_thread(self._liveness.join, 1.0)
-            # Not before: a heartbeat of a worker that has left passes for a lost lease.
+            # Not earlier: a heartbeat of a worker that has left looks like a lost lease.
             if ending:
                 await asyncio.wait(ending, timeout=UNTOLD_WITHIN)
             await self._slots.close()
@@ -130,7 +130,7 @@ class Worker:
         self._stop.set()
 
     def _surroundings(self, values: tuple[Any, ...]) -> Surroundings | None:
-        """What handlers need beyond a call; None for most apps, which pay nothing then."""
+        """What handlers need besides a call; None for most apps, which then have no extra cost."""
         app, tasks = self._app, self._app.tasks.values()
         injected = injections(tasks, values)
         size = app.settings.process_pool_size or min(self._options.concurrency, os.cpu_count() or 1)
@@ -230,11 +230,11 @@ class Worker:
         self._loops.start()
 
     async def _declare_limits(self) -> None:
-        """Make known what the app says of limits: before the first claim, so that no job with them starts without."""
+        """Declare the limits of the app before the first claim, so that no job starts without its limits."""
         for limit in self._app.limits.declared.values():
             call = limit_calls.declare_limit(limit.name, limit.definition())
             if await self._until_answered(lambda call=call: call):  # type: ignore[misc]
-                # Two apps that declare it differently change it at each start: here it is seen.
+                # Two apps that declare a limit differently change it at each start: the log shows it.
                 log.info("limit %s: as declared now: %s", limit.name, limit.summary())
 
     async def _registered_id(self) -> UUID:
@@ -273,7 +273,7 @@ class Worker:
         self._note_lost(lost_id)
 
     async def _renew(self) -> None:
-        """When the lease is lost: drop everything and begin anew under another id, so that nothing of ours can pass for valid."""
+        """When the lease is lost: drop all jobs and register under a new id, so that no old outcome is accepted."""
         while True:
             await self._lost.wait()
             async with self._renewing:
@@ -290,7 +290,7 @@ class Worker:
         return [*slots.running, *slots.preparing, *(job.id for job in slots.waiting), *self._finisher.unflushed()]
 
     async def _emptied(self) -> None:
-        """In burst mode: stop once nothing is left here and in the queues."""
+        """In burst mode: stop when no job is left in this worker and in the queues."""
         if not self._options.burst or self._held() or self._callbacks.is_telling():  # callbacks may enqueue
             return
         try:
@@ -303,7 +303,7 @@ class Worker:
             return
 
     async def _end(self) -> None:
-        """Give back what has not started, wait for what runs, hand in what has ended, leave."""
+        """Give back jobs that have not started, wait for running jobs, report the outcomes, leave."""
         self._slots.stop()
         if ending := self._loops.cancel(*UNTIL_THE_END):
             await asyncio.wait(ending)
@@ -325,7 +325,7 @@ class Worker:
                 return
         if held := self._finisher.only_held():
             log.warning("jobs whose outcomes could not be stored are given back and run again: %s", ", ".join(held))
-            # What is just being tried is locked by that, and nothing that is locked is given back.
+            # A job that is being reported is locked by that call, and locked jobs are not given back.
             if ending := self._loops.cancel("callbacks", "renew", "lease"):
                 await asyncio.wait(ending, timeout=LEAVE_WITHIN)
             if await self._left_within(LEAVE_WITHIN):
@@ -339,13 +339,13 @@ class Worker:
         return self._left
 
     async def _retire(self) -> None:
-        """Leave; a heartbeat that does not find the row then has lost nothing."""
+        """Leave. After this a heartbeat that does not find the row is not a lost lease."""
         async with self._renewing:
             await self._until_answered(lambda: worker_calls.retire_worker(self._id))
             self._left = True
 
     async def _leave_unregistered(self) -> None:
-        """It was stopped while it registered: it may stand in the database without having been told."""
+        """Leave after a stop during the registration: the row may exist although the answer did not arrive."""
         with suppress(TimeoutError, PgQueueError, psycopg.Error):
             async with asyncio.timeout(LEAVE_WITHIN):
                 await self._until_answered(lambda: worker_calls.retire_worker(self._id))
@@ -371,7 +371,7 @@ class Worker:
         self.stop()
 
     async def _watch_lease(self) -> None:
-        """The heartbeat thread watches too, but may hang with its connection, or end through a fault of ours."""
+        """Check the lease here too, because the heartbeat thread may hang with its connection, or end because of a bug."""
         lease = self._app.settings.lease
         if not self._liveness.is_alive():
             ended, self._liveness = self._liveness, self._new_liveness()
@@ -386,7 +386,7 @@ class Worker:
                 raise RuntimeError("the heartbeat thread has ended; another one takes over")
 
     async def _summarise(self) -> None:
-        """One line a minute instead of one a job."""
+        """Log one line a minute, not one for each job."""
         while True:
             await asyncio.sleep(SUMMARY_EVERY)
             log.info("worker %s: %s", self._id, self._counts())

@@ -1,4 +1,4 @@
-"""What `app.workflow` returns: nodes with names, and edges of any shape between them."""
+"""The type of `app.workflow(…)`: nodes with names, and any edges between them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -55,17 +55,17 @@ class WorkflowBuilder(Generic[R]):
 
         Args:
             what: a task, which is called with `args` and takes no parent's result (as `si`); or a signature, chain or group,
-                whose first calls take the result of their parent, of several the list of theirs in the order of `after`.
-            args: of a task, a tuple or a mapping.
-            name: unique in the workflow; by default that of the task, with -2, -3, … where it is taken. Of a chain or group,
-                what others call its end.
-            after: what it waits for: names of nodes, or what `add` has returned; one or several, or a mapping from those to
-                policies. Names may be of nodes that are added later.
-            when: it runs if all of them "succeeded" (default), are "finished" whatever came of them, or have "failed"; else it is
-                skipped.
+                whose first calls take the result of their parent, or the list of results of several, in the order of `after`.
+            args: the arguments of a task, a tuple or a mapping.
+            name: unique in the workflow; by default the name of the task, with -2, -3, … if it is taken. The name of a chain or
+                group stands for its end.
+            after: its parents: names of nodes, or return values of `add`; one or several, or a mapping from them to policies.
+                Nodes of these names may be added later.
+            when: it runs if all parents have "succeeded" (default), have "finished" with any outcome, or have "failed"; else it
+                is skipped.
 
         Returns:
-            What another node's `after` takes in place of the name.
+            A value for the `after` of another node, in place of the name.
 
         Raises:
             InvalidArgument: a name is taken, arguments do not fit, or a value is invalid.
@@ -76,12 +76,12 @@ class WorkflowBuilder(Generic[R]):
         """Add the workflow: one statement, all or nothing.
 
         Args:
-            connection: as in `Task.using`, for all of it. What the signatures say when it is not given here.
+            connection: as in `Task.using`, for the whole workflow. By default the connection of the signatures.
 
         Raises:
             InvalidArgument: there are no nodes, names are unknown, their edges form a cycle, or arguments or options are
                 wrong. Nothing is enqueued.
-            WrongConnection: `connection` is none of those that work.
+            WrongConnection: `connection` is not of a supported kind.
         """
         with self._adding(connection) as (submission, call):
             return self._handle(submission, self._app.database.run(call, submission.connection))

@@ -1,4 +1,4 @@
-"""Calls put together: one after the other, side by side, and many into one.
+"""Calls that are combined: one after the other, side by side, and many into one.
 
 A parent's result becomes the first argument of its child; see `Task.s` and `Task.si`.
 """
@@ -22,7 +22,7 @@ S = TypeVar("S")
 
 
 class Part(Generic[R]):
-    """What a workflow can be put together of: signatures, chains and groups."""
+    """A part of a workflow: a signature, a chain or a group."""
 
     __slots__ = ()
 
@@ -33,15 +33,15 @@ class Part(Generic[R]):
 
 @dataclass(frozen=True, slots=True)
 class Signature(Part[R]):
-    """What `task.s(…)` and `task.si(…)` return.
+    """The type of `task.s(…)` and `task.si(…)`.
 
     Attributes:
         task: the task.
-        args: its arguments by name, as they were given.
-        options: with which it will be enqueued.
-        immutable: whether it takes no parent's result: made by `si`.
-        positional: how many of the arguments, the first ones, were given by their place; behind a parent they move by one.
-        label: what its node is called by default, in place of its task.
+        args: the given arguments by name.
+        options: the options for its enqueue.
+        immutable: True if it takes no parent's result: made by `si`.
+        positional: how many arguments, from the first, were given by position; after a parent they move by one.
+        label: the default name of its node, in place of the name of the task.
     """
 
     task: Registered[R]
@@ -52,7 +52,7 @@ class Signature(Part[R]):
     label: str | None = None
 
     def to_json(self) -> str:
-        """An element of what SQL's enqueue_many takes.
+        """An element of the JSON array for the SQL function enqueue_many.
 
         Raises:
             InvalidArgument: arguments are missing, or do not fit their type hints.
@@ -64,10 +64,10 @@ class Signature(Part[R]):
 
         Args:
             args: the arguments as JSON text.
-            takes: the argument that a parent's result will be.
+            takes: the argument that takes a parent's result.
 
         Raises:
-            InvalidArgument: limits need that result, or the cost is invalid.
+            InvalidArgument: limits need the parent's result, or the cost is invalid.
         """
         unique = {f"unique_{name}": value for name, value in self.options.to_unique()._asdict().items()}
         plain = {"task": self.task.name, **self.options.to_sql()._asdict(), **unique}
@@ -83,7 +83,7 @@ class Signature(Part[R]):
         return fields + [f'"{name}":{text}' for name, text in nested.items() if text is not None]
 
     def args_json(self, takes: str | None = None) -> str:
-        """The arguments as JSON text, checked against their type hints; without the one that a parent's result will be."""
+        """The arguments as JSON text, checked against their type hints; without the argument that takes a parent's result."""
         parameters = self.task.parameters
         args = completed(parameters, self.options, self.args, takes)
         return parameters.dump(args) if takes is None else parameters.dump_behind(args, takes)
@@ -97,7 +97,7 @@ class Canvas(Part[R]):
         parts: signatures, chains and groups.
 
     Raises:
-        InvalidArgument: there are none, or one of them is something else.
+        InvalidArgument: there are no parts, or a part is of another type.
     """
 
     parts: tuple[Part[Any], ...]
@@ -111,18 +111,18 @@ class Canvas(Part[R]):
             raise InvalidArgument(f"{what}: there is no call in it; give at least one call such as task.s(…)")
 
     def enqueue(self, *, connection: Any = None) -> Workflow[R]:
-        """Add all of it as one workflow: one statement, all or nothing.
+        """Add all calls as one workflow: one statement, all or nothing.
 
         Args:
-            connection: as in `Task.using`, for all of it. What the signatures say when it is not given here.
+            connection: as in `Task.using`, for the whole workflow. By default the connection of the signatures.
 
         Returns:
-            A handle on the workflow; its `result` is that of the last call, or a list when a group is last.
+            A handle on the workflow; its `result` is the result of the last call, or a list if a group is last.
 
         Raises:
             InvalidArgument: arguments or options are wrong, or a call has no argument left for its parent's result; the message
-                says which. Nothing is enqueued.
-            WrongConnection: `connection` is none of those that work.
+                names it. Nothing is enqueued.
+            WrongConnection: `connection` is not of a supported kind.
         """
         workflow: Workflow[R] = first_of(self).task._app.submit(self, connection)
         return workflow
@@ -135,7 +135,7 @@ class Canvas(Part[R]):
 
 @dataclass(frozen=True, slots=True)
 class Chain(Canvas[R]):
-    """What `chain` and `|` return: each part waits for the one before it. A chain in a chain is the same as its parts."""
+    """The type of `chain(…)` and `|`: each part waits for the part before it. A chain in a chain is the same as its parts."""
 
     def __post_init__(self) -> None:
         Canvas.__post_init__(self)
@@ -146,7 +146,7 @@ class Chain(Canvas[R]):
 
 @dataclass(frozen=True, slots=True)
 class Group(Canvas[list[S]], Generic[S]):
-    """What `group`, `Task.map` and `Task.starmap` return: the parts wait for nothing of each other."""
+    """The type of `group(…)`, `Task.map` and `Task.starmap`: the parts do not wait for each other."""
 
     def chunks(self, size: int) -> "Group[list[S]]":
         """The same calls in fewer jobs: each runs up to `size` of them one after the other and returns the list of their results.
@@ -155,8 +155,8 @@ class Group(Canvas[list[S]], Generic[S]):
             size: 1 or more.
 
         Raises:
-            InvalidArgument: the size is no such number, the group holds chains or groups, calls of several tasks or with several
-                options, or a call that misses an argument.
+            InvalidArgument: the size is invalid, the group has chains or groups, calls of several tasks or with different
+                options, or a call without a required argument.
         """
         first, calls = self._same_calls(size)
         made = (chunk_signature(first.task, calls[at : at + size], at, first.options) for at in range(0, len(calls), size))
@@ -180,11 +180,11 @@ class Group(Canvas[list[S]], Generic[S]):
 
 
 def chain(*parts: *tuple[*tuple[Part[Any], ...], Part[S]]) -> Chain[S]:
-    """Calls one after the other: each takes the result of the one before as its first argument.
+    """Calls one after the other: each takes the result of the call before as its first argument.
 
     Args:
-        parts: signatures, chains and groups. What follows a group waits for all of it and takes the list of the results, in the
-            order of the group; each call of a group takes what the one call behind it would take.
+        parts: signatures, chains and groups. A part after a group waits for the whole group and takes the list of its results,
+            in the order of the group. Each call of a group takes the same result as a single call in its place.
 
     Raises:
         InvalidArgument: there are no parts, or one of them is something else.
@@ -214,16 +214,16 @@ def chord(header: Iterable[Part[Any]] | Part[Any], callback: Part[S]) -> Chain[S
 
     Args:
         header: signatures, chains and groups; a group as it is.
-        callback: what waits for all of them.
+        callback: the part that waits for all of them.
 
     Raises:
-        InvalidArgument: the header is empty, or something is no signature, chain or group.
+        InvalidArgument: the header is empty, or a part is not a signature, chain or group.
     """
     return Chain((header if isinstance(header, Group) else group(header), callback))
 
 
 def first_of(part: Part[Any]) -> Signature[Any]:
-    """The first signature that is written in it."""
+    """The first signature in a part, in the order of writing."""
     while isinstance(part, Canvas):
         part = part.parts[0]
     assert isinstance(part, Signature)
@@ -231,10 +231,10 @@ def first_of(part: Part[Any]) -> Signature[Any]:
 
 
 def the_connection(signatures: list[Signature[Any]], given: Any) -> Any:
-    """The connection that signatures are enqueued on together: the one given, or the one that all of them name.
+    """The connection on which signatures are enqueued together: the given connection, or the connection that all of them name.
 
     Raises:
-        InvalidArgument: one of them names another.
+        InvalidArgument: a signature names another connection.
     """
     named = [signature.options.connection for signature in signatures]
     connection = given if given is not None else next((one for one in named if one is not None), None)
@@ -250,16 +250,16 @@ def the_connection(signatures: list[Signature[Any]], given: Any) -> Any:
 def chunk_signature(
     task: Registered[Any], calls: Sequence[dict[str, Any]], first: int = 0, options: Options | None = None
 ) -> Signature[list[Any]]:
-    """One job for these calls of a task; its result is the list of theirs, and it costs what they cost together.
+    """One job for these calls of a task; its result is the list of their results, its cost is the sum of their costs.
 
     Args:
         task: a registered task that does not run in a process.
-        calls: the arguments of each, by name.
-        first: the place of the first of them among all calls; for the name of the node, such as resize[0:100].
-        options: how it is enqueued; as the task is by default.
+        calls: the arguments of each call, by name.
+        first: the position of its first call among all calls; for the name of the node, such as resize[0:100].
+        options: the options for its enqueue; by default those of the task.
 
     Raises:
-        InvalidArgument: the task runs in a process, arguments do not fit it, or limits need those of one call.
+        InvalidArgument: the task runs in a process, arguments do not fit it, or limits need the arguments of one call.
     """
     refuse_process(task)
     given = json.loads(task.parameters.dump_many(list(calls)))

@@ -1,4 +1,4 @@
-"""A workflow as a graph, to look at and to draw."""
+"""A workflow as a graph, to read and to draw."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -29,16 +29,16 @@ class GraphNode:
     """A job of a workflow.
 
     Attributes:
-        id: the job's.
-        name: in the workflow, None for a node that was added without one.
-        task, queue: as enqueued.
+        id: the id of the job.
+        name: the name in the workflow; None for a node without a name.
+        task, queue: as given at the enqueue.
         state: blocked, scheduled, ready, running, succeeded, failed, cancelled or skipped.
-        waits_for: how many parents are not over yet.
-        attempt: of the last run; 0 before the first.
-        elapsed: seconds that the handler took, once it is over.
-        reason, error: why it ended so, where there is something to say.
-        progress: what its handler told last by `ctx.progress`, while it runs.
-        created_at, started_at, ended_at: on the database's clock.
+        waits_for: the number of parents that are not over yet.
+        attempt: the attempt of the last run; 0 before the first run.
+        elapsed: seconds that the handler took; None until the job is over.
+        reason, error: why it ended in this state, if there is a reason.
+        progress: the last values of `ctx.progress`, while it runs.
+        created_at, started_at, ended_at: times on the clock of the database.
     """
 
     id: int
@@ -58,13 +58,13 @@ class GraphNode:
 
     @property
     def label(self) -> str:
-        """The name, or the task where there is none."""
+        """The name, or the task if there is no name."""
         return self.name or self.task
 
 
 @dataclass(frozen=True, slots=True)
 class GraphEdge:
-    """Child waits for parent, both by job id; `when`: succeeded, finished or failed."""
+    """`child` waits for `parent`, both are job ids; `when`: succeeded, finished or failed."""
 
     parent: int
     child: int
@@ -73,11 +73,11 @@ class GraphEdge:
 
 @dataclass(frozen=True)
 class Graph:
-    """What `Workflow.graph` returns: the workflow as it was at that moment.
+    """The type of `Workflow.graph()`: the workflow as it was at one moment.
 
     Attributes:
-        nodes: in the order they were added.
-        edges: by child, each child's in the order in which it takes its parents' results.
+        nodes: the nodes in the order in which they were added.
+        edges: the edges by child, those of a child in the order in which it takes its parents' results.
     """
 
     nodes: list[GraphNode]
@@ -85,12 +85,12 @@ class Graph:
 
     @classmethod
     def of(cls, id: int, run: Callable[..., Any]) -> Steps:
-        """Steps that look a workflow up, see `drive`; `run` runs a call.
+        """Steps that read a workflow, see `drive`; `run` runs a call.
 
         Raises:
-            JobNotFound: there is no such workflow (any more).
+            JobNotFound: there is no such workflow, or it is not kept any more.
         """
-        edges = yield run(calls.edges(id))  # first: what is added meanwhile is a node without edges, no edge without a node
+        edges = yield run(calls.edges(id))  # first: a node that is added meanwhile may lack edges, but no edge lacks its node
         nodes = yield run(calls.nodes(id))
         if not nodes:
             raise no_workflow(id)
@@ -101,12 +101,12 @@ class Graph:
 
     @cached_property
     def by_id(self) -> Mapping[int, GraphNode]:
-        """The nodes by their job's id."""
+        """The nodes by job id."""
         return {node.id: node for node in self.nodes}
 
     @cached_property
     def generations(self) -> list[list[GraphNode]]:
-        """The nodes in waves: those of the first wait for none, those of each other for some of the wave before."""
+        """The nodes in generations: nodes of the first have no parents, each other node has a parent in the generation before."""
         sorter: TopologicalSorter[int] = TopologicalSorter({node.id: () for node in self.nodes})
         for edge in self.edges:
             sorter.add(edge.child, edge.parent)
@@ -138,7 +138,7 @@ class Graph:
         return dumps({"nodes": nodes, "edges": [asdict(edge) for edge in self.edges]})
 
     def to_mermaid(self) -> str:
-        """As a flowchart of Mermaid, coloured by state; for what draws it, such as a README on GitHub."""
+        """The graph as a flowchart of Mermaid, coloured by state; a README on GitHub draws it, for example."""
         lines = ["flowchart TD"]
         lines += [f'    n{node.id}["{_escaped(node.label)}"]:::{node.state}' for node in self.nodes]
         lines += [f"    n{edge.parent} {_arrow(edge.when)} n{edge.child}" for edge in self.edges]
@@ -152,7 +152,7 @@ def _arrow(when: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    """A label in which nothing means anything to Mermaid, or to a browser."""
+    """A label without characters that have a meaning in Mermaid, or in a browser."""
     return "".join(
         char if char.isalnum() or char in " _-.:" else f"#{ord(char)};" if char.isprintable() else " " for char in text
     )

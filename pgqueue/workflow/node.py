@@ -1,4 +1,4 @@
-"""A claimed job as the node of a workflow, and what its parents have come to, as its handler sees it."""
+"""A claimed job as the node of a workflow, and the outcomes of its parents, as its handler sees them."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -16,14 +16,14 @@ class Parent:
     """A job that this one has waited for.
 
     Attributes:
-        id: the job.
-        name: of its node; None without.
+        id: the id of the job.
+        name: the name of its node; None if it has none.
         task: the name of its task.
-        state: succeeded, failed, cancelled or skipped; open when it was retried after this job had started and is not over yet.
-        result: what it returned, as its task's annotation says where the task is registered here; None unless it succeeded.
-            Asking raises `ResultExpired` when it is not kept any more, `ResultUnreadable` when Python cannot read it, and what
-            the annotation's type raises that cannot be made of it.
-        error: why it failed last: type, message and traceback; None unless it failed.
+        state: succeeded, failed, cancelled or skipped; open if it was retried after this job had started and is not over yet.
+        result: its result, of the type in the annotation of its task if the task is registered here; None unless it succeeded.
+            Reading it raises `ResultExpired` if it is not kept any more, `ResultUnreadable` if Python cannot read it, and the
+            errors of the annotated type if it cannot be made from the result.
+        error: its last error: type, message and traceback; None unless it failed.
     """
 
     id: int
@@ -35,7 +35,7 @@ class Parent:
 
 
 class StoredParent(Parent):
-    """A parent whose result is made of what is stored when it is asked for: what cannot be made fails whoever wants it."""
+    """A parent whose result is decoded when it is read: if it cannot be decoded, only the code that reads it fails."""
 
     __slots__ = ("_made", "_stored", "_to")
     _made: Any
@@ -50,7 +50,7 @@ class StoredParent(Parent):
 
     @property
     def result(self) -> Any:
-        """What it returned, made once."""
+        """The result, decoded once."""
         if not hasattr(self, "_made"):
             result = None if self._stored is None else readable(self._stored)
             if isinstance(result, Unreadable):
@@ -65,7 +65,7 @@ class StoredParent(Parent):
 
 
 class ExpiredParent(Parent):
-    """A parent that has returned something that is not kept any more."""
+    """A parent whose result is not kept any more."""
 
     __slots__ = ()
 
@@ -75,7 +75,7 @@ class ExpiredParent(Parent):
 
     @property
     def result(self) -> Any:
-        """Not there.
+        """The result does not exist any more.
 
         Raises:
             ResultExpired: always.
@@ -93,7 +93,7 @@ class ExpiredParent(Parent):
 
 
 def expired(id: int, name: str) -> ResultExpired:
-    """What is raised for a result that is not kept any more."""
+    """The exception for a result that is not kept any more."""
     return ResultExpired(
         f"the result of parent {name!r}, job {id}, is no longer kept; enqueue the parent with a longer result_ttl"
     )
@@ -102,7 +102,7 @@ def expired(id: int, name: str) -> ResultExpired:
 class Parents(Mapping[str, Parent]):
     """The parents of one job, in the order in which it names them.
 
-    The key is the name of the node; without one, the name of the task if no other parent has it, else the job's id as text.
+    The key is the name of the node; without a name, the name of the task if no other parent has it, else the job id as text.
     """
 
     def __init__(self, parents: Mapping[str, Parent]) -> None:
@@ -110,7 +110,7 @@ class Parents(Mapping[str, Parent]):
 
     @classmethod
     def read(cls, rows: list[ParentRow], tasks: Mapping[str, Registered[Any]]) -> "Parents":
-        """From what SQL has told."""
+        """Make the parents from the rows of SQL."""
         names = {row.name for row in rows}
         unnamed = Counter(row.task for row in rows if row.name is None)
 
@@ -146,17 +146,17 @@ def _parent(row: ParentRow, tasks: Mapping[str, Registered[Any]]) -> Parent:
 
 
 class Node:
-    """What makes a claimed job a node of a workflow.
+    """The data of a claimed job that is a node of a workflow.
 
     Args:
-        json: as the claim has told it.
+        json: the data from the claim.
 
     Attributes:
-        workflow, workflow_name: its id and name.
-        name: of the node; None without.
-        takes, takes_all: the argument that gets the parents' results, and whether it gets the list of all.
-        parent_count: how many there are.
-        parents: None until they are loaded.
+        workflow, workflow_name: the id and the name of the workflow.
+        name: the name of the node; None if it has none.
+        takes, takes_all: the argument that gets the parents' results, and whether it gets the list of all results.
+        parent_count: the number of parents.
+        parents: the parents; None until they are loaded.
     """
 
     __slots__ = ("json", "name", "parent_count", "parents", "takes", "takes_all", "workflow", "workflow_name")
@@ -173,7 +173,7 @@ class Node:
         self.parents: Parents | None = None
 
     def with_taken(self, args_json: str, rows: list[ParentRow]) -> str:
-        """Arguments as JSON text, with those that the parents' results are.
+        """Arguments as JSON text, with the argument that takes the parents' results.
 
         Raises:
             ResultExpired: a result that it takes is not kept any more.

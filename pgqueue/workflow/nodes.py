@@ -15,12 +15,12 @@ from .canvas import Part, Signature
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """The end of a part that was added: what waits for the part waits for these nodes.
+    """The end of a part that was added: a node that waits for the part waits for these nodes.
 
     Attributes:
-        nodes: by the place at which they were written, in order.
-        is_list: whether a child takes a list of their results: the part ends in a group.
-        plan: what it was added to.
+        nodes: the numbers of the nodes in the order of writing.
+        is_list: whether a child takes a list of their results, because the part ends in a group.
+        plan: the plan to which it was added.
     """
 
     nodes: tuple[int, ...]
@@ -28,14 +28,14 @@ class Added:
     plan: object = field(default=None, repr=False, compare=False)
 
 
-Source = Added | str | int  # of this plan, or by name, or a job that is there already
+Source = Added | str | int  # a part of this plan, a name, or the id of an existing job
 Reference: TypeAlias = str | Added | Job[Any] | int
 References: TypeAlias = Reference | Iterable[Reference] | Mapping[Reference, RunIf]
 
 
 @dataclass(slots=True)
 class PlannedNode:
-    """A call, and what it waits for."""
+    """A call and its parents."""
 
     name: str | None
     signature: Signature[Any]
@@ -49,10 +49,10 @@ class Submission(NamedTuple):
     Attributes:
         nodes: the JSON array.
         extra: the signatures beside the nodes as JSON, by their key.
-        connection: to run the call on, or None.
-        names, tasks: of the nodes, in the order of the array.
-        written: places in the array, in the order in which the nodes were written.
-        lists: places of the nodes that end a part as (a part of) a list.
+        connection: the connection on which to run the call, or None.
+        names, tasks: the names and tasks of the nodes, in the order of the array.
+        written: positions in the array, in the order in which the nodes were written.
+        lists: positions of the nodes whose results are elements of the list that a part ends in.
     """
 
     nodes: str
@@ -65,7 +65,7 @@ class Submission(NamedTuple):
 
 
 def part_of(what: Registered[Any] | Part[Any], args: Arguments) -> Part[Any]:
-    """What `add` was given, as a plan takes it: a task is called with `args`; what is called already takes none."""
+    """The argument of `add` as a part: a task is called with `args`; a signature, chain or group takes no `args`."""
     if not isinstance(what, Registered):
         if not isinstance(what, Part):
             raise InvalidArgument(
@@ -91,7 +91,7 @@ def check_app(what: str, task: Registered[Any], app: Registry) -> None:
 
 
 def node_json(node: PlannedNode, signature: Signature[Any], after: list[Any], takes: str | None, takes_all: bool) -> str:
-    """An element of the array; `signature` is the node's as its middleware has left it."""
+    """An element of the array; `signature` is the call of the node after the middleware."""
     fields = signature.fields(signature.args_json(takes), takes)
     given = {"name": node.name, "after": after, "before": edges_json(node.before, {}), "takes": takes}
     fields += [f'"{key}":{dumps(value)}' for key, value in given.items() if value]
@@ -101,7 +101,7 @@ def node_json(node: PlannedNode, signature: Signature[Any], after: list[Any], ta
 
 
 def edges_json(edges: list[tuple[Source, RunIf]], places: Mapping[int, int]) -> list[Any]:
-    """Edges as SQL takes them: a place, a name, a job, or any of them with its policy."""
+    """Edges in the form that SQL takes: a position, a name, a job, or one of them with its policy."""
     written: list[Any] = []
     for source, when in edges:
         if isinstance(source, int):

@@ -1,4 +1,4 @@
-"""A job's own workflow, as its handler sees it."""
+"""The workflow of a job, as its handler sees it."""
 
 from typing import Any
 
@@ -10,22 +10,22 @@ from .node import Node
 from .nodes import Added, References, part_of
 from .plan import Plan
 
-MANY = 100  # nodes; writing them takes the 10 ms that an event loop should not be held up for
-MOST_CHARACTERS = 100_000_000  # of JSON that a job adds; the server takes messages of less than 1 GB
+MANY = 100  # nodes; to write them takes about 10 ms, the longest time to block the event loop
+MOST_CHARACTERS = 100_000_000  # characters of JSON that a job may add; the server takes messages of less than 1 GB
 
 
 class OwnWorkflow:
-    """What `ctx.workflow` is.
+    """The type of `ctx.workflow`.
 
     Args:
-        app: whose tasks can be added.
-        job_id: the job that runs.
-        node: it as a node.
+        app: the app whose tasks can be added.
+        job_id: the id of the running job.
+        node: the job as a node.
 
     Attributes:
         id: the workflow's id; `app.get_workflow(id)` is a handle on it.
-        name: the workflow's name; None without.
-        node: the name of this job's node in it; None without.
+        name: the name of the workflow; None if it has none.
+        node: the name of this job's node; None if it has none.
     """
 
     def __init__(self, app: Registry, job_id: int, node: Node) -> None:
@@ -44,29 +44,31 @@ class OwnWorkflow:
         when: RunIf = "succeeded",
         before: References = (),
     ) -> Added:
-        """Add a node, or the nodes of a chain or group, to this workflow. They are there once this job has succeeded.
+        """Add a node, or the nodes of a chain or group, to this workflow. They are added when this job succeeds.
 
-        They travel with the job's own end: in its transaction, exactly once, and not at all if this run fails, is cancelled or
-        runs again later. What was added before the end of a `ctx.transaction()` commits with it; what is added within one that is
-        rolled back is dropped. Middleware around enqueues runs when the handler ends, for more than 100 nodes in a thread.
+        They are stored together with the end of the job: in the same transaction, exactly once, and not at all if this run fails,
+        is cancelled or runs again later. Nodes that are added before the end of a `ctx.transaction()` commit with it;
+        nodes that are added inside one that is rolled back are dropped. Middleware around enqueues runs when the
+        handler ends, for more than 100 nodes in a thread.
 
         Args:
             what: a task, which is called with `args` and takes no parent's result (as `si`); or a signature, chain or group,
-                whose first calls take the result of what they wait for.
-            args: of a task, a tuple or a mapping.
-            name: unique in the workflow; none by default. Of a chain or group, what later calls of `add` call its end.
-            after: what it waits for: names of nodes, what `add` has returned, jobs or their ids; one or several, or a mapping
-                from those to policies. This job by default; with `()` nothing.
-            when: it runs if all of them "succeeded" (default), are "finished" whatever came of them, or have "failed".
-            before: nodes that wait for the end of this one, too: names, or jobs. They must not have started; one that is known to
-                wait is one that waits for this job.
+                whose first calls take the results of their parents.
+            args: the arguments of a task, a tuple or a mapping.
+            name: unique in the workflow; none by default. The name of a chain or group stands for its end in later
+                calls of `add`.
+            after: its parents: names of nodes, return values of `add`, jobs or their ids; one or several, or a mapping from them
+                to policies. By default this job; `()` for no parents.
+            when: it runs if all parents have "succeeded" (default), have "finished" with any outcome, or have "failed".
+            before: nodes that also wait for the end of the new node: names, or jobs. They must not have started; nodes that wait
+                for this job have certainly not started.
 
         Returns:
-            What `after` of another call takes in place of the name.
+            A value for the `after` of another call, in place of the name.
 
         Raises:
-            InvalidArgument: a name is taken, arguments do not fit, or a value is invalid. What only the database can
-                check, such as an unknown name, fails the job for good when it ends.
+            InvalidArgument: a name is taken, arguments do not fit, or a value is invalid. An error that only the
+                database can find, such as an unknown name, makes the job fail for good when it ends.
             AlreadyFinished: this run has ended, or `ctx.transaction()` has finished the job.
         """
         if self._finished_by:
@@ -77,17 +79,17 @@ class OwnWorkflow:
         return self._plan.add(what, name=name, after=self._job_id if after is None else after, when=when, before=before)
 
     def _nodes_json(self) -> str | None:
-        """What was added as SQL takes it, None when nothing was.
+        """The added nodes in the form that SQL takes; None if there are none.
 
         Raises:
-            InvalidArgument: some arguments do not fit, a connection was given, or it is more than one call can carry.
+            InvalidArgument: some arguments do not fit, a connection was given, or the nodes are too large for one call.
         """
         if not self._plan:
             return None
         with self._plan.submission() as submission:
             if submission.connection is not None:
                 raise InvalidArgument("connection: ctx.workflow.add adds nodes when the job finishes; leave it out")
-            if len(submission.nodes) > MOST_CHARACTERS:  # a message of 1 GB ends the connection, and would be repeated forever
+            if len(submission.nodes) > MOST_CHARACTERS:  # a message of 1 GB ends the connection, and would be repeated endlessly
                 raise InvalidArgument(
                     f"ctx.workflow: job {self._job_id} adds {len(submission.nodes)} characters of JSON at once; the maximum is "
                     f"{MOST_CHARACTERS}; pass ids instead of large values, or let an added job add the rest"
@@ -95,7 +97,7 @@ class OwnWorkflow:
             return submission.nodes
 
     def _size(self) -> int:
-        """How many nodes were added."""
+        """The number of added nodes."""
         return len(self._plan or ())
 
     def _drop(self, known: int) -> None:
@@ -104,7 +106,7 @@ class OwnWorkflow:
             self._plan.drop(known)
 
     def _finish(self, by: str) -> None:
-        """Refuse what would be added from now on."""
+        """Refuse to add nodes from now on."""
         self._finished_by = by
 
     def __repr__(self) -> str:

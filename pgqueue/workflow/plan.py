@@ -1,4 +1,4 @@
-"""Signatures, chains and groups become the nodes of a workflow: the JSON array that SQL's enqueue_workflow takes."""
+"""Turns signatures, chains and groups into the nodes of a workflow: the JSON array that enqueue_workflow in SQL takes."""
 
 import heapq
 from collections.abc import Iterable, Iterator, Mapping
@@ -21,8 +21,8 @@ class _Nested:
     """A chain or group while its parts are added.
 
     Attributes:
-        parts: those that are still to be added.
-        after: what the next of them waits for.
+        parts: the parts that are still to be added.
+        after: the parents of the next part.
     """
 
     def __init__(self, part: Part[Any], after: list[tuple[Source, RunIf]]) -> None:
@@ -38,7 +38,7 @@ class _Nested:
             self._members.append(added)
 
     def added(self) -> Added:
-        """The end of the whole."""
+        """The end of the whole chain or group."""
         if isinstance(self.part, Chain):
             return self._members[0]
         return Added(tuple(node for member in self._members for node in member.nodes), is_list=True)
@@ -48,9 +48,8 @@ class Plan:
     """Collects the nodes of one submission.
 
     Args:
-        app: whose tasks they are of.
-        is_open: they are added to an existing workflow: names unknown here may exist there, and a node is called
-            only what it was called here.
+        app: the app that has the tasks.
+        is_open: the nodes are added to an existing workflow: unknown names may exist there, and nodes get no default names.
     """
 
     def __init__(self, app: Registry, *, is_open: bool = False) -> None:
@@ -58,8 +57,8 @@ class Plan:
         self._nodes: list[PlannedNode] = []
         self._parts: dict[str, Added] = {}
         self._counts: dict[str, int] = {}
-        self._lists: set[int] = set()  # nodes that end a part as (a part of) a list
-        self._returned: dict[int, Added] = {}  # by id(); removed nodes are invalid in `after`
+        self._lists: set[int] = set()  # nodes whose results are elements of the list that a part ends in
+        self._returned: dict[int, Added] = {}  # by id(), because removed nodes are invalid in `after`
 
     def add(
         self,
@@ -73,12 +72,12 @@ class Plan:
         """Add a signature, chain or group.
 
         Args:
-            part: what to add.
-            name: of the node, by default that of its task, with -2, -3, … where it is taken; of a chain or group, what others
-                call its end.
-            after: what its first nodes wait for.
-            when: the policy where `after` does not say it.
-            before: nodes of the workflow that is there which wait for the end of the part, too.
+            part: the part to add.
+            name: the name of the node, by default the name of its task, with -2, -3, … if it is taken; the name of a chain or
+                group stands for its end.
+            after: the parents of its first nodes.
+            when: the policy if `after` does not have one.
+            before: nodes of the existing workflow that also wait for the end of the part.
 
         Raises:
             InvalidArgument: a name is taken, or a value is invalid; the message names it.
@@ -108,14 +107,14 @@ class Plan:
         return len(self._nodes)
 
     def drop(self, known: int) -> None:
-        """Remove the nodes added after this many."""
+        """Remove all nodes except the first `known`."""
         del self._nodes[known:]
         self._parts = {name: added for name, added in self._parts.items() if added.nodes[-1] < known}
         self._lists = {node for node in self._lists if node < known}
         self._returned = {key: added for key, added in self._returned.items() if added.nodes[-1] < known}
 
     def _add_part(self, part: Part[Any], after: list[tuple[Source, RunIf]]) -> Added:
-        """Add a chain or group. A loop: parts may be nested deeper than Python calls."""
+        """Add a chain or group. Uses a loop, because parts may be nested deeper than Python can recurse."""
         nested = [_Nested(part, after)]
         while True:
             inmost = nested[-1]
@@ -183,11 +182,11 @@ class Plan:
 
     @contextmanager
     def submission(self, connection: Any = None, **extra: Signature[Any] | None) -> Iterator[Submission]:
-        """The nodes within the middleware of their enqueue, each after its parents and otherwise in the order of writing.
+        """The nodes, inside the middleware of their enqueue. Each comes after its parents, otherwise in the order of writing.
 
         Args:
-            connection: as in `Task.using`; what the signatures say when it is not given.
-            extra: signatures that go with them, and are enqueued later: outside of the middleware.
+            connection: as in `Task.using`; by default the connection of the signatures.
+            extra: signatures that are sent with the nodes and enqueued later, without the middleware.
 
         Raises:
             InvalidArgument: there are no nodes, names are unknown, their edges form a cycle, arguments or options are wrong,
@@ -246,7 +245,7 @@ class Plan:
             seen.add(source)
 
     def _shown(self, source: Source) -> str:
-        """A node for a message: by its name, or its task."""
+        """The name or the task of a node, for a message."""
         if isinstance(source, Added):
             node = self._nodes[source.nodes[0]]
             return repr(node.name or node.signature.task.name)
@@ -269,7 +268,7 @@ class Plan:
         return order
 
     def _entered(self, around: ExitStack, signature: Signature[Any], behind: bool) -> tuple[Signature[Any], str | None]:
-        """A signature as its middleware leaves it, and the argument that takes the parents' result."""
+        """A signature after its middleware, and the argument that takes the parents' result."""
         args, takes = signature.args, None
         if behind and not signature.immutable:
             takes, args = signature.task.parameters.bind_behind(args, signature.positional)

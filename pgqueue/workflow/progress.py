@@ -1,4 +1,4 @@
-"""How far a workflow is."""
+"""The progress of a workflow."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,16 +11,16 @@ STATES = ("blocked", "scheduled", "ready", "running", "succeeded", "failed", "ca
 
 @dataclass(frozen=True, slots=True)
 class WorkflowProgress:
-    """How a workflow stood at a moment.
+    """The progress of a workflow at one moment.
 
     Attributes:
-        id, name: of the workflow; the name is None where it has none.
-        status: running; once it is over succeeded, failed, cancelled or skipped.
-        nodes: how many there are, and `open` of them are not over.
-        blocked, scheduled, ready, running, succeeded, failed, cancelled, skipped: how many are so.
-        created_at, finished_at: on the database's clock; finished_at is None until it is over.
-        cancelled_at: when it was asked to be cancelled; None without.
-        repairs: how many nodes had to be put right by `repair_workflows`; 0 unless something went wrong.
+        id, name: the id and the name of the workflow; the name may be None.
+        status: running, or after its end succeeded, failed, cancelled or skipped.
+        nodes: the number of nodes; `open` of them are not over.
+        blocked, scheduled, ready, running, succeeded, failed, cancelled, skipped: how many nodes are in this state.
+        created_at, finished_at: times on the clock of the database; finished_at is None until it is over.
+        cancelled_at: when its cancellation was requested; None if it was not.
+        repairs: how many nodes `repair_workflows` has repaired; 0 in a sound workflow.
     """
 
     id: int
@@ -43,10 +43,10 @@ class WorkflowProgress:
 
     @classmethod
     def of(cls, id: int, rows: list[dict[str, Any]]) -> "WorkflowProgress":
-        """What a look for a workflow has found.
+        """Make the progress from the rows of a query.
 
         Raises:
-            JobNotFound: nothing.
+            JobNotFound: there is no row.
         """
         if not rows:
             raise no_workflow(id)
@@ -54,7 +54,7 @@ class WorkflowProgress:
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing of it will run any more, unless it is retried."""
+        """Whether all nodes are over; none runs again unless it is retried."""
         return self.status != "running"
 
     @property
@@ -64,5 +64,5 @@ class WorkflowProgress:
 
 
 def no_workflow(id: int) -> JobNotFound:
-    """What is raised for a workflow that is not there."""
+    """The exception for a workflow that does not exist."""
     return JobNotFound(f"there is no workflow {id}; it never existed, is not committed yet, or is no longer kept")

@@ -1,4 +1,4 @@
-"""A handle on a workflow: look at it, wait for it, stop it, run what failed again."""
+"""A handle on a workflow: read it, wait for it, cancel it, run failed jobs again."""
 
 from collections.abc import AsyncIterator, Callable, Container, Iterator, Mapping
 from functools import partial
@@ -14,12 +14,12 @@ from .graph import Graph
 from .progress import WorkflowProgress, no_workflow
 
 R = TypeVar("R", covariant=True)
-LONGEST_NAME = 200  # characters of a node's name, as SQL has it
+LONGEST_NAME = 200  # characters of the name of a node, as in SQL
 MOST_NAMED = 20
 
 
 class NamedJobs(dict[str, Job[Any]]):
-    """A dict whose KeyError lists the names there are."""
+    """A dict whose KeyError lists the existing names."""
 
     __slots__ = ()
 
@@ -54,9 +54,9 @@ class Workflow(Generic[R]):
 
     @property
     def jobs(self) -> Mapping[str, Job[Any]]:
-        """Handles on its jobs by the names of their nodes, as submitted; of `app.get_workflow` as of the first look.
+        """Handles on its jobs by the names of their nodes, as submitted; after `app.get_workflow` as of the first query.
 
-        A node without a name is under that of its task, with -2, -3, … where it is taken.
+        A node without a name is listed under the name of its task, with -2, -3, … if it is taken.
         """
         if self._jobs is None:
             self._jobs = self._named(self._client.database.run(calls.nodes(self.id)))
@@ -70,7 +70,7 @@ class Workflow(Generic[R]):
 
     @property
     def progress(self) -> WorkflowProgress:
-        """How it stands, as of the last `refresh`; looked up at first use."""
+        """Its progress, as of the last `refresh`; read at first use."""
         if self._progress is None:
             self.refresh()
         assert self._progress is not None
@@ -87,7 +87,7 @@ class Workflow(Generic[R]):
         return self.progress.counts
 
     def refresh(self) -> "Workflow[R]":
-        """Look it up again.
+        """Read it again.
 
         Raises:
             JobNotFound: there is no such workflow (any more).
@@ -99,18 +99,18 @@ class Workflow(Generic[R]):
         return self._found(await self._client.async_database.run(calls.progress(self.id)))
 
     def result(self, timeout: float | None = None) -> R:
-        """Wait until the last node is over and return what it returned; a list, in order, when the workflow ends in several.
+        """Wait until the last node is over and return its result; a list, in order, if the workflow has several last nodes.
 
-        The last nodes are those that no other waits for; those that run only after a failure, and what hangs on them, aside.
-        Nodes that handlers have added behind the last are waited for, too. Of a handle from `app.get_workflow`, the result of a
-        group of one is that of the one.
+        The last nodes are the nodes without children, except nodes that run only after a failure, and the nodes below these.
+        The wait includes nodes that handlers have added after the last node. With a handle from `app.get_workflow`, the result of
+        a group of one call is the result of this call.
 
         Args:
             timeout: seconds to wait; None (default) waits without limit, 0 polls once.
 
         Raises:
-            ResultTimeout: it was not over in time, and goes on; or the database did not answer in time, which is the cause then.
-            JobFailed: the last node, or one that it depends on, failed for good; carries the remote traceback.
+            ResultTimeout: it was not over in time, and continues; or the database did not answer in time, which is the cause.
+            JobFailed: the last node, or a node that it depends on, failed for good; carries the remote traceback.
             JobCancelled: the last node was cancelled, or skipped because of a parent that the message names.
             ResultExpired: a result is not kept any more.
             JobNotFound: there is no such workflow (any more).
@@ -128,13 +128,13 @@ class Workflow(Generic[R]):
         return value
 
     def watch(self, timeout: float | None = None) -> Iterator[WorkflowProgress]:
-        """How it stands now, then again whenever that has changed, until it is over.
+        """Yield its progress now, and again after each change, until it is over.
 
         Args:
             timeout: seconds from the first look; None (default) waits without limit, 0 polls once.
 
         Raises:
-            ResultTimeout: it was not over in time, and goes on; or the database did not answer in time, which is the cause then.
+            ResultTimeout: it was not over in time, and continues; or the database did not answer in time, which is the cause.
             JobNotFound: there is no such workflow (any more).
         """
         seen, patience = None, Patience(timeout)
@@ -162,10 +162,10 @@ class Workflow(Generic[R]):
         raise self._too_late(timeout) from patience.error
 
     def cancel(self) -> int:
-        """Cancel all that has not started, and ask handlers that run to stop.
+        """Cancel all jobs that have not started, and ask running handlers to stop.
 
         Returns:
-            How many nodes.
+            The number of cancelled nodes.
 
         Raises:
             JobNotFound: there is no such workflow.
@@ -177,10 +177,10 @@ class Workflow(Generic[R]):
         return await self._client.async_database.run(calls.cancel_workflow(self.id))
 
     def retry(self) -> int:
-        """Run its dead letters again; what was skipped because of them waits for them again.
+        """Run its dead letters again; jobs that were skipped because of them wait for them again.
 
         Returns:
-            How many dead letters.
+            The number of dead letters.
 
         Raises:
             JobNotFound: there is no such workflow.
@@ -192,7 +192,7 @@ class Workflow(Generic[R]):
         return await self._client.async_database.run(calls.retry_workflow(self.id))
 
     def graph(self) -> Graph:
-        """Its nodes and edges as they are now.
+        """Its current nodes and edges.
 
         Raises:
             JobNotFound: there is no such workflow (any more).
@@ -234,7 +234,7 @@ class Workflow(Generic[R]):
             raise
 
     def _in_order(self, last: list[int]) -> list[int]:
-        """The last nodes as they were written, where they are the ones that were submitted."""
+        """The last nodes in the order of writing, if they are the submitted nodes."""
         return self._last if self._last and set(self._last) == set(last) else last
 
     def _found(self, rows: list[dict[str, Any]]) -> "Workflow[R]":
@@ -252,7 +252,7 @@ class Workflow(Generic[R]):
         return jobs
 
     def _heard_of(self) -> tuple[int, ...]:
-        """The jobs whose ends end a pause early; of others the looks tell."""
+        """The jobs for which a notification ends a pause early; polling finds the end of other jobs."""
         return tuple(job.id for job in (self._jobs or {}).values())
 
     def _too_late(self, timeout: float | None) -> ResultTimeout:
@@ -263,12 +263,12 @@ class Workflow(Generic[R]):
 
 
 def free_name(task: str, taken: Container[str], counts: dict[str, int] | None = None) -> str:
-    """The name of a task for its node, with -2, -3, … where it is taken.
+    """The name of a node from the name of its task, with -2, -3, … if it is taken.
 
     Args:
-        task: its name.
-        taken: the names that others have.
-        counts: how far it came for each task; a caller of many keeps it.
+        task: the name of the task.
+        taken: the names of other nodes.
+        counts: the last number for each task; a caller with many nodes keeps this dict.
     """
     name, count = task, 1 if counts is None else counts.get(task, 1)
     while name in taken:

@@ -1,4 +1,4 @@
-"""Limits, and how they stand; see sql/functions/limits."""
+"""Limits and their current values; see sql/functions/limits."""
 
 from datetime import datetime, timedelta
 from typing import LiteralString, NamedTuple, cast
@@ -7,21 +7,21 @@ from ..call import ALWAYS, WHOLE, Call, Rows, nothing
 
 
 class LimitStatus(NamedTuple):
-    """A key, its limit, and how it stands: a row of the view `limit_status`.
+    """A key, its limit and its current values: a row of the view `limit_status`.
 
     Attributes:
-        key: what is counted.
-        limit_name: the limit that holds for it: its own, or that of its name; None for a key of `fair` without a limit.
-        enabled, rate, per, burst, max_running, count_cost, weight, retry_blocks: of that limit.
+        key: the key whose jobs are counted.
+        limit_name: the limit that applies to the key: its own, or the limit of its name; None for a `fair` key without a limit.
+        enabled, rate, per, burst, max_running, count_cost, weight, retry_blocks: the values of this limit.
         changed_at: when the limit was last changed.
-        tokens: how many it may spend now; below 0 after a job that cost more than the burst. None without a rate, as the
-            next three.
+        tokens: how many tokens it may spend now; below 0 after a job that cost more than the burst. This and the next three are
+            None without a rate.
         used: tokens taken in the current period.
-        remaining: what is left of the rate in that period.
-        burst_used: how much of the burst is taken.
-        running, waiting: jobs that run, and that are due and wait, under this key.
-        wait_seconds: until the next token, or until the key is opened if it is parked.
-        parked_until: None when it is not.
+        remaining: tokens of the rate that are left in this period.
+        burst_used: tokens of the burst that are taken.
+        running, waiting: number of jobs under this key that run, and that are due and wait.
+        wait_seconds: seconds until the next token, or until the key is opened if it is parked.
+        parked_until: until when the key is parked; None if it is not.
     """
 
     key: str
@@ -61,7 +61,7 @@ class LimitStatus(NamedTuple):
 
 
 class LimitValues(NamedTuple):
-    """What `set_limit` takes; None leaves a value as it is, 0 takes a rate or max_running off. `per` in seconds."""
+    """The arguments of `set_limit`. None does not change a value, 0 removes a rate or max_running. `per` in seconds."""
 
     rate: float | None = None
     per: float | None = None
@@ -80,12 +80,12 @@ _STATUS: LiteralString = (
 
 
 def declare_limit(name: str, definition: str) -> Call[bool]:
-    """Make known what code says of a limit (see `Limit.definition`); whether it was changed."""
+    """Declare the definition of a limit in code (see `Limit.definition`). Returns whether the limit was changed."""
     return Call("select {schema}.declare_limit(%s::text, %s::text::jsonb)", (name, definition), lambda rows: bool(rows[0][0]))
 
 
 def set_limit(name: str, values: LimitValues) -> Call[None]:
-    """Make a limit, or change one."""
+    """Create or change a limit."""
     return Call(
         "select {schema}.set_limit(%s::text, %s::float8, make_interval(secs => %s::float8), %s::float8, %s::int, %s::bool, "
         "%s::int, %s::bool, %s::bool)",
@@ -101,12 +101,12 @@ def delete_limit(name: str) -> Call[None]:
 
 
 def reset_limit(key: str) -> Call[int]:
-    """Fill the bucket of a key, or those of all keys of a name; how many."""
+    """Fill the bucket of a key, or the buckets of all keys of a name. Returns how many."""
     return Call("select {schema}.reset_limit(%s::text)", (key,), lambda rows: int(rows[0][0]))
 
 
 def park(key: str, until: str | None, after: str | None) -> Call[None]:
-    """Shut a key until a time, or for an interval from now on the database's clock; both as text, one of them None."""
+    """Park a key until a time, or for an interval from now on the clock of the database. Both are text; one is None."""
     return Call(
         "select {schema}.park(%s::text, coalesce(%s::text::timestamptz, clock_timestamp() + %s::text::interval))",
         (key, until, after),
@@ -116,12 +116,12 @@ def park(key: str, until: str | None, after: str | None) -> Call[None]:
 
 
 def unpark(key: str) -> Call[bool]:
-    """Open a key; whether it was parked."""
+    """Open a key. Returns whether it was parked."""
     return Call("select {schema}.unpark(%s::text)", (key,), lambda rows: bool(rows[0][0]))
 
 
 def sweep_lanes(after: str | None) -> Call[str | None]:
-    """Repair lanes and keys that were missed. Returns where to continue, None at the end."""
+    """Repair missed lanes and keys. Returns where to continue; None at the end."""
     return Call("select next_after from {schema}.sweep_lanes(%s::text)", (after,), lambda rows: cast(str | None, rows[0][0]))
 
 

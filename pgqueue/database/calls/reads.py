@@ -1,4 +1,4 @@
-"""What people look at: calls that read the views of sql/views.sql, each row as a dict."""
+"""Calls that read the views of sql/views.sql, each row as a dict."""
 
 from datetime import datetime
 from typing import LiteralString
@@ -15,7 +15,7 @@ _JOBS: LiteralString = "select " + ", ".join(JOB_COLUMNS) + " from {schema}.jobs
 
 
 def job(job_id: int) -> Call[Records]:
-    """The job with this id from the view `jobs`, as a list of none or one."""
+    """The job with this id from the view `jobs`, as a list of at most one."""
     return Call(_JOBS + "where id = %s", (job_id,), records(*JOB_COLUMNS), repeat_within=ALWAYS)
 
 
@@ -38,7 +38,7 @@ def jobs(state: str | None = None, queue: str | None = None, task: str | None = 
 
 
 def workers() -> Call[Records]:
-    """Every worker that is registered, the newest first."""
+    """Every registered worker, the newest first."""
     return Call(
         "select id, name, host, pid, version, status, queues, concurrency, running, wake_mode, started_at, heartbeat_at, lease "
         "from {schema}.worker_status order by started_at desc, id",
@@ -65,7 +65,7 @@ def queue_stats() -> Call[Records]:
 
 
 def task_stats() -> Call[Records]:
-    """How each task did in the last hour, and its dead letters."""
+    """Outcomes and run times of each task in the last hour, and its dead letters."""
     return Call(
         "select task, succeeded, cancelled, dead, mean_seconds, p50_seconds, p95_seconds, p99_seconds from {schema}.task_stats "
         "order by task",
@@ -93,7 +93,7 @@ def dead_letters(queue: str | None = None, task: str | None = None, limit: int =
 
 
 def workflows(status: str | None = None, limit: int = 20) -> Call[Records]:
-    """The newest workflows and how they stand; None = any. `age` since they were added, `took` until they were over."""
+    """The newest workflows with their progress; None = any. `age` counts from the enqueue, `took` from there to the end."""
     return Call(
         "select id, name, status, nodes, open, blocked, scheduled, ready, running, succeeded, failed, cancelled, skipped, "
         "created_at, finished_at, repairs, clock_timestamp() - created_at, finished_at - created_at, "
@@ -110,7 +110,7 @@ def workflows(status: str | None = None, limit: int = 20) -> Call[Records]:
 
 
 def workflow_of(job_id: int) -> Call[int | None]:
-    """The workflow that a job is a node of; None for a plain one."""
+    """The workflow of a node; None for a plain job."""
     return Call(
         "select (select workflow_id from {schema}.workflow_node where job_id = %s::bigint)",
         (job_id,),
@@ -121,7 +121,7 @@ def workflow_of(job_id: int) -> Call[int | None]:
 
 
 def unknown_since(job_id: int) -> Call[datetime | None]:
-    """Since when no worker has had the task of a job that waits; None for any other."""
+    """Since when no worker has had the task of a waiting job; None for any other job."""
     return Call(
         "select (select unknown_since from {schema}.job where id = %s::bigint and state in ('scheduled', 'ready'))",
         (job_id,),
@@ -132,7 +132,7 @@ def unknown_since(job_id: int) -> Call[datetime | None]:
 
 
 def workflow_unknown(workflow_id: int) -> Call[dict[int, datetime]]:
-    """`unknown_since` of the jobs of a workflow that have one, by id."""
+    """`unknown_since` by job id, for the jobs of a workflow that have it."""
     return Call(
         "select j.id, j.unknown_since from {schema}.workflow_node n join {schema}.job j on j.id = n.job_id "
         "where n.workflow_id = %s::bigint and j.state in ('scheduled', 'ready') and j.unknown_since is not null",

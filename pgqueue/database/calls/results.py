@@ -1,4 +1,4 @@
-"""Results, and who waits for them; see sql/functions/results."""
+"""Results and waiting for them; see sql/functions/results."""
 
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -8,7 +8,7 @@ from ..call import ALWAYS, Call, Rows, first_column, nothing, one_value
 
 
 class ResultRow(NamedTuple):
-    """How a job stands; see sql/functions/results/result.sql."""
+    """The state and the result of a job; see sql/functions/results/result.sql."""
 
     state: str | None
     reason: str | None
@@ -21,14 +21,14 @@ class ResultRow(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """How a job stands, and for how many seconds its result is still kept (None: there is none)."""
+    """The state of a job, and for how many seconds its result is still kept (None: there is none)."""
 
     state: str | None
     ttl: float | None
 
 
 def result(job_id: int) -> Call[ResultRow]:
-    """How a job stands and what it returned. JSON comes as text: drivers read jsonb each in its own way, or not at all."""
+    """The state and the result of a job. JSON is returned as text, because each driver reads jsonb differently, or not at all."""
     return Call(
         "select state, reason, value::text, expired, error::text, task, expires_at, elapsed from {schema}.result(%s::bigint)",
         (job_id,),
@@ -44,7 +44,7 @@ def _result_row(rows: Rows) -> ResultRow:
 
 
 def kept(job_id: int) -> Call[Kept]:
-    """Whether a job's result is kept, and how long; without the result itself."""
+    """Whether the result of a job is kept, and how long; without the result itself."""
     return Call(
         "select state, (extract(epoch from expires_at) - extract(epoch from clock_timestamp()))::float8 from {schema}.result(%s)",
         (job_id,),
@@ -54,7 +54,7 @@ def kept(job_id: int) -> Call[Kept]:
 
 
 def extend_result(job_id: int, ttl: float) -> Call[datetime]:
-    """Keep a result for this many seconds from now; until when."""
+    """Keep a result for this many seconds from now. Returns until when."""
     return Call(
         "select {schema}.extend_result(%s, make_interval(secs => %s::float8))", (job_id, ttl), one_value, repeat_within=ALWAYS
     )
@@ -66,12 +66,12 @@ def delete_result(job_id: int) -> Call[None]:
 
 
 def ended(job_ids: list[int]) -> Call[list[int]]:
-    """Those of these jobs that are over, or do not exist."""
+    """Returns which of these jobs are over, or do not exist."""
     return Call("select * from {schema}.ended(%s)", (job_ids,), first_column, repeat_within=ALWAYS)
 
 
 def wake_waiters(job_ids: list[int]) -> Call[None]:
-    """Tell waiting processes that these jobs are over. It is a hint, so it does not wait for the disk: see `run.claim`."""
+    """Notify waiting processes that these jobs are over. This is a hint, so it does not wait for the disk: see `run.claim`."""
     return Call(
         "select {schema}.wake_waiters(%s) from set_config('synchronous_commit', 'off', true)",
         (job_ids,),
@@ -80,5 +80,5 @@ def wake_waiters(job_ids: list[int]) -> Call[None]:
 
 
 def ask_results() -> Call[None]:
-    """Tell the workers that a process waits for results."""
+    """Notify the workers that a process waits for results."""
     return Call("select {schema}.ask_results()", (), nothing)

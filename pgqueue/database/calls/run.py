@@ -1,4 +1,4 @@
-"""Claim and finish, and what runs in between; see sql/functions/run."""
+"""Claim, finish and the calls in between; see sql/functions/run."""
 
 from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
@@ -7,8 +7,8 @@ from ..call import ALWAYS, Call, Rows, first_column, one_value
 
 
 class Claimed(NamedTuple):
-    """What a claim got: rows in the order of `JobContext`, those with limits first; and in how many seconds jobs that wait for a
-    limit are to be looked at again (None: none wait; below 0: they can be had now).
+    """The result of a claim: rows in the order of `JobContext`, jobs with limits first; and in how many seconds to look again at
+    jobs that wait for a limit (None: none wait; below 0: they can be claimed now).
     """
 
     rows: Rows
@@ -16,7 +16,7 @@ class Claimed(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """What `finish` says of an outcome that did not simply end its job: scheduled, dead, cancelled, busy or stale."""
+    """The verdict of `finish` on an outcome that did not simply end its job: scheduled, dead, cancelled, busy or stale."""
 
     job_id: int
     verdict: str
@@ -31,15 +31,15 @@ class Completed(NamedTuple):
 
 
 class Promoted(NamedTuple):
-    """How many jobs became ready, and the seconds until the next is due (None: none is scheduled)."""
+    """How many jobs became ready, and the seconds until the next job is due (None: none is scheduled)."""
 
     promoted: int
     next_in: float | None
 
 
-# A claim need not survive a crash of the server: then the job is ready, and the token finishes nothing. So it does not wait for
-# the disk. What must survive does: enqueue and finish, whose flush covers the claim before them. Said here and not in the
-# function, because it lasts until the end of the transaction, and others may have more in theirs.
+# A claim need not survive a crash of the server: after it the job is ready, and the token finishes nothing. So a claim does not
+# wait for the disk. Enqueue and finish must survive, so they wait; a flush of finish covers the claim before it. The setting is
+# here and not in the function, because it lasts until the end of the transaction, and other callers may do more in theirs.
 _CLAIM: LiteralString = (
     "select c.id, c.queue, c.task, c.args::text, c.attempt, c.max_attempts, c.priority, "
     "least(greatest(c.run_at, '0001-01-02Z'), '9999-12-30Z'), least(greatest(c.created_at, '0001-01-02Z'), '9999-12-30Z'), "
@@ -69,8 +69,8 @@ def _claimed(rows: Rows) -> Claimed:
 
 
 def finish(outcomes: str, additions: str | None = None) -> Call[list[Verdict]]:
-    """Hand in outcomes (a JSON array), and what their jobs add to their workflows (another); the verdicts on those outcomes that
-    did not simply end their job.
+    """Report outcomes (a JSON array), and the nodes that their jobs add to workflows (another array). Returns the verdicts on
+    outcomes that did not simply end their job.
     """
     if additions is None:
         return Call("select * from {schema}.finish(%s)", (outcomes,), _verdicts)
@@ -82,7 +82,7 @@ def _verdicts(rows: Rows) -> list[Verdict]:
 
 
 def complete(job_id: int, token: str, result: str | None, elapsed: float, nodes: str | None = None) -> Call[Completed]:
-    """Finish a job as the last statement of its handler's transaction; result, and what it adds to its workflow, as JSON text."""
+    """Finish a job as the last statement of its handler's transaction. `result` and `nodes` (for its workflow) are JSON text."""
     return Call(
         "select {schema}.complete(%s::bigint, %s::text::uuid, %s::text::jsonb, %s::float8::real, %s::text::jsonb), "
         "pg_current_xact_id()::text",
@@ -92,7 +92,7 @@ def complete(job_id: int, token: str, result: str | None, elapsed: float, nodes:
 
 
 def finished(job_id: int, token: str, xid: str) -> Call[str]:
-    """What became of a transaction whose COMMIT was never answered: pending, committed, running or lost."""
+    """The state of a transaction whose COMMIT was never answered: pending, committed, running or lost."""
     return Call(
         "select {schema}.finished(%s::bigint, %s::text::uuid, %s::text::xid8)",
         (job_id, token, xid),
@@ -102,8 +102,8 @@ def finished(job_id: int, token: str, xid: str) -> Call[str]:
 
 
 def progress(job_id: int, token: str, done: float, total: float | None, note: str | None) -> Call[bool]:
-    """Tell how far a running job has come; False when it is not this token's any more. Nothing is lost with it, so it does not
-    wait for the disk.
+    """Store the progress of a running job. Returns False if the token no longer owns the job. Progress may be lost, so the call
+    does not wait for the disk.
     """
     return Call(
         "select {schema}.progress(%s::bigint, %s::text::uuid, %s::float8, %s::float8, %s::text) "
@@ -115,7 +115,7 @@ def progress(job_id: int, token: str, done: float, total: float | None, note: st
 
 
 def give_back(token: UUID, job_ids: list[int]) -> Call[list[int]]:
-    """Return unstarted jobs of one claim; the ids given back."""
+    """Give back unstarted jobs of one claim. Returns their ids."""
     return Call("select * from {schema}.give_back(%s, %s)", (token, job_ids), first_column)
 
 

@@ -1,8 +1,9 @@
-"""What `pgqueue.testing` says to the database, in words that every driver can send.
+"""The calls of `pgqueue.testing`, with parameters that every driver can send.
 
-A test works in a transaction that it rolls back. Its own jobs are those that this transaction has added: the row is still being
-written by a transaction, and visible, hence by this one. Only rows that are no older than the transaction are asked about, so
-that a row's 32 bits of an xid are never of another epoch, and a job of others that the test has changed stays theirs.
+A test works in a transaction that it rolls back. Its own jobs are the jobs that this transaction has added. Such a row is
+visible although its transaction is still open, so it must be from this transaction. Only rows that are not older than the
+transaction are checked: so the 32 bits of an xid in a row are never from another epoch, and a job of another transaction that
+the test has changed does not count.
 """
 
 from datetime import UTC, datetime
@@ -11,7 +12,7 @@ from typing import Any, LiteralString
 from ..call import Call, records
 from .workflows import ParentRow
 
-# The xid with the epoch is the current one plus their difference, in the half circle around it.
+# The xid with its epoch is the current xid plus their difference, which is less than half of the 32-bit range.
 _OWN: LiteralString = (
     "case when created_at >= now() then pg_xact_status((pg_current_xact_id()::text::bigint "
     "+ mod(xmin::text::bigint - mod(pg_current_xact_id()::text::bigint, 4294967296) + 6442450944, 4294967296) - 2147483648"
@@ -20,17 +21,17 @@ _OWN: LiteralString = (
 
 
 def _time(epoch: float) -> datetime:
-    """Frameworks let their drivers give times with or without a zone."""
+    """A time from seconds, because drivers may give times with or without a zone."""
     return datetime.fromtimestamp(epoch, UTC)
 
 
 def transaction_id() -> Call[str]:
-    """The current transaction; another one at each call when there is none that lasts."""
+    """The id of the current transaction; a different id at each call if there is no open transaction."""
     return Call("select pg_current_xact_id()::text", (), lambda rows: str(rows[0][0]))
 
 
 def register(worker: str, pid: int, version: str) -> Call[None]:
-    """Announce a worker that runs the jobs of a test."""
+    """Register a worker that runs the jobs of a test."""
     return Call(
         "select {schema}.register_worker(%s::text::uuid, 'pgqueue.testing', 'localhost', %s::int, %s::text, "
         "array['default'], 1, interval '1 hour')::text",
@@ -40,16 +41,16 @@ def register(worker: str, pid: int, version: str) -> Call[None]:
 
 
 def retire(worker: str) -> Call[None]:
-    """Remove it."""
+    """Remove this worker."""
     return Call("select {schema}.retire_worker(%s::text::uuid)", (worker,), lambda rows: None)
 
 
 def next_job(scheduled: bool, only: int | None) -> Call[tuple[int, str, str] | None]:
-    """The test's own job that runs next: id, task, state. First those that are due, in the order of `claim`.
+    """The test's own job that runs next: id, task, state. Due jobs come first, in the order of `claim`.
 
     Args:
-        scheduled: also those that are not due.
-        only: the only one to look at.
+        scheduled: include jobs that are not due.
+        only: the id of the only job to consider.
     """
     statement: LiteralString = (
         "select id, task, state::text from {schema}.job where " + _OWN + " and (state = 'ready' or state = 'scheduled' and "
@@ -60,7 +61,7 @@ def next_job(scheduled: bool, only: int | None) -> Call[tuple[int, str, str] | N
 
 
 def claim_job(worker: str, token: str, job_id: int) -> Call[list[tuple[Any, ...]]]:
-    """Take one job; its row in the order of `JobContext`."""
+    """Claim one job. Returns its row in the order of `JobContext`."""
     return Call(
         "select id, queue, task, args::text, attempt, max_attempts, priority, extract(epoch from run_at)::float8, "
         "extract(epoch from created_at)::float8, meta::text, node::text "
@@ -71,7 +72,7 @@ def claim_job(worker: str, token: str, job_id: int) -> Call[list[tuple[Any, ...]
 
 
 def set_attempt(job_id: int, attempt: int) -> Call[None]:
-    """Let the next run of a job be this attempt."""
+    """Set the attempt number of the next run of a job."""
     return Call(
         "with changed as (update {schema}.job set attempt = %s::int - 1, max_attempts = greatest(max_attempts, %s::int) "
         "where id = %s::bigint) select 1",
@@ -90,7 +91,7 @@ def parents(job_id: int) -> Call[list[ParentRow]]:
 
 
 def finish(job_id: int, outcome: str, nodes: str | None) -> Call[None]:
-    """Hand in the outcome of a job, and what it adds to its workflow."""
+    """Report the outcome of a job, and the nodes that it adds to its workflow."""
     return Call(
         "select count(*) from {schema}.finish(%s::text::jsonb, %s::text::jsonb)",
         (f"[{outcome}]", None if nodes is None else f'[{{"id":{job_id},"nodes":{nodes}}}]'),
@@ -99,14 +100,14 @@ def finish(job_id: int, outcome: str, nodes: str | None) -> Call[None]:
 
 
 def standing(job_id: int) -> Call[tuple[str, str | None]]:
-    """A job's state, and its result as JSON text."""
+    """The state of a job, and its result as JSON text."""
     return Call(
         "select state::text, value::text from {schema}.result(%s::bigint)", (job_id,), lambda rows: (rows[0][0], rows[0][1])
     )
 
 
 def jobs() -> Call[list[dict[str, Any]]]:
-    """Every job that the connection sees, in the order they were enqueued; arguments and meta as JSON text."""
+    """Every job that the connection sees, in the order of enqueuing; arguments and meta as JSON text."""
     return Call(
         "select id, state::text, task, queue, priority, extract(epoch from run_at)::float8, "
         "extract(epoch from run_at - created_at)::float8, args::text, meta::text from {schema}.jobs order by id",
@@ -115,7 +116,7 @@ def jobs() -> Call[list[dict[str, Any]]]:
     )
 
 
-# Every time of a job, its result and its workflow. created_at stays: it identifies the rows of the test.
+# All times of a job, its result and its workflow, except created_at, which identifies the rows of the test.
 _TRAVEL: LiteralString = (
     "with passed as (select make_interval(secs => %s::float8) as time), "
     "live as (select id from {schema}.job where " + _OWN + "), "
@@ -143,5 +144,5 @@ _TRAVEL: LiteralString = (
 
 
 def travel(seconds: float) -> Call[int]:
-    """Age the test's own jobs, their results and their workflows as if this time had passed; how many jobs."""
+    """Age the test's own jobs, their results and their workflows as if this time had passed. Returns how many jobs."""
     return Call(_TRAVEL, (seconds,), lambda rows: int(rows[0][0]))

@@ -1,4 +1,4 @@
-"""Who is alive, and what was left by those who are not; see sql/functions/workers."""
+"""Live workers, and jobs of lost workers; see sql/functions/workers."""
 
 from uuid import UUID
 
@@ -8,7 +8,7 @@ from ..call import ALWAYS, Call, first_column, nothing, one_value
 def register_worker(
     worker: UUID, name: str, host: str, pid: int, version: str, queues: list[str], concurrency: int, lease: float
 ) -> Call[None]:
-    """Announce a worker process."""
+    """Register a worker process."""
     return Call(
         "select {schema}.register_worker(%s, %s, %s, %s, %s, %s, %s, make_interval(secs => %s))",
         (worker, name, host, pid, version, queues, concurrency, lease),
@@ -17,27 +17,27 @@ def register_worker(
 
 
 def retire_worker(worker: UUID) -> Call[list[int]]:
-    """Leave: give back what still runs; the ids given back."""
+    """Remove a worker and give back the jobs that still run. Returns their ids."""
     return Call("select * from {schema}.retire_worker(%s)", (worker,), first_column)
 
 
 def heartbeat(worker: UUID, started: list[int], wake_mode: str) -> Call[int]:
-    """Renew the lease; the number of active workers."""
+    """Renew the lease. Returns the number of active workers."""
     return Call("select {schema}.heartbeat(%s, %s, %s)", (worker, started, wake_mode), one_value)
 
 
 def mark_lost() -> Call[int]:
-    """Declare workers lost that missed their lease; how many."""
+    """Mark workers as lost whose lease has ended. Returns how many."""
     return Call("select {schema}.mark_lost()", (), one_value)
 
 
 def rescue(want: int = 1000, within: float | None = None) -> Call[int]:
-    """Take at most this many jobs from lost workers. Returns how many."""
+    """Rescue at most `want` jobs from lost workers. Returns how many."""
     return Call("select {schema}.rescue(%s)", (want,), one_value, within=within)
 
 
 def reconcile(worker: UUID, known: list[int], grace: float) -> Call[list[int]]:
-    """Give back what runs under a worker that does not know of it; the ids given back."""
+    """Give back jobs that run under a worker but that the worker does not know. Returns their ids."""
     return Call("select * from {schema}.reconcile(%s, %s, make_interval(secs => %s))", (worker, known, grace), first_column)
 
 

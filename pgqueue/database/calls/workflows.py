@@ -1,4 +1,4 @@
-"""Workflows, their nodes, and what a node must know; see sql/functions/workflows."""
+"""Workflows, their nodes and the parents of nodes; see sql/functions/workflows."""
 
 from typing import NamedTuple
 from uuid import UUID
@@ -7,7 +7,7 @@ from ..call import ALWAYS, WHOLE, Call, Records, Rows, all_rows, first_column, r
 
 
 class ParentRow(NamedTuple):
-    """A parent as SQL's `parents` returns it, JSON as text."""
+    """A parent as the SQL function `parents` returns it, with JSON as text."""
 
     id: int
     name: str | None
@@ -19,7 +19,7 @@ class ParentRow(NamedTuple):
 
 
 class AddedWorkflow(NamedTuple):
-    """What enqueue_workflow has made; the jobs in the order of the nodes, and those of the last nodes."""
+    """The workflow that enqueue_workflow has added, its jobs in the order of the nodes, and the jobs of its last nodes."""
 
     id: int
     job_ids: list[int]
@@ -27,7 +27,7 @@ class AddedWorkflow(NamedTuple):
 
 
 def enqueue_workflow(nodes: str, name: str | None, on_success: str | None, on_failure: str | None) -> Call[AddedWorkflow]:
-    """Add a workflow of these nodes (a JSON array); what to enqueue at its end as JSON, too."""
+    """Add a workflow of these nodes (a JSON array). The callbacks to enqueue at its end are JSON, too."""
     return Call(
         "select w.workflow_id, w.job_ids, {schema}.last_nodes(w.workflow_id) "
         "from {schema}.enqueue_workflow(%s::text::jsonb, %s::text, %s::text::jsonb, %s::text::jsonb) w",
@@ -38,17 +38,17 @@ def enqueue_workflow(nodes: str, name: str | None, on_success: str | None, on_fa
 
 
 def cancel_workflow(workflow_id: int) -> Call[int]:
-    """Cancel what has not started, and ask what runs to stop; how many."""
+    """Cancel the jobs that have not started, and ask running jobs to stop. Returns how many were cancelled."""
     return Call("select {schema}.cancel_workflow(%s::bigint)", (workflow_id,), lambda rows: int(rows[0][0]), within=WHOLE)
 
 
 def retry_workflow(workflow_id: int) -> Call[int]:
-    """Run the dead letters of a workflow again; how many."""
+    """Run the dead letters of a workflow again. Returns how many."""
     return Call("select {schema}.retry_workflow(%s::bigint)", (workflow_id,), lambda rows: int(rows[0][0]), within=WHOLE)
 
 
 def progress(workflow_id: int) -> Call[Records]:
-    """How a workflow stands, as a list of none or one."""
+    """The progress of a workflow, as a list of at most one."""
     return Call(
         "select id, name, status, nodes, open, blocked, scheduled, ready, running, succeeded, failed, cancelled, skipped, "
         "created_at, finished_at, cancelled_at, repairs from {schema}.workflow_progress where id = %s::bigint",
@@ -62,7 +62,7 @@ def progress(workflow_id: int) -> Call[Records]:
 
 
 def nodes(workflow_id: int) -> Call[Records]:
-    """The nodes of a workflow in the order they were added."""
+    """The nodes of a workflow in the order in which they were added."""
     return Call(
         "select job_id, name, task, queue, state::text, waits_for, attempt, elapsed, reason, error, progress, created_at, "
         "started_at, ended_at from {schema}.workflow_nodes where workflow_id = %s::bigint order by job_id",
@@ -77,7 +77,7 @@ def nodes(workflow_id: int) -> Call[Records]:
 
 
 def edges(workflow_id: int) -> Call[Records]:
-    """The edges of a workflow, each child's in the order in which it names its parents."""
+    """The edges of a workflow; the edges of a child are in the order in which it names its parents."""
     return Call(
         "select e.parent_id, e.child_id, e.run_if::text from {schema}.workflow_node n, "  # edges have no index by workflow
         "lateral (select * from {schema}.workflow_edge where child_id = n.job_id offset 0) e "
@@ -90,12 +90,12 @@ def edges(workflow_id: int) -> Call[Records]:
 
 
 def last_nodes(workflow_id: int) -> Call[list[int]]:
-    """The jobs whose results are the workflow's, in the order they were added; see sql/functions/workflows/last_nodes.sql."""
+    """The jobs whose results are the workflow's result, in the order of adding; see sql/functions/workflows/last_nodes.sql."""
     return Call("select {schema}.last_nodes(%s::bigint)", (workflow_id,), lambda rows: list(rows[0][0]), repeat_within=ALWAYS)
 
 
 def parents(job_ids: list[int]) -> Call[Rows]:
-    """The parents of jobs: the job's id, then what `ParentRow` takes."""
+    """The parents of jobs: the id of the child, then the fields of `ParentRow`."""
     return Call(
         "select child_id, parent_id, name, task, state, result::text, error::text, expired from {schema}.parents(%s)",
         (job_ids,),
