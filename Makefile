@@ -12,11 +12,13 @@ INSTALL := $(PYTHON_IN_VENV) -m pip install --quiet --disable-pip-version-check 
 demo: .venv/.demo  ## index a source tree with two worker processes: make demo DIR=path
 	$(PYTHON_IN_VENV) -m examples.index_source $(DIR)
 
-test: .venv/.test  ## everything on PostgreSQL 18, SQL also on 15, plans and races also on 16; what measures time runs apart
+test: .venv/.test  ## everything on PostgreSQL 18, SQL also on 15, plans and races also on 16; what measures time runs alone
 	$(PYTEST) -m "not alone"
-	$(PYTHON_IN_VENV) -m pytest -n 2 -m alone
-	@if [ -x /usr/lib/postgresql/15/bin/postgres ]; then $(PYTEST) --postgres 15 tests/sql && $(PYTEST) --postgres 16 $(PLANS_AND_RACES); \
-	else echo "PostgreSQL 15 is not installed (Debian: apt install postgresql-15); all SQL runs on 16 instead" && $(PYTEST) --postgres 16 tests/sql; fi
+	$(PYTHON_IN_VENV) -m pytest -m alone
+	@if [ -x /usr/lib/postgresql/15/bin/postgres ]; then \
+		$(PYTEST) --postgres 15 tests/sql && $(PYTEST) --postgres 16 $(PLANS_AND_RACES); \
+	else echo "PostgreSQL 15 is not installed (Debian: apt install postgresql-15): all SQL runs on 16" && \
+		$(PYTEST) --postgres 16 tests/sql; fi
 
 test-quick: .venv/.test  ## the inner loop, half a minute: imports, SQL verbs and races, a client, a worker
 	$(PYTEST) -m "not alone" $(QUICK)

@@ -23,7 +23,7 @@ create type worker_state as enum (
 create type unique_mode as enum (
     'until_done',     -- the key is held until the job is over
     'until_started',  -- the key falls when a worker claims the job
-    'replace',        -- as until_started; a duplicate gives the waiting job its arguments, time, priority and meta, unless that is blocked
+    'replace',        -- as until_started; a duplicate gives a waiting job that is not blocked its arguments, time, priority, meta
     'period'          -- the key is held for a time, whatever becomes of the job: see unique_hold; the others do not see it
 );
 

@@ -59,9 +59,9 @@ def _refuse_ids_that_change(items: list[pytest.Item]) -> None:
 def _repeats(items: list[pytest.Item]) -> list[pytest.Item]:
     """What an older PostgreSQL need not run.
 
-    What can differ between versions are functions, plans and locks: each runs on every version. Mutants test the tests, and
-    sizes are the same: `one_postgres` leaves them out. A table of arguments or states takes one path through the same
-    functions again and again: of tests marked `one_case` the first case runs.
+    What can differ between versions are functions, plans and locks; the Makefile says what runs on which version. Mutants test
+    the tests, and sizes are the same: `one_postgres` leaves them out. A table of arguments or states takes one path through the
+    same functions again and again: of tests marked `one_case` the first case runs.
     """
     seen: set[str] = set()
     repeats = []

@@ -40,9 +40,11 @@ def running_server(version: int, **settings: str) -> Iterator[str]:
     if settings:
         server.stop()
         server.ensure_postgres_running()
-    yield server.get_uri()
-    server.cleanup()
-    shutil.rmtree(directory, ignore_errors=True)
+    try:
+        yield server.get_uri()
+    finally:
+        server.cleanup()
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 def _memory() -> Path | None:
@@ -63,9 +65,11 @@ def new_database(server_url: str, template: str | None = None) -> Iterator[str]:
     with psycopg.connect(server_url, autocommit=True) as server:
         source = sql.SQL("template {} strategy file_copy").format(sql.Identifier(template)) if template else sql.SQL("")
         server.execute(sql.SQL("create database {} {}").format(sql.Identifier(name), source))
-        yield make_conninfo(server_url, dbname=name)
-        _wait_until_left(server, name)
-        server.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+        try:
+            yield make_conninfo(server_url, dbname=name)
+        finally:
+            _wait_until_left(server, name)
+            server.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
 
 
 def _wait_until_left(server: psycopg.Connection[Any], database: str) -> None:

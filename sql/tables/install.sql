@@ -22,7 +22,7 @@ insert into clock default values;
 create table upkeep (
     singleton  boolean primary key default true check (singleton),
     done_at    timestamptz not null default '-infinity',  -- in the future after the clock was set back: then it is due
-    whole_at   timestamptz not null default '-infinity',  -- the last time that everything was done, and not only what was left over
+    whole_at   timestamptz not null default '-infinity',  -- the last time that all of it was done, and not only the rest
     next_at    timestamptz not null default '-infinity',
     warned_at  timestamptz not null default '-infinity'
 ) with (fillfactor = 50);

@@ -60,18 +60,20 @@ create unique index job_unique on job (unique_key)                -- insert_job:
 
 -- What is known of a job when it is enqueued; its other columns have their defaults, and so have the last ones here if an insert
 -- leaves them out. It begins with the fields of carried, in their order: "insert into new_job select kept.*, …" does not list
--- them; tests/sql/test_kept_columns.py compares them.
+-- them; tests/sql/test_kept_columns.py compares them. insert_unique takes a row of this type: a migration that changes the columns
+-- replaces both.
 create view new_job as
 select retry, result_ttl, meta,
-       run_at, created_at, state, priority, max_attempts, queue, task, args, id, workflow_id, limits, lane_id, cost, unique_key, unique_mode
+       run_at, created_at, state, priority, max_attempts, queue, task, args,
+       id, workflow_id, limits, lane_id, cost, unique_key, unique_mode
   from job;
 
 -- What stays of a job that is over. History and dead letters end with these columns, in this order, behind their own: a job is
 -- moved by "delete from job_kept … returning <their own columns>, k.*" and an insert of just that. So the list stands here only,
 -- and the view costs nothing. A new column is the last one in all three; tests/sql/test_kept_columns.py compares them.
 create view job_kept as
-select id, run_at, created_at, claimed_at, worker_id, retry_of, workflow_id, priority, attempt, max_attempts, rescues, queue, task,
-       args, retry, result_ttl, unique_key, unique_mode, meta, limits, cost
+select id, run_at, created_at, claimed_at, worker_id, retry_of, workflow_id, priority, attempt, max_attempts, rescues,
+       queue, task, args, retry, result_ttl, unique_key, unique_mode, meta, limits, cost
   from job;
 
 -- Keys of mode period: they outlive their jobs.

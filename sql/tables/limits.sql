@@ -49,7 +49,7 @@ create table turn (
     keys    text[] collate "C",                 -- of the lane
     key     text collate "C",
     lo      timestamptz not null default '-infinity',  -- no ready job of the lane is older, as far as this turn knows …
-    whole_at timestamptz,                       -- … unless it skips dead entries, and maybe jobs of a smaller priority, since then
+    whole_at timestamptz,                       -- … unless it skips dead entries, and maybe jobs of smaller priority, since then
     credit  int not null default 0              -- what is left of the lane's share
 ) with (
     fillfactor = 70, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500, autovacuum_vacuum_cost_delay = 0

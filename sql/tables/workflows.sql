@@ -12,7 +12,7 @@ create table workflow (
     created_at   timestamptz not null default clock_timestamp(),
     cancelled_at timestamptz,                   -- cancel_workflow was called: running nodes are asked to stop
     finished_at  timestamptz,
-    stopping     bigint[] not null default '{}',  -- jobs that ran when it was cancelled, and then retried: they are asked to stop all the same
+    stopping     bigint[] not null default '{}',  -- jobs that ran when it was cancelled, before its retry: they are asked to stop
     constraint open_is_counted check (open between 0 and nodes),
     constraint finished_when_none_is_open check (
         (finished_at is not null) = (open = 0 and nodes > 0) and (finished_at is null) = (outcome is null))
@@ -30,7 +30,7 @@ create table workflow_node (
     task            text not null,
     takes           text,                       -- the argument that gets the result of the parent
     takes_all       bool not null default false,  -- it gets the list of all parents' results
-    returned        bool not null default false,  -- it ended with a result other than null: when that is not stored, it has expired
+    returned        bool not null default false,  -- it ended with a result other than null: if none is stored, it has expired
     payload         jsonb,                      -- the job of a skipped node: retry brings it back
     -- The key that edges refer to, and all nodes of a workflow.
     unique (workflow_id, job_id),

@@ -80,7 +80,8 @@ FUNCTIONS = {
     (
         "append_error", "assert_active", "in_utc", "check_args", "check_columns", "check_enqueue", "check_jobs", "check_retry",
         "check_unique", "drop_partitions", "key_values", "finish_ended", "finish_unended", "hold_key", "insert_job",
-        "insert_jobs", "insert_unique", "invalid", "job_options", "make_partition", "pick_suspect", "prune", "refuse", "rescue_job", "run_again",
+        "insert_jobs", "insert_unique", "invalid", "job_options",
+        "make_partition", "pick_suspect", "prune", "refuse", "rescue_job", "run_again",
         "mute", "retry_applies", "retry_delay", "set_notify", "state_at", "unique_digest", "wake_for",
         "delay_of", "follow_clock", "is_saving", "kept_at", "last_to_open", "save_tokens",
         "cancel_again", "cancel_nodes", "channel_of", "in_utc", "block_unstarted", "end_blocking", "waiting_nodes",
@@ -105,7 +106,8 @@ FUNCTIONS = {
 RELATIONS = dict.fromkeys(
     (
         "setting", "upkeep", "clock",
-        "job", "new_job", "job_kept", "job_history", "dead_letter", "job_result", "worker", "rescue_log", "schema_version", "unique_hold",
+        "job", "new_job", "job_kept", "job_history", "dead_letter", "job_result",
+        "worker", "rescue_log", "schema_version", "unique_hold",
         "jobs", "queue_stats", "task_stats", "worker_status", "dead_letters", "throughput_per_minute", "rescues",
         "workflow", "workflow_node", "workflow_edge", "workflow_progress", "workflow_nodes",
         "limit_def", "bucket", "turn", "line_start", "permit", "parking", "limit_status", "upkeep_status",

@@ -6,17 +6,27 @@ from pathlib import Path
 from .conftest import Sql
 from .limit_steps import step_clock
 
-FUNCTIONS = Path(__file__).parents[2] / "sql/functions"
+SQL = Path(__file__).parents[2] / "sql"
 
 
 def test_no_subselect_of_in_locks_rows() -> None:
     """PostgreSQL may run it again for each row of the outer table, and each time SKIP LOCKED gives other rows."""
     found = [
         f"{file.name}: {match[0]}"
-        for file in FUNCTIONS.glob("*/*.sql")
+        for file in SQL.glob("functions/*/*.sql")
         for match in re.finditer(r"\bin \(\s*select[^;]*?\bskip locked", file.read_text())
     ]
     assert found == []
+
+
+def test_lines_are_at_most_130_characters() -> None:
+    long = [
+        f"{file.name}:{number}"
+        for file in SQL.rglob("*.sql")
+        for number, line in enumerate(file.read_text().splitlines(), 1)
+        if len(line) > 130
+    ]
+    assert long == []
 
 
 def test_a_call_moves_no_more_than_it_was_asked_to_by_a_nested_loop_too(rolled_back_sql: Sql) -> None:

@@ -72,3 +72,21 @@ def test_has_work_looks_at_one_job_of_each_lane(sql: Sql) -> None:
     assert buffers_of(sql, "select has_work('{default}')") < FEW
     assert sql.value("select has_work('{default}')") is False
     assert sql.value("select has_work('{limited}')") is True
+
+
+def test_prune_finds_by_key_what_it_deletes_by_plans_from_when_its_tables_were_empty(sql: Sql) -> None:
+    for table in ("job_result", "unique_hold"):
+        sql.rows(f"alter table {table} set (autovacuum_enabled = false)")
+        sql.rows(f"analyze {table}")
+    for _ in range(8):  # so often that PostgreSQL keeps the plans
+        sql.value("select prune(7)")
+    sql.rows("insert into job_result select n, '1', clock_timestamp() - interval '1 h' from generate_series(1, 1000) n")
+    sql.rows("insert into unique_hold select int4send(n), n, clock_timestamp() - interval '1 h' from generate_series(1, 1000) n")
+
+    with sql.connection.transaction():
+        sql.value("select prune(7)")
+        scans = sql.rows(
+            "select seq_scan, n_tup_del from pg_stat_xact_user_tables where relname in ('job_result', 'unique_hold')"
+        )
+
+    assert scans == [{"seq_scan": 0, "n_tup_del": 1000}] * 2

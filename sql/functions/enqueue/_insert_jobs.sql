@@ -49,7 +49,8 @@ begin
           from unnest(args) as one, lateral (select case when same then keys else limit_keys(given, one) end as keys offset 0) l
         returning id, lane_id, limits
     ), turns as materialized (
-        select take_turn(queue, lane_id, limits, due) from (select distinct lane_id, limits from inserted) l where its_state = 'ready'
+        select take_turn(queue, lane_id, limits, due)
+          from (select distinct lane_id, limits from inserted) l where its_state = 'ready'
     )
     select coalesce(array_agg(id), '{}') into ids from inserted where (select count(*) from turns) >= 0;
     return ids;

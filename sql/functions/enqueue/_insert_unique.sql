@@ -65,7 +65,8 @@ begin
     select job_id into holder from unique_hold where unique_key = digest and expires_at > clock_timestamp();
     while holder is null loop
         insert into unique_hold as h (unique_key, job_id, expires_at) values (digest, for_job, clock_timestamp() + period)
-            on conflict (unique_key) do update set job_id = excluded.job_id, expires_at = excluded.expires_at, held_at = excluded.held_at
+            on conflict (unique_key) do update
+            set job_id = excluded.job_id, expires_at = excluded.expires_at, held_at = excluded.held_at
              where h.expires_at <= clock_timestamp()
         returning job_id into holder;
         exit when found;
@@ -80,7 +81,8 @@ language plpgsql as $$
 begin
     if unique_mode is null or unique_mode <> all (enum_range(null::unique_mode)::text[]) then
         perform invalid('unique_mode', unique_mode, 'use until_done, until_started, replace or period');
-    elsif unique_mode = 'period' and (unique_period is null or unique_period <= interval '0' or unique_period > interval '1000 years') then
+    elsif unique_mode = 'period'
+          and (unique_period is null or unique_period <= interval '0' or unique_period > interval '1000 years') then
         perform invalid('unique_period', unique_period::text, 'mode period needs an interval above 0, up to 1000 years');
     elsif unique_mode <> 'period' and unique_period is not null then
         perform invalid('unique_period', unique_period::text, 'only mode period has one');

@@ -5,7 +5,9 @@
 create function unique_digest(task text, args jsonb, unique_key text) returns bytea
 language sql stable as $$
     select sha256(convert_to(
-        length(task) || ' ' || task || case when unique_key is null then E'\nargs\n' || args::text else E'\nkey\n' || unique_key || E'\n' || key_values(unique_key, args)::text end, 'UTF8'))
+        length(task) || ' ' || task || case when unique_key is null then E'\nargs\n' || args::text
+                                            else E'\nkey\n' || unique_key
+                                                 || E'\n' || key_values(unique_key, args)::text end, 'UTF8'))
 $$;
 
 -- key_values: the arguments that stand in a key as {name} (or {name.inner}), in order, as a JSON array.
@@ -22,7 +24,8 @@ begin
     end if;
     for name in select (regexp_matches(template, '[{]([^{}]*)[}]', 'g'))[1] loop
         if args #> string_to_array(name, '.') is null then
-            perform invalid('unique_key', template, format('the arguments have no %s; give it, or name another one', quote_literal(name)));
+            perform invalid('unique_key', template, format(
+                'the arguments have no %s; give it, or name another one', quote_literal(name)));
         end if;
         found := found || jsonb_build_array(args #> string_to_array(name, '.'));
     end loop;

@@ -45,7 +45,8 @@ begin
         before := set_notify('off');
     end if;
     added := insert_job(task, args, queue, priority, run_at, run_after, retries, row(retry, result_ttl, meta)::carried,
-                        unique_mode, unique_key, unique_period, row(limits, fair, cost, limits_declared)::limiting, null, depends_on is not null);
+                        unique_mode, unique_key, unique_period, row(limits, fair, cost, limits_declared)::limiting,
+                        null, depends_on is not null);
     if depends_on is not null then
         if not added.duplicate then
             perform depend(array[added.id], depends_on, run_if);

@@ -20,7 +20,8 @@ begin
         perform invalid('args', args::text, 'give a JSON array with one object of arguments per job');
     end if;
     added := insert_jobs(task, array(select jsonb_array_elements(args)), queue, priority, run_at, run_after,
-                         retries, row(retry, result_ttl, meta)::carried, row(limits, fair, cost, limits_declared)::limiting, depends_on is not null);
+                         retries, row(retry, result_ttl, meta)::carried, row(limits, fair, cost, limits_declared)::limiting,
+                         depends_on is not null);
     if depends_on is not null then
         if not notify then
             before := set_notify('off');
@@ -55,7 +56,8 @@ begin
     before := mute(jobs);
     for given in
         select j.*, place, jsonb_populate_record(null::carried, element) as kept,
-               case when coalesce(unique_mode, unique_key) is not null then unique_digest(task, coalesce(args, '{}'), unique_key) end as digest
+               case when coalesce(unique_mode, unique_key) is not null
+                    then unique_digest(task, coalesce(args, '{}'), unique_key) end as digest
           from jsonb_array_elements(jobs) with ordinality as e(element, place),
                jsonb_to_record(element) as j(
                    task text, args jsonb, queue text, priority int, run_at timestamptz, run_after interval, retries int,
@@ -66,17 +68,20 @@ begin
         added := insert_job(given.task, coalesce(given.args, '{}'), coalesce(given.queue, 'default'), coalesce(given.priority, 0),
                             given.run_at, given.run_after, given.retries, given.kept,
                             given.unique_mode, given.unique_key, given.unique_period,
-                            row(given.limits, given.fair, given.cost, given.limits_declared)::limiting, null, given.depends_on is not null);
+                            row(given.limits, given.fair, given.cost, given.limits_declared)::limiting,
+                            null, given.depends_on is not null);
         ids[given.place] := added.id;
         duplicates[given.place] := added.duplicate;
         if given.depends_on is not null and not added.duplicate then
-            waiting := waiting || jsonb_build_object('id', added.id, 'on', given.depends_on, 'if', coalesce(given.run_if, 'succeeded'));
+            waiting := waiting || jsonb_build_object(
+                'id', added.id, 'on', given.depends_on, 'if', coalesce(given.run_if, 'succeeded'));
         else
             perform wake_for(coalesce(given.queue, 'default'), added.due);
         end if;
     end loop;
     if waiting <> '[]' then  -- workflows after all unique keys: no transaction waits for a key while it holds a workflow
-        perform hold_parents(array(select distinct id::bigint from jsonb_array_elements(waiting) w, jsonb_array_elements_text(w->'on') id));
+        perform hold_parents(array(select distinct id::bigint
+                                     from jsonb_array_elements(waiting) w, jsonb_array_elements_text(w->'on') id));
         perform depend(g.ids, array(select jsonb_array_elements_text(g.parents)::bigint), g.run_if)
            from (select array_agg((w->>'id')::bigint) as ids, w->'on' as parents, w->>'if' as run_if
                    from jsonb_array_elements(waiting) as w group by 2, 3 order by 2, 3) g;
@@ -104,9 +109,11 @@ begin
         perform invalid('depends_on', element->>'depends_on', 'give the ids of the jobs to wait for, for example [17, 18]')
            from jsonb_array_elements(jobs) as e(element)
           where case jsonb_typeof(element->'depends_on') when 'null' then false
-                    when 'array' then exists (select from jsonb_array_elements_text(element->'depends_on') as p(id) where id !~ '^[0-9]{1,18}$')
+                    when 'array' then exists (select from jsonb_array_elements_text(element->'depends_on') as p(id)
+                                               where id !~ '^[0-9]{1,18}$')
                     else element ? 'depends_on' end;
-        perform check_run_if(element->>'run_if') from jsonb_array_elements(jobs) as e(element) where element->>'run_if' <> 'succeeded';
+        perform check_run_if(element->>'run_if')
+           from jsonb_array_elements(jobs) as e(element) where element->>'run_if' <> 'succeeded';
     end if;
 end $$;
 

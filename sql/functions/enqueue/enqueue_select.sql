@@ -39,10 +39,12 @@ begin
         count := cardinality(added.ids);
         first := case when count > 0 then added.due end;
     else
-        select count(*) filter (where not j.duplicate), min(j.due), coalesce(array_agg(j.id) filter (where not j.duplicate), '{}') into count, first, ids
+        select count(*) filter (where not j.duplicate), min(j.due), coalesce(array_agg(j.id) filter (where not j.duplicate), '{}')
+          into count, first, ids
           from (select given from unnest(args) as given order by unique_digest(task, given, unique_key)) as ordered,
                insert_job(task, given, queue, priority, run_at, run_after, retries, row(retry, result_ttl, meta)::carried,
-                          unique_mode, unique_key, unique_period, row(limits, fair, cost, limits_declared)::limiting, null, depends_on is not null) as j;
+                          unique_mode, unique_key, unique_period, row(limits, fair, cost, limits_declared)::limiting,
+                          null, depends_on is not null) as j;
     end if;
     if depends_on is not null then
         perform depend(ids, depends_on, run_if);

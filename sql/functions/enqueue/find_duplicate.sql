@@ -1,9 +1,11 @@
 -- find_duplicate: the job that would stand in the way of a unique one, NULL when it would be added. Options as in enqueue.
 -- Called by: applications that look before they enqueue. Writes: nothing. The answer may be over when it arrives.
 -- Raises PQ001 for a mode that does not exist and for names that the arguments do not have.
-create function find_duplicate(task text, args jsonb default '{}', unique_mode text default 'until_done', unique_key text default null)
-returns bigint
-language plpgsql stable security definer set search_path from current set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
+create function find_duplicate(
+    task text, args jsonb default '{}', unique_mode text default 'until_done', unique_key text default null
+) returns bigint
+language plpgsql stable security definer set search_path from current
+set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
 declare
     digest bytea := unique_digest(task, args, find_duplicate.unique_key);
 begin

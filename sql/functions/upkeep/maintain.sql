@@ -101,7 +101,8 @@ end $$;
 -- prune: deletes what has expired outside the partitions, in calls of a bounded number of rows, so that each stays short. Returns
 -- whether there is more. Called by: run_maintain.
 create function prune(keep_days int, most int default 50000) returns bool
-language plpgsql as $$
+-- Pinned: by a plan from when its tables were empty it would scan them for each of so many keys.
+language plpgsql set enable_seqscan = off set jit = off as $$
 declare
     gone    int;
     is_more bool;

@@ -8,11 +8,13 @@ declare
     twice   text;
 begin
     if jsonb_typeof(nodes) is distinct from 'array' or jsonb_path_exists(nodes, 'strict $[*] ? (@.type() != "object")') then
-        perform invalid('nodes', nodes::text, 'give a JSON array of objects, for example [{"task": "fetch"}, {"task": "store", "after": [1]}]');
+        perform invalid('nodes', nodes::text,
+                        'give a JSON array of objects, for example [{"task": "fetch"}, {"task": "store", "after": [1]}]');
     elsif nodes = '[]' then
         perform invalid('nodes', '[]', 'a workflow needs at least one node');
     elsif jsonb_array_length(nodes) > most then
-        raise exception 'nodes: % nodes are too many for one workflow; use several, or raise max_workflow_nodes of table setting (% now)',
+        raise exception 'nodes: % nodes are too many for one workflow; use several, or raise max_workflow_nodes of table setting '
+            '(% now)',
             jsonb_array_length(nodes), most using errcode = 'PQ001', column = 'nodes';
     end if;
     perform invalid('nodes', key, 'use the options of a node: ' || array_to_string(options, ', '))
@@ -24,7 +26,8 @@ begin
       where jsonb_typeof(element->key) not in ('array', 'null');
     perform invalid('name', element->>'name', 'use a text of 1 to 200 characters')
        from jsonb_array_elements(nodes) as e(element)
-      where element ? 'name' and (jsonb_typeof(element->'name') not in ('string', 'null') or length(element->>'name') not between 1 and 200);
+      where element ? 'name'
+        and (jsonb_typeof(element->'name') not in ('string', 'null') or length(element->>'name') not between 1 and 200);
     perform invalid('takes', element->>'takes', 'use the name of an argument')
        from jsonb_array_elements(nodes) as e(element)
       where jsonb_typeof(element->'takes') not in ('string', 'null') or element->>'takes' = '';
@@ -33,14 +36,17 @@ begin
     perform invalid('takes_all', 'true', 'name the argument that gets the list in takes')
        from jsonb_array_elements(nodes) as e(element) where element->'takes_all' = 'true' and element->>'takes' is null;
     perform invalid(kind, key, 'use node or job, and when')
-       from jsonb_array_elements(nodes) as e(element), unnest('{after,before}'::text[]) as k(kind), jsonb_array_elements(nullif(element->kind, 'null')) as l(a),
+       from jsonb_array_elements(nodes) as e(element), unnest('{after,before}'::text[]) as k(kind),
+            jsonb_array_elements(nullif(element->kind, 'null')) as l(a),
             jsonb_object_keys(case when jsonb_typeof(a) = 'object' then a else '{}' end) as o(key)
       where key not in ('node', 'job', 'when');
     perform invalid(kind, a::text, 'give node or job')
-       from jsonb_array_elements(nodes) as e(element), unnest('{after,before}'::text[]) as k(kind), jsonb_array_elements(nullif(element->kind, 'null')) as l(a)
+       from jsonb_array_elements(nodes) as e(element), unnest('{after,before}'::text[]) as k(kind),
+            jsonb_array_elements(nullif(element->kind, 'null')) as l(a)
       where jsonb_typeof(a) = 'object' and (a ? 'node') = (a ? 'job');
     select element->>'name' into twice
-      from jsonb_array_elements(nodes) as e(element) where element->>'name' is not null group by 1 having count(*) > 1 order by 1 limit 1;
+      from jsonb_array_elements(nodes) as e(element) where element->>'name' is not null
+     group by 1 having count(*) > 1 order by 1 limit 1;
     if twice is not null then
         perform invalid('name', twice, 'two nodes have this name; give each its own');
     end if;
@@ -52,9 +58,11 @@ end $$;
 -- Called by: edges_of, refuse_link. Writes: nothing.
 create function node_ref(link jsonb) returns jsonb
 language sql immutable as $$
-    select case when jsonb_typeof(ref) = 'number' and (ref::numeric <> trunc(ref::numeric) or abs(ref::numeric) > 2147483647 and not is_id
-                                                       or abs(ref::numeric) > 9223372036854775807) then null else ref end
-      from (select case when is_id then link->'job' when jsonb_typeof(link) = 'object' then link->'node' else link end as ref, is_id
+    select case when jsonb_typeof(ref) = 'number'
+                     and (ref::numeric <> trunc(ref::numeric) or abs(ref::numeric) > 2147483647 and not is_id
+                          or abs(ref::numeric) > 9223372036854775807) then null else ref end
+      from (select case when is_id then link->'job' when jsonb_typeof(link) = 'object' then link->'node' else link end as ref,
+                   is_id
               from (select jsonb_typeof(link) = 'object' and link ? 'job' as is_id) i) r
 $$;
 
@@ -77,12 +85,14 @@ begin
           from jsonb_array_elements(nodes) with ordinality as e(element, place), unnest('{after,before}'::text[]) as k(kind),
                jsonb_array_elements(nullif(element->kind, 'null')) with ordinality as l(a, position)
     ), found as materialized (
-        select l.*, ids[place] as me, names ? (ref #>> '{}') and not is_id or jsonb_typeof(ref) = 'number' and not is_id as other_is_new, case
+        select l.*, ids[place] as me,
+               names ? (ref #>> '{}') and not is_id or jsonb_typeof(ref) = 'number' and not is_id as other_is_new, case
                    when is_id then case when jsonb_typeof(ref) = 'number' then
                        (select job_id from workflow_node n where n.job_id = ref::bigint and n.workflow_id = flow) end
                    when jsonb_typeof(ref) = 'number' then case when kind = 'after' and ref::numeric < place then ids[ref::int] end
                    when names ? (ref #>> '{}') then
-                       case when kind = 'after' and (names->(ref #>> '{}'))::int < place then ids[(names->(ref #>> '{}'))::int] end
+                       case when kind = 'after' and (names->(ref #>> '{}'))::int < place
+                            then ids[(names->(ref #>> '{}'))::int] end
                    else (select job_id from workflow_node n where n.workflow_id = flow and n.name = ref #>> '{}')
                end as other
           from link l
@@ -127,13 +137,17 @@ begin
         continue when place between 1 and link.place - 1 and link.kind = 'after';
         if place = link.place then
             perform invalid(link.kind, link.a::text, format('node %s cannot wait for itself', link.node));
-        elsif place is not null and place between 1 and jsonb_array_length(nodes) and (link.kind = 'before' or place > link.place) then
+        elsif place is not null and place between 1 and jsonb_array_length(nodes)
+              and (link.kind = 'before' or place > link.place) then
             perform invalid(link.kind, link.a::text, format(
-                'node %s names a node that does not stand before it in the array; put parents first (nodes in a cycle have no such order)', link.node));
+                'node %s names a node that does not stand before it in the array; put parents first '
+                '(nodes in a cycle have no such order)', link.node));
         elsif place is not null and jsonb_typeof(link.ref) = 'number'
               or not exists (select from workflow_node n where n.workflow_id = flow
-                              and (case when link.is_id then n.job_id::text = link.ref::text else n.name = link.ref #>> '{}' end)) and place is null then
-            perform invalid(link.kind, link.a::text, format('node %s names a node that workflow %s does not have', link.node, flow));
+                              and (case when link.is_id then n.job_id::text = link.ref::text
+                                        else n.name = link.ref #>> '{}' end)) and place is null then
+            perform invalid(link.kind, link.a::text, format(
+                'node %s names a node that workflow %s does not have', link.node, flow));
         end if;
     end loop;
 end $$;
@@ -144,8 +158,10 @@ create function refuse_contradiction(nodes jsonb, ids bigint[], doubled edge) re
 language plpgsql as $$
 declare
     labels text[] := array(
-        select coalesce(nodes->(place - 1)->>'name', 'number ' || place, (select name from workflow_node where job_id = id), id::text)
-          from unnest(array[doubled.child_id, doubled.parent_id]) with ordinality as e(id, nth), array_position(ids, id) as place order by nth);
+        select coalesce(nodes->(place - 1)->>'name', 'number ' || place,
+                        (select name from workflow_node where job_id = id), id::text)
+          from unnest(array[doubled.child_id, doubled.parent_id]) with ordinality as e(id, nth), array_position(ids, id) as place
+         order by nth);
 begin
     raise exception 'when: node % waits for node % in several ways, which contradict each other; give one', labels[1], labels[2]
         using errcode = 'PQ001', column = 'when';

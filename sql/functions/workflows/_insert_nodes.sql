@@ -32,8 +32,8 @@ begin
                    jsonb_to_record(element) as j(
                        task text, args jsonb, queue text, priority int, run_at timestamptz, run_after interval, retries int),
                    jsonb_populate_record(null::carried, element) as kept,
-                   lateral (select check_enqueue(j.task, coalesce(j.queue, 'default'), coalesce(j.priority, 0), j.run_at, j.run_after,
-                                                 j.retries, kept) as due offset 0) c
+                   lateral (select check_enqueue(j.task, coalesce(j.queue, 'default'), coalesce(j.priority, 0), j.run_at,
+                                                 j.run_after, j.retries, kept) as due offset 0) c
             returning queue, run_at, state
         )
         select queue, min(run_at) as due from inserted where state <> 'blocked' group by queue
@@ -54,8 +54,10 @@ declare
     ids   bigint[];
 begin
     for given in
-        select j.*, place, jsonb_populate_record(null::carried, element) as kept, element->>'name' as name, coalesce(jsonb_array_length(nullif(element->'after', 'null')), 0) > 0 as waits,
-               case when coalesce(unique_mode, unique_key) is not null then unique_digest(task, coalesce(args, '{}'), unique_key) end as digest
+        select j.*, place, jsonb_populate_record(null::carried, element) as kept, element->>'name' as name,
+               coalesce(jsonb_array_length(nullif(element->'after', 'null')), 0) > 0 as waits,
+               case when coalesce(unique_mode, unique_key) is not null
+                    then unique_digest(task, coalesce(args, '{}'), unique_key) end as digest
           from jsonb_array_elements(nodes) with ordinality as e(element, place),
                jsonb_to_record(element) as j(
                    task text, args jsonb, queue text, priority int, run_at timestamptz, run_after interval, retries int,
