@@ -60,8 +60,8 @@ create unique index job_unique on job (unique_key)                -- insert_job:
 
 -- What is known of a job when it is enqueued; its other columns have their defaults, and so have the last ones here if an insert
 -- leaves them out. It begins with the fields of carried, in their order: "insert into new_job select kept.*, …" does not list
--- them; tests/sql/test_kept_columns.py compares them. insert_unique takes a row of this type: a migration that changes the columns
--- replaces both.
+-- them; tests/sql/test_kept_columns.py compares them. insert_unique takes a row of this type: a migration that changes the
+-- columns replaces both.
 create view new_job as
 select retry, result_ttl, meta,
        run_at, created_at, state, priority, max_attempts, queue, task, args,
