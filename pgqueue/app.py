@@ -151,9 +151,9 @@ class PgQueue(Hooks):
             priority: -100 to 100, larger runs first; low = -50, medium = 0 (default), high = 50.
             retry: a policy, or a number of retries; 3 with exponential backoff by default.
             result_ttl: seconds (or timedelta) to keep results, up to 1,000 years; 24 hours by default.
-            unique: when two calls are the same job: a `Unique`, or one of its modes; never by default.
+            unique: when two calls are the same job: a `Unique`, or one of its modes; not unique by default.
             executor: "process" runs a `def` in another process, for work that keeps a CPU busy or may crash; that process
-                imports the function's module. By default as the function is: "async" or "thread".
+                imports the function's module. By default the kind of the function decides: "async" or "thread".
             rate_limit: how often it starts, "100/m", in all workers together; see `Limit`, whose name is "task:" and its own.
             max_running: how many of its jobs run at once, in all workers together.
             limits, fair, cost: as in `Task.using`; a Limit declares itself here.
@@ -333,7 +333,7 @@ class PgQueue(Hooks):
         return Job(self, added.id, duplicate=added.duplicate)
 
     def as_completed(self, jobs: Iterable[Job[R]], timeout: float | None = None) -> AsCompleted[R]:
-        """The same jobs in the order in which they end, however they end; each once. One query per look for all of them.
+        """The same jobs in the order in which they end, each once, with any outcome. One query looks for all of them.
 
         Args:
             jobs: any number. One that does not exist has ended.

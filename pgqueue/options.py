@@ -1,4 +1,4 @@
-"""How a call is enqueued: what `@app.task` and `Task.using` take, in the form in which SQL takes it."""
+"""The options of an enqueue: from `@app.task` and `Task.using` to the form that SQL takes."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ DependsOn: TypeAlias = Job[Any] | int | Iterable[Job[Any] | int]
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How a call is enqueued; see `Task.using`."""
+    """The options of an enqueue; see `Task.using`."""
 
     queue: str = "default"
     priority: int = 0
@@ -45,7 +45,7 @@ class Options:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """The keys of all limits, or templates of them."""
+        """The keys of all limits, or their templates."""
         return self.limits if self.own_limit is None else (*self.limits, self.own_limit)
 
     @property
@@ -54,7 +54,7 @@ class Options:
         return bool(self.limits) or self.own_limit is not None or self.fair is not None or self.cost is not None
 
     def to_sql(self) -> EnqueueOptions:
-        """As `enqueue` takes them, but for uniqueness and limits."""
+        """The options as `enqueue` takes them, without uniqueness and limits."""
         policy = self.retry.policy() if self.retry else None
         return EnqueueOptions(
             queue=self.queue,
@@ -70,19 +70,19 @@ class Options:
         )
 
     def to_unique(self) -> UniqueOptions:
-        """What makes it unique, as `enqueue` takes it."""
+        """The uniqueness of the job, as `enqueue` takes it."""
         unique = self.unique
         return UniqueOptions(unique.mode, unique.key, interval(unique.period)) if unique else UniqueOptions()
 
     @property
     def held_for(self) -> float:
-        """Seconds for which a second enqueue would find this job, whatever became of it."""
+        """Seconds for which a second enqueue finds this job, even if it has ended."""
         period = self.unique.period if self.unique else None
         return period.total_seconds() if isinstance(period, timedelta) else period or 0.0
 
 
 class GivenOptions(TypedDict, total=False):
-    """What `options` takes; None means not given."""
+    """The arguments of `given`; None means not given."""
 
     queue: str | None
     priority: Priority | None
@@ -102,10 +102,10 @@ class GivenOptions(TypedDict, total=False):
 
 
 def given(options: GivenOptions) -> dict[str, Any]:
-    """The options that were given, in the form of `Options`.
+    """The given options in the form of `Options`.
 
     Raises:
-        InvalidArgument: one of them is out of range; the message names it.
+        InvalidArgument: an option is out of range; the message names it.
     """
     read: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     for name in read.keys() & _READ.keys():
@@ -162,13 +162,13 @@ def _depends_on(value: Any) -> tuple[int, ...]:
     for id in ids:
         if not is_whole(id) or not 0 < id < 2**63:
             raise invalid("depends_on", id, "use a job, its id, or a list of those")
-    if not ids:  # more likely a list that came out empty by mistake than a wish
+    if not ids:  # probably a list that is empty by mistake
         raise invalid("depends_on", value, "it is empty; leave it out if the job waits for no other job")
     return tuple(dict.fromkeys(ids))
 
 
 def run_if(value: Any, field: str = "run_if") -> RunIf:
-    """A policy of edges, checked.
+    """Check a policy of edges.
 
     Raises:
         InvalidArgument: there is no such policy.

@@ -81,27 +81,27 @@ class Task(Registered[R], Generic[P, R]):
             result_ttl: seconds (or timedelta) to keep the result; 24 hours by default.
             meta: any JSON value; the handler finds it in `JobContext.meta`.
             unique: when two calls are the same job: a `Unique`, or one of its modes.
-            connection: one of yours: the job is part of its transaction. pgqueue neither commits nor rolls back, and leaves its
-                settings alone. For `enqueue` a psycopg Connection, a SQLAlchemy Session, scoped_session or Connection,
+            connection: a connection of yours: the job is part of its transaction. pgqueue neither commits nor rolls back, and
+                does not change its settings. For `enqueue` a psycopg Connection, a SQLAlchemy Session, scoped_session or Connection,
                 or a Django connection; for `aenqueue` a psycopg AsyncConnection, a SQLAlchemy AsyncSession, async_scoped_session
                 or AsyncConnection, or an asyncpg Connection (from `connect` or from a pool).
-            depends_on: a job, or several, by handle or id: this one waits until they are over. They become one workflow; those
-                of two workflows cannot have a child together. In chains, groups and `app.workflow` the edges are defined there.
-            run_if: when it runs: if all of them "succeeded" (default), are "finished" whatever came of them, or have "failed".
-                Otherwise it is cancelled without having run.
+            depends_on: one or several jobs, by handle or id: this job waits until they have ended. They become one workflow; jobs
+                of two workflows cannot share a child. In chains, groups and `app.workflow` the edges are defined there.
+            run_if: the condition: all of them "succeeded" (default), "finished" with any outcome, or "failed".
+                Otherwise the job is cancelled and does not run.
             limits: the keys of limits that must all let it start, `["openai", "tenant:{tenant_id}"]`; {name} stands for that
                 argument, {name.inner} for what is in it. They replace those of the decorator, but for `rate_limit` and
                 `max_running`. A Limit must be declared already, by the app or in a decorator: workers do not see this call.
             fair: a key, as in `limits`; the jobs of such keys take turns.
-            cost: what a start takes of each of its limits, 1 or more; 1 by default. Or a function that takes arguments of the
-                task, by name; it is called at each enqueue.
-            notify: False wakes no worker: they find the job when they look by themselves, within about a second. For transactions
-                that you prepare yourself (`PREPARE TRANSACTION`), which PostgreSQL refuses after a wake-up. Of several jobs that
-                are added by one call, one with False is enough.
+            cost: tokens that a start takes from each limit, 1 or more; 1 by default. Or a function that takes arguments of the
+                task by name; it is called at each enqueue.
+            notify: False wakes no worker: workers find the job with their next poll, within about a second. For transactions
+                that you prepare yourself (`PREPARE TRANSACTION`), which PostgreSQL refuses after a wake-up. If one call adds
+                several jobs, one False applies to all of them.
 
         Raises:
             InvalidArgument: an option is out of range, or a key names an argument that the task does not have.
-            ConfigurationError: a Limit is not declared, or with other values.
+            ConfigurationError: a Limit is not declared, or is declared with other values.
         """
         limits = listed(limits)
         changed = given(
@@ -255,7 +255,7 @@ class Task(Registered[R], Generic[P, R]):
         return await self._app.async_database.run(call, self.options.connection if connection is None else connection)
 
     def find_duplicate(self, *args: P.args, **kwargs: P.kwargs) -> Job[R] | None:
-        """The job that this call would be a duplicate of, None if it would be added. It may have ended when you look."""
+        """The job of which this call would be a duplicate; None if there is none. The job may have ended in the meantime."""
         return self._found(self._app.database.run(self._finding(self.si(*args, **kwargs)), self.options.connection))
 
     async def afind_duplicate(self, *args: P.args, **kwargs: P.kwargs) -> Job[R] | None:

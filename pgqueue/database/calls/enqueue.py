@@ -7,7 +7,7 @@ from ..call import ALWAYS, Call, Rows, within_by_size
 
 
 class Added(NamedTuple):
-    """What an enqueue did: the job's id, and whether it was there before."""
+    """The id of a job, and whether the job existed before the enqueue."""
 
     id: int
     duplicate: bool = False
@@ -29,7 +29,7 @@ class EnqueueOptions(NamedTuple):
 
 
 class UniqueOptions(NamedTuple):
-    """What makes a job unique; all None when nothing does."""
+    """The uniqueness of a job; all None if it is not unique."""
 
     mode: str | None = None
     key: str | None = None
@@ -37,7 +37,7 @@ class UniqueOptions(NamedTuple):
 
 
 class LimitOptions(NamedTuple):
-    """What limits a job; see sql/functions/enqueue/enqueue.sql."""
+    """The limits of a job; see sql/functions/enqueue/enqueue.sql."""
 
     limits: list[str] | None = None
     fair: str | None = None
@@ -45,7 +45,7 @@ class LimitOptions(NamedTuple):
     limits_declared: list[str] | None = None
 
     def params(self) -> tuple[str | None, str | None, int | None, str | None]:
-        """In types that every driver can send: keys as the text of an array."""
+        """The values in types that every driver can send: keys as the text of an array."""
         return _array(self.limits), self.fair, self.cost, _array(self.limits_declared)
 
 
@@ -57,9 +57,9 @@ def _array(texts: list[str] | None) -> str | None:
     return "{" + ",".join(f'"{element}"' for element in elements) + "}"
 
 
-QUERY_WITHIN = 600.0  # seconds for an enqueue_select: how long its query takes is the caller's affair
+QUERY_WITHIN = 600.0  # seconds for an enqueue_select, because the caller's query may take long
 # The fields of EnqueueOptions, in their order, and the types in which SQL takes them. Only texts, numbers and truth values
-# are sent, each with its type: any driver can bind them, whatever else it makes of JSON and times.
+# are sent, each with its type, because every driver can bind them; drivers differ in JSON and times.
 _TYPES: Mapping[LiteralString, LiteralString] = {
     "queue": "text", "priority": "int", "run_at": "text::timestamptz", "run_after": "text::interval", "retries": "int",
     "retry": "text::jsonb", "result_ttl": "text::interval", "meta": "text::jsonb", "depends_on": "text::bigint[]",
@@ -92,7 +92,7 @@ _ENQUEUE_MANY_LIMITED: LiteralString = "select {schema}.enqueue_many(%s::text, %
 
 
 def enqueue(task: str, args: str, options: EnqueueOptions, notify: bool, limits: LimitOptions | None = None) -> Call[list[Added]]:
-    """Add one job that is not unique."""
+    """Add one job without uniqueness."""
     if limits is None:
         return Call(_ENQUEUE, (task, args, *options, notify), _added, within=within_by_size(args))
     return Call(_ENQUEUE_LIMITED, (task, args, *options, notify, *limits.params()), _added, within=within_by_size(args))
@@ -101,7 +101,7 @@ def enqueue(task: str, args: str, options: EnqueueOptions, notify: bool, limits:
 def enqueue_many(
     task: str, args: str, options: EnqueueOptions, notify: bool, limits: LimitOptions | None = None
 ) -> Call[list[Added]]:
-    """Add a job per element of a JSON array of arguments, none of them unique."""
+    """Add a job per element of a JSON array of arguments, without uniqueness."""
     if limits is None:
         return Call(_ENQUEUE_MANY, (task, args, *options, notify), _all_added, within=within_by_size(args))
     return Call(_ENQUEUE_MANY_LIMITED, (task, args, *options, notify, *limits.params()), _all_added, within=within_by_size(args))
@@ -157,7 +157,7 @@ def enqueue_select(
     notify: bool,
     limits: LimitOptions | None = None,
 ) -> Call[int]:
-    """Add a job per row of a query; how many. `arguments`: the names that the task takes, as SQL's enqueue_select wants them."""
+    """Add a job per row of a query. Returns how many. `arguments`: the names that the task takes, as in SQL."""
     ours = {"task": task, "arguments": arguments, "notify": notify, **options._asdict()}
     ours |= {f"unique_{name}": value for name, value in unique._asdict().items()}
     statement = _ENQUEUE_SELECT + _SELECT_FROM
@@ -169,7 +169,7 @@ def enqueue_select(
 
 
 def find_duplicate(task: str, args: str, unique: UniqueOptions) -> Call[int | None]:
-    """The id of the job that stands in the way of a unique one."""
+    """The id of the job that has the key of a unique job."""
     return Call(
         "select {schema}.find_duplicate(%s::text, %s::text::jsonb, %s::text, %s::text)",
         (task, args, unique.mode, unique.key),
