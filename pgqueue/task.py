@@ -82,9 +82,9 @@ class Task(Registered[R], Generic[P, R]):
             meta: any JSON value; the handler finds it in `JobContext.meta`.
             unique: when two calls are the same job: a `Unique`, or one of its modes.
             connection: a connection of yours: the job is part of its transaction. pgqueue neither commits nor rolls back, and
-                does not change its settings. For `enqueue` a psycopg Connection, a SQLAlchemy Session, scoped_session or Connection,
-                or a Django connection; for `aenqueue` a psycopg AsyncConnection, a SQLAlchemy AsyncSession, async_scoped_session
-                or AsyncConnection, or an asyncpg Connection (from `connect` or from a pool).
+                does not change its settings. For `enqueue` a psycopg Connection, a SQLAlchemy Session, scoped_session or
+                Connection, or a Django connection; for `aenqueue` a psycopg AsyncConnection, a SQLAlchemy AsyncSession,
+                async_scoped_session or AsyncConnection, or an asyncpg Connection (from `connect` or from a pool).
             depends_on: one or several jobs, by handle or id: this job waits until they have ended. They become one workflow; jobs
                 of two workflows cannot share a child. In chains, groups and `app.workflow` the edges are defined there.
             run_if: the condition: all of them "succeeded" (default), "finished" with any outcome, or "failed".
