@@ -44,7 +44,7 @@ create type edge as (
 );
 
 -- Options of an enqueue that are stored with the job as they were given; see new_job. A new one is the last.
-create type carried as (retry jsonb, result_ttl interval, meta jsonb);
+create type stored_options as (retry jsonb, result_ttl interval, meta jsonb);
 
 -- What an enqueue says of limits; see enqueue.
 create type limiting as (limits text[], fair text, cost int, declared text[]);

@@ -21,14 +21,8 @@ from .output import console, facts_of, for_each, no_worker, print_json, print_js
 from .session import Session
 
 COLUMNS = ("id", "state", "queue", "task", "args", "priority", "attempt", "run_at", "finished_at", "note")
-FIRST_FACTS = (
-    "state", "reason", "queue", "task", "args", "priority", "attempt", "created_at", "run_at", "claimed_at", "finished_at",
-    "elapsed", "rescues", "worker_id", "retry_of", "workflow_id", "limits", "cost", "meta", "progress",
-)  # fmt: skip
 SHOWN_APART = {"id", "max_attempts", "errors"}
-FACTS = tuple(
-    dict.fromkeys((*FIRST_FACTS, *(name for name in reads.JOB_COLUMNS if name not in SHOWN_APART), "result", "result_expires_at"))
-)
+FACTS = (*(name for name in reads.JOB_COLUMNS if name not in SHOWN_APART), "result", "result_expires_at")
 
 
 def jobs(

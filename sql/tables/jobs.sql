@@ -59,8 +59,8 @@ create unique index job_unique on job (unique_key)                -- insert_job:
     where unique_key is not null;
 
 -- What is known of a job when it is enqueued; its other columns have their defaults, and so have the last ones here if an insert
--- leaves them out. It begins with the fields of carried, in their order: "insert into new_job select kept.*, …" does not list
--- them; tests/sql/test_kept_columns.py compares them. insert_unique takes a row of this type: a migration that changes the
+-- leaves them out. It begins with the fields of stored_options, in their order: "insert into new_job select stored.*, …" does not
+-- list them; tests/sql/test_kept_columns.py compares them. insert_unique takes a row of this type: a migration that changes the
 -- columns replaces both.
 create view new_job as
 select retry, result_ttl, meta,

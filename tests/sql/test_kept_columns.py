@@ -48,7 +48,7 @@ def test_what_runs_again_is_read_by_names_that_jobs_have(rolled_back_sql: Sql) -
 
 
 def test_a_new_job_begins_with_the_options_that_are_stored_as_they_were_given(rolled_back_sql: Sql) -> None:
-    """Functions insert `kept.*` there: in another order each would be stored in the place of another."""
-    carried = columns(rolled_back_sql, "carried")
+    """Functions insert `stored.*` there: in another order each would be stored in the place of another."""
+    stored_options = columns(rolled_back_sql, "stored_options")
 
-    assert columns(rolled_back_sql, "new_job")[: len(carried)] == carried
+    assert columns(rolled_back_sql, "new_job")[: len(stored_options)] == stored_options

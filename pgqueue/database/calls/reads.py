@@ -5,11 +5,10 @@ from typing import LiteralString
 
 from ..call import ALWAYS, WHOLE, Call, Records, records
 
-# What `job` reads; `pgqueue job` shows all of it.
+# What `job` reads, in the order in which `pgqueue job` shows it.
 JOB_COLUMNS: tuple[LiteralString, ...] = (
-    "id", "state", "reason", "queue", "task", "args", "priority", "attempt", "max_attempts", "rescues", "run_at", "created_at",
-    "claimed_at", "finished_at", "elapsed", "worker_id", "retry_of", "meta", "errors", "progress", "workflow_id",
-    "limits", "cost",
+    "id", "state", "reason", "queue", "task", "args", "priority", "attempt", "max_attempts", "created_at", "run_at", "claimed_at",
+    "finished_at", "elapsed", "rescues", "worker_id", "retry_of", "workflow_id", "limits", "cost", "meta", "progress", "errors",
 )  # fmt: skip
 _JOBS: LiteralString = "select " + ", ".join(JOB_COLUMNS) + " from {schema}.jobs "
 

@@ -2,7 +2,7 @@
 -- Called by: insert_job, insert_jobs, insert_plain_nodes, update. Writes: nothing.
 create function check_enqueue(
     task text, queue text, priority int, run_at timestamptz, run_after interval,
-    retries int, kept carried
+    retries int, stored stored_options
 ) returns timestamptz
 language plpgsql as $$
 declare
@@ -22,15 +22,15 @@ begin
         perform invalid('run_after', run_after::text, 'give an interval that ends between the years 1 and 9999');
     elsif retries not between 0 and 32766 then
         perform invalid('retries', retries::text, 'use 0 to 32766');
-    elsif kept.result_ttl not between interval '0' and interval '1000 years' then
-        perform invalid('result_ttl', kept.result_ttl::text, 'use an interval from 0 to 1000 years');
+    elsif stored.result_ttl not between interval '0' and interval '1000 years' then
+        perform invalid('result_ttl', stored.result_ttl::text, 'use an interval from 0 to 1000 years');
     end if;
     due := coalesce(run_at, clock_timestamp() + coalesce(run_after, interval '0'));
     if due not between '0001-01-02' and '9999-12-30' then
         perform invalid('run_after', run_after::text, 'give an interval that ends between the years 1 and 9999');
     end if;
-    if kept.retry is not null then
-        perform check_retry(kept.retry);
+    if stored.retry is not null then
+        perform check_retry(stored.retry);
     end if;
     return due;
 end $$;

@@ -1,11 +1,11 @@
 -- insert_job: adds one job, or finds the one that stands in its way. Returns its id, whether it was there before, and when it is
--- due: NULL when nothing was changed. kept: what is stored as it is, see carried.
+-- due: NULL when nothing was changed. stored: what is stored as it is, see stored_options.
 -- Called by: enqueue, enqueue_many, enqueue_select, insert_nodes, which wake the workers. blocked: it has parents to wait for.
 -- Writes: job, unique_hold, turn.
 -- Locks: nothing shared unless the job is unique, see insert_unique.
 create function insert_job(
     task text, args jsonb, queue text, priority int, run_at timestamptz, run_after interval,
-    retries int, kept carried, unique_mode text, unique_key text, unique_period interval,
+    retries int, stored stored_options, unique_mode text, unique_key text, unique_period interval,
     given limiting, workflow_id bigint, blocked bool, out id bigint, out duplicate bool, out due timestamptz
 )
 language plpgsql as $$
@@ -15,7 +15,7 @@ declare
     keys      text[];
     lane      uuid;
 begin
-    due := check_enqueue(task, queue, priority, run_at, run_after, retries, kept);
+    due := check_enqueue(task, queue, priority, run_at, run_after, retries, stored);
     if jsonb_typeof(args) is distinct from 'object' or pg_column_size(args) > 2000 then
         perform check_args(args);
     end if;
@@ -32,12 +32,12 @@ begin
     its_state := case when blocked then 'blocked' else state_at(due) end;
     if unique_mode is null and unique_key is null and unique_period is null then
         insert into new_job overriding system value
-        values (kept.*, due, clock_timestamp(), its_state, priority, coalesce(retries, 3) + 1, queue, task, args, id, workflow_id,
-                keys, lane, nullif(given.cost, 1));
+        values (stored.*, due, clock_timestamp(), its_state, priority, coalesce(retries, 3) + 1, queue, task, args,
+                id, workflow_id, keys, lane, nullif(given.cost, 1));
     else
         select u.id, u.duplicate, u.due into id, duplicate, due
-          from insert_unique(row(kept.*, due, clock_timestamp(), its_state, priority, coalesce(retries, 3) + 1, queue, task, args,
-                                 id, workflow_id, keys, lane, nullif(given.cost, 1), null, null)::new_job,
+          from insert_unique(row(stored.*, due, clock_timestamp(), its_state, priority, coalesce(retries, 3) + 1, queue, task,
+                                 args, id, workflow_id, keys, lane, nullif(given.cost, 1), null, null)::new_job,
                              unique_mode, unique_key, unique_period) u;
     end if;
     if lane is not null and its_state = 'ready' and due is not null then

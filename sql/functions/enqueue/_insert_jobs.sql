@@ -2,20 +2,20 @@
 -- Called by: enqueue_many, enqueue_select. Writes: job, turn.
 create function insert_jobs(
     task text, args jsonb[], queue text, priority int, run_at timestamptz, run_after interval,
-    retries int, kept carried, given limiting, blocked bool, out ids bigint[], out due timestamptz
+    retries int, stored stored_options, given limiting, blocked bool, out ids bigint[], out due timestamptz
 )
 language plpgsql as $$
 #variable_conflict use_variable
 begin
-    due := check_enqueue(task, queue, priority, run_at, run_after, retries, kept);
+    due := check_enqueue(task, queue, priority, run_at, run_after, retries, stored);
     if not (given is null) then
-        ids := insert_limited_jobs(task, args, queue, priority, due, retries, kept, given, blocked);
+        ids := insert_limited_jobs(task, args, queue, priority, due, retries, stored, given, blocked);
         return;
     end if;
     -- ordinality is not needed: a set-returning function in FROM keeps the order of the array.
     with inserted as (
         insert into new_job
-        select kept.*, due, clock_timestamp(), case when blocked then 'blocked' else state_at(due) end, priority,
+        select stored.*, due, clock_timestamp(), case when blocked then 'blocked' else state_at(due) end, priority,
                coalesce(retries, 3) + 1, queue, task,
                case when jsonb_typeof(one) = 'object' and pg_column_size(one) <= 2000 then one else check_args(one) end
           from unnest(args) as one
@@ -27,7 +27,7 @@ end $$;
 -- insert_limited_jobs: the same for jobs with limits; each lane takes one turn. Called by: insert_jobs. Writes: job, turn.
 create function insert_limited_jobs(
     task text, args jsonb[], queue text, priority int, due timestamptz,
-    retries int, kept carried, given limiting, blocked bool
+    retries int, stored stored_options, given limiting, blocked bool
 ) returns bigint[]
 language plpgsql as $$
 #variable_conflict use_variable
@@ -43,7 +43,7 @@ begin
     end if;
     with inserted as (
         insert into new_job overriding system value
-        select kept.*, due, clock_timestamp(), its_state, priority, coalesce(retries, 3) + 1, queue, task,
+        select stored.*, due, clock_timestamp(), its_state, priority, coalesce(retries, 3) + 1, queue, task,
                case when jsonb_typeof(one) = 'object' and pg_column_size(one) <= 2000 then one else check_args(one) end,
                nextval('job_id_seq'), null, l.keys, lane_of(queue, l.keys), nullif(given.cost, 1)
           from unnest(args) as one, lateral (select case when same then keys else limit_keys(given, one) end as keys offset 0) l

@@ -20,8 +20,8 @@ begin
         perform invalid('args', args::text, 'give a JSON array with one object of arguments per job');
     end if;
     added := insert_jobs(task, array(select jsonb_array_elements(args)), queue, priority, run_at, run_after,
-                         retries, row(retry, result_ttl, meta)::carried, row(limits, fair, cost, limits_declared)::limiting,
-                         depends_on is not null);
+                         retries, row(retry, result_ttl, meta)::stored_options,
+                         row(limits, fair, cost, limits_declared)::limiting, depends_on is not null);
     if depends_on is not null then
         if not notify then
             before := set_notify('off');
@@ -55,7 +55,7 @@ begin
     perform check_jobs(jobs);
     before := mute(jobs);
     for given in
-        select j.*, place, jsonb_populate_record(null::carried, element) as kept,
+        select j.*, place, jsonb_populate_record(null::stored_options, element) as stored,
                case when coalesce(unique_mode, unique_key) is not null
                     then unique_digest(task, coalesce(args, '{}'), unique_key) end as digest
           from jsonb_array_elements(jobs) with ordinality as e(element, place),
@@ -66,7 +66,7 @@ begin
          order by digest nulls first, unique_mode = 'period', place  -- the two spaces of keys in one order, too
     loop
         added := insert_job(given.task, coalesce(given.args, '{}'), coalesce(given.queue, 'default'), coalesce(given.priority, 0),
-                            given.run_at, given.run_after, given.retries, given.kept,
+                            given.run_at, given.run_after, given.retries, given.stored,
                             given.unique_mode, given.unique_key, given.unique_period,
                             row(given.limits, given.fair, given.cost, given.limits_declared)::limiting,
                             null, given.depends_on is not null);

@@ -22,7 +22,7 @@ begin
     for awake in
         with inserted as (
             insert into new_job overriding system value
-            select kept.*, due, clock_timestamp(),
+            select stored.*, due, clock_timestamp(),
                    case when jsonb_array_length(nullif(element->'after', 'null')) > 0 then 'blocked' else state_at(due) end,
                    coalesce(priority, 0), coalesce(retries, 3) + 1, coalesce(queue, 'default'), task,
                    case when args is null then '{}' when jsonb_typeof(args) = 'object' and pg_column_size(args) <= 2000 then args
@@ -31,9 +31,9 @@ begin
               from jsonb_array_elements(nodes) with ordinality as e(element, place),
                    jsonb_to_record(element) as j(
                        task text, args jsonb, queue text, priority int, run_at timestamptz, run_after interval, retries int),
-                   jsonb_populate_record(null::carried, element) as kept,
+                   jsonb_populate_record(null::stored_options, element) as stored,
                    lateral (select check_enqueue(j.task, coalesce(j.queue, 'default'), coalesce(j.priority, 0), j.run_at,
-                                                 j.run_after, j.retries, kept) as due offset 0) c
+                                                 j.run_after, j.retries, stored) as due offset 0) c
             returning queue, run_at, state
         )
         select queue, min(run_at) as due from inserted where state <> 'blocked' group by queue
@@ -54,7 +54,7 @@ declare
     ids   bigint[];
 begin
     for given in
-        select j.*, place, jsonb_populate_record(null::carried, element) as kept, element->>'name' as name,
+        select j.*, place, jsonb_populate_record(null::stored_options, element) as stored, element->>'name' as name,
                coalesce(jsonb_array_length(nullif(element->'after', 'null')), 0) > 0 as waits,
                case when coalesce(unique_mode, unique_key) is not null
                     then unique_digest(task, coalesce(args, '{}'), unique_key) end as digest
@@ -66,7 +66,7 @@ begin
          order by digest nulls first, unique_mode = 'period', place
     loop
         added := insert_job(given.task, coalesce(given.args, '{}'), coalesce(given.queue, 'default'), coalesce(given.priority, 0),
-                            given.run_at, given.run_after, given.retries, given.kept,
+                            given.run_at, given.run_after, given.retries, given.stored,
                             given.unique_mode, given.unique_key, given.unique_period,
                             row(given.limits, given.fair, given.cost, given.limits_declared)::limiting, flow, given.waits);
         if added.duplicate then
