@@ -5,6 +5,7 @@ from typing import Any
 
 from ._json import loads
 from .inject import ContextMarker
+from .terms import Terms
 from .workflow.node import Node
 from .workflow.own_workflow import OwnWorkflow
 
@@ -26,6 +27,8 @@ class Run(ContextMarker):
         own_workflow: the object with which the handler adds nodes; None until it is used.
         node: the data of the job as a node of a workflow; None for other jobs, and for jobs that became a node while they ran.
         limits: the keys of the limits that counted this start; None for a job without limits.
+        terms: how long the job may take, and its schedule; None for a job without either.
+        timed_out: whether the run has passed its timeout; its outcome is a failure with reason timeout.
         cancelled: whether the job's workflow was cancelled while it runs. Then async handlers are cancelled, and processes
             are ended. A handler in a thread cannot be stopped: a long one should check this and return `Cancel()`. The job does
             not run again, whatever its outcome.
@@ -54,6 +57,8 @@ class Run(ContextMarker):
         "run_at",
         "started",
         "task",
+        "terms",
+        "timed_out",
         "token",
     )
 
@@ -72,6 +77,7 @@ class Run(ContextMarker):
         meta_json: str | None,
         node_json: str | None = None,
         limits: list[str] | None = None,
+        terms_json: str | None = None,
         services: Any = None,
     ) -> None:
         self.token = token
@@ -91,7 +97,8 @@ class Run(ContextMarker):
         self.own_workflow: OwnWorkflow | None = None
         self.node = None if node_json is None else Node(node_json)
         self.limits = limits
-        self.cancelled = self.dropped = False
+        self.terms = None if terms_json is None else Terms.from_json(terms_json)
+        self.cancelled = self.dropped = self.timed_out = False
         self._services = services
 
     @property
@@ -109,6 +116,26 @@ class Run(ContextMarker):
     def node_json(self) -> str | None:
         """The data of the node from the claim; None for a plain job."""
         return None if self.node is None else self.node.json
+
+    @property
+    def terms_json(self) -> str | None:
+        """The terms from the claim; None for a job without any."""
+        return None if self.terms is None else self.terms.json
+
+    @property
+    def schedule(self) -> str | None:
+        """The name of the schedule that has made the job; None for other jobs."""
+        return None if self.terms is None else self.terms.schedule
+
+    @property
+    def scheduled_for(self) -> datetime | None:
+        """The tick of the schedule that the job stands for, in UTC; None for a job without a schedule."""
+        return None if self.terms is None else self.terms.scheduled_for
+
+    @property
+    def stands_for(self) -> int:
+        """How many ticks of its schedule the job stands for: 1, or more if ticks were missed."""
+        return 1 if self.terms is None else self.terms.stands_for
 
     def _added_json(self) -> str | None:
         """The nodes that the handler has added, in the form that SQL takes; None for none. Raises InvalidArgument."""

@@ -44,7 +44,12 @@ create type edge as (
 );
 
 -- Options of an enqueue that are stored with the job as they were given; see new_job. A new one is the last.
-create type stored_options as (retry jsonb, result_ttl interval, meta jsonb);
+create type stored_options as (
+    retry jsonb, result_ttl interval, meta jsonb,
+    terms       jsonb,        -- see terms_from
+    expires_at  timestamptz,  -- until then it must have started …
+    deadline_at timestamptz   -- … and until then it must be over; see with_ends
+);
 
 -- What an enqueue says of limits; see enqueue.
 create type limiting as (limits text[], fair text, cost int, declared text[]);

@@ -149,7 +149,7 @@ class Draining:
             yield self._run(manage_calls.retry(job_id))  # makes it due at once
         token = str(uuid.uuid4())
         (row,) = yield self._run(sql.claim_job(self._worker, token, job_id))
-        job = JobContext(token, *row, None, self._services)  # type: ignore[call-arg]
+        job = JobContext(token, *row, self._services)  # type: ignore[call-arg]
         if job.node is not None:
             rows = yield self._run(sql.parents(job_id))
             try:

@@ -40,7 +40,10 @@ LOOK_EVERY = 0.5  # seconds between two checks whether a process is alive
 LAST_WORDS = 1.0  # seconds in which the last answer of a dead process may arrive
 LEAVE_WITHIN = 0.5  # seconds that an idle process has to exit
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-PLAIN = ("token", "id", "queue", "task", "args_json", "attempt", "max_attempts", "priority", "meta_json", "node_json", "limits")
+PLAIN = (
+    "token", "id", "queue", "task", "args_json", "attempt", "max_attempts", "priority", "meta_json", "node_json", "limits",
+    "terms_json",
+)  # fmt: skip
 TIMES = ("run_at", "created_at")
 Answer = tuple[str, str, float]
 

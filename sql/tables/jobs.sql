@@ -32,6 +32,9 @@ create table job (
     limits        text[] collate "C",           -- the keys of its limits, sorted; NULL = none
     cost          int check (cost >= 1),        -- tokens that a start takes of each of its limits; NULL = 1
     holds_place   bool,                         -- its claim has taken a place of a limit with max_running
+    terms         jsonb,                        -- how long it may take, and its schedule, see terms_from; NULL = no limit, none
+    expires_at    timestamptz,                  -- if it has not started by then, expire cancels it; NULL = never
+    deadline_at   timestamptz,                  -- if it is not over by then, it fails with reason timeout; NULL = never
     constraint running_is_owned check (
         (state = 'running') = (claim_token is not null)
         and (state = 'running') = (worker_id is not null)
@@ -55,6 +58,10 @@ create index job_running on job (worker_id, id)                   -- rescue, and
     where state = 'running';
 create index job_suspect on job (run_at)                          -- claim: jobs that may kill their worker, one at a time
     where rescues >= 2;
+create index job_expires on job (expires_at, id)                  -- expire
+    where expires_at is not null and attempt = 0 and state <> 'running';
+create index job_deadline on job (deadline_at, id)                -- expire
+    where deadline_at is not null and state <> 'running';
 create unique index job_unique on job (unique_key)                -- insert_job: no two live jobs with one key
     where unique_key is not null;
 
@@ -63,7 +70,7 @@ create unique index job_unique on job (unique_key)                -- insert_job:
 -- list them; tests/sql/test_kept_columns.py compares them. insert_unique takes a row of this type: a migration that changes the
 -- columns replaces both.
 create view new_job as
-select retry, result_ttl, meta,
+select retry, result_ttl, meta, terms, expires_at, deadline_at,
        run_at, created_at, state, priority, max_attempts, queue, task, args,
        id, workflow_id, limits, lane_id, cost, unique_key, unique_mode
   from job;
@@ -73,7 +80,7 @@ select retry, result_ttl, meta,
 -- and the view costs nothing. A new column is the last one in all three; tests/sql/test_kept_columns.py compares them.
 create view job_kept as
 select id, run_at, created_at, claimed_at, worker_id, retry_of, workflow_id, priority, attempt, max_attempts, rescues,
-       queue, task, args, retry, result_ttl, unique_key, unique_mode, meta, limits, cost
+       queue, task, args, retry, result_ttl, unique_key, unique_mode, meta, limits, cost, terms
   from job;
 
 -- Keys of mode period: they outlive their jobs.
@@ -114,7 +121,8 @@ create table job_history (
     unique_mode  unique_mode,
     meta         jsonb,
     limits       text[] collate "C",
-    cost         int
+    cost         int,
+    terms        jsonb
 ) partition by range (finished_at);
 create index job_history_finished_at on job_history (finished_at);
 create index job_history_id on job_history (id);
@@ -149,7 +157,8 @@ create table dead_letter (
     unique_mode  unique_mode,
     meta         jsonb,
     limits       text[] collate "C",
-    cost         int
+    cost         int,
+    terms        jsonb
 );
 create index dead_letter_finished_at on dead_letter (finished_at);
 

@@ -21,7 +21,7 @@ def test_a_claimed_job_runs_under_its_worker_and_token(sql: Sql) -> None:
     assert (job["state"], job["attempt"], job["worker_id"]) == ("running", 1, worker)
     assert sql.value("select claim_token from job where id = %s", id) == token
     names = ("id", "queue", "task", "args", "attempt", "max_attempts", "priority", "run_at", "created_at", "meta")
-    assert claimed == {name: job[name] for name in names} | {"node": None, "limits": None}
+    assert claimed == {name: job[name] for name in names} | {"node": None, "limits": None, "terms": None}
     assert job["claimed_at"] >= job["run_at"]
 
 

@@ -45,7 +45,7 @@ def test_a_named_job_is_claimed_as_claim_would_claim_it(rolled_back_sql: Sql) ->
 
     assert row(one, token) == row(two, by_claim)
     assert list(by_name) == list(by_queue)
-    nothing = {"node": None, "limits": None}
+    nothing = {"node": None, "limits": None, "terms": None}
     assert by_name == nothing | {name: sql.job(one)[name] for name in by_name if name not in nothing}
     assert sql.finish(token, {"id": one, "state": "succeeded"}) == []
 

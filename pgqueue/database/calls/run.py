@@ -43,7 +43,7 @@ class Promoted(NamedTuple):
 _CLAIM: LiteralString = (
     "select c.id, c.queue, c.task, c.args::text, c.attempt, c.max_attempts, c.priority, "
     "least(greatest(c.run_at, '0001-01-02Z'), '9999-12-30Z'), least(greatest(c.created_at, '0001-01-02Z'), '9999-12-30Z'), "
-    "c.meta::text, c.node::text, c.limits "
+    "c.meta::text, c.node::text, c.limits, c.terms::text "
     "from set_config('synchronous_commit', 'off', true), {schema}.claim(%s, %s, %s, %s, %s, %s, %s) c"
 )
 

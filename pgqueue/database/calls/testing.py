@@ -64,7 +64,7 @@ def claim_job(worker: str, token: str, job_id: int) -> Call[list[tuple[Any, ...]
     """Claim one job. Returns its row in the order of `JobContext`."""
     return Call(
         "select id, queue, task, args::text, attempt, max_attempts, priority, extract(epoch from run_at)::float8, "
-        "extract(epoch from created_at)::float8, meta::text, node::text "
+        "extract(epoch from created_at)::float8, meta::text, node::text, null, terms::text "
         "from {schema}.claim_jobs(%s::text::uuid, %s::text::uuid, array[%s::bigint])",
         (worker, token, job_id),
         lambda rows: [(*row[:7], _time(row[7]), _time(row[8]), *row[9:]) for row in rows],

@@ -44,7 +44,7 @@ begin
     if not notify and (depends_on is not null or unique_mode = 'replace') then  -- a job that runs at once, or another queue
         before := set_notify('off');
     end if;
-    added := insert_job(task, args, queue, priority, run_at, run_after, retries, row(retry, result_ttl, meta)::stored_options,
+    added := insert_job(task, args, queue, priority, run_at, run_after, retries, row(retry, result_ttl, meta, null, null, null)::stored_options,
                         unique_mode, unique_key, unique_period, row(limits, fair, cost, limits_declared)::limiting,
                         null, depends_on is not null);
     if depends_on is not null then

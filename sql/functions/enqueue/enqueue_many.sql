@@ -20,7 +20,7 @@ begin
         perform invalid('args', args::text, 'give a JSON array with one object of arguments per job');
     end if;
     added := insert_jobs(task, array(select jsonb_array_elements(args)), queue, priority, run_at, run_after,
-                         retries, row(retry, result_ttl, meta)::stored_options,
+                         retries, row(retry, result_ttl, meta, null, null, null)::stored_options,
                          row(limits, fair, cost, limits_declared)::limiting, depends_on is not null);
     if depends_on is not null then
         if not notify then

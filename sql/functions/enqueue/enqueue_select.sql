@@ -34,7 +34,7 @@ begin
     end if;
     if unique_mode is null and unique_key is null and unique_period is null then
         added := insert_jobs(task, args, queue, priority, run_at, run_after, retries,
-                             row(retry, result_ttl, meta)::stored_options,
+                             row(retry, result_ttl, meta, null, null, null)::stored_options,
                              row(limits, fair, cost, limits_declared)::limiting, depends_on is not null);
         ids := added.ids;
         count := cardinality(added.ids);
@@ -43,7 +43,7 @@ begin
         select count(*) filter (where not j.duplicate), min(j.due), coalesce(array_agg(j.id) filter (where not j.duplicate), '{}')
           into count, first, ids
           from (select given from unnest(args) as given order by unique_digest(task, given, unique_key)) as ordered,
-               insert_job(task, given, queue, priority, run_at, run_after, retries, row(retry, result_ttl, meta)::stored_options,
+               insert_job(task, given, queue, priority, run_at, run_after, retries, row(retry, result_ttl, meta, null, null, null)::stored_options,
                           unique_mode, unique_key, unique_period, row(limits, fair, cost, limits_declared)::limiting,
                           null, depends_on is not null) as j;
     end if;

@@ -18,7 +18,8 @@ create function claim(
     limited int default null
 ) returns table (
     id bigint, queue text, task text, args jsonb, attempt smallint, max_attempts smallint, priority smallint,
-    run_at timestamptz, created_at timestamptz, meta jsonb, node jsonb, limits text[]
+    run_at timestamptz, created_at timestamptz, meta jsonb, node jsonb, limits text[],
+    terms jsonb
 )
 -- The plan is pinned: one made while the table was empty would sort or scan it later (a factor of 4 at a million jobs).
 -- "= any (array[id])" is part of that, here and in finish, give_back and promote: with a plain "=" such a plan makes job the
@@ -104,7 +105,8 @@ begin
                 returning j.id, j.queue, j.task, j.args, j.attempt, j.max_attempts, j.priority, j.run_at, j.created_at, j.meta,
                           case when j.workflow_id is not null then (select n.node from node_of(j.id) n) end,
                           case when j.queue = any (gated) then coalesce(j.limits, '{}') || ('queue:' || j.queue)
-                               else j.limits end;
+                               else j.limits end,
+                          case when j.deadline_at is null then j.terms else with_left(j.terms, j.deadline_at) end;
             end if;
             continue when this_queue = any (gated);
             room := want - cardinality(picked) - cardinality(took.jobs);
@@ -139,7 +141,8 @@ begin
       from unnest(picked) as p(id)
      where j.id = any (array[p.id])
     returning j.id, j.queue, j.task, j.args, j.attempt, j.max_attempts, j.priority, j.run_at, j.created_at, j.meta,
-              case when j.workflow_id is not null then (select n.node from node_of(j.id) n) end, null::text[];
+              case when j.workflow_id is not null then (select n.node from node_of(j.id) n) end, null::text[],
+              case when j.deadline_at is null then j.terms else with_left(j.terms, j.deadline_at) end;
     if in_use and cardinality(picked) + cardinality(took.jobs) < want then
         created_at := clock_timestamp();
         run_at := least(took.again_at,

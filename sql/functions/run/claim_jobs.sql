@@ -5,7 +5,8 @@
 -- Raises PQ002 when the worker is lost or unknown.
 create function claim_jobs(worker uuid, token uuid, job_ids bigint[]) returns table (
     id bigint, queue text, task text, args jsonb, attempt smallint, max_attempts smallint, priority smallint,
-    run_at timestamptz, created_at timestamptz, meta jsonb, node jsonb, limits text[]
+    run_at timestamptz, created_at timestamptz, meta jsonb, node jsonb, limits text[],
+    terms jsonb
 )
 language plpgsql security definer set search_path from current
 set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off
@@ -25,5 +26,6 @@ begin
       from picked as p
      where j.id = any (array[p.id])
     returning j.id, j.queue, j.task, j.args, j.attempt, j.max_attempts, j.priority, j.run_at, j.created_at, j.meta,
-              case when j.workflow_id is not null then (select n.node from node_of(j.id) n) end, null::text[];
+              case when j.workflow_id is not null then (select n.node from node_of(j.id) n) end, null::text[],
+              case when j.deadline_at is null then j.terms else with_left(j.terms, j.deadline_at) end;
 end $$;

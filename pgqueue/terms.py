@@ -1,0 +1,49 @@
+"""The terms of a job: how long it may take, and the schedule that has made it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from ._json import loads_own
+
+SOFT_SHARE = 0.8  # of the timeout: the soft limit, if none is given
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """The terms of one run, from its claim.
+
+    Attributes:
+        json: as the claim told them.
+        timeout: seconds after which the run is ended; None = no limit.
+        soft_timeout: seconds after which the run is warned; None = never.
+        left: seconds from the claim to the end of the job's `total_timeout`; None = no limit.
+        schedule: the name of the schedule that has made the job; None = none.
+        scheduled_for: the tick that the job stands for; None for a job without a schedule.
+        stands_for: how many ticks the job stands for; 1 unless ticks were missed.
+    """
+
+    json: str
+    timeout: float | None = None
+    soft_timeout: float | None = None
+    left: float | None = None
+    schedule: str | None = None
+    scheduled_for: datetime | None = None
+    stands_for: int = 1
+
+    @classmethod
+    def from_json(cls, text: str) -> "Terms":
+        """Read the column `terms` of a claim."""
+        given = loads_own(text)
+        timeout, soft = given.get("timeout") or None, given.get("soft_timeout")
+        if soft is None and timeout is not None:
+            soft = timeout * SOFT_SHARE
+        at = given.get("scheduled_for")
+        return cls(
+            text,
+            timeout=timeout,
+            soft_timeout=soft or None,
+            left=given.get("left"),
+            schedule=given.get("schedule"),
+            scheduled_for=None if at is None else datetime.fromisoformat(at),
+            stands_for=given.get("stands_for", 1),
+        )
