@@ -8,13 +8,13 @@ declare
         "producer": ["enqueue", "enqueue_many", "enqueue_select", "enqueue_workflow", "extend_workflow", "last_nodes",
                      "find_duplicate", "installed_version"],
         "worker":   ["register_worker", "heartbeat", "retire_worker", "claim", "claim_jobs", "finish", "complete",
-                     "finished", "fail", "snooze", "give_back", "progress", "reconcile", "promote", "mark_lost", "rescue",
-                     "maintain", "maintain_if_due", "has_work", "parents", "cancel_requests", "declare_limit", "park",
+                     "finished", "fail", "snooze", "give_back", "progress", "reconcile", "promote", "expire", "mark_lost",
+                     "rescue", "maintain", "maintain_if_due", "has_work", "parents", "cancel_requests", "declare_limit", "park",
                      "sweep_lanes", "result", "ended", "ask_results", "wake_waiters", "channel"],
         "viewer":   ["installed_version", "last_nodes", "result", "ended", "ask_results", "has_work", "channel",
                      "workflow_drift"],
         "operator": ["cancel", "retry", "cancel_workflow", "retry_workflow", "repair_workflows", "update", "extend_result",
-                     "delete_result", "promote", "mark_lost", "rescue", "maintain", "set_limit",
+                     "delete_result", "promote", "expire", "mark_lost", "rescue", "maintain", "set_limit",
                      "delete_limit", "reset_limit", "park", "unpark", "sweep_lanes"]
     }';
     -- A handler enqueues; a role that acts on jobs also reads them. An operator is not a producer: it acts on existing jobs.

@@ -12,6 +12,7 @@ create table worker (
     wake_mode     text not null default 'starting',  -- notify, or polling and why
     running       int not null default 0,            -- handlers at the last heartbeat
     started       bigint[] not null default '{}',    -- jobs whose handlers had begun at the last heartbeat
+    timed         jsonb,                             -- those of them that have a time limit, see heartbeat; NULL = none
     started_at    timestamptz not null,
     heartbeat_at  timestamptz not null
 ) with (fillfactor = 50);

@@ -152,7 +152,7 @@ INDEXES = {
     "claim": {"worker_pkey", "job_suspect", "job_ready", "job_pkey", *OF_NODES},
     "claim from a cursor": {"worker_pkey", "job_suspect", "job_ready", "job_pkey", *OF_NODES},
     "finish": {"job_pkey"},
-    "promote": {"job_scheduled", "job_pkey"},
+    "promote": {"job_scheduled", "job_pkey", "job_expires", "job_deadline"},
     "give_back": {"job_pkey"},
     "reconcile": {"job_running", "job_pkey"},
     "rescue": {"job_running", "worker_pkey", "job_pkey"},
@@ -172,7 +172,8 @@ def test_a_verb_walks_its_index_and_neither_scans_nor_sorts_the_table(full: Full
     plans = plans_of(fresh, query, *params)
 
     assert plans.indexes(fresh.connection) == INDEXES[verb]
-    assert plans.nodes("SEQSCAN", "BITMAPHEAPSCAN") == []
+    of_workers = 1 if verb == "rescue" else 0  # it reads all workers, a row each, for their overdue runs
+    assert len(plans.nodes("SEQSCAN", "BITMAPHEAPSCAN")) == of_workers
     if verb not in ("reconcile", "rescue"):  # these read all that runs under some workers, and may join and group it as they like
         assert plans.nodes("HASHJOIN", "MERGEJOIN") == []
         assert plans.sorted_tables() == []

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -53,7 +54,9 @@ def test_a_skipped_job_is_back_as_it_was_in_every_column(rolled_back_sql: Sql) -
     sql.rows(
         """update job set retry_of = 5, lane_id = lane_of(queue, '{k}'), limits = '{k}', cost = 6, holds_place = false,
                           errors = '[{"type": "E"}]', progress = '{"done": 1}', attempt = 2, rescues = 1,
-                          unknown_since = '2021-01-01 00:00:00.000001+00', put_off_at = '2021-01-01' where id = %s""",
+                          unknown_since = '2021-01-01 00:00:00.000001+00', put_off_at = '2021-01-01',
+                          terms = '{"expires_after": 60, "total_timeout": 600}', expires_at = '2021-01-01',
+                          deadline_at = '2021-01-01' where id = %s""",
         flow["b"],
     )
     (before,) = sql.rows("select * from job where id = %s", flow["b"])
@@ -64,7 +67,9 @@ def test_a_skipped_job_is_back_as_it_was_in_every_column(rolled_back_sql: Sql) -
     sql.value(RETRY, flow.id)
     sql.rows("set local intervalstyle = default; set local timezone = default; set local datestyle = default")
 
-    assert sql.rows("select * from job where id = %s", flow["b"]) == [before]
+    (after,) = sql.rows("select * from job where id = %s", flow["b"])
+    assert after == before | {name: after[name] for name in ("expires_at", "deadline_at")}
+    assert timedelta(seconds=540) <= after["deadline_at"] - after["expires_at"] < timedelta(seconds=541)  # from the retry on
 
 
 def test_what_was_kept_of_a_skipped_job_is_read_once_and_not_for_each_column(sql: Sql, another_sql: Callable[[], Sql]) -> None:

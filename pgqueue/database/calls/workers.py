@@ -21,9 +21,9 @@ def retire_worker(worker: UUID) -> Call[list[int]]:
     return Call("select * from {schema}.retire_worker(%s)", (worker,), first_column)
 
 
-def heartbeat(worker: UUID, started: list[int], wake_mode: str) -> Call[int]:
-    """Renew the lease. Returns the number of active workers."""
-    return Call("select {schema}.heartbeat(%s, %s, %s)", (worker, started, wake_mode), one_value)
+def heartbeat(worker: UUID, started: list[int], wake_mode: str, timed: str | None = None) -> Call[int]:
+    """Renew the lease. `timed`: the runs with a time limit, a JSON array. Returns the number of active workers."""
+    return Call("select {schema}.heartbeat(%s, %s, %s, %s::text::jsonb)", (worker, started, wake_mode, timed), one_value)
 
 
 def mark_lost() -> Call[int]:

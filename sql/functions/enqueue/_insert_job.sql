@@ -16,6 +16,9 @@ declare
     lane      uuid;
 begin
     due := check_enqueue(task, queue, priority, run_at, run_after, retries, stored);
+    if stored.terms is not null or stored.expires_at is not null then
+        stored := with_ends(stored, due);
+    end if;
     if jsonb_typeof(args) is distinct from 'object' or pg_column_size(args) > 2000 then
         perform check_args(args);
     end if;

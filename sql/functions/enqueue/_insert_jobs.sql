@@ -8,6 +8,9 @@ language plpgsql as $$
 #variable_conflict use_variable
 begin
     due := check_enqueue(task, queue, priority, run_at, run_after, retries, stored);
+    if stored.terms is not null or stored.expires_at is not null then
+        stored := with_ends(stored, due);
+    end if;
     if not (given is null) then
         ids := insert_limited_jobs(task, args, queue, priority, due, retries, stored, given, blocked);
         return;

@@ -37,7 +37,8 @@ begin
         end if;
         if new.unique_mode = 'replace' then  -- not a blocked one: it belongs to the holder of its workflow
             update job set args = new.args, run_at = new.run_at, priority = new.priority, meta = new.meta, state = new.state,
-                           limits = new.limits, lane_id = lane_of(job.queue, new.limits), cost = new.cost
+                           limits = new.limits, lane_id = lane_of(job.queue, new.limits), cost = new.cost,
+                           terms = new.terms, expires_at = new.expires_at, deadline_at = new.deadline_at
              where unique_key = digest and state in ('scheduled', 'ready')
             returning job.id, job.queue into insert_unique.id, its_queue;
             if found then

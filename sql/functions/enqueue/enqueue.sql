@@ -23,6 +23,10 @@
 -- limits         keys of limits that all must allow the start, see set_limit: openai, tenant:42; {name} stands for an argument
 -- fair           a key as in limits whose jobs take turns with those of other keys; it needs no limit of its name
 -- cost           tokens that its start takes of each of them; NULL = 1
+-- timeout        how long one run may take; NULL or 0 = as long as it likes. Workers end it, see docs/timeouts.md
+-- soft_timeout   when to warn of a run; NULL = after 0.8 of the timeout, 0 = never
+-- expires_at     if it has not started by then, it is cancelled with reason expired; expires_after counts from when it is due
+-- total_timeout  how long all its runs and the waits in between may take, from when it is due; then it fails with reason timeout
 -- limits_declared  those of `limits` that need not be there yet: the workers make them known before they claim anything
 create function enqueue(
     task text, args jsonb default '{}', queue text default 'default', priority int default 0,
@@ -30,7 +34,9 @@ create function enqueue(
     retries int default null, retry jsonb default null, result_ttl interval default null, meta jsonb default null,
     unique_mode text default null, unique_key text default null, unique_period interval default null,
     notify bool default true, depends_on bigint[] default null, run_if text default 'succeeded',
-    limits text[] default null, fair text default null, cost int default null, limits_declared text[] default null
+    limits text[] default null, fair text default null, cost int default null, limits_declared text[] default null,
+    timeout interval default null, soft_timeout interval default null, expires_at timestamptz default null,
+    expires_after interval default null, total_timeout interval default null
 ) returns bigint
 language plpgsql security definer set search_path from current as $$
 #variable_conflict use_variable
@@ -44,7 +50,9 @@ begin
     if not notify and (depends_on is not null or unique_mode = 'replace') then  -- a job that runs at once, or another queue
         before := set_notify('off');
     end if;
-    added := insert_job(task, args, queue, priority, run_at, run_after, retries, row(retry, result_ttl, meta, null, null, null)::stored_options,
+    added := insert_job(task, args, queue, priority, run_at, run_after, retries,
+                        row(retry, result_ttl, meta, terms_from(timeout, soft_timeout, expires_after, total_timeout),
+                            expires_at, null)::stored_options,
                         unique_mode, unique_key, unique_period, row(limits, fair, cost, limits_declared)::limiting,
                         null, depends_on is not null);
     if depends_on is not null then

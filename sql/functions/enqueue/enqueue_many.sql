@@ -5,7 +5,9 @@ create function enqueue_many(
     run_at timestamptz default null, run_after interval default null,
     retries int default null, retry jsonb default null, result_ttl interval default null, meta jsonb default null,
     notify bool default true, depends_on bigint[] default null, run_if text default 'succeeded',
-    limits text[] default null, fair text default null, cost int default null, limits_declared text[] default null
+    limits text[] default null, fair text default null, cost int default null, limits_declared text[] default null,
+    timeout interval default null, soft_timeout interval default null, expires_at timestamptz default null,
+    expires_after interval default null, total_timeout interval default null
 ) returns bigint[]
 language plpgsql security definer set search_path from current as $$
 #variable_conflict use_variable
@@ -20,7 +22,8 @@ begin
         perform invalid('args', args::text, 'give a JSON array with one object of arguments per job');
     end if;
     added := insert_jobs(task, array(select jsonb_array_elements(args)), queue, priority, run_at, run_after,
-                         retries, row(retry, result_ttl, meta, null, null, null)::stored_options,
+                         retries, row(retry, result_ttl, meta, terms_from(timeout, soft_timeout, expires_after, total_timeout),
+                                      expires_at, null)::stored_options,
                          row(limits, fair, cost, limits_declared)::limiting, depends_on is not null);
     if depends_on is not null then
         if not notify then
@@ -55,7 +58,7 @@ begin
     perform check_jobs(jobs);
     before := mute(jobs);
     for given in
-        select j.*, place, jsonb_populate_record(null::stored_options, element) as stored,
+        select j.*, place, stored_of(element) as stored,
                case when coalesce(unique_mode, unique_key) is not null
                     then unique_digest(task, coalesce(args, '{}'), unique_key) end as digest
           from jsonb_array_elements(jobs) with ordinality as e(element, place),
@@ -121,5 +124,6 @@ end $$;
 create function job_options() returns text[]
 language sql immutable as $$
     select '{task,args,queue,priority,run_at,run_after,retries,retry,result_ttl,meta,unique_mode,unique_key,unique_period,'
-           'depends_on,run_if,limits,fair,cost,limits_declared,notify}'::text[]
+           'depends_on,run_if,limits,fair,cost,limits_declared,notify,timeout,soft_timeout,'
+           'expires_at,expires_after,total_timeout}'::text[]
 $$;

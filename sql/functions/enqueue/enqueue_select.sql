@@ -12,7 +12,9 @@ create function enqueue_select(
     retries int default null, retry jsonb default null, result_ttl interval default null, meta jsonb default null,
     unique_mode text default null, unique_key text default null, unique_period interval default null,
     notify bool default true, arguments jsonb default null, depends_on bigint[] default null, run_if text default 'succeeded',
-    limits text[] default null, fair text default null, cost int default null, limits_declared text[] default null
+    limits text[] default null, fair text default null, cost int default null, limits_declared text[] default null,
+    timeout interval default null, soft_timeout interval default null, expires_at timestamptz default null,
+    expires_after interval default null, total_timeout interval default null
 ) returns bigint
 language plpgsql security definer set search_path from current as $$
 #variable_conflict use_variable
@@ -22,6 +24,8 @@ declare
     first  timestamptz;
     ids    bigint[];
     before text;
+    stored stored_options := row(
+        retry, result_ttl, meta, terms_from(timeout, soft_timeout, expires_after, total_timeout), expires_at, null);
 begin
     if run_if <> 'succeeded' then  -- also of a job that waits for none
         perform check_run_if(run_if);
@@ -33,8 +37,7 @@ begin
         before := set_notify('off');
     end if;
     if unique_mode is null and unique_key is null and unique_period is null then
-        added := insert_jobs(task, args, queue, priority, run_at, run_after, retries,
-                             row(retry, result_ttl, meta, null, null, null)::stored_options,
+        added := insert_jobs(task, args, queue, priority, run_at, run_after, retries, stored,
                              row(limits, fair, cost, limits_declared)::limiting, depends_on is not null);
         ids := added.ids;
         count := cardinality(added.ids);
@@ -43,7 +46,7 @@ begin
         select count(*) filter (where not j.duplicate), min(j.due), coalesce(array_agg(j.id) filter (where not j.duplicate), '{}')
           into count, first, ids
           from (select given from unnest(args) as given order by unique_digest(task, given, unique_key)) as ordered,
-               insert_job(task, given, queue, priority, run_at, run_after, retries, row(retry, result_ttl, meta, null, null, null)::stored_options,
+               insert_job(task, given, queue, priority, run_at, run_after, retries, stored,
                           unique_mode, unique_key, unique_period, row(limits, fair, cost, limits_declared)::limiting,
                           null, depends_on is not null) as j;
     end if;

@@ -38,6 +38,7 @@ begin
         plain := array(select j.ctid from job j where j.id = any (suspects))
               || array(select j.ctid from job j
                         where j.state = 'ready' and j.rescues < 2 and j.lane_id is null and j.queue = in_queue
+                          and may_start(j.expires_at, j.deadline_at, j.attempt)
                         order by j.priority desc, j.run_at, j.id limit room - coalesce(cardinality(suspects), 0)
                           for no key update skip locked);
         took.jobs := took.jobs || plain;

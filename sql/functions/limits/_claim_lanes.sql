@@ -93,6 +93,7 @@ begin
                  from (select j.ctid as row, coalesce(j.cost, 1) as cost, j.rescues, j.run_at from job j
                         where l.quota > 0 and b.began is not null and j.lane_id = l.lane_id
                           and j.state = 'ready' and j.run_at >= l.lo
+                          and may_start(j.expires_at, j.deadline_at, j.attempt)
                         order by j.priority desc, j.run_at, j.id limit l.quota + 1 for no key update skip locked) j) j
          cross join lateral (select clock_timestamp() as ended where j.rows is null or cardinality(j.rows) > 0 offset 0) e
          order by l.i
@@ -124,6 +125,7 @@ begin
         is_saved := lane.lane_id = any (held.saved_for);
         if is_saved and quotas[got.i] = 0 then  -- it was not looked at: what does it cost?
             costs := array(select coalesce(j.cost, 1) from job j where j.lane_id = lane.lane_id and j.state = 'ready'
+                              and may_start(j.expires_at, j.deadline_at, j.attempt)
                             order by j.priority desc, j.run_at, j.id limit 1);
         end if;
         foreach its_key in array lane.keys loop

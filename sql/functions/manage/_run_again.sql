@@ -26,15 +26,17 @@ begin
         end if;
         insert into job overriding system value
         select j.*
-          from (select to_jsonb(d) as kept, queue, limits from dead_letter d where id = job_id
+          from (select to_jsonb(d) as kept, queue, limits, terms from dead_letter d where id = job_id
                 union all
                 select to_jsonb(h) || jsonb_build_object(
                            'id', nextval('job_id_seq'), 'created_at', clock_timestamp(), 'retry_of', id,
-                           'workflow_id', null, 'errors', null), queue, limits
+                           'workflow_id', null, 'errors', null), queue, limits, terms
                   from job_history h where id = job_id) over,
                lateral jsonb_populate_record(null::job, kept || jsonb_build_object(
                    'state', 'ready', 'run_at', clock_timestamp(), 'claimed_at', null, 'worker_id', null,
-                   'attempt', 0, 'rescues', 0, 'lane_id', lane_of(queue, limits))) j
+                   'attempt', 0, 'rescues', 0, 'lane_id', lane_of(queue, limits),
+                   'expires_at', end_of(terms, 'expires_after', clock_timestamp()),
+                   'deadline_at', end_of(terms, 'total_timeout', clock_timestamp()))) j
         on conflict (unique_key) where unique_key is not null do nothing
         returning id, queue into again, its_queue;
         exit when again is not null;

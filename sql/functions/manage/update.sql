@@ -1,6 +1,7 @@
 -- update: changes a job that has not started; NULL leaves a value as it is.
 -- Called by: applications, operators. Writes: job. Locks: the workflow of a node, then the job row; waits for a claim in
--- progress. It keeps the limits that it has, whatever the arguments say.
+-- progress. It keeps the limits that it has, whatever the arguments say. What counts from run_at moves with it: expires_after,
+-- total_timeout.
 -- Raises PQ001 for a bad value, PQ003 for an unknown job and PQ004 for one that runs or is over. PQ004 also when
 -- another unique job has the new arguments already: a key made of all the arguments follows them, one that was given stays.
 create function update(
@@ -23,6 +24,9 @@ begin
            unique_key = case when args is not null and j.unique_key = unique_digest(j.task, j.args, null)
                              then unique_digest(j.task, args, null) else j.unique_key end,
            priority = coalesce(priority, j.priority),
+           expires_at = case when timed and j.terms ? 'expires_after' then end_of(j.terms, 'expires_after', due)
+                             else j.expires_at end,
+           deadline_at = case when timed then end_of(j.terms, 'total_timeout', due) else j.deadline_at end,
            run_at = case when timed then due else j.run_at end, put_off_at = case when not timed then j.put_off_at end,
            state = case when timed and j.state <> 'blocked' then state_at(due) else j.state end
      where j.id = job_id and j.state in ('blocked', 'scheduled', 'ready')

@@ -17,7 +17,8 @@ begin
          where state in ('failed', 'snoozed', 'unknown_task', 'rate_limited')
     ), held as materialized (
         select o.*, j.* from outcome o, lateral (
-            select attempt, max_attempts, retry, worker_id, errors as earlier, unknown_since, workflow_id, limits, queue
+            select attempt, max_attempts, retry, worker_id, errors as earlier, unknown_since, workflow_id, limits, queue,
+                   deadline_at, terms
               from job j where j.id = o.id and j.claim_token = o.token for update skip locked offset 0) j
     ), timed as materialized (
         select h.*, state <> 'failed' and stops as cancelled, ended_at + case
@@ -30,18 +31,21 @@ begin
                    when delay <= 1e9 then make_interval(secs => greatest(delay, 0))  -- nearly always: no call
                    when delay is not null then delay_of(id, delay, ended_at)
                    else retry_delay(retry, attempt)
-               end as again_at
+               end as wanted_at
           from held h, lateral (select coalesce(workflow_id is not null and is_cancelled(workflow_id, id), false) as stops) s
     ), decided as materialized (
-        select t.*, case when limits is null and state <> 'rate_limited' or again_at is null then null
+        select t.*, a.*, case when limits is null and state <> 'rate_limited' or again_at is null then null
                          else keys_to_park(limits, queue, state = 'rate_limited', key) end as parks,
                case when state = 'failed'
                    then append_error(earlier, attempt, worker_id,
                                      ended_at - make_interval(secs => coalesce(least(greatest(elapsed, 0), 1e9), 0)),
                                      ended_at, again_at, error)
-                   else earlier
+                    when is_late then append_error(earlier, attempt, worker_id, null, ended_at, null, late_error(terms))
+                    else earlier
                end as all_errors
-          from timed t
+          -- What would run again past its deadline has ended now.
+          from timed t, lateral (select wanted_at >= deadline_at as is_late,
+                                        case when wanted_at >= deadline_at then null else wanted_at end as again_at) a
     -- "= any (array[...])": see finish_ended.
     ), again as (
         update job j
@@ -55,7 +59,9 @@ begin
     ), gone as (
         delete from job_kept k using decided d where k.id = any (array[d.id]) and d.again_at is null
         returning ended_at as finished_at, (case when d.cancelled then 'cancelled' else 'failed' end)::job_state as state,
-                  case when d.cancelled then 'user_requested' else coalesce(d.reason, 'error') end, d.elapsed, d.all_errors, k.*
+                  case when d.cancelled then 'user_requested' when d.is_late and d.state <> 'failed' then 'timeout'
+                       else coalesce(d.reason, 'error') end,
+                  d.elapsed, d.all_errors, k.*
     ), dead as (
         insert into dead_letter select g.* from gone g where state = 'failed'
         returning id, workflow_id, limits

@@ -16,6 +16,7 @@ begin
     return array(
         select id from job
          where rescues >= 2 and state = 'ready' and lane_id is null and queue = any (queues)
+           and may_start(expires_at, deadline_at, attempt)
          order by run_at limit 1
            for no key update skip locked);
 end $$;

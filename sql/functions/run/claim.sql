@@ -5,6 +5,7 @@
 -- Jobs with limits get the first half of the rows, the others the rest. Between queues: without weights the array's order; with
 -- weights a random order at each call in which a queue comes first in proportion to its weight.
 -- Raises PQ002 when the worker is lost or unknown: its jobs are being rescued.
+-- A job past its expires_at or deadline_at is not taken; expire ends it.
 -- node: NULL for a plain job; of a node of a workflow what node_of says. limits: the keys that this start was counted for; NULL =
 -- none. Jobs with limits come first. The last row may have no id: jobs with limits wait, and run_at says when to look again.
 --
@@ -115,6 +116,7 @@ begin
             picked := picked || array(
                 select j.id from job j
                  where j.state = 'ready' and j.rescues < 2 and j.lane_id is null and j.queue = this_queue
+                   and may_start(j.expires_at, j.deadline_at, j.attempt)
                  order by j.priority desc, j.run_at, j.id limit room
                    for no key update skip locked);
         else
@@ -127,6 +129,7 @@ begin
                     select j.id from job j
                      where j.state = 'ready' and j.rescues < 2 and j.lane_id is null and j.queue = this_queue
                        and j.priority = probe.priority and j.run_at >= probe.run_at
+                       and may_start(j.expires_at, j.deadline_at, j.attempt)
                      order by j.run_at, j.id limit want - cardinality(picked) - cardinality(took.jobs)
                        for no key update skip locked);
             end loop;

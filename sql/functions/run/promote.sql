@@ -1,6 +1,7 @@
--- promote: makes scheduled jobs ready whose time has come.
--- Called by: any worker, when the next one is due. Writes: job. Locks: job rows, SKIP LOCKED; see cancel_again.
--- Returns how many it made ready and the seconds until the next is due (NULL: none is scheduled, 0: more are due now).
+-- promote: makes scheduled jobs ready whose time has come, and ends those whose time is over, see expire.
+-- Called by: any worker, when the next one is due. Writes: job; see expire. Locks: job rows, SKIP LOCKED; see cancel_again and
+-- expire.
+-- Returns how many it made ready and the seconds until the next is due or over (NULL: none is, 0: more are now).
 create function promote(want int default 1000, out promoted int, out next_in float8)
 language plpgsql security definer set search_path from current
 set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off
@@ -9,7 +10,13 @@ declare
     woken text[];
     nodes bigint[];
     limited bigint[];
+    ending record;
+    ended int := 0;
 begin
+    ending := next_end();
+    if ending.is_due then
+        ended := expire(want);
+    end if;
     with due as materialized (
         select id from job
          where state = 'scheduled' and run_at <= (select clock_timestamp())  -- bare it is volatile, and no index finds by it
@@ -32,4 +39,9 @@ begin
 
     select greatest(extract(epoch from run_at - clock_timestamp()), 0) into next_in from job
      where state = 'scheduled' order by run_at, id limit 1;
+    if ended >= want then
+        next_in := 0;
+    elsif ending.at is not null then
+        next_in := least(next_in, greatest(extract(epoch from ending.at - clock_timestamp()), 0));
+    end if;
 end $$;

@@ -1,4 +1,5 @@
--- rescue: takes running jobs from workers that are lost, or gone, and lets them run again.
+-- rescue: takes running jobs from workers that are lost, or gone, and lets them run again; also runs that have passed their
+-- timeout, from workers that are alive and do not end them, see end_overdue.
 -- Called by: every worker, every third of its lease, after mark_lost has committed.
 -- Writes: job, dead_letter, rescue_log; see settle for what the end of a node writes. Locks: job rows, SKIP LOCKED; for a node
 -- that ends here its workflow, for which it waits at most 50 ms: if it is locked, its jobs are left to the next call.
@@ -42,5 +43,5 @@ begin
             when others then raise warning 'job % could not be rescued: %', orphan.id, sqlerrm;
         end;
     end loop;
-    return taken;
+    return taken + end_overdue(want - taken);
 end $$;

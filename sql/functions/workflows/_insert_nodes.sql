@@ -3,14 +3,15 @@ create function insert_nodes(flow bigint, nodes jsonb) returns bigint[]
 language plpgsql as $$
 begin
     if jsonb_path_exists(nodes, 'strict $[*] ? (exists(@.unique_mode) || exists(@.unique_key) || exists(@.unique_period)
-                                           || exists(@.limits) || exists(@.fair) || exists(@.cost))') then
+                                           || exists(@.limits) || exists(@.fair) || exists(@.cost)
+                                           || exists(@.expires_at) || exists(@.expires_after) || exists(@.total_timeout))') then
         return insert_nodes_singly(flow, nodes);
     end if;
     return insert_plain_nodes(flow, nodes);
 end $$;
 
--- insert_plain_nodes: insert_job for nodes of which none is unique or limited, in one statement: a statement for each costs three
--- times as much.
+-- insert_plain_nodes: insert_job for nodes of which none is unique, limited or ends by a time, in one statement: a statement for
+-- each costs three times as much.
 -- Called by: insert_nodes. Writes: job.
 create function insert_plain_nodes(flow bigint, nodes jsonb) returns bigint[]
 language plpgsql as $$
@@ -31,7 +32,7 @@ begin
               from jsonb_array_elements(nodes) with ordinality as e(element, place),
                    jsonb_to_record(element) as j(
                        task text, args jsonb, queue text, priority int, run_at timestamptz, run_after interval, retries int),
-                   jsonb_populate_record(null::stored_options, element) as stored,
+                   stored_of(element) as stored,
                    lateral (select check_enqueue(j.task, coalesce(j.queue, 'default'), coalesce(j.priority, 0), j.run_at,
                                                  j.run_after, j.retries, stored) as due offset 0) c
             returning queue, run_at, state
@@ -54,7 +55,7 @@ declare
     ids   bigint[];
 begin
     for given in
-        select j.*, place, jsonb_populate_record(null::stored_options, element) as stored, element->>'name' as name,
+        select j.*, place, stored_of(element) as stored, element->>'name' as name,
                coalesce(jsonb_array_length(nullif(element->'after', 'null')), 0) > 0 as waits,
                case when coalesce(unique_mode, unique_key) is not null
                     then unique_digest(task, coalesce(args, '{}'), unique_key) end as digest

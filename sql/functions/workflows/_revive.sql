@@ -77,7 +77,8 @@ language sql set enable_seqscan = off set enable_bitmapscan = off set jit = off 
     select coalesce(array_agg(id), '{}') from blocked
 $$;
 
--- restore_skipped: the jobs of skipped nodes as they were, blocked. Called by: revive. Writes: job, job_history.
+-- restore_skipped: the jobs of skipped nodes as they were, blocked; what expires counts again from now. Called by: revive.
+-- Writes: job, job_history.
 -- Locks: unique keys, in the order of their digests, while the workflow is held: only under that lock is known which they are. So
 -- who has taken such a key in an open transaction holds up the workflow, and if it wants that workflow next, one of the two gets
 -- 40P01.
@@ -89,7 +90,9 @@ begin
     delete from job_history where id = any (job_ids);
     insert into job overriding system value
     select j.*  -- lateral: (f(...)).* calls f for each column
-      from workflow_node n, lateral jsonb_populate_record(null::job, n.payload) j where n.job_id = any (job_ids)
+      from workflow_node n, lateral jsonb_populate_record(null::job, n.payload || jsonb_build_object(
+               'expires_at', end_of(n.payload->'terms', 'expires_after', clock_timestamp()),
+               'deadline_at', end_of(n.payload->'terms', 'total_timeout', clock_timestamp()))) j where n.job_id = any (job_ids)
      order by j.unique_key, j.id
     on conflict (unique_key) where unique_key is not null do nothing;
     select u.id into taken

@@ -1,0 +1,33 @@
+"""Rules of time limits: what may start, what ends, from when a run is measured."""
+
+from .. import terms_guarantees as guarantees
+from .mutant import SKIP, Mutant
+
+MAY = r"and may_start\([^)]*\)"
+
+MUTANTS = [
+    Mutant("expired jobs are claimed", "claim", MAY, "", guarantees.an_expired_job_is_not_claimed),
+    Mutant("expired suspects are claimed", "pick_suspect", MAY, "", guarantees.an_expired_job_is_not_claimed),
+    Mutant("expired jobs of a limited queue are claimed", "claim_gated", MAY, "", guarantees.an_expired_job_is_not_claimed),
+    Mutant("expired jobs with limits are claimed", "claim_lanes", MAY, "", guarantees.an_expired_job_is_not_claimed),
+    Mutant("jobs past their deadline are claimed", "may_start", r"\s+and \(deadline_at is null.*?\)\)", "",
+           guarantees.an_expired_job_is_not_claimed),
+    Mutant("a retry expires", "expire,end_waiting", r"attempt = 0", "true", guarantees.a_job_that_has_started_does_not_expire),
+    Mutant("a retry that could expire is not claimed", "may_start", r" or attempt > 0", "",
+           guarantees.a_job_that_has_started_does_not_expire),
+    Mutant("expiring waits", "end_waiting", SKIP, "", guarantees.expiring_waits_for_nobody),
+    Mutant("expiring takes nodes of locked workflows", "end_waiting", r"and \(workflow_id is null[^\n]*", "",
+           guarantees.expiring_waits_for_nobody),
+    Mutant("retries past the deadline", "finish_unended", r"when wanted_at >= deadline_at then null", "when false then null",
+           guarantees.a_job_does_not_run_again_past_its_deadline),
+    Mutant("nobody enforces timeouts", "rescue", r" \+ end_overdue\([^;]*", "",
+           guarantees.a_run_past_its_timeout_is_taken_from_a_living_worker),
+    Mutant("a timeout counts from the claim", "end_overdue",
+           [(r"select terms,", "select claimed_at, terms,"),
+            (r"r\.elapsed > j\.most", "extract(epoch from clock_timestamp() - j.claimed_at) > j.most")], "",
+           guarantees.a_run_is_measured_from_its_start),
+    Mutant("a timeout without the token", "end_overdue",
+           [(r" and claim_token = r\.token", ""), (r"select r\.id, r\.token", "select r.id, j.claim_token as token"),
+            (r"select terms,", "select claim_token, terms,")], "",
+           guarantees.a_newer_run_is_not_mistaken_for_an_overdue_one),
+]  # fmt: skip
