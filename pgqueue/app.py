@@ -25,7 +25,7 @@ from .limits.cost import Cost
 from .limits.keys import check_limits
 from .limits.limit import Limit, own_limit
 from .middleware import async_context_maker
-from .options import Options, given, listed
+from .options import Expires, Options, SoftTimeoutOption, given, listed
 from .registry import CHUNK
 from .retry import Retry
 from .task import Task
@@ -123,6 +123,10 @@ class PgQueue(Hooks):
         limits: Iterable[str | Limit] | None = None,
         fair: str | None = None,
         cost: Cost | None = None,
+        timeout: Duration | None = None,
+        soft_timeout: SoftTimeoutOption | None = None,
+        expires: Expires | None = None,
+        total_timeout: Duration | None = None,
     ) -> Register: ...
     def task(
         self,
@@ -141,6 +145,10 @@ class PgQueue(Hooks):
         limits: Iterable[str | Limit] | None = None,
         fair: str | None = None,
         cost: Cost | None = None,
+        timeout: Duration | None = None,
+        soft_timeout: SoftTimeoutOption | None = None,
+        expires: Expires | None = None,
+        total_timeout: Duration | None = None,
     ) -> Any:
         """Register a function as a task, with or without options.
 
@@ -157,6 +165,7 @@ class PgQueue(Hooks):
             rate_limit: how often it starts, "100/m", in all workers together; see `Limit`, whose name is "task:" and its own.
             max_running: how many of its jobs run at once, in all workers together.
             limits, fair, cost: as in `Task.using`; a Limit declares itself here.
+            timeout, soft_timeout, expires, total_timeout: as in `Task.using`; the first two are by default those of the app.
 
         Raises:
             ConfigurationError: the function is no handler or has no name, the name is taken, a parameter of the function cannot
@@ -166,6 +175,10 @@ class PgQueue(Hooks):
         """
         if result_ttl is None:
             result_ttl = self.settings.result_ttl
+        if timeout is None:
+            timeout = self.settings.timeout
+        if soft_timeout is None:
+            soft_timeout = self.settings.soft_timeout
         limits = listed(limits)
         options = given(
             {
@@ -177,6 +190,10 @@ class PgQueue(Hooks):
                 "limits": limits,
                 "fair": fair,
                 "cost": cost,
+                "timeout": timeout,
+                "soft_timeout": soft_timeout,
+                "expires": expires,
+                "total_timeout": total_timeout,
             }
         )
 

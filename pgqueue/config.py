@@ -47,6 +47,9 @@ class Pyproject(PyprojectTomlConfigSettingsSource):
         return {"schema_name" if name == "schema" else name: value for name, value in super().__call__().items()}
 
 
+LONGEST = 1000 * 365.25 * 86_400  # seconds: 1,000 years
+
+
 class Settings(BaseSettings):
     """The settings of an app.
 
@@ -60,6 +63,8 @@ class Settings(BaseSettings):
             for handlers in threads each; further blocks wait.
         process_pool_size: the most processes that a worker starts for `executor="process"`; None = one per CPU.
         result_ttl: seconds for which a result is kept; None = 24 hours; at most 1000 years.
+        timeout: seconds that one run of a job may take unless its task says otherwise; None = no limit.
+        soft_timeout: seconds, or a share such as "80%" of the timeout, after which a run is warned of; None = 80% of the timeout.
         max_result_bytes: the largest size of a result as JSON; default 1 MiB. A job that returns more fails.
     """
 
@@ -74,7 +79,9 @@ class Settings(BaseSettings):
     pool_size: Annotated[int, Field(ge=1, le=100)] = 4
     transaction_pool_size: Annotated[int, Field(ge=1, le=1000)] = 10
     process_pool_size: Annotated[int, Field(ge=1, le=1000)] | None = None
-    result_ttl: Annotated[float, Field(ge=0, le=1000 * 365.25 * 86_400)] | None = None
+    result_ttl: Annotated[float, Field(ge=0, le=LONGEST)] | None = None
+    timeout: Annotated[float, Field(ge=0, le=LONGEST)] | None = None
+    soft_timeout: Annotated[float, Field(ge=0, le=LONGEST)] | Annotated[str, Field(pattern=r"^\d{1,2}(\.\d+)?%$")] | None = None
     max_result_bytes: Annotated[int, Field(ge=1)] = 1_048_576
 
     @classmethod

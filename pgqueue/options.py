@@ -10,7 +10,7 @@ from ._checks import Duration, Priority, interval, invalid, is_whole, read_durat
 from ._json import dumps
 from ._text import storable
 from .codec.open import dump_open
-from .database.calls.enqueue import EnqueueOptions, UniqueOptions
+from .database.calls.enqueue import EnqueueOptions, TimeOptions, UniqueOptions
 from .errors import InvalidArgument
 from .job import Job
 from .limits.cost import Cost, CostFunction, read_cost
@@ -20,6 +20,20 @@ from .unique import Unique, UniqueMode
 
 RunIf = Literal["succeeded", "finished", "failed"]
 DependsOn: TypeAlias = Job[Any] | int | Iterable[Job[Any] | int]
+
+
+SoftTimeoutOption: TypeAlias = Duration | str  # such as "80%"
+Expires: TypeAlias = datetime | Duration
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A part of a timeout, such as 0.8."""
+
+    value: float
+
+    def __str__(self) -> str:
+        return f"{self.value:.0%}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +56,10 @@ class Options:
     fair: str | None = None
     cost: int | CostFunction | None = None
     notify: bool = True
+    timeout: timedelta | None = None
+    soft_timeout: timedelta | Share | None = None
+    expires: datetime | timedelta | None = None
+    total_timeout: timedelta | None = None
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -74,6 +92,26 @@ class Options:
         unique = self.unique
         return UniqueOptions(unique.mode, unique.key, interval(unique.period)) if unique else UniqueOptions()
 
+    def to_times(self) -> TimeOptions | None:
+        """The time limits of the job, as `enqueue` takes them; None if it has none. 0 is no limit."""
+        soft = self._soft_timeout()
+        if not (self.timeout or soft or self.expires or self.total_timeout):
+            return None
+        at = self.expires.isoformat() if isinstance(self.expires, datetime) else None
+        after = self.expires if isinstance(self.expires, timedelta) else None
+        return TimeOptions(
+            timeout=interval(self.timeout or None),
+            soft_timeout=interval(soft),
+            expires_at=at,
+            expires_after=interval(after or None),
+            total_timeout=interval(self.total_timeout or None),
+        )
+
+    def _soft_timeout(self) -> timedelta | None:
+        if isinstance(self.soft_timeout, Share):
+            return self.timeout * self.soft_timeout.value if self.timeout else None
+        return self.soft_timeout if self.soft_timeout or self.timeout else None
+
     @property
     def held_for(self) -> float:
         """Seconds for which a second enqueue finds this job, even if it has ended."""
@@ -99,6 +137,10 @@ class GivenOptions(TypedDict, total=False):
     fair: str | None
     cost: Cost | None
     notify: bool | None
+    timeout: Duration | None
+    soft_timeout: SoftTimeoutOption | None
+    expires: Expires | None
+    total_timeout: Duration | None
 
 
 def given(options: GivenOptions) -> dict[str, Any]:
@@ -152,6 +194,22 @@ def _notify(value: Any) -> bool:
     return value
 
 
+def _soft_timeout(value: Any) -> timedelta | Share:
+    if not isinstance(value, str):
+        return read_duration("soft_timeout", value)
+    try:
+        share = float(value.removesuffix("%")) / 100 if value.endswith("%") else -1.0
+    except ValueError:
+        share = -1.0
+    if not 0 < share < 1:
+        raise invalid("soft_timeout", value, "use seconds, a timedelta, or a share of the timeout such as '80%'; 0 for none")
+    return Share(share)
+
+
+def _expires(value: Any) -> datetime | timedelta:
+    return read_time("expires", value) if isinstance(value, datetime) else read_duration("expires", value)
+
+
 def _unique(value: Any) -> Unique:
     return value if isinstance(value, Unique) else Unique(value)
 
@@ -200,4 +258,8 @@ _READ: Mapping[str, Callable[[Any], Any]] = {
     "fair": lambda value: check_key("fair", value),
     "cost": read_cost,
     "notify": _notify,
+    "timeout": partial(read_duration, "timeout"),
+    "soft_timeout": _soft_timeout,
+    "expires": _expires,
+    "total_timeout": partial(read_duration, "total_timeout"),
 }

@@ -18,7 +18,7 @@ from .job import Job
 from .limits.cost import Cost, CostFunction
 from .limits.keys import check_limits, completed, limiting, limiting_all, named_in_keys
 from .limits.limit import Limit
-from .options import DependsOn, Options, RunIf, given, listed
+from .options import DependsOn, Expires, Options, RunIf, SoftTimeoutOption, given, listed
 from .registry import Arguments, Registered, Registry
 from .retry import Retry
 from .unique import Unique, UniqueMode
@@ -69,6 +69,10 @@ class Task(Registered[R], Generic[P, R]):
         fair: str | None = None,
         cost: Cost | None = None,
         notify: bool | None = None,
+        timeout: Duration | None = None,
+        soft_timeout: SoftTimeoutOption | None = None,
+        expires: Expires | None = None,
+        total_timeout: Duration | None = None,
     ) -> "Task[P, R]":
         """The same task with other options; None leaves an option as it is.
 
@@ -98,6 +102,13 @@ class Task(Registered[R], Generic[P, R]):
             notify: False wakes no worker: workers find the job with their next poll, within about a second. For transactions
                 that you prepare yourself (`PREPARE TRANSACTION`), which PostgreSQL refuses after a wake-up. If one call adds
                 several jobs, one False applies to all of them.
+            timeout: seconds (or timedelta) that one run may take; then it is ended and fails with reason timeout. 0 = no limit.
+            soft_timeout: seconds (or timedelta) after which a warning is logged, or a share of the timeout such as "80%", which
+                is the default if there is a timeout. 0 = no warning.
+            expires: a time with a time zone, or seconds (or timedelta) from when the job is due: if it has not started by then,
+                it is cancelled with reason expired. 0 = never.
+            total_timeout: seconds (or timedelta) from when the job is due, for all its runs and the waits in between; then it
+                fails for good with reason timeout. 0 = no limit.
 
         Raises:
             InvalidArgument: an option is out of range, or a key names an argument that the task does not have.
@@ -121,6 +132,10 @@ class Task(Registered[R], Generic[P, R]):
                 "fair": fair,
                 "cost": cost,
                 "notify": notify,
+                "timeout": timeout,
+                "soft_timeout": soft_timeout,
+                "expires": expires,
+                "total_timeout": total_timeout,
             }
         )
         clone: Task[P, R] = Task.__new__(Task)
@@ -280,7 +295,8 @@ class Task(Registered[R], Generic[P, R]):
             with self._app.waking(options) as notify:
                 args = self.parameters.dump(completed(self.parameters, options, given.args))
                 limits = limiting(self, options, args)
-                yield enqueue_calls.enqueue(self.name, args, options.to_sql(), notify, limits), options.connection
+                call = enqueue_calls.enqueue(self.name, args, options.to_sql(), notify, limits, options.to_times())
+                yield call, options.connection
 
     @contextmanager
     def _adding_many(self, bound: list[dict[str, Any]]) -> Iterator[Adding]:
@@ -296,7 +312,8 @@ class Task(Registered[R], Generic[P, R]):
                     each = [completed(self.parameters, options, one) for one in each]
                 args = self.parameters.dump_many(each)
                 limits = limiting_all(self, options, "enqueue_many")
-                yield enqueue_calls.enqueue_many(self.name, args, options.to_sql(), notify, limits), options.connection
+                call = enqueue_calls.enqueue_many(self.name, args, options.to_sql(), notify, limits, options.to_times())
+                yield call, options.connection
 
     def _by_name(self, given: Arguments, place: int) -> Mapping[str, Any]:
         if not isinstance(given, Mapping):
@@ -311,8 +328,10 @@ class Task(Registered[R], Generic[P, R]):
         options, required = self.options, self.parameters.required | named_in_keys(self.options)
         names = dumps({"known": sorted(self.parameters.names), "required": sorted(required)})
         limits = limiting_all(self, options, "enqueue_select")
-        unique, notify = options.to_unique(), options.notify
-        return enqueue_calls.enqueue_select(self.name, names, query, params or {}, options.to_sql(), unique, notify, limits)
+        unique, times = options.to_unique(), options.to_times()
+        return enqueue_calls.enqueue_select(
+            self.name, names, query, params or {}, options.to_sql(), unique, options.notify, limits, times
+        )
 
     def _finding(self, signature: Signature[R]) -> Call[int | None]:
         unique = replace(self.options, unique=self.options.unique or Unique()).to_unique()

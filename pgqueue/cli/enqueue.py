@@ -28,6 +28,16 @@ def enqueue(
             help="Delay before the job may start: seconds, or a PostgreSQL interval such as '5 minutes' or 2h.",
         ),
     ] = None,
+    timeout: Annotated[str | None, typer.Option(metavar="INTERVAL", help="How long one run may take.")] = None,
+    soft_timeout: Annotated[
+        str | None, typer.Option(metavar="INTERVAL", help="When to log a warning; by default after 80% of the timeout.")
+    ] = None,
+    expires: Annotated[
+        str | None, typer.Option(metavar="INTERVAL", help="How late the job may start; after that it is cancelled.")
+    ] = None,
+    total_timeout: Annotated[
+        str | None, typer.Option(metavar="INTERVAL", help="How long all its runs and the waits in between may take.")
+    ] = None,
     retries: Annotated[int | None, typer.Option(metavar="N", help="Number of retries after a failure; 3 by default.")] = None,
     limit: Annotated[
         list[str] | None,
@@ -43,16 +53,27 @@ def enqueue(
 ) -> None:
     """Add a job. The task need not be known here: a worker that has it will run it."""
     options = enqueue_calls.EnqueueOptions(queue, _priority(priority), run_after=run_after, retries=retries)
-    call = enqueue_calls.enqueue(task, _json(args), options, True, _limits(limit, fair, cost))
+    times = enqueue_calls.TimeOptions(timeout, soft_timeout, None, expires, total_timeout)
+    given = times if any(times) else None
+    call = enqueue_calls.enqueue(task, _json(args), options, True, _limits(limit, fair, cost), given)
     with Session(database_url, schema) as database:
         try:
             (added,) = database.run(call)
-        except (psycopg.errors.InvalidDatetimeFormat, psycopg.errors.IntervalFieldOverflow):  # run_after is the only interval
-            raise InvalidArgument(f"run_after: {run_after!r} is not valid; use seconds, '5 minutes' or 2h") from None
+        except (psycopg.errors.InvalidDatetimeFormat, psycopg.errors.IntervalFieldOverflow) as error:
+            intervals = {"run_after": run_after, **times._asdict()}
+            raise InvalidArgument(_no_interval(str(error), intervals)) from None
     if as_json:
         print_json({"id": added.id})
     else:
         print(f"job {added.id}")
+
+
+def _no_interval(said: str, intervals: dict[str, str | None]) -> str:
+    """The message for an interval that PostgreSQL cannot read; it quotes the value and does not say which it was."""
+    names = {"expires_after": "expires"}
+    wrong = [(name, text) for name, text in intervals.items() if text is not None and f'"{text}"' in said]
+    name, text = wrong[0] if wrong else ("interval", said)
+    return f"{names.get(name, name)}: {text!r} is not valid; use seconds, '5 minutes' or 2h"
 
 
 def _limits(keys: list[str] | None, fair: str | None, cost: int | None) -> enqueue_calls.LimitOptions | None:

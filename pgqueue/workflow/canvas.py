@@ -79,6 +79,8 @@ class Signature(Part[R]):
             plain["notify"] = False
         if limits := limiting(self.task, self.options, args, takes):
             plain |= limits._asdict()
+        if times := self.options.to_times():
+            plain |= times._asdict()
         fields = [f'"{name}":{dumps(value)}' for name, value in plain.items() if value is not None]
         return fields + [f'"{name}":{text}' for name, text in nested.items() if text is not None]
 

@@ -59,3 +59,18 @@ def test_bad_input_is_named_in_one_line(run: Run, look: Look, arguments: tuple[s
     assert (ran.code, ran.out, ran.err.count("\n")) == (2, "", 1)
     assert named in ran.err
     assert look.live() == 0
+
+
+def test_time_limits_are_intervals(run: Run, look: Look) -> None:
+    options = ("--timeout", "1 minute", "--expires", "2h", "--total-timeout", "86400", "--json")
+    (printed,) = run("enqueue", "send", *options).lines
+
+    assert look.job(printed["id"])["terms"] == {"timeout": 60, "expires_after": 7200, "total_timeout": 86400}
+
+
+@pytest.mark.parametrize("option", ["run-after", "timeout", "soft-timeout", "expires", "total-timeout"])
+def test_an_interval_that_cannot_be_read_is_named(run: Run, option: str) -> None:
+    failed = run("enqueue", "send", f"--{option}", "soon")
+
+    assert failed.code == 2
+    assert f"{option.replace('-', '_')}: 'soon' is not valid; use seconds, '5 minutes' or 2h" in failed.err

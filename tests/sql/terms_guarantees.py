@@ -23,7 +23,7 @@ def an_expired_job_is_not_claimed(sql: Sql) -> None:
     """Nor is one past its deadline: in a plain queue, behind a cursor, with limits, in a queue that has one, or as a suspect."""
     sql.value("select set_limit('key', max_running => 9), set_limit('queue:gated', max_running => 9)")
     for by in ("expires_at", "deadline_at"):
-        given = {"expires_after": "1 h"} if by == "expires_at" else {"total_timeout": "1 h"}
+        given: dict[str, Any] = {"expires_after": "1 h"} if by == "expires_at" else {"total_timeout": "1 h"}
         suspect = sql.enqueue(**given)
         sql.rows("update job set rescues = 2 where id = %s", suspect)
         ids = [sql.enqueue(**given), sql.enqueue(limits=["key"], **given), sql.enqueue(queue="gated", **given), suspect]

@@ -65,7 +65,7 @@ def test_a_result_that_was_extended_expires(
 
 
 AGED = {
-    "job": {"run_at", "claimed_at", "put_off_at", "unknown_since"},
+    "job": {"run_at", "claimed_at", "put_off_at", "unknown_since", "expires_at", "deadline_at"},
     "job_history": {"run_at", "claimed_at", "finished_at", "result_expires_at"},
     "dead_letter": {"run_at", "claimed_at", "finished_at"},
     "job_result": {"expires_at"},
@@ -98,6 +98,13 @@ select c.relname::text, a.attname::text from pg_class c join pg_attribute a on a
    and a.attnum > 0 and not a.attisdropped
    and a.atttypid in ('timestamptz'::regtype, 'timestamp'::regtype, 'date'::regtype, 'tstzrange'::regtype)
 """
+
+
+def test_a_job_that_has_expired_does_not_run(app: PgQueue, double: Task[[int], int | None], theirs: Connection) -> None:
+    double.using(connection=theirs, expires=60).enqueue(1)
+    double.using(connection=theirs, total_timeout=60).enqueue(2)
+    travel(app, theirs, 61)
+    assert drain(app, theirs) == []
 
 
 def test_every_time_in_the_tables_ages_or_is_left_alone_for_a_reason(look: Look) -> None:

@@ -1,6 +1,6 @@
 """Enqueuing; see sql/functions/enqueue."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, LiteralString, NamedTuple
 
 from ..call import ALWAYS, Call, Rows, within_by_size
@@ -49,6 +49,16 @@ class LimitOptions(NamedTuple):
         return _array(self.limits), self.fair, self.cost, _array(self.limits_declared)
 
 
+class TimeOptions(NamedTuple):
+    """The time limits of a job; times and intervals as text. See sql/functions/enqueue/enqueue.sql."""
+
+    timeout: str | None = None
+    soft_timeout: str | None = None
+    expires_at: str | None = None
+    expires_after: str | None = None
+    total_timeout: str | None = None
+
+
 def _array(texts: list[str] | None) -> str | None:
     """An array as PostgreSQL reads it."""
     if texts is None:
@@ -68,11 +78,16 @@ _TYPES: Mapping[LiteralString, LiteralString] = {
 _LIMIT_TYPES: Mapping[LiteralString, LiteralString] = {
     "limits": "text::text[]", "fair": "text", "cost": "int", "limits_declared": "text::text[]",
 }  # fmt: skip
+_TIME_TYPES: Mapping[LiteralString, LiteralString] = {
+    "timeout": "text::interval", "soft_timeout": "text::interval", "expires_at": "text::timestamptz",
+    "expires_after": "text::interval", "total_timeout": "text::interval",
+}  # fmt: skip
 JSON_OPTIONS = tuple(name for name, its_type in _TYPES.items() if its_type == "text::jsonb")  # JSON text already
 
 
 assert tuple(_TYPES) == EnqueueOptions._fields
 assert tuple(_LIMIT_TYPES) == LimitOptions._fields
+assert tuple(_TIME_TYPES) == TimeOptions._fields
 
 
 def _given(types: Mapping[LiteralString, LiteralString]) -> LiteralString:
@@ -85,26 +100,48 @@ def _named(types: Mapping[LiteralString, LiteralString]) -> LiteralString:
 
 _OPTIONS: LiteralString = _given({**_TYPES, "notify": "bool"})
 _LIMITS: LiteralString = _given(_LIMIT_TYPES)
-_ENQUEUE: LiteralString = "select {schema}.enqueue(%s::text, %s::text::jsonb" + _OPTIONS + ")"
-_ENQUEUE_LIMITED: LiteralString = "select {schema}.enqueue(%s::text, %s::text::jsonb" + _OPTIONS + _LIMITS + ")"
-_ENQUEUE_MANY: LiteralString = "select {schema}.enqueue_many(%s::text, %s::text::jsonb" + _OPTIONS + ")"
-_ENQUEUE_MANY_LIMITED: LiteralString = "select {schema}.enqueue_many(%s::text, %s::text::jsonb" + _OPTIONS + _LIMITS + ")"
+_TIMES: LiteralString = _given(_TIME_TYPES)
+_ENQUEUE: LiteralString = "select {schema}.enqueue(%s::text, %s::text::jsonb" + _OPTIONS
+_ENQUEUE_MANY: LiteralString = "select {schema}.enqueue_many(%s::text, %s::text::jsonb" + _OPTIONS
 
 
-def enqueue(task: str, args: str, options: EnqueueOptions, notify: bool, limits: LimitOptions | None = None) -> Call[list[Added]]:
-    """Add one job without uniqueness."""
-    if limits is None:
-        return Call(_ENQUEUE, (task, args, *options, notify), _added, within=within_by_size(args))
-    return Call(_ENQUEUE_LIMITED, (task, args, *options, notify, *limits.params()), _added, within=within_by_size(args))
+def enqueue(
+    task: str,
+    args: str,
+    options: EnqueueOptions,
+    notify: bool,
+    limits: LimitOptions | None = None,
+    times: TimeOptions | None = None,
+) -> Call[list[Added]]:
+    """Add one job without uniqueness. None: the job has no limits, or no time limits; then they are not part of the statement."""
+    return _adding(_ENQUEUE, _added, (task, args, *options, notify), limits, times)
 
 
 def enqueue_many(
-    task: str, args: str, options: EnqueueOptions, notify: bool, limits: LimitOptions | None = None
+    task: str,
+    args: str,
+    options: EnqueueOptions,
+    notify: bool,
+    limits: LimitOptions | None = None,
+    times: TimeOptions | None = None,
 ) -> Call[list[Added]]:
-    """Add a job per element of a JSON array of arguments, without uniqueness."""
-    if limits is None:
-        return Call(_ENQUEUE_MANY, (task, args, *options, notify), _all_added, within=within_by_size(args))
-    return Call(_ENQUEUE_MANY_LIMITED, (task, args, *options, notify, *limits.params()), _all_added, within=within_by_size(args))
+    """Add a job per element of a JSON array of arguments, without uniqueness. None: see `enqueue`."""
+    return _adding(_ENQUEUE_MANY, _all_added, (task, args, *options, notify), limits, times)
+
+
+def _adding(
+    statement: LiteralString,
+    read: Callable[[Rows], list[Added]],
+    params: tuple[Any, ...],
+    limits: LimitOptions | None,
+    times: TimeOptions | None,
+) -> Call[list[Added]]:
+    within = within_by_size(params[1])
+    if limits is not None:
+        statement, params = statement + _LIMITS, (*params, *limits.params())
+    if times is not None:
+        statement, params = statement + _TIMES, (*params, *times)
+    return Call(statement + ")", params, read, within=within)
 
 
 # Ids become int here: on a connection of the application its own adapters may have read them.
@@ -140,6 +177,7 @@ _ENQUEUE_SELECT: LiteralString = "select coalesce(sum({schema}.enqueue_select(%(
     _SELECT_TYPES
 )
 _SELECT_LIMITS: LiteralString = _named(_LIMIT_TYPES)
+_SELECT_TIMES: LiteralString = _named(_TIME_TYPES)
 _SELECT_FROM: LiteralString = (
     ")), 0)::bigint from (select array_agg(args) as args "
     "from (select to_jsonb(q) as args, row_number() over () as number from (\n{query}\n) q) row "
@@ -156,16 +194,22 @@ def enqueue_select(
     unique: UniqueOptions,
     notify: bool,
     limits: LimitOptions | None = None,
+    times: TimeOptions | None = None,
 ) -> Call[int]:
     """Add a job per row of a query. Returns how many. `arguments`: the names that the task takes, as in SQL."""
     ours = {"task": task, "arguments": arguments, "notify": notify, **options._asdict()}
     ours |= {f"unique_{name}": value for name, value in unique._asdict().items()}
-    statement = _ENQUEUE_SELECT + _SELECT_FROM
+    statement = _ENQUEUE_SELECT
     if limits is not None:
         ours |= dict(zip(limits._fields, limits.params(), strict=True))
-        statement = _ENQUEUE_SELECT + _SELECT_LIMITS + _SELECT_FROM
+        statement += _SELECT_LIMITS
+    if times is not None:
+        ours |= times._asdict()
+        statement += _SELECT_TIMES
     named = {**params, **{f"pgqueue_{name}": value for name, value in ours.items()}}
-    return Call(statement, named, lambda rows: int(rows[0][0]), query=query.strip().rstrip(";"), within=QUERY_WITHIN)
+    return Call(
+        statement + _SELECT_FROM, named, lambda rows: int(rows[0][0]), query=query.strip().rstrip(";"), within=QUERY_WITHIN
+    )
 
 
 def find_duplicate(task: str, args: str, unique: UniqueOptions) -> Call[int | None]:

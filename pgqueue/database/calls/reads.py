@@ -8,7 +8,8 @@ from ..call import ALWAYS, WHOLE, Call, Records, records
 # What `job` reads, in the order in which `pgqueue job` shows it.
 JOB_COLUMNS: tuple[LiteralString, ...] = (
     "id", "state", "reason", "queue", "task", "args", "priority", "attempt", "max_attempts", "created_at", "run_at", "claimed_at",
-    "finished_at", "elapsed", "rescues", "worker_id", "retry_of", "workflow_id", "limits", "cost", "meta", "progress", "errors",
+    "finished_at", "elapsed", "rescues", "worker_id", "retry_of", "workflow_id", "limits", "cost", "expires_at",
+    "deadline_at", "terms", "meta", "progress", "errors",
 )  # fmt: skip
 _JOBS: LiteralString = "select " + ", ".join(JOB_COLUMNS) + " from {schema}.jobs "
 

@@ -46,7 +46,7 @@ def retire(worker: str) -> Call[None]:
 
 
 def next_job(scheduled: bool, only: int | None) -> Call[tuple[int, str, str] | None]:
-    """The test's own job that runs next: id, task, state. Due jobs come first, in the order of `claim`.
+    """The test's own job that runs next: id, task, state. Due jobs come first, in the order of `claim`; none that has expired.
 
     Args:
         scheduled: include jobs that are not due.
@@ -55,6 +55,8 @@ def next_job(scheduled: bool, only: int | None) -> Call[tuple[int, str, str] | N
     statement: LiteralString = (
         "select id, task, state::text from {schema}.job where " + _OWN + " and (state = 'ready' or state = 'scheduled' and "
         "(%s::bool or run_at <= clock_timestamp())) and (%s::bigint is null or id = %s::bigint) "
+        "and (expires_at is null or attempt > 0 or expires_at > clock_timestamp()) "
+        "and (deadline_at is null or deadline_at > clock_timestamp()) "
         "order by run_at > clock_timestamp(), priority desc, run_at, id limit 1"
     )
     return Call(statement, (scheduled, only, only), lambda rows: (rows[0][0], rows[0][1], rows[0][2]) if rows else None)

@@ -24,7 +24,7 @@ begin
     end if;
     return nullif(jsonb_strip_nulls(jsonb_build_object(
         'timeout', nullif(seconds_of(timeout), 0), 'soft_timeout', seconds_of(soft_timeout),
-        'expires_after', seconds_of(expires_after), 'total_timeout', nullif(seconds_of(total_timeout), 0))), '{}');
+        'expires_after', nullif(seconds_of(expires_after), 0), 'total_timeout', nullif(seconds_of(total_timeout), 0))), '{}');
 end $$;
 
 -- check_limit_of_time: refuses an interval below 0 or above 1000 years. Called by: checked_terms.
