@@ -102,9 +102,8 @@ class Ticks:
     def _due_every(self, first: datetime, until: datetime) -> Due:
         """By arithmetic: the time for which no worker ran costs nothing."""
         step, anchor = self._step, self._anchor
-        begin = (first - anchor) // step + 1
+        begin = (self._not_before_start(first) - anchor) // step + 1
         end = (min(until, self.ends_at or until) - anchor) // step
-        begin = max(begin, 0)
         count = max(0, end - begin + 1)
         listed = [anchor + number * step for number in range(max(begin, end + 1 - MOST_TICKS), end + 1)]
         ticks = [first, *listed][-MOST_TICKS:]
@@ -134,9 +133,12 @@ class Ticks:
     def _anchor(self) -> datetime:
         return ANCHOR if self.starts_at is None else self.starts_at
 
+    def _not_before_start(self, at: datetime) -> datetime:
+        """The time after which to look for ticks after `at`."""
+        return at if self.starts_at is None else max(at, self.starts_at - _INSTANT)
+
     def _after(self, at: datetime) -> Iterator[datetime]:
-        if self.starts_at is not None:
-            at = max(at, self.starts_at - _INSTANT)
+        at = self._not_before_start(at)
         ticks = self._intervals(at) if self.every is not None else _union(self._later(cron, at) for cron in self.crons)
         return takewhile(lambda tick: self.ends_at is None or tick <= self.ends_at, ticks)
 
