@@ -10,12 +10,18 @@ declare
     woken text[];
     nodes bigint[];
     limited bigint[];
-    ending record;
-    ended int := 0;
+    next_end timestamptz;
+    ended int;
 begin
-    ending := next_end();
-    if ending.is_due then
+    select least(case when attempt = 0 then expires_at end, deadline_at) into next_end from job  -- see job_ends
+     where (expires_at is not null or deadline_at is not null) and state <> 'running'
+     order by least(case when attempt = 0 then expires_at end, deadline_at), id limit 1;
+    if next_end <= clock_timestamp() then
         ended := expire(want);
+        select least(case when attempt = 0 then expires_at end, deadline_at) into next_end from job
+         where (expires_at is not null or deadline_at is not null) and state <> 'running'
+           and least(case when attempt = 0 then expires_at end, deadline_at) > (select clock_timestamp())
+         order by least(case when attempt = 0 then expires_at end, deadline_at), id limit 1;
     end if;
     with due as materialized (
         select id from job
@@ -41,7 +47,7 @@ begin
      where state = 'scheduled' order by run_at, id limit 1;
     if ended >= want then
         next_in := 0;
-    elsif ending.at is not null then
-        next_in := least(next_in, greatest(extract(epoch from ending.at - clock_timestamp()), 0));
+    elsif next_end is not null then
+        next_in := least(next_in, greatest(extract(epoch from next_end - clock_timestamp()), 0));
     end if;
 end $$;
