@@ -9,8 +9,6 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from croniter import CroniterBadDateError, croniter
-
 from .._checks import invalid
 from ..errors import InvalidArgument
 from .every import read_every
@@ -37,6 +35,8 @@ class Cron:
     """
 
     def __init__(self, parsed: Expression) -> None:
+        from croniter import croniter  # here, because it takes 7 ms and most processes of an application read no expression
+
         self.expression = parsed.text
         self._is_fixed = parsed.is_fixed
         self._walls = croniter(_for_croniter(parsed), datetime(2000, 1, 1), datetime, max_years_between_matches=MOST_YEARS)
@@ -114,6 +114,8 @@ class Cron:
 
     def _wall(self, wall: datetime, verb: str) -> datetime | None:
         """A neighbouring time of the clock, from a copy: a croniter remembers where it is."""
+        from croniter import CroniterBadDateError
+
         try:
             found: datetime = getattr(copy.copy(self._walls), verb)(start_time=wall)
         except CroniterBadDateError:
