@@ -12,6 +12,7 @@ from .errors import (
     ResultExpired,
     ResultTimeout,
     ResultUnreadable,
+    ScheduleNotFound,
 )
 from .hooks import JobError, JobEvent
 from .inject import INJECTED, Inject
@@ -21,6 +22,7 @@ from .limits.limits import LimitStatus
 from .middleware import EnqueueCall
 from .outcomes import Cancel, RateLimited, RetryIn, Snooze
 from .retry import Retry
+from .schedules.schedule import Schedule
 from .task import Task
 from .unique import Unique
 from .version import __version__
@@ -62,6 +64,8 @@ __all__ = [
     "ResultUnreadable",
     "Retry",
     "RetryIn",
+    "Schedule",
+    "ScheduleNotFound",
     "Signature",
     "Snooze",
     "Task",

@@ -28,6 +28,8 @@ from .middleware import async_context_maker
 from .options import Expires, Options, SoftTimeoutOption, given, listed
 from .registry import CHUNK
 from .retry import Retry
+from .schedules.schedule import own_schedule
+from .schedules.schedules import Schedules
 from .task import Task
 from .unique import Unique, UniqueMode
 from .waiting.as_completed import AsCompleted
@@ -72,6 +74,7 @@ class PgQueue(Hooks):
 
     Attributes:
         limits: declares limits, and changes and shows them at run time.
+        schedules: declares schedules, and changes and shows them at run time.
         inline: runs what is enqueued at once, in tests: see `pgqueue.testing.inline`; None = it is enqueued.
 
     Raises:
@@ -92,6 +95,7 @@ class PgQueue(Hooks):
         self.lifespan = async_context_maker(lifespan, "lifespan") if lifespan else None
         self.tasks: dict[str, Task[..., Any]] = {}
         self.chunk_task = chunk_task(self)
+        self.schedules = Schedules(self, self.assert_open)
         if isinstance(limits, str) or not isinstance(limits, Iterable):
             raise invalid("limits", limits, "use a list of Limit, for example [Limit('openai', rate='60/m')]")
         for limit in limits:
@@ -127,6 +131,8 @@ class PgQueue(Hooks):
         soft_timeout: SoftTimeoutOption | None = None,
         expires: Expires | None = None,
         total_timeout: Duration | None = None,
+        cron: str | Iterable[str] | None = None,
+        timezone: str | None = None,
     ) -> Register: ...
     def task(
         self,
@@ -149,6 +155,8 @@ class PgQueue(Hooks):
         soft_timeout: SoftTimeoutOption | None = None,
         expires: Expires | None = None,
         total_timeout: Duration | None = None,
+        cron: str | Iterable[str] | None = None,
+        timezone: str | None = None,
     ) -> Any:
         """Register a function as a task, with or without options.
 
@@ -166,11 +174,12 @@ class PgQueue(Hooks):
             max_running: how many of its jobs run at once, in all workers together.
             limits, fair, cost: as in `Task.using`; a Limit declares itself here.
             timeout, soft_timeout, expires, total_timeout: as in `Task.using`; the first two are by default those of the app.
+            cron, timezone: declare a `Schedule` with the name of the task, which calls it without arguments.
 
         Raises:
             ConfigurationError: the function is no handler or has no name, the name is taken, a parameter of the function cannot
                 be stored by name, the executor cannot run the function, a key names an argument that it does not have, a Limit
-                was declared with other values, or a worker of this app has started.
+                or a schedule was declared with other values, or a worker of this app has started.
             InvalidArgument: an option is out of range.
         """
         if result_ttl is None:
@@ -204,13 +213,14 @@ class PgQueue(Hooks):
             its_name = name_of(handler, name)
             own = own_limit(its_name, rate_limit, max_running)
             its_options = Options(**options, own_limit=own.name if own else None)
-            return self._register(
-                Task(self, its_name, handler, its_options, executor), [*(limits or ()), *([own] if own else ())]
-            )
+            task: Task[..., Any] = Task(self, its_name, handler, its_options, executor)
+            return self._register(task, [*(limits or ()), *([own] if own else ())], cron, timezone)
 
         return register if function is None else register(function)
 
-    def _register(self, task: Task[..., Any], limits: list[str | Limit]) -> Task[..., Any]:
+    def _register(
+        self, task: Task[..., Any], limits: list[str | Limit], cron: str | Iterable[str] | None, timezone: str | None
+    ) -> Task[..., Any]:
         self.assert_open(f"task {task.name!r}")
         if task.name in self.tasks or task.name == CHUNK:
             raise ConfigurationError(f"task: {task.name!r} is already registered; give one of them another name=")
@@ -218,6 +228,8 @@ class PgQueue(Hooks):
             check_limits(task.name, task.parameters, task.options)
         except InvalidArgument as error:
             raise ConfigurationError(str(error)) from None
+        if schedule := own_schedule(task, cron, timezone):
+            self.schedules.declare(schedule)
         for limit in limits:
             if isinstance(limit, Limit):
                 self.limits.declare(limit)

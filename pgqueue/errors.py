@@ -36,6 +36,10 @@ class JobNotFound(PgQueueError, LookupError):
     """There is no such job, or the history no longer keeps it (SQLSTATE PQ003)."""
 
 
+class ScheduleNotFound(PgQueueError, LookupError):
+    """There is no schedule of this name (SQLSTATE PQ003)."""
+
+
 class WrongState(PgQueueError):
     """The job is in a state that does not allow this (SQLSTATE PQ004)."""
 

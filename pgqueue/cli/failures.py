@@ -4,7 +4,7 @@ import psycopg
 import typer
 
 from .._text import harmless
-from ..errors import ConfigurationError, InvalidArgument, JobNotFound, NotMigrated
+from ..errors import ConfigurationError, InvalidArgument, JobNotFound, NotMigrated, ScheduleNotFound
 
 FAILED, BAD_INPUT, NOT_FOUND = 1, 2, 3
 
@@ -17,7 +17,7 @@ def complain(error: Exception) -> None:
 
 def exit_code(error: Exception) -> int:
     """The exit code of a command that ended with this error."""
-    if isinstance(error, JobNotFound):
+    if isinstance(error, JobNotFound | ScheduleNotFound):
         return NOT_FOUND
     if isinstance(error, ConfigurationError | InvalidArgument | NotMigrated | psycopg.DataError | UnicodeError):
         return BAD_INPUT
