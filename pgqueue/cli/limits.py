@@ -1,21 +1,19 @@
 """pgqueue limits: show limits, and change them at run time."""
 
-from datetime import datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from typer.core import TyperGroup
 
-from .._checks import invalid
 from ..database.calls import limits as calls
 from ..database.calls.limits import LimitValues
 from ..errors import InvalidArgument
-from ..limits.limit import UNITS
 from ..limits.limits import limit_values, parking, unknown_key
+from .groups import Commands, refuse_options_before
 from .limit_view import readable, said
 from .options import AsJson, DatabaseUrl, Schema
 from .output import print_facts, print_json, print_json_lines, print_table, shown
 from .session import Session
+from .times import read_span, read_time
 
 COLUMNS = ("key", "limit", "running", "waiting", "tokens", "used", "wait_seconds", "parked_until", "weight")
 FACTS = (
@@ -26,27 +24,18 @@ Name = Annotated[str, typer.Argument(help="Name of the limit: openai, tenant, te
 Key = Annotated[str, typer.Argument(help="Key of a limit: openai, tenant:42, queue:mail.")]
 
 
-class Commands(TyperGroup):
-    """Commands; for a key in place of a command, the error names the command that shows a key."""
-
-    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        if args and self.get_command(ctx, args[0]) is None:
-            there = ", ".join(self.list_commands(ctx))
-            ctx.fail(f"No such command {args[0]!r}; there are: {there}. To show one key: pgqueue limits get KEY")
-        return super().resolve_command(ctx, args)
+class _Commands(Commands):
+    one = "one key: pgqueue limits get KEY"
 
 
-limits = typer.Typer(cls=Commands, help="Show limits, and change them at run time.", no_args_is_help=False)
+limits = typer.Typer(cls=_Commands, help="Show limits, and change them at run time.", no_args_is_help=False)
 
 
 @limits.callback(invoke_without_command=True)
 def show_all(context: typer.Context, database_url: DatabaseUrl = None, schema: Schema = None, as_json: AsJson = False) -> None:
     """Show every limit and every key in use with its current values. Commands change them."""
     if context.invoked_subcommand is not None:
-        if database_url is not None or schema is not None or as_json:
-            raise InvalidArgument(
-                f"options: put them after the command: pgqueue limits {context.invoked_subcommand} … --schema NAME"
-            )
+        refuse_options_before("limits", context.invoked_subcommand, database_url, schema, as_json)
         return
     with Session(database_url, schema) as database:
         rows = database.run(calls.limit_status())
@@ -145,7 +134,7 @@ def park(
     """Park a key: its waiting jobs do not start, running jobs continue."""
     if (span is None) == (until is None):
         raise InvalidArgument("until: give either --until or --for")
-    asked = _span(span) if span is not None else _time(str(until))
+    asked = read_span("for", span) if span is not None else read_time("until", str(until))
     call = parking(key, asked)
     with Session(database_url, schema) as database:
         before = {one.parked_until for one in database.run(calls.limit_status_of(key))}
@@ -169,22 +158,3 @@ def unpark(key: Key, database_url: DatabaseUrl = None, schema: Schema = None, as
     print_json({"key": key, "was_parked": was_parked}) if as_json else print(
         f"{key} {'opened' if was_parked else 'was not parked'}"
     )
-
-
-def _span(text: str) -> timedelta:
-    number, unit = (text[:-1], text[-1]) if text and text[-1] in UNITS else (text, "s")
-    remedy = "use seconds or a number with s, m, h or d, 0 or more, such as 30s"
-    try:
-        span = timedelta(seconds=float(number) * UNITS[unit])
-    except (ValueError, OverflowError):
-        raise invalid("for", text, remedy) from None
-    if span < timedelta(0):
-        raise invalid("for", text, remedy)
-    return span
-
-
-def _time(text: str) -> datetime:
-    try:
-        return datetime.fromisoformat(text).astimezone()
-    except (ValueError, OverflowError):
-        raise InvalidArgument(f"until: {text!r} is not valid; use a time such as 2030-01-31T12:00+01:00") from None
