@@ -22,7 +22,9 @@ from .limits.limits import LimitStatus
 from .middleware import EnqueueCall
 from .outcomes import Cancel, RateLimited, RetryIn, Snooze
 from .retry import Retry
+from .schedules.at import at
 from .schedules.schedule import Schedule
+from .schedules.schedules import ScheduleStatus
 from .task import Task
 from .unique import Unique
 from .version import __version__
@@ -66,6 +68,7 @@ __all__ = [
     "RetryIn",
     "Schedule",
     "ScheduleNotFound",
+    "ScheduleStatus",
     "Signature",
     "Snooze",
     "Task",
@@ -74,6 +77,7 @@ __all__ = [
     "WorkflowBuilder",
     "WorkflowProgress",
     "__version__",
+    "at",
     "chain",
     "chord",
     "group",

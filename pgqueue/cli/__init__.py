@@ -1,7 +1,7 @@
 """The command line: `pgqueue COMMAND`. Code can do the same without it; each command parses, calls the library and prints.
 
 Exit codes: 0 done; 1 it failed; 2 bad input or set-up (usage, arguments, no database URL, not migrated); 3 there is no such
-job or workflow.
+job, workflow or schedule.
 """
 
 import sys
@@ -18,6 +18,7 @@ from .failures import complain, exit_code
 from .jobs import cancel, job, jobs, retry
 from .limits import limits
 from .migrate import migrate
+from .schedules import schedule, schedules
 from .stats import stats, workers
 from .worker import worker
 from .workflows import cancel_workflow, retry_workflow, workflow, workflows
@@ -26,16 +27,18 @@ __all__ = ["cli", "main"]
 
 cli = typer.Typer(
     help="pgqueue: a job queue whose only server is PostgreSQL.",
-    epilog="Exit codes: 0 done, 1 failed, 2 bad input or set-up, 3 no such job or workflow.",
+    epilog="Exit codes: 0 done, 1 failed, 2 bad input or set-up, 3 no such job, workflow or schedule.",
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
 for command in (
-    migrate, worker, enqueue, jobs, job, retry, cancel, workflows, workflow, retry_workflow, cancel_workflow, workers, stats, dead
+    migrate, worker, enqueue, jobs, job, retry, cancel, workflows, workflow, retry_workflow, cancel_workflow, schedule, workers,
+    stats, dead,
 ):  # fmt: skip
     cli.command()(command)
 cli.add_typer(limits, name="limits")
+cli.add_typer(schedules, name="schedules")
 
 
 def _print_version(asked: bool) -> None:

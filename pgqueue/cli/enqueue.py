@@ -52,10 +52,10 @@ def enqueue(
     as_json: AsJson = False,
 ) -> None:
     """Add a job. The task need not be known here: a worker that has it will run it."""
-    options = enqueue_calls.EnqueueOptions(queue, _priority(priority), run_after=run_after, retries=retries)
+    options = enqueue_calls.EnqueueOptions(queue, priority_of(priority), run_after=run_after, retries=retries)
     times = enqueue_calls.TimeOptions(timeout, soft_timeout, None, expires, total_timeout)
     given = times if any(times) else None
-    call = enqueue_calls.enqueue(task, _json(args), options, True, _limits(limit, fair, cost), given)
+    call = enqueue_calls.enqueue(task, args_of(args), options, True, _limits(limit, fair, cost), given)
     with Session(database_url, schema) as database:
         try:
             (added,) = database.run(call)
@@ -83,7 +83,8 @@ def _limits(keys: list[str] | None, fair: str | None, cost: int | None) -> enque
     return None if given == enqueue_calls.LimitOptions() else given
 
 
-def _priority(text: str) -> int:
+def priority_of(text: str) -> int:
+    """A priority: a number or a name. Raises InvalidArgument."""
     try:
         return PRIORITIES[text] if text in PRIORITIES else int(text)
     except ValueError:
@@ -102,7 +103,8 @@ def _no_constant(name: str) -> None:
     raise ValueError(f"JSON has no {name}")
 
 
-def _json(text: str) -> str:
+def args_of(text: str) -> str:
+    """The text, if it is JSON in which no key is repeated. Raises InvalidArgument."""
     try:
         json.loads(text, object_pairs_hook=_once, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
