@@ -4,15 +4,17 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from ..database.calls.schedules import ScheduleStatus
+from ..database.calls.schedules import ScheduleStatus, ScheduleTick
 from ..schedules.schedules import ticks_of
 from ..schedules.words import describe, describe_every
+
+_SHOWN = {"cron", "every", "timezone", "misfire", "overlap", "job"}  # by other facts than `more`
 
 
 def readable(row: ScheduleStatus) -> dict[str, Any]:
     """A schedule for people, as a row of the list."""
-    zone = ticks_of(row, None).zone if row.next_tick else None
-    tick = row.next_tick.astimezone(zone) if row.next_tick else None
+    tick = row.next_tick.astimezone(ticks_of(row, None).zone) if row.next_tick else None
+    more = {field: value for field, value in row.definition.items() if field not in _SHOWN}
     return row._asdict() | {
         "when": said(row.definition, row.name),
         "next_tick": _no_tick(row) if tick is None else in_zone(tick),
@@ -20,8 +22,16 @@ def readable(row: ScheduleStatus) -> dict[str, Any]:
         "last_tick": row.last_tick and local(row.last_tick),
         "outcome": row.last_outcome,
         "misfires": row.misfires or None,
-        "looked_at": row.looked_at,
+        "job": row.definition["job"],
+        "more": ", ".join(f"{field} {value}" for field, value in more.items()) or None,
     }
+
+
+def readable_tick(tick: ScheduleTick, row: ScheduleStatus) -> dict[str, Any]:
+    """What became of a tick, for people."""
+    at = tick.tick.astimezone(ticks_of(row, None).zone)
+    ticks = f"{tick.stands_for} ticks" if tick.stands_for > 1 else None
+    return tick._asdict() | {"tick": in_zone(at), "for": ticks}
 
 
 def said(definition: Mapping[str, Any], name: str | None = None) -> str:

@@ -17,18 +17,18 @@ from ..schedules.values import is_name, read_fields
 from .enqueue import args_of, priority_of
 from .groups import Commands, refuse_options_before
 from .options import AsJson, DatabaseUrl, Limit, Schema
-from .output import console, print_facts, print_json, print_json_lines, print_table, to_table
-from .schedule_view import readable, said, tick_lines
+from .output import console, print_facts, print_json, print_json_lines, print_table
+from .schedule_view import readable, readable_tick, said, tick_lines
 from .session import Session
 from .times import read_span, read_time
 
 NEXT = 5  # ticks that every answer shows
 COLUMNS = ("name", "next_tick", "here", "last_tick", "outcome", "misfires")
 FACTS = (
-    "when", "task", "next_tick", "here", "paused_at", "error", "last_tick", "last_outcome", "last_reason", "last_job_id",
+    "when", "job", "more", "next_tick", "here", "paused_at", "error", "last_tick", "last_outcome", "last_reason", "last_job_id",
     "misfire", "misfires", "overlap", "declared_by",
 )  # fmt: skip
-TICKS = ("tick", "outcome", "reason", "job_id", "stands_for", "fired_at")
+TICKS = ("tick", "outcome", "reason", "job_id", "for", "fired_at")
 SPAN = "30s, 5m, 2h, 1d, or seconds."
 TIME = "in ISO format: 2030-01-31T12:00+01:00; local time without a zone."
 Name = Annotated[str, typer.Argument(help="Name of the schedule.")]
@@ -53,8 +53,7 @@ def show_all(context: typer.Context, database_url: DatabaseUrl = None, schema: S
         print_json_lines(row._asdict() for row in rows)
         return
     print_table("schedules", [readable(row) for row in rows], COLUMNS, wide=("name",), spare=("here", "misfires"))
-    for line in _remarks(rows):
-        console().print(Text(harmless(line), "yellow"))
+    _print_remarks(rows)
 
 
 def schedule(
@@ -70,9 +69,8 @@ def schedule(
     print_facts(f"schedule {name}", readable(row), FACTS)
     _print_ticks(_next(row))
     if ticks:
-        console().print(to_table([tick._asdict() for tick in ticks], TICKS, wide=("reason",)))
-    for line in _remarks([row]):
-        console().print(Text(harmless(line), "yellow"))
+        print_table("ticks", [readable_tick(tick, row) for tick in ticks], TICKS, wide=("reason",), spare=("fired_at", "for"))
+    _print_remarks([row])
 
 
 @schedules.command("set")
@@ -130,7 +128,9 @@ def pause(name: Name, database_url: DatabaseUrl = None, schema: Schema = None, a
     """Stop making jobs. Jobs that were made already go on."""
     with Session(database_url, schema) as database:
         changed = database.run(calls.pause_schedule(name))
-    print_json({"name": name, "changed": changed}) if as_json else print(f"{name} {'paused' if changed else 'was paused'}")
+    print_json({"name": name, "changed": changed}) if as_json else print(
+        f"{name} {'paused' if changed else 'was paused already'}"
+    )
 
 
 @schedules.command()
@@ -234,9 +234,17 @@ def _print_ticks(ticks: list[datetime]) -> None:
         print(line)
 
 
-def _remarks(rows: list[ScheduleStatus]) -> list[str]:
-    """What needs attention."""
+def _print_remarks(rows: list[ScheduleStatus]) -> None:
+    """What needs attention, and when workers looked."""
     remarks = [f"{row.name}: {row.error}" for row in rows if row.error]
     if orphaned := [row.name for row in rows if row.is_orphaned]:
-        remarks.append(f"no running worker declares {', '.join(orphaned)}: still fires; pgqueue schedules delete NAME ends it")
-    return remarks
+        remarks.append(f"no active worker declares {', '.join(orphaned)}; jobs are made until `pgqueue schedules delete NAME`")
+    out = console()
+    for remark in remarks:
+        out.print(Text(harmless(remark), "yellow"))
+    if rows:
+        looked_at = rows[0].looked_at
+        out.print(
+            f"a worker looked at {looked_at.astimezone():%Y-%m-%d %H:%M:%S}" if looked_at else "no worker has looked yet",
+            style="dim",
+        )

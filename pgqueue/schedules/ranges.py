@@ -34,15 +34,17 @@ def ticks_between(ticks: Ticks, since: datetime, until: datetime) -> list[dateti
 
 
 def check_range(since: Any, until: Any) -> None:
-    """Refuse what is no range of time.
+    """Refuse what is no range of time that has passed. To the minute: SQL decides, by the clock of the database.
 
     Raises:
-        InvalidArgument: one of them is no datetime with a time zone, or `until` is not after `since`.
+        InvalidArgument: one of them is no datetime with a time zone, or `until` is not after `since`, or not in the past.
     """
     check_time("since", since)
     check_time("until", until)
     if until <= since:
         raise invalid("until", until.isoformat(), "use a time after since")
+    if until > datetime.now(UTC) + timedelta(minutes=1):
+        raise invalid("until", until.isoformat(), "use a time that has passed; later ticks make their jobs by themselves")
 
 
 def next_ticks(ticks: Ticks, count: Any, after: Any) -> list[datetime]:

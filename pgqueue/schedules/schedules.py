@@ -260,7 +260,7 @@ def unknown(name: str, there: Statuses) -> ScheduleNotFound:
     names = [one.name for one in there]
     if len(names) > MOST_NAMES:
         names[MOST_NAMES:] = [f"and {len(names) - MOST_NAMES} more"]
-    return ScheduleNotFound(f"there is no schedule {name!r}; there are: {', '.join(names) or 'none'}")
+    return ScheduleNotFound(f"name: there is no schedule {name!r}; there are: {', '.join(names) or 'none'}")
 
 
 @contextmanager
