@@ -66,6 +66,16 @@ def test_the_guide_to_limits_does_what_it_says(
             connection.execute(statement)
 
 
+def test_the_guide_to_schedules_does_what_it_says(
+    database_url: str, connection: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGQUEUE_DATABASE_URL", database_url)
+    _follow("schedules")
+    for statements in SQL.findall((DOCS / "schedules.md").read_text()):
+        for statement in filter(None, statements.split(";\n")):
+            connection.execute(statement)
+
+
 def _parents(app: PgQueue) -> dict[str, int]:
     """A job for each way to end."""
 
