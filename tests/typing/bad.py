@@ -2,7 +2,7 @@
 
 from typing import assert_type
 
-from pgqueue import Job, JobContext, Limit, RateLimited, chain, group
+from pgqueue import Job, JobContext, Limit, RateLimited, Schedule, chain, group
 from tests.typing.tasks import Client, Order, add, app, fetch, nothing, place, send, three, with_context
 
 
@@ -97,3 +97,18 @@ def limits() -> None:
     app.task(rate_limit=5)  # error
     app.task(max_running="3")  # error
     RateLimited()  # error
+
+
+def schedules() -> None:
+    Schedule("reports", "report", every=60)  # error
+    Schedule("reports", add.s(1), "0 2 * * *")  # error
+    Schedule("reports", add.s(1), every="60")  # error
+    Schedule("reports", add.s(1), every=60, misfire="no")  # error
+    Schedule("reports", chain(add.s(1), send.s()), every=60)  # error
+    Schedule("reports", add.s("one"), every=60)  # error
+    app.schedules.set("reports", overlap="no")  # error
+    app.schedules.set("reports", paused=True)  # error
+    app.schedules.set("reports", starts_at="2026-01-01")  # error
+    app.schedules.trigger("reports").result(timeout="5")  # error
+    app.task(cron=5)  # error
+    app.task(timezone=5)  # error

@@ -3,7 +3,23 @@
 from datetime import UTC, datetime, timedelta
 from typing import assert_type
 
-from pgqueue import Group, Job, JobContext, Limit, LimitStatus, RateLimited, Retry, Signature, Workflow, chain, chord, group
+from pgqueue import (
+    Group,
+    Job,
+    JobContext,
+    Limit,
+    LimitStatus,
+    RateLimited,
+    Retry,
+    Schedule,
+    ScheduleStatus,
+    Signature,
+    Workflow,
+    at,
+    chain,
+    chord,
+    group,
+)
 from tests.typing.tasks import Order, add, app, fetch, nothing, place, send, three, with_context
 
 
@@ -101,3 +117,27 @@ async def limits_in_async_code(ctx: JobContext) -> None:
     assert_type(await app.limits.aget("openai"), LimitStatus)
     assert_type(await app.limits.alist(), list[LimitStatus])
     await ctx.apark("openai", datetime(2999, 1, 1, tzinfo=UTC))
+
+
+@app.task(cron=["0 2 * * *", "@hourly"], timezone="Europe/Berlin", queue="slow")
+def nightly(region: str = "eu") -> int:
+    return 1
+
+
+def schedules() -> None:
+    assert_type(nightly.enqueue("us"), Job[int])
+    app.schedules.declare(Schedule("reports", add.using(priority="low").s(1), every=timedelta(hours=1), overlap="buffer_one"))
+    app.schedules.declare(Schedule("nothing", nothing, cron="0 2 * * *", starts_at=datetime(2999, 1, 1, tzinfo=UTC)))
+    assert_type(app.schedules.set("reports", send.s("ann"), cron="0 3 * * *", misfire="skip", reset=["jitter"]), str)
+    assert_type(app.schedules.get("reports"), ScheduleStatus)
+    assert_type(app.schedules.list(), list[ScheduleStatus])
+    assert_type(app.schedules.pause("reports"), bool)
+    assert_type(app.schedules.preview("0 2 * * *", timezone="UTC", count=3), list[datetime])
+    assert_type(app.schedules.backfill("reports", datetime(2026, 1, 1, tzinfo=UTC), datetime.now(UTC), dry_run=True), int)
+    assert_type(at("09:00", tz="America/New_York", days=1), datetime)
+
+
+async def schedules_in_async_code() -> None:
+    assert_type(await app.schedules.aset("reports", every=60), str)
+    assert_type(await app.schedules.aget("reports"), ScheduleStatus)
+    print((await app.schedules.atrigger("reports")).id)
