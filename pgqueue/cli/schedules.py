@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
+from .._checks import interval
 from .._json import dumps
 from .._text import harmless
 from ..database.calls import schedules as calls
@@ -86,6 +87,8 @@ def set_(
     queue: Annotated[str | None, typer.Option(metavar="NAME", help="Queue of the jobs.")] = None,
     priority: Annotated[str | None, typer.Option(metavar="N", help="-100 to 100; or low, medium, high.")] = None,
     retries: Annotated[int | None, typer.Option(metavar="N", help="Number of retries after a failure.")] = None,
+    timeout: Annotated[str | None, typer.Option(metavar="SPAN", help="How long one run may take.")] = None,
+    expires: Annotated[str | None, typer.Option(metavar="SPAN", help="How late a job may start.")] = None,
     misfire: Annotated[
         str | None, typer.Option(metavar="coalesce|catch_up|skip", help="Missed ticks make one job, one each, or none.")
     ] = None,
@@ -109,7 +112,14 @@ def set_(
     fields: dict[str, Any] = {"cron": cron or None, "timezone": timezone, "misfire": misfire, "most": most, "overlap": overlap}
     fields |= {field: read_span(field, text) for field, text in spans.items() if text is not None}
     fields |= {field: read_time(field, text) for field, text in times.items() if text is not None}
-    job = {"task": task, "queue": queue, "priority": None if priority is None else priority_of(priority), "retries": retries}
+    job = {
+        "task": task,
+        "queue": queue,
+        "priority": None if priority is None else priority_of(priority),
+        "retries": retries,
+        "timeout": None if timeout is None else interval(read_span("timeout", timeout)),
+        "expires_after": None if expires is None else interval(read_span("expires", expires)),
+    }
     members = [f'"{option}":{dumps(value)}' for option, value in job.items() if value is not None]
     members += [] if args is None else [f'"args":{args_of(args)}']
     changes = changes_json(name, fields, members, reset or ())

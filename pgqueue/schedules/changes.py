@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .._checks import invalid
-from ..database.calls.enqueue import EnqueueOptions, LimitOptions, UniqueOptions
+from ..database.calls.enqueue import EnqueueOptions, LimitOptions, TimeOptions, UniqueOptions
 from .schedule import OF_ONE_CALL, Scheduled, job_json
 from .values import FIELDS, read_fields, to_json
 
@@ -15,6 +15,7 @@ _JOB = (
     *(name for name in EnqueueOptions._fields if name not in OF_ONE_CALL),
     *(f"unique_{name}" for name in UniqueOptions._fields),
     *LimitOptions._fields,
+    *(name for name in TimeOptions._fields if name != "expires_at"),
 )
 
 

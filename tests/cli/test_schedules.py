@@ -52,6 +52,7 @@ def test_set_changes_only_what_it_is_given(run: Run, look: Look) -> None:
     run(*SET, "--args", '{"region": "eu"}', "--queue", "slow", "--priority", "high", "--retries", "7")
     assert run(*SET).out.startswith("unchanged schedule nightly: at 02:00 every day, UTC\n")
     job = {"task": "report", "args": {"region": "eu"}, "queue": "slow", "priority": 50, "retries": 7}
+    times = {"timeout": "120.000000 seconds", "expires_after": "3600.000000 seconds"}
     for options, expected in (
         (("--every", "90s"), {"every": 90}),
         (("--cron", "0 2 * * *", "--cron", "0 14 * * *"), {"cron": ["0 2 * * *", "0 14 * * *"]}),
@@ -62,6 +63,7 @@ def test_set_changes_only_what_it_is_given(run: Run, look: Look) -> None:
         (("--ends-at", "2999-01-01T00:00Z"), {"ends_at": "2999-01-01T00:00:00.000000+00:00"}),
         (("--args", '{"region": "us"}'), {"job": job | {"args": {"region": "us"}}}),
         (("--queue", "fast", "--args", "{}"), {"job": job | {"args": {}, "queue": "fast"}}),
+        (("--timeout", "2m", "--expires", "1h"), {"job": job | {"args": {}, "queue": "fast"} | times}),
     ):
         (printed,) = run("schedules", "set", "nightly", *options, "--json").lines
         assert printed["change"] == "changed"
@@ -262,6 +264,8 @@ def test_a_schedule_that_is_not_there_is_exit_code_3(run: Run, arguments: tuple[
         (("set", "new", "--cron", "@daily", "--timezone", "Mars", "--task", "t"), "timezone: 'Mars'"),
         (("set", "new", "--cron", "@daily", "--misfire", "no", "--task", "t"), "misfire: 'no'"),
         (("set", "new", "--cron", "@daily", "--jitter", "-5s", "--task", "t"), "jitter: '-5s'"),
+        (("set", "new", "--cron", "@daily", "--timeout", "soon", "--task", "t"), "timeout: 'soon' is not valid; use seconds"),
+        (("set", "new", "--cron", "@daily", "--expires", "-1h", "--task", "t"), "expires: '-1h'"),
         (("set", "new", "--cron", "@daily", "--starts-at", "soon", "--task", "t"), "starts_at: 'soon' is not valid; use a time"),
         (("set", "new", "--cron", "@daily", "--reset", "job", "--task", "t"), "reset: 'job'"),
         (("backfill", "new", "--since", "2026-01-02", "--until", "2026-01-01"), "until: "),

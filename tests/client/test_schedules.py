@@ -59,6 +59,7 @@ def test_set_makes_a_schedule_and_changes_only_what_it_is_given(app: PgQueue, re
 
 def test_another_call_leaves_no_option_of_the_one_before(app: PgQueue, report: Report) -> None:
     before = report.using(priority=5, retry=7, meta=1, unique="until_done", fair="a", result_ttl=60, limits=["a"], cost=3)
+    before = before.using(timeout=5, expires=60, total_timeout=600)
     app.limits.set("a", rate="1/s")
     app.schedules.set("nightly", before.s("us"), every=60)
     assert len(app.schedules.get("nightly").definition["job"]) > 8
@@ -335,6 +336,8 @@ def _doors(app: PgQueue, report: Report) -> dict[str, Callable[[], Any]]:
     app.schedules.set("nightly", report, every=60)
     return {
         "Task.using": lambda: report.using(run_at=NAIVE),
+        "Task.using expires": lambda: report.using(expires=NAIVE),
+        "app.task expires": lambda: app.task(name="late", expires=NAIVE)(lambda: None),
         "Job.update": lambda: job.update(run_at=NAIVE),
         "limits.park": lambda: app.limits.park("openai", NAIVE),
         "Schedule starts": lambda: Schedule("x", report, every=60, starts_at=NAIVE),
