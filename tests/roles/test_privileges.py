@@ -81,7 +81,7 @@ FUNCTIONS = {
     (
         "append_error", "assert_active", "in_utc", "check_args", "check_columns", "check_enqueue", "check_jobs", "check_retry",
         "check_unique", "drop_partitions", "key_values", "finish_ended", "finish_unended", "hold_key", "insert_job",
-        "insert_jobs", "insert_unique", "invalid", "job_options",
+        "insert_jobs", "insert_element", "insert_unique", "invalid", "job_options",
         "make_partition", "pick_suspect", "prune", "refuse", "rescue_job", "run_again",
         "mute", "retry_applies", "retry_delay", "set_notify", "state_at", "unique_digest", "wake_for",
         "delay_of", "follow_clock", "is_saving", "kept_at", "last_to_open", "save_tokens",
