@@ -10,12 +10,14 @@ declare
         "worker":   ["register_worker", "heartbeat", "retire_worker", "claim", "claim_jobs", "finish", "complete",
                      "finished", "fail", "snooze", "give_back", "progress", "reconcile", "promote", "expire", "mark_lost",
                      "rescue", "maintain", "maintain_if_due", "has_work", "parents", "cancel_requests", "declare_limit", "park",
+                     "declare_schedule", "due_schedules", "fire_schedules", "jitter_of",
                      "sweep_lanes", "result", "ended", "ask_results", "wake_waiters", "channel"],
         "viewer":   ["installed_version", "last_nodes", "result", "ended", "ask_results", "has_work", "channel",
-                     "workflow_drift"],
+                     "workflow_drift", "jitter_of"],
         "operator": ["cancel", "retry", "cancel_workflow", "retry_workflow", "repair_workflows", "update", "extend_result",
                      "delete_result", "promote", "expire", "mark_lost", "rescue", "maintain", "set_limit",
-                     "delete_limit", "reset_limit", "park", "unpark", "sweep_lanes"]
+                     "delete_limit", "reset_limit", "park", "unpark", "sweep_lanes", "set_schedule", "delete_schedule",
+                     "pause_schedule", "resume_schedule", "trigger_schedule", "backfill_schedule"]
     }';
     -- A handler enqueues; a role that acts on jobs also reads them. An operator is not a producer: it acts on existing jobs.
     is_also  constant jsonb := '{"worker": "producer", "operator": "viewer"}';

@@ -37,6 +37,37 @@ create type node_state as enum (
     'failed'      -- ended: a dead letter
 );
 
+create type tick_outcome as enum (
+    'fired',      -- a job was made for it: job_id
+    'buffered',   -- waits for the job before it, see overlap buffer_one; then it is one of the others
+    'coalesced',  -- missed: the job of a later tick stands for it
+    'skipped',    -- no job was made; the reason says why: missed, overlap, paused, changed, duplicate
+    'failed'      -- the enqueue was refused; the reason is its error
+);
+
+-- What a worker has computed for a schedule, see fire_schedules.
+create type schedule_fire as (
+    name      text,
+    after_at  timestamptz,    -- as the worker has seen it …
+    next_tick timestamptz,    -- … and this
+    ticks     timestamptz[],  -- those that are due, the last ones
+    older     int,            -- due ticks before those
+    next      timestamptz,    -- the first tick after them; NULL = there is none
+    error     text            -- why the next tick cannot be computed
+);
+
+-- What is to become of a due tick if nothing stands in its way, see plan_ticks.
+create type tick_plan as (
+    tick       timestamptz,
+    fires      bool,          -- false: it was missed
+    coalesces  bool,          -- it was missed, and the one that fires stands for it
+    stands_for int,
+    run_at     timestamptz    -- of its job; NULL = now
+);
+
+-- What became of a tick. It begins as a row of fire_schedules.
+create type tick_fired as (name text, tick timestamptz, outcome tick_outcome, reason text, job_id bigint, stands_for int);
+
 -- An edge between two nodes that is about to be added.
 create type edge as (
     parent_id bigint, child_id bigint, run_if text, position int,

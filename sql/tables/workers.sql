@@ -14,7 +14,8 @@ create table worker (
     started       bigint[] not null default '{}',    -- jobs whose handlers had begun at the last heartbeat
     timed         jsonb,                             -- those of them that have a time limit, see heartbeat; NULL = none
     started_at    timestamptz not null,
-    heartbeat_at  timestamptz not null
+    heartbeat_at  timestamptz not null,
+    schedules     text[] not null default '{}'       -- those that its app declares
 ) with (fillfactor = 50);
 
 -- What rescue did, a row a job; pruned with the history.

@@ -76,6 +76,16 @@ FUNCTIONS = {
     "park": May(CARERS, "park('x', '2000-01-01')"),
     "unpark": May(OPERATOR, "unpark('x')"),
     "sweep_lanes": May(CARERS, "sweep_lanes()"),
+    "declare_schedule": May(WORKER, """declare_schedule('x', '{"every": 9, "job": {"task": "noop"}}')"""),
+    "due_schedules": May(WORKER, "due_schedules()"),
+    "fire_schedules": May(WORKER, """fire_schedules('[{"name": "x"}]')"""),
+    "set_schedule": May(OPERATOR, """set_schedule('x', '{"every": 9, "job": {"task": "noop"}}')"""),
+    "delete_schedule": May(OPERATOR, "delete_schedule('x')"),
+    "pause_schedule": May(OPERATOR, "pause_schedule('x')"),
+    "resume_schedule": May(OPERATOR, "resume_schedule('x')"),
+    "trigger_schedule": May(OPERATOR, "trigger_schedule('x')"),
+    "backfill_schedule": May(OPERATOR, "backfill_schedule('x', '{}')"),
+    "jitter_of": May(WATCHERS, "jitter_of('x', '2000-01-01', 1)"),
     "wake": May(NOBODY, "wake('default')"),
 } | dict.fromkeys(
     (
@@ -103,6 +113,11 @@ FUNCTIONS = {
         "lock_buckets", "look_at_keys", "next_turn", "note_line_start",
         "open_keys", "open_limit", "opening_of", "park_keys", "pay",
         "refilled", "sweep_keys", "take_turn", "take_turns", "tidy_lanes", "waiting_queues",
+        "advance", "changed_members", "check_choice", "check_expressions", "check_schedule_name", "check_scheduled_job",
+        "check_seconds", "check_timezone", "checked_schedule", "decide_tick", "due_ticks", "fire_one", "fire_together",
+        "hold_schedule", "is_live", "is_plain", "lock_schedule", "make_job", "merge_schedule", "note_look", "note_missed",
+        "note_tick", "plan_ticks", "save_schedule", "schedule_changes", "schedule_defaults", "schedule_fields",
+        "schedule_timing", "skip_tick", "tick_element", "try_job", "with_tick", "with_utc", "without_nulls",
     ),
     May(NOBODY),
 )  # fmt: skip
@@ -114,6 +129,7 @@ RELATIONS = dict.fromkeys(
         "jobs", "queue_stats", "task_stats", "worker_status", "dead_letters", "throughput_per_minute", "rescues",
         "workflow", "workflow_node", "workflow_edge", "workflow_progress", "workflow_nodes",
         "limit_def", "bucket", "turn", "line_start", "permit", "parking", "limit_status", "upkeep_status",
+        "schedule", "schedule_tick", "schedule_look", "schedules", "schedule_ticks",
     ),
     READERS,
 )  # fmt: skip
@@ -131,6 +147,8 @@ VIEWS = {
     "workflow_nodes",
     "limit_status",
     "upkeep_status",
+    "schedules",
+    "schedule_ticks",
 }
 # What runs with the rights of the owner must not be told what to do by a string.
 DYNAMIC_SQL = {"make_partition", "drop_partitions", "empty_partitions"}

@@ -29,7 +29,7 @@ def test_no_job_is_ready_before_its_time(sql: Sql, another_sql: Callable[[], Sql
 def test_without_scheduled_jobs_there_is_no_next_time(sql: Sql) -> None:
     sql.enqueue()
 
-    assert sql.rows("select * from promote()") == [{"promoted": 0, "next_in": None}]
+    assert sql.rows("select * from promote()") == [{"promoted": 0, "next_in": None, "schedules_due": None}]
 
 
 def test_when_more_are_due_than_one_pass_takes_the_next_is_due_now(sql: Sql) -> None:
@@ -37,9 +37,9 @@ def test_when_more_are_due_than_one_pass_takes_the_next_is_due_now(sql: Sql) -> 
     sql.make_due()
     sql.rows("update job set run_at = run_at - interval '1 min' where id = %s", ids[2])
 
-    assert sql.rows("select * from promote(2)") == [{"promoted": 2, "next_in": 0}]
+    assert sql.rows("select * from promote(2)") == [{"promoted": 2, "next_in": 0, "schedules_due": None}]
     states = [sql.state(id) for id in ids]
-    assert sql.rows("select * from promote(2)") == [{"promoted": 1, "next_in": None}]
+    assert sql.rows("select * from promote(2)") == [{"promoted": 1, "next_in": None, "schedules_due": None}]
 
     assert states == ["ready", "scheduled", "ready"]
 

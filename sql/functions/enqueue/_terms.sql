@@ -48,10 +48,12 @@ language sql stable as $$
         when element ?| '{timeout,soft_timeout,expires_after,total_timeout}' then with_terms(element) else element end)
 $$;
 
--- with_terms: an element with its terms. Called by: stored_of.
+-- with_terms: an element with its terms, besides those that it has as the job of a schedule. Called by: stored_of.
 create function with_terms(element jsonb) returns jsonb
 language sql stable as $$
-    select element || jsonb_build_object('terms', terms_from(timeout, soft_timeout, expires_after, total_timeout))
+    select element || jsonb_build_object('terms', nullif(
+               coalesce(element->'terms', '{}')
+               || coalesce(terms_from(timeout, soft_timeout, expires_after, total_timeout), '{}'), '{}'))
       from jsonb_to_record(element) as t(
            timeout interval, soft_timeout interval, expires_after interval, total_timeout interval)
 $$;

@@ -1,8 +1,10 @@
 -- promote: makes scheduled jobs ready whose time has come, and ends those whose time is over, see expire.
 -- Called by: any worker, when the next one is due. Writes: job; see expire. Locks: job rows, SKIP LOCKED; see cancel_again and
 -- expire.
--- Returns how many it made ready and the seconds until the next is due or over (NULL: none is, 0: more are now).
-create function promote(want int default 1000, out promoted int, out next_in float8)
+-- Returns how many it made ready; the seconds until the next job is due or over, or the next schedule due (NULL: none is, 0: more
+-- jobs are now); and whether schedules are due now, which the caller then lets fire, see due_schedules (NULL: there are none to
+-- look at).
+create function promote(want int default 1000, out promoted int, out next_in float8, out schedules_due bool)
 language plpgsql security definer set search_path from current
 set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off
 set plan_cache_mode = force_generic_plan set lock_timeout = '5s' as $$
@@ -12,6 +14,7 @@ declare
     limited bigint[];
     next_end timestamptz;
     ended int;
+    look timestamptz;
 begin
     select least(case when attempt = 0 then expires_at end, deadline_at) into next_end from job  -- see job_ends
      where (expires_at is not null or deadline_at is not null) and state <> 'running'
@@ -49,5 +52,15 @@ begin
         next_in := 0;
     elsif next_end is not null then
         next_in := least(next_in, greatest(extract(epoch from next_end - clock_timestamp()), 0));
+    end if;
+    select look_at into look from schedule where look_at is not null order by look_at limit 1;
+    if found then
+        schedules_due := look <= clock_timestamp();
+        if schedules_due then  -- whoever is told to let them fire does not look at the others yet
+            select look_at into look from schedule where look_at > (select clock_timestamp()) order by look_at limit 1;
+        end if;
+        if look is not null then
+            next_in := least(next_in, greatest(extract(epoch from look - clock_timestamp()), 0));
+        end if;
     end if;
 end $$;

@@ -1,0 +1,56 @@
+-- declare_schedule: makes known what code says of a schedule. What people have set since stays, field by field: a field is
+-- changed only when the code says something else about it than it said last. A pause stays in any case.
+-- Called by: workers, when they start. Writes: schedule, schedule_tick. Locks: as set_schedule.
+-- definition: see checked_schedule. Returns the names of the fields that it has changed, those of the job as job.queue.
+-- Raises PQ001 as set_schedule.
+create function declare_schedule(name text, definition jsonb) returns text[]
+language plpgsql security definer set search_path from current as $$
+#variable_conflict use_variable
+declare
+    old     schedule;
+    wanted  jsonb;
+    changed text[];
+begin
+    perform check_schedule_name(name);
+    if jsonb_typeof(definition) is distinct from 'object' then
+        perform invalid('definition', definition::text, 'give an object, for example {"every": 90, "job": {"task": "send"}}');
+    end if;
+    perform lock_schedule(name);
+    select * into old from schedule s where s.name = name for no key update;
+    if old.declared = definition then
+        return '{}';
+    end if;
+    perform checked_schedule(definition);
+    wanted := checked_schedule(merge_schedule(coalesce(old.definition, '{}'),
+                                              schedule_changes(coalesce(old.declared, '{}'), definition)));
+    changed := array(select field from schedule_fields(schedule_changes(coalesce(old.definition, '{}'), wanted)) order by 1);
+    if changed <> '{}' then
+        perform save_schedule(name, old, wanted);
+    end if;
+    update schedule s set declared = definition where s.name = name;
+    return changed;
+end $$;
+
+-- schedule_changes: what makes one definition of another, for merge_schedule. Called by: declare_schedule. Writes: nothing.
+create function schedule_changes(before jsonb, after jsonb) returns jsonb
+language sql immutable as $$
+    select changed_members(before - 'job', after - 'job') || case
+        when before->'job' is not distinct from after->'job' then '{}'
+        else jsonb_build_object('job', changed_members(coalesce(before->'job', '{}'), coalesce(after->'job', '{}'))) end
+$$;
+
+-- changed_members: the members of an object that are different in another one, those that are not there as null.
+-- Called by: schedule_changes. Writes: nothing.
+create function changed_members(before jsonb, after jsonb) returns jsonb
+language sql immutable as $$
+    select coalesce(jsonb_object_agg(key, coalesce(a.value, 'null')), '{}')
+      from jsonb_each(before) b full join jsonb_each(after) a using (key) where b.value is distinct from a.value
+$$;
+
+-- schedule_fields: the names of the fields of a definition. Called by: declare_schedule. Writes: nothing.
+create function schedule_fields(definition jsonb) returns table (field text)
+language sql immutable as $$
+    select key from jsonb_object_keys(definition - 'job') as k(key)
+    union all
+    select 'job.' || key from jsonb_object_keys(definition->'job') as k(key)
+$$;
