@@ -31,10 +31,13 @@ class Completed(NamedTuple):
 
 
 class Promoted(NamedTuple):
-    """How many jobs became ready, and the seconds until the next job is due (None: none is scheduled)."""
+    """How many jobs became ready, the seconds until the next job or schedule is due (None: none is to come), and whether schedules
+    are due now (None: there are none to look at).
+    """
 
     promoted: int
     next_in: float | None
+    schedules_due: bool | None
 
 
 # A claim need not survive a crash of the server: after it the job is ready, and the token finishes nothing. So a claim does not

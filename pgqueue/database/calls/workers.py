@@ -6,12 +6,20 @@ from ..call import ALWAYS, Call, first_column, nothing, one_value
 
 
 def register_worker(
-    worker: UUID, name: str, host: str, pid: int, version: str, queues: list[str], concurrency: int, lease: float
+    worker: UUID,
+    name: str,
+    host: str,
+    pid: int,
+    version: str,
+    queues: list[str],
+    concurrency: int,
+    lease: float,
+    schedules: list[str] | None = None,
 ) -> Call[None]:
-    """Register a worker process."""
+    """Register a worker process. `schedules`: the names of those that its app declares."""
     return Call(
-        "select {schema}.register_worker(%s, %s, %s, %s, %s, %s, %s, make_interval(secs => %s))",
-        (worker, name, host, pid, version, queues, concurrency, lease),
+        "select {schema}.register_worker(%s, %s, %s, %s, %s, %s, %s, make_interval(secs => %s), %s)",
+        (worker, name, host, pid, version, queues, concurrency, lease, schedules or []),
         nothing,
     )
 
