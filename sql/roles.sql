@@ -10,7 +10,7 @@ declare
         "worker":   ["register_worker", "heartbeat", "retire_worker", "claim", "claim_jobs", "finish", "complete",
                      "finished", "fail", "snooze", "give_back", "progress", "reconcile", "promote", "expire", "mark_lost",
                      "rescue", "maintain", "maintain_if_due", "has_work", "parents", "cancel_requests", "declare_limit", "park",
-                     "declare_schedule", "due_schedules", "fire_schedules", "jitter_of",
+                     "declare_schedule", "due_schedules", "fire_schedules", "orphaned_schedules", "jitter_of",
                      "sweep_lanes", "result", "ended", "ask_results", "wake_waiters", "channel"],
         "viewer":   ["installed_version", "last_nodes", "result", "ended", "ask_results", "has_work", "channel",
                      "workflow_drift", "jitter_of"],

@@ -65,7 +65,7 @@ create type tick_plan as (
     run_at     timestamptz    -- of its job; NULL = now
 );
 
--- What became of a tick. It begins as a row of fire_schedules.
+-- What became of a tick: a row of fire_schedules.
 create type tick_fired as (name text, tick timestamptz, outcome tick_outcome, reason text, job_id bigint, stands_for int);
 
 -- An edge between two nodes that is about to be added.

@@ -16,7 +16,7 @@ from ..database.bridge import run_on_own
 from ..database.call import Call
 from ..database.calls import install as install_calls
 from ..database.calls import workers as worker_calls
-from ..database.calls.install import CANCEL_WANTED, RESULTS_WANTED
+from ..database.calls.install import CANCEL_WANTED, RESULTS_WANTED, SCHEDULES_CHANGED
 from ..database.connection import DEADLINE, OwnConnection, open_connection
 from ..database.listen import ECHO_WITHIN, hears, leaving_nothing, listen
 from ..database.statement import Statements
@@ -140,6 +140,8 @@ class Liveness(threading.Thread):
                     self._loop.call_soon_threadsafe(self._on_results_wanted)
                 elif notification.payload == CANCEL_WANTED:
                     self._loop.call_soon_threadsafe(self._on_cancel_wanted)
+                elif notification.payload == SCHEDULES_CHANGED:
+                    self._loop.call_soon_threadsafe(self._alarm.scheduled.set)
             self.check_lease()
 
     def _beat(self, connection: OwnConnection) -> None:

@@ -1,6 +1,6 @@
-"""Work that any worker does for the whole install: promote due jobs, rescue lost jobs, prune old rows. No leader.
+"""Work that any worker does for the whole install: promote due jobs, fire schedules, rescue lost jobs, prune old rows.
 
-And work for the worker itself: find jobs to give back, and jobs to stop.
+There is no leader. And work for the worker itself: find jobs to give back, and jobs to stop.
 """
 
 import asyncio
@@ -27,6 +27,7 @@ from ..database.calls import workflows as workflow_calls
 from ..database.connection import DEADLINE
 from ..errors import Disconnected, PgQueueError
 from .claim import BACKSTOP
+from .scheduler import Scheduler
 from .signals import Alarm
 from .slow import ALONE
 
@@ -39,7 +40,7 @@ SOONER_EVERY = 0.02  # seconds in which many rings lead to one look
 
 
 class Maintenance:
-    """Six loops on one connection.
+    """Seven loops on one connection.
 
     Args:
         link: its own connection.
@@ -49,6 +50,7 @@ class Maintenance:
         take_stuck: removes and returns jobs that were fetched ahead and cannot start.
         cancel: stops jobs whose workflow was cancelled.
         alarm: rings when something was scheduled; it has the number of workers.
+        scheduler: lets schedules fire when promote says that some are due.
     """
 
     def __init__(
@@ -60,9 +62,11 @@ class Maintenance:
         take_stuck: Callable[[], list[JobContext]],
         cancel: Callable[[list[int]], None],
         alarm: Alarm,
+        scheduler: Scheduler,
     ) -> None:
         self._link, self._lease, self._worker_id, self._held = link, lease, worker_id, held
         self._take_stuck, self._cancel, self._alarm = take_stuck, cancel, alarm
+        self._scheduler = scheduler
         self._swept_to: str | None = None
         self._cancel_wanted = asyncio.Event()
         self._is_one_on_its_way = False
@@ -72,6 +76,7 @@ class Maintenance:
         """Each loop, by its name."""
         steps = {
             "promote": self._promote,
+            "schedules": self._scheduler.look,
             "rescue": self._sweep,
             "lanes": self._sweep_lanes,
             "maintain": self._maintain,
@@ -100,7 +105,9 @@ class Maintenance:
     async def _promote(self) -> None:
         scheduled = self._alarm.scheduled  # if so, look when the job is due, not at the next backstop
         scheduled.clear()
-        next_in = (await self._link.run(run_calls.promote())).next_in
+        promoted = await self._link.run(run_calls.promote())
+        next_in = promoted.next_in
+        self._scheduler.note(promoted.schedules_due)
         # At least 5 ms: a job that is due and still scheduled is being promoted by another worker.
         wait = BACKSTOP * random.uniform(0.9, 1.1) if next_in is None else min(max(next_in, 0.005), BACKSTOP)
         try:

@@ -34,6 +34,7 @@ from .maintenance import Maintenance
 from .options import WorkerOptions
 from .parents import ParentLoader
 from .process import Processes, Setup, assert_no_import
+from .scheduler import Scheduler
 from .signals import Alarm
 from .slots import Slots
 from .surround import Surroundings
@@ -181,6 +182,7 @@ class Worker:
             services=self._services,
             add=self._parents.add,
         )
+        self._scheduler = Scheduler(maintenance_link, self._alarm, app.schedules.declared)
         self._maintenance = Maintenance(
             maintenance_link,
             app.settings.lease,
@@ -189,6 +191,7 @@ class Worker:
             self._slots.take_stuck,
             self._slots.cancel,
             self._alarm,
+            self._scheduler,
         )
         self._loops = self._new_loops()
         self._liveness = self._new_liveness()
@@ -224,6 +227,7 @@ class Worker:
 
     async def _start(self) -> None:
         await self._declare_limits()
+        await self._scheduler.declare(self._until_answered)
         await self._register()
         self._liveness.start()
         log.info("worker %s started on %s", self._id, ", ".join(self._queues), extra={"worker_id": str(self._id)})
@@ -253,6 +257,7 @@ class Worker:
             self._queues,
             options.concurrency,
             self._app.settings.lease,
+            list(self._app.schedules.declared),
         )
         asked: list[float] = []
 

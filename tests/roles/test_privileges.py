@@ -79,6 +79,7 @@ FUNCTIONS = {
     "declare_schedule": May(WORKER, """declare_schedule('x', '{"every": 9, "job": {"task": "noop"}}')"""),
     "due_schedules": May(WORKER, "due_schedules()"),
     "fire_schedules": May(WORKER, """fire_schedules('[{"name": "x"}]')"""),
+    "orphaned_schedules": May(WORKER, "orphaned_schedules()"),
     "set_schedule": May(OPERATOR, """set_schedule('x', '{"every": 9, "job": {"task": "noop"}}')"""),
     "delete_schedule": May(OPERATOR, "delete_schedule('x')"),
     "pause_schedule": May(OPERATOR, "pause_schedule('x')"),

@@ -31,8 +31,8 @@ class Completed(NamedTuple):
 
 
 class Promoted(NamedTuple):
-    """How many jobs became ready, the seconds until the next job or schedule is due (None: none is to come), and whether schedules
-    are due now (None: there are none to look at).
+    """How many jobs became ready, the seconds until the next job or schedule is due (None: none is to come), and whether
+    schedules are due now (None: there are none to look at).
     """
 
     promoted: int

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any, LiteralString, NamedTuple
 
 from ..._json import readable
-from ..call import ALWAYS, WHOLE, Call, Rows, nothing
+from ..call import ALWAYS, WHOLE, Call, Rows, first_column, nothing
 
 
 class ScheduleStatus(NamedTuple):
@@ -100,6 +100,7 @@ class FiredTick(NamedTuple):
     outcome: str
     reason: str | None
     job_id: int | None
+    stands_for: int
 
 
 _STATUS: LiteralString = (
@@ -121,7 +122,7 @@ def due_schedules(want: int) -> Call[list[DueSchedule]]:
 def fire_schedules(fires: str) -> Call[list[FiredTick]]:
     """Let due ticks fire (a JSON array, see the function). Returns the ticks that this call has decided."""
     return Call(
-        "select name, tick, outcome::text, reason, job_id from {schema}.fire_schedules(%s::text::jsonb)",
+        "select name, tick, outcome::text, reason, job_id, stands_for from {schema}.fire_schedules(%s::text::jsonb)",
         (fires,),
         lambda rows: [FiredTick(*row) for row in rows],
     )
@@ -134,13 +135,7 @@ def declare_schedule(name: str, definition: str) -> Call[list[str]]:
 
 def orphaned_schedules() -> Call[list[str]]:
     """The names of schedules that code has declared, but no active worker declares."""
-    return Call(
-        "select name from {schema}.schedules where is_orphaned order by name",
-        (),
-        lambda rows: [row[0] for row in rows],
-        within=WHOLE,
-        repeat_within=ALWAYS,
-    )
+    return Call("select * from {schema}.orphaned_schedules()", (), first_column, repeat_within=ALWAYS)
 
 
 def set_schedule(name: str, changes: str) -> Call[str]:
@@ -200,4 +195,4 @@ def schedule_ticks(name: str, limit: int) -> Call[list[ScheduleTick]]:
 
 
 def _statuses(rows: Rows) -> list[ScheduleStatus]:
-    return [ScheduleStatus(*row[:-1], definition=readable(row[-1])) for row in rows]
+    return [ScheduleStatus(*row)._replace(definition=readable(row[-1])) for row in rows]

@@ -57,7 +57,7 @@ $$;
 -- window      seconds: ticks that were missed longer ago are skipped
 -- overlap     while the job before has not ended: allow; skip the tick; buffer_one: make one job more when it has ended
 -- jitter      seconds: a job is due up to so much after its tick, see jitter_of
--- starts_at   no tick before it, and none at or after ends_at
+-- starts_at   no tick before it, and none after ends_at
 -- job         the options of enqueue, but for those of a single call
 create function checked_schedule(definition jsonb) returns jsonb
 language plpgsql as $$
