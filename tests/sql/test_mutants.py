@@ -7,10 +7,22 @@ import pytest
 
 from . import guarantees
 from .conftest import Sql
-from .mutants import jobs, limit_counts, limit_turns, limit_verbs, notify, terms, workflow_nodes, workflow_races, workflow_verbs
+from .mutants import (
+    jobs,
+    limit_counts,
+    limit_turns,
+    limit_verbs,
+    notify,
+    schedules,
+    terms,
+    workflow_nodes,
+    workflow_races,
+    workflow_verbs,
+)
 from .mutants.mutant import Mutant
 
-AREAS = (jobs, workflow_nodes, workflow_verbs, workflow_races, limit_counts, limit_turns, limit_verbs, notify, terms)
+OF_JOBS = (jobs, notify, schedules, terms)
+AREAS = (*OF_JOBS, workflow_nodes, workflow_verbs, workflow_races, limit_counts, limit_turns, limit_verbs)
 MUTANTS = sorted((mutant for area in AREAS for mutant in area.MUTANTS), key=Mutant.needs_others)  # the cheap ones first
 
 pytestmark = pytest.mark.one_postgres

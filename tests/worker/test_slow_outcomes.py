@@ -19,6 +19,7 @@ from pgqueue.worker import held, slow
 from pgqueue.worker.execute import outcome
 from pgqueue.worker.finish import Finisher
 from pgqueue.worker.maintenance import Maintenance
+from pgqueue.worker.scheduler import Scheduler
 from pgqueue.worker.signals import Alarm
 from tests.looking import Look
 from tests.waiting import auntil
@@ -154,7 +155,11 @@ async def test_a_job_that_is_slow_to_rescue_is_rescued_by_itself_with_more_time(
         return 1
 
     link = cast(Link, type("OneLink", (), {"run": staticmethod(run)}))
-    upkeep = Maintenance(link, 30.0, uuid.uuid4, held=list, take_stuck=list, cancel=lambda ids: None, alarm=Alarm())
+    alarm = Alarm()
+    scheduler = Scheduler(link, alarm, {})
+    upkeep = Maintenance(
+        link, 30.0, uuid.uuid4, held=list, take_stuck=list, cancel=lambda ids: None, alarm=alarm, scheduler=scheduler
+    )
     if too_slow:
         assert await upkeep._rescue() == 1
     else:

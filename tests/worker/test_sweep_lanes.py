@@ -11,6 +11,7 @@ from pgqueue.database import Link
 from pgqueue.database.call import Call
 from pgqueue.errors import Disconnected
 from pgqueue.worker.maintenance import SWEEP_LANES_EVERY, SWEEP_LANES_SHARE, Maintenance
+from pgqueue.worker.scheduler import Scheduler
 from pgqueue.worker.signals import Alarm
 
 LANES = [uuid.UUID(int=n) for n in (1, 2)]
@@ -56,7 +57,11 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 def _maintenance(database: Database, workers: int = 1) -> Maintenance:
     alarm = Alarm()
     alarm.workers = workers
-    return Maintenance(cast(Link, database), 30.0, uuid.uuid4, held=list, take_stuck=list, cancel=lambda ids: None, alarm=alarm)
+    link = cast(Link, database)
+    scheduler = Scheduler(link, alarm, {})
+    return Maintenance(
+        link, 30.0, uuid.uuid4, held=list, take_stuck=list, cancel=lambda ids: None, alarm=alarm, scheduler=scheduler
+    )
 
 
 async def test_a_sweep_goes_on_where_the_last_one_stopped_and_begins_anew_at_the_end(pauses: list[float]) -> None:
