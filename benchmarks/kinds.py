@@ -6,7 +6,19 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from benchmarks.figures import Figures
-from benchmarks.measurements import backlog, enqueue, latency, limits, memory, pinned, releases, throughput, together, workflows
+from benchmarks.measurements import (
+    backlog,
+    enqueue,
+    latency,
+    limits,
+    memory,
+    pinned,
+    releases,
+    schedules,
+    throughput,
+    together,
+    workflows,
+)
 from benchmarks.options import Handler, Options
 from benchmarks.run import Run
 
@@ -182,6 +194,23 @@ KINDS = {
             pinned.measure,
             PINNED,
             lambda options: replace(options, seconds=options.seconds or 60.0),
+        ),
+        Kind(
+            "schedules",
+            "Schedules",
+            "1,000 schedules with a tick each second for 60 s over two worker processes: ticks that were lost or fired twice, and"
+            " how long after its tick a schedule fired and its job was made.",
+            schedules.measure,
+            (
+                Column("fired_p50_ms", "fired p50 ms", 1),
+                Column("fired_p99_ms", "fired p99 ms", 1),
+                Column("job_p50_ms", "job p50 ms", 1),
+                Column("job_p99_ms", "job p99 ms", 1),
+                Column("ticks", "ticks"),
+                Column("lost", "lost"),
+                Column("twice", "twice"),
+            ),
+            lambda options: replace(options, processes=max(2, options.processes)),
         ),
         Kind(
             "backlog",

@@ -107,6 +107,7 @@ class PgQueueSystem:
             "latency",
             "enqueue",
             "pinned",
+            "schedules",
             "backlog",
             "memory",
             "workflows",
