@@ -1,12 +1,11 @@
 """pgqueue schedules, schedule: show schedules, and change them at run time."""
 
-from datetime import datetime
 from typing import Annotated, Any
 
 import typer
 from rich.text import Text
 
-from .._checks import interval
+from .._checks import interval, invalid
 from .._json import dumps
 from .._text import harmless
 from ..database.calls import schedules as calls
@@ -19,11 +18,10 @@ from .enqueue import args_of, priority_of
 from .groups import Commands, refuse_options_before
 from .options import AsJson, DatabaseUrl, Limit, Schema
 from .output import console, print_facts, print_json, print_json_lines, print_table
-from .schedule_view import readable, readable_tick, said, tick_lines
+from .schedule_view import NEXT, Answer, answer_about, readable, readable_tick, said
 from .session import Session
 from .times import read_span, read_time
 
-NEXT = 5  # ticks that every answer shows
 COLUMNS = ("name", "next_tick", "here", "last_tick", "outcome", "misfires")
 FACTS = (
     "when", "job", "more", "next_tick", "here", "paused_at", "error", "last_tick", "last_outcome", "last_reason", "last_job_id",
@@ -63,12 +61,13 @@ def schedule(
     """Show one schedule: when it fires in words, its next five ticks, and what came of its last ticks."""
     with Session(database_url, schema) as database:
         row = _found(database, name)
+        answer = answer_about(database, row)
         ticks = database.run(calls.schedule_ticks(name, limit))
     if as_json:
-        print_json(_answer(row) | {"ticks": [tick._asdict() for tick in ticks]})
+        print_json(row._asdict() | answer.as_json() | {"ticks": [tick._asdict() for tick in ticks]})
         return
     print_facts(f"schedule {name}", readable(row), FACTS)
-    _print_ticks(_next(row))
+    _print_answer(answer)
     if ticks:
         print_table("ticks", [readable_tick(tick, row) for tick in ticks], TICKS, wide=("reason",), spare=("fired_at", "for"))
     _print_remarks([row])
@@ -126,11 +125,12 @@ def set_(
     with Session(database_url, schema) as database:
         did = database.run(calls.set_schedule(name, changes))
         row = _found(database, name)
+        answer = answer_about(database, row)
     if as_json:
-        print_json({"change": did} | _answer(row))
+        print_json({"change": did} | row._asdict() | answer.as_json())
     else:
-        print(f"{did} schedule {name}: {said(row.definition, name)}")
-        _print_ticks(_next(row))
+        print(f"{did} schedule {name}: {answer.words}{' (paused)' if row.paused_at else ''}")
+        _print_answer(answer)
 
 
 @schedules.command()
@@ -149,11 +149,12 @@ def resume(name: Name, database_url: DatabaseUrl = None, schema: Schema = None, 
     with Session(database_url, schema) as database:
         changed = database.run(calls.resume_schedule(name))
         row = _found(database, name)
+        answer = answer_about(database, row)
     if as_json:
-        print_json({"changed": changed} | _answer(row))
+        print_json({"changed": changed} | row._asdict() | answer.as_json())
     else:
-        print(f"{name} {'resumed' if changed else 'was not paused'}: {said(row.definition, name)}")
-        _print_ticks(_next(row))
+        print(f"{name} {'resumed' if changed else 'was not paused'}: {answer.words}")
+        _print_answer(answer)
 
 
 @schedules.command()
@@ -208,18 +209,17 @@ def preview(
 ) -> None:
     """Show in words when a schedule or an expression fires, and its next ticks. An expression needs no database."""
     if is_name(what):
+        if zone is not None:
+            raise invalid("zone", zone, "it belongs to an expression; a schedule has a time zone")
         with Session(database_url, schema) as database:
-            row = _found(database, what)
-        ticks, definition = next_ticks(ticks_of(row, zone), count, None), row.definition
+            answer = answer_about(database, _found(database, what), count)
     else:
-        definition = read_fields("", {"cron": what, "timezone": zone})
-        ticks = next_ticks(ticks_of(what, zone), count, None)
-    text = said(definition, what if is_name(what) else None)
+        answer = Answer(said(read_fields("", {"cron": what, "timezone": zone})), next_ticks(ticks_of(what, zone), count, None))
     if as_json:
-        print_json({"description": text, "next_ticks": ticks})
+        print_json(answer.as_json())
     else:
-        print(text)
-        _print_ticks(ticks)
+        print(answer.words)
+        _print_answer(answer)
 
 
 def _found(database: Session, name: str) -> ScheduleStatus:
@@ -229,18 +229,9 @@ def _found(database: Session, name: str) -> ScheduleStatus:
     return found[0]
 
 
-def _next(row: ScheduleStatus) -> list[datetime]:
-    return next_ticks(ticks_of(row, None), NEXT, None)
-
-
-def _answer(row: ScheduleStatus) -> dict[str, Any]:
-    """A schedule as JSON, with what it means."""
-    return row._asdict() | {"description": said(row.definition, row.name), "next_ticks": _next(row)}
-
-
-def _print_ticks(ticks: list[datetime]) -> None:
-    print("next:" if ticks else "there is no next tick")
-    for line in tick_lines(ticks):
+def _print_answer(answer: Answer) -> None:
+    print("next:" if answer.ticks else "there is no next tick")
+    for line in answer.lines():
         print(line)
 
 

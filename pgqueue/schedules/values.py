@@ -72,7 +72,7 @@ def read_fields(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
         raise InvalidArgument(f"{min(unknown)}: a schedule has no such field; it has {', '.join(FIELDS)}")
     read = {field: _READ[field](value) for field, value in given.items() if value is not None and field in _READ}
     read |= _rhythm(name, given.get("cron"), given.get("every"))
-    if "starts_at" in read and "ends_at" in read and read["ends_at"] < read["starts_at"]:
+    if "starts_at" in read and "ends_at" in read and read["ends_at"] <= read["starts_at"]:
         raise invalid("ends_at", given["ends_at"].isoformat(), "use a time after starts_at")
     return read
 

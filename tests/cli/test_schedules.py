@@ -91,7 +91,7 @@ def test_the_list_shows_the_next_tick_and_what_came_of_the_last(run: Run, look: 
     run("schedules", "set", "often", "--every", "90s", "--task", "report")
     run("schedules", "trigger", "often")
     run("schedules", "pause", "often")
-    look.value("update schedule set next_tick = '2027-01-05 01:00+00' where name = 'nightly' returning name")
+    look.value("update schedule set next_tick = '2027-01-05 01:00+00' returning name")
     look.value(
         "insert into schedule_tick (schedule, tick, outcome, reason, stands_for, fired_at) "
         "values ('nightly', '2026-01-05 01:00+00', 'skipped', 'missed', 7, clock_timestamp()) returning tick"
@@ -159,6 +159,10 @@ def test_pause_and_resume_say_whether_they_changed_anything(run: Run) -> None:
     run(*SET)
     assert [run("schedules", "pause", "nightly").out for _ in range(2)] == ["nightly paused\n", "nightly was paused already\n"]
     assert "paused" in run("schedules").out
+    assert run("schedules", "set", "nightly", "--jitter", "5").out.startswith(
+        "changed schedule nightly: at 02:00 every day, UTC (paused)"
+    )
+    run("schedules", "set", "nightly", "--reset", "jitter")
     resumed, again = (run("schedules", "resume", "nightly").out for _ in range(2))
     assert resumed.startswith("nightly resumed: at 02:00 every day, UTC\nnext:\n  20")
     assert again.startswith("nightly was not paused: at 02:00 every day, UTC\nnext:\n  20")
@@ -211,7 +215,31 @@ def test_preview_shows_a_schedule_by_its_name(run: Run) -> None:
     run(*SET, "--timezone", "Europe/Berlin", "--ends-at", "2026-01-01T00:00Z")
     assert run("schedules", "preview", "nightly").out == "at 02:00 every day, Europe/Berlin\nthere is no next tick\n"
     ran = run("schedules", "preview", "nightly", "--zone", "UTC")
-    assert (ran.code, "timezone: 'UTC' is not valid; schedule 'nightly' has a time zone" in ran.err) == (2, True)
+    assert (ran.code, "zone: 'UTC' is not valid; it belongs to an expression" in ran.err) == (2, True)
+
+
+def test_with_jitter_the_starts_are_those_of_the_jobs(run: Run, look: Look) -> None:
+    run(*SET, "--jitter", "1h")
+    (printed,) = run("schedules", "preview", "nightly", "--json").lines
+    for tick, start in zip(printed["next_ticks"], printed["next_starts"], strict=True):
+        delay = look.value("select jitter_of('nightly', %s::timestamptz, 3600)", tick)
+        assert datetime.fromisoformat(start) == datetime.fromisoformat(tick) + delay
+    first = run("schedules", "preview", "nightly", "--count", "1").out.splitlines()[-1]
+    assert first.startswith(f"  {printed['next_ticks'][0][:10]} 02:00 UTC   starts ")
+    assert first.endswith(" s later")
+
+
+def test_an_expression_that_only_workers_could_refuse_is_shown_as_it_is(run: Run, look: Look) -> None:
+    """SQL cannot read expressions."""
+    look.value("""select set_schedule('odd', '{"cron": ["at noon"], "job": {"task": "report"}}')""")
+    run(*SET)
+    assert [line.split()[0] for line in run("schedules").out.splitlines() if " none " in line] == ["nightly", "odd"]
+    ran = run("schedule", "odd")
+    assert (ran.code, "there is no next tick\n" in ran.out) == (0, True)
+    assert "when 'at noon', UTC" in " ".join(ran.out.split())
+    assert run("schedules", "set", "odd", "--cron", "0 12 * * *").out.startswith(
+        "changed schedule odd: at 12:00 every day, UTC\n"
+    )
 
 
 def test_a_name_in_place_of_a_command_is_told_which_one_shows_it(run: Run) -> None:

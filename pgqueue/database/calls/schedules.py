@@ -1,6 +1,6 @@
 """Schedules and their ticks; see sql/functions/schedules."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, LiteralString, NamedTuple
 
 from ..._json import readable
@@ -181,6 +181,17 @@ def schedules() -> Call[list[ScheduleStatus]]:
 def schedule(name: str) -> Call[list[ScheduleStatus]]:
     """One schedule, as a list of at most one."""
     return Call(_STATUS + "where name = %s::text", (name,), _statuses, repeat_within=ALWAYS)
+
+
+def jitters(name: str, ticks: list[datetime], jitter: float) -> Call[list[timedelta]]:
+    """How long after each of these ticks its job is due."""
+    return Call(
+        "select {schema}.jitter_of(%s::text, tick, %s::float8) from unnest(%s::timestamptz[]) with ordinality as t(tick, place) "
+        "order by place",
+        (name, jitter, ticks),
+        first_column,
+        repeat_within=ALWAYS,
+    )
 
 
 def schedule_ticks(name: str, limit: int) -> Call[list[ScheduleTick]]:
