@@ -108,6 +108,7 @@ class CallContext(JobContext):
             job.meta_json,
             None,
             job.limits,
+            job.terms_json,
             job._services,
         )
         super().__init__(job.token, job.id, job.queue, task, args_json, *given)

@@ -91,6 +91,18 @@ LEFT_ALONE = {
     "line_start": {"starts_at", "keys_at", "seen_at"},
     "permit": {"claimed_at"},
     "parking": {"until", "parked_at"},
+    "schedule": {
+        "paused_at",
+        "after_at",
+        "next_tick",
+        "look_at",
+        "last_tick",
+        "buffered_tick",
+        "created_at",
+        "changed_at",
+    },
+    "schedule_tick": {"tick", "fired_at"},
+    "schedule_look": {"looked_at"},
 }
 TIME_COLUMNS = """
 select c.relname::text, a.attname::text from pg_class c join pg_attribute a on a.attrelid = c.oid

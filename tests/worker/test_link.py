@@ -141,9 +141,8 @@ async def test_a_refused_call_is_tried_ever_more_slowly_although_connects_work_a
         asked.append(time.monotonic())
         assert await one.run(PID)
     waits = [b - a for a, b in pairwise(asked)]
-    assert waits[0] >= 0.1
-    assert waits[1] >= 0.2
-    assert waits[2] >= 0.4
+    for wait, pause in zip(waits, (0.1, 0.2, 0.4), strict=True):
+        assert wait >= 0.9 * pause  # the pause began a moment before `asked` was noted
     assert len(caplog.records) <= 4
     look.rows("create or replace function public.refuse() returns void language sql as ''")
     await one.run(refused)

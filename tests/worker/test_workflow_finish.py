@@ -190,10 +190,10 @@ async def test_the_next_node_starts_without_a_wake_up_from_outside(
 async def test_repairs_are_warned_of_in_the_log(
     async_app: PgQueue, look: Look, ran: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    chain(async_app.tasks["node"].s("a"), async_app.tasks["node"].si("b")).enqueue()
+    chain(async_app.tasks["node"].using(run_after=3600).s("a"), async_app.tasks["node"].si("b")).enqueue()
     look.rows("update workflow set open = 1")
-    await burst(async_app)
-    await auntil(lambda: look.value("select repairs from workflow") == 1, "it is repaired")
+    async with working(async_app):
+        await auntil(lambda: look.value("select repairs from workflow") == 1, "it is repaired")
     (record,) = [record for record in caplog.records if "repaired" in record.message]
     assert record.levelname == "WARNING"
     assert "1 workflows did not agree with their jobs" in record.message
