@@ -58,15 +58,21 @@ begin
     perform check_jobs(jobs);
     before := mute(jobs);
     for given in
-        select element, place, queue, depends_on, run_if,
+        select j.*, place, stored_of(element) as stored,
                case when coalesce(unique_mode, unique_key) is not null
                     then unique_digest(task, coalesce(args, '{}'), unique_key) end as digest
           from jsonb_array_elements(jobs) with ordinality as e(element, place),
                jsonb_to_record(element) as j(
-                   task text, args jsonb, queue text, unique_mode text, unique_key text, depends_on bigint[], run_if text)
+                   task text, args jsonb, queue text, priority int, run_at timestamptz, run_after interval, retries int,
+                   unique_mode text, unique_key text, unique_period interval,
+                   depends_on bigint[], run_if text, limits text[], fair text, cost int, limits_declared text[])
          order by digest nulls first, unique_mode = 'period', place  -- the two spaces of keys in one order, too
     loop
-        added := insert_element(given.element, given.depends_on is not null);
+        added := insert_job(given.task, coalesce(given.args, '{}'), coalesce(given.queue, 'default'), coalesce(given.priority, 0),
+                            given.run_at, given.run_after, given.retries, given.stored,
+                            given.unique_mode, given.unique_key, given.unique_period,
+                            row(given.limits, given.fair, given.cost, given.limits_declared)::limiting,
+                            null, given.depends_on is not null);
         ids[given.place] := added.id;
         duplicates[given.place] := added.duplicate;
         if given.depends_on is not null and not added.duplicate then
