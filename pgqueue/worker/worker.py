@@ -4,33 +4,27 @@ import asyncio
 import logging
 import os
 import signal
-import socket
 import time
-import uuid
 from collections import Counter
-from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
-from uuid import UUID
 
-import psycopg
-
-from .. import __version__, logs
+from .. import logs
 from ..check import check_process_tasks
 from ..database import Link
-from ..database.call import Call
 from ..database.calls import limits as limit_calls
 from ..database.calls import workers as worker_calls
 from ..database.link import Circuit
-from ..errors import Disconnected, PgQueueError
+from ..errors import Disconnected
 from ..lifespan import StoppedEarly, entered, injections, unless
 from ..transaction import Services
 from .callbacks import CallbackRunner
 from .claim import BACKSTOP, Claimer
 from .finish import Finisher
-from .liveness import Liveness, now
+from .liveness import Liveness
 from .loops import LoopEnded, Loops
 from .maintenance import Maintenance
+from .membership import Membership
 from .options import WorkerOptions
 from .parents import ParentLoader
 from .process import Processes, Setup, assert_no_import
@@ -71,11 +65,7 @@ class Worker:
         queues = self._options.queues or tuple((name, 1.0) for name in app.queues)
         self._queues = [name for name, _ in queues]
         self._weights = None if self._options.strict else [weight for _, weight in queues]
-        self._id = uuid.uuid4()
         self._stop = asyncio.Event()
-        self._registered, self._lost = asyncio.Event(), asyncio.Event()
-        self._renewing = asyncio.Lock()
-        self._left = False
         self._is_wait_told = False
 
     async def run(self) -> None:
@@ -96,9 +86,9 @@ class Worker:
                 self._build(values)
                 await self._run()
         except StoppedEarly:
-            log.info("worker %s was stopped while its lifespan started", self._id)
+            log.info("worker %s was stopped while its lifespan started", self._options.name or os.getpid())
             return
-        log.info("worker %s ended: %s", self._id, self._counts())
+        log.info("worker %s ended: %s", self._membership.id, self._counts())
 
     async def _run(self) -> None:
         try:
@@ -168,15 +158,25 @@ class Worker:
         surroundings = self._surroundings(values)
         self._slots = Slots(tasks, options.concurrency, self._finisher.add, is_full, self._alarm, surroundings)
         self._services = Services(app, values, self._slots.threads)
+        self._membership = Membership(
+            maintenance_link,
+            self._queues,
+            options,
+            app.settings.lease,
+            list(app.schedules.declared),
+            drop=self._slots.drop,
+            adopt=lambda id, since: self._liveness.adopt(id, since),
+            alarm=self._alarm,
+        )
         self._parents = ParentLoader(parents_link, tasks, self._slots, self._finisher.add, bool(app.execution_middleware))
         self._claimer = Claimer(
             claim_link,
-            self._registered_id,
+            self._membership.registered_id,
             self._slots,
             self._queues,
             self._weights,
             self._alarm,
-            on_lost=self._lose,
+            on_lost=self._membership.lose,
             on_empty=self._emptied,
             backstop=BURST_BACKSTOP if options.burst else BACKSTOP,
             services=self._services,
@@ -186,7 +186,7 @@ class Worker:
         self._maintenance = Maintenance(
             maintenance_link,
             app.settings.lease,
-            lambda: self._id,
+            lambda: self._membership.id,
             self._held,
             self._slots.take_stuck,
             self._slots.cancel,
@@ -203,7 +203,7 @@ class Worker:
         loops.add("callbacks", self._callbacks.run)
         loops.add("waiters", self._waiters.run)
         loops.add("lease", self._watch_lease)
-        loops.add("renew", self._renew)
+        loops.add("renew", self._membership.renew)
         loops.add("summary", self._summarise)
         for name, run in (self._finisher.loops() | self._maintenance.loops()).items():
             loops.add(name, run)
@@ -219,7 +219,7 @@ class Worker:
             self._alarm,
             self._queues,
             running=lambda: list(self._slots.running),
-            on_lost=self._note_lost,
+            on_lost=self._membership.note_lost,
             on_results_wanted=self._waiters.asked,
             on_cancel_wanted=self._maintenance.cancel_wanted,
             down_for=self._loops.longest_down,
@@ -227,68 +227,20 @@ class Worker:
 
     async def _start(self) -> None:
         await self._declare_limits()
-        await self._scheduler.declare(self._until_answered)
-        await self._register()
+        await self._scheduler.declare(self._membership.until_answered)
+        await self._membership.register()
         self._liveness.start()
-        log.info("worker %s started on %s", self._id, ", ".join(self._queues), extra={"worker_id": str(self._id)})
+        id = self._membership.id
+        log.info("worker %s started on %s", id, ", ".join(self._queues), extra={"worker_id": str(id)})
         self._loops.start()
 
     async def _declare_limits(self) -> None:
         """Declare the limits of the app before the first claim, so that no job starts without its limits."""
         for limit in self._app.limits.declared.values():
             call = limit_calls.declare_limit(limit.name, limit.definition())
-            if await self._until_answered(lambda call=call: call):  # type: ignore[misc]
+            if await self._membership.until_answered(lambda call=call: call):  # type: ignore[misc]
                 # Two apps that declare a limit differently change it at each start: the log shows it.
                 log.info("limit %s: as declared now: %s", limit.name, limit.summary())
-
-    async def _registered_id(self) -> UUID:
-        await self._registered.wait()
-        return self._id
-
-    async def _register(self) -> None:
-        options = self._options
-        host, pid = socket.gethostname(), os.getpid()
-        call = worker_calls.register_worker(
-            self._id,
-            options.name or f"{host}:{pid}",
-            host,
-            pid,
-            __version__,
-            self._queues,
-            options.concurrency,
-            self._app.settings.lease,
-            list(self._app.schedules.declared),
-        )
-        asked: list[float] = []
-
-        def ask() -> Call[None]:
-            asked.append(now())
-            return call
-
-        await self._until_answered(ask)
-        self._liveness.adopt(self._id, asked[-1])
-        self._registered.set()
-
-    def _note_lost(self, lost_id: UUID) -> None:
-        if lost_id == self._id and not self._left:
-            self._registered.clear()
-            self._lost.set()
-
-    async def _lose(self, lost_id: UUID) -> None:
-        self._note_lost(lost_id)
-
-    async def _renew(self) -> None:
-        """When the lease is lost: drop all jobs and register under a new id, so that no old outcome is accepted."""
-        while True:
-            await self._lost.wait()
-            async with self._renewing:
-                if not self._left:
-                    log.error("worker %s lost its lease; its jobs run elsewhere; it registers again", self._id)
-                    self._id = uuid.uuid4()
-                    await self._slots.drop()
-                    await self._register()
-                self._lost.clear()
-            self._alarm.ring()
 
     def _held(self) -> list[int]:
         slots = self._slots
@@ -313,12 +265,12 @@ class Worker:
         if ending := self._loops.cancel(*UNTIL_THE_END):
             await asyncio.wait(ending)
         if self._liveness.ident is None:
-            await self._leave_unregistered()
+            await self._membership.leave_unregistered(LEAVE_WITHIN)
             return
         deadline = time.monotonic() + self._options.grace
         with suppress(TimeoutError):
             async with asyncio.timeout(self._options.grace + FLUSH_WITHIN):
-                await self._until_answered(lambda: worker_calls.reconcile(self._id, self._held(), grace=0))
+                await self._membership.until_answered(lambda: worker_calls.reconcile(self._membership.id, self._held(), grace=0))
                 can_finish = not any(map(self._loops.is_given_up, FINISH))
                 if not (can_finish and await self._slots.wait_idle(deadline - time.monotonic())):
                     log.warning("%s handlers did not end in time; their jobs are given back", len(self._slots.running))
@@ -326,41 +278,16 @@ class Worker:
                 if can_finish:
                     await self._finisher.drain()
                     await self._callbacks.drain(max(TELL_AT_LEAST, deadline - time.monotonic()))
-                await self._retire()
+                await self._membership.retire()
                 return
         if held := self._finisher.only_held():
             log.warning("jobs whose outcomes could not be stored are given back and run again: %s", ", ".join(held))
             # A job that is being reported is locked by that call, and locked jobs are not given back.
             if ending := self._loops.cancel("callbacks", "renew", "lease"):
                 await asyncio.wait(ending, timeout=LEAVE_WITHIN)
-            if await self._left_within(LEAVE_WITHIN):
+            if await self._membership.retired_within(LEAVE_WITHIN):
                 return
         log.warning("the database did not answer while stopping; the remaining jobs are rescued after the lease")
-
-    async def _left_within(self, seconds: float) -> bool:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._retire()
-        return self._left
-
-    async def _retire(self) -> None:
-        """Leave. After this a heartbeat that does not find the row is not a lost lease."""
-        async with self._renewing:
-            await self._until_answered(lambda: worker_calls.retire_worker(self._id))
-            self._left = True
-
-    async def _leave_unregistered(self) -> None:
-        """Leave after a stop during the registration: the row may exist although the answer did not arrive."""
-        with suppress(TimeoutError, PgQueueError, psycopg.Error):
-            async with asyncio.timeout(LEAVE_WITHIN):
-                await self._until_answered(lambda: worker_calls.retire_worker(self._id))
-
-    async def _until_answered(self, call: Callable[[], Call[T]]) -> T:
-        while True:
-            try:
-                return await self._maintenance_link.run(call())
-            except Disconnected:
-                log.debug("not answered; asking again")
 
     def _handle_signals(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -394,7 +321,7 @@ class Worker:
         """Log one line a minute, not one for each job."""
         while True:
             await asyncio.sleep(SUMMARY_EVERY)
-            log.info("worker %s: %s", self._id, self._counts())
+            log.info("worker %s: %s", self._membership.id, self._counts())
 
     def _counts(self) -> str:
         return ", ".join(f"{count} {state}" for state, count in sorted(self._finisher.counts.items()) if count) or "no jobs"

@@ -168,7 +168,7 @@ async def test_a_stop_that_finds_a_lost_lease_still_ends(async_app: PgQueue, loo
     worker.stop()
     await auntil(lambda: worker._slots._stopping, "it stops")
     look.value("update worker set state = 'lost', heartbeat_at = now() - interval '1 hour'")
-    worker._note_lost(worker._id)
+    worker._membership.note_lost(worker._membership.id)
     await auntil(lambda: not worker._slots.running, "it drops the job")
     async with asyncio.timeout(20):
         await run
