@@ -13,6 +13,8 @@ from .errors import (
     ResultTimeout,
     ResultUnreadable,
     ScheduleNotFound,
+    SoftTimeout,
+    Timeout,
 )
 from .hooks import JobError, JobEvent
 from .inject import INJECTED, Inject
@@ -71,7 +73,9 @@ __all__ = [
     "ScheduleStatus",
     "Signature",
     "Snooze",
+    "SoftTimeout",
     "Task",
+    "Timeout",
     "Unique",
     "Workflow",
     "WorkflowBuilder",

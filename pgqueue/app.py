@@ -122,6 +122,7 @@ class PgQueue(Hooks):
         result_ttl: Duration | None = None,
         unique: Unique | UniqueMode | None = None,
         executor: Executor | None = None,
+        raise_soft_timeout: bool = False,
         rate_limit: str | None = None,
         max_running: int | None = None,
         limits: Iterable[str | Limit] | None = None,
@@ -146,6 +147,7 @@ class PgQueue(Hooks):
         result_ttl: Duration | None = None,
         unique: Unique | UniqueMode | None = None,
         executor: Executor | None = None,
+        raise_soft_timeout: bool = False,
         rate_limit: str | None = None,
         max_running: int | None = None,
         limits: Iterable[str | Limit] | None = None,
@@ -170,6 +172,7 @@ class PgQueue(Hooks):
             unique: when two calls are the same job: a `Unique`, or one of its modes; not unique by default.
             executor: "process" runs a `def` in another process, for work that keeps a CPU busy or may crash; that process
                 imports the function's module. By default the kind of the function decides: "async" or "thread".
+            raise_soft_timeout: raise `SoftTimeout` in the handler at its soft timeout; only for async handlers. Off by default.
             rate_limit: how often it starts, "100/m", in all workers together; see `Limit`, whose name is "task:" and its own.
             max_running: how many of its jobs run at once, in all workers together.
             limits, fair, cost: as in `Task.using`; a Limit declares itself here.
@@ -213,7 +216,7 @@ class PgQueue(Hooks):
             its_name = name_of(handler, name)
             own = own_limit(its_name, rate_limit, max_running)
             its_options = Options(**options, own_limit=own.name if own else None)
-            task: Task[..., Any] = Task(self, its_name, handler, its_options, executor)
+            task: Task[..., Any] = Task(self, its_name, handler, its_options, executor, raise_soft_timeout)
             return self._register(task, [*(limits or ()), *([own] if own else ())], cron, timezone)
 
         return register if function is None else register(function)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from contextlib import suppress
 from typing import Any, NoReturn
 
 from .context import JobContext
@@ -82,14 +83,15 @@ class _Chunk:
         return None if text is None else json.loads(text)
 
     async def _in_thread(self, arguments: dict[str, Any]) -> Any:
-        """Run a call in a thread, which cannot be stopped: if the workflow is cancelled, the job ends after the running call."""
+        """Run a call in a thread, which cannot be stopped: a job that is cancelled or timed out ends after the running call."""
         threads: Any = self._threads  # None outside of a worker: the threads of the loop
         running = asyncio.ensure_future(in_thread(self._task.function, arguments, threads))
         try:
             return await asyncio.shield(running)
         except asyncio.CancelledError:
-            if self._ctx.cancelled:
-                await asyncio.wait({running})
+            while (self._ctx.cancelled or self._ctx.timed_out) and not (self._ctx.dropped or running.done()):
+                with suppress(asyncio.CancelledError):
+                    await asyncio.wait({running})
             raise
 
 
@@ -113,6 +115,7 @@ class CallContext(JobContext):
         )
         super().__init__(job.token, job.id, job.queue, task, args_json, *given)
         self.node, self.started = job.node, job.started
+        self.deadline, self.timeout_at = job.deadline, job.timeout_at
         self._job = job
 
     @property

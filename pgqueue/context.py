@@ -81,7 +81,7 @@ class JobContext(Run):
             PgQueueError: `with` was used in async code.
 
             At the end of the block; nothing was committed:
-            LeaseLost: the job is no longer owned by this run.
+            LeaseLost: the job is no longer owned by this run, or the run has passed its timeout.
             Disconnected: the connection broke. If the database does not answer for 30 s whether a COMMIT took effect, the
                 message says that this is not known; then the attempt fails only if the transaction was not committed.
         """
@@ -115,6 +115,13 @@ class JobContext(Run):
         services = self._reach("ctx.aprogress()")
         if self._is_time_to_tell(done, total):
             self._told(await services.app.async_database.run(self._telling(done, total, note)))
+
+    def time_left(self) -> float | None:
+        """Seconds until the run is ended by its timeout, or by the `total_timeout` of its job; None without either.
+
+        It falls below 0 when that time has passed: the job runs elsewhere then, and a handler in a thread should stop.
+        """
+        return None if self.timeout_at is None else self.timeout_at - time.perf_counter()
 
     def park(self, key: str, until: datetime | timedelta | float) -> None:
         """Park a key, from a handler in a thread; async handlers use `apark`. Jobs with this key wait; running jobs continue.

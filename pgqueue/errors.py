@@ -1,5 +1,7 @@
 """All exceptions that pgqueue raises on purpose; each names the error, the value and the remedy."""
 
+import asyncio
+
 import psycopg
 
 
@@ -73,6 +75,17 @@ class NoConnection(PgQueueError, psycopg.OperationalError):
 
 class LeaseLost(PgQueueError):
     """The job is no longer owned by this run: its worker missed its lease, and the job was taken away. Nothing was changed."""
+
+
+class Timeout(PgQueueError):
+    """An attempt was ended because its timeout, or the `total_timeout` of its job, has passed; the type of the stored error."""
+
+
+class SoftTimeout(PgQueueError, asyncio.CancelledError):
+    """The soft timeout of an attempt has passed; raised in async handlers of tasks with `raise_soft_timeout=True`.
+
+    It is also a CancelledError, so that `asyncio.wait_for`, task groups and drivers end what the handler was waiting for.
+    """
 
 
 class AlreadyFinished(PgQueueError):

@@ -31,10 +31,17 @@ class Registered(Generic[R]):
         function: the handler.
         options: the options with which its jobs are enqueued.
         executor: "process", or the default for the kind of the function.
+        raise_soft_timeout: whether SoftTimeout is raised in the handler.
     """
 
     def __init__(
-        self, registry: "Registry", name: str, function: Callable[..., Any], options: Options, executor: str | None
+        self,
+        registry: "Registry",
+        name: str,
+        function: Callable[..., Any],
+        options: Options,
+        executor: str | None,
+        raise_soft_timeout: bool = False,
     ) -> None:
         self._app = registry
         self.name = storable("task", name)
@@ -43,6 +50,12 @@ class Registered(Generic[R]):
         self.parameters = Parameters(name, function)
         self._most = registry.settings.max_result_bytes
         self.executor = chosen(executor, name, function, self.parameters.is_async)
+        self.raise_soft_timeout = raise_soft_timeout
+        if raise_soft_timeout and self.executor != "async":
+            raise ConfigurationError(
+                f"raise_soft_timeout: the handler of task {name!r} is not async, so nothing can be raised in it; make it `async "
+                "def`, or let it check ctx.time_left()"
+            )
 
     def dump_result(self, value: Any) -> str | None:
         """The result of the handler as JSON text, None for None.

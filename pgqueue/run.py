@@ -1,9 +1,11 @@
 """One run of one job, with the data of its claim; `JobContext` adds the methods for handlers."""
 
+import time
 from datetime import datetime
 from typing import Any
 
 from ._json import loads
+from .errors import SoftTimeout
 from .inject import ContextMarker
 from .terms import Terms
 from .workflow.node import Node
@@ -22,13 +24,19 @@ class Run(ContextMarker):
         token: the fence of the claim; a finish must present (id, token).
         started: when the handler started, on time.perf_counter().
         is_in_block: whether a `transaction()` of this run is open.
+        is_finishing: whether a `transaction()` is just finishing the job: it is not known yet whether it succeeds.
         is_finished: whether a `transaction()` has finished the job.
+        has_returned: whether the handler has returned, and only its outcome is still being prepared.
         result_json: the result of this transaction as JSON text; None for none.
         own_workflow: the object with which the handler adds nodes; None until it is used.
         node: the data of the job as a node of a workflow; None for other jobs, and for jobs that became a node while they ran.
         limits: the keys of the limits that counted this start; None for a job without limits.
         terms: how long the job may take, and its schedule; None for a job without either.
-        timed_out: whether the run has passed its timeout; its outcome is a failure with reason timeout.
+        deadline: when the `total_timeout` of the job ends, on time.perf_counter(); None without one.
+        timeout_at: when the run is ended by its timeout or the deadline, on time.perf_counter(); None without a limit, and before
+            the handler has started.
+        timed_out: whether the run has passed this time; its outcome is a failure with reason timeout.
+        soft_timeout: raised at the handler's await in place of the cancellation that the worker has requested; None = nothing.
         cancelled: whether the job's workflow was cancelled while it runs. Then async handlers are cancelled, and processes
             are ended. A handler in a thread cannot be stopped: a long one should check this and return `Cancel()`. The job does
             not run again, whatever its outcome.
@@ -42,9 +50,12 @@ class Run(ContextMarker):
         "attempt",
         "cancelled",
         "created_at",
+        "deadline",
         "dropped",
+        "has_returned",
         "id",
         "is_finished",
+        "is_finishing",
         "is_in_block",
         "limits",
         "max_attempts",
@@ -55,12 +66,18 @@ class Run(ContextMarker):
         "queue",
         "result_json",
         "run_at",
+        "soft_timeout",
         "started",
         "task",
         "terms",
         "timed_out",
+        "timeout_at",
         "token",
     )
+
+    deadline: float | None
+    timeout_at: float | None
+    soft_timeout: SoftTimeout | None
 
     def __init__(
         self,
@@ -92,12 +109,15 @@ class Run(ContextMarker):
         self.created_at = created_at
         self.meta_json = meta_json
         self.started = self._told_at = 0.0
-        self.is_in_block = self.is_finished = False
+        self.is_in_block = self.is_finishing = self.is_finished = self.has_returned = False
         self.result_json: str | None = None
         self.own_workflow: OwnWorkflow | None = None
         self.node = None if node_json is None else Node(node_json)
         self.limits = limits
         self.terms = None if terms_json is None else Terms.from_json(terms_json)
+        self.deadline = self.timeout_at = self.soft_timeout = None
+        if self.terms is not None and self.terms.left is not None:
+            self.deadline = time.perf_counter() + self.terms.left
         self.cancelled = self.dropped = self.timed_out = False
         self._services = services
 
@@ -136,6 +156,11 @@ class Run(ContextMarker):
     def stands_for(self) -> int:
         """How many ticks of its schedule the job stands for: 1, or more if ticks were missed."""
         return 1 if self.terms is None else self.terms.stands_for
+
+    @property
+    def is_past_timeout(self) -> bool:
+        """Whether the run has passed its timeout or the deadline of its job. Safe in any thread."""
+        return self.timed_out or (self.timeout_at is not None and time.perf_counter() >= self.timeout_at)
 
     def _added_json(self) -> str | None:
         """The nodes that the handler has added, in the form that SQL takes; None for none. Raises InvalidArgument."""

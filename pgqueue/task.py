@@ -43,9 +43,15 @@ class Task(Registered[R], Generic[P, R]):
     """
 
     def __init__(
-        self, registry: Registry, name: str, function: Callable[P, Any], options: Options, executor: str | None = None
+        self,
+        registry: Registry,
+        name: str,
+        function: Callable[P, Any],
+        options: Options,
+        executor: str | None = None,
+        raise_soft_timeout: bool = False,
     ) -> None:
-        super().__init__(registry, name, function, options, executor)
+        super().__init__(registry, name, function, options, executor, raise_soft_timeout)
         self.__doc__ = function.__doc__
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any:

@@ -170,15 +170,30 @@ class Block:
             yield self._pool.putconn(connection)
 
     def _finish(self, connection: Any) -> Steps:
+        self._job.is_finishing = True
+        try:
+            yield from self._complete_and_commit(connection)
+            self._job.is_finished = True
+        finally:
+            self._job.is_finishing = False
+        if own := self._job.own_workflow:
+            own._finish("by ctx.transaction()")
+
+    def _complete_and_commit(self, connection: Any) -> Steps:
         try:
             completed = yield from self._complete(connection)
+            self._refuse_late()
         except BaseException as error:
             yield self._leave(type(error), error, error.__traceback__)
             raise
         yield from self._commit(connection, completed.xid)
-        self._job.is_finished = True
-        if own := self._job.own_workflow:
-            own._finish("by ctx.transaction()")
+
+    def _refuse_late(self) -> None:
+        """Raise LeaseLost if the run has passed its timeout. Whoever ends the run waits while `is_finishing` is set."""
+        job = self._job
+        if job.is_past_timeout and not job.cancelled:
+            job.timed_out = True
+            raise LeaseLost(f"job {job.id} has passed its timeout; what its transaction wrote is rolled back")
 
     def _commit(self, connection: Any, xid: str) -> Steps:
         try:

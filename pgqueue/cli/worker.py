@@ -28,6 +28,10 @@ def worker(
     grace: Annotated[
         float, typer.Option(metavar="SECONDS", help="Seconds that running handlers get to end when the worker stops.")
     ] = 30,
+    timeout_grace: Annotated[
+        float,
+        typer.Option(metavar="SECONDS", help="Seconds that a handler gets to end after its timeout before its slot is lost."),
+    ] = 5,
     name: Annotated[
         str | None, typer.Option(metavar="NAME", help="Name shown by `pgqueue workers`; host:pid by default.")
     ] = None,
@@ -40,13 +44,13 @@ def worker(
 ) -> None:
     """Run jobs. SIGTERM or Ctrl-C ends the worker within the grace, a second signal ends it at once.
 
-    `python -m pgqueue.worker` is the same.
+    Exit code 75: too many handlers did not end after their timeout; start another worker. `python -m pgqueue.worker` is the same.
     """
-    options = WorkerOptions(parse_queues(queues), strict, concurrency, burst, grace, name)
+    options = WorkerOptions(parse_queues(queues), strict, concurrency, burst, grace, name, timeout_grace=timeout_grace)
     launch = Launch(app, options, database_url, schema, log_format, log_level)
     if processes > 1:
         raise typer.Exit(supervise(launch, processes))
-    run(launch)
+    raise typer.Exit(run(launch))
 
 
 def parse_queues(text: str) -> tuple[tuple[str, float], ...]:

@@ -16,11 +16,10 @@ def main() -> int:
     """Run what the supervisor asks for; the exit code."""
     launch = _listen_to_supervisor()
     try:
-        run(launch)
+        return run(launch)
     except PgQueueError as error:
         print(f"pgqueue: {error}", file=sys.stderr)
         return REFUSED
-    return 0
 
 
 def _listen_to_supervisor() -> Launch:

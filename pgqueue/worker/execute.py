@@ -7,13 +7,13 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
-from .._json import dumps
+from .._json import dumps, loads_own
 from .._text import LINE, shortened
 from .._trace import loggable, message_of
 from ..chunk import is_unknown
 from ..codec.parameters import Parameters
 from ..context import JobContext
-from ..errors import InvalidArgument
+from ..errors import InvalidArgument, SoftTimeout, Timeout
 from ..executor import in_thread
 from ..outcomes import Cancel, RateLimited, RetryIn, Snooze, seconds
 from ..registry import CHUNK, Registered
@@ -52,6 +52,33 @@ def cancelled(job: JobContext, elapsed: float) -> Outcome:
     return outcome(job, "cancelled", elapsed, reason="user_requested")
 
 
+def timed_out(job: JobContext, elapsed: float, cause: BaseException | None = None, not_before: float | None = None) -> Outcome:
+    """The outcome of a run that has passed its timeout, or the deadline of its job: then it is not retried.
+
+    Args:
+        job: the job that ran.
+        elapsed: seconds in the handler.
+        cause: what the handler raised then; its traceback shows where the handler was.
+        not_before: seconds that a retry must wait at least, because the handler still runs; None = as the policy says.
+    """
+    terms = job.terms
+    assert terms is not None
+    fields: dict[str, Any] = {} if not_before is None else {"not_before": not_before}
+    if job.timeout_at == job.deadline:
+        total = loads_own(terms.json).get("total_timeout")
+        fields["final"] = True
+        error = Timeout(f"the handler ran for {spent(elapsed)}; the total_timeout of the job, {total} s, is over")
+    else:
+        error = Timeout(f"the handler ran for {spent(elapsed)}; its timeout is {spent(terms.timeout)}")
+    error.__cause__ = cause
+    return failure(job, error, elapsed, reason="timeout", **fields)
+
+
+def spent(seconds: float | None) -> str:
+    """A number of seconds for people."""
+    return f"{round(seconds or 0.0, 2):.12g} s"
+
+
 def outcome(job: JobContext, state: str, elapsed: float, **fields: Any) -> Outcome:
     """An outcome of a job. Raises TypeError or ValueError when a field is not JSON."""
     text = dumps({"id": job.id, "token": job.token, "state": state, "elapsed": elapsed, **fields})
@@ -78,37 +105,49 @@ async def execute(
     if task is None:
         _warn_of(job)
         return outcome(job, "unknown_task", 0.0)
+    if job.timed_out:  # its deadline has passed before it could start
+        return timed_out(job, 0.0)
     job.started = started = time.perf_counter()
     try:
         if job.task == CHUNK and is_unknown(task._app, job.args_json):
             return outcome(job, "unknown_task", 0.0)
         if surrounded is not None:
             result = await surrounded(job, task, threads)
-            if isinstance(result, Outcome):
+            if isinstance(result, Outcome) and not job.timed_out:
                 return result
         elif not (parameters := task.parameters).is_async:
             result = await in_thread(task.function, arguments_of(job, parameters), threads)
         elif parameters.context_name is None:  # most jobs: no unnecessary calls here
-            result = await Isolated(task.function(**parameters.load(job.args_json)))
+            result = await Isolated(task.function(**parameters.load(job.args_json)), job)
         else:
-            result = await Isolated(task.function(**arguments_of(job, parameters)))
+            result = await Isolated(task.function(**arguments_of(job, parameters)), job)
         if job.is_finished:
-            return _committed(job, time.perf_counter() - started, result=result)
+            return committed(job, time.perf_counter() - started, result=result)
+        if job.timed_out:
+            return timed_out(job, time.perf_counter() - job.started)
         ended = returned(job, task.dump_result, result, time.perf_counter() - started)
         return ended if job.node is None else await _with_nodes_aside(ended)
     except GeneratorExit:  # this coroutine is closed; a GeneratorExit of the handler is a RuntimeError here
         raise
     except BaseException as error:  # SystemExit and the like too: any exception of a handler is a failure of its job
         if job.is_finished:
-            return _committed(job, time.perf_counter() - started, error=error)
+            return committed(job, time.perf_counter() - started, error=error)
         if isinstance(error, asyncio.CancelledError) and (job.dropped or job.cancelled):  # else the handler cancelled itself
             raise
+        if job.timed_out:
+            return timed_out(job, time.perf_counter() - job.started, error)
         if isinstance(error, RateLimited):
             return rate_limited(job, error, time.perf_counter() - started)
-        return failure(job, error, time.perf_counter() - started)
+        return failure(job, error, time.perf_counter() - started, **_reason_of(error))
     finally:
         if job.own_workflow is not None:
             job.own_workflow._finish("when its handler ended")
+
+
+def _reason_of(error: BaseException) -> dict[str, str]:
+    """Why a job that this error ends has failed: by a timeout, if the handler has not caught its SoftTimeout."""
+    is_soft = isinstance(error, SoftTimeout) or (isinstance(error, BaseExceptionGroup) and error.subgroup(SoftTimeout))
+    return {"reason": "timeout"} if is_soft else {}
 
 
 def _warn_of(job: JobContext) -> None:
@@ -136,6 +175,7 @@ def with_nodes(ended: Outcome) -> Outcome:
 
 async def _with_nodes_aside(ended: Outcome) -> Outcome:
     """`with_nodes`, in a thread when it takes long: all other handlers of this loop would wait meanwhile."""
+    ended.job.has_returned = True
     own = ended.job.own_workflow
     if not own or own._size() <= MANY:
         return with_nodes(ended)
@@ -180,7 +220,7 @@ def _succeeded(job: JobContext, result: str | None, elapsed: float) -> Outcome:
     return Outcome(job, "succeeded", text, elapsed)
 
 
-def _committed(job: JobContext, elapsed: float, *, result: Any = None, error: BaseException | None = None) -> Outcome:
+def committed(job: JobContext, elapsed: float, *, result: Any = None, error: BaseException | None = None) -> Outcome:
     """The outcome of a run whose `ctx.transaction()` has finished the job: what happened afterwards changes nothing."""
     facts = {"job_id": job.id, "task": job.task}
     if error is not None and not isinstance(error, asyncio.CancelledError):

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ..app import PgQueue
 
 log = logging.getLogger("pgqueue.worker")
+RECYCLED = 75  # exit code: the worker has lost too many slots to handlers that do not end; another start helps
 REFUSED = 2  # exit code: the worker cannot run with these settings, so another start would not help
 ABANDON_AFTER = 1.0  # seconds for handlers and callbacks to end after their worker has ended
 
@@ -103,8 +104,11 @@ def _import(name: str) -> object:
         raise ConfigurationError(f"app: module {name!r} could not be imported: {error}") from error
 
 
-def run(launch: Launch) -> None:
+def run(launch: Launch) -> int:
     """Run one worker in this process until it ends.
+
+    Returns:
+        The exit code: 0, or 75 if another worker should take the place of this one.
 
     Raises:
         ConfigurationError: the app cannot be loaded.
@@ -120,7 +124,19 @@ def run(launch: Launch) -> None:
             failed = error
             raise
         finally:
-            _abandon(runner.run(_tasks_left()) + _threads_left(), failed)
+            left = runner.run(_tasks_left()) + _threads_left()
+            code = _exit_code(worker, failed)
+            _abandon(left, failed, code)
+    return code
+
+
+def _exit_code(worker: Worker, failed: BaseException | None) -> int:
+    if failed is not None:
+        return REFUSED if isinstance(failed, PgQueueError) else 1
+    if not worker.is_recycled:
+        return 0
+    log.warning("exit code %s: too many handlers did not end after their timeout; start another worker", RECYCLED)
+    return RECYCLED
 
 
 def _run_to_its_end(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, None]) -> None:
@@ -170,7 +186,7 @@ def _threads_left() -> list[str]:
     return [f"thread {thread.name}" for thread in threads if thread.is_alive()]
 
 
-def _abandon(left: list[str], failed: BaseException | None) -> None:
+def _abandon(left: list[str], failed: BaseException | None, code: int) -> None:
     """End the process although tasks or threads that cannot be stopped still run."""
     if not left:
         return
@@ -178,4 +194,4 @@ def _abandon(left: list[str], failed: BaseException | None) -> None:
     if failed is not None:
         log.critical("the worker failed", exc_info=loggable(failed))
     logging.shutdown()
-    os._exit(0 if failed is None else REFUSED if isinstance(failed, PgQueueError) else 1)
+    os._exit(code)

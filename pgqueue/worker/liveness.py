@@ -53,6 +53,7 @@ class Liveness(threading.Thread):
         on_results_wanted: called on the loop each time a process asks for results.
         on_cancel_wanted: called on the loop each time a workflow was cancelled.
         down_for: returns for how many seconds a loop of the worker has been down.
+        timed: returns the runs with a timeout, and for how long they have run, as JSON; None for none. Called in the thread.
 
     Attributes:
         wake_mode: "notify", or "polling: …" with the reason.
@@ -71,6 +72,7 @@ class Liveness(threading.Thread):
         on_results_wanted: Callable[[], object],
         on_cancel_wanted: Callable[[], object] = lambda: None,
         down_for: Callable[[], float] = lambda: 0.0,
+        timed: Callable[[], str | None] = lambda: None,
     ) -> None:
         super().__init__(name="pgqueue-liveness", daemon=True)
         self._url, self._statements, self._lease = url, statements, lease
@@ -78,7 +80,7 @@ class Liveness(threading.Thread):
         self._loop, self._alarm, self._queues = loop, alarm, set(queues)
         self._running, self._on_lost = running, on_lost
         self._on_results_wanted, self._on_cancel_wanted = on_results_wanted, on_cancel_wanted
-        self._down_for = down_for
+        self._down_for, self._timed = down_for, timed
         self._stopped = threading.Event()
         self._worker_id: UUID | None = None
         self._kept_until = 0.0
@@ -149,7 +151,8 @@ class Liveness(threading.Thread):
         if worker_id is None or not self._is_worker_alive():
             return
         try:
-            self._alarm.workers = self._run(connection, worker_calls.heartbeat(worker_id, self._running(), self.wake_mode))
+            beat = worker_calls.heartbeat(worker_id, self._running(), self.wake_mode, self._timed())
+            self._alarm.workers = self._run(connection, beat)
         except WorkerLost:
             self._lost(worker_id)
         else:

@@ -17,6 +17,8 @@ class WorkerOptions:
         concurrency: handlers that run at the same time; default 100.
         burst: end when the queues hold nothing ready and nothing running.
         grace: seconds that running handlers may take to end after the first signal; default 30.
+        timeout_grace: seconds that an async handler may take to end after its timeout, before its slot counts as abandoned; the
+            retry of a handler in a thread waits at least as long. Default 5.
         name: shown in worker_status; host:pid by default.
         handle_signals: end gracefully on SIGTERM and SIGINT. A KeyboardInterrupt that a handler raises is always a failure
             of its job, with and without this option.
@@ -31,6 +33,7 @@ class WorkerOptions:
     name: str | None = None
     handle_signals: bool = True
     supervised: bool = False
+    timeout_grace: float = 5.0
 
     def __post_init__(self) -> None:
         storable("name", self.name or "")
@@ -38,6 +41,8 @@ class WorkerOptions:
             raise ConfigurationError(f"concurrency: {self.concurrency} is not valid; use 1 to 10000")
         if self.grace < 0:
             raise ConfigurationError(f"grace: {self.grace} is not valid; use 0 or more seconds")
+        if not 0 <= self.timeout_grace < math.inf:
+            raise ConfigurationError(f"timeout_grace: {self.timeout_grace} is not valid; use 0 or more seconds")
         for queue, weight in self.queues:
             storable("queues", queue)
             if not 0 < weight < math.inf:

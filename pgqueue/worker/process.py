@@ -1,59 +1,36 @@
-"""Handlers in their own processes: spawned, kept, killed when their run is dropped, replaced when they die.
-
-Only plain values are passed: names, JSON texts and numbers. A process imports the module of the handler and decodes the
-arguments there.
-"""
+"""Handlers in their own processes: spawned, kept, killed when their run is dropped, replaced when they die."""
 
 import asyncio
-import functools
-import importlib
 import logging
 import multiprocessing
-import os
 import signal
-import threading
-import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
-from datetime import datetime
 from multiprocessing import connection, resource_tracker
 from multiprocessing.context import SpawnContext, SpawnProcess
-from typing import Any, NamedTuple
+from typing import Any, TypeVar
 
+import psutil
 from pebble import ProcessExpired, ProcessPool
 
-from .. import logs
-from .._json import dumps, loads_own
+from .._json import loads_own
 from ..context import JobContext
-from ..errors import ConfigurationError, ProcessDied, RemoteError
-from ..executor import look_up
+from ..errors import ConfigurationError, ProcessDied, RemoteError, Timeout
 from ..outcomes import RateLimited
-from ..registry import Registered
-from .describe import describe
-from .execute import Outcome, arguments_of, returned
+from . import in_process
+from .execute import Outcome
+from .in_process import RAISED, RATE_LIMITED, SIGNALS, Setup, to_json
+from .tree import descendants, kill_all, kill_tree
 
 log = logging.getLogger("pgqueue.worker")
-RAISED = "raised"
-RATE_LIMITED = "rate limited"
 LOOK_EVERY = 0.5  # seconds between two checks whether a process is alive
 LAST_WORDS = 1.0  # seconds in which the last answer of a dead process may arrive
 LEAVE_WITHIN = 0.5  # seconds that an idle process has to exit
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
-PLAIN = (
-    "token", "id", "queue", "task", "args_json", "attempt", "max_attempts", "priority", "meta_json", "node_json", "limits",
-    "terms_json",
-)  # fmt: skip
-TIMES = ("run_at", "created_at")
-Answer = tuple[str, str, float]
-
-
-class Setup(NamedTuple):
-    """What a process gets when it starts: the database of the worker's app, and how logs are written."""
-
-    database_url: str
-    schema_name: str
-    logs: tuple[logs.Format, str] | None
+KILLED_WITHIN = 2.0  # seconds that a run waits for the end of its process
+MOST_THREADS = 8  # that end processes
+T = TypeVar("T")
 
 
 def assert_no_import() -> None:
@@ -66,13 +43,22 @@ def assert_no_import() -> None:
 
 
 class Processes:
-    """Runs handlers in at most `size` processes; they are started at first use."""
+    """Runs handlers in at most `size` processes; they are started at first use.
 
-    def __init__(self, size: int, setup: Setup) -> None:
+    Args:
+        size: the largest number of processes.
+        setup: what each process needs.
+        on_started: called when the handler of a job with terms starts: the time until a process is free and has imported the
+            handler does not count.
+    """
+
+    def __init__(self, size: int, setup: Setup, on_started: Callable[[JobContext], object] = lambda job: None) -> None:
         self._places = asyncio.Semaphore(size)
-        self._setup = setup
+        self._setup, self._on_started = setup, on_started
         self._idle: list[_Child] = []
         self._leaving: set[asyncio.Future[None]] = set()
+        # Not the threads of the loop: handlers may hold all of those.
+        self._threads = ThreadPoolExecutor(min(size, MOST_THREADS), thread_name_prefix="pgqueue-process")
 
     async def run(self, job: JobContext, function: Callable[..., Any]) -> Outcome:
         """Run a handler in a process that is free, or wait for one.
@@ -85,10 +71,17 @@ class Processes:
         async with self._places:
             child = self._take()
             try:
-                state, text, elapsed = await child.run(function.__module__, function.__qualname__, _to_json(job))
-            except BaseException:  # the process is dead, or runs a dropped job
+                if job.terms is not None:
+                    await child.run(in_process.load, function.__module__, function.__qualname__)
+                    self._on_started(job)
+                    if job.timed_out:
+                        raise Timeout(f"the deadline of job {job.id} passed while it waited for a process")
+                state, text, elapsed = await child.run(in_process.run, function.__module__, function.__qualname__, to_json(job))
+            except GeneratorExit:  # there is no event loop any more
                 child.kill()
-                self._close(child)
+                raise
+            except BaseException:  # the process is dead, or runs a job that is dropped or timed out
+                await asyncio.wait({self._aside(child.kill)}, timeout=KILLED_WITHIN)
                 raise
             self._idle.append(child)
         if state == RAISED:
@@ -106,9 +99,13 @@ class Processes:
         return _Child(self._setup)
 
     def _close(self, child: "_Child") -> None:
-        leaving = asyncio.get_running_loop().run_in_executor(None, child.close)
+        self._aside(child.close)
+
+    def _aside(self, end: Callable[[], None]) -> asyncio.Future[None]:
+        leaving = asyncio.get_running_loop().run_in_executor(self._threads, end)
         self._leaving.add(leaving)
         leaving.add_done_callback(self._leaving.discard)
+        return leaving
 
     async def close(self) -> None:
         """End the processes."""
@@ -116,6 +113,7 @@ class Processes:
             self._close(self._idle.pop())
         if self._leaving:
             await asyncio.wait(self._leaving, timeout=5.0)
+        self._threads.shutdown(wait=False)
 
 
 class _Child:
@@ -127,16 +125,16 @@ class _Child:
 
     def __init__(self, setup: Setup) -> None:
         self._context = _Context()
-        self._pool = ProcessPool(1, initializer=_begin, initargs=(setup,), context=self._context)
+        self._pool = ProcessPool(1, initializer=in_process.begin, initargs=(setup,), context=self._context)
 
-    async def run(self, *order: str) -> Answer:
-        """Run one handler in the process.
+    async def run(self, function: Callable[..., T], *order: str) -> T:
+        """Call a function of this module in the process.
 
         Raises:
             ProcessDied: the process ended instead.
         """
         try:
-            answer = asyncio.wrap_future(self._pool.schedule(_run, order))
+            answer: asyncio.Future[T] = asyncio.wrap_future(self._pool.schedule(function, order))
             try:
                 await self._answered(answer)
                 return await answer
@@ -145,7 +143,7 @@ class _Child:
         except (ProcessExpired, BrokenProcessPool, RuntimeError) as error:
             raise ProcessDied(f"the process of the handler {self._end()} before the handler ended") from error
 
-    async def _answered(self, answer: asyncio.Future[Answer]) -> None:
+    async def _answered(self, answer: asyncio.Future[Any]) -> None:
         """Check whether the process is alive, because Pebble does not report a process that ended with exit code 0."""
         while not answer.done():
             alive = self.is_alive()
@@ -168,13 +166,11 @@ class _Child:
         return process is not None and process.is_alive() and not connection.wait([process.sentinel], 0)
 
     def kill(self) -> None:
-        """End the process at once, and the programs that handlers have started in it."""
-        self._pool.stop()  # type: ignore[no-untyped-call]
-        process = self._context.process
-        if process is not None and process.pid is not None:
-            with suppress(ProcessLookupError):  # the process has no group yet, and has run nothing
-                os.killpg(process.pid, signal.SIGKILL)
-            process.kill()
+        """End the process at once, and what handlers have started in it; blocks for a moment."""
+        self._pool.stop()  # type: ignore[no-untyped-call]  # first, so that it does not replace the process
+        if self._context.process is not None:
+            self._context.process.kill()
+        self._pool.join()
 
     def close(self) -> None:
         """Release the process; blocks for a moment."""
@@ -183,6 +179,8 @@ class _Child:
 
 
 class _Process(SpawnProcess):
+    root: psutil.Process | None = None
+
     def start(self) -> None:
         """Start with the signals blocked that a terminal or a service manager sends to every process of a worker."""
         resource_tracker.ensure_running()  # it unblocks the signals when it starts, so start it before they are blocked
@@ -191,11 +189,22 @@ class _Process(SpawnProcess):
             super().start()
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        with suppress(psutil.Error):
+            self.root = psutil.Process(self.pid)
 
     def terminate(self) -> None:
         """Pebble calls this after it has closed the pipe. An idle process exits then; SIGTERM would be ignored."""
+        left = descendants(self.root) if self.root else []
         self.join(LEAVE_WITHIN)
         self.kill()
+        kill_all(left)
+
+    def kill(self) -> None:
+        """End the process at once, and what handlers have started in it."""
+        if self.root is None:
+            super().kill()
+        elif not kill_tree(self.root, super().kill):
+            log.warning("programs that a handler has started do not end, although they were killed: process %s", self.pid)
 
 
 class _Context(SpawnContext):
@@ -207,65 +216,3 @@ class _Context(SpawnContext):
         process = _Process(*args, **kwargs)
         self.process = self.process or process
         return process
-
-
-def _to_json(job: JobContext) -> str:
-    fields = {name: getattr(job, name) for name in PLAIN}
-    return dumps(fields | {name: getattr(job, name).isoformat() for name in TIMES})
-
-
-def _from_json(text: str) -> JobContext:
-    fields = loads_own(text)
-    return JobContext(**fields | {name: datetime.fromisoformat(fields[name]) for name in TIMES})
-
-
-# The code below runs in the process.
-
-_setup: Setup | None = None
-
-
-def _begin(setup: Setup) -> None:
-    global _setup
-    _setup = setup
-    os.setpgid(0, 0)  # so that programs that a handler starts end with the process
-    for number in SIGNALS:
-        signal.signal(number, _unheard)  # not SIG_IGN: programs that a handler starts would inherit it
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
-    threading.Thread(target=_end_with_worker, name="pgqueue-end", daemon=True).start()
-    if setup.logs:
-        logs.configure(*setup.logs)
-
-
-def _unheard(number: int, frame: object) -> None:
-    """The worker decides when this process ends."""
-
-
-def _end_with_worker() -> None:
-    worker = multiprocessing.parent_process()
-    if worker is not None:
-        worker.join()
-        os.killpg(0, signal.SIGKILL)
-
-
-def _run(module: str, path: str, fields: str) -> Answer:
-    started = time.perf_counter()
-    try:
-        job = _from_json(fields)
-        task = _find(module, path)
-        result = task.function(**arguments_of(job, task.parameters))
-        outcome = returned(job, task.dump_result, result, time.perf_counter() - started)
-        return outcome.state, outcome.json, outcome.elapsed
-    except RateLimited as error:
-        return RATE_LIMITED, dumps({"retry_after": error.delay, "key": error.key}), time.perf_counter() - started
-    except BaseException as error:  # SystemExit too: the process continues with other jobs
-        return RAISED, dumps(describe(error)), time.perf_counter() - started
-
-
-@functools.cache
-def _find(module: str, path: str) -> Registered[Any]:
-    """The task with the name of its function; the task has the settings of its app."""
-    importlib.import_module(module)
-    task: Registered[Any] = look_up(module, path)
-    assert _setup is not None
-    task.connect_like(_setup.database_url, _setup.schema_name)
-    return task

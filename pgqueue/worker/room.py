@@ -11,16 +11,17 @@ class Room:
     """How many jobs the slots have room for.
 
     Args:
-        concurrency: handlers that run at once.
+        concurrency: handlers that run at once, see the attribute.
         pace: how fast jobs end.
 
     Attributes:
+        concurrency: handlers that may run at once; abandoned slots do not count.
         limited_waiting, limited_running: number of jobs with limits that wait, and that run.
         last_start: when a slot last took a job, on time.perf_counter().
     """
 
     def __init__(self, concurrency: int, pace: Pace) -> None:
-        self._concurrency, self._pace = concurrency, pace
+        self.concurrency, self._pace = concurrency, pace
         self.limited_waiting = self.limited_running = 0
         self.last_start = 0.0
 
@@ -29,9 +30,9 @@ class Room:
         prefetch = 0 if self.is_stuck(running, AHEAD) else self._pace.prefetch()
         if waiting > self._pace.low:
             return 0
-        free = self._concurrency + prefetch - waiting - preparing - running
+        free = self.concurrency + prefetch - waiting - preparing - running
         # Half of what it may hold: while one half runs, the other half is fetched.
-        return max(0, min(free, max(self._concurrency, prefetch // 2)))
+        return max(0, min(free, max(self.concurrency, prefetch // 2)))
 
     def limited(self, preparing: int, running: int) -> int:
         """How many jobs with limits could start at once. They are not fetched ahead: a job that counts against a limit must run.
@@ -48,12 +49,12 @@ class Room:
 
     def _limited_most(self, running: int) -> int:
         """One per slot. Jobs with very brief handlers may be more, up to a cap, because the next handlers may be slow."""
-        brief = 0 if self.is_stuck(running, SOON) else min(self._pace.started_soon, MOST_BRIEF * self._concurrency)
-        return max(self._concurrency, brief)
+        brief = 0 if self.is_stuck(running, SOON) else min(self._pace.started_soon, MOST_BRIEF * self.concurrency)
+        return max(self.concurrency, brief)
 
     def is_stuck(self, running: int, seconds: float) -> bool:
         """Whether every slot is taken and no slot has taken a job for this long."""
-        return running >= self._concurrency and self.is_still(seconds)
+        return running >= self.concurrency and self.is_still(seconds)
 
     def is_still(self, seconds: float) -> bool:
         """Whether no slot has taken a job for this long."""

@@ -12,11 +12,13 @@ from typing import Any
 from .._trace import loggable
 from ..context import JobContext
 from ..registry import Registered
+from .abandoned import Abandoned
 from .execute import Outcome, Surrounded, cancelled, execute, failure, undescribed
 from .isolate import is_thrown_away, take_back_cancel
 from .pace import Pace
 from .room import Room
 from .signals import Alarm
+from .timeouts import Timeouts
 
 log = logging.getLogger("pgqueue.worker")
 SLICE = 0.001  # seconds for which a slot may run handlers that never await, before it yields to the event loop
@@ -34,12 +36,16 @@ class Slots:
         is_full: whether so many outcomes wait that no more jobs may start.
         alarm: nudged when another claim of jobs with limits is worth its round trip again.
         surrounded: calls handlers, for an app that needs more than a call; see execute.
+        timeout_grace, on_soft_timeout: see Timeouts.
+        on_worn_out: see Abandoned.
 
     Attributes:
         waiting: claimed jobs that have not started; jobs with limits come first, because they must start at once.
         preparing: claimed jobs, by id, that have not started and wait until their parents are loaded.
         threads: for handlers that are not async.
         running: the slot of each job whose handler runs, by job id.
+        abandoned: slots whose handlers do not end although their runs are over.
+        timeouts: ends runs that take too long.
     """
 
     def __init__(
@@ -50,6 +56,9 @@ class Slots:
         is_full: Callable[[], bool],
         alarm: Alarm,
         surrounded: Surrounded | None = None,
+        timeout_grace: float = 5.0,
+        on_worn_out: Callable[[], object] = lambda: None,
+        on_soft_timeout: Callable[[JobContext, float], object] = lambda job, elapsed: None,
     ) -> None:
         self._surrounded, self._alarm = surrounded, alarm
         self._tasks, self._concurrency, self._hand_in, self._is_full = tasks, concurrency, hand_in, is_full
@@ -65,6 +74,8 @@ class Slots:
         self.waiting: deque[JobContext] = deque()
         self.preparing: dict[int, JobContext] = {}
         self.running: dict[int, asyncio.Task[None]] = {}
+        self.abandoned = Abandoned(concurrency, self.running, self._room, hand_in, on_worn_out)
+        self.timeouts = Timeouts(timeout_grace, self.abandoned.add, on_soft_timeout)
         self._jobs: dict[asyncio.Task[None], JobContext] = {}  # the last job of each slot
 
     async def room(self) -> tuple[int, int]:
@@ -145,7 +156,7 @@ class Slots:
             self._room_made.set()
         for slot in [self.running[id] for id in wanted & self.running.keys()]:
             job = self._jobs[slot]
-            if not job.cancelled:  # else the job is already ending
+            if not (job.cancelled or job.timed_out):  # else the job is already ending
                 job.cancelled = True
                 if (task := self._tasks.get(job.task)) and task.executor != "thread":
                     slot.cancel()
@@ -176,6 +187,7 @@ class Slots:
         if not slot.cancelled() and (error := slot.exception()) and not isinstance(error, GeneratorExit):
             log.error("a slot failed; its job is given back", exc_info=loggable(error))
         self._slots.discard(slot)
+        self.abandoned.discard(slot)
         self._jobs.pop(slot, None)
         self._waking = False
         self.go_on()
@@ -220,25 +232,34 @@ class Slots:
         self._room.limited_running += job.limits is not None
         self._jobs[this] = job
         self._room.last_start = time.perf_counter()
+        if (task := self._tasks.get(job.task)) and job.terms is not None and task.executor != "process":
+            self.timeouts.start(job, task, this)  # `Processes` starts the clock of handlers in processes
         try:
-            outcome = await execute(job, self._tasks.get(job.task), self.threads, self._surrounded)
+            outcome = await execute(job, task, self.threads, self._surrounded)
         except asyncio.CancelledError:
             if job.cancelled:
-                self._hand_in(cancelled(job, time.perf_counter() - job.started))
+                self._end(job, this, cancelled(job, time.perf_counter() - job.started))
             # Else `drop` cancelled it: the job is forgotten, the slot continues.
         except GeneratorExit as error:  # a future that the handler awaited carried it: it closes all coroutines of this task
             if not is_thrown_away():
-                self._hand_in(failure(job, error, time.perf_counter() - job.started))
+                self._end(job, this, failure(job, error, time.perf_counter() - job.started))
             raise
         except BaseException:
-            self._hand_in(undescribed(job))  # otherwise the job would be given back and run again, without end
+            self._end(job, this, undescribed(job))  # otherwise the job would be given back and run again, without end
         else:
             self._pace.ended(outcome.elapsed, job.limits is not None)
-            self._hand_in(outcome)
+            self._end(job, this, outcome)
         finally:
-            self._room.limited_running -= job.limits is not None
-            if self.running.get(job.id) is this:  # else the job was claimed again while this run ignored `drop`
-                del self.running[job.id]
+            if job.terms is not None:
+                self.timeouts.forget(job)
+            if job.terms is None or not self.abandoned.discard(this):
+                self._room.limited_running -= job.limits is not None
+                if self.running.get(job.id) is this:  # else the job was claimed again while this run ignored `drop`
+                    del self.running[job.id]
+
+    def _end(self, job: JobContext, slot: asyncio.Task[None], outcome: Outcome) -> None:
+        if job.terms is None or slot not in self.abandoned:  # else the run has its outcome
+            self._hand_in(outcome)
 
     def stop(self) -> None:
         """Start nothing more and forget what has not started."""

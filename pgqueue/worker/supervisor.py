@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from .. import logs
-from .launch import REFUSED, Launch, load_app
+from .launch import RECYCLED, REFUSED, Launch, load_app
 from .worker import FLUSH_WITHIN
 
 log = logging.getLogger("pgqueue.supervisor")
@@ -72,6 +72,9 @@ class Supervisor:
                 self._exit_code = REFUSED
                 self._stop_all()
                 return
+            if code == RECYCLED:
+                log.info("worker process %s ended because too many of its handlers do not end; another starts at once", place)
+                continue
             failures = 1 if time.monotonic() - started > STEADY_AFTER else failures + 1
             wait = min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(failures - 1, 10)) * random.uniform(0.75, 1.0)
             log.warning("worker process %s ended (%s); another starts in %.1f s", place, _described(code), wait)

@@ -28,7 +28,7 @@ class Surroundings:
     async def __call__(self, job: JobContext, task: Registered[Any], threads: ThreadPoolExecutor) -> Any:
         """Run the handler of a job. Returns its result, or the outcome of its process."""
         # Isolated as a whole: context variables that middleware sets are for the handler of this run.
-        return await Isolated(self._within(job, task, threads) if self._middleware else self._call(job, task, threads))
+        return await Isolated(self._within(job, task, threads) if self._middleware else self._call(job, task, threads), job)
 
     async def _within(self, job: JobContext, task: Registered[Any], threads: ThreadPoolExecutor) -> Any:
         async with executing(self._middleware, job):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from .. import logs
 from ..check import check_process_tasks
+from ..context import JobContext
 from ..database import Link
 from ..database.calls import limits as limit_calls
 from ..database.calls import workers as worker_calls
@@ -21,16 +22,18 @@ from ..transaction import Services
 from .callbacks import CallbackRunner
 from .claim import BACKSTOP, Claimer
 from .finish import Finisher
+from .in_process import Setup
 from .liveness import Liveness
 from .loops import LoopEnded, Loops
 from .maintenance import Maintenance
 from .membership import Membership
 from .options import WorkerOptions
 from .parents import ParentLoader
-from .process import Processes, Setup, assert_no_import
+from .process import Processes, assert_no_import
 from .scheduler import Scheduler
 from .signals import Alarm
 from .slots import Slots
+from .soft_timeouts import SoftTimeouts
 from .surround import Surroundings
 from .waiters import Waiters
 
@@ -42,7 +45,8 @@ T = TypeVar("T")
 # Names of connections; the last three are opened when needed.
 PURPOSES = ("claim", "finish", "maintenance", "finish held", "finish slow", "parents")
 FINISH = ("finish", "finish held", "finish slow", "finish alone")
-UNTIL_THE_END = (*FINISH, "callbacks", "cancel", "lease", "renew")  # loops that a stopping worker needs
+# Loops that a stopping worker needs.
+UNTIL_THE_END = (*FINISH, "callbacks", "cancel", "lease", "renew", "timeouts", "soft timeouts")
 BURST_BACKSTOP = 0.05  # seconds between two checks whether a burst is over
 SUMMARY_EVERY = 60.0  # seconds
 LEAVE_WITHIN = 2.0  # seconds to leave for a worker that never started to work
@@ -66,7 +70,12 @@ class Worker:
         self._queues = [name for name, _ in queues]
         self._weights = None if self._options.strict else [weight for _, weight in queues]
         self._stop = asyncio.Event()
-        self._is_wait_told = False
+        self._is_wait_told = self._is_recycled = False
+
+    @property
+    def is_recycled(self) -> bool:
+        """Whether the worker ends, or has ended, because too many of its slots are abandoned: start another process."""
+        return self._is_recycled
 
     async def run(self) -> None:
         """Work until `stop`, a signal, or in burst mode until nothing is left.
@@ -120,15 +129,24 @@ class Worker:
         """End gracefully: claim nothing more, give back what has not started, let running handlers end within the grace."""
         self._stop.set()
 
+    def _recycle(self) -> None:
+        self._is_recycled = True
+        log.warning("worker %s ends, so that another one can take its place: %s", self._membership.id, self._slots.abandoned)
+        self.stop()
+
     def _surroundings(self, values: tuple[Any, ...]) -> Surroundings | None:
         """What handlers need besides a call; None for most apps, which then have no extra cost."""
         app, tasks = self._app, self._app.tasks.values()
         injected = injections(tasks, values)
         size = app.settings.process_pool_size or min(self._options.concurrency, os.cpu_count() or 1)
-        self._processes = Processes(size, Setup(app.url, app.settings.schema_name, logs.given))
+        self._processes = Processes(size, Setup(app.url, app.settings.schema_name, logs.given), self._process_started)
         if app.execution_middleware or injected or any(task.executor == "process" for task in tasks):
             return Surroundings(app.execution_middleware, injected, self._processes)
         return None
+
+    def _process_started(self, job: JobContext) -> None:
+        if (slot := asyncio.current_task()) is not None:
+            self._slots.timeouts.start(job, self._app.tasks[job.task], slot)
 
     def _is_full(self) -> bool:
         return self._finisher.is_full() or self._callbacks.is_full()
@@ -156,7 +174,18 @@ class Worker:
         is_full = self._is_full if app.callbacks else self._finisher.is_full
         tasks = {**app.tasks, app.chunk_task.name: app.chunk_task}
         surroundings = self._surroundings(values)
-        self._slots = Slots(tasks, options.concurrency, self._finisher.add, is_full, self._alarm, surroundings)
+        self._soft_timeouts = SoftTimeouts(maintenance_link)
+        self._slots = Slots(
+            tasks,
+            options.concurrency,
+            self._finisher.add,
+            is_full,
+            self._alarm,
+            surroundings,
+            options.timeout_grace,
+            on_worn_out=self._recycle,
+            on_soft_timeout=self._soft_timeouts.add,
+        )
         self._services = Services(app, values, self._slots.threads)
         self._membership = Membership(
             maintenance_link,
@@ -204,6 +233,8 @@ class Worker:
         loops.add("waiters", self._waiters.run)
         loops.add("lease", self._watch_lease)
         loops.add("renew", self._membership.renew)
+        loops.add("timeouts", self._slots.timeouts.run)
+        loops.add("soft timeouts", self._soft_timeouts.run)
         loops.add("summary", self._summarise)
         for name, run in (self._finisher.loops() | self._maintenance.loops()).items():
             loops.add(name, run)
@@ -219,6 +250,7 @@ class Worker:
             self._alarm,
             self._queues,
             running=lambda: list(self._slots.running),
+            timed=self._slots.timeouts.running,
             on_lost=self._membership.note_lost,
             on_results_wanted=self._waiters.asked,
             on_cancel_wanted=self._maintenance.cancel_wanted,

@@ -39,6 +39,8 @@ def test_the_exit_code_tells_of_the_failure_though_a_thread_goes_on(
     ended: list[int] = []
 
     class Failing:
+        is_recycled = False
+
         def __init__(self, app: object, options: object) -> None: ...
 
         async def run(self) -> None:
@@ -51,7 +53,7 @@ def test_the_exit_code_tells_of_the_failure_though_a_thread_goes_on(
     monkeypatch.setattr(os, "_exit", ended.append)
     monkeypatch.setattr(logging, "shutdown", lambda: None)
     monkeypatch.setattr(logs, "configure", lambda *arguments: None)
-    run: Callable[[], None] = lambda: launch.run(launch.Launch("tests.cli.jobs:app", WorkerOptions()))  # noqa: E731
+    run: Callable[[], object] = lambda: launch.run(launch.Launch("tests.cli.jobs:app", WorkerOptions()))  # noqa: E731
     if error is None:
         run()
     else:

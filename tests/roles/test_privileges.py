@@ -39,6 +39,7 @@ FUNCTIONS = {
     "claim": May(WORKER, f"claim('{ID}', '{ID}', '{{default}}', 1)"),
     "claim_jobs": May(WORKER, f"claim_jobs('{ID}', '{ID}', '{{1}}')"),
     "progress": May(WORKER, f"progress(1, '{ID}', 1)"),
+    "note_soft_timeouts": May(WORKER, "note_soft_timeouts('[]')"),
     "finished": May(WORKER, f"finished(1, '{ID}', pg_current_xact_id())"),
     "wake_waiters": May(WORKER, "wake_waiters('{1}')"),
     "finish": May(WORKER, f"""finish('[{{"id": 1, "token": "{ID}", "state": "failed"}}]')"""),

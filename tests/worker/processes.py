@@ -8,7 +8,8 @@ from typing import Any
 import psutil
 
 from pgqueue import Task
-from pgqueue.worker.process import Processes, Setup
+from pgqueue.worker.in_process import Setup
+from pgqueue.worker.process import Processes
 from tests.worker.jobs import job, said
 
 InProcess = Callable[..., Task[..., Any]]

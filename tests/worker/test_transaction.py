@@ -10,7 +10,7 @@ import pytest
 
 from pgqueue import Cancel, JobContext, PgQueue, RetryIn, Snooze
 from pgqueue.errors import AlreadyFinished, OutsideWorker, PgQueueError
-from pgqueue.worker.process import _from_json, _to_json
+from pgqueue.worker.in_process import from_json, to_json
 from tests.looking import Look
 from tests.worker.blocks import INSERT, Register, error_of, set_result, written_by
 from tests.worker.conftest import burst
@@ -213,7 +213,7 @@ async def test_a_deferred_constraint_that_refuses_the_commit_fails_the_attempt(
 
 
 def _in_a_process() -> JobContext:
-    return _from_json(_to_json(made_by_hand()))
+    return from_json(to_json(made_by_hand()))
 
 
 @pytest.mark.parametrize("make", [made_by_hand, _in_a_process])

@@ -125,3 +125,8 @@ def give_back(token: UUID, job_ids: list[int]) -> Call[list[int]]:
 def promote(want: int = 1000) -> Call[Promoted]:
     """Make due jobs ready."""
     return Call("select * from {schema}.promote(%s)", (want,), lambda rows: Promoted(*rows[0]))
+
+
+def note_soft_timeouts(runs: str) -> Call[list[int]]:
+    """Note soft timeouts (a JSON array) with their jobs. Returns the ids of jobs that are locked: for them nothing was noted."""
+    return Call("select * from {schema}.note_soft_timeouts(%s)", (runs,), first_column, repeat_within=ALWAYS)

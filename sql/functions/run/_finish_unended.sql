@@ -13,7 +13,7 @@ begin
     with outcome as materialized (
         select * from jsonb_to_recordset(outcomes)
             as o(id bigint, token uuid, state text, reason final_reason, elapsed real, error jsonb,
-                 delay float8, final bool, key text)
+                 delay float8, not_before float8, final bool, key text)
          where state in ('failed', 'snoozed', 'unknown_task', 'rate_limited')
     ), held as materialized (
         select o.*, j.* from outcome o, lateral (
@@ -30,7 +30,7 @@ begin
                        then null
                    when delay <= 1e9 then make_interval(secs => greatest(delay, 0))  -- nearly always: no call
                    when delay is not null then delay_of(id, delay, ended_at)
-                   else retry_delay(retry, attempt)
+                   else greatest(retry_delay(retry, attempt), make_interval(secs => least(coalesce(not_before, 0), 1e9)))
                end as wanted_at
           from held h, lateral (select coalesce(workflow_id is not null and is_cancelled(workflow_id, id), false) as stops) s
     ), decided as materialized (

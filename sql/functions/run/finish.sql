@@ -9,7 +9,8 @@
 --   succeeded     result: stored unless absent or null
 --   cancelled     reason: default user_requested; error: kept with the job, says why
 --   failed        error {"type", "types" (class names up the inheritance), "message", "traceback"};
---                 delay: seconds, instead of the policy's; final: true = no retry; reason: default error
+--                 delay: seconds, instead of the policy's; final: true = no retry; reason: default error;
+--                 not_before: seconds that the policy's delay is at least
 --   snoozed       delay: seconds; the attempt does not count
 --   unknown_task  the worker has no such task: snoozed 5 s, doubling to 60 s
 --   rate_limited  an external limit was hit: parks `key` for `delay` seconds, by default its limits that have a rate, and those

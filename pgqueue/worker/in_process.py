@@ -1,0 +1,119 @@
+"""What runs inside of the processes for handlers, and what crosses into them: names, JSON texts and numbers.
+
+A process imports the module of the handler and decodes the arguments there.
+"""
+
+import functools
+import importlib
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from contextlib import suppress
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import psutil
+
+from .. import logs
+from .._json import dumps, loads_own
+from ..context import JobContext
+from ..executor import look_up
+from ..outcomes import RateLimited
+from ..registry import Registered
+from .describe import describe
+from .execute import arguments_of, returned
+from .tree import descendants, kill_all
+
+RAISED = "raised"
+RATE_LIMITED = "rate limited"
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+PLAIN = (
+    "token", "id", "queue", "task", "args_json", "attempt", "max_attempts", "priority", "meta_json", "node_json", "limits",
+    "terms_json",
+)  # fmt: skip
+TIMES = ("run_at", "created_at")
+Answer = tuple[str, str, float]
+
+
+class Setup(NamedTuple):
+    """What a process gets when it starts: the database of the worker's app, and how logs are written."""
+
+    database_url: str
+    schema_name: str
+    logs: tuple[logs.Format, str] | None
+
+
+def to_json(job: JobContext) -> str:
+    """A run as a process gets it."""
+    fields = {name: getattr(job, name) for name in PLAIN} | {"time_left": job.time_left()}
+    return dumps(fields | {name: getattr(job, name).isoformat() for name in TIMES})
+
+
+def from_json(text: str) -> JobContext:
+    """The run that `to_json` has written."""
+    fields = loads_own(text)
+    left: float | None = fields.pop("time_left")
+    job = JobContext(**fields | {name: datetime.fromisoformat(fields[name]) for name in TIMES})
+    job.timeout_at = None if left is None else time.perf_counter() + left
+    return job
+
+
+_setup: Setup | None = None
+
+
+def begin(setup: Setup) -> None:
+    """Prepare a process that has just started."""
+    global _setup
+    _setup = setup
+    os.setpgid(0, 0)  # so that programs that a handler starts end with the process
+    for number in SIGNALS:
+        signal.signal(number, _unheard)  # not SIG_IGN: programs that a handler starts would inherit it
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+    threading.Thread(target=_end_with_worker, name="pgqueue-end", daemon=True).start()
+    if setup.logs:
+        logs.configure(*setup.logs)
+
+
+def _unheard(number: int, frame: object) -> None:
+    """The worker decides when this process ends."""
+
+
+def _end_with_worker() -> None:
+    worker = multiprocessing.parent_process()
+    if worker is not None:
+        worker.join()
+        kill_all(descendants(psutil.Process()))  # some may have made a group of their own
+        os.killpg(0, signal.SIGKILL)
+
+
+def load(module: str, path: str) -> None:
+    """Import a handler. An error is left to `run`, which reports it."""
+    with suppress(BaseException):
+        _find(module, path)
+
+
+def run(module: str, path: str, fields: str) -> Answer:
+    """Run a handler."""
+    started = time.perf_counter()
+    try:
+        job = from_json(fields)
+        task = _find(module, path)
+        result = task.function(**arguments_of(job, task.parameters))
+        outcome = returned(job, task.dump_result, result, time.perf_counter() - started)
+        return outcome.state, outcome.json, outcome.elapsed
+    except RateLimited as error:
+        return RATE_LIMITED, dumps({"retry_after": error.delay, "key": error.key}), time.perf_counter() - started
+    except BaseException as error:  # SystemExit too: the process continues with other jobs
+        return RAISED, dumps(describe(error)), time.perf_counter() - started
+
+
+@functools.cache
+def _find(module: str, path: str) -> Registered[Any]:
+    """The task with the name of its function; the task has the settings of its app."""
+    importlib.import_module(module)
+    task: Registered[Any] = look_up(module, path)
+    assert _setup is not None
+    task.connect_like(_setup.database_url, _setup.schema_name)
+    return task
