@@ -55,7 +55,7 @@ class _Chunk:
     async def run(self, count: int) -> list[Any]:
         results = []
         for place, call in enumerate(_texts(self._ctx.args_json, count)):
-            if self._ctx.cancelled:
+            if self._ctx.cancelled or self._ctx.timed_out:
                 raise asyncio.CancelledError
             try:
                 results.append(await self._result(call))
@@ -89,7 +89,7 @@ class _Chunk:
         try:
             return await asyncio.shield(running)
         except asyncio.CancelledError:
-            while (self._ctx.cancelled or self._ctx.timed_out) and not (self._ctx.dropped or running.done()):
+            while not running.done() and (self._ctx.timed_out or (self._ctx.cancelled and not self._ctx.dropped)):
                 with suppress(asyncio.CancelledError):
                     await asyncio.wait({running})
             raise

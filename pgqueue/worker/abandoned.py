@@ -64,4 +64,4 @@ class Abandoned:
         return True
 
     def __str__(self) -> str:
-        return f"{len(self._slots)} of {self._concurrency} slots are abandoned"
+        return f"{len(self._slots)} of {self._concurrency} slots abandoned"

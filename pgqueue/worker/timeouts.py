@@ -133,11 +133,16 @@ class Timeouts:
             run.soft_at, run.next_at = math.inf, run.end_at
             self._warn(run, now - run.started)
         elif run.abandon_at is None:
-            run.abandon_at = now + self._grace if run.can_stop else now
             job.timed_out = not (job.cancelled or job.is_finished)
-            self._stop(run, now)
+            run.abandon_at = now + self._grace if run.can_stop else now
+            if run.can_stop:
+                self._cancel(run, now)
+            else:
+                self._give_up(run, now)
+        elif now < run.abandon_at:
+            self._cancel(run, now)
         else:
-            self._stop(run, now)
+            self._give_up(run, now)
 
     def _warn(self, run: _Run, elapsed: float) -> None:
         job, limit = run.job, run.job.terms.soft_timeout if run.job.terms else None
@@ -149,13 +154,14 @@ class Timeouts:
             job.soft_timeout = SoftTimeout(text)
             run.slot.cancel()
 
-    def _stop(self, run: _Run, now: float) -> None:
-        """Cancel a handler that can be stopped; abandon it if it has had its time, or cannot be stopped."""
+    def _cancel(self, run: _Run, now: float) -> None:
         assert run.abandon_at is not None
-        if now < run.abandon_at:
-            run.slot.cancel()
-            run.next_at = min(now + CANCEL_EVERY, run.abandon_at)
-        elif run.job.is_finishing:  # it is not known yet whether it succeeds; see Block
+        run.slot.cancel()
+        run.next_at = min(now + CANCEL_EVERY, run.abandon_at)
+
+    def _give_up(self, run: _Run, now: float) -> None:
+        """End a run whose handler does not end."""
+        if run.job.is_finishing:  # it is not known yet whether it succeeds; see Block
             run.next_at = now + COMMIT_AGAIN
         else:
             self.forget(run.job)

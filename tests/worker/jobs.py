@@ -35,3 +35,9 @@ def node_job(id: int, workflow: int) -> JobContext:
 def waiting_job(id: int) -> JobContext:
     """A claimed job that has waited for a parent."""
     return JobContext(TOKEN, id, "default", "handler", "{}", 1, 4, 0, THEN, THEN, None, json.dumps({"workflow": 1, "parents": 1}))
+
+
+def timed_job(id: int = 1, task: str = "handler", args: dict[str, Any] | None = None, **terms: Any) -> JobContext:
+    """A claimed job with these terms."""
+    text = json.dumps(args or {})
+    return JobContext(TOKEN, id, "default", task, text, 1, 4, 0, THEN, THEN, None, terms_json=json.dumps(terms))

@@ -12,6 +12,7 @@ from typing import Any
 from pgqueue import Cancel, JobContext, PgQueue, RateLimited, RetryIn, Snooze
 from tests.worker.raised import throw
 
+_WAIT = "import time; time.sleep(60)"
 app = PgQueue("postgresql://nobody@localhost:1/nothing", schema="elsewhere", max_result_bytes=7_000_000)
 
 
@@ -88,6 +89,31 @@ def program(mark: str, seconds: float) -> int:
     running = subprocess.Popen([sys.executable, "-c", f"import time; time.sleep({seconds})"])
     Path(mark).write_text(str(running.pid))
     return running.wait()
+
+
+@app.task(executor="process")
+def family(mark: str, seconds: float) -> int:
+    """Waits for a program in a session of its own, which has started another one in a session of its own; says which."""
+    child = f"import subprocess, sys; print(subprocess.Popen([sys.executable, '-c', {_WAIT!r}], start_new_session=True).pid)"
+    command = f"{child}; sys.stdout.flush(); import time; time.sleep({seconds})"
+    running = subprocess.Popen([sys.executable, "-c", command], start_new_session=True, stdout=subprocess.PIPE)
+    assert running.stdout is not None
+    inner = running.stdout.readline().decode().strip()
+    Path(mark).write_text(f"{os.getpid()} {running.pid} {inner}")
+    return running.wait()
+
+
+@app.task(executor="process")
+def leave(mark: str) -> None:
+    """Leaves a program behind that has a session of its own."""
+    program = subprocess.Popen([sys.executable, "-c", _WAIT], start_new_session=True)
+    Path(mark).write_text(str(program.pid))
+
+
+@app.task(executor="process")
+def time_left(ctx: JobContext) -> float | None:
+    """How long it may take."""
+    return ctx.time_left()
 
 
 @app.task(executor="process")

@@ -147,6 +147,17 @@ def test_programs_of_handlers_do_not_outlive_a_killed_worker(
     until(lambda: not runs(program), "the end of the program", within=5.0)
 
 
+def test_programs_with_a_session_of_their_own_do_not_outlive_a_killed_worker_either(
+    started: Callable[..., subprocess.Popen[bytes]], tmp_path: Path
+) -> None:
+    worker = started("family", mark=60)
+    pids = [int(pid) for pid in (tmp_path / "mark").read_text().split()]
+    assert all(map(runs, pids))
+    worker.kill()
+    worker.wait()
+    until(lambda: not any(map(runs, pids)), "the end of the programs")
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_to_the_whole_group_lets_handlers_in_processes_end(
     started: Callable[..., subprocess.Popen[bytes]], tmp_path: Path, look: Look, number: signal.Signals
