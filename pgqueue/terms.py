@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from ._json import loads_own
 
@@ -31,6 +32,7 @@ class Terms:
     stands_for: int = 1
 
     @classmethod
+    @lru_cache(1000)  # many jobs have the same terms
     def from_json(cls, text: str) -> "Terms":
         """Read the column `terms` of a claim."""
         given = loads_own(text)

@@ -36,16 +36,14 @@ class Slots:
         is_full: whether so many outcomes wait that no more jobs may start.
         alarm: nudged when another claim of jobs with limits is worth its round trip again.
         surrounded: calls handlers, for an app that needs more than a call; see execute.
-        timeout_grace, on_soft_timeout: see Timeouts.
-        on_worn_out: see Abandoned.
+        timeout_grace, on_worn_out, on_soft_timeout: see Timeouts and Abandoned.
 
     Attributes:
         waiting: claimed jobs that have not started; jobs with limits come first, because they must start at once.
         preparing: claimed jobs, by id, that have not started and wait until their parents are loaded.
         threads: for handlers that are not async.
         running: the slot of each job whose handler runs, by job id.
-        abandoned: slots whose handlers do not end although their runs are over.
-        timeouts: ends runs that take too long.
+        abandoned, timeouts: slots that are lost to handlers which do not end, and what ends runs that take too long.
     """
 
     def __init__(
@@ -248,17 +246,18 @@ class Slots:
             self._end(job, this, undescribed(job))  # otherwise the job would be given back and run again, without end
         else:
             self._pace.ended(outcome.elapsed, job.limits is not None)
-            self._end(job, this, outcome)
+            if not (job.dropped and this in self.abandoned):
+                self._hand_in(outcome)
         finally:
             if job.terms is not None:
                 self.timeouts.forget(job)
-            if job.terms is None or not self.abandoned.discard(this):
+            if not (job.dropped and self.abandoned.discard(this)):
                 self._room.limited_running -= job.limits is not None
                 if self.running.get(job.id) is this:  # else the job was claimed again while this run ignored `drop`
                     del self.running[job.id]
 
     def _end(self, job: JobContext, slot: asyncio.Task[None], outcome: Outcome) -> None:
-        if job.terms is None or slot not in self.abandoned:  # else the run has its outcome
+        if not (job.dropped and slot in self.abandoned):  # else the run has its outcome
             self._hand_in(outcome)
 
     def stop(self) -> None:

@@ -6,7 +6,6 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any
 
 from .._json import dumps
@@ -23,31 +22,33 @@ Slot = asyncio.Task[None]
 Abandon = Callable[[Slot, Outcome], None]
 
 
-@dataclass(slots=True, eq=False)
 class _Run:
     """A run that is watched. Times are on the watcher's clock.
 
     Attributes:
         slot: the task that runs the handler.
-        can_stop: whether cancelling the slot stops the handler; a thread cannot be stopped.
-        soft_at: when it has passed its soft timeout; infinite when it has none, or has passed it.
-        end_at: when it has passed its timeout, or the deadline of its job.
+        started: when the handler started.
         next_at: when to look at it again.
-        abandon_at: when its slot is abandoned; None before `end_at`.
+        abandon_at: when its slot is abandoned; None before it has passed its timeout.
     """
 
-    job: JobContext
-    slot: Slot
-    can_stop: bool
-    raises: bool
-    started: float
-    soft_at: float
-    end_at: float
-    next_at: float = field(init=False)
-    abandon_at: float | None = None
+    __slots__ = ("abandon_at", "job", "next_at", "slot", "started", "task")
 
-    def __post_init__(self) -> None:
-        self.next_at = min(self.soft_at, self.end_at)
+    def __init__(self, job: JobContext, task: Registered[Any], slot: Slot, started: float) -> None:
+        self.job, self.task, self.slot, self.started = job, task, slot, started
+        soft = job.terms.soft_timeout if job.terms else None
+        self.next_at = self.timeout_at if soft is None else min(self.timeout_at, started + soft)
+        self.abandon_at: float | None = None
+
+    @property
+    def can_stop(self) -> bool:
+        """Whether cancelling the slot stops the handler; a thread cannot be stopped."""
+        return self.task.executor != "thread"
+
+    @property
+    def timeout_at(self) -> float:
+        """When it has passed its timeout, or the deadline of its job; infinite without either."""
+        return math.inf if self.job.timeout_at is None else self.job.timeout_at
 
 
 class Timeouts:
@@ -68,42 +69,48 @@ class Timeouts:
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._grace, self._abandon, self._on_soft_timeout, self._clock = grace, abandon, on_soft_timeout, clock
+        self._new: dict[JobContext, tuple[Registered[Any], Slot, float]] = {}  # not looked at yet; most end before that
         self._runs: dict[JobContext, _Run] = {}
         self._look_at = math.inf
         self._sooner = asyncio.Event()
 
     def start(self, job: JobContext, task: Registered[Any], slot: Slot) -> None:
         """Start the clock of a run, if it has one: its handler starts now. After the deadline it is timed out at once."""
-        terms = job.terms
-        if terms is None or (terms.timeout is None and terms.soft_timeout is None and job.deadline is None):
+        terms, deadline, now, next_at = job.terms, job.deadline, self._clock(), math.inf
+        if terms is None:
             return
-        now = self._clock()
-        end_at = math.inf if terms.timeout is None else now + terms.timeout
-        if job.deadline is not None and job.deadline < end_at:
-            end_at = job.deadline
-        if end_at < math.inf:
-            job.timeout_at = end_at
-            job.timed_out = end_at <= now
-        soft_at = math.inf if terms.soft_timeout is None else now + terms.soft_timeout
-        self._runs[job] = run = _Run(
-            job, slot, task.executor != "thread", task.raise_soft_timeout, now, soft_at if soft_at < end_at else math.inf, end_at
-        )
-        if run.next_at < self._look_at:
-            self._look_at = run.next_at
+        if (timeout := terms.timeout) is not None:
+            job.timeout_at = next_at = now + timeout
+        if deadline is not None and deadline < next_at:
+            job.timeout_at = next_at = deadline
+            job.timed_out = deadline <= now
+        if (soft := terms.soft_timeout) is not None and now + soft < next_at:
+            next_at = now + soft
+        if next_at == math.inf:
+            return
+        self._new[job] = (task, slot, now)
+        if next_at < self._look_at:
+            self._look_at = next_at
             self._sooner.set()
 
     def forget(self, job: JobContext) -> None:
         """The handler has ended."""
-        self._runs.pop(job, None)
+        if self._new.pop(job, None) is None:
+            self._runs.pop(job, None)
 
     def running(self) -> str | None:
         """The runs with a timeout or deadline, and for how long they have run, as heartbeat takes them; None for none.
 
         Safe in any thread.
         """
+        started = {job: since for job, (_, _, since) in list(self._new.items())}  # first: a run may be looked at meanwhile
+        started |= {run.job: run.started for run in list(self._runs.values())}
         now = self._clock()
-        runs = [run for run in list(self._runs.values()) if run.end_at < math.inf and not run.job.dropped]
-        told = [{"id": run.job.id, "token": run.job.token, "seconds": round(now - run.started, 3)} for run in runs]
+        told = [
+            {"id": job.id, "token": job.token, "seconds": round(now - since, 3)}
+            for job, since in started.items()
+            if job.timeout_at is not None and not job.dropped
+        ]
         return dumps(told) if told else None
 
     async def run(self) -> None:
@@ -120,6 +127,8 @@ class Timeouts:
     def look(self) -> None:
         """Act on each run whose time has come."""
         now = self._clock()
+        self._runs |= {job: _Run(job, *new) for job, new in self._new.items()}
+        self._new.clear()
         for run in list(self._runs.values()):
             if run.next_at <= now:
                 self._act(run, now)
@@ -129,8 +138,8 @@ class Timeouts:
         job = run.job
         if job.dropped or job.has_returned:
             run.next_at = math.inf
-        elif now < run.end_at:
-            run.soft_at, run.next_at = math.inf, run.end_at
+        elif now < run.timeout_at:
+            run.next_at = run.timeout_at
             self._warn(run, now - run.started)
         elif run.abandon_at is None:
             job.timed_out = not (job.cancelled or job.is_finished)
@@ -150,7 +159,7 @@ class Timeouts:
         text = f"job {job.id} ({job.task}) has run for {spent(elapsed)}; its soft timeout is {spent(limit)}"
         log.warning("%s", text, extra=facts)
         self._on_soft_timeout(job, elapsed)
-        if run.raises and not (job.cancelled or job.is_finished):
+        if run.task.raise_soft_timeout and not (job.cancelled or job.is_finished):
             job.soft_timeout = SoftTimeout(text)
             run.slot.cancel()
 

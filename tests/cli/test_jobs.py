@@ -104,6 +104,15 @@ def test_a_job_that_runs_shows_its_progress(run: Run, app: PgQueue, work: Work, 
     assert run("job", id, "--json").lines[0]["progress"]["done"] == 3
 
 
+def test_a_job_that_has_passed_its_soft_timeout_shows_it(run: Run, app: PgQueue, work: Work, look: Look) -> None:
+    id = app.tasks["add"].enqueue(1, 2).id
+    look.rows("""update job set terms = '{"soft_timeout": 48, "soft_timed_out": {"elapsed": 48.1}}' where id = %s""", id)
+    work()
+    assert '{"soft_timeout": 48, "soft_timed_out": {"elapsed": 48.1}}' in " ".join(run("job", id).out.split())
+    (shown,) = run("job", id, "--json").lines
+    assert shown["terms"]["soft_timed_out"] == {"elapsed": 48.1}
+
+
 def test_a_job_that_does_not_exist(run: Run) -> None:
     ran = run("job", "999")
     assert (ran.code, ran.out, ran.err.count("\n")) == (3, "", 1)

@@ -91,6 +91,22 @@ def test_a_batch_of_all_outcomes_ends_each_job_as_it_said(sql: Sql) -> None:
     assert all((row["run_at"] is None) == (row["verdict"] == "dead") for row in verdicts)
 
 
+@pytest.mark.parametrize(
+    ("policy", "not_before", "wait"),
+    [
+        ({"backoff": "fixed", "delay": 0}, 60, 60),
+        ({"backoff": "fixed", "delay": 100, "jitter": False}, 60, 100),
+        ({"backoff": "fixed", "delay": 0}, -1, 0),
+        ({"backoff": "fixed", "delay": 0}, None, 0),
+    ],
+)
+def test_a_retry_waits_at_least_until_its_outcome_says(sql: Sql, policy: Any, not_before: float | None, wait: float) -> None:
+    id, token = sql.running(retry=json.dumps(policy))
+    sql.finish(token, {"id": id, "state": "failed", "error": {"type": "E"}, "not_before": not_before})
+    waits = sql.value("select extract(epoch from run_at - put_off_at)::float8 from job")
+    assert waits == wait
+
+
 def test_a_second_finish_of_a_job_is_stale_and_the_first_stands(sql: Sql) -> None:
     id, token = sql.running()
     sql.finish(token, {"id": id, "state": "succeeded", "result": 1})

@@ -21,6 +21,7 @@ from tests.worker import process_jobs
 from tests.worker.conftest import working
 from tests.worker.jobs import timed_job
 from tests.worker.processes import InProcess, handler_processes, processes, run_in, runs
+from tests.worker.timed import time_out
 
 
 def _pids(mark: Path) -> list[int]:
@@ -37,9 +38,7 @@ async def test_the_whole_family_of_a_run_is_killed_at_its_timeout(
     async with working(async_app) as worker:
         await auntil(lambda: len(_pids(mark)) == 3, "the family")
         assert all(map(runs, _pids(mark)))
-        (run,) = worker._slots.timeouts._runs.values()
-        run.end_at = run.next_at = 0.0
-        worker._slots.timeouts.look()
+        time_out(worker._slots.timeouts)
         await auntil(lambda: look.state(job.id) == "failed", "the outcome")
         assert not any(map(runs, _pids(mark))), "they are dead before the job may run again"
         assert not worker._slots.abandoned._slots

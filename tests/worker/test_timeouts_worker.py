@@ -10,23 +10,18 @@ import pytest
 
 from pgqueue import JobContext, LeaseLost, PgQueue, Retry, Timeout
 from pgqueue.database.calls import workers as worker_calls
+from pgqueue.terms import Terms
 from pgqueue.worker import Worker
 from pgqueue.workflow.canvas import chunk_signature
 from tests.looking import Look
 from tests.waiting import auntil, until
 from tests.worker.blocks import Register, held_commit, written_by
 from tests.worker.conftest import ENDS_WITHIN, burst, new_worker, working
+from tests.worker.timed import time_out, watched
 
 AT_ONCE = Retry(1, backoff="fixed", delay=0, jitter=False)
 BRIEF: LiteralString = """update job set terms = '{"timeout": 0.2}'"""
 LONG: LiteralString = """update job set terms = '{"timeout": 3600}'"""
-
-
-def _time_out(worker: Worker) -> None:
-    """The timeouts of all its runs pass now."""
-    for run in worker._slots.timeouts._runs.values():
-        run.end_at = run.next_at = 0.0
-    worker._slots.timeouts.look()
 
 
 @pytest.mark.parametrize(
@@ -60,10 +55,10 @@ async def test_the_deadline_of_all_attempts_leaves_no_retry(async_app: PgQueue, 
     job = work.enqueue()
     look.rows("""update job set terms = '{"total_timeout": 3600}', deadline_at = clock_timestamp() + interval '1 hour'""")
     async with working(async_app) as worker:
-        await auntil(lambda: hasattr(worker, "_slots") and worker._slots.timeouts._runs, "the run")
-        (run,) = worker._slots.timeouts._runs.values()
-        assert 3000 < run.end_at - run.started <= 3600
-        _time_out(worker)
+        await auntil(lambda: hasattr(worker, "_slots") and watched(worker._slots.timeouts), "the run")
+        (run,) = watched(worker._slots.timeouts)
+        assert 3000 < run.timeout_at - run.started <= 3600
+        time_out(worker._slots.timeouts)
         await auntil(lambda: look.state(job.id) == "failed", "the outcome")
     assert (look.job(job.id)["reason"], look.job(job.id)["attempt"]) == ("timeout", 1)
 
@@ -151,14 +146,14 @@ async def test_the_timeouts_of_a_stopping_worker_still_end_its_runs(async_app: P
     look.rows(LONG)
     worker = new_worker(async_app, grace=60.0)
     run = asyncio.create_task(worker.run())
-    await auntil(lambda: hasattr(worker, "_slots") and worker._slots.timeouts._runs, "the run")
+    await auntil(lambda: hasattr(worker, "_slots") and watched(worker._slots.timeouts), "the run")
     worker.stop()
     await auntil(lambda: worker._slots._stopping, "the stop")
     await asyncio.sleep(0)
-    (watched,) = worker._slots.timeouts._runs.values()
-    worker._slots.timeouts.forget(watched.job)
-    watched.job.terms = type(watched.job.terms).from_json('{"timeout": 0.1}')  # type: ignore[union-attr]
-    worker._slots.timeouts.start(watched.job, async_app.tasks["work"], watched.slot)
+    (stopped,) = watched(worker._slots.timeouts)
+    worker._slots.timeouts.forget(stopped.job)
+    stopped.job.terms = Terms.from_json('{"timeout": 0.1}')
+    worker._slots.timeouts.start(stopped.job, async_app.tasks["work"], stopped.slot)
     async with asyncio.timeout(ENDS_WITHIN):
         await run
     assert (look.state(job.id), look.job(job.id)["reason"]) == ("failed", "timeout")
@@ -244,7 +239,7 @@ async def test_a_transaction_that_has_committed_wins_over_the_timeout(async_app:
         done = threading.Event()
 
         def pass_by() -> None:
-            _time_out(workers[0])
+            time_out(workers[0]._slots.timeouts)
             done.set()
 
         loop.call_soon_threadsafe(pass_by)
@@ -271,7 +266,7 @@ async def test_a_commit_that_is_under_way_decides_and_the_timeout_waits(
         commits: LiteralString = "select count(*) from pg_stat_activity where query ilike 'commit%%' and wait_event_type = 'Lock'"
         await auntil(lambda: look.connection.execute(commits.replace("%%", "%").encode()).fetchone() == (1,), "the commit")
         for _ in range(10):
-            _time_out(worker)
+            time_out(worker._slots.timeouts)
             await asyncio.sleep(0.01)
         assert worker._finisher.counts == {}
         release()
@@ -296,9 +291,9 @@ async def test_a_chunk_keeps_its_slot_while_a_call_runs_in_a_thread(async_app: P
     look.rows(LONG)
     async with working(async_app, concurrency=8, timeout_grace=0.0) as worker:
         await auntil(started.is_set, "the thread")
-        _time_out(worker)
+        time_out(worker._slots.timeouts)
         await asyncio.sleep(0)
-        _time_out(worker)
+        time_out(worker._slots.timeouts)
         await auntil(lambda: look.state(job.id) == "scheduled", "the outcome")
         assert len(worker._slots.abandoned._slots) == 1
         may_end.set()

@@ -10,6 +10,7 @@ from pgqueue import JobContext, PgQueue
 from pgqueue.worker.execute import Outcome
 from pgqueue.worker.signals import Alarm
 from pgqueue.worker.slots import Slots
+from pgqueue.worker.timeouts import Timeouts
 from tests.waiting import auntil
 from tests.worker.jobs import said
 
@@ -63,7 +64,23 @@ class Timed:
         """Wait until no slot is taken, and no job has a second outcome."""
         await auntil(lambda: not (self.slots.running or self.slots.abandoned._slots), "free slots")
         assert len({outcome.job for outcome in self.outcomes}) == len(self.outcomes)
+        assert not self.slots.timeouts._new
         assert not self.slots.timeouts._runs
+
+
+def watched(timeouts: Timeouts) -> list[Any]:
+    """The runs that a watcher watches."""
+    timeouts.look()
+    return list(timeouts._runs.values())
+
+
+def time_out(timeouts: Timeouts) -> None:
+    """The timeouts of all runs pass now."""
+    for run in watched(timeouts):
+        if run.job.deadline is not None:
+            run.job.deadline = 0.0
+        run.job.timeout_at = run.next_at = 0.0
+    timeouts.look()
 
 
 @asynccontextmanager
