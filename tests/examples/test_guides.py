@@ -76,6 +76,11 @@ def test_the_guide_to_schedules_does_what_it_says(
             connection.execute(statement)
 
 
+def test_the_guide_to_timeouts_does_what_it_says(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGQUEUE_DATABASE_URL", database_url)
+    _follow("timeouts")
+
+
 def _parents(app: PgQueue) -> dict[str, int]:
     """A job for each way to end."""
 

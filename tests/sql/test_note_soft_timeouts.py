@@ -81,3 +81,15 @@ def test_a_locked_job_is_named_and_the_others_are_noted(sql: Sql, connect: Calla
     assert _terms(sql, locked) == TERMS
     assert "soft_timed_out" in _terms(sql, other)
     holder.rollback()
+
+
+def test_a_new_job_that_runs_a_finished_one_again_has_not_passed_it(sql: Sql) -> None:
+    id, token = _timed(sql)
+    sql.rows("select note_soft_timeouts(%s::jsonb)", _runs((id, token, 48)))
+    sql.finish(token, {"id": id, "state": "succeeded"})
+    again = sql.value("select id from retry(%s)", id)
+    assert (again != id, _terms(sql, again)) == (True, TERMS)
+    plain, its_token = sql.running()
+    sql.finish(its_token, {"id": plain, "state": "succeeded"})
+    sql.value("select id from retry(%s)", plain)
+    assert sql.value("select terms is null from job where retry_of = %s", plain)

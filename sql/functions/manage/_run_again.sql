@@ -30,7 +30,7 @@ begin
                 union all
                 select to_jsonb(h) || jsonb_build_object(
                            'id', nextval('job_id_seq'), 'created_at', clock_timestamp(), 'retry_of', id,
-                           'workflow_id', null, 'errors', null), queue, limits, terms
+                           'workflow_id', null, 'errors', null, 'terms', terms - 'soft_timed_out'), queue, limits, terms
                   from job_history h where id = job_id) over,
                lateral jsonb_populate_record(null::job, kept || jsonb_build_object(
                    'state', 'ready', 'run_at', clock_timestamp(), 'claimed_at', null, 'worker_id', null,
