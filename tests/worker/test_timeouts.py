@@ -314,6 +314,19 @@ async def test_a_cancelled_job_stays_cancelled_and_one_that_was_dropped_has_no_o
         await auntil(lambda: not slots.slots.running, "their end")
 
 
+async def test_a_cancelled_job_that_succeeds_after_its_timeout_nevertheless_has_succeeded() -> None:
+    """The cancellation has come first, so the timeout decides nothing."""
+    handler = Stubborn(None)
+    async with timed(handler) as slots:
+        await _started(slots, timed_job(timeout=60))
+        slots.slots.cancel([1])
+        slots.pass_by(61)
+        await asyncio.sleep(0)
+        handler.may_end.set()
+        assert (await slots.outcome())["result"] == "ended"
+        await slots.free()
+
+
 @pytest.mark.parametrize(
     ("concurrency", "most"), [(1, 0), (2, 0), (3, 0), (4, 1), (7, 1), (8, 2), (100, 25)], ids=lambda value: str(value)
 )

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from contextlib import suppress
 from pathlib import Path
 
@@ -132,9 +133,19 @@ async def test_a_job_whose_deadline_passes_while_it_waits_for_a_process_does_not
     assert not mark.exists()
 
 
+def _marked(mark: str) -> list[psutil.Process]:
+    """The processes that run with this mark in their command."""
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        if mark in " ".join(process.info["cmdline"] or ()) and runs(process.pid):
+            found.append(process)
+    return found
+
+
 def test_a_program_that_starts_others_all_the_time_is_killed_with_all_of_them() -> None:
+    mark = f"storm {uuid.uuid4()}"
     forks = (
-        "import os, time\nprint('up', flush=True)\n"
+        f"# {mark}\nimport os, time\nprint('up', flush=True)\n"
         "while True:\n    if os.fork() == 0:\n        os.setsid(); time.sleep(60); os._exit(0)\n    time.sleep(0.001)"
     )
     program = subprocess.Popen([sys.executable, "-c", forks], start_new_session=True, stdout=subprocess.PIPE)
@@ -142,9 +153,11 @@ def test_a_program_that_starts_others_all_the_time_is_killed_with_all_of_them() 
     program.stdout.readline()
     root = psutil.Process(program.pid)
     until(lambda: len(root.children()) > 20, "its children")
-    known = root.children()
-    assert kill_tree(root, program.kill)
-    program.wait(10)
-    assert not any(runs(child.pid) for child in known)
+    try:
+        assert kill_tree(root, program.kill)
+        program.wait(10)
+        assert _marked(mark) == []
+    finally:
+        kill_all(_marked(mark))
     program.stdout.close()
     assert kill_tree(root, program.kill), "what is gone is no error"
