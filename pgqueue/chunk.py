@@ -115,7 +115,7 @@ class CallContext(JobContext):
         )
         super().__init__(job.token, job.id, job.queue, task, args_json, *given)
         self.node, self.started = job.node, job.started
-        self.deadline, self.timeout_at = job.deadline, job.timeout_at
+        self.deadline, self.clock_at = job.deadline, job.clock_at
         self._job = job
 
     @property

@@ -121,7 +121,8 @@ class JobContext(Run):
 
         It falls below 0 when that time has passed: the job runs elsewhere then, and a handler in a thread should stop.
         """
-        return None if self.timeout_at is None else self.timeout_at - time.perf_counter()
+        at = self.timeout_at
+        return None if at is None else at - time.perf_counter()
 
     def park(self, key: str, until: datetime | timedelta | float) -> None:
         """Park a key, from a handler in a thread; async handlers use `apark`. Jobs with this key wait; running jobs continue.

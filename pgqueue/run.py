@@ -33,9 +33,8 @@ class Run(ContextMarker):
         limits: the keys of the limits that counted this start; None for a job without limits.
         terms: how long the job may take, and its schedule; None for a job without either.
         deadline: when the `total_timeout` of the job ends, on time.perf_counter(); None without one.
-        timeout_at: when the run is ended by its timeout or the deadline, on time.perf_counter(); None without a limit, and before
-            the handler has started.
-        timed_out: whether the run has passed this time; its outcome is a failure with reason timeout.
+        clock_at: since when the timeouts of the run count, on time.perf_counter(); None until its handler starts.
+        timed_out: whether the run has passed its timeout; its outcome is a failure with reason timeout.
         soft_timeout: raised at the handler's await in place of the cancellation that the worker has requested; None = nothing.
         cancelled: whether the job's workflow was cancelled while it runs. Then async handlers are cancelled, and processes
             are ended. A handler in a thread cannot be stopped: a long one should check this and return `Cancel()`. The job does
@@ -49,6 +48,7 @@ class Run(ContextMarker):
         "args_json",
         "attempt",
         "cancelled",
+        "clock_at",
         "created_at",
         "deadline",
         "dropped",
@@ -71,12 +71,11 @@ class Run(ContextMarker):
         "task",
         "terms",
         "timed_out",
-        "timeout_at",
         "token",
     )
 
     deadline: float | None
-    timeout_at: float | None
+    clock_at: float | None
     soft_timeout: SoftTimeout | None
 
     def __init__(
@@ -115,7 +114,7 @@ class Run(ContextMarker):
         self.node = None if node_json is None else Node(node_json)
         self.limits = limits
         self.terms = None if terms_json is None else Terms.from_json(terms_json)
-        self.deadline = self.timeout_at = self.soft_timeout = None
+        self.deadline = self.clock_at = self.soft_timeout = None
         if self.terms is not None and self.terms.left is not None:
             self.deadline = time.perf_counter() + self.terms.left
         self.cancelled = self.dropped = self.timed_out = False
@@ -158,9 +157,19 @@ class Run(ContextMarker):
         return 1 if self.terms is None else self.terms.stands_for
 
     @property
+    def timeout_at(self) -> float | None:
+        """When the run is ended, by its timeout or the deadline of its job, on time.perf_counter(); None without either."""
+        timeout = None if self.terms is None else self.terms.timeout
+        if timeout is None or self.clock_at is None:
+            return self.deadline
+        at = self.clock_at + timeout
+        return at if self.deadline is None else min(at, self.deadline)
+
+    @property
     def is_past_timeout(self) -> bool:
         """Whether the run has passed its timeout or the deadline of its job. Safe in any thread."""
-        return self.timed_out or (self.timeout_at is not None and time.perf_counter() >= self.timeout_at)
+        at = self.timeout_at
+        return self.timed_out or (at is not None and time.perf_counter() >= at)
 
     def _added_json(self) -> str | None:
         """The nodes that the handler has added, in the form that SQL takes; None for none. Raises InvalidArgument."""

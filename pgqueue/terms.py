@@ -1,5 +1,6 @@
 """The terms of a job: how long it may take, and the schedule that has made it."""
 
+import math
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -21,6 +22,7 @@ class Terms:
         schedule: the name of the schedule that has made the job; None = none.
         scheduled_for: the tick that the job stands for; None for a job without a schedule.
         stands_for: how many ticks the job stands for; 1 unless ticks were missed.
+        first: seconds until the first of `soft_timeout` and `timeout`; infinite without them.
     """
 
     json: str
@@ -30,6 +32,7 @@ class Terms:
     schedule: str | None = None
     scheduled_for: datetime | None = None
     stands_for: int = 1
+    first: float = math.inf
 
     @classmethod
     @lru_cache(1000)  # many jobs have the same terms
@@ -48,4 +51,5 @@ class Terms:
             schedule=given.get("schedule"),
             scheduled_for=None if at is None else datetime.fromisoformat(at),
             stands_for=given.get("stands_for", 1),
+            first=min(timeout or math.inf, soft or math.inf),
         )

@@ -56,7 +56,7 @@ def from_json(text: str) -> JobContext:
     fields = loads_own(text)
     left: float | None = fields.pop("time_left")
     job = JobContext(**fields | {name: datetime.fromisoformat(fields[name]) for name in TIMES})
-    job.timeout_at = None if left is None else time.perf_counter() + left
+    job.deadline = None if left is None else time.perf_counter() + left
     return job
 
 

@@ -73,8 +73,8 @@ class Slots:
         self.preparing: dict[int, JobContext] = {}
         self.running: dict[int, asyncio.Task[None]] = {}
         self.abandoned = Abandoned(concurrency, self.running, self._room, hand_in, on_worn_out)
-        self.timeouts = Timeouts(timeout_grace, self.abandoned.add, on_soft_timeout)
         self._jobs: dict[asyncio.Task[None], JobContext] = {}  # the last job of each slot
+        self.timeouts = Timeouts(self.running, self._jobs, tasks, timeout_grace, self.abandoned.add, on_soft_timeout)
 
     async def room(self) -> tuple[int, int]:
         """Wait until another claim is worth its round trip. Returns how many jobs to claim, and how many of them with limits."""
@@ -229,9 +229,11 @@ class Slots:
         self.running[job.id] = this
         self._room.limited_running += job.limits is not None
         self._jobs[this] = job
-        self._room.last_start = time.perf_counter()
+        self._room.last_start = now = time.perf_counter()
         if (task := self._tasks.get(job.task)) and job.terms is not None and task.executor != "process":
-            self.timeouts.start(job, task, this)  # `Processes` starts the clock of handlers in processes
+            job.clock_at = now  # `Processes` starts the clock of handlers in processes
+            if job.terms.first < self.timeouts.shortest or job.deadline is not None:
+                self.timeouts.start(job, now)
         try:
             outcome = await execute(job, task, self.threads, self._surrounded)
         except asyncio.CancelledError:
@@ -249,8 +251,6 @@ class Slots:
             if not (job.dropped and this in self.abandoned):
                 self._hand_in(outcome)
         finally:
-            if job.terms is not None:
-                self.timeouts.forget(job)
             if not (job.dropped and self.abandoned.discard(this)):
                 self._room.limited_running -= job.limits is not None
                 if self.running.get(job.id) is this:  # else the job was claimed again while this run ignored `drop`

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -12,6 +12,7 @@ from .._json import dumps
 from ..context import JobContext
 from ..errors import SoftTimeout
 from ..registry import Registered
+from ..terms import Terms
 from .execute import Outcome, cancelled, committed, spent, timed_out
 
 log = logging.getLogger("pgqueue.worker")
@@ -23,21 +24,21 @@ Abandon = Callable[[Slot, Outcome], None]
 
 
 class _Run:
-    """A run that is watched. Times are on the watcher's clock.
+    """A run that is looked at. Times are on the watcher's clock.
 
     Attributes:
         slot: the task that runs the handler.
         started: when the handler started.
+        timeout_at: when it has passed its timeout, or the deadline of its job; infinite without either.
         next_at: when to look at it again.
         abandon_at: when its slot is abandoned; None before it has passed its timeout.
     """
 
-    __slots__ = ("abandon_at", "job", "next_at", "slot", "started", "task")
-
-    def __init__(self, job: JobContext, task: Registered[Any], slot: Slot, started: float) -> None:
-        self.job, self.task, self.slot, self.started = job, task, slot, started
-        soft = job.terms.soft_timeout if job.terms else None
-        self.next_at = self.timeout_at if soft is None else min(self.timeout_at, started + soft)
+    def __init__(self, job: JobContext, task: Registered[Any], slot: Slot, terms: Terms, started: float) -> None:
+        self.job, self.task, self.slot, self.terms, self.started = job, task, slot, terms, started
+        at = job.timeout_at
+        self.timeout_at = math.inf if at is None else at
+        self.next_at = min(self.timeout_at, started + (terms.soft_timeout or math.inf))
         self.abandon_at: float | None = None
 
     @property
@@ -45,72 +46,66 @@ class _Run:
         """Whether cancelling the slot stops the handler; a thread cannot be stopped."""
         return self.task.executor != "thread"
 
-    @property
-    def timeout_at(self) -> float:
-        """When it has passed its timeout, or the deadline of its job; infinite without either."""
-        return math.inf if self.job.timeout_at is None else self.job.timeout_at
-
 
 class Timeouts:
     """Ends the runs of a worker that take too long, and warns of those that may.
 
+    It looks at all runs when the first of them may have passed a timeout: when the time of one comes that it knows, and after the
+    shortest timeout of all, because others have started since. So a run that ends in time costs no more than a comparison.
+
     Args:
+        running: the slot of each job whose handler runs, by job id.
+        jobs: the last job of each slot.
+        tasks: the registered tasks by name.
         grace: seconds in which a cancelled handler must end.
         abandon: takes the slot and the outcome of a run that is over, when its handler does not end.
         on_soft_timeout: called with the job and the seconds in its handler when a run has passed its soft timeout.
-        clock: the time in seconds; that of `Run.timeout_at`.
+        clock: the time in seconds; that of `Run.clock_at`.
+
+    Attributes:
+        shortest: call `start` for a run whose first timeout is shorter than so many seconds, or whose job has a deadline.
     """
 
     def __init__(
         self,
+        running: dict[int, Slot],
+        jobs: dict[Slot, JobContext],
+        tasks: Mapping[str, Registered[Any]],
         grace: float,
         abandon: Abandon,
         on_soft_timeout: Callable[[JobContext, float], object] = lambda job, elapsed: None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
+        self._running, self._jobs, self._tasks = running, jobs, tasks
         self._grace, self._abandon, self._on_soft_timeout, self._clock = grace, abandon, on_soft_timeout, clock
-        self._new: dict[JobContext, tuple[Registered[Any], Slot, float]] = {}  # not looked at yet; most end before that
-        self._runs: dict[JobContext, _Run] = {}
-        self._look_at = math.inf
+        self._runs: dict[JobContext, _Run] = {}  # those that ran at the last look
+        self._look_at = self.shortest = math.inf
         self._sooner = asyncio.Event()
 
-    def start(self, job: JobContext, task: Registered[Any], slot: Slot) -> None:
-        """Start the clock of a run, if it has one: its handler starts now. After the deadline it is timed out at once."""
-        terms, deadline, now, next_at = job.terms, job.deadline, self._clock(), math.inf
-        if terms is None:
-            return
-        if (timeout := terms.timeout) is not None:
-            job.timeout_at = next_at = now + timeout
-        if deadline is not None and deadline < next_at:
-            job.timeout_at = next_at = deadline
-            job.timed_out = deadline <= now
-        if (soft := terms.soft_timeout) is not None and now + soft < next_at:
-            next_at = now + soft
-        if next_at == math.inf:
-            return
-        self._new[job] = (task, slot, now)
-        if next_at < self._look_at:
-            self._look_at = next_at
+    def start(self, job: JobContext, now: float) -> None:
+        """Start the clock of a run: its handler starts now. After the deadline it is timed out at once."""
+        job.clock_at = now
+        first = math.inf if job.terms is None else job.terms.first
+        if job.deadline is not None:
+            first = min(first, job.deadline - now)
+            job.timed_out = first <= 0
+        if first < self.shortest:
+            self.shortest = first
+        if now + first < self._look_at:
+            self._look_at = now + first
             self._sooner.set()
-
-    def forget(self, job: JobContext) -> None:
-        """The handler has ended."""
-        if self._new.pop(job, None) is None:
-            self._runs.pop(job, None)
 
     def running(self) -> str | None:
         """The runs with a timeout or deadline, and for how long they have run, as heartbeat takes them; None for none.
 
         Safe in any thread.
         """
-        started = {job: since for job, (_, _, since) in list(self._new.items())}  # first: a run may be looked at meanwhile
-        started |= {run.job: run.started for run in list(self._runs.values())}
-        now = self._clock()
-        told = [
-            {"id": job.id, "token": job.token, "seconds": round(now - since, 3)}
-            for job, since in started.items()
-            if job.timeout_at is not None and not job.dropped
-        ]
+        now, told = self._clock(), []
+        for id, slot in self._running.copy().items():
+            job = self._jobs.get(slot)
+            if job is None or job.id != id or job.clock_at is None or job.timeout_at is None or job.dropped:
+                continue
+            told.append({"id": id, "token": job.token, "seconds": round(now - job.clock_at, 3)})
         return dumps(told) if told else None
 
     async def run(self) -> None:
@@ -126,13 +121,17 @@ class Timeouts:
 
     def look(self) -> None:
         """Act on each run whose time has come."""
-        now = self._clock()
-        self._runs |= {job: _Run(job, *new) for job, new in self._new.items()}
-        self._new.clear()
-        for run in list(self._runs.values()):
-            if run.next_at <= now:
-                self._act(run, now)
+        now, before, self._runs = self._clock(), self._runs, {}
+        for slot in list(self._running.values()):
+            job = self._jobs[slot]
+            if job.terms is not None and job.clock_at is not None:
+                run = before.get(job) or _Run(job, self._tasks[job.task], slot, job.terms, job.clock_at)
+                self._runs[job] = run
+                if run.next_at <= now:
+                    self._act(run, now)
+        self.shortest = min((run.terms.first for run in self._runs.values()), default=math.inf)
         self._look_at = min((run.next_at for run in self._runs.values()), default=math.inf)
+        self._look_at = min(self._look_at, now + self.shortest)
 
     def _act(self, run: _Run, now: float) -> None:
         job = run.job
@@ -154,7 +153,7 @@ class Timeouts:
             self._give_up(run, now)
 
     def _warn(self, run: _Run, elapsed: float) -> None:
-        job, limit = run.job, run.job.terms.soft_timeout if run.job.terms else None
+        job, limit = run.job, run.terms.soft_timeout
         facts = {"job_id": job.id, "task": job.task, "queue": job.queue, "elapsed": round(elapsed, 3), "soft_timeout": limit}
         text = f"job {job.id} ({job.task}) has run for {spent(elapsed)}; its soft timeout is {spent(limit)}"
         log.warning("%s", text, extra=facts)
@@ -173,7 +172,7 @@ class Timeouts:
         if run.job.is_finishing:  # it is not known yet whether it succeeds; see Block
             run.next_at = now + COMMIT_AGAIN
         else:
-            self.forget(run.job)
+            del self._runs[run.job]
             self._abandon(run.slot, self._outcome(run, now - run.started))
 
     def _outcome(self, run: _Run, elapsed: float) -> Outcome:

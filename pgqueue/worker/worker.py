@@ -145,8 +145,7 @@ class Worker:
         return None
 
     def _process_started(self, job: JobContext) -> None:
-        if (slot := asyncio.current_task()) is not None:
-            self._slots.timeouts.start(job, self._app.tasks[job.task], slot)
+        self._slots.timeouts.start(job, time.perf_counter())
 
     def _is_full(self) -> bool:
         return self._finisher.is_full() or self._callbacks.is_full()

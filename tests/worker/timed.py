@@ -64,8 +64,7 @@ class Timed:
         """Wait until no slot is taken, and no job has a second outcome."""
         await auntil(lambda: not (self.slots.running or self.slots.abandoned._slots), "free slots")
         assert len({outcome.job for outcome in self.outcomes}) == len(self.outcomes)
-        assert not self.slots.timeouts._new
-        assert not self.slots.timeouts._runs
+        assert not watched(self.slots.timeouts)
 
 
 def watched(timeouts: Timeouts) -> list[Any]:
@@ -79,7 +78,8 @@ def time_out(timeouts: Timeouts) -> None:
     for run in watched(timeouts):
         if run.job.deadline is not None:
             run.job.deadline = 0.0
-        run.job.timeout_at = run.next_at = 0.0
+        run.job.clock_at = -1e9
+        run.timeout_at = run.next_at = 0.0
     timeouts.look()
 
 
