@@ -8,6 +8,7 @@ import importlib
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 from contextlib import suppress
@@ -24,7 +25,7 @@ from ..outcomes import RateLimited
 from ..registry import Registered
 from .describe import describe
 from .execute import arguments_of, returned
-from .tree import descendants, kill_all
+from .tree import descendants
 
 RAISED = "raised"
 RATE_LIMITED = "rate limited"
@@ -84,7 +85,13 @@ def _end_with_worker() -> None:
     worker = multiprocessing.parent_process()
     if worker is not None:
         worker.join()
-        kill_all(descendants(psutil.Process()))  # some may have made a group of their own
+        programs = descendants(psutil.Process())  # some may have made a group of their own
+        # The handler may wait for one of them: it must not go on, and end this process, before the others are killed. os.kill
+        # keeps the interpreter's lock.
+        sys.setswitchinterval(10)
+        for program in programs:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(program.pid, signal.SIGKILL)
         os.killpg(0, signal.SIGKILL)
 
 
