@@ -198,6 +198,27 @@ def test_one_that_cannot_enqueue_holds_up_no_other(rolled_back_sql: Sql) -> None
     one_that_cannot_enqueue_holds_up_no_other(rolled_back_sql)
 
 
+def one_that_cannot_be_decided_holds_up_no_other(sql: Sql) -> None:
+    """Whatever it is: its error says why, it is looked at again in a minute, and its tick is not lost."""
+    for name in ("a", "m", "z"):
+        set_schedule(sql, name, **({"overlap": "skip"} if name == "z" else {}))
+        make_due(sql, name)
+    sql.rows("update schedule set definition = definition || '{\"jitter\": 1e-320}' where name = 'm'")  # too small to divide
+    before = row(sql, "m")
+
+    fired = fire(sql, *(seen(sql, name) for name in ("a", "m", "z")))
+
+    after = row(sql, "m")
+    assert sorted((one["name"], one["outcome"]) for one in fired) == [("a", "fired"), ("z", "fired")]
+    assert "underflow" in after["error"]
+    assert {**after, "error": None, "look_at": None} == {**before, "look_at": None}
+    assert 50 * SECOND < after["look_at"] - now(sql) < 70 * SECOND
+
+
+def test_one_that_cannot_be_decided_holds_up_no_other(rolled_back_sql: Sql) -> None:
+    one_that_cannot_be_decided_holds_up_no_other(rolled_back_sql)
+
+
 def test_one_that_fails_among_those_that_fire_together_is_found(rolled_back_sql: Sql) -> None:
     sql = rolled_back_sql
     for name in ("a", "m", "z"):

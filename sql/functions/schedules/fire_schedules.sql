@@ -6,7 +6,8 @@
 -- fires: an array of schedule_fire: what the worker has seen of a schedule, and what it has computed from that. The stored
 -- next_tick is the arbiter: if the row is not as the worker has seen it, another one was faster, and there is no row for it in
 -- the answer. So each tick fires once, whatever the libraries of the workers compute. Only the clock of the database says what is
--- due. A schedule that raises, or waits for a lock, holds up no other; after half a second the rest is left to the next call.
+-- due. A schedule that raises, or waits for a lock, holds up no other: its tick is decided later, and its error says why. Raises
+-- only what no schedule is to blame for, such as a full disk. After half a second the rest is left to the next call.
 create function fire_schedules(fires jsonb)
 returns table (name text, tick timestamptz, outcome tick_outcome, reason text, job_id bigint, stands_for int)
 language plpgsql security definer set search_path from current
@@ -42,8 +43,14 @@ begin
         exit when clock_timestamp() > began + interval '0.5 s';
         begin
             decided := decided || fire_one(one, clock_timestamp());
-        exception when lock_not_available or transaction_rollback then
-            update schedule s set look_at = clock_timestamp() + interval '1 s' where s.name = one.name;
+        exception
+            when lock_not_available or transaction_rollback then
+                update schedule s set look_at = clock_timestamp() + interval '1 s' where s.name = one.name;
+            when insufficient_resources or operator_intervention or system_error or internal_error then
+                raise;
+            when others then
+                update schedule s set error = left(sqlerrm, 500), look_at = clock_timestamp() + interval '1 min'
+                 where s.name = one.name;
         end;
     end loop;
     return query select d.name, d.tick, d.outcome, d.reason, d.job_id, d.stands_for from unnest(decided) d;

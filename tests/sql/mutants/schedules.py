@@ -28,6 +28,8 @@ MUTANTS = [
            firing.workers_share_the_schedules),
     Mutant("one lock stops all", "fire_schedules", r"when lock_not_available [^;]*;",
            "when sqlstate 'PQ999' then null;", firing.one_that_waits_for_a_lock_holds_up_no_other, sqlstate="55P03"),
+    Mutant("one error stops all", "fire_schedules", r"when others then\s+update.*?;", "",
+           firing.one_that_cannot_be_decided_holds_up_no_other, sqlstate="22003"),
     Mutant("one enqueue stops all", "try_job", r"when others then.*?;", "when sqlstate 'PQ999' then null;",
            firing.one_that_cannot_enqueue_holds_up_no_other, sqlstate="PQ001"),
     Mutant("a full disk is the schedule's fault", "try_job", r"or insufficient_resources ", "",
