@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Literal, TypedDict, get_args
 
-from .._checks import LAST, Duration, check_duration, check_time, invalid
+from .._checks import Duration, check_duration, check_time, invalid
 from .._json import dumps
 from ..errors import InvalidArgument
 from ..limits.limit import UNITS, check_whole
-from .cron import read_cron
+from .cron import LAST_YEAR, read_cron
 from .every import check_every, read_every
 from .zones import read_zone
 
@@ -102,7 +102,7 @@ def _seconds(field: str, value: Any) -> float:
     most = MOST_DAYS[field]
     if not 0 <= seconds <= most * UNITS["d"]:
         raise invalid(field, value, f"use 0 seconds to {most} {'day' if most == 1 else 'days'}")
-    return _number(seconds)
+    return _number(round(seconds, 6))
 
 
 def _number(seconds: float) -> float:
@@ -131,8 +131,8 @@ def _time(field: str, value: Any) -> datetime:
         time: datetime = value.astimezone(UTC)
     except OverflowError:
         time = datetime.max.replace(tzinfo=UTC)
-    if not datetime(1970, 1, 1, tzinfo=UTC) <= time <= LAST:
-        raise invalid(field, value.isoformat(), "use a time between the years 1970 and 9999")
+    if not datetime(1970, 1, 1, tzinfo=UTC) <= time <= datetime(LAST_YEAR, 12, 31, tzinfo=UTC):  # as in SQL
+        raise invalid(field, value.isoformat(), f"use a time between the years 1970 and {LAST_YEAR}")
     return time
 
 

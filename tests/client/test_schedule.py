@@ -14,6 +14,7 @@ from pgqueue import InvalidArgument, Limit, PgQueue, Schedule, Signature, Task, 
 from pgqueue.errors import ConfigurationError
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
+LATEST = datetime.max.replace(tzinfo=UTC)
 
 
 @pytest.fixture
@@ -159,7 +160,7 @@ def test_a_name_is_of_few_letters(report: Task[..., None], name: Any) -> None:
         *(
             ({"every": 60, field: value}, f"{field}: ")
             for field in ("starts_at", "ends_at")
-            for value in (5, "2030-01-01", datetime(1969, 1, 1, tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
+            for value in (5, "2030-01-01", datetime(1969, 1, 1, tzinfo=UTC), datetime(9901, 1, 1, tzinfo=UTC), LATEST)
         ),
         ({"every": 60, "starts_at": START, "ends_at": START}, "ends_at: .*; use a time after starts_at"),
     ],

@@ -50,6 +50,24 @@ def test_null_and_the_default_itself_are_the_default(rolled_back_sql: Sql) -> No
     assert row(sql)["definition"] == {"every": 3600, "job": {"task": "noop"}}
 
 
+def test_durations_are_kept_in_whole_microseconds(rolled_back_sql: Sql) -> None:
+    """A worker and float8 have no use for less: 1e-400 is no float8 at all."""
+    tiny = '{"every": 1.00000049, "jitter": 1e-400, "spacing": 1e-320, "window": 0.30000000000000004, "job": {"task": "noop"}}'
+
+    rolled_back_sql.value(SET, NAME, tiny)
+
+    assert row(rolled_back_sql)["definition"] == {"every": 1, "spacing": 0, "window": 0.3, "job": {"task": "noop"}}
+
+
+def test_a_time_is_read_whatever_backslashes_in_strings_mean(rolled_back_sql: Sql) -> None:
+    """A server or role may have the setting of before PostgreSQL 9.1."""
+    rolled_back_sql.rows("set local standard_conforming_strings = off")
+
+    set_schedule(rolled_back_sql, starts_at="2027-01-01T02:00:00.5+02:00")
+
+    assert row(rolled_back_sql)["definition"]["starts_at"] == "2027-01-01T00:00:00.500000+00:00"
+
+
 def test_expressions_and_an_interval_take_each_others_place(rolled_back_sql: Sql) -> None:
     sql = rolled_back_sql
     set_schedule(sql, every=90)
@@ -182,6 +200,8 @@ def test_it_does_not_wait_for_a_unique_key_that_another_transaction_holds(sql: S
         ({**NEW, "jitter": 86401}, "jitter", "86401", "use a number from 0 to 86400"),
         ({**NEW, "starts_at": "2027-01-01"}, "starts_at", "2027-01-01", "give a time with its offset"),
         ({**NEW, "starts_at": "2027-13-01T00:00Z"}, "starts_at", "2027-13-01T00:00Z", "give a time with its offset"),
+        ({**NEW, "starts_at": "1969-12-31T23:59:59Z"}, "starts_at", "1969", "between the years 1970 and 9900"),
+        ({**NEW, "ends_at": "9999-12-31T23:59:59-12:00"}, "ends_at", "9999", "between the years 1970 and 9900"),
         ({**NEW, "starts_at": "2028-01-01T00:00Z", "ends_at": "2027-01-01T00:00Z"}, "ends_at", "2027", "give a time after"),
         ({**NEW, "job": ["report"]}, "job", '["report"]', "give the options of enqueue"),
         ({**NEW, "job": {"task": "a", "run_at": "2027-01-01T00:00Z"}}, "run_at", "2027-01-01T00:00Z", "a single enqueue"),

@@ -46,7 +46,8 @@ language sql immutable as $$
     select coalesce(jsonb_object_agg(key, value) filter (where value <> 'null'), '{}') from jsonb_each(object)
 $$;
 
--- checked_schedule: a definition in its normal form: without defaults, times in UTC, cron an array. Refuses an invalid one.
+-- checked_schedule: a definition in its normal form: without defaults, times in UTC, durations in whole microseconds, cron an
+-- array. Refuses an invalid one.
 -- Called by: set_schedule, declare_schedule. Writes: nothing.
 --
 -- cron        1 to 20 expressions; only workers can tell whether an expression is valid, see schedule.error
@@ -81,9 +82,17 @@ begin
     elsif (definition->>'most')::numeric % 1 <> 0 then
         perform invalid('most', definition->>'most', 'use a whole number from 1 to 1000');
     end if;
-    return (select jsonb_object_agg(key, value) from jsonb_each(definition)
+    return (select jsonb_object_agg(key, value) from jsonb_each(definition || in_microseconds(definition))
              where value is distinct from schedule_defaults()->key);
 end $$;
+
+-- in_microseconds: the durations of a definition in seconds with six decimals: less is no interval, and float8 cannot hold any
+-- number of them. Called by: checked_schedule. Writes: nothing.
+create function in_microseconds(definition jsonb) returns jsonb
+language sql immutable as $$
+    select coalesce(jsonb_object_agg(key, trim_scale(round(value::numeric, 6))), '{}')
+      from jsonb_each(definition) where key = any ('{every,spacing,window,jitter}')
+$$;
 
 -- check_expressions: refuses what cannot be cron expressions, and a schedule that has neither these nor an interval.
 -- Called by: checked_schedule. Writes: nothing.
@@ -136,8 +145,8 @@ exception when invalid_parameter_value then
     perform invalid('timezone', definition->>'timezone', 'use the name of a time zone, for example Europe/Berlin or UTC');
 end $$;
 
--- with_utc: a definition with a time of it in UTC. Refuses what is no time with an offset. Called by: checked_schedule.
--- Writes: nothing.
+-- with_utc: a definition with a time of it in UTC. Refuses what is no time with an offset, and years for which workers compute no
+-- ticks. Called by: checked_schedule. Writes: nothing. No \d: with standard_conforming_strings off it would be a d.
 create function with_utc(definition jsonb, field text) returns jsonb
 language plpgsql as $$
 declare
@@ -145,7 +154,10 @@ declare
 begin
     if not definition ? field then
         return definition;
-    elsif given ~ '^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d([.]\d+)?)?(Z|[+-]\d\d(:?\d\d)?)$' then
+    elsif given ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?(Z|[+-][0-9]{2}(:?[0-9]{2})?)$' then
+        if given::timestamptz not between '1970-01-01 00:00Z' and '9900-12-31 00:00Z' then
+            perform invalid(field, given, 'use a time between the years 1970 and 9900');
+        end if;
         return jsonb_set(definition, array[field], to_jsonb(in_utc(given::timestamptz)));
     end if;
     perform invalid(field, given, 'give a time with its offset, for example 2026-11-30T02:00:00+01:00');
