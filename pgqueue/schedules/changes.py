@@ -49,7 +49,7 @@ def job_of(call: Scheduled | None) -> list[str]:
 
 
 def _resets(reset: Any) -> list[str]:
-    names = [reset] if isinstance(reset, str) else list(reset)
+    names = list(reset) if isinstance(reset, Iterable) and not isinstance(reset, str) else [reset]
     for name in names:
         if name not in RESETTABLE:
             raise invalid("reset", name, f"use {', '.join(RESETTABLE)}")

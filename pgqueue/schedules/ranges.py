@@ -7,7 +7,8 @@ from typing import Any
 from .._checks import check_time, invalid
 from ..errors import InvalidArgument
 from ..limits.limit import check_whole
-from .ticks import Ticks
+from .cron import LAST_YEAR
+from .ticks import FIRST_YEAR, Ticks
 
 MOST_TICKS = 100_000  # of one backfill
 IN_ONE_CALL = 10_000
@@ -39,8 +40,8 @@ def check_range(since: Any, until: Any) -> None:
     Raises:
         InvalidArgument: one of them is no datetime with a time zone, or `until` is not after `since`, or not in the past.
     """
-    check_time("since", since)
-    check_time("until", until)
+    _check_time("since", since)
+    _check_time("until", until)
     if until <= since:
         raise invalid("until", until.isoformat(), "use a time after since")
     if until > datetime.now(UTC) + timedelta(minutes=1):
@@ -56,7 +57,7 @@ def next_ticks(ticks: Ticks, count: Any, after: Any) -> list[datetime]:
     check_whole("count", count, 1, MOST_PREVIEWED)
     if after is None:
         after = datetime.now(UTC)
-    check_time("after", after)
+    _check_time("after", after)
     return [tick.astimezone(ticks.zone) for tick in ticks.upcoming(after, count)]
 
 
@@ -64,3 +65,10 @@ def in_chunks(ticks: list[datetime]) -> Iterator[list[datetime]]:
     """Ticks in lists that one call takes."""
     for first in range(0, len(ticks), IN_ONE_CALL):
         yield ticks[first : first + IN_ONE_CALL]
+
+
+def _check_time(field: str, value: Any) -> None:
+    """Refuse what is no time with a zone, or so early or late that another zone has no such time."""
+    check_time(field, value)
+    if not FIRST_YEAR <= value.year <= LAST_YEAR:
+        raise invalid(field, value.isoformat(), f"use a time between the years {FIRST_YEAR} and {LAST_YEAR}")

@@ -1,7 +1,7 @@
 """app.schedules: schedules changed and looked at while everything runs."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -16,6 +16,8 @@ from tests.looking import Look
 
 Report = Task[..., None]
 JANUARY = datetime(2026, 1, 1, tzinfo=UTC)
+FIRST, LAST = (time.replace(tzinfo=UTC) for time in (datetime.min, datetime.max))
+EAST = timezone(timedelta(hours=14))
 DAY = timedelta(days=1)
 
 
@@ -199,6 +201,8 @@ def test_h_stands_for_the_same_number_in_previews_and_in_workers(app: PgQueue, r
         ({"what": "nightly", "timezone": "UTC"}, "timezone: 'UTC' is not valid; schedule 'nightly' has a time zone"),
         *(({"what": "@hourly", "count": value}, "count: .* is not valid; use 1 to 1000") for value in (0, 1001, True, "5")),
         ({"what": "@hourly", "after": "now"}, "after: 'now' is not valid"),
+        ({"what": "@hourly", "after": FIRST, "timezone": "America/New_York"}, "after: .* between the years 1900 and 9900"),
+        ({"what": "@hourly", "after": LAST, "timezone": "Asia/Tokyo"}, "after: .* between the years 1900 and 9900"),
     ],
 )
 def test_a_preview_of_nothing_is_refused(app: PgQueue, report: Report, given: dict[str, Any], message: str) -> None:
@@ -250,6 +254,7 @@ def test_a_backfill_of_too_many_ticks_is_refused_with_the_part_that_is_not(app: 
         (JANUARY, JANUARY - DAY, "until: .* use a time after since"),
         ("2026-01-01", JANUARY, "since: '2026-01-01' is not valid; use a datetime with a time zone"),
         (JANUARY, None, "until: None is not valid; use a datetime with a time zone"),
+        *((early, JANUARY, "since: .* between the years 1900 and 9900") for early in (FIRST, FIRST.replace(tzinfo=EAST))),
         (JANUARY, datetime(2999, 1, 1, tzinfo=UTC), "until: .* is not valid; use a time that has passed"),
     ],
 )
@@ -300,7 +305,10 @@ def test_what_is_not_there_is_named_with_what_is(app: PgQueue, report: Report) -
         ({"jitter": -1}, "jitter: "),
         ({"most": 0}, "most: "),
         ({"nightly": True}, "nightly: a schedule has no such field; it has cron, every, timezone, misfire"),
-        *(({"reset": value}, "reset: .* is not valid; use timezone, misfire") for value in (["cron"], ["job"], "every", [5])),
+        *(
+            ({"reset": value}, "reset: .* is not valid; use timezone, misfire")
+            for value in (["cron"], ["job"], "every", [5], 5, None)
+        ),
         ({"call": 5}, "call: 5 is not valid; use a task"),
         ({"starts_at": JANUARY, "ends_at": JANUARY - DAY}, "ends_at: "),
         ({"ends_at": datetime(2000, 1, 1, tzinfo=UTC), "every": 60}, "ends_at: .*give a time after starts_at"),
