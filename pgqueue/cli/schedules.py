@@ -109,7 +109,7 @@ def set_(
     spans = {"every": every, "spacing": spacing, "window": window, "jitter": jitter}
     times = {"starts_at": starts_at, "ends_at": ends_at}
     fields: dict[str, Any] = {"cron": cron or None, "timezone": timezone, "misfire": misfire, "most": most, "overlap": overlap}
-    fields |= {field: read_span(field, text) for field, text in spans.items() if text is not None}
+    fields |= {field: read_span(field, text).total_seconds() for field, text in spans.items() if text is not None}
     fields |= {field: read_time(field, text) for field, text in times.items() if text is not None}
     job = {
         "task": task,
