@@ -3,6 +3,8 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
+
 from .conftest import Sql
 from .schedule_steps import FAR, NAME, fire, fire_due, jobs, missed, now, outcomes, row, seen, set_schedule
 
@@ -46,11 +48,21 @@ def test_those_outside_of_the_window_are_skipped(rolled_back_sql: Sql) -> None:
     assert outcomes(sql) == [("skipped", "missed", 1)] * 2 + [("coalesced", None, 1), ("fired", None, 2)]
 
 
+@pytest.mark.parametrize("misfire", ["coalesce", "catch_up", "skip"])
+def test_a_tick_that_is_on_time_fires_however_short_the_window_is(rolled_back_sql: Sql, misfire: str) -> None:
+    """A worker looks some moments after the tick, so without that a schedule whose window is 0 would never fire."""
+    set_schedule(rolled_back_sql, misfire=misfire, window=0)
+
+    fire_missed(rolled_back_sql, 20, 1)
+
+    assert outcomes(rolled_back_sql) == [("skipped", "missed", 1), ("fired", None, 1)]
+
+
 def test_when_all_are_outside_of_the_window_there_is_no_job(rolled_back_sql: Sql) -> None:
     sql = rolled_back_sql
     set_schedule(sql, window=5)
 
-    fire_missed(sql, 30, 10)
+    fire_missed(sql, 100, 70)
 
     assert (jobs(sql), outcomes(sql)) == ([], [("skipped", "missed", 1)] * 2)
     assert (row(sql)["next_tick"], row(sql)["last_outcome"]) == (FAR, None)

@@ -45,7 +45,8 @@ language sql as $$
 $$;
 
 -- plan_ticks: what is to become of due ticks by the policy for those that were missed. A tick was missed if a later one is due,
--- too, or if it is older than the window. Those that a worker has only counted are one entry, by the first of them.
+-- too, or if it is older than the window; but the last one is on time for a minute, however short the window is. Those that a
+-- worker has only counted are one entry, by the first of them.
 -- Called by: fire_one. Writes: nothing.
 create function plan_ticks(its schedule, ticks timestamptz[], seen schedule_fire, at timestamptz) returns tick_plan[]
 language sql as $$
@@ -59,11 +60,12 @@ language sql as $$
         select coalesce(seen.next_tick, seen.after_at + interval '1 us'), seen.older
          where seen.older > 0 and coalesce(seen.next_tick <= at, true)
     ), ordered as (
-        select due.*, policy.*, tick >= since as is_kept, row_number() over (order by tick desc) as place,
-               sum(counts) filter (where tick >= since) over () as kept
+        select due.*, policy.*, row_number() over (order by tick desc) as place,
+               tick >= since or tick >= at - interval '60 s' and tick = max(tick) over () as is_kept
           from due, policy
     ), chosen as (
-        select *, is_kept and counts = 1 and case misfire when 'catch_up' then place <= most
+        select *, sum(counts) filter (where is_kept) over () as kept,
+               is_kept and counts = 1 and case misfire when 'catch_up' then place <= most
                                                           when 'skip' then place = 1 and tick >= at - interval '60 s'
                                                           else place = 1 end as fires
           from ordered

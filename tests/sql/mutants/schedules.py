@@ -51,6 +51,8 @@ MUTANTS = [
     # missed ticks
     Mutant("the window has no end", "plan_ticks", r"is_kept and counts = 1 and", "counts = 1 and",
            missed.test_when_all_are_outside_of_the_window_there_is_no_job, sqlstate="23502"),
+    Mutant("no tick is on time", "plan_ticks", r" or tick >= at - interval '60 s' and tick = max\(tick\) over \(\)", "",
+           missed.test_a_tick_that_is_on_time_fires_however_short_the_window_is, ("coalesce",)),
     Mutant("a late tick is made up for", "plan_ticks", r" and tick >= at - interval '60 s'", "",
            missed.test_skip_makes_a_job_for_the_last_one_unless_that_is_late),
     Mutant("caught up without spaces", "plan_ticks", r"at \+ nth \* make_interval\([^)]*\)", "at",
