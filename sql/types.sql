@@ -41,7 +41,7 @@ create type tick_outcome as enum (
     'fired',      -- a job was made for it: job_id
     'buffered',   -- waits for the job before it, see overlap buffer_one; then it is one of the others
     'coalesced',  -- missed: the job of a later tick stands for it
-    'skipped',    -- no job was made; the reason says why: missed, overlap, paused, changed, duplicate
+    'skipped',    -- no job was made; the reason says why: missed, overlap, paused, changed, deleted, duplicate
     'failed'      -- the enqueue was refused; the reason is its error
 );
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from .conftest import Sql
-from .schedule_steps import FAR, SECOND, fire, fire_due, jobs, make_due, missed, now, outcomes, row, seen, set_schedule
+from .schedule_steps import FAR, NAME, SECOND, fire, fire_due, jobs, make_due, missed, now, outcomes, row, seen, set_schedule
 
 
 def look_again(sql: Sql) -> list[dict[str, Any]]:
@@ -175,3 +175,24 @@ def test_a_buffered_tick_of_a_schedule_that_has_ended_fires_all_the_same(rolled_
     assert [one["outcome"] for one in fire(sql, seen(sql, ticks=[], next=None))] == ["fired"]
 
     assert row(sql)["look_at"] is None
+
+
+@pytest.mark.parametrize(("verb", "reason"), [("set", "changed"), ("delete", "deleted")])
+def test_a_buffered_tick_is_skipped_when_the_times_change_or_the_schedule_goes(
+    rolled_back_sql: Sql, verb: str, reason: str
+) -> None:
+    """No tick of before a change fires after it."""
+    sql = rolled_back_sql
+    set_schedule(sql, overlap="buffer_one")
+    fire_due(sql, ago=20)
+    fire_due(sql, ago=10)
+
+    if verb == "set":
+        set_schedule(sql, every=60)
+        sql.rows("delete from job")
+        assert fire(sql, seen(sql)) == []
+        assert row(sql)["buffered_tick"] is None
+    else:
+        sql.value("select delete_schedule(%s)", NAME)
+
+    assert outcomes(sql) == [("fired", None, 1), ("skipped", reason, 1)]

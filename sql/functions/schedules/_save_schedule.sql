@@ -1,5 +1,5 @@
 -- save_schedule: stores a definition that was checked. If the times of a schedule change, its next tick is computed from now on:
--- no tick of before fires any more, and the change fires none.
+-- no tick of before fires any more, neither one that waits for a job, and the change fires none.
 -- Called by: set_schedule, declare_schedule, which hold it. Writes: schedule, schedule_tick. old: NULL = a new schedule.
 create function save_schedule(name text, old schedule, definition jsonb) returns void
 language plpgsql as $$
@@ -14,19 +14,24 @@ begin
         if retimed and old.paused_at is null and old.next_tick <= at then
             perform skip_tick(name, old.next_tick, 'changed');
         end if;
+        if retimed and old.buffered_tick is not null then
+            perform skip_tick(name, old.buffered_tick, 'changed');
+        end if;
         update schedule s
            set definition = definition, changed_at = at,
                after_at = case when retimed then at else after_at end,
                next_tick = case when not retimed then next_tick end,
                error = case when not retimed then error end,
+               buffered_tick = case when not retimed then buffered_tick end,
+               buffered_for = case when not retimed then buffered_for end,
                look_at = case when retimed and paused_at is null then at else look_at end
          where s.name = name;
     end if;
     perform wake('!schedules');
 end $$;
 
--- skip_tick: records a due tick for which no job is made. Called by: save_schedule, pause_schedule, resume_schedule.
--- Writes: schedule_tick.
+-- skip_tick: records a due tick for which no job is made. Called by: save_schedule, pause_schedule, resume_schedule,
+-- delete_schedule. Writes: schedule_tick.
 create function skip_tick(schedule text, tick timestamptz, reason text) returns void
 language sql as $$
     insert into schedule_tick as t (schedule, tick, outcome, reason, fired_at)
