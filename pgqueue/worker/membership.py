@@ -132,10 +132,10 @@ class Membership:
             async with asyncio.timeout(seconds):
                 await self.until_answered(lambda: worker_calls.retire_worker(self.id))
 
-    async def until_answered(self, call: Callable[[], Call[T]]) -> T:
-        """Run a call again and again until the database answers."""
+    async def until_answered(self, call: Callable[[], Call[T]], *, tell_locked: bool = False) -> T:
+        """Run a call again and again until the database answers; `tell_locked` as in `Link.run`."""
         while True:
             try:
-                return await self._link.run(call())
+                return await self._link.run(call(), tell_locked=tell_locked)
             except Disconnected:
                 log.debug("not answered; asking again")

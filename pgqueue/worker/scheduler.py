@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from .._json import dumps, loads_own
@@ -15,7 +15,8 @@ from ..database import Link
 from ..database.call import Call
 from ..database.calls import schedules as calls
 from ..database.calls.schedules import DueSchedule, FiredTick
-from ..errors import PgQueueError
+from ..database.link import Locked
+from ..errors import Disconnected, PgQueueError
 from ..schedules.schedule import Schedule
 from ..schedules.ticks import Ticks
 from .signals import Alarm
@@ -40,6 +41,7 @@ class Scheduler:
 
     def __init__(self, link: Link, alarm: Alarm, declared: Mapping[str, Schedule]) -> None:
         self._link, self._alarm, self._declared = link, alarm, declared
+        self._undeclared: list[Schedule] = []  # held by other transactions
         self._due = asyncio.Event()
         self._exist = False
         self._is_orphans_told = False
@@ -53,15 +55,28 @@ class Scheduler:
             self._due.set()
 
     async def declare(self, until_answered: Run) -> None:
-        """Declare the schedules of the app. One that the database refuses stays as it is; the worker starts all the same.
+        """Declare the schedules of the app. The worker starts all the same if the database refuses one, which stays as it is, or
+        if another transaction holds one, which is declared at a later look.
 
         Args:
-            until_answered: runs a call until it is answered.
+            until_answered: runs a call until it is answered, or raises Locked.
         """
-        for schedule in self._declared.values():
+        self._undeclared = list(self._declared.values())
+        await self._declare(until_answered)
+
+    async def _declare(self, run: Run) -> None:
+        waiting, self._undeclared = self._undeclared, []
+        for place, schedule in enumerate(waiting):
             call = calls.declare_schedule(schedule.name, schedule.definition())
             try:
-                changed = await until_answered(lambda call=call: call)  # type: ignore[misc]
+                changed = await run(lambda call=call: call)  # type: ignore[misc]
+            except Locked:
+                log.info("schedule %s: another transaction holds it; it is declared when that has ended", schedule.name)
+                self._undeclared.append(schedule)
+                continue
+            except Disconnected:
+                self._undeclared += waiting[place:]
+                raise
             except PgQueueError as error:
                 log.error("schedule %s cannot be declared, and stays as it is: %s", schedule.name, error)
                 continue
@@ -71,6 +86,8 @@ class Scheduler:
 
     async def look(self) -> None:
         """Wait until schedules are due, and let them fire, in batches."""
+        if self._undeclared:
+            await self._declare(partial(self._link.run, tell_locked=True))
         if not self._is_orphans_told:
             await self._tell_orphans()
         if not await self._wait():

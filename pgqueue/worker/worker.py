@@ -7,6 +7,7 @@ import signal
 import time
 from collections import Counter
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .. import logs
@@ -258,7 +259,7 @@ class Worker:
 
     async def _start(self) -> None:
         await self._declare_limits()
-        await self._scheduler.declare(self._membership.until_answered)
+        await self._scheduler.declare(partial(self._membership.until_answered, tell_locked=True))
         await self._membership.register()
         self._liveness.start()
         id = self._membership.id

@@ -162,3 +162,17 @@ def test_workers_that_start_together_declare_it_once(sql: Sql, another_sql: Call
         second.wait_until_blocked(sql)
 
     assert second.rows() == [{"declare_schedule": []}]
+
+
+def test_what_code_said_last_too_waits_for_nobody(sql: Sql, another_sql: Callable[[], Sql]) -> None:
+    """Workers that start do not depend on what somebody else does with a schedule."""
+    code = json.dumps({"every": 60, "job": {"task": "noop"}})
+    sql.value("select declare_schedule(%s, %s)", NAME, code)
+    other = another_sql()
+
+    with other.connection.transaction(force_rollback=True):
+        set_schedule(other, jitter=5)
+
+        assert sql.value("select declare_schedule(%s, %s)", NAME, code) == []
+        changed = json.dumps({"every": 61, "job": {"task": "noop"}})
+        assert sql.refusal("select declare_schedule(%s, %s)", NAME, changed).sqlstate == "55P03"

@@ -2,9 +2,11 @@
 
 import json
 import logging
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import psycopg
 import pytest
 
 from pgqueue import JobContext, PgQueue, Schedule
@@ -210,6 +212,27 @@ async def test_a_declaration_that_the_database_refuses_is_an_error_of_the_log_an
 
     (line,) = lines(caplog, logging.ERROR)
     assert "schedule nightly cannot be declared, and stays as it is: ends_at: '2029-01-01" in line
+    await app.aclose()
+
+
+async def test_a_schedule_that_another_transaction_holds_keeps_no_worker_from_starting(
+    app: PgQueue, look: Look, connect: Callable[..., psycopg.Connection[Any]], noop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is declared when that has ended."""
+    monkeypatch.setattr(scheduler, "LOOK_EVERY", 0.1)
+    app.schedules.declare(Schedule("nightly", noop, cron="0 2 * * *"))
+    set_schedule(look, "nightly")
+    other = connect()
+
+    async with working(app):
+        with other.transaction():
+            other.execute("select set_schedule('nightly', '{\"jitter\": 5}')")
+            job = await noop.aenqueue()
+            await auntil(lambda: look.state(job.id) == "succeeded", "a job")
+            assert look.value("select declared_by from schedules") == "people"
+        await auntil(lambda: look.value("select declared_by from schedules") == "code", "the declaration")
+
+    assert look.rows("select cron, definition->'jitter' as jitter from schedules") == [{"cron": ["0 2 * * *"], "jitter": 5}]
     await app.aclose()
 
 

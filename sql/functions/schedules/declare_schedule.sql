@@ -1,10 +1,11 @@
 -- declare_schedule: makes known what code says of a schedule. What people have set since stays, field by field: a field is
 -- changed only when the code says something else about it than it said last. A pause stays in any case.
--- Called by: workers, when they start. Writes: schedule, schedule_tick. Locks: as set_schedule.
+-- Called by: workers, when they start. Writes: schedule, schedule_tick. Locks: as set_schedule, 200 ms at most each, so that a
+-- transaction of somebody else holds up no worker; none if code says what it said last.
 -- definition: see checked_schedule. Returns the names of the fields that it has changed, those of the job as job.queue.
 -- Raises PQ001 as set_schedule.
 create function declare_schedule(name text, definition jsonb) returns text[]
-language plpgsql security definer set search_path from current as $$
+language plpgsql security definer set search_path from current set lock_timeout = '200ms' as $$
 #variable_conflict use_variable
 declare
     old     schedule;
@@ -14,6 +15,9 @@ begin
     perform check_schedule_name(name);
     if jsonb_typeof(definition) is distinct from 'object' then
         perform invalid('definition', definition::text, 'give an object, for example {"every": 90, "job": {"task": "send"}}');
+    end if;
+    if exists (select from schedule s where s.name = name and s.declared = definition) then
+        return '{}';
     end if;
     perform lock_schedule(name);
     select * into old from schedule s where s.name = name for no key update;
