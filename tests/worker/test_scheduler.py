@@ -390,6 +390,22 @@ async def test_arithmetic_that_takes_long_delays_what_was_computed_by_a_moment_o
     assert sent == [["a"], ["b"]]
 
 
+async def test_one_that_is_on_time_does_not_wait_for_the_arithmetic_of_one_that_has_missed_ticks_for_days(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(scheduler, "COMPUTE_WITHIN", -1.0)
+    old, on_time = due("old"), due("on time")
+    old = old._replace(after_at=old.after_at - timedelta(days=8), next_tick=on_time.after_at - timedelta(days=7))
+    new = due("new")._replace(next_tick=None)
+    it, link = scheduler_on([old, on_time], [], [old, new], [], [old], [])
+    it.note(True)
+
+    await it.look()
+
+    sent = [fire["name"] for name, params in link.asked if name == "fire_schedules" for fire in json.loads(params[0])]
+    assert sent == ["on time", "new", "old"]
+
+
 async def test_an_answer_that_was_lost_is_asked_for_again() -> None:
     it, link = scheduler_on([due()], Disconnected("lost"), [due()], [])
     it.note(True)
