@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from pgqueue import InvalidArgument, Job, PgQueue, RateLimited, Schedule, ScheduleNotFound, Task, at
+from pgqueue._json import Unreadable
 from pgqueue.database.calls import schedules as calls
 from pgqueue.schedules import ranges
 from pgqueue.testing import assert_enqueued
@@ -330,6 +331,21 @@ def test_a_new_schedule_needs_a_call_and_its_times(app: PgQueue, report: Report)
     with pytest.raises(InvalidArgument, match=r"^limits: "):
         app.schedules.set("nightly", report.using(limits=["gone"]), every=60)
     assert app.schedules.list() == []
+
+
+@pytest.mark.parametrize("args", ['{"to": ' + "[" * 3000 + "]" * 3000 + "}", '{"to": 1e5000}'], ids=["nesting", "digits"])
+def test_arguments_that_python_cannot_read_hide_no_schedule(app: PgQueue, report: Report, look: Look, args: str) -> None:
+    """SQL stores deeper nesting and longer numbers: the job is text then."""
+    app.schedules.set("nightly", report, cron="0 2 * * *")
+    job = '{"task": "report", "args": ' + args + "}"
+    look.value("select set_schedule('odd', %s)", '{"every": 86400, "job": ' + job + "}")
+
+    odd = app.schedules.get("odd")
+
+    assert [one.name for one in app.schedules.list()] == ["nightly", "odd"]
+    assert (odd.definition["every"], type(odd.definition["job"])) == (86400, Unreadable)
+    assert len(app.schedules.preview("odd")) == 5
+    assert app.schedules.backfill("odd", JANUARY, JANUARY + DAY) == 1
 
 
 # Times without a zone, at every door.

@@ -27,7 +27,7 @@ class ScheduleStatus(NamedTuple):
         overlap, misfire: its policies.
         error: why its next tick cannot be computed; None if it can.
         looked_at: when a worker looked for due schedules last, within some seconds; None if none has.
-        definition: everything that was set, without defaults.
+        definition: everything that was set, without defaults. Its "job" is text if the arguments are nested too deep to be read.
     """
 
     name: str
@@ -105,7 +105,8 @@ class FiredTick(NamedTuple):
 
 _STATUS: LiteralString = (
     "select name, task, cron, every, timezone, enabled, paused_at, next_tick, last_tick, last_outcome::text, last_reason, "
-    "last_job_id, misfires, declared_by, is_orphaned, overlap, misfire, error, looked_at, definition::text "
+    "last_job_id, misfires, declared_by, is_orphaned, overlap, misfire, error, looked_at, "
+    "(definition - 'job')::text, (definition->'job')::text "
     "from {schema}.schedules "
 )
 
@@ -206,4 +207,5 @@ def schedule_ticks(name: str, limit: int) -> Call[list[ScheduleTick]]:
 
 
 def _statuses(rows: Rows) -> list[ScheduleStatus]:
-    return [ScheduleStatus(*row)._replace(definition=readable(row[-1])) for row in rows]
+    # Apart, because the arguments may be nested too deep to be read.
+    return [ScheduleStatus._make([*row[:-2], {**readable(row[-2]), "job": readable(row[-1])}]) for row in rows]
