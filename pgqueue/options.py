@@ -207,7 +207,12 @@ def _soft_timeout(value: Any) -> timedelta | Share:
 
 
 def _expires(value: Any) -> datetime | timedelta:
-    return read_time("expires", value) if isinstance(value, datetime) else read_duration("expires", value)
+    if isinstance(value, datetime):
+        return read_time("expires", value)
+    after = read_duration("expires", value)
+    if after < timedelta(0):  # SQL would call it expires_after
+        raise invalid("expires", value, "use a time with a time zone, or 0 or more seconds from when the job is due")
+    return after
 
 
 def _unique(value: Any) -> Unique:

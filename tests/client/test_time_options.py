@@ -90,6 +90,7 @@ def test_an_app_has_limits_that_a_task_may_change(database_url: str, look: Look)
         ({"soft_timeout": "120%"}, "soft_timeout: '120%' is not valid"),
         ({"soft_timeout": "x%"}, "soft_timeout: 'x%' is not valid"),
         ({"expires": datetime(2999, 1, 1)}, "expires: 2999-01-01T00:00:00 has no time zone"),
+        ({"expires": -1}, "expires: -1 is not valid; use a time with a time zone, or 0 or more seconds"),
         ({"total_timeout": True}, "total_timeout: True is not valid"),
         ({"timeout": -1}, "timeout: '-00:00:01' is not valid; use an interval from 0 to 1000 years"),
         ({"timeout": 5, "soft_timeout": 6}, "soft_timeout: '00:00:06' is not valid; the timeout is 00:00:05"),
