@@ -83,6 +83,15 @@ def test_a_schedule_that_code_declares_no_more_is_orphaned(rolled_back_sql: Sql)
     sql.value("select retire_worker(%s)", other)
 
 
+def test_the_names_that_workers_declare_are_hashed_once_and_not_compared_for_each_schedule(rolled_back_sql: Sql) -> None:
+    plan = [str(line) for one in rolled_back_sql.rows("explain select * from schedules") for line in one.values()]
+    asked = [str(line) for one in rolled_back_sql.rows("explain select name from schedules where is_orphaned")
+             for line in one.values()]  # fmt: skip
+
+    assert sum("Seq Scan on worker" in line for line in plan) == 1
+    assert any("hashed SubPlan" in line for line in asked)
+
+
 def test_ticks_are_pruned_with_the_history_by_when_they_were_decided(rolled_back_sql: Sql) -> None:
     sql = rolled_back_sql
     set_schedule(sql)
