@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime
 from functools import lru_cache, partial
@@ -47,6 +48,8 @@ class Scheduler:
         self._is_orphans_told = False
         self._seen: set[DueSchedule] = set()
         self._errors: dict[str, str] = {}
+        # Its own: handlers that call asyncio.to_thread may fill the few threads of the event loop for as long as they take.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="pgqueue-schedules")
 
     def note(self, due: bool | None) -> None:
         """Note what `promote` says: schedules are due; none is (False); or there are none to look at (None)."""
@@ -110,7 +113,7 @@ class Scheduler:
         due = await self._link.run(calls.due_schedules(BATCH))
         if not due:
             return False
-        fires = await asyncio.to_thread(self._compute, due)
+        fires = await asyncio.get_running_loop().run_in_executor(self._thread, self._compute, due)
         self._tell(await self._link.run(calls.fire_schedules("[" + ",".join(fires) + "]")))
         before, self._seen = self._seen, {one._replace(seen_at=datetime.min) for one in due}
         if self._seen == before:  # they are locked, or wait for a job: promote tells when to look again

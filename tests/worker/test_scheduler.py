@@ -1,7 +1,9 @@
 """Schedules fire in real workers: any of them, each tick once, whatever a worker computes; none holds up another."""
 
+import asyncio
 import json
 import logging
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -404,6 +406,22 @@ async def test_one_that_is_on_time_does_not_wait_for_the_arithmetic_of_one_that_
 
     sent = [fire["name"] for name, params in link.asked if name == "fire_schedules" for fire in json.loads(params[0])]
     assert sent == ["on time", "new", "old"]
+
+
+async def test_handlers_that_fill_the_threads_of_the_event_loop_delay_no_schedule() -> None:
+    it, link = scheduler_on([due()], [])
+    it.note(True)
+    release = threading.Event()
+    blocked = [asyncio.get_running_loop().run_in_executor(None, release.wait) for _ in range(100)]
+
+    try:
+        async with asyncio.timeout(30):
+            await it.look()
+    finally:
+        release.set()
+        await asyncio.gather(*blocked)
+
+    assert link.answers == []
 
 
 async def test_an_answer_that_was_lost_is_asked_for_again() -> None:
