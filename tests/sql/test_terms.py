@@ -141,6 +141,20 @@ def test_a_job_that_replaces_one_brings_its_own_limits(sql: Sql) -> None:
     assert job["expires_at"] is not None
 
 
+def test_a_scheduled_job_that_is_retried_has_its_limits_from_then_on(sql: Sql) -> None:
+    id = sql.enqueue(run_after="1 day", expires_after="1 h", total_timeout="2 h")
+    at_a_time = sql.enqueue(run_after="1 day", expires_at="2999-01-01Z")
+    for one in (id, at_a_time):
+        sql.value("select id from retry(%s)", one)
+
+    job, other = sql.job(id), sql.job(at_a_time)
+
+    assert (job["state"], job["run_at"] < job["created_at"] + HOUR) == ("ready", True)
+    assert HOUR - timedelta(minutes=1) < job["expires_at"] - job["run_at"] < HOUR + timedelta(minutes=1)
+    assert HOUR <= job["deadline_at"] - job["expires_at"] < HOUR + timedelta(minutes=1)
+    assert (other["expires_at"].year, other["deadline_at"]) == (2999, None)
+
+
 @pytest.mark.parametrize("reason", ["expired", "timeout"])
 def test_a_job_that_is_retried_has_its_limits_again_from_then_on(sql: Sql, reason: str) -> None:
     id = sql.enqueue(expires_after="1 h", total_timeout="2 h", timeout="1 min")

@@ -10,7 +10,10 @@ declare
     its_key   bytea;
     over      job_state;
 begin
-    update job set state = 'ready', run_at = clock_timestamp()
+    update job set state = 'ready', run_at = clock_timestamp(),  -- what counts from run_at moves with it, as in update
+                   expires_at = case when terms ? 'expires_after' then end_of(terms, 'expires_after', clock_timestamp())
+                                     else expires_at end,
+                   deadline_at = end_of(terms, 'total_timeout', clock_timestamp())
      where id = job_id and state = 'scheduled'
     returning id, queue into again, its_queue;
     if again is null and end_blocking(job_id) then
