@@ -88,7 +88,7 @@ class Schedules:
         """A schedule and what came of its last tick.
 
         Raises:
-            ScheduleNotFound: there is no such schedule; the message lists those that there are.
+            ScheduleNotFound: there is no such schedule; the message lists the names that exist.
         """
         found = self._run(calls.schedule(check_name(name)))
         if not found:
@@ -207,7 +207,8 @@ class Schedules:
             dry_run: only count.
 
         Returns:
-            The number of jobs. Each tick makes at most one, so repeating a call that failed half-way is safe.
+            The number of jobs. Each tick makes at most one, so repeating a call that failed half-way is safe. Ticks are
+            remembered as long as the history (7 days by default): older ones make a job although they have fired.
 
         Raises:
             ScheduleNotFound: there is no such schedule.

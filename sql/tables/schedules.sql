@@ -3,7 +3,7 @@
 
 create table schedule (
     name          text collate "C" primary key,
-    definition    jsonb not null,               -- see check_schedule; without what is the default
+    definition    jsonb not null,               -- see checked_schedule; defaults are left out
     declared      jsonb,                        -- the last declaration in code, see declare_schedule; NULL = made by people
     paused_at     timestamptz,
     after_at      timestamptz not null,         -- no tick up to this time fires: the last that fired, or when its times changed

@@ -1,5 +1,5 @@
 -- terms_from: the time limits of an enqueue as they are stored with the job, in seconds; NULL = none.
--- Called by: enqueue, enqueue_many, enqueue_select, stored_of. Writes: nothing. Inlined, hence no settings.
+-- Called by: enqueue, enqueue_many, enqueue_select, with_terms. Writes: nothing. Inlined, hence no settings.
 create function terms_from(
     timeout interval, soft_timeout interval, expires_after interval, total_timeout interval
 ) returns jsonb
@@ -60,7 +60,7 @@ $$;
 
 -- with_ends: stored options with the times that follow from when the job is due: until when it must have started, and until when
 -- it must be over.
--- Called by: insert_job, insert_jobs, insert_unique, where the options have terms or an expiry. Writes: nothing.
+-- Called by: insert_job, insert_jobs, where the options have terms or an expiry. Writes: nothing.
 create function with_ends(stored stored_options, due timestamptz) returns stored_options
 language plpgsql as $$
 begin

@@ -23,7 +23,7 @@
 -- limits         keys of limits that all must allow the start, see set_limit: openai, tenant:42; {name} stands for an argument
 -- fair           a key as in limits whose jobs take turns with those of other keys; it needs no limit of its name
 -- cost           tokens that its start takes of each of them; NULL = 1
--- timeout        how long one run may take; NULL or 0 = as long as it likes. Workers end it, see docs/timeouts.md
+-- timeout        how long one run may take; NULL or 0 = no limit. Workers end it, see docs/timeouts.md
 -- soft_timeout   when to warn of a run; NULL = after 0.8 of the timeout, 0 = never
 -- expires_at     if it has not started by then, it is cancelled with reason expired; expires_after counts from when it is due
 -- total_timeout  how long all its runs and the waits in between may take, from when it is due; then it fails with reason timeout

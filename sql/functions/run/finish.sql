@@ -1,6 +1,6 @@
 -- finish: takes the outcomes of claimed jobs and moves each job on.
--- Called by: workers; fail, snooze. Writes: job, job_history, dead_letter, job_result; see settle for what the end of a node
--- writes.
+-- Called by: workers; fail, snooze, end_overdue. Writes: job, job_history, dead_letter, job_result; see settle for what the
+-- end of a node writes.
 -- Locks: job rows, SKIP LOCKED: a locked one comes back as `busy` and blocks nothing. Then the workflows of the jobs, in order.
 -- Raises 55P03, and changes nothing, when another transaction locks a workflow, or a unique key of an added node, for more than
 -- 100 ms: hand in the other workflows' jobs without it, and its own later.

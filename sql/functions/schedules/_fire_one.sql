@@ -119,7 +119,7 @@ begin
     return its;
 end $$;
 
--- note_missed: records the ticks that do not fire. Those for which another one stands share its fate if that has no job.
+-- note_missed: records the ticks that do not fire. Those for which another one stands have its outcome if that has no job.
 -- Called by: fire_one. Writes: schedule_tick. What is recorded already stays.
 create function note_missed(its_name text, plans tick_plan[], made tick_fired, at timestamptz) returns tick_fired[]
 language sql as $$

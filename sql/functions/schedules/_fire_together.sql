@@ -1,4 +1,5 @@
--- fire_together: fires the schedules of which one tick is due and nothing special is asked, with one statement for each table.
+-- fire_together: fires the schedules of which one tick is due and whose job needs nothing but a row, with one statement for each
+-- table.
 -- Returns what became of the ticks; the others are left to fire_one. Raises if one of them raises.
 -- Called by: fire_schedules, which holds them and has compared them. Writes: job, schedule, schedule_tick.
 create function fire_together(seen schedule_fire[]) returns tick_fired[]

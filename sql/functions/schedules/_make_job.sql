@@ -25,8 +25,8 @@ begin
     return row(its.name, tick, 'fired', null, added.id, stands_for)::tick_fired;
 end $$;
 
--- try_job: make_job, where an enqueue that is refused is the outcome failed. Raises what the schedule is not to blame for: then
--- the tick is decided later. Called by: decide_tick, fire_buffered. Writes: job; see insert_job.
+-- try_job: make_job, where an enqueue that is refused is the outcome failed. Raises errors that the schedule did not cause: then
+-- the tick is decided later. Called by: fire_one, decide_tick. Writes: job; see insert_job.
 create function try_job(its schedule, tick timestamptz, stands_for int, run_at timestamptz) returns tick_fired
 language plpgsql as $$
 begin

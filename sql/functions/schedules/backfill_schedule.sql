@@ -2,8 +2,8 @@
 -- Returns how many; dry_run: how many it would be, and makes none.
 -- Called by: operators, applications. Writes: job, schedule_tick; see insert_job. Locks: the row of the schedule.
 --
--- ticks     at most 10000 times; each fires once, whoever asks again. One that a job stands for (coalesced) fires; one that waits
---           for the job before it (buffered) does not
+-- ticks     at most 10000 times; each fires once, whoever asks again, as long as schedule_tick remembers it: history_days. One
+--           that a job stands for (coalesced) fires; one that waits for the job before it (buffered) does not
 -- priority  of the jobs; NULL = as the schedule says
 -- Raises PQ001 for a time in the future, PQ003 when there is no such schedule, and what enqueue raises.
 create function backfill_schedule(name text, ticks timestamptz[], dry_run bool default false, priority int default null)

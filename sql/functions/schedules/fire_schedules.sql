@@ -35,7 +35,7 @@ begin
     begin
         decided := fire_together(seen);
     exception when others then
-        decided := '{}';  -- one of them is to blame, and is found below
+        decided := '{}';  -- one of them raises; it is found below
     end;
     held := array(select d.name from unnest(decided) d);
     foreach one in array seen loop

@@ -4,8 +4,8 @@
 -- name     letters, digits and . _ : - ; at most 100 characters
 -- changes  what is to be different: see checked_schedule for the fields. null sets a field to its default; job is merged option
 --          by option; cron takes the place of every, and the other way round. A new schedule needs one of these, and job.task
--- Raises PQ001 when a value is invalid. A change of cron, every, timezone, starts_at or ends_at never fires at once, and no tick
--- of before fires any more; other changes leave the next tick as it is. A pause stays.
+-- Raises PQ001 when a value is invalid. A change of cron, every, timezone, starts_at or ends_at never fires at once, and no
+-- earlier tick fires any more; other changes leave the next tick as it is. A pause stays.
 create function set_schedule(name text, changes jsonb) returns text
 language plpgsql security definer set search_path from current as $$
 #variable_conflict use_variable

@@ -12,7 +12,7 @@ end $$;
 
 -- insert_plain_nodes: insert_job for nodes of which none is unique, limited or ends by a time, in one statement: a statement for
 -- each costs three times as much.
--- Called by: insert_nodes. Writes: job.
+-- Called by: insert_nodes; fire_together, for jobs without a workflow. Writes: job.
 create function insert_plain_nodes(flow bigint, nodes jsonb) returns bigint[]
 language plpgsql as $$
 #variable_conflict use_column
