@@ -78,17 +78,17 @@ async def test_a_schedule_of_code_runs_its_task_and_tells_it_the_tick(app: PgQue
     async with working(app):
         await auntil(lambda: len(told) >= 2, "two runs")
 
-    ticks = [row["tick"] for row in look.rows("select tick from schedule_ticks order by tick")]
+    ticks = [row["tick"] for row in look.rows("select tick from schedule_ticks where outcome = 'fired' order by tick")]
     first, second = told[:2]
     assert [(name, at) for name, at, _ in (first, second)] == [("each_second", ticks[0]), ("each_second", ticks[1])]
     assert ticks[0].microsecond == 0
-    assert look.value("select bool_and(outcome = 'fired' and fired_at >= tick) from schedule_ticks")
+    assert look.value("select bool_and(fired_at >= tick) from schedule_ticks")
 
 
 async def test_each_job_is_one_line_of_the_log(app: PgQueue, look: Look, noop: Any, caplog: pytest.LogCaptureFixture) -> None:
     """T19: of two workers one says it, and the other one nothing."""
     caplog.set_level(logging.INFO, "pgqueue.worker")
-    set_schedule(look)
+    set_schedule(look, misfire="catch_up", spacing=0)  # a machine that stands still for a second makes two jobs, not one for both
 
     async with working(app), working(app):
         await auntil(lambda: fired(look) >= 2, "two ticks")

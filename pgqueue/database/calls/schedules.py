@@ -19,7 +19,8 @@ class ScheduleStatus(NamedTuple):
         enabled: whether it is not paused.
         paused_at: since when it is paused; None if it is not.
         next_tick: None if it has ended, or until a worker has computed it.
-        last_tick, last_outcome, last_reason: the last tick that was decided, and what became of it; None before the first.
+        last_tick, last_outcome, last_reason: the last tick for which a job was to be made, and what became of it; None before the
+            first. Ticks that were missed, or fell into a pause, are in `schedule_ticks` only.
         last_job_id: the last job that it has made; None if there is none.
         misfires: ticks of the last seven days that were missed: skipped, or another one stood for them.
         declared_by: "code", or "people" if no code has declared it.
