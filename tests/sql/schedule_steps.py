@@ -7,6 +7,7 @@ from typing import Any
 from .conftest import Sql
 
 SECOND = timedelta(seconds=1)
+MINUTE = timedelta(minutes=1)  # "a moment ago", also on a machine that stands still for some seconds
 NAME = "nightly"
 FIRE = "select name, tick, outcome::text, reason, job_id, stands_for from fire_schedules(%s)"
 FAR = datetime(2999, 1, 1, tzinfo=UTC)

@@ -44,7 +44,7 @@ def test_promote_says_when_schedules_are_due_and_when_the_next_one_is(rolled_bac
     sql = rolled_back_sql
     answers = [sql.rows(PROMOTE)]
     set_schedule(sql)
-    make_due(sql, ago=-60)
+    make_due(sql, ago=-3600)
     answers.append(sql.rows(PROMOTE))
     set_schedule(sql, "another")
     make_due(sql, "another")
@@ -54,15 +54,15 @@ def test_promote_says_when_schedules_are_due_and_when_the_next_one_is(rolled_bac
 
     assert [[row["schedules_due"] for row in rows] for rows in answers] == [[None], [False], [True], [True]]
     assert [rows[0]["next_in"] is None for rows in answers] == [True, False, False, True]
-    assert all(59 < rows[0]["next_in"] <= 60 for rows in answers[1:3])
+    assert all(3540 < rows[0]["next_in"] <= 3600 for rows in answers[1:3])
 
 
 def test_the_next_job_comes_before_a_later_schedule(rolled_back_sql: Sql) -> None:
-    rolled_back_sql.enqueue(run_after="10 s")
+    rolled_back_sql.enqueue(run_after="1 h")
     set_schedule(rolled_back_sql)
-    make_due(rolled_back_sql, ago=-60)
+    make_due(rolled_back_sql, ago=-7200)
 
-    assert 9 < rolled_back_sql.value("select next_in from promote()") <= 10
+    assert 3540 < rolled_back_sql.value("select next_in from promote()") <= 3600
 
 
 def test_the_last_look_is_on_record_and_only_if_there_are_schedules(rolled_back_sql: Sql) -> None:

@@ -24,7 +24,7 @@ def test_the_database_enforces_timeouts(sql: Sql, guarantee: Callable[[Sql], Non
 
 def test_a_run_within_its_timeout_and_a_lease_is_left_to_its_worker(sql: Sql) -> None:
     id, token, worker = running(sql, timeout="60 s")
-    beat(sql, worker, token, id, seconds=89)
+    beat(sql, worker, token, id, seconds=75)
 
     assert sql.value("select rescue()") == 0
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from .conftest import Sql
-from .schedule_steps import FAR, NAME, SECOND, fire, make_due, now, outcomes, row, seen, set_schedule
+from .schedule_steps import FAR, MINUTE, NAME, fire, make_due, now, outcomes, row, seen, set_schedule
 
 SET = "select set_schedule(%s, %s)"
 NEW: dict[str, Any] = {"cron": ["0 2 * * *"], "job": {"task": "report"}}
@@ -28,7 +28,7 @@ def test_a_new_one_is_looked_at_at_once_and_no_tick_of_before_fires(rolled_back_
     its = row(rolled_back_sql)
 
     assert (its["next_tick"], its["paused_at"], its["declared"]) == (None, None, None)
-    assert now(rolled_back_sql) - SECOND < its["after_at"] == its["look_at"] <= now(rolled_back_sql)
+    assert now(rolled_back_sql) - MINUTE < its["after_at"] == its["look_at"] <= now(rolled_back_sql)
 
 
 def test_the_job_is_changed_option_by_option(rolled_back_sql: Sql) -> None:
@@ -105,7 +105,7 @@ def test_a_change_of_its_times_fires_nothing_and_forgets_ticks_of_before(rolled_
     assert set_schedule(sql, **change) == "changed"
 
     its = row(sql)
-    assert (its["next_tick"], its["look_at"] <= now(sql), its["after_at"] > now(sql) - SECOND) == (None, True, True)
+    assert (its["next_tick"], its["look_at"] <= now(sql), its["after_at"] > now(sql) - MINUTE) == (None, True, True)
     assert fire(sql, stale) == []
     assert outcomes(sql) == []
 
