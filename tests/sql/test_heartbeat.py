@@ -2,6 +2,8 @@
 
 import uuid
 
+import pytest
+
 from .conftest import Sql
 
 
@@ -41,3 +43,14 @@ def test_a_lost_or_unknown_worker_is_told_so_and_stays_lost(sql: Sql) -> None:
         assert str(refused_worker) in str(refused)
 
     assert sql.rows("select * from worker") == before
+
+
+@pytest.mark.parametrize("timed", ["{}", "[1]", '[{"id": "x"}]', '[{"id": 1, "token": "x"}]', '[{"id": 1, "seconds": "long"}]'])
+def test_runs_that_cannot_be_read_are_refused_before_they_stop_every_rescue(rolled_back_sql: Sql, timed: str) -> None:
+    worker = rolled_back_sql.worker()
+
+    refused = rolled_back_sql.refusal("select heartbeat(%s, '{}', 'notify', %s)", worker, timed)
+
+    assert (refused.sqlstate, refused.diag.column_name) == ("PQ001", "timed")
+    assert "give a JSON array of objects with id, token and seconds" in str(refused)
+    assert rolled_back_sql.value("select rescue()") == 0

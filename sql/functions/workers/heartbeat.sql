@@ -2,15 +2,28 @@
 -- Called by: workers every third of their lease. Writes: worker. Locks: the worker row.
 -- timed: runs that have a time limit, [{"id", "token", "seconds"}, ...]: for how long each handler has been running; see
 -- end_overdue. NULL = none.
--- Returns the number of active workers. Raises PQ002 when the worker is lost.
+-- Returns the number of active workers. Raises PQ001 when timed cannot be read, and PQ002 when the worker is lost.
 create function heartbeat(worker uuid, started bigint[], wake_mode text, timed jsonb default null) returns int
 language plpgsql security definer set search_path from current set lock_timeout = '5s' as $$
 #variable_conflict use_variable
 begin
+    if timed is not null then
+        perform check_timed(timed);
+    end if;
     update worker w
        set heartbeat_at = clock_timestamp(), started = heartbeat.started, running = cardinality(heartbeat.started),
            wake_mode = heartbeat.wake_mode, timed = heartbeat.timed
      where w.id = worker and w.state = 'active';
     perform assert_active(worker);
     return (select count(*) from worker w where w.state = 'active');
+end $$;
+
+-- check_timed: refuses runs that end_overdue could not read: there they would stop every rescue of the install.
+-- Called by: heartbeat. Writes: nothing. Raises PQ001.
+create function check_timed(timed jsonb) returns void
+language plpgsql as $$
+begin
+    perform count(t) from jsonb_to_recordset(timed) as t(id bigint, token uuid, seconds float8);
+exception when data_exception then
+    perform invalid('timed', timed::text, 'give a JSON array of objects with id, token and seconds');
 end $$;
