@@ -36,6 +36,22 @@ def test_an_expired_job_is_cancelled_and_says_why(sql: Sql) -> None:
     assert (job["state"], job["reason"], job["attempt"], job["errors"]) == ("cancelled", "expired", 0, None)
 
 
+def test_one_that_cannot_be_ended_stops_no_job_from_being_promoted(sql: Sql) -> None:
+    late, due = sql.enqueue(expires_after="1 h"), sql.enqueue(run_after="1 h")
+    let_expire(sql, late)
+    sql.make_due()
+    sql.rows("create function refuse() returns trigger language plpgsql as $$begin raise 'kept'; end$$")
+    sql.rows("create trigger refuse before delete on job for each row execute function refuse()")
+    said: list[str | None] = []
+    sql.connection.add_notice_handler(lambda notice: said.append(notice.message_primary))
+
+    (promoted,) = sql.rows("select * from promote()")
+
+    assert (promoted["promoted"], sql.state(late), sql.state(due)) == (1, "ready", "ready")
+    assert promoted["next_in"] is None, "it is tried again at the next look, and not at once"
+    assert said == ["jobs whose time is over could not be ended: kept"]
+
+
 def test_what_waits_for_its_time_or_its_parents_or_a_limit_expires_too(sql: Sql) -> None:
     sql.value("select set_limit('key', max_running => 1)")
     scheduled = sql.enqueue(run_after="1 h", expires_after="1 min")
