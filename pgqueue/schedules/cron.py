@@ -15,9 +15,7 @@ from .every import read_every
 from .fields import LAST_OF_MONTH, Expression, Field, Part
 from .parse import EXAMPLE, LONGEST, parse, split
 from .words import tell
-from .zones import SECOND, Change, change_at, instant, read_zone
-
-__all__ = ["Cron", "read_cron", "read_every", "read_zone"]
+from .zones import SECOND, Change, change_at, instant
 
 MOST_YEARS = 10  # without a tick
 LAST_YEAR = 9900  # of the calendar of Python, less some years in which to search

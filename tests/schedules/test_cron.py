@@ -10,8 +10,10 @@ import pytest
 from croniter import croniter
 
 from pgqueue.errors import InvalidArgument
-from pgqueue.schedules.cron import Cron, read_cron, read_every, read_zone
+from pgqueue.schedules.cron import Cron, read_cron
+from pgqueue.schedules.every import read_every
 from pgqueue.schedules.parse import parse
+from pgqueue.schedules.zones import read_zone
 
 ZONE = ZoneInfo("UTC")
 START = datetime(2027, 1, 1, tzinfo=UTC)
