@@ -24,7 +24,8 @@ from .signals import Alarm
 
 log = logging.getLogger("pgqueue.worker")
 BATCH = 200  # schedules that one call lets fire
-COMPUTE_WITHIN = 0.25  # seconds of arithmetic after which the schedules computed so far fire
+COMPUTE_WITHIN = 0.25  # seconds of arithmetic after which the schedules computed so far fire …
+MOST_LISTED = 10_000  # … or ticks: fire_schedules records about so many in its half second, and leaves the rest
 LOOK_EVERY = 5.0  # seconds between two looks while none is due: schedule_look shows that this loop is alive
 REMEMBERED = 4096  # schedules whose expressions are kept parsed
 
@@ -122,15 +123,17 @@ class Scheduler:
         return len(due) == BATCH or len(fires) < len(due)
 
     def _compute(self, due: list[DueSchedule]) -> list[str]:
-        """What `fire_schedules` takes, as JSON. Ends early if it takes long: those that are left are still due.
+        """What `fire_schedules` takes, as JSON. Ends early if it is much: those that are left are still due.
 
         Those that were due last come first: each takes little, while one that has missed ticks for days takes half a second.
         """
-        end = time.monotonic() + COMPUTE_WITHIN
+        end, listed = time.monotonic() + COMPUTE_WITHIN, 0
         fires = []
         for one in sorted(due, key=lambda one: one.next_tick or one.after_at, reverse=True):
-            fires.append(dumps(self._computed(one)))
-            if time.monotonic() > end:
+            fire = self._computed(one)
+            fires.append(dumps(fire))
+            listed += len(fire.get("ticks", ()))
+            if time.monotonic() > end or listed >= MOST_LISTED:
                 break
         return fires
 

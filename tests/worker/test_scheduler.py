@@ -381,8 +381,11 @@ async def test_schedules_that_others_hold_are_not_asked_for_all_the_time(monkeyp
     assert link.answers == []
 
 
-async def test_arithmetic_that_takes_long_delays_what_was_computed_by_a_moment_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scheduler, "COMPUTE_WITHIN", -1.0)
+@pytest.mark.parametrize(("limit", "value"), [("COMPUTE_WITHIN", -1.0), ("MOST_LISTED", 1)])
+async def test_arithmetic_that_takes_long_delays_what_was_computed_by_a_moment_only(
+    monkeypatch: pytest.MonkeyPatch, limit: str, value: float
+) -> None:
+    monkeypatch.setattr(scheduler, limit, value)
     it, link = scheduler_on([due("a"), due("b")], [], [due("b")], [])
     it.note(True)
 

@@ -7,6 +7,7 @@ declare
     its     schedule := (select s from schedule s where s.name = seen.name);
     ticks   timestamptz[] := due_ticks(seen, at);
     plans   tick_plan[];
+    plan    tick_plan;
     decided tick_fired[] := '{}';
     made    tick_fired;
 begin
@@ -21,10 +22,9 @@ begin
         made := null;
     end if;
     plans := plan_ticks(its, ticks, seen, at);
-    for i in 1..cardinality(plans) loop
-        continue when not plans[i].fires or exists (
-            select from schedule_tick t where t.schedule = its.name and t.tick = plans[i].tick);
-        made := decide_tick(its, plans[i]);
+    for plan in select p.* from unnest(plans) p where p.fires order by p.tick loop  -- most of many missed ones do not
+        continue when exists (select from schedule_tick t where t.schedule = its.name and t.tick = plan.tick);
+        made := decide_tick(its, plan);
         its := with_tick(its, made);
         perform note_tick(made, at);
         decided := decided || made;
@@ -73,7 +73,9 @@ language sql as $$
     select coalesce(array_agg(row(
                tick, fires, is_kept and not fires and misfire = 'coalesce',
                case when fires and misfire = 'coalesce' then kept else counts end,
-               nullif(greatest(tick + jitter_of(its.name, tick, jitter), at + nth * make_interval(secs => spacing)), at)
+               case when fires then nullif(greatest(
+                   tick + case when jitter > 0 then jitter_of(its.name, tick, jitter) else '0' end,
+                   at + nth * make_interval(secs => spacing)), at) end
            )::tick_plan order by tick), '{}')
       from (select *, count(*) filter (where fires) over (order by tick rows between unbounded preceding and 1 preceding) as nth
               from chosen) c
