@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 
 from ._checks import Duration, Priority, invalid, read_id
@@ -187,10 +188,10 @@ class PgQueue(Hooks):
         """
         if result_ttl is None:
             result_ttl = self.settings.result_ttl
+        if soft_timeout is None and not _is_shorter(timeout, self.settings.soft_timeout):
+            soft_timeout = self.settings.soft_timeout
         if timeout is None:
             timeout = self.settings.timeout
-        if soft_timeout is None:
-            soft_timeout = self.settings.soft_timeout
         limits = listed(limits)
         options = given(
             {
@@ -391,3 +392,9 @@ class PgQueue(Hooks):
         builder: WorkflowBuilder[R] = WorkflowBuilder(self, None)
         builder.add(part)
         return builder
+
+
+def _is_shorter(timeout: Duration | None, soft: float | str | None) -> bool:
+    """Whether a task ends before the soft timeout of the app, which is in seconds: every enqueue would be refused."""
+    seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+    return isinstance(soft, float) and isinstance(seconds, int | float) and 0 < seconds <= soft

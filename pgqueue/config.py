@@ -65,6 +65,7 @@ class Settings(BaseSettings):
         result_ttl: seconds for which a result is kept; None = 24 hours; at most 1000 years.
         timeout: seconds that one run of a job may take unless its task says otherwise; None = no limit.
         soft_timeout: seconds, or a share such as "80%" of the timeout, after which a run is warned of; None = 80% of the timeout.
+            Seconds do not apply to tasks whose own timeout is not longer: they have 80% of it.
         max_result_bytes: the largest size of a result as JSON; default 1 MiB. A job that returns more fails.
     """
 

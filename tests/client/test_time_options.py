@@ -79,6 +79,20 @@ def test_an_app_has_limits_that_a_task_may_change(database_url: str, look: Look)
         assert look.job(unlimited.enqueue().id)["terms"] is None
 
 
+def test_a_soft_timeout_of_the_app_in_seconds_is_none_for_a_task_with_a_shorter_timeout(database_url: str, look: Look) -> None:
+    app = PgQueue(database_url, soft_timeout=60)
+
+    @app.task(timeout=30)
+    def short() -> None: ...
+
+    @app.task(timeout=timedelta(minutes=2))
+    def long() -> None: ...
+
+    with closing(app):
+        assert look.job(short.enqueue().id)["terms"] == {"timeout": 30}
+        assert look.job(long.enqueue().id)["terms"] == {"timeout": 120, "soft_timeout": 60}
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
