@@ -119,7 +119,7 @@ FUNCTIONS = {
         "check_seconds", "check_timezone", "checked_schedule", "decide_tick", "due_ticks", "fire_one", "fire_together",
         "hold_schedule", "is_live", "is_plain", "lock_schedule", "make_job", "merge_schedule", "note_look", "note_missed",
         "note_tick", "plan_ticks", "save_schedule", "schedule_changes", "schedule_defaults", "schedule_fields",
-        "schedule_timing", "skip_tick", "tick_element", "try_job", "with_tick", "with_utc", "without_nulls",
+        "schedule_timing", "in_microseconds", "skip_tick", "tick_element", "try_job", "with_tick", "with_utc", "without_nulls",
     ),
     May(NOBODY),
 )  # fmt: skip
