@@ -18,6 +18,7 @@ from .limits.limit import Limit, check_key
 from .retry import Retry
 from .unique import Unique, UniqueMode
 
+LONGEST_LIMIT = timedelta(days=365_250)  # 1000 years, as in SQL
 RunIf = Literal["succeeded", "finished", "failed"]
 DependsOn: TypeAlias = Job[Any] | int | Iterable[Job[Any] | int]
 
@@ -60,6 +61,11 @@ class Options:
     soft_timeout: timedelta | Share | None = None
     expires: datetime | timedelta | None = None
     total_timeout: timedelta | None = None
+
+    def __post_init__(self) -> None:
+        soft, hard = self.soft_timeout, self.timeout
+        if soft and hard and isinstance(soft, timedelta) and soft >= hard:
+            raise invalid("soft_timeout", str(soft), f"the timeout is {hard}; use less, or 0 for no warning")
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -194,9 +200,16 @@ def _notify(value: Any) -> bool:
     return value
 
 
+def _limit(field: str, value: Any) -> timedelta:
+    limit = read_duration(field, value)
+    if not timedelta(0) <= limit <= LONGEST_LIMIT:
+        raise invalid(field, value, "use 0 (no limit) to 1000 years, in seconds or as a timedelta")
+    return limit
+
+
 def _soft_timeout(value: Any) -> timedelta | Share:
     if not isinstance(value, str):
-        return read_duration("soft_timeout", value)
+        return _limit("soft_timeout", value)
     try:
         share = float(value.removesuffix("%")) / 100 if value.endswith("%") else -1.0
     except ValueError:
@@ -263,8 +276,8 @@ _READ: Mapping[str, Callable[[Any], Any]] = {
     "fair": lambda value: check_key("fair", value),
     "cost": read_cost,
     "notify": _notify,
-    "timeout": partial(read_duration, "timeout"),
+    "timeout": partial(_limit, "timeout"),
     "soft_timeout": _soft_timeout,
     "expires": _expires,
-    "total_timeout": partial(read_duration, "total_timeout"),
+    "total_timeout": partial(_limit, "total_timeout"),
 }

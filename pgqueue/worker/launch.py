@@ -94,10 +94,12 @@ def load_app(launch: Launch) -> "PgQueue":
 def _import(name: str) -> object:
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
+    if not all(part.isidentifier() for part in name.split(".")):
+        raise ConfigurationError(f"app: {name!r} is not the name of a module; give module:attribute")
     try:
         return importlib.import_module(name)
-    except (ValueError, TypeError):
-        raise ConfigurationError(f"app: {name!r} is not the name of a module; give module:attribute") from None
+    except PgQueueError as error:  # such as an invalid option of a task
+        raise ConfigurationError(f"app: module {name!r}: {error}") from error
     except ModuleNotFoundError as error:
         if error.name is not None and f"{name}.".startswith(f"{error.name}."):
             raise ConfigurationError(f"app: there is no module {error.name!r} in {os.getcwd()} or on sys.path") from None

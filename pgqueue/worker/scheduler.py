@@ -82,7 +82,7 @@ class Scheduler:
                 self._undeclared += waiting[place:]
                 raise
             except PgQueueError as error:
-                log.error("schedule %s cannot be declared, and stays as it is: %s", schedule.name, error)
+                log.error("schedule %s cannot be declared as the code has it: %s", schedule.name, error)
                 continue
             if changed:
                 # Two apps that declare a schedule differently change it at each start: the log shows it.

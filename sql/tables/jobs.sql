@@ -64,6 +64,12 @@ create index job_ends on job (least(case when attempt = 0 then expires_at end, d
 create unique index job_unique on job (unique_key)                -- insert_job: no two live jobs with one key
     where unique_key is not null;
 
+-- Waiting jobs that end at a time, whether they have started or not; read through job_ends.
+create view ending_job as
+select id, workflow_id, least(case when attempt = 0 then expires_at end, deadline_at) as ends_at
+  from job
+ where (expires_at is not null or deadline_at is not null) and state <> 'running';
+
 -- What is known of a job when it is enqueued; its other columns have their defaults, and so have the last ones here if an insert
 -- leaves them out. It begins with the fields of stored_options, in their order: "insert into new_job select stored.*, …" does not
 -- list them; tests/sql/test_kept_columns.py compares them. insert_unique takes a row of this type: a migration that changes the

@@ -106,8 +106,9 @@ def test_a_soft_timeout_of_the_app_in_seconds_is_none_for_a_task_with_a_shorter_
         ({"expires": datetime(2999, 1, 1)}, "expires: 2999-01-01T00:00:00 has no time zone"),
         ({"expires": -1}, "expires: -1 is not valid; use a time with a time zone, or 0 or more seconds"),
         ({"total_timeout": True}, "total_timeout: True is not valid"),
-        ({"timeout": -1}, "timeout: '-00:00:01' is not valid; use an interval from 0 to 1000 years"),
-        ({"timeout": 5, "soft_timeout": 6}, "soft_timeout: '00:00:06' is not valid; the timeout is 00:00:05"),
+        ({"timeout": -1}, "timeout: -1 is not valid; use 0 (no limit) to 1000 years"),
+        ({"timeout": 1e12}, "timeout: 1000000000000.0 is not valid; use 0 (no limit) to 1000 years"),
+        ({"timeout": 5, "soft_timeout": 6}, "soft_timeout: '0:00:06' is not valid; the timeout is 0:00:05"),
     ],
 )
 def test_an_invalid_limit_is_refused(welcome: Task[[int], str], look: Look, given: dict[str, Any], message: str) -> None:

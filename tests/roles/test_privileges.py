@@ -99,7 +99,7 @@ FUNCTIONS = {
         "delay_of", "follow_clock", "is_saving", "kept_at", "last_to_open", "save_tokens",
         "cancel_again", "cancel_nodes", "channel_of", "in_utc", "block_unstarted", "end_blocking", "waiting_nodes",
         "terms_from", "checked_terms", "check_limit_of_time", "seconds_of", "stored_of", "with_terms", "with_ends", "end_of",
-        "with_left", "may_start", "late_error", "end_overdue", "check_timed",
+        "with_left", "may_start", "end_waiting", "late_error", "end_overdue", "check_timed",
         "days_ahead", "empty_partitions", "make_partitions", "mend_workflows", "partitions_before", "run_maintain",
         "add_nodes", "adopt", "adopt_into", "check_callback", "check_nodes", "count_more", "dead_parents", "depend",
         "edges_of", "end_nodes", "enqueue_callback", "finish_batch", "finish_nodes", "grow_workflow", "hold_parents",
@@ -126,7 +126,7 @@ FUNCTIONS = {
 RELATIONS = dict.fromkeys(
     (
         "setting", "upkeep", "clock",
-        "job", "new_job", "job_kept", "job_history", "dead_letter", "job_result",
+        "job", "new_job", "job_kept", "ending_job", "job_history", "dead_letter", "job_result",
         "worker", "rescue_log", "schema_version", "unique_hold",
         "jobs", "queue_stats", "task_stats", "worker_status", "dead_letters", "throughput_per_minute", "rescues",
         "workflow", "workflow_node", "workflow_edge", "workflow_progress", "workflow_nodes",
@@ -138,6 +138,7 @@ RELATIONS = dict.fromkeys(
 VIEWS = {
     "new_job",
     "job_kept",
+    "ending_job",
     "jobs",
     "queue_stats",
     "task_stats",

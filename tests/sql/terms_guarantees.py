@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -65,9 +66,32 @@ def expiring_waits_for_nobody(sql: Sql, open_sql: OpenSql) -> None:
     assert flow.states() == {"a": "scheduled", "b": "cancelled"}
 
 
+def what_is_locked_hides_no_other_job(sql: Sql, open_sql: OpenSql) -> None:
+    """However many jobs another transaction holds at the head of the line."""
+    held, free = [sql.enqueue(expires_after="1 h") for _ in range(2)], sql.enqueue(expires_after="1 h")
+    let_expire(sql, *held)
+    let_expire(sql, free)
+    other = open_sql()
+    with other.connection.transaction():
+        other.rows("select from job where id = any (%s) for update", held)
+        with without_waiting(sql):
+            sql.value("select expire(1)")
+    assert sql.state(free) == "cancelled"
+
+
+def a_job_that_cannot_end_stops_no_other(sql: Sql) -> None:
+    """It stays, with a warning, and what is due becomes ready."""
+    bad, good, due = sql.enqueue(expires_after="1 h"), sql.enqueue(expires_after="1 h"), sql.enqueue(run_after="1 h")
+    let_expire(sql, bad, good)
+    sql.make_due()
+    sql.rows(f"alter table job_history add constraint stays check (id <> {bad})")
+    sql.value("select promoted from promote()")
+    assert [sql.state(id) for id in (bad, good, due)] == ["ready", "cancelled", "ready"]
+
+
 def a_job_does_not_run_again_past_its_deadline(sql: Sql) -> None:
-    """A retry, a snooze, or an unknown task that would come back later ends now."""
-    for state, reason in (("failed", "error"), ("snoozed", "timeout"), ("rate_limited", "timeout"), ("unknown_task", "timeout")):
+    """A retry or a snooze that would come back later ends now."""
+    for state, reason in (("failed", "error"), ("snoozed", "timeout"), ("rate_limited", "timeout")):
         id, token = sql.running(total_timeout="1 h")
         sql.rows("update job set deadline_at = clock_timestamp() + interval '1 s' where id = %s", id)
         (verdict,) = sql.finish(token, {"id": id, "state": state, "delay": 5, "error": {"type": "E", "message": "m"}})
@@ -75,6 +99,17 @@ def a_job_does_not_run_again_past_its_deadline(sql: Sql) -> None:
         job = sql.job(id)
         assert (verdict["verdict"], job["state"], job["reason"]) == ("dead", "failed", reason)
         assert job["errors"][-1]["type"] == ("E" if state == "failed" else TIMEOUT)
+
+
+def a_worker_without_the_task_leaves_time_to_another(sql: Sql) -> None:
+    """A job that has little time is not put off beyond it."""
+    for limit, by in ({"expires_after": "8 s"}, "expires_at"), ({"total_timeout": "8 s"}, "deadline_at"):
+        id, token = sql.running(**limit)
+        sql.finish(token, {"id": id, "state": "unknown_task"})
+
+        job = sql.job(id)
+        assert (job["state"], job["attempt"]) == ("scheduled", 0)
+        assert job["run_at"] < job[by] - timedelta(seconds=3)
 
 
 def beat(sql: Sql, worker: UUID, token: UUID, *ids: int, seconds: float) -> None:

@@ -16,14 +16,21 @@ from .terms_guarantees import TIMEOUT, let_expire
         terms_guarantees.an_expired_job_is_not_claimed,
         terms_guarantees.a_job_that_has_started_does_not_expire,
         terms_guarantees.a_job_does_not_run_again_past_its_deadline,
+        terms_guarantees.a_job_that_cannot_end_stops_no_other,
+        terms_guarantees.a_worker_without_the_task_leaves_time_to_another,
     ],
 )
 def test_a_job_ends_with_its_time(sql: Sql, guarantee: Callable[[Sql], None]) -> None:
     guarantee(sql)
 
 
-def test_expiring_waits_for_nobody(sql: Sql, another_sql: Callable[[], Sql]) -> None:
-    terms_guarantees.expiring_waits_for_nobody(sql, another_sql)
+@pytest.mark.parametrize(
+    "guarantee", [terms_guarantees.expiring_waits_for_nobody, terms_guarantees.what_is_locked_hides_no_other_job]
+)
+def test_jobs_end_beside_other_transactions(
+    sql: Sql, another_sql: Callable[[], Sql], guarantee: Callable[[Sql, Callable[[], Sql]], None]
+) -> None:
+    guarantee(sql, another_sql)
 
 
 def test_an_expired_job_is_cancelled_and_says_why(sql: Sql) -> None:
@@ -49,7 +56,7 @@ def test_one_that_cannot_be_ended_stops_no_job_from_being_promoted(sql: Sql) -> 
 
     assert (promoted["promoted"], sql.state(late), sql.state(due)) == (1, "ready", "ready")
     assert promoted["next_in"] is None, "it is tried again at the next look, and not at once"
-    assert said == ["jobs whose time is over could not be ended: kept"]
+    assert said == [f"job {late} could not be ended at its time: kept"]
 
 
 def test_what_waits_for_its_time_or_its_parents_or_a_limit_expires_too(sql: Sql) -> None:

@@ -213,7 +213,7 @@ async def test_a_declaration_that_the_database_refuses_is_an_error_of_the_log_an
         await auntil(lambda: look.state(job.id) == "succeeded", "a job")
 
     (line,) = lines(caplog, logging.ERROR)
-    assert "schedule nightly cannot be declared, and stays as it is: ends_at: '2029-01-01" in line
+    assert "schedule nightly cannot be declared as the code has it: ends_at: '2029-01-01" in line
     await app.aclose()
 
 

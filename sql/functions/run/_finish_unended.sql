@@ -18,13 +18,15 @@ begin
     ), held as materialized (
         select o.*, j.* from outcome o, lateral (
             select attempt, max_attempts, retry, worker_id, errors as earlier, unknown_since, workflow_id, limits, queue,
-                   deadline_at, terms
+                   deadline_at, expires_at, terms
               from job j where j.id = o.id and j.claim_token = o.token for update skip locked offset 0) j
     ), timed as materialized (
         select h.*, state <> 'failed' and stops as cancelled, ended_at + case
                    when stops then null
                    when state = 'unknown_task'
-                       then least(interval '60 s', greatest(interval '5 s', ended_at - unknown_since))
+                       then least(interval '60 s', greatest(interval '5 s', ended_at - unknown_since),
+                                  -- In time for a worker that has the task.
+                                  greatest(interval '0.1 s', (least(expires_at, deadline_at) - ended_at) / 4))
                    when state = 'failed' and (final or attempt >= max_attempts
                                              or delay is null and not retry_applies(retry, error->'types'))
                        then null

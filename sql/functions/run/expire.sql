@@ -1,44 +1,59 @@
 -- expire: ends waiting jobs whose time is over: one that has not started by its expires_at is cancelled with reason expired; one
 -- past its deadline_at fails with reason timeout. Blocked, limited and scheduled jobs too.
 -- Called by: promote, when there are some. Writes: job, job_history, dead_letter; see settle for what the end of a node writes.
--- Locks: the workflows of nodes, then job rows; all SKIP LOCKED: it waits for nobody, and leaves what is locked to the next call.
--- Returns how many it ended, at most `want`.
+-- Locks: job rows, and the workflows of nodes, all SKIP LOCKED: it waits for nobody, and what is locked hides no other job.
+-- A job that cannot be ended, because of a trigger of the application for example, stays with a warning.
+-- Returns how many it ended, at most 2 * want.
 create function expire(want int default 1000) returns int
 language plpgsql security definer set search_path from current
 set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off
 set plan_cache_mode = force_generic_plan as $$
 declare
     job_ids bigint[] := array(
-        select id from job
-         where (expires_at is not null or deadline_at is not null) and state <> 'running'
-           and least(case when attempt = 0 then expires_at end, deadline_at) <= (select clock_timestamp())
-         order by least(case when attempt = 0 then expires_at end, deadline_at), id limit want);
-    flows  bigint[];
-    nodes  bigint[];
-    states node_state[];
-    ended  int;
+        select id from ending_job where ends_at <= (select clock_timestamp()) and workflow_id is null
+         order by ends_at, id limit want for update skip locked)
+     || array(
+        select j.id from ending_job j join workflow w on w.id = j.workflow_id where j.ends_at <= (select clock_timestamp())
+         order by j.ends_at, j.id limit want for update of j skip locked for no key update of w skip locked);
+    ended   int := 0;
+    this_id bigint;
 begin
     if job_ids = '{}' then
         return 0;
     end if;
-    flows := array(select w.id from workflow w
-                    where w.id = any (array(select j.workflow_id from job j where j.id = any (job_ids)))
-                      for no key update skip locked);
+    begin
+        return end_waiting(job_ids);
+    exception when others then null;  -- one of them is the reason
+    end;
+    foreach this_id in array job_ids loop
+        begin
+            ended := ended + end_waiting(array[this_id]);
+        exception when others then raise warning 'job % could not be ended at its time: %', this_id, sqlerrm;
+        end;
+    end loop;
+    return ended;
+end $$;
+
+-- end_waiting: ends waiting jobs whose time is over. Called by: expire, which holds them. Writes: see there.
+create function end_waiting(job_ids bigint[]) returns int
+language plpgsql as $$
+declare
+    nodes  bigint[];
+    states node_state[];
+    ended  int;
+begin
     with held as materialized (
-        select j.id, j.is_late,
-               case when not j.is_late then j.errors
-                    else append_error(j.errors, j.attempt, null, null, clock_timestamp(), null, late_error(j.terms)) end as errors
+        select j.*, case when j.is_late
+                         then append_error(j.errors, j.attempt, null, null, clock_timestamp(), null, late_error(j.terms))
+                         else j.errors end as all_errors
           from unnest(job_ids) as u(id), lateral (
                select id, errors, attempt, terms, coalesce(deadline_at <= clock_timestamp(), false) as is_late from job
-                where id = u.id and state <> 'running' and (workflow_id is null or workflow_id = any (flows))
-                  -- Unless it was changed meanwhile.
-                  and not may_start(expires_at, deadline_at, attempt)
-                  for update skip locked offset 0) j
+                where id = u.id and not may_start(expires_at, deadline_at, attempt) offset 0) j
     ), gone as (
         delete from job_kept k using held h where k.id = any (array[h.id])
         returning clock_timestamp() as finished_at, (case when h.is_late then 'failed' else 'cancelled' end)::job_state as state,
                   (case when h.is_late then 'timeout' else 'expired' end)::final_reason as reason, null::real as elapsed,
-                  h.errors, k.*
+                  h.all_errors, k.*
     ), dead as (
         insert into dead_letter select g.* from gone g where state = 'failed'
     ), history as (
@@ -53,7 +68,7 @@ begin
     return ended;
 end $$;
 
--- late_error: why a job has failed that was not over by its deadline. Called by: expire, finish_unended, end_overdue.
+-- late_error: why a job has failed that was not over by its deadline. Called by: end_waiting, finish_unended, end_overdue.
 -- Writes: nothing.
 create function late_error(terms jsonb) returns jsonb
 language sql immutable as $$

@@ -12,7 +12,8 @@
 --                 delay: seconds, instead of the policy's; final: true = no retry; reason: default error;
 --                 not_before: seconds that the policy's delay is at least
 --   snoozed       delay: seconds; the attempt does not count
---   unknown_task  the worker has no such task: snoozed 5 s, doubling to 60 s
+--   unknown_task  the worker has no such task: snoozed 5 s, doubling to 60 s; at most a quarter of the time until it expires or
+--                 reaches its deadline, so that another worker can take it
 --   rate_limited  an external limit was hit: parks `key` for `delay` seconds, by default its limits that have a rate, and those
 --                 jobs wait where they are; the attempt does not count. A job without limits is snoozed.
 -- Every outcome may carry elapsed, the seconds its handler took.

@@ -16,19 +16,11 @@ declare
     ended int;
     look timestamptz;
 begin
-    select least(case when attempt = 0 then expires_at end, deadline_at) into next_end from job  -- see job_ends
-     where (expires_at is not null or deadline_at is not null) and state <> 'running'
-     order by least(case when attempt = 0 then expires_at end, deadline_at), id limit 1;
+    select ends_at into next_end from ending_job order by ends_at, id limit 1;
     if next_end <= clock_timestamp() then
-        begin
-            ended := expire(want);
-        exception when others then  -- a trigger of the application, for example: the jobs that are due must not wait for it
-            raise warning 'jobs whose time is over could not be ended: %', sqlerrm;
-        end;
-        select least(case when attempt = 0 then expires_at end, deadline_at) into next_end from job
-         where (expires_at is not null or deadline_at is not null) and state <> 'running'
-           and least(case when attempt = 0 then expires_at end, deadline_at) > (select clock_timestamp())
-         order by least(case when attempt = 0 then expires_at end, deadline_at), id limit 1;
+        ended := expire(want);
+        select ends_at into next_end from ending_job
+         where ends_at > (select clock_timestamp()) order by ends_at, id limit 1;
     end if;
     with due as materialized (
         select id from job

@@ -1,7 +1,7 @@
 """Rules of time limits: what may start, what ends, from when a run is measured."""
 
 from .. import terms_guarantees as guarantees
-from .mutant import SKIP, Mutant
+from .mutant import Mutant
 
 MAY = r"and may_start\([^)]*\)"
 
@@ -12,13 +12,16 @@ MUTANTS = [
     Mutant("expired jobs with limits are claimed", "claim_lanes", MAY, "", guarantees.an_expired_job_is_not_claimed),
     Mutant("jobs past their deadline are claimed", "may_start", r"\s+and \(deadline_at is null.*?\)\)", "",
            guarantees.an_expired_job_is_not_claimed),
-    Mutant("a retry expires", "expire", [(r"case when attempt = 0 then expires_at end", "expires_at"),
-           (r"and not may_start\([^)]*\)", "")], "", guarantees.a_job_that_has_started_does_not_expire),
     Mutant("a retry that could expire is not claimed", "may_start", r" or attempt > 0", "",
            guarantees.a_job_that_has_started_does_not_expire),
-    Mutant("expiring waits", "expire", SKIP, "", guarantees.expiring_waits_for_nobody),
-    Mutant("expiring takes nodes of locked workflows", "expire", r"and \(workflow_id is null[^\n]*", "",
+    Mutant("expiring waits for jobs", "expire", r"for update skip locked", "for update", guarantees.expiring_waits_for_nobody),
+    Mutant("expiring waits for workflows", "expire", r"for no key update of w skip locked", "for no key update of w",
            guarantees.expiring_waits_for_nobody),
+    Mutant("what is locked hides others", "expire", r"for update skip locked", "", guarantees.what_is_locked_hides_no_other_job),
+    Mutant("one job that cannot end stops the others", "expire", r"exception when others then null;[^\n]*", "",
+           guarantees.a_job_that_cannot_end_stops_no_other, sqlstate="23514"),
+    Mutant("an unknown task is put off beyond its time", "finish_unended", r",\s+-- In time for[^\n]*\n[^\n]*/ 4\)", "",
+           guarantees.a_worker_without_the_task_leaves_time_to_another),
     Mutant("retries past the deadline", "finish_unended", r"when wanted_at >= deadline_at then null", "when false then null",
            guarantees.a_job_does_not_run_again_past_its_deadline),
     Mutant("nobody enforces timeouts", "rescue", r" \+ end_overdue\([^;]*", "",
