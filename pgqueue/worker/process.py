@@ -4,6 +4,7 @@ import asyncio
 import logging
 import multiprocessing
 import signal
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -68,27 +69,34 @@ class Processes:
             RateLimited: the handler raised it.
             ProcessDied: its process ended.
         """
-        async with self._places:
-            child = self._take()
-            try:
-                if job.terms is not None:
-                    await child.run(in_process.load, function.__module__, function.__qualname__)
-                    self._on_started(job)
-                    if job.timed_out:
-                        raise Timeout(f"the deadline of job {job.id} passed while it waited for a process")
-                state, text, elapsed = await child.run(in_process.run, function.__module__, function.__qualname__, to_json(job))
-            except GeneratorExit:  # there is no event loop any more
-                child.kill()
-                raise
-            except BaseException:  # the process is dead, or runs a job that is dropped or timed out
-                await asyncio.wait({self._aside(child.kill)}, timeout=KILLED_WITHIN)
-                raise
-            self._idle.append(child)
+        await self._places.acquire()
+        try:
+            state, text, elapsed = await self._run(job, function)
+        finally:
+            self._places.release()
         if state == RAISED:
             raise RemoteError(**loads_own(text))
         if state == RATE_LIMITED:
             raise RateLimited(**loads_own(text))
         return Outcome(job, state, text, elapsed)
+
+    async def _run(self, job: JobContext, function: Callable[..., Any]) -> in_process.Answer:
+        child = self._take()
+        try:
+            if job.terms is not None:
+                await child.run(in_process.load, function.__module__, function.__qualname__)
+                self._on_started(job)
+                if job.timed_out:
+                    raise Timeout(f"the deadline of job {job.id} passed while it waited for a process")
+            answer = await child.run(in_process.run, function.__module__, function.__qualname__, to_json(job))
+        except GeneratorExit:  # there is no event loop any more
+            child.kill()
+            raise
+        except BaseException:  # the process is dead, or runs a job that is dropped or timed out
+            await _ended(self._aside(child.kill))
+            raise
+        self._idle.append(child)
+        return answer
 
     def _take(self) -> "_Child":
         while self._idle:
@@ -114,6 +122,14 @@ class Processes:
         if self._leaving:
             await asyncio.wait(self._leaving, timeout=5.0)
         self._threads.shutdown(wait=False)
+
+
+async def _ended(kill: asyncio.Future[None]) -> None:
+    """Wait for the end of a process, even if we are cancelled meanwhile, as a run is that has passed its timeout."""
+    deadline = time.monotonic() + KILLED_WITHIN
+    while not kill.done() and (left := deadline - time.monotonic()) > 0:
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait({kill}, timeout=left)
 
 
 class _Child:

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from pgqueue import JobContext, PgQueue, Timeout
-from pgqueue.worker.process import Processes
+from pgqueue.worker.process import Processes, _Child
 from pgqueue.worker.tree import kill_all, kill_tree
 from tests.looking import Look
 from tests.waiting import auntil, until
@@ -89,6 +89,25 @@ async def test_the_kill_does_not_wait_for_the_threads_of_the_loop(tmp_path: Path
         assert int(mark.read_text()) not in handler_processes()
         gate.set()
         await asyncio.gather(*holding)
+
+
+async def test_a_run_that_is_cancelled_again_still_waits_for_the_end_of_its_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that has passed its timeout is cancelled every half second, and a kill may take longer."""
+    mark, gate, kill = tmp_path / "mark", threading.Event(), _Child.kill
+    monkeypatch.setattr(_Child, "kill", lambda child: (gate.wait(60), kill(child)))
+    async with processes() as pool:
+        run = asyncio.create_task(run_in(pool, process_jobs.slow, mark=str(mark), seconds=600))
+        await auntil(lambda: mark.exists() and mark.read_text(), "the run")
+        for _ in range(3):
+            run.cancel()
+            await asyncio.sleep(0.05)
+            assert not run.done()
+        gate.set()
+        with suppress(asyncio.CancelledError):
+            await run
+        assert not runs(int(mark.read_text()))
 
 
 async def test_the_clock_starts_when_the_process_is_ready(tmp_path: Path) -> None:
