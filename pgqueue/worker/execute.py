@@ -124,7 +124,7 @@ async def execute(
         if job.is_finished:
             return committed(job, time.perf_counter() - started, result=result)
         if job.timed_out:
-            return timed_out(job, time.perf_counter() - job.started)
+            return _late(job)
         ended = returned(job, task.dump_result, result, time.perf_counter() - started)
         return ended if job.node is None else await _with_nodes_aside(ended)
     except GeneratorExit:  # this coroutine is closed; a GeneratorExit of the handler is a RuntimeError here
@@ -135,13 +135,19 @@ async def execute(
         if isinstance(error, asyncio.CancelledError) and (job.dropped or job.cancelled):  # else the handler cancelled itself
             raise
         if job.timed_out:
-            return timed_out(job, time.perf_counter() - job.started, error)
+            return _late(job, error)
         if isinstance(error, RateLimited):
             return rate_limited(job, error, time.perf_counter() - started)
         return failure(job, error, time.perf_counter() - started, **_reason_of(error))
     finally:
         if job.own_workflow is not None:
             job.own_workflow._finish("when its handler ended")
+
+
+def _late(job: JobContext, cause: BaseException | None = None) -> Outcome:
+    """The outcome of a handler that has ended after its timeout. The wait for a process does not count."""
+    since = job.started if job.clock_at is None else job.clock_at
+    return timed_out(job, time.perf_counter() - since, cause)
 
 
 def _reason_of(error: BaseException) -> dict[str, str]:

@@ -4,11 +4,13 @@ import asyncio
 import json
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from pgqueue import Cancel, JobContext, PgQueue, Retry, Timeout
+from pgqueue.worker.execute import execute
 from pgqueue.worker.timeouts import Timeouts
 from tests.waiting import auntil
 from tests.worker.jobs import job, limited_job, said, timed_job
@@ -58,6 +60,21 @@ async def test_the_attempt_fails_with_its_timeout_and_how_long_it_took() -> None
     assert outcome["error"]["message"].startswith("the handler ran for ")
     assert outcome["error"]["message"].endswith(" s; its timeout is 60 s")
     assert "in _sleep" in outcome["error"]["traceback"], "it shows where the handler was"
+
+
+async def test_the_wait_for_a_process_is_no_time_in_the_handler() -> None:
+    async def surrounded(job: JobContext, task: object, threads: object) -> None:
+        job.started -= 1000
+        job.clock_at = time.perf_counter()
+        job.timed_out = True
+        raise asyncio.CancelledError
+
+    app = PgQueue("postgresql://nobody@localhost:1/nothing")
+    app.task(name="handler")(_sleep)
+    with ThreadPoolExecutor(1) as threads:
+        outcome = await execute(timed_job(timeout=60), app.tasks["handler"], threads, surrounded)
+    assert outcome.elapsed < 1
+    assert "the handler ran for 0" in said(outcome)["error"]["message"]
 
 
 @pytest.mark.parametrize("times", [1, 3])
