@@ -76,7 +76,8 @@ def timed_out(job: JobContext, elapsed: float, cause: BaseException | None = Non
 
 def spent(seconds: float | None) -> str:
     """A number of seconds for people."""
-    return f"{round(seconds or 0.0, 2):.12g} s"
+    value = seconds or 0.0
+    return f"{value:.2g} s" if value < 0.1 else f"{round(value, 2):.12g} s"
 
 
 def outcome(job: JobContext, state: str, elapsed: float, **fields: Any) -> Outcome:

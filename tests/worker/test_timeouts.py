@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pgqueue import Cancel, JobContext, PgQueue, Retry, Timeout
-from pgqueue.worker.execute import execute
+from pgqueue.worker.execute import execute, spent
 from pgqueue.worker.timeouts import Timeouts
 from tests.waiting import auntil
 from tests.worker.jobs import job, limited_job, said, timed_job
@@ -60,6 +60,13 @@ async def test_the_attempt_fails_with_its_timeout_and_how_long_it_took() -> None
     assert outcome["error"]["message"].startswith("the handler ran for ")
     assert outcome["error"]["message"].endswith(" s; its timeout is 60 s")
     assert "in _sleep" in outcome["error"]["traceback"], "it shows where the handler was"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(1e-6, "1e-06 s"), (0.0123, "0.012 s"), (0.1, "0.1 s"), (60.004, "60 s"), (3e10, "30000000000 s")]
+)
+def test_a_brief_timeout_does_not_read_as_none(seconds: float, text: str) -> None:
+    assert spent(seconds) == text
 
 
 async def test_the_wait_for_a_process_is_no_time_in_the_handler() -> None:
