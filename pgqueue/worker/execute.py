@@ -146,7 +146,13 @@ async def execute(
 
 
 def _late(job: JobContext, cause: BaseException | None = None) -> Outcome:
-    """The outcome of a handler that has ended after its timeout. The wait for a process does not count."""
+    """The outcome of a handler that has ended after its timeout. The wait for a process does not count.
+
+    Raises:
+        CancelledError: the run is over already, because its slot was abandoned or its lease was lost.
+    """
+    if job.dropped:
+        raise asyncio.CancelledError
     since = job.started if job.clock_at is None else job.clock_at
     return timed_out(job, time.perf_counter() - since, cause)
 
