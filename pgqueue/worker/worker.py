@@ -131,6 +131,8 @@ class Worker:
         self._stop.set()
 
     def _recycle(self) -> None:
+        if self._stop.is_set():  # it ends anyway, and whoever stops it wants no other one
+            return
         self._is_recycled = True
         log.warning("worker %s ends, so that another one can take its place: %s", self._membership.id, self._slots.abandoned)
         self.stop()

@@ -115,6 +115,30 @@ async def test_a_worker_that_loses_its_slots_ends_gracefully_and_says_so(
     may_end.set()
 
 
+async def test_a_worker_that_was_stopped_before_it_loses_its_slots_does_not_ask_for_another_one(
+    async_app: PgQueue, look: Look
+) -> None:
+    may_end = threading.Event()
+
+    @async_app.task(retry=0)
+    def hang() -> None:
+        may_end.wait(60)
+
+    job = hang.enqueue()
+    look.rows(LONG)
+    worker = new_worker(async_app, concurrency=1, grace=60.0)
+    run = asyncio.create_task(worker.run())
+    await auntil(lambda: hasattr(worker, "_slots") and watched(worker._slots.timeouts), "the run")
+    worker.stop()
+    await auntil(lambda: worker._slots._stopping, "the stop")
+    time_out(worker._slots.timeouts)
+    async with asyncio.timeout(ENDS_WITHIN):
+        await run
+    assert (look.state(job.id), look.job(job.id)["reason"]) == ("failed", "timeout")
+    assert not worker.is_recycled
+    may_end.set()
+
+
 @pytest.mark.parametrize("kind", ["thread", "async"])
 async def test_a_burst_ends_although_a_handler_does_not(async_app: PgQueue, look: Look, kind: str) -> None:
     may_end = threading.Event()
