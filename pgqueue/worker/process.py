@@ -69,7 +69,7 @@ class Processes:
             RateLimited: the handler raised it.
             ProcessDied: its process ended.
         """
-        await self._places.acquire()
+        await self._take_place(job)
         try:
             state, text, elapsed = await self._run(job, function)
         finally:
@@ -79,6 +79,16 @@ class Processes:
         if state == RATE_LIMITED:
             raise RateLimited(**loads_own(text))
         return Outcome(job, state, text, elapsed)
+
+    async def _take_place(self, job: JobContext) -> None:
+        """Wait for a place, until the deadline of the job at most."""
+        try:
+            async with asyncio.timeout(job.time_left()):
+                await self._places.acquire()
+        except TimeoutError:
+            self._on_started(job)  # it counts as started now, so no time was spent in the handler
+            job.timed_out = True
+            raise Timeout(f"the deadline of job {job.id} passed while it waited for a process") from None
 
     async def _run(self, job: JobContext, function: Callable[..., Any]) -> in_process.Answer:
         child = self._take()

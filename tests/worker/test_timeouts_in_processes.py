@@ -152,6 +152,22 @@ async def test_a_job_whose_deadline_passes_while_it_waits_for_a_process_does_not
     assert not mark.exists()
 
 
+async def test_a_job_does_not_wait_for_a_process_beyond_its_deadline(tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    async with processes() as pool:
+        first = asyncio.create_task(run_in(pool, process_jobs.slow, mark=str(mark), seconds=600))
+        await auntil(lambda: mark.exists(), "the first one")
+        late = timed_job(2, left=0.1)
+        with pytest.raises(Timeout, match="the deadline of job 2 passed while it waited"):
+            async with asyncio.timeout(20):
+                await pool.run(late, process_jobs.where.function)
+        assert late.timed_out
+        first.cancel()
+        with suppress(asyncio.CancelledError):
+            await first
+        await run_in(pool, process_jobs.where)  # the place is free
+
+
 def _marked(mark: str) -> list[psutil.Process]:
     """The processes that run with this mark in their command."""
     found = []
