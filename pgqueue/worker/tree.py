@@ -28,7 +28,8 @@ def kill_tree(root: psutil.Process, kill: Callable[[], object]) -> bool:
     """
     tree = _stopped(root)
     with suppress(ProcessLookupError, PermissionError):  # the process has made no group yet, and has run nothing
-        os.killpg(root.pid, signal.SIGKILL)
+        if _has_its_number(root):
+            os.killpg(root.pid, signal.SIGKILL)
     kill()
     return kill_all(tree)
 
@@ -53,6 +54,14 @@ def _stopped(root: psutil.Process) -> list[psutil.Process]:
         _stop(new)
         found += new
     return found
+
+
+def _has_its_number(root: psutil.Process) -> bool:
+    """Whether no other process has got the number of this one since its end. None gets it while the group has members."""
+    try:
+        return bool(psutil.Process(root.pid) == root)
+    except psutil.NoSuchProcess:
+        return True
 
 
 def _stop(processes: Iterable[psutil.Process]) -> None:

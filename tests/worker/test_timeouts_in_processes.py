@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -166,6 +167,21 @@ async def test_a_job_does_not_wait_for_a_process_beyond_its_deadline(tmp_path: P
         with suppress(asyncio.CancelledError):
             await first
         await run_in(pool, process_jobs.where)  # the place is free
+
+
+def test_the_group_of_another_process_with_the_same_number_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    killed: list[tuple[int, int]] = []
+    monkeypatch.setattr(os, "killpg", lambda *group: killed.append(group))
+    program = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True)
+    try:
+        ended = psutil.Process(program.pid)
+        ended._ident = (program.pid, 1.0)  # it was started long before
+        assert kill_tree(ended, lambda: None)
+        assert killed == []
+        assert runs(program.pid)
+    finally:
+        program.kill()
+        program.wait()
 
 
 def _marked(mark: str) -> list[psutil.Process]:
