@@ -1,6 +1,7 @@
 """Schedules as text: their times in words, and ticks in their zone and here."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -123,7 +124,12 @@ def _is_here(at: datetime) -> bool:
 
 
 def _no_tick(row: ScheduleStatus) -> str:
-    """What stands in place of the next tick."""
+    """What stands in place of the next tick; it is not computed before a worker looks at a new or changed schedule."""
     if not row.enabled:
         return "paused"
-    return "error" if row.error else "none"
+    if row.error:
+        return "error"
+    with suppress(InvalidArgument):
+        if next_ticks(ticks_of(row, None), 1, None):
+            return "not computed yet"
+    return "none"

@@ -80,7 +80,9 @@ def set_(
         list[str] | None, typer.Option(metavar="EXPRESSION", help="Cron expression: '0 2 * * *'; may be repeated.")
     ] = None,
     every: Annotated[str | None, typer.Option(metavar="SPAN", help=f"Interval in place of --cron: {SPAN}")] = None,
-    timezone: Annotated[str | None, typer.Option(metavar="ZONE", help="Zone of --cron, such as Europe/Berlin.")] = None,
+    timezone: Annotated[
+        str | None, typer.Option("--timezone", "--zone", metavar="ZONE", help="Zone of --cron, such as Europe/Berlin.")
+    ] = None,
     task: Annotated[str | None, typer.Option(metavar="NAME", help="Task that the jobs call.")] = None,
     args: Annotated[str | None, typer.Option(metavar="JSON", help="""Arguments by name, as JSON: '{"to": 1}'""")] = None,
     queue: Annotated[str | None, typer.Option(metavar="NAME", help="Queue of the jobs.")] = None,
@@ -201,7 +203,9 @@ def backfill(
 @schedules.command()
 def preview(
     what: Annotated[str, typer.Argument(metavar="NAME|EXPRESSION", help="Name of a schedule, or an expression: '0 2 * * *'.")],
-    zone: Annotated[str | None, typer.Option(metavar="ZONE", help="Zone of an expression; UTC by default.")] = None,
+    zone: Annotated[
+        str | None, typer.Option("--zone", "--timezone", metavar="ZONE", help="Zone of an expression; UTC by default.")
+    ] = None,
     count: Annotated[int, typer.Option(min=1, max=1000, help="Number of ticks.")] = NEXT,
     database_url: DatabaseUrl = None,
     schema: Schema = None,

@@ -16,7 +16,7 @@ from .every import check_every, read_every
 from .zones import read_zone
 
 MOST_TICKS = 1_000  # that one answer lists
-MOST_COUNTED = 10_000  # ticks of cron expressions that one answer counts one by one
+MOST_COUNTED = 3_000  # ticks of cron expressions that one answer counts one by one
 MOST_CRONS = 20
 FIRST_YEAR = 1900
 ANCHOR = datetime(2000, 1, 1, tzinfo=UTC)  # intervals count from here, unless there is a starts_at: so all workers agree
@@ -30,7 +30,7 @@ class Due:
 
     Attributes:
         ticks: the due ticks, oldest first: at most the last 1,000.
-        older: how many due ticks come before those. Exact for an interval; of cron expressions with more than 10,000 due ticks a
+        older: how many due ticks come before those. Exact for an interval; of cron expressions with more than 3,000 due ticks a
             lower bound.
         next: the first tick that is not due yet; None if there is none.
     """

@@ -33,7 +33,7 @@ class Abandoned:
         self._concurrency, self._running, self._room = concurrency, running, room
         self._hand_in, self._on_worn_out = hand_in, on_worn_out
         self._slots: set[asyncio.Task[None]] = set()
-        self._is_worn_out = False
+        self._is_worn_out = self._is_closed = False
 
     def __contains__(self, slot: asyncio.Task[None]) -> bool:
         return slot in self._slots
@@ -60,8 +60,13 @@ class Abandoned:
             return False
         self._slots.remove(slot)
         self._room.concurrency += 1
-        log.info("a handler has ended after its run was over: %s", self)
+        if not self._is_closed:
+            log.info("a handler has ended after its run was over: %s", self)
         return True
+
+    def close(self) -> None:
+        """The worker ends: slots are cancelled now, whether their handlers end or not."""
+        self._is_closed = True
 
     def __str__(self) -> str:
         return f"{len(self._slots)} of {self._concurrency} slots abandoned"

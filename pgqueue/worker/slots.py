@@ -291,6 +291,7 @@ class Slots:
     async def close(self) -> None:
         """End the slots and release the threads; a thread that still runs does not delay the end of the process."""
         self.stop()
+        self.abandoned.close()
         self._drop_running()
         slots = list(self._slots)
         for slot in slots:

@@ -173,7 +173,8 @@ declare
     unique_options text[] := '{unique_mode,unique_key,unique_period}';
 begin
     if jsonb_typeof(job) is distinct from 'object' or job->>'task' is null then
-        perform invalid('job', job::text, 'give the options of enqueue, for example {"task": "send", "args": {"to": 1}}');
+        perform invalid('job', job::text,
+                'a schedule needs a task: give the options of enqueue, for example {"task": "send", "args": {"to": 1}}');
     end if;
     perform invalid(field, job->>field, 'it belongs to a single enqueue; leave it out of a schedule')
        from unnest('{run_at,run_after,expires_at,depends_on,run_if,notify}'::text[]) as f(field) where job ? field;
