@@ -160,8 +160,8 @@ async def test_a_worker_that_is_stopped_while_it_registers_leaves_nothing(
     async_app.task(name="work")(lambda: None)
     run = Link.run
 
-    async def unanswered(link: Link, call: Any) -> Any:
-        answer = await run(link, call)
+    async def unanswered(link: Link, call: Any, **options: Any) -> Any:
+        answer = await run(link, call, **options)
         built = call() if callable(call) else call
         if "register_worker" in built.statement:
             await asyncio.Event().wait()  # the reply never arrives

@@ -26,7 +26,8 @@ begin
                    when state = 'unknown_task'
                        then least(interval '60 s', greatest(interval '5 s', ended_at - unknown_since),
                                   -- In time for a worker that has the task.
-                                  greatest(interval '0.1 s', (least(expires_at, deadline_at) - ended_at) / 4))
+                                  case when least(expires_at, deadline_at) is not null
+                                       then greatest(interval '0.1 s', (least(expires_at, deadline_at) - ended_at) / 4) end)
                    when state = 'failed' and (final or attempt >= max_attempts
                                              or delay is null and not retry_applies(retry, error->'types'))
                        then null
