@@ -20,7 +20,7 @@ MUTANTS = [
     Mutant("what is locked hides others", "expire", r"for update skip locked", "", guarantees.what_is_locked_hides_no_other_job),
     Mutant("one job that cannot end stops the others", "expire", r"exception when others then null;[^\n]*", "",
            guarantees.a_job_that_cannot_end_stops_no_other, sqlstate="23514"),
-    Mutant("an unknown task is put off beyond its time", "finish_unended", r",\s+-- In time for[^\n]*\n[^\n]*/ 4\)", "",
+    Mutant("an unknown task is put off beyond its time", "finish_unended", r",\s+-- In time for[^\n]*\n.*?/ 4\) end", "",
            guarantees.a_worker_without_the_task_leaves_time_to_another),
     Mutant("retries past the deadline", "finish_unended", r"when wanted_at >= deadline_at then null", "when false then null",
            guarantees.a_job_does_not_run_again_past_its_deadline),
