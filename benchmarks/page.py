@@ -17,7 +17,7 @@ KEPT = "<!-- `make bench` keeps what follows. -->"
 INTRODUCTION = """\
 # Performance
 
-Written by `make bench`, except the section Limits. All systems ran on the same server in the same run, one after the other
+Written by `make bench`, except the last two sections. All systems ran on the same server in the same run, one after the other
 in every round, with `synchronous_commit` on. Figures are medians over the rounds. How it is measured, and
 what each system was given, is in [benchmarks/README.md](../benchmarks/README.md).
 """
