@@ -18,7 +18,7 @@ from .limits.limit import Limit, check_key
 from .retry import Retry
 from .unique import Unique, UniqueMode
 
-LONGEST_LIMIT = timedelta(days=365_250)  # 1000 years, as in SQL
+LONGEST_LIMIT = timedelta(days=360_000)  # 1000 years as PostgreSQL compares intervals: of 12 months of 30 days
 RunIf = Literal["succeeded", "finished", "failed"]
 DependsOn: TypeAlias = Job[Any] | int | Iterable[Job[Any] | int]
 

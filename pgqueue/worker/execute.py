@@ -53,7 +53,7 @@ def cancelled(job: JobContext, elapsed: float) -> Outcome:
 
 
 def timed_out(job: JobContext, elapsed: float, cause: BaseException | None = None, not_before: float | None = None) -> Outcome:
-    """The outcome of a run that has passed its timeout, or the deadline of its job: then it is not retried.
+    """The outcome of a run that has passed its timeout, or the deadline of its job; SQL decides whether it runs again.
 
     Args:
         job: the job that ran.
@@ -66,7 +66,6 @@ def timed_out(job: JobContext, elapsed: float, cause: BaseException | None = Non
     fields: dict[str, Any] = {} if not_before is None else {"not_before": not_before}
     if job.timeout_at == job.deadline:
         total = loads_own(terms.json).get("total_timeout")
-        fields["final"] = True
         error = Timeout(f"the handler ran for {spent(elapsed)}; the total_timeout of the job, {total} s, is over")
     else:
         error = Timeout(f"the handler ran for {spent(elapsed)}; its timeout is {spent(terms.timeout)}")

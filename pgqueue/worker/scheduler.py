@@ -55,7 +55,7 @@ class Scheduler:
     def note(self, due: bool | None) -> None:
         """Note what `promote` says: schedules are due; none is (False); or there are none to look at (None)."""
         self._exist = due is not None
-        if due:
+        if due or (self._exist and not self._is_orphans_told):
             self._due.set()
 
     async def declare(self, until_answered: Run) -> None:
@@ -92,10 +92,10 @@ class Scheduler:
         """Wait until schedules are due, and let them fire, in batches."""
         if self._undeclared:
             await self._declare(partial(self._link.run, tell_locked=True))
-        if not self._is_orphans_told:
-            await self._tell_orphans()
         if not await self._wait():
             return
+        if not self._is_orphans_told:
+            await self._tell_orphans()
         await self._alarm.spread()
         while await self._fire_some():
             pass

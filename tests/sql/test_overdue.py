@@ -64,6 +64,16 @@ def test_a_policy_may_say_that_a_timeout_is_final(sql: Sql) -> None:
     assert (sql.job(id)["state"], sql.job(id)["reason"]) == ("failed", "timeout")
 
 
+def test_a_run_that_another_transaction_holds_is_not_counted(sql: Sql, another_sql: Callable[[], Sql]) -> None:
+    id, token, worker = running(sql, timeout="1 s")
+    beat(sql, worker, token, id, seconds=100)
+    other = another_sql()
+    with other.connection.transaction():
+        other.rows("select from job where id = %s for update", id)
+        assert sql.value("select rescue()") == 0
+    assert sql.value("select rescue()") == 1
+
+
 def test_many_long_runs_do_not_hide_one_that_is_overdue(sql: Sql) -> None:
     worker = sql.worker()
     ids = [sql.enqueue(timeout="1 h") for _ in range(5)]

@@ -210,21 +210,21 @@ async def test_a_thread_loses_its_run_at_once_and_keeps_its_slot() -> None:
 
 
 @pytest.mark.parametrize(
-    ("terms", "left", "final", "message"),
+    ("terms", "left", "passes", "message"),
     [
-        ({"timeout": 60}, 600, False, "its timeout is 60 s"),
-        ({"timeout": 60, "total_timeout": 300}, 20, True, "the total_timeout of the job, 300 s, is over"),
-        ({"total_timeout": 300}, 20, True, "the total_timeout of the job, 300 s, is over"),
+        ({"timeout": 60}, 600, 61, "its timeout is 60 s"),
+        ({"timeout": 60, "total_timeout": 300}, 20, 21, "the total_timeout of the job, 300 s, is over"),
+        ({"total_timeout": 300}, 20, 21, "the total_timeout of the job, 300 s, is over"),
     ],
 )
-async def test_the_deadline_of_all_attempts_ends_the_job_for_good(
-    terms: dict[str, Any], left: float, final: bool, message: str
+async def test_a_run_ends_at_its_timeout_or_at_the_deadline_of_all_attempts(
+    terms: dict[str, Any], left: float, passes: float, message: str
 ) -> None:
     async with timed(_sleep) as slots:
         await _started(slots, timed_job(**terms, left=left))
-        slots.pass_by(61 if not final else 21)
+        slots.pass_by(passes)
         outcome = await slots.outcome()
-    assert (outcome["reason"], outcome.get("final", False)) == ("timeout", final)
+    assert outcome["reason"] == "timeout"
     assert outcome["error"]["message"].endswith(message)
 
 
@@ -238,7 +238,7 @@ async def test_a_job_whose_deadline_has_passed_does_not_start() -> None:
         slots.start(timed_job(total_timeout=300, left=-0.1))
         outcome = await slots.outcome()
         await slots.free()
-    assert (outcome["reason"], outcome["final"], started) == ("timeout", True, [])
+    assert (outcome["reason"], started) == ("timeout", [])
 
 
 async def test_a_handler_that_returns_before_the_watcher_looks_has_succeeded() -> None:

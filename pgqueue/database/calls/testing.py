@@ -55,8 +55,7 @@ def next_job(scheduled: bool, only: int | None) -> Call[tuple[int, str, str] | N
     statement: LiteralString = (
         "select id, task, state::text from {schema}.job where " + _OWN + " and (state = 'ready' or state = 'scheduled' and "
         "(%s::bool or run_at <= clock_timestamp())) and (%s::bigint is null or id = %s::bigint) "
-        "and (expires_at is null or attempt > 0 or expires_at > clock_timestamp()) "
-        "and (deadline_at is null or deadline_at > clock_timestamp()) "
+        "and not exists (select from {schema}.ending_job e where e.id = job.id and e.ends_at <= clock_timestamp()) "
         "order by run_at > clock_timestamp(), priority desc, run_at, id limit 1"
     )
     return Call(statement, (scheduled, only, only), lambda rows: (rows[0][0], rows[0][1], rows[0][2]) if rows else None)

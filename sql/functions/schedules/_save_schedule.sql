@@ -1,5 +1,5 @@
 -- save_schedule: stores a definition that was checked. If the times of a schedule change, its next tick is computed from now on:
--- no tick of before fires any more, neither one that waits for a job, and the change fires none.
+-- no earlier tick fires any more, not even one that waits for a job, and the change fires none.
 -- Called by: set_schedule, declare_schedule, which hold it. Writes: schedule, schedule_tick. old: NULL = a new schedule.
 create function save_schedule(name text, old schedule, definition jsonb) returns void
 language plpgsql as $$

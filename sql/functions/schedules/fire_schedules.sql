@@ -7,7 +7,7 @@
 -- next_tick is the arbiter: if the row is not as the worker has seen it, another one was faster, and there is no row for it in
 -- the answer. So each tick fires once, whatever the libraries of the workers compute. Only the clock of the database says what is
 -- due. A schedule that raises, or waits for a lock, holds up no other: its tick is decided later, and its error says why. Raises
--- only what no schedule is to blame for, such as a full disk. After half a second the rest is left to the next call.
+-- only errors that no schedule has caused, such as a full disk. After half a second the rest is left to the next call.
 create function fire_schedules(fires jsonb)
 returns table (name text, tick timestamptz, outcome tick_outcome, reason text, job_id bigint, stands_for int)
 language plpgsql security definer set search_path from current

@@ -6,8 +6,9 @@
 create function end_overdue(want int) returns int
 language plpgsql as $$
 declare
-    run   record;
-    taken int := 0;
+    run     record;
+    verdict text;
+    taken   int := 0;
 begin
     for run in
         select r.id, r.token, r.elapsed, j.most, j.is_late, j.terms
@@ -22,15 +23,15 @@ begin
          limit want
     loop
         begin
-            perform finish(jsonb_build_array(jsonb_build_object(
+            verdict := (select f.verdict from finish(jsonb_build_array(jsonb_build_object(
                 'id', run.id, 'token', run.token, 'state', 'failed', 'reason', 'timeout', 'elapsed', run.elapsed,
                 'error', jsonb_build_object(
                     'type', 'pgqueue.errors.Timeout',
                     'types', '["pgqueue.errors.Timeout", "pgqueue.errors.PgQueueError", "Exception", "BaseException"]'::jsonb,
                     'message', case when run.is_late then late_error(run.terms)->>'message'
                                     else format('its timeout is %s s; after %s s its worker had not ended it',
-                                                run.most, round(run.elapsed::numeric, 1)) end))));
-            taken := taken + 1;
+                                                run.most, round(run.elapsed::numeric, 1)) end)))) f);
+            taken := taken + (verdict not in ('busy', 'stale'))::int;
         exception
             when lock_not_available then null;  -- its workflow is locked: the next call tries again
             when others then raise warning 'job % could not be ended at its timeout: %', run.id, sqlerrm;
