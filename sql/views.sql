@@ -3,17 +3,17 @@
 create view jobs as
 select id, state, null::final_reason as reason, queue, task, args, priority, attempt, max_attempts, rescues, run_at, created_at,
        claimed_at, null::timestamptz as finished_at, null::real as elapsed, worker_id, retry_of,
-       meta, errors, unknown_since, progress, workflow_id, limits, cost, terms, expires_at, deadline_at
+       meta, errors, unknown_since, progress, workflow_id, limits, cost, terms, expires_at, deadline_at, control
   from job
 union all
 select id, state, reason, queue, task, args, priority, attempt, max_attempts, rescues, run_at, created_at,
        claimed_at, finished_at, elapsed, worker_id, retry_of, meta, errors, null, null, workflow_id, limits, cost, terms, null,
-       null
+       null, control
   from job_history
 union all
 select id, state, reason, queue, task, args, priority, attempt, max_attempts, rescues, run_at, created_at,
        claimed_at, finished_at, elapsed, worker_id, retry_of, meta, errors, null, null, workflow_id, limits, cost, terms, null,
-       null
+       null, control
   from dead_letter;
 
 -- Live jobs; `oldest` is how long the first in line has been waiting for a worker.

@@ -33,6 +33,7 @@ create table job (
     cost          int check (cost >= 1),        -- tokens that a start takes of each of its limits; NULL = 1
     holds_place   bool,                         -- its claim has taken a place of a limit with max_running
     terms         jsonb,                        -- how long it may take, and its schedule, see terms_from; NULL = no limit, none
+    control       jsonb,                        -- what happened to it out of the ordinary, see below; NULL = nothing
     expires_at    timestamptz,                  -- if it has not started by then, expire cancels it; NULL = never
     deadline_at   timestamptz,                  -- if it is not over by then, it fails with reason timeout; NULL = never
     constraint running_is_owned check (
@@ -64,6 +65,13 @@ create index job_ends on job (least(case when attempt = 0 then expires_at end, d
 create unique index job_unique on job (unique_key)                -- insert_job: no two live jobs with one key
     where unique_key is not null;
 
+-- Keys of job.control, each one only where it applies; it stays with the job when that is over:
+--   cancel       who asked that it ends while it ran: {"by", "note", "at", "force_at"}, see cancel
+--   interrupted  how often a worker that stopped had to give it back after it had started, see give_back
+--   retried      how often it has come back from the dead letters, see retry
+--   waits_for    the signal that it waits for: {"signal", "until"}, see finish
+--   signals      names of signals that have come for it, see signal
+
 -- Waiting jobs that end at a time, whether they have started or not; read through job_ends.
 create view ending_job as
 select id, workflow_id, least(case when attempt = 0 then expires_at end, deadline_at) as ends_at
@@ -85,7 +93,7 @@ select retry, result_ttl, meta, terms, expires_at, deadline_at,
 -- and the view costs nothing. A new column is the last one in all three; tests/sql/test_kept_columns.py compares them.
 create view job_kept as
 select id, run_at, created_at, claimed_at, worker_id, retry_of, workflow_id, priority, attempt, max_attempts, rescues,
-       queue, task, args, retry, result_ttl, unique_key, unique_mode, meta, limits, cost, terms
+       queue, task, args, retry, result_ttl, unique_key, unique_mode, meta, limits, cost, terms, control
   from job;
 
 -- Keys of mode period: they outlive their jobs.
@@ -127,7 +135,8 @@ create table job_history (
     meta         jsonb,
     limits       text[] collate "C",
     cost         int,
-    terms        jsonb
+    terms        jsonb,
+    control      jsonb
 ) partition by range (finished_at);
 create index job_history_finished_at on job_history (finished_at);
 create index job_history_id on job_history (id);
@@ -163,7 +172,8 @@ create table dead_letter (
     meta         jsonb,
     limits       text[] collate "C",
     cost         int,
-    terms        jsonb
+    terms        jsonb,
+    control      jsonb
 );
 create index dead_letter_finished_at on dead_letter (finished_at);
 

@@ -56,7 +56,7 @@ def test_a_skipped_job_is_back_as_it_was_in_every_column(rolled_back_sql: Sql) -
                           errors = '[{"type": "E"}]', progress = '{"done": 1}', attempt = 2, rescues = 1,
                           unknown_since = '2021-01-01 00:00:00.000001+00', put_off_at = '2021-01-01',
                           terms = '{"expires_after": 60, "total_timeout": 600}', expires_at = '2021-01-01',
-                          deadline_at = '2021-01-01' where id = %s""",
+                          deadline_at = '2021-01-01', control = '{"retried": 1}' where id = %s""",
         flow["b"],
     )
     (before,) = sql.rows("select * from job where id = %s", flow["b"])

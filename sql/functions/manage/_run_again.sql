@@ -33,11 +33,13 @@ begin
                 union all
                 select to_jsonb(h) || jsonb_build_object(
                            'id', nextval('job_id_seq'), 'created_at', clock_timestamp(), 'retry_of', id,
-                           'workflow_id', null, 'errors', null, 'terms', terms - 'soft_timed_out'), queue, limits, terms
+                           'workflow_id', null, 'errors', null, 'terms', terms - 'soft_timed_out',
+                           'control', null), queue, limits, terms
                   from job_history h where id = job_id) over,
                lateral jsonb_populate_record(null::job, kept || jsonb_build_object(
                    'state', 'ready', 'run_at', clock_timestamp(), 'claimed_at', null, 'worker_id', null,
                    'attempt', 0, 'rescues', 0, 'lane_id', lane_of(queue, limits),
+                   'control', nullif(nullif(kept->'control', 'null') - 'cancel', '{}'),
                    'expires_at', end_of(terms, 'expires_after', clock_timestamp()),
                    'deadline_at', end_of(terms, 'total_timeout', clock_timestamp()))) j
         on conflict (unique_key) where unique_key is not null do nothing
