@@ -6,16 +6,17 @@ declare
     -- What a role may call; a name stands for all functions of that name.
     may_call constant jsonb := '{
         "producer": ["enqueue", "enqueue_many", "enqueue_select", "enqueue_workflow", "extend_workflow", "last_nodes",
-                     "find_duplicate", "installed_version"],
+                     "find_duplicate", "installed_version", "signal"],
         "worker":   ["register_worker", "heartbeat", "retire_worker", "claim", "claim_jobs", "finish", "complete",
                      "finished", "fail", "snooze", "give_back", "progress", "note_soft_timeouts", "reconcile", "promote",
                      "expire", "mark_lost", "rescue", "maintain", "maintain_if_due", "has_work", "parents", "cancel_requests",
                      "declare_limit", "park", "declare_schedule", "due_schedules", "fire_schedules", "orphaned_schedules",
-                     "jitter_of", "sweep_lanes", "result", "ended", "ask_results", "wake_waiters", "channel"],
+                     "jitter_of", "sweep_lanes", "result", "ended", "ask_results", "wake_waiters", "channel",
+                     "save_step", "steps", "wait_for"],
         "viewer":   ["installed_version", "last_nodes", "result", "ended", "ask_results", "has_work", "channel",
-                     "workflow_drift", "jitter_of"],
-        "operator": ["cancel", "retry", "cancel_workflow", "retry_workflow", "repair_workflows", "update", "extend_result",
-                     "delete_result", "promote", "expire", "mark_lost", "rescue", "maintain", "set_limit",
+                     "workflow_drift", "jitter_of", "steps", "signals"],
+        "operator": ["cancel", "retry", "cancel_workflow", "retry_workflow", "repair_workflows", "update", "signal",
+                     "extend_result", "delete_result", "promote", "expire", "mark_lost", "rescue", "maintain", "set_limit",
                      "delete_limit", "reset_limit", "park", "unpark", "sweep_lanes", "set_schedule", "delete_schedule",
                      "pause_schedule", "resume_schedule", "trigger_schedule", "backfill_schedule"]
     }';

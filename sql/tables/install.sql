@@ -24,6 +24,7 @@ create table upkeep (
     done_at    timestamptz not null default '-infinity',  -- in the future after the clock was set back: then it is due
     whole_at   timestamptz not null default '-infinity',  -- the last time that all of it was done, and not only the rest
     next_at    timestamptz not null default '-infinity',
-    warned_at  timestamptz not null default '-infinity'
+    warned_at  timestamptz not null default '-infinity',
+    steps_from bigint not null default 0        -- the job id up to which prune_steps has come
 ) with (fillfactor = 50);
 insert into upkeep default values;

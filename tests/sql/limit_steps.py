@@ -58,6 +58,8 @@ def step_clock(sql: Sql, seconds: float) -> None:
         "dead_letter set finished_at = finished_at - t",
         "job_history set finished_at = finished_at - t, claimed_at = claimed_at - t, result_expires_at = result_expires_at - t",
         "clock set seen_at = seen_at - t",
+        "job_step set started_at = started_at - t, ended_at = ended_at - t",
+        "job_signal set waited_at = waited_at - t, until = until - t, ended_at = ended_at - t",
         "parking set parked_at = parked_at - t",
         "limit_def set changed_at = changed_at - t",
     ):

@@ -11,6 +11,7 @@ import pytest
 from .conftest import Sql
 from .guarantees import without_waiting
 from .limit_steps import add, claimed, pass_time, set_limit, step_clock
+from .step_guarantees import claim_again, wait_for, waiting
 
 HOUR = 3600.0
 
@@ -63,6 +64,22 @@ def test_a_job_that_was_put_off_waits_its_delay_and_not_the_hour(rolled_back_sql
     sql.rows("update job set run_at = run_at - interval '61 s'")
     sql.value("select promote()")
     assert sql.state(id) == "ready"
+
+
+def test_a_job_that_waits_for_a_signal_waits_its_time_and_not_the_hour(rolled_back_sql: Sql) -> None:
+    sql = rolled_back_sql
+    id = waiting(sql, timeout="60 s")
+
+    step_clock(sql, -HOUR)
+    sql.rows("update job set control = jsonb_set(control, '{waits_for,until}', to_jsonb(in_utc(run_at)))")
+    upkeep(sql)
+
+    for until in ("run_at", "(control->'waits_for'->>'until')::timestamptz"):
+        assert 0 < seconds_until(sql, f"select {until} from job where id = %s", id) <= 61
+    sql.rows("update job set run_at = run_at - interval '61 s'")
+    sql.rows("update job_signal set until = until - interval '61 s'")
+    sql.value("select promote()")
+    assert wait_for(sql, id, claim_again(sql, id))["answer"] == "timed_out"
 
 
 def test_a_rescued_suspect_waits_its_delay_and_not_the_hour(rolled_back_sql: Sql) -> None:

@@ -146,7 +146,9 @@ def test_an_outcome_that_is_none_is_refused_by_name_and_changes_nothing(sql: Sql
     refused = sql.refusal("select * from finish(%s)", outcomes)
 
     assert (refused.sqlstate, refused.diag.column_name) == ("PQ001", "state")
-    assert "'finished' is not valid; use succeeded, cancelled, failed, snoozed, rate_limited or unknown_task" in str(refused)
+    assert "'finished' is not valid; use succeeded, cancelled, failed, snoozed, waiting, rate_limited or unknown_task" in str(
+        refused
+    )
     assert sql.state(id) == "running"
 
 

@@ -24,6 +24,10 @@ failed_for_good  stale     stale     stale     stale     failed    failed    sta
 snoozed          stale     stale     stale     stale     scheduled scheduled stale     stale   stale     stale
 snoozed_for_0_s  stale     stale     stale     stale     ready     ready     stale     stale   stale     stale
 unknown_task     stale     stale     stale     stale     scheduled scheduled stale     stale   stale     stale
+waiting          stale     stale     stale     stale     scheduled scheduled stale     stale   stale     stale
+save_step        -         -         -         -         running   running   -         -       -         -
+wait_for         -         -         -         -         running   running   -         -       -         -
+signal           blocked   scheduled scheduled ready     running   running   PQ004     PQ004   PQ004     PQ003
 complete         stale     stale     stale     stale     succeeded succeeded stale     stale   stale     stale
 fail             stale     stale     stale     stale     scheduled scheduled stale     stale   stale     stale
 snooze           stale     stale     stale     stale     scheduled scheduled stale     stale   stale     stale
@@ -87,6 +91,7 @@ OUTCOMES: dict[str, dict[str, Any]] = {
     "snoozed": {"state": "snoozed", "delay": 60},
     "snoozed_for_0_s": {"state": "snoozed", "delay": 0},
     "unknown_task": {"state": "unknown_task"},
+    "waiting": {"state": "waiting", "signal": "approved"},
 }
 
 CALLS = {
@@ -95,6 +100,9 @@ CALLS = {
     "fail": """select fail(%(id)s, %(token)s, '{"type": "E"}')""",
     "snooze": "select snooze(%(id)s, %(token)s, 60)",
     "progress": "select progress(%(id)s, %(token)s, 1)",
+    "save_step": "select save_step(%(id)s, %(token)s, 'charge')",
+    "wait_for": "select answer from wait_for(%(id)s, %(token)s, 'approved')",
+    "signal": "select signal(%(id)s, 'approved')",
     "give_back": "select give_back(%(token)s, array[%(id)s::bigint])",
     "reconcile": "select reconcile(%(worker)s, '{}', '0 s')",
     "retire_worker": "select retire_worker(%(worker)s)",
@@ -125,7 +133,7 @@ def use(sql: Sql, verb: str, subject: Subject) -> Any:
 
 def everything(sql: Sql) -> str:
     """All rows of all tables that a job can be in."""
-    tables = ("job", "job_history", "dead_letter", "job_result", "rescue_log")
+    tables = ("job", "job_history", "dead_letter", "job_result", "rescue_log", "job_step", "job_signal")
     return json.dumps(
         [sql.value(f"select coalesce(jsonb_agg(to_jsonb(t) order by to_jsonb(t)), '[]') from {table} t") for table in tables]
     )

@@ -69,6 +69,8 @@ AGED = {
     "job_history": {"run_at", "claimed_at", "finished_at", "result_expires_at"},
     "dead_letter": {"run_at", "claimed_at", "finished_at"},
     "job_result": {"expires_at"},
+    "job_step": {"started_at", "ended_at"},
+    "job_signal": {"waited_at", "until", "ended_at"},
     "unique_hold": {"expires_at", "held_at"},
     "rescue_log": {"rescued_at"},
     "workflow": {"cancelled_at", "finished_at"},
@@ -141,6 +143,8 @@ def test_every_time_of_what_the_test_has_added_ages(app: PgQueue, double: Task[[
         drain(app, theirs)
         late = double.using(run_after=3600).enqueue(4)
     theirs.execute("insert into pgqueue.rescue_log select now(), %s, gen_random_uuid(), 'q', 't', false", (late.id,))
+    theirs.execute("insert into pgqueue.job_step select %s, 'step', null, now(), now(), 1", (late.id,))
+    theirs.execute("insert into pgqueue.job_signal (job_id, name) values (%s, 'signal')", (late.id,))
     running = "update pgqueue.job set state = 'running', claimed_at = now(), claim_token = %s, worker_id = %s where id = %s"
     theirs.execute(running, (uuid.uuid4(), uuid.uuid4(), late.id))
     for table, columns in AGED.items():  # what is not set would not be seen to age

@@ -49,12 +49,12 @@ def next_job(scheduled: bool, only: int | None) -> Call[tuple[int, str, str] | N
     """The test's own job that runs next: id, task, state. Due jobs come first, in the order of `claim`; none that has expired.
 
     Args:
-        scheduled: include jobs that are not due.
+        scheduled: include jobs that are not due, but those that wait for a signal.
         only: the id of the only job to consider.
     """
     statement: LiteralString = (
         "select id, task, state::text from {schema}.job where " + _OWN + " and (state = 'ready' or state = 'scheduled' and "
-        "(%s::bool or run_at <= clock_timestamp())) and (%s::bigint is null or id = %s::bigint) "
+        "(%s::bool and control->'waits_for' is null or run_at <= clock_timestamp())) and (%s::bigint is null or id = %s::bigint) "
         "and not exists (select from {schema}.ending_job e where e.id = job.id and e.ends_at <= clock_timestamp()) "
         "order by run_at > clock_timestamp(), priority desc, run_at, id limit 1"
     )
@@ -139,6 +139,10 @@ _TRAVEL: LiteralString = (
     "saved as (update {schema}.rescue_log set rescued_at = rescued_at - time from passed where job_id in (select id from own)), "
     "flown as (update {schema}.workflow set finished_at = finished_at - time, cancelled_at = cancelled_at - time from passed "
     "where id in (select id from flow)), "
+    "step as (update {schema}.job_step set started_at = started_at - time, ended_at = ended_at - time from passed "
+    "where job_id in (select id from own)), "
+    "told as (update {schema}.job_signal set waited_at = waited_at - time, until = until - time, "
+    "ended_at = ended_at - time from passed where job_id in (select id from own)), "
     "node as (update {schema}.workflow_node set ended_at = ended_at - time from passed "
     "where workflow_id in (select id from flow) and ended_at is not null) "
     "select count(*) from own"

@@ -17,9 +17,10 @@ begin
         select f.ended, f.nodes, f.states into handled, nodes, states from finish_ended(outcomes) f;
     end if;
     if cardinality(handled) < jsonb_array_length(outcomes) then
-        perform invalid('state', o.state, 'use succeeded, cancelled, failed, snoozed, rate_limited or unknown_task')
+        perform invalid('state', o.state, 'use succeeded, cancelled, failed, snoozed, waiting, rate_limited or unknown_task')
            from jsonb_to_recordset(outcomes) as o(state text)
-          where coalesce(o.state, '') not in ('succeeded', 'cancelled', 'failed', 'snoozed', 'rate_limited', 'unknown_task');
+          where coalesce(o.state, '')
+               not in ('succeeded', 'cancelled', 'failed', 'snoozed', 'waiting', 'rate_limited', 'unknown_task');
         for job_id, verdict, run_at, is_node, limits, parks in select * from finish_unended(outcomes) loop
             handled := handled || job_id;
             if is_node then

@@ -13,15 +13,17 @@ begin
     with outcome as materialized (
         select * from jsonb_to_recordset(outcomes)
             as o(id bigint, token uuid, state text, reason final_reason, elapsed real, error jsonb,
-                 delay float8, not_before float8, final bool, key text)
-         where state in ('failed', 'snoozed', 'unknown_task', 'rate_limited')
+                 delay float8, not_before float8, final bool, key text, signal text, until timestamptz)
+         where state in ('failed', 'snoozed', 'waiting', 'unknown_task', 'rate_limited')
     ), held as materialized (
         select o.*, j.* from outcome o, lateral (
             select attempt, max_attempts, retry, worker_id, errors as earlier, unknown_since, workflow_id, limits, queue,
-                   deadline_at, expires_at, terms
+                   deadline_at, expires_at, terms, control
               from job j where j.id = o.id and j.claim_token = o.token for update skip locked offset 0) j
     ), timed as materialized (
-        select h.*, state <> 'failed' and stops as cancelled, ended_at + case
+        select h.*, state <> 'failed' and stops as cancelled, case
+                   when state = 'waiting' and not stops then wakes_at(control, signal, until, deadline_at, ended_at)
+                   else ended_at + case
                    when stops then null
                    when state = 'unknown_task'
                        then least(interval '60 s', greatest(interval '5 s', ended_at - unknown_since),
@@ -34,10 +36,10 @@ begin
                    when delay <= 1e9 then make_interval(secs => greatest(delay, 0))  -- nearly always: no call
                    when delay is not null then delay_of(id, delay, ended_at)
                    else greatest(retry_delay(retry, attempt), make_interval(secs => least(coalesce(not_before, 0), 1e9)))
-               end as wanted_at
+               end end as wanted_at
           from held h, lateral (select coalesce(workflow_id is not null and is_cancelled(workflow_id, id), false) as stops) s
     ), decided as materialized (
-        select t.*, a.*, case when limits is null and state <> 'rate_limited' or again_at is null then null
+        select t.*, a.*, case when limits is null and state <> 'rate_limited' or again_at is null or state = 'waiting' then null
                          else keys_to_park(limits, queue, state = 'rate_limited', key) end as parks,
                case when state = 'failed'
                    then append_error(earlier, attempt, worker_id,
@@ -56,6 +58,9 @@ begin
                run_at = case when d.parks is null then d.again_at else j.run_at end, put_off_at = ended_at,
                attempt = j.attempt - (d.state <> 'failed')::int, claim_token = null, worker_id = null, claimed_at = null,
                rescues = case when d.state = 'unknown_task' then j.rescues else 0 end, errors = d.all_errors,
+               control = case when d.state = 'waiting' and d.again_at > ended_at then waiting_for(j.control, d.signal, d.until)
+                              when j.control ? 'waits_for' then nullif(j.control - 'waits_for', '{}')
+                              else j.control end,
                unknown_since = case when d.state = 'unknown_task' then coalesce(j.unknown_since, ended_at) end
           from decided d where j.id = any (array[d.id]) and d.again_at is not null
         returning j.id, d.again_at, j.limits, d.parks
@@ -91,3 +96,26 @@ begin
     end if;
     return make_interval(secs => greatest(delay, 0));
 end $$;
+
+-- wakes_at: when a job that waits for a signal runs again: now if the signal has come. Called by: finish_unended.
+-- Writes: nothing.
+-- control is that of the row as it is locked: a signal that was committed after the statement began is there.
+-- At its deadline expire ends the job. Until then it may be told, even if it would wait for longer.
+create function wakes_at(
+    control jsonb, signal text, until timestamptz, deadline_at timestamptz, ended_at timestamptz
+) returns timestamptz
+language plpgsql as $$
+begin
+    if coalesce(signal, '') = '' then
+        perform invalid('signal', signal, 'give the name of the signal that the job waits for');
+    end if;
+    return case when control->'signals' ? signal then ended_at
+                else greatest(least(until, deadline_at - interval '1 microsecond', '9999-12-30Z'), ended_at) end;
+end $$;
+
+-- waiting_for: job.control of a job that waits for a signal. Called by: finish_unended. Writes: nothing.
+create function waiting_for(control jsonb, signal text, until timestamptz) returns jsonb
+language sql stable as $$
+    select coalesce(control, '{}')
+           || jsonb_build_object('waits_for', jsonb_build_object('signal', signal, 'until', in_utc(until)))
+$$;

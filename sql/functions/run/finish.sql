@@ -14,6 +14,8 @@
 --   snoozed       delay: seconds; the attempt does not count
 --   unknown_task  the worker has no such task: snoozed 5 s, doubling to 60 s; at most a quarter of the time until it expires or
 --                 reaches its deadline, so that another worker can take it
+--   waiting       it waits for `signal` until `until` (NULL: without limit), see wait_for; the attempt does not count. It is
+--                 scheduled for then, and ready at once if the signal has come meanwhile. It parks no limit, and holds none.
 --   rate_limited  an external limit was hit: parks `key` for `delay` seconds, by default its limits that have a rate, and those
 --                 jobs wait where they are; the attempt does not count. A job without limits is snoozed.
 -- Every outcome may carry elapsed, the seconds its handler took.

@@ -137,6 +137,7 @@ begin
     get diagnostics gone = row_count;
     is_more := is_more or gone = most;
     is_more := prune_workflows(keep_days) or is_more;
+    is_more := prune_steps(keep_days) or is_more;
     perform tidy_lanes();
     delete from worker where state = 'lost' and heartbeat_at < (select clock_timestamp()) - interval '1 day';
     return is_more;

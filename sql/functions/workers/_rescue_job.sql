@@ -47,6 +47,7 @@ begin
                put_off_at = clock_timestamp(),
                attempt = lost.attempt - (not started)::int, rescues = lost.rescues, errors = lost.errors,
                claim_token = null, worker_id = null, claimed_at = null,
+               control = nullif(lost.control - 'waits_for', '{}'),
                -- A suspect stands in a lane apart, lest its like wait behind it; not where the order is to be kept.
                lane_id = case when lost.lane_id is not null and lost.rescues >= 2 and parks is null
                               then lane_of(lost.queue, lost.limits || ' suspect'::text)
