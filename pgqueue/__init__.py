@@ -13,6 +13,7 @@ from .errors import (
     ResultTimeout,
     ResultUnreadable,
     ScheduleNotFound,
+    SignalTimeout,
     SoftTimeout,
     Timeout,
 )
@@ -71,6 +72,7 @@ __all__ = [
     "Schedule",
     "ScheduleNotFound",
     "ScheduleStatus",
+    "SignalTimeout",
     "Signature",
     "Snooze",
     "SoftTimeout",

@@ -31,6 +31,7 @@ from .registry import CHUNK
 from .retry import Retry
 from .schedules.schedule import own_schedule
 from .schedules.schedules import Schedules
+from .steps.signals import Signals
 from .task import Task
 from .unique import Unique, UniqueMode
 from .waiting.as_completed import AsCompleted
@@ -59,7 +60,7 @@ class Register(Protocol):
     def __call__(self, function: Callable[P, R], /) -> Task[P, R]: ...
 
 
-class PgQueue(Hooks):
+class PgQueue(Signals, Hooks):
     """A job queue in one schema of one database.
 
     Args:

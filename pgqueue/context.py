@@ -8,7 +8,7 @@ from ._text import noted
 from .database import Call
 from .database.calls import run as run_calls
 from .errors import AlreadyFinished, LeaseLost, NoWorkflow, OutsideWorker
-from .run import Run
+from .steps.context import StepContext
 from .transaction import Block, Services, refuse_on_event_loop
 from .workflow.node import NO_PARENTS, Parents
 from .workflow.own_workflow import OwnWorkflow
@@ -16,7 +16,7 @@ from .workflow.own_workflow import OwnWorkflow
 PROGRESS_EVERY = 0.2  # seconds between two stored values of one job
 
 
-class JobContext(Run):
+class JobContext(StepContext):
     """One run of one job; passed to a handler that has a parameter annotated `JobContext`.
 
     Attributes: those of `Run`.

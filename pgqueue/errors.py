@@ -92,6 +92,14 @@ class AlreadyFinished(PgQueueError):
     """A `ctx.transaction()` of this run has finished the job, or an open block will finish it, or the run has ended."""
 
 
+class StepNotStored(PgQueueError, ValueError):
+    """A step has been done, but its value cannot be stored: it is no JSON, or too large, or there are 1,000 steps already."""
+
+
+class SignalTimeout(PgQueueError, TimeoutError):
+    """A signal for which a job waits has not come in time, and does not come any more."""
+
+
 class OutsideWorker(PgQueueError):
     """This context has no connections of a worker: it was made by hand, or its handler runs in a process."""
 

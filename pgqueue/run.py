@@ -24,6 +24,8 @@ class Run(ContextMarker):
         token: the fence of the claim; a finish must present (id, token).
         started: when the handler started, on time.perf_counter().
         is_in_block: whether a `transaction()` of this run is open.
+        block: that `transaction()`; None if none is open.
+        memory: what it knows of the steps of its job; None until the first one.
         is_finishing: whether a `transaction()` is just finishing the job: it is not known yet whether it succeeds.
         is_finished: whether a `transaction()` has finished the job.
         has_returned: whether the handler has returned, and only its outcome is still being prepared.
@@ -47,6 +49,7 @@ class Run(ContextMarker):
         "_told_at",
         "args_json",
         "attempt",
+        "block",
         "cancelled",
         "clock_at",
         "created_at",
@@ -59,6 +62,7 @@ class Run(ContextMarker):
         "is_in_block",
         "limits",
         "max_attempts",
+        "memory",
         "meta_json",
         "node",
         "own_workflow",
@@ -109,6 +113,8 @@ class Run(ContextMarker):
         self.meta_json = meta_json
         self.started = self._told_at = 0.0
         self.is_in_block = self.is_finishing = self.is_finished = self.has_returned = False
+        self.block: Any = None
+        self.memory: Any = None
         self.result_json: str | None = None
         self.own_workflow: OwnWorkflow | None = None
         self.node = None if node_json is None else Node(node_json)

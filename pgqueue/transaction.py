@@ -19,7 +19,7 @@ from psycopg.pq import TransactionStatus
 from ._steps import Steps, adrive, drive
 from ._text import LINE
 from ._trace import message_of
-from .database import AsyncPool, SyncPool
+from .database import AsyncPool, Call, SyncPool
 from .database.calls import run as run_calls
 from .database.connection import FOR_EVER, set_deadline
 from .errors import AlreadyFinished, Disconnected, LeaseLost, NoConnection, PgQueueError
@@ -28,6 +28,7 @@ from .run import Run
 from .workflow.own_workflow import MANY
 
 log = logging.getLogger("pgqueue.worker")
+T = TypeVar("T")
 AnyConnection = TypeVar("AnyConnection", Connection[Any], AsyncConnection[Any])
 POOL_WITHIN = 300.0  # seconds for which a block waits for a connection of the pool; other blocks may hold theirs for long
 ASK_WITHIN = 30.0  # seconds in which the database must say whether a COMMIT took effect
@@ -152,7 +153,12 @@ class Block:
             raise
         set_deadline(connection, FOR_EVER)  # the statements of the handler have no deadline
         self._entered: Transaction[Any] = Transaction(connection)
+        self._job.block = self
         return self._entered
+
+    def run(self, call: Call[T]) -> Any:
+        """Run a call in the transaction of the block. Returns the answer, or an awaitable for it."""
+        return self._pools.run(call, self._entered.connection)
 
     def _end(self, error: BaseException | None) -> Steps:
         connection = self._entered.connection
@@ -165,7 +171,7 @@ class Block:
         finally:
             if not self._job.is_finished and (own := self._job.own_workflow):
                 own._drop(self._added_before)
-            self._job.is_in_block = False
+            self._job.is_in_block, self._job.block = False, None
             connection.row_factory = self._row_factory
             yield self._pool.putconn(connection)
 

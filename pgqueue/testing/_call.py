@@ -14,18 +14,20 @@ from ..lifespan import injections
 from ..middleware import executing
 from ..outcomes import RateLimited, Snooze
 from ..registry import Registered, Registry
-from ..worker.execute import Outcome, arguments_of, failure, returned, with_nodes
+from ..steps.waits import waits_of
+from ..worker.execute import Outcome, arguments_of, raised, returned, with_nodes
 from ..worker.isolate import Isolated
 
 
 class Ended(NamedTuple):
     """The end of a handler: its result, or its error.
 
-    Only an Exception counts as a failure of the handler: `pytest.fail` in a handler fails the test.
+    Only an Exception counts as a failure of the handler: `pytest.fail` in a handler fails the test. A wait for a signal is no
+    failure.
     """
 
     result: Any
-    error: Exception | None
+    error: BaseException | None
 
     def value(self) -> Any:
         """The result of the handler; raises its exception."""
@@ -41,8 +43,14 @@ class Ended(NamedTuple):
         if isinstance(self.error, RateLimited):  # limits are not used here, so no limit is parked: only the job waits
             return returned(job, task.dump_result, Snooze(self.error.delay), elapsed)
         if self.error:
-            return failure(job, self.error, elapsed)
+            return raised(job, self.error, elapsed)
         return with_nodes(returned(job, task.dump_result, self.result, elapsed))
+
+
+def _ended_by(error: BaseException) -> Ended:
+    if isinstance(error, Exception) or waits_of(error):
+        return Ended(None, error)
+    raise error
 
 
 class Caller:
@@ -72,16 +80,16 @@ class Caller:
         injected = self._injected(task)
         try:
             return Ended(self._call(job, task, injected), None)
-        except Exception as error:
-            return Ended(None, error)
+        except BaseException as error:
+            return _ended_by(error)
 
     async def aend(self, job: JobContext, task: Registered[Any]) -> Ended:
         """Run a handler on this loop, or in a thread if it is not async."""
         injected = self._injected(task)
         try:
             return Ended(await Isolated(self._within(job, task, injected)), None)
-        except Exception as error:
-            return Ended(None, error)
+        except BaseException as error:
+            return _ended_by(error)
 
     def _call(self, job: JobContext, task: Registered[Any], injected: dict[str, Any]) -> Any:
         job.started = time.perf_counter()

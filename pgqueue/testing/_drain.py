@@ -30,7 +30,8 @@ class Ran:
     Attributes:
         job_id: the id of the job.
         task: the name of its task.
-        state: the state after its last run: succeeded, failed, cancelled, or scheduled and ready if it runs again.
+        state: the state after its last run: succeeded, failed, cancelled, or scheduled and ready if it runs again or waits for a
+            signal.
         result: its result, passed through JSON and its annotation; None unless it succeeded.
         error: the exception of its last run; None if there is none.
         runs: the number of its runs.
@@ -56,7 +57,7 @@ def drain(app: Registry, connection: Any, *, scheduled: bool = False, limit: int
     Args:
         app: the app with the tasks.
         connection: in the test's transaction; a psycopg Connection, a SQLAlchemy Session or Connection, or a Django connection.
-        scheduled: also run jobs that are not due yet, and so all retries.
+        scheduled: also run jobs that are not due yet, and so all retries; not those that wait for a signal.
         limit: the largest number of runs.
         values: the values that the lifespan would yield, for parameters annotated `Inject[T]`.
 
@@ -140,7 +141,8 @@ class Draining:
         job, task, ended = yield from self._handle(found)
         state, text = yield self._run(sql.standing(job.id))
         result = None if text is None else task.parameters.load_result(json.loads(text))
-        return Ran(job.id, task.name, state, result, ended.error)
+        error = ended.error if isinstance(ended.error, Exception) else None
+        return Ran(job.id, task.name, state, result, error)
 
     def _handle(self, found: tuple[int, str, str], parents: Mapping[str, Any] | None = None) -> Steps:
         job_id, name, state = found

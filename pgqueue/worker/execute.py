@@ -13,10 +13,11 @@ from .._trace import loggable, message_of
 from ..chunk import is_unknown
 from ..codec.parameters import Parameters
 from ..context import JobContext
-from ..errors import InvalidArgument, SoftTimeout, Timeout
+from ..errors import InvalidArgument, SoftTimeout, StepNotStored, Timeout
 from ..executor import in_thread
 from ..outcomes import Cancel, RateLimited, RetryIn, Snooze, seconds
 from ..registry import CHUNK, Registered
+from ..steps.waits import waits_of
 from ..workflow.own_workflow import MANY
 from .describe import Error, asked, describe
 from .isolate import Isolated
@@ -33,7 +34,7 @@ class Outcome(NamedTuple):
 
     Attributes:
         job: the job that ran.
-        state: succeeded, failed, cancelled, snoozed, rate_limited or unknown_task; committed when
+        state: succeeded, failed, cancelled, snoozed, waiting, rate_limited or unknown_task; committed when
             `ctx.transaction()` has finished the job.
         json: the outcome as finish.sql takes it.
         elapsed: seconds in the handler.
@@ -138,7 +139,7 @@ async def execute(
             return _late(job, error)
         if isinstance(error, RateLimited):
             return rate_limited(job, error, time.perf_counter() - started)
-        return failure(job, error, time.perf_counter() - started, **_reason_of(error))
+        return raised(job, error, time.perf_counter() - started)
     finally:
         if job.own_workflow is not None:
             job.own_workflow._finish("when its handler ended")
@@ -156,8 +157,12 @@ def _late(job: JobContext, cause: BaseException | None = None) -> Outcome:
     return timed_out(job, time.perf_counter() - since, cause)
 
 
-def _reason_of(error: BaseException) -> dict[str, str]:
-    """Why a job that this error ends has failed: by a timeout, if the handler has not caught its SoftTimeout."""
+def _reason_of(error: BaseException) -> dict[str, Any]:
+    """Why a job that this error ends has failed: by a timeout, if the handler has not caught its SoftTimeout; for good, if a step
+    was done and could not be stored: another run would do it again.
+    """
+    if isinstance(error, StepNotStored):
+        return {"reason": "system_error", "final": True}
     is_soft = isinstance(error, SoftTimeout) or (isinstance(error, BaseExceptionGroup) and error.subgroup(SoftTimeout))
     return {"reason": "timeout"} if is_soft else {}
 
@@ -252,6 +257,13 @@ def rate_limited(job: JobContext, error: RateLimited, elapsed: float) -> Outcome
     facts = {"job_id": job.id, "task": job.task, "queue": job.queue}
     log.info("job %s met a rate limit: %s", job.id, message_of(error)[:LINE], extra=facts)
     return outcome(job, "rate_limited", elapsed, delay=error.delay, **({} if error.key is None else {"key": error.key}))
+
+
+def raised(job: JobContext, error: BaseException, elapsed: float) -> Outcome:
+    """The outcome of a run that raised: it waits for a signal, or has failed."""
+    if (waits := waits_of(error)) is not None:
+        return outcome(job, "waiting", elapsed, signal=waits.signal, until=waits.until)
+    return failure(job, error, elapsed, **_reason_of(error))
 
 
 def failure(job: JobContext, error: BaseException, elapsed: float, **fields: Any) -> Outcome:

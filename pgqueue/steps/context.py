@@ -1,0 +1,163 @@
+"""The part of a job's context that remembers: steps and signals.
+
+The rules are generators that yield what the calls return, sync or async; `drive` and `adrive` run them.
+"""
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any, ParamSpec, TypeVar, overload
+
+from .._checks import Duration, interval, invalid, read_duration
+from .._steps import Steps, adrive, drive
+from .._text import shortened
+from ..codec.callables import is_async
+from ..database.calls import steps as step_calls
+from ..errors import AlreadyFinished, InvalidArgument, LeaseLost, PgQueueError, SignalTimeout, StepNotStored
+from ..executor import in_thread
+from ..run import Run
+from ..transaction import Services, refuse_on_event_loop
+from .memory import Memory, check_name
+from .values import StepValue
+from .waits import Waits
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class StepContext(Run):
+    """A run whose job remembers what its earlier runs have done."""
+
+    __slots__ = ()
+
+    def _reach(self, what: str) -> Services:
+        raise NotImplementedError
+
+    def step(self, name: str, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Do a step of the job once, from a handler in a thread; async handlers use `astep`.
+
+        The value is stored with the job. When the job runs again, after a failure, a crash or a wait, the step is not done again,
+        and its stored value is returned. A step that was interrupted is done again: make its effects repeatable, or do it inside
+        `ctx.transaction()`, where it commits together with what the handler writes.
+
+        Args:
+            name: 1 to 200 characters. A name that is used again in the same run, as in a loop, gets a number: charge, charge#2.
+                So the steps of a name must come in the same order in each run.
+            function: what is called; its return annotation decides how the value is stored, as with the result of a task.
+            args, kwargs: its arguments. They are not stored.
+
+        Returns:
+            The value, as it is read from JSON; in the first run, too.
+
+        Raises:
+            InvalidArgument: the name is invalid, or the function is async.
+            StepNotStored: the value has no JSON form or is larger than `max_result_bytes`, or the job has 1,000 steps. The job
+                fails without a retry, because the step has been done.
+            LeaseLost: the job is no longer owned by this run; the handler should stop.
+            AlreadyFinished: `ctx.transaction()` has finished it.
+            OutsideWorker: this context has no connections of a worker.
+            PgQueueError: it was called in async code.
+        """
+        services = self._reach("ctx.step()")
+        refuse_on_event_loop("ctx.step()", "`await ctx.astep()`", "it")
+        if is_async(function):
+            raise invalid("function", function, "it is async; give a plain `def`, or make the handler `async def` and use astep")
+        call = partial(function, *args, **kwargs)
+        value: R = drive(self._step(services, services.app.database.run, name, function, call))
+        return value
+
+    @overload
+    async def astep(self, name: str, function: Callable[P, Awaitable[R]], /, *args: P.args, **kwargs: P.kwargs) -> R: ...
+    @overload
+    async def astep(self, name: str, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R: ...
+    async def astep(self, name: str, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        """`step` for async handlers. A function that is not async runs in a thread."""
+        services = self._reach("ctx.astep()")
+
+        def call() -> Awaitable[Any]:
+            if is_async(function):
+                return function(*args, **kwargs)  # type: ignore[no-any-return]
+            if services.threads is None:
+                return asyncio.to_thread(function, *args, **kwargs)
+            return in_thread(partial(function, *args), kwargs, services.threads)
+
+        return await adrive(self._step(services, services.app.async_database.run, name, function, call))
+
+    def wait_for(self, signal: str, timeout: Duration | None = None) -> Any:
+        """Wait for a signal, from a handler in a thread; async handlers use `await_for`. See `PgQueue.signal`.
+
+        If the signal has not come, the run ends here: no worker is held, and the attempt does not count. When it comes, or the
+        time is over, the job runs again from its beginning, and gets here again. So do what comes before in steps. A signal that
+        came before is there at once; a second wait for it returns the same.
+
+        Args:
+            signal: its name, 1 to 200 characters.
+            timeout: seconds (or timedelta) from the first call for this signal, in whichever run; None (default) = no limit.
+
+        Returns:
+            The payload, decoded from JSON; None if the signal has none.
+
+        Raises:
+            SignalTimeout: it has not come in time. It does not come any more; each further run is told the same.
+            InvalidArgument: an argument is invalid.
+            LeaseLost: the job is no longer owned by this run; the handler should stop.
+            AlreadyFinished: `ctx.transaction()` has finished it.
+            OutsideWorker: this context has no connections of a worker.
+            PgQueueError: it was called in async code, or inside `ctx.transaction()`.
+        """
+        services = self._reach("ctx.wait_for()")
+        refuse_on_event_loop("ctx.wait_for()", "`await ctx.await_for()`", "it")
+        return drive(self._wait(services.app.database.run, signal, timeout))
+
+    async def await_for(self, signal: str, timeout: Duration | None = None) -> Any:
+        """`wait_for` for async handlers."""
+        services = self._reach("ctx.await_for()")
+        return await adrive(self._wait(services.app.async_database.run, signal, timeout))
+
+    def _step(
+        self, services: Services, run: Callable[..., Any], name: str, function: Callable[..., Any], call: Callable[[], Any]
+    ) -> Steps:
+        self._refuse_finished("do its steps")
+        memory = self.memory = self.memory or Memory()
+        name = memory.unique(name)
+        value = StepValue(name, function, services.app.settings.max_result_bytes)
+        if memory.done is None:
+            memory.done = yield run(step_calls.step_values(self.id))
+        if name in memory.done:
+            return value.load(memory.done[name])
+        began = time.perf_counter()
+        text = value.dump((yield call()))
+        saving = step_calls.save_step(self.id, self.token, name, text, time.perf_counter() - began)
+        try:
+            is_ours = yield (run if self.block is None else self.block.run)(saving)
+        except InvalidArgument as error:
+            raise StepNotStored(f"step {name!r}: {error}") from error
+        self._assert_ours(is_ours)
+        return value.load(text)
+
+    def _wait(self, run: Callable[..., Any], signal: str, timeout: Duration | None) -> Steps:
+        self._refuse_finished("wait for signals")
+        if self.is_in_block:
+            raise PgQueueError(
+                f"job {self.id}: it cannot wait for signal {shortened(signal)} inside ctx.transaction(), which would be rolled "
+                "back; wait before the block"
+            )
+        signal = check_name("signal", signal)
+        limit = None if timeout is None else interval(read_duration("timeout", timeout))
+        told = yield run(step_calls.wait_for(self.id, self.token, signal, limit))
+        self._assert_ours(told.answer != "stale")
+        if told.answer == "timed_out":
+            raise SignalTimeout(f"job {self.id}: signal {signal!r} has not come in time")
+        if told.answer == "waits":
+            raise Waits(signal, told.until)
+        return None if told.payload is None else json.loads(told.payload)
+
+    def _refuse_finished(self, what: str) -> None:
+        if self.is_finished:
+            raise AlreadyFinished(f"job {self.id} was finished by ctx.transaction(); {what} before that")
+
+    def _assert_ours(self, is_ours: bool) -> None:
+        if not is_ours:
+            raise LeaseLost(f"job {self.id} is no longer owned by this run")
