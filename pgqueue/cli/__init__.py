@@ -20,6 +20,7 @@ from .limits import limits
 from .migrate import migrate
 from .schedules import schedule, schedules
 from .stats import stats, workers
+from .steps import signal
 from .worker import worker
 from .workflows import cancel_workflow, retry_workflow, workflow, workflows
 
@@ -34,7 +35,7 @@ cli = typer.Typer(
 )
 for command in (
     migrate, worker, enqueue, jobs, job, retry, cancel, workflows, workflow, retry_workflow, cancel_workflow, schedule, workers,
-    stats, dead,
+    stats, dead, signal,
 ):  # fmt: skip
     cli.command()(command)
 cli.add_typer(limits, name="limits")

@@ -105,10 +105,13 @@ def _no_constant(name: str) -> None:
 
 def args_of(text: str) -> str:
     """The text, if it is JSON in which no key is repeated. Raises InvalidArgument."""
+    return json_of("args", text, "give an object, for example '{\"to\": 1}'")
+
+
+def json_of(field: str, text: str, remedy: str = "give JSON, for example '{\"by\": 1}' or '\"text\"'") -> str:
+    """The text, if it is JSON in which no key is repeated. Raises InvalidArgument."""
     try:
         json.loads(text, object_pairs_hook=_once, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
-        raise InvalidArgument(
-            f"""args: {text[:200]!r} is not JSON ({error}); give an object, for example '{{"to": 1}}'"""
-        ) from None
+        raise InvalidArgument(f"{field}: {text[:200]!r} is not JSON ({error}); {remedy}") from None
     return text

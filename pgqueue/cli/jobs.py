@@ -19,9 +19,10 @@ from .limit_view import waits_for
 from .options import AsJson, DatabaseUrl, JobIds, Limit, OfQueue, OfTask, Schema, State
 from .output import console, facts_of, for_each, no_worker, print_json, print_json_lines, print_table, shown
 from .session import Session
+from .steps import print_remembered, remembered, waits_for_signal
 
 COLUMNS = ("id", "state", "queue", "task", "args", "priority", "attempt", "run_at", "finished_at", "note")
-SHOWN_APART = {"id", "max_attempts", "errors"}
+SHOWN_APART = {"id", "max_attempts", "errors", "control"}
 FACTS = (*(name for name in reads.JOB_COLUMNS if name not in SHOWN_APART), "result", "result_expires_at")
 
 
@@ -59,6 +60,7 @@ def job(
         row = found[0] | {"result": result.value, "result_expires_at": result.expires_at}
         row["workflow_id"] = database.run(reads.workflow_of(id))
         row["unknown_since"] = database.run(reads.unknown_since(id))
+        row |= remembered(database, id)
         held_by = ""
         if row["state"] == "ready" and row["limits"]:
             held = waits(row["limits"], row["queue"], row["cost"] or 1, database.run(limit_calls.limit_status()))
@@ -110,7 +112,10 @@ def _print_job(out: Console, row: dict[str, Any], held_by: str) -> None:
         out.print(no_worker(row["unknown_since"]), style="yellow")
     if held_by:
         out.print(Text(harmless(f"waits for {held_by}"), "yellow"))
+    if (waiting := waits_for_signal(row)) is not None:
+        out.print(waiting)
     out.print(facts_of(row | {"attempt": _attempt(row)}, FACTS))
+    print_remembered(out, row)
     if errors := row["errors"]:
         out.print(_attempts(errors))
         if traceback := errors[-1]["traceback"]:

@@ -12,7 +12,7 @@ from .conftest import Ran, Run, run_here
 
 COMMANDS = [
     "migrate", "worker", "enqueue", "jobs", "job", "retry", "cancel", "workflows", "workflow", "retry_workflow",
-    "cancel_workflow", "schedule", "workers", "stats", "dead",
+    "cancel_workflow", "schedule", "workers", "stats", "dead", "signal",
 ]  # fmt: skip
 
 

@@ -258,7 +258,8 @@ def pruning_passes_what_is_kept(sql: Sql) -> None:
         id, token = sql.running()
         sql.value(SAVE, id, token, "charge", "1")
     sql.rows(
-        "insert into job_step select 1000000 + n, 'charge', null, clock_timestamp(), clock_timestamp(), 1 from generate_series(1, 3) n"
+        "insert into job_step select 1000000 + n, 'charge', null, clock_timestamp(), clock_timestamp(), 1 "
+        "from generate_series(1, 3) n"
     )
     age_steps(sql)
 

@@ -1,6 +1,7 @@
 """signal: a job is told what it waits for, whichever comes first."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -42,7 +43,7 @@ def test_a_signal_and_the_end_of_a_run_never_miss_each_other(
 def test_a_signal_that_comes_first_is_kept_whatever_the_job_does(rolled_back_sql: Sql, state: str) -> None:
     sql = rolled_back_sql
     parent = sql.enqueue()
-    options = {"blocked": {"depends_on": [parent]}, "scheduled": {"run_after": "1 h"}}.get(state, {})
+    options: dict[str, Any] = {"blocked": {"depends_on": [parent]}, "scheduled": {"run_after": "1 h"}}.get(state, {})
     id = sql.enqueue(queue="mine", **options)
     if state == "running":
         token, _ = sql.claim(sql.worker(), queues=("mine",))

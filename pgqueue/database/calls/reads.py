@@ -9,7 +9,7 @@ from ..call import ALWAYS, WHOLE, Call, Records, records
 JOB_COLUMNS: tuple[LiteralString, ...] = (
     "id", "state", "reason", "queue", "task", "args", "priority", "attempt", "max_attempts", "created_at", "run_at", "claimed_at",
     "finished_at", "elapsed", "rescues", "worker_id", "retry_of", "workflow_id", "limits", "cost", "expires_at",
-    "deadline_at", "terms", "meta", "progress", "errors",
+    "deadline_at", "terms", "meta", "progress", "errors", "control",
 )  # fmt: skip
 _JOBS: LiteralString = "select " + ", ".join(JOB_COLUMNS) + " from {schema}.jobs "
 

@@ -30,7 +30,7 @@ def step_values(job_id: int) -> Call[dict[str, str | None]]:
     return Call(
         "select name, value::text from {schema}.steps(%s::bigint)",
         (job_id,),
-        lambda rows: {name: value for name, value in rows},
+        dict,
         repeat_within=ALWAYS,
     )
 

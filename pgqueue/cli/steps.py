@@ -1,0 +1,70 @@
+"""The steps and signals of a job in `pgqueue job`, and pgqueue signal."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from .._text import harmless
+from ..database.calls import steps as step_calls
+from .enqueue import json_of
+from .options import AsJson, DatabaseUrl, Schema
+from .output import print_json, shown, to_table
+from .session import Session
+
+
+def signal(
+    id: Annotated[int, typer.Argument(help="Id of the job.")],
+    name: Annotated[str, typer.Argument(help="Name of the signal.")],
+    payload: Annotated[str | None, typer.Argument(help="""What the job is told, as JSON: '{"by": "ann"}'""")] = None,
+    database_url: DatabaseUrl = None,
+    schema: Schema = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell a job something that it waits for, or will wait for. Exit code 1 if it has this signal already, or has timed out."""
+    call = step_calls.signal(id, name, None if payload is None else json_of("payload", payload))
+    with Session(database_url, schema) as database:
+        is_stored = database.run(call)
+    if as_json:
+        print_json({"id": id, "signal": name, "stored": is_stored})
+    elif is_stored:
+        print(harmless(f"job {id} has signal {name!r}"))
+    else:
+        print(harmless(f"job {id} has signal {name!r} already, or does not wait for it any more; nothing was changed"))
+    raise typer.Exit(0 if is_stored else 1)
+
+
+def remembered(database: Session, id: int) -> dict[str, Any]:
+    """The steps and the signals of a job, by these names."""
+    return {"steps": database.run(step_calls.steps(id)), "signals": database.run(step_calls.signals(id))}
+
+
+def print_remembered(out: Console, row: dict[str, Any]) -> None:
+    """The steps of a job, and the signals that it has or waits for."""
+    if steps := row["steps"]:
+        timed = [step | {"took": (step["ended_at"] - step["started_at"]).total_seconds()} for step in steps]
+        out.print(
+            to_table([_named("step", step) for step in timed], ("step", "value", "started_at", "took", "attempt"), ("value",))
+        )
+    if signals := row["signals"]:
+        told = [_named("signal", signal) | {"state": _state(signal)} for signal in signals]
+        out.print(to_table(told, ("signal", "state", "payload", "waited_at", "until", "ended_at"), ("payload",)))
+
+
+def waits_for_signal(row: dict[str, Any]) -> Text | None:
+    """What a job waits for; None if it does not wait for a signal."""
+    waits = (row["control"] or {}).get("waits_for")
+    if waits is None or row["state"] != "scheduled":
+        return None
+    until = "" if waits["until"] is None else f" until {shown(datetime.fromisoformat(waits['until']))}"
+    return Text(harmless(f"waits for signal {waits['signal']!r}{until}"), "yellow")
+
+
+def _named(name: str, row: dict[str, Any]) -> dict[str, Any]:
+    return row | {name: row["name"]}
+
+
+def _state(signal: dict[str, Any]) -> str:
+    return "waits" if signal["ended_at"] is None else "timed out" if signal["timed_out"] else "has come"
