@@ -8,7 +8,9 @@ import json
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any, ParamSpec, TypeVar, overload
+from typing import Any, Concatenate, ParamSpec, TypeVar, overload
+
+from psycopg import AsyncConnection, Connection
 
 from .._checks import Duration, interval, invalid, read_duration
 from .._steps import Steps, adrive, drive
@@ -19,6 +21,7 @@ from ..errors import AlreadyFinished, InvalidArgument, LeaseLost, PgQueueError, 
 from ..executor import in_thread
 from ..run import Run
 from ..transaction import Services, refuse_on_event_loop
+from .block import StepBlock
 from .memory import Memory, check_name
 from .values import StepValue
 from .waits import Waits
@@ -39,8 +42,8 @@ class StepContext(Run):
         """Do a step of the job once, from a handler in a thread; async handlers use `astep`.
 
         The value is stored with the job. When the job runs again, after a failure, a crash or a wait, the step is not done again,
-        and its stored value is returned. A step that was interrupted is done again: make its effects repeatable, or do it inside
-        `ctx.transaction()`, where it commits together with what the handler writes.
+        and its stored value is returned. A step that was interrupted is done again: make its effects repeatable, or use
+        `step_in_transaction`. Inside `ctx.transaction()` it commits together with what the handler writes, and with the job.
 
         Args:
             name: 1 to 200 characters. A name that is used again in the same run, as in a loop, gets a number: charge, charge#2.
@@ -62,8 +65,7 @@ class StepContext(Run):
         """
         services = self._reach("ctx.step()")
         refuse_on_event_loop("ctx.step()", "`await ctx.astep()`", "it")
-        if is_async(function):
-            raise invalid("function", function, "it is async; give a plain `def`, or make the handler `async def` and use astep")
+        _refuse_async(function)
         call = partial(function, *args, **kwargs)
         value: R = drive(self._step(services, services.app.database.run, name, function, call))
         return value
@@ -84,6 +86,48 @@ class StepContext(Run):
             return in_thread(partial(function, *args), kwargs, services.threads)
 
         return await adrive(self._step(services, services.app.async_database.run, name, function, call))
+
+    def step_in_transaction(
+        self, name: str, function: Callable[Concatenate[Connection[Any], P], R], /, *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        """Do a step whose writes commit together with it: exactly once. For handlers in a thread; see `step`.
+
+        The job goes on behind it, unlike behind `ctx.transaction()`, whose pool of connections it uses.
+
+        Args:
+            name, args, kwargs: as in `step`.
+            function: it gets a connection (psycopg) before its arguments, and leaves COMMIT to the step.
+
+        Returns:
+            The value, as it is read from JSON.
+
+        Raises:
+            Disconnected: the connection broke. At COMMIT the next run sees whether the step took effect.
+            AlreadyFinished: `ctx.transaction()` has finished the job, or is open.
+            PgQueueError: and its other kinds, as in `step`.
+        """
+        services = self._reach("ctx.step_in_transaction()")
+        refuse_on_event_loop("ctx.step_in_transaction()", "`await ctx.astep_in_transaction()`", "it")
+        _refuse_async(function)
+        with StepBlock(self, services) as tx:
+            call = partial(function, tx.connection, *args, **kwargs)
+            value: R = drive(self._step(services, services.app.database.run, name, function, call))
+        return value
+
+    async def astep_in_transaction(
+        self,
+        name: str,
+        function: Callable[Concatenate[AsyncConnection[Any], P], Awaitable[R]],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> R:
+        """`step_in_transaction` for async handlers and async functions."""
+        services = self._reach("ctx.astep_in_transaction()")
+        async with StepBlock(self, services) as tx:
+            call = partial(function, tx.connection, *args, **kwargs)
+            value: R = await adrive(self._step(services, services.app.async_database.run, name, function, call))
+        return value
 
     def wait_for(self, signal: str, timeout: Duration | None = None) -> Any:
         """Wait for a signal, from a handler in a thread; async handlers use `await_for`. See `PgQueue.signal`.
@@ -161,3 +205,8 @@ class StepContext(Run):
     def _assert_ours(self, is_ours: bool) -> None:
         if not is_ours:
             raise LeaseLost(f"job {self.id} is no longer owned by this run")
+
+
+def _refuse_async(function: Any) -> None:
+    if is_async(function):
+        raise invalid("function", function, "it is async; give a plain `def`, or make the handler `async def` and use astep")

@@ -43,7 +43,8 @@ def test_a_signal_and_the_end_of_a_run_never_miss_each_other(
 def test_a_signal_that_comes_first_is_kept_whatever_the_job_does(rolled_back_sql: Sql, state: str) -> None:
     sql = rolled_back_sql
     parent = sql.enqueue()
-    options: dict[str, Any] = {"blocked": {"depends_on": [parent]}, "scheduled": {"run_after": "1 h"}}.get(state, {})
+    given: dict[str, dict[str, Any]] = {"blocked": {"depends_on": [parent]}, "scheduled": {"run_after": "1 h"}}
+    options = given.get(state, {})
     id = sql.enqueue(queue="mine", **options)
     if state == "running":
         token, _ = sql.claim(sql.worker(), queues=("mine",))
