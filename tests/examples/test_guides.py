@@ -81,6 +81,16 @@ def test_the_guide_to_timeouts_does_what_it_says(database_url: str, monkeypatch:
     _follow("timeouts")
 
 
+def test_the_guide_to_long_jobs_does_what_it_says(
+    database_url: str, connection: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGQUEUE_DATABASE_URL", database_url)
+    _follow("long-jobs")
+    connection.execute("select enqueue('noop')")
+    for statement in SQL.findall((DOCS / "long-jobs.md").read_text()):
+        assert connection.execute(statement).fetchone() == (True,)
+
+
 def _parents(app: PgQueue) -> dict[str, int]:
     """A job for each way to end."""
 
