@@ -13,7 +13,7 @@ from .._trace import loggable, message_of
 from ..chunk import is_unknown
 from ..codec.parameters import Parameters
 from ..context import JobContext
-from ..errors import InvalidArgument, SoftTimeout, StepNotStored, Timeout
+from ..errors import InvalidArgument, SignalTimeout, SoftTimeout, StepNotStored, Timeout
 from ..executor import in_thread
 from ..outcomes import Cancel, RateLimited, RetryIn, Snooze, seconds
 from ..registry import CHUNK, Registered
@@ -158,11 +158,15 @@ def _late(job: JobContext, cause: BaseException | None = None) -> Outcome:
 
 
 def _reason_of(error: BaseException) -> dict[str, Any]:
-    """Why a job that this error ends has failed: by a timeout, if the handler has not caught its SoftTimeout; for good, if a step
-    was done and could not be stored: another run would do it again.
+    """Why a job that this error ends has failed: by a timeout, if the handler has not caught its SoftTimeout or SignalTimeout.
+
+    For good, if a step was done and could not be stored: another run would do it again. And if a signal has not come: another run
+    would be told the same.
     """
     if isinstance(error, StepNotStored):
         return {"reason": "system_error", "final": True}
+    if isinstance(error, SignalTimeout):
+        return {"reason": "timeout", "final": True}
     is_soft = isinstance(error, SoftTimeout) or (isinstance(error, BaseExceptionGroup) and error.subgroup(SoftTimeout))
     return {"reason": "timeout"} if is_soft else {}
 

@@ -169,6 +169,19 @@ def a_wait_that_is_over_stays_over(sql: Sql) -> None:
     assert wait_for(sql, id, claim_again(sql, id), timeout="1 h")["answer"] == "timed_out"
 
 
+def a_dead_letter_waits_again_for_the_signal_that_it_has_missed(sql: Sql) -> None:
+    """If that was why it has failed: else its handler has gone on from there."""
+    for error, answer in (("pgqueue.errors.SignalTimeout", "waits"), ("ValueError", "timed_out")):
+        id = waiting(sql, timeout="1 h")
+        let_time_out(sql, id)
+        token = claim_again(sql, id)
+        assert wait_for(sql, id, token)["answer"] == "timed_out"
+        sql.finish(token, {"id": id, "state": "failed", "error": {"type": error}, "final": True})
+        sql.value("select id from retry(%s)", id)
+
+        assert wait_for(sql, id, claim_again(sql, id), timeout="1 h")["answer"] == answer, error
+
+
 def the_time_of_a_wait_counts_from_its_first_call(sql: Sql) -> None:
     """A run that comes back meanwhile waits for the rest of it."""
     id, token = sql.running()

@@ -89,6 +89,18 @@ async def test_a_wait_that_is_over_raises_in_this_run_and_each_later_one(async_a
     assert job.result(timeout=0) == [1, f"job {job.id}: signal 'approved' has not come in time"]
 
 
+async def test_a_wait_that_is_over_and_not_caught_is_a_failure_for_good(async_app: PgQueue, look: Look) -> None:
+    @async_app.task
+    async def work(ctx: JobContext) -> None:
+        await ctx.await_for("approved", timeout=0)
+
+    job = work.enqueue()
+    await burst(async_app)
+    dead = look.job(job.id)
+    assert (dead["state"], dead["reason"], dead["attempt"]) == ("failed", "timeout", 1)
+    assert dead["errors"][-1]["type"] == "pgqueue.errors.SignalTimeout"
+
+
 async def test_except_exception_does_not_stop_a_wait(async_app: PgQueue, look: Look) -> None:
     ended: list[str] = []
 

@@ -59,6 +59,7 @@ begin
             return;
         end if;
     end loop;
+    perform wait_anew(job_id);
     delete from dead_letter where id = job_id returning workflow_id into flow;
     perform wake(its_queue);
     perform take_turns(array[again]);
