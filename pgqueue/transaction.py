@@ -263,11 +263,17 @@ def _here(function: Callable[[], Any]) -> Any:
 
 def refuse_on_event_loop(what: str, remedy: str, blocking: str) -> None:
     """Raise PgQueueError in async code."""
+    if is_on_event_loop():
+        raise PgQueueError(f"{what} in async code: use {remedy}; {blocking} would block the event loop")
+
+
+def is_on_event_loop() -> bool:
+    """Whether the caller is async code."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return
-    raise PgQueueError(f"{what} in async code: use {remedy}; {blocking} would block the event loop")
+        return False
+    return True
 
 
 async def _to_its_end(ending: Coroutine[Any, Any, None]) -> None:

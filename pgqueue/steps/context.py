@@ -20,7 +20,7 @@ from ..database.calls import steps as step_calls
 from ..errors import AlreadyFinished, InvalidArgument, LeaseLost, PgQueueError, SignalTimeout, StepNotStored
 from ..executor import in_thread
 from ..run import Run
-from ..transaction import Services, refuse_on_event_loop
+from ..transaction import Services, is_on_event_loop
 from .block import StepBlock
 from .memory import Memory, check_name
 from .values import StepValue
@@ -38,8 +38,12 @@ class StepContext(Run):
     def _reach(self, what: str) -> Services:
         raise NotImplementedError
 
-    def step(self, name: str, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Do a step of the job once, from a handler in a thread; async handlers use `astep`.
+    @overload
+    def step(self, name: str, function: Callable[P, Awaitable[R]], /, *args: P.args, **kwargs: P.kwargs) -> Awaitable[R]: ...
+    @overload
+    def step(self, name: str, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any: ...
+    def step(self, name: str, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        """Do a step of the job once: `await ctx.step("charge", charge, 5)`; in threads without `await`.
 
         The value is stored with the job. When the job runs again, after a failure, a crash or a wait, the step is not done again,
         and its stored value is returned. A step that was interrupted is done again: make its effects repeatable, or use
@@ -48,55 +52,50 @@ class StepContext(Run):
         Args:
             name: 1 to 200 characters. A name that is used again in the same run, as in a loop, gets a number: charge, charge#2.
                 So the steps of a name must come in the same order in each run.
-            function: what is called; its return annotation decides how the value is stored, as with the result of a task.
+            function: what is called; its return annotation decides how the value is stored, as with the result of a task. Async
+                handlers may give one that is not async, which runs in a thread; handlers in threads give no async one.
             args, kwargs: its arguments. They are not stored.
 
         Returns:
             The value, as it is read from JSON; in the first run, too.
 
         Raises:
-            InvalidArgument: the name is invalid, or the function is async.
+            InvalidArgument: the name is invalid, or the function is async in a thread.
             StepNotStored: the value has no JSON form or is larger than `max_result_bytes`, or the job has 1,000 steps. The job
                 fails without a retry, because the step has been done.
             LeaseLost: the job is no longer owned by this run; the handler should stop.
             AlreadyFinished: `ctx.transaction()` has finished it.
             OutsideWorker: this context has no connections of a worker.
-            PgQueueError: it was called in async code.
         """
         services = self._reach("ctx.step()")
-        refuse_on_event_loop("ctx.step()", "`await ctx.astep()`", "it")
+        if is_on_event_loop():
+            call = partial(_call_async, services, function, args, kwargs)
+            return adrive(self._step(services, services.app.async_database.run, name, function, call))
         _refuse_async(function)
-        call = partial(function, *args, **kwargs)
-        value: R = drive(self._step(services, services.app.database.run, name, function, call))
-        return value
+        return drive(self._step(services, services.app.database.run, name, function, partial(function, *args, **kwargs)))
 
     @overload
-    async def astep(self, name: str, function: Callable[P, Awaitable[R]], /, *args: P.args, **kwargs: P.kwargs) -> R: ...
+    def step_in_transaction(
+        self,
+        name: str,
+        function: Callable[Concatenate[AsyncConnection[Any], P], Awaitable[R]],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> Awaitable[R]: ...
     @overload
-    async def astep(self, name: str, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R: ...
-    async def astep(self, name: str, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-        """`step` for async handlers. A function that is not async runs in a thread."""
-        services = self._reach("ctx.astep()")
-
-        def call() -> Awaitable[Any]:
-            if is_async(function):
-                return function(*args, **kwargs)  # type: ignore[no-any-return]
-            if services.threads is None:
-                return asyncio.to_thread(function, *args, **kwargs)
-            return in_thread(partial(function, *args), kwargs, services.threads)
-
-        return await adrive(self._step(services, services.app.async_database.run, name, function, call))
-
     def step_in_transaction(
         self, name: str, function: Callable[Concatenate[Connection[Any], P], R], /, *args: P.args, **kwargs: P.kwargs
-    ) -> R:
-        """Do a step whose writes commit together with it: exactly once. For handlers in a thread; see `step`.
+    ) -> R: ...
+    def step_in_transaction(self, name: str, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        """Do a step whose writes commit together with it: exactly once. Async handlers await it; see `step`.
 
         The job goes on behind it, unlike behind `ctx.transaction()`, whose pool of connections it uses.
 
         Args:
             name, args, kwargs: as in `step`.
-            function: it gets a connection (psycopg) before its arguments, and leaves COMMIT to the step.
+            function: it gets a connection (psycopg) before its arguments, and leaves COMMIT to the step. It is async in async
+                handlers, and is not in threads.
 
         Returns:
             The value, as it is read from JSON.
@@ -107,30 +106,23 @@ class StepContext(Run):
             PgQueueError: and its other kinds, as in `step`.
         """
         services = self._reach("ctx.step_in_transaction()")
-        refuse_on_event_loop("ctx.step_in_transaction()", "`await ctx.astep_in_transaction()`", "it")
+        if is_on_event_loop():
+            _assert_async(function)
+            return self._astep_in_transaction(services, name, function, args, kwargs)
         _refuse_async(function)
         with StepBlock(self, services) as tx:
             call = partial(function, tx.connection, *args, **kwargs)
-            value: R = drive(self._step(services, services.app.database.run, name, function, call))
-        return value
+            return drive(self._step(services, services.app.database.run, name, function, call))
 
-    async def astep_in_transaction(
-        self,
-        name: str,
-        function: Callable[Concatenate[AsyncConnection[Any], P], Awaitable[R]],
-        /,
-        *args: P.args,
-        **kwargs: P.kwargs,
-    ) -> R:
-        """`step_in_transaction` for async handlers and async functions."""
-        services = self._reach("ctx.astep_in_transaction()")
+    async def _astep_in_transaction(
+        self, services: Services, name: str, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
         async with StepBlock(self, services) as tx:
             call = partial(function, tx.connection, *args, **kwargs)
-            value: R = await adrive(self._step(services, services.app.async_database.run, name, function, call))
-        return value
+            return await adrive(self._step(services, services.app.async_database.run, name, function, call))
 
     def wait_for(self, signal: str, timeout: Duration | None = None) -> Any:
-        """Wait for a signal, from a handler in a thread; async handlers use `await_for`. See `PgQueue.signal`.
+        """Wait for a signal: `await ctx.wait_for("approved")`; in threads without `await`. See `PgQueue.signal`.
 
         If the signal has not come, the run ends here: no worker is held, and the attempt does not count. When it comes, or the
         time is over, the job runs again from its beginning, and gets here again. So do what comes before in steps. A signal that
@@ -149,16 +141,12 @@ class StepContext(Run):
             LeaseLost: the job is no longer owned by this run; the handler should stop.
             AlreadyFinished: `ctx.transaction()` has finished it.
             OutsideWorker: this context has no connections of a worker.
-            PgQueueError: it was called in async code, or inside `ctx.transaction()`.
+            PgQueueError: it was called inside `ctx.transaction()`.
         """
         services = self._reach("ctx.wait_for()")
-        refuse_on_event_loop("ctx.wait_for()", "`await ctx.await_for()`", "it")
+        if is_on_event_loop():
+            return adrive(self._wait(services.app.async_database.run, signal, timeout))
         return drive(self._wait(services.app.database.run, signal, timeout))
-
-    async def await_for(self, signal: str, timeout: Duration | None = None) -> Any:
-        """`wait_for` for async handlers."""
-        services = self._reach("ctx.await_for()")
-        return await adrive(self._wait(services.app.async_database.run, signal, timeout))
 
     def _step(
         self, services: Services, run: Callable[..., Any], name: str, function: Callable[..., Any], call: Callable[[], Any]
@@ -207,6 +195,21 @@ class StepContext(Run):
             raise LeaseLost(f"job {self.id} is no longer owned by this run")
 
 
+def _call_async(
+    services: Services, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Awaitable[Any]:
+    if is_async(function):
+        return function(*args, **kwargs)  # type: ignore[no-any-return]
+    if services.threads is None:
+        return asyncio.to_thread(function, *args, **kwargs)
+    return in_thread(partial(function, *args), kwargs, services.threads)
+
+
 def _refuse_async(function: Any) -> None:
     if is_async(function):
-        raise invalid("function", function, "it is async; give a plain `def`, or make the handler `async def` and use astep")
+        raise invalid("function", function, "it is async; give a plain `def`, or make the handler `async def`")
+
+
+def _assert_async(function: Any) -> None:
+    if not is_async(function):
+        raise invalid("function", function, "it is not async, and the handler is; give an `async def`")

@@ -18,8 +18,8 @@ def waiting(app: PgQueue, work: Work) -> int:
 
     @app.task(retry=0)
     async def ship(ctx: JobContext, timeout: float) -> list[object]:
-        reserved = await ctx.astep("reserve", dict, seat=4)
-        return [reserved, await ctx.await_for("approved", timeout)]
+        reserved = await ctx.step("reserve", dict, seat=4)
+        return [reserved, await ctx.wait_for("approved", timeout)]
 
     job = ship.enqueue(3600)
     work()

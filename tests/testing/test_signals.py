@@ -22,9 +22,9 @@ def order(request: pytest.FixtureRequest, app: PgQueue) -> Any:
         return [number]
 
     async def in_loop(ctx: JobContext, number: int) -> Any:
-        reserved = await ctx.astep("reserve", reserve, number)
+        reserved = await ctx.step("reserve", reserve, number)
         try:
-            return [reserved, await ctx.await_for("approved", timeout=3600)]
+            return [reserved, await ctx.wait_for("approved", timeout=3600)]
         except SignalTimeout:
             return "too late"
 

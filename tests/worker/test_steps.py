@@ -1,4 +1,4 @@
-"""ctx.step() and ctx.astep(): what a run has done the next one does not do again."""
+"""ctx.step(): what a run has done the next one does not do again."""
 
 import asyncio
 from collections.abc import Callable
@@ -45,7 +45,7 @@ def steps(request: pytest.FixtureRequest, async_app: PgQueue) -> Callable[..., A
             going, value = work(ctx), None
             while True:
                 try:
-                    value = await ctx.astep(*going.send(value))
+                    value = await ctx.step(*going.send(value))
                 except StopIteration as stop:
                     return stop.value
 
@@ -193,7 +193,7 @@ async def test_a_step_of_a_job_that_is_another_s_raises(async_app: PgQueue, look
     async def stolen(ctx: JobContext) -> None:
         look.rows(STEAL)
         try:
-            await ctx.astep("charge", booked, 1)
+            await ctx.step("charge", booked, 1)
         except PgQueueError as error:
             caught.append(error)
 
@@ -211,15 +211,13 @@ async def test_async_and_plain_functions_are_steps_of_async_handlers_and_only_pl
 
     @async_app.task(retry=0)
     async def work(ctx: JobContext) -> None:
-        seen.append(await ctx.astep("async", abooked, seat=1))
-        seen.append(await ctx.astep("plain", booked, seat=2))
-        with pytest.raises(PgQueueError, match=r"^ctx\.step\(\) in async code: use `await ctx\.astep\(\)`"):
-            ctx.step("wrong", booked, 3)
+        seen.append(await ctx.step("async", abooked, seat=1))
+        seen.append(await ctx.step("plain", booked, seat=2))
 
     @async_app.task(retry=0)
     def in_thread(ctx: JobContext) -> None:
         with pytest.raises(InvalidArgument, match="it is async; give a plain `def`"):
-            ctx.step("wrong", abooked, 3)  # type: ignore[unused-coroutine]
+            ctx.step("wrong", abooked, 3)
 
     for task in (work, in_thread):
         job = task.enqueue()
@@ -231,7 +229,7 @@ async def test_async_and_plain_functions_are_steps_of_async_handlers_and_only_pl
 async def test_steps_at_the_same_time_are_all_stored(async_app: PgQueue, look: Look) -> None:
     @async_app.task(retry=0)
     async def work(ctx: JobContext) -> list[int]:
-        bookings = await asyncio.gather(*(ctx.astep(f"book {seat}", abooked, seat) for seat in range(9)))
+        bookings = await asyncio.gather(*(ctx.step(f"book {seat}", abooked, seat) for seat in range(9)))
         return [booking.seat for booking in bookings]
 
     job = work.enqueue()
@@ -251,7 +249,7 @@ async def test_a_step_in_a_block_commits_with_what_the_handler_wrote(
     async def work(ctx: JobContext) -> None:
         async with ctx.transaction() as tx:
             await tx.connection.execute(INSERT, (ctx.id,))
-            await ctx.astep("charge", booked, 1)
+            await ctx.step("charge", booked, 1)
             seen.append(look.rows("select * from job_step"))
             if not ends_well:
                 raise ValueError
@@ -279,7 +277,7 @@ async def test_after_the_block_there_are_no_more_steps(async_app: PgQueue, look:
     async def work(ctx: JobContext) -> None:
         async with ctx.transaction():
             pass
-        for late in (ctx.astep("late", booked, 1), ctx.await_for("late")):
+        for late in (ctx.step("late", booked, 1), ctx.wait_for("late")):
             try:
                 await late
             except AlreadyFinished as error:
@@ -310,6 +308,7 @@ def test_a_name_that_is_none_is_refused_before_the_step_is_done(name: Any) -> No
 
 def test_a_context_without_a_worker_has_no_steps_and_no_signals() -> None:
     job = from_json(to_json(made_by_hand()))  # as in a process
-    for call in (lambda: job.step("charge", booked, 1), lambda: job.wait_for("approved")):
+    calls: list[Callable[[], object]] = [lambda: job.step("charge", booked, 1), lambda: job.wait_for("approved")]
+    for call in calls:
         with pytest.raises(OutsideWorker, match="use it in async handlers or in threads of a worker, not in processes"):
             call()

@@ -33,7 +33,7 @@ def task(request: pytest.FixtureRequest, async_app: PgQueue) -> Callable[..., An
             return ctx.attempt
 
         async def in_loop(ctx: JobContext) -> int:
-            value = await ctx.astep_in_transaction("write", awrite, ctx)
+            value: int = await ctx.step_in_transaction("write", awrite, ctx)
             after(ctx)
             return value
 
@@ -112,7 +112,7 @@ async def test_a_step_of_its_own_inside_a_block_is_refused(async_app: PgQueue, l
 
         async with ctx.transaction():
             try:
-                await ctx.astep_in_transaction("write", write)
+                await ctx.step_in_transaction("write", write)
             except AlreadyFinished as error:
                 caught.append(error)
 

@@ -1,4 +1,4 @@
-"""ctx.wait_for() and ctx.await_for(): a durable wait inside straight code."""
+"""ctx.wait_for(): a durable wait inside straight code."""
 
 import asyncio
 from collections.abc import Callable
@@ -26,9 +26,9 @@ def waiter(request: pytest.FixtureRequest, async_app: PgQueue) -> Callable[..., 
 
     def register(before: Callable[[], Any] = lambda: 1, timeout: Any = None, **options: Any) -> Any:
         async def in_loop(ctx: JobContext) -> Any:
-            value = await ctx.astep("before", before)
+            value = await ctx.step("before", before)
             try:
-                return [value, await ctx.await_for("approved", timeout)]
+                return [value, await ctx.wait_for("approved", timeout)]
             except SignalTimeout as error:
                 return [value, str(error)]
 
@@ -92,7 +92,7 @@ async def test_a_wait_that_is_over_raises_in_this_run_and_each_later_one(async_a
 async def test_a_wait_that_is_over_and_not_caught_is_a_failure_for_good(async_app: PgQueue, look: Look) -> None:
     @async_app.task
     async def work(ctx: JobContext) -> None:
-        await ctx.await_for("approved", timeout=0)
+        await ctx.wait_for("approved", timeout=0)
 
     job = work.enqueue()
     await burst(async_app)
@@ -107,7 +107,7 @@ async def test_except_exception_does_not_stop_a_wait(async_app: PgQueue, look: L
     @async_app.task(retry=0)
     async def work(ctx: JobContext) -> Any:
         try:
-            return await ctx.await_for("approved")
+            return await ctx.wait_for("approved")
         except Exception:
             return "caught"
         finally:
@@ -125,7 +125,7 @@ async def test_a_wait_in_a_group_of_tasks_is_a_wait_and_an_error_beside_it_a_fai
     @async_app.task(retry=0)
     async def work(ctx: JobContext, fails: bool) -> Any:
         async with asyncio.TaskGroup() as group:
-            group.create_task(ctx.await_for("approved"))
+            group.create_task(ctx.wait_for("approved"))
             if fails:
                 group.create_task(refuse())
 
@@ -148,7 +148,7 @@ async def test_middleware_sees_a_wait_pass(async_app: PgQueue, look: Look) -> No
 
     @async_app.task(retry=0)
     async def work(ctx: JobContext) -> None:
-        await ctx.await_for("approved")
+        await ctx.wait_for("approved")
 
     job = work.enqueue()
     await burst(async_app)
@@ -162,7 +162,7 @@ async def test_no_callback_runs_for_a_wait(async_app: PgQueue) -> None:
 
     @async_app.task(retry=0)
     async def work(ctx: JobContext) -> None:
-        await ctx.await_for("approved")
+        await ctx.wait_for("approved")
 
     work.enqueue()
     await burst(async_app)
@@ -176,7 +176,7 @@ async def test_a_wait_inside_a_block_is_refused(async_app: PgQueue) -> None:
     async def work(ctx: JobContext) -> None:
         async with ctx.transaction():
             try:
-                await ctx.await_for("approved")
+                await ctx.wait_for("approved")
             except PgQueueError as error:
                 caught.append(error)
 
@@ -193,7 +193,7 @@ async def test_a_wait_of_a_job_that_is_another_s_raises(async_app: PgQueue, look
     async def work(ctx: JobContext) -> None:
         look.rows(STEAL)
         try:
-            await ctx.await_for("approved")
+            await ctx.wait_for("approved")
         except PgQueueError as error:
             caught.append(error)
 
@@ -206,7 +206,7 @@ async def test_a_wait_of_a_job_that_is_another_s_raises(async_app: PgQueue, look
 async def test_a_signal_commits_with_the_transaction_that_sends_it(async_app: PgQueue, look: Look, connect: Any) -> None:
     @async_app.task(retry=0)
     async def work(ctx: JobContext) -> None:
-        await ctx.await_for("approved")
+        await ctx.wait_for("approved")
 
     job = work.enqueue()
     await burst(async_app)
@@ -244,7 +244,7 @@ async def test_a_timeout_that_is_none_is_refused(async_app: PgQueue, look: Look,
     @async_app.task(retry=0)
     async def work(ctx: JobContext) -> None:
         with pytest.raises(InvalidArgument, match=r"^timeout: "):
-            await ctx.await_for("approved", timeout)
+            await ctx.wait_for("approved", timeout)
 
     job = work.enqueue()
     await burst(async_app)
