@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, Unpack, overload
 
 from ._checks import Duration, Priority, invalid, read_id
 from .check import check_configuration, check_limit_names, check_version
@@ -11,6 +11,8 @@ from .chunk import chunk_task
 from .codec.callables import assert_handler, name_of
 from .config import load_settings
 from .context import JobContext
+from .control.filters import FilterFields, filter_json
+from .control.jobs import Jobs
 from .database import Call
 from .database.calls import enqueue as enqueue_calls
 from .database.calls import install as install_calls
@@ -264,6 +266,10 @@ class PgQueue(Signals, Hooks):
     def job(self, job_id: int) -> Job[Any]:
         """A handle on a job by its id; the job is not looked up yet."""
         return Job(self, read_id("job_id", job_id))
+
+    def jobs(self, **filter: Unpack[FilterFields]) -> Jobs:
+        """The jobs that a filter describes, such as `state="failed", task="mail.*"`; none = all. Nothing is looked up yet."""
+        return Jobs(self, filter_json(filter))
 
     def enqueue_many(self, signatures: Iterable[Signature[Any]], *, connection: Any = None) -> list[Job[Any]]:
         """Add jobs of any tasks, each with its own options: one statement, all or nothing.

@@ -82,6 +82,17 @@ create type stored_options as (
     deadline_at timestamptz   -- … and until then it must be over; see with_ends
 );
 
+-- Which jobs are meant: a checked filter with SQL's own types, see filter_of. Fields that are not given are NULL or
+-- empty.
+create type job_filter as (
+    ids bigint[], states job_state[], queues text[],
+    tasks      text[],  -- in full …
+    task_likes text[],  -- … or as patterns of LIKE
+    reasons final_reason[], error_types text[], fingerprints text[], args jsonb, meta jsonb, limit_key text, workflow_id bigint,
+    schedule text, worker_id uuid, created_after timestamptz, created_before timestamptz, run_at_after timestamptz,
+    run_at_before timestamptz, finished_after timestamptz, finished_before timestamptz
+);
+
 -- What an enqueue says of limits; see enqueue.
 create type limiting as (limits text[], fair text, cost int, declared text[]);
 

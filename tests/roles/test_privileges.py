@@ -93,6 +93,8 @@ FUNCTIONS = {
     "trigger_schedule": May(OPERATOR, "trigger_schedule('x')"),
     "backfill_schedule": May(OPERATOR, "backfill_schedule('x', '{}')"),
     "jitter_of": May(WATCHERS, "jitter_of('x', '2000-01-01', 1)"),
+    "check_filter": May(READERS, "check_filter('{}')"),
+    "matching_ids": May(READERS, "matching_ids('{}', 0, null, 1)"),
     "wake": May(NOBODY, "wake('default')"),
 } | dict.fromkeys(
     (
@@ -126,6 +128,8 @@ FUNCTIONS = {
         "check_seconds", "check_timezone", "checked_schedule", "decide_tick", "due_ticks", "fire_one", "fire_together",
         "hold_schedule", "is_live", "is_plain", "lock_schedule", "make_job", "merge_schedule", "note_look", "note_missed",
         "note_tick", "plan_ticks", "save_schedule", "schedule_changes", "schedule_defaults", "schedule_fields",
+        "checked_field", "checked_id", "checked_ids", "checked_object", "checked_text", "checked_texts", "checked_time",
+        "checked_uuid", "filter_fields", "filter_of", "filter_places", "filter_terms", "ids_in", "known_ids", "texts_of",
         "schedule_timing", "in_microseconds", "skip_tick", "tick_element", "try_job", "with_tick", "with_utc", "without_nulls",
     ),
     May(NOBODY),
@@ -162,7 +166,7 @@ VIEWS = {
     "schedule_ticks",
 }
 # What runs with the rights of the owner must not be told what to do by a string.
-DYNAMIC_SQL = {"make_partition", "drop_partitions", "empty_partitions"}
+DYNAMIC_SQL = {"make_partition", "drop_partitions", "empty_partitions", "matching_ids"}
 
 
 def test_every_function_and_relation_is_listed(install: Install) -> None:

@@ -1,0 +1,145 @@
+"""The options of a filter, for every command that acts on many jobs or lists them."""
+
+import inspect
+import json
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from functools import wraps
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+from .._checks import invalid
+from ..control.filters import filter_json
+from ..errors import InvalidArgument
+from .options import State
+from .times import read_span, read_time
+
+ENDED = {State.succeeded, State.failed, State.cancelled}
+Texts = list[str] | None
+Command = Callable[..., None]
+
+# By the name of the parameter of the command.
+OPTIONS: Mapping[str, Any] = {
+    "state": Annotated[list[State] | None, typer.Option(help="In this state; may be repeated, as all names here.")],
+    "queue": Annotated[Texts, typer.Option(metavar="NAME", help="Of this queue.")],
+    "task": Annotated[Texts, typer.Option(metavar="NAME", help="Of this task; * stands for any text: 'mail.*'.")],
+    "error": Annotated[Texts, typer.Option(metavar="TYPE", help="With this type of its last error: TimeoutError.")],
+    "reason": Annotated[Texts, typer.Option(metavar="REASON", help="That ended for this reason: error, timeout, crashed.")],
+    "fingerprint": Annotated[Texts, typer.Option(metavar="HEX", help="Dead letters with this fingerprint.")],
+    "where": Annotated[str | None, typer.Option(metavar="JSON", help="""Whose arguments contain this: '{"customer": 5}'.""")],
+    "meta": Annotated[str | None, typer.Option(metavar="JSON", help="Whose meta contains this.")],
+    "since": Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="Created since: 2h ago, or a time. With a --state of jobs that are over: ended since.",
+        ),
+    ],
+    "until": Annotated[str | None, typer.Option(metavar="TIME", help="The same, before.")],
+    "limit_key": Annotated[str | None, typer.Option("--limit-key", metavar="KEY", help="With this key of a limit: tenant:42.")],
+    "workflow": Annotated[int | None, typer.Option(metavar="ID", help="Of this workflow.")],
+    "schedule": Annotated[str | None, typer.Option(metavar="NAME", help="Of this schedule.")],
+    "worker": Annotated[str | None, typer.Option(metavar="UUID", help="That this worker runs, or ran last.")],
+    "filter_fields": Annotated[
+        str | None,
+        typer.Option("--filter", metavar="JSON", help="""Any field of a filter: '{"run_at_before": "+10 minutes"}'."""),
+    ],
+}
+
+
+def filtered(state: State | None = None) -> Callable[[Command], Command]:
+    """Give a command the options of a filter in place of its parameter `filter`, which gets the fields as one dict.
+
+    `filter_json(filter)` is the filter as SQL takes it: "{}" if no option was given.
+
+    Args:
+        state: the state of the jobs that the command is about, if there is one; --state changes it.
+    """
+
+    def with_options(command: Command) -> Command:
+        @wraps(command)
+        def run(**given: Any) -> None:
+            options = {name: given.pop(name) for name in OPTIONS}
+            command(**given, filter=read_filter(options, state))
+
+        parameters: list[inspect.Parameter] = []
+        for name, parameter in inspect.signature(command).parameters.items():
+            parameters += _of_options() if name == "filter" else [parameter]
+        hints = {**get_type_hints(command, include_extras=True), **OPTIONS}
+        del hints["filter"], run.__dict__["__wrapped__"]
+        run.__annotations__ = hints
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        return run
+
+    return with_options
+
+
+def _of_options() -> list[inspect.Parameter]:
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    return [inspect.Parameter(name, kind, default=None, annotation=option) for name, option in OPTIONS.items()]
+
+
+def read_filter(options: Mapping[str, Any], state: State | None = None) -> dict[str, Any]:
+    """The fields of a filter, as `filter_json` takes them.
+
+    Args:
+        options: by the names of OPTIONS.
+        state: the state that the command is about, if there is one: it decides which time --since means.
+
+    Raises:
+        InvalidArgument: a value is no JSON object, or no time.
+    """
+    fields: dict[str, Any] = {
+        "state": [one.value for one in options["state"] or ()] or (state and [state.value]),
+        "queue": options["queue"] or None,
+        "task": options["task"] or None,
+        "error_type": options["error"] or None,
+        "reason": options["reason"] or None,
+        "fingerprint": options["fingerprint"] or None,
+        "args": _object("where", options["where"]),
+        "meta": _object("meta", options["meta"]),
+        "limit": options["limit_key"],
+        "workflow": options["workflow"],
+        "schedule": options["schedule"],
+        "worker": options["worker"],
+        **_times(options, state),
+    }
+    fields |= _object("filter", options["filter_fields"]) or {}
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _times(options: Mapping[str, Any], state: State | None) -> dict[str, Any]:
+    states = set(options["state"] or ([state] if state else ()))
+    which = "finished" if states and states <= ENDED else "created"
+    return {
+        f"{which}_after": options["since"] and _when("since", options["since"]),
+        f"{which}_before": options["until"] and _when("until", options["until"]),
+    }
+
+
+def _when(field: str, text: str) -> Any:
+    """A time, or a span before now, which SQL subtracts from its own clock."""
+    try:
+        span: timedelta = read_span(field, text)
+    except InvalidArgument:
+        try:
+            return read_time(field, text)
+        except InvalidArgument:
+            raise invalid(field, text, "use a span before now such as 2h, or a time such as 2030-01-31T12:00+01:00") from None
+    return -span
+
+
+def _object(field: str, text: str | None) -> dict[str, Any] | None:
+    if text is None:
+        return None
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise invalid(field, text, """give a JSON object, for example '{"customer": 5}'""")
+    return value
+
+
+__all__ = ["OPTIONS", "filter_json", "filtered", "read_filter"]

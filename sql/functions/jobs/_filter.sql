@@ -1,0 +1,65 @@
+-- filter_of: a checked filter with SQL's own types, as a statement takes it. Called by: matching_ids, list_jobs, count_jobs.
+-- Writes: nothing.
+create function filter_of(filter jsonb) returns job_filter
+language sql stable as $$
+    select array(select jsonb_array_elements_text(filter->'ids')::bigint),
+           array(select jsonb_array_elements_text(filter->'state')::job_state),
+           texts_of(filter->'queue'),
+           array(select task from unnest(texts_of(filter->'task')) as t(task) where strpos(task, '*') = 0),
+           array(select replace(regexp_replace(task, E'([\\\\%_])', E'\\\\\\1', 'g'), '*', '%')
+                   from unnest(texts_of(filter->'task')) as t(task) where strpos(task, '*') > 0),
+           array(select jsonb_array_elements_text(filter->'reason')::final_reason),
+           texts_of(filter->'error_type'), texts_of(filter->'fingerprint'), filter->'args', filter->'meta', filter->>'limit',
+           (filter->>'workflow')::bigint, filter->>'schedule', (filter->>'worker')::uuid,
+           (filter->>'created_after')::timestamptz, (filter->>'created_before')::timestamptz,
+           (filter->>'run_at_after')::timestamptz, (filter->>'run_at_before')::timestamptz,
+           (filter->>'finished_after')::timestamptz, (filter->>'finished_before')::timestamptz
+$$;
+
+-- texts_of: an array of JSON as one of SQL; empty for NULL. Called by: filter_of. Writes: nothing.
+create function texts_of(list jsonb) returns text[]
+language sql immutable as $$
+    select array(select jsonb_array_elements_text(list))
+$$;
+
+-- filter_places: the tables in which jobs of a checked filter can be. Called by: matching_ids, list_jobs, count_jobs. Writes:
+-- nothing.
+create function filter_places(filter jsonb) returns text[]
+language sql stable as $$
+    select array_remove(array[
+        case when not filter ?| '{reason,fingerprint,finished_after,finished_before}'
+              and coalesce(filter->'state' ?| '{blocked,scheduled,ready,running}', true) then 'job' end,
+        case when not filter ? 'fingerprint'
+              and coalesce(filter->'state' ?| '{succeeded,cancelled}', true) then 'job_history' end,
+        case when coalesce(filter->'state' ? 'failed', true) then 'dead_letter' end], null)
+$$;
+
+-- filter_terms: the condition that a job of a checked filter fulfils, for a statement whose $1 is filter_of(filter). Made of the
+-- texts here and nothing else. Called by: matching_ids, list_jobs, count_jobs. Writes: nothing.
+-- A statement with the conditions of all fields would be planned for all of them: with "$1 is null or …" no index helps.
+create function filter_terms(filter jsonb, place text) returns text
+language sql immutable as $$
+    select coalesce(string_agg(term, ' and ' order by nth), 'true')
+      from (values
+               (1, 'ids', 'id = any (($1).ids)'),
+               (2, 'state', 'state = any (($1).states)'),
+               (3, 'queue', 'queue = any (($1).queues)'),
+               (4, 'task', '(task = any (($1).tasks) or task like any (($1).task_likes))'),
+               (5, 'reason', 'reason = any (($1).reasons)'),
+               (6, 'limit', case when filter->>'limit' like 'queue:%' then 'queue = substr(($1).limit_key, 7)'
+                                 else 'limits @> array[($1).limit_key]' end),
+               (7, 'workflow', 'workflow_id = ($1).workflow_id'),
+               (8, 'worker', 'worker_id = ($1).worker_id'),
+               (9, 'created_after', 'created_at >= ($1).created_after'),
+               (10, 'created_before', 'created_at < ($1).created_before'),
+               (11, 'run_at_after', 'run_at >= ($1).run_at_after'),
+               (12, 'run_at_before', 'run_at < ($1).run_at_before'),
+               (13, 'finished_after', 'finished_at >= ($1).finished_after'),
+               (14, 'finished_before', 'finished_at < ($1).finished_before'),
+               (15, 'fingerprint', 'fingerprint = any (($1).fingerprints)'),
+               (16, 'schedule', 'terms->>''schedule'' = ($1).schedule'),
+               (17, 'args', 'args @> ($1).args'),
+               (18, 'meta', 'meta @> ($1).meta'),
+               (19, 'error_type', 'errors->-1->>''type'' = any (($1).error_types)')) as terms(nth, field, term)
+     where filter ? field and not (field = 'state' and place = 'dead_letter')
+$$;
