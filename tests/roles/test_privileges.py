@@ -92,6 +92,8 @@ FUNCTIONS = {
     "resume_schedule": May(OPERATOR, "resume_schedule('x')"),
     "trigger_schedule": May(OPERATOR, "trigger_schedule('x')"),
     "backfill_schedule": May(OPERATOR, "backfill_schedule('x', '{}')"),
+    "set_queue": May(OPERATOR, """set_queue('x', '{"max_ready": 1}')"""),
+    "reset_queue": May(OPERATOR, "reset_queue('x')"),
     "jitter_of": May(WATCHERS, "jitter_of('x', '2000-01-01', 1)"),
     "check_filter": May(READERS, "check_filter('{}')"),
     "matching_ids": May(READERS, "matching_ids('{}', 0, null, 1)"),
@@ -131,6 +133,7 @@ FUNCTIONS = {
         "checked_field", "checked_id", "checked_ids", "checked_object", "checked_text", "checked_texts", "checked_time",
         "checked_uuid", "filter_fields", "filter_of", "filter_places", "filter_terms", "ids_in", "known_ids", "texts_of",
         "schedule_timing", "in_microseconds", "skip_tick", "tick_element", "try_job", "with_tick", "with_utc", "without_nulls",
+        "check_queue_name", "check_setting", "checked_settings", "interval_of",
     ),
     May(NOBODY),
 )  # fmt: skip
@@ -144,6 +147,7 @@ RELATIONS = dict.fromkeys(
         "workflow", "workflow_node", "workflow_edge", "workflow_progress", "workflow_nodes",
         "limit_def", "bucket", "turn", "line_start", "permit", "parking", "limit_status", "upkeep_status",
         "schedule", "schedule_tick", "schedule_look", "schedules", "schedule_ticks",
+        "pause", "queue",
     ),
     READERS,
 )  # fmt: skip
