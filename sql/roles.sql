@@ -19,7 +19,8 @@ declare
         "operator": ["cancel", "retry", "cancel_workflow", "retry_workflow", "repair_workflows", "update", "signal",
                      "extend_result", "delete_result", "promote", "expire", "mark_lost", "rescue", "maintain", "set_limit",
                      "delete_limit", "reset_limit", "park", "unpark", "sweep_lanes", "set_schedule", "delete_schedule",
-                     "pause_schedule", "resume_schedule", "trigger_schedule", "backfill_schedule", "set_queue", "reset_queue"]
+                     "pause_schedule", "resume_schedule", "trigger_schedule", "backfill_schedule", "set_queue", "reset_queue",
+                     "pause", "resume", "draining"]
     }';
     -- A handler enqueues; a role that acts on jobs also reads them. An operator is not a producer: it acts on existing jobs.
     is_also  constant jsonb := '{"worker": "producer", "operator": "viewer"}';

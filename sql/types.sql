@@ -136,5 +136,6 @@ create type limited_jobs as (
     ats      timestamptz[],  -- its start, by which the limits are counted
     suspect  bool,           -- a suspect may be taken
     again_at timestamptz,    -- when to look again, if not only the turns tell
-    shut     text[]          -- queues whose own limit lets nothing start: their turns say nothing
+    shut     text[],         -- queues whose own limit lets nothing start: their turns say nothing
+    paused   text[]          -- tasks of which nothing starts; NULL = none is paused
 );

@@ -16,12 +16,46 @@ select id, state, reason, queue, task, args, priority, attempt, max_attempts, re
        null, control
   from dead_letter;
 
--- Live jobs; `oldest` is how long the first in line has been waiting for a worker.
+-- What is paused now: a pause whose time is over is none.
+create view pauses as
+select kind, name, paused_at, until, by, reason from pause where until is null or until > clock_timestamp();
+
+-- Live jobs; `oldest` is how long the first in line has been waiting for a worker. The last columns say by which pause the queue
+-- is held, its own before that of everything.
 create view queue_stats as
-select queue, state, priority, count(*) as jobs,
-       max(clock_timestamp() - least(greatest(run_at, '0001-01-02Z'), '9999-12-30Z')) filter (where state = 'ready') as oldest,
-       count(*) filter (where unknown_since is not null) as no_worker_for_task
-  from job group by queue, state, priority;
+select j.*, p.paused_at, p.until as paused_until, p.by as paused_by, p.reason as pause_reason
+  from (select queue, state, priority, count(*) as jobs,
+               max(clock_timestamp() - least(greatest(run_at, '0001-01-02Z'), '9999-12-30Z'))
+                   filter (where state = 'ready') as oldest,
+               count(*) filter (where unknown_since is not null) as no_worker_for_task
+          from job group by queue, state, priority) j
+  left join lateral (
+       select paused_at, until, by, reason from pauses p
+        where p.kind = 'everything' or p.kind = 'queue' and p.name = j.queue
+        order by p.kind = 'queue' desc limit 1) p on true;
+
+-- Queues that hold live jobs, that workers serve, that have settings or are paused; settings are NULL where there are none.
+create view queues as
+with live as (
+    select queue as name, sum(jobs) filter (where state = 'blocked')::bigint as blocked,
+           sum(jobs) filter (where state = 'scheduled')::bigint as scheduled,
+           sum(jobs) filter (where state = 'ready')::bigint as ready,
+           sum(jobs) filter (where state = 'running')::bigint as running, max(oldest) as oldest
+      from queue_stats group by queue
+), served as (
+    select q.name, count(*) as workers from worker w, unnest(w.queues) as q(name)
+     where w.state = 'active' and w.heartbeat_at + w.lease >= clock_timestamp() group by q.name
+)
+select name, coalesce(blocked, 0) as blocked, coalesce(scheduled, 0) as scheduled, coalesce(ready, 0) as ready,
+       coalesce(running, 0) as running, oldest, coalesce(workers, 0) as workers,
+       p.paused_at, p.until as paused_until, p.by as paused_by, p.reason as pause_reason,
+       q.max_ready, q.on_full, q.starvation_after, q.starvation_share, q.keep_succeeded, q.keep_cancelled, q.dead_days
+  from live full join served using (name) full join queue q using (name)
+  full join (select name from pauses where kind = 'queue') own using (name)
+  left join lateral (
+       select paused_at, until, by, reason from pauses p
+        where p.kind = 'everything' or p.kind = 'queue' and p.name = own.name
+        order by p.kind = 'queue' desc limit 1) p on true;
 
 -- Per task over the last hour, except `dead`: dead letters wait until an operator acts.
 create view task_stats as

@@ -93,6 +93,9 @@ FUNCTIONS = {
     "trigger_schedule": May(OPERATOR, "trigger_schedule('x')"),
     "backfill_schedule": May(OPERATOR, "backfill_schedule('x', '{}')"),
     "set_queue": May(OPERATOR, """set_queue('x', '{"max_ready": 1}')"""),
+    "pause": May(OPERATOR, "pause('queue', 'x')"),
+    "resume": May(OPERATOR, "resume('queue', 'x')"),
+    "draining": May(OPERATOR, "draining('x')"),
     "reset_queue": May(OPERATOR, "reset_queue('x')"),
     "jitter_of": May(WATCHERS, "jitter_of('x', '2000-01-01', 1)"),
     "check_filter": May(READERS, "check_filter('{}')"),
@@ -133,7 +136,7 @@ FUNCTIONS = {
         "checked_field", "checked_id", "checked_ids", "checked_object", "checked_text", "checked_texts", "checked_time",
         "checked_uuid", "filter_fields", "filter_of", "filter_places", "filter_terms", "ids_in", "known_ids", "texts_of",
         "schedule_timing", "in_microseconds", "skip_tick", "tick_element", "try_job", "with_tick", "with_utc", "without_nulls",
-        "check_queue_name", "check_setting", "checked_settings", "interval_of",
+        "check_queue_name", "check_setting", "checked_settings", "interval_of", "check_pause_name", "unpaused", "pick_unpaused",
     ),
     May(NOBODY),
 )  # fmt: skip
@@ -147,7 +150,7 @@ RELATIONS = dict.fromkeys(
         "workflow", "workflow_node", "workflow_edge", "workflow_progress", "workflow_nodes",
         "limit_def", "bucket", "turn", "line_start", "permit", "parking", "limit_status", "upkeep_status",
         "schedule", "schedule_tick", "schedule_look", "schedules", "schedule_ticks",
-        "pause", "queue",
+        "pause", "queue", "pauses", "queues",
     ),
     READERS,
 )  # fmt: skip
@@ -168,6 +171,8 @@ VIEWS = {
     "upkeep_status",
     "schedules",
     "schedule_ticks",
+    "pauses",
+    "queues",
 }
 # What runs with the rights of the owner must not be told what to do by a string.
 DYNAMIC_SQL = {"make_partition", "drop_partitions", "empty_partitions", "matching_ids"}

@@ -13,6 +13,7 @@ from .mutants import (
     limit_turns,
     limit_verbs,
     notify,
+    queues,
     schedules,
     steps,
     terms,
@@ -22,7 +23,7 @@ from .mutants import (
 )
 from .mutants.mutant import Mutant
 
-OF_JOBS = (jobs, notify, schedules, steps, terms)
+OF_JOBS = (jobs, notify, queues, schedules, steps, terms)
 AREAS = (*OF_JOBS, workflow_nodes, workflow_verbs, workflow_races, limit_counts, limit_turns, limit_verbs)
 MUTANTS = sorted((mutant for area in AREAS for mutant in area.MUTANTS), key=Mutant.needs_others)  # the cheap ones first
 

@@ -32,12 +32,13 @@ begin
         at := coalesce(took.ats[before + 1], clock_timestamp());
         room := room - (cardinality(took.jobs) - before);
         if took.suspect and room > 0 then
-            suspects := pick_suspect(worker, array[in_queue]);
+            suspects := pick_suspect(worker, array[in_queue], took.paused);
             took.suspect := suspects = '{}';
         end if;
         plain := array(select j.ctid from job j where j.id = any (suspects))
               || array(select j.ctid from job j
                         where j.state = 'ready' and j.rescues < 2 and j.lane_id is null and j.queue = in_queue
+                          and (took.paused is null or j.task <> all (took.paused))
                           and may_start(j.expires_at, j.deadline_at, j.attempt)
                         order by j.priority desc, j.run_at, j.id limit room - coalesce(cardinality(suspects), 0)
                           for no key update skip locked);

@@ -9,6 +9,7 @@
 --   3  each lane's quota, by weight, within the tokens and places of its keys (lane_quotas, in memory)
 --   4  that many jobs, and one more, which shows whether there are others and what they cost
 --   5  what of that the tokens pay for; a lane then stays in line, is parked behind a key that is shut, or has no more jobs
+-- Jobs of paused tasks are passed over: a lane that has no others leaves the line, and sweep_lanes lets it back in.
 -- At most one suspect is taken, if took.suspect says so (see pick_suspect); a lane stops in front of one.
 create function claim_lanes(took limited_jobs, in_queue text, want int, token uuid) returns limited_jobs
 language plpgsql as $$
@@ -93,6 +94,7 @@ begin
                  from (select j.ctid as row, coalesce(j.cost, 1) as cost, j.rescues, j.run_at from job j
                         where l.quota > 0 and b.began is not null and j.lane_id = l.lane_id
                           and j.state = 'ready' and j.run_at >= l.lo
+                          and (took.paused is null or j.task <> all (took.paused))
                           and may_start(j.expires_at, j.deadline_at, j.attempt)
                         order by j.priority desc, j.run_at, j.id limit l.quota + 1 for no key update skip locked) j) j
          cross join lateral (select clock_timestamp() as ended where j.rows is null or cardinality(j.rows) > 0 offset 0) e
@@ -125,6 +127,7 @@ begin
         is_saved := lane.lane_id = any (held.saved_for);
         if is_saved and quotas[got.i] = 0 then  -- it was not looked at: what does it cost?
             costs := array(select coalesce(j.cost, 1) from job j where j.lane_id = lane.lane_id and j.state = 'ready'
+                              and (took.paused is null or j.task <> all (took.paused))
                               and may_start(j.expires_at, j.deadline_at, j.attempt)
                             order by j.priority desc, j.run_at, j.id limit 1);
         end if;

@@ -3,7 +3,8 @@
 -- Called by: claim, claim_gated. Writes: nothing. Locks: one job row, SKIP LOCKED.
 -- A job that was running when its worker was lost, twice, is a suspect. One at a time per worker, it can take no other
 -- suspect with it: the third loss is its own.
-create function pick_suspect(worker uuid, queues text[]) returns bigint[]
+-- paused: tasks of which none may start; NULL = none is paused.
+create function pick_suspect(worker uuid, queues text[], paused text[]) returns bigint[]
 language plpgsql as $$
 declare
     runs_one bool;
@@ -16,7 +17,7 @@ begin
     return array(
         select id from job
          where rescues >= 2 and state = 'ready' and lane_id is null and queue = any (queues)
-           and may_start(expires_at, deadline_at, attempt)
+           and (paused is null or task <> all (paused)) and may_start(expires_at, deadline_at, attempt)
          order by run_at limit 1
            for no key update skip locked);
 end $$;

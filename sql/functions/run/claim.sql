@@ -5,7 +5,7 @@
 -- Jobs with limits get the first half of the rows, the others the rest. Between queues: without weights the array's order; with
 -- weights a random order at each call in which a queue comes first in proportion to its weight.
 -- Raises PQ002 when the worker is lost or unknown: its jobs are being rescued.
--- A job past its expires_at or deadline_at is not taken; expire ends it.
+-- A job past its expires_at or deadline_at is not taken; expire ends it. Nothing is taken that is paused, see pause.
 -- node: NULL for a plain job; of a node of a workflow what node_of says. limits: the keys that this start was counted for; NULL =
 -- none. Jobs with limits come first. The last row may have no id: jobs with limits wait, and run_at says when to look again.
 --
@@ -45,6 +45,9 @@ declare
     before     int;
 begin
     perform assert_active(worker);
+    if pg_relation_size('pause') > 0 then  -- after assert_active, see draining
+        select u.queues, u.weights, u.tasks into queues, weights, took.paused from unpaused(queues, weights) u;
+    end if;
     if in_use then
         select array(select substr(name, 7) from limit_def
                       where name = any (array(select 'queue:' || q from unnest(queues) as q))
@@ -66,7 +69,7 @@ begin
         end if;
     end if;
     limited := coalesce(limited, want);
-    picked := case when want > 0 then pick_suspect(worker, coalesce(open, queues)) else '{}' end;
+    picked := case when want > 0 then pick_suspect(worker, coalesce(open, queues), took.paused) else '{}' end;
     took.jobs := '{}';
     if picked is null then  -- it runs one
         picked := '{}';
@@ -112,7 +115,9 @@ begin
             continue when this_queue = any (gated);
             room := want - cardinality(picked) - cardinality(took.jobs);
         end if;
-        if resume_at is null or not resume_at @> jsonb_build_array(jsonb_build_object('queue', this_queue)) then
+        if took.paused is not null then
+            picked := picked || pick_unpaused(this_queue, took.paused, resume_at, room);
+        elsif resume_at is null or not resume_at @> jsonb_build_array(jsonb_build_object('queue', this_queue)) then
             picked := picked || array(
                 select j.id from job j
                  where j.state = 'ready' and j.rescues < 2 and j.lane_id is null and j.queue = this_queue

@@ -1,7 +1,7 @@
 -- claim_jobs: gives a worker exactly these jobs, those of them that are ready, all under one token.
 -- Called by: helpers that run particular jobs, in tests above all; workers use claim. Writes: job. Locks: job rows, SKIP LOCKED.
--- Suspects among them are taken as they are, and so are jobs with limits, whatever those allow, and not counted: a caller that
--- names a job wants that one. Rows come in the order of the ids.
+-- Suspects among them are taken as they are, and so are paused jobs, and jobs with limits, whatever those allow, and not counted:
+-- a caller that names a job wants that one. Rows come in the order of the ids.
 -- Raises PQ002 when the worker is lost or unknown.
 create function claim_jobs(worker uuid, token uuid, job_ids bigint[]) returns table (
     id bigint, queue text, task text, args jsonb, attempt smallint, max_attempts smallint, priority smallint,

@@ -139,6 +139,7 @@ begin
     is_more := prune_workflows(keep_days) or is_more;
     is_more := prune_steps(keep_days) or is_more;
     perform tidy_lanes();
+    delete from pause where until < (select clock_timestamp()) - interval '1 day';
     delete from worker where state = 'lost' and heartbeat_at < (select clock_timestamp()) - interval '1 day';
     return is_more;
 end $$;

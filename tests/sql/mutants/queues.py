@@ -1,0 +1,31 @@
+"""Rules of queues: pauses, drains."""
+
+from .. import test_draining as draining
+from .. import test_pause as pause
+from .mutant import Mutant
+
+NOT_PAUSED = r" and \(took\.paused is null or j\.task <> all \(took\.paused\)\)"
+OTHERS = pause.test_other_tasks_overtake_a_paused_one
+
+MUTANTS = [
+    Mutant("a claim does not look at pauses", "claim", r"if pg_relation_size\('pause'\) > 0 then", "if false then",
+           pause.five_workers_take_nothing_of_a_paused_queue),
+    Mutant("a claim looks at pauses before anything else", "assert_active", r"if not exists \(select from worker.*?\) then",
+           "if worker is null then", draining.a_claim_that_is_under_way_is_waited_for),
+    Mutant("paused tasks start", "pick_unpaused", r"and j\.task <> all \(paused\) ", "", OTHERS, ([], False)),
+    Mutant("paused tasks start from a cursor", "pick_unpaused", r"and j\.task <> all \(paused\) ", "", OTHERS, ([], True)),
+    Mutant("paused tasks start from lanes", "claim_lanes", NOT_PAUSED, "", OTHERS, (["k"], False)),
+    Mutant("paused tasks start from a queue with a limit", "claim_gated", NOT_PAUSED, "", OTHERS, (["queue:default"], False)),
+    Mutant("a paused suspect starts", "pick_suspect", r"\(paused is null or task <> all \(paused\)\) and ", "",
+           pause.test_a_suspect_of_what_is_paused_does_not_start_either, ("task", "noop")),
+    Mutant("everything but some", "unpaused", r"queues := '\{\}';", "null;",
+           pause.test_nothing_of_what_is_paused_starts_until_it_is_resumed, ("everything", None)),
+    Mutant("weights of other queues", "unpaused", r"weights\[q\.place\] order by q\.place", "weights[q.place] order by q.name desc",
+           pause.test_other_queues_go_on_with_their_weights),
+    Mutant("a burst waits for what is paused", "has_work", r"if pg_relation_size\('pause'\) > 0 then", "if false then",
+           pause.test_paused_jobs_are_no_work_that_holds_a_burst_open, ("queue", "default")),
+    Mutant("a burst waits for paused tasks", "has_work", r"and \(paused is null or task <> all \(paused\)\)", "",
+           pause.test_paused_jobs_are_no_work_that_holds_a_burst_open, ("task", "noop")),
+    Mutant("a drain overlooks claims", "draining", r"claims := array\(.*?\);", "claims := '{}';",
+           draining.a_claim_that_is_under_way_is_waited_for),
+]  # fmt: skip
