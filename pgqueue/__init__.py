@@ -2,7 +2,10 @@
 
 from .app import PgQueue
 from .context import JobContext
+from .control.queue_settings import QueueSettings
+from .database.calls.queues import Pause
 from .errors import (
+    DrainTimeout,
     InvalidArgument,
     JobCancelled,
     JobFailed,
@@ -43,6 +46,7 @@ __all__ = [
     "Cancel",
     "Canvas",
     "Chain",
+    "DrainTimeout",
     "EnqueueCall",
     "Graph",
     "GraphEdge",
@@ -61,8 +65,10 @@ __all__ = [
     "Limit",
     "LimitStatus",
     "Parent",
+    "Pause",
     "PgQueue",
     "PgQueueError",
+    "QueueSettings",
     "RateLimited",
     "ResultExpired",
     "ResultTimeout",

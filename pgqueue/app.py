@@ -13,6 +13,7 @@ from .config import load_settings
 from .context import JobContext
 from .control.filters import FilterFields, filter_json
 from .control.jobs import Jobs
+from .control.queues import QueueControl
 from .database import Call
 from .database.calls import enqueue as enqueue_calls
 from .database.calls import install as install_calls
@@ -62,7 +63,7 @@ class Register(Protocol):
     def __call__(self, function: Callable[P, R], /) -> Task[P, R]: ...
 
 
-class PgQueue(Signals, Hooks):
+class PgQueue(Signals, QueueControl, Hooks):
     """A job queue in one schema of one database.
 
     Args:

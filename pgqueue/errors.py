@@ -126,6 +126,19 @@ class ResultTimeout(PgQueueError, TimeoutError):
     """The job did not end within the timeout; it continues."""
 
 
+class DrainTimeout(PgQueueError, TimeoutError):
+    """Jobs of a queue still run when the timeout of `drain` is over. They go on, and the queue stays paused.
+
+    Attributes:
+        queue: the name of the queue.
+        running: how many of its jobs run.
+    """
+
+    def __init__(self, queue: str, running: int, timeout: float | None) -> None:
+        self.queue, self.running = queue, running
+        super().__init__(f"queue {queue!r} is paused, and {running} of its jobs still run after {timeout} s")
+
+
 class ResultTooLarge(PgQueueError, ValueError):
     """A handler returned more than `max_result_bytes`; its job failed."""
 

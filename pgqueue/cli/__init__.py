@@ -18,6 +18,8 @@ from .failures import complain, exit_code
 from .jobs import cancel, job, jobs, retry
 from .limits import limits
 from .migrate import migrate
+from .pauses import drain, pause, resume
+from .queues import queues
 from .schedules import schedule, schedules
 from .stats import stats, workers
 from .steps import signal
@@ -35,10 +37,11 @@ cli = typer.Typer(
 )
 for command in (
     migrate, worker, enqueue, jobs, job, retry, cancel, workflows, workflow, retry_workflow, cancel_workflow, schedule, workers,
-    stats, dead, signal,
+    stats, dead, signal, pause, resume, drain,
 ):  # fmt: skip
     cli.command()(command)
 cli.add_typer(limits, name="limits")
+cli.add_typer(queues, name="queues")
 cli.add_typer(schedules, name="schedules")
 
 

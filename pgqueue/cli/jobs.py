@@ -11,17 +11,21 @@ from rich.text import Text
 from .._text import harmless
 from ..database.calls import limits as limit_calls
 from ..database.calls import manage as manage_calls
+from ..database.calls import queues as queue_calls
 from ..database.calls import reads
 from ..database.calls import results as result_calls
+from ..database.calls.queues import Pause
 from ..errors import JobNotFound
 from ..limits.waits import waits
 from .limit_view import waits_for
 from .options import AsJson, DatabaseUrl, JobIds, Limit, OfQueue, OfTask, Schema, State
 from .output import console, facts_of, for_each, no_worker, print_json, print_json_lines, print_table, shown
+from .pauses import said
 from .session import Session
 from .steps import print_remembered, remembered, waits_for_signal
 
 COLUMNS = ("id", "state", "queue", "task", "args", "priority", "attempt", "run_at", "finished_at", "note")
+WAITING = ("blocked", "scheduled", "ready")
 SHOWN_APART = {"id", "max_attempts", "errors", "control"}
 FACTS = (*(name for name in reads.JOB_COLUMNS if name not in SHOWN_APART), "result", "result_expires_at")
 
@@ -62,13 +66,14 @@ def job(
         row["unknown_since"] = database.run(reads.unknown_since(id))
         row |= remembered(database, id)
         held_by = ""
+        pauses = database.run(queue_calls.pauses_of(row["queue"], row["task"])) if row["state"] in WAITING else []
         if row["state"] == "ready" and row["limits"]:
             held = waits(row["limits"], row["queue"], row["cost"] or 1, database.run(limit_calls.limit_status()))
             held_by = ", ".join(map(waits_for, held))
     if as_json:
-        print_json(row | {"errors": row["errors"] or []})
+        print_json(row | {"errors": row["errors"] or [], "pauses": [pause._asdict() for pause in pauses]})
     else:
-        _print_job(console(), row, held_by)
+        _print_job(console(), row, held_by, pauses)
 
 
 def retry(ids: JobIds, database_url: DatabaseUrl = None, schema: Schema = None, as_json: AsJson = False) -> None:
@@ -106,10 +111,12 @@ def retry_each(database: Session, ids: list[int], as_json: bool) -> None:
     for_each(ids, retry_one, said, as_json)
 
 
-def _print_job(out: Console, row: dict[str, Any], held_by: str) -> None:
+def _print_job(out: Console, row: dict[str, Any], held_by: str, pauses: list[Pause]) -> None:
     out.print(f"job {row['id']}", style="bold")
     if row["unknown_since"] is not None:
         out.print(no_worker(row["unknown_since"]), style="yellow")
+    for pause in pauses:
+        out.print(Text(harmless(f"waits: {said(pause)}"), "yellow"))
     if held_by:
         out.print(Text(harmless(f"waits for {held_by}"), "yellow"))
     if (waiting := waits_for_signal(row)) is not None:

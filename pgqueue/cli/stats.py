@@ -1,8 +1,10 @@
 """pgqueue stats, pgqueue workers."""
 
+from ..database.calls import queues as queue_calls
 from ..database.calls import reads
 from .options import AsJson, DatabaseUrl, Schema
 from .output import print_json, print_json_lines, print_table
+from .pauses import print_pauses
 from .session import Session
 
 QUEUES = ("queue", "state", "priority", "jobs", "oldest", "no_worker_for_task")
@@ -14,10 +16,12 @@ def stats(database_url: DatabaseUrl = None, schema: Schema = None, as_json: AsJs
     """Show live jobs by queue, and the outcomes of each task in the last hour."""
     with Session(database_url, schema) as database:
         queues, tasks = database.run(reads.queue_stats()), database.run(reads.task_stats())
+        pauses = database.run(queue_calls.pauses())
     if as_json:
-        print_json({"queues": queues, "tasks": tasks})
+        print_json({"queues": queues, "tasks": tasks, "pauses": [pause._asdict() for pause in pauses]})
     else:
         print_table("live jobs", queues, QUEUES)
+        print_pauses(pauses)
         print_table("tasks in the last hour", tasks, TASKS)
 
 

@@ -7,7 +7,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -37,6 +37,7 @@ SWEEP_LANES_SHARE = 20  # uses at most 1/20 of the time
 STUCK_EVERY = 1.0  # seconds between two looks for jobs that wait in this worker while every slot is taken
 ARRIVES_WITHIN = 1.0  # seconds until the next look for a job to stop that has not arrived in this worker yet
 SOONER_EVERY = 0.02  # seconds in which many rings lead to one look
+Loop = Callable[[], Coroutine[Any, Any, None]]
 
 
 class Maintenance:
@@ -72,8 +73,8 @@ class Maintenance:
         self._is_one_on_its_way = False
         self._complaints = Complaints(log, "maintenance failed; jobs continue")
 
-    def loops(self) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
-        """Each loop, by its name."""
+    def loops(self, more: Mapping[str, Callable[[], Awaitable[None]]] | None = None) -> dict[str, Loop]:
+        """Each loop, by its name. `more`: steps of others, which are repeated in the same way."""
         steps = {
             "promote": self._promote,
             "schedules": self._scheduler.look,
@@ -82,6 +83,7 @@ class Maintenance:
             "maintain": self._maintain,
             "give back": self._give_back,
             "cancel": self._stop_cancelled,
+            **(more or {}),
         }
         return {name: partial(self._for_ever, step) for name, step in steps.items()}
 

@@ -31,6 +31,7 @@ from .membership import Membership
 from .options import WorkerOptions
 from .parents import ParentLoader
 from .process import Processes, assert_no_import
+from .queues import QueueWatch
 from .scheduler import Scheduler
 from .signals import Alarm
 from .slots import Slots
@@ -224,6 +225,7 @@ class Worker:
             self._alarm,
             self._scheduler,
         )
+        self._queue_watch = QueueWatch(maintenance_link, self._alarm, self._queues, tasks, app.settings.lease)
         self._loops = self._new_loops()
         self._liveness = self._new_liveness()
 
@@ -238,7 +240,7 @@ class Worker:
         loops.add("timeouts", self._slots.timeouts.run)
         loops.add("soft timeouts", self._soft_timeouts.run)
         loops.add("summary", self._summarise)
-        for name, run in (self._finisher.loops() | self._maintenance.loops()).items():
+        for name, run in (self._finisher.loops() | self._maintenance.loops(self._queue_watch.steps())).items():
             loops.add(name, run)
         return loops
 
@@ -256,6 +258,7 @@ class Worker:
             on_lost=self._membership.note_lost,
             on_results_wanted=self._waiters.asked,
             on_cancel_wanted=self._maintenance.cancel_wanted,
+            on_queues_changed=self._queue_watch.changed,
             down_for=self._loops.longest_down,
         )
 

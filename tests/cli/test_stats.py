@@ -29,7 +29,7 @@ def test_stats_of_queues_and_tasks(run: Run, app: PgQueue, work: Work) -> None:
 
 def test_stats_of_an_empty_install(run: Run) -> None:
     assert run("stats").out == "no live jobs\nno tasks in the last hour\n"
-    assert run("stats", "--json").lines == [{"queues": [], "tasks": []}]
+    assert run("stats", "--json").lines == [{"queues": [], "tasks": [], "pauses": []}]
 
 
 def test_workers_and_how_they_are(run: Run, look: Look) -> None:

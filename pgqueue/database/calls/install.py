@@ -6,6 +6,7 @@ from ..call import ALWAYS, Call, one_value
 RESULTS_WANTED = "!results"  # sent by ask_results
 CANCEL_WANTED = "!cancel"  # sent by cancel_workflow
 SCHEDULES_CHANGED = "!schedules"  # sent by set_schedule and its kind
+QUEUES_CHANGED = "!queues"  # sent by pause, resume and set_queue
 
 
 def installed_version() -> Call[str]:

@@ -1,0 +1,112 @@
+"""Pauses and settings of queues; see sql/functions/queues."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Literal, LiteralString, NamedTuple
+
+from ..call import ALWAYS, WHOLE, Call, Records, nothing, one_value, records
+
+Kind = Literal["queue", "task", "everything"]
+
+
+class Pause(NamedTuple):
+    """What is paused: a row of the view `pauses`.
+
+    Attributes:
+        kind: queue, task or everything.
+        name: of the queue or the task; "" of everything.
+        paused_at: since when.
+        until: when it ends; None = when somebody resumes it.
+        by: who has paused it.
+        reason: why; None if nobody said.
+    """
+
+    kind: Kind
+    name: str
+    paused_at: datetime
+    until: datetime | None
+    by: str
+    reason: str | None
+
+    @property
+    def subject(self) -> str:
+        """What is paused, in words."""
+        return f"{self.kind} {self.name}".rstrip()
+
+    def said(self, at: Callable[[datetime], str]) -> str:
+        """The pause in one line. `at`: writes a time."""
+        until = f" until {at(self.until)}" if self.until else ""
+        reason = f": {self.reason}" if self.reason else ""
+        return " ".join(f"{self.subject} is paused{until} by {self.by}{reason}".split())
+
+
+class Draining(NamedTuple):
+    """How many jobs of a queue run, and the transactions that may be claims which do not know of its pause."""
+
+    running: int
+    claims: list[str]
+
+
+_PAUSES: LiteralString = "select kind, name, paused_at, until, by, reason from {schema}.pauses "
+# The columns of the view `queues`, in the order in which `pgqueue queues` shows them.
+QUEUE_COLUMNS: tuple[LiteralString, ...] = (
+    "name", "ready", "running", "scheduled", "blocked", "oldest", "workers", "paused_at", "paused_until", "paused_by",
+    "pause_reason", "max_ready", "on_full", "starvation_after", "starvation_share", "keep_succeeded", "keep_cancelled",
+    "dead_days",
+)  # fmt: skip
+
+
+def pause(kind: str, name: str | None, until: str | None, after: str | None, by: str | None, reason: str | None) -> Call[bool]:
+    """Pause until a time, or for an interval on the clock of the database; both are text. Returns whether it was not paused."""
+    return Call(
+        "select {schema}.pause(%s::text, %s::text, %s::text::timestamptz, %s::text, %s::text, %s::text::interval)",
+        (kind, name, until, by, reason, after),
+        one_value,
+        repeat_within=ALWAYS,
+    )
+
+
+def resume(kind: str, name: str | None) -> Call[bool]:
+    """End a pause. Returns whether it was paused."""
+    return Call("select {schema}.resume(%s::text, %s::text)", (kind, name), one_value)
+
+
+def pauses() -> Call[list[Pause]]:
+    """Everything that is paused."""
+    return Call(_PAUSES + "order by kind, name", (), lambda rows: [Pause(*row) for row in rows], repeat_within=ALWAYS)
+
+
+def pauses_of(queue: str, task: str) -> Call[list[Pause]]:
+    """The pauses for which a job of this queue and task waits."""
+    return Call(
+        _PAUSES + "where kind = 'everything' or kind = 'queue' and name = %s or kind = 'task' and name = %s order by kind, name",
+        (queue, task),
+        lambda rows: [Pause(*row) for row in rows],
+        repeat_within=ALWAYS,
+    )
+
+
+def draining(queue: str, before: list[str] | None) -> Call[Draining]:
+    """What runs in a paused queue. `before`: the claims of the call before; None in the first call."""
+    return Call(
+        "select running, claims from {schema}.draining(%s::text, %s::text[])",
+        (queue, before),
+        lambda rows: Draining(*rows[0]),
+        repeat_within=ALWAYS,
+    )
+
+
+def queues() -> Call[Records]:
+    """Every queue that holds live jobs, is served, has settings or is paused."""
+    statement: LiteralString = "select " + ", ".join(QUEUE_COLUMNS) + " from {schema}.queues order by name"
+    return Call(statement, (), records(*QUEUE_COLUMNS), within=WHOLE, repeat_within=ALWAYS)
+
+
+def set_queue(name: str, settings: str) -> Call[None]:
+    """Change settings of a queue, a JSON object."""
+    return Call("select {schema}.set_queue(%s::text, %s::text::jsonb)", (name, settings), nothing, repeat_within=ALWAYS)
+
+
+def reset_queue(name: str) -> Call[bool]:
+    """Give all settings of a queue their defaults. Returns whether it had any."""
+    return Call("select {schema}.reset_queue(%s::text)", (name,), one_value)

@@ -1,0 +1,59 @@
+"""What a worker does about its queues beside claiming: it says what is paused."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable, Collection
+from contextlib import suppress
+from datetime import datetime
+
+from .._text import harmless
+from ..database import Link
+from ..database.calls import queues as calls
+from ..database.calls.queues import Pause
+from .signals import Alarm
+
+log = logging.getLogger("pgqueue.worker")
+
+
+class QueueWatch:
+    """Steps of maintenance.
+
+    Args:
+        link: the connection of maintenance.
+        alarm: rung when something was resumed.
+        queues: those that the worker serves.
+        tasks: names of its tasks.
+        lease: seconds; it looks at least every third of it, because notifications can be lost.
+    """
+
+    def __init__(self, link: Link, alarm: Alarm, queues: Collection[str], tasks: Collection[str], lease: float) -> None:
+        self._link, self._alarm, self._lease = link, alarm, lease
+        self._served = {("queue", name) for name in queues} | {("task", name) for name in tasks} | {("everything", "")}
+        self._known: list[Pause] = []
+        self._changed = asyncio.Event()
+        self._changed.set()  # the first look is at the start
+
+    def steps(self) -> dict[str, Callable[[], Awaitable[None]]]:
+        """Each step, by its name."""
+        return {"pauses": self._look}
+
+    def changed(self) -> None:
+        """Something was paused or resumed, or settings of a queue were changed."""
+        self._changed.set()
+        self._alarm.ring()
+
+    async def _look(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._lease / 3 * random.uniform(0.9, 1.1)):
+                await self._changed.wait()
+        self._changed.clear()
+        found = [one for one in await self._link.run(calls.pauses()) if (one.kind, one.name) in self._served]
+        for pause in found:
+            if pause not in self._known:
+                log.warning("%s; jobs that run go on", harmless(pause.said(datetime.isoformat)))
+        paused = {one.subject for one in found}
+        for pause in self._known:
+            if pause.subject not in paused:
+                log.info("%s is no longer paused", pause.subject)
+        self._known = found
