@@ -137,6 +137,7 @@ FUNCTIONS = {
         "checked_uuid", "filter_fields", "filter_of", "filter_places", "filter_terms", "ids_in", "known_ids", "texts_of",
         "schedule_timing", "in_microseconds", "skip_tick", "tick_element", "try_job", "with_tick", "with_utc", "without_nulls",
         "check_queue_name", "check_setting", "checked_settings", "interval_of", "check_pause_name", "unpaused", "pick_unpaused",
+        "unkept", "is_kept",
     ),
     May(NOBODY),
 )  # fmt: skip

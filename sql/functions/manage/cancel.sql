@@ -6,7 +6,8 @@ create function cancel(job_id bigint) returns void
 language plpgsql security definer set search_path from current
 set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
 declare
-    flow bigint;
+    flow   bigint;
+    unkept text[] := case when pg_relation_size('queue') > 0 then unkept() end;
 begin
     perform lock_workflows(array[job_id]);
     with held as (
@@ -16,7 +17,7 @@ begin
         returning null::timestamptz, clock_timestamp(), 'cancelled'::job_state, 'user_requested'::final_reason, null::real,
                   h.errors, k.*
     ), history as (
-        insert into job_history select g.* from gone g
+        insert into job_history select g.* from gone g where is_kept('cancelled', g.queue, g.workflow_id, unkept)
     )
     select coalesce(workflow_id, 0) into flow from gone;
     if flow is null then

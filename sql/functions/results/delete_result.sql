@@ -6,10 +6,13 @@ create function delete_result(job_id bigint) returns void
 -- Pinned, see result.
 language plpgsql security definer set search_path from current
 set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
+declare
+    was_there bool;
 begin
     delete from job_result r where r.job_id = delete_result.job_id;
+    was_there := found;
     update job_history h set result_expires_at = clock_timestamp() where h.id = delete_result.job_id and h.state = 'succeeded';
-    if not found then
+    if not found and not was_there then
         perform refuse(job_id, 'only a job that has succeeded has a result');
     end if;
 end $$;

@@ -1,9 +1,9 @@
 -- result: how a job stands and what it returned. Called by: handles on a job, extend_result. Writes: nothing.
---   state       NULL when there is no such job (any more)
+--   state       NULL when there is no such job (any more), or its queue keeps no history and it has returned nothing
 --   expired     it succeeded, but its result is not kept any more: its time is over, or it was deleted
 --   value       NULL unless it succeeded with a value other than null
 --   error       of a dead letter: its last error; of a node that was skipped: which jobs it needed, see skipped_error
---   task        its task
+--   task        its task; NULL of a job of which only the result is left
 --   expires_at  until when its result is kept; NULL when none is. A null is not stored, and kept as long as a value would be.
 --   elapsed     seconds in the handler; NULL unless it is over
 create function result(job_id bigint, out state job_state, out reason final_reason, out value jsonb, out expired bool,
@@ -29,6 +29,9 @@ begin
       into state, reason, value, task, elapsed, error, expires_at
       from job_history h left join job_result r on r.job_id = h.id
      where h.id = result.job_id;
+    if not found then  -- its queue keeps no history; the result says that it has succeeded
+        select 'succeeded', r.value, r.expires_at into state, value, expires_at from job_result r where r.job_id = result.job_id;
+    end if;
     expired := expires_at <= clock_timestamp();
     if expired then  -- it may still be there, until maintain
         value := null;

@@ -1,11 +1,12 @@
--- finish_ended: moves succeeded and cancelled jobs to the history and stores their results; returns the ids it moved, and those
--- of them that are nodes of a workflow, with the state they end in.
+-- finish_ended: moves succeeded and cancelled jobs to the history, unless their queue keeps none (see is_kept), and stores their
+-- results; returns the ids of the jobs, and those of them that are nodes of a workflow, with the state they end in.
 -- Called by: finish, complete, which pin the plan. Writes: job, job_history, job_result. Locks: job rows, SKIP LOCKED.
 create function finish_ended(outcomes jsonb, out ended bigint[], out nodes bigint[], out states node_state[])
 language plpgsql as $$
 #variable_conflict use_column
 declare
-    freed text[];
+    freed  text[];
+    unkept text[] := case when pg_relation_size('queue') > 0 then unkept() end;
 begin
     with outcome as materialized (
         select * from jsonb_to_recordset(outcomes)
@@ -24,7 +25,7 @@ begin
                        else append_error(h.errors, k.attempt, k.worker_id, k.claimed_at, clock_timestamp(), null, h.error) end,
                   k.*
     ), history as (
-        insert into job_history select g.* from gone g
+        insert into job_history select g.* from gone g where is_kept(g.state::text, g.queue, g.workflow_id, unkept)
     ), stored as (
         insert into job_result (job_id, value, expires_at)
         select id, result, clock_timestamp() + coalesce(result_ttl, interval '24 hours') from held

@@ -41,6 +41,7 @@ declare
     nodes  bigint[];
     states node_state[];
     ended  int;
+    unkept text[] := case when pg_relation_size('queue') > 0 then unkept() end;
 begin
     with held as materialized (
         select j.*, case when j.is_late
@@ -57,7 +58,8 @@ begin
     ), dead as (
         insert into dead_letter select g.* from gone g where state = 'failed'
     ), history as (
-        insert into job_history select null, g.* from gone g where state = 'cancelled'
+        insert into job_history
+        select null, g.* from gone g where state = 'cancelled' and is_kept('cancelled', g.queue, g.workflow_id, unkept)
     )
     select count(*), array_agg(id) filter (where workflow_id is not null),
            array_agg(state::text::node_state) filter (where workflow_id is not null)

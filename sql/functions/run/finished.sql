@@ -24,7 +24,9 @@ begin
     if exists (select from job j where j.id = job_id and j.claim_token = token) then
         return 'running';
     end if;
-    if fate = 'committed' and exists (select from job_history h where h.id = job_id and h.state = 'succeeded') then
+    if fate = 'committed' and (exists (select from job_history h where h.id = job_id and h.state = 'succeeded')
+                               -- Nothing is left of it: its queue keeps no history.
+                               or not exists (select from jobs j where j.id = job_id)) then
         return 'committed';
     end if;
     return 'lost';

@@ -1,7 +1,8 @@
-"""Rules of queues: pauses, drains."""
+"""Rules of queues: pauses, drains, what the history keeps."""
 
 from .. import test_draining as draining
 from .. import test_pause as pause
+from .. import test_unkept as unkept
 from .mutant import Mutant
 
 NOT_PAUSED = r" and \(took\.paused is null or j\.task <> all \(took\.paused\)\)"
@@ -28,4 +29,16 @@ MUTANTS = [
            pause.test_paused_jobs_are_no_work_that_holds_a_burst_open, ("task", "noop")),
     Mutant("a drain overlooks claims", "draining", r"claims := array\(.*?\);", "claims := '{}';",
            draining.a_claim_that_is_under_way_is_waited_for),
+    # history
+    Mutant("nodes are not kept", "is_kept", r" or workflow_id is not null", "", unkept.nodes_are_kept),
+    Mutant("a commit without a row in the history is lost", "finished", r"\s+or not exists \(select from jobs[^)]*\)", "",
+           unkept.a_commit_whose_answer_was_lost_is_known_to_have_happened),
+    Mutant("one setting for all", "unkept", r"where not keeps", "where true",
+           unkept.test_a_job_leaves_no_row_if_its_queue_keeps_none_of_its_state, ("keep_succeeded", "succeeded")),
+    Mutant("results are lost with the row", "result", r"if not found then  -- its.*?end if;", "",
+           unkept.test_its_result_is_kept_as_long_as_ever),
+    Mutant("expired jobs are kept", "end_waiting", r" and is_kept\('cancelled', g\.queue, g\.workflow_id, unkept\)", "",
+           unkept.test_a_job_that_is_cancelled_before_it_starts_leaves_no_row_either, (unkept.expired,)),
+    Mutant("cancelled jobs are kept", "cancel", r" where is_kept\([^)]*\)", "",
+           unkept.test_a_job_that_is_cancelled_before_it_starts_leaves_no_row_either, (unkept.cancelled_while_it_waits,)),
 ]  # fmt: skip
