@@ -126,6 +126,10 @@ class ResultTimeout(PgQueueError, TimeoutError):
     """The job did not end within the timeout; it continues."""
 
 
+class QueueFull(PgQueueError):
+    """The queue holds as many ready jobs as its `max_ready` allows; nothing was enqueued (SQLSTATE PQ005). Try again later."""
+
+
 class DrainTimeout(PgQueueError, TimeoutError):
     """Jobs of a queue still run when the timeout of `drain` is over. They go on, and the queue stays paused.
 

@@ -11,7 +11,8 @@ declare
                      "finished", "fail", "snooze", "give_back", "progress", "note_soft_timeouts", "reconcile", "promote",
                      "expire", "mark_lost", "rescue", "maintain", "maintain_if_due", "has_work", "parents", "cancel_requests",
                      "declare_limit", "park", "declare_schedule", "due_schedules", "fire_schedules", "orphaned_schedules",
-                     "jitter_of", "sweep_lanes", "result", "ended", "ask_results", "wake_waiters", "channel",
+                     "jitter_of", "sweep_lanes", "sweep_queues", "look_at_queues",
+                     "result", "ended", "ask_results", "wake_waiters", "channel",
                      "save_step", "steps", "wait_for"],
         "viewer":   ["installed_version", "last_nodes", "result", "ended", "ask_results", "has_work", "channel",
                      "workflow_drift", "jitter_of", "steps", "signals", "check_filter",
@@ -20,7 +21,7 @@ declare
                      "extend_result", "delete_result", "promote", "expire", "mark_lost", "rescue", "maintain", "set_limit",
                      "delete_limit", "reset_limit", "park", "unpark", "sweep_lanes", "set_schedule", "delete_schedule",
                      "pause_schedule", "resume_schedule", "trigger_schedule", "backfill_schedule", "set_queue", "reset_queue",
-                     "pause", "resume", "draining"]
+                     "pause", "resume", "draining", "sweep_queues"]
     }';
     -- A handler enqueues; a role that acts on jobs also reads them. An operator is not a producer: it acts on existing jobs.
     is_also  constant jsonb := '{"worker": "producer", "operator": "viewer"}';

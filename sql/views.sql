@@ -49,9 +49,10 @@ with live as (
 select name, coalesce(blocked, 0) as blocked, coalesce(scheduled, 0) as scheduled, coalesce(ready, 0) as ready,
        coalesce(running, 0) as running, oldest, coalesce(workers, 0) as workers,
        p.paused_at, p.until as paused_until, p.by as paused_by, p.reason as pause_reason,
-       q.max_ready, q.on_full, q.starvation_after, q.starvation_share, q.keep_succeeded, q.keep_cancelled, q.dead_days
+       q.max_ready, q.on_full, d.dropped, q.starvation_after, q.starvation_share, q.keep_succeeded, q.keep_cancelled, q.dead_days
   from live full join served using (name) full join queue q using (name)
   full join (select name from pauses where kind = 'queue') own using (name)
+  left join lateral (select dropped from queue_depth where queue = name order by counted_at desc limit 1) d on true
   left join lateral (
        select paused_at, until, by, reason from pauses p
         where p.kind = 'everything' or p.kind = 'queue' and p.name = own.name

@@ -12,6 +12,7 @@ _BY_SQLSTATE: dict[str, type[errors.PgQueueError]] = {
     "PQ002": errors.WorkerLost,
     "PQ003": errors.JobNotFound,
     "PQ004": errors.WrongState,
+    "PQ005": errors.QueueFull,
 }
 _UNTRANSLATABLE_CHARACTER = "22P05"
 _NOT_MIGRATED = ("3F000", "42883", "42P01")  # no such schema, function, table; it is ours if the message has its name

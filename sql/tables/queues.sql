@@ -24,3 +24,13 @@ create table queue (
     dead_days        int check (dead_days >= 1),       -- so long dead letters are kept; NULL = until they are removed
     changed_at       timestamptz not null default clock_timestamp()
 );
+
+-- How many jobs of a queue with max_ready are ready, as sweep_queues has counted last. Only inserted into and found newest-first,
+-- so that under a long snapshot an enqueue does not walk the rows before.
+create table queue_depth (
+    queue      text not null,
+    ready      int not null,
+    dropped    bigint not null,                 -- how many drop_oldest has cancelled since max_ready was set
+    counted_at timestamptz not null
+) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500, autovacuum_vacuum_cost_delay = 0);
+create index queue_depth_queue on queue_depth (queue, counted_at desc);

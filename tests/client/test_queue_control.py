@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from pgqueue import DrainTimeout, InvalidArgument, PgQueue, Task
+from pgqueue import DrainTimeout, InvalidArgument, PgQueue, QueueFull, Task
 from pgqueue.control.drain import CLAIMS_WITHIN, Drain
 from pgqueue.database.calls.queues import Draining
 from tests.client.manual_worker import ManualWorker
@@ -147,3 +147,13 @@ def test_settings_of_a_queue_are_stored_and_reset(app: PgQueue, look: Look) -> N
 def test_an_invalid_setting_is_refused(app: PgQueue, settings: Any) -> None:
     with pytest.raises(InvalidArgument):
         app.set_queue("mail", **settings)
+
+
+def test_a_full_queue_refuses_a_job(app: PgQueue, welcome: Task[[int], str], look: Look) -> None:
+    app.set_queue("default", max_ready=2)
+    welcome.enqueue_many([(1,), (2,)])
+    look.value("select next_in from sweep_queues()")
+    for enqueue in (lambda: welcome.enqueue(3), lambda: welcome.enqueue_many([(3,)]), lambda: app.enqueue_many([welcome.s(3)])):
+        with pytest.raises(QueueFull, match="queue: 'default' is full"):
+            enqueue()
+    assert look.count("ready") == 2

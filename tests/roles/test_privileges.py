@@ -95,6 +95,8 @@ FUNCTIONS = {
     "set_queue": May(OPERATOR, """set_queue('x', '{"max_ready": 1}')"""),
     "pause": May(OPERATOR, "pause('queue', 'x')"),
     "resume": May(OPERATOR, "resume('queue', 'x')"),
+    "sweep_queues": May(CARERS, "sweep_queues()"),
+    "look_at_queues": May(WORKER, "look_at_queues()"),
     "draining": May(OPERATOR, "draining('x')"),
     "reset_queue": May(OPERATOR, "reset_queue('x')"),
     "jitter_of": May(WATCHERS, "jitter_of('x', '2000-01-01', 1)"),
@@ -137,7 +139,7 @@ FUNCTIONS = {
         "checked_uuid", "filter_fields", "filter_of", "filter_places", "filter_terms", "ids_in", "known_ids", "texts_of",
         "schedule_timing", "in_microseconds", "skip_tick", "tick_element", "try_job", "with_tick", "with_utc", "without_nulls",
         "check_queue_name", "check_setting", "checked_settings", "interval_of", "check_pause_name", "unpaused", "pick_unpaused",
-        "unkept", "is_kept",
+        "unkept", "is_kept", "check_depth", "check_depths", "count_ready", "drop_oldest", "oldest_ready", "insert_each",
     ),
     May(NOBODY),
 )  # fmt: skip
@@ -151,7 +153,7 @@ RELATIONS = dict.fromkeys(
         "workflow", "workflow_node", "workflow_edge", "workflow_progress", "workflow_nodes",
         "limit_def", "bucket", "turn", "line_start", "permit", "parking", "limit_status", "upkeep_status",
         "schedule", "schedule_tick", "schedule_look", "schedules", "schedule_ticks",
-        "pause", "queue", "pauses", "queues",
+        "pause", "queue", "queue_depth", "pauses", "queues",
     ),
     READERS,
 )  # fmt: skip

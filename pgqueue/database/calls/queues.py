@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Literal, LiteralString, NamedTuple
 
-from ..call import ALWAYS, WHOLE, Call, Records, nothing, one_value, records
+from ..call import ALWAYS, WHOLE, Call, Records, Rows, nothing, one_value, records
 
 Kind = Literal["queue", "task", "everything"]
 
@@ -47,11 +47,25 @@ class Draining(NamedTuple):
     claims: list[str]
 
 
+class Look(NamedTuple):
+    """Whether any queue has max_ready, and what is paused."""
+
+    has_depths: bool
+    pauses: list[Pause]
+
+
+class Swept(NamedTuple):
+    """In how many seconds to sweep again (None: no queue has max_ready), and how many jobs of which queues were cancelled."""
+
+    next_in: float | None
+    dropped: dict[str, int]
+
+
 _PAUSES: LiteralString = "select kind, name, paused_at, until, by, reason from {schema}.pauses "
 # The columns of the view `queues`, in the order in which `pgqueue queues` shows them.
 QUEUE_COLUMNS: tuple[LiteralString, ...] = (
     "name", "ready", "running", "scheduled", "blocked", "oldest", "workers", "paused_at", "paused_until", "paused_by",
-    "pause_reason", "max_ready", "on_full", "starvation_after", "starvation_share", "keep_succeeded", "keep_cancelled",
+    "pause_reason", "max_ready", "on_full", "dropped", "starvation_after", "starvation_share", "keep_succeeded", "keep_cancelled",
     "dead_days",
 )  # fmt: skip
 
@@ -94,6 +108,20 @@ def draining(queue: str, before: list[str] | None) -> Call[Draining]:
         lambda rows: Draining(*rows[0]),
         repeat_within=ALWAYS,
     )
+
+
+def look_at_queues() -> Call[Look]:
+    """What a worker says and does about queues."""
+    return Call("select * from {schema}.look_at_queues()", (), _look)
+
+
+def _look(rows: Rows) -> Look:
+    return Look(bool(rows[0][0]), [Pause(*row[1:]) for row in rows if row[1] is not None])
+
+
+def sweep_queues() -> Call[Swept]:
+    """Count the ready jobs of queues with max_ready, and cancel the oldest of some."""
+    return Call("select next_in, dropped from {schema}.sweep_queues()", (), lambda rows: Swept(rows[0][0], rows[0][1] or {}))
 
 
 def queues() -> Call[Records]:

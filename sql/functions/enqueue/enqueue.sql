@@ -3,6 +3,7 @@
 -- Writes: job, unique_hold, turn; with depends_on what depend writes. Locks: nothing shared unless the job is unique, see
 -- insert_unique, or depends on others, see depend.
 -- The job and its wake-up appear when the caller commits, or never.
+-- Raises PQ005, before anything is written, when the queue is full: see set_queue and check_depth.
 --
 -- task           name of a registered task
 -- args           its arguments by name, a JSON object of at most setting.max_args_bytes (1 MiB)
@@ -46,6 +47,9 @@ declare
 begin
     if run_if <> 'succeeded' then  -- also of a job that waits for none
         perform check_run_if(run_if);
+    end if;
+    if pg_relation_size('queue') > 0 and depends_on is null then
+        perform check_depth(queue, 1, run_at, run_after);
     end if;
     if not notify and (depends_on is not null or unique_mode = 'replace') then  -- a job that runs at once, or another queue
         before := set_notify('off');

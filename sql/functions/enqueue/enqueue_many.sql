@@ -21,6 +21,9 @@ begin
     if jsonb_typeof(args) is distinct from 'array' then
         perform invalid('args', args::text, 'give a JSON array with one object of arguments per job');
     end if;
+    if pg_relation_size('queue') > 0 and depends_on is null then
+        perform check_depth(queue, jsonb_array_length(args), run_at, run_after);
+    end if;
     added := insert_jobs(task, array(select jsonb_array_elements(args)), queue, priority, run_at, run_after,
                          retries, row(retry, result_ttl, meta, terms_from(timeout, soft_timeout, expires_after, total_timeout),
                                       expires_at, null)::stored_options,
@@ -46,6 +49,17 @@ end $$;
 -- whether that job was there before.
 create function enqueue_many(jobs jsonb) returns table (id bigint, duplicate bool)
 language plpgsql security definer set search_path from current as $$
+begin
+    if pg_relation_size('queue') > 0 then
+        perform check_depths(jobs);
+    end if;
+    return query select * from insert_each(jobs);
+end $$;
+
+-- insert_each: enqueue_many, whatever the depth of the queues is. Called by: enqueue_many, enqueue_callback, check_callback.
+-- Writes, locks, returns: see enqueue_many.
+create function insert_each(jobs jsonb) returns table (id bigint, duplicate bool)
+language plpgsql as $$
 #variable_conflict use_column
 declare
     given      record;

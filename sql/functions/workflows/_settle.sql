@@ -152,7 +152,7 @@ begin
     select * into its from workflow where id = flow;
     callback := case its.outcome when 'succeeded' then its.on_success when 'failed' then its.on_failure end;
     if callback is not null then
-        told := (select id from enqueue_many(jsonb_build_array(callback - 'args' || jsonb_build_object('meta', jsonb_build_object(
+        told := (select id from insert_each(jsonb_build_array(callback - 'args' || jsonb_build_object('meta', jsonb_build_object(
             'workflow_id', its.id, 'workflow', its.name, 'outcome', its.outcome)))));
         -- Afterwards: they were measured at submission, and the limit may be lower by now.
         update job set args = callback->'args' where id = told and jsonb_typeof(callback->'args') = 'object';

@@ -16,6 +16,9 @@ begin
     if length(name) not between 1 and 200 then
         perform invalid('name', name, 'use 1 to 200 characters');
     end if;
+    if pg_relation_size('queue') > 0 then
+        perform check_depths(nodes);
+    end if;
     perform check_callback('on_success', on_success);
     perform check_callback('on_failure', on_failure);
     insert into workflow as w (name, on_success, on_failure) values (name, on_success, on_failure)
@@ -35,7 +38,7 @@ begin
     elsif callback ?| '{unique_mode,unique_key,unique_period}' then  -- it would wait for its key while it holds the workflow
         perform invalid(field, callback::text, 'it cannot be unique; leave unique_mode, unique_key and unique_period out');
     end if;
-    perform enqueue_many(jsonb_build_array(callback));
+    perform insert_each(jsonb_build_array(callback));
     raise exception using errcode = 'PQ999';
 exception when sqlstate 'PQ999' then null;  -- not PQ000: that stands for the whole class, refusals among it
 end $$;

@@ -4,7 +4,7 @@ from .. import guarantees, time_guarantees
 from .mutant import SKIP, Mutant
 
 TOKEN = r"\s+and j\.claim_token = o\.token(?=\s+for update)"
-JOBS = "enqueue_many(jsonb"
+JOBS = "insert_each"
 
 MUTANTS = [
     Mutant("no token when a job ends", "finish_ended", TOKEN, "", guarantees.stale_owner_cannot_finish),

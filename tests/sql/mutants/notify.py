@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from .. import test_notify as notify
 from .mutant import Mutant
 
-MANY = "enqueue_many(jsonb"
+MANY = "insert_each"
 OF_ONE_TASK = "enqueue_many(text"
 OFF = r"before := set_notify\('off'\);"
 BACK = r"perform set_notify\(before\);"

@@ -1,7 +1,8 @@
-"""Rules of queues: pauses, drains, what the history keeps."""
+"""Rules of queues: pauses, drains, what the history keeps, depth."""
 
 from .. import test_draining as draining
 from .. import test_pause as pause
+from .. import test_sweep_queues as depth
 from .. import test_unkept as unkept
 from .mutant import Mutant
 
@@ -31,7 +32,7 @@ MUTANTS = [
            draining.a_claim_that_is_under_way_is_waited_for),
     # history
     Mutant("nodes are not kept", "is_kept", r" or workflow_id is not null", "", unkept.nodes_are_kept),
-    Mutant("a commit without a row in the history is lost", "finished", r"\s+or not exists \(select from jobs[^)]*\)", "",
+    Mutant("a commit without a row in the history is lost", "finished", r"-- Nothing is left[^)]*\)", "",
            unkept.a_commit_whose_answer_was_lost_is_known_to_have_happened),
     Mutant("one setting for all", "unkept", r"where not keeps", "where true",
            unkept.test_a_job_leaves_no_row_if_its_queue_keeps_none_of_its_state, ("keep_succeeded", "succeeded")),
@@ -41,4 +42,27 @@ MUTANTS = [
            unkept.test_a_job_that_is_cancelled_before_it_starts_leaves_no_row_either, (unkept.expired,)),
     Mutant("cancelled jobs are kept", "cancel", r" where is_kept\([^)]*\)", "",
            unkept.test_a_job_that_is_cancelled_before_it_starts_leaves_no_row_either, (unkept.cancelled_while_it_waits,)),
+    # depth
+    Mutant("a full queue takes more", "check_depth", r"if found and its\.ready", "if false and its.ready",
+           depth.test_a_full_queue_refuses_more_before_anything_is_written, ("enqueue",)),
+    Mutant("jobs for later are refused", "check_depth", r"if run_at > [^;]*? then", "if false then",
+           depth.test_what_is_not_ready_at_once_is_not_refused, ("enqueue('noop', run_after => '1 h')",), "PQ005"),
+    Mutant("a batch counts as one job", "check_depth", r"its\.ready \+ more >", "its.ready + 1 >",
+           depth.test_a_batch_that_does_not_fit_is_refused_whole),
+    Mutant("callbacks are refused", "enqueue_callback", r"insert_each\(", "enqueue_many(",
+           depth.test_a_callback_of_a_workflow_is_never_refused, (), "PQ005"),
+    Mutant("children are refused", "check_depths", r"and coalesce\(nullif\(element->'after'[^\n]*", "",
+           depth.test_what_is_not_ready_at_once_is_not_refused,
+           ("""enqueue_workflow('[{"task": "noop", "queue": "other"}, {"task": "noop", "after": [1]}]')""",), "PQ005"),
+    Mutant("jobs with limits are not counted", "count_ready", r"if pg_relation_size\('turn'\) = 0 then", "if true then",
+           depth.jobs_with_limits_are_counted),
+    Mutant("a count has no end", "count_ready", [(r" limit most\)", ")"), (r"least\(most,", "greatest(0,")], "",
+           depth.test_a_count_ends_above_what_matters),
+    Mutant("the newest are dropped", "oldest_ready", r"order by j\.run_at, j\.id limit", "order by j.run_at desc, j.id limit",
+           depth.the_oldest_are_dropped_whatever_their_priority),
+    Mutant("only one priority is looked at", "oldest_ready", r"from p where p\.priority is not null", "from p where false",
+           depth.the_oldest_are_dropped_whatever_their_priority),
+    Mutant("nodes are dropped", "oldest_ready", r" and \(nodes or o\.workflow_id is null\)", "",
+           depth.test_nodes_and_jobs_with_limits_are_not_dropped),
+    Mutant("drops wait for locks", "oldest_ready", r"\s+skip locked", "", depth.a_locked_job_is_not_waited_for, (), "57014"),
 ]  # fmt: skip

@@ -1,0 +1,9 @@
+-- look_at_queues: what is paused, and whether any queue has max_ready: at least one row, whose kind is NULL when nothing is.
+-- Called by: workers, when they are told that something has changed, and a few times in each lease. Writes: nothing.
+create function look_at_queues() returns table (
+    has_depths bool, kind text, name text, paused_at timestamptz, until timestamptz, by text, reason text
+)
+language sql stable security definer set search_path from current as $$
+    select d.has_depths, p.kind, p.name, p.paused_at, p.until, p.by, p.reason
+      from (select exists (select from queue where max_ready is not null) as has_depths) d left join pauses p on true
+$$;

@@ -1,0 +1,44 @@
+"""Workers count the jobs of queues with max_ready."""
+
+import pytest
+
+from pgqueue import PgQueue, QueueFull
+from pgqueue.database.calls import queues as calls
+from tests.looking import Look
+from tests.waiting import auntil
+from tests.worker.conftest import working
+from tests.worker.test_pauses import said
+
+
+async def test_a_worker_counts_once_a_queue_has_max_ready_and_stops_when_none_has(
+    async_app: PgQueue, look: Look, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @async_app.task(queue="mail")
+    async def send() -> None: ...
+
+    swept: list[bool] = []
+    sweep = calls.sweep_queues
+    monkeypatch.setattr(calls, "sweep_queues", lambda: swept.append(True) or sweep())
+    async_app.pause("mail")
+    async with working(async_app):
+        send.enqueue_many([()] * 5)
+        assert swept == []
+        async_app.set_queue("mail", max_ready=5)
+        await auntil(lambda: look.value("select ready from queue_depth") == 5, "the figure")
+        with pytest.raises(QueueFull):
+            send.enqueue()
+        async_app.reset_queue("mail")
+        await auntil(lambda: look.value("select count(*) from queue_depth") == 0, "the end of it")
+        send.enqueue()
+
+
+async def test_a_worker_drops_the_oldest_and_says_so(async_app: PgQueue, look: Look, caplog: pytest.LogCaptureFixture) -> None:
+    @async_app.task(queue="mail")
+    async def send() -> None: ...
+
+    async_app.pause("mail")
+    async_app.set_queue("mail", max_ready=2, on_full="drop_oldest")
+    jobs = send.enqueue_many([()] * 5)
+    async with working(async_app):
+        await auntil(lambda: said(caplog, "queue mail is full: its 3 oldest jobs were cancelled"), "the log line")
+    assert [look.state(job.id) for job in jobs] == ["cancelled"] * 3 + ["ready"] * 2
