@@ -10,6 +10,7 @@ declare
     room     int;
     plain    tid[];
     suspects bigint[];
+    starved  bigint[] := '{}';
     at       timestamptz;
 begin
     took.shut := took.shut || in_queue;  -- what its lanes say counts only where it lets them start
@@ -35,12 +36,15 @@ begin
             suspects := pick_suspect(worker, array[in_queue], took.paused);
             took.suspect := suspects = '{}';
         end if;
-        plain := array(select j.ctid from job j where j.id = any (suspects))
+        if pg_relation_size('queue') > 0 then
+            starved := starving(in_queue, room - coalesce(cardinality(suspects), 0), took.paused);
+        end if;
+        plain := array(select j.ctid from job j where j.id = any (suspects || starved))
               || array(select j.ctid from job j
                         where j.state = 'ready' and j.rescues < 2 and j.lane_id is null and j.queue = in_queue
-                          and (took.paused is null or j.task <> all (took.paused))
+                          and (took.paused is null or j.task <> all (took.paused)) and j.id <> all (starved)
                           and may_start(j.expires_at, j.deadline_at, j.attempt)
-                        order by j.priority desc, j.run_at, j.id limit room - coalesce(cardinality(suspects), 0)
+                        order by j.priority desc, j.run_at, j.id limit room - coalesce(cardinality(suspects || starved), 0)
                           for no key update skip locked);
         took.jobs := took.jobs || plain;
         took.ats := took.ats || array_fill(at, array[cardinality(plain)]);

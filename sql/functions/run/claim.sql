@@ -1,7 +1,8 @@
 -- claim: gives a worker up to `want` ready jobs, all under one token.
 -- Called by: workers. Writes: job; see claim_lanes for jobs with limits.
 -- Locks: job rows, SKIP LOCKED, so claims never wait for each other.
--- Order: within a queue larger priority, earlier run_at, smaller id. The same order holds within a lane, and lanes take turns.
+-- Order: within a queue larger priority, earlier run_at, smaller id; those that starve before others, see starving. The same
+-- order holds within a lane, and lanes take turns.
 -- Jobs with limits get the first half of the rows, the others the rest. Between queues: without weights the array's order; with
 -- weights a random order at each call in which a queue comes first in proportion to its weight.
 -- Raises PQ002 when the worker is lost or unknown: its jobs are being rescued.
@@ -33,10 +34,12 @@ declare
     now_       timestamptz := clock_timestamp();
     -- No row was ever there: two looks at the size of a file instead of one into each table.
     in_use     bool := pg_relation_size('turn') > 0 or pg_relation_size('limit_def') > 0;
+    guarded    bool := pg_relation_size('queue') > 0;  -- queues may have a starvation_after
     gated      text[] := '{}';  -- queues that have a limit of their own, and those that have none
     open       text[];
     has_limits bool := false;
     picked     bigint[];
+    starved    bigint[] := '{}';
     took       limited_jobs;  -- what was taken of jobs with limits
     this_queue text;
     probe      record;
@@ -115,8 +118,13 @@ begin
             continue when this_queue = any (gated);
             room := want - cardinality(picked) - cardinality(took.jobs);
         end if;
-        if took.paused is not null then
-            picked := picked || pick_unpaused(this_queue, took.paused, resume_at, room);
+        if guarded and resume_at is null then
+            starved := starving(this_queue, room, took.paused);
+            picked := picked || starved;
+            room := room - cardinality(starved);
+        end if;
+        if took.paused is not null or starved <> '{}' then
+            picked := picked || pick_others(this_queue, took.paused, starved, resume_at, room);
         elsif resume_at is null or not resume_at @> jsonb_build_array(jsonb_build_object('queue', this_queue)) then
             picked := picked || array(
                 select j.id from job j

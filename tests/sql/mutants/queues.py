@@ -1,12 +1,14 @@
-"""Rules of queues: pauses, drains, what the history keeps, depth."""
+"""Rules of queues: pauses, drains, what the history keeps, depth, starvation."""
 
 from .. import test_draining as draining
 from .. import test_pause as pause
+from .. import test_starving as starving
 from .. import test_sweep_queues as depth
 from .. import test_unkept as unkept
 from .mutant import Mutant
 
 NOT_PAUSED = r" and \(took\.paused is null or j\.task <> all \(took\.paused\)\)"
+OTHER_TASKS = r"\(paused is null or j\.task <> all \(paused\)\) and "
 OTHERS = pause.test_other_tasks_overtake_a_paused_one
 
 MUTANTS = [
@@ -14,8 +16,8 @@ MUTANTS = [
            pause.five_workers_take_nothing_of_a_paused_queue),
     Mutant("a claim looks at pauses before anything else", "assert_active", r"if not exists \(select from worker.*?\) then",
            "if worker is null then", draining.a_claim_that_is_under_way_is_waited_for),
-    Mutant("paused tasks start", "pick_unpaused", r"and j\.task <> all \(paused\) ", "", OTHERS, ([], False)),
-    Mutant("paused tasks start from a cursor", "pick_unpaused", r"and j\.task <> all \(paused\) ", "", OTHERS, ([], True)),
+    Mutant("paused tasks start", "pick_others", OTHER_TASKS, "", OTHERS, ([], False)),
+    Mutant("paused tasks start from a cursor", "pick_others", OTHER_TASKS, "", OTHERS, ([], True)),
     Mutant("paused tasks start from lanes", "claim_lanes", NOT_PAUSED, "", OTHERS, (["k"], False)),
     Mutant("paused tasks start from a queue with a limit", "claim_gated", NOT_PAUSED, "", OTHERS, (["queue:default"], False)),
     Mutant("a paused suspect starts", "pick_suspect", r"\(paused is null or task <> all \(paused\)\) and ", "",
@@ -56,7 +58,7 @@ MUTANTS = [
            ("""enqueue_workflow('[{"task": "noop", "queue": "other"}, {"task": "noop", "after": [1]}]')""",), "PQ005"),
     Mutant("jobs with limits are not counted", "count_ready", r"if pg_relation_size\('turn'\) = 0 then", "if true then",
            depth.jobs_with_limits_are_counted),
-    Mutant("a count has no end", "count_ready", [(r" limit most\)", ")"), (r"least\(most,", "greatest(0,")], "",
+    Mutant("a count has no end", "count_ready", [(r" limit most\)", ")"), (r"pg_relation_size\('turn'\) = 0", "true")], "",
            depth.test_a_count_ends_above_what_matters),
     Mutant("the newest are dropped", "oldest_ready", r"order by j\.run_at, j\.id limit", "order by j.run_at desc, j.id limit",
            depth.the_oldest_are_dropped_whatever_their_priority),
@@ -65,4 +67,13 @@ MUTANTS = [
     Mutant("nodes are dropped", "oldest_ready", r" and \(nodes or o\.workflow_id is null\)", "",
            depth.test_nodes_and_jobs_with_limits_are_not_dropped),
     Mutant("drops wait for locks", "oldest_ready", r"\s+skip locked", "", depth.a_locked_job_is_not_waited_for, (), "57014"),
+    # starvation
+    Mutant("nothing starves", "claim", r"if guarded and", "if false and", starving.the_guard_bounds_the_wait_of_small_priorities),
+    Mutant("all of a claim may starve", "starving", r"room \* its\.starvation_share", "room", starving.the_share_is_the_most),
+    Mutant("young jobs starve", "starving", r"clock_timestamp\(\) - its\.starvation_after", "'infinity'",
+           starving.test_what_has_not_waited_for_long_does_not_overtake),
+    Mutant("a claim takes more than it wants", "pick_others", r"if taken = '\{\}' then", "if true then",
+           starving.the_share_is_the_most),
+    Mutant("a limit ends the guard", "claim_gated", r"if pg_relation_size\('queue'\) > 0 then", "if false then",
+           starving.test_a_queue_with_a_limit_is_guarded_too),
 ]  # fmt: skip
