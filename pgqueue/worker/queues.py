@@ -75,11 +75,11 @@ class QueueWatch:
             began = time.monotonic()  # measured from here: the wait for the connection does not count
             return calls.sweep_queues()
 
-        next_in, dropped = await self._link.run(sweep)
-        for queue, count in dropped.items():
+        swept = await self._link.run(sweep)
+        for queue, count in swept.dropped.items():
             log.warning("queue %s is full: its %s oldest jobs were cancelled", queue, count)
-        if next_in is None:
+        if swept.next_in is None:
             self._has_depths.clear()
             return
-        pause = max(next_in * self._alarm.workers, SWEEP_SHARE * (time.monotonic() - began))
+        pause = max(swept.next_in * self._alarm.workers, SWEEP_SHARE * (time.monotonic() - began))
         await asyncio.sleep(pause * random.uniform(0.9, 1.1))

@@ -56,6 +56,11 @@ def test_the_guide_to_workflows_does_what_it_says(
     assert connection.execute("select * from pgqueue.workflow_drift()").fetchall() == []
 
 
+def test_the_guide_to_queues_does_what_it_says(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGQUEUE_DATABASE_URL", database_url)
+    _follow("queues")
+
+
 def test_the_guide_to_limits_does_what_it_says(
     database_url: str, connection: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,7 +6,7 @@ from uuid import UUID
 from .conftest import Sql
 
 
-def pause(sql: Sql, kind: str = "queue", name: str | None = "default", **options: Any) -> bool:
+def pause(sql: Sql, kind: str = "queue", name: str | None = "default", /, **options: Any) -> bool:
     """pause() with named arguments."""
     named = "".join(f", {option} => %s" for option in options)
     return bool(sql.value(f"select pause(%s, %s{named})", kind, name, *options.values()))

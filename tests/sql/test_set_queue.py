@@ -19,7 +19,7 @@ DEFAULTS = {
 }
 
 
-def set_queue(sql: Sql, name: str = "default", **settings: Any) -> None:
+def set_queue(sql: Sql, name: str = "default", /, **settings: Any) -> None:
     """set_queue() with these settings."""
     sql.value("select set_queue(%s, %s)", name, json.dumps(settings))
 

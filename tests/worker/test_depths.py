@@ -3,7 +3,9 @@
 import pytest
 
 from pgqueue import PgQueue, QueueFull
+from pgqueue.database.call import Call
 from pgqueue.database.calls import queues as calls
+from pgqueue.database.calls.queues import Swept
 from tests.looking import Look
 from tests.waiting import auntil
 from tests.worker.conftest import working
@@ -16,9 +18,14 @@ async def test_a_worker_counts_once_a_queue_has_max_ready_and_stops_when_none_ha
     @async_app.task(queue="mail")
     async def send() -> None: ...
 
-    swept: list[bool] = []
+    swept: list[Call[Swept]] = []
     sweep = calls.sweep_queues
-    monkeypatch.setattr(calls, "sweep_queues", lambda: swept.append(True) or sweep())
+
+    def noted() -> Call[Swept]:
+        swept.append(sweep())
+        return swept[-1]
+
+    monkeypatch.setattr(calls, "sweep_queues", noted)
     async_app.pause("mail")
     async with working(async_app):
         send.enqueue_many([()] * 5)
