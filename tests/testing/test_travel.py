@@ -82,7 +82,7 @@ LEFT_ALONE = {
     "job_history": {"created_at"},
     "dead_letter": {"created_at"},
     "workflow": {"created_at"},
-    # Of the install and its workers, and of limits, which jobs of others share; drain does not wait for limits.
+    # Of the install and its workers, of queues, and of limits, which jobs of others share; drain does not wait for limits.
     "setting": {"created_at"},
     "clock": {"seen_at"},
     "upkeep": {"next_at", "warned_at", "whole_at", "done_at"},
@@ -93,6 +93,9 @@ LEFT_ALONE = {
     "line_start": {"starts_at", "keys_at", "seen_at"},
     "permit": {"claimed_at"},
     "parking": {"until", "parked_at"},
+    "pause": {"until", "paused_at"},
+    "queue": {"changed_at"},
+    "queue_depth": {"counted_at"},
     "schedule": {
         "paused_at",
         "after_at",
