@@ -198,3 +198,7 @@ select s.name, s.definition->'job'->>'task' as task,
 
 create view schedule_ticks as
 select schedule, tick, outcome, reason, job_id, stands_for, fired_at from schedule_tick;
+
+-- What handlers have said: the last lines of each job. A gap in seq stands for lines that were left out.
+create view job_logs as
+select job_id, seq, at, attempt, level, message, fields from job_log;

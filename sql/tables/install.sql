@@ -7,6 +7,8 @@ create table setting (
     -- Of a job's arguments as JSON text; arguments of 2000 bytes inside PostgreSQL are not measured, hence the least.
     max_args_bytes int not null default 1048576 check (max_args_bytes >= 16384),
     max_workflow_nodes int not null default 100000 check (max_workflow_nodes >= 1),
+    log_lines      int not null default 1000 check (log_lines between 1 and 100000),              -- the last ones of each job
+    log_bytes      int not null default 65536 check (log_bytes between 16384 and 67108864),       -- of these lines
     created_at     timestamptz not null default clock_timestamp()
 );
 insert into setting default values;
@@ -25,6 +27,7 @@ create table upkeep (
     whole_at   timestamptz not null default '-infinity',  -- the last time that all of it was done, and not only the rest
     next_at    timestamptz not null default '-infinity',
     warned_at  timestamptz not null default '-infinity',
-    steps_from bigint not null default 0        -- the job id up to which prune_steps has come
+    steps_from bigint not null default 0,       -- the job id up to which prune_steps has come
+    logs_from  bigint not null default 0        -- the job id up to which prune_logs has come; 0 = it begins anew
 ) with (fillfactor = 50);
 insert into upkeep default values;

@@ -102,6 +102,9 @@ FUNCTIONS = {
     "jitter_of": May(WATCHERS, "jitter_of('x', '2000-01-01', 1)"),
     "check_filter": May(READERS, "check_filter('{}')"),
     "matching_ids": May(READERS, "matching_ids('{}', 0, null, 1)"),
+    "add_log": May(WORKER, f"""add_log('{ID}', '[{{"id": 1, "token": "{ID}", "attempt": 1, "lines": []}}]')"""),
+    "watch": May(WATCHERS, "watch(1)"),
+    "ask_watch": May(WATCHERS, "ask_watch('{1}')"),
     "wake": May(NOBODY, "wake('default')"),
 } | dict.fromkeys(
     (
@@ -141,6 +144,7 @@ FUNCTIONS = {
         "check_queue_name", "check_setting", "checked_settings", "interval_of", "check_pause_name", "unpaused",
         "pick_others", "starving",
         "unkept", "is_kept", "check_depth", "check_depths", "count_ready", "drop_oldest", "oldest_ready", "insert_each",
+        "insert_lines", "kept_fields", "line_bytes", "prune_logs", "refused_runs", "trim_log",
     ),
     May(NOBODY),
 )  # fmt: skip
@@ -154,7 +158,7 @@ RELATIONS = dict.fromkeys(
         "workflow", "workflow_node", "workflow_edge", "workflow_progress", "workflow_nodes",
         "limit_def", "bucket", "turn", "line_start", "permit", "parking", "limit_status", "upkeep_status",
         "schedule", "schedule_tick", "schedule_look", "schedules", "schedule_ticks",
-        "pause", "queue", "queue_depth", "pauses", "queues",
+        "pause", "queue", "queue_depth", "pauses", "queues", "job_log", "job_logs",
     ),
     READERS,
 )  # fmt: skip
@@ -177,6 +181,7 @@ VIEWS = {
     "schedule_ticks",
     "pauses",
     "queues",
+    "job_logs",
 }
 # What runs with the rights of the owner must not be told what to do by a string.
 DYNAMIC_SQL = {"make_partition", "drop_partitions", "empty_partitions", "matching_ids"}

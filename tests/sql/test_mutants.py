@@ -12,6 +12,7 @@ from .mutants import (
     limit_counts,
     limit_turns,
     limit_verbs,
+    logs,
     notify,
     queues,
     schedules,
@@ -23,7 +24,7 @@ from .mutants import (
 )
 from .mutants.mutant import Mutant
 
-OF_JOBS = (jobs, notify, queues, schedules, steps, terms)
+OF_JOBS = (jobs, logs, notify, queues, schedules, steps, terms)
 AREAS = (*OF_JOBS, workflow_nodes, workflow_verbs, workflow_races, limit_counts, limit_turns, limit_verbs)
 MUTANTS = sorted((mutant for area in AREAS for mutant in area.MUTANTS), key=Mutant.needs_others)  # the cheap ones first
 

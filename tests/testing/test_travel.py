@@ -73,6 +73,7 @@ AGED = {
     "job_signal": {"waited_at", "until", "ended_at"},
     "unique_hold": {"expires_at", "held_at"},
     "rescue_log": {"rescued_at"},
+    "job_log": {"at"},
     "workflow": {"cancelled_at", "finished_at"},
     "workflow_node": {"ended_at"},
 }
@@ -148,6 +149,8 @@ def test_every_time_of_what_the_test_has_added_ages(app: PgQueue, double: Task[[
     theirs.execute("insert into pgqueue.rescue_log select now(), %s, gen_random_uuid(), 'q', 't', false", (late.id,))
     theirs.execute("insert into pgqueue.job_step select %s, 'step', null, now(), now(), 1", (late.id,))
     theirs.execute("insert into pgqueue.job_signal (job_id, name) values (%s, 'signal')", (late.id,))
+    line = "insert into pgqueue.job_log select %s, 1, 0, 1, now(), gen_random_uuid(), 1, 'info', 'said'"
+    theirs.execute(line, (late.id,))
     running = "update pgqueue.job set state = 'running', claimed_at = now(), claim_token = %s, worker_id = %s where id = %s"
     theirs.execute(running, (uuid.uuid4(), uuid.uuid4(), late.id))
     for table, columns in AGED.items():  # what is not set would not be seen to age

@@ -136,6 +136,7 @@ _TRAVEL: LiteralString = (
     "kept as (update {schema}.job_result set expires_at = expires_at - time from passed where job_id in (select id from own)), "
     "held as (update {schema}.unique_hold set expires_at = expires_at - time, held_at = held_at - time from passed "
     "where job_id in (select id from own)), "
+    "said as (update {schema}.job_log set at = at - time from passed where job_id in (select id from own)), "
     "saved as (update {schema}.rescue_log set rescued_at = rescued_at - time from passed where job_id in (select id from own)), "
     "flown as (update {schema}.workflow set finished_at = finished_at - time, cancelled_at = cancelled_at - time from passed "
     "where id in (select id from flow)), "

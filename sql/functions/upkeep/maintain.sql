@@ -36,8 +36,8 @@ end $$;
 
 -- run_maintain: one round of maintenance. whole: false leaves out what a round soon after another one need not do again.
 -- Called by: maintain, maintain_if_due. Writes: job_history (partitions), job_result, rescue_log, schedule_tick, worker; see
--- tidy_lanes and repair_workflows. Locks: an advisory lock of this install, so one runs at a time; partitions, see make_partition
--- and drop_partitions.
+-- prune_logs, tidy_lanes and repair_workflows. Locks: an advisory lock of this install, so one runs at a time; partitions, see
+-- make_partition and drop_partitions.
 --
 -- done     false: another session is at it, and nothing was done
 -- more     something has expired and was left to the next round, so that this one stays short
@@ -138,6 +138,7 @@ begin
     is_more := is_more or gone = most;
     is_more := prune_workflows(keep_days) or is_more;
     is_more := prune_steps(keep_days) or is_more;
+    is_more := prune_logs() or is_more;
     perform tidy_lanes();
     delete from pause where until < (select clock_timestamp()) - interval '1 day';
     delete from worker where state = 'lost' and heartbeat_at < (select clock_timestamp()) - interval '1 day';
