@@ -35,6 +35,8 @@ from .schedules.schedules import ScheduleStatus
 from .task import Task
 from .unique import Unique
 from .version import __version__
+from .watching.line import LogLine
+from .watching.watch import JobChange
 from .workflow.builder import WorkflowBuilder
 from .workflow.canvas import Canvas, Chain, Group, Signature, chain, chord, group
 from .workflow.graph import Graph, GraphEdge, GraphNode
@@ -57,6 +59,7 @@ __all__ = [
     "InvalidArgument",
     "Job",
     "JobCancelled",
+    "JobChange",
     "JobContext",
     "JobError",
     "JobEvent",
@@ -65,6 +68,7 @@ __all__ = [
     "LeaseLost",
     "Limit",
     "LimitStatus",
+    "LogLine",
     "Parent",
     "Pause",
     "PgQueue",

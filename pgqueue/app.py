@@ -38,6 +38,7 @@ from .steps.signals import Signals
 from .task import Task
 from .unique import Unique, UniqueMode
 from .waiting.as_completed import AsCompleted
+from .watching.said import Level
 from .workflow.builder import WorkflowBuilder
 from .workflow.canvas import Part, Signature, the_connection
 from .workflow.workflow import Workflow
@@ -128,6 +129,7 @@ class PgQueue(Signals, QueueControl, Hooks):
         unique: Unique | UniqueMode | None = None,
         executor: Executor | None = None,
         raise_soft_timeout: bool = False,
+        log: bool | Level = False,
         rate_limit: str | None = None,
         max_running: int | None = None,
         limits: Iterable[str | Limit] | None = None,
@@ -153,6 +155,7 @@ class PgQueue(Signals, QueueControl, Hooks):
         unique: Unique | UniqueMode | None = None,
         executor: Executor | None = None,
         raise_soft_timeout: bool = False,
+        log: bool | Level = False,
         rate_limit: str | None = None,
         max_running: int | None = None,
         limits: Iterable[str | Limit] | None = None,
@@ -178,6 +181,7 @@ class PgQueue(Signals, QueueControl, Hooks):
             executor: "process" runs a `def` in another process, for work that keeps a CPU busy or may crash; that process
                 imports the function's module. By default the kind of the function decides: "async" or "thread".
             raise_soft_timeout: raise `SoftTimeout` in the handler at its soft timeout; only for async handlers. Off by default.
+            log: keep what the handler logs by standard logging in the log of its job: True = info and above, or a level.
             rate_limit: how often it starts, "100/m", in all workers together; see `Limit`, whose name is "task:" and its own.
             max_running: how many of its jobs run at once, in all workers together.
             limits, fair, cost: as in `Task.using`; a Limit declares itself here.
@@ -221,7 +225,7 @@ class PgQueue(Signals, QueueControl, Hooks):
             its_name = name_of(handler, name)
             own = own_limit(its_name, rate_limit, max_running)
             its_options = Options(**options, own_limit=own.name if own else None)
-            task: Task[..., Any] = Task(self, its_name, handler, its_options, executor, raise_soft_timeout)
+            task: Task[..., Any] = Task(self, its_name, handler, its_options, executor, raise_soft_timeout, log)
             return self._register(task, [*(limits or ()), *([own] if own else ())], cron, timezone)
 
         return register if function is None else register(function)

@@ -2,6 +2,7 @@
 
 import time
 from datetime import datetime, timedelta
+from typing import Any
 
 from ._checks import check_quantity
 from ._text import noted
@@ -10,6 +11,7 @@ from .database.calls import run as run_calls
 from .errors import AlreadyFinished, LeaseLost, NoWorkflow, OutsideWorker
 from .steps.context import StepContext
 from .transaction import Block, Services, refuse_on_event_loop
+from .watching.said import Level, say
 from .workflow.node import NO_PARENTS, Parents
 from .workflow.own_workflow import OwnWorkflow
 
@@ -116,6 +118,25 @@ class JobContext(StepContext):
         if self._is_time_to_tell(done, total):
             self._told(await services.app.async_database.run(self._telling(done, total, note)))
 
+    def log(self, message: str, /, level: Level = "info", **fields: Any) -> None:
+        """Keep a line in the log of the job, from any handler: `pgqueue job ID --logs` and `job.logs()` show it.
+
+        It waits for nothing: lines are stored together, half a second later or when the run ends. Of each job the last 1,000
+        lines or 64 KiB are kept. Lines of a handler in a process are stored when it has ended. Without a worker they are dropped.
+
+        Args:
+            message: up to 4,096 characters are kept. Characters that PostgreSQL cannot store, such as NUL, are replaced.
+            level: debug, info (default), warning, error or critical.
+            fields: JSON values; of others their text is kept. Up to 8,192 characters of JSON, 2,000 of one text.
+
+        Raises:
+            InvalidArgument: there is no such level.
+        """
+        said = say(message, level, fields)
+        sink = self.sink or (self._services and self._services.lines)
+        if sink:
+            sink(self, said)
+
     def time_left(self) -> float | None:
         """Seconds until the run is ended by its timeout, or by the `total_timeout` of its job; None without either.
 
@@ -176,6 +197,8 @@ class JobContext(StepContext):
     def _told(self, ours: bool) -> None:
         if not ours:
             raise LeaseLost(f"job {self.id} is no longer owned by this run")
+        if told := self._services.told:
+            told(self.id)
 
     def __repr__(self) -> str:
         return f"JobContext(id={self.id}, task={self.task!r}, queue={self.queue!r}, attempt={self.attempt}/{self.max_attempts})"

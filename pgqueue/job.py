@@ -17,11 +17,12 @@ from .database.calls import results as result_calls
 from .database.calls.results import Kept, ResultRow
 from .errors import InvalidArgument, JobCancelled, JobFailed, JobNotFound, ResultExpired, ResultTimeout, ResultUnreadable
 from .waiting.patience import Patience
+from .watching.watch import Watchable
 
 R = TypeVar("R")
 
 
-class Job(Generic[R]):
+class Job(Watchable, Generic[R]):
     """One call of a task.
 
     Attributes:

@@ -29,12 +29,17 @@ class _Bounded(logging.Formatter):
         return logged(ei[1]) if ei[1] is not None else ""
 
 
+def extra_of(record: logging.LogRecord) -> dict[str, Any]:
+    """The fields that the caller has added by `extra=`."""
+    return {name: value for name, value in vars(record).items() if name not in _OWN}
+
+
 class WithExtra(_Bounded):
     """The message, followed by its extra fields as name=value."""
 
     def format(self, record: logging.LogRecord) -> str:
         text = super().format(record)
-        extra = " ".join(f"{name}={value}" for name, value in vars(record).items() if name not in _OWN)
+        extra = " ".join(f"{name}={value}" for name, value in extra_of(record).items())
         return harmless(f"{text}  {extra}" if extra else text)
 
 

@@ -16,6 +16,7 @@ from .executor import chosen
 from .limits.limits import Limits
 from .middleware import AroundEnqueue, AroundExecution, AsyncContextMaker, EnqueueCall, enqueuing
 from .options import Options
+from .watching.said import Level, number_of
 
 R = TypeVar("R", covariant=True)
 Arguments = tuple[Any, ...] | Mapping[str, Any]
@@ -32,6 +33,7 @@ class Registered(Generic[R]):
         options: the options with which its jobs are enqueued.
         executor: "process", or the default for the kind of the function.
         raise_soft_timeout: whether SoftTimeout is raised in the handler.
+        log: the lowest level of standard logging that is kept with its jobs; True = info, False = none.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class Registered(Generic[R]):
         options: Options,
         executor: str | None,
         raise_soft_timeout: bool = False,
+        log: bool | Level = False,
     ) -> None:
         self._app = registry
         self.name = storable("task", name)
@@ -51,6 +54,7 @@ class Registered(Generic[R]):
         self._most = registry.settings.max_result_bytes
         self.executor = chosen(executor, name, function, self.parameters.is_async)
         self.raise_soft_timeout = raise_soft_timeout
+        self.log_level = number_of(log)
         if raise_soft_timeout and self.executor != "async":
             raise ConfigurationError(
                 f"raise_soft_timeout: the handler of task {name!r} is not async, so nothing can be raised in it; make it `async "

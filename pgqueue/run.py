@@ -1,6 +1,7 @@
 """One run of one job, with the data of its claim; `JobContext` adds the methods for handlers."""
 
 import time
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -8,6 +9,7 @@ from ._json import loads
 from .errors import SoftTimeout
 from .inject import ContextMarker
 from .terms import Terms
+from .watching.said import Said
 from .workflow.node import Node
 from .workflow.own_workflow import OwnWorkflow
 
@@ -41,6 +43,8 @@ class Run(ContextMarker):
         cancelled: whether the job's workflow was cancelled while it runs. Then async handlers are cancelled, and processes
             are ended. A handler in a thread cannot be stopped: a long one should check this and return `Cancel()`. The job does
             not run again, whatever its outcome.
+        said: how many log lines the run has said.
+        sink: takes its log lines; None = that of its services, if it has any.
         dropped: whether the worker has given this run up, because its lease is lost or the grace is over; the run has no outcome.
     """
 
@@ -70,6 +74,8 @@ class Run(ContextMarker):
         "queue",
         "result_json",
         "run_at",
+        "said",
+        "sink",
         "soft_timeout",
         "started",
         "task",
@@ -81,6 +87,7 @@ class Run(ContextMarker):
     deadline: float | None
     clock_at: float | None
     soft_timeout: SoftTimeout | None
+    sink: Callable[["Run", Said], object] | None
 
     def __init__(
         self,
@@ -124,6 +131,7 @@ class Run(ContextMarker):
         if self.terms is not None and self.terms.left is not None:
             self.deadline = time.perf_counter() + self.terms.left
         self.cancelled = self.dropped = self.timed_out = False
+        self.said, self.sink = 0, None
         self._services = services
 
     @property

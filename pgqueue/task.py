@@ -22,6 +22,7 @@ from .options import DependsOn, Expires, Options, RunIf, SoftTimeoutOption, give
 from .registry import Arguments, Registered, Registry
 from .retry import Retry
 from .unique import Unique, UniqueMode
+from .watching.said import Level
 from .workflow.canvas import Group, Signature
 
 P = ParamSpec("P")
@@ -50,8 +51,9 @@ class Task(Registered[R], Generic[P, R]):
         options: Options,
         executor: str | None = None,
         raise_soft_timeout: bool = False,
+        log: bool | Level = False,
     ) -> None:
-        super().__init__(registry, name, function, options, executor, raise_soft_timeout)
+        super().__init__(registry, name, function, options, executor, raise_soft_timeout, log)
         self.__doc__ = function.__doc__
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any:

@@ -25,6 +25,7 @@ from .database.connection import FOR_EVER, set_deadline
 from .errors import AlreadyFinished, Disconnected, LeaseLost, NoConnection, PgQueueError
 from .registry import Registry
 from .run import Run
+from .watching.said import Said
 from .workflow.own_workflow import MANY
 
 log = logging.getLogger("pgqueue.worker")
@@ -46,7 +47,12 @@ class Services:
     Attributes:
         transactions, async_transactions: separate pools, because a handler that enqueues in its block needs a connection of each
             kind; with a common pool, handlers that hold all connections would wait for each other without end.
+        lines: takes the log lines of runs; None = they are not kept.
+        told: called with the id of a job that has stored its progress; None = nobody is interested.
     """
+
+    lines: Callable[[Run, Said], object] | None = None
+    told: Callable[[int], object] | None = None
 
     def __init__(self, app: Registry, values: tuple[Any, ...] = (), threads: ThreadPoolExecutor | None = None) -> None:
         self.app, self.values, self.threads = app, values, threads

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from .._text import harmless
+from ..app import PgQueue
 from ..database.calls import limits as limit_calls
 from ..database.calls import manage as manage_calls
 from ..database.calls import queues as queue_calls
@@ -18,6 +19,7 @@ from ..database.calls.queues import Pause
 from ..errors import JobNotFound
 from ..limits.waits import waits
 from .limit_view import waits_for
+from .log_view import print_logs
 from .options import AsJson, DatabaseUrl, JobIds, Limit, OfQueue, OfTask, Schema, State
 from .output import console, facts_of, for_each, no_worker, print_json, print_json_lines, print_table, shown
 from .pauses import said
@@ -51,11 +53,16 @@ def jobs(
 
 def job(
     id: Annotated[int, typer.Argument(help="Id of the job.")],
+    logs: Annotated[bool, typer.Option("--logs", help="Show what its handler has said instead.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", help="With --logs: until the job is over, and its progress too.")] = False,
     database_url: DatabaseUrl = None,
     schema: Schema = None,
     as_json: AsJson = False,
 ) -> None:
     """Show one job: every attempt that failed and why, and its result."""
+    if logs or follow:
+        print_logs(PgQueue(database_url, schema=schema).job(id), follow, as_json)
+        return
     with Session(database_url, schema) as database:
         found = database.run(reads.job(id))
         if not found:

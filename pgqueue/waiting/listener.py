@@ -8,6 +8,7 @@ import asyncio
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from types import TracebackType
@@ -18,6 +19,7 @@ from ..database.backoff import Backoff
 from ..database.bridge import run_on_own
 from ..database.call import Call
 from ..database.calls import install as install_calls
+from ..database.calls import logs as log_calls
 from ..database.calls import results as result_calls
 from ..database.connection import OwnConnection, open_connection
 from ..database.listen import hears, leaving_nothing, listen
@@ -50,6 +52,14 @@ class Waiting:
         """`waiter` for async code."""
         return AsyncWaiter(self._listener(), job_ids)
 
+    def watcher(self, job_ids: Collection[int]) -> "Waiter":
+        """`waiter` for a watch: it also hears when one of these jobs has changed."""
+        return Waiter(self._listener(), job_ids, watches=True)
+
+    def async_watcher(self, job_ids: Collection[int]) -> "AsyncWaiter":
+        """`watcher` for async code."""
+        return AsyncWaiter(self._listener(), job_ids, watches=True)
+
     def _listener(self) -> "Listener":
         # A forked child touches neither the inherited socket nor an inherited lock: it has no listener yet.
         process = this_process()
@@ -62,10 +72,14 @@ class Waiting:
 
 
 class _WaiterBase:
-    """A wait for jobs, with the notifications that the listener has received about them."""
+    """A wait for jobs, with the notifications that the listener has received about them.
 
-    def __init__(self, listener: "Listener", job_ids: Collection[int]) -> None:
-        self._listener, self._job_ids = listener, job_ids
+    Attributes:
+        watches: whether it is about all changes of the jobs, and not only about their ends.
+    """
+
+    def __init__(self, listener: "Listener", job_ids: Collection[int], watches: bool = False) -> None:
+        self._listener, self._job_ids, self.watches = listener, job_ids, watches
         self._joined = False
         self._heard: list[int] | None = []
 
@@ -103,8 +117,8 @@ class _WaiterBase:
 class Waiter(_WaiterBase):
     """A wait in a thread."""
 
-    def __init__(self, listener: "Listener", job_ids: Collection[int]) -> None:
-        super().__init__(listener, job_ids)
+    def __init__(self, listener: "Listener", job_ids: Collection[int], watches: bool = False) -> None:
+        super().__init__(listener, job_ids, watches)
         self._event = threading.Event()
 
     def pause(self, seconds: float) -> None:
@@ -120,8 +134,8 @@ class Waiter(_WaiterBase):
 class AsyncWaiter(_WaiterBase):
     """A wait on an event loop."""
 
-    def __init__(self, listener: "Listener", job_ids: Collection[int]) -> None:
-        super().__init__(listener, job_ids)
+    def __init__(self, listener: "Listener", job_ids: Collection[int], watches: bool = False) -> None:
+        super().__init__(listener, job_ids, watches)
         self._loop, self._event = asyncio.get_running_loop(), asyncio.Event()
 
     async def pause(self, seconds: float) -> None:
@@ -153,6 +167,9 @@ class Listener:
         self._url, self._statements = url, statements
         self.lock = threading.RLock()  # reentrant: the garbage collector may end a wait anywhere, even inside this lock
         self._waiters: dict[str, list[_WaiterBase]] = {}  # by job id as text, as in a payload
+        self._watched = Counter[int]()  # how many watch each job
+        self._waits = 0  # for results
+        self._is_watch_new = False
         self._thread: threading.Thread | None = None
         self.is_polling_only = False
         self._used_at = 0.0
@@ -164,6 +181,7 @@ class Listener:
         with self.lock:
             for id in job_ids:
                 self._waiters.setdefault(str(id), []).append(waiter)
+            self._count(waiter, job_ids, 1)
             self._stop.clear()
             if self._thread is None and not self.is_polling_only:
                 self._start()
@@ -185,7 +203,16 @@ class Listener:
                 waiters.remove(waiter)
                 if not waiters:
                     self._waiters.pop(str(id), None)
+            self._count(waiter, job_ids, -1)
             self._used_at = time.monotonic()
+
+    def _count(self, waiter: _WaiterBase, job_ids: Collection[int], by: int) -> None:
+        if not waiter.watches:
+            self._waits += by
+            return
+        self._is_watch_new = self._is_watch_new or by > 0
+        self._watched.update(dict.fromkeys(job_ids, by))
+        self._watched = +self._watched  # without those that nobody watches any more
 
     def close(self) -> None:
         """End the thread within LOOK_EVERY, unless there are waits."""
@@ -232,14 +259,23 @@ class Listener:
     def _serve(self, connection: OwnConnection) -> None:
         ask_at = 0.0
         while not self._is_over(IDLE):
-            if self._waiters and time.monotonic() >= ask_at:
-                self._call(connection, result_calls.ask_results())
+            if self._waiters and (time.monotonic() >= ask_at or self._is_watch_new):
+                self._ask(connection)
                 self._backoff.worked()
                 if not ask_at:  # no notification came for jobs that ended before the workers had the request
                     self._let_all_look()
                 ask_at = time.monotonic() + ASK_EVERY
             for notification in connection.notifies(timeout=LOOK_EVERY):
                 self._pass_on(notification.payload)
+
+    def _ask(self, connection: OwnConnection) -> None:
+        """Ask the workers for notifications: only of jobs that are watched, if nobody waits for results."""
+        with self.lock:
+            watched, self._is_watch_new = list(self._watched), False
+        if watched:
+            self._call(connection, log_calls.ask_watch(watched))
+        if self._waits:
+            self._call(connection, result_calls.ask_results())
 
     def _pass_on(self, payload: str) -> None:
         heard: dict[_WaiterBase, list[int]] = {}

@@ -12,6 +12,7 @@ from .deliver import Deliverer, HandedIn, Run
 from .execute import Outcome
 from .held import MOST as MOST_HELD
 from .held import Held
+from .job_logs import JobLogs
 from .signals import Alarm
 from .slow import Slow
 from .waiters import Waiters
@@ -36,6 +37,7 @@ class Finisher:
         on_room: called when the database has accepted outcomes.
         on_finished: takes reported outcomes and the verdicts of the database; None = not needed.
         is_answering: whether the database has answered a heartbeat sent within the given number of seconds.
+        logs: stores the log lines of runs before their outcomes; None = there are none.
 
     Attributes:
         slow: outcomes whose call missed its deadline.
@@ -53,7 +55,9 @@ class Finisher:
         on_room: Callable[[], None],
         on_finished: Callable[[list[Outcome], list[Verdict]], None] | None = None,
         is_answering: Callable[[float], bool] = lambda seconds: True,
+        logs: JobLogs | None = None,
     ) -> None:
+        self._logs = logs
         self._most, self._alarm, self._waiters, self.counts = most_unflushed, alarm, waiters, counts
         self._on_room, self.on_finished = on_room, on_finished
         unsure: set[Run] = set()
@@ -72,6 +76,8 @@ class Finisher:
     def add(self, outcome: Outcome) -> None:
         """Take an outcome. The flush loop reports it, unless the transaction of the handler has done so."""
         if outcome.state == "committed":
+            if self._logs is not None:
+                self._logs.hurry()
             self._note([outcome._replace(state="succeeded")], [])
             return
         node = outcome.job.node
@@ -116,6 +122,8 @@ class Finisher:
         self._doubt_flushing()
         while True:
             await self._changed.wait()
+            if self._logs is not None:
+                await self._logs.before(outcome.job for outcome in self._waiting[:BATCH])
             count = self._batch()
             self._flushing, self._waiting = self._waiting[:count], self._waiting[count:]
             if not self._waiting:
@@ -173,6 +181,8 @@ class Finisher:
         if self._waiters.is_asked():
             not_over = {verdict.job_id for verdict in verdicts if verdict.verdict not in ("dead", "cancelled")}
             self._waiters.over([outcome.job.id for outcome in outcomes if outcome.job.id not in not_over])
+        if self._waiters.is_watching():
+            self._waiters.changed([outcome.job.id for outcome in outcomes])
         if log.isEnabledFor(logging.DEBUG):
             for outcome in outcomes:
                 log.debug("job %s %s", outcome.job.id, outcome.state, extra={"job_id": outcome.job.id, "task": outcome.job.task})

@@ -13,6 +13,7 @@ import threading
 import time
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from typing import Any, NamedTuple
 
 import psutil
@@ -23,8 +24,11 @@ from ..context import JobContext
 from ..executor import look_up
 from ..outcomes import RateLimited
 from ..registry import Registered
+from ..run import Run
+from ..watching.said import Said, Unstored
 from .describe import describe
 from .execute import arguments_of, returned
+from .log_handler import forget, keep
 from .tree import descendants
 
 RAISED = "raised"
@@ -35,7 +39,8 @@ PLAIN = (
     "terms_json",
 )  # fmt: skip
 TIMES = ("run_at", "created_at")
-Answer = tuple[str, str, float]
+Line = tuple[int, float, str, str, str | None]  # number, age in seconds, level, message, fields
+Answer = tuple[str, str, float, list[Line]]
 
 
 class Setup(NamedTuple):
@@ -103,17 +108,42 @@ def load(module: str, path: str) -> None:
 
 def run(module: str, path: str, fields: str) -> Answer:
     """Run a handler."""
-    started = time.perf_counter()
+    started, unstored = time.perf_counter(), Unstored()
     try:
         job = from_json(fields)
+        job.sink = partial(_hold, unstored)
         task = _find(module, path)
+        if task.log_level is not None:
+            keep(job, task.log_level)
         result = task.function(**arguments_of(job, task.parameters))
         outcome = returned(job, task.dump_result, result, time.perf_counter() - started)
-        return outcome.state, outcome.json, outcome.elapsed
+        return outcome.state, outcome.json, outcome.elapsed, _lines(unstored)
     except RateLimited as error:
-        return RATE_LIMITED, dumps({"retry_after": error.delay, "key": error.key}), time.perf_counter() - started
+        text = dumps({"retry_after": error.delay, "key": error.key})
+        return RATE_LIMITED, text, time.perf_counter() - started, _lines(unstored)
     except BaseException as error:  # SystemExit too: the process continues with other jobs
-        return RAISED, dumps(describe(error)), time.perf_counter() - started
+        return RAISED, dumps(describe(error)), time.perf_counter() - started, _lines(unstored)
+    finally:
+        forget()
+
+
+def _hold(unstored: Unstored, run: Run, said: Said) -> None:
+    """Hold a log line until the handler has ended."""
+    run.said += 1
+    unstored.add(run.said, said)
+
+
+def _lines(unstored: Unstored) -> list[Line]:
+    now = time.monotonic()
+    return [(number, now - said.at, said.level, said.message, said.fields) for number, said in list(unstored.lines)]
+
+
+def log_lines(job: JobContext, lines: list[Line]) -> None:
+    """Log in the worker what a handler has said in its process."""
+    sink, now = job.sink or (job._services and job._services.lines), time.monotonic()
+    for number, age, level, message, said in lines if sink else ():
+        job.said = number - 1  # a gap stays one
+        sink(job, Said(now - age, level, message, said))
 
 
 @functools.cache

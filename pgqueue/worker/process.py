@@ -71,9 +71,10 @@ class Processes:
         """
         await self._take_place(job)
         try:
-            state, text, elapsed = await self._run(job, function)
+            state, text, elapsed, lines = await self._run(job, function)
         finally:
             self._places.release()
+        in_process.log_lines(job, lines)
         if state == RAISED:
             raise RemoteError(**loads_own(text))
         if state == RATE_LIMITED:

@@ -1,4 +1,4 @@
-"""Runs that need more than a call of the handler: middleware, values of the lifespan, processes."""
+"""Runs that need more than a call of the handler: middleware, values of the lifespan, processes, kept logs."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -10,11 +10,12 @@ from ..middleware import AroundExecution, executing
 from ..registry import Registered
 from .execute import arguments_of
 from .isolate import Isolated
+from .log_handler import keep
 from .process import Processes
 
 
 class Surroundings:
-    """Calls the handlers of an app that has middleware, lifespan values or processes; other apps have no Surroundings.
+    """Calls the handlers of an app that has middleware, lifespan values, processes or kept logs; other apps have no Surroundings.
 
     Args:
         middleware: runs around each run, outermost first.
@@ -40,6 +41,8 @@ class Surroundings:
         arguments = arguments_of(job, task.parameters)
         if injected := self._injections.get(task.name):
             arguments = {**arguments, **injected}
+        if task.log_level is not None:
+            keep(job, task.log_level)
         if task.parameters.is_async:
             return await task.function(**arguments)
         return await in_thread(task.function, arguments, threads)

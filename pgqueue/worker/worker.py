@@ -24,6 +24,7 @@ from .callbacks import CallbackRunner
 from .claim import BACKSTOP, Claimer
 from .finish import Finisher
 from .in_process import Setup
+from .job_logs import JobLogs
 from .liveness import Liveness
 from .loops import LoopEnded, Loops
 from .maintenance import Maintenance
@@ -44,11 +45,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("pgqueue.worker")
 T = TypeVar("T")
-# Names of connections; the last three are opened when needed.
-PURPOSES = ("claim", "finish", "maintenance", "finish held", "finish slow", "parents")
+# Names of connections; the last four are opened when needed.
+PURPOSES = ("claim", "finish", "maintenance", "finish held", "finish slow", "parents", "job log")
 FINISH = ("finish", "finish held", "finish slow", "finish alone")
 # Loops that a stopping worker needs.
-UNTIL_THE_END = (*FINISH, "callbacks", "cancel", "lease", "renew", "timeouts", "soft timeouts")
+UNTIL_THE_END = (*FINISH, "callbacks", "cancel", "lease", "renew", "timeouts", "soft timeouts", "job log")
 BURST_BACKSTOP = 0.05  # seconds between two checks whether a burst is over
 SUMMARY_EVERY = 60.0  # seconds
 LEAVE_WITHIN = 2.0  # seconds to leave for a worker that never started to work
@@ -144,7 +145,7 @@ class Worker:
         injected = injections(tasks, values)
         size = app.settings.process_pool_size or min(self._options.concurrency, os.cpu_count() or 1)
         self._processes = Processes(size, Setup(app.url, app.settings.schema_name, logs.given), self._process_started)
-        if app.execution_middleware or injected or any(task.executor == "process" for task in tasks):
+        if app.execution_middleware or injected or any(task.executor == "process" or task.log_level for task in tasks):
             return Surroundings(app.execution_middleware, injected, self._processes)
         return None
 
@@ -157,10 +158,11 @@ class Worker:
     def _build(self, values: tuple[Any, ...]) -> None:
         app, options, circuit = self._app, self._options, Circuit()
         self._links = [Link(app.url, app.statements, circuit, purpose) for purpose in PURPOSES]
-        claim_link, finish_link, maintenance_link, held_link, slow_link, parents_link = self._links
+        claim_link, finish_link, maintenance_link, held_link, slow_link, parents_link, log_link = self._links
         self._maintenance_link = maintenance_link
         self._alarm, counts = Alarm(), Counter[str]()
-        self._waiters = Waiters(maintenance_link)
+        self._waiters = waiters = Waiters(maintenance_link)
+        self._logs = JobLogs(log_link, lambda: self._membership.id, waiters.changed, waiters.is_watching)
         self._callbacks = CallbackRunner(app.callbacks, counts, on_room=lambda: self._slots.go_on())
         self._finisher = Finisher(
             finish_link,
@@ -173,6 +175,7 @@ class Worker:
             on_room=lambda: self._slots.go_on(),
             on_finished=self._callbacks.note if app.callbacks else None,
             is_answering=lambda seconds: self._liveness.was_answered_within(seconds),
+            logs=self._logs,
         )
         is_full = self._is_full if app.callbacks else self._finisher.is_full
         tasks = {**app.tasks, app.chunk_task.name: app.chunk_task}
@@ -190,6 +193,7 @@ class Worker:
             on_soft_timeout=self._soft_timeouts.add,
         )
         self._services = Services(app, values, self._slots.threads)
+        self._services.lines, self._services.told = self._logs.add, waiters.teller(asyncio.get_running_loop())
         self._membership = Membership(
             maintenance_link,
             self._queues,
@@ -212,7 +216,7 @@ class Worker:
             on_empty=self._emptied,
             backstop=BURST_BACKSTOP if options.burst else BACKSTOP,
             services=self._services,
-            add=self._parents.add,
+            add=self._claimed,
         )
         self._scheduler = Scheduler(maintenance_link, self._alarm, app.schedules.declared)
         self._maintenance = Maintenance(
@@ -235,6 +239,7 @@ class Worker:
         loops.add("parents", self._parents.run)
         loops.add("callbacks", self._callbacks.run)
         loops.add("waiters", self._waiters.run)
+        loops.add("job log", self._logs.run)
         loops.add("lease", self._watch_lease)
         loops.add("renew", self._membership.renew)
         loops.add("timeouts", self._slots.timeouts.run)
@@ -259,6 +264,7 @@ class Worker:
             on_results_wanted=self._waiters.asked,
             on_cancel_wanted=self._maintenance.cancel_wanted,
             on_queues_changed=self._queue_watch.changed,
+            on_watch_wanted=self._waiters.watched,
             down_for=self._loops.longest_down,
         )
 
@@ -278,6 +284,11 @@ class Worker:
             if await self._membership.until_answered(lambda call=call: call):  # type: ignore[misc]
                 # Two apps that declare a limit differently change it at each start: the log shows it.
                 log.info("limit %s: as declared now: %s", limit.name, limit.summary())
+
+    def _claimed(self, jobs: list[JobContext]) -> None:
+        self._parents.add(jobs)
+        if self._waiters.is_watching():
+            self._waiters.changed([job.id for job in jobs])
 
     def _held(self) -> list[int]:
         slots = self._slots
@@ -315,6 +326,7 @@ class Worker:
                 if can_finish:
                     await self._finisher.drain()
                     await self._callbacks.drain(max(TELL_AT_LEAST, deadline - time.monotonic()))
+                await self._logs.drain(LEAVE_WITHIN)
                 await self._membership.retire()
                 return
         if held := self._finisher.only_held():

@@ -165,9 +165,7 @@ def a_call_deletes_so_many_lines(sql: Sql) -> None:
 
 
 def _insert(sql: Sql, id: int, seq: int = 1) -> None:
-    sql.rows(
-        "insert into job_log select %s, %s, 0, 1, clock_timestamp(), gen_random_uuid(), 1, 'info', 'line'", id, seq
-    )
+    sql.rows("insert into job_log select %s, %s, 0, 1, clock_timestamp(), gen_random_uuid(), 1, 'info', 'line'", id, seq)
 
 
 def _logged(sql: Sql) -> list[int]:

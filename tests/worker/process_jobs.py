@@ -1,5 +1,6 @@
 """Handlers that tests run in processes, which import this module."""
 
+import logging
 import os
 import signal
 import subprocess
@@ -18,6 +19,20 @@ app = PgQueue("postgresql://nobody@localhost:1/nothing", schema="elsewhere", max
 
 class Odd(Exception):
     """Raised in a process; its class never leaves it."""
+
+
+@app.task(executor="process")
+def say_twice(ctx: JobContext) -> None:
+    """Two log lines."""
+    ctx.log("one", number=1)
+    ctx.log("two", level="error")
+
+
+@app.task(executor="process", log=True)
+def log_twice() -> None:
+    """Two lines of standard logging."""
+    logging.getLogger("shop").warning("first")
+    logging.getLogger("shop").error("second")
 
 
 @app.task(executor="process")

@@ -70,6 +70,7 @@ set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off s
                                         as l(n bigint, ago float8, level text, message text, fields jsonb)
                      where r.id <> all (refused)) said
              where n > own_seq) new
+     where step > 0  -- of two lines with one number the first
     window behind as (partition by id order by token, n)
      order by id, token, n
 $$;

@@ -1,0 +1,57 @@
+"""Log lines of jobs, and watching jobs; see sql/functions/logs."""
+
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from ..._json import readable
+from ..call import ALWAYS, Call, Rows, nothing
+
+
+class Kept(NamedTuple):
+    """The answer of `add_log`: the jobs whose lines were refused, and what is kept of each job."""
+
+    refused: list[int]
+    most_lines: int
+    most_bytes: int
+
+
+class Watched(NamedTuple):
+    """How a job stands (state None: there is none), and its lines behind those that were seen."""
+
+    state: str | None
+    reason: str | None
+    attempt: int | None
+    progress: dict[str, Any] | None
+    lines: list[dict[str, Any]]
+
+
+def add_log(worker: UUID, runs: str) -> Call[Kept]:
+    """Keep log lines of runs, a JSON array. A repeated call adds no line twice."""
+    return Call(
+        "select refused, most_lines, most_bytes from {schema}.add_log(%s, %s)", (worker, runs), _kept, repeat_within=ALWAYS
+    )
+
+
+def _kept(rows: Rows) -> Kept:
+    return Kept(*rows[0])
+
+
+def watch(job_id: int, after: int, most: int) -> Call[Watched]:
+    """How a job stands, and at most so many of its lines behind `after`."""
+    return Call(
+        "select state::text, reason::text, attempt, progress::text, lines::text "
+        "from {schema}.watch(%s::bigint, %s::bigint, %s::int)",
+        (job_id, after, most),
+        _watched,
+        repeat_within=ALWAYS,
+    )
+
+
+def _watched(rows: Rows) -> Watched:
+    state, reason, attempt, progress, lines = rows[0]
+    return Watched(state, reason, attempt, progress and readable(progress), readable(lines) if lines else [])
+
+
+def ask_watch(job_ids: list[int]) -> Call[None]:
+    """Notify the workers that a process watches these jobs."""
+    return Call("select {schema}.ask_watch(%s)", (job_ids,), nothing)
