@@ -1,5 +1,6 @@
 """Watching a job: its state, its progress and its log lines, as they come."""
 
+import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -55,6 +56,7 @@ class News:
         self._stands: tuple[Any, ...] = ()
         self._progress: Any = None
         self._end: list[JobChange] = []
+        self._pause, self._until = FIRST_PAUSE, 0.0
         self.is_over = self.is_full = False
 
     def look(self) -> Any:
@@ -88,16 +90,20 @@ class News:
         """The last change: the end of the job."""
         return self._end
 
-    def pauses(self, patience: Patience) -> Iterator[float]:
-        """Pauses between two looks until the job is over: soon for the rest of many lines, else longer and longer.
+    def pause(self, patience: Patience) -> float | None:
+        """Seconds until the next look, longer and longer; None: no more looks, because the job or the time is over.
 
-        The last look comes a moment after the end: lines of a run may be stored after its outcome.
+        It goes on for a moment after the end: lines of a run may be stored after its outcome.
         """
-        pause = FIRST_PAUSE
-        while not self.is_over and ((left := patience.left()) is None or left > 0):
-            yield pause if left is None else min(pause, left)
-            pause = min(2 * pause, LONGEST_PAUSE)
-        yield 0
+        left, now = patience.left(), time.monotonic()
+        if self.is_over:
+            self._until = self._until or now + LINGERS
+            pause = self._until - now
+        else:
+            pause = self._pause
+            self._pause = min(2 * pause, LONGEST_PAUSE)
+        pause = pause if left is None else min(pause, left)
+        return pause if pause > 0 else None
 
 
 class Watchable:
@@ -147,12 +153,14 @@ class Watchable:
         """
         news, patience = News(self.id, after), Patience(timeout)
         with self._client.waiting.watcher((self.id,)) as waiter:
-            for pause in news.pauses(patience):
-                while (seen := patience.ask(self._client.database.run, news.look())) is not None:
+            while True:
+                if (seen := patience.ask(self._client.database.run, news.look())) is not None:
                     yield from news.of(seen)
-                    if not news.is_full:
-                        break
-                waiter.pause(LINGERS if news.is_over and pause else pause)
+                    if news.is_full:
+                        continue
+                if (pause := news.pause(patience)) is None:
+                    break
+                waiter.pause(pause)
         yield from news.end()
         if not news.is_over:
             raise self._late(timeout) from patience.error
@@ -161,13 +169,15 @@ class Watchable:
         """`watch` for async code: `async for change in job.awatch()`."""
         news, patience = News(self.id, after), Patience(timeout)
         with self._client.waiting.async_watcher((self.id,)) as waiter:
-            for pause in news.pauses(patience):
-                while (seen := await patience.aask(self._client.async_database.run, news.look())) is not None:
+            while True:
+                if (seen := await patience.aask(self._client.async_database.run, news.look())) is not None:
                     for change in news.of(seen):
                         yield change
-                    if not news.is_full:
-                        break
-                await waiter.pause(LINGERS if news.is_over and pause else pause)
+                    if news.is_full:
+                        continue
+                if (pause := news.pause(patience)) is None:
+                    break
+                await waiter.pause(pause)
         for change in news.end():
             yield change
         if not news.is_over:

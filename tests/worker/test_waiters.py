@@ -101,3 +101,44 @@ async def test_the_waiters_goes_on_after_an_error(monkeypatch: pytest.MonkeyPatc
         waiters.over([id])
         await auntil(lambda id=id: [id] in link.sent, "it is sent")  # type: ignore[misc]
     run.cancel()
+
+
+def test_only_watched_jobs_that_have_changed_are_told() -> None:
+    waiters = Waiters(cast(Link, None))
+    waiters.changed([1, 2])
+    assert not waiters.is_watching()
+    waiters.watched("1,3")
+    waiters.changed([1, 2])
+    assert waiters._ids == [1]
+
+
+def test_a_watch_counts_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    waiters = Waiters(cast(Link, None))
+    now = 100.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    waiters.watched("1")
+    now += sending.ASKED_FOR + 1
+    waiters.changed([1])
+    assert waiters._ids == []
+    waiters.watched("2")
+    assert list(waiters._watched) == [2]
+
+
+def test_whatever_anybody_sends_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The channel is open to every user of the database."""
+    monkeypatch.setattr(sending, "MOST_WATCHED", 3)
+    waiters = Waiters(cast(Link, None))
+    waiters.watched("")
+    waiters.watched("x,-1,1e5,٣٣٣,\x00," + "9" * 5000)
+    assert list(waiters._watched) in ([], [333])
+    waiters.watched("1,2,3,4,5")
+    assert len(waiters._watched) <= 3
+
+
+async def test_a_thread_tells_on_the_loop() -> None:
+    waiters = Waiters(cast(Link, None))
+    told = waiters.teller(asyncio.get_running_loop())
+    await asyncio.to_thread(told, 7)
+    waiters.watched("7")
+    await asyncio.to_thread(told, 7)
+    await auntil(lambda: waiters._ids == [7], "the job")
