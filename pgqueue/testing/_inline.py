@@ -10,12 +10,14 @@ from typing import Any, NoReturn
 
 from ..context import JobContext
 from ..database.calls.results import ResultRow
+from ..database.statement import Statements
 from ..errors import PgQueueError, ResultTimeout
 from ..job import Job
 from ..limits.keys import assert_filled, limiting
 from ..options import Options
 from ..outcomes import Cancel, RateLimited, RetryIn, Snooze
 from ..registry import Registered, Registry
+from ..waiting.listener import Waiting
 from ..worker.describe import describe
 from ..workflow.canvas import Signature
 from ..workflow.node import Node, Parent, Parents
@@ -148,6 +150,7 @@ class _StubApp:
         self.parameters: dict[str, Any] = {}
         why = f"job {id} ({task!r}) was run inline and is not in the database"
         self.database, self.async_database = NoDatabase(why), NoAsyncDatabase(why)
+        self.waiting = Waiting(str, lambda: Statements(""))
 
 
 class Inline:

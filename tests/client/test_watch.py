@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from pgqueue import JobChange, JobContext, JobNotFound, PgQueue, ResultTimeout
+from pgqueue.database.calls import logs as log_calls
 from pgqueue.errors import InvalidArgument
 from pgqueue.job import Job
 from pgqueue.waiting import listener as _waiting
@@ -196,9 +197,8 @@ async def test_a_watch_that_is_left_asks_no_more(async_app: PgQueue) -> None:
     job = noop.enqueue()
     async for _ in job.awatch():
         break
-    watch = job.watch()
-    next(watch)
-    watch.close()
+    for _ in job.watch():
+        break
     assert _waiters(async_app) == 0
 
 
@@ -241,7 +241,7 @@ async def test_an_asking_lasts_for_a_while_and_is_repeated(
     async_app: PgQueue, look: Look, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[list[int]] = []
-    ask_watch = _waiting.log_calls.ask_watch
+    ask_watch = log_calls.ask_watch
 
     def noted(ids: list[int]) -> Any:
         asked.append(ids)
@@ -249,7 +249,7 @@ async def test_an_asking_lasts_for_a_while_and_is_repeated(
 
     monkeypatch.setattr(_waiting, "ASK_EVERY", 0.05)
     monkeypatch.setattr(_waiting, "LOOK_EVERY", 0.01)
-    monkeypatch.setattr(_waiting.log_calls, "ask_watch", noted)
+    monkeypatch.setattr(log_calls, "ask_watch", noted)
 
     @async_app.task
     def noop() -> None: ...

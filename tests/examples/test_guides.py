@@ -96,6 +96,16 @@ def test_the_guide_to_long_jobs_does_what_it_says(
         assert connection.execute(statement).fetchone() == (True,)
 
 
+def test_the_guide_to_logs_does_what_it_says(
+    database_url: str, connection: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGQUEUE_DATABASE_URL", database_url)
+    _follow("logs")
+    for statements in SQL.findall((DOCS / "logs.md").read_text()):
+        for statement in filter(None, statements.split(";\n")):
+            connection.execute(statement)
+
+
 def _parents(app: PgQueue) -> dict[str, int]:
     """A job for each way to end."""
 

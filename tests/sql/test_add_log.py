@@ -10,6 +10,7 @@ import pytest
 from . import log_guarantees as guarantees
 from .conftest import Sql
 from .log_guarantees import add, keep, lines, log_of, runs
+from .plan import buffers_of
 
 
 @pytest.mark.parametrize(
@@ -126,3 +127,18 @@ def test_the_answer_says_how_much_is_kept(rolled_back_sql: Sql) -> None:
     keep(rolled_back_sql, 50, 20000)
     (row,) = rolled_back_sql.rows("select most_lines, most_bytes from add_log(%s, '[]')", guarantees.NOBODY)
     assert (row["most_lines"], row["most_bytes"]) == (50, 20000)
+
+
+def test_a_call_touches_few_pages_however_many_lines_there_are(sql: Sql) -> None:
+    """By a plan that was made for a full table, and without statistics."""
+    sql.rows(
+        "insert into job_log select g / 50, g %% 50 + 1, 0, 1, clock_timestamp(), gen_random_uuid(), 1, 'info', 'line'"
+        " from generate_series(1000000, 1000000 + %s) g",
+        50_000,
+    )
+    id, token = sql.running()
+    for n in (1, 2):
+        said = runs(id, token, lines(n))
+        assert buffers_of(sql, "select add_log(%s, %s)", guarantees.NOBODY, said) < 100
+        assert buffers_of(sql, "select watch(%s)", id) < 50
+        sql.rows("analyze job_log")

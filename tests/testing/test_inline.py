@@ -169,6 +169,9 @@ def test_what_needs_the_database_says_so(app: PgQueue) -> None:
         job = add.enqueue(1)
     with pytest.raises(PgQueueError, match=r"^job 1 \('add'\) was run inline and is not in the database$"):
         job.extend_result(5)
+    for read in (job.logs, lambda: list(job.watch())):
+        with pytest.raises(PgQueueError, match=r"^job 1 \('add'\) was run inline and is not in the database$"):
+            read()
 
 
 async def test_what_needs_the_database_says_so_in_async_code(app: PgQueue) -> None:
