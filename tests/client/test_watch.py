@@ -107,6 +107,7 @@ async def test_a_watch_without_notifications_sees_all_by_looking(
     monkeypatch.setattr(_waiting.Listener, "_start", lambda self: None)
     job = work.enqueue()
     watch = Changes(job, flavour)
+    await auntil(lambda: watch.came, "the first look")
     await burst(async_app)
     await asyncio.wait_for(watch.end, 20)
     assert watch.told()[0] == "ready"
