@@ -9,6 +9,8 @@ create table setting (
     max_workflow_nodes int not null default 100000 check (max_workflow_nodes >= 1),
     log_lines      int not null default 1000 check (log_lines between 1 and 100000),              -- the last ones of each job
     log_bytes      int not null default 65536 check (log_bytes between 16384 and 67108864),       -- of these lines
+    -- How often in a row a worker that stops may give back a job whose handler has begun: then it is a suspect, then dead.
+    max_interruptions int not null default 10 check (max_interruptions >= 1),
     created_at     timestamptz not null default clock_timestamp()
 );
 insert into setting default values;

@@ -67,7 +67,7 @@ create unique index job_unique on job (unique_key)                -- insert_job:
 
 -- Keys of job.control, each one only where it applies; it stays with the job when that is over:
 --   cancel       who asked that it ends while it ran: {"by", "note", "at", "force_at"}, see cancel
---   interrupted  how often a worker that stopped had to give it back after it had started, see give_back
+--   interrupted  how often in a row a worker that stopped had to give it back after it had started, see retire_worker
 --   retried      how often it has come back from the dead letters, see retry
 --   waits_for    the signal that it waits for: {"signal", "until"}, see finish
 --   signals      names of signals that have come for it, see signal
@@ -176,6 +176,16 @@ create table dead_letter (
     control      jsonb
 );
 create index dead_letter_finished_at on dead_letter (finished_at);
+
+-- Running jobs that are to end by force at a time, see cancel (force_after) and end_forced. What has ended by itself stays here
+-- until then.
+create table forced_cancel (
+    job_id      bigint not null constraint forced_cancel_pkey primary key,
+    token       uuid not null,                  -- of the run that is meant
+    at          timestamptz not null,
+    asked_at    timestamptz not null default clock_timestamp()
+);
+create index forced_cancel_at on forced_cancel (at);              -- promote
 
 create table job_result (
     job_id      bigint primary key,

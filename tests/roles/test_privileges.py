@@ -114,7 +114,8 @@ FUNCTIONS = {
         "make_partition", "pick_suspect", "prune", "refuse", "rescue_job", "run_again",
         "mute", "retry_applies", "retry_delay", "set_notify", "state_at", "unique_digest", "wake_for",
         "delay_of", "follow_clock", "is_saving", "kept_at", "last_to_open", "save_tokens",
-        "cancel_again", "cancel_nodes", "channel_of", "in_utc", "block_unstarted", "end_blocking", "waiting_nodes",
+        "cancel_again", "cancel_held", "cancel_asked", "cancel_running", "cancel_waiting", "check_cancel", "fence", "with_request",
+        "end_forced", "count_interruptions", "end_interrupted", "channel_of", "in_utc", "block_unstarted", "end_blocking", "waiting_nodes",
         "terms_from", "checked_terms", "check_limit_of_time", "seconds_of", "stored_of", "with_terms", "with_ends", "end_of",
         "with_left", "may_start", "end_waiting", "late_error", "end_overdue", "check_timed",
         "days_ahead", "empty_partitions", "make_partitions", "mend_workflows", "partitions_before", "run_maintain",
@@ -151,7 +152,7 @@ FUNCTIONS = {
 RELATIONS = dict.fromkeys(
     (
         "setting", "upkeep", "clock",
-        "job", "new_job", "job_kept", "ending_job", "job_history", "dead_letter", "job_result",
+        "job", "new_job", "job_kept", "ending_job", "job_history", "dead_letter", "job_result", "forced_cancel",
         "worker", "rescue_log", "schema_version", "unique_hold",
         "jobs", "queue_stats", "task_stats", "worker_status", "dead_letters", "throughput_per_minute", "rescues",
         "job_step", "job_signal",

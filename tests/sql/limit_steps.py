@@ -53,6 +53,7 @@ def step_clock(sql: Sql, seconds: float) -> None:
         "worker set heartbeat_at = heartbeat_at - t, started_at = started_at - t",
         "unique_hold set expires_at = expires_at - t, held_at = held_at - t",
         "job_result set expires_at = expires_at - t",
+        "forced_cancel set at = at - t, asked_at = asked_at - t",
         "workflow set created_at = created_at - t, finished_at = finished_at - t, cancelled_at = cancelled_at - t",
         "workflow_node set ended_at = ended_at - t",
         "dead_letter set finished_at = finished_at - t",

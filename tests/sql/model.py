@@ -26,6 +26,7 @@ class Job:
     young: bool = True  # claimed after its worker's last heartbeat
     key: str | None = None
     mode: str | None = None  # of uniqueness
+    is_asked: bool = False  # to stop, while it runs
 
     def leave(self, state: str) -> None:
         """It runs no longer."""
@@ -90,17 +91,27 @@ class Model:
         if outcome == "failed_for_good" or (outcome == "failed" and job.attempt >= job.max_attempts):
             job.leave("failed")
             return "dead"
+        if job.is_asked:
+            job.leave("cancelled")
+            return "cancelled"
         job.attempt -= not outcome.startswith("failed")
         if outcome != "unknown_task":
             job.rescues = 0  # it ran and its worker lives: it is no suspect
         job.leave("scheduled" if delay > 0 or outcome == "unknown_task" else "ready")
         return "scheduled"
 
+    def cancel(self, job: Job) -> None:
+        """A job that runs is asked to stop; any other ends."""
+        if job.state == "running":
+            job.is_asked = True
+        else:
+            job.leave("cancelled")
+
     def give_back(self, jobs: list[Job]) -> list[int]:
-        """The ids of running jobs that become ready again."""
+        """The ids of running jobs that become ready again, or end because they were asked to stop."""
         for job in jobs:
-            job.attempt -= 1
-            job.leave("ready")
+            job.attempt -= not job.is_asked
+            job.leave("cancelled" if job.is_asked else "ready")
         return [job.id for job in jobs]
 
     def rescue(self) -> int:
@@ -112,7 +123,10 @@ class Model:
             may_have_started = worker is None or started or job.young
             job.rescues += may_have_started
             job.errors += 1
-            if may_have_started and (job.rescues >= 3 or (started and job.attempt >= job.max_attempts)):
+            if job.is_asked:
+                job.attempt -= not started
+                job.leave("cancelled")
+            elif may_have_started and (job.rescues >= 3 or (started and job.attempt >= job.max_attempts)):
                 job.leave("failed")
             else:
                 job.attempt -= not started

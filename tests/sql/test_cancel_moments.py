@@ -1,10 +1,11 @@
-"""A cancel at each moment of a give-back or a rescue: the job ends as cancelled, once, or the caller is told that it runs."""
+"""A cancel at each moment of a give-back or a rescue: the job ends as cancelled, once. See test_cancel_races.py, too."""
 
 from collections.abc import Callable
 from uuid import UUID
 
 import pytest
 
+from .background import Background
 from .conftest import Sql
 from .flows import node, start
 from .test_cancelled_nodes import come_back
@@ -26,15 +27,15 @@ def _claimed(sql: Sql) -> tuple[UUID, UUID]:
     return worker, token
 
 
-def test_a_job_that_comes_back_is_cancelled_after_it_and_refused_before(sql: Sql, another_sql: OpenSql, back: str) -> None:
+def test_a_job_that_comes_back_is_cancelled_after_it_and_while_it_does(sql: Sql, another_sql: OpenSql, back: str) -> None:
     """FAULTS 62, a job."""
-    id, user = sql.enqueue(), another_sql()
+    id = sql.enqueue()
     worker, token = _claimed(sql)
-    assert "PQ004" in str(user.refusal("select cancel(%s)", id).sqlstate), "it runs"
     with sql.connection.transaction():
         come_back(sql, worker, token, id, back)
-        assert user.refusal("select cancel(%s)", id).sqlstate == "PQ004", "it runs until that has committed"
-    user.value("select cancel(%s)", id)
+        cancel = Background(another_sql(), "select cancel(%s) as said", id)
+        cancel.wait_until_blocked(another_sql())
+    assert cancel.rows() == [{"said": "cancelled"}]
     assert _ended_once(sql, id)
     come_back(sql, worker, token, id, back)
     assert _ended_once(sql, id)
@@ -68,7 +69,7 @@ def test_a_node_that_comes_back_while_its_workflow_is_cancelled_ends_as_cancelle
         sql.rows("update job set run_at = now() - interval '1 s', state = 'ready' where id = %s", flow["a"])
         other = sql.worker()
         again, _ = sql.claim(other)
-        assert sql.value("select cancel_requests(%s)", other) == flow["a"]
+        assert sql.value("select job_id from cancel_requests(%s)", other) == flow["a"]
         sql.finish(again, {"id": flow["a"], "state": "cancelled"})
     assert _ended_once(sql, flow["a"])
 

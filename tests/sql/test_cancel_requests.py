@@ -1,6 +1,7 @@
-"""cancel_requests: the jobs that a worker should stop because their workflow was cancelled."""
+"""cancel_requests: the runs that a worker should end: they, or their workflow, were cancelled."""
 
 import uuid
+from collections.abc import Callable
 from uuid import UUID
 
 from .conftest import Sql
@@ -8,7 +9,7 @@ from .flows import Flow, node, start
 
 
 def requests(sql: Sql, worker: UUID) -> list[int]:
-    return [row["cancel_requests"] for row in sql.rows("select * from cancel_requests(%s) order by 1", worker)]
+    return [row["job_id"] for row in sql.rows("select * from cancel_requests(%s) where not fenced order by 1", worker)]
 
 
 def running(sql: Sql) -> tuple[Flow, UUID, UUID]:
@@ -71,3 +72,52 @@ def test_what_ran_when_a_workflow_was_cancelled_is_asked_to_stop_though_that_is_
     sql.value("select retry_workflow(%s)", flow.id)
     sql.claim(worker)
     assert requests(sql, worker) == [], "a job that is retried itself need not stop"
+
+
+def test_a_job_that_was_asked_to_stop_is_told_to_its_own_worker(rolled_back_sql: Sql) -> None:
+    sql = rolled_back_sql
+    asked, other, worker = sql.enqueue(), sql.enqueue(), sql.worker()
+    sql.claim(worker)
+
+    sql.value("select cancel(%s)", asked)
+
+    told = [{"job_id": asked, "fenced": False}]
+    assert sql.rows("select * from cancel_requests(%s)", worker) == told
+    assert sql.rows("select * from cancel_requests(%s, %s)", worker, [other, asked]) == told
+    assert sql.rows("select * from cancel_requests(%s)", sql.worker()) == []
+
+
+def test_a_run_that_was_fenced_is_told_to_the_worker_that_holds_it(rolled_back_sql: Sql) -> None:
+    sql = rolled_back_sql
+    fenced, other, worker = sql.enqueue(), sql.enqueue(), sql.worker()
+    sql.claim(worker)
+
+    sql.value("select cancel(%s, force => true)", fenced)
+
+    assert sql.rows("select * from cancel_requests(%s, %s)", worker, [other, fenced]) == [{"job_id": fenced, "fenced": True}]
+    assert sql.rows("select * from cancel_requests(%s)", worker) == []
+
+
+def test_a_run_of_which_another_worker_has_the_job_is_fenced(rolled_back_sql: Sql) -> None:
+    sql = rolled_back_sql
+    id, lost, worker = sql.enqueue(), sql.worker(), sql.worker()
+    sql.claim(lost)
+    sql.lose(lost)
+    sql.value("select rescue()")
+    sql.claim(worker)
+
+    assert sql.rows("select * from cancel_requests(%s, %s)", lost, [id]) == [{"job_id": id, "fenced": True}]
+    assert sql.rows("select * from cancel_requests(%s, %s)", worker, [id]) == []
+
+
+def test_a_cancel_of_what_runs_wakes_the_workers_and_of_what_waits_none(sql: Sql, another_sql: Callable[[], Sql]) -> None:
+    other = another_sql()
+    waiting, running = sql.enqueue(), sql.running()[0]
+    sql.listen()
+
+    other.value("select cancel(%s)", waiting)
+    assert sql.wakes(other) == []
+    other.value("select cancel(%s)", running)
+    assert sql.wakes(other) == ["!cancel"]
+    other.value("select cancel(%s, force => true)", running)
+    assert sql.wakes(other) == ["!cancel"]

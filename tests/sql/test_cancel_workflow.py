@@ -181,11 +181,13 @@ def test_a_node_that_is_cancelled_by_itself_has_ended_for_what_waits_for_it(roll
     assert flow.states()["0"] == "ready"
 
 
-def test_a_running_node_is_not_cancelled_by_itself(rolled_back_sql: Sql) -> None:
-    flow = start(rolled_back_sql, node("a"))
+def test_a_running_node_may_be_cancelled_by_itself(rolled_back_sql: Sql) -> None:
+    flow = start(rolled_back_sql, node("a"), node("b", "a"), node("c"))
     claim(rolled_back_sql, flow["a"])
 
-    assert refused(rolled_back_sql, "select cancel(%s)", flow["a"])[0] == "PQ004"
+    assert rolled_back_sql.value("select cancel(%s)", flow["a"]) == "asked"
+    assert rolled_back_sql.value("select cancel(%s, force => true)", flow["a"]) == "fenced"
+    assert flow.states() == {"a": "cancelled", "b": "skipped", "c": "ready"}
 
 
 def test_a_handler_that_cancels_its_own_node_skips_what_needs_it(rolled_back_sql: Sql) -> None:

@@ -82,6 +82,20 @@ def test_a_job_that_waits_for_a_signal_waits_its_time_and_not_the_hour(rolled_ba
     assert wait_for(sql, id, claim_again(sql, id))["answer"] == "timed_out"
 
 
+def test_a_cancel_by_force_waits_its_time_and_not_the_hour(rolled_back_sql: Sql) -> None:
+    sql = rolled_back_sql
+    id, _ = sql.running()
+    sql.value("select cancel(%s, force_after => '60 s')", id)
+
+    step_clock(sql, -HOUR)
+    upkeep(sql)
+
+    assert 0 < seconds_until(sql, "select at from forced_cancel") <= 61
+    sql.rows("update forced_cancel set at = at - interval '61 s'")
+    sql.value("select promote()")
+    assert sql.state(id) == "cancelled"
+
+
 def test_a_rescued_suspect_waits_its_delay_and_not_the_hour(rolled_back_sql: Sql) -> None:
     sql = rolled_back_sql
     id, _ = sql.running()

@@ -20,7 +20,8 @@ cancelled         -                 -                   -                   canc
 snoozed           -                 -                   -                   scheduled+blocked -               -               -         -
 give_back         -                 -                   -                   ready+blocked     -               -               -         -
 promote           -                 -                   -                   -                 -               -               -         -
-cancel            cancelled+skipped cancelled+skipped   cancelled+skipped   PQ004             PQ004           PQ004           PQ004     PQ004
+cancel            cancelled+skipped cancelled+skipped   cancelled+skipped   running+blocked   PQ004           PQ004           PQ004     PQ004
+forced_cancel     cancelled+skipped cancelled+skipped   cancelled+skipped   cancelled+skipped PQ004           PQ004           PQ004     PQ004
 retry             PQ004             ready+blocked       PQ004               PQ004             new             ready+blocked   new       PQ004
 update            -                 -                   -                   PQ004             PQ004           PQ004           PQ004     PQ004
 update_to_later   blocked+blocked   -                   scheduled+blocked   PQ004             PQ004           PQ004           PQ004     PQ004
@@ -36,6 +37,7 @@ CALLS = {
     "give_back": "select give_back(%(token)s, array[%(id)s::bigint])",
     "promote": "select promote()",
     "cancel": "select cancel(%(id)s)",
+    "forced_cancel": "select cancel(%(id)s, force => true)",
     "retry": "select id from retry(%(id)s)",
     "update": "select update(%(id)s, priority => 0)",
     "update_to_later": "select update(%(id)s, run_at => '2999-01-01')",

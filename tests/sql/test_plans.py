@@ -152,7 +152,7 @@ INDEXES = {
     "claim": {"worker_pkey", "job_suspect", "job_ready", "job_pkey", *OF_NODES},
     "claim from a cursor": {"worker_pkey", "job_suspect", "job_ready", "job_pkey", *OF_NODES},
     "finish": {"job_pkey"},
-    "promote": {"job_scheduled", "job_pkey", "job_ends", "schedule_look_at"},
+    "promote": {"job_scheduled", "job_pkey", "job_ends", "forced_cancel_at", "schedule_look_at"},
     "give_back": {"job_pkey"},
     "reconcile": {"job_running", "job_pkey"},
     "rescue": {"job_running", "worker_pkey", "job_pkey"},

@@ -238,11 +238,18 @@ class Queue(RuleBasedStateMachine):
     @rule(data=st.data())
     def cancel(self, data: st.DataObject) -> None:
         job = self.model.jobs[self._any_job(data)]
-        if job.state in ("scheduled", "ready"):
-            self.sql.value("select cancel(%s)", job.id)
-            job.leave("cancelled")
+        if job.state in LIVE:
+            assert self.sql.value("select cancel(%s)", job.id) == ("asked" if job.state == "running" else "cancelled")
+            self.model.cancel(job)
         else:
             assert self.sql.refusal("select cancel(%s)", job.id).sqlstate == "PQ004"
+
+    @precondition(lambda self: self.model.running())
+    @rule(data=st.data())
+    def cancel_by_force(self, data: st.DataObject) -> None:
+        job = data.draw(st.sampled_from(self.model.running()), label="job")
+        assert self.sql.value("select cancel(%s, force => true)", job.id) == "fenced"
+        job.leave("cancelled")
 
     @precondition(lambda self: self.model.jobs)
     @rule(data=st.data())
@@ -264,6 +271,7 @@ class Queue(RuleBasedStateMachine):
         assert again == job.id
         if job.state == "failed":
             job.attempt = job.rescues = 0
+            job.is_asked = False
         job.leave("ready")
 
     @precondition(lambda self: self.model.jobs)
@@ -295,6 +303,8 @@ class Queue(RuleBasedStateMachine):
             )
         )
         assert len(rows) == len(self.model.jobs), "a job is lost, or in two places"
+        asked = {row["id"] for row in self.sql.rows("select id from job where control ? 'cancel'")}
+        assert asked == {job.id for job in self.model.running() if job.is_asked}, "what was asked to stop waits, or was forgotten"
         for row in rows:
             job = self.model.jobs[row["id"]]
             assert self._facts(row, job.state in LIVE) == self._expected(job)

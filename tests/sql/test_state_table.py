@@ -38,7 +38,8 @@ retire_worker    -         -         -         -         ready     ready     -  
 rescue           -         -         -         -         -         ready     -         -       -         -
 promote          -         -         ready     -         -         -         -         -       -         -
 maintain         -         -         -         -         -         -         -         -       -         -
-cancel           cancelled cancelled cancelled cancelled PQ004     PQ004     PQ004     PQ004   PQ004     PQ003
+cancel           cancelled cancelled cancelled cancelled running   running   PQ004     PQ004   PQ004     PQ003
+forced_cancel    cancelled cancelled cancelled cancelled cancelled cancelled PQ004     PQ004   PQ004     PQ003
 retry            PQ004     ready     ready     PQ004     PQ004     PQ004     new       ready   new       PQ003
 update           blocked   scheduled scheduled ready     PQ004     PQ004     PQ004     PQ004   PQ004     PQ003
 update_to_now    blocked   ready     ready     ready     PQ004     PQ004     PQ004     PQ004   PQ004     PQ003
@@ -110,6 +111,7 @@ CALLS = {
     "promote": "select promote()",
     "maintain": "select maintain()",
     "cancel": "select cancel(%(id)s)",
+    "forced_cancel": "select cancel(%(id)s, force => true)",
     "retry": "select id from retry(%(id)s)",
     "update": "select update(%(id)s, priority => 1)",
     "update_to_now": "select update(%(id)s, run_after => '0 s')",

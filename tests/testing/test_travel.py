@@ -74,6 +74,7 @@ AGED = {
     "unique_hold": {"expires_at", "held_at"},
     "rescue_log": {"rescued_at"},
     "job_log": {"at"},
+    "forced_cancel": {"at", "asked_at"},
     "workflow": {"cancelled_at", "finished_at"},
     "workflow_node": {"ended_at"},
 }
@@ -153,6 +154,7 @@ def test_every_time_of_what_the_test_has_added_ages(app: PgQueue, double: Task[[
     theirs.execute(line, (late.id,))
     running = "update pgqueue.job set state = 'running', claimed_at = now(), claim_token = %s, worker_id = %s where id = %s"
     theirs.execute(running, (uuid.uuid4(), uuid.uuid4(), late.id))
+    theirs.execute("select pgqueue.cancel(%s, force_after => '1 h')", (late.id,))
     for table, columns in AGED.items():  # what is not set would not be seen to age
         for column in columns - {"finished_at", "claimed_at"}:
             set_it = SQL("update {} set {column} = coalesce({column}, clock_timestamp())")

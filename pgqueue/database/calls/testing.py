@@ -138,6 +138,8 @@ _TRAVEL: LiteralString = (
     "where job_id in (select id from own)), "
     "said as (update {schema}.job_log set at = at - time from passed where job_id in (select id from own)), "
     "saved as (update {schema}.rescue_log set rescued_at = rescued_at - time from passed where job_id in (select id from own)), "
+    "forced as (update {schema}.forced_cancel set at = at - time, asked_at = asked_at - time from passed "
+    "where job_id in (select id from own)), "
     "flown as (update {schema}.workflow set finished_at = finished_at - time, cancelled_at = cancelled_at - time from passed "
     "where id in (select id from flow)), "
     "step as (update {schema}.job_step set started_at = started_at - time, ended_at = ended_at - time from passed "

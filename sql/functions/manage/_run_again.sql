@@ -39,7 +39,7 @@ begin
                lateral jsonb_populate_record(null::job, kept || jsonb_build_object(
                    'state', 'ready', 'run_at', clock_timestamp(), 'claimed_at', null, 'worker_id', null,
                    'attempt', 0, 'rescues', 0, 'lane_id', lane_of(queue, limits),
-                   'control', nullif(nullif(kept->'control', 'null') - 'cancel', '{}'),
+                   'control', nullif(nullif(kept->'control', 'null') - array['cancel', 'interrupted'], '{}'),
                    'expires_at', end_of(terms, 'expires_after', clock_timestamp()),
                    'deadline_at', end_of(terms, 'total_timeout', clock_timestamp()))) j
         on conflict (unique_key) where unique_key is not null do nothing

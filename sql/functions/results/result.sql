@@ -2,7 +2,8 @@
 --   state       NULL when there is no such job (any more), or its queue keeps no history and it has returned nothing
 --   expired     it succeeded, but its result is not kept any more: its time is over, or it was deleted
 --   value       NULL unless it succeeded with a value other than null
---   error       of a dead letter: its last error; of a node that was skipped: which jobs it needed, see skipped_error
+--   error       of a dead letter: its last error; of a node that was skipped: which jobs it needed, see skipped_error;
+--               of one that was cancelled: who asked, and why
 --   task        its task; NULL of a job of which only the result is left
 --   expires_at  until when its result is kept; NULL when none is. A null is not stored, and kept as long as a value would be.
 --   elapsed     seconds in the handler; NULL unless it is over
@@ -23,7 +24,11 @@ begin
         return;
     end if;
     select h.state, h.reason, r.value, h.task, h.elapsed,
-           case when h.reason = 'dependency_failed' then skipped_error(h.id, h.errors) end,
+           case when h.reason = 'dependency_failed' then skipped_error(h.id, h.errors)
+                when h.state = 'cancelled' and h.control ? 'cancel'
+                then jsonb_build_object('message', concat_ws(
+                     ': ', 'by ' || (h.control->'cancel'->>'by'), h.control->'cancel'->>'note'))
+           end,
            case when h.state = 'succeeded'
                 then coalesce(h.result_expires_at, r.expires_at, h.finished_at + coalesce(h.result_ttl, interval '24 hours')) end
       into state, reason, value, task, elapsed, error, expires_at

@@ -2,6 +2,7 @@
 -- Called by: finish_batch, which pins the plan. Writes: job, dead_letter, job_history. Locks: job rows, SKIP LOCKED.
 -- Returns a row for each job it changed; the verdicts are those of finish. is_node: a node of a workflow has ended.
 -- A node of a workflow that was cancelled does not run again: it is dead if it failed, cancelled if it wanted to come back.
+-- A job that was asked to stop is cancelled in both cases, unless it has failed for good.
 create function finish_unended(outcomes jsonb)
 returns table (job_id bigint, verdict text, run_at timestamptz, is_node bool, limits text[], parks text[])
 language plpgsql as $$
@@ -18,13 +19,13 @@ begin
     ), held as materialized (
         select o.*, j.* from outcome o, lateral (
             select attempt, max_attempts, retry, worker_id, errors as earlier, unknown_since, workflow_id, limits, queue,
-                   deadline_at, expires_at, terms, control
+                   deadline_at, expires_at, terms, control, coalesce(control ? 'cancel', false) as asked
               from job j where j.id = o.id and j.claim_token = o.token for update skip locked offset 0) j
     ), timed as materialized (
-        select h.*, state <> 'failed' and stops as cancelled, case
-                   when state = 'waiting' and not stops then wakes_at(control, signal, until, deadline_at, ended_at)
+        select h.*, state <> 'failed' and (stops or asked) as cancelled, case
+                   when state = 'waiting' and not (stops or asked) then wakes_at(control, signal, until, deadline_at, ended_at)
                    else ended_at + case
-                   when stops then null
+                   when stops or asked and state <> 'failed' then null
                    when state = 'unknown_task'
                        then least(interval '60 s', greatest(interval '5 s', ended_at - unknown_since),
                                   -- In time for a worker that has the task.
@@ -50,7 +51,7 @@ begin
                end as all_errors
           -- What would run again past its deadline has ended now.
           from timed t, lateral (select wanted_at >= deadline_at as is_late,
-                                        case when wanted_at >= deadline_at then null else wanted_at end as again_at) a
+                                        case when wanted_at >= deadline_at or asked then null else wanted_at end as again_at) a
     -- "= any (array[...])": see finish_ended.
     ), again as (
         update job j
@@ -58,16 +59,18 @@ begin
                run_at = case when d.parks is null then d.again_at else j.run_at end, put_off_at = ended_at,
                attempt = j.attempt - (d.state <> 'failed')::int, claim_token = null, worker_id = null, claimed_at = null,
                rescues = case when d.state = 'unknown_task' then j.rescues else 0 end, errors = d.all_errors,
-               control = case when d.state = 'waiting' and d.again_at > ended_at then waiting_for(j.control, d.signal, d.until)
-                              when j.control ? 'waits_for' then nullif(j.control - 'waits_for', '{}')
-                              else j.control end,
+               control = case when d.state = 'waiting' and d.again_at > ended_at
+                              then waiting_for(j.control - 'interrupted', d.signal, d.until)
+                              when j.control is not null then nullif(j.control - array['waits_for', 'interrupted'], '{}') end,
                unknown_since = case when d.state = 'unknown_task' then coalesce(j.unknown_since, ended_at) end
           from decided d where j.id = any (array[d.id]) and d.again_at is not null
         returning j.id, d.again_at, j.limits, d.parks
     ), gone as (
-        delete from job_kept k using decided d where k.id = any (array[d.id]) and d.again_at is null
-        returning ended_at as finished_at, (case when d.cancelled then 'cancelled' else 'failed' end)::job_state as state,
-                  case when d.cancelled then 'user_requested' when d.is_late and d.state <> 'failed' then 'timeout'
+        delete from job_kept k using decided d, lateral (
+               select d.cancelled or (d.asked and d.wanted_at is not null and d.is_late is not true) as cancelled) s
+         where k.id = any (array[d.id]) and d.again_at is null
+        returning ended_at as finished_at, (case when s.cancelled then 'cancelled' else 'failed' end)::job_state as state,
+                  case when s.cancelled then 'user_requested' when d.is_late and d.state <> 'failed' then 'timeout'
                        else coalesce(d.reason, 'error') end,
                   d.elapsed, d.all_errors, k.*
     ), dead as (
@@ -75,13 +78,13 @@ begin
         returning id, workflow_id, limits
     ), history as (
         insert into job_history select null, g.* from gone g where state = 'cancelled'
-        returning id, limits
+        returning id, workflow_id, limits
     )
     select id, 'scheduled', again_at, false, limits, parks from again
     union all
     select id, 'dead', null, workflow_id is not null, limits, null from dead
     union all
-    select id, 'cancelled', null, true, limits, null from history;
+    select id, 'cancelled', null, workflow_id is not null, limits, null from history;
 end $$;
 
 -- delay_of: the delay of an outcome as an interval; a negative one means at once. Writes: nothing.

@@ -26,7 +26,7 @@
 -- Returns a row for each outcome that did not simply end its job as requested:
 --   scheduled (run_at)   it runs again then
 --   dead                 it failed for good
---   cancelled            it wanted to run again, but its workflow was cancelled meanwhile
+--   cancelled            it would run again, but it was asked to stop meanwhile, or its workflow was cancelled
 --   busy                 nothing was changed, try again
 --   stale                nothing was changed, the job is not this token's any more
 -- Raises PQ001, and changes nothing, when an outcome has no such state, or a delay that ends after the year 9999. Texts are cut:

@@ -1,6 +1,6 @@
--- promote: makes scheduled jobs ready whose time has come, and ends those whose time is over, see expire.
--- Called by: any worker, when the next one is due. Writes: job; see expire. Locks: job rows, SKIP LOCKED; see cancel_again and
--- expire.
+-- promote: makes scheduled jobs ready whose time has come, and ends those whose time is over, see expire and end_forced.
+-- Called by: any worker, when the next one is due. Writes: job; see expire. Locks: job rows, SKIP LOCKED; see cancel_again,
+-- expire and end_forced.
 -- Returns how many it made ready; the seconds until the next job is due or over, or the next schedule due (NULL: none is, 0: more
 -- jobs are now); and whether schedules are due now, which the caller then lets fire, see due_schedules (NULL: there are none to
 -- look at).
@@ -14,6 +14,7 @@ declare
     limited bigint[];
     next_end timestamptz;
     ended int;
+    next_force timestamptz;
     look timestamptz;
 begin
     select ends_at into next_end from ending_job order by ends_at, id limit 1;
@@ -21,6 +22,13 @@ begin
         ended := expire(want);
         select ends_at into next_end from ending_job
          where ends_at > (select clock_timestamp()) order by ends_at, id limit 1;
+    end if;
+    select at into next_force from forced_cancel order by at limit 1;
+    if next_force <= clock_timestamp() then
+        if end_forced() then
+            ended := want;
+        end if;
+        select at into next_force from forced_cancel where at > (select clock_timestamp()) order by at limit 1;
     end if;
     with due as materialized (
         select id from job
@@ -46,8 +54,8 @@ begin
      where state = 'scheduled' order by run_at, id limit 1;
     if ended >= want then
         next_in := 0;
-    elsif next_end is not null then
-        next_in := least(next_in, greatest(extract(epoch from next_end - clock_timestamp()), 0));
+    elsif next_end is not null or next_force is not null then
+        next_in := least(next_in, greatest(extract(epoch from least(next_end, next_force) - clock_timestamp()), 0));
     end if;
     select look_at into look from schedule where look_at is not null order by look_at limit 1;
     if found then

@@ -3,7 +3,7 @@
 -- node that ends.
 -- A started job has used up its attempt, any other has not. A job that may have been running when its worker was lost is a
 -- suspect from the second time on (see pick_suspect) and comes back with a delay; the third time it is dead as `crashed`.
--- A node of a workflow that was cancelled is cancelled instead.
+-- A job that was asked to stop, or whose workflow was cancelled, is cancelled instead.
 create function rescue_job(job_id bigint, token uuid, started bool, may_have_started bool) returns int
 language plpgsql as $$
 declare
@@ -18,7 +18,8 @@ begin
         return 0;
     end if;
     lost.rescues := lost.rescues + may_have_started::int;
-    cancelled := lost.workflow_id is not null and is_cancelled(lost.workflow_id, lost.id);
+    cancelled := coalesce(lost.control ? 'cancel', false)
+                 or (lost.workflow_id is not null and is_cancelled(lost.workflow_id, lost.id));
     crashed := not cancelled and may_have_started and (lost.rescues >= 3 or started and lost.attempt >= lost.max_attempts);
     if lost.rescues >= 2 then
         again_at := again_at + retry_delay(null, lost.rescues);
@@ -54,7 +55,7 @@ begin
                               else lost.lane_id end
          where id = job_id;
         if cancelled then
-            perform cancel_nodes(array[lost.id]);
+            perform cancel_held(array[lost.id]);
         else
             perform wake(lost.queue);
             if lost.lane_id is not null then

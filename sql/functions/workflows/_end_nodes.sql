@@ -1,6 +1,6 @@
 -- end_nodes: says that nodes have ended, and how. The trigger node_ended releases or skips what hangs on them.
--- Called by: finish_nodes, expire, cancel, cancel_nodes, rescue_job, repair_workflow. The caller holds the job rows, or the
--- workflows. Writes: workflow_node.
+-- Called by: finish_nodes, expire, cancel_held, fence, retire_worker, rescue_job, repair_workflow. The caller holds the job rows,
+-- or the workflows. Writes: workflow_node.
 create function end_nodes(job_ids bigint[], states node_state[]) returns void
 language plpgsql
 set enable_seqscan = off set enable_nestloop = on set enable_hashjoin = off set enable_mergejoin = off set jit = off
@@ -12,7 +12,7 @@ begin
       from unnest(job_ids, states) as u(id, state) where n.job_id = any (array[u.id]);  -- see claim
 end $$;
 
--- lock_workflows: takes the rows of the workflows of these jobs. Called by: finish_nodes, cancel, update, hold_parents.
+-- lock_workflows: takes the rows of the workflows of these jobs. Called by: finish_nodes, cancel_waiting, update, hold_parents.
 -- From here to the end of the transaction nothing else moves inside them.
 create function lock_workflows(job_ids bigint[]) returns void
 language plpgsql

@@ -26,7 +26,7 @@ begin
                 for update skip locked offset 0) j
          where n.workflow_id = workflow_id and n.ended_at is null);
     if ended <> '{}' then
-        perform cancel_nodes(ended);
+        perform cancel_held(ended);
     end if;
     perform wake('!cancel');
     return cardinality(ended);

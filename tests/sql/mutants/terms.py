@@ -22,7 +22,7 @@ MUTANTS = [
            guarantees.a_job_that_cannot_end_stops_no_other, sqlstate="23514"),
     Mutant("an unknown task is put off beyond its time", "finish_unended", r",\s+-- In time for[^\n]*\n.*?/ 4\) end", "",
            guarantees.a_worker_without_the_task_leaves_time_to_another),
-    Mutant("retries past the deadline", "finish_unended", r"when wanted_at >= deadline_at then null", "when false then null",
+    Mutant("retries past the deadline", "finish_unended", r"when wanted_at >= deadline_at or asked then null", "when asked then null",
            guarantees.a_job_does_not_run_again_past_its_deadline),
     Mutant("nobody enforces timeouts", "rescue", r" \+ end_overdue\([^;]*", "",
            guarantees.a_run_past_its_timeout_is_taken_from_a_living_worker),
