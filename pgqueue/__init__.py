@@ -5,6 +5,7 @@ from .context import JobContext
 from .control.queue_settings import QueueSettings
 from .database.calls.queues import Pause
 from .errors import (
+    CancelRequested,
     DrainTimeout,
     InvalidArgument,
     JobCancelled,
@@ -47,6 +48,7 @@ from .workflow.workflow import Workflow
 __all__ = [
     "INJECTED",
     "Cancel",
+    "CancelRequested",
     "Canvas",
     "Chain",
     "DrainTimeout",

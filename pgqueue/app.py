@@ -11,6 +11,7 @@ from .chunk import chunk_task
 from .codec.callables import assert_handler, name_of
 from .config import load_settings
 from .context import JobContext
+from .control.cancel import CancelControl
 from .control.filters import FilterFields, filter_json
 from .control.jobs import Jobs
 from .control.queues import QueueControl
@@ -64,7 +65,7 @@ class Register(Protocol):
     def __call__(self, function: Callable[P, R], /) -> Task[P, R]: ...
 
 
-class PgQueue(Signals, QueueControl, Hooks):
+class PgQueue(Signals, QueueControl, CancelControl, Hooks):
     """A job queue in one schema of one database.
 
     Args:
@@ -344,19 +345,6 @@ class PgQueue(Signals, QueueControl, Hooks):
     def get_workflow(self, workflow_id: int) -> Workflow[Any]:
         """A handle on a workflow by its id; it is not looked up yet."""
         return Workflow(self, read_id("workflow_id", workflow_id))
-
-    def cancel(self, job_id: int) -> None:
-        """Cancel a job that has not started.
-
-        Raises:
-            JobNotFound: there is no such job.
-            WrongState: it runs, or is over.
-        """
-        self.database.run(manage_calls.cancel(read_id("job_id", job_id)))
-
-    async def acancel(self, job_id: int) -> None:
-        """`cancel` for async code."""
-        await self.async_database.run(manage_calls.cancel(read_id("job_id", job_id)))
 
     def retry(self, job_id: int) -> Job[Any]:
         """Run a job again now: one that waits for its time, a dead letter (same id), or a finished one (a new job).

@@ -8,7 +8,7 @@ from ._checks import check_quantity
 from ._text import noted
 from .database import Call
 from .database.calls import run as run_calls
-from .errors import AlreadyFinished, LeaseLost, NoWorkflow, OutsideWorker
+from .errors import AlreadyFinished, CancelRequested, LeaseLost, NoWorkflow, OutsideWorker
 from .steps.context import StepContext
 from .transaction import Block, Services, refuse_on_event_loop
 from .watching.said import Level, say
@@ -144,6 +144,24 @@ class JobContext(StepContext):
         """
         at = self.timeout_at
         return None if at is None else at - time.perf_counter()
+
+    def should_cancel(self) -> bool:
+        """Whether the handler should stop: the job was cancelled, or the run is over for another reason.
+
+        Other reasons: its timeout has passed, its lease is lost, or the job was ended by force. A check costs less than a
+        microsecond, so a loop may make it in each round.
+        """
+        return self.cancelled or self.dropped or self.is_past_timeout
+
+    def raise_if_cancelled(self) -> None:
+        """Leave the handler if it should stop, for loops in threads and processes. Async handlers are cancelled by themselves.
+
+        Raises:
+            CancelRequested: see `should_cancel`. Its job ends as cancelled, unless the run is over for another reason. It is no
+                Exception, so `except Exception` does not catch it.
+        """
+        if self.should_cancel():
+            raise CancelRequested(f"job {self.id} is to stop")
 
     def park(self, key: str, until: datetime | timedelta | float) -> None:
         """Park a key, from a handler in a thread; async handlers use `apark`. Jobs with this key wait; running jobs continue.

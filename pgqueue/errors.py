@@ -88,6 +88,13 @@ class SoftTimeout(PgQueueError, asyncio.CancelledError):
     """
 
 
+class CancelRequested(BaseException):
+    """Raised by `ctx.raise_if_cancelled()`: the handler ends, and its job ends as cancelled.
+
+    It is no Exception, so that `except Exception` in the code that the handler calls does not keep it running.
+    """
+
+
 class AlreadyFinished(PgQueueError):
     """A `ctx.transaction()` of this run has finished the job, or an open block will finish it, or the run has ended."""
 

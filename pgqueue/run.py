@@ -40,12 +40,13 @@ class Run(ContextMarker):
         clock_at: since when the timeouts of the run count, on time.perf_counter(); None until its handler starts.
         timed_out: whether the run has passed its timeout; its outcome is a failure with reason timeout.
         soft_timeout: raised at the handler's await in place of the cancellation that the worker has requested; None = nothing.
-        cancelled: whether the job's workflow was cancelled while it runs. Then async handlers are cancelled, and processes
-            are ended. A handler in a thread cannot be stopped: a long one should check this and return `Cancel()`. The job does
-            not run again, whatever its outcome.
+        cancelled: whether the job, or its workflow, was cancelled while it runs. Then async handlers are cancelled; handlers in
+            threads and processes should check it: see `JobContext.raise_if_cancelled`. The job does not run again.
         said: how many log lines the run has said.
         sink: takes its log lines; None = that of its services, if it has any.
-        dropped: whether the worker has given this run up, because its lease is lost or the grace is over; the run has no outcome.
+        dropped: whether the worker has given this run up, because its lease is lost, the grace is over or the job was ended by
+            force; the run has no outcome.
+        fenced: whether it was dropped because the job has ended without it.
     """
 
     __slots__ = (
@@ -59,6 +60,7 @@ class Run(ContextMarker):
         "created_at",
         "deadline",
         "dropped",
+        "fenced",
         "has_returned",
         "id",
         "is_finished",
@@ -130,7 +132,7 @@ class Run(ContextMarker):
         self.deadline = self.clock_at = self.soft_timeout = None
         if self.terms is not None and self.terms.left is not None:
             self.deadline = time.perf_counter() + self.terms.left
-        self.cancelled = self.dropped = self.timed_out = False
+        self.cancelled = self.dropped = self.fenced = self.timed_out = False
         self.said, self.sink = 0, None
         self._services = services
 

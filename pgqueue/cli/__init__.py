@@ -12,10 +12,11 @@ import typer
 
 from ..errors import PgQueueError
 from ..version import __version__
+from .cancel import cancel
 from .dead import dead
 from .enqueue import enqueue
 from .failures import complain, exit_code
-from .jobs import cancel, job, jobs, retry
+from .jobs import job, jobs, retry
 from .limits import limits
 from .migrate import migrate
 from .pauses import drain, pause, resume

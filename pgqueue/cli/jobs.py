@@ -1,4 +1,4 @@
-"""pgqueue jobs, job, retry, cancel."""
+"""pgqueue jobs, job, retry."""
 
 from typing import Annotated, Any
 
@@ -18,6 +18,7 @@ from ..database.calls import results as result_calls
 from ..database.calls.queues import Pause
 from ..errors import JobNotFound
 from ..limits.waits import waits
+from .control_view import control_lines
 from .limit_view import waits_for
 from .log_view import print_logs
 from .options import AsJson, DatabaseUrl, JobIds, Limit, OfQueue, OfTask, Schema, State
@@ -89,17 +90,6 @@ def retry(ids: JobIds, database_url: DatabaseUrl = None, schema: Schema = None, 
         retry_each(database, ids, as_json)
 
 
-def cancel(ids: JobIds, database_url: DatabaseUrl = None, schema: Schema = None, as_json: AsJson = False) -> None:
-    """Cancel jobs that have not started."""
-    with Session(database_url, schema) as database:
-
-        def cancel_one(id: int) -> dict[str, Any]:
-            database.run(manage_calls.cancel(id))
-            return {"id": id, "state": "cancelled"}
-
-        for_each(ids, cancel_one, lambda done: f"job {done['id']} cancelled", as_json)
-
-
 def retry_each(database: Session, ids: list[int], as_json: bool) -> None:
     """Retry each of these jobs and print the results.
 
@@ -128,6 +118,8 @@ def _print_job(out: Console, row: dict[str, Any], held_by: str, pauses: list[Pau
         out.print(Text(harmless(f"waits for {held_by}"), "yellow"))
     if (waiting := waits_for_signal(row)) is not None:
         out.print(waiting)
+    for line in control_lines(row):
+        out.print(line)
     out.print(facts_of(row | {"attempt": _attempt(row)}, FACTS))
     print_remembered(out, row)
     if errors := row["errors"]:

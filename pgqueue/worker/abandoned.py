@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
+from ..context import JobContext
 from .execute import Outcome
 from .room import Room
 
@@ -40,7 +41,16 @@ class Abandoned:
 
     def add(self, slot: asyncio.Task[None], outcome: Outcome) -> None:
         """End a run with this outcome although its handler does not end. The job may be claimed again, by this worker too."""
-        job = outcome.job
+        self._take(slot, outcome.job)
+        self._hand_in(outcome)
+        self._look_if_worn_out()
+
+    def take(self, slot: asyncio.Task[None], job: JobContext) -> None:
+        """`add` for a run without an outcome."""
+        self._take(slot, job)
+        self._look_if_worn_out()
+
+    def _take(self, slot: asyncio.Task[None], job: JobContext) -> None:
         job.dropped = True
         if self._running.get(job.id) is slot:
             del self._running[job.id]
@@ -49,7 +59,8 @@ class Abandoned:
         self._room.concurrency -= 1
         facts = {"job_id": job.id, "task": job.task, "queue": job.queue}
         log.warning("the run of job %s is over, but its handler does not end: %s", job.id, self, extra=facts)
-        self._hand_in(outcome)
+
+    def _look_if_worn_out(self) -> None:
         if SHARE * len(self._slots) > self._concurrency and not self._is_worn_out:
             self._is_worn_out = True
             self._on_worn_out()

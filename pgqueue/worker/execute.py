@@ -13,7 +13,7 @@ from .._trace import loggable, message_of
 from ..chunk import is_unknown
 from ..codec.parameters import Parameters
 from ..context import JobContext
-from ..errors import InvalidArgument, SignalTimeout, SoftTimeout, StepNotStored, Timeout
+from ..errors import CancelRequested, InvalidArgument, SignalTimeout, SoftTimeout, StepNotStored, Timeout
 from ..executor import in_thread
 from ..outcomes import Cancel, RateLimited, RetryIn, Snooze, seconds
 from ..registry import CHUNK, Registered
@@ -49,7 +49,7 @@ class Outcome(NamedTuple):
 
 
 def cancelled(job: JobContext, elapsed: float) -> Outcome:
-    """The outcome of a job whose workflow was cancelled."""
+    """The outcome of a job that was cancelled, or whose workflow was."""
     return outcome(job, "cancelled", elapsed, reason="user_requested")
 
 
@@ -137,6 +137,8 @@ async def execute(
             raise
         if job.timed_out:
             return _late(job, error)
+        if isinstance(error, CancelRequested):
+            return cancelled(job, time.perf_counter() - started)
         if isinstance(error, RateLimited):
             return rate_limited(job, error, time.perf_counter() - started)
         return raised(job, error, time.perf_counter() - started)

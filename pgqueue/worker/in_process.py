@@ -21,13 +21,14 @@ import psutil
 from .. import logs
 from .._json import dumps, loads_own
 from ..context import JobContext
+from ..errors import CancelRequested
 from ..executor import look_up
 from ..outcomes import RateLimited
 from ..registry import Registered
 from ..run import Run
 from ..watching.said import Said, Unstored
 from .describe import describe
-from .execute import arguments_of, returned
+from .execute import arguments_of, cancelled, returned
 from .log_handler import forget, keep
 from .tree import descendants
 
@@ -61,18 +62,33 @@ def from_json(text: str) -> JobContext:
     """The run that `to_json` has written."""
     fields = loads_own(text)
     left: float | None = fields.pop("time_left")
-    job = JobContext(**fields | {name: datetime.fromisoformat(fields[name]) for name in TIMES})
+    job = _Context(**fields | {name: datetime.fromisoformat(fields[name]) for name in TIMES})
     job.deadline = None if left is None else time.perf_counter() + left
     return job
 
 
+class _Context(JobContext):
+    """A run in a process: what it is asked for stands in memory that the worker shares."""
+
+    __slots__ = ()
+
+    @property
+    def cancelled(self) -> bool:
+        return _asked is not None and _asked.value == self.id
+
+    @cancelled.setter
+    def cancelled(self, value: bool) -> None:
+        """The worker alone decides."""
+
+
 _setup: Setup | None = None
+_asked: Any = None  # see _Child
 
 
-def begin(setup: Setup) -> None:
+def begin(setup: Setup, asked: Any = None) -> None:
     """Prepare a process that has just started."""
-    global _setup
-    _setup = setup
+    global _setup, _asked
+    _setup, _asked = setup, asked
     os.setpgid(0, 0)  # so that programs that a handler starts end with the process
     for number in SIGNALS:
         signal.signal(number, _unheard)  # not SIG_IGN: programs that a handler starts would inherit it
@@ -117,6 +133,9 @@ def run(module: str, path: str, fields: str) -> Answer:
             keep(job, task.log_level)
         result = task.function(**arguments_of(job, task.parameters))
         outcome = returned(job, task.dump_result, result, time.perf_counter() - started)
+        return outcome.state, outcome.json, outcome.elapsed, _lines(unstored)
+    except CancelRequested:
+        outcome = cancelled(job, time.perf_counter() - started)
         return outcome.state, outcome.json, outcome.elapsed, _lines(unstored)
     except RateLimited as error:
         text = dumps({"retry_after": error.delay, "key": error.key})

@@ -51,7 +51,7 @@ class Liveness(threading.Thread):
         running: ids of jobs whose handlers run now.
         on_lost: called on the loop with the worker id whose lease is lost.
         on_results_wanted: called on the loop each time a process asks for results.
-        on_cancel_wanted: called on the loop each time a workflow was cancelled.
+        on_cancel_wanted: called on the loop each time a workflow or a running job was cancelled, or may have been.
         down_for: returns for how many seconds a loop of the worker has been down.
         on_queues_changed: called on the loop each time something was paused or resumed, or settings of a queue were changed.
         on_watch_wanted: called on the loop each time a process asks to hear of jobs, with their ids.
@@ -132,6 +132,7 @@ class Liveness(threading.Thread):
         self.wake_mode = "notify" if heard else "polling: a pooler drops LISTEN; set PGQUEUE_LISTEN_URL"
         log.info("wake-ups by %s", self.wake_mode)
         self._loop.call_soon_threadsafe(self._alarm.ring)
+        self._loop.call_soon_threadsafe(self._on_cancel_wanted)
 
     def _serve(self, connection: OwnConnection) -> None:
         beat_at = 0.0

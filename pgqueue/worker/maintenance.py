@@ -1,6 +1,6 @@
 """Work that any worker does for the whole install: promote due jobs, fire schedules, rescue lost jobs, prune old rows.
 
-There is no leader. And work for the worker itself: find jobs to give back, and jobs to stop.
+There is no leader. And work for the worker itself: find jobs to give back.
 """
 
 import asyncio
@@ -8,7 +8,6 @@ import logging
 import random
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from contextlib import suppress
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -23,7 +22,6 @@ from ..database.calls import install as install_calls
 from ..database.calls import limits as limit_calls
 from ..database.calls import run as run_calls
 from ..database.calls import workers as worker_calls
-from ..database.calls import workflows as workflow_calls
 from ..database.connection import DEADLINE
 from ..errors import Disconnected, PgQueueError
 from .claim import BACKSTOP
@@ -35,13 +33,12 @@ log = logging.getLogger("pgqueue.worker")
 SWEEP_LANES_EVERY = 1.0  # seconds, times the number of workers
 SWEEP_LANES_SHARE = 20  # uses at most 1/20 of the time
 STUCK_EVERY = 1.0  # seconds between two looks for jobs that wait in this worker while every slot is taken
-ARRIVES_WITHIN = 1.0  # seconds until the next look for a job to stop that has not arrived in this worker yet
 SOONER_EVERY = 0.02  # seconds in which many rings lead to one look
 Loop = Callable[[], Coroutine[Any, Any, None]]
 
 
 class Maintenance:
-    """Seven loops on one connection.
+    """Six loops on one connection, and those of others.
 
     Args:
         link: its own connection.
@@ -49,7 +46,6 @@ class Maintenance:
         worker_id: the worker's current id.
         held: ids of every job that this process knows of.
         take_stuck: removes and returns jobs that were fetched ahead and cannot start.
-        cancel: stops jobs whose workflow was cancelled.
         alarm: rings when something was scheduled; it has the number of workers.
         scheduler: lets schedules fire when promote says that some are due.
     """
@@ -61,16 +57,13 @@ class Maintenance:
         worker_id: Callable[[], UUID],
         held: Callable[[], list[int]],
         take_stuck: Callable[[], list[JobContext]],
-        cancel: Callable[[list[int]], None],
         alarm: Alarm,
         scheduler: Scheduler,
     ) -> None:
         self._link, self._lease, self._worker_id, self._held = link, lease, worker_id, held
-        self._take_stuck, self._cancel, self._alarm = take_stuck, cancel, alarm
+        self._take_stuck, self._alarm = take_stuck, alarm
         self._scheduler = scheduler
         self._swept_to: str | None = None
-        self._cancel_wanted = asyncio.Event()
-        self._is_one_on_its_way = False
         self._complaints = Complaints(log, "maintenance failed; jobs continue")
 
     def loops(self, more: Mapping[str, Callable[[], Awaitable[None]]] | None = None) -> dict[str, Loop]:
@@ -82,14 +75,9 @@ class Maintenance:
             "lanes": self._sweep_lanes,
             "maintain": self._maintain,
             "give back": self._give_back,
-            "cancel": self._stop_cancelled,
             **(more or {}),
         }
         return {name: partial(self._for_ever, step) for name, step in steps.items()}
-
-    def cancel_wanted(self) -> None:
-        """A workflow was cancelled: look at once whether its jobs run here."""
-        self._cancel_wanted.set()
 
     async def _for_ever(self, step: Callable[[], Awaitable[None]]) -> None:
         refusals = Backoff()
@@ -155,25 +143,6 @@ class Maintenance:
         """Maintain, if no other worker has done so. Runs again at once while there is more to prune."""
         again = await self._link.run(install_calls.maintain_if_due())
         await asyncio.sleep(again * random.uniform(0.9, 1.1))
-
-    async def _stop_cancelled(self) -> None:
-        """Stop jobs of cancelled workflows: after a notification, and at regular times, because notifications can be lost.
-
-        Runs again soon if one of the jobs is not in this worker yet: the answer to its claim is still on the way.
-        """
-        again = min(self._lease / 3, ARRIVES_WITHIN) if self._is_one_on_its_way else self._lease / 3
-        with suppress(TimeoutError):
-            async with asyncio.timeout(again * random.uniform(0.9, 1.1)):
-                await self._cancel_wanted.wait()
-        self._cancel_wanted.clear()
-        try:
-            ids = await self._link.run(lambda: workflow_calls.cancel_requests(self._worker_id()))
-        except Disconnected:
-            self._cancel_wanted.set()
-            raise
-        self._is_one_on_its_way = not set(ids).issubset(self._held())
-        if ids:
-            self._cancel(ids)
 
     async def _give_back(self) -> None:
         """Give back jobs that wait behind slow handlers, so that other workers can run them."""

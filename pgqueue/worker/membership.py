@@ -113,17 +113,21 @@ class Membership:
                 self._lost.clear()
             self._alarm.ring()
 
-    async def retire(self) -> None:
-        """Leave. After this a heartbeat that does not find the row is not a lost lease."""
+    async def retire(self, cut_off: list[int]) -> None:
+        """Leave. After this a heartbeat that does not find the row is not a lost lease.
+
+        Args:
+            cut_off: jobs whose handlers did not end in time.
+        """
         async with self._renewing:
-            await self.until_answered(lambda: worker_calls.retire_worker(self.id))
+            await self.until_answered(lambda: worker_calls.retire_worker(self.id, cut_off))
             self._left = True
 
-    async def retired_within(self, seconds: float) -> bool:
-        """Leave; whether the database answered in time."""
+    async def retired_within(self, seconds: float, cut_off: list[int]) -> bool:
+        """`retire`; whether the database answered in time."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await self.retire()
+                await self.retire(cut_off)
         return self._left
 
     async def leave_unregistered(self, seconds: float) -> None:

@@ -57,6 +57,7 @@ class Processes:
         self._places = asyncio.Semaphore(size)
         self._setup, self._on_started = setup, on_started
         self._idle: list[_Child] = []
+        self._busy: dict[JobContext, _Child] = {}
         self._leaving: set[asyncio.Future[None]] = set()
         # Not the threads of the loop: handlers may hold all of those.
         self._threads = ThreadPoolExecutor(min(size, MOST_THREADS), thread_name_prefix="pgqueue-process")
@@ -92,7 +93,8 @@ class Processes:
             raise Timeout(f"the deadline of job {job.id} passed while it waited for a process") from None
 
     async def _run(self, job: JobContext, function: Callable[..., Any]) -> in_process.Answer:
-        child = self._take()
+        child = self._busy[job] = self._take()
+        child.asked.value = 0
         try:
             if job.terms is not None:
                 await child.run(in_process.load, function.__module__, function.__qualname__)
@@ -106,8 +108,17 @@ class Processes:
         except BaseException:  # the process is dead, or runs a job that is dropped or timed out
             await _ended(self._aside(child.kill))
             raise
+        finally:
+            del self._busy[job]
         self._idle.append(child)
         return answer
+
+    def ask(self, job: JobContext) -> bool:
+        """Tell the process of a run that it is to stop; False if the run waits for a process."""
+        child = self._busy.get(job)
+        if child is not None:
+            child.asked.value = job.id
+        return child is not None
 
     def _take(self) -> "_Child":
         while self._idle:
@@ -148,11 +159,15 @@ class _Child:
 
     The processes of one Pebble pool share a pipe and its locks, so a process that dies while it holds a lock blocks the others.
     And the whole pool breaks when an idle process dies.
+
+    Attributes:
+        asked: the id of the job that is asked to stop, in memory that the process shares; 0 = none.
     """
 
     def __init__(self, setup: Setup) -> None:
         self._context = _Context()
-        self._pool = ProcessPool(1, initializer=in_process.begin, initargs=(setup,), context=self._context)
+        self.asked = self._context.RawValue("q", 0)
+        self._pool = ProcessPool(1, initializer=in_process.begin, initargs=(setup, self.asked), context=self._context)
 
     async def run(self, function: Callable[..., T], *order: str) -> T:
         """Call a function of this module in the process.

@@ -18,6 +18,7 @@ from .isolate import is_thrown_away, take_back_cancel
 from .pace import Pace
 from .room import Room
 from .signals import Alarm
+from .stops import Stops
 from .timeouts import Timeouts
 
 log = logging.getLogger("pgqueue.worker")
@@ -43,7 +44,8 @@ class Slots:
         preparing: claimed jobs, by id, that have not started and wait until their parents are loaded.
         threads: for handlers that are not async.
         running: the slot of each job whose handler runs, by job id.
-        abandoned, timeouts: slots that are lost to handlers which do not end, and what ends runs that take too long.
+        abandoned, timeouts, stops: slots that are lost to handlers which do not end, what ends runs that take too long, and what
+            ends runs on request.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class Slots:
         self.abandoned = Abandoned(concurrency, self.running, self._room, hand_in, on_worn_out)
         self._jobs: dict[asyncio.Task[None], JobContext] = {}  # the last job of each slot
         self.timeouts = Timeouts(self.running, self._jobs, tasks, timeout_grace, self.abandoned.add, on_soft_timeout)
+        self.stops = Stops(self.running, self._jobs, tasks, timeout_grace, self.abandoned.take)
 
     async def room(self) -> tuple[int, int]:
         """Wait until another claim is worth its round trip. Returns how many jobs to claim, and how many of them with limits."""
@@ -139,25 +142,35 @@ class Slots:
         return still
 
     def cancel(self, job_ids: Iterable[int]) -> None:
-        """End these jobs as cancelled: jobs that have not started end at once, async handlers and processes are cancelled.
-
-        Handlers in threads cannot be stopped; they can read `ctx.cancelled`.
-        """
+        """End these jobs as cancelled: jobs that have not started end at once, those that run are asked to stop."""
         wanted = set(job_ids)
-        unstarted = [job for job in (*self.waiting, *self.preparing.values()) if job.id in wanted]
-        for job in unstarted:
-            self.preparing.pop(job.id, None)
+        for job in self._remove(job for job in self._unstarted() if job.id in wanted):
             self._hand_in(cancelled(job, 0.0))
-        if unstarted:
-            self.waiting = deque(job for job in self.waiting if job.id not in wanted)
+        self.stops.ask(wanted)
+
+    def fence(self, jobs: Iterable[JobContext]) -> None:
+        """Forget these runs, whose jobs were ended by force or belong to others: they have no outcome."""
+        jobs = set(jobs)
+        self._remove(job for job in self._unstarted() if job in jobs)
+        self.stops.fence(jobs)
+
+    def held(self) -> list[JobContext]:
+        """The runs that have not ended, started or not."""
+        return [*self._unstarted(), *(self._jobs[slot] for slot in self.running.values())]
+
+    def _unstarted(self) -> list[JobContext]:
+        return [*self.waiting, *self.preparing.values()]
+
+    def _remove(self, unstarted: Iterable[JobContext]) -> set[JobContext]:
+        """Remove and return jobs that have not started."""
+        removed = set(unstarted)
+        for job in removed:
+            self.preparing.pop(job.id, None)
+        if removed:
+            self.waiting = deque(job for job in self.waiting if job not in removed)
             self._room.limited_waiting = sum(job.limits is not None for job in self.waiting)
             self._room_made.set()
-        for slot in [self.running[id] for id in wanted & self.running.keys()]:
-            job = self._jobs[slot]
-            if not (job.cancelled or job.timed_out):  # else the job is already ending
-                job.cancelled = True
-                if (task := self._tasks.get(job.task)) and task.executor != "thread":
-                    slot.cancel()
+        return removed
 
     def go_on(self) -> None:
         """Start jobs again after a stop has passed, such as too many waiting outcomes."""
@@ -237,7 +250,7 @@ class Slots:
         try:
             outcome = await execute(job, task, self.threads, self._surrounded)
         except asyncio.CancelledError:
-            if job.cancelled:
+            if job.cancelled and not job.fenced:
                 self._end(job, this, cancelled(job, time.perf_counter() - job.started))
             # Else `drop` cancelled it: the job is forgotten, the slot continues.
         except GeneratorExit as error:  # a future that the handler awaited carried it: it closes all coroutines of this task
@@ -248,7 +261,7 @@ class Slots:
             self._end(job, this, undescribed(job))  # otherwise the job would be given back and run again, without end
         else:
             self._pace.ended(outcome.elapsed, job.limits is not None)
-            if not (job.dropped and this in self.abandoned):
+            if not (job.dropped and (job.fenced or this in self.abandoned)):
                 self._hand_in(outcome)
         finally:
             if not (job.dropped and self.abandoned.discard(this)):
@@ -257,7 +270,7 @@ class Slots:
                     del self.running[job.id]
 
     def _end(self, job: JobContext, slot: asyncio.Task[None], outcome: Outcome) -> None:
-        if not (job.dropped and slot in self.abandoned):  # else the run has its outcome
+        if not (job.dropped and (job.fenced or slot in self.abandoned)):  # else the run has its outcome, or shall have none
             self._hand_in(outcome)
 
     def stop(self) -> None:

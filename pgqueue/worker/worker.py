@@ -21,6 +21,7 @@ from ..errors import Disconnected
 from ..lifespan import StoppedEarly, entered, injections, unless
 from ..transaction import Services
 from .callbacks import CallbackRunner
+from .cancels import Cancels
 from .claim import BACKSTOP, Claimer
 from .finish import Finisher
 from .in_process import Setup
@@ -49,7 +50,7 @@ T = TypeVar("T")
 PURPOSES = ("claim", "finish", "maintenance", "finish held", "finish slow", "parents", "job log")
 FINISH = ("finish", "finish held", "finish slow", "finish alone")
 # Loops that a stopping worker needs.
-UNTIL_THE_END = (*FINISH, "callbacks", "cancel", "lease", "renew", "timeouts", "soft timeouts", "job log")
+UNTIL_THE_END = (*FINISH, "callbacks", "cancel", "lease", "renew", "timeouts", "stops", "soft timeouts", "job log")
 BURST_BACKSTOP = 0.05  # seconds between two checks whether a burst is over
 SUMMARY_EVERY = 60.0  # seconds
 LEAVE_WITHIN = 2.0  # seconds to leave for a worker that never started to work
@@ -192,6 +193,7 @@ class Worker:
             on_worn_out=self._recycle,
             on_soft_timeout=self._soft_timeouts.add,
         )
+        self._slots.stops.ask_process = self._processes.ask
         self._services = Services(app, values, self._slots.threads)
         self._services.lines, self._services.told = self._logs.add, waiters.teller(asyncio.get_running_loop())
         self._membership = Membership(
@@ -225,11 +227,17 @@ class Worker:
             lambda: self._membership.id,
             self._held,
             self._slots.take_stuck,
-            self._slots.cancel,
             self._alarm,
             self._scheduler,
         )
         self._queue_watch = QueueWatch(maintenance_link, self._alarm, self._queues, tasks, app.settings.lease)
+        self._cancels = Cancels(
+            maintenance_link,
+            app.settings.lease,
+            lambda: self._membership.id,
+            self._slots,
+            is_heard=lambda: self._liveness.wake_mode == "notify",
+        )
         self._loops = self._new_loops()
         self._liveness = self._new_liveness()
 
@@ -243,9 +251,11 @@ class Worker:
         loops.add("lease", self._watch_lease)
         loops.add("renew", self._membership.renew)
         loops.add("timeouts", self._slots.timeouts.run)
+        loops.add("stops", self._slots.stops.run)
         loops.add("soft timeouts", self._soft_timeouts.run)
         loops.add("summary", self._summarise)
-        for name, run in (self._finisher.loops() | self._maintenance.loops(self._queue_watch.steps())).items():
+        more = self._queue_watch.steps() | self._cancels.steps()
+        for name, run in (self._finisher.loops() | self._maintenance.loops(more)).items():
             loops.add(name, run)
         return loops
 
@@ -262,7 +272,7 @@ class Worker:
             timed=self._slots.timeouts.running,
             on_lost=self._membership.note_lost,
             on_results_wanted=self._waiters.asked,
-            on_cancel_wanted=self._maintenance.cancel_wanted,
+            on_cancel_wanted=self._cancels.wanted,
             on_queues_changed=self._queue_watch.changed,
             on_watch_wanted=self._waiters.watched,
             down_for=self._loops.longest_down,
@@ -315,26 +325,27 @@ class Worker:
         if self._liveness.ident is None:
             await self._membership.leave_unregistered(LEAVE_WITHIN)
             return
-        deadline = time.monotonic() + self._options.grace
+        deadline, cut_off = time.monotonic() + self._options.grace, list[int]()
         with suppress(TimeoutError):
             async with asyncio.timeout(self._options.grace + FLUSH_WITHIN):
                 await self._membership.until_answered(lambda: worker_calls.reconcile(self._membership.id, self._held(), grace=0))
                 can_finish = not any(map(self._loops.is_given_up, FINISH))
                 if not (can_finish and await self._slots.wait_idle(deadline - time.monotonic())):
                     log.warning("%s handlers did not end in time; their jobs are given back", len(self._slots.running))
+                    cut_off = list(self._slots.running)
                     await self._slots.drop()
                 if can_finish:
                     await self._finisher.drain()
                     await self._callbacks.drain(max(TELL_AT_LEAST, deadline - time.monotonic()))
                 await self._logs.drain(LEAVE_WITHIN)
-                await self._membership.retire()
+                await self._membership.retire(cut_off)
                 return
         if held := self._finisher.only_held():
             log.warning("jobs whose outcomes could not be stored are given back and run again: %s", ", ".join(held))
             # A job that is being reported is locked by that call, and locked jobs are not given back.
             if ending := self._loops.cancel("callbacks", "renew", "lease"):
                 await asyncio.wait(ending, timeout=LEAVE_WITHIN)
-            if await self._membership.retired_within(LEAVE_WITHIN):
+            if await self._membership.retired_within(LEAVE_WITHIN, cut_off):
                 return
         log.warning("the database did not answer while stopping; the remaining jobs are rescued after the lease")
 

@@ -133,15 +133,42 @@ def test_a_handle_is_made_from_an_id(app: PgQueue, welcome: Task[[int], str]) ->
     assert job.row["args"] == {"user_id": 7}
 
 
-def test_a_running_job_is_not_cancelled(app: PgQueue, welcome: Task[[int], str], look: Look) -> None:
+def test_a_running_job_is_asked_to_stop_or_ended_by_force(app: PgQueue, welcome: Task[[int], str], look: Look) -> None:
     job = welcome.enqueue(1)
     worker = uuid.uuid4()
     look.value("select register_worker(%s, 'w', 'host', 1, '0', '{default}', 1, '30 s')", worker)
     look.value("select id from claim(%s, %s, '{default}', 1)", worker, uuid.uuid4())
-    with pytest.raises(WrongState, match=f"job {job.id} is running"):
-        app.cancel(job.id)
     with pytest.raises(WrongState):
         app.retry(job.id)
+    assert app.cancel(job.id, by="ann", note="wrong customer", force_after=timedelta(hours=1)) == "asked"
+    assert job.refresh().status == "running"
+    assert set(job.row["control"]["cancel"]) == {"by", "note", "at", "force_at"}
+    assert app.cancel(job.id, force=True) == "fenced"
+    with pytest.raises(JobCancelled, match=r"was cancelled \(user_requested\): by \w+: wrong customer"):
+        job.result(timeout=0)
+    with pytest.raises(WrongState, match=f"job {job.id} is cancelled; a job that is over cannot be cancelled"):
+        app.cancel(job.id)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"by": ""}, {"by": "x" * 201}, {"by": 7}, {"by": "\x00"}, {"note": "x" * 1001}, {"note": 7}, {"force": 1},
+        {"force_after": -1}, {"force_after": "1 s"}, {"force_after": 1e12}, {"force": True, "force_after": 1},
+    ],
+)  # fmt: skip
+def test_wrong_options_of_cancel_are_named(app: PgQueue, welcome: Task[[int], str], options: dict[str, Any]) -> None:
+    job = welcome.enqueue(1)
+    with pytest.raises(InvalidArgument, match=f"^{[*options][-1]}: "):
+        app.cancel(job.id, **options)
+    assert job.status == "ready"
+
+
+async def test_jobs_are_cancelled_from_async_code(app: PgQueue, welcome: Task[[int], str]) -> None:
+    job = await welcome.aenqueue(1)
+    assert await app.acancel(job.id, by="ann") == "cancelled"
+    assert (await job.arefresh()).row["control"]["cancel"]["by"] == "ann"
+    await app.aclose()
 
 
 def test_unknown_jobs_are_neither_cancelled_nor_retried(app: PgQueue) -> None:

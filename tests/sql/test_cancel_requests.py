@@ -83,7 +83,9 @@ def test_a_job_that_was_asked_to_stop_is_told_to_its_own_worker(rolled_back_sql:
 
     told = [{"job_id": asked, "fenced": False}]
     assert sql.rows("select * from cancel_requests(%s)", worker) == told
-    assert sql.rows("select * from cancel_requests(%s, %s)", worker, [other, asked]) == told
+    assert sql.rows("select * from cancel_requests(%s, %s, true)", worker, [other, asked]) == told
+    assert sql.rows("select * from cancel_requests(%s, %s, true)", worker, [other]) == []
+    assert sql.rows("select * from cancel_requests(%s, %s)", worker, [other]) == told, "its claim is on its way"
     assert sql.rows("select * from cancel_requests(%s)", sql.worker()) == []
 
 

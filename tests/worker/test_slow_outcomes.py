@@ -157,9 +157,7 @@ async def test_a_job_that_is_slow_to_rescue_is_rescued_by_itself_with_more_time(
     link = cast(Link, type("OneLink", (), {"run": staticmethod(run)}))
     alarm = Alarm()
     scheduler = Scheduler(link, alarm, {})
-    upkeep = Maintenance(
-        link, 30.0, uuid.uuid4, held=list, take_stuck=list, cancel=lambda ids: None, alarm=alarm, scheduler=scheduler
-    )
+    upkeep = Maintenance(link, 30.0, uuid.uuid4, held=list, take_stuck=list, alarm=alarm, scheduler=scheduler)
     if too_slow:
         assert await upkeep._rescue() == 1
     else:

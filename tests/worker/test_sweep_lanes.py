@@ -59,9 +59,7 @@ def _maintenance(database: Database, workers: int = 1) -> Maintenance:
     alarm.workers = workers
     link = cast(Link, database)
     scheduler = Scheduler(link, alarm, {})
-    return Maintenance(
-        link, 30.0, uuid.uuid4, held=list, take_stuck=list, cancel=lambda ids: None, alarm=alarm, scheduler=scheduler
-    )
+    return Maintenance(link, 30.0, uuid.uuid4, held=list, take_stuck=list, alarm=alarm, scheduler=scheduler)
 
 
 async def test_a_sweep_goes_on_where_the_last_one_stopped_and_begins_anew_at_the_end(pauses: list[float]) -> None:

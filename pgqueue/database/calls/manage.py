@@ -1,6 +1,9 @@
-"""Calls that change one job by hand; see sql/functions/manage."""
+"""Calls that change one job by hand, and what workers ask about it; see sql/functions/manage."""
 
-from ..call import Call, nothing
+from typing import Literal
+from uuid import UUID
+
+from ..call import ALWAYS, Call, nothing, one_value
 from .enqueue import Added
 
 
@@ -13,9 +16,27 @@ def update(job_id: int, args: str | None, priority: int | None, run_at: str | No
     )
 
 
-def cancel(job_id: int) -> Call[None]:
-    """Cancel a job that has not started."""
-    return Call("select {schema}.cancel(%s::bigint)", (job_id,), nothing)
+def cancel(
+    job_id: int, by: str | None = None, note: str | None = None, force: bool = False, force_after: str | None = None
+) -> Call[Literal["cancelled", "asked", "fenced"]]:
+    """Cancel a job. Returns what became of it."""
+    return Call(
+        "select {schema}.cancel(%s::bigint, %s::text, %s::text, %s::bool, %s::text::interval)",
+        (job_id, by, note, force, force_after),
+        one_value,
+    )
+
+
+def cancel_requests(worker: UUID, runs: list[int], only_held: bool) -> Call[list[tuple[int, bool]]]:
+    """Which of the runs that a worker holds, and unless `only_held` of those that it does not know of, are to end, and whether
+    they are fenced (else asked to stop).
+    """
+    return Call(
+        "select job_id, fenced from {schema}.cancel_requests(%s, %s, %s)",
+        (worker, runs, only_held),
+        lambda rows: [(int(job_id), bool(fenced)) for job_id, fenced in rows],
+        repeat_within=ALWAYS,
+    )
 
 
 def retry(job_id: int) -> Call[Added]:

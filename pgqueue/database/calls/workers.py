@@ -24,9 +24,9 @@ def register_worker(
     )
 
 
-def retire_worker(worker: UUID) -> Call[list[int]]:
-    """Remove a worker and give back the jobs that still run. Returns their ids."""
-    return Call("select * from {schema}.retire_worker(%s)", (worker,), first_column)
+def retire_worker(worker: UUID, cut_off: list[int] | None = None) -> Call[list[int]]:
+    """Remove a worker and give back the jobs that still run; `cut_off`: those whose handlers had begun. Returns their ids."""
+    return Call("select * from {schema}.retire_worker(%s, %s)", (worker, cut_off or []), first_column)
 
 
 def heartbeat(worker: UUID, started: list[int], wake_mode: str, timed: str | None = None) -> Call[int]:

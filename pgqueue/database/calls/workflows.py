@@ -1,9 +1,8 @@
 """Workflows, their nodes and the parents of nodes; see sql/functions/workflows."""
 
 from typing import NamedTuple
-from uuid import UUID
 
-from ..call import ALWAYS, WHOLE, Call, Records, Rows, all_rows, first_column, records, within_by_size
+from ..call import ALWAYS, WHOLE, Call, Records, Rows, all_rows, records, within_by_size
 
 
 class ParentRow(NamedTuple):
@@ -102,8 +101,3 @@ def parents(job_ids: list[int]) -> Call[Rows]:
         all_rows,
         repeat_within=ALWAYS,
     )
-
-
-def cancel_requests(worker: UUID) -> Call[list[int]]:
-    """Jobs that run under this worker and whose workflow was cancelled."""
-    return Call("select * from {schema}.cancel_requests(%s)", (worker,), first_column, repeat_within=ALWAYS)

@@ -1,0 +1,32 @@
+"""What happened to a job out of the ordinary, for people."""
+
+from datetime import datetime
+from typing import Any
+
+from rich.text import Text
+
+from .._text import harmless
+from .output import shown
+
+
+def control_lines(row: dict[str, Any]) -> list[Text]:
+    """Who asked that a job ends, and how often stopping workers have cut it off; nothing for most jobs."""
+    control = row["control"] or {}
+    lines = []
+    if cancel := control.get("cancel"):
+        lines.append(_cancel(cancel, row["state"] == "running"))
+    if count := control.get("interrupted"):
+        lines.append(f"interrupted {count} times: its worker stopped before it ended")
+    return [Text(harmless(line), "yellow") for line in lines]
+
+
+def _cancel(cancel: dict[str, Any], runs: bool) -> str:
+    note = f": {cancel['note']}" if "note" in cancel else ""
+    line = f"cancel asked for by {cancel.get('by')} at {_time(cancel.get('at'))}{note}"
+    if runs and "force_at" in cancel:
+        line += f"; by force at {_time(cancel['force_at'])}"
+    return line
+
+
+def _time(text: str | None) -> str:
+    return str(shown(datetime.fromisoformat(text))) if text else "an unknown time"
