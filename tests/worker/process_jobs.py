@@ -163,3 +163,16 @@ class Reports:
 def throw_kind(kind: str) -> None:
     """Raises what no Exception is, and worse."""
     throw(kind)
+
+
+@app.task(executor="process")
+def patient(ctx: JobContext, mark: str) -> str:
+    """Says where it runs, and works until it is asked to stop, whatever its code raises."""
+    Path(mark).write_text(str(os.getpid()))
+    while not ctx.should_cancel():
+        time.sleep(0.005)
+    try:
+        ctx.raise_if_cancelled()
+    except Exception:
+        return "went on"
+    return "was not asked"
