@@ -106,6 +106,11 @@ def test_the_guide_to_logs_does_what_it_says(
             connection.execute(statement)
 
 
+def test_the_guide_to_cancelling_does_what_it_says(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGQUEUE_DATABASE_URL", database_url)
+    _follow("cancelling")
+
+
 def _parents(app: PgQueue) -> dict[str, int]:
     """A job for each way to end."""
 

@@ -41,9 +41,7 @@ def test_a_request_outlives_the_worker_of_the_job(fleet: Fleet, look: Look, enqu
 
 
 @pytest.mark.parametrize("after", [None, "1 s"], ids=["now", "after a second"])
-def test_a_job_whose_worker_stands_still_is_ended_by_force(
-    fleet: Fleet, look: Look, enqueue: Enqueue, after: str | None
-) -> None:
+def test_a_job_whose_worker_stands_still_is_ended_by_force(fleet: Fleet, look: Look, enqueue: Enqueue, after: str | None) -> None:
     still = fleet.start(concurrency=1, lease=60.0)
     fleet.listening(1)
     (id,) = enqueue("slow", 1, seconds=600)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from . import cancel_guarantees as guarantees
+from .background import Background
 from .cancel_guarantees import BACK, CANCEL, FORCE
 from .conftest import Sql
 
@@ -88,7 +89,7 @@ def test_a_request_beside_a_finish_waits_and_is_told_that_the_job_is_over(sql: S
 
     with worker.connection.transaction():
         worker.finish(token, {"id": id, "state": outcome, "final": True})
-        cancel = guarantees.Background(another_sql(), CANCEL, id)
+        cancel = Background(another_sql(), CANCEL, id)
         cancel.wait_until_blocked(sql)
 
     assert cancel.refusal().sqlstate == "PQ004"
@@ -101,7 +102,7 @@ def test_of_two_requests_at_once_both_are_heard_and_the_last_counts(sql: Sql, an
 
     with first.connection.transaction():
         assert first.value(CANCEL, id) == "asked"
-        second = guarantees.Background(another_sql(), "select cancel(%s, by => 'bob', force => true) as said", id)
+        second = Background(another_sql(), "select cancel(%s, by => 'bob', force => true) as said", id)
         second.wait_until_blocked(sql)
 
     assert second.rows() == [{"said": "fenced"}]

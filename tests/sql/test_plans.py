@@ -86,12 +86,18 @@ def full(request: pytest.FixtureRequest, server_url: str, template: str) -> Iter
         sql.finish(token, {"id": 1, "state": "succeeded"})
         sql.value("select promote()")
         sql.rows("select give_back(%s, '{1}')", token)
+        for force in (False, True):
+            asked = sql.enqueue()
+            sql.claim(worker)
+            sql.value("select cancel(%s, force => %s)", asked, force)
+            sql.value("select cancel(%s)", sql.enqueue())
         for n in range(16):  # so often that PostgreSQL keeps the plans, those for new keys and for known ones
             for verb in BY_KEY:
                 sql.rows(f"select {BY_KEY[verb]}", f'{{"early": {n // 8}}}')
             sql.refusal("select update(0, priority => 1)")
             sql.refusal("select id from retry(0)")
             sql.refusal("select cancel(0)")
+            sql.rows("select * from cancel_requests(%s, %s, true)", worker, [n])
         sql.rows("delete from job")
         sql.rows("delete from unique_hold")
         connection.execute(FILL.replace("%s", str(ROWS)))
@@ -136,6 +142,12 @@ def call(verb: str, sql: Sql, worker: UUID, count: int) -> tuple[str, tuple[obje
             return "select rescue(%s)", (count,)
         case "cancel":
             return "select cancel(%s)", (sql.value("select id from job where state = 'ready' limit 1"),)
+        case "cancel running" | "cancel by force":
+            running = sql.value("select id from job where state = 'running' limit 1")
+            return "select cancel(%s, force => %s)", (running, verb == "cancel by force")
+        case "cancel requests":
+            rows = sql.rows("select id from job where state = 'running' limit %s", count)
+            return "select * from cancel_requests(%s, %s, true)", (worker, [row["id"] for row in rows])
         case "retry":
             return "select id from retry(%s)", (sql.value("select id from job where state = 'scheduled' limit 1"),)
         case "update":
@@ -157,6 +169,8 @@ INDEXES = {
     "reconcile": {"job_running", "job_pkey"},
     "rescue": {"job_running", "worker_pkey", "job_pkey"},
     "claim_jobs": {"worker_pkey", "job_pkey", *OF_NODES},
+    "cancel running": {"job_pkey"},
+    "cancel by force": {"job_pkey"},
     "until_done": {"job_unique"},
     "replace": {"job_unique"},
     "period": {"unique_hold_pkey"},
@@ -179,7 +193,9 @@ def test_a_verb_walks_its_index_and_neither_scans_nor_sorts_the_table(full: Full
         assert plans.sorted_tables() == []
 
 
-@pytest.mark.parametrize("verb", [verb for verb in INDEXES if verb != "reconcile"] + ["cancel", "retry", "update"])
+@pytest.mark.parametrize(
+    "verb", [verb for verb in INDEXES if verb != "reconcile"] + ["cancel", "cancel requests", "retry", "update"]
+)
 def test_a_verb_touches_few_pages_for_one_job(full: Full, fresh: Sql, verb: str) -> None:
     query, params = call(verb, fresh, full.worker, 1)
 
@@ -187,8 +203,12 @@ def test_a_verb_touches_few_pages_for_one_job(full: Full, fresh: Sql, verb: str)
 
 
 @pytest.mark.parametrize(
-    "verb", ["claim", "claim from a cursor", "finish", "promote", "give_back", "cancel", "retry", "update", *BY_KEY]
-)
+    "verb",
+    [
+        "claim", "claim from a cursor", "finish", "promote", "give_back", "cancel", "cancel running", "cancel by force",
+        "cancel requests", "retry", "update", *BY_KEY,
+    ],
+)  # fmt: skip
 def test_a_verb_touches_few_pages_by_plans_that_were_made_while_the_table_was_empty(full: Full, verb: str) -> None:
     with full.early.connection.transaction(force_rollback=True):
         query, params = call(verb, full.early, full.worker, 5)
