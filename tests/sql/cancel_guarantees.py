@@ -15,7 +15,8 @@ FORCE = "select cancel(%s, by => 'ann', force => true) as said"
 COMPLETE = "select complete(%s, %s) as said"
 # Of whatever cause a job would run again.
 BACK = (
-    "give_back", "reconcile", "retire", "stop", "rescue", "crash", "failed", "snoozed", "rate_limited", "unknown_task", "overdue",
+    "give_back", "reconcile", "retire", "stop", "rescue", "crash", "failed", "snoozed", "waiting", "rate_limited", "unknown_task",
+    "overdue",
 )  # fmt: skip
 
 
@@ -48,7 +49,7 @@ def come_back(sql: Sql, id: int, worker: UUID, token: UUID, how: str) -> Any:
             timed = f'[{{"id": {id}, "token": "{token}", "seconds": 900}}]'
             sql.value("select heartbeat(%s, %s, 'notify', %s::jsonb)", worker, [id], timed)
             return sql.value("select rescue()")
-    (verdict,) = sql.finish(token, {"id": id, "state": how, "delay": 60, "error": {"type": "E"}})
+    (verdict,) = sql.finish(token, {"id": id, "state": how, "delay": 60, "error": {"type": "E"}, "signal": "go"})
     return verdict["verdict"]
 
 
