@@ -9,6 +9,7 @@ language plpgsql as $$
 #variable_conflict use_column
 declare
     ended_at timestamptz := clock_timestamp();
+    unkept   text[] := case when pg_relation_size('queue') > 0 then unkept() end;
 begin
     return query
     with outcome as materialized (
@@ -77,14 +78,14 @@ begin
         insert into dead_letter select g.* from gone g where state = 'failed'
         returning id, workflow_id, limits
     ), history as (
-        insert into job_history select null, g.* from gone g where state = 'cancelled'
-        returning id, workflow_id, limits
+        insert into job_history
+        select null, g.* from gone g where state = 'cancelled' and is_kept('cancelled', g.queue, g.workflow_id, unkept)
     )
     select id, 'scheduled', again_at, false, limits, parks from again
     union all
     select id, 'dead', null, workflow_id is not null, limits, null from dead
     union all
-    select id, 'cancelled', null, workflow_id is not null, limits, null from history;
+    select id, 'cancelled', null, workflow_id is not null, limits, null from gone g where g.state = 'cancelled';
 end $$;
 
 -- delay_of: the delay of an outcome as an interval; a negative one means at once. Writes: nothing.

@@ -42,7 +42,7 @@ MUTANTS = [
            unkept.test_its_result_is_kept_as_long_as_ever),
     Mutant("expired jobs are kept", "end_waiting", r" and is_kept\('cancelled', g\.queue, g\.workflow_id, unkept\)", "",
            unkept.test_a_job_that_is_cancelled_before_it_starts_leaves_no_row_either, (unkept.expired,)),
-    Mutant("cancelled jobs are kept", "cancel", r" where is_kept\([^)]*\)", "",
+    Mutant("cancelled jobs are kept", "cancel_held", r" where is_kept\([^)]*\)", "",
            unkept.test_a_job_that_is_cancelled_before_it_starts_leaves_no_row_either, (unkept.cancelled_while_it_waits,)),
     # depth
     Mutant("a full queue takes more", "check_depth", r"if found and its\.ready", "if false and its.ready",
