@@ -143,3 +143,18 @@ def test_an_install_without_settings_of_queues_does_not_look_at_them(sql: Sql) -
     assert left(sql, id) == ["succeeded"]
     assert plans.trees
     assert not any(f":relid {oid} " in tree for tree in plans.trees)
+
+
+@pytest.mark.parametrize("how", ["failed", "rescue", "force"])
+def test_a_running_job_that_was_cancelled_leaves_no_row_either(rolled_back_sql: Sql, how: str) -> None:
+    sql = rolled_back_sql
+    set_queue(sql, keep_cancelled=False)
+    id, worker = sql.enqueue(retries=5), sql.worker()
+    token, _ = sql.claim(worker)
+    sql.value("select cancel(%s, force => %s)", id, how == "force")
+    if how == "failed":
+        assert [row["verdict"] for row in sql.finish(token, {"id": id, "state": how})] == ["cancelled"]
+    elif how == "rescue":
+        sql.lose(worker)
+        assert sql.value("select rescue()") == 1
+    assert left(sql, id) == []
