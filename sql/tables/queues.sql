@@ -1,5 +1,6 @@
 -- Queues need no rows: a queue is a text of its jobs. What stands here is out of the ordinary, and is looked at only where there
--- is something: see the gates in claim, finish and enqueue.
+-- is something: "exists (select from queue q where q.name > '')" is one look at an index, which is empty in most installs. It
+-- costs 2 µs; pg_relation_size costs more.
 
 -- What is not to start for now. Claims read it themselves, so every client obeys. A pause whose time is over is none.
 create table pause (

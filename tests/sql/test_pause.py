@@ -263,7 +263,7 @@ def test_an_invalid_argument_is_refused_by_name(rolled_back_sql: Sql, arguments:
     assert rolled_back_sql.rows("select * from pause") == []
 
 
-def test_an_install_that_never_paused_anything_does_not_look_at_pauses(sql: Sql) -> None:
+def test_a_claim_without_pauses_asks_once_whether_there_are_some_and_no_more(sql: Sql) -> None:
     sql.connection.execute(
         """create or replace function unpaused(inout queues text[], inout weights float8[] default null, out tasks text[])
            language plpgsql as 'begin raise exception ''looked''; end'"""
@@ -273,8 +273,8 @@ def test_an_install_that_never_paused_anything_does_not_look_at_pauses(sql: Sql)
 
     assert [sql.state(id) for id in ids] == ["running", "running", "ready"]
     assert sql.value("select has_work('{default}')") is True
-    oid = sql.value("select 'pause'::regclass::oid")
-    assert not any(f":relid {oid} " in tree for tree in plans.trees)
+    oid = sql.value("select 'pause_pkey'::regclass::oid")
+    assert sum(tree.count(f":indexid {oid} ") for tree in plans.trees) == 1
     sql.rows("insert into pause (kind, name, by) values ('queue', 'other', 'x')")
     assert "looked" in str(sql.refusal("select id from claim(%s, gen_random_uuid(), '{default}', 2)", sql.worker()))
 

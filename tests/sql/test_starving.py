@@ -178,12 +178,12 @@ def test_a_claim_from_a_cursor_leaves_the_guard_to_the_next_whole_one(rolled_bac
     assert taken(sql, worker, 1) == [starved]
 
 
-def test_other_queues_and_an_install_without_settings_are_not_looked_at(sql: Sql) -> None:
+def test_a_claim_without_settings_of_queues_asks_once_whether_there_are_some_and_other_queues_change_nothing(sql: Sql) -> None:
     add(sql, 4)
     worker = sql.worker()
     plans = plans_of(sql, "select id from claim(%s, gen_random_uuid(), '{default}', 2)", worker)
-    oid = sql.value("select 'queue'::regclass::oid")
-    assert not any(f":relid {oid} " in tree for tree in plans.trees)
+    oid = sql.value("select 'queue_pkey'::regclass::oid")
+    assert sum(tree.count(f":indexid {oid} ") for tree in plans.trees) == 1
 
     set_queue(sql, "other", starvation_after=1)
     old(sql, add(sql, 1, priority=-5))

@@ -48,7 +48,7 @@ begin
     if run_if <> 'succeeded' then  -- also of a job that waits for none
         perform check_run_if(run_if);
     end if;
-    if pg_relation_size('queue') > 0 and depends_on is null then
+    if exists (select from queue q where q.name > '') and depends_on is null then
         perform check_depth(queue, 1, run_at, run_after);
     end if;
     if not notify and (depends_on is not null or unique_mode = 'replace') then  -- a job that runs at once, or another queue

@@ -21,7 +21,7 @@ begin
     if jsonb_typeof(args) is distinct from 'array' then
         perform invalid('args', args::text, 'give a JSON array with one object of arguments per job');
     end if;
-    if pg_relation_size('queue') > 0 and depends_on is null then
+    if exists (select from queue q where q.name > '') and depends_on is null then
         perform check_depth(queue, jsonb_array_length(args), run_at, run_after);
     end if;
     added := insert_jobs(task, array(select jsonb_array_elements(args)), queue, priority, run_at, run_after,
@@ -50,7 +50,7 @@ end $$;
 create function enqueue_many(jobs jsonb) returns table (id bigint, duplicate bool)
 language plpgsql security definer set search_path from current as $$
 begin
-    if pg_relation_size('queue') > 0 then
+    if exists (select from queue q where q.name > '') then
         perform check_depths(jobs);
     end if;
     return query select * from insert_each(jobs);

@@ -30,7 +30,7 @@ begin
     if run_if <> 'succeeded' then  -- also of a job that waits for none
         perform check_run_if(run_if);
     end if;
-    if pg_relation_size('queue') > 0 and depends_on is null then
+    if exists (select from queue q where q.name > '') and depends_on is null then
         perform check_depth(queue, cardinality(args), run_at, run_after);
     end if;
     if arguments is not null then

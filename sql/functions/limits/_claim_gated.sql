@@ -36,7 +36,7 @@ begin
             suspects := pick_suspect(worker, array[in_queue], took.paused);
             took.suspect := suspects = '{}';
         end if;
-        if pg_relation_size('queue') > 0 then
+        if exists (select from queue q where q.name > '') then
             starved := starving(in_queue, room - coalesce(cardinality(suspects), 0), took.paused);
         end if;
         plain := array(select j.ctid from job j where j.id = any (suspects || starved))

@@ -6,7 +6,7 @@ language plpgsql set enable_seqscan = off set enable_bitmapscan = off set jit = 
 declare
     nodes  bigint[];
     freed  text[];
-    unkept text[] := case when pg_relation_size('queue') > 0 then unkept() end;
+    unkept text[] := case when exists (select from queue q where q.name > '') then unkept() end;
 begin
     with held as materialized (
         select j.* from unnest(job_ids) as u(id), lateral (

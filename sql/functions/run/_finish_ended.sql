@@ -6,7 +6,7 @@ language plpgsql as $$
 #variable_conflict use_column
 declare
     freed  text[];
-    unkept text[] := case when pg_relation_size('queue') > 0 then unkept() end;
+    unkept text[] := case when exists (select from queue q where q.name > '') then unkept() end;
 begin
     with outcome as materialized (
         select * from jsonb_to_recordset(outcomes)

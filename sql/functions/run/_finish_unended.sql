@@ -9,7 +9,7 @@ language plpgsql as $$
 #variable_conflict use_column
 declare
     ended_at timestamptz := clock_timestamp();
-    unkept   text[] := case when pg_relation_size('queue') > 0 then unkept() end;
+    unkept   text[] := case when exists (select from queue q where q.name > '') then unkept() end;
 begin
     return query
     with outcome as materialized (

@@ -32,9 +32,9 @@ set plan_cache_mode = force_generic_plan set jit = off set lock_timeout = '5s' a
 #variable_conflict use_column
 declare
     now_       timestamptz := clock_timestamp();
-    -- No row was ever there: two looks at the size of a file instead of one into each table.
-    in_use     bool := pg_relation_size('turn') > 0 or pg_relation_size('limit_def') > 0;
-    guarded    bool := pg_relation_size('queue') > 0;  -- queues may have a starvation_after
+    -- The size of a file, because dead turns may be many.
+    in_use     bool := pg_relation_size('turn') > 0 or exists (select from limit_def where name > '');
+    guarded    bool := exists (select from queue q where q.name > '' and q.starvation_after is not null);
     gated      text[] := '{}';  -- queues that have a limit of their own, and those that have none
     open       text[];
     has_limits bool := false;
@@ -48,7 +48,7 @@ declare
     before     int;
 begin
     perform assert_active(worker);
-    if pg_relation_size('pause') > 0 then  -- after assert_active, see draining
+    if exists (select from pause where kind > '') then  -- after assert_active, see draining
         select u.queues, u.weights, u.tasks into queues, weights, took.paused from unpaused(queues, weights) u;
     end if;
     if in_use then

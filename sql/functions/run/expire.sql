@@ -41,7 +41,7 @@ declare
     nodes  bigint[];
     states node_state[];
     ended  int;
-    unkept text[] := case when pg_relation_size('queue') > 0 then unkept() end;
+    unkept text[] := case when exists (select from queue q where q.name > '') then unkept() end;
 begin
     with held as materialized (
         select j.*, case when j.is_late

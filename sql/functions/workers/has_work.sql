@@ -9,7 +9,7 @@ declare
     open   text[] := queues;
     paused text[];
 begin
-    if pg_relation_size('pause') > 0 then
+    if exists (select from pause where kind > '') then
         select u.queues, u.tasks into open, paused from unpaused(queues) u;
     end if;
     return exists (select from job where queue = any (open) and state = 'ready' and rescues < 2 and lane_id is null

@@ -16,7 +16,7 @@ begin
     if length(name) not between 1 and 200 then
         perform invalid('name', name, 'use 1 to 200 characters');
     end if;
-    if pg_relation_size('queue') > 0 then
+    if exists (select from queue q where q.name > '') then
         perform check_depths(nodes);
     end if;
     perform check_callback('on_success', on_success);

@@ -12,7 +12,7 @@ OTHER_TASKS = r"\(paused is null or j\.task <> all \(paused\)\) and "
 OTHERS = pause.test_other_tasks_overtake_a_paused_one
 
 MUTANTS = [
-    Mutant("a claim does not look at pauses", "claim", r"if pg_relation_size\('pause'\) > 0 then", "if false then",
+    Mutant("a claim does not look at pauses", "claim", r"if exists \(select from pause where kind > ''\) then", "if false then",
            pause.five_workers_take_nothing_of_a_paused_queue),
     Mutant("a claim looks at pauses before anything else", "assert_active", r"if not exists \(select from worker.*?\) then",
            "if worker is null then", draining.a_claim_that_is_under_way_is_waited_for),
@@ -26,7 +26,7 @@ MUTANTS = [
            pause.test_nothing_of_what_is_paused_starts_until_it_is_resumed, ("everything", None)),
     Mutant("weights of other queues", "unpaused", r"weights\[q\.place\] order by q\.place",
            "weights[q.place] order by q.name desc", pause.test_other_queues_go_on_with_their_weights),
-    Mutant("a burst waits for what is paused", "has_work", r"if pg_relation_size\('pause'\) > 0 then", "if false then",
+    Mutant("a burst waits for what is paused", "has_work", r"if exists \(select from pause where kind > ''\) then", "if false then",
            pause.test_paused_jobs_are_no_work_that_holds_a_burst_open, ("queue", "default")),
     Mutant("a burst waits for paused tasks", "has_work", r"and \(paused is null or task <> all \(paused\)\)", "",
            pause.test_paused_jobs_are_no_work_that_holds_a_burst_open, ("task", "noop")),
@@ -74,6 +74,6 @@ MUTANTS = [
            starving.test_what_has_not_waited_for_long_does_not_overtake),
     Mutant("a claim takes more than it wants", "pick_others", r"if taken = '\{\}' then", "if true then",
            starving.the_share_is_the_most),
-    Mutant("a limit ends the guard", "claim_gated", r"if pg_relation_size\('queue'\) > 0 then", "if false then",
+    Mutant("a limit ends the guard", "claim_gated", r"if exists \(select from queue q where q.name > ''\) then", "if false then",
            starving.test_a_queue_with_a_limit_is_guarded_too),
 ]  # fmt: skip
