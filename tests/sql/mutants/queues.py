@@ -26,7 +26,7 @@ MUTANTS = [
            pause.test_nothing_of_what_is_paused_starts_until_it_is_resumed, ("everything", None)),
     Mutant("weights of other queues", "unpaused", r"weights\[q\.place\] order by q\.place",
            "weights[q.place] order by q.name desc", pause.test_other_queues_go_on_with_their_weights),
-    Mutant("a burst waits for what is paused", "has_work", r"if exists \(select from pause where kind > ''\) then", "if false then",
+    Mutant("a burst waits for pauses", "has_work", r"if exists \(select from pause where kind > ''\) then", "if false then",
            pause.test_paused_jobs_are_no_work_that_holds_a_burst_open, ("queue", "default")),
     Mutant("a burst waits for paused tasks", "has_work", r"and \(paused is null or task <> all \(paused\)\)", "",
            pause.test_paused_jobs_are_no_work_that_holds_a_burst_open, ("task", "noop")),
