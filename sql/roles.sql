@@ -16,7 +16,7 @@ declare
                      "save_step", "steps", "wait_for", "add_log", "watch", "ask_watch"],
         "viewer":   ["installed_version", "last_nodes", "result", "ended", "ask_results", "has_work", "channel",
                      "workflow_drift", "jitter_of", "steps", "signals", "check_filter",
-                     "matching_ids", "watch", "ask_watch"],
+                     "matching_ids", "list_jobs", "count_jobs", "watch", "ask_watch"],
         "operator": ["cancel", "retry", "cancel_workflow", "retry_workflow", "repair_workflows", "update", "signal",
                      "extend_result", "delete_result", "promote", "expire", "mark_lost", "rescue", "maintain", "set_limit",
                      "delete_limit", "reset_limit", "park", "unpark", "sweep_lanes", "set_schedule", "delete_schedule",

@@ -93,6 +93,19 @@ create type job_filter as (
     run_at_before timestamptz, finished_after timestamptz, finished_before timestamptz
 );
 
+-- Where a page of list_jobs has stopped: what the order of its walk goes by.
+create type job_cursor as (at timestamptz, id bigint, queue text, priority smallint, lane_id uuid);
+
+-- A job as far as a list shows it, see list_jobs.
+create type listed_job as (
+    id bigint, state job_state, reason final_reason, queue text, task text, args jsonb, priority smallint, attempt smallint,
+    max_attempts smallint, run_at timestamptz, created_at timestamptz, claimed_at timestamptz, finished_at timestamptz,
+    elapsed real, worker_id uuid, retry_of bigint, workflow_id bigint, limits text[], meta jsonb, progress jsonb, control jsonb,
+    unknown_since timestamptz, error_type text, error_message text,
+    looked int,   -- of the last row of a page: how many jobs it has looked at …
+    next   jsonb  -- … and where the next page begins; NULL = there is none
+);
+
 -- What an enqueue says of limits; see enqueue.
 create type limiting as (limits text[], fair text, cost int, declared text[]);
 

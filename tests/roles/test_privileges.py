@@ -102,6 +102,8 @@ FUNCTIONS = {
     "jitter_of": May(WATCHERS, "jitter_of('x', '2000-01-01', 1)"),
     "check_filter": May(READERS, "check_filter('{}')"),
     "matching_ids": May(READERS, "matching_ids('{}', 0, null, 1)"),
+    "list_jobs": May(READERS, "list_jobs('{}')"),
+    "count_jobs": May(READERS, "count_jobs('{}')"),
     "add_log": May(WORKER, f"""add_log('{ID}', '[{{"id": 1, "token": "{ID}", "attempt": 1, "lines": []}}]')"""),
     "watch": May(WATCHERS, "watch(1)"),
     "ask_watch": May(WATCHERS, "ask_watch('{1}')"),
@@ -142,6 +144,8 @@ FUNCTIONS = {
         "note_tick", "plan_ticks", "save_schedule", "schedule_changes", "schedule_defaults", "schedule_fields",
         "checked_field", "checked_id", "checked_ids", "checked_object", "checked_text", "checked_texts", "checked_time",
         "checked_uuid", "filter_fields", "filter_of", "filter_places", "filter_terms", "ids_in", "known_ids", "texts_of",
+        "bounds_of", "cursor_of", "known_before", "listed", "look_through", "order_of", "order_through", "part_of", "place_of",
+        "ranges_of", "walk_through", "walks_of",
         "schedule_timing", "in_microseconds", "skip_tick", "tick_element", "try_job", "with_tick", "with_utc", "without_nulls",
         "check_queue_name", "check_setting", "checked_settings", "interval_of", "check_pause_name", "unpaused",
         "pick_others", "starving",
@@ -186,7 +190,7 @@ VIEWS = {
     "job_logs",
 }
 # What runs with the rights of the owner must not be told what to do by a string.
-DYNAMIC_SQL = {"make_partition", "drop_partitions", "empty_partitions", "matching_ids"}
+DYNAMIC_SQL = {"make_partition", "drop_partitions", "empty_partitions", "matching_ids", "look_through", "count_jobs"}
 
 
 def test_every_function_and_relation_is_listed(install: Install) -> None:

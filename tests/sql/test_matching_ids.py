@@ -9,6 +9,7 @@ import pytest
 from .conftest import Sql
 
 FAR = 2**62
+NODES = "select job_id from workflow_node where workflow_id = %s order by 1"
 
 
 def all_matching(sql: Sql, filter: dict[str, Any], most: int = 1000, upto: int | None = None) -> list[int]:
@@ -44,7 +45,7 @@ def everywhere(sql: Sql) -> dict[str, int]:
     sql.value("select set_limit('tenant', max_running => 9)")
     jobs["ready"] = sql.enqueue("live.task", {"customer": 5}, limits=["tenant:42"])
     flow = sql.value("""select workflow_id from enqueue_workflow('[{"task": "a"}, {"task": "b", "after": [1]}]')""")
-    jobs["first"], jobs["blocked"] = (row["job_id"] for row in sql.rows("select job_id from workflow_node order by 1"))
+    jobs["first"], jobs["blocked"] = (row["job_id"] for row in sql.rows(NODES, flow))
     jobs["flow"] = flow
     return jobs
 

@@ -7,7 +7,7 @@ create function matching_ids(
     filter jsonb, after_id bigint, upto_id bigint, most int, out ids bigint[], out looked_to bigint, out is_over bool
 )
 language plpgsql security definer set search_path from current
-set enable_seqscan = off set jit = off as $$
+set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
 declare
     look constant int := 20000;
     checked jsonb := check_filter(filter);
@@ -24,12 +24,13 @@ begin
     end if;
     execute (
         select 'with found as materialized (select id from (select * from (' || string_agg(
-                   'select id, ' || filter_terms(checked, place) || ' as fits from ' || place || ids_in(known), ' union all ')
-               || ') w order by id limit $5) seen where fits order by id limit $6), looked as (select count(*), max(id) from ('
-               || 'select id from (' || string_agg('select id from ' || place || ids_in(known), ' union all ')
-               || ') w order by id limit $5) seen where (select count(*) from found) < $6)'
+                   'select id, ' || filter_terms(checked, place) || ' as fits from ' || place, ' union all ')
+               || ') w where ' || range || ' order by id limit $5) seen where fits order by id limit $6), '
+               || 'looked as (select count(*), max(id) from (select id from ('
+               || string_agg('select id from ' || place, ' union all ') || ') w where ' || range
+               || ' order by id limit $5) seen where (select count(*) from found) < $6) '
                || 'select array(select id from found order by id), count, max from looked'
-          from unnest(places) as p(place))
+          from unnest(places) as p(place), ids_in(known) as range group by range)
        into ids, looked, looked_to using filter_of(checked), coalesce(after_id, 0), upto, known, look, most;
     is_over := cardinality(ids) < most and coalesce(cardinality(known), looked) < look;
     looked_to := case when cardinality(ids) >= most then ids[cardinality(ids)]
@@ -42,7 +43,7 @@ end $$;
 -- matching_ids. Writes: nothing.
 create function ids_in(known bigint[]) returns text
 language sql immutable as $$
-    select ' where id > $2 and id <= $3' || case when known is not null then ' and id = any ($4)' else '' end
+    select 'id > $2 and id <= $3' || case when known is not null then ' and id = any ($4)' else '' end
 $$;
 
 -- known_ids: the ids that jobs of a checked filter can have, where something else than the tables of jobs tells them: the first
