@@ -16,7 +16,8 @@ from .cancel import cancel
 from .dead import dead
 from .enqueue import enqueue
 from .failures import complain, exit_code
-from .jobs import job, jobs, retry
+from .job_list import jobs
+from .jobs import job, retry
 from .limits import limits
 from .migrate import migrate
 from .pauses import drain, pause, resume

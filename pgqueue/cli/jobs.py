@@ -1,4 +1,4 @@
-"""pgqueue jobs, job, retry."""
+"""pgqueue job, retry."""
 
 from typing import Annotated, Any
 
@@ -21,35 +21,15 @@ from ..limits.waits import waits
 from .control_view import control_lines
 from .limit_view import waits_for
 from .log_view import print_logs
-from .options import AsJson, DatabaseUrl, JobIds, Limit, OfQueue, OfTask, Schema, State
-from .output import console, facts_of, for_each, no_worker, print_json, print_json_lines, print_table, shown
+from .options import AsJson, DatabaseUrl, JobIds, Schema
+from .output import console, facts_of, for_each, no_worker, print_json, shown
 from .pauses import said
 from .session import Session
 from .steps import print_remembered, remembered, waits_for_signal
 
-COLUMNS = ("id", "state", "queue", "task", "args", "priority", "attempt", "run_at", "finished_at", "note")
 WAITING = ("blocked", "scheduled", "ready")
 SHOWN_APART = {"id", "max_attempts", "errors", "control"}
 FACTS = (*(name for name in reads.JOB_COLUMNS if name not in SHOWN_APART), "result", "result_expires_at")
-
-
-def jobs(
-    state: Annotated[State | None, typer.Option(help="Only jobs in this state.")] = None,
-    queue: OfQueue = None,
-    task: OfTask = None,
-    limit: Limit = 20,
-    database_url: DatabaseUrl = None,
-    schema: Schema = None,
-    as_json: AsJson = False,
-) -> None:
-    """List jobs, live and finished, the newest first."""
-    with Session(database_url, schema) as database:
-        rows = database.run(reads.jobs(state and state.value, queue, task, limit))
-    if as_json:
-        print_json_lines(rows)
-    else:
-        readable = [row | {"attempt": _attempt(row), "note": _note(row)} for row in rows]
-        print_table("jobs", readable, COLUMNS, wide=("args", "note"), spare=("finished_at", "run_at", "priority", "attempt"))
 
 
 def job(
@@ -120,7 +100,7 @@ def _print_job(out: Console, row: dict[str, Any], held_by: str, pauses: list[Pau
         out.print(waiting)
     for line in control_lines(row):
         out.print(line)
-    out.print(facts_of(row | {"attempt": _attempt(row)}, FACTS))
+    out.print(facts_of(row | {"attempt": attempt_of(row)}, FACTS))
     print_remembered(out, row)
     if errors := row["errors"]:
         out.print(_attempts(errors))
@@ -142,11 +122,5 @@ def _time(text: str | None) -> str | None:
     return text and text.replace("T", " ")[:23]
 
 
-def _attempt(row: dict[str, Any]) -> str:
+def attempt_of(row: dict[str, Any]) -> str:
     return f"{row['attempt']} of {row['max_attempts']}"
-
-
-def _note(row: dict[str, Any]) -> str:
-    if row["unknown_since"] is not None:
-        return "no worker for this task"
-    return f"{row['error_type']}: {row['error_message']}" if row["error_type"] else ""

@@ -42,10 +42,59 @@ def test_jobs_are_listed_newest_first_whatever_their_state(run: Run, ids: dict[s
         (("--task", "add", "--state", "scheduled"), ["later"]),
         (("--limit", "1"), ["later"]),
         (("--task", "unheard"), []),
+        (("--task", "f*"), ["dead"]),
+        (("--error", "ValueError"), ["dead"]),
+        (("--reason", "error"), ["dead"]),
+        (("--where", '{"a": 3}'), ["later"]),
+        (("--since", "1h", "--state", "failed", "--state", "succeeded"), ["dead", "done"]),
+        (("--until", "1h"), []),
+        (("--filter", '{"run_at_after": "+30 minutes"}'), ["later"]),
+        (("--state", "scheduled", "--order", "run_at"), ["later"]),
     ],
 )
 def test_jobs_can_be_filtered(run: Run, ids: dict[str, int], filters: tuple[str, ...], expected: list[str]) -> None:
     assert [job["id"] for job in run("jobs", *filters, "--json").lines] == [ids[name] for name in expected]
+
+
+def test_a_list_goes_on_where_the_last_one_stopped(run: Run, ids: dict[str, int]) -> None:
+    first = run("jobs", "--limit", "2", "--json")
+    after = re.fullmatch("go on with --after '(.*)'\n", first.err)
+    assert after
+    second = run("jobs", "--after", after[1], "--json")
+    assert ([job["id"] for job in second.lines], second.err) == ([ids["done"]], "")
+
+
+def test_jobs_are_counted(run: Run, ids: dict[str, int]) -> None:
+    assert run("jobs", "--count").out == "3\n"
+    assert run("jobs", "--count", "--state", "failed", "--json").lines == [{"jobs": 1, "is_over": True}]
+
+
+def test_a_list_that_has_not_looked_at_everything_says_so(run: Run, look: Look) -> None:
+    look.rows(
+        """insert into job (run_at, created_at, state, task)
+           select clock_timestamp(), '2026-01-01Z', 'ready', 'noop' from generate_series(1, 100001)"""
+    )
+    ran = run("jobs", "--task", "unheard")
+    assert ran.out == "no jobs\n"
+    assert ran.err.startswith("looked at 100,000 jobs, as far as 2026-01-01 ")
+    assert run("jobs", "--limit", "2500", "--state", "ready", "--json").out.count("\n") == 2500
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--where", "5"), "where: '5' is not valid; give a JSON object"),
+        (("--filter", '{"quue": 1}'), "filter: 'quue' is not valid; use ids, state"),
+        (("--since", "soon"), "since: 'soon' is not valid"),
+        (("--order", "claim"), "add the state ready to the filter"),
+        (("--after", "x"), "after: "),
+        (("--worker", "me"), "worker: "),
+    ],
+)
+def test_an_invalid_filter_is_refused_in_one_line(run: Run, options: tuple[str, ...], says: str) -> None:
+    ran = run("jobs", *options)
+    assert (ran.code, ran.out, ran.err.count("\n")) == (2, "", 1)
+    assert says in ran.err
 
 
 def test_times_in_json_are_iso(run: Run, ids: dict[str, int]) -> None:

@@ -19,24 +19,6 @@ def job(job_id: int) -> Call[Records]:
     return Call(_JOBS + "where id = %s", (job_id,), records(*JOB_COLUMNS), repeat_within=ALWAYS)
 
 
-def jobs(state: str | None = None, queue: str | None = None, task: str | None = None, limit: int = 20) -> Call[Records]:
-    """The newest jobs, live and finished; None = any."""
-    return Call(
-        "select id, state, reason, queue, task, args, priority, attempt, max_attempts, run_at, created_at, claimed_at, "
-        "finished_at, elapsed, worker_id, retry_of, unknown_since, "
-        "errors->-1->>'type', errors->-1->>'message' from {schema}.jobs "
-        "where (%s::{schema}.job_state is null or state = %s::{schema}.job_state) "
-        "and (%s::text is null or queue = %s) and (%s::text is null or task = %s) order by id desc limit %s",
-        (state, state, queue, queue, task, task, limit),
-        records(
-            "id", "state", "reason", "queue", "task", "args", "priority", "attempt", "max_attempts", "run_at", "created_at",
-            "claimed_at", "finished_at", "elapsed", "worker_id", "retry_of", "unknown_since", "error_type", "error_message",
-        ),
-        within=WHOLE,
-        repeat_within=ALWAYS,
-    )  # fmt: skip
-
-
 def workers() -> Call[Records]:
     """Every registered worker, the newest first."""
     return Call(
