@@ -57,8 +57,8 @@ create index job_scheduled on job (run_at, id)                    -- promote, fo
     where state = 'scheduled';
 create index job_running on job (worker_id, id)                   -- rescue, and a worker's look at what it holds
     where state = 'running';
-create index job_suspect on job (run_at)                          -- claim: jobs that may kill their worker, one at a time
-    where rescues >= 2;
+create index job_suspect on job (worker_id, lane_id, state, queue, run_at)  -- claim: jobs that may kill their worker, see
+    where rescues >= 2;                                                      -- pick_suspect
 -- expire. One index for both times, because each one costs every enqueue; an attempt that counts was a start.
 create index job_ends on job (least(case when attempt = 0 then expires_at end, deadline_at), id)
     where (expires_at is not null or deadline_at is not null) and state <> 'running';

@@ -260,3 +260,27 @@ def test_promoting_and_pruning_while_nothing_is_due_look_at_nothing(sql: Sql) ->
 
     assert buffers_of(sql, "select promote()") < 50
     assert buffers_of(sql, "select prune(7)") < 80  # 20,000 results have more than 100
+
+
+SUSPECTS = """
+    insert into job (run_at, created_at, state, queue, task, rescues, lane_id)
+    select clock_timestamp() + case when state = 'scheduled' then interval '1 h' else '-1 h' end, clock_timestamp(),
+           state::job_state, queue, 'noop', 2, lane_id
+      from (values ('ready', 'elsewhere', null), ('scheduled', 'default', null), ('ready', 'default', gen_random_uuid()))
+           as kinds(state, queue, lane_id), generate_series(1, 5000)
+"""
+
+
+@pytest.mark.parametrize("analyzed", [False, True])
+def test_thousands_of_suspects_that_cannot_be_taken_cost_a_claim_nothing(rolled_back_sql: Sql, analyzed: bool) -> None:
+    sql = rolled_back_sql
+    sql.rows(SUSPECTS)
+    sql.rows("insert into job (run_at, created_at, state, task, rescues) select now(), now(), 'ready', 'noop', 2")
+    if analyzed:
+        sql.rows("analyze job")
+    worker = sql.worker()
+
+    touched = buffers_of(sql, CLAIM, worker, uuid.uuid4(), 10)
+
+    assert touched < 100
+    assert sql.value("select count(*) from job where state = 'running'") == 1
