@@ -106,6 +106,9 @@ select w.id, w.name, coalesce(w.outcome::text, 'running') as status, w.nodes, w.
          from workflow_node n left join job j on n.state = 'live' and j.id = n.job_id
         where n.workflow_id = w.id) s;
 
+-- The job of each node is looked up where the node says that it is, by its id, and for one that is over first on the day on which
+-- the node ended: joined in any other way, a large workflow reads the whole history. A node that repair_workflows has ended may have
+-- ended on another day than its job.
 create view workflow_nodes as
 select n.workflow_id, n.job_id, n.name, n.task, coalesce(j.queue, d.queue, h.queue) as queue,
        coalesce(case when n.state = 'live' then j.state::text end, n.state::text) as state, n.pending_parents as waits_for,
@@ -114,9 +117,16 @@ select n.workflow_id, n.job_id, n.name, n.task, coalesce(j.queue, d.queue, h.que
        coalesce(j.created_at, d.created_at, h.created_at) as created_at,
        coalesce(j.claimed_at, d.claimed_at, h.claimed_at) as started_at, n.ended_at
   from workflow_node n
-  left join job j on n.ended_at is null and j.id = n.job_id
-  left join dead_letter d on n.state = 'failed' and d.id = n.job_id
-  left join job_history h on n.state in ('succeeded', 'cancelled', 'skipped') and h.id = n.job_id;
+  left join lateral (select * from job where n.ended_at is null and id = n.job_id offset 0) j on true
+  left join lateral (select * from dead_letter where n.state = 'failed' and id = n.job_id offset 0) d on true
+  left join lateral (
+       select * from (
+           select * from job_history
+            where n.state in ('succeeded', 'cancelled', 'skipped') and id = n.job_id
+              and finished_at between n.ended_at - interval '1 minute' and n.ended_at + interval '1 minute'
+           union all
+           select * from job_history where n.state in ('succeeded', 'cancelled', 'skipped') and id = n.job_id) near
+        limit 1) h on true;
 
 -- Limits with live figures: a row per key that was used lately, has jobs that wait or run, or is parked, and one per limit. Every
 -- waiting job that has limits is counted for it.
