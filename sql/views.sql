@@ -107,8 +107,8 @@ select w.id, w.name, coalesce(w.outcome::text, 'running') as status, w.nodes, w.
         where n.workflow_id = w.id) s;
 
 -- The job of each node is looked up where the node says that it is, by its id, and for one that is over first on the day on which
--- the node ended: joined in any other way, a large workflow reads the whole history. A node that repair_workflows has ended may have
--- ended on another day than its job.
+-- the node ended: joined in any other way, a large workflow reads the whole history. A node that repair_workflows has ended may
+-- have ended on another day than its job.
 create view workflow_nodes as
 select n.workflow_id, n.job_id, n.name, n.task, coalesce(j.queue, d.queue, h.queue) as queue,
        coalesce(case when n.state = 'live' then j.state::text end, n.state::text) as state, n.pending_parents as waits_for,

@@ -143,7 +143,8 @@ FUNCTIONS = {
         "hold_schedule", "is_live", "is_plain", "lock_schedule", "make_job", "merge_schedule", "note_look", "note_missed",
         "note_tick", "plan_ticks", "save_schedule", "schedule_changes", "schedule_defaults", "schedule_fields",
         "checked_field", "checked_id", "checked_ids", "checked_object", "checked_text", "checked_texts", "checked_time",
-        "checked_uuid", "filter_fields", "filter_of", "filter_places", "filter_terms", "ids_in", "known_ids", "texts_of",
+        "checked_uuid", "filter_fields", "filter_of", "filter_places", "filter_terms", "has_index_on", "ids_in",
+        "ids_with", "known_ids", "texts_of",
         "bounds_of", "cursor_of", "known_before", "listed", "look_through", "order_of", "order_through", "part_of", "place_of",
         "ranges_of", "walk_through", "walks_of",
         "schedule_timing", "in_microseconds", "skip_tick", "tick_element", "try_job", "with_tick", "with_utc", "without_nulls",
@@ -190,7 +191,7 @@ VIEWS = {
     "job_logs",
 }
 # What runs with the rights of the owner must not be told what to do by a string.
-DYNAMIC_SQL = {"make_partition", "drop_partitions", "empty_partitions", "matching_ids", "look_through", "count_jobs"}
+DYNAMIC_SQL = {"make_partition", "drop_partitions", "empty_partitions", "matching_ids", "look_through", "count_jobs", "ids_with"}
 
 
 def test_every_function_and_relation_is_listed(install: Install) -> None:

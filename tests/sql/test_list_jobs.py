@@ -238,3 +238,43 @@ def test_a_count_looks_at_so_many_jobs_and_no_more(rolled_back_sql: Sql) -> None
     assert count(sql, {"ids": some}) == (10, True)
     assert count(sql, {"state": "running", "finished_after": "-1 h"}) == (0, True)
     assert sql.refusal("select count_jobs('{}', 0)").sqlstate == "PQ001"
+
+
+INDEXES = [
+    "create index on job using gin (args jsonb_path_ops)",
+    "create index on job_history using gin (args jsonb_path_ops)",
+    "create index on dead_letter using gin (args jsonb_path_ops)",
+]
+CROWD = """insert into job_history (id, run_at, created_at, finished_at, state, priority, attempt, max_attempts, rescues, queue,
+                                    task, args)
+           select -n, now(), now(), now() - n * interval '1 ms', 'succeeded', 0, 1, 4, 0, 'default', 'noop', '{"customer": 1}'
+             from generate_series(1, 12000) n"""
+
+
+@pytest.mark.parametrize("filter", [{"args": {"customer": 5}}, {"args": {"customer": 5}, "state": ["succeeded", "failed"]}])
+def test_with_an_index_on_arguments_only_jobs_that_have_them_are_looked_at(rolled_back_sql: Sql, filter: dict[str, Any]) -> None:
+    sql = rolled_back_sql
+    everywhere(sql)
+    sql.rows(CROWD)
+    without, first = page(sql, filter)
+    whole = all_pages(sql, {**filter, "args": {"customer": 1}}, None, 1000)
+
+    for statement in INDEXES:
+        sql.rows(statement)
+    found, last = page(sql, filter)
+
+    assert first["looked"] > 12_000
+    assert (ids(found), last["looked"], last["next"]) == (ids(without), len(found), None)
+    assert all_pages(sql, filter, None, 1) == ids(found)
+    assert count(sql, filter) == (len(found), True)
+    assert sql.value("select ids from matching_ids(%s, 0, null, 100)", json.dumps(filter)) == sorted(ids(found))
+    assert all_pages(sql, {**filter, "args": {"customer": 1}}, None, 1000) == whole
+    assert page(sql, {**filter, "args": {"customer": 77}})[1]["looked"] == 0
+
+
+def test_an_index_on_one_table_does_not_stand_for_the_others(rolled_back_sql: Sql) -> None:
+    sql = rolled_back_sql
+    jobs = everywhere(sql)
+    sql.rows(INDEXES[1])
+
+    assert ids(page(sql, {"args": {"customer": 5}})[0]) == [jobs["ready"], jobs["failed"], jobs["succeeded"]]

@@ -197,8 +197,8 @@ def test_the_nodes_of_a_workflow_are_read_without_the_history_of_the_others(roll
     """Joined to the history, 50,000 nodes beside ten million jobs took six seconds."""
     sql = rolled_back_sql
     sql.rows(
-        """insert into job_history (id, run_at, created_at, finished_at, state, priority, attempt, max_attempts, rescues, queue, task,
-                                    args)
+        """insert into job_history (id, run_at, created_at, finished_at, state, priority, attempt, max_attempts, rescues, queue,
+                                    task, args)
            select 1000000 + n, now(), now(), now() - n * interval '1 s', 'succeeded', 0, 1, 4, 0, 'default', 'noop', '{}'
              from generate_series(1, 50000) n"""
     )

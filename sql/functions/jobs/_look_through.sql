@@ -4,7 +4,9 @@
 create function look_through(filter jsonb, walk text, place job_cursor, step int, most int) returns setof listed_job
 language plpgsql as $$
 declare
-    known bigint[] := case when walk = 'id' then known_before(filter, place.id, least(step, 5000)) end;
+    in_chunks bool := walk = 'id' and filter ?| '{ids,workflow}';
+    known     bigint[] := case when in_chunks then known_before(filter, place.id, least(step, 5000))
+                               when walk in ('id', 'finished_at') then ids_with(filter, 5000) end;
 begin
     return query execute
         'with seen as materialized (select id, finished_at, fits, row_number() over () as nth from ('
@@ -17,9 +19,9 @@ begin
         'cross join lateral jsonb_populate_record(null::listed_job, jsonb_build_object(''run_at'', l.run_at, '
         '''created_at'', l.created_at, ''finished_at'', l.finished_at, ''looked'', stop.looked, ''next'', case '
         'when (select count(*) from found) = $4 then place_of($6, l) '
-        'when $5 is not null then place_of($6, case when cardinality($5) = least($3, 5000) then $5[cardinality($5)] end) '
+        'when $7 then place_of($6, case when cardinality($5) = least($3, 5000) then $5[cardinality($5)] end) '
         'when stop.looked = $3 then place_of($6, l) end)) r'
-        using filter_of(filter), place, step, most, known, walk;
+        using filter_of(filter), place, step, most, known, walk, in_chunks;
 end $$;
 
 -- walk_through: the statement of a walk, with its limit $3: $1 is filter_of(filter), $2 the place from which it goes on, $5 the

@@ -14,7 +14,7 @@ begin
         perform invalid('most', most::text, 'use 1 to 10,000,000');
     end if;
     jobs := 0;
-    if checked ?| '{ids,workflow}' then
+    if checked ?| '{ids,workflow}' or ids_with(checked, 20000) is not null then
         loop
             select * into chunk from matching_ids(checked, place, null, 20000);
             jobs := jobs + cardinality(chunk.ids);

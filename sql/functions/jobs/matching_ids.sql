@@ -46,12 +46,16 @@ language sql immutable as $$
     select 'id > $2 and id <= $3' || case when known is not null then ' and id = any ($4)' else '' end
 $$;
 
--- known_ids: the ids that jobs of a checked filter can have, where something else than the tables of jobs tells them: the first
+-- known_ids: the ids that jobs of a checked filter may have, where something else than the tables of jobs tells them: the first
 -- `most` of a range, in their order; NULL = it must be looked through. Called by: matching_ids. Writes: nothing.
 create function known_ids(filter jsonb, after_id bigint, upto_id bigint, most int) returns bigint[]
 language plpgsql as $$
+declare
+    with_it bigint[] := case when not filter ?| '{ids,workflow}' then ids_with(filter, most) end;
 begin
     return case
+        when with_it is not null then
+            array(select id from unnest(with_it) as w(id) where id > after_id and id <= upto_id order by id)
         when filter ? 'ids' then
             array(select id from jsonb_array_elements_text(filter->'ids') as i(text), lateral (select text::bigint as id) as n
                    where id > after_id and id <= upto_id order by id limit most)
