@@ -23,11 +23,11 @@ def _work(app: PgQueue) -> None:
     app._frozen = False
 
 
-def _follow(guide: str) -> None:
+def _follow(guide: str, least: int = 11) -> None:
     path = DOCS / f"{guide}.md"
     space: dict[str, Any] = {"__name__": "guide"}
     steps = list(STEP.finditer(path.read_text()))
-    assert len(steps) > 10
+    assert len(steps) >= least
     try:
         for step in steps:
             if step["code"]:
@@ -109,6 +109,16 @@ def test_the_guide_to_logs_does_what_it_says(
 def test_the_guide_to_cancelling_does_what_it_says(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGQUEUE_DATABASE_URL", database_url)
     _follow("cancelling")
+
+
+def test_the_guide_to_filters_does_what_it_says(
+    database_url: str, connection: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGQUEUE_DATABASE_URL", database_url)
+    _follow("filters", least=5)
+    for statements in SQL.findall((DOCS / "filters.md").read_text()):
+        for statement in filter(None, statements.split(";\n")):
+            connection.execute(statement)
 
 
 def _parents(app: PgQueue) -> dict[str, int]:
