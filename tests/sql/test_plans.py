@@ -282,5 +282,5 @@ def test_thousands_of_suspects_that_cannot_be_taken_cost_a_claim_nothing(rolled_
 
     touched = buffers_of(sql, CLAIM, worker, uuid.uuid4(), 10)
 
-    assert touched < 100
+    assert touched < 200  # one for each suspect, if they were read
     assert sql.value("select count(*) from job where state = 'running'") == 1
