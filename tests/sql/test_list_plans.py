@@ -76,7 +76,8 @@ def test_a_first_page_is_read_off_an_index(listing: Sql, filter: dict[str, Any],
 
     assert buffers_of(listing, LIST, text, order_by) < most
     plans = plans_of(listing, LIST, text, order_by)
-    assert plans.nodes("BITMAPHEAPSCAN", "HASHJOIN", "MERGEJOIN") == []
+    bitmaps = [] if "args" in filter else plans.nodes("BITMAPHEAPSCAN")  # with arguments it looks into the catalog for an index
+    assert plans.nodes("HASHJOIN", "MERGEJOIN") + bitmaps == []
     assert [sort for sort in plans.sorted_tables() if not sort.startswith("{INCREMENTALSORT")] == []
 
 
