@@ -80,8 +80,9 @@ select id, name, host, pid, version, queues, concurrency, running, wake_mode, st
   from worker;
 
 create view dead_letters as
-select id, queue, task, args, reason, attempt, errors->-1->>'type' as error_type, errors->-1->>'message' as error_message,
-       errors->-1->>'traceback' as traceback, finished_at, created_at, worker_id, meta, errors
+select id, queue, task, args, reason, attempt, error_type, errors->-1->>'message' as error_message,
+       errors->-1->>'traceback' as traceback, finished_at, created_at, worker_id, meta, errors, fingerprint,
+       coalesce((control->>'retried')::int, 0) as retried
   from dead_letter;
 
 create view throughput_per_minute as

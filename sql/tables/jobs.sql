@@ -68,7 +68,7 @@ create unique index job_unique on job (unique_key)                -- insert_job:
 -- Keys of job.control, each one only where it applies; it stays with the job when that is over:
 --   cancel       who asked that it ends while it ran: {"by", "note", "at", "force_at"}, see cancel
 --   interrupted  how often in a row a worker that stopped had to give it back after it had started, see retire_worker
---   retried      how often it has come back from the dead letters, see retry
+--   retried      how often it has come back from the dead letters, see retry; retried_by: who did it last
 --   waits_for    the signal that it waits for: {"signal", "until"}, see finish
 --   signals      names of signals that have come for it, see signal
 
@@ -145,6 +145,8 @@ create table job_history_default partition of job_history default;
 
 -- Jobs that failed for good: kept until a person retries or purges them.
 create table dead_letter (
+    error_type   text,                          -- of the last error, see error_identity
+    fingerprint  text,                          -- what failures of one kind have in common, 16 hexadecimal digits
     finished_at  timestamptz not null,
     state        job_state not null default 'failed' check (state = 'failed'),
     reason       final_reason not null,
@@ -176,6 +178,9 @@ create table dead_letter (
     control      jsonb
 );
 create index dead_letter_finished_at on dead_letter (finished_at);
+create index dead_letter_fingerprint on dead_letter (fingerprint, finished_at);
+create index dead_letter_error_type on dead_letter (error_type, finished_at);
+create index dead_letter_queue on dead_letter (queue, finished_at);  -- prune_dead
 
 -- Running jobs that are to end by force at a time, see cancel (force_after) and end_forced. What has ended by itself stays here
 -- until then.

@@ -67,6 +67,10 @@ FUNCTIONS = {
     "cancel_requests": May(WORKER, f"cancel_requests('{ID}')"),
     "cancel": May(OPERATOR, "cancel(1)"),
     "retry": May(OPERATOR, "retry(1)"),
+    "discard": May(OPERATOR, "discard(1)"),
+    "dead_groups": May(READERS, "dead_groups()"),
+    "dead_stats": May(READERS, "dead_stats('task')"),
+    "crossed_dead_letters": May(WORKER, "crossed_dead_letters('x', 100, 80)"),
     "update": May(OPERATOR, "update(1, priority => 1)"),
     "extend_result": May(OPERATOR, "extend_result(1, '1 h')"),
     "delete_result": May(OPERATOR, "delete_result(1)"),
@@ -110,10 +114,12 @@ FUNCTIONS = {
     "wake": May(NOBODY, "wake('default')"),
 } | dict.fromkeys(
     (
+        "cut_cause", "dead_filter", "dead_source", "error_identity", "frames_of", "message_shape", "prune_dead",
         "append_error", "assert_active", "in_utc", "check_args", "check_columns", "check_enqueue", "check_jobs", "check_retry",
         "check_unique", "drop_partitions", "key_values", "finish_ended", "finish_unended", "hold_key", "insert_job",
         "insert_jobs", "insert_element", "insert_unique", "invalid", "job_options",
         "make_partition", "pick_suspect", "prune", "refuse", "rescue_job", "run_again",
+        "changed_key", "changes_of_retry", "check_by", "check_reason", "check_rules", "control_of_retry", "hold_dead",
         "mute", "retry_applies", "retry_delay", "set_notify", "state_at", "unique_digest", "wake_for",
         "delay_of", "follow_clock", "is_saving", "kept_at", "last_to_open", "save_tokens",
         "cancel_again", "cancel_held", "cancel_asked", "cancel_running", "cancel_waiting", "check_cancel", "fence",
@@ -159,7 +165,7 @@ RELATIONS = dict.fromkeys(
     (
         "setting", "upkeep", "clock",
         "job", "new_job", "job_kept", "ending_job", "job_history", "dead_letter", "job_result", "forced_cancel",
-        "worker", "rescue_log", "schema_version", "unique_hold",
+        "worker", "rescue_log", "discard_log", "dead_alert", "schema_version", "unique_hold",
         "jobs", "queue_stats", "task_stats", "worker_status", "dead_letters", "throughput_per_minute", "rescues",
         "job_step", "job_signal",
         "workflow", "workflow_node", "workflow_edge", "workflow_progress", "workflow_nodes",
@@ -192,6 +198,7 @@ VIEWS = {
 }
 # What runs with the rights of the owner must not be told what to do by a string.
 DYNAMIC_SQL = {"make_partition", "drop_partitions", "empty_partitions", "matching_ids", "look_through", "count_jobs", "ids_with"}
+DYNAMIC_SQL |= {"dead_groups", "dead_stats", "crossed_dead_letters"}
 
 
 def test_every_function_and_relation_is_listed(install: Install) -> None:

@@ -26,7 +26,9 @@ def names(columns: list[tuple[Any, ...]]) -> list[str]:
     return [name for name, *_ in columns]
 
 
-@pytest.mark.parametrize(("relation", "own"), [("job_history", ["result_expires_at", *OWN]), ("dead_letter", OWN)])
+@pytest.mark.parametrize(
+    ("relation", "own"), [("job_history", ["result_expires_at", *OWN]), ("dead_letter", ["error_type", "fingerprint", *OWN])]
+)
 def test_history_and_dead_letters_end_with_the_columns_of_job_kept(rolled_back_sql: Sql, relation: str, own: list[str]) -> None:
     there = columns(rolled_back_sql, relation)
 
@@ -44,7 +46,7 @@ def test_every_column_of_a_job_is_kept_or_means_nothing_afterwards(rolled_back_s
 def test_what_runs_again_is_read_by_names_that_jobs_have(rolled_back_sql: Sql) -> None:
     dead = set(names(columns(rolled_back_sql, "dead_letter"))) - set(names(columns(rolled_back_sql, "job")))
 
-    assert dead == {"finished_at", "reason", "elapsed"}
+    assert dead == {"error_type", "fingerprint", "finished_at", "reason", "elapsed"}
 
 
 def test_a_new_job_begins_with_the_options_that_are_stored_as_they_were_given(rolled_back_sql: Sql) -> None:

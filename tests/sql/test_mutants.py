@@ -9,6 +9,7 @@ from . import guarantees
 from .conftest import Sql
 from .mutants import (
     cancels,
+    dead_letters,
     filters,
     jobs,
     limit_counts,
@@ -26,7 +27,7 @@ from .mutants import (
 )
 from .mutants.mutant import Mutant
 
-OF_JOBS = (cancels, filters, jobs, logs, notify, queues, schedules, steps, terms)
+OF_JOBS = (cancels, dead_letters, filters, jobs, logs, notify, queues, schedules, steps, terms)
 AREAS = (*OF_JOBS, workflow_nodes, workflow_verbs, workflow_races, limit_counts, limit_turns, limit_verbs)
 MUTANTS = sorted((mutant for area in AREAS for mutant in area.MUTANTS), key=Mutant.needs_others)  # the cheap ones first
 

@@ -11,8 +11,8 @@ import pytest
 from .conftest import Sql
 
 # A word for each verb and state: the job's state afterwards; `-` = the verb finds nothing to do; `stale` or a SQLSTATE = it is
-# refused; `new` = the job stays and another one is made. `due` is scheduled for a time that has come; `orphan` runs under a lost
-# worker. Finish and give_back come with the token of the job's last claim.
+# refused; `new` = the job stays and another one is made; `gone` = it is not there any more. `due` is scheduled for a time that
+# has come; `orphan` runs under a lost worker. Finish and give_back come with the token of the job's last claim.
 TABLE = """
                  blocked   scheduled due       ready     running   orphan    succeeded failed  cancelled unknown
 enqueue          new       new       new       new       new       new       new       new     new       new
@@ -41,6 +41,7 @@ maintain         -         -         -         -         -         -         -  
 cancel           cancelled cancelled cancelled cancelled running   running   PQ004     PQ004   PQ004     PQ003
 forced_cancel    cancelled cancelled cancelled cancelled cancelled cancelled PQ004     PQ004   PQ004     PQ003
 retry            PQ004     ready     ready     PQ004     PQ004     PQ004     new       ready   new       PQ003
+discard          PQ004     PQ004     PQ004     PQ004     PQ004     PQ004     PQ004     gone    PQ004     PQ003
 update           blocked   scheduled scheduled ready     PQ004     PQ004     PQ004     PQ004   PQ004     PQ003
 update_to_now    blocked   ready     ready     ready     PQ004     PQ004     PQ004     PQ004   PQ004     PQ003
 update_to_later  blocked   scheduled scheduled scheduled PQ004     PQ004     PQ004     PQ004   PQ004     PQ003
@@ -113,6 +114,7 @@ CALLS = {
     "cancel": "select cancel(%(id)s)",
     "forced_cancel": "select cancel(%(id)s, force => true)",
     "retry": "select id from retry(%(id)s)",
+    "discard": "select discard(%(id)s)",
     "update": "select update(%(id)s, priority => 1)",
     "update_to_now": "select update(%(id)s, run_after => '0 s')",
     "update_to_later": "select update(%(id)s, run_after => '1 h')",
@@ -160,6 +162,9 @@ def test_a_verb_moves_a_job_only_out_of_the_states_it_is_for(rolled_back_sql: Sq
     if word in ("-", "stale") or word.startswith("PQ"):
         assert everything(sql) == before
         assert word == "-" or said == word
+    elif word == "gone":
+        assert sql.rows("select from jobs where id = %s", subject.id) == []
+        assert sql.value("select count(*) from jobs") == jobs_before - 1
     elif word == "new":
         assert sql.value("select count(*) from jobs") == jobs_before + 1
         assert sql.state(said) == "ready"

@@ -6,10 +6,19 @@ create function append_error(
 ) returns jsonb
 language sql stable as $$
     select case when jsonb_array_length(list) > 20 then list - 0 else list end
-      from (select coalesce(errors, '[]') || jsonb_build_object(
+      from (select coalesce(errors, '[]') || (jsonb_build_object(
                 'attempt', attempt, 'worker_id', worker_id, 'started_at', in_utc(started_at), 'ended_at', in_utc(ended_at),
                 'retry_at', in_utc(retry_at),
                 'type', left(error->>'type', 200),
                 'message', left(error->>'message', 4096),
-                'traceback', right(error->>'traceback', 16384))) as appended(list)
+                'traceback', right(error->>'traceback', 16384))
+                || case when jsonb_typeof(error->'cause') = 'object' then cut_cause(error->'cause') else '{}' end)
+           ) as appended(list)
+$$;
+
+-- cut_cause: the innermost cause of an error, see error_identity. Called by: append_error. Writes: nothing.
+create function cut_cause(cause jsonb) returns jsonb
+language sql immutable as $$
+    select jsonb_build_object('cause', jsonb_build_object(
+        'type', left(cause->>'type', 200), 'message', left(cause->>'message', 1000), 'frames', right(cause->>'frames', 4096)))
 $$;

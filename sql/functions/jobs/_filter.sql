@@ -60,6 +60,7 @@ language sql immutable as $$
                (16, 'schedule', 'terms->>''schedule'' = ($1).schedule'),
                (17, 'args', 'args @> ($1).args'),
                (18, 'meta', 'meta @> ($1).meta'),
-               (19, 'error_type', 'errors->-1->>''type'' = any (($1).error_types)')) as terms(nth, field, term)
+               (19, 'error_type', case place when 'dead_letter' then 'error_type' else 'errors->-1->>''type''' end
+                                || ' = any (($1).error_types)')) as terms(nth, field, term)
      where filter ? field and not (field = 'state' and place = 'dead_letter')
 $$;

@@ -1,4 +1,4 @@
--- retry: runs a job again, now; one that was over has all its attempts again.
+-- retry: runs a job again; one that was over has all its attempts again.
 -- Called by: applications, operators. Writes: job, dead_letter. Locks: the row of the job; a unique key, see insert_unique;
 -- the workflow of a node; the keys of what was skipped below it, see restore_skipped.
 --   scheduled              does not wait any longer; nor does a ready job whose limits wait for its retry (retry_blocks)
@@ -7,15 +7,49 @@
 --   succeeded, cancelled   a new job with the same arguments and retry_of, outside any workflow; PQ004 for a node that was
 --                          skipped or that takes results of its parents
 --   blocked, ready, running  PQ004; PQ003 when there is no such job
+-- by             who does it: kept with a dead letter that runs again
+-- args           other arguments, all of them; a unique key made of all the arguments follows them, the limits stay
+-- rules          the retry policies of tasks, by name: {"mail": {"retry": {…}, "max_attempts": 6}}; a job whose task is there
+--                takes them in place of its own. NULL = each job keeps its own
+-- keep_attempts  a dead letter keeps the number of its attempts: a failure after the last one is final again at once
+-- run_after      when it runs; now by default
+-- force          also a dead letter that has come back three times and failed each time, which else is refused (PQ004)
+-- A job that waits takes run_after only: update changes it otherwise.
 -- Returns the id of the job that will run, and whether it is another one (duplicate): a unique job whose key is held by another
--- live one stays where it is.
-create function retry(job_id bigint, out id bigint, out duplicate bool)
+-- live one stays where it is. Raises PQ001 for a bad value.
+create function retry(
+    job_id bigint, by text default null, args jsonb default null, rules jsonb default null, keep_attempts bool default false,
+    run_after interval default null, force bool default false, out id bigint, out duplicate bool
+)
 language plpgsql security definer set search_path from current as $$
 declare
     flow bigint;
+    due  timestamptz := check_enqueue('retry', 'default', 0, null, run_after, null, null);
 begin
-    select a.id, a.duplicate, a.flow into retry.id, retry.duplicate, flow from run_again(job_id) a;
+    perform check_rules(rules);
+    select a.id, a.duplicate, a.flow into retry.id, retry.duplicate, flow
+      from run_again(job_id, due, check_by(by), case when args is not null then check_args(args) end, rules,
+                     coalesce(keep_attempts, false), coalesce(force, false)) a;
     if flow is not null then
         perform revive(flow, array[job_id]);
     end if;
+end $$;
+
+-- check_rules: refuses retry policies by task that could not be stored with a job. Called by: retry. Writes: nothing.
+create function check_rules(rules jsonb) returns void
+language plpgsql as $$
+declare
+    its record;
+begin
+    if jsonb_typeof(rules) <> 'object' then
+        perform invalid('rules', rules::text, 'give an object by task, for example {"mail": {"retry": null, "max_attempts": 4}}');
+    end if;
+    for its in select key, value from jsonb_each(coalesce(rules, '{}')) loop
+        if jsonb_typeof(its.value) <> 'object' or jsonb_typeof(its.value->'max_attempts') is distinct from 'number'
+           or (its.value->>'max_attempts')::numeric not between 1 and 32767 then
+            perform invalid('rules', its.value::text, format(
+                'give %s as {"retry": a policy or null, "max_attempts": 1 to 32767}', quote_literal(left(its.key, 200))));
+        end if;
+        perform check_retry(nullif(its.value->'retry', 'null'));
+    end loop;
 end $$;

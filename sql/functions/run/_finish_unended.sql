@@ -75,7 +75,7 @@ begin
                        else coalesce(d.reason, 'error') end,
                   d.elapsed, d.all_errors, k.*
     ), dead as (
-        insert into dead_letter select g.* from gone g where state = 'failed'
+        insert into dead_letter select e.*, g.* from gone g, lateral error_identity(g.all_errors) e where state = 'failed'
         returning id, workflow_id, limits
     ), history as (
         insert into job_history

@@ -56,7 +56,7 @@ begin
                   (case when h.is_late then 'timeout' else 'expired' end)::final_reason as reason, null::real as elapsed,
                   h.all_errors, k.*
     ), dead as (
-        insert into dead_letter select g.* from gone g where state = 'failed'
+        insert into dead_letter select e.*, g.* from gone g, lateral error_identity(g.all_errors) e where state = 'failed'
     ), history as (
         insert into job_history
         select null, g.* from gone g where state = 'cancelled' and is_kept('cancelled', g.queue, g.workflow_id, unkept)

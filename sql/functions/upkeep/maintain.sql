@@ -35,9 +35,9 @@ begin
 end $$;
 
 -- run_maintain: one round of maintenance. whole: false leaves out what a round soon after another one need not do again.
--- Called by: maintain, maintain_if_due. Writes: job_history (partitions), job_result, rescue_log, schedule_tick, worker; see
--- prune_logs, tidy_lanes and repair_workflows. Locks: an advisory lock of this install, so one runs at a time; partitions, see
--- make_partition and drop_partitions.
+-- Called by: maintain, maintain_if_due. Writes: job_history (partitions), dead_letter, job_result, rescue_log, discard_log,
+-- schedule_tick, worker; see prune_logs, tidy_lanes and repair_workflows. Locks: an advisory lock of this install, so one runs at
+-- a time; partitions, see make_partition and drop_partitions.
 --
 -- done     false: another session is at it, and nothing was done
 -- more     something has expired and was left to the next round, so that this one stays short
@@ -130,12 +130,18 @@ begin
            for update skip locked));
     get diagnostics gone = row_count;
     is_more := is_more or gone = most;
+    delete from discard_log where ctid = any (array(
+        select ctid from discard_log where discarded_at < (select clock_timestamp()) - make_interval(days => keep_days)
+         order by discarded_at limit most for update skip locked));
+    get diagnostics gone = row_count;
+    is_more := is_more or gone = most;
     delete from rescue_log where rescued_at < (select clock_timestamp()) - make_interval(days => keep_days);
     delete from schedule_tick where ctid = any (array(
         select ctid from schedule_tick where fired_at < (select clock_timestamp()) - make_interval(days => keep_days)
          order by fired_at limit most for update skip locked));
     get diagnostics gone = row_count;
     is_more := is_more or gone = most;
+    is_more := prune_dead(most) or is_more;
     is_more := prune_workflows(keep_days) or is_more;
     is_more := prune_steps(keep_days) or is_more;
     is_more := prune_logs() or is_more;

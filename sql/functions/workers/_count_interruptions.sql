@@ -55,7 +55,7 @@ begin
         delete from job_kept k where k.id = job_id
         returning clock_timestamp(), 'failed'::job_state, 'worker_shutdown'::final_reason, null::real, its.errors, k.*
     )
-    insert into dead_letter select g.* from gone g;
+    insert into dead_letter select e.*, g.* from gone g, lateral error_identity(its.errors) e;
     if flow is not null then
         perform end_nodes(array[job_id], '{failed}');
     end if;

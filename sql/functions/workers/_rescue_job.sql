@@ -33,7 +33,7 @@ begin
             delete from job_kept k where k.id = job_id
             returning clock_timestamp(), 'failed'::job_state, 'crashed'::final_reason, null::real, lost.errors, k.*
         )
-        insert into dead_letter select g.* from gone g;
+        insert into dead_letter select e.*, g.* from gone g, lateral error_identity(lost.errors) e;
         if lost.workflow_id is not null then
             perform end_nodes(array[lost.id], '{failed}');
         end if;

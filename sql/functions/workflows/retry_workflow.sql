@@ -4,7 +4,8 @@
 -- then the workflow, then the keys of what was skipped, see restore_skipped.
 -- A dead letter that is unique and whose key another live job holds stays unchanged; one that was purged, or that another
 -- transaction has just retried, is passed over. Raises PQ003 for an unknown workflow; PQ004, and changes nothing, when a job
--- below that was skipped is unique and another live job has its key.
+-- below that was skipped is unique and another live job has its key. It counts how often a dead letter comes back, and refuses
+-- none: the workflow is retried as a whole.
 create function retry_workflow(workflow_id bigint) returns int
 language plpgsql security definer set search_path from current
 set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
@@ -23,7 +24,8 @@ begin
         select d.id from dead_letter d
          where d.id in (select n.job_id from workflow_node n where n.workflow_id = workflow_id and n.state = 'failed')
          order by d.id for update);
-    retried := array(select d.id from unnest(dead) as d(id), lateral run_again(d.id) r where not r.duplicate);
+    retried := array(select d.id from unnest(dead) as d(id), lateral run_again(
+        d.id, clock_timestamp(), session_user, null, null, false, true) r where not r.duplicate);
     if retried <> '{}' then
         perform revive(workflow_id, retried);
     end if;

@@ -1,0 +1,19 @@
+-- discard: removes a dead letter for good; who did it and why is kept as long as the history, in discard_log.
+-- Called by: applications, operators. Writes: dead_letter, discard_log. Locks: the dead letter; waits for a retry in progress.
+-- A node stays failed, and what waits for its workflow is decided already: its workflow is kept as one without dead letters.
+-- Raises PQ001 for a bad text, PQ003 for an unknown job and PQ004 for one that is no dead letter.
+create function discard(job_id bigint, by text default null, reason text default null) returns void
+language plpgsql security definer set search_path from current
+set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
+#variable_conflict use_variable
+begin
+    with gone as (
+        delete from dead_letter d where d.id = job_id returning d.*
+    )
+    insert into discard_log (discarded_at, job_id, by, reason, queue, task, error_type, fingerprint)
+    select clock_timestamp(), g.id, check_by(by), check_reason('reason', reason), g.queue, g.task, g.error_type, g.fingerprint
+      from gone g;
+    if not found then
+        perform refuse(job_id, 'only a dead letter can be discarded');
+    end if;
+end $$;

@@ -1,0 +1,118 @@
+"""dead_groups and dead_stats: many failures of one kind are one line."""
+
+import json
+from typing import Any
+
+import pytest
+
+from .conftest import Sql
+from .dead import dead
+
+
+def refused(sql: Sql, id: int, **options: Any) -> int:
+    """A job that one kind of error has ended."""
+    return dead(sql, {"type": "Refused", "message": f"user {id} was refused"}, args={"user": id}, **options)
+
+
+@pytest.fixture
+def letters(rolled_back_sql: Sql) -> Sql:
+    """Three of one kind in two queues, and one of another, an hour apart."""
+    sql = rolled_back_sql
+    ids = [refused(sql, n, task="send", queue=queue) for n, queue in enumerate(("mail", "mail", "bulk"))]
+    ids.append(dead(sql, {"type": "KeyError", "message": "'a'"}, task="sum"))
+    for hours, id in enumerate(reversed(ids)):
+        sql.rows(
+            "update dead_letter set finished_at = date_trunc('day', finished_at) - make_interval(hours => %s) where id = %s",
+            hours,
+            id,
+        )
+    return sql
+
+
+def groups(sql: Sql, **filter: Any) -> list[dict[str, Any]]:
+    return sql.rows("select * from dead_groups(%s)", json.dumps(filter))
+
+
+def test_each_kind_of_failure_is_one_line_the_largest_first_with_its_newest_job_as_a_sample(letters: Sql) -> None:
+    first, second = groups(letters)
+
+    assert (first["jobs"], first["error_type"], first["message"]) == (3, "Refused", "user 2 was refused")
+    assert (first["tasks"], first["queues"], first["reason"]) == (["send"], ["bulk", "mail"], "error")
+    assert (first["last_at"] - first["first_at"]).total_seconds() == 2 * 3600
+    assert letters.job(first["sample_id"])["args"] == {"user": 2}
+    assert (second["jobs"], second["error_type"], second["looked_to"]) == (1, "KeyError", None)
+    assert len({first["fingerprint"], second["fingerprint"]}) == 2
+
+
+FILTERS: dict[str, Any] = {
+    "queue": ({"queue": "mail"}, [2]),
+    "task": ({"task": "s*"}, [3, 1]),
+    "error type": ({"error_type": "KeyError"}, [1]),
+    "arguments": ({"args": {"user": 1}}, [1]),
+    "state": ({"state": "failed"}, [3, 1]),
+    "both kinds of fields": ({"error_type": ["Refused", "KeyError"], "queue": ["bulk", "default"]}, [1, 1]),
+    "no such task": ({"task": "nope"}, []),
+}
+
+
+@pytest.mark.parametrize(("filter", "jobs"), FILTERS.values(), ids=FILTERS)
+def test_a_filter_says_which_are_meant(letters: Sql, filter: dict[str, Any], jobs: list[int]) -> None:
+    assert [row["jobs"] for row in groups(letters, **filter)] == jobs
+
+
+def test_a_group_is_found_by_its_fingerprint(letters: Sql) -> None:
+    (first, _) = groups(letters)
+
+    assert groups(letters, fingerprint=first["fingerprint"]) == [first]
+
+
+def test_those_that_ended_in_a_time_are_counted(letters: Sql) -> None:
+    newest = groups(letters)[1]["last_at"]
+
+    assert [row["jobs"] for row in groups(letters, finished_before=newest.isoformat())] == [3]
+    assert [row["jobs"] for row in groups(letters, finished_after=newest.isoformat())] == [1]
+
+
+def test_no_more_lines_are_made_than_are_wanted(letters: Sql) -> None:
+    assert [row["jobs"] for row in letters.rows("select * from dead_groups(most => 1)")] == [3]
+
+
+@pytest.mark.parametrize("call", ["dead_groups(%s)", "dead_stats('task', %s)", "crossed_dead_letters('x', 1, 0, %s)"])
+@pytest.mark.parametrize(
+    ("filter", "named"), [('{"queues": "a"}', "queues"), ('{"state": "succeeded"}', "dead letters are failed")]
+)
+def test_a_filter_that_means_no_dead_letters_is_refused(rolled_back_sql: Sql, call: str, filter: str, named: str) -> None:
+    refusal = rolled_back_sql.refusal(f"select * from {call}", filter)
+
+    assert refusal.sqlstate == "PQ001"
+    assert named in str(refusal)
+
+
+STATS: dict[str, Any] = {
+    "task": [("send", 3), ("sum", 1)],
+    "queue": [("mail", 2), ("bulk", 1), ("default", 1)],
+    "reason": [("error", 4)],
+    "error_type": [("Refused", 3), ("KeyError", 1)],
+}
+
+
+@pytest.mark.parametrize("by", STATS)
+def test_they_are_counted_by_what_they_have_in_common(letters: Sql, by: str) -> None:
+    assert [(row["value"], row["jobs"]) for row in letters.rows("select * from dead_stats(%s)", by)] == STATS[by]
+
+
+def test_they_are_counted_by_fingerprint_and_by_hour_the_latest_first(letters: Sql) -> None:
+    kinds = letters.rows("select value, jobs from dead_stats('fingerprint')")
+    letters.rows("set local timezone = 'Asia/Kolkata'")
+    hours = letters.rows(
+        "select value, jobs, to_char(first_at at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI\"Z\"') as at from dead_stats('hour')"
+    )
+
+    assert [(row["value"], row["jobs"]) for row in kinds] == [(row["fingerprint"], row["jobs"]) for row in groups(letters)]
+    assert [(row["value"], row["jobs"]) for row in hours] == [(row["at"], 1) for row in hours]
+    assert [row["value"] for row in hours] == sorted((row["value"] for row in hours), reverse=True)
+    assert len(hours) == 4
+
+
+def test_they_are_counted_by_nothing_else(rolled_back_sql: Sql) -> None:
+    assert "use task, queue, reason" in str(rolled_back_sql.refusal("select * from dead_stats('args')"))
