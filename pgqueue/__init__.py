@@ -2,7 +2,9 @@
 
 from .app import PgQueue
 from .context import JobContext
+from .control.alerts import DeadLetterAlert
 from .control.queue_settings import QueueSettings
+from .database.calls.dead import DeadCount, DeadGroup
 from .database.calls.queues import Pause
 from .errors import (
     CancelRequested,
@@ -51,6 +53,9 @@ __all__ = [
     "CancelRequested",
     "Canvas",
     "Chain",
+    "DeadCount",
+    "DeadGroup",
+    "DeadLetterAlert",
     "DrainTimeout",
     "EnqueueCall",
     "Graph",

@@ -12,6 +12,7 @@ from .codec.callables import assert_handler, name_of
 from .config import load_settings
 from .context import JobContext
 from .control.cancel import CancelControl
+from .control.dead_letters import DeadLetterControl
 from .control.filters import FilterFields, filter_json
 from .control.jobs import Jobs
 from .control.queues import QueueControl
@@ -19,7 +20,6 @@ from .database import Call
 from .database.calls import enqueue as enqueue_calls
 from .database.calls import install as install_calls
 from .database.calls import limits as limit_calls
-from .database.calls import manage as manage_calls
 from .database.calls.enqueue import Added
 from .database.connection import open_connection
 from .errors import ConfigurationError, InvalidArgument
@@ -65,7 +65,7 @@ class Register(Protocol):
     def __call__(self, function: Callable[P, R], /) -> Task[P, R]: ...
 
 
-class PgQueue(Signals, QueueControl, CancelControl, Hooks):
+class PgQueue(Signals, QueueControl, CancelControl, DeadLetterControl, Hooks):
     """A job queue in one schema of one database.
 
     Args:
@@ -345,25 +345,6 @@ class PgQueue(Signals, QueueControl, CancelControl, Hooks):
     def get_workflow(self, workflow_id: int) -> Workflow[Any]:
         """A handle on a workflow by its id; it is not looked up yet."""
         return Workflow(self, read_id("workflow_id", workflow_id))
-
-    def retry(self, job_id: int) -> Job[Any]:
-        """Run a job again now: one that waits for its time, a dead letter (same id), or a finished one (a new job).
-
-        Returns:
-            The job that will run. If another live job holds the unique key, the handle of that job, with `duplicate`
-            set; the job itself stays where it is.
-
-        Raises:
-            JobNotFound: there is no such job.
-            WrongState: it is ready or running.
-        """
-        added = self.database.run(manage_calls.retry(read_id("job_id", job_id)))
-        return Job(self, added.id, duplicate=added.duplicate)
-
-    async def aretry(self, job_id: int) -> Job[Any]:
-        """`retry` for async code."""
-        added = await self.async_database.run(manage_calls.retry(read_id("job_id", job_id)))
-        return Job(self, added.id, duplicate=added.duplicate)
 
     def as_completed(self, jobs: Iterable[Job[R]], timeout: float | None = None) -> AsCompleted[R]:
         """The same jobs in the order in which they end, each once, with any outcome. One query looks for all of them.

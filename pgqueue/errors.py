@@ -1,6 +1,7 @@
 """All exceptions that pgqueue raises on purpose; each names the error, the value and the remedy."""
 
 import asyncio
+from typing import Any
 
 import psycopg
 
@@ -201,13 +202,15 @@ class RemoteError(PgQueueError):
         types: the names of the class and of all its base classes.
         message: its text.
         traceback: the traceback in the process, as text.
+        cause: the innermost cause, as it is stored; None if the exception has no cause.
     """
 
-    def __init__(self, type: str, types: list[str], message: str, traceback: str | None) -> None:
+    def __init__(self, type: str, types: list[str], message: str, traceback: str | None, cause: Any = None) -> None:
         self.type = type
         self.types = types
         self.message = message
         self.traceback = traceback
+        self.cause = cause
         super().__init__(f"{type}: {message}")
 
 

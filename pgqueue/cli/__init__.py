@@ -1,7 +1,7 @@
 """The command line: `pgqueue COMMAND`. Code can do the same without it; each command parses, calls the library and prints.
 
 Exit codes: 0 done; 1 it failed; 2 bad input or set-up (usage, arguments, no database URL, not migrated); 3 there is no such
-job, workflow or schedule.
+job, workflow or schedule; 4 there are as many dead letters as `dead --alert` says.
 """
 
 import sys
@@ -32,7 +32,7 @@ __all__ = ["cli", "main"]
 
 cli = typer.Typer(
     help="pgqueue: a job queue whose only server is PostgreSQL.",
-    epilog="Exit codes: 0 done, 1 failed, 2 bad input or set-up, 3 no such job, workflow or schedule.",
+    epilog="Exit codes: 0 done, 1 failed, 2 bad input or set-up, 3 no such job, workflow or schedule, 4 dead --alert.",
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,

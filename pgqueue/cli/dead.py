@@ -1,34 +1,111 @@
 """pgqueue dead."""
 
-from typing import Annotated
+from enum import StrEnum
+from typing import Annotated, Any
 
 import typer
 
-from ..database.calls import reads
+from .._checks import invalid
+from ..database.calls import dead as calls
+from .failures import ALERTED
+from .filters import filter_json, filtered
 from .jobs import retry_each
-from .options import AsJson, DatabaseUrl, Limit, OfQueue, OfTask, Schema
-from .output import print_json_lines, print_table
+from .options import AsJson, DatabaseUrl, Limit, Schema, State
+from .output import console, print_json_lines, print_table
 from .session import Session
 
 COLUMNS = ("id", "queue", "task", "args", "attempt", "finished_at", "error")
+GROUP_COLUMNS = ("jobs", "error", "fingerprint", "tasks", "queues", "first_at", "last_at", "sample_id")
+PAGE = 1000  # rows of one call
+MOST_COUNTED = 1_000_000  # dead letters that are looked at for --alert
 
 
+class Property(StrEnum):
+    """What dead letters are counted by."""
+
+    task = "task"
+    queue = "queue"
+    reason = "reason"
+    error_type = "error_type"
+    fingerprint = "fingerprint"
+    hour = "hour"
+
+
+@filtered(State.failed)
 def dead(
-    queue: OfQueue = None,
-    task: OfTask = None,
+    filter: dict[str, Any],
+    group: Annotated[
+        bool, typer.Option("--group", help="One line for each kind of failure, by fingerprint, with the newest job as a sample.")
+    ] = False,
+    by: Annotated[Property | None, typer.Option(help="Count them by this.")] = None,
+    alert: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help=f"End with exit code {ALERTED} if there are N or more.")
+    ] = None,
     limit: Limit = 20,
+    after: Annotated[str | None, typer.Option(metavar="CURSOR", help="Go on behind the last line of another call.")] = None,
     retry: Annotated[bool, typer.Option("--retry", help="Retry the listed jobs.")] = False,
     database_url: DatabaseUrl = None,
     schema: Schema = None,
     as_json: AsJson = False,
 ) -> None:
-    """List dead letters, the latest first: jobs that failed for good, and why."""
+    """Show dead letters, the latest first: jobs that failed for good, and why; or what many of them have in common."""
+    if filter["state"] != [State.failed.value]:
+        raise invalid("state", ", ".join(filter["state"]), "dead letters are failed; see pgqueue jobs for other states")
+    if retry and (group or by):
+        raise invalid("retry", "--retry", "it retries listed jobs; leave out --group and --by, or see pgqueue retry")
+    its = filter_json(filter)
     with Session(database_url, schema) as database:
-        rows = database.run(reads.dead_letters(queue, task, limit))
-        if retry:
-            retry_each(database, [row["id"] for row in rows], as_json)
+        if group:
+            _print_groups(database.run(calls.dead_groups(its, limit)), as_json)
+        elif by:
+            _print_counts(by.value, database.run(calls.dead_stats(by.value, its, limit)), as_json)
+        else:
+            rows, following = _listed(database, its, limit, after)
+            if retry:
+                retry_each(database, [row["id"] for row in rows], as_json)
+            _print_letters(rows, following, as_json)
+        if alert is not None and database.run(calls.count_dead(its, MOST_COUNTED)) >= alert:
+            raise typer.Exit(ALERTED)
+
+
+def _listed(database: Session, filter: str, limit: int, after: str | None) -> tuple[list[dict[str, Any]], str | None]:
+    """The latest dead letters, and the cursor of the next one; None = there are no more."""
+    rows: list[dict[str, Any]] = []
+    while True:
+        page, after = database.run(calls.dead_letters(filter, after, min(limit - len(rows), PAGE)))
+        rows += page
+        if after is None or len(rows) >= limit:
+            return rows, after
+
+
+def _print_letters(rows: list[dict[str, Any]], following: str | None, as_json: bool) -> None:
     if as_json:
         print_json_lines(rows)
+        return
+    readable = [row | {"error": _error(row["error_type"] or row["reason"], row["error_message"])} for row in rows]
+    print_table("dead letters", readable, COLUMNS, wide=("args", "error"), spare=("finished_at", "attempt"))
+    if following is not None:
+        console().print(f"there are more: --after '{following}'", style="dim", markup=False)
+
+
+def _print_groups(groups: list[calls.DeadGroup], as_json: bool) -> None:
+    if as_json:
+        print_json_lines(group._asdict() for group in groups)
+        return
+    rows = [group._asdict() | {"error": _error(group.error_type or group.reason, group.message)} for group in groups]
+    print_table("dead letters", rows, GROUP_COLUMNS, wide=("error", "tasks", "queues"), spare=("queues", "first_at"))
+    if groups and (looked_to := groups[0].looked_to):
+        since = f"{looked_to:%Y-%m-%d %H:%M:%S%z}"
+        console().print(f"only what failed since {since} was looked at; --until and --error look elsewhere", style="dim")
+
+
+def _print_counts(name: str, counts: list[calls.DeadCount], as_json: bool) -> None:
+    rows = [{name: count.value, **count._asdict()} for count in counts]
+    if as_json:
+        print_json_lines([{key: value for key, value in row.items() if key != "value"} for row in rows])
     else:
-        readable = [row | {"error": f"{row['error_type'] or row['reason']}: {row['error_message'] or ''}"} for row in rows]
-        print_table("dead letters", readable, COLUMNS, wide=("args", "error"), spare=("finished_at", "attempt"))
+        print_table("dead letters", rows, (name, "jobs", "first_at", "last_at"))
+
+
+def _error(kind: str, message: str | None) -> str:
+    return f"{kind}: {message or ''}"

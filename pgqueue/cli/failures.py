@@ -6,7 +6,7 @@ import typer
 from .._text import harmless
 from ..errors import ConfigurationError, InvalidArgument, JobNotFound, NotMigrated, ScheduleNotFound
 
-FAILED, BAD_INPUT, NOT_FOUND = 1, 2, 3
+FAILED, BAD_INPUT, NOT_FOUND, ALERTED = 1, 2, 3, 4
 
 
 def complain(error: Exception) -> None:

@@ -1,11 +1,10 @@
 """Calling the callbacks of an app after jobs have ended, one after the other, beside the work."""
 
 import asyncio
-import inspect
 import json
 import logging
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -14,10 +13,10 @@ from .._text import shortened
 from .._trace import loggable
 from ..context import JobContext
 from ..database.calls.run import Verdict
-from ..executor import in_thread
 from ..hooks import Callback, Callbacks, JobError, JobEvent, Kind
+from .calling import call_back
 from .execute import Outcome
-from .isolate import Isolated, is_thrown_away, take_back_cancel
+from .isolate import is_thrown_away, take_back_cancel
 
 log = logging.getLogger("pgqueue.worker")
 MOST_WAITING = 1000  # events that may wait; at this number no more jobs start
@@ -171,22 +170,10 @@ class CallbackRunner:
         self._calling = callback
         slow = asyncio.get_running_loop().call_later(SLOW, self._name, callback, f"has run for {SLOW:g} s")
         try:
-            await self._call_to_its_end(callback, event)
+            await call_back(callback, event, self._thread)
         finally:
             slow.cancel()
             self._calling = None
-
-    async def _call_to_its_end(self, callback: Callback, event: JobEvent) -> None:
-        if asyncio.iscoroutinefunction(callback):
-            await Isolated(callback(event))
-            return
-        returned = await in_thread(callback, {}, self._thread, event)
-        if inspect.isawaitable(returned):  # of an object with an async `__call__`, or of a lambda with an async function
-            await Isolated(_awaited(returned))
-
-
-async def _awaited(awaitable: Awaitable[Any]) -> None:
-    await awaitable
 
 
 def _name_of(callback: Callback) -> str:

@@ -20,6 +20,7 @@ from ..database.link import Circuit
 from ..errors import Disconnected
 from ..lifespan import StoppedEarly, entered, injections, unless
 from ..transaction import Services
+from .alerts import DeadLetterAlerts
 from .callbacks import CallbackRunner
 from .cancels import Cancels
 from .claim import BACKSTOP, Claimer
@@ -124,6 +125,7 @@ class Worker:
             await self._services.close()
             await self._processes.close()
             self._callbacks.close()
+            self._alerts.close()
             for link in self._links:
                 await link.close()
         if self._loops.error is not None:
@@ -220,6 +222,9 @@ class Worker:
             services=self._services,
             add=self._claimed,
         )
+        alerts_link = Link(app.url, app.statements, circuit, "alerts")  # opened at the first look: never without alerts
+        self._links.append(alerts_link)
+        self._alerts = DeadLetterAlerts(app.alerts, alerts_link, self._alarm, counts)
         self._scheduler = Scheduler(maintenance_link, self._alarm, app.schedules.declared)
         self._maintenance = Maintenance(
             maintenance_link,
@@ -254,6 +259,8 @@ class Worker:
         loops.add("stops", self._slots.stops.run)
         loops.add("soft timeouts", self._soft_timeouts.run)
         loops.add("summary", self._summarise)
+        if self._app.alerts:
+            loops.add("dead letters", self._alerts.run)
         more = self._queue_watch.steps() | self._cancels.steps()
         for name, run in (self._finisher.loops() | self._maintenance.loops(more)).items():
             loops.add(name, run)

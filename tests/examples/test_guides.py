@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,12 @@ import psycopg
 import pytest
 
 from pgqueue import PgQueue
-from pgqueue.worker import Worker, WorkerOptions
+from pgqueue.cli import main
+from pgqueue.worker import Worker, WorkerOptions, alerts
 
 DOCS = Path(__file__).parents[2] / "docs"
 STEP = re.compile(r"^\*A worker( of (?P<app>\w+))? runs\.\*$|^```python\n(?P<code>.*?)^```$", re.M | re.S)
+SHELL = re.compile(r"^```sh\n(.*?)^```$", re.M | re.S)
 SQL = re.compile(r"^```sql\n(.*?)^```$", re.M | re.S)
 POLICY = re.compile(r"^\| (succeeded|failed|cancelled|skipped) \| (\w+) \| (\w+) \| (\w+) \|$", re.M)
 
@@ -119,6 +122,23 @@ def test_the_guide_to_filters_does_what_it_says(
     for statements in SQL.findall((DOCS / "filters.md").read_text()):
         for statement in filter(None, statements.split(";\n")):
             connection.execute(statement)
+
+
+def test_the_guide_to_operating_does_what_it_says(
+    database_url: str, connection: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PGQUEUE_DATABASE_URL", database_url)
+    monkeypatch.setattr(alerts, "LOOK_EVERY", 0.01)
+    text = (DOCS / "operating.md").read_text()
+    commands = [line for block in SHELL.findall(text) for line in block.splitlines()]
+    assert len(commands) > 2
+    for command in commands:  # before there is anything, so that no alert ends with its code
+        with pytest.raises(SystemExit) as ended:
+            main(shlex.split(command)[1:])
+        assert ended.value.code == 0, capsys.readouterr().err
+    _follow("operating")
+    for statement in SQL.findall(text):
+        assert len(connection.execute(statement).fetchall()) == 2
 
 
 def _parents(app: PgQueue) -> dict[str, int]:

@@ -48,6 +48,15 @@ def shout(size: int) -> None:
 
 
 @app.task(executor="process")
+def fail_because() -> None:
+    """Raises an exception that has a cause."""
+    try:
+        raise KeyError("a")
+    except KeyError as error:
+        raise Odd("b") from error
+
+
+@app.task(executor="process")
 def echo(ctx: JobContext, value: Any, *, times: int = 1) -> list[Any]:
     """What arrived."""
     return [[value] * times, ctx.id, ctx.task, ctx.attempt, ctx.meta, ctx.args, ctx.run_at.tzinfo is not None, str(ctx.token)]

@@ -39,6 +39,24 @@ def cancel_requests(worker: UUID, runs: list[int], only_held: bool) -> Call[list
     )
 
 
-def retry(job_id: int) -> Call[Added]:
+def retry(
+    job_id: int,
+    by: str | None = None,
+    args: str | None = None,
+    rules: str | None = None,
+    keep_attempts: bool = False,
+    run_after: str | None = None,
+    force: bool = False,
+) -> Call[Added]:
     """Run a waiting, dead or finished job again. Returns the job that will run, and whether it is an existing duplicate."""
-    return Call("select id, duplicate from {schema}.retry(%s::bigint)", (job_id,), lambda rows: Added(*rows[0]))
+    return Call(
+        "select id, duplicate from {schema}.retry(%s::bigint, %s::text, %s::text::jsonb, %s::text::jsonb, %s::bool, "
+        "%s::text::interval, %s::bool)",
+        (job_id, by, args, rules, keep_attempts, run_after, force),
+        lambda rows: Added(*rows[0]),
+    )
+
+
+def discard(job_id: int, by: str | None, reason: str | None) -> Call[None]:
+    """Remove a dead letter for good."""
+    return Call("select {schema}.discard(%s::bigint, %s::text, %s::text)", (job_id, by, reason), nothing)

@@ -58,22 +58,6 @@ def task_stats() -> Call[Records]:
     )
 
 
-def dead_letters(queue: str | None = None, task: str | None = None, limit: int = 20) -> Call[Records]:
-    """Jobs that failed for good, the latest first; None = any."""
-    return Call(
-        "select id, queue, task, args, reason, attempt, error_type, error_message, traceback, created_at, finished_at, worker_id "
-        "from {schema}.dead_letters where (%s::text is null or queue = %s) and (%s::text is null or task = %s) "
-        "order by finished_at desc, id desc limit %s",
-        (queue, queue, task, task, limit),
-        records(
-            "id", "queue", "task", "args", "reason", "attempt", "error_type", "error_message", "traceback", "created_at",
-            "finished_at", "worker_id",
-        ),
-        within=WHOLE,
-        repeat_within=ALWAYS,
-    )  # fmt: skip
-
-
 def workflows(status: str | None = None, limit: int = 20) -> Call[Records]:
     """The newest workflows with their progress; None = any. `age` counts from the enqueue, `took` from there to the end."""
     return Call(
