@@ -14,7 +14,8 @@ declare
                      "jitter_of", "sweep_lanes", "sweep_queues", "look_at_queues",
                      "result", "ended", "ask_results", "wake_waiters", "channel",
                      "save_step", "steps", "wait_for", "add_log", "watch", "ask_watch",
-                     "crossed_dead_letters"],
+                     "crossed_dead_letters",
+                     "carry_on_operations"],
         "viewer":   ["installed_version", "last_nodes", "result", "ended", "ask_results", "has_work", "channel",
                      "workflow_drift", "jitter_of", "steps", "signals", "check_filter",
                      "matching_ids", "list_jobs", "count_jobs", "watch", "ask_watch", "dead_groups", "dead_stats"],
@@ -23,7 +24,8 @@ declare
                      "delete_limit", "reset_limit", "park", "unpark", "sweep_lanes", "set_schedule", "delete_schedule",
                      "pause_schedule", "resume_schedule", "trigger_schedule", "backfill_schedule", "set_queue", "reset_queue",
                      "pause", "resume", "draining", "sweep_queues",
-                     "discard"]
+                     "discard",
+                     "start_operation", "carry_on_operations", "cancel_operation"]
     }';
     -- A handler enqueues; a role that acts on jobs also reads them. An operator is not a producer: it acts on existing jobs.
     is_also  constant jsonb := '{"worker": "producer", "operator": "viewer"}';

@@ -152,3 +152,12 @@ create type limited_jobs as (
     shut     text[],         -- queues whose own limit lets nothing start: their turns say nothing
     paused   text[]          -- tasks of which nothing starts; NULL = none is paused
 );
+
+-- What an operation has made of one of its jobs: one of these, see do_job.
+create type job_outcome as (
+    job_id  bigint,
+    did     text,  -- what became of the job
+    skipped text,  -- why it was left as it is
+    error   text,  -- what was not expected
+    is_held bool   -- another transaction has locked it: it is tried again
+);

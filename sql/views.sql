@@ -213,3 +213,13 @@ select schedule, tick, outcome, reason, job_id, stands_for, fired_at from schedu
 -- What handlers have said: the last lines of each job. A gap in seq stands for lines that were left out.
 create view job_logs as
 select job_id, seq, at, attempt, level, message, fields from job_log;
+
+-- Bulk work: what goes on, and, as long as the history, what was done by whom. done, skipped: of a dry run what they would be.
+create view operations as
+select o.id, o.kind, o.filter, o.spec, o.asked_by as by, o.reason, o.state, o.dry_run, o.per_second, o.matched, c.done, o.did,
+       c.skipped, o.skipped as skipped_by_reason, o.failed, o.matched - c.done - c.skipped - o.failed as left_over, o.errors,
+       o.created_at, o.started_at, o.finished_at, o.cancelled_by,
+       case when o.finished_at is null and o.next_at > clock_timestamp() then o.next_at end as next_at
+  from operation o cross join lateral (
+       select (select coalesce(sum(value::int), 0) from jsonb_each_text(o.did))::int as done,
+              (select coalesce(sum(value::int), 0) from jsonb_each_text(o.skipped))::int as skipped) c;

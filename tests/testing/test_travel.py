@@ -112,6 +112,7 @@ LEFT_ALONE = {
     },
     "schedule_tick": {"tick", "fired_at"},
     "schedule_look": {"looked_at"},
+    "operation": {"created_at", "started_at", "finished_at", "next_at", "held_since"},
 }
 TIME_COLUMNS = """
 select c.relname::text, a.attname::text from pg_class c join pg_attribute a on a.attrelid = c.oid

@@ -72,7 +72,7 @@ begin
     perform wait_anew(job_id);
     delete from dead_letter where id = job_id returning workflow_id into flow;
     perform wake_for(its_queue, due);
-    perform take_turns(array[again]);
+    perform take_turns(array[again]) from job where id = again and lane_id is not null;
     run_again.id := again;
     duplicate := false;
 end $$;

@@ -27,8 +27,7 @@ declare
 begin
     perform check_cancel(by, note, force, force_after);
     force_at := clock_timestamp() + force_after;
-    request := jsonb_strip_nulls(jsonb_build_object(
-        'by', coalesce(by, session_user), 'note', note, 'at', in_utc(clock_timestamp()), 'force_at', in_utc(force_at)));
+    request := new_request(coalesce(by, session_user), note, force_at);
     loop
         select j.state, j.workflow_id is not null as is_node into its from job j where j.id = job_id;
         if not found then
@@ -72,3 +71,10 @@ begin
         perform invalid('force_after', force_after::text, 'use an interval from 0 to 365 days');
     end if;
 end $$;
+
+-- new_request: the value of control.cancel. Called by: cancel, cancel_plain. Writes: nothing.
+create function new_request(by text, note text, force_at timestamptz) returns jsonb
+language sql stable as $$
+    select jsonb_strip_nulls(jsonb_build_object(
+               'by', by, 'note', note, 'at', in_utc(clock_timestamp()), 'force_at', in_utc(force_at)))
+$$;

@@ -30,12 +30,14 @@ begin
            run_at = case when timed then due else j.run_at end, put_off_at = case when not timed then j.put_off_at end,
            state = case when timed and j.state <> 'blocked' then state_at(due) else j.state end
      where j.id = job_id and j.state in ('blocked', 'scheduled', 'ready')
-    returning j.queue, j.run_at into its;
+    returning j.queue, j.run_at, j.lane_id into its;
     if not found then
         perform refuse(job_id, 'only a job that has not started can be changed');
     end if;
     perform wake_for(its.queue, its.run_at);
-    perform take_turns(array[job_id]);
+    if its.lane_id is not null then
+        perform take_turns(array[job_id]);
+    end if;
 exception when unique_violation then
     raise exception 'job_id: job % cannot have these arguments, another live job has them; it is unique', job_id
         using errcode = 'PQ004';

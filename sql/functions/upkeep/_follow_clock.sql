@@ -1,10 +1,10 @@
 -- follow_clock: notices that the clock was set back, and corrects what was counted from the old one: a wait that the queue has
 -- measured itself (a retry, a snooze, a parked key, a key of mode period, a cancel by force) begins anew, and jobs that are ready
 -- keep their place before later ones. A run_at that was given stays: it is a time and no length. So does the next tick of a
--- schedule. Turns and buckets notice by themselves.
--- Called by: mark_lost. Writes: clock, job, job_signal, parking, unique_hold, forced_cancel, schedule. Locks: the row of clock
--- and those it changes, SKIP LOCKED. So many rows a call that it stays short; until none are left, the clock's row keeps the time
--- by which the step is seen.
+-- schedule. Turns and buckets notice by themselves; an operation that is paced goes on at once.
+-- Called by: mark_lost. Writes: clock, job, job_signal, parking, unique_hold, forced_cancel, schedule, operation. Locks: the row
+-- of clock and those it changes, SKIP LOCKED. So many rows a call that it stays short; until none are left, the clock's row keeps
+-- the time by which the step is seen.
 -- It reads whatever is due later, or ready: an index for a step that comes once in years would cost every retry and snooze.
 create function follow_clock(at_most int default 10000) returns void
 language plpgsql as $$
@@ -54,6 +54,9 @@ begin
     update schedule set look_at = now_
      where name = any (array(
          select name from schedule where look_at > ahead and look_at is distinct from next_tick for no key update skip locked));
+    update operation set next_at = now_
+     where id = any (array(
+         select id from operation where finished_at is null and next_at > ahead for no key update skip locked));
     insert into parking (key, until) values ('', now_);  -- for sweep_lanes, see open_limit
     if most < at_most then
         update clock set seen_at = now_;

@@ -143,6 +143,9 @@ begin
     is_more := is_more or gone = most;
     is_more := prune_dead(most) or is_more;
     is_more := prune_workflows(keep_days) or is_more;
+    if pg_relation_size('operation') > 0 then
+        is_more := prune_operations(keep_days, most) or is_more;
+    end if;
     is_more := prune_steps(keep_days) or is_more;
     is_more := prune_logs() or is_more;
     perform tidy_lanes();
@@ -170,3 +173,23 @@ language sql as $$
     )
     select coalesce(sum(nodes) >= 20000 or count(*) = 1000, false) from gone
 $$;
+
+-- prune_operations: deletes what cancelled operations have left to do, and operations some time after their end. Returns whether
+-- there may be more. Called by: prune. Writes: operation, operation_job.
+create function prune_operations(keep_days int, most int) returns bool
+language plpgsql set enable_seqscan = off set jit = off as $$
+declare
+    gone int;
+begin
+    delete from operation_job where ctid = any (array(
+        select m.ctid
+          from operation o, lateral (select ctid from operation_job where operation_id = o.id limit most) m
+         where o.finished_at is not null and o.state = 'cancelled' limit most));
+    get diagnostics gone = row_count;
+    delete from operation where id = any (array(
+        select id from operation o
+         where o.finished_at < (select clock_timestamp()) - make_interval(days => keep_days)
+           and not exists (select from operation_job m where m.operation_id = o.id)
+         order by o.finished_at limit most for update skip locked));
+    return gone = most;
+end $$;

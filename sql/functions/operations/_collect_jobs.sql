@@ -1,0 +1,102 @@
+-- collect_jobs: finds some more jobs of an operation and notes them; of a dry run it counts them. Called by: start_operation,
+-- carry_on_operations, which hold the operation. Writes: operation, operation_job. Locks no job. Returns the operation as it is
+-- now.
+create function collect_jobs(its operation, most int) returns operation
+language plpgsql as $$
+declare
+    found_jobs record := matching_ids(its.filter, its.collected_to, its.upto_id, most);
+    more       int := cardinality(found_jobs.ids);
+    foreseen   job_outcome[];
+begin
+    if its.dry_run then
+        foreseen := array(select foreseen_outcome(its, s.id, s.state) from states_of(found_jobs.ids) s);
+        its := count_outcomes(its, foreseen);
+    elsif more > 0 then
+        insert into operation_job (operation_id, job_id) select its.id, u.id from unnest(found_jobs.ids) as u(id) order by u.id;
+    end if;
+    its.matched := its.matched + more;
+    its.collected_to := greatest(found_jobs.looked_to, its.collected_to);
+    if found_jobs.is_over then
+        its.started_at := clock_timestamp();
+        its.state := case when its.dry_run or its.matched = 0 then 'done' else 'running' end;
+    end if;
+    return save_operation(its);
+end $$;
+
+-- states_of: the state of each of these jobs, wherever it is; gone = nowhere. Called by: collect_jobs, do_group. Writes: nothing.
+-- One statement: a job that is being moved is seen in one place.
+create function states_of(ids bigint[]) returns table (id bigint, state text)
+language sql stable set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
+    select u.id, coalesce(
+               (select j.state::text from job j where j.id = u.id),
+               (select d.state::text from dead_letter d where d.id = u.id),
+               (select h.state::text from job_history h where h.id = u.id limit 1), 'gone')
+      from unnest(ids) as u(id) order by u.id
+$$;
+
+-- wanted_states: the states in which an operation acts on a job: those of its filter, if that names some. A job that has left
+-- them since it was found is left alone. Called by: do_group, foreseen_outcome. Writes: nothing.
+create function wanted_states(its operation) returns text[]
+language sql immutable as $$
+    select case when its.filter ? 'state' then array(select jsonb_array_elements_text(its.filter->'state'))
+                else states_of_kind(its.kind) end
+$$;
+
+-- foreseen_outcome: what an operation makes of a job in this state, as far as its state tells. Called by: collect_jobs. Writes:
+-- nothing.
+create function foreseen_outcome(its operation, job_id bigint, state text) returns job_outcome
+language sql immutable as $$
+    select row(job_id, case when not acts then null
+                            when its.kind <> 'cancel' then
+                                case its.kind when 'retry' then 'retried' when 'discard' then 'discarded' else 'updated' end
+                            when state <> 'running' then 'cancelled'
+                            when (its.spec->>'force')::bool then 'fenced' else 'asked' end,
+               case when not acts then 'is ' || state end, null, false)::job_outcome
+      from (select state = any (wanted_states(its)) as acts) a
+$$;
+
+-- count_outcomes: an operation with these outcomes added to its counts. Called by: collect_jobs, do_chunk. Writes: nothing.
+create function count_outcomes(its operation, outcomes job_outcome[]) returns operation
+language plpgsql as $$
+begin
+    its.did := with_counts(its.did, array(select did from unnest(outcomes) where did is not null));
+    its.skipped := with_counts(its.skipped, array(select skipped from unnest(outcomes) where skipped is not null));
+    if not exists (select from unnest(outcomes) where error is not null) then
+        return its;
+    end if;
+    its.failed := its.failed + (select count(*) from unnest(outcomes) where error is not null);
+    its.errors := jsonb_path_query_array(its.errors || array_to_json(array(
+        select jsonb_build_object('job_id', job_id, 'message', left(error, 500)) from unnest(outcomes)
+         where error is not null order by job_id desc limit 10))::jsonb, '$[last - 9 to last]');
+    return its;
+end $$;
+
+-- with_counts: counts by key, with these keys counted too. Called by: count_outcomes. Writes: nothing. The texts are ours and
+-- few; as errors of the database could be many, those beyond 20 are counted as one.
+create function with_counts(counts jsonb, keys text[]) returns jsonb
+language sql stable as $$
+    select coalesce(jsonb_object_agg(key, n), '{}')
+      from (select case when counts ? key or place <= 20 then key else 'other reasons' end as key, sum(n)::int as n
+              from (select key, n, dense_rank() over (order by key) as place
+                      from (select key, value::int as n from jsonb_each_text(counts)
+                            union all
+                            select k, 1 from unnest(keys) as u(k)) every_key) ranked
+             group by 1) summed
+$$;
+
+-- save_operation: stores what has become of an operation. Called by: collect_jobs, do_chunk, cancel_operation, which hold it.
+-- Writes: operation.
+create function save_operation(its operation) returns operation
+language plpgsql as $$
+begin
+    if its.state in ('done', 'cancelled') then
+        its.finished_at := clock_timestamp();
+    end if;
+    update operation o
+       set (state, collected_to, done_to, held_since, matched, did, skipped, failed, errors, started_at, finished_at,
+            cancelled_by, next_at)
+         = (its.state, its.collected_to, its.done_to, its.held_since, its.matched, its.did, its.skipped, its.failed, its.errors,
+            its.started_at, its.finished_at, its.cancelled_by, its.next_at)
+     where o.id = its.id;
+    return its;
+end $$;

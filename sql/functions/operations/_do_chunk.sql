@@ -1,0 +1,128 @@
+-- do_chunk: acts on the next jobs of an operation, until so many are done or so much time is over; always on one. One that is
+-- paced acts on no more than it may in a quarter of a second.
+-- Called by: start_operation, carry_on_operations, which hold the operation. Writes: operation, operation_job; see cancel, retry,
+-- discard and update. Returns the operation as it is now.
+-- Locks: the workflows of nodes and the rows of the jobs, all SKIP LOCKED; for keys that a retry takes it waits 50 ms. Nobody
+-- waits much longer than `budget` for what it holds. Jobs that are locked are left: when all others are done they are tried once
+-- a second, and after a minute they are skipped.
+create function do_chunk(its operation, most int, budget interval) returns operation
+language plpgsql set enable_seqscan = off set enable_bitmapscan = off set jit = off set lock_timeout = '50ms' as $$
+declare
+    ends_at  timestamptz := clock_timestamp() + budget;
+    began    timestamptz := clock_timestamp();
+    outcomes job_outcome[] := '{}';
+    members  bigint[];
+    its_last job_outcome[];
+    acted    int;
+begin
+    most := least(most, ceil(its.per_second / 4));
+    loop
+        members := array(select job_id from operation_job where operation_id = its.id and job_id > its.done_to
+                          order by job_id limit least(25, most - cardinality(outcomes)));
+        exit when members = '{}';
+        its_last := do_group(its, members, ends_at);
+        delete from operation_job
+         where operation_id = its.id and job_id = any (array(select job_id from unnest(its_last) where not is_held));
+        its.done_to := (select max(job_id) from unnest(its_last));
+        outcomes := outcomes || its_last;
+        exit when cardinality(outcomes) >= most or clock_timestamp() > ends_at;
+    end loop;
+    its := count_outcomes(its, outcomes);
+    acted := (select count(*) from unnest(outcomes) where did is not null);
+    its.next_at := began + coalesce(make_interval(secs => acted / its.per_second), interval '0');
+    if acted > 0 then
+        its.held_since := null;
+    end if;
+    if not exists (select from operation_job where operation_id = its.id and job_id > its.done_to) then
+        its := next_pass(its);
+    end if;
+    return save_operation(its);
+end $$;
+
+-- next_pass: an operation whose jobs were all looked at: it is done, or what was locked is tried again. Called by: do_chunk.
+-- Writes: operation_job.
+create function next_pass(its operation) returns operation
+language plpgsql as $$
+declare
+    given_up int;
+begin
+    if its.held_since < clock_timestamp() - interval '1 minute' then
+        delete from operation_job where operation_id = its.id;
+        get diagnostics given_up = row_count;
+        its.skipped := with_counts(its.skipped, array_fill('is locked by another transaction'::text, array[given_up]));
+    end if;
+    if exists (select from operation_job where operation_id = its.id) then
+        its.done_to := 0;
+        its.held_since := coalesce(its.held_since, clock_timestamp());
+        its.next_at := greatest(its.next_at, clock_timestamp() + interval '1 second');
+    else
+        its.state := 'done';
+    end if;
+    return its;
+end $$;
+
+-- do_group: acts on a few jobs of an operation, in the order of their ids. Called by: do_chunk. Writes, locks: see there. All of
+-- them in one subtransaction, because many would slow down every snapshot of the server; if one job raises an error, one by one.
+-- Returns an outcome for each job, or, if time is over, for the first ones.
+create function do_group(its operation, members bigint[], ends_at timestamptz) returns job_outcome[]
+language plpgsql as $$
+declare
+    held     bigint[] := lock_members(members, wanted_states(its));
+    done     job_outcome[] := '{}';
+    last_id  bigint;
+begin
+    begin
+        done := cancel_plain(its, held);
+        last_id := held[cardinality(held)];
+        if done is null then
+            done := '{}';
+            foreach last_id in array held loop
+                done := done || do_job(its, last_id);
+                exit when clock_timestamp() > ends_at;
+            end loop;
+        end if;
+    exception when others then
+        done := '{}';  -- it was undone
+        foreach last_id in array held loop
+            done := done || try_one(its, last_id);
+            exit when clock_timestamp() > ends_at;
+        end loop;
+    end;
+    if held @> members then
+        return done;
+    end if;
+    return done || array(
+        select case when s.state = any (wanted_states(its)) then row(s.id, null, null, null, true)::job_outcome
+                    else foreseen_outcome(its, s.id, s.state) end
+          from states_of(array(select unnest(members) except select unnest(held))) s
+         where s.id < last_id or last_id is not distinct from held[cardinality(held)]);
+end $$;
+
+-- lock_members: locks those of these jobs that are in these states and that nobody else has locked, a node with its workflow.
+-- Returns them in order. Called by: do_group. Locks: workflows and job rows, SKIP LOCKED. Of a job that is in the history nothing
+-- is locked: it never changes.
+create function lock_members(members bigint[], states text[]) returns bigint[]
+language plpgsql set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
+declare
+    flows bigint[] := array(
+        select w.id from workflow w
+         where w.id = any (array(select j.workflow_id from job j where j.id = any (members) and j.workflow_id is not null
+                                 union
+                                 select d.workflow_id from dead_letter d
+                                  where d.id = any (members) and d.workflow_id is not null))
+         order by w.id for no key update skip locked);
+    free  bigint[] := array(
+        select j.id from job j
+         where j.id = any (members) and j.state::text = any (states) and (j.workflow_id is null or j.workflow_id = any (flows))
+           for update skip locked);
+begin
+    if 'failed' = any (states) then
+        free := free || array(
+            select d.id from dead_letter d
+             where d.id = any (members) and (d.workflow_id is null or d.workflow_id = any (flows)) for update skip locked);
+    end if;
+    if states && '{succeeded,cancelled}' then
+        free := free || array(select h.id from job_history h where h.id = any (members) and h.state::text = any (states));
+    end if;
+    return array(select unnest(free) order by 1);
+end $$;
