@@ -16,7 +16,14 @@ from ..database.bridge import run_on_own
 from ..database.call import Call
 from ..database.calls import install as install_calls
 from ..database.calls import workers as worker_calls
-from ..database.calls.install import CANCEL_WANTED, QUEUES_CHANGED, RESULTS_WANTED, SCHEDULES_CHANGED, WATCH_WANTED
+from ..database.calls.install import (
+    CANCEL_WANTED,
+    OPERATION_WANTED,
+    QUEUES_CHANGED,
+    RESULTS_WANTED,
+    SCHEDULES_CHANGED,
+    WATCH_WANTED,
+)
 from ..database.connection import DEADLINE, OwnConnection, open_connection
 from ..database.listen import ECHO_WITHIN, hears, leaving_nothing, listen
 from ..database.statement import Statements
@@ -55,6 +62,7 @@ class Liveness(threading.Thread):
         down_for: returns for how many seconds a loop of the worker has been down.
         on_queues_changed: called on the loop each time something was paused or resumed, or settings of a queue were changed.
         on_watch_wanted: called on the loop each time a process asks to hear of jobs, with their ids.
+        on_operation_wanted: called on the loop each time an operation was started.
         timed: returns the runs with a timeout, and for how long they have run, as JSON; None for none. Called in the thread.
 
     Attributes:
@@ -75,6 +83,7 @@ class Liveness(threading.Thread):
         on_cancel_wanted: Callable[[], object] = lambda: None,
         down_for: Callable[[], float] = lambda: 0.0,
         timed: Callable[[], str | None] = lambda: None,
+        on_operation_wanted: Callable[[], object] = lambda: None,
         on_queues_changed: Callable[[], object] = lambda: None,
         on_watch_wanted: Callable[[str], object] = lambda ids: None,
     ) -> None:
@@ -84,6 +93,7 @@ class Liveness(threading.Thread):
         self._loop, self._alarm, self._queues = loop, alarm, set(queues)
         self._running, self._on_lost = running, on_lost
         self._on_results_wanted, self._on_cancel_wanted = on_results_wanted, on_cancel_wanted
+        self._on_operation_wanted = on_operation_wanted
         self._down_for, self._timed = down_for, timed
         self._on_queues_changed, self._on_watch_wanted = on_queues_changed, on_watch_wanted
         self._stopped = threading.Event()
@@ -148,6 +158,8 @@ class Liveness(threading.Thread):
                     self._loop.call_soon_threadsafe(self._on_results_wanted)
                 elif notification.payload == CANCEL_WANTED:
                     self._loop.call_soon_threadsafe(self._on_cancel_wanted)
+                elif notification.payload == OPERATION_WANTED:
+                    self._loop.call_soon_threadsafe(self._on_operation_wanted)
                 elif notification.payload == SCHEDULES_CHANGED:
                     self._loop.call_soon_threadsafe(self._alarm.scheduled.set)
                 elif notification.payload == QUEUES_CHANGED:

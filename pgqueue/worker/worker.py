@@ -31,6 +31,7 @@ from .liveness import Liveness
 from .loops import LoopEnded, Loops
 from .maintenance import Maintenance
 from .membership import Membership
+from .operations import Operations
 from .options import WorkerOptions
 from .parents import ParentLoader
 from .process import Processes, assert_no_import
@@ -236,6 +237,7 @@ class Worker:
             self._scheduler,
         )
         self._queue_watch = QueueWatch(maintenance_link, self._alarm, self._queues, tasks, app.settings.lease)
+        self._operations = Operations(maintenance_link, app.settings.lease)
         self._cancels = Cancels(
             maintenance_link,
             app.settings.lease,
@@ -261,7 +263,7 @@ class Worker:
         loops.add("summary", self._summarise)
         if self._app.alerts:
             loops.add("dead letters", self._alerts.run)
-        more = self._queue_watch.steps() | self._cancels.steps()
+        more = self._queue_watch.steps() | self._cancels.steps() | self._operations.steps()
         for name, run in (self._finisher.loops() | self._maintenance.loops(more)).items():
             loops.add(name, run)
         return loops
@@ -280,6 +282,7 @@ class Worker:
             on_lost=self._membership.note_lost,
             on_results_wanted=self._waiters.asked,
             on_cancel_wanted=self._cancels.wanted,
+            on_operation_wanted=self._operations.wanted,
             on_queues_changed=self._queue_watch.changed,
             on_watch_wanted=self._waiters.watched,
             down_for=self._loops.longest_down,

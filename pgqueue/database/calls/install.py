@@ -5,6 +5,7 @@ from ..call import ALWAYS, Call, one_value
 # Payloads on the channel of the workers; all other payloads there are names of queues.
 RESULTS_WANTED = "!results"  # sent by ask_results
 CANCEL_WANTED = "!cancel"  # sent by cancel_workflow, and by cancel and its kind about jobs that run
+OPERATION_WANTED = "!operation"  # sent by start_operation
 WATCH_WANTED = "!watch "  # sent by ask_watch, with ids behind it
 SCHEDULES_CHANGED = "!schedules"  # sent by set_schedule and its kind
 QUEUES_CHANGED = "!queues"  # sent by pause, resume and set_queue
