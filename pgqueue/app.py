@@ -15,6 +15,7 @@ from .control.cancel import CancelControl
 from .control.dead_letters import DeadLetterControl
 from .control.filters import FilterFields, filter_json
 from .control.jobs import Jobs
+from .control.operations import HasOperations
 from .control.queues import QueueControl
 from .database import Call
 from .database.calls import enqueue as enqueue_calls
@@ -65,7 +66,7 @@ class Register(Protocol):
     def __call__(self, function: Callable[P, R], /) -> Task[P, R]: ...
 
 
-class PgQueue(Signals, QueueControl, CancelControl, DeadLetterControl, Hooks):
+class PgQueue(Signals, HasOperations, QueueControl, CancelControl, DeadLetterControl, Hooks):
     """A job queue in one schema of one database.
 
     Args:

@@ -14,17 +14,21 @@ from ..errors import PgQueueError
 from ..version import __version__
 from .cancel import cancel
 from .dead import dead
+from .discard import discard
 from .enqueue import enqueue
 from .failures import complain, exit_code
 from .job_list import jobs
-from .jobs import job, retry
+from .jobs import job
 from .limits import limits
 from .migrate import migrate
+from .operations import operation, operations
 from .pauses import drain, pause, resume
 from .queues import queues
+from .retry import retry
 from .schedules import schedule, schedules
 from .stats import stats, workers
 from .steps import signal
+from .update import update
 from .worker import worker
 from .workflows import cancel_workflow, retry_workflow, workflow, workflows
 
@@ -40,6 +44,7 @@ cli = typer.Typer(
 for command in (
     migrate, worker, enqueue, jobs, job, retry, cancel, workflows, workflow, retry_workflow, cancel_workflow, schedule, workers,
     stats, dead, signal, pause, resume, drain,
+    discard, update, operations, operation,
 ):  # fmt: skip
     cli.command()(command)
 cli.add_typer(limits, name="limits")

@@ -4,8 +4,11 @@ from typing import Annotated, Any
 
 import typer
 
+from .._checks import interval
 from ..control.cancel import cancelling
-from .options import AsJson, DatabaseUrl, JobIds, Schema
+from .bulk import All, By, DryRun, InBulk, MaybeIds, Note, PerSecond, Watch
+from .filters import filtered
+from .options import AsJson, DatabaseUrl, Schema
 from .output import for_each
 from .session import Session
 from .times import read_span
@@ -18,24 +21,33 @@ SAID = {
 }
 
 
+@filtered()
 def cancel(
-    ids: JobIds,
+    filter: dict[str, Any],
+    ids: MaybeIds = None,
     force: Annotated[bool, typer.Option("--force", help="End running jobs now, whatever their workers do.")] = False,
     force_after: Annotated[
         str | None, typer.Option("--force-after", metavar="TIME", help="End them by force if they still run then, such as 30s.")
     ] = None,
-    by: Annotated[str | None, typer.Option("--by", metavar="WHO", help="Who asks; you on this machine by default.")] = None,
-    note: Annotated[str | None, typer.Option("--note", metavar="TEXT", help="Why; kept with the jobs.")] = None,
+    is_all: All = False,
+    dry_run: DryRun = False,
+    per_second: PerSecond = None,
+    by: By = None,
+    note: Note = None,
+    watch: Watch = False,
     database_url: DatabaseUrl = None,
     schema: Schema = None,
     as_json: AsJson = False,
 ) -> None:
-    """Cancel jobs: those that have not started end at once, those that run are asked to stop."""
+    """Cancel jobs by id, or all jobs of a filter: waiting ones end at once, those that run are asked to stop."""
     span = None if force_after is None else read_span("force_after", force_after)
+    bulk = InBulk(ids or [], filter, is_all, dry_run, per_second, by, note, watch)
     with Session(database_url, schema) as database:
+        if bulk.is_wanted():
+            bulk.run(database, "cancel", {"force": force or None, "force_after": interval(span)}, as_json)
 
         def cancel_one(id: int) -> dict[str, Any]:
             said = database.run(cancelling(id, me() if by is None else by, note, force, span))
             return {"id": id, "state": "running" if said == "asked" else "cancelled", "verdict": said}
 
-        for_each(ids, cancel_one, lambda done: f"job {done['id']} {SAID[done['verdict']]}", as_json)
+        for_each(bulk.ids, cancel_one, lambda done: f"job {done['id']} {SAID[done['verdict']]}", as_json)

@@ -1,4 +1,4 @@
-"""pgqueue job, retry."""
+"""pgqueue job."""
 
 from typing import Annotated, Any
 
@@ -21,11 +21,12 @@ from ..limits.waits import waits
 from .control_view import control_lines
 from .limit_view import waits_for
 from .log_view import print_logs
-from .options import AsJson, DatabaseUrl, JobIds, Schema
+from .options import AsJson, DatabaseUrl, Schema
 from .output import console, facts_of, for_each, no_worker, print_json, shown
 from .pauses import said
 from .session import Session
 from .steps import print_remembered, remembered, waits_for_signal
+from .who import me
 
 WAITING = ("blocked", "scheduled", "ready")
 SHOWN_APART = {"id", "max_attempts", "errors", "control"}
@@ -64,21 +65,24 @@ def job(
         _print_job(console(), row, held_by, pauses)
 
 
-def retry(ids: JobIds, database_url: DatabaseUrl = None, schema: Schema = None, as_json: AsJson = False) -> None:
-    """Run jobs again now: waiting ones, dead letters (same id) or finished ones (a new job)."""
-    with Session(database_url, schema) as database:
-        retry_each(database, ids, as_json)
-
-
-def retry_each(database: Session, ids: list[int], as_json: bool) -> None:
-    """Retry each of these jobs and print the results.
+def retry_each(
+    database: Session,
+    ids: list[int],
+    as_json: bool,
+    by: str | None = None,
+    keep_attempts: bool = False,
+    run_after: str | None = None,
+    force: bool = False,
+) -> None:
+    """Retry each of these jobs and print the results. The options are those of SQL; by: you on this machine by default.
 
     Raises:
         typer.Exit: a job was refused.
     """
 
     def retry_one(id: int) -> dict[str, Any]:
-        runs_as, duplicate = database.run(manage_calls.retry(id))
+        call = manage_calls.retry(id, me() if by is None else by, None, None, keep_attempts, run_after, force)
+        runs_as, duplicate = database.run(call)
         return {"id": id, "runs_as": runs_as, "duplicate": duplicate}
 
     def said(done: dict[str, Any]) -> str:

@@ -6,12 +6,13 @@ from typing import Literal
 from .._checks import invalid, is_whole
 from .._json import loads
 from .._text import storable
-from ..client import Client
 from ..database import Call
 from ..database.calls import jobs as calls
 from ..database.calls.jobs import JobCount as JobCount
 from ..database.calls.jobs import JobPage as JobPage
 from ..database.calls.jobs import ListedJob as ListedJob
+from ..registry import Registry
+from .bulk import Bulk
 
 Order = Literal["id", "claim", "run_at", "finished_at"]
 MOST_ROWS = 1000  # of a page
@@ -32,7 +33,7 @@ def read_cursor(after: str | None) -> str | None:
     return after
 
 
-class Jobs:
+class Jobs(Bulk):
     """The jobs that a filter describes, as `app.jobs(state="failed", queue="mail")` returns them. Nothing is looked up before a
     method is called, and each call looks again. `for` and `async for` go through all of them, page by page, in the order in which
     they are found with the least work.
@@ -42,7 +43,7 @@ class Jobs:
         filter: as JSON text, see `filter_json`.
     """
 
-    def __init__(self, client: Client, filter: str) -> None:
+    def __init__(self, client: Registry, filter: str) -> None:
         self._client, self._filter = client, filter
 
     def list(self, limit: int = 20, *, order: Order | None = None, after: str | None = None) -> JobPage:

@@ -12,7 +12,8 @@ from .conftest import Ran, Run, run_here
 
 COMMANDS = [
     "migrate", "worker", "enqueue", "jobs", "job", "retry", "cancel", "workflows", "workflow", "retry_workflow",
-    "cancel_workflow", "schedule", "workers", "stats", "dead", "signal",
+    "cancel_workflow", "schedule", "workers", "stats", "dead", "signal", "pause", "resume",
+    "drain", "discard", "update", "operations", "operation",
 ]  # fmt: skip
 
 

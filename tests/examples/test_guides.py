@@ -64,6 +64,11 @@ def test_the_guide_to_queues_does_what_it_says(database_url: str, monkeypatch: p
     _follow("queues")
 
 
+def test_the_guide_to_many_jobs_at_once_does_what_it_says(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGQUEUE_DATABASE_URL", database_url)
+    _follow("operations")
+
+
 def test_the_guide_to_limits_does_what_it_says(
     database_url: str, connection: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,97 @@
+"""Verbs on all jobs of a filter: each is an operation, which the workers finish if its command ends."""
+
+import time
+from collections.abc import Mapping
+from typing import Annotated, Any, NamedTuple
+
+import typer
+
+from ..codec.open import dump_open
+from ..database.calls import operations as calls
+from ..database.calls.operations import Order
+from ..errors import InvalidArgument
+from .filters import filter_json
+from .operation_view import line
+from .operations import found, steps, watched
+from .options import State
+from .output import print_json
+from .session import Session
+from .who import me
+
+STAYS = 3.0  # seconds for which a command works on an operation before it leaves the rest to the workers
+
+MaybeIds = Annotated[list[int] | None, typer.Argument(metavar="[ID...]", help="Ids of jobs; or options of a filter.")]
+All = Annotated[bool, typer.Option("--all", help="All jobs: needed if neither ids nor a filter are given.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only count what would become of the jobs.")]
+PerSecond = Annotated[
+    float | None, typer.Option("--per-second", metavar="N", help="At most so many jobs a second, over all workers.")
+]
+By = Annotated[str | None, typer.Option("--by", metavar="WHO", help="Who does it; you on this machine by default.")]
+Note = Annotated[str | None, typer.Option("--note", metavar="TEXT", help="Why; kept with it.")]
+Watch = Annotated[bool, typer.Option("--watch", help="Stay until it is over.")]
+
+
+def of_dead_letters(filter: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a filter about dead letters; none if it names only their state, which it does anyway."""
+    return {} if filter == {"state": [State.failed.value]} else filter
+
+
+class InBulk(NamedTuple):
+    """What makes a command an operation.
+
+    Attributes:
+        ids: the jobs that were named.
+        filter: the fields of the filter that was given.
+        is_all: whether all jobs are meant.
+        dry_run, per_second, by, note: as in SQL.
+        watch: whether to stay until it is over.
+    """
+
+    ids: list[int]
+    filter: dict[str, Any]
+    is_all: bool
+    dry_run: bool
+    per_second: float | None
+    by: str | None
+    note: str | None
+    watch: bool
+
+    def is_wanted(self) -> bool:
+        """Whether this is an operation; else each job that was named is a call of its own.
+
+        Raises:
+            InvalidArgument: no jobs are named at all.
+        """
+        if not (self.ids or self.filter or self.is_all):
+            raise InvalidArgument("filter: it names nothing; give ids, options of a filter such as --queue, or --all")
+        return bool(self.filter or self.is_all or self.dry_run or self.per_second is not None or self.watch)
+
+    def run(self, database: Session, kind: str, spec: Mapping[str, Any], as_json: bool) -> None:
+        """Start the operation and print what came of it.
+
+        Raises:
+            typer.Exit: always; the code is 1 if the verb failed for a job.
+        """
+        fields = {**self.filter, "ids": self.ids} if self.ids else self.filter
+        options = dump_open({name: value for name, value in spec.items() if value is not None})
+        who = me() if self.by is None else self.by
+        order = Order(kind, filter_json(fields), options, who, self.note, self.dry_run, self.per_second, self.is_all)
+        id = database.run(calls.start_operation(order))
+        raise typer.Exit(watched(database, id, as_json) if self.watch or self.dry_run else _begun(database, id, as_json))
+
+
+def _begun(database: Session, id: int, as_json: bool) -> int:
+    """Work on an operation for a moment, so that those of some thousand jobs are over when the command ends."""
+    until = time.monotonic() + STAYS
+    now = found(database, id)
+    if now.finished_at is None:
+        for now in steps(database, id):
+            if now.finished_at is not None or time.monotonic() > until:
+                break
+    if as_json:
+        print_json(now._asdict())
+    else:
+        print(line(now))
+        if now.finished_at is None:
+            print(f"the workers go on with it; see pgqueue operation {id} --watch")
+    return 1 if now.failed else 0

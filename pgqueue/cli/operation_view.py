@@ -1,0 +1,47 @@
+"""An operation for people: one line about what it did, and its facts."""
+
+from collections.abc import Mapping
+
+from rich.text import Text
+
+from .._text import harmless
+from ..database.calls.operations import OperationStatus
+from .output import console, facts_of
+
+DID = {"asked": "asked to stop", "fenced": "cancelled by force"}
+FACTS = (
+    "kind", "filter", "spec", "by", "reason", "state", "dry_run", "per_second", "matched", "done", "skipped", "failed",
+    "left_over", "created_at", "started_at", "finished_at", "cancelled_by", "next_at",
+)  # fmt: skip
+
+
+def line(now: OperationStatus) -> str:
+    """What an operation has done so far, in one line; of a dry run what it would do."""
+    parts = [f"{count:,} {DID.get(what, what)}" for what, count in now.did.items()] or [f"0 {_done(now.kind)}"]
+    parts += [f"{now.skipped:,} skipped ({_counted(now.skipped_by_reason)})"] if now.skipped else []
+    parts += [f"{now.failed:,} failed"] if now.failed else []
+    parts += [f"{now.left_over:,} left over"] if now.left_over else []
+    found = f"{now.matched:,} jobs found" if now.state == "collecting" else f"of {_jobs(now.matched)}"
+    dry = " (dry run: nothing was changed)" if now.dry_run else ""
+    return f"operation {now.id} {now.state}{dry}: {found}: {', '.join(parts)}"
+
+
+def print_status(now: OperationStatus) -> None:
+    """Everything that is known of an operation."""
+    out = console()
+    out.print(line(now), style="bold", markup=False)
+    out.print(facts_of(now._asdict() | {"spec": now.spec or None, "dry_run": now.dry_run or None}, FACTS))
+    for error in now.errors:
+        out.print(Text(harmless(f"job {error['job_id']}: {' '.join(str(error['message']).split())}"), "red"))
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} {reason}" for reason, count in sorted(counts.items(), key=lambda item: -item[1]))
+
+
+def _jobs(count: int) -> str:
+    return f"{count:,} job{'' if count == 1 else 's'}"
+
+
+def _done(kind: str) -> str:
+    return {"cancel": "cancelled", "retry": "retried", "discard": "discarded"}.get(kind, "updated")

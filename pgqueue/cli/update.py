@@ -1,0 +1,44 @@
+"""pgqueue update."""
+
+from typing import Annotated, Any
+
+import typer
+
+from .._checks import interval
+from .bulk import All, By, DryRun, InBulk, MaybeIds, Note, PerSecond, Watch
+from .enqueue import priority_of
+from .filters import filtered
+from .options import AsJson, DatabaseUrl, Schema
+from .session import Session
+from .times import read_span, read_time
+
+
+@filtered()
+def update(
+    filter: dict[str, Any],
+    ids: MaybeIds = None,
+    priority: Annotated[str | None, typer.Option(metavar="N", help="-100 to 100; or low, medium, high.")] = None,
+    run_at: Annotated[str | None, typer.Option("--run-at", metavar="TIME", help="When they run, in ISO format.")] = None,
+    run_after: Annotated[
+        str | None, typer.Option("--run-after", metavar="TIME", help="When they run, from now on, such as 30s.")
+    ] = None,
+    is_all: All = False,
+    dry_run: DryRun = False,
+    per_second: PerSecond = None,
+    by: By = None,
+    note: Note = None,
+    watch: Watch = False,
+    database_url: DatabaseUrl = None,
+    schema: Schema = None,
+    as_json: AsJson = False,
+) -> None:
+    """Change jobs that have not started, by id or by a filter."""
+    spec = {
+        "priority": None if priority is None else priority_of(priority),
+        "run_at": None if run_at is None else read_time("run_at", run_at).isoformat(),
+        "run_after": None if run_after is None else interval(read_span("run_after", run_after)),
+    }
+    bulk = InBulk(ids or [], filter, is_all, dry_run, per_second, by, note, watch)
+    bulk.is_wanted()
+    with Session(database_url, schema) as database:
+        bulk.run(database, "update", spec, as_json)
