@@ -262,6 +262,7 @@ def who_ends_jobs_by_force_waits_for_nobody(sql: Sql, open_sql: OpenSql) -> None
         user.rows("select from job where id = %s for update", locked)
         with without_waiting(sql):
             sql.value("select promote()")
+            assert sql.value("select end_forced(1)") is False  # nothing to hurry for, though it found as many as it may
         assert (sql.state(locked), sql.state(free)) == ("running", "cancelled")
     sql.value("select promote()")
 

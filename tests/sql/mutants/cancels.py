@@ -48,6 +48,8 @@ MUTANTS = [
            guarantees.force_does_not_end_a_later_run),
     Mutant("force gives up on a locked job", "end_forced", r"continue when exists" + DROP, "",
            guarantees.who_ends_jobs_by_force_waits_for_nobody),
+    Mutant("force tries a locked job again and again", "end_forced", r" and gone > 0", "",
+           guarantees.who_ends_jobs_by_force_waits_for_nobody),
     Mutant("jobs that were asked are not told of", "cancel_requests", KEY + " or ", "",
            requests.test_a_job_that_was_asked_to_stop_is_told_to_its_own_worker),
     Mutant("fenced runs are not told of", "cancel_requests", r"where j\.is_ours is not true or j\.is_asked",
