@@ -24,7 +24,7 @@ def test_a_job_that_comes_back_from_the_dead_letters_has_its_lines(rolled_back_s
     guarantees.add(sql, id, token, guarantees.lines(1))
     sql.finish(token, {"id": id, "state": "failed", "final": True})
     sql.value("select retry(%s)", id)
-    sql.value("select prune_logs()")
+    assert sql.value("select prune_logs()") is False
     assert guarantees.log_of(sql, id) == [(1, "line 1")]
 
 

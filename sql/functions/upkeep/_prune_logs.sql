@@ -32,7 +32,7 @@ begin
             select ctid from job_log where job_id = any (gone) order by job_id, seq limit most_lines))
         returning job_id
     )
-    select array_agg(job_id) into deleted from old;
+    select coalesce(array_agg(job_id), '{}') into deleted from old;
     if cardinality(deleted) = most_lines then  -- more lines of the last one may be left
         seen := (select max(id) from unnest(deleted) as d(id)) - 1;
     else
