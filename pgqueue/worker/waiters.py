@@ -31,6 +31,7 @@ class Waiters:
         self._link = link
         self._asked_until = 0.0
         self._watched: dict[int, float] = {}  # until when each job is watched, on time.monotonic()
+        self._watched_until = 0.0  # until when any of them is
         self._ids: list[int] = []
         self._some = asyncio.Event()
 
@@ -48,14 +49,15 @@ class Waiters:
         self._watched = {id: until for id, until in self._watched.items() if until > now}
         ids = [int(id) for id in payload.split(",") if id.isdecimal() and len(id) < DIGITS]
         self._watched.update(dict.fromkeys(ids[: max(0, MOST_WATCHED - len(self._watched))], now + ASKED_FOR))
+        self._watched_until = now + ASKED_FOR
 
     def is_watching(self) -> bool:
         """Whether any process watches a job. Safe in any thread."""
-        return bool(self._watched)
+        return bool(self._watched) and time.monotonic() < self._watched_until
 
     def changed(self, job_ids: Iterable[int]) -> None:
         """Note that these jobs have changed: those that are watched are told."""
-        if self._watched:
+        if self.is_watching():
             now = time.monotonic()
             if ids := [id for id in job_ids if self._watched.get(id, 0.0) > now]:
                 self.over(ids)
@@ -64,7 +66,7 @@ class Waiters:
         """`changed` for one job, for any thread."""
 
         def told(job_id: int) -> None:
-            if self._watched:
+            if self.is_watching():
                 loop.call_soon_threadsafe(self.changed, [job_id])
 
         return told

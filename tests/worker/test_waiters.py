@@ -117,9 +117,10 @@ def test_a_watch_counts_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
     monkeypatch.setattr("time.monotonic", lambda: now)
     waiters.watched("1")
+    assert waiters.is_watching()
     now += sending.ASKED_FOR + 1
     waiters.changed([1])
-    assert waiters._ids == []
+    assert (waiters._ids, waiters.is_watching()) == ([], False)
     waiters.watched("2")
     assert list(waiters._watched) == [2]
 
