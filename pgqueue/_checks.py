@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from ._text import shortened
+from ._text import shortened, storable
 from .errors import InvalidArgument
 
 Priority = int | Literal["low", "medium", "high"]
@@ -57,6 +57,18 @@ def check_text(field: str, value: Any) -> None:
     """
     if not isinstance(value, str):
         raise invalid(field, value, "use a text")
+
+
+def read_text(field: str, value: Any) -> str | None:
+    """A text as it is sent, or None.
+
+    Raises:
+        InvalidArgument: value is neither, or PostgreSQL cannot store it.
+    """
+    if value is None:
+        return None
+    check_text(field, value)
+    return storable(field, value)
 
 
 def check_quantity(field: str, value: Any) -> float:

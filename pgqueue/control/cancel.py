@@ -2,8 +2,8 @@
 
 from typing import Literal
 
-from .._checks import Duration, check_text, interval, invalid, read_duration, read_id
-from .._text import noted, storable
+from .._checks import Duration, interval, invalid, read_duration, read_id, read_text
+from .._text import noted
 from ..client import Client
 from ..database import Call
 from ..database.calls import manage as manage_calls
@@ -61,13 +61,11 @@ class CancelControl(Client):
 
 def cancelling(job_id: int, by: str | None, note: str | None, force: bool, force_after: Duration | None) -> Call[Said]:
     """The call that cancels a job. Raises InvalidArgument."""
-    if by is not None:
-        check_text("by", by)
     if not isinstance(force, bool):
         raise invalid("force", force, "use True or False")
     return manage_calls.cancel(
         read_id("job_id", job_id),
-        None if by is None else storable("by", by),
+        read_text("by", by),
         noted(note),
         force,
         None if force_after is None else interval(read_duration("force_after", force_after)),

@@ -3,8 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, Unpack
 
-from .._checks import Duration, interval, read_duration, read_id
-from .._text import storable
+from .._checks import Duration, interval, read_duration, read_id, read_text
 from ..config import Settings
 from ..database import Call
 from ..database.calls import dead as dead_calls
@@ -172,7 +171,7 @@ class DeadLetterControl(Registry):
     ) -> Call[Added]:
         return manage_calls.retry(
             read_id("job_id", job_id),
-            by=by and storable("by", by),
+            by=read_text("by", by),
             args=None if args is None else Job(self, job_id)._dumped(args),
             rules=rules_json(self.tasks, rules),
             keep_attempts=keep_attempts,
@@ -185,4 +184,4 @@ class DeadLetterControl(Registry):
 
 
 def _discarding(job_id: int, by: str | None, reason: str | None) -> Call[None]:
-    return manage_calls.discard(read_id("job_id", job_id), by and storable("by", by), reason and storable("reason", reason))
+    return manage_calls.discard(read_id("job_id", job_id), read_text("by", by), read_text("reason", reason))

@@ -3,9 +3,8 @@
 from collections.abc import AsyncIterator, Iterator
 from typing import Literal
 
-from .._checks import invalid, is_whole
+from .._checks import invalid, is_whole, read_text
 from .._json import loads
-from .._text import storable
 from ..database import Call
 from ..database.calls import jobs as calls
 from ..database.calls.jobs import JobCount as JobCount
@@ -23,14 +22,15 @@ def read_cursor(after: str | None) -> str | None:
     """The cursor of a page, if it is JSON; SQL checks what it says.
 
     Raises:
-        InvalidArgument: it is not JSON.
+        InvalidArgument: it is not a text, or not JSON.
     """
+    text = read_text("after", after)
     try:
-        if after is not None:
-            loads(storable("after", after))
+        if text is not None:
+            loads(text)
     except (ValueError, TypeError, RecursionError):
         raise invalid("after", after, "use the cursor of a page") from None
-    return after
+    return text
 
 
 class Jobs(Bulk):
@@ -105,7 +105,7 @@ class Jobs(Bulk):
     def _listing(self, limit: int, order: Order | None, after: str | None) -> Call[JobPage]:
         if not is_whole(limit) or not 1 <= limit <= MOST_ROWS:
             raise invalid("limit", limit, f"use 1 to {MOST_ROWS:,}")
-        return calls.list_jobs(self._filter, order and storable("order", order), read_cursor(after), limit)
+        return calls.list_jobs(self._filter, read_text("order", order), read_cursor(after), limit)
 
     def _counting(self, most: int) -> Call[JobCount]:
         if not is_whole(most) or not 1 <= most <= 10 * MOST_COUNTED:

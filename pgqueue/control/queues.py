@@ -5,8 +5,7 @@ import time
 from datetime import datetime, timedelta
 from typing import Any, Unpack
 
-from .._checks import Duration, check_duration, check_time, check_timeout, interval, invalid
-from .._text import storable
+from .._checks import Duration, check_duration, check_time, check_timeout, interval, invalid, read_text
 from ..client import Client
 from ..database import Call
 from ..database.calls import queues as calls
@@ -174,7 +173,7 @@ def pausing(subject: tuple[str, str | None], until: datetime | Duration | None, 
         if (until if isinstance(until, int | float) else until / timedelta(seconds=1)) <= 0:
             raise invalid("until", until, "use a datetime, or a timedelta or seconds from now, more than 0")
         after = interval(until)
-    return calls.pause(*subject, at, after, _text("by", by), _text("reason", reason))
+    return calls.pause(*subject, at, after, read_text("by", by), read_text("reason", reason))
 
 
 def _drain(queue: str, timeout: float | None) -> Drain:
@@ -184,10 +183,6 @@ def _drain(queue: str, timeout: float | None) -> Drain:
 
 
 def _name(name: Any, field: str = "name") -> str:
-    if not isinstance(name, str):
+    if (text := read_text(field, name)) is None:
         raise invalid(field, name, "use a text")
-    return storable(field, name)
-
-
-def _text(field: str, text: Any) -> str | None:
-    return None if text is None else _name(text, field)
+    return text

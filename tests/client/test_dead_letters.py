@@ -77,7 +77,17 @@ def test_a_live_job_with_its_key_is_the_answer(app: PgQueue, bury: Bury, welcome
 
 
 @pytest.mark.parametrize(
-    "given", [{"rules": "mine"}, {"args": [1]}, {"args": {"a": {1}}}, {"run_after": "soon"}, {"by": "x" * 201}, {"by": "a\0"}]
+    "given",
+    [
+        {"rules": "mine"},
+        {"args": [1]},
+        {"args": {"a": {1}}},
+        {"run_after": "soon"},
+        {"by": "x" * 201},
+        {"by": "a\0"},
+        {"by": 5},
+        {"by": ""},
+    ],
 )
 def test_an_invalid_value_is_refused(app: PgQueue, bury: Bury, look: Look, given: dict[str, Any]) -> None:
     id = bury()
@@ -98,6 +108,16 @@ async def test_a_dead_letter_is_discarded_for_good(async_app: PgQueue, bury: Bur
     assert look.value("select array_agg(by order by job_id) from discard_log where reason is not null") == ["ann"]
     with pytest.raises(JobNotFound):
         async_app.discard(first)
+
+
+@pytest.mark.parametrize("given", [{"by": 5}, {"by": ""}, {"reason": 5}, {"reason": "a\0"}, {"reason": "x" * 1001}])
+def test_an_invalid_text_is_refused_and_nothing_is_removed(app: PgQueue, bury: Bury, look: Look, given: dict[str, Any]) -> None:
+    id = bury()
+
+    with pytest.raises(InvalidArgument, match=f"^{next(iter(given))}: "):
+        app.discard(id, **given)
+
+    assert look.state(id) == "failed"
 
 
 def test_only_dead_letters_are_discarded(app: PgQueue, welcome: Task[[int], str]) -> None:

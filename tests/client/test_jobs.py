@@ -136,6 +136,10 @@ def test_what_sql_refuses_is_refused_by_name(app: PgQueue) -> None:
         app.jobs().count(0)
     with pytest.raises(InvalidArgument, match=r"^after: 'x'"):
         app.jobs().list(after="x")
+    with pytest.raises(InvalidArgument, match=r"^after: 5"):
+        app.jobs().list(after=5)  # type: ignore[arg-type]
+    with pytest.raises(InvalidArgument, match=r"^order: 5"):
+        app.jobs().list(order=5)  # type: ignore[arg-type]
 
 
 def test_running_jobs_are_found_by_their_worker(app: PgQueue, welcome: Welcome, manual_worker: ManualWorker) -> None:

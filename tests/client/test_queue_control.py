@@ -73,6 +73,7 @@ def test_nothing_of_a_paused_queue_starts(app: PgQueue, welcome: Task[[int], str
         {"queue": "a", "until": datetime(2000, 1, 1, tzinfo=UTC)},
         {"queue": "a", "reason": 1},
         {"queue": "a", "by": "x" * 201},
+        {"queue": "a", "by": ""},
     ],
     ids=str,
 )

@@ -125,7 +125,7 @@ FUNCTIONS = {
         "changed_key", "changes_of_retry", "check_by", "check_reason", "check_rules", "control_of_retry", "hold_dead",
         "mute", "retry_applies", "retry_delay", "set_notify", "state_at", "unique_digest", "wake_for",
         "delay_of", "follow_clock", "is_saving", "kept_at", "last_to_open", "save_tokens",
-        "cancel_again", "cancel_held", "cancel_asked", "cancel_running", "cancel_waiting", "check_cancel", "fence",
+        "cancel_again", "cancel_held", "cancel_asked", "cancel_running", "cancel_waiting", "check_force", "fence",
         "with_request", "end_forced", "count_interruptions", "end_interrupted",
         "channel_of", "in_utc", "block_unstarted", "end_blocking", "waiting_nodes",
         "terms_from", "checked_terms", "check_limit_of_time", "seconds_of", "stored_of", "with_terms", "with_ends", "end_of",

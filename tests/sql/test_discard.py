@@ -52,6 +52,10 @@ def test_a_long_text_is_refused_by_name_and_nothing_is_removed(rolled_back_sql: 
     assert rolled_back_sql.state(id) == "failed"
 
 
+def test_a_bad_text_is_refused_before_the_job_is_looked_for(rolled_back_sql: Sql) -> None:
+    assert rolled_back_sql.refusal("select discard(4711, '')").sqlstate == "PQ001"
+
+
 def test_a_job_that_is_being_retried_is_not_discarded(sql: Sql, another_sql: Callable[[], Sql]) -> None:
     id, operator = dead(sql), another_sql()
     with operator.connection.transaction():

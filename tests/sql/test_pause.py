@@ -249,6 +249,7 @@ def test_workers_are_told_of_a_pause_and_of_its_end(sql: Sql, another_sql: Calla
         (("task", "x" * 201), "name: "),
         (("everything", "x"), "name: 'x'"),
         (("queue", "x", datetime(2000, 1, 1, tzinfo=UTC)), "until: '2000"),
+        (("queue", "x", None, ""), "by: ''"),
         (("queue", "x", None, "y" * 201), "by: "),
         (("queue", "x", None, None, "y" * 1001), "reason: "),
         (("queue", "x", None, None, None, timedelta(seconds=-1)), "after: '-"),

@@ -25,9 +25,9 @@ declare
     its      record;
     said     text;
 begin
-    perform check_cancel(by, note, force, force_after);
+    perform check_force(force, force_after);
     force_at := clock_timestamp() + force_after;
-    request := new_request(coalesce(by, session_user), note, force_at);
+    request := new_request(check_by(by), check_reason('note', note), force_at);
     loop
         select j.state, j.workflow_id is not null as is_node into its from job j where j.id = job_id;
         if not found then
@@ -51,16 +51,10 @@ begin
     end loop;
 end $$;
 
--- check_cancel: refuses bad values. Called by: cancel. Writes: nothing. Raises PQ001.
-create function check_cancel(by text, note text, force bool, force_after interval) returns void
+-- check_force: refuses bad values. Called by: cancel, checked_spec. Writes: nothing. Raises PQ001.
+create function check_force(force bool, force_after interval) returns void
 language plpgsql as $$
 begin
-    if length(by) not between 1 and 200 then
-        perform invalid('by', by, 'use 1 to 200 characters');
-    end if;
-    if length(note) > 1000 then
-        perform invalid('note', note, 'use at most 1000 characters');
-    end if;
     if force is null then
         perform invalid('force', null, 'use true or false');
     end if;

@@ -6,13 +6,15 @@ create function discard(job_id bigint, by text default null, reason text default
 language plpgsql security definer set search_path from current
 set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
 #variable_conflict use_variable
+declare
+    who text := check_by(by);
+    why text := check_reason('reason', reason);
 begin
     with gone as (
         delete from dead_letter d where d.id = job_id returning d.*
     )
     insert into discard_log (discarded_at, job_id, by, reason, queue, task, error_type, fingerprint)
-    select clock_timestamp(), g.id, check_by(by), check_reason('reason', reason), g.queue, g.task, g.error_type, g.fingerprint
-      from gone g;
+    select clock_timestamp(), g.id, who, why, g.queue, g.task, g.error_type, g.fingerprint from gone g;
     if not found then
         perform refuse(job_id, 'only a dead letter can be discarded');
     end if;

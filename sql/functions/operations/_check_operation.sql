@@ -70,7 +70,7 @@ begin
     end if;
     perform check_rules(its->'rules');
     begin
-        perform check_cancel(null, null, coalesce((its->>'force')::bool, false), (its->>'force_after')::interval),
+        perform check_force(coalesce((its->>'force')::bool, false), (its->>'force_after')::interval),
                 (its->>'keep_attempts')::bool;
         due := check_enqueue('operation', 'default', coalesce((its->>'priority')::int, 0), (its->>'run_at')::timestamptz,
                              (its->>'run_after')::interval, null, null);

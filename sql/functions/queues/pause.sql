@@ -5,7 +5,7 @@
 -- kind    queue, task or everything
 -- name    of the queue or the task; NULL for everything
 -- until   NULL = until somebody resumes it
--- by      who pauses it; NULL = the user of the session. At most 200 characters
+-- by      who pauses it, 1 to 200 characters; NULL = the user of the session
 -- reason  for people; at most 1,000 characters
 -- after   instead of until: for so long from now
 -- Returns whether it was not paused before. Raises PQ001 when an argument is invalid.
@@ -27,14 +27,10 @@ begin
     until := coalesce(until, clock_timestamp() + after);
     if until <= clock_timestamp() or until not between '0001-01-02' and '9999-12-30' then
         perform invalid('until', until::text, 'give a time that is still to come, before the year 10000');
-    elsif length(by) > 200 then
-        perform invalid('by', by, 'use at most 200 characters');
-    elsif length(reason) > 1000 then
-        perform invalid('reason', reason, 'use at most 1000 characters');
     end if;
     was_paused := exists (select from pauses p where p.kind = pause.kind and p.name = coalesce(pause.name, ''));
     insert into pause as p (kind, name, until, by, reason)
-    values (kind, coalesce(name, ''), until, coalesce(by, session_user), reason)
+    values (kind, coalesce(name, ''), until, check_by(by), check_reason('reason', reason))
     on conflict on constraint pause_pkey do update
        set paused_at = case when was_paused then p.paused_at else excluded.paused_at end, until = excluded.until,
            by = excluded.by, reason = excluded.reason;
