@@ -16,7 +16,7 @@ from .operations import found, steps, watched
 from .options import State
 from .output import print_json
 from .session import Session
-from .who import me
+from .who import who
 
 STAYS = 3.0  # seconds for which a command works on an operation before it leaves the rest to the workers
 
@@ -26,7 +26,6 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Only count what would b
 PerSecond = Annotated[
     float | None, typer.Option("--per-second", metavar="N", help="At most so many jobs a second, over all workers.")
 ]
-By = Annotated[str | None, typer.Option("--by", metavar="WHO", help="Who does it; you on this machine by default.")]
 Note = Annotated[str | None, typer.Option("--note", metavar="TEXT", help="Why; kept with it.")]
 Watch = Annotated[bool, typer.Option("--watch", help="Stay until it is over.")]
 
@@ -74,8 +73,7 @@ class InBulk(NamedTuple):
         """
         fields = {**self.filter, "ids": self.ids} if self.ids else self.filter
         options = dump_open({name: value for name, value in spec.items() if value is not None})
-        who = me() if self.by is None else self.by
-        order = Order(kind, filter_json(fields), options, who, self.note, self.dry_run, self.per_second, self.is_all)
+        order = Order(kind, filter_json(fields), options, who(self.by), self.note, self.dry_run, self.per_second, self.is_all)
         id = database.run(calls.start_operation(order))
         raise typer.Exit(watched(database, id, as_json) if self.watch or self.dry_run else _begun(database, id, as_json))
 

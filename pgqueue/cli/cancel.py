@@ -6,13 +6,13 @@ import typer
 
 from .._checks import interval
 from ..control.cancel import cancelling
-from .bulk import All, By, DryRun, InBulk, MaybeIds, Note, PerSecond, Watch
+from .bulk import All, DryRun, InBulk, MaybeIds, Note, PerSecond, Watch
 from .filters import filtered
 from .options import AsJson, DatabaseUrl, Schema
 from .output import for_each
 from .session import Session
 from .times import read_span
-from .who import me
+from .who import By, who
 
 SAID = {
     "cancelled": "cancelled",
@@ -47,7 +47,7 @@ def cancel(
             bulk.run(database, "cancel", {"force": force or None, "force_after": interval(span)}, as_json)
 
         def cancel_one(id: int) -> dict[str, Any]:
-            said = database.run(cancelling(id, me() if by is None else by, note, force, span))
+            said = database.run(cancelling(id, who(by), note, force, span))
             return {"id": id, "state": "running" if said == "asked" else "cancelled", "verdict": said}
 
         for_each(bulk.ids, cancel_one, lambda done: f"job {done['id']} {SAID[done['verdict']]}", as_json)

@@ -1,12 +1,11 @@
 """What happened to a job out of the ordinary, for people."""
 
-from datetime import datetime
 from typing import Any
 
 from rich.text import Text
 
 from .._text import harmless
-from .output import shown
+from .output import shown_time
 
 
 def control_lines(row: dict[str, Any]) -> list[Text]:
@@ -22,11 +21,7 @@ def control_lines(row: dict[str, Any]) -> list[Text]:
 
 def _cancel(cancel: dict[str, Any], runs: bool) -> str:
     note = f": {cancel['note']}" if "note" in cancel else ""
-    line = f"cancel asked for by {cancel.get('by')} at {_time(cancel.get('at'))}{note}"
+    line = f"cancel asked for by {cancel['by']} at {shown_time(cancel['at'])}{note}"
     if runs and "force_at" in cancel:
-        line += f"; by force at {_time(cancel['force_at'])}"
+        line += f"; by force at {shown_time(cancel['force_at'])}"
     return line
-
-
-def _time(text: str | None) -> str:
-    return str(shown(datetime.fromisoformat(text))) if text else "an unknown time"

@@ -6,7 +6,9 @@ from typing import Annotated, Any
 import typer
 
 from .._checks import invalid
+from ..control.jobs import MOST_COUNTED, MOST_ROWS
 from ..database.calls import dead as calls
+from ..database.calls.jobs import count_jobs
 from .failures import ALERTED
 from .filters import filter_json, filtered
 from .jobs import retry_each
@@ -16,8 +18,6 @@ from .session import Session
 
 COLUMNS = ("id", "queue", "task", "args", "attempt", "finished_at", "error")
 GROUP_COLUMNS = ("jobs", "error", "fingerprint", "tasks", "queues", "first_at", "last_at", "sample_id")
-PAGE = 1000  # rows of one call
-MOST_COUNTED = 1_000_000  # dead letters that are looked at for --alert
 
 
 class Property(StrEnum):
@@ -64,7 +64,7 @@ def dead(
             if retry:
                 retry_each(database, [row["id"] for row in rows], as_json)
             _print_letters(rows, following, as_json)
-        if alert is not None and database.run(calls.count_dead(its, MOST_COUNTED)) >= alert:
+        if alert is not None and database.run(count_jobs(its, MOST_COUNTED)).jobs >= alert:
             raise typer.Exit(ALERTED)
 
 
@@ -72,7 +72,7 @@ def _listed(database: Session, filter: str, limit: int, after: str | None) -> tu
     """The latest dead letters, and the cursor of the next one; None = there are no more."""
     rows: list[dict[str, Any]] = []
     while True:
-        page, after = database.run(calls.dead_letters(filter, after, min(limit - len(rows), PAGE)))
+        page, after = database.run(calls.dead_letters(filter, after, min(limit - len(rows), MOST_ROWS)))
         rows += page
         if after is None or len(rows) >= limit:
             return rows, after

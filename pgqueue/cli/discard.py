@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from .bulk import All, By, DryRun, InBulk, MaybeIds, Note, PerSecond, Watch, of_dead_letters
+from .bulk import All, DryRun, InBulk, MaybeIds, Note, PerSecond, Watch, of_dead_letters
 from .filters import filtered
 from .options import AsJson, DatabaseUrl, Schema, State
 from .session import Session
+from .who import By
 
 
 @filtered(State.failed)

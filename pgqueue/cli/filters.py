@@ -12,6 +12,7 @@ import typer
 from .._checks import invalid
 from ..control.filters import filter_json
 from ..errors import InvalidArgument
+from .enqueue import json_of
 from .options import State
 from .times import read_span, read_time
 
@@ -133,12 +134,10 @@ def _when(field: str, text: str) -> Any:
 def _object(field: str, text: str | None) -> dict[str, Any] | None:
     if text is None:
         return None
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        value = None
+    remedy = """give a JSON object, for example '{"customer": 5}'"""
+    value = json.loads(json_of(field, text, remedy))
     if not isinstance(value, dict):
-        raise invalid(field, text, """give a JSON object, for example '{"customer": 5}'""")
+        raise invalid(field, text, remedy)
     return value
 
 

@@ -26,7 +26,7 @@ from .output import console, facts_of, for_each, no_worker, print_json, shown
 from .pauses import said
 from .session import Session
 from .steps import print_remembered, remembered, waits_for_signal
-from .who import me
+from .who import who
 
 WAITING = ("blocked", "scheduled", "ready")
 SHOWN_APART = {"id", "max_attempts", "errors", "control"}
@@ -81,7 +81,7 @@ def retry_each(
     """
 
     def retry_one(id: int) -> dict[str, Any]:
-        call = manage_calls.retry(id, me() if by is None else by, None, None, keep_attempts, run_after, force)
+        call = manage_calls.retry(id, who(by), None, None, keep_attempts, run_after, force)
         runs_as, duplicate = database.run(call)
         return {"id": id, "runs_as": runs_as, "duplicate": duplicate}
 

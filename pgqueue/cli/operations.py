@@ -15,7 +15,7 @@ from .operation_view import line, print_status
 from .options import AsJson, DatabaseUrl, Limit, Schema
 from .output import print_json, print_json_lines, print_table
 from .session import Session
-from .who import me
+from .who import By, who
 
 COLUMNS = ("id", "kind", "state", "dry_run", "matched", "done", "skipped", "failed", "left_over", "created_at", "by", "reason")
 LOOK_EVERY = 0.5  # seconds between two looks at an operation on which others work
@@ -45,7 +45,7 @@ def operation(
         bool, typer.Option("--watch", help="Carry on with it and watch it until it is over; the exit code is 1 if a job failed.")
     ] = False,
     cancel: Annotated[bool, typer.Option("--cancel", help="End it: what is done stays, the rest is left as it is.")] = False,
-    by: Annotated[str | None, typer.Option("--by", metavar="WHO", help="Who ends it; you on this machine by default.")] = None,
+    by: By = None,
     database_url: DatabaseUrl = None,
     schema: Schema = None,
     as_json: AsJson = False,
@@ -53,7 +53,7 @@ def operation(
     """Show one operation: what it does, for whom, and how far it is."""
     with Session(database_url, schema) as database:
         if cancel:
-            database.run(calls.cancel_operation(id, me() if by is None else by))
+            database.run(calls.cancel_operation(id, who(by)))
         if watch:
             raise typer.Exit(watched(database, id, as_json))
         now = found(database, id)

@@ -137,6 +137,11 @@ def shown(value: Any) -> Text:
     return Text(harmless(_words(value)), style, no_wrap=True, overflow="ellipsis")
 
 
+def shown_time(text: str) -> str:
+    """A time that is stored as ISO text, for people."""
+    return str(shown(datetime.fromisoformat(text)))
+
+
 def no_worker(since: datetime) -> str:
     """The text for a job that waits although it is due."""
     return f"no worker for this task since {shown(since)}"

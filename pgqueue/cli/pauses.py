@@ -16,12 +16,11 @@ from .options import AsJson, DatabaseUrl, Schema
 from .output import console, print_json, print_json_lines, shown
 from .session import Session
 from .times import read_span, read_time
-from .who import me
+from .who import By, who
 
 Queue = Annotated[str | None, typer.Argument(metavar="[QUEUE]", help="Name of the queue.")]
 OfTask = Annotated[str | None, typer.Option("--task", metavar="NAME", help="A task in place of a queue.")]
 Everything = Annotated[bool, typer.Option("--everything", help="All queues.")]
-By = Annotated[str | None, typer.Option(metavar="NAME", help="Who asks for it; the user and this machine by default.")]
 Reason = Annotated[str | None, typer.Option(metavar="TEXT", help="Why, for people.")]
 Name = Annotated[str, typer.Argument(metavar="QUEUE", help="Name of the queue.")]
 
@@ -44,7 +43,7 @@ def pause(
     end = read_span("for", span) if span is not None else None if until is None else read_time("until", until)
     subject = subject_of(queue, task, everything)
     with Session(database_url, schema) as database:
-        database.run(pausing(subject, end, reason, by or me()))
+        database.run(pausing(subject, end, reason, who(by)))
         found = [one for one in database.run(calls.pauses()) if (one.kind, one.name) == (subject[0], subject[1] or "")]
     if as_json:
         print_json_lines(one._asdict() for one in found)
@@ -85,11 +84,14 @@ def drain(
     """Pause a queue and wait until none of its jobs runs. It stays paused. Exit code 1 if jobs still run after the timeout."""
     seconds = None if timeout is None else read_span("timeout", timeout).total_seconds()
     with Session(database_url, schema) as database:
-        database.run(pausing(("queue", queue), None, reason, by or me()))
+        database.run(pausing(("queue", queue), None, reason, who(by)))
         wait = Drain(queue, seconds)
         while (moment := wait.look(database.run(wait.call()))) is not None:
             sleep(moment)
-    print_json({"queue": queue, "running": 0}) if as_json else print(f"queue {queue} is paused, and none of its jobs runs")
+    if as_json:
+        print_json({"queue": queue, "running": 0})
+    else:
+        print(f"queue {queue} is paused, and none of its jobs runs")
 
 
 def print_pauses(pauses: list[Pause]) -> None:

@@ -87,9 +87,10 @@ def reset(name: Name, database_url: DatabaseUrl = None, schema: Schema = None, a
     """Give all settings of a queue their defaults."""
     with Session(database_url, schema) as database:
         had_any = database.run(calls.reset_queue(name))
-    print_json({"name": name, "had_settings": had_any}) if as_json else print(
-        f"queue {name}: {'the defaults' if had_any else 'it had no settings'}"
-    )
+    if as_json:
+        print_json({"name": name, "had_settings": had_any})
+    else:
+        print(f"queue {name}: {'the defaults' if had_any else 'it had no settings'}")
 
 
 def _settings(row: dict[str, Any]) -> str:

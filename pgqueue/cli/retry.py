@@ -5,12 +5,13 @@ from typing import Annotated, Any
 import typer
 
 from .._checks import interval
-from .bulk import All, By, DryRun, InBulk, MaybeIds, Note, PerSecond, Watch, of_dead_letters
+from .bulk import All, DryRun, InBulk, MaybeIds, Note, PerSecond, Watch, of_dead_letters
 from .filters import filtered
 from .jobs import retry_each
 from .options import AsJson, DatabaseUrl, Schema, State
 from .session import Session
 from .times import read_span
+from .who import By
 
 
 @filtered(State.failed)

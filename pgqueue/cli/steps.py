@@ -1,6 +1,5 @@
 """The steps and signals of a job in `pgqueue job`, and pgqueue signal."""
 
-from datetime import datetime
 from typing import Annotated, Any
 
 import typer
@@ -11,7 +10,7 @@ from .._text import harmless
 from ..database.calls import steps as step_calls
 from .enqueue import json_of
 from .options import AsJson, DatabaseUrl, Schema
-from .output import print_json, shown, to_table
+from .output import print_json, shown_time, to_table
 from .session import Session
 
 
@@ -58,7 +57,7 @@ def waits_for_signal(row: dict[str, Any]) -> Text | None:
     waits = (row["control"] or {}).get("waits_for")
     if waits is None or row["state"] != "scheduled":
         return None
-    until = "" if waits["until"] is None else f" until {shown(datetime.fromisoformat(waits['until']))}"
+    until = "" if waits["until"] is None else f" until {shown_time(waits['until'])}"
     return Text(harmless(f"waits for signal {waits['signal']!r}{until}"), "yellow")
 
 

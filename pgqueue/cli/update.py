@@ -5,12 +5,13 @@ from typing import Annotated, Any
 import typer
 
 from .._checks import interval
-from .bulk import All, By, DryRun, InBulk, MaybeIds, Note, PerSecond, Watch
+from .bulk import All, DryRun, InBulk, MaybeIds, Note, PerSecond, Watch
 from .enqueue import priority_of
 from .filters import filtered
 from .options import AsJson, DatabaseUrl, Schema
 from .session import Session
 from .times import read_span, read_time
+from .who import By
 
 
 @filtered()

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from pgqueue import PgQueue
+from pgqueue.cli.who import me
 
 from ..looking import Look
 from .conftest import Run
@@ -21,6 +22,7 @@ def test_dead_letters_run_again_under_their_own_id(run: Run, app: PgQueue, work:
     assert (ran.code, ran.err) == (0, "")
     assert ran.out.splitlines() == [f"job {id} runs again as job {id}" for id in (first, second)]
     assert look.count("ready") == 2
+    assert {row["by"] for row in look.rows("select control->>'retried_by' as by from job")} == {me()}
 
 
 def test_a_finished_job_runs_again_as_a_new_one(run: Run, app: PgQueue, work: Work, look: Look) -> None:

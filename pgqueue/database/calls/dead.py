@@ -75,17 +75,6 @@ def _letters(rows: Rows) -> tuple[Records, str | None]:
     return [dict(zip(_LETTER, row[:-1], strict=True)) for row in letters], end[-1]
 
 
-def count_dead(filter: str, most: int) -> Call[int]:
-    """How many dead letters a filter has, as far as a look at `most` of them tells."""
-    return Call(
-        "select jobs from {schema}.count_jobs(%s::text::jsonb, %s::int)",
-        (filter, most),
-        one_value,
-        within=WHOLE,
-        repeat_within=ALWAYS,
-    )
-
-
 def dead_groups(filter: str, most: int) -> Call[list[DeadGroup]]:
     """The dead letters of a filter (JSON text) by fingerprint."""
     return Call(
