@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, Unpack, overload
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, Unpack, overload
 
 from ._checks import Duration, Priority, invalid, read_id
 from .check import check_configuration, check_limit_names, check_version
@@ -44,9 +44,6 @@ from .watching.said import Level
 from .workflow.builder import WorkflowBuilder
 from .workflow.canvas import Part, Signature, the_connection
 from .workflow.workflow import Workflow
-
-if TYPE_CHECKING:
-    pass
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -132,10 +132,7 @@ class JobContext(StepContext):
         Raises:
             InvalidArgument: there is no such level.
         """
-        said = say(message, level, fields)
-        sink = self.sink or (self._services and self._services.lines)
-        if sink:
-            sink(self, said)
+        self._keep_line(say(message, level, fields))
 
     def time_left(self) -> float | None:
         """Seconds until the run is ended by its timeout, or by the `total_timeout` of its job; None without either.

@@ -187,6 +187,11 @@ class Run(ContextMarker):
         at = self.timeout_at
         return self.timed_out or (at is not None and time.perf_counter() >= at)
 
+    def _keep_line(self, said: Said) -> None:
+        """Keep a line in the log of the job; without a worker it is dropped."""
+        if sink := self.sink or (self._services and self._services.lines):
+            sink(self, said)
+
     def _added_json(self) -> str | None:
         """The nodes that the handler has added, in the form that SQL takes; None for none. Raises InvalidArgument."""
         return self.own_workflow._nodes_json() if self.own_workflow else None

@@ -124,7 +124,12 @@ def load(module: str, path: str) -> None:
 
 def run(module: str, path: str, fields: str) -> Answer:
     """Run a handler."""
-    started, unstored = time.perf_counter(), Unstored()
+    unstored = Unstored()
+    return *_ended(module, path, fields, unstored), _lines(unstored)
+
+
+def _ended(module: str, path: str, fields: str, unstored: Unstored) -> tuple[str, str, float]:
+    started = time.perf_counter()
     try:
         job = from_json(fields)
         job.sink = partial(_hold, unstored)
@@ -133,15 +138,14 @@ def run(module: str, path: str, fields: str) -> Answer:
             keep(job, task.log_level)
         result = task.function(**arguments_of(job, task.parameters))
         outcome = returned(job, task.dump_result, result, time.perf_counter() - started)
-        return outcome.state, outcome.json, outcome.elapsed, _lines(unstored)
+        return outcome.state, outcome.json, outcome.elapsed
     except CancelRequested:
         outcome = cancelled(job, time.perf_counter() - started)
-        return outcome.state, outcome.json, outcome.elapsed, _lines(unstored)
+        return outcome.state, outcome.json, outcome.elapsed
     except RateLimited as error:
-        text = dumps({"retry_after": error.delay, "key": error.key})
-        return RATE_LIMITED, text, time.perf_counter() - started, _lines(unstored)
+        return RATE_LIMITED, dumps({"retry_after": error.delay, "key": error.key}), time.perf_counter() - started
     except BaseException as error:  # SystemExit too: the process continues with other jobs
-        return RAISED, dumps(describe(error)), time.perf_counter() - started, _lines(unstored)
+        return RAISED, dumps(describe(error)), time.perf_counter() - started
     finally:
         forget()
 
@@ -159,10 +163,10 @@ def _lines(unstored: Unstored) -> list[Line]:
 
 def log_lines(job: JobContext, lines: list[Line]) -> None:
     """Log in the worker what a handler has said in its process."""
-    sink, now = job.sink or (job._services and job._services.lines), time.monotonic()
-    for number, age, level, message, said in lines if sink else ():
+    now = time.monotonic()
+    for number, age, level, message, fields in lines:
         job.said = number - 1  # a gap stays one
-        sink(job, Said(now - age, level, message, said))
+        job._keep_line(Said(now - age, level, message, fields))
 
 
 @functools.cache

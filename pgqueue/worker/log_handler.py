@@ -33,18 +33,14 @@ class _JobLogHandler(logging.Handler):
             logging.root.addHandler(self)
 
     def emit(self, record: logging.LogRecord) -> None:
-        last = (
-            logging.lastResort
-        )  # without a configuration it would have written this; it does not beside a handler like this one
+        # Without a configuration the last resort would have written this; it does not beside a handler like this one.
+        last = logging.lastResort
         if last is not None and logging.root.handlers == [self] and record.levelno >= last.level:
             last.handle(record)
         current = _current.get()
         if current is None or record.levelno < current[1] or record.name.partition(".")[0] == OWN:
             return
-        run, _ = current
-        sink = run.sink or (run._services and run._services.lines)
-        if sink:
-            sink(run, _said(record))
+        current[0]._keep_line(_said(record))
 
 
 def _said(record: logging.LogRecord) -> Said:
