@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, TypedDict, Unpack
 
-from .._checks import Duration, Priority, check_quantity, interval, invalid, read_duration, read_priority, read_time
+from .._checks import Duration, Priority, check_quantity, interval, invalid, read_duration, read_priority, read_text, read_time
 from .._json import loads
-from .._text import shortened, storable
+from .._text import shortened
 from ..codec.open import dump_open
 from ..database.calls import operations as calls
 from ..database.calls.operations import Order
@@ -167,8 +167,8 @@ class Bulk:
             kind,
             self._filter,
             _dumped(spec),
-            None if by is None else storable("by", by),
-            None if reason is None else storable("reason", reason),
+            read_text("by", by),
+            read_text("reason", reason),
             bool(orders.get("dry_run")),
             None if per_second is None else check_quantity("per_second", per_second),
             bool(orders.get("all")),

@@ -1,6 +1,6 @@
 -- append_error: adds one attempt to a job's errors and keeps the last 20.
--- Called by: finish_ended, finish_unended, expire, rescue_job, skip_nodes. Writes: nothing. Text is cut, never refused: a long
--- traceback must not lose a job.
+-- Called by: finish_ended, finish_unended, end_waiting, end_interrupted, rescue_job, drop_oldest, skip_nodes. Writes: nothing.
+-- Text is cut, never refused: a long traceback must not lose a job.
 create function append_error(
     errors jsonb, attempt int, worker_id uuid, started_at timestamptz, ended_at timestamptz, retry_at timestamptz, error jsonb
 ) returns jsonb

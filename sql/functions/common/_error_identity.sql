@@ -1,7 +1,7 @@
 -- error_identity: by what dead letters are found and grouped: the type of the last error, and a fingerprint that all failures of
 -- one kind have in common. Both are NULL without an error.
--- Called by: finish_unended, end_waiting, rescue_job. Writes: nothing. It depends on nothing but the error, so that a migration
--- which mends the rule can compute all of them again.
+-- Called by: finish_unended, end_waiting, end_interrupted, rescue_job. Writes: nothing.
+-- It depends on nothing but the error, so that a migration which mends the rule can compute all of them again.
 -- The fingerprint is a digest of the type, and of the innermost cause: its type, where it was raised, and the shape of its
 -- message. A deploy that moves lines, or the directory of the code, changes nothing.
 -- An error of a worker that has causes says which is the innermost: {"type", "message", "frames"}. Without, it is its own cause,

@@ -20,7 +20,7 @@ begin
 end $$;
 
 -- mute: set_notify('off') if one of these jobs says notify: false; else NULL. All of them are added by one transaction.
--- Called by: enqueue_many, add_nodes. Writes: nothing.
+-- Called by: insert_each, add_nodes. Writes: nothing.
 create function mute(jobs jsonb) returns text
 language plpgsql as $$
 begin

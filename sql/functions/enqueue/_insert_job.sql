@@ -1,6 +1,7 @@
 -- insert_job: adds one job, or finds the one that stands in its way. Returns its id, whether it was there before, and when it is
 -- due: NULL when nothing was changed. stored: what is stored as it is, see stored_options.
--- Called by: enqueue, enqueue_many, enqueue_select, insert_nodes, which wake the workers. blocked: it has parents to wait for.
+-- Called by: enqueue, insert_each, insert_element, insert_nodes_singly, which wake the workers.
+-- blocked: it has parents to wait for.
 -- Writes: job, unique_hold, turn.
 -- Locks: nothing shared unless the job is unique, see insert_unique.
 create function insert_job(

@@ -40,7 +40,7 @@ end $$;
 create function seconds_of(value interval) returns numeric
 language sql immutable as $$ select trim_scale(extract(epoch from value)) $$;
 
--- stored_of: what is stored of an element of enqueue_many or of a node. Called by: enqueue_many, insert_element,
+-- stored_of: what is stored of an element of enqueue_many or of a node. Called by: insert_each, insert_element,
 -- insert_plain_nodes, insert_nodes_singly. Writes: nothing. Raises PQ001 as checked_terms. Inlined.
 create function stored_of(element jsonb) returns stored_options
 language sql stable as $$

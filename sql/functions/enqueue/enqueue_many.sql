@@ -109,7 +109,7 @@ begin
     return query select * from unnest(ids, duplicates);
 end $$;
 
--- check_jobs: refuses anything but an array of objects with the options of enqueue. Called by: enqueue_many,
+-- check_jobs: refuses anything but an array of objects with the options of enqueue. Called by: insert_each,
 -- check_scheduled_job.
 create function check_jobs(jobs jsonb) returns void
 language plpgsql as $$

@@ -51,7 +51,7 @@ begin
 end $$;
 
 -- walks_of: the walks that a list in this order consists of, from the one on in which the last page has stopped. Called by:
--- list_jobs. Writes: nothing. Raises PQ001.
+-- list_jobs, count_jobs. Writes: nothing. Raises PQ001.
 create function walks_of(filter jsonb, order_by text, after jsonb) returns text[]
 language plpgsql stable as $$
 declare

@@ -1,5 +1,5 @@
 -- matching_ids: the ids of jobs that match a filter, in their order: the first `most` of those above after_id and up to upto_id.
--- Called by: bulk verbs, chunk by chunk. Writes: nothing. Raises PQ001 for an invalid filter.
+-- Called by: collect_jobs, count_jobs, applications, chunk by chunk. Writes: nothing. Raises PQ001 for an invalid filter.
 -- Looks at 20,000 jobs at most, whatever it finds. looked_to: all ids up to there have been seen, so it is the next after_id;
 -- is_over: there are no more up to upto_id (NULL: at all). A job that moves from one table to another meanwhile keeps its id: it
 -- is seen once.

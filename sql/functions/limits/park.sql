@@ -24,7 +24,7 @@ $$;
 
 -- keys_to_park: the limits of a job that wait with it when it does not end: limits with retry_blocks; if an external limit was
 -- met, the given one, or all that have a rate, or all. NULL: none, or not its own, so the job itself is put off.
--- Called by: finish_unended, rescue_job, end_blocking. Writes: nothing.
+-- Called by: finish_unended, rescue_job, count_interruptions, end_blocking. Writes: nothing.
 create function keys_to_park(limits text[], queue text, is_limited bool, given text) returns text[]
 language plpgsql stable as $$
 declare

@@ -28,7 +28,7 @@ end $$;
 
 -- with_request: what is known of a job out of the ordinary, with another request to cancel it. The last one counts, but an
 -- earlier time at which it is ended by force stays, and so does a note if the new one has none. Called by: cancel_running,
--- cancel_waiting. Writes: nothing.
+-- cancel_waiting, cancel_plain. Writes: nothing.
 create function with_request(control jsonb, request jsonb) returns jsonb
 language sql immutable as $$
     select coalesce(control, '{}') || jsonb_build_object('cancel', jsonb_strip_nulls(

@@ -35,7 +35,8 @@ begin
     end if;
 end $$;
 
--- check_rules: refuses retry policies by task that could not be stored with a job. Called by: retry. Writes: nothing.
+-- check_rules: refuses retry policies by task that could not be stored with a job. Called by: retry,
+-- checked_spec. Writes: nothing.
 create function check_rules(rules jsonb) returns void
 language plpgsql as $$
 declare

@@ -1,5 +1,6 @@
 -- unkept: the queues that keep no history, as "state queue", for is_kept; NULL when all keep it.
--- Called by: finish_ended, cancel, end_waiting, where the table queue is not empty. Writes: nothing.
+-- Called by: finish_ended, finish_unended, cancel_held, end_waiting, where the table queue is not empty; drop_oldest.
+-- Writes: nothing.
 create function unkept() returns text[]
 language sql stable as $$
     select array_agg(state || ' ' || name)

@@ -47,7 +47,7 @@ begin
     return found;
 end $$;
 
--- check_queue_name: refuses what no queue is called. Called by: set_queue, reset_queue, pause. Writes: nothing.
+-- check_queue_name: refuses what no queue is called. Called by: set_queue, reset_queue, check_pause_name. Writes: nothing.
 create function check_queue_name(name text) returns void
 language plpgsql as $$
 begin

@@ -1,6 +1,7 @@
 -- finish_ended: moves succeeded and cancelled jobs to the history, unless their queue keeps none (see is_kept), and stores their
 -- results; returns the ids of the jobs, and those of them that are nodes of a workflow, with the state they end in.
--- Called by: finish, complete, which pin the plan. Writes: job, job_history, job_result. Locks: job rows, SKIP LOCKED.
+-- Called by: finish, complete, finish_batch, fence; their callers pin the plan. Writes: job, job_history, job_result.
+-- Locks: job rows, SKIP LOCKED.
 create function finish_ended(outcomes jsonb, out ended bigint[], out nodes bigint[], out states node_state[])
 language plpgsql as $$
 #variable_conflict use_column

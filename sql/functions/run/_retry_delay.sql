@@ -39,7 +39,7 @@ language sql immutable as $$
 $$;
 
 -- check_retry: refuses a policy that retry_delay could not compute, before it is stored with a job.
--- Called by: check_enqueue.
+-- Called by: check_enqueue, check_rules.
 create function check_retry(policy jsonb) returns void
 language plpgsql as $$
 declare

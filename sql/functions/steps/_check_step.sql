@@ -23,8 +23,7 @@ begin
 end $$;
 
 -- refuse_more_steps: raises PQ001: a job has as many steps or signals as it may have: a run reads all of its steps at once.
--- Called by: save_step, wait_for, signal.
--- Writes: nothing.
+-- Called by: save_step, assert_signal_fits. Writes: nothing.
 create function refuse_more_steps(field text, name text, kind text, job_id bigint) returns void
 language plpgsql as $$
 begin

@@ -1,5 +1,5 @@
 -- cancel_again: nodes that have come back to the queue do not run again when their workflow was cancelled meanwhile.
--- Called by: give_back, promote, mend_workflows, after the jobs have moved. Writes: see cancel_held.
+-- Called by: give_back, promote, signal, mend_workflows, after the jobs have moved. Writes: see cancel_held.
 -- Locks: the workflows, SKIP LOCKED: it never waits, so it may be called under any locks. The nodes of a locked workflow
 -- are left to maintain, and so are those that come back while a cancel is on its way.
 create function cancel_again(job_ids bigint[]) returns void

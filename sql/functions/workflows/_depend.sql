@@ -1,5 +1,5 @@
 -- depend: lets new jobs, blocked ones, wait for jobs that are there, live or over. Plain parents are adopted.
--- Called by: enqueue, enqueue_many, enqueue_select. Writes: job, workflow, workflow_node, workflow_edge.
+-- Called by: enqueue, enqueue_many, insert_each, enqueue_select. Writes: job, workflow, workflow_node, workflow_edge.
 -- Locks: the rows of plain parents, live or over, in the order of their ids, then the workflow.
 create function depend(job_ids bigint[], parents bigint[], run_if text) returns void
 language plpgsql set enable_seqscan = off set jit = off as $$
@@ -39,7 +39,7 @@ end $$;
 
 -- hold_parents: takes whatever several calls of depend in one transaction would take, so that two such transactions take it in
 -- one
--- order: all plain parents, then all workflows. Called by: enqueue_many, before the first of them.
+-- order: all plain parents, then all workflows. Called by: insert_each, before the first of them.
 create function hold_parents(parents bigint[]) returns void
 language plpgsql as $$
 #variable_conflict use_variable

@@ -1,6 +1,6 @@
 -- end_nodes: says that nodes have ended, and how. The trigger node_ended releases or skips what hangs on them.
--- Called by: finish_nodes, expire, cancel_held, fence, retire_worker, rescue_job, repair_workflow. The caller holds the job rows,
--- or the workflows. Writes: workflow_node.
+-- Called by: finish_nodes, end_waiting, cancel_held, fence, end_interrupted, rescue_job, repair_workflow.
+-- The caller holds the job rows, or the workflows. Writes: workflow_node.
 create function end_nodes(job_ids bigint[], states node_state[]) returns void
 language plpgsql
 set enable_seqscan = off set enable_nestloop = on set enable_hashjoin = off set enable_mergejoin = off set jit = off
