@@ -17,7 +17,7 @@ class QueueSettings(TypedDict, total=False):
         on_full: "refuse" (default), or "drop_oldest": its oldest jobs are cancelled, and no enqueue is refused.
         starvation_after: seconds or timedelta; jobs that have waited longer start next, whatever their priority. By default none
             do.
-        starvation_share: which part of a claim they may be: above 0, at most 1; 0.25 by default.
+        starvation_share: which part of a claim they may be: 0.001 to 1; 0.25 by default.
         keep_succeeded, keep_cancelled: False: such jobs leave no row in the history; True by default.
         dead_days: for how many whole days its dead letters are kept; by default until somebody removes them.
     """

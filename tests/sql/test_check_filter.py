@@ -39,12 +39,18 @@ def test_the_empty_filter_stands_for_all_jobs(rolled_back_sql: Sql) -> None:
         ({"state": ["ready", "failed", "ready"]}, {"state": ["failed", "ready"]}),
         ({"ids": [10, 9, 10]}, {"ids": [9, 10]}),
         ({"ids": []}, {"ids": []}),
+        ({"created_after": "9999-12-31 23:59:59Z"}, {"created_after": "9999-12-31T23:59:59.000000+00:00"}),
         ({"worker": WORKER.upper()}, {"worker": WORKER}),
         ({"run_at_after": "2026-01-01 01:00+01"}, {"run_at_after": "2026-01-01T00:00:00.000000+00:00"}),
     ],
 )
 def test_a_filter_gets_its_normal_form(rolled_back_sql: Sql, given: dict[str, Any], normal: dict[str, Any]) -> None:
     assert checked(rolled_back_sql, given) == normal
+
+
+@pytest.mark.parametrize("id", ["7.0", "7", "70e-1"])
+def test_however_a_whole_number_is_written_it_is_an_id(rolled_back_sql: Sql, id: str) -> None:
+    assert rolled_back_sql.value("select check_filter(%s)::text", f'{{"ids": [{id}]}}') == '{"ids": [7]}'
 
 
 @pytest.mark.parametrize("style", ["postgres", "sql_standard", "iso_8601"])
@@ -89,6 +95,9 @@ def test_a_span_becomes_a_time_from_now_on_the_clock_of_the_database(
         ({"created_after": "2026-01-01 00:00"}, "created_after", "a time with its offset"),
         ({"created_after": "2026-13-01 00:00Z"}, "created_after", "a time with its offset"),
         ({"created_after": "-99999999999 years"}, "created_after", "a time with its offset"),
+        ({"created_before": "-5000 years"}, "created_before", "a time with its offset"),  # would be the year 2975
+        ({"created_after": "+10000 years"}, "created_after", "a time with its offset"),
+        ({"created_after": "0001-01-01 00:00+01"}, "created_after", "a time with its offset"),
         ({"created_after": "-2 fortnights"}, "created_after", "a time with its offset"),
         ({"created_after": 5}, "created_after", "a time with its offset"),
     ],

@@ -77,6 +77,24 @@ def test_no_more_lines_are_made_than_are_wanted(letters: Sql) -> None:
     assert [row["jobs"] for row in letters.rows("select * from dead_groups(most => 1)")] == [3]
 
 
+@pytest.mark.parametrize("filter", [{}, {"queue": "rare"}, {"error_type": ["E", "F"], "task": "noop"}], ids=str)
+def test_whoever_sees_some_of_the_letters_is_told_how_far_that_was(rolled_back_sql: Sql, filter: dict[str, Any]) -> None:
+    sql = rolled_back_sql
+    sql.rows(
+        "insert into dead_letter (error_type, finished_at, reason, id, run_at, created_at, priority, attempt, max_attempts, "
+        "rescues, queue, task, args) "
+        "select 'E', at - n * interval '1 s', 'error', n, at, at, 0, 1, 1, 0, case n %% 9 when 0 then 'rare' else 'mail' end, "
+        "'noop', '{}' from generate_series(1, 100001) n, lateral (select timestamptz '2026-01-01Z' as at) a"
+    )
+
+    (group,) = groups(sql, **filter)
+
+    assert group["looked_to"] == sql.value("select finished_at from dead_letter where id = 100000")
+    sql.rows("delete from dead_letter where id < 3")
+    (group,) = groups(sql, **filter)
+    assert group["looked_to"] is None
+
+
 @pytest.mark.parametrize("call", ["dead_groups(%s)", "dead_stats('task', %s)", "crossed_dead_letters('x', 1, 0, %s)"])
 @pytest.mark.parametrize(
     ("filter", "named"), [('{"queues": "a"}', "queues"), ('{"state": "succeeded"}', "dead letters are failed")]

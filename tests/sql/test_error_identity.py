@@ -1,6 +1,7 @@
 """error_identity: failures of one kind have one fingerprint, others have another one."""
 
 import json
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -44,6 +45,17 @@ def test_it_is_the_innermost_cause_that_counts_and_the_type_of_the_whole(rolled_
     assert identity(rolled_back_sql, **ERROR, cause=CAUSE | {"type": "EOFError"}) != said
     assert identity(rolled_back_sql, **ERROR, cause=CAUSE | {"frames": CAUSE["frames"].replace("dial", "listen")}) != said
     assert said[0] == "smtp.Refused"
+
+
+def test_a_job_fails_the_same_where_a_role_has_backslashes_in_strings_as_escapes(
+    sql: Sql, another_sql: Callable[[], Sql]
+) -> None:
+    error = ERROR | {"traceback": TRACEBACK.replace("/", "\\")}
+    sql.rows("set standard_conforming_strings = off")  # on a new connection, which has read no function yet
+
+    id = dead(sql, error)
+
+    assert sql.value("select fingerprint from dead_letter where id = %s", id) == identity(another_sql(), **error)[1]
 
 
 MESSAGES = {

@@ -29,6 +29,18 @@ def test_lines_are_at_most_130_characters() -> None:
     assert long == []
 
 
+def test_no_plain_string_holds_a_backslash() -> None:
+    """A function is read when it runs: with standard_conforming_strings off of a role, \'\\\' would not end where it seems to."""
+    tokens = re.compile(r"--.*|\be'(?:[^'\\]|\\.|'')*'|'(?P<plain>[^']*)'", re.IGNORECASE)
+    found = [
+        f"{file.name}: {match[0]}"
+        for file in SQL.glob("functions/*/*.sql")
+        for match in tokens.finditer(file.read_text())
+        if "\\" in (match["plain"] or "")
+    ]
+    assert found == []
+
+
 def test_a_call_moves_no_more_than_it_was_asked_to_by_a_nested_loop_too(rolled_back_sql: Sql) -> None:
     sql = rolled_back_sql
     ids = [sql.enqueue() for _ in range(20)]

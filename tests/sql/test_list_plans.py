@@ -105,3 +105,11 @@ def test_a_chunk_of_a_bulk_verb_reads_20_000_jobs_at_most(listing: Sql, filter: 
 
     assert plans.nodes("BITMAPHEAPSCAN", "HASHJOIN", "MERGEJOIN") == []
     assert plans.sorted_tables() == []
+
+
+@pytest.mark.parametrize("query", [LIST, "select * from matching_ids(%s, 0, null, %s::int)"], ids=["list", "bulk verb"])
+def test_many_ids_are_not_compared_one_by_one_with_each_job(listing: Sql, query: str) -> None:
+    """100,000 of them in 20,000 jobs took 10 s."""
+    plans = plans_of(listing, query, json.dumps({"ids": list(range(1, 2001))}), None)
+
+    assert any(":useHashTable true" in tree for tree in plans.trees)

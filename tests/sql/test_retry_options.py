@@ -96,6 +96,8 @@ def test_rules_may_be_those_of_everybody(rolled_back_sql: Sql) -> None:
         '{"a": {"retry": null}}',
         '{"a": {"max_attempts": 0}}',
         '{"a": {"max_attempts": "4"}}',
+        '{"a": {"max_attempts": 1.5}}',
+        '{"a": {"max_attempts": 32768}}',
         '{"a": {"max_attempts": 1, "retry": {"backoff": "x"}}}',
     ],
 )

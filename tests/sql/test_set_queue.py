@@ -81,6 +81,7 @@ def test_zero_is_the_default_too(rolled_back_sql: Sql, field: str) -> None:
         ({"starvation_after": "1001 years"}, ("starvation_after",)),
         ({"starvation_after": True}, ("starvation_after",)),
         ({"starvation_share": 1.1}, ("starvation_share: '1.1'",)),
+        ({"starvation_share": 5e-324}, ("starvation_share: '0.000", "use a number from 0.001")),
         ({"keep_succeeded": "no"}, ("keep_succeeded: 'no'", "true or false")),
         ({"dead_days": 2**31}, ("dead_days",)),
         ([1], ("settings",)),

@@ -1,3 +1,13 @@
+-- dead_parts: a checked filter in two: what an index finds, and what must be looked at. Called by: dead_source, dead_looked_to.
+-- Writes: nothing.
+create function dead_parts(filter jsonb, out found jsonb, out looked_at jsonb)
+language sql stable as $$
+    select coalesce(jsonb_object_agg(key, value) filter (where key = any (names)), '{}'), filter - names
+      from (select array['ids', 'fingerprint', 'error_type', 'finished_after', 'finished_before'] as names) n
+      left join lateral jsonb_each(filter) on true
+     group by names
+$$;
+
 -- dead_source: the part of a statement that reads dead letters of a checked filter, for one whose $1 is filter_of(filter): d, the
 -- newest 100,000, and of these those that match. Made of the texts here and of filter_terms.
 -- Called by: dead_groups, dead_stats, crossed_dead_letters. Writes: nothing.
@@ -5,10 +15,17 @@
 create function dead_source(filter jsonb) returns text
 language sql stable as $$
     select 'from (select * from dead_letter where ' || filter_terms(found, 'dead_letter')
-           || ' order by finished_at desc limit 100000) d where ' || filter_terms(filter - found_fields, 'dead_letter')
-      from (select array['ids', 'fingerprint', 'error_type', 'finished_after', 'finished_before'] as found_fields) f,
-           lateral (select coalesce(jsonb_object_agg(key, value), '{}') as found from jsonb_each(filter)
-                     where key = any (found_fields)) i
+           || ' order by finished_at desc limit 100000) d where ' || filter_terms(looked_at, 'dead_letter')
+      from dead_parts(filter)
+$$;
+
+-- dead_looked_to: a query for the end of the last dead letter that dead_source reads, if it does not read all; else no row.
+-- Called by: dead_groups. Writes: nothing.
+create function dead_looked_to(filter jsonb) returns text
+language sql stable as $$
+    select 'select finished_at from dead_letter where ' || filter_terms(found, 'dead_letter')
+           || ' order by finished_at desc limit 1 offset 99999'
+      from dead_parts(filter)
 $$;
 
 -- dead_filter: a filter of dead letters in its normal form. Called by: dead_groups, dead_stats, crossed_dead_letters.

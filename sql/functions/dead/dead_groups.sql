@@ -24,7 +24,7 @@ begin
                     max(newest) as newest, (array_agg(distinct task))[:5] as tasks, (array_agg(distinct queue))[:5] as queues
                from part group by fingerprint order by jobs desc, last_at desc, fingerprint limit $2)
          select k.fingerprint, k.jobs, k.first_at, k.last_at, d.error_type, d.reason, d.errors->-1->>''message'', k.newest,
-                k.tasks, k.queues, (select min(finished_at) from seen having count(*) = 100000)
+                k.tasks, k.queues, (' || dead_looked_to(checked) || ')
            from kind k join dead_letter d on d.id = k.newest
           order by k.jobs desc, k.last_at desc, k.fingerprint'
       using filter_of(checked), greatest(coalesce(most, 20), 1);

@@ -16,7 +16,8 @@
 -- schedule                the name of a schedule
 -- worker                  the id of the worker that runs the job or ran it last
 -- created_after, …        a time with its offset, or a span from now such as "-2 hours". The time after which is part of the
---                         range, the time before which is not. The normal form has times, so it does not move.
+--                         range, the time before which is not. Of the years 1 to 9999. The normal form has times, so it does
+--                         not move.
 create function check_filter(filter jsonb) returns jsonb
 language plpgsql security definer set search_path from current as $$
 begin
@@ -58,20 +59,28 @@ begin
     if jsonb_typeof(given) <> 'array' or jsonb_array_length(given) > 100000 then
         perform invalid('ids', given::text, 'give an array of up to 100,000 ids');
     end if;
-    perform checked_id('ids', id) from jsonb_array_elements(given) as i(id);
-    return (select coalesce(jsonb_agg(distinct id order by id), '[]') from jsonb_array_elements(given) as i(id));
+    perform checked_id('ids', id) from jsonb_array_elements(given) as i(id) where not is_id(id);  -- a call for each takes 3 µs
+    return (select coalesce(jsonb_agg(id order by id), '[]')
+              from (select distinct (one #>> '{}')::numeric::bigint as id from jsonb_array_elements(given) as i(one)) n);
 end $$;
 
 -- checked_id: an id. Called by: checked_field, checked_ids. Writes: nothing. Raises PQ001.
 create function checked_id(field text, given jsonb) returns jsonb
 language plpgsql as $$
 begin
-    if jsonb_typeof(given) = 'number' and (given #>> '{}')::numeric between 1 and 9223372036854775807
-       and (given #>> '{}')::numeric % 1 = 0 then
+    if is_id(given) then
         return to_jsonb((given #>> '{}')::numeric::bigint);
     end if;
     perform invalid(field, given::text, 'use an id, which is a whole number');
 end $$;
+
+-- is_id: whether a value is an id. Called by: checked_id, checked_ids. Writes: nothing. Inlined, hence no settings.
+create function is_id(given jsonb) returns bool
+language sql immutable as $$
+    select case when jsonb_typeof(given) = 'number'
+                then (given #>> '{}')::numeric between 1 and 9223372036854775807 and (given #>> '{}')::numeric % 1 = 0
+                else false end
+$$;
 
 -- checked_texts: one text or more as an array, in their order, each once. Called by: checked_field. Writes: nothing.
 -- Raises PQ001.
@@ -126,11 +135,15 @@ language plpgsql as $$
 declare
     text   text := given #>> '{}';
     remedy text := 'give a time with its offset, for example 2026-11-30T02:00:00+01:00, or a span from now such as -2 hours';
+    at     timestamptz;
 begin
     if text ~ '^[+-]?[0-9]+([.][0-9]+)? ?[a-z]+$' then
-        return to_jsonb(in_utc(clock_timestamp() + text::interval));
+        at := clock_timestamp() + text::interval;
     elsif text ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?(Z|[+-][0-9]{2}(:?[0-9]{2})?)$' then
-        return to_jsonb(in_utc(text::timestamptz));
+        at := text::timestamptz;
+    end if;
+    if at >= '0001-01-01Z' and at < '10000-01-01Z' then  -- as in_utc can say it
+        return to_jsonb(in_utc(at));
     end if;
     perform invalid(field, text, remedy);
 exception when data_exception then

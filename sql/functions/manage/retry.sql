@@ -46,8 +46,8 @@ begin
         perform invalid('rules', rules::text, 'give an object by task, for example {"mail": {"retry": null, "max_attempts": 4}}');
     end if;
     for its in select key, value from jsonb_each(coalesce(rules, '{}')) loop
-        if jsonb_typeof(its.value) <> 'object' or jsonb_typeof(its.value->'max_attempts') is distinct from 'number'
-           or (its.value->>'max_attempts')::numeric not between 1 and 32767 then
+        if jsonb_typeof(its.value) <> 'object' or ((its.value->'max_attempts')::text ~ '^[0-9]{1,5}$') is not true
+           or (its.value->>'max_attempts')::int not between 1 and 32767 then
             perform invalid('rules', its.value::text, format(
                 'give %s as {"retry": a policy or null, "max_attempts": 1 to 32767}', quote_literal(left(its.key, 200))));
         end if;

@@ -4,7 +4,7 @@
 --   max_ready         about so many jobs may be ready; see check_depth. Default: any number
 --   on_full           refuse (default): enqueuing more raises PQ005; drop_oldest: sweep_queues cancels the oldest
 --   starvation_after  an interval, or seconds: jobs that have waited longer overtake others; see starving. Default: none does
---   starvation_share  which part of a claim they may be: above 0, at most 1 (default 0.25)
+--   starvation_share  which part of a claim they may be: 0.001 to 1 (default 0.25)
 --   keep_succeeded    false: plain jobs leave no row in the history when they succeed (default true); their results are kept
 --   keep_cancelled    the same for jobs that are cancelled
 --   dead_days         dead letters are kept this many whole days. Default: until somebody removes them
@@ -88,8 +88,8 @@ begin
     return case
         when field in ('max_ready', 'dead_days') and (number < 2147483647 and value::text ~ '^[0-9]+$') is not true
             then 'use a whole number; 0 for the default'
-        when field = 'starvation_share' and (number between 0 and 1) is not true
-            then 'use a number from 0 to 1; 0 for the default'
+        when field = 'starvation_share' and (number between 0.001 and 1 or number = 0) is not true
+            then 'use a number from 0.001 to 1; 0 for the default'
         when field like 'keep_%' and jsonb_typeof(value) <> 'boolean' then 'use true or false'
         when field = 'on_full' and value not in ('"refuse"', '"drop_oldest"') then 'use refuse or drop_oldest'
         when field = 'starvation_after' and (interval_of(value) between interval '0' and interval '1000 years') is not true

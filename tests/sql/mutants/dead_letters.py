@@ -15,7 +15,7 @@ MUTANTS = [
            identity.test_what_differs_from_one_failure_to_the_next_does_not_count, (identity.SAME["moved lines"],)),
     Mutant("directories count", "frames_of", r"split_part\(replace\(.*?-1\)", "path",
            identity.test_what_differs_from_one_failure_to_the_next_does_not_count, (identity.SAME["another directory"],)),
-    Mutant("frames of the worker count", "frames_of", r"path !~ '[^']*'", "true",
+    Mutant("frames of the worker count", "frames_of", r"path !~ E'[^']*'", "true",
            identity.test_what_differs_from_one_failure_to_the_next_does_not_count, (identity.SAME["frames of ours"],)),
     Mutant("frames do not count", "error_identity", r"case when cause is null.*? end", "''",
            identity.test_another_kind_of_failure_has_another_fingerprint, (identity.OTHER["another file"],)),
