@@ -46,17 +46,26 @@ class DeadLetterAlerts:
         while True:
             began = time.monotonic()
             try:
-                for alert in self._alerts:
-                    await self._look(alert)
+                refused = [error for alert in self._alerts if (error := await self._refusal(alert))]
             except Disconnected:
                 continue  # the link waits before the next try
-            except (PgQueueError, psycopg.Error) as error:
-                self._complaints.add(error, refusals.failed())
+            if refused:
+                self._complaints.add(refused[0], refusals.failed())
                 await refusals.wait()
             else:
                 refusals.worked()
             pause = max(LOOK_EVERY * self._alarm.workers, LOOK_SHARE * (time.monotonic() - began))
             await asyncio.sleep(pause * random.uniform(0.9, 1.1))
+
+    async def _refusal(self, alert: Alert) -> Exception | None:
+        """Look, and return what the database refuses, a filter perhaps: it does not keep the other callbacks from being called."""
+        try:
+            await self._look(alert)
+        except Disconnected:
+            raise
+        except (PgQueueError, psycopg.Error) as error:
+            return error
+        return None
 
     async def _look(self, alert: Alert) -> None:
         call = dead_calls.crossed_dead_letters(alert.name, alert.threshold, alert.low, alert.filter)

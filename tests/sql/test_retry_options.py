@@ -128,6 +128,18 @@ def test_after_the_last_kept_attempt_a_failure_is_final_again(rolled_back_sql: S
     assert (sql.job(id)["attempt"], sql.job(id)["max_attempts"], sql.state(id)) == (2, 1, "failed")
 
 
+def test_kept_attempts_never_become_too_many_for_a_claim(rolled_back_sql: Sql) -> None:
+    """A claim that cannot count one up fails, and so does every other one of the queue."""
+    sql = rolled_back_sql
+    id = dead(sql)
+    sql.rows("update dead_letter set attempt = 32767, max_attempts = 32767")
+    retry(sql, id, keep_attempts=True)
+
+    _, (job,) = sql.claim(sql.worker())
+
+    assert (job["id"], job["attempt"]) == (id, 32767)
+
+
 def test_it_runs_later_if_that_is_wanted_and_its_times_count_from_then(rolled_back_sql: Sql) -> None:
     sql = rolled_back_sql
     id = dead(sql, total_timeout=timedelta(seconds=60))

@@ -68,6 +68,20 @@ async def test_only_those_that_match_count(async_app: PgQueue, look: Look, often
     assert told == ["all"]
 
 
+async def test_a_filter_that_is_refused_keeps_no_other_callback_from_being_called(
+    async_app: PgQueue, often: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    told: list[DeadLetterAlert] = []
+    async_app.on_dead_letters(threshold=1, state="succeeded", name="invalid")(told.append)
+    async_app.on_dead_letters(threshold=1, name="valid")(told.append)
+    fail_on(async_app)
+    async with working(async_app):
+        async_app.tasks["fail"].enqueue()
+        await auntil(lambda: [alert.name for alert in told] == ["valid"], "the call")
+
+    assert "dead letters are failed; leave it out" in caplog.text
+
+
 async def test_a_callback_that_fails_is_logged_and_the_worker_goes_on(
     async_app: PgQueue, look: Look, often: None, caplog: pytest.LogCaptureFixture
 ) -> None:

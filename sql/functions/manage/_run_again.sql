@@ -35,7 +35,7 @@ begin
         insert into job overriding system value
         select j.*
           from (select to_jsonb(d) || jsonb_build_object(
-                           'attempt', case when keep_attempts then attempt else 0 end,
+                           'attempt', case when keep_attempts then least(attempt, 32766) else 0 end,
                            'control', control_of_retry(control, by)) as kept,
                        task, args, unique_key, queue, limits, terms from dead_letter d where id = job_id
                 union all
