@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .._checks import invalid, is_whole
+from .._text import storable
 from ..errors import ConfigurationError
 
 MOST = 100_000  # dead letters that are counted
@@ -67,6 +68,6 @@ def new_alert(callback: Any, threshold: Any, low: Any, name: str | None, filter:
         raise ConfigurationError(f"on_dead_letters: {callback!r} has no name; give it one with name=")
     if name is None:
         name = f"{callback.__module__}.{its_name} {threshold} {filter}"[:NAME]
-    if not 1 <= len(name) <= NAME:
+    if not isinstance(name, str) or not 1 <= len(name) <= NAME:
         raise invalid("name", name, f"use 1 to {NAME} characters")
-    return Alert(callback, name, threshold, low, filter)
+    return Alert(callback, storable("name", name), threshold, low, filter)

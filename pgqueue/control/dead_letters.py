@@ -1,9 +1,9 @@
 """What an app can do with jobs that failed for good: run them again, remove them, see what they have in common."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar, Unpack
+from typing import Any, TypeVar, Unpack, get_args
 
-from .._checks import Duration, interval, read_duration, read_id, read_text
+from .._checks import Duration, interval, invalid, is_whole, read_duration, read_id, read_text
 from ..config import Settings
 from ..database import Call
 from ..database.calls import dead as dead_calls
@@ -12,7 +12,7 @@ from ..database.calls.dead import DeadCount, DeadGroup, DeadProperty
 from ..database.calls.enqueue import Added
 from ..job import Job
 from ..registry import Registry
-from .alerts import Alert, AlertCallback, new_alert
+from .alerts import MOST, Alert, AlertCallback, new_alert
 from .filters import FilterFields, filter_json
 from .rules import Rules, rules_json
 
@@ -130,34 +130,34 @@ class DeadLetterControl(Registry):
         """The dead letters of a filter by fingerprint: each kind of failure is one group, the largest first.
 
         Args:
-            most: the largest number of groups.
+            most: the largest number of groups, 1 to 100,000.
             filter: as for `jobs`.
 
         Raises:
-            InvalidArgument: the filter is invalid.
+            InvalidArgument: the filter or the number is invalid.
         """
-        return self.database.run(dead_calls.dead_groups(filter_json(filter), most))
+        return self.database.run(_grouping(filter, most))
 
     async def adead_groups(self, most: int = 20, **filter: Unpack[FilterFields]) -> list[DeadGroup]:
         """`dead_groups` for async code."""
-        return await self.async_database.run(dead_calls.dead_groups(filter_json(filter), most))
+        return await self.async_database.run(_grouping(filter, most))
 
     def dead_stats(self, by: DeadProperty, most: int = 100, **filter: Unpack[FilterFields]) -> list[DeadCount]:
         """The dead letters of a filter, counted by a property, the largest number first; hours the latest first.
 
         Args:
             by: "task", "queue", "reason", "error_type", "fingerprint", or "hour": of their end, in UTC.
-            most: the largest number of values.
+            most: the largest number of values, 1 to 100,000.
             filter: as for `jobs`.
 
         Raises:
-            InvalidArgument: the property or the filter is invalid.
+            InvalidArgument: the property, the filter or the number is invalid.
         """
-        return self.database.run(dead_calls.dead_stats(by, filter_json(filter), most))
+        return self.database.run(_counting(by, filter, most))
 
     async def adead_stats(self, by: DeadProperty, most: int = 100, **filter: Unpack[FilterFields]) -> list[DeadCount]:
         """`dead_stats` for async code."""
-        return await self.async_database.run(dead_calls.dead_stats(by, filter_json(filter), most))
+        return await self.async_database.run(_counting(by, filter, most))
 
     def _retrying(
         self,
@@ -181,6 +181,22 @@ class DeadLetterControl(Registry):
 
     def _retried(self, added: Added) -> Job[Any]:
         return Job(self, added.id, duplicate=added.duplicate)
+
+
+def _grouping(filter: FilterFields, most: int) -> Call[list[DeadGroup]]:
+    return dead_calls.dead_groups(filter_json(filter), _read_most(most))
+
+
+def _counting(by: str, filter: FilterFields, most: int) -> Call[list[DeadCount]]:
+    if by not in get_args(DeadProperty):
+        raise invalid("by", by, f"use {', '.join(get_args(DeadProperty))}")
+    return dead_calls.dead_stats(by, filter_json(filter), _read_most(most))
+
+
+def _read_most(most: int) -> int:
+    if not is_whole(most) or not 1 <= most <= MOST:
+        raise invalid("most", most, f"use 1 to {MOST:,}")
+    return most
 
 
 def _discarding(job_id: int, by: str | None, reason: str | None) -> Call[None]:

@@ -58,7 +58,7 @@ class DeadLetterAlerts:
             await asyncio.sleep(pause * random.uniform(0.9, 1.1))
 
     async def _refusal(self, alert: Alert) -> Exception | None:
-        """Look, and return what the database refuses, a filter perhaps: it does not keep the other callbacks from being called."""
+        """Look, and return what the database refuses, a filter perhaps: it keeps no other callback from being called."""
         try:
             await self._look(alert)
         except Disconnected:

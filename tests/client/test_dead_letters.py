@@ -134,3 +134,10 @@ async def test_kinds_of_failures_are_grouped_and_counted(async_app: PgQueue, bur
         assert [count.value for count in counts] == ["default"]
     with pytest.raises(InvalidArgument, match="by: 'args' is not valid"):
         async_app.dead_stats("args")  # type: ignore[arg-type]
+    with pytest.raises(InvalidArgument, match="by: "):
+        async_app.dead_stats("\0")  # type: ignore[arg-type]
+    for most in (0, 2**31, "3", True):
+        with pytest.raises(InvalidArgument, match=r"most: .* use 1 to 100,000"):
+            async_app.dead_groups(most)  # type: ignore[arg-type]
+        with pytest.raises(InvalidArgument, match="most: "):
+            async_app.dead_stats("task", most)  # type: ignore[arg-type]

@@ -107,7 +107,15 @@ async def test_an_app_without_alerts_opens_no_connection_for_them(async_app: PgQ
 
 
 @pytest.mark.parametrize(
-    "given", [{"threshold": 0}, {"threshold": "many"}, {"threshold": 5, "low": 5}, {"threshold": 5, "name": ""}]
+    "given",
+    [
+        {"threshold": 0},
+        {"threshold": "many"},
+        {"threshold": 5, "low": 5},
+        {"threshold": 5, "name": ""},
+        {"threshold": 5, "name": 5},
+        {"threshold": 5, "name": "\0"},
+    ],
 )
 def test_an_invalid_value_is_refused(app: PgQueue, given: dict[str, object]) -> None:
     with pytest.raises(InvalidArgument):
