@@ -117,7 +117,8 @@ FUNCTIONS = {
     "wake": May(NOBODY, "wake('default')"),
 } | dict.fromkeys(
     (
-        "cut_cause", "dead_filter", "dead_source", "error_identity", "frames_of", "message_shape", "prune_dead",
+        "cut_cause", "dead_filter", "dead_looked_to", "dead_parts", "dead_source",
+        "error_identity", "frames_of", "message_shape", "prune_dead",
         "append_error", "assert_active", "in_utc", "check_args", "check_columns", "check_enqueue", "check_jobs", "check_retry",
         "check_unique", "drop_partitions", "key_values", "finish_ended", "finish_unended", "hold_key", "insert_job",
         "insert_jobs", "insert_element", "insert_unique", "invalid", "job_options",
@@ -154,7 +155,7 @@ FUNCTIONS = {
         "check_seconds", "check_timezone", "checked_schedule", "decide_tick", "due_ticks", "fire_one", "fire_together",
         "hold_schedule", "is_live", "is_plain", "lock_schedule", "make_job", "merge_schedule", "note_look", "note_missed",
         "note_tick", "plan_ticks", "save_schedule", "schedule_changes", "schedule_defaults", "schedule_fields",
-        "checked_field", "checked_id", "checked_ids", "checked_object", "checked_text", "checked_texts", "checked_time",
+        "checked_field", "checked_id", "checked_ids", "checked_object", "is_id", "checked_text", "checked_texts", "checked_time",
         "checked_uuid", "filter_fields", "filter_of", "filter_places", "filter_terms", "has_index_on", "ids_in",
         "ids_with", "known_ids", "texts_of",
         "bounds_of", "cursor_of", "known_before", "listed", "look_through", "order_of", "order_through", "part_of", "place_of",

@@ -38,7 +38,7 @@ exception
     when lock_not_available or deadlock_detected or serialization_failure then
         return row(job_id, null, null, null, true)::job_outcome;
     when sqlstate 'PQ003' or sqlstate 'PQ004' then  -- "job_id: job 5 is running; …": what is said of it, without its id
-        return row(job_id, null, left(split_part(regexp_replace(sqlerrm, '^job_id: job \d+ ', ''), ';', 1), 100), null,
+        return row(job_id, null, left(split_part(regexp_replace(sqlerrm, '^job_id: job [0-9]+ ', ''), ';', 1), 100), null,
                    false)::job_outcome;
     when others then
         return row(job_id, null, null, sqlerrm, false)::job_outcome;
