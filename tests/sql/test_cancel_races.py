@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from . import cancel_guarantees as guarantees
+from . import force_guarantees
 from .background import Background
 from .cancel_guarantees import BACK, CANCEL, FORCE
 from .conftest import Sql
@@ -66,6 +67,14 @@ def test_force_does_not_end_a_later_run(rolled_back_sql: Sql) -> None:
 
 def test_who_ends_jobs_by_force_waits_for_nobody(sql: Sql, another_sql: OpenSql) -> None:
     guarantees.who_ends_jobs_by_force_waits_for_nobody(sql, another_sql)
+
+
+def test_a_locked_workflow_delays_no_other_cancel_by_force(sql: Sql, another_sql: OpenSql) -> None:
+    force_guarantees.a_locked_workflow_delays_no_other_cancel_by_force(sql, another_sql)
+
+
+def test_a_job_that_cannot_be_cancelled_by_force_hides_no_other(rolled_back_sql: Sql) -> None:
+    force_guarantees.a_job_that_cannot_be_cancelled_by_force_hides_no_other(rolled_back_sql)
 
 
 @pytest.mark.parametrize("outcome", ["succeeded", "cancelled", "failed", "snoozed"])

@@ -104,3 +104,21 @@ def test_the_child_of_an_overdue_node_is_decided(sql: Sql) -> None:
 
     assert sql.value("select rescue()") == 1
     assert flow.states() == {"a": "failed", "b": "skipped"}
+
+
+def test_a_locked_workflow_is_waited_for_once(sql: Sql, another_sql: Callable[[], Sql]) -> None:
+    """Not by each of its overdue nodes: the worker gives up a call that takes too long, and would rescue nothing."""
+    start(sql, *[node(f"n{n}", timeout="1 s", retries=0) for n in range(50)])
+    worker, user = sql.worker(), another_sql()
+    token, rows = sql.claim(worker, 50)
+    beat(sql, worker, token, *[row["id"] for row in rows], seconds=100)
+    plain, its_token, its_worker = running(sql, timeout="1 s")
+    beat(sql, its_worker, its_token, plain, seconds=100)
+
+    with user.connection.transaction():
+        user.rows("select from workflow for update")
+        sql.rows("set statement_timeout = '2 s'")
+        assert sql.value("select rescue()") == 1
+        sql.rows("reset statement_timeout")
+    assert sql.state(plain) == "scheduled"
+    assert sql.value("select rescue()") == 50

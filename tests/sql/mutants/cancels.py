@@ -1,6 +1,7 @@
 """Rules of cancelling jobs that run, and of counting how often jobs are interrupted."""
 
 from .. import cancel_guarantees as guarantees
+from .. import force_guarantees
 from .. import test_cancel_requests as requests
 from .. import test_interruptions as interruptions
 from .mutant import DROP, SKIP, Mutant
@@ -39,17 +40,20 @@ MUTANTS = [
            guarantees.a_request_does_not_hold_the_workflow_of_a_job_that_has_started, sqlstate="40P01"),
     Mutant("nobody ends jobs by force", "promote", r"if end_forced\(\) then", "if false then",
            guarantees.a_job_is_ended_by_force_at_its_time),
-    Mutant("force is early", "end_forced", r"f\.at <= \(select clock_timestamp\(\)\)", "true",
-           guarantees.a_job_is_ended_by_force_at_its_time),
+    Mutant("force is early", "end_forced", r"[fo]\.at <= now_", "true", guarantees.a_job_is_ended_by_force_at_its_time),
     Mutant("the time of force is not waited for", "promote", r"least\(next_end, next_force\)", "next_end",
            guarantees.a_job_is_ended_by_force_at_its_time, sqlstate=None),
-    Mutant("force ends any run of the job", "end_forced", r"fence\(due\.job_id, due\.token\)",
-           "fence(due.job_id, (select j.claim_token from job j where j.id = due.job_id))",
+    Mutant("force ends any run of the job", "end_forced",
+           [(r"j\.claim_token = f\.token", "j.claim_token is not null"),
+            (r"fence\(due\.job_id, due\.token\)",
+             "fence(due.job_id, (select j.claim_token from job j where j.id = due.job_id))")], "",
            guarantees.force_does_not_end_a_later_run),
-    Mutant("force gives up on a locked job", "end_forced", r"continue when exists" + DROP, "",
+    Mutant("force waits for a locked job", "end_forced", r"skip locked offset 0\) j", "offset 0) j",
            guarantees.who_ends_jobs_by_force_waits_for_nobody),
-    Mutant("force tries a locked job again and again", "end_forced", r" and gone > 0", "",
-           guarantees.who_ends_jobs_by_force_waits_for_nobody),
+    Mutant("nodes of a locked workflow hide other jobs", "end_forced", r" on flow is null or w\.id is not null", " on true",
+           force_guarantees.a_locked_workflow_delays_no_other_cancel_by_force),
+    Mutant("what cannot be ended is tried at once again", "end_forced", r"update forced_cancel f set at[^;]*;", "",
+           force_guarantees.a_job_that_cannot_be_cancelled_by_force_hides_no_other),
     Mutant("jobs that were asked are not told of", "cancel_requests", KEY + " or ", "",
            requests.test_a_job_that_was_asked_to_stop_is_told_to_its_own_worker),
     Mutant("fenced runs are not told of", "cancel_requests", r"where j\.is_ours is not true or j\.is_asked",
