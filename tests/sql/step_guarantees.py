@@ -182,6 +182,18 @@ def a_dead_letter_waits_again_for_the_signal_that_it_has_missed(sql: Sql) -> Non
         assert wait_for(sql, id, claim_again(sql, id), timeout="1 h")["answer"] == answer, error
 
 
+def a_wait_that_the_handler_has_passed_stays_over(sql: Sql) -> None:
+    """It went on after the first signal had not come, and failed because of the second: a retry waits for that one alone."""
+    id, token = sql.running()
+    for name in ("first", "second"):
+        assert wait_for(sql, id, token, name, "0 s")["answer"] == "timed_out"
+    sql.finish(token, {"id": id, "state": "failed", "error": {"type": "pgqueue.errors.SignalTimeout"}, "final": True})
+    sql.value("select id from retry(%s)", id)
+
+    token = claim_again(sql, id)
+    assert [wait_for(sql, id, token, name, "1 h")["answer"] for name in ("first", "second")] == ["timed_out", "waits"]
+
+
 def the_time_of_a_wait_counts_from_its_first_call(sql: Sql) -> None:
     """A run that comes back meanwhile waits for the rest of it."""
     id, token = sql.running()

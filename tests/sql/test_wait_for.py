@@ -16,6 +16,7 @@ from .step_guarantees import SIGNAL, WAIT, claim_again, end_waiting, let_time_ou
         guarantees.a_job_that_waits_uses_up_no_attempt,
         guarantees.a_wait_that_is_over_stays_over,
         guarantees.a_dead_letter_waits_again_for_the_signal_that_it_has_missed,
+        guarantees.a_wait_that_the_handler_has_passed_stays_over,
         guarantees.the_time_of_a_wait_counts_from_its_first_call,
         guarantees.a_stale_run_is_told_nothing,
         guarantees.a_job_waits_until_its_deadline_at_most,

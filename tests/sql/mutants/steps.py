@@ -30,6 +30,8 @@ MUTANTS = [
            guarantees.a_dead_letter_waits_again_for_the_signal_that_it_has_missed),
     Mutant("any dead letter waits again", "wait_anew", r"and d\.errors[^\n]*", "",
            guarantees.a_dead_letter_waits_again_for_the_signal_that_it_has_missed),
+    Mutant("every wait of a dead letter begins anew", "wait_anew", r"and s\.ended_at = [^\n]*", "",
+           guarantees.a_wait_that_the_handler_has_passed_stays_over),
     Mutant("each run waits anew", "wait_for", r"elsif its\.waited_at is null", "elsif its.ended_at is null",
            guarantees.the_time_of_a_wait_counts_from_its_first_call),
     Mutant("time beats a signal that was first", "wait_for", r"its\.ended_at is null and its\.until", "its.until",
