@@ -30,15 +30,24 @@ PAUSE = 0.1  # seconds between two calls: a handler that says very much is store
 MOST_SENT = 1_000_000  # bytes in one call
 MOST_HELD = 16_000_000  # bytes that wait at most
 OUTCOME_WAITS = 0.25  # seconds that outcomes wait for the lines of their runs
+MOST_FLUSHES = 4  # that may be under way for outcomes
 NO_MORE_FOR = 5.0  # seconds in which outcomes do not wait, after they have waited in vain
 FAILED_AGAIN = 5.0  # seconds without a call after the database refused one
 TELL_EVERY = 60.0  # seconds between two warnings about lines that were left out
 
 
+class _Key(NamedTuple):
+    """Which run has said something. Not the run itself: its arguments may be large, and its lines may wait for long."""
+
+    id: int
+    token: str
+    attempt: int
+
+
 class _Sent(NamedTuple):
     """Lines on their way: they are sent again, as they are, until the database has answered."""
 
-    run: Run
+    run: _Key
     lines: list[tuple[int, Said]]
     size: int
 
@@ -63,7 +72,7 @@ class JobLogs:
         self._link, self._worker_id, self._on_stored, self._is_watching = link, worker_id, on_stored, is_watching
         self._loop = asyncio.get_running_loop()
         self._lock = threading.RLock()  # handlers in threads add lines; reentrant, because a `__del__` may log anywhere
-        self._waiting: dict[Run, Unstored] = {}
+        self._waiting: dict[_Key, Unstored] = {}
         self._count = self._size = self._left_out = 0
         self._most_lines, self._most_bytes = MOST_LINES, MOST_BYTES
         self._is_told = False  # whether the loop knows that there are lines
@@ -78,11 +87,14 @@ class JobLogs:
         """Take a line of a run. Safe in any thread."""
         with self._lock:
             run.said += 1
-            unstored = self._waiting.get(run) or self._waiting.setdefault(run, Unstored())
+            key = _key(run)
+            unstored = self._waiting.get(key) or self._waiting.setdefault(key, Unstored())
             self._size += unstored.add(run.said, said, self._most_lines, self._most_bytes)
             while self._size > MOST_HELD and unstored.lines:
                 self._size -= unstored.drop()
                 self._left_out += 1
+            if not unstored.lines:  # runs without lines would pile up as long as the database takes none
+                del self._waiting[key]
             self._count += 1
             tell = not self._is_told or self._count == MANY
             self._is_told = True
@@ -113,8 +125,10 @@ class JobLogs:
         """Store the lines of runs whose outcomes are about to be reported; it never takes long, and never fails."""
         if not (self._waiting or self._sending) or time.monotonic() < self._nobody_waits_until:
             return
+        if len(self._flushes) >= MOST_FLUSHES:  # each one hangs for as long as the database does not answer
+            return
         sending = {sent.run for sent in self._sending}
-        if any(run in self._waiting or run in sending for run in runs):
+        if any(key in self._waiting or key in sending for key in map(_key, runs)):
             flush = asyncio.create_task(self.store(), name="pgqueue job log")
             self._flushes.add(flush)
             flush.add_done_callback(self._flushes.discard)
@@ -177,6 +191,10 @@ class JobLogs:
             self._told_at = time.monotonic()
             log.warning("%s lines of jobs were left out: they came faster than they could be stored", self._left_out)
             self._left_out = 0
+
+
+def _key(run: Run) -> _Key:
+    return _Key(run.id, run.token, run.attempt)
 
 
 def _json(runs: list[_Sent]) -> str:

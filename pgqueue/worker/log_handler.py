@@ -4,7 +4,8 @@ import logging
 from contextvars import ContextVar
 from typing import Any
 
-from .._trace import trace
+from .._text import shortened
+from .._trace import message_of, trace
 from ..logs import extra_of
 from ..run import Run
 from ..watching.said import LEVELS, TEXT, Said, say
@@ -47,7 +48,7 @@ def _said(record: logging.LogRecord) -> Said:
     try:
         message = record.getMessage()
     except Exception as error:  # the arguments do not fit the format: logging prints that elsewhere
-        message = f"{record.msg!r} cannot be formatted: {error}"
+        message = f"{shortened(record.msg)} cannot be formatted: {message_of(error)}"
     fields: dict[str, Any] = {"logger": record.name, **extra_of(record)}
     if record.exc_info and record.exc_info[1] is not None:
         fields["traceback"] = trace(record.exc_info[1], TEXT)

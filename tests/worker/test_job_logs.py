@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import re
 import threading
 from typing import Any, cast
 from uuid import UUID
@@ -280,6 +281,15 @@ def test_a_record_that_cannot_be_formatted_says_so() -> None:
     assert said.message == "'a %d' cannot be formatted: %d format: a real number is required, not str"
 
 
+def test_a_record_whose_message_raises_does_not_fail_the_handler() -> None:
+    class Broken:
+        def __repr__(self) -> str:
+            raise RuntimeError("no text")
+
+    said = log_handler._said(logging.LogRecord("shop", logging.INFO, "", 0, Broken(), None, None))
+    assert re.fullmatch(r"<Broken instance at 0x\w+> cannot be formatted: no text", said.message)
+
+
 async def test_lines_of_many_jobs_are_one_call() -> None:
     database = Database()
     logs = _logs(database)
@@ -370,6 +380,30 @@ async def test_what_waits_for_a_database_that_does_not_answer_is_bounded(
     await logs.store()
     assert "158 lines of jobs were left out" in caplog.text
     assert len(database.messages()) == 41
+
+
+async def test_runs_whose_lines_are_left_out_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(job_logs, "MOST_HELD", 50_000)
+    logs = _logs(Database())
+    for id in range(1, 1000):
+        logs.add(a_job(id), say("x" * 1000))
+    assert len(logs._waiting) == 41
+    assert not any(isinstance(key, JobContext) for key in logs._waiting), "the arguments of jobs that are over are kept"
+
+
+async def test_outcomes_do_not_pile_up_calls_that_hang(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(job_logs, "OUTCOME_WAITS", 0.001)
+    monkeypatch.setattr(job_logs, "NO_MORE_FOR", 0.0)
+    database, job = Database(), a_job(1)
+    database.gate.clear()
+    logs = _logs(database)
+    for _ in range(20):
+        logs.add(job, say("one"))
+        await logs.before([job])
+    assert len(logs._flushes) == job_logs.MOST_FLUSHES
+    database.gate.set()
+    await logs.drain(5)
+    assert len(database.messages()) == 20
 
 
 async def test_threads_that_say_lines_at_once_lose_none() -> None:
