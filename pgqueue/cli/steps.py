@@ -6,8 +6,10 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from .._checks import read_id
 from .._text import harmless
 from ..database.calls import steps as step_calls
+from ..steps.memory import check_name
 from .enqueue import json_of
 from .options import AsJson, DatabaseUrl, Schema
 from .output import print_json, shown_time, to_table
@@ -23,7 +25,8 @@ def signal(
     as_json: AsJson = False,
 ) -> None:
     """Tell a job something that it waits for, or will wait for. Exit code 1 if it has this signal already, or has timed out."""
-    call = step_calls.signal(id, name, None if payload is None else json_of("payload", payload))
+    text = None if payload is None else json_of("payload", payload)
+    call = step_calls.signal(read_id("id", id), check_name("name", name), text)
     with Session(database_url, schema) as database:
         is_stored = database.run(call)
     if as_json:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from .._checks import invalid, is_whole
 from ..client import Client
 from ..database.calls import logs as log_calls
 from ..database.calls.logs import Watched
@@ -46,13 +47,18 @@ class News:
         job_id: the job.
         after: lines up to this one are known.
 
+    Raises:
+        InvalidArgument: `after` is no whole number.
+
     Attributes:
         is_over: whether the job is over.
         is_full: whether the last look brought so many lines that there may be more.
     """
 
     def __init__(self, job_id: int, after: int) -> None:
-        self._job_id, self._after = job_id, after
+        if not is_whole(after) or not 0 <= after < 2**63:
+            raise invalid("after", after, "use the `seq` of a line, or 0")
+        self._job_id, self._after = job_id, int(after)
         self._stands: tuple[Any, ...] = ()
         self._progress: Any = None
         self._end: list[JobChange] = []
@@ -121,6 +127,7 @@ class Watchable:
 
         Raises:
             JobNotFound: there is no such job (any more).
+            InvalidArgument: `after` is not valid.
         """
         news, lines = News(self.id, after), list[LogLine]()
         while True:
@@ -149,7 +156,7 @@ class Watchable:
         Raises:
             ResultTimeout: it did not end in time, and continues.
             JobNotFound: there is no such job (any more).
-            InvalidArgument: the timeout is not valid.
+            InvalidArgument: the timeout or `after` is not valid.
         """
         news, patience = News(self.id, after), Patience(timeout)
         with self._client.waiting.watcher((self.id,)) as waiter:

@@ -74,9 +74,11 @@ def test_a_signal_that_did_not_come_is_shown_so(run: Run, look: Look, work: Work
         (("1", "approved", "{"), 2, "payload: '{' is not JSON"),
         (("1", "approved", '{"a": 1, "a": 2}'), 2, "the key 'a' is given twice"),
         (("1", ""), 2, "name: '' is not valid; use a text of 1 to 200 characters"),
+        (("1", "\udc80"), 2, "name: '\\udc80' is not valid; it holds half of a surrogate pair"),
+        (("99999999999999999999", "approved"), 2, "id: 99999999999999999999 is not valid; use an id"),
         (("4711", "approved"), 3, "there is no job 4711"),
     ],
-    ids=["no JSON", "a key twice", "no name", "no job"],
+    ids=["no JSON", "a key twice", "no name", "no text", "no id", "no job"],
 )
 def test_what_is_no_signal_is_refused_in_one_line(run: Run, arguments: tuple[str, ...], code: int, says: str) -> None:
     ran = run("signal", *arguments)

@@ -191,6 +191,13 @@ async def test_a_job_that_does_not_exist_is_told_as_such(async_app: PgQueue) -> 
         list(job.watch(timeout=float("nan")))
 
 
+@pytest.mark.parametrize("after", ["x", None, 1.5, True, -1, 2**63])
+def test_lines_are_counted_in_whole_numbers(app: PgQueue, after: Any) -> None:
+    for read in (lambda: app.job(1).logs(after), lambda: next(app.job(1).watch(after=after))):
+        with pytest.raises(InvalidArgument, match=r"^after: .* is not valid; use the `seq` of a line, or 0$"):
+            read()
+
+
 async def test_a_watch_that_is_left_asks_no_more(async_app: PgQueue) -> None:
     @async_app.task
     def noop() -> None: ...
