@@ -12,7 +12,9 @@ from .lifespan import injections
 from .options import Options
 from .outcomes import Cancel, RetryIn, Snooze
 from .registry import CHUNK, Registry
+from .steps.memory import Memory
 from .task import Task
+from .watching.said import Said
 from .workflow.canvas import refuse_process
 from .workflow.own_workflow import OwnWorkflow
 
@@ -96,7 +98,10 @@ class _Chunk:
 
 
 class CallContext(JobContext):
-    """The context of one call in a chunk: the context of the job, with the task and the arguments of the call."""
+    """The context of one call in a chunk: the context of the job, with the task and the arguments of the call.
+
+    The calls share the steps of the job, which they number as a loop does: each call does its own. They share its log, too.
+    """
 
     __slots__ = ("_job",)
 
@@ -113,10 +118,11 @@ class CallContext(JobContext):
             job.terms_json,
             job._services,
         )
+        self._job = job
         super().__init__(job.token, job.id, job.queue, task, args_json, *given)
         self.node, self.started = job.node, job.started
         self.deadline, self.clock_at = job.deadline, job.clock_at
-        self._job = job
+        self.memory = job.memory = job.memory or Memory()
 
     @property
     def cancelled(self) -> bool:
@@ -126,6 +132,19 @@ class CallContext(JobContext):
     @cancelled.setter
     def cancelled(self, value: bool) -> None:
         """Ignored: only the context of the job holds the value."""
+
+    @property
+    def dropped(self) -> bool:
+        """Whether the run of the job is over."""
+        return self._job.dropped
+
+    @dropped.setter
+    def dropped(self, value: bool) -> None:
+        """Ignored, as above."""
+
+    def _keep_line(self, said: Said) -> None:
+        """The job counts its lines."""
+        self._job._keep_line(said)
 
     @property
     def workflow(self) -> OwnWorkflow:

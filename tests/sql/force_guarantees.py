@@ -1,4 +1,4 @@
-"""Guarantees of ending jobs by force that others keep from being ended; test_cancel_races.py asserts them, and mutants break them."""
+"""Guarantees of ending jobs by force beside locks and triggers; test_cancel_races.py asserts them, and mutants break them."""
 
 from .cancel_guarantees import OpenSql, running
 from .conftest import Sql

@@ -1,12 +1,13 @@
 """Many calls in one job, by the task that every app has."""
 
 import threading
+import time
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from pgqueue import INJECTED, Cancel, Inject, JobContext, PgQueue, chain, group
+from pgqueue import INJECTED, Cancel, Inject, JobContext, PgQueue, Retry, chain, group
 from pgqueue.errors import ConfigurationError, InvalidArgument
 from pgqueue.registry import CHUNK
 from pgqueue.workflow.canvas import chunk_signature
@@ -162,6 +163,56 @@ async def test_a_cancelled_chunk_ends_with_the_call_that_runs_in_a_thread(async_
         gate.set()
         await auntil(lambda: look.state(job.id) == "cancelled", "it is cancelled")
     assert ran == ["0 True"]
+
+
+async def test_a_chunk_that_is_ended_by_force_tells_the_call_that_runs_in_a_thread(async_app: PgQueue) -> None:
+    started, stopped = threading.Event(), threading.Event()
+
+    @async_app.task
+    def work(ctx: JobContext, n: int) -> None:
+        started.set()
+        deadline = time.monotonic() + 20
+        while not ctx.should_cancel() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        if ctx.should_cancel():
+            stopped.set()
+
+    job = async_app.enqueue_many([chunk_signature(work, [{"n": 1}, {"n": 2}])])[0]
+    async with working(async_app):
+        await auntil(started.is_set, "the first call runs")
+        assert async_app.cancel(job.id, force=True) == "fenced"
+        await auntil(stopped.is_set, "the call ends")
+
+
+async def test_each_call_of_a_chunk_does_its_own_steps_once(async_app: PgQueue) -> None:
+    charged: list[int] = []
+
+    def charge(n: int) -> int:
+        charged.append(n)
+        return 10 * n
+
+    @async_app.task
+    async def pay(ctx: JobContext, n: int) -> list[int]:
+        paid = [await ctx.step("charge", charge, n), await ctx.step("charge", charge, n + 100)]
+        if n == 2 and ctx.attempt == 1:
+            raise ConnectionError
+        return paid
+
+    sent = chunk_signature(pay.using(retry=Retry(1, backoff="fixed", delay=0, jitter=False)), [{"n": n} for n in (1, 2, 3)])
+    job = async_app.enqueue_many([sent])[0]
+    await burst(async_app)
+    assert await job.aresult(timeout=0) == [[10, 1010], [20, 1020], [30, 1030]]
+    assert charged == [1, 101, 2, 102, 3, 103]
+
+
+async def test_what_each_call_of_a_chunk_says_is_kept(async_app: PgQueue) -> None:
+    @async_app.task
+    async def tell(ctx: JobContext, n: int) -> None:
+        ctx.log(f"call {n}")
+
+    job = async_app.enqueue_many([chunk_signature(tell, [{"n": n} for n in (1, 2, 3)])])[0]
+    await burst(async_app)
+    assert [line.message for line in job.logs()] == ["call 1", "call 2", "call 3"]
 
 
 def test_a_task_for_processes_is_refused() -> None:
