@@ -1,11 +1,11 @@
 """The command line: `pgqueue COMMAND`. Code can do the same without it; each command parses, calls the library and prints.
 
 Exit codes: 0 done; 1 it failed; 2 bad input or set-up (usage, arguments, no database URL, not migrated); 3 there is no such
-job, workflow or schedule; 4 there are as many dead letters as `dead --alert` says.
+job, workflow, schedule or operation; 4 there are as many dead letters as `dead --alert` says.
 """
 
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import psycopg
 import typer
@@ -36,20 +36,25 @@ __all__ = ["cli", "main"]
 
 cli = typer.Typer(
     help="pgqueue: a job queue whose only server is PostgreSQL.",
-    epilog="Exit codes: 0 done, 1 failed, 2 bad input or set-up, 3 no such job, workflow or schedule, 4 dead --alert.",
+    epilog="Exit codes: 0 done, 1 failed, 2 bad input or set-up, 3 no such job, workflow, schedule or operation, 4 dead --alert.",
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for command in (
-    migrate, worker, enqueue, jobs, job, retry, cancel, workflows, workflow, retry_workflow, cancel_workflow, schedule, workers,
-    stats, dead, signal, pause, resume, drain,
-    discard, update, operations, operation,
-):  # fmt: skip
-    cli.command()(command)
-cli.add_typer(limits, name="limits")
-cli.add_typer(queues, name="queues")
-cli.add_typer(schedules, name="schedules")
+PANELS: dict[str, tuple[Any, ...]] = {
+    "Run": (migrate, worker, enqueue),
+    "Look": (stats, workers, jobs, job, dead),
+    "Act on jobs": (retry, cancel, discard, update, signal, operations, operation),
+    "Queues and limits": (queues, pause, resume, drain, limits),
+    "Workflows": (workflows, workflow, retry_workflow, cancel_workflow),
+    "Schedules": (schedules, schedule),
+}
+for panel, commands in PANELS.items():
+    for command in commands:
+        if isinstance(command, typer.Typer):
+            cli.add_typer(command, name=command.info.name, rich_help_panel=panel)
+        else:
+            cli.command(rich_help_panel=panel)(command)
 
 
 def _print_version(asked: bool) -> None:

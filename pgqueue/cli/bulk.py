@@ -8,8 +8,9 @@ import typer
 
 from ..codec.open import dump_open
 from ..database.calls import operations as calls
-from ..database.calls.operations import Order
+from ..database.calls.operations import OperationStatus, Order
 from ..errors import InvalidArgument
+from .failures import NOT_FOUND
 from .filters import filter_json
 from .operation_view import line
 from .operations import found, steps, watched
@@ -20,7 +21,7 @@ from .who import who
 
 STAYS = 3.0  # seconds for which a command works on an operation before it leaves the rest to the workers
 
-MaybeIds = Annotated[list[int] | None, typer.Argument(metavar="[ID...]", help="Ids of jobs; or options of a filter.")]
+MaybeIds = Annotated[list[int] | None, typer.Argument(metavar="ID", help="Ids of jobs; or options of a filter.")]
 All = Annotated[bool, typer.Option("--all", help="All jobs: needed if neither ids nor a filter are given.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only count what would become of the jobs.")]
 PerSecond = Annotated[
@@ -75,7 +76,16 @@ class InBulk(NamedTuple):
         options = dump_open({name: value for name, value in spec.items() if value is not None})
         order = Order(kind, filter_json(fields), options, who(self.by), self.note, self.dry_run, self.per_second, self.is_all)
         id = database.run(calls.start_operation(order))
-        raise typer.Exit(watched(database, id, as_json) if self.watch or self.dry_run else _begun(database, id, as_json))
+        code = watched(database, id, as_json) if self.watch or self.dry_run else _begun(database, id, as_json)
+        raise typer.Exit(code or self._unknown(found(database, id)))
+
+    def _unknown(self, now: OperationStatus) -> int:
+        """Say how many of the ids are those of no job, unless the filter may have left jobs out. Returns the exit code."""
+        count = len(set(self.ids)) - now.matched
+        if not self.ids or self.filter or count <= 0 or now.state == "collecting":
+            return 0
+        typer.echo(f"pgqueue: of {len(set(self.ids))} ids there is no job for {count}", err=True)
+        return NOT_FOUND
 
 
 def _begun(database: Session, id: int, as_json: bool) -> int:

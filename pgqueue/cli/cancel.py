@@ -27,7 +27,7 @@ def cancel(
     ids: MaybeIds = None,
     force: Annotated[bool, typer.Option("--force", help="End running jobs now, whatever their workers do.")] = False,
     force_after: Annotated[
-        str | None, typer.Option("--force-after", metavar="TIME", help="End them by force if they still run then, such as 30s.")
+        str | None, typer.Option("--force-after", metavar="SPAN", help="End them by force if they still run after that: 30s.")
     ] = None,
     is_all: All = False,
     dry_run: DryRun = False,

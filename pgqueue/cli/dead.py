@@ -37,7 +37,7 @@ def dead(
     group: Annotated[
         bool, typer.Option("--group", help="One line for each kind of failure, by fingerprint, with the newest job as a sample.")
     ] = False,
-    by: Annotated[Property | None, typer.Option(help="Count them by this.")] = None,
+    by: Annotated[Property | None, typer.Option(metavar="FIELD", help=f"Count them by one of {', '.join(Property)}.")] = None,
     alert: Annotated[
         int | None, typer.Option(min=1, metavar="N", help=f"End with exit code {ALERTED} if there are N or more.")
     ] = None,
@@ -81,11 +81,11 @@ def _listed(database: Session, filter: str, limit: int, after: str | None) -> tu
 def _print_letters(rows: list[dict[str, Any]], following: str | None, as_json: bool) -> None:
     if as_json:
         print_json_lines(rows)
-        return
-    readable = [row | {"error": _error(row["error_type"] or row["reason"], row["error_message"])} for row in rows]
-    print_table("dead letters", readable, COLUMNS, wide=("args", "error"), spare=("finished_at", "attempt"))
+    else:
+        readable = [row | {"error": _error(row["error_type"] or row["reason"], row["error_message"])} for row in rows]
+        print_table("dead letters", readable, COLUMNS, wide=("args", "error"), spare=("finished_at", "attempt"))
     if following is not None:
-        console().print(f"there are more: --after '{following}'", style="dim", markup=False)
+        typer.echo(f"go on with --after '{following}'", err=True)
 
 
 def _print_groups(groups: list[calls.DeadGroup], as_json: bool) -> None:
@@ -93,7 +93,7 @@ def _print_groups(groups: list[calls.DeadGroup], as_json: bool) -> None:
         print_json_lines(group._asdict() for group in groups)
         return
     rows = [group._asdict() | {"error": _error(group.error_type or group.reason, group.message)} for group in groups]
-    print_table("dead letters", rows, GROUP_COLUMNS, wide=("error", "tasks", "queues"), spare=("queues", "first_at"))
+    print_table("dead letters", rows, GROUP_COLUMNS, wide=("error", "tasks", "queues"), spare=("queues", "first_at", "last_at"))
     if groups and (looked_to := groups[0].looked_to):
         since = f"{looked_to:%Y-%m-%d %H:%M:%S%z}"
         console().print(f"only what failed since {since} was looked at; --until and --error look elsewhere", style="dim")

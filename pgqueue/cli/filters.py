@@ -20,32 +20,33 @@ ENDED = {State.succeeded, State.failed, State.cancelled}
 Texts = list[str] | None
 Command = Callable[..., None]
 
+
+def _option(kind: Any, metavar: str, help: str, name: str | None = None) -> Any:
+    names = () if name is None else (name,)
+    return Annotated[kind, typer.Option(*names, metavar=metavar, help=help, rich_help_panel="Filter: which jobs")]
+
+
 # By the name of the parameter of the command.
 OPTIONS: Mapping[str, Any] = {
-    "state": Annotated[list[State] | None, typer.Option(help="In this state; may be repeated, as all names here.")],
-    "queue": Annotated[Texts, typer.Option(metavar="NAME", help="Of this queue.")],
-    "task": Annotated[Texts, typer.Option(metavar="NAME", help="Of this task; * stands for any text: 'mail.*'.")],
-    "error": Annotated[Texts, typer.Option(metavar="TYPE", help="With this type of its last error: TimeoutError.")],
-    "reason": Annotated[Texts, typer.Option(metavar="REASON", help="That ended for this reason: error, timeout, crashed.")],
-    "fingerprint": Annotated[Texts, typer.Option(metavar="HEX", help="Dead letters with this fingerprint.")],
-    "where": Annotated[str | None, typer.Option(metavar="JSON", help="""Whose arguments contain this: '{"customer": 5}'.""")],
-    "meta": Annotated[str | None, typer.Option(metavar="JSON", help="Whose meta contains this.")],
-    "since": Annotated[
+    "state": _option(list[State] | None, "STATE", f"In this state: {', '.join(State)}. May be repeated, as all names here."),
+    "queue": _option(Texts, "NAME", "Of this queue."),
+    "task": _option(Texts, "NAME", "Of this task; * stands for any text: 'mail.*'."),
+    "error": _option(Texts, "TYPE", "With this type of its last error, as lists show it: ValueError, httpx.ReadTimeout."),
+    "reason": _option(Texts, "REASON", "That ended for this reason: error, timeout, crashed."),
+    "fingerprint": _option(Texts, "HEX", "Dead letters with this fingerprint; see pgqueue dead --group."),
+    "where": _option(str | None, "JSON", """Whose arguments contain this: '{"customer": 5}'."""),
+    "meta": _option(str | None, "JSON", "Whose meta contains this."),
+    "since": _option(
         str | None,
-        typer.Option(
-            metavar="TIME",
-            help="Created since: 2h ago, or a time. With a --state of jobs that are over: ended since.",
-        ),
-    ],
-    "until": Annotated[str | None, typer.Option(metavar="TIME", help="The same, before.")],
-    "limit_key": Annotated[str | None, typer.Option("--limit-key", metavar="KEY", help="With this key of a limit: tenant:42.")],
-    "workflow": Annotated[int | None, typer.Option(metavar="ID", help="Of this workflow.")],
-    "schedule": Annotated[str | None, typer.Option(metavar="NAME", help="Of this schedule.")],
-    "worker": Annotated[str | None, typer.Option(metavar="UUID", help="That this worker runs, or ran last.")],
-    "filter_fields": Annotated[
-        str | None,
-        typer.Option("--filter", metavar="JSON", help="""Any field of a filter: '{"run_at_before": "+10 minutes"}'."""),
-    ],
+        "TIME",
+        "Created since then: 2h means two hours ago; or a time. With a --state of jobs that are over: ended since.",
+    ),
+    "until": _option(str | None, "TIME", "The same, before then."),
+    "limit_key": _option(str | None, "KEY", "With this key of a limit: tenant:42.", "--limit-key"),
+    "workflow": _option(int | None, "ID", "Of this workflow."),
+    "schedule": _option(str | None, "NAME", "Of this schedule."),
+    "worker": _option(str | None, "UUID", "That this worker runs, or ran last."),
+    "filter_fields": _option(str | None, "JSON", """Any field of a filter: '{"run_at_before": "+10 minutes"}'.""", "--filter"),
 }
 
 

@@ -33,8 +33,9 @@ def jobs(
     order: Annotated[
         Order | None,
         typer.Option(
+            metavar="ORDER",
             help="id: the newest first; claim: ready jobs as workers claim them; run_at: scheduled jobs, the next one first; "
-            "finished_at: jobs that are over, the last one first. By default the one that is found with the least work."
+            "finished_at: jobs that are over, the last one first. By default the one that is found with the least work.",
         ),
     ] = None,
     after: Annotated[

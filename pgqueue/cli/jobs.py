@@ -3,13 +3,13 @@
 from typing import Annotated, Any
 
 import typer
-from rich import box
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from .._text import harmless
 from ..app import PgQueue
+from ..control.filters import filter_json
+from ..database.calls import dead as dead_calls
 from ..database.calls import limits as limit_calls
 from ..database.calls import manage as manage_calls
 from ..database.calls import queues as queue_calls
@@ -22,7 +22,7 @@ from .control_view import control_lines
 from .limit_view import waits_for
 from .log_view import print_logs
 from .options import AsJson, DatabaseUrl, Schema
-from .output import console, facts_of, for_each, no_worker, print_json, shown
+from .output import console, facts_of, for_each, no_worker, print_json, print_table
 from .pauses import said
 from .session import Session
 from .steps import print_remembered, remembered, waits_for_signal
@@ -30,7 +30,7 @@ from .who import who
 
 WAITING = ("blocked", "scheduled", "ready")
 SHOWN_APART = {"id", "max_attempts", "errors", "control"}
-FACTS = (*(name for name in reads.JOB_COLUMNS if name not in SHOWN_APART), "result", "result_expires_at")
+FACTS = (*(name for name in reads.JOB_COLUMNS if name not in SHOWN_APART), "result", "result_expires_at", "fingerprint")
 
 
 def job(
@@ -53,6 +53,7 @@ def job(
         row = found[0] | {"result": result.value, "result_expires_at": result.expires_at}
         row["workflow_id"] = database.run(reads.workflow_of(id))
         row["unknown_since"] = database.run(reads.unknown_since(id))
+        row["fingerprint"] = _fingerprint(database, id) if row["state"] == "failed" else None
         row |= remembered(database, id)
         held_by = ""
         pauses = database.run(queue_calls.pauses_of(row["queue"], row["task"])) if row["state"] in WAITING else []
@@ -63,6 +64,11 @@ def job(
         print_json(row | {"errors": row["errors"] or [], "pauses": [pause._asdict() for pause in pauses]})
     else:
         _print_job(console(), row, held_by, pauses)
+
+
+def _fingerprint(database: Session, id: int) -> str | None:
+    letters, _ = database.run(dead_calls.dead_letters(filter_json({"ids": [id], "state": ["failed"]}), None, 1))
+    return letters[0]["fingerprint"] if letters else None
 
 
 def retry_each(
@@ -86,8 +92,10 @@ def retry_each(
         return {"id": id, "runs_as": runs_as, "duplicate": duplicate}
 
     def said(done: dict[str, Any]) -> str:
-        again = "is not retried: its unique key is held by" if done["duplicate"] else "runs again as"
-        return f"job {done['id']} {again} job {done['runs_as']}"
+        id, runs_as = done["id"], done["runs_as"]
+        if done["duplicate"]:
+            return f"job {id} is not retried: its unique key is held by job {runs_as}"
+        return f"job {id} runs again" + ("" if runs_as == id else f" as job {runs_as}")
 
     for_each(ids, retry_one, said, as_json)
 
@@ -105,20 +113,18 @@ def _print_job(out: Console, row: dict[str, Any], held_by: str, pauses: list[Pau
     for line in control_lines(row):
         out.print(line)
     out.print(facts_of(row | {"attempt": attempt_of(row)}, FACTS))
-    print_remembered(out, row)
+    print_remembered(row)
     if errors := row["errors"]:
-        out.print(_attempts(errors))
+        _print_attempts(errors)
         if traceback := errors[-1]["traceback"]:
             out.print(f"attempt {errors[-1]['attempt']}:", style="bold")
-            out.print(harmless(traceback.rstrip()), markup=False)
+            out.print(harmless(traceback.rstrip()), markup=False, soft_wrap=True)
 
 
-def _attempts(errors: list[dict[str, Any]]) -> Table:
-    names = ("attempt", "started_at", "ended_at", "retry_at", "type", "message")
-    table = Table(*(name.replace("_", " ") for name in names), box=box.SIMPLE_HEAD, pad_edge=False)
-    for error in errors:
-        table.add_row(*(shown(_time(error[name]) if name.endswith("_at") else error[name]) for name in names))
-    return table
+def _print_attempts(errors: list[dict[str, Any]]) -> None:
+    columns = ("attempt", "started_at", "ended_at", "retry_at", "type", "message")
+    rows = [{name: _time(error[name]) if name.endswith("_at") else error[name] for name in columns} for error in errors]
+    print_table("attempts", rows, columns, ("type", "message"), ("ended_at", "retry_at"))
 
 
 def _time(text: str | None) -> str | None:

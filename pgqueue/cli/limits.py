@@ -28,7 +28,7 @@ class _Commands(Commands):
     one = "one key: pgqueue limits get KEY"
 
 
-limits = typer.Typer(cls=_Commands, help="Show limits, and change them at run time.", no_args_is_help=False)
+limits = typer.Typer(name="limits", cls=_Commands, help="Show limits, and change them at run time.", no_args_is_help=False)
 
 
 @limits.callback(invoke_without_command=True)

@@ -17,7 +17,8 @@ FACTS = (
 
 def line(now: OperationStatus) -> str:
     """What an operation has done so far, in one line; of a dry run what it would do."""
-    parts = [f"{count:,} {DID.get(what, what)}" for what, count in now.did.items()] or [f"0 {_done(now.kind)}"]
+    would = "would be " if now.dry_run else ""
+    parts = [f"{count:,} {would}{DID.get(what, what)}" for what, count in now.did.items()] or [f"0 {would}{_done(now.kind)}"]
     parts += [f"{now.skipped:,} skipped ({_counted(now.skipped_by_reason)})"] if now.skipped else []
     parts += [f"{now.failed:,} failed"] if now.failed else []
     parts += [f"{now.left_over:,} left over"] if now.left_over else []
@@ -30,7 +31,8 @@ def print_status(now: OperationStatus) -> None:
     """Everything that is known of an operation."""
     out = console()
     out.print(line(now), style="bold", markup=False)
-    out.print(facts_of(now._asdict() | {"spec": now.spec or None, "dry_run": now.dry_run or None}, FACTS))
+    pace = None if now.per_second is None else f"{now.per_second:g} jobs"  # a number alone would be shown as a duration
+    out.print(facts_of(now._asdict() | {"spec": now.spec or None, "dry_run": now.dry_run or None, "per_second": pace}, FACTS))
     for error in now.errors:
         out.print(Text(harmless(f"job {error['job_id']}: {' '.join(str(error['message']).split())}"), "red"))
 

@@ -65,7 +65,7 @@ def print_table(
         left_out.append(name)
     out.print(to_table(rows, [column for column in columns if column not in left_out], wide))
     if left_out:
-        out.print(f"left out for want of room: {', '.join(map(_heading, left_out))} (see --json)", style="dim")
+        out.print(f"no room for: {', '.join(map(_heading, left_out))} (see --json)", style="dim")
 
 
 def _needs(rows: Sequence[dict[str, Any]], columns: Sequence[str], wide: Sequence[str]) -> int:

@@ -98,7 +98,7 @@ def print_pauses(pauses: list[Pause]) -> None:
     """A line for each pause."""
     out = console()
     for one in pauses:
-        out.print(Text(harmless(f"{said(one)} (since {shown(one.paused_at)})"), "yellow"))
+        out.print(Text(harmless(f"{said(one)} (since {shown(one.paused_at)})"), "yellow"), soft_wrap=True)
 
 
 def said(pause: Pause) -> str:

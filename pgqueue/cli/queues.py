@@ -23,7 +23,9 @@ class _Commands(Commands):
     one = "the jobs of one queue: pgqueue jobs --queue NAME"
 
 
-queues = typer.Typer(cls=_Commands, help="Show queues, and change their settings at run time.", no_args_is_help=False)
+queues = typer.Typer(
+    name="queues", cls=_Commands, help="Show queues, and change their settings at run time.", no_args_is_help=False
+)
 
 
 @queues.callback(invoke_without_command=True)
@@ -37,7 +39,9 @@ def show_all(context: typer.Context, database_url: DatabaseUrl = None, schema: S
     if as_json:
         print_json_lines(rows)
         return
-    print_table("queues", [row | {"settings": _settings(row)} for row in rows], COLUMNS, wide=("name", "settings"))
+    print_table(
+        "queues", [row | {"settings": _settings(row)} for row in rows], COLUMNS, ("name", "settings"), ("blocked", "oldest")
+    )
     print_pauses(pauses)
 
 
@@ -49,7 +53,7 @@ def set_(
     ] = None,
     on_full: Annotated[
         str | None,
-        typer.Option(metavar="refuse|drop_oldest", help="Above it enqueues are refused, or the oldest jobs dropped."),
+        typer.Option(metavar="HOW", help="Above it: refuse (enqueues) or drop_oldest (of the ready jobs)."),
     ] = None,
     starvation_after: Annotated[
         str | None, typer.Option(metavar="SPAN", help="Jobs that wait longer start next, whatever their priority; 0: none do.")

@@ -18,7 +18,7 @@ from .who import By
 def retry(
     filter: dict[str, Any],
     ids: MaybeIds = None,
-    run_after: Annotated[str | None, typer.Option("--run-after", metavar="TIME", help="Delay of each job, such as 30s")] = None,
+    run_after: Annotated[str | None, typer.Option("--run-after", metavar="SPAN", help="Delay of each job: 30s, 5m.")] = None,
     keep_attempts: Annotated[
         bool, typer.Option("--keep-attempts", help="Attempts go on counting; by default they begin anew.")
     ] = False,

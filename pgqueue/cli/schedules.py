@@ -37,7 +37,9 @@ class _Commands(Commands):
     one = "one schedule: pgqueue schedule NAME"
 
 
-schedules = typer.Typer(cls=_Commands, help="Show schedules, and change them at run time.", no_args_is_help=False)
+schedules = typer.Typer(
+    name="schedules", cls=_Commands, help="Show schedules, and change them at run time.", no_args_is_help=False
+)
 
 
 @schedules.callback(invoke_without_command=True)

@@ -20,9 +20,9 @@ def stats(database_url: DatabaseUrl = None, schema: Schema = None, as_json: AsJs
     if as_json:
         print_json({"queues": queues, "tasks": tasks, "pauses": [pause._asdict() for pause in pauses]})
     else:
-        print_table("live jobs", queues, QUEUES)
+        print_table("live jobs", queues, QUEUES, ("queue",), ("priority",))
         print_pauses(pauses)
-        print_table("tasks in the last hour", tasks, TASKS)
+        print_table("tasks in the last hour", tasks, TASKS, ("task",), ("mean_seconds", "p99_seconds", "p50_seconds"))
 
 
 def workers(database_url: DatabaseUrl = None, schema: Schema = None, as_json: AsJson = False) -> None:

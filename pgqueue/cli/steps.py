@@ -3,7 +3,6 @@
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
 from .._checks import read_id
@@ -12,8 +11,11 @@ from ..database.calls import steps as step_calls
 from ..steps.memory import check_name
 from .enqueue import json_of
 from .options import AsJson, DatabaseUrl, Schema
-from .output import print_json, shown_time, to_table
+from .output import print_json, print_table, shown_time
 from .session import Session
+
+STEPS = ("step", "value", "started_at", "took", "attempt")
+SIGNALS = ("signal", "state", "payload", "waited_at", "until", "ended_at")
 
 
 def signal(
@@ -43,16 +45,14 @@ def remembered(database: Session, id: int) -> dict[str, Any]:
     return {"steps": database.run(step_calls.steps(id)), "signals": database.run(step_calls.signals(id))}
 
 
-def print_remembered(out: Console, row: dict[str, Any]) -> None:
+def print_remembered(row: dict[str, Any]) -> None:
     """The steps of a job, and the signals that it has or waits for."""
     if steps := row["steps"]:
         timed = [step | {"took": (step["ended_at"] - step["started_at"]).total_seconds()} for step in steps]
-        out.print(
-            to_table([_named("step", step) for step in timed], ("step", "value", "started_at", "took", "attempt"), ("value",))
-        )
+        print_table("steps", [_named("step", step) for step in timed], STEPS, ("step", "value"), ("attempt", "took"))
     if signals := row["signals"]:
         told = [_named("signal", signal) | {"state": _state(signal)} for signal in signals]
-        out.print(to_table(told, ("signal", "state", "payload", "waited_at", "until", "ended_at"), ("payload",)))
+        print_table("signals", told, SIGNALS, ("signal", "payload"), ("waited_at", "until"))
 
 
 def waits_for_signal(row: dict[str, Any]) -> Text | None:

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from .._checks import interval
+from ..errors import InvalidArgument
 from .bulk import All, DryRun, InBulk, MaybeIds, Note, PerSecond, Watch
 from .enqueue import priority_of
 from .filters import filtered
@@ -21,7 +22,7 @@ def update(
     priority: Annotated[str | None, typer.Option(metavar="N", help="-100 to 100; or low, medium, high.")] = None,
     run_at: Annotated[str | None, typer.Option("--run-at", metavar="TIME", help="When they run, in ISO format.")] = None,
     run_after: Annotated[
-        str | None, typer.Option("--run-after", metavar="TIME", help="When they run, from now on, such as 30s.")
+        str | None, typer.Option("--run-after", metavar="SPAN", help="When they run, from now on: 30s, 5m, 2h.")
     ] = None,
     is_all: All = False,
     dry_run: DryRun = False,
@@ -39,6 +40,8 @@ def update(
         "run_at": None if run_at is None else read_time("run_at", run_at).isoformat(),
         "run_after": None if run_after is None else interval(read_span("run_after", run_after)),
     }
+    if all(value is None for value in spec.values()):
+        raise InvalidArgument("update: nothing is to change; give --priority, --run-at or --run-after")
     bulk = InBulk(ids or [], filter, is_all, dry_run, per_second, by, note, watch)
     bulk.is_wanted()
     with Session(database_url, schema) as database:

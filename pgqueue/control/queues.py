@@ -10,6 +10,7 @@ from ..client import Client
 from ..database import Call
 from ..database.calls import queues as calls
 from ..database.calls.queues import Pause
+from ..errors import InvalidArgument
 from .drain import Drain
 from .queue_settings import QueueSettings, settings_json
 
@@ -154,7 +155,9 @@ def subject_of(queue: str | None, task: str | None, everything: bool) -> tuple[s
     if everything:
         given.append(("everything", None))
     if len(given) != 1:
-        raise invalid("queue", queue, "name one queue or one task, or say everything=True")
+        named = "nothing is named" if not given else "more than one thing is named"
+        remedy = "give one queue, or one task (task=, --task), or everything (everything=True, --everything)"
+        raise InvalidArgument(f"queue: {named}; {remedy}")
     return given[0]
 
 

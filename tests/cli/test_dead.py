@@ -23,9 +23,10 @@ def letters(app: PgQueue, work: Work) -> list[int]:
 
 def test_a_list_goes_on_behind_its_last_line(run: Run, letters: list[int]) -> None:
     seen = [line["id"] for line in run("dead", "--limit", "3", "--json").lines]
-    (said,) = [line for line in run("dead", "--limit", "3").out.splitlines() if line.startswith("there are more: --after ")]
+    said = run("dead", "--limit", "3", "--json").err
+    assert said.startswith("go on with --after '")
 
-    rest = run("dead", "--after", said.partition("'")[2].rstrip("'"), "--json").lines
+    rest = run("dead", "--after", said.split("'")[1], "--json").lines
 
     assert sorted([*seen, *(line["id"] for line in rest)]) == letters
     assert {"fingerprint", "error_type", "traceback", "retried"} <= rest[0].keys()

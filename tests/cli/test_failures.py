@@ -1,7 +1,12 @@
 """What goes wrong is one line on stderr and an exit code."""
 
+import re
+from collections.abc import Iterator
+from typing import Any
+
 import psycopg
 import pytest
+from typer.main import get_command
 
 from pgqueue.cli import cli
 from pgqueue.cli.failures import exit_code
@@ -11,9 +16,9 @@ from pgqueue.version import __version__
 from .conftest import Ran, Run, run_here
 
 COMMANDS = [
-    "migrate", "worker", "enqueue", "jobs", "job", "retry", "cancel", "workflows", "workflow", "retry_workflow",
-    "cancel_workflow", "schedule", "workers", "stats", "dead", "signal", "pause", "resume",
-    "drain", "discard", "update", "operations", "operation",
+    "migrate", "worker", "enqueue", "stats", "workers", "jobs", "job", "dead",
+    "retry", "cancel", "discard", "update", "signal", "operations", "operation",
+    "pause", "resume", "drain", "workflows", "workflow", "retry_workflow", "cancel_workflow", "schedule",
 ]  # fmt: skip
 
 
@@ -86,3 +91,30 @@ def test_exit_codes() -> None:
         2
     ] * 4
     assert exit_code(JobNotFound()) == 3
+
+
+def _options(command: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Every option of a command and of the commands below it, with the words that lead there."""
+    for parameter in command.params:
+        for name in (*parameter.opts, *parameter.secondary_opts):
+            if name.startswith("--"):
+                yield path, name
+    for name, below in getattr(command, "commands", {}).items():
+        yield from _options(below, (*path, name))
+
+
+def test_help_on_a_terminal_of_80_columns_cuts_no_option(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    options: dict[tuple[str, ...], list[str]] = {}
+    for path, name in _options(get_command(cli), ()):
+        options.setdefault(path, []).append(name)
+
+    cut = {(*path, name) for path, names in options.items() for name in set(names) - set(_words_of_help(capsys, path))}
+
+    assert (len(options) > 30, cut) == (True, set())
+
+
+def _words_of_help(capsys: pytest.CaptureFixture[str], path: tuple[str, ...]) -> list[str]:
+    return re.split(r"[\s,]+", run_here(capsys, *path, "--help").out)

@@ -174,4 +174,19 @@ def test_a_narrow_terminal_shows_ids_and_names_and_says_what_it_leaves_out(run: 
     lines = run("jobs").out.splitlines()
     assert all(len(line) <= 80 for line in lines)
     assert all(any(line.split()[:4] == [str(id), "ready", "default", f"task_{n}"] for line in lines) for n, id in enumerate(ids))
-    assert lines[-1].startswith("left out for want of room: finished at, ")
+    assert lines[-1].startswith("no room for: finished at, ")
+
+
+def test_a_narrow_terminal_shows_when_each_attempt_began_and_a_traceback_as_it_is(
+    app: PgQueue, run: Run, work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = app.tasks["fail"].enqueue("y" * 100)
+    work()
+    monkeypatch.setattr(output, "PIPED_WIDTH", 80)
+
+    lines = run("job", job.id).out.splitlines()
+
+    for error in run("job", job.id, "--json").lines[0]["errors"]:
+        assert any(error["started_at"].replace("T", " ")[:23] in line for line in lines)
+    assert f"ValueError: {'y' * 100}" in lines
+    assert any(line.split() == ["fingerprint", app.dead_groups()[0].fingerprint] for line in lines)

@@ -48,13 +48,32 @@ def test_who_did_it_is_the_user_on_this_machine(run: Run, look: Look) -> None:
     assert "@" in look.value("select by from operations")
 
 
+def test_an_id_of_no_job_is_told(run: Run, look: Look) -> None:
+    dead(look, 1)
+
+    ran = run("discard", 1, 999)
+
+    assert (ran.code, ran.out, ran.err) == (
+        3,
+        "operation 1 done: of 1 job: 1 discarded\n",
+        "pgqueue: of 2 ids there is no job for 1\n",
+    )
+
+
+def test_the_pace_of_an_operation_is_shown_in_jobs(run: Run, look: Look) -> None:
+    dead(look, 1)
+    run("retry", 1, "--per-second", "5")
+
+    assert any(line.split() == ["per", "second", "5", "jobs"] for line in run("operation", "1").out.splitlines())
+
+
 def test_a_dry_run_changes_nothing(run: Run, look: Look) -> None:
     dead(look, 2)
     look.value("select enqueue('send', queue => 'mail')")
 
     ran = run("retry", "--queue", "mail", "--dry-run")
 
-    assert ran.out == "operation 1 done (dry run: nothing was changed): of 2 jobs: 2 retried\n"
+    assert ran.out == "operation 1 done (dry run: nothing was changed): of 2 jobs: 2 would be retried\n"
     assert (look.count("failed"), look.count("ready")) == (2, 1)
 
 
@@ -86,7 +105,7 @@ def test_jobs_are_changed_by_a_filter(run: Run, look: Look) -> None:
         (["retry", "--state", "failed"], "filter: it names nothing; "),
         (["discard"], "filter: it names nothing; "),
         (["update", "--priority", "1"], "filter: it names nothing; "),
-        (["update", "--queue", "mail"], "spec: '{}' is not valid; give what is to change"),
+        (["update", "--queue", "mail"], "update: nothing is to change; give --priority, --run-at or --run-after"),
         (["cancel", "--state", "failed"], "state: 'failed' is not valid; cancel acts on jobs that are blocked"),
         (["cancel", "--queue", "mail", "--per-second", "0"], "per_second: '0' is not valid"),
         (["cancel", "--queue", "mail", "--note", "x" * 1001], "reason: "),

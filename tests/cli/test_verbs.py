@@ -20,7 +20,7 @@ def test_dead_letters_run_again_under_their_own_id(run: Run, app: PgQueue, work:
     ran = run("retry", first, second)
 
     assert (ran.code, ran.err) == (0, "")
-    assert ran.out.splitlines() == [f"job {id} runs again as job {id}" for id in (first, second)]
+    assert ran.out.splitlines() == [f"job {id} runs again" for id in (first, second)]
     assert look.count("ready") == 2
     assert {row["by"] for row in look.rows("select control->>'retried_by' as by from job")} == {me()}
 
