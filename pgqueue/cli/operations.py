@@ -17,7 +17,7 @@ from .output import print_json, print_json_lines, print_table
 from .session import Session
 from .who import By, who
 
-COLUMNS = ("id", "kind", "state", "dry_run", "matched", "done", "skipped", "failed", "left_over", "created_at", "by", "reason")
+COLUMNS = ("id", "kind", "state", "matched", "done", "skipped", "failed", "left_over", "created_at", "by", "reason")
 LOOK_EVERY = 0.5  # seconds between two looks at an operation on which others work
 TELL_EVERY = 1.0  # seconds between two lines about one that goes on
 
@@ -35,8 +35,8 @@ def operations(
     if as_json:
         print_json_lines(rows)
     else:
-        readable = [row | {"dry_run": row["dry_run"] or None} for row in rows]
-        print_table("operations", readable, COLUMNS, wide=("by", "reason"), spare=("dry_run", "created_at", "left_over"))
+        readable = [row | {"kind": f"{row['kind']}{' (dry run)' if row['dry_run'] else ''}"} for row in rows]
+        print_table("operations", readable, COLUMNS, wide=("by", "reason"), spare=("created_at", "left_over", "failed"))
 
 
 def operation(

@@ -18,7 +18,7 @@ from .session import Session
 from .times import read_span, read_time
 from .who import By, who
 
-Queue = Annotated[str | None, typer.Argument(metavar="[QUEUE]", help="Name of the queue.")]
+Queue = Annotated[str | None, typer.Argument(metavar="QUEUE", help="Name of the queue.")]
 OfTask = Annotated[str | None, typer.Option("--task", metavar="NAME", help="A task in place of a queue.")]
 Everything = Annotated[bool, typer.Option("--everything", help="All queues.")]
 Reason = Annotated[str | None, typer.Option(metavar="TEXT", help="Why, for people.")]

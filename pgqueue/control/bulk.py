@@ -162,6 +162,9 @@ class Bulk:
         }
 
     def _order(self, kind: str, spec: Mapping[str, Any], orders: Orders) -> Order:
+        for name in orders.keys() - Orders.__annotations__.keys():  # else a misspelt dry_run would be no dry run
+            known = ", ".join(Orders.__annotations__)
+            raise InvalidArgument(f"{kind}: it has no option {shortened(name)}; use {known}, or those of this verb alone")
         per_second, by, reason = orders.get("per_second"), orders.get("by"), orders.get("reason")
         return Order(
             kind,

@@ -48,6 +48,8 @@ class DeadLetterControl(Registry):
             ConfigurationError: it is not a function, or a worker of this app has started.
             InvalidArgument: a value is out of range.
         """
+        for field in filter.keys() - FilterFields.__annotations__.keys():  # SQL would say so only in a worker, again and again
+            raise invalid("filter", field, f"use {', '.join(FilterFields.__annotations__)}")
         fields = filter_json(filter)
 
         def register(callback: C) -> C:

@@ -75,6 +75,7 @@ def test_a_dry_run_changes_nothing(run: Run, look: Look) -> None:
 
     assert ran.out == "operation 1 done (dry run: nothing was changed): of 2 jobs: 2 would be retried\n"
     assert (look.count("failed"), look.count("ready")) == (2, 1)
+    assert any(line.split()[:5] == ["1", "retry", "(dry", "run)", "done"] for line in run("operations").out.splitlines())
 
 
 def test_dead_letters_are_retried_discarded_and_what_is_left_alone_is_told(run: Run, look: Look) -> None:

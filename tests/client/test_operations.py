@@ -81,6 +81,8 @@ def test_a_filter_that_names_nothing_needs_all(app: PgQueue, look: Look) -> None
         ("update", {"priority": "urgent"}, "priority"),
         ("update", {"args": {"n": object()}}, "args"),
         ("update", {"args": [1]}, "args"),
+        ("cancel", {"dryrun": True}, "cancel: it has no option 'dryrun'; use by, reason, dry_run"),
+        ("discard", {"note": "old"}, "discard: it has no option 'note'; use by"),
     ],
 )
 def test_what_is_invalid_is_refused_by_name(app: PgQueue, verb: str, options: dict[str, Any], field: str) -> None:

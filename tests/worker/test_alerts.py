@@ -115,6 +115,7 @@ async def test_an_app_without_alerts_opens_no_connection_for_them(async_app: PgQ
         {"threshold": 5, "name": ""},
         {"threshold": 5, "name": 5},
         {"threshold": 5, "name": "\0"},
+        {"threshold": 5, "lo": 2},
     ],
 )
 def test_an_invalid_value_is_refused(app: PgQueue, given: dict[str, object]) -> None:
