@@ -90,5 +90,6 @@ def use(url: str, command: Command) -> list[Any]:
 
 
 async def _work(app: PgQueue) -> None:
-    await Worker(app, WorkerOptions(burst=True, handle_signals=False)).run()
+    async with asyncio.timeout(60):
+        await Worker(app, WorkerOptions(burst=True, handle_signals=False)).run()
     await app.aclose()

@@ -272,8 +272,7 @@ SUSPECTS = """
 
 
 @pytest.mark.parametrize("analyzed", [False, True])
-def test_thousands_of_suspects_that_cannot_be_taken_cost_a_claim_nothing(rolled_back_sql: Sql, analyzed: bool) -> None:
-    sql = rolled_back_sql
+def test_thousands_of_suspects_that_cannot_be_taken_cost_a_claim_nothing(sql: Sql, analyzed: bool) -> None:
     sql.rows(SUSPECTS)
     sql.rows("insert into job (run_at, created_at, state, task, rescues) select now(), now(), 'ready', 'noop', 2")
     if analyzed:

@@ -79,7 +79,8 @@ def test_a_cancelled_job_has_its_reason_and_never_expires(sql: Sql) -> None:
     sql.value("select cancel(%s)", id)
     sql.rows("update job_history set finished_at = finished_at - interval '2 days'")
 
-    assert outcome(sql, id) == {"state": "cancelled", "reason": "user_requested"}
+    error = {"message": f"by {sql.value('select session_user')}"}
+    assert outcome(sql, id) == {"state": "cancelled", "reason": "user_requested", "error": error}
 
 
 def test_every_job_has_its_task_and_one_that_is_over_the_seconds_in_its_handler(sql: Sql) -> None:

@@ -134,15 +134,14 @@ def test_a_commit_whose_answer_was_lost_is_known_to_have_happened(sql: Sql, anot
     a_commit_whose_answer_was_lost_is_known_to_have_happened(sql, another_sql)
 
 
-def test_an_install_without_settings_of_queues_does_not_look_at_them(sql: Sql) -> None:
+def test_a_finish_without_settings_of_queues_asks_once_whether_there_are_some(sql: Sql) -> None:
     id = sql.enqueue()
     token, _ = sql.claim(sql.worker())
     plans = plans_of(sql, "select * from finish(%s)", json.dumps([{"id": id, "token": str(token), "state": "succeeded"}]))
 
-    oid = sql.value("select 'queue'::regclass::oid")
+    oid = sql.value("select 'queue_pkey'::regclass::oid")
     assert left(sql, id) == ["succeeded"]
-    assert plans.trees
-    assert not any(f":relid {oid} " in tree for tree in plans.trees)
+    assert sum(tree.count(f":indexid {oid} ") for tree in plans.trees) == 1
 
 
 @pytest.mark.parametrize("how", ["failed", "rescue", "force"])

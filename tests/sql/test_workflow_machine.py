@@ -213,6 +213,10 @@ class Workflow(RuleBasedStateMachine):
     @rule(data=st.data())
     def cancel(self, data: st.DataObject) -> None:
         node = self.model.nodes[data.draw(st.sampled_from(list(self.model.nodes)), label="node")]
+        if node.state == "running":
+            assert self.sql.value("select cancel(%s)", node.id) == "asked"
+            node.is_asked = True
+            return
         if node.state not in WAITING:
             assert self.sql.refusal("select cancel(%s)", node.id).sqlstate == "PQ004"
             return

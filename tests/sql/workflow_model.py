@@ -20,6 +20,7 @@ class Node:
     is_later: bool = False  # its time had not come when it was made to wait for its parents again
     token: UUID | None = None
     stops: bool = False  # it ran when the workflow was cancelled
+    is_asked: bool = False  # to stop, by itself, while it runs
 
     @property
     def is_over(self) -> bool:
@@ -80,7 +81,7 @@ class Model:
         if outcome == "dead" or (outcome == "failed" and (node.attempt >= node.max_attempts or self.cancelled or node.stops)):
             self.leave(node, "failed")
             return "dead"
-        if self.cancelled or node.stops:
+        if self.cancelled or node.stops or node.is_asked:
             self.leave(node, "cancelled")
             return "cancelled"
         node.attempt -= outcome == "snoozed"
@@ -94,7 +95,7 @@ class Model:
         for node in orphans:
             node.rescues += 1
             node.attempt -= node.rescues < 3
-            if self.cancelled or node.stops:
+            if self.cancelled or node.stops or node.is_asked:
                 self.leave(node, "cancelled")
             else:
                 self.leave(node, "failed" if node.rescues >= 3 else "scheduled" if node.rescues == 2 else "ready")
@@ -109,7 +110,7 @@ class Model:
             node.state = "ready" if node in dead else "blocked"
         for node in dead:
             node.attempt = node.rescues = 0
-            node.is_later = node.stops = False
+            node.is_later = node.stops = node.is_asked = False
         for node in self.of("running"):
             node.stops |= self.cancelled
         held = [node for node in self.of("ready", "scheduled") if any(parent.id in node.into for parent in again)]

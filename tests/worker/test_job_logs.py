@@ -11,7 +11,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from pgqueue import InvalidArgument, JobContext, LogLine, PgQueue
+from pgqueue import InvalidArgument, JobContext, LogLine, PgQueue, logs
 from pgqueue.database import Link
 from pgqueue.database.call import Call
 from pgqueue.database.calls.logs import Kept
@@ -226,7 +226,10 @@ def test_a_context_without_a_worker_drops_its_lines() -> None:
         job.log("x", level=cast(Any, "fatal"))
 
 
-async def test_standard_logging_is_kept_for_tasks_that_ask_for_it(async_app: PgQueue, in_process: InProcess) -> None:
+async def test_standard_logging_is_kept_for_tasks_that_ask_for_it(
+    async_app: PgQueue, in_process: InProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logs, "given", None)  # else processes log as another test has configured it
     logger = logging.getLogger("shop.orders")
 
     def say_it() -> None:
