@@ -156,30 +156,36 @@ class Bulk:
         policies = rules_json(self._client.tasks, rules)
         return {
             "rules": None if policies is None else loads(policies),
-            "keep_attempts": keep_attempts or None,
+            "keep_attempts": _flag("keep_attempts", keep_attempts) or None,
             "run_after": _interval("run_after", run_after),
-            "force": force or None,
+            "force": _flag("force", force) or None,
         }
 
     def _order(self, kind: str, spec: Mapping[str, Any], orders: Orders) -> Order:
         for name in orders.keys() - Orders.__annotations__.keys():  # else a misspelt dry_run would be no dry run
             known = ", ".join(Orders.__annotations__)
             raise InvalidArgument(f"{kind}: it has no option {shortened(name)}; use {known}, or those of this verb alone")
-        per_second, by, reason = orders.get("per_second"), orders.get("by"), orders.get("reason")
+        per_second = orders.get("per_second")
         return Order(
             kind,
             self._filter,
             _dumped(spec),
-            read_text("by", by),
-            read_text("reason", reason),
-            bool(orders.get("dry_run")),
+            read_text("by", orders.get("by")),
+            read_text("reason", orders.get("reason")),
+            _flag("dry_run", orders.get("dry_run")),
             None if per_second is None else check_quantity("per_second", per_second),
-            bool(orders.get("all")),
+            _flag("all", orders.get("all")),
         )
 
 
+def _flag(field: str, given: bool | None) -> bool:
+    if given is not None and not isinstance(given, bool):
+        raise invalid(field, given, "use True or False")
+    return bool(given)
+
+
 def _cancel_spec(force: bool, force_after: Duration | None) -> dict[str, Any]:
-    return {"force": force or None, "force_after": _interval("force_after", force_after)}
+    return {"force": _flag("force", force) or None, "force_after": _interval("force_after", force_after)}
 
 
 def _update_spec(

@@ -4,7 +4,9 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
 
+from .._checks import read_text
 from ..client import Client
+from ..database import Call
 from ..database.calls import operations as calls
 from ..database.calls.operations import OperationStatus
 from ..errors import JobNotFound, ResultTimeout
@@ -103,16 +105,20 @@ class Operation:
             by: who cancels it; the database user by default.
 
         Raises:
+            InvalidArgument: `by` is empty or too long.
             WrongState: it is over.
             JobNotFound: there is no such operation (any more).
         """
-        self._client.database.run(calls.cancel_operation(self.id, by))
+        self._client.database.run(self._cancelling(by))
         return self.refresh()
 
     async def acancel(self, by: str | None = None) -> "Operation":
         """`cancel` for async code."""
-        await self._client.async_database.run(calls.cancel_operation(self.id, by))
+        await self._client.async_database.run(self._cancelling(by))
         return await self.arefresh()
+
+    def _cancelling(self, by: str | None) -> Call[int]:
+        return calls.cancel_operation(self.id, read_text("by", by))
 
     def _found(self, status: OperationStatus | None) -> "Operation":
         if status is None:

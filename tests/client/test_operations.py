@@ -48,6 +48,31 @@ async def test_each_verb_has_its_async_twin(app: PgQueue, look: Look) -> None:
     await app.aclose()
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"dry_run": "no"}, "dry_run: 'no' is not valid; use True or False"),
+        ({"all": "no"}, "all: 'no' is not valid; use True or False"),
+        ({"force": "no"}, "force: 'no' is not valid; use True or False"),
+        ({"by": 5}, "by: 5 is not valid; use a text"),
+        ({"reason": 5}, "reason: 5 is not valid; use a text"),
+    ],
+)
+def test_a_flag_or_a_text_that_is_none_does_nothing(
+    app: PgQueue, look: Look, options: dict[str, Any], message: str
+) -> None:
+    """all="no" would else mean all jobs."""
+    waiting(look, 1)
+
+    with pytest.raises(InvalidArgument) as refused:
+        app.jobs(queue="mail").cancel(**options)
+
+    assert str(refused.value).startswith(message)
+    assert look.count("ready") == 1
+    with pytest.raises(InvalidArgument, match="by: 5 is not valid"):
+        Operation(app, 1).cancel(by=5)  # type: ignore[arg-type]
+
+
 def test_jobs_are_changed(app: PgQueue, look: Look) -> None:
     waiting(look, 2)
     at = datetime.now(UTC) + timedelta(hours=1)
