@@ -58,9 +58,7 @@ async def test_each_verb_has_its_async_twin(app: PgQueue, look: Look) -> None:
         ({"reason": 5}, "reason: 5 is not valid; use a text"),
     ],
 )
-def test_a_flag_or_a_text_that_is_none_does_nothing(
-    app: PgQueue, look: Look, options: dict[str, Any], message: str
-) -> None:
+def test_a_flag_or_a_text_that_is_none_does_nothing(app: PgQueue, look: Look, options: dict[str, Any], message: str) -> None:
     """all="no" would else mean all jobs."""
     waiting(look, 1)
 

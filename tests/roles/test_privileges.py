@@ -156,7 +156,7 @@ FUNCTIONS = {
         "hold_schedule", "is_live", "is_plain", "lock_schedule", "make_job", "merge_schedule", "note_look", "note_missed",
         "note_tick", "plan_ticks", "save_schedule", "schedule_changes", "schedule_defaults", "schedule_fields",
         "checked_field", "checked_id", "checked_ids", "checked_object", "is_id", "checked_text", "checked_texts", "checked_time",
-        "checked_uuid", "filter_fields", "filter_of", "filter_places", "filter_terms", "has_index_on", "ids_in",
+        "checked_uuid", "filter_fields", "filter_of", "filter_places", "filter_terms", "find_ids", "has_index_on", "ids_in",
         "ids_with", "known_ids", "texts_of",
         "bounds_of", "cursor_of", "known_before", "listed", "look_through", "order_of", "order_through", "part_of", "place_of",
         "ranges_of", "walk_through", "walks_of",
@@ -206,7 +206,7 @@ VIEWS = {
     "job_logs",
 }
 # What runs with the rights of the owner must not be told what to do by a string.
-DYNAMIC_SQL = {"make_partition", "drop_partitions", "empty_partitions", "matching_ids", "look_through", "count_jobs", "ids_with"}
+DYNAMIC_SQL = {"make_partition", "drop_partitions", "empty_partitions", "find_ids", "look_through", "count_jobs", "ids_with"}
 DYNAMIC_SQL |= {"dead_groups", "dead_stats", "crossed_dead_letters"}
 
 

@@ -40,3 +40,12 @@ def test_it_waits_for_the_step_that_is_being_taken(sql: Sql, another_sql: OpenSq
 
     assert cancel.rows() == [{"state": "cancelled"}]
     assert 0 < operation(sql, row["id"])["done"] <= 20
+
+
+def test_who_cancels_it_is_checked(sql: Sql) -> None:
+    many(sql, 2)
+    id = left_to_workers(sql, "cancel")["id"]
+
+    for by in ("", "x" * 201):
+        assert sql.refusal("select cancel_operation(%s, %s)", id, by).sqlstate == "PQ001"
+    assert sql.value("select cancelled_by from cancel_operation(%s)", id) == sql.value("select session_user")

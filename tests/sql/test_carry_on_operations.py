@@ -47,6 +47,32 @@ def test_a_step_ends_when_its_time_is_over(sql: Sql) -> None:
     guarantees.a_step_ends_when_its_time_is_over(sql)
 
 
+def test_a_step_ends_when_its_time_is_over_although_one_statement_cancels_many(sql: Sql) -> None:
+    guarantees.a_step_ends_when_its_time_is_over_although_one_statement_cancels_many(sql)
+
+
+def test_a_dead_letter_that_came_back_and_died_again_is_left_alone(sql: Sql) -> None:
+    guarantees.a_dead_letter_that_came_back_and_died_again_is_left_alone(sql)
+
+
+def test_one_that_looks_for_its_jobs_gives_way_to_others(sql: Sql) -> None:
+    guarantees.one_that_looks_for_its_jobs_gives_way_to_others(sql)
+
+
+def test_a_hundred_thousand_ids_are_no_burden(sql: Sql) -> None:
+    guarantees.a_hundred_thousand_ids_are_no_burden(sql)
+
+
+@pytest.mark.parametrize(("per_second", "most"), [(0.5, 1), (5, 1), (11, 1), (19, 1), (25, 2), (100, 10)])
+def test_a_step_of_a_paced_one_is_so_small_that_in_no_second_there_are_more(sql: Sql, per_second: float, most: int) -> None:
+    many(sql, 40)
+    row = begin(sql, "cancel", per_second=per_second)
+
+    assert row["done"] == most
+    pause = sql.value("select extract(epoch from next_at - clock_timestamp()) from operation")
+    assert pause > 0.5 * most / per_second
+
+
 def test_a_locked_job_is_left_until_it_is_free(sql: Sql, another_sql: OpenSql) -> None:
     guarantees.a_locked_job_is_left_until_it_is_free(sql, another_sql)
 

@@ -9,7 +9,7 @@ from . import operation_guarantees as guarantees
 from .conftest import Sql
 from .flows import node, start
 from .guarantees import many
-from .operation_guarantees import begin, died, operation
+from .operation_guarantees import begin, carry_on, died, operation
 
 
 def test_a_small_operation_is_done_in_the_call_and_tells_what_it_did(sql: Sql) -> None:
@@ -46,6 +46,33 @@ def test_a_filter_that_names_nothing_needs_all(sql: Sql, kind: str) -> None:
     assert sql.value("select count(*) from operation") == 0
 
     assert begin(sql, kind, {}, is_all=True)["done"] == 1
+
+
+@pytest.mark.parametrize("filter", [{"queue": None}, {"args": {}}, {"args": {}, "meta": {}, "ids": None}])
+def test_a_filter_of_empty_objects_and_nulls_names_nothing(rolled_back_sql: Sql, filter: dict[str, Any]) -> None:
+    """Such as app.jobs(args=conditions) without any conditions."""
+    sql = rolled_back_sql
+    sql.enqueue()
+
+    assert sql.refusal("select start_operation('cancel', %s)", json.dumps(filter)).sqlstate == "PQ001"
+    assert begin(sql, "cancel", filter, is_all=True)["did"] in ({"cancelled": 1}, {})
+
+
+@pytest.mark.parametrize("field", ["ids", "state", "queue"])
+def test_an_empty_list_means_no_job(rolled_back_sql: Sql, field: str) -> None:
+    sql = rolled_back_sql
+    sql.enqueue()
+
+    assert (begin(sql, "cancel", {field: []})["state"], begin(sql, "cancel", {field: []})["matched"]) == ("done", 0)
+
+
+def test_a_time_without_a_zone_is_that_of_the_one_who_asks(rolled_back_sql: Sql) -> None:
+    """A worker that carries on may be in another zone, and now is another time then."""
+    sql = rolled_back_sql
+    sql.rows("set local timezone to 'Asia/Tokyo'")
+    row = begin(sql, "update", spec={"run_at": "2095-01-01 10:00"})
+
+    assert row["spec"]["run_at"].startswith("2095-01-01T01:00")
 
 
 @pytest.mark.parametrize(
@@ -167,7 +194,7 @@ def test_a_dry_run_counts_what_would_become_of_the_jobs_and_changes_nothing(sql:
 
     assert sql.rows("select * from jobs order by id") == before
     assert (foreseen["state"], foreseen["dry_run"], foreseen["matched"]) == ("done", True, 4)
-    real = begin(sql, kind, {"ids": [*ids, over]}, **spec)
+    real = carry_on(sql, begin(sql, kind, {"ids": [*ids, over]}, **spec)["id"])
     assert (foreseen["did"], foreseen["skipped_by_reason"]) == (real["did"], real["skipped_by_reason"])
 
 
@@ -180,7 +207,7 @@ def test_only_the_last_ten_errors_are_kept_and_long_ones_are_cut(sql: Sql) -> No
     sql.rows("create function no() returns trigger language plpgsql as $$begin raise '%%', repeat('x', 9000); end$$")
     sql.rows("create trigger no before insert on job_history for each row execute function no()")
 
-    row = begin(sql, "cancel")
+    row = carry_on(sql, begin(sql, "cancel")["id"])
 
     assert (row["failed"], len(row["errors"])) == (40, 10)
     assert {len(error["message"]) for error in row["errors"]} == {500}

@@ -1,4 +1,4 @@
--- filter_of: a checked filter with SQL's own types, as a statement takes it. Called by: matching_ids, look_through, count_jobs,
+-- filter_of: a checked filter with SQL's own types, as a statement takes it. Called by: find_ids, look_through, count_jobs,
 -- dead_groups, dead_stats, crossed_dead_letters. Writes: nothing.
 create function filter_of(filter jsonb) returns job_filter
 language sql stable as $$
@@ -22,7 +22,7 @@ language sql immutable as $$
     select array(select jsonb_array_elements_text(list))
 $$;
 
--- filter_places: the tables in which jobs of a checked filter can be. Called by: matching_ids, ids_with, walk_through,
+-- filter_places: the tables in which jobs of a checked filter can be. Called by: find_ids, ids_with, walk_through,
 -- walks_of, order_of. Writes: nothing.
 create function filter_places(filter jsonb) returns text[]
 language sql stable as $$
@@ -35,7 +35,7 @@ language sql stable as $$
 $$;
 
 -- filter_terms: the condition that a job of a checked filter fulfils, for a statement whose $1 is filter_of(filter). Made of the
--- texts here and nothing else. Called by: matching_ids, part_of, dead_source. Writes: nothing.
+-- texts here and nothing else. Called by: find_ids, part_of, dead_source. Writes: nothing.
 -- A statement with the conditions of all fields would be planned for all of them: with "$1 is null or …" no index helps.
 create function filter_terms(filter jsonb, place text) returns text
 language sql immutable as $$

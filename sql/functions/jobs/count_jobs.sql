@@ -16,7 +16,7 @@ begin
     jobs := 0;
     if checked ?| '{ids,workflow}' or ids_with(checked, 20000) is not null then
         loop
-            select * into chunk from matching_ids(checked, place, null, 20000);
+            select * into chunk from find_ids(checked, place, null, 20000);
             jobs := jobs + cardinality(chunk.ids);
             place := chunk.looked_to;
             looked := looked + 20000;

@@ -30,8 +30,8 @@ declare
     may   text[] := states_of_kind(kind);
     wrong text;
 begin
-    if its = '{}' and is_all is not true then
-        perform invalid('filter', '{}', 'it means every job: name a field, or say is_all');
+    if array(select key from jsonb_each(its) as f(key, value) where value <> '{}') = '{}' and is_all is not true then
+        perform invalid('filter', its::text, 'it means every job: name a field, or say is_all');
     end if;
     select s.value into wrong from jsonb_array_elements_text(its->'state') as s(value) where s.value <> all (may);
     if found then
@@ -83,7 +83,7 @@ begin
         elsif its ? 'args' then
             perform check_args(its->'args');
         end if;
-        if its ? 'run_after' then
+        if its ?| '{run_at,run_after}' then  -- as the one who asks means it: the worker may be in another time zone
             its := its - 'run_after' || jsonb_build_object('run_at', in_utc(due));
         end if;
     end if;

@@ -4,18 +4,20 @@
 create function collect_jobs(its operation, most int) returns operation
 language plpgsql as $$
 declare
-    found_jobs record := matching_ids(its.filter, its.collected_to, its.upto_id, most);
+    found_jobs record := find_ids(its.filter, its.collected_to, its.upto_id, most);
     more       int := cardinality(found_jobs.ids);
-    foreseen   job_outcome[];
+    wanted     text[] := wanted_states(its);
+    is_forced  bool := (its.spec->>'force')::bool;
 begin
     if its.dry_run then
-        foreseen := array(select foreseen_outcome(its, s.id, s.state) from states_of(found_jobs.ids) s);
-        its := count_outcomes(its, foreseen);
+        its := count_outcomes(its, array(
+            select foreseen_outcome(its.kind, is_forced, wanted, s.id, s.state) from states_of(found_jobs.ids) s));
     elsif more > 0 then
         insert into operation_job (operation_id, job_id) select its.id, u.id from unnest(found_jobs.ids) as u(id) order by u.id;
     end if;
     its.matched := its.matched + more;
     its.collected_to := greatest(found_jobs.looked_to, its.collected_to);
+    its.next_at := clock_timestamp();  -- others have their turn
     if found_jobs.is_over then
         its.started_at := clock_timestamp();
         its.state := case when its.dry_run or its.matched = 0 then 'done' else 'running' end;
@@ -23,13 +25,14 @@ begin
     return save_operation(its);
 end $$;
 
--- states_of: the state of each of these jobs, wherever it is; gone = nowhere. Called by: collect_jobs, do_group. Writes: nothing.
--- One statement: a job that is being moved is seen in one place.
-create function states_of(ids bigint[]) returns table (id bigint, state text)
+-- states_of: the state of each of these jobs, wherever it is; gone = nowhere; dead again = failed, but not before dead_by.
+-- Called by: collect_jobs, do_group. Writes: nothing. One statement: a job that is being moved is seen in one place.
+create function states_of(ids bigint[], dead_by timestamptz default null) returns table (id bigint, state text)
 language sql stable set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
     select u.id, coalesce(
                (select j.state::text from job j where j.id = u.id),
-               (select d.state::text from dead_letter d where d.id = u.id),
+               (select case when d.finished_at >= dead_by then 'dead again' else d.state::text end
+                  from dead_letter d where d.id = u.id),
                (select h.state::text from job_history h where h.id = u.id limit 1), 'gone')
       from unnest(ids) as u(id) order by u.id
 $$;
@@ -42,17 +45,17 @@ language sql immutable as $$
                 else states_of_kind(its.kind) end
 $$;
 
--- foreseen_outcome: what an operation makes of a job in this state, as far as its state tells. Called by: collect_jobs. Writes:
--- nothing.
-create function foreseen_outcome(its operation, job_id bigint, state text) returns job_outcome
+-- foreseen_outcome: what an operation that acts on jobs in the wanted states makes of one in this state, as far as that tells.
+-- Called by: collect_jobs, do_group. Writes: nothing. It takes no operation: that may have a filter of a million bytes.
+create function foreseen_outcome(kind text, is_forced bool, wanted text[], job_id bigint, state text) returns job_outcome
 language sql immutable as $$
     select row(job_id, case when not acts then null
-                            when its.kind <> 'cancel' then
-                                case its.kind when 'retry' then 'retried' when 'discard' then 'discarded' else 'updated' end
+                            when kind <> 'cancel' then
+                                case kind when 'retry' then 'retried' when 'discard' then 'discarded' else 'updated' end
                             when state <> 'running' then 'cancelled'
-                            when (its.spec->>'force')::bool then 'fenced' else 'asked' end,
+                            when is_forced then 'fenced' else 'asked' end,
                case when not acts then 'is ' || state end, null, false)::job_outcome
-      from (select state = any (wanted_states(its)) as acts) a
+      from (select state = any (wanted) as acts) a
 $$;
 
 -- count_outcomes: an operation with these outcomes added to its counts. Called by: collect_jobs, do_chunk. Writes: nothing.

@@ -1,11 +1,12 @@
 -- cancel_operation: ends an operation; what it has done stays, the rest of its jobs is left as it is.
 -- Called by: applications, operators. Writes: operation. Locks: the operation; waits for the step that is being taken.
--- Raises PQ003 if there is no such operation, and PQ004 if it is over.
+-- Raises PQ001 for a bad `by`, PQ003 if there is no such operation, and PQ004 if it is over.
 create function cancel_operation(id bigint, by text default null) returns operation
 language plpgsql security definer set search_path from current as $$
 #variable_conflict use_variable
 declare
     its operation;
+    who text := check_by(by);
 begin
     select * into its from operation o where o.id = id for update;
     if not found then
@@ -15,7 +16,7 @@ begin
         raise exception 'operation_id: operation % is over (%); only one that goes on can be cancelled', id, its.state
             using errcode = 'PQ004';
     end if;
-    its.cancelled_by := left(coalesce(by, session_user), 200);
+    its.cancelled_by := who;
     its.state := 'cancelled';
     return save_operation(its);
 end $$;

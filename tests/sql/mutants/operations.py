@@ -1,6 +1,7 @@
 """Rules of operations: which jobs belong to one, what is waited for, what is done when."""
 
 from .. import operation_guarantees as guarantees
+from .. import test_start_operation as starting
 from .mutant import SKIP, Mutant
 
 MUTANTS = [
@@ -19,9 +20,19 @@ MUTANTS = [
     Mutant("one error undoes its group", "do_group", r"exception when others then.*?end;", "end;",
            guarantees.a_job_whose_verb_raises_stops_no_other, sqlstate="23514"),
     Mutant("a step as long as it likes", "do_chunk", r"most := least\([^;]*;", "", guarantees.it_is_paced),
-    Mutant("the next step at once", "do_chunk", r"acted / its\.per_second", "0", guarantees.it_is_paced),
+    Mutant("the next step at once", "do_chunk", r"acted / pace", "0", guarantees.it_is_paced),
     Mutant("a step without an end", "do_group", r"exit when clock_timestamp\(\) > ends_at;", "",
            guarantees.a_step_ends_when_its_time_is_over),
+    Mutant("groups as large as they like", "do_chunk", r"least\(size, most", "least(25, most",
+           guarantees.a_step_ends_when_its_time_is_over_although_one_statement_cancels_many),
+    Mutant("a dead letter that died again is the same", "lock_members", r"coalesce\(d\.finished_at < dead_by, true\)", "true",
+           guarantees.a_dead_letter_that_came_back_and_died_again_is_left_alone),
+    Mutant("the first one looks for all its jobs", "collect_jobs", r"its\.next_at := [^;]*;", "",
+           guarantees.one_that_looks_for_its_jobs_gives_way_to_others),
+    Mutant("an empty object is a condition", "operation_filter", r"value <> '\{\}'", "true",
+           starting.test_a_filter_of_empty_objects_and_nulls_names_nothing, ({"args": {}},)),
+    Mutant("a time is that of whoever carries on", "checked_spec", r"its \?\| '\{run_at,run_after\}'", "its ? 'run_after'",
+           starting.test_a_time_without_a_zone_is_that_of_the_one_who_asks),
     Mutant("it waits for jobs", "lock_members", r"for update skip locked\)(?=;\s+begin)", "for update)",
            guarantees.a_locked_job_is_left_until_it_is_free),
     Mutant("it waits for workflows", "lock_members", r"for no key update skip locked", "for no key update",
