@@ -171,7 +171,7 @@ class Hunter(threading.Thread):
                 where w.name is distinct from 'tame' order by random() limit 1"""
         )
         if dead:
-            self._rows("select id from retry(%s)", dead)
+            self._rows("select id from retry(%s, force => true)", dead)
 
     def retry_workflow(self) -> None:
         """All of one."""
