@@ -1,7 +1,7 @@
 """Verbs on all jobs of a filter: each is an operation, which the workers finish if its command ends."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, NamedTuple
 
 import typer
@@ -11,29 +11,44 @@ from ..database.calls import operations as calls
 from ..database.calls.operations import OperationStatus, Order
 from ..errors import InvalidArgument
 from .failures import NOT_FOUND
-from .filters import filter_json
+from .filters import OPTIONS, Command, expanded, filter_json, read_filter
 from .operation_view import line
 from .operations import found, steps, watched
 from .options import State
 from .output import print_json
 from .session import Session
-from .who import who
+from .who import By, who
 
 STAYS = 3.0  # seconds for which a command works on an operation before it leaves the rest to the workers
 
-MaybeIds = Annotated[list[int] | None, typer.Argument(metavar="ID", help="Ids of jobs; or options of a filter.")]
-All = Annotated[bool, typer.Option("--all", help="All jobs: needed if neither ids nor a filter are given.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Only count what would become of the jobs.")]
-PerSecond = Annotated[
-    float | None, typer.Option("--per-second", metavar="N", help="At most so many jobs a second, over all workers.")
-]
-Note = Annotated[str | None, typer.Option("--note", metavar="TEXT", help="Why; kept with it.")]
-Watch = Annotated[bool, typer.Option("--watch", help="Stay until it is over.")]
+# By the name of the parameter, as in OPTIONS of a filter.
+BULK_OPTIONS: Mapping[str, Any] = {
+    "ids": Annotated[list[int] | None, typer.Argument(metavar="ID", help="Ids of jobs; or options of a filter.")],
+    "is_all": Annotated[bool, typer.Option("--all", help="All jobs: needed if neither ids nor a filter are given.")],
+    "dry_run": Annotated[bool, typer.Option("--dry-run", help="Only count what would become of the jobs.")],
+    "per_second": Annotated[
+        float | None, typer.Option("--per-second", metavar="N", help="At most so many jobs a second, over all workers.")
+    ],
+    "by": By,
+    "note": Annotated[str | None, typer.Option("--note", metavar="TEXT", help="Why; kept with it.")],
+    "watch": Annotated[bool, typer.Option("--watch", help="Stay until it is over.")],
+}
 
 
-def of_dead_letters(filter: dict[str, Any]) -> dict[str, Any]:
-    """The fields of a filter about dead letters; none if it names only their state, which it does anyway."""
-    return {} if filter == {"state": [State.failed.value]} else filter
+def in_bulk(state: State | None = None) -> Callable[[Command], Command]:
+    """Give a command ids, the options of a filter and those of a bulk verb in place of its parameter `bulk`.
+
+    Args:
+        state: the state of the jobs that the command is about, if there is one.
+    """
+
+    def read(given: Mapping[str, Any]) -> InBulk:
+        fields = read_filter(given, state)
+        # What the command is about anyway names no jobs.
+        filter = {} if state is not None and fields == {"state": [state.value]} else fields
+        return InBulk(filter=filter, **{name: given[name] for name in BULK_OPTIONS} | {"ids": given["ids"] or []})
+
+    return expanded("bulk", {**OPTIONS, **BULK_OPTIONS}, read)
 
 
 class InBulk(NamedTuple):

@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import wraps
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
 
@@ -59,17 +59,31 @@ def filtered(state: State | None = None) -> Callable[[Command], Command]:
         state: the state of the jobs that the command is about, if there is one; --state changes it.
     """
 
+    return expanded("filter", OPTIONS, lambda given: read_filter(given, state))
+
+
+def expanded(
+    parameter: str, options: Mapping[str, Any], read: Callable[[Mapping[str, Any]], Any]
+) -> Callable[[Command], Command]:
+    """Give a command these options in place of one parameter, which gets what `read` makes of their values.
+
+    Args:
+        parameter: the name of the parameter.
+        options: the annotation of each option by its name; the default of a flag is False, of any other option None.
+        read: takes the values by name.
+    """
+
     def with_options(command: Command) -> Command:
         @wraps(command)
         def run(**given: Any) -> None:
-            options = {name: given.pop(name) for name in OPTIONS}
-            command(**given, filter=read_filter(options, state))
+            values = {name: given.pop(name) for name in options}
+            command(**given, **{parameter: read(values)})
 
         parameters: list[inspect.Parameter] = []
-        for name, parameter in inspect.signature(command).parameters.items():
-            parameters += _of_options() if name == "filter" else [parameter]
-        hints = {**get_type_hints(command, include_extras=True), **OPTIONS}
-        del hints["filter"], run.__dict__["__wrapped__"]
+        for name, its in inspect.signature(command).parameters.items():
+            parameters += map(_parameter, options, options.values()) if name == parameter else [its]
+        hints = {**get_type_hints(command, include_extras=True), **options}
+        del hints[parameter], run.__dict__["__wrapped__"]
         run.__annotations__ = hints
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         return run
@@ -77,9 +91,9 @@ def filtered(state: State | None = None) -> Callable[[Command], Command]:
     return with_options
 
 
-def _of_options() -> list[inspect.Parameter]:
-    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    return [inspect.Parameter(name, kind, default=None, annotation=option) for name, option in OPTIONS.items()]
+def _parameter(name: str, annotation: Any) -> inspect.Parameter:
+    default = False if get_args(annotation)[0] is bool else None
+    return inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=default, annotation=annotation)
 
 
 def read_filter(options: Mapping[str, Any], state: State | None = None) -> dict[str, Any]:

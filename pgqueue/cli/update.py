@@ -1,35 +1,26 @@
 """pgqueue update."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from .._checks import interval
 from ..errors import InvalidArgument
-from .bulk import All, DryRun, InBulk, MaybeIds, Note, PerSecond, Watch
+from .bulk import InBulk, in_bulk
 from .enqueue import priority_of
-from .filters import filtered
 from .options import AsJson, DatabaseUrl, Schema
 from .session import Session
 from .times import read_span, read_time
-from .who import By
 
 
-@filtered()
+@in_bulk()
 def update(
-    filter: dict[str, Any],
-    ids: MaybeIds = None,
+    bulk: InBulk,
     priority: Annotated[str | None, typer.Option(metavar="N", help="-100 to 100; or low, medium, high.")] = None,
     run_at: Annotated[str | None, typer.Option("--run-at", metavar="TIME", help="When they run, in ISO format.")] = None,
     run_after: Annotated[
         str | None, typer.Option("--run-after", metavar="SPAN", help="When they run, from now on: 30s, 5m, 2h.")
     ] = None,
-    is_all: All = False,
-    dry_run: DryRun = False,
-    per_second: PerSecond = None,
-    by: By = None,
-    note: Note = None,
-    watch: Watch = False,
     database_url: DatabaseUrl = None,
     schema: Schema = None,
     as_json: AsJson = False,
@@ -42,7 +33,6 @@ def update(
     }
     if all(value is None for value in spec.values()):
         raise InvalidArgument("update: nothing is to change; give --priority, --run-at or --run-after")
-    bulk = InBulk(ids or [], filter, is_all, dry_run, per_second, by, note, watch)
     bulk.is_wanted()
     with Session(database_url, schema) as database:
         bulk.run(database, "update", spec, as_json)
