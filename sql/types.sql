@@ -161,3 +161,14 @@ create type job_outcome as (
     error   text,  -- what was not expected
     is_held bool   -- another transaction has locked it: it is tried again
 );
+
+-- What is wrong, as a function diagnose_… has found it; see the functions of doctor. No row: nothing is wrong.
+create type finding as (
+    name        text,   -- of the kind of finding: words with - between them; it stays the same from release to release
+    severity    text,   -- note, warning or error
+    subject     text,   -- what it is about: a table, a queue, a session; with the name it tells findings apart
+    problem     text,   -- what is wrong, with its figures, in one sentence
+    figures     jsonb,  -- the same figures for machines
+    consequence text,   -- what happens if nothing is done
+    remedy      text    -- what to do; if possible a statement or a command that can be pasted
+);
