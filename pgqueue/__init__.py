@@ -4,6 +4,7 @@ from .app import PgQueue
 from .context import JobContext
 from .control.alerts import DeadLetterAlert
 from .control.queue_settings import QueueSettings
+from .database.acting import acting_as
 from .database.calls.dead import DeadCount, DeadGroup
 from .database.calls.queues import Pause
 from .errors import (
@@ -102,6 +103,7 @@ __all__ = [
     "WorkflowBuilder",
     "WorkflowProgress",
     "__version__",
+    "acting_as",
     "at",
     "chain",
     "chord",

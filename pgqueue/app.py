@@ -11,6 +11,7 @@ from .chunk import chunk_task
 from .codec.callables import assert_handler, name_of
 from .config import load_settings
 from .context import JobContext
+from .control.audit import HasAudit
 from .control.cancel import CancelControl
 from .control.dead_letters import DeadLetterControl
 from .control.filters import FilterFields, filter_json
@@ -63,7 +64,7 @@ class Register(Protocol):
     def __call__(self, function: Callable[P, R], /) -> Task[P, R]: ...
 
 
-class PgQueue(Signals, HasOperations, QueueControl, CancelControl, DeadLetterControl, Hooks):
+class PgQueue(Signals, HasOperations, HasAudit, QueueControl, CancelControl, DeadLetterControl, Hooks):
     """A job queue in one schema of one database.
 
     Args:

@@ -8,7 +8,9 @@ from ._checks import check_quantity
 from ._text import noted
 from .database import Call
 from .database.calls import run as run_calls
+from .database.calls.limits import park_from_job
 from .errors import AlreadyFinished, CancelRequested, LeaseLost, NoWorkflow, OutsideWorker
+from .limits.limits import parking
 from .steps.context import StepContext
 from .transaction import Block, Services, refuse_on_event_loop
 from .watching.said import Level, say
@@ -176,11 +178,12 @@ class JobContext(StepContext):
         """
         services = self._reach("ctx.park()")
         refuse_on_event_loop("ctx.park()", "`await ctx.apark()`", "it")
-        services.app.limits.park(key, until)
+        services.app.database.run(parking(key, until, park_from_job))
 
     async def apark(self, key: str, until: datetime | timedelta | float) -> None:
         """`park` for async handlers."""
-        await self._reach("ctx.apark()").app.limits.apark(key, until)
+        app = self._reach("ctx.apark()").app
+        await app.async_database.run(parking(key, until, park_from_job))
 
     def _reach(self, what: str) -> Services:
         if self._services is None:

@@ -3,3 +3,6 @@
 create trigger node_ended after update on workflow_node
     referencing old table as old_node new table as new_node
     for each statement execute function node_ended();
+
+create trigger audit_log_kept before update or delete on audit_log for each row execute function keep_audit();
+create trigger audit_log_kept_whole before truncate on audit_log for each statement execute function keep_audit();

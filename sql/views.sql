@@ -223,3 +223,7 @@ select o.id, o.kind, o.filter, o.spec, o.asked_by as by, o.reason, o.state, o.dr
   from operation o cross join lateral (
        select (select coalesce(sum(value::int), 0) from jsonb_each_text(o.did))::int as done,
               (select coalesce(sum(value::int), 0) from jsonb_each_text(o.skipped))::int as skipped) c;
+
+-- What people have done, see audit_log.
+create view audit as
+select id, at, by, role, client, application, verb, kind, subject, reason, before, after, filter, jobs from audit_log;

@@ -12,6 +12,7 @@ import typer
 
 from ..errors import PgQueueError
 from ..version import __version__
+from .audit import audit
 from .cancel import cancel
 from .dead import dead
 from .discard import discard
@@ -43,7 +44,7 @@ cli = typer.Typer(
 )
 PANELS: dict[str, tuple[Any, ...]] = {
     "Run": (migrate, worker, enqueue),
-    "Look": (stats, workers, jobs, job, dead),
+    "Look": (stats, workers, jobs, job, dead, audit),
     "Act on jobs": (retry, cancel, discard, update, signal, operations, operation),
     "Queues and limits": (queues, pause, resume, drain, limits),
     "Workflows": (workflows, workflow, retry_workflow, cancel_workflow),

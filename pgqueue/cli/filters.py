@@ -3,7 +3,6 @@
 import inspect
 import json
 from collections.abc import Callable, Mapping
-from datetime import timedelta
 from functools import wraps
 from typing import Annotated, Any, get_args, get_type_hints
 
@@ -11,10 +10,9 @@ import typer
 
 from .._checks import invalid
 from ..control.filters import filter_json
-from ..errors import InvalidArgument
 from .enqueue import json_of
 from .options import State
-from .times import read_span, read_time
+from .times import read_when
 
 ENDED = {State.succeeded, State.failed, State.cancelled}
 Texts = list[str] | None
@@ -129,21 +127,9 @@ def _times(options: Mapping[str, Any], state: State | None) -> dict[str, Any]:
     states = set(options["state"] or ([state] if state else ()))
     which = "finished" if states and states <= ENDED else "created"
     return {
-        f"{which}_after": options["since"] and _when("since", options["since"]),
-        f"{which}_before": options["until"] and _when("until", options["until"]),
+        f"{which}_after": options["since"] and read_when("since", options["since"]),
+        f"{which}_before": options["until"] and read_when("until", options["until"]),
     }
-
-
-def _when(field: str, text: str) -> Any:
-    """A time, or a span before now, which SQL subtracts from its own clock."""
-    try:
-        span: timedelta = read_span(field, text)
-    except InvalidArgument:
-        try:
-            return read_time(field, text)
-        except InvalidArgument:
-            raise invalid(field, text, "use a span before now such as 2h, or a time such as 2030-01-31T12:00+01:00") from None
-    return -span
 
 
 def _object(field: str, text: str | None) -> dict[str, Any] | None:

@@ -7,15 +7,17 @@ import psycopg
 
 from ..app import PgQueue
 from ..database import Call
+from ..database.acting import acting_as
 from ..database.bridge import run_on_own
 from ..database.connection import open_connection
 from ..database.reach import is_open, may_repeat
+from .who import me
 
 T = TypeVar("T")
 
 
 class Session:
-    """Runs calls on one connection.
+    """Runs calls on one connection, in the name of the user of this machine.
 
     Args:
         database_url: the URL; by default PGQUEUE_DATABASE_URL.
@@ -51,7 +53,10 @@ class Session:
         return self._app.database.run_on(run_on_own, self._connection, call)
 
     def __enter__(self) -> Self:
+        self._acting = acting_as(me())
+        self._acting.__enter__()
         return self
 
     def __exit__(self, *_: Any) -> None:
+        self._acting.__exit__(None, None, None)
         self._connection.close()

@@ -208,20 +208,22 @@ class Limits:
         return f"Limits(declared={sorted(self.declared)})"
 
 
-def parking(key: str, until: datetime | Duration) -> Call[None]:
-    """The call that parks a key.
+def parking(
+    key: str, until: datetime | Duration, park: Callable[[str, str | None, str | None], Call[None]] = calls.park
+) -> Call[None]:
+    """The call that parks a key: by people, or by a handler with `park_from_job`.
 
     Raises:
         InvalidArgument: the key or the time is invalid.
     """
     if isinstance(until, datetime):
         check_time("until", until)
-        return calls.park(_text("key", key), until.isoformat(), None)
+        return park(_text("key", key), until.isoformat(), None)
     check_duration("until", until)
     after = until.total_seconds() if isinstance(until, timedelta) else until
     if after < 0:
         raise invalid("until", until, "use a datetime, or a timedelta or seconds from now, 0 or more")
-    return calls.park(_text("key", key), None, interval(until))
+    return park(_text("key", key), None, interval(until))
 
 
 def limit_values(

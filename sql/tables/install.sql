@@ -12,6 +12,7 @@ create table setting (
     log_bytes      int not null default 65536 check (log_bytes between 16384 and 67108864),       -- of these lines
     -- How often in a row a worker that stops may give back a job whose handler has begun: then it is a suspect, then dead.
     max_interruptions int not null default 10 check (max_interruptions >= 1),
+    audit_days     int not null default 365 check (audit_days >= 1),  -- what people have done is kept this long, see audit_log
     created_at     timestamptz not null default clock_timestamp()
 );
 insert into setting default values;

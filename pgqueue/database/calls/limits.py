@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from typing import LiteralString, NamedTuple, cast
 
+from ..acting import actor
 from ..call import ALWAYS, WHOLE, Call, Rows, nothing
 
 
@@ -88,8 +89,8 @@ def set_limit(name: str, values: LimitValues) -> Call[None]:
     """Create or change a limit."""
     return Call(
         "select {schema}.set_limit(%s::text, %s::float8, make_interval(secs => %s::float8), %s::float8, %s::int, %s::bool, "
-        "%s::int, %s::bool, %s::bool)",
-        (name, *values),
+        "%s::int, %s::bool, %s::bool, %s::text)",
+        (name, *values, actor()),
         nothing,
         repeat_within=ALWAYS,
     )
@@ -97,18 +98,28 @@ def set_limit(name: str, values: LimitValues) -> Call[None]:
 
 def delete_limit(name: str) -> Call[None]:
     """Remove a limit."""
-    return Call("select {schema}.delete_limit(%s::text)", (name,), nothing)
+    return Call("select {schema}.delete_limit(%s::text, %s::text)", (name, actor()), nothing)
 
 
 def reset_limit(key: str) -> Call[int]:
     """Fill the bucket of a key, or the buckets of all keys of a name. Returns how many."""
-    return Call("select {schema}.reset_limit(%s::text)", (key,), lambda rows: int(rows[0][0]))
+    return Call("select {schema}.reset_limit(%s::text, %s::text)", (key, actor()), lambda rows: int(rows[0][0]))
 
 
 def park(key: str, until: str | None, after: str | None) -> Call[None]:
     """Park a key until a time, or for an interval from now on the clock of the database. Both are text; one is None."""
     return Call(
-        "select {schema}.park(%s::text, coalesce(%s::text::timestamptz, clock_timestamp() + %s::text::interval))",
+        "select {schema}.park(%s::text, coalesce(%s::text::timestamptz, clock_timestamp() + %s::text::interval), %s::text)",
+        (key, until, after, actor()),
+        nothing,
+        repeat_within=ALWAYS,
+    )
+
+
+def park_from_job(key: str, until: str | None, after: str | None) -> Call[None]:
+    """`park` for handlers, which the audit log leaves out."""
+    return Call(
+        "select {schema}.park_from_job(%s::text, coalesce(%s::text::timestamptz, clock_timestamp() + %s::text::interval))",
         (key, until, after),
         nothing,
         repeat_within=ALWAYS,
@@ -117,7 +128,7 @@ def park(key: str, until: str | None, after: str | None) -> Call[None]:
 
 def unpark(key: str) -> Call[bool]:
     """Open a key. Returns whether it was parked."""
-    return Call("select {schema}.unpark(%s::text)", (key,), lambda rows: bool(rows[0][0]))
+    return Call("select {schema}.unpark(%s::text, %s::text)", (key, actor()), lambda rows: bool(rows[0][0]))
 
 
 def sweep_lanes(after: str | None) -> Call[str | None]:

@@ -3,6 +3,7 @@
 from typing import Literal
 from uuid import UUID
 
+from ..acting import actor
 from ..call import ALWAYS, Call, nothing, one_value
 from .enqueue import Added
 
@@ -10,8 +11,8 @@ from .enqueue import Added
 def update(job_id: int, args: str | None, priority: int | None, run_at: str | None, run_after: str | None) -> Call[None]:
     """Change a job that has not started; None does not change a value."""
     return Call(
-        "select {schema}.update(%s::bigint, %s::text::jsonb, %s::int, %s::text::timestamptz, %s::text::interval)",
-        (job_id, args, priority, run_at, run_after),
+        "select {schema}.update(%s::bigint, %s::text::jsonb, %s::int, %s::text::timestamptz, %s::text::interval, %s::text)",
+        (job_id, args, priority, run_at, run_after, actor()),
         nothing,
     )
 
@@ -22,7 +23,7 @@ def cancel(
     """Cancel a job. Returns what became of it."""
     return Call(
         "select {schema}.cancel(%s::bigint, %s::text, %s::text, %s::bool, %s::text::interval)",
-        (job_id, by, note, force, force_after),
+        (job_id, actor(by), note, force, force_after),
         one_value,
     )
 
@@ -52,11 +53,11 @@ def retry(
     return Call(
         "select id, duplicate from {schema}.retry(%s::bigint, %s::text, %s::text::jsonb, %s::text::jsonb, %s::bool, "
         "%s::text::interval, %s::bool)",
-        (job_id, by, args, rules, keep_attempts, run_after, force),
+        (job_id, actor(by), args, rules, keep_attempts, run_after, force),
         lambda rows: Added(*rows[0]),
     )
 
 
 def discard(job_id: int, by: str | None, reason: str | None) -> Call[None]:
     """Remove a dead letter for good."""
-    return Call("select {schema}.discard(%s::bigint, %s::text, %s::text)", (job_id, by, reason), nothing)
+    return Call("select {schema}.discard(%s::bigint, %s::text, %s::text)", (job_id, actor(by), reason), nothing)

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any, LiteralString, NamedTuple
 
+from ..acting import actor
 from ..call import ALWAYS, WHOLE, Call, Rows, one_value
 
 
@@ -89,7 +90,7 @@ def start_operation(order: Order) -> Call[int]:
     return Call(
         "select id from {schema}.start_operation(%s::text, %s::text::jsonb, %s::text::jsonb, %s::text, %s::text, %s::bool, "
         "%s::float8, %s::bool)",
-        tuple(order),
+        tuple(order._replace(by=actor(order.by))),
         one_value,
         within=WHOLE,
     )
@@ -102,7 +103,7 @@ def carry_on_operations(most: int = 1000, only_id: int | None = None, within: fl
 
 def cancel_operation(operation_id: int, by: str | None) -> Call[int]:
     """End an operation; what is done stays."""
-    return Call("select id from {schema}.cancel_operation(%s::bigint, %s::text)", (operation_id, by), one_value)
+    return Call("select id from {schema}.cancel_operation(%s::bigint, %s::text)", (operation_id, actor(by)), one_value)
 
 
 def operation(operation_id: int) -> Call[OperationStatus | None]:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Literal, LiteralString, NamedTuple
 
+from ..acting import actor
 from ..call import ALWAYS, WHOLE, Call, Records, Rows, nothing, one_value, records
 
 Kind = Literal["queue", "task", "everything"]
@@ -74,7 +75,7 @@ def pause(kind: str, name: str | None, until: str | None, after: str | None, by:
     """Pause until a time, or for an interval on the clock of the database; both are text. Returns whether it was not paused."""
     return Call(
         "select {schema}.pause(%s::text, %s::text, %s::text::timestamptz, %s::text, %s::text, %s::text::interval)",
-        (kind, name, until, by, reason, after),
+        (kind, name, until, actor(by), reason, after),
         one_value,
         repeat_within=ALWAYS,
     )
@@ -82,7 +83,7 @@ def pause(kind: str, name: str | None, until: str | None, after: str | None, by:
 
 def resume(kind: str, name: str | None) -> Call[bool]:
     """End a pause. Returns whether it was paused."""
-    return Call("select {schema}.resume(%s::text, %s::text)", (kind, name), one_value)
+    return Call("select {schema}.resume(%s::text, %s::text, %s::text)", (kind, name, actor()), one_value)
 
 
 def pauses() -> Call[list[Pause]]:
@@ -132,9 +133,11 @@ def queues() -> Call[Records]:
 
 def set_queue(name: str, settings: str) -> Call[None]:
     """Change settings of a queue, a JSON object."""
-    return Call("select {schema}.set_queue(%s::text, %s::text::jsonb)", (name, settings), nothing, repeat_within=ALWAYS)
+    return Call(
+        "select {schema}.set_queue(%s::text, %s::text::jsonb, %s::text)", (name, settings, actor()), nothing, repeat_within=ALWAYS
+    )
 
 
 def reset_queue(name: str) -> Call[bool]:
     """Give all settings of a queue their defaults. Returns whether it had any."""
-    return Call("select {schema}.reset_queue(%s::text)", (name,), one_value)
+    return Call("select {schema}.reset_queue(%s::text, %s::text)", (name, actor()), one_value)

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any, LiteralString, NamedTuple
 
 from ..._json import readable
+from ..acting import actor
 from ..call import ALWAYS, WHOLE, Call, Rows, first_column, nothing
 
 
@@ -142,34 +143,38 @@ def orphaned_schedules() -> Call[list[str]]:
 
 def set_schedule(name: str, changes: str) -> Call[str]:
     """Make or change a schedule (JSON text). Returns "added", "changed" or "unchanged"."""
-    return Call("select {schema}.set_schedule(%s::text, %s::text::jsonb)", (name, changes), lambda rows: str(rows[0][0]))
+    return Call(
+        "select {schema}.set_schedule(%s::text, %s::text::jsonb, %s::text)",
+        (name, changes, actor()),
+        lambda rows: str(rows[0][0]),
+    )
 
 
 def delete_schedule(name: str) -> Call[None]:
     """Remove a schedule."""
-    return Call("select {schema}.delete_schedule(%s::text)", (name,), nothing)
+    return Call("select {schema}.delete_schedule(%s::text, %s::text)", (name, actor()), nothing)
 
 
 def pause_schedule(name: str) -> Call[bool]:
     """Pause a schedule. Returns False if it was paused."""
-    return Call("select {schema}.pause_schedule(%s::text)", (name,), lambda rows: bool(rows[0][0]))
+    return Call("select {schema}.pause_schedule(%s::text, %s::text)", (name, actor()), lambda rows: bool(rows[0][0]))
 
 
 def resume_schedule(name: str) -> Call[bool]:
     """Resume a schedule. Returns False if it was not paused."""
-    return Call("select {schema}.resume_schedule(%s::text)", (name,), lambda rows: bool(rows[0][0]))
+    return Call("select {schema}.resume_schedule(%s::text, %s::text)", (name, actor()), lambda rows: bool(rows[0][0]))
 
 
 def trigger_schedule(name: str) -> Call[int]:
     """Make the job of a schedule now. Returns its id."""
-    return Call("select {schema}.trigger_schedule(%s::text)", (name,), lambda rows: int(rows[0][0]))
+    return Call("select {schema}.trigger_schedule(%s::text, %s::text)", (name, actor()), lambda rows: int(rows[0][0]))
 
 
 def backfill_schedule(name: str, ticks: list[datetime], dry_run: bool = False, priority: int | None = None) -> Call[int]:
     """Make the jobs of past ticks that have not fired. Returns how many; with `dry_run` how many it would make."""
     return Call(
-        "select {schema}.backfill_schedule(%s::text, %s::timestamptz[], %s::bool, %s::int)",
-        (name, ticks, dry_run, priority),
+        "select {schema}.backfill_schedule(%s::text, %s::timestamptz[], %s::bool, %s::int, %s::text)",
+        (name, ticks, dry_run, priority, actor()),
         lambda rows: int(rows[0][0]),
         within=WHOLE,
     )

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from ..acting import actor
 from ..call import ALWAYS, WHOLE, Call, Records, Rows, all_rows, records, within_by_size
 
 
@@ -38,12 +39,19 @@ def enqueue_workflow(nodes: str, name: str | None, on_success: str | None, on_fa
 
 def cancel_workflow(workflow_id: int) -> Call[int]:
     """Cancel the jobs that have not started, and ask running jobs to stop. Returns how many were cancelled."""
-    return Call("select {schema}.cancel_workflow(%s::bigint)", (workflow_id,), lambda rows: int(rows[0][0]), within=WHOLE)
+    return Call(
+        "select {schema}.cancel_workflow(%s::bigint, %s::text)",
+        (workflow_id, actor()),
+        lambda rows: int(rows[0][0]),
+        within=WHOLE,
+    )
 
 
 def retry_workflow(workflow_id: int) -> Call[int]:
     """Run the dead letters of a workflow again. Returns how many."""
-    return Call("select {schema}.retry_workflow(%s::bigint)", (workflow_id,), lambda rows: int(rows[0][0]), within=WHOLE)
+    return Call(
+        "select {schema}.retry_workflow(%s::bigint, %s::text)", (workflow_id, actor()), lambda rows: int(rows[0][0]), within=WHOLE
+    )
 
 
 def progress(workflow_id: int) -> Call[Records]:

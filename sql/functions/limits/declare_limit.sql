@@ -10,11 +10,11 @@ begin
     if (select d.declared = definition from limit_def d where d.name = name) then
         return false;
     end if;
-    perform set_limit(
+    perform change_limit(
         name, coalesce((definition->>'rate')::float8, 0),
         make_interval(secs => (definition->>'per')::float8), (definition->>'burst')::float8,
         coalesce((definition->>'max_running')::int, 0), coalesce((definition->>'count_cost')::bool, true),
-        coalesce((definition->>'weight')::int, 1), coalesce((definition->>'retry_blocks')::bool, false));
+        coalesce((definition->>'weight')::int, 1), coalesce((definition->>'retry_blocks')::bool, false), null);
     update limit_def d set declared = definition where d.name = name;
     return true;
 end $$;

@@ -1,5 +1,5 @@
 -- set_limit: makes a limit, or changes one; it holds from the next claim on, for what waits too. NULL leaves a value as it is.
--- Called by: applications, operators; declare_limit. Writes: limit_def, turn. Locks: the row of the limit; no claimer waits.
+-- Called by: applications, operators. Writes: limit_def, turn, audit_log. Locks: the row of the limit; no claimer waits.
 --
 -- name         letters, digits and . _ - ; then it applies to the key of that name, and to each key `name:…` separately.
 --              `tenant:42` is the limit of that key alone, `task:…` of a task, `queue:mail` of all jobs of a queue together
@@ -14,9 +14,29 @@
 -- Raises PQ001 when a value makes no sense.
 create function set_limit(
     name text, rate float8 default null, per interval default null, burst float8 default null, max_running int default null,
-    count_cost bool default null, weight int default null, retry_blocks bool default null, enabled bool default null
+    count_cost bool default null, weight int default null, retry_blocks bool default null, enabled bool default null,
+    by text default null
 ) returns void
 language plpgsql security definer set search_path from current as $$
+#variable_conflict use_variable
+declare
+    before jsonb := (select limit_facts(d) from limit_def d where d.name = name);
+begin
+    perform change_limit(name, rate, per, burst, max_running, count_cost, weight, retry_blocks, enabled);
+    perform audit('set_limit', 'limit', name, by, null, before, (select limit_facts(d) from limit_def d where d.name = name));
+end $$;
+
+-- limit_facts: what the audit log keeps of a limit. Called by: set_limit, delete_limit. Writes: nothing.
+create function limit_facts(its limit_def) returns jsonb
+language sql stable as $$ select to_jsonb(its) - array['name', 'per_second', 'declared', 'changed_at'] $$;
+
+-- change_limit: set_limit, without a line in the audit log. Called by: set_limit, declare_limit. Writes, locks, raises: see
+-- set_limit.
+create function change_limit(
+    name text, rate float8, per interval, burst float8, max_running int, count_cost bool, weight int, retry_blocks bool,
+    enabled bool
+) returns void
+language plpgsql as $$
 #variable_conflict use_variable
 declare
     new limit_def%rowtype;

@@ -1,18 +1,21 @@
--- unpark: opens a key that was parked. Called by: operators, applications. Writes: parking, turn.
+-- unpark: opens a key that was parked. Called by: operators, applications. Writes: parking, turn, audit_log.
 -- Returns whether it was parked. Raises PQ001 when there is no such limit.
-create function unpark(key text) returns bool
+create function unpark(key text, by text default null) returns bool
 language plpgsql security definer set search_path from current as $$
 #variable_conflict use_variable
 declare
-    was_parked bool;
+    was_until timestamptz;
 begin
     perform assert_limit(key);
     with gone as (
         delete from parking p where p.key = key and p.until > clock_timestamp() returning p.until
     )
-    select count(*) > 0 into was_parked from gone;
+    select max(until) into was_until from gone;
     perform open_limit(key);
-    return was_parked;
+    if was_until is not null then
+        perform audit('unpark', 'limit', key, by, null, jsonb_build_object('until', in_utc(was_until)));
+    end if;
+    return was_until is not null;
 end $$;
 
 -- open_limit: has everything looked at that is parked behind a key, or behind all keys of a name. What a claimer is parking in

@@ -4,7 +4,8 @@
 --   asked      it runs: its worker is told, and ends it where it can. If it succeeds or fails for good before, that counts; if it
 --              would run again, of whatever cause, it ends as cancelled instead
 --   fenced     it ran, and is over (force): the worker drops the run, and nothing that it still hands in counts
--- Called by: applications, operators. Writes: job, job_history, forced_cancel; see settle for what the end of a node writes.
+-- Called by: applications, operators. Writes: job, job_history, forced_cancel, audit_log; see settle for what the end of a node
+-- writes.
 -- Locks: of a job that waits the workflow, then the job row; of one that runs the job row, then for force the workflow. It waits
 -- for both, so a transaction that cancels several nodes of one workflow sets a lock_timeout.
 -- Raises PQ001 for a bad value, PQ003 for an unknown job and PQ004 for one that is over; nothing is changed then.
@@ -15,7 +16,19 @@
 create function cancel(
     job_id bigint, by text default null, note text default null, force bool default false, force_after interval default null
 ) returns text
-language plpgsql security definer set search_path from current
+language plpgsql security definer set search_path from current as $$
+declare
+    before jsonb := job_facts(job_id);
+    said   text := cancel_job(job_id, by, note, force, force_after);
+begin
+    perform audit('cancel', 'job', job_id::text, by, note, before, jsonb_build_object(
+        'did', said, 'force', nullif(force, false), 'force_after', force_after));
+    return said;
+end $$;
+
+-- cancel_job: cancel, without a line in the audit log. Called by: cancel, do_job. Writes, locks, raises: see cancel.
+create function cancel_job(job_id bigint, by text, note text, force bool, force_after interval) returns text
+language plpgsql
 set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
 set plan_cache_mode = force_generic_plan set jit = off as $$
 #variable_conflict use_variable

@@ -1,10 +1,20 @@
 -- discard: removes a dead letter for good; who did it and why is kept as long as the history, in discard_log.
--- Called by: applications, operators. Writes: dead_letter, discard_log. Locks: the dead letter; waits for a retry in progress.
--- A node stays failed, and what waits for its workflow is decided already: its workflow is kept as one without dead letters.
+-- Called by: applications, operators. Writes: dead_letter, discard_log, audit_log. Locks: the dead letter; waits for a retry in
+-- progress. A node stays failed, and what waits for its workflow is decided already: its workflow is kept as one without dead
+-- letters.
 -- Raises PQ001 for a bad text, PQ003 for an unknown job and PQ004 for one that is no dead letter.
 create function discard(job_id bigint, by text default null, reason text default null) returns void
-language plpgsql security definer set search_path from current
-set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
+language plpgsql security definer set search_path from current as $$
+declare
+    before jsonb := job_facts(job_id);
+begin
+    perform discard_job(job_id, by, reason);
+    perform audit('discard', 'job', job_id::text, by, reason, before);
+end $$;
+
+-- discard_job: discard, without a line in the audit log. Called by: discard, do_job. Writes, locks, raises: see discard.
+create function discard_job(job_id bigint, by text, reason text) returns void
+language plpgsql set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
 #variable_conflict use_variable
 declare
     who text := check_by(by);

@@ -1,6 +1,6 @@
 -- retry: runs a job again; one that was over has all its attempts again.
--- Called by: applications, operators. Writes: job, dead_letter. Locks: the row of the job; a unique key, see insert_unique;
--- the workflow of a node; the keys of what was skipped below it, see restore_skipped.
+-- Called by: applications, operators. Writes: job, dead_letter, audit_log. Locks: the row of the job; a unique key, see
+-- insert_unique; the workflow of a node; the keys of what was skipped below it, see restore_skipped.
 --   scheduled              does not wait any longer; nor does a ready job whose limits wait for its retry (retry_blocks)
 --   failed                 leaves the dead letters under its own id, its errors kept; what was skipped below a node waits again,
 --                          and a node itself as long as a parent of it is not over, see revive
@@ -23,11 +23,27 @@ create function retry(
 )
 language plpgsql security definer set search_path from current as $$
 declare
+    before jsonb := job_facts(job_id);
+begin
+    select r.id, r.duplicate into retry.id, retry.duplicate
+      from retry_job(job_id, by, args, rules, keep_attempts, run_after, force) r;
+    perform audit('retry', 'job', job_id::text, by, null, before, jsonb_build_object(
+        'id', retry.id, 'duplicate', nullif(retry.duplicate, false), 'args', args, 'rules', rules,
+        'keep_attempts', nullif(keep_attempts, false), 'run_after', run_after, 'force', nullif(force, false)));
+end $$;
+
+-- retry_job: retry, without a line in the audit log. Called by: retry, do_job. Writes, locks, raises: see retry.
+create function retry_job(
+    job_id bigint, by text, args jsonb, rules jsonb, keep_attempts bool, run_after interval, force bool,
+    out id bigint, out duplicate bool
+)
+language plpgsql as $$
+declare
     flow bigint;
     due  timestamptz := check_enqueue('retry', 'default', 0, null, run_after, null, null);
 begin
     perform check_rules(rules);
-    select a.id, a.duplicate, a.flow into retry.id, retry.duplicate, flow
+    select a.id, a.duplicate, a.flow into retry_job.id, retry_job.duplicate, flow
       from run_again(job_id, due, check_by(by), case when args is not null then check_args(args) end, rules,
                      coalesce(keep_attempts, false), coalesce(force, false)) a;
     if flow is not null then

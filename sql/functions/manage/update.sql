@@ -1,14 +1,35 @@
 -- update: changes a job that has not started; NULL leaves a value as it is.
--- Called by: applications, operators. Writes: job. Locks: the workflow of a node, then the job row; waits for a claim in
--- progress. It keeps the limits that it has, whatever the arguments say. What counts from run_at moves with it: expires_after,
+-- Called by: applications, operators. Writes: job, audit_log. Locks: the workflow of a node, then the job row; waits for a claim
+-- in progress. It keeps the limits that it has, whatever the arguments say. What counts from run_at moves with it: expires_after,
 -- total_timeout.
 -- Raises PQ001 for a bad value, PQ003 for an unknown job and PQ004 for one that runs or is over. PQ004 also when
 -- another unique job has the new arguments already: a key made of all the arguments follows them, one that was given stays.
 create function update(
     job_id bigint, args jsonb default null, priority int default null, run_at timestamptz default null,
-    run_after interval default null
+    run_after interval default null, by text default null
 ) returns void
-language plpgsql security definer set search_path from current
+language plpgsql security definer set search_path from current as $$
+#variable_conflict use_variable
+declare
+    before jsonb := update_facts(job_id, args is not null, priority is not null, run_at is not null or run_after is not null);
+begin
+    perform update_job(job_id, args, priority, run_at, run_after);
+    perform audit('update', 'job', job_id::text, by, null, before,
+                  update_facts(job_id, args is not null, priority is not null, run_at is not null or run_after is not null));
+end $$;
+
+-- update_facts: what update changes of a job, for the audit log. Called by: update. Writes: nothing. Locks: none.
+create function update_facts(job_id bigint, its_args bool, its_priority bool, its_time bool) returns jsonb
+language sql stable set enable_seqscan = off set enable_bitmapscan = off as $$
+    select jsonb_build_object('queue', queue, 'task', task, 'args', case when its_args then args end,
+                              'priority', case when its_priority then priority end,
+                              'run_at', case when its_time then in_utc(run_at) end)
+      from job where id = job_id
+$$;
+
+-- update_job: update, without a line in the audit log. Called by: update, do_job. Writes, locks, raises: see update.
+create function update_job(job_id bigint, args jsonb, priority int, run_at timestamptz, run_after interval) returns void
+language plpgsql
 set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
 #variable_conflict use_variable
 declare

@@ -94,6 +94,7 @@ language plpgsql as $$
 begin
     if its.state in ('done', 'cancelled') then
         its.finished_at := clock_timestamp();
+        perform audit_end(its);
     end if;
     update operation o
        set (state, collected_to, done_to, held_since, matched, did, skipped, failed, errors, started_at, finished_at,
@@ -102,4 +103,16 @@ begin
             its.started_at, its.finished_at, its.cancelled_by, its.next_at)
      where o.id = its.id;
     return its;
+end $$;
+
+-- audit_end: keeps on how many jobs an operation has acted, whoever took its last step. Called by: save_operation.
+-- Writes: audit_log.
+create function audit_end(its operation) returns void
+language plpgsql as $$
+begin
+    if not its.dry_run then
+        perform audit('finish', 'operation', its.id::text, its.asked_by, its.reason, null, jsonb_build_object(
+            'kind', its.kind, 'state', its.state, 'did', its.did, 'skipped', its.skipped, 'failed', nullif(its.failed, 0)),
+            null, coalesce((select sum(value::int) from jsonb_each_text(its.did))::int, 0));
+    end if;
 end $$;

@@ -1,5 +1,5 @@
 -- do_job: acts on one job as an operation says. Called by: do_group, which holds the job, and try_one. Writes, raises: see
--- cancel, retry, discard and update.
+-- cancel, retry, discard and update; the audit log has the operation.
 create function do_job(its operation, job_id bigint) returns job_outcome
 language plpgsql as $$
 declare
@@ -8,10 +8,10 @@ declare
 begin
     case its.kind
         when 'cancel' then
-            result.did := cancel(job_id, its.asked_by, its.reason, coalesce((its.spec->>'force')::bool, false),
+            result.did := cancel_job(job_id, its.asked_by, its.reason, coalesce((its.spec->>'force')::bool, false),
                                  (its.spec->>'force_after')::interval);
         when 'retry' then
-            again := retry(job_id, its.asked_by, null, its.spec->'rules', (its.spec->>'keep_attempts')::bool,
+            again := retry_job(job_id, its.asked_by, null, its.spec->'rules', (its.spec->>'keep_attempts')::bool,
                            (its.spec->>'run_after')::interval, (its.spec->>'force')::bool);
             if again.duplicate then
                 result.skipped := 'has a unique key that another job holds';
@@ -19,10 +19,10 @@ begin
                 result.did := 'retried';
             end if;
         when 'discard' then
-            perform discard(job_id, its.asked_by, its.reason);
+            perform discard_job(job_id, its.asked_by, its.reason);
             result.did := 'discarded';
         else
-            perform update(job_id, its.spec->'args', (its.spec->>'priority')::int, (its.spec->>'run_at')::timestamptz);
+            perform update_job(job_id, its.spec->'args', (its.spec->>'priority')::int, (its.spec->>'run_at')::timestamptz, null);
             result.did := 'updated';
     end case;
     return result;

@@ -1,5 +1,5 @@
 -- cancel_operation: ends an operation; what it has done stays, the rest of its jobs is left as it is.
--- Called by: applications, operators. Writes: operation. Locks: the operation; waits for the step that is being taken.
+-- Called by: applications, operators. Writes: operation, audit_log. Locks: the operation; waits for the step that is being taken.
 -- Raises PQ001 for a bad `by`, PQ003 if there is no such operation, and PQ004 if it is over.
 create function cancel_operation(id bigint, by text default null) returns operation
 language plpgsql security definer set search_path from current as $$
@@ -18,5 +18,6 @@ begin
     end if;
     its.cancelled_by := who;
     its.state := 'cancelled';
+    perform audit('cancel_operation', 'operation', id::text, by);
     return save_operation(its);
 end $$;

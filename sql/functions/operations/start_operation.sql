@@ -1,7 +1,7 @@
 -- start_operation: cancels, retries, discards or updates all jobs of a filter. The jobs are fixed when it starts: of those that
 -- the filter finds later, none with a higher id, and none that ended later, belongs to it. A small operation (1,000 jobs) is done
 -- within the call as far as 80 ms suffice; the rest is left to the workers, see carry_on_operations, which need nothing of the
--- caller. Called by: applications, operators. Writes: operation, operation_job; see do_chunk. Locks: see do_chunk.
+-- caller. Called by: applications, operators. Writes: operation, operation_job, audit_log; see do_chunk. Locks: see do_chunk.
 --
 -- kind        cancel, retry, discard or update
 -- filter      see check_filter; without a state it means those on which the verb can act (retry: dead letters)
@@ -26,6 +26,10 @@ begin
     values (kind, operation_filter(kind, filter, is_all, began), checked_spec(kind, spec), check_by(by),
             check_reason('reason', reason), coalesce(dry_run, false), per_second, (select last_value from job_id_seq))
     returning * into its;
+    if not its.dry_run then
+        perform audit('start_operation', 'operation', its.id::text, by, reason, null,
+                      jsonb_build_object('kind', kind, 'per_second', per_second) || its.spec, its.filter);
+    end if;
     while its.state = 'collecting' and its.matched <= 1000 and clock_timestamp() < began + interval '100 ms' loop
         its := collect_jobs(its, 1001 - its.matched);
     end loop;

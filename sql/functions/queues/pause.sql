@@ -1,6 +1,7 @@
 -- pause: lets no job of a queue, of a task, or of everything start until a time, or until it is resumed. Jobs that run go on; so
 -- do enqueues and schedules. Pausing again replaces the time, who and why.
--- Called by: operators, applications. Writes: pause. Locks: its row. A claim under way may still start jobs: see draining.
+-- Called by: operators, applications. Writes: pause, audit_log. Locks: its row. A claim under way may still start jobs: see
+-- draining.
 --
 -- kind    queue, task or everything
 -- name    of the queue or the task; NULL for everything
@@ -17,6 +18,7 @@ language plpgsql security definer set search_path from current as $$
 #variable_conflict use_variable
 declare
     was_paused bool;
+    before     jsonb := (select to_jsonb(p) from pause p where p.kind = pause.kind and p.name = coalesce(pause.name, ''));
 begin
     perform check_pause_name(kind, name);
     if until is not null and after is not null then
@@ -34,26 +36,32 @@ begin
     on conflict on constraint pause_pkey do update
        set paused_at = case when was_paused then p.paused_at else excluded.paused_at end, until = excluded.until,
            by = excluded.by, reason = excluded.reason;
+    perform audit('pause', kind, coalesce(name, ''), by, reason, case when was_paused then before end, (
+                select to_jsonb(p) from pause p where p.kind = pause.kind and p.name = coalesce(pause.name, '')));
     perform wake('!queues');
     return not was_paused;
 end $$;
 
 -- resume: ends a pause. What another pause holds stays paused: a queue of which everything is paused, for example.
--- Called by: operators, applications. Writes: pause. Locks: its row. Returns whether it was paused.
-create function resume(kind text, name text default null) returns bool
+-- Called by: operators, applications. Writes: pause, audit_log. Locks: its row. Returns whether it was paused.
+create function resume(kind text, name text default null, by text default null) returns bool
 language plpgsql security definer set search_path from current as $$
 #variable_conflict use_variable
 declare
-    is_over bool;
+    gone pause;
 begin
     perform check_pause_name(kind, name);
     delete from pause p where p.kind = resume.kind and p.name = coalesce(resume.name, '')
-    returning p.until <= clock_timestamp() into is_over;
+    returning p.* into gone;
     if not found then
         return false;
     end if;
+    if gone.until <= clock_timestamp() then
+        return false;
+    end if;
+    perform audit('resume', kind, coalesce(name, ''), by, null, to_jsonb(gone));
     perform wake('!queues');
-    return is_over is not true;
+    return true;
 end $$;
 
 -- check_pause_name: refuses what cannot be paused. Called by: pause, resume. Writes: nothing.

@@ -1,5 +1,5 @@
 -- set_queue: changes settings of a queue; they hold from now on, for waiting jobs too. What is not named stays as it is.
--- Called by: operators, applications. Writes: queue. Locks: its row.
+-- Called by: operators, applications. Writes: queue, audit_log. Locks: its row.
 -- settings: {"max_ready": 10000, "on_full": "drop_oldest"}; null, and 0 of a number or an interval, is the default again.
 --   max_ready         about so many jobs may be ready; see check_depth. Default: any number
 --   on_full           refuse (default): enqueuing more raises PQ005; drop_oldest: sweep_queues cancels the oldest
@@ -9,7 +9,7 @@
 --   keep_cancelled    the same for jobs that are cancelled
 --   dead_days         dead letters are kept this many whole days. Default: until somebody removes them
 -- Raises PQ001 when a name or a value is invalid.
-create function set_queue(name text, settings jsonb) returns void
+create function set_queue(name text, settings jsonb, by text default null) returns void
 language plpgsql security definer set search_path from current as $$
 #variable_conflict use_variable
 declare
@@ -33,18 +33,26 @@ begin
            starvation_share = new.starvation_share, keep_succeeded = new.keep_succeeded, keep_cancelled = new.keep_cancelled,
            dead_days = new.dead_days, changed_at = clock_timestamp()
      where q.name = name;
+    perform audit('set_queue', 'queue', name, by, null, to_jsonb(old) - array['name', 'changed_at'],
+                  to_jsonb(new) - array['name', 'changed_at']);
     perform wake('!queues');
 end $$;
 
--- reset_queue: gives all settings of a queue their defaults again. Called by: operators, applications. Writes: queue. Locks: its
--- row. Returns false when it had none.
-create function reset_queue(name text) returns bool
+-- reset_queue: gives all settings of a queue their defaults again. Called by: operators, applications. Writes: queue, audit_log.
+-- Locks: its row. Returns false when it had none.
+create function reset_queue(name text, by text default null) returns bool
 language plpgsql security definer set search_path from current as $$
 #variable_conflict use_variable
+declare
+    gone queue%rowtype;
 begin
     perform check_queue_name(name);
-    delete from queue q where q.name = name;
-    return found;
+    delete from queue q where q.name = name returning q.* into gone;
+    if not found then
+        return false;
+    end if;
+    perform audit('reset_queue', 'queue', name, by, null, to_jsonb(gone) - array['name', 'changed_at']);
+    return true;
 end $$;
 
 -- check_queue_name: refuses what no queue is called. Called by: set_queue, reset_queue, check_pause_name. Writes: nothing.

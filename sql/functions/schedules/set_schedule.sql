@@ -1,12 +1,13 @@
 -- set_schedule: makes a schedule, or changes one. Returns added, changed or unchanged. All workers see it at once.
--- Called by: applications, operators. Writes: schedule, schedule_tick. Locks: an advisory lock of the name, then the row.
+-- Called by: applications, operators. Writes: schedule, schedule_tick, audit_log. Locks: an advisory lock of the name, then the
+-- row.
 --
 -- name     letters, digits and . _ : - ; at most 100 characters
 -- changes  what is to be different: see checked_schedule for the fields. null sets a field to its default; job is merged option
 --          by option; cron takes the place of every, and the other way round. A new schedule needs one of these, and job.task
 -- Raises PQ001 when a value is invalid. A change of cron, every, timezone, starts_at or ends_at never fires at once, and no
 -- earlier tick fires any more; other changes leave the next tick as it is. A pause stays.
-create function set_schedule(name text, changes jsonb) returns text
+create function set_schedule(name text, changes jsonb, by text default null) returns text
 language plpgsql security definer set search_path from current as $$
 #variable_conflict use_variable
 declare
@@ -24,5 +25,6 @@ begin
         return 'unchanged';
     end if;
     perform save_schedule(name, old, definition);
+    perform audit('set_schedule', 'schedule', name, by, null, old.definition, definition);
     return case when old.name is null then 'added' else 'changed' end;
 end $$;

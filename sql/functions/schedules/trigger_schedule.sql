@@ -1,8 +1,9 @@
 -- trigger_schedule: makes the job of a schedule now, paused or not, whatever its policy of overlap. Its next tick stays as it is.
--- Called by: operators, applications. Writes: job, schedule, schedule_tick; see insert_job. Locks: the row of the schedule.
--- Returns the id of the job; for a duplicate of a unique job, of that job. Raises PQ003 when there is no such schedule, and what
+-- Called by: operators, applications. Writes: job, schedule, schedule_tick, audit_log; see insert_job. Locks: the row of the
+-- schedule. Returns the id of the job; for a duplicate of a unique job, of that job. Raises PQ003 when there is no such schedule,
+-- and what
 -- enqueue raises.
-create function trigger_schedule(name text) returns bigint
+create function trigger_schedule(name text, by text default null) returns bigint
 language plpgsql security definer set search_path from current as $$
 #variable_conflict use_variable
 declare
@@ -18,5 +19,6 @@ begin
        set last_tick = at, last_outcome = made.outcome, last_reason = made.reason,
            last_job_id = case when made.outcome = 'fired' then made.job_id else last_job_id end
      where s.name = name;
+    perform audit('trigger_schedule', 'schedule', name, by, null, null, jsonb_build_object('job_id', made.job_id));
     return made.job_id;
 end $$;

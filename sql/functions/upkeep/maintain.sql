@@ -77,14 +77,14 @@ begin
 end $$;
 
 -- mend_workflows: finishes cancelled workflows, and repairs manual changes. Called by: run_maintain.
--- Writes: see cancel_workflow and repair_workflows.
+-- Writes: see end_workflow and repair_workflows.
 create function mend_workflows() returns void
 language plpgsql as $$
 declare
     mended int;
 begin
     begin  -- in its own block: a lock timeout here does not undo the pruning
-        perform cancel_workflow(id)
+        perform end_workflow(id)
            from (select id from workflow where cancelled_at is not null and finished_at is null order by id
                     for no key update skip locked) w;
         perform cancel_again(array(select j.id from job j where j.id = any (w.stopping) and j.state in ('scheduled', 'ready')
@@ -142,6 +142,7 @@ begin
     get diagnostics gone = row_count;
     is_more := is_more or gone = most;
     is_more := prune_dead(most) or is_more;
+    is_more := prune_audit(most) or is_more;
     is_more := prune_workflows(keep_days) or is_more;
     if pg_relation_size('operation') > 0 then
         is_more := prune_operations(keep_days, most) or is_more;

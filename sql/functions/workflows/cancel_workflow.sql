@@ -1,10 +1,25 @@
 -- cancel_workflow: ends the nodes of a workflow that have not started, and asks the running ones to stop; they end as they will,
 -- but do not run again, see cancel_again. Returns how many nodes it ended.
--- Called by: applications, operators; mend_workflows, for nodes that were locked then, or were just coming back.
--- Writes: workflow, job, job_history; see settle. Locks: the workflow, then job rows SKIP LOCKED: a locked one is left to
--- them, and to maintain. Raises PQ003 for an unknown workflow; of one that has finished it ends nothing.
-create function cancel_workflow(workflow_id bigint) returns int
-language plpgsql security definer set search_path from current
+-- Called by: applications, operators. Writes: workflow, job, job_history, audit_log; see settle. Locks: the workflow, then job
+-- rows SKIP LOCKED: a locked one is left to them, and to maintain. Raises PQ003 for an unknown workflow; of one that has finished
+-- it ends nothing.
+create function cancel_workflow(workflow_id bigint, by text default null) returns int
+language plpgsql security definer set search_path from current as $$
+#variable_conflict use_variable
+declare
+    is_open bool := exists (select from workflow w where w.id = workflow_id and w.finished_at is null);
+    ended   int := end_workflow(workflow_id);
+begin
+    if is_open then
+        perform audit('cancel_workflow', 'workflow', workflow_id::text, by, null, null, jsonb_build_object('cancelled', ended));
+    end if;
+    return ended;
+end $$;
+
+-- end_workflow: cancel_workflow, without a line in the audit log. Called by: cancel_workflow; mend_workflows, for nodes that were
+-- locked then, or were just coming back. Writes, locks, raises: see cancel_workflow.
+create function end_workflow(workflow_id bigint) returns int
+language plpgsql
 set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
 #variable_conflict use_variable
 declare

@@ -1,0 +1,66 @@
+-- audit: keeps who has done what, in the transaction that does it. Called by: verbs of people, not by what workers call.
+-- Writes: audit_log. Raises PQ001 when `by` is invalid: then nothing is done.
+-- by: who, as the caller says; NULL = the user of the session. before, after: what was changed; only what differs is worth a row.
+create function audit(
+    verb text, kind text, subject text, by text, reason text default null, before jsonb default null, after jsonb default null,
+    filter jsonb default null, jobs int default null
+) returns void
+language sql as $$
+    insert into audit_log (by, role, client, application, verb, kind, subject, reason, before, after, filter, jobs)
+    values (check_by(by), session_user, inet_client_addr(), nullif(current_setting('application_name'), ''), verb, kind, subject,
+            check_reason('reason', reason), audited(before), audited(after), audited(filter), jobs)
+$$;
+
+-- audited: a value as it is kept: without members that are null, or the first 8,000 characters of its text.
+-- Called by: audit. Writes: nothing.
+create function audited(value jsonb) returns jsonb
+language sql immutable as $$
+    select case when value is null then null
+                when length(value::text) > 8000 then to_jsonb(left(value::text, 8000) || ' …')
+                else (select jsonb_object_agg(key, m.value) from jsonb_each(value) m where m.value <> 'null') end
+$$;
+
+-- job_facts: what the audit log keeps of a job before it changes; NULL when there is none.
+-- Called by: cancel, retry, discard. Writes: nothing. Locks: none.
+create function job_facts(job_id bigint) returns jsonb
+language plpgsql stable set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
+#variable_conflict use_variable
+declare
+    its record;
+begin
+    select j.state, j.queue, j.task into its from job j where j.id = job_id;
+    if not found then
+        select d.state, d.queue, d.task into its from dead_letter d where d.id = job_id;
+    end if;
+    if not found then
+        select h.state, h.queue, h.task into its from job_history h where h.id = job_id;
+    end if;
+    return case when its.state is not null
+                then jsonb_build_object('state', its.state, 'queue', its.queue, 'task', its.task) end;
+end $$;
+
+-- keep_audit: refuses every change of the audit log, but for the removal of rows that are older than setting.audit_days.
+-- Called by: the triggers of audit_log. Raises PQ004.
+create function keep_audit() returns trigger
+language plpgsql set search_path from current as $$
+begin
+    if tg_op = 'DELETE' and old.at < clock_timestamp() - make_interval(days => (select audit_days from setting)) then
+        return old;
+    end if;
+    raise exception 'audit_log: rows are only added; prune removes those that are older than setting.audit_days'
+        using errcode = 'PQ004';
+end $$;
+
+-- prune_audit: deletes rows that are older than setting.audit_days. Returns whether there may be more. Called by: prune.
+-- Writes: audit_log.
+create function prune_audit(most int) returns bool
+language plpgsql set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
+declare
+    gone int;
+begin
+    delete from audit_log where id = any (array(
+        select id from audit_log
+         where at < (select clock_timestamp()) - make_interval(days => (select audit_days from setting)) order by at limit most));
+    get diagnostics gone = row_count;
+    return gone = most;
+end $$;
