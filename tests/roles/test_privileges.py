@@ -87,6 +87,7 @@ FUNCTIONS = {
     "delete_limit": May(OPERATOR, "delete_limit('x')"),
     "reset_limit": May(OPERATOR, "reset_limit('x')"),
     "park": May(CARERS, "park('x', '2000-01-01')"),
+    "park_from_job": May(WORKER, "park_from_job('x', '2000-01-01')"),
     "unpark": May(OPERATOR, "unpark('x')"),
     "sweep_lanes": May(CARERS, "sweep_lanes()"),
     "declare_schedule": May(WORKER, """declare_schedule('x', '{"every": 9, "job": {"task": "noop"}}')"""),
@@ -163,6 +164,8 @@ FUNCTIONS = {
         "schedule_timing", "in_microseconds", "skip_tick", "tick_element", "try_job", "with_tick", "with_utc", "without_nulls",
         "check_queue_name", "check_setting", "checked_settings", "interval_of", "check_pause_name", "unpaused",
         "pick_others", "starving",
+        "audit", "audited", "job_facts", "keep_audit", "prune_audit", "audit_end", "cancel_job", "retry_job", "discard_job",
+        "update_job", "update_facts", "end_workflow", "change_limit", "limit_facts",
         "unkept", "is_kept", "check_depth", "check_depths", "count_ready", "drop_oldest", "oldest_ready", "insert_each",
         "insert_lines", "kept_fields", "line_bytes", "prune_logs", "refused_runs", "trim_log",
     ),
@@ -179,7 +182,7 @@ RELATIONS = dict.fromkeys(
         "limit_def", "bucket", "turn", "line_start", "permit", "parking", "limit_status", "upkeep_status",
         "schedule", "schedule_tick", "schedule_look", "schedules", "schedule_ticks",
         "operation", "operation_job", "operations",
-        "pause", "queue", "queue_depth", "pauses", "queues", "job_log", "job_logs",
+        "pause", "queue", "queue_depth", "pauses", "queues", "job_log", "job_logs", "audit_log", "audit",
     ),
     READERS,
 )  # fmt: skip
@@ -204,6 +207,7 @@ VIEWS = {
     "pauses",
     "queues",
     "job_logs",
+    "audit",
 }
 # What runs with the rights of the owner must not be told what to do by a string.
 DYNAMIC_SQL = {"make_partition", "drop_partitions", "empty_partitions", "find_ids", "look_through", "count_jobs", "ids_with"}

@@ -90,6 +90,7 @@ LEFT_ALONE = {
     "upkeep": {"next_at", "warned_at", "whole_at", "done_at"},
     "worker": {"started_at", "heartbeat_at"},
     "dead_alert": {"changed_at"},
+    "audit_log": {"at"},
     "discard_log": {"discarded_at"},  # what is discarded is not the job any more
     "limit_def": {"changed_at"},
     "bucket": {"refilled_at", "used_since", "oldest_claim"},

@@ -20,7 +20,7 @@ end $$;
 
 -- update_facts: what update changes of a job, for the audit log. Called by: update. Writes: nothing. Locks: none.
 create function update_facts(job_id bigint, its_args bool, its_priority bool, its_time bool) returns jsonb
-language sql stable set enable_seqscan = off set enable_bitmapscan = off as $$
+language sql stable set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
     select jsonb_build_object('queue', queue, 'task', task, 'args', case when its_args then args end,
                               'priority', case when its_priority then priority end,
                               'run_at', case when its_time then in_utc(run_at) end)

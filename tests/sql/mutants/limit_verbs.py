@@ -96,10 +96,10 @@ MUTANTS = [
     Mutant("waiting jobs make no key known", "assert_limit", r"from turn t where its_key", "from turn t where false and its_key",
            park.test_a_fair_key_without_a_limit_can_be_parked_before_its_first_claim, sqlstate="PQ001"),
     Mutant("unparking opens nothing", "unpark", OPEN, "", unpark.test_what_waited_starts_at_once),
-    Mutant("anything can be parked", "park", r"perform assert_limit" + DROP, "",
+    Mutant("anything can be parked", "park_from_job", r"perform assert_limit" + DROP, "",
            park.test_an_unknown_key_or_no_time_is_refused, ("'nobody', now()", "key", "there is no such limit")),
     # changes
-    Mutant("a changed limit opens nothing", "set_limit", OPEN, "",
+    Mutant("a changed limit opens nothing", "change_limit", OPEN, "",
            changes.test_more_places_let_waiting_jobs_start_and_fewer_hold_up_the_next),
     Mutant("a deleted limit opens nothing", "delete_limit", OPEN, "",
            delete.test_jobs_that_wait_for_it_start_and_new_ones_with_it_are_refused),

@@ -16,7 +16,7 @@ MUTANTS = [
     # cancel
     Mutant("a cancelled node has not ended", "cancel_held", r"if nodes is not null then", "if false then",
            cancel.test_a_node_that_is_cancelled_by_itself_has_ended_for_what_waits_for_it, ("finished", "ready")),
-    Mutant("a cancel is forgotten", "cancel_workflow", r"coalesce\(w\.cancelled_at, clock_timestamp\(\)\)", "null",
+    Mutant("a cancel is forgotten", "end_workflow", r"coalesce\(w\.cancelled_at, clock_timestamp\(\)\)", "null",
            cancelled.test_a_running_node_that_comes_back_is_cancelled, ("give_back",)),
     Mutant("what is given back stays", "give_back", "perform cancel_again" + DROP, "null;",
            cancelled.test_a_running_node_that_comes_back_is_cancelled, ("retire",)),
@@ -44,7 +44,7 @@ MUTANTS = [
            r"is_cancelled\(workflow_id, id\)", "true",
            requests.test_plain_jobs_and_other_workflows_of_the_worker_run_on),
     # retry
-    Mutant("a retry revives nothing", "retry", "perform revive" + DROP, "null;",
+    Mutant("a retry revives nothing", "retry_job", "perform revive" + DROP, "null;",
            retry.test_a_dead_letter_runs_again_and_what_was_skipped_below_it_waits_again, (True,)),
     Mutant("what is revived does not see who has ended", "revive", "perform settle" + DROP, "",
            retry.test_what_is_skipped_for_a_cancelled_parent_stays_skipped),
