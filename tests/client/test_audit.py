@@ -15,7 +15,7 @@ async def test_what_is_done_in_a_block_is_done_by_whom_it_names(async_app: PgQue
     with acting_as("ann"):
         app.limits.set("openai", rate="5/s")
         await app.limits.apark("openai", 60)
-        app.job(welcome.enqueue(1).id).cancel(by="bob", note="his own")
+        app.cancel(welcome.enqueue(1).id, by="bob", note="his own")
     app.limits.set("openai", rate="6/s")
 
     newest, *_ = app.audit(by="ann")
@@ -56,4 +56,5 @@ async def test_what_a_handler_parks_is_not_kept(async_app: PgQueue) -> None:
     tell.enqueue()
     await Worker(async_app, WorkerOptions(burst=True, handle_signals=False)).run()
     assert [entry.verb for entry in async_app.audit()] == ["set_limit"]
-    assert async_app.limits.status("openai").parked_until is not None
+    status = await async_app.limits.aget("openai")
+    assert status.parked_until is not None

@@ -129,6 +129,15 @@ def test_the_guide_to_filters_does_what_it_says(
             connection.execute(statement)
 
 
+def test_the_guide_to_the_audit_log_does_what_it_says(
+    database_url: str, connection: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGQUEUE_DATABASE_URL", database_url)
+    _follow("audit", least=1)
+    for statement in SQL.findall((DOCS / "audit.md").read_text()):
+        assert len(connection.execute(statement).fetchall()) >= 2
+
+
 def test_the_guide_to_operating_does_what_it_says(
     database_url: str, connection: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

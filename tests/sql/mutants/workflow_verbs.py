@@ -30,7 +30,7 @@ MUTANTS = [
            cancelled.test_a_running_node_that_comes_back_is_cancelled, ("snooze",)),
     Mutant("nodes of other workflows are cancelled", "is_cancelled", r"\(cancelled_at is not null [^)]*\)\)", "true",
            cancelled.test_a_running_node_of_another_workflow_and_a_plain_job_come_back, ("snooze",)),
-    Mutant("what a cancel leaves behind stays", "mend_workflows", r"perform cancel_workflow" + DROP, "",
+    Mutant("what a cancel leaves behind stays", "mend_workflows", r"perform end_workflow" + DROP, "",
            cancelled.test_what_a_cancel_has_left_behind_is_cancelled_by_maintain),
     Mutant("failures of a cancelled workflow run again", "is_cancelled", r"cancelled_at is not null", "false",
            cancel.test_a_running_node_that_fails_then_does_not_run_again),
