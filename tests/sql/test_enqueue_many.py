@@ -145,7 +145,7 @@ def test_each_option_is_the_one_of_enqueue(sql: Sql) -> None:
 
 
 def test_a_delay_and_a_period_are_options_too(sql: Sql) -> None:
-    (one, two) = jobs(sql, {"run_after": "1 h", "unique_mode": "period", "unique_period": "1 h"}, {"run_after": "0.01 s"})
+    (one, two) = jobs(sql, {"run_after": "1 h", "unique_mode": "period", "unique_period": "1 h"}, {"run_after": "0.5 h"})
 
     assert (sql.state(one["id"]), sql.state(two["id"])) == ("scheduled", "scheduled")
     assert sql.value("select job_id from unique_hold") == one["id"]
