@@ -34,6 +34,7 @@ class Membership:
         options: settings of the worker.
         lease: seconds.
         schedules: the names of the schedules that its app declares.
+        tasks: the names of its tasks.
         drop: forgets all jobs of the worker; called when its lease is lost.
         adopt: called with the registered id and the time when the registration was sent; see Liveness.adopt.
         alarm: rung when the worker has registered again.
@@ -49,11 +50,13 @@ class Membership:
         options: WorkerOptions,
         lease: float,
         schedules: list[str],
+        tasks: list[str],
         drop: Callable[[], Awaitable[None]],
         adopt: Callable[[UUID, float], None],
         alarm: Alarm,
     ) -> None:
-        self._link, self._queues, self._options, self._lease, self._schedules = link, queues, options, lease, schedules
+        self._link, self._queues, self._options, self._lease = link, queues, options, lease
+        self._schedules, self._tasks = schedules, tasks
         self._drop, self._adopt, self._alarm = drop, adopt, alarm
         self._registered, self._lost = asyncio.Event(), asyncio.Event()
         self._renewing = asyncio.Lock()
@@ -79,6 +82,7 @@ class Membership:
             options.concurrency,
             self._lease,
             self._schedules,
+            self._tasks,
         )
         asked: list[float] = []
 

@@ -205,6 +205,7 @@ class Worker:
             options,
             app.settings.lease,
             list(app.schedules.declared),
+            sorted(tasks),
             drop=self._slots.drop,
             adopt=lambda id, since: self._liveness.adopt(id, since),
             alarm=self._alarm,

@@ -15,7 +15,8 @@ create table worker (
     timed         jsonb,                             -- those of them that have a time limit, see heartbeat; NULL = none
     started_at    timestamptz not null,
     heartbeat_at  timestamptz not null,
-    schedules     text[] not null default '{}'       -- those that its app declares
+    schedules     text[] not null default '{}',      -- those that its app declares
+    tasks         text[]                             -- those it can run: see knows_task; NULL = it has not said
 ) with (fillfactor = 50);
 
 -- What rescue did, a row a job; pruned with the history.

@@ -168,6 +168,7 @@ FUNCTIONS = {
         "update_job", "update_facts", "end_workflow", "change_limit", "limit_facts",
         "unkept", "is_kept", "check_depth", "check_depths", "count_ready", "drop_oldest", "oldest_ready", "insert_each",
         "insert_lines", "kept_fields", "line_bytes", "prune_logs", "refused_runs", "trim_log",
+        "knows_task",
     ),
     May(NOBODY),
 )  # fmt: skip

@@ -44,3 +44,17 @@ def test_a_worker_whose_time_is_over_claims_under_a_new_id(sql: Sql, end: str) -
 
     assert sql.refusal("select * from claim(%s, %s, '{default}', 1)", old, uuid.uuid4()).sqlstate == "PQ002"
     assert len(sql.claim(sql.worker())[1]) == 1
+
+
+def test_a_worker_names_the_tasks_that_it_knows_up_to_a_bound(sql: Sql) -> None:
+    silent, named, many = sql.worker(), uuid.uuid4(), uuid.uuid4()
+    register = "select register_worker(%s, 'w', 'host', 1, '0', '{default}', 1, '30 s', tasks => %s)"
+    sql.value(register, named, ["mail", "noop"])
+    sql.value(register, many, [f"task{number:04}" for number in range(1500)])
+
+    rows = {row["id"]: row["tasks"] for row in sql.rows("select id, tasks from worker")}
+    knows = {row["id"]: row["knows"] for row in sql.rows("select id, knows_task(tasks, 'other') as knows from worker")}
+
+    assert (rows[silent], rows[named], len(rows[many])) == (None, ["mail", "noop"], 1000)
+    assert knows == {silent: True, named: False, many: True}  # what was not said or cut off may be there
+    assert sql.value("select knows_task(tasks, 'mail') from worker where id = %s", named)

@@ -15,11 +15,12 @@ def register_worker(
     concurrency: int,
     lease: float,
     schedules: list[str] | None = None,
+    tasks: list[str] | None = None,
 ) -> Call[None]:
-    """Register a worker process. `schedules`: the names of those that its app declares."""
+    """Register a worker process. `schedules`, `tasks`: the names of those that its app declares."""
     return Call(
-        "select {schema}.register_worker(%s, %s, %s, %s, %s, %s, %s, make_interval(secs => %s), %s)",
-        (worker, name, host, pid, version, queues, concurrency, lease, schedules or []),
+        "select {schema}.register_worker(%s, %s, %s, %s, %s, %s, %s, make_interval(secs => %s), %s, %s)",
+        (worker, name, host, pid, version, queues, concurrency, lease, schedules or [], tasks),
         nothing,
     )
 
