@@ -172,3 +172,11 @@ create type finding as (
     consequence text,   -- what happens if nothing is done
     remedy      text    -- what to do; if possible a statement or a command that can be pasted
 );
+
+-- A reason why a job is where it is, see explain.
+create type cause as (
+    cause   text,         -- one word for programs; it stays the same from release to release
+    says    text,         -- the same for people, in one sentence
+    until   timestamptz,  -- when it ends, or is thought to; NULL = nobody knows. Of a job that is over: until when it is kept
+    details jsonb         -- its figures; times in UTC, ages and durations in seconds
+);

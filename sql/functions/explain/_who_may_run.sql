@@ -1,0 +1,75 @@
+-- pauses_on: the pauses that hold a job, the last to end first. Called by: why_waiting. Writes: nothing.
+create function pauses_on(its job) returns setof cause
+language sql stable as $$
+    select 'paused', format('%s is paused %s by %s%s, since %s',
+                            case p.kind when 'everything' then 'everything' else p.kind || ' ' || said_name(p.name) end,
+                            case when p.until is null then 'until it is resumed' else said_until(p.until) end, said_name(p.by),
+                            coalesce(' (' || left(p.reason, 200) || ')', ''), said_since(p.paused_at)),
+           p.until, jsonb_build_object('kind', p.kind, 'name', p.name, 'by', p.by, 'reason', p.reason,
+                                       'since', in_utc(p.paused_at))
+      from pauses p
+     where p.kind = 'everything' or p.kind = 'queue' and p.name = its.queue or p.kind = 'task' and p.name = its.task
+     order by p.until desc nulls first
+$$;
+
+-- is_alive: whether a worker is alive. Called by: functions of explain. Writes: nothing. Inlined, hence no settings.
+create function is_alive(w worker) returns bool
+language sql stable as $$ select w.state = 'active' and w.heartbeat_at + w.lease >= clock_timestamp() $$;
+
+-- workers_for: that no worker is alive that may run a job: none serves its queue, or of those none knows its task.
+-- Called by: why_waiting. Writes: nothing.
+create function workers_for(its job) returns setof cause
+language plpgsql stable as $$
+declare
+    alive   int;
+    serving int;
+    may_run int;
+    queues  text[];
+    tasks   text[];
+    near    text;
+begin
+    select count(*), count(*) filter (where its.queue = any (w.queues)),
+           count(*) filter (where its.queue = any (w.queues) and knows_task(w.tasks, its.task))
+      into alive, serving, may_run from worker w where is_alive(w);
+    if may_run > 0 then
+        return;
+    elsif serving = 0 then
+        queues := array(select distinct q from worker w, unnest(w.queues) as q where is_alive(w) order by q limit 100);
+        return next row('no_worker', format('no worker is alive that serves queue %s', said_name(its.queue))
+            || case when alive = 0 then '; start one with pgqueue worker'
+                    else format('; %s, for %s', counted(alive, 'other worker is alive', 'other workers are alive'),
+                                said_names(queues, 10)) end,
+            null, jsonb_build_object('queue', its.queue, 'workers_alive', alive, 'queues', queues))::cause;
+        return;
+    end if;
+    tasks := array(select distinct t from worker w, unnest(w.tasks) as t where is_alive(w) and its.queue = any (w.queues)
+                    order by t limit 1000);
+    near := nearest_name(its.task, tasks);
+    return next row('unknown_task', format('it waits for a worker that knows %s; workers alive of queue %s know %s',
+                said_name(its.task), said_name(its.queue), coalesce(said_names(tasks, 10), 'no task'))
+            || coalesce(format('; did you mean %s?', said_name(near)), ''), null,
+        jsonb_build_object('task', its.task, 'queue', its.queue, 'workers', serving, 'tasks', tasks[1:100], 'did_you_mean', near,
+                           'since', in_utc(its.unknown_since)))::cause;
+end $$;
+
+-- nearest_name: the one of some names that is most like another: with the same last part, or with most pairs of letters in
+-- common, more than half of them. NULL = none is alike. Called by: workers_for. Writes: nothing.
+create function nearest_name(name text, names text[]) returns text
+language sql immutable as $$
+    with wanted as materialized (select pairs_of(nearest_name.name) as pairs)
+    select near.n
+      from unnest(names) as near(n), wanted,
+           lateral (select pairs_of(near.n) as pairs) p,
+           lateral (select count(*) as common from unnest(p.pairs) as x where x = any (wanted.pairs)) c,
+           lateral (select 2.0 * c.common / greatest(cardinality(p.pairs) + cardinality(wanted.pairs), 1) as alike) a
+     where length(near.n) <= 200 and near.n <> nearest_name.name
+       and (a.alike > 0.5 or regexp_replace(near.n, '^.*[.]', '') = regexp_replace(nearest_name.name, '^.*[.]', ''))
+     order by regexp_replace(near.n, '^.*[.]', '') = regexp_replace(nearest_name.name, '^.*[.]', '') desc, a.alike desc, near.n
+     limit 1
+$$;
+
+-- pairs_of: the pairs of letters that follow each other in a name, each once. Called by: nearest_name. Writes: nothing.
+create function pairs_of(name text) returns text[]
+language sql immutable as $$
+    select array(select distinct substr(lower(name), i, 2) from generate_series(1, length(left(name, 200)) - 1) as i)
+$$;

@@ -1,0 +1,73 @@
+-- why_over: how a job has ended, and until when that is kept; no row where it is kept nowhere. Called by: explain.
+-- Writes: nothing. A plain job whose queue keeps no history is known by its result.
+create function why_over(job_id bigint) returns setof cause
+language plpgsql stable as $$
+#variable_conflict use_variable
+declare
+    dead dead_letter;
+    done job_history;
+    kept timestamptz;
+begin
+    select d.* into dead from dead_letter d where d.id = job_id;
+    if found then
+        kept := (select dead.finished_at + make_interval(days => least(coalesce(q.dead_days, s.dead_days), 1000000))
+                   from setting s left join queue q on q.name = dead.queue);
+        return next row('failed', format('it failed at %s in attempt %s of %s%s%s; %s', said_since(dead.finished_at),
+                dead.attempt, dead.max_attempts, case when dead.reason <> 'error' then ', reason ' || dead.reason else '' end,
+                coalesce(': ' || said_error(dead.errors), ''),
+                coalesce('it is kept ' || said_until(kept), 'it is kept') || ' or until it is retried or discarded'), kept,
+            jsonb_build_object('reason', dead.reason, 'error', said_error(dead.errors), 'retried', dead.control->'retried',
+                               'workflow_id', dead.workflow_id) || figures_of_end(
+                dead.finished_at, dead.attempt, dead.max_attempts, dead.elapsed, dead.worker_id, dead.retry_of))::cause;
+        return;
+    end if;
+    select h.* into done from job_history h where h.id = job_id limit 1;
+    if found then
+        kept := ((done.finished_at at time zone 'UTC')::date + (select history_days from setting) + 1)::timestamp
+                at time zone 'UTC';
+        return next row(ended_as(done.state, done.reason), format('%s; it is kept %s', said_end(done), said_until(kept)), kept,
+            jsonb_build_object('reason', done.reason, 'by', done.control->'cancel'->'by',
+                               'note', done.control->'cancel'->'note', 'workflow_id', done.workflow_id,
+                               'result_until', in_utc((select r.expires_at from result(job_id) r)))
+            || figures_of_end(done.finished_at, done.attempt, done.max_attempts, done.elapsed, done.worker_id,
+                              done.retry_of))::cause;
+        return;
+    end if;
+    select r.expires_at into kept from job_result r where r.job_id = job_id;
+    if found then
+        return next row('succeeded', format('it succeeded; its queue keeps no history, and its result is kept %s',
+                                            said_until(kept)), kept, '{}')::cause;
+    end if;
+end $$;
+
+-- ended_as: the cause of a job that is over and has not failed. Called by: why_over. Writes: nothing.
+create function ended_as(state job_state, reason final_reason) returns text
+language sql immutable as $$
+    select case when reason = 'dependency_failed' then 'skipped' when reason = 'expired' then 'expired' else state::text end
+$$;
+
+-- said_end: how a job of the history has ended, in words. Called by: why_over. Writes: nothing.
+create function said_end(done job_history) returns text
+language sql stable as $$
+    select case ended_as(done.state, done.reason)
+           when 'succeeded' then format('it succeeded at %s in attempt %s of %s%s', said_since(done.finished_at), done.attempt,
+                                        done.max_attempts, coalesce(' after ' || said_span(done.elapsed), ''))
+           when 'skipped' then format('it was skipped at %s, because of its parents: %s', said_since(done.finished_at),
+                                      coalesce(left(skipped_error(done.id, done.errors)->>'message', 500), 'they are not kept'))
+           when 'expired' then format('it had not started in time and was cancelled at %s', said_since(done.finished_at))
+           else format('it was cancelled at %s%s%s', said_since(done.finished_at),
+                       coalesce(' by ' || said_name(done.control->'cancel'->>'by'),
+                                ' with its workflow ' || (select w.id from workflow w
+                                                           where w.id = done.workflow_id and w.cancelled_at is not null),
+                                case when done.reason <> 'user_requested' then ', reason ' || done.reason end, ''),
+                       coalesce(': ' || left(done.control->'cancel'->>'note', 200), '')) end
+$$;
+
+-- figures_of_end: what is known of any job that is over. Called by: why_over. Writes: nothing.
+create function figures_of_end(
+    finished_at timestamptz, attempt int, max_attempts int, elapsed real, worker_id uuid, retry_of bigint
+) returns jsonb
+language sql stable as $$
+    select jsonb_build_object('finished_at', in_utc(finished_at), 'attempt', attempt, 'max_attempts', max_attempts,
+                              'elapsed', elapsed, 'worker_id', worker_id, 'retry_of', retry_of)
+$$;
