@@ -6,6 +6,7 @@ from .control.alerts import DeadLetterAlert
 from .control.queue_settings import QueueSettings
 from .database.acting import acting_as
 from .database.calls.dead import DeadCount, DeadGroup
+from .database.calls.explain import Cause
 from .database.calls.queues import Pause
 from .errors import (
     CancelRequested,
@@ -53,6 +54,7 @@ __all__ = [
     "Cancel",
     "CancelRequested",
     "Canvas",
+    "Cause",
     "Chain",
     "DeadCount",
     "DeadGroup",

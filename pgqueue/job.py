@@ -11,9 +11,11 @@ from .client import Client
 from .codec.open import dump_open
 from .codec.parameters import Parameters
 from .database import Call
+from .database.calls import explain as explain_calls
 from .database.calls import manage as manage_calls
 from .database.calls import reads
 from .database.calls import results as result_calls
+from .database.calls.explain import Cause
 from .database.calls.results import Kept, ResultRow
 from .errors import InvalidArgument, JobCancelled, JobFailed, JobNotFound, ResultExpired, ResultTimeout, ResultUnreadable
 from .waiting.patience import Patience
@@ -78,6 +80,18 @@ class Job(Watchable, Generic[R]):
     async def arefresh(self) -> "Job[R]":
         """`refresh` for async code."""
         return self._found(await self._client.async_database.run(reads.job(self.id)))
+
+    def explain(self) -> list[Cause]:
+        """Why the job does not run and when it will, who runs it, or how it has ended; the decisive cause first.
+
+        Raises:
+            JobNotFound: there is no such job (any more).
+        """
+        return self._client.database.run(explain_calls.explain(self.id))
+
+    async def aexplain(self) -> list[Cause]:
+        """`explain` for async code."""
+        return await self._client.async_database.run(explain_calls.explain(self.id))
 
     def result(self, timeout: float | None = None) -> R:
         """Wait until the job has ended and return its result.

@@ -17,6 +17,7 @@ from .cancel import cancel
 from .dead import dead
 from .discard import discard
 from .enqueue import enqueue
+from .explain import explain
 from .failures import complain, exit_code
 from .job_list import jobs
 from .jobs import job
@@ -44,7 +45,7 @@ cli = typer.Typer(
 )
 PANELS: dict[str, tuple[Any, ...]] = {
     "Run": (migrate, worker, enqueue),
-    "Look": (stats, workers, jobs, job, dead, audit),
+    "Look": (stats, workers, jobs, job, explain, dead, audit),
     "Act on jobs": (retry, cancel, discard, update, signal, operations, operation),
     "Queues and limits": (queues, pause, resume, drain, limits),
     "Workflows": (workflows, workflow, retry_workflow, cancel_workflow),

@@ -1,5 +1,6 @@
 """pgqueue job."""
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
@@ -10,22 +11,19 @@ from .._text import harmless
 from ..app import PgQueue
 from ..control.filters import filter_json
 from ..database.calls import dead as dead_calls
-from ..database.calls import limits as limit_calls
+from ..database.calls import explain as explain_calls
 from ..database.calls import manage as manage_calls
 from ..database.calls import queues as queue_calls
 from ..database.calls import reads
 from ..database.calls import results as result_calls
-from ..database.calls.queues import Pause
+from ..database.calls.explain import Cause
 from ..errors import JobNotFound
-from ..limits.waits import waits
 from .control_view import control_lines
-from .limit_view import waits_for
 from .log_view import print_logs
 from .options import AsJson, DatabaseUrl, Schema
-from .output import console, facts_of, for_each, no_worker, print_json, print_table
-from .pauses import said
+from .output import console, facts_of, for_each, print_json, print_table
 from .session import Session
-from .steps import print_remembered, remembered, waits_for_signal
+from .steps import print_remembered, remembered
 from .who import who
 
 WAITING = ("blocked", "scheduled", "ready")
@@ -55,15 +53,13 @@ def job(
         row["unknown_since"] = database.run(reads.unknown_since(id))
         row["fingerprint"] = _fingerprint(database, id) if row["state"] == "failed" else None
         row |= remembered(database, id)
-        held_by = ""
         pauses = database.run(queue_calls.pauses_of(row["queue"], row["task"])) if row["state"] in WAITING else []
-        if row["state"] == "ready" and row["limits"]:
-            held = waits(row["limits"], row["queue"], row["cost"] or 1, database.run(limit_calls.limit_status()))
-            held_by = ", ".join(map(waits_for, held))
+        causes = database.run(explain_calls.explain(id)) if row["state"] in WAITING else []
     if as_json:
-        print_json(row | {"errors": row["errors"] or [], "pauses": [pause._asdict() for pause in pauses]})
+        told = {"pauses": [pause._asdict() for pause in pauses], "causes": [asdict(cause) for cause in causes]}
+        print_json(row | {"errors": row["errors"] or []} | told)
     else:
-        _print_job(console(), row, held_by, pauses)
+        _print_job(console(), row, causes)
 
 
 def _fingerprint(database: Session, id: int) -> str | None:
@@ -100,16 +96,11 @@ def retry_each(
     for_each(ids, retry_one, said, as_json)
 
 
-def _print_job(out: Console, row: dict[str, Any], held_by: str, pauses: list[Pause]) -> None:
+def _print_job(out: Console, row: dict[str, Any], causes: list[Cause]) -> None:
     out.print(f"job {row['id']}", style="bold")
-    if row["unknown_since"] is not None:
-        out.print(no_worker(row["unknown_since"]), style="yellow")
-    for pause in pauses:
-        out.print(Text(harmless(f"waits: {said(pause)}"), "yellow"))
-    if held_by:
-        out.print(Text(harmless(f"waits for {held_by}"), "yellow"))
-    if (waiting := waits_for_signal(row)) is not None:
-        out.print(waiting)
+    for cause in causes[:1]:
+        others = f" (and {len(causes) - 1} more: pgqueue explain {row['id']})" if len(causes) > 1 else ""
+        out.print(Text(harmless(f"{cause.cause}: {cause.says}{others}"), "yellow"))
     for line in control_lines(row):
         out.print(line)
     out.print(facts_of(row | {"attempt": attempt_of(row)}, FACTS))

@@ -4,8 +4,6 @@ from typing import Any
 
 from ..database.calls.limits import LimitStatus
 from ..limits.limit import UNITS, words
-from ..limits.waits import Wait
-from .output import shown
 
 
 def readable(row: LimitStatus) -> dict[str, Any]:
@@ -23,17 +21,6 @@ def said(row: LimitStatus) -> str:
     per = None if row.per is None else row.per.total_seconds()
     text = words(row.rate, per, row.burst, row.count_cost, row.max_running, row.retry_blocks)
     return text if row.enabled else f"{text} (disabled)"
-
-
-def waits_for(held: Wait) -> str:
-    """A key under which a job cannot start now, and the reason."""
-    if held.parked_until is not None:
-        why = f"parked until {shown(held.parked_until)}"
-    elif held.tokens_in is not None:
-        why = f"tokens in {wait(held.tokens_in)}"
-    else:
-        why = f"{held.running} of {held.max_running} running"
-    return f"{held.key} ({why})"
 
 
 def number(value: float | None) -> str | None:

@@ -3,7 +3,6 @@
 from typing import Annotated, Any
 
 import typer
-from rich.text import Text
 
 from .._checks import read_id
 from .._text import harmless
@@ -11,7 +10,7 @@ from ..database.calls import steps as step_calls
 from ..steps.memory import check_name
 from .enqueue import json_of
 from .options import AsJson, DatabaseUrl, Schema
-from .output import print_json, print_table, shown_time
+from .output import print_json, print_table
 from .session import Session
 
 STEPS = ("step", "value", "started_at", "took", "attempt")
@@ -53,15 +52,6 @@ def print_remembered(row: dict[str, Any]) -> None:
     if signals := row["signals"]:
         told = [_named("signal", signal) | {"state": _state(signal)} for signal in signals]
         print_table("signals", told, SIGNALS, ("signal", "payload"), ("waited_at", "until"))
-
-
-def waits_for_signal(row: dict[str, Any]) -> Text | None:
-    """What a job waits for; None if it does not wait for a signal."""
-    waits = (row["control"] or {}).get("waits_for")
-    if waits is None or row["state"] != "scheduled":
-        return None
-    until = "" if waits["until"] is None else f" until {shown_time(waits['until'])}"
-    return Text(harmless(f"waits for signal {waits['signal']!r}{until}"), "yellow")
 
 
 def _named(name: str, row: dict[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import asdict, dataclass
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from .. import logs
@@ -17,6 +18,7 @@ from .._trace import loggable
 from ..config import load_settings
 from ..errors import ConfigurationError, PgQueueError
 from .loops import LoopEnded
+from .meant import meant_app, meant_module
 from .options import WorkerOptions
 from .worker import Worker
 
@@ -79,11 +81,13 @@ def load_app(launch: Launch) -> "PgQueue":
     try:
         app = getattr(module, attribute)
     except AttributeError:
-        raise ConfigurationError(f"app: module {module_name!r} has no {attribute!r}; give module:attribute") from None
+        near = meant_app(module, attribute, PgQueue) or "; give module:attribute"
+        raise ConfigurationError(f"app: module {module_name!r} has no {attribute!r}{near}") from None
     if not isinstance(app, PgQueue):
         raise ConfigurationError(f"app: {module_name}:{attribute} is a {type(app).__qualname__}; it must be a PgQueue")
     if not app.tasks:
-        raise ConfigurationError(f"app: {module_name}:{attribute} has no tasks; import the modules with its @app.task functions")
+        near = meant_app(module, attribute, PgQueue) or "; import the modules with its @app.task functions"
+        raise ConfigurationError(f"app: {module_name}:{attribute} has 0 tasks{near}")
     given = {"database_url": launch.database_url, "schema_name": launch.schema}
     app.settings = load_settings(
         **app.settings.model_dump() | {name: value for name, value in given.items() if value is not None}
@@ -91,7 +95,7 @@ def load_app(launch: Launch) -> "PgQueue":
     return app
 
 
-def _import(name: str) -> object:
+def _import(name: str) -> ModuleType:
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
     if not all(part.isidentifier() for part in name.split(".")):
@@ -102,7 +106,8 @@ def _import(name: str) -> object:
         raise ConfigurationError(f"app: module {name!r}: {error}") from error
     except ModuleNotFoundError as error:
         if error.name is not None and f"{name}.".startswith(f"{error.name}."):
-            raise ConfigurationError(f"app: there is no module {error.name!r} in {os.getcwd()} or on sys.path") from None
+            where = f"in {os.getcwd()} or on sys.path{meant_module(name)}"
+            raise ConfigurationError(f"app: there is no module {error.name!r} {where}") from None
         raise ConfigurationError(f"app: module {name!r} could not be imported: {error}") from error
 
 

@@ -52,7 +52,7 @@ begin
     elsif its.rescues >= 2 then
         return count(*) from (
             select from job j where j.rescues >= 2 and j.worker_id is null and j.lane_id is null and j.state = 'ready'
-                                and j.queue = its.queue and j.run_at < its.run_at limit most) b;
+                                and j.queue = its.queue and (j.run_at, j.id) < (its.run_at, its.id) limit most) b;
     end if;
     return count(*) from (
         (select from job j where j.state = 'ready' and j.rescues < 2 and j.lane_id is null and j.queue = its.queue

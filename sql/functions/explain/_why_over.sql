@@ -15,7 +15,7 @@ begin
         return next row('failed', format('it failed at %s in attempt %s of %s%s%s; %s', said_since(dead.finished_at),
                 dead.attempt, dead.max_attempts, case when dead.reason <> 'error' then ', reason ' || dead.reason else '' end,
                 coalesce(': ' || said_error(dead.errors), ''),
-                coalesce('it is kept ' || said_until(kept), 'it is kept') || ' or until it is retried or discarded'), kept,
+                'it is kept ' || coalesce(said_until(kept) || ' or ', '') || 'until it is retried or discarded'), kept,
             jsonb_build_object('reason', dead.reason, 'error', said_error(dead.errors), 'retried', dead.control->'retried',
                                'workflow_id', dead.workflow_id) || figures_of_end(
                 dead.finished_at, dead.attempt, dead.max_attempts, dead.elapsed, dead.worker_id, dead.retry_of))::cause;

@@ -18,7 +18,7 @@ begin
         'progress', its.progress);
     if its_worker.id is null or not is_alive(its_worker) then
         return next row('worker_lost', coalesce(
-                'its worker ' || said_worker(its_worker) || ' has not been heard of since ' || said_since(its_worker.heartbeat_at),
+                'its worker ' || said_worker(its_worker) || ' has been silent since ' || said_since(its_worker.heartbeat_at),
                 format('its worker %s is gone', its.worker_id))
             || case when exists (select from worker w where is_alive(w)) then '; another one takes the job back within its lease'
                     else '; no other one is alive that could take the job back' end, null, told)::cause;

@@ -1,0 +1,39 @@
+"""pgqueue explain."""
+
+import textwrap
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+
+from .._text import harmless
+from ..database.calls import explain as calls
+from .options import AsJson, DatabaseUrl, Schema
+from .output import console, for_each
+from .session import Session
+
+WORD = 14  # columns for the word of a cause, and the space behind it
+
+
+def explain(
+    ids: Annotated[list[int], typer.Argument(help="Ids of the jobs.", metavar="ID...")],
+    database_url: DatabaseUrl = None,
+    schema: Schema = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say why a job does not run and when it will, who runs it, or how it has ended. The decisive cause comes first."""
+    with Session(database_url, schema) as database:
+
+        def explain_one(id: int) -> dict[str, Any]:
+            return {"id": id, "causes": [asdict(cause) for cause in database.run(calls.explain(id))]}
+
+        for_each(ids, explain_one, _said, as_json)
+
+
+def _said(explained: dict[str, Any]) -> str:
+    return "\n".join([f"job {explained['id']}", *(_sentence(cause["cause"], cause["says"]) for cause in explained["causes"])])
+
+
+def _sentence(word: str, says: str) -> str:
+    indent = " " * (WORD + 2)
+    return textwrap.fill(harmless(says), console().width, initial_indent=f"  {word:<{WORD}}", subsequent_indent=indent)
