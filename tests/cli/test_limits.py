@@ -190,19 +190,25 @@ def test_a_job_that_is_ready_says_which_limits_it_waits_for(run: Run, look: Look
     run("limits", "set", "queue:default", "--max-running", 1)
     keys = ("--limit", "free", "--limit", "rate", "--limit", "starts", "--limit", "off", "--fair", "turn")
     (printed,) = run("enqueue", "send", "--cost", 2, *keys, "--json").lines
-    assert "waits for" not in run("job", printed["id"]).out
+    ManualWorker(connection)
+    assert run("job", printed["id"]).out.splitlines()[1].startswith("next: ")
     look.value(
         "insert into bucket (key, tokens, refilled_at) select key, 1, clock_timestamp() + interval '1 h' "
         "from unnest('{rate,starts,off}'::text[]) key returning key"
     )
-    assert "waits for rate (tokens in 6h)\n" in run("job", printed["id"]).out
+    assert "limit_tokens: key 'rate' has 1 of the 2 tokens it needs; it has enough at 2" in run("job", printed["id"]).out
     run("limits", "park", "rate", "--until", "2999-01-31T12:00")
     run("limits", "set", "free", "--max-running", 1)
     (running,) = run("enqueue", "send", "--limit", "free", "--json").lines
     assert [job["id"] for job in ManualWorker(connection).claim()] == [running["id"]]
-    said = "waits for free (1 of 1 running), rate (parked until 2999-01-31 12:00:00), queue:default (1 of 1 running)\n"
-    assert said in run("job", printed["id"]).out
-    assert "waits for" not in run("job", running["id"]).out
+    assert f"limit_places: all places of key 'free' are taken (1 of 1), by job {running['id']}" in run("job", printed["id"]).out
+    (explained,) = run("explain", printed["id"], "--json").lines
+    assert [(cause["cause"], cause["details"]["key"]) for cause in explained["causes"]] == [
+        ("limit_places", "free"),
+        ("limit_places", "queue:default"),
+        ("limit_parked", "rate"),
+    ]
+    assert "limit_" not in run("job", running["id"]).out
 
 
 def test_a_job_without_limits_shows_none(run: Run) -> None:

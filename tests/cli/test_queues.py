@@ -22,14 +22,16 @@ def test_a_pause_says_who_why_and_until_everywhere_a_queue_shows(run: Run) -> No
     assert (ran.code, ran.out.startswith(f"{says} (since 20")) == (0, True)
     assert says in run("queues").out
     assert says in run("stats").out
-    assert f"waits: {says}" in run("job", job["id"]).out
+    told = run("job", job["id"]).out
+    assert "paused: queue 'mail' is paused until 2050-01-01 1" in told
+    assert "by 'ann' (mail is down)" in told
     (row,) = run("queues", "--json").lines
     assert (row["name"], row["ready"], row["paused_by"], row["pause_reason"]) == ("mail", 1, "ann", "mail is down")
     assert [pause["by"] for pause in run("stats", "--json").lines[0]["pauses"]] == ["ann"]
     assert [pause["by"] for pause in run("job", job["id"], "--json").lines[0]["pauses"]] == ["ann"]
     assert run("resume", "mail").out == "queue mail resumed\n"
     assert run("resume", "mail").out == "queue mail was not paused\n"
-    assert "waits" not in run("job", job["id"]).out
+    assert "paused" not in run("job", job["id"]).out
 
 
 def test_tasks_and_everything_are_paused_and_resumed(run: Run, look: Look) -> None:
@@ -37,9 +39,9 @@ def test_tasks_and_everything_are_paused_and_resumed(run: Run, look: Look) -> No
     run("pause", "--task", "send", "--for", "1h")
     run("pause", "--everything")
 
-    out = run("job", job["id"]).out
-    assert "waits: everything is paused by " in out
-    assert "waits: task send is paused until " in out
+    out = run("explain", job["id"]).out
+    assert "everything is paused until it is resumed by '" in out
+    assert "task 'send' is paused until 20" in out
     assert look.value("select by like '%%@%%' from pauses where kind = 'everything'") is True
     assert run("resume", "--task", "send").out.startswith("task send resumed\neverything is paused")
     assert run("resume", "--everything").out == "everything resumed\n"

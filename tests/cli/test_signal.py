@@ -47,7 +47,7 @@ def test_the_second_signal_is_told_that_it_changes_nothing(run: Run, waiting: in
 def test_a_job_shows_its_steps_and_what_it_waits_for(run: Run, waiting: int) -> None:
     ran = run("job", waiting)
 
-    assert "waits for signal 'approved' until 20" in ran.out
+    assert "signal: it waits for the signal 'approved' until 20" in ran.out
     assert "reserve" in ran.out
     assert '{"seat": 4}' in ran.out
     (row,) = run("job", waiting, "--json").lines
@@ -57,7 +57,7 @@ def test_a_job_shows_its_steps_and_what_it_waits_for(run: Run, waiting: int) -> 
 
     run("signal", waiting, "approved", "7")
     out = run("job", waiting).out
-    assert ("waits for signal" in out, "has come" in out) == (False, True)
+    assert ("waits for the signal" in out, "has come" in out) == (False, True)
 
 
 def test_a_signal_that_did_not_come_is_shown_so(run: Run, look: Look, work: Work, waiting: int) -> None:

@@ -33,9 +33,9 @@ def test_the_app_is_found(target: str) -> None:
     [
         ("nowhere:app", "there is no module 'nowhere'"),
         ("tests.nowhere.jobs", "there is no module 'tests.nowhere'"),
-        ("tests.cli.jobs:missing", "module 'tests.cli.jobs' has no 'missing'"),
+        ("tests.cli.jobs:missing", "module 'tests.cli.jobs' has no 'missing'; did you mean tests.cli.jobs:app?"),
         ("tests.cli.jobs:no_app", "tests.cli.jobs:no_app is a str; it must be a PgQueue"),
-        ("tests.cli.jobs:no_tasks", "has no tasks"),
+        ("tests.cli.jobs:no_tasks", "tests.cli.jobs:no_tasks has 0 tasks; did you mean tests.cli.jobs:app?"),
         (":app", "'' is not the name of a module"),
         (".jobs:app", "'.jobs' is not the name of a module"),
     ],

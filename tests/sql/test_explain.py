@@ -463,7 +463,16 @@ def test_times_without_an_end_are_told(rolled_back_sql: Sql, when: str) -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "says"),
-    [(-5, "0 s"), (0.25, "0.3 s"), (59.4, "59 s"), (60, "1 min"), (200, "3 min 20 s"), (7260, "2 h 1 min"), (1e6, "11 d 13 h")],
+    [
+        (-5, "0 s"),
+        (0.25, "0.3 s"),
+        (59.4, "59 s"),
+        (60, "1 min"),
+        (200, "3 min 20 s"),
+        (7260, "2 h 1 min"),
+        (1e6, "11 d 13 h"),
+        (1e9, "31 years"),
+    ],
 )
 def test_durations_have_two_units(rolled_back_sql: Sql, seconds: float, says: str) -> None:
     assert rolled_back_sql.value("select said_span(%s)", seconds) == says

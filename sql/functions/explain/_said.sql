@@ -5,7 +5,8 @@ language sql immutable as $$
                 when whole < 60 then whole || ' s'
                 when whole < 3600 then concat_ws(' ', whole / 60 || ' min', nullif(whole % 60, 0) || ' s')
                 when whole < 172800 then concat_ws(' ', whole / 3600 || ' h', nullif(whole / 60 % 60, 0) || ' min')
-                else concat_ws(' ', whole / 86400 || ' d', nullif(whole / 3600 % 24, 0) || ' h') end
+                when whole < 63072000 then concat_ws(' ', whole / 86400 || ' d', nullif(whole / 3600 % 24, 0) || ' h')
+                else whole / 31536000 || ' years' end
       from (select round(least(greatest(seconds, 0), 1e12))::bigint as whole) w
 $$;
 

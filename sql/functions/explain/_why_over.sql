@@ -10,12 +10,14 @@ declare
 begin
     select d.* into dead from dead_letter d where d.id = job_id;
     if found then
-        kept := (select dead.finished_at + make_interval(days => least(coalesce(q.dead_days, s.dead_days), 1000000))
-                   from setting s left join queue q on q.name = dead.queue);
+        kept := (select case when d.days is not null then dead.finished_at + make_interval(days => least(d.days, 1000000)) end
+                   from setting s left join queue q on q.name = dead.queue, lateral (
+                        select coalesce(q.dead_days, s.dead_days) as days) d);
         return next row('failed', format('it failed at %s in attempt %s of %s%s%s; %s', said_since(dead.finished_at),
                 dead.attempt, dead.max_attempts, case when dead.reason <> 'error' then ', reason ' || dead.reason else '' end,
                 coalesce(': ' || said_error(dead.errors), ''),
-                'it is kept ' || coalesce(said_until(kept) || ' or ', '') || 'until it is retried or discarded'), kept,
+                'it is kept ' || case when kept is null then '' else said_until(kept) || ' or ' end
+                || 'until it is retried or discarded'), kept,
             jsonb_build_object('reason', dead.reason, 'error', said_error(dead.errors), 'retried', dead.control->'retried',
                                'workflow_id', dead.workflow_id) || figures_of_end(
                 dead.finished_at, dead.attempt, dead.max_attempts, dead.elapsed, dead.worker_id, dead.retry_of))::cause;
