@@ -170,7 +170,7 @@ FUNCTIONS = {
         "unkept", "is_kept", "check_depth", "check_depths", "count_ready", "drop_oldest", "oldest_ready", "insert_each",
         "insert_lines", "kept_fields", "line_bytes", "prune_logs", "refused_runs", "trim_log",
         "busy_for", "counted", "ended_as", "ended_per_second", "ends_of", "expired_of", "figures_of_end", "held_by", "holders_of",
-        "is_alive", "jobs_before", "knows_task", "limit_on", "limits_of", "nearest_name", "operations_on", "pairs_of",
+        "is_alive", "jobs_before", "knows_task", "limit_on", "limits_of", "nearest_name", "operations_on", "last_part",
         "parents_of", "pauses_on", "said_at", "said_end", "said_error", "said_name", "said_names", "said_progress", "said_since",
         "said_span", "said_time", "said_until", "said_worker", "seconds_until", "time_of", "tokens_on", "turn_of", "why_over",
         "why_running", "why_waiting", "workers_for",

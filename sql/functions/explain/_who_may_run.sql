@@ -56,20 +56,20 @@ end $$;
 -- common, more than half of them. NULL = none is alike. Called by: workers_for. Writes: nothing.
 create function nearest_name(name text, names text[]) returns text
 language sql immutable as $$
-    with wanted as materialized (select pairs_of(nearest_name.name) as pairs)
+    with wanted as materialized (
+        select array(select distinct substr(lower(nearest_name.name), i, 2)
+                       from generate_series(1, length(left(nearest_name.name, 200)) - 1) as i) as pairs
+    )
     select near.n
       from unnest(names) as near(n), wanted,
-           lateral (select pairs_of(near.n) as pairs) p,
-           lateral (select count(*) as common from unnest(p.pairs) as x where x = any (wanted.pairs)) c,
-           lateral (select 2.0 * c.common / greatest(cardinality(p.pairs) + cardinality(wanted.pairs), 1) as alike) a
-     where length(near.n) <= 200 and near.n <> nearest_name.name
-       and (a.alike > 0.5 or regexp_replace(near.n, '^.*[.]', '') = regexp_replace(nearest_name.name, '^.*[.]', ''))
-     order by regexp_replace(near.n, '^.*[.]', '') = regexp_replace(nearest_name.name, '^.*[.]', '') desc, a.alike desc, near.n
-     limit 1
+           lateral (select count(*) as common from unnest(wanted.pairs) as pair
+                     where length(near.n) <= 200 and position(pair in lower(near.n)) > 0) c,
+           lateral (select 2.0 * c.common / greatest(length(near.n) - 1 + cardinality(wanted.pairs), 1) as alike,
+                           last_part(near.n) = last_part(nearest_name.name) as same) a
+     where near.n <> nearest_name.name and (a.same or a.alike > 0.5)
+     order by a.same desc, a.alike desc, near.n limit 1
 $$;
 
--- pairs_of: the pairs of letters that follow each other in a name, each once. Called by: nearest_name. Writes: nothing.
-create function pairs_of(name text) returns text[]
-language sql immutable as $$
-    select array(select distinct substr(lower(name), i, 2) from generate_series(1, length(left(name, 200)) - 1) as i)
-$$;
+-- last_part: a name behind its last dot. Called by: nearest_name. Writes: nothing. Inlined, hence no settings.
+create function last_part(name text) returns text
+language sql immutable as $$ select regexp_replace(name, '^.*[.]', '') $$;
