@@ -119,6 +119,16 @@ def test_the_guide_to_cancelling_does_what_it_says(database_url: str, monkeypatc
     _follow("cancelling")
 
 
+def test_the_guide_to_explain_does_what_it_says(
+    database_url: str, connection: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGQUEUE_DATABASE_URL", database_url)
+    _follow("explain", least=8)
+    for statements in SQL.findall((DOCS / "explain.md").read_text()):
+        for statement in filter(None, statements.split(";\n")):
+            connection.execute(statement)
+
+
 def test_the_guide_to_filters_does_what_it_says(
     database_url: str, connection: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

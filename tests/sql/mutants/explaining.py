@@ -1,10 +1,11 @@
 """Rules of explain: what it says would not happen without them."""
 
 from .. import test_explain as explain
+from .. import test_explain_turn as turn
 from .mutant import Mutant
 
-AFTER = explain.test_the_jobs_before_it_are_those_that_claims_take_before_it
-PLACES = explain.test_a_place_is_free_when_the_job_has_ended_that_is_said_to_hold_it
+AFTER = turn.test_the_jobs_before_it_are_those_that_claims_take_before_it
+PLACES = turn.test_a_place_is_free_when_the_job_has_ended_that_is_said_to_hold_it
 
 MUTANTS = [
     Mutant("pauses of tasks are overlooked", "pauses_on", r" or p\.kind = 'task' and p\.name = its\.task", "",
@@ -18,14 +19,14 @@ MUTANTS = [
     Mutant("every worker knows every task", "knows_task", r"task = any \(tasks\)", "true",
            explain.test_a_task_that_no_worker_knows_is_named_with_those_that_they_know),
     Mutant("jobs before it take no tokens", "tokens_on", r"need \+ before - tokens", "need - tokens",
-           explain.test_tokens_come_when_it_says),
+           turn.test_tokens_come_when_it_says),
     Mutant("the limit of the queue is overlooked", "limits_of", r" \|\| \('queue:' \|\| its\.queue\)", "",
-           explain.test_a_limit_of_the_queue_counts_for_jobs_without_limits),
+           turn.test_a_limit_of_the_queue_counts_for_jobs_without_limits),
     Mutant("places of lanes are not counted", "holders_of", r"else j\.lane_id = p\.lane_id", "else false", PLACES, ("k",)),
     Mutant("places of a queue are not counted", "holders_of", r"then j\.queue = substr\(its_key, 7\)", "then false", PLACES,
            ("queue:default",)),
     Mutant("what is kept for others is there", "tokens_on", r"kept := kept_at\(.*?\);", "null;",
-           explain.test_tokens_that_are_kept_for_another_lane_are_not_there),
+           turn.test_tokens_that_are_kept_for_another_lane_are_not_there),
     Mutant("priorities do not count", "jobs_before", r"j\.priority > its\.priority", "false", AFTER, ({},)),
     Mutant("lanes have no order", "jobs_before", r"\(j\.run_at, j\.id\) < \(its\.run_at, its\.id\)", "false", AFTER,
            ({"limits": ["k"]},)),
