@@ -2,13 +2,11 @@
 
 import textwrap
 from dataclasses import asdict
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from .._text import harmless
 from ..database.calls import explain as calls
-from .options import AsJson, DatabaseUrl, Schema
+from .options import AsJson, DatabaseUrl, JobIds, Schema
 from .output import console, for_each
 from .session import Session
 
@@ -16,7 +14,7 @@ WORD = 14  # columns for the word of a cause, and the space behind it
 
 
 def explain(
-    ids: Annotated[list[int], typer.Argument(help="Ids of the jobs.", metavar="ID...")],
+    ids: JobIds,
     database_url: DatabaseUrl = None,
     schema: Schema = None,
     as_json: AsJson = False,

@@ -69,7 +69,7 @@ def test_a_job_that_nobody_serves_waits_for_a_worker_of_its_queue(rolled_back_sq
 
 def test_a_task_that_no_worker_knows_is_named_with_those_that_they_know(rolled_back_sql: Sql) -> None:
     sql = rolled_back_sql
-    worker = registered(sql, "mail.welcom", "noop")
+    worker = registered(sql, "mail.welcom", "noop", "pgqueue.chunk")
     registered(sql, "welcome", queues=("elsewhere",))
     id = sql.enqueue("welcome")
 
@@ -92,6 +92,12 @@ def test_a_task_that_no_worker_knows_is_named_with_those_that_they_know(rolled_b
     sql.make_due()
     assert sql.value("select promoted from promote()") == 1
     assert causes(sql, id) == ["next"]
+
+
+def test_a_worker_that_knows_no_task_like_it_suggests_none(rolled_back_sql: Sql) -> None:
+    registered(rolled_back_sql)
+    id = rolled_back_sql.enqueue("welcome")
+    assert cause(rolled_back_sql, id)["says"].endswith("workers alive of queue 'default' know no task")
 
 
 @pytest.mark.parametrize(

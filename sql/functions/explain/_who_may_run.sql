@@ -42,12 +42,13 @@ begin
             null, jsonb_build_object('queue', its.queue, 'workers_alive', alive, 'queues', queues))::cause;
         return;
     end if;
-    tasks := array(select distinct t from worker w, unnest(w.tasks) as t where is_alive(w) and its.queue = any (w.queues)
+    tasks := array(select distinct t from worker w, unnest(w.tasks) as t
+                    where is_alive(w) and its.queue = any (w.queues) and t not like 'pgqueue.%'  -- ours
                     order by t limit 1000);
     near := nearest_name(its.task, tasks);
     return next row('unknown_task', format('it waits for a worker that knows %s; workers alive of queue %s know %s',
                 said_name(its.task), said_name(its.queue), coalesce(said_names(tasks, 10), 'no task'))
-            || coalesce(format('; did you mean %s?', said_name(near)), ''), null,
+            || coalesce('; did you mean ' || said_name(near) || '?', ''), null,
         jsonb_build_object('task', its.task, 'queue', its.queue, 'workers', serving, 'tasks', tasks[1:100], 'did_you_mean', near,
                            'since', in_utc(its.unknown_since)))::cause;
 end $$;
