@@ -275,6 +275,24 @@ def test_a_job_that_is_over_says_how_and_until_when_that_is_kept(rolled_back_sql
     assert causes(sql, a) == ["next"]
 
 
+def test_a_job_that_people_have_run_again_or_discarded_says_who(rolled_back_sql: Sql) -> None:
+    sql, worker = rolled_back_sql, rolled_back_sql.worker()
+    done, dead = add(sql, 2)
+    token, _ = sql.claim(worker)
+    sql.finish(token, {"id": done, "state": "succeeded"})
+    fail(sql, token, dead, final=True)
+
+    again = sql.value("select id from retry(%s, 'ann')", done)
+    sql.value("select discard(%s, 'bob', 'a test')", dead)
+
+    assert causes(sql, done) == ["succeeded", "retried"]
+    assert cause(sql, done, "retried")["says"].startswith("'ann' has retried it at 2")
+    assert cause(sql, done, "retried")["says"].endswith(f"it runs again as job {again}")
+    assert cause(sql, dead)["says"].endswith(" ago): a test")
+    assert (causes(sql, dead), cause(sql, dead)["details"]["by"]) == (["discarded"], "bob")
+    assert causes(sql, again) == ["next"]
+
+
 def test_a_job_of_a_queue_without_history_is_known_by_its_result(rolled_back_sql: Sql) -> None:
     sql, worker = rolled_back_sql, rolled_back_sql.worker()
     sql.value("""select set_queue('default', '{"keep_succeeded": false}')""")

@@ -1,4 +1,4 @@
--- why_over: how a job has ended, and until when that is kept; no row where it is kept nowhere. Called by: explain.
+-- why_over: how a job has ended, and until when that is kept; no row where nothing is known of it. Called by: explain.
 -- Writes: nothing. A plain job whose queue keeps no history is known by its result.
 create function why_over(job_id bigint) returns setof cause
 language plpgsql stable as $$
@@ -33,6 +33,7 @@ begin
                                'result_until', in_utc((select r.expires_at from result(job_id) r)))
             || figures_of_end(done.finished_at, done.attempt, done.max_attempts, done.elapsed, done.worker_id,
                               done.retry_of))::cause;
+        return query select * from changes_of(job_id);
         return;
     end if;
     select r.expires_at into kept from job_result r where r.job_id = job_id;
@@ -40,7 +41,22 @@ begin
         return next row('succeeded', format('it succeeded; its queue keeps no history, and its result is kept %s',
                                             said_until(kept)), kept, '{}')::cause;
     end if;
+    return query select * from changes_of(job_id);
 end $$;
+
+-- changes_of: that people have discarded a job, or run it again as another one, as far as the audit log tells: operations have
+-- one line there for all of their jobs. Called by: why_over. Writes: nothing.
+create function changes_of(job_id bigint) returns setof cause
+language sql stable as $$
+    select case when a.verb = 'discard' then 'discarded' else 'retried' end,
+           said_name(a.by) || case when a.verb = 'discard' then ' has discarded it at ' else ' has retried it at ' end
+           || said_since(a.at) || coalesce(': ' || left(a.reason, 200), '')
+           || case when a.verb = 'retry' then ': it runs again as job ' || (a.after->>'id') else '' end,
+           null::timestamptz, jsonb_build_object('by', a.by, 'at', in_utc(a.at), 'reason', a.reason, 'runs_as', a.after->'id')
+      from (select * from audit_log where kind = 'job' and subject = changes_of.job_id::text and verb in ('retry', 'discard')
+             order by id desc limit 1) a
+     where a.verb = 'discard' or a.after->>'id' <> changes_of.job_id::text and not a.after ? 'duplicate'
+$$;
 
 -- ended_as: the cause of a job that is over and has not failed. Called by: why_over. Writes: nothing.
 create function ended_as(state job_state, reason final_reason) returns text

@@ -10,7 +10,7 @@
 --         ready:     limit_parked, limit_places, limit_tokens, limit_saving, suspect, busy, queued, next
 --         all three: expired, paused, no_worker, unknown_task, locked, operation, expires, deadline
 --         running:   worker_lost, running, cancel_asked, timeout, deadline, locked, operation
---         over:      succeeded, cancelled, skipped, expired, failed
+--         over:      succeeded, cancelled, skipped, expired, failed, retried, discarded
 create function explain(job_id bigint) returns table (cause text, says text, until timestamptz, details jsonb)
 language plpgsql stable security definer set search_path from current
 set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off
