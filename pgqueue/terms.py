@@ -1,6 +1,7 @@
-"""The terms of a job: how long it may take, and the schedule that has made it."""
+"""The terms of a job: how long it may take, the schedule that has made it, and the trace that it belongs to."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -23,6 +24,7 @@ class Terms:
         scheduled_for: the tick that the job stands for; None for a job without a schedule.
         stands_for: how many ticks the job stands for; 1 unless ticks were missed.
         first: seconds until the first of `soft_timeout` and `timeout`; infinite without them.
+        trace: where the job comes from: traceparent, tracestate and request_id, as far as the enqueue has given them; None = none.
     """
 
     json: str
@@ -33,23 +35,32 @@ class Terms:
     scheduled_for: datetime | None = None
     stands_for: int = 1
     first: float = math.inf
+    trace: Mapping[str, str] | None = None
 
-    @classmethod
-    @lru_cache(1000)  # many jobs have the same terms
-    def from_json(cls, text: str) -> "Terms":
+    @staticmethod
+    def from_json(text: str) -> "Terms":
         """Read the column `terms` of a claim."""
-        given = loads_own(text)
-        timeout, soft = given.get("timeout") or None, given.get("soft_timeout")
-        if soft is None and timeout is not None:
-            soft = timeout * SOFT_SHARE
-        at = given.get("scheduled_for")
-        return cls(
-            text,
-            timeout=timeout,
-            soft_timeout=soft or None,
-            left=given.get("left"),
-            schedule=given.get("schedule"),
-            scheduled_for=None if at is None else datetime.fromisoformat(at),
-            stands_for=given.get("stands_for", 1),
-            first=min(timeout or math.inf, soft or math.inf),
-        )
+        return _read_traced(text) if '"trace"' in text else _read_often(text)
+
+
+def _read(text: str) -> Terms:
+    given = loads_own(text)
+    timeout, soft = given.get("timeout") or None, given.get("soft_timeout")
+    if soft is None and timeout is not None:
+        soft = timeout * SOFT_SHARE
+    at = given.get("scheduled_for")
+    return Terms(
+        text,
+        timeout=timeout,
+        soft_timeout=soft or None,
+        left=given.get("left"),
+        schedule=given.get("schedule"),
+        scheduled_for=None if at is None else datetime.fromisoformat(at),
+        stands_for=given.get("stands_for", 1),
+        first=min(timeout or math.inf, soft or math.inf),
+        trace=given.get("trace"),
+    )
+
+
+_read_often = lru_cache(1000)(_read)  # many jobs have the same terms
+_read_traced = lru_cache(100)(_read)  # only jobs of one enqueue have the same trace: these must not push the others out

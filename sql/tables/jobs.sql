@@ -32,7 +32,7 @@ create table job (
     limits        text[] collate "C",           -- the keys of its limits, sorted; NULL = none
     cost          int check (cost >= 1),        -- tokens that a start takes of each of its limits; NULL = 1
     holds_place   bool,                         -- its claim has taken a place of a limit with max_running
-    terms         jsonb,                        -- how long it may take, and its schedule, see terms_from; NULL = no limit, none
+    terms         jsonb,                        -- how long it may take, its schedule, its trace, see terms_from; NULL = none
     control       jsonb,                        -- what happened to it out of the ordinary, see below; NULL = nothing
     expires_at    timestamptz,                  -- if it has not started by then, expire cancels it; NULL = never
     deadline_at   timestamptz,                  -- if it is not over by then, it fails with reason timeout; NULL = never

@@ -131,7 +131,7 @@ FUNCTIONS = {
         "cancel_again", "cancel_held", "cancel_asked", "cancel_running", "cancel_waiting", "check_force", "fence",
         "with_request", "end_forced", "count_interruptions", "end_interrupted",
         "channel_of", "in_utc", "block_unstarted", "end_blocking", "waiting_nodes",
-        "terms_from", "checked_terms", "check_limit_of_time", "seconds_of", "stored_of", "with_terms", "with_ends", "end_of",
+        "terms_from", "checked_terms", "check_trace", "with_trace", "with_traces", "check_limit_of_time", "seconds_of", "stored_of", "with_terms", "with_ends", "end_of",
         "with_left", "may_start", "end_waiting", "late_error", "end_overdue", "check_timed",
         "days_ahead", "empty_partitions", "make_partitions", "mend_workflows", "partitions_before", "run_maintain",
         "add_nodes", "adopt", "adopt_into", "check_callback", "check_nodes", "count_more", "dead_parents", "depend",

@@ -1,17 +1,17 @@
--- terms_from: the time limits of an enqueue as they are stored with the job, in seconds; NULL = none.
+-- terms_from: the time limits of an enqueue, in seconds, and its trace, as they are stored with the job; NULL = none.
 -- Called by: enqueue, enqueue_many, enqueue_select, with_terms. Writes: nothing. Inlined, hence no settings.
 create function terms_from(
-    timeout interval, soft_timeout interval, expires_after interval, total_timeout interval
+    timeout interval, soft_timeout interval, expires_after interval, total_timeout interval, trace jsonb
 ) returns jsonb
 language sql as $$
-    select case when coalesce(timeout, soft_timeout, expires_after, total_timeout) is not null
-                then checked_terms(timeout, soft_timeout, expires_after, total_timeout) end
+    select case when coalesce(timeout, soft_timeout, expires_after, total_timeout) is not null or trace is not null
+                then checked_terms(timeout, soft_timeout, expires_after, total_timeout, trace) end
 $$;
 
 -- checked_terms: terms_from where one of them is given. Called by: terms_from. Writes: nothing. Raises PQ001.
 -- 0 = no limit, which is not stored, but for soft_timeout: without one it is 0.8 of the timeout.
 create function checked_terms(
-    timeout interval, soft_timeout interval, expires_after interval, total_timeout interval
+    timeout interval, soft_timeout interval, expires_after interval, total_timeout interval, trace jsonb
 ) returns jsonb
 language plpgsql as $$
 #variable_conflict use_variable
@@ -22,9 +22,32 @@ begin
         perform invalid('soft_timeout', soft_timeout::text,
                 format('the timeout is %s; use less, or 0 for no soft limit', timeout));
     end if;
+    if trace is not null then
+        trace := check_trace(trace);
+    end if;
     return nullif(jsonb_strip_nulls(jsonb_build_object(
         'timeout', nullif(seconds_of(timeout), 0), 'soft_timeout', seconds_of(soft_timeout),
-        'expires_after', nullif(seconds_of(expires_after), 0), 'total_timeout', nullif(seconds_of(total_timeout), 0))), '{}');
+        'expires_after', nullif(seconds_of(expires_after), 0), 'total_timeout', nullif(seconds_of(total_timeout), 0),
+        'trace', trace)), '{}');
+end $$;
+
+-- check_trace: refuses a trace with anything but its three texts, and returns it; NULL = an empty one. The texts are the headers
+-- of W3C Trace Context, and an id of the request that leads to the job; none is read in SQL.
+-- Called by: checked_terms, enqueue_workflow. Writes: nothing. Raises PQ001.
+create function check_trace(trace jsonb) returns jsonb
+language plpgsql as $$
+begin
+    if jsonb_typeof(trace) not in ('object', 'null') then
+        perform invalid('trace', trace::text, 'give an object, for example {"traceparent": "00-…", "request_id": "…"}');
+    elsif jsonb_typeof(trace) = 'null' then
+        return null;
+    end if;
+    perform invalid('trace', key, 'use traceparent, tracestate and request_id')
+       from jsonb_object_keys(trace) as key where key not in ('traceparent', 'tracestate', 'request_id');
+    perform invalid('trace', key || ': ' || coalesce(trace->>key, 'null'), 'use a text of at most 1000 characters')
+       from jsonb_object_keys(trace) as key
+      where jsonb_typeof(trace->key) <> 'string' or length(trace->>key) > 1000;
+    return nullif(trace, '{}');
 end $$;
 
 -- check_limit_of_time: refuses an interval below 0 or above 1000 years. Called by: checked_terms.
@@ -45,7 +68,7 @@ language sql immutable as $$ select trim_scale(extract(epoch from value)) $$;
 create function stored_of(element jsonb) returns stored_options
 language sql stable as $$
     select jsonb_populate_record(null::stored_options, case
-        when element ?| '{timeout,soft_timeout,expires_after,total_timeout}' then with_terms(element) else element end)
+        when element ?| '{timeout,soft_timeout,expires_after,total_timeout,trace}' then with_terms(element) else element end)
 $$;
 
 -- with_terms: an element with its terms, besides those that it has as the job of a schedule. Called by: stored_of.
@@ -53,9 +76,9 @@ create function with_terms(element jsonb) returns jsonb
 language sql stable as $$
     select element || jsonb_build_object('terms', nullif(
                coalesce(element->'terms', '{}')
-               || coalesce(terms_from(timeout, soft_timeout, expires_after, total_timeout), '{}'), '{}'))
+               || coalesce(terms_from(timeout, soft_timeout, expires_after, total_timeout, trace), '{}'), '{}'))
       from jsonb_to_record(element) as t(
-           timeout interval, soft_timeout interval, expires_after interval, total_timeout interval)
+           timeout interval, soft_timeout interval, expires_after interval, total_timeout interval, trace jsonb)
 $$;
 
 -- with_ends: stored options with the times that follow from when the job is due: until when it must have started, and until when

@@ -28,6 +28,7 @@
 -- soft_timeout   when to warn of a run; NULL = after 0.8 of the timeout, 0 = never
 -- expires_at     if it has not started by then, it is cancelled with reason expired; expires_after counts from when it is due
 -- total_timeout  how long all its runs and the waits in between may take, from when it is due; then it fails with reason timeout
+-- trace          where it comes from, see check_trace: {"traceparent", "tracestate", "request_id"}; its runs carry it on
 -- limits_declared  those of `limits` that need not be there yet: the workers make them known before they claim anything
 create function enqueue(
     task text, args jsonb default '{}', queue text default 'default', priority int default 0,
@@ -37,7 +38,7 @@ create function enqueue(
     notify bool default true, depends_on bigint[] default null, run_if text default 'succeeded',
     limits text[] default null, fair text default null, cost int default null, limits_declared text[] default null,
     timeout interval default null, soft_timeout interval default null, expires_at timestamptz default null,
-    expires_after interval default null, total_timeout interval default null
+    expires_after interval default null, total_timeout interval default null, trace jsonb default null
 ) returns bigint
 language plpgsql security definer set search_path from current as $$
 #variable_conflict use_variable
@@ -55,7 +56,7 @@ begin
         before := set_notify('off');
     end if;
     added := insert_job(task, args, queue, priority, run_at, run_after, retries,
-                        row(retry, result_ttl, meta, terms_from(timeout, soft_timeout, expires_after, total_timeout),
+                        row(retry, result_ttl, meta, terms_from(timeout, soft_timeout, expires_after, total_timeout, trace),
                             expires_at, null)::stored_options,
                         unique_mode, unique_key, unique_period, row(limits, fair, cost, limits_declared)::limiting,
                         null, depends_on is not null);

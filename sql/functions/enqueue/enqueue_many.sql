@@ -7,7 +7,7 @@ create function enqueue_many(
     notify bool default true, depends_on bigint[] default null, run_if text default 'succeeded',
     limits text[] default null, fair text default null, cost int default null, limits_declared text[] default null,
     timeout interval default null, soft_timeout interval default null, expires_at timestamptz default null,
-    expires_after interval default null, total_timeout interval default null
+    expires_after interval default null, total_timeout interval default null, trace jsonb default null
 ) returns bigint[]
 language plpgsql security definer set search_path from current as $$
 #variable_conflict use_variable
@@ -25,7 +25,8 @@ begin
         perform check_depth(queue, jsonb_array_length(args), run_at, run_after);
     end if;
     added := insert_jobs(task, array(select jsonb_array_elements(args)), queue, priority, run_at, run_after,
-                         retries, row(retry, result_ttl, meta, terms_from(timeout, soft_timeout, expires_after, total_timeout),
+                         retries, row(retry, result_ttl, meta,
+                                      terms_from(timeout, soft_timeout, expires_after, total_timeout, trace),
                                       expires_at, null)::stored_options,
                          row(limits, fair, cost, limits_declared)::limiting, depends_on is not null);
     if depends_on is not null then
@@ -140,5 +141,5 @@ create function job_options() returns text[]
 language sql immutable as $$
     select '{task,args,queue,priority,run_at,run_after,retries,retry,result_ttl,meta,unique_mode,unique_key,unique_period,'
            'depends_on,run_if,limits,fair,cost,limits_declared,notify,timeout,soft_timeout,'
-           'expires_at,expires_after,total_timeout}'::text[]
+           'expires_at,expires_after,total_timeout,trace}'::text[]
 $$;

@@ -14,7 +14,7 @@ create function enqueue_select(
     notify bool default true, arguments jsonb default null, depends_on bigint[] default null, run_if text default 'succeeded',
     limits text[] default null, fair text default null, cost int default null, limits_declared text[] default null,
     timeout interval default null, soft_timeout interval default null, expires_at timestamptz default null,
-    expires_after interval default null, total_timeout interval default null
+    expires_after interval default null, total_timeout interval default null, trace jsonb default null
 ) returns bigint
 language plpgsql security definer set search_path from current as $$
 #variable_conflict use_variable
@@ -25,7 +25,7 @@ declare
     ids    bigint[];
     before text;
     stored stored_options := row(
-        retry, result_ttl, meta, terms_from(timeout, soft_timeout, expires_after, total_timeout), expires_at, null);
+        retry, result_ttl, meta, terms_from(timeout, soft_timeout, expires_after, total_timeout, trace), expires_at, null);
 begin
     if run_if <> 'succeeded' then  -- also of a job that waits for none
         perform check_run_if(run_if);

@@ -7,14 +7,21 @@
 -- on_failure   a job that is added when the workflow has finished and a node is a dead letter
 --              Each is added once whenever the workflow finishes, in the transaction of the last node's end; it is no node.
 --              Its meta is {"workflow_id", "workflow", "outcome"}. It cannot be unique.
+-- trace        as in enqueue, for all of these jobs but those that have one of their own
 create function enqueue_workflow(
     nodes jsonb, name text default null, on_success jsonb default null, on_failure jsonb default null,
-    out workflow_id bigint, out job_ids bigint[]
+    trace jsonb default null, out workflow_id bigint, out job_ids bigint[]
 )
 language plpgsql security definer set search_path from current as $$
 begin
     if length(name) not between 1 and 200 then
         perform invalid('name', name, 'use 1 to 200 characters');
+    end if;
+    if trace is not null then
+        trace := check_trace(trace);
+        nodes := with_traces(nodes, trace);
+        on_success := with_trace(on_success, trace);
+        on_failure := with_trace(on_failure, trace);
     end if;
     if exists (select from queue q where q.name > '') then
         perform check_depths(nodes);
@@ -24,6 +31,24 @@ begin
     insert into workflow as w (name, on_success, on_failure) values (name, on_success, on_failure)
     returning w.id into workflow_id;
     job_ids := add_nodes(workflow_id, nodes);
+end $$;
+
+-- with_trace: a job with a trace, unless it has one; what is no object is refused later.
+-- Called by: enqueue_workflow, with_traces. Writes: nothing.
+create function with_trace(job jsonb, trace jsonb) returns jsonb
+language sql stable as $$
+    select case when jsonb_typeof(job) = 'object' then jsonb_build_object('trace', trace) || job else job end
+$$;
+
+-- with_traces: with_trace of each of an array of jobs. Called by: enqueue_workflow. Writes: nothing.
+create function with_traces(jobs jsonb, trace jsonb) returns jsonb
+language plpgsql as $$
+begin
+    if jsonb_typeof(jobs) is distinct from 'array' then
+        return jobs;
+    end if;
+    return (select coalesce(jsonb_agg(with_trace(job, trace) order by place), '[]')
+              from jsonb_array_elements(jobs) with ordinality as e(job, place));
 end $$;
 
 -- check_callback: refuses a job that could not be enqueued later, by enqueuing it and taking it back.
