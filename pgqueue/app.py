@@ -43,7 +43,7 @@ from .unique import Unique, UniqueMode
 from .waiting.as_completed import AsCompleted
 from .watching.said import Level
 from .workflow.builder import WorkflowBuilder
-from .workflow.canvas import Part, Signature, the_connection
+from .workflow.canvas import Part, Signature, sending_all, the_connection
 from .workflow.workflow import Workflow
 
 P = ParamSpec("P")
@@ -311,8 +311,9 @@ class PgQueue(Signals, HasOperations, HasAudit, QueueControl, CancelControl, Dea
                 given = around.enter_context(self.enqueuing(one.task.name, one.args, one.options))
                 adding.append(Signature(one.task, given.args, given.options))
             held_for = min((one.options.held_for for one in adding), default=0.0)
-            call = enqueue_calls.enqueue_jobs([one.to_json() for one in adding], held_for)
-            yield adding, call, the_connection(adding, connection)
+            sent = around.enter_context(sending_all(adding))
+            call = enqueue_calls.enqueue_jobs([one.to_json(sent.trace) for one in adding], held_for)
+            yield adding, sent.noting(call), the_connection(adding, connection)
 
     def _jobs(self, signatures: list[Signature[Any]], added: list[Added]) -> list[Job[Any]]:
         pairs = zip(signatures, added, strict=True)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
@@ -21,6 +21,7 @@ from .limits.limit import Limit
 from .options import DependsOn, Expires, Options, RunIf, SoftTimeoutOption, given, listed
 from .registry import Arguments, Registered, Registry
 from .retry import Retry
+from .tracing.sending import Sending, sending
 from .unique import Unique, UniqueMode
 from .watching.said import Level
 from .workflow.canvas import Group, Signature
@@ -269,13 +270,15 @@ class Task(Registered[R], Generic[P, R]):
             InvalidArgument: the columns do not fit the function, a row's arguments are too large, or the query has a % that is
                 neither %% nor a parameter. The types of arguments are looked at when the jobs run.
         """
-        call = self._selecting(query, params)
-        return self._app.database.run(call, self.options.connection if connection is None else connection)
+        with self._sending(self.options) as sent:
+            call = self._selecting(query, params, sent)
+            return self._app.database.run(call, self.options.connection if connection is None else connection)
 
     async def aenqueue_select(self, query: str, params: Mapping[str, Any] | None = None, *, connection: Any = None) -> int:
         """`enqueue_select` for async code."""
-        call = self._selecting(query, params)
-        return await self._app.async_database.run(call, self.options.connection if connection is None else connection)
+        with self._sending(self.options) as sent:
+            call = self._selecting(query, params, sent)
+            return await self._app.async_database.run(call, self.options.connection if connection is None else connection)
 
     def find_duplicate(self, *args: P.args, **kwargs: P.kwargs) -> Job[R] | None:
         """The job of which this call would be a duplicate; None if there is none. The job may have ended in the meantime."""
@@ -294,34 +297,37 @@ class Task(Registered[R], Generic[P, R]):
 
     @contextmanager
     def _adding(self, bound: dict[str, Any]) -> Iterator[Adding]:
-        with self._app.enqueuing(self.name, bound, self.options) as given:
+        with self._app.enqueuing(self.name, bound, self.options) as given, self._sending(given.options) as sent:
             options = given.options
             if options.unique:
-                job = Signature(self, given.args, options).to_json()
-                yield enqueue_calls.enqueue_jobs([job], options.held_for), options.connection
+                job = Signature(self, given.args, options).to_json(sent.trace)
+                yield sent.noting(enqueue_calls.enqueue_jobs([job], options.held_for)), options.connection
                 return
             with self._app.waking(options) as notify:
                 args = self.parameters.dump(completed(self.parameters, options, given.args))
-                limits = limiting(self, options, args)
-                call = enqueue_calls.enqueue(self.name, args, options.to_sql(), notify, limits, options.to_times())
-                yield call, options.connection
+                limits, times = limiting(self, options, args), options.to_times()
+                call = enqueue_calls.enqueue(self.name, args, options.to_sql(), notify, limits, times, sent.trace)
+                yield sent.noting(call), options.connection
 
     @contextmanager
     def _adding_many(self, bound: list[dict[str, Any]]) -> Iterator[Adding]:
-        with self._app.enqueuing(self.name, bound, self.options) as given:
+        with self._app.enqueuing(self.name, bound, self.options) as given, self._sending(given.options) as sent:
             options = given.options
             if options.unique or isinstance(options.cost, CostFunction):  # what each job has of its own
-                jobs = [Signature(self, args, options).to_json() for args in given.args]
-                yield enqueue_calls.enqueue_jobs(jobs, options.held_for), options.connection
+                jobs = [Signature(self, args, options).to_json(sent.trace) for args in given.args]
+                yield sent.noting(enqueue_calls.enqueue_jobs(jobs, options.held_for)), options.connection
                 return
             with self._app.waking(options) as notify:
                 each = given.args
                 if options.is_limited:
                     each = [completed(self.parameters, options, one) for one in each]
                 args = self.parameters.dump_many(each)
-                limits = limiting_all(self, options, "enqueue_many")
-                call = enqueue_calls.enqueue_many(self.name, args, options.to_sql(), notify, limits, options.to_times())
-                yield call, options.connection
+                limits, times = limiting_all(self, options, "enqueue_many"), options.to_times()
+                call = enqueue_calls.enqueue_many(self.name, args, options.to_sql(), notify, limits, times, sent.trace)
+                yield sent.noting(call), options.connection
+
+    def _sending(self, options: Options) -> AbstractContextManager[Sending]:
+        return sending(self.name, options.queue)
 
     def _by_name(self, given: Arguments, place: int) -> Mapping[str, Any]:
         if not isinstance(given, Mapping):
@@ -329,7 +335,7 @@ class Task(Registered[R], Generic[P, R]):
             raise InvalidArgument(f'{what} is not valid; give a tuple or a mapping, for example (1,) or {{"user_id": 1}}')
         return given
 
-    def _selecting(self, query: str, params: Mapping[str, Any] | None) -> Call[int]:
+    def _selecting(self, query: str, params: Mapping[str, Any] | None, sent: Sending) -> Call[int]:
         for lone in filter(None, (found["lone"] for found in _PERCENT.finditer(query))):
             # Some drivers would refuse it, others take it for a percent sign.
             raise InvalidArgument(f"query: {lone!r} is not valid; write %% for a percent sign, %(name)s for a parameter")
@@ -337,9 +343,10 @@ class Task(Registered[R], Generic[P, R]):
         names = dumps({"known": sorted(self.parameters.names), "required": sorted(required)})
         limits = limiting_all(self, options, "enqueue_select")
         unique, times = options.to_unique(), options.to_times()
-        return enqueue_calls.enqueue_select(
-            self.name, names, query, params or {}, options.to_sql(), unique, options.notify, limits, times
+        call = enqueue_calls.enqueue_select(
+            self.name, names, query, params or {}, options.to_sql(), unique, options.notify, limits, times, sent.trace
         )
+        return sent.noting(call)
 
     def _finding(self, signature: Signature[R]) -> Call[int | None]:
         unique = replace(self.options, unique=self.options.unique or Unique()).to_unique()

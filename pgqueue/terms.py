@@ -24,7 +24,7 @@ class Terms:
         scheduled_for: the tick that the job stands for; None for a job without a schedule.
         stands_for: how many ticks the job stands for; 1 unless ticks were missed.
         first: seconds until the first of `soft_timeout` and `timeout`; infinite without them.
-        trace: where the job comes from: traceparent, tracestate and request_id, as far as the enqueue has given them; None = none.
+        trace: where the job comes from: traceparent, tracestate and request_id, as far as they were given; None = none.
     """
 
     json: str

@@ -19,6 +19,7 @@ from ..transaction import Services
 from .cursor import Cursor
 from .signals import Alarm
 from .slots import Slots
+from .traced import note_claim
 
 log = logging.getLogger("pgqueue.worker")
 BACKSTOP = 1.0  # seconds between two looks without a wake-up
@@ -129,7 +130,9 @@ class Claimer:
         self._cursor.claimed(rows, took, full=resume_at is None)
         if worker_id == await self._worker_id():  # else the jobs are rescued from the lost id
             text, services = str(token), self._services
-            self._add([JobContext(text, *row, services) for row in rows])  # type: ignore[call-arg]
+            jobs = [JobContext(text, *row, services) for row in rows]  # type: ignore[call-arg]
+            note_claim(jobs, took, str(worker_id))
+            self._add(jobs)
         return len(rows), resume_at is None, again_in
 
     async def _repeat(self, call: Call[Any]) -> Any:

@@ -15,6 +15,7 @@ from ..database.calls.run import Verdict
 from ..database.link import Locked
 from ..errors import Disconnected, InvalidArgument, JobNotFound, PgQueueError, WrongState
 from .execute import Outcome, failure
+from .traced import finishing
 
 log = logging.getLogger("pgqueue.worker")
 
@@ -105,7 +106,8 @@ class Deliverer:
         call = run_calls.finish(
             f"[{','.join([outcome.json for outcome in outcomes])}]", f"[{','.join(added)}]" if added else None
         )
-        return await self._link.run(replace(call, within=deadline), tell_locked=True)
+        with finishing(outcomes):
+            return await self._link.run(replace(call, within=deadline), tell_locked=True)
 
     async def _refused(self, outcomes: list[Outcome], error: Exception, deadline: float | None) -> HandedIn:
         """Find the outcome that PostgreSQL cannot store, and fail its job without a retry."""

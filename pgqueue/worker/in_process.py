@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from contextvars import copy_context
 from datetime import datetime
 from functools import partial
 from typing import Any, NamedTuple
@@ -26,6 +27,8 @@ from ..executor import look_up
 from ..outcomes import RateLimited
 from ..registry import Registered
 from ..run import Run
+from ..tracing.carried import carry
+from ..tracing.provider import active
 from ..watching.said import Said, Unstored
 from .describe import describe
 from .execute import arguments_of, cancelled, returned
@@ -122,18 +125,19 @@ def load(module: str, path: str) -> None:
         _find(module, path)
 
 
-def run(module: str, path: str, fields: str) -> Answer:
-    """Run a handler."""
+def run(module: str, path: str, fields: str, trace: str = "{}") -> Answer:
+    """Run a handler, in a context of its own. `trace`: what `outgoing` says in the worker."""
     unstored = Unstored()
-    return *_ended(module, path, fields, unstored), _lines(unstored)
+    return *copy_context().run(_ended, module, path, fields, trace, unstored), _lines(unstored)
 
 
-def _ended(module: str, path: str, fields: str, unstored: Unstored) -> tuple[str, str, float]:
+def _ended(module: str, path: str, fields: str, trace: str, unstored: Unstored) -> tuple[str, str, float]:
     started = time.perf_counter()
     try:
         job = from_json(fields)
         job.sink = partial(_hold, unstored)
         task = _find(module, path)
+        _go_on(loads_own(trace))  # behind the import of the handler's module, which may set up an SDK
         if task.log_level is not None:
             keep(job, task.log_level)
         result = task.function(**arguments_of(job, task.parameters))
@@ -148,6 +152,13 @@ def _ended(module: str, path: str, fields: str, unstored: Unstored) -> tuple[str
         return RAISED, dumps(describe(error)), time.perf_counter() - started
     finally:
         forget()
+
+
+def _go_on(trace: dict[str, str]) -> None:
+    """Go on with a trace, for the rest of this context."""
+    carry(trace)
+    if trace and (telemetry := active()) is not None:
+        telemetry.enter(trace)
 
 
 def _hold(unstored: Unstored, run: Run, said: Said) -> None:

@@ -17,6 +17,7 @@ from .._json import dumps, loads_own
 from .._trace import loggable
 from ..config import load_settings
 from ..errors import ConfigurationError, PgQueueError
+from ..tracing.provider import flush
 from .loops import LoopEnded
 from .meant import meant_app, meant_module
 from .options import WorkerOptions
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("pgqueue.worker")
 RECYCLED = 75  # exit code: the worker has lost too many slots to handlers that do not end; another start helps
 REFUSED = 2  # exit code: the worker cannot run with these settings, so another start would not help
+FLUSH_WITHIN = 2.0  # seconds for an SDK of OpenTelemetry to send what it holds, if the process is abandoned
 ABANDON_AFTER = 1.0  # seconds for handlers and callbacks to end after their worker has ended
 
 
@@ -200,5 +202,6 @@ def _abandon(left: list[str], failed: BaseException | None, code: int) -> None:
     log.warning("exiting while %s handlers or callbacks still run: %s", len(left), ", ".join(sorted(left)))
     if failed is not None:
         log.critical("the worker failed", exc_info=loggable(failed))
+    flush(FLUSH_WITHIN)
     logging.shutdown()
     os._exit(code)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import multiprocessing
 import signal
 import time
@@ -16,10 +17,11 @@ from typing import Any, TypeVar
 import psutil
 from pebble import ProcessExpired, ProcessPool
 
-from .._json import loads_own
+from .._json import dumps, loads_own
 from ..context import JobContext
 from ..errors import ConfigurationError, ProcessDied, RemoteError, Timeout
 from ..outcomes import RateLimited
+from ..tracing.carried import outgoing
 from . import in_process
 from .execute import Outcome
 from .in_process import RAISED, RATE_LIMITED, SIGNALS, Setup, to_json
@@ -49,8 +51,8 @@ class Processes:
     Args:
         size: the largest number of processes.
         setup: what each process needs.
-        on_started: called when the handler of a job with terms starts: the time until a process is free and has imported the
-            handler does not count.
+        on_started: called when the handler of a job with a time limit starts: the time until a process is free and has imported
+            the handler does not count.
     """
 
     def __init__(self, size: int, setup: Setup, on_started: Callable[[JobContext], object] = lambda job: None) -> None:
@@ -96,12 +98,12 @@ class Processes:
         child = self._busy[job] = self._take()
         child.asked.value = 0
         try:
-            if job.terms is not None:
+            if job.deadline is not None or (job.terms is not None and job.terms.first < math.inf):
                 await child.run(in_process.load, function.__module__, function.__qualname__)
                 self._on_started(job)
                 if job.timed_out:
                     raise Timeout(f"the deadline of job {job.id} passed while it waited for a process")
-            answer = await child.run(in_process.run, function.__module__, function.__qualname__, to_json(job))
+            answer = await child.run(in_process.run, function.__module__, function.__qualname__, to_json(job), dumps(outgoing()))
         except GeneratorExit:  # there is no event loop any more
             child.kill()
             raise

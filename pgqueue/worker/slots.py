@@ -12,14 +12,16 @@ from typing import Any
 from .._trace import loggable
 from ..context import JobContext
 from ..registry import Registered
+from ..tracing.provider import active
 from .abandoned import Abandoned
 from .execute import Outcome, Surrounded, cancelled, execute, failure, undescribed
-from .isolate import is_thrown_away, take_back_cancel
+from .isolate import Isolated, is_thrown_away, take_back_cancel
 from .pace import Pace
 from .room import Room
 from .signals import Alarm
 from .stops import Stops
 from .timeouts import Timeouts
+from .traced import execute_traced, is_traced
 
 log = logging.getLogger("pgqueue.worker")
 SLICE = 0.001  # seconds for which a slot may run handlers that never await, before it yields to the event loop
@@ -71,6 +73,7 @@ class Slots:
         self._room = Room(concurrency, self._pace)
         self._stopping = False
         self._is_limited_wanted = False
+        self._telemetry = active()
         self.waiting: deque[JobContext] = deque()
         self.preparing: dict[int, JobContext] = {}
         self.running: dict[int, asyncio.Task[None]] = {}
@@ -108,6 +111,7 @@ class Slots:
     def add(self, jobs: list[JobContext]) -> None:
         """Take claimed jobs; after `stop` they are not taken, and are given back."""
         if not self._stopping:
+            self._telemetry = active()
             if jobs and jobs[0].limits is not None:  # jobs with limits come first
                 jobs = self._put_limited_first(jobs)
             self.waiting.extend(jobs)
@@ -248,7 +252,10 @@ class Slots:
             if job.terms.first < self.timeouts.shortest or job.deadline is not None:
                 self.timeouts.start(job, now)
         try:
-            outcome = await execute(job, task, self.threads, self._surrounded)
+            if task is not None and is_traced(job, self._telemetry):
+                outcome = await Isolated(execute_traced(job, task, self.threads, self._surrounded, self._telemetry))
+            else:
+                outcome = await execute(job, task, self.threads, self._surrounded)
         except asyncio.CancelledError:
             if job.cancelled and not job.fenced:
                 self._end(job, this, cancelled(job, time.perf_counter() - job.started))

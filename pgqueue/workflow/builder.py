@@ -97,10 +97,8 @@ class WorkflowBuilder(Generic[R]):
             raise PgQueueError("inline(): a workflow needs the database; use a connection of the test and drain")
         with self._plan.submission(connection, **self._beside) as submission:
             extra = submission.extra
-            yield (
-                submission,
-                calls.enqueue_workflow(submission.nodes, self._name, extra.get("on_success"), extra.get("on_failure")),
-            )
+            call = calls.enqueue_workflow(submission.nodes, self._name, extra.get("on_success"), extra.get("on_failure"))
+            yield submission, submission.sending.noting(call)
 
     def _handle(self, submission: Submission, added: calls.AddedWorkflow) -> Workflow[R]:
         nodes = zip(submission.names, added.job_ids, submission.tasks, strict=True)

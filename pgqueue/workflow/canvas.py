@@ -5,6 +5,7 @@ A parent's result becomes the first argument of its child; see `Task.s` and `Tas
 
 import json
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
@@ -15,6 +16,7 @@ from ..errors import InvalidArgument
 from ..limits.keys import chunk_options, completed, limiting
 from ..options import Options
 from ..registry import Registered
+from ..tracing.sending import Sending, sending
 from .workflow import LONGEST_NAME, Workflow
 
 R = TypeVar("R", covariant=True)
@@ -51,27 +53,31 @@ class Signature(Part[R]):
     positional: int = 0
     label: str | None = None
 
-    def to_json(self) -> str:
+    def to_json(self, trace: str | None = None) -> str:
         """An element of the JSON array for the SQL function enqueue_many.
+
+        Args:
+            trace: the trace of the job, as JSON text; None = none.
 
         Raises:
             InvalidArgument: arguments are missing, or do not fit their type hints.
         """
-        return "{" + ",".join(self.fields(self.args_json())) + "}"
+        return "{" + ",".join(self.fields(self.args_json(), trace=trace)) + "}"
 
-    def fields(self, args: str, takes: str | None = None) -> list[str]:
+    def fields(self, args: str, takes: str | None = None, trace: str | None = None) -> list[str]:
         """The fields of `to_json`, each as JSON text.
 
         Args:
             args: the arguments as JSON text.
             takes: the argument that takes a parent's result.
+            trace: as in `to_json`.
 
         Raises:
             InvalidArgument: limits need the parent's result, or the cost is invalid.
         """
         unique = {f"unique_{name}": value for name, value in self.options.to_unique()._asdict().items()}
         plain = {"task": self.task.name, **self.options.to_sql()._asdict(), **unique}
-        nested = {"args": args, **{name: plain.pop(name) for name in JSON_OPTIONS}}
+        nested = {"args": args, "trace": trace, **{name: plain.pop(name) for name in JSON_OPTIONS}}
         plain["depends_on"] = self.options.depends_on or None  # as an array
         if not self.options.depends_on:
             del plain["run_if"]
@@ -247,6 +253,12 @@ def the_connection(signatures: list[Signature[Any]], given: Any) -> Any:
                 "statement adds all calls; give connection= to that call"
             )
     return connection
+
+
+def sending_all(signatures: Sequence[Signature[Any]]) -> AbstractContextManager[Sending]:
+    """Around the call that enqueues these."""
+    tasks, queues = {one.task.name for one in signatures}, {one.options.queue for one in signatures}
+    return sending(*(next(iter(names)) if len(names) == 1 else None for names in (tasks, queues)))
 
 
 def chunk_signature(

@@ -10,6 +10,7 @@ from ..errors import InvalidArgument
 from ..job import Job
 from ..options import RunIf
 from ..registry import Arguments, Registered, Registry
+from ..tracing.sending import Sending
 from .canvas import Part, Signature
 
 
@@ -50,6 +51,7 @@ class Submission(NamedTuple):
         nodes: the JSON array.
         extra: the signatures beside the nodes as JSON, by their key.
         connection: the connection on which to run the call, or None.
+        sending: the enqueue, as far as it is traced.
         names, tasks: the names and tasks of the nodes, in the order of the array.
         written: positions in the array, in the order in which the nodes were written.
         lists: positions of the nodes whose results are elements of the list that a part ends in.
@@ -58,6 +60,7 @@ class Submission(NamedTuple):
     nodes: str
     extra: dict[str, str]
     connection: Any
+    sending: Sending
     names: list[str | None]
     tasks: list[Registered[Any]]
     written: list[int]
@@ -90,9 +93,11 @@ def check_app(what: str, task: Registered[Any], app: Registry) -> None:
         raise InvalidArgument(f"{what}: task {task.name!r} belongs to another app; a workflow belongs to one app")
 
 
-def node_json(node: PlannedNode, signature: Signature[Any], after: list[Any], takes: str | None, takes_all: bool) -> str:
-    """An element of the array; `signature` is the call of the node after the middleware."""
-    fields = signature.fields(signature.args_json(takes), takes)
+def node_json(
+    node: PlannedNode, signature: Signature[Any], after: list[Any], takes: str | None, takes_all: bool, trace: str | None
+) -> str:
+    """An element of the array; `signature` is the call of the node after the middleware, `trace` is JSON text."""
+    fields = signature.fields(signature.args_json(takes), takes, trace)
     given = {"name": node.name, "after": after, "before": edges_json(node.before, {}), "takes": takes}
     fields += [f'"{key}":{dumps(value)}' for key, value in given.items() if value]
     if takes is not None and takes_all:

@@ -86,7 +86,7 @@ class OwnWorkflow:
         """
         if not self._plan:
             return None
-        with self._plan.submission() as submission:
+        with self._plan.submission(None, False) as submission:
             if submission.connection is not None:
                 raise InvalidArgument("connection: ctx.workflow.add adds nodes when the job finishes; leave it out")
             if len(submission.nodes) > MOST_CHARACTERS:  # a message of 1 GB ends the connection, and would be repeated endlessly

@@ -12,7 +12,8 @@ from ..errors import InvalidArgument
 from ..job import Job
 from ..options import RunIf, run_if
 from ..registry import Registry
-from .canvas import Chain, Group, Part, Signature, the_connection
+from ..tracing.sending import carrying
+from .canvas import Chain, Group, Part, Signature, sending_all, the_connection
 from .nodes import Added, PlannedNode, References, Source, Submission, check_app, edges_json, node_json
 from .workflow import free_name
 
@@ -181,11 +182,12 @@ class Plan:
         raise InvalidArgument(f"{what}: {shortened(one)} is not valid; use names of nodes, what add returned{jobs}")
 
     @contextmanager
-    def submission(self, connection: Any = None, **extra: Signature[Any] | None) -> Iterator[Submission]:
+    def submission(self, connection: Any = None, is_sent: bool = True, /, **extra: Signature[Any] | None) -> Iterator[Submission]:
         """The nodes, inside the middleware of their enqueue. Each comes after its parents, otherwise in the order of writing.
 
         Args:
             connection: as in `Task.using`; by default the connection of the signatures.
+            is_sent: whether a call adds them now, and not the end of a node later.
             extra: signatures that are sent with the nodes and enqueued later, without the middleware.
 
         Raises:
@@ -198,17 +200,19 @@ class Plan:
         order = self._in_order([[one for one, _ in edges if isinstance(one, Added)] for edges, _ in parents])
         places = {node: place for place, node in enumerate(order, 1)}
         with ExitStack() as around:
-            made, texts = [], []
-            for number in order:
+            calls = [self._entered(around, self._nodes[number].signature, behind=bool(parents[number][0])) for number in order]
+            made = [signature for signature, _ in calls]
+            sent = around.enter_context(sending_all(made) if is_sent else carrying())
+            texts = []
+            for number, (signature, takes) in zip(order, calls, strict=True):
                 node, (edges, takes_all) = self._nodes[number], parents[number]
-                signature, takes = self._entered(around, node.signature, behind=bool(edges))
-                made.append(signature)
-                texts.append(node_json(node, signature, edges_json(edges, places), takes, takes_all))
+                texts.append(node_json(node, signature, edges_json(edges, places), takes, takes_all, sent.trace))
             beside = {key: one for key, one in extra.items() if one is not None}
             yield Submission(
                 nodes=f"[{','.join(texts)}]",
-                extra={key: one.to_json() for key, one in beside.items()},
+                extra={key: one.to_json(sent.trace) for key, one in beside.items()},
                 connection=the_connection([*made, *beside.values()], connection),
+                sending=sent,
                 names=[self._nodes[number].name for number in order],
                 tasks=[one.task for one in made],
                 written=[places[number] - 1 for number in range(len(order))],

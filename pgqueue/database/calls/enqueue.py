@@ -82,6 +82,7 @@ _TIME_TYPES: Mapping[LiteralString, LiteralString] = {
     "timeout": "text::interval", "soft_timeout": "text::interval", "expires_at": "text::timestamptz",
     "expires_after": "text::interval", "total_timeout": "text::interval",
 }  # fmt: skip
+_TRACE_TYPES: Mapping[LiteralString, LiteralString] = {"trace": "text::jsonb"}
 JSON_OPTIONS = tuple(name for name, its_type in _TYPES.items() if its_type == "text::jsonb")  # JSON text already
 
 
@@ -101,6 +102,7 @@ def _named(types: Mapping[LiteralString, LiteralString]) -> LiteralString:
 _OPTIONS: LiteralString = _given({**_TYPES, "notify": "bool"})
 _LIMITS: LiteralString = _given(_LIMIT_TYPES)
 _TIMES: LiteralString = _given(_TIME_TYPES)
+_TRACE: LiteralString = _given(_TRACE_TYPES)
 _ENQUEUE: LiteralString = "select {schema}.enqueue(%s::text, %s::text::jsonb" + _OPTIONS
 _ENQUEUE_MANY: LiteralString = "select {schema}.enqueue_many(%s::text, %s::text::jsonb" + _OPTIONS
 
@@ -112,9 +114,10 @@ def enqueue(
     notify: bool,
     limits: LimitOptions | None = None,
     times: TimeOptions | None = None,
+    trace: str | None = None,
 ) -> Call[list[Added]]:
-    """Add one job without uniqueness. None: the job has no limits, or no time limits; then they are not part of the statement."""
-    return _adding(_ENQUEUE, _added, (task, args, *options, notify), limits, times)
+    """Add one job without uniqueness. None: the job has no limits, time limits or trace, and the statement none."""
+    return _adding(_ENQUEUE, _added, (task, args, *options, notify), limits, times, trace)
 
 
 def enqueue_many(
@@ -124,9 +127,10 @@ def enqueue_many(
     notify: bool,
     limits: LimitOptions | None = None,
     times: TimeOptions | None = None,
+    trace: str | None = None,
 ) -> Call[list[Added]]:
     """Add a job per element of a JSON array of arguments, without uniqueness. None: see `enqueue`."""
-    return _adding(_ENQUEUE_MANY, _all_added, (task, args, *options, notify), limits, times)
+    return _adding(_ENQUEUE_MANY, _all_added, (task, args, *options, notify), limits, times, trace)
 
 
 def _adding(
@@ -135,12 +139,15 @@ def _adding(
     params: tuple[Any, ...],
     limits: LimitOptions | None,
     times: TimeOptions | None,
+    trace: str | None,
 ) -> Call[list[Added]]:
     within = within_by_size(params[1])
     if limits is not None:
         statement, params = statement + _LIMITS, (*params, *limits.params())
     if times is not None:
         statement, params = statement + _TIMES, (*params, *times)
+    if trace is not None:
+        statement, params = statement + _TRACE, (*params, trace)
     return Call(statement + ")", params, read, within=within)
 
 
@@ -178,6 +185,7 @@ _ENQUEUE_SELECT: LiteralString = "select coalesce(sum({schema}.enqueue_select(%(
 )
 _SELECT_LIMITS: LiteralString = _named(_LIMIT_TYPES)
 _SELECT_TIMES: LiteralString = _named(_TIME_TYPES)
+_SELECT_TRACE: LiteralString = _named(_TRACE_TYPES)
 _SELECT_FROM: LiteralString = (
     ")), 0)::bigint from (select array_agg(args) as args "
     "from (select to_jsonb(q) as args, row_number() over () as number from (\n{query}\n) q) row "
@@ -195,6 +203,7 @@ def enqueue_select(
     notify: bool,
     limits: LimitOptions | None = None,
     times: TimeOptions | None = None,
+    trace: str | None = None,
 ) -> Call[int]:
     """Add a job per row of a query. Returns how many. `arguments`: the names that the task takes, as in SQL."""
     ours = {"task": task, "arguments": arguments, "notify": notify, **options._asdict()}
@@ -206,6 +215,9 @@ def enqueue_select(
     if times is not None:
         ours |= times._asdict()
         statement += _SELECT_TIMES
+    if trace is not None:
+        ours["trace"] = trace
+        statement += _SELECT_TRACE
     named = {**params, **{f"pgqueue_{name}": value for name, value in ours.items()}}
     return Call(
         statement + _SELECT_FROM, named, lambda rows: int(rows[0][0]), query=query.strip().rstrip(";"), within=QUERY_WITHIN
