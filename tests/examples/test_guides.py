@@ -3,6 +3,8 @@
 import asyncio
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -199,3 +201,16 @@ def test_what_becomes_of_a_child_is_as_the_table_says(app: PgQueue, is_over: boo
     became = {"succeeded": "runs", "cancelled": "skipped"}
     for outcome, *expected in table:
         assert [became[children[outcome, policy].status] for policy in ("succeeded", "finished", "failed")] == expected, outcome
+
+
+def test_the_guide_to_traces_does_what_it_says(
+    database_url: str, connection: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a process of its own: an SDK of OpenTelemetry can be set up once in a process, and Sentry changes it too."""
+    monkeypatch.setenv("PGQUEUE_DATABASE_URL", database_url)
+    follow = f"from {__name__} import _follow; _follow('tracing', least=8)"
+    done = subprocess.run([sys.executable, "-c", follow], capture_output=True, text=True, cwd=DOCS.parent)
+    assert done.returncode == 0, done.stderr
+    for statements in SQL.findall((DOCS / "tracing.md").read_text()):
+        found = [connection.execute(statement).fetchall() for statement in filter(None, statements.split(";\n"))]
+        assert [row[0] for row in found[0]] == [row[0] for row in found[1]]

@@ -1,0 +1,19 @@
+"""Handlers that a test runs in a process, which imports this module."""
+
+from pgqueue import PgQueue
+from pgqueue.tracing import request_id
+
+app = PgQueue("postgresql://nobody@localhost:1/nothing", schema="elsewhere")
+
+
+@app.task
+async def child() -> str | None:
+    """The request that it belongs to."""
+    return request_id.get()
+
+
+@app.task(executor="process")
+def spread() -> str | None:
+    """Adds a job."""
+    child.enqueue()
+    return request_id.get()
