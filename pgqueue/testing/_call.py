@@ -15,6 +15,7 @@ from ..middleware import executing
 from ..outcomes import RateLimited, Snooze
 from ..registry import Registered, Registry
 from ..steps.waits import waits_of
+from ..tracing.carried import carry
 from ..worker.execute import Outcome, arguments_of, raised, returned, with_nodes
 from ..worker.isolate import Isolated
 
@@ -94,6 +95,7 @@ class Caller:
     def _call(self, job: JobContext, task: Registered[Any], injected: dict[str, Any]) -> Any:
         job.started = time.perf_counter()
         context = copy_context()
+        context.run(_go_on, job)
         if task.parameters.is_async:
             with asyncio.Runner() as runner:
                 return runner.run(self._within(job, task, injected), context=context)
@@ -116,6 +118,7 @@ class Caller:
 
     async def _within(self, job: JobContext, task: Registered[Any], injected: dict[str, Any]) -> Any:
         job.started = time.perf_counter()
+        _go_on(job)
         result = None
         async with executing(self._around, job):
             arguments = {**arguments_of(job, task.parameters), **injected}
@@ -130,6 +133,12 @@ class Caller:
             return injections([task], self.values).get(task.name, {})
         except ConfigurationError as error:
             raise ConfigurationError(f"{error}; in tests give its values: values=(…,)") from None
+
+
+def _go_on(job: JobContext) -> None:
+    """Enter the trace that a job brings; without one the test's own stays."""
+    if job.terms is not None and job.terms.trace is not None:
+        carry(job.terms.trace)
 
 
 def _refuse_running_loop(task: Registered[Any]) -> None:

@@ -70,7 +70,7 @@ def test_a_job_that_has_succeeded_runs_again_as_a_job_with_its_trace(sql: Sql) -
     id, token = sql.running(trace=json.dumps(TRACE))
     sql.finish(token, {"id": id, "state": "succeeded"})
 
-    assert sql.job(sql.value("select id from retry(%s)", id))["terms"]["trace"] == TRACE
+    assert sql.job(sql.value("select id from retry(%s)", id))["terms"] == {"trace": TRACE}
 
 
 def test_a_node_that_is_retried_with_its_workflow_keeps_its_trace(sql: Sql) -> None:

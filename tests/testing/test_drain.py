@@ -9,6 +9,7 @@ import pytest
 from pgqueue import INJECTED, Cancel, Inject, JobContext, PgQueue, Retry, RetryIn, Snooze, Task
 from pgqueue.errors import AlreadyFinished, PgQueueError, UnknownTask, WrongConnection
 from pgqueue.testing import Ran, adrain, drain, joined
+from pgqueue.tracing import request_id
 from tests.looking import Look
 
 Connection = psycopg.Connection[Any]
@@ -34,6 +35,22 @@ def test_jobs_run_and_nothing_is_committed(app: PgQueue, double: Task[[int], int
     theirs.rollback()
     assert look.rows("select id from jobs") == []
     assert look.rows("select id from worker") == []
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_the_id_of_a_request_travels_as_with_a_worker(app: PgQueue, theirs: Connection, is_async: bool) -> None:
+    async def awho() -> str | None:
+        return request_id.get()
+
+    def who() -> str | None:
+        return request_id.get()
+
+    task = app.task(awho if is_async else who)
+    token = request_id.set("r-7")
+    task.using(connection=theirs).enqueue()
+    request_id.reset(token)
+
+    assert [ran.result for ran in drain(app, theirs)] == ["r-7"]
 
 
 def test_drain_again_runs_what_was_added_since(app: PgQueue, double: Task[[int], int], theirs: Connection) -> None:

@@ -1,6 +1,7 @@
 """Rules of time limits: what may start, what ends, from when a run is measured."""
 
 from .. import terms_guarantees as guarantees
+from .. import test_trace
 from .mutant import Mutant
 
 MAY = r"and may_start\([^)]*\)"
@@ -34,4 +35,12 @@ MUTANTS = [
            [(r" and claim_token = r\.token", ""), (r"select r\.id, r\.token", "select r.id, j.claim_token as token"),
             (r"select terms,", "select claim_token, terms,")], "",
            guarantees.a_newer_run_is_not_mistaken_for_an_overdue_one),
+    Mutant("a workflow takes the traces of its nodes away", "with_trace",
+           r"jsonb_build_object\('trace', trace\) \|\| job else", "job || jsonb_build_object('trace', trace) else",
+           test_trace.test_a_workflow_gives_its_trace_to_all_jobs_that_have_none_of_their_own),
+    Mutant("a callback of a workflow has no trace", "enqueue_workflow", r"on_success := with_trace[^;]*;", "",
+           test_trace.test_a_workflow_gives_its_trace_to_all_jobs_that_have_none_of_their_own),
+    Mutant("a job that runs again loses its trace", "run_again", r"terms - 'soft_timed_out'",
+           "terms - 'soft_timed_out' - 'trace'",
+           test_trace.test_a_job_that_has_succeeded_runs_again_as_a_job_with_its_trace),
 ]  # fmt: skip
