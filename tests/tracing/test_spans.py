@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +16,8 @@ from pgqueue.tracing import broken, request_id
 from tests.looking import Look
 from tests.tracing import process_jobs
 from tests.tracing.spans import Spans, id_of, parent, said, trace_of
-from tests.worker.conftest import burst
+from tests.waiting import auntil
+from tests.worker.conftest import burst, working
 
 
 def kinds(name: str, **more: Any) -> dict[str, Any]:
@@ -177,13 +179,24 @@ async def test_an_enqueue_that_is_refused_says_why(app: PgQueue, spans: Spans) -
     assert said(spans.one("send mail"))["error.type"] == "pgqueue.errors.JobNotFound"
 
 
-async def test_a_run_that_is_ended_by_its_timeout_has_failed(app: PgQueue, spans: Spans) -> None:
-    @app.task(timeout=0.05, retry=0)
-    async def slow() -> None:
+@pytest.mark.parametrize("is_async", [True, False])
+async def test_a_run_that_is_ended_by_its_timeout_has_failed(app: PgQueue, spans: Spans, is_async: bool) -> None:
+    """That in a thread goes on when its job is over; its span ends with it."""
+    gate = threading.Event()
+
+    async def aslow() -> None:
         await asyncio.sleep(60)
 
-    await slow.aenqueue()
-    await burst(app)
+    def slow() -> None:
+        gate.wait(60)
+
+    task = app.task(timeout=0.05, retry=0)(aslow if is_async else slow)
+    job = await task.aenqueue()
+    async with working(app):
+        with pytest.raises(JobFailed):
+            await job.aresult(timeout=20)
+        gate.set()
+        await auntil(lambda: spans.all("process"), "the span has ended")
 
     run = said(spans.one("process"))
     assert (run["error.type"], run["pgqueue.outcome"]) == ("pgqueue.errors.Timeout", "failed")
