@@ -28,7 +28,8 @@ from .who import who
 
 WAITING = ("blocked", "scheduled", "ready")
 SHOWN_APART = {"id", "max_attempts", "errors", "control"}
-FACTS = (*(name for name in reads.JOB_COLUMNS if name not in SHOWN_APART), "result", "result_expires_at", "fingerprint")
+BESIDE = ("result", "result_expires_at", "fingerprint", "request_id", "trace_id")  # no columns of the view
+FACTS = (*(name for name in reads.JOB_COLUMNS if name not in SHOWN_APART), *BESIDE)
 
 
 def job(
@@ -103,7 +104,7 @@ def _print_job(out: Console, row: dict[str, Any], causes: list[Cause]) -> None:
         out.print(Text(harmless(f"{cause.cause}: {cause.says}{others}"), "yellow"))
     for line in control_lines(row):
         out.print(line)
-    out.print(facts_of(row | {"attempt": attempt_of(row)}, FACTS))
+    out.print(facts_of(row | {"attempt": attempt_of(row)} | trace_of(row), FACTS))
     print_remembered(row)
     if errors := row["errors"]:
         _print_attempts(errors)
@@ -121,6 +122,14 @@ def _print_attempts(errors: list[dict[str, Any]]) -> None:
 def _time(text: str | None) -> str | None:
     """The time of an attempt to the millisecond; it is stored as ISO text, on the clock of the database."""
     return text and text.replace("T", " ")[:23]
+
+
+def trace_of(row: dict[str, Any]) -> dict[str, Any]:
+    """What people look for in the trace of a job, and its terms without it."""
+    terms = dict(row["terms"] or {})
+    trace = terms.pop("trace", {})
+    _, *id = trace.get("traceparent", "").split("-")[:2]
+    return {"terms": terms or None, "request_id": trace.get("request_id"), "trace_id": id[0] if id else None}
 
 
 def attempt_of(row: dict[str, Any]) -> str:

@@ -162,6 +162,16 @@ def test_a_job_that_has_passed_its_soft_timeout_shows_it(run: Run, app: PgQueue,
     assert shown["terms"]["soft_timed_out"] == {"elapsed": 48.1}
 
 
+def test_a_job_shows_the_request_and_the_trace_that_it_belongs_to(run: Run, look: Look) -> None:
+    trace = '{"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "request_id": "r-7"}'
+    ids = [look.value("select enqueue('add', trace => %s)", one) for one in (trace, '{"traceparent": "odd"}')]
+    shown, odd = (" ".join(run("job", id).out.split()) for id in ids)
+
+    assert "request id r-7 trace id 0af7651916cd43dd8448eb211c80319c" in shown
+    assert [text in shown + odd for text in ("terms", "traceparent", "trace id odd")] == [False] * 3
+    assert run("job", ids[0], "--json").lines[0]["terms"]["trace"]["request_id"] == "r-7"
+
+
 def test_a_job_that_does_not_exist(run: Run) -> None:
     ran = run("job", "999")
     assert (ran.code, ran.out, ran.err.count("\n")) == (3, "", 1)

@@ -1,5 +1,7 @@
 """Handlers that a test runs in a process, which imports this module."""
 
+from opentelemetry import trace
+
 from pgqueue import PgQueue
 from pgqueue.tracing import request_id
 
@@ -17,3 +19,10 @@ def spread() -> str | None:
     """Adds a job."""
     child.enqueue()
     return request_id.get()
+
+
+@app.task(executor="process")
+def look_into() -> None:
+    """A span of the application."""
+    with trace.get_tracer("shop").start_as_current_span("own"):
+        pass

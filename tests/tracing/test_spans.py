@@ -13,11 +13,13 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from pgqueue import JobContext, JobFailed, JobNotFound, PgQueue, chain
 from pgqueue.tracing import broken, request_id
+from pgqueue.worker import in_process
 from tests.looking import Look
 from tests.tracing import process_jobs
 from tests.tracing.spans import Spans, id_of, parent, said, trace_of
 from tests.waiting import auntil
 from tests.worker.conftest import burst, working
+from tests.worker.jobs import job
 
 
 def kinds(name: str, **more: Any) -> dict[str, Any]:
@@ -35,9 +37,9 @@ async def test_a_job_has_the_spans_of_the_conventions(app: PgQueue, spans: Spans
     @app.task(queue="mail")
     async def greet() -> None: ...
 
-    job = await greet.aenqueue()
+    added = await greet.aenqueue()
     await burst(app)
-    id = {"messaging__message__id": str(job.id)}
+    id = {"messaging__message__id": str(added.id)}
     all_of_it = {span.name: (span.kind, said(span)) for span in spans.all()}
 
     (worker_id,) = {said(span)["messaging.client.id"] for span in spans.all("receive")}
@@ -90,6 +92,18 @@ async def test_one_trace_goes_from_a_request_to_the_handler_and_to_its_children(
     else:
         (_, sent_again), (_, added) = spans.all("send"), spans.all("process")
         assert (parent(sent_again), parent(added)) == (id_of(run), id_of(sent_again))
+
+
+def test_a_process_with_an_sdk_goes_on_with_the_trace_of_its_run(spans: Spans, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own spans, and what it enqueues, belong to the run; nothing of it is left for the next one."""
+    monkeypatch.setattr(in_process, "_setup", in_process.Setup("postgresql://of/worker", "of_worker", None))
+    path = ("tests.tracing.process_jobs", "look_into")
+    for trace_of_run in ('{"traceparent":"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}', "{}"):
+        in_process.run(*path, in_process.to_json(job(task="look_into")), trace_of_run)
+    first, second = spans.all("own")
+
+    assert (trace_of(first), parent(first)) == (0x0AF7651916CD43DD8448EB211C80319C, 0xB7AD6B7169203331)
+    assert parent(second) is None
 
 
 async def test_spans_of_many_jobs_are_linked_to_theirs(app: PgQueue, spans: Spans) -> None:
@@ -153,7 +167,7 @@ async def test_a_run_that_fails_says_why(app: PgQueue, spans: Spans) -> None:
     async def broken_task() -> None:
         raise KeyError("no such user")
 
-    job = await broken_task.aenqueue()
+    added = await broken_task.aenqueue()
     await burst(app)
     run = spans.one("process")
     (event,) = run.events
@@ -166,7 +180,7 @@ async def test_a_run_that_fails_says_why(app: PgQueue, spans: Spans) -> None:
     assert event.attributes is not None
     assert 'raise KeyError("no such user")' in str(event.attributes["exception.stacktrace"])
     with pytest.raises(JobFailed):
-        await job.aresult()
+        await added.aresult()
 
 
 async def test_an_enqueue_that_is_refused_says_why(app: PgQueue, spans: Spans) -> None:
@@ -191,10 +205,10 @@ async def test_a_run_that_is_ended_by_its_timeout_has_failed(app: PgQueue, spans
         gate.wait(60)
 
     task = app.task(timeout=0.05, retry=0)(aslow if is_async else slow)
-    job = await task.aenqueue()
+    added = await task.aenqueue()
     async with working(app):
         with pytest.raises(JobFailed):
-            await job.aresult(timeout=20)
+            await added.aresult(timeout=20)
         gate.set()
         await auntil(lambda: spans.all("process"), "the span has ended")
 
@@ -238,10 +252,10 @@ async def test_an_sdk_with_a_fault_harms_neither_enqueue_nor_job(
         return "hello"
 
     with caplog.at_level(logging.WARNING, "pgqueue.tracing"):
-        job = await greet.aenqueue()
+        added = await greet.aenqueue()
         await burst(app)
 
-    assert await job.aresult() == "hello"
+    assert await added.aresult() == "hello"
     assert [record.message for record in caplog.records if record.name == "pgqueue.tracing"] == [
         "OpenTelemetry: a span failed; this is not reported again: RuntimeError('start')"
     ]
