@@ -2,11 +2,11 @@
 
 import os
 import tomllib
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, PyprojectTomlConfigSettingsSource, SettingsConfigDict
 
@@ -40,6 +40,19 @@ def _url(url: str | None) -> str | None:
 Url = Annotated[str | None, Field(repr=False), AfterValidator(_url)]  # repr=False keeps a password out of logs
 
 
+def _names(value: object) -> object:
+    """Names from a variable, with commas between them."""
+    return [name for part in value.split(",") if (name := part.strip())] if isinstance(value, str) else value
+
+
+def _level(level: object) -> object:
+    return level.lower() if isinstance(level, str) else level
+
+
+LogLevel = Annotated[Literal["debug", "info", "warning", "error", "critical"], BeforeValidator(_level)]
+LogFormat = Literal["json", "console"]
+
+
 class Pyproject(PyprojectTomlConfigSettingsSource):
     """[tool.pgqueue] of the pyproject.toml in the current directory; `schema` is spelled as everywhere else."""
 
@@ -67,6 +80,11 @@ class Settings(BaseSettings):
         soft_timeout: seconds, or a share such as "80%" of the timeout, after which a run is warned of; None = 80% of the timeout.
             Seconds do not apply to tasks whose own timeout is not longer: they have 80% of it.
         max_result_bytes: the largest size of a result as JSON; default 1 MiB. A job that returns more fails.
+        log_level: the lowest level that a worker logs: debug, info, warning, error or critical.
+        log_format: how a worker logs: json, or console for people; None = console on a terminal, else JSON.
+        log_file: a file to which a worker logs too; a new one each day, 30 are kept. Workers of a machine may share it.
+        redact: names of values that logs and the command line do not show; None = those of `pgqueue.redact.DEFAULT`; "+iban" adds
+            one to them. In a variable with commas between them.
     """
 
     model_config = SettingsConfigDict(
@@ -84,6 +102,11 @@ class Settings(BaseSettings):
     timeout: Annotated[float, Field(ge=0, le=LONGEST)] | None = None
     soft_timeout: Annotated[float, Field(ge=0, le=LONGEST)] | Annotated[str, Field(pattern=r"^\d{1,2}(\.\d+)?%$")] | None = None
     max_result_bytes: Annotated[int, Field(ge=1)] = 1_048_576
+    log_level: LogLevel = "info"
+    log_format: LogFormat | None = None
+    log_file: Annotated[str, Field(min_length=1)] | None = None
+    # With `str`, because a variable that can only be a list would have to be JSON.
+    redact: Annotated[list[str] | str | None, BeforeValidator(_names)] = None
 
     @classmethod
     def settings_customise_sources(

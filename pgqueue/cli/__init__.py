@@ -28,6 +28,7 @@ from .pauses import drain, pause, resume
 from .queues import queues
 from .retry import retry
 from .schedules import schedule, schedules
+from .secrets import begin, give_each, with_secrets
 from .stats import stats, workers
 from .steps import signal
 from .update import update
@@ -54,9 +55,10 @@ PANELS: dict[str, tuple[Any, ...]] = {
 for panel, commands in PANELS.items():
     for command in commands:
         if isinstance(command, typer.Typer):
+            give_each(command)
             cli.add_typer(command, name=command.info.name, rich_help_panel=panel)
         else:
-            cli.command(rich_help_panel=panel)(command)
+            cli.command(rich_help_panel=panel)(with_secrets(command))
 
 
 def _print_version(asked: bool) -> None:
@@ -75,6 +77,7 @@ def _root(
 
 def main(arguments: list[str] | None = None) -> None:
     """Run one command and exit; the arguments of `sys.argv` by default."""
+    begin(False)
     try:
         cli(arguments, prog_name="pgqueue")
     except (PgQueueError, psycopg.Error, UnicodeError) as error:  # UnicodeError: an argument is not valid text

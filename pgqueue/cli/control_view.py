@@ -4,8 +4,8 @@ from typing import Any
 
 from rich.text import Text
 
-from .._text import harmless
 from .output import shown_time
+from .secrets import safe
 
 
 def control_lines(row: dict[str, Any]) -> list[Text]:
@@ -16,7 +16,7 @@ def control_lines(row: dict[str, Any]) -> list[Text]:
         lines.append(_cancel(cancel, row["state"] == "running"))
     if count := control.get("interrupted"):
         lines.append(f"interrupted {count} times: its worker stopped before it ended")
-    return [Text(harmless(line), "yellow") for line in lines]
+    return [Text(safe(line), "yellow") for line in lines]
 
 
 def _cancel(cancel: dict[str, Any], runs: bool) -> str:

@@ -7,7 +7,6 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from .._text import harmless
 from ..app import PgQueue
 from ..control.filters import filter_json
 from ..database.calls import dead as dead_calls
@@ -22,6 +21,7 @@ from .control_view import control_lines
 from .log_view import print_logs
 from .options import AsJson, DatabaseUrl, Schema
 from .output import console, facts_of, for_each, print_json, print_table
+from .secrets import safe
 from .session import Session
 from .steps import print_remembered, remembered
 from .who import who
@@ -101,7 +101,7 @@ def _print_job(out: Console, row: dict[str, Any], causes: list[Cause]) -> None:
     out.print(f"job {row['id']}", style="bold")
     for cause in causes[:1]:
         others = f" (and {len(causes) - 1} more: pgqueue explain {row['id']})" if len(causes) > 1 else ""
-        out.print(Text(harmless(f"{cause.cause}: {cause.says}{others}"), "yellow"))
+        out.print(Text(safe(f"{cause.cause}: {cause.says}{others}"), "yellow"))
     for line in control_lines(row):
         out.print(line)
     out.print(facts_of(row | {"attempt": attempt_of(row)} | trace_of(row), FACTS))
@@ -110,7 +110,7 @@ def _print_job(out: Console, row: dict[str, Any], causes: list[Cause]) -> None:
         _print_attempts(errors)
         if traceback := errors[-1]["traceback"]:
             out.print(f"attempt {errors[-1]['attempt']}:", style="bold")
-            out.print(harmless(traceback.rstrip()), markup=False, soft_wrap=True)
+            out.print(safe(traceback.rstrip()), markup=False, soft_wrap=True)
 
 
 def _print_attempts(errors: list[dict[str, Any]]) -> None:

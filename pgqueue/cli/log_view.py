@@ -7,11 +7,11 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from .._text import harmless
 from ..job import Job
 from ..watching.line import LogLine
 from ..watching.watch import JobChange
 from .output import console, print_json, shown
+from .secrets import redactor, safe
 
 COLOURS = {"debug": "dim", "warning": "yellow", "error": "red", "critical": "bold red"}
 
@@ -48,16 +48,16 @@ def _told(change: JobChange) -> str:
         told = change.progress
         total = "" if told["total"] is None else f" of {told['total']:g}"
         note = "" if told["note"] is None else f": {told['note']}"
-        return harmless(f"progress {told['done']:g}{total}{note}")
+        return safe(f"progress {told['done']:g}{total}{note}")
     attempt = f", attempt {change.attempt}" if change.state == "running" else ""
-    return harmless(change.state + attempt + (f" ({change.reason})" if change.reason else ""))
+    return safe(change.state + attempt + (f" ({change.reason})" if change.reason else ""))
 
 
 def _print_line(out: Console, line: LogLine, before: int) -> None:
     if left_out := line.seq - before - 1:
         out.print(Text(f"… {left_out:,} lines are not kept", "dim"))
-    fields = " ".join(f"{name}={value}" for name, value in line.fields.items())
+    fields = " ".join(f"{name}={value}" for name, value in redactor().value(line.fields).items())
     text = Text(f"{shown(line.at)} {line.level:<8} ", COLOURS.get(line.level, ""))
-    text.append(harmless(line.message))
-    text.append(harmless(f"  {fields}" if fields else ""), "dim")
+    text.append(safe(line.message))
+    text.append(safe(f"  {fields}" if fields else ""), "dim")
     out.print(text, soft_wrap=True)

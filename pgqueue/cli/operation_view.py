@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 from rich.text import Text
 
-from .._text import harmless
 from ..database.calls.operations import OperationStatus
 from .output import console, facts_of
+from .secrets import safe
 
 DID = {"asked": "asked to stop", "fenced": "cancelled by force"}
 FACTS = (
@@ -34,7 +34,7 @@ def print_status(now: OperationStatus) -> None:
     pace = None if now.per_second is None else f"{now.per_second:g} jobs"  # a number alone would be shown as a duration
     out.print(facts_of(now._asdict() | {"spec": now.spec or None, "dry_run": now.dry_run or None, "per_second": pace}, FACTS))
     for error in now.errors:
-        out.print(Text(harmless(f"job {error['job_id']}: {' '.join(str(error['message']).split())}"), "red"))
+        out.print(Text(safe(f"job {error['job_id']}: {' '.join(str(error['message']).split())}"), "red"))
 
 
 def _counted(counts: Mapping[str, int]) -> str:

@@ -1,4 +1,4 @@
-"""Printing: JSON for machines, plain tables for people."""
+"""Printing: JSON for machines, plain tables for people; both without secrets."""
 
 import json
 import sys
@@ -13,9 +13,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from .._text import harmless
 from ..errors import PgQueueError
 from .failures import complain, exit_code
+from .secrets import redactor, safe
 
 COLOURS = {
     "running": "cyan", "ready": "blue", "scheduled": "blue", "succeeded": "green", "failed": "red", "cancelled": "yellow",
@@ -33,7 +33,7 @@ def console() -> Console:
 
 def print_json(value: Any) -> None:
     """One JSON document in one line; times in ISO format, durations in seconds."""
-    print(json.dumps(value, default=_plain, ensure_ascii=False))
+    print(json.dumps(redactor().value(value), default=_plain, ensure_ascii=False))
 
 
 def print_json_lines(values: Iterable[Any]) -> None:
@@ -98,7 +98,7 @@ def for_each(ids: list[int], act: Callable[[int], dict[str, Any]], said: Callabl
 def print_facts(title: str, row: dict[str, Any], names: Sequence[str]) -> None:
     """One row as a list of its values."""
     out = console()
-    out.print(Text(harmless(title), "bold"))
+    out.print(Text(safe(title), "bold"))
     out.print(facts_of(row, names))
 
 
@@ -134,7 +134,7 @@ def shown(value: Any) -> Text:
     if isinstance(value, Text):
         return value
     style = COLOURS.get(value, "") if isinstance(value, str) else ""
-    return Text(harmless(_words(value)), style, no_wrap=True, overflow="ellipsis")
+    return Text(safe(_words(redactor().value(value))), style, no_wrap=True, overflow="ellipsis")
 
 
 def shown_time(text: str) -> str:

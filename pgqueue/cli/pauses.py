@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from .._text import harmless
 from ..control.drain import Drain
 from ..control.queues import pausing, subject_of
 from ..database.calls import queues as calls
@@ -14,6 +13,7 @@ from ..database.calls.queues import Pause
 from ..errors import InvalidArgument
 from .options import AsJson, DatabaseUrl, Schema
 from .output import console, print_json, print_json_lines, shown
+from .secrets import safe
 from .session import Session
 from .times import read_span, read_time
 from .who import By, who
@@ -98,7 +98,7 @@ def print_pauses(pauses: list[Pause]) -> None:
     """A line for each pause."""
     out = console()
     for one in pauses:
-        out.print(Text(harmless(f"{said(one)} (since {shown(one.paused_at)})"), "yellow"), soft_wrap=True)
+        out.print(Text(safe(f"{said(one)} (since {shown(one.paused_at)})"), "yellow"), soft_wrap=True)
 
 
 def said(pause: Pause) -> str:

@@ -7,7 +7,6 @@ from rich.text import Text
 
 from .._checks import interval, invalid
 from .._json import dumps
-from .._text import harmless
 from ..database.calls import schedules as calls
 from ..database.calls.schedules import ScheduleStatus
 from ..schedules.changes import changes_json
@@ -19,6 +18,7 @@ from .groups import Commands, refuse_options_before
 from .options import AsJson, DatabaseUrl, Limit, Schema
 from .output import console, print_facts, print_json, print_json_lines, print_table
 from .schedule_view import NEXT, Answer, answer_about, readable, readable_tick, said
+from .secrets import safe
 from .session import Session
 from .times import read_span, read_time
 
@@ -248,7 +248,7 @@ def _print_remarks(rows: list[ScheduleStatus]) -> None:
         remarks.append(f"no active worker declares {', '.join(orphaned)}; jobs are made until `pgqueue schedules delete NAME`")
     out = console()
     for remark in remarks:
-        out.print(Text(harmless(remark), "yellow"))
+        out.print(Text(safe(remark), "yellow"))
     if rows:
         looked_at = rows[0].looked_at
         out.print(

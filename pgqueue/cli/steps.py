@@ -5,12 +5,12 @@ from typing import Annotated, Any
 import typer
 
 from .._checks import read_id
-from .._text import harmless
 from ..database.calls import steps as step_calls
 from ..steps.memory import check_name
 from .enqueue import json_of
 from .options import AsJson, DatabaseUrl, Schema
 from .output import print_json, print_table
+from .secrets import named, safe
 from .session import Session
 
 STEPS = ("step", "value", "started_at", "took", "attempt")
@@ -33,15 +33,19 @@ def signal(
     if as_json:
         print_json({"id": id, "signal": name, "stored": is_stored})
     elif is_stored:
-        print(harmless(f"job {id} has signal {name!r}"))
+        print(safe(f"job {id} has signal {name!r}"))
     else:
-        print(harmless(f"job {id} has signal {name!r} already, or does not wait for it any more; nothing was changed"))
+        print(safe(f"job {id} has signal {name!r} already, or does not wait for it any more; nothing was changed"))
     raise typer.Exit(0 if is_stored else 1)
 
 
 def remembered(database: Session, id: int) -> dict[str, Any]:
     """The steps and the signals of a job, by these names."""
-    return {"steps": database.run(step_calls.steps(id)), "signals": database.run(step_calls.signals(id))}
+    steps, signals = database.run(step_calls.steps(id)), database.run(step_calls.signals(id))
+    return {
+        "steps": [step | {"value": named(step["name"], step["value"])} for step in steps],
+        "signals": [signal | {"payload": named(signal["name"], signal["payload"])} for signal in signals],
+    }
 
 
 def print_remembered(row: dict[str, Any]) -> None:

@@ -36,18 +36,26 @@ def worker(
         str | None, typer.Option(metavar="NAME", help="Name shown by `pgqueue workers`; host:pid by default.")
     ] = None,
     log_format: Annotated[
-        logs.Format | None, typer.Option(help="console or json; by default console on a terminal, json otherwise.")
+        logs.Format | None,
+        typer.Option(help="console or json; $PGQUEUE_LOG_FORMAT, or console on a terminal and json otherwise."),
     ] = None,
-    log_level: Annotated[str, typer.Option(metavar="LEVEL", help="debug, info, warning, error or critical.")] = "info",
+    log_level: Annotated[
+        str | None,
+        typer.Option(metavar="LEVEL", help="debug, info, warning, error or critical; $PGQUEUE_LOG_LEVEL, or info."),
+    ] = None,
+    log_file: Annotated[
+        str | None,
+        typer.Option(metavar="PATH", help="Log to this file too, a new one each day; 30 are kept. $PGQUEUE_LOG_FILE by default."),
+    ] = None,
     database_url: DatabaseUrl = None,
     schema: Schema = None,
 ) -> None:
-    """Run jobs. SIGTERM or Ctrl-C ends the worker within the grace, a second signal ends it at once.
+    """Run jobs, and log to stdout. SIGTERM or Ctrl-C ends the worker within the grace, a second signal ends it at once.
 
     Exit code 75: too many handlers did not end after their timeout; start another worker. `python -m pgqueue.worker` is the same.
     """
     options = WorkerOptions(parse_queues(queues), strict, concurrency, burst, grace, name, timeout_grace=timeout_grace)
-    launch = Launch(app, options, database_url, schema, log_format, log_level)
+    launch = Launch(app, options, database_url, schema, log_format and log_format.value, log_level, log_file)
     if processes > 1:
         raise typer.Exit(supervise(launch, processes))
     raise typer.Exit(run(launch))

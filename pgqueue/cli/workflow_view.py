@@ -8,10 +8,10 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 from rich.tree import Tree
 
-from .._text import harmless
 from ..workflow.graph import Graph, GraphEdge, GraphNode
 from ..workflow.progress import STATES, WorkflowProgress
 from .output import COLOURS, console, no_worker, shown, to_table
+from .secrets import safe
 
 BAR_WIDTH = 20
 DEEPEST = 12  # levels of a tree; a deeper graph is shown as its generations
@@ -166,4 +166,4 @@ def _error(error: dict[str, Any]) -> str:
 
 def _plain(text: str, style: str = "") -> Text:
     """Text of a user in one line, without control characters."""
-    return Text(harmless(" ".join(text.split())) if text.strip() else text, style)
+    return Text(safe(" ".join(text.split())) if text.strip() else text, style)

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable
 
 from ..context import JobContext
+from ..logs.current import of_job
 from .execute import Outcome
 from .room import Room
 
@@ -57,7 +58,7 @@ class Abandoned:
         self._room.limited_running -= job.limits is not None
         self._slots.add(slot)
         self._room.concurrency -= 1
-        facts = {"job_id": job.id, "task": job.task, "queue": job.queue}
+        facts = of_job(job)
         log.warning("the run of job %s is over, but its handler does not end: %s", job.id, self, extra=facts)
 
     def _look_if_worn_out(self) -> None:

@@ -14,6 +14,8 @@ from .._trace import loggable
 from ..context import JobContext
 from ..database.calls.run import Verdict
 from ..hooks import Callback, Callbacks, JobError, JobEvent, Kind
+from ..logs import current
+from ..logs.current import of_job
 from .calling import call_back
 from .execute import Outcome
 from .isolate import is_thrown_away, take_back_cancel
@@ -127,6 +129,13 @@ class CallbackRunner:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     async def _tell(self, waiting: _Waiting) -> None:
+        current.job.set(waiting.job)  # for what the callbacks log
+        try:
+            await self._call_each(waiting)
+        finally:
+            current.job.set(None)
+
+    async def _call_each(self, waiting: _Waiting) -> None:
         for callback in waiting.callbacks:
             try:
                 await self._call(callback, _event(waiting))
@@ -146,7 +155,7 @@ class CallbackRunner:
 
     def _failed(self, callback: Callback, waiting: _Waiting, error: BaseException) -> None:
         self._counts["callback_errors"] += 1
-        facts = {"job_id": waiting.job.id, "task": waiting.job.task}
+        facts = of_job(waiting.job)
         log.error("callback %s failed", _name_of(callback), exc_info=loggable(error), extra=facts)
 
     def _look_when_full(self) -> None:

@@ -15,6 +15,7 @@ from ..codec.parameters import Parameters
 from ..context import JobContext
 from ..errors import CancelRequested, InvalidArgument, SignalTimeout, SoftTimeout, StepNotStored, Timeout
 from ..executor import in_thread
+from ..logs.current import of_job
 from ..outcomes import Cancel, RateLimited, RetryIn, Snooze, seconds
 from ..registry import CHUNK, Registered
 from ..steps.waits import waits_of
@@ -177,7 +178,7 @@ def _warn_of(job: JobContext) -> None:
     """Log once for each unknown task that the app does not have it: it may have many jobs, and each job comes back."""
     if job.task not in _unknown and len(_unknown) < MOST_UNKNOWN:
         _unknown.add(job.task)
-        facts = {"job_id": job.id, "task": job.task, "queue": job.queue}
+        facts = of_job(job)
         log.warning(
             "no task %r here; its jobs wait for a worker that has it. Is the name correct, and is its module imported?",
             job.task,
@@ -245,7 +246,7 @@ def _succeeded(job: JobContext, result: str | None, elapsed: float) -> Outcome:
 
 def committed(job: JobContext, elapsed: float, *, result: Any = None, error: BaseException | None = None) -> Outcome:
     """The outcome of a run whose `ctx.transaction()` has finished the job: what happened afterwards changes nothing."""
-    facts = {"job_id": job.id, "task": job.task}
+    facts = of_job(job)
     if error is not None and not isinstance(error, asyncio.CancelledError):
         ignored = loggable(error)
         log.warning("job %s was finished by its transaction; an error after it is ignored", job.id, exc_info=ignored, extra=facts)
@@ -260,7 +261,7 @@ def committed(job: JobContext, elapsed: float, *, result: Any = None, error: Bas
 
 def rate_limited(job: JobContext, error: RateLimited, elapsed: float) -> Outcome:
     """The outcome of a run that hit an external rate limit: not a failure."""
-    facts = {"job_id": job.id, "task": job.task, "queue": job.queue}
+    facts = of_job(job)
     log.info("job %s met a rate limit: %s", job.id, message_of(error)[:LINE], extra=facts)
     return outcome(job, "rate_limited", elapsed, delay=error.delay, **({} if error.key is None else {"key": error.key}))
 
@@ -275,13 +276,13 @@ def raised(job: JobContext, error: BaseException, elapsed: float) -> Outcome:
 def failure(job: JobContext, error: BaseException, elapsed: float, **fields: Any) -> Outcome:
     """The outcome of a run that raised; `fields` as finish.sql takes them."""
     said = describe(error)
-    facts = {"job_id": job.id, "task": job.task, "queue": job.queue, "attempt": job.attempt}
+    facts = of_job(job)
     log.warning("job %s failed: %s(%r)", job.id, said["type"], said["message"][:LINE], extra=facts)
     return outcome(job, "failed", elapsed, error=said, **fields)
 
 
 def undescribed(job: JobContext) -> Outcome:
     """The outcome of a run whose exception cannot be described, because its own methods raise."""
-    log.error("job %s failed, and its exception cannot be described", job.id, extra={"job_id": job.id, "task": job.task})
+    log.error("job %s failed, and its exception cannot be described", job.id, extra=of_job(job))
     error = Error(type="BaseException", types=[], message="the exception cannot be described", traceback=None)
     return outcome(job, "failed", 0.0, error=error)

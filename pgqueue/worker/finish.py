@@ -8,8 +8,9 @@ from typing import Any
 
 from ..database import Link
 from ..database.calls.run import Verdict
+from ..logs.current import of_job
 from .deliver import Deliverer, HandedIn, Run
-from .execute import Outcome
+from .execute import Outcome, spent
 from .held import MOST as MOST_HELD
 from .held import Held
 from .job_logs import JobLogs
@@ -40,6 +41,7 @@ class Finisher:
         logs: stores the log lines of runs before their outcomes; None = there are none.
 
     Attributes:
+        on_noted: takes the outcomes that the database has accepted.
         slow: outcomes whose call missed its deadline.
     """
 
@@ -60,6 +62,7 @@ class Finisher:
         self._logs = logs
         self._most, self._alarm, self._waiters, self.counts = most_unflushed, alarm, waiters, counts
         self._on_room, self.on_finished = on_room, on_finished
+        self.on_noted: Callable[[list[Outcome]], object] = lambda outcomes: None
         unsure: set[Run] = set()
         aside = Deliverer(held_link, unsure)
         self._held = Held(aside, self._settle, self._held_no_more)
@@ -183,18 +186,26 @@ class Finisher:
             self._waiters.over([outcome.job.id for outcome in outcomes if outcome.job.id not in not_over])
         if self._waiters.is_watching():
             self._waiters.changed([outcome.job.id for outcome in outcomes])
-        if log.isEnabledFor(logging.DEBUG):
-            for outcome in outcomes:
-                log.debug("job %s %s", outcome.job.id, outcome.state, extra={"job_id": outcome.job.id, "task": outcome.job.task})
-        for verdict in verdicts:
-            if verdict.verdict == "stale":
-                log.warning("job %s now belongs to another worker; its outcome was dropped", verdict.job_id)
-            elif verdict.verdict == "dead":
-                log.error("job %s failed for good", verdict.job_id, extra={"job_id": verdict.job_id})
-            elif verdict.verdict == "scheduled":
-                self._alarm.ring()  # jobs that run again at once are ready already, the other jobs are promoted later
+        self.on_noted(outcomes)
+        self._tell(outcomes, verdicts)
+        if any(verdict.verdict == "scheduled" for verdict in verdicts):
+            self._alarm.ring()  # jobs that run again at once are ready already, the other jobs are promoted later
         if self.on_finished is not None:
             self.on_finished(outcomes, verdicts)
+
+    def _tell(self, outcomes: list[Outcome], verdicts: list[Verdict]) -> None:
+        """Log one line for each job, if wanted, and one for each that is lost."""
+        if log.isEnabledFor(logging.DEBUG):
+            for ended in outcomes:
+                facts = {**of_job(ended.job), "state": ended.state, "elapsed": round(ended.elapsed, 6)}
+                log.debug("job %s %s in %s", ended.job.id, ended.state, spent(ended.elapsed), extra=facts)
+        if not (lost := {verdict.job_id: verdict.verdict for verdict in verdicts if verdict.verdict in ("stale", "dead")}):
+            return
+        for job in (ended.job for ended in outcomes if ended.job.id in lost):
+            if lost[job.id] == "stale":
+                log.warning("job %s now belongs to another worker; its outcome was dropped", job.id, extra=of_job(job))
+            else:
+                log.error("job %s failed for good", job.id, extra=of_job(job))
 
     def _held_no_more(self) -> None:
         if self._is_holding:

@@ -24,6 +24,7 @@ from .._json import dumps, loads_own
 from ..context import JobContext
 from ..errors import CancelRequested
 from ..executor import look_up
+from ..logs import current
 from ..outcomes import RateLimited
 from ..registry import Registered
 from ..run import Run
@@ -52,12 +53,12 @@ class Setup(NamedTuple):
 
     database_url: str
     schema_name: str
-    logs: tuple[logs.Format, str] | None
+    logs: logs.Given | None
 
 
 def to_json(job: JobContext) -> str:
     """A run as a process gets it."""
-    fields = {name: getattr(job, name) for name in PLAIN} | {"time_left": job.time_left()}
+    fields = {name: getattr(job, name) for name in PLAIN} | {"time_left": job.time_left(), "worker": current.worker()}
     return dumps(fields | {name: getattr(job, name).isoformat() for name in TIMES})
 
 
@@ -65,6 +66,8 @@ def from_json(text: str) -> JobContext:
     """The run that `to_json` has written."""
     fields = loads_own(text)
     left: float | None = fields.pop("time_left")
+    worker = fields.pop("worker")
+    current.set_worker(worker and (lambda: tuple(worker)))
     job = _Context(**fields | {name: datetime.fromisoformat(fields[name]) for name in TIMES})
     job.deadline = None if left is None else time.perf_counter() + left
     return job
@@ -98,7 +101,7 @@ def begin(setup: Setup, asked: Any = None) -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     threading.Thread(target=_end_with_worker, name="pgqueue-end", daemon=True).start()
     if setup.logs:
-        logs.configure(*setup.logs)
+        logs.configure(setup.logs)
 
 
 def _unheard(number: int, frame: object) -> None:
@@ -136,6 +139,7 @@ def _ended(module: str, path: str, fields: str, trace: str, unstored: Unstored) 
     try:
         job = from_json(fields)
         job.sink = partial(_hold, unstored)
+        current.job.set(job)
         task = _find(module, path)
         _go_on(loads_own(trace))  # behind the import of the handler's module, which may set up an SDK
         if task.log_level is not None:
@@ -152,6 +156,7 @@ def _ended(module: str, path: str, fields: str, trace: str, unstored: Unstored) 
         return RAISED, dumps(describe(error)), time.perf_counter() - started
     finally:
         forget()
+        current.job.set(None)
 
 
 def _go_on(trace: dict[str, str]) -> None:

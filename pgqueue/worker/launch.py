@@ -42,16 +42,16 @@ class Launch:
         options: settings of the worker.
         database_url: instead of the app's own; None = the app's.
         schema: instead of the app's own; None = the app's.
-        log_format: json or console; None = console if stderr is a terminal.
-        log_level: the lowest level that is shown.
+        log_format, log_level, log_file: instead of the app's own; None = the app's.
     """
 
     target: str
     options: WorkerOptions
     database_url: str | None = None
     schema: str | None = None
-    log_format: logs.Format | None = None
-    log_level: str = "info"
+    log_format: str | None = None
+    log_level: str | None = None
+    log_file: str | None = None
 
     def to_json(self) -> str:
         """As one line of text for another process."""
@@ -63,10 +63,18 @@ class Launch:
         fields = loads_own(text)
         options = fields.pop("options")
         queues = tuple((name, weight) for name, weight in options.pop("queues"))
-        log_format = fields.pop("log_format")
-        return cls(
-            **fields, options=WorkerOptions(queues=queues, **options), log_format=logs.Format(log_format) if log_format else None
-        )
+        return cls(**fields, options=WorkerOptions(queues=queues, **options))
+
+    def given(self) -> dict[str, str]:
+        """The settings that it has instead of those of the app."""
+        settings = {
+            "database_url": self.database_url,
+            "schema_name": self.schema,
+            "log_format": self.log_format,
+            "log_level": self.log_level,
+            "log_file": self.log_file,
+        }
+        return {name: value for name, value in settings.items() if value is not None}
 
 
 def load_app(launch: Launch) -> "PgQueue":
@@ -90,10 +98,20 @@ def load_app(launch: Launch) -> "PgQueue":
     if not app.tasks:
         near = meant_app(module, attribute, PgQueue) or "; import the modules with its @app.task functions"
         raise ConfigurationError(f"app: {module_name}:{attribute} has 0 tasks{near}")
-    given = {"database_url": launch.database_url, "schema_name": launch.schema}
-    app.settings = load_settings(
-        **app.settings.model_dump() | {name: value for name, value in given.items() if value is not None}
-    )
+    app.settings = load_settings(**app.settings.model_dump() | launch.given())
+    return app
+
+
+def load_with_logs(launch: Launch) -> "PgQueue":
+    """Import the app, with logs from the start: while it is imported as the environment says, then as the app says.
+
+    Raises:
+        ConfigurationError: as in `load_app`, or a setting is invalid, or the log file cannot be written.
+    """
+    logs.configure(logs.settled(load_settings(**launch.given())))
+    app = load_app(launch)
+    if (wanted := logs.settled(app.settings)) != logs.given():
+        logs.configure(wanted)
     return app
 
 
@@ -123,8 +141,7 @@ def run(launch: Launch) -> int:
         ConfigurationError: the app cannot be loaded.
         NotMigrated: the schema is not there.
     """
-    logs.configure(launch.log_format, launch.log_level)
-    worker = Worker(load_app(launch), launch.options)
+    worker = Worker(load_with_logs(launch), launch.options)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         failed: BaseException | None = None
         try:
@@ -136,6 +153,7 @@ def run(launch: Launch) -> int:
             left = runner.run(_tasks_left()) + _threads_left()
             code = _exit_code(worker, failed)
             _abandon(left, failed, code)
+            logs.close()
     return code
 
 
@@ -203,5 +221,5 @@ def _abandon(left: list[str], failed: BaseException | None, code: int) -> None:
     if failed is not None:
         log.critical("the worker failed", exc_info=loggable(failed))
     flush(FLUSH_WITHIN)
-    logging.shutdown()
+    logs.close()
     os._exit(code)

@@ -62,6 +62,11 @@ class Membership:
         self._renewing = asyncio.Lock()
         self._left = False
         self.id = uuid.uuid4()
+        self._name = options.name or f"{socket.gethostname()}:{os.getpid()}"
+
+    def who(self) -> tuple[UUID, str]:
+        """The current id, and the name."""
+        return self.id, self._name
 
     async def registered_id(self) -> UUID:
         """The current id, as soon as it is registered."""
@@ -74,7 +79,7 @@ class Membership:
         host, pid = socket.gethostname(), os.getpid()
         call = worker_calls.register_worker(
             self.id,
-            options.name or f"{host}:{pid}",
+            self._name,
             host,
             pid,
             __version__,

@@ -11,6 +11,7 @@ from typing import Any
 
 from .._trace import loggable
 from ..context import JobContext
+from ..logs import current
 from ..registry import Registered
 from ..tracing.provider import active
 from .abandoned import Abandoned
@@ -246,6 +247,7 @@ class Slots:
         self.running[job.id] = this
         self._room.limited_running += job.limits is not None
         self._jobs[this] = job
+        current.job.set(job)
         self._room.last_start = now = time.perf_counter()
         if (task := self._tasks.get(job.task)) and job.terms is not None and task.executor != "process":
             job.clock_at = now  # `Processes` starts the clock of handlers in processes
@@ -271,6 +273,7 @@ class Slots:
             if not (job.dropped and (job.fenced or this in self.abandoned)):
                 self._hand_in(outcome)
         finally:
+            current.job.set(None)
             if not (job.dropped and self.abandoned.discard(this)):
                 self._room.limited_running -= job.limits is not None
                 if self.running.get(job.id) is this:  # else the job was claimed again while this run ignored `drop`

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from ..context import JobContext
+from ..logs.current import of_job
 from ..registry import Registered
 
 log = logging.getLogger("pgqueue.worker")
@@ -70,7 +71,7 @@ class Stops:
             slot = self._running.get(job.id)
             if slot is None or self._jobs[slot] is not job or job.dropped or job.has_returned or _is_done(job):
                 continue
-            log.warning("job %s was ended by force; its run is dropped", job.id, extra={"job_id": job.id, "task": job.task})
+            log.warning("job %s was ended by force; its run is dropped", job.id, extra=of_job(job))
             job.fenced = job.dropped = True
             self._cancel(job, slot)
             self._end_by(job, slot)

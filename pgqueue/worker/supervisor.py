@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from .. import logs
-from .launch import RECYCLED, REFUSED, Launch, load_app
+from .launch import RECYCLED, REFUSED, Launch, load_with_logs
 from .worker import FLUSH_WITHIN
 
 log = logging.getLogger("pgqueue.supervisor")
@@ -31,9 +31,11 @@ def supervise(launch: Launch, processes: int) -> int:
     Raises:
         ConfigurationError: the app cannot be loaded; checked once here, not in every process.
     """
-    logs.configure(launch.log_format, launch.log_level)
-    load_app(launch)
-    return asyncio.run(Supervisor(launch, processes).run())
+    load_with_logs(launch)
+    try:
+        return asyncio.run(Supervisor(launch, processes).run())
+    finally:
+        logs.close()
 
 
 class Supervisor:

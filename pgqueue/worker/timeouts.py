@@ -11,6 +11,7 @@ from typing import Any
 from .._json import dumps
 from ..context import JobContext
 from ..errors import SoftTimeout
+from ..logs.current import of_job
 from ..registry import Registered
 from ..terms import Terms
 from .execute import Outcome, cancelled, committed, spent, timed_out
@@ -154,7 +155,7 @@ class Timeouts:
 
     def _warn(self, run: _Run, elapsed: float) -> None:
         job, limit = run.job, run.terms.soft_timeout
-        facts = {"job_id": job.id, "task": job.task, "queue": job.queue, "elapsed": round(elapsed, 3), "soft_timeout": limit}
+        facts = {**of_job(job), "elapsed": round(elapsed, 3), "soft_timeout": limit}
         text = f"job {job.id} ({job.task}) has run for {spent(elapsed)}; its soft timeout is {spent(limit)}"
         log.warning("%s", text, extra=facts)
         self._on_soft_timeout(job, elapsed)

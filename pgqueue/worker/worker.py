@@ -19,6 +19,7 @@ from ..database.calls import workers as worker_calls
 from ..database.link import Circuit
 from ..errors import Disconnected
 from ..lifespan import StoppedEarly, entered, injections, unless
+from ..logs import current
 from ..transaction import Services
 from .alerts import DeadLetterAlerts
 from .callbacks import CallbackRunner
@@ -40,6 +41,7 @@ from .scheduler import Scheduler
 from .signals import Alarm
 from .slots import Slots
 from .soft_timeouts import SoftTimeouts
+from .summary import Summaries, counted
 from .surround import Surroundings
 from .waiters import Waiters
 
@@ -54,7 +56,6 @@ FINISH = ("finish", "finish held", "finish slow", "finish alone")
 # Loops that a stopping worker needs.
 UNTIL_THE_END = (*FINISH, "callbacks", "cancel", "lease", "renew", "timeouts", "stops", "soft timeouts", "job log")
 BURST_BACKSTOP = 0.05  # seconds between two checks whether a burst is over
-SUMMARY_EVERY = 60.0  # seconds
 LEAVE_WITHIN = 2.0  # seconds to leave for a worker that never started to work
 TELL_AT_LEAST = 1.0  # seconds for callbacks, even if handlers have used up the grace
 UNTOLD_WITHIN = 1.0  # seconds for a cancelled callback to end
@@ -100,10 +101,11 @@ class Worker:
             async with entered(app.lifespan, app, self._stop, FLUSH_WITHIN) as values:
                 self._build(values)
                 await self._run()
+            log.info("worker %s ended: %s", self._membership.id, counted(self._finisher.counts))
         except StoppedEarly:
             log.info("worker %s was stopped while its lifespan started", self._options.name or os.getpid())
-            return
-        log.info("worker %s ended: %s", self._membership.id, self._counts())
+        finally:
+            current.set_worker(None)
 
     async def _run(self) -> None:
         try:
@@ -148,7 +150,7 @@ class Worker:
         app, tasks = self._app, self._app.tasks.values()
         injected = injections(tasks, values)
         size = app.settings.process_pool_size or min(self._options.concurrency, os.cpu_count() or 1)
-        self._processes = Processes(size, Setup(app.url, app.settings.schema_name, logs.given), self._process_started)
+        self._processes = Processes(size, Setup(app.url, app.settings.schema_name, logs.given()), self._process_started)
         if app.execution_middleware or injected or any(task.executor == "process" or task.log_level for task in tasks):
             return Surroundings(app.execution_middleware, injected, self._processes)
         return None
@@ -197,6 +199,8 @@ class Worker:
             on_soft_timeout=self._soft_timeouts.add,
         )
         self._slots.stops.ask_process = self._processes.ask
+        self._summaries = Summaries(counts, self._slots, self._queues)
+        self._finisher.on_noted = lambda outcomes: self._summaries.durations.add(outcomes)
         self._services = Services(app, values, self._slots.threads)
         self._services.lines, self._services.told = self._logs.add, waiters.teller(asyncio.get_running_loop())
         self._membership = Membership(
@@ -210,6 +214,7 @@ class Worker:
             adopt=lambda id, since: self._liveness.adopt(id, since),
             alarm=self._alarm,
         )
+        current.set_worker(self._membership.who)
         self._parents = ParentLoader(parents_link, tasks, self._slots, self._finisher.add, bool(app.execution_middleware))
         self._claimer = Claimer(
             claim_link,
@@ -261,7 +266,7 @@ class Worker:
         loops.add("timeouts", self._slots.timeouts.run)
         loops.add("stops", self._slots.stops.run)
         loops.add("soft timeouts", self._soft_timeouts.run)
-        loops.add("summary", self._summarise)
+        loops.add("summary", self._summaries.run)
         if self._app.alerts:
             loops.add("dead letters", self._alerts.run)
         more = self._queue_watch.steps() | self._cancels.steps() | self._operations.steps()
@@ -295,7 +300,7 @@ class Worker:
         await self._membership.register()
         self._liveness.start()
         id = self._membership.id
-        log.info("worker %s started on %s", id, ", ".join(self._queues), extra={"worker_id": str(id)})
+        log.info("worker %s started on %s", id, ", ".join(self._queues))
         self._loops.start()
 
     async def _declare_limits(self) -> None:
@@ -387,12 +392,3 @@ class Worker:
                 self._loops.fail(LoopEnded(f"a loop of the worker has been down for {down:.1f} s"))
             if not self._liveness.is_alive():
                 raise RuntimeError("the heartbeat thread has ended; another one takes over")
-
-    async def _summarise(self) -> None:
-        """Log one line a minute, not one for each job."""
-        while True:
-            await asyncio.sleep(SUMMARY_EVERY)
-            log.info("worker %s: %s", self._membership.id, self._counts())
-
-    def _counts(self) -> str:
-        return ", ".join(f"{count} {state}" for state, count in sorted(self._finisher.counts.items()) if count) or "no jobs"

@@ -82,14 +82,15 @@ class Process:
 
     def __init__(self, arguments: list[str], environment: dict[str, str], log: Path) -> None:
         self._log = log
-        with log.open("wb") as stderr:
+        command = [sys.executable, "-m", *arguments]
+        with log.open("wb") as out:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", *arguments], cwd=CHECKOUT, env=environment, stderr=stderr, start_new_session=True
+                command, cwd=CHECKOUT, env=environment, stdout=out, stderr=out, start_new_session=True
             )
         self.pid = self._process.pid
 
     def log(self) -> str:
-        """What it has written to stderr."""
+        """What it has written to stdout and stderr."""
         return self._log.read_text()
 
     def says(self, text: str) -> None:

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from pgqueue.logs import Format, configure
+from pgqueue.logs import Format, Given, configure
 from tests.cli.conftest import run_here
 from tests.looking import Look
 
@@ -107,11 +107,11 @@ def test_logs_for_people_show_names_literally(capsys: pytest.CaptureFixture[str]
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     try:
-        configure(Format.console)
+        configure(Given(format=Format.console))
         logging.getLogger("pgqueue.worker").warning("job failed: %s", "[red]x[/red] \x1b[31m", extra={"task": f"a{ESCAPES}"})
-        err = capsys.readouterr().err
+        out = capsys.readouterr().out
     finally:
         root.handlers[:] = handlers
         root.setLevel(level)
-    assert "[red]x[/red] \\x1b[31m" in err
-    assert not set(err) & OBEYED
+    assert "[red]x[/red] \\x1b[31m" in out
+    assert not set(out) & OBEYED

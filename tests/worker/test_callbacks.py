@@ -18,6 +18,7 @@ from pgqueue.hooks import Callback, Callbacks, Kind
 from pgqueue.worker.callbacks import MOST_WAITING, CallbackRunner
 from pgqueue.worker.execute import Outcome, outcome
 from pgqueue.worker.pace import Pace
+from pgqueue.worker.summary import counted
 from tests.looking import Look
 from tests.waiting import auntil
 from tests.worker.conftest import burst, new_worker, working
@@ -173,7 +174,7 @@ async def test_what_a_callback_raises_is_logged_and_counted_and_changes_nothing(
     assert [await job.aresult(timeout=0) for job in jobs] == ["result"] * 2
     assert after == [job.id for job in jobs]
     assert worker._finisher.counts["callback_errors"] == 4
-    assert "4 callback_errors" in worker._counts()
+    assert "4 callback_errors" in counted(worker._finisher.counts)
     assert "broken failed" in caplog.text
     assert "from a callback" in caplog.text
 

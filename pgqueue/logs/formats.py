@@ -1,0 +1,99 @@
+"""How a line of the log is written: as JSON or for people, bounded, without secrets, and with the job that it is about.
+
+A formatter works on a copy of the record: other handlers of the application get it as it was.
+"""
+
+import json
+import logging
+from typing import Any
+
+from pythonjsonlogger.json import JsonEncoder, JsonFormatter
+
+from .._text import harmless, printable, shortened
+from .._trace import logged, message_of
+from ..redact import Redactor
+from . import current
+
+MESSAGE = 8000  # characters kept of a message, and of each text among its fields; escapes may double them
+STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
+
+
+def extra_of(record: logging.LogRecord) -> dict[str, Any]:
+    """The fields that the caller has added by `extra=`."""
+    return {name: value for name, value in vars(record).items() if name not in STANDARD}
+
+
+class _Bounded(logging.Formatter):
+    """Formats any record, whatever its values do, because a line of the log must not fail a handler or the worker.
+
+    Attributes:
+        redactor: replaces secrets.
+    """
+
+    redactor = Redactor()
+
+    def format(self, record: logging.LogRecord) -> str:
+        try:
+            return super().format(self._prepared(record))
+        except BaseException as error:  # raised by a value: KeyboardInterrupt too
+            return super().format(_in_place_of(record, error))
+
+    def _prepared(self, record: logging.LogRecord) -> logging.LogRecord:
+        """A copy with the facts of the worker and the job, and without secrets."""
+        extra = {name: self._cleaned(name, value) for name, value in extra_of(record).items()}
+        said = record.msg if isinstance(record.msg, dict) else _cut(record.getMessage())
+        said = {"msg": self.redactor.value(said), "args": None, "exc_text": None}
+        copy = logging.makeLogRecord({**current.fields(), **vars(record), **extra, **said})
+        if record.stack_info:
+            copy.stack_info = self.redactor.text(_cut(record.stack_info))
+        return copy
+
+    def _cleaned(self, name: str, value: Any) -> Any:
+        value = self.redactor.value({name: value})[name]
+        return _cut(value) if isinstance(value, str) else value
+
+    def formatException(self, ei: Any) -> str:
+        return self.redactor.text(logged(ei[1])) if ei[1] is not None else ""
+
+
+def _cut(text: str) -> str:
+    return printable(text) if len(text) <= MESSAGE else f"{printable(text[:MESSAGE])} … ({len(text):,} characters)"
+
+
+def _in_place_of(record: logging.LogRecord, error: BaseException) -> logging.LogRecord:
+    """A record that can be formatted, and says which one could not."""
+    text = f"{record.name}: {shortened(record.msg)} cannot be formatted: {type(error).__name__}({message_of(error)[:MESSAGE]})"
+    plain = {name: getattr(record, name) for name in ("name", "levelno", "levelname", "created", "msecs", "process")}
+    return logging.makeLogRecord({**current.fields(), **plain, "msg": Redactor().text(text)})
+
+
+class ForPeople(_Bounded):
+    """The message, followed by its fields as name=value."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return harmless(printable(self.redactor.text(super().format(record))))  # once more, for fields of other types
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        fields = " ".join(f"{name}={value}" for name, value in extra_of(record).items() if name != "worker_id")
+        return f"{super().formatMessage(record)}  {fields}" if fields else super().formatMessage(record)
+
+
+class AsJson(_Bounded, JsonFormatter):
+    """One JSON object in each line."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            ["levelname", "name", "message", "process"],
+            rename_fields={"levelname": "level", "name": "logger"},
+            timestamp=True,
+            json_ensure_ascii=False,
+        )
+
+    def jsonify_log_record(self, log_data: Any) -> str:
+        return printable(json.dumps(log_data, default=self._plain, ensure_ascii=False))
+
+    def _plain(self, value: Any) -> Any:
+        return self.redactor.value(_encoder.default(value))
+
+
+_encoder = JsonEncoder()
