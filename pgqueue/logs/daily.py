@@ -30,17 +30,17 @@ class DailyFile(WatchedFileHandler):
 
     def __init__(self, path: str) -> None:
         super().__init__(path, encoding="utf-8", errors="backslashreplace")
-        self._day = self._day_of_file()
+        self._day = self._day_of_file(int(datetime.now(UTC).timestamp() // DAY))
 
     def _open(self) -> TextIOWrapper:
         # Not closed here: the handler closes it.
         return TextIOWrapper(open(self.baseFilename, "ab", BUFFER), encoding=self.encoding, errors=self.errors)
 
-    def _day_of_file(self) -> int:
+    def _day_of_file(self, today: int) -> int:
         """The day of the last line that is there already; today, if there is none."""
         assert self.stream is not None
         found = os.fstat(self.stream.fileno())
-        return int((found.st_mtime if found.st_size else datetime.now(UTC).timestamp()) // DAY)
+        return int(found.st_mtime // DAY) if found.st_size else today
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a line. Called under the lock of the handler."""
@@ -58,7 +58,7 @@ class DailyFile(WatchedFileHandler):
         self.reopenIfNeeded()
         assert self.stream is not None
         fcntl.flock(self.stream, fcntl.LOCK_EX)  # who waits for it sees afterwards that the file has another name
-        there, last = Path(self.baseFilename), self._day_of_file()
+        there, last = Path(self.baseFilename), self._day_of_file(today)
         over = there.with_name(f"{there.name}.{datetime.fromtimestamp(last * DAY, UTC):%Y-%m-%d}")
         if last < today and self._is_open_file(there) and not over.exists():
             there.rename(over)

@@ -214,6 +214,7 @@ class Slots:
         while not self._stopping:
             self._waking = False
             await self._run_waiting(this)
+            current.job.set(None)
             if self._stopping:
                 return
             idle = asyncio.get_running_loop().create_future()
@@ -247,7 +248,7 @@ class Slots:
         self.running[job.id] = this
         self._room.limited_running += job.limits is not None
         self._jobs[this] = job
-        current.job.set(job)
+        current.job.set(job)  # until the next job, because taking it back costs as much as setting it
         self._room.last_start = now = time.perf_counter()
         if (task := self._tasks.get(job.task)) and job.terms is not None and task.executor != "process":
             job.clock_at = now  # `Processes` starts the clock of handlers in processes
@@ -273,7 +274,6 @@ class Slots:
             if not (job.dropped and (job.fenced or this in self.abandoned)):
                 self._hand_in(outcome)
         finally:
-            current.job.set(None)
             if not (job.dropped and self.abandoned.discard(this)):
                 self._room.limited_running -= job.limits is not None
                 if self.running.get(job.id) is this:  # else the job was claimed again while this run ignored `drop`
