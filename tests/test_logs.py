@@ -80,6 +80,8 @@ def test_the_level_is_respected(capsys: pytest.CaptureFixture[str]) -> None:
 
 # Secrets, and values that misbehave
 
+SECRET = "hunter2"  # by its name, because a traceback quotes the source
+
 
 @dataclass
 class Card:
@@ -101,9 +103,9 @@ def test_no_secret_is_in_a_line(format: str, capsys: pytest.CaptureFixture[str])
     logs.configure(logs.Given(format=format, redact=("+iban",)))
     extra = {"api_key": "hunter2", "given": {"iban": "hunter2", "n": 1}, "card": Card("hunter2"), "url": "http://a:hunter2@b"}
     try:
-        raise ValueError("password='hunter2'")
+        raise ValueError(f"password='{SECRET}'")
     except ValueError:
-        logging.getLogger("shop").exception("token=%s", "hunter2", extra=extra, stack_info=True)
+        logging.getLogger("shop").exception("token=%s", SECRET, extra=extra, stack_info=True)
     logging.getLogger("shop").warning({"secret": "hunter2", "n": 1})
     out = capsys.readouterr().out
     assert ("hunter2" in out, out.count("[redacted]") >= 7, "ada" in out) == (False, True, True)
@@ -118,7 +120,7 @@ def test_a_value_that_raises_fails_nobody_and_is_named(format: str, capsys: pyte
     shop.warning("paid %s %s", 1)
     shop.warning("half \ud800", extra={"more": ["\ud800"], "nul": "\x00"})
     out = capsys.readouterr().out
-    assert out.count("cannot be formatted") >= 2 if format == "json" else 2
+    assert out.count("cannot be formatted") == 3
     assert ("hunter2" in out, "half ?" in out) == (False, True)
 
 
@@ -270,7 +272,7 @@ def test_many_processes_share_a_file_over_midnight(tmp_path: Path) -> None:
         "    created = now + 86_400 * (n // 100)\n"
         "    file.handle(logging.makeLogRecord({'msg': f'{n // 100} {n} ' + 'x' * 9_000, 'created': created}))\n"
     )
-    running = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "w.log")]) for _ in range(3)]
-    assert [process.wait(60) for process in running] == [0] * 3
+    running = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "w.log")]) for _ in range(2)]
+    assert [process.wait(60) for process in running] == [0] * 2
     lines = [line.split() for path in tmp_path.iterdir() for line in path.read_text().splitlines()]
-    assert Counter((day, n) for day, n, text in lines if len(text) == 9_000) == {(str(n // 100), str(n)): 3 for n in range(200)}
+    assert Counter((day, n) for day, n, text in lines if len(text) == 9_000) == {(str(n // 100), str(n)): 2 for n in range(200)}
