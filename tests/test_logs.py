@@ -78,6 +78,16 @@ def test_the_level_is_respected(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == ""
 
 
+def test_the_configuration_of_an_app_is_kept(root: logging.Logger, capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure(logs.Given(format="json"))
+    logs.reconfigure(logs.Given("warning", "json"))
+    logging.getLogger("shop").info("paid")
+    own = logging.NullHandler()
+    root.handlers[:] = [own]
+    logs.reconfigure(logs.Given("info", "json"))
+    assert (capsys.readouterr().out, root.handlers, root.level) == ("", [own], logging.WARNING)
+
+
 # Secrets, and values that misbehave
 
 SECRET = "hunter2"  # by its name, because a traceback quotes the source

@@ -71,6 +71,12 @@ def configure(wanted: Given) -> None:
     _given = wanted
 
 
+def reconfigure(wanted: Given) -> None:
+    """`configure` with what an app asks for, unless the app has configured logging itself when it was imported."""
+    if wanted != _given and any(isinstance(handler, _Failing) for handler in logging.root.handlers):
+        configure(wanted)
+
+
 def _to_stdout(wanted: Given) -> logging.Handler:
     out = sys.stdout or open(os.devnull, "w")  # noqa: SIM115  # it was closed when this process started
     if out.isatty() if wanted.format is None else wanted.format == Format.console:

@@ -110,8 +110,7 @@ def load_with_logs(launch: Launch) -> "PgQueue":
     """
     logs.configure(logs.settled(load_settings(**launch.given())))
     app = load_app(launch)
-    if (wanted := logs.settled(app.settings)) != logs.given():
-        logs.configure(wanted)
+    logs.reconfigure(logs.settled(app.settings))
     return app
 
 

@@ -116,6 +116,11 @@ def test_the_guide_to_logs_does_what_it_says(
             connection.execute(statement)
 
 
+def test_the_guide_to_logging_does_what_it_says(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGQUEUE_DATABASE_URL", database_url)
+    _follow("logging", least=4)
+
+
 def test_the_guide_to_cancelling_does_what_it_says(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGQUEUE_DATABASE_URL", database_url)
     _follow("cancelling")
