@@ -111,7 +111,10 @@ class Redactor:
             text = _BEARER.sub(rf"\1{MARK}", text)
         if "private key-----" in lowered:
             text = _PEM.sub(rf"\1{MARK}\2", text)
-        return self._without_assigned(text) if any(hint in lowered for hint in self._hints) else text
+        for hint in self._hints:  # a loop, because most texts of most programs come here in vain
+            if hint in lowered:
+                return self._without_assigned(text)
+        return text
 
     def _without_assigned(self, text: str) -> str:
         parts, at = [], 0

@@ -43,7 +43,8 @@ class _Bounded(logging.Formatter):
         extra = {name: self._cleaned(name, value) for name, value in extra_of(record).items()}
         said = record.msg if isinstance(record.msg, dict) else _cut(record.getMessage())
         said = {"msg": self.redactor.value(said), "args": None, "exc_text": None}
-        copy = logging.makeLogRecord({**current.fields(), **vars(record), **extra, **said})
+        copy = logging.LogRecord.__new__(logging.LogRecord)  # makeLogRecord asks the operating system for what is known
+        copy.__dict__ = {**current.fields(), **vars(record), **extra, **said}
         if record.stack_info:
             copy.stack_info = self.redactor.text(_cut(record.stack_info))
         return copy

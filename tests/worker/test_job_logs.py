@@ -229,7 +229,7 @@ def test_a_context_without_a_worker_drops_its_lines() -> None:
 async def test_standard_logging_is_kept_for_tasks_that_ask_for_it(
     async_app: PgQueue, in_process: InProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(logs, "given", None)  # else processes log as another test has configured it
+    monkeypatch.setattr(logs, "given", lambda: None)  # else processes log as another test has configured it
     logger = logging.getLogger("shop.orders")
 
     def say_it() -> None:
