@@ -78,12 +78,20 @@ def reconfigure(wanted: Given) -> None:
 
 
 def _to_stdout(wanted: Given) -> logging.Handler:
-    out = sys.stdout or open(os.devnull, "w")  # noqa: SIM115  # it was closed when this process started
+    out = _own(sys.stdout or open(os.devnull, "w"))  # noqa: SIM115  # it was closed when this process started
     if out.isatty() if wanted.format is None else wanted.format == Format.console:
         return _console(out)
     handler = _Stdout(out)
     handler.setFormatter(AsJson())
     return handler
+
+
+def _own(stream: TextIO) -> TextIO:
+    """The same place with a buffer of its own: what cannot be written must not stand in the way of what handlers print."""
+    try:
+        return open(stream.fileno(), "w", encoding="utf-8", errors="backslashreplace", closefd=False)
+    except (OSError, ValueError):  # it is no file, in a test
+        return stream
 
 
 def _to_file(path: str, format: str | None) -> logging.Handler:
@@ -146,8 +154,6 @@ def _console(out: TextIO) -> logging.Handler:
 def close() -> None:
     """Write what is left. A reader of stdout that is gone must not change the exit code."""
     logging.shutdown()
-    try:
-        if sys.stdout is not None:
+    if sys.stdout is not None:
+        with suppress(OSError):
             sys.stdout.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -25,4 +25,5 @@ async def shout() -> None:
     """More than a pipe holds, on stdout and in the log."""
     for _ in range(20):
         logging.getLogger("shop").warning("x" * 5000)
+    print("what is not flushed before the end")
     print("heard", file=sys.stderr)

@@ -72,7 +72,7 @@ def test_a_log_that_cannot_be_written_ends_neither_the_worker_nor_a_job(look: Lo
         reader, out = os.pipe()
         os.close(reader)
     try:
-        ran = work(database_url, out)
+        ran = work(database_url, out, PYTHONUNBUFFERED="")  # else what the handler prints fails it
     finally:
         os.close(out)
     assert (ran.returncode, look.state(id)) == (0, "succeeded")
