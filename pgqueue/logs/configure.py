@@ -154,6 +154,8 @@ def _console(out: TextIO) -> logging.Handler:
 def close() -> None:
     """Write what is left. A reader of stdout that is gone must not change the exit code."""
     logging.shutdown()
-    if sys.stdout is not None:
-        with suppress(OSError):
+    try:
+        if sys.stdout is not None:
             sys.stdout.flush()
+    except OSError:  # the interpreter would try it once more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -75,7 +75,7 @@ def test_a_log_that_cannot_be_written_ends_neither_the_worker_nor_a_job(look: Lo
         ran = work(database_url, out, PYTHONUNBUFFERED="")  # else what the handler prints fails it
     finally:
         os.close(out)
-    assert (ran.returncode, look.state(id)) == (0, "succeeded")
+    assert (ran.returncode, look.state(id)) == (0, "succeeded"), ran.stderr
     told, heard = ran.stderr.splitlines()
     assert told.startswith("pgqueue: the log cannot be written: [Errno ")
     assert heard == "heard"
