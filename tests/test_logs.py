@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -19,6 +18,7 @@ from pgqueue import logs
 from pgqueue.logs import current
 from pgqueue.logs.daily import DailyFile
 from pgqueue.run import Run
+from pgqueue.terms import Terms
 
 
 @pytest.fixture(autouse=True)
@@ -167,7 +167,7 @@ def a_run() -> Run:
     at = datetime(2030, 1, 31)
     run = Run("t", 17, "mail", "send", "{}", 2, 4, 0, at, at, None)
     trace = {"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "request_id": "r-1"}
-    run.terms = SimpleNamespace(trace=trace)  # type: ignore[assignment]
+    run.terms = Terms("{}", trace=trace)
     return run
 
 

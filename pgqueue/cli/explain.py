@@ -4,10 +4,10 @@ import textwrap
 from dataclasses import asdict
 from typing import Any
 
-from .._text import harmless
 from ..database.calls import explain as calls
 from .options import AsJson, DatabaseUrl, JobIds, Schema
 from .output import console, for_each
+from .secrets import safe
 from .session import Session
 
 WORD = 14  # columns for the word of a cause, and the space behind it
@@ -34,4 +34,4 @@ def _said(explained: dict[str, Any]) -> str:
 
 def _sentence(word: str, says: str) -> str:
     indent = " " * (WORD + 2)
-    return textwrap.fill(harmless(says), console().width, initial_indent=f"  {word:<{WORD}}", subsequent_indent=indent)
+    return textwrap.fill(safe(says), console().width, initial_indent=f"  {word:<{WORD}}", subsequent_indent=indent)

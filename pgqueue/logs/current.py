@@ -1,6 +1,6 @@
 """Whom a line of the log is about: the worker of this process, and the job whose handler has said it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from typing import Any
 from uuid import UUID
@@ -36,11 +36,12 @@ def fields() -> dict[str, Any]:
 def of_job(run: Run) -> dict[str, Any]:
     """The facts of a job for a line about it: job_id, task, queue, attempt; request_id and trace_id, if it has them."""
     facts: dict[str, Any] = {"job_id": run.id, "task": run.task, "queue": run.queue, "attempt": run.attempt}
-    trace = getattr(run.terms, "trace", None)
-    return facts | _traced(trace) if trace else facts
+    if run.terms is None or run.terms.trace is None:
+        return facts
+    return facts | _traced(run.terms.trace)
 
 
-def _traced(trace: Any) -> dict[str, str]:
+def _traced(trace: Mapping[str, str]) -> dict[str, str]:
     traceparent = trace.get("traceparent", "").split("-")  # version, trace, span, flags
     found = {"request_id": trace.get("request_id"), "trace_id": traceparent[1] if len(traceparent) > 2 else None}
     return {name: value for name, value in found.items() if value}

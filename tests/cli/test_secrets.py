@@ -59,8 +59,9 @@ def test_no_command_shows_a_secret(run: Run, ids: dict[str, int], look: Look) ->
     shown = 0
     commands: list[tuple[object, ...]] = [
         ("jobs",), ("dead",), ("dead", "--group"), ("stats",), ("workers",), ("queues",), ("limits",), ("schedules",),
-        ("schedule", "nightly"), ("workflows",), ("workflow", ids["workflow"]), ("operations",), ("operation", 1),
+        ("schedule", "nightly"), ("workflows",), ("workflow", ids["workflow"]), ("operations",), ("operation", 1), ("audit",),
         *(("job", id) for name, id in ids.items() if name != "workflow"),
+        *(("explain", id) for name, id in ids.items() if name != "workflow"),
         ("job", ids["use"], "--logs"), ("job", ids["use"], "--follow"),
     ]  # fmt: skip
     for command in commands:
