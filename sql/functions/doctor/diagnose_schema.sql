@@ -1,0 +1,47 @@
+-- diagnose_schema: what is missing, has been changed or was added since the migration. Called by: doctor, workers now and then.
+-- Writes: nothing.
+-- Indexes that find jobs by what their args or meta contain are what the guide to filters recommends. Of what was added, an index
+-- costs each job, and a trigger or a constraint may refuse it.
+create function diagnose_schema() returns setof finding
+language sql stable security definer set search_path from current as $$
+    with drift as (
+        select coalesce(w.kind, n.kind) as kind, coalesce(w.name, n.name) as name, w.definition as wanted, n.definition as now
+          from installed_object w full join objects() n on n.kind = w.kind and n.name = w.name
+         where w.definition is distinct from n.definition and exists (select from installed_object)
+    )
+    select case when now is null then 'object-missing' when wanted is null then 'object-added' else 'object-changed' end,
+           case when wanted is null then 'warning' else 'error' end,
+           kind || ' ' || name,
+           format(case when now is null then 'the %s %s is missing' when wanted is null then 'the %s %s is not of pgqueue'
+                       else 'the %s %s is not as the migration has made it' end, kind, name),
+           jsonb_build_object('kind', kind, 'name', name),
+           case when wanted is null then 'each job may become slower by it, or be refused; the next migration may fail'
+                when kind = 'index' then 'calls that find their rows by it read whole tables instead'
+                else 'calls that use it fail, or do something else' end,
+           format('set search_path to %I; ', current_schema()) ||
+           case when wanted is null then (
+                    case kind when 'column' then format('alter table %s drop column %I', split_part(name, '.', 1),
+                                                        split_part(name, '.', 2))
+                              when 'constraint' then format('alter table %s drop constraint %I', split_part(name, '.', 1),
+                                                            split_part(name, '.', 2))
+                              when 'trigger' then format('drop trigger %I on %s', split_part(name, '.', 2), split_part(name, '.', 1))
+                              when 'index' then format('drop index concurrently %I', name)
+                              when 'function' then format('drop function %s', name)
+                              else format('drop %s %I', kind, name) end)
+                when kind = 'index' and now like 'reindex %' then now
+                when kind = 'index' and now is not null then format('drop index %I; %s', name, wanted)
+                when kind = 'constraint' and now is not null then format(
+                    'alter table %s drop constraint %I; %s', split_part(name, '.', 1), split_part(name, '.', 2), wanted)
+                when kind = 'table' or kind in ('column', 'type') and now is not null then format(
+                    'it was: %s; if that cannot be made again, restore a backup', wanted)
+                when length(wanted) < 500 then wanted
+                else format('select definition from installed_object where kind = %L and name = %L %sgexec', kind, name, chr(92))
+           end
+      from drift
+     where not (kind = 'index' and wanted is null and exists (
+               select from pg_index i join pg_class c on c.oid = i.indexrelid join pg_am m on m.oid = c.relam
+                where i.indexrelid = to_regclass(quote_ident(name)) and m.amname = 'gin' and i.indisvalid))
+       -- What belongs to a table that is missing or was added goes without saying.
+       and not (kind in ('column', 'constraint', 'trigger') and exists (
+               select from drift d where d.kind = 'table' and d.name = split_part(drift.name, '.', 1)))
+$$;
