@@ -7,6 +7,7 @@ from .control.queue_settings import QueueSettings
 from .database.acting import acting_as
 from .database.calls.dead import DeadCount, DeadGroup
 from .database.calls.explain import Cause
+from .database.calls.doctor import Finding
 from .database.calls.queues import Pause
 from .errors import (
     CancelRequested,
@@ -61,6 +62,7 @@ __all__ = [
     "DeadLetterAlert",
     "DrainTimeout",
     "EnqueueCall",
+    "Finding",
     "Graph",
     "GraphEdge",
     "GraphNode",

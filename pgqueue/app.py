@@ -14,6 +14,7 @@ from .context import JobContext
 from .control.audit import HasAudit
 from .control.cancel import CancelControl
 from .control.dead_letters import DeadLetterControl
+from .control.doctor import DoctorControl
 from .control.filters import FilterFields, filter_json
 from .control.jobs import Jobs
 from .control.operations import HasOperations
@@ -64,7 +65,7 @@ class Register(Protocol):
     def __call__(self, function: Callable[P, R], /) -> Task[P, R]: ...
 
 
-class PgQueue(Signals, HasOperations, HasAudit, QueueControl, CancelControl, DeadLetterControl, Hooks):
+class PgQueue(Signals, HasOperations, HasAudit, QueueControl, CancelControl, DeadLetterControl, DoctorControl, Hooks):
     """A job queue in one schema of one database.
 
     Args:

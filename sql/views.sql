@@ -227,3 +227,10 @@ select o.id, o.kind, o.filter, o.spec, o.asked_by as by, o.reason, o.state, o.dr
 -- What people have done, see audit_log.
 create view audit as
 select id, at, by, role, client, application, verb, kind, subject, reason, before, after, filter, jobs from audit_log;
+
+-- What is wrong, as a worker has seen it when it looked last, which one of them does about each minute; since: when it was seen
+-- first. Without workers it grows old: see seen_at. The functions diagnose_… say what is wrong now.
+create view findings as
+select (found).name, (found).severity, (found).subject, (found).problem, (found).figures, (found).consequence, (found).remedy,
+       found_at as since, seen_at
+  from finding_log;

@@ -16,6 +16,7 @@ from .audit import audit
 from .cancel import cancel
 from .dead import dead
 from .discard import discard
+from .doctor import doctor, maintain
 from .enqueue import enqueue
 from .explain import explain
 from .failures import complain, exit_code
@@ -51,6 +52,7 @@ PANELS: dict[str, tuple[Any, ...]] = {
     "Queues and limits": (queues, pause, resume, drain, limits),
     "Workflows": (workflows, workflow, retry_workflow, cancel_workflow),
     "Schedules": (schedules, schedule),
+    "Care": (doctor, maintain),
 }
 for panel, commands in PANELS.items():
     for command in commands:

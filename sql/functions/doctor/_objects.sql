@@ -48,7 +48,8 @@ language sql stable as $$
     select 'trigger', o.relname || '.' || g.tgname, pg_get_triggerdef(g.oid)
       from ours o join pg_trigger g on g.tgrelid = o.oid where not g.tgisinternal
     union all
-    select 'function', p.oid::regprocedure::text, pg_get_functiondef(p.oid)
+    select 'function', p.oid::regprocedure::text,
+           format('%s; revoke all on routine %s from public', pg_get_functiondef(p.oid), p.oid::regprocedure)
       from pg_proc p
      where p.pronamespace = current_schema()::regnamespace
        and not exists (select from pg_depend where classid = 'pg_proc'::regclass and objid = p.oid and deptype = 'e')

@@ -26,16 +26,17 @@ language sql stable security definer set search_path from current as $$
                                                             split_part(name, '.', 2))
                               when 'trigger' then format('drop trigger %I on %s', split_part(name, '.', 2), split_part(name, '.', 1))
                               when 'index' then format('drop index concurrently %I', name)
-                              when 'function' then format('drop function %s', name)
-                              else format('drop %s %I', kind, name) end)
+                              when 'function' then format('alter function %s set schema public', name)
+                              else format('alter %s %I set schema public', kind, name) end)
                 when kind = 'index' and now like 'reindex %' then now
                 when kind = 'index' and now is not null then format('drop index %I; %s', name, wanted)
                 when kind = 'constraint' and now is not null then format(
                     'alter table %s drop constraint %I; %s', split_part(name, '.', 1), split_part(name, '.', 2), wanted)
                 when kind = 'table' or kind in ('column', 'type') and now is not null then format(
                     'it was: %s; if that cannot be made again, restore a backup', wanted)
-                when length(wanted) < 500 then wanted
+                when kind <> 'function' and length(wanted) < 500 then wanted
                 else format('select definition from installed_object where kind = %L and name = %L %sgexec', kind, name, chr(92))
+                     || case when kind = 'function' and now is null then '; with roles, then: pgqueue migrate --roles' else '' end
            end
       from drift
      where not (kind = 'index' and wanted is null and exists (

@@ -1,0 +1,90 @@
+"""pgqueue doctor, pgqueue maintain."""
+
+from typing import Annotated
+
+import typer
+from rich.padding import Padding
+from rich.text import Text
+
+from .._text import harmless
+from ..app import PgQueue
+from ..database.calls import doctor as calls
+from ..doctor import Examination, Finding, examine
+from ..doctor.vacuum import vacuum as remove_dead_rows
+from .options import AsJson, DatabaseUrl, Schema
+from .output import console, print_json
+from .session import Session
+
+STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan"}
+
+
+def doctor(
+    app: Annotated[
+        str | None, typer.Argument(metavar="[MODULE:APP]", help="Location of the PgQueue object: its tasks are checked too.")
+    ] = None,
+    database_url: DatabaseUrl = None,
+    schema: Schema = None,
+    as_json: AsJson = False,
+) -> None:
+    """Examine the install: what is wrong, what follows from it, and what mends it. Nothing is changed.
+
+    Exit code 0: all is well, or there are only notes; 1: there are warnings; 2: there are errors.
+    """
+    examination = examine(_app(app, database_url, schema))
+    if as_json:
+        findings = [finding._asdict() for finding in examination.findings]
+        print_json({"checks": examination.checks, "exit_code": examination.exit_code, "findings": findings})
+    else:
+        _print(examination)
+    raise typer.Exit(examination.exit_code)
+
+
+def _app(target: str | None, database_url: str | None, schema: str | None) -> PgQueue:
+    if target is None:
+        return PgQueue(database_url, schema=schema)
+    from ..worker import WorkerOptions  # loads the worker, which nothing else here needs
+    from ..worker.launch import Launch, load_app
+
+    return load_app(Launch(target, WorkerOptions(), database_url, schema))
+
+
+def _print(examination: Examination) -> None:
+    out = console()
+    for finding in examination.findings:
+        out.print(Text.assemble((finding.severity.upper(), STYLES[finding.severity]), "  ", (finding.name, "bold")))
+        for line, style in _lines(finding):
+            out.print(Padding(Text(harmless(line), style), (0, 0, 0, 2), expand=False))
+        out.print()
+    out.print(_sum(examination), soft_wrap=True)
+
+
+def _lines(finding: Finding) -> list[tuple[str, str]]:
+    return [(finding.problem, ""), (f"so: {finding.consequence}", "dim"), (f"do: {finding.remedy}", "green")]
+
+
+def _sum(examination: Examination) -> str:
+    if not examination.findings:
+        return f"{examination.checks} checks, all well"
+    counts = {name: sum(one.severity == name for one in examination.findings) for name in STYLES}
+    found = ", ".join(f"{count} {name}{'s' * (count > 1)}" for name, count in counts.items() if count)
+    return f"{examination.checks} checks: {found}"
+
+
+def maintain(
+    database_url: DatabaseUrl = None,
+    schema: Schema = None,
+    vacuum: Annotated[
+        bool, typer.Option("--vacuum", help="Also vacuum and analyze all tables of pgqueue; only their owner may.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make the partitions of the coming week and prune, as workers do each minute; with --vacuum remove dead rows as well."""
+    with Session(database_url, schema) as database:
+        maintained = database.run(calls.maintain())
+    tables = remove_dead_rows(PgQueue(database_url, schema=schema)) if vacuum else []
+    if as_json:
+        print_json({"maintained": maintained, "vacuumed": tables})
+    else:
+        print("maintained" if maintained else "another session maintains")
+        if vacuum:
+            print(f"{len(tables)} tables vacuumed")

@@ -1,0 +1,43 @@
+-- diagnose_schedules: schedules that do not fire, that missed ticks, or that no code declares any more. Called by: doctor, workers.
+-- Writes: nothing.
+-- silent: for how long nobody has looked for schedules that are due; workers look each second
+create function diagnose_schedules(silent interval default '30 s') returns setof finding
+language sql stable security definer set search_path from current as $$
+    with alive as (
+        select from worker where state = 'active' and heartbeat_at + lease >= clock_timestamp()
+    ), due as (
+        select count(*) as schedules, min(look_at) as since from schedule where look_at < clock_timestamp() - silent
+    ), its as (
+        select name, is_orphaned, error, enabled from schedules where is_orphaned or error is not null
+    ), missed as (
+        select schedule, sum(stands_for) as ticks, max(tick) as last, max(coalesce(reason, outcome::text)) as reason
+          from schedule_tick
+         where (outcome = 'coalesced' or reason = 'missed') and fired_at > clock_timestamp() - interval '1 day'
+         group by schedule order by 2 desc limit 100
+    )
+    select 'schedules-silent', 'error', 'schedules',
+           format('%s schedules are due, the first since %s, and no worker has looked for them since %s', d.schedules,
+                  in_utc(d.since), coalesce(in_utc(nullif(l.looked_at, '-infinity')), 'the start')),
+           jsonb_build_object('due', d.schedules, 'since', d.since, 'looked_at', nullif(l.looked_at, '-infinity')),
+           'no schedule fires',
+           case when exists (select from alive) then 'look at the logs of the workers: their maintenance fails, or hangs'
+                else 'start a worker: pgqueue worker MODULE:APP' end
+      from due d cross join schedule_look l
+     where d.schedules > 0 and l.looked_at not between clock_timestamp() - silent and clock_timestamp() + silent
+    union all
+    select 'schedule-broken', 'error', name, format('the next tick of schedule %L cannot be computed: %s', name, left(error, 300)),
+           jsonb_build_object('schedule', name, 'error', left(error, 300)), 'it does not fire',
+           format('pgqueue schedule set %s with times that exist, or: pgqueue schedule delete %s', name, name)
+      from its where error is not null and enabled
+    union all
+    select 'schedule-orphaned', 'warning', name, format('schedule %L was declared by code, and no worker declares it now', name),
+           jsonb_build_object('schedule', name), 'it goes on, and its task may be gone',
+           format('declare it, or: pgqueue schedule delete %s', name)
+      from its where is_orphaned
+    union all
+    select 'schedule-missed', 'warning', schedule, format('schedule %L missed %s ticks in the last day', schedule, ticks),
+           jsonb_build_object('schedule', schedule, 'ticks', ticks, 'last', last),
+           'no jobs were made for them, or one for several',
+           format('keep a worker running; jobs for them: pgqueue schedule backfill %s', schedule)
+      from missed
+$$;

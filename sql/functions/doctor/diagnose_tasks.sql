@@ -1,0 +1,23 @@
+-- diagnose_tasks: jobs whose task no worker knows that has claimed them. Called by: doctor, workers. Writes: nothing.
+-- A worker puts such a job off for a minute at most, so it is among the first that are scheduled, or ready again: of each so many
+-- are looked at.
+create function diagnose_tasks(most int default 20000) returns setof finding
+language sql stable security definer set search_path from current
+set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
+    select 'unknown-task', 'error', task,
+           format('no worker that has tried %s of %s knows the task %L: since %s', case when count(*) = 1 then 'a job' else
+                  format('%s jobs', count(*)) end, min(queue), task, in_utc(min(unknown_since))),
+           jsonb_build_object('task', task, 'jobs', count(*), 'since', min(unknown_since), 'queues', array_agg(distinct queue)),
+           'these jobs are tried again each minute, and do not run',
+           format('deploy a worker whose app has this task; or, if it is gone for good: pgqueue cancel --task %L', task)
+      from (
+           (select task, queue, unknown_since from job where state = 'scheduled' order by run_at, id limit most)
+           union all
+           select j.task, j.queue, j.unknown_since
+             from (select distinct q.queue from worker, unnest(queues) as q(queue)) q, lateral (
+                  select task, queue, unknown_since from job
+                   where state = 'ready' and rescues < 2 and lane_id is null and queue = q.queue
+                   order by priority desc, run_at, id limit most / 20) j) looked
+     where unknown_since is not null
+     group by task order by count(*) desc limit 100
+$$;

@@ -1,0 +1,42 @@
+-- diagnose_workers: no worker although jobs wait, and workers that are lost, poll, have a wrong clock or another version. Called by:
+-- doctor, workers. Writes: nothing.
+create function diagnose_workers() returns setof finding
+language sql stable security definer set search_path from current as $$
+    with its as (
+        select w.*, state = 'active' and heartbeat_at + lease >= clock_timestamp() as is_alive,
+               format('%s (%s, pid %s)', name, host, pid) as shown
+          from worker w
+    )
+    select 'no-worker', 'error', 'workers', 'no worker is alive, and jobs are ready or due', '{}'::jsonb, 'no job runs',
+           'start one: pgqueue worker MODULE:APP'
+     where not exists (select from its where is_alive)
+       and (exists (select from job where state = 'ready')
+            or exists (select from job where state = 'scheduled' and run_at < clock_timestamp())
+            or exists (select from schedule where look_at < clock_timestamp()))
+    union all
+    select 'worker-lost', 'warning', shown, format('the worker %s has missed its lease: its last heartbeat was at %s', shown,
+                                                   in_utc(heartbeat_at)),
+           jsonb_build_object('worker', id, 'heartbeat_at', heartbeat_at),
+           'its jobs run elsewhere; if it comes back, it registers again', format(
+               'look at its log and why it died; it is listed for a day, or: delete from %I.worker where id = %L',
+               current_schema(), id)
+      from its where not is_alive
+    union all
+    select 'worker-polls', 'warning', shown, format('the worker %s gets no wake-ups: %s', shown, left(wake_mode, 200)),
+           jsonb_build_object('worker', id, 'wake_mode', left(wake_mode, 200)), 'its jobs start up to a second later',
+           'give its process PGQUEUE_LISTEN_URL, a connection that does not pass a transaction pooler'
+      from its where is_alive and wake_mode like 'polling%'
+    union all
+    select 'worker-version', 'warning', shown, format('the worker %s has version %s, the schema %s', shown, version,
+                                                      installed_version()),
+           jsonb_build_object('worker', id, 'version', version, 'installed', installed_version()),
+           'it may call functions that are not there, or not as it knows them', 'restart it with the version of the schema'
+      from its where is_alive and version <> installed_version()
+    union all
+    select 'worker-clock', 'warning', shown, format('the clock of the worker %s is %s s %s that of the database', shown,
+                                                    round(abs(ahead)), case when ahead > 0 then 'ahead of' else 'behind' end),
+           jsonb_build_object('worker', id, 'ahead_seconds', ahead),
+           'times in its log, and times that handlers compute, are off; the queue goes by the clock of the database',
+           format('synchronise the clock of %s (NTP); within a minute this is gone', host)
+      from its join worker_clock c on c.worker_id = its.id where is_alive
+$$;
