@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import pytest
 
+from pgqueue.database.calls.doctor import NOUNS
+
 from .conftest import ROLES, Install, permitted
 
 NOBODY: frozenset[str] = frozenset()
@@ -116,7 +118,13 @@ FUNCTIONS = {
     "add_log": May(WORKER, f"""add_log('{ID}', '[{{"id": 1, "token": "{ID}", "attempt": 1, "lines": []}}]')"""),
     "watch": May(WATCHERS, "watch(1)"),
     "ask_watch": May(WATCHERS, "ask_watch('{1}')"),
+    "diagnose_zones": May(WATCHERS, "diagnose_zones('[]')"),
+    "zones_in_use": May(WATCHERS, "zones_in_use()"),
+    "diagnosis_due": May(WORKER, f"diagnosis_due('{ID}', now() + interval '1 h')"),
+    "note_findings": May(WORKER, "note_findings('[]', '{settings}')"),
     "wake": May(NOBODY, "wake('default')"),
+} | {
+    f"diagnose_{noun}": May(WATCHERS, f"diagnose_{noun}()") for noun in NOUNS
 } | dict.fromkeys(
     (
         "cut_cause", "dead_filter", "dead_looked_to", "dead_parts", "dead_source",
@@ -176,6 +184,7 @@ FUNCTIONS = {
         "parents_of", "pauses_on", "said_at", "said_end", "said_error", "said_name", "said_names", "said_progress", "said_since",
         "said_span", "said_time", "said_until", "said_worker", "seconds_until", "time_of", "tokens_on", "turn_of", "why_over",
         "why_running", "why_waiting", "workers_for",
+        "objects", "note_objects", "pins",
     ),
     May(NOBODY),
 )  # fmt: skip
@@ -191,6 +200,8 @@ RELATIONS = dict.fromkeys(
         "schedule", "schedule_tick", "schedule_look", "schedules", "schedule_ticks",
         "operation", "operation_job", "operations",
         "pause", "queue", "queue_depth", "pauses", "queues", "job_log", "job_logs", "audit_log", "audit",
+        "pause", "queue", "queue_depth", "pauses", "queues", "job_log", "job_logs",
+        "installed_object", "diagnosis", "finding_log", "worker_clock", "findings",
     ),
     READERS,
 )  # fmt: skip
@@ -216,10 +227,11 @@ VIEWS = {
     "queues",
     "job_logs",
     "audit",
+    "findings",
 }
 # What runs with the rights of the owner must not be told what to do by a string.
 DYNAMIC_SQL = {"make_partition", "drop_partitions", "empty_partitions", "find_ids", "look_through", "count_jobs", "ids_with"}
-DYNAMIC_SQL |= {"dead_groups", "dead_stats", "crossed_dead_letters"}
+DYNAMIC_SQL |= {"dead_groups", "dead_stats", "crossed_dead_letters", "diagnose_plans"}
 
 
 def test_every_function_and_relation_is_listed(install: Install) -> None:

@@ -21,6 +21,6 @@ language sql stable as $$
     union all
     select 'standby', format('standby %L at %s', application_name, coalesce(client_addr::text, 'this machine')), null,
            age(backend_xmin)::bigint,
-           'on the standby end its long queries, or: alter system set hot_standby_feedback = off; select pg_reload_conf()'
+           'alter system set hot_standby_feedback = off; select pg_reload_conf() -- on the standby; or end its long queries there'
       from pg_stat_replication where backend_xmin is not null
 $$;

@@ -7,7 +7,7 @@ language sql stable security definer set search_path from current as $$
            jsonb_build_object('used', used),
            'when it is full, every transaction that notifies fails: no enqueue, no claim',
            coalesce((
-               select format('end the session that listens and does not read: select pg_terminate_backend(%s)', pid)
+               select format('select pg_terminate_backend(%s) -- the oldest transaction, if it listens', pid)
                  from pg_stat_activity where datname is not null and state like 'idle in transaction%' order by xact_start limit 1),
                'end the sessions that LISTEN inside of a long transaction: see pg_stat_activity')
       from pg_notification_queue_usage() as u(used) where used > most

@@ -27,17 +27,19 @@ language sql stable security definer set search_path from current as $$
     union all
     select 'schedule-broken', 'error', name, format('the next tick of schedule %L cannot be computed: %s', name, left(error, 300)),
            jsonb_build_object('schedule', name, 'error', left(error, 300)), 'it does not fire',
-           format('pgqueue schedule set %s with times that exist, or: pgqueue schedule delete %s', name, name)
+           format('select %I.delete_schedule(%L) -- or change its times: pgqueue schedules set', current_schema(), name)
       from its where error is not null and enabled
     union all
     select 'schedule-orphaned', 'warning', name, format('schedule %L was declared by code, and no worker declares it now', name),
            jsonb_build_object('schedule', name), 'it goes on, and its task may be gone',
-           format('declare it, or: pgqueue schedule delete %s', name)
+           format('select %I.delete_schedule(%L) -- or declare it again', current_schema(), name)
       from its where is_orphaned
     union all
     select 'schedule-missed', 'warning', schedule, format('schedule %L missed %s ticks in the last day', schedule, ticks),
            jsonb_build_object('schedule', schedule, 'ticks', ticks, 'last', last),
            'no jobs were made for them, or one for several',
-           format('keep a worker running; jobs for them: pgqueue schedule backfill %s', schedule)
+           format('select %1$I.backfill_schedule(%2$L, array(select tick from %1$I.schedule_tick where schedule = %2$L '
+                  'and (outcome = ''coalesced'' or reason = ''missed''))) -- if their jobs are wanted',
+                  current_schema(), schedule)
       from missed
 $$;

@@ -18,7 +18,8 @@ language sql stable security definer set search_path from current as $$
            case when wanted is null then 'each job may become slower by it, or be refused; the next migration may fail'
                 when kind = 'index' then 'calls that find their rows by it read whole tables instead'
                 else 'calls that use it fail, or do something else' end,
-           format('set search_path to %I; ', current_schema()) ||
+           format('set search_path to %I; ', current_schema())
+           || case when kind = 'function' and now is null then '/* with roles, then: pgqueue migrate --roles */ ' else '' end ||
            case when wanted is null then (
                     case kind when 'column' then format('alter table %s drop column %I', split_part(name, '.', 1),
                                                         split_part(name, '.', 2))
@@ -33,10 +34,9 @@ language sql stable security definer set search_path from current as $$
                 when kind = 'constraint' and now is not null then format(
                     'alter table %s drop constraint %I; %s', split_part(name, '.', 1), split_part(name, '.', 2), wanted)
                 when kind = 'table' or kind in ('column', 'type') and now is not null then format(
-                    'it was: %s; if that cannot be made again, restore a backup', wanted)
+                    '-- it was: %s; if that cannot be made again, restore a backup', wanted)
                 when kind <> 'function' and length(wanted) < 500 then wanted
                 else format('select definition from installed_object where kind = %L and name = %L %sgexec', kind, name, chr(92))
-                     || case when kind = 'function' and now is null then '; with roles, then: pgqueue migrate --roles' else '' end
            end
       from drift
      where not (kind = 'index' and wanted is null and exists (

@@ -18,7 +18,7 @@ language sql stable security definer set search_path from current as $$
                                                    in_utc(heartbeat_at)),
            jsonb_build_object('worker', id, 'heartbeat_at', heartbeat_at),
            'its jobs run elsewhere; if it comes back, it registers again', format(
-               'look at its log and why it died; it is listed for a day, or: delete from %I.worker where id = %L',
+               'delete from %I.worker where id = %L -- or wait: it is listed for a day; its log says why it ended',
                current_schema(), id)
       from its where not is_alive
     union all

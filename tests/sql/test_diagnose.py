@@ -1,0 +1,262 @@
+"""Each finding of doctor is provoked, and gone after its own remedy; a sound install has none."""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import psycopg
+import pytest
+
+from tests.postgres import running_server
+from tests.waiting import until
+
+from .conftest import Sql
+from .schedule_steps import fire, missed, seen, set_schedule
+
+NOUNS = (
+    "settings", "schema", "connections", "horizon", "vacuum", "notifications", "partitions", "plans", "workers", "queues", "tasks",
+    "schedules", "pauses", "workflows",
+)  # fmt: skip
+ALIVE = "select register_worker(gen_random_uuid(), 'w', 'host', 1, installed_version(), '{default}', 1, '1 h')"
+READY = "select enqueue('noop')"
+LATE = "update job set run_at = run_at - interval '1 h'"
+
+
+class Case(NamedTuple):
+    """What provokes a finding, and what mends it where the remedy is not a statement: then what people do after reading it."""
+
+    noun: str
+    name: str
+    severity: str
+    provoke: tuple[str, ...]
+    mend: str | None = None
+    arguments: str = ""
+
+
+CASES = [
+    Case("schema", "object-missing", "error", ("drop index job_scheduled",)),
+    Case("schema", "object-missing", "error", ("alter table job drop constraint only_live_states",)),
+    Case("schema", "object-missing", "error", ("drop function jitter_of",)),
+    Case("schema", "object-missing", "error", ("drop view upkeep_status",)),
+    Case("schema", "object-missing", "error", ("drop trigger node_ended on workflow_node",)),
+    Case("schema", "object-missing", "error", ("alter table upkeep drop column logs_from",)),
+    Case("schema", "object-changed", "error", ("create or replace function channel() returns text language sql as 'select 1::text'",)),
+    Case("schema", "object-changed", "error", ("alter table setting alter history_days set default 8",),
+         "alter table setting alter history_days set default 7"),
+    Case("schema", "object-added", "warning", ("create index mine on job (task)",), "drop index mine"),
+    Case("schema", "object-added", "warning", ("alter table job add mine int",)),
+    Case("schema", "object-added", "warning", ("create table mine (id int)",)),
+    Case("vacuum", "table-without-autovacuum", "error", ("alter table job set (autovacuum_enabled = off)",),
+         "alter table job reset (autovacuum_enabled)"),
+    Case("partitions", "maintenance-late", "warning", (
+        ALIVE, "update worker set started_at = now() - interval '1 h'", "update upkeep set done_at = now() - interval '1 h'"),
+         "select maintain_if_due()"),
+    Case("partitions", "partitions-missing", "error", (
+        "do $$ declare one text; begin for one in select relname from pg_class where relname ~ '^job_history_[0-9]{8}$' "
+        "loop execute format('drop table %I', one); end loop; end $$",)),
+    Case("partitions", "partitions-overdue", "warning", ("select make_partition('2020-01-01')",)),
+    Case("partitions", "default-partition", "warning", (
+        "insert into job_history (id, run_at, created_at, finished_at, state, priority, attempt, max_attempts, rescues, queue, task, "
+        "args) values (1, '2000-01-01', '2000-01-01', '2000-01-01', 'succeeded', 0, 1, 4, 0, 'default', 'noop', '{}')",)),
+    Case("workers", "no-worker", "error", (READY,), ALIVE),
+    Case("workers", "worker-lost", "warning", (ALIVE, "update worker set heartbeat_at = now() - 2 * lease")),
+    Case("workers", "worker-polls", "warning", (ALIVE, "update worker set wake_mode = 'polling: a pooler'"),
+         "update worker set wake_mode = 'notify'"),
+    Case("workers", "worker-version", "warning", (ALIVE, "update worker set version = '0.0.1'"),
+         "update worker set version = installed_version()"),
+    Case("workers", "worker-clock", "warning", (ALIVE, "select diagnosis_due(id, now() + interval '1 h') from worker"),
+         "select diagnosis_due(id, clock_timestamp()) from worker"),
+    Case("queues", "queue-not-served", "error", (ALIVE, "select enqueue('noop', queue => 'mail')", LATE),
+         "update worker set queues = '{mail}'"),
+    Case("queues", "queue-not-served", "error", (ALIVE, "select set_limit('k', max_running => 1)",
+         "select enqueue('noop', queue => 'mail', limits => '{k}')", LATE), "update worker set queues = '{mail}'"),
+    Case("tasks", "unknown-task", "error", (ALIVE, READY, "update job set unknown_since = now(), state = 'scheduled'"),
+         "update job set unknown_since = null"),
+    Case("tasks", "unknown-task", "error", (ALIVE, READY, "update job set unknown_since = now()"), "select cancel(id) from job"),
+    Case("schedules", "schedules-silent", "error", (
+        """select set_schedule('x', '{"every": 9, "job": {"task": "noop"}}')""",
+        "update schedule set look_at = now() - interval '1 h'"), "select due_schedules()"),
+    Case("schedules", "schedule-broken", "error", (
+        """select set_schedule('x', '{"every": 9, "job": {"task": "noop"}}')""", "update schedule set error = 'no such day'")),
+    Case("schedules", "schedule-orphaned", "warning", (
+        ALIVE, """select declare_schedule('x', '{"every": 9, "job": {"task": "noop"}}')""")),
+    Case("pauses", "pause-forgotten", "warning", (
+        "select pause('queue', 'mail', by => 'ada', reason => 'deploy')", "update pause set paused_at = now() - interval '2 days'")),
+    Case("pauses", "pause-forgotten", "warning", (
+        "select pause('everything')", "update pause set paused_at = now() - interval '2 days'")),
+    Case("workflows", "workflow-drift", "error", (
+        """select enqueue_workflow('[{"task": "noop"}, {"task": "noop", "after": [1]}]')""",
+        "update workflow_node set pending_parents = 2 where pending_parents = 1")),
+    Case("connections", "connections-scarce", "warning", (ALIVE, "update worker set heartbeat_at = now()"), "delete from worker",
+         "each => 1000"),
+    Case("plans", "claim-plan", "error", ("drop index job_ready",),
+         "create index job_ready on job (queue, priority desc, run_at, id) where state = 'ready' and rescues < 2 and lane_id is null"),
+]  # fmt: skip
+
+
+def found(sql: Sql, noun: str, arguments: str = "") -> list[dict[str, Any]]:
+    """The findings of one check."""
+    return sql.rows(f"select * from diagnose_{noun}({arguments})")
+
+
+def mend(sql: Sql, remedy: str) -> None:
+    """Paste a remedy. psql runs what is selected where it ends with gexec."""
+    if remedy.endswith("gexec"):
+        path, _, query = remedy.removesuffix("\\gexec").partition("; ")
+        sql.connection.execute(path)
+        remedy = sql.value(query)
+    sql.connection.execute(remedy)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.name} {case.provoke[-1][:40]}")
+def test_each_finding_is_provoked_and_gone_after_its_remedy(rolled_back_sql: Sql, case: Case) -> None:
+    sql = rolled_back_sql
+    assert found(sql, case.noun) == []
+
+    for statement in case.provoke:
+        sql.connection.execute(statement)
+    (one, *more) = [one for one in found(sql, case.noun, case.arguments) if one["name"] == case.name]
+
+    assert (one["severity"], more) == (case.severity, [])
+    assert all(one[part] for part in ("subject", "problem", "consequence", "remedy"))
+    assert isinstance(one["figures"], dict)
+    if case.mend:
+        sql.connection.execute(case.mend)
+    else:
+        mend(sql, one["remedy"])
+    assert [one for one in found(sql, case.noun, case.arguments) if one["name"] == case.name] == []
+
+
+def test_a_sound_install_has_no_findings(rolled_back_sql: Sql) -> None:
+    sql = rolled_back_sql
+    sql.connection.execute(ALIVE)
+    names = {one["name"] for noun in NOUNS for one in found(sql, noun)}
+    assert names <= {"fsync-off"}  # the server of the tests
+
+
+def test_missed_ticks_are_told_until_they_are_made(rolled_back_sql: Sql) -> None:
+    """T11."""
+    sql = rolled_back_sql
+    set_schedule(sql)
+    fire(sql, seen(sql, ticks=missed(sql, 40, 30, 10)))
+
+    (one,) = [one for one in found(sql, "schedules") if one["name"] == "schedule-missed"]
+    mend(sql, one["remedy"])
+
+    assert one["figures"]["ticks"] == 2
+    assert [one["name"] for one in found(sql, "schedules")] == []
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "name"),
+    [("statement_timeout", "5s", "statement-timeout"), ("synchronous_commit", "off", "synchronous-commit-off"),
+     ("idle_in_transaction_session_timeout", "1min", "idle-timeout")],
+)  # fmt: skip
+def test_settings_of_the_database_are_told_with_the_statement_that_resets_them(
+    sql: Sql, another_sql: Callable[[], Sql], setting: str, value: str, name: str
+) -> None:
+    database = sql.value("select current_database()")
+    sql.connection.execute(f"alter database {database} set {setting} = '{value}'".encode())
+
+    (one,) = [one for one in found(another_sql(), "settings") if one["name"] == name]
+    mend(sql, one["remedy"])
+
+    assert one["figures"]["source"] == "database"
+    assert name not in {one["name"] for one in found(another_sql(), "settings")}
+
+
+def is_off(sql: Sql) -> list[dict[str, Any]]:
+    """The finding that autovacuum is off, if it is."""
+    return [one for one in found(sql, "settings") if one["name"] == "autovacuum-off"]
+
+
+def test_autovacuum_that_is_off_is_told_and_so_is_what_it_leaves(sql: Sql) -> None:
+    """FAULTS 27: `pgqueue maintain --vacuum` does the same as the remedy of the dead rows, for all tables."""
+    sql.connection.execute("alter system set autovacuum = off")
+    sql.value("select pg_reload_conf()")
+    try:
+        until(lambda: is_off(sql), "the setting")
+        (off,) = is_off(sql)
+        sql.rows("select enqueue('noop') from generate_series(1, 300)")
+        sql.rows("delete from job")
+        sql.value("select pg_stat_force_next_flush()")
+        (dead,) = found(sql, "vacuum", "dead => 100")
+        mend(sql, dead["remedy"])
+        sql.value("select pg_stat_force_next_flush()")
+        left = found(sql, "vacuum", "dead => 100")
+        for statement in off["remedy"].split("; "):
+            sql.connection.execute(statement)
+        until(lambda: not is_off(sql), "the setting")
+    finally:
+        sql.connection.execute("alter system reset autovacuum")
+        sql.value("select pg_reload_conf()")
+    assert (off["severity"], dead["figures"]["dead_rows"], left) == ("error", 300, [])
+
+
+def test_a_session_that_pins_dead_rows_is_named_and_ended(sql: Sql, another_sql: Callable[[], Sql]) -> None:
+    """Only the oldest, and how many more there are."""
+    holders = [another_sql(), another_sql()]
+    for holder in holders:
+        holder.connection.execute("begin isolation level repeatable read")
+        holder.value("select count(*) from job")
+
+    (one,) = found(sql, "horizon", "'0 s'")
+    assert found(sql, "horizon") == []
+    mend(sql, one["remedy"])
+    until(lambda: found(sql, "horizon", "'0 s'")[0]["figures"]["others"] == 0, "the end of the first")
+    mend(sql, found(sql, "horizon", "'0 s'")[0]["remedy"])
+    until(lambda: found(sql, "horizon", "'0 s'") == [], "the end of the second")
+
+    assert (one["name"], one["severity"], one["subject"]) == ("pinned-horizon", "warning", "session")
+    assert one["figures"]["others"] == 1
+    assert str(holders[0].connection.info.backend_pid) in one["problem"]
+
+
+def test_what_else_pins_dead_rows_is_told_with_its_own_remedy(rolled_back_sql: Sql) -> None:
+    """Slots and standbys do not say since when: they count in transactions. One hour is an error."""
+    sql = rolled_back_sql
+    sql.connection.execute(
+        """create or replace function pins() returns table (cause text, shown text, since timestamptz, held bigint, remedy text)
+           language sql as $$ values
+               ('replication slot', 'replication slot old', null::timestamptz, 1000000::bigint, 'select 1'),
+               ('standby', 'standby new', null, 999999, 'select 2'),
+               ('session', 'a session', clock_timestamp() - interval '2 h', 5, 'select 3') $$"""
+    )
+    assert {one["subject"]: (one["severity"], one["remedy"]) for one in found(sql, "horizon")} == {
+        "replication slot": ("warning", "select 1"),
+        "session": ("error", "select 3"),
+    }
+
+
+def test_notifications_that_nobody_reads_are_told(sql: Sql, another_sql: Callable[[], Sql]) -> None:
+    """The one who listens sits in a transaction."""
+    listener = another_sql()
+    listener.connection.execute("listen deaf")
+    listener.connection.execute("begin")
+    listener.value("select 1")
+    for _ in range(20):
+        sql.value("select count(pg_notify('deaf', repeat('x', 7000) || n)) from generate_series(1, 20) n")
+
+    (one,) = found(sql, "notifications", "most => 0")
+    assert found(sql, "notifications") == []
+    mend(sql, one["remedy"])
+    until(lambda: sql.value("select pg_notify('deaf', '')") is not None and not found(sql, "notifications", "most => 0"), "room")
+
+    assert one["name"] == "notification-queue"
+
+
+def test_zones_are_compared_point_by_point(rolled_back_sql: Sql) -> None:
+    """T6."""
+    points = [
+        {"zone": "Europe/Berlin", "at": "2026-07-01T00:00:00Z", "offset": 7200},
+        {"zone": "Europe/Berlin", "at": "2026-12-01T00:00:00Z", "offset": 7200},
+        {"zone": "Mars/Olympus", "at": "2026-12-01T00:00:00Z", "offset": 0},
+    ]
+    rows = rolled_back_sql.rows("select * from diagnose_zones(%s)", json.dumps(points))
+    assert [(one["name"], one["subject"]) for one in rows] == [
+        ("zone-differs", "Europe/Berlin"),
+        ("zone-unknown", "Mars/Olympus"),
+    ]
+    assert "7200 s and 3600 s" in rows[0]["problem"]
