@@ -25,6 +25,7 @@ from .alerts import DeadLetterAlerts
 from .callbacks import CallbackRunner
 from .cancels import Cancels
 from .claim import BACKSTOP, Claimer
+from .doctor import Doctor
 from .finish import Finisher
 from .in_process import Setup
 from .job_logs import JobLogs
@@ -230,7 +231,8 @@ class Worker:
             add=self._claimed,
         )
         alerts_link = Link(app.url, app.statements, circuit, "alerts")  # opened at the first look: never without alerts
-        self._links.append(alerts_link)
+        doctor_link = Link(app.url, app.statements, circuit, "doctor")  # open while this worker examines the install
+        self._links += [alerts_link, doctor_link]
         self._alerts = DeadLetterAlerts(app.alerts, alerts_link, self._alarm, counts)
         self._scheduler = Scheduler(maintenance_link, self._alarm, app.schedules.declared)
         self._maintenance = Maintenance(
@@ -244,6 +246,7 @@ class Worker:
         )
         self._queue_watch = QueueWatch(maintenance_link, self._alarm, self._queues, tasks, app.settings.lease)
         self._operations = Operations(maintenance_link, app.settings.lease)
+        self._doctor = Doctor(maintenance_link, doctor_link, lambda: self._membership.id)
         self._cancels = Cancels(
             maintenance_link,
             app.settings.lease,
@@ -269,7 +272,7 @@ class Worker:
         loops.add("summary", self._summaries.run)
         if self._app.alerts:
             loops.add("dead letters", self._alerts.run)
-        more = self._queue_watch.steps() | self._cancels.steps() | self._operations.steps()
+        more = self._queue_watch.steps() | self._cancels.steps() | self._operations.steps() | self._doctor.steps()
         for name, run in (self._finisher.loops() | self._maintenance.loops(more)).items():
             loops.add(name, run)
         return loops

@@ -19,6 +19,7 @@ COMMANDS = [
     "migrate", "worker", "enqueue", "stats", "workers", "jobs", "job", "explain", "dead", "audit",
     "retry", "cancel", "discard", "update", "signal", "operations", "operation",
     "pause", "resume", "drain", "workflows", "workflow", "retry_workflow", "cancel_workflow", "schedule",
+    "doctor", "maintain",
 ]  # fmt: skip
 
 

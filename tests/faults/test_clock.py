@@ -17,9 +17,10 @@ from tests.waiting import until
 
 HOUR = 3600
 # Where this machine's clock may be asked: a datetime that a handler has made on it, what needs no database, and what a caller
-# means by "the next 09:00" or "the next five ticks". What is due is decided by the database alone.
+# means by "the next 09:00" or "the next five ticks"; and what compares the clocks. What is due is decided by the database alone.
 MAY_ASK = {
     "outcomes.py", "_checks.py", "testing/_inline.py", "schedules/at.py", "schedules/cron.py", "schedules/ranges.py",
+    "doctor/situation.py", "doctor/zones.py", "worker/doctor.py",
 }  # fmt: skip
 WALL_CLOCK = {
     "time.time",

@@ -1,24 +1,22 @@
 """Each finding of doctor is provoked, and gone after its own remedy; a sound install has none."""
 
 import json
-import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import psycopg
 import pytest
 
-from tests.postgres import running_server
+from pgqueue.database.calls.doctor import NOUNS
 from tests.waiting import until
 
 from .conftest import Sql
 from .schedule_steps import fire, missed, seen, set_schedule
 
-NOUNS = (
-    "settings", "schema", "connections", "horizon", "vacuum", "notifications", "partitions", "plans", "workers", "queues", "tasks",
-    "schedules", "pauses", "workflows",
-)  # fmt: skip
+DAYS_AGO = "now() - interval '2 days'"
+UNKEPT = """insert into job_history (id, run_at, created_at, finished_at, state, priority, attempt, max_attempts, rescues, queue,
+    task, args) values (1, '2000-01-01', '2000-01-01', '2000-01-01', 'succeeded', 0, 1, 4, 0, 'default', 'noop', '{}')"""
+JOB_READY = """create index job_ready on job (queue, priority desc, run_at, id)
+    where state = 'ready' and rescues < 2 and lane_id is null"""
 ALIVE = "select register_worker(gen_random_uuid(), 'w', 'host', 1, installed_version(), '{default}', 1, '1 h')"
 READY = "select enqueue('noop')"
 LATE = "update job set run_at = run_at - interval '1 h'"
@@ -42,7 +40,8 @@ CASES = [
     Case("schema", "object-missing", "error", ("drop view upkeep_status",)),
     Case("schema", "object-missing", "error", ("drop trigger node_ended on workflow_node",)),
     Case("schema", "object-missing", "error", ("alter table upkeep drop column logs_from",)),
-    Case("schema", "object-changed", "error", ("create or replace function channel() returns text language sql as 'select 1::text'",)),
+    Case("schema", "object-changed", "error", (
+        "create or replace function channel() returns text language sql as 'select 1::text'",)),
     Case("schema", "object-changed", "error", ("alter table setting alter history_days set default 8",),
          "alter table setting alter history_days set default 7"),
     Case("schema", "object-added", "warning", ("create index mine on job (task)",), "drop index mine"),
@@ -57,9 +56,7 @@ CASES = [
         "do $$ declare one text; begin for one in select relname from pg_class where relname ~ '^job_history_[0-9]{8}$' "
         "loop execute format('drop table %I', one); end loop; end $$",)),
     Case("partitions", "partitions-overdue", "warning", ("select make_partition('2020-01-01')",)),
-    Case("partitions", "default-partition", "warning", (
-        "insert into job_history (id, run_at, created_at, finished_at, state, priority, attempt, max_attempts, rescues, queue, task, "
-        "args) values (1, '2000-01-01', '2000-01-01', '2000-01-01', 'succeeded', 0, 1, 4, 0, 'default', 'noop', '{}')",)),
+    Case("partitions", "default-partition", "warning", (UNKEPT,)),
     Case("workers", "no-worker", "error", (READY,), ALIVE),
     Case("workers", "worker-lost", "warning", (ALIVE, "update worker set heartbeat_at = now() - 2 * lease")),
     Case("workers", "worker-polls", "warning", (ALIVE, "update worker set wake_mode = 'polling: a pooler'"),
@@ -83,16 +80,15 @@ CASES = [
     Case("schedules", "schedule-orphaned", "warning", (
         ALIVE, """select declare_schedule('x', '{"every": 9, "job": {"task": "noop"}}')""")),
     Case("pauses", "pause-forgotten", "warning", (
-        "select pause('queue', 'mail', by => 'ada', reason => 'deploy')", "update pause set paused_at = now() - interval '2 days'")),
+        "select pause('queue', 'mail', by => 'ada', reason => 'deploy')", f"update pause set paused_at = {DAYS_AGO}")),
     Case("pauses", "pause-forgotten", "warning", (
-        "select pause('everything')", "update pause set paused_at = now() - interval '2 days'")),
+        "select pause('everything')", f"update pause set paused_at = {DAYS_AGO}")),
     Case("workflows", "workflow-drift", "error", (
         """select enqueue_workflow('[{"task": "noop"}, {"task": "noop", "after": [1]}]')""",
         "update workflow_node set pending_parents = 2 where pending_parents = 1")),
     Case("connections", "connections-scarce", "warning", (ALIVE, "update worker set heartbeat_at = now()"), "delete from worker",
          "each => 1000"),
-    Case("plans", "claim-plan", "error", ("drop index job_ready",),
-         "create index job_ready on job (queue, priority desc, run_at, id) where state = 'ready' and rescues < 2 and lane_id is null"),
+    Case("plans", "claim-plan", "error", ("drop index job_ready",), JOB_READY),
 ]  # fmt: skip
 
 

@@ -8,7 +8,8 @@ language sql stable as $$
          where c.relnamespace = current_schema()::regnamespace
            and not (c.relispartition and c.relname ~ '^job_history_[0-9]{8}')
     )
-    select 'table', relname::text, format('create table %s: restore it from a backup', shown) from ours where relkind in ('r', 'p')
+    select 'table', relname::text, format('create table %s: restore it from a backup', shown)
+      from ours where relkind in ('r', 'p')
     union all
     select 'view', relname, format('create or replace view %s as %s', shown, pg_get_viewdef(oid)) from ours where relkind = 'v'
     union all

@@ -15,7 +15,7 @@ language sql stable as $$
            format('rollback prepared %L', gid)
       from pg_prepared_xacts where database = current_database()
     union all
-    select 'replication slot', format('replication slot %L (%s)', slot_name, case when active then 'in use' else 'not in use' end),
+    select 'replication slot', format('replication slot %L, %s', slot_name, case when active then 'in use' else 'not in use' end),
            null, age(xmin)::bigint, format('select pg_drop_replication_slot(%L)', slot_name)
       from pg_replication_slots where xmin is not null
     union all

@@ -1,5 +1,5 @@
--- diagnose_connections: whether the server, the database and the role have connections left for what runs and for what the workers
--- may open more. Called by: doctor, workers. Writes: nothing.
+-- diagnose_connections: whether the server, the database and the role have connections left for what runs and for what
+-- the workers may open more. Called by: doctor, workers. Writes: nothing.
 -- each: connections that a worker process opens at most, without those of its handlers
 -- room: the share of connections that may be in use
 create function diagnose_connections(each int default 9, room float8 default 0.85) returns setof finding

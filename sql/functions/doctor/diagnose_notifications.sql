@@ -8,7 +8,8 @@ language sql stable security definer set search_path from current as $$
            'when it is full, every transaction that notifies fails: no enqueue, no claim',
            coalesce((
                select format('select pg_terminate_backend(%s) -- the oldest transaction, if it listens', pid)
-                 from pg_stat_activity where datname is not null and state like 'idle in transaction%' order by xact_start limit 1),
+                 from pg_stat_activity where datname is not null and state like 'idle in transaction%'
+                order by xact_start limit 1),
                'end the sessions that LISTEN inside of a long transaction: see pg_stat_activity')
       from pg_notification_queue_usage() as u(used) where used > most
 $$;

@@ -1,5 +1,5 @@
--- diagnose_partitions: maintenance that does not keep up: partitions that are missing or stay, rows without one. Called by: doctor,
--- workers. Writes: nothing.
+-- diagnose_partitions: maintenance that does not keep up: partitions that are missing or stay, rows without one.
+-- Called by: doctor, workers. Writes: nothing.
 create function diagnose_partitions() returns setof finding
 language sql stable security definer set search_path from current as $$
     with its as (
@@ -20,7 +20,8 @@ language sql stable security definer set search_path from current as $$
            format('select %I.maintain() -- after ending what reads the history without a pause', current_schema())
       from its where days_ahead < 2
     union all
-    select 'partitions-overdue', 'warning', 'job_history', format('%s partitions of job_history are past retention', overdue), figures,
+    select 'partitions-overdue', 'warning', 'job_history',
+           format('%s partitions of job_history are past retention', overdue), figures,
            'their rows are deleted one by one, and their space is not given back',
            format('select %I.maintain() -- after ending what reads the history without a pause', current_schema())
       from its where overdue > 0

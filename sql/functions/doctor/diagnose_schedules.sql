@@ -1,5 +1,5 @@
--- diagnose_schedules: schedules that do not fire, that missed ticks, or that no code declares any more. Called by: doctor, workers.
--- Writes: nothing.
+-- diagnose_schedules: schedules that do not fire, that missed ticks, or that no code declares any more.
+-- Called by: doctor, workers. Writes: nothing.
 -- silent: for how long nobody has looked for schedules that are due; workers look each second
 create function diagnose_schedules(silent interval default '30 s') returns setof finding
 language sql stable security definer set search_path from current as $$
@@ -25,7 +25,8 @@ language sql stable security definer set search_path from current as $$
       from due d cross join schedule_look l
      where d.schedules > 0 and l.looked_at not between clock_timestamp() - silent and clock_timestamp() + silent
     union all
-    select 'schedule-broken', 'error', name, format('the next tick of schedule %L cannot be computed: %s', name, left(error, 300)),
+    select 'schedule-broken', 'error', name,
+           format('the next tick of schedule %L cannot be computed: %s', name, left(error, 300)),
            jsonb_build_object('schedule', name, 'error', left(error, 300)), 'it does not fire',
            format('select %I.delete_schedule(%L) -- or change its times: pgqueue schedules set', current_schema(), name)
       from its where error is not null and enabled

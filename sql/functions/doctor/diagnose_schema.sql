@@ -25,7 +25,8 @@ language sql stable security definer set search_path from current as $$
                                                         split_part(name, '.', 2))
                               when 'constraint' then format('alter table %s drop constraint %I', split_part(name, '.', 1),
                                                             split_part(name, '.', 2))
-                              when 'trigger' then format('drop trigger %I on %s', split_part(name, '.', 2), split_part(name, '.', 1))
+                              when 'trigger' then format('drop trigger %I on %s', split_part(name, '.', 2),
+                                                         split_part(name, '.', 1))
                               when 'index' then format('drop index concurrently %I', name)
                               when 'function' then format('alter function %s set schema public', name)
                               else format('alter %s %I set schema public', kind, name) end)

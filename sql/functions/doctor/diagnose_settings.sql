@@ -20,7 +20,7 @@ language sql stable security definer set search_path from current as $$
            ('fsync', 'fsync-off', 'warning', 'on', 'fsync is off',
             'if the machine crashes, acknowledged jobs are lost and the database may be damaged'),
            ('synchronous_commit', 'synchronous-commit-off', 'note', 'on', 'synchronous_commit is off',
-            'if the server crashes, jobs that were acknowledged in its last moments are lost, and jobs that ended then run again'),
+            'if the server crashes, jobs acknowledged in its last moments are lost, and jobs that ended then run again'),
            ('statement_timeout', 'statement-timeout', 'warning', '0', format('statement_timeout is %s ms',
                 (select reset_val from pg_settings where name = 'statement_timeout')),
             'calls that may take up to 8 s, such as those of maintenance, are cut off again and again'),

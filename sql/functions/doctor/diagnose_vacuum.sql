@@ -11,15 +11,18 @@ language sql stable security definer set search_path from current as $$
           from pg_class c left join pg_stat_user_tables s on s.relid = c.oid
          where c.relnamespace = current_schema()::regnamespace and c.relkind = 'r'
     )
-    select 'table-without-autovacuum', 'error', shown, format('autovacuum is off for the table %s: %s dead rows', shown, dead_rows),
+    select 'table-without-autovacuum', 'error', shown,
+           format('autovacuum is off for the table %s: %s dead rows', shown, dead_rows),
            jsonb_build_object('table', shown, 'dead_rows', dead_rows, 'live_rows', live_rows),
            'each job leaves dead rows behind, and claims become slower with each of them',
-           format('alter table %I.%I reset (autovacuum_enabled) -- then, as the owner: pgqueue maintain --vacuum', current_schema(), shown)
+           format('alter table %I.%I reset (autovacuum_enabled) -- then, as the owner: pgqueue maintain --vacuum',
+                  current_schema(), shown)
       from its where is_off
     union all
     select 'dead-rows', 'warning', shown, format('the table %s has %s dead rows and %s live ones', shown, dead_rows, live_rows),
            jsonb_build_object('table', shown, 'dead_rows', dead_rows, 'live_rows', live_rows, 'vacuumed_at', vacuumed_at),
-           'what reads it walks over them', format('vacuum (analyze) %I.%I -- or: pgqueue maintain --vacuum', current_schema(), shown)
+           'what reads it walks over them',
+           format('vacuum (analyze) %I.%I -- or: pgqueue maintain --vacuum', current_schema(), shown)
       from its
      where dead_rows > greatest(dead, live_rows) and (vacuumed_at < clock_timestamp() - interval '1 minute') is not false
 $$;

@@ -1,5 +1,5 @@
--- diagnose_workers: no worker although jobs wait, and workers that are lost, poll, have a wrong clock or another version. Called by:
--- doctor, workers. Writes: nothing.
+-- diagnose_workers: no worker although jobs wait, and workers that are lost, poll, have a wrong clock or another version.
+-- Called by: doctor, workers. Writes: nothing.
 create function diagnose_workers() returns setof finding
 language sql stable security definer set search_path from current as $$
     with its as (
@@ -12,7 +12,7 @@ language sql stable security definer set search_path from current as $$
      where not exists (select from its where is_alive)
        and (exists (select from job where state = 'ready')
             or exists (select from job where state = 'scheduled' and run_at < clock_timestamp())
-            or exists (select from schedule where look_at < clock_timestamp()))
+            or exists (select from schedule where look_at < clock_timestamp() - interval '1 minute'))
     union all
     select 'worker-lost', 'warning', shown, format('the worker %s has missed its lease: its last heartbeat was at %s', shown,
                                                    in_utc(heartbeat_at)),

@@ -19,8 +19,8 @@ begin
              where said <> here;
             return query
             select 'zone-differs', 'warning', its,
-                   format('Python and PostgreSQL do not agree about the zone %s at %s times of the coming year, first at %s: %s s '
-                          'and %s s from UTC', its, odd.times, in_utc(odd.first), odd.said, odd.here),
+                   format('Python and PostgreSQL do not agree about the zone %s at %s times of the coming year, first at %s: '
+                          '%s s and %s s from UTC', its, odd.times, in_utc(odd.first), odd.said, odd.here),
                    jsonb_build_object('zone', its, 'times', odd.times, 'first', odd.first),
                    'schedules in this zone fire at times that SQL shows differently',
                    'update the package tzdata of Python, and the time zones of the server: of its system, or by a minor release'

@@ -1,8 +1,8 @@
 -- diagnosis_due: whether this worker is to examine the install now: 0, or the seconds until somebody is. Also notes whether the
 -- clock of its machine is that of the database, within 2 s.
--- Called by: each worker, again after as many seconds as it returns. Writes: diagnosis, worker_clock. Locks: the row of diagnosis,
--- SKIP LOCKED: no worker waits for another. If the one whose turn it is dies, the next turn is another one's. A turn that is too
--- far ahead, after the clock was set back, counts as due.
+-- Called by: each worker, again after as many seconds as it returns. Writes: diagnosis, worker_clock. Locks: the row of
+-- diagnosis, SKIP LOCKED: no worker waits for another. If the one whose turn it is dies, the next turn is another one's. A turn
+-- that is too far ahead, after the clock was set back, counts as due.
 -- clock: what the worker's machine says that the time is
 create function diagnosis_due(worker uuid, clock timestamptz, every interval default '45 s') returns float8
 language plpgsql security definer set search_path from current as $$

@@ -3,7 +3,8 @@
 -- that of two that overlap one waits for the other.
 -- found: findings as JSON, each also with `source`, the check that found it
 -- ran:   the checks that were run. What another one has found before is neither new nor gone
-create function note_findings(found jsonb, ran text[]) returns table (change text, name text, severity text, subject text, problem text)
+create function note_findings(found jsonb, ran text[])
+returns table (change text, name text, severity text, subject text, problem text)
 language plpgsql security definer set search_path from current as $$
 #variable_conflict use_column
 begin

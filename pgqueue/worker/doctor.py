@@ -1,0 +1,73 @@
+"""Examining the install: any worker does, about every minute, and logs what is new and what is gone."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from uuid import UUID
+
+import psycopg
+
+from .._json import dumps
+from .._text import LINE, harmless
+from ..database import Link
+from ..database.calls import doctor as calls
+from ..database.calls.doctor import NOUNS, Change, Finding
+from ..errors import Disconnected, PgQueueError
+
+log = logging.getLogger("pgqueue.worker")
+FIRST_LOOK = 15.0  # seconds: a worker that runs shortly examines nothing
+LEVELS = {"error": logging.ERROR, "warning": logging.WARNING, "note": logging.INFO}
+
+
+class Doctor:
+    """A step of maintenance.
+
+    Args:
+        link: the connection of maintenance, which asks whose turn it is.
+        own: a connection for the checks, because each may take 2 s; it is open for as long as they last.
+        worker_id: the worker's current id.
+    """
+
+    def __init__(self, link: Link, own: Link, worker_id: Callable[[], UUID]) -> None:
+        self._link, self._own, self._worker_id = link, own, worker_id
+        self._wait = FIRST_LOOK
+
+    def steps(self) -> dict[str, Callable[[], Awaitable[None]]]:
+        """The step of its loop, by the name of the loop, for `Maintenance.loops`."""
+        return {"doctor": self.step}
+
+    async def step(self) -> None:
+        """Wait, and examine the install if it is this worker's turn."""
+        await asyncio.sleep(self._wait * random.uniform(1, 1.1))
+        # The clock is read when the call is sent: the database compares it with its own.
+        self._wait = await self._link.run(lambda: calls.diagnosis_due(self._worker_id(), datetime.now(UTC)))
+        if self._wait == 0:
+            try:
+                await self._examine()
+            finally:
+                await self._own.close()
+
+    async def _examine(self) -> None:
+        found, ran = list[dict[str, object]](), list[str]()
+        for noun in NOUNS:
+            if (findings := await self._check(noun)) is not None:
+                ran.append(noun)
+                found += [{**finding._asdict(), "source": noun} for finding in findings]
+        for change in await self._own.run(calls.note_findings(dumps(found), ran)):
+            _tell(change)
+
+    async def _check(self, noun: str) -> list[Finding] | None:
+        """The findings of a check; None if it could not be made: what it found before stays as it is."""
+        try:
+            return await self._own.run(calls.diagnose(noun))
+        except (Disconnected, PgQueueError, psycopg.Error) as error:
+            log.debug("doctor: the check %s could not be made: %s", noun, error)
+            return None
+
+
+def _tell(change: Change) -> None:
+    level = LEVELS[change.severity] if change.change == "new" else logging.INFO
+    what = harmless(change.problem[:LINE]) if change.change == "new" else f"{harmless(change.subject[:LINE])}: no longer"
+    log.log(level, "doctor: %s: %s%s", change.name, what, "; see pgqueue doctor" if change.change == "new" else "")
