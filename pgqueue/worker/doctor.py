@@ -14,10 +14,13 @@ from .._text import LINE, harmless
 from ..database import Link
 from ..database.calls import doctor as calls
 from ..database.calls.doctor import NOUNS, Change, Finding
-from ..errors import Disconnected, PgQueueError
+from ..doctor.refused import not_run
+from ..errors import PgQueueError
 
 log = logging.getLogger("pgqueue.worker")
-FIRST_LOOK = 15.0  # seconds: a worker that runs shortly examines nothing
+EVERY = 45.0  # seconds between two examinations by any worker: what goes wrong is told within a minute
+FIRST_LOOK = 15.0  # seconds: a worker that runs for a moment examines nothing
+NOT_RUN = "not run"  # the source of findings about checks that could not be made
 LEVELS = {"error": logging.ERROR, "warning": logging.WARNING, "note": logging.INFO}
 
 
@@ -28,10 +31,11 @@ class Doctor:
         link: the connection of maintenance, which asks whose turn it is.
         own: a connection for the checks, because each may take 2 s; it is open for as long as they last.
         worker_id: the worker's current id.
+        schema: the schema of the install.
     """
 
-    def __init__(self, link: Link, own: Link, worker_id: Callable[[], UUID]) -> None:
-        self._link, self._own, self._worker_id = link, own, worker_id
+    def __init__(self, link: Link, own: Link, worker_id: Callable[[], UUID], schema: str) -> None:
+        self._link, self._own, self._worker_id, self._schema = link, own, worker_id, schema
         self._wait = FIRST_LOOK
 
     def steps(self) -> dict[str, Callable[[], Awaitable[None]]]:
@@ -42,7 +46,7 @@ class Doctor:
         """Wait, and examine the install if it is this worker's turn."""
         await asyncio.sleep(self._wait * random.uniform(1, 1.1))
         # The clock is read when the call is sent: the database compares it with its own.
-        self._wait = await self._link.run(lambda: calls.diagnosis_due(self._worker_id(), datetime.now(UTC)))
+        self._wait = await self._link.run(lambda: calls.diagnosis_due(self._worker_id(), datetime.now(UTC), EVERY))
         if self._wait == 0:
             try:
                 await self._examine()
@@ -50,21 +54,21 @@ class Doctor:
                 await self._own.close()
 
     async def _examine(self) -> None:
-        found, ran = list[dict[str, object]](), list[str]()
+        made, findings = [NOT_RUN], list[dict[str, object]]()
         for noun in NOUNS:
-            if (findings := await self._check(noun)) is not None:
-                ran.append(noun)
-                found += [{**finding._asdict(), "source": noun} for finding in findings]
-        for change in await self._own.run(calls.note_findings(dumps(found), ran)):
+            source, found = await self._check(noun)
+            if source == noun:  # what a check that could not be made has found before stays as it is
+                made.append(noun)
+            findings += [{**finding._asdict(), "source": source} for finding in found]
+        for change in await self._own.run(calls.note_findings(dumps(findings), made)):
             _tell(change)
 
-    async def _check(self, noun: str) -> list[Finding] | None:
-        """The findings of a check; None if it could not be made: what it found before stays as it is."""
+    async def _check(self, noun: str) -> tuple[str, list[Finding]]:
+        """What a check has found, and the source of these findings."""
         try:
-            return await self._own.run(calls.diagnose(noun))
-        except (Disconnected, PgQueueError, psycopg.Error) as error:
-            log.debug("doctor: the check %s could not be made: %s", noun, error)
-            return None
+            return noun, await self._own.run(calls.diagnose(noun))
+        except (PgQueueError, psycopg.Error) as error:
+            return NOT_RUN, [not_run(noun, error, self._schema)]
 
 
 def _tell(change: Change) -> None:

@@ -246,7 +246,7 @@ class Worker:
         )
         self._queue_watch = QueueWatch(maintenance_link, self._alarm, self._queues, tasks, app.settings.lease)
         self._operations = Operations(maintenance_link, app.settings.lease)
-        self._doctor = Doctor(maintenance_link, doctor_link, lambda: self._membership.id)
+        self._doctor = Doctor(maintenance_link, doctor_link, lambda: self._membership.id, app.settings.schema_name)
         self._cancels = Cancels(
             maintenance_link,
             app.settings.lease,

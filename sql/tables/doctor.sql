@@ -20,7 +20,7 @@ insert into diagnosis default values;
 create table finding_log (
     name     text not null,
     subject  text not null,
-    source   text not null,                     -- the check that found it
+    source   text not null,                     -- the check that has found it
     found    finding not null,
     found_at timestamptz not null,              -- when it was found first …
     seen_at  timestamptz not null,              -- … and last

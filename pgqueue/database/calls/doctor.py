@@ -114,16 +114,22 @@ def zones_in_use() -> Call[list[str]]:
     return Call("select * from {schema}.zones_in_use()", (), first_column, within=CHECK_WITHIN, repeat_within=ALWAYS)
 
 
-def diagnosis_due(worker: UUID, clock: datetime) -> Call[float]:
-    """Whether this worker is to examine the install now: 0, or seconds until the next call. `clock`: the time on its machine."""
-    return Call("select {schema}.diagnosis_due(%s, %s)", (worker, clock), one_value)
+def diagnosis_due(worker: UUID, clock: datetime, every: float) -> Call[float]:
+    """Whether this worker is to examine the install now: 0, or seconds until the next call.
+
+    Args:
+        worker: its id.
+        clock: the time on its machine.
+        every: seconds between two examinations by any worker.
+    """
+    return Call("select {schema}.diagnosis_due(%s, %s, make_interval(secs => %s))", (worker, clock, every), one_value)
 
 
-def note_findings(found: str, ran: Sequence[str]) -> Call[list[Change]]:
-    """Remember what was found, a JSON array, by the checks that ran. Returns what is new and what is gone."""
+def note_findings(findings: str, checks: Sequence[str]) -> Call[list[Change]]:
+    """Remember what was found, a JSON array, by the checks that were made. Returns what is new and what is gone."""
     return Call(
         "select change, name, severity, subject, problem from {schema}.note_findings(%s::text::jsonb, %s)",
-        (found, list(ran)),
+        (findings, list(checks)),
         lambda rows: [Change(*row) for row in rows],
     )
 

@@ -1,26 +1,26 @@
 -- note_findings: remembers what a worker has found, and returns what is new and what is gone, for its log.
 -- Called by: the worker whose turn it was, see diagnosis_due. Writes: finding_log, worker_clock. Locks: the row of diagnosis, so
 -- that of two that overlap one waits for the other.
--- found: findings as JSON, each also with `source`, the check that found it
--- ran:   the checks that were run. What another one has found before is neither new nor gone
-create function note_findings(found jsonb, ran text[])
+-- findings: as JSON, each also with `source`, the check that found it
+-- checks:   those that were made. What another one has found before is neither new nor gone
+create function note_findings(findings jsonb, checks text[])
 returns table (change text, name text, severity text, subject text, problem text)
 language plpgsql security definer set search_path from current as $$
 #variable_conflict use_column
 begin
-    if jsonb_typeof(found) is distinct from 'array' or octet_length(found::text) > 1048576 then
-        perform invalid('found', left(found::text, 200), 'use a JSON array of findings, of 1 MB at most');
+    if jsonb_typeof(findings) is distinct from 'array' or octet_length(findings::text) > 1048576 then
+        perform invalid('findings', left(findings::text, 200), 'use a JSON array of findings, of 1 MB at most');
     end if;
     perform from diagnosis for no key update;
     delete from worker_clock c where not exists (select from worker w where w.id = c.worker_id);
     return query
     with given as (
         select distinct on (f.name, f.subject) e.element->>'source' as source, f as its, f.name, f.subject
-          from jsonb_array_elements(found) as e(element), jsonb_populate_record(null::finding, e.element) f
+          from jsonb_array_elements(findings) as e(element), jsonb_populate_record(null::finding, e.element) f
          where f.name is not null and f.subject is not null
     ), gone as (
         delete from finding_log l
-         where l.source = any (ran) and not exists (select from given g where g.name = l.name and g.subject = l.subject)
+         where l.source = any (checks) and not exists (select from given g where g.name = l.name and g.subject = l.subject)
         returning l.found as its
     ), known as (
         insert into finding_log as l (name, subject, source, found, found_at, seen_at)
