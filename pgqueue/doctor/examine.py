@@ -120,7 +120,7 @@ def _configuration(app: Registry) -> list[Finding]:
         check_configuration(app)
     except ConfigurationError as error:
         so, do = "a worker of this app does not start, or not as it is meant", "change what is named"
-        return [Finding("configuration", "error", "settings", str(error), {}, so, do)]
+        return [Finding("wrong-configuration", "error", "settings", str(error), {}, so, do)]
     return []
 
 

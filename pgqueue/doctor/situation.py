@@ -46,7 +46,7 @@ class SituationCheck:
             )  # fmt: skip
         if there.is_standby:
             yield Finding(
-                "standby", "error", "server", "the server is a standby", {}, "nothing can be enqueued or run",
+                "server-is-standby", "error", "server", "the server is a standby", {}, "nothing can be enqueued or run",
                 "give PGQUEUE_DATABASE_URL the primary: add target_session_attrs=read-write",
             )  # fmt: skip
         elif there.is_read_only:

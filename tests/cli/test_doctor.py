@@ -109,13 +109,13 @@ def test_another_version(app: PgQueue, connection: psycopg.Connection[Any]) -> N
 
 def test_an_app_whose_settings_are_wrong(app: PgQueue, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGQUEUE_LEESE", "30")
-    assert "PGQUEUE_LEESE" in next(one for one in app.doctor() if one.name == "configuration").problem
+    assert "PGQUEUE_LEESE" in next(one for one in app.doctor() if one.name == "wrong-configuration").problem
 
 
 def test_the_tasks_of_an_app_are_checked(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGQUEUE_LEESE", "30")
     (answer,) = run("doctor", "tests.cli.jobs", "--json").lines
-    assert "configuration" in [one["name"] for one in answer["findings"]]
+    assert "wrong-configuration" in [one["name"] for one in answer["findings"]]
     assert run("doctor", "tests.cli.none").code == 2
 
 
@@ -140,7 +140,7 @@ def found_of(schema: str, **changes: Any) -> list[str]:
     [
         ({}, []),
         ({"version": 140011}, ["server-too-old"]),
-        ({"is_standby": True}, ["standby"]),
+        ({"is_standby": True}, ["server-is-standby"]),
         ({"is_read_only": True}, ["read-only"]),
         ({"clock": datetime.now(UTC) - timedelta(hours=1)}, ["clock-differs"]),
         ({"clock": datetime.now(UTC) + timedelta(hours=1)}, ["clock-differs"]),

@@ -213,3 +213,16 @@ def test_where_it_goes_unnoticed_the_rows_are_lost(
         session.commit()
     kept = unseen == "_prepares_psycopg"  # of no matter to SQLAlchemy
     assert (look.live(), look.value("select count(*) from public.customer")) == (kept, kept)
+
+
+def test_doctor_names_a_transaction_that_is_prepared_and_left(look: Look) -> None:
+    """It keeps dead rows from being removed, and no session shows it."""
+    look.connection.execute("begin")
+    look.connection.execute("create table public.customer (id int)")
+    look.connection.execute("prepare transaction 'left'")
+
+    (finding,) = look.rows("select subject, remedy from diagnose_horizon('0 s')")
+    look.connection.execute(finding["remedy"])
+
+    assert finding == {"subject": "prepared transaction", "remedy": "rollback prepared 'left'"}
+    assert look.rows("select * from diagnose_horizon('0 s')") == []

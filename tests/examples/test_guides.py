@@ -219,3 +219,22 @@ def test_the_guide_to_traces_does_what_it_says(
     for statements in SQL.findall((DOCS / "tracing.md").read_text()):
         found = [connection.execute(statement).fetchall() for statement in filter(None, statements.split(";\n"))]
         assert [row[0] for row in found[0]] == [row[0] for row in found[1]]
+
+
+def test_the_guide_to_doctor_does_what_it_says(
+    database_url: str, connection: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGQUEUE_DATABASE_URL", database_url)
+    _follow("doctor", 1)
+    for statement in filter(None, SQL.findall((DOCS / "doctor.md").read_text())[0].splitlines()):
+        connection.execute(statement)
+
+
+def test_the_guide_to_doctor_lists_each_finding() -> None:
+    """By its name in the code; all names have a - between words, and nothing else there does."""
+    root, name = DOCS.parent, r"[\"']([a-z]+(?:-[a-z]+)+)[\"']"
+    files = [*root.glob("sql/functions/doctor/*.sql"), *root.glob("pgqueue/doctor/*.py")]
+    in_code = {found for file in files for found in re.findall(name, file.read_text())}
+    rows = re.findall(r"^\| `([a-z-]+)` \| (note|warning|error)", (DOCS / "doctor.md").read_text(), re.M)
+    assert in_code == {name for name, _ in rows}
+    assert len(in_code) == len(rows)
