@@ -4,7 +4,6 @@ import asyncio
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -18,7 +17,7 @@ from ..looking import Look
 from .conftest import Run, run_here
 
 OF_THE_SERVER = {"fsync-off"}  # the server of the tests spares the disk
-GUIDE = Path(__file__).parents[2] / "docs" / "doctor.md"
+NOW = datetime.now(UTC)
 
 
 @pytest.fixture(autouse=True)
@@ -142,11 +141,11 @@ def found_of(schema: str, **changes: Any) -> list[str]:
         ({"version": 140011}, ["server-too-old"]),
         ({"is_standby": True}, ["server-is-standby"]),
         ({"is_read_only": True}, ["read-only"]),
-        ({"clock": datetime.now(UTC) - timedelta(hours=1)}, ["clock-differs"]),
-        ({"clock": datetime.now(UTC) + timedelta(hours=1)}, ["clock-differs"]),
+        ({"clock": NOW - timedelta(hours=1)}, ["clock-differs"]),
+        ({"clock": NOW + timedelta(hours=1)}, ["clock-differs"]),
         ({"may_diagnose": None}, ["other-version"]),
     ],
-    ids=str,
+    ids=["sound", "old", "standby", "read-only", "clock behind", "clock ahead", "without doctor"],
 )
 def test_what_the_server_is(changes: dict[str, Any], found: list[str]) -> None:
     assert found_of("pgqueue", **changes) == found

@@ -4,7 +4,7 @@ create function diagnose_notifications(most float8 default 0.25) returns setof f
 language sql stable security definer set search_path from current as $$
     select 'notification-queue', case when used >= 0.75 then 'error' else 'warning' end, 'NOTIFY',
            format('the queue of NOTIFY is full to %s per cent', round((used * 100)::numeric, 1)),
-           jsonb_build_object('used', used),
+           jsonb_build_object('used', round(used::numeric, 6)),
            'when it is full, every transaction that notifies fails: no enqueue, no claim',
            coalesce((
                select format('select pg_terminate_backend(%s) -- the oldest transaction, if it listens', pid)

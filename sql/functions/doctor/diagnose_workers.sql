@@ -35,7 +35,7 @@ language sql stable security definer set search_path from current as $$
     union all
     select 'worker-clock', 'warning', shown, format('the clock of the worker %s is %s s %s that of the database', shown,
                                                     round(abs(ahead)), case when ahead > 0 then 'ahead of' else 'behind' end),
-           jsonb_build_object('worker', id, 'ahead_seconds', ahead),
+           jsonb_build_object('worker', id, 'ahead_seconds', round(ahead::numeric, 3)),
            'times in its log, and times that handlers compute, are off; the queue goes by the clock of the database',
            format('synchronise the clock of %s (NTP); within a minute this is gone', host)
       from its join worker_clock c on c.worker_id = its.id where is_alive
