@@ -1,5 +1,6 @@
 """pgqueue doctor, pgqueue maintain."""
 
+from collections import Counter
 from typing import Annotated
 
 import typer
@@ -15,6 +16,7 @@ from .options import AsJson, DatabaseUrl, Schema
 from .output import console, print_json
 from .session import Session
 
+MOST = 5  # findings of one name that are shown to people
 STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan"}
 
 
@@ -50,11 +52,18 @@ def _app(target: str | None, database_url: str | None, schema: str | None) -> Pg
 
 def _print(examination: Examination) -> None:
     out = console()
+    told = Counter[str]()
     for finding in examination.findings:
+        told[finding.name] += 1
+        if told[finding.name] > MOST:
+            continue
         out.print(Text.assemble((finding.severity.upper(), STYLES[finding.severity]), "  ", (finding.name, "bold")))
         for line, style in _lines(finding):
             out.print(Padding(Text(harmless(line), style), (0, 0, 0, 2), expand=False))
         out.print()
+    for name, count in told.items():
+        if count > MOST:
+            out.print(f"and {count - MOST} more of {name}: see --json")
     out.print(_sum(examination), soft_wrap=True)
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import random
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from uuid import UUID
@@ -20,6 +21,7 @@ from ..errors import PgQueueError
 log = logging.getLogger("pgqueue.worker")
 EVERY = 45.0  # seconds between two examinations by any worker: what goes wrong is told within a minute
 FIRST_LOOK = 15.0  # seconds: a worker that runs for a moment examines nothing
+MOST = 5  # changes of one kind that are logged one by one
 NOT_RUN = "not run"  # the source of findings about checks that could not be made
 LEVELS = {"error": logging.ERROR, "warning": logging.WARNING, "note": logging.INFO}
 
@@ -60,8 +62,7 @@ class Doctor:
             if source == noun:  # what a check that could not be made has found before stays as it is
                 made.append(noun)
             findings += [{**finding._asdict(), "source": source} for finding in found]
-        for change in await self._own.run(calls.note_findings(dumps(findings), made)):
-            _tell(change)
+        _tell(await self._own.run(calls.note_findings(dumps(findings), made)))
 
     async def _check(self, noun: str) -> tuple[str, list[Finding]]:
         """What a check has found, and the source of these findings."""
@@ -71,7 +72,19 @@ class Doctor:
             return NOT_RUN, [not_run(noun, error, self._schema)]
 
 
-def _tell(change: Change) -> None:
-    level = LEVELS[change.severity] if change.change == "new" else logging.INFO
-    what = harmless(change.problem[:LINE]) if change.change == "new" else f"{harmless(change.subject[:LINE])}: no longer"
-    log.log(level, "doctor: %s: %s%s", change.name, what, "; see pgqueue doctor" if change.change == "new" else "")
+def _tell(changes: list[Change]) -> None:
+    """Log what has changed, of one kind not more than the first ones."""
+    counts = Counter[tuple[str, str]]()
+    for change in changes:
+        counts[change.change, change.name] += 1
+        if counts[change.change, change.name] <= MOST:
+            log.log(*_said(change))
+    for (what, name), count in counts.items():
+        if count > MOST:
+            log.warning("doctor: %s: %s more are %s; see pgqueue doctor", name, count - MOST, what)
+
+
+def _said(change: Change) -> tuple[int, str]:
+    if change.change == "gone":
+        return logging.INFO, harmless(f"doctor: {change.name}: {change.subject[:LINE]}: no longer")
+    return LEVELS[change.severity], harmless(f"doctor: {change.name}: {change.problem[:LINE]}; see pgqueue doctor")

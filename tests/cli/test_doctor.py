@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from pgqueue import Finding, PgQueue
+from pgqueue.cli import output
 from pgqueue.database.calls.doctor import Situation
 from pgqueue.doctor import listening, situation, zones
 
@@ -179,3 +180,15 @@ def test_maintain_removes_dead_rows(run: Run, look: Look) -> None:
     assert {"job", "job_history", "worker"} <= set(answer["vacuumed"])
     assert look.value("select n_dead_tup from pg_stat_user_tables where relname = 'job'") == 0
     assert look.value("select vacuum_count from pg_stat_user_tables where relname = 'worker'") == 1
+
+
+def test_of_one_kind_the_first_are_shown_on_a_terminal(run: Run, look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
+    """80 columns: nothing is cut."""
+    monkeypatch.setattr(output, "PIPED_WIDTH", 80)
+    look.rows("select pause('queue', 'mail' || n, by => 'ada', reason => 'a deploy which is long') from generate_series(1, 9) n")
+    look.rows("update pause set paused_at = now() - interval '2 days'")
+    lines = run("doctor").out.splitlines()
+    assert lines.count("WARNING  pause-forgotten") == 5
+    assert lines[-2:] == ["and 4 more of pause-forgotten: see --json", "18 checks: 9 warnings"]
+    assert max(map(len, lines)) <= 80
+    assert len(run("doctor", "--json").lines[0]["findings"]) == 9

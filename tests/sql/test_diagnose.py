@@ -221,10 +221,14 @@ def test_what_else_pins_dead_rows_is_told_with_its_own_remedy(rolled_back_sql: S
                ('standby', 'standby new', null, 999999, 'select 2'),
                ('session', 'a session', clock_timestamp() - interval '2 h', 5, 'select 3') $$"""
     )
-    assert {one["subject"]: (one["severity"], one["remedy"]) for one in found(sql, "horizon")} == {
+    told = found(sql, "horizon")
+    assert {one["subject"]: (one["severity"], one["remedy"]) for one in told} == {
         "replication slot": ("warning", "select 1"),
         "session": ("error", "select 3"),
     }
+    problems = " and ".join(one["problem"] for one in told)
+    assert "old has held a snapshot for 1000000 transactions" in problems
+    assert "a session has held a snapshot for 7200 s" in problems
 
 
 def test_notifications_that_nobody_reads_are_told(sql: Sql, another_sql: Callable[[], Sql]) -> None:

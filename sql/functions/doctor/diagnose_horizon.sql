@@ -16,7 +16,7 @@ language sql stable security definer set search_path from current as $$
                 else 'warning' end,
            cause,
            format('%s has held a snapshot %s%s', shown,
-                  coalesce(format('for %s s', seconds), format('for %s transactions', held)),
+                  case when since is null then format('for %s transactions', held) else format('for %s s', seconds) end,
                   case when others > 0 then format(', and %s more of its kind do', others) else '' end),
            jsonb_build_object('cause', cause, 'seconds', seconds, 'transactions', held, 'others', others),
            'no row that died since then is removed, and claims become slower with each of them', remedy

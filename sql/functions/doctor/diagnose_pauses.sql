@@ -10,5 +10,5 @@ language sql stable security definer set search_path from current as $$
            'its jobs wait',
            format('select %I.resume(%L, %L)', current_schema(), kind, nullif(name, ''))
       from pauses cross join lateral (select case when kind = 'everything' then kind else kind || ' ' || name end as subject) s
-     where paused_at < clock_timestamp() - older
+     where paused_at < clock_timestamp() - older order by paused_at limit 100
 $$;

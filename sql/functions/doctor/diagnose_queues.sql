@@ -29,8 +29,8 @@ set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
     )
     select 'queue-not-served', 'error', queue,
            format('queue %L has ready jobs, and no worker that is alive serves it%s', queue,
-                  coalesce(format('; the first in line waits since %s', in_utc(since)), '')),
+                  '; the first in line waits since ' || in_utc(since)),
            jsonb_build_object('queue', queue, 'waits_since', since), 'these jobs do not run',
            format('start a worker for it: pgqueue worker MODULE:APP --queues %s', queue)
-      from waiting where (since > clock_timestamp() - after) is not true
+      from waiting where (since > clock_timestamp() - after) is not true order by since limit 100
 $$;

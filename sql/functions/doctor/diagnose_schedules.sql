@@ -8,7 +8,7 @@ language sql stable security definer set search_path from current as $$
     ), due as (
         select count(*) as schedules, min(look_at) as since from schedule where look_at < clock_timestamp() - silent
     ), its as (
-        select name, is_orphaned, error, enabled from schedules where is_orphaned or error is not null
+        select name, is_orphaned, error, enabled from schedules where is_orphaned or error is not null order by name limit 100
     ), missed as (
         select schedule, sum(stands_for) as ticks, max(tick) as last, max(coalesce(reason, outcome::text)) as reason
           from schedule_tick
@@ -16,7 +16,7 @@ language sql stable security definer set search_path from current as $$
          group by schedule order by 2 desc limit 100
     )
     select 'schedules-silent', 'error', 'schedules',
-           format('%s schedules are due, the first since %s, and no worker has looked for them since %s', d.schedules,
+           format('schedules that are due: %s, the first since %s; no worker has looked for them since %s', d.schedules,
                   in_utc(d.since), coalesce(in_utc(nullif(l.looked_at, '-infinity')), 'the start')),
            jsonb_build_object('due', d.schedules, 'since', d.since, 'looked_at', nullif(l.looked_at, '-infinity')),
            'no schedule fires',

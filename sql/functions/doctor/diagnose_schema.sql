@@ -46,4 +46,5 @@ language sql stable security definer set search_path from current as $$
        -- What belongs to a table that is missing or was added goes without saying.
        and not (kind in ('column', 'constraint', 'trigger') and exists (
                select from drift d where d.kind = 'table' and d.name = split_part(drift.name, '.', 1)))
+     order by 2, 3 limit 100
 $$;

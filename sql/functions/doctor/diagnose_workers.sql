@@ -20,18 +20,20 @@ language sql stable security definer set search_path from current as $$
            'its jobs run elsewhere; if it comes back, it registers again', format(
                'delete from %I.worker where id = %L -- or wait: it is listed for a day; its log says why it ended',
                current_schema(), id)
-      from its where not is_alive
+      from (select * from its where not is_alive order by heartbeat_at desc limit 100) lost
     union all
-    select 'worker-polls', 'warning', shown, format('the worker %s gets no wake-ups: %s', shown, left(wake_mode, 200)),
-           jsonb_build_object('worker', id, 'wake_mode', left(wake_mode, 200)), 'its jobs start up to a second later',
-           'give its process PGQUEUE_LISTEN_URL, a connection that does not pass a transaction pooler'
-      from its where is_alive and wake_mode like 'polling%'
+    select 'worker-polls', 'warning', reason,
+           format('workers without wake-ups: %s, such as %s: %s', count(*), min(shown), reason),
+           jsonb_build_object('workers', count(*), 'wake_mode', reason), 'their jobs start up to a second later',
+           'give their processes PGQUEUE_LISTEN_URL, a connection that does not pass a transaction pooler'
+      from (select shown, left(wake_mode, 200) as reason from its where is_alive and wake_mode like 'polling%') polling
+     group by reason
     union all
-    select 'worker-version', 'warning', shown, format('the worker %s has version %s, the schema %s', shown, version,
-                                                      installed_version()),
-           jsonb_build_object('worker', id, 'version', version, 'installed', installed_version()),
-           'it may call functions that are not there, or not as it knows them', 'restart it with the version of the schema'
-      from its where is_alive and version <> installed_version()
+    select 'worker-version', 'warning', version,
+           format('workers of version %s: %s, such as %s; the schema has %s', version, count(*), min(shown), installed_version()),
+           jsonb_build_object('workers', count(*), 'version', version, 'installed', installed_version()),
+           'they may call functions that are not there, or not as they know them', 'restart them with the version of the schema'
+      from its where is_alive and version <> installed_version() group by version
     union all
     select 'worker-clock', 'warning', shown, format('the clock of the worker %s is %s s %s that of the database', shown,
                                                     round(abs(ahead)), case when ahead > 0 then 'ahead of' else 'behind' end),
