@@ -89,6 +89,9 @@ LEFT_ALONE = {
     "clock": {"seen_at"},
     "upkeep": {"next_at", "warned_at", "whole_at", "done_at"},
     "worker": {"started_at", "heartbeat_at"},
+    "diagnosis": {"next_at"},
+    "finding_log": {"found_at", "seen_at"},
+    "worker_clock": {"noted_at"},
     "dead_alert": {"changed_at"},
     "audit_log": {"at"},
     "discard_log": {"discarded_at"},  # what is discarded is not the job any more

@@ -5,7 +5,7 @@ language sql stable as $$
     with ours as (
         select c.oid, c.relname, c.relkind, c.oid::regclass::text as shown
           from pg_class c
-         where c.relnamespace = current_schema()::regnamespace
+         where c.relnamespace = quote_ident(current_schema())::regnamespace
            and not (c.relispartition and c.relname ~ '^job_history_[0-9]{8}')
     )
     select 'table', relname::text, format('create table %s: restore it from a backup', shown)
@@ -28,7 +28,7 @@ language sql stable as $$
     select 'type', typname, format('create type %s as enum (%s)', t.oid::regtype,
                                    (select string_agg(quote_literal(enumlabel), ', ' order by enumsortorder)
                                       from pg_enum where enumtypid = t.oid))
-      from pg_type t where typnamespace = current_schema()::regnamespace and typtype = 'e'
+      from pg_type t where typnamespace = quote_ident(current_schema())::regnamespace and typtype = 'e'
     union all
     select 'type', o.relname, format('create type %s as (%s)', o.shown, (
                select string_agg(format('%I %s', attname, format_type(atttypid, atttypmod)), ', ' order by attnum)
@@ -52,7 +52,7 @@ language sql stable as $$
     select 'function', p.oid::regprocedure::text,
            format('%s; revoke all on routine %s from public', pg_get_functiondef(p.oid), p.oid::regprocedure)
       from pg_proc p
-     where p.pronamespace = current_schema()::regnamespace
+     where p.pronamespace = quote_ident(current_schema())::regnamespace
        and not exists (select from pg_depend where classid = 'pg_proc'::regclass and objid = p.oid and deptype = 'e')
 $$;
 

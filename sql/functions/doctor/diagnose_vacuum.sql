@@ -9,7 +9,7 @@ language sql stable security definer set search_path from current as $$
                exists (select from pg_options_to_table(c.reloptions)
                         where option_name = 'autovacuum_enabled' and option_value::bool is false) as is_off
           from pg_class c left join pg_stat_user_tables s on s.relid = c.oid
-         where c.relnamespace = current_schema()::regnamespace and c.relkind = 'r'
+         where c.relnamespace = quote_ident(current_schema())::regnamespace and c.relkind = 'r'
     )
     select 'table-without-autovacuum', 'error', shown,
            format('autovacuum is off for the table %s: %s dead rows', shown, dead_rows),
