@@ -6,8 +6,8 @@ from .control.alerts import DeadLetterAlert
 from .control.queue_settings import QueueSettings
 from .database.acting import acting_as
 from .database.calls.dead import DeadCount, DeadGroup
-from .database.calls.explain import Cause
 from .database.calls.doctor import Finding
+from .database.calls.explain import Cause
 from .database.calls.queues import Pause
 from .errors import (
     CancelRequested,

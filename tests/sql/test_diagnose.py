@@ -72,6 +72,10 @@ CASES = [
     Case("tasks", "unknown-task", "error", (ALIVE, READY, "update job set unknown_since = now(), state = 'scheduled'"),
          "update job set unknown_since = null"),
     Case("tasks", "unknown-task", "error", (ALIVE, READY, "update job set unknown_since = now()"), "select cancel(id) from job"),
+    Case("tasks", "unknown-task", "error", (ALIVE, READY, "update job set unknown_since = now()"),
+         "update worker set tasks = '{noop}'"),
+    Case("schedules", "schedule-without-task", "error", (
+        ALIVE, "update worker set tasks = '{add}'", """select set_schedule('x', '{"every": 9, "job": {"task": "noop"}}')""")),
     Case("schedules", "schedules-silent", "error", (
         """select set_schedule('x', '{"every": 9, "job": {"task": "noop"}}')""",
         "update schedule set look_at = now() - interval '1 h'"), "select due_schedules()"),

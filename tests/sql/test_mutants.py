@@ -11,8 +11,8 @@ from .mutants import (
     audit,
     cancels,
     dead_letters,
-    explaining,
     doctor,
+    explaining,
     filters,
     jobs,
     limit_counts,
@@ -31,10 +31,22 @@ from .mutants import (
 )
 from .mutants.mutant import Mutant
 
-OF_JOBS = (audit, cancels, dead_letters, explaining, filters, jobs, logs, notify, operations, queues, schedules, steps, terms)
-OF_JOBS = (audit, cancels, dead_letters, filters, jobs, logs, notify, operations, queues, schedules, steps, terms)
-OF_JOBS = (cancels, dead_letters, doctor, filters, jobs, logs, notify, operations, queues, schedules, steps, terms)
-OF_JOBS = (audit, cancels, dead_letters, doctor, filters, jobs, logs, notify, operations, queues, schedules, steps, terms)
+OF_JOBS = (
+    audit,
+    cancels,
+    dead_letters,
+    doctor,
+    explaining,
+    filters,
+    jobs,
+    logs,
+    notify,
+    operations,
+    queues,
+    schedules,
+    steps,
+    terms,
+)
 AREAS = (*OF_JOBS, workflow_nodes, workflow_verbs, workflow_races, limit_counts, limit_turns, limit_verbs)
 MUTANTS = sorted((mutant for area in AREAS for mutant in area.MUTANTS), key=Mutant.needs_others)  # the cheap ones first
 

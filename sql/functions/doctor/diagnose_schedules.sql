@@ -1,14 +1,20 @@
--- diagnose_schedules: schedules that do not fire, that missed ticks, or that no code declares any more.
--- Called by: doctor, workers. Writes: nothing.
+-- diagnose_schedules: schedules that do not fire, that missed ticks, whose task no worker knows, or that no code declares any
+-- more. Called by: doctor, workers. Writes: nothing.
 -- silent: for how long nobody has looked for schedules that are due; workers look each second
 create function diagnose_schedules(silent interval default '30 s') returns setof finding
 language sql stable security definer set search_path from current as $$
     with alive as (
-        select from worker where state = 'active' and heartbeat_at + lease >= clock_timestamp()
+        select tasks from worker where state = 'active' and heartbeat_at + lease >= clock_timestamp()
     ), due as (
         select count(*) as schedules, min(look_at) as since from schedule where look_at < clock_timestamp() - silent
     ), its as (
         select name, is_orphaned, error, enabled from schedules where is_orphaned or error is not null order by name limit 100
+    ), homeless as (  -- the names are hashed once
+        select name, definition->'job'->>'task' as task from schedule
+         where paused_at is null and look_at is not null and exists (select from alive)
+           and not exists (select from alive where tasks is null or cardinality(tasks) >= 1000)
+           and not coalesce(definition->'job'->>'task' = any (select unnest(tasks) from alive), false)
+         order by name limit 100
     ), missed as (
         select schedule, sum(stands_for) as ticks, max(tick) as last, max(coalesce(reason, outcome::text)) as reason
           from schedule_tick
@@ -30,6 +36,12 @@ language sql stable security definer set search_path from current as $$
            jsonb_build_object('schedule', name, 'error', left(error, 300)), 'it does not fire',
            format('select %I.delete_schedule(%L) -- or change its times: pgqueue schedules set', current_schema(), name)
       from its where error is not null and enabled
+    union all
+    select 'schedule-without-task', 'error', name,
+           format('schedule %L makes jobs of task %L, which no worker that is alive knows', name, task),
+           jsonb_build_object('schedule', name, 'task', task), 'its jobs wait',
+           format('select %I.delete_schedule(%L) -- or deploy a worker whose app has the task', current_schema(), name)
+      from homeless
     union all
     select 'schedule-orphaned', 'warning', name, format('schedule %L was declared by code, and no worker declares it now', name),
            jsonb_build_object('schedule', name), 'it goes on, and its task may be gone',

@@ -1,4 +1,5 @@
--- diagnose_tasks: jobs whose task no worker knows that has claimed them. Called by: doctor, workers. Writes: nothing.
+-- diagnose_tasks: jobs whose task no worker knows that has claimed them, or that is alive. Called by: doctor, workers.
+-- Writes: nothing.
 -- A worker puts such a job off for a minute at most, so it is among the first that are scheduled, or ready again: of each so many
 -- are looked at.
 create function diagnose_tasks(most int default 20000) returns setof finding
@@ -19,5 +20,7 @@ set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
                    where state = 'ready' and rescues < 2 and lane_id is null and queue = q.queue
                    order by priority desc, run_at, id limit most / 20) j) looked
      where unknown_since is not null
+       and not coalesce(task = any (select unnest(tasks) from worker
+                                     where state = 'active' and heartbeat_at + lease >= clock_timestamp()), false)
      group by task order by count(*) desc limit 100
 $$;
