@@ -23,5 +23,5 @@ begin
     if found then
         return 0;
     end if;
-    return (select greatest(extract(epoch from next_at - now_), 0.1)::float8 from diagnosis);
+    return (select greatest(extract(epoch from greatest(next_at, now_) - now_), 0.1)::float8 from diagnosis);
 end $$;
