@@ -103,7 +103,7 @@ def _examine(app: Registry, examiner: _Examiner) -> None:
     try:
         url = app.url
         examiner.run(calls.situation(app.settings.schema_name))
-    except psycopg.OperationalError as error:
+    except psycopg.Error as error:
         examiner.checks += 1
         examiner.findings.append(no_connection(error))
         return

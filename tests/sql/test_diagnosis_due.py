@@ -66,6 +66,12 @@ def test_what_is_new_and_what_is_gone_is_told_once(rolled_back_sql: Sql) -> None
     assert [row["name"] for row in sql.rows("select * from findings where since < seen_at")] == ["pause-forgotten"]
 
 
+def test_of_many_that_are_new_none_is_left_out(rolled_back_sql: Sql) -> None:
+    """Each has one time for both: two that are read one after the other differ now and then."""
+    many = [("pauses", "pause-forgotten", f"queue {number}") for number in range(2000)]
+    assert len(note(rolled_back_sql, ["pauses"], *many)) == 2000
+
+
 def test_what_a_check_has_found_stays_while_it_cannot_be_made(rolled_back_sql: Sql) -> None:
     pause: Any = ("pauses", "pause-forgotten", "queue mail")
     note(rolled_back_sql, ["pauses"], pause)

@@ -7,6 +7,8 @@ create function note_findings(findings jsonb, checks text[])
 returns table (change text, name text, severity text, subject text, problem text)
 language plpgsql security definer set search_path from current as $$
 #variable_conflict use_column
+declare
+    now_ timestamptz := clock_timestamp();
 begin
     if jsonb_typeof(findings) is distinct from 'array' or octet_length(findings::text) > 1048576 then
         perform invalid('findings', left(findings::text, 200), 'use a JSON array of findings, of 1 MB at most');
@@ -24,10 +26,10 @@ begin
         returning l.found as its
     ), known as (
         insert into finding_log as l (name, subject, source, found, found_at, seen_at)
-        select g.name, g.subject, g.source, g.its, clock_timestamp(), clock_timestamp() from given g
+        select g.name, g.subject, g.source, g.its, now_, now_ from given g
             on conflict (name, subject) do update
                set found = excluded.found, source = excluded.source, seen_at = excluded.seen_at
-        returning l.found as its, l.found_at = l.seen_at as is_new
+        returning l.found as its, l.found_at = now_ as is_new  -- one time: two would differ now and then
     ), changes as (
         select 'new' as change, its from known where is_new
         union all
