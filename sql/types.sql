@@ -180,3 +180,16 @@ create type cause as (
     until   timestamptz,  -- when it ends, or is thought to; NULL = nobody knows. Of a job that is over: until when it is kept
     details jsonb         -- its figures; times in UTC, ages and durations in seconds
 );
+
+-- A job that is over and of which no row stays, see note_unkept.
+create type job_end as (
+    ended_at timestamptz, queue text, task text, state job_state, priority smallint, attempt smallint, elapsed real,
+    run_at timestamptz, created_at timestamptz, claimed_at timestamptz, control jsonb
+);
+
+-- A row of metric_minute, metric_hour or metric_day, see metric_rows; its columns are theirs.
+create type metric_row as (
+    at timestamptz, queue text, task text, succeeded bigint, cancelled bigint, failed bigint, failed_attempts bigint,
+    seconds float8, wait_seconds float8,
+    duration_buckets smallint[], duration_jobs int[], wait_buckets smallint[], wait_jobs int[]
+);

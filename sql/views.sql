@@ -234,3 +234,28 @@ create view findings as
 select (found).name, (found).severity, (found).subject, (found).problem, (found).figures, (found).consequence, (found).remedy,
        found_at as since, seen_at
   from finding_log;
+
+-- What has ended by hour and by day, see metrics. Hours are kept for 90 days, days for ever.
+create view metrics_hourly as
+select hour, queue, task, succeeded, failed, cancelled, failed_attempts,
+       1000 * seconds / nullif((select sum(n) from unnest(duration_jobs) as d(n)), 0) as duration_mean_ms,
+       percentile_ms(duration_buckets, duration_jobs, 0.5) as duration_p50_ms,
+       percentile_ms(duration_buckets, duration_jobs, 0.95) as duration_p95_ms,
+       percentile_ms(duration_buckets, duration_jobs, 0.99) as duration_p99_ms,
+       1000 * wait_seconds / nullif((select sum(n) from unnest(wait_jobs) as w(n)), 0) as wait_mean_ms,
+       percentile_ms(wait_buckets, wait_jobs, 0.5) as wait_p50_ms,
+       percentile_ms(wait_buckets, wait_jobs, 0.95) as wait_p95_ms,
+       percentile_ms(wait_buckets, wait_jobs, 0.99) as wait_p99_ms
+  from metric_hour;
+
+create view metrics_daily as
+select day, queue, task, succeeded, failed, cancelled, failed_attempts,
+       1000 * seconds / nullif((select sum(n) from unnest(duration_jobs) as d(n)), 0) as duration_mean_ms,
+       percentile_ms(duration_buckets, duration_jobs, 0.5) as duration_p50_ms,
+       percentile_ms(duration_buckets, duration_jobs, 0.95) as duration_p95_ms,
+       percentile_ms(duration_buckets, duration_jobs, 0.99) as duration_p99_ms,
+       1000 * wait_seconds / nullif((select sum(n) from unnest(wait_jobs) as w(n)), 0) as wait_mean_ms,
+       percentile_ms(wait_buckets, wait_jobs, 0.5) as wait_p50_ms,
+       percentile_ms(wait_buckets, wait_jobs, 0.95) as wait_p95_ms,
+       percentile_ms(wait_buckets, wait_jobs, 0.99) as wait_p99_ms
+  from metric_day;

@@ -1,0 +1,21 @@
+-- roll_up_hour: writes the rows of an hour, the sum of its minutes. Called by: close_hours, close_days. Writes: metric_hour.
+create function roll_up_hour(this timestamptz) returns void
+language sql as $$
+    insert into metric_hour select * from sum_rows(this, this + interval '1 hour', 'minute')
+    on conflict (hour, queue, task) do update
+       set (succeeded, cancelled, failed, failed_attempts, seconds, wait_seconds,
+            duration_buckets, duration_jobs, wait_buckets, wait_jobs)
+         = row(excluded.succeeded, excluded.cancelled, excluded.failed, excluded.failed_attempts, excluded.seconds,
+               excluded.wait_seconds, excluded.duration_buckets, excluded.duration_jobs, excluded.wait_buckets, excluded.wait_jobs)
+$$;
+
+-- roll_up_day: writes the rows of a day, the sum of its hours. Called by: close_days. Writes: metric_day.
+create function roll_up_day(this timestamptz) returns void
+language sql as $$
+    insert into metric_day select * from sum_rows(this, this + interval '1 day', 'hour')
+    on conflict (day, queue, task) do update
+       set (succeeded, cancelled, failed, failed_attempts, seconds, wait_seconds,
+            duration_buckets, duration_jobs, wait_buckets, wait_jobs)
+         = row(excluded.succeeded, excluded.cancelled, excluded.failed, excluded.failed_attempts, excluded.seconds,
+               excluded.wait_seconds, excluded.duration_buckets, excluded.duration_jobs, excluded.wait_buckets, excluded.wait_jobs)
+$$;
