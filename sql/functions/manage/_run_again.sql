@@ -13,6 +13,7 @@ declare
     its_queue text;
     its_key   bytea;
     over      job_state;
+    ends      job_end[];
 begin
     if coalesce(run_again.args, rules) is null and not keep_attempts then
         update job set state = state_at(due), run_at = due,  -- what counts from run_at moves with it, as in update
@@ -36,7 +37,8 @@ begin
         select j.*
           from (select to_jsonb(d) || jsonb_build_object(
                            'attempt', case when keep_attempts then least(attempt, 32766) else 0 end,
-                           'control', control_of_retry(control, by)) as kept,
+                           'control', control_of_retry(control, by)
+                               || case when keep_attempts then jsonb_build_object('counted', attempt) else '{}' end) as kept,
                        task, args, unique_key, queue, limits, terms from dead_letter d where id = job_id
                 union all
                 select to_jsonb(h) || jsonb_build_object(
@@ -70,7 +72,14 @@ begin
         end if;
     end loop;
     perform wait_anew(job_id);
-    delete from dead_letter where id = job_id returning workflow_id into flow;
+    with gone as (
+        delete from dead_letter d where d.id = job_id returning d.*
+    )
+    select g.workflow_id, array[row(g.finished_at, g.queue, g.task, g.state, g.priority, g.attempt, g.elapsed, g.run_at,
+                                    g.created_at, g.claimed_at, g.control)::job_end] into flow, ends from gone g;
+    if ends is not null then
+        perform note_gone(ends);
+    end if;
     perform wake_for(its_queue, due);
     perform take_turns(array[again]) from job where id = again and lane_id is not null;
     run_again.id := again;
@@ -97,7 +106,7 @@ end $$;
 -- control_of_retry: what a dead letter keeps of job.control when it runs again. Called by: run_again. Writes: nothing.
 create function control_of_retry(control jsonb, by text) returns jsonb
 language sql immutable as $$
-    select coalesce(control, '{}') - '{cancel,interrupted,waits_for}'::text[]
+    select coalesce(control, '{}') - '{cancel,interrupted,waits_for,counted}'::text[]
            || jsonb_build_object('retried', coalesce((control->>'retried')::int, 0) + 1, 'retried_by', by)
 $$;
 

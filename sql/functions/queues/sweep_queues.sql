@@ -61,6 +61,7 @@ language plpgsql as $$
 declare
     unkept text[] := unkept();
     gone   int;
+    lost   job_end[];
 begin
     with held as materialized (
         select j.id, j.attempt, j.errors from unnest(oldest_ready(in_queue, clock_timestamp(), most, null, false)) as u(id),
@@ -74,6 +75,13 @@ begin
     ), history as (
         insert into job_history select g.* from gone g where is_kept('cancelled', g.queue, g.workflow_id, unkept)
     )
-    select count(*) into gone from held;
+    select count(*),
+           (select array_agg(row(clock_timestamp(), g.queue, g.task, 'cancelled', g.priority, g.attempt, null::real, g.run_at, g.created_at,
+                                 g.claimed_at, g.control)::job_end)
+              from gone g where unkept is not null and not is_kept('cancelled', g.queue, g.workflow_id, unkept))
+      into gone, lost from held;
+    if lost is not null then
+        perform note_unkept(lost);
+    end if;
     return gone;
 end $$;

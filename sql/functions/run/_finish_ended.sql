@@ -1,12 +1,14 @@
 -- finish_ended: moves succeeded and cancelled jobs to the history, unless their queue keeps none (see is_kept), and stores their
 -- results; returns the ids of the jobs, and those of them that are nodes of a workflow, with the state they end in.
--- Called by: finish, complete, finish_batch, fence; their callers pin the plan. Writes: job, job_history, job_result.
+-- Called by: finish, complete, finish_batch, fence; their callers pin the plan. Writes: job, job_history, job_result,
+-- unkept_end.
 -- Locks: job rows, SKIP LOCKED.
 create function finish_ended(outcomes jsonb, out ended bigint[], out nodes bigint[], out states node_state[])
 language plpgsql as $$
 #variable_conflict use_column
 declare
     freed  text[];
+    lost   job_end[];
     unkept text[] := case when exists (select from queue q where q.name > '') then unkept() end;
 begin
     with outcome as materialized (
@@ -35,8 +37,14 @@ begin
     )
     select coalesce(array_agg(id), '{}'), array_agg(id) filter (where workflow_id is not null),
            array_agg(state::node_state) filter (where workflow_id is not null),
-           array_agg(limits::text) filter (where holds_place)
-      into ended, nodes, states, freed from held;  -- all that were held have gone
+           array_agg(limits::text) filter (where holds_place),
+           (select array_agg(row(clock_timestamp(), g.queue, g.task, g.state, g.priority, g.attempt, g.elapsed, g.run_at, g.created_at,
+                                 g.claimed_at, g.control)::job_end)
+              from gone g where unkept is not null and not is_kept(g.state::text, g.queue, g.workflow_id, unkept))
+      into ended, nodes, states, freed, lost from held;  -- all that were held have gone
+    if lost is not null then
+        perform note_unkept(lost);
+    end if;
     if freed is not null then
         perform free_keys(freed);
     end if;

@@ -1,5 +1,5 @@
 -- finish_unended: decides about jobs that did not end well: run again later, or dead.
--- Called by: finish_batch, which pins the plan. Writes: job, dead_letter, job_history. Locks: job rows, SKIP LOCKED.
+-- Called by: finish_batch, which pins the plan. Writes: job, dead_letter, job_history, unkept_end. Locks: job rows, SKIP LOCKED.
 -- Returns a row for each job it changed; the verdicts are those of finish. is_node: a node of a workflow has ended.
 -- A node of a workflow that was cancelled does not run again: it is dead if it failed, cancelled if it wanted to come back.
 -- A job that was asked to stop is cancelled in both cases, unless it has failed for good.
@@ -80,6 +80,13 @@ begin
     ), history as (
         insert into job_history
         select null, g.* from gone g where state = 'cancelled' and is_kept('cancelled', g.queue, g.workflow_id, unkept)
+    ), lost as (
+        insert into unkept_end
+        select u.*
+          from (select array_agg(row(g.finished_at, g.queue, g.task, g.state, g.priority, g.attempt, g.elapsed, g.run_at,
+                                     g.created_at, g.claimed_at, g.control)::job_end) as ends
+                  from gone g where unkept is not null and g.state = 'cancelled'
+                                and not is_kept('cancelled', g.queue, g.workflow_id, unkept)) l, lateral unkept_rows(l.ends) u
     )
     select id, 'scheduled', again_at, false, limits, parks from again
     union all

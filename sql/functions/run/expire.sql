@@ -41,6 +41,7 @@ declare
     nodes  bigint[];
     states node_state[];
     ended  int;
+    lost   job_end[];
     unkept text[] := case when exists (select from queue q where q.name > '') then unkept() end;
 begin
     with held as materialized (
@@ -62,8 +63,15 @@ begin
         select null, g.* from gone g where state = 'cancelled' and is_kept('cancelled', g.queue, g.workflow_id, unkept)
     )
     select count(*), array_agg(id) filter (where workflow_id is not null),
-           array_agg(state::text::node_state) filter (where workflow_id is not null)
-      into ended, nodes, states from gone;
+           array_agg(state::text::node_state) filter (where workflow_id is not null),
+           (select array_agg(row(g.finished_at, g.queue, g.task, g.state, g.priority, g.attempt, g.elapsed, g.run_at, g.created_at,
+                                 g.claimed_at, g.control)::job_end)
+              from gone g where unkept is not null and g.state = 'cancelled'
+                                and not is_kept('cancelled', g.queue, g.workflow_id, unkept))
+      into ended, nodes, states, lost from gone;
+    if lost is not null then
+        perform note_unkept(lost);
+    end if;
     if nodes is not null then
         perform end_nodes(nodes, states);
     end if;

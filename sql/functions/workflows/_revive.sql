@@ -78,7 +78,7 @@ language sql set enable_seqscan = off set enable_bitmapscan = off set jit = off 
 $$;
 
 -- restore_skipped: the jobs of skipped nodes as they were, blocked; what expires counts again from now. Called by: revive.
--- Writes: job, job_history.
+-- Writes: job, job_history, unkept_end.
 -- Locks: unique keys, in the order of their digests, while the workflow is held: only under that lock is known which they are. So
 -- who has taken such a key in an open transaction holds up the workflow, and if it wants that workflow next, one of the two gets
 -- 40P01.
@@ -86,8 +86,16 @@ create function restore_skipped(job_ids bigint[]) returns void
 language plpgsql set enable_seqscan = off set jit = off as $$
 declare
     taken bigint;
+    ends  job_end[];
 begin
-    delete from job_history where id = any (job_ids);
+    with gone as (
+        delete from job_history h where h.id = any (job_ids) returning h.*
+    )
+    select array_agg(row(g.finished_at, g.queue, g.task, g.state, g.priority, g.attempt, g.elapsed, g.run_at, g.created_at,
+                         g.claimed_at, g.control)::job_end) into ends from gone g;
+    if ends is not null then
+        perform note_gone(ends);
+    end if;
     insert into job overriding system value
     select j.*  -- lateral: (f(...)).* calls f for each column
       from workflow_node n, lateral jsonb_populate_record(null::job, n.payload || jsonb_build_object(
