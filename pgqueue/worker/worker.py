@@ -26,6 +26,7 @@ from .callbacks import CallbackRunner
 from .cancels import Cancels
 from .claim import BACKSTOP, Claimer
 from .doctor import Doctor
+from .figures import Figures
 from .finish import Finisher
 from .in_process import Setup
 from .job_logs import JobLogs
@@ -234,6 +235,9 @@ class Worker:
         doctor_link = Link(app.url, app.statements, circuit, "doctor")  # open while this worker examines the install
         self._links += [alerts_link, doctor_link]
         self._alerts = DeadLetterAlerts(app.alerts, alerts_link, self._alarm, counts)
+        figures_link = Link(app.url, app.statements, circuit, "figures")
+        self._links.append(figures_link)
+        self._figures = Figures(figures_link)
         self._scheduler = Scheduler(maintenance_link, self._alarm, app.schedules.declared)
         self._maintenance = Maintenance(
             maintenance_link,
@@ -272,7 +276,8 @@ class Worker:
         loops.add("summary", self._summaries.run)
         if self._app.alerts:
             loops.add("dead letters", self._alerts.run)
-        more = self._queue_watch.steps() | self._cancels.steps() | self._operations.steps() | self._doctor.steps()
+        more = self._queue_watch.steps() | self._cancels.steps() | self._operations.steps()
+        more |= self._doctor.steps() | self._figures.steps()
         for name, run in (self._finisher.loops() | self._maintenance.loops(more)).items():
             loops.add(name, run)
         return loops

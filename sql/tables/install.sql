@@ -8,6 +8,8 @@ create table setting (
     -- Of a job's arguments as JSON text; arguments of 2000 bytes inside PostgreSQL are not measured, hence the least.
     max_args_bytes int not null default 1048576 check (max_args_bytes >= 16384),
     max_workflow_nodes int not null default 100000 check (max_workflow_nodes >= 1),
+    metric_minute_days int not null default 7 check (metric_minute_days >= 1),  -- roll-ups of minutes are kept this long …
+    metric_hour_days   int not null default 90 check (metric_hour_days >= 1),   -- … and those of hours; of days for ever
     log_lines      int not null default 1000 check (log_lines between 1 and 100000),              -- the last ones of each job
     log_bytes      int not null default 65536 check (log_bytes between 16384 and 67108864),       -- of these lines
     -- How often in a row a worker that stops may give back a job whose handler has begun: then it is a suspect, then dead.

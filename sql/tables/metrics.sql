@@ -1,5 +1,5 @@
--- Roll-ups: what has ended, by minute, hour and day, queue and task. Derived from job_history and dead_letter, never counted beside
--- them, so a row is written once a minute and not once a job; see roll_up. Times are in UTC.
+-- Roll-ups: what has ended, by minute, hour and day, queue and task. Derived from job_history and dead_letter, never counted
+-- beside them, so a row is written once a minute and not once a job; see roll_up. Times are in UTC.
 -- Histograms are sparse: jobs[i] of them fell into the bucket buckets[i], see bucket_of.
 
 create table metric_minute (
@@ -53,8 +53,8 @@ create table metric_day (
     primary key (day, queue, task)
 );
 
--- How many jobs were live at the beginning of a minute, see sample_depths. What was added in a time is what has ended in it and the
--- change of this.
+-- How many jobs were live at the beginning of a minute, see sample_depths. What was added in a time is what has ended in it and
+-- the change of this.
 create table metric_depth (
     minute   timestamptz not null,
     queue    text not null,

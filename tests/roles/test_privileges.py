@@ -122,6 +122,10 @@ FUNCTIONS = {
     "zones_in_use": May(WATCHERS, "zones_in_use()"),
     "diagnosis_due": May(WORKER, f"diagnosis_due('{ID}', now() + interval '1 h')"),
     "note_findings": May(WORKER, "note_findings('[]', '{settings}')"),
+    "roll_up": May(WORKER, "roll_up()"),
+    "metrics": May(READERS, "metrics()"),
+    "metric_series": May(READERS, "metric_series('1 h', clock_timestamp() - interval '2 h')"),
+    "percentile_ms": May(READERS, "percentile_ms('{1}', '{1}', 0.5)"),
     "wake": May(NOBODY, "wake('default')"),
 } | {
     f"diagnose_{noun}": May(WATCHERS, f"diagnose_{noun}()") for noun in NOUNS
@@ -177,6 +181,10 @@ FUNCTIONS = {
         "audit", "audited", "job_facts", "keep_audit", "prune_audit", "audit_end", "cancel_job", "retry_job", "discard_job",
         "update_job", "update_facts", "end_workflow", "change_limit", "limit_facts",
         "unkept", "is_kept", "check_depth", "check_depths", "count_ready", "drop_oldest", "oldest_ready", "insert_each",
+        "begun", "bucket_of", "bucket_value", "check_minute", "close_day", "close_hour", "close_minute", "depths_at",
+        "failed_attempts", "has_unclosed", "is_rolled_up", "metric_figures", "metric_rows", "next_end", "note_gone", "note_unkept",
+        "prune_metrics", "roll_up_day", "roll_up_hour", "roll_up_minute", "roll_up_step", "sample_depths", "sample_minute",
+        "seconds_in", "series_figures", "sum_rows", "unkept_rows", "waited", "worker_figures",
         "insert_lines", "kept_fields", "line_bytes", "prune_logs", "refused_runs", "trim_log",
         "busy_for", "changes_of", "counted", "ended_as", "ended_per_second", "ends_of", "expired_of", "figures_of_end", "held_by",
         "holders_of",
@@ -200,8 +208,9 @@ RELATIONS = dict.fromkeys(
         "schedule", "schedule_tick", "schedule_look", "schedules", "schedule_ticks",
         "operation", "operation_job", "operations",
         "pause", "queue", "queue_depth", "pauses", "queues", "job_log", "job_logs", "audit_log", "audit",
-        "pause", "queue", "queue_depth", "pauses", "queues", "job_log", "job_logs",
         "installed_object", "diagnosis", "finding_log", "worker_clock", "findings",
+        "metric_minute", "metric_hour", "metric_day", "metric_depth", "metric_sample", "unkept_end", "roll_up_state",
+        "metrics_hourly", "metrics_daily",
     ),
     READERS,
 )  # fmt: skip
@@ -228,6 +237,8 @@ VIEWS = {
     "job_logs",
     "audit",
     "findings",
+    "metrics_hourly",
+    "metrics_daily",
 }
 # What runs with the rights of the owner must not be told what to do by a string.
 DYNAMIC_SQL = {"make_partition", "drop_partitions", "empty_partitions", "find_ids", "look_through", "count_jobs", "ids_with"}

@@ -1,6 +1,7 @@
 -- cancel_held: ends jobs on request, whatever their state; what they run under is fenced, because their tokens go with them.
--- Called by: cancel_waiting, cancel_asked, cancel_workflow, cancel_again, rescue_job. Writes: job, job_history, unkept_end; see free_keys for
--- places of limits, and settle for what the end of a node writes. Locks: the workflows of nodes; the caller holds the job rows.
+-- Called by: cancel_waiting, cancel_asked, cancel_workflow, cancel_again, rescue_job. Writes: job, job_history, unkept_end; see
+-- free_keys for places of limits, and settle for what the end of a node writes. Locks: the workflows of nodes; the caller holds
+-- the job rows.
 create function cancel_held(job_ids bigint[]) returns void
 language plpgsql set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
 declare
@@ -21,8 +22,8 @@ begin
         insert into job_history select g.* from gone g where is_kept('cancelled', g.queue, g.workflow_id, unkept)
     )
     select array_agg(id) filter (where flow is not null), array_agg(its_limits::text) filter (where has_place),
-           (select array_agg(row(clock_timestamp(), g.queue, g.task, 'cancelled', g.priority, g.attempt, null::real, g.run_at, g.created_at,
-                                 g.claimed_at, g.control)::job_end)
+           (select array_agg(row(clock_timestamp(), g.queue, g.task, 'cancelled', g.priority, g.attempt, null::real, g.run_at,
+                                 g.created_at, g.claimed_at, g.control)::job_end)
               from gone g where unkept is not null and not is_kept('cancelled', g.queue, g.workflow_id, unkept))
       into nodes, freed, lost from held;
     if lost is not null then

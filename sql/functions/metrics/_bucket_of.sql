@@ -20,8 +20,9 @@ language sql immutable as $$
     select exp(bucket / 20.0::float8) / 1.00031251627665
 $$;
 
--- waited: for how many seconds a job was due before it was claimed; one whose run_at is older than itself was due from its creation
--- on. NULL = it was not claimed. Never negative, if the clock was set back. Called by: roll_up_minute, unkept_rows. Inlined.
+-- waited: for how many seconds a job was due before it was claimed; one whose run_at is older than itself was due from its
+-- creation on. NULL = it was not claimed. Never negative, if the clock was set back. Called by: roll_up_minute, unkept_rows.
+-- Inlined.
 -- Writes: nothing.
 create function waited(run_at timestamptz, created_at timestamptz, claimed_at timestamptz) returns float8
 language sql immutable as $$

@@ -6,7 +6,8 @@ language sql as $$
        set (succeeded, cancelled, failed, failed_attempts, seconds, wait_seconds,
             duration_buckets, duration_jobs, wait_buckets, wait_jobs)
          = row(excluded.succeeded, excluded.cancelled, excluded.failed, excluded.failed_attempts, excluded.seconds,
-               excluded.wait_seconds, excluded.duration_buckets, excluded.duration_jobs, excluded.wait_buckets, excluded.wait_jobs)
+               excluded.wait_seconds, excluded.duration_buckets, excluded.duration_jobs,
+               excluded.wait_buckets, excluded.wait_jobs)
 $$;
 
 -- roll_up_day: writes the rows of a day, the sum of its hours. Called by: close_days. Writes: metric_day.
@@ -17,5 +18,6 @@ language sql as $$
        set (succeeded, cancelled, failed, failed_attempts, seconds, wait_seconds,
             duration_buckets, duration_jobs, wait_buckets, wait_jobs)
          = row(excluded.succeeded, excluded.cancelled, excluded.failed, excluded.failed_attempts, excluded.seconds,
-               excluded.wait_seconds, excluded.duration_buckets, excluded.duration_jobs, excluded.wait_buckets, excluded.wait_jobs)
+               excluded.wait_seconds, excluded.duration_buckets, excluded.duration_jobs,
+               excluded.wait_buckets, excluded.wait_jobs)
 $$;

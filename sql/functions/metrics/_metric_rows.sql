@@ -1,5 +1,5 @@
--- metric_rows: what has ended in a time, from the widest roll-ups that fit: days that lie in it whole, hours for what is left, and
--- minutes for the rest. Called by: metrics, metric_series, sum_rows. Writes: nothing.
+-- metric_rows: what has ended in a time, from the widest roll-ups that fit: days that lie in it whole, hours for what is left,
+-- and minutes for the rest. Called by: metrics, metric_series, sum_rows. Writes: nothing.
 -- since, until: full minutes. widest: minute, hour or day: the widest that may be used.
 create function metric_rows(since timestamptz, until timestamptz, widest text default 'day') returns setof metric_row
 language plpgsql stable set jit = off set enable_seqscan = off as $$

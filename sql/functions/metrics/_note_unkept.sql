@@ -23,6 +23,7 @@ $$;
 create function note_gone(ends job_end[]) returns void
 language sql as $$
     insert into unkept_end
-    select u.* from (select array_agg(e) as ends from unnest(ends) e
-                      where e.ended_at >= coalesce((select day_at from roll_up_state), '-infinity')) young, unkept_rows(young.ends) u
+    select u.*
+      from (select array_agg(e) as ends from unnest(ends) e
+             where e.ended_at >= coalesce((select day_at from roll_up_state), '-infinity')) young, unkept_rows(young.ends) u
 $$;

@@ -1,6 +1,6 @@
--- started: where the roll-ups begin: with the first job that has ended, or where the clock was set back to. Called by: roll_up.
+-- begun: where the roll-ups begin: with the first job that has ended, or where the clock was set back to. Called by: roll_up.
 -- Writes: nothing.
-create function started(its roll_up_state, closed timestamptz) returns roll_up_state
+create function begun(its roll_up_state, closed timestamptz) returns roll_up_state
 language plpgsql as $$
 declare
     began timestamptz := closed - interval '1 minute';  -- so that the live jobs are counted at once
@@ -16,13 +16,13 @@ begin
     return its;
 end $$;
 
--- is_open: whether an hour or a day is to be closed. Called by: roll_up. Writes: nothing.
-create function is_open(its roll_up_state) returns bool
+-- has_unclosed: whether an hour or a day is to be closed. Called by: roll_up. Writes: nothing.
+create function has_unclosed(its roll_up_state) returns bool
 language sql immutable as $$
     select its.minute_at > its.hour_at + interval '1 hour' or its.hour_at > its.day_at + interval '1 day'
 $$;
 
--- next_end: when the first job ended that ended at this time or later; NULL = none did. Called by: started, roll_up_step.
+-- next_end: when the first job ended that ended at this time or later; NULL = none did. Called by: begun, roll_up_step.
 -- Writes: nothing.
 create function next_end(since timestamptz) returns timestamptz
 language plpgsql stable set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
@@ -60,14 +60,14 @@ begin
         its.minute_at := closed;
     end if;
     if its.minute_at = closed then
-        perform sample(closed);
+        perform sample_minute(closed);
     end if;
     return its;
 end $$;
 
--- sample: has the live jobs counted as of a minute's beginning. Called by: close_minute. Writes: metric_depth, metric_sample.
--- In its own block: what ended is rolled up even if the live jobs cannot be counted.
-create function sample(boundary timestamptz) returns void
+-- sample_minute: has the live jobs counted as of a minute's beginning. Called by: close_minute. Writes: metric_depth,
+-- metric_sample. In its own block: what ended is rolled up even if the live jobs cannot be counted.
+create function sample_minute(boundary timestamptz) returns void
 language plpgsql as $$
 begin
     delete from metric_depth where minute = boundary;  -- the clock was set back
@@ -89,13 +89,14 @@ begin
         its.check_at := next + interval '1 minute';
     else
         perform roll_up_hour(its.hour_at);
-        its.hour_at := ends;
-        its.check_at := ends;
+        its.hour_at := greatest(ends, date_bin('1 hour', least(next, its.minute_at - interval '1 minute'), '2000-01-01Z'));
+        its.check_at := its.hour_at;
     end if;
     return its;
 end $$;
 
--- close_day: checks the next minute of a day, whose hour follows it, and closes the day after its last one. Called by: roll_up_step.
+-- close_day: checks the next minute of a day, whose hour follows it, and closes the day after its last one. Called by:
+-- roll_up_step.
 -- Writes: metric_minute, metric_hour, metric_day, unkept_end.
 create function close_day(its roll_up_state) returns roll_up_state
 language plpgsql as $$
@@ -111,8 +112,8 @@ begin
     else
         perform roll_up_day(its.day_at);
         delete from unkept_end where minute < its.day_at;  -- of the day before: the clock may be set back
-        its.day_at := ends;
-        its.recheck_at := ends;
+        its.day_at := greatest(ends, date_bin('1 day', least(next, its.hour_at - interval '1 hour'), '2000-01-01Z'));
+        its.recheck_at := its.day_at;
     end if;
     return its;
 end $$;

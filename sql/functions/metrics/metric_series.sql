@@ -2,8 +2,9 @@
 -- app.metric_series, dashboards. Writes: nothing.
 -- step: full minutes. since: the first step is the one in which it lies; steps of a day begin at midnight in UTC, of a week on
 -- Monday. until: NULL, or later than that: the end of the last minute that is closed, where the last step may end early.
--- queue, task: only jobs of these. Steps of hours or days are read from hours and days; minutes are kept for 7 days, hours for 90.
--- ready, live: the jobs at the end of the step; enqueued, ready and live are NULL for a task, and where they were not counted.
+-- queue, task: only jobs of these. Steps of hours or days are read from hours and days; minutes are kept for 7 days, hours for
+-- 90. ready, live: the jobs at the end of the step; enqueued, ready and live are NULL for a task, and where they were not
+-- counted.
 -- Raises PQ001 for a bad step, and if there are more than 10,000 steps.
 create function metric_series(
     step interval, since timestamptz, until timestamptz default null, queue text default null, task text default null

@@ -1,9 +1,9 @@
 -- metrics: what happened in the last `span`: rates, durations and waits of all jobs, by queue and by task; see docs/metrics.md.
 -- Called by: app.metrics, pgqueue metrics, dashboards. Writes: nothing.
--- scope: all, queue or task; name is NULL of all. Times end with the last minute that is closed, 10 s after its end. Spans of more
--- than 6 hours begin with a full hour, of more than 7 days with a midnight in UTC, and are read from hours and days.
--- enqueued, ready: NULL for tasks; enqueued also if the live jobs were not counted at one end of the span. ready is as of `until`.
--- completed is whatever has ended; the rates of success and failure are those among jobs that succeeded or failed.
+-- scope: all, queue or task; name is NULL of all. Times end with the last minute that is closed, 10 s after its end. Spans of
+-- more than 6 hours begin with a full hour, of more than 7 days with a midnight in UTC, and are read from hours and days.
+-- enqueued, ready: NULL for tasks; enqueued also if the live jobs were not counted at one end of the span. ready is as of
+-- `until`. completed is whatever has ended; the rates of success and failure are those among jobs that succeeded or failed.
 -- workers: of all: {"active", "idle", "dead", "slots", "running", "per_cent"}.
 -- Raises PQ001 for a span that is not from a minute to 100 years.
 create function metrics(span interval default '5 minutes') returns table (
@@ -21,7 +21,8 @@ begin
     if (span between interval '1 minute' and interval '100 years') is not true then
         perform invalid('span', span::text, 'give one from 1 minute to 100 years');
     end if;
-    begins := date_bin(case when span > interval '7 days' then interval '1 day' when span > interval '6 hours' then interval '1 hour'
+    begins := date_bin(case when span > interval '7 days' then interval '1 day'
+                            when span > interval '6 hours' then interval '1 hour'
                             else interval '1 minute' end, ends - span, '2000-01-01Z');
     return query
     select f.scope, nullif(f.name, ''), begins, ends, f.enqueued, f.succeeded, f.failed, f.cancelled, f.failed_attempts,

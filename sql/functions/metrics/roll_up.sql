@@ -1,5 +1,5 @@
--- roll_up: brings the roll-ups up to the last minute that is closed, 10 s after its end. Called by: each worker, again after as many
--- seconds as it returns; 0.1 when there is more to do. maintain, before it drops what is not rolled up yet.
+-- roll_up: brings the roll-ups up to the last minute that is closed, 10 s after its end. Called by: each worker, again after as
+-- many seconds as it returns; 0.1 when there is more to do. maintain, before it drops what is not rolled up yet.
 -- Writes: metric_minute, metric_hour, metric_day, metric_depth, metric_sample, unkept_end, roll_up_state.
 -- Locks: the row of roll_up_state, SKIP LOCKED, so one is at it and none waits; nothing that other statements wait for.
 -- It takes about a second: what is left is done by the next call. A minute is always done whole.
@@ -18,8 +18,8 @@ begin
     if not found then
         return 5;
     end if;
-    did := started(its, closed);
-    while clock_timestamp() < began + interval '0.8 s' and (did.minute_at < closed or is_open(did)) loop
+    did := begun(its, closed);
+    while clock_timestamp() < began + interval '0.8 s' and (did.minute_at < closed or has_unclosed(did)) loop
         did := roll_up_step(did, closed);
     end loop;
     if did is distinct from its then
@@ -27,6 +27,6 @@ begin
         update roll_up_state set (minute_at, check_at, hour_at, recheck_at, day_at, rolled_at)
             = row(did.minute_at, did.check_at, did.hour_at, did.recheck_at, did.day_at, did.rolled_at);
     end if;
-    return case when did.minute_at < closed or is_open(did) then 0.1
+    return case when did.minute_at < closed or has_unclosed(did) then 0.1
                 else extract(epoch from closed + interval '70 s' - clock_timestamp()) end;
 end $$;

@@ -76,8 +76,8 @@ begin
         insert into job_history select g.* from gone g where is_kept('cancelled', g.queue, g.workflow_id, unkept)
     )
     select count(*),
-           (select array_agg(row(clock_timestamp(), g.queue, g.task, 'cancelled', g.priority, g.attempt, null::real, g.run_at, g.created_at,
-                                 g.claimed_at, g.control)::job_end)
+           (select array_agg(row(clock_timestamp(), g.queue, g.task, 'cancelled', g.priority, g.attempt, null::real, g.run_at,
+                                 g.created_at, g.claimed_at, g.control)::job_end)
               from gone g where unkept is not null and not is_kept('cancelled', g.queue, g.workflow_id, unkept))
       into gone, lost from held;
     if lost is not null then

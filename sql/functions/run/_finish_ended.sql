@@ -38,8 +38,8 @@ begin
     select coalesce(array_agg(id), '{}'), array_agg(id) filter (where workflow_id is not null),
            array_agg(state::node_state) filter (where workflow_id is not null),
            array_agg(limits::text) filter (where holds_place),
-           (select array_agg(row(clock_timestamp(), g.queue, g.task, g.state, g.priority, g.attempt, g.elapsed, g.run_at, g.created_at,
-                                 g.claimed_at, g.control)::job_end)
+           (select array_agg(row(clock_timestamp(), g.queue, g.task, g.state, g.priority, g.attempt, g.elapsed, g.run_at,
+                                 g.created_at, g.claimed_at, g.control)::job_end)
               from gone g where unkept is not null and not is_kept(g.state::text, g.queue, g.workflow_id, unkept))
       into ended, nodes, states, freed, lost from held;  -- all that were held have gone
     if lost is not null then

@@ -64,8 +64,8 @@ begin
     )
     select count(*), array_agg(id) filter (where workflow_id is not null),
            array_agg(state::text::node_state) filter (where workflow_id is not null),
-           (select array_agg(row(g.finished_at, g.queue, g.task, g.state, g.priority, g.attempt, g.elapsed, g.run_at, g.created_at,
-                                 g.claimed_at, g.control)::job_end)
+           (select array_agg(row(g.finished_at, g.queue, g.task, g.state, g.priority, g.attempt, g.elapsed, g.run_at,
+                                 g.created_at, g.claimed_at, g.control)::job_end)
               from gone g where unkept is not null and g.state = 'cancelled'
                                 and not is_kept('cancelled', g.queue, g.workflow_id, unkept))
       into ended, nodes, states, lost from gone;

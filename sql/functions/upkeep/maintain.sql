@@ -36,8 +36,8 @@ end $$;
 
 -- run_maintain: one round of maintenance. whole: false leaves out what a round soon after another one need not do again.
 -- Called by: maintain, maintain_if_due. Writes: job_history (partitions), dead_letter, job_result, rescue_log, discard_log,
--- schedule_tick, worker; see prune_logs, tidy_lanes and repair_workflows. Locks: an advisory lock of this install, so one runs at
--- a time; partitions, see make_partition and drop_partitions.
+-- schedule_tick, worker; see prune_logs, prune_metrics, roll_up, tidy_lanes and repair_workflows.
+-- Locks: an advisory lock of this install, so one runs at a time; partitions, see make_partition and drop_partitions.
 --
 -- done     false: another session is at it, and nothing was done
 -- more     something has expired and was left to the next round, so that this one stays short
@@ -49,6 +49,7 @@ declare
     today      date := (clock_timestamp() at time zone 'UTC')::date;
     first_kept date := today - keep_days;
     needed     bool := days_ahead(today) < 2;
+    rolled     bool;
 begin
     done := pg_try_advisory_xact_lock(hashtext('pgqueue maintain'), hashtext(current_schema()));
     more := false;
@@ -59,8 +60,9 @@ begin
     if needed then  -- before anything that may fail
         refused := not make_partitions(today);
     end if;
+    rolled := is_rolled_up(first_kept);
     begin
-        more := prune(keep_days);
+        more := not rolled or prune(keep_days);
     exception when lock_not_available then null;  -- a row is locked: the next call tries again, the partitions stay
     end;
     if whole then
@@ -70,7 +72,7 @@ begin
     if not needed then
         refused := not make_partitions(today);
     end if;
-    if not drop_partitions(first_kept) then
+    if rolled and not drop_partitions(first_kept) then
         refused := true;
         more := empty_partitions(first_kept) or more;
     end if;
@@ -149,6 +151,7 @@ begin
     end if;
     is_more := prune_steps(keep_days) or is_more;
     is_more := prune_logs() or is_more;
+    is_more := prune_metrics(most) or is_more;
     perform tidy_lanes();
     delete from pause where until < (select clock_timestamp()) - interval '1 day';
     delete from worker where state = 'lost' and heartbeat_at < (select clock_timestamp()) - interval '1 day';
