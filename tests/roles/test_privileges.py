@@ -183,7 +183,7 @@ FUNCTIONS = {
         "unkept", "is_kept", "check_depth", "check_depths", "count_ready", "drop_oldest", "oldest_ready", "insert_each",
         "begun", "bucket_of", "bucket_value", "check_minute", "close_day", "close_hour", "close_minute", "depths_at",
         "failed_attempts", "has_unclosed", "is_rolled_up", "metric_figures", "metric_rows", "next_end", "note_gone", "note_unkept",
-        "prune_metrics", "roll_up_day", "roll_up_hour", "roll_up_minute", "roll_up_step", "sample_depths", "sample_minute",
+        "prune_metrics", "roll_up_day", "roll_up_hour", "roll_up_minute", "roll_up_step", "roll_up_to", "sample_depths", "sample_minute",
         "seconds_in", "series_figures", "sum_rows", "unkept_rows", "waited", "worker_figures",
         "insert_lines", "kept_fields", "line_bytes", "prune_logs", "refused_runs", "trim_log",
         "busy_for", "changes_of", "counted", "ended_as", "ended_per_second", "ends_of", "expired_of", "figures_of_end", "held_by",

@@ -2,14 +2,15 @@
 -- Called by: roll_up_minute, unkept_rows. Inlined, hence no settings. From a microsecond to 31 years: -276 to 414.
 create function bucket_of(seconds float8) returns smallint
 language sql immutable as $$
-    select (ln(least(greatest(seconds, 1e-6::float8), 1e9::float8)) * 20)::smallint
+    select case when seconds > 1e-6::float8 then (ln(least(seconds, 1e9::float8)) * 20)::smallint
+                when seconds is not null then -276::smallint end
 $$;
 
 -- seconds_in: the seconds that a handler took, whatever its worker has reported. Called by: roll_up_minute, unkept_rows. Inlined.
 -- Writes: nothing.
 create function seconds_in(elapsed real) returns float8
 language sql immutable as $$
-    select least(greatest(elapsed, 0::real), 1e9::real)::float8
+    select (case when elapsed >= 0::real then least(elapsed, 1e9::real) when elapsed is not null then 0::real end)::float8
 $$;
 
 -- bucket_value: the number of seconds that stands for a bucket: no more than 2.5 % from any in it. Writes: nothing.
@@ -26,7 +27,8 @@ $$;
 -- Writes: nothing.
 create function waited(run_at timestamptz, created_at timestamptz, claimed_at timestamptz) returns float8
 language sql immutable as $$
-    select greatest(date_part('epoch', claimed_at - greatest(run_at, created_at)), 0)
+    select case when claimed_at > greatest(run_at, created_at) then date_part('epoch', claimed_at - greatest(run_at, created_at))
+                when claimed_at is not null then 0 end
 $$;
 
 -- failed_attempts: how many attempts of a job that is over have failed: of one that succeeded all but the last, of a dead letter

@@ -9,24 +9,33 @@
 create function roll_up() returns float8
 language plpgsql security definer set search_path from current set jit = off as $$
 declare
-    began  timestamptz := clock_timestamp();
-    closed timestamptz := date_bin('1 minute', began - interval '10 s', '2000-01-01Z');
-    its    roll_up_state%rowtype;
-    did    roll_up_state%rowtype;
+    closed timestamptz := date_bin('1 minute', clock_timestamp() - interval '10 s', '2000-01-01Z');
+    more   bool := roll_up_to(closed);
+begin
+    return case when more then 0.1 when more is null then 5
+                else extract(epoch from closed + interval '70 s' - clock_timestamp()) end;
+end $$;
+
+-- roll_up_to: rolls up what ended before this time. Returns whether there is more to do; NULL = another transaction is at it.
+-- Called by: roll_up. Writes, locks: see there.
+create function roll_up_to(closed timestamptz) returns bool
+language plpgsql as $$
+declare
+    began timestamptz := clock_timestamp();
+    its   roll_up_state%rowtype;
+    did   roll_up_state%rowtype;
 begin
     select * into its from roll_up_state for update skip locked;
     if not found then
-        return 5;
+        return null;
     end if;
     did := begun(its, closed);
     while clock_timestamp() < began + interval '0.8 s' and (did.minute_at < closed or has_unclosed(did)) loop
         did := roll_up_step(did, closed);
     end loop;
     if did is distinct from its then
-        did.rolled_at := clock_timestamp();
         update roll_up_state set (minute_at, check_at, hour_at, recheck_at, day_at, rolled_at)
-            = row(did.minute_at, did.check_at, did.hour_at, did.recheck_at, did.day_at, did.rolled_at);
+            = row(did.minute_at, did.check_at, did.hour_at, did.recheck_at, did.day_at, clock_timestamp());
     end if;
-    return case when did.minute_at < closed or has_unclosed(did) then 0.1
-                else extract(epoch from closed + interval '70 s' - clock_timestamp()) end;
+    return did.minute_at < closed or has_unclosed(did);
 end $$;
