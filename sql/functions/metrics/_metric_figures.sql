@@ -1,34 +1,43 @@
 -- metric_figures: the sums of metrics and its percentiles, by scope and name. Called by: metrics. Writes: nothing.
--- The name of all is ''. The buckets are added up by queue and task first: what is grouped three times is little then.
+-- The name of all is ''. Elements of histograms are many: they are added up by queue and task first, so that what is grouped three
+-- times is little, and by one number that stands for these, the kind and the bucket; by texts that takes twice as long.
 create function metric_figures(begins timestamptz, ends timestamptz) returns table (
     scope text, name text, enqueued bigint, succeeded bigint, failed bigint, cancelled bigint, failed_attempts bigint,
     seconds float8, durations float8, duration_p float8[], wait_seconds float8, waits float8, wait_p float8[], ready jsonb
 )
 language sql stable set jit = off set work_mem = '64MB' as $$
     with part as materialized (
-        select * from metric_rows(begins, ends)
+        select r.*, dense_rank() over (order by queue, task) as id from metric_rows(begins, ends) r
     ), counted as (
         select s.scope, s.name, sum(succeeded)::bigint as succeeded, sum(failed)::bigint as failed,
                sum(cancelled)::bigint as cancelled, sum(failed_attempts)::bigint as failed_attempts,
                sum(seconds) as seconds, sum(wait_seconds) as wait_seconds
           from part, lateral (values ('all', ''), ('queue', queue), ('task', task)) as s(scope, name) group by s.scope, s.name
-    ), bin as (
-        select queue, task, 'duration' as kind, bucket, sum(jobs) as jobs
-          from part, unnest(duration_buckets, duration_jobs) as h(bucket, jobs) group by queue, task, bucket
+    ), member as (
+        select p.id, s.scope, s.name, dense_rank() over (order by s.scope, s.name) as no
+          from (select distinct id, queue, task from part) p,
+               lateral (values ('all', ''), ('queue', queue), ('task', task)) as s(scope, name)
+    ), element as (  -- a bucket is from -276 to 414
+        select id * 2048 + 512 + unnest(duration_buckets) as number, unnest(duration_jobs) as jobs from part
         union all
-        select queue, task, 'wait', bucket, sum(jobs)
-          from part, unnest(wait_buckets, wait_jobs) as h(bucket, jobs) group by queue, task, bucket
+        select id * 2048 + 1536 + unnest(wait_buckets), unnest(wait_jobs) from part
+    ), bin as (
+        select m.no * 2048 + (e.number & 2047) as number, sum(e.jobs) as jobs
+          from (select number, sum(jobs) as jobs from element group by number) e join member m on m.id = e.number >> 11
+         group by 1
     ), percentile as (
-        select p.scope, p.name, kind, max(total)::float8 as jobs,
-               array[1000 * bucket_value(min(bucket) filter (where up_to >= 0.5 * total)),
-                     1000 * bucket_value(min(bucket) filter (where up_to >= 0.95 * total)),
-                     1000 * bucket_value(min(bucket) filter (where up_to >= 0.99 * total))] as ms
-          from (select s.scope, s.name, kind, bucket, sum(sum(jobs)) over (its order by bucket) as up_to,
-                       sum(sum(jobs)) over its as total
-                  from bin, lateral (values ('all', ''), ('queue', queue), ('task', task)) as s(scope, name)
-                 group by s.scope, s.name, kind, bucket
-                window its as (partition by s.scope, s.name, kind)) p
-         group by p.scope, p.name, kind
+        select scope, name, kind, jobs, ms
+          from (select number >> 11 as no, case when number & 1024 = 0 then 'duration' else 'wait' end as kind,
+                       max(total)::float8 as jobs,
+                       array[1000 * bucket_value(min(bucket) filter (where up_to >= 0.5 * total)),
+                             1000 * bucket_value(min(bucket) filter (where up_to >= 0.95 * total)),
+                             1000 * bucket_value(min(bucket) filter (where up_to >= 0.99 * total))] as ms
+                  from (select number & ~1023 as number, ((number & 1023) - 512)::int as bucket,
+                               sum(jobs) over (partition by number >> 10 order by number) as up_to,
+                               sum(jobs) over (partition by number >> 10) as total
+                          from bin) b
+                 group by number) p
+          join (select distinct no, scope, name from member) m using (no)
     ), depth as (
         select s.scope, s.name, minute, priority, state = 'ready' as is_ready, sum(jobs) as jobs
           from metric_depth, lateral (values ('all', ''), ('queue', queue)) as s(scope, name)

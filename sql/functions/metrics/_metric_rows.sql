@@ -34,12 +34,14 @@ language sql stable set jit = off set work_mem = '64MB' as $$
     ), duration as (
         select queue, task, array_agg(bucket order by bucket) as buckets, array_agg(jobs order by bucket) as jobs
           from (select queue, task, bucket, sum(jobs)::int as jobs
-                  from part, unnest(duration_buckets, duration_jobs) as h(bucket, jobs) group by queue, task, bucket) b
+                  from (select queue, task, unnest(duration_buckets) as bucket, unnest(duration_jobs) as jobs from part) h
+                 group by queue, task, bucket) b
          group by queue, task
     ), wait as (
         select queue, task, array_agg(bucket order by bucket) as buckets, array_agg(jobs order by bucket) as jobs
           from (select queue, task, bucket, sum(jobs)::int as jobs
-                  from part, unnest(wait_buckets, wait_jobs) as h(bucket, jobs) group by queue, task, bucket) b
+                  from (select queue, task, unnest(wait_buckets) as bucket, unnest(wait_jobs) as jobs from part) h
+                 group by queue, task, bucket) b
          group by queue, task
     )
     select since, t.*, coalesce(d.buckets, '{}'), coalesce(d.jobs, '{}'), coalesce(w.buckets, '{}'), coalesce(w.jobs, '{}')

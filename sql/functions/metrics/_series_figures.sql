@@ -6,19 +6,22 @@ create function series_figures(step interval, begins timestamptz, ends timestamp
 )
 language sql stable set jit = off set work_mem = '64MB' as $$
     with part as materialized (
-        select date_bin(step, r.at, '2001-01-01Z') as step_at, r.*
+        select date_bin(step, r.at, '2001-01-01Z') as step_at,
+               div(extract(epoch from r.at - begins), extract(epoch from step))::bigint as step_no, r.*
           from metric_rows(begins, ends, case when extract(epoch from step)::numeric % 86400 = 0 then 'day'
                                               when extract(epoch from step)::numeric % 3600 = 0 then 'hour' else 'minute' end) r
          where (in_queue is null or queue = in_queue) and (of_task is null or task = of_task)
     ), counted as (
         select step_at, sum(succeeded)::bigint as succeeded, sum(failed)::bigint as failed,
                sum(cancelled)::bigint as cancelled, sum(failed_attempts)::bigint as failed_attempts from part group by step_at
-    ), bin as (
-        select step_at, 'duration' as kind, bucket, sum(jobs) as jobs
-          from part, unnest(duration_buckets, duration_jobs) as h(bucket, jobs) group by step_at, bucket
+    ), element as (  -- as in metric_figures
+        select step_no * 2048 + 512 + unnest(duration_buckets) as number, unnest(duration_jobs) as jobs from part
         union all
-        select step_at, 'wait', bucket, sum(jobs)
-          from part, unnest(wait_buckets, wait_jobs) as h(bucket, jobs) group by step_at, bucket
+        select step_no * 2048 + 1536 + unnest(wait_buckets), unnest(wait_jobs) from part
+    ), bin as (
+        select begins + (number >> 11) * step as step_at, case when number & 1024 = 0 then 'duration' else 'wait' end as kind,
+               ((number & 1023) - 512)::int as bucket, jobs
+          from (select number, sum(jobs) as jobs from element group by number) e
     ), percentile as (
         select step_at, kind,
                array[1000 * bucket_value(min(bucket) filter (where up_to >= 0.5 * total)),
