@@ -53,6 +53,23 @@ create table metric_day (
     primary key (day, queue, task)
 );
 
+-- The sums of all queues and tasks, so that charts of everything read one row a step.
+create table metric_all (
+    unit             text not null check (unit in ('minute', 'hour', 'day')),
+    at               timestamptz not null,
+    succeeded        bigint not null,
+    cancelled        bigint not null,
+    failed           bigint not null,
+    failed_attempts  bigint not null,
+    seconds          float8 not null,
+    wait_seconds     float8 not null,
+    duration_buckets smallint[] not null,
+    duration_jobs    int[] not null,
+    wait_buckets     smallint[] not null,
+    wait_jobs        int[] not null,
+    primary key (unit, at)
+);
+
 -- How many jobs were live at the beginning of a minute, see sample_depths. What was added in a time is what has ended in it and
 -- the change of this.
 create table metric_depth (

@@ -1,4 +1,5 @@
--- roll_up_hour: writes the rows of an hour, the sum of its minutes. Called by: close_hours, close_days. Writes: metric_hour.
+-- roll_up_hour: writes the rows of an hour, the sum of its minutes. Called by: close_hours, close_days. Writes: metric_hour,
+-- metric_all.
 create function roll_up_hour(this timestamptz) returns void
 language sql as $$
     insert into metric_hour select * from sum_rows(this, this + interval '1 hour', 'minute')
@@ -7,10 +8,11 @@ language sql as $$
             duration_buckets, duration_jobs, wait_buckets, wait_jobs)
          = row(excluded.succeeded, excluded.cancelled, excluded.failed, excluded.failed_attempts, excluded.seconds,
                excluded.wait_seconds, excluded.duration_buckets, excluded.duration_jobs,
-               excluded.wait_buckets, excluded.wait_jobs)
+               excluded.wait_buckets, excluded.wait_jobs);
+    select sum_up('hour', this)
 $$;
 
--- roll_up_day: writes the rows of a day, the sum of its hours. Called by: close_days. Writes: metric_day.
+-- roll_up_day: writes the rows of a day, the sum of its hours. Called by: close_days. Writes: metric_day, metric_all.
 create function roll_up_day(this timestamptz) returns void
 language sql as $$
     insert into metric_day select * from sum_rows(this, this + interval '1 day', 'hour')
@@ -19,5 +21,6 @@ language sql as $$
             duration_buckets, duration_jobs, wait_buckets, wait_jobs)
          = row(excluded.succeeded, excluded.cancelled, excluded.failed, excluded.failed_attempts, excluded.seconds,
                excluded.wait_seconds, excluded.duration_buckets, excluded.duration_jobs,
-               excluded.wait_buckets, excluded.wait_jobs)
+               excluded.wait_buckets, excluded.wait_jobs);
+    select sum_up('day', this)
 $$;

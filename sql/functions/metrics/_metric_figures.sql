@@ -1,6 +1,6 @@
 -- metric_figures: the sums of metrics and its percentiles, by scope and name. Called by: metrics. Writes: nothing.
--- The name of all is ''. Elements of histograms are many: they are added up by queue and task first, so that what is grouped three
--- times is little, and by one number that stands for these, the kind and the bucket; by texts that takes twice as long.
+-- The name of all is ''. Elements of histograms are many: they are added up by queue and task first, so that what is grouped
+-- three times is little, and by one number that stands for these, the kind and the bucket; by texts that takes twice as long.
 create function metric_figures(begins timestamptz, ends timestamptz) returns table (
     scope text, name text, enqueued bigint, succeeded bigint, failed bigint, cancelled bigint, failed_attempts bigint,
     seconds float8, durations float8, duration_p float8[], wait_seconds float8, waits float8, wait_p float8[], ready jsonb

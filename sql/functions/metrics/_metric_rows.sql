@@ -1,8 +1,10 @@
 -- metric_rows: what has ended in a time, from the widest roll-ups that fit: days that lie in it whole, hours for what is left,
 -- and minutes for the rest. Called by: metrics, metric_series, sum_rows. Writes: nothing.
--- since, until: full minutes. widest: minute, hour or day: the widest that may be used.
-create function metric_rows(since timestamptz, until timestamptz, widest text default 'day') returns setof metric_row
-language plpgsql stable set jit = off set enable_seqscan = off as $$
+-- since, until: full minutes. widest: minute, hour or day: the widest that may be used. whole: one row a time, without queue and
+-- task.
+create function metric_rows(since timestamptz, until timestamptz, widest text default 'day', whole bool default false)
+returns setof metric_row
+language plpgsql stable set jit = off as $$
 #variable_conflict use_variable
 declare
     its       roll_up_state := (select s from roll_up_state s);
@@ -12,18 +14,36 @@ declare
     from_     timestamptz := date_bin('1 hour', since - interval '1 us', '2000-01-01Z') + interval '1 hour';
 begin
     if (to_ > from_) is not true then
-        return query select * from metric_minute where minute >= since and minute < until;
+        return query select * from rows_of('minute', since, until, whole);
         return;
     end if;
-    return query select * from metric_minute where minute >= since and minute < from_;
+    return query select * from rows_of('minute', since, from_, whole);
     if (days_to > days_from) is not true then
-        return query select * from metric_hour where hour >= from_ and hour < to_;
+        return query select * from rows_of('hour', from_, to_, whole);
     else
-        return query select * from metric_hour where hour >= from_ and hour < days_from;
-        return query select * from metric_day where day >= days_from and day < days_to;
-        return query select * from metric_hour where hour >= days_to and hour < to_;
+        return query select * from rows_of('hour', from_, days_from, whole);
+        return query select * from rows_of('day', days_from, days_to, whole);
+        return query select * from rows_of('hour', days_to, to_, whole);
     end if;
-    return query select * from metric_minute where minute >= to_ and minute < until;
+    return query select * from rows_of('minute', to_, until, whole);
+end $$;
+
+-- rows_of: the roll-ups of one kind in a time. Called by: metric_rows. Writes: nothing.
+create function rows_of(of_unit text, since timestamptz, until timestamptz, whole bool) returns setof metric_row
+language plpgsql stable set jit = off set enable_seqscan = off as $$
+#variable_conflict use_variable
+begin
+    if whole then
+        return query select at, null::text, null::text, succeeded, cancelled, failed, failed_attempts, seconds, wait_seconds,
+                            duration_buckets, duration_jobs, wait_buckets, wait_jobs
+                       from metric_all where unit = of_unit and at >= since and at < until;
+    elsif of_unit = 'minute' then
+        return query select * from metric_minute where minute >= since and minute < until;
+    elsif of_unit = 'hour' then
+        return query select * from metric_hour where hour >= since and hour < until;
+    else
+        return query select * from metric_day where day >= since and day < until;
+    end if;
 end $$;
 
 -- sum_rows: the sum of the roll-ups of a time by queue and task. Called by: roll_up_hour, roll_up_day. Writes: nothing.
@@ -48,4 +68,35 @@ language sql stable set jit = off set work_mem = '64MB' as $$
       from (select queue, task, sum(succeeded)::bigint, sum(cancelled)::bigint, sum(failed)::bigint,
                    sum(failed_attempts)::bigint, sum(seconds), sum(wait_seconds) from part group by queue, task) t
       left join duration d using (queue, task) left join wait w using (queue, task)
+$$;
+
+-- sum_up: writes the sum of all queues and tasks beside their rows. Called by: roll_up_minute, roll_up_hour, roll_up_day. Writes:
+-- metric_all.
+create function sum_up(of_unit text, this timestamptz) returns void
+language sql set jit = off as $$
+    with part as materialized (
+        select * from rows_of(of_unit, this, this + interval '1 us', false)
+    ), total as (
+        select sum(succeeded)::bigint as succeeded, sum(cancelled)::bigint as cancelled, sum(failed)::bigint as failed,
+               sum(failed_attempts)::bigint as failed_attempts, sum(seconds) as seconds, sum(wait_seconds) as wait_seconds
+          from part having count(*) > 0
+    ), duration as (
+        select coalesce(array_agg(bucket order by bucket), '{}') as buckets,
+               coalesce(array_agg(jobs order by bucket), '{}') as jobs
+          from (select bucket, sum(jobs)::int as jobs
+                  from (select unnest(duration_buckets) as bucket, unnest(duration_jobs) as jobs from part) h group by bucket) b
+    ), wait as (
+        select coalesce(array_agg(bucket order by bucket), '{}') as buckets,
+               coalesce(array_agg(jobs order by bucket), '{}') as jobs
+          from (select bucket, sum(jobs)::int as jobs
+                  from (select unnest(wait_buckets) as bucket, unnest(wait_jobs) as jobs from part) h group by bucket) b
+    )
+    insert into metric_all
+    select of_unit, this, t.*, d.buckets, d.jobs, w.buckets, w.jobs from total t, duration d, wait w
+    on conflict (unit, at) do update
+       set (succeeded, cancelled, failed, failed_attempts, seconds, wait_seconds,
+            duration_buckets, duration_jobs, wait_buckets, wait_jobs)
+         = row(excluded.succeeded, excluded.cancelled, excluded.failed, excluded.failed_attempts, excluded.seconds,
+               excluded.wait_seconds, excluded.duration_buckets, excluded.duration_jobs,
+               excluded.wait_buckets, excluded.wait_jobs)
 $$;

@@ -1,5 +1,5 @@
 -- roll_up_minute: writes the rows of one minute, anew if they are there.
--- Called by: close_minute, check_minute. Writes: metric_minute. Locks: nothing that others wait for.
+-- Called by: close_minute, check_minute. Writes: metric_minute, metric_all. Locks: nothing that others wait for.
 -- One scan, which gathers the buckets of all jobs of a queue, task and state in two arrays; each is counted by itself. For a
 -- minute of a million jobs that took 0.9 s where grouping by the buckets took 1.6 s, with both in one key 2.6 s. The times are
 -- parameters, so that the index on finished_at and the pruning of partitions work.
@@ -51,6 +51,7 @@ begin
          = row(excluded.succeeded, excluded.cancelled, excluded.failed, excluded.failed_attempts, excluded.seconds,
                excluded.wait_seconds, excluded.duration_buckets, excluded.duration_jobs,
                excluded.wait_buckets, excluded.wait_jobs);
+    perform sum_up('minute', this);
 end $$;
 
 -- check_minute: rolls a minute up again if jobs that ended in it were committed since. Called by: close_hour, close_day.

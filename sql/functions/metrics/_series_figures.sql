@@ -9,7 +9,8 @@ language sql stable set jit = off set work_mem = '64MB' as $$
         select date_bin(step, r.at, '2001-01-01Z') as step_at,
                div(extract(epoch from r.at - begins), extract(epoch from step))::bigint as step_no, r.*
           from metric_rows(begins, ends, case when extract(epoch from step)::numeric % 86400 = 0 then 'day'
-                                              when extract(epoch from step)::numeric % 3600 = 0 then 'hour' else 'minute' end) r
+                                              when extract(epoch from step)::numeric % 3600 = 0 then 'hour' else 'minute' end,
+                           in_queue is null and of_task is null) r
          where (in_queue is null or queue = in_queue) and (of_task is null or task = of_task)
     ), counted as (
         select step_at, sum(succeeded)::bigint as succeeded, sum(failed)::bigint as failed,
@@ -18,18 +19,16 @@ language sql stable set jit = off set work_mem = '64MB' as $$
         select step_no * 2048 + 512 + unnest(duration_buckets) as number, unnest(duration_jobs) as jobs from part
         union all
         select step_no * 2048 + 1536 + unnest(wait_buckets), unnest(wait_jobs) from part
-    ), bin as (
-        select begins + (number >> 11) * step as step_at, case when number & 1024 = 0 then 'duration' else 'wait' end as kind,
-               ((number & 1023) - 512)::int as bucket, jobs
-          from (select number, sum(jobs) as jobs from element group by number) e
     ), percentile as (
-        select step_at, kind,
+        select begins + (number >> 11) * step as step_at, case when number & 1024 = 0 then 'duration' else 'wait' end as kind,
                array[1000 * bucket_value(min(bucket) filter (where up_to >= 0.5 * total)),
                      1000 * bucket_value(min(bucket) filter (where up_to >= 0.95 * total)),
                      1000 * bucket_value(min(bucket) filter (where up_to >= 0.99 * total))] as ms
-          from (select step_at, kind, bucket, sum(jobs) over (its order by bucket) as up_to, sum(jobs) over its as total
-                  from bin window its as (partition by step_at, kind)) b
-         group by step_at, kind
+          from (select number & ~1023 as number, ((number & 1023) - 512)::int as bucket,
+                       sum(jobs) over (partition by number >> 10 order by number) as up_to,
+                       sum(jobs) over (partition by number >> 10) as total
+                  from (select number, sum(jobs) as jobs from element group by number) e) b
+         group by number
     )
     select step_at, succeeded + failed + cancelled, succeeded, failed, cancelled, failed_attempts, d.ms, w.ms
       from counted c

@@ -1,6 +1,6 @@
 -- prune_metrics: deletes roll-ups of minutes and hours that are old, and samples of depth; of those full hours stay as long as
 -- hours, midnights for ever. Returns whether there may be more. Called by: prune.
--- Writes: metric_minute, metric_hour, metric_depth, metric_sample.
+-- Writes: metric_minute, metric_hour, metric_all, metric_depth, metric_sample.
 create function prune_metrics(most int) returns bool
 language plpgsql set enable_seqscan = off set jit = off as $$
 declare
@@ -21,6 +21,7 @@ begin
         select ctid from metric_hour where hour < hours order by hour limit most));
     get diagnostics gone = row_count;
     is_more := is_more or gone = most;
+    delete from metric_all where unit = 'minute' and at < minutes or unit = 'hour' and at < hours;
     old := array(select minute from metric_sample
                   where minute < minutes and (minute <> date_bin('1 hour', minute, '2000-01-01Z')
                                               or minute < hours and minute <> date_bin('1 day', minute, '2000-01-01Z'))
