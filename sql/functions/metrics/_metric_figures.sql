@@ -23,7 +23,7 @@ language sql stable set jit = off set work_mem = '64MB' as $$
         select id * 2048 + 1536 + unnest(wait_buckets), unnest(wait_jobs) from part
     ), bin as (
         select m.no * 2048 + (e.number & 2047) as number, sum(e.jobs) as jobs
-          from (select number, sum(jobs) as jobs from element group by number) e join member m on m.id = e.number >> 11
+          from (select number, sum(jobs)::float8 as jobs from element group by number) e join member m on m.id = e.number >> 11
          group by 1
     ), percentile as (
         select scope, name, kind, jobs, ms

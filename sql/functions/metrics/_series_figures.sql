@@ -27,7 +27,7 @@ language sql stable set jit = off set work_mem = '64MB' as $$
           from (select number & ~1023 as number, ((number & 1023) - 512)::int as bucket,
                        sum(jobs) over (partition by number >> 10 order by number) as up_to,
                        sum(jobs) over (partition by number >> 10) as total
-                  from (select number, sum(jobs) as jobs from element group by number) e) b
+                  from (select number, sum(jobs)::float8 as jobs from element group by number) e) b
          group by number
     )
     select step_at, succeeded + failed + cancelled, succeeded, failed, cancelled, failed_attempts, d.ms, w.ms
