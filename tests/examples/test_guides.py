@@ -66,6 +66,12 @@ def test_the_guide_to_queues_does_what_it_says(database_url: str, monkeypatch: p
     _follow("queues")
 
 
+def test_the_guide_to_figures_does_what_it_says(connection: psycopg.Connection[Any]) -> None:
+    for statements in SQL.findall((DOCS / "metrics.md").read_text()):
+        for statement in filter(str.strip, statements.split(";\n")):
+            connection.execute(statement)
+
+
 def test_the_guide_to_many_jobs_at_once_does_what_it_says(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGQUEUE_DATABASE_URL", database_url)
     _follow("operations")
