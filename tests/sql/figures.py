@@ -57,10 +57,10 @@ def ran(sql: Sql, count: int = 1, *, queue: str = "a", state: str = "succeeded")
 def history(sql: Sql, at: datetime, count: int = 1, *, queue: str = "a", elapsed: str = "0.1", run_at: str | None = None) -> None:
     """Jobs that succeeded then; each was claimed 10 ms after it was due."""
     sql.rows(
-        """insert into job_history (id, run_at, created_at, claimed_at, finished_at, state, elapsed, priority, attempt, max_attempts,
-                                    rescues, queue, task, args)
-           select nextval('job_id_seq'), coalesce(%s::timestamptz, t), t, t + interval '10 ms', t, 'succeeded', %s::real, 0, 1, 4, 0,
-                  %s, 'noop', '{}'
+        """insert into job_history (id, run_at, created_at, claimed_at, finished_at, state, elapsed, priority, attempt,
+                                    max_attempts, rescues, queue, task, args)
+           select nextval('job_id_seq'), coalesce(%s::timestamptz, t), t, t + interval '10 ms', t, 'succeeded', %s::real, 0, 1,
+                  4, 0, %s, 'noop', '{}'
              from (select %s::timestamptz as t) x, generate_series(1, %s)""",
         run_at,
         elapsed,

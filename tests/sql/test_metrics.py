@@ -32,7 +32,9 @@ def percentiles_are_within_their_bucket(sql: Sql) -> None:
         for name, fraction in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99)):
             assert row[f"duration_{name}_ms"] == pytest.approx(1000 * the(fraction, seconds), rel=ERROR + 1e-6)
         assert row["duration_mean_ms"] == pytest.approx(1000 * sum(seconds) / len(seconds), rel=1e-5)
-    waits = [float(row["wait"]) for row in sql.rows("select extract(epoch from claimed_at - created_at) as wait from job_history")]
+    waits = [
+        float(row["wait"]) for row in sql.rows("select extract(epoch from claimed_at - created_at) as wait from job_history")
+    ]
     assert metrics(sql)["wait_p95_ms"] == pytest.approx(1000 * the(0.95, waits), rel=ERROR + 1e-6)
     assert metrics(sql, scope="task", name="noop")["wait_mean_ms"] == pytest.approx(1000 * sum(waits) / 800, rel=1e-5)
 
@@ -43,7 +45,8 @@ def test_percentiles_are_within_their_bucket(rolled_back_sql: Sql) -> None:
 
 
 def test_a_bucket_stands_for_all_that_fall_into_it(rolled_back_sql: Sql) -> None:
-    furthest = "select max(abs(bucket_value(bucket_of(s)) / s - 1)) from (select exp(random() * 30 - 12) as s from generate_series(1, 9999)) x"
+    furthest = """select max(abs(bucket_value(bucket_of(s)) / s - 1))
+                    from (select exp(random() * 30 - 12) as s from generate_series(1, 9999)) x"""
     assert 0.024 < rolled_back_sql.value(furthest) <= ERROR
 
 
@@ -58,10 +61,12 @@ def test_rates_and_counts_are_of_what_has_ended(rolled_back_sql: Sql) -> None:
 
     every = metrics(sql, "2 hours")
     assert {name: every[name] for name in ("succeeded", "failed", "cancelled", "failed_attempts", "enqueued", "ready")} == {
-        "succeeded": 30, "failed": 10, "cancelled": 5, "failed_attempts": 10, "enqueued": 47, "ready": {"5": 1, "0": 1}}  # fmt: skip
+        "succeeded": 30, "failed": 10, "cancelled": 5, "failed_attempts": 10, "enqueued": 47,
+        "ready": {"5": 1, "0": 1}}  # fmt: skip
     assert (every["success_rate"], every["failure_rate"]) == (0.75, 0.25)
     assert every["until"] - every["since"] == 2 * AN_HOUR
-    assert every["completed_per_second"] == pytest.approx(45 / 7200) and every["enqueued_per_second"] == pytest.approx(47 / 7200)
+    assert every["completed_per_second"] == pytest.approx(45 / 7200)
+    assert every["enqueued_per_second"] == pytest.approx(47 / 7200)
     rows = sql.rows("select scope, name, enqueued, succeeded, ready from metrics('2 hours') where scope <> 'all'")
     assert [tuple(row.values()) for row in rows] == [
         ("queue", "a", 31, 30, {"5": 1}), ("queue", "b", 15, 0, {}), ("queue", "c", 1, 0, {"0": 1}),
@@ -115,7 +120,9 @@ def test_of_nothing_there_is_one_row(rolled_back_sql: Sql) -> None:
 @pytest.mark.parametrize("span", ["0 s", "59 s", "-1 hour", "101 years", None])
 def test_an_invalid_span_is_refused(rolled_back_sql: Sql, span: str | None) -> None:
     refusal = rolled_back_sql.refusal("select metrics(%s::interval)", span)
-    assert refusal.sqlstate == "PQ001" and "span" in str(refusal) and "from 1 minute" in str(refusal)
+    assert refusal.sqlstate == "PQ001"
+    assert "span" in str(refusal)
+    assert "from 1 minute" in str(refusal)
 
 
 def what_is_read_from_hours_and_days_is_the_same(sql: Sql) -> None:
@@ -145,7 +152,8 @@ def test_a_long_span_begins_with_a_full_hour_or_day(rolled_back_sql: Sql, span: 
     roll_up(sql)
     row = metrics(sql, span)
 
-    full = "select date_trunc(%s, %s::timestamptz, 'UTC') = %s and %s::timestamptz - %s between %s::interval and %s::interval + interval '1 day'"
+    full = """select date_trunc(%s, %s::timestamptz, 'UTC') = %s
+                     and %s::timestamptz - %s between %s::interval and %s::interval + interval '1 day'"""
     assert sql.value(full, unit, row["since"], row["since"], row["until"], row["since"], span, span)
 
 
@@ -166,8 +174,10 @@ def test_hours_and_days_have_a_view(rolled_back_sql: Sql, view: str, unit: str) 
     roll_up(sql)
 
     (row,) = sql.rows(f"select * from {view}")
-    assert row[unit] == midnight(sql) and row["succeeded"] == 10
-    assert row["duration_mean_ms"] == pytest.approx(200, rel=1e-5) and row["wait_mean_ms"] == pytest.approx(10)
+    assert row[unit] == midnight(sql)
+    assert row["succeeded"] == 10
+    assert row["duration_mean_ms"] == pytest.approx(200, rel=1e-5)
+    assert row["wait_mean_ms"] == pytest.approx(10)
     for name in ("p50", "p95", "p99"):
         assert row[f"duration_{name}_ms"] == pytest.approx(200, rel=ERROR)
         assert row[f"wait_{name}_ms"] == pytest.approx(10, rel=ERROR)

@@ -32,7 +32,6 @@ from .mutants import (
 )
 from .mutants.mutant import Mutant
 
-<<<<<<< HEAD
 OF_JOBS = (
     audit,
     cancels,
@@ -42,6 +41,7 @@ OF_JOBS = (
     filters,
     jobs,
     logs,
+    metrics,
     notify,
     operations,
     queues,
@@ -49,9 +49,6 @@ OF_JOBS = (
     steps,
     terms,
 )
-=======
-OF_JOBS = (audit, cancels, dead_letters, explaining, filters, jobs, logs, metrics, notify, operations, queues, schedules, steps, terms)
->>>>>>> 9a79699 (A guide to figures; each rule of the roll-ups is taken out once)
 AREAS = (*OF_JOBS, workflow_nodes, workflow_verbs, workflow_races, limit_counts, limit_turns, limit_verbs)
 MUTANTS = sorted((mutant for area in AREAS for mutant in area.MUTANTS), key=Mutant.needs_others)  # the cheap ones first
 

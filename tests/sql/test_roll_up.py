@@ -72,7 +72,9 @@ def test_a_histogram_holds_each_job_once(rolled_back_sql: Sql) -> None:
         jobs = "select sum(n) from {}, unnest({}_jobs) as h(n)"
         assert [sql.value(jobs.format(table, kind)) for kind in ("duration", "wait")] == [110, 110], table
         assert sql.value(f"select sum(seconds) from {table}") == pytest.approx(sum(took), rel=1e-5)
-        in_order = "select bool_and(duration_buckets = array(select distinct b from unnest(duration_buckets) b order by b)) from {}"
+        in_order = (
+            "select bool_and(duration_buckets = array(select distinct b from unnest(duration_buckets) b order by b)) from {}"
+        )
         assert sql.value(in_order.format(table))
 
 
@@ -313,7 +315,9 @@ def test_old_roll_ups_are_pruned_and_days_stay(rolled_back_sql: Sql) -> None:
 
 def sql_ages(sql: Sql, day: datetime) -> list[timedelta]:
     """How old the samples are."""
-    return [row["ago"] for row in sql.rows("select %s::timestamptz - minute as ago from metric_sample where minute <= %s", day, day)]
+    return [
+        row["ago"] for row in sql.rows("select %s::timestamptz - minute as ago from metric_sample where minute <= %s", day, day)
+    ]
 
 
 def nobody_waits_for_it(sql: Sql, another_sql: Callable[[], Sql]) -> None:
