@@ -116,6 +116,14 @@ LEFT_ALONE = {
     },
     "schedule_tick": {"tick", "fired_at"},
     "schedule_look": {"looked_at"},
+    "metric_minute": {"minute"},
+    "metric_hour": {"hour"},
+    "metric_day": {"day"},
+    "metric_all": {"at"},
+    "metric_depth": {"minute"},
+    "metric_sample": {"minute"},
+    "unkept_end": {"minute"},
+    "roll_up_state": {"minute_at", "check_at", "hour_at", "recheck_at", "day_at", "rolled_at"},
     "operation": {"created_at", "started_at", "finished_at", "next_at", "held_since"},
 }
 TIME_COLUMNS = """
