@@ -1,7 +1,7 @@
 -- discard: removes a dead letter for good; who did it and why is kept as long as the history, in discard_log.
--- Called by: applications, operators. Writes: dead_letter, discard_log, unkept_end, audit_log. Locks: the dead letter; waits for a
--- retry in progress. A node stays failed, and what waits for its workflow is decided already: its workflow is kept as one without dead
--- letters.
+-- Called by: applications, operators. Writes: dead_letter, discard_log, unkept_end, audit_log. Locks: the dead letter; waits for
+-- a retry in progress. A node stays failed, and what waits for its workflow is decided already: its workflow is kept as one
+-- without dead letters.
 -- Raises PQ001 for a bad text, PQ003 for an unknown job and PQ004 for one that is no dead letter.
 create function discard(job_id bigint, by text default null, reason text default null) returns void
 language plpgsql security definer set search_path from current as $$
