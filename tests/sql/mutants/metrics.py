@@ -18,7 +18,7 @@ MUTANTS = [
     Mutant("stopped jobs without history are lost", "finish_unended", r"insert into unkept_end\s+select u\.\*",
            "select u.*", UNKEPT, (roll_up.is_cancelled_instead_of_a_retry,)),
     Mutant("a retried dead letter has not failed", "run_again", GONE, "null;", HAS_GONE, (roll_up.is_retried,)),
-    Mutant("a discarded dead letter has not failed", "discard", GONE, "null;", HAS_GONE, (roll_up.is_discarded,)),
+    Mutant("a discarded dead letter has not failed", "discard_job", GONE, "null;", HAS_GONE, (roll_up.is_discarded,)),
     Mutant("a pruned dead letter has not failed", "prune_dead", GONE, "null;", HAS_GONE, (roll_up.is_pruned,)),
     Mutant("a skipped node was not cancelled", "restore_skipped", GONE, "null;",
            roll_up.a_skipped_node_that_waits_again_was_cancelled),
