@@ -8,6 +8,7 @@ from .database.acting import acting_as
 from .database.calls.dead import DeadCount, DeadGroup
 from .database.calls.doctor import Finding
 from .database.calls.explain import Cause
+from .database.calls.metrics import Figures, Metrics, MetricStep, WorkerFigures
 from .database.calls.queues import Pause
 from .errors import (
     CancelRequested,
@@ -62,6 +63,7 @@ __all__ = [
     "DeadLetterAlert",
     "DrainTimeout",
     "EnqueueCall",
+    "Figures",
     "Finding",
     "Graph",
     "GraphEdge",
@@ -81,6 +83,8 @@ __all__ = [
     "Limit",
     "LimitStatus",
     "LogLine",
+    "MetricStep",
+    "Metrics",
     "Parent",
     "Pause",
     "PgQueue",
@@ -103,6 +107,7 @@ __all__ = [
     "Task",
     "Timeout",
     "Unique",
+    "WorkerFigures",
     "Workflow",
     "WorkflowBuilder",
     "WorkflowProgress",

@@ -17,6 +17,7 @@ from .control.dead_letters import DeadLetterControl
 from .control.doctor import DoctorControl
 from .control.filters import FilterFields, filter_json
 from .control.jobs import Jobs
+from .control.metrics import HasMetrics
 from .control.operations import HasOperations
 from .control.queues import QueueControl
 from .database import Call
@@ -65,7 +66,7 @@ class Register(Protocol):
     def __call__(self, function: Callable[P, R], /) -> Task[P, R]: ...
 
 
-class PgQueue(Signals, HasOperations, HasAudit, QueueControl, CancelControl, DeadLetterControl, DoctorControl, Hooks):
+class PgQueue(Signals, HasOperations, HasMetrics, HasAudit, QueueControl, CancelControl, DeadLetterControl, DoctorControl, Hooks):
     """A job queue in one schema of one database.
 
     Args:

@@ -23,6 +23,7 @@ from .failures import complain, exit_code
 from .job_list import jobs
 from .jobs import job
 from .limits import limits
+from .metrics import metrics
 from .migrate import migrate
 from .operations import operation, operations
 from .pauses import drain, pause, resume
@@ -32,6 +33,7 @@ from .schedules import schedule, schedules
 from .secrets import begin, give_each, with_secrets
 from .stats import stats, workers
 from .steps import signal
+from .top import top
 from .update import update
 from .worker import worker
 from .workflows import cancel_workflow, retry_workflow, workflow, workflows
@@ -47,7 +49,7 @@ cli = typer.Typer(
 )
 PANELS: dict[str, tuple[Any, ...]] = {
     "Run": (migrate, worker, enqueue),
-    "Look": (stats, workers, jobs, job, explain, dead, audit),
+    "Look": (stats, metrics, top, workers, jobs, job, explain, dead, audit),
     "Act on jobs": (retry, cancel, discard, update, signal, operations, operation),
     "Queues and limits": (queues, pause, resume, drain, limits),
     "Workflows": (workflows, workflow, retry_workflow, cancel_workflow),

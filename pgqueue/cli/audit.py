@@ -11,7 +11,7 @@ from ..database.calls.audit import AuditEntry
 from .options import AsJson, DatabaseUrl, Limit, Schema
 from .output import print_json_lines, print_table
 from .session import Session
-from .times import read_since
+from .times import read_when
 
 COLUMNS = ("at", "by", "verb", "subject", "what", "reason")
 
@@ -30,7 +30,7 @@ def audit(
     as_json: AsJson = False,
 ) -> None:
     """List what people have done, the newest first: who, when, to what, and what it was before."""
-    call = reading(None if since is None else read_since("since", since), by, verb, kind, subject, limit)
+    call = reading(None if since is None else read_when("since", since), by, verb, kind, subject, limit)
     with Session(database_url, schema) as database:
         entries = database.run(call)
     if as_json:

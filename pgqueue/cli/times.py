@@ -1,6 +1,6 @@
 """Times and durations on the command line."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from .._checks import invalid
 from ..errors import InvalidArgument
@@ -24,34 +24,6 @@ def read_span(field: str, text: str) -> timedelta:
     return span
 
 
-def read_when(field: str, text: str) -> datetime | timedelta:
-    """A time, or a span before now as a negative timedelta.
-
-    Raises:
-        InvalidArgument: it is neither.
-    """
-    try:
-        return -read_span(field, text)
-    except InvalidArgument:
-        try:
-            return read_time(field, text)
-        except InvalidArgument:
-            raise invalid(field, text, "use a span before now such as 2h, or a time such as 2030-01-31T12:00+01:00") from None
-
-
-def read_since(field: str, text: str) -> datetime:
-    """`read_when` as a time.
-
-    Raises:
-        InvalidArgument: it is neither, or before all calendars.
-    """
-    when = read_when(field, text)
-    try:
-        return when if isinstance(when, datetime) else datetime.now(UTC) + when
-    except OverflowError:
-        raise invalid(field, text, "it is before all calendars") from None
-
-
 def read_time(field: str, text: str) -> datetime:
     """A time in ISO format; local time if it has no zone.
 
@@ -62,3 +34,19 @@ def read_time(field: str, text: str) -> datetime:
         return datetime.fromisoformat(text).astimezone()
     except (ValueError, OverflowError):
         raise invalid(field, text, "use a time such as 2030-01-31T12:00+01:00") from None
+
+
+def read_when(field: str, text: str) -> datetime | timedelta:
+    """A time, or a span before now as a timedelta below 0, for the clock of the database.
+
+    Raises:
+        InvalidArgument: it is neither.
+    """
+    try:
+        return -read_span(field, text)
+    except InvalidArgument:
+        pass
+    try:
+        return read_time(field, text)
+    except InvalidArgument:
+        raise invalid(field, text, "use a span before now such as 2h, or a time such as 2030-01-31T12:00+01:00") from None

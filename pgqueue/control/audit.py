@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from .._checks import check_text, invalid, is_whole, read_time
+from .._checks import Duration, check_text, check_time, interval, invalid, is_whole, read_duration
 from ..client import Client
 from ..database.call import Call
 from ..database.calls.audit import AuditEntry, AuditFilter
@@ -24,7 +24,7 @@ class HasAudit(Client):
     def audit(
         self,
         *,
-        since: datetime | None = None,
+        since: datetime | Duration | None = None,
         by: str | None = None,
         verb: str | None = None,
         kind: str | None = None,
@@ -34,7 +34,8 @@ class HasAudit(Client):
         """What people have done, the newest first. Entries are kept for `setting.audit_days`.
 
         Args:
-            since: not what was done before; a time with a zone. All by default, as every other one.
+            since: not what was done before: a datetime with a time zone, or a timedelta or seconds from now, such as -3600. All by
+                default, as with every other one.
             by: by whom, in full.
             verb: what was called, such as "cancel", "pause" or "set_limit".
             kind: to what: "job", "queue", "task", "everything", "limit", "schedule", "workflow" or "operation".
@@ -52,7 +53,7 @@ class HasAudit(Client):
 
 
 def reading(
-    since: datetime | None = None,
+    since: datetime | Duration | None = None,
     by: str | None = None,
     verb: str | None = None,
     kind: str | None = None,
@@ -71,5 +72,10 @@ def reading(
         check_text("by", by)
     if not is_whole(limit) or not 1 <= limit <= MOST_ROWS:
         raise invalid("limit", limit, f"use 1 to {MOST_ROWS:,}")
-    at = None if since is None else read_time("since", since).isoformat()
-    return audit_call(AuditFilter(at, by, verb, kind, None if subject is None else str(subject)), limit)
+    at = ago = None
+    if isinstance(since, datetime):
+        check_time("since", since)
+        at = since.isoformat()
+    elif since is not None:
+        ago = interval(read_duration("since", since))
+    return audit_call(AuditFilter(at, ago, by, verb, kind, None if subject is None else str(subject)), limit)

@@ -46,9 +46,10 @@ class AuditEntry(NamedTuple):
 
 
 class AuditFilter(NamedTuple):
-    """Which entries are wanted; None = any."""
+    """Which entries are wanted, from a time on or an interval from now; None = any."""
 
     since: str | None = None
+    ago: str | None = None
     by: str | None = None
     verb: str | None = None
     kind: str | None = None
@@ -59,10 +60,11 @@ def audit(wanted: AuditFilter, limit: int) -> Call[list[AuditEntry]]:
     """The latest entries that are wanted, the newest first."""
     return Call(
         "select id, at, by, role, client, application, verb, kind, subject, reason, before, after, filter, jobs "
-        "from {schema}.audit where at >= coalesce(%s::text::timestamptz, '-infinity') and (%s::text is null or by = %s) "
+        "from {schema}.audit where at >= coalesce(%s::text::timestamptz, clock_timestamp() + %s::text::interval, '-infinity') "
+        "and (%s::text is null or by = %s) "
         "and (%s::text is null or verb = %s) and (%s::text is null or kind = %s) and (%s::text is null or subject = %s) "
         "order by at desc, id desc limit %s::int",
-        (wanted.since, *(value for value in wanted[1:] for _ in range(2)), limit),
+        (wanted.since, wanted.ago, *(value for value in wanted[2:] for _ in range(2)), limit),
         lambda rows: [AuditEntry(*row) for row in rows],
         within=WHOLE,
         repeat_within=ALWAYS,

@@ -1,0 +1,1 @@
+"""What an install does at a moment, for people who watch it."""
