@@ -34,8 +34,8 @@ class HasAudit(Client):
         """What people have done, the newest first. Entries are kept for `setting.audit_days`.
 
         Args:
-            since: not what was done before: a datetime with a time zone, or a timedelta or seconds from now, such as -3600. All by
-                default, as with every other one.
+            since: not what was done before: a datetime with a time zone, or a timedelta or seconds from now, such as -3600. All
+                by default, as with every other one.
             by: by whom, in full.
             verb: what was called, such as "cancel", "pause" or "set_limit".
             kind: to what: "job", "queue", "task", "everything", "limit", "schedule", "workflow" or "operation".
