@@ -17,10 +17,11 @@ from benchmarks.kinds import KINDS, Kind
 from benchmarks.options import Options
 from benchmarks.rounds import available, measure
 from benchmarks.server import running_server
+from benchmarks.size import run as size
 from benchmarks.systems import NAMES
 from benchmarks.tables import terminal
 
-CHOICES = (*KINDS, "all")
+CHOICES = (*KINDS, "all", "size")  # size has tables of its own, and is not among all
 
 
 def _known(choice: str) -> str:
@@ -40,6 +41,7 @@ def benchmark(
     repeat: Annotated[int, typer.Option(min=1, help="Rounds; medians are reported.")] = 3,
     processes: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per system and line.")] = False,
+    scale: Annotated[float, typer.Option(min=0.001, help="Of `size`: 1 is 10 million jobs in the history, 8 GB.")] = 0.05,
     picture: Annotated[Path | None, typer.Option(help="Draw the starts of the last exact row of `limits` as an SVG.")] = None,
     write: Annotated[Path | None, typer.Option(help="Write a Markdown report to this file.")] = None,
 ) -> None:
@@ -47,6 +49,11 @@ def benchmark(
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     options = Options(jobs=jobs, seconds=seconds, repeat=repeat, processes=processes, picture=picture)
     names = choice.split(",")
+    if "size" in names:
+        with running_server() as server:
+            size.measure(server, scale, as_json=as_json)
+        if names == ["size"]:
+            return
     kinds = [kind for name, kind in KINDS.items() if name in names or "all" in names]
     measured = available([name.strip() for name in systems.split(",")])
     if not measured:

@@ -121,6 +121,7 @@ GOALS = (
     Goal("held snapshot, last third to middle third", _figure("pinned", "last_to_middle"), 0.90),
     Goal("backlog, claim slowest to fastest", _spread("claim"), 1.5, at_least=False),
     Goal("backlog, finish slowest to fastest", _spread("finish"), 1.5, at_least=False),
+    Goal("observed once a second, kept of the rate", _figure("observers", "kept"), 0.90),
     Goal("worker memory, peak MiB", _figure("memory", "peak_rss_mib"), 120, at_least=False),
     Goal("worker memory, end to 10%", _figure("memory", "growth"), 1.05, at_least=False),
 )

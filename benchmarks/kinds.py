@@ -12,6 +12,7 @@ from benchmarks.measurements import (
     latency,
     limits,
     memory,
+    observers,
     pinned,
     releases,
     schedules,
@@ -225,6 +226,14 @@ KINDS = {
                 Column("finish_100000_ms", "100,000", 2),
                 Column("finish_1000000_ms", "1,000,000", 2),
             ),
+        ),
+        Kind(
+            "observers",
+            "Draining while somebody looks",
+            "A drain of a million jobs, 5 s in turns with and without an observer that reads queue_stats, queues, task_stats,"
+            " throughput_per_minute, limit_status and worker_status once a second.",
+            observers.measure,
+            (RATE, Column("unobserved", "unobserved"), Column("kept", "kept", 3), Column("look_ms", "a look, ms", 1)),
         ),
         Kind(
             "memory",

@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +39,13 @@ class Server:
     """A running server, known by the URL of a database whose user may create databases."""
 
     admin_url: str
+    restart: Callable[[], None] | None = None
+
+    def restarted(self) -> bool:
+        """Restart it, so that its memory is empty; False for a server that is not ours."""
+        if self.restart is not None:
+            self.restart()
+        return self.restart is not None
 
     def url(self, database: str) -> str:
         """The URL of another database of this server."""
@@ -122,9 +129,13 @@ def running_server() -> Iterator[Server]:
         with psycopg.connect(embedded.get_uri(), autocommit=True) as connection:
             for name, value in SETTINGS.items():
                 connection.execute(f"ALTER SYSTEM SET {name} = '{value}'".encode())
-        embedded.stop()
-        embedded.start()
-        yield Server(embedded.get_uri())
+
+        def restart() -> None:
+            embedded.stop()
+            embedded.start()
+
+        restart()
+        yield Server(embedded.get_uri(), restart)
     finally:
         embedded.cleanup()
         shutil.rmtree(directory, ignore_errors=True)

@@ -14,7 +14,7 @@ declare
                      "orphaned_schedules", "jitter_of", "sweep_lanes", "sweep_queues", "look_at_queues",
                      "result", "ended", "ask_results", "wake_waiters", "channel",
                      "save_step", "steps", "wait_for", "add_log", "watch", "ask_watch",
-                     "crossed_dead_letters",
+                     "crossed_dead_letters", "sweep_depths",
                      "carry_on_operations", "roll_up",
                      "diagnose_connections", "diagnose_horizon", "diagnose_notifications", "diagnose_partitions",
                      "diagnose_pauses", "diagnose_plans", "diagnose_queues", "diagnose_schedules", "diagnose_schema",

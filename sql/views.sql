@@ -20,15 +20,32 @@ select id, state, reason, queue, task, args, priority, attempt, max_attempts, re
 create view pauses as
 select kind, name, paused_at, until, by, reason from pause where until is null or until > clock_timestamp();
 
--- Live jobs; `oldest` is how long the first in line has been waiting for a worker. The last columns say by which pause the queue
--- is held, its own before that of everything.
+-- The last counts of live jobs, one of each part, if both are fresh: of an install that is small, or that no worker serves,
+-- there is none.
+create view fresh_sample as
+with last as materialized (
+    select s.* from (values ('active'), ('waiting')) as p(part)
+     cross join lateral (select * from depth_sample where part = p.part order by counted_at desc limit 1) s
+     where s.counted_at <= clock_timestamp() and s.fresh_until > clock_timestamp()
+)
+select part, counted_at from last where (select count(*) from last) = 2;
+
+-- Live jobs; `oldest` is how long the first in line has been waiting for a worker. `paused_at` to `pause_reason` say by which
+-- pause the queue is held, its own before that of everything. counted_at: when they were counted; NULL = now, as in every small
+-- install. Which of the two is decided once, before a job is read.
 create view queue_stats as
-select j.*, p.paused_at, p.until as paused_until, p.by as paused_by, p.reason as pause_reason
-  from (select queue, state, priority, count(*) as jobs,
-               max(clock_timestamp() - least(greatest(run_at, '0001-01-02Z'), '9999-12-30Z'))
-                   filter (where state = 'ready') as oldest,
-               count(*) filter (where unknown_since is not null) as no_worker_for_task
-          from job group by queue, state, priority) j
+with fresh as materialized (select part, counted_at from fresh_sample)
+select j.queue, j.state, j.priority, j.jobs,
+       case when j.state = 'ready' then clock_timestamp() - least(greatest(j.oldest, '0001-01-02Z'), '9999-12-30Z') end as oldest,
+       j.no_worker_for_task, p.paused_at, p.until as paused_until, p.by as paused_by, p.reason as pause_reason, j.counted_at
+  from (select *
+          from (select queue, state, priority, count(*) as jobs, min(run_at) as oldest,
+                       count(unknown_since) as no_worker_for_task, null::timestamptz as counted_at
+                  from job group by queue, state, priority offset 0) live  -- offset 0: no parallel worker is started in vain
+         where not exists (select from fresh)
+        union all
+        select d.queue, d.state, d.priority, d.jobs, d.oldest, d.no_worker_for_task, d.counted_at
+          from fresh f cross join lateral (select * from depth where part = f.part and counted_at = f.counted_at offset 0) d) j
   left join lateral (
        select paused_at, until, by, reason from pauses p
         where p.kind = 'everything' or p.kind = 'queue' and p.name = j.queue
@@ -40,7 +57,7 @@ with live as (
     select queue as name, sum(jobs) filter (where state = 'blocked')::bigint as blocked,
            sum(jobs) filter (where state = 'scheduled')::bigint as scheduled,
            sum(jobs) filter (where state = 'ready')::bigint as ready,
-           sum(jobs) filter (where state = 'running')::bigint as running, max(oldest) as oldest
+           sum(jobs) filter (where state = 'running')::bigint as running, max(oldest) as oldest, min(counted_at) as counted_at
       from queue_stats group by queue
 ), served as (
     select q.name, count(*) as workers from worker w, unnest(w.queues) as q(name)
@@ -49,7 +66,8 @@ with live as (
 select name, coalesce(blocked, 0) as blocked, coalesce(scheduled, 0) as scheduled, coalesce(ready, 0) as ready,
        coalesce(running, 0) as running, oldest, coalesce(workers, 0) as workers,
        p.paused_at, p.until as paused_until, p.by as paused_by, p.reason as pause_reason,
-       q.max_ready, q.on_full, d.dropped, q.starvation_after, q.starvation_share, q.keep_succeeded, q.keep_cancelled, q.dead_days
+       q.max_ready, q.on_full, d.dropped, q.starvation_after, q.starvation_share, q.keep_succeeded, q.keep_cancelled, q.dead_days,
+       counted_at
   from live full join served using (name) full join queue q using (name)
   full join (select name from pauses where kind = 'queue') own using (name)
   left join lateral (select dropped from queue_depth where queue = name order by counted_at desc limit 1) d on true
@@ -58,19 +76,58 @@ select name, coalesce(blocked, 0) as blocked, coalesce(scheduled, 0) as schedule
         where p.kind = 'everything' or p.kind = 'queue' and p.name = own.name
         order by p.kind = 'queue' desc limit 1) p on true;
 
--- Per task over the last hour, except `dead`: dead letters wait until an operator acts.
+-- What has ended in the last hour: what is rolled up, and what has ended since, as rows of the same kind. The latter is left out
+-- where it is much and would take a second to read: then the figures end with the last minute that is rolled up. It is read in
+-- any case if nobody rolls up. Jobs of queues that keep no history are there once their minute is rolled up.
+create view last_hour as
+with hour as materialized (
+    select h.*, h.rolled_to < clock_timestamp() - interval '3 minutes' or (
+               select count(*) from (select from job_history where finished_at >= h.rolled_to limit 20001) few) <= 20000
+               as is_little
+      from (select since, greatest(case when minute_at < clock_timestamp() then minute_at end, since) as rolled_to
+              from (select date_trunc('minute', clock_timestamp()) - interval '1 hour' as since) t
+              left join roll_up_state on true offset 0) h
+)
+select minute, queue, task, succeeded, cancelled, seconds, duration_buckets, duration_jobs
+  from metric_minute where minute >= (select since from hour) and minute < (select rolled_to from hour)
+union all
+select minute, queue, task, succeeded, cancelled, seconds, case when known > 0 then array[bucket] else '{}' end,
+       case when known > 0 then array[known] else '{}' end
+  from (select date_trunc('minute', finished_at) as minute, queue, task, count(*) filter (where state = 'succeeded') as succeeded,
+               count(*) filter (where state = 'cancelled') as cancelled, coalesce(sum(elapsed::float8), 0) as seconds,
+               (ln(least(greatest(elapsed::float8, 1e-6), 1e9)) * 20)::smallint as bucket,  -- bucket_of
+               count(elapsed)::int as known
+          from (select finished_at, queue, task, state, elapsed from job_history
+                union all
+                select finished_at, queue, task, state, elapsed from dead_letter) e
+         where finished_at >= (select rolled_to from hour) and (select is_little from hour)
+         group by minute, queue, task, bucket) since;
+
+-- Per task over the last hour, see last_hour; except `dead`: dead letters wait until an operator acts. Times are those of last
+-- runs of all jobs that have ended; the percentiles are at most 2.5 % from the exact ones, see bucket_value.
 create view task_stats as
-select task, sum(succeeded)::bigint as succeeded, sum(cancelled)::bigint as cancelled, sum(dead)::bigint as dead,
-       max(mean) as mean_seconds, max(p50) as p50_seconds, max(p95) as p95_seconds, max(p99) as p99_seconds
-  from (select task, count(*) filter (where state = 'succeeded') as succeeded,
-               count(*) filter (where state = 'cancelled') as cancelled,
-               0 as dead, avg(elapsed) as mean, percentile_cont(0.5) within group (order by elapsed) as p50,
-               percentile_cont(0.95) within group (order by elapsed) as p95,
-               percentile_cont(0.99) within group (order by elapsed) as p99
-          from job_history where finished_at > clock_timestamp() - interval '1 hour' group by task
-        union all
-        select task, 0, 0, count(*), null, null, null, null from dead_letter group by task) per_table
- group by task;
+with ended as materialized (
+    select * from last_hour
+), bucket as (
+    select task, bucket, sum(jobs) as jobs
+      from ended cross join lateral unnest(duration_buckets, duration_jobs) as h(bucket, jobs) group by task, bucket
+), shares as (
+    select task, exp(bucket / 20.0::float8) / 1.00031251627665 as seconds, sum(jobs) over whole as jobs,
+           sum(jobs) over up_to / sum(jobs) over whole as share
+      from bucket window whole as (partition by task), up_to as (partition by task order by bucket)
+), percentile as (
+    select task, max(jobs) as jobs, min(seconds) filter (where share >= 0.5) as p50,
+           min(seconds) filter (where share >= 0.95) as p95, min(seconds) filter (where share >= 0.99) as p99
+      from shares group by task
+), outcome as (
+    select task, sum(succeeded)::bigint as succeeded, sum(cancelled)::bigint as cancelled, sum(seconds) as seconds
+      from ended group by task
+), dead as (
+    select task, count(*) as jobs from dead_letter group by task
+)
+select task, coalesce(o.succeeded, 0) as succeeded, coalesce(o.cancelled, 0) as cancelled, coalesce(d.jobs, 0) as dead,
+       o.seconds / p.jobs::float8 as mean_seconds, p.p50 as p50_seconds, p.p95 as p95_seconds, p.p99 as p99_seconds
+  from outcome o full join dead d using (task) left join percentile p using (task);
 
 create view worker_status as
 select id, name, host, pid, version, queues, concurrency, running, wake_mode, started_at, heartbeat_at, lease,
@@ -86,10 +143,8 @@ select id, queue, task, args, reason, attempt, error_type, errors->-1->>'message
   from dead_letter;
 
 create view throughput_per_minute as
-select date_trunc('minute', finished_at) as minute, queue, count(*) filter (where state = 'succeeded') as succeeded,
-       count(*) filter (where state = 'cancelled') as cancelled
-  from job_history where finished_at > clock_timestamp() - interval '1 hour'
- group by 1, 2;
+select minute, queue, sum(succeeded)::bigint as succeeded, sum(cancelled)::bigint as cancelled
+  from last_hour group by minute, queue having sum(succeeded + cancelled) > 0;
 
 create view rescues as
 select worker_id, queue, count(*) as rescued, count(*) filter (where crashed) as crashed, max(rescued_at) as last_rescued_at
@@ -130,16 +185,24 @@ select n.workflow_id, n.job_id, n.name, n.task, coalesce(j.queue, d.queue, h.que
         limit 1) h on true;
 
 -- Limits with live figures: a row per key that was used lately, has jobs that wait or run, or is parked, and one per limit. Every
--- waiting job that has limits is counted for it.
+-- waiting job that has limits is counted for it. Waiting jobs of the limit of a queue are those of queue_stats.
 -- used, remaining: of the current period of the rate. burst_used: of the tokens that may be saved up. wait_seconds: until the
 -- next token. A limit `tenant` has a row for each such tenant:…, and one of its own, which counts nothing.
 create view limit_status as
-with waiting as (
-    select key, count(*) as jobs from job j, unnest(j.limits) as l(key)
-     where j.state = 'ready' and j.lane_id is not null group by key
+with waiting as (  -- lane by lane: all jobs of a lane have the same keys, and an index counts them
+    select key, sum(l.jobs)::bigint as jobs
+      from (select lane_id, count(*) as jobs from job where state = 'ready' and lane_id is not null group by lane_id) l
+     cross join lateral (select limits from job where lane_id = l.lane_id and state = 'ready' limit 1) j
+     cross join unnest(j.limits) as k(key) group by key
 ), running as (
     select key, count(*) as jobs from job j, unnest(j.limits) as l(key)
      where j.state = 'running' and j.limits is not null group by key
+), of_queues as materialized (  -- of limits of queues, which jobs do not name; read only if there are any, for all of them once
+    select queue, sum(ready)::bigint as ready, sum(running)::bigint as running
+      from (select queue, jobs as ready, 0 as running from queue_stats where state = 'ready'
+            union all
+            select queue, 0, count(*) from job where state = 'running' group by queue) j
+     group by queue
 )
 select b.key, d.name as limit_name, d.enabled, d.rate, d.per, d.burst, d.max_running, d.count_cost, d.weight,
        d.retry_blocks, d.changed_at, f.tokens, case when d.rate is not null then f.used end as used,
@@ -168,9 +231,8 @@ select b.key, d.name as limit_name, d.enabled, d.rate, d.per, d.burst, d.max_run
   left join waiting w on w.key = b.key
   left join running r on r.key = b.key
   left join lateral (
-       select count(*) filter (where state = 'ready') as waiting, count(*) filter (where state = 'running') as running
-         from job  -- "on b.key like" would come too late: it would count for each key
-        where b.key like 'queue:%' and queue = substr(b.key, 7) and state in ('ready', 'running')) q on true;
+       select ready as waiting, running from of_queues
+        where b.key like 'queue:%' and queue = substr(b.key, 7) offset 0) q on true;  -- joined otherwise, it is always read
 
 -- How maintenance stands. days_ahead: for how many of the next 7 days the history has a partition; fewer than 2 are a reason to
 -- look who reads it all the time. overdue: partitions past retention that could not be dropped yet; their rows are deleted

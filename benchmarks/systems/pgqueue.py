@@ -110,6 +110,7 @@ class PgQueueSystem:
             "schedules",
             "backlog",
             "memory",
+            "observers",
             "workflows",
             "releases",
             "limits",

@@ -8,7 +8,6 @@ from typing import Any
 from uuid import UUID
 
 import typer
-from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -16,6 +15,7 @@ from rich.text import Text
 from ..errors import PgQueueError
 from .failures import complain, exit_code
 from .secrets import redactor, safe
+from .table import Column, TextTable
 
 COLOURS = {
     "running": "cyan", "ready": "blue", "scheduled": "blue", "succeeded": "green", "failed": "red", "cancelled": "yellow",
@@ -68,6 +68,12 @@ def print_table(
         out.print(f"no room for: {', '.join(map(_heading, left_out))} (see --json)", style="dim")
 
 
+def print_counted(rows: Sequence[dict[str, Any]]) -> None:
+    """When the live jobs of these rows were counted, unless that was just now."""
+    if times := [row["counted_at"] for row in rows if row["counted_at"] is not None]:
+        console().print(f"live jobs as counted at {shown(min(times))} or later", style="dim")
+
+
 def _needs(rows: Sequence[dict[str, Any]], columns: Sequence[str], wide: Sequence[str]) -> int:
     """The least number of columns of a terminal that a table needs."""
     needed = 3 * len(columns) + 1
@@ -111,7 +117,7 @@ def facts_of(row: dict[str, Any], names: Sequence[str]) -> Table:
     return facts
 
 
-def to_table(rows: Sequence[dict[str, Any]], columns: Sequence[str], wide: Sequence[str] = ()) -> Table:
+def to_table(rows: Sequence[dict[str, Any]], columns: Sequence[str], wide: Sequence[str] = ()) -> TextTable:
     """Rows as a table.
 
     Args:
@@ -119,14 +125,9 @@ def to_table(rows: Sequence[dict[str, Any]], columns: Sequence[str], wide: Seque
         columns: names in the order to show; underscores become spaces.
         wide: columns that may be cut if there is too little room.
     """
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in columns:
-        number = all(isinstance(row[name], int | float | timedelta | None) for row in rows)
-        # Rich makes columns narrower that may wrap; their cells are cut instead, see `shown`.
-        table.add_column(_heading(name), justify="right" if number else "left", no_wrap=name not in wide)
-    for row in rows:
-        table.add_row(*(shown(row[name]) for name in columns))
-    return table
+    numbers = {name: all(isinstance(row[name], int | float | timedelta | None) for row in rows) for name in columns}
+    heads = [Column(_heading(name), numbers[name], name in wide) for name in columns]
+    return TextTable(heads, [[shown(row[name]) for name in columns] for row in rows])
 
 
 def shown(value: Any) -> Text:

@@ -9,7 +9,7 @@ from ..database.calls import queues as calls
 from ..errors import InvalidArgument
 from .groups import Commands, refuse_options_before
 from .options import AsJson, DatabaseUrl, Schema
-from .output import print_json, print_json_lines, print_table, shown
+from .output import print_counted, print_json, print_json_lines, print_table, shown
 from .pauses import print_pauses
 from .session import Session
 from .times import read_span
@@ -42,6 +42,7 @@ def show_all(context: typer.Context, database_url: DatabaseUrl = None, schema: S
     print_table(
         "queues", [row | {"settings": _settings(row)} for row in rows], COLUMNS, ("name", "settings"), ("blocked", "oldest")
     )
+    print_counted(rows)
     print_pauses(pauses)
 
 

@@ -3,7 +3,7 @@
 from ..database.calls import queues as queue_calls
 from ..database.calls import reads
 from .options import AsJson, DatabaseUrl, Schema
-from .output import print_json, print_json_lines, print_table
+from .output import print_counted, print_json, print_json_lines, print_table
 from .pauses import print_pauses
 from .session import Session
 
@@ -21,6 +21,7 @@ def stats(database_url: DatabaseUrl = None, schema: Schema = None, as_json: AsJs
         print_json({"queues": queues, "tasks": tasks, "pauses": [pause._asdict() for pause in pauses]})
     else:
         print_table("live jobs", queues, QUEUES, ("queue",), ("priority",))
+        print_counted(queues)
         print_pauses(pauses)
         print_table("tasks in the last hour", tasks, TASKS, ("task",), ("mean_seconds", "p99_seconds", "p50_seconds"))
 

@@ -28,11 +28,21 @@ class QueueWatch:
         queues: those that the worker serves.
         tasks: names of its tasks.
         lease: seconds; it looks at least every third of it, because notifications can be lost.
+        on_large: called while live jobs are to be counted beforehand.
     """
 
-    def __init__(self, link: Link, alarm: Alarm, queues: Collection[str], tasks: Collection[str], lease: float) -> None:
+    def __init__(
+        self,
+        link: Link,
+        alarm: Alarm,
+        queues: Collection[str],
+        tasks: Collection[str],
+        lease: float,
+        on_large: Callable[[], None],
+    ) -> None:
         self._link, self._alarm, self._lease = link, alarm, lease
         self._served = {("queue", name) for name in queues} | {("task", name) for name in tasks} | {("everything", "")}
+        self._on_large = on_large
         self._known: list[Pause] = []
         self._has_depths = asyncio.Event()
         self._changed = asyncio.Event()
@@ -55,6 +65,8 @@ class QueueWatch:
         look = await self._link.run(calls.look_at_queues())
         if look.has_depths:
             self._has_depths.set()
+        if look.is_large:
+            self._on_large()
         found = [one for one in look.pauses if (one.kind, one.name) in self._served]
         for pause in found:
             if pause not in self._known:

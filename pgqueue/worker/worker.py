@@ -25,6 +25,7 @@ from .alerts import DeadLetterAlerts
 from .callbacks import CallbackRunner
 from .cancels import Cancels
 from .claim import BACKSTOP, Claimer
+from .depths import Depths
 from .doctor import Doctor
 from .figures import Figures
 from .finish import Finisher
@@ -235,9 +236,9 @@ class Worker:
         doctor_link = Link(app.url, app.statements, circuit, "doctor")  # open while this worker examines the install
         self._links += [alerts_link, doctor_link]
         self._alerts = DeadLetterAlerts(app.alerts, alerts_link, self._alarm, counts)
-        figures_link = Link(app.url, app.statements, circuit, "figures")
+        figures_link = Link(app.url, app.statements, circuit, "figures")  # for what may take seconds
         self._links.append(figures_link)
-        self._figures = Figures(figures_link)
+        self._figures, self._depths = Figures(figures_link), Depths(figures_link, self._alarm)
         self._scheduler = Scheduler(maintenance_link, self._alarm, app.schedules.declared)
         self._maintenance = Maintenance(
             maintenance_link,
@@ -248,7 +249,9 @@ class Worker:
             self._alarm,
             self._scheduler,
         )
-        self._queue_watch = QueueWatch(maintenance_link, self._alarm, self._queues, tasks, app.settings.lease)
+        self._queue_watch = QueueWatch(
+            maintenance_link, self._alarm, self._queues, tasks, app.settings.lease, on_large=self._depths.grown
+        )
         self._operations = Operations(maintenance_link, app.settings.lease)
         self._doctor = Doctor(maintenance_link, doctor_link, lambda: self._membership.id, app.settings.schema_name)
         self._cancels = Cancels(
@@ -277,7 +280,7 @@ class Worker:
         if self._app.alerts:
             loops.add("dead letters", self._alerts.run)
         more = self._queue_watch.steps() | self._cancels.steps() | self._operations.steps()
-        more |= self._doctor.steps() | self._figures.steps()
+        more |= self._doctor.steps() | self._figures.steps() | self._depths.steps()
         for name, run in (self._finisher.loops() | self._maintenance.loops(more)).items():
             loops.add(name, run)
         return loops

@@ -181,6 +181,7 @@ create table dead_letter (
 create index dead_letter_finished_at on dead_letter (finished_at);
 create index dead_letter_fingerprint on dead_letter (fingerprint, finished_at);
 create index dead_letter_error_type on dead_letter (error_type, finished_at);
+create index dead_letter_task on dead_letter (task);                -- task_stats counts
 create index dead_letter_queue on dead_letter (queue, finished_at);  -- prune_dead
 
 -- Running jobs that are to end by force at a time, see cancel (force_after) and end_forced. What has ended by itself stays here

@@ -178,6 +178,13 @@ def test_the_guide_to_operating_does_what_it_says(
         assert len(connection.execute(statement).fetchall()) == 2
 
 
+def test_the_guide_to_size_does_what_it_says(connection: psycopg.Connection[Any]) -> None:
+    statements = [one for block in SQL.findall((DOCS / "size.md").read_text()) for one in block.split(";\n") if one]
+    assert len(statements) == 4
+    for statement in statements:
+        connection.execute(statement)
+
+
 def _parents(app: PgQueue) -> dict[str, int]:
     """A job for each way to end."""
 

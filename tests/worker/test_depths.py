@@ -49,3 +49,20 @@ async def test_a_worker_drops_the_oldest_and_says_so(async_app: PgQueue, look: L
     async with working(async_app):
         await auntil(lambda: said(caplog, "queue mail is full: its 3 oldest jobs were cancelled"), "the log line")
     assert [look.state(job.id) for job in jobs] == ["cancelled"] * 3 + ["ready"] * 2
+
+
+async def test_a_worker_counts_the_live_jobs_of_a_large_install_and_no_others(async_app: PgQueue, look: Look) -> None:
+    @async_app.task(queue="mail")
+    async def send() -> None: ...
+
+    async_app.pause("mail")
+    send.enqueue_many([()] * 5)
+    opened = "select count(*) from pg_stat_activity where datname = current_database() and application_name = 'pgqueue figures'"
+    async with working(async_app):
+        await auntil(lambda: look.value("select count(*) from worker where running = 0") == 1, "the worker")
+        assert (look.value("select count(*) from depth_sample"), look.value(opened)) == (0, 0)
+        look.rows("create or replace function is_large() returns bool language sql as 'select true'")
+        async_app.pause("other")  # workers look when something changes
+        await auntil(lambda: look.value("select sum(jobs) from depth") == 5, "the figures")
+        assert look.value("select counted_at is not null from queue_stats")
+        assert look.value(opened) == 1

@@ -49,9 +49,10 @@ class Draining(NamedTuple):
 
 
 class Look(NamedTuple):
-    """Whether any queue has max_ready, and what is paused."""
+    """Whether any queue has max_ready, whether live jobs are counted beforehand, and what is paused."""
 
     has_depths: bool
+    is_large: bool
     pauses: list[Pause]
 
 
@@ -67,7 +68,7 @@ _PAUSES: LiteralString = "select kind, name, paused_at, until, by, reason from {
 QUEUE_COLUMNS: tuple[LiteralString, ...] = (
     "name", "ready", "running", "scheduled", "blocked", "oldest", "workers", "paused_at", "paused_until", "paused_by",
     "pause_reason", "max_ready", "on_full", "dropped", "starvation_after", "starvation_share", "keep_succeeded", "keep_cancelled",
-    "dead_days",
+    "dead_days", "counted_at",
 )  # fmt: skip
 
 
@@ -117,7 +118,7 @@ def look_at_queues() -> Call[Look]:
 
 
 def _look(rows: Rows) -> Look:
-    return Look(bool(rows[0][0]), [Pause(*row[1:]) for row in rows if row[1] is not None])
+    return Look(bool(rows[0][0]), bool(rows[0][1]), [Pause(*row[2:]) for row in rows if row[2] is not None])
 
 
 def sweep_queues() -> Call[Swept]:

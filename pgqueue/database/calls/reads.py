@@ -35,12 +35,12 @@ def workers() -> Call[Records]:
 
 
 def queue_stats() -> Call[Records]:
-    """Live jobs by queue, state and priority."""
+    """Live jobs by queue, state and priority. `counted_at`: None = now; the time of the last count in a large install."""
     return Call(
-        "select queue, state, priority, jobs, oldest, no_worker_for_task from {schema}.queue_stats "
+        "select queue, state, priority, jobs, oldest, no_worker_for_task, counted_at from {schema}.queue_stats "
         "order by queue, state, priority desc",
         (),
-        records("queue", "state", "priority", "jobs", "oldest", "no_worker_for_task"),
+        records("queue", "state", "priority", "jobs", "oldest", "no_worker_for_task", "counted_at"),
         within=WHOLE,
         repeat_within=ALWAYS,
     )
