@@ -24,6 +24,8 @@ LOOKS = (
     "SELECT * FROM pgqueue.throughput_per_minute",
     "SELECT * FROM pgqueue.limit_status",
     "SELECT * FROM pgqueue.worker_status",
+    "SELECT * FROM pgqueue.metrics()",
+    "SELECT * FROM pgqueue.metric_series('1 minute', clock_timestamp() - interval '1 hour')",
 )
 
 

@@ -8,8 +8,10 @@ from typing import Any, Protocol, TypeVar
 
 from ..database import Call
 from ..database.call import Records
+from ..database.calls import doctor as doctor_calls
 from ..database.calls import queues as queue_calls
 from ..database.calls import reads
+from ..database.calls.doctor import Finding
 from ..database.calls.metrics import Metrics
 from ..database.calls.queues import Pause
 
@@ -34,6 +36,7 @@ class Snapshot:
         workers: rows of the view `worker_status`; those that were lost stay in it for a day.
         pauses: what is paused.
         metrics: what happened up to the last closed minute.
+        findings: what workers have found wrong lately, see `pgqueue doctor`.
     """
 
     at: datetime
@@ -41,6 +44,7 @@ class Snapshot:
     workers: Records
     pauses: list[Pause]
     metrics: Metrics
+    findings: list[Finding]
 
     def total(self, state: str) -> int:
         """The live jobs of all queues in a state."""
@@ -67,6 +71,7 @@ class Observer:
     def __init__(self, database: Runs, metrics: Callable[[], Call[Metrics]]) -> None:
         self._database, self._call = database, metrics
         self._metrics: Metrics | None = None
+        self._findings: list[Finding] = []
         self._read_at = 0.0
 
     def look(self) -> Snapshot:
@@ -74,12 +79,13 @@ class Observer:
         metrics = self._figures()
         at = metrics.asked_at + timedelta(seconds=monotonic() - self._read_at)
         queues, workers = self._run(queue_calls.queues()), self._run(reads.workers())
-        return Snapshot(at, queues, workers, self._run(queue_calls.pauses()), metrics)
+        return Snapshot(at, queues, workers, self._run(queue_calls.pauses()), metrics, self._findings)
 
     def _figures(self) -> Metrics:
         if self._metrics is None or monotonic() - self._read_at > FRESH:
             self._metrics = self._run(self._call())
             self._read_at = monotonic()
+            self._findings = self._run(doctor_calls.findings())
         return self._metrics
 
     def _run(self, call: Call[Any]) -> Any:

@@ -10,6 +10,7 @@ WAITS_LONG = timedelta(minutes=1)  # of the first in line
 IS_NEWS = timedelta(minutes=10)  # a worker that has been dead for longer is history
 BEHIND = timedelta(minutes=3)  # of the figures; a minute is closed 10 s after its end
 MOST_NAMES = 3
+TOLD_HERE = {"no-worker", "queue-not-served", "worker-lost", "pause-forgotten"}  # findings that a snapshot shows sooner
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,16 @@ class Trouble:
 
 def troubles(now: Snapshot, at: Callable[[datetime], str]) -> list[Trouble]:
     """What is wrong, errors first. `at`: writes a time."""
-    found = [*_unserved(now), *_dead_workers(now), *_dead_letters(now), *_late(now), *_paused(now, at), *_behind(now, at)]
+    found = [
+        *_unserved(now),
+        *_nobody(now),
+        *_dead_workers(now),
+        *_dead_letters(now),
+        *_late(now),
+        *_paused(now, at),
+        *_behind(now, at),
+        *_found(now),
+    ]
     return sorted(found, key=lambda trouble: trouble.severity != "error")
 
 
@@ -36,6 +46,11 @@ def _unserved(now: Snapshot) -> Iterator[Trouble]:
     if names:
         jobs = sum(queue["ready"] for queue in now.queues if queue["ready"] and not queue["workers"])
         yield Trouble("error", f"no worker serves {_some(names)}: {jobs:,} ready")
+
+
+def _nobody(now: Snapshot) -> Iterator[Trouble]:
+    if not now.alive() and not now.total("ready") and (waiting := now.total("scheduled") + now.total("running")):
+        yield Trouble("error", f"no worker is alive: {waiting:,} jobs wait for one")
 
 
 def _dead_workers(now: Snapshot) -> Iterator[Trouble]:
@@ -69,6 +84,12 @@ def _paused(now: Snapshot, at: Callable[[datetime], str]) -> Iterator[Trouble]:
 def _behind(now: Snapshot, at: Callable[[datetime], str]) -> Iterator[Trouble]:
     if now.at - now.metrics.until > BEHIND:
         yield Trouble("warning", f"rates are behind: they end at {at(now.metrics.until)}; a worker brings them up to date")
+
+
+def _found(now: Snapshot) -> Iterator[Trouble]:
+    for name in dict.fromkeys(finding.name for finding in now.findings if finding.name not in TOLD_HERE):
+        first, *more = [finding for finding in now.findings if finding.name == name]
+        yield Trouble(first.severity, f"{first.problem}{f' (and {len(more)} more)' if more else ''}: pgqueue doctor")
 
 
 def _some(names: list[str]) -> str:

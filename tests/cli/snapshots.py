@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from pgqueue.database.calls.doctor import Finding
 from pgqueue.database.calls.metrics import Figures, Metrics, WorkerFigures
 from pgqueue.database.calls.queues import QUEUE_COLUMNS, Pause
 from pgqueue.insight.snapshot import Snapshot
@@ -50,11 +51,18 @@ def pause(kind: Any = "queue", name: str = "mail") -> Pause:
     return Pause(kind, name, NOW, None, "ann", "the provider is down")
 
 
+def finding(name: str, problem: str) -> Finding:
+    """Something that a worker has found."""
+    return Finding(name, "error", "", problem, {}, "jobs are late", "mend it")
+
+
 def snapshot(
     queues: list[dict[str, Any]] | None = None,
     workers: list[dict[str, Any]] | None = None,
     pauses: list[Pause] | None = None,
     numbers: Metrics | None = None,
+    findings: list[Finding] | None = None,
 ) -> Snapshot:
     """An install of one queue and one worker, in which nothing is wrong."""
-    return Snapshot(NOW, queues or [queue()], [worker()] if workers is None else workers, pauses or [], numbers or metrics())
+    usual = [worker()] if workers is None else workers
+    return Snapshot(NOW, queues or [queue()], usual, pauses or [], numbers or metrics(), findings or [])

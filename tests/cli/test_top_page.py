@@ -12,7 +12,7 @@ from pgqueue.cli.top_page import View, page
 from pgqueue.insight.snapshot import Snapshot
 from pgqueue.insight.troubles import troubles
 
-from .snapshots import NOW, figures, metrics, pause, queue, snapshot, worker
+from .snapshots import NOW, figures, finding, metrics, pause, queue, snapshot, worker
 
 NAMES = [f"queue of a long name {number}" for number in range(40)] + ["データ" * 20, "\x1b[2Jclear", ""]
 
@@ -100,6 +100,12 @@ def test_a_key_shows_tasks_and_each_table_keeps_its_order() -> None:
 
 WRONG = {
     "nobody": (snapshot([queue("mail", ready=7, workers=0)]), "error", "no worker serves mail: 7 ready"),
+    "nobody at all": (snapshot([queue("mail", scheduled=2)], workers=[]), "error", "no worker is alive: 2 jobs wait for one"),
+    "found": (
+        snapshot(findings=[finding("autovacuum-off", "autovacuum is off"), finding("no-worker", "no worker is alive")]),
+        "error",
+        "autovacuum is off: pgqueue doctor",
+    ),
     "dead": (
         snapshot(workers=[worker("web:1", status="DEAD", heartbeat_at=NOW - timedelta(seconds=12))]),
         "error",

@@ -27,7 +27,7 @@ VERBS: list[tuple[str, str, str, dict[str, Any] | None, dict[str, Any] | None]] 
     ("retry", "job {dead}", "retry({dead}, 'ann', force => true)", {"state": "failed"}, {"force": True}),
     ("discard", "job {dead}", "discard({dead}, 'ann', 'why')", {"state": "failed"}, None),
     ("update", "job {job}", "update({job}, priority => 7, by => 'ann')", {"priority": 0}, {"priority": 7}),
-    ("pause", "queue mail", "pause('queue', 'mail', by => 'ann', reason => 'why')", None, {"by": "ann", "reason": "why"}),
+    ("pause", "queue mail", "pause('queue', 'mail', by => 'ann', reason => 'why')", None, None),
     ("set_queue", "queue mail", """set_queue('mail', '{{"max_ready": 5}}', 'ann')""", {"on_full": "refuse"}, {"max_ready": 5}),
     ("set_limit", "limit openai", "set_limit('openai', 6, by => 'ann')", {"rate": 5}, {"rate": 6}),
     ("delete_limit", "limit openai", "delete_limit('openai', 'ann')", {"rate": 5}, None),

@@ -134,6 +134,17 @@ def note_findings(findings: str, checks: Sequence[str]) -> Call[list[Change]]:
     )
 
 
+def findings() -> Call[list[Finding]]:
+    """What workers have found wrong when they examined the install last, if that was in the last minutes; without notes."""
+    return Call(
+        "select name, severity, subject, problem, figures, consequence, remedy from {schema}.findings "
+        "where severity <> 'note' and seen_at > clock_timestamp() - interval '3 minutes' order by severity, name, subject limit 100",
+        (),
+        _findings,
+        repeat_within=ALWAYS,
+    )
+
+
 def maintain() -> Call[bool]:
     """Make partitions and prune now. Returns False if another session is at it."""
     return Call("select {schema}.maintain()", (), one_value, within=WHOLE)

@@ -18,7 +18,8 @@ language plpgsql security definer set search_path from current as $$
 #variable_conflict use_variable
 declare
     was_paused bool;
-    before     jsonb := (select to_jsonb(p) from pause p where p.kind = pause.kind and p.name = coalesce(pause.name, ''));
+    before     jsonb := (select to_jsonb(p) - array['kind', 'name']
+                           from pause p where p.kind = pause.kind and p.name = coalesce(pause.name, ''));
 begin
     perform check_pause_name(kind, name);
     if until is not null and after is not null then
@@ -36,8 +37,8 @@ begin
     on conflict on constraint pause_pkey do update
        set paused_at = case when was_paused then p.paused_at else excluded.paused_at end, until = excluded.until,
            by = excluded.by, reason = excluded.reason;
-    perform audit('pause', kind, coalesce(name, ''), by, reason, case when was_paused then before end, (
-                select to_jsonb(p) from pause p where p.kind = pause.kind and p.name = coalesce(pause.name, '')));
+    perform audit('pause', kind, coalesce(name, ''), by, reason, case when was_paused then before end,
+                  jsonb_build_object('until', in_utc(until)));
     perform wake('!queues');
     return not was_paused;
 end $$;
@@ -59,7 +60,7 @@ begin
     if gone.until <= clock_timestamp() then
         return false;
     end if;
-    perform audit('resume', kind, coalesce(name, ''), by, null, to_jsonb(gone));
+    perform audit('resume', kind, coalesce(name, ''), by, null, to_jsonb(gone) - array['kind', 'name']);
     perform wake('!queues');
     return true;
 end $$;
