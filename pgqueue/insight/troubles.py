@@ -28,16 +28,8 @@ class Trouble:
 
 def troubles(now: Snapshot, at: Callable[[datetime], str]) -> list[Trouble]:
     """What is wrong, errors first. `at`: writes a time."""
-    found = [
-        *_unserved(now),
-        *_nobody(now),
-        *_dead_workers(now),
-        *_dead_letters(now),
-        *_late(now),
-        *_paused(now, at),
-        *_behind(now, at),
-        *_found(now),
-    ]
+    jobs = [*_unserved(now), *_nobody(now), *_dead_workers(now), *_dead_letters(now), *_late(now)]
+    found = [*jobs, *_paused(now, at), *_behind(now, at), *_found(now)]
     return sorted(found, key=lambda trouble: trouble.severity != "error")
 
 

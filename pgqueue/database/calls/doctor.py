@@ -138,7 +138,8 @@ def findings() -> Call[list[Finding]]:
     """What workers have found wrong when they examined the install last, if that was in the last minutes; without notes."""
     return Call(
         "select name, severity, subject, problem, figures, consequence, remedy from {schema}.findings "
-        "where severity <> 'note' and seen_at > clock_timestamp() - interval '3 minutes' order by severity, name, subject limit 100",
+        "where severity <> 'note' and seen_at > clock_timestamp() - interval '3 minutes' "
+        "order by severity, name, subject limit 100",
         (),
         _findings,
         repeat_within=ALWAYS,
