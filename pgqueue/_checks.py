@@ -152,6 +152,22 @@ def read_duration(field: str, value: Any) -> timedelta:
     return value if isinstance(value, timedelta) else timedelta(seconds=value)
 
 
+def read_since(field: str, value: Any) -> tuple[str | None, str | None]:
+    """A time as text, or else a span from now as text, for the clock of the database.
+
+    Raises:
+        InvalidArgument: value is neither a datetime with a time zone nor a duration, or it is before the year 1.
+    """
+    if isinstance(value, datetime):
+        return read_time(field, value).isoformat(), None
+    span = read_duration(field, value)
+    try:
+        datetime.now(UTC) + span
+    except OverflowError:
+        raise invalid(field, value, "give a span from now that begins between the years 1 and 9999") from None
+    return None, interval(span)
+
+
 def interval(value: Duration | None) -> str | None:
     """A duration as text for PostgreSQL, in seconds: a day of PostgreSQL has 23 or 25 hours when clocks change."""
     if value is None:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from .._checks import Duration, check_text, check_time, interval, invalid, is_whole, read_duration
+from .._checks import Duration, invalid, is_whole, read_since, read_text
 from ..client import Client
 from ..database.call import Call
 from ..database.calls.audit import AuditEntry, AuditFilter
@@ -68,14 +68,8 @@ def reading(
     for field, value, allowed in (("verb", verb, VERBS), ("kind", kind, KINDS)):
         if value is not None and value not in allowed:
             raise invalid(field, value, f"use one of {', '.join(allowed)}")
-    if by is not None:
-        check_text("by", by)
     if not is_whole(limit) or not 1 <= limit <= MOST_ROWS:
         raise invalid("limit", limit, f"use 1 to {MOST_ROWS:,}")
-    at = ago = None
-    if isinstance(since, datetime):
-        check_time("since", since)
-        at = since.isoformat()
-    elif since is not None:
-        ago = interval(read_duration("since", since))
-    return audit_call(AuditFilter(at, ago, by, verb, kind, None if subject is None else str(subject)), limit)
+    at, ago = (None, None) if since is None else read_since("since", since)
+    its = read_text("subject", str(subject) if is_whole(subject) else subject)
+    return audit_call(AuditFilter(at, ago, read_text("by", by), verb, kind, its), limit)

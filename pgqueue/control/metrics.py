@@ -2,13 +2,13 @@
 
 from datetime import datetime, timedelta
 
-from .._checks import Duration, check_time, interval, invalid, read_duration, read_text
+from .._checks import Duration, interval, invalid, read_duration, read_since, read_text, read_time
 from ..client import Client
 from ..database import Call
 from ..database.calls import metrics as calls
 from ..database.calls.metrics import Metrics, MetricStep
 
-MINUTE, HOUR, LONGEST = timedelta(minutes=1), timedelta(hours=1), timedelta(days=36525)
+MINUTE, HOUR, LONGEST = timedelta(minutes=1), timedelta(hours=1), timedelta(days=36000)  # 100 years of PostgreSQL
 
 
 class HasMetrics(Client):
@@ -82,20 +82,13 @@ def series_of(
     Raises:
         InvalidArgument: a value cannot be sent.
     """
-    at = ago = end = None
-    if isinstance(since, datetime):
-        check_time("since", since)
-        at = since.isoformat()
-    else:
-        ago = interval(read_duration("since", since))
-    if until is not None:
-        check_time("until", until)
-        end = until.isoformat()
+    at, ago = read_since("since", since)
+    end = None if until is None else read_time("until", until).isoformat()
     return calls.metric_series(_span("step", step), at, ago, end, read_text("queue", queue), read_text("task", task))
 
 
 def _span(field: str, value: Duration) -> str:
     """A duration as text. Raises InvalidArgument: SQL, whose arguments have other names, would name another one."""
     if not MINUTE <= read_duration(field, value) <= LONGEST:
-        raise invalid(field, value, "use a timedelta or seconds, from 60 s to 100 years")
+        raise invalid(field, value, "use a timedelta or seconds, from 60 s to 36,000 days")
     return interval(value) or ""

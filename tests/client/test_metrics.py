@@ -69,6 +69,7 @@ def test_an_install_without_jobs_has_figures(app: PgQueue) -> None:
     figures = app.metrics()
     assert (figures.all.succeeded, figures.all.success_rate, figures.all.duration_p95_ms) == (0, None, None)
     assert (figures.queues, figures.tasks) == ({}, {})
+    assert app.metrics(timedelta(days=36000)).all == figures.all  # the longest
     assert {step.succeeded for step in app.metric_series()} == {0}
 
 
@@ -79,10 +80,12 @@ def test_an_install_without_jobs_has_figures(app: PgQueue) -> None:
         ("window", lambda app: app.metrics("5m")),
         ("window", lambda app: app.metrics(timedelta(seconds=59))),
         ("window", lambda app: app.metrics(1e12)),
+        ("window", lambda app: app.metrics(timedelta(days=36525))),
         ("step", lambda app: app.metric_series(90)),
         ("step", lambda app: app.metric_series(60, timedelta(days=-8))),
         ("since", lambda app: app.metric_series(60, datetime(2030, 1, 1))),
         ("since", lambda app: app.metric_series(60, "1h")),
+        ("since", lambda app: app.metric_series(60, -1e12)),
         ("until", lambda app: app.metric_series(60, datetime.now(UTC), 5)),
         ("queue", lambda app: app.metric_series(queue=5)),
         ("task", lambda app: app.metric_series(task="\x00")),
