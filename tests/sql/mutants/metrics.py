@@ -37,8 +37,4 @@ MUTANTS = [
            metrics.what_is_read_from_hours_and_days_is_the_same),
     Mutant("a percentile is the one below", "metric_figures", r"up_to >= 0\.95", "up_to >= 0.9",
            metrics.percentiles_are_within_their_bucket),
-    Mutant("what ended since a sample was not live", "sample_depths", r"finished_at >= boundary and", "false and",
-           metrics.enqueued_is_exact_in_each_minute),
-    Mutant("what was added since a sample was live", "sample_depths", r"from job where created_at < boundary", "from job",
-           metrics.enqueued_is_exact_in_each_minute),
 ]  # fmt: skip
