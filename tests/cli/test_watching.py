@@ -25,7 +25,7 @@ class Answers:
         self.asked: list[tuple[str, float | None]] = []
 
     def run(self, call: Call[Any]) -> Any:
-        kind = next(word for word in (".metrics(", ".queues", ".worker_status", ".pauses") if word in call.statement)
+        kind = next(word for word in (".metrics(", ".queues", ".worker_status", ".pauses", ".findings") if word in call.statement)
         self.asked.append((kind, call.within))
         return metrics() if kind == ".metrics(" else []
 

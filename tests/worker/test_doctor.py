@@ -67,8 +67,9 @@ async def test_the_connection_of_doctor_is_closed_after_it(
     async_app: PgQueue, look: Look, soon: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(doctor, "EVERY", 60)
+    async_app.pause("mail")
+    look.rows("update pause set paused_at = now() - interval '2 days'")
+    opened = "select count(*) from pg_stat_activity where datname = current_database() and application_name = 'pgqueue doctor'"
     async with working(async_app):
-        await auntil(lambda: look.value("select next_at > now() from diagnosis"), "the examination")
-        await auntil(
-            lambda: not look.value("select count(*) from pg_stat_activity where application_name = 'pgqueue doctor'"), "its end"
-        )
+        await auntil(lambda: look.value("select count(*) from finding_log") > 0, "the examination")
+        await auntil(lambda: look.value(opened) == 0, "its end")
