@@ -236,9 +236,10 @@ class Worker:
         doctor_link = Link(app.url, app.statements, circuit, "doctor")  # open while this worker examines the install
         self._links += [alerts_link, doctor_link]
         self._alerts = DeadLetterAlerts(app.alerts, alerts_link, self._alarm, counts)
-        figures_link = Link(app.url, app.statements, circuit, "figures")  # for what may take seconds
-        self._links.append(figures_link)
-        self._figures, self._depths = Figures(figures_link), Depths(figures_link, self._alarm)
+        figures_link = Link(app.url, app.statements, circuit, "figures")  # open while something is rolled up
+        depths_link = Link(app.url, app.statements, circuit, "live jobs")  # opened when the install is large
+        self._links += [figures_link, depths_link]
+        self._figures, self._depths = Figures(figures_link), Depths(depths_link, self._alarm)
         self._scheduler = Scheduler(maintenance_link, self._alarm, app.schedules.declared)
         self._maintenance = Maintenance(
             maintenance_link,

@@ -10,7 +10,7 @@ from tests.waiting import auntil
 from .conftest import working
 
 
-async def test_a_worker_rolls_up_what_is_closed(app: PgQueue, look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_worker_rolls_up_what_is_closed(app: PgQueue, look: Look) -> None:
     look.rows(
         """insert into job_history (id, run_at, created_at, claimed_at, finished_at, state, elapsed, priority, attempt,
                                     max_attempts, rescues, queue, task, args)
@@ -20,16 +20,21 @@ async def test_a_worker_rolls_up_what_is_closed(app: PgQueue, look: Look, monkey
     async with working(app):
         await auntil(lambda: look.value("select sum(succeeded) from metric_minute") == 1, "the roll-up")
         await auntil(lambda: look.value("select count(*) from metric_sample") > 0, "the sample of the live jobs")
+        opened = "select count(*) from pg_stat_activity where datname = current_database() and application_name like '%%figures'"
+        await auntil(lambda: look.value(opened) == 0, "the end of its connection")
     assert look.value("select succeeded from metrics('10 minutes') where scope = 'all'") == 1
 
 
 async def test_while_there_is_more_it_goes_on_at_once(app: PgQueue, monkeypatch: pytest.MonkeyPatch) -> None:
     answers = iter([0.1, 55.0])
-    slept: list[float] = []
+    slept, closed = list[float](), list[int]()
 
     class Link:
         async def run(self, call: object) -> float:
             return next(answers)
+
+        async def close(self) -> None:
+            closed.append(len(slept))
 
     async def sleep(seconds: float) -> None:
         slept.append(seconds)
@@ -40,3 +45,4 @@ async def test_while_there_is_more_it_goes_on_at_once(app: PgQueue, monkeypatch:
     await step()
     assert 0.1 <= slept[0] <= 0.11
     assert 55 <= slept[1] <= 60.5
+    assert closed == [1]  # not between two calls that follow at once

@@ -1,8 +1,8 @@
 -- diagnose_connections: whether the server, the database and the role have connections left for what runs and for what
 -- the workers may open more. Called by: doctor, workers. Writes: nothing.
--- each: connections that a worker process opens at most, without those of its handlers
+-- each: connections that a worker process opens at most, without those of its handlers and those that it closes at once
 -- room: the share of connections that may be in use
-create function diagnose_connections(each int default 9, room float8 default 0.85) returns setof finding
+create function diagnose_connections(each int default 10, room float8 default 0.85) returns setof finding
 language sql stable security definer set search_path from current as $$
     with its as (
         select current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int as most,
@@ -13,7 +13,7 @@ language sql stable security definer set search_path from current as $$
                (select count(*) from pg_stat_activity where usename = session_user) as used_of_role,
                (select count(*) from pg_stat_activity
                  where datname = current_database() and application_name like 'pgqueue %') as used_of_ours,
-               (select count(*) from worker where state = 'active' and heartbeat_at + lease >= clock_timestamp()) as workers
+               (select count(*) from worker w where is_alive(w)) as workers
     ), bound (subject, most, used) as (
         select 'max_connections', most, used from its
         union all
