@@ -103,7 +103,7 @@ create table unkept_end (
     durations       smallint[] not null,        -- the bucket of each job; NULL = not known
     waits           smallint[] not null
 );
-create index unkept_end_minute on unkept_end (minute);  -- roll_up_minute, prune_metrics
+create index unkept_end_minute on unkept_end (minute);  -- roll_up_minute, next_end, keep_depths
 
 -- How far roll_up has come: everything before these times is closed. One row, locked by who is at it.
 create table roll_up_state (

@@ -58,7 +58,7 @@ language sql as $$
 $$;
 
 -- depth_pause: how long to wait after a count that took so long, for counting to use 1/50 of the time. Called by: save_sample,
--- sweep_depths. Writes: nothing.
+-- count_due_in. Writes: nothing.
 create function depth_pause(took interval) returns interval
 language sql immutable as $$ select greatest(interval '1 s', 50 * took) $$;
 

@@ -16,7 +16,7 @@ set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
         select (select t.queue from turn t where t.key is null and t.queue > l.queue order by t.queue limit 1)
           from limited l where l.queue is not null
     ), alive as (
-        select queues from worker where state = 'active' and heartbeat_at + lease >= clock_timestamp()
+        select queues from worker w where is_alive(w)
     ), served as (
         select distinct q.queue from alive, unnest(queues) as q(queue)
     ), waiting as (

@@ -4,7 +4,7 @@
 create function diagnose_schedules(silent interval default '30 s') returns setof finding
 language sql stable security definer set search_path from current as $$
     with alive as (
-        select tasks from worker where state = 'active' and heartbeat_at + lease >= clock_timestamp()
+        select tasks from worker w where is_alive(w)
     ), due as (
         select count(*) as schedules, min(look_at) as since from schedule where look_at < clock_timestamp() - silent
     ), its as (

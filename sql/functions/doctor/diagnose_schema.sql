@@ -1,4 +1,4 @@
--- diagnose_schema: what is missing, has been changed or was added since the migration. Called by: doctor, workers now and then.
+-- diagnose_schema: what is missing, has been changed or was added since the migration. Called by: doctor, workers.
 -- Writes: nothing.
 -- Indexes that find jobs by what their args or meta contain are what the guide to filters recommends. Of what was added, an index
 -- costs each job, and a trigger or a constraint may refuse it.

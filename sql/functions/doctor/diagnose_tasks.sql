@@ -20,7 +20,6 @@ set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
                    where state = 'ready' and rescues < 2 and lane_id is null and queue = q.queue
                    order by priority desc, run_at, id limit most / 20) j) looked
      where unknown_since is not null
-       and not coalesce(task = any (select unnest(tasks) from worker
-                                     where state = 'active' and heartbeat_at + lease >= clock_timestamp()), false)
+       and not coalesce(task = any (select unnest(tasks) from worker w where is_alive(w)), false)
      group by task order by count(*) desc limit 100
 $$;

@@ -3,7 +3,7 @@
 create function diagnose_workers() returns setof finding
 language sql stable security definer set search_path from current as $$
     with its as (
-        select w.*, state = 'active' and heartbeat_at + lease >= clock_timestamp() as is_alive,
+        select w.*, is_alive(w) as is_alive,
                format('%s (%s, pid %s)', name, host, pid) as shown
           from worker w
     )

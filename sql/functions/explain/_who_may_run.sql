@@ -12,7 +12,7 @@ language sql stable as $$
      order by p.until desc nulls first
 $$;
 
--- is_alive: whether a worker is alive. Called by: functions of explain. Writes: nothing. Inlined, hence no settings.
+-- is_alive: whether a worker is alive. Called by: functions of explain and doctor. Writes: nothing. Inlined, hence no settings.
 create function is_alive(w worker) returns bool
 language sql stable as $$ select w.state = 'active' and w.heartbeat_at + w.lease >= clock_timestamp() $$;
 

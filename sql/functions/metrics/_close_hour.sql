@@ -1,4 +1,4 @@
--- roll_up_hour: writes the rows of an hour, the sum of its minutes. Called by: close_hours, close_days. Writes: metric_hour,
+-- roll_up_hour: writes the rows of an hour, the sum of its minutes. Called by: close_hour, close_day. Writes: metric_hour,
 -- metric_all.
 create function roll_up_hour(this timestamptz) returns void
 language sql as $$
@@ -12,7 +12,7 @@ language sql as $$
     select sum_up('hour', this)
 $$;
 
--- roll_up_day: writes the rows of a day, the sum of its hours. Called by: close_days. Writes: metric_day, metric_all.
+-- roll_up_day: writes the rows of a day, the sum of its hours. Called by: close_day. Writes: metric_day, metric_all.
 create function roll_up_day(this timestamptz) returns void
 language sql as $$
     insert into metric_day select * from sum_rows(this, this + interval '1 day', 'hour')

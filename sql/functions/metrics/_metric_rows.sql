@@ -1,5 +1,5 @@
 -- metric_rows: what has ended in a time, from the widest roll-ups that fit: days that lie in it whole, hours for what is left,
--- and minutes for the rest. Called by: metrics, metric_series, sum_rows. Writes: nothing.
+-- and minutes for the rest. Called by: metric_figures, series_figures, sum_rows. Writes: nothing.
 -- since, until: full minutes. widest: minute, hour or day: the widest that may be used. whole: one row a time, without queue and
 -- task.
 create function metric_rows(since timestamptz, until timestamptz, widest text default 'day', whole bool default false)
@@ -28,7 +28,7 @@ begin
     return query select * from rows_of('minute', to_, until, whole);
 end $$;
 
--- rows_of: the roll-ups of one kind in a time. Called by: metric_rows. Writes: nothing.
+-- rows_of: the roll-ups of one kind in a time. Called by: metric_rows, sum_up. Writes: nothing.
 create function rows_of(of_unit text, since timestamptz, until timestamptz, whole bool) returns setof metric_row
 language plpgsql stable set jit = off set enable_seqscan = off as $$
 #variable_conflict use_variable

@@ -18,7 +18,7 @@ language sql stable as $$
 $$;
 
 -- note_gone: remembers ends whose rows go before their day is closed: dead letters that come back or are removed, and skipped
--- nodes that wait again. Called by: run_again, discard, prune_dead, restore_skipped. Writes: unkept_end.
+-- nodes that wait again. Called by: run_again, discard_job, prune_dead, restore_skipped. Writes: unkept_end.
 -- Whoever calls it deletes the rows in the same transaction: so roll_up sees either them or this.
 create function note_gone(ends job_end[]) returns void
 language sql as $$

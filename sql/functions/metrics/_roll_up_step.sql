@@ -1,4 +1,4 @@
--- begun: where the roll-ups begin: with the first job that has ended, or where the clock was set back to. Called by: roll_up.
+-- begun: where the roll-ups begin: with the first job that has ended, or where the clock was set back to. Called by: roll_up_to.
 -- Writes: nothing.
 create function begun(its roll_up_state, closed timestamptz) returns roll_up_state
 language plpgsql as $$
@@ -16,14 +16,14 @@ begin
     return its;
 end $$;
 
--- has_unclosed: whether an hour or a day is to be closed. Called by: roll_up. Writes: nothing.
+-- has_unclosed: whether an hour or a day is to be closed. Called by: roll_up_to. Writes: nothing.
 create function has_unclosed(its roll_up_state) returns bool
 language sql immutable as $$
     select its.minute_at > its.hour_at + interval '1 hour' or its.hour_at > its.day_at + interval '1 day'
 $$;
 
--- next_end: when the first job ended that ended at this time or later; NULL = none did. Called by: begun, roll_up_step.
--- Writes: nothing.
+-- next_end: when the first job ended that ended at this time or later; NULL = none did. Called by: begun, close_minute,
+-- close_hour, close_day, is_rolled_up. Writes: nothing.
 create function next_end(since timestamptz) returns timestamptz
 language plpgsql stable set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
 begin
@@ -33,7 +33,7 @@ begin
 end $$;
 
 -- roll_up_step: one minute, or one more minute of an hour or a day that is being closed. Times in which nothing has ended are
--- jumped over. A day comes last: figures of now are not late because of it. Called by: roll_up. Writes: see there.
+-- jumped over. A day comes last: figures of now are not late because of it. Called by: roll_up_to. Writes: see there.
 create function roll_up_step(its roll_up_state, closed timestamptz) returns roll_up_state
 language plpgsql as $$
 #variable_conflict use_variable
