@@ -37,8 +37,16 @@ def test_entries_are_chosen_by_every_field(app: PgQueue) -> None:
 @pytest.mark.parametrize(
     "wanted",
     [
-        {"verb": "destroy"}, {"kind": "limits"}, {"limit": 0}, {"limit": 10_001}, {"by": 7}, {"by": "\x00"}, {"subject": "\x00"},
-        {"subject": ["x"]}, {"since": datetime(2030, 1, 1)}, {"since": -1e12},
+        {"verb": "destroy"},
+        {"kind": "limits"},
+        {"limit": 0},
+        {"limit": 10_001},
+        {"by": 7},
+        {"by": "\x00"},
+        {"subject": "\x00"},
+        {"subject": ["x"]},
+        {"since": datetime(2030, 1, 1)},
+        {"since": -1e12},
     ],
 )
 def test_a_bad_argument_is_refused_by_name(app: PgQueue, wanted: dict[str, Any]) -> None:
