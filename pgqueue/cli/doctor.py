@@ -14,6 +14,7 @@ from ..doctor import Examination, Finding, examine
 from ..doctor.vacuum import vacuum as remove_dead_rows
 from .options import AsJson, DatabaseUrl, Schema
 from .output import console, print_json
+from .secrets import safe
 from .session import Session
 
 MOST = 5  # findings of one name that are shown to people
@@ -59,7 +60,7 @@ def _print(examination: Examination) -> None:
             continue
         out.print(Text.assemble((finding.severity.upper(), STYLES[finding.severity]), "  ", (finding.name, "bold")))
         for line, style in _lines(finding):
-            out.print(Padding(Text(harmless(line), style), (0, 0, 0, 2), expand=False))
+            out.print(Padding(Text(line, style), (0, 0, 0, 2), expand=False))
         out.print()
     for name, count in told.items():
         if count > MOST:
@@ -68,7 +69,8 @@ def _print(examination: Examination) -> None:
 
 
 def _lines(finding: Finding) -> list[tuple[str, str]]:
-    return [(finding.problem, ""), (f"so: {finding.consequence}", "dim"), (f"do: {finding.remedy}", "green")]
+    # A remedy stays as it is, so that it can be pasted; none has a text that people have written.
+    return [(safe(finding.problem), ""), (f"so: {finding.consequence}", "dim"), (harmless(f"do: {finding.remedy}"), "green")]
 
 
 def _sum(examination: Examination) -> str:

@@ -11,6 +11,7 @@ from ..insight.snapshot import Snapshot
 from ..insight.troubles import Trouble, troubles
 from . import short
 from .output import COLOURS, shown
+from .secrets import safe
 from .top_table import NAME, QUEUES, TASKS, Column, Line, queue_lines, sorted_by, table, task_lines
 
 TALL = 10_000  # lines of a page that is not cut
@@ -103,7 +104,7 @@ def _percentiles(now: Snapshot) -> str:
 def _troubles(found: list[Trouble], height: int) -> list[Text]:
     most = MOST_TROUBLES if height < TALL else TALL
     colours = {"error": "bold red", "warning": "yellow"}
-    lines = [Text(harmless(f"! {one.problem}"), colours[one.severity]) for one in found[:most]]
+    lines = [Text(safe(f"! {one.problem}"), colours[one.severity]) for one in found[:most]]
     if len(found) > most:
         lines.append(Text(f"! {len(found) - most} more", "yellow"))
     return lines or [Text("nothing is wrong", "green")]

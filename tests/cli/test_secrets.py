@@ -76,6 +76,15 @@ def test_no_command_shows_a_secret(run: Run, ids: dict[str, int], look: Look) ->
     assert {row["password"] for row in stored} == {SECRET}  # what is stored is as it was
 
 
+@pytest.mark.parametrize("command", ["doctor", "top", "queues"])
+def test_what_says_what_is_paused_shows_no_secret_of_the_reason(run: Run, app: PgQueue, look: Look, command: str) -> None:
+    app.pause("mail", reason=f"password={SECRET} is wrong")
+    look.rows("update pause set paused_at = now() - interval '2 days'")
+    for form in ((), ("--json",)):
+        ran = run(command, *form)
+        assert (SECRET in ran.out + ran.err, MARK in ran.out) == (False, True), ran
+
+
 def test_secrets_are_shown_on_request_and_names_may_be_others(
     run: Run, ids: dict[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
