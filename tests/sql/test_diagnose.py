@@ -137,6 +137,15 @@ def test_a_sound_install_has_no_findings(rolled_back_sql: Sql) -> None:
     assert names <= {"fsync-off"}  # the server of the tests
 
 
+def test_a_finding_names_the_first_queues_of_many(rolled_back_sql: Sql) -> None:
+    """What is too large is not kept at all, see note_findings."""
+    sql = rolled_back_sql
+    sql.connection.execute("select enqueue('noop', queue => 'q' || n) from generate_series(1, 30) n")
+    sql.connection.execute("update job set unknown_since = now(), state = 'scheduled'")
+    (one,) = found(sql, "tasks")
+    assert (one["figures"]["jobs"], len(one["figures"]["queues"])) == (30, 10)
+
+
 def test_missed_ticks_are_told_until_they_are_made(rolled_back_sql: Sql) -> None:
     """T11."""
     sql = rolled_back_sql

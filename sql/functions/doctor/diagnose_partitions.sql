@@ -4,7 +4,8 @@ create function diagnose_partitions() returns setof finding
 language sql stable security definer set search_path from current as $$
     with its as (
         select u.*, jsonb_build_object('done_at', done_at, 'days_ahead', days_ahead, 'overdue', overdue) as figures,
-               exists (select from worker w where is_alive(w) and started_at < clock_timestamp() - interval '10 minutes') as has_worker
+               exists (select from worker w
+                        where is_alive(w) and started_at < clock_timestamp() - interval '10 minutes') as has_worker
           from upkeep_status u
     )
     select 'maintenance-late', 'warning', 'maintenance',

@@ -8,7 +8,8 @@ set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
     select 'unknown-task', 'error', task,
            format('no worker that has tried %s of %s knows the task %L: since %s', case when count(*) = 1 then 'a job' else
                   format('%s jobs', count(*)) end, min(queue), task, in_utc(min(unknown_since))),
-           jsonb_build_object('task', task, 'jobs', count(*), 'since', min(unknown_since), 'queues', array_agg(distinct queue)),
+           jsonb_build_object('task', task, 'jobs', count(*), 'since', min(unknown_since),
+                              'queues', (array_agg(distinct queue))[1:10]),
            'these jobs are tried again each minute, and do not run',
            format('deploy a worker whose app has this task; or, if it is gone for good: pgqueue cancel --task %L', task)
       from (
