@@ -1,6 +1,6 @@
 -- sample_depths: counts the live jobs once, and stores the figures: in depth, and of a boundary between two minutes also in
--- metric_depth. Called by: sweep_depths, sample_minute. Writes: depth, depth_sample, metric_depth. Locks: an advisory lock of this
--- install; while another transaction holds it, depth is left as it is, because it is being written. Nobody waits.
+-- metric_depth. Called by: sweep_depths, sample_minute. Writes: depth, depth_sample, metric_depth. Locks: an advisory lock of
+-- this install; while another transaction holds it, depth is left as it is, because it is being written. Nobody waits.
 --
 -- boundary: the end of a minute that has just passed, see keep_depths; NULL = none.
 -- Of a small install nobody reads the figures, and nothing else is done than counting for the boundary.
