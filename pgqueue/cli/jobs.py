@@ -101,7 +101,7 @@ def _print_job(out: Console, row: dict[str, Any], causes: list[Cause]) -> None:
     out.print(f"job {row['id']}", style="bold")
     for cause in causes[:1]:
         others = f" (and {len(causes) - 1} more: pgqueue explain {row['id']})" if len(causes) > 1 else ""
-        out.print(Text(safe(f"{cause.cause}: {cause.says}{others}"), "yellow"))
+        out.print(Text(f"{cause.cause}: {safe(cause.says)}{others}", "yellow"))
     for line in control_lines(row):
         out.print(line)
     out.print(facts_of(row | {"attempt": attempt_of(row)} | trace_of(row), FACTS))

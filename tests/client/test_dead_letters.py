@@ -37,7 +37,7 @@ async def test_a_dead_letter_runs_again_as_it_is_wanted(async_app: PgQueue, bury
         assert (await again if inspect.isawaitable(again) else again).id == id
         row = look.job(id)
         assert (row["state"], row["args"], row["attempt"]) == ("scheduled", {"user_id": 7}, 1)
-        assert row["control"] == {"retried": 1, "retried_by": "ann"}
+        assert row["control"] == {"retried": 1, "retried_by": "ann", "counted": 1}
 
 
 @pytest.mark.parametrize("rules", ["job", "task"])

@@ -14,6 +14,7 @@ from pgqueue.worker import Worker, WorkerOptions
 
 Command = Callable[..., Any]
 _TIME = re.compile(r'"?\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(?P<offset>[^"]*)"?')
+_SAID = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC( \([^)]*\))?")  # a time in a sentence, and how far it is
 _VARY = r"elapsed|duration|age|took|oldest|host|pid|worker_id|traceback|\w*_seconds|tokens|used|remaining|burst_used"
 _VARIES = re.compile(rf'"({_VARY})": ("[^"]*"|[\d.e-]+)')
 COMMANDS = ("jobs", "dead", "stats", "workers", "workflows", "limits")
@@ -21,7 +22,7 @@ COMMANDS = ("jobs", "dead", "stats", "workers", "workflows", "limits")
 
 def _scrubbed(text: str) -> str:
     assert {found["offset"] for found in _TIME.finditer(text)} <= {"+00:00"}, f"a time that is not in UTC: {text}"
-    return re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "uuid", _VARIES.sub(r'"\1": varies', _TIME.sub("time", text)))
+    return re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "uuid", _VARIES.sub(r'"\1": varies', _TIME.sub("time", _SAID.sub("time", text))))
 
 
 def use(url: str, command: Command) -> list[Any]:

@@ -117,8 +117,10 @@ async def test_the_clock_starts_when_the_process_is_ready(tmp_path: Path) -> Non
     async with processes() as pool:
         pool._on_started = lambda job: started.append(job.id)
         mark = tmp_path / "mark"
-        first = asyncio.create_task(pool.run(timed_job(1, args={"mark": str(mark), "seconds": 1}), process_jobs.slow.function))
-        second = asyncio.create_task(pool.run(timed_job(2), process_jobs.where.function))
+        first = asyncio.create_task(
+            pool.run(timed_job(1, args={"mark": str(mark), "seconds": 1}, timeout=60), process_jobs.slow.function)
+        )
+        second = asyncio.create_task(pool.run(timed_job(2, timeout=60), process_jobs.where.function))
         assert started == []
         await auntil(lambda: mark.exists(), "the first one")
         assert started == [1]
