@@ -57,6 +57,11 @@ CASES = [
         "loop execute format('drop table %I', one); end loop; end $$",)),
     Case("partitions", "partitions-overdue", "warning", ("select make_partition('2020-01-01')",)),
     Case("partitions", "default-partition", "warning", (UNKEPT,)),
+    Case("rollups", "roll-ups-late", "warning", (
+        ALIVE, "update worker set started_at = now() - interval '1 h'",
+        "update roll_up_state set minute_at = date_trunc('minute', now() - interval '7 min'), hour_at = date_trunc('hour', now()), "
+        "check_at = date_trunc('hour', now()), day_at = date_trunc('day', now()), recheck_at = date_trunc('day', now())")),
+    Case("rollups", "roll-ups-late", "warning", (ALIVE, "update worker set started_at = now() - interval '1 h'")),
     Case("workers", "no-worker", "error", (READY,), ALIVE),
     Case("workers", "worker-lost", "warning", (ALIVE, "update worker set heartbeat_at = now() - 2 * lease")),
     Case("workers", "worker-polls", "warning", (ALIVE, "update worker set wake_mode = 'polling: a pooler'"),

@@ -11,8 +11,8 @@ Severity = Literal["note", "warning", "error"]
 CHECK_WITHIN = 2.0  # seconds for one check, on the server too
 # The checks that are functions of SQL: diagnose_… of each of these.
 NOUNS: tuple[LiteralString, ...] = (
-    "settings", "schema", "connections", "horizon", "vacuum", "notifications", "partitions", "plans", "workers", "queues",
-    "tasks", "schedules", "pauses", "workflows",
+    "settings", "schema", "connections", "horizon", "vacuum", "notifications", "partitions", "rollups", "plans", "workers",
+    "queues", "tasks", "schedules", "pauses", "workflows",
 )  # fmt: skip
 
 
