@@ -213,7 +213,7 @@ select b.key, d.name as limit_name, d.enabled, d.rate, d.per, d.burst, d.max_run
                 extract(epoch from p.until - clock_timestamp())::float8) as wait_seconds, p.until as parked_until
   from (select key, tokens, refilled_at, used_since, used from bucket
         union all
-        select key, null, null, null, 0
+        select key, null as tokens, null as refilled_at, null as used_since, 0 as used  -- named, so that a restore reads the same
           from (select name as key from limit_def
                 union select key from waiting
                 union select key from running

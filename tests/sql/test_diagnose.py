@@ -279,3 +279,22 @@ def test_zones_are_compared_point_by_point(rolled_back_sql: Sql) -> None:
         ("zone-unknown", "Mars/Olympus"),
     ]
     assert "7200 s and 3600 s" in rows[0]["problem"]
+
+
+def test_a_view_that_was_restored_or_moved_from_an_older_server_is_not_changed(rolled_back_sql: Sql) -> None:
+    """A restore makes it from its own text, and PostgreSQL 15 names the table before each column."""
+    sql = rolled_back_sql
+    for (text,) in sql.connection.execute("select definition from installed_object where kind = 'view'").fetchall():
+        sql.connection.execute(text.encode())
+    assert found(sql, "schema") == []
+    moved = r"regexp_replace(definition, '(?<=select\s+)(?=\w+,)', 'audit_log.', 'i')"
+    sql.connection.execute(rf"update installed_object set definition = {moved} where kind = 'view' and name = 'audit'".encode())
+    assert found(sql, "schema") == []
+    sql.connection.execute("create or replace view upkeep_status as select done_at, next_at, 0 as days_ahead, 0 as overdue from upkeep")
+    assert [one["subject"] for one in found(sql, "schema")] == ["view upkeep_status"]
+
+
+def test_checks_are_not_compiled(rolled_back_sql: Sql) -> None:
+    """On a server that was not analyzed yet, that took 5 s, and no timeout cuts it off."""
+    compiled = "select proname from pg_proc where proname like 'diagnose\\_%%' and not 'jit=off' = any (proconfig)"
+    assert rolled_back_sql.rows(compiled) == []

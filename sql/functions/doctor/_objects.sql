@@ -56,6 +56,11 @@ language sql stable as $$
        and not exists (select from pg_depend where classid = 'pg_proc'::regclass and objid = p.oid and deptype = 'e')
 $$;
 
+-- unqualified: the definition of a view without the tables before its columns, and without spaces: PostgreSQL 15 names tables
+-- where later versions do not, so an install that was moved from there would look changed. Called by: diagnose_schema.
+create function unqualified(definition text) returns text
+language sql immutable as $$ select regexp_replace(definition, '\m[a-z_0-9]+\.(?=[a-z_])|\s', '', 'g') $$;
+
 -- note_objects: remembers the schema as it is. Called by: each migration, as its last statement. Writes: installed_object.
 create function note_objects() returns void
 language plpgsql as $$

@@ -3,7 +3,7 @@
 -- each: connections that a worker process opens at most, without those of its handlers and those that it closes at once
 -- room: the share of connections that may be in use
 create function diagnose_connections(each int default 10, room float8 default 0.85) returns setof finding
-language sql stable security definer set search_path from current as $$
+language sql stable security definer set search_path from current set jit = off as $$
     with its as (
         select current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int as most,
                (select count(*) from pg_stat_activity where backend_type = 'client backend') as used,

@@ -3,7 +3,7 @@
 -- older: what has held a snapshot for less long is not worth a word
 -- xids:  the same in transactions, for what does not say since when: slots and standbys
 create function diagnose_horizon(older interval default '1 minute', xids int default 1000000) returns setof finding
-language sql stable security definer set search_path from current as $$
+language sql stable security definer set search_path from current set jit = off as $$
     with oldest as (
         select *, count(*) over (partition by cause) - 1 as others,
                row_number() over (partition by cause order by since, held desc) as place,

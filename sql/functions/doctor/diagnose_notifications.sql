@@ -1,7 +1,7 @@
 -- diagnose_notifications: how full the queue of NOTIFY is. Called by: doctor, workers. Writes: nothing.
 -- most: the share up to which it is well
 create function diagnose_notifications(most float8 default 0.25) returns setof finding
-language sql stable security definer set search_path from current as $$
+language sql stable security definer set search_path from current set jit = off as $$
     select 'notification-queue', case when used >= 0.75 then 'error' else 'warning' end, 'NOTIFY',
            format('the queue of NOTIFY is full to %s per cent', round((used * 100)::numeric, 1)),
            jsonb_build_object('used', round(used::numeric, 6)),

@@ -1,7 +1,7 @@
 -- diagnose_partitions: maintenance that does not keep up: partitions that are missing or stay, rows without one.
 -- Called by: doctor, workers. Writes: nothing.
 create function diagnose_partitions() returns setof finding
-language sql stable security definer set search_path from current as $$
+language sql stable security definer set search_path from current set jit = off as $$
     with its as (
         select u.*, jsonb_build_object('done_at', done_at, 'days_ahead', days_ahead, 'overdue', overdue) as figures,
                exists (select from worker w

@@ -1,7 +1,7 @@
 -- diagnose_pauses: what has been paused for so long that somebody may have forgotten it. Called by: doctor, workers.
 -- Writes: nothing.
 create function diagnose_pauses(older interval default '1 day') returns setof finding
-language sql stable security definer set search_path from current as $$
+language sql stable security definer set search_path from current set jit = off as $$
     select 'pause-forgotten', 'warning', s.subject,
            format('%s is paused since %s by %s%s%s', s.subject, in_utc(paused_at), by, ': ' || left(reason, 200),
                   ', until ' || in_utc(until)),

@@ -2,7 +2,7 @@
 -- more. Called by: doctor, workers. Writes: nothing.
 -- silent: for how long nobody has looked for schedules that are due; workers look each second
 create function diagnose_schedules(silent interval default '30 s') returns setof finding
-language sql stable security definer set search_path from current as $$
+language sql stable security definer set search_path from current set jit = off as $$
     with alive as (
         select tasks from worker w where is_alive(w)
     ), due as (

@@ -2,7 +2,7 @@
 -- Called by: doctor, workers. Writes: nothing.
 -- reset_val is what the session began with: doctor itself sets a statement_timeout. The source says who has set it.
 create function diagnose_settings() returns setof finding
-language sql stable security definer set search_path from current as $$
+language sql stable security definer set search_path from current set jit = off as $$
     select r.name, r.severity, s.name, r.problem, jsonb_build_object('setting', s.name, 'value', s.reset_val, 'source', s.source),
            r.consequence,
            case s.source

@@ -2,7 +2,7 @@
 -- Writes: nothing.
 -- dead: fewer dead rows of a table are not worth a word; the threshold of the table itself is 5,000 at most
 create function diagnose_vacuum(dead bigint default 200000) returns setof finding
-language sql stable security definer set search_path from current as $$
+language sql stable security definer set search_path from current set jit = off as $$
     with its as (
         select c.oid::regclass::text as shown, coalesce(s.n_dead_tup, 0) as dead_rows, coalesce(s.n_live_tup, 0) as live_rows,
                greatest(s.last_vacuum, s.last_autovacuum) as vacuumed_at,

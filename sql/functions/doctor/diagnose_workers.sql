@@ -1,7 +1,7 @@
 -- diagnose_workers: no worker although jobs wait, and workers that are lost, poll, have a wrong clock or another version.
 -- Called by: doctor, workers. Writes: nothing.
 create function diagnose_workers() returns setof finding
-language sql stable security definer set search_path from current as $$
+language sql stable security definer set search_path from current set jit = off as $$
     with its as (
         select w.*, is_alive(w) as is_alive,
                format('%s (%s, pid %s)', name, host, pid) as shown

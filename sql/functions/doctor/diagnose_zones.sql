@@ -2,7 +2,7 @@
 -- Called by: doctor. Writes: nothing.
 -- points: [{"zone", "at", "offset"}, …], the offset in seconds: what Python says for times of the coming year
 create function diagnose_zones(points jsonb) returns setof finding
-language plpgsql stable security definer set search_path from current as $$
+language plpgsql stable security definer set search_path from current set jit = off as $$
 #variable_conflict use_variable
 declare
     its  text;
