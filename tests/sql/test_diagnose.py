@@ -298,3 +298,18 @@ def test_checks_are_not_compiled(rolled_back_sql: Sql) -> None:
     """On a server that was not analyzed yet, that took 5 s, and no timeout cuts it off."""
     compiled = "select proname from pg_proc where proname like 'diagnose\\_%%' and not 'jit=off' = any (proconfig)"
     assert rolled_back_sql.rows(compiled) == []
+
+
+def test_an_owner_with_little_rights_counts_the_sessions_that_he_does_not_see(rolled_back_sql: Sql) -> None:
+    """Workers log in as another role; of its sessions he is told neither kind nor name."""
+    sql = rolled_back_sql
+    sql.connection.execute(ALIVE)
+    all_of_them = found(sql, "connections", "room => 0")[0]["figures"]["used"]
+    sql.connection.execute("create role weak")
+    sql.connection.execute(b"grant usage on schema %s to weak" % sql.value("select current_schema()").encode())
+    sql.connection.execute("grant select on worker to weak")
+    sql.connection.execute("alter function diagnose_connections owner to weak")
+
+    figures = found(sql, "connections", "room => 0")[0]["figures"]
+    assert figures["used"] >= all_of_them > 0
+    assert figures["may_open"] < 9  # this session counts as one of the worker's

@@ -1,18 +1,24 @@
 -- diagnose_connections: whether the server, the database and the role have connections left for what runs and for what
 -- the workers may open more. Called by: doctor, workers. Writes: nothing.
+-- An owner who may not read all statistics sees of sessions of other roles only that they are there: those in this database are
+-- taken for ours, else what workers of another role have opened would count twice.
 -- each: connections that a worker process opens at most, without those of its handlers and those that it closes at once
 -- room: the share of connections that may be in use
 create function diagnose_connections(each int default 10, room float8 default 0.85) returns setof finding
 language sql stable security definer set search_path from current set jit = off as $$
     with its as (
-        select current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int as most,
-               (select count(*) from pg_stat_activity where backend_type = 'client backend') as used,
+        select current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
+               - coalesce(current_setting('reserved_connections', true)::int, 0) as most,
+               (select count(*) from pg_stat_activity
+                 where case when backend_type is null then datid is not null and usename is not null
+                            else backend_type = 'client backend' end) as used,
                (select nullif(datconnlimit, -1) from pg_database where datname = current_database()) as most_of_database,
                (select count(*) from pg_stat_activity where datname = current_database()) as used_of_database,
                (select nullif(rolconnlimit, -1) from pg_roles where rolname = session_user) as most_of_role,
                (select count(*) from pg_stat_activity where usename = session_user) as used_of_role,
                (select count(*) from pg_stat_activity
-                 where datname = current_database() and application_name like 'pgqueue %') as used_of_ours,
+                 where datname = current_database()
+                   and (application_name like 'pgqueue %' or backend_type is null)) as used_of_ours,
                (select count(*) from worker w where is_alive(w)) as workers
     ), bound (subject, most, used) as (
         select 'max_connections', most, used from its
