@@ -182,6 +182,20 @@ def test_maintain_removes_dead_rows(run: Run, look: Look) -> None:
     assert look.value("select vacuum_count from pg_stat_user_tables where relname = 'worker'") == 1
 
 
+def test_a_table_of_somebody_else_in_the_schema_does_not_keep_ours_from_vacuum(run: Run, look: Look) -> None:
+    role = look.value("select 'r' || replace(gen_random_uuid()::text, '-', '')")
+    look.rows(f"create role {role}")
+    look.rows("create table theirs (id int)")
+    look.rows(f"alter table theirs owner to {role}")
+    try:
+        (answer,) = run("maintain", "--vacuum", "--json").lines
+    finally:
+        look.rows("drop table theirs")
+        look.rows(f"drop role {role}")
+    assert "job" in answer["vacuumed"]
+    assert "theirs" not in answer["vacuumed"]
+
+
 def test_of_one_kind_the_first_are_shown_on_a_terminal(run: Run, look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
     """80 columns: nothing is cut."""
     monkeypatch.setattr(output, "PIPED_WIDTH", 80)

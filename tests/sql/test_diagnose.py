@@ -313,3 +313,30 @@ def test_an_owner_with_little_rights_counts_the_sessions_that_he_does_not_see(ro
     figures = found(sql, "connections", "room => 0")[0]["figures"]
     assert figures["used"] >= all_of_them > 0
     assert figures["may_open"] < 9  # this session counts as one of the worker's
+
+
+STRANGE = [
+    Case("schema", "object-added", "warning", ("create index mine on job_history (task)",)),
+    Case("schema", "object-added", "warning", ('alter table job add "args.mine" int',)),
+    Case("schema", "object-added", "warning", ('alter table job add constraint "only_live_states.mine" check (true)',)),
+    Case("schema", "object-added", "warning", ('create table "My.Table" (id int check (id > 0))',)),
+    Case("schema", "object-added", "warning", ("create aggregate mine (int) (sfunc = int4pl, stype = int)",)),
+    Case("schema", "object-added", "warning", ("create procedure mine() language sql as 'select 1'",)),
+]
+
+
+@pytest.mark.parametrize("case", STRANGE, ids=lambda case: case.provoke[0][:40])
+def test_what_people_have_added_is_told_once_and_gone_after_its_remedy(rolled_back_sql: Sql, case: Case) -> None:
+    """Names may have dots; an index of all partitions is one; of routines there are several kinds."""
+    sql = rolled_back_sql
+    sql.connection.execute(case.provoke[0])
+    (one,) = found(sql, "schema")
+    sql.connection.execute(one["remedy"].replace(" concurrently", ""))
+    assert found(sql, "schema") == []
+    assert "concurrently" not in one["remedy"]
+
+
+def test_vacuum_of_tables_that_are_not_ours_is_not_our_concern(rolled_back_sql: Sql) -> None:
+    sql = rolled_back_sql
+    sql.connection.execute('create table "Mine" (id int) with (autovacuum_enabled = off)')
+    assert found(sql, "vacuum") == []

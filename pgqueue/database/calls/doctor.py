@@ -152,10 +152,11 @@ def maintain() -> Call[bool]:
 
 
 def tables(schema: str) -> Call[list[Table]]:
-    """The tables of the install; a partitioned one counts as one."""
+    """The tables of the install; a partitioned one counts as one. Those of other owners in the schema are not ours."""
     return Call(
         "select c.relname::text, pg_catalog.pg_has_role(c.relowner, 'usage') from pg_catalog.pg_class c "
         "join pg_catalog.pg_namespace n on n.oid = c.relnamespace "
+        "join pg_catalog.pg_class job on job.relnamespace = n.oid and job.relname = 'job' and job.relowner = c.relowner "
         "where n.nspname = %s and c.relkind in ('r', 'p') and not c.relispartition order by c.relname",
         (schema,),
         lambda rows: [Table(*row) for row in rows],

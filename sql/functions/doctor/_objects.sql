@@ -1,12 +1,17 @@
 -- objects: each object of the schema as it is now, with the statement that makes it. Called by: note_objects, diagnose_schema.
--- Writes: nothing. Daily partitions come and go; what belongs to an extension is not ours.
+-- Writes: nothing. Daily partitions come and go; indexes of partitions are part of that of their parent; what belongs to an
+-- extension is not ours.
 create function objects() returns table (kind text, name text, definition text)
 language sql stable as $$
-    with ours as (
+    with extended as (
+        select classid, objid from pg_depend
+         where classid in ('pg_class'::regclass, 'pg_type'::regclass, 'pg_proc'::regclass) and deptype = 'e'
+    ), ours as (
         select c.oid, c.relname, c.relkind, c.oid::regclass::text as shown
           from pg_class c
          where c.relnamespace = quote_ident(current_schema())::regnamespace
-           and not (c.relispartition and c.relname ~ '^job_history_[0-9]{8}')
+           and not (c.relispartition and (c.relkind = 'i' or c.relname ~ '^job_history_[0-9]{8}'))
+           and (('pg_class'::regclass, c.oid) in (select * from extended)) is not true
     )
     select 'table', relname::text, format('create table %s: restore it from a backup', shown)
       from ours where relkind in ('r', 'p')
@@ -29,6 +34,7 @@ language sql stable as $$
                                    (select string_agg(quote_literal(enumlabel), ', ' order by enumsortorder)
                                       from pg_enum where enumtypid = t.oid))
       from pg_type t where typnamespace = quote_ident(current_schema())::regnamespace and typtype = 'e'
+                       and (('pg_type'::regclass, t.oid) in (select * from extended)) is not true
     union all
     select 'type', o.relname, format('create type %s as (%s)', o.shown, (
                select string_agg(format('%I %s', attname, format_type(atttypid, atttypmod)), ', ' order by attnum)
@@ -50,10 +56,11 @@ language sql stable as $$
       from ours o join pg_trigger g on g.tgrelid = o.oid where not g.tgisinternal
     union all
     select 'function', p.oid::regprocedure::text,
-           format('%s; revoke all on routine %s from public', pg_get_functiondef(p.oid), p.oid::regprocedure)
+           case when p.prokind = 'a' then format('create aggregate %s', p.oid::regprocedure)
+                else format('%s; revoke all on routine %s from public', pg_get_functiondef(p.oid), p.oid::regprocedure) end
       from pg_proc p
      where p.pronamespace = quote_ident(current_schema())::regnamespace
-       and not exists (select from pg_depend where classid = 'pg_proc'::regclass and objid = p.oid and deptype = 'e')
+       and (('pg_proc'::regclass, p.oid) in (select * from extended)) is not true
 $$;
 
 -- unqualified: the definition of a view without the tables before its columns, and without spaces: PostgreSQL 15 names tables

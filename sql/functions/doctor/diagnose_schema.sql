@@ -25,13 +25,14 @@ language sql stable security definer set search_path from current set jit = off 
            || case when kind = 'function' and now is null then '/* with roles, then: pgqueue migrate --roles */ ' else '' end ||
            case when wanted is null then (
                     case kind when 'column' then format('alter table %s drop column %I', split_part(name, '.', 1),
-                                                        split_part(name, '.', 2))
+                                                        substr(name, strpos(name, '.') + 1))
                               when 'constraint' then format('alter table %s drop constraint %I', split_part(name, '.', 1),
-                                                            split_part(name, '.', 2))
-                              when 'trigger' then format('drop trigger %I on %s', split_part(name, '.', 2),
+                                                            substr(name, strpos(name, '.') + 1))
+                              when 'trigger' then format('drop trigger %I on %s', substr(name, strpos(name, '.') + 1),
                                                          split_part(name, '.', 1))
-                              when 'index' then format('drop index concurrently %I', name)
-                              when 'function' then format('alter function %s set schema public', name)
+                              when 'index' then format('drop index %s%I', case when now !~ '^CREATE (UNIQUE )?INDEX .* ON ONLY '
+                                                                               then 'concurrently ' end, name)
+                              when 'function' then format('alter routine %s set schema public', name)
                               else format('alter %s %I set schema public', kind, name) end)
                 when kind = 'index' and now like 'reindex %' then now
                 when kind = 'index' and now is not null then format('drop index %I; %s', name, wanted)
@@ -48,6 +49,6 @@ language sql stable security definer set search_path from current set jit = off 
                 where i.indexrelid = to_regclass(quote_ident(name)) and m.amname = 'gin' and i.indisvalid))
        -- What belongs to a table that is missing or was added goes without saying.
        and not (kind in ('column', 'constraint', 'trigger') and exists (
-               select from drift d where d.kind = 'table' and d.name = split_part(drift.name, '.', 1)))
+               select from drift d where d.kind = 'table' and starts_with(drift.name, d.name || '.')))
      order by 2, 3 limit 100
 $$;
