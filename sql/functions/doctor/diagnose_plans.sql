@@ -15,7 +15,9 @@ begin
         select 'claim-plan', 'error', 'claim', format('claim does not find its jobs by the index job_ready but by %s',
                    coalesce(jsonb_path_query_first(plan, '$.**."Index Name"')#>>'{}', 'reading the whole table')),
                jsonb_build_object('plan', plan->0), 'each claim reads many rows, and jobs start late',
-               format('reindex index concurrently %1$I.job_ready; analyze %1$I.job -- and drop indexes of your own on it',
-                      current_schema());
+               case when to_regclass('job_ready') is null then (
+                         select definition from installed_object where kind = 'index' and name = 'job_ready')
+                    else format('reindex index concurrently %1$I.job_ready; analyze %1$I.job -- and drop indexes of your own on it',
+                                current_schema()) end;
     end if;
 end $$;
