@@ -61,6 +61,10 @@ CASES = [
         "check_at = date_trunc('hour', now()), day_at = date_trunc('day', now()), recheck_at = date_trunc('day', now())")),
     Case("rollups", "roll-ups-late", "warning", (ALIVE, "update worker set started_at = now() - interval '1 h'")),
     Case("workers", "no-worker", "error", (READY,), ALIVE),
+    Case("workers", "no-worker", "error", (
+        "select set_limit('k', max_running => 1)", "select enqueue('noop', limits => '{k}')"), ALIVE),
+    Case("workers", "no-worker", "error", (READY, "update job set rescues = 2"), ALIVE),
+    Case("workers", "no-worker", "error", (READY, "update job set state = 'scheduled', run_at = now() - interval '1 s'"), ALIVE),
     Case("workers", "worker-lost", "warning", (ALIVE, "update worker set heartbeat_at = now() - 2 * lease")),
     Case("workers", "worker-polls", "warning", (ALIVE, "update worker set wake_mode = 'polling: a pooler'"),
          "update worker set wake_mode = 'notify'"),

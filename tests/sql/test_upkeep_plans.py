@@ -90,3 +90,14 @@ def test_prune_finds_by_key_what_it_deletes_by_plans_from_when_its_tables_were_e
         )
 
     assert scans == [{"seq_scan": 0, "n_tup_del": 1000}] * 2
+
+
+def test_doctor_does_not_read_all_jobs_to_see_whether_one_waits(rolled_back_sql: Sql) -> None:
+    """Without a worker, and with ten million jobs for tomorrow, it took longer than a check may."""
+    sql = rolled_back_sql
+    sql.rows(
+        "insert into job (run_at, created_at, state, attempt, task) select now() + interval '1 d', now(), 'scheduled', 0, 'noop' "
+        "from generate_series(1, 20000)"
+    )
+    sql.rows("select * from diagnose_workers()")
+    assert buffers_of(sql, "select * from diagnose_workers()") < 2 * FEW

@@ -1,7 +1,8 @@
 -- diagnose_workers: no worker although jobs wait, and workers that are lost, poll, have a wrong clock or another version.
--- Called by: doctor, workers. Writes: nothing.
+-- Called by: doctor, workers. Writes: nothing. Each question about jobs has the predicate of the index that answers it.
 create function diagnose_workers() returns setof finding
-language sql stable security definer set search_path from current set jit = off as $$
+language sql stable security definer set search_path from current
+set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
     with its as (
         select w.*, is_alive(w) as is_alive,
                format('%s (%s, pid %s)', name, host, pid) as shown
@@ -10,8 +11,10 @@ language sql stable security definer set search_path from current set jit = off 
     select 'no-worker', 'error', 'workers', 'no worker is alive, and jobs are ready or due', '{}'::jsonb, 'no job runs',
            'start one: pgqueue worker MODULE:APP'
      where not exists (select from its where is_alive)
-       and (exists (select from job where state = 'ready')
-            or exists (select from job where state = 'scheduled' and run_at < clock_timestamp())
+       and (exists (select from job where state = 'ready' and rescues < 2 and lane_id is null)
+            or exists (select from job where state = 'ready' and lane_id is not null)
+            or exists (select from job where state = 'ready' and rescues >= 2)
+            or (select run_at from job where state = 'scheduled' order by run_at limit 1) < clock_timestamp()
             or exists (select from schedule where look_at < clock_timestamp() - interval '1 minute'))
     union all
     select 'worker-lost', 'warning', shown, format('the worker %s has missed its lease: its last heartbeat was at %s', shown,
