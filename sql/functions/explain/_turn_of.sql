@@ -22,8 +22,8 @@ begin
                  then format('it may have ended two workers, so workers run such jobs singly; it comes after %s of them', others)
                  when its.lane_id is not null then format('it comes after %s with the same limits', others)
                  else format('it comes after %s of queue %s (its priority is %s)', others, said_name(its.queue), its.priority) end
-            || coalesce('; ' || ceil((rate * 60)::numeric) || ' a minute have ended lately, so it starts at about '
-                        || said_at(starts), ''),
+            || coalesce('; ' || ceil((rate * 60)::numeric) || ' a minute have ended lately, so it starts at '
+                        || case when before >= most then 'the earliest at ' else 'about ' end || said_at(starts), ''),
             starts, jsonb_build_object('before', before, 'at_least', before >= most, 'priority', its.priority,
                                        'ended_per_second', round(rate::numeric, 3)))::cause;
     elsif its.rescues >= 2 then
