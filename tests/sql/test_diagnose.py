@@ -231,6 +231,15 @@ def test_a_session_that_pins_dead_rows_is_named_and_ended(sql: Sql, another_sql:
     assert str(holders[0].connection.info.backend_pid) in one["problem"]
 
 
+def test_jobs_with_limits_wait_a_minute_before_their_queue_is_one_that_no_worker_serves(rolled_back_sql: Sql) -> None:
+    sql = rolled_back_sql
+    for statement in (ALIVE, "select set_limit('k', max_running => 1)", "select enqueue('noop', queue => 'mail', limits => '{k}')"):
+        sql.connection.execute(statement.encode())
+    assert found(sql, "queues") == []
+    sql.rows("update job set run_at = run_at - interval '61 s'")
+    assert [one["name"] for one in found(sql, "queues")] == ["queue-not-served"]
+
+
 def test_what_else_pins_dead_rows_is_told_with_its_own_remedy(rolled_back_sql: Sql) -> None:
     """Slots and standbys do not say since when: they count in transactions. One hour is an error."""
     sql = rolled_back_sql

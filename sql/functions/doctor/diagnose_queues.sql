@@ -21,8 +21,14 @@ set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
         select distinct q.queue from alive, unnest(queues) as q(queue)
     ), waiting as (
         select queue,
-               (select run_at from job j where j.state = 'ready' and j.rescues < 2 and j.lane_id is null and j.queue = q.queue
-                 order by priority desc, run_at limit 1) as since
+               least((select run_at from job j
+                       where j.state = 'ready' and j.rescues < 2 and j.lane_id is null and j.queue = q.queue
+                       order by priority desc, run_at limit 1),
+                     (select min(j.run_at)
+                        from (select lane_id from turn
+                               where key is null and queue = q.queue and lane_id is not null order by due_at limit 100) t, lateral (
+                             select run_at from job where lane_id = t.lane_id and state = 'ready'
+                              order by priority desc, run_at limit 1) j)) as since
           from (select queue from plain union select queue from limited) q
          where queue is not null and queue not in (select queue from served) and exists (select from alive)
            and not exists (select from pauses p where p.kind = 'everything' or p.kind = 'queue' and p.name = q.queue)
