@@ -10,6 +10,11 @@ _DENIED = "42501"
 _TOO_LONG = "57014"
 
 
+def quoted(name: str) -> str:
+    """A name as an identifier of SQL."""
+    return '"' + name.replace('"', '""') + '"'
+
+
 def no_connection(error: psycopg.Error) -> Finding:
     """The database cannot be reached."""
     return Finding(
@@ -27,7 +32,7 @@ def not_run(check: str, error: PgQueueError | psycopg.Error, schema: str) -> Fin
     """A check could not be made."""
     state = getattr(error, "sqlstate", None)
     if state == _DENIED:
-        remedy = f'grant "{schema}_viewer" to current_user, and examine again'
+        remedy = f"grant {quoted(schema + '_viewer')} to the role of this session, and examine again"
     elif state == _TOO_LONG:
         remedy = "it took longer than 2 s: examine again when the server has less to do"
     else:

@@ -1,5 +1,6 @@
 """How the install is reached: the server, the role, the version of the schema, and the clock of this machine."""
 
+import shlex
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -9,6 +10,7 @@ from ..database.calls import doctor as calls
 from ..database.calls import install as install_calls
 from ..database.calls.doctor import Finding, Situation
 from ..version import __version__
+from .refused import quoted
 
 OLDEST_SERVER = 150000
 MOST_AHEAD = 2.0  # seconds by which two clocks may differ
@@ -53,8 +55,8 @@ class SituationCheck:
             yield Finding(
                 "read-only", "warning", there.role, "transactions are read-only by default", {},
                 "pgqueue sets its own to read-write; those of the application that enqueue fail",
-                f'alter role "{there.role}" reset default_transaction_read_only; '
-                f'alter database "{there.database}" reset default_transaction_read_only',
+                f"alter role {quoted(there.role)} reset default_transaction_read_only; "
+                f"alter database {quoted(there.database)} reset default_transaction_read_only",
             )  # fmt: skip
 
     def _of_schema(self, there: Situation) -> Iterator[Finding]:
@@ -63,7 +65,7 @@ class SituationCheck:
             what = "has no pgqueue" if there.may_use is not None else "does not exist"
             yield Finding(
                 "not-migrated", "error", schema, f"the schema {schema} {what}", {"schema": schema}, "nothing works",
-                f"pgqueue migrate --schema {schema}; or give the right one: PGQUEUE_SCHEMA",
+                f"pgqueue migrate --schema {shlex.quote(schema)}; or give the right one: PGQUEUE_SCHEMA",
             )  # fmt: skip
         elif not (there.may_use and there.may_diagnose):
             if there.may_diagnose is None and there.may_use:
@@ -72,7 +74,7 @@ class SituationCheck:
             yield Finding(
                 "no-rights", "error", there.role, f"the role {there.role} may not examine the schema {schema}",
                 {"role": there.role, "schema": schema}, "what else is wrong is not known",
-                f'grant "{schema}_viewer" to "{there.role}" (pgqueue migrate --roles makes the roles)',
+                f"grant {quoted(schema + '_viewer')} to {quoted(there.role)} -- pgqueue migrate --roles makes the roles",
             )  # fmt: skip
         elif (installed := self._run(install_calls.installed_version())) != __version__:
             yield self._older(installed)
@@ -81,7 +83,7 @@ class SituationCheck:
         return Finding(
             "other-version", "error", self._schema, f"the schema {self._schema} has pgqueue {installed}, this is {__version__}",
             {"installed": installed, "here": __version__}, "calls of functions that it does not have fail",
-            f"pgqueue migrate --schema {self._schema}, if this is the newer one; else upgrade this package",
+            f"pgqueue migrate --schema {shlex.quote(self._schema)}, if this is the newer one; else upgrade this package",
         )  # fmt: skip
 
 

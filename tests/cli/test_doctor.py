@@ -128,6 +128,19 @@ def test_behind_a_transaction_pooler_wake_ups_do_not_arrive(
     assert "no-wake-ups" not in names(PgQueue(through, listen_url=database_url).doctor())
 
 
+def test_remedies_can_be_pasted_whatever_the_names_are() -> None:
+    """A shell and SQL quote each in its way."""
+    sound = Situation('o"d', "my db", 180000, False, True, True, True, False, datetime.now(UTC))
+    refused = situation.SituationCheck('q"x', lambda call: sound).look()
+    absent = situation.SituationCheck("My Queue", lambda call: sound._replace(is_installed=False, may_use=None)).look()
+
+    assert [one.remedy for one in refused] == [
+        'alter role "o""d" reset default_transaction_read_only; alter database "my db" reset default_transaction_read_only',
+        'grant "q""x_viewer" to "o""d" -- pgqueue migrate --roles makes the roles',
+    ]
+    assert absent[-1].remedy.startswith("pgqueue migrate --schema 'My Queue'")
+
+
 def found_of(schema: str, **changes: Any) -> list[str]:
     """What is found of a server that is like this."""
     sound = Situation("ada", "db", 180000, False, False, True, True, True, datetime.now(UTC))

@@ -197,7 +197,7 @@ FUNCTIONS = {
         "parents_of", "pauses_on", "said_at", "said_end", "said_error", "said_name", "said_names", "said_progress", "said_since",
         "said_span", "said_time", "said_until", "said_worker", "seconds_until", "time_of", "tokens_on", "turn_of", "why_over",
         "why_running", "why_waiting", "workers_for",
-        "objects", "note_objects", "pins",
+        "objects", "note_objects", "unqualified", "pins",
     ),
     May(NOBODY),
 )  # fmt: skip

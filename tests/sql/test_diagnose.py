@@ -1,6 +1,7 @@
 """Each finding of doctor is provoked, and gone after its own remedy; a sound install has none."""
 
 import json
+import shlex
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -57,8 +58,9 @@ CASES = [
     Case("partitions", "default-partition", "warning", (UNKEPT,)),
     Case("rollups", "roll-ups-late", "warning", (
         ALIVE, "update worker set started_at = now() - interval '1 h'",
-        "update roll_up_state set minute_at = date_trunc('minute', now() - interval '7 min'), hour_at = date_trunc('hour', now()), "
-        "check_at = date_trunc('hour', now()), day_at = date_trunc('day', now()), recheck_at = date_trunc('day', now())")),
+        "update roll_up_state set (minute_at, hour_at, check_at, day_at, recheck_at) = (select date_trunc('minute', m), "
+        "date_trunc('hour', m), date_trunc('hour', m), date_trunc('day', m), date_trunc('day', m) "
+        "from (select now() - interval '7 min') as t(m))")),
     Case("rollups", "roll-ups-late", "warning", (ALIVE, "update worker set started_at = now() - interval '1 h'")),
     Case("workers", "no-worker", "error", (READY,), ALIVE),
     Case("workers", "no-worker", "error", (
@@ -177,11 +179,21 @@ def test_settings_of_the_database_are_told_with_the_statement_that_resets_them(
     database = sql.value("select current_database()")
     sql.connection.execute(f"alter database {database} set {setting} = '{value}'".encode())
 
-    (one,) = [one for one in found(another_sql(), "settings") if one["name"] == name]
+    looking = another_sql()
+    looking.connection.execute("set statement_timeout = '10s'")  # as doctor does
+    (one,) = [one for one in found(looking, "settings") if one["name"] == name]
     mend(sql, one["remedy"])
 
     assert one["figures"]["source"] == "database"
     assert name not in {one["name"] for one in found(another_sql(), "settings")}
+
+
+def test_the_command_for_a_task_of_any_name_can_be_pasted_into_a_shell(rolled_back_sql: Sql) -> None:
+    sql = rolled_back_sql
+    for statement in (ALIVE, "select enqueue('it''s $HOME')", "update job set unknown_since = now()"):
+        sql.connection.execute(statement.encode())
+    (one,) = found(sql, "tasks")
+    assert shlex.split(one["remedy"].partition("good: ")[2]) == ["pgqueue", "cancel", "--task", "it's $HOME"]
 
 
 def is_off(sql: Sql) -> list[dict[str, Any]]:
@@ -233,7 +245,8 @@ def test_a_session_that_pins_dead_rows_is_named_and_ended(sql: Sql, another_sql:
 
 def test_jobs_with_limits_wait_a_minute_before_their_queue_is_one_that_no_worker_serves(rolled_back_sql: Sql) -> None:
     sql = rolled_back_sql
-    for statement in (ALIVE, "select set_limit('k', max_running => 1)", "select enqueue('noop', queue => 'mail', limits => '{k}')"):
+    limited = "select enqueue('noop', queue => 'mail', limits => '{k}')"
+    for statement in (ALIVE, "select set_limit('k', max_running => 1)", limited):
         sql.connection.execute(statement.encode())
     assert found(sql, "queues") == []
     sql.rows("update job set run_at = run_at - interval '61 s'")
@@ -301,7 +314,10 @@ def test_a_view_that_was_restored_or_moved_from_an_older_server_is_not_changed(r
     moved = r"regexp_replace(definition, '(?<=select\s+)(?=\w+,)', 'audit_log.', 'i')"
     sql.connection.execute(rf"update installed_object set definition = {moved} where kind = 'view' and name = 'audit'".encode())
     assert found(sql, "schema") == []
-    sql.connection.execute("create or replace view upkeep_status as select done_at, next_at, 0 as days_ahead, 0 as overdue from upkeep")
+    assert "audit_log." in sql.value("select split_part(definition, ',', 1) from installed_object where name = 'audit'")
+    sql.connection.execute(
+        "create or replace view upkeep_status as select done_at, next_at, 0 as days_ahead, 0 as overdue from upkeep"
+    )
     assert [one["subject"] for one in found(sql, "schema")] == ["view upkeep_status"]
 
 

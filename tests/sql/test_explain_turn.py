@@ -160,7 +160,7 @@ def test_a_long_line_is_counted_to_a_bound_and_read_off_the_index(rolled_back_sq
     assert (why["details"]["before"], why["details"]["at_least"]) == (10000, True)
     assert "it comes after at least 10,000 jobs of queue 'default'" in why["says"]
     sql.rows(
-        "insert into job_history (id, run_at, created_at, finished_at, state, priority, attempt, max_attempts, rescues, queue, task, "
-        "args) values (1000000, now(), now(), now(), 'succeeded', 0, 1, 4, 0, 'default', 'noop', '{}')"
+        "insert into job_history (id, run_at, created_at, finished_at, state, priority, attempt, max_attempts, rescues, queue, "
+        "task, args) values (1000000, now(), now(), now(), 'succeeded', 0, 1, 4, 0, 'default', 'noop', '{}')"
     )
     assert "so it starts at the earliest at 2" in cause(sql, id)["says"]

@@ -66,7 +66,7 @@ $$;
 -- unqualified: the definition of a view without the tables before its columns, and without spaces: PostgreSQL 15 names tables
 -- where later versions do not, so an install that was moved from there would look changed. Called by: diagnose_schema.
 create function unqualified(definition text) returns text
-language sql immutable as $$ select regexp_replace(definition, '\m[a-z_0-9]+\.(?=[a-z_])|\s', '', 'g') $$;
+language sql immutable as $$ select regexp_replace(definition, '[a-z_0-9]+[.](?=[a-z_])|[[:space:]]', '', 'g') $$;
 
 -- note_objects: remembers the schema as it is. Called by: each migration, as its last statement. Writes: installed_object.
 create function note_objects() returns void

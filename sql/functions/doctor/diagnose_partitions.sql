@@ -11,7 +11,8 @@ language sql stable security definer set search_path from current set jit = off 
     select 'maintenance-late', 'warning', 'maintenance',
            format('maintenance was done last at %s, and workers are there', coalesce(in_utc(done_at), 'no time')), figures,
            'finished jobs, results and keys stay for longer than they should, and days without a partition may come',
-           format('select %I.maintain_if_due() -- and look at the logs of the workers: why their maintenance fails', current_schema())
+           format('select %I.maintain_if_due() -- and look at the logs of the workers: why their maintenance fails',
+                  current_schema())
       from its where has_worker and (done_at > clock_timestamp() - interval '10 minutes') is not true
     union all
     select 'partitions-missing', case when days_ahead = 0 then 'error' else 'warning' end, 'job_history',

@@ -17,7 +17,7 @@ begin
                jsonb_build_object('plan', plan->0), 'each claim reads many rows, and jobs start late',
                case when to_regclass('job_ready') is null then (
                          select definition from installed_object where kind = 'index' and name = 'job_ready')
-                    else format('reindex index concurrently %1$I.job_ready; analyze %1$I.job -- and drop indexes of your own on it',
-                                current_schema()) end;
+                    else format('reindex index concurrently %1$I.job_ready; analyze %1$I.job '
+                                '-- and drop indexes of your own on it', current_schema()) end;
     end if;
 end $$;

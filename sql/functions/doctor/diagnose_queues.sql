@@ -25,8 +25,8 @@ set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
                        where j.state = 'ready' and j.rescues < 2 and j.lane_id is null and j.queue = q.queue
                        order by priority desc, run_at limit 1),
                      (select min(j.run_at)
-                        from (select lane_id from turn
-                               where key is null and queue = q.queue and lane_id is not null order by due_at limit 100) t, lateral (
+                        from (select lane_id from turn where key is null and queue = q.queue and lane_id is not null
+                               order by due_at limit 100) t, lateral (
                              select run_at from job where lane_id = t.lane_id and state = 'ready'
                               order by priority desc, run_at limit 1) j)) as since
           from (select queue from plain union select queue from limited) q

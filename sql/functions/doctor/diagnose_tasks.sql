@@ -11,7 +11,8 @@ set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
            jsonb_build_object('task', task, 'jobs', count(*), 'since', min(unknown_since),
                               'queues', (array_agg(distinct queue))[1:10]),
            'these jobs are tried again each minute, and do not run',
-           format('deploy a worker whose app has this task; or, if it is gone for good: pgqueue cancel --task %L', task)
+           format('deploy a worker whose app has this task; or, if it is gone for good: pgqueue cancel --task ''%s''',
+                  replace(task, '''', format('''%s''''', chr(92))))  -- as a shell quotes
       from (
            (select task, queue, unknown_since from job where state = 'scheduled' order by run_at, id limit most)
            union all
