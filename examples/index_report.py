@@ -165,7 +165,9 @@ def _commands(workflow_id: int, report_id: int, dead_id: int | None) -> list[str
         f"{pgqueue} workflow {workflow_id}",
         f"{pgqueue} jobs --task index_file --limit 5",
         f"{pgqueue} job {dead_id or report_id}",
+        f"{pgqueue} explain {dead_id or report_id}",
         *again,
+        f"{pgqueue} top --once",
         f"{python} -m pgqueue.worker examples.index_source:app      # Ctrl-C ends it",
         f"{pgqueue} dead --json",
     ]

@@ -1,5 +1,6 @@
 """Text from anywhere: into PostgreSQL, onto a terminal, and into the message of an error."""
 
+from datetime import timedelta
 from reprlib import Repr
 from typing import Any, get_args
 
@@ -71,7 +72,9 @@ def named(names: Any) -> str:
 
 
 def shortened(value: Any) -> str:
-    """A value as Python writes it, in one line and cut."""
+    """A value as Python writes it, in one line and cut; a timedelta, which Python writes as code, in seconds."""
+    if isinstance(value, timedelta):
+        return f"{value.total_seconds():.15g} s"
     try:
         return " ".join(_short.repr(value).split())
     except ValueError:  # Python cannot write this integer, see sys.set_int_max_str_digits

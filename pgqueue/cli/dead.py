@@ -104,7 +104,7 @@ def _print_counts(name: str, counts: list[calls.DeadCount], as_json: bool) -> No
     if as_json:
         print_json_lines([{key: value for key, value in row.items() if key != "value"} for row in rows])
     else:
-        print_table("dead letters", rows, (name, "jobs", "first_at", "last_at"))
+        print_table("dead letters", rows, (name, "jobs", "first_at", "last_at"), spare=("first_at",))
 
 
 def _error(kind: str, message: str | None) -> str:

@@ -44,7 +44,7 @@ def print_series(steps: list[MetricStep]) -> None:
         }
         for step in steps
     ]
-    print_table("steps", rows, SERIES, spare=("p50", "cancelled", "p99", "live"))
+    print_table("steps", rows, SERIES, spare=("p50", "cancelled", "p99", "live", "wait95", "ready"))
 
 
 def _print_all(figures: Metrics) -> None:

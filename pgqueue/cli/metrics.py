@@ -10,7 +10,7 @@ from ..control.metrics import metrics_of, series_of
 from ..database.calls.metrics import Metrics
 from ..errors import InvalidArgument
 from .metric_view import print_figures, print_series
-from .options import AsJson, DatabaseUrl, OfQueue, OfTask, Schema
+from .options import AsJson, DatabaseUrl, Schema
 from .output import print_json, print_json_lines
 from .session import Session
 from .times import read_span, read_time, read_when
@@ -27,6 +27,7 @@ Window = Annotated[str, typer.Option(metavar="SPAN", help="How long, up to the e
 
 
 def metrics(
+    ctx: typer.Context,
     window: Window = "5m",
     by: Annotated[Scope | None, typer.Option(metavar="WHAT", help="Only a table by queue, or by task.")] = None,
     series: Annotated[bool, typer.Option("--series", help="A line for each step of time instead.")] = False,
@@ -37,13 +38,14 @@ def metrics(
     until: Annotated[
         str | None, typer.Option(metavar="TIME", help="Of --series: its end, a time; the last closed minute by default.")
     ] = None,
-    queue: OfQueue = None,
-    task: OfTask = None,
+    queue: Annotated[str | None, typer.Option(metavar="NAME", help="Of --series: only jobs of this queue.")] = None,
+    task: Annotated[str | None, typer.Option(metavar="NAME", help="Of --series: only jobs of this task.")] = None,
     database_url: DatabaseUrl = None,
     schema: Schema = None,
     as_json: AsJson = False,
 ) -> None:
     """Show rates, outcomes, durations and waits of the last minutes: of all jobs, by queue and by task."""
+    _refuse_others(ctx, series)
     if series:
         end = None if until is None else read_time("until", until)
         call = series_of(read_span("step", step), read_when("since", since), end, queue, task)
@@ -51,8 +53,6 @@ def metrics(
             steps = database.run(call)
         print_json_lines(map(asdict, steps)) if as_json else print_series(steps)
         return
-    if queue is not None or task is not None:
-        raise InvalidArgument("queue, task: they are options of --series; without it use --by queue or --by task")
     with Session(database_url, schema) as database:
         figures = database.run(metrics_of(read_span("window", window)))
     if not as_json:
@@ -61,6 +61,19 @@ def metrics(
         print_json(document(figures))
     else:
         print_json_lines(document(figures)[f"{by}s"])
+
+
+def _refuse_others(ctx: typer.Context, series: bool) -> None:
+    """Refuse the options of the other form of the command, which would change nothing."""
+    others = ("window", "by") if series else ("step", "since", "until", "queue", "task")
+    sources = {name: ctx.get_parameter_source(name) for name in others}
+    if given := [name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"]:
+        remedy = (
+            "with --series use --since and --until, --queue and --task"
+            if series
+            else "without --series use --window, --by queue and --by task"
+        )
+        raise InvalidArgument(f"{', '.join(given)}: not used here; {remedy}")
 
 
 def document(figures: Metrics) -> dict[str, Any]:

@@ -17,8 +17,6 @@ Schema = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON: one object, or one object per line.")]
 Limit = Annotated[int, typer.Option(metavar="N", min=1, max=1_000_000, help="Maximum number of rows.")]
-OfQueue = Annotated[str | None, typer.Option("--queue", metavar="NAME", help="Only jobs of this queue.")]
-OfTask = Annotated[str | None, typer.Option("--task", metavar="NAME", help="Only jobs of this task.")]
 JobIds = Annotated[list[int], typer.Argument(metavar="ID", help="Ids of jobs.")]
 WorkflowIds = Annotated[list[int], typer.Argument(metavar="ID", help="Ids of workflows.")]
 

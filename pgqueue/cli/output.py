@@ -125,7 +125,7 @@ def to_table(rows: Sequence[dict[str, Any]], columns: Sequence[str], wide: Seque
         columns: names in the order to show; underscores become spaces.
         wide: columns that may be cut if there is too little room.
     """
-    numbers = {name: all(isinstance(row[name], int | float | timedelta | None) for row in rows) for name in columns}
+    numbers = {name: all(_is_number(row[name]) for row in rows) for name in columns}
     heads = [Column(_heading(name), numbers[name], name in wide) for name in columns]
     return TextTable(heads, [[shown(row[name]) for name in columns] for row in rows])
 
@@ -146,6 +146,11 @@ def shown_time(text: str) -> str:
 def no_worker(since: datetime) -> str:
     """The text for a job that waits although it is due."""
     return f"no worker for this task since {shown(since)}"
+
+
+def _is_number(value: Any) -> bool:
+    """Whether a value stands at the right of its column."""
+    return value.justify == "right" if isinstance(value, Text) else isinstance(value, int | float | timedelta | None)
 
 
 def _heading(name: str) -> str:

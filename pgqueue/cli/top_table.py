@@ -1,7 +1,7 @@
 """The tables of `pgqueue top`: a line for each queue or task, sorted by a column."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -49,10 +49,11 @@ _RATES = (
 )
 QUEUES = (
     Column("ready", "ready", "r", short.count),
-    Column("running", "run", "", short.count),
+    Column("running", "run", "", short.count, spare=70),
     Column("oldest", "oldest", "o", short.age),
-    Column("enqueued", "in/s", "i", short.rate),
-    *_RATES,
+    Column("enqueued", "in/s", "i", short.rate, spare=76),
+    *_RATES[:-1],
+    replace(_RATES[-1], spare=76),
     Column("workers", "workers", "", str, 7),
 )
 TASKS = (

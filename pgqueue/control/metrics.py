@@ -90,5 +90,5 @@ def series_of(
 def _span(field: str, value: Duration) -> str:
     """A duration as text. Raises InvalidArgument: SQL, whose arguments have other names, would name another one."""
     if not MINUTE <= read_duration(field, value) <= LONGEST:
-        raise invalid(field, value, "use a timedelta or seconds, from 60 s to 36,000 days")
+        raise invalid(field, value, "use a duration from 60 s to 36,000 days, a timedelta or seconds")
     return interval(value) or ""

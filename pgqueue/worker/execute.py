@@ -78,6 +78,8 @@ def timed_out(job: JobContext, elapsed: float, cause: BaseException | None = Non
 def spent(seconds: float | None) -> str:
     """A number of seconds for people."""
     value = seconds or 0.0
+    if 0 < value < 1e-4:  # as a number of seconds it would be 4.6e-05
+        return f"{value * 1e6:.2g} µs"
     return f"{value:.2g} s" if value < 0.1 else f"{round(value, 2):.12g} s"
 
 

@@ -60,12 +60,31 @@ def test_on_80_columns_no_figure_is_cut(
     assert not any("…" in line for line in lines if not line.strip().startswith(names))
 
 
+def test_numbers_stand_at_the_right(run: Run, load: None) -> None:
+    heading, _, *lines = run("metrics", "--by", "queue").out.splitlines()[1:-1]
+    for name in ("in/s", "done/s", "p95", "wait95"):
+        end = heading.index(name) + len(name)
+        assert all(line[end : end + 1] in ("", " ") for line in lines)
+        assert any(line[end - 1] != " " for line in lines)
+
+
+def test_on_60_columns_a_series_says_what_it_leaves_out(run: Run, load: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(output, "PIPED_WIDTH", 60)
+    out = run("metrics", "--series", "--since", "10m").out
+    assert (max(map(cell_len, out.splitlines())) <= 60, "wait95" in out) == (True, True)
+    assert all(name in out for name in ("p50", "cancelled", "p99", "live", "ready"))
+
+
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
         (("--window", "10"), "window"),
         (("--window", "soon"), "window"),
+        (("--window", "30s"), "window: 30 s is not valid; use a duration from 60 s"),
         (("--queue", "mail"), "--series"),
+        (("--step", "5m"), "step: not used here; without --series use --window"),
+        (("--since", "1h", "--until", "2030-01-31"), "since, until: not used here"),
+        (("--series", "--by", "queue", "--window", "1h"), "window, by: not used here; with --series use --since"),
         (("--series", "--step", "90"), "step"),
         (("--series", "--since", "8d"), "step"),
         (("--series", "--since", "yesterday"), "since"),

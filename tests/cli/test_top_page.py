@@ -37,6 +37,17 @@ def text(now: Snapshot, view: View | None = None, width: int = 80, **options: An
     return [line.plain for line in page(now, view or View(), width, **options)]
 
 
+@pytest.mark.parametrize("width", [60, 70, 76, 80])
+@pytest.mark.parametrize("of_tasks", [False, True], ids=["queues", "tasks"])
+def test_names_and_figures_of_a_narrow_page_are_whole(of_tasks: bool, width: int) -> None:
+    named = {name: figures(name) for name in ("default", "thumbnails")}
+    now = snapshot([queue(name, ready=5) for name in named], numbers=metrics(named, named))
+    lines = text(now, View(of_tasks), width)
+    rows = [line for line in lines if line.startswith(("default ", "thumbnails "))]
+    assert (len(rows), any("…" in line for line in rows)) == (2, False)
+    assert of_tasks or [line.split()[-1] for line in rows] == ["1", "1"]
+
+
 @pytest.mark.parametrize("of_tasks", [False, True], ids=["queues", "tasks"])
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (40, 8), (20, 3), (200, 100)])
 @pytest.mark.parametrize("now", [crowded(), snapshot(), snapshot(workers=[])], ids=["crowded", "quiet", "no worker"])

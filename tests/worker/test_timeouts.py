@@ -63,7 +63,8 @@ async def test_the_attempt_fails_with_its_timeout_and_how_long_it_took() -> None
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(1e-6, "1e-06 s"), (0.0123, "0.012 s"), (0.1, "0.1 s"), (60.004, "60 s"), (3e10, "30000000000 s")]
+    ("seconds", "text"),
+    [(1e-6, "1 µs"), (4.6e-05, "46 µs"), (0.0123, "0.012 s"), (0.1, "0.1 s"), (60.004, "60 s"), (3e10, "30000000000 s")],
 )
 def test_a_brief_timeout_does_not_read_as_none(seconds: float, text: str) -> None:
     assert spent(seconds) == text
