@@ -91,6 +91,24 @@ def test_a_week_begins_on_monday_and_a_day_at_midnight(rolled_back_sql: Sql) -> 
     assert {row["at"].astimezone(UTC).strftime("%H:%M") for row in series(sql, "1 day", since)} == {"00:00"}
 
 
+def days_have_24_hours(sql: Sql) -> None:
+    """Also in a session whose time zone has summer time."""
+    day = datetime(2025, 10, 25, tzinfo=UTC)
+    for days in range(3):
+        history(sql, day + days * A_DAY + 30 * A_MINUTE)
+    roll_up(sql)
+    sql.rows("set local timezone = 'Europe/Berlin'")
+
+    rows = series(sql, "1 day", day, day + 3 * A_DAY)
+    assert [(row["at"].astimezone(UTC), row["succeeded"]) for row in rows] == [(day + days * A_DAY, 1) for days in range(3)]
+    sql.rows("update roll_up_state set minute_at = %s", day + 3 * A_DAY)
+    assert metrics(sql, "3 days")["since"] == day
+
+
+def test_days_have_24_hours(rolled_back_sql: Sql) -> None:
+    days_have_24_hours(rolled_back_sql)
+
+
 @pytest.mark.parametrize("step", ["0 s", "30 s", "90 s", "-1 minute", "1 month", "1 year", "1000 years", None])
 def test_an_invalid_step_is_refused(rolled_back_sql: Sql, step: str | None) -> None:
     refusal = rolled_back_sql.refusal("select metric_series(%s::interval, clock_timestamp() - interval '1 hour')", step)

@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -144,6 +144,43 @@ def a_clock_that_was_set_back_stops_nothing(sql: Sql) -> None:
 
 def test_a_clock_that_was_set_back_stops_nothing(rolled_back_sql: Sql) -> None:
     a_clock_that_was_set_back_stops_nothing(rolled_back_sql)
+
+
+def a_clock_that_was_set_back_changes_no_old_day(sql: Sql) -> None:
+    """Its jobs were dropped, its dead letters are still there."""
+    day = midnight(sql) - 100 * A_DAY
+    history(sql, day, 5)
+    ended(sql, 1, state="failed", retries=0)
+    sql.rows("update dead_letter set finished_at = %s", day)
+    roll_up(sql)
+    sql.rows("delete from job_history")
+    sql.value("select prune_metrics(1000)")
+    roll_up(sql, A_MINUTE)
+
+    assert sql.value("select minute_at < clock_timestamp() + interval '2 minutes' from roll_up_state")
+    assert counts(sql, "metric_day") == Counter(succeeded=5, failed=1, failed_attempts=1)
+    assert sql.value("select succeeded from metric_all where unit = 'day'") == 5
+
+
+def test_a_clock_that_was_set_back_changes_no_old_day(rolled_back_sql: Sql) -> None:
+    a_clock_that_was_set_back_changes_no_old_day(rolled_back_sql)
+
+
+def days_begin_at_midnight_in_utc(sql: Sql) -> None:
+    """Also where a day has 25 hours, by the time zone of a worker's session."""
+    day = datetime(2025, 10, 25, tzinfo=UTC)
+    sql.rows("set local timezone = 'Europe/Berlin'")
+    for days in range(3):
+        history(sql, day + days * A_DAY + 30 * A_MINUTE)
+    roll_up(sql)
+
+    rows = sql.rows("select day, succeeded from metric_day order by day")
+    assert [(row["day"].astimezone(UTC), row["succeeded"]) for row in rows] == [(day + days * A_DAY, 1) for days in range(3)]
+    assert sql.value("select day_at = date_bin('1 day', day_at, '2000-01-01Z') from roll_up_state")
+
+
+def test_days_begin_at_midnight_in_utc(rolled_back_sql: Sql) -> None:
+    days_begin_at_midnight_in_utc(rolled_back_sql)
 
 
 def has_ended(sql: Sql) -> None:

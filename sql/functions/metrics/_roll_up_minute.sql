@@ -54,7 +54,8 @@ begin
     perform sum_up('minute', this);
 end $$;
 
--- check_minute: rolls a minute up again if jobs that ended in it were committed since. Called by: close_hour, close_day.
+-- check_minute: rolls a minute up again if jobs that ended in it were committed since. Called by: close_minute, close_hour,
+-- close_day.
 -- Writes: metric_minute. Returns whether there were some.
 -- More, not other: rows that somebody has deleted by hand were counted.
 create function check_minute(this timestamptz) returns bool

@@ -1,13 +1,13 @@
--- begun: where the roll-ups begin: with the first job that has ended, or where the clock was set back to. Called by: roll_up_to.
--- Writes: nothing.
+-- begun: where the roll-ups begin: with the first job that has ended, or with the day to which the clock was set back. Called by:
+-- roll_up_to. Writes: nothing. Not before that: dead letters are kept for years, and of their days nothing else is left.
 create function begun(its roll_up_state, closed timestamptz) returns roll_up_state
 language plpgsql as $$
 declare
     began timestamptz := closed - interval '1 minute';  -- so that the live jobs are counted at once
 begin
     if its.minute_at is null or its.minute_at > closed then
-        its.minute_at := least(date_bin('1 minute', coalesce(least(its.minute_at, next_end('-infinity')), began), '2000-01-01Z'),
-                               began);
+        its.minute_at := least(case when its.minute_at is null then date_bin('1 minute', next_end('-infinity'), '2000-01-01Z')
+                                    else date_bin('1 day', began, '2000-01-01Z') end, began);
         its.hour_at := date_bin('1 hour', least(its.hour_at, its.minute_at), '2000-01-01Z');
         its.check_at := its.hour_at;
         its.day_at := date_bin('1 day', least(its.day_at, its.minute_at), '2000-01-01Z');
@@ -54,7 +54,11 @@ declare
     next timestamptz := date_bin('1 minute', next_end(its.minute_at), '2000-01-01Z');
 begin
     if next < closed then
-        perform roll_up_minute(next);
+        if exists (select from metric_minute where minute = next) then  -- the clock was set back
+            perform check_minute(next);
+        else
+            perform roll_up_minute(next);
+        end if;
         its.minute_at := next + interval '1 minute';
     else
         its.minute_at := closed;

@@ -13,7 +13,7 @@ create function metric_series(
     completed_per_second float8, duration_p50_ms float8, duration_p95_ms float8, duration_p99_ms float8,
     wait_p50_ms float8, wait_p95_ms float8, wait_p99_ms float8, ready bigint, live bigint
 )
-language plpgsql stable security definer set search_path from current set jit = off as $$
+language plpgsql stable security definer set search_path from current set timezone = 'UTC' set jit = off as $$
 #variable_conflict use_variable
 declare
     seconds float8 := extract(epoch from step);

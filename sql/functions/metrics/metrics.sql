@@ -13,7 +13,7 @@ create function metrics(span interval default '5 minutes') returns table (
     duration_mean_ms float8, duration_p50_ms float8, duration_p95_ms float8, duration_p99_ms float8,
     wait_mean_ms float8, wait_p50_ms float8, wait_p95_ms float8, wait_p99_ms float8, ready jsonb, workers jsonb
 )
-language plpgsql stable security definer set search_path from current set jit = off as $$
+language plpgsql stable security definer set search_path from current set timezone = 'UTC' set jit = off as $$
 declare
     ends   timestamptz := coalesce((select minute_at from roll_up_state), date_bin('1 minute', clock_timestamp(), '2000-01-01Z'));
     begins timestamptz;

@@ -18,8 +18,9 @@ end $$;
 
 -- roll_up_to: rolls up what ended before this time. Returns whether there is more to do; NULL = another transaction is at it.
 -- Called by: roll_up. Writes, locks: see there.
+-- In UTC: in a time zone with summer time a day more is not always 24 hours.
 create function roll_up_to(closed timestamptz) returns bool
-language plpgsql as $$
+language plpgsql set timezone = 'UTC' as $$
 declare
     began timestamptz := clock_timestamp();
     its   roll_up_state%rowtype;

@@ -1,5 +1,6 @@
 """Rules of figures: what is counted, and that it is counted once."""
 
+from .. import test_metric_series as series
 from .. import test_metrics as metrics
 from .. import test_roll_up as roll_up
 from .mutant import Mutant
@@ -30,6 +31,10 @@ MUTANTS = [
     Mutant("what was deleted by hand is forgotten", "check_minute", "ended > counted", "ended <> counted",
            roll_up.rows_deleted_by_hand_stay_counted),
     Mutant("a clock that was ahead", "begun", r"or its\.minute_at > closed", "", roll_up.a_clock_that_was_set_back_stops_nothing),
+    Mutant("an old day is counted anew", "begun", r"date_bin\('1 day', began, '2000-01-01Z'\) end",
+           "least(its.minute_at, next_end('-infinity')) end", roll_up.a_clock_that_was_set_back_changes_no_old_day),
+    Mutant("days by the time zone of a session", "roll_up_to", r'SET "TimeZone" TO .UTC.', "", roll_up.days_begin_at_midnight_in_utc),
+    Mutant("steps by the time zone of a session", "metric_series", r'SET "TimeZone" TO .UTC.', "", series.days_have_24_hours),
     Mutant("a second call waits", "roll_up_to", r"skip locked", "", roll_up.nobody_waits_for_it, (), "55P03"),
     Mutant("a day is dropped before it is counted", "is_rolled_up", r"perform roll_up\(\);", "return true;",
            roll_up.a_day_is_rolled_up_before_it_is_dropped),
