@@ -81,6 +81,27 @@ def test_jobs_of_a_queue_or_a_task(rolled_back_sql: Sql) -> None:
     assert sums(queue="b", task="noop") == [2, 0, None, None]
 
 
+def test_percentiles_of_a_step_are_those_of_all_its_jobs(rolled_back_sql: Sql) -> None:
+    """Whether it is made of one roll-up or of several, of all tasks or of those of a queue."""
+    sql = rolled_back_sql
+    day = midnight(sql)
+    for minute in range(4):
+        for number in range(1, 51):
+            history(sql, day + minute * A_MINUTE, queue="ab"[number % 2], elapsed=f"{10.0 ** (minute - 2) * number}")
+    roll_up(sql, day + AN_HOUR)
+
+    for minutes in (1, 2, 4):
+        for queue in (None, "a"):
+            given = {} if queue is None else {"queue": queue}
+            for row in series(sql, f"{minutes} minutes", day, day + 4 * A_MINUTE, **given):
+                (exact,) = sql.rows(
+                    """select percentile_disc(array[0.5, 0.95, 0.99]) within group (order by 1000 * elapsed) as p from job_history
+                        where finished_at >= %s and finished_at < %s and (%s::text is null or queue = %s)""",
+                    row["at"], row["at"] + minutes * A_MINUTE, queue, queue,
+                )  # fmt: skip
+                assert [row[f"duration_{name}_ms"] for name in ("p50", "p95", "p99")] == pytest.approx(exact["p"], rel=ERROR + 1e-6)
+
+
 def test_a_week_begins_on_monday_and_a_day_at_midnight(rolled_back_sql: Sql) -> None:
     sql = rolled_back_sql
     roll_up(sql, timedelta())

@@ -1,9 +1,11 @@
 -- metric_rows: what has ended in a time, from the widest roll-ups that fit: days that lie in it whole, hours for what is left,
 -- and minutes for the rest. Called by: metric_figures, series_figures, sum_rows. Writes: nothing.
 -- since, until: full minutes. widest: minute, hour or day: the widest that may be used. whole: one row a time, without queue and
--- task.
-create function metric_rows(since timestamptz, until timestamptz, widest text default 'day', whole bool default false)
-returns setof metric_row
+-- task. in_queue, of_task: only the rows of these.
+create function metric_rows(
+    since timestamptz, until timestamptz, widest text default 'day', whole bool default false, in_queue text default null,
+    of_task text default null
+) returns setof metric_row
 language plpgsql stable set jit = off as $$
 #variable_conflict use_variable
 declare
@@ -14,22 +16,24 @@ declare
     from_     timestamptz := date_bin('1 hour', since - interval '1 us', '2000-01-01Z') + interval '1 hour';
 begin
     if (to_ > from_) is not true then
-        return query select * from rows_of('minute', since, until, whole);
+        return query select * from rows_of('minute', since, until, whole, in_queue, of_task);
         return;
     end if;
-    return query select * from rows_of('minute', since, from_, whole);
+    return query select * from rows_of('minute', since, from_, whole, in_queue, of_task);
     if (days_to > days_from) is not true then
-        return query select * from rows_of('hour', from_, to_, whole);
+        return query select * from rows_of('hour', from_, to_, whole, in_queue, of_task);
     else
-        return query select * from rows_of('hour', from_, days_from, whole);
-        return query select * from rows_of('day', days_from, days_to, whole);
-        return query select * from rows_of('hour', days_to, to_, whole);
+        return query select * from rows_of('hour', from_, days_from, whole, in_queue, of_task);
+        return query select * from rows_of('day', days_from, days_to, whole, in_queue, of_task);
+        return query select * from rows_of('hour', days_to, to_, whole, in_queue, of_task);
     end if;
-    return query select * from rows_of('minute', to_, until, whole);
+    return query select * from rows_of('minute', to_, until, whole, in_queue, of_task);
 end $$;
 
 -- rows_of: the roll-ups of one kind in a time. Called by: metric_rows, sum_up. Writes: nothing.
-create function rows_of(of_unit text, since timestamptz, until timestamptz, whole bool) returns setof metric_row
+create function rows_of(
+    of_unit text, since timestamptz, until timestamptz, whole bool, in_queue text default null, of_task text default null
+) returns setof metric_row
 language plpgsql stable set jit = off set enable_seqscan = off as $$
 #variable_conflict use_variable
 begin
@@ -38,11 +42,17 @@ begin
                             duration_buckets, duration_jobs, wait_buckets, wait_jobs
                        from metric_all where unit = of_unit and at >= since and at < until;
     elsif of_unit = 'minute' then
-        return query select * from metric_minute where minute >= since and minute < until;
+        return query select * from metric_minute
+                      where minute >= since and minute < until and (in_queue is null or queue = in_queue)
+                        and (of_task is null or task = of_task);
     elsif of_unit = 'hour' then
-        return query select * from metric_hour where hour >= since and hour < until;
+        return query select * from metric_hour
+                      where hour >= since and hour < until and (in_queue is null or queue = in_queue)
+                        and (of_task is null or task = of_task);
     else
-        return query select * from metric_day where day >= since and day < until;
+        return query select * from metric_day
+                      where day >= since and day < until and (in_queue is null or queue = in_queue)
+                        and (of_task is null or task = of_task);
     end if;
 end $$;
 

@@ -35,6 +35,9 @@ begin
                                                    to_char(begins at time zone 'UTC', 'YYYY-MM-DD HH24:MI')));
     end if;
     return query
+    with depth as materialized (
+        select * from depths_at(begins, ends, step, queue)
+    )
     select s.at, case when task is null and l.live is not null and (b.live is not null or s.at <= born)
                       then greatest(coalesce(f.ended, 0) + l.live - coalesce(b.live, 0), 0)::bigint end,
            coalesce(f.succeeded, 0), coalesce(f.failed, 0), coalesce(f.cancelled, 0), coalesce(f.failed_attempts, 0),
@@ -44,7 +47,7 @@ begin
       from (select g.at, least(g.at + step, ends) as ends
               from generate_series(begins, ends - interval '1 us', step) as g(at)) s
       left join series_figures(step, begins, ends, queue, task) f on f.at = s.at
-      left join depths_at(begins, ends, step, queue) b on b.minute = s.at
-      left join depths_at(begins, ends, step, queue) l on l.minute = s.ends
+      left join depth b on b.minute = s.at
+      left join depth l on l.minute = s.ends
      order by s.at;
 end $$;
