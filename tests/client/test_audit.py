@@ -47,6 +47,7 @@ def test_entries_are_chosen_by_every_field(app: PgQueue) -> None:
         {"subject": ["x"]},
         {"since": datetime(2030, 1, 1)},
         {"since": -1e12},
+        {"since": timedelta.min},
     ],
 )
 def test_a_bad_argument_is_refused_by_name(app: PgQueue, wanted: dict[str, Any]) -> None:

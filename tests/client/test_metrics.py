@@ -86,6 +86,7 @@ def test_an_install_without_jobs_has_figures(app: PgQueue) -> None:
         ("since", lambda app: app.metric_series(60, datetime(2030, 1, 1))),
         ("since", lambda app: app.metric_series(60, "1h")),
         ("since", lambda app: app.metric_series(60, -1e12)),
+        ("since", lambda app: app.metric_series(60, timedelta.min)),
         ("until", lambda app: app.metric_series(60, datetime.now(UTC), 5)),
         ("queue", lambda app: app.metric_series(queue=5)),
         ("task", lambda app: app.metric_series(task="\x00")),

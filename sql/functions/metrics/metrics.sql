@@ -18,7 +18,7 @@ declare
     ends   timestamptz := coalesce((select minute_at from roll_up_state), date_bin('1 minute', clock_timestamp(), '2000-01-01Z'));
     begins timestamptz;
 begin
-    if (span between interval '1 minute' and interval '100 years') is not true then
+    if (extract(epoch from span) between 60 and 36525 * 86400::bigint) is not true then  -- years of 365.25 days
         perform invalid('span', span::text, 'give one from 1 minute to 100 years');
     end if;
     begins := date_bin(case when span > interval '7 days' then interval '1 day'
