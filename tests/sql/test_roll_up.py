@@ -267,6 +267,22 @@ def test_a_dead_letter_that_has_gone_has_failed(rolled_back_sql: Sql, goes: Call
     a_dead_letter_that_has_gone_has_failed(rolled_back_sql, goes)
 
 
+@pytest.mark.parametrize("goes", GOES[:2])
+def test_a_dead_letter_that_goes_after_the_clock_was_set_back_has_failed(
+    rolled_back_sql: Sql, goes: Callable[[Sql, int], None]
+) -> None:
+    """Its day was closed while the clock was ahead, and nothing was rolled up since."""
+    sql = rolled_back_sql
+    ended(sql, 1)
+    roll_up(sql, 3 * A_DAY)
+    id = sql.enqueue(queue="a", retries=0)
+    ran(sql, state="failed")
+    goes(sql, id)
+    roll_up(sql, A_MINUTE)
+
+    assert counts(sql)["failed"] == 1
+
+
 def attempts_count_once(sql: Sql) -> None:
     """Those of a dead letter that comes back with them, fails again, comes back without them and fails."""
     id = sql.enqueue(queue="a", retries=0)

@@ -25,5 +25,6 @@ language sql as $$
     insert into unkept_end
     select u.*
       from (select array_agg(e) as ends from unnest(ends) e
-             where e.ended_at >= coalesce((select day_at from roll_up_state), '-infinity')) young, unkept_rows(young.ends) u
+             where e.ended_at >= coalesce((select day_at from roll_up_state  -- later than now: the clock was set back
+                                            where day_at <= clock_timestamp()), '-infinity')) young, unkept_rows(young.ends) u
 $$;

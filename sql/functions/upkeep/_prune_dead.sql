@@ -6,7 +6,7 @@ create function prune_dead(most int) returns bool
 language plpgsql set enable_seqscan = off set jit = off as $$
 declare
     keep_days int := (select dead_days from setting);
-    counted   timestamptz := (select coalesce(day_at, '-infinity') from roll_up_state);
+    counted   timestamptz := coalesce((select day_at from roll_up_state where day_at <= clock_timestamp()), '-infinity');
     ends      job_end[];
     gone      int;
 begin
