@@ -15,7 +15,6 @@ PRIORITIES: Mapping[str, int] = {"low": -50, "medium": 0, "high": 50}
 _INT4 = 2**31
 _INT8 = 2**63
 _WIDEST = timedelta(hours=16)  # the smallest offset from UTC that PostgreSQL cannot read
-FURTHEST = timedelta(days=730_000)  # from now
 LONGEST = 1e12  # seconds; SQL refuses this value, but can read it
 LAST = datetime(9999, 12, 30, tzinfo=UTC)  # the last time that SQL accepts; it is valid in every time zone
 
