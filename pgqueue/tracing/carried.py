@@ -23,7 +23,10 @@ def carry(trace: Mapping[str, str] | None) -> None:
 def current_request() -> str | None:
     """The id of the current request, in the form that is stored; None if there is none."""
     request = request_id.get()
-    return None if request is None else printable(str(request)[:LONGEST])
+    try:
+        return None if request is None else printable(str(request)[:LONGEST])
+    except Exception:  # an enqueue does not fail for an id that has no text
+        return None
 
 
 def outgoing() -> dict[str, str]:

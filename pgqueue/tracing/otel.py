@@ -106,7 +106,10 @@ class Telemetry:
         """Let the SDK send what it holds; `within` so many seconds."""
         for provider in (self._tracers, self._meters):
             if (flush := getattr(provider, "force_flush", None)) is not None:  # the API has no such method
-                flush(int(within * 1000))
+                try:
+                    flush(int(within * 1000))
+                except Exception as error:
+                    note("a flush", error)
 
 
 def _links(headers: Iterable[Headers]) -> list[Link]:
@@ -135,7 +138,10 @@ class Operation:
 
     def set(self, name: str, value: Value) -> None:
         """Set an attribute of the span."""
-        self._span.set_attribute(name, value)
+        try:
+            self._span.set_attribute(name, value)
+        except Exception as error:
+            note("an attribute of a span", error)
 
     def enter(self) -> None:
         """Make it the current span, for the rest of this context."""
@@ -148,11 +154,14 @@ class Operation:
     def fail(self, type: str, message: str = "", traceback: str | None = None) -> None:
         """Note that it has failed."""
         self._kinds[ERROR] = type
-        self._span.set_attribute(ERROR, type)
-        self._span.set_status(trace.StatusCode.ERROR, f"{type}: {message}" if message else type)
-        if traceback is not None:
-            event = {"exception.type": type, "exception.message": message, "exception.stacktrace": traceback}
-            self._span.add_event("exception", event)
+        try:
+            self._span.set_attribute(ERROR, type)
+            self._span.set_status(trace.StatusCode.ERROR, f"{type}: {message}" if message else type)
+            if traceback is not None:
+                event = {"exception.type": type, "exception.message": message, "exception.stacktrace": traceback}
+                self._span.add_event("exception", event)
+        except Exception as error:
+            note("the error of a span", error)
 
     def end(self) -> float:
         """End it. Returns its seconds."""

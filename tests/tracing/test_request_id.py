@@ -77,7 +77,14 @@ def test_a_job_without_a_trace_has_no_terms(app: PgQueue, look: Look) -> None:
     assert look.value("select count(*) from job where terms is null") == 2
 
 
-@pytest.mark.parametrize(("given", "stored"), [("x" * 2000, "x" * 1000), ("a\x00b", "a�b"), (17, "17")])
+class Rude:
+    """Has no text."""
+
+    def __str__(self) -> str:
+        raise ValueError
+
+
+@pytest.mark.parametrize(("given", "stored"), [("x" * 2000, "x" * 1000), ("a\x00b", "a�b"), (17, "17"), (Rude(), None)])
 def test_an_odd_id_of_a_request_fails_no_enqueue(app: PgQueue, look: Look, given: Any, stored: str) -> None:
     @app.task
     def noop() -> None: ...

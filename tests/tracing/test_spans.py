@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from opentelemetry import trace
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
-from opentelemetry.trace import SpanKind, StatusCode
+from opentelemetry.trace import NonRecordingSpan, NoOpTracer, NoOpTracerProvider, SpanContext, SpanKind, StatusCode, Tracer
 
 from pgqueue import JobContext, JobFailed, JobNotFound, PgQueue, chain
-from pgqueue.tracing import broken, request_id
+from pgqueue.tracing import broken, provider, request_id
 from pgqueue.worker import in_process
 from tests.looking import Look
 from tests.tracing import process_jobs
@@ -242,9 +242,9 @@ class Harmful(SpanProcessor):
 async def test_an_sdk_with_a_fault_harms_neither_enqueue_nor_job(
     app: PgQueue, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    provider = TracerProvider(shutdown_on_exit=False)
-    provider.add_span_processor(Harmful())
-    monkeypatch.setattr(trace, "_TRACER_PROVIDER", provider)
+    harmful = TracerProvider(shutdown_on_exit=False)
+    harmful.add_span_processor(Harmful())
+    monkeypatch.setattr(trace, "_TRACER_PROVIDER", harmful)
     monkeypatch.setattr(broken, "_failed", set())
 
     @app.task
@@ -259,3 +259,45 @@ async def test_an_sdk_with_a_fault_harms_neither_enqueue_nor_job(
     assert [record.message for record in caplog.records if record.name == "pgqueue.tracing"] == [
         "OpenTelemetry: a span failed; this is not reported again: RuntimeError('start')"
     ]
+
+
+class Faulty(NonRecordingSpan):
+    """A span each of whose methods fails."""
+
+    def set_attribute(self, key: str, value: Any) -> None:
+        raise RuntimeError("set")
+
+    set_status = add_event = set_attribute  # type: ignore[assignment]
+
+
+class Faults(NoOpTracerProvider):
+    """Has only faulty spans, and cannot send them."""
+
+    def get_tracer(self, *args: Any, **kwargs: Any) -> Tracer:
+        tracer: Any = NoOpTracer()
+        tracer.start_span = lambda *args, **kwargs: Faulty(SpanContext(1, 2, is_remote=False))
+        return tracer  # type: ignore[no-any-return]
+
+    def force_flush(self, timeout: int) -> None:
+        raise RuntimeError("flush")
+
+
+async def test_a_span_with_a_fault_harms_neither_enqueue_nor_claim_nor_job(app: PgQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trace, "_TRACER_PROVIDER", Faults())
+    monkeypatch.setattr(broken, "_failed", set())
+
+    @app.task(retry=0)
+    async def greet(is_rude: bool) -> str:
+        if is_rude:
+            raise ValueError("go away")
+        return "hello"
+
+    polite, rude = await greet.aenqueue(False), await greet.aenqueue(True)
+    await burst(app)
+    provider.flush(1)
+
+    assert await polite.aresult() == "hello"
+    with pytest.raises(JobFailed, match="go away"):
+        await rude.aresult()
+    with pytest.raises(JobNotFound):
+        await greet.using(depends_on=12345).aenqueue(False)
