@@ -5,7 +5,7 @@ What is stored is not changed: SQL, handlers and the Python API have the values 
 
 import re
 import string
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 MARK = "[redacted]"
@@ -18,7 +18,8 @@ MOST_NAMES = 10_000  # whose answers are remembered
 NAME = 200  # characters of a name that are looked at
 MOST_FLAG = 40  # characters of a flag before the name in it
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_]+|\d+")
-_URL = re.compile(r"(://[^\s:/?#@'\"\\]*:)[^\s/'\"\\]+@")
+# If there is no @ before a quote, the quote may be a part of the password; but not the one behind the port of a text in JSON.
+_URL = re.compile(r"(://[^\s:/?#@'\"\\]*:)(?:[^\s/'\"\\]+|(?!\d{1,5}['\"\\])[^\s/@]+)@")
 _BEARER = re.compile(r"(\bbearer\s{1,4})[\w.~+/=-]{8,}", re.I)
 _PEM = re.compile(r"(-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----).*?(-----END|\Z)", re.S)
 _QUOTED = re.compile(r"""[bBrRuUfF]{0,2}(\\*)(\"{3}|'{3}|["'])""")
@@ -28,7 +29,7 @@ _ANGLED = re.compile(r"<[^>\n]*>?")
 _BRACKET = re.compile(r""""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[\[({]|[\])}]""", re.S)
 _HEADER = re.compile(r"""[^\n"']*""")  # a header may have several words: Basic dXNlcg==, a=1; b=2
 _BARE = re.compile(r"""\d[\d -]{11,22}\d|[^\s,;&)\]}"'\\|<>]+""")  # a number of a card may be in groups
-_NO_SECRET = re.compile(r"(?:none|null|true|false)\b", re.I)
+_NO_SECRET = re.compile(r"(?:none|null|true|false)(?=[\s,;&)\]}\"'\\|<>]|\.?(?:\s|\Z))", re.I)
 _NUMBER = re.compile(r"-?\d[\d_.]*(?=[\s,;&)\]}]|\Z)")
 _COUNT = "tokens"  # a number under such a name counts those of a language model
 
@@ -56,9 +57,10 @@ class Redactor:
 
     def is_secret(self, name: str) -> bool:
         """Whether a value under this name is a secret."""
+        name = name[:NAME]
         known = self._known.get(name)
         if known is None:
-            known = self._matches(name[:NAME])
+            known = self._matches(name)
             if len(self._known) < MOST_NAMES:
                 self._known[name] = known
         return known
@@ -70,11 +72,17 @@ class Redactor:
             return True
         return any(one in self._short for one in words)
 
-    def value(self, value: Any) -> Any:
-        """A copy of a JSON value without secrets; of any depth. Other objects are left as they are."""
-        if isinstance(value, str):
-            return self.text(value)
-        if not self._names or not isinstance(value, dict | list | tuple):
+    def value(self, value: Any, leaf: Callable[[Any], Any] | None = None) -> Any:
+        """A copy of a JSON value without secrets; of any depth. Other objects are left as they are.
+
+        Args:
+            value: the value.
+            leaf: what becomes of each member that has none itself, before it is looked at; None = it stays.
+        """
+        if not isinstance(value, dict | list | tuple):
+            value = value if leaf is None else leaf(value)
+            return self.text(value) if isinstance(value, str) else value
+        if not self._names and leaf is None:
             return value
         top = [value]
         todo: list[Any] = [top]
@@ -82,18 +90,24 @@ class Redactor:
         while todo:
             into = todo.pop()
             for key, one in into.items() if isinstance(into, dict) else enumerate(into):
-                into[key] = MARK if isinstance(into, dict) and self._hides(key, one) else self._copy(one, copies, todo)
+                into[key] = MARK if isinstance(into, dict) and self._hides(key, one) else self._copy(one, leaf, copies, todo)
         return top[0]
 
-    def _copy(self, one: Any, copies: dict[int, Any], todo: list[Any]) -> Any:
-        if isinstance(one, str):
-            return self.text(one)
+    def _copy(self, one: Any, leaf: Callable[[Any], Any] | None, copies: dict[int, Any], todo: list[Any]) -> Any:
         if not isinstance(one, dict | list | tuple):
-            return one
+            one = one if leaf is None else leaf(one)
+            return self.text(one) if isinstance(one, str) else one
         if id(one) not in copies:
-            copies[id(one)] = copy = dict(one) if isinstance(one, dict) else list(one)
+            copies[id(one)] = copy = self._named(one) if isinstance(one, dict) else list(one)
             todo.append(copy)
         return copies[id(one)]
+
+    def _named(self, members: dict[Any, Any]) -> dict[Any, Any]:
+        """A copy whose names hold no secret, such as the URL of a pool; most names are no more than a name."""
+        return {
+            self.text(name) if isinstance(name, str) and (":" in name or "=" in name) else name: one
+            for name, one in members.items()
+        }
 
     def _hides(self, name: Any, value: Any) -> bool:
         if value is None or value is True or value is False or not isinstance(name, str) or not self.is_secret(name):
@@ -138,7 +152,7 @@ def _assignment(names: list[list[str]]) -> re.Pattern[str]:
     cores = sorted({_core(words) for words in names}, key=lambda core: (-len(core), core)) or [r"(?!)"]
     return re.compile(
         rf"(?P<name>{'|'.join(cores)})(?P<rest>[\w.-]{{0,64}})[\\\"'\])]{{0,8}}"
-        r"(?:\s{0,4}(?:=>|:=|==?|:)\s{0,4}"  # an assignment, a member, a header
+        r"(?:\s{0,40}(?:=>|:=|==?|:)\s{0,40}"  # an assignment, a member, a header; values may stand in a column
         r"|\n[^\n]{0,300}?\binput_value="  # how pydantic names the field of a wrong value
         r"|(?P<flag>[ \t]{1,4}|,\s{0,4}(?=['\"])))",  # if it is a flag of a command, as a text or in a list
         re.I,
