@@ -78,12 +78,23 @@ def reconfigure(wanted: Given) -> None:
 
 
 def _to_stdout(wanted: Given) -> logging.Handler:
-    out = _own(sys.stdout or open(os.devnull, "w"))  # noqa: SIM115  # it was closed when this process started
+    _occupy()
+    out = open(os.devnull, "w") if sys.stdout is None else _own(sys.stdout)  # noqa: SIM115  # it was closed at the start
     if out.isatty() if wanted.format is None else wanted.format == Format.console:
         return _console(out)
     handler = _Stdout(out)
     handler.setFormatter(AsJson())
     return handler
+
+
+def _occupy() -> None:
+    """Open what was closed of stdin, stdout and stderr: else the next socket has the number of one of them, and uvloop, a child
+    process and whoever writes to stdout take it for that."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest number that is free: this one
 
 
 def _own(stream: TextIO) -> TextIO:

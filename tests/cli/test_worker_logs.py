@@ -81,6 +81,13 @@ def test_a_log_that_cannot_be_written_ends_neither_the_worker_nor_a_job(look: Lo
     assert heard == "heard"
 
 
+def test_a_worker_whose_streams_are_closed_takes_no_socket_for_one(look: Look, database_url: str) -> None:
+    id = look.value("""select enqueue('say', '{"iban": "DE1"}')""")
+    command = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", sys.executable, "-m", "pgqueue", "worker", APP, "--burst"]
+    ran = subprocess.run(command, cwd=CHECKOUT, env=os.environ | {"PGQUEUE_DATABASE_URL": database_url}, timeout=60, check=False)
+    assert (ran.returncode, look.state(id)) == (0, "succeeded")
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [
