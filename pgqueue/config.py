@@ -29,11 +29,14 @@ def _url(url: str | None) -> str | None:
     if url is None or url.startswith("embedded:"):
         return url
     try:
-        conninfo_to_dict(url)
+        host = conninfo_to_dict(url).get("host")
     except psycopg.ProgrammingError:
         scheme, found, _ = url.partition("://")
         shown = f"'{scheme}://…'" if found and scheme.replace("+", "").isalnum() else "it"
         raise ValueError(f"{shown} is not valid; use postgresql://user@host/database or embedded:") from None
+    if host is not None and "@" in str(host) and not str(host).startswith(("/", "@")):  # those are directories of sockets
+        # What stands before it is the end of a password, which each error of a connection would show as the host.
+        raise ValueError("its host has an @; write an @ of a password as %40")
     return url
 
 

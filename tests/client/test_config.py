@@ -61,6 +61,14 @@ def test_a_wrong_argument_is_named_with_its_value(given: dict[str, object], mess
         PgQueue(URL, **given)  # type: ignore[arg-type]
 
 
+def test_the_end_of_a_password_is_not_taken_for_a_host() -> None:
+    with pytest.raises(ConfigurationError, match="write an @ of a password as %40") as refused:
+        PgQueue("postgresql://ada:hunt@er2@localhost/db")
+    assert "er2" not in str(refused.value)
+    for url in ("postgresql://ada:hunt%40er2@localhost/db", "postgresql:///db?host=/tmp/a@b", "host=@abstract"):
+        PgQueue(url)
+
+
 def test_a_wrong_variable_is_named_with_its_value(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGQUEUE_LEASE", "soon")
     with pytest.raises(ConfigurationError, match="lease: 'soon' is not valid"):
