@@ -14,6 +14,7 @@ from .session import Session
 from .times import read_when
 
 COLUMNS = ("at", "by", "verb", "subject", "what", "reason")
+SETTING = ("set_limit", "set_queue", "set_schedule")  # whose entries hold all that is set, before and after
 
 
 def audit(
@@ -52,6 +53,8 @@ def changes(entry: AuditEntry) -> str:
             parts.append(f"{name}: {_short(value)}")
         elif before[name] != value:
             parts.append(f"{name}: {_short(before[name])} → {_short(value)}")
+    if entry.verb in SETTING:
+        parts += [f"{name}: {_short(value)} → none" for name, value in before.items() if name not in after]
     return ", ".join(parts)
 
 

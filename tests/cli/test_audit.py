@@ -29,6 +29,12 @@ def test_who_has_done_what_and_what_it_was_before(run: Run) -> None:
     assert run("audit", "--since", "1h", "--kind", "limit", "--subject", "openai", "--by", me(), "--json").lines == lines[2:]
 
 
+def test_what_is_set_no_longer_is_shown(run: Run) -> None:
+    run("limits", "set", "openai", "--rate", "5/s", "--max-running", "3")
+    run("limits", "set", "openai", "--max-running", "0")
+    assert "max_running: 3 → none" in run("audit").out
+
+
 def test_an_operation_shows_on_how_many_jobs_it_has_acted(run: Run) -> None:
     for _ in range(3):
         run("enqueue", "send")

@@ -48,11 +48,19 @@ def test_entries_are_chosen_by_every_field(app: PgQueue) -> None:
         {"since": datetime(2030, 1, 1)},
         {"since": -1e12},
         {"since": timedelta.min},
+        {"by": "a\x00"},
+        {"subject": "\ud800"},
     ],
 )
 def test_a_bad_argument_is_refused_by_name(app: PgQueue, wanted: dict[str, Any]) -> None:
     with pytest.raises(InvalidArgument, match=f"^{next(iter(wanted))}: "):
         app.audit(**wanted)
+
+
+def test_a_name_that_cannot_be_stored_is_refused_by_name() -> None:
+    for name in ("a\x00", "\ud800"):
+        with pytest.raises(InvalidArgument, match="^by: "), acting_as(name):
+            pass
 
 
 def test_both_forms_take_the_same(app: PgQueue) -> None:

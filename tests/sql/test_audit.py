@@ -1,10 +1,12 @@
 """The audit log: each verb of people leaves a row in its own transaction; nothing changes or removes one before its time."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from .background import Background
 from .conftest import Sql
 from .dead import dead
 from .flows import node, start
@@ -82,6 +84,50 @@ def test_what_ends_something_is_kept_and_a_second_call_changes_nothing(rolled_ba
     had = sql.value("select count(*) from audit_log")
     assert sql.value(f"select {undo}") is False
     assert sql.value("select count(*) from audit_log") == had
+
+
+@pytest.mark.parametrize(
+    ("do", "again"),
+    [
+        ("set_limit('openai', 6)", "set_limit('openai', 6, by => 'ann')"),
+        ("""set_queue('mail', '{"max_ready": 5}')""", """set_queue('mail', '{"max_ready": 5}', 'ann')"""),
+        ("update({job}, priority => 7)", "update({job}, priority => 7, by => 'ann')"),
+    ],
+    ids=["set_limit", "set_queue", "update"],
+)
+def test_what_is_set_as_it_was_is_not_kept(rolled_back_sql: Sql, do: str, again: str) -> None:
+    sql = rolled_back_sql
+    job = str(prepare(sql)["job"])
+    sql.value(f"select {do.replace('{job}', job)}")
+    had = sql.value("select count(*) from audit_log")
+    sql.value(f"select {again.replace('{job}', job)}")
+    assert sql.value("select count(*) from audit_log") == had
+    assert sql.refusal(f"select {again.replace('{job}', job).replace('ann', '')}").diag.column_name == "by"
+
+
+@pytest.mark.parametrize(
+    ("make", "first", "second", "before"),
+    [
+        ("set_limit('openai', 5, '1 minute')", "set_limit('openai', 6)", "set_limit('openai', 7, by => 'ann')", ("rate", "6")),
+        (
+            "pause('queue', 'mail')",
+            "pause('queue', 'mail', reason => 'b')",
+            "pause('queue', 'mail', by => 'ann')",
+            ("reason", "b"),
+        ),
+    ],
+    ids=["limit", "pause"],
+)
+def test_of_two_at_once_the_later_knows_what_the_first_has_done(
+    sql: Sql, another_sql: Callable[[], Sql], make: str, first: str, second: str, before: tuple[str, str]
+) -> None:
+    sql.value(f"select {make}")
+    with sql.connection.transaction():
+        sql.value(f"select {first}")
+        later = Background(another_sql(), f"select {second}")
+        later.wait_until_blocked(another_sql())
+    later.rows()
+    assert sql.value("select before->>%s from audit where by = 'ann'", before[0]) == before[1]
 
 
 def test_an_operation_is_kept_at_its_start_and_its_end_and_not_for_each_job(rolled_back_sql: Sql) -> None:

@@ -1,15 +1,23 @@
 -- audit: keeps who has done what, in the transaction that does it. Called by: verbs of people, not by what workers call.
 -- Writes: audit_log. Raises PQ001 when `by` is invalid: then nothing is done.
--- by: who, as the caller says; NULL = the user of the session. before, after: what was changed; only what differs is worth a row.
+-- by: who, as the caller says; NULL = the user of the session. before, after: what was changed; if both are given and are the same,
+-- nothing was, and there is no row.
 create function audit(
     verb text, kind text, subject text, by text, reason text default null, before jsonb default null, after jsonb default null,
     filter jsonb default null, jobs int default null
 ) returns void
-language sql as $$
+language plpgsql as $$
+declare
+    who text := check_by(by);
+begin
+    reason := check_reason('reason', reason);
+    if before = after then
+        return;
+    end if;
     insert into audit_log (by, role, client, application, verb, kind, subject, reason, before, after, filter, jobs)
-    values (check_by(by), session_user, inet_client_addr(), nullif(current_setting('application_name'), ''), verb, kind, subject,
-            check_reason('reason', reason), audited(before), audited(after), audited(filter), jobs)
-$$;
+    values (who, session_user, inet_client_addr(), nullif(current_setting('application_name'), ''), verb, kind, subject,
+            reason, audited(before), audited(after), audited(filter), jobs);
+end $$;
 
 -- audited: a value as it is kept: without members that are null, or the first 8,000 characters of its text.
 -- Called by: audit. Writes: nothing.

@@ -20,7 +20,7 @@ create function set_limit(
 language plpgsql security definer set search_path from current as $$
 #variable_conflict use_variable
 declare
-    before jsonb := (select limit_facts(d) from limit_def d where d.name = name);
+    before jsonb := (select limit_facts(d) from limit_def d where d.name = name for update);
 begin
     perform change_limit(name, rate, per, burst, max_running, count_cost, weight, retry_blocks, enabled);
     perform audit('set_limit', 'limit', name, by, null, before, (select limit_facts(d) from limit_def d where d.name = name));

@@ -19,7 +19,7 @@ language plpgsql security definer set search_path from current as $$
 declare
     was_paused bool;
     before     jsonb := (select to_jsonb(p) - array['kind', 'name']
-                           from pause p where p.kind = pause.kind and p.name = coalesce(pause.name, ''));
+                           from pause p where p.kind = pause.kind and p.name = coalesce(pause.name, '') for update);
 begin
     perform check_pause_name(kind, name);
     if until is not null and after is not null then
