@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 from typer.core import TyperGroup
 
 from ..errors import InvalidArgument
+from .secrets import safe
 
 
 class Commands(TyperGroup):
@@ -19,7 +20,7 @@ class Commands(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         if args and self.get_command(ctx, args[0]) is None:
             there = ", ".join(self.list_commands(ctx))
-            ctx.fail(f"No such command {args[0]!r}; there are: {there}. To show {self.one}")
+            ctx.fail(f"No such command {safe(args[0])!r}; there are: {there}. To show {self.one}")
         return super().resolve_command(ctx, args)
 
 

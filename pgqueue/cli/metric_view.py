@@ -6,10 +6,10 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from .._text import harmless
 from ..database.calls.metrics import Figures, Metrics, MetricStep
 from . import short
 from .output import console, print_table, shown
+from .secrets import safe
 
 QUEUES = ("queue", "in/s", "done/s", "failed", "errors", "p50", "p95", "p99", "wait95", "ready")
 TASKS = ("task", "done/s", "succeeded", "failed", "errors", "mean", "p50", "p95", "p99", "wait95")
@@ -85,7 +85,7 @@ def _moments(figures: Metrics) -> Iterable[tuple[str, str, str]]:
 
 def _row(kind: str, one: Figures) -> dict[str, Any]:
     return {
-        kind: harmless(one.name or ""),
+        kind: safe(one.name or ""),
         "in/s": _right(short.rate(one.enqueued_per_second)),
         "done/s": _right(short.rate(one.completed_per_second)),
         "succeeded": one.succeeded,

@@ -20,6 +20,7 @@ from .keys import Keys, is_there
 from .metrics import Scope, Window, document
 from .options import AsJson, DatabaseUrl, Schema
 from .output import console, print_json, shown
+from .secrets import safe
 from .session import Session
 from .times import read_span
 from .top_page import View, page
@@ -83,7 +84,7 @@ def _show(watcher: Watcher, view: View) -> None:
 def note_on(seen: Seen) -> Text:
     """How old a page is, and why."""
     if seen.error is not None:
-        return Text(f"{short.age(seen.age)} old: {first_line(seen.error)}", "bold red")
+        return Text(f"{short.age(seen.age)} old: {safe(first_line(seen.error))}", "bold red")
     if seen.is_late:
         return Text(f"{short.age(seen.age)} old: the server does not answer", "bold red")
     return Text(f"every {short.span(seen.every)}", "dim")

@@ -8,10 +8,10 @@ from typing import Any
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
-from .._text import harmless
 from ..database.calls.metrics import Figures
 from ..insight.snapshot import Snapshot
 from . import short
+from .secrets import safe
 
 Line = dict[str, Any]  # the values of a line by the name of the column
 LEAST_NAME = 12  # characters that the name of a queue keeps
@@ -119,7 +119,7 @@ def _number(value: Any) -> float:
 def table(lines: list[Line], columns: Sequence[Column], by: Column, title: str, width: int, height: int) -> list[Text]:
     """Lines with a heading, in so many lines of a terminal; the last one says how many did not fit."""
     columns = [column for column in columns if width >= column.spare]
-    longest = max((cell_len(harmless(line["name"])) for line in lines), default=0)
+    longest = max((cell_len(safe(line["name"])) for line in lines), default=0)
     room = width - sum(column.width + 1 for column in columns)
     named = max(min(longest, room), min(LEAST_NAME, room))
     heading = Text(set_cell_size(title, named), "bold underline" if by is NAME else "bold")
@@ -134,7 +134,7 @@ def table(lines: list[Line], columns: Sequence[Column], by: Column, title: str, 
 
 
 def _line(line: Line, columns: Sequence[Column], named: int) -> Text:
-    name = harmless(line["name"])
+    name = safe(line["name"])
     name = set_cell_size(name, named) if cell_len(name) <= named else set_cell_size(name, named - 1) + "…"
     text = Text(name, line.get("style", ""))
     for column in columns:

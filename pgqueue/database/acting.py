@@ -4,8 +4,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from .._text import storable
-
 _acting: ContextVar[str | None] = ContextVar("pgqueue_acting", default=None)
 
 
@@ -15,11 +13,8 @@ def acting_as(by: str) -> Iterator[None]:
 
     Args:
         by: who acts, for example the user of a web request; 1 to 200 characters. Outside of all blocks it is the database user.
-
-    Raises:
-        InvalidArgument: it holds what PostgreSQL cannot store; SQL refuses other wrong names, with what they should do.
     """
-    token = _acting.set(storable("by", by) if isinstance(by, str) else by)
+    token = _acting.set(by)
     try:
         yield
     finally:

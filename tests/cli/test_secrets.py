@@ -56,13 +56,14 @@ def ids(app: PgQueue) -> dict[str, int]:
 def test_no_command_shows_a_secret(run: Run, ids: dict[str, int], look: Look) -> None:
     where = json.dumps({"db_password": SECRET})
     assert run("retry", "--where", where, "--note", f"pwd={SECRET}").code == 0
+    assert run("pause", "mail", "--reason", f"the api_key={SECRET} is over").code == 0
     shown = 0
     commands: list[tuple[object, ...]] = [
         ("jobs",), ("dead",), ("dead", "--group"), ("stats",), ("workers",), ("queues",), ("limits",), ("schedules",),
         ("schedule", "nightly"), ("workflows",), ("workflow", ids["workflow"]), ("operations",), ("operation", 1), ("audit",),
         *(("job", id) for name, id in ids.items() if name != "workflow"),
         *(("explain", id) for name, id in ids.items() if name != "workflow"),
-        ("job", ids["use"], "--logs"), ("job", ids["use"], "--follow"),
+        ("job", ids["use"], "--logs"), ("job", ids["use"], "--follow"), ("top", "--once"),
     ]  # fmt: skip
     for command in commands:
         for form in ((), ("--json",)):
@@ -71,6 +72,8 @@ def test_no_command_shows_a_secret(run: Run, ids: dict[str, int], look: Look) ->
             shown += ran.out.count(MARK)
     assert shown > 60
     assert SECRET not in run("workflow", ids["workflow"], "--mermaid").out
+    assert run("top", "--once").out.count(MARK) == 1
+    assert SECRET not in run("queues", f"postgresql://ada:{SECRET}@host/db").err
     assert SECRET not in run("enqueue", "use", f'{{"password": "{SECRET}",}}').err
     stored = look.rows("select args->>'db_password' as password from jobs where task = 'use'")
     assert {row["password"] for row in stored} == {SECRET}  # what is stored is as it was
