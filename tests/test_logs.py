@@ -1,11 +1,13 @@
 """Structured logs."""
 
+import fcntl
 import io
 import json
 import logging
 import os
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -302,6 +304,20 @@ def test_thirty_files_are_kept(tmp_path: Path, write: Callable[[int, str, float]
     write(1, "b", 5)
     kept = files(tmp_path)
     assert (len(kept), "w[0].log.2029-01-06" in kept, "w[0].log.2029-01-07" in kept) == (32, False, True)
+
+
+def test_a_file_that_somebody_keeps_locked_holds_no_worker_up(tmp_path: Path, write: Callable[[int, str, float], None]) -> None:
+    write(1, "a", -5)
+    with (tmp_path / "w[0].log").open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        began = time.monotonic()
+        write(1, "b", 5)
+        write(1, "c", 6)
+        assert time.monotonic() - began < 5
+    write(1, "d", 7)
+    assert files(tmp_path) == {"w[0].log": "a b c d "}  # until the next midnight
+    write(1, "e", 86_401)
+    assert files(tmp_path) == {"w[0].log": "e ", "w[0].log.2030-02-01": "a b c d "}
 
 
 def test_many_processes_share_a_file_over_midnight(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import fcntl
 import glob
 import logging
 import os
+import time
 from contextlib import suppress
 from datetime import UTC, datetime
 from io import TextIOWrapper
@@ -12,6 +13,7 @@ from pathlib import Path
 
 KEPT = 30  # files of days that are over
 DAY = 86_400
+PATIENCE = 1.0  # seconds; a worker must not wait for a process that was stopped while it renames, or for flock(1)
 BUFFER = 65_536  # bytes; a line is written in one piece, because other processes write between two
 
 
@@ -57,7 +59,8 @@ class DailyFile(WatchedFileHandler):
         """Give the file the name of its last day, unless another process has done it."""
         self.reopenIfNeeded()
         assert self.stream is not None
-        fcntl.flock(self.stream, fcntl.LOCK_EX)  # who waits for it sees afterwards that the file has another name
+        if not self._lock():
+            return
         there, last = Path(self.baseFilename), self._day_of_file(today)
         over = there.with_name(f"{there.name}.{datetime.fromtimestamp(last * DAY, UTC):%Y-%m-%d}")
         if last < today and self._is_open_file(there) and not over.exists():
@@ -66,6 +69,20 @@ class DailyFile(WatchedFileHandler):
             self.reopenIfNeeded()
         else:
             fcntl.flock(self.stream, fcntl.LOCK_UN)
+
+    def _lock(self) -> bool:
+        """Lock the file: who waits for it sees afterwards that the file has another name. False if another program keeps it."""
+        assert self.stream is not None
+        until = time.monotonic() + PATIENCE
+        while True:
+            try:
+                fcntl.flock(self.stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > until:
+                    return False
+                time.sleep(0.005)
+            else:
+                return True
 
     def _is_open_file(self, path: Path) -> bool:
         assert self.stream is not None
