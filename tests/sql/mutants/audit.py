@@ -13,6 +13,8 @@ MUTANTS = [
            audit.test_what_workers_and_producers_do_is_not_kept),
     Mutant("a dry run is kept", "start_operation", r"if not its\.dry_run then", "if true then",
            audit.test_a_dry_run_changes_nothing_and_is_not_kept),
+    Mutant("what did not change is kept", "audit", r"if before = after then", "if false then",
+           audit.test_what_is_set_as_it_was_is_not_kept, ("set_limit('openai', 6)", "set_limit('openai', 6, by => 'ann')")),
     Mutant("rows are removed by anybody", "keep_audit", r"old\.at < [^\n]*? then", "true then", audit.test_rows_are_only_added,
            ("delete from audit_log",)),
     Mutant("rows stay for ever", "prune_audit", r"delete from audit_log" + DROP, "",
