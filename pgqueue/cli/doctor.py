@@ -7,6 +7,7 @@ import typer
 from rich.padding import Padding
 from rich.text import Text
 
+from .._text import harmless
 from ..app import PgQueue
 from ..database.calls import doctor as calls
 from ..doctor import Examination, Finding, examine

@@ -1,7 +1,7 @@
 -- audit: keeps who has done what, in the transaction that does it. Called by: verbs of people, not by what workers call.
 -- Writes: audit_log. Raises PQ001 when `by` is invalid: then nothing is done.
--- by: who, as the caller says; NULL = the user of the session. before, after: what was changed; if both are given and are the same,
--- nothing was, and there is no row.
+-- by: who, as the caller says; NULL = the user of the session. before, after: what was changed; if both are given and are the
+-- same, nothing was, and there is no row.
 create function audit(
     verb text, kind text, subject text, by text, reason text default null, before jsonb default null, after jsonb default null,
     filter jsonb default null, jobs int default null
