@@ -100,9 +100,9 @@ def test_before_migrate_was_run_every_command_says_so(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, empty_database_url: str, command: tuple[str, ...]
 ) -> None:
     monkeypatch.setattr("pgqueue.logs.configure", lambda *_: None)
-    monkeypatch.delitem(
-        sys.modules, "tests.cli.jobs", raising=False
-    )  # its app has the database of the first test that imports it
+    # Its app has the database of whoever uses it first.
+    monkeypatch.delitem(sys.modules, "tests.cli.jobs", raising=False)
     ran = run_here(capsys, *command, "--database-url", empty_database_url)
+    sys.modules.pop("tests.cli.jobs", None)
     assert ran.code == 2
     assert ran.err.rstrip().endswith("run `pgqueue migrate`")

@@ -3,7 +3,7 @@
 -- late: workers roll up a minute 10 s after its end; for as long a worker must have been there
 create function diagnose_rollups(late interval default '5 minutes') returns setof finding
 language sql stable security definer set search_path from current set jit = off as $$
-    select 'roll-ups-late', 'warning', 'roll-ups',
+    select 'roll-ups-late', 'warning', 'metric_minute',
            format('what has ended is rolled up to %s, last at %s, and workers are there', coalesce(in_utc(minute_at), 'no time'),
                   coalesce(in_utc(rolled_at), 'no time')),
            jsonb_build_object('minute_at', minute_at, 'rolled_at', rolled_at,
