@@ -369,3 +369,16 @@ def test_vacuum_of_tables_that_are_not_ours_is_not_our_concern(rolled_back_sql: 
     sql = rolled_back_sql
     sql.connection.execute('create table "Mine" (id int) with (autovacuum_enabled = off)')
     assert found(sql, "vacuum") == []
+
+
+def test_dead_rows_are_told_and_gone_after_a_vacuum(sql: Sql) -> None:
+    sql.rows("alter table job set (autovacuum_enabled = off)")
+    sql.rows("select enqueue('noop') from generate_series(1, 100)")
+    sql.rows("delete from job")
+    sql.value("select pg_stat_force_next_flush()")
+    (one,) = [one for one in found(sql, "vacuum", "dead => 50") if one["name"] == "dead-rows"]
+    assert (one["subject"], one["severity"], one["figures"]["dead_rows"]) == ("job", "warning", 100)
+
+    mend(sql, one["remedy"])
+    sql.value("select pg_stat_force_next_flush()")
+    assert [one["name"] for one in found(sql, "vacuum", "dead => 50")] == ["table-without-autovacuum"]
