@@ -13,7 +13,7 @@ from benchmarks.figures import Figures
 from benchmarks.run import Run
 from benchmarks.worker import Worker
 
-JOBS = 1_000_000
+JOBS = 2_000_000
 SECONDS = 5.0
 PAIRS = 3
 WARM_UP_SECONDS = 3
