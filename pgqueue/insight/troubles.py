@@ -34,15 +34,16 @@ def troubles(now: Snapshot, at: Callable[[datetime], str]) -> list[Trouble]:
 
 
 def _unserved(now: Snapshot) -> Iterator[Trouble]:
-    names = [queue["name"] for queue in now.queues if queue["ready"] and not queue["workers"]]
-    if names:
-        jobs = sum(queue["ready"] for queue in now.queues if queue["ready"] and not queue["workers"])
-        yield Trouble("error", f"no worker serves {_some(names)}: {jobs:,} ready")
+    unserved = [queue for queue in now.queues if queue["ready"] and not queue["workers"] and not queue["paused_at"]]
+    if unserved:
+        jobs = sum(queue["ready"] for queue in unserved)
+        yield Trouble("error", f"no worker serves {_some([queue['name'] for queue in unserved])}: {jobs:,} ready")
 
 
 def _nobody(now: Snapshot) -> Iterator[Trouble]:
-    if not now.alive() and not now.total("ready") and (waiting := now.total("scheduled") + now.total("running")):
-        yield Trouble("error", f"no worker is alive: {waiting:,} jobs wait for one")
+    scheduled, running = now.total("scheduled"), now.total("running")
+    if not now.alive() and not now.total("ready") and scheduled + running:
+        yield Trouble("error" if running else "warning", f"no worker is alive: {scheduled:,} scheduled, {running:,} running")
 
 
 def _dead_workers(now: Snapshot) -> Iterator[Trouble]:
