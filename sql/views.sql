@@ -104,21 +104,15 @@ select minute, queue, task, succeeded, cancelled, seconds, case when known > 0 t
          group by minute, queue, task, bucket) since;
 
 -- Per task over the last hour, see last_hour; except `dead`: dead letters wait until an operator acts. Times are those of last
--- runs of all jobs that have ended; the percentiles are at most 2.5 % from the exact ones, see bucket_value.
+-- runs of all jobs that have ended; the percentiles are at most 2.5 % from the exact ones, see percentile_ms.
 create view task_stats as
 with ended as materialized (
     select * from last_hour
-), bucket as (
-    select task, bucket, sum(jobs) as jobs
-      from ended cross join lateral unnest(duration_buckets, duration_jobs) as h(bucket, jobs) group by task, bucket
-), shares as (
-    select task, exp(bucket / 20.0::float8) / 1.00031251627665 as seconds, sum(jobs) over whole as jobs,
-           sum(jobs) over up_to / sum(jobs) over whole as share
-      from bucket window whole as (partition by task), up_to as (partition by task order by bucket)
-), percentile as (
-    select task, max(jobs) as jobs, min(seconds) filter (where share >= 0.5) as p50,
-           min(seconds) filter (where share >= 0.95) as p95, min(seconds) filter (where share >= 0.99) as p99
-      from shares group by task
+), histogram as (
+    select task, sum(jobs) as jobs, array_agg(bucket order by bucket) as buckets, array_agg(jobs order by bucket) as counts
+      from (select task, bucket, sum(jobs)::int as jobs
+              from ended cross join lateral unnest(duration_buckets, duration_jobs) as h(bucket, jobs) group by task, bucket) b
+     group by task
 ), outcome as (
     select task, sum(succeeded)::bigint as succeeded, sum(cancelled)::bigint as cancelled, sum(seconds) as seconds
       from ended group by task
@@ -126,8 +120,10 @@ with ended as materialized (
     select task, count(*) as jobs from dead_letter group by task
 )
 select task, coalesce(o.succeeded, 0) as succeeded, coalesce(o.cancelled, 0) as cancelled, coalesce(d.jobs, 0) as dead,
-       o.seconds / p.jobs::float8 as mean_seconds, p.p50 as p50_seconds, p.p95 as p95_seconds, p.p99 as p99_seconds
-  from outcome o full join dead d using (task) left join percentile p using (task);
+       o.seconds / h.jobs::float8 as mean_seconds, percentile_ms(h.buckets, h.counts, 0.5) / 1000 as p50_seconds,
+       percentile_ms(h.buckets, h.counts, 0.95) / 1000 as p95_seconds,
+       percentile_ms(h.buckets, h.counts, 0.99) / 1000 as p99_seconds
+  from outcome o full join dead d using (task) left join histogram h using (task);
 
 create view worker_status as
 select id, name, host, pid, version, queues, concurrency, running, wake_mode, started_at, heartbeat_at, lease,
