@@ -32,6 +32,48 @@ def readable(document: str | bytes) -> Any:
         return Unreadable(document if isinstance(document, str) else document.decode())
 
 
+class Exact:
+    """A number of JSON that Python would change: an integer beyond 64 bits, or one with a fraction or an exponent that a float
+    does not write in the same way. Its text is kept.
+    """
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Exact) and other.text == self.text
+
+    def __hash__(self) -> int:
+        return hash(self.text)
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+def _exact_int(text: str) -> int | Exact:
+    return int(text) if len(text) < 19 else Exact(text)
+
+
+def _exact_float(text: str) -> float | Exact:
+    number = float(text)
+    return number if repr(number) == text else Exact(text)
+
+
+def loads_exactly(document: str | bytes) -> Any:
+    """A JSON document whose numbers can be written as they were read. Raises ValueError or RecursionError if it is none."""
+    return json.loads(document, parse_int=_exact_int, parse_float=_exact_float)
+
+
+def readable_exactly(document: str | bytes) -> Any:
+    """`readable`, with numbers as `loads_exactly` reads them."""
+    try:
+        return loads_exactly(document)
+    except (ValueError, RecursionError):
+        return Unreadable(document if isinstance(document, str) else document.decode())
+
+
 def with_floats(text: str) -> str:
     """JSON text from Python with a point added to large floats, so that they do not come back from jsonb as integers."""
     return _TOKEN.sub(_pointed, text) if "e+" in text else text

@@ -78,6 +78,7 @@ class Settings(BaseSettings):
         transaction_pool_size: the most connections for `ctx.transaction()` that a worker process opens, for async handlers and
             for handlers in threads each; further blocks wait.
         process_pool_size: the most processes that a worker starts for `executor="process"`; None = one per CPU.
+        api_pool_size: the most connections that a process of the REST API opens for requests.
         result_ttl: seconds for which a result is kept; None = 24 hours; at most 1000 years.
         timeout: seconds that one run of a job may take unless its task says otherwise; None = no limit.
         soft_timeout: seconds, or a share such as "80%" of the timeout, after which a run is warned of; None = 80% of the timeout.
@@ -101,6 +102,7 @@ class Settings(BaseSettings):
     pool_size: Annotated[int, Field(ge=1, le=100)] = 4
     transaction_pool_size: Annotated[int, Field(ge=1, le=1000)] = 10
     process_pool_size: Annotated[int, Field(ge=1, le=1000)] | None = None
+    api_pool_size: Annotated[int, Field(ge=1, le=1000)] = 10
     result_ttl: Annotated[float, Field(ge=0, le=LONGEST)] | None = None
     timeout: Annotated[float, Field(ge=0, le=LONGEST)] | None = None
     soft_timeout: Annotated[float, Field(ge=0, le=LONGEST)] | Annotated[str, Field(pattern=r"^\d{1,2}(\.\d+)?%$")] | None = None

@@ -15,7 +15,7 @@ from psycopg.types.json import set_json_loads
 from psycopg.types.numeric import Int8BinaryLoader
 from psycopg.types.string import TextBinaryLoader
 
-from .._json import readable
+from .._json import readable, readable_exactly
 
 _NO_TYPE = 0  # the oid for types that psycopg does not know, such as our enums
 _UTC = ("UTC", "Etc/UTC")
@@ -67,6 +67,10 @@ ADAPTERS = _own_adapters()
 _READABLE = AdaptersMap(ADAPTERS)
 _READABLE.register_loader("timestamptz", _UtcLoader)
 _READABLE.register_loader("interval", _IntervalLoader)
+
+
+EXACT = AdaptersMap(_READABLE)
+set_json_loads(readable_exactly, EXACT)
 
 
 def own_adapters(connection: Any) -> AdaptersMap:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import psycopg
 
 from ..errors import WrongConnection
-from .adapters import OwnAsyncCursor, OwnCursor, adapters_for
+from .adapters import EXACT, OwnAsyncCursor, OwnCursor, adapters_for
 from .settle import aexecute, execute
 
 T = TypeVar("T")
@@ -71,6 +71,11 @@ def _run_on_django(connection: Any, statement: bytes, params: Any) -> Rows:
 async def arun_on_own(connection: Any, statement: bytes, params: Any) -> Rows:
     """`run_on_own` for async code."""
     return await aexecute(OwnAsyncCursor(connection, adapters_for(connection, params, psycopg.adapters)), statement, params)
+
+
+async def arun_exactly(connection: Any, statement: bytes, params: Any) -> Rows:
+    """`arun_on_own`, with numbers in JSON as they are stored; see `Exact`."""
+    return await aexecute(OwnAsyncCursor(connection, EXACT), statement, params)
 
 
 async def _arun_on_psycopg(connection: Any, statement: bytes, params: Any) -> Rows:

@@ -162,10 +162,23 @@ class SyncPool:
 
 
 class AsyncPool:
-    """SyncPool for async code."""
+    """SyncPool for async code.
 
-    def __init__(self, url: str, statements: Statements, size: int, setting: str = "pool_size", **options: Any) -> None:
+    Args:
+        run: runs a statement on a connection of the pool; `arun_on_own` by default.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        statements: Statements,
+        size: int,
+        setting: str = "pool_size",
+        run: AsyncRun = arun_on_own,
+        **options: Any,
+    ) -> None:
         self._url, self._statements, self._size, self._setting = url, statements, size, setting
+        self._run_on_own = run
         self._options = {**connect_options(url, "pgqueue"), **options}
         self._pools: dict[tuple[tuple[int, int], asyncio.AbstractEventLoop], _AsyncPool] = {}
 
@@ -187,7 +200,7 @@ class AsyncPool:
         left = None if wait is None else max(0.0, wait - (monotonic() - began))
         async with pool.connection(left) as own:
             own.deadline = within(call.within, wait, began)
-            return await self._run_on(arun_on_own, own, call)
+            return await self._run_on(self._run_on_own, own, call)
 
     async def _run_on(self, run: AsyncRun, connection: Any, call: Call[T]) -> T:
         try:

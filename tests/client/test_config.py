@@ -53,7 +53,7 @@ def test_an_argument_beats_the_environment_and_none_does_not(monkeypatch: pytest
         ({"max_result_bytes": 0}, "max_result_bytes: 0 is not valid"),
         ({"schema": ""}, "'' is not valid"),
         ({"schema": "x" * 64}, "is not valid: use 1 to 63 bytes"),
-        ({"leese": 1}, "leese: there is no such setting; there are: database_url, .*lease"),
+        ({"leese": 1}, "leese: there is no such setting; there are: api_pool_size, .*lease"),
     ],
 )
 def test_a_wrong_argument_is_named_with_its_value(given: dict[str, object], message: str) -> None:

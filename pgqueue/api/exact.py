@@ -1,0 +1,65 @@
+"""JSON of requests and answers: numbers of users pass through unchanged."""
+
+import json
+from collections import Counter
+from datetime import datetime, timedelta
+from enum import Enum
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from .._json import Exact, Unreadable, _exact_float, _exact_int
+
+_ADDRESSES = (IPv4Address, IPv6Address, IPv4Interface, IPv6Interface)
+# A datetime comes to `_plain` instead of orjson's own form, so that all times end in Z; so do subclasses, such as Unreadable.
+_OPTIONS = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_SUBCLASS | orjson.OPT_PASSTHROUGH_DATACLASS
+
+
+def read(document: bytes) -> Any:
+    """The JSON of a request, with numbers as `loads_exactly` reads them.
+
+    Raises:
+        ValueError: it is no JSON, has a name twice in one object, or a constant such as NaN that JSON does not have.
+        RecursionError: it is nested too deep.
+    """
+    return json.loads(document, parse_int=_exact_int, parse_float=_exact_float, parse_constant=_refuse, object_pairs_hook=_once)
+
+
+def write(value: Any) -> bytes:
+    """A value as JSON: times in UTC, spans in seconds. Raises TypeError if it is nested too deep, or is no JSON."""
+    return orjson.dumps(value, default=_plain, option=_OPTIONS)
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"JSON has no {constant}")
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
+        raise ValueError(f"the name {twice[:200]!r} is there twice")
+    return found
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case Exact():
+            return orjson.Fragment(value.text)
+        case datetime():
+            return value.isoformat().replace("+00:00", "Z")
+        case timedelta():
+            return value.total_seconds()
+        case UUID() | Unreadable():
+            return str(value)
+        case Enum():
+            return value.value
+        case tuple():
+            return value._asdict() if hasattr(value, "_asdict") else list(value)
+        case dict():
+            return dict(value)
+    if isinstance(value, _ADDRESSES):
+        return str(getattr(value, "ip", value))
+    raise TypeError(f"{type(value).__qualname__} is not JSON")

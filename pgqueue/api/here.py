@@ -1,0 +1,64 @@
+"""What an endpoint has at hand: who calls, the database, and how to answer."""
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ..database.acting import acting_as
+from ..database.call import Call
+from . import answers
+from .caller import Caller
+from .endpoint import Endpoint
+from .service import Service
+
+T = TypeVar("T")
+_KEY = "pgqueue"
+
+
+class Here:
+    """One request.
+
+    Attributes:
+        service: what all requests of the process share.
+        endpoint: what answers it.
+        request_id: given by the caller, or made.
+        caller: who calls; known before the handler runs.
+    """
+
+    __slots__ = ("caller", "endpoint", "request_id", "service")
+
+    def __init__(self, service: Service, endpoint: Endpoint, request_id: str) -> None:
+        self.service, self.endpoint, self.request_id = service, endpoint, request_id
+        self.caller: Caller
+
+    async def run(self, call: Call[T]) -> T:
+        """Run a call in a transaction of its own."""
+        return await self.service.run(call)
+
+    async def act(self, call: Call[T]) -> T:
+        """Run a verb of people, which the audit log keeps with the key and the address of the caller.
+
+        The name is read when a `Call` is made, so make it inside of `with here.acting():` and use `run`, or pass `by`.
+        """
+        return await self.service.act(call, self.caller.address)
+
+    def acting(self) -> Any:
+        """A context manager: verbs whose calls are made inside of it are the caller's."""
+        return acting_as(self.caller.name)
+
+    def answer(self, value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+        """An answer with this value: a row, a list of rows, or what else `answers.shown` takes."""
+        return answers.json(answers.shown(value, self.service.redactor), status, headers)
+
+
+def enter(request: Request, here: Here) -> None:
+    """Put what belongs to a request into its scope."""
+    request.scope[_KEY] = here
+
+
+def at(request: Request) -> Here:
+    """What belongs to this request."""
+    found: Here = request.scope[_KEY]
+    return found

@@ -1,0 +1,5 @@
+"""What people have done."""
+
+from ..endpoint import Endpoints
+
+endpoints = Endpoints("insight")

@@ -1,0 +1,42 @@
+"""What this server is and can do."""
+
+from typing import Any
+
+from pydantic import BaseModel
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ...database.calls import install as install_calls
+from ...version import __version__
+from ..caller import ANYONE
+from ..endpoint import Endpoints
+from ..here import at
+from ..problems import PgQueueProblem
+
+endpoints = Endpoints("insight")
+
+
+_PROBLEMS: dict[int | str, dict[str, Any]] = {"default": {"model": PgQueueProblem}}  # so that the document defines it
+
+
+class Capabilities(BaseModel):
+    """What this server is and can do."""
+
+    version: str
+    schema_name: str
+    schema_version: int
+    tasks: list[str]
+
+
+@endpoints.get("/capabilities", may=ANYONE, calls=("installed_version",), is_bound=True, model=Capabilities, responses=_PROBLEMS)
+async def capabilities(request: Request) -> Response:
+    """What this server is and can do: its version, that of the schema, the tasks that it knows."""
+    here = at(request)
+    app = here.service.app
+    found: dict[str, Any] = {
+        "version": __version__,
+        "schema_name": app.settings.schema_name,
+        "schema_version": await here.run(install_calls.installed_version()),
+        "tasks": sorted(app.tasks),
+    }
+    return here.answer(found)

@@ -1,0 +1,5 @@
+"""What is wrong with the install."""
+
+from ..endpoint import Endpoints
+
+endpoints = Endpoints("insight")

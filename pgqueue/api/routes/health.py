@@ -1,0 +1,5 @@
+"""Whether this process and its database work: for probes and for people."""
+
+from ..endpoint import Endpoints
+
+endpoints = Endpoints("health")

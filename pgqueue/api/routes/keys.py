@@ -1,0 +1,5 @@
+"""API keys: make, list, revoke."""
+
+from ..endpoint import Endpoints
+
+endpoints = Endpoints("keys")

@@ -1,0 +1,5 @@
+"""Limits and their keys."""
+
+from ..endpoint import Endpoints
+
+endpoints = Endpoints("limits")

@@ -1,0 +1,5 @@
+"""/metrics, for Prometheus."""
+
+from ..endpoint import Endpoints
+
+endpoints = Endpoints("health")

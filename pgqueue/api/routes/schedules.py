@@ -1,0 +1,5 @@
+"""Schedules and their ticks."""
+
+from ..endpoint import Endpoints
+
+endpoints = Endpoints("schedules")

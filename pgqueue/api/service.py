@@ -1,0 +1,56 @@
+"""What all requests of one process share: the pool, the notifications, the keys. No state of jobs is here."""
+
+import asyncio
+from typing import TypeVar
+
+from .._process import once
+from ..app import PgQueue
+from ..database.bridge import arun_exactly
+from ..database.call import Call
+from ..database.pools import AsyncPool
+from ..redact import Redactor
+from .hub import Hub
+
+T = TypeVar("T")
+
+
+class Service:
+    """The part of the API that outlives a request.
+
+    Args:
+        app: the app; one without tasks knows only the schema.
+
+    Attributes:
+        stopping: set when the process is about to end: streams and polls end at once.
+        hub: passes notifications of the database on.
+        redactor: leaves secrets out of answers.
+    """
+
+    def __init__(self, app: PgQueue) -> None:
+        self.app = app
+        self.stopping = asyncio.Event()
+        self.redactor = Redactor(app.settings.redact)
+        self.hub = Hub(app, self.stopping)
+
+    @once
+    def database(self) -> AsyncPool:
+        """Runs calls for requests; JSON of users keeps its numbers."""
+        app = self.app
+        return AsyncPool(app.url, app.statements, app.settings.api_pool_size, "api_pool_size", arun_exactly)
+
+    async def run(self, call: Call[T]) -> T:
+        """Run a call in a transaction of its own."""
+        return await self.database.run(call)
+
+    async def act(self, call: Call[T], address: str) -> T:
+        """Run a verb of people from this address, which the audit log keeps."""
+        return await self.run(call)
+
+    async def start(self) -> None:
+        """Begin; called at the first request of an event loop, or when the server starts."""
+
+    async def stop(self) -> None:
+        """End what runs beside requests, and close the connections."""
+        self.stopping.set()
+        await self.hub.stop()
+        await self.database.close()
