@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 from benchmarks import page
+from benchmarks.api import run as api
 from benchmarks.figures import Row
 from benchmarks.kinds import KINDS, Kind
 from benchmarks.options import Options
@@ -21,7 +22,7 @@ from benchmarks.size import run as size
 from benchmarks.systems import NAMES
 from benchmarks.tables import terminal
 
-CHOICES = (*KINDS, "all", "size")  # size has tables of its own, and is not among all
+CHOICES = (*KINDS, "all", "size", "api")  # the last two have tables of their own, and are not among all
 
 
 def _known(choice: str) -> str:
@@ -52,8 +53,11 @@ def benchmark(
     if "size" in names:
         with running_server() as server:
             size.measure(server, scale, as_json=as_json)
-        if names == ["size"]:
-            return
+    if "api" in names:
+        with running_server() as server:
+            api.measure(server, repeat, as_json=as_json)
+    if not set(names) - {"size", "api"}:
+        return
     kinds = [kind for name, kind in KINDS.items() if name in names or "all" in names]
     measured = available([name.strip() for name in systems.split(",")])
     if not measured:
