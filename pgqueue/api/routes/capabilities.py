@@ -24,7 +24,7 @@ class Capabilities(BaseModel):
 
     version: str
     schema_name: str
-    schema_version: int
+    schema_version: str
     tasks: list[str]
 
 
