@@ -34,7 +34,15 @@ def create_app(app: PgQueue) -> FastAPI:
         yield
         await service.stop()
 
-    api = FastAPI(title="pgqueue", version=__version__, description=_ABOUT, lifespan=lifespan, redirect_slashes=False)
+    api = FastAPI(
+        title="pgqueue",
+        version=__version__,
+        description=_ABOUT,
+        lifespan=lifespan,
+        redirect_slashes=False,
+        docs_url=None,
+        redoc_url=None,
+    )
     api.include_router(_router(service))
     api.add_exception_handler(HTTPException, _not_ours)
     api.state.pgqueue = service

@@ -12,11 +12,11 @@ from pgqueue.api.routes import ALL
 FILE = Path(__file__).parents[2] / "docs" / "api-reference.md"
 HEAD = f"""# REST API: reference
 
-Made from the OpenAPI document, which the server has at `/openapi.json` and as pages at `/docs`. What holds for all endpoints,
+Made from the OpenAPI document, which the server has at `/openapi.json`. What holds for all endpoints,
 and examples, is in [api.md](api.md). Paths are below `{PREFIX}`, unless they begin with `//`.
 
-Each may also refuse with {", ".join(map(str, REFUSES))}: see [problems.md](problems.md). *Needs*: the roles of a key that may call
-it; admin may call each. *Bound keys*: keys for some queues may call it too, for these queues.
+Each may also refuse with {", ".join(map(str, REFUSES))}: see [problems.md](problems.md). *Needs*: the roles of a key that may
+call it; admin may call each. *Bound keys*: keys for some queues may call it too, for these queues.
 """
 ADMIN = "admin"
 Schema = dict[str, Any]
