@@ -9,6 +9,7 @@ from ..database.bridge import arun_exactly
 from ..database.call import Call
 from ..database.pools import AsyncPool
 from ..redact import Redactor
+from .examination import Examinations
 from .hub import Hub
 
 T = TypeVar("T")
@@ -24,6 +25,7 @@ class Service:
         stopping: set when the process is about to end: streams and polls end at once.
         hub: passes notifications of the database on.
         redactor: leaves secrets out of answers.
+        examinations: of the install, one at a time.
     """
 
     def __init__(self, app: PgQueue) -> None:
@@ -31,6 +33,7 @@ class Service:
         self.stopping = asyncio.Event()
         self.redactor = Redactor(app.settings.redact)
         self.hub = Hub(app, self.stopping)
+        self.examinations = Examinations(app)
 
     @once
     def database(self) -> AsyncPool:

@@ -59,8 +59,10 @@ def reading(
     kind: str | None = None,
     subject: str | int | None = None,
     limit: int = 100,
+    *,
+    before: tuple[str, str] | None = None,
 ) -> Call[list[AuditEntry]]:
-    """The call that reads these entries.
+    """The call that reads these entries; `before`: only those before the entry with this time and id, as texts.
 
     Raises:
         InvalidArgument: an argument is invalid.
@@ -72,4 +74,4 @@ def reading(
         raise invalid("limit", limit, f"use 1 to {MOST_ROWS:,}")
     at, ago = (None, None) if since is None else read_since("since", since)
     its = read_text("subject", str(subject) if is_whole(subject) else subject)
-    return audit_call(AuditFilter(at, ago, read_text("by", by), verb, kind, its), limit)
+    return audit_call(AuditFilter(at, ago, read_text("by", by), verb, kind, its), limit, before)

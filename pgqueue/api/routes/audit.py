@@ -1,5 +1,61 @@
 """What people have done."""
 
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import Query
+from pydantic import BaseModel, Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ...control.audit import KINDS, VERBS, reading
 from ..endpoint import Endpoints
+from ..here import at
+from ..page import Cursor, Limit, Page, Paging
+from ..times import Since, read_when
 
 endpoints = Endpoints("insight")
+_VERBS = f"one of {', '.join(VERBS)}"
+_KINDS = f"one of {', '.join(KINDS)}"
+_VALUES = "null for a key that may not read arguments"
+
+
+class AuditEntryOut(BaseModel):
+    """A change that somebody has made."""
+
+    id: str = Field(examples=["1204"])
+    at: datetime
+    by: str = Field(description="who, as the caller said: the name of its API key, or the user of the database")
+    role: str = Field(description="the database user of the session")
+    client: str | None = Field(description="the address of the caller; null = a socket of the machine", examples=["10.0.0.7"])
+    application: str | None
+    verb: str = Field(examples=["cancel"])
+    kind: str = Field(examples=["job"])
+    subject: str = Field(description="the id or the name of what was changed", examples=["17"])
+    reason: str | None
+    before: Any = Field(description=f"as it was; {_VALUES}")
+    after: Any = Field(description=f"as it is now, or what came of it; {_VALUES}")
+    filter: Any = Field(description=f"of an operation; {_VALUES}")
+    jobs: int | None = Field(description="on how many jobs an operation has acted")
+
+
+@endpoints.get("/audit", model=Page[AuditEntryOut])
+async def audit(
+    request: Request,
+    since: Since = None,
+    by: Annotated[str | None, Query(max_length=200, description="who, in full")] = None,
+    verb: Annotated[str | None, Query(description=_VERBS)] = None,
+    kind: Annotated[str | None, Query(description=_KINDS)] = None,
+    subject: Annotated[str | None, Query(max_length=1000, description="the id or the name of what was changed")] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Response:
+    """What people have done, the newest first: who, when, to what, and how it was before and after."""
+    here = at(request)
+    paging = Paging(("audit", since, by, verb, kind, subject), limit, cursor, 2)
+    at_time, id = paging.after
+    before = None if at_time is None or id is None else (at_time, id)
+    found = await here.run(reading(read_when("since", since), by, verb, kind, subject, paging.fetch, before=before))
+    if not here.caller.may_read_arguments:
+        found = [entry._replace(before=None, after=None, filter=None) for entry in found]
+    return here.answer(paging.page(found, lambda entry: (entry.at, entry.id)))

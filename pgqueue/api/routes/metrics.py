@@ -1,5 +1,93 @@
 """Figures as JSON: now, by step, by hour and day."""
 
+from dataclasses import fields
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+from fastapi import Query
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ..._checks import read_since
+from ...control.metrics import metrics_of, series_of
+from ...database.calls import metrics as calls
+from ...database.calls import reads
+from ...database.calls.metrics import Figures
+from ..bodies.metrics import MetricsOut, Series, Stats, SumOut
 from ..endpoint import Endpoints
+from ..here import at
+from ..page import Cursor, Limit, Page, Paging
+from ..times import Since, read_time, read_when
 
 endpoints = Endpoints("insight")
+LONGEST = 36_000 * 86_400  # seconds
+Seconds = Annotated[int, Query(ge=60, le=LONGEST, multiple_of=60, description="whole minutes, in seconds")]
+Until = Annotated[str | None, Query(max_length=100, description="a time with a zone; the last closed minute by default")]
+Queue = Annotated[str | None, Query(max_length=200, description="only jobs of this queue")]
+Task = Annotated[str | None, Query(max_length=200, description="only jobs of this task")]
+_AGO = {"hour": "-1 day", "day": "-90 days"}
+
+
+@endpoints.get("/metrics", calls=("metrics",), model=MetricsOut)
+async def metrics(request: Request, window_seconds: Seconds = 300) -> Response:
+    """What happened lately: counts, rates, percentiles, of all jobs, by queue and by task.
+
+    The time ends with the last closed minute. A window of more than 6 hours begins with a full hour, of more than 7 days with a
+    midnight in UTC: the answer says which time it is about.
+    """
+    here = at(request)
+    found = await here.run(metrics_of(window_seconds))
+    whole = {field.name: getattr(found, field.name) for field in fields(found)}
+    by_name = {scope: [_figures(one) for one in whole[scope].values()] for scope in ("queues", "tasks")}
+    return here.answer(whole | {"all": _figures(found.all)} | by_name)
+
+
+def _figures(figures: Figures) -> dict[str, Any]:
+    """Figures with their priorities in a list: names of JSON are texts."""
+    whole = {field.name: getattr(figures, field.name) for field in fields(figures)}
+    if figures.ready is None:
+        return whole
+    return whole | {"ready": [{"priority": priority, "jobs": jobs} for priority, jobs in sorted(figures.ready.items())]}
+
+
+@endpoints.get("/metrics/series", calls=("metric_series",), model=Series)
+async def metric_series(
+    request: Request, step: Seconds = 60, since: Since = None, until: Until = None, queue: Queue = None, task: Task = None
+) -> Response:
+    """What happened step by step, for a chart; from an hour ago by default, 10,000 steps at most."""
+    here = at(request)
+    begin = read_when("since", since) or timedelta(hours=-1)
+    end = None if until is None else read_time("until", until)
+    found = await here.run(series_of(step, begin, end, queue, task))
+    return here.answer({"step_seconds": step, "steps": found})
+
+
+@endpoints.get("/metrics/aggregate", model=Page[SumOut])
+async def metric_sums(
+    request: Request,
+    by: Literal["hour", "day"] = "hour",
+    since: Since = None,
+    until: Until = None,
+    queue: Queue = None,
+    task: Task = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Response:
+    """What has ended by hour or by day, queue and task, the newest first.
+
+    Hours are kept for 90 days, days for ever. By default: the last day by hour, the last 90 days by day.
+    """
+    here = at(request)
+    paging = Paging(("sums", by, since, until, queue, task), limit, cursor, 3)
+    begin = read_when("since", since)
+    time, ago = (None, _AGO[by]) if begin is None else read_since("since", begin)
+    end = None if until is None else read_time("until", until).isoformat()
+    found = await here.run(calls.metric_sums(by, calls.Wanted(time, ago, end, queue, task), paging.after, paging.fetch))
+    return here.answer(paging.page(found, lambda row: (row["at"], row["queue"], row["task"])))
+
+
+@endpoints.get("/stats", model=Stats)
+async def stats(request: Request) -> Response:
+    """Live jobs by queue, state and priority, and each task in the last hour with its dead letters."""
+    here = at(request)
+    return here.answer({"queues": await here.run(reads.queue_stats()), "tasks": await here.run(reads.task_stats())})

@@ -1,5 +1,145 @@
 """Workflows: submit, look at, cancel, retry."""
 
+from typing import Any, Literal
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+from ..._steps import adrive
+from ...database.calls import pages, reads
+from ...database.calls import workflows as calls
+from ...tracing.sending import sending
+from ...workflow.graph import Graph
+from ...workflow.progress import no_workflow
+from ..bodies.workflows import (
+    CancelledOut,
+    GraphOut,
+    NodeOut,
+    RetriedNodes,
+    Status,
+    WorkflowAdded,
+    WorkflowDetail,
+    WorkflowIn,
+    WorkflowOut,
+)
+from ..caller import PRODUCERS
 from ..endpoint import Endpoints
+from ..filters import id_of
+from ..here import Here, at
+from ..nodes import written
+from ..page import Cursor, Limit, Page, Paging
+from ..problems import Problem
 
 endpoints = Endpoints("workflows")
+MOST_DRAWN = 5000  # nodes of a graph
+_MERMAID: dict[int | str, dict[str, Any]] = {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}}
+
+
+@endpoints.post(
+    "/workflows",
+    may=PRODUCERS,
+    calls=("enqueue_workflow", "last_nodes"),
+    is_bound=True,
+    refuses=(409,),
+    model=WorkflowAdded,
+    status=201,
+)
+async def submit_workflow(request: Request, given: WorkflowIn) -> Response:
+    """Add a workflow: all of its jobs or none.
+
+    Nodes name their parents in `after`, in any order; a node without parents is ready at once. Arguments of tasks that this
+    server knows are checked; those of others are checked by the worker that runs them.
+    """
+    here = at(request)
+    flow = written(given, here.service.app.tasks)
+    for queue in sorted(flow.queues):
+        here.caller.check_queue(queue)
+    with sending(None, None) as sent:
+        call = calls.enqueue_workflow(flow.nodes, given.name, flow.on_success, flow.on_failure, sent.trace)
+        added = await here.run(sent.noting(call))
+    nodes = [{"name": node.name, "id": added.job_ids[place]} for node, place in zip(given.nodes, flow.places, strict=True)]
+    where = {"Location": f"{request.url.path}/{added.id}"}
+    return here.answer({"id": added.id, "nodes": nodes, "last": added.last}, 201, where)
+
+
+@endpoints.get("/workflows", model=Page[WorkflowOut])
+async def workflows(request: Request, status: Status | None = None, limit: Limit = 50, cursor: Cursor = None) -> Response:
+    """Workflows with their progress, the newest first. Each node is counted: ask for few of large ones."""
+    here = at(request)
+    paging = Paging(("workflows", status), limit, cursor, 1)
+    found = await here.run(pages.workflows(status, paging.after, paging.fetch))
+    return here.answer(paging.page(found, lambda row: (row["id"],)))
+
+
+@endpoints.get("/workflows/{workflow_id}", refuses=(404,), model=WorkflowDetail)
+async def workflow(request: Request, workflow_id: str) -> Response:
+    """One workflow with its progress, and how many nodes of each task are in which state."""
+    here = at(request)
+    now = await _progress(here, workflow_id)
+    tasks = await here.run(reads.workflow_tasks(now["id"]))
+    for row in tasks:
+        del row["first"]
+    return here.answer(now | {"tasks": tasks})
+
+
+@endpoints.get("/workflows/{workflow_id}/nodes", refuses=(404,), model=Page[NodeOut])
+async def workflow_nodes(request: Request, workflow_id: str, limit: Limit = 50, cursor: Cursor = None) -> Response:
+    """The nodes of a workflow in the order in which they were added. `GET /jobs?workflow=` finds those in a state."""
+    here = at(request)
+    paging = Paging(("nodes", workflow_id), limit, cursor, 1)
+    id = id_of("workflow_id", workflow_id)
+    found = await here.run(pages.nodes(id, paging.after, paging.fetch))
+    if not found:
+        await _progress(here, workflow_id)
+    return here.answer(paging.page([_node(here, row) for row in found], lambda row: (row["job_id"],)))
+
+
+@endpoints.get("/workflows/{workflow_id}/graph", refuses=(404, 409), model=GraphOut, responses=_MERMAID)
+async def workflow_graph(request: Request, workflow_id: str, format: Literal["json", "mermaid"] = "json") -> Response:
+    """The nodes and edges of a workflow, of 5,000 nodes at most; or as a flowchart of Mermaid, coloured by state."""
+    here = at(request)
+    now = await _progress(here, workflow_id)
+    if now["nodes"] > MOST_DRAWN:
+        raise Problem("wrong-state", f"workflow {now['id']} has {now['nodes']:,} nodes, too many for a graph; ask for its /nodes")
+    graph: Graph = await adrive(Graph.of(now["id"], here.run))
+    if format == "mermaid":
+        return PlainTextResponse(here.service.redactor.text(graph.to_mermaid()))
+    names = ("name", "task", "queue", "state", "waits_for", "attempt", "elapsed", "reason", "error", "created_at", "started_at",
+             "ended_at")  # fmt: skip
+    nodes = [_node(here, {"job_id": node.id, **{name: getattr(node, name) for name in names}}) for node in graph.nodes]
+    edges = [{"parent_id": edge.parent, "child_id": edge.child, "when": edge.when} for edge in graph.edges]
+    return here.answer({"nodes": nodes, "edges": edges})
+
+
+@endpoints.post("/workflows/{workflow_id}/cancel", calls=("cancel_workflow",), refuses=(404,), model=CancelledOut)
+async def cancel_workflow(request: Request, workflow_id: str) -> Response:
+    """Cancel the nodes that have not begun, and ask those that run to stop; one that is over stays as it is."""
+    here = at(request)
+    id = id_of("workflow_id", workflow_id)
+    with here.acting():
+        return here.answer({"cancelled": await here.act(calls.cancel_workflow(id))})
+
+
+@endpoints.post("/workflows/{workflow_id}/retry", calls=("retry_workflow",), refuses=(404, 409), model=RetriedNodes)
+async def retry_workflow(request: Request, workflow_id: str) -> Response:
+    """Run the dead letters of a workflow again; what was skipped because of them waits for them again."""
+    here = at(request)
+    id = id_of("workflow_id", workflow_id)
+    with here.acting():
+        return here.answer({"retried": await here.act(calls.retry_workflow(id))})
+
+
+async def _progress(here: Here, workflow_id: str) -> dict[str, Any]:
+    id = id_of("workflow_id", workflow_id)
+    found = await here.run(calls.progress(id))
+    if not found:
+        raise no_workflow(id)
+    return found[0]
+
+
+def _node(here: Here, row: dict[str, Any]) -> dict[str, Any]:
+    """A node without what its handler has said, apart from the type and the message of its error."""
+    shown = {name: value for name, value in row.items() if name not in ("error", "progress")}
+    error = row["error"] if isinstance(row["error"], dict) else {}
+    message = error.get("message") if here.caller.may_read_arguments else None
+    return shown | {"error_type": error.get("type"), "error_message": message}

@@ -56,15 +56,16 @@ class AuditFilter(NamedTuple):
     subject: str | None = None
 
 
-def audit(wanted: AuditFilter, limit: int) -> Call[list[AuditEntry]]:
-    """The latest entries that are wanted, the newest first."""
+def audit(wanted: AuditFilter, limit: int, before: tuple[str, str] | None = None) -> Call[list[AuditEntry]]:
+    """The latest entries that are wanted, the newest first; only those before an entry with this time and id, as texts."""
     return Call(
         "select id, at, by, role, client, application, verb, kind, subject, reason, before, after, filter, jobs "
         "from {schema}.audit where at >= coalesce(%s::text::timestamptz, clock_timestamp() + %s::text::interval, '-infinity') "
         "and (%s::text is null or by = %s) "
         "and (%s::text is null or verb = %s) and (%s::text is null or kind = %s) and (%s::text is null or subject = %s) "
+        "and (at, id) < (coalesce(%s::text::timestamptz, 'infinity'), coalesce(%s::text::bigint, 0)) "
         "order by at desc, id desc limit %s::int",
-        (wanted.since, wanted.ago, *(value for value in wanted[2:] for _ in range(2)), limit),
+        (wanted.since, wanted.ago, *(value for value in wanted[2:] for _ in range(2)), *(before or (None, None)), limit),
         lambda rows: [AuditEntry(*row) for row in rows],
         within=WHOLE,
         repeat_within=ALWAYS,

@@ -1,9 +1,11 @@
 """Calls that read dead letters; see sql/functions/dead."""
 
 from datetime import datetime
-from typing import Literal, NamedTuple
+from typing import Literal, LiteralString, NamedTuple
 
-from ..call import ALWAYS, WHOLE, Call, Records, Rows, one_value
+from ..acting import actor
+from ..call import ALWAYS, WHOLE, Call, Records, Rows, one_value, records
+from .enqueue import Added
 
 DeadProperty = Literal["task", "queue", "reason", "error_type", "fingerprint", "hour"]
 
@@ -67,6 +69,35 @@ def dead_letters(filter: str, after: str | None, limit: int) -> Call[tuple[Recor
         _letters,
         within=WHOLE,
         repeat_within=ALWAYS,
+    )
+
+
+_WHOLE_LETTER: tuple[LiteralString, ...] = (
+    "id", "queue", "task", "args", "reason", "attempt", "error_type", "error_message", "traceback", "fingerprint", "retried",
+    "finished_at", "created_at", "worker_id", "meta", "errors",
+)  # fmt: skip
+
+
+def dead_letter(job_id: int) -> Call[Records]:
+    """The dead letter with this id, as a list of at most one."""
+    return Call(
+        "select " + ", ".join(_WHOLE_LETTER) + " from {schema}.dead_letters where id = %s::bigint",
+        (job_id,),
+        records(*_WHOLE_LETTER),
+        repeat_within=ALWAYS,
+    )
+
+
+def retry_letter(
+    job_id: int, queues: list[str] | None, keep_attempts: bool, run_after: str | None, force: bool
+) -> Call[Added | None]:
+    """`retry` of a job that is a dead letter, of one of these queues if they are given; None: there is none."""
+    return Call(
+        "select r.id, r.duplicate from {schema}.dead_letters d, lateral {schema}.retry("
+        "d.id, %s::text, null, null, %s::bool, %s::text::interval, %s::bool) r "
+        "where d.id = %s::bigint and (%s::text[] is null or d.queue = any (%s::text[]))",
+        (actor(), keep_attempts, run_after, force, job_id, queues, queues),
+        lambda rows: Added(*rows[0]) if rows else None,
     )
 
 

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import LiteralString
+from typing import Literal, LiteralString, NamedTuple
 
-from ..call import ALWAYS, WHOLE, Call, Rows, one_value
+from ..call import ALWAYS, WHOLE, Call, Records, Rows, one_value, records
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +170,41 @@ def metric_series(
         "clock_timestamp() + %s::text::interval), %s::text::timestamptz, %s::text, %s::text) order by at",
         (step, since, ago, until, queue, task),
         lambda rows: [MetricStep(*row) for row in rows],
+        within=WHOLE,
+        repeat_within=ALWAYS,
+    )
+
+
+_SUMS: tuple[LiteralString, ...] = (
+    "queue", "task", "succeeded", "failed", "cancelled", "failed_attempts", "duration_mean_ms", "duration_p50_ms",
+    "duration_p95_ms", "duration_p99_ms", "wait_mean_ms", "wait_p50_ms", "wait_p95_ms", "wait_p99_ms",
+)  # fmt: skip
+_VIEWS: dict[str, LiteralString] = {"hour": "metrics_hourly", "day": "metrics_daily"}
+
+
+class Wanted(NamedTuple):
+    """Which hours or days are wanted: from a time on or an interval from now, before a time, of a queue, of a task."""
+
+    since: str | None = None
+    ago: str | None = None
+    until: str | None = None
+    queue: str | None = None
+    task: str | None = None
+
+
+def metric_sums(by: Literal["hour", "day"], wanted: Wanted, before: tuple[str | None, ...], limit: int) -> Call[Records]:
+    """What has ended by hour or day, queue and task, the newest first; `before`: the time, queue and task of a row, as texts."""
+    since, ago, until, queue, task = wanted
+    at: LiteralString = "hour" if by == "hour" else "day"
+    return Call(
+        "select " + at + ", " + ", ".join(_SUMS) + " from {schema}." + _VIEWS[by] + " where " + at + " >= "
+        "coalesce(%s::text::timestamptz, clock_timestamp() + %s::text::interval, '-infinity') "
+        "and " + at + " < coalesce(%s::text::timestamptz, 'infinity') "
+        "and (%s::text is null or queue = %s) and (%s::text is null or task = %s) "
+        "and (" + at + ", queue, task) < (coalesce(%s::text::timestamptz, 'infinity'), %s::text, %s::text) "
+        "order by " + at + " desc, queue desc, task desc limit %s::int",
+        (since, ago, until, queue, queue, task, task, before[0], before[1] or "", before[2] or "", limit),
+        records("at", *_SUMS),
         within=WHOLE,
         repeat_within=ALWAYS,
     )

@@ -26,12 +26,14 @@ class AddedWorkflow(NamedTuple):
     last: list[int]
 
 
-def enqueue_workflow(nodes: str, name: str | None, on_success: str | None, on_failure: str | None) -> Call[AddedWorkflow]:
-    """Add a workflow of these nodes (a JSON array). The callbacks to enqueue at its end are JSON, too."""
+def enqueue_workflow(
+    nodes: str, name: str | None, on_success: str | None, on_failure: str | None, trace: str | None = None
+) -> Call[AddedWorkflow]:
+    """Add a workflow of these nodes (a JSON array). The callbacks to enqueue at its end are JSON, too; so is the trace of all."""
     return Call(
         "select w.workflow_id, w.job_ids, {schema}.last_nodes(w.workflow_id) "
-        "from {schema}.enqueue_workflow(%s::text::jsonb, %s::text, %s::text::jsonb, %s::text::jsonb) w",
-        (nodes, name, on_success, on_failure),
+        "from {schema}.enqueue_workflow(%s::text::jsonb, %s::text, %s::text::jsonb, %s::text::jsonb, %s::text::jsonb) w",
+        (nodes, name, on_success, on_failure, trace),
         lambda rows: AddedWorkflow(int(rows[0][0]), *(list(map(int, ids)) for ids in rows[0][1:])),
         within=within_by_size(nodes),
     )

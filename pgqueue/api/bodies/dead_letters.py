@@ -1,0 +1,175 @@
+"""Models of dead letters."""
+
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ..filters import JobFilter
+from ..page import Cursor, Limit
+
+View = Literal["basic", "full"]
+NOT_READ = "null for a key that may not read arguments"
+
+
+class LetterFilter(JobFilter):
+    """Which dead letters are meant; a letter must match all fields that are given. `state` can only be failed."""
+
+
+class LetterQuery(LetterFilter):
+    """A page of dead letters."""
+
+    view: View = Field("basic", description="full: with args, meta, errors and traceback, for keys that may read arguments")
+    limit: Limit = 50
+    cursor: Cursor = None
+
+
+class GroupsQuery(LetterFilter):
+    """The groups of dead letters."""
+
+    limit: int = Field(20, ge=1, le=1000, description="the most groups")
+
+
+class StatsQuery(LetterFilter):
+    """Counts of dead letters."""
+
+    by: Literal["task", "queue", "reason", "error_type", "fingerprint", "hour"] = Field(description="the property")
+    limit: int = Field(100, ge=1, le=1000, description="the most values")
+
+
+class AlertsQuery(LetterFilter):
+    """Whether there are too many dead letters."""
+
+    threshold: int = Field(100, ge=1, le=100_000, description="this many are too many")
+
+
+class LetterOut(BaseModel):
+    """A job that failed for good."""
+
+    id: str = Field(examples=["17"])
+    queue: str
+    task: str
+    reason: str = Field(examples=["error"])
+    attempt: int
+    error_type: str | None = Field(examples=["ConnectionError"])
+    error_message: str | None = Field(description=f"of its last run; {NOT_READ}")
+    fingerprint: str | None = Field(description="what failures of one kind have in common")
+    retried: int = Field(description="how often it has come back from the dead letters")
+    finished_at: datetime
+    created_at: datetime
+    worker_id: UUID | None
+    args: Any = Field(None, description="only with view=full")
+    meta: Any = Field(None, description="only with view=full")
+    traceback: str | None = Field(None, description="of its last run; only with view=full")
+
+
+class LetterDetail(LetterOut):
+    """A dead letter with everything that is known of it; without `args`, `meta` and errors for keys that may not read them."""
+
+    errors: Any = Field(description=f"of all its runs; {NOT_READ}")
+
+
+class LetterPage(BaseModel):
+    """A page of dead letters."""
+
+    items: list[LetterOut]
+    next: str | None = Field(
+        description="the cursor of the next page; a page may be short, or empty, and have one: it looks at 100,000 jobs at most"
+    )
+
+
+class GroupOut(BaseModel):
+    """Dead letters of one fingerprint: one kind of failure."""
+
+    fingerprint: str | None
+    jobs: int
+    first_at: datetime
+    last_at: datetime
+    error_type: str | None
+    reason: str
+    message: str | None = Field(description=f"of the newest job; {NOT_READ}")
+    sample_id: str = Field(description="the newest job")
+    tasks: list[str] = Field(description="up to five")
+    queues: list[str] = Field(description="up to five")
+
+
+class Groups(BaseModel):
+    """The kinds of failures."""
+
+    groups: list[GroupOut] = Field(description="the largest first")
+    looked_to: datetime | None = Field(
+        description="what failed before was not looked at, because there are more than 100,000; null: all were"
+    )
+
+
+class CountOut(BaseModel):
+    """How many dead letters have a value in common."""
+
+    value: str | None = Field(description="an hour is the text of its beginning in UTC", examples=["2030-01-31T12:00Z"])
+    jobs: int
+    first_at: datetime
+    last_at: datetime
+
+
+class Counts(BaseModel):
+    """Dead letters by a property."""
+
+    by: str
+    counts: list[CountOut] = Field(description="the largest first; hours the latest first")
+
+
+class AlertOut(BaseModel):
+    """Whether there are too many dead letters."""
+
+    threshold: int
+    jobs: int = Field(description="how many match, 100,000 at most")
+    is_reached: bool = Field(description="whether they have reached the threshold")
+
+
+class RetryIn(BaseModel):
+    """How a dead letter runs again."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reset_attempts: bool = Field(True, description="it has all its attempts again; false: a failure after the last one is final")
+    run_after: float | None = Field(None, ge=0, le=1e9, description="seconds until it runs; now by default", examples=[60])
+    force: bool = Field(False, description="also one that has come back three times and failed each time")
+
+
+class RetriedOut(BaseModel):
+    """The job that will run."""
+
+    id: str
+    duplicate: bool = Field(description="another live job holds the unique key: `id` is that one, and the letter stays")
+
+
+class BulkIn(BaseModel):
+    """Which dead letters are meant, and how it is done."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    filter: LetterFilter = Field(default_factory=LetterFilter, examples=[{"task": "mail.*", "finished_after": "-2 hours"}])
+    fingerprint: str | None = Field(None, max_length=200, description="short for a filter with this fingerprint")
+    reason: str | None = Field(None, max_length=1000, description="why; the audit log keeps it", examples=["the relay is back"])
+    dry_run: bool = Field(False, description="only count")
+    per_second: float | None = Field(None, ge=0.001, le=1e6, description="the most jobs that it acts on in a second")
+    all: bool = Field(False, description="needed if the filter names nothing")
+
+
+class BulkRetryIn(RetryIn, BulkIn):
+    """Which dead letters run again, and how."""
+
+
+class Started(BaseModel):
+    """An operation that was started: it goes on in the workers, or in the server, whatever becomes of the caller."""
+
+    id: str
+    kind: str = Field(examples=["retry"])
+    state: Literal["collecting", "running", "done", "cancelled"]
+    dry_run: bool
+    matched: int = Field(description="letters that were found so far; all of them unless it is collecting")
+    done: int
+    skipped: int
+    failed: int
+    left_over: int
