@@ -1,0 +1,63 @@
+"""doctor over HTTP."""
+
+import asyncio
+import threading
+from typing import Any
+
+import httpx
+import pytest
+
+from pgqueue import PgQueue
+from pgqueue.api import examination
+from pgqueue.api.examination import Examinations
+from pgqueue.api.routes.doctor import Examination
+from pgqueue.doctor import examine
+from tests.api.shapes import read
+from tests.looking import Look
+
+
+def test_findings_are_those_of_the_app(app: PgQueue, look: Look, api: httpx.Client) -> None:
+    look.rows("insert into pause (kind, name, paused_at, by) values ('queue', 'mail', '2020-01-01Z', 'ann')")
+    expected = examine(app)
+    found = read(api.get("/doctor"), Examination)
+    assert found.checks == expected.checks
+    assert [(one.name, one.severity, one.subject) for one in found.findings] == [
+        (one.name, one.severity, one.subject) for one in expected.findings
+    ]
+    assert "queue mail" in {one.subject for one in found.findings}
+    assert found.worst == found.findings[0].severity
+
+
+async def test_many_who_ask_at_once_share_one_examination(app: PgQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each has a connection and a thread of its own: a crowd must not take all connections of the server."""
+    may_end, began = threading.Event(), list[int]()
+
+    def slow(its: Any) -> Any:
+        began.append(1)
+        assert may_end.wait(20)
+        return examine(its)
+
+    monkeypatch.setattr(examination, "examine", slow)
+    examinations = Examinations(app)
+    asking = [asyncio.create_task(examinations.latest()) for _ in range(50)]
+    await asyncio.sleep(0)
+    asking.pop().cancel()  # one goes away, and the others still get their answer
+    may_end.set()
+    answers = await asyncio.gather(*asking)
+    assert len(began) == 1
+    assert all(answer is answers[0] for answer in answers)
+
+
+async def test_findings_are_answered_again_for_some_seconds_but_a_failure_is_not(
+    app: PgQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    examinations = Examinations(app)
+    monkeypatch.setattr(examination, "examine", lambda its: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        await examinations.latest()
+    monkeypatch.setattr(examination, "examine", examine)
+    first = await examinations.latest()
+    assert await examinations.latest() is first
+    monkeypatch.setattr(examination, "KEPT", 0.0)
+    examinations._until = 0.0
+    assert await examinations.latest() is not first

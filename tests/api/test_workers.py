@@ -1,0 +1,99 @@
+"""Workers over HTTP: lists, one with its jobs, counts, rescues."""
+
+import uuid
+from collections.abc import Callable
+
+import httpx
+
+from pgqueue import PgQueue
+from pgqueue.api.page import Page
+from pgqueue.api.routes.workers import RescueOut, WorkerDetail, WorkerOut, WorkerStats
+from tests.api.shapes import read, refused
+from tests.client.manual_worker import ManualWorker
+from tests.looking import Look
+
+REGISTER = (
+    "insert into worker (id, name, host, pid, version, queues, concurrency, lease, started_at, heartbeat_at, running) "
+    "select md5(n::text)::uuid, 'w' || n, 'h', n, '1', '{mail}', 4, interval '1 h', '2030-01-01Z', clock_timestamp(), n %% 2 "
+    "from generate_series(1, %s) n"
+)
+
+
+def test_pages_have_each_worker_once_even_if_all_have_started_at_one_moment(look: Look, api: httpx.Client) -> None:
+    look.rows(REGISTER, 20)
+    seen, cursor = list[uuid.UUID](), None
+    while True:
+        page = read(api.get("/workers", params={"limit": 7} | ({"cursor": cursor} if cursor else {})), Page[WorkerOut])
+        seen += [worker.id for worker in page.items]
+        if (cursor := page.next) is None:
+            break
+    assert len(seen) == len(set(seen)) == 20
+
+
+def test_a_cursor_belongs_to_its_filter(look: Look, api: httpx.Client) -> None:
+    look.rows(REGISTER, 3)
+    cursor = api.get("/workers", params={"limit": 1}).json()["next"]
+    assert "the same filter" in refused(api.get("/workers", params={"cursor": cursor, "status": "IDLE"}), 422, "cursor")
+
+
+def test_workers_are_found_by_their_status(look: Look, api: httpx.Client) -> None:
+    look.rows(REGISTER, 3)
+    look.rows("update worker set heartbeat_at = '2020-01-01Z' where name = 'w3'")
+    for status, names in {"ACTIVE": ["w1"], "IDLE": ["w2"], "DEAD": ["w3"]}.items():
+        assert [worker.name for worker in read(api.get(f"/workers?status={status}"), Page[WorkerOut]).items] == names
+    assert "ACTIVE" in refused(api.get("/workers?status=busy"), 422, "status")
+
+
+def test_counts_name_each_status(look: Look, api: httpx.Client) -> None:
+    look.rows(REGISTER, 3)
+    found = read(api.get("/workers/stats"), WorkerStats).by_status
+    assert [(one.status, one.workers, one.slots, one.running) for one in found] == [
+        ("ACTIVE", 2, 8, 2), ("IDLE", 1, 4, 0), ("DEAD", 0, 0, 0)
+    ]  # fmt: skip
+
+
+def test_a_worker_is_answered_with_the_jobs_that_it_runs(app: PgQueue, api: httpx.Client, manual_worker: ManualWorker) -> None:
+    @app.task
+    def noop() -> None: ...
+
+    ids = [noop.enqueue().id for _ in range(3)]
+    manual_worker.claim()
+    (worker,) = read(api.get("/workers"), Page[WorkerOut]).items
+    found = read(api.get(f"/workers/{worker.id}"), WorkerDetail)
+    assert [job.id for job in found.jobs] == [str(id) for id in ids]
+    assert found.lease == 3600
+
+
+def test_progress_needs_a_key_that_may_read_arguments(
+    app: PgQueue, api: httpx.Client, manual_worker: ManualWorker, look: Look, calls_as: Callable[..., None]
+) -> None:
+    @app.task
+    def noop() -> None: ...
+
+    noop.enqueue()
+    manual_worker.claim()
+    look.rows("update job set progress = '{\"at\": 5}'")
+    (worker,) = api.get("/workers").json()["items"]
+    assert api.get(f"/workers/{worker['id']}").json()["jobs"][0]["progress"] == {"at": 5}
+    calls_as(may_read_arguments=False)
+    assert api.get(f"/workers/{worker['id']}").json()["jobs"][0]["progress"] is None
+
+
+def test_a_worker_that_is_not_there_is_not_found(api: httpx.Client) -> None:
+    refused(api.get(f"/workers/{uuid.uuid4()}"), 404)
+    refused(api.get("/workers/five"), 422, "worker_id")
+
+
+def test_rescues_are_counted_by_worker_and_queue(look: Look, api: httpx.Client) -> None:
+    look.rows(
+        "insert into rescue_log select '2030-01-01Z', n, md5((n %% 3)::text)::uuid, 'q' || n %% 2, 't', n %% 4 = 0 "
+        "from generate_series(1, 12) n"
+    )
+    first = read(api.get("/workers/rescues?limit=4"), Page[RescueOut])
+    second = read(api.get(f"/workers/rescues?limit=4&cursor={first.next}"), Page[RescueOut])
+    found = {(one.worker_id, one.queue): one for one in first.items + second.items}
+    assert (len(found), second.next) == (6, None)
+    assert {one.rescued for one in found.values()} == {2}
+    assert sum(one.crashed for one in found.values()) == 3
+    assert len(api.get("/workers/rescues?queue=q1").json()["items"]) == 3
+    assert len(api.get(f"/workers/rescues?worker={first.items[0].worker_id}").json()["items"]) == 2
