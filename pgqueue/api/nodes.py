@@ -6,7 +6,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Any, NamedTuple, cast
 
 from .._json import dumps, loads
-from ..database.calls.enqueue import LimitOptions
+from ..database.calls.enqueue import EnqueueOptions, LimitOptions
 from ..errors import InvalidArgument
 from ..limits.keys import completed, limiting
 from ..options import GivenOptions, Options, given
@@ -86,9 +86,8 @@ def _named(where: str, call: CallIn, tasks: Tasks, queues: set[str]) -> str:
     """An element as JSON text; errors say where it stands in the request."""
     try:
         element, queue = _element(call, tasks.get(call.task))
-    except (InvalidArgument, TypeError) as error:
-        why = str(error) if isinstance(error, InvalidArgument) else "args: it is nested too deep, or is no JSON"
-        raise InvalidArgument(f"{where}.{why}") from None
+    except InvalidArgument as error:
+        raise InvalidArgument(f"{where}.{error}") from None
     queues.add(queue)
     return element
 
@@ -97,15 +96,15 @@ def _element(call: CallIn, task: Registered[Any] | None) -> tuple[str, str]:
     """A call as JSON text, and its queue."""
     takes = call.takes if isinstance(call, NodeIn) else None
     options = _options(call, task)
-    args = _args(call.args, options, task, takes) if task else exact.write(call.args).decode()
-    own = {"task": call.task, **_plain(call, options)}
-    own |= _limits(options, task, args, takes)._asdict()
+    args = _args(call.args, options, task, takes) if task else _text("args", call.args)
+    sql = options.to_sql()
+    own = {"task": call.task, **_plain(call, options, sql), **_limits(options, task, args, takes)._asdict()}
     if isinstance(call, NodeIn):
         own |= {"name": call.name, "after": _after(call), "takes": takes, "takes_all": call.takes_all or None}
-    texts = [f'"{name}":{dumps(value)}' for name, value in own.items() if value is not None]
-    policy, meta = _policy(call, options), _meta(call, options)
-    nested = {"args": args, "retry": policy, "meta": meta}
-    return "{" + ",".join(texts + [f'"{name}":{text}' for name, text in nested.items() if text is not None]) + "}", options.queue
+    plain = dumps({name: value for name, value in own.items() if value is not None})
+    nested = {"args": args, "retry": _policy(call, sql), "meta": sql.meta if call.meta is None else _text("meta", call.meta)}
+    texts = [f'"{name}":{text}' for name, text in nested.items() if text is not None]
+    return f"{plain[:-1]},{','.join(texts)}}}", options.queue
 
 
 def _options(call: CallIn, task: Registered[Any] | None) -> Options:
@@ -129,20 +128,21 @@ def _args(args: dict[str, Any], options: Options, task: Registered[Any], takes: 
     if takes is not None and takes in args:
         raise InvalidArgument(f"args: {takes!r} is there, but `takes` says that a parent gives it; leave one of the two out")
     parameters.bind((), args if takes is None else {**args, takes: None})
-    text = exact.write(args).decode()
+    text = _text("args", args)
     if takes is None:
         parameters.load(text)
     more = {name: value for name, value in completed(parameters, options, args, takes).items() if name not in args}
-    return text if not more else exact.write({**args, **loads(parameters.dump_some(more))}).decode()
+    return text if not more else _text("args", {**args, **loads(parameters.dump_some(more))})
 
 
-def _plain(call: CallIn, options: Options) -> dict[str, Any]:
-    sql = options.to_sql()
-    times = options.to_times()
-    unique = {f"unique_{name}": value for name, value in options.to_unique()._asdict().items()}
+def _plain(call: CallIn, options: Options, sql: EnqueueOptions) -> dict[str, Any]:
     retries = call.retry.get("retries") if isinstance(call.retry, dict) else sql.retries
-    own = {"queue": sql.queue, "priority": sql.priority, "run_at": sql.run_at, "run_after": sql.run_after, "retries": retries}
-    return {**own, "result_ttl": sql.result_ttl, **unique, **(times._asdict() if times else {})}
+    own: dict[str, Any] = {"queue": sql.queue, "priority": sql.priority, "retries": retries}
+    own |= {"run_at": sql.run_at, "run_after": sql.run_after, "result_ttl": sql.result_ttl}
+    if options.unique:
+        own |= {f"unique_{name}": value for name, value in options.to_unique()._asdict().items()}
+    times = options.to_times()
+    return own if times is None else own | times._asdict()
 
 
 def _limits(options: Options, task: Registered[Any] | None, args: str, takes: str | None) -> LimitOptions:
@@ -152,15 +152,19 @@ def _limits(options: Options, task: Registered[Any] | None, args: str, takes: st
     return LimitOptions(list(options.limits) or None, options.fair, cost if isinstance(cost, int) else None)
 
 
-def _policy(call: CallIn, options: Options) -> str | None:
+def _policy(call: CallIn, sql: EnqueueOptions) -> str | None:
     if not isinstance(call.retry, dict):
-        return options.to_sql().retry
+        return sql.retry
     policy = {name: value for name, value in call.retry.items() if name != "retries"}
-    return exact.write(policy).decode() if policy else None
+    return _text("retry", policy) if policy else None
 
 
-def _meta(call: CallIn, options: Options) -> str | None:
-    return options.to_sql().meta if call.meta is None else exact.write(call.meta).decode()
+def _text(field: str, value: Any) -> str:
+    """A value as JSON text. Raises InvalidArgument if it has none that PostgreSQL takes."""
+    try:
+        return exact.write(value).decode()
+    except TypeError:
+        raise InvalidArgument(f"{field}: it is nested too deep, or holds half of a surrogate pair") from None
 
 
 def _after(node: NodeIn) -> list[Any] | None:

@@ -161,6 +161,22 @@ def test_numbers_of_arguments_stay_as_they_were_sent(api: httpx.Client, look: Lo
     )
 
 
+@pytest.mark.parametrize("field", ["args", "meta", "retry"])
+@pytest.mark.parametrize("value", [r'"\ud800"', "[" * 900 + "]" * 900])
+def test_values_that_cannot_be_stored_are_named(api: httpx.Client, look: Look, field: str, value: str) -> None:
+    body = f'{{"nodes": [{{"task": "t", "{field}": {{"a": {value}}}}}]}}'
+    answer = api.post("/workflows", content=body, headers={"Content-Type": "application/json"})
+    assert field in refused(answer, 422)
+    assert look.live() == 0
+
+
+def test_a_large_workflow_is_written_beside_the_event_loop(api: httpx.Client, look: Look) -> None:
+    nodes = [{"name": f"n{n}", "task": "t", "after": [f"n{n - 1}"] if n else []} for n in range(routes.AT_ONCE + 1)]
+    added = _add(api, {"nodes": nodes[::-1]})
+    assert added.last == [added.nodes[0].id]
+    assert look.live() == len(nodes)
+
+
 def test_a_unique_job_in_the_way_is_a_conflict(api: httpx.Client, look: Look) -> None:
     body = {"nodes": [{"task": "t", "unique": "until_done"}]}
     _add(api, body)
