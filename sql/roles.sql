@@ -1,4 +1,4 @@
--- Four roles, named after the schema, for people to grant to their logins. Applied by `pgqueue migrate --roles` only; again after
+-- Five roles, named after the schema, for people to grant to their logins. Applied by `pgqueue migrate --roles` only; again after
 -- an upgrade: it makes what is missing, and each role may do what stands here and no more.
 -- Roles belong to the server, not to the database: what others make meanwhile is taken as it is.
 do $$
@@ -34,10 +34,14 @@ declare
                      "pause_schedule", "resume_schedule", "trigger_schedule", "backfill_schedule", "set_queue", "reset_queue",
                      "pause", "resume", "draining", "sweep_queues",
                      "discard",
-                     "start_operation", "carry_on_operations", "cancel_operation"]
+                     "start_operation", "carry_on_operations", "cancel_operation"],
+        "admin":    ["create_key", "revoke_key", "find_key", "has_keys", "note_key_used"]
     }';
     -- A handler enqueues; a role that acts on jobs also reads them. An operator is not a producer: it acts on existing jobs.
-    is_also  constant jsonb := '{"worker": "producer", "operator": "viewer"}';
+    -- A server of the REST API does for its callers whatever one of them may.
+    is_also  constant jsonb := '{"worker": ["producer"], "operator": ["viewer"], "admin": ["worker", "operator"]}';
+    -- Who reads what viewers do not: who has keys is the admins' business. Nobody reads the digests of keys: see find_key.
+    may_read constant jsonb := '{"api_key": null, "api_keys": "admin"}';
     kind     text;
     role     text;
     parent   text;
@@ -64,27 +68,28 @@ begin
 
     for kind in select jsonb_object_keys(may_call) loop
         role := current_schema() || '_' || kind;
-        parent := current_schema() || '_' || (is_also->>kind);
-        begin
-            if parent is not null and not pg_has_role(role, parent, 'member') then
-                execute format('grant %I to %I', parent, role);
-            end if;
-        exception
-            when unique_violation then null;  -- as above
-            when insufficient_privilege then
-                raise exception 'roles: % may not grant % to %; migrate as a user that has CREATEROLE, or let one grant it',
-                    current_user, parent, role using errcode = 'insufficient_privilege';
-        end;
+        for parent in select current_schema() || '_' || p from jsonb_array_elements_text(is_also->kind) as a(p) loop
+            begin
+                if not pg_has_role(role, parent, 'member') then
+                    execute format('grant %I to %I', parent, role);
+                end if;
+            exception
+                when unique_violation then null;  -- as above
+                when insufficient_privilege then
+                    raise exception 'roles: % may not grant % to %; migrate as a user that has CREATEROLE, or let one grant it',
+                        current_user, parent, role using errcode = 'insufficient_privilege';
+            end;
+        end loop;
 
         execute format('grant usage on schema %I to %I', current_schema(), role);
         -- Partitions are read through their table.
-        for target in
-            select oid::regclass from pg_class
+        for callable, target in
+            select relname, oid::regclass from pg_class
              where relnamespace = quote_ident(current_schema())::regnamespace
                and relkind in ('r', 'p', 'v') and not relispartition
         loop
             execute format('revoke all on %s from %I', target, role);
-            if kind = 'viewer' then
+            if kind = (case when may_read ? callable then may_read->>callable else 'viewer' end) then
                 execute format('grant select on %s to %I', target, role);
             end if;
         end loop;

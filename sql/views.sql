@@ -317,3 +317,12 @@ select day, queue, task, succeeded, failed, cancelled, failed_attempts,
        percentile_ms(wait_buckets, wait_jobs, 0.95) as wait_p95_ms,
        percentile_ms(wait_buckets, wait_jobs, 0.99) as wait_p99_ms
   from metric_day;
+
+-- Keys of the REST API without the digests of their secrets.
+create view api_keys as
+select id, name, role, queues, may_read_arguments,
+       case when revoked_at is not null then 'revoked'
+            when expires_at <= clock_timestamp() then 'expired'
+            else 'valid' end as status,
+       created_at, created_by, expires_at, revoked_at, revoked_by, last_used_at
+  from api_key;

@@ -13,7 +13,8 @@ def migrate(
     database_url: DatabaseUrl = None,
     schema: Schema = None,
     roles: Annotated[
-        bool, typer.Option("--roles", help="Create the roles SCHEMA_producer, _worker, _viewer and _operator; needs CREATEROLE.")
+        bool,
+        typer.Option("--roles", help="Create roles SCHEMA_producer, _worker, _viewer, _operator, _admin; needs CREATEROLE."),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -26,5 +27,5 @@ def migrate(
     if as_json:
         print_json({"schema": name, "changed": changed})
     else:
-        granted = f"; roles {name}_producer, _worker, _viewer, _operator" if roles else ""
+        granted = f"; roles {name}_producer, _worker, _viewer, _operator, _admin" if roles else ""
         print(f"schema {name}: {'migrated' if changed else 'up to date'}{granted}")

@@ -4,11 +4,11 @@ create table audit_log (
     id          bigint generated always as identity primary key,
     at          timestamptz not null default clock_timestamp(),
     by          text not null,                  -- who, as the caller says; the role if it says nothing
-    role        text not null,                  -- who, as the database knows it: the user of the session …
-    client      inet,                           -- … and its address; NULL = a socket of the machine
+    role        text not null,                  -- who, as the database knows it: the user of the session
+    client      inet,                           -- its address, or what it says in pgqueue.client; NULL = a socket of the machine
     application text,                           -- the application_name of the session
     verb        text not null,                  -- the function that was called; finish for the end of an operation
-    kind        text not null,                  -- job, queue, task, everything, limit, schedule, workflow, operation
+    kind        text not null,                  -- job, queue, task, everything, limit, schedule, workflow, operation, key
     subject     text not null,                  -- its id or name
     reason      text,
     before      jsonb,                          -- what was changed, as it was …

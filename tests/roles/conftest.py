@@ -14,7 +14,7 @@ from psycopg.errors import InsufficientPrivilege
 from pgqueue import PgQueue
 from pgqueue.migrate import migrate
 
-ROLES = ("producer", "worker", "viewer", "operator")
+ROLES = ("producer", "worker", "viewer", "operator", "admin")
 
 
 class Install:
@@ -48,7 +48,7 @@ class Install:
             self.on_server("drop role if exists {}", role)
 
     def role(self, kind: str) -> str:
-        """The name of one of the four roles."""
+        """The name of one of the roles."""
         return f"{self.schema}_{kind}"
 
     def login(self, name: str) -> str:

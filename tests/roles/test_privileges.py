@@ -10,11 +10,12 @@ from pgqueue.database.calls.doctor import NOUNS
 from .conftest import ROLES, Install, permitted
 
 NOBODY: frozenset[str] = frozenset()
-PRODUCERS = frozenset({"producer", "worker"})
-WORKER = frozenset({"worker"})
-READERS = frozenset({"viewer", "operator"})
+ADMIN = frozenset({"admin"})
+PRODUCERS = ADMIN | {"producer", "worker"}
+WORKER = ADMIN | {"worker"}
+READERS = ADMIN | {"viewer", "operator"}
 WATCHERS = READERS | WORKER
-OPERATOR = frozenset({"operator"})
+OPERATOR = ADMIN | {"operator"}
 CARERS = WORKER | OPERATOR
 ID = "00000000-0000-0000-0000-000000000001"
 
@@ -127,6 +128,11 @@ FUNCTIONS = {
     "metrics": May(READERS, "metrics()"),
     "metric_series": May(READERS, "metric_series('1 h', clock_timestamp() - interval '2 h')"),
     "percentile_ms": May(READERS, "percentile_ms('{1}', '{1}', 0.5)"),
+    "create_key": May(ADMIN, "create_key('abcdefghijkl', sha256('x'), 'deploy', 'viewer')"),
+    "revoke_key": May(ADMIN, "revoke_key('abcdefghijkl')"),
+    "find_key": May(ADMIN, "find_key('abcdefghijkl')"),
+    "has_keys": May(ADMIN, "has_keys()"),
+    "note_key_used": May(ADMIN, "note_key_used('{abcdefghijkl}')"),
     "wake": May(NOBODY, "wake('default')"),
 } | {
     f"diagnose_{noun}": May(WATCHERS, f"diagnose_{noun}()") for noun in NOUNS
@@ -181,6 +187,7 @@ FUNCTIONS = {
         "pick_others", "starving",
         "count_due_in", "depth_part", "depth_pause", "drop_sample", "is_large", "keep_depths", "live_depths", "sample_active",
         "sample_depths", "save_sample",
+        "check_key", "client_address",
         "audit", "audited", "job_facts", "keep_audit", "prune_audit", "audit_end", "cancel_job", "retry_job", "discard_job",
         "update_job", "update_facts", "end_workflow", "change_limit", "limit_facts",
         "unkept", "is_kept", "check_depth", "check_depths", "count_ready", "drop_oldest", "oldest_ready", "insert_each",
@@ -219,8 +226,9 @@ RELATIONS = dict.fromkeys(
         "metrics_hourly", "metrics_daily",
     ),
     READERS,
-)  # fmt: skip
+) | {"api_key": NOBODY, "api_keys": ADMIN}  # fmt: skip
 VIEWS = {
+    "api_keys",
     "new_job",
     "job_kept",
     "ending_job",

@@ -17,10 +17,10 @@ class AuditEntry(NamedTuple):
         at: when.
         by: who, as the caller said; the role if it said nothing.
         role: the database user of the session.
-        client: the address of the session; None = a socket of the machine.
+        client: the address of the session, or of the caller of the REST API; None = a socket of the machine.
         application: the application_name of the session.
         verb: what was called, such as cancel or set_limit; finish is the end of an operation.
-        kind: what it was called for: job, queue, task, everything, limit, schedule, workflow or operation.
+        kind: what it was called for: job, queue, task, everything, limit, schedule, workflow, operation or key.
         subject: its id or name.
         reason: why; None if nobody said.
         before: what was changed, as it was; None if there was nothing.

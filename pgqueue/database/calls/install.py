@@ -8,6 +8,7 @@ CANCEL_WANTED = "!cancel"  # sent by cancel_workflow, and by cancel and its kind
 OPERATION_WANTED = "!operation"  # sent by start_operation
 WATCH_WANTED = "!watch "  # sent by ask_watch, with ids behind it
 SCHEDULES_CHANGED = "!schedules"  # sent by set_schedule and its kind
+KEYS_CHANGED = "!keys"  # sent by create_key and revoke_key, for servers of the REST API
 QUEUES_CHANGED = "!queues"  # sent by pause, resume and set_queue
 
 

@@ -1,7 +1,8 @@
 -- audit: keeps who has done what, in the transaction that does it. Called by: verbs of people, not by what workers call.
 -- Writes: audit_log. Raises PQ001 when `by` is invalid: then nothing is done.
--- by: who, as the caller says; NULL = the user of the session. before, after: what was changed; if both are given and are the
--- same, nothing was, and there is no row.
+-- by: who, as the caller says; NULL = the user of the session. client is what the caller says too, if it has set
+-- pgqueue.client, as the REST API does for those that call it; any session can. role is PostgreSQL's word.
+-- before, after: what was changed; if both are given and are the same, nothing was, and there is no row.
 create function audit(
     verb text, kind text, subject text, by text, reason text default null, before jsonb default null, after jsonb default null,
     filter jsonb default null, jobs int default null
@@ -15,8 +16,25 @@ begin
         return;
     end if;
     insert into audit_log (by, role, client, application, verb, kind, subject, reason, before, after, filter, jobs)
-    values (who, session_user, inet_client_addr(), nullif(current_setting('application_name'), ''), verb, kind, subject,
+    values (who, session_user, client_address(), nullif(current_setting('application_name'), ''), verb, kind, subject,
             reason, audited(before), audited(after), audited(filter), jobs);
+end $$;
+
+-- client_address: the address that the setting pgqueue.client names, else that of the session; NULL = a socket of the machine.
+-- Called by: audit. Writes: nothing. Raises PQ001 when the setting is no address.
+create function client_address() returns inet
+language plpgsql stable as $$
+declare
+    given text := nullif(current_setting('pgqueue.client', true), '');
+begin
+    if given is null then
+        return inet_client_addr();
+    end if;
+    begin
+        return given::inet;
+    exception when invalid_text_representation then
+        perform invalid('pgqueue.client', given, 'use an address such as 192.0.2.7');
+    end;
 end $$;
 
 -- audited: a value as it is kept: without members that are null, or the first 8,000 characters of its text.
