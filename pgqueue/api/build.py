@@ -13,6 +13,7 @@ from ..version import __version__
 from . import problems
 from .endpoint import REFUSES, Endpoint
 from .guard import routes_of
+from .rates import RateLimits
 from .routes import ALL
 from .service import Service
 
@@ -20,13 +21,14 @@ PREFIX = "/api/v1"
 _ABOUT = "Every path but health needs the header `Authorization: Bearer <key>`, once a key exists. Ids are texts."
 
 
-def create_app(app: PgQueue) -> FastAPI:
+def create_app(app: PgQueue, limits: RateLimits | None = None) -> FastAPI:
     """The REST API as an application: to be served, or mounted in another one.
 
     Args:
         app: the install; the options of its tasks apply to what is enqueued. `PgQueue()` knows only the schema.
+        limits: how many requests a key may send a minute; None = the defaults of RateLimits. Each process counts for itself.
     """
-    service = Service(app)
+    service = Service(app, limits)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -49,13 +51,13 @@ def create_app(app: PgQueue) -> FastAPI:
     return api
 
 
-def router(app: PgQueue) -> APIRouter:
+def router(app: PgQueue, limits: RateLimits | None = None) -> APIRouter:
     """The REST API as a router: `fastapi_app.include_router(pgqueue.api.router(app), prefix="/queue")`.
 
     Args:
-        app: as in `create_app`.
+        app, limits: as in `create_app`.
     """
-    return _router(Service(app))
+    return _router(Service(app, limits))
 
 
 def _router(service: Service) -> APIRouter:

@@ -48,9 +48,13 @@ class Here:
         """A context manager: verbs whose calls are made inside of it are the caller's."""
         return acting_as(self.caller.name)
 
+    def shown(self, value: Any) -> Any:
+        """A value of ours as it is answered, without secrets."""
+        return answers.shown(value, self.service.redactor)
+
     def answer(self, value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
         """An answer with this value: a row, a list of rows, or what else `answers.shown` takes."""
-        return answers.json(answers.shown(value, self.service.redactor), status, headers)
+        return answers.json(self.shown(value), status, headers)
 
 
 def enter(request: Request, here: Here) -> None:

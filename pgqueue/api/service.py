@@ -1,6 +1,7 @@
 """What all requests of one process share: the pool, the notifications, the keys. No state of jobs is here."""
 
 import asyncio
+from ipaddress import ip_address
 from typing import TypeVar
 
 from .._process import once
@@ -11,6 +12,8 @@ from ..database.pools import AsyncPool
 from ..redact import Redactor
 from .examination import Examinations
 from .hub import Hub
+from .keys import Keys
+from .rates import RateLimits, Rates
 
 T = TypeVar("T")
 
@@ -20,20 +23,25 @@ class Service:
 
     Args:
         app: the app; one without tasks knows only the schema.
+        limits: how many requests a key may send.
 
     Attributes:
         stopping: set when the process is about to end: streams and polls end at once.
         hub: passes notifications of the database on.
         redactor: leaves secrets out of answers.
         examinations: of the install, one at a time.
+        keys: finds the keys of requests; `keys.forget()` when the database says that keys have changed.
+        rates: counts requests.
     """
 
-    def __init__(self, app: PgQueue) -> None:
+    def __init__(self, app: PgQueue, limits: RateLimits | None = None) -> None:
         self.app = app
         self.stopping = asyncio.Event()
         self.redactor = Redactor(app.settings.redact)
         self.hub = Hub(app, self.stopping)
         self.examinations = Examinations(app)
+        self.keys = Keys(self.run)
+        self.rates = Rates(limits or RateLimits())
 
     @once
     def database(self) -> AsyncPool:
@@ -41,13 +49,13 @@ class Service:
         app = self.app
         return AsyncPool(app.url, app.statements, app.settings.api_pool_size, "api_pool_size", arun_exactly)
 
-    async def run(self, call: Call[T]) -> T:
-        """Run a call in a transaction of its own."""
-        return await self.database.run(call)
+    async def run(self, call: Call[T], client: str | None = None) -> T:
+        """Run a call in a transaction of its own. `client`: the address that the audit log keeps in place of this server's."""
+        return await self.database.run(call, client=client)
 
     async def act(self, call: Call[T], address: str) -> T:
         """Run a verb of people from this address, which the audit log keeps."""
-        return await self.run(call)
+        return await self.run(call, _as_inet(address))
 
     async def start(self) -> None:
         """Begin; called at the first request of an event loop, or when the server starts."""
@@ -56,4 +64,13 @@ class Service:
         """End what runs beside requests, and close the connections."""
         self.stopping.set()
         await self.hub.stop()
+        await self.keys.stop()
         await self.database.close()
+
+
+def _as_inet(address: str) -> str | None:
+    """An address as PostgreSQL reads it, without the name of an interface; None if it is none, as of a local socket."""
+    try:
+        return str(ip_address(address.partition("%")[0]))
+    except ValueError:
+        return None

@@ -1,5 +1,150 @@
 """API keys: make, list, revoke."""
 
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ...control.keys import new_key
+from ...database.calls import keys as calls
+from ...database.calls.keys import ApiKey, KeySpec
+from .. import answers
+from ..caller import ADMINS, Role
+from ..cursor import seal, unseal
 from ..endpoint import Endpoints
+from ..here import Here, at
+from ..problems import Problem, invalid
 
 endpoints = Endpoints("keys")
+LONGEST = 1000 * 365.25 * 86_400  # seconds
+_LIST = "keys"
+
+
+class KeyIn(BaseModel):
+    """What a new key is for."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"role": "producer", "name": "shop"}]})
+
+    role: Annotated[Role, Field(description="what it may; see docs/security.md")]
+    name: Annotated[str | None, Field(description="for people; by default the role", min_length=1, max_length=200)] = None
+    queues: Annotated[
+        list[str] | None, Field(description="the only queues that it may see and use; null = all", min_length=1, max_length=100)
+    ] = None
+    may_read_arguments: Annotated[bool, Field(description="whether it sees arguments, results and errors of jobs")] = True
+    expires_at: Annotated[AwareDatetime | None, Field(description="when it ends; null = never")] = None
+    expires_after: Annotated[
+        float | None, Field(description="seconds until it ends, instead of expires_at", gt=0, le=LONGEST, examples=[7776000])
+    ] = None
+
+
+class KeyOut(BaseModel):
+    """A key without its secret."""
+
+    id: str = Field(description="its public part", examples=["k3v9x0a1b2c3"])
+    name: str
+    role: str
+    queues: list[str] | None
+    may_read_arguments: bool
+    status: Literal["valid", "expired", "revoked"]
+    created_at: datetime
+    created_by: str
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    revoked_by: str | None
+    last_used_at: datetime | None = Field(description="to the minute")
+
+
+class KeyMade(KeyOut):
+    """A key that was made, with its secret."""
+
+    key: str = Field(description="the key; it is answered only here", examples=["pgq_k3v9x0a1b2c3_…"])
+
+
+class KeyPage(BaseModel):
+    """Keys, the newest first."""
+
+    items: list[KeyOut]
+    next: str | None = Field(description="the cursor of the next page; null at the end")
+
+
+class Revoked(BaseModel):
+    """What became of a key."""
+
+    id: str
+    revoked: bool = Field(description="false if it was revoked before")
+
+
+@endpoints.post("/keys", may=ADMINS, calls=("create_key",), model=KeyMade, status=201)
+async def create(request: Request, body: KeyIn) -> Response:
+    """Make a key; it is answered this once, and cannot be read later.
+
+    To replace a key, make a second one of the same name, give it to its user, and revoke the first.
+    """
+    here = at(request)
+    expires_at = None if body.expires_at is None else body.expires_at.isoformat()
+    spec = KeySpec(body.name or body.role, body.role, body.queues, body.may_read_arguments, expires_at, body.expires_after)
+    with here.acting():
+        made = new_key(spec)
+        await here.act(made.store)
+    stored = here.shown(await _one(here, made.id))
+    # Not through the redactor, which may know `key` as the name of a secret: this is the one answer that is to hold it.
+    path = f"{request.url.path.rstrip('/')}/{made.id}"
+    return answers.json({**stored, "key": made.text}, 201, {"Location": path, "Cache-Control": "no-store"})
+
+
+@endpoints.get("/keys", may=ADMINS, model=KeyPage)
+async def all_keys(
+    request: Request,
+    limit: Annotated[int, Field(ge=1, le=1000)] = 50,
+    cursor: Annotated[str | None, Field(description="`next` of the page before")] = None,
+) -> Response:
+    """Keys without their secrets, the newest first: those that have expired or were revoked, too."""
+    here = at(request)
+    found = await here.run(calls.keys(_after(cursor), limit + 1))
+    page, last = found[:limit], found[limit - 1] if len(found) > limit else None
+    return here.answer({"items": page, "next": last and seal(f"{last.created_at.isoformat()} {last.id}", _LIST)})
+
+
+@endpoints.get("/keys/{key_id}", may=ADMINS, refuses=(404,), model=KeyOut)
+async def one_key(request: Request, key_id: str) -> Response:
+    """One key without its secret."""
+    here = at(request)
+    return here.answer(await _one(here, key_id))
+
+
+@endpoints.delete("/keys/{key_id}", may=ADMINS, calls=("revoke_key",), refuses=(404,), model=Revoked)
+async def revoke(request: Request, key_id: str) -> Response:
+    """Revoke a key: from now on it is refused. Other servers refuse it within a second."""
+    here = at(request)
+    with here.acting():
+        revoked = await here.act(calls.revoke_key(_read(key_id)))
+    here.service.keys.forget()
+    return here.answer({"id": key_id, "revoked": revoked})
+
+
+async def _one(here: Here, key_id: str) -> ApiKey:
+    found = await here.run(calls.key(_read(key_id)))
+    if not found:
+        raise Problem("not-found", f"there is no key {key_id[:200]!r}; GET /keys lists them")
+    return found[0]
+
+
+def _read(key_id: str) -> str:
+    """An id that can be sent to PostgreSQL; a whole key is not taken for one, so that no secret stands in a URL and works."""
+    if not key_id.isalnum() or not key_id.isascii():
+        raise Problem("not-found", "there is no such key: an id has 12 letters and digits; GET /keys lists them")
+    return key_id
+
+
+def _after(cursor: str | None) -> tuple[str, str] | None:
+    text = unseal(cursor, _LIST)
+    if text is None:
+        return None
+    try:
+        time, id = text.split(" ")
+        datetime.fromisoformat(time)
+    except ValueError:
+        raise invalid("cursor", cursor, "use `next` of a page of this list") from None
+    return time, id
