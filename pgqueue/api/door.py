@@ -14,7 +14,7 @@ from .problems import Problem
 from .service import Service
 
 Heads = dict[bytes, bytes]
-REMEDY = "this needs a valid API key in the header Authorization: Bearer pgq_…; `pgqueue keys create --role …` makes one"
+REMEDY = "this needs a valid API key, as `remedy` says"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _ONCE = frozenset({b"authorization", b"host", b"origin", b"content-type", b"content-length", b"sec-fetch-site"})
 _FORWARDED = frozenset({b"forwarded", b"x-real-ip", b"via"})

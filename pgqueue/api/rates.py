@@ -101,7 +101,8 @@ class Window(Storage, MovingWindowSupport):
         now = monotonic()
         times = self._times.get(key)
         if times is None:
-            times = self._times.setdefault(self._room_for(key, now - expiry), deque())
+            name = self._room_for(key, now - expiry)
+            times = self._times.setdefault(name, deque())
         _drop(times, now - expiry)
         if len(times) + amount > limit:
             return False

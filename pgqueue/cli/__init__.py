@@ -12,6 +12,7 @@ import typer
 
 from ..errors import PgQueueError
 from ..version import __version__
+from .api_keys import api_keys
 from .audit import audit
 from .cancel import cancel
 from .dead import dead
@@ -54,6 +55,7 @@ PANELS: dict[str, tuple[Any, ...]] = {
     "Queues and limits": (queues, pause, resume, drain, limits),
     "Workflows": (workflows, workflow, retry_workflow, cancel_workflow),
     "Schedules": (schedules, schedule),
+    "REST API": (api_keys,),
     "Care": (doctor, maintain),
 }
 for panel, commands in PANELS.items():
