@@ -10,6 +10,7 @@ from ..control.keys import digest, read_key
 from ..errors import ConfigurationError
 from .caller import Caller
 from .endpoint import Endpoint
+from .keys import Key
 from .problems import Problem
 from .service import Service
 
@@ -32,11 +33,11 @@ async def enter(service: Service, endpoint: Endpoint, request: Request) -> Calle
         _check_site(heads)
     address = request.client.host if request.client else "local"
     caller = await _caller(service, heads, address) if endpoint.may else Caller("anybody", "viewer", address, None, None, False)
+    service.rates.count(endpoint.rate, caller.key_id or address)
     if endpoint.may and caller.role not in endpoint.may:
         caller.must_be(endpoint.may, f"{endpoint.method} {endpoint.path}")
     if caller.queues is not None and not endpoint.is_bound:
         raise Problem("forbidden", f"{endpoint.method} {endpoint.path} needs a key for all queues; {caller.name} is for some")
-    service.rates.count(endpoint.rate, caller.key_id or address)
     _check_body(heads)
     return caller
 
@@ -96,19 +97,29 @@ async def _caller(service: Service, heads: Heads, address: str) -> Caller:
             raise _unauthorized()
         return Caller("local", "admin", address)
     scheme, _, text = given.decode("latin-1").partition(" ")
-    parts = read_key(text.strip()) if scheme.lower() == "bearer" else None
-    id, hash = ("", digest("")) if parts is None else (parts[0], digest(parts[1]))
-    key = service.keys.fresh(id, hash)
-    if key is None and service.keys.was_valid(id, hash):  # no attack makes its owner wait
-        key = await service.keys.find(id, hash)
-    if key is None:
-        async with service.keys.turns:
-            service.rates.check_wrong(address)
-            key = await service.keys.find(id, hash) if parts else None
-            if key is None:
-                service.rates.count_wrong(address)
-                raise _unauthorized()
+    key = await _key(service, read_key(text.strip()) if scheme.lower() == "bearer" else None, address)
     return Caller(key.name, key.role, address, key.id, key.queues, key.may_read_arguments)
+
+
+async def _key(service: Service, parts: tuple[str, str] | None, address: str) -> Key:
+    """The valid key of these parts. Who sends wrong keys is refused before anybody looks for them in the database."""
+    keys, rates = service.keys, service.rates
+    key = None
+    if parts is None:
+        rates.check_wrong(address)
+    else:
+        id, hash = parts[0], digest(parts[1])
+        key = keys.fresh(id, hash)
+        if key is None and keys.was_valid(id, hash):  # whatever others send from its address
+            key = await keys.find(id, hash)
+        elif key is None:
+            async with keys.turns:
+                rates.check_wrong(address)
+                key = await keys.find(id, hash)
+    if key is None:
+        rates.count_wrong(address)
+        raise _unauthorized()
+    return key
 
 
 def _unauthorized() -> Problem:

@@ -94,6 +94,7 @@ LEFT_ALONE = {
     "worker_clock": {"noted_at"},
     "dead_alert": {"changed_at"},
     "audit_log": {"at"},
+    "api_key": {"created_at", "expires_at", "revoked_at", "last_used_at"},
     "discard_log": {"discarded_at"},  # what is discarded is not the job any more
     "limit_def": {"changed_at"},
     "bucket": {"refilled_at", "used_since", "oldest_claim"},
