@@ -6,7 +6,7 @@ declare
     -- What a role may call; a name stands for all functions of that name.
     may_call constant jsonb := '{
         "producer": ["enqueue", "enqueue_many", "enqueue_select", "enqueue_workflow", "extend_workflow", "last_nodes",
-                     "find_duplicate", "installed_version", "signal"],
+                     "find_duplicate", "enqueue_once", "installed_version", "signal"],
         "worker":   ["register_worker", "heartbeat", "retire_worker", "claim", "claim_jobs", "finish", "complete",
                      "finished", "fail", "snooze", "give_back", "progress", "note_soft_timeouts", "reconcile", "promote",
                      "expire", "mark_lost", "rescue", "maintain", "maintain_if_due", "has_work", "parents", "cancel_requests",
@@ -23,7 +23,7 @@ declare
         "viewer":   ["installed_version", "last_nodes", "result", "ended", "ask_results", "has_work", "channel",
                      "workflow_drift", "jitter_of", "steps", "signals", "check_filter",
                      "matching_ids", "list_jobs", "count_jobs", "watch", "ask_watch", "dead_groups", "dead_stats",
-                     "explain", "metrics", "metric_series", "percentile_ms",
+                     "explain", "key_holder", "metrics", "metric_series", "percentile_ms",
                      "diagnose_connections", "diagnose_horizon", "diagnose_notifications", "diagnose_partitions",
                      "diagnose_pauses", "diagnose_plans", "diagnose_queues", "diagnose_rollups", "diagnose_schedules",
                      "diagnose_schema", "diagnose_settings", "diagnose_tasks", "diagnose_vacuum", "diagnose_workers",

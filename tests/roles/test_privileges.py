@@ -36,6 +36,8 @@ FUNCTIONS = {
     "last_nodes": May(PRODUCERS | READERS, "last_nodes(1)"),
     "installed_version": May(PRODUCERS | READERS, "installed_version()"),
     "find_duplicate": May(PRODUCERS, "find_duplicate('noop')"),
+    "enqueue_once": May(PRODUCERS, """enqueue_once('', 'k', 'd', '[{"task": "noop"}]')"""),
+    "key_holder": May(READERS, "key_holder(1)"),
     "register_worker": May(WORKER, f"register_worker('{ID}', 'w', 'h', 1, '0', '{{}}', 1, '1 s')"),
     "heartbeat": May(WORKER, f"heartbeat('{ID}', '{{}}', 'notify')"),
     "retire_worker": May(WORKER, f"retire_worker('{ID}')"),
@@ -139,7 +141,7 @@ FUNCTIONS = {
 } | dict.fromkeys(
     (
         "cut_cause", "dead_filter", "dead_looked_to", "dead_parts", "dead_source",
-        "error_identity", "frames_of", "message_shape", "prune_dead",
+        "error_identity", "frames_of", "message_shape", "prune_dead", "prune_requests",
         "append_error", "assert_active", "in_utc", "check_args", "check_columns", "check_enqueue", "check_jobs", "check_retry",
         "check_unique", "drop_partitions", "key_values", "finish_ended", "finish_unended", "hold_key", "insert_job",
         "insert_jobs", "insert_element", "insert_unique", "invalid", "job_options",
@@ -223,7 +225,7 @@ RELATIONS = dict.fromkeys(
         "installed_object", "diagnosis", "finding_log", "worker_clock", "findings",
         "metric_minute", "metric_hour", "metric_day", "metric_all", "metric_depth", "metric_sample", "unkept_end",
         "roll_up_state", "depth", "depth_sample", "fresh_sample", "last_hour",
-        "metrics_hourly", "metrics_daily",
+        "metrics_hourly", "metrics_daily", "idempotent_request",
     ),
     READERS,
 ) | {"api_key": NOBODY, "api_keys": ADMIN}  # fmt: skip

@@ -128,6 +128,7 @@ LEFT_ALONE = {
     "schedule_tick": {"tick", "fired_at"},
     "schedule_look": {"looked_at"},
     "operation": {"created_at", "started_at", "finished_at", "next_at", "held_since"},
+    "idempotent_request": {"created_at"},  # of a client of the REST API
 }
 TIME_COLUMNS = """
 select c.relname::text, a.attname::text from pg_class c join pg_attribute a on a.attrelid = c.oid

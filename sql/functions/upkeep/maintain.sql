@@ -151,6 +151,7 @@ begin
     end if;
     is_more := prune_steps(keep_days) or is_more;
     is_more := prune_logs() or is_more;
+    is_more := prune_requests(most) or is_more;
     is_more := prune_metrics(most) or is_more;
     perform tidy_lanes();
     delete from pause where until < (select clock_timestamp()) - interval '1 day';
