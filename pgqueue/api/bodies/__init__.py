@@ -1,1 +1,1 @@
-"""The models of requests and answers, a file for each noun."""
+"""Bodies of requests and answers, a file for each noun."""

@@ -232,3 +232,20 @@ def find_duplicate(task: str, args: str, unique: UniqueOptions) -> Call[int | No
         lambda rows: None if rows[0][0] is None else int(rows[0][0]),
         repeat_within=ALWAYS,
     )
+
+
+class KeyHolder(NamedTuple):
+    """Whether a job has a key (None: there is no such job), and the live job that holds it now."""
+
+    is_unique: bool | None
+    holder: int | None
+
+
+def key_holder(job_id: int) -> Call[KeyHolder]:
+    """Who holds the key of a unique job now."""
+    return Call(
+        "select is_unique, holder from {schema}.key_holder(%s::bigint)",
+        (job_id,),
+        lambda rows: KeyHolder(*rows[0]),
+        repeat_within=ALWAYS,
+    )

@@ -1,6 +1,6 @@
 -- enqueue_once: enqueue_many, with options per job, for a request that may come again: the second time it adds nothing and
--- returns what the first has returned. The jobs and the memory of them commit together, so whenever the server or the client dies,
--- the same request can be sent again: either all of it was done, or nothing.
+-- returns what the first has returned. The jobs and the memory of them commit together, so whoever dies, and whenever, the same
+-- request can be sent again: either all of it was done, or nothing.
 -- Called by: the REST API, for requests with an Idempotency-Key. Writes: idempotent_request; see enqueue_many.
 -- Locks: an advisory lock of the key until the end of the transaction, for which it does not wait; see enqueue_many.
 -- Raises: see enqueue_many. A request that is refused leaves nothing behind, so it may come again.
