@@ -1,6 +1,5 @@
 """From the body of a request to the call that enqueues its jobs."""
 
-from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -23,21 +22,12 @@ from . import exact
 from .bodies.enqueue import JobIn, RetryIn, UniqueIn
 from .bodies.values import given as given_in
 from .filters import id_of
-from .problems import Problem, invalid
+from .problems import invalid
 
 _SAME = (
-    "queue",
-    "priority",
-    "run_at",
-    "run_after",
-    "result_ttl",
-    "timeout",
-    "soft_timeout",
-    "total_timeout",
-    "run_if",
-    "fair",
+    "queue", "priority", "run_at", "run_after", "result_ttl", "timeout", "soft_timeout", "total_timeout", "run_if", "fair",
     "cost",
-)
+)  # fmt: skip
 
 
 class Order(NamedTuple):
@@ -74,7 +64,7 @@ def order_of(app: PgQueue, job: JobIn) -> Order:
     """
     name, changed = storable("task", job.task), _options(job)
     task = app.tasks.get(name)
-    options = Options(**given(changed)) if task is None else task.using(**changed).options  # type: ignore[typeddict-item]
+    options = Options(**given(changed)) if task is None else task.using(**changed).options  # type: ignore[arg-type]
     return _order(name, task, options)
 
 
@@ -176,7 +166,7 @@ def _order(name: str, task: Task[..., Any] | None, options: Options) -> Order:
     return Order(name, task, options, sql, options.to_unique(), options.to_times())
 
 
-def _options(job: JobIn) -> Mapping[str, Any]:
+def _options(job: JobIn) -> dict[str, Any]:
     """The options of a body as `Task.using` takes them."""
     found = {name: value for name in _SAME if (value := getattr(job, name)) is not None}
     if job.meta is not None:

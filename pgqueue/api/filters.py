@@ -44,7 +44,7 @@ class JobFilter(BaseModel):
         Raises:
             Problem: an id or a JSON text cannot be read, or it names queues of others.
         """
-        given = self.model_dump(exclude_none=True)
+        given = self.model_dump(exclude_none=True, include=set(JobFilter.model_fields))
         if "limit_key" in given:  # `limit` is how long a page is
             given["limit"] = given.pop("limit_key")
         for name in ("args", "meta"):

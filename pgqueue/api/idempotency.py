@@ -1,7 +1,7 @@
 """The header Idempotency-Key: a request that comes again adds nothing, and is answered as it was the first time.
 
-The jobs and the memory of them are one transaction of the database, see sql/functions/requests/enqueue_once.sql. A request that was
-refused leaves nothing behind.
+The jobs and the memory of them are one transaction of the database, see sql/functions/requests/enqueue_once.sql. A request that
+was refused leaves nothing behind.
 """
 
 import hashlib
@@ -22,8 +22,8 @@ Key = Annotated[
     str | None,
     Header(
         alias="Idempotency-Key",
-        description="a text of yours, new for each new request: sent again with it within 24 hours, the request adds nothing and is "
-        "answered as before. Keys of different API keys have nothing to do with each other.",
+        description="a text of yours, new for each new request: sent again with it within 24 hours, the request adds nothing "
+        "and is answered as before. Keys of different API keys have nothing to do with each other.",
         examples=["8e03978e-40d5-43e8-bc93-6894a57f9324"],
     ),
 ]

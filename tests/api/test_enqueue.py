@@ -8,14 +8,9 @@ import psycopg
 import pytest
 
 from pgqueue import PgQueue
-from tests.looking import Look
+from tests.sql.conftest import Sql
 
 Connection = psycopg.Connection[Any]
-
-
-@pytest.fixture
-def look(connection: Connection) -> Look:
-    return Look(connection)
 
 
 def test_a_job_is_added_and_its_place_is_told(api: httpx.Client) -> None:
@@ -71,7 +66,7 @@ def test_the_options_of_a_task_are_the_defaults_and_its_hints_check_the_argument
     assert (found["queue"], found["priority"], found["args"]) == ("mail", -50, {"to": 1, "kind": "letter"})
     refused = api.post("/jobs", json={"task": send.name, "args": {"to": "ann"}})
     assert refused.status_code == 422
-    assert "'to'" in refused.json()["detail"] or "to" in refused.json()["detail"]
+    assert "to" in refused.json()["detail"]
     assert refused.json()["type"].endswith("/invalid")
 
 
@@ -112,7 +107,7 @@ def test_a_duplicate_is_answered_with_200_and_the_job_that_is_there(api: httpx.C
     ],
 )
 def test_a_bad_option_is_refused_by_name_and_nothing_is_added(
-    api: httpx.Client, look: Look, fault: dict[str, Any], field: str
+    api: httpx.Client, sql: Sql, fault: dict[str, Any], field: str
 ) -> None:
     answer = api.post("/jobs", json={"task": "send", **fault})
     assert answer.status_code == 422, answer.text
@@ -121,7 +116,7 @@ def test_a_bad_option_is_refused_by_name_and_nothing_is_added(
     batch = api.post("/jobs/batch", json={"jobs": [{"task": "send"}, {"task": "send", **fault}]})
     assert batch.status_code == 422
     assert "jobs[1]" in batch.json()["detail"]
-    assert look.connection.execute("select count(*) from job").fetchone() == (0,)
+    assert sql.value("select count(*) from job") == 0
 
 
 def test_a_batch_is_added_in_its_order_whether_its_jobs_are_alike_or_not(api: httpx.Client) -> None:
@@ -162,5 +157,6 @@ def test_the_middleware_of_the_app_is_around_an_enqueue_over_http(app: PgQueue, 
 def test_a_full_queue_is_a_conflict(api: httpx.Client, connection: Connection) -> None:
     connection.execute("select set_queue('mail', '{\"max_ready\": 1}')")
     assert api.post("/jobs", json={"task": "send", "queue": "mail"}).status_code == 201
+    connection.execute("select sweep_queues()")
     answer = api.post("/jobs", json={"task": "send", "queue": "mail"})
     assert (answer.status_code, answer.json()["type"].rpartition("/")[2]) == (409, "queue-full")

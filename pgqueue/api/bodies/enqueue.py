@@ -24,8 +24,8 @@ class RetryIn(Body):
     step: Annotated[Span, Field(description="seconds that linear adds each time")] = 0
     cap: Annotated[Span | None, Field(description="the longest wait in seconds")] = None
     jitter: Annotated[bool, Field(strict=True, description="wait between half of the delay and all of it")] = True
-    only: Annotated[list[str], Field(description="retry only these exceptions, by name")] = []
-    never: Annotated[list[str], Field(description="do not retry these")] = []
+    only: Annotated[list[str], Field(default_factory=list, description="retry only these exceptions, by name")]
+    never: Annotated[list[str], Field(default_factory=list, description="do not retry these")]
 
 
 class UniqueIn(Body):
@@ -42,7 +42,7 @@ class JobIn(Body):
     """A job to enqueue. What is left out is as its task says, if the server has the app of the task."""
 
     task: Annotated[str, Field(min_length=1, max_length=200, description="the name of the task", examples=["send_mail"])]
-    args: Arguments = {}
+    args: Arguments = Field(default_factory=dict)
     queue: Annotated[str | None, Field(pattern=r"^[A-Za-z0-9_.:-]{1,100}$", description='"default" by default')] = None
     priority: Priority | None = None
     run_at: Annotated[Time | None, Field(description="not before then")] = None

@@ -38,18 +38,17 @@ _MADE: Mapping[str, Any] = {"may": PRODUCERS, "is_bound": True, "refuses": (404,
 async def enqueue(request: Request, body: JobIn, idempotency_key: idempotency.Key = None) -> Response:
     """Add a job.
 
-    The answer is 201 with the id of the new job, or 200 with that of the job that has its key, if it is unique. If the server has the
-    app of the task, its options are the defaults, and the arguments are checked by its hints.
+    The answer is 201 with the id of the new job, or 200 with that of the job that has its key, if it is unique. If the server
+    has the app of the task, its options are the defaults, and the arguments are checked by its hints.
     """
     here = at(request)
     app = here.service.app
     with ExitStack() as stack:
         one = enqueuing.one_of(app, enqueuing.order_of(app, body), body.args, stack)
         await _check_queues(here, [one])
-        sent = stack.enter_context(sending(one.order.name, one.order.options.queue))
+        sent, headers = stack.enter_context(sending(one.order.name, one.order.options.queue)), dict[str, str]()
         if idempotency_key is None:
-            call, headers = sent.noting(enqueuing.enqueuing(app, one, sent.trace, stack)), {}
-            ((id, duplicate),) = await _run(here, call)
+            ((id, duplicate),) = await _run(here, sent.noting(enqueuing.enqueuing(app, one, sent.trace, stack)))
         else:
             [(id, duplicate)], headers = await _run_once(here, request, idempotency_key, [enqueuing.element(one, sent.trace)])
     headers = {**headers, "Location": f"{request.url.path}/{id}"}
@@ -69,9 +68,9 @@ async def enqueue_batch(request: Request, body: BatchIn, idempotency_key: idempo
         await _check_queues(here, jobs)
         names = {one.order.name for one in jobs}
         sent = stack.enter_context(sending(names.pop() if len(names) == 1 else None, None))
+        headers = dict[str, str]()
         if idempotency_key is None:
-            call, headers = sent.noting(enqueuing.enqueuing_all(app, jobs, sent.trace, stack)), {}
-            added = await _run(here, call)
+            added = await _run(here, sent.noting(enqueuing.enqueuing_all(app, jobs, sent.trace, stack)))
         else:
             elements = [enqueuing.element(one, sent.trace) for one in jobs]
             added, headers = await _run_once(here, request, idempotency_key, elements)

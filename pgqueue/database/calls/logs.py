@@ -1,5 +1,6 @@
 """Log lines of jobs, and watching jobs; see sql/functions/logs."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -36,20 +37,20 @@ def _kept(rows: Rows) -> Kept:
     return Kept(*rows[0])
 
 
-def watch(job_id: int, after: int, most: int) -> Call[Watched]:
-    """How a job stands, and at most so many of its lines behind `after`."""
+def watch(job_id: int, after: int, most: int, load: Callable[[str], Any] = readable) -> Call[Watched]:
+    """How a job stands, and at most so many of its lines behind `after`; `load` reads JSON."""
     return Call(
         "select state::text, reason::text, attempt, progress::text, lines::text "
         "from {schema}.watch(%s::bigint, %s::bigint, %s::int)",
         (job_id, after, most),
-        _watched,
+        lambda rows: _watched(rows, load),
         repeat_within=ALWAYS,
     )
 
 
-def _watched(rows: Rows) -> Watched:
+def _watched(rows: Rows, load: Callable[[str], Any]) -> Watched:
     state, reason, attempt, progress, lines = rows[0]
-    return Watched(state, reason, attempt, progress and readable(progress), readable(lines) if lines else [])
+    return Watched(state, reason, attempt, progress and load(progress), load(lines) if lines else [])
 
 
 def ask_watch(job_ids: list[int]) -> Call[None]:

@@ -1,5 +1,6 @@
 """Results and waiting for them; see sql/functions/results."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -27,19 +28,21 @@ class Kept(NamedTuple):
     ttl: float | None
 
 
-def result(job_id: int) -> Call[ResultRow]:
-    """The state and the result of a job. JSON is returned as text, because each driver reads jsonb differently, or not at all."""
+def result(job_id: int, load: Callable[[str], Any] = readable) -> Call[ResultRow]:
+    """The state and the result of a job. JSON comes as text, because each driver reads jsonb differently, or not at all; `load`
+    reads it.
+    """
     return Call(
         "select state, reason, value::text, expired, error::text, task, expires_at, elapsed from {schema}.result(%s::bigint)",
         (job_id,),
-        _result_row,
+        lambda rows: _result_row(rows, load),
         repeat_within=ALWAYS,
     )
 
 
-def _result_row(rows: Rows) -> ResultRow:
+def _result_row(rows: Rows, load: Callable[[str], Any]) -> ResultRow:
     state, reason, value, expired, error, task, expires_at, elapsed = rows[0]
-    value, error = (None if text is None else readable(text) for text in (value, error))
+    value, error = (None if text is None else load(text) for text in (value, error))
     return ResultRow(state, reason, value, expired, error, task, expires_at, elapsed)
 
 
