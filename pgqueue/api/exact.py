@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from datetime import datetime, timedelta
+from decimal import Decimal
 from enum import Enum
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 from typing import Any
@@ -13,6 +14,7 @@ import orjson
 from .._json import Exact, Unreadable, _exact_float, _exact_int
 
 _ADDRESSES = (IPv4Address, IPv6Address, IPv4Interface, IPv6Interface)
+MOST_DIGITS, MOST_DECIMALS = 131_072, 16_383  # of numeric in PostgreSQL
 # A datetime comes to `_plain` instead of orjson's own form, so that all times end in Z; so do subclasses, such as Unreadable.
 _OPTIONS = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_SUBCLASS | orjson.OPT_PASSTHROUGH_DATACLASS
 
@@ -44,10 +46,21 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
+def _storable(number: str) -> str:
+    """The number, unless PostgreSQL cannot hold it."""
+    try:
+        exact = Decimal(number)
+        if exact.adjusted() < MOST_DIGITS and -int(exact.as_tuple().exponent) <= MOST_DECIMALS:
+            return number
+    except ArithmeticError:
+        pass
+    raise TypeError(f"a number has more than {MOST_DIGITS:,} digits, or more than {MOST_DECIMALS:,} behind the point")
+
+
 def _plain(value: Any) -> Any:
     match value:
         case Exact():
-            return orjson.Fragment(value.text)
+            return orjson.Fragment(_storable(value.text))
         case datetime():
             return value.isoformat().replace("+00:00", "Z")
         case timedelta():

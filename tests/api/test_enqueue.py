@@ -126,7 +126,9 @@ def test_a_batch_is_added_in_its_order_whether_its_jobs_are_alike_or_not(api: ht
         {"task": "b", "queue": "mail", "args": {"n": 1}},
         {"task": "a", "args": {"n": 0}, "unique": "until_done"},
     ]
-    for jobs, duplicates in ((alike, 0), (unlike, 1)):
+    some = [{"task": "ab"[n % 2], "priority": n % 3, "args": {"n": n}} for n in range(20)]
+    many = [{"task": "a", "priority": n, "args": {"n": n}} for n in range(20)]
+    for jobs, duplicates in ((alike, 0), (unlike, 1), (some, 0), (many, 0)):
         answer = api.post("/jobs/batch", json={"jobs": jobs})
         assert answer.status_code == 201, answer.text
         ids = answer.json()["ids"]

@@ -160,6 +160,30 @@ def _all_added(rows: Rows) -> list[Added]:
     return [Added(int(id)) for id in rows[0][0]]
 
 
+class Alike(NamedTuple):
+    """Jobs that differ in nothing but their arguments: what `enqueue_many` takes."""
+
+    task: str
+    args: str
+    options: EnqueueOptions
+    notify: bool
+    limits: LimitOptions | None
+    times: TimeOptions | None
+
+
+def enqueue_groups(groups: list[Alike], trace: str | None) -> Call[list[list[Added]]]:
+    """Add several groups of jobs, each as `enqueue_many` does, all or none. Returns the jobs of each group."""
+    one: LiteralString = _ENQUEUE_MANY.removeprefix("select ") + _LIMITS + _TIMES + _TRACE + ")"
+    statement: LiteralString = "select " + ", ".join([one] * len(groups))
+    params = [
+        value
+        for task, args, options, notify, limits, times in groups
+        for value in (task, args, *options, notify, *(limits or LimitOptions()).params(), *(times or TimeOptions()), trace)
+    ]
+    within = within_by_size("".join(group.args for group in groups))
+    return Call(statement, params, lambda rows: [[Added(int(id)) for id in ids] for ids in rows[0]], within=within)
+
+
 def enqueue_jobs(jobs: list[str], held_for: float = 0.0) -> Call[list[Added]]:
     """Add a job per JSON object with the options of `enqueue`, by enqueue_many.
 

@@ -1,0 +1,70 @@
+"""The document says what is answered: each answer fits its model, with no name too many."""
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+from pydantic import BaseModel, TypeAdapter
+
+from pgqueue import PgQueue
+from pgqueue.api import create_app
+from pgqueue.api.routes import enqueue, jobs, operations, results
+from tests.sql.conftest import Sql
+
+OURS = [endpoint for noun in (enqueue, jobs, results, operations) for endpoint in noun.endpoints.all]
+
+
+def models(endpoint: Any) -> Any:
+    return endpoint.options.get("model")
+
+
+def strictly(model: type[BaseModel], answer: Any) -> None:
+    """The answer fits the model, and each of its names stands there."""
+    made = TypeAdapter(model).validate_python(answer)
+    assert json.loads(made.model_dump_json(exclude_unset=True)).keys() == answer.keys()
+
+
+def test_every_answer_fits_its_model(api: httpx.Client, sql: Sql) -> None:
+    ended, token = sql.running(args={"to": 1}, meta="1")
+    sql.finish(token, {"id": ended, "state": "succeeded", "result": 1})
+    dead, token = sql.running(retries=0)
+    sql.finish(token, {"id": dead, "state": "failed", "reason": "error", "error": {"type": "E", "message": "m"}})
+    running, token = sql.running()
+    sql.value("select save_step(%s, %s, 'charge', '1', 0.1)", running, token)
+    waiting = sql.enqueue(limits=["openai"], expires_after="1 h", total_timeout="1 h", queue="held")
+    sql.value("select signal(%s, 'told', '1')", waiting)
+    sql.value("select pause('queue', 'held')")
+    operation = api.post("/operations", json={"kind": "cancel", "all": True, "dry_run": True}).json()["id"]
+    places = {"operation_id": [operation], "job_id": [ended, dead, running, waiting]}
+    seen = set()
+    for endpoint in OURS:
+        if endpoint.method == "GET":
+            name = "operation_id" if "operation_id" in endpoint.path else "job_id"
+            for id in places[name]:
+                answer = api.get(endpoint.path.replace(f"{{{name}}}", str(id)), params={"count": "bounded"})
+                assert answer.status_code == 200, answer.text
+                strictly(models(endpoint), answer.json())
+            seen.add(endpoint.path)
+    assert len(seen) == 10
+    for path, body in (("cancel", {}), ("signal", {"name": "x"})):
+        api.post(f"/jobs/{waiting}/{path}", json=body).raise_for_status()
+
+
+def test_the_document_has_every_endpoint_with_its_refusals(app: PgQueue) -> None:
+    document = create_app(app).openapi()
+    for endpoint in OURS:
+        said = document["paths"][f"/api/v1{endpoint.path}"][endpoint.method.lower()]
+        assert {"401", "403", "422"} <= said["responses"].keys()
+        assert {str(status) for status in endpoint.refuses} <= said["responses"].keys()
+        assert said["description"] or said["summary"]
+    names = {parameter["name"] for parameter in document["paths"]["/api/v1/jobs"]["get"]["parameters"]}
+    assert {"state", "queue", "limit", "cursor", "view", "count"} <= names
+    headers = {parameter["name"] for parameter in document["paths"]["/api/v1/jobs"]["post"]["parameters"]}
+    assert "Idempotency-Key" in headers
+
+
+@pytest.mark.parametrize("endpoint", OURS, ids=lambda endpoint: f"{endpoint.method} {endpoint.path}")
+def test_every_path_of_jobs_honours_the_queues_of_a_key(endpoint: Any) -> None:
+    assert endpoint.is_bound
+    assert endpoint.may >= {"admin"}
