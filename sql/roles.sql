@@ -6,7 +6,8 @@ declare
     -- What a role may call; a name stands for all functions of that name.
     may_call constant jsonb := '{
         "producer": ["enqueue", "enqueue_many", "enqueue_select", "enqueue_workflow", "extend_workflow", "last_nodes",
-                     "find_duplicate", "enqueue_once", "installed_version", "signal"],
+                     "find_duplicate", "enqueue_once", "first_refused", "installed_version",
+                     "signal"],
         "worker":   ["register_worker", "heartbeat", "retire_worker", "claim", "claim_jobs", "finish", "complete",
                      "finished", "fail", "snooze", "give_back", "progress", "note_soft_timeouts", "reconcile", "promote",
                      "expire", "mark_lost", "rescue", "maintain", "maintain_if_due", "has_work", "parents", "cancel_requests",

@@ -162,3 +162,25 @@ def test_a_full_queue_is_a_conflict(api: httpx.Client, connection: Connection) -
     connection.execute("select sweep_queues()")
     answer = api.post("/jobs", json={"task": "send", "queue": "mail"})
     assert (answer.status_code, answer.json()["type"].rpartition("/")[2]) == (409, "queue-full")
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "says"),
+    [
+        ({"unique": {"key": "{nobody}"}}, 422, "nobody"),
+        ({"limits": ["unheard_of"]}, 422, "unheard_of"),
+        ({"depends_on": ["999999"]}, 404, "999999"),
+    ],
+)
+def test_what_only_the_database_can_refuse_names_the_job_of_a_batch_too(
+    api: httpx.Client, sql: Sql, fault: dict[str, Any], status: int, says: str
+) -> None:
+    jobs = [{"task": "send", "unique": "until_done", "args": {"n": n}} for n in range(5)]
+    jobs[3] = {"task": "send", **fault}
+    for headers in ({}, {"Idempotency-Key": "k"}):
+        answer = api.post("/jobs/batch", json={"jobs": jobs}, headers=headers)
+        assert answer.status_code == status, answer.text
+        assert answer.json()["detail"].startswith("jobs[3]: ")
+        assert says in answer.json()["detail"]
+        assert answer.json()["field"] == "jobs[3]"
+    assert sql.value("select count(*) from job") == 0

@@ -37,6 +37,7 @@ FUNCTIONS = {
     "installed_version": May(PRODUCERS | READERS, "installed_version()"),
     "find_duplicate": May(PRODUCERS, "find_duplicate('noop')"),
     "enqueue_once": May(PRODUCERS, """enqueue_once('', 'k', 'd', '[{"task": "noop"}]')"""),
+    "first_refused": May(PRODUCERS, """first_refused('[{"task": "noop"}]')"""),
     "key_holder": May(READERS, "key_holder(1)"),
     "register_worker": May(WORKER, f"register_worker('{ID}', 'w', 'h', 1, '0', '{{}}', 1, '1 s')"),
     "heartbeat": May(WORKER, f"heartbeat('{ID}', '{{}}', 'notify')"),

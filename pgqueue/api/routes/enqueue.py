@@ -12,8 +12,9 @@ from starlette.responses import Response
 from ...database.call import Call
 from ...database.calls import enqueue as calls
 from ...database.calls import reads
+from ...database.calls import requests as request_calls
 from ...database.calls.enqueue import Added
-from ...errors import InvalidArgument, JobNotFound
+from ...errors import InvalidArgument, JobNotFound, PgQueueError, WrongState
 from ...tracing.sending import sending
 from .. import answers, enqueuing, exact, idempotency
 from ..bodies.enqueue import AddedOut, BatchIn, BatchOut, FoundOut, HolderOut, JobIn
@@ -55,7 +56,7 @@ async def enqueue(request: Request, body: JobIn, idempotency_key: idempotency.Ke
     return answers.json({"id": str(id), "duplicate": duplicate}, 200 if duplicate else 201, headers)
 
 
-@endpoints.post("/jobs/batch", **_MADE, calls=("enqueue_many", "enqueue_once"), model=BatchOut, status=201)
+@endpoints.post("/jobs/batch", **_MADE, calls=("enqueue_many", "enqueue_once", "first_refused"), model=BatchOut, status=201)
 async def enqueue_batch(request: Request, body: BatchIn, idempotency_key: idempotency.Key = None) -> Response:
     """Add up to 10,000 jobs: all of them, or none.
 
@@ -69,11 +70,14 @@ async def enqueue_batch(request: Request, body: BatchIn, idempotency_key: idempo
         names = {one.order.name for one in jobs}
         sent = stack.enter_context(sending(names.pop() if len(names) == 1 else None, None))
         headers = dict[str, str]()
-        if idempotency_key is None:
-            added = await _run(here, sent.noting(enqueuing.enqueuing_all(app, jobs, sent.trace, stack)))
-        else:
-            elements = [enqueuing.element(one, sent.trace) for one in jobs]
-            added, headers = await _run_once(here, request, idempotency_key, elements)
+        try:
+            if idempotency_key is None:
+                added = await _run(here, sent.noting(enqueuing.enqueuing_all(app, jobs, sent.trace, stack)))
+            else:
+                elements = [enqueuing.element(one, sent.trace) for one in jobs]
+                added, headers = await _run_once(here, request, idempotency_key, elements)
+        except (InvalidArgument, JobNotFound, WrongState) as error:
+            raise await _placed(here, jobs, error) from None
     ids = {"ids": [str(id) for id, _ in added], "duplicates": [str(id) for id, duplicate in added if duplicate]}
     return answers.json(ids, 201, headers)
 
@@ -131,6 +135,15 @@ def _refused_at(place: int, error: Exception) -> Problem:
     what = str(error) if known is None else known.detail
     field = f"jobs[{place}]"
     return Problem("invalid", f"{field}: {what}", field=field)
+
+
+async def _placed(here: Here, jobs: list[One], error: PgQueueError) -> Exception:
+    """What the database refuses, with the place of the job: it does not know which one it was."""
+    place = await _run(here, request_calls.first_refused([enqueuing.element(one, None) for one in jobs]))
+    problem = of(error)
+    if place is None or problem is None:
+        return error
+    return Problem(problem.kind, f"jobs[{place}]: {problem.detail}", problem.headers, field=f"jobs[{place}]")
 
 
 async def _check_queues(here: Here, jobs: list[One]) -> None:

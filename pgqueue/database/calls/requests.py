@@ -2,7 +2,7 @@
 
 from typing import Literal, NamedTuple
 
-from ..call import ALWAYS, Call, Rows, within_by_size
+from ..call import ALWAYS, Call, Rows, one_value, within_by_size
 from .enqueue import Added
 
 
@@ -27,6 +27,14 @@ def enqueue_once(owner: str, key: str, digest: bytes, jobs: list[str]) -> Call[O
         _once,
         within=within_by_size(text),
         repeat_within=ALWAYS,
+    )
+
+
+def first_refused(jobs: list[str]) -> Call[int | None]:
+    """The place of the first of these jobs that enqueue_many refuses; None: it refuses none."""
+    text = f"[{','.join(jobs)}]"
+    return Call(
+        "select {schema}.first_refused(%s::text::jsonb)", (text,), one_value, within=within_by_size(text), repeat_within=ALWAYS
     )
 
 
