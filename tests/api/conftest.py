@@ -1,10 +1,6 @@
 """The API before the test's database."""
 
-<<<<<<< HEAD
 from collections.abc import Callable, Iterator
-=======
-from collections.abc import Iterator
->>>>>>> d9ea8dd (Jobs, results and operations over HTTP: lists by keyset, verbs, long polls)
 from typing import Any
 
 import httpx
@@ -15,12 +11,9 @@ from pgqueue import PgQueue
 from pgqueue.api import create_app, door
 from pgqueue.api.caller import Caller
 from tests.api.serving import served
-<<<<<<< HEAD
 from tests.client.manual_worker import ManualWorker
 from tests.looking import Look
-=======
 from tests.sql.conftest import Sql
->>>>>>> d9ea8dd (Jobs, results and operations over HTTP: lists by keyset, verbs, long polls)
 
 
 @pytest.fixture
@@ -38,7 +31,6 @@ def api(base_url: str) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture
-<<<<<<< HEAD
 def look(connect: Callable[..., psycopg.Connection[Any]]) -> Look:
     """A look at the database beside the API."""
     return Look(connect())
@@ -63,8 +55,9 @@ def calls_as(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         monkeypatch.setattr(door, "enter", enter)
 
     return become
-=======
+
+
+@pytest.fixture
 def sql(connection: psycopg.Connection[Any]) -> Sql:
     """Calls SQL functions on the test's connection."""
     return Sql(connection)
->>>>>>> d9ea8dd (Jobs, results and operations over HTTP: lists by keyset, verbs, long polls)
