@@ -1,6 +1,5 @@
 """Schedules as text: their times in words, and ticks in their zone and here."""
 
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,7 +11,7 @@ from ..database.calls.schedules import ScheduleStatus, ScheduleTick
 from ..errors import InvalidArgument
 from ..schedules.ranges import next_ticks
 from ..schedules.schedules import ticks_of
-from ..schedules.words import describe, describe_every
+from ..schedules.words import describe_schedule
 from ..schedules.zones import read_zone
 from .session import Session
 
@@ -56,7 +55,7 @@ def answer_about(database: Session, row: ScheduleStatus, count: int = NEXT) -> A
         ticks = []
     jitter = row.definition.get("jitter")
     delays = database.run(calls.jitters(row.name, ticks, jitter)) if jitter else ()
-    return Answer(said(row.definition, row.name), ticks, tuple(delays))
+    return Answer(describe_schedule(row.definition, row.name), ticks, tuple(delays))
 
 
 def readable(row: ScheduleStatus) -> dict[str, Any]:
@@ -64,7 +63,7 @@ def readable(row: ScheduleStatus) -> dict[str, Any]:
     tick = row.next_tick.astimezone(_zone(row)) if row.next_tick and row.enabled else None
     more = {field: value for field, value in row.definition.items() if field not in _SHOWN}
     return row._asdict() | {
-        "when": said(row.definition, row.name),
+        "when": describe_schedule(row.definition, row.name),
         "next_tick": _no_tick(row) if tick is None else in_zone(tick),
         "here": None if tick is None or _is_here(tick) else local(tick),
         "last_tick": row.last_tick and local(row.last_tick),
@@ -80,17 +79,6 @@ def readable_tick(tick: ScheduleTick, row: ScheduleStatus) -> dict[str, Any]:
     at = tick.tick.astimezone(_zone(row))
     ticks = f"{tick.stands_for} ticks" if tick.stands_for > 1 else None
     return tick._asdict() | {"tick": in_zone(at), "for": ticks}
-
-
-def said(definition: Mapping[str, Any], name: str | None = None) -> str:
-    """When a schedule fires, in words; its expressions as they are, if one is invalid."""
-    if definition.get("every") is not None:
-        return describe_every(float(definition["every"]))
-    try:
-        words = "; and ".join(describe(one, name) for one in definition["cron"])
-    except InvalidArgument:
-        words = ", ".join(map(repr, definition["cron"]))
-    return f"{words}, {definition.get('timezone') or 'UTC'}"
 
 
 def in_zone(at: datetime) -> str:

@@ -13,11 +13,12 @@ from ..schedules.changes import changes_json
 from ..schedules.ranges import check_range, in_chunks, next_ticks, ticks_between
 from ..schedules.schedules import ticks_of, unknown
 from ..schedules.values import is_name, read_fields
+from ..schedules.words import describe_schedule
 from .enqueue import args_of, priority_of
 from .groups import Commands, refuse_options_before
 from .options import AsJson, DatabaseUrl, Limit, Schema
 from .output import console, print_facts, print_json, print_json_lines, print_table
-from .schedule_view import NEXT, Answer, answer_about, readable, readable_tick, said
+from .schedule_view import NEXT, Answer, answer_about, readable, readable_tick
 from .secrets import safe
 from .session import Session
 from .times import read_span, read_time
@@ -220,7 +221,9 @@ def preview(
         with Session(database_url, schema) as database:
             answer = answer_about(database, _found(database, what), count)
     else:
-        answer = Answer(said(read_fields("", {"cron": what, "timezone": zone})), next_ticks(ticks_of(what, zone), count, None))
+        answer = Answer(
+            describe_schedule(read_fields("", {"cron": what, "timezone": zone})), next_ticks(ticks_of(what, zone), count, None)
+        )
     if as_json:
         print_json(answer.as_json())
     else:

@@ -17,6 +17,7 @@ _JOB = (
     *LimitOptions._fields,
     *(name for name in TimeOptions._fields if name != "expires_at"),
 )
+NO_JOB = [f'"{name}":null' for name in _JOB]  # the members of `job` that take all options away
 
 
 def changes_json(name: str, changes: Mapping[str, Any], job: Iterable[str] = (), reset: Iterable[str] = ()) -> str:
@@ -45,7 +46,7 @@ def job_of(call: Scheduled | None) -> list[str]:
         InvalidArgument: a schedule cannot make this call.
     """
     # The last of two members with one name counts.
-    return [] if call is None else [f'"{name}":null' for name in _JOB] + job_json(call)
+    return [] if call is None else NO_JOB + job_json(call)
 
 
 def _resets(reset: Any) -> list[str]:

@@ -15,18 +15,18 @@ IN_ONE_CALL = 10_000
 MOST_PREVIEWED = 1_000
 
 
-def ticks_between(ticks: Ticks, since: datetime, until: datetime) -> list[datetime]:
+def ticks_between(ticks: Ticks, since: datetime, until: datetime, most: int = MOST_TICKS) -> list[datetime]:
     """All ticks from `since` on and before `until`.
 
     Raises:
-        InvalidArgument: there are more than 100,000.
+        InvalidArgument: there are more than `most`.
     """
     found: list[datetime] = []
     at = since.astimezone(UTC) - timedelta(microseconds=1)
     while (tick := ticks.first_after(at)) is not None and tick < until:
-        if len(found) == MOST_TICKS:
+        if len(found) == most:
             raise InvalidArgument(
-                f"until: {until.isoformat()} is not valid; the range has more than {MOST_TICKS:,} ticks; backfill it in parts, "
+                f"until: {until.isoformat()} is not valid; the range has more than {most:,} ticks; backfill it in parts, "
                 f"the first one until {tick.isoformat()}"
             )
         found.append(tick)

@@ -114,6 +114,16 @@ def job_json(call: Scheduled) -> list[str]:
     return [member for member in call.fields(call.args_json()) if member not in _USUAL]
 
 
+def job_defaults(task: Registered[Any], args: str) -> list[str]:
+    """The members of `job` for a call of a task with these arguments, which are JSON text, and with its own options.
+
+    Raises:
+        InvalidArgument: the arguments do not fit the function.
+    """
+    task.parameters.load(args)
+    return [member for member in Signature(task, {}, task.options, immutable=True).fields(args) if member not in _USUAL]
+
+
 def own_schedule(task: Registered[Any], cron: Any, timezone: str | None) -> Schedule | None:
     """The schedule that the decorator of a task declares, with the name of the task; None if it declares none.
 

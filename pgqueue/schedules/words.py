@@ -1,5 +1,9 @@
 """Cron expressions and intervals in plain English. What has no short name is told field by field."""
 
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import InvalidArgument
 from .every import read_every
 from .fields import LAST_OF_MONTH, Expression, Field, Part
 from .parse import parse
@@ -40,6 +44,17 @@ def describe_every(seconds: float) -> str:
     unit, size = next(((unit, size) for unit, size in _UNITS.items() if seconds % size == 0), ("second", 1))
     number = seconds / size
     return f"every {unit}" if number == 1 else f"every {number:.15g} {unit}s"
+
+
+def describe_schedule(definition: Mapping[str, Any], name: str | None = None) -> str:
+    """When a schedule fires, in words; its expressions as they are, if one is invalid."""
+    if definition.get("every") is not None:
+        return describe_every(float(definition["every"]))
+    try:
+        words = "; and ".join(describe(one, name) for one in definition["cron"])
+    except InvalidArgument:
+        words = ", ".join(map(repr, definition["cron"]))
+    return f"{words}, {definition.get('timezone') or 'UTC'}"
 
 
 def tell(parsed: Expression) -> str:

@@ -192,7 +192,7 @@ FUNCTIONS = {
         "sample_depths", "save_sample",
         "check_key", "client_address",
         "audit", "audited", "job_facts", "keep_audit", "prune_audit", "audit_end", "cancel_job", "retry_job", "discard_job",
-        "update_job", "update_facts", "end_workflow", "change_limit", "limit_facts",
+        "update_job", "update_facts", "end_workflow", "change_limit", "limit_facts", "unknown_limit",
         "unkept", "is_kept", "check_depth", "check_depths", "count_ready", "drop_oldest", "oldest_ready", "insert_each",
         "begun", "bucket_of", "bucket_value", "check_minute", "close_day", "close_hour", "close_minute", "depths_at",
         "failed_attempts", "has_unclosed", "is_rolled_up", "metric_figures", "metric_rows", "next_end", "note_gone",

@@ -1,5 +1,132 @@
 """Limits and their keys."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+from fastapi import Path
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ..._text import storable
+from ...database.calls import limits as calls
+from ...errors import InvalidArgument
+from .. import cursor as cursors
+from ..caller import OPERATORS, WORKERS
 from ..endpoint import Endpoints
+from ..here import Here, at
+from ..limit_models import Filled, LimitIn, LimitOut, LimitPage, ParkIn, Unparked, limit_shown
+from ..pages import USUAL, Cursor, PageLimit, page
+from ..problems import Problem, invalid
 
 endpoints = Endpoints("limits")
+
+LimitKey = Annotated[str, Path(description="the key of a limit, such as openai or tenant:42", examples=["openai"])]
+_ABSENT = "there is no such limit"  # as SQL says it, see assert_limit
+
+
+@endpoints.get("/limits", model=LimitPage)
+async def limits(request: Request, limit: PageLimit = USUAL, cursor: Cursor = None) -> Response:
+    """Every limit and every key in use, in the order of their keys."""
+    here = at(request)
+    rows = await here.run(calls.limit_page(cursors.unseal(cursor, "limits"), limit + 1))
+    return here.answer(page(rows, limit, lambda row: row.key, "limits", limit_shown))
+
+
+@endpoints.get("/limits/{key:path}", refuses=(404,), model=LimitOut)
+async def one_limit(request: Request, key: LimitKey) -> Response:
+    """The current values of a key; a key that is not in use has the values of its limit."""
+    return await answer_limit(at(request), key)
+
+
+@endpoints.put("/limits/{key:path}", calls=("set_limit",), refuses=(404,), model=LimitOut)
+async def put_limit(request: Request, key: LimitKey, body: LimitIn) -> Response:
+    """Make a limit, or replace one: what is left out has its default. It applies at once, also to waiting jobs."""
+    return await replace_limit(at(request), key, body)
+
+
+@endpoints.patch("/limits/{key:path}", calls=("set_limit",), refuses=(404,), model=LimitOut)
+async def patch_limit(request: Request, key: LimitKey, body: LimitIn) -> Response:
+    """Change some values of a limit. A new rate without a burst gets the default burst."""
+    here = at(request)
+    with here.acting():
+        await here.act(calls.set_limit(storable("key", key), body.changes(), must_exist=True))
+    return await answer_limit(here, key)
+
+
+@endpoints.delete("/limits/{key:path}", calls=("delete_limit",), refuses=(404,), status=204)
+async def delete_limit(request: Request, key: LimitKey) -> Response:
+    """Remove a limit. Waiting jobs that have it are no longer limited by it; new jobs with it are refused.
+
+    A limit that code declares comes back when the next worker starts.
+    """
+    return await remove_limit(at(request), key)
+
+
+@endpoints.post("/limits/{key:path}/reset", calls=("reset_limit",), refuses=(404,), model=Filled)
+async def reset_limit(request: Request, key: LimitKey) -> Response:
+    """Fill the bucket of a key, or the buckets of all keys of a name. What runs goes on; what is parked stays so."""
+    return await fill_limit(at(request), key)
+
+
+@endpoints.post("/limits/{key:path}/park", may=OPERATORS | WORKERS, calls=("park",), refuses=(404,), model=LimitOut)
+async def park(request: Request, key: LimitKey, body: ParkIn) -> Response:
+    """Park a key: its waiting jobs do not start until then. A shorter time does not replace a longer one."""
+    here = at(request)
+    until, after = body.read()
+    if until is None and after is None:
+        raise invalid("until", None, "give until, or for_seconds")
+    with here.acting(), absent_is_404():
+        await here.act(calls.park(storable("key", key), until, after))
+    return await answer_limit(here, key)
+
+
+@endpoints.post("/limits/{key:path}/unpark", calls=("unpark",), refuses=(404,), model=Unparked)
+async def unpark(request: Request, key: LimitKey) -> Response:
+    """Open a key that was parked."""
+    here = at(request)
+    with here.acting(), absent_is_404():
+        return here.answer({"changed": await here.act(calls.unpark(storable("key", key)))})
+
+
+async def answer_limit(here: Here, key: str) -> Response:
+    """The status of a key as an answer.
+
+    Raises:
+        Problem: there is no such limit.
+    """
+    found = await here.run(calls.limit_status_of(storable("key", key)))
+    if not found:
+        raise Problem("not-found", f"key: there is no limit {key[:200]!r}; GET /limits lists them")
+    return here.answer(limit_shown(found[0]))
+
+
+async def replace_limit(here: Here, name: str, body: LimitIn) -> Response:
+    """Make or replace a limit."""
+    with here.acting():
+        await here.act(calls.set_limit(storable("name", name), body.whole()))
+    return await answer_limit(here, name)
+
+
+async def remove_limit(here: Here, name: str) -> Response:
+    """Remove a limit."""
+    with here.acting(), absent_is_404():
+        await here.act(calls.delete_limit(storable("name", name)))
+    return Response(status_code=204)
+
+
+async def fill_limit(here: Here, key: str) -> Response:
+    """Fill the buckets of a limit."""
+    with here.acting(), absent_is_404():
+        return here.answer({"buckets": await here.act(calls.reset_limit(storable("key", key)))})
+
+
+@contextmanager
+def absent_is_404() -> Iterator[None]:
+    """Say that there is no such limit as HTTP does: SQL calls its name invalid."""
+    try:
+        yield
+    except InvalidArgument as error:
+        if _ABSENT in str(error):
+            raise Problem("not-found", str(error)) from None
+        raise

@@ -85,12 +85,12 @@ def declare_limit(name: str, definition: str) -> Call[bool]:
     return Call("select {schema}.declare_limit(%s::text, %s::text::jsonb)", (name, definition), lambda rows: bool(rows[0][0]))
 
 
-def set_limit(name: str, values: LimitValues) -> Call[None]:
-    """Create or change a limit."""
+def set_limit(name: str, values: LimitValues, must_exist: bool = False) -> Call[None]:
+    """Create or change a limit. `must_exist`: only change one."""
     return Call(
         "select {schema}.set_limit(%s::text, %s::float8, make_interval(secs => %s::float8), %s::float8, %s::int, %s::bool, "
-        "%s::int, %s::bool, %s::bool, %s::text)",
-        (name, *values, actor()),
+        "%s::int, %s::bool, %s::bool, %s::text, %s::bool)",
+        (name, *values, actor(), must_exist),
         nothing,
         repeat_within=ALWAYS,
     )
@@ -139,6 +139,17 @@ def sweep_lanes(after: str | None) -> Call[str | None]:
 def limit_status() -> Call[list[LimitStatus]]:
     """Every limit, and every key in use."""
     return Call(_STATUS + "order by key", (), _statuses, within=WHOLE, repeat_within=ALWAYS)
+
+
+def limit_page(after: str | None, limit: int) -> Call[list[LimitStatus]]:
+    """The first limits and keys in use behind a key."""
+    return Call(
+        _STATUS + "where %s::text is null or key > %s::text order by key limit %s::int",
+        (after, after, limit),
+        _statuses,
+        within=WHOLE,
+        repeat_within=ALWAYS,
+    )
 
 
 def limit_status_of(key: str) -> Call[list[LimitStatus]]:

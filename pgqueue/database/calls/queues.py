@@ -70,6 +70,9 @@ QUEUE_COLUMNS: tuple[LiteralString, ...] = (
     "pause_reason", "max_ready", "on_full", "dropped", "starvation_after", "starvation_share", "keep_succeeded", "keep_cancelled",
     "dead_days", "counted_at",
 )  # fmt: skip
+SETTING_COLUMNS: tuple[LiteralString, ...] = (
+    "max_ready", "on_full", "starvation_after", "starvation_share", "keep_succeeded", "keep_cancelled", "dead_days",
+)  # fmt: skip
 
 
 def pause(kind: str, name: str | None, until: str | None, after: str | None, by: str | None, reason: str | None) -> Call[bool]:
@@ -90,6 +93,36 @@ def resume(kind: str, name: str | None) -> Call[bool]:
 def pauses() -> Call[list[Pause]]:
     """Everything that is paused."""
     return Call(_PAUSES + "order by kind, name", (), lambda rows: [Pause(*row) for row in rows], repeat_within=ALWAYS)
+
+
+def pause_page(kind: str, name: str, limit: int) -> Call[list[Pause]]:
+    """The first pauses behind this kind and name; both may be empty."""
+    return Call(
+        _PAUSES + "where (kind, name) > (%s::text, %s::text) order by kind, name limit %s::int",
+        (kind, name, limit),
+        lambda rows: [Pause(*row) for row in rows],
+        repeat_within=ALWAYS,
+    )
+
+
+def pauses_of_queue(queue: str) -> Call[list[Pause]]:
+    """The pauses for which every job of this queue waits."""
+    return Call(
+        _PAUSES + "where kind = 'everything' or kind = 'queue' and name = %s::text order by kind, name",
+        (queue,),
+        lambda rows: [Pause(*row) for row in rows],
+        repeat_within=ALWAYS,
+    )
+
+
+def pause_of(kind: str, name: str) -> Call[list[Pause]]:
+    """One pause, as a list of at most one."""
+    return Call(
+        _PAUSES + "where kind = %s::text and name = %s::text",
+        (kind, name),
+        lambda rows: [Pause(*row) for row in rows],
+        repeat_within=ALWAYS,
+    )
 
 
 def pauses_of(queue: str, task: str) -> Call[list[Pause]]:
@@ -130,6 +163,49 @@ def queues() -> Call[Records]:
     """Every queue that holds live jobs, is served, has settings or is paused."""
     statement: LiteralString = "select " + ", ".join(QUEUE_COLUMNS) + " from {schema}.queues order by name"
     return Call(statement, (), records(*QUEUE_COLUMNS), within=WHOLE, repeat_within=ALWAYS)
+
+
+def queue_page(after: str | None, only: list[str] | None, limit: int) -> Call[Records]:
+    """The first queues behind a name, of these names; None = any."""
+    statement: LiteralString = (
+        "select " + ", ".join(QUEUE_COLUMNS) + " from {schema}.queues where (%s::text is null or name > %s::text) "
+        "and (%s::text[] is null or name = any (%s::text[])) order by name limit %s::int"
+    )
+    return Call(statement, (after, after, only, only, limit), records(*QUEUE_COLUMNS), within=WHOLE, repeat_within=ALWAYS)
+
+
+def depth_of(queue: str) -> Call[Records]:
+    """Live jobs of a queue by state and priority; the columns are those of `queue_stats`."""
+    return Call(
+        "select state, priority, jobs, oldest, no_worker_for_task from {schema}.queue_stats where queue = %s::text "
+        "order by state, priority desc",
+        (queue,),
+        records("state", "priority", "jobs", "oldest", "no_worker_for_task"),
+        within=WHOLE,
+        repeat_within=ALWAYS,
+    )
+
+
+def workers_of(queue: str, limit: int) -> Call[Records]:
+    """The workers that serve a queue, the newest first, and those that have missed their lease."""
+    return Call(
+        "select id, name, host, status, concurrency, running from {schema}.worker_status where %s::text = any (queues) "
+        "order by started_at desc, id limit %s::int",
+        (queue, limit),
+        records("id", "name", "host", "status", "concurrency", "running"),
+        repeat_within=ALWAYS,
+    )
+
+
+def settings_of(queue: str) -> Call[Records]:
+    """The settings of a queue, as a list of at most one; a queue that has only defaults may have none."""
+    return Call(
+        "select max_ready, on_full, starvation_after, starvation_share, keep_succeeded, keep_cancelled, dead_days "
+        "from {schema}.queue where name = %s::text",
+        (queue,),
+        records(*SETTING_COLUMNS),
+        repeat_within=ALWAYS,
+    )
 
 
 def set_queue(name: str, settings: str) -> Call[None]:

@@ -1,9 +1,9 @@
 """Schedules and their ticks; see sql/functions/schedules."""
 
 from datetime import datetime, timedelta
-from typing import Any, LiteralString, NamedTuple
+from typing import Any, Literal, LiteralString, NamedTuple
 
-from ..._json import readable
+from ..._json import readable, readable_exactly
 from ..acting import actor
 from ..call import ALWAYS, WHOLE, Call, Rows, first_column, nothing
 
@@ -141,11 +141,11 @@ def orphaned_schedules() -> Call[list[str]]:
     return Call("select * from {schema}.orphaned_schedules()", (), first_column, repeat_within=ALWAYS)
 
 
-def set_schedule(name: str, changes: str) -> Call[str]:
-    """Make or change a schedule (JSON text). Returns "added", "changed" or "unchanged"."""
+def set_schedule(name: str, changes: str, only: Literal["new", "existing"] | None = None) -> Call[str]:
+    """Make or change a schedule (JSON text), or only one of both. Returns "added", "changed" or "unchanged"."""
     return Call(
-        "select {schema}.set_schedule(%s::text, %s::text::jsonb, %s::text)",
-        (name, changes, actor()),
+        "select {schema}.set_schedule(%s::text, %s::text::jsonb, %s::text, %s::text)",
+        (name, changes, actor(), only),
         lambda rows: str(rows[0][0]),
     )
 
@@ -190,6 +190,24 @@ def schedule(name: str) -> Call[list[ScheduleStatus]]:
     return Call(_STATUS + "where name = %s::text", (name,), _statuses, repeat_within=ALWAYS)
 
 
+def exact_schedule(name: str) -> Call[list[ScheduleStatus]]:
+    """`schedule` whose arguments have their numbers as they were given."""
+    return Call(_STATUS + "where name = %s::text", (name,), _exact_statuses, repeat_within=ALWAYS)
+
+
+def schedule_page(after: str | None, queues: list[str] | None, limit: int) -> Call[list[ScheduleStatus]]:
+    """The first schedules behind a name, whose jobs are for these queues; None = any. Numbers are as in `exact_schedule`."""
+    return Call(
+        _STATUS + "where (%s::text is null or name > %s::text) "
+        "and (%s::text[] is null or coalesce(definition->'job'->>'queue', 'default') = any (%s::text[])) "
+        "order by name limit %s::int",
+        (after, after, queues, queues, limit),
+        _exact_statuses,
+        within=WHOLE,
+        repeat_within=ALWAYS,
+    )
+
+
 def jitters(name: str, ticks: list[datetime], jitter: float) -> Call[list[timedelta]]:
     """How long after each of these ticks its job is due."""
     return Call(
@@ -201,12 +219,12 @@ def jitters(name: str, ticks: list[datetime], jitter: float) -> Call[list[timede
     )
 
 
-def schedule_ticks(name: str, limit: int) -> Call[list[ScheduleTick]]:
-    """The last ticks of a schedule, the newest first."""
+def schedule_ticks(name: str, limit: int, before: str | None = None) -> Call[list[ScheduleTick]]:
+    """The last ticks of a schedule, the newest first; those before a time, which is text, if it is given."""
     return Call(
         "select schedule, tick, outcome::text, reason, job_id, stands_for, fired_at from {schema}.schedule_ticks "
-        "where schedule = %s::text order by tick desc limit %s",
-        (name, limit),
+        "where schedule = %s::text and (%s::text is null or tick < %s::text::timestamptz) order by tick desc limit %s",
+        (name, before, before, limit),
         lambda rows: [ScheduleTick(*row) for row in rows],
         repeat_within=ALWAYS,
     )
@@ -215,3 +233,7 @@ def schedule_ticks(name: str, limit: int) -> Call[list[ScheduleTick]]:
 def _statuses(rows: Rows) -> list[ScheduleStatus]:
     # Apart, because the arguments may be nested too deep to be read.
     return [ScheduleStatus._make([*row[:-2], {**readable(row[-2]), "job": readable(row[-1])}]) for row in rows]
+
+
+def _exact_statuses(rows: Rows) -> list[ScheduleStatus]:
+    return [ScheduleStatus._make([*row[:-2], {**readable(row[-2]), "job": readable_exactly(row[-1])}]) for row in rows]

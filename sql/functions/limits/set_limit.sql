@@ -11,19 +11,32 @@
 -- weight       1 to 1000: the share of its jobs when lanes take turns
 -- retry_blocks true: while a job of the key waits to run again, the others of its key wait too (with max_running 1: strict order)
 -- enabled      false: it limits nothing, until it is enabled again
--- Raises PQ001 when a value makes no sense.
+-- must_exist   true: only change a limit
+-- Raises PQ001 when a value makes no sense, PQ003 when there is no such limit and it must exist.
 create function set_limit(
     name text, rate float8 default null, per interval default null, burst float8 default null, max_running int default null,
     count_cost bool default null, weight int default null, retry_blocks bool default null, enabled bool default null,
-    by text default null
+    by text default null, must_exist bool default false
 ) returns void
 language plpgsql security definer set search_path from current as $$
 #variable_conflict use_variable
 declare
     before jsonb := (select limit_facts(d) from limit_def d where d.name = name for update);
 begin
+    if must_exist and before is null then
+        perform unknown_limit(name);
+    end if;
     perform change_limit(name, rate, per, burst, max_running, count_cost, weight, retry_blocks, enabled);
     perform audit('set_limit', 'limit', name, by, null, before, (select limit_facts(d) from limit_def d where d.name = name));
+end $$;
+
+-- unknown_limit: raises PQ003, with the names that there are. Called by: set_limit. Writes: nothing.
+create function unknown_limit(name text) returns void
+language plpgsql as $$
+begin
+    raise exception 'name: there is no limit %; there are: %', name, coalesce(
+        (select string_agg(l.name, ', ' order by l.name) from (select d.name from limit_def d order by 1 limit 20) l), 'none')
+        using errcode = 'PQ003', column = 'name';
 end $$;
 
 -- limit_facts: what the audit log keeps of a limit. Called by: set_limit, delete_limit. Writes: nothing.
