@@ -5,10 +5,10 @@
 -- name     letters, digits and . _ : - ; at most 100 characters
 -- changes  what is to be different: see checked_schedule for the fields. null sets a field to its default; job is merged option
 --          by option; cron takes the place of every, and the other way round. A new schedule needs one of these, and job.task
--- only     new: it must not exist yet; existing: it must; NULL = either
--- Raises PQ001 when a value is invalid, PQ003 or PQ004 when `only` does not hold. A change of cron, every, timezone, starts_at or ends_at never fires at once, and no
--- earlier tick fires any more; other changes leave the next tick as it is. A pause stays.
-create function set_schedule(name text, changes jsonb, by text default null, only text default null) returns text
+-- expected new: it must not exist yet; existing: it must; NULL = either
+-- Raises PQ001 when a value is invalid, PQ003 or PQ004 when it is not as expected. A change of cron, every, timezone, starts_at
+-- or ends_at never fires at once, and no earlier tick fires any more; other changes leave the next tick as it is. A pause stays.
+create function set_schedule(name text, changes jsonb, by text default null, expected text default null) returns text
 language plpgsql security definer set search_path from current as $$
 #variable_conflict use_variable
 declare
@@ -20,12 +20,12 @@ begin
         perform invalid('changes', changes::text, 'give an object, for example {"cron": ["0 2 * * *"], "job": {"task": "send"}}');
     end if;
     perform lock_schedule(name);
-    if only = 'existing' then
+    if expected = 'existing' then
         old := hold_schedule(name);
     else
         select * into old from schedule s where s.name = name for no key update;
     end if;
-    if only = 'new' and old.name is not null then
+    if expected = 'new' and old.name is not null then
         raise exception 'name: there is a schedule % already; give it another name, or change that one', name
             using errcode = 'PQ004', column = 'name';
     end if;
