@@ -151,10 +151,12 @@ def schedule_shown(status: ScheduleStatus, has_args: bool) -> dict[str, Any]:
     """
     row = status._asdict()
     definition: Mapping[str, Any] = row.pop("definition")
-    options = {name: definition.get(name, DEFAULTS.get(name)) for name in ("most", "spacing", "window", "starts_at", "ends_at")}
+    options = {name: definition.get(name, DEFAULTS[name]) for name in ("most", "spacing", "window")}
+    bounds = {name: _time(definition.get(name)) for name in ("starts_at", "ends_at")}
     return (
         row
         | options
+        | bounds
         | {
             "jitter": definition.get("jitter", 0),
             "description": describe_schedule(definition, status.name),
@@ -187,6 +189,11 @@ def _job_shown(task: str, stored: Any, has_args: bool) -> dict[str, Any]:
         "retry": job.get("retry"),
         "unique": unique if any(value is not None for value in unique.values()) else None,
     }
+
+
+def _time(text: str | None) -> datetime | None:
+    """A time of a definition, which SQL has stored in UTC."""
+    return None if text is None else datetime.fromisoformat(text)
 
 
 def _seconds(value: Any) -> Any:

@@ -147,12 +147,13 @@ def test_a_drain_ends_when_its_client_has_gone(
     api: httpx.Client, connection: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It does not ask the database for 30 seconds more."""
-    answers: list[Any] = []
+    answers: list[tuple[bool, int]] = []
     drained = routes._drained
 
     async def noted(*given: Any) -> tuple[bool, int]:
-        answers.append(await drained(*given))
-        return answers[-1]
+        answer = await drained(*given)
+        answers.append(answer)
+        return answer
 
     monkeypatch.setattr(routes, "_drained", noted)
     _run_one(connection)
