@@ -216,3 +216,16 @@ def test_it_wakes_the_queues_in_which_something_waits_for_it(sql: Sql) -> None:
     set_limit(sql, "k", max_running=5)
 
     assert sorted(set(sql.wakes(sql))) == ["a", "b"]
+
+
+def test_one_that_must_exist_is_changed_and_never_made(rolled_back_sql: Sql) -> None:
+    sql = rolled_back_sql
+    call = "select set_limit(%s, max_running => %s, must_exist => true)"
+    set_limit(sql, "openai", max_running=1)
+
+    absent = sql.refusal(call, "openia", 2)
+    sql.value(call, "openai", 2)
+
+    assert (absent.sqlstate, absent.diag.column_name) == ("PQ003", "name")
+    assert "there are: openai" in str(absent)
+    assert sql.rows("select name, max_running from limit_def") == [{"name": "openai", "max_running": 2}]

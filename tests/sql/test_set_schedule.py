@@ -235,3 +235,17 @@ def test_a_name_is_short_and_plain(rolled_back_sql: Sql, name: str | None) -> No
 
 def test_changes_are_an_object(rolled_back_sql: Sql) -> None:
     assert rolled_back_sql.refusal(SET, NAME, "[]").diag.column_name == "changes"
+
+
+def test_one_that_must_be_new_changes_none_and_one_that_must_exist_makes_none(rolled_back_sql: Sql) -> None:
+    sql = rolled_back_sql
+    call = "select set_schedule(%s, %s, expected => %s)"
+
+    absent = sql.refusal(call, NAME, json.dumps(NEW), "existing")
+    made = sql.value(call, NAME, json.dumps(NEW), "new")
+    there = sql.refusal(call, NAME, json.dumps({"every": 60}), "new")
+    changed = sql.value(call, NAME, json.dumps({"timezone": "Europe/Berlin"}), "existing")
+
+    assert (absent.sqlstate, there.sqlstate, there.diag.column_name) == ("PQ003", "PQ004", "name")
+    assert (made, changed) == ("added", "changed")
+    assert row(sql)["definition"] == {**NEW, "timezone": "Europe/Berlin"}

@@ -116,6 +116,8 @@ MUTANTS = [
            declare.test_the_same_again_changes_nothing_and_leaves_what_people_have_set),
     Mutant("workers declare at once", "declare_limit", "perform pg_advisory" + DROP, "",
            declare.test_workers_that_start_together_declare_it_once),
+    Mutant("a change makes a limit", "set_limit", r"if must_exist and before is null", "if false",
+           changes.test_one_that_must_exist_is_changed_and_never_made),
     # keys
     Mutant("unknown limits are taken", "check_limits", r"not exists \(select from limit_def",
            "false and not exists (select from limit_def",

@@ -69,6 +69,10 @@ MUTANTS = [
     Mutant("nobody looks at a tick that waits", "advance", r"case when its\.buffered_tick is not null then [^)]*? end", "null",
            overlap.test_buffer_one_keeps_one_tick_until_the_job_before_has_ended),
     # changes
+    Mutant("a new one takes the place of another", "set_schedule", r"if expected = 'new' and old\.name is not null", "if false",
+           changes.test_one_that_must_be_new_changes_none_and_one_that_must_exist_makes_none),
+    Mutant("a change makes one", "set_schedule", r"if expected = 'existing'", "if false",
+           changes.test_one_that_must_be_new_changes_none_and_one_that_must_exist_makes_none),
     Mutant("a change leaves the next tick", "save_schedule", r"next_tick = case when not retimed then next_tick end",
            "next_tick = next_tick", changes.test_a_change_of_its_times_fires_nothing_and_forgets_ticks_of_before,
            ({"every": 60},)),
