@@ -5,10 +5,12 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
+from fastapi import FastAPI
 
 from pgqueue import PgQueue
-from pgqueue.api import door
+from pgqueue.api import create_app, door
 from pgqueue.api.caller import Caller
+from tests.api.serving import served
 
 NIGHTLY: dict[str, Any] = {"name": "nightly", "cron": "0 2 * * *", "timezone": "Europe/Berlin", "job": {"task": "report"}}
 
@@ -43,6 +45,16 @@ def test_a_schedule_is_made_once_and_found_where_its_location_says(api: httpx.Cl
     again = api.post("/schedules", json=NIGHTLY | {"cron": "0 3 * * *"})
     assert "there is a schedule nightly already" in _problem(again, 409)["detail"]
     assert api.get("/schedules/nightly").json()["cron"] == ["0 2 * * *"]
+
+
+def test_the_location_of_a_new_schedule_holds_where_the_api_is_mounted(app: PgQueue) -> None:
+    """Under the path of the mount."""
+    outer = FastAPI()
+    outer.mount("/jobs", create_app(app))
+    with served(outer) as url:
+        made = httpx.post(f"{url}/jobs/api/v1/schedules", json=NIGHTLY, timeout=20)
+        assert made.headers["location"] == "/jobs/api/v1/schedules/nightly"
+        assert httpx.get(url + made.headers["location"], timeout=20).json() == made.json()
 
 
 def test_patch_changes_options_one_by_one_and_put_replaces_all(api: httpx.Client) -> None:
