@@ -42,6 +42,7 @@ class Service:
         self.examinations = Examinations(app)
         self.keys = Keys(self.run)
         self.rates = Rates(limits or RateLimits())
+        self.hub.on_keys = self.keys.forget
 
     @once
     def database(self) -> AsyncPool:
