@@ -10,10 +10,13 @@ from ..database.bridge import arun_exactly
 from ..database.call import Call
 from ..database.pools import AsyncPool
 from ..redact import Redactor
+from . import answers
 from .examination import Examinations
 from .hub import Hub
 from .keys import Keys
 from .rates import RateLimits, Rates
+from .streams import Streams
+from .watched.source import Tools
 
 T = TypeVar("T")
 
@@ -28,6 +31,7 @@ class Service:
     Attributes:
         stopping: set when the process is about to end: streams and polls end at once.
         hub: passes notifications of the database on.
+        streams: the server-sent events.
         redactor: leaves secrets out of answers.
         examinations: of the install, one at a time.
         keys: finds the keys of requests; `keys.forget()` when the database says that keys have changed.
@@ -43,6 +47,7 @@ class Service:
         self.keys = Keys(self.run)
         self.rates = Rates(limits or RateLimits())
         self.hub.on_keys = self.keys.forget
+        self.streams = Streams(Tools(self.run, self.hub, lambda value: answers.shown(value, self.redactor)), self.stopping)
 
     @once
     def database(self) -> AsyncPool:
@@ -64,6 +69,7 @@ class Service:
     async def stop(self) -> None:
         """End what runs beside requests, and close the connections."""
         self.stopping.set()
+        await self.streams.stop()
         await self.hub.stop()
         await self.keys.stop()
         await self.database.close()

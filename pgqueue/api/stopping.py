@@ -3,17 +3,24 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from starlette.requests import Request
 from starlette.types import Receive
 
-from .service import Service
+from .hub import Hub
 
 T = TypeVar("T")
 
 
-def begin_stop(service: Service) -> None:
+class Ending(Protocol):
+    """What `begin_stop` needs of a Service."""
+
+    hub: Hub
+    stopping: asyncio.Event
+
+
+def begin_stop(service: Ending) -> None:
     """End all streams and polls within a second; requests go on. Safe in a handler of signals, and in any thread."""
     if service.hub.loop is None:
         service.stopping.set()  # nobody has waited yet

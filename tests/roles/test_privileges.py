@@ -119,6 +119,7 @@ FUNCTIONS = {
     "check_filter": May(READERS, "check_filter('{}')"),
     "matching_ids": May(READERS, "matching_ids('{}', 0, null, 1)"),
     "list_jobs": May(READERS, "list_jobs('{}')"),
+    "changed_jobs": May(READERS, "changed_jobs('{}', 1, 1, now())"),
     "count_jobs": May(READERS, "count_jobs('{}')"),
     "add_log": May(WORKER, f"""add_log('{ID}', '[{{"id": 1, "token": "{ID}", "attempt": 1, "lines": []}}]')"""),
     "watch": May(WATCHERS, "watch(1)"),
@@ -184,7 +185,7 @@ FUNCTIONS = {
         "checked_uuid", "filter_fields", "filter_of", "filter_places", "filter_terms", "find_ids", "has_index_on", "ids_in",
         "ids_with", "known_ids", "texts_of",
         "bounds_of", "cursor_of", "known_before", "listed", "look_through", "order_of", "order_through", "part_of", "place_of",
-        "ranges_of", "walk_through", "walks_of",
+        "ranges_of", "walk_through", "walks_of", "changed_in",
         "schedule_timing", "in_microseconds", "skip_tick", "tick_element", "try_job", "with_tick", "with_utc", "without_nulls",
         "check_queue_name", "check_setting", "checked_settings", "interval_of", "check_pause_name", "unpaused",
         "pick_others", "starving",
@@ -260,7 +261,9 @@ VIEWS = {
     "metrics_daily",
 }
 # What runs with the rights of the owner must not be told what to do by a string.
-DYNAMIC_SQL = {"make_partition", "drop_partitions", "empty_partitions", "find_ids", "look_through", "count_jobs", "ids_with"}
+DYNAMIC_SQL = {
+    "make_partition", "drop_partitions", "empty_partitions", "find_ids", "look_through", "count_jobs", "ids_with", "changed_jobs",
+}  # fmt: skip
 DYNAMIC_SQL |= {"dead_groups", "dead_stats", "crossed_dead_letters", "diagnose_plans"}
 
 

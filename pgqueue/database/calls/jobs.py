@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from ..._json import readable
 from ..call import ALWAYS, WHOLE, Call, Rows
 
 
@@ -79,6 +80,23 @@ class JobCount(NamedTuple):
     is_over: bool
 
 
+class Changed(NamedTuple):
+    """What a look has found of the jobs that were created, have started or have ended; see changed_jobs.
+
+    Attributes:
+        jobs: each as it is now, with the event: created, started or ended.
+        is_over: whether these are all.
+        oldest_xid, next_xid, last_id, at: where the next look begins.
+    """
+
+    jobs: list[dict[str, Any]]
+    is_over: bool
+    oldest_xid: int
+    next_xid: int
+    last_id: int | None
+    at: datetime
+
+
 def list_jobs(filter: str, order_by: str | None = None, after: str | None = None, limit: int = 20) -> Call[JobPage]:
     """A page of the jobs that match a filter; filter and cursor are JSON text."""
     return Call(
@@ -102,6 +120,22 @@ def count_jobs(filter: str, most: int) -> Call[JobCount]:
         within=WHOLE,
         repeat_within=ALWAYS,
     )
+
+
+def changed_jobs(filter: str, after_xid: int | None, after_id: int, since: datetime | None, most: int) -> Call[Changed]:
+    """Jobs of a filter (JSON text) that have changed since an earlier look; the first look (None) tells where to begin."""
+    return Call(
+        "select jobs::text, is_over, oldest_xid, next_xid, last_id, at "
+        "from {schema}.changed_jobs(%s::text::jsonb, %s::bigint, %s::bigint, %s::timestamptz, %s::int)",
+        (filter, after_xid, after_id, since, most),
+        _changed,
+        repeat_within=ALWAYS,
+    )
+
+
+def _changed(rows: Rows) -> Changed:
+    jobs, *rest = rows[0]
+    return Changed(readable(jobs) if jobs else [], *rest)
 
 
 def _page(rows: Rows) -> JobPage:

@@ -1,5 +1,5 @@
 -- filter_of: a checked filter with SQL's own types, as a statement takes it. Called by: find_ids, look_through, count_jobs,
--- dead_groups, dead_stats, crossed_dead_letters. Writes: nothing.
+-- changed_jobs, dead_groups, dead_stats, crossed_dead_letters. Writes: nothing.
 create function filter_of(filter jsonb) returns job_filter
 language sql stable as $$
     select array(select jsonb_array_elements_text(filter->'ids')::bigint),
@@ -35,7 +35,7 @@ language sql stable as $$
 $$;
 
 -- filter_terms: the condition that a job of a checked filter fulfils, for a statement whose $1 is filter_of(filter). Made of the
--- texts here and nothing else. Called by: find_ids, part_of, dead_source. Writes: nothing.
+-- texts here and nothing else. Called by: find_ids, part_of, dead_source, changed_in. Writes: nothing.
 -- A statement with the conditions of all fields would be planned for all of them: with "$1 is null or …" no index helps.
 create function filter_terms(filter jsonb, place text) returns text
 language sql immutable as $$

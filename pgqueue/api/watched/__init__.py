@@ -1,0 +1,1 @@
+"""What streams tell of: one job, the jobs of a filter, a workflow."""
