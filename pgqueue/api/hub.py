@@ -9,6 +9,7 @@ from ..app import PgQueue
 from ..database.calls.install import QUEUES_CHANGED, RESULTS_WANTED
 from .ears import BACKSTOP, Ear, JobEar, QueueEar
 from .hearing import Hearing
+from .signals import set_at_end
 from .turns import Turns
 
 __all__ = ["BACKSTOP", "Ear", "Hub", "JobEar", "QueueEar"]
@@ -162,6 +163,7 @@ class Hub:
         self.loop = loop = asyncio.get_running_loop()
         if self._end is None or self._end.done() or self._end.get_loop() is not loop:
             self._end = loop.create_task(self._ring_at_end(), name="pgqueue-hub-end")
+            set_at_end(self._stopping, loop)
 
     async def _ring_at_end(self) -> None:
         await self._stopping.wait()

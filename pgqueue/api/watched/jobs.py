@@ -11,7 +11,7 @@ from ...database.calls.jobs import Changed
 from ..hub import JobEar
 from .source import Event, Source, Tools, reset
 
-MOST = 1000  # changes of one look, and events that are kept for slow readers
+MOST = 2000  # changes of one look, and events that are kept for slow readers
 LINGERS = 60.0  # seconds for which a reader may be away and go on where it was
 SLACK = timedelta(seconds=5)  # an id and a time are taken a moment before their row is written
 MOST_BACK = timedelta(seconds=30)  # the change of a transaction that takes longer may be left out
@@ -99,15 +99,12 @@ class JobsSource(Source):
         return self.tools.hub.changes([])
 
     async def look(self) -> bool:
-        if self._looks.is_empty():  # what was there before is noted, and not told
-            self._looks.note(await self._changed())
-            begin = await self._changed()
-            self._looks.note(begin)
-            self._at = begin.at
+        if self._looks.is_empty():
+            await self._begin()
             return False
-        seen = await self._changed()
+        seen = await self._changed(self._looks)
         if not seen.is_over or self._looks.is_too_long():
-            self._begin_anew()
+            await self._begin_anew()
             return True
         new = self._looks.note(seen)
         for job in new:
@@ -115,12 +112,20 @@ class JobsSource(Source):
         self._count += len(new)
         return bool(new)
 
-    async def _changed(self) -> Changed:
-        return await self.tools.run(calls.changed_jobs(self._filter, *self._looks.next(), MOST))
+    async def _begin(self) -> None:
+        """Note what is there, without telling it."""
+        looks = Looks()
+        looks.note(await self._changed(looks))
+        begin = await self._changed(looks)
+        looks.note(begin)
+        self._looks, self._at = looks, begin.at
 
-    def _begin_anew(self) -> None:
-        """There was too much to tell: all readers are told so."""
-        self._looks = Looks()
+    async def _changed(self, looks: Looks) -> Changed:
+        return await self.tools.run(calls.changed_jobs(self._filter, *looks.next(), MOST))
+
+    async def _begin_anew(self) -> None:
+        """There was too much to tell. Readers are told so after the new beginning: what they read anew has the rest."""
+        await self._begin()
         self._kept.clear()
         self._count += 1
         self._cut = self._count
