@@ -13,7 +13,8 @@ import psycopg
 import pytest
 
 from pgqueue import PgQueue
-from pgqueue.api import create_app, hearing, streams
+from pgqueue.api import create_app, door, hearing, streams
+from pgqueue.api.caller import Caller
 from pgqueue.api.stopping import begin_stop
 from pgqueue.api.watched import job as job_module
 from pgqueue.api.watched import jobs as jobs_module
@@ -378,3 +379,27 @@ def test_the_document_describes_the_streams(base_url: str) -> None:
         answers = document["paths"][f"/api/v1{path}"]["get"]["responses"]
         assert answers["200"]["content"].keys() == {"text/event-stream"}
         assert "204" in answers
+
+
+@pytest.fixture
+def _mail_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The caller's key is for one queue."""
+
+    async def enter(*_: Any) -> Caller:
+        return Caller("mailer", "viewer", "127.0.0.1", queues=frozenset({"mail"}))
+
+    monkeypatch.setattr(door, "enter", enter)
+
+
+@pytest.mark.usefixtures("_mail_only")
+def test_a_key_for_some_queues_hears_of_those_only(api: httpx.Client, sql: Sql) -> None:
+    """A job of another queue does not exist for it."""
+    other = sql.enqueue()
+    assert api.get(f"/jobs/{other}/events").status_code == 404
+    assert api.get("/events", params={"queue": "default"}).status_code == 403
+    with reading(api, "/events") as stream:
+        stream.wait_for("ready")
+        sql.enqueue()
+        mine = sql.enqueue(queue="mail")
+        stream.wait_for("created", id=str(mine))
+        assert stream.names() == ["ready", "created"]

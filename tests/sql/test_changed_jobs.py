@@ -53,7 +53,7 @@ def test_a_job_is_told_when_it_is_created_when_it_starts_and_when_it_ends(sql: S
 
 def test_a_dead_letter_ends_with_its_reason(sql: Sql) -> None:
     watch = Watch(sql)
-    id, token = sql.running(retry='{"max_retries": 0}')
+    id, token = sql.running(retries=0)
     sql.finish(token, {"id": id, "state": "failed", "error": {"type": "E", "message": "m"}})
     (job,) = watch.changed().jobs
     assert (job["event"], job["state"], job["id"]) == ("ended", "failed", id)
