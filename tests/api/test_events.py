@@ -289,8 +289,11 @@ def test_streams_inside_another_application_end_when_its_server_gets_a_signal(da
             id = sql.enqueue()
             stream.wait_for("created", id=str(id))
             process.send_signal(signal.SIGTERM)
-            until(lambda: stream.is_over, "the end", 1)
-        process.wait(10)
+            try:
+                until(lambda: stream.is_over, "the end", 1)
+                process.wait(10)
+            finally:
+                process.kill()
 
 
 def test_too_many_streams_are_refused(api: httpx.Client, application: Any, monkeypatch: pytest.MonkeyPatch) -> None:

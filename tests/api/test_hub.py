@@ -254,6 +254,7 @@ async def _wait(hub: Hub, id: int) -> None:
             pass
 
 
+@pytest.mark.usefixtures("_no_backstop")
 async def test_all_waits_end_when_the_process_is_to_end(app: PgQueue) -> None:
     """Within a moment, whatever they wait for."""
     stopping = asyncio.Event()
