@@ -255,8 +255,9 @@ async def _wait(hub: Hub, id: int) -> None:
 
 
 @pytest.mark.usefixtures("_no_backstop")
-async def test_all_waits_end_when_the_process_is_to_end(app: PgQueue) -> None:
-    """Within a moment, whatever they wait for."""
+async def test_all_waits_end_when_the_process_is_to_end(app: PgQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Within a moment, whatever they wait for; nothing else wakes them here."""
+    monkeypatch.setattr(hearing.Hearing, "start", lambda self: None)
     stopping = asyncio.Event()
     hub = Hub(app, stopping)
     with hub.ends([1]) as end, hub.changes([2]) as change, hub.all_ends() as any_end, hub.queues(["mail"]) as queue:
