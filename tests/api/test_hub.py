@@ -19,9 +19,12 @@ LONG = 20.0  # seconds: a wait that nobody ends in time fails its test
 @asynccontextmanager
 async def hubbed(app: PgQueue) -> AsyncIterator[Hub]:
     """A hub that listens."""
-    hub = Hub(app, asyncio.Event())
-    with hub.all_ends():
+    hub, heard = Hub(app, asyncio.Event()), list[bool]()
+    hub.on_keys = lambda: heard.append(True)
+    with hub.all_ends(), psycopg.connect(app.url, autocommit=True) as connection:
         await auntil(lambda: hub.mode == "notify", "the hub listens")
+        connection.execute("select pgqueue.wake('!keys')")
+        await auntil(lambda: heard, "the hub hears, and has made all look that it makes look at its beginning")
     try:
         yield hub
     finally:
