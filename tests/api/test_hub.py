@@ -66,7 +66,7 @@ async def test_a_wait_for_a_job_ends_when_a_worker_says_that_it_is_over(hub: Hub
 
 
 async def _after_asking(hub: Hub, ear: Any, connection: psycopg.Connection[Any], ids: list[int]) -> None:
-    await auntil(lambda: not hub._is_new, "the workers are asked")
+    await auntil(lambda: ear._heard is None, "the workers are asked, and then all look")
     await ear.wait(0)
     ear.heard()
     connection.execute("select pgqueue.wake_waiters(%s::bigint[])", [ids])
