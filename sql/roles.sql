@@ -15,6 +15,7 @@ declare
                      "orphaned_schedules", "jitter_of", "sweep_lanes", "sweep_queues", "look_at_queues",
                      "result", "ended", "ask_results", "wake_waiters", "channel",
                      "save_step", "steps", "wait_for", "add_log", "watch", "ask_watch",
+                     "claimed_jobs", "confirm", "run_steps",
                      "crossed_dead_letters", "sweep_depths",
                      "carry_on_operations", "roll_up",
                      "diagnose_connections", "diagnose_horizon", "diagnose_notifications", "diagnose_partitions",

@@ -3,7 +3,7 @@
 from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
 
-from ..call import ALWAYS, Call, Rows, first_column, one_value
+from ..call import ALWAYS, Call, Rows, all_rows, first_column, one_value
 
 
 class Claimed(NamedTuple):
@@ -43,11 +43,13 @@ class Promoted(NamedTuple):
 # A claim need not survive a crash of the server: after it the job is ready, and the token finishes nothing. So a claim does not
 # wait for the disk. Enqueue and finish must survive, so they wait; a flush of finish covers the claim before it. The setting is
 # here and not in the function, because it lasts until the end of the transaction, and other callers may do more in theirs.
-_CLAIM: LiteralString = (
+_COLUMNS: LiteralString = (
     "select c.id, c.queue, c.task, c.args::text, c.attempt, c.max_attempts, c.priority, "
     "least(greatest(c.run_at, '0001-01-02Z'), '9999-12-30Z'), least(greatest(c.created_at, '0001-01-02Z'), '9999-12-30Z'), "
-    "c.meta::text, c.node::text, c.limits, c.terms::text "
-    "from set_config('synchronous_commit', 'off', true), {schema}.claim(%s, %s, %s, %s, %s, %s, %s) c"
+    "c.meta::text, c.node::text, c.limits, c.terms::text from "
+)
+_CLAIM: LiteralString = (
+    _COLUMNS + "set_config('synchronous_commit', 'off', true), {schema}.claim(%s, %s, %s, %s, %s, %s, %s) c"
 )
 
 
@@ -69,6 +71,16 @@ def _claimed(rows: Rows) -> Claimed:
         again_at, now = rows.pop()[7:9]
         return Claimed(rows, (again_at - now).total_seconds())
     return Claimed(rows, None)
+
+
+def claimed_jobs(worker: UUID, token: UUID) -> Call[Rows]:
+    """What a claim has got that is asked again: rows as of `claim`."""
+    return Call(_COLUMNS + "{schema}.claimed_jobs(%s, %s) c", (worker, token), all_rows, repeat_within=ALWAYS)
+
+
+def confirm(worker: UUID, outcomes: str) -> Call[dict[int, str]]:
+    """What is known of stale outcomes (a JSON array), by job: repeated, unconfirmed or stale."""
+    return Call("select job_id, verdict from {schema}.confirm(%s, %s)", (worker, outcomes), dict, repeat_within=ALWAYS)
 
 
 def finish(outcomes: str, additions: str | None = None) -> Call[list[Verdict]]:

@@ -53,3 +53,18 @@ def reconcile(worker: UUID, known: list[int], grace: float) -> Call[list[int]]:
 def has_work(queues: list[str]) -> Call[bool]:
     """Whether these queues hold anything ready or running."""
     return Call("select {schema}.has_work(%s)", (queues,), one_value, repeat_within=ALWAYS)
+
+
+def queues_of(worker: UUID) -> Call[list[str] | None]:
+    """The queues of an active worker; None if there is no such worker."""
+    return Call(
+        "select queues from {schema}.worker where id = %s and state = 'active'",
+        (worker,),
+        lambda rows: rows[0][0] if rows else None,
+        repeat_within=ALWAYS,
+    )
+
+
+def queues_of_jobs(job_ids: list[int]) -> Call[dict[int, str]]:
+    """The queues of live jobs, by id."""
+    return Call("select id, queue from {schema}.job where id = any(%s)", (job_ids,), dict, repeat_within=ALWAYS)
