@@ -17,6 +17,8 @@ from .keys import Keys
 from .rates import RateLimits, Rates
 from .streams import Streams
 from .watched.source import Tools
+from .polls import Polls
+from .upkeep import Upkeep
 
 T = TypeVar("T")
 
@@ -36,6 +38,8 @@ class Service:
         examinations: of the install, one at a time.
         keys: finds the keys of requests; `keys.forget()` when the database says that keys have changed.
         rates: counts requests.
+        polls: claims of HTTP workers.
+        upkeep: does what any worker does for the whole install, once there are HTTP workers or operations.
     """
 
     def __init__(self, app: PgQueue, limits: RateLimits | None = None) -> None:
@@ -48,6 +52,8 @@ class Service:
         self.rates = Rates(limits or RateLimits())
         self.hub.on_keys = self.keys.forget
         self.streams = Streams(Tools(self.run, self.hub, lambda value: answers.shown(value, self.redactor)), self.stopping)
+        self.polls = Polls(self.run, self.hub, self.stopping)
+        self.upkeep = Upkeep(app)
 
     @once
     def database(self) -> AsyncPool:
@@ -70,6 +76,7 @@ class Service:
         """End what runs beside requests, and close the connections."""
         self.stopping.set()
         await self.streams.stop()
+        await self.upkeep.stop()
         await self.hub.stop()
         await self.keys.stop()
         await self.database.close()

@@ -22,6 +22,8 @@ class WorkerOptions:
         name: shown in worker_status; host:pid by default.
         handle_signals: end gracefully on SIGTERM and SIGINT. A KeyboardInterrupt that a handler raises is always a failure
             of its job, with and without this option.
+        upkeep_only: run no jobs, and only do what any worker does for the whole install: promote, rescue, schedules, roll-ups,
+            operations. The tasks and the lifespan of the app are not used.
         supervised: leave a second signal to the supervisor; a service manager may send the first signal to both.
     """
 
@@ -34,6 +36,7 @@ class WorkerOptions:
     handle_signals: bool = True
     supervised: bool = False
     timeout_grace: float = 5.0
+    upkeep_only: bool = False
 
     def __post_init__(self) -> None:
         storable("name", self.name or "")

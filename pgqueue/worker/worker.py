@@ -76,11 +76,12 @@ class Worker:
     def __init__(self, app: "PgQueue", options: WorkerOptions | None = None) -> None:
         self._app = app
         self._options = options or WorkerOptions()
-        queues = self._options.queues or tuple((name, 1.0) for name in app.queues)
+        is_idle = self._options.upkeep_only
+        queues = () if is_idle else self._options.queues or tuple((name, 1.0) for name in app.queues)
         self._queues = [name for name, _ in queues]
         self._weights = None if self._options.strict else [weight for _, weight in queues]
         self._stop = asyncio.Event()
-        self._is_wait_told = self._is_recycled = False
+        self._is_wait_told = self._is_recycled = self._is_built = False
 
     @property
     def is_recycled(self) -> bool:
@@ -95,20 +96,23 @@ class Worker:
             ConfigurationError: a task cannot run as it was declared, for example the lifespan lacks a value that it takes.
         """
         app = self._app
-        assert_no_import()
-        app.freeze()
-        check_process_tasks(app.tasks.values())
+        if not self._options.upkeep_only:
+            assert_no_import()
+            app.freeze()
+            check_process_tasks(app.tasks.values())
         if self._options.handle_signals:
             self._handle_signals()
+        lifespan = None if self._options.upkeep_only else app.lifespan
         try:
-            async with entered(app.lifespan, app, self._stop, FLUSH_WITHIN) as values:
+            async with entered(lifespan, app, self._stop, FLUSH_WITHIN) as values:
                 self._build(values)
                 await self._run()
             log.info("worker %s ended: %s", self._membership.id, counted(self._finisher.counts))
         except StoppedEarly:
             log.info("worker %s was stopped while its lifespan started", self._options.name or os.getpid())
         finally:
-            current.set_worker(None)
+            if not self._options.upkeep_only:
+                current.set_worker(None)
 
     async def _run(self) -> None:
         try:
@@ -141,6 +145,15 @@ class Worker:
         """End gracefully: claim nothing more, give back what has not started, let running handlers end within the grace."""
         self._stop.set()
 
+    def tell(self, over: list[int], changed: list[int]) -> None:
+        """Tell those who wait for them, if any do, that these jobs are over, and that these have changed; on its event loop."""
+        if not self._is_built:
+            return
+        self._alarm.ring()  # one of them may be due again in a moment
+        if over and self._waiters.is_asked():
+            self._waiters.over(over)
+        self._waiters.changed(changed)
+
     def _recycle(self) -> None:
         if self._stop.is_set():  # it ends anyway, and whoever stops it wants no other one
             return
@@ -150,7 +163,8 @@ class Worker:
 
     def _surroundings(self, values: tuple[Any, ...]) -> Surroundings | None:
         """What handlers need besides a call; None for most apps, which then have no extra cost."""
-        app, tasks = self._app, self._app.tasks.values()
+        app = self._app
+        tasks = [] if self._options.upkeep_only else list(app.tasks.values())
         injected = injections(tasks, values)
         size = app.settings.process_pool_size or min(self._options.concurrency, os.cpu_count() or 1)
         self._processes = Processes(size, Setup(app.url, app.settings.schema_name, logs.given()), self._process_started)
@@ -187,7 +201,7 @@ class Worker:
             logs=self._logs,
         )
         is_full = self._is_full if app.callbacks else self._finisher.is_full
-        tasks = {**app.tasks, app.chunk_task.name: app.chunk_task}
+        tasks = {} if options.upkeep_only else {**app.tasks, app.chunk_task.name: app.chunk_task}
         surroundings = self._surroundings(values)
         self._soft_timeouts = SoftTimeouts(maintenance_link)
         self._slots = Slots(
@@ -217,7 +231,8 @@ class Worker:
             adopt=lambda id, since: self._liveness.adopt(id, since),
             alarm=self._alarm,
         )
-        current.set_worker(self._membership.who)
+        if not options.upkeep_only:
+            current.set_worker(self._membership.who)
         self._parents = ParentLoader(parents_link, tasks, self._slots, self._finisher.add, bool(app.execution_middleware))
         self._claimer = Claimer(
             claim_link,
@@ -264,10 +279,12 @@ class Worker:
         )
         self._loops = self._new_loops()
         self._liveness = self._new_liveness()
+        self._is_built = True
 
     def _new_loops(self) -> Loops:
         loops = Loops(on_failed=self.stop)
-        loops.add("claim", self._claimer.run)
+        if not self._options.upkeep_only:
+            loops.add("claim", self._claimer.run)
         loops.add("parents", self._parents.run)
         loops.add("callbacks", self._callbacks.run)
         loops.add("waiters", self._waiters.run)
@@ -312,7 +329,7 @@ class Worker:
         await self._membership.register()
         self._liveness.start()
         id = self._membership.id
-        log.info("worker %s started on %s", id, ", ".join(self._queues))
+        log.info("worker %s started on %s", id, ", ".join(self._queues) or "no queue: it only does upkeep")
         self._loops.start()
 
     async def _declare_limits(self) -> None:

@@ -48,9 +48,7 @@ _COLUMNS: LiteralString = (
     "least(greatest(c.run_at, '0001-01-02Z'), '9999-12-30Z'), least(greatest(c.created_at, '0001-01-02Z'), '9999-12-30Z'), "
     "c.meta::text, c.node::text, c.limits, c.terms::text from "
 )
-_CLAIM: LiteralString = (
-    _COLUMNS + "set_config('synchronous_commit', 'off', true), {schema}.claim(%s, %s, %s, %s, %s, %s, %s) c"
-)
+_CLAIM: LiteralString = _COLUMNS + "set_config('synchronous_commit', 'off', true), {schema}.claim(%s, %s, %s, %s, %s, %s, %s) c"
 
 
 def claim(

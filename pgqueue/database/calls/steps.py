@@ -37,9 +37,7 @@ def step_values(job_id: int) -> Call[dict[str, str | None]]:
 
 def run_steps(job_id: int, token: str) -> Call[str | None]:
     """The values of the steps that a job has done, by name, as JSON text; None if the token no longer owns the job."""
-    return Call(
-        "select {schema}.run_steps(%s::bigint, %s::text::uuid)::text", (job_id, token), one_value, repeat_within=ALWAYS
-    )
+    return Call("select {schema}.run_steps(%s::bigint, %s::text::uuid)::text", (job_id, token), one_value, repeat_within=ALWAYS)
 
 
 def steps(job_id: int) -> Call[Records]:

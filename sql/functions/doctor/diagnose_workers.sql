@@ -36,7 +36,9 @@ set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
            format('workers of version %s: %s, such as %s; the schema has %s', version, count(*), min(shown), installed_version()),
            jsonb_build_object('workers', count(*), 'version', version, 'installed', installed_version()),
            'they may call functions that are not there, or not as they know them', 'restart them with the version of the schema'
-      from its where is_alive and version <> installed_version() group by version
+      from its
+     where is_alive and version <> installed_version() and version not like 'http%'  -- those have the REST API's
+     group by version
     union all
     select 'worker-clock', 'warning', shown, format('the clock of the worker %s is %s s %s that of the database', shown,
                                                     round(abs(ahead)), case when ahead > 0 then 'ahead of' else 'behind' end),
