@@ -4,6 +4,7 @@ import asyncio
 import logging
 import random
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -59,6 +60,22 @@ class Line:
 
     def __init__(self) -> None:
         self.next_at = 0.0
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    def turn(self) -> "asyncio.Future[None]":
+        """What is done when its holder is to look, because another one has found as much as it wanted. Cancel it afterwards."""
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        turn.add_done_callback(self._waiting.remove)
+        return turn
+
+    def pass_on(self) -> bool:
+        """Let the poll look that has waited longest; whether there is one."""
+        for turn in self._waiting:
+            if not turn.done():
+                turn.set_result(None)
+                return True
+        return False
 
     def looks(self) -> None:
         """Note that one of them looks just now."""
@@ -177,7 +194,7 @@ class Polls:
         is_full = len(poll.rows) >= wanted.want
         line.looked(is_full, again_in)
         poll.again_in = 0.0 if poll.rows else max(0.0, line.next_at - time.monotonic())
-        if is_full:
+        if is_full and not line.pass_on():
             ear.pass_on()
 
     async def _pause(self, poll: Poll, line: Line, ear: Ear, deadline: float) -> bool:
@@ -189,13 +206,15 @@ class Polls:
             if now >= line.next_at:
                 return True
             until = min(deadline, line.next_at, now + BACKSTOP)
-            hearing = asyncio.ensure_future(ear.wait(until - now))
-            first: set[asyncio.Future[Any]] = {hearing, poll.over}
-            await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
-            if not hearing.done():
+            hearing, turn = asyncio.ensure_future(ear.wait(until - now)), line.turn()
+            first: set[asyncio.Future[Any]] = {hearing, poll.over, turn}
+            try:
+                await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                has_turn = not turn.cancel()
+                is_early = hearing.done() and time.monotonic() < until - EARLY
                 hearing.cancel()
-                await asyncio.wait({hearing})
-            elif time.monotonic() < until - EARLY:
+            if has_turn or is_early:
                 return True
         return False
 

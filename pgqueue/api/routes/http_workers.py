@@ -113,8 +113,8 @@ async def claim(request: Request, worker_id: str, body: ClaimBody) -> Response:
     """Claim jobs, and wait for the first one if there are none.
 
     Asking again with the same `claim_id` gives the jobs of that claim that still run, and takes the place of a request with
-    this id that still waits. A request whose client is gone claims nothing; jobs that could not be answered are given back. An answer has
-    1,000 jobs or 8 MiB at most, whatever is wanted.
+    this id that still waits. A request whose client is gone claims nothing; jobs that could not be answered are given back.
+    An answer has 1,000 jobs or 8 MiB at most, whatever is wanted.
     """
     here, worker = at(request), worker_of(worker_id)
     if not here.caller.may_read_arguments:
