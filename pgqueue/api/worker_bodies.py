@@ -135,10 +135,16 @@ class Error(Body):
     types: Annotated[list[str], Field(description="names that retry policies match; by default its type")] = []
     message: str = ""
     traceback: str | None = None
+    cause: Annotated[dict[str, Any] | None, Field(description="the innermost cause: type, message and frames")] = None
 
     def as_sql(self) -> dict[str, Any]:
         """As finish takes it."""
-        return {**self.model_dump(), "types": (self.types or [self.type])[:MOST_TYPES]}
+        texts = {name: _storable(getattr(self, name)) for name in ("type", "message", "traceback")}
+        return {**texts, "types": (self.types or [self.type])[:MOST_TYPES], "cause": self.cause}
+
+
+def _storable(text: str | None) -> str | None:
+    return None if text is None else text.replace("\x00", "\N{REPLACEMENT CHARACTER}")
 
 
 State = Literal["succeeded", "cancelled", "failed", "snoozed", "waiting", "rate_limited", "unknown_task"]
@@ -156,6 +162,7 @@ class OutcomeBody(Body):
     reason: Reason | None = None
     error: Error | None = None
     delay: Annotated[Seconds | None, Field(description="seconds until it runs again")] = None
+    not_before: Annotated[Seconds | None, Field(description="failed: seconds that a retry waits at least")] = None
     final: Annotated[bool | None, Field(description="failed: no retry")] = None
     key: Annotated[Name | None, Field(description="rate_limited: the limit to park")] = None
     signal: Annotated[Name | None, Field(description="waiting: what it waits for")] = None
