@@ -4,15 +4,15 @@ import asyncio
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import psycopg
 import pytest
 
-from pgqueue import JobContext, OutsideWorker, PgQueue, RetryIn, Snooze
+from pgqueue import JobContext, PgQueue, RetryIn, Snooze
+from pgqueue.errors import OutsideWorker
 from pgqueue.http_worker import HttpWorker, HttpWorkerOptions
 from tests.waiting import auntil, until
 
@@ -38,7 +38,7 @@ def rows(connection: Db, query: str) -> list[tuple[Any, ...]]:
 
 def states(connection: Db) -> dict[str, str]:
     """The states of all jobs by their tasks."""
-    return dict(rows(connection, "select task, state::text from jobs"))  # type: ignore[arg-type]
+    return dict(rows(connection, "select task, state::text from jobs"))
 
 
 async def test_it_runs_async_handlers_and_handlers_in_threads_and_reports_what_they_return(
@@ -110,7 +110,7 @@ async def test_a_cancelled_job_is_stopped(app: PgQueue, base_url: str, connectio
     job = sleeps.enqueue()
     async with working(app, base_url):
         await auntil(lambda: rows(connection, "select 1 from job where state = 'running'"), "the start")
-        await job.acancel()
+        connection.execute("select cancel(%s)", (job.id,))
         await auntil(lambda: states(connection) == {"sleeps": "cancelled"}, "the end", within=10)
 
 
