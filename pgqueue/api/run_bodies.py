@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from .worker_bodies import VERDICTS, Body, Error, Name, Reason, Seconds, Token
+from .worker_bodies import VERDICTS, Body, Error, Float, Name, Reason, Seconds, Token
 
 Step = Annotated[str, Field(min_length=1, max_length=200)]
 
@@ -69,8 +69,8 @@ class Progress(Body):
     """How far a run has come."""
 
     token: Token
-    done: Annotated[float, Field(ge=0, allow_inf_nan=False)]
-    total: Annotated[float | None, Field(gt=0, allow_inf_nan=False)] = None
+    done: Annotated[Float, Field(ge=0, allow_inf_nan=False)]
+    total: Annotated[Annotated[Float, Field(gt=0, allow_inf_nan=False)] | None, Field(description="`done` at the end")] = None
     note: Annotated[str | None, Field(max_length=1000)] = None
 
 

@@ -6,6 +6,7 @@ from uuid import UUID
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from ..worker.describe import MOST_TYPES
+from . import exact
 from .filters import id_of
 
 MOST_IDS = 10_000
@@ -25,7 +26,8 @@ def _number(given: object) -> object:
 JobId = Annotated[int, BeforeValidator(_number), WithJsonSchema(_ID_SCHEMA)]
 Ids = Annotated[list[JobId], Field(max_length=MOST_IDS)]
 Name = Annotated[str, Field(min_length=1, max_length=100, pattern="^[^\\x00]*$")]
-Seconds = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
+Float = Annotated[float, BeforeValidator(exact.number)]
+Seconds = Annotated[Float, Field(ge=0, le=1e9, allow_inf_nan=False)]
 Token = Annotated[UUID, Field(description="the token of the claim", examples=[TOKEN])]
 
 
@@ -46,7 +48,7 @@ class Registration(Body):
     queues: Annotated[list[Name], Field(min_length=1, max_length=1000, description="queues that it serves", examples=[["mail"]])]
     concurrency: Annotated[int, Field(ge=1, le=10_000, description="handlers that it runs at once")] = 1
     lease: Annotated[
-        float, Field(ge=5, le=3600, description="seconds without a heartbeat after which its jobs run elsewhere")
+        Float, Field(ge=5, le=3600, description="seconds without a heartbeat after which its jobs run elsewhere")
     ] = 30
     tasks: Annotated[list[Name] | None, Field(max_length=10_000, description="names of tasks that it can run")] = None
 
@@ -98,7 +100,7 @@ class ClaimBody(Body):
         None
     )
     want: Annotated[int, Field(ge=1, le=1000, description="jobs at most; no more than can start at once")] = 1
-    wait: Annotated[float, Field(ge=0, le=30, description="seconds to wait for the first job")] = 0
+    wait: Annotated[Float, Field(ge=0, le=30, description="seconds to wait for the first job")] = 0
 
 
 class ClaimedJob(BaseModel):

@@ -48,6 +48,18 @@ def test_a_job_is_claimed_run_and_finished_and_its_numbers_stay_exact(connection
     assert connection.execute("select value::text from job_result").fetchone() == (str(10**25),)
 
 
+def test_numbers_of_ours_may_be_written_in_any_way(connection: Db, worker: HttpWorker) -> None:
+    job_id = add(connection)
+    (job,) = worker.claim()
+    json = {"Content-Type": "application/json"}
+    body = (
+        f'{{"outcomes": [{{"id": {job_id}, "token": "{job["token"]}", "state": "snoozed", "delay": 6.00e1, "elapsed": 1e-05}}]}}'
+    )
+    ended = worker.api.post(f"/workers/{worker.id}/finish", content=body, headers=json)
+    assert ended.json()["verdicts"][0]["verdict"] == "scheduled"
+    assert worker.api.post(f"/workers/{worker.id}/claim", content='{"wait": 0.10}', headers=json).status_code == 200
+
+
 def test_each_way_to_end_a_run_has_its_path(connection: Db, worker: HttpWorker) -> None:
     ids = [add(connection) for _ in range(5)]
     done, failed, snoozed, waiting, released = worker.claim(5)
