@@ -8,6 +8,8 @@ import psycopg
 import pytest
 
 from pgqueue import PgQueue
+from pgqueue.api import door
+from pgqueue.api.caller import Caller
 from tests.api.http_worker import HttpWorker, claim_id, succeeded
 from tests.waiting import until
 
@@ -277,3 +279,38 @@ def _told(connection: Db, worker: HttpWorker) -> bool:
     (job,) = worker.claim()
     worker.end(job)
     return any(heard.payload == str(job_id) for heard in connection.notifies(timeout=0.3, stop_after=1))
+
+
+def test_a_key_for_some_queues_works_for_those_alone(
+    connection: Db, api: httpx.Client, worker: HttpWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection.execute("select enqueue('send', queue => 'mail'), enqueue('send')")
+    (foreign,) = worker.claim()
+
+    async def enter(*_: Any) -> Caller:
+        return Caller("mailer", "worker", "127.0.0.1", "k", frozenset({"mail"}))
+
+    monkeypatch.setattr(door, "enter", enter)
+    assert worker.post("/workers", {"queues": ["mail", "default"]}, 403)["type"].endswith("/forbidden")
+    mailer = HttpWorker(api, queues=["mail"])
+    assert mailer.post(f"/workers/{mailer.id}/claim", {"queues": ["default"]}, 403)
+    for verb, body in (("heartbeat", {}), ("claim", {"queues": ["mail"]})):
+        worker.post(f"/workers/{worker.id}/{verb}", body, 409)
+    assert api.delete(f"/workers/{worker.id}").status_code == 409
+    assert mailer.finish(succeeded(foreign)) == ["stale"]
+    for verb, more in (("complete", {}), ("progress", {"done": 1}), ("release", {}), ("run-steps", {})):
+        mailer.post(f"/jobs/{foreign['id']}/{verb}", {"token": foreign["token"], **more}, 404)
+    assert state(connection, foreign["id"]) == "running"
+    (own,) = mailer.claim()
+    assert own["queue"] == "mail"
+    assert mailer.finish(succeeded(own)) == ["succeeded"]
+
+
+def test_a_key_that_may_not_read_arguments_claims_nothing(
+    connection: Db, worker: HttpWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def enter(*_: Any) -> Caller:
+        return Caller("blind", "worker", "127.0.0.1", "k", None, may_read_arguments=False)
+
+    monkeypatch.setattr(door, "enter", enter)
+    worker.post(f"/workers/{worker.id}/claim", {}, 403)
