@@ -158,7 +158,7 @@ def test_a_claim_asked_again_takes_the_place_of_one_that_waits(
 def test_a_claim_asked_again_while_the_first_is_in_the_database_gets_its_jobs(
     open_polls: list[Polls], connection: Db, connect: Callable[..., Db], base_url: str, worker: HttpWorker
 ) -> None:
-    """The client of the first is gone; giving its jobs back would take them from the second."""
+    """The client of the first is gone. The second waits until nothing of the first is left to do."""
     connection.execute("select enqueue('send')")
     other = connect(autocommit=False)
     other.execute("lock table pause in access exclusive mode")
