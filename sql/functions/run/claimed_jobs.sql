@@ -1,5 +1,5 @@
--- claimed_jobs: what runs under this worker and token, in the columns of claim: for a claim whose answer was lost and that is asked
--- again under the same token.
+-- claimed_jobs: what runs under this worker and token, in the columns of claim: for a claim whose answer was lost and that is
+-- asked again under the same token.
 -- Called by: the REST API. Writes: nothing. Locks: none.
 -- A run that has ended, or was given back, is not there any more. The last row of claim, which says when to look again, is not
 -- there either.

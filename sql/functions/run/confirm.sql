@@ -1,12 +1,12 @@
--- confirm: what is known of outcomes for which finish said stale: whether the worker has handed them in before, and only the answer
--- was lost.
+-- confirm: what is known of outcomes for which finish said stale: whether the worker has handed them in before, and only the
+-- answer was lost.
 -- Called by: the REST API. Writes: nothing. Locks: none.
 -- worker: who ran them. outcomes: as finish takes them.
 --   repeated     the job has ended so under this worker, or has failed under it and runs again
---   unconfirmed  that cannot be told, because a snooze leaves no trace, and a queue may keep no history. Nothing is to be done.
+--   unconfirmed  that cannot be told, because a snooze leaves no trace, and a queue may keep no history: do nothing.
 --   stale        the job has another owner, or was taken from this one
--- History and dead letters name the worker of a run and not its token: a worker that ran a job twice and hands in the first run
--- late hears repeated, too. The job is over, so nothing is wrong but the word. What ended more than an hour ago counts as unknown.
+-- History and dead letters name the worker of a run and not its token: a worker that ran a job twice and hands in the first
+-- run late hears repeated, too. The job is over, so nothing is wrong but the word. What ended more than an hour ago counts as unknown.
 create function confirm(worker uuid, outcomes jsonb) returns table (job_id bigint, verdict text)
 -- Pinned, see claim. `since` is a parameter of the plan, so only the last partitions of the history are looked at.
 language plpgsql stable security definer set search_path from current
