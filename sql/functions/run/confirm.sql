@@ -6,7 +6,7 @@
 --   unconfirmed  that cannot be told, because a snooze leaves no trace, and a queue may keep no history: do nothing.
 --   stale        the job has another owner, or was taken from this one
 -- History and dead letters name the worker of a run and not its token: a worker that ran a job twice and hands in the first
--- run late hears repeated, too. The job is over, so nothing is wrong but the word. What ended more than an hour ago counts as unknown.
+-- run late hears repeated, too. The job is over, so nothing is wrong but the word. What ended over an hour ago is unknown.
 create function confirm(worker uuid, outcomes jsonb) returns table (job_id bigint, verdict text)
 -- Pinned, see claim. `since` is a parameter of the plan, so only the last partitions of the history are looked at.
 language plpgsql stable security definer set search_path from current
