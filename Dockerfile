@@ -5,7 +5,7 @@ COPY pyproject.toml constraints.txt pytest_pgqueue.py README.md LICENSE CHANGELO
 COPY sql sql
 COPY migrations migrations
 COPY pgqueue pgqueue
-RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir -c constraints.txt '.[fast]'
+RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir -c constraints.txt '.[fast,api]'
 
 FROM python:3.12-slim
 COPY --from=build /venv /venv

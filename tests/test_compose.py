@@ -15,11 +15,13 @@ Service = Callable[[str], str]
 
 @pytest.fixture(scope="module")
 def service() -> Service:
-    """A service by name, as the tool spells it once it has understood it."""
+    """A service by name, as the tool spells it once it has understood it; those of profiles too."""
     if shutil.which("docker-compose") is None:
         missing = "docker-compose is not installed (Debian: apt install docker-compose)"
         pytest.fail(missing) if os.environ.get("CI") == "true" else pytest.skip(missing)
-    config = subprocess.run(["docker-compose", "config"], cwd=CHECKOUT, text=True, capture_output=True, check=False)
+    config = subprocess.run(
+        ["docker-compose", "--profile", "observability", "config"], cwd=CHECKOUT, text=True, capture_output=True, check=False
+    )
     assert config.returncode == 0, config.stderr
 
     def one(name: str) -> str:
@@ -51,6 +53,27 @@ def test_three_workers_have_time_to_stop(service: Service) -> None:
     assert "replicas: 3" in worker
     assert "init: true" in worker
     assert "pgqueue workers" in worker
+
+
+def test_the_api_is_reached_from_this_machine_only_and_says_when_it_is_ready(service: Service) -> None:
+    api = service("api")
+    assert "/health/ready" in api
+    assert re.search(r"127\.0\.0\.1:8000:8000|host_ip: 127\.0\.0\.1", api)
+    assert re.search(r"- serve\n", api)
+    time_to_stop = re.search(r"stop_grace_period: (\d+)s", api)
+    assert time_to_stop
+    assert int(time_to_stop[1]) >= 15
+    assert re.search(r"\[.*\bapi\b.*\]'", (CHECKOUT / "Dockerfile").read_text()), "the image has the extra"
+
+
+@pytest.mark.parametrize("name", ["prometheus", "grafana", "grafana-login"])
+def test_what_observes_is_a_profile_and_is_reached_from_this_machine_only(service: Service, name: str) -> None:
+    block = service(name)
+    assert re.search(r"profiles:\n\s+- observability\n", block)
+    assert "0.0.0.0" not in block
+    mounted = re.findall(r"(/\S*deploy/observability/[^\s:]+)", block)
+    assert mounted
+    assert all(Path(path).exists() for path in mounted)
 
 
 def test_the_image_has_all_that_the_dockerfile_copies() -> None:

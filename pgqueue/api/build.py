@@ -1,7 +1,9 @@
 """The API as an application of its own, and as a part of another one."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from time import perf_counter
+from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from starlette.exceptions import HTTPException
@@ -10,40 +12,36 @@ from starlette.responses import Response
 
 from ..app import PgQueue
 from ..version import __version__
-from . import problems
-from .endpoint import REFUSES, Endpoint
-from .guard import routes_of
+from . import access_log, problems
+from .endpoint import REFUSES, Endpoint, route_of
+from .guard import request_id_of, routes_of
 from .rates import RateLimits
 from .routes import ALL
 from .service import Service
 
-PREFIX = "/api/v1"
+# Of FastAPI's own telemetry only its metrics: the guard makes a span of each request that is worth one, and logs no values.
+_TELEMETRY: Any = {"tracing": False, "operation_spans": False, "logs": False}
 _ABOUT = "Every path but health needs the header `Authorization: Bearer <key>`, once a key exists. Ids are texts."
 
 
 def create_app(app: PgQueue, limits: RateLimits | None = None) -> FastAPI:
     """The REST API as an application: to be served, or mounted in another one.
 
+    Where it is mounted, nobody runs its lifespan: enter `api.router.lifespan_context(api)` in that of the application around it.
+
     Args:
         app: the install; the options of its tasks apply to what is enqueued. `PgQueue()` knows only the schema.
         limits: how many requests a key may send a minute; None = the defaults of RateLimits. Each process counts for itself.
     """
     service = Service(app, limits)
-
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        await service.start()
-        yield
-        await service.stop()
-
     api = FastAPI(
         title="pgqueue",
         version=__version__,
         description=_ABOUT,
-        lifespan=lifespan,
         redirect_slashes=False,
         docs_url=None,
         redoc_url=None,
+        telemetry=_TELEMETRY,
     )
     api.include_router(_router(service))
     api.add_exception_handler(HTTPException, _not_ours)
@@ -61,19 +59,32 @@ def router(app: PgQueue, limits: RateLimits | None = None) -> APIRouter:
 
 
 def _router(service: Service) -> APIRouter:
-    made = APIRouter(route_class=routes_of(service, ALL), redirect_slashes=False)
+    made = APIRouter(route_class=routes_of(service, ALL), redirect_slashes=False, lifespan=_lifespan_of(service))
     for endpoint in ALL:
         _add(made, endpoint)
     return made
+
+
+def _lifespan_of(service: Service) -> Callable[[Any], AbstractAsyncContextManager[None]]:
+    """That of the router: whichever application includes it, starts and stops the service with itself."""
+
+    @asynccontextmanager
+    async def lifespan(_: Any) -> AsyncIterator[None]:
+        await service.start()
+        try:
+            yield
+        finally:
+            await service.stop()
+
+    return lifespan
 
 
 def _add(made: APIRouter, endpoint: Endpoint) -> None:
     options = dict(endpoint.options)
     model, status = options.pop("model", None), options.pop("status", 200)
     responses = {**problems.documented((*REFUSES, *endpoint.refuses)), **options.pop("responses", {})}
-    path = endpoint.path if endpoint.is_root else PREFIX + endpoint.path
     made.add_api_route(
-        path,
+        route_of(endpoint),
         endpoint.handler,
         methods=[endpoint.method],
         response_model=model,
@@ -85,6 +96,9 @@ def _add(made: APIRouter, endpoint: Endpoint) -> None:
 
 async def _not_ours(request: Request, error: Exception) -> Response:
     """What FastAPI refuses itself: no such path, a wrong method."""
-    problem = problems.of(error)
+    problem, request_id = problems.of(error), request_id_of(request)
     assert problem is not None
-    return problems.answer(problem, request.headers.get("x-request-id"), request.url.path)
+    problem.headers["X-Request-ID"] = request_id
+    response = problems.answer(problem, request_id, request.url.path)
+    access_log.note(request.method, None, response.status_code, perf_counter(), request_id, None)
+    return response

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from .caller import OPERATORS, READERS
 
+PREFIX = "/api/v1"
 REFUSES = (401, 403, 415, 422, 429, 500, 503, 504)  # any endpoint may
 Handler = Callable[..., Any]
 Rate = Literal["read", "write", "lease", "none"]
@@ -41,6 +42,11 @@ class Endpoint:
     is_quiet: bool = False
     refuses: tuple[int, ...] = ()
     options: dict[str, Any] = field(default_factory=dict)
+
+
+def route_of(endpoint: Endpoint) -> str:
+    """The template of its path, as logs and traces name it: the same wherever the API is mounted or included."""
+    return endpoint.path if endpoint.is_root else PREFIX + endpoint.path
 
 
 class Endpoints:

@@ -1,17 +1,23 @@
-"""Around each endpoint: who calls, what goes wrong, the id of the request. It works mounted, included, and alone."""
+"""Around each endpoint: who calls, what goes wrong, the id of the request, its trace, its line in the log, its deadline.
 
+It works mounted, included, and alone.
+"""
+
+import asyncio
 import logging
 import uuid
 from collections.abc import Callable, Coroutine
+from time import monotonic, perf_counter
 from typing import Any
 
 from fastapi.routing import APIRoute
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from ..tracing import request_id as current_request
-from . import door, exact, problems
-from .endpoint import Endpoint, Handler
+from ..tracing.serving import serving_request
+from . import access_log, door, exact, problems
+from .compressed import compressed
+from .endpoint import Endpoint, Handler, route_of
 from .here import Here, enter
 from .problems import Problem
 from .service import Service
@@ -19,6 +25,9 @@ from .service import Service
 log = logging.getLogger("pgqueue.api")
 MOST_BODY = 2**20  # bytes
 LONGEST_ID = 200  # characters of the id of a request
+DEADLINE = 60.0  # seconds for a request, but for a stream
+# What is still read of a body that is too large: a client that is cut off while it sends does not see the answer.
+DRAINED, DRAIN_WITHIN = 2**24, 2.0  # bytes, seconds
 Answer = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
@@ -55,14 +64,39 @@ class ExactRequest(Request):
     async def body(self) -> bytes:
         """The body. Raises Problem if it is too large."""
         if not hasattr(self, "_body"):
+            await self._check_length()
             chunks, size = list[bytes](), 0
             async for chunk in self.stream():
                 size += len(chunk)
                 if size > MOST_BODY:
-                    raise Problem("too-large", f"the body has more than {MOST_BODY:,} bytes", {"Connection": "close"})
+                    raise await self._too_large()
                 chunks.append(chunk)
             self._body = b"".join(chunks)
         return self._body
+
+    async def _check_length(self) -> None:
+        """Raise Problem if the header already says that the body is too large."""
+        said = self.headers.get("content-length", "")
+        if said.isascii() and said.isdecimal() and (len(said) > 18 or int(said) > MOST_BODY):
+            raise await self._too_large()
+
+    async def _too_large(self) -> Problem:
+        """The refusal; what follows is read for a moment and dropped, unless the client waits to be asked for it."""
+        if "expect" not in self.headers:
+            await self._drain()
+        return Problem("too-large", f"the body has more than {MOST_BODY:,} bytes", {"Connection": "close"})
+
+    async def _drain(self) -> None:
+        left, ends = DRAINED, monotonic() + DRAIN_WITHIN
+        while left > 0 and monotonic() < ends:
+            try:
+                async with asyncio.timeout(max(0.0, ends - monotonic())):
+                    message = await self.receive()
+            except TimeoutError:
+                return
+            left -= len(message.get("body", b""))
+            if not message.get("more_body"):
+                return
 
     async def json(self) -> Any:
         """The body as JSON. Raises Problem if it is none."""
@@ -73,18 +107,34 @@ class ExactRequest(Request):
 
 
 async def _guarded(service: Service, endpoint: Endpoint, inner: Answer, request: Request) -> Response:
-    here = Here(service, endpoint, _id_of(request))
+    began = perf_counter()
+    here = Here(service, endpoint, request_id_of(request))
     enter(request, here)
-    token = current_request.set(here.request_id)
-    try:
-        here.caller = await door.enter(service, endpoint, request)
-        response = await inner(ExactRequest(request.scope, request.receive))
-    except Exception as error:
-        response = _refused(error, here, request)
-    finally:
-        current_request.reset(token)
+    route = route_of(endpoint)
+    traced = None if endpoint.is_quiet or endpoint.is_stream else route
+    with serving_request(here.request_id, request.method, traced, request.headers) as served:
+        response = await _answered(here, inner, request)
+        served.answered(response.status_code)
     response.headers["X-Request-ID"] = here.request_id
+    if not endpoint.is_quiet:
+        key_id = here.caller.key_id if hasattr(here, "caller") else None
+        access_log.note(request.method, route, response.status_code, began, here.request_id, key_id)
     return response
+
+
+async def _answered(here: Here, inner: Answer, request: Request) -> Response:
+    deadline = asyncio.timeout(None if here.endpoint.is_stream else DEADLINE)
+    try:
+        async with deadline:
+            here.caller = await door.enter(here.service, here.endpoint, request)
+            response = await inner(ExactRequest(request.scope, request.receive))
+            return response if here.endpoint.is_stream else await compressed(request, response)
+    except Exception as error:
+        if isinstance(error.__cause__ or error, ClientDisconnect):
+            return Response(status_code=499)  # nobody reads it
+        if deadline.expired() and isinstance(error, TimeoutError):
+            error = Problem("deadline", f"the request took more than {DEADLINE:.0f} s; it is not known whether it was done")
+        return _refused(error, here, request)
 
 
 def _refused(error: Exception, here: Here, request: Request) -> Response:
@@ -96,6 +146,7 @@ def _refused(error: Exception, here: Here, request: Request) -> Response:
     return problems.answer(problem, here.request_id, request.url.path)
 
 
-def _id_of(request: Request) -> str:
+def request_id_of(request: Request) -> str:
+    """The id of a request: that of its header, or a new one."""
     given = request.headers.get("x-request-id", "")
     return given if given.isascii() and given.isprintable() and 0 < len(given) <= LONGEST_ID else str(uuid.uuid4())

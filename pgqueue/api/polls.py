@@ -2,22 +2,19 @@
 
 import asyncio
 import logging
-import random
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
-from weakref import WeakValueDictionary
 
 import psycopg
 
 from ..database.call import Call, Rows
 from ..database.calls import run as run_calls
 from ..errors import PgQueueError
-from .hub import BACKSTOP, Ear, Hub
+from .hub import BACKSTOP, Hub, QueueEar
 from .problems import Problem
 
 log = logging.getLogger("pgqueue.api")
@@ -26,7 +23,6 @@ MOST_BYTES = 8 * 2**20  # of the jobs of one answer; one job is answered whateve
 HAND_OVER_WITHIN = 10.0  # seconds for a client to read an answer
 GIVE_BACK_TRIES = 3
 BUSY_AGAIN = 0.05  # seconds until the next look at jobs that another claim was just looking at
-EARLY = 0.002  # seconds before its time that a wait must end to be a wake-up
 Run = Callable[[Call[Any]], Awaitable[Any]]
 
 
@@ -49,44 +45,6 @@ class Wanted:
     want: int
     wait: float
     is_named: bool
-
-
-class Line:
-    """The polls of one process for the same queues: one look that found nothing counts for all of them.
-
-    Attributes:
-        next_at: when one of them is to look again, unless a notification comes, on time.monotonic().
-    """
-
-    def __init__(self) -> None:
-        self.next_at = 0.0
-        self._waiting: deque[asyncio.Future[None]] = deque()
-
-    def turn(self) -> "asyncio.Future[None]":
-        """What is done when its holder is to look, because another one has found as much as it wanted. Cancel it afterwards."""
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(turn)
-        turn.add_done_callback(self._waiting.remove)
-        return turn
-
-    def pass_on(self) -> bool:
-        """Let the poll look that has waited longest; whether there is one."""
-        for turn in self._waiting:
-            if not turn.done():
-                turn.set_result(None)
-                return True
-        return False
-
-    def looks(self) -> None:
-        """Note that one of them looks just now."""
-        self.next_at = time.monotonic() + BACKSTOP * random.uniform(0.9, 1.1)
-
-    def looked(self, is_full: bool, again_in: float | None) -> None:
-        """Note what a look has found: as much as was wanted, and when limits allow more."""
-        if is_full:
-            self.next_at = 0.0
-        elif again_in is not None:
-            self.next_at = min(self.next_at, time.monotonic() + (again_in if again_in > 0 else BUSY_AGAIN))
 
 
 class Poll:
@@ -140,7 +98,6 @@ class Polls:
     def __init__(self, run: Run, hub: Hub, stopping: asyncio.Event) -> None:
         self._run, self._hub, self._stopping = run, hub, stopping
         self._open: dict[tuple[UUID, UUID], Poll] = {}
-        self._lines: WeakValueDictionary[tuple[str, ...], Line] = WeakValueDictionary()
         self._running = set[asyncio.Future[Any]]()
 
     async def open(self, wanted: Wanted, gone: "asyncio.Task[None]") -> Poll:
@@ -165,25 +122,29 @@ class Polls:
         poll.close()
 
     async def claim(self, poll: Poll) -> None:
-        """Claim, or wait until there is something to claim; `poll.rows` has the jobs."""
+        """Claim, or wait until there is something to claim; `poll.rows` has the jobs.
+
+        Many polls of a queue look in turns, see `turns`: one look that finds nothing counts for all of them.
+        """
         wanted = poll.wanted
         if wanted.is_named:
             poll.rows = await self._run(run_calls.claimed_jobs(wanted.worker, wanted.token))
-        line = self._lines.setdefault(wanted.queues, Line())
         deadline = time.monotonic() + wanted.wait
         with self._hub.queues(wanted.queues) as ear:
             may_look = True
-            while not (poll.rows or self._is_over(poll)) and may_look:
-                await self._look(poll, line, ear)
-                may_look = bool(poll.rows) or await self._pause(poll, line, ear, deadline)
+            while may_look and not (poll.rows or self._is_over(poll)):
+                again_in = await self._look(poll)
+                if len(poll.rows) >= wanted.want:
+                    ear.pass_on()
+                may_look = not poll.rows and await self._pause(poll, ear, deadline - time.monotonic(), again_in)
         await self._bound(poll)
 
     def _is_over(self, poll: Poll) -> bool:
         return poll.over.done() or self._stopping.is_set()
 
-    async def _look(self, poll: Poll, line: Line, ear: Ear) -> None:
+    async def _look(self, poll: Poll) -> float:
+        """Claim what there is. Returns in how many seconds another look makes sense."""
         wanted = poll.wanted
-        line.looks()
         call = run_calls.claim(wanted.worker, wanted.token, list(wanted.queues), wanted.want, None, None)
         claiming = self._keep(self._run(call))
         try:
@@ -191,32 +152,21 @@ class Polls:
         except asyncio.CancelledError:
             claiming.add_done_callback(lambda done: self._unwanted(wanted.token, done))
             raise
-        is_full = len(poll.rows) >= wanted.want
-        line.looked(is_full, again_in)
-        poll.again_in = 0.0 if poll.rows else max(0.0, line.next_at - time.monotonic())
-        if is_full and not line.pass_on():
-            ear.pass_on()
+        again = BACKSTOP if again_in is None else min(max(again_in, BUSY_AGAIN), BACKSTOP)
+        poll.again_in = 0.0 if poll.rows else again
+        return again
 
-    async def _pause(self, poll: Poll, line: Line, ear: Ear, deadline: float) -> bool:
+    async def _pause(self, poll: Poll, ear: QueueEar, left: float, look_in: float) -> bool:
         """Wait until this poll is to look again; False if its time is over."""
-        while not self._is_over(poll):
-            now = time.monotonic()
-            if now >= deadline:
-                return False
-            if now >= line.next_at:
-                return True
-            until = min(deadline, line.next_at, now + BACKSTOP)
-            hearing, turn = asyncio.ensure_future(ear.wait(until - now)), line.turn()
-            first: set[asyncio.Future[Any]] = {hearing, poll.over, turn}
-            try:
-                await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                has_turn = not turn.cancel()
-                is_early = hearing.done() and time.monotonic() < until - EARLY
-                hearing.cancel()
-            if has_turn or is_early:
-                return True
-        return False
+        if left <= 0:
+            return False
+        hearing = asyncio.ensure_future(ear.wait(left, look_in))
+        first: set[asyncio.Future[Any]] = {hearing, poll.over}
+        try:
+            await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            hearing.cancel()
+        return ear.has_turn
 
     async def _bound(self, poll: Poll) -> None:
         """Give back what would make the answer too large."""

@@ -133,6 +133,8 @@ def of(error: Exception) -> Problem | None:
         return _of_request(error.errors())
     if isinstance(error, HTTPException):
         return _of_http(error)
+    if isinstance(error, errors.NoConnection):
+        return _of_reach(error)
     for kind, types in _TYPES.items():
         if isinstance(error, types):
             return Problem(kind, str(error), _retry_after(kind), **_parts(str(error)))
@@ -148,7 +150,6 @@ _TYPES: Mapping[str, tuple[type[Exception], ...]] = {
     "wrong-state": (errors.WrongState,),
     "not-migrated": (errors.NotMigrated, errors.DatabaseNotConfigured),
     "invalid": (errors.InvalidArgument, errors.ConfigurationError),
-    "database-unavailable": (errors.NoConnection,),
 }
 _RETRY_AFTER = {"database-unavailable": "1", "locked": "1", "queue-full": "5", "deadline": "1"}
 
@@ -181,8 +182,16 @@ def _of_database(error: psycopg.Error) -> Problem:
 
 
 def _of_http(error: HTTPException) -> Problem:
+    if isinstance(error.__cause__, Problem):  # FastAPI wraps what is raised while it reads a body
+        return error.__cause__
     kind = {404: "not-found", 405: "method-not-allowed", 413: "too-large", 400: "not-json"}.get(error.status_code, "internal")
     return Problem(kind, str(error.detail), error.headers)
+
+
+def _of_reach(error: errors.NoConnection) -> Problem:
+    """Without the host, the role and the port, which the log has."""
+    detail = str(error) if error.is_busy else "the database cannot be reached; nothing was sent to it"
+    return Problem("database-unavailable", detail, _retry_after("database-unavailable"))
 
 
 def _of_request(faults: Iterable[Mapping[str, Any]]) -> Problem:

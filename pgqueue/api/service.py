@@ -11,16 +11,21 @@ from ..database.call import Call
 from ..database.pools import AsyncPool
 from ..redact import Redactor
 from . import answers
+from .breaker import Breaker
 from .examination import Examinations
+from .health import Health, look
 from .hub import Hub
+from .kept import Kept
 from .keys import Keys
+from .polls import Polls
+from .prometheus.exposition import Exposition
 from .rates import RateLimits, Rates
 from .streams import Streams
-from .watched.source import Tools
-from .polls import Polls
 from .upkeep import Upkeep
+from .watched.source import Tools
 
 T = TypeVar("T")
+PATIENCE = 2.0  # seconds that a request waits for a connection
 
 
 class Service:
@@ -40,6 +45,9 @@ class Service:
         rates: counts requests.
         polls: claims of HTTP workers.
         upkeep: does what any worker does for the whole install, once there are HTTP workers or operations.
+        breaker: refuses calls at once while the database cannot be reached.
+        health: whether requests can be served.
+        exposition: what /metrics answers.
     """
 
     def __init__(self, app: PgQueue, limits: RateLimits | None = None) -> None:
@@ -54,16 +62,20 @@ class Service:
         self.streams = Streams(Tools(self.run, self.hub, lambda value: answers.shown(value, self.redactor)), self.stopping)
         self.polls = Polls(self.run, self.hub, self.stopping)
         self.upkeep = Upkeep(app)
+        self.breaker = Breaker()
+        self.health: Kept[Health] = Kept(lambda: look(self.run))
+        self.exposition = Exposition(self.run)
 
     @once
     def database(self) -> AsyncPool:
         """Runs calls for requests; JSON of users keeps its numbers."""
         app = self.app
-        return AsyncPool(app.url, app.statements, app.settings.api_pool_size, "api_pool_size", arun_exactly)
+        return AsyncPool(app.url, app.statements, app.settings.api_pool_size, "api_pool_size", arun_exactly, PATIENCE)
 
     async def run(self, call: Call[T], client: str | None = None) -> T:
         """Run a call in a transaction of its own. `client`: the address that the audit log keeps in place of this server's."""
-        return await self.database.run(call, client=client)
+        with self.breaker.trial():
+            return await self.database.run(call, client=client)
 
     async def act(self, call: Call[T], address: str) -> T:
         """Run a verb of people from this address, which the audit log keeps."""

@@ -1,5 +1,121 @@
 """Whether this process and its database work: for probes and for people."""
 
+from typing import Any
+
+from pydantic import BaseModel, Field
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from ...version import __version__
+from .. import answers
+from ..caller import OPEN
 from ..endpoint import Endpoints
+from ..health import Health, Status
+from ..here import Here, at
+from ..problems import KINDS, Problem
 
 endpoints = Endpoints("health")
+OF_ALL: dict[str, Any] = {"may": OPEN, "rate": "none", "is_root": True, "is_quiet": True}
+FRESH = {"Cache-Control": "no-store"}
+
+
+class HealthJson(JSONResponse):
+    """The media type of a document about health."""
+
+    media_type = "application/health+json"
+
+
+class Alive(BaseModel):
+    """This process answers."""
+
+    status: Status = Field(examples=["pass"])
+
+
+class Ready(BaseModel):
+    """Requests can be served."""
+
+    status: Status = Field(examples=["pass"])
+    schema_version: str = Field(description="the version of pgqueue that has made the schema")
+    workers: int = Field(description="workers that keep their lease; none is no reason not to send requests here", examples=[3])
+    listening: str = Field(description="how waiting requests hear of changes", examples=["notify", "polling"])
+
+
+class Check(BaseModel):
+    """One thing that was looked at."""
+
+    status: Status
+    observedValue: Any = Field(None, description="what was found")
+    observedUnit: str | None = None
+    output: str | None = Field(None, description="what is wrong")
+
+
+class HealthReport(BaseModel):
+    """A document about health, in the form of the draft for application/health+json."""
+
+    status: Status = Field(description="the worst of the checks")
+    version: str = Field(description="of the interface", examples=["1"])
+    releaseId: str = Field(description="of pgqueue", examples=[__version__])
+    description: str
+    checks: dict[str, list[Check]]
+
+
+_FAILS: dict[int | str, dict[str, Any]] = {503: {"description": "It fails", "model": HealthReport}}
+
+
+@endpoints.get("/health/live", model=Alive, **OF_ALL)
+async def live(request: Request) -> Response:
+    """Whether this process answers; the database is not asked.
+
+    If not, it is to be started again.
+    """
+    return answers.json({"status": "pass"}, headers=FRESH)
+
+
+@endpoints.get("/health/ready", model=Ready, **OF_ALL)
+async def ready(request: Request) -> Response:
+    """Whether requests can be served: the database answers, and its schema is that of this version.
+
+    If not, requests are to be sent elsewhere for now.
+    """
+    here = at(request)
+    found = await here.service.health.get()
+    if found.problem is not None:
+        # A new one with no more than its kind: whoever asks here has no key.
+        raise Problem(found.problem.kind, KINDS[found.problem.kind].title, found.problem.headers)
+    body = {"status": "pass", "schema_version": found.schema_version, "workers": found.workers, "listening": _mode(here)}
+    return answers.json(body, headers=FRESH)
+
+
+@endpoints.get("/health", model=HealthReport, response_class=HealthJson, responses=_FAILS, **OF_ALL)
+async def health(request: Request) -> Response:
+    """All that is known of the health of this process, for people."""
+    here = at(request)
+    checks = _checks(await here.service.health.get(), _mode(here))
+    status = next(one for one in ("fail", "warn", "pass") if one in {check["status"] for [check] in checks.values()})
+    report = {
+        "status": status,
+        "version": "1",
+        "releaseId": __version__,
+        "description": "the REST API of pgqueue",
+        "checks": checks,
+    }
+    return answers.json(report, 503 if status == "fail" else 200, FRESH, HealthJson.media_type)
+
+
+def _checks(found: Health, mode: str) -> dict[str, list[dict[str, Any]]]:
+    return {
+        "database:responseTime": [_database(found)],
+        "workers:alive": [{"status": "pass" if found.workers else "warn", "observedValue": found.workers}],
+        "notifications:mode": [{"status": "pass", "observedValue": mode}],
+    }
+
+
+def _database(found: Health) -> dict[str, Any]:
+    if found.problem is None:
+        return {"status": "pass", "observedValue": found.ms, "observedUnit": "ms"}
+    return {"status": "fail", "output": f"{KINDS[found.problem.kind].title}. {KINDS[found.problem.kind].remedy}"}
+
+
+def _mode(here: Here) -> str:
+    """Without the reason: it may name hosts."""
+    return here.service.hub.mode.partition(":")[0]

@@ -1,0 +1,1 @@
+"""What /metrics answers: see docs/prometheus.md."""

@@ -1,0 +1,127 @@
+"""The API as a process of its own: `pgqueue serve`."""
+
+import logging
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from ipaddress import ip_address
+from types import FrameType
+from typing import Any
+
+import uvicorn
+
+from ..app import PgQueue
+from ..database.calls import keys as key_calls
+from ..errors import ConfigurationError
+from . import door
+from .build import create_app
+from .service import Service
+
+log = logging.getLogger("pgqueue.api")
+GRACE = 10  # seconds for requests to end when the process stops; streams and polls end at once
+KEEP_ALIVE = 65  # seconds for an idle connection: more than clients and proxies keep theirs, so none is closed under a request
+BACKLOG = 2048
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Server(uvicorn.Server):
+    """Uvicorn, which ends streams and polls first when it stops, and then leaves with exit code 0.
+
+    Args:
+        config: of uvicorn.
+        service: what all requests share.
+    """
+
+    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+        super().__init__(config)
+        self._service = service
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop; called by uvicorn after a signal."""
+        log.info("stopping: streams end, requests have %s s", GRACE)
+        self._service.stopping.set()
+        await super().shutdown(sockets)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Stop; a second signal ends it without waiting for requests."""
+        self.force_exit = self.should_exit
+        self.should_exit = True
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Uvicorn's, without raising the signal once more at the end: a graceful stop is no failure."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {one: signal.signal(one, self.handle_exit) for one in _SIGNALS}
+        try:
+            yield
+        finally:
+            for one, handler in before.items():
+                signal.signal(one, handler)
+
+
+def serve(app: PgQueue, host: str, port: int) -> None:
+    """Serve the API until a signal.
+
+    Args:
+        app: as in `create_app`.
+        host: the address to listen at; one that others reach needs an API key in the database.
+        port: 0 = any that is free; the log says which.
+
+    Raises:
+        ConfigurationError: nothing can listen there, or others could come in without a key.
+        DatabaseNotConfigured: there is no database URL.
+    """
+    app.url  # noqa: B018  # it is asked here, so that a missing one is no error of the first request
+    _check_bind(app, host)
+    api = create_app(app)
+    listening = _listen(host, port)
+    config = uvicorn.Config(api, **_options())
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    log.info("serving %s of schema %s", _url(listening), app.settings.schema_name)
+    Server(config, api.state.pgqueue).run([listening])
+
+
+def _check_bind(app: PgQueue, host: str) -> None:
+    """Raise ConfigurationError if others could come in without a key; the database is asked only if others can come."""
+    try:
+        door.check_bind(host, has_keys=False)
+    except ConfigurationError:
+        door.check_bind(host, app.database.run(key_calls.has_keys()))
+
+
+def _options() -> dict[str, Any]:
+    return {
+        "log_config": None,  # its lines go where ours go
+        "access_log": False,
+        "http": "httptools",
+        "lifespan": "on",
+        "proxy_headers": False,  # a caller has the address of its connection: anybody may write another one into a header
+        "server_header": False,
+        "timeout_graceful_shutdown": GRACE,
+        "timeout_keep_alive": KEEP_ALIVE,
+    }
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A socket that listens.
+
+    Raises:
+        ConfigurationError: it is not possible there.
+    """
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ConfigurationError(
+            f"port: nothing can listen at {host} port {port}: {reason}; give another --port or --host"
+        ) from None
+
+
+def _url(listening: socket.socket) -> str:
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ip_address(host.partition("%")[0]).version == 6 else f"http://{host}:{port}"
