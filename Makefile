@@ -45,11 +45,11 @@ clean:
 	$(PYTHON) -m venv .venv
 
 .venv/.demo: .venv/bin/python pyproject.toml constraints.txt
-	$(INSTALL) -e '.[embedded,fast]'
+	$(INSTALL) -e '.[embedded,fast,api]'
 	@touch $@
 
 .venv/.test: .venv/bin/python pyproject.toml constraints.txt
-	$(INSTALL) -e '.[embedded,fast,test,check,bench]'
+	$(INSTALL) -e '.[embedded,fast,api,test,check,bench]'
 	@touch $@ .venv/.demo
 
 .venv/.bench: .venv/.test

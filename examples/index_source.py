@@ -144,6 +144,10 @@ def main() -> None:
             console.print("Stopped. What is left stays in the queue: the same command goes on with it.")
             sys.exit(130)
         show(database, run, started)
+    console.print(
+        "\nAll of it by REST: [bold]pgqueue serve examples.index_source:app[/bold], then "
+        "curl http://127.0.0.1:8000/api/v1/stats; see docs/api.md"
+    )
 
 
 def begin(directory: Path) -> Workflow[Any]:

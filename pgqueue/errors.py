@@ -71,7 +71,12 @@ class NoConnection(PgQueueError, psycopg.OperationalError):
     """No connection became free in time, or the database cannot be reached: the message has the cause and the remedy.
 
     Nothing was sent. It is also an OperationalError of psycopg, so code that handles that exception handles this one.
+
+    Attributes:
+        is_busy: the database answers, but all connections of the pool were in use.
     """
+
+    is_busy = False
 
 
 class LeaseLost(PgQueueError):

@@ -15,7 +15,7 @@ def pass_minutes(connection: psycopg.Connection[Any], minutes: int = 3) -> None:
     """Make all that has ended older by some minutes, and roll all of it up from the beginning."""
     for table in ("job_history", "dead_letter"):
         connection.execute(_AGE.format(table), [f"{minutes} minutes"])
-    connection.execute("truncate metric_minute, metric_hour, metric_day")
+    connection.execute("truncate metric_minute, metric_hour, metric_day, metric_total")
     connection.execute(
         "update roll_up_state set minute_at = null, check_at = null, hour_at = null, recheck_at = null, day_at = null"
     )

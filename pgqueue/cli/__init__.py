@@ -32,6 +32,7 @@ from .queues import queues
 from .retry import retry
 from .schedules import schedule, schedules
 from .secrets import begin, give_each, with_secrets
+from .serve import serve
 from .stats import stats, workers
 from .steps import signal
 from .top import top
@@ -49,7 +50,7 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
 )
 PANELS: dict[str, tuple[Any, ...]] = {
-    "Run": (migrate, worker, enqueue),
+    "Run": (migrate, worker, serve, enqueue),
     "Look": (stats, metrics, top, workers, jobs, job, explain, dead, audit),
     "Act on jobs": (retry, cancel, discard, update, signal, operations, operation),
     "Queues and limits": (queues, pause, resume, drain, limits),

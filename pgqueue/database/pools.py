@@ -167,6 +167,7 @@ class AsyncPool:
 
     Args:
         run: runs a statement on a connection of the pool; `arun_on_own` by default.
+        patience: seconds that a call waits for a connection at most.
     """
 
     def __init__(
@@ -176,8 +177,10 @@ class AsyncPool:
         size: int,
         setting: str = "pool_size",
         run: AsyncRun = arun_on_own,
+        patience: float = 30.0,
         **options: Any,
     ) -> None:
+        self._patience = patience
         self._url, self._statements, self._size, self._setting = url, statements, size, setting
         self._run_on_own = run
         self._options = {**connect_options(url, "pgqueue"), **options}
@@ -231,7 +234,8 @@ class AsyncPool:
 
     def _new_pool(self) -> _AsyncPool:
         reach = Reach(self._setting, self._size)
-        return _AsyncPool(self._url, reach, max_size=self._size, kwargs={**self._options, "note": reach.note})
+        kwargs = {**self._options, "note": reach.note}
+        return _AsyncPool(self._url, reach, max_size=self._size, timeout=self._patience, kwargs=kwargs)
 
     def _forget_closed_loops(self) -> None:
         for key in list(self._pools):  # a copy: other threads have loops, too

@@ -76,10 +76,12 @@ class Reach:
                 f"no connection within {seconds:.3g} s, the database cannot be reached: {first_line(self.error)}; "
                 "check database_url (PGQUEUE_DATABASE_URL) and the server"
             )
-        return NoConnection(
+        busy = NoConnection(
             f"no connection within {seconds:.3g} s: all {self._size} of the pool are in use; raise {self._setting} "
             f"(PGQUEUE_{self._setting.upper()}), or have fewer threads or tasks use it at once"
         )
+        busy.is_busy = True
+        return busy
 
 
 class Wait:

@@ -1,6 +1,7 @@
 """What travels with jobs in this context, with and without OpenTelemetry."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 
 from .._text import printable
@@ -18,6 +19,18 @@ def carry(trace: Mapping[str, str] | None) -> None:
     """Enter the trace of a job, for the rest of this context: what is enqueued in it belongs to the same trace and request."""
     _carried.set(trace)
     request_id.set(None if trace is None else trace.get("request_id"))
+
+
+@contextmanager
+def serving(request: str, headers: Mapping[str, str]) -> Iterator[None]:
+    """Around a request: what is enqueued in it belongs to this request, and to the trace of its headers."""
+    trace = {name: headers[name][:LONGEST] for name in HEADERS if name in headers}
+    tokens = request_id.set(request), _carried.set(trace or None)
+    try:
+        yield
+    finally:
+        request_id.reset(tokens[0])
+        _carried.reset(tokens[1])
 
 
 def current_request() -> str | None:

@@ -102,6 +102,24 @@ class Telemetry:
             span = INVALID_SPAN
         return Operation(span, kinds, time.perf_counter() - took)
 
+    def serve(self, method: str, route: str, headers: Headers) -> "Operation | None":
+        """Start the span of a request of HTTP; None if it has one, because the application around the API makes some.
+
+        Args:
+            method, route: by which it is named: the template of the path, not the path.
+            headers: those of the request that say to which trace it belongs.
+        """
+        if get_current_span().get_span_context().is_valid:
+            return None
+        kinds: dict[str, Value] = {"http.request.method": method, "http.route": route}
+        try:
+            context = _headers.extract(headers, Context())
+            span = self._tracer.start_span(f"{method} {route}", context=context, kind=SpanKind.SERVER, attributes=kinds)
+        except Exception as error:
+            note("a span", error)
+            span = INVALID_SPAN
+        return Operation(span, kinds, time.perf_counter())
+
     def flush(self, within: float) -> None:
         """Let the SDK send what it holds; `within` so many seconds."""
         for provider in (self._tracers, self._meters):

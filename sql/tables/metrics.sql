@@ -70,6 +70,21 @@ create table metric_all (
     primary key (unit, at)
 );
 
+-- The sums of all closed days, so that counters from the beginning on read one row for each queue and task, and not each of its
+-- days; see total_up. After the clock was set back by days they are too high until a day is closed.
+create table metric_total (
+    queue            text not null,
+    task             text not null,
+    first_day        date not null,             -- in UTC
+    succeeded        bigint not null,
+    cancelled        bigint not null,
+    failed           bigint not null,
+    failed_attempts  bigint not null,
+    seconds          float8 not null,
+    wait_seconds     float8 not null,
+    primary key (queue, task)
+);
+
 -- How many jobs were live at the beginning of a minute, see sample_depths. What was added in a time is what has ended in it and
 -- the change of this.
 create table metric_depth (

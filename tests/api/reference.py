@@ -5,15 +5,14 @@ from typing import Any
 
 from pgqueue import PgQueue
 from pgqueue.api import create_app
-from pgqueue.api.build import PREFIX
-from pgqueue.api.endpoint import REFUSES, Endpoint
+from pgqueue.api.endpoint import PREFIX, REFUSES, Endpoint, route_of
 from pgqueue.api.routes import ALL
 
 FILE = Path(__file__).parents[2] / "docs" / "api-reference.md"
 HEAD = f"""# REST API: reference
 
 Made from the OpenAPI document, which the server has at `/openapi.json`. What holds for all endpoints,
-and examples, is in [api.md](api.md). Paths are below `{PREFIX}`, unless they begin with `//`.
+and examples, is in [api.md](api.md). Paths are below `{PREFIX}`; `/health` and\n`/metrics` for Prometheus are not.
 
 Each may also refuse with {", ".join(map(str, REFUSES))}: see [problems.md](problems.md). *Needs*: the roles of a key that may
 call it; admin may call each. *Bound keys*: keys for some queues may call it too, for these queues.
@@ -35,9 +34,9 @@ def _section(tag: str, document: Schema) -> str:
 
 
 def _endpoint(endpoint: Endpoint, document: Schema) -> str:
-    path = endpoint.path if endpoint.is_root else PREFIX + endpoint.path
+    path = route_of(endpoint).replace(":path}", "}")
     said = document["paths"][path][endpoint.method.lower()]
-    shown = f"/{endpoint.path}" if endpoint.is_root else endpoint.path
+    shown = path if endpoint.is_root else path.removeprefix(PREFIX)
     parts = [f"\n### {endpoint.method} {shown}\n", _text(said["description"]), _facts(endpoint)]
     parts += [_parameters(said, document), _body(said, document), _answer(said, document)]
     return "\n".join(part for part in parts if part) + "\n"

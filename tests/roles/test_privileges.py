@@ -140,6 +140,7 @@ FUNCTIONS = {
     "find_key": May(ADMIN, "find_key('abcdefghijkl')"),
     "has_keys": May(ADMIN, "has_keys()"),
     "note_key_used": May(ADMIN, "note_key_used('{abcdefghijkl}')"),
+    "samples": May(READERS, "samples()"),
     "wake": May(NOBODY, "wake('default')"),
 } | {
     f"diagnose_{noun}": May(WATCHERS, f"diagnose_{noun}()") for noun in NOUNS
@@ -204,6 +205,7 @@ FUNCTIONS = {
         "note_unkept",
         "prune_metrics", "roll_up_day", "roll_up_hour", "roll_up_minute", "roll_up_step", "roll_up_to", "rows_of",
         "sample_depths", "sample_minute",
+        "job_samples", "state_samples", "server_samples", "total_up",
         "seconds_in", "series_figures", "sum_rows", "sum_up", "unkept_rows", "waited", "worker_figures",
         "insert_lines", "kept_fields", "line_bytes", "prune_logs", "refused_runs", "trim_log",
         "busy_for", "changes_of", "counted", "ended_as", "ended_per_second", "ends_of", "expired_of", "figures_of_end", "held_by",
@@ -229,7 +231,7 @@ RELATIONS = dict.fromkeys(
         "operation", "operation_job", "operations",
         "pause", "queue", "queue_depth", "pauses", "queues", "job_log", "job_logs", "audit_log", "audit",
         "installed_object", "diagnosis", "finding_log", "worker_clock", "findings",
-        "metric_minute", "metric_hour", "metric_day", "metric_all", "metric_depth", "metric_sample", "unkept_end",
+        "metric_minute", "metric_hour", "metric_day", "metric_total", "metric_all", "metric_depth", "metric_sample", "unkept_end",
         "roll_up_state", "depth", "depth_sample", "fresh_sample", "last_hour",
         "metrics_hourly", "metrics_daily", "idempotent_request",
     ),

@@ -110,6 +110,7 @@ LEFT_ALONE = {
     "metric_minute": {"minute"},
     "metric_hour": {"hour"},
     "metric_day": {"day"},
+    "metric_total": {"first_day"},
     "metric_all": {"at"},
     "metric_depth": {"minute"},
     "metric_sample": {"minute"},

@@ -1,5 +1,7 @@
 """Calls about the whole install: its version, its channels, its upkeep; see sql/functions/common and upkeep."""
 
+from typing import NamedTuple
+
 from ..call import ALWAYS, Call, one_value
 
 # Payloads on the channel of the workers; all other payloads there are names of queues.
@@ -30,3 +32,26 @@ def done_channel() -> Call[str]:
 def maintain_if_due() -> Call[float]:
     """Make partitions and prune, unless another worker has done so. Returns the seconds until the next call."""
     return Call("select {schema}.maintain_if_due()", (), one_value)
+
+
+class Vitals(NamedTuple):
+    """Whether an install can be used.
+
+    Attributes:
+        version: of pgqueue that has made the schema.
+        workers: how many of them keep their lease.
+    """
+
+    version: str
+    workers: int
+
+
+def vitals() -> Call[Vitals]:
+    """Whether an install can be used: for probes, which ask each second."""
+    return Call(
+        "select {schema}.installed_version(), (select count(*) from {schema}.worker_status where status <> 'DEAD')",
+        (),
+        lambda rows: Vitals(*rows[0]),
+        within=2.0,
+        repeat_within=ALWAYS,
+    )

@@ -208,3 +208,28 @@ def metric_sums(by: Literal["hour", "day"], wanted: Wanted, before: tuple[str | 
         within=WHOLE,
         repeat_within=ALWAYS,
     )
+
+
+class Sample(NamedTuple):
+    """A sample for monitoring.
+
+    Attributes:
+        metric: its name.
+        labels: their values.
+        value: a gauge, or a counter from the beginning on.
+    """
+
+    metric: str
+    labels: list[str]
+    value: float
+
+
+def samples(most: int) -> Call[list[Sample]]:
+    """What monitoring shows; `most` queues and tasks have a label of their own."""
+    return Call(
+        "select metric, labels, value from {schema}.samples(%s)",
+        (most,),
+        lambda rows: [Sample(*row) for row in rows],
+        within=10.0,
+        repeat_within=ALWAYS,
+    )

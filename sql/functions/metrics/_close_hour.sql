@@ -24,3 +24,14 @@ language sql as $$
                excluded.wait_buckets, excluded.wait_jobs);
     select sum_up('day', this)
 $$;
+
+-- total_up: writes the sums of all days before this one anew: so whatever has happened to them, they are right. Called by:
+-- close_day. Writes: metric_total.
+create function total_up(until timestamptz) returns void
+language sql set jit = off as $$
+    delete from metric_total;
+    insert into metric_total
+    select queue, task, min(day at time zone 'UTC')::date, sum(succeeded), sum(cancelled), sum(failed), sum(failed_attempts),
+           sum(seconds), sum(wait_seconds)
+      from metric_day where day < until group by queue, task
+$$;

@@ -101,7 +101,7 @@ end $$;
 
 -- close_day: checks the next minute of a day, whose hour follows it, and closes the day after its last one. Called by:
 -- roll_up_step.
--- Writes: metric_minute, metric_hour, metric_day, unkept_end.
+-- Writes: metric_minute, metric_hour, metric_day, metric_total, unkept_end.
 create function close_day(its roll_up_state) returns roll_up_state
 language plpgsql as $$
 declare
@@ -115,6 +115,7 @@ begin
         its.recheck_at := next + interval '1 minute';
     else
         perform roll_up_day(its.day_at);
+        perform total_up(ends);
         delete from unkept_end where minute < its.day_at;  -- of the day before: the clock may be set back
         its.day_at := greatest(ends, date_bin('1 day', least(next, its.hour_at - interval '1 hour'), '2000-01-01Z'));
         its.recheck_at := its.day_at;

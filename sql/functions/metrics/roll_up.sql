@@ -1,6 +1,6 @@
 -- roll_up: brings the roll-ups up to the last minute that is closed, 10 s after its end. Called by: each worker, again after as
 -- many seconds as it returns; 0.1 when there is more to do. maintain, before it drops what is not rolled up yet.
--- Writes: metric_minute, metric_hour, metric_day, metric_depth, metric_sample, unkept_end, roll_up_state.
+-- Writes: metric_minute, metric_hour, metric_day, metric_total, metric_depth, metric_sample, unkept_end, roll_up_state.
 -- Locks: the row of roll_up_state, SKIP LOCKED, so one is at it and none waits; nothing that other statements wait for.
 -- It takes about a second: what is left is done by the next call. A minute is always done whole.
 -- An hour is closed a minute after its end, and a day an hour after: each of its minutes is counted again by the index alone, and

@@ -1,0 +1,64 @@
+"""pgqueue serve."""
+
+from typing import Annotated
+
+import typer
+
+from .. import logs
+from ..app import PgQueue
+from ..config import load_settings
+from ..errors import ConfigurationError
+from ..worker import WorkerOptions
+from ..worker.launch import Launch, load_with_logs
+from .options import DatabaseUrl, Schema
+
+
+def serve(
+    app: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[MODULE:APP]", help="Location of a PgQueue object, whose tasks are known then; without it any task is taken."
+        ),
+    ] = None,
+    host: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="Address to listen at; one that others reach needs an API key.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(metavar="PORT", min=0, max=65535, help="Port to listen at; 0 = any.")] = 8000,
+    log_format: Annotated[
+        logs.Format | None,
+        typer.Option(help="console or json; $PGQUEUE_LOG_FORMAT, or console on a terminal and json otherwise."),
+    ] = None,
+    log_level: Annotated[
+        str | None,
+        typer.Option(metavar="LEVEL", help="debug, info, warning, error or critical; $PGQUEUE_LOG_LEVEL, or info."),
+    ] = None,
+    log_file: Annotated[
+        str | None,
+        typer.Option(metavar="PATH", help="Log to this file too, a new one each day; 30 are kept. $PGQUEUE_LOG_FILE by default."),
+    ] = None,
+    database_url: DatabaseUrl = None,
+    schema: Schema = None,
+) -> None:
+    """Serve the REST API, and log to stdout. SIGTERM or Ctrl-C ends it: requests get 10 s, a second signal ends it at once.
+
+    It needs the extra `api`: pip install 'pgqueue-native[api]'.
+    """
+    try:
+        from ..api import server
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            f"serve: the REST API needs {error.name}, which is not installed; run: pip install 'pgqueue-native[api]'"
+        ) from None
+    launch = Launch(app or "", WorkerOptions(), database_url, schema, log_format and log_format.value, log_level, log_file)
+    try:
+        server.serve(_app_of(launch), host, port)
+    finally:
+        logs.close()
+
+
+def _app_of(launch: Launch) -> PgQueue:
+    if launch.target:
+        return load_with_logs(launch)
+    settings = load_settings(**launch.given())
+    logs.configure(logs.settled(settings))
+    return PgQueue(launch.database_url, schema=launch.schema)
