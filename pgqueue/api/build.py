@@ -42,8 +42,9 @@ def create_app(app: PgQueue, limits: RateLimits | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         telemetry=_TELEMETRY,
+        lifespan=_lifespan_of(service),
     )
-    api.include_router(_router(service))
+    _add_all(api.router, service)  # its own routes: to look through those of an included router costs each request more
     api.add_exception_handler(HTTPException, _not_ours)
     api.state.pgqueue = service
     return api
@@ -59,10 +60,15 @@ def router(app: PgQueue, limits: RateLimits | None = None) -> APIRouter:
 
 
 def _router(service: Service) -> APIRouter:
-    made = APIRouter(route_class=routes_of(service, ALL), redirect_slashes=False, lifespan=_lifespan_of(service))
+    made = APIRouter(redirect_slashes=False, lifespan=_lifespan_of(service))
+    _add_all(made, service)
+    return made
+
+
+def _add_all(made: APIRouter, service: Service) -> None:
+    made.route_class = routes_of(service, ALL)
     for endpoint in ALL:
         _add(made, endpoint)
-    return made
 
 
 def _lifespan_of(service: Service) -> Callable[[Any], AbstractAsyncContextManager[None]]:

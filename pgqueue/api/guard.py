@@ -10,7 +10,9 @@ from collections.abc import Callable, Coroutine
 from time import monotonic, perf_counter
 from typing import Any
 
+from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from pydantic import BaseModel, ValidationError
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
@@ -44,12 +46,27 @@ class GuardedRoute(APIRoute):
 
     def get_route_handler(self) -> Answer:
         """FastAPI's handler with ours around it."""
-        inner, endpoint, service = super().get_route_handler(), self.endpoints[self.endpoint], self.service
+        endpoint, service = self.endpoints[self.endpoint], self.service
+        inner = (
+            super().get_route_handler() if endpoint.hot_body is None else _without_fastapi(endpoint.handler, endpoint.hot_body)
+        )
 
         async def guarded(request: Request) -> Response:
             return await _guarded(service, endpoint, inner, request)
 
         return guarded
+
+
+def _without_fastapi(handler: Handler, model: type[BaseModel]) -> Answer:
+    async def answer(request: Request) -> Response:
+        try:
+            body = model.model_validate(await request.json())
+        except ValidationError as error:
+            raise RequestValidationError([{**fault, "loc": ("body", *fault["loc"])} for fault in error.errors()]) from None
+        response: Response = await handler(request, body, request.headers.get("idempotency-key"))
+        return response
+
+    return answer
 
 
 def routes_of(service: Service, endpoints: list[Endpoint]) -> type[GuardedRoute]:

@@ -34,7 +34,13 @@ _MADE: Mapping[str, Any] = {"may": PRODUCERS, "is_bound": True, "refuses": (404,
 
 
 @endpoints.post(
-    "/jobs", **_MADE, calls=("enqueue", "enqueue_many", "enqueue_once"), model=AddedOut, status=201, responses=_DUPLICATE
+    "/jobs",
+    **_MADE,
+    hot_body=JobIn,
+    calls=("enqueue", "enqueue_many", "enqueue_once"),
+    model=AddedOut,
+    status=201,
+    responses=_DUPLICATE,
 )
 async def enqueue(request: Request, body: JobIn, idempotency_key: idempotency.Key = None) -> Response:
     """Add a job.
@@ -56,7 +62,9 @@ async def enqueue(request: Request, body: JobIn, idempotency_key: idempotency.Ke
     return answers.json({"id": str(id), "duplicate": duplicate}, 200 if duplicate else 201, headers)
 
 
-@endpoints.post("/jobs/batch", **_MADE, calls=("enqueue_many", "enqueue_once", "first_refused"), model=BatchOut, status=201)
+@endpoints.post(
+    "/jobs/batch", **_MADE, hot_body=BatchIn, calls=("enqueue_many", "enqueue_once", "first_refused"), model=BatchOut, status=201
+)
 async def enqueue_batch(request: Request, body: BatchIn, idempotency_key: idempotency.Key = None) -> Response:
     """Add up to 10,000 jobs: all of them, or none.
 
