@@ -11,7 +11,7 @@ from psycopg import AsyncConnection
 from benchmarks.api.client import Act
 
 ENQUEUE = "select pgqueue.enqueue(%s, %s::jsonb)"
-ENQUEUE_MANY = "select id from pgqueue.enqueue_many(%s::jsonb)"
+ENQUEUE_MANY = "select pgqueue.enqueue_many(%s, %s::jsonb)"
 
 
 @asynccontextmanager
@@ -24,9 +24,9 @@ async def single(url: str, connections: int) -> AsyncIterator[list[Act]]:
 @asynccontextmanager
 async def batches(url: str, connections: int, size: int) -> AsyncIterator[list[Act]]:
     """`size` jobs a call."""
-    text = json.dumps([{"task": "noop", "args": {"number": number}} for number in range(size)])
+    text = json.dumps([{"number": number} for number in range(size)])
     async with _opened(url, connections) as opened:
-        yield [_act(one, ENQUEUE_MANY, (text,)) for one in opened]
+        yield [_act(one, ENQUEUE_MANY, ("noop", text)) for one in opened]
 
 
 @asynccontextmanager

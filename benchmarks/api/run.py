@@ -18,7 +18,7 @@ from benchmarks.api.client import Act, Connection, as_fast_as_possible, at_a_pac
 from benchmarks.api.server import new_key, served
 from benchmarks.figures import Figures, latency_figures
 from benchmarks.server import Server
-from benchmarks.size.fill import fill
+from benchmarks.size.fill import HISTORY, fill
 from pgqueue.migrate import migrate
 
 SECONDS = 5.0
@@ -26,7 +26,7 @@ CONNECTIONS = 10  # as many as the pool of the API has; a client of HTTP may hav
 HTTP_CONNECTIONS = 32
 BATCH, BATCH_CONNECTIONS = 1_000, 4
 LISTENERS = 200
-HISTORY_SCALE = 0.1  # of `size`: 1,000,000 jobs in the history
+ENDED = 1_000_000  # jobs in the history of which /metrics tells
 SCRAPES = 7
 ENQUEUE, MANY = "/api/v1/jobs", "/api/v1/jobs/batch"
 GOALS = {
@@ -122,10 +122,18 @@ def _scrapes(server: Server) -> Figures:
     """Milliseconds of /metrics, with a million jobs in the history."""
     with server.fresh_database("api_large") as database:
         url = server.url(database)
-        fill(url, HISTORY_SCALE)
+        fill(url, 1, [(HISTORY, ENDED)])
+        _roll_up(url)
         key = new_key(url, "viewer")
         with served(url) as port:
             return {"/metrics ms": asyncio.run(_scraped(port, get("/metrics", key)))}
+
+
+def _roll_up(url: str) -> None:
+    """As workers do, until nothing is left to sum up."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        while connection.execute("select pgqueue.roll_up() < 1").fetchone() == (True,):
+            pass
 
 
 async def _scraped(port: int, request: bytes) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import psycopg
 
 from pgqueue.migrate import migrate
@@ -68,15 +70,15 @@ PARTS = (
 )  # fmt: skip
 
 
-def fill(url: str, scale: float) -> None:
-    """Install pgqueue in an empty database and fill it; vacuumed and analyzed at the end."""
+def fill(url: str, scale: float, parts: Sequence[tuple[str, int]] = PARTS) -> None:
+    """Install pgqueue in an empty database and fill it, with all or some of PARTS; vacuumed and analyzed at the end."""
     migrate(url)
     with psycopg.connect(url, autocommit=True, options="-c search_path=pgqueue -c synchronous_commit=off") as connection:
         for back in range(DAYS + 1):
             connection.execute("SELECT make_partition((clock_timestamp() AT TIME ZONE 'UTC')::date - %s)", (back,))
         connection.execute(WORKERS.encode())
         connection.execute("SELECT set_limit('tenant', rate => 10, per => '1 hour', max_running => 2)")
-        for statement, rows in PARTS:
+        for statement, rows in parts:
             text = statement if "enqueue" in statement else statement.replace("%", "%%").replace("%%(rows)s", "%(rows)s")
             connection.execute(text.encode(), {"rows": max(round(rows * scale), 20)})
         connection.execute("VACUUM (ANALYZE)")
