@@ -13,9 +13,9 @@ from starlette.responses import Response
 from ..app import PgQueue
 from ..version import __version__
 from . import access_log, problems
+from .callers.rates import RateLimits
 from .endpoint import REFUSES, Endpoint, route_of
 from .guard import request_id_of, routes_of
-from .rates import RateLimits
 from .routes import ALL
 from .service import Service
 

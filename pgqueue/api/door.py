@@ -8,9 +8,9 @@ from starlette.requests import Request
 
 from ..control.keys import digest, read_key
 from ..errors import ConfigurationError
-from .caller import Caller
+from .callers.caller import Caller
+from .callers.keys import Key
 from .endpoint import Endpoint
-from .keys import Key
 from .problems import Problem
 from .service import Service
 

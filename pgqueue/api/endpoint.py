@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from .caller import OPERATORS, READERS
+from .callers.caller import OPERATORS, READERS
 
 PREFIX = "/api/v1"
 REFUSES = (401, 403, 415, 422, 429, 500, 503, 504)  # any endpoint may

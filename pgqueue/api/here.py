@@ -9,7 +9,7 @@ from starlette.responses import Response
 from ..database.acting import acting_as
 from ..database.call import Call
 from . import answers
-from .caller import Caller
+from .callers.caller import Caller
 from .endpoint import Endpoint
 from .service import Service
 

@@ -11,18 +11,18 @@ from ..database.call import Call
 from ..database.pools import AsyncPool
 from ..redact import Redactor
 from . import answers
-from .breaker import Breaker
-from .examination import Examinations
-from .health import Health, look
-from .hub import Hub
-from .kept import Kept
-from .keys import Keys
-from .polls import Polls
+from .callers.keys import Keys
+from .callers.rates import RateLimits, Rates
+from .events.source import Tools
+from .events.streams import Streams
+from .health.breaker import Breaker
+from .health.examination import Examinations
+from .health.health import Health, look
+from .health.kept import Kept
 from .prometheus.exposition import Exposition
-from .rates import RateLimits, Rates
-from .streams import Streams
-from .upkeep import Upkeep
-from .watched.source import Tools
+from .waiting.hub import Hub
+from .workers.polls import Polls
+from .workers.upkeep import Upkeep
 
 T = TypeVar("T")
 PATIENCE = 2.0  # seconds that a request waits for a connection

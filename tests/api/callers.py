@@ -8,7 +8,7 @@ import pytest
 
 from pgqueue import PgQueue
 from pgqueue.api import create_app, door
-from pgqueue.api.caller import Caller, Role
+from pgqueue.api.callers.caller import Caller, Role
 from tests.api.serving import served
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from pgqueue import PgQueue
 from pgqueue.api import create_app, door
-from pgqueue.api.caller import Caller
+from pgqueue.api.callers.caller import Caller
 from tests.api.serving import served
 from tests.client.manual_worker import ManualWorker
 from tests.looking import Look

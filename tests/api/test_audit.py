@@ -6,9 +6,9 @@ import httpx
 import pytest
 
 from pgqueue import PgQueue
-from pgqueue.api.cursor import seal
+from pgqueue.api.bodies.cursor import seal
+from pgqueue.api.bodies.page import Page
 from pgqueue.api.exact import write
-from pgqueue.api.page import Page
 from pgqueue.api.routes.audit import AuditEntryOut
 from pgqueue.database.acting import acting_as
 from tests.api.shapes import read, refused

@@ -5,7 +5,7 @@ import asyncio
 import psycopg
 import pytest
 
-from pgqueue.api.breaker import Breaker, is_unreachable
+from pgqueue.api.health.breaker import Breaker, is_unreachable
 from pgqueue.errors import InvalidArgument, NoConnection
 
 

@@ -9,10 +9,10 @@ from pydantic import BaseModel
 
 from pgqueue import PgQueue
 from pgqueue.api import door
-from pgqueue.api.caller import Caller
-from pgqueue.api.limit_models import LimitOut
-from pgqueue.api.queue_models import DepthOut, MinuteOut, PauseOut, QueueDetail, QueueOut, ServingOut, SettingsOut
-from pgqueue.api.schedule_answers import ScheduledJobOut, ScheduleOut, TickOut
+from pgqueue.api.bodies.limits import LimitOut
+from pgqueue.api.bodies.queues import DepthOut, MinuteOut, PauseOut, QueueDetail, QueueOut, ServingOut, SettingsOut
+from pgqueue.api.bodies.schedule_answers import ScheduledJobOut, ScheduleOut, TickOut
+from pgqueue.api.callers.caller import Caller
 
 MAIL_ONLY = Caller("x", "operator", "127.0.0.1", queues=frozenset({"mail"}))
 

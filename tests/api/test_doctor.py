@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from pgqueue import PgQueue
-from pgqueue.api import examination
-from pgqueue.api.examination import Examinations
+from pgqueue.api.health import examination
+from pgqueue.api.health.examination import Examinations
 from pgqueue.api.routes.doctor import Examination
 from pgqueue.doctor import examine
 from tests.api.shapes import read

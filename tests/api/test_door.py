@@ -10,7 +10,7 @@ import pytest
 
 from pgqueue import PgQueue
 from pgqueue.api import create_app, door
-from pgqueue.api import keys as api_keys
+from pgqueue.api.callers import keys as api_keys
 from pgqueue.control.keys import read_key
 from pgqueue.database.calls import keys as calls
 from pgqueue.errors import ConfigurationError

@@ -8,10 +8,11 @@ import pytest
 from limits import RateLimitItemPerMinute
 
 from pgqueue import PgQueue
-from pgqueue.api import RateLimits, create_app, rates
-from pgqueue.api import keys as api_keys
+from pgqueue.api import RateLimits, create_app
+from pgqueue.api.callers import keys as api_keys
+from pgqueue.api.callers import rates
+from pgqueue.api.callers.rates import Rates, Window
 from pgqueue.api.problems import Problem
-from pgqueue.api.rates import Rates, Window
 from pgqueue.errors import ConfigurationError
 
 from .keyed import bearer, client_of, count_look_ups, key_of

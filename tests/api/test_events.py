@@ -13,11 +13,13 @@ import psycopg
 import pytest
 
 from pgqueue import PgQueue
-from pgqueue.api import create_app, door, hearing, streams
-from pgqueue.api.caller import Caller
-from pgqueue.api.stopping import begin_stop
-from pgqueue.api.watched import job as job_module
-from pgqueue.api.watched import jobs as jobs_module
+from pgqueue.api import create_app, door
+from pgqueue.api.callers.caller import Caller
+from pgqueue.api.events import job as job_module
+from pgqueue.api.events import jobs as jobs_module
+from pgqueue.api.events import streams
+from pgqueue.api.waiting import hearing
+from pgqueue.api.waiting.stopping import begin_stop
 from tests.api.serving import served
 from tests.sql.conftest import Sql
 from tests.waiting import until

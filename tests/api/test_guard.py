@@ -16,7 +16,7 @@ from starlette.responses import Response
 
 from pgqueue import PgQueue, api
 from pgqueue.api import build, guard
-from pgqueue.api.caller import ANYONE
+from pgqueue.api.callers.caller import ANYONE
 from pgqueue.api.endpoint import Endpoint
 from pgqueue.api.routes import ALL
 from tests.api.serving import served

@@ -9,7 +9,7 @@ import pytest
 
 from pgqueue import PgQueue
 from pgqueue.api import door
-from pgqueue.api.caller import Caller
+from pgqueue.api.callers.caller import Caller
 from tests.api.http_worker import HttpWorker, claim_id, succeeded
 from tests.waiting import until
 

@@ -9,8 +9,8 @@ import psycopg
 import pytest
 
 from pgqueue import PgQueue
-from pgqueue.api import ears, hearing, turns
-from pgqueue.api.hub import Hub
+from pgqueue.api.waiting import ears, hearing, turns
+from pgqueue.api.waiting.hub import Hub
 from tests.waiting import auntil
 
 LONG = 20.0  # seconds: a wait that nobody ends in time fails its test

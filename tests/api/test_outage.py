@@ -16,7 +16,7 @@ from starlette.responses import Response
 
 from pgqueue import PgQueue
 from pgqueue.api import build, create_app
-from pgqueue.api.caller import ANYONE
+from pgqueue.api.callers.caller import ANYONE
 from pgqueue.api.endpoint import Endpoint
 from pgqueue.api.here import at
 from pgqueue.api.routes import ALL

@@ -14,8 +14,9 @@ import httpx
 import psycopg
 import pytest
 
-from pgqueue.api import hub, polls
-from pgqueue.api.polls import Polls
+from pgqueue.api.waiting import hub
+from pgqueue.api.workers import polls
+from pgqueue.api.workers.polls import Polls
 from pgqueue.database.call import Call
 from pgqueue.database.calls import run as run_calls
 from tests.api.http_worker import HttpWorker, claim_id
@@ -121,7 +122,7 @@ def test_an_answer_that_nobody_reads_is_given_back(
     open_polls: list[Polls], connection: Db, base_url: str, worker: HttpWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The socket is open, and full."""
-    monkeypatch.setattr("pgqueue.api.handover.HAND_OVER_WITHIN", 0.5)
+    monkeypatch.setattr("pgqueue.api.workers.handover.HAND_OVER_WITHIN", 0.5)
     connection.execute("select enqueue('send', jsonb_build_object('x', repeat('x', 300000))) from generate_series(1, 25)")
     with cuttable(base_url, worker, want=25):
         until(lambda: one(connection, "select count(*) from job where state = 'running'") == 25, "the claim")

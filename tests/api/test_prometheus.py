@@ -34,7 +34,7 @@ HISTORY = """
 @pytest.fixture
 def root(base_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[httpx.Client]:
     """A client that is answered anew each time."""
-    monkeypatch.setattr("pgqueue.api.kept.FOR", 0.0)
+    monkeypatch.setattr("pgqueue.api.health.kept.FOR", 0.0)
     with httpx.Client(base_url=base_url, timeout=20) as client:
         yield client
 

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 
 from pgqueue import PgQueue
 from pgqueue.api import create_app, door
-from pgqueue.api.caller import Caller
+from pgqueue.api.callers.caller import Caller
 from tests.api.serving import served
 
 NIGHTLY: dict[str, Any] = {"name": "nightly", "cron": "0 2 * * *", "timezone": "Europe/Berlin", "job": {"task": "report"}}

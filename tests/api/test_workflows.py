@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from pgqueue import PgQueue, Retry
+from pgqueue.api.bodies.page import Page
 from pgqueue.api.bodies.workflows import (
     CancelledOut,
     GraphOut,
@@ -16,7 +17,6 @@ from pgqueue.api.bodies.workflows import (
     WorkflowDetail,
     WorkflowOut,
 )
-from pgqueue.api.page import Page
 from pgqueue.api.routes import workflows as routes
 from tests.api.shapes import read, refused
 from tests.client.manual_worker import ManualWorker

@@ -9,7 +9,7 @@ import pytest
 
 from pgqueue import PgQueue
 from pgqueue.api import create_app
-from pgqueue.api.caller import ADMINS, OPEN, READERS
+from pgqueue.api.callers.caller import ADMINS, OPEN, READERS
 from pgqueue.api.endpoint import PREFIX, Endpoint
 from pgqueue.api.routes import ALL
 from tests.api.keyed import bearer, key_of

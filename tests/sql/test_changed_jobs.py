@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pgqueue.api.watched.jobs import Looks
+from pgqueue.api.events.jobs import Looks
 from pgqueue.database.calls.jobs import Changed
 
 from .conftest import Sql
@@ -169,7 +169,7 @@ def test_more_changes_than_asked_for_are_said_to_be_more(sql: Sql) -> None:
 
 def test_looks_are_forgotten_and_so_is_what_they_have_seen(sql: Sql, monkeypatch: pytest.MonkeyPatch) -> None:
     """A stream goes on for days."""
-    monkeypatch.setattr("pgqueue.api.watched.jobs.SLACK", timedelta(0))
+    monkeypatch.setattr("pgqueue.api.events.jobs.SLACK", timedelta(0))
     watch = Watch(sql)
     for _ in range(20):
         sql.enqueue()

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from pgqueue import PgQueue
 from pgqueue.api import build, create_app, router
-from pgqueue.api.caller import ANYONE
+from pgqueue.api.callers.caller import ANYONE
 from pgqueue.api.endpoint import Endpoint
 from pgqueue.api.routes import ALL
 from tests.api.serving import served

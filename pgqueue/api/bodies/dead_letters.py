@@ -6,8 +6,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ..filters import JobFilter
-from ..page import Cursor, Limit
+from .filters import JobFilter
+from .page import Cursor, Limit
 
 View = Literal["basic", "full"]
 NOT_READ = "null for a key that may not read arguments"

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
-from ..filters import JobFilter
+from .filters import JobFilter
 from .values import STATES, Arguments, Body, Id, Priority, Reason, Seconds, Span, Time
 
 MOST_ROWS = 1000  # of a page

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
-from ..filters import JobFilter
+from .filters import JobFilter
 from .values import Arguments, Body, Id, Number, Priority, Reason, Seconds, Span, Time
 
 

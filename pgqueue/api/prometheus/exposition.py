@@ -11,7 +11,7 @@ from prometheus_client.registry import Collector
 
 from ...database.call import Call
 from ...database.calls.metrics import Sample, samples
-from ..kept import Kept
+from ..health.kept import Kept
 from .families import FAMILIES
 
 MOST = 200  # queues and tasks with a label of their own

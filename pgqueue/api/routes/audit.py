@@ -9,10 +9,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ...control.audit import KINDS, VERBS, reading
+from ..bodies.page import Cursor, Limit, Page, Paging
+from ..bodies.times import Since, read_when
 from ..endpoint import Endpoints
 from ..here import at
-from ..page import Cursor, Limit, Page, Paging
-from ..times import Since, read_when
 
 endpoints = Endpoints("insight")
 _VERBS = f"one of {', '.join(VERBS)}"

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from ...database.calls import install as install_calls
 from ...version import __version__
-from ..caller import ANYONE
+from ..callers.caller import ANYONE
 from ..endpoint import Endpoints
 from ..here import at
 from ..problems import PgQueueProblem

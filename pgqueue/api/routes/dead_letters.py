@@ -12,7 +12,7 @@ from ...database.calls import dead as calls
 from ...database.calls.jobs import count_jobs
 from ...database.calls.operations import Order
 from ...errors import JobNotFound
-from .. import cursor as cursors
+from ..bodies import cursor as cursors
 from ..bodies.dead_letters import (
     AlertOut,
     AlertsQuery,
@@ -29,12 +29,12 @@ from ..bodies.dead_letters import (
     Started,
     StatsQuery,
 )
-from ..caller import Caller
+from ..bodies.filters import JobFilter, id_of
+from ..callers.caller import Caller
 from ..endpoint import Endpoints
-from ..filters import JobFilter, id_of
 from ..here import at
+from ..jobs.starting import spec_of, start
 from ..problems import Problem, invalid
-from ..starting import spec_of, start
 
 endpoints = Endpoints("dead letters")
 MOST = 100_000  # letters that are counted

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ...database.calls.doctor import NOUNS
-from ..caller import READERS, WORKERS
+from ..callers.caller import READERS, WORKERS
 from ..endpoint import Endpoints
 from ..here import at
 

@@ -16,14 +16,15 @@ from ...database.calls import requests as request_calls
 from ...database.calls.enqueue import Added
 from ...errors import InvalidArgument, JobNotFound, PgQueueError, WrongState
 from ...tracing.sending import sending
-from .. import answers, enqueuing, exact, idempotency
+from .. import answers, exact
 from ..bodies.enqueue import AddedOut, BatchIn, BatchOut, FoundOut, HolderOut, JobIn
-from ..caller import PRODUCERS, READERS
+from ..bodies.filters import id_of
+from ..callers.caller import PRODUCERS, READERS
 from ..endpoint import Endpoints
-from ..enqueuing import One, Order
-from ..filters import id_of
 from ..here import Here, at
-from ..owned import check_owned
+from ..jobs import enqueuing, idempotency
+from ..jobs.enqueuing import One, Order
+from ..jobs.owned import check_owned
 from ..problems import Problem, of
 
 endpoints = Endpoints("jobs")

@@ -10,15 +10,15 @@ from ...database.calls import reads
 from ...database.calls import workflows as workflow_calls
 from ...errors import JobNotFound
 from ...workflow.progress import no_workflow
-from ..caller import READERS, WORKERS
+from ..bodies.filters import JobFilter, id_of
+from ..callers.caller import READERS, WORKERS
 from ..endpoint import Endpoints
-from ..filters import JobFilter, id_of
+from ..events.job import JobSource, is_told
+from ..events.jobs import JobsSource
+from ..events.source import Source
+from ..events.streams import Stream
+from ..events.workflow import WorkflowSource, is_over, mark_of
 from ..here import Here, at
-from ..streams import Stream
-from ..watched.job import JobSource, is_told
-from ..watched.jobs import JobsSource
-from ..watched.source import Source
-from ..watched.workflow import WorkflowSource, is_over, mark_of
 
 endpoints = Endpoints("events")
 

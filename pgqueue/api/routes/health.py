@@ -8,9 +8,9 @@ from starlette.responses import JSONResponse, Response
 
 from ...version import __version__
 from .. import answers
-from ..caller import OPEN
+from ..callers.caller import OPEN
 from ..endpoint import Endpoints
-from ..health import Health, Status
+from ..health.health import Health, Status
 from ..here import Here, at
 from ..problems import KINDS, Problem
 

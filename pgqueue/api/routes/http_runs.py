@@ -10,12 +10,9 @@ from ...database.calls import logs as log_calls
 from ...database.calls import run as run_calls
 from ...database.calls import steps as step_calls
 from ...errors import JobNotFound
-from .. import answers, exact, outcomes
-from ..caller import WORKERS
-from ..endpoint import Endpoints
-from ..filters import id_of
-from ..here import Here, at
-from ..run_bodies import (
+from .. import answers, exact
+from ..bodies.filters import id_of
+from ..bodies.runs import (
     Complete,
     Done,
     Ended,
@@ -33,7 +30,11 @@ from ..run_bodies import (
     Wait,
     WaitFor,
 )
-from ..worker_bodies import OutcomeBody
+from ..bodies.workers import OutcomeBody
+from ..callers.caller import WORKERS
+from ..endpoint import Endpoints
+from ..here import Here, at
+from ..jobs import outcomes
 
 endpoints = Endpoints("HTTP workers")
 _ABOUT_ONE: dict[str, Any] = {"may": WORKERS, "rate": "lease", "is_bound": True, "refuses": (404, 409)}

@@ -13,15 +13,16 @@ from ...database.call import Rows
 from ...database.calls import manage as manage_calls
 from ...database.calls import workers as worker_calls
 from ...errors import WorkerLost
-from .. import exact, outcomes
-from ..caller import WORKERS
+from .. import exact
+from ..bodies.filters import id_of
+from ..bodies.workers import Beat, Beaten, ClaimAnswer, ClaimBody, FinishBody, Left, Registered, Registration, Verdicts
+from ..callers.caller import WORKERS
 from ..endpoint import Endpoints
-from ..filters import id_of
-from ..handover import Handover, gone
 from ..here import Here, at
-from ..polls import Poll, Wanted
+from ..jobs import outcomes
 from ..problems import Problem, invalid
-from ..worker_bodies import Beat, Beaten, ClaimAnswer, ClaimBody, FinishBody, Left, Registered, Registration, Verdicts
+from ..workers.handover import Handover, gone
+from ..workers.polls import Poll, Wanted
 
 endpoints = Endpoints("HTTP workers")
 WAKE_MODE = "http"

@@ -15,6 +15,8 @@ from ...database.calls import manage
 from ...database.calls import steps as step_calls
 from ...errors import JobNotFound
 from ...steps.memory import check_name
+from ..bodies.cursor import seal, unseal
+from ..bodies.filters import id_of
 from ..bodies.jobs import (
     CancelIn,
     CancelOut,
@@ -34,14 +36,12 @@ from ..bodies.jobs import (
     SignalledOut,
     StepsOut,
 )
-from ..caller import ADMINS, OPERATORS, PRODUCERS, READERS
-from ..cursor import seal, unseal
+from ..callers.caller import ADMINS, OPERATORS, PRODUCERS, READERS
 from ..endpoint import Endpoints
-from ..enqueuing import checked_args, written
-from ..filters import id_of
 from ..here import Here, at
-from ..lookup import OF_READERS, steps_of, whole_job
-from ..owned import check_owned, owned
+from ..jobs.enqueuing import checked_args, written
+from ..jobs.lookup import OF_READERS, steps_of, whole_job
+from ..jobs.owned import check_owned, owned
 from ..problems import Problem, invalid
 
 endpoints = Endpoints("jobs")

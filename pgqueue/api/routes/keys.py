@@ -11,8 +11,8 @@ from ...control.keys import new_key
 from ...database.calls import keys as calls
 from ...database.calls.keys import ApiKey, KeySpec
 from .. import answers
-from ..caller import ADMINS, Role
-from ..cursor import seal, unseal
+from ..bodies.cursor import seal, unseal
+from ..callers.caller import ADMINS, Role
 from ..endpoint import Endpoints
 from ..here import Here, at
 from ..problems import Problem, invalid

@@ -11,12 +11,12 @@ from starlette.responses import Response
 from ..._text import storable
 from ...database.calls import limits as calls
 from ...errors import InvalidArgument
-from .. import cursor as cursors
-from ..caller import OPERATORS, WORKERS
+from ..bodies import cursor as cursors
+from ..bodies.limits import Filled, LimitIn, LimitOut, LimitPage, ParkIn, Unparked, limit_shown
+from ..bodies.pages import USUAL, Cursor, PageLimit, page
+from ..callers.caller import OPERATORS, WORKERS
 from ..endpoint import Endpoints
 from ..here import Here, at
-from ..limit_models import Filled, LimitIn, LimitOut, LimitPage, ParkIn, Unparked, limit_shown
-from ..pages import USUAL, Cursor, PageLimit, page
 from ..problems import Problem, invalid
 
 endpoints = Endpoints("limits")

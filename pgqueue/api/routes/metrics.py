@@ -14,10 +14,10 @@ from ...database.calls import metrics as calls
 from ...database.calls import reads
 from ...database.calls.metrics import Figures
 from ..bodies.metrics import MetricsOut, Series, Stats, SumOut
+from ..bodies.page import Cursor, Limit, Page, Paging
+from ..bodies.times import Since, read_time, read_when
 from ..endpoint import Endpoints
 from ..here import at
-from ..page import Cursor, Limit, Page, Paging
-from ..times import Since, read_time, read_when
 
 endpoints = Endpoints("insight")
 LONGEST = 36_000 * 86_400  # seconds

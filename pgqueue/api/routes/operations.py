@@ -13,16 +13,16 @@ from ...control.rules import rules_json
 from ...database.calls import operations as calls
 from ...database.calls.operations import OperationStatus, Order
 from ...errors import JobNotFound
+from ..bodies.cursor import seal, unseal
+from ..bodies.filters import id_of
 from ..bodies.jobs import Cursor, Limit
 from ..bodies.operations import OperationIn, OperationOut, OperationsOut, SpecIn
 from ..bodies.values import given
-from ..caller import ADMINS
-from ..cursor import seal, unseal
+from ..callers.caller import ADMINS
 from ..endpoint import Endpoints
-from ..enqueuing import written
-from ..filters import id_of
 from ..here import Here, at
-from ..waits import LONGEST, Ticks, wait_until
+from ..jobs.enqueuing import written
+from ..waiting.waits import LONGEST, Ticks, wait_until
 
 endpoints = Endpoints("operations")
 Wait = Annotated[float, Query(ge=0, le=LONGEST, description="seconds to wait for its end", examples=[10])]

@@ -10,13 +10,13 @@ from ..._checks import read_text
 from ..._json import dumps
 from ...database.calls import queues as calls
 from ...database.calls.queues import Pause
-from .. import cursor as cursors
 from .. import exact
+from ..bodies import cursor as cursors
+from ..bodies.pages import USUAL, Cursor, PageLimit, page
+from ..bodies.queues import Paused, PauseKind, PauseOfIn, PausePage, Reset
 from ..endpoint import Endpoints
 from ..here import Here, at
-from ..pages import USUAL, Cursor, PageLimit, page
 from ..problems import invalid
-from ..queue_models import Paused, PauseKind, PauseOfIn, PausePage, Reset
 from .queues import pause
 
 endpoints = Endpoints("queues")

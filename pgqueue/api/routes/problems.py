@@ -6,7 +6,7 @@ from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ..caller import OPEN
+from ..callers.caller import OPEN
 from ..endpoint import Endpoints
 from ..here import at
 from ..problems import BASE, KINDS, Problem

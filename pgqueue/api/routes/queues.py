@@ -14,12 +14,9 @@ from ...control.queue_settings import settings_json
 from ...database.calls import metrics
 from ...database.calls import queues as calls
 from ...errors import DrainTimeout
-from .. import cursor as cursors
-from ..endpoint import Endpoints
-from ..here import Here, at
-from ..pages import USUAL, Cursor, PageLimit, page
-from ..problems import Problem, invalid
-from ..queue_models import (
+from ..bodies import cursor as cursors
+from ..bodies.pages import USUAL, Cursor, PageLimit, page
+from ..bodies.queues import (
     Drained,
     DrainIn,
     Paused,
@@ -33,6 +30,9 @@ from ..queue_models import (
     SettingsOut,
     queue_shown,
 )
+from ..endpoint import Endpoints
+from ..here import Here, at
+from ..problems import Problem, invalid
 
 endpoints = Endpoints("queues")
 

@@ -3,10 +3,10 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ..bodies.limits import Filled, LimitIn, LimitOut
+from ..bodies.queues import QueueName
 from ..endpoint import Endpoints
 from ..here import Here, at
-from ..limit_models import Filled, LimitIn, LimitOut
-from ..queue_models import QueueName
 from .limits import answer_limit, fill_limit, remove_limit, replace_limit
 
 endpoints = Endpoints("queues")

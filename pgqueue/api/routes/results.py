@@ -9,14 +9,14 @@ from starlette.responses import Response
 from ..._json import readable_exactly
 from ...database.calls import results as calls
 from ...errors import JobNotFound
+from ..bodies.filters import id_of
 from ..bodies.results import KeptOut, ResultOut, TtlIn, TtlOut
-from ..caller import READERS
+from ..callers.caller import READERS
 from ..endpoint import Endpoints
-from ..filters import id_of
 from ..here import at
-from ..lookup import without
-from ..owned import check_owned
-from ..waits import LONGEST, wait_until
+from ..jobs.lookup import without
+from ..jobs.owned import check_owned
+from ..waiting.waits import LONGEST, wait_until
 
 endpoints = Endpoints("results")
 WATCHERS = READERS | {"worker"}

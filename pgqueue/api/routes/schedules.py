@@ -19,13 +19,9 @@ from ...schedules.schedules import ticks_of
 from ...schedules.ticks import Ticks
 from ...schedules.values import read_fields
 from ...schedules.words import describe_schedule
-from .. import cursor as cursors
-from ..caller import READERS
-from ..endpoint import Endpoints
-from ..here import Here, at
-from ..pages import USUAL, Cursor, PageLimit, page
-from ..problems import invalid
-from ..schedule_answers import (
+from ..bodies import cursor as cursors
+from ..bodies.pages import USUAL, Cursor, PageLimit, page
+from ..bodies.schedule_answers import (
     Backfilled,
     Changed,
     PreviewOut,
@@ -37,7 +33,11 @@ from ..schedule_answers import (
     queue_of,
     schedule_shown,
 )
-from ..schedule_bodies import BackfillIn, NewScheduleIn, PreviewIn, ScheduledJob, ScheduleIn, ScheduleName
+from ..bodies.schedules import BackfillIn, NewScheduleIn, PreviewIn, ScheduledJob, ScheduleIn, ScheduleName
+from ..callers.caller import READERS
+from ..endpoint import Endpoints
+from ..here import Here, at
+from ..problems import invalid
 
 endpoints = Endpoints("schedules")
 

@@ -10,9 +10,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ...database.calls import pages
+from ..bodies.page import Cursor, Limit, Page, Paging
 from ..endpoint import Endpoints
 from ..here import at
-from ..page import Cursor, Limit, Page, Paging
 from ..problems import Problem
 
 endpoints = Endpoints("workers")

@@ -12,6 +12,8 @@ from ...database.calls import workflows as calls
 from ...tracing.sending import sending
 from ...workflow.graph import Graph
 from ...workflow.progress import no_workflow
+from ..bodies.filters import id_of
+from ..bodies.page import Cursor, Limit, Page, Paging
 from ..bodies.workflows import (
     CancelledOut,
     GraphOut,
@@ -23,12 +25,10 @@ from ..bodies.workflows import (
     WorkflowIn,
     WorkflowOut,
 )
-from ..caller import PRODUCERS
+from ..callers.caller import PRODUCERS
 from ..endpoint import Endpoints
-from ..filters import id_of
 from ..here import Here, at
-from ..nodes import written
-from ..page import Cursor, Limit, Page, Paging
+from ..jobs.nodes import written
 from ..problems import Problem
 
 endpoints = Endpoints("workflows")

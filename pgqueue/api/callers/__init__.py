@@ -1,0 +1,1 @@
+"""Who calls: keys, what each may do, and how often."""

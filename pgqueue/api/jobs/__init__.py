@@ -1,0 +1,1 @@
+"""What several endpoints do with jobs: find, enqueue, end."""

@@ -1,0 +1,56 @@
+"""A job with everything that is known of it: put together from what the database keeps in several places."""
+
+from typing import Any
+
+from ..._json import readable_exactly
+from ...control.filters import filter_json
+from ...database.calls import dead, queues, reads, results, steps
+from ..here import Here
+from .owned import owned
+
+WAITING = ("blocked", "scheduled", "ready")
+OF_READERS = ("args", "meta", "errors", "result", "error_message")  # for keys that may read arguments
+
+
+async def whole_job(here: Here, job_id: int) -> dict[str, Any]:
+    """All of a job, as the model JobOut says.
+
+    Raises:
+        JobNotFound: there is none that the caller may see.
+    """
+    row = await owned(here, job_id)
+    result = await here.run(results.result(job_id, readable_exactly))
+    row |= {"result": result.value, "result_expires_at": result.expires_at, **_trace_of(row)}
+    row["workflow_id"] = await here.run(reads.workflow_of(job_id))
+    row["unknown_since"] = await here.run(reads.unknown_since(job_id)) if row["state"] in WAITING else None
+    row["fingerprint"] = await _fingerprint(here, job_id) if row["state"] == "failed" else None
+    row["steps"] = await steps_of(here, job_id)
+    row["signals"] = [without(here, one, ("payload",)) for one in await here.run(steps.signals(job_id))]
+    is_held = row["state"] in WAITING
+    row["pauses"] = await here.run(queues.pauses_of(row["queue"], row["task"])) if is_held else []
+    return without(here, row, OF_READERS)
+
+
+async def steps_of(here: Here, job_id: int) -> list[dict[str, Any]]:
+    """The steps of a job, in their order."""
+    return [without(here, one, ("value",)) for one in await here.run(steps.steps(job_id))]
+
+
+def without(here: Here, row: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    """A row with null for what a key without the right to read arguments does not see."""
+    if here.caller.may_read_arguments:
+        return row
+    return {**row, **{name: None for name in names if name in row}}
+
+
+async def _fingerprint(here: Here, job_id: int) -> str | None:
+    letters, _ = await here.run(dead.dead_letters(filter_json({"ids": [job_id], "state": ["failed"]}), None, 1))
+    return letters[0]["fingerprint"] if letters else None
+
+
+def _trace_of(row: dict[str, Any]) -> dict[str, Any]:
+    """What people look for in the trace of a job, and its terms without it."""
+    terms = dict(row["terms"] or {})
+    trace = terms.pop("trace", {})
+    _, *id = trace.get("traceparent", "").split("-")[:2]
+    return {"terms": terms or None, "request_id": trace.get("request_id"), "trace_id": id[0] if id else None}

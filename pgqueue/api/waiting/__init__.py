@@ -1,0 +1,1 @@
+"""Requests that wait: one connection hears the notifications of the database for all of them."""

@@ -1,1 +1,0 @@
-"""What streams tell of: one job, the jobs of a filter, a workflow."""

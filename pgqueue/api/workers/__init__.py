@@ -1,0 +1,1 @@
+"""What HTTP workers need of this process: polls, the hand-over of claimed jobs, upkeep."""
