@@ -6,10 +6,10 @@ import httpx
 import pytest
 
 from pgqueue import PgQueue
+from pgqueue.api.bodies.audit import AuditEntryOut
 from pgqueue.api.bodies.cursor import seal
 from pgqueue.api.bodies.page import Page
 from pgqueue.api.exact import write
-from pgqueue.api.routes.audit import AuditEntryOut
 from pgqueue.database.acting import acting_as
 from tests.api.shapes import read, refused
 from tests.looking import Look

@@ -8,9 +8,9 @@ import httpx
 import pytest
 
 from pgqueue import PgQueue
+from pgqueue.api.bodies.doctor import Examination
 from pgqueue.api.health import examination
 from pgqueue.api.health.examination import Examinations
-from pgqueue.api.routes.doctor import Examination
 from pgqueue.doctor import examine
 from tests.api.shapes import read
 from tests.looking import Look

@@ -7,7 +7,7 @@ import httpx
 
 from pgqueue import PgQueue
 from pgqueue.api.bodies.page import Page
-from pgqueue.api.routes.workers import RescueOut, WorkerDetail, WorkerOut, WorkerStats
+from pgqueue.api.bodies.workers import RescueOut, WorkerDetail, WorkerOut, WorkerStats
 from tests.api.shapes import read, refused
 from tests.client.manual_worker import ManualWorker
 from tests.looking import Look

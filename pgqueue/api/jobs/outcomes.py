@@ -12,7 +12,7 @@ from ...database.calls import workers as worker_calls
 from ...database.calls.run import Verdict
 from ...errors import JobNotFound
 from .. import exact
-from ..bodies.workers import OutcomeBody
+from ..bodies.http_workers import OutcomeBody
 from ..here import Here
 from ..problems import Problem, invalid
 

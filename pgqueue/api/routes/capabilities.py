@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
 from ...database.calls import install as install_calls
 from ...version import __version__
+from ..bodies.capabilities import Capabilities
 from ..callers.caller import ANYONE
 from ..endpoint import Endpoints
 from ..here import at
@@ -17,15 +17,6 @@ endpoints = Endpoints("insight")
 
 
 _PROBLEMS: dict[int | str, dict[str, Any]] = {"default": {"model": PgQueueProblem}}  # so that the document defines it
-
-
-class Capabilities(BaseModel):
-    """What this server is and can do."""
-
-    version: str
-    schema_name: str
-    schema_version: str
-    tasks: list[str]
 
 
 @endpoints.get("/capabilities", may=ANYONE, calls=("installed_version",), is_bound=True, model=Capabilities, responses=_PROBLEMS)

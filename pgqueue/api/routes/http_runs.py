@@ -12,7 +12,7 @@ from ...database.calls import steps as step_calls
 from ...errors import JobNotFound
 from .. import answers, exact
 from ..bodies.filters import id_of
-from ..bodies.runs import (
+from ..bodies.http_runs import (
     Complete,
     Done,
     Ended,
@@ -30,7 +30,7 @@ from ..bodies.runs import (
     Wait,
     WaitFor,
 )
-from ..bodies.workers import OutcomeBody
+from ..bodies.http_workers import OutcomeBody
 from ..callers.caller import WORKERS
 from ..endpoint import Endpoints
 from ..here import Here, at

@@ -15,7 +15,7 @@ from ...database.calls import workers as worker_calls
 from ...errors import WorkerLost
 from .. import exact
 from ..bodies.filters import id_of
-from ..bodies.workers import Beat, Beaten, ClaimAnswer, ClaimBody, FinishBody, Left, Registered, Registration, Verdicts
+from ..bodies.http_workers import Beat, Beaten, ClaimAnswer, ClaimBody, FinishBody, Left, Registered, Registration, Verdicts
 from ..callers.caller import WORKERS
 from ..endpoint import Endpoints
 from ..here import Here, at

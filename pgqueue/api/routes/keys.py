@@ -1,9 +1,9 @@
 """API keys: make, list, revoke."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -12,68 +12,14 @@ from ...database.calls import keys as calls
 from ...database.calls.keys import ApiKey, KeySpec
 from .. import answers
 from ..bodies.cursor import seal, unseal
-from ..callers.caller import ADMINS, Role
+from ..bodies.keys import KeyIn, KeyMade, KeyOut, KeyPage, Revoked
+from ..callers.caller import ADMINS
 from ..endpoint import Endpoints
 from ..here import Here, at
 from ..problems import Problem, invalid
 
 endpoints = Endpoints("keys")
-LONGEST = 1000 * 365.25 * 86_400  # seconds
 _LIST = "keys"
-
-
-class KeyIn(BaseModel):
-    """What a new key is for."""
-
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"role": "producer", "name": "shop"}]})
-
-    role: Annotated[Role, Field(description="what it may; see docs/security.md")]
-    name: Annotated[str | None, Field(description="for people; by default the role", min_length=1, max_length=200)] = None
-    queues: Annotated[
-        list[str] | None, Field(description="the only queues that it may see and use; null = all", min_length=1, max_length=100)
-    ] = None
-    may_read_arguments: Annotated[bool, Field(description="whether it sees arguments, results and errors of jobs")] = True
-    expires_at: Annotated[AwareDatetime | None, Field(description="when it ends; null = never")] = None
-    expires_after: Annotated[
-        float | None, Field(description="seconds until it ends, instead of expires_at", gt=0, le=LONGEST, examples=[7776000])
-    ] = None
-
-
-class KeyOut(BaseModel):
-    """A key without its secret."""
-
-    id: str = Field(description="its public part", examples=["k3v9x0a1b2c3"])
-    name: str
-    role: str
-    queues: list[str] | None
-    may_read_arguments: bool
-    status: Literal["valid", "expired", "revoked"]
-    created_at: datetime
-    created_by: str
-    expires_at: datetime | None
-    revoked_at: datetime | None
-    revoked_by: str | None
-    last_used_at: datetime | None = Field(description="to the minute")
-
-
-class KeyMade(KeyOut):
-    """A key that was made, with its secret."""
-
-    key: str = Field(description="the key; it is answered only here", examples=["pgq_k3v9x0a1b2c3_…"])
-
-
-class KeyPage(BaseModel):
-    """Keys, the newest first."""
-
-    items: list[KeyOut]
-    next: str | None = Field(description="the cursor of the next page; null at the end")
-
-
-class Revoked(BaseModel):
-    """What became of a key."""
-
-    id: str
-    revoked: bool = Field(description="false if it was revoked before")
 
 
 @endpoints.post("/keys", may=ADMINS, calls=("create_key",), model=KeyMade, status=201)

@@ -2,31 +2,16 @@
 
 from typing import Any
 
-from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ..bodies.problems import ProblemKind, ProblemKinds
 from ..callers.caller import OPEN
 from ..endpoint import Endpoints
 from ..here import at
 from ..problems import BASE, KINDS, Problem
 
 endpoints = Endpoints("problems")
-
-
-class ProblemKind(BaseModel):
-    """A kind of problem."""
-
-    type: str = Field(description="what a refusal of this kind has as its type", examples=[f"{BASE}queue-full"])
-    status: int = Field(description="the status of HTTP", examples=[KINDS["queue-full"].status])
-    title: str = Field(description="what it is, in one line", examples=[KINDS["queue-full"].title])
-    remedy: str = Field(description="what to do", examples=[KINDS["queue-full"].remedy])
-
-
-class ProblemKinds(BaseModel):
-    """All kinds of problems."""
-
-    items: list[ProblemKind]
 
 
 @endpoints.get("/problems", may=OPEN, rate="none", model=ProblemKinds)

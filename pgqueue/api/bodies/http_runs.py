@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from .workers import VERDICTS, Body, Error, Float, Name, Reason, Seconds, Token
+from .http_workers import VERDICTS, Body, Error, Float, Name, Reason, Seconds, Token
 
 Step = Annotated[str, Field(min_length=1, max_length=200)]
 
