@@ -13,6 +13,7 @@ WHOLE = 60.0  # seconds for a call about a whole workflow, or a whole table
 ALWAYS = math.inf  # for `repeat_within`
 Rows = list[tuple[Any, ...]]
 Records = list[dict[str, Any]]
+Keys = tuple[str | None, ...]  # what names a row of a list, as texts; None: there is no row before
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from fastapi import Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ...database.calls import pages
+from ...database.calls import workers as calls
 from ..bodies.page import Cursor, Limit, Page, Paging
 from ..bodies.workers import MOST_RUNS, RescueOut, Status, WorkerDetail, WorkerOut, WorkerStats
 from ..endpoint import Endpoints
@@ -23,7 +23,7 @@ async def workers(request: Request, status: Status | None = None, limit: Limit =
     """Every registered worker, the newest first; lost ones stay in the list for a while."""
     here = at(request)
     paging = Paging(("workers", status), limit, cursor, 2)
-    found = await here.run(pages.workers(status, paging.after, paging.fetch))
+    found = await here.run(calls.workers(status, paging.after, paging.fetch))
     return here.answer(paging.page(found, lambda row: (row["started_at"], row["id"])))
 
 
@@ -31,7 +31,7 @@ async def workers(request: Request, status: Status | None = None, limit: Limit =
 async def worker_stats(request: Request) -> Response:
     """How many workers there are by status, with the jobs that they can run at once."""
     here = at(request)
-    found = {row["status"]: row for row in await here.run(pages.worker_counts())}
+    found = {row["status"]: row for row in await here.run(calls.worker_counts())}
     none = {"workers": 0, "slots": 0, "running": 0}
     return here.answer({"by_status": [found.get(status) or {"status": status, **none} for status in _STATUSES]})
 
@@ -47,7 +47,7 @@ async def rescues(
     """Jobs that were taken from lost workers, by worker and queue, the latest first; as long as the history is kept."""
     here = at(request)
     paging = Paging(("rescues", worker, queue), limit, cursor, 3)
-    found = await here.run(pages.rescues(worker, queue, paging.after, paging.fetch))
+    found = await here.run(calls.rescues(worker, queue, paging.after, paging.fetch))
     return here.answer(paging.page(found, lambda row: (row["last_rescued_at"], row["worker_id"], row["queue"])))
 
 
@@ -55,10 +55,10 @@ async def rescues(
 async def worker(request: Request, worker_id: UUID) -> Response:
     """One worker with the jobs that it runs."""
     here = at(request)
-    found = await here.run(pages.worker(worker_id))
+    found = await here.run(calls.worker(worker_id))
     if not found:
         raise Problem("not-found", f"there is no worker {worker_id}; it never registered, has left, or is no longer kept")
-    jobs = await here.run(pages.runs_of(worker_id, MOST_RUNS))
+    jobs = await here.run(calls.runs_of(worker_id, MOST_RUNS))
     if not here.caller.may_read_arguments:
         jobs = [job | {"progress": None} for job in jobs]
     return here.answer(found[0] | {"jobs": jobs})

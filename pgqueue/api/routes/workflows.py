@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from ..._steps import adrive
-from ...database.calls import pages, reads
+from ...database.calls import reads
 from ...database.calls import workflows as calls
 from ...tracing.sending import sending
 from ...workflow.graph import Graph
@@ -70,7 +70,7 @@ async def workflows(request: Request, status: Status | None = None, limit: Limit
     """Workflows with their progress, the newest first. Each node is counted: ask for few of large ones."""
     here = at(request)
     paging = Paging(("workflows", status), limit, cursor, 1)
-    found = await here.run(pages.workflows(status, paging.after, paging.fetch))
+    found = await here.run(calls.workflows(status, paging.after, paging.fetch))
     return here.answer(paging.page(found, lambda row: (row["id"],)))
 
 
@@ -91,7 +91,7 @@ async def workflow_nodes(request: Request, workflow_id: str, limit: Limit = 50, 
     here = at(request)
     paging = Paging(("nodes", workflow_id), limit, cursor, 1)
     id = id_of("workflow_id", workflow_id)
-    found = await here.run(pages.nodes(id, paging.after, paging.fetch))
+    found = await here.run(calls.nodes(id, paging.after, paging.fetch))
     if not found:
         await _progress(here, workflow_id)
     return here.answer(paging.page([_node(here, row) for row in found], lambda row: (row["job_id"],)))

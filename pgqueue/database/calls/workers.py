@@ -1,8 +1,18 @@
 """Live workers, and jobs of lost workers; see sql/functions/workers."""
 
+from typing import LiteralString
 from uuid import UUID
 
-from ..call import ALWAYS, Call, first_column, nothing, one_value
+from ..call import ALWAYS, WHOLE, Call, Keys, Records, first_column, nothing, one_value, records
+
+_WORKER: tuple[LiteralString, ...] = (
+    "id", "name", "host", "pid", "version", "status", "queues", "concurrency", "running", "wake_mode", "started_at",
+    "heartbeat_at", "lease",
+)  # fmt: skip
+_SELECT_WORKERS: LiteralString = "select " + ", ".join(_WORKER) + " from {schema}.worker_status "
+_RUNNING: tuple[LiteralString, ...] = (
+    "id", "task", "queue", "priority", "attempt", "max_attempts", "run_at", "claimed_at", "workflow_id", "progress",
+)  # fmt: skip
 
 
 def register_worker(
@@ -68,3 +78,61 @@ def queues_of(worker: UUID) -> Call[list[str] | None]:
 def queues_of_jobs(job_ids: list[int]) -> Call[dict[int, str]]:
     """The queues of live jobs, by id."""
     return Call("select id, queue from {schema}.job where id = any(%s)", (job_ids,), dict, repeat_within=ALWAYS)
+
+
+def workers(status: str | None, before: Keys, limit: int) -> Call[Records]:
+    """Workers, the newest first; None = any status. `before`: when it has started, and its id."""
+    return Call(
+        _SELECT_WORKERS
+        + "where (started_at, id) < (coalesce(%s::text::timestamptz, 'infinity'), %s::text::uuid) "
+        + "and (%s::text is null or status = %s) order by started_at desc, id desc limit %s::int",
+        (before[0], before[1] or str(UUID(int=0)), status, status, limit),
+        records(*_WORKER),
+        within=WHOLE,
+        repeat_within=ALWAYS,
+    )
+
+
+def worker(worker_id: UUID) -> Call[Records]:
+    """The worker with this id, as a list of at most one."""
+    return Call(_SELECT_WORKERS + "where id = %s", (worker_id,), records(*_WORKER), repeat_within=ALWAYS)
+
+
+def runs_of(worker_id: UUID, most: int) -> Call[Records]:
+    """The jobs that a worker runs, the oldest first."""
+    return Call(
+        "select "
+        + ", ".join(_RUNNING)
+        + " from {schema}.job where worker_id = %s and state = 'running' order by id limit %s::int",
+        (worker_id, most),
+        records(*_RUNNING),
+        within=WHOLE,
+        repeat_within=ALWAYS,
+    )
+
+
+def worker_counts() -> Call[Records]:
+    """Workers by status, with the jobs that they can run at once, and that they run."""
+    return Call(
+        "select status, count(*), coalesce(sum(concurrency), 0)::bigint, coalesce(sum(running), 0)::bigint "
+        "from {schema}.worker_status group by status order by status",
+        (),
+        records("status", "workers", "slots", "running"),
+        within=WHOLE,
+        repeat_within=ALWAYS,
+    )
+
+
+def rescues(worker_id: UUID | None, queue: str | None, before: Keys, limit: int) -> Call[Records]:
+    """Rescued jobs by worker and queue, the latest first. `before`: the time of the last rescue, the worker, the queue."""
+    names = ("worker_id", "queue", "rescued", "crashed", "last_rescued_at")
+    return Call(
+        "select worker_id, queue, rescued, crashed, last_rescued_at from {schema}.rescues "
+        "where (last_rescued_at, worker_id, queue) < (coalesce(%s::text::timestamptz, 'infinity'), %s::text::uuid, %s::text) "
+        "and (%s::uuid is null or worker_id = %s) and (%s::text is null or queue = %s) "
+        "order by last_rescued_at desc, worker_id desc, queue desc limit %s::int",
+        (before[0], before[1] or str(UUID(int=0)), before[2] or "", worker_id, worker_id, queue, queue, limit),
+        records(*names),
+        within=WHOLE,
+        repeat_within=ALWAYS,
+    )

@@ -1,9 +1,20 @@
 """Workflows, their nodes and the parents of nodes; see sql/functions/workflows."""
 
-from typing import NamedTuple
+from typing import LiteralString, NamedTuple
 
 from ..acting import actor
-from ..call import ALWAYS, WHOLE, Call, Records, Rows, all_rows, records, within_by_size
+from ..call import ALWAYS, WHOLE, Call, Keys, Records, Rows, all_rows, records, within_by_size
+
+_WORKFLOW: tuple[LiteralString, ...] = (
+    "id", "name", "status", "nodes", "open", "blocked", "scheduled", "ready", "running", "succeeded", "failed", "cancelled",
+    "skipped", "created_at", "finished_at", "cancelled_at", "repairs",
+)  # fmt: skip
+_NODE: tuple[LiteralString, ...] = (
+    "job_id", "name", "task", "queue", "state", "waits_for", "attempt", "elapsed", "reason", "error", "progress", "created_at",
+    "started_at", "ended_at",
+)  # fmt: skip
+_SELECT_WORKFLOWS: LiteralString = "select " + ", ".join(_WORKFLOW) + " from {schema}.workflow_progress "
+_SELECT_NODES: LiteralString = "select " + ", ".join(_NODE) + " from {schema}.workflow_nodes "
 
 
 class ParentRow(NamedTuple):
@@ -58,31 +69,43 @@ def retry_workflow(workflow_id: int) -> Call[int]:
 
 def progress(workflow_id: int) -> Call[Records]:
     """The progress of a workflow, as a list of at most one."""
-    return Call(
-        "select id, name, status, nodes, open, blocked, scheduled, ready, running, succeeded, failed, cancelled, skipped, "
-        "created_at, finished_at, cancelled_at, repairs from {schema}.workflow_progress where id = %s::bigint",
-        (workflow_id,),
-        records(
-            "id", "name", "status", "nodes", "open", "blocked", "scheduled", "ready", "running", "succeeded", "failed",
-            "cancelled", "skipped", "created_at", "finished_at", "cancelled_at", "repairs",
-        ),
-        repeat_within=ALWAYS,
-    )  # fmt: skip
+    return Call(_SELECT_WORKFLOWS + "where id = %s::bigint", (workflow_id,), records(*_WORKFLOW), repeat_within=ALWAYS)
 
 
-def nodes(workflow_id: int) -> Call[Records]:
-    """The nodes of a workflow in the order in which they were added."""
+def workflows(status: str | None, before: Keys, limit: int) -> Call[Records]:
+    """Workflows with their progress, the newest first.
+
+    Args:
+        status: None = any.
+        before: the id of the last one of the page before.
+        limit: how many.
+    """
     return Call(
-        "select job_id, name, task, queue, state::text, waits_for, attempt, elapsed, reason, error, progress, created_at, "
-        "started_at, ended_at from {schema}.workflow_nodes where workflow_id = %s::bigint order by job_id",
-        (workflow_id,),
-        records(
-            "job_id", "name", "task", "queue", "state", "waits_for", "attempt", "elapsed", "reason", "error", "progress",
-            "created_at", "started_at", "ended_at",
-        ),
+        _SELECT_WORKFLOWS
+        + "where id < coalesce(%s::text::bigint, 9223372036854775807) and (%s::text is null or status = %s) "
+        + "order by id desc limit %s::int",
+        (before[0], status, status, limit),
+        records(*_WORKFLOW),
         within=WHOLE,
         repeat_within=ALWAYS,
-    )  # fmt: skip
+    )
+
+
+def nodes(workflow_id: int, after: Keys = (None,), limit: int | None = None) -> Call[Records]:
+    """The nodes of a workflow in the order in which they were added.
+
+    Args:
+        workflow_id: the workflow.
+        after: the id of the job of the last node of the page before.
+        limit: how many; None = all.
+    """
+    return Call(
+        _SELECT_NODES + "where workflow_id = %s::bigint and job_id > coalesce(%s::text::bigint, 0) order by job_id limit %s::int",
+        (workflow_id, after[0], limit),
+        records(*_NODE),
+        within=WHOLE,
+        repeat_within=ALWAYS,
+    )
 
 
 def edges(workflow_id: int) -> Call[Records]:
