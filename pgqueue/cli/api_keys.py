@@ -67,7 +67,7 @@ def create(
 def list_(limit: Limit = 100, database_url: DatabaseUrl = None, schema: Schema = None, as_json: AsJson = False) -> None:
     """List keys without their secrets, the newest first: those that have expired or were revoked, too."""
     with Session(database_url, schema) as database:
-        rows = [key._asdict() for key in database.run(calls.keys(None, limit))]
+        rows = [key._asdict() for key in database.run(calls.keys(limit))]
     if as_json:
         print_json_lines(rows)
         return

@@ -7,9 +7,7 @@ import pytest
 
 from pgqueue import PgQueue
 from pgqueue.api.bodies.audit import AuditEntryOut
-from pgqueue.api.bodies.cursor import seal
-from pgqueue.api.bodies.page import Page
-from pgqueue.api.exact import write
+from pgqueue.api.bodies.pages import Page
 from pgqueue.database.acting import acting_as
 from tests.api.shapes import read, refused
 from tests.looking import Look
@@ -69,10 +67,3 @@ def test_a_key_that_may_not_read_arguments_sees_who_and_when_but_no_values(
 )  # fmt: skip
 def test_bad_values_are_named(api: httpx.Client, query: str, field: str) -> None:
     refused(api.get(f"/audit?{query}"), 422, field)
-
-
-def test_a_cursor_that_somebody_has_made_up_is_refused(api: httpx.Client, look: Look) -> None:
-    """It is bound to its list, not secret: its parts go to SQL as texts of the types that SQL wants."""
-    of = write(["audit", None, None, None, None, None]).decode()
-    for text in ("[]", '["x", "y"]', "5", "{", '["2030-01-01Z", "1e400"]', '["2030-01-01Z", 5]'):
-        assert refused(api.get("/audit", params={"cursor": seal(text, of)}), 422)

@@ -10,7 +10,7 @@ import pytest
 
 from pgqueue import PgQueue
 from pgqueue.api.bodies.metrics import MetricsOut, Series, Stats, SumOut
-from pgqueue.api.bodies.page import Page
+from pgqueue.api.bodies.pages import Page
 from tests.api.shapes import read, refused
 from tests.client.manual_worker import ManualWorker
 from tests.looking import Look

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import httpx
 
 from pgqueue import PgQueue
-from pgqueue.api.bodies.page import Page
+from pgqueue.api.bodies.pages import Page
 from pgqueue.api.bodies.workers import RescueOut, WorkerDetail, WorkerOut, WorkerStats
 from tests.api.shapes import read, refused
 from tests.client.manual_worker import ManualWorker

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from pgqueue import PgQueue, Retry
-from pgqueue.api.bodies.page import Page
+from pgqueue.api.bodies.pages import Page
 from pgqueue.api.bodies.workflows import (
     CancelledOut,
     GraphOut,

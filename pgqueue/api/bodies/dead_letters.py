@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from .filters import JobFilter
-from .page import Cursor, Limit
+from .pages import USUAL, Cursor, Limit, Page
 
 View = Literal["basic", "full"]
 NOT_READ = "null for a key that may not read arguments"
@@ -21,7 +21,7 @@ class LetterQuery(LetterFilter):
     """A page of dead letters."""
 
     view: View = Field("basic", description="full: with args, meta, errors and traceback, for keys that may read arguments")
-    limit: Limit = 50
+    limit: Limit = USUAL
     cursor: Cursor = None
 
 
@@ -70,10 +70,9 @@ class LetterDetail(LetterOut):
     errors: Any = Field(description=f"of all its runs; {NOT_READ}")
 
 
-class LetterPage(BaseModel):
+class LetterPage(Page[LetterOut]):
     """A page of dead letters."""
 
-    items: list[LetterOut]
     next: str | None = Field(
         description="the cursor of the next page; a page may be short, or empty, and have one: it looks at 100,000 jobs at most"
     )

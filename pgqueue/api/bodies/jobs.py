@@ -6,12 +6,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field
 
 from .filters import JobFilter
+from .pages import USUAL, Cursor, Limit, Page
 from .values import STATES, Arguments, Body, Id, Priority, Reason, Seconds, Span, Time
 
-MOST_ROWS = 1000  # of a page
 HIDDEN = Field(description="null as well for keys that may not read arguments")
-Cursor = Annotated[str | None, Field(description="`next` of the page before, with the same filter and order")]
-Limit = Annotated[int, Field(ge=1, le=MOST_ROWS, description="the most rows of the page")]
 
 
 class JobQuery(JobFilter):
@@ -21,7 +19,7 @@ class JobQuery(JobFilter):
         Literal["id", "claim", "run_at", "finished_at"] | None,
         Field(description="id: the newest first; claim: as workers take them; by default what costs the least"),
     ] = None
-    limit: Limit = 50
+    limit: Limit = USUAL
     cursor: Cursor = None
     view: Annotated[Literal["basic", "full"], Field(description="full has arguments, meta and messages of errors")] = "basic"
     count: Annotated[Literal["bounded"] | None, Field(description="count them as well, by a look at 10,000 jobs")] = None
@@ -64,11 +62,9 @@ class Count(BaseModel):
     text: Annotated[str, Field(examples=["10,000+"])]
 
 
-class JobPageOut(BaseModel):
+class JobPage(Page[ListedOut]):
     """A page of jobs. It may be short, or empty, and have a `next`: a page looks at 100,000 jobs at most."""
 
-    items: list[ListedOut]
-    next: Annotated[str | None, Field(description="the cursor of the next page; null: there is none")]
     looked_to: Annotated[datetime | None, Field(description="the time of the job at which it stopped")]
     count: Count | None = None
 
@@ -176,13 +172,6 @@ class LineOut(BaseModel):
     level: str
     message: str
     fields: Any = None
-
-
-class LinesOut(BaseModel):
-    """A page of lines, the first ones first."""
-
-    items: list[LineOut]
-    next: str | None
 
 
 class PatchIn(Body):

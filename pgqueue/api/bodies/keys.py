@@ -50,13 +50,6 @@ class KeyMade(KeyOut):
     key: str = Field(description="the key; it is answered only here", examples=["pgq_k3v9x0a1b2c3_…"])
 
 
-class KeyPage(BaseModel):
-    """Keys, the newest first."""
-
-    items: list[KeyOut]
-    next: str | None = Field(description="the cursor of the next page; null at the end")
-
-
 class Revoked(BaseModel):
     """What became of a key."""
 

@@ -113,13 +113,6 @@ class LimitOut(BaseModel):
     parked_until: datetime | None
 
 
-class LimitPage(BaseModel):
-    """A page of limits and keys in use."""
-
-    items: list[LimitOut]
-    next: str | None
-
-
 class Unparked(BaseModel):
     """Whether a key was parked."""
 

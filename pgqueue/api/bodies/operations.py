@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field
 
 from .filters import JobFilter
+from .pages import Page
 from .values import Arguments, Body, Id, Number, Priority, Reason, Seconds, Span, Time
 
 
@@ -72,8 +73,5 @@ class OperationOut(BaseModel):
     next_at: Annotated[datetime | None, Field(description="when it goes on, if not now")]
 
 
-class OperationsOut(BaseModel):
+class OperationPage(Page[OperationOut]):
     """A page of operations, the newest first. Of a key for some queues it may be short, or empty, and have a `next`."""
-
-    items: list[OperationOut]
-    next: str | None

@@ -76,13 +76,6 @@ class PauseOut(BaseModel):
     reason: str | None
 
 
-class PausePage(BaseModel):
-    """A page of pauses."""
-
-    items: list[PauseOut]
-    next: str | None
-
-
 class Paused(BaseModel):
     """What a pause has changed."""
 
@@ -140,13 +133,6 @@ class QueueOut(BaseModel):
     dropped: int | None = Field(description="how many jobs drop_oldest has cancelled")
     settings: SettingsOut | None = Field(description="null: all are the defaults")
     counted_at: datetime | None = Field(description="when its jobs were counted; null: now")
-
-
-class QueuePage(BaseModel):
-    """A page of queues."""
-
-    items: list[QueueOut]
-    next: str | None
 
 
 class DepthOut(BaseModel):

@@ -82,13 +82,6 @@ class ScheduleOut(BaseModel):
     job: ScheduledJobOut
 
 
-class SchedulePage(BaseModel):
-    """A page of schedules."""
-
-    items: list[ScheduleOut]
-    next: str | None
-
-
 class Changed(BaseModel):
     """Whether it changed anything."""
 
@@ -118,13 +111,6 @@ class TickOut(BaseModel):
     job_id: str | None
     stands_for: int = Field(description="how many ticks it stands for")
     fired_at: datetime
-
-
-class TickPage(BaseModel):
-    """A page of ticks, the newest first."""
-
-    items: list[TickOut]
-    next: str | None
 
 
 class NextTick(BaseModel):

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from ...control.audit import KINDS, VERBS, reading
 from ..bodies.audit import AuditEntryOut
-from ..bodies.page import Cursor, Limit, Page, Paging
+from ..bodies.pages import USUAL, Cursor, Limit, Page, Paging
 from ..bodies.times import Since, read_when
 from ..endpoint import Endpoints
 from ..here import at
@@ -26,7 +26,7 @@ async def audit(
     verb: Annotated[str | None, Query(description=_VERBS)] = None,
     kind: Annotated[str | None, Query(description=_KINDS)] = None,
     subject: Annotated[str | None, Query(max_length=1000, description="the id or the name of what was changed")] = None,
-    limit: Limit = 50,
+    limit: Limit = USUAL,
     cursor: Cursor = None,
 ) -> Response:
     """What people have done, the newest first: who, when, to what, and how it was before and after."""

@@ -12,7 +12,6 @@ from ...database.calls import dead as calls
 from ...database.calls.jobs import count_jobs
 from ...database.calls.operations import Order
 from ...errors import JobNotFound
-from ..bodies import cursor as cursors
 from ..bodies.dead_letters import (
     AlertOut,
     AlertsQuery,
@@ -30,6 +29,7 @@ from ..bodies.dead_letters import (
     StatsQuery,
 )
 from ..bodies.filters import JobFilter, id_of
+from ..bodies.pages import Paging
 from ..callers.caller import Caller
 from ..endpoint import Endpoints
 from ..here import at
@@ -58,11 +58,11 @@ async def dead_letters(request: Request, query: Annotated[LetterQuery, Query()])
     if query.view == "full" and not here.caller.may_read_arguments:
         raise Problem("forbidden", "view=full needs a key that may read arguments")
     filter = _filter(query, here.caller)
-    after = cursors.unseal(query.cursor, filter)
-    letters, following = await here.run(calls.dead_letters(filter, after, query.limit))
+    paging = Paging(("dead letters", filter), query.limit, query.cursor)
+    letters, following = await here.run(calls.dead_letters(filter, paging.after[0], query.limit))
     hidden = {} if query.view == "full" else _OF_USERS if here.caller.may_read_arguments else _LISTED_NOT_READ
     items = [letter | hidden for letter in letters]
-    return here.answer({"items": items, "next": None if following is None else cursors.seal(following, filter)})
+    return here.answer(paging.ending(items, None if following is None else (following,)))
 
 
 @endpoints.get("/dead-letters/groups", calls=("dead_groups",), is_bound=True, model=Groups)

@@ -15,20 +15,17 @@ from ...database.calls import manage
 from ...database.calls import steps as step_calls
 from ...errors import JobNotFound
 from ...steps.memory import check_name
-from ..bodies.cursor import seal, unseal
 from ..bodies.filters import id_of
 from ..bodies.jobs import (
     CancelIn,
     CancelOut,
     CausesOut,
-    Cursor,
     DiscardIn,
     DiscardOut,
     JobOut,
-    JobPageOut,
+    JobPage,
     JobQuery,
-    Limit,
-    LinesOut,
+    LineOut,
     PatchIn,
     RetryJobIn,
     RetryOut,
@@ -36,6 +33,7 @@ from ..bodies.jobs import (
     SignalledOut,
     StepsOut,
 )
+from ..bodies.pages import USUAL, Cursor, Limit, Page, Paging
 from ..callers.caller import ADMINS, OPERATORS, PRODUCERS, READERS
 from ..endpoint import Endpoints
 from ..here import Here, at
@@ -52,7 +50,7 @@ _ONE = {"is_bound": True, "refuses": (404,)}
 _VERB = {"is_bound": True, "refuses": (404, 409, 413)}
 
 
-@endpoints.get("/jobs", calls=("list_jobs", "count_jobs"), is_bound=True, model=JobPageOut)
+@endpoints.get("/jobs", calls=("list_jobs", "count_jobs"), is_bound=True, model=JobPage)
 async def jobs(request: Request, query: Annotated[JobQuery, Query()]) -> Response:
     """Jobs that match a filter, page by page.
 
@@ -63,11 +61,11 @@ async def jobs(request: Request, query: Annotated[JobQuery, Query()]) -> Respons
     if query.view == "full" and not here.caller.may_read_arguments:
         raise Problem("forbidden", f"view=full needs a key that may read arguments; {here.caller.name} may not")
     filter = query.as_sql(here.caller)
-    of = f"jobs {query.order} {filter}"
-    page = await here.run(calls.list_jobs(filter, query.order, unseal(query.cursor, of), query.limit))
+    paging = Paging(("jobs", query.order, filter), query.limit, query.cursor)
+    page = await here.run(calls.list_jobs(filter, query.order, paging.after[0], query.limit))
     hidden = OF_READERS if query.view == "basic" else ()
     items = [{name: value for name, value in job._asdict().items() if name not in hidden} for job in page.jobs]
-    answer: dict[str, Any] = {"items": items, "next": page.next and seal(page.next, of), "looked_to": page.looked_to}
+    answer = paging.ending(items, None if page.next is None else (page.next,)) | {"looked_to": page.looked_to}
     if query.count is not None:
         answer["count"] = await _count(here, filter)
     return here.answer(answer)
@@ -139,20 +137,16 @@ async def discard(request: Request, job_id: str, body: DiscardIn | None = None) 
     return here.answer({"id": id, "did": "discarded"})
 
 
-@endpoints.get("/jobs/{job_id}/logs", **_ONE, may=WATCHERS, calls=("watch",), model=LinesOut)
-async def logs(
-    request: Request, job_id: str, cursor: Annotated[Cursor, Query()] = None, limit: Annotated[Limit, Query()] = 50
-) -> Response:
+@endpoints.get("/jobs/{job_id}/logs", **_ONE, may=WATCHERS, calls=("watch",), model=Page[LineOut])
+async def logs(request: Request, job_id: str, cursor: Cursor = None, limit: Limit = USUAL) -> Response:
     """What its handler has said, the first lines first. Of each job the last lines are kept, see the table setting."""
     here, id = at(request), id_of("job_id", job_id)
     await check_owned(here, id)
-    of = f"logs {id}"
-    after = int(unseal(cursor, of) or 0)
-    found = await here.run(log_calls.watch(id, after, limit, readable_exactly))
+    paging = Paging(("logs", id), limit, cursor)
+    found = await here.run(log_calls.watch(id, paging.id() or 0, paging.fetch, readable_exactly))
     if found.state is None:
         raise _no_job(id)
-    more = len(found.lines) == limit
-    return here.answer({"items": found.lines, "next": seal(str(found.lines[-1]["seq"]), of) if more else None})
+    return here.answer(paging.page(found.lines, lambda line: (line["seq"],)))
 
 
 @endpoints.get("/jobs/{job_id}/explain", **_ONE, calls=("explain",), model=CausesOut)

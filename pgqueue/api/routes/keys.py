@@ -1,9 +1,5 @@
 """API keys: make, list, revoke."""
 
-from datetime import datetime
-from typing import Annotated
-
-from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -11,15 +7,14 @@ from ...control.keys import new_key
 from ...database.calls import keys as calls
 from ...database.calls.keys import ApiKey, KeySpec
 from .. import answers
-from ..bodies.cursor import seal, unseal
-from ..bodies.keys import KeyIn, KeyMade, KeyOut, KeyPage, Revoked
+from ..bodies.keys import KeyIn, KeyMade, KeyOut, Revoked
+from ..bodies.pages import USUAL, Cursor, Limit, Page, Paging
 from ..callers.caller import ADMINS
 from ..endpoint import Endpoints
 from ..here import Here, at
-from ..problems import Problem, invalid
+from ..problems import Problem
 
 endpoints = Endpoints("keys")
-_LIST = "keys"
 
 
 @endpoints.post("/keys", may=ADMINS, calls=("create_key",), model=KeyMade, status=201)
@@ -40,17 +35,12 @@ async def create(request: Request, body: KeyIn) -> Response:
     return answers.json({**stored, "key": made.text}, 201, {"Location": path, "Cache-Control": "no-store"})
 
 
-@endpoints.get("/keys", may=ADMINS, model=KeyPage)
-async def all_keys(
-    request: Request,
-    limit: Annotated[int, Field(ge=1, le=1000)] = 50,
-    cursor: Annotated[str | None, Field(description="`next` of the page before")] = None,
-) -> Response:
+@endpoints.get("/keys", may=ADMINS, model=Page[KeyOut])
+async def all_keys(request: Request, limit: Limit = USUAL, cursor: Cursor = None) -> Response:
     """Keys without their secrets, the newest first: those that have expired or were revoked, too."""
-    here = at(request)
-    found = await here.run(calls.keys(_after(cursor), limit + 1))
-    page, last = found[:limit], found[limit - 1] if len(found) > limit else None
-    return here.answer({"items": page, "next": last and seal(f"{last.created_at.isoformat()} {last.id}", _LIST)})
+    here, paging = at(request), Paging(("keys",), limit, cursor, 2)
+    found = await here.run(calls.keys(paging.fetch, paging.after))
+    return here.answer(paging.page(found, lambda key: (key.created_at, key.id)))
 
 
 @endpoints.get("/keys/{key_id}", may=ADMINS, refuses=(404,), model=KeyOut)
@@ -82,15 +72,3 @@ def _read(key_id: str) -> str:
     if not key_id.isalnum() or not key_id.isascii():
         raise Problem("not-found", "there is no such key: an id has 12 letters and digits; GET /keys lists them")
     return key_id
-
-
-def _after(cursor: str | None) -> tuple[str, str] | None:
-    text = unseal(cursor, _LIST)
-    if text is None:
-        return None
-    try:
-        time, id = text.split(" ")
-        datetime.fromisoformat(time)
-    except ValueError:
-        raise invalid("cursor", cursor, "use `next` of a page of this list") from None
-    return time, id

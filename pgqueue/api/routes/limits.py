@@ -11,9 +11,8 @@ from starlette.responses import Response
 from ..._text import storable
 from ...database.calls import limits as calls
 from ...errors import InvalidArgument
-from ..bodies import cursor as cursors
-from ..bodies.limits import Filled, LimitIn, LimitOut, LimitPage, ParkIn, Unparked, limit_shown
-from ..bodies.pages import USUAL, Cursor, PageLimit, page
+from ..bodies.limits import Filled, LimitIn, LimitOut, ParkIn, Unparked, limit_shown
+from ..bodies.pages import USUAL, Cursor, Limit, Page, Paging
 from ..callers.caller import OPERATORS, WORKERS
 from ..endpoint import Endpoints
 from ..here import Here, at
@@ -25,12 +24,13 @@ LimitKey = Annotated[str, Path(description="the key of a limit, such as openai o
 _ABSENT = "there is no such limit"  # as SQL says it, see assert_limit
 
 
-@endpoints.get("/limits", model=LimitPage)
-async def limits(request: Request, limit: PageLimit = USUAL, cursor: Cursor = None) -> Response:
+@endpoints.get("/limits", model=Page[LimitOut])
+async def limits(request: Request, limit: Limit = USUAL, cursor: Cursor = None) -> Response:
     """Every limit and every key in use, in the order of their keys."""
     here = at(request)
-    rows = await here.run(calls.limit_page(cursors.unseal(cursor, "limits"), limit + 1))
-    return here.answer(page(rows, limit, lambda row: row.key, "limits", limit_shown))
+    paging = Paging(("limits",), limit, cursor)
+    rows = await here.run(calls.limit_page(paging.after[0], paging.fetch))
+    return here.answer(paging.page(rows, lambda row: (row.key,), limit_shown))
 
 
 @endpoints.get("/limits/{key:path}", refuses=(404,), model=LimitOut)

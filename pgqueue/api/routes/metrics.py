@@ -14,7 +14,7 @@ from ...database.calls import metrics as calls
 from ...database.calls import reads
 from ...database.calls.metrics import Figures
 from ..bodies.metrics import MetricsOut, Series, Stats, SumOut
-from ..bodies.page import Cursor, Limit, Page, Paging
+from ..bodies.pages import USUAL, Cursor, Limit, Page, Paging
 from ..bodies.times import Since, read_time, read_when
 from ..endpoint import Endpoints
 from ..here import at
@@ -70,7 +70,7 @@ async def metric_sums(
     until: Until = None,
     queue: Queue = None,
     task: Task = None,
-    limit: Limit = 50,
+    limit: Limit = USUAL,
     cursor: Cursor = None,
 ) -> Response:
     """What has ended by hour or by day, queue and task, the newest first.

@@ -13,10 +13,9 @@ from ...control.rules import rules_json
 from ...database.calls import operations as calls
 from ...database.calls.operations import OperationStatus, Order
 from ...errors import JobNotFound
-from ..bodies.cursor import seal, unseal
 from ..bodies.filters import id_of
-from ..bodies.jobs import Cursor, Limit
-from ..bodies.operations import OperationIn, OperationOut, OperationsOut, SpecIn
+from ..bodies.operations import OperationIn, OperationOut, OperationPage, SpecIn
+from ..bodies.pages import USUAL, Cursor, Limit, Paging
 from ..bodies.values import given
 from ..callers.caller import ADMINS
 from ..endpoint import Endpoints
@@ -50,18 +49,18 @@ async def start(request: Request, body: OperationIn) -> Response:
     return here.answer(await _one(here, id), 202, {"Location": f"{request.url.path}/{id}"})
 
 
-@endpoints.get("/operations", is_bound=True, model=OperationsOut)
+@endpoints.get("/operations", is_bound=True, model=OperationPage)
 async def operations(
     request: Request,
     only_open: OnlyOpen = False,
-    cursor: Annotated[Cursor, Query()] = None,
-    limit: Annotated[Limit, Query()] = 50,
+    cursor: Cursor = None,
+    limit: Limit = USUAL,
 ) -> Response:
     """Operations, the newest first. They are kept as long as the history."""
-    here, of = at(request), f"operations {only_open}"
-    found = await here.run(calls.operations(only_open, limit, int(unseal(cursor, of) or 2**63 - 1)))
-    following = seal(str(found[-1].id), of) if len(found) == limit else None
-    return here.answer({"items": [_shown(here, one) for one in found if _is_seen(here, one)], "next": following})
+    here, paging = at(request), Paging(("operations", only_open), limit, cursor)
+    found = await here.run(calls.operations(only_open, paging.fetch, paging.id()))
+    page = paging.page(found, lambda one: (one.id,))
+    return here.answer(page | {"items": [_shown(here, one) for one in page["items"] if _is_seen(here, one)]})
 
 
 @endpoints.get("/operations/{operation_id}", is_bound=True, refuses=(404,), model=OperationOut)

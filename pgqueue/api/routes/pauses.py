@@ -1,22 +1,17 @@
 """Pauses of queues, of tasks and of everything."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Path
 from starlette.requests import Request
 from starlette.responses import Response
 
 from ..._checks import read_text
-from ..._json import dumps
 from ...database.calls import queues as calls
-from ...database.calls.queues import Pause
-from .. import exact
-from ..bodies import cursor as cursors
-from ..bodies.pages import USUAL, Cursor, PageLimit, page
-from ..bodies.queues import Paused, PauseKind, PauseOfIn, PausePage, Reset
+from ..bodies.pages import USUAL, Cursor, Limit, Page, Paging
+from ..bodies.queues import Paused, PauseKind, PauseOfIn, PauseOut, Reset
 from ..endpoint import Endpoints
 from ..here import Here, at
-from ..problems import invalid
 from .queues import pause
 
 endpoints = Endpoints("queues")
@@ -25,13 +20,14 @@ _Kind = Annotated[PauseKind, Path(description="queue or task")]
 _Name = Annotated[str, Path(description="of the queue or the task")]
 
 
-@endpoints.get("/pauses", model=PausePage)
-async def pauses(request: Request, limit: PageLimit = USUAL, cursor: Cursor = None) -> Response:
+@endpoints.get("/pauses", model=Page[PauseOut])
+async def pauses(request: Request, limit: Limit = USUAL, cursor: Cursor = None) -> Response:
     """Everything that is paused now."""
     here = at(request)
-    kind, name = _place(cursors.unseal(cursor, "pauses"), cursor)
-    rows = await here.run(calls.pause_page(kind, name, limit + 1))
-    return here.answer(page(rows, limit, _after, "pauses", lambda row: row))
+    paging = Paging(("pauses",), limit, cursor, 2)
+    kind, name = paging.after
+    rows = await here.run(calls.pause_page(kind or "", name or "", paging.fetch))
+    return here.answer(paging.page(rows, lambda row: (row.kind, row.name or "")))
 
 
 @endpoints.post("/pauses", calls=("pause",), model=Paused)
@@ -55,19 +51,3 @@ async def resume_any(request: Request, kind: _Kind, name: _Name) -> Response:
 async def _resume(here: Here, kind: str, name: str | None) -> Response:
     with here.acting():
         return here.answer({"changed": await here.act(calls.resume(kind, read_text("name", name)))})
-
-
-def _after(row: Pause) -> str:
-    return dumps([row.kind, row.name])
-
-
-def _place(after: str | None, cursor: str | None) -> tuple[str, str]:
-    """Kind and name behind which a page begins."""
-    if after is None:
-        return "", ""
-    try:
-        found: Any = exact.read(after.encode())
-        kind, name = found
-        return read_text("cursor", kind) or "", read_text("cursor", name) or ""
-    except (ValueError, TypeError, RecursionError):
-        raise invalid("cursor", cursor, "use `next` of a page of the same list") from None

@@ -14,8 +14,7 @@ from ...control.queue_settings import settings_json
 from ...database.calls import metrics
 from ...database.calls import queues as calls
 from ...errors import DrainTimeout
-from ..bodies import cursor as cursors
-from ..bodies.pages import USUAL, Cursor, PageLimit, page
+from ..bodies.pages import USUAL, Cursor, Limit, Page, Paging
 from ..bodies.queues import (
     Drained,
     DrainIn,
@@ -23,7 +22,7 @@ from ..bodies.queues import (
     PauseIn,
     QueueDetail,
     QueueName,
-    QueuePage,
+    QueueOut,
     Reset,
     Resumed,
     SettingsIn,
@@ -41,13 +40,14 @@ LAST_MINUTES = "-360 seconds"
 _STILL_RUNS: dict[int | str, dict[str, Any]] = {202: {"model": Drained, "description": "Jobs of it still run; ask again"}}
 
 
-@endpoints.get("/queues", is_bound=True, model=QueuePage)
-async def queues(request: Request, limit: PageLimit = USUAL, cursor: Cursor = None) -> Response:
+@endpoints.get("/queues", is_bound=True, model=Page[QueueOut])
+async def queues(request: Request, limit: Limit = USUAL, cursor: Cursor = None) -> Response:
     """Every queue that holds live jobs, is served, has settings or is paused, in the order of their names."""
     here = at(request)
     only = None if here.caller.queues is None else sorted(here.caller.queues)
-    rows = await here.run(calls.queue_page(cursors.unseal(cursor, "queues"), only, limit + 1))
-    return here.answer(page(rows, limit, lambda row: str(row["name"]), "queues", queue_shown))
+    paging = Paging(("queues",), limit, cursor)
+    rows = await here.run(calls.queue_page(paging.after[0], only, paging.fetch))
+    return here.answer(paging.page(rows, lambda row: (row["name"],), queue_shown))
 
 
 @endpoints.get("/queues/{name}", calls=("metric_series",), is_bound=True, refuses=(404,), model=QueueDetail)

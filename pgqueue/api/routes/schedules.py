@@ -19,15 +19,13 @@ from ...schedules.schedules import ticks_of
 from ...schedules.ticks import Ticks
 from ...schedules.values import read_fields
 from ...schedules.words import describe_schedule
-from ..bodies import cursor as cursors
-from ..bodies.pages import USUAL, Cursor, PageLimit, page
+from ..bodies.pages import USUAL, Cursor, Limit, Page, Paging
 from ..bodies.schedule_answers import (
     Backfilled,
     Changed,
     PreviewOut,
     ScheduleOut,
-    SchedulePage,
-    TickPage,
+    TickOut,
     Triggered,
     absent,
     queue_of,
@@ -46,14 +44,15 @@ Count = Annotated[int, Query(ge=1, le=1000, description="how many ticks")]
 _MADE = {201: {"headers": {"Location": {"schema": {"type": "string"}, "description": "the schedule"}}}}
 
 
-@endpoints.get("/schedules", is_bound=True, model=SchedulePage)
-async def schedules(request: Request, limit: PageLimit = USUAL, cursor: Cursor = None, view: View = "basic") -> Response:
+@endpoints.get("/schedules", is_bound=True, model=Page[ScheduleOut])
+async def schedules(request: Request, limit: Limit = USUAL, cursor: Cursor = None, view: View = "basic") -> Response:
     """Every schedule, in the order of their names."""
     here = at(request)
     queues = None if here.caller.queues is None else sorted(here.caller.queues)
     has_args = view == "full" and here.caller.may_read_arguments
-    rows = await here.run(calls.schedule_page(cursors.unseal(cursor, "schedules"), queues, limit + 1))
-    return here.answer(page(rows, limit, lambda row: row.name, "schedules", lambda row: schedule_shown(row, has_args)))
+    paging = Paging(("schedules",), limit, cursor)
+    rows = await here.run(calls.schedule_page(paging.after[0], queues, paging.fetch))
+    return here.answer(paging.page(rows, lambda row: (row.name,), lambda row: schedule_shown(row, has_args)))
 
 
 @endpoints.post(
@@ -164,14 +163,13 @@ async def backfill_schedule(request: Request, name: ScheduleName, body: Backfill
     return here.answer({"jobs": made, "dry_run": body.dry_run})
 
 
-@endpoints.get("/schedules/{name}/ticks", is_bound=True, refuses=(404,), model=TickPage)
-async def ticks(request: Request, name: ScheduleName, limit: PageLimit = USUAL, cursor: Cursor = None) -> Response:
+@endpoints.get("/schedules/{name}/ticks", is_bound=True, refuses=(404,), model=Page[TickOut])
+async def ticks(request: Request, name: ScheduleName, limit: Limit = USUAL, cursor: Cursor = None) -> Response:
     """What became of the ticks of a schedule, the newest first."""
-    here, of = at(request), f"ticks {name}"
-    before = cursors.unseal(cursor, of)
+    here, paging = at(request), Paging(("ticks", name), limit, cursor)
     await _found(here, name)
-    rows = await here.run(calls.schedule_ticks(name, limit + 1, before))
-    return here.answer(page(rows, limit, lambda row: row.tick.isoformat(), of, lambda row: row))
+    rows = await here.run(calls.schedule_ticks(name, paging.fetch, paging.after[0]))
+    return here.answer(paging.page(rows, lambda row: (row.tick,)))
 
 
 @endpoints.get("/schedules/{name}/preview", is_bound=True, refuses=(404,), model=PreviewOut)

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ...database.calls import workers as calls
-from ..bodies.page import Cursor, Limit, Page, Paging
+from ..bodies.pages import USUAL, Cursor, Limit, Page, Paging
 from ..bodies.workers import MOST_RUNS, RescueOut, Status, WorkerDetail, WorkerOut, WorkerStats
 from ..endpoint import Endpoints
 from ..here import at
@@ -19,7 +19,7 @@ _STATUSES: tuple[Status, ...] = ("ACTIVE", "IDLE", "DEAD")
 
 
 @endpoints.get("/workers", model=Page[WorkerOut])
-async def workers(request: Request, status: Status | None = None, limit: Limit = 50, cursor: Cursor = None) -> Response:
+async def workers(request: Request, status: Status | None = None, limit: Limit = USUAL, cursor: Cursor = None) -> Response:
     """Every registered worker, the newest first; lost ones stay in the list for a while."""
     here = at(request)
     paging = Paging(("workers", status), limit, cursor, 2)
@@ -41,7 +41,7 @@ async def rescues(
     request: Request,
     worker: UUID | None = None,
     queue: Annotated[str | None, Query(max_length=200)] = None,
-    limit: Limit = 50,
+    limit: Limit = USUAL,
     cursor: Cursor = None,
 ) -> Response:
     """Jobs that were taken from lost workers, by worker and queue, the latest first; as long as the history is kept."""

@@ -13,7 +13,7 @@ from ...tracing.sending import sending
 from ...workflow.graph import Graph
 from ...workflow.progress import no_workflow
 from ..bodies.filters import id_of
-from ..bodies.page import Cursor, Limit, Page, Paging
+from ..bodies.pages import USUAL, Cursor, Limit, Page, Paging
 from ..bodies.workflows import (
     CancelledOut,
     GraphOut,
@@ -66,7 +66,7 @@ async def submit_workflow(request: Request, given: WorkflowIn) -> Response:
 
 
 @endpoints.get("/workflows", model=Page[WorkflowOut])
-async def workflows(request: Request, status: Status | None = None, limit: Limit = 50, cursor: Cursor = None) -> Response:
+async def workflows(request: Request, status: Status | None = None, limit: Limit = USUAL, cursor: Cursor = None) -> Response:
     """Workflows with their progress, the newest first. Each node is counted: ask for few of large ones."""
     here = at(request)
     paging = Paging(("workflows", status), limit, cursor, 1)
@@ -86,7 +86,7 @@ async def workflow(request: Request, workflow_id: str) -> Response:
 
 
 @endpoints.get("/workflows/{workflow_id}/nodes", refuses=(404,), model=Page[NodeOut])
-async def workflow_nodes(request: Request, workflow_id: str, limit: Limit = 50, cursor: Cursor = None) -> Response:
+async def workflow_nodes(request: Request, workflow_id: str, limit: Limit = USUAL, cursor: Cursor = None) -> Response:
     """The nodes of a workflow in the order in which they were added. `GET /jobs?workflow=` finds those in a state."""
     here = at(request)
     paging = Paging(("nodes", workflow_id), limit, cursor, 1)

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import LiteralString, NamedTuple
 
 from ..acting import actor
-from ..call import ALWAYS, Call, Rows, nothing, one_value
+from ..call import ALWAYS, Call, Keys, Rows, nothing, one_value
 
 
 class KeySpec(NamedTuple):
@@ -105,12 +105,12 @@ def note_key_used(ids: Collection[str]) -> Call[None]:
     return Call("select {schema}.note_key_used(%s::text[])", (list(ids),), nothing, repeat_within=ALWAYS)
 
 
-def keys(after: tuple[str, str] | None, limit: int) -> Call[list[ApiKey]]:
-    """Keys, the newest first, from behind the one that was made then and has this id."""
+def keys(limit: int, after: Keys = (None, None)) -> Call[list[ApiKey]]:
+    """Keys, the newest first. `after`: when the last one of the page before was made, and its id."""
     return Call(
         _KEYS + "where (created_at, id) < (coalesce(%s::text::timestamptz, 'infinity'), %s::text) "
         "order by created_at desc, id desc limit %s::int",
-        (*(after or (None, "")), limit),
+        (after[0], after[1] or "", limit),
         _keys,
         repeat_within=ALWAYS,
     )

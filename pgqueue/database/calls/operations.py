@@ -116,11 +116,11 @@ def operation(operation_id: int) -> Call[OperationStatus | None]:
     )
 
 
-def operations(only_open: bool = False, limit: int = 20, before: int = 2**63 - 1) -> Call[list[OperationStatus]]:
-    """The latest operations with an id below `before`; only those that are not over, if so wanted."""
+def operations(only_open: bool = False, limit: int = 20, before: int | None = None) -> Call[list[OperationStatus]]:
+    """The latest operations with an id below `before` (None = all); only those that are not over, if so wanted."""
     return Call(
         _COLUMNS + "where (not %s::bool or finished_at is null) and id < %s::bigint order by id desc limit %s::int",
-        (only_open, before, limit),
+        (only_open, 2**63 - 1 if before is None else before, limit),
         _statuses,
         repeat_within=ALWAYS,
     )
