@@ -29,11 +29,6 @@ def read(document: bytes) -> Any:
     return json.loads(document, parse_int=_exact_int, parse_float=_exact_float, parse_constant=_refuse, object_pairs_hook=_once)
 
 
-def number(value: Any) -> Any:
-    """A number of ours as Python has it: `Exact` stands for 1.10 or 1e-5, too, and a model of pydantic would refuse it."""
-    return float(value.text) if isinstance(value, Exact) else value
-
-
 def write(value: Any) -> bytes:
     """A value as JSON: times in UTC, spans in seconds. Raises TypeError if it is nested too deep, or is no JSON."""
     return orjson.dumps(value, default=_plain, option=_OPTIONS)

@@ -1,14 +1,16 @@
 """Models of dead letters."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, Strict
 
+from .fields import AsNumber, Span
 from .filters import JobFilter
 from .pages import USUAL, Cursor, Limit, Page
 
+Rate = Annotated[float, Strict(), Field(ge=0.001, le=1e6), AsNumber]
 View = Literal["basic", "full"]
 NOT_READ = "null for a key that may not read arguments"
 
@@ -132,7 +134,7 @@ class RetryIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     reset_attempts: bool = Field(True, description="it has all its attempts again; false: a failure after the last one is final")
-    run_after: float | None = Field(None, ge=0, le=1e9, description="seconds until it runs; now by default", examples=[60])
+    run_after: Span | None = Field(None, description="seconds until it runs; now by default", examples=[60])
     force: bool = Field(False, description="also one that has come back three times and failed each time")
 
 
@@ -152,7 +154,7 @@ class BulkIn(BaseModel):
     fingerprint: str | None = Field(None, max_length=200, description="short for a filter with this fingerprint")
     reason: str | None = Field(None, max_length=1000, description="why; the audit log keeps it", examples=["the relay is back"])
     dry_run: bool = Field(False, description="only count")
-    per_second: float | None = Field(None, ge=0.001, le=1e6, description="the most jobs that it acts on in a second")
+    per_second: Rate | None = Field(None, description="the most jobs that it acts on in a second")
     all: bool = Field(False, description="needed if the filter names nothing")
 
 

@@ -2,18 +2,20 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, Field, Strict, model_validator
 
-from .values import UNIQUE_MODES, Arguments, Body, Id, Priority, Seconds, Span, Time
+from .fields import UNIQUE_MODES, Ahead, Arguments, AsWhole, Body, Id, Priority, Span, Time
 
 MOST_JOBS = 10_000  # of a batch
 MOST_PARENTS = 1000
+_Retries = Annotated[int, Strict(), Field(ge=0, le=32766), AsWhole]
+_Cost = Annotated[int, Strict(), Field(ge=1, le=1_000_000), AsWhole]
 
 
 class RetryIn(Body):
     """When a failed job runs again."""
 
-    retries: Annotated[int, Field(strict=True, ge=0, le=32766, description="runs after the first one")] = 3
+    retries: Annotated[_Retries, Field(description="runs after the first one")] = 3
     backoff: Annotated[Literal["exponential", "linear", "fixed", "fibonacci"], Field(description="how delays grow")] = (
         "exponential"
     )
@@ -46,10 +48,11 @@ class JobIn(Body):
     queue: Annotated[str | None, Field(pattern=r"^[A-Za-z0-9_.:-]{1,100}$", description='"default" by default')] = None
     priority: Priority | None = None
     run_at: Annotated[Time | None, Field(description="not before then")] = None
-    run_after: Annotated[Seconds | None, Field(description="not before so many seconds from now")] = None
+    run_after: Annotated[Ahead | None, Field(description="not before so many seconds from now")] = None
     unique: Annotated[UniqueIn | UNIQUE_MODES | None, Field(description="add it only if no other job has its key")] = None
     retry: Annotated[
-        Annotated[int, Field(strict=True, ge=0, le=32766)] | RetryIn | None, Field(description="a number of retries, or a policy")
+        Annotated[int, Strict(), Field(ge=0, le=32766), AsWhole] | RetryIn | None,
+        Field(description="a number of retries, or a policy"),
     ] = None
     result_ttl: Annotated[Span | None, Field(description="seconds for which the result is kept; a day by default")] = None
     timeout: Annotated[Span | None, Field(description="seconds that one run may take; 0 = no limit")] = None
@@ -70,7 +73,10 @@ class JobIn(Body):
         list[str] | None, Field(description="keys of limits, {name} stands for an argument", examples=[["tenant:{tenant}"]])
     ] = None
     fair: Annotated[str | None, Field(description="jobs of different keys take turns")] = None
-    cost: Annotated[int | None, Field(strict=True, ge=1, le=1_000_000, description="what its start takes of each limit")] = None
+    cost: Annotated[
+        Annotated[int, Strict(), Field(ge=1, le=1_000_000), AsWhole] | None,
+        Field(description="what its start takes of each limit"),
+    ] = None
     meta: Annotated[Any, Field(description="any JSON of yours")] = None
 
     @model_validator(mode="after")

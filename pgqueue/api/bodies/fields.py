@@ -1,14 +1,17 @@
-"""Types of fields in requests: numbers are numbers, and times are texts with a zone."""
+"""Types of the fields of bodies: a number is a number however it is written, and a time is a text with a zone."""
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field, Strict
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, Strict
 
-from ..._checks import check_time, interval
+from ..._checks import LONGEST, PRIORITIES, check_time, interval
 from ..._json import Exact
 from ..problems import invalid
 
+STATES = Literal["blocked", "scheduled", "ready", "running", "succeeded", "failed", "cancelled"]
+UNIQUE_MODES = Literal["until_done", "until_started", "replace", "period"]
 LONGEST_NUMBER = 400  # characters of a number; Python takes long for thousands
 
 
@@ -34,13 +37,35 @@ def _text(given: Any) -> Any:
     return given
 
 
+def _priority(given: Any) -> Any:
+    return PRIORITIES.get(given, given) if isinstance(given, str) else given
+
+
 # With bounds: Annotated[int, Strict(), Field(ge=1), AsWhole]; a Field behind these would be no bound in the document.
 AsNumber, AsWhole = BeforeValidator(_plain), BeforeValidator(_whole)
 Number = Annotated[float, Strict(), Field(allow_inf_nan=False), AsNumber]
-Seconds = Annotated[float, Strict(), Field(allow_inf_nan=False, ge=0), AsNumber]
+# In seconds: how long something takes, and how far it is from now.
+Span = Annotated[float, Strict(), Field(allow_inf_nan=False, ge=0, le=LONGEST, examples=[30]), AsNumber]
+Ahead = Annotated[float, Strict(), Field(allow_inf_nan=False, ge=-LONGEST, le=LONGEST, examples=[30]), AsNumber]
 Whole = Annotated[int, Strict(), AsWhole]
 Flag = Annotated[bool, Strict()]
-Time = Annotated[AwareDatetime, BeforeValidator(_text)]
+Time = Annotated[
+    AwareDatetime, BeforeValidator(_text), Field(description="a time with a zone", examples=["2026-12-24T18:00:00Z"])
+]
+Priority = Annotated[
+    Annotated[int, Strict(), Field(ge=-100, le=100), AsWhole] | Literal["low", "medium", "high"],
+    BeforeValidator(_priority),
+    Field(description="-100 to 100, larger runs first; low = -50, medium = 0, high = 50", examples=[0]),
+]
+Id = Annotated[str, Field(examples=["4711"])]
+Arguments = Annotated[dict[str, Any], Field(description="arguments by name", examples=[{"to": "ann@example.org"}])]
+Reason = Annotated[str, Field(min_length=1, max_length=1000, description="why; kept with it", examples=["sent twice"])]
+
+
+class Body(BaseModel):
+    """A body of a request: a field that is not known is refused."""
+
+    model_config = ConfigDict(extra="forbid")
 
 
 class End(BaseModel):
@@ -69,3 +94,8 @@ def time_text(field: str, value: datetime) -> str:
     """A time as text. Raises InvalidArgument if PostgreSQL has no such zone."""
     check_time(field, value)
     return value.isoformat()
+
+
+def given(body: BaseModel) -> Mapping[str, Any]:
+    """The fields of a body that are not null, by name, each as it is."""
+    return {name: value for name in type(body).model_fields if (value := getattr(body, name)) is not None}

@@ -3,9 +3,10 @@
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, Strict
 
-from .http_workers import VERDICTS, Body, Error, Float, Name, Reason, Seconds, Token
+from .fields import AsNumber, AsWhole, Body, Span
+from .http_workers import VERDICTS, Error, Name, Reason, Token
 
 Step = Annotated[str, Field(min_length=1, max_length=200)]
 
@@ -20,7 +21,7 @@ class RunBody(Body):
 
     token: Token
     worker: Annotated[UUID | None, Field(description="tells what was stored before from what comes too late")] = None
-    elapsed: Annotated[Seconds | None, Field(description="seconds that the handler took")] = None
+    elapsed: Annotated[Span | None, Field(description="seconds that the handler took")] = None
 
 
 class Complete(RunBody):
@@ -35,14 +36,14 @@ class Fail(RunBody):
 
     error: Error
     final: Annotated[bool, Field(description="no retry")] = False
-    delay: Annotated[Seconds | None, Field(description="seconds until the retry, instead of the policy's")] = None
+    delay: Annotated[Span | None, Field(description="seconds until the retry, instead of the policy's")] = None
     reason: Reason | None = None
 
 
 class Snooze(RunBody):
     """The job is to run again later; the attempt does not count."""
 
-    delay: Seconds
+    delay: Span
 
 
 class Wait(RunBody):
@@ -69,8 +70,10 @@ class Progress(Body):
     """How far a run has come."""
 
     token: Token
-    done: Annotated[Float, Field(ge=0, allow_inf_nan=False)]
-    total: Annotated[Annotated[Float, Field(gt=0, allow_inf_nan=False)] | None, Field(description="`done` at the end")] = None
+    done: Annotated[float, Strict(), Field(ge=0, allow_inf_nan=False), AsNumber]
+    total: Annotated[
+        Annotated[float, Strict(), Field(gt=0, allow_inf_nan=False), AsNumber] | None, Field(description="`done` at the end")
+    ] = None
     note: Annotated[str | None, Field(max_length=1000)] = None
 
 
@@ -80,7 +83,7 @@ class Line(Body):
     message: str
     level: Literal["debug", "info", "warning", "error", "critical"] = "info"
     fields: dict[str, Any] | None = None
-    ago: Annotated[Seconds, Field(description="seconds since it was said")] = 0
+    ago: Annotated[Span, Field(description="seconds since it was said")] = 0
 
 
 class Lines(Body):
@@ -88,9 +91,12 @@ class Lines(Body):
 
     token: Token
     worker: Annotated[UUID, Field(description="who runs it")]
-    attempt: Annotated[int, Field(ge=1, lt=2**15)] = 1
+    attempt: Annotated[int, Strict(), Field(ge=1, lt=2**15), AsWhole] = 1
     first: Annotated[
-        int, Field(ge=1, lt=2**53, description="the number of the first line in this run; repeated ones are dropped")
+        int,
+        Strict(),
+        Field(ge=1, lt=2**53, description="the number of the first line in this run; repeated ones are dropped"),
+        AsWhole,
     ]
     lines: Annotated[list[Line], Field(min_length=1, max_length=1000)]
 
@@ -119,7 +125,7 @@ class SaveStep(Body):
 
     token: Token
     value: Annotated[Any, Field(description="any JSON; the next run of the job reads it")] = None
-    elapsed: Seconds = 0
+    elapsed: Span = 0
 
 
 class WaitFor(Body):
@@ -127,7 +133,7 @@ class WaitFor(Body):
 
     token: Token
     signal: Name
-    timeout: Annotated[Seconds | None, Field(description="seconds from the first call on; null = without limit")] = None
+    timeout: Annotated[Span | None, Field(description="seconds from the first call on; null = without limit")] = None
 
 
 class Heard(BaseModel):

@@ -3,10 +3,10 @@
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, Field, Strict, WithJsonSchema
 
 from ...worker.describe import MOST_TYPES
-from .. import exact
+from .fields import AsNumber, AsWhole, Body, Span
 from .filters import id_of
 
 MOST_IDS = 10_000
@@ -18,23 +18,15 @@ _ID_SCHEMA = {"anyOf": [{"type": "string", "pattern": "^[0-9]{1,18}$"}, {"type":
 def _number(given: object) -> object:
     """An id: a text, or a number, which may come as `Exact`."""
     try:
-        return given if given is None or isinstance(given, bool) else id_of("id", str(given))
+        return given if isinstance(given, bool) else id_of("id", str(given))
     except Exception:
         raise ValueError("use an id, which is a whole number, as a text or a number") from None
 
 
-JobId = Annotated[int, BeforeValidator(_number), WithJsonSchema(_ID_SCHEMA)]
+JobId = Annotated[int, Strict(), BeforeValidator(_number), WithJsonSchema(_ID_SCHEMA)]
 Ids = Annotated[list[JobId], Field(max_length=MOST_IDS)]
 Name = Annotated[str, Field(min_length=1, max_length=100, pattern="^[^\\x00]*$")]
-Float = Annotated[float, BeforeValidator(exact.number)]
-Seconds = Annotated[Float, Field(ge=0, le=1e9, allow_inf_nan=False)]
 Token = Annotated[UUID, Field(description="the token of the claim", examples=[TOKEN])]
-
-
-class Body(BaseModel):
-    """A body that has the fields of its model and no others."""
-
-    model_config = ConfigDict(extra="forbid")
 
 
 class Registration(Body):
@@ -43,12 +35,15 @@ class Registration(Body):
     id: Annotated[UUID | None, Field(description="a new one for each start; made here if it is left out")] = None
     name: Annotated[Name, Field(description="shown in lists of workers", examples=["mailer 1"])] = "http worker"
     host: Name = "unknown"
-    pid: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    pid: Annotated[int, Strict(), Field(ge=0, lt=2**31), AsWhole] = 0
     version: Annotated[str, Field(max_length=100, pattern="^[^\\x00]*$", description="of the worker")] = ""
     queues: Annotated[list[Name], Field(min_length=1, max_length=1000, description="queues that it serves", examples=[["mail"]])]
-    concurrency: Annotated[int, Field(ge=1, le=10_000, description="handlers that it runs at once")] = 1
+    concurrency: Annotated[int, Strict(), Field(ge=1, le=10_000, description="handlers that it runs at once"), AsWhole] = 1
     lease: Annotated[
-        Float, Field(ge=5, le=3600, description="seconds without a heartbeat after which its jobs run elsewhere")
+        float,
+        Strict(),
+        Field(ge=5, le=3600, description="seconds without a heartbeat after which its jobs run elsewhere"),
+        AsNumber,
     ] = 30
     tasks: Annotated[list[Name] | None, Field(max_length=10_000, description="names of tasks that it can run")] = None
 
@@ -66,13 +61,13 @@ class Timed(Body):
 
     id: JobId
     token: UUID
-    seconds: Seconds
+    seconds: Span
 
 
 class Beat(Body):
     """A heartbeat."""
 
-    running: Annotated[Ids, Field(description="jobs whose handlers have begun")] = []
+    running: Annotated[Ids, Field(default_factory=list, description="jobs whose handlers have begun")]
     known: Annotated[Ids | None, Field(description="all jobs that the worker holds, started or not; by default `running`")] = None
     timed: Annotated[list[Timed] | None, Field(max_length=MOST_IDS, description="runs with a timeout")] = None
 
@@ -99,8 +94,8 @@ class ClaimBody(Body):
     queues: Annotated[list[Name] | None, Field(min_length=1, max_length=1000, description="by default those of the worker")] = (
         None
     )
-    want: Annotated[int, Field(ge=1, le=1000, description="jobs at most; no more than can start at once")] = 1
-    wait: Annotated[Float, Field(ge=0, le=30, description="seconds to wait for the first job")] = 0
+    want: Annotated[int, Strict(), Field(ge=1, le=1000, description="jobs at most; no more than can start at once"), AsWhole] = 1
+    wait: Annotated[float, Strict(), Field(ge=0, le=30, description="seconds to wait for the first job"), AsNumber] = 0
 
 
 class ClaimedJob(BaseModel):
@@ -134,7 +129,7 @@ class Error(Body):
     """Why a handler has failed. Texts are cut to what is kept."""
 
     type: Annotated[str, Field(description="the name of its class", examples=["TimeoutError"])]
-    types: Annotated[list[str], Field(description="names that retry policies match; by default its type")] = []
+    types: Annotated[list[str], Field(default_factory=list, description="names that retry policies match; by default its type")]
     message: str = ""
     traceback: str | None = None
     cause: Annotated[dict[str, Any] | None, Field(description="the innermost cause: type, message and frames")] = None
@@ -159,12 +154,12 @@ class OutcomeBody(Body):
     id: JobId
     token: UUID
     state: State
-    elapsed: Seconds | None = None
+    elapsed: Span | None = None
     result: Any = None
     reason: Reason | None = None
     error: Error | None = None
-    delay: Annotated[Seconds | None, Field(description="seconds until it runs again")] = None
-    not_before: Annotated[Seconds | None, Field(description="failed: seconds that a retry waits at least")] = None
+    delay: Annotated[Span | None, Field(description="seconds until it runs again")] = None
+    not_before: Annotated[Span | None, Field(description="failed: seconds that a retry waits at least")] = None
     final: Annotated[bool | None, Field(description="failed: no retry")] = None
     key: Annotated[Name | None, Field(description="rate_limited: the limit to park")] = None
     signal: Annotated[Name | None, Field(description="waiting: what it waits for")] = None

@@ -5,9 +5,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
+from .fields import STATES, Ahead, Arguments, Body, Id, Priority, Reason, Span, Time
 from .filters import JobFilter
 from .pages import USUAL, Cursor, Limit, Page
-from .values import STATES, Arguments, Body, Id, Priority, Reason, Seconds, Span, Time
 
 HIDDEN = Field(description="null as well for keys that may not read arguments")
 
@@ -179,7 +179,7 @@ class PatchIn(Body):
 
     priority: Priority | None = None
     run_at: Annotated[Time | None, Field(description="not before then")] = None
-    run_after: Annotated[Seconds | None, Field(description="the same, in seconds from now")] = None
+    run_after: Annotated[Ahead | None, Field(description="the same, in seconds from now")] = None
     args: Annotated[Arguments | None, Field(description="all arguments; needs the role admin")] = None
 
 

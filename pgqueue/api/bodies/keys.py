@@ -3,9 +3,10 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, Strict
 
 from ..callers.caller import Role
+from .fields import AsNumber, Time
 
 LONGEST = 1000 * 365.25 * 86_400  # seconds
 
@@ -21,9 +22,10 @@ class KeyIn(BaseModel):
         list[str] | None, Field(description="the only queues that it may see and use; null = all", min_length=1, max_length=100)
     ] = None
     may_read_arguments: Annotated[bool, Field(description="whether it sees arguments, results and errors of jobs")] = True
-    expires_at: Annotated[AwareDatetime | None, Field(description="when it ends; null = never")] = None
+    expires_at: Annotated[Time | None, Field(description="when it ends; null = never")] = None
     expires_after: Annotated[
-        float | None, Field(description="seconds until it ends, instead of expires_at", gt=0, le=LONGEST, examples=[7776000])
+        Annotated[float, Strict(), Field(gt=0, le=LONGEST), AsNumber] | None,
+        Field(description="seconds until it ends, instead of expires_at", examples=[7776000]),
     ] = None
 
 

@@ -5,9 +5,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
+from .fields import Ahead, Arguments, Body, Id, Number, Priority, Reason, Span, Time
 from .filters import JobFilter
 from .pages import Page
-from .values import Arguments, Body, Id, Number, Priority, Reason, Seconds, Span, Time
 
 
 class SpecIn(Body):
@@ -25,7 +25,7 @@ class SpecIn(Body):
         Field(description="the retry policy of each job as it is, or that of its task in this server"),
     ] = None
     run_at: Annotated[Time | None, Field(description="not before then")] = None
-    run_after: Annotated[Seconds | None, Field(description="not before so many seconds from now")] = None
+    run_after: Annotated[Ahead | None, Field(description="not before so many seconds from now")] = None
     priority: Priority | None = None
     args: Annotated[Arguments | None, Field(description="all arguments of each; needs the role admin")] = None
 

@@ -9,7 +9,7 @@ from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field, Strict
 
 from ...database.calls.queues import SETTING_COLUMNS
-from .fields import AsNumber, AsWhole, End, Flag, Seconds
+from .fields import AsNumber, AsWhole, End, Flag, Span
 
 QueueName = Annotated[str, Path(pattern=r"^[A-Za-z0-9_.:-]{1,100}$", description="the name of a queue", examples=["mail"])]
 PauseKind = Literal["queue", "task", "everything"]
@@ -57,7 +57,7 @@ class SettingsIn(BaseModel):
         Literal["refuse", "drop_oldest"] | None, Field(description="refuse enqueues (default), or cancel the oldest jobs")
     ] = None
     starvation_after: Annotated[
-        Seconds | None, Field(description="seconds; jobs that wait longer start next, whatever their priority; by default none")
+        Span | None, Field(description="seconds; jobs that wait longer start next, whatever their priority; by default none")
     ] = None
     starvation_share: Annotated[_Share | None, Field(description="which part of a claim they may be, 0.001 to 1")] = None
     keep_succeeded: Annotated[Flag | None, Field(description="whether jobs that succeed go to the history")] = None

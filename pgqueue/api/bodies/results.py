@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
+from .fields import STATES, Body, Id, Span
 from .jobs import HIDDEN
-from .values import STATES, Body, Id, Span
 
 
 class ResultOut(BaseModel):

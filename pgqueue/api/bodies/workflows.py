@@ -3,14 +3,14 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from ...unique import UniqueMode
+from .fields import Arguments, Priority, Span, Time, Whole
 
 Status = Literal["running", "succeeded", "failed", "cancelled", "skipped"]
 When = Literal["succeeded", "finished", "failed"]
 Text = Annotated[str, Field(min_length=1, max_length=200)]
-Span = Annotated[float, Field(ge=0, le=1e9)]
 
 
 class UniqueIn(BaseModel):
@@ -38,23 +38,23 @@ class CallIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     task: str = Field(min_length=1, max_length=200, examples=["fetch"])
-    args: dict[str, Any] = Field(default_factory=dict, description="arguments by name", examples=[{"url": "https://a.example"}])
+    args: Arguments = Field(default_factory=dict)
     queue: Text | None = None
-    priority: int | Literal["low", "medium", "high"] | None = Field(None, description="-100 to 100; a larger one runs first")
-    run_at: AwareDatetime | None = None
+    priority: Priority | None = None
+    run_at: Time | None = None
     run_after: Span | None = Field(None, description="seconds")
-    retry: int | dict[str, Any] | None = Field(
+    retry: Whole | dict[str, Any] | None = Field(
         None, description="the number of retries, or a policy", examples=[5, {"retries": 5, "backoff": "linear", "delay": 10}]
     )
     timeout: Span | None = Field(None, description="seconds that one run may take; 0: no limit")
     soft_timeout: Span | str | None = Field(None, description='seconds, or a share of the timeout such as "80%"')
-    expires_at: AwareDatetime | None = None
+    expires_at: Time | None = None
     expires_after: Span | None = Field(None, description="seconds after which it is cancelled if it has not begun")
     total_timeout: Span | None = Field(None, description="seconds that all its runs and the waits in between may take")
     unique: UniqueMode | UniqueIn | None = None
     limits: list[str] | None = Field(None, max_length=100, examples=[["tenant:42"]])
     fair: str | None = None
-    cost: int | None = None
+    cost: Whole | None = None
     result_ttl: Span | None = Field(None, description="seconds for which its result is kept")
     meta: Any = None
 

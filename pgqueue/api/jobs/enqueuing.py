@@ -20,8 +20,8 @@ from ...task import Task
 from ...unique import Unique
 from .. import exact
 from ..bodies.enqueue import JobIn, RetryIn, UniqueIn
+from ..bodies.fields import given as given_in
 from ..bodies.filters import id_of
-from ..bodies.values import given as given_in
 from ..problems import invalid
 
 _SAME = (

@@ -107,49 +107,49 @@ async def dead_letter(request: Request, job_id: str) -> Response:
 
 
 @endpoints.post("/dead-letters/{job_id}/retry", calls=("retry",), is_bound=True, refuses=(404, 409), model=RetriedOut)
-async def retry_dead_letter(request: Request, job_id: str, given: Annotated[RetryIn, Body(default_factory=RetryIn)]) -> Response:
+async def retry_dead_letter(request: Request, job_id: str, body: Annotated[RetryIn, Body(default_factory=RetryIn)]) -> Response:
     """Run a dead letter again, under its id; by default with all its attempts."""
     here = at(request)
-    id, run_after = id_of("job_id", job_id), interval(given.run_after)
+    id, run_after = id_of("job_id", job_id), interval(body.run_after)
     queues = None if here.caller.queues is None else sorted(here.caller.queues)
     with here.acting():
-        added = await here.act(calls.retry_letter(id, queues, not given.reset_attempts, run_after, given.force))
+        added = await here.act(calls.retry_letter(id, queues, not body.reset_attempts, run_after, body.force))
     if added is None:
         raise _no_letter(job_id)
     return here.answer(added)
 
 
 @endpoints.post("/dead-letters/retry", calls=("start_operation",), is_bound=True, model=Started, status=202)
-async def retry_dead_letters(request: Request, given: BulkRetryIn) -> Response:
+async def retry_dead_letters(request: Request, body: BulkRetryIn) -> Response:
     """Run all dead letters of a filter again: an operation, which Location names.
 
-    The letters are fixed when it starts. One that has come back three times is skipped unless `force` is given.
+    The letters are fixed when it starts. One that has come back three times is skipped unless `force` is body.
     """
     spec = spec_of(
-        keep_attempts=None if given.reset_attempts else True, run_after=interval(given.run_after), force=given.force or None
+        keep_attempts=None if body.reset_attempts else True, run_after=interval(body.run_after), force=body.force or None
     )
-    return await start(request, _order("retry", given, spec, at(request).caller), "/dead-letters/retry")
+    return await start(request, _order("retry", body, spec, at(request).caller), "/dead-letters/retry")
 
 
 @endpoints.post("/dead-letters/purge", calls=("start_operation",), is_bound=True, model=Started, status=202)
-async def purge_dead_letters(request: Request, given: BulkIn) -> Response:
+async def purge_dead_letters(request: Request, body: BulkIn) -> Response:
     """Remove all dead letters of a filter for good: an operation, which Location names."""
-    return await start(request, _order("discard", given, "{}", at(request).caller), "/dead-letters/purge")
+    return await start(request, _order("discard", body, "{}", at(request).caller), "/dead-letters/purge")
 
 
-def _order(kind: str, given: BulkIn, spec: str, caller: Caller) -> Order:
+def _order(kind: str, body: BulkIn, spec: str, caller: Caller) -> Order:
     """The order of an operation. The filter goes without a state, so that SQL sees whether it names anything."""
-    wanted = given.filter
-    if given.fingerprint is not None:
+    wanted = body.filter
+    if body.fingerprint is not None:
         if wanted.fingerprint is not None:
-            raise invalid("fingerprint", given.fingerprint, "the filter has one too; leave one of the two out")
-        wanted = wanted.model_copy(update={"fingerprint": [given.fingerprint]})
+            raise invalid("fingerprint", body.fingerprint, "the filter has one too; leave one of the two out")
+        wanted = wanted.model_copy(update={"fingerprint": [body.fingerprint]})
     if wanted.state not in (None, ["failed"]):
         raise invalid("filter.state", ", ".join(wanted.state or ()), "dead letters are failed; leave it out")
     wanted = wanted.model_copy(update={"state": None})
-    if not given.all and not wanted.model_dump(exclude_none=True):
+    if not body.all and not wanted.model_dump(exclude_none=True):
         raise invalid("filter", dumps({}), "it means every dead letter: name a field, or say all: true")
-    return Order(kind, wanted.as_sql(caller), spec, None, given.reason, given.dry_run, given.per_second, is_all=given.all)
+    return Order(kind, wanted.as_sql(caller), spec, None, body.reason, body.dry_run, body.per_second, is_all=body.all)
 
 
 def _no_letter(job_id: str) -> JobNotFound:

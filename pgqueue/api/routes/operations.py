@@ -13,10 +13,10 @@ from ...control.rules import rules_json
 from ...database.calls import operations as calls
 from ...database.calls.operations import OperationStatus, Order
 from ...errors import JobNotFound
+from ..bodies.fields import given
 from ..bodies.filters import id_of
 from ..bodies.operations import OperationIn, OperationOut, OperationPage, SpecIn
 from ..bodies.pages import USUAL, Cursor, Limit, Paging
-from ..bodies.values import given
 from ..callers.caller import ADMINS
 from ..endpoint import Endpoints
 from ..here import Here, at

@@ -46,7 +46,7 @@ _MERMAID: dict[int | str, dict[str, Any]] = {200: {"content": {"text/plain": {"s
     model=WorkflowAdded,
     status=201,
 )
-async def submit_workflow(request: Request, given: WorkflowIn) -> Response:
+async def submit_workflow(request: Request, body: WorkflowIn) -> Response:
     """Add a workflow: all of its jobs or none.
 
     Nodes name their parents in `after`, in any order; a node without parents is ready at once. Arguments of tasks that this
@@ -54,13 +54,13 @@ async def submit_workflow(request: Request, given: WorkflowIn) -> Response:
     """
     here = at(request)
     tasks = here.service.app.tasks
-    flow = await asyncio.to_thread(written, given, tasks) if len(given.nodes) > AT_ONCE else written(given, tasks)
+    flow = await asyncio.to_thread(written, body, tasks) if len(body.nodes) > AT_ONCE else written(body, tasks)
     for queue in sorted(flow.queues):
         here.caller.check_queue(queue)
     with sending(None, None) as sent:
-        call = calls.enqueue_workflow(flow.nodes, given.name, flow.on_success, flow.on_failure, sent.trace)
+        call = calls.enqueue_workflow(flow.nodes, body.name, flow.on_success, flow.on_failure, sent.trace)
         added = await here.run(sent.noting(call))
-    nodes = [{"name": node.name, "id": added.job_ids[place]} for node, place in zip(given.nodes, flow.places, strict=True)]
+    nodes = [{"name": node.name, "id": added.job_ids[place]} for node, place in zip(body.nodes, flow.places, strict=True)]
     where = {"Location": f"{request.url.path}/{added.id}"}
     return here.answer({"id": added.id, "nodes": nodes, "last": added.last}, 201, where)
 

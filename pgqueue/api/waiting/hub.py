@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Hashable, Iterable
 
 from ...app import PgQueue
-from ...database.calls.install import QUEUES_CHANGED, RESULTS_WANTED
+from ...database.calls.install import KEYS_CHANGED, QUEUES_CHANGED, RESULTS_WANTED
 from .ears import BACKSTOP, Ear, JobEar, QueueEar
 from .hearing import Hearing
 from .signals import set_at_end
@@ -15,7 +15,6 @@ from .turns import Turns
 __all__ = ["BACKSTOP", "Ear", "Hub", "JobEar", "QueueEar"]
 
 ASKED_FOR = 15.0  # seconds for which the request of a process that waits for results counts
-KEYS_CHANGED = "!keys"  # sent when an API key is made or revoked
 MOST_SWEPT = 10_000  # jobs of one look which are over
 DIGITS = 20  # of an id, at most
 
