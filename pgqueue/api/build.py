@@ -72,11 +72,10 @@ def _add_all(made: APIRouter, service: Service) -> None:
 
 
 def _lifespan_of(service: Service) -> Callable[[Any], AbstractAsyncContextManager[None]]:
-    """That of the router: whichever application includes it, starts and stops the service with itself."""
+    """That of the router: whichever application includes it, stops the service with itself. What it needs begins at first use."""
 
     @asynccontextmanager
     async def lifespan(_: Any) -> AsyncIterator[None]:
-        await service.start()
         try:
             yield
         finally:

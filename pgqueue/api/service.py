@@ -81,9 +81,6 @@ class Service:
         """Run a verb of people from this address, which the audit log keeps."""
         return await self.run(call, _as_inet(address))
 
-    async def start(self) -> None:
-        """Begin; called at the first request of an event loop, or when the server starts."""
-
     async def stop(self) -> None:
         """End what runs beside requests, and close the connections."""
         self.stopping.set()

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import httpx
 
+from pgqueue.api.service import Service
 from tests.waiting import until
 
 
@@ -68,6 +69,12 @@ class Reading:
         """What has come when the server has ended the stream."""
         until(lambda: self.is_over, f"the end, after {self.came}", 15)
         return self.came
+
+
+def end_streams(service: Service) -> None:
+    """End all streams and polls, as the end of the process does; from the thread of the test."""
+    assert service.hub.loop is not None, "nobody has waited yet"
+    service.hub.loop.call_soon_threadsafe(service.stopping.set)
 
 
 @contextmanager

@@ -19,12 +19,11 @@ from pgqueue.api.events import job as job_module
 from pgqueue.api.events import jobs as jobs_module
 from pgqueue.api.events import streams
 from pgqueue.api.waiting import hearing
-from pgqueue.api.waiting.stopping import begin_stop
 from tests.api.serving import served
 from tests.sql.conftest import Sql
 from tests.waiting import until
 
-from .streaming import reading
+from .streaming import end_streams, reading
 
 
 @pytest.fixture
@@ -43,7 +42,7 @@ def application(app: PgQueue) -> Any:
 def base_url(application: Any) -> Iterator[str]:
     with served(application) as url:
         yield url
-        begin_stop(application.state.pgqueue)
+        end_streams(application.state.pgqueue)
 
 
 def say(sql: Sql, id: int, token: Any, *messages: str, first: int = 1) -> None:
@@ -257,7 +256,7 @@ def test_all_streams_end_within_a_second_when_the_process_is_to_end(api: httpx.C
     with reading(api, "/events") as stream, reading(api, f"/jobs/{id}/events") as other:
         stream.wait(bool, "an event")
         other.wait(bool, "an event")
-        begin_stop(application.state.pgqueue)
+        end_streams(application.state.pgqueue)
         until(lambda: stream.is_over and other.is_over, "the ends", 1)
 
 

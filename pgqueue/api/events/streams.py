@@ -10,8 +10,8 @@ from starlette.types import Receive, Scope, Send
 
 from ...database.backoff import Backoff, Complaints
 from ..problems import Problem
+from ..waiting.gone import watching
 from ..waiting.hub import JobEar
-from ..waiting.stopping import watching
 from .source import Source, Tools
 
 log = logging.getLogger("pgqueue.api")

@@ -9,7 +9,15 @@ from ..._json import dumps
 from ...database.calls import operations as calls
 from ...database.calls.operations import Order
 from ..bodies.dead_letters import Started
-from ..here import at
+from ..here import Here, at
+
+
+async def begin(here: Here, order: Order) -> int:
+    """Start an operation as the caller. This process carries on with it, in an install without workers. Returns its id."""
+    with here.acting():
+        id = await here.act(calls.start_operation(order))
+    here.service.upkeep.start()
+    return id
 
 
 async def start(request: Request, order: Order, own_path: str) -> Response:
@@ -21,11 +29,7 @@ async def start(request: Request, order: Order, own_path: str) -> Response:
         own_path: the path of the endpoint, whose place the path of the operation takes in Location.
     """
     here = at(request)
-    with here.acting():
-        id = await here.act(calls.start_operation(order))
-    upkeep = getattr(here.service, "upkeep", None)
-    if upkeep is not None:  # carries on with it, if no worker lives
-        upkeep.start()
+    id = await begin(here, order)
     place = f"{request.url.path.removesuffix(own_path)}/operations/{id}"
     now = await here.run(calls.operation(id))
     return here.answer({name: getattr(now, name) for name in Started.model_fields}, 202, {"Location": place})

@@ -21,7 +21,8 @@ from ..endpoint import Endpoints
 from ..here import Here, at
 from ..jobs import outcomes
 from ..problems import Problem, invalid
-from ..workers.handover import Handover, gone
+from ..waiting.gone import until_gone
+from ..workers.handover import Handover
 from ..workers.polls import Poll, Wanted
 
 endpoints = Endpoints("HTTP workers")
@@ -133,7 +134,7 @@ async def claim(request: Request, worker_id: str, body: ClaimBody) -> Response:
 
 async def _claimed(request: Request, here: Here, wanted: Wanted) -> Response:
     polls = here.service.polls
-    poll = await polls.open(wanted, asyncio.create_task(gone(request.receive)))
+    poll = await polls.open(wanted, asyncio.create_task(until_gone(request.receive)))
     try:
         await polls.claim(poll)
         return Handover(_answer(poll), polls, poll)

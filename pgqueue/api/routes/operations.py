@@ -1,6 +1,5 @@
 """Verbs on all jobs of a filter."""
 
-from inspect import isawaitable
 from typing import Annotated, Any
 
 from fastapi import Query
@@ -21,6 +20,7 @@ from ..callers.caller import ADMINS
 from ..endpoint import Endpoints
 from ..here import Here, at
 from ..jobs.enqueuing import written
+from ..jobs.starting import begin
 from ..waiting.waits import LONGEST, Ticks, wait_until
 
 endpoints = Endpoints("operations")
@@ -42,10 +42,7 @@ async def start(request: Request, body: OperationIn) -> Response:
     spec = written("spec", _spec(here, body.spec))
     filter = body.filter.as_sql(here.caller)
     reason = read_text("reason", body.reason)
-    with here.acting():
-        order = Order(body.kind, filter, spec, None, reason, body.dry_run, body.per_second, body.all)
-        id = await here.act(calls.start_operation(order))
-    await _carry_on(here)
+    id = await begin(here, Order(body.kind, filter, spec, None, reason, body.dry_run, body.per_second, body.all))
     return here.answer(await _one(here, id), 202, {"Location": f"{request.url.path}/{id}"})
 
 
@@ -118,10 +115,3 @@ def _spec(here: Here, spec: SpecIn) -> dict[str, Any]:
         policies = rules_json(here.service.app.tasks, found.pop("rules"))
         found |= {} if policies is None else {"rules": loads(policies)}
     return found
-
-
-async def _carry_on(here: Here) -> None:
-    """Let this process carry on with operations, in an install without workers."""
-    upkeep = getattr(here.service, "upkeep", None)
-    if upkeep is not None and isawaitable(starting := upkeep.start()):
-        await starting

@@ -8,6 +8,8 @@ from typing import Protocol, TypeVar
 
 from starlette.requests import Request
 
+from .gone import until_gone
+
 T = TypeVar("T")
 LONGEST = 30.0  # seconds
 
@@ -51,7 +53,7 @@ async def wait_until(
         is_enough: whether the wait is over.
     """
     until = monotonic() + seconds
-    gone = asyncio.create_task(_gone(request)) if seconds > 0 else None
+    gone = asyncio.create_task(until_gone(request.receive)) if seconds > 0 else None
     try:
         while True:
             found = await look()
@@ -71,12 +73,6 @@ async def _is_over(ear: Hears, seconds: float, gone: "asyncio.Task[None]") -> bo
         return gone.done() or waiting.result()
     finally:
         await _end(waiting)
-
-
-async def _gone(request: Request) -> None:
-    """Return when the client has gone; Starlette's own is_disconnected does not wait."""
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
 
 
 async def _end(task: "asyncio.Task[T]") -> None:

@@ -11,12 +11,6 @@ from .polls import HAND_OVER_WITHIN, Poll, Polls
 PART = 65_536  # bytes handed to the server at once
 
 
-async def gone(receive: Receive) -> None:
-    """Return when the client is gone; for a request whose body was read."""
-    while (await receive())["type"] != "http.disconnect":
-        pass
-
-
 class Handover(Response):
     """An answer that hands jobs over.
 
