@@ -1,16 +1,17 @@
 """Schedules in requests."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from fastapi import Path
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict
 
 from ..._checks import Priority, interval, read_priority
+from ...registry import Registered
 from ...schedules.schedule import job_defaults
 from ...schedules.values import FIELDS
 from ...unique import UniqueMode
 from .. import exact
-from ..here import Here
 from ..problems import invalid
 from .fields import AsNumber, AsWhole, Number, Time, Whole
 
@@ -82,13 +83,13 @@ class ScheduledJob(BaseModel):
         """The arguments as JSON text."""
         return json_text("args", self.args or {})
 
-    def defaults(self, here: Here) -> list[str]:
-        """The options of the task, if the app of the server knows it.
+    def defaults(self, tasks: Mapping[str, Registered[Any]]) -> list[str]:
+        """The options of the task, if it is one of these, which the server knows.
 
         Raises:
             InvalidArgument: the arguments do not fit the task.
         """
-        task = here.service.app.tasks.get(self.task or "")
+        task = tasks.get(self.task or "")
         return [] if task is None else job_defaults(task, self.args_text())
 
 

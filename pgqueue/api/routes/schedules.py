@@ -229,7 +229,7 @@ def _whole(here: Here, name: str, body: ScheduleIn) -> str:
         raise invalid("cron", "nothing", 'give cron, such as "0 2 * * *", or every, such as 90')
     task = here.service.app.tasks.get(job.task)
     here.caller.check_queue(job.queue or (task.options.queue if task else "default"))
-    return changes_json(name, body.fields(), [*NO_JOB, *job.defaults(here), *job.members()], RESETTABLE)
+    return changes_json(name, body.fields(), [*NO_JOB, *job.defaults(here.service.app.tasks), *job.members()], RESETTABLE)
 
 
 def _check_job(here: Here, status: ScheduleStatus, job: ScheduledJob) -> None:
