@@ -1,6 +1,7 @@
 """The life of a job over HTTP: register, claim, heartbeat, finish, leave."""
 
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -304,6 +305,26 @@ def test_a_key_for_some_queues_works_for_those_alone(
     (own,) = mailer.claim()
     assert own["queue"] == "mail"
     assert mailer.finish(succeeded(own)) == ["succeeded"]
+
+
+def test_a_run_of_a_key_for_some_queues_adds_jobs_to_those_alone(
+    connection: Db, api: httpx.Client, calls_as: Callable[..., None]
+) -> None:
+    flow = '[{"task": "a", "queue": "mail", "name": "a"}, {"task": "b", "queue": "secret", "name": "b"}]'
+    connection.execute("select enqueue_workflow(%s::jsonb)", (flow,))
+    secret = connection.execute("select id from job where queue = 'secret'").fetchall()[0][0]
+    calls_as(role="worker", queues=frozenset({"mail"}))
+    mailer = HttpWorker(api, queues=["mail"])
+    (job,) = mailer.claim()
+    step, itself = {"task": "steal", "queue": "mail", "takes": "result"}, {"job": int(job["id"])}
+    for node in ({"task": "steal", "queue": "secret"}, {"task": "steal"}, {**step, "after": ["b"]}, {**step, "before": ["b"]}):
+        assert mailer.end(job, status=403, nodes=[node])["type"].endswith("/forbidden")
+        mailer.post(f"/workers/{mailer.id}/finish", {"outcomes": [succeeded(job, nodes=[node])]}, 403)
+    assert mailer.end(job, status=404, nodes=[{**step, "after": [{"job": secret}]}])["type"].endswith("/not-found")
+    assert state(connection, job["id"]) == "running"
+    more = [{"task": "c", "queue": "mail", "name": "c", "after": [itself]}, {"task": "d", "queue": "mail", "after": ["c"]}]
+    assert mailer.end(job, nodes=more)["verdict"] == "succeeded"
+    assert connection.execute("select count(*) from job where queue = 'mail'").fetchone() == (2,)
 
 
 def test_a_key_that_may_not_read_arguments_claims_nothing(

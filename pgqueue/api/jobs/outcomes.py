@@ -15,6 +15,7 @@ from .. import exact
 from ..bodies.http_workers import OutcomeBody
 from ..here import Here
 from ..problems import Problem, invalid
+from .added import check_added
 
 BUSY_PAUSES = (0.05, 0.1, 0.2, 0.4)  # seconds between tries for a job that another transaction locks
 OVER = ("succeeded", "cancelled", "dead")
@@ -33,12 +34,14 @@ async def finish(here: Here, outcomes: list[OutcomeBody], worker: UUID | None) -
         A verdict for each outcome, in their order.
 
     Raises:
-        Problem: a job is there twice.
+        Problem: a job is there twice, or adds jobs to queues of others.
     """
     by_id = {outcome.id: outcome for outcome in outcomes}
     if len(by_id) < len(outcomes):
         raise invalid("outcomes", [str(outcome.id) for outcome in outcomes], "name each job at most once")
     hidden = await hidden_jobs(here, by_id)
+    for outcome in outcomes:
+        await check_added(here, outcome.nodes or ())
     found = await _handed_in(here, [outcome for outcome in outcomes if outcome.id not in hidden])
     stale = [by_id[id] for id, verdict in found.items() if verdict.verdict == "stale"]
     if stale and worker is not None:
