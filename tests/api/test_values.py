@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.api.http_worker import HttpWorker
 from tests.sql.conftest import Sql
 
 SIXTY = "0." + "1234567890" * 6
@@ -106,3 +107,40 @@ def test_a_result_that_nobody_could_read_does_not_hide_the_others(api: httpx.Cli
     )
     assert len(api.get("/jobs", params={"view": "full"}).json()["items"]) == 2
     assert api.get(f"/jobs/{deep}").status_code == 200
+
+
+HALF = r'"\ud800"'
+
+
+@pytest.mark.parametrize("value", [HALF, '{"a": 1e999999}', r'{"\udc00": 1}'])
+def test_a_filter_that_no_database_can_read_is_refused(api: httpx.Client, value: str) -> None:
+    for path in ("/jobs", "/dead-letters", "/dead-letters/groups", "/events"):
+        answer = api.get(path, params={"args": value})
+        assert (answer.status_code, answer.json()["field"]) == (422, "filter"), answer.text
+    for path in ("/operations", "/dead-letters/purge"):
+        kind = '"kind": "cancel", ' if path == "/operations" else ""
+        answer = post(api, path, f'{{{kind}"filter": {{"queue": {HALF}, "args": {{"x": {value}}}}}}}')
+        assert (answer.status_code, answer.json()["field"]) == (422, "filter"), answer.text
+
+
+def test_a_key_for_a_queue_that_no_queue_can_be_is_refused(api: httpx.Client) -> None:
+    assert post(api, "/keys", f'{{"role": "viewer", "queues": [{HALF}]}}').status_code == 422
+
+
+def test_a_run_whose_result_cannot_be_stored_hears_so_and_may_still_fail(api: httpx.Client, sql: Sql) -> None:
+    post(api, "/jobs", '{"task": "send"}')
+    worker = HttpWorker(api)
+    (job,) = worker.claim()
+    path, token = f"/jobs/{job['id']}", f'"token": "{job["token"]}"'
+    assert "outcome of job" in post(api, f"{path}/complete", f'{{{token}, "result": [{HALF}]}}').json()["field"]
+    outcome = f'{{"id": "{job["id"]}", "state": "succeeded", {token}, "result": {HALF}}}'
+    assert post(api, f"/workers/{worker.id}/finish", f'{{"outcomes": [{outcome}]}}').status_code == 422
+    assert api.put(f"{path}/steps/a", content=f'{{{token}, "value": {HALF}}}', headers=JSON).json()["field"] == "value"
+    line = rf'{{"message": "\ud800 {{x}}\u0000", "fields": {{"\ud800": {HALF}}}}}'
+    said = post(api, f"{path}/log", f'{{{token}, "worker": "{worker.id}", "first": 1, "lines": [{line}]}}')
+    assert said.status_code == 200, said.text
+    deep = f'{{"type": "x", "cause": {{"a": {"[" * 600}{"]" * 600}}}}}'
+    assert post(api, f"{path}/fail", f'{{{token}, "error": {deep}}}').status_code == 422
+    error = f'{{"type": {HALF}, "types": [{HALF}], "message": {HALF}, "traceback": {HALF}, "cause": {{"message": {HALF}}}}}'
+    assert post(api, f"{path}/fail", f'{{{token}, "error": {error}}}').json()["verdict"] == "scheduled"
+    assert sql.value("select errors->0->>'message' from job") == "?"

@@ -8,6 +8,7 @@ from ..._json import dumps
 from .. import exact
 from ..callers.caller import Caller
 from ..problems import invalid
+from ..written import written
 
 WHEN = "a time with a zone (2026-11-30T12:00:00Z), or a span from now (-2h)"
 Texts = Annotated[list[str], BeforeValidator(lambda given: [given] if isinstance(given, str) else given)]
@@ -42,7 +43,7 @@ class JobFilter(BaseModel):
         """The filter as SQL takes it, for jobs that the caller may see.
 
         Raises:
-            Problem: an id or a JSON text cannot be read, or it names queues of others.
+            Problem: an id or a JSON text cannot be read, no text can be like this, or it names queues of others.
         """
         given = self.model_dump(exclude_none=True, include=set(JobFilter.model_fields))
         if "limit_key" in given:  # `limit` is how long a page is
@@ -54,7 +55,7 @@ class JobFilter(BaseModel):
             given["ids"] = [id_of("ids", id) for id in given["ids"]]
         if "workflow" in given:
             given["workflow"] = id_of("workflow", given["workflow"])
-        return exact.write(caller.narrow(given)).decode() if given or caller.queues is not None else dumps({})
+        return written("filter", caller.narrow(given)) if given or caller.queues is not None else dumps({})
 
 
 def id_of(field: str, text: str) -> int:

@@ -6,6 +6,7 @@ from uuid import UUID
 from pydantic import BaseModel, BeforeValidator, Field, Strict, WithJsonSchema
 
 from ...worker.describe import MOST_TYPES
+from ..written import storable
 from .fields import AsNumber, AsWhole, Body, Span
 from .filters import id_of
 
@@ -136,12 +137,8 @@ class Error(Body):
 
     def as_sql(self) -> dict[str, Any]:
         """As finish takes it."""
-        texts = {name: _storable(getattr(self, name)) for name in ("type", "message", "traceback")}
-        return {**texts, "types": (self.types or [self.type])[:MOST_TYPES], "cause": self.cause}
-
-
-def _storable(text: str | None) -> str | None:
-    return None if text is None else text.replace("\x00", "\N{REPLACEMENT CHARACTER}")
+        said: dict[str, Any] = storable(self.model_dump())
+        return {**said, "types": (said["types"] or [said["type"]])[:MOST_TYPES]}
 
 
 State = Literal["succeeded", "cancelled", "failed", "snoozed", "waiting", "rate_limited", "unknown_task"]

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, Strict
 from ..callers.caller import Role
 from .fields import AsNumber, Time
 
+Queue = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{1,100}$")]
 LONGEST = 1000 * 365.25 * 86_400  # seconds
 
 
@@ -19,7 +20,7 @@ class KeyIn(BaseModel):
     role: Annotated[Role, Field(description="what it may; see docs/security.md")]
     name: Annotated[str | None, Field(description="for people; by default the role", min_length=1, max_length=200)] = None
     queues: Annotated[
-        list[str] | None, Field(description="the only queues that it may see and use; null = all", min_length=1, max_length=100)
+        list[Queue] | None, Field(description="the only queues that it may see and use; null = all", min_length=1, max_length=100)
     ] = None
     may_read_arguments: Annotated[bool, Field(description="whether it sees arguments, results and errors of jobs")] = True
     expires_at: Annotated[Time | None, Field(description="when it ends; null = never")] = None

@@ -5,8 +5,8 @@ from typing import Any
 
 from ..bodies.filters import id_of
 from ..here import Here
-from .owned import check_owned
 from ..problems import Problem
+from .owned import check_owned
 
 MOST_LOOKED_AT = 100  # jobs that are there: each costs a look
 Node = Mapping[str, Any]

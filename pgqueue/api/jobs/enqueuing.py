@@ -18,11 +18,10 @@ from ...options import Options, given
 from ...retry import Retry
 from ...task import Task
 from ...unique import Unique
-from .. import exact
 from ..bodies.enqueue import JobIn, RetryIn, UniqueIn
 from ..bodies.fields import given as given_in
 from ..bodies.filters import id_of
-from ..problems import invalid
+from ..written import written
 
 _SAME = (
     "queue", "priority", "run_at", "run_after", "result_ttl", "timeout", "soft_timeout", "total_timeout", "run_if", "fair",
@@ -157,21 +156,6 @@ def checked_args(app: PgQueue, task: str, args: dict[str, Any] | None) -> str | 
     return text
 
 
-def written(field: str, value: Any) -> str:
-    """JSON of users as text.
-
-    Raises:
-        Problem: PostgreSQL cannot store it, or nobody could read it.
-    """
-    try:
-        text = exact.write(value).decode()
-    except TypeError as error:
-        raise invalid(field, value, f"it cannot be stored: {str(error.__cause__ or error)[:200]}") from None
-    if "\\u0000" in text and _has_nul(value):
-        raise invalid(field, value, "PostgreSQL cannot store the character NUL")
-    return text
-
-
 def stored_badly(error: psycopg.DataError, field: str = "args") -> InvalidArgument:
     """What PostgreSQL says of JSON that it cannot store, such as a number of too many digits; all other values were checked."""
     return InvalidArgument(f"{field}: it is not valid; PostgreSQL cannot store it: {error.diag.message_primary}")
@@ -220,11 +204,3 @@ def _completed(task: Task[..., Any], options: Options, args: dict[str, Any], tex
         return text
     more = task.parameters.dump_some({name: task.parameters.defaults[name] for name in missing})
     return more if text == "{}" else f"{text[:-1]},{more[1:]}"
-
-
-def _has_nul(value: Any) -> bool:
-    if isinstance(value, str):
-        return "\0" in value
-    if isinstance(value, dict):
-        return any(_has_nul(name) or _has_nul(one) for name, one in value.items())
-    return isinstance(value, list) and any(map(_has_nul, value))

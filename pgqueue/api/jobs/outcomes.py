@@ -11,10 +11,10 @@ from ...database.calls import run as run_calls
 from ...database.calls import workers as worker_calls
 from ...database.calls.run import Verdict
 from ...errors import JobNotFound
-from .. import exact
 from ..bodies.http_workers import OutcomeBody
 from ..here import Here
 from ..problems import Problem, invalid
+from ..written import written
 from .added import check_added
 
 BUSY_PAUSES = (0.05, 0.1, 0.2, 0.4)  # seconds between tries for a job that another transaction locks
@@ -92,7 +92,7 @@ async def _handed_in(here: Here, outcomes: list[OutcomeBody]) -> dict[int, Verdi
     if not outcomes:
         return {}
     added = [{"id": outcome.id, "nodes": outcome.nodes} for outcome in outcomes if outcome.nodes]
-    call = run_calls.finish(_text(outcomes), exact.write(added).decode() if added else None)
+    call = run_calls.finish(_text(outcomes), written("nodes", added) if added else None)
     try:
         return {verdict.job_id: verdict for verdict in await here.run(call)}
     except psycopg.errors.LockNotAvailable:
@@ -105,7 +105,7 @@ async def _handed_in(here: Here, outcomes: list[OutcomeBody]) -> dict[int, Verdi
 
 
 def _text(outcomes: list[OutcomeBody]) -> str:
-    return exact.write([outcome.as_sql() for outcome in outcomes]).decode()
+    return f"[{','.join([written(f'outcome of job {outcome.id}', outcome.as_sql()) for outcome in outcomes])}]"
 
 
 def _verdict(outcome: OutcomeBody, found: Mapping[int, Verdict], hidden: set[int]) -> Verdict:

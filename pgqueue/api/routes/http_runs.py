@@ -10,7 +10,7 @@ from ...database.calls import logs as log_calls
 from ...database.calls import run as run_calls
 from ...database.calls import steps as step_calls
 from ...errors import JobNotFound
-from .. import answers, exact
+from .. import answers
 from ..bodies.filters import id_of
 from ..bodies.http_runs import (
     Complete,
@@ -35,6 +35,7 @@ from ..callers.caller import WORKERS
 from ..endpoint import Endpoints
 from ..here import Here, at
 from ..jobs import outcomes
+from ..written import storable, written
 
 endpoints = Endpoints("HTTP workers")
 _ABOUT_ONE: dict[str, Any] = {"may": WORKERS, "rate": "lease", "is_bound": True, "refuses": (404, 409)}
@@ -98,9 +99,9 @@ async def log(request: Request, job_id: str, body: Lines) -> Response:
     """Keep log lines of a run, in their order. They may come a moment after its end, and be sent again."""
     here, id = at(request), id_of("job_id", job_id)
     await _check(here, id)
-    lines = [{"n": number, **line.model_dump()} for number, line in enumerate(body.lines, body.first)]
+    lines = [{"n": number, **storable(line.model_dump())} for number, line in enumerate(body.lines, body.first)]
     run = {"id": id, "token": body.token, "attempt": body.attempt, "lines": lines}
-    kept = await here.run(log_calls.add_log(body.worker, exact.write([run]).decode()))
+    kept = await here.run(log_calls.add_log(body.worker, written("lines", [run])))
     if kept.refused:
         raise outcomes.lease_lost(id)
     here.service.upkeep.tell([], [id])
@@ -123,7 +124,7 @@ async def save_step(request: Request, job_id: str, name: str, body: SaveStep) ->
     """Note that a step is done, with its value. A step that is there already stays as it is."""
     here, id = at(request), id_of("job_id", job_id)
     await _check(here, id)
-    value = None if body.value is None else exact.write(body.value).decode()
+    value = None if body.value is None else written("value", body.value)
     return _done(here, id, await here.run(step_calls.save_step(id, str(body.token), name, value, body.elapsed)))
 
 

@@ -37,10 +37,11 @@ from ..bodies.pages import USUAL, Cursor, Limit, Page, Paging
 from ..callers.caller import ADMINS, OPERATORS, PRODUCERS, READERS
 from ..endpoint import Endpoints
 from ..here import Here, at
-from ..jobs.enqueuing import checked_args, written
+from ..jobs.enqueuing import checked_args
 from ..jobs.lookup import OF_READERS, steps_of, whole_job
 from ..jobs.owned import check_owned, owned
 from ..problems import Problem, invalid
+from ..written import written
 
 endpoints = Endpoints("jobs")
 COUNTED = 10_000  # jobs that count=bounded looks at

@@ -19,9 +19,9 @@ from ..bodies.pages import USUAL, Cursor, Limit, Paging
 from ..callers.caller import ADMINS
 from ..endpoint import Endpoints
 from ..here import Here, at
-from ..jobs.enqueuing import written
 from ..jobs.starting import begin
 from ..waiting.waits import LONGEST, Ticks, wait_until
+from ..written import written
 
 endpoints = Endpoints("operations")
 Wait = Annotated[float, Query(ge=0, le=LONGEST, description="seconds to wait for its end", examples=[10])]
