@@ -17,6 +17,7 @@ from ..database.calls import keys as key_calls
 from ..errors import ConfigurationError
 from . import door
 from .build import create_app
+from .protocol import BoundedProtocol
 from .service import Service
 
 log = logging.getLogger("pgqueue.api")
@@ -97,7 +98,7 @@ def _options() -> dict[str, Any]:
     return {
         "log_config": None,  # its lines go where ours go
         "access_log": False,
-        "http": "httptools",
+        "http": BoundedProtocol,
         "lifespan": "on",
         "proxy_headers": False,  # a caller has the address of its connection: anybody may write another one into a header
         "server_header": False,

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from tests.waiting import until
 
 CHECKOUT = Path(__file__).parents[2]
 Serve = Callable[..., "Served"]
+CHUNKED = b"POST /api/v1/jobs HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Type: application/json\r\n\r\n"
 
 
 class Served:
@@ -117,6 +119,25 @@ def test_a_request_that_runs_is_answered_before_it_ends(
     asking.join(20)
     assert answers[0].status_code == 404
     assert served.process.ends(10) == 0
+
+
+@pytest.mark.parametrize("start", [b"GET / HTTP/1.1\r\nX: ", b"GET /", CHUNKED, CHUNKED + b"0\r\nX: "])
+def test_a_head_that_does_not_end_is_refused(serve: Serve, start: bytes) -> None:
+    served = serve()
+    url = httpx.URL(served.url)
+    with socket.create_connection((url.host, url.port), timeout=10) as connection:
+        connection.sendall(start)
+        with suppress(ConnectionError):
+            for _ in range(64):
+                connection.sendall(b"a" * 2**16)
+        with suppress(ConnectionError):
+            while connection.recv(2**16):
+                pass
+    assert served.client.get("/api/v1/jobs", headers={"X": "a" * 2**15}).status_code == 200
+    body = {"task": "t", "args": {"x": "y" * 2**19}}
+    chunks = (json.dumps(body)[at : at + 999].encode() for at in range(0, 2**20, 999))
+    sent = served.client.post("/api/v1/jobs", content=chunks, headers={"Content-Type": "application/json"})
+    assert sent.status_code in (201, 422), sent.text
 
 
 def test_a_port_in_use_is_one_line_and_exit_code_2(database_url: str) -> None:
