@@ -71,7 +71,7 @@ def _heads(request: Request) -> Heads:
         names = [name for name, _ in listed]
         for name in _ONCE:
             if names.count(name) > 1:
-                raise Problem("invalid", f"{name.decode()}: this header is there twice; send it once")
+                raise Problem("invalid", f"the header {name.decode()} is there twice; send it once")
     return heads
 
 

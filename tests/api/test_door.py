@@ -242,6 +242,8 @@ def test_other_addresses_need_keys(host: str) -> None:
 
 def test_a_header_that_decides_is_not_there_twice(api: httpx.Client) -> None:
     """Else a proxy and this server could read different ones."""
+    twice = api.get("/capabilities", headers=[("Authorization", "Bearer x"), ("Authorization", "Bearer y")])
+    assert (twice.status_code, twice.json()["detail"]) == (422, "the header authorization is there twice; send it once")
     with socket.create_connection((api.base_url.host, api.base_url.port or 80), timeout=5) as raw:
         raw.sendall(b"GET /api/v1/capabilities HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\nConnection: close\r\n\r\n")
         assert re.match(rb"HTTP/1.1 4\d\d", raw.recv(4096))
