@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import logging
 import os
 import sys
 
@@ -14,12 +15,13 @@ def main(arguments: list[str] | None = None) -> int:
     """Run a worker until a signal; the exit code."""
     given = _parser().parse_args(arguments)
     try:
-        from . import HttpWorker, HttpWorkerOptions
+        from .worker import HttpWorker, HttpWorkerOptions
     except ModuleNotFoundError as error:
         print(f"pgqueue: {error.name} is missing: pip install 'pgqueue-native[http-worker]'", file=sys.stderr)
         return 2
     queues = tuple(filter(None, given.queues.split(",")))
     try:
+        logging.getLogger("httpx").setLevel(logging.WARNING)  # it has a line for each request
         app = load_with_logs(Launch(given.app, WorkerOptions()))
         options = HttpWorkerOptions(given.url, given.key, queues, given.concurrency, given.lease, given.grace, given.name)
         asyncio.run(HttpWorker(app, options).run())
@@ -32,7 +34,8 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m pgqueue.http_worker", description="Run jobs over the REST API.")
     parser.add_argument("app", metavar="MODULE:APP", help="location of the PgQueue object")
-    parser.add_argument("--url", default=os.environ.get("PGQUEUE_API_URL", "http://127.0.0.1:8000"), help="of the server")
+    url = os.environ.get("PGQUEUE_API_URL", "http://127.0.0.1:8000")
+    parser.add_argument("--url", default=url, help="of the server; $PGQUEUE_API_URL or http://127.0.0.1:8000 by default")
     parser.add_argument("--key", default=os.environ.get("PGQUEUE_API_KEY"), help="an API key; $PGQUEUE_API_KEY by default")
     parser.add_argument("--queues", default="", metavar="LIST", help="by default all queues of the app's tasks")
     parser.add_argument("--concurrency", type=int, default=10, metavar="N", help="jobs that run at once")

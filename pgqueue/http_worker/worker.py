@@ -114,7 +114,8 @@ class HttpWorker:
         self._slots = Slots(self._tasks, options.concurrency, self._reports.add, self._reports.is_full, Alarm(), surrounded)
 
     async def _work(self) -> None:
-        await self._register()
+        if not await self._begins():
+            return
         log.info("HTTP worker %s started on %s", self._id, ", ".join(self._queues()))
         loops = [self._beat(), self._reports.run(), self._lines.run(), self._slots.timeouts.run(), self._slots.stops.run()]
         running = [asyncio.create_task(loop) for loop in loops]
@@ -134,6 +135,21 @@ class HttpWorker:
 
     def _queues(self) -> list[str]:
         return list(self._options.queues or self._app.queues)
+
+    async def _begins(self) -> bool:
+        """Register; False if the worker is stopped before the API has answered."""
+        registering, stopped = asyncio.create_task(self._register()), asyncio.create_task(self._stop.wait())
+        try:
+            await asyncio.wait({registering, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if not registering.done():
+                log.info("the HTTP worker was stopped before the API had answered")
+                return False
+            registering.result()
+            return True
+        finally:
+            registering.cancel()
+            stopped.cancel()
+            await asyncio.wait({registering, stopped})
 
     async def _register(self) -> None:
         options = self._options

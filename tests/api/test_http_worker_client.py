@@ -186,3 +186,23 @@ def test_the_module_runs_without_a_database_url_and_without_fastapi(
     finally:
         process.terminate()
         assert process.wait(10) == 0
+
+
+def test_without_the_extra_it_says_what_to_install() -> None:
+    code = "import sys, runpy; sys.modules['httpx'] = None; sys.argv = ['x', 'jobs:app']; runpy.run_module('pgqueue.http_worker')"
+    code = code.replace("'pgqueue.http_worker')", "'pgqueue.http_worker', run_name='__main__')")
+    ended = subprocess.run([sys.executable, "-c", code], text=True, capture_output=True, check=False)
+    assert (ended.returncode, ended.stderr) == (2, "pgqueue: httpx is missing: pip install 'pgqueue-native[http-worker]'\n")
+
+
+def test_a_worker_that_does_not_reach_the_api_ends_with_sigterm() -> None:
+    command = [sys.executable, "-m", "pgqueue.http_worker", "tests.cli.jobs:app", "--url", "http://127.0.0.1:1"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        assert process.stdout is not None
+        assert "All connection attempts failed" in process.stdout.readline()
+        process.terminate()
+        assert process.wait(10) == 0
+    finally:
+        process.kill()
+        process.communicate()
