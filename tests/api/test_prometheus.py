@@ -220,3 +220,12 @@ def test_a_scrape_with_a_million_rows_of_history_takes_less_than_50_ms(
     root.get("/metrics")
     took = min(root.get("/metrics").elapsed.total_seconds() for _ in range(5))
     assert took < 0.05
+
+
+def test_an_api_that_does_upkeep_is_no_worker_that_could_run_the_jobs_that_wait(
+    root: httpx.Client, connect: Callable[..., psycopg.Connection[Any]]
+) -> None:
+    connect().execute(f"select register_worker('{ID}', 'api', 'h', 1, '0', '{{}}', 1, '1 h')")
+    found = read(root.get("/metrics").text)
+    assert [found["pgqueue_workers", (status,)] for status in ("active", "idle", "dead")] == [0, 0, 0]
+    assert found["pgqueue_worker_slots", ()] == 0

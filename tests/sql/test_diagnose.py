@@ -63,6 +63,7 @@ CASES = [
         "from (select now() - interval '7 min') as t(m))")),
     Case("rollups", "roll-ups-late", "warning", (ALIVE, "update worker set started_at = now() - interval '1 h'")),
     Case("workers", "no-worker", "error", (READY,), ALIVE),
+    Case("workers", "no-worker", "error", (READY, ALIVE.replace("{default}", "{}")), ALIVE),
     Case("workers", "no-worker", "error", (
         "select set_limit('k', max_running => 1)", "select enqueue('noop', limits => '{k}')"), ALIVE),
     Case("workers", "no-worker", "error", (READY, "update job set rescues = 2"), ALIVE),

@@ -10,7 +10,7 @@ set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
     )
     select 'no-worker', 'error', 'workers', 'no worker is alive, and jobs are ready or due', '{}'::jsonb, 'no job runs',
            'start one: pgqueue worker MODULE:APP'
-     where not exists (select from its where is_alive)
+     where not exists (select from its where is_alive and queues <> '{}')  -- an API that does upkeep runs no jobs
        and (exists (select from job where state = 'ready' and rescues < 2 and lane_id is null)
             or exists (select from job where state = 'ready' and lane_id is not null)
             or exists (select from job where state = 'ready' and rescues >= 2)

@@ -2,7 +2,7 @@
 create function state_samples(most int) returns table (metric text, labels text[], value float8)
 language sql stable set jit = off as $$
     with worker_of as materialized (
-        select status, concurrency, running from worker_status
+        select status, concurrency, running from worker_status where queues <> '{}'  -- an API that does upkeep runs no jobs
     ), limit_of as materialized (
         select * from limit_status
          where exists (select from limit_def) or exists (select from bucket) or exists (select from parking)
