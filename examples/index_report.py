@@ -152,10 +152,14 @@ def _words(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value or "")
 
 
-def _commands(workflow_id: int, report_id: int, dead_id: int | None) -> list[str]:
+def program(name: str) -> str:
+    """A program of this environment, as a shell in this directory finds it."""
     here, programs = Path.cwd(), Path(sys.executable).parent
-    programs = programs.relative_to(here) if programs.is_relative_to(here) else programs
-    pgqueue, python = shlex.quote(str(programs / "pgqueue")), shlex.quote(str(programs / Path(sys.executable).name))
+    return shlex.quote(str((programs.relative_to(here) if programs.is_relative_to(here) else programs) / name))
+
+
+def _commands(workflow_id: int, report_id: int, dead_id: int | None) -> list[str]:
+    pgqueue, python = program("pgqueue"), program(Path(sys.executable).name)
     setting = [] if os.environ.get("PGQUEUE_DATABASE_URL") else ["export PGQUEUE_DATABASE_URL=embedded:"]
     # A node that has succeeded is not retried: only dead letters run again within their workflow.
     again = [] if dead_id is None else [f"{pgqueue} retry {dead_id}", f"{pgqueue} retry-workflow {workflow_id}"]

@@ -30,7 +30,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from examples.index_report import Database, console, show, watch
+from examples.index_report import Database, console, program, show, watch
 from pgqueue import JobContext, PgQueue, Retry, Workflow
 
 # Without PGQUEUE_DATABASE_URL: a PostgreSQL server of our own, in .pgqueue.
@@ -145,7 +145,7 @@ def main() -> None:
             sys.exit(130)
         show(database, run, started)
     console.print(
-        "\nAll of it by REST: [bold]pgqueue serve examples.index_source:app[/bold], then "
+        f"\nAll of it by REST: [bold]{program('pgqueue')} serve examples.index_source:app[/bold], then "
         "curl http://127.0.0.1:8000/api/v1/stats; see docs/api.md"
     )
 

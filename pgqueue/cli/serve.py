@@ -41,7 +41,7 @@ def serve(
 ) -> None:
     """Serve the REST API, and log to stdout. SIGTERM or Ctrl-C ends it: requests get 10 s, a second signal ends it at once.
 
-    It needs the extra `api`: pip install 'pgqueue-native[api]'.
+    It needs the extra `api`.
     """
     try:
         from ..api import server

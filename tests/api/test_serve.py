@@ -18,6 +18,7 @@ import httpx
 import psycopg
 import pytest
 
+from examples.index_report import program
 from tests.cli.conftest import Process
 from tests.waiting import until
 
@@ -167,9 +168,9 @@ def test_without_the_extra_it_says_what_to_install() -> None:
 def test_what_the_demo_says_at_its_end_works_as_printed(database_url: str) -> None:
     """But for the port."""
     printed = (CHECKOUT / "examples/index_source.py").read_text()
-    found = re.search(r"\[bold\](pgqueue serve [^\[]+)\[/bold\]", printed)
+    found = re.search(r"\[bold\]\{program\('pgqueue'\)\} (serve [^\[]+)\[/bold\]", printed)
     assert found
-    command = [sys.executable, "-m", *shlex.split(found[1]), "--port", "0"]
+    command = [*shlex.split(program("pgqueue")), *shlex.split(found[1]), "--port", "0"]
     process = subprocess.Popen(
         command, cwd=CHECKOUT, env=os.environ | {"PGQUEUE_DATABASE_URL": database_url}, stdout=subprocess.PIPE, text=True
     )
