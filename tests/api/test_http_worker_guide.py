@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-import pytest
 
 from tests.waiting import until
 
@@ -19,8 +18,6 @@ Db = psycopg.Connection[Any]
 
 
 def test_the_guide_to_http_workers_does_what_it_says(base_url: str, database_url: str, connection: Db) -> None:
-    if not shutil.which("curl"):
-        pytest.skip("there is no curl")
     commands = "\n".join(SHELL.findall((ROOT / "docs/http-workers.md").read_text()))
     script = 'set -e\ncurl() { command curl --fail-with-body "$@"; echo; }\n' + commands.replace(
         "http://127.0.0.1:8000", base_url
