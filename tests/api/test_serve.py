@@ -19,6 +19,7 @@ import psycopg
 import pytest
 
 from examples.index_report import program
+from pgqueue.api import server
 from tests.cli.conftest import Process
 from tests.waiting import until
 
@@ -85,6 +86,14 @@ def test_without_an_app_any_install_is_served(serve: Serve) -> None:
     assert served.client.get("/api/v1/capabilities").json()["tasks"] == []
     served.process.ctrl_c()
     assert served.process.ends(10) == 0
+
+
+def test_no_answer_waits_for_an_acknowledgement_whatever_the_event_loop() -> None:
+    """Without uvloop each answer over a kept connection took 40 ms more."""
+    with server._listen("127.0.0.1", 0) as listening, socket.create_connection(listening.getsockname()):
+        accepted, _ = listening.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_a_request_is_logged_as_json_and_health_is_not(serve: Serve) -> None:
