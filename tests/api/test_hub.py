@@ -1,6 +1,7 @@
 """The hub: one connection hears for all who wait."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Hashable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -180,6 +181,20 @@ async def test_a_turn_whose_holder_goes_away_is_passed_on(hub: Hub, connection: 
             connection.execute("select pgqueue.wake('mail')")
             await asyncio.wait_for(first.wait(LONG), 5)
         await asyncio.wait_for(second.wait(LONG), 1)
+        assert second.has_turn
+
+
+@pytest.mark.usefixtures("_no_backstop")
+async def test_what_one_wait_has_learned_of_a_later_job_counts_when_it_is_gone(hub: Hub) -> None:
+    """A job that waits for its limit is due in a moment, and whoever has looked has no time left."""
+    with hub.queues(["mail"]) as second:
+        with hub.queues(["mail"]) as first:
+            await first.wait(0)
+            first.take(time.monotonic())
+            waiting = asyncio.create_task(second.wait(LONG))
+            await asyncio.sleep(0.05)
+            await first.wait(0.05, look_in=0.2)
+        await asyncio.wait_for(waiting, 2)
         assert second.has_turn
 
 

@@ -137,9 +137,12 @@ class QueueEar(Ear):
             turns.waiting[self] = None
             if look_in is not None:
                 turns.wish(look_in)
+        for turns in self.turns:
+            if not self.has_turn:
+                turns.offer(time.monotonic())
         try:
-            while not self._must_look(ends):
-                await self._sleep(min([ends, *(turns.sleeps_until() for turns in self.turns)]) - time.monotonic())
+            while not (self.has_turn or self._board.is_stopping or time.monotonic() >= ends):
+                await self._sleep(ends - time.monotonic())
         finally:
             self._stop_waiting()
         return self._board.is_stopping
@@ -159,13 +162,6 @@ class QueueEar(Ear):
         """Pass on what it has: it is not known whether it has looked."""
         self._stop_waiting()
         self._end(may_have_more=True)
-
-    def _must_look(self, ends: float) -> bool:
-        now = time.monotonic()
-        for turns in self.turns:
-            if not self.has_turn:
-                turns.offer(now)
-        return self.has_turn or now >= ends or self._board.is_stopping
 
     def _end(self, may_have_more: bool) -> None:
         held, self._held, self.has_turn = self._held, [], False

@@ -4,6 +4,7 @@ A wake says that a queue may have jobs, and not how many. If all 100 polls of a 
 nothing. So one of them has the turn: it looks, and the next one gets the turn only if there may be more, see `Turns`.
 """
 
+import asyncio
 import time
 from typing import Protocol
 
@@ -33,6 +34,8 @@ class Turns:
         self._held_since = 0.0
         self._is_due = False
         self._next_at = time.monotonic() + EVERY
+        self._timer: asyncio.TimerHandle | None = None  # of the next offer, whoever is gone by then
+        self._timer_at = 0.0
 
     def wake(self) -> None:
         """There may be jobs: somebody is to look."""
@@ -44,17 +47,24 @@ class Turns:
         self._next_at = min(self._next_at, time.monotonic() + max(seconds, LEAST))
 
     def offer(self, now: float) -> None:
-        """Give the turn to the one that has waited longest, if a turn is due and nobody has it."""
-        if self.waiting and not self._is_held(now) and (self._is_due or now >= self._next_at):
+        """Give the turn to the one that has waited longest, if a turn is due and nobody has it; if not, when that is so."""
+        if not self.waiting:
+            return
+        if (at := self._offers_at(now)) <= now:
             next(iter(self.waiting)).take(now)
+        elif self._timer is None or at < self._timer_at:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer, self._timer_at = asyncio.get_running_loop().call_later(at - now, self._offer_again), at
 
     def give(self, taker: Taker, now: float) -> bool:
         """Note that this taker looks now. Returns whether it has the turn, and not another one."""
         self._next_at = now + EVERY
-        if self._is_held(now):
-            return False
-        self._holder, self._held_since, self._is_due = taker, now, False
-        return True
+        is_free = not self._is_held(now)
+        if is_free:
+            self._holder, self._held_since, self._is_due = taker, now, False
+        self.offer(now)
+        return is_free
 
     def end(self, taker: Taker, may_have_more: bool) -> None:
         """End the turn of this taker, unless another one has it by now."""
@@ -63,9 +73,13 @@ class Turns:
             self._is_due = self._is_due or may_have_more
             self.offer(time.monotonic())
 
-    def sleeps_until(self) -> float:
-        """When those that wait must look whether a turn is due."""
-        return self._next_at if self._holder is None else max(self._next_at, self._held_since + LONGEST)
+    def _offers_at(self, now: float) -> float:
+        due_at = now if self._is_due else self._next_at
+        return max(due_at, self._held_since + LONGEST) if self._is_held(now) else due_at
 
     def _is_held(self, now: float) -> bool:
         return self._holder is not None and now < self._held_since + LONGEST
+
+    def _offer_again(self) -> None:
+        self._timer = None
+        self.offer(time.monotonic())
