@@ -329,6 +329,13 @@ def test_checks_are_not_compiled(rolled_back_sql: Sql) -> None:
     assert rolled_back_sql.rows(compiled) == []
 
 
+def test_workers_over_http_open_no_connections(rolled_back_sql: Sql) -> None:
+    sql = rolled_back_sql
+    sql.connection.execute(ALIVE)
+    sql.connection.execute("update worker set heartbeat_at = now(), wake_mode = 'http'")
+    assert found(sql, "connections", "each => 1000") == []
+
+
 def test_an_owner_with_little_rights_counts_the_sessions_that_he_does_not_see(rolled_back_sql: Sql) -> None:
     """Workers log in as another role; of its sessions he is told neither kind nor name."""
     sql = rolled_back_sql

@@ -2,6 +2,7 @@
 -- the workers may open more. Called by: doctor, workers. Writes: nothing.
 -- An owner who may not read all statistics sees of sessions of other roles only that they are there: those in this database are
 -- taken for ours, else what workers of another role have opened would count twice.
+-- Workers over HTTP open none.
 -- each: connections that a worker process opens at most, without those of its handlers and those that it closes at once
 -- room: the share of connections that may be in use
 create function diagnose_connections(each int default 10, room float8 default 0.85) returns setof finding
@@ -19,7 +20,7 @@ language sql stable security definer set search_path from current set jit = off 
                (select count(*) from pg_stat_activity
                  where datname = current_database()
                    and (application_name like 'pgqueue %' or backend_type is null)) as used_of_ours,
-               (select count(*) from worker w where is_alive(w)) as workers
+               (select count(*) from worker w where is_alive(w) and w.wake_mode <> 'http') as workers
     ), bound (subject, most, used) as (
         select 'max_connections', most, used from its
         union all
