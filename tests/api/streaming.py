@@ -73,8 +73,8 @@ class Reading:
 
 def end_streams(service: Service) -> None:
     """End all streams and polls, as the end of the process does; from the thread of the test."""
-    assert service.hub.loop is not None, "nobody has waited yet"
-    service.hub.loop.call_soon_threadsafe(service.stopping.set)
+    if service.hub.loop is not None:  # else nobody has waited
+        service.hub.loop.call_soon_threadsafe(service.stopping.set)
 
 
 @contextmanager

@@ -63,7 +63,7 @@ def test_a_key_that_is_not_there_is_not_found(admin: httpx.Client, id: str) -> N
         ({"role": "root"}, "role"),
         ({"role": "viewer", "by": "me"}, "by"),
         ({"role": "viewer", "queues": []}, "queues"),
-        ({"role": "viewer", "queues": [""]}, "name"),
+        ({"role": "viewer", "queues": [""]}, "queues.0"),
         ({"role": "viewer", "expires_after": 0}, "expires_after"),
         ({"role": "viewer", "expires_after": 60, "expires_at": "2100-01-01T00:00:00Z"}, "expires_after"),
         ({"role": "viewer", "expires_at": "2000-01-01T00:00:00Z"}, "expires_at"),

@@ -24,6 +24,9 @@ SEED = 20261130
 EXAMPLES = 12
 STREAMS = "/events"  # they do not end
 
+# The server is in this process and draws random numbers of its own, which Hypothesis would take for those of a strategy.
+pytestmark = pytest.mark.filterwarnings("ignore:Do not use the `random` module:hypothesis.errors.HypothesisDeprecationWarning")
+
 schema = schemathesis.openapi.from_dict(create_app(PgQueue("postgresql://localhost/none")).openapi())
 OPERATIONS = {
     operation.ok().label: operation.ok()

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, Strict
 
-from .fields import AsNumber, Span
+from .fields import AsNumber, Body, Flag, Span
 from .filters import JobFilter
 from .pages import USUAL, Cursor, Limit, Page
 
@@ -128,14 +128,14 @@ class AlertOut(BaseModel):
     is_reached: bool = Field(description="whether they have reached the threshold")
 
 
-class RetryIn(BaseModel):
+class RetryIn(Body):
     """How a dead letter runs again."""
 
     model_config = ConfigDict(extra="forbid")
 
-    reset_attempts: bool = Field(True, description="it has all its attempts again; false: a failure after the last one is final")
+    reset_attempts: Flag = Field(True, description="it has all its attempts again; false: a failure after the last one is final")
     run_after: Span | None = Field(None, description="seconds until it runs; now by default", examples=[60])
-    force: bool = Field(False, description="also one that has come back three times and failed each time")
+    force: Flag = Field(False, description="also one that has come back three times and failed each time")
 
 
 class RetriedOut(BaseModel):
@@ -145,7 +145,7 @@ class RetriedOut(BaseModel):
     duplicate: bool = Field(description="another live job holds the unique key: `id` is that one, and the letter stays")
 
 
-class BulkIn(BaseModel):
+class BulkIn(Body):
     """Which dead letters are meant, and how it is done."""
 
     model_config = ConfigDict(extra="forbid")
@@ -153,9 +153,9 @@ class BulkIn(BaseModel):
     filter: LetterFilter = Field(default_factory=LetterFilter, examples=[{"task": "mail.*", "finished_after": "-2 hours"}])
     fingerprint: str | None = Field(None, max_length=200, description="short for a filter with this fingerprint")
     reason: str | None = Field(None, max_length=1000, description="why; the audit log keeps it", examples=["the relay is back"])
-    dry_run: bool = Field(False, description="only count")
+    dry_run: Flag = Field(False, description="only count")
     per_second: Rate | None = Field(None, description="the most jobs that it acts on in a second")
-    all: bool = Field(False, description="needed if the filter names nothing")
+    all: Flag = Field(False, description="needed if the filter names nothing")
 
 
 class BulkRetryIn(RetryIn, BulkIn):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, Strict
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, Strict, model_validator
 
 from ..._checks import LONGEST, PRIORITIES, check_time, interval
 from ..._json import Exact
@@ -63,12 +63,20 @@ Reason = Annotated[str, Field(min_length=1, max_length=1000, description="why; k
 
 
 class Body(BaseModel):
-    """A body of a request: a field that is not known is refused."""
+    """An object in a request: a field that is not known is refused."""
 
     model_config = ConfigDict(extra="forbid")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _is_an_object(cls, given: Any) -> Any:
+        """FastAPI takes any object of Python for a model, and `exact.read` makes one of a number such as 1.50."""
+        if isinstance(given, Exact):
+            raise ValueError("use an object")
+        return given
 
-class End(BaseModel):
+
+class End(Body):
     """When something ends: at a time, or after seconds."""
 
     until: Annotated[Time | None, Field(description="a time with its zone", examples=["2030-01-01T06:00:00Z"])] = None

@@ -2,19 +2,20 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 
 from ..._json import dumps
 from .. import exact
 from ..callers.caller import Caller
 from ..problems import invalid
 from ..written import written
+from .fields import Body
 
 WHEN = "a time with a zone (2026-11-30T12:00:00Z), or a span from now (-2h)"
 Texts = Annotated[list[str], BeforeValidator(lambda given: [given] if isinstance(given, str) else given)]
 
 
-class JobFilter(BaseModel):
+class JobFilter(Body):
     """Which jobs are meant; a job must match all fields that are given."""
 
     model_config = ConfigDict(extra="forbid")
@@ -43,7 +44,7 @@ class JobFilter(BaseModel):
         """The filter as SQL takes it, for jobs that the caller may see.
 
         Raises:
-            Problem: an id or a JSON text cannot be read, no text can be like this, or it names queues of others.
+            Problem: a value cannot be read or stored, or it names queues of others.
         """
         given = self.model_dump(exclude_none=True, include=set(JobFilter.model_fields))
         if "limit_key" in given:  # `limit` is how long a page is
@@ -55,7 +56,7 @@ class JobFilter(BaseModel):
             given["ids"] = [id_of("ids", id) for id in given["ids"]]
         if "workflow" in given:
             given["workflow"] = id_of("workflow", given["workflow"])
-        return written("filter", caller.narrow(given)) if given or caller.queues is not None else dumps({})
+        return f"{{{','.join([f'{dumps(name)}:{written(name, value)}' for name, value in caller.narrow(given).items()])}}}"
 
 
 def id_of(field: str, text: str) -> int:

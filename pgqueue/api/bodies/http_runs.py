@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field, Strict
 
-from .fields import AsNumber, AsWhole, Body, Span
+from .fields import AsNumber, AsWhole, Body, Flag, Span
 from .http_workers import VERDICTS, Error, Name, Reason, Token
 
 Step = Annotated[str, Field(min_length=1, max_length=200)]
@@ -35,7 +35,7 @@ class Fail(RunBody):
     """The run has failed; the retry policy of the job decides."""
 
     error: Error
-    final: Annotated[bool, Field(description="no retry")] = False
+    final: Annotated[Flag, Field(description="no retry")] = False
     delay: Annotated[Span | None, Field(description="seconds until the retry, instead of the policy's")] = None
     reason: Reason | None = None
 

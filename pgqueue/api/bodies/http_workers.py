@@ -7,7 +7,7 @@ from pydantic import BaseModel, BeforeValidator, Field, Strict, WithJsonSchema
 
 from ...worker.describe import MOST_TYPES
 from ..written import storable
-from .fields import AsNumber, AsWhole, Body, Span
+from .fields import AsNumber, AsWhole, Body, Flag, Span
 from .filters import id_of
 
 MOST_IDS = 10_000
@@ -157,7 +157,7 @@ class OutcomeBody(Body):
     error: Error | None = None
     delay: Annotated[Span | None, Field(description="seconds until it runs again")] = None
     not_before: Annotated[Span | None, Field(description="failed: seconds that a retry waits at least")] = None
-    final: Annotated[bool | None, Field(description="failed: no retry")] = None
+    final: Annotated[Flag | None, Field(description="failed: no retry")] = None
     key: Annotated[Name | None, Field(description="rate_limited: the limit to park")] = None
     signal: Annotated[Name | None, Field(description="waiting: what it waits for")] = None
     until: Annotated[str | None, Field(description="waiting: as `wait-for` has answered")] = None

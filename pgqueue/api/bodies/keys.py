@@ -6,13 +6,13 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, Strict
 
 from ..callers.caller import Role
-from .fields import AsNumber, Time
+from .fields import AsNumber, Body, Flag, Time
 
 Queue = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{1,100}$")]
 LONGEST = 1000 * 365.25 * 86_400  # seconds
 
 
-class KeyIn(BaseModel):
+class KeyIn(Body):
     """What a new key is for."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"role": "producer", "name": "shop"}]})
@@ -22,7 +22,7 @@ class KeyIn(BaseModel):
     queues: Annotated[
         list[Queue] | None, Field(description="the only queues that it may see and use; null = all", min_length=1, max_length=100)
     ] = None
-    may_read_arguments: Annotated[bool, Field(description="whether it sees arguments, results and errors of jobs")] = True
+    may_read_arguments: Annotated[Flag, Field(description="whether it sees arguments, results and errors of jobs")] = True
     expires_at: Annotated[Time | None, Field(description="when it ends; null = never")] = None
     expires_after: Annotated[
         Annotated[float, Strict(), Field(gt=0, le=LONGEST), AsNumber] | None,

@@ -9,7 +9,7 @@ from ...database.calls.limits import LimitStatus, LimitValues
 from ...limits.limit import needs_per
 from ...limits.limits import limit_values
 from ..problems import invalid
-from .fields import AsNumber, AsWhole, End, Flag, Number
+from .fields import AsNumber, AsWhole, Body, End, Flag, Number
 
 _RATE = "tokens for each `per`; or a text with both: 100/m, 5/s, 10/30s"
 _PER = "seconds, or a text such as 1m or 30s; left out if `rate` has it"
@@ -18,7 +18,7 @@ _Weight = Annotated[int, Strict(), Field(ge=1, le=1000), AsWhole]
 _Burst = Annotated[float, Strict(), Field(ge=1, allow_inf_nan=False), AsNumber]
 
 
-class LimitIn(BaseModel):
+class LimitIn(Body):
     """A limit. What is left out of PUT has its default; what is left out of PATCH stays."""
 
     model_config = ConfigDict(

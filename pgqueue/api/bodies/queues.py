@@ -9,7 +9,7 @@ from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field, Strict
 
 from ...database.calls.queues import SETTING_COLUMNS
-from .fields import AsNumber, AsWhole, End, Flag, Span
+from .fields import AsNumber, AsWhole, Body, End, Flag, Span
 
 QueueName = Annotated[str, Path(pattern=r"^[A-Za-z0-9_.:-]{1,100}$", description="the name of a queue", examples=["mail"])]
 PauseKind = Literal["queue", "task", "everything"]
@@ -38,7 +38,7 @@ class PauseOfIn(PauseIn):
     name: Annotated[str | None, Field(description="of the queue or the task; left out for everything", max_length=200)] = None
 
 
-class DrainIn(BaseModel):
+class DrainIn(Body):
     """How long to wait until nothing of a queue runs."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"timeout": 10}]})
@@ -47,7 +47,7 @@ class DrainIn(BaseModel):
     reason: _Reason = "drain"
 
 
-class SettingsIn(BaseModel):
+class SettingsIn(Body):
     """Settings of a queue to change; null, and 0 of a number, is the default again."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"max_ready": 10000, "on_full": "refuse"}]})

@@ -13,7 +13,7 @@ from ...schedules.values import FIELDS
 from ...unique import UniqueMode
 from .. import exact
 from ..problems import invalid
-from .fields import AsNumber, AsWhole, Number, Time, Whole
+from .fields import AsNumber, AsWhole, Body, Number, Time, Whole
 
 ScheduleName = Annotated[
     str, Path(pattern=r"^[A-Za-z0-9_.:-]{1,100}$", description="the name of a schedule", examples=["nightly"])
@@ -31,7 +31,7 @@ _SPANS = ("result_ttl", "timeout", "soft_timeout", "expires_after", "total_timeo
 _UNIQUE = ("mode", "key", "period")
 
 
-class UniqueIn(BaseModel):
+class UniqueIn(Body):
     """Which jobs are duplicates of each other."""
 
     model_config = ConfigDict(extra="forbid")
@@ -41,7 +41,7 @@ class UniqueIn(BaseModel):
     period: Annotated[_Span | None, Field(description="for the mode period")] = None
 
 
-class ScheduledJob(BaseModel):
+class ScheduledJob(Body):
     """The job that a schedule makes: the options of an enqueue, but for those of a single call."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"task": "report", "args": {"region": "eu"}}]})
@@ -93,7 +93,7 @@ class ScheduledJob(BaseModel):
         return [] if task is None else job_defaults(task, self.args_text())
 
 
-class TimesIn(BaseModel):
+class TimesIn(Body):
     """When a schedule fires."""
 
     cron: Annotated[

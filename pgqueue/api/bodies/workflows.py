@@ -6,14 +6,14 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from ...unique import UniqueMode
-from .fields import Arguments, Priority, Span, Time, Whole
+from .fields import Arguments, Body, Flag, Priority, Span, Time, Whole
 
 Status = Literal["running", "succeeded", "failed", "cancelled", "skipped"]
 When = Literal["succeeded", "finished", "failed"]
 Text = Annotated[str, Field(min_length=1, max_length=200)]
 
 
-class UniqueIn(BaseModel):
+class UniqueIn(Body):
     """When two calls are the same job."""
 
     model_config = ConfigDict(extra="forbid")
@@ -23,7 +23,7 @@ class UniqueIn(BaseModel):
     period: Span | None = Field(None, description='seconds; only for the mode "period"')
 
 
-class ParentIn(BaseModel):
+class ParentIn(Body):
     """A node that another one waits for."""
 
     model_config = ConfigDict(extra="forbid")
@@ -32,7 +32,7 @@ class ParentIn(BaseModel):
     when: When = Field("succeeded", description="how it must end")
 
 
-class CallIn(BaseModel):
+class CallIn(Body):
     """A call of a task; its options are those of an enqueue, and those of the task if this server knows it."""
 
     model_config = ConfigDict(extra="forbid")
@@ -65,10 +65,10 @@ class NodeIn(CallIn):
     name: Text | None = Field(None, description="unique in the workflow; other nodes wait for it by this name")
     after: list[Text | ParentIn] = Field(default_factory=list, description="its parents, in the order of their results")
     takes: Text | None = Field(None, description="the argument that gets the result of its parent")
-    takes_all: bool = Field(False, description="`takes` gets the list of the results of all parents")
+    takes_all: Flag = Field(False, description="`takes` gets the list of the results of all parents")
 
 
-class WorkflowIn(BaseModel):
+class WorkflowIn(Body):
     """A workflow: jobs that wait for each other."""
 
     model_config = ConfigDict(

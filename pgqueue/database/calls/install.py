@@ -19,6 +19,17 @@ def installed_version() -> Call[str]:
     return Call("select {schema}.installed_version()", (), one_value, repeat_within=ALWAYS)
 
 
+def is_read_only(schema_name: str) -> Call[bool]:
+    """Whether nothing can be changed from here: on a replica, or as a role that may neither enqueue nor cancel."""
+    return Call(
+        "select pg_is_in_recovery() or not exists (select from pg_proc where pronamespace = to_regnamespace(quote_ident(%s)) "
+        "and proname in ('enqueue', 'cancel') and has_function_privilege(oid, 'execute'))",
+        (schema_name,),
+        one_value,
+        repeat_within=ALWAYS,
+    )
+
+
 def channel() -> Call[str]:
     """The channel for wake-ups of this install."""
     return Call("select {schema}.channel()", (), one_value, repeat_within=ALWAYS)
