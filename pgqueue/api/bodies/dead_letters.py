@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, Strict
 
-from .fields import AsNumber, Body, Flag, Span
+from .fields import AsNumber, Body, Flag, Reason, Span
 from .filters import JobFilter
 from .pages import USUAL, Cursor, Limit, Page
 
@@ -152,7 +152,7 @@ class BulkIn(Body):
 
     filter: LetterFilter = Field(default_factory=LetterFilter, examples=[{"task": "mail.*", "finished_after": "-2 hours"}])
     fingerprint: str | None = Field(None, max_length=200, description="short for a filter with this fingerprint")
-    reason: str | None = Field(None, max_length=1000, description="why; the audit log keeps it", examples=["the relay is back"])
+    reason: Reason | None = None
     dry_run: Flag = Field(False, description="only count")
     per_second: Rate | None = Field(None, description="the most jobs that it acts on in a second")
     all: Flag = Field(False, description="needed if the filter names nothing")

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, Strict, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, Strict, model_validator
 
 from ..._checks import LONGEST, PRIORITIES, check_time, interval
 from ..._json import Exact
+from ..._text import printable
 from ..problems import invalid
 
 STATES = Literal["blocked", "scheduled", "ready", "running", "succeeded", "failed", "cancelled"]
@@ -37,6 +38,13 @@ def _text(given: Any) -> Any:
     return given
 
 
+def _storable(given: str) -> str:
+    """A text that PostgreSQL can store."""
+    if printable(given) != given:
+        raise ValueError("use a text without NUL and without half of a surrogate pair")
+    return given
+
+
 def _priority(given: Any) -> Any:
     return PRIORITIES.get(given, given) if isinstance(given, str) else given
 
@@ -59,7 +67,8 @@ Priority = Annotated[
 ]
 Id = Annotated[str, Field(examples=["4711"])]
 Arguments = Annotated[dict[str, Any], Field(description="arguments by name", examples=[{"to": "ann@example.org"}])]
-Reason = Annotated[str, Field(min_length=1, max_length=1000, description="why; kept with it", examples=["sent twice"])]
+Storable = AfterValidator(_storable)
+Reason = Annotated[str, Field(min_length=1, max_length=1000, description="why; kept with it", examples=["sent twice"]), Storable]
 
 
 class Body(BaseModel):

@@ -9,11 +9,13 @@ from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field, Strict
 
 from ...database.calls.queues import SETTING_COLUMNS
-from .fields import AsNumber, AsWhole, Body, End, Flag, Span
+from .fields import AsNumber, AsWhole, Body, End, Flag, Span, Storable
 
 QueueName = Annotated[str, Path(pattern=r"^[A-Za-z0-9_.:-]{1,100}$", description="the name of a queue", examples=["mail"])]
 PauseKind = Literal["queue", "task", "everything"]
-_Reason = Annotated[str | None, Field(description="for people", max_length=1000, examples=["the provider is down"])]
+_Reason = Annotated[
+    Annotated[str, Field(max_length=1000), Storable] | None, Field(description="for people", examples=["the provider is down"])
+]
 _Count = Annotated[int, Strict(), Field(ge=0, le=2**31 - 2), AsWhole]
 _Share = Annotated[float, Strict(), Field(ge=0, le=1, allow_inf_nan=False), AsNumber]
 _Wait = Annotated[float, Strict(), Field(ge=0, le=30, allow_inf_nan=False), AsNumber]
