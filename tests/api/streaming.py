@@ -73,7 +73,9 @@ class Reading:
 
 def end_streams(service: Service) -> None:
     """End all streams and polls, as the end of the process does; from the thread of the test."""
-    if service.hub.loop is not None:  # else nobody has waited
+    if service.hub.loop is None:  # nobody has waited yet
+        service.stopping.set()
+    else:
         service.hub.loop.call_soon_threadsafe(service.stopping.set)
 
 
