@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
+import math
 import os
 import random
+import re
 import signal
 import socket
 import time
@@ -58,6 +60,16 @@ class HttpWorkerOptions:
     grace: float = 30.0
     name: str | None = None
     handle_signals: bool = True
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", self.url):
+            raise ConfigurationError(f"url: {self.url!r} is not valid; use http://host:port or https://host")
+        if not 1 <= self.concurrency <= 1000:
+            raise ConfigurationError(f"concurrency: {self.concurrency} is not valid; use 1 to 1000")
+        if not 5 <= self.lease <= 3600:
+            raise ConfigurationError(f"lease: {self.lease} is not valid; use 5 to 3600 seconds")
+        if not 0 <= self.grace < math.inf:
+            raise ConfigurationError(f"grace: {self.grace} is not valid; use 0 or more seconds")
 
 
 class HttpWorker:

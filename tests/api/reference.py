@@ -1,10 +1,12 @@
 """docs/api-reference.md, made from the endpoints and their OpenAPI document: python -m tests.api.reference"""
 
+import re
 from pathlib import Path
 from typing import Any
 
 from pgqueue import PgQueue
 from pgqueue.api import create_app
+from pgqueue.api.bodies.filters import JobFilter
 from pgqueue.api.endpoint import PREFIX, REFUSES, Endpoint, route_of
 from pgqueue.api.routes import ALL
 
@@ -18,6 +20,8 @@ Each may also refuse with {", ".join(map(str, REFUSES))}: see [problems.md](prob
 call it; admin may call each. *Bound keys*: keys for some queues may call it too, for these queues.
 """
 ADMIN = "admin"
+_LINK = re.compile(r"\[(\w+)\]\(#\w+\)")
+_OF_FILTERS = {"ids", "state", "queue", "task", "created_after"}
 Schema = dict[str, Any]
 
 
@@ -25,7 +29,19 @@ def reference() -> str:
     """The text of the page."""
     document = create_app(PgQueue("postgresql://localhost/none")).openapi()
     tags = dict.fromkeys(tag for endpoint in ALL for tag in endpoint.options["tags"])
-    return HEAD + "".join(_section(tag, document) for tag in tags)
+    sections = "".join(_section(tag, document) for tag in tags)
+    return HEAD + sections + _objects(sections, document)
+
+
+def _objects(text: str, document: Schema) -> str:
+    """The objects that are named in a text, and those that these name."""
+    parts: dict[str, str] = {}
+    while missing := sorted(set(_LINK.findall(text + "".join(parts.values()))) - parts.keys()):
+        for name in missing:
+            schema = document["components"]["schemas"][name]
+            about = _text(schema.get("description", "")) + "\n" if schema.get("description") else ""
+            parts[name] = f"\n### {name}\n\n{about}{_fields(schema, document)}"
+    return "\n## Objects\n" + "".join(parts[name] for name in sorted(parts))
 
 
 def _section(tag: str, document: Schema) -> str:
@@ -57,6 +73,8 @@ def _facts(endpoint: Endpoint) -> str:
 
 
 def _parameters(said: Schema, document: Schema) -> str:
+    given = [one for one in said.get("parameters", ()) if one["in"] != "path"]
+    is_filtered = {one["name"] for one in given} >= _OF_FILTERS
     rows = [
         (
             f"`{one['name']}`",
@@ -64,10 +82,11 @@ def _parameters(said: Schema, document: Schema) -> str:
             _type(one["schema"], document),
             one.get("description") or one["schema"].get("description"),
         )
-        for one in said.get("parameters", ())
-        if one["in"] != "path"
+        for one in given
+        if not (is_filtered and one["name"] in JobFilter.model_fields)
     ]
-    return _table(("parameter", "in", "type", ""), rows)
+    about = "Query: the fields of a filter, see [JobFilter](#jobfilter).\n\n" if is_filtered else ""
+    return about + _table(("parameter", "in", "type", ""), rows)
 
 
 def _body(said: Schema, document: Schema) -> str:
@@ -76,15 +95,14 @@ def _body(said: Schema, document: Schema) -> str:
 
 
 def _answer(said: Schema, document: Schema) -> str:
-    for status, answer in sorted(said["responses"].items()):
-        if status.startswith("2"):
-            content = answer.get("content", {})
-            media = next(iter(content), None)
-            if media is None:
-                return f"Answer: {status}, without a body."
-            fields = _fields(content[media].get("schema", {}), document)
-            return f"Answer: {status}" + (f":\n\n{fields}" if fields else f", {media}.")
-    return ""
+    good = {status: answer for status, answer in sorted(said["responses"].items()) if status.startswith("2")}
+    statuses = " or ".join(good)
+    content = next(iter(good.values())).get("content", {})
+    media = next(iter(content), None)
+    if media is None:
+        return f"Answer: {statuses}, without a body."
+    fields = _fields(content[media].get("schema", {}), document)
+    return f"Answer: {statuses}" + (f":\n\n{fields}" if fields else f", {media}.")
 
 
 def _fields(schema: Schema, document: Schema) -> str:
@@ -112,7 +130,8 @@ def _resolved(schema: Schema, document: Schema) -> Schema:
 
 def _type(schema: Schema, document: Schema) -> str:
     if "$ref" in schema:
-        return _of_object(_resolved(schema, document), document)
+        name, found = schema["$ref"].rpartition("/")[2], _resolved(schema, document)
+        return f"[{name}](#{name.lower()})" if "properties" in found else _type(found, document)
     if "anyOf" in schema:
         kinds = dict.fromkeys(_type(one, document) for one in schema["anyOf"] if one.get("type") != "null")
         return " or ".join(kinds) + (" or null" if any(one.get("type") == "null" for one in schema["anyOf"]) else "")
@@ -123,13 +142,6 @@ def _type(schema: Schema, document: Schema) -> str:
     if schema.get("type") == "array":
         return f"list of {_type(schema.get('items', {}), document)}"
     return str(schema.get("format") or schema.get("type") or "JSON")
-
-
-def _of_object(schema: Schema, document: Schema) -> str:
-    """The names of an object's fields; those of its parts are in the OpenAPI document."""
-    if "properties" not in schema:
-        return _type(schema, document)
-    return "{" + ", ".join(schema["properties"]) + "}"
 
 
 def _table(titles: tuple[str, ...], rows: list[Any]) -> str:

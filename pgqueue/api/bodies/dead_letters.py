@@ -128,7 +128,7 @@ class AlertOut(BaseModel):
     is_reached: bool = Field(description="whether they have reached the threshold")
 
 
-class RetryIn(Body):
+class LetterRetryIn(Body):
     """How a dead letter runs again."""
 
     model_config = ConfigDict(extra="forbid")
@@ -158,7 +158,7 @@ class BulkIn(Body):
     all: Flag = Field(False, description="needed if the filter names nothing")
 
 
-class BulkRetryIn(RetryIn, BulkIn):
+class BulkRetryIn(LetterRetryIn, BulkIn):
     """Which dead letters run again, and how."""
 
 

@@ -90,7 +90,7 @@ class SignalOut(BaseModel):
     timed_out: bool
 
 
-class PauseOut(BaseModel):
+class JobPauseOut(BaseModel):
     """A pause for which it waits."""
 
     kind: Literal["queue", "task", "everything"]
@@ -139,7 +139,7 @@ class JobOut(BaseModel):
     trace_id: str | None
     steps: list[StepOut]
     signals: list[SignalOut]
-    pauses: list[PauseOut]
+    pauses: list[JobPauseOut]
 
 
 class CauseOut(BaseModel):

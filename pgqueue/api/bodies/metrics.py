@@ -76,7 +76,7 @@ class MetricsOut(BaseModel):
     workers: BusyOut = Field(description="of the moment, not of that time")
 
 
-class StepOut(Spans, Ended):
+class SeriesStepOut(Spans, Ended):
     """What happened in one step of a series."""
 
     at: datetime = Field(description="when the step begins")
@@ -90,7 +90,7 @@ class Series(BaseModel):
     """A chart."""
 
     step_seconds: int
-    steps: list[StepOut] = Field(description="in their order; a step in which nothing happened is there too")
+    steps: list[SeriesStepOut] = Field(description="in their order; a step in which nothing happened is there too")
 
 
 class SumOut(Means, Ended):

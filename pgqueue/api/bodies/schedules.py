@@ -31,7 +31,7 @@ _SPANS = ("result_ttl", "timeout", "soft_timeout", "expires_after", "total_timeo
 _UNIQUE = ("mode", "key", "period")
 
 
-class UniqueIn(Body):
+class ScheduleUniqueIn(Body):
     """Which jobs are duplicates of each other."""
 
     model_config = ConfigDict(extra="forbid")
@@ -54,7 +54,7 @@ class ScheduledJob(Body):
     retry: Annotated[dict[str, Any] | None, Field(description="how long it waits in between, as SQL takes it")] = None
     result_ttl: Annotated[_Span | None, Field(description="how long its result is kept")] = None
     meta: Annotated[Any, Field(description="a JSON value that stays with the job")] = None
-    unique: Annotated[UniqueIn | UniqueMode | None, Field(description="a mode, or an object")] = None
+    unique: Annotated[ScheduleUniqueIn | UniqueMode | None, Field(description="a mode, or an object")] = None
     limits: Annotated[list[str] | None, Field(description="keys of limits")] = None
     fair: Annotated[str | None, Field(description="jobs of different keys take turns")] = None
     cost: Annotated[Whole | None, Field(description="tokens that a start takes of each limit")] = None
@@ -181,8 +181,8 @@ def json_text(field: str, value: Any) -> str:
         raise invalid(field, type(value).__name__, remedy) from None
 
 
-def _unique(given: UniqueIn | UniqueMode | None) -> dict[str, Any]:
-    if isinstance(given, UniqueIn):
+def _unique(given: ScheduleUniqueIn | UniqueMode | None) -> dict[str, Any]:
+    if isinstance(given, ScheduleUniqueIn):
         return {f"unique_{name}": getattr(given, name) for name in _UNIQUE}
     return {"unique_mode": given, "unique_key": None, "unique_period": None}
 

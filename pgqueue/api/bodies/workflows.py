@@ -6,21 +6,12 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from ...unique import UniqueMode
+from .enqueue import UniqueIn
 from .fields import Arguments, Body, Flag, Priority, Span, Time, Whole
 
 Status = Literal["running", "succeeded", "failed", "cancelled", "skipped"]
 When = Literal["succeeded", "finished", "failed"]
 Text = Annotated[str, Field(min_length=1, max_length=200)]
-
-
-class UniqueIn(Body):
-    """When two calls are the same job."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    mode: UniqueMode = "until_done"
-    key: str | None = Field(None, description="a template: {name} stands for that argument", examples=["user {user_id}"])
-    period: Span | None = Field(None, description='seconds; only for the mode "period"')
 
 
 class ParentIn(Body):

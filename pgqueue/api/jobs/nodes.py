@@ -13,7 +13,8 @@ from ...options import GivenOptions, Options, given
 from ...registry import Registered
 from ...unique import Unique
 from .. import exact
-from ..bodies.workflows import CallIn, NodeIn, UniqueIn, WorkflowIn
+from ..bodies.enqueue import UniqueIn
+from ..bodies.workflows import CallIn, NodeIn, WorkflowIn
 from ..problems import invalid
 
 Tasks = Mapping[str, Registered[Any]]

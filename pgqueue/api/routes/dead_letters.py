@@ -23,8 +23,8 @@ from ..bodies.dead_letters import (
     LetterDetail,
     LetterPage,
     LetterQuery,
+    LetterRetryIn,
     RetriedOut,
-    RetryIn,
     Started,
     StatsQuery,
 )
@@ -107,7 +107,9 @@ async def dead_letter(request: Request, job_id: str) -> Response:
 
 
 @endpoints.post("/dead-letters/{job_id}/retry", calls=("retry",), is_bound=True, refuses=(404, 409), model=RetriedOut)
-async def retry_dead_letter(request: Request, job_id: str, body: Annotated[RetryIn, Body(default_factory=RetryIn)]) -> Response:
+async def retry_dead_letter(
+    request: Request, job_id: str, body: Annotated[LetterRetryIn, Body(default_factory=LetterRetryIn)]
+) -> Response:
     """Run a dead letter again, under its id; by default with all its attempts."""
     here = at(request)
     id, run_after = id_of("job_id", job_id), interval(body.run_after)

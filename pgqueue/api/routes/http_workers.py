@@ -134,7 +134,12 @@ async def claim(request: Request, worker_id: str, body: ClaimBody) -> Response:
 
 async def _claimed(request: Request, here: Here, wanted: Wanted) -> Response:
     polls = here.service.polls
-    poll = await polls.open(wanted, asyncio.create_task(until_gone(request.receive)))
+    gone = asyncio.create_task(until_gone(request.receive))
+    try:
+        poll = await polls.open(wanted, gone)
+    except BaseException:
+        gone.cancel()
+        raise
     try:
         await polls.claim(poll)
         return Handover(_answer(poll), polls, poll)

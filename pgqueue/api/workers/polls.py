@@ -175,7 +175,7 @@ class Polls:
             size += sum(len(row[part] or "") for part in (3, 9, 10, 12))
             if size > MOST_BYTES and index:
                 rest, poll.rows = poll.rows[index:], poll.rows[:index]
-                await self._return(poll.wanted.token, [row[0] for row in rest])
+                await asyncio.shield(self._keep(self._return(poll.wanted.token, [row[0] for row in rest])))
                 return
 
     async def give_back(self, poll: Poll) -> None:

@@ -25,7 +25,7 @@ class Upkeep:
 
     def __init__(self, app: PgQueue) -> None:
         self._app = app
-        self._is_stopped = False
+        self._is_stopped = self._is_pausing = False
         self._worker: Worker | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -35,8 +35,8 @@ class Upkeep:
         return self._task is not None and not self._task.done()
 
     def start(self) -> None:
-        """Begin, unless it has begun."""
-        if self._task is None and not self._is_stopped:
+        """Begin, unless it runs."""
+        if not self.is_running and not self._is_stopped:
             self._task = asyncio.create_task(self._run(), name="pgqueue upkeep")
 
     def tell(self, over: list[int], changed: list[int]) -> None:
@@ -51,7 +51,7 @@ class Upkeep:
             return
         if self._worker is not None:
             self._worker.stop()
-        done, _ = await asyncio.wait({self._task}, timeout=STOP_WITHIN)
+        done, _ = await asyncio.wait({self._task}, timeout=0 if self._is_pausing else STOP_WITHIN)
         if not done:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
@@ -69,5 +69,7 @@ class Upkeep:
             except Exception as error:  # whatever it is: without upkeep jobs would wait for ever
                 log.error("upkeep failed; it starts again", exc_info=loggable(error))
                 backoff.failed()
+            self._is_pausing = True
             if not self._is_stopped:
                 await backoff.wait()
+            self._is_pausing = False
