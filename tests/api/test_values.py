@@ -116,11 +116,11 @@ HALF = r'"\ud800"'
 def test_a_filter_that_no_database_can_read_is_refused(api: httpx.Client, value: str) -> None:
     for path in ("/jobs", "/dead-letters", "/dead-letters/groups", "/events"):
         answer = api.get(path, params={"args": value})
-        assert (answer.status_code, answer.json()["field"]) == (422, "filter"), answer.text
+        assert (answer.status_code, answer.json()["field"]) == (422, "args"), answer.text
     for path in ("/operations", "/dead-letters/purge"):
         kind = '"kind": "cancel", ' if path == "/operations" else ""
         answer = post(api, path, f'{{{kind}"filter": {{"queue": {HALF}, "args": {{"x": {value}}}}}}}')
-        assert (answer.status_code, answer.json()["field"]) == (422, "filter"), answer.text
+        assert (answer.status_code, answer.json()["field"]) == (422, "queue"), answer.text
 
 
 def test_a_key_for_a_queue_that_no_queue_can_be_is_refused(api: httpx.Client) -> None:
