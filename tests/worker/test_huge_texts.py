@@ -182,7 +182,7 @@ def test_describing_and_logging_an_error_is_bounded_in_size_and_time(error: Exce
     said = describe(error)
     shown = logged(error)
     stand_in = loggable(error)
-    assert time.perf_counter() - started < 1.0
+    assert time.perf_counter() - started < 2.0
     assert len(said["message"]) <= 4096
     assert len(said["traceback"] or "") <= 16384
     assert len(shown.encode()) <= LOG_LINE / 2
