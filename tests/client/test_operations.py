@@ -119,9 +119,9 @@ def test_who_watches_an_operation_carries_on_with_it_and_needs_no_worker(app: Pg
 
     seen = [now.done for now in app.jobs(queue="mail").cancel(per_second=40).watch(timeout=30)]
 
-    assert seen == sorted(set(seen))
+    assert seen == sorted(seen)
     assert seen[-1] == 30
-    assert len(seen) >= 3
+    assert len(set(seen)) >= 3
 
 
 async def test_async_code_watches_it_too(app: PgQueue, look: Look) -> None:
