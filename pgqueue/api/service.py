@@ -16,7 +16,7 @@ from .callers.rates import RateLimits, Rates
 from .events.source import Tools
 from .events.streams import Streams
 from .health.breaker import Breaker
-from .health.examination import Examinations
+from .health.examination import KEPT, Examined, examined
 from .health.health import Health, look
 from .health.kept import Kept
 from .prometheus.exposition import Exposition
@@ -40,7 +40,7 @@ class Service:
         hub: passes notifications of the database on.
         streams: the server-sent events.
         redactor: leaves secrets out of answers.
-        examinations: of the install, one at a time.
+        examination: what the doctor finds, for some seconds.
         keys: finds the keys of requests; `keys.forget()` when the database says that keys have changed.
         rates: counts requests.
         polls: claims of HTTP workers.
@@ -55,7 +55,7 @@ class Service:
         self.stopping = asyncio.Event()
         self.redactor = Redactor(app.settings.redact)
         self.hub = Hub(app, self.stopping)
-        self.examinations = Examinations(app)
+        self.examination: Kept[Examined] = Kept(lambda: examined(app), KEPT)
         self.keys = Keys(self.run)
         self.rates = Rates(limits or RateLimits())
         self.hub.on_keys = self.keys.forget

@@ -10,7 +10,7 @@ from ..config import load_settings
 from ..errors import ConfigurationError
 from ..worker import WorkerOptions
 from ..worker.launch import Launch, load_with_logs
-from .options import DatabaseUrl, Schema
+from .options import DatabaseUrl, LogFile, LogFormat, LogLevel, Schema
 
 
 def serve(
@@ -24,18 +24,9 @@ def serve(
         str, typer.Option(metavar="ADDRESS", help="Address to listen at; one that others reach needs an API key.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(metavar="PORT", min=0, max=65535, help="Port to listen at; 0 = any.")] = 8000,
-    log_format: Annotated[
-        logs.Format | None,
-        typer.Option(help="console or json; $PGQUEUE_LOG_FORMAT, or console on a terminal and json otherwise."),
-    ] = None,
-    log_level: Annotated[
-        str | None,
-        typer.Option(metavar="LEVEL", help="debug, info, warning, error or critical; $PGQUEUE_LOG_LEVEL, or info."),
-    ] = None,
-    log_file: Annotated[
-        str | None,
-        typer.Option(metavar="PATH", help="Log to this file too, a new one each day; 30 are kept. $PGQUEUE_LOG_FILE by default."),
-    ] = None,
+    log_format: LogFormat = None,
+    log_level: LogLevel = None,
+    log_file: LogFile = None,
     database_url: DatabaseUrl = None,
     schema: Schema = None,
 ) -> None:

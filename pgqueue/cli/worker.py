@@ -4,12 +4,11 @@ from typing import Annotated
 
 import typer
 
-from .. import logs
 from ..errors import ConfigurationError
 from ..worker import WorkerOptions
 from ..worker.launch import Launch, run
 from ..worker.supervisor import supervise
-from .options import DatabaseUrl, Schema
+from .options import DatabaseUrl, LogFile, LogFormat, LogLevel, Schema
 
 
 def worker(
@@ -35,18 +34,9 @@ def worker(
     name: Annotated[
         str | None, typer.Option(metavar="NAME", help="Name shown by `pgqueue workers`; host:pid by default.")
     ] = None,
-    log_format: Annotated[
-        logs.Format | None,
-        typer.Option(help="console or json; $PGQUEUE_LOG_FORMAT, or console on a terminal and json otherwise."),
-    ] = None,
-    log_level: Annotated[
-        str | None,
-        typer.Option(metavar="LEVEL", help="debug, info, warning, error or critical; $PGQUEUE_LOG_LEVEL, or info."),
-    ] = None,
-    log_file: Annotated[
-        str | None,
-        typer.Option(metavar="PATH", help="Log to this file too, a new one each day; 30 are kept. $PGQUEUE_LOG_FILE by default."),
-    ] = None,
+    log_format: LogFormat = None,
+    log_level: LogLevel = None,
+    log_file: LogFile = None,
     database_url: DatabaseUrl = None,
     schema: Schema = None,
 ) -> None:

@@ -10,7 +10,8 @@ import pytest
 from pgqueue import PgQueue
 from pgqueue.api.bodies.doctor import Examination
 from pgqueue.api.health import examination
-from pgqueue.api.health.examination import Examinations
+from pgqueue.api.health.examination import KEPT, examined
+from pgqueue.api.health.kept import Kept
 from pgqueue.doctor import examine
 from tests.api.shapes import read
 from tests.looking import Look
@@ -38,8 +39,8 @@ async def test_many_who_ask_at_once_share_one_examination(app: PgQueue, monkeypa
         return examine(its)
 
     monkeypatch.setattr(examination, "examine", slow)
-    examinations = Examinations(app)
-    asking = [asyncio.create_task(examinations.latest()) for _ in range(50)]
+    found = Kept(lambda: examined(app), KEPT)
+    asking = [asyncio.create_task(found.get()) for _ in range(50)]
     await asyncio.sleep(0)
     asking.pop().cancel()  # one goes away, and the others still get their answer
     may_end.set()
@@ -51,13 +52,12 @@ async def test_many_who_ask_at_once_share_one_examination(app: PgQueue, monkeypa
 async def test_findings_are_answered_again_for_some_seconds_but_a_failure_is_not(
     app: PgQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    examinations = Examinations(app)
+    found = Kept(lambda: examined(app), KEPT)
     monkeypatch.setattr(examination, "examine", lambda its: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        await examinations.latest()
+        await found.get()
     monkeypatch.setattr(examination, "examine", examine)
-    first = await examinations.latest()
-    assert await examinations.latest() is first
-    monkeypatch.setattr(examination, "KEPT", 0.0)
-    examinations._until = 0.0
-    assert await examinations.latest() is not first
+    first = await found.get()
+    assert await found.get() is first
+    found._seconds = 0.0
+    assert await found.get() is not first

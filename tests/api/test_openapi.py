@@ -47,7 +47,6 @@ def stocked_url(server_url: str, template: str) -> Iterator[str]:
 
 
 # Hypothesis takes what the thread of the server draws at random, such as how long upkeep waits, for draws of a strategy.
-@pytest.mark.filterwarnings("ignore:Do not use the `random` module:hypothesis.errors.HypothesisDeprecationWarning")
 @pytest.mark.parametrize("label", OPERATIONS)
 def test_an_endpoint_answers_what_its_document_says(label: str, stocked_url: str) -> None:
     """The seed is printed when a test fails, with the request as a curl command."""

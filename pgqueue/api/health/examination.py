@@ -1,7 +1,6 @@
-"""Doctor for many callers: one examination at a time, and its findings for some seconds."""
+"""The doctor, for endpoints; `Kept` sees that there is one examination at a time."""
 
 import asyncio
-import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -27,31 +26,8 @@ class Examined:
     findings: list[Finding]
 
 
-class Examinations:
-    """Examines an install for whoever asks: an examination has a connection and a thread of its own, so there is one at a time.
-
-    Args:
-        app: the app.
-    """
-
-    def __init__(self, app: Registry) -> None:
-        self._app = app
-        self._going: asyncio.Task[Examined] | None = None
-        self._until = 0.0
-
-    async def latest(self) -> Examined:
-        """The findings of the examination that goes on, or of the last one if it is not older than `KEPT`, or of a new one."""
-        going = self._going
-        if going is None or (going.done() and (time.monotonic() >= self._until or _has_failed(going))):
-            going = self._going = asyncio.create_task(self._examine())
-        return await asyncio.shield(going)  # a caller who goes away does not end it for the others
-
-    async def _examine(self) -> Examined:
-        began = datetime.now(UTC)
-        found = await asyncio.to_thread(examine, self._app)
-        self._until = time.monotonic() + KEPT
-        return Examined(began, found.checks, found.findings)
-
-
-def _has_failed(task: "asyncio.Task[Examined]") -> bool:
-    return task.cancelled() or task.exception() is not None
+async def examined(app: Registry) -> Examined:
+    """Examine an install, in a thread and on a connection of its own."""
+    began = datetime.now(UTC)
+    found = await asyncio.to_thread(examine, app)
+    return Examined(began, found.checks, found.findings)

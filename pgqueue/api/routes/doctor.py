@@ -17,6 +17,6 @@ _CHECKS = (*(f"diagnose_{noun}" for noun in NOUNS), "diagnose_zones", "zones_in_
 async def doctor(request: Request) -> Response:
     """Examine the install, and how it is reached from this server. Nothing is changed; each check may take 2 s."""
     here = at(request)
-    found = await here.service.examinations.latest()
+    found = await here.service.examination.get()
     worst = found.findings[0].severity if found.findings else None
     return here.answer({"at": found.at, "checks": found.checks, "worst": worst, "findings": found.findings})
