@@ -14,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from pgqueue import PgQueue
 from pgqueue.api import create_app
+from pgqueue.api.health.kept import Kept
 from pgqueue.api.prometheus import exposition
 from pgqueue.api.prometheus.families import FAMILIES
 from tests.api.serving import served
@@ -34,7 +35,7 @@ HISTORY = """
 @pytest.fixture
 def root(base_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[httpx.Client]:
     """A client that is answered anew each time."""
-    monkeypatch.setattr("pgqueue.api.health.kept.FOR", 0.0)
+    monkeypatch.setattr(Kept, "get", Kept._make_one)
     with httpx.Client(base_url=base_url, timeout=20) as client:
         yield client
 
@@ -127,7 +128,10 @@ def _one_step(connection: psycopg.Connection[Any]) -> bool:
         connection.execute(
             f"""do $$ declare its roll_up_state; begin
                 select * into its from roll_up_state;
-                its := roll_up_step(begun(its, {closed}), {closed});
+                its := begun(its, {closed});
+                if its.minute_at < {closed} or has_unclosed(its) then  -- else a day would be closed that is not over
+                    its := roll_up_step(its, {closed});
+                end if;
                 update roll_up_state set (minute_at, check_at, hour_at, recheck_at, day_at)
                     = row(its.minute_at, its.check_at, its.hour_at, its.recheck_at, its.day_at);
             end $$"""
