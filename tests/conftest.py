@@ -85,9 +85,14 @@ def server_url(request: pytest.FixtureRequest) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def template(server_url: str) -> Iterator[str]:
-    """The name of a database into which pgqueue is installed once a session."""
+    """The name of a database into which pgqueue is installed once a session.
+
+    The install is a year old for all tests: else it would be new for the first ones, and old for those that run an hour later.
+    """
     with new_database(server_url) as url:
         migrate(url)
+        with psycopg.connect(url) as connection:
+            connection.execute("update pgqueue.setting set created_at = created_at - interval '1 year'")
         yield str(conninfo_to_dict(url)["dbname"])
 
 

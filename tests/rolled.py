@@ -11,8 +11,14 @@ _AGE = """
 """
 
 
+def made_now(connection: psycopg.Connection[Any]) -> None:
+    """The install is made now: nothing was live before, so it is known how many jobs were added since."""
+    connection.execute("update setting set created_at = clock_timestamp()")
+
+
 def pass_minutes(connection: psycopg.Connection[Any], minutes: int = 3) -> None:
-    """Make all that has ended older by some minutes, and roll all of it up from the beginning."""
+    """Make all that has ended older by some minutes, and roll all of it up from the beginning; the install is new."""
+    made_now(connection)
     for table in ("job_history", "dead_letter"):
         connection.execute(_AGE.format(table), [f"{minutes} minutes"])
     connection.execute("truncate metric_minute, metric_hour, metric_day, metric_total")

@@ -64,14 +64,15 @@ def test_all_steps_together_are_all_there_is(rolled_back_sql: Sql, step: str, st
 
 def test_jobs_of_a_queue_or_a_task(rolled_back_sql: Sql) -> None:
     sql = rolled_back_sql
-    ended(sql, 3)
-    ended(sql, 2, queue="b")
-    sql.enqueue("other", queue="b")
-    roll_up(sql)
-    since = sql.value("select clock_timestamp() - interval '1 minute'")
+    day = midnight(sql)
+    history(sql, day, 3)
+    history(sql, day, 2, queue="b")
+    sql.rows("update job set created_at = %s where id = %s", day, sql.enqueue("other", queue="b"))
+    sql.rows("update setting set created_at = %s", day)
+    roll_up(sql, day + 5 * A_MINUTE)
 
     def sums(**given: str) -> list[Any]:
-        rows = series(sql, "1 day", since, None, **given)
+        rows = series(sql, "1 day", day, None, **given)
         return [sum(row[name] or 0 for row in rows) for name in ("succeeded", "enqueued")] + [rows[-1]["ready"], rows[-1]["live"]]
 
     assert sums() == [5, 6, 1, 1]

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from ..rolled import made_now
 from .conftest import Sql
 from .figures import A_DAY, A_MINUTE, AN_HOUR, ended, history, midnight, roll_up
 
@@ -58,6 +59,7 @@ def test_rates_and_counts_are_of_what_has_ended(rolled_back_sql: Sql) -> None:
     sql.enqueue(queue="a", priority=5)
     sql.enqueue(queue="c")
     roll_up(sql)
+    made_now(sql.connection)
 
     every = metrics(sql, "2 hours")
     assert {name: every[name] for name in ("succeeded", "failed", "cancelled", "failed_attempts", "enqueued", "ready")} == {
@@ -162,6 +164,7 @@ def test_without_a_sample_nobody_knows_what_was_enqueued(rolled_back_sql: Sql) -
     sql = rolled_back_sql
     ended(sql, 3)
     roll_up(sql)
+    made_now(sql.connection)
     assert metrics(sql)["enqueued"] == 3
     sql.rows("update setting set created_at = created_at - interval '1 year'")
     assert metrics(sql)["enqueued"] is None
