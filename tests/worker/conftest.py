@@ -42,6 +42,14 @@ async def async_app(app: PgQueue) -> AsyncIterator[PgQueue]:
 
 
 @pytest.fixture
+async def patient_app(database_url: str) -> AsyncIterator[PgQueue]:
+    """An app for handlers that keep the processor busy: on a slow machine a short lease would be lost, and the job run twice."""
+    app = PgQueue(database_url, lease=60)
+    yield app
+    await app.aclose()
+
+
+@pytest.fixture
 def written(look: Look) -> None:
     """A table of the application."""
     look.rows("create table public.written (job_id bigint)")
