@@ -1,34 +1,19 @@
 """maintain: partitions for the days to come, and an end for what has expired."""
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
 from .conftest import Sql
+from .days import as_made_today, named, partitions, today
 from .guarantees import without_waiting
 
 
-def partitions(sql: Sql) -> set[str]:
-    """The names of the history's partitions of a day."""
-    return {
-        row["relname"]
-        for row in sql.rows(
-            "select relname from pg_inherits join pg_class on pg_class.oid = inhrelid "
-            "where inhparent = 'job_history'::regclass and relname <> 'job_history_default'"
-        )
-    }
-
-
-def named(day: date) -> str:
-    """A day's partition."""
-    return f"job_history_{day:%Y%m%d}"
-
-
-def today(sql: Sql) -> date:
-    """The server's day in UTC."""
-    moment: datetime = sql.value("select clock_timestamp()")
-    return moment.astimezone(UTC).date()
+@pytest.fixture(autouse=True)
+def of_today(sql: Sql) -> None:
+    """The day does not change during a test."""
+    as_made_today(sql)
 
 
 def history(sql: Sql, id: int, days_ago: float) -> None:

@@ -9,11 +9,18 @@ from psycopg.errors import Diagnostic
 
 from .background import Background
 from .conftest import Sql
+from .days import as_made_today, named, partitions, today
 from .guarantees import without_waiting
-from .test_maintain import history, named, old_partition, partitions, today
+from .test_maintain import history, old_partition
 
 DUE = "select maintain_if_due()"
 A_MINUTE = 60.0
+
+
+@pytest.fixture(autouse=True)
+def of_today(sql: Sql) -> None:
+    """The day does not change during a test."""
+    as_made_today(sql)
 
 
 def pass_time(sql: Sql, seconds: float) -> None:
