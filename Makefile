@@ -23,8 +23,8 @@ test: .venv/.test  ## everything on PostgreSQL 18, SQL also on 15, plans and rac
 test-quick: .venv/.test  ## the inner loop, half a minute: imports, SQL verbs and races, a client, a worker
 	$(PYTEST) -m "not alone" $(QUICK)
 
-test-faults: .venv/.test  ## the long forms of the faults
-	$(PYTHON_IN_VENV) -m pytest --slow tests/faults
+test-faults: .venv/.test  ## the long forms of the faults, and of the sequences that models foretell
+	$(PYTHON_IN_VENV) -m pytest --slow tests/faults $(wildcard tests/sql/test_*_machine.py)
 
 check: .venv/.test  ## style, formatting, types
 	$(PYTHON_IN_VENV) -m ruff check .

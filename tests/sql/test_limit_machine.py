@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
+import pytest
 from hypothesis import HealthCheck, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
@@ -297,7 +298,8 @@ class Limits(RuleBasedStateMachine):
         raise AssertionError(f"never started: {left}, turns {self.sql.rows('select queue, key, keys, due_at from turn')}")
 
 
-def test_any_sequence_of_moves_keeps_every_limit_and_drains(lasting_sql: Sql) -> None:
+@pytest.mark.parametrize("examples", [15, pytest.param(150, marks=pytest.mark.slow)])
+def test_any_sequence_of_moves_keeps_every_limit_and_drains(lasting_sql: Sql, examples: int) -> None:
     number = int(os.environ.get("PGQUEUE_TEST_SEED") or random.SystemRandom().randrange(2**32))
     print(f"repeat with PGQUEUE_TEST_SEED={number}")
 
@@ -308,7 +310,7 @@ def test_any_sequence_of_moves_keeps_every_limit_and_drains(lasting_sql: Sql) ->
     run_state_machine_as_test(
         machine,  # type: ignore[arg-type]  # it takes any factory
         settings=settings(
-            max_examples=25,
+            max_examples=examples,
             stateful_step_count=30,
             deadline=None,
             database=None,

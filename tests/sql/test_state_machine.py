@@ -9,6 +9,7 @@ import uuid
 from typing import Any
 from uuid import UUID
 
+import pytest
 from hypothesis import HealthCheck, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
@@ -321,7 +322,8 @@ class Queue(RuleBasedStateMachine):
         return job.state, job.attempt, job.rescues, min(job.errors, 20), job.retry_of, job.key is not None, job.worker, job.token
 
 
-def test_any_sequence_of_verbs_does_what_the_model_says(lasting_sql: Sql) -> None:
+@pytest.mark.parametrize("examples", [40, pytest.param(400, marks=pytest.mark.slow)])
+def test_any_sequence_of_verbs_does_what_the_model_says(lasting_sql: Sql, examples: int) -> None:
     number = int(os.environ.get("PGQUEUE_TEST_SEED") or random.SystemRandom().randrange(2**32))
     print(f"repeat with PGQUEUE_TEST_SEED={number}")
 
@@ -332,7 +334,7 @@ def test_any_sequence_of_verbs_does_what_the_model_says(lasting_sql: Sql) -> Non
     run_state_machine_as_test(
         machine,  # type: ignore[arg-type]  # it takes any factory
         settings=settings(
-            max_examples=80,
+            max_examples=examples,
             stateful_step_count=60,
             deadline=None,
             database=None,

@@ -9,6 +9,7 @@ import random
 from typing import Any
 from uuid import UUID
 
+import pytest
 from hypothesis import HealthCheck, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
@@ -289,7 +290,8 @@ class Workflow(RuleBasedStateMachine):
         assert self.sql.value("select count(*) from job where workflow_id = %s", self.id) == 0
 
 
-def test_any_sequence_of_verbs_does_to_a_workflow_what_the_model_says(lasting_sql: Sql) -> None:
+@pytest.mark.parametrize("examples", [25, pytest.param(250, marks=pytest.mark.slow)])
+def test_any_sequence_of_verbs_does_to_a_workflow_what_the_model_says(lasting_sql: Sql, examples: int) -> None:
     number = int(os.environ.get("PGQUEUE_TEST_SEED") or random.SystemRandom().randrange(2**32))
     print(f"repeat with PGQUEUE_TEST_SEED={number}")
 
@@ -300,7 +302,7 @@ def test_any_sequence_of_verbs_does_to_a_workflow_what_the_model_says(lasting_sq
     run_state_machine_as_test(
         machine,  # type: ignore[arg-type]  # it takes any factory
         settings=settings(
-            max_examples=50,
+            max_examples=examples,
             stateful_step_count=40,
             deadline=None,
             database=None,
