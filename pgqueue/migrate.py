@@ -17,6 +17,20 @@ from .database.settle import SAFE_PATH
 from .database.translate import translate
 from .errors import ConfigurationError
 
+# One migration of a schema at a time. COMMENT holds a lock of the schema itself until the transaction ends, which only its owner
+# can: advisory locks can be taken by whoever may connect, and a first install has no table yet. The comment stays as it is.
+MAKE_AND_LOCK = """
+declare
+    name text := {};
+begin
+    begin
+        execute pg_catalog.format('create schema if not exists %I', name);
+    exception when unique_violation then null;  -- another migration has made it meanwhile; it was waited for
+    end;
+    execute pg_catalog.format('comment on schema %I is %L', name, (
+        select pg_catalog.obj_description(n.oid, 'pg_namespace') from pg_catalog.pg_namespace n
+         where n.nspname operator(pg_catalog.=) name));
+end """
 STATEMENT_WITHIN = 600.0  # seconds for a statement of a migration, and for the wait for another migration
 
 
@@ -135,11 +149,9 @@ def _enter(connection: Connection, schema: str) -> None:
 def _entering(schema: str) -> list[str]:
     """Wait for other migrations of this schema, create it, and put it on the search_path until the transaction ends."""
     name, path = Literal(schema), Literal(f"{Identifier(schema).as_string()}, pg_temp")
-    lock = "select pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtext('pgqueue migrate'), pg_catalog.hashtext({}))"
     return [
         *(f"set local {name} = 0" for name in ("statement_timeout", "idle_in_transaction_session_timeout")),
-        SQL(lock).format(name).as_string(),
-        SQL("create schema if not exists {}").format(Identifier(schema)).as_string(),
+        SQL("do {}").format(Literal(SQL(MAKE_AND_LOCK).format(name).as_string())).as_string(),
         SQL("select pg_catalog.set_config('search_path', {}, true)").format(path).as_string(),
         "set local check_function_bodies = off",  # some files call functions of later files
     ]

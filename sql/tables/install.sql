@@ -19,6 +19,15 @@ create table setting (
 );
 insert into setting default values;
 
+-- What one transaction at a time may do has a row here, which it locks: see try_lock. Rows and no advisory locks, because those
+-- can be taken by whoever may connect. Never updated, so that no lock fails in REPEATABLE READ and nothing grows.
+create table lock (
+    name text collate "C" primary key           -- of what is done; or of a kind of keys, with a number, see lock_slot
+);
+insert into lock values ('maintain'), ('queues'), ('depths');
+insert into lock select 'bucket ' || slot from generate_series(0, 1023) as s(slot);
+insert into lock select 'schedule ' || slot from generate_series(0, 1023) as s(slot);
+
 -- The clock as upkeep has seen it last: one that is behind it was set back, see follow_clock.
 create table clock (
     singleton boolean primary key default true check (singleton),

@@ -22,7 +22,7 @@ create table limit_def (
 
 -- The tokens of one key, written by claims under it. No unique index on key, on purpose: under a long snapshot each update
 -- would check all dead versions again. The index is newest-first: one step finds the live version, however many dead ones lie
--- behind. Made under an advisory lock; a full bucket is the same as none, and deleted some time.
+-- behind. Made under a row of `lock`; a full bucket is the same as none, and deleted some time.
 create table bucket (
     key          text collate "C" not null,
     tokens       float8,                        -- at refilled_at; below 0 after a job that cost more than the burst. NULL = full

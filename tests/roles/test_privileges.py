@@ -196,7 +196,7 @@ FUNCTIONS = {
         "pick_others", "starving",
         "count_due_in", "depth_part", "depth_pause", "drop_sample", "is_large", "keep_depths", "live_depths", "sample_active",
         "sample_depths", "save_sample",
-        "check_key", "client_address",
+        "check_key", "client_address", "take_request", "try_lock", "lock_slot",
         "audit", "audited", "job_facts", "keep_audit", "prune_audit", "audit_end", "cancel_job", "retry_job", "discard_job",
         "update_job", "update_facts", "end_workflow", "change_limit", "limit_facts", "unknown_limit",
         "unkept", "is_kept", "check_depth", "check_depths", "count_ready", "drop_oldest", "oldest_ready", "insert_each",
@@ -220,7 +220,7 @@ FUNCTIONS = {
 )  # fmt: skip
 RELATIONS = dict.fromkeys(
     (
-        "setting", "upkeep", "clock",
+        "setting", "upkeep", "clock", "lock",
         "job", "new_job", "job_kept", "ending_job", "job_history", "dead_letter", "job_result", "forced_cancel",
         "worker", "rescue_log", "discard_log", "dead_alert", "schema_version", "unique_hold",
         "jobs", "queue_stats", "task_stats", "worker_status", "dead_letters", "throughput_per_minute", "rescues",

@@ -1,6 +1,6 @@
 -- sample_depths: counts the live jobs once, and stores the figures: in depth, and of a boundary between two minutes also in
--- metric_depth. Called by: sweep_depths, sample_minute. Writes: depth, depth_sample, metric_depth. Locks: an advisory lock of
--- this install; while another transaction holds it, depth is left as it is, because it is being written. Nobody waits.
+-- metric_depth. Called by: sweep_depths, sample_minute. Writes: depth, depth_sample, metric_depth. Locks: a row of
+-- `lock`; while another transaction holds it, depth is left as it is, because it is being written. Nobody waits.
 --
 -- boundary: the end of a minute that has just passed, see keep_depths; NULL = none.
 -- Of a small install nobody reads the figures, and nothing else is done than counting for the boundary.
@@ -9,7 +9,7 @@ language plpgsql
 set max_parallel_workers_per_gather = 0 set jit = off as $$
 #variable_conflict use_variable
 declare
-    is_mine bool := is_large() and pg_try_advisory_xact_lock(hashtext('pgqueue depths'), hashtext(current_schema()));
+    is_mine bool := is_large() and try_lock('depths');
     at      timestamptz := clock_timestamp();  -- before the snapshot: the figures are not older
     took    interval;
 begin

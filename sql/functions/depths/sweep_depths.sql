@@ -1,5 +1,5 @@
 -- sweep_depths: counts the live jobs of a large install for those who look at it: each part at most about once a second, and for
--- at most 1/50 of the time. Called by: workers. Writes: depth, depth_sample. Locks: an advisory lock of this install, so one
+-- at most 1/50 of the time. Called by: workers. Writes: depth, depth_sample. Locks: a row of `lock`, so one
 -- counts at a time; nobody waits.
 -- Returns in how many seconds to call it again; NULL: the install is small, see is_large.
 create function sweep_depths() returns float8
@@ -8,7 +8,7 @@ begin
     if not is_large() then
         return null;
     end if;
-    if not pg_try_advisory_xact_lock(hashtext('pgqueue depths'), hashtext(current_schema())) then
+    if not try_lock('depths') then
         return 1;
     end if;
     if count_due_in('waiting') <= 0 then

@@ -116,7 +116,7 @@ begin
 end $$;
 
 -- add_buckets: makes buckets for keys that have none, full. Called by: lock_buckets. Writes: bucket.
--- Locks: an advisory lock for each key, or skips the key if another transaction has it.
+-- Locks: the row of `lock` of each key; skips the key if another transaction has that row, which is a matter of milliseconds.
 create function add_buckets(keys text[]) returns void
 language plpgsql as $$
 declare
@@ -127,7 +127,7 @@ begin
         raise exception 'jobs with limits are claimed in READ COMMITTED only' using errcode = 'feature_not_supported';
     end if;
     foreach missing in array keys loop
-        if pg_try_advisory_xact_lock(hashtextextended(current_schema() || ' bucket ' || missing, 0)) then
+        if try_lock(lock_slot('bucket', missing)) then
             insert into bucket (key, refilled_at)
             select missing, clock_timestamp() where not exists (select from bucket b where b.key = missing);
         end if;

@@ -1,6 +1,6 @@
 -- sweep_queues: counts the ready jobs of queues that have max_ready, and cancels the oldest of those with drop_oldest.
--- Called by: workers, about once a second all together; people. Writes: queue_depth, job, job_history. Locks: an advisory lock of
--- this install, so one sweeps at a time; job rows, SKIP LOCKED.
+-- Called by: workers, about once a second all together; people. Writes: queue_depth, job, job_history. Locks: a row of `lock`,
+-- so one sweeps at a time; job rows, SKIP LOCKED.
 -- at_most: jobs that it cancels of a queue in one call, so that the call stays short.
 -- Returns in how many seconds to sweep again (NULL: no queue has max_ready; 0: there is more to cancel), and how many jobs of
 -- which queues it has cancelled, {"mail": 120} (NULL: none).
@@ -14,7 +14,7 @@ declare
     gone    int;
     at      timestamptz;
 begin
-    if not pg_try_advisory_xact_lock(hashtext('pgqueue queues'), hashtext(current_schema())) then
+    if not try_lock('queues') then
         next_in := 1;
         return;
     end if;

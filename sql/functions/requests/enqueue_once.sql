@@ -2,7 +2,7 @@
 -- returns what the first has returned. The jobs and the memory of them commit together, so whoever dies, and whenever, the same
 -- request can be sent again: either all of it was done, or nothing.
 -- Called by: the REST API, for requests with an Idempotency-Key. Writes: idempotent_request; see enqueue_many.
--- Locks: an advisory lock of the key until the end of the transaction, for which it does not wait; see enqueue_many.
+-- Locks: the row of the key, for which it waits 50 ms at most; see enqueue_many.
 -- Raises: see enqueue_many. A request that is refused leaves nothing behind, so it may come again.
 --
 -- owner   who sends it: keys of different owners have nothing to do with each other
@@ -20,24 +20,36 @@ set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
 declare
     its idempotent_request;
 begin
-    if not pg_try_advisory_xact_lock(hashtextextended(format('pgqueue request %s %s %s', current_schema(), owner, key), 0)) then
-        said := 'running';
+    if take_request(owner, key, digest) then
+        select array_agg(j.id order by place), array_agg(j.duplicate order by place) into ids, duplicates
+          from enqueue_many(jobs) with ordinality as j(id, duplicate, place);
+        update idempotent_request r set ids = coalesce(ids, '{}'), duplicates = coalesce(duplicates, '{}')
+         where r.owner = owner and r.key = key;
+        said := 'enqueued';
         return;
     end if;
-    -- A statement of its own: its snapshot is taken when the lock is ours, and so sees what the holder before has committed.
-    select * into its from idempotent_request r where r.owner = owner and r.key = key;
-    if its.created_at > clock_timestamp() - interval '24 hours' then
-        said := case when its.digest = digest then 'repeated' else 'other' end;
-        if said = 'repeated' then
-            ids := its.ids;
-            duplicates := its.duplicates;
-        end if;
-        return;
+    -- A statement of its own: it sees what was committed while the row was waited for.
+    select * into its from idempotent_request r
+     where r.owner = owner and r.key = key and r.created_at > clock_timestamp() - interval '24 hours';
+    said := case when not found then 'running' when its.digest = digest then 'repeated' else 'other' end;
+    if said = 'repeated' then
+        ids := its.ids;
+        duplicates := its.duplicates;
     end if;
-    delete from idempotent_request r where r.owner = owner and r.key = key;
-    select array_agg(j.id order by place), array_agg(j.duplicate order by place) into ids, duplicates
-      from enqueue_many(jobs) with ordinality as j(id, duplicate, place);
-    insert into idempotent_request (owner, key, digest, ids, duplicates)
-    values (owner, key, digest, coalesce(ids, '{}'), coalesce(duplicates, '{}'));
-    said := 'enqueued';
+end $$;
+
+-- take_request: makes the row of a request, or takes that of one a day ago. False: there is one, or another transaction is at it.
+-- Called by: enqueue_once. Writes: idempotent_request. Locks: the row; it is the row itself, so no login without privileges here
+-- can stop a request, and no other key is stopped by this one.
+create function take_request(owner text, key text, digest bytea) returns bool
+language plpgsql set lock_timeout = '50ms' as $$
+#variable_conflict use_variable
+begin
+    insert into idempotent_request as r (owner, key, digest, ids, duplicates) values (owner, key, digest, '{}', '{}')
+    on conflict on constraint idempotent_request_pkey do update
+       set digest = excluded.digest, ids = '{}', duplicates = '{}', created_at = clock_timestamp()
+     where r.created_at <= clock_timestamp() - interval '24 hours';
+    return found;
+exception
+    when lock_not_available then return false;
 end $$;

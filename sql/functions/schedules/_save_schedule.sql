@@ -41,11 +41,14 @@ language sql as $$
 $$;
 
 -- lock_schedule: lets one transaction at a time change a schedule, whether it exists or not.
--- Called by: set_schedule, declare_schedule, delete_schedule. Locks: an advisory lock of the name.
+-- Called by: set_schedule, declare_schedule, delete_schedule. Locks: the row of `lock` of the name, which it may share with other
+-- names: so a transaction that changes several schedules can deadlock with another one, which PostgreSQL ends after a second.
 create function lock_schedule(name text) returns void
-language sql as $$
-    select pg_advisory_xact_lock(hashtext('pgqueue schedule'), hashtext(current_schema() || name))
-$$;
+language plpgsql as $$
+#variable_conflict use_variable
+begin
+    perform from lock l where l.name = lock_slot('schedule', name) for update;
+end $$;
 
 -- hold_schedule: locks the row of a schedule, waiting for a worker that fires it, and returns it. Raises PQ003 when there is
 -- none.

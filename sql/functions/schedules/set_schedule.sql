@@ -1,6 +1,5 @@
 -- set_schedule: makes a schedule, or changes one. Returns added, changed or unchanged. All workers see it at once.
--- Called by: applications, operators. Writes: schedule, schedule_tick, audit_log. Locks: an advisory lock of the name, then the
--- row.
+-- Called by: applications, operators. Writes: schedule, schedule_tick, audit_log. Locks: see lock_schedule, then the row.
 --
 -- name     letters, digits and . _ : - ; at most 100 characters
 -- changes  what is to be different: see checked_schedule for the fields. null sets a field to its default; job is merged option

@@ -37,7 +37,7 @@ end $$;
 -- run_maintain: one round of maintenance. whole: false leaves out what a round soon after another one need not do again.
 -- Called by: maintain, maintain_if_due. Writes: job_history (partitions), dead_letter, job_result, rescue_log, discard_log,
 -- schedule_tick, worker; see prune_logs, prune_metrics, roll_up, tidy_lanes and repair_workflows.
--- Locks: an advisory lock of this install, so one runs at a time; partitions, see make_partition and drop_partitions.
+-- Locks: a row of `lock`, so one runs at a time; partitions, see make_partition and drop_partitions.
 --
 -- done     false: another session is at it, and nothing was done
 -- more     something has expired and was left to the next round, so that this one stays short
@@ -51,7 +51,7 @@ declare
     needed     bool := days_ahead(today) < 2;
     rolled     bool;
 begin
-    done := pg_try_advisory_xact_lock(hashtext('pgqueue maintain'), hashtext(current_schema()));
+    done := try_lock('maintain');
     more := false;
     refused := false;
     if not done then

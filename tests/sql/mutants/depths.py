@@ -17,7 +17,7 @@ MUTANTS = [
     Mutant("suspects are not ready", "sample_active", r"rescues >= 2", "false", ACTIVE),
     Mutant("running jobs are not active", "sample_active", r"where state = 'running'", "where false", ACTIVE),
     Mutant("nobody lacks a worker", "sample_active", r"min\(b\.no_worker_for_task\)", "0", ACTIVE),
-    Mutant("two count at once", "sweep_depths", r"if not pg_try_advisory_xact_lock\(.*?\) then", "if false then",
+    Mutant("two count at once", "sweep_depths", r"if not try_lock\('depths'\) then", "if false then",
            depths.one_counts_at_a_time_and_nobody_waits),
     Mutant("counting takes all the time", "depth_pause", r"50 \* took", "0 * took", SHARE, (1.0, 40.0, False)),
     Mutant("a clock that is set back stops it", "count_due_in", r"when counted_at > clock_timestamp\(\)", "when false", SHARE,
