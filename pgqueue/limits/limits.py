@@ -27,8 +27,8 @@ class Limits:
         assert_open: raises ConfigurationError if no more limits can be declared.
 
     Attributes:
-        declared: the limits that code has declared, by name. Workers send them to the database when they start. Values that
-            people have set since stay until the declaration in the code changes.
+        declared: the limits that code has declared, by name. Workers send them to the database when they start. A limit that
+            people have set stays as they have it.
     """
 
     def __init__(self, client: Client, assert_open: Callable[[str], None]) -> None:

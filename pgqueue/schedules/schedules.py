@@ -35,7 +35,7 @@ class Schedules:
 
     Attributes:
         declared: the schedules that code has declared, by name. Workers send them to the database when they start. Fields that
-            people have set since stay until the declaration of that field changes; a pause stays in any case.
+            people have set stay as they have them, and so does a pause.
     """
 
     def __init__(self, client: Client, assert_open: Callable[[str], None]) -> None:

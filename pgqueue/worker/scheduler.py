@@ -84,7 +84,12 @@ class Scheduler:
             except PgQueueError as error:
                 log.error("schedule %s cannot be declared as the code has it: %s", schedule.name, error)
                 continue
-            if changed:
+            if changed is None:
+                log.info(
+                    "schedule %s: people have made it; what the code declares applies when they have deleted it",
+                    schedule.name,
+                )
+            elif changed:
                 # Two apps that declare a schedule differently change it at each start: the log shows it.
                 log.info("schedule %s: as declared now: %s", schedule.name, ", ".join(changed))
 

@@ -336,7 +336,10 @@ class Worker:
         """Declare the limits of the app before the first claim, so that no job starts without its limits."""
         for limit in self._app.limits.declared.values():
             call = limit_calls.declare_limit(limit.name, limit.definition())
-            if await self._membership.until_answered(lambda call=call: call):  # type: ignore[misc]
+            changed = await self._membership.until_answered(lambda call=call: call)  # type: ignore[misc]
+            if changed is None:
+                log.info("limit %s: people have set it; what the code declares applies when they have deleted it", limit.name)
+            elif changed:
                 # Two apps that declare a limit differently change it at each start: the log shows it.
                 log.info("limit %s: as declared now: %s", limit.name, limit.summary())
 

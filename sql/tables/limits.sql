@@ -15,7 +15,8 @@ create table limit_def (
     weight        int not null default 1 check (weight between 1 and 1000),  -- a key's share when lanes take turns
     retry_blocks  bool not null default false,  -- what waits for its retry holds up its key
     enabled       bool not null default true,   -- false: as if it had neither rate nor max_running
-    declared      jsonb,                        -- the last declaration in code, see declare_limit
+    declared      jsonb,                        -- the last declaration in code, see declare_limit …
+    declared_as   jsonb,                        -- … and the values that it gave; with others, people have set it since
     changed_at    timestamptz not null default clock_timestamp(),
     constraint rate_has_a_period check ((rate is null) = (per is null) and rate > 0 and per > interval '0')
 );

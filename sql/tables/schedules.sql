@@ -5,6 +5,7 @@ create table schedule (
     name          text collate "C" primary key,
     definition    jsonb not null,               -- see checked_schedule; defaults are left out
     declared      jsonb,                        -- the last declaration in code, see declare_schedule; NULL = made by people
+    declared_as   jsonb,                        -- its normal form: fields in which `definition` differs are set by people
     paused_at     timestamptz,
     after_at      timestamptz not null,         -- no tick up to this time fires: the last that fired, or when its times changed
     next_tick     timestamptz,                  -- NULL: a worker is to compute the first tick after after_at, or there is none

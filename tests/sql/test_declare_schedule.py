@@ -14,9 +14,10 @@ DECLARE = "select declare_schedule(%s, %s)"
 CODE: dict[str, Any] = {"cron": ["0 2 * * *"], "job": {"task": "report", "args": {"to": 1}}}
 
 
-def declare(sql: Sql, definition: dict[str, Any], name: str = NAME) -> list[str]:
-    """The fields that it has changed."""
-    return list(sql.value(DECLARE, name, json.dumps(definition)))
+def declare(sql: Sql, definition: dict[str, Any], name: str = NAME) -> list[str] | None:
+    """The fields that it has changed; None: people have made it."""
+    changed: list[str] | None = sql.value(DECLARE, name, json.dumps(definition))
+    return changed
 
 
 def with_job(definition: dict[str, Any], **options: Any) -> dict[str, Any]:
@@ -64,7 +65,6 @@ def test_only_fields_that_code_declares_otherwise_than_last_time_are_taken_over(
 def test_a_field_that_code_declares_no_more_has_its_default_again(rolled_back_sql: Sql) -> None:
     sql = rolled_back_sql
     declare(sql, with_job({**CODE, "overlap": "skip", "jitter": 5}, queue="mail"))
-    set_schedule(sql, jitter=9)
 
     assert declare(sql, CODE) == ["jitter", "job.queue", "overlap"]
 
@@ -89,16 +89,58 @@ def test_a_change_that_people_have_made_already_is_none(rolled_back_sql: Sql) ->
 
     assert declare(sql, {**CODE, "overlap": "skip"}) == []
 
-    assert {**row(sql), "declared": None} == {**before, "declared": None}
+    said = {"declared": None, "declared_as": None}
+    assert {**row(sql), **said} == {**before, **said}
 
 
-def test_a_schedule_that_people_have_made_keeps_what_code_does_not_declare(rolled_back_sql: Sql) -> None:
+def test_fields_that_people_have_set_stay_whatever_code_says_of_them_then(rolled_back_sql: Sql) -> None:
+    sql = rolled_back_sql
+    declare(sql, with_job({**CODE, "jitter": 5}, queue="mail"))
+    set_schedule(sql, cron=["0 5 * * *"], jitter=9, job={"task": "other"})
+    before = row(sql)["definition"]
+
+    assert declare(sql, {"every": 60, "jitter": 7, "job": {**CODE["job"], "task": "third", "queue": "slow"}}) == ["job.queue"]
+    assert declare(sql, {**CODE, "job": {"task": "fourth", "queue": "slow"}}) == ["job.args"]
+
+    job = {"task": "other", "queue": "slow"}
+    assert row(sql)["definition"] == {**before, "job": job}
+
+
+def test_a_field_that_people_have_set_to_what_code_says_is_the_codes(rolled_back_sql: Sql) -> None:
+    sql = rolled_back_sql
+    declare(sql, {**CODE, "jitter": 5})
+    set_schedule(sql, jitter=9)
+    assert declare(sql, {**CODE, "jitter": 9}) == []
+
+    assert declare(sql, {**CODE, "jitter": 10}) == ["jitter"]
+
+
+def test_values_that_are_stored_in_another_form_are_not_set_by_people(rolled_back_sql: Sql) -> None:
+    """A cron as text, a time in another zone, a default: the code's, however they are stored."""
+    sql = rolled_back_sql
+    declare(sql, {**CODE, "cron": "0 2 * * *", "starts_at": "2030-01-01T00:00:00+02:00", "overlap": "allow"})
+
+    changed = declare(sql, {**CODE, "cron": "0 3 * * *", "starts_at": "2030-01-02T00:00:00+02:00", "overlap": "skip"})
+
+    assert changed == ["cron", "overlap", "starts_at"]
+
+
+def test_a_schedule_that_people_have_made_stays_as_they_have_it(rolled_back_sql: Sql) -> None:
     sql = rolled_back_sql
     set_schedule(sql, every=60, overlap="skip", job={"task": "other", "queue": "mail"})
+    before = row(sql)
 
-    assert declare(sql, CODE) == ["cron", "every", "job.args", "job.task"]
+    assert declare(sql, CODE) is None
 
-    assert row(sql)["definition"] == {**CODE, "overlap": "skip", "job": {**CODE["job"], "queue": "mail"}}
+    assert row(sql) == before
+
+
+def test_a_schedule_that_people_have_made_as_code_says_is_the_codes(rolled_back_sql: Sql) -> None:
+    sql = rolled_back_sql
+    set_schedule(sql, **CODE)
+    assert declare(sql, CODE) == []
+
+    assert declare(sql, {**CODE, "overlap": "skip"}) == ["overlap"]
 
 
 def test_a_change_of_its_times_skips_what_was_due_and_other_changes_do_not(rolled_back_sql: Sql) -> None:

@@ -348,3 +348,15 @@ async def test_a_worker_says_which_limits_it_has_changed_and_no_others(
     assert [line for line in caplog.messages if line.startswith("limit ")] == said
     await burst(async_app)
     assert [line for line in caplog.messages if line.startswith("limit ")] == said
+
+
+async def test_a_worker_says_which_limits_of_its_code_people_have_set(
+    async_app: PgQueue, caplog: pytest.LogCaptureFixture, look: Look
+) -> None:
+    look.value("select set_limit('api', max_running => 1)")
+    async_app.limits.declare(Limit("api", rate="4/s", burst=1))
+    caplog.set_level(logging.INFO, "pgqueue")
+    await burst(async_app)
+    (line,) = (line for line in caplog.messages if line.startswith("limit "))
+    assert line == "limit api: people have set it; what the code declares applies when they have deleted it"
+    assert look.rows("select rate, max_running from limit_def") == [{"rate": None, "max_running": 1}]

@@ -201,11 +201,25 @@ async def test_declared_schedules_are_told_once_and_what_people_set_stays(
     assert look.rows("select cron, enabled from schedules") == [{"cron": ["0 5 * * *"], "enabled": False}]
 
 
+async def test_a_schedule_that_people_have_made_is_told_and_stays(
+    app: PgQueue, look: Look, noop: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "pgqueue.worker")
+    set_schedule(look, "nightly")
+    app.schedules.declare(Schedule("nightly", noop, cron="0 2 * * *"))
+    async with working(app):
+        await auntil(lambda: look.value("select count(*) from worker"), "the worker")
+
+    assert lines(caplog) == ["schedule nightly: people have made it; what the code declares applies when they have deleted it"]
+    assert look.rows("select cron, declared_by from schedules") == [{"cron": None, "declared_by": "people"}]
+
+
 async def test_a_declaration_that_the_database_refuses_is_an_error_of_the_log_and_the_worker_starts(
     app: PgQueue, look: Look, noop: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     """What people have set may not go with what code says now: no reason for all jobs to stop."""
-    set_schedule(look, "nightly", starts_at="2030-01-01T00:00Z")
+    look.value('select declare_schedule(\'nightly\', \'{"every": 3600, "job": {"task": "noop"}}\')')
+    look.value("select set_schedule('nightly', '{\"starts_at\": \"2030-01-01T00:00Z\"}')")
     app.schedules.declare(Schedule("nightly", noop, cron="0 2 * * *", ends_at=datetime(2029, 1, 1, tzinfo=UTC)))
 
     async with working(app):
@@ -223,7 +237,7 @@ async def test_a_schedule_that_another_transaction_holds_keeps_no_worker_from_st
     """It is declared when that has ended."""
     monkeypatch.setattr(scheduler, "LOOK_EVERY", 0.1)
     app.schedules.declare(Schedule("nightly", noop, cron="0 2 * * *"))
-    set_schedule(look, "nightly")
+    look.value('select declare_schedule(\'nightly\', \'{"every": 3600, "job": {"task": "noop"}}\')')
     other = connect()
 
     async with working(app):
@@ -231,8 +245,8 @@ async def test_a_schedule_that_another_transaction_holds_keeps_no_worker_from_st
             other.execute("select set_schedule('nightly', '{\"jitter\": 5}')")
             job = await noop.aenqueue()
             await auntil(lambda: look.state(job.id) == "succeeded", "a job")
-            assert look.value("select declared_by from schedules") == "people"
-        await auntil(lambda: look.value("select declared_by from schedules") == "code", "the declaration")
+            assert look.value("select cron from schedules") is None
+        await auntil(lambda: look.value("select cron from schedules"), "the declaration")
 
     assert look.rows("select cron, definition->'jitter' as jitter from schedules") == [{"cron": ["0 2 * * *"], "jitter": 5}]
     await app.aclose()

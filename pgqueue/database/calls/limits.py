@@ -80,9 +80,12 @@ _STATUS: LiteralString = (
 )
 
 
-def declare_limit(name: str, definition: str) -> Call[bool]:
-    """Declare the definition of a limit in code (see `Limit.definition`). Returns whether the limit was changed."""
-    return Call("select {schema}.declare_limit(%s::text, %s::text::jsonb)", (name, definition), lambda rows: bool(rows[0][0]))
+def declare_limit(name: str, definition: str) -> Call[bool | None]:
+    """Declare the definition of a limit in code (see `Limit.definition`).
+
+    Returns whether the limit was changed; None if it was not because people have set it.
+    """
+    return Call("select {schema}.declare_limit(%s::text, %s::text::jsonb)", (name, definition), lambda rows: rows[0][0])
 
 
 def set_limit(name: str, values: LimitValues, must_exist: bool = False) -> Call[None]:

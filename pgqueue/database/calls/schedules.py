@@ -131,9 +131,12 @@ def fire_schedules(fires: str) -> Call[list[FiredTick]]:
     )
 
 
-def declare_schedule(name: str, definition: str) -> Call[list[str]]:
-    """Declare the definition of a schedule in code (JSON text). Returns the names of the fields that were changed."""
-    return Call("select {schema}.declare_schedule(%s::text, %s::text::jsonb)", (name, definition), lambda rows: list(rows[0][0]))
+def declare_schedule(name: str, definition: str) -> Call[list[str] | None]:
+    """Declare the definition of a schedule in code (JSON text).
+
+    Returns the names of the fields that were changed; None if none was because people have made the schedule.
+    """
+    return Call("select {schema}.declare_schedule(%s::text, %s::text::jsonb)", (name, definition), lambda rows: rows[0][0])
 
 
 def orphaned_schedules() -> Call[list[str]]:

@@ -39,11 +39,11 @@ begin
         using errcode = 'PQ003', column = 'name';
 end $$;
 
--- limit_facts: what the audit log keeps of a limit. Called by: set_limit, delete_limit. Writes: nothing.
+-- limit_facts: what the audit log keeps of a limit. Called by: set_limit, delete_limit, declare_limit. Writes: nothing.
 create function limit_facts(its limit_def) returns jsonb
-language sql stable as $$ select to_jsonb(its) - array['name', 'per_second', 'declared', 'changed_at'] $$;
+language sql stable as $$ select to_jsonb(its) - array['name', 'per_second', 'declared', 'declared_as', 'changed_at'] $$;
 
--- change_limit: set_limit, without a line in the audit log. Called by: set_limit, declare_limit. Writes, locks, raises: see
+-- change_limit: set_limit, without a line in the audit log. Called by: set_limit, set_declared. Writes, locks, raises: see
 -- set_limit.
 create function change_limit(
     name text, rate float8, per interval, burst float8, max_running int, count_cost bool, weight int, retry_blocks bool,

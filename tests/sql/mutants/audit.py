@@ -9,7 +9,7 @@ MUTANTS = [
       for verb in audit.VERBS),
     Mutant("an operation fills the log", "do_job", r"retry_job\(", "retry(",
            audit.test_no_operation_fills_the_log_with_its_jobs, ("retry",)),
-    Mutant("a limit of code is kept", "declare_limit", r"change_limit\(", "set_limit(",
+    Mutant("a limit of code is kept", "set_declared", r"change_limit\(", "set_limit(",
            audit.test_what_workers_and_producers_do_is_not_kept),
     Mutant("a dry run is kept", "start_operation", r"if not its\.dry_run then", "if true then",
            audit.test_a_dry_run_changes_nothing_and_is_not_kept),

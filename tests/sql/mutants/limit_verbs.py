@@ -111,10 +111,15 @@ MUTANTS = [
             "with held as (select b.ctid as at from bucket b where key in (b.key, split_part(b.key, ':', 1)) for update) "
             "update bucket b set tokens = null, used = 0 from held where b.ctid = held.at;")], "",
            reset.test_it_waits_for_a_claim_in_progress_and_fills_what_that_took),
-    Mutant("the code always wins", "declare_limit", r"if (\(select d\.declared = definition)",
-           r"if false and \1",
+    Mutant("the code always wins", "declare_limit", [
+               ("if exists", "if false and exists"), ("if old.declared = definition", "if false"),
+               ("is_new or", "true or")], "",
            declare.test_the_same_again_changes_nothing_and_leaves_what_people_have_set),
-    Mutant("workers declare at once", "declare_limit", "perform pg_advisory" + DROP, "",
+    Mutant("what is new always wins", "declare_limit", "is_new or", "true or",
+           declare.test_something_else_than_last_time_leaves_what_people_have_set, (True,)),
+    Mutant("what people have made is the code's", "declare_limit", "is_new or", "old.declared is null or",
+           declare.test_something_else_than_last_time_leaves_what_people_have_set, (False,)),
+    Mutant("workers declare at once", "declare_limit", "if old.declared = definition", "if false",
            declare.test_workers_that_start_together_declare_it_once),
     Mutant("a change makes a limit", "set_limit", r"if must_exist and before is null", "if false",
            changes.test_one_that_must_exist_is_changed_and_never_made),
