@@ -41,18 +41,24 @@ def owner(install: Install) -> Iterator[psycopg.Connection[Any]]:
     ("statement", "expected"),
     [
         ("select maintain()", True),
-        ("select count(*) from (select maintain_if_due()) m", 1),
-        ("""select next_in is not null from set_queue('attacked', '{"max_ready": 10}'), sweep_queues()""", True),
+        ("select done from run_maintain(false)", True),
         ("""select declare_limit('attacked', '{"max_running": 1}')""", True),
         ("""select declare_schedule('attacked', '{"every": 60, "job": {"task": "noop"}}')""", ["every", "job.task"]),
         ("""select set_schedule('attacked', '{"every": 60, "job": {"task": "noop"}}')""", "added"),
         ("""select said from enqueue_once('owner', 'attacked', 'd', '[{"task": "noop"}]')""", "enqueued"),
     ],
-    ids=["maintain", "maintain_if_due", "sweep_queues", "declare_limit", "declare_schedule", "set_schedule", "enqueue_once"],
+    ids=["maintain", "maintain_if_due", "declare_limit", "declare_schedule", "set_schedule", "enqueue_once"],
 )
 def test_advisory_locks_of_a_stranger_stop_nothing(owner: psycopg.Connection[Any], statement: str, expected: Any) -> None:
     with owner.transaction(force_rollback=True):
         assert owner.execute(statement.encode()).fetchone() == (expected,)
+
+
+def test_advisory_locks_of_a_stranger_stop_no_bound_of_a_queue(owner: psycopg.Connection[Any]) -> None:
+    with owner.transaction(force_rollback=True):
+        owner.execute("""select set_queue('attacked', '{"max_ready": 10}')""")
+        owner.execute("select sweep_queues()")
+        assert owner.execute("select ready from queue_depth where queue = 'attacked'").fetchone() == (0,)
 
 
 def test_advisory_locks_of_a_stranger_stop_no_counting(owner: psycopg.Connection[Any]) -> None:
@@ -79,10 +85,14 @@ def test_advisory_locks_of_a_stranger_stop_no_migration(
 
 
 def test_nothing_of_ours_takes_an_advisory_lock(install: Install) -> None:
-    rows = install.rows("select proname from pg_proc where pronamespace = %s::regnamespace and prosrc ~* 'advisory'", install.schema)
+    rows = install.rows(
+        "select proname from pg_proc where pronamespace = %s::regnamespace and prosrc ~* 'advisory'", install.schema
+    )
     assert rows == []
     package = Path(module.__file__).parent
-    assert [file.name for file in package.rglob("*.py") if re.search(r"pg_(try_)?advisory", file.read_text(encoding="utf-8"))] == []
+    assert [
+        file.name for file in package.rglob("*.py") if re.search(r"pg_(try_)?advisory", file.read_text(encoding="utf-8"))
+    ] == []
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ def report(app: PgQueue) -> Report:
 @pytest.fixture
 def declare(app: PgQueue) -> Callable[[Schedule], list[str]]:
     """What a worker does with a declaration when it starts."""
-    return lambda schedule: app.database.run(calls.declare_schedule(schedule.name, schedule.definition()))
+    return lambda schedule: app.database.run(calls.declare_schedule(schedule.name, schedule.definition())) or []
 
 
 def test_set_makes_a_schedule_and_changes_only_what_it_is_given(app: PgQueue, report: Report) -> None:
