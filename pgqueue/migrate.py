@@ -17,20 +17,18 @@ from .database.settle import SAFE_PATH
 from .database.translate import translate
 from .errors import ConfigurationError
 
-# One migration of a schema at a time. COMMENT holds a lock of the schema itself until the transaction ends, which only its owner
-# can: advisory locks can be taken by whoever may connect, and a first install has no table yet. The comment stays as it is.
-MAKE_AND_LOCK = """
-declare
-    name text := {};
-begin
-    begin
-        execute pg_catalog.format('create schema if not exists %I', name);
-    exception when unique_violation then null;  -- another migration has made it meanwhile; it was waited for
-    end;
-    execute pg_catalog.format('comment on schema %I is %L', name, (
-        select pg_catalog.obj_description(n.oid, 'pg_namespace') from pg_catalog.pg_namespace n
-         where n.nspname operator(pg_catalog.=) name));
-end """
+# Two first installs at once: the second waits for the first, and then the schema is there.
+MAKE = """begin
+    execute pg_catalog.format('create schema if not exists %I', {0}::pg_catalog.text);
+exception when unique_violation then null;
+end"""
+# One migration of a schema at a time. COMMENT locks the schema until the transaction ends, and only its owner can. Advisory locks
+# can be taken by whoever may connect, and before the first install there is no table to lock. The comment stays as it is.
+LOCK = """begin
+    execute pg_catalog.format('comment on schema %I is %L', {0}::pg_catalog.text, (
+        select pg_catalog.obj_description(oid, 'pg_namespace') from pg_catalog.pg_namespace
+         where nspname operator(pg_catalog.=) {0}::pg_catalog.text));
+end"""
 STATEMENT_WITHIN = 600.0  # seconds for a statement of a migration, and for the wait for another migration
 
 
@@ -151,7 +149,7 @@ def _entering(schema: str) -> list[str]:
     name, path = Literal(schema), Literal(f"{Identifier(schema).as_string()}, pg_temp")
     return [
         *(f"set local {name} = 0" for name in ("statement_timeout", "idle_in_transaction_session_timeout")),
-        SQL("do {}").format(Literal(SQL(MAKE_AND_LOCK).format(name).as_string())).as_string(),
+        *(SQL("do {}").format(SQL(block).format(name).as_string()).as_string() for block in (MAKE, LOCK)),
         SQL("select pg_catalog.set_config('search_path', {}, true)").format(path).as_string(),
         "set local check_function_bodies = off",  # some files call functions of later files
     ]

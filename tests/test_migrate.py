@@ -11,7 +11,7 @@ from psycopg import sql
 
 from pgqueue import PgQueue
 from pgqueue.errors import ConfigurationError
-from pgqueue.migrate import install_files, migrate
+from pgqueue.migrate import _engine, _enter, install_files, migrate
 
 NAMES = [
     "pgqueue",
@@ -175,3 +175,26 @@ union all
 select 'enum', t.typname, e.enumlabel, e.enumsortorder::text from pg_type t join pg_enum e on e.enumtypid = t.oid
  where t.typnamespace = (select oid from pg_namespace where nspname = %(schema)s)
 """
+
+
+def test_the_comment_of_a_schema_stays(empty_database_url: str) -> None:
+    """A migration locks the schema by a comment on it."""
+    look = "select obj_description('pgqueue'::regnamespace)"
+    with psycopg.connect(empty_database_url, autocommit=True) as connection:
+        migrate(empty_database_url)
+        assert connection.execute(look).fetchone() == (None,)
+        connection.execute("comment on schema pgqueue is 'Jobs; it''s 100% $$ours$$'")
+        migrate(empty_database_url)
+        assert connection.execute(look).fetchone() == ("Jobs; it's 100% $$ours$$",)
+
+
+def test_a_migration_waits_for_one_that_is_going_on(empty_database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the schema was there before the first install, so that making it stops nobody."""
+    monkeypatch.setattr("pgqueue.migrate.STATEMENT_WITHIN", 0.3)
+    with psycopg.connect(empty_database_url, autocommit=True) as connection:
+        connection.execute("create schema pgqueue")
+    with _engine(empty_database_url).begin() as going_on:
+        _enter(going_on, "pgqueue")
+        with pytest.raises(Exception, match="no answer within"):
+            migrate(empty_database_url)
+    assert migrate(empty_database_url)
