@@ -31,9 +31,9 @@ def shown(value: Any, redactor: Redactor) -> Any:
 def json(value: Any, status: int = 200, headers: Mapping[str, str] | None = None, media_type: str = JSON) -> Response:
     """An answer with this value, which `shown` has made."""
     try:
-        body = exact.write(value)
+        body = exact.shown(value)
     except TypeError:
-        body = exact.write(_shallow(value, 0))
+        body = exact.shown(_shallow(value, 0))
     return Response(body, status, headers, media_type)
 
 

@@ -12,6 +12,7 @@ from uuid import UUID
 import orjson
 
 from .._json import Exact, Unreadable, _exact_float, _exact_int
+from .._text import harmless_json
 
 _ADDRESSES = (IPv4Address, IPv6Address, IPv4Interface, IPv6Interface)
 MOST_DIGITS, MOST_DECIMALS = 131_072, 16_383  # of numeric in PostgreSQL
@@ -32,6 +33,12 @@ def read(document: bytes) -> Any:
 def write(value: Any) -> bytes:
     """A value as JSON: times in UTC, spans in seconds. Raises TypeError if it is nested too deep, or is no JSON."""
     return orjson.dumps(value, default=_plain, option=_OPTIONS)
+
+
+def shown(value: Any) -> bytes:
+    """As `write`, for who reads it: curl shows an answer on a terminal. The values are the same, see `harmless_json`."""
+    body = write(value)
+    return body if body.isascii() and b"\x7f" not in body else harmless_json(body.decode()).encode()
 
 
 def _refuse(constant: str) -> None:

@@ -11,7 +11,7 @@ from ..database.calls import keys as calls
 from ..database.calls.keys import KeySpec
 from .groups import Commands
 from .options import AsJson, DatabaseUrl, Schema
-from .output import print_json, print_json_lines, print_table
+from .output import print_json, print_json_lines, print_table, say
 from .session import Session
 from .times import read_span
 
@@ -92,4 +92,4 @@ def revoke(
     if as_json:
         print_json({"id": id, "revoked": revoked})
     else:
-        print(f"key {id} {'revoked' if revoked else 'was revoked before'}")
+        say(f"key {id} {'revoked' if revoked else 'was revoked before'}")

@@ -15,7 +15,7 @@ from .filters import OPTIONS, Command, expanded, filter_json, read_filter
 from .operation_view import line
 from .operations import found, steps, watched
 from .options import State
-from .output import print_json
+from .output import print_json, say
 from .session import Session
 from .who import By, who
 
@@ -99,7 +99,7 @@ class InBulk(NamedTuple):
         count = len(set(self.ids)) - now.matched
         if not self.ids or self.filter or count <= 0 or now.state == "collecting":
             return 0
-        typer.echo(f"pgqueue: of {len(set(self.ids))} ids there is no job for {count}", err=True)
+        say(f"pgqueue: of {len(set(self.ids))} ids there is no job for {count}", to_stderr=True)
         return NOT_FOUND
 
 
@@ -114,7 +114,7 @@ def _begun(database: Session, id: int, as_json: bool) -> int:
     if as_json:
         print_json(now._asdict())
     else:
-        print(line(now))
+        say(line(now))
         if now.finished_at is None:
-            print(f"the workers go on with it; see pgqueue operation {id} --watch")
+            say(f"the workers go on with it; see pgqueue operation {id} --watch")
     return 1 if now.failed else 0

@@ -13,7 +13,7 @@ from .failures import ALERTED
 from .filters import filter_json, filtered
 from .jobs import retry_each
 from .options import AsJson, DatabaseUrl, Limit, Schema, State
-from .output import console, print_json_lines, print_table
+from .output import console, print_json_lines, print_table, say
 from .session import Session
 
 COLUMNS = ("id", "queue", "task", "args", "attempt", "finished_at", "error")
@@ -85,7 +85,7 @@ def _print_letters(rows: list[dict[str, Any]], following: str | None, as_json: b
         readable = [row | {"error": _error(row["error_type"] or row["reason"], row["error_message"])} for row in rows]
         print_table("dead letters", readable, COLUMNS, wide=("args", "error"), spare=("finished_at", "attempt"))
     if following is not None:
-        typer.echo(f"go on with --after '{following}'", err=True)
+        say(f"go on with --after '{following}'", to_stderr=True)
 
 
 def _print_groups(groups: list[calls.DeadGroup], as_json: bool) -> None:

@@ -13,7 +13,7 @@ from ..database.calls import doctor as calls
 from ..doctor import Examination, Finding, examine
 from ..doctor.vacuum import vacuum as remove_dead_rows
 from .options import AsJson, DatabaseUrl, Schema
-from .output import console, print_json
+from .output import console, print_json, say
 from .secrets import safe
 from .session import Session
 
@@ -70,7 +70,11 @@ def _print(examination: Examination) -> None:
 
 def _lines(finding: Finding) -> list[tuple[str, str]]:
     # A remedy stays as it is, so that it can be pasted; none has a text that people have written.
-    return [(safe(finding.problem), ""), (f"so: {finding.consequence}", "dim"), (harmless(f"do: {finding.remedy}"), "green")]
+    return [
+        (safe(finding.problem), ""),
+        (f"so: {safe(finding.consequence)}", "dim"),
+        (harmless(f"do: {finding.remedy}"), "green"),
+    ]
 
 
 def _sum(examination: Examination) -> str:
@@ -96,6 +100,6 @@ def maintain(
     if as_json:
         print_json({"maintained": maintained, "vacuumed": tables})
     else:
-        print("maintained" if maintained else "another session maintains")
+        say("maintained" if maintained else "another session maintains")
         if vacuum:
-            print(f"{len(tables)} tables vacuumed")
+            say(f"{len(tables)} tables vacuumed")

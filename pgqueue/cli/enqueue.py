@@ -12,7 +12,7 @@ from ..database.calls import enqueue as enqueue_calls
 from ..errors import InvalidArgument
 from ..limits.cost import read_cost
 from .options import AsJson, DatabaseUrl, Schema
-from .output import print_json
+from .output import print_json, say
 from .session import Session
 
 
@@ -65,7 +65,7 @@ def enqueue(
     if as_json:
         print_json({"id": added.id})
     else:
-        print(f"job {added.id}")
+        say(f"job {added.id}")
 
 
 def _no_interval(said: str, intervals: dict[str, str | None]) -> str:

@@ -12,7 +12,7 @@ FAILED, BAD_INPUT, NOT_FOUND, ALERTED = 1, 2, 3, 4
 def complain(error: Exception) -> None:
     """Print the error on stderr in one line."""
     message = (error.diag.message_primary if isinstance(error, psycopg.Error) else None) or str(error)
-    typer.echo(f"pgqueue: {safe(' '.join(message.split()))}", err=True)
+    typer.echo(safe(f"pgqueue: {' '.join(message.split())}"), err=True)
 
 
 def exit_code(error: Exception) -> int:

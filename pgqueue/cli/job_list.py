@@ -11,7 +11,7 @@ from ..database.calls.jobs import JobPage, ListedJob
 from .filters import filter_json, filtered
 from .jobs import attempt_of
 from .options import AsJson, DatabaseUrl, Limit, Schema
-from .output import no_worker, print_json, print_json_lines, print_table, shown
+from .output import no_worker, print_json, print_json_lines, print_table, say, shown
 from .session import Session
 
 COLUMNS = ("id", "state", "queue", "task", "args", "priority", "attempt", "run_at", "finished_at", "note")
@@ -79,15 +79,15 @@ def _say_where_it_stopped(page: JobPage, limit: int) -> None:
         return
     if len(page.jobs) < limit:
         far = f", as far as {shown(page.looked_to)}" if page.looked_to else ""
-        typer.echo(f"looked at {page.looked:,} jobs{far}; there may be more", err=True)
-    typer.echo(f"go on with --after '{page.next}'", err=True)
+        say(f"looked at {page.looked:,} jobs{far}; there may be more", to_stderr=True)
+    say(f"go on with --after '{page.next}'", to_stderr=True)
 
 
 def _print_count(counted: calls.JobCount, as_json: bool) -> None:
     if as_json:
         print_json(counted._asdict())
     else:
-        print(f"{'' if counted.is_over else 'at least '}{counted.jobs}")
+        say(f"{'' if counted.is_over else 'at least '}{counted.jobs}")
 
 
 def _note(job: ListedJob) -> str:

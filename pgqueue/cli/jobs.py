@@ -1,6 +1,7 @@
 """pgqueue job."""
 
 from dataclasses import asdict
+from textwrap import indent
 from typing import Annotated, Any
 
 import typer
@@ -21,7 +22,7 @@ from .control_view import control_lines
 from .log_view import print_logs
 from .options import AsJson, DatabaseUrl, Schema
 from .output import console, facts_of, for_each, print_json, print_table
-from .secrets import safe
+from .secrets import safe, safe_lines
 from .session import Session
 from .steps import print_remembered, remembered
 from .who import who
@@ -110,7 +111,7 @@ def _print_job(out: Console, row: dict[str, Any], causes: list[Cause]) -> None:
         _print_attempts(errors)
         if traceback := errors[-1]["traceback"]:
             out.print(f"attempt {errors[-1]['attempt']}:", style="bold")
-            out.print(safe(traceback.rstrip()), markup=False, soft_wrap=True)
+            out.print(indent(safe_lines(traceback.rstrip()), "  "), markup=False, soft_wrap=True)
 
 
 def _print_attempts(errors: list[dict[str, Any]]) -> None:

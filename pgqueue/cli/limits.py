@@ -11,7 +11,7 @@ from ..limits.limits import limit_values, parking, unknown_key
 from .groups import Commands, refuse_options_before
 from .limit_view import readable, said
 from .options import AsJson, DatabaseUrl, Schema
-from .output import print_facts, print_json, print_json_lines, print_table, shown
+from .output import print_facts, print_json, print_json_lines, print_table, say, shown
 from .session import Session
 from .times import read_span, read_time
 
@@ -81,9 +81,9 @@ def set_(
         print_json(now._asdict())
     else:
         did = "made " if not there else "" if values == LimitValues() else "changed "
-        print(f"{did}limit {name}: {said(now)}")
+        say(f"{did}limit {name}: {said(now)}")
         if name.startswith("task:") and not there:
-            print(
+            say(
                 f"it applies to jobs that name it: jobs of a task with rate_limit or max_running, or enqueued with --limit {name}"
             )
 
@@ -106,7 +106,7 @@ def reset(key: Key, database_url: DatabaseUrl = None, schema: Schema = None, as_
     """Fill the bucket of a key, or the buckets of all keys of a name."""
     with Session(database_url, schema) as database:
         filled = database.run(calls.reset_limit(key))
-    print_json({"key": key, "filled": filled}) if as_json else print(
+    print_json({"key": key, "filled": filled}) if as_json else say(
         f"{key}: {filled} {'bucket' if filled == 1 else 'buckets'} filled"
     )
 
@@ -116,7 +116,7 @@ def delete(name: Name, database_url: DatabaseUrl = None, schema: Schema = None, 
     """Remove a limit: jobs that wait for it are no longer limited by it."""
     with Session(database_url, schema) as database:
         database.run(calls.delete_limit(name))
-    print_json({"name": name, "deleted": True}) if as_json else print(f"limit {name} deleted")
+    print_json({"name": name, "deleted": True}) if as_json else say(f"limit {name} deleted")
 
 
 @limits.command()
@@ -143,11 +143,9 @@ def park(
     if as_json:
         print_json({"key": key, "parked_until": now.parked_until})
     elif now.parked_until in before - {None, asked}:
-        print(f"{key} stays parked until {shown(now.parked_until)}: it is parked for longer already; unpark it first")
+        say(f"{key} stays parked until {shown(now.parked_until)}: it is parked for longer already; unpark it first")
     else:
-        print(
-            f"{key} parked until {shown(now.parked_until)}" if now.parked_until else f"{key} is not parked: that time has passed"
-        )
+        say(f"{key} parked until {shown(now.parked_until)}" if now.parked_until else f"{key} is not parked: that time has passed")
 
 
 @limits.command()
@@ -155,6 +153,6 @@ def unpark(key: Key, database_url: DatabaseUrl = None, schema: Schema = None, as
     """Open a parked key."""
     with Session(database_url, schema) as database:
         was_parked = database.run(calls.unpark(key))
-    print_json({"key": key, "was_parked": was_parked}) if as_json else print(
+    print_json({"key": key, "was_parked": was_parked}) if as_json else say(
         f"{key} {'opened' if was_parked else 'was not parked'}"
     )

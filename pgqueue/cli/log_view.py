@@ -7,6 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from .._text import in_lines
 from ..job import Job
 from ..watching.line import LogLine
 from ..watching.watch import JobChange
@@ -58,6 +59,6 @@ def _print_line(out: Console, line: LogLine, before: int) -> None:
         out.print(Text(f"… {left_out:,} lines are not kept", "dim"))
     fields = " ".join(f"{name}={value}" for name, value in redactor().value(line.fields).items())
     text = Text(f"{shown(line.at)} {line.level:<8} ", COLOURS.get(line.level, ""))
-    text.append(safe(line.message))
+    text.append(in_lines(redactor().text(line.message)))
     text.append(safe(f"  {fields}" if fields else ""), "dim")
     out.print(text, soft_wrap=True)

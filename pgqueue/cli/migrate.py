@@ -6,7 +6,7 @@ import typer
 
 from ..app import PgQueue
 from .options import AsJson, DatabaseUrl, Schema
-from .output import print_json
+from .output import print_json, say
 
 
 def migrate(
@@ -28,4 +28,4 @@ def migrate(
         print_json({"schema": name, "changed": changed})
     else:
         granted = f"; roles {name}_producer, _worker, _viewer, _operator, _admin" if roles else ""
-        print(f"schema {name}: {'migrated' if changed else 'up to date'}{granted}")
+        say(f"schema {name}: {'migrated' if changed else 'up to date'}{granted}")

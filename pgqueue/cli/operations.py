@@ -13,7 +13,7 @@ from ..database.translate import is_transient
 from ..errors import JobNotFound
 from .operation_view import line, print_status
 from .options import AsJson, DatabaseUrl, Limit, Schema
-from .output import print_json, print_json_lines, print_table
+from .output import print_json, print_json_lines, print_table, say
 from .session import Session
 from .who import By, who
 
@@ -68,11 +68,11 @@ def watched(database: Session, id: int, as_json: bool) -> int:
             is_over = now.finished_at is not None
             if is_over or time.monotonic() > told + TELL_EVERY:
                 told = time.monotonic()
-                print_json(now._asdict()) if as_json else print(line(now), flush=True)
+                print_json(now._asdict()) if as_json else say(line(now))
             if is_over:
                 return 1 if now.failed else 0
     except KeyboardInterrupt:
-        print(f"the workers go on with it; see pgqueue operation {id}")
+        say(f"the workers go on with it; see pgqueue operation {id}")
     return 130
 
 

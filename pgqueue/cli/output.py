@@ -2,16 +2,18 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import typer
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
+from .._text import harmless, harmless_json, one_line
 from ..errors import PgQueueError
 from .failures import complain, exit_code
 from .secrets import redactor, safe
@@ -26,14 +28,33 @@ WIDE = 20  # columns of the terminal that a column which may be cut keeps
 PIPED_WIDTH = 200  # columns if the output is not a terminal
 
 
+class Screen(Console):
+    """A console that shows nothing a terminal would obey, whoever has made the text; `safe` comes before, for the widths."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        """The segments of anything, see Console; those that move the cursor of `pgqueue top` are marked as such."""
+        for text, style, control in super().render(renderable, options):
+            yield Segment(text if control else harmless(text), style, control)
+
+
 def console() -> Console:
     """The console for people; wide if the output is not a terminal."""
-    return Console(width=None if sys.stdout.isatty() else PIPED_WIDTH, highlight=False)
+    return Screen(width=None if sys.stdout.isatty() else PIPED_WIDTH, highlight=False)
+
+
+def say(text: str, to_stderr: bool = False) -> None:
+    """Print one line for people."""
+    typer.echo(one_line(text), err=to_stderr)
+
+
+def say_lines(text: str) -> None:
+    """Print lines for people."""
+    print(harmless(text))
 
 
 def print_json(value: Any) -> None:
     """One JSON document in one line; times in ISO format, durations in seconds."""
-    print(json.dumps(redactor().value(value), default=_plain, ensure_ascii=False))
+    print(harmless_json(json.dumps(redactor().value(value), default=_plain, ensure_ascii=False)))
 
 
 def print_json_lines(values: Iterable[Any]) -> None:
@@ -97,7 +118,7 @@ def for_each(ids: list[int], act: Callable[[int], dict[str, Any]], said: Callabl
             complain(error)
             code = code or exit_code(error)
         else:
-            print_json(done) if as_json else print(said(done))
+            print_json(done) if as_json else say_lines(said(done))
     raise typer.Exit(code)
 
 

@@ -12,7 +12,7 @@ from ..database.calls import queues as calls
 from ..database.calls.queues import Pause
 from ..errors import InvalidArgument
 from .options import AsJson, DatabaseUrl, Schema
-from .output import console, print_json, print_json_lines, shown
+from .output import console, print_json, print_json_lines, say, shown
 from .secrets import safe
 from .session import Session
 from .times import read_span, read_time
@@ -68,7 +68,7 @@ def resume(
         print_json({"kind": kind, "name": name or "", "was_paused": was_paused})
         return
     subject = f"{kind} {name or ''}".rstrip()
-    print(f"{subject} {'resumed' if was_paused else 'was not paused'}")
+    say(f"{subject} {'resumed' if was_paused else 'was not paused'}")
     print_pauses([one for one in others if kind != "everything"])
 
 
@@ -91,7 +91,7 @@ def drain(
     if as_json:
         print_json({"queue": queue, "running": 0})
     else:
-        print(f"queue {queue} is paused, and none of its jobs runs")
+        say(f"queue {queue} is paused, and none of its jobs runs")
 
 
 def print_pauses(pauses: list[Pause]) -> None:

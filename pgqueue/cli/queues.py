@@ -9,7 +9,7 @@ from ..database.calls import queues as calls
 from ..errors import InvalidArgument
 from .groups import Commands, refuse_options_before
 from .options import AsJson, DatabaseUrl, Schema
-from .output import print_counted, print_json, print_json_lines, print_table, shown
+from .output import print_counted, print_json, print_json_lines, print_table, say, shown
 from .pauses import print_pauses
 from .session import Session
 from .times import read_span
@@ -84,7 +84,7 @@ def set_(
     with Session(database_url, schema) as database:
         database.run(calls.set_queue(name, settings_json(settings)))
         (row,) = (row for row in database.run(calls.queues()) if row["name"] == name)
-    print_json(row) if as_json else print(f"queue {name}: {_settings(row) or 'the defaults'}")
+    print_json(row) if as_json else say(f"queue {name}: {_settings(row) or 'the defaults'}")
 
 
 @queues.command()
@@ -95,7 +95,7 @@ def reset(name: Name, database_url: DatabaseUrl = None, schema: Schema = None, a
     if as_json:
         print_json({"name": name, "had_settings": had_any})
     else:
-        print(f"queue {name}: {'the defaults' if had_any else 'it had no settings'}")
+        say(f"queue {name}: {'the defaults' if had_any else 'it had no settings'}")
 
 
 def _settings(row: dict[str, Any]) -> str:

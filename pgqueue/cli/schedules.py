@@ -17,7 +17,7 @@ from ..schedules.words import describe_schedule
 from .enqueue import args_of, priority_of
 from .groups import Commands, refuse_options_before
 from .options import AsJson, DatabaseUrl, Limit, Schema
-from .output import console, print_facts, print_json, print_json_lines, print_table
+from .output import console, print_facts, print_json, print_json_lines, print_table, say
 from .schedule_view import NEXT, Answer, answer_about, readable, readable_tick
 from .secrets import safe
 from .session import Session
@@ -134,7 +134,7 @@ def set_(
     if as_json:
         print_json({"change": did} | row._asdict() | answer.as_json())
     else:
-        print(f"{did} schedule {name}: {answer.words}{' (paused)' if row.paused_at else ''}")
+        say(f"{did} schedule {name}: {answer.words}{' (paused)' if row.paused_at else ''}")
         _print_answer(answer)
 
 
@@ -143,9 +143,7 @@ def pause(name: Name, database_url: DatabaseUrl = None, schema: Schema = None, a
     """Stop making jobs. Jobs that were made already go on."""
     with Session(database_url, schema) as database:
         changed = database.run(calls.pause_schedule(name))
-    print_json({"name": name, "changed": changed}) if as_json else print(
-        f"{name} {'paused' if changed else 'was paused already'}"
-    )
+    print_json({"name": name, "changed": changed}) if as_json else say(f"{name} {'paused' if changed else 'was paused already'}")
 
 
 @schedules.command()
@@ -158,7 +156,7 @@ def resume(name: Name, database_url: DatabaseUrl = None, schema: Schema = None, 
     if as_json:
         print_json({"changed": changed} | row._asdict() | answer.as_json())
     else:
-        print(f"{name} {'resumed' if changed else 'was not paused'}: {answer.words}")
+        say(f"{name} {'resumed' if changed else 'was not paused'}: {answer.words}")
         _print_answer(answer)
 
 
@@ -167,7 +165,7 @@ def trigger(name: Name, database_url: DatabaseUrl = None, schema: Schema = None,
     """Make a job now, also of a paused schedule. The next tick stays as it is."""
     with Session(database_url, schema) as database:
         id = database.run(calls.trigger_schedule(name))
-    print_json({"id": id}) if as_json else print(f"job {id}")
+    print_json({"id": id}) if as_json else say(f"job {id}")
 
 
 @schedules.command()
@@ -175,7 +173,7 @@ def delete(name: Name, database_url: DatabaseUrl = None, schema: Schema = None, 
     """Remove a schedule. One that code declares comes back when the next worker starts: pause it instead."""
     with Session(database_url, schema) as database:
         database.run(calls.delete_schedule(name))
-    print_json({"name": name, "deleted": True}) if as_json else print(f"schedule {name} deleted")
+    print_json({"name": name, "deleted": True}) if as_json else say(f"schedule {name} deleted")
 
 
 @schedules.command()
@@ -200,7 +198,7 @@ def backfill(
         print_json({"name": name, "since": start, "until": end, "jobs": made, "dry_run": dry_run})
     else:
         text = f"{made} {'job' if made == 1 else 'jobs'} for the ticks from {start.isoformat()} to {end.isoformat()}"
-        print(f"would make {text}" if dry_run else f"made {text}")
+        say(f"would make {text}" if dry_run else f"made {text}")
 
 
 @schedules.command()
@@ -227,7 +225,7 @@ def preview(
     if as_json:
         print_json(answer.as_json())
     else:
-        print(answer.words)
+        say(answer.words)
         _print_answer(answer)
 
 
@@ -239,9 +237,9 @@ def _found(database: Session, name: str) -> ScheduleStatus:
 
 
 def _print_answer(answer: Answer) -> None:
-    print("next:" if answer.ticks else "there is no next tick")
+    say("next:" if answer.ticks else "there is no next tick")
     for line in answer.lines():
-        print(line)
+        say(line)
 
 
 def _print_remarks(rows: list[ScheduleStatus]) -> None:

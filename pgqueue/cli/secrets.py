@@ -8,7 +8,7 @@ from typing import Annotated, Any, get_type_hints
 import typer
 from typer.models import CommandInfo, TyperInfo
 
-from .._text import harmless
+from .._text import harmless, one_line
 from ..config import load_settings
 from ..errors import ConfigurationError
 from ..redact import Redactor
@@ -36,7 +36,12 @@ def begin(is_shown: bool) -> None:
 
 
 def safe(text: str) -> str:
-    """Text for a terminal: without secrets, and control characters are shown and not executed."""
+    """Text for a terminal in one line: without secrets, and nothing in it is obeyed, see `harmless`."""
+    return one_line(redactor().text(text))
+
+
+def safe_lines(text: str) -> str:
+    """As `safe`, with its lines."""
     return harmless(redactor().text(text))
 
 

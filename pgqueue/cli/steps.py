@@ -9,8 +9,8 @@ from ..database.calls import steps as step_calls
 from ..steps.memory import check_name
 from .enqueue import json_of
 from .options import AsJson, DatabaseUrl, Schema
-from .output import print_json, print_table
-from .secrets import named, safe
+from .output import print_json, print_table, say
+from .secrets import named
 from .session import Session
 
 STEPS = ("step", "value", "started_at", "took", "attempt")
@@ -33,9 +33,9 @@ def signal(
     if as_json:
         print_json({"id": id, "signal": name, "stored": is_stored})
     elif is_stored:
-        print(safe(f"job {id} has signal {name!r}"))
+        say(f"job {id} has signal {name!r}")
     else:
-        print(safe(f"job {id} has signal {name!r} already, or does not wait for it any more; nothing was changed"))
+        say(f"job {id} has signal {name!r} already, or does not wait for it any more; nothing was changed")
     raise typer.Exit(0 if is_stored else 1)
 
 

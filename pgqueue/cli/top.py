@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Annotated, Any, NoReturn
 
 import typer
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.text import Text
 
@@ -19,7 +19,7 @@ from . import short
 from .keys import Keys, is_there
 from .metrics import Scope, Window, document
 from .options import AsJson, DatabaseUrl, Schema
-from .output import console, print_json, shown
+from .output import Screen, console, print_json, shown
 from .secrets import safe
 from .session import Session
 from .times import read_span
@@ -63,7 +63,7 @@ def top(
 
 def _show(watcher: Watcher, view: View) -> None:
     """Show the page until q or Ctrl-C."""
-    out = Console(highlight=False)
+    out = Screen(highlight=False)
     before = signal.signal(signal.SIGTERM, _end)
     try:
         with Keys() as keys, Live(console=out, screen=True, auto_refresh=False) as live:

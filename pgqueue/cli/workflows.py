@@ -18,7 +18,7 @@ from ..database.translate import is_transient
 from ..workflow.graph import Graph
 from ..workflow.progress import STATES, WorkflowProgress
 from .options import AsJson, DatabaseUrl, Limit, Schema, WorkflowIds, WorkflowStatus
-from .output import console, for_each, print_json, print_json_lines, print_table
+from .output import console, for_each, print_json, print_json_lines, print_table, say_lines
 from .secrets import redactor
 from .session import Session
 from .workflow_view import bar, header, line, summary, tree
@@ -67,7 +67,7 @@ def workflow(
             raise typer.Exit(_watch(database, id, as_json))
         now = _progress(database, id)
         if mermaid:
-            print(redactor().text(_graph(database, id).to_mermaid()), end="")
+            say_lines(redactor().text(_graph(database, id).to_mermaid()).rstrip("\n"))
         elif as_json:
             print_json({"workflow": _facts(now)} | json.loads(_graph(database, id).to_json()))
         else:

@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 
+from .._text import one_line
 from ..errors import PgQueueError
 from ..worker import WorkerOptions
 from ..worker.launch import Launch, load_with_logs
@@ -26,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
         options = HttpWorkerOptions(given.url, given.key, queues, given.concurrency, given.lease, given.grace, given.name)
         asyncio.run(HttpWorker(app, options).run())
     except PgQueueError as error:
-        print(f"pgqueue: {error}", file=sys.stderr)
+        print(one_line(f"pgqueue: {error}"), file=sys.stderr)
         return 2
     return 0
 

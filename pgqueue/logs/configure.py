@@ -7,6 +7,7 @@ from contextlib import suppress
 from enum import StrEnum
 from typing import Any, NamedTuple, TextIO
 
+from .._text import one_line
 from ..config import Settings
 from ..errors import ConfigurationError
 from ..redact import Redactor
@@ -123,7 +124,7 @@ class _Failing(logging.Handler):
         self.lost += 1
         if self.lost == 1:
             with suppress(Exception):
-                print(f"pgqueue: the log cannot be written: {sys.exc_info()[1]}", file=sys.stderr, flush=True)
+                print(one_line(f"pgqueue: the log cannot be written: {sys.exc_info()[1]}"), file=sys.stderr, flush=True)
 
     def handle(self, record: logging.LogRecord) -> bool:
         before, handled = self.lost, False

@@ -10,7 +10,7 @@ from typing import Any
 
 from pythonjsonlogger.json import JsonEncoder, JsonFormatter
 
-from .._text import harmless, printable, shortened
+from .._text import harmless_json, in_lines, one_line, printable, shortened
 from .._trace import logged, message_of
 from ..redact import Redactor
 from . import current
@@ -88,13 +88,15 @@ def _in_place_of(record: logging.LogRecord, error: BaseException, redactor: Reda
 
 
 class ForPeople(_Bounded):
-    """The message, followed by its fields as name=value."""
+    """The message, followed by its fields as name=value. Of several lines, all but the first begin with a mark."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return harmless(printable(self.redactor.text(super().format(record))))  # once more, for fields of other types
+        return in_lines(printable(self.redactor.text(super().format(record))))  # once more, for fields of other types
 
     def formatMessage(self, record: logging.LogRecord) -> str:
-        fields = " ".join(f"{name}={_cut(str(value))}" for name, value in extra_of(record).items() if name != "worker_id")
+        fields = " ".join(
+            f"{name}={one_line(_cut(str(value)))}" for name, value in extra_of(record).items() if name != "worker_id"
+        )
         return f"{super().formatMessage(record)}  {fields}" if fields else super().formatMessage(record)
 
 
@@ -110,7 +112,7 @@ class AsJson(_Bounded, JsonFormatter):
         )
 
     def jsonify_log_record(self, log_data: Any) -> str:
-        return printable(json.dumps(log_data, default=self._plain, ensure_ascii=False))
+        return harmless_json(printable(json.dumps(log_data, default=self._plain, ensure_ascii=False)))
 
     def _plain(self, value: Any) -> Any:
         return self.redactor.value(_encoder.default(value), _leaf)

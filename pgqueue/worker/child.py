@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 
+from .._text import one_line
 from ..errors import PgQueueError
 from .launch import REFUSED, Launch, run
 
@@ -18,7 +19,7 @@ def main() -> int:
     try:
         return run(launch)
     except PgQueueError as error:
-        print(f"pgqueue: {error}", file=sys.stderr)
+        print(one_line(f"pgqueue: {error}"), file=sys.stderr)
         return REFUSED
 
 

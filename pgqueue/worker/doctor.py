@@ -11,7 +11,7 @@ from uuid import UUID
 import psycopg
 
 from .._json import dumps
-from .._text import LINE, harmless
+from .._text import LINE, one_line
 from ..database import Link
 from ..database.calls import doctor as calls
 from ..database.calls.doctor import NOUNS, Change, Finding
@@ -86,5 +86,5 @@ def _tell(changes: list[Change]) -> None:
 
 def _said(change: Change) -> tuple[int, str]:
     if change.change == "gone":
-        return logging.INFO, harmless(f"doctor: {change.name}: {change.subject[:LINE]}: no longer")
-    return LEVELS[change.severity], harmless(f"doctor: {change.name}: {change.problem[:LINE]}; see pgqueue doctor")
+        return logging.INFO, one_line(f"doctor: {change.name}: {change.subject[:LINE]}: no longer")
+    return LEVELS[change.severity], one_line(f"doctor: {change.name}: {change.problem[:LINE]}; see pgqueue doctor")

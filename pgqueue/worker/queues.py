@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from datetime import datetime
 
-from .._text import harmless
+from .._text import one_line
 from ..database import Link
 from ..database.call import Call
 from ..database.calls import queues as calls
@@ -70,7 +70,7 @@ class QueueWatch:
         found = [one for one in look.pauses if (one.kind, one.name) in self._served]
         for pause in found:
             if pause not in self._known:
-                log.warning("%s; jobs that run go on", harmless(pause.said(datetime.isoformat)))
+                log.warning("%s; jobs that run go on", one_line(pause.said(datetime.isoformat)))
         paused = {one.subject for one in found}
         for pause in self._known:
             if pause.subject not in paused:

@@ -57,7 +57,7 @@ class Event(NamedTuple):
 
     def written(self) -> bytes:
         """As it is sent."""
-        return format_sse_event(data_str=exact.write(self.data).decode(), event=self.name, id=self.mark)
+        return format_sse_event(data_str=exact.shown(self.data).decode(), event=self.name, id=self.mark)
 
 
 def reset(mark: str, reason: str) -> Event:

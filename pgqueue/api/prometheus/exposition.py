@@ -9,6 +9,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 
+from ..._text import harmless
 from ...database.call import Call
 from ...database.calls.metrics import Sample, samples
 from ..health.kept import Kept
@@ -30,7 +31,7 @@ class _Collector(Collector):
         for name, family in FAMILIES.items():
             by_name[name] = Metric(name.removesuffix("_total").removesuffix("_info"), family.says, family.kind)
         for name, labels, value in self._found:
-            by_name[name].add_sample(name, dict(zip(FAMILIES[name].labels, labels, strict=True)), value)
+            by_name[name].add_sample(name, dict(zip(FAMILIES[name].labels, map(harmless, labels), strict=True)), value)
         return iter([metric for metric in by_name.values() if metric.samples])
 
 

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from ..._steps import adrive
+from ..._text import harmless
 from ...database.calls import reads
 from ...database.calls import workflows as calls
 from ...tracing.sending import sending
@@ -106,7 +107,7 @@ async def workflow_graph(request: Request, workflow_id: str, format: Literal["js
         raise Problem("wrong-state", f"workflow {now['id']} has {now['nodes']:,} nodes, too many for a graph; ask for its /nodes")
     graph: Graph = await adrive(Graph.of(now["id"], here.run))
     if format == "mermaid":
-        return PlainTextResponse(here.service.redactor.text(graph.to_mermaid()))
+        return PlainTextResponse(harmless(here.service.redactor.text(graph.to_mermaid())))
     names = ("name", "task", "queue", "state", "waits_for", "attempt", "elapsed", "reason", "error", "created_at", "started_at",
              "ended_at")  # fmt: skip
     nodes = [_node(here, {"job_id": node.id, **{name: getattr(node, name) for name in names}}) for node in graph.nodes]
