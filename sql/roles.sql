@@ -44,11 +44,15 @@ declare
     is_also  constant jsonb := '{"worker": ["producer"], "operator": ["viewer"], "admin": ["worker", "operator"]}';
     -- Who reads what viewers do not: who has keys is the admins' business. Nobody reads the digests of keys: see find_key.
     may_read constant jsonb := '{"api_key": null, "api_keys": "admin"}';
+    -- The fence of a run: whoever has it ends the job. Only functions for workers return it.
+    hides    constant jsonb := '{"job": ["claim_token"], "permit": ["claim_token"], "forced_cancel": ["token"],
+                                 "job_log": ["run"]}';
     kind     text;
     role     text;
     parent   text;
     callable text;
     target   text;
+    readable text;
 begin
     if octet_length(current_schema()) > 54 then
         perform invalid('schema', current_schema(), 'its roles need a name of at most 54 bytes, to which _producer is added');
@@ -92,7 +96,10 @@ begin
         loop
             execute format('revoke all on %s from %I', target, role);
             if kind = (case when may_read ? callable then may_read->>callable else 'viewer' end) then
-                execute format('grant select on %s to %I', target, role);
+                select '(' || string_agg(quote_ident(attname), ', ' order by attnum) || ')' into readable from pg_attribute
+                 where attrelid = target::regclass and hides ? callable and attnum > 0 and not attisdropped
+                   and not hides->callable ? attname::text;
+                execute format('grant select %s on %s to %I', readable, target, role);
             end if;
         end loop;
         for callable, target in

@@ -19,7 +19,7 @@ from .conftest import ROLES, Install
 
 NOBODY_HAS = "999999999"
 # Where `may` is not what the privileges in PostgreSQL say, and why. A17: who may not enqueue changes no task, arguments or queue
-# of a job; endpoints that take arguments for jobs ask for an admin themselves.
+# of a job or a schedule; endpoints that take them ask for an admin themselves, as SQL does, see assert_may_enqueue.
 EXCEPTIONS = {"POST /schedules/preview": "reads an expression, and asks the database nothing"}
 # Reads of the keys' own view, which viewers may not read.
 READ_BY_ADMINS = {"GET /keys", "GET /keys/{key_id}"}

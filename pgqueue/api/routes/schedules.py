@@ -32,13 +32,14 @@ from ..bodies.schedule_answers import (
     schedule_shown,
 )
 from ..bodies.schedules import BackfillIn, NewScheduleIn, PreviewIn, ScheduledJob, ScheduleIn, ScheduleName
-from ..callers.caller import READERS
+from ..callers.caller import ADMINS, READERS
 from ..endpoint import Endpoints
 from ..here import Here, at
 from ..problems import invalid
 
 endpoints = Endpoints("schedules")
 
+SETTING_JOB = "setting the job of a schedule"
 View = Annotated[Literal["basic", "full"], Query(description="full: with the arguments of the jobs")]
 Count = Annotated[int, Query(ge=1, le=1000, description="how many ticks")]
 _MADE = {201: {"headers": {"Location": {"schema": {"type": "string"}, "description": "the schedule"}}}}
@@ -59,7 +60,7 @@ async def schedules(request: Request, limit: Limit = USUAL, cursor: Cursor = Non
     "/schedules", calls=("set_schedule",), is_bound=True, refuses=(409,), status=201, model=ScheduleOut, responses=_MADE
 )
 async def new_schedule(request: Request, body: NewScheduleIn) -> Response:
-    """Make a schedule; 409 if there is one of this name. Workers follow within a second."""
+    """Make a schedule, which needs the role admin; 409 if there is one of this name. Workers follow within a second."""
     here = at(request)
     await _set(here, body.name, _whole(here, body.name, body), "new")
     return await _answer(here, body.name, 201, {"Location": f"{request.url.path}/{body.name}"})
@@ -84,7 +85,7 @@ async def schedule(request: Request, name: ScheduleName) -> Response:
 
 @endpoints.put("/schedules/{name}", calls=("set_schedule",), is_bound=True, refuses=(404,), model=ScheduleOut)
 async def put_schedule(request: Request, name: ScheduleName, body: ScheduleIn) -> Response:
-    """Make a schedule, or replace one: what is left out has its default. A pause stays.
+    """Make a schedule, or replace one: what is left out has its default. A pause stays. It needs the role admin.
 
     A change of its times never fires at once, and no earlier tick fires any more.
     """
@@ -97,7 +98,10 @@ async def put_schedule(request: Request, name: ScheduleName, body: ScheduleIn) -
 
 @endpoints.patch("/schedules/{name}", calls=("set_schedule",), is_bound=True, refuses=(404,), model=ScheduleOut)
 async def patch_schedule(request: Request, name: ScheduleName, body: ScheduleIn) -> Response:
-    """Change a schedule: what is left out stays, null is the default again, and the job changes option by option."""
+    """Change a schedule: what is left out stays, null is the default again, and the job changes option by option.
+
+    Another job needs the role admin.
+    """
     here = at(request)
     fields, job = body.fields(), body.job
     if not fields and (job is None or not job.model_fields_set):
@@ -227,13 +231,15 @@ def _whole(here: Here, name: str, body: ScheduleIn) -> str:
         raise invalid("job.task", "nothing", "give the task that the schedule calls")
     if body.cron is None and body.every is None:
         raise invalid("cron", "nothing", 'give cron, such as "0 2 * * *", or every, such as 90')
+    here.caller.must_be(ADMINS, SETTING_JOB)
     task = here.service.app.tasks.get(job.task)
     here.caller.check_queue(job.queue or (task.options.queue if task else "default"))
     return changes_json(name, body.fields(), [*NO_JOB, *job.defaults(here.service.app.tasks), *job.members()], RESETTABLE)
 
 
 def _check_job(here: Here, status: ScheduleStatus, job: ScheduledJob) -> None:
-    """Refuse arguments that do not fit a task which the app knows, and queues of others."""
+    """Refuse whoever may not enqueue, arguments that do not fit a task which the app knows, and queues of others."""
+    here.caller.must_be(ADMINS, SETTING_JOB)
     if "queue" in job.model_fields_set:
         here.caller.check_queue(job.queue or "default")
     task = here.service.app.tasks.get(job.task or status.task)

@@ -16,7 +16,7 @@
 -- force          also a dead letter that has come back three times and failed each time, which else is refused (PQ004)
 -- A job that waits takes run_after only: update changes it otherwise.
 -- Returns the id of the job that will run, and whether it is another one (duplicate): a unique job whose key is held by another
--- live one stays where it is. Raises PQ001 for a bad value.
+-- live one stays where it is. Raises PQ001 for a bad value, 42501 for args of a caller that may not enqueue.
 create function retry(
     job_id bigint, by text default null, args jsonb default null, rules jsonb default null, keep_attempts bool default false,
     run_after interval default null, force bool default false, out id bigint, out duplicate bool
@@ -25,6 +25,9 @@ language plpgsql security definer set search_path from current as $$
 declare
     before jsonb := job_facts(job_id);
 begin
+    if args is not null then
+        perform assert_may_enqueue('args');
+    end if;
     select r.id, r.duplicate into retry.id, retry.duplicate
       from retry_job(job_id, by, args, rules, keep_attempts, run_after, force) r;
     perform audit('retry', 'job', job_id::text, by, null, before, jsonb_build_object(

@@ -4,6 +4,7 @@
 -- total_timeout.
 -- Raises PQ001 for a bad value, PQ003 for an unknown job and PQ004 for one that runs or is over. PQ004 also when
 -- another unique job has the new arguments already: a key made of all the arguments follows them, one that was given stays.
+-- Raises 42501 for args of a caller that may not enqueue.
 create function update(
     job_id bigint, args jsonb default null, priority int default null, run_at timestamptz default null,
     run_after interval default null, by text default null
@@ -13,6 +14,9 @@ language plpgsql security definer set search_path from current as $$
 declare
     before jsonb := update_facts(job_id, args is not null, priority is not null, run_at is not null or run_after is not null);
 begin
+    if args is not null then
+        perform assert_may_enqueue('args');
+    end if;
     perform update_job(job_id, args, priority, run_at, run_after);
     perform audit('update', 'job', job_id::text, by, null, before,
                   update_facts(job_id, args is not null, priority is not null, run_at is not null or run_after is not null));

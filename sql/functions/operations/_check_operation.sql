@@ -45,7 +45,8 @@ begin
     return its;
 end $$;
 
--- checked_spec: the options of a verb as they are stored. Called by: start_operation. Writes: nothing. Raises PQ001.
+-- checked_spec: the options of a verb as they are stored. Called by: start_operation. Writes: nothing. Raises PQ001, and 42501
+-- for args of a caller that may not enqueue.
 --   cancel   force, force_after
 --   retry    rules, keep_attempts, run_after, force
 --   update   args, priority, run_at or run_after, which is resolved here: at least one of them
@@ -81,7 +82,7 @@ begin
         if its = '{}' then
             perform invalid('spec', '{}', 'give what is to change: args, priority, run_at or run_after');
         elsif its ? 'args' then
-            perform check_args(its->'args');
+            perform assert_may_enqueue('args'), check_args(its->'args');
         end if;
         if its ?| '{run_at,run_after}' then  -- as the one who asks means it: the worker may be in another time zone
             its := its - 'run_after' || jsonb_build_object('run_at', in_utc(due));

@@ -10,7 +10,7 @@
 -- dry_run     count what would become of the jobs, and change nothing
 -- per_second  the most jobs that it acts on in a second, over all workers
 -- is_all      a filter that names nothing needs it
--- Raises PQ001 for a bad value.
+-- Raises PQ001 for a bad value, 42501 for args of a caller that may not enqueue.
 create function start_operation(
     kind text, filter jsonb, spec jsonb default '{}', by text default null, reason text default null,
     dry_run bool default false, per_second float8 default null, is_all bool default false

@@ -5,7 +5,8 @@
 -- changes  what is to be different: see checked_schedule for the fields. null sets a field to its default; job is merged option
 --          by option; cron takes the place of every, and the other way round. A new schedule needs one of these, and job.task
 -- expected new: it must not exist yet; existing: it must; NULL = either
--- Raises PQ001 when a value is invalid, PQ003 or PQ004 when it is not as expected. A change of cron, every, timezone, starts_at
+-- Raises PQ001 when a value is invalid, PQ003 or PQ004 when it is not as expected, 42501 for a new schedule or another job of a
+-- caller that may not enqueue. A change of cron, every, timezone, starts_at
 -- or ends_at never fires at once, and no earlier tick fires any more; other changes leave the next tick as it is. A pause stays.
 create function set_schedule(name text, changes jsonb, by text default null, expected text default null) returns text
 language plpgsql security definer set search_path from current as $$
@@ -31,6 +32,9 @@ begin
     definition := checked_schedule(merge_schedule(coalesce(old.definition, '{}'), changes));
     if definition = old.definition then
         return 'unchanged';
+    end if;
+    if definition->'job' is distinct from old.definition->'job' then
+        perform assert_may_enqueue('job');
     end if;
     perform save_schedule(name, old, definition);
     perform audit('set_schedule', 'schedule', name, by, null, old.definition, definition);
