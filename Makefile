@@ -7,7 +7,7 @@ QUICK := tests/test_layers.py $(patsubst %,tests/sql/test_%.py,enqueue claim fin
 PLANS_AND_RACES := $(wildcard tests/sql/test_*plans.py tests/sql/test_*races.py) tests/sql/test_function_texts.py
 INSTALL := $(PYTHON_IN_VENV) -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test test-quick test-faults check format bench clean
+.PHONY: demo test test-quick test-faults check audit format bench clean
 
 demo: .venv/.demo  ## index a source tree with two worker processes: make demo DIR=path
 	$(PYTHON_IN_VENV) -m examples.index_source $(DIR)
@@ -30,6 +30,14 @@ check: .venv/.test  ## style, formatting, types
 	$(PYTHON_IN_VENV) -m ruff check .
 	$(PYTHON_IN_VENV) -m ruff format --check .
 	$(PYTHON_IN_VENV) -m mypy
+
+audit: .venv/.test  ## known faults of what constraints.txt pins, as PyPI knows them; fails for faults, not for want of a network
+	@rm -f .venv/audit.json
+	@$(PYTHON_IN_VENV) -m pip_audit --requirement constraints.txt --no-deps --disable-pip --progress-spinner off \
+		--format json --output .venv/audit.json 2> .venv/audit.err \
+		&& echo "no known faults in constraints.txt" \
+		|| if [ -s .venv/audit.json ]; then cat .venv/audit.err .venv/audit.json; exit 1; \
+		else echo "not audited: the database of PyPI cannot be reached"; tail -n 1 .venv/audit.err; fi
 
 format: .venv/.test
 	$(PYTHON_IN_VENV) -m ruff check --fix .

@@ -170,7 +170,8 @@ def name_of(directory: Path) -> str:
 def worker_processes() -> Iterator[subprocess.Popen[bytes]]:
     """Two worker processes for as long as the block takes. They stop gracefully; a second Ctrl-C stops them at once."""
     with tempfile.NamedTemporaryFile(prefix="pgqueue-demo-", suffix=".log", delete=False) as log:
-        worker = subprocess.Popen(WORKER, stderr=log, process_group=0)  # a group of its own: Ctrl-C is for us alone
+        # A group of its own: Ctrl-C is for us alone.
+        worker = subprocess.Popen(WORKER, stderr=log, process_group=0)  # noqa: S603  # a fixed command
     console.print(f"Two worker processes are at it; their logs: {log.name}\n")
     try:
         yield worker

@@ -198,5 +198,5 @@ def test_a_narrow_terminal_shows_when_each_attempt_began_and_a_traceback_as_it_i
 
     for error in run("job", job.id, "--json").lines[0]["errors"]:
         assert any(error["started_at"].replace("T", " ")[:23] in line for line in lines)
-    assert f"ValueError: {'y' * 100}" in lines
+    assert f"  ValueError: {'y' * 100}" in lines
     assert any(line.split() == ["fingerprint", app.dead_groups()[0].fingerprint] for line in lines)

@@ -31,7 +31,7 @@ TEXTS = {
 }
 UNSTORABLE = {"nul": "a\x00b", "half a surrogate": "a\ud800b"}
 DEEP = "[" * 10_000 + "]" * 10_000
-OBEYED = set("\x1b\x9b\x07\x7f")  # by terminals
+OBEYED = set("\x1b\x9b\x07\x7f\u202e\ufeff")  # by terminals, or by what lays out text
 by_name = pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS.keys())
 
 

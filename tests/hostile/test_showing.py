@@ -21,8 +21,8 @@ def test_the_command_line_shows_a_hostile_text_literally(run: Run, look: Look, t
     id = str(json.loads(added.out)["id"])
     assert json.loads(run("jobs", "--json", "--task", text).out)["task"] == text
     shown = " ".join(text.split())
-    for code, escaped in {0x1B: "\\x1b", 0x9B: "\\x9b", 0x07: "\\x07", 0x7F: "\\x7f"}.items():
-        shown = shown.replace(chr(code), escaped)
+    for char in OBEYED:
+        shown = shown.replace(char, f"\\x{ord(char):02x}" if char < "\x80" or char == "\x9b" else f"\\u{ord(char):04x}")
     for command in (("jobs",), ("job", id), ("stats",)):
         ran = run(*command)
         assert ran.code == 0

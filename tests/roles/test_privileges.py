@@ -104,7 +104,7 @@ FUNCTIONS = {
     "due_schedules": May(WORKER, "due_schedules()"),
     "fire_schedules": May(WORKER, """fire_schedules('[{"name": "x"}]')"""),
     "orphaned_schedules": May(WORKER, "orphaned_schedules()"),
-    "set_schedule": May(OPERATOR, """set_schedule('x', '{"every": 9, "job": {"task": "noop"}}')"""),
+    "set_schedule": May(OPERATOR, "set_schedule('x', '{}')"),  # what needs more is in tests/attacks/test_operators.py
     "delete_schedule": May(OPERATOR, "delete_schedule('x')"),
     "pause_schedule": May(OPERATOR, "pause_schedule('x')"),
     "resume_schedule": May(OPERATOR, "resume_schedule('x')"),

@@ -12,7 +12,7 @@ from .filters import id_of
 
 MOST_IDS = 10_000
 MOST_OUTCOMES = 1000
-TOKEN = "00000000-0000-0000-0000-000000000001"
+TOKEN = "00000000-0000-0000-0000-000000000001"  # noqa: S105  # an example
 _ID_SCHEMA = {"anyOf": [{"type": "string", "pattern": "^[0-9]{1,18}$"}, {"type": "integer", "minimum": 0}]}
 
 
