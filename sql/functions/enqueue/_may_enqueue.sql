@@ -7,7 +7,7 @@ language plpgsql as $$
 declare
     caller name := case when current_setting('role') = 'none' then session_user else current_setting('role') end;
 begin
-    if has_function_privilege(caller, to_regproc('enqueue'), 'execute') is not true then
+    if has_function_privilege(caller, to_regproc('enqueue'), 'EXECUTE') is not true then
         raise exception '%: % may not set it, because this decides what a job runs with, as enqueue does; grant % to %',
             field, caller, quote_ident(current_schema() || '_producer'), caller
             using errcode = 'insufficient_privilege', column = field;
