@@ -20,7 +20,7 @@ from .discard import discard
 from .doctor import doctor, maintain
 from .enqueue import enqueue
 from .explain import explain
-from .failures import complain, exit_code
+from .failures import FAILED, complain, crash, exit_code
 from .job_list import jobs
 from .jobs import job
 from .limits import limits
@@ -90,3 +90,6 @@ def main(arguments: list[str] | None = None) -> None:
     except (PgQueueError, psycopg.Error, UnicodeError) as error:  # UnicodeError: an argument is not valid text
         complain(error)
         sys.exit(exit_code(error))
+    except Exception as error:
+        crash(error)
+        sys.exit(FAILED)

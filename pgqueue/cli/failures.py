@@ -1,10 +1,12 @@
-"""How commands fail: one line on stderr, and an exit code."""
+"""How commands fail: one line on stderr, and an exit code; a traceback if nobody expected it."""
 
 import psycopg
 import typer
 
+from .._text import in_lines
+from .._trace import trace
 from ..errors import ConfigurationError, InvalidArgument, JobNotFound, NotMigrated, ScheduleNotFound
-from .secrets import safe
+from .secrets import redactor, safe
 
 FAILED, BAD_INPUT, NOT_FOUND, ALERTED = 1, 2, 3, 4
 
@@ -13,6 +15,11 @@ def complain(error: Exception) -> None:
     """Print the error on stderr in one line."""
     message = (error.diag.message_primary if isinstance(error, psycopg.Error) else None) or str(error)
     typer.echo(safe(f"pgqueue: {' '.join(message.split())}"), err=True)
+
+
+def crash(error: Exception) -> None:
+    """Print the traceback of an error that no command expects: without secrets, and nothing in it is obeyed."""
+    typer.echo(in_lines(redactor().text(trace(error).rstrip())), err=True)
 
 
 def exit_code(error: Exception) -> int:

@@ -14,7 +14,12 @@ import pytest
 
 from pgqueue import logs
 from pgqueue._text import harmless, harmless_json, in_lines, one_line
+from pgqueue.api import answers
+from pgqueue.api.events.source import Event
+from pgqueue.api.prometheus.exposition import _written
+from pgqueue.api.prometheus.families import FAMILIES
 from pgqueue.cli import cli
+from pgqueue.database.calls.metrics import Sample
 from pgqueue.logs.configure import Given
 from tests.looking import Look
 
@@ -152,6 +157,18 @@ def test_no_command_prints_it_as_json_either(run: Run, stocked: dict[str, str]) 
     assert harmful(run, stocked, commands) == []
 
 
+def test_a_traceback_that_nobody_expected_is_harmless_and_has_no_secret(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> None:
+        raise ValueError(f"password=hunter2 {HOSTILE}")
+
+    monkeypatch.setattr(sys.modules["pgqueue.cli.stats"], "Session", fail)
+    ran = run("stats")
+    assert (ran.code, ran.out) == (1, "")
+    assert is_harmless(ran.err)
+    assert "ValueError: password=[redacted] a\\x1b" in ran.err
+    assert "hunter2 " not in ran.err
+
+
 def test_json_has_the_hostile_names_as_they_are(run: Run, stocked: dict[str, str]) -> None:
     assert json.loads(run("job", stocked["job"], "--json").out)["task"] == HOSTILE
 
@@ -208,3 +225,19 @@ def test_logs_show_hostile_texts_and_no_text_makes_a_line_of_its_own(
     if format == "json":
         first = json.loads((tmp_path / "log").read_text().splitlines()[0])
         assert (first["task"], first["more"]) == (HOSTILE, {HOSTILE: HOSTILE})
+
+
+# The API
+
+
+def test_answers_streams_and_labels_of_the_api_have_nothing_that_a_terminal_obeys() -> None:
+    """curl shows them on one."""
+    value = {HOSTILE: [HOSTILE, "é"]}
+    answer = bytes(answers.json(value).body)
+    stream = Event("1", "log", value).written()
+    name, family = next((name, family) for name, family in FAMILIES.items() if family.labels)
+    metrics = _written([Sample(name, [HOSTILE] * len(family.labels), 1.0)], False)
+    assert json.loads(answer) == value
+    for body in (answer, stream, metrics):
+        assert "gnp" in body.decode()
+        assert is_harmless(body.decode())
