@@ -126,7 +126,7 @@ def _run(schema: str) -> None:
 
 
 def _engine(url: str) -> Engine:
-    return create_engine("postgresql+psycopg://", creator=lambda: _open(url), poolclass=NullPool)
+    return create_engine("postgresql+psycopg://", creator=lambda: _open(url), poolclass=NullPool, use_native_hstore=False)
 
 
 def _open(url: str) -> OwnConnection:

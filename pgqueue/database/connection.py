@@ -55,11 +55,13 @@ class OwnConnection(Connection[Any]):
             and raises DeadlinePassed.
         is_silent: whether a call has missed its deadline.
         known_since: when its pool first returned it to a caller.
+        application_path: the search_path for queries of the application; None: it is that of the session. See `settle`.
     """
 
     deadline: float | None = None
     is_silent = False
     known_since: float | None = None
+    application_path: str | None = None
     _ends = FOR_EVER
     _is_cancelled = False
 
@@ -69,7 +71,7 @@ class OwnConnection(Connection[Any]):
         with _noting(note):
             connection = super().connect(conninfo, **options)
             try:
-                settle(connection, is_ours=options.get("context") is not None)
+                connection.application_path = settle(connection, is_ours=options.get("context") is not None)
             except BaseException:  # refused, or cut off by a cancel
                 connection.close()
                 raise
@@ -105,6 +107,7 @@ class OwnAsyncConnection(AsyncConnection[Any]):
     deadline: float | None = None
     is_silent = False
     known_since: float | None = None
+    application_path: str | None = None
     _ends = FOR_EVER
     _is_cancelled = False
 
@@ -114,7 +117,7 @@ class OwnAsyncConnection(AsyncConnection[Any]):
         with _noting(note):
             connection = await super().connect(conninfo, **options)
             try:
-                await asettle(connection, is_ours=options.get("context") is not None)
+                connection.application_path = await asettle(connection, is_ours=options.get("context") is not None)
             except BaseException:  # refused, or cut off by a cancel
                 await connection.close()
                 raise

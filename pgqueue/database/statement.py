@@ -1,19 +1,13 @@
 """Calls become statements of one install: `{schema}` is filled in once per statement, quoted."""
 
-import re
 from typing import TYPE_CHECKING, Any, LiteralString
 
 from psycopg import sql
 
+from .qualify import qualified
+
 if TYPE_CHECKING:
     from .call import Call
-
-
-# Types and functions are those of PostgreSQL, even if the search_path of the application has others with these names.
-_BARE = re.compile(
-    r"(?<=::)(?=(?:text|jsonb|uuid|xid8|timestamptz|float8|bool)\b)"
-    r"|(?<![\w.])(?=(?:sum|array_agg|to_jsonb|row_number|pg_current_xact_id|set_config|make_interval|clock_timestamp)\()"
-)
 
 
 class Statements:
@@ -39,4 +33,4 @@ class Statements:
 
 
 def _qualified(statement: LiteralString) -> sql.SQL:
-    return sql.SQL(_BARE.sub("pg_catalog.", statement))
+    return sql.SQL(qualified(statement))

@@ -85,15 +85,15 @@ def situation(schema: str) -> Call[Situation]:
     """What there is, asked of the catalog: it works without pgqueue, and for a role that may nothing."""
     return Call(
         "select current_user::text, current_database()::text, current_setting('server_version_num')::int, "
-        "pg_catalog.pg_is_in_recovery(), "
+        "pg_is_in_recovery(), "
         "(select reset_val from pg_catalog.pg_settings where name = 'default_transaction_read_only') = 'on', "
-        "(select pg_catalog.has_schema_privilege(oid, 'usage') from pg_catalog.pg_namespace where nspname = %(schema)s), "
+        "(select has_schema_privilege(oid, 'usage') from pg_catalog.pg_namespace where nspname = %s), "
         "exists (select from pg_catalog.pg_proc f join pg_catalog.pg_namespace n on n.oid = f.pronamespace "
-        "where n.nspname = %(schema)s and f.proname = 'installed_version'), "
-        "(select pg_catalog.has_function_privilege(f.oid, 'execute') from pg_catalog.pg_proc f join pg_catalog.pg_namespace n "
-        "on n.oid = f.pronamespace where n.nspname = %(schema)s and f.proname = 'diagnose_settings' limit 1), "
+        "where n.nspname = %s and f.proname = 'installed_version'), "
+        "(select has_function_privilege(f.oid, 'execute') from pg_catalog.pg_proc f join pg_catalog.pg_namespace n "
+        "on n.oid = f.pronamespace where n.nspname = %s and f.proname = 'diagnose_settings' limit 1), "
         "clock_timestamp()",
-        {"schema": schema},
+        (schema, schema, schema),
         lambda rows: Situation(*rows[0]),
     )
 
@@ -138,7 +138,7 @@ def findings() -> Call[list[Finding]]:
     """What workers have found wrong when they examined the install last, if that was in the last minutes; without notes."""
     return Call(
         "select name, severity, subject, problem, figures, consequence, remedy from {schema}.findings "
-        "where severity <> 'note' and seen_at > clock_timestamp() - interval '3 minutes' "
+        "where severity <> 'note' and seen_at > (clock_timestamp() - interval '3 minutes') "
         "order by severity, name, subject limit 100",
         (),
         _findings,
@@ -154,10 +154,10 @@ def maintain() -> Call[bool]:
 def tables(schema: str) -> Call[list[Table]]:
     """The tables of the install; a partitioned one counts as one. Those of other owners in the schema are not ours."""
     return Call(
-        "select c.relname::text, pg_catalog.pg_has_role(c.relowner, 'usage') from pg_catalog.pg_class c "
+        "select c.relname::text, pg_has_role(c.relowner, 'usage') from pg_catalog.pg_class c "
         "join pg_catalog.pg_namespace n on n.oid = c.relnamespace "
         "join pg_catalog.pg_class job on job.relnamespace = n.oid and job.relname = 'job' and job.relowner = c.relowner "
-        "where n.nspname = %s and c.relkind in ('r', 'p') and not c.relispartition order by c.relname",
+        "where n.nspname = %s and (c.relkind = 'r' or c.relkind = 'p') and not c.relispartition order by c.relname",
         (schema,),
         lambda rows: [Table(*row) for row in rows],
         repeat_within=ALWAYS,

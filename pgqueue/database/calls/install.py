@@ -22,8 +22,9 @@ def installed_version() -> Call[str]:
 def is_read_only(schema_name: str) -> Call[bool]:
     """Whether nothing can be changed from here: on a replica, or as a role that may neither enqueue nor cancel."""
     return Call(
-        "select pg_is_in_recovery() or not exists (select from pg_proc where pronamespace = to_regnamespace(quote_ident(%s)) "
-        "and proname in ('enqueue', 'cancel') and has_function_privilege(oid, 'execute'))",
+        "select pg_is_in_recovery() or not exists (select from pg_catalog.pg_proc "
+        "where pronamespace = to_regnamespace(quote_ident(%s)) and (proname = 'enqueue' or proname = 'cancel') "
+        "and has_function_privilege(oid, 'execute'))",
         (schema_name,),
         one_value,
         repeat_within=ALWAYS,

@@ -71,7 +71,7 @@ _KEYS: LiteralString = (
 def create_key(id: str, hash: bytes, spec: KeySpec) -> Call[datetime | None]:
     """Store a key with the digest of its secret. Returns when it expires."""
     return Call(
-        "select {schema}.create_key(%s::text, pg_catalog.decode(%s::text, 'hex'), %s::text, %s::text, %s::text[], %s::bool, "
+        "select {schema}.create_key(%s::text, decode(%s::text, 'hex'), %s::text, %s::text, %s::text[], %s::bool, "
         "%s::text::timestamptz, %s::text, make_interval(secs => %s::float8))",
         (id, hash.hex(), *spec[:-1], actor(), spec.expires_after),
         one_value,

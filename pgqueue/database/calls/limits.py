@@ -158,7 +158,7 @@ def limit_page(after: str | None, limit: int) -> Call[list[LimitStatus]]:
 def limit_status_of(key: str) -> Call[list[LimitStatus]]:
     """The status of a key, as a list of at most one; an unused key has the values of its limit."""
     return Call(
-        _STATUS + "where key in (%s::text, split_part(%s::text, ':', 1)) order by key = %s::text desc limit 1",
+        _STATUS + "where key = any (array[%s::text, split_part(%s::text, ':', 1)]) order by key = %s::text desc limit 1",
         (key, key, key),
         lambda rows: [one if one.key == key else one.unused(key) for one in _statuses(rows)],
         repeat_within=ALWAYS,

@@ -89,7 +89,7 @@ def workflow_of(job_id: int) -> Call[int | None]:
 def unknown_since(job_id: int) -> Call[datetime | None]:
     """Since when no worker has had the task of a waiting job; None for any other job."""
     return Call(
-        "select (select unknown_since from {schema}.job where id = %s::bigint and state in ('scheduled', 'ready'))",
+        "select (select unknown_since from {schema}.job where id = %s::bigint and (state = 'scheduled' or state = 'ready'))",
         (job_id,),
         lambda rows: rows[0][0],
         within=WHOLE,
@@ -101,7 +101,7 @@ def workflow_unknown(workflow_id: int) -> Call[dict[int, datetime]]:
     """`unknown_since` by job id, for the jobs of a workflow that have it."""
     return Call(
         "select j.id, j.unknown_since from {schema}.workflow_node n join {schema}.job j on j.id = n.job_id "
-        "where n.workflow_id = %s::bigint and j.state in ('scheduled', 'ready') and j.unknown_since is not null",
+        "where n.workflow_id = %s::bigint and (j.state = 'scheduled' or j.state = 'ready') and j.unknown_since is not null",
         (workflow_id,),
         lambda rows: {row[0]: row[1] for row in rows},
         within=WHOLE,
