@@ -23,7 +23,7 @@ _OPERATORS = ("=", "<>", "<", ">", "<=", ">=", "+", "-", "*", "/", "||", "->", "
 
 
 def plant(url: str, schema: str) -> None:
-    """Plant into a schema the operators and functions that our statements name, with PostgreSQL's own argument types and with others that fit better."""
+    """Plant the operators and functions that our statements name, with PostgreSQL's own types and with some that fit better."""
     with psycopg.connect(url) as connection:
         connection.execute(sql.SQL("create schema if not exists {}").format(sql.Identifier(schema)))
         connection.execute(sql.SQL("create sequence {}.sins").format(sql.Identifier(schema)))
@@ -110,10 +110,10 @@ def _plant_functions(connection: psycopg.Connection[Any], schema: str, types: li
     connection.execute("select set_config('pgqueue.statements', %s, true)", ("~".join(statements),))
     # Some of PostgreSQL's own cannot be made by hand, such as those of ranges.
     connection.execute(
-        """do $$declare statement text; begin
+        b"""do $$declare statement text; begin
              foreach statement in array string_to_array(current_setting('pgqueue.statements'), '~') loop
                begin execute statement; exception when others then null; end;
-             end loop; end$$""".encode()
+             end loop; end$$"""
     )
 
 

@@ -15,7 +15,7 @@ from psycopg.adapt import Transformer
 from pgqueue import PgQueue
 from pgqueue.database import Call
 from pgqueue.database.adapters import ADAPTERS, OwnCursor
-from pgqueue.database.bridge import run_on_own
+from pgqueue.database.bridge import run_on_own, runner
 from pgqueue.database.connection import OwnAsyncConnection, connect_options, open_connection
 from pgqueue.database.qualify import Refused, qualified
 from pgqueue.database.statement import Statements
@@ -39,6 +39,14 @@ def planted(database_url: str) -> str:
     return database_url
 
 
+_PLANTED: LiteralString = """
+    select pg_catalog.pg_describe_object(d.refclassid, d.refobjid, 0)
+      from pg_catalog.pg_depend d, pg_catalog.pg_identify_object(d.refclassid, d.refobjid, 0) i
+     where i.schema operator(pg_catalog.=) 'evil'
+       and d.objid operator(pg_catalog.=) ('parsed.it'::pg_catalog.regproc)::pg_catalog.oid
+"""
+
+
 class Unreadable(Exception):
     """PostgreSQL refuses to parse a statement."""
 
@@ -52,23 +60,24 @@ class Parser:
 
     def planted(self, statement: bytes, params: Any) -> set[str]:
         """What a statement would call or read of what is planted: what a function depends on whose body it is."""
+        return {name for (name,) in self._of_function(_PLANTED, statement, params)}
+
+    def read(self, statement: bytes, params: Any) -> str:
+        """How PostgreSQL writes what it has read, with all parentheses."""
+        ((body,),) = self._of_function(
+            "select pg_catalog.pg_get_function_sqlbody('parsed.it'::pg_catalog.regproc)", statement, params
+        )
+        return str(body)
+
+    def _of_function(self, query: LiteralString, statement: bytes, params: Any) -> list[Any]:
         with OwnCursor(self._connection, ADAPTERS) as cursor:
-            query = PostgresQuery(Transformer.from_context(cursor))
-            query.convert(statement, params)
-        arguments = ", ".join(self._types(query.query, query.types))
+            converted = PostgresQuery(Transformer.from_context(cursor))
+            converted.convert(statement, params)
+        arguments = ", ".join(self._types(converted.query, converted.types))
+        head = f"create function parsed.it({arguments}) returns void language sql begin atomic "
         with self._connection.transaction(force_rollback=True):
-            self._connection.execute(
-                f"create function parsed.it({arguments}) returns void language sql begin atomic ".encode() + query.query + b"; end"
-            )
-            return {
-                name
-                for (name,) in self._connection.execute(
-                    "select pg_catalog.pg_describe_object(d.refclassid, d.refobjid, 0) from pg_catalog.pg_depend d, "
-                    "pg_catalog.pg_identify_object(d.refclassid, d.refobjid, 0) i where i.schema operator(pg_catalog.=) 'evil' "
-                    "and d.objid operator(pg_catalog.=) (select oid from pg_catalog.pg_proc where proname "
-                    "operator(pg_catalog.=) 'it' and pronamespace operator(pg_catalog.=) 'parsed'::pg_catalog.regnamespace)"
-                )
-            }
+            self._connection.execute(head.encode() + converted.query + b"; end")
+            return self._connection.execute(query).fetchall()
 
     def _types(self, statement: bytes, types: Any) -> list[str]:
         """The types of its parameters."""
@@ -101,6 +110,26 @@ def test_no_statement_of_ours_means_what_is_planted(parser: Parser) -> None:
     assert found == {}
 
 
+def test_a_statement_means_what_it_meant_before_it_was_qualified(database_url: str) -> None:
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        parser, statements = Parser(connection), Statements("pgqueue")
+        for name, call in every_call():
+            assert parser.read(statements.of(call), call.params) == parser.read(_as_written(call), call.params), name
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "select 1 where state in ('a', 'b')", "select nullif(1, 2)", "select case a when 1 then 2 end",
+        "select a between 1 and 2", "select 1 from a join b using (id)", "select 1 where a is not distinct from b",
+        "select a like 'b'", "select a = b + 1", "select a || b * 2", "select -a", "select a ~ b", "select a, -count(*)",
+    ],
+)  # fmt: skip
+def test_a_statement_that_cannot_be_qualified_is_refused(statement: LiteralString) -> None:
+    with pytest.raises(Refused):
+        qualified(statement)
+
+
 def test_every_operator_and_function_of_our_statements_is_planted(database_url: str) -> None:
     """What is planted would be called if the statements were sent as they are written; else the test before shows nothing."""
     plant(database_url, "evil")
@@ -115,3 +144,116 @@ def test_every_operator_and_function_of_our_statements_is_planted(database_url: 
                 found = parser.planted(_as_written(call), call.params)
                 reached |= {re.split(r"[ (]", name.replace("evil.", ""))[1] for name in found}
     assert named - reached == {"array_agg", "row_number"}, "in PL/pgSQL nobody can make a window function, or one of any array"
+
+
+@pytest.fixture
+def evil_first(planted: str) -> str:
+    """The URL of a database whose sessions look into the schema evil first."""
+    put_first(planted, "evil")
+    return planted
+
+
+@pytest.fixture
+def used(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[[str], list[Any]]:
+    """Uses an install in all ways: an application, in its own transactions too, a worker, the command line. What was seen."""
+
+    def use_it(url: str) -> list[Any]:
+        monkeypatch.setenv("PGQUEUE_DATABASE_URL", url)
+        return use(url, lambda *arguments: run_here(capsys, *arguments))
+
+    return use_it
+
+
+def test_nothing_planted_is_called_over_a_connection(evil_first: str, used: Callable[[str], list[Any]]) -> None:
+    assert used(evil_first)
+    assert sins(evil_first, "evil") == 0
+
+
+def test_nothing_planted_is_called_through_a_pooler(
+    evil_first: str, pooled: Callable[[int], str], used: Callable[[str], list[Any]]
+) -> None:
+    assert used(pooled(4))
+    assert sins(evil_first, "evil") == 0
+
+
+def test_no_call_calls_what_is_planted(evil_first: str, pooled: Callable[[int], str]) -> None:
+    """Each call, on a connection of ours, through a pooler, and on a connection of the application."""
+    statements = Statements("pgqueue")
+    urls = {"ours": evil_first, "pooled": pooled(1)}
+    for url in urls.values():
+        with open_connection(url, "test") as connection:
+            for _, call in every_call():
+                with suppress(psycopg.Error):  # most are about jobs that do not exist
+                    run_on_own(connection, statements.of(call), call.params)
+    with psycopg.connect(evil_first) as theirs:
+        for _, call in every_call():
+            with suppress(psycopg.Error), theirs.transaction(force_rollback=True):
+                runner(theirs)(theirs, statements.of(call), call.params)
+    assert sins(evil_first, "evil") == 0
+
+
+def _path(connection: Any) -> str:
+    return str(connection.execute("select pg_catalog.current_setting('search_path')").fetchone()[0])
+
+
+def test_a_session_of_ours_looks_only_into_pg_catalog(database_url: str) -> None:
+    with open_connection(database_url, "test") as connection:
+        assert _path(connection) == SAFE
+
+    async def path() -> str:
+        async with await OwnAsyncConnection.connect(database_url, **connect_options(database_url, "test")) as connection:
+            cursor = await connection.execute("select pg_catalog.current_setting('search_path')")
+            return str((await cursor.fetchall())[0][0])
+
+    assert asyncio.run(path()) == SAFE
+
+
+def test_a_session_behind_a_pooler_keeps_its_path(pooled: Callable[[int], str]) -> None:
+    url = pooled(1)
+    with open_connection(url, "test") as connection:
+        assert _path(connection) == '"$user", public'
+    with psycopg.connect(url) as other:
+        assert _path(other) == '"$user", public'
+
+
+@pytest.mark.parametrize("is_pooled", [False, True], ids=["direct", "pooled"])
+def test_a_query_of_the_application_has_its_own_path(database_url: str, pooled: Callable[[int], str], is_pooled: bool) -> None:
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("create schema shop create table customer (id int)")
+        connection.execute("insert into shop.customer values (7), (8)")
+        connection.execute(sql.SQL("alter database {} set search_path to shop").format(sql.Identifier(connection.info.dbname)))
+    app = PgQueue(pooled(1) if is_pooled else database_url)
+
+    @app.task
+    def welcome(id: int) -> None: ...
+
+    @app.task
+    async def awelcome(id: int) -> None: ...
+
+    assert welcome.enqueue_select("select id from customer where id > %(least)s", {"least": 7}) == 1
+    assert welcome.enqueue_select("select id from customer") == 2, "and again on the same connection"
+    with app.database.pool().connection() as own:
+        assert _path(own) == ("shop" if is_pooled else SAFE), "nothing stays"
+
+    async def select() -> int:
+        added = await awelcome.aenqueue_select("select id from customer")
+        await app.aclose()
+        return added
+
+    assert asyncio.run(select()) == 2
+    app.close()
+
+
+def test_no_function_behind_a_view_or_a_trigger_reads_the_path_of_its_caller(connection: psycopg.Connection[Any]) -> None:
+    """Nor does one that our statements call: it has a search_path, or was read when it was made."""
+    called = sorted({name for _, call in every_call() for name in re.findall(r"\{schema\}\.(\w+)\(", call.statement)})
+    found = connection.execute(
+        """select p.oid::regprocedure::text from pg_proc p
+            where p.pronamespace = 'pgqueue'::regnamespace and p.prosqlbody is null
+              and not coalesce(array_to_string(p.proconfig, ' ') ~ 'search_path=', false)
+              and (p.proname = any (%s) or exists (
+                     select from pg_depend d
+                      where d.refclassid = 'pg_proc'::regclass and d.refobjid = p.oid and d.deptype = 'n'))""",
+        (called,),
+    ).fetchall()
+    assert found == []
