@@ -8,7 +8,7 @@ from alembic import command, context
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from psycopg.sql import SQL, Identifier, Literal
-from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.pool import NullPool
 
 from .config import connection_url, load_settings
@@ -126,7 +126,10 @@ def _run(schema: str) -> None:
 
 
 def _engine(url: str) -> Engine:
-    return create_engine("postgresql+psycopg://", creator=lambda: _open(url), poolclass=NullPool, use_native_hstore=False)
+    engine = create_engine("postgresql+psycopg://", creator=lambda: _open(url), poolclass=NullPool, use_native_hstore=False)
+    # Statements of SQLAlchemy and Alembic name no schemas of functions and operators.
+    event.listen(engine, "begin", lambda connection: _driver(connection).execute(SAFE_PATH))
+    return engine
 
 
 def _open(url: str) -> OwnConnection:
@@ -137,9 +140,14 @@ def _open(url: str) -> OwnConnection:
     return connection
 
 
-def _enter(connection: Connection, schema: str) -> None:
+def _driver(connection: Connection) -> OwnConnection:
     driver = connection.connection.driver_connection
-    assert driver is not None
+    assert isinstance(driver, OwnConnection)
+    return driver
+
+
+def _enter(connection: Connection, schema: str) -> None:
+    driver = _driver(connection)
     for statement in _entering(schema):
         driver.execute(statement)
 
@@ -156,8 +164,7 @@ def _entering(schema: str) -> list[str]:
 
 
 def _make_roles(connection: Connection, schema: str) -> None:
-    driver = connection.connection.driver_connection
-    assert driver is not None
+    driver = _driver(connection)
     try:
         driver.execute((resource("sql") / "roles.sql").read_text(encoding="utf-8"))
     except psycopg.errors.InsufficientPrivilege as error:

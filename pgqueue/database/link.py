@@ -105,6 +105,12 @@ class Link:
                 self._refusals.accepted(call.statement)
             return call.read(rows)
 
+    @property
+    def superuser(self) -> str | None:
+        """The login of the open connection if it is a superuser. The server says so at connect, without a question."""
+        info = self._connection.info if self._connection is not None else None
+        return info.user if info is not None and info.parameter_status("is_superuser") == "on" else None
+
     async def _rows(self, cursor: psycopg.AsyncCursor[Any], call: Call[Any]) -> Rows:
         return await aexecute(cursor, self._statements.of(call), call.params)
 

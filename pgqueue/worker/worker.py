@@ -63,6 +63,10 @@ LEAVE_WITHIN = 2.0  # seconds to leave for a worker that never started to work
 TELL_AT_LEAST = 1.0  # seconds for callbacks, even if handlers have used up the grace
 UNTOLD_WITHIN = 1.0  # seconds for a cancelled callback to end
 FLUSH_WITHIN = 10.0  # seconds beyond the grace for reporting outcomes; and for leaving the lifespan
+SUPERUSER = (
+    "the worker logs in as %s, a superuser: what an attacker gets it to run may do anything on the server; "
+    "use a login that is a member of %s_worker (pgqueue migrate --roles)"
+)
 
 
 class Worker:
@@ -330,7 +334,13 @@ class Worker:
         self._liveness.start()
         id = self._membership.id
         log.info("worker %s started on %s", id, ", ".join(self._queues) or "no queue: it only does upkeep")
+        self._warn_of_superuser()
         self._loops.start()
+
+    def _warn_of_superuser(self) -> None:
+        settings, login = self._app.settings, self._maintenance_link.superuser
+        if login and not (settings.database_url or "").startswith("embedded:"):  # a private server has no other login
+            log.warning(SUPERUSER, login, settings.schema_name)
 
     async def _declare_limits(self) -> None:
         """Declare the limits of the app before the first claim, so that no job starts without its limits."""

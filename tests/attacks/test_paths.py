@@ -2,8 +2,11 @@
 
 import asyncio
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, LiteralString
 
 import psycopg
@@ -19,11 +22,15 @@ from pgqueue.database.bridge import run_on_own, runner
 from pgqueue.database.connection import OwnAsyncConnection, connect_options, open_connection
 from pgqueue.database.qualify import Refused, qualified
 from pgqueue.database.statement import Statements
+from pgqueue.migrate import migrate
+from tests.attacks.conftest import Install
 from tests.attacks.planted import plant, plant_types, put_first, sins
 from tests.cli.conftest import run_here
 from tests.every_call import every_call
 from tests.faults.settings import use
+from tests.worker.conftest import burst
 
+CHECKOUT = Path(__file__).parents[2]
 SAFE = "pg_catalog, pg_temp"
 # Our own path cannot name what is planted behind pg_catalog with the very types of PostgreSQL's: only what fits better.
 PATHS: dict[str, str] = {"before pg_catalog": "evil, pg_catalog", "behind pg_catalog": "pg_catalog, evil"}
@@ -257,3 +264,42 @@ def test_no_function_behind_a_view_or_a_trigger_reads_the_path_of_its_caller(con
         (called,),
     ).fetchall()
     assert found == []
+
+
+def test_nothing_planted_is_called_by_a_migration_through_a_pooler(
+    evil_first: str, pooled: Callable[[int], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = pooled(1)
+    assert not migrate(url)
+    monkeypatch.setenv("PGQUEUE_DATABASE_URL", url)
+    for command in (["current"], ["upgrade", "head"]):
+        alembic = [sys.executable, "-m", "alembic", *command]
+        done = subprocess.run(alembic, cwd=CHECKOUT, text=True, capture_output=True, check=False)
+        assert done.returncode == 0, done.stderr
+    assert sins(evil_first, "evil") == 0
+
+
+def test_a_migration_asks_for_no_types(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLAlchemy would look for the type hstore at connect, with functions and operators that are not qualified."""
+
+    def fetch(*_: Any) -> None:
+        raise AssertionError("a look-up of a type")
+
+    monkeypatch.setattr(psycopg.types.TypeInfo, "fetch", fetch)
+    assert not migrate(database_url)
+
+
+@pytest.mark.parametrize(("name", "times"), [("worker", 0), (None, 1)], ids=["member", "superuser"])
+def test_a_worker_that_logs_in_as_a_superuser_warns_once(
+    install: Install, caplog: pytest.LogCaptureFixture, name: str | None, times: int
+) -> None:
+    app = PgQueue(install.url_of(name) if name else install.url, schema=install.schema)
+
+    async def run() -> None:
+        await burst(app)
+        await app.aclose()
+
+    asyncio.run(run())
+    warned = [record.getMessage() for record in caplog.records if "superuser" in record.getMessage()]
+    assert len(warned) == times
+    assert all(f"use a login that is a member of {install.schema}_worker" in line for line in warned)
