@@ -8,7 +8,7 @@ so are relations, and the caller's query. A statement that cannot be made safe i
 import re
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import LiteralString, cast
+from typing import LiteralString
 
 _TOKEN = re.compile(
     r"""(?P<space>\s+)
@@ -46,7 +46,7 @@ def qualified(statement: LiteralString) -> LiteralString:
     Raises:
         Refused: it cannot be made safe; no statement of a release is.
     """
-    return cast("LiteralString", "".join(_Writer(statement).parts()))
+    return "".join(_Writer(statement).parts())
 
 
 class _Writer:
