@@ -12,11 +12,11 @@ from typing import LiteralString
 
 _TOKEN = re.compile(
     r"""(?P<space>\s+)
-      | (?P<value> '(?:[^']|'')*' | "[^"]+" | %s | %\(\w+\)s | \{\w+\} | \d+(?:\.\d+)? )
+      | (?P<value> '(?:[^']|'')*' | "[^"]+" | \$(?P<tag>\w*)\$.*?\$(?P=tag)\$ | %s | %\(\w+\)s | \{\w+\} | \d+(?:\.\d+)? )
       | (?P<word> [a-z_]\w* )
       | (?P<mark> :: | => | %% | [(),.\[\]:] )
       | (?P<operator> ->> | -> | <= | >= | <> | \|\| | @> | <@ | [-+*/<>=] )""",
-    re.VERBOSE,
+    re.VERBOSE | re.DOTALL,
 )
 # Words before a parenthesis that are no names of functions, or of functions that the grammar itself takes from pg_catalog.
 _SYNTAX = frozenset((
@@ -49,6 +49,10 @@ def qualified(statement: LiteralString) -> LiteralString:
     return "".join(_Writer(statement).parts())
 
 
+def _kind(found: re.Match[str]) -> str:
+    return next(kind for kind in ("value", "word", "operator", "mark") if found[kind])
+
+
 class _Writer:
     """Goes through one statement."""
 
@@ -71,7 +75,7 @@ class _Writer:
                 self._gap = ""
                 yield token
                 continue
-            yield self._written(token, str(found.lastgroup), followed_by=self._statement[position : position + 1])
+            yield self._written(token, _kind(found), followed_by=self._statement[position : position + 1])
             self._before, self._gap = token, " "
 
     def _written(self, token: str, kind: str, followed_by: str) -> str:

@@ -54,6 +54,11 @@ def test_stdout_and_the_file_have_every_line_as_json_and_no_line_the_url_of_the_
     assert look.value("select errors->-1->>'message' from dead_letter where id = %s", failed) == f"cannot connect to {url}"
 
 
+def _said(lines: list[str]) -> list[str]:
+    """What was logged as a warning, but that the worker logs in as a superuser."""
+    return [line for line in lines if "WARNING" in line and "superuser" not in line]
+
+
 def test_options_come_before_the_environment(look: Look, database_url: str, tmp_path: Path) -> None:
     look.value("""select enqueue('say', '{"iban": "DE1"}')""")
     options = ("--log-level", "warning", "--log-format", "console", "--log-file", str(tmp_path / "mine.log"))
@@ -61,8 +66,8 @@ def test_options_come_before_the_environment(look: Look, database_url: str, tmp_
 
     ran = work(database_url, subprocess.PIPE, *options, **environment)
 
-    (line,) = ran.stdout.splitlines()
-    (written,) = _written(tmp_path / "mine.log")
+    (line,) = _said(ran.stdout.splitlines())
+    (written,) = _said(_written(tmp_path / "mine.log"))
     assert "iban: [redacted]" in line
     assert "iban: [redacted]" in written
     assert {path.name[: len("mine.log")] for path in tmp_path.iterdir()} == {"mine.log"}
