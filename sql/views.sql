@@ -149,7 +149,7 @@ select worker_id, queue, count(*) as rescued, count(*) filter (where crashed) as
 -- Counts are derived, so this looks at every node of the workflow: cheap for one, not for all of many large ones.
 create view workflow_progress as
 select w.id, w.name, coalesce(w.outcome::text, 'running') as status, w.nodes, w.open, s.*, w.created_at,
-       w.finished_at, w.cancelled_at, w.repairs
+       w.finished_at, w.cancelled_at, w.repairs, w.callback_error
   from workflow w cross join lateral (
        select count(*) filter (where n.state = 'blocked') as blocked, count(*) filter (where j.state = 'scheduled') as scheduled,
               count(*) filter (where j.state = 'ready') as ready, count(*) filter (where j.state = 'running') as running,

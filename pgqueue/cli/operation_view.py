@@ -34,7 +34,11 @@ def print_status(now: OperationStatus) -> None:
     pace = None if now.per_second is None else f"{now.per_second:g} jobs"  # a number alone would be shown as a duration
     out.print(facts_of(now._asdict() | {"spec": now.spec or None, "dry_run": now.dry_run or None, "per_second": pace}, FACTS))
     for error in now.errors:
-        out.print(Text(safe(f"job {error['job_id']}: {' '.join(str(error['message']).split())}"), "red"))
+        out.print(Text(safe(f"{_whose(error)}: {' '.join(str(error['message']).split())}"), "red"))
+
+
+def _whose(error: Mapping[str, object]) -> str:
+    return "the operation" if error["job_id"] is None else f"job {error['job_id']}"
 
 
 def _counted(counts: Mapping[str, int]) -> str:

@@ -44,10 +44,12 @@ def header(now: WorkflowProgress) -> Group:
         times.append(f"cancelled {shown(now.cancelled_at)}")
     if now.repairs:
         times.append(f"repaired {now.repairs} times")
+    missing = [Text(safe(f"its callback is missing: {now.callback_error}"), "red")] if now.callback_error else []
     return Group(
         Text("  ").join([Text(f"workflow {now.id}", "bold"), *([_plain(now.name)] if now.name else []), shown(now.status)]),
         Text.assemble(bar(now.nodes - now.open, now.nodes, now.status), "  ", Text(", ").join(counts)),
         Text(", ".join(times), "dim"),
+        *missing,
     )
 
 

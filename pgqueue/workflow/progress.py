@@ -21,6 +21,7 @@ class WorkflowProgress:
         created_at, finished_at: times on the clock of the database; finished_at is None until it is over.
         cancelled_at: when its cancellation was requested; None if it was not.
         repairs: how many nodes `repair_workflows` has repaired; 0 in a sound workflow.
+        callback_error: why its `on_success` or `on_failure` was not enqueued when it ended; None if nothing stood in the way.
     """
 
     id: int
@@ -40,6 +41,7 @@ class WorkflowProgress:
     finished_at: datetime | None
     cancelled_at: datetime | None
     repairs: int
+    callback_error: str | None = None
 
     @classmethod
     def of(cls, id: int, rows: list[dict[str, Any]]) -> "WorkflowProgress":

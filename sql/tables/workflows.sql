@@ -13,12 +13,14 @@ create table workflow (
     cancelled_at timestamptz,                   -- cancel_workflow was called: running nodes are asked to stop
     finished_at  timestamptz,
     stopping     bigint[] not null default '{}',  -- jobs that ran when it was cancelled, before its retry: they are asked to stop
+    callback_error text,                        -- why its callback was not enqueued when it finished last
     constraint open_is_counted check (open between 0 and nodes),
     constraint finished_when_none_is_open check (
         (finished_at is not null) = (open = 0 and nodes > 0) and (finished_at is null) = (outcome is null))
 ) with (fillfactor = 50);
 create index workflow_open on workflow (id) where finished_at is null;              -- repair_workflows
 create index workflow_finished_at on workflow (finished_at);                        -- prune
+create index workflow_callback_error on workflow (id) where callback_error is not null;  -- diagnose_workflows
 
 create table workflow_node (
     job_id          bigint not null,

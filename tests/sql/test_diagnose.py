@@ -100,6 +100,10 @@ CASES = [
     Case("workflows", "workflow-drift", "error", (
         """select enqueue_workflow('[{"task": "noop"}, {"task": "noop", "after": [1]}]')""",
         "update workflow_node set pending_parents = 2 where pending_parents = 1")),
+    Case("workflows", "workflow-callback", "warning", (
+        """select enqueue_workflow('[{"task": "noop"}]')""", "select cancel_workflow(max(id)) from workflow",
+        "update workflow set callback_error = 'the limit is gone'"),
+         "update workflow set callback_error = null"),
     Case("connections", "connections-scarce", "warning", (ALIVE, "update worker set heartbeat_at = now()"), "delete from worker",
          "each => 1000"),
     Case("plans", "claim-plan", "error", ("drop index job_ready",)),

@@ -119,6 +119,7 @@ class WorkflowOut(BaseModel):
     finished_at: datetime | None
     cancelled_at: datetime | None = Field(description="when its cancellation was asked for")
     repairs: int = Field(description="how many nodes were repaired; 0 in a sound workflow")
+    callback_error: str | None = Field(description="why its callback was not enqueued when it finished")
 
 
 class TaskNodes(BaseModel):

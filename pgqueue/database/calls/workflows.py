@@ -7,7 +7,7 @@ from ..call import ALWAYS, WHOLE, Call, Keys, Records, Rows, all_rows, records, 
 
 _WORKFLOW: tuple[LiteralString, ...] = (
     "id", "name", "status", "nodes", "open", "blocked", "scheduled", "ready", "running", "succeeded", "failed", "cancelled",
-    "skipped", "created_at", "finished_at", "cancelled_at", "repairs",
+    "skipped", "created_at", "finished_at", "cancelled_at", "repairs", "callback_error",
 )  # fmt: skip
 _NODE: tuple[LiteralString, ...] = (
     "job_id", "name", "task", "queue", "state", "waits_for", "attempt", "elapsed", "reason", "error", "progress", "created_at",

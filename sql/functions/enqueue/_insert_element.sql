@@ -1,5 +1,5 @@
 -- insert_element: insert_job for the options of a job as JSON, by the names of the arguments of enqueue.
--- Called by: make_job, check_scheduled_job. enqueue_many reads its elements itself: one by one they cost a quarter more.
+-- Called by: make_job, checked_scheduled_job. enqueue_many reads its elements itself: one by one they cost a quarter more.
 -- blocked: as in insert_job. Writes, locks, returns: as insert_job.
 create function insert_element(element jsonb, blocked bool, out id bigint, out duplicate bool, out due timestamptz)
 language plpgsql as $$

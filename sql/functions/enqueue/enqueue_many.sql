@@ -57,7 +57,7 @@ begin
     return query select * from insert_each(jobs);
 end $$;
 
--- insert_each: enqueue_many, whatever the depth of the queues is. Called by: enqueue_many, enqueue_callback, check_callback.
+-- insert_each: enqueue_many, whatever the depth of the queues is. Called by: enqueue_many, enqueue_callback, checked_callback.
 -- Writes, locks, returns: see enqueue_many.
 create function insert_each(jobs jsonb) returns table (id bigint, duplicate bool)
 language plpgsql as $$
@@ -111,7 +111,7 @@ begin
 end $$;
 
 -- check_jobs: refuses anything but an array of objects with the options of enqueue. Called by: insert_each,
--- check_scheduled_job.
+-- checked_scheduled_job.
 create function check_jobs(jobs jsonb) returns void
 language plpgsql as $$
 declare

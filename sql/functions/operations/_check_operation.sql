@@ -70,6 +70,7 @@ begin
             select jsonb_array_elements_text(may->kind)), ', '), ''), kind || ' has no options'));
     end if;
     perform check_rules(its->'rules');
+    its := lasting(its);
     begin
         perform check_force(coalesce((its->>'force')::bool, false), (its->>'force_after')::interval),
                 (its->>'keep_attempts')::bool;

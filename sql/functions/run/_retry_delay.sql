@@ -7,9 +7,9 @@
 create function retry_delay(policy jsonb, attempt int) returns interval
 language plpgsql volatile as $$
 declare
-    base   float8 := coalesce((policy->>'delay')::float8, 1);
+    base   float8 := coalesce(policy_seconds(policy->'delay'), 1);
     kind   text   := coalesce(policy->>'backoff', 'exponential');
-    cap    float8 := coalesce((policy->>'cap')::float8, case when kind in ('exponential', 'fibonacci') then 300
+    cap    float8 := coalesce(policy_seconds(policy->'cap'), case when kind in ('exponential', 'fibonacci') then 300
                                                              else 'infinity'::float8 end);
     jitter bool   := coalesce((policy->>'jitter')::bool, true);
     n      int    := greatest(attempt, 1);
@@ -17,10 +17,10 @@ declare
 begin
     case kind
         when 'exponential' then wait := base * power(2, least(n - 1, 30));
-        when 'linear'      then wait := base + coalesce((policy->>'step')::float8, 0) * (n - 1);
+        when 'linear'      then wait := base + coalesce(policy_seconds(policy->'step'), 0) * (n - 1);
         when 'fixed'       then wait := base;
         when 'fibonacci'   then wait := base * round(power((1 + sqrt(5)) / 2, least(n, 40)) / sqrt(5));
-        when 'list'        then wait := (policy->'delays'->>(least(n, jsonb_array_length(policy->'delays')) - 1))::float8;
+        when 'list'        then wait := policy_seconds(policy->'delays'->(least(n, jsonb_array_length(policy->'delays')) - 1));
         else perform invalid('retry.backoff', policy->>'backoff', 'use exponential, linear, fixed, fibonacci or list');
     end case;
     wait := least(wait, cap, 1e9);  -- 31 years: step by step a linear one leaves the calendar, and the outcome must be stored
@@ -29,6 +29,11 @@ begin
     end if;
     return make_interval(secs => wait);
 end $$;
+
+-- policy_seconds: a number of a policy as float8, in whole microseconds: of less than 1e-307 there is none, and a failure with such a
+-- policy could not be stored. Called by: retry_delay. Writes: nothing.
+create function policy_seconds(given jsonb) returns float8
+language sql immutable as $$ select round((given #>> '{}')::numeric, 6)::float8 $$;
 
 -- retry_applies: whether a policy retries an exception, given the names of its class and the classes it inherits from.
 -- Called by: finish_unended. "never" wins over "only"; without both every exception is retried.

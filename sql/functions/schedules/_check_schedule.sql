@@ -75,7 +75,8 @@ begin
             check_choice(definition, 'overlap', '{allow,skip,buffer_one}'),
             check_seconds(definition, 'most', 1, 1000), check_seconds(definition, 'spacing', 0, 86400),
             check_seconds(definition, 'window', 0, 31622400), check_seconds(definition, 'jitter', 0, 86400),
-            check_timezone(definition), check_scheduled_job(definition->'job');
+            check_timezone(definition);
+    definition := jsonb_set(definition, '{job}', checked_scheduled_job(coalesce(definition->'job', 'null')));
     definition := with_utc(with_utc(definition, 'starts_at'), 'ends_at');
     if definition->>'ends_at' <= definition->>'starts_at' then  -- of one form, so they are in the order of their times
         perform invalid('ends_at', definition->>'ends_at', 'give a time after starts_at');
@@ -87,11 +88,11 @@ begin
 end $$;
 
 -- in_microseconds: the durations of a definition in seconds with six decimals: less is no interval, and float8 cannot hold any
--- number of them. Called by: checked_schedule. Writes: nothing.
+-- number of them; and `most`, a whole number, without any. Called by: checked_schedule. Writes: nothing.
 create function in_microseconds(definition jsonb) returns jsonb
 language sql immutable as $$
     select coalesce(jsonb_object_agg(key, trim_scale(round(value::numeric, 6))), '{}')
-      from jsonb_each(definition) where key = any ('{every,spacing,window,jitter}')
+      from jsonb_each(definition) where key = any ('{every,spacing,window,jitter,most}')
 $$;
 
 -- check_expressions: refuses what cannot be cron expressions, and a schedule that has neither these nor an interval.
@@ -165,9 +166,9 @@ exception when data_exception then
     perform invalid(field, given, 'give a time with its offset, for example 2026-11-30T02:00:00+01:00');
 end $$;
 
--- check_scheduled_job: refuses a job that enqueue would refuse now: it adds one and takes it back. Called by: checked_schedule.
--- Writes: nothing that stays.
-create function check_scheduled_job(job jsonb) returns void
+-- checked_scheduled_job: the job of a schedule as it is kept, see lasting. Refuses one that enqueue would refuse now: it adds one
+-- and takes it back. Called by: checked_schedule. Writes: nothing that stays.
+create function checked_scheduled_job(job jsonb) returns jsonb
 language plpgsql as $$
 declare
     unique_options text[] := '{unique_mode,unique_key,unique_period}';
@@ -179,6 +180,7 @@ begin
     perform invalid(field, job->>field, 'it belongs to a single enqueue; leave it out of a schedule')
        from unnest('{run_at,run_after,expires_at,depends_on,run_if,notify}'::text[]) as f(field) where job ? field;
     perform check_jobs(jsonb_build_array(job));
+    job := lasting(job);
     begin
         if job ?| unique_options then  -- without its key: it may belong to a transaction that has not ended
             perform check_unique(job->>'unique_mode', (job->>'unique_period')::interval),
@@ -190,4 +192,5 @@ begin
         when sqlstate 'PQ999' then null;
         when data_exception then perform invalid('job', job::text, sqlerrm);
     end;
+    return job;
 end $$;

@@ -141,7 +141,8 @@ begin
 end $$;
 
 -- enqueue_callback: adds the job that a workflow wants to be told by of how it has ended. Called by: settle, repair_workflow.
--- Writes: job.
+-- Writes: job, workflow. What stands in its way, now that it was good at submission, is kept in callback_error and ends nothing
+-- else: the last node may be somebody else's job. Raises what may pass, a lock or a full disk: then that end is handed in again.
 create function enqueue_callback(flow bigint) returns void
 language plpgsql as $$
 declare
@@ -152,11 +153,19 @@ begin
     select * into its from workflow where id = flow;
     callback := case its.outcome when 'succeeded' then its.on_success when 'failed' then its.on_failure end;
     if callback is not null then
-        told := (select id from insert_each(jsonb_build_array(callback - 'args' || jsonb_build_object('meta', jsonb_build_object(
-            'workflow_id', its.id, 'workflow', its.name, 'outcome', its.outcome)))));
-        -- Afterwards: they were measured at submission, and the limit may be lower by now.
+        -- Without its arguments, where no key is made of them: they were measured at submission, and the limit may be lower by now.
+        told := (select id from insert_each(jsonb_build_array(
+            callback - case when callback ?| '{limits,fair}' then '' else 'args' end || jsonb_build_object(
+                'meta', jsonb_build_object('workflow_id', its.id, 'workflow', its.name, 'outcome', its.outcome)))));
         update job set args = callback->'args' where id = told and jsonb_typeof(callback->'args') = 'object';
+        if its.callback_error is not null then
+            update workflow set callback_error = null where id = flow;
+        end if;
     end if;
-exception when sqlstate 'PQ001' then  -- it was good at submission, and the last job could never finish
-    raise warning 'workflow % has finished, but its callback could not be enqueued: %', flow, sqlerrm;
+exception
+    when lock_not_available or transaction_rollback or insufficient_resources or operator_intervention or system_error then
+        raise;
+    when others then
+        update workflow set callback_error = left(sqlerrm, 500) where id = flow;
+        raise warning 'workflow % has finished, but its callback could not be enqueued: %', flow, sqlerrm;
 end $$;

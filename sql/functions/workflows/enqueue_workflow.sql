@@ -26,8 +26,8 @@ begin
     if exists (select from queue q where q.name > '') then
         perform check_depths(nodes);
     end if;
-    perform check_callback('on_success', on_success);
-    perform check_callback('on_failure', on_failure);
+    on_success := checked_callback('on_success', on_success);
+    on_failure := checked_callback('on_failure', on_failure);
     insert into workflow as w (name, on_success, on_failure) values (name, on_success, on_failure)
     returning w.id into workflow_id;
     job_ids := add_nodes(workflow_id, nodes);
@@ -51,19 +51,23 @@ begin
               from jsonb_array_elements(jobs) with ordinality as e(job, place));
 end $$;
 
--- check_callback: refuses a job that could not be enqueued later, by enqueuing it and taking it back.
--- Called by: enqueue_workflow. Writes: nothing that stays.
-create function check_callback(field text, callback jsonb) returns void
+-- checked_callback: a job as it is kept until the workflow ends, see lasting. Refuses one that could not be enqueued, by enqueuing
+-- it and taking it back. Called by: enqueue_workflow. Writes: nothing that stays.
+create function checked_callback(field text, callback jsonb) returns jsonb
 language plpgsql as $$
 begin
     if callback is null then
-        return;
+        return null;
     elsif jsonb_typeof(callback) <> 'object' or callback ?| '{meta,depends_on,run_if}' then
         perform invalid(field, callback::text, 'give one object with the options of enqueue, without meta and depends_on');
     elsif callback ?| '{unique_mode,unique_key,unique_period}' then  -- it would wait for its key while it holds the workflow
         perform invalid(field, callback::text, 'it cannot be unique; leave unique_mode, unique_key and unique_period out');
     end if;
-    perform insert_each(jsonb_build_array(callback));
-    raise exception using errcode = 'PQ999';
-exception when sqlstate 'PQ999' then null;  -- not PQ000: that stands for the whole class, refusals among it
+    callback := lasting(callback);
+    begin
+        perform insert_each(jsonb_build_array(callback));
+        raise exception using errcode = 'PQ999';
+    exception when sqlstate 'PQ999' then null;  -- not PQ000: that stands for the whole class, refusals among it
+    end;
+    return callback;
 end $$;

@@ -2,7 +2,7 @@
 
 from .. import operation_guarantees as guarantees
 from .. import test_start_operation as starting
-from .mutant import SKIP, Mutant
+from .mutant import DROP, SKIP, Mutant
 
 MUTANTS = [
     Mutant("jobs that come later belong to it", "collect_jobs", r"its\.upto_id", "null",
@@ -31,7 +31,8 @@ MUTANTS = [
            guarantees.one_that_looks_for_its_jobs_gives_way_to_others),
     Mutant("an empty object is a condition", "operation_filter", r"value <> '\{\}'", "true",
            starting.test_a_filter_of_empty_objects_and_nulls_names_nothing, ({"args": {}},)),
-    Mutant("a time is that of whoever carries on", "checked_spec", r"its \?\| '\{run_at,run_after\}'", "its ? 'run_after'",
+    Mutant("a time is that of whoever carries on", "checked_spec", [
+        (r"its \?\| '\{run_at,run_after\}'", "its ? 'run_after'"), (r"its := lasting" + DROP, "")], "",
            starting.test_a_time_without_a_zone_is_that_of_the_one_who_asks),
     Mutant("it waits for jobs", "lock_members", r"for update skip locked\)(?=;\s+begin)", "for update)",
            guarantees.a_locked_job_is_left_until_it_is_free),

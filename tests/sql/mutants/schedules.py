@@ -95,7 +95,7 @@ MUTANTS = [
            declare.test_a_schedule_that_people_have_made_stays_as_they_have_it),
     Mutant("a resumed schedule makes up for its pause", "resume_schedule", r"after_at = at, ", "",
            pause.test_a_resumed_schedule_goes_on_from_now_and_the_pause_is_one_row),
-    Mutant("a check makes a job", "check_scheduled_job", r"raise exception 'taken back'[^;]*;", "",
+    Mutant("a check makes a job", "checked_scheduled_job", r"raise exception 'taken back'[^;]*;", "",
            changes.test_looking_whether_the_job_is_valid_leaves_no_job),
     # the others
     Mutant("a trigger obeys the next tick", "trigger_schedule", r"set last_tick = at,", "set last_tick = at, next_tick = null,",
