@@ -164,6 +164,10 @@ class ResultExpired(PgQueueError):
     """The job succeeded, but its result is not kept any more."""
 
 
+class ResultWithheld(PgQueueError):
+    """A parent has a result, but whoever added this job may not know it; see docs/security.md."""
+
+
 class ResultUnreadable(PgQueueError, ValueError):
     """The result is stored, but Python cannot read it: it is nested too deep, or has an integer of more than 4300 digits.
 

@@ -37,6 +37,10 @@ class Here:
         """Run a call in a transaction of its own."""
         return await self.service.run(call)
 
+    async def add(self, call: Call[T]) -> T:
+        """Run a call that adds jobs behind others: they get results of those as far as the caller may read them."""
+        return await self.service.run(call, key=None if self.caller.may_read_results else self.caller.key_id or self.caller.name)
+
     async def act(self, call: Call[T]) -> T:
         """Run a verb of people, which the audit log keeps with the key and the address of the caller.
 

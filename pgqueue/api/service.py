@@ -72,10 +72,15 @@ class Service:
         app = self.app
         return AsyncPool(app.url, app.statements, app.settings.api_pool_size, "api_pool_size", arun_exactly, PATIENCE)
 
-    async def run(self, call: Call[T], client: str | None = None) -> T:
-        """Run a call in a transaction of its own. `client`: the address that the audit log keeps in place of this server's."""
+    async def run(self, call: Call[T], client: str | None = None, key: str | None = None) -> T:
+        """Run a call in a transaction of its own.
+
+        Args:
+            client: the address that the audit log keeps in place of this server's.
+            key: the id of the key for which jobs are added that get no results of other makers.
+        """
         with self.breaker.trial():
-            return await self.database.run(call, client=client)
+            return await self.database.run(call, client=client, key=key)
 
     async def act(self, call: Call[T], address: str) -> T:
         """Run a verb of people from this address, which the audit log keeps."""

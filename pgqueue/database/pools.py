@@ -16,7 +16,8 @@ from .statement import Statements
 from .translate import raise_ours
 
 T = TypeVar("T")
-_CLIENT = b"select pg_catalog.set_config('pgqueue.client', %s, true)"  # see client_address in sql/functions/audit
+# See client_address in sql/functions/audit, and maker in sql/functions/workflows.
+_CALLER = b"select pg_catalog.set_config('pgqueue.client', %s, true), pg_catalog.set_config('pgqueue.key', %s, true)"
 # Opened at first use. The pool's own tries to connect end before a waiting call starts a new try.
 _POOL: dict[str, Any] = {"min_size": 0, "open": False, "reconnect_timeout": AGAIN - 1}
 
@@ -186,32 +187,36 @@ class AsyncPool:
         self._options = {**connect_options(url, "pgqueue"), **options}
         self._pools: dict[tuple[tuple[int, int], asyncio.AbstractEventLoop], _AsyncPool] = {}
 
-    async def run(self, call: Call[T], connection: Any = None, wait: float | None = None, client: str | None = None) -> T:
+    async def run(
+        self, call: Call[T], connection: Any = None, wait: float | None = None, client: str | None = None, key: str | None = None
+    ) -> T:
         """`SyncPool.run` for async code.
 
         Args:
             client: the address that the audit log keeps in place of this process's own; only without `connection`.
+            key: the key of the API for which jobs are added that get no results of other makers; only without `connection`.
         """
         if connection is not None:
             with deadline_of(connection, call.within):
                 return await self._run_on(async_runner(connection), connection, call)
         began = monotonic()
+        caller = None if client is None and key is None else (client or "", key or "")
         try:
-            return await self._run_pooled(call, wait, began, client)
+            return await self._run_pooled(call, wait, began, caller)
         except psycopg.OperationalError as error:
             if not may_repeat(call, error, began):
                 raise
-        return await self._run_pooled(call, wait, began, client)
+        return await self._run_pooled(call, wait, began, caller)
 
-    async def _run_pooled(self, call: Call[T], wait: float | None, began: float, client: str | None) -> T:
+    async def _run_pooled(self, call: Call[T], wait: float | None, began: float, caller: tuple[str, str] | None) -> T:
         pool = await self.pool()
         left = None if wait is None else max(0.0, wait - (monotonic() - began))
         async with pool.connection(left) as own:
             own.deadline = within(call.within, wait, began)
-            if client is None:
+            if caller is None:
                 return await self._run_on(self._run_on_own, own, call)
             async with own.transaction():
-                await own.execute(_CLIENT, (client,))
+                await own.execute(_CALLER, caller)
                 return await self._run_on(self._run_on_own, own, call)
 
     async def _run_on(self, run: AsyncRun, connection: Any, call: Call[T]) -> T:

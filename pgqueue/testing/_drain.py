@@ -14,7 +14,7 @@ from .._steps import Steps, adrive, drive
 from ..context import JobContext
 from ..database.calls import manage as manage_calls
 from ..database.calls import testing as sql
-from ..errors import PgQueueError, ResultExpired, WrongConnection
+from ..errors import PgQueueError, ResultExpired, ResultWithheld, WrongConnection
 from ..registry import Registered, Registry
 from ..worker.execute import failure
 from ..worker.parents import give_parents
@@ -156,7 +156,7 @@ class Draining:
             rows = yield self._run(sql.parents(job_id))
             try:
                 give_parents(job, rows, self._app.tasks)
-            except ResultExpired as error:  # it fails for good, as in a worker
+            except (ResultExpired, ResultWithheld) as error:  # it fails for good, as in a worker
                 lost = failure(job, error, 0.0, reason="system_error", final=True)
                 yield self._run(sql.finish(job_id, lost.json, None))
                 return job, task, Ended(None, error)

@@ -12,7 +12,7 @@ from ..context import JobContext
 from ..database import Link
 from ..database.calls import workflows as workflow_calls
 from ..database.calls.workflows import ParentRow
-from ..errors import Disconnected, PgQueueError, ResultExpired
+from ..errors import Disconnected, PgQueueError, ResultExpired, ResultWithheld
 from ..registry import Registered
 from ..workflow.node import Parents
 from .execute import Outcome, failure
@@ -108,7 +108,7 @@ class ParentLoader:
         for job in self._slots.prepared(jobs):
             try:
                 give_parents(job, by_job[job.id], self._tasks)
-            except ResultExpired as error:  # a retry would not find the result either
+            except (ResultExpired, ResultWithheld) as error:  # a retry would not find the result either
                 self._hand_in(failure(job, error, 0.0, reason="system_error", final=True))
             except Exception as error:  # an outcome of a parent may end this job, but not the worker
                 self._hand_in(failure(job, error, 0.0))
@@ -123,6 +123,7 @@ def give_parents(job: JobContext, rows: list[ParentRow], tasks: Mapping[str, Reg
 
     Raises:
         ResultExpired: a result that an argument takes is not kept any more.
+        ResultWithheld: a result that an argument takes is not for this job.
     """
     assert job.node is not None
     job.args_json = job.node.with_taken(job.args_json, rows)

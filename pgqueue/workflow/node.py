@@ -7,7 +7,7 @@ from typing import Any
 
 from .._json import Unreadable, dumps, loads, loads_own, readable
 from ..database.calls.workflows import ParentRow
-from ..errors import ResultExpired, ResultUnreadable, UnknownParent
+from ..errors import PgQueueError, ResultExpired, ResultUnreadable, ResultWithheld, UnknownParent
 from ..registry import Registered
 
 
@@ -21,7 +21,8 @@ class Parent:
         task: the name of its task.
         state: succeeded, failed, cancelled or skipped; open if it was retried after this job had started and is not over yet.
         result: its result, of the type in the annotation of its task if the task is registered here; None unless it succeeded.
-            Reading it raises `ResultExpired` if it is not kept any more, `ResultUnreadable` if Python cannot read it, and the
+            Reading it raises `ResultExpired` if it is not kept any more, `ResultWithheld` if whoever added this job may not know
+            it, `ResultUnreadable` if Python cannot read it, and the
             errors of the annotated type if it cannot be made from the result.
         error: its last error: type, message and traceback; None unless it failed.
     """
@@ -64,39 +65,50 @@ class StoredParent(Parent):
         return f"Parent(id={self.id!r}, name={self.name!r}, task={self.task!r}, state={self.state!r}, result={self._stored})"
 
 
-class ExpiredParent(Parent):
-    """A parent whose result is not kept any more."""
+class MissingParent(Parent):
+    """A parent whose result is not kept any more, or is not for this job."""
 
-    __slots__ = ()
+    __slots__ = ("_why",)
+    _why: PgQueueError
 
-    def __init__(self, row: ParentRow) -> None:
-        for name, value in (("id", row.id), ("name", row.name), ("task", row.task), ("state", row.state), ("error", None)):
+    def __init__(self, row: ParentRow, why: PgQueueError) -> None:
+        given = {"id": row.id, "name": row.name, "task": row.task, "state": row.state, "error": None, "_why": why}
+        for name, value in given.items():
             object.__setattr__(self, name, value)
 
     @property
     def result(self) -> Any:
-        """The result does not exist any more.
+        """There is no result to read.
 
         Raises:
-            ResultExpired: always.
+            ResultExpired: it is not kept any more.
+            ResultWithheld: whoever added this job may not know it.
         """
-        raise expired(self.id, self.name or self.task)
+        raise self._why
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, ExpiredParent) and other.id == self.id
+        return isinstance(other, MissingParent) and other.id == self.id
 
     def __hash__(self) -> int:
         return hash(self.id)
 
     def __repr__(self) -> str:
-        return f"ExpiredParent(id={self.id!r}, name={self.name!r}, task={self.task!r}, state={self.state!r})"
+        return f"MissingParent(id={self.id!r}, name={self.name!r}, task={self.task!r}, state={self.state!r})"
 
 
-def expired(id: int, name: str) -> ResultExpired:
-    """The exception for a result that is not kept any more."""
-    return ResultExpired(
-        f"the result of parent {name!r}, job {id}, is no longer kept; enqueue the parent with a longer result_ttl"
-    )
+def missing(row: ParentRow) -> PgQueueError | None:
+    """Why the result of a parent that has returned one cannot be read; None if it can."""
+    if row.withheld:
+        return ResultWithheld(
+            f"the result of parent {row.name or row.task!r}, job {row.id}, is withheld: the login that added this job has not "
+            "added that one, and may not read results; add both in one workflow, or grant it the viewer role"
+        )
+    if row.expired:
+        return ResultExpired(
+            f"the result of parent {row.name or row.task!r}, job {row.id}, is no longer kept; "
+            "enqueue the parent with a longer result_ttl"
+        )
+    return None
 
 
 class Parents(Mapping[str, Parent]):
@@ -142,7 +154,8 @@ NO_PARENTS = Parents({})
 
 
 def _parent(row: ParentRow, tasks: Mapping[str, Registered[Any]]) -> Parent:
-    return ExpiredParent(row) if row.expired else StoredParent(row, tasks.get(row.task))
+    why = missing(row)
+    return StoredParent(row, tasks.get(row.task)) if why is None else MissingParent(row, why)
 
 
 class Node:
@@ -177,12 +190,13 @@ class Node:
 
         Raises:
             ResultExpired: a result that it takes is not kept any more.
+            ResultWithheld: a result that it takes is not for this job.
         """
         if self.takes is None:
             return args_json
         for row in rows if self.takes_all else rows[:1]:
-            if row.expired:
-                raise expired(row.id, row.name or row.task)
+            if (why := missing(row)) is not None:
+                raise why
         results = [row.result or "null" for row in rows]
         taken = f"[{','.join(results)}]" if self.takes_all else results[0] if results else "null"
         before = args_json.rstrip()[:-1]

@@ -34,6 +34,7 @@ create table workflow_node (
     takes_all       bool not null default false,  -- it gets the list of all parents' results
     returned        bool not null default false,  -- it ended with a result other than null: if none is stored, it has expired
     payload         jsonb,                      -- the job of a skipped node: retry brings it back
+    made_by         text,                       -- see maker
     -- The key that edges refer to, and all nodes of a workflow.
     unique (workflow_id, job_id),
     -- A release that is lost, or an end that comes twice, is an error here and not a job that waits forever.
@@ -53,6 +54,7 @@ create table workflow_edge (
     child_id    bigint not null,
     run_if      text not null check (run_if in ('succeeded', 'finished', 'failed')),  -- how the parent must end
     position    int not null,                   -- among the child's parents: the order of their results
+    withheld    bool not null default false,    -- the child does not get the result of the parent, see is_withheld
     primary key (parent_id, child_id),
     constraint not_itself check (parent_id <> child_id),
     foreign key (workflow_id, parent_id) references workflow_node (workflow_id, job_id) on delete cascade,

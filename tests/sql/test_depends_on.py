@@ -161,9 +161,7 @@ def test_parents_of_two_workflows_are_refused_naming_both(rolled_back_sql: Sql, 
     sqlstate, message = refused(rolled_back_sql, FORMS[form], [one["a"], two["b"]], "succeeded")
 
     assert sqlstate == "PQ001"
-    assert (
-        f"they are in several workflows: {one.id} (one) and {two.id} (without a name); all must be in one or in none" in message
-    )
+    assert f"they are in several workflows: {one.id} and {two.id}; all must be in one or in none" in message
 
 
 @pytest.mark.one_case

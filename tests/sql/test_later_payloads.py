@@ -269,8 +269,6 @@ def test_an_operation_whose_step_fails_holds_up_no_other(rolled_back_sql: Sql) -
         sql.value("select carry_on_operations()")
 
     assert sql.value("select did from operation where id = %s", second) == {"cancelled": 2}
-    failed, state, errors = (
-        sql.connection.execute("select failed, state, errors from operation where id = %s", [first]).fetchone() or ()
-    )
-    assert (failed, state) == (1, "cancelled")
-    assert errors[0]["job_id"] is None
+    (ended,) = sql.rows("select failed, state, errors from operation where id = %s", first)
+    assert (ended["failed"], ended["state"]) == (1, "cancelled")
+    assert ended["errors"][0]["job_id"] is None

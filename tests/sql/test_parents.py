@@ -22,7 +22,7 @@ def test_results_come_in_the_order_in_which_the_child_names_its_parents(rolled_b
     assert [row["name"] for row in rows] == ["c", "a", "b"]
     assert rows[0] == {
         "child_id": flow["join"], "parent_id": flow["c"], "name": "c", "task": "c", "state": "succeeded",
-        "result": {"from": "c"}, "error": None, "expired": False,
+        "result": {"from": "c"}, "error": None, "expired": False, "withheld": False,
     }  # fmt: skip
 
 

@@ -98,7 +98,7 @@ def test_a_job_that_is_over_takes_no_signal(rolled_back_sql: Sql, state: str) ->
     refused = sql.refusal(SIGNAL, id, "approved", None)
 
     assert refused.sqlstate == "PQ004"
-    assert f"job {id} is {state}; only a job that is not over takes signals" in str(refused)
+    assert f"job {id} is over; only a job that is not over takes signals" in str(refused)
 
 
 def test_an_unknown_job_is_named(rolled_back_sql: Sql) -> None:

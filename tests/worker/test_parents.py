@@ -407,7 +407,7 @@ def test_the_result_of_an_expired_parent_cannot_be_asked_for_and_the_rest_of_it_
     assert (gone.id, gone.name, gone.task, gone.state, gone.error) == (5, None, "fetch", "succeeded", None)
     with pytest.raises(ResultExpired, match=r"^the result of parent 'fetch', job 5, is no longer kept; .* longer result_ttl$"):
         gone.result  # noqa: B018
-    assert repr(gone) == "ExpiredParent(id=5, name=None, task='fetch', state='succeeded')"
+    assert repr(gone) == "MissingParent(id=5, name=None, task='fetch', state='succeeded')"
     assert gone == Parents.read(rows, {})["fetch"] != parents["null"]
     assert parents["null"].result is None
 

@@ -37,6 +37,11 @@ class Caller:
     queues: frozenset[str] | None = None
     may_read_arguments: bool = True
 
+    @property
+    def may_read_results(self) -> bool:
+        """Whether it may read results of jobs, as the SQL role of the same name may."""
+        return self.role != "producer" and self.may_read_arguments
+
     def check_queue(self, queue: str) -> None:
         """Raise Problem unless this queue is one of the caller's."""
         if self.queues is not None and queue not in self.queues:

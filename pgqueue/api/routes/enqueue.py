@@ -1,6 +1,6 @@
 """Enqueuing: one job, many jobs, and which job a call would be a duplicate of."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from typing import Any
 
@@ -56,9 +56,9 @@ async def enqueue(request: Request, body: JobIn, idempotency_key: idempotency.Ke
         await _check_queues(here, [one])
         sent, headers = stack.enter_context(sending(one.order.name, one.order.options.queue)), dict[str, str]()
         if idempotency_key is None:
-            ((id, duplicate),) = await _run(here, sent.noting(enqueuing.enqueuing(app, one, sent.trace, stack)))
+            ((id, duplicate),) = await _run(here, sent.noting(enqueuing.enqueuing(app, one, sent.trace, stack)), [one])
         else:
-            [(id, duplicate)], headers = await _run_once(here, request, idempotency_key, [enqueuing.element(one, sent.trace)])
+            [(id, duplicate)], headers = await _run_once(here, request, idempotency_key, [one], sent.trace)
     headers = {**headers, "Location": f"{request.url.path}/{id}"}
     return answers.json({"id": str(id), "duplicate": duplicate}, 200 if duplicate else 201, headers)
 
@@ -81,10 +81,9 @@ async def enqueue_batch(request: Request, body: BatchIn, idempotency_key: idempo
         headers = dict[str, str]()
         try:
             if idempotency_key is None:
-                added = await _run(here, sent.noting(enqueuing.enqueuing_all(app, jobs, sent.trace, stack)))
+                added = await _run(here, sent.noting(enqueuing.enqueuing_all(app, jobs, sent.trace, stack)), jobs)
             else:
-                elements = [enqueuing.element(one, sent.trace) for one in jobs]
-                added, headers = await _run_once(here, request, idempotency_key, elements)
+                added, headers = await _run_once(here, request, idempotency_key, jobs, sent.trace)
         except (InvalidArgument, JobNotFound, WrongState) as error:
             raise await _placed(here, jobs, error) from None
     ids = {"ids": [str(id) for id, _ in added], "duplicates": [str(id) for id, duplicate in added if duplicate]}
@@ -175,14 +174,18 @@ async def _sees(here: Here, job_id: int) -> bool:
     return bool(found) and found[0]["queue"] in here.caller.queues
 
 
-async def _run(here: Here, call: Call[Any]) -> Any:
+async def _run(here: Here, call: Call[Any], jobs: Iterable[One] = ()) -> Any:
+    run = here.add if any(one.order.options.depends_on for one in jobs) else here.run
     try:
-        return await here.run(call)
+        return await run(call)
     except psycopg.DataError as error:
         raise enqueuing.stored_badly(error) from None
 
 
-async def _run_once(here: Here, request: Request, key: str, jobs: list[str]) -> tuple[list[Added], dict[str, str]]:
-    done = await _run(here, await idempotency.once(here, request, key, jobs))
+async def _run_once(
+    here: Here, request: Request, key: str, jobs: list[One], trace: str | None
+) -> tuple[list[Added], dict[str, str]]:
+    elements = [enqueuing.element(one, trace) for one in jobs]
+    done = await _run(here, await idempotency.once(here, request, key, elements), jobs)
     headers = idempotency.headers_of(done)
     return done.added, headers

@@ -85,7 +85,8 @@ def set_attempt(job_id: int, attempt: int) -> Call[None]:
 def parents(job_id: int) -> Call[list[ParentRow]]:
     """The parents of a job."""
     return Call(
-        "select parent_id, name, task, state, result::text, error::text, expired from {schema}.parents(array[%s::bigint])",
+        "select parent_id, name, task, state, result::text, error::text, expired, withheld "
+        "from {schema}.parents(array[%s::bigint])",
         (job_id,),
         lambda rows: [ParentRow(*row) for row in rows],
     )

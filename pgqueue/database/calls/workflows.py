@@ -27,6 +27,7 @@ class ParentRow(NamedTuple):
     result: str | None
     error: str | None
     expired: bool = False
+    withheld: bool = False
 
 
 class AddedWorkflow(NamedTuple):
@@ -129,7 +130,7 @@ def last_nodes(workflow_id: int) -> Call[list[int]]:
 def parents(job_ids: list[int]) -> Call[Rows]:
     """The parents of jobs: the id of the child, then the fields of `ParentRow`."""
     return Call(
-        "select child_id, parent_id, name, task, state, result::text, error::text, expired from {schema}.parents(%s)",
+        "select child_id, parent_id, name, task, state, result::text, error::text, expired, withheld from {schema}.parents(%s)",
         (job_ids,),
         all_rows,
         repeat_within=ALWAYS,

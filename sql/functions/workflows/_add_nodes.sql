@@ -42,17 +42,19 @@ language plpgsql set enable_seqscan = off set enable_nestloop = off set jit = of
 declare
     edges edge[];
     early bigint[];
+    maker text := maker();
 begin
     perform grow_workflow(flow, cardinality(ids));
     edges := edges_of(flow, nodes, ids, names);
-    insert into workflow_node (job_id, workflow_id, state, pending_parents, name, task, takes, takes_all)
+    insert into workflow_node (job_id, workflow_id, state, pending_parents, name, task, takes, takes_all, made_by)
     select ids[place], flow, (case when waiting.n is null then 'live' else 'blocked' end)::node_state, coalesce(waiting.n, 0),
-           e->>'name', e->>'task', e->>'takes', coalesce((e->>'takes_all')::bool, false)
+           e->>'name', e->>'task', e->>'takes', coalesce((e->>'takes_all')::bool, false), maker
       from jsonb_array_elements(nodes) with ordinality as given(e, place)
       left join (select child_id, count(*)::int as n from unnest(edges) group by child_id) waiting
              on waiting.child_id = ids[place];
-    insert into workflow_edge (workflow_id, parent_id, child_id, run_if, position)
-    select flow, parent_id, child_id, run_if, position + coalesce(earlier.last, 0)
+    insert into workflow_edge (workflow_id, parent_id, child_id, run_if, position, withheld)
+    select flow, parent_id, child_id, run_if, position + coalesce(earlier.last, 0),
+           maker is not null and not parent_is_new and is_withheld(parent_id, maker)
       from unnest(edges) as given
       left join (select child_id as child, max(e.position) as last  -- new parents stand behind those that were there
                    from (select distinct child_id as older from unnest(edges) where not child_is_new) o,
@@ -101,10 +103,10 @@ begin
     if older = '{}' then
         return;
     end if;
-    select coalesce(name, job_id::text) || ' is ' || state into stuck
-      from workflow_node where job_id = any (older) and state <> 'blocked' order by job_id limit 1;
+    select job_id into stuck from workflow_node where job_id = any (older) and state <> 'blocked' order by job_id limit 1;
     if stuck is not null then
-        raise exception 'before: node %; only nodes that still wait for others can wait for more', stuck using errcode = 'PQ004';
+        raise exception 'before: the node of job % has started or is over; only nodes that still wait for others can wait for more',
+            stuck using errcode = 'PQ004';
     end if;
     -- Each separately: one node may be put before b and another behind it.
     with recursive below (top, id) as (

@@ -5,7 +5,8 @@ create function depend(job_ids bigint[], parents bigint[], run_if text) returns 
 language plpgsql set enable_seqscan = off set jit = off as $$
 #variable_conflict use_variable
 declare
-    flow bigint;
+    flow  bigint;
+    maker text := maker();
 begin
     perform check_run_if(run_if);
     if array_position(parents, null) is not null or cardinality(parents) = 0 then
@@ -18,10 +19,10 @@ begin
     parents := array(select id from unnest(parents) with ordinality as p(id, place) group by id order by min(place));
     flow := adopt(parents);
     perform grow_workflow(flow, cardinality(job_ids), format('depends_on: job %s is in workflow %%s, which', parents[1]));
-    insert into workflow_node (job_id, workflow_id, state, pending_parents, task)
-    select id, flow, 'blocked', cardinality(parents), task from job where id = any (job_ids);
-    insert into workflow_edge (workflow_id, parent_id, child_id, run_if, position)
-    select flow, parent_id, child_id, run_if, position
+    insert into workflow_node (job_id, workflow_id, state, pending_parents, task, made_by)
+    select id, flow, 'blocked', cardinality(parents), task, maker from job where id = any (job_ids);
+    insert into workflow_edge (workflow_id, parent_id, child_id, run_if, position, withheld)
+    select flow, parent_id, child_id, run_if, position, maker is not null and is_withheld(parent_id, maker)
       from unnest(parents) with ordinality as p(parent_id, position), unnest(job_ids) as c(child_id);
     update job set workflow_id = flow where id = any (job_ids);
     perform settle('{}', job_ids);
@@ -71,7 +72,7 @@ declare
 begin
     for try in 1..10 loop
         perform hold_plain(parents);
-        select min(id), string_agg(format('%s (%s)', id, coalesce(name, 'without a name')), ' and ' order by id)
+        select min(id), string_agg(id::text, ' and ' order by id)
           into flow, flows
           from workflow w where w.id in (select n.workflow_id from workflow_node n where n.job_id = any (parents));
         if (select count(distinct n.workflow_id) from workflow_node n where n.job_id = any (parents)) > 1 then

@@ -158,8 +158,7 @@ create function refuse_contradiction(nodes jsonb, ids bigint[], doubled edge) re
 language plpgsql as $$
 declare
     labels text[] := array(
-        select coalesce(nodes->(place - 1)->>'name', 'number ' || place,
-                        (select name from workflow_node where job_id = id), id::text)
+        select coalesce(nodes->(place - 1)->>'name', 'number ' || place, 'of job ' || id)
           from unnest(array[doubled.child_id, doubled.parent_id]) with ordinality as e(id, nth), array_position(ids, id) as place
          order by nth);
 begin
