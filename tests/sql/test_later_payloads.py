@@ -272,3 +272,32 @@ def test_an_operation_whose_step_fails_holds_up_no_other(rolled_back_sql: Sql) -
     (ended,) = sql.rows("select failed, state, errors from operation where id = %s", first)
     assert (ended["failed"], ended["state"]) == (1, "cancelled")
     assert ended["errors"][0]["job_id"] is None
+
+
+def test_a_cancelled_workflow_that_cannot_be_finished_holds_up_neither_others_nor_maintenance(rolled_back_sql: Sql) -> None:
+    sql = rolled_back_sql
+    flows = [start(sql, node(name)) for name in ("bad", "good")]
+    sql.rows("update workflow set cancelled_at = clock_timestamp()")  # and their nodes were locked then
+    sql.rows("delete from job_history")
+    sql.connection.execute(
+        "create function no() returns trigger language plpgsql as $$ begin raise exception 'not here'; end $$; "
+        "create trigger no before insert on job_history for each row when (new.task = 'bad') execute function no()"
+    )
+
+    assert sql.value("select maintain()") is True
+
+    assert [flow.status for flow in flows] == ["running", "cancelled"]
+
+
+@pytest.mark.parametrize("style", ["sql_standard", "postgres_verbose", "iso_8601"])
+def test_a_job_that_was_skipped_comes_back_with_its_intervals_whatever_the_styles_are(rolled_back_sql: Sql, style: str) -> None:
+    sql = rolled_back_sql
+    flow = start(sql, node("a", retries=0), node("b", "a", result_ttl="1 mon -1 day 3:04:05.6"))
+    before = sql.value("select result_ttl from job where id = %s", flow["b"])
+    sql.connection.execute(f"set local intervalstyle = '{style}'")
+    flow.run("a", "failed")
+    sql.connection.execute("set local intervalstyle = 'postgres'")
+
+    sql.value("select retry(%s)", flow["a"])
+
+    assert sql.value("select result_ttl from job where id = %s", flow["b"]) == before

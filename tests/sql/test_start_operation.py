@@ -92,7 +92,7 @@ def test_a_time_without_a_zone_is_that_of_the_one_who_asks(rolled_back_sql: Sql)
         ("""'cancel', '{"queue": "x"}', per_second => 'NaN'""", "per_second: 'NaN' is not valid"),
         ("""'cancel', '{"queue": "x"}', '[]'""", "spec: '[]' is not valid; use an object with options of the verb"),
         ("""'cancel', '{"queue": "x"}', '{"colour": 1}'""", "spec: 'colour' is not valid; use force, force_after"),
-        ("""'cancel', '{"queue": "x"}', '{"force_after": "soon"}'""", "spec: "),
+        ("""'cancel', '{"queue": "x"}', '{"force_after": "soon"}'""", "force_after: "),
         ("""'discard', '{"queue": "x"}', '{"force": true}'""", "spec: 'force' is not valid; discard has no options"),
         ("""'retry', '{"queue": "x"}', '{"rules": "task"}'""", "rules: '\"task\"' is not valid; give an object by task"),
         (

@@ -12,7 +12,7 @@ import pytest
 from pgqueue import JobContext, PgQueue, chain, chord, group
 from pgqueue.database import Link
 from pgqueue.database.calls.workflows import ParentRow
-from pgqueue.errors import Disconnected, ResultExpired, UnknownParent
+from pgqueue.errors import Disconnected, ResultExpired, ResultWithheld, UnknownParent
 from pgqueue.worker.execute import Outcome
 from pgqueue.worker.parents import ParentLoader
 from pgqueue.worker.signals import Alarm
@@ -196,6 +196,36 @@ async def test_a_job_that_takes_a_result_that_has_expired_fails_for_good_and_say
         "type": "pgqueue.errors.ResultExpired",
         "why": f"the result of parent 'fetch', job {parent}, is no longer kept; enqueue the parent with a longer result_ttl",
     }
+
+
+async def test_a_job_whose_maker_may_not_know_its_parents_runs_and_gets_no_result(async_app: PgQueue, look: Look) -> None:
+    seen: list[str] = []
+
+    @async_app.task
+    async def fetch() -> str:
+        return "xyzzy"
+
+    @async_app.task
+    async def send(text: str) -> None:
+        raise AssertionError("it ran")
+
+    @async_app.task
+    async def tell(ctx: JobContext) -> None:
+        parent = ctx.parents["fetch"]
+        with pytest.raises(ResultWithheld, match=r"^the result of parent 'fetch', job \d+, is withheld: "):
+            parent.result  # noqa: B018
+        seen.append(f"{parent.state} {parent}")
+
+    flow = (fetch.s() | group(send.s(), tell.si())).enqueue()
+    look.rows("update workflow_edge set withheld = true returning 1")
+    await burst(async_app)
+
+    assert (flow.refresh().counts["failed"], flow.counts["succeeded"]) == (1, 2)
+    assert look.rows("select reason::text, errors->-1->>'type' as type from dead_letter") == [
+        {"reason": "system_error", "type": "pgqueue.errors.ResultWithheld"}
+    ]
+    assert [text.startswith("succeeded MissingParent(") for text in seen] == [True]
+    assert "xyzzy" not in str(seen)
 
 
 @pytest.fixture

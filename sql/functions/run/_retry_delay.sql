@@ -30,8 +30,8 @@ begin
     return make_interval(secs => wait);
 end $$;
 
--- policy_seconds: a number of a policy as float8, in whole microseconds: of less than 1e-307 there is none, and a failure with such a
--- policy could not be stored. Called by: retry_delay. Writes: nothing.
+-- policy_seconds: a number of a policy as float8, in whole microseconds: of less than 1e-307 there is none, and a failure with
+-- such a policy could not be stored. Called by: retry_delay. Writes: nothing.
 create function policy_seconds(given jsonb) returns float8
 language sql immutable as $$ select round((given #>> '{}')::numeric, 6)::float8 $$;
 

@@ -92,12 +92,32 @@ begin
         perform cancel_again(array(select j.id from job j where j.id = any (w.stopping) and j.state in ('scheduled', 'ready')
                                       for update skip locked))
            from workflow w where w.stopping <> '{}' and w.finished_at is null;
-    exception when lock_not_available then null;
+    exception
+        when lock_not_available then null;
+        when others then perform end_workflows_singly();  -- one of them is the reason
     end;
     mended := repair_workflows(100000);
     if mended > 0 then
         raise warning '% workflows did not agree with their jobs and were repaired; see workflow.repairs', mended;
     end if;
+end $$;
+
+-- end_workflows_singly: finishes cancelled workflows, each separately: one that raises an error stays with a warning, and neither
+-- holds up the others nor undoes the round of maintenance. Called by: mend_workflows. Writes: see end_workflow.
+create function end_workflows_singly() returns void
+language plpgsql as $$
+declare
+    flow bigint;
+begin
+    for flow in select id from workflow where cancelled_at is not null and finished_at is null order by id
+                   for no key update skip locked loop
+        begin
+            perform end_workflow(flow);
+        exception
+            when lock_not_available then null;
+            when others then raise warning 'workflow % could not be finished: %', flow, sqlerrm;
+        end;
+    end loop;
 end $$;
 
 -- prune: deletes what has expired outside the partitions, in calls of a bounded number of rows, so that each stays short. Returns

@@ -105,8 +105,9 @@ begin
     end if;
     select job_id into stuck from workflow_node where job_id = any (older) and state <> 'blocked' order by job_id limit 1;
     if stuck is not null then
-        raise exception 'before: the node of job % has started or is over; only nodes that still wait for others can wait for more',
-            stuck using errcode = 'PQ004';
+        raise exception
+            'before: the node of job % has started or is over; only nodes that still wait for others can wait for more', stuck
+            using errcode = 'PQ004';
     end if;
     -- Each separately: one node may be put before b and another behind it.
     with recursive below (top, id) as (

@@ -153,7 +153,7 @@ begin
     select * into its from workflow where id = flow;
     callback := case its.outcome when 'succeeded' then its.on_success when 'failed' then its.on_failure end;
     if callback is not null then
-        -- Without its arguments, where no key is made of them: they were measured at submission, and the limit may be lower by now.
+        -- Without its arguments, if no key is made of them: they were measured at submission; the limit may be lower by now.
         told := (select id from insert_each(jsonb_build_array(
             callback - case when callback ?| '{limits,fair}' then '' else 'args' end || jsonb_build_object(
                 'meta', jsonb_build_object('workflow_id', its.id, 'workflow', its.name, 'outcome', its.outcome)))));

@@ -29,4 +29,6 @@ MUTANTS = [
            later.test_the_key_of_a_limit_of_a_callback_is_made_of_its_arguments),
     Mutant("a step is tried for ever", "take_step", r"exception" + r".*end ", "end ",
            later.test_an_operation_whose_step_fails_holds_up_no_other, sqlstate="22023"),
+    Mutant("one workflow holds up maintenance", "mend_workflows", r"when others then" + DROP, "",
+           later.test_a_cancelled_workflow_that_cannot_be_finished_holds_up_neither_others_nor_maintenance, sqlstate="P0001"),
 ]  # fmt: skip
