@@ -51,8 +51,8 @@ begin
               from jsonb_array_elements(jobs) with ordinality as e(job, place));
 end $$;
 
--- checked_callback: a job as it is kept until the workflow ends, see lasting. Refuses one that could not be enqueued, by enqueuing
--- it and taking it back. Called by: enqueue_workflow. Writes: nothing that stays.
+-- checked_callback: a job as it is kept until the workflow ends, see lasting. Refuses one that could not be enqueued: enqueues it
+-- and takes it back. Called by: enqueue_workflow. Writes: nothing that stays.
 create function checked_callback(field text, callback jsonb) returns jsonb
 language plpgsql as $$
 begin
