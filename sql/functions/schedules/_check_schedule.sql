@@ -76,7 +76,7 @@ begin
             check_seconds(definition, 'most', 1, 1000), check_seconds(definition, 'spacing', 0, 86400),
             check_seconds(definition, 'window', 0, 31622400), check_seconds(definition, 'jitter', 0, 86400),
             check_timezone(definition);
-    definition := jsonb_set(definition, '{job}', checked_scheduled_job(coalesce(definition->'job', 'null')));
+    definition := definition || jsonb_build_object('job', checked_scheduled_job(definition->'job'));
     definition := with_utc(with_utc(definition, 'starts_at'), 'ends_at');
     if definition->>'ends_at' <= definition->>'starts_at' then  -- of one form, so they are in the order of their times
         perform invalid('ends_at', definition->>'ends_at', 'give a time after starts_at');
