@@ -154,7 +154,6 @@ FUNCTIONS = {
         "make_partition", "pick_suspect", "prune", "refuse", "rescue_job", "run_again",
         "changed_key", "changes_of_retry", "check_by", "check_reason", "check_rules", "control_of_retry", "hold_dead",
         "assert_may_enqueue", "mute", "retry_applies", "retry_delay", "set_notify", "state_at", "unique_digest", "wake_for",
-        "lasting", "lasting_time", "lasting_interval", "in_iso", "take_step", "policy_seconds",
         "maker", "is_withheld", "lasting", "lasting_time", "lasting_interval", "in_iso", "take_step", "policy_seconds",
         "delay_of", "follow_clock", "is_saving", "kept_at", "last_to_open", "save_tokens",
         "cancel_again", "cancel_held", "cancel_asked", "cancel_running", "cancel_waiting", "check_force", "fence",
