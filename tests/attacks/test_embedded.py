@@ -52,15 +52,16 @@ class Running(NamedTuple):
 
     Attributes:
         url: how its owner connects.
-        sockets: the directory of its socket.
-        starter: the process that has started it.
         modes: of the directories above its data, before it was started.
     """
 
     url: str
-    sockets: Path
-    starter: "subprocess.Popen[str]"
     modes: dict[Path, int]
+
+    @property
+    def sockets(self) -> Path:
+        """The directory of its socket."""
+        return Path(str(conninfo_to_dict(self.url)["host"]))
 
     @property
     def process(self) -> psutil.Process:
@@ -68,10 +69,8 @@ class Running(NamedTuple):
         return psutil.Process(int(next(self.sockets.glob(".s.PGSQL.*.lock")).read_text().split()[0]))
 
 
-def as_user(name: str | None) -> dict[str, Any]:
-    """Options of subprocess to be this user; None = who runs the tests."""
-    if name is None:
-        return {}
+def as_user(name: str) -> dict[str, Any]:
+    """Options of subprocess to be this user."""
     user = pwd.getpwnam(name)
     return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": ()}
 
@@ -79,7 +78,7 @@ def as_user(name: str | None) -> dict[str, Any]:
 def tries(name: str, socket: Path) -> str:
     """What comes of it when this user of the machine tries to connect."""
     command = ("perl", "-e", CONNECT, str(socket))
-    return subprocess.run(command, capture_output=True, text=True, check=True, cwd="/", **as_user(name)).stdout
+    return str(subprocess.run(command, capture_output=True, text=True, check=True, cwd="/", **as_user(name)).stdout)
 
 
 def starting(directory: Path, name: str | None = None, before: str = "", **environment: str) -> "subprocess.Popen[str]":
@@ -136,8 +135,7 @@ def running(directory: Path, name: str | None = None, before: str = "", **enviro
     modes = modes_above(directory)
     process = starting(directory, name, before, **environment)
     try:
-        url = url_of(process)
-        yield Running(url, Path(str(conninfo_to_dict(url)["host"])), process, modes)
+        yield Running(url_of(process), modes)
     finally:
         end(process)
 
@@ -219,7 +217,7 @@ def test_it_is_joined_and_stops_with_the_last_process_even_if_another_was_killed
     joining = [starting(tmp_path / "data") for _ in range(3)]
     urls = {url_of(process) for process in joining}
     assert len(urls) == 1
-    found = Running(urls.pop(), tmp_path, joining[0], {}).process
+    found = Running(urls.pop(), {}).process
     joining[0].kill()
     end(joining[0])
     end(joining[1])
