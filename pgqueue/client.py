@@ -22,12 +22,18 @@ class Client:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.parameters: dict[str, Parameters] = {}
-        self.waiting = Waiting(lambda: self.settings.listen_url or self.url, lambda: self.statements)
+        self.waiting = Waiting(lambda: self.listen_url, lambda: self.statements)
 
     @once
     def url(self) -> str:
         """The URL to connect to. Raises DatabaseNotConfigured if there is none."""
         return connection_url(self.settings)
+
+    @property
+    def listen_url(self) -> str:
+        """The URL of a direct connection, for LISTEN and heartbeats."""
+        given = self.settings.listen_url
+        return given.get_secret_value() if given else self.url
 
     @once
     def statements(self) -> Statements:

@@ -4,15 +4,16 @@ import os
 import tomllib
 from typing import Annotated, Any, Literal
 
-import psycopg
-from psycopg.conninfo import conninfo_to_dict
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, PyprojectTomlConfigSettingsSource, SettingsConfigDict
 
+from .database.url import read_url
 from .errors import ConfigurationError, DatabaseNotConfigured
+from .redact import Redactor
 
 PREFIX = "PGQUEUE_"
+EMBEDDED = "embedded:"
 TEST_URL = "PGQUEUE_TEST_DATABASE_URL"  # the database of tests; pgqueue.testing reads it
 
 
@@ -24,23 +25,17 @@ def _schema_name(name: str) -> str:
     return name
 
 
-def _url(url: str | None) -> str | None:
-    """Refuse a URL that libpq cannot read. The message shows only the scheme, because the rest may contain a password."""
-    if url is None or url.startswith("embedded:"):
-        return url
-    try:
-        host = conninfo_to_dict(url).get("host")
-    except psycopg.ProgrammingError:
-        scheme, found, _ = url.partition("://")
-        shown = f"'{scheme}://…'" if found and scheme.replace("+", "").isalnum() else "it"
-        raise ValueError(f"{shown} is not valid; use postgresql://user@host/database or embedded:") from None
-    if host is not None and "@" in str(host) and not str(host).startswith(("/", "@")):  # those are directories of sockets
-        # What stands before it is the end of a password, which each error of a connection would show as the host.
-        raise ValueError("its host has an @; write an @ of a password as %40")
+def _url(url: SecretStr | None) -> SecretStr | None:
+    """Refuse a URL that libpq cannot read, before it can say so and show it."""
+    if url is not None and not url.get_secret_value().startswith(EMBEDDED):
+        try:
+            read_url(url.get_secret_value())
+        except ConfigurationError as error:
+            raise ValueError(str(error).removeprefix("database_url: ")) from None
     return url
 
 
-Url = Annotated[str | None, Field(repr=False), AfterValidator(_url)]  # repr=False keeps a password out of logs
+Url = Annotated[SecretStr | None, AfterValidator(_url)]  # it may hold a password
 
 
 def _names(value: object) -> object:
@@ -70,7 +65,8 @@ class Settings(BaseSettings):
     """The settings of an app.
 
     Attributes:
-        database_url: postgresql://…, or embedded: (or embedded:/path) for a private server to try things out.
+        database_url: postgresql://…, or embedded: (or embedded:/path) for a private server to try things out. Like listen_url it
+            is shown as stars, also by `model_dump`; `get_secret_value()` returns it.
         listen_url: a direct connection for LISTEN and heartbeats, if database_url goes through a pooler.
         schema_name: the schema in which pgqueue is installed (PGQUEUE_SCHEMA).
         lease: seconds for which a worker may be silent before its jobs are rescued.
@@ -92,7 +88,12 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, populate_by_name=True, extra="forbid", pyproject_toml_table_header=("tool", "pgqueue")
+        env_prefix=PREFIX,
+        populate_by_name=True,
+        extra="forbid",
+        validate_assignment=True,
+        hide_input_in_errors=True,  # the input may be a URL
+        pyproject_toml_table_header=("tool", "pgqueue"),
     )
 
     database_url: Url = None
@@ -135,9 +136,10 @@ def load_settings(**given: object) -> Settings:
     try:
         return Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
     except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError(f"pyproject.toml: {error}") from None
+        fault = f"pyproject.toml: {error}"
     except ValidationError as error:
-        raise ConfigurationError("; ".join(map(_described, error.errors()))) from None
+        fault = "; ".join(map(_described, error.errors()))
+    raise ConfigurationError(fault)  # here, so that it has no context: pydantic's errors hold the input
 
 
 def _described(error: ErrorDetails) -> str:
@@ -145,9 +147,9 @@ def _described(error: ErrorDetails) -> str:
     if error["type"] == "extra_forbidden":
         return f"{name}: there is no such setting; there are: {', '.join(names())}"
     message = error["msg"].removeprefix("Value error, ")
-    if name.lower().endswith("_url"):
+    if any(str(part).lower().endswith("_url") for part in error["loc"]):
         return f"{name}: {message}"
-    return f"{name}: {error['input']!r} is not valid: {message}"
+    return f"{name}: {Redactor().text(repr(error['input']))} is not valid: {message}"  # a URL may stand in the wrong place
 
 
 def names() -> list[str]:
@@ -167,11 +169,11 @@ def connection_url(settings: Settings) -> str:
     Raises:
         DatabaseNotConfigured: there is no URL.
     """
-    url = settings.database_url
+    url = settings.database_url.get_secret_value() if settings.database_url else ""
     if not url:
         raise DatabaseNotConfigured
-    if url.startswith("embedded:"):
+    if url.startswith(EMBEDDED):
         from .embedded import start
 
-        return start(url.removeprefix("embedded:") or None)
+        return start(url.removeprefix(EMBEDDED) or None)
     return url

@@ -6,6 +6,8 @@ from copy import deepcopy
 from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
+from pydantic import SecretStr
+
 from ._coalesce import Coalescer
 from ._text import storable
 from .client import Client
@@ -78,7 +80,9 @@ class Registered(Generic[R]):
 
     def connect_like(self, database_url: str, schema: str) -> None:
         """Use the database of the worker that runs this process."""
-        self._app.settings = self._app.settings.model_copy(update={"database_url": database_url, "schema_name": schema})
+        self._app.settings = self._app.settings.model_copy(
+            update={"database_url": SecretStr(database_url), "schema_name": schema}
+        )
 
 
 class Registry(Client):

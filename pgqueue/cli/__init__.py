@@ -21,6 +21,7 @@ from .doctor import doctor, maintain
 from .enqueue import enqueue
 from .explain import explain
 from .failures import FAILED, complain, crash, exit_code
+from .groups import Root
 from .job_list import jobs
 from .jobs import job
 from .limits import limits
@@ -43,6 +44,7 @@ from .workflows import cancel_workflow, retry_workflow, workflow, workflows
 __all__ = ["cli", "main"]
 
 cli = typer.Typer(
+    cls=Root,
     help="pgqueue: a job queue whose only server is PostgreSQL.",
     epilog="Exit codes: 0 done, 1 failed, 2 bad input or set-up, 3 no such job, workflow, schedule or operation, 4 dead --alert.",
     add_completion=False,

@@ -10,7 +10,10 @@ from .. import logs
 DatabaseUrl = Annotated[
     str | None,
     typer.Option(
-        "--database-url", metavar="URL", help="postgresql://…, or embedded: to try things out; $PGQUEUE_DATABASE_URL by default."
+        "--database-url",
+        metavar="URL",
+        help="postgresql://…, or embedded: to try things out; $PGQUEUE_DATABASE_URL by default. "
+        "Other users of the machine see options in `ps`: pass a password in the variable, or keep it in ~/.pgpass.",
     ),
 ]
 Schema = Annotated[

@@ -13,10 +13,10 @@ from typing import Any, Self, TypeVar
 import psycopg
 from psycopg import AsyncConnection, Connection
 from psycopg.abc import PQGen
-from psycopg.conninfo import conninfo_to_dict
 
 from .adapters import ADAPTERS
 from .settle import asettle, settle
+from .url import read_url
 
 T = TypeVar("T")
 DEADLINE = 8.0  # seconds a call may take; longer than the lock_timeout (5 s) inside our functions
@@ -40,7 +40,7 @@ class DeadlinePassed(psycopg.OperationalError):
 
 def connect_options(url: str, application_name: str) -> dict[str, Any]:
     """Options of every connection that pgqueue opens itself. Network options of the URL take precedence."""
-    given = conninfo_to_dict(url)
+    given = read_url(url)
     hosts = str(given.get("host") or given.get("hostaddr") or "").count(",") + 1
     each = max(LEAST_CONNECT_WITHIN, min(CONNECT_WITHIN, int(DEADLINE / hosts)))  # connect_timeout counts per host
     network = {**_KEEPALIVE, "connect_timeout": each}

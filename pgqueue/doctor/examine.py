@@ -101,14 +101,14 @@ def _examine(app: Registry, examiner: _Examiner) -> None:
     examiner.check("configuration", lambda: _configuration(app))
     situation = SituationCheck(app.settings.schema_name, examiner.run)
     try:
-        url = app.url
+        app.url  # noqa: B018  # a missing one is not a connection that is refused
         examiner.run(calls.situation(app.settings.schema_name))
     except psycopg.Error as error:
         examiner.checks += 1
         examiner.findings.append(no_connection(error))
         return
     examiner.check("rights", situation.look)
-    examiner.check("listening", lambda: listening(app.settings.listen_url or url))
+    examiner.check("listening", lambda: listening(app.listen_url))
     if situation.may_diagnose:
         for noun in NOUNS:
             examiner.check(noun, lambda noun=noun: examiner.run(calls.diagnose(noun)))  # type: ignore[misc]

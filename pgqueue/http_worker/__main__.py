@@ -11,6 +11,8 @@ from ..errors import PgQueueError
 from ..worker import WorkerOptions
 from ..worker.launch import Launch, load_with_logs
 
+_KEY = "an API key; other users of the machine see options in `ps`: better leave it to $PGQUEUE_API_KEY"
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a worker until a signal; the exit code."""
@@ -37,7 +39,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("app", metavar="MODULE:APP", help="location of the PgQueue object")
     url = os.environ.get("PGQUEUE_API_URL", "http://127.0.0.1:8000")
     parser.add_argument("--url", default=url, help="of the server; $PGQUEUE_API_URL or http://127.0.0.1:8000 by default")
-    parser.add_argument("--key", default=os.environ.get("PGQUEUE_API_KEY"), help="an API key; $PGQUEUE_API_KEY by default")
+    parser.add_argument("--key", default=os.environ.get("PGQUEUE_API_KEY"), help=_KEY)
     parser.add_argument("--queues", default="", metavar="LIST", help="by default all queues of the app's tasks")
     parser.add_argument("--concurrency", type=int, default=10, metavar="N", help="jobs that run at once")
     parser.add_argument(

@@ -11,7 +11,7 @@ import socket
 import time
 import uuid
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from .._json import loads_own
@@ -19,6 +19,7 @@ from .._trace import loggable
 from ..database.backoff import Backoff, Complaints
 from ..errors import ConfigurationError
 from ..lifespan import StoppedEarly, entered, injections
+from ..redact import Redactor
 from ..version import __version__
 from ..worker.execute import outcome
 from ..worker.signals import Alarm
@@ -53,7 +54,7 @@ class HttpWorkerOptions:
     """
 
     url: str
-    key: str | None = None
+    key: str | None = field(default=None, repr=False)
     queues: tuple[str, ...] = ()
     concurrency: int = 10
     lease: float = 30.0
@@ -63,7 +64,9 @@ class HttpWorkerOptions:
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", self.url):
-            raise ConfigurationError(f"url: {self.url!r} is not valid; use http://host:port or https://host")
+            raise ConfigurationError(f"url: {Redactor().text(repr(self.url))} is not valid; use http://host:port or https://host")
+        if self.key is not None and not re.fullmatch(r"[!-~]+", self.key):  # the error of the HTTP client would show it
+            raise ConfigurationError("key: it has characters that no key has, such as the end of a line; copy it again")
         if not 1 <= self.concurrency <= 1000:
             raise ConfigurationError(f"concurrency: {self.concurrency} is not valid; use 1 to 1000")
         if not 5 <= self.lease <= 3600:

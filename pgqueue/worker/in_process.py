@@ -13,9 +13,10 @@ import threading
 import time
 from contextlib import suppress
 from contextvars import copy_context
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import psutil
 
@@ -48,10 +49,11 @@ Line = tuple[int, float, str, str, str | None]  # number, age in seconds, level,
 Answer = tuple[str, str, float, list[Line]]
 
 
-class Setup(NamedTuple):
-    """What a process gets when it starts: the database of the worker's app, and how logs are written."""
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What a process gets when it starts, in a pipe: the database of the worker's app, and how logs are written."""
 
-    database_url: str
+    database_url: str = field(repr=False)
     schema_name: str
     logs: logs.Given | None
 

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Coroutine
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +47,7 @@ class Launch:
 
     target: str
     options: WorkerOptions
-    database_url: str | None = None
+    database_url: str | None = field(default=None, repr=False)
     schema: str | None = None
     log_format: str | None = None
     log_level: str | None = None

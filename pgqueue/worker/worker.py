@@ -310,7 +310,7 @@ class Worker:
     def _new_liveness(self) -> Liveness:
         app = self._app
         return Liveness(
-            app.settings.listen_url or app.url,
+            app.listen_url,
             app.statements,
             app.settings.lease,
             asyncio.get_running_loop(),

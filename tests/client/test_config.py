@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from pgqueue import PgQueue
 from pgqueue.config import Settings, connection_url, load_settings, names
@@ -67,6 +68,30 @@ def test_the_end_of_a_password_is_not_taken_for_a_host() -> None:
     assert "er2" not in str(refused.value)
     for url in ("postgresql://ada:hunt%40er2@localhost/db", "postgresql:///db?host=/tmp/a@b", "host=@abstract"):
         PgQueue(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("postgresql://ada:hunter2/x@localhost/db", "its port is not a number; write a / of a password as %2F"),
+        ("postgresql://ada:123/hunter2@localhost/db", "an @ stands behind a /; write a / of a password as %2F"),
+        ("postgresql://ada:x@hunter2:y@localhost/db", "its port is not a number; .* an @ as %40 and a : as %3A"),
+        ("postgresql://ada:x@y/hunter2@localhost/db", "an @ stands behind a /"),
+        ("host=localhost password=a port=hunter2", "its port is not a number"),
+    ],
+)
+def test_a_part_of_a_password_is_not_taken_for_a_port_or_a_database(url: str, message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message) as refused:
+        PgQueue(url)
+    assert "hunter2" not in str(refused.value)
+    for fine in ("postgresql://ada:a%2Fb@localhost:1,two:2/d%40b", "postgresql://ada:a?b@host/db", "host=a,b port=1,2", "port="):
+        PgQueue(fine)
+
+
+def test_a_url_in_the_place_of_another_setting_is_shown_without_its_password() -> None:
+    with pytest.raises(ConfigurationError, match="lease: ") as refused:
+        PgQueue(URL, lease="postgresql://ada:hunter2@localhost/db")
+    assert "hunter2" not in str(refused.value)
 
 
 def test_a_wrong_variable_is_named_with_its_value(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,12 +197,18 @@ def test_a_url_that_is_none_is_refused_without_its_password(setting: str, url: s
     "url", [URL, "postgres://host/db", "host=localhost dbname=jobs", "service=jobs", "embedded:", "embedded:/srv/pg"]
 )
 def test_a_url_may_be_whatever_libpq_reads(url: str) -> None:
-    assert load_settings(database_url=url).database_url == url
+    assert load_settings(database_url=url).database_url == SecretStr(url)
 
 
 def test_settings_that_are_printed_do_not_show_a_password() -> None:
     settings = load_settings(database_url="postgresql://ada:secret@host/db", listen_url="postgresql://ada:secret@host/db")
-    assert "secret" not in repr(settings)
+    assert "secret" not in f"{settings!r} {settings} {settings.model_dump()} {settings.model_dump_json()} {vars(settings)}"
+    settings.database_url = "postgresql://ada:hunter2@host/db"  # type: ignore[assignment]  # a text is taken, too
+    assert connection_url(settings) == "postgresql://ada:hunter2@host/db"
+    assert "hunter2" not in repr(settings)
+    with pytest.raises(ValueError, match="listen_url") as refused:
+        settings.listen_url = SecretStr("mysql://ada:hunter2@host/db")
+    assert "hunter2" not in str(refused.value)
 
 
 def test_an_embedded_server_whose_directory_cannot_be_used_is_named(tmp_path: Path) -> None:

@@ -155,7 +155,7 @@ def deaf(mark: str) -> int:
 @app.task(executor="process")
 def settings() -> list[Any]:
     """The database that the app of this process would use."""
-    return [app.settings.database_url, app.settings.schema_name]
+    return [app.url, app.settings.schema_name]
 
 
 class Reports:

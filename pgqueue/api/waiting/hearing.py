@@ -181,7 +181,7 @@ class Hearing:
         return False
 
     def _url(self) -> str:
-        return self._app.settings.listen_url or self._app.url
+        return self._app.listen_url
 
     async def _call(self, connection: OwnAsyncConnection, call: Call[T]) -> T:
         return call.read(await arun_on_own(connection, self._app.statements.of(call), call.params))

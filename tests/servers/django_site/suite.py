@@ -8,6 +8,7 @@ import pytest
 from django.db import connection, transaction
 from django.test import Client
 from psycopg.conninfo import make_conninfo
+from pydantic import SecretStr
 
 from pgqueue import PgQueue
 from pgqueue.migrate import migrate
@@ -22,7 +23,7 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
     """Django makes a database for the tests; pgqueue is installed there, too."""
     with django_db_blocker.unblock():
         url = make_conninfo(os.environ["PGQUEUE_DATABASE_URL"], dbname=connection.settings_dict["NAME"])
-        queue.settings.database_url = url
+        queue.settings.database_url = SecretStr(url)
         migrate(url)
 
 
