@@ -22,20 +22,19 @@ if TYPE_CHECKING:
 def pgqueue_database_url() -> Iterator[str]:
     """The URL of a database with pgqueue in it: PGQUEUE_TEST_DATABASE_URL, or a server of our own that is gone afterwards."""
     from pgqueue.config import TEST_URL
-    from pgqueue.migrate import migrate
 
     url, directory = os.environ.get(TEST_URL), None
     if not url:
         from pgqueue.embedded import start
 
         directory = Path(tempfile.mkdtemp(prefix="pgqueue-test-"))
-        url = start(directory / "data")
-    migrate(url, _schema())
+        url = start(directory)
+    _install(url)
     yield url
     if directory is not None:
         from pgqueue.embedded import stop
 
-        stop(directory / "data")
+        stop(directory)
         shutil.rmtree(directory, ignore_errors=True)
 
 
@@ -70,7 +69,18 @@ def pgqueue_inline(pgqueue_app: Any) -> Iterator["Inline"]:
         yield inlined
 
 
-def _schema() -> str:
-    from pgqueue.config import load_settings
+def _install(url: str) -> None:
+    """Install pgqueue. pytest would show the arguments of each function that an error came through, and so the password."""
+    from sqlalchemy.exc import DBAPIError
 
-    return load_settings().schema_name
+    from pgqueue.config import TEST_URL, load_settings
+    from pgqueue.database.backoff import first_line
+    from pgqueue.errors import PgQueueError
+    from pgqueue.migrate import migrate
+
+    try:
+        migrate(url, load_settings().schema_name)
+        return
+    except (PgQueueError, DBAPIError) as error:
+        fault = f"{TEST_URL}: {first_line(error).removeprefix('database_url: ')}"
+    pytest.fail(fault, pytrace=False)

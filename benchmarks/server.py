@@ -123,7 +123,7 @@ def running_server() -> Iterator[Server]:
         return
     from pgqueue import embedded
 
-    directory = Path(tempfile.mkdtemp(prefix="benchmark-postgres-")) / "data"
+    directory = Path(tempfile.mkdtemp(prefix="benchmark-postgres-"))
     url = embedded.start(directory, POSTGRES_VERSION)
     try:
         with psycopg.connect(url, autocommit=True) as connection:
@@ -138,4 +138,4 @@ def running_server() -> Iterator[Server]:
         yield Server(url, restart)
     finally:
         embedded.stop(directory)
-        shutil.rmtree(directory.parent, ignore_errors=True)
+        shutil.rmtree(directory, ignore_errors=True)

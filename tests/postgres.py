@@ -36,14 +36,14 @@ def running_server(version: int, **settings: str) -> Iterator[str]:
     directory = Path(tempfile.mkdtemp(prefix="pgqueue-test-", dir=_memory()))
     try:
         with _programs(version):
-            url = embedded.start(directory / "data", version)
+            url = embedded.start(directory, version)
             _set(url, {**SPARE_THE_DISK, **settings})
             if settings:
-                embedded.stop(directory / "data")
-                url = embedded.start(directory / "data", version)
+                embedded.stop(directory)
+                url = embedded.start(directory, version)
         yield url
     finally:
-        embedded.stop(directory / "data")
+        embedded.stop(directory)
         shutil.rmtree(directory, ignore_errors=True)
 
 
