@@ -8,6 +8,7 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -135,20 +136,20 @@ def test_no_exception_holds_the_password_of_a_url(entry: str, url: str) -> None:
     assert SECRET not in told(lambda: RAISING[entry](url))
 
 
+async def _try(url: str) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(1):  # it never ends by itself
+            await Circuit().connect(url, **connect_options(url, "test"))
+
+
 @pytest.mark.parametrize("url", UNREACHABLE, ids=["url", "words"])
 def test_a_database_that_cannot_be_reached_is_told_without_the_password(url: str, caplog: pytest.LogCaptureFixture) -> None:
     """By exceptions, and by the log of a worker at each try."""
     app = PgQueue(url)
     texts = [told(lambda: open_connection(url, "test")), told(lambda: migrate(url)), str(app.doctor())]
 
-    async def try_for_a_while() -> None:
-        with caplog.at_level(logging.DEBUG):
-            trying = asyncio.ensure_future(Circuit().connect(url, **connect_options(url, "test")))
-            while not caplog.records:
-                await asyncio.sleep(0.01)
-            trying.cancel()
-
-    asyncio.run(try_for_a_while())
+    with caplog.at_level(logging.DEBUG):
+        asyncio.run(_try(url))
     assert "connection" in caplog.text
     assert SECRET not in "\n".join([*texts, caplog.text])
 
@@ -157,13 +158,8 @@ def test_what_holds_a_url_does_not_show_it() -> None:
     """In a log line, in the locals of a traceback, and as JSON."""
     url = UNREACHABLE[0]
     settings = PgQueue(url, listen_url=url).settings
-    holders = (
-        settings,
-        Launch("app:app", WorkerOptions(), url),
-        Setup(url, "pgqueue", None),
-        pickle.loads(pickle.dumps(settings)),
-    )
-    for holder in holders:
+    copied = pickle.loads(pickle.dumps(settings))
+    for holder in (settings, copied, Launch("app:app", WorkerOptions(), url), Setup(url, "pgqueue", None)):
         assert SECRET not in f"{holder} {holder!r}"
     assert SECRET not in settings.model_dump_json() + str(settings.model_dump()) + str(vars(settings))
 
@@ -195,9 +191,9 @@ def test_the_fixtures_for_tests_of_applications_do_not_show_the_password(tmp_pat
 def test_the_processes_of_a_worker_have_no_url_among_their_arguments(database_url: str) -> None:
     """Every user of the machine may read those of all processes."""
     url = psycopg.conninfo.make_conninfo(database_url, password=SECRET)
-    command = (sys.executable, "-m", "pgqueue", "worker", "tests.worker.process_jobs:app", "--processes", "2")
-    worker = subprocess.Popen((*command, "--database-url", url), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                              env=clean(), cwd=ROOT)  # fmt: skip
+    orders = ("--processes", "2", "--schema", "pgqueue", "--database-url", url)
+    command = (sys.executable, "-m", "pgqueue", "worker", "tests.worker.process_jobs:app", *orders)
+    worker = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=clean(), cwd=ROOT)
     try:
         with psycopg.connect(database_url, autocommit=True) as connection:
             until(lambda: len(connection.execute("select from pgqueue.worker").fetchall()) == 2, "the workers have started")
