@@ -231,7 +231,9 @@ def test_lock_files_and_runtime_directories_of_others_do_not_matter() -> None:
     """Somebody who was first with a well-known name can neither stop it nor be trusted with its socket."""
     with place("nobody", 0o755, "data") as directory, place("daemon", 0o777, "x") as theirs:
         (theirs.parent / ".lockfile").touch(0o600)
-        (theirs.parent / "python_PostgresServer").symlink_to("/nowhere")
+        taken = theirs.parent / "python_PostgresServer"  # the name that the wheel would use
+        taken.mkdir(0o700)
+        os.chown(taken, pwd.getpwnam("daemon").pw_uid, -1)
         given = {"TMPDIR": str(theirs.parent), "XDG_RUNTIME_DIR": str(theirs.parent)}
         with running(directory, "nobody", **given) as started:
             assert started.sockets == directory
