@@ -339,7 +339,8 @@ class Worker:
 
     def _warn_of_superuser(self) -> None:
         settings, login = self._app.settings, self._maintenance_link.superuser
-        if login and not (settings.database_url or "").startswith("embedded:"):  # a private server has no other login
+        url = settings.database_url.get_secret_value() if settings.database_url else ""
+        if login and not url.startswith("embedded:"):  # a private server has no other login
             log.warning(SUPERUSER, login, settings.schema_name)
 
     async def _declare_limits(self) -> None:
