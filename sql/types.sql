@@ -150,7 +150,9 @@ create type limited_jobs as (
     suspect  bool,           -- a suspect may be taken
     again_at timestamptz,    -- when to look again, if not only the turns tell
     shut     text[],         -- queues whose own limit lets nothing start: their turns say nothing
-    paused   text[]          -- tasks of which nothing starts; NULL = none is paused
+    paused   text[],         -- tasks of which nothing starts; NULL = none is paused
+    bytes    bigint,         -- of their arguments, see claim_bytes; NULL = 0
+    is_cut   bool            -- it could be more jobs, if they were smaller
 );
 
 -- What an operation has made of one of its jobs: one of these, see do_job.

@@ -120,7 +120,7 @@ class Claimer:
         call = run_calls.claim(worker_id, token, self._queues, want, self._weights, resume, limited)
         started = time.monotonic()
         try:
-            rows, again_in = await self._repeat(call)
+            rows, again_in, is_cut = await self._repeat(call)
         except WorkerLost:
             await self._on_lost(worker_id)
             return want, True, None
@@ -128,6 +128,7 @@ class Claimer:
         if rows:
             self._took = took
         self._cursor.claimed(rows, took, full=resume_at is None)
+        self._slots.hold_few(is_cut)
         if worker_id == await self._worker_id():  # else the jobs are rescued from the lost id
             text, services = str(token), self._services
             jobs = [JobContext(text, *row, services) for row in rows]  # type: ignore[call-arg]

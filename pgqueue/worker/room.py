@@ -18,16 +18,18 @@ class Room:
         concurrency: handlers that may run at once; abandoned slots do not count.
         limited_waiting, limited_running: number of jobs with limits that wait, and that run.
         last_start: when a slot last took a job, on time.perf_counter().
+        is_large: whether the jobs are so large that none are fetched ahead.
     """
 
     def __init__(self, concurrency: int, pace: Pace) -> None:
         self.concurrency, self._pace = concurrency, pace
         self.limited_waiting = self.limited_running = 0
         self.last_start = 0.0
+        self.is_large = False
 
     def wanted(self, waiting: int, preparing: int, running: int) -> int:
         """How many jobs to claim; 0 if another claim is not worth its round trip."""
-        prefetch = 0 if self.is_stuck(running, AHEAD) else self._pace.prefetch()
+        prefetch = 0 if self.is_large or self.is_stuck(running, AHEAD) else self._pace.prefetch()
         if waiting > self._pace.low:
             return 0
         free = self.concurrency + prefetch - waiting - preparing - running

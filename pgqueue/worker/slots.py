@@ -90,6 +90,10 @@ class Slots:
             await self._room_made.wait()
         return want, min(want, max(0, self._room.limited(len(self.preparing), len(self.running))))
 
+    def hold_few(self, is_large: bool) -> None:
+        """Say whether the jobs of the last claim were too large together: then none are fetched ahead of the free slots."""
+        self._room.is_large = is_large
+
     def has_limited_room(self) -> bool:
         """Whether another claim of jobs with limits is worth its round trip; if not, the alarm is nudged once it is."""
         self._is_limited_wanted = not self._room.is_worth_limited(len(self.preparing), len(self.running))

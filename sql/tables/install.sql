@@ -5,7 +5,7 @@ create table setting (
     singleton      boolean primary key default true check (singleton),
     history_days   int not null default 7 check (history_days >= 1),  -- finished jobs are kept this many whole days
     dead_days      int check (dead_days >= 1),  -- dead letters are kept this long, see prune_dead; NULL = for ever
-    -- Of a job's arguments as JSON text; arguments of 2000 bytes inside PostgreSQL are not measured, hence the least.
+    -- Of a job's arguments as JSON text.
     max_args_bytes int not null default 1048576 check (max_args_bytes >= 16384),
     max_workflow_nodes int not null default 100000 check (max_workflow_nodes >= 1),
     metric_minute_days int not null default 7 check (metric_minute_days >= 1),  -- roll-ups of minutes are kept this long …

@@ -36,6 +36,8 @@ create table job (
     control       jsonb,                        -- what happened to it out of the ordinary, see below; NULL = nothing
     expires_at    timestamptz,                  -- if it has not started by then, expire cancels it; NULL = never
     deadline_at   timestamptz,                  -- if it is not over by then, it fails with reason timeout; NULL = never
+    -- Of args as JSON text, where it is more than 16 KiB: bounds a claim. What is written by hand counts as a whole one.
+    args_bytes    int default 16777216,
     constraint running_is_owned check (
         (state = 'running') = (claim_token is not null)
         and (state = 'running') = (worker_id is not null)
@@ -85,7 +87,7 @@ select id, workflow_id, least(case when attempt = 0 then expires_at end, deadlin
 -- columns replaces both.
 create view new_job as
 select retry, result_ttl, meta, terms, expires_at, deadline_at,
-       run_at, created_at, state, priority, max_attempts, queue, task, args,
+       run_at, created_at, state, priority, max_attempts, queue, task, args, args_bytes,
        id, workflow_id, limits, lane_id, cost, unique_key, unique_mode
   from job;
 

@@ -148,7 +148,7 @@ class Polls:
         call = run_calls.claim(wanted.worker, wanted.token, list(wanted.queues), wanted.want, None, None)
         claiming = self._keep(self._run(call))
         try:
-            poll.rows, again_in = await asyncio.shield(claiming)
+            poll.rows, again_in, _ = await asyncio.shield(claiming)
         except asyncio.CancelledError:
             claiming.add_done_callback(lambda done: self._unwanted(wanted.token, done))
             raise

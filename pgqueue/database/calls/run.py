@@ -8,11 +8,13 @@ from ..call import ALWAYS, Call, Rows, all_rows, first_column, one_value
 
 class Claimed(NamedTuple):
     """The result of a claim: rows in the order of `JobContext`, jobs with limits first; and in how many seconds to look again at
-    jobs that wait for a limit (None: none wait; below 0: they can be claimed now).
+    jobs that wait for a limit (None: none wait; below 0: they can be claimed now). `is_cut`: there are more jobs, but the
+    arguments of all together would be too large for one claim.
     """
 
     rows: Rows
     again_in: float | None
+    is_cut: bool = False
 
 
 class Verdict(NamedTuple):
@@ -66,8 +68,9 @@ def claim(
 
 def _claimed(rows: Rows) -> Claimed:
     if rows and rows[-1][0] is None:
-        again_at, now = rows.pop()[7:9]
-        return Claimed(rows, (again_at - now).total_seconds())
+        said = rows.pop()
+        again_at, now = said[7:9]
+        return Claimed(rows, (again_at - now).total_seconds(), said[1] == "!large")
     return Claimed(rows, None)
 
 

@@ -35,8 +35,16 @@ begin
     return due;
 end $$;
 
+-- large_bytes: how many bytes arguments have as JSON text, if more than 16 KiB, the least that max_args_bytes can be; NULL = less.
+-- Called by: whoever adds or changes jobs. Writes: nothing. Inlined, hence no settings.
+create function large_bytes(args jsonb) returns int
+language sql immutable as $$
+    select case when octet_length(args::text) > 16384 then octet_length(args::text) end
+$$;
+
 -- check_args: refuses arguments that are no JSON object or too large, and returns them.
--- Called by: whoever calls check_enqueue, for what is not plainly a small object: measuring takes a look at the text.
+-- Called by: whoever adds or changes jobs, for what is no object, or large.
+-- Only the text says how large it is: a number like 1e131071 takes 10 bytes inside PostgreSQL, and a long text may be compressed.
 create function check_args(args jsonb) returns jsonb
 language plpgsql as $$
 declare

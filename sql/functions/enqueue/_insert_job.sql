@@ -15,12 +15,13 @@ declare
     its_state job_state;
     keys      text[];
     lane      uuid;
+    its_bytes int := large_bytes(args);
 begin
     due := check_enqueue(task, queue, priority, run_at, run_after, retries, stored);
     if stored.terms is not null or stored.expires_at is not null then
         stored := with_ends(stored, due);
     end if;
-    if jsonb_typeof(args) is distinct from 'object' or pg_column_size(args) > 2000 then
+    if jsonb_typeof(args) is distinct from 'object' or its_bytes is not null then
         perform check_args(args);
     end if;
     if not (given is null) then
@@ -37,11 +38,11 @@ begin
     if unique_mode is null and unique_key is null and unique_period is null then
         insert into new_job overriding system value
         values (stored.*, due, clock_timestamp(), its_state, priority, coalesce(retries, 3) + 1, queue, task, args,
-                id, workflow_id, keys, lane, nullif(given.cost, 1));
+                its_bytes, id, workflow_id, keys, lane, nullif(given.cost, 1));
     else
         select u.id, u.duplicate, u.due into id, duplicate, due
           from insert_unique(row(stored.*, due, clock_timestamp(), its_state, priority, coalesce(retries, 3) + 1, queue, task,
-                                 args, id, workflow_id, keys, lane, nullif(given.cost, 1), null, null)::new_job,
+                                 args, its_bytes, id, workflow_id, keys, lane, nullif(given.cost, 1), null, null)::new_job,
                              unique_mode, unique_key, unique_period) u;
     end if;
     if lane is not null and its_state = 'ready' and due is not null then

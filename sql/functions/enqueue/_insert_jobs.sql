@@ -6,6 +6,10 @@ create function insert_jobs(
 )
 language plpgsql as $$
 #variable_conflict use_variable
+declare
+    added_at  timestamptz := clock_timestamp();
+    its_state job_state;
+    largest   int;
 begin
     due := check_enqueue(task, queue, priority, run_at, run_after, retries, stored);
     if stored.terms is not null or stored.expires_at is not null then
@@ -15,16 +19,21 @@ begin
         ids := insert_limited_jobs(task, args, queue, priority, due, retries, stored, given, blocked);
         return;
     end if;
+    its_state := case when blocked then 'blocked' else state_at(due) end;
+    -- The fields of `stored` by name: stored.* takes it apart for each row, which costs as much as measuring the arguments.
     -- ordinality is not needed: a set-returning function in FROM keeps the order of the array.
     with inserted as (
         insert into new_job
-        select stored.*, due, clock_timestamp(), case when blocked then 'blocked' else state_at(due) end, priority,
-               coalesce(retries, 3) + 1, queue, task,
-               case when jsonb_typeof(one) = 'object' and pg_column_size(one) <= 2000 then one else check_args(one) end
+        select stored.retry, stored.result_ttl, stored.meta, stored.terms, stored.expires_at, stored.deadline_at,
+               due, added_at, its_state, priority, coalesce(retries, 3) + 1, queue, task,
+               case when jsonb_typeof(one) = 'object' then one else check_args(one) end, large_bytes(one)
           from unnest(args) as one
-        returning id
+        returning id, args_bytes
     )
-    select coalesce(array_agg(id), '{}') into ids from inserted;
+    select coalesce(array_agg(id), '{}'), max(args_bytes) into ids, largest from inserted;
+    if largest is not null then
+        perform check_args(one) from unnest(args) as one;
+    end if;
 end $$;
 
 -- insert_limited_jobs: the same for jobs with limits; each lane takes one turn. Called by: insert_jobs. Writes: job, turn.
@@ -47,8 +56,8 @@ begin
     with inserted as (
         insert into new_job overriding system value
         select stored.*, due, clock_timestamp(), its_state, priority, coalesce(retries, 3) + 1, queue, task,
-               case when jsonb_typeof(one) = 'object' and pg_column_size(one) <= 2000 then one else check_args(one) end,
-               nextval('job_id_seq'), null, l.keys, lane_of(queue, l.keys), nullif(given.cost, 1)
+               case when jsonb_typeof(one) = 'object' and large_bytes(one) is null then one else check_args(one) end,
+               large_bytes(one), nextval('job_id_seq'), null, l.keys, lane_of(queue, l.keys), nullif(given.cost, 1)
           from unnest(args) as one, lateral (select case when same then keys else limit_keys(given, one) end as keys offset 0) l
         returning id, lane_id, limits
     ), turns as materialized (

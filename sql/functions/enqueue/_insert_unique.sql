@@ -36,7 +36,7 @@ begin
             exit;
         end if;
         if new.unique_mode = 'replace' then  -- not a blocked one: it belongs to the holder of its workflow
-            update job set args = new.args, run_at = new.run_at, priority = new.priority, meta = new.meta, state = new.state,
+            update job set args = new.args, args_bytes = new.args_bytes, run_at = new.run_at, priority = new.priority, meta = new.meta, state = new.state,
                            limits = new.limits, lane_id = lane_of(job.queue, new.limits), cost = new.cost,
                            terms = new.terms, expires_at = new.expires_at, deadline_at = new.deadline_at
              where unique_key = digest and state in ('scheduled', 'ready')

@@ -12,6 +12,8 @@ declare
     suspects bigint[];
     starved  bigint[] := '{}';
     at       timestamptz;
+    fits     int;
+    its_bytes bigint;
 begin
     took.shut := took.shut || in_queue;  -- what its lanes say counts only where it lets them start
     if want < 1 then  -- no room just now; there may be jobs
@@ -46,6 +48,10 @@ begin
                           and may_start(j.expires_at, j.deadline_at, j.attempt)
                         order by j.priority desc, j.run_at, j.id limit room - coalesce(cardinality(suspects || starved), 0)
                           for no key update skip locked);
+        select f.n, f.bytes into fits, its_bytes from fitting_rows(plain, coalesce(took.bytes, 0), took.jobs = '{}') f;
+        took.is_cut := took.is_cut or fits < cardinality(plain);
+        took.bytes := coalesce(took.bytes, 0) + its_bytes;
+        plain := plain[:fits];
         took.jobs := took.jobs || plain;
         took.ats := took.ats || array_fill(at, array[cardinality(plain)]);
         took.places := took.places || array_fill(null::bool, array[cardinality(plain)]);

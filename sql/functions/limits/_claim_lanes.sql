@@ -90,8 +90,9 @@ begin
          cross join lateral (select clock_timestamp() as began where l.i > 0 offset 0) b
          cross join lateral (
                select array_agg(j.row) as rows, array_agg(j.cost) as costs, max(j.cost) as most_cost,
-                      array_agg(j.rescues >= 2) as suspects, min(j.run_at) as oldest
-                 from (select j.ctid as row, coalesce(j.cost, 1) as cost, j.rescues, j.run_at from job j
+                      array_agg(j.rescues >= 2) as suspects, min(j.run_at) as oldest,
+                      coalesce(sum(j.args_bytes), 0) as bytes
+                 from (select j.ctid as row, coalesce(j.cost, 1) as cost, j.rescues, j.run_at, j.args_bytes from job j
                         where l.quota > 0 and b.began is not null and j.lane_id = l.lane_id
                           and j.state = 'ready' and j.run_at >= l.lo
                           and (took.paused is null or j.task <> all (took.paused))
@@ -118,6 +119,10 @@ begin
                                                then affordable(costs, n, free, held.bursts[p]) else floor(free) end);
         end loop;
         n := greatest(n, 0);
+        if n > 0 and coalesce(took.bytes, 0) + got.bytes > claim_bytes() then
+            select f.n, f.bytes, f.n < n or took.is_cut into n, got.bytes, took.is_cut
+              from fitting_rows(got.rows[:n], coalesce(took.bytes, 0), took.jobs = '{}') f;
+        end if;
 
         -- What they cost, and the keys that lack tokens or places for the next one.
         lacking := '{}';
@@ -167,6 +172,7 @@ begin
             took.jobs := took.jobs || got.rows[:n];
             took.places := took.places || array_fill(counted, array[n]);
             took.ats := took.ats || array_fill(held.at, array[n]);
+            took.bytes := coalesce(took.bytes, 0) + got.bytes;
         end if;
 
         -- Where the lane goes: it stays in line, is parked, or has no more jobs.

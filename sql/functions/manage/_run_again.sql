@@ -49,6 +49,7 @@ begin
                lateral jsonb_populate_record(null::job, kept || jsonb_build_object(
                    'state', state_at(due), 'run_at', due, 'claimed_at', null, 'worker_id', null,
                    'rescues', 0, 'lane_id', lane_of(queue, limits),
+                   'args_bytes', large_bytes(coalesce(run_again.args, args)),
                    'expires_at', end_of(terms, 'expires_after', due),
                    'deadline_at', end_of(terms, 'total_timeout', due))
                    || changes_of_retry(task, args, unique_key, run_again.args, rules)) j

@@ -46,6 +46,7 @@ begin
     perform lock_workflows(array[job_id]);
     update job j
        set args = case when args is null then j.args else check_args(args) end,
+           args_bytes = case when args is null then j.args_bytes else large_bytes(args) end,
            unique_key = case when args is not null and j.unique_key = unique_digest(j.task, j.args, null)
                              then unique_digest(j.task, args, null) else j.unique_key end,
            priority = coalesce(priority, j.priority),

@@ -7,6 +7,8 @@
 -- weights a random order at each call in which a queue comes first in proportion to its weight.
 -- Raises PQ002 when the worker is lost or unknown: its jobs are being rescued.
 -- A job past its expires_at or deadline_at is not taken; expire ends it. Nothing is taken that is paused, see pause.
+-- The arguments of the jobs are together at most claim_bytes() as text, or those of the first job alone: a worker has to hold them.
+-- Then the last row says so: it has no id, its queue is '!large', and its run_at has passed.
 -- node: NULL for a plain job; of a node of a workflow what node_of says. limits: the keys that this start was counted for; NULL =
 -- none. Jobs with limits come first. The last row may have no id: jobs with limits wait, and run_at says when to look again.
 --
@@ -39,6 +41,10 @@ declare
     open       text[];
     has_limits bool := false;
     picked     bigint[];
+    ids        bigint[];
+    large      bigint := 0;  -- bytes of what is picked; NULL = not known
+    its_bytes  bigint;
+    is_cut     bool := false;
     starved    bigint[] := '{}';
     took       limited_jobs;  -- what was taken of jobs with limits
     this_queue text;
@@ -120,18 +126,24 @@ begin
         end if;
         if guarded and resume_at is null then
             starved := starving(this_queue, room, took.paused);
+            large := null;
             picked := picked || starved;
             room := room - cardinality(starved);
         end if;
         if took.paused is not null or starved <> '{}' then
             picked := picked || pick_others(this_queue, took.paused, starved, resume_at, room);
+            large := null;
         elsif resume_at is null or not resume_at @> jsonb_build_array(jsonb_build_object('queue', this_queue)) then
-            picked := picked || array(
-                select j.id from job j
-                 where j.state = 'ready' and j.rescues < 2 and j.lane_id is null and j.queue = this_queue
-                   and may_start(j.expires_at, j.deadline_at, j.attempt)
-                 order by j.priority desc, j.run_at, j.id limit room
-                   for no key update skip locked);
+            select array_agg(c.id), sum(c.args_bytes) into ids, its_bytes
+              from (select j.id, j.args_bytes from job j
+                     where j.state = 'ready' and j.rescues < 2 and j.lane_id is null and j.queue = this_queue
+                       and may_start(j.expires_at, j.deadline_at, j.attempt)
+                     order by j.priority desc, j.run_at, j.id limit room
+                       for no key update skip locked) c;
+            if ids is not null then
+                picked := picked || ids;
+                large := large + coalesce(its_bytes, 0);
+            end if;
         else
             for probe in
                 select p.priority, p.run_at
@@ -145,10 +157,16 @@ begin
                        and may_start(j.expires_at, j.deadline_at, j.attempt)
                      order by j.run_at, j.id limit want - cardinality(picked) - cardinality(took.jobs)
                        for no key update skip locked);
+                large := null;
             end loop;
         end if;
     end loop;
 
+    if (large + coalesce(took.bytes, 0) <= claim_bytes()) is not true then
+        ids := fitting(picked, coalesce(took.bytes, 0), took.jobs = '{}');
+        is_cut := cardinality(ids) < cardinality(picked);
+        picked := ids;
+    end if;
     -- "= any (array[...])" has no merge order: a plan cached while the table was empty cannot walk the whole key instead.
     return query
     update job j
@@ -159,7 +177,12 @@ begin
     returning j.id, j.queue, j.task, j.args, j.attempt, j.max_attempts, j.priority, j.run_at, j.created_at, j.meta,
               case when j.workflow_id is not null then (select n.node from node_of(j.id) n) end, null::text[],
               case when j.deadline_at is null then j.terms else with_left(j.terms, j.deadline_at) end;
-    if in_use and cardinality(picked) + cardinality(took.jobs) < want then
+    if is_cut or took.is_cut then
+        queue := '!large';
+        created_at := clock_timestamp();
+        run_at := created_at;
+        return next;
+    elsif in_use and cardinality(picked) + cardinality(took.jobs) < want then
         created_at := clock_timestamp();
         run_at := least(took.again_at,
                         next_turn(array(select q from unnest(queues) as q where q <> all (coalesce(took.shut, '{}')))));
@@ -182,3 +205,29 @@ begin
                    (select due_at from turn where queue = q and lane_id is null and due_at >= b.keys_at
                      order by due_at limit 1)) t);
 end $$;
+
+-- claim_bytes: how many bytes of arguments one claim takes, 16 MiB; those of less than 16 KiB do not count. Called by:
+-- claim, claim_lanes, fitting. Inlined, hence no settings.
+create function claim_bytes() returns int
+language sql immutable as $$ select 16777216 $$;
+
+-- fitting: the first of these jobs, whose arguments together with those that are taken already fit into a claim; the first one in
+-- any case, if must is true.
+-- Called by: claim, where they may be too large. Writes: nothing. The caller holds them.
+create function fitting(ids bigint[], taken bigint, must bool) returns bigint[]
+language sql as $$
+    select coalesce(array_agg(id order by place), '{}')
+      from (select p.id, place, sum(coalesce(j.args_bytes, 0)) over (order by place) as bytes
+              from unnest(ids) with ordinality as p(id, place),
+                   lateral (select args_bytes from job where id = any (array[p.id]) offset 0) j) s
+     where bytes <= claim_bytes() - taken or must and place = 1
+$$;
+
+-- fitting_rows: how many of the first rows of these jobs fit, as in fitting. Called by: claim_lanes, claim_gated. Writes: nothing.
+create function fitting_rows(its_rows tid[], taken bigint, must bool, out n int, out bytes bigint)
+language sql as $$
+    select count(*)::int, coalesce(max(s.bytes), 0)
+      from (select place, sum(coalesce(j.args_bytes, 0)) over (order by place) as bytes
+              from unnest(its_rows) with ordinality as p(at_row, place), job j where j.ctid = p.at_row) s
+     where s.bytes <= claim_bytes() - taken or must and place = 1
+$$;

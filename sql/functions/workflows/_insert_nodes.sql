@@ -26,8 +26,8 @@ begin
             select stored.*, due, clock_timestamp(),
                    case when jsonb_array_length(nullif(element->'after', 'null')) > 0 then 'blocked' else state_at(due) end,
                    coalesce(priority, 0), coalesce(retries, 3) + 1, coalesce(queue, 'default'), task,
-                   case when args is null then '{}' when jsonb_typeof(args) = 'object' and pg_column_size(args) <= 2000 then args
-                        else check_args(args) end,
+                   case when args is null then '{}' when jsonb_typeof(args) = 'object' and large_bytes(args) is null then args
+                        else check_args(args) end, large_bytes(args),
                    ids[place], flow
               from jsonb_array_elements(nodes) with ordinality as e(element, place),
                    jsonb_to_record(element) as j(

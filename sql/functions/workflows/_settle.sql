@@ -157,7 +157,8 @@ begin
         told := (select id from insert_each(jsonb_build_array(
             callback - case when callback ?| '{limits,fair}' then '' else 'args' end || jsonb_build_object(
                 'meta', jsonb_build_object('workflow_id', its.id, 'workflow', its.name, 'outcome', its.outcome)))));
-        update job set args = callback->'args' where id = told and jsonb_typeof(callback->'args') = 'object';
+        update job set args = callback->'args', args_bytes = large_bytes(callback->'args')
+         where id = told and jsonb_typeof(callback->'args') = 'object';
         if its.callback_error is not null then
             update workflow set callback_error = null where id = flow;
         end if;
