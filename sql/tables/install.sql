@@ -3,18 +3,18 @@
 -- One row for the whole install: what an operator may want to change without touching code.
 create table setting (
     singleton      boolean primary key default true check (singleton),
-    history_days   int not null default 7 check (history_days >= 1),  -- finished jobs are kept this many whole days
-    dead_days      int check (dead_days >= 1),  -- dead letters are kept this long, see prune_dead; NULL = for ever
+    history_days   int not null default 7 check (history_days between 1 and 36500),  -- finished jobs are kept so many whole days
+    dead_days      int check (dead_days between 1 and 36500),  -- dead letters are kept this long, see prune_dead; NULL = for ever
     -- Of a job's arguments as JSON text.
-    max_args_bytes int not null default 1048576 check (max_args_bytes >= 16384),
-    max_workflow_nodes int not null default 100000 check (max_workflow_nodes >= 1),
-    metric_minute_days int not null default 7 check (metric_minute_days >= 1),  -- roll-ups of minutes are kept this long …
-    metric_hour_days   int not null default 90 check (metric_hour_days >= 1),   -- … and those of hours; of days for ever
+    max_args_bytes int not null default 1048576 check (max_args_bytes between 16384 and 67108864),
+    max_workflow_nodes int not null default 100000 check (max_workflow_nodes between 1 and 10000000),
+    metric_minute_days int not null default 7 check (metric_minute_days between 1 and 36500),  -- roll-ups of minutes are kept so long
+    metric_hour_days   int not null default 90 check (metric_hour_days between 1 and 36500),   -- those of hours; of days for ever
     log_lines      int not null default 1000 check (log_lines between 1 and 100000),              -- the last ones of each job
     log_bytes      int not null default 65536 check (log_bytes between 16384 and 67108864),       -- of these lines
     -- How often in a row a worker that stops may give back a job whose handler has begun: then it is a suspect, then dead.
     max_interruptions int not null default 10 check (max_interruptions >= 1),
-    audit_days     int not null default 365 check (audit_days >= 1),  -- what people have done is kept this long, see audit_log
+    audit_days     int not null default 365 check (audit_days between 1 and 36500),  -- what people have done is kept so long
     created_at     timestamptz not null default clock_timestamp()
 );
 insert into setting default values;

@@ -61,6 +61,9 @@ class RoomySlots:
     def __init__(self, limited: int, has_limited_room: bool) -> None:
         self.limited, self.is_roomy = limited, has_limited_room
 
+    def hold_few(self, is_large: bool) -> None:
+        pass
+
     async def room(self) -> tuple[int, int]:
         return WANT, self.limited
 

@@ -18,12 +18,16 @@ begin
         perform invalid('run_after', run_after::text, 'give run_at or run_after, not both');
     elsif run_at not between '0001-01-02' and '9999-12-30' then
         perform invalid('run_at', run_at::text, 'give a time between the years 1 and 9999');
-    elsif run_after not between '-5000 years' and '10000 years' then  -- what is longer cannot be added to a time
+    elsif run_after is not null and not fits(greatest(run_after, -run_after), '10000 years') then  -- it cannot be added to a time
         perform invalid('run_after', run_after::text, 'give an interval that ends between the years 1 and 9999');
     elsif retries not between 0 and 32766 then
         perform invalid('retries', retries::text, 'use 0 to 32766');
-    elsif stored.result_ttl not between interval '0' and interval '1000 years' then
-        perform invalid('result_ttl', stored.result_ttl::text, 'use an interval from 0 to 1000 years');
+    end if;
+    if stored.result_ttl is not null then
+        perform check_interval('result_ttl', stored.result_ttl);
+    end if;
+    if stored.meta is not null then
+        perform check_size('meta', stored.meta, 65536);
     end if;
     due := coalesce(run_at, clock_timestamp() + coalesce(run_after, interval '0'));
     if due not between '0001-01-02' and '9999-12-30' then
@@ -35,7 +39,7 @@ begin
     return due;
 end $$;
 
--- large_bytes: how many bytes arguments have as JSON text, if more than 16 KiB, the least that max_args_bytes can be; NULL = less.
+-- large_bytes: how many bytes arguments have as JSON text, if more than 16 KiB, the least that max_args_bytes can be; else NULL.
 -- Called by: whoever adds or changes jobs. Writes: nothing. Inlined, hence no settings.
 create function large_bytes(args jsonb) returns int
 language sql immutable as $$

@@ -36,7 +36,8 @@ begin
             exit;
         end if;
         if new.unique_mode = 'replace' then  -- not a blocked one: it belongs to the holder of its workflow
-            update job set args = new.args, args_bytes = new.args_bytes, run_at = new.run_at, priority = new.priority, meta = new.meta, state = new.state,
+            update job set args = new.args, args_bytes = new.args_bytes,
+                           run_at = new.run_at, priority = new.priority, meta = new.meta, state = new.state,
                            limits = new.limits, lane_id = lane_of(job.queue, new.limits), cost = new.cost,
                            terms = new.terms, expires_at = new.expires_at, deadline_at = new.deadline_at
              where unique_key = digest and state in ('scheduled', 'ready')
@@ -83,7 +84,7 @@ begin
     if unique_mode is null or unique_mode <> all (enum_range(null::unique_mode)::text[]) then
         perform invalid('unique_mode', unique_mode, 'use until_done, until_started, replace or period');
     elsif unique_mode = 'period'
-          and (unique_period is null or unique_period <= interval '0' or unique_period > interval '1000 years') then
+          and (fits(unique_period, interval '1000 years') and unique_period > interval '0') is not true then
         perform invalid('unique_period', unique_period::text, 'mode period needs an interval above 0, up to 1000 years');
     elsif unique_mode <> 'period' and unique_period is not null then
         perform invalid('unique_period', unique_period::text, 'only mode period has one');

@@ -16,8 +16,8 @@ create function checked_terms(
 language plpgsql as $$
 #variable_conflict use_variable
 begin
-    perform check_limit_of_time('timeout', timeout), check_limit_of_time('soft_timeout', soft_timeout),
-            check_limit_of_time('expires_after', expires_after), check_limit_of_time('total_timeout', total_timeout);
+    perform check_interval('timeout', timeout), check_interval('soft_timeout', soft_timeout),
+            check_interval('expires_after', expires_after), check_interval('total_timeout', total_timeout);
     if soft_timeout >= timeout and timeout > interval '0' then
         perform invalid('soft_timeout', soft_timeout::text,
                 format('the timeout is %s; use less, or 0 for no soft limit', timeout));
@@ -48,15 +48,6 @@ begin
        from jsonb_object_keys(trace) as key
       where jsonb_typeof(trace->key) <> 'string' or length(trace->>key) > 1000;
     return nullif(trace, '{}');
-end $$;
-
--- check_limit_of_time: refuses an interval below 0 or above 1000 years. Called by: checked_terms.
-create function check_limit_of_time(field text, value interval) returns void
-language plpgsql as $$
-begin
-    if value not between interval '0' and interval '1000 years' then
-        perform invalid(field, value::text, 'use an interval from 0 to 1000 years');
-    end if;
 end $$;
 
 -- seconds_of: an interval in seconds, without zeros at the end. Called by: checked_terms. Writes: nothing.

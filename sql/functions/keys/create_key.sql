@@ -21,7 +21,7 @@ begin
     perform check_key(id, hash, name, role, queues, may_read_arguments);
     if expires_at is not null and expires_after is not null then
         perform invalid('expires_after', expires_after::text, 'give expires_at or expires_after, not both');
-    elsif expires_after is not null and (expires_after between interval '0' and interval '1000 years') is not true then
+    elsif expires_after is not null and not fits(expires_after, interval '1000 years') then
         perform invalid('expires_after', expires_after::text, 'use an interval from 0 to 1000 years');
     end if;
     expires_at := coalesce(expires_at, clock_timestamp() + expires_after);

@@ -116,7 +116,8 @@ begin
             p := array_position(held.keys, its_key);
             free := held.tokens[p] - case when held.saved_for[p] <> lane.lane_id then held.kept[p] else 0 end;
             n := least(n, held.places[p], case when costs is not null and held.count_cost[p]
-                                               then affordable(costs, n, free, held.bursts[p]) else floor(free) end);
+                                               then affordable(payable(costs, held, p), n, free, held.bursts[p])
+                                               else floor(free) end);
         end loop;
         n := greatest(n, 0);
         if n > 0 and coalesce(took.bytes, 0) + got.bytes > claim_bytes() then
@@ -141,7 +142,7 @@ begin
             spent := n;
             need := 1;
             if costs is not null and held.count_cost[p] then
-                spent := (select coalesce(sum(c.cost), 0) from unnest(costs[:n]) as c(cost));
+                spent := (select coalesce(sum(c.cost), 0) from unnest((payable(costs, held, p))[:n]) as c(cost));
                 need := least(coalesce(costs[n + 1], 1), held.bursts[p]);
             end if;
             if n > 0 then

@@ -24,8 +24,25 @@ begin
                 'there is no such limit; set it first, for example pgqueue limits set %s --rate 60/m, or set_limit() in SQL',
                 case when key like 'task:%' then quote_literal(key) else split_part(key, ':', 1) end));
         end if;
+        if given.cost > 1 then
+            perform check_cost(given.cost, key);
+        end if;
     end loop;
 end $$;
+
+-- check_cost: refuses a cost that a limit cannot pay in one period, with its burst: it would be shut for longer than that.
+-- Called by: check_limits, of jobs that cost more than 1. Writes: nothing. claim_lanes takes no more, for limits changed since.
+create function check_cost(cost int, key text) returns void
+language plpgsql as $$
+begin
+    perform invalid('cost', cost::text, format('limit %s pays at most %s, its rate and its burst; use no more', d.name, floor(most_cost(d.per_second, d.per, d.burst))))
+       from limit_of(key) d where d.count_cost and cost > most_cost(d.per_second, d.per, d.burst);
+end $$;
+
+-- most_cost: the tokens that a start takes of a limit at most: its burst and what comes in one period. NULL without a rate.
+-- Called by: check_cost, claim_lanes. Writes: nothing. Inlined, hence no settings.
+create function most_cost(per_second float8, per interval, burst float8) returns float8
+language sql immutable as $$ select per_second * extract(epoch from per)::float8 + burst $$;
 
 -- check_limit_options: refuses options of limits that are of another type in an array of options of enqueue.
 -- Called by: check_jobs, check_nodes. Writes: nothing.

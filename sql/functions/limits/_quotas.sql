@@ -76,3 +76,16 @@ begin
     end loop;
     return n;
 end $$;
+
+-- payable: what jobs take of a bucket: their costs, but each no more than its limit pays in a period, see most_cost: the limit may
+-- have been another one when they were enqueued. Called by: claim_lanes. Writes: nothing.
+create function payable(costs int[], held bucket_set, p int) returns int[]
+language plpgsql immutable as $$
+declare
+    most float8 := most_cost(held.rates[p], held.periods[p], held.bursts[p]);
+begin
+    if most is null or not exists (select from unnest(costs) as c(cost) where c.cost > most) then
+        return costs;
+    end if;
+    return array(select least(c.cost, floor(most)) from unnest(costs) as c(cost));
+end $$;

@@ -58,7 +58,7 @@ begin
     select * into new from limit_def d where d.name = name for update;
     if rate < 0 or rate = 'NaN' or rate = 'infinity' then
         perform invalid('rate', rate::text, 'use a number above 0; 0 for no rate limit');
-    elsif per is not null and (per <= interval '0' or per > interval '366 days'
+    elsif per is not null and (not fits(per, interval '366 days') or per = interval '0'
             or extract(month from per) <> 0 or extract(year from per) <> 0) then
         perform invalid('per', per::text, 'use an interval above 0 in seconds, minutes, hours or days, for example 1 minute');
     elsif burst is not null and not (burst >= 1 and burst < 'infinity') then

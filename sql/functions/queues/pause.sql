@@ -24,7 +24,7 @@ begin
     perform check_pause_name(kind, name);
     if until is not null and after is not null then
         perform invalid('after', after::text, 'give until or after, not both');
-    elsif after is not null and (after between interval '0' and interval '1000 years') is not true then
+    elsif after is not null and not fits(after, interval '1000 years') then
         perform invalid('after', after::text, 'use an interval from 0 to 1000 years');
     end if;
     until := coalesce(until, clock_timestamp() + after);

@@ -94,13 +94,15 @@ begin
         return null;
     end if;
     return case
-        when field in ('max_ready', 'dead_days') and (number < 2147483647 and value::text ~ '^[0-9]+$') is not true
+        when field = 'max_ready' and (number < 2147483647 and value::text ~ '^[0-9]+$') is not true
             then 'use a whole number; 0 for the default'
+        when field = 'dead_days' and (number <= 36500 and value::text ~ '^[0-9]+$') is not true
+            then 'use a whole number of at most 36500; 0 for the default'
         when field = 'starvation_share' and (number between 0.001 and 1 or number = 0) is not true
             then 'use a number from 0.001 to 1; 0 for the default'
         when field like 'keep_%' and jsonb_typeof(value) <> 'boolean' then 'use true or false'
         when field = 'on_full' and value not in ('"refuse"', '"drop_oldest"') then 'use refuse or drop_oldest'
-        when field = 'starvation_after' and (interval_of(value) between interval '0' and interval '1000 years') is not true
+        when field = 'starvation_after' and fits(interval_of(value), interval '1000 years') is not true
             then 'use an interval or a number of seconds, up to 1000 years; 0 for the default'
     end;
 end $$;

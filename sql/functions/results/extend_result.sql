@@ -13,7 +13,7 @@ declare
     kept       bool := (select expires_at is not null from result(job_id));
     keep_until timestamptz;
 begin
-    if (ttl between interval '0' and interval '1000 years') is not true then
+    if fits(ttl, interval '1000 years') is not true then
         perform invalid('ttl', ttl::text, 'use an interval from 0 to 1000 years');
     end if;
     keep_until := clock_timestamp() + ttl;

@@ -31,7 +31,8 @@ begin
         insert into job_history select g.* from gone g where is_kept(g.state::text, g.queue, g.workflow_id, unkept)
     ), stored as (
         insert into job_result (job_id, value, expires_at)
-        select id, result, clock_timestamp() + coalesce(result_ttl, interval '24 hours') from held
+        select id, case when octet_length(result::text) > result_bytes() then refused_result(id, result) else result end,
+               clock_timestamp() + coalesce(result_ttl, interval '24 hours') from held
          where state = 'succeeded' and jsonb_typeof(result) <> 'null'
         on conflict (job_id) do update set value = excluded.value, expires_at = excluded.expires_at
     )
@@ -48,4 +49,17 @@ begin
     if freed is not null then
         perform free_keys(freed);
     end if;
+end $$;
+
+-- result_bytes: how many bytes of JSON text a result, or that of a step, may have, 64 MiB: max_result_bytes of workers is less.
+-- Called by: finish_ended, save_step. Inlined, hence no settings.
+create function result_bytes() returns int
+language sql immutable as $$ select 67108864 $$;
+
+-- refused_result: raises PQ001 for a result that is too large. Called by: finish_ended. Writes: nothing.
+create function refused_result(job_id bigint, result jsonb) returns jsonb
+language plpgsql as $$
+begin
+    perform check_size(format('result of job %s', job_id), result, result_bytes());
+    return result;
 end $$;

@@ -59,6 +59,7 @@ begin
     if coalesce(policy->>'backoff', 'exponential') not in ('exponential', 'linear', 'fixed', 'fibonacci', 'list') then
         perform invalid('retry.backoff', policy->>'backoff', 'use exponential, linear, fixed, fibonacci or list');
     end if;
+    perform check_size('retry', policy, 16384);
     foreach field in array array['delay', 'step', 'cap'] loop
         if policy ? field and (case jsonb_typeof(policy->field)
                 when 'number' then (policy->>field)::numeric not between 0 and 1000000000 else true end) then

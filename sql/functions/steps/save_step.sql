@@ -17,6 +17,7 @@ declare
     done_at     timestamptz := clock_timestamp();
 begin
     perform check_step_name('name', name);
+    perform check_size('value', value, result_bytes());
     select j.attempt into its_attempt from job j where j.id = job_id and j.claim_token = token for update;
     if not found then
         return false;

@@ -12,6 +12,7 @@ set enable_nestloop = off set enable_mergejoin = off set plan_cache_mode = force
 declare
     lost record;
 begin
+    perform check_interval('grace', grace, interval '1 day');
     for lost in
         select j.claim_token, array_agg(j.id) as ids from job j
          where j.state = 'running' and j.worker_id = worker

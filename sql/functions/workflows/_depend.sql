@@ -11,6 +11,9 @@ begin
     perform check_run_if(run_if);
     if array_position(parents, null) is not null or cardinality(parents) = 0 then
         perform invalid('depends_on', parents::text, 'give the ids of the jobs to wait for, at least one');
+    elsif cardinality(parents) > 1000 then
+        perform invalid('depends_on', cardinality(parents)::text,
+                'name at most 1000 jobs: their rows are locked until the transaction ends; let jobs in between wait for some each');
     elsif exists (select unnest(parents) intersect select unnest(job_ids)) then
         perform invalid('depends_on', parents::text, 'a job cannot wait for itself');
     elsif job_ids = '{}' then

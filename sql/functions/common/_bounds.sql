@@ -1,0 +1,42 @@
+-- fits: whether an interval is not negative, no longer than `most`, and can be added to a time of today. NULL gives NULL.
+-- Called by: check_interval, check_enqueue, change_limit, check_setting. Writes: nothing. Inlined, hence no settings.
+-- A comparison takes a month for 30 days, so parts with different signs may make up next to nothing: 293,000 years and as many
+-- days less. Added to a time one after the other they leave the calendar. So each part has its bound.
+create function fits(value interval, most interval) returns bool
+language sql immutable as $$
+    select value between interval '0' and most and abs(extract(year from value)) <= 10000
+           and abs(extract(day from value)) <= 400000 and abs(extract(hour from value)) <= 9600000
+$$;
+
+-- check_interval: refuses an interval that is negative or longer than `most`; NULL passes.
+-- Called by: functions that take durations. Writes: nothing. Raises PQ001.
+create function check_interval(field text, value interval, most interval default '1000 years') returns void
+language plpgsql as $$
+begin
+    if not fits(value, most) then
+        perform invalid(field, value::text, format('use an interval from 0 to %s', case most
+            when interval '1000 years' then '1000 years' when interval '1 day' then '1 day' else most::text end));
+    end if;
+end $$;
+
+-- check_size: refuses JSON that is too large as text; NULL passes. Only the text says how large it is: a number like 1e131071
+-- takes 10 bytes inside PostgreSQL. Called by: functions that store JSON of others. Writes: nothing. Raises PQ001.
+create function check_size(field text, value jsonb, most int) returns void
+language plpgsql as $$
+declare
+    size int := octet_length(value::text);
+begin
+    if size > most then
+        perform invalid(field, left(value::text, 100), format(
+                'it has %s bytes of JSON, at most %s are allowed; store what is large elsewhere and give its id', size, most));
+    end if;
+end $$;
+
+-- check_length: refuses a text that is too long; NULL passes. Called by: register_worker. Writes: nothing. Raises PQ001.
+create function check_length(field text, value text, most int) returns void
+language plpgsql as $$
+begin
+    if length(value) > most then
+        perform invalid(field, value, format('it has %s characters; use at most %s', length(value), most));
+    end if;
+end $$;
