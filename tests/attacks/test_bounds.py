@@ -80,7 +80,7 @@ def test_what_a_worker_says_of_itself_is_bounded(connection: Connection, values:
 def test_a_number_of_days_that_leaves_the_calendar_is_refused_before_maintenance_fails_by_it(
     connection: Connection, field: str
 ) -> None:
-    assert sqlstate(connection, f"update setting set {field} = 2147483647") == "23514"  # type: ignore[arg-type]
+    assert sqlstate(connection, f"update setting set {field} = 2147483647") == "23514"
     assert sqlstate(connection, "select set_queue('q', '{\"dead_days\": 2147483646}')") == "PQ001"
 
 

@@ -12,7 +12,7 @@ import pytest
 from pgqueue import PgQueue
 from pgqueue.worker import Worker, WorkerOptions
 
-BOMB = 'select jsonb_build_object(\'x\', array_fill(1e131071::numeric, array[{}]))'  # 131 kB of text for 10 bytes each
+BOMB = "select jsonb_build_object('x', array_fill(1e131071::numeric, array[{}]))"  # 131 kB of text for 10 bytes each
 CLAIM_BYTES = 16 * 2**20
 
 Connection = psycopg.Connection[Any]
@@ -35,7 +35,8 @@ BOMB_ARGS = BOMB.format(120)
         f"select enqueue('t', ({BOMB_ARGS}))",
         f"select enqueue('t', ({BOMB_ARGS}), unique_mode => 'until_done')",
         f"select enqueue_many('t', (select jsonb_agg(b) from ({BOMB_ARGS}) b(b)))",
-        f"select * from enqueue_many((select jsonb_build_array(jsonb_build_object('task', 't', 'args', b)) from ({BOMB_ARGS}) b(b)))",
+        f"select * from enqueue_many((select jsonb_build_array(jsonb_build_object('task', 't', 'args', b)) "
+        f"from ({BOMB_ARGS}) b(b)))",
         f"select enqueue_select('t', array(select b from ({BOMB_ARGS}) b(b)))",
         f"select * from enqueue_workflow((select jsonb_build_array(jsonb_build_object('task', 't', 'args', b)) "
         f"from ({BOMB_ARGS}) b(b)))",
@@ -121,9 +122,7 @@ def _resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-def test_a_worker_fails_rows_that_nobody_can_hold_and_runs_the_others(
-    app: PgQueue, connection: Connection
-) -> None:
+def test_a_worker_fails_rows_that_nobody_can_hold_and_runs_the_others(app: PgQueue, connection: Connection) -> None:
     ran: list[int] = []
     most = 0
 

@@ -8,6 +8,7 @@ from .conftest import Sql
 
 # Columns of job that mean nothing once it is over. A new column is either one of these or in job_kept.
 ONLY_LIVE = {"claim_token", "lane_id", "unknown_since", "put_off_at", "progress", "holds_place", "expires_at", "deadline_at"}
+ONLY_LIVE.add("args_bytes")  # bounds a claim
 # What history and dead letters say in columns of their own, before those of job_kept.
 OWN = ["finished_at", "state", "reason", "elapsed", "errors"]
 

@@ -4,8 +4,8 @@
 -- days less. Added to a time one after the other they leave the calendar. So each part has its bound.
 create function fits(value interval, most interval) returns bool
 language sql immutable as $$
-    select value between interval '0' and most and abs(extract(year from value)) <= 10000
-           and abs(extract(day from value)) <= 400000 and abs(extract(hour from value)) <= 9600000
+    select value between interval '0' and most and extract(year from value) between -1000 and 10000
+           and extract(day from value) between -400000 and 4000000 and extract(hour from value) between -9600000 and 96000000
 $$;
 
 -- check_interval: refuses an interval that is negative or longer than `most`; NULL passes.

@@ -18,7 +18,7 @@ begin
         perform invalid('run_after', run_after::text, 'give run_at or run_after, not both');
     elsif run_at not between '0001-01-02' and '9999-12-30' then
         perform invalid('run_at', run_at::text, 'give a time between the years 1 and 9999');
-    elsif run_after is not null and not fits(greatest(run_after, -run_after), '10000 years') then  -- it cannot be added to a time
+    elsif run_after is not null and not fits(run_after, '10000 years') and not fits(-run_after, '5000 years') then  -- no sum
         perform invalid('run_after', run_after::text, 'give an interval that ends between the years 1 and 9999');
     elsif retries not between 0 and 32766 then
         perform invalid('retries', retries::text, 'use 0 to 32766');

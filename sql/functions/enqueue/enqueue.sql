@@ -18,12 +18,13 @@
 -- unique_key     what makes it the same job, {name} stands for an argument; NULL = all arguments. Tasks never share a key.
 -- unique_period  how long mode period holds the key
 -- notify         false: wakes no worker; the workers find the job with their regular poll, within about a second
--- depends_on     ids of jobs to wait for, see depend: live or over, all in one workflow or in none. A duplicate gets none of them
+-- depends_on     ids of up to 1000 jobs to wait for, see depend: live or over, all in one workflow or in none. A duplicate gets
+--                none of them
 -- run_if         how they must end for this one to run: succeeded; finished: however they end; failed: as dead letters. Otherwise
 --                it is cancelled with reason dependency_failed
 -- limits         keys of limits that all must allow the start, see set_limit: openai, tenant:42; {name} stands for an argument
 -- fair           a key as in limits whose jobs take turns with those of other keys; it needs no limit of its name
--- cost           tokens that its start takes of each of them; NULL = 1
+-- cost           tokens that its start takes of each of them, at most its burst and what comes in one period; NULL = 1
 -- timeout        how long one run may take; NULL or 0 = no limit. Workers end it, see docs/timeouts.md
 -- soft_timeout   when to warn of a run; NULL = after 0.8 of the timeout, 0 = never
 -- expires_at     if it has not started by then, it is cancelled with reason expired; expires_after counts from when it is due
