@@ -8,7 +8,7 @@ create table setting (
     -- Of a job's arguments as JSON text.
     max_args_bytes int not null default 1048576 check (max_args_bytes between 16384 and 67108864),
     max_workflow_nodes int not null default 100000 check (max_workflow_nodes between 1 and 10000000),
-    metric_minute_days int not null default 7 check (metric_minute_days between 1 and 36500),  -- roll-ups of minutes are kept so long
+    metric_minute_days int not null default 7 check (metric_minute_days between 1 and 36500),  -- of roll-ups of minutes
     metric_hour_days   int not null default 90 check (metric_hour_days between 1 and 36500),   -- those of hours; of days for ever
     log_lines      int not null default 1000 check (log_lines between 1 and 100000),              -- the last ones of each job
     log_bytes      int not null default 65536 check (log_bytes between 16384 and 67108864),       -- of these lines

@@ -148,6 +148,8 @@ FUNCTIONS = {
     (
         "cut_cause", "dead_filter", "dead_looked_to", "dead_parts", "dead_source",
         "error_identity", "frames_of", "message_shape", "prune_dead", "prune_requests",
+        "check_cost", "check_interval", "check_length", "check_size", "check_worker", "claim_bytes", "fits", "fitting",
+        "fitting_rows", "large_bytes", "most_cost", "payable", "refused_result", "result_bytes",
         "append_error", "assert_active", "in_utc", "check_args", "check_columns", "check_enqueue", "check_jobs", "check_retry",
         "check_unique", "drop_partitions", "key_values", "finish_ended", "finish_unended", "hold_key", "insert_job",
         "insert_jobs", "insert_element", "insert_unique", "invalid", "job_options",
@@ -160,7 +162,7 @@ FUNCTIONS = {
         "with_request", "end_forced", "count_interruptions", "end_interrupted",
         "channel_of", "in_utc", "block_unstarted", "end_blocking", "waiting_nodes",
         "check_trace", "with_trace", "with_traces",
-        "terms_from", "checked_terms", "check_limit_of_time", "seconds_of", "stored_of", "with_terms", "with_ends", "end_of",
+        "terms_from", "checked_terms", "seconds_of", "stored_of", "with_terms", "with_ends", "end_of",
         "with_left", "may_start", "end_waiting", "late_error", "end_overdue", "check_timed",
         "days_ahead", "empty_partitions", "make_partitions", "mend_workflows", "partitions_before", "run_maintain",
         "end_workflows_singly",

@@ -214,8 +214,8 @@ def a_lost_worker_claims_nothing(sql: Sql, open_sql: OpenSql) -> None:
 def jobs_start_by_priority(sql: Sql, open_sql: OpenSql) -> None:
     """Priority descending, then run_at, then id."""
     sql.rows(
-        """insert into job (run_at, created_at, state, priority, task)
-           select clock_timestamp() - make_interval(secs => n %% 7), clock_timestamp(), 'ready', n %% 5 - 2, 'noop'
+        """insert into job (run_at, created_at, state, priority, task, args_bytes)
+           select clock_timestamp() - make_interval(secs => n %% 7), clock_timestamp(), 'ready', n %% 5 - 2, 'noop', null
              from generate_series(1, 200) n"""
     )
     expected = [row["id"] for row in sql.rows("select id from job order by priority desc, run_at, id")]

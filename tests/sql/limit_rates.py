@@ -91,7 +91,7 @@ def a_job_takes_the_tokens_that_it_costs(sql: Sql) -> None:
 
 def a_job_above_the_burst_leaves_a_debt(sql: Sql) -> None:
     """It starts when the bucket is full, and the next one when the debt is paid."""
-    set_limit(sql, "k", rate=10, per="100 s", burst=5)
+    set_limit(sql, "k", rate=20, per="200 s", burst=5)
     first, dear, last = (sql.enqueue(limits=["k"], cost=cost) for cost in (1, 25, 1))
     worker = sql.worker()
 

@@ -218,8 +218,8 @@ def plain_jobs_are_claimed_as_ever(sql: Sql) -> None:
     set_limit(sql, "shut", rate=1, per="1 h")
     add(sql, 5, "shut")
     sql.rows(
-        """insert into job (run_at, created_at, state, priority, task)
-           select clock_timestamp() - make_interval(secs => n %% 7), clock_timestamp(), 'ready', n %% 5 - 2, 'noop'
+        """insert into job (run_at, created_at, state, priority, task, args_bytes)
+           select clock_timestamp() - make_interval(secs => n %% 7), clock_timestamp(), 'ready', n %% 5 - 2, 'noop', null
              from generate_series(1, 60) n"""
     )
     expected = [row["id"] for row in sql.rows("select id from job where lane_id is null order by priority desc, run_at, id")]

@@ -35,7 +35,8 @@ end $$;
 create function check_cost(cost int, key text) returns void
 language plpgsql as $$
 begin
-    perform invalid('cost', cost::text, format('limit %s pays at most %s, its rate and its burst; use no more', d.name, floor(most_cost(d.per_second, d.per, d.burst))))
+    perform invalid('cost', cost::text, format('limit %s pays at most %s, its rate and its burst; use no more', d.name,
+                    floor(most_cost(d.per_second, d.per, d.burst))))
        from limit_of(key) d where d.count_cost and cost > most_cost(d.per_second, d.per, d.burst);
 end $$;
 

@@ -77,8 +77,8 @@ begin
     return n;
 end $$;
 
--- payable: what jobs take of a bucket: their costs, but each no more than its limit pays in a period, see most_cost: the limit may
--- have been another one when they were enqueued. Called by: claim_lanes. Writes: nothing.
+-- payable: what jobs take of a bucket: their costs, but each no more than its limit pays in a period, see most_cost: it may have
+-- been another limit when they were enqueued. Called by: claim_lanes. Writes: nothing.
 create function payable(costs int[], held bucket_set, p int) returns int[]
 language plpgsql immutable as $$
 declare

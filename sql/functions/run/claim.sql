@@ -7,8 +7,8 @@
 -- weights a random order at each call in which a queue comes first in proportion to its weight.
 -- Raises PQ002 when the worker is lost or unknown: its jobs are being rescued.
 -- A job past its expires_at or deadline_at is not taken; expire ends it. Nothing is taken that is paused, see pause.
--- The arguments of the jobs have at most claim_bytes() as text together, or belong to one job: a worker has to hold them. If there
--- are more, the last row says so: it has no id, its queue is '!large', and its run_at has passed.
+-- The arguments of the jobs have at most claim_bytes() as text together, or belong to one job: a worker has to hold them. If
+-- there are more, the last row says so: it has no id, its queue is '!large', and its run_at has passed.
 -- node: NULL for a plain job; of a node of a workflow what node_of says. limits: the keys that this start was counted for; NULL =
 -- none. Jobs with limits come first. The last row may have no id: jobs with limits wait, and run_at says when to look again.
 --

@@ -13,7 +13,7 @@ begin
         perform invalid('depends_on', parents::text, 'give the ids of the jobs to wait for, at least one');
     elsif cardinality(parents) > 1000 then
         perform invalid('depends_on', cardinality(parents)::text,
-                'name at most 1000 jobs: their rows are locked until the transaction ends; let jobs in between wait for some each');
+                'name at most 1000 jobs: their rows are locked until the transaction ends; put jobs in between');
     elsif exists (select unnest(parents) intersect select unnest(job_ids)) then
         perform invalid('depends_on', parents::text, 'a job cannot wait for itself');
     elsif job_ids = '{}' then
