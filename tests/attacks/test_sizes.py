@@ -87,10 +87,12 @@ def test_a_claim_is_bounded_in_bytes_and_says_that_there_are_more(connection: Co
     text = "a" * 2**20  # compressed to some kilobytes
     connection.execute("update setting set max_args_bytes = 2 * 1048576")
     many = "enqueue_many('t', (select jsonb_agg(jsonb_build_object('x', %s::text)) from generate_series(1, 40)){})"
-    connection.execute(f"select {many.format(_kinds(kind))}", [text])  # type: ignore[arg-type]
-    worker, sizes, more = uuid4(), [], []
+    connection.execute(f"select {many.format(_kinds(kind))}", [text])
+    worker = uuid4()
+    sizes: list[list[int]] = []
+    more: list[list[tuple[Any, ...]]] = []
     connection.execute("select register_worker(%s, 'w', 'h', 1, '1', '{default}', 10, '1 min')", [worker])
-    while sum(map(len, sizes)) < 40:
+    while sum(len(claim) for claim in sizes) < 40:
         rows = connection.execute(
             "select id, queue, octet_length(args::text), run_at <= clock_timestamp() from claim(%s, %s, '{default,q,aged}', 40)",
             [worker, uuid4()],
