@@ -1,5 +1,7 @@
 """Installing and upgrading: Alembic, under one lock and in one transaction, so that concurrent first starts are safe."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +19,6 @@ from .database.settle import SAFE_PATH
 from .database.translate import translate
 from .errors import ConfigurationError
 
-# Two first installs at once: the second waits for the first, and then the schema is there.
-MAKE = """begin
-    execute pg_catalog.format('create schema if not exists %I', {0}::pg_catalog.text);
-exception when unique_violation then null;
-end"""
-# One migration of a schema at a time. COMMENT locks the schema until the transaction ends, and only its owner can. Advisory locks
-# can be taken by whoever may connect, and before the first install there is no table to lock. The comment stays as it is.
-LOCK = """begin
-    execute pg_catalog.format('comment on schema %I is %L', {0}::pg_catalog.text, (
-        select pg_catalog.obj_description(oid, 'pg_namespace') from pg_catalog.pg_namespace
-         where nspname operator(pg_catalog.=) {0}::pg_catalog.text));
-end"""
 STATEMENT_WITHIN = 600.0  # seconds for a statement of a migration, and for the wait for another migration
 
 
@@ -58,11 +48,12 @@ def migrate(url: str, schema: str = "pgqueue", roles: bool = False) -> bool:
         Whether the schema was changed; False if it was up to date.
 
     Raises:
-        ConfigurationError: the user may not make the roles; nothing was applied.
+        ConfigurationError: somebody else owns the schema or an object in it, or may create there; it holds other things than
+            pgqueue; or the user may not make the schema or the roles. Nothing was applied.
         InvalidArgument: the schema's name is too long for roles; nothing was applied.
     """
     with _engine(url).begin() as connection:
-        _enter(connection, schema)
+        _enter(connection, schema, roles)
         before = _version(connection, schema)
         config = Config()
         config.set_main_option("script_location", str(resource("migrations")))
@@ -72,7 +63,9 @@ def migrate(url: str, schema: str = "pgqueue", roles: bool = False) -> bool:
         connection.execute(text("select maintain()"))
         if roles:
             _make_roles(connection, schema)
-        return _version(connection, schema) != before
+        changed = _version(connection, schema) != before
+        _run_all(connection, _checking(schema))
+        return changed
 
 
 def run_alembic() -> None:
@@ -110,6 +103,11 @@ def execute(migration: MigrationContext, statements: str) -> None:
 
 def _run(schema: str) -> None:
     """Run the steps in one transaction, then the additions of `migrate`. Commands that only read change nothing."""
+    with _refusals():
+        _run_steps(schema)
+
+
+def _run_steps(schema: str) -> None:
     migration = context.get_context()
     steps: list[Any] = []
     migration.on_version_apply_callbacks += (lambda *, step, **_: steps.append(step),)
@@ -117,12 +115,15 @@ def _run(schema: str) -> None:
         if context.is_offline_mode():
             execute(migration, "set transaction isolation level read committed, read write;")
             execute(migration, "set local client_encoding = 'UTF8';")
-        if not migration.opts.get("dont_mutate"):
-            for statement in _entering(schema):
-                execute(migration, f"{statement};")
+        is_change = not migration.opts.get("dont_mutate")
+        for statement in _entering(schema) if is_change else [] if context.is_offline_mode() else _checking(schema):
+            execute(migration, f"{statement};")
         context.run_migrations()
         if any(step.is_upgrade and not step.is_stamp for step in steps):
             execute(migration, "select maintain();")
+        if is_change:
+            for statement in _checking(schema):
+                execute(migration, f"{statement};")
 
 
 def _engine(url: str) -> Engine:
@@ -146,29 +147,60 @@ def _driver(connection: Connection) -> OwnConnection:
     return driver
 
 
-def _enter(connection: Connection, schema: str) -> None:
+def _enter(connection: Connection, schema: str, roles: bool = False) -> None:
+    _run_all(connection, _entering(schema, roles))
+
+
+def _run_all(connection: Connection, statements: list[str]) -> None:
     driver = _driver(connection)
-    for statement in _entering(schema):
-        driver.execute(statement)
+    with _refusals():
+        for statement in statements:
+            driver.execute(statement)
 
 
-def _entering(schema: str) -> list[str]:
-    """Wait for other migrations of this schema, create it, and put it on the search_path until the transaction ends."""
-    name, path = Literal(schema), Literal(f"{Identifier(schema).as_string()}, pg_temp")
+def _entering(schema: str, roles: bool = False) -> list[str]:
+    """Create the schema, wait for other migrations of it, check it, and put it on the search_path until the transaction ends."""
+    path = Literal(f"{Identifier(schema).as_string()}, pg_temp")
     return [
         *(f"set local {name} = 0" for name in ("statement_timeout", "idle_in_transaction_session_timeout")),
-        *(SQL("do {}").format(SQL(block).format(name).as_string()).as_string() for block in (MAKE, LOCK)),
-        SQL("select pg_catalog.set_config('search_path', {}, true)").format(path).as_string(),
+        *_on(schema, roles),
+        _file("make_schema.sql"),
+        _file("check_schema.sql"),
+        SQL("select set_config('search_path', {}, true)").format(path).as_string(),
         "set local check_function_bodies = off",  # some files call functions of later files
     ]
+
+
+def _checking(schema: str) -> list[str]:
+    """Refuse a schema that others could use for an attack; leaves pg_catalog on the search_path."""
+    return [*_on(schema), _file("check_schema.sql")]
+
+
+def _on(schema: str, roles: bool = False) -> list[str]:
+    """What the files make_schema.sql and check_schema.sql read, and the search_path that they need."""
+    settings = "select set_config('pgqueue.schema', {}, true), set_config('pgqueue.roles', {}, true)"
+    return [SAFE_PATH.decode(), SQL(settings).format(Literal(schema), Literal("on" if roles else "off")).as_string()]
+
+
+def _file(name: str) -> str:
+    """The one statement of a file."""
+    return (resource("sql") / name).read_text(encoding="utf-8").rstrip().removesuffix(";")
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """What a migration refuses, and what the user may not do, as ConfigurationError."""
+    try:
+        yield
+    except (psycopg.errors.ObjectNotInPrerequisiteState, psycopg.errors.InsufficientPrivilege) as error:
+        raise ConfigurationError(error.diag.message_primary) from error
 
 
 def _make_roles(connection: Connection, schema: str) -> None:
     driver = _driver(connection)
     try:
-        driver.execute((resource("sql") / "roles.sql").read_text(encoding="utf-8"))
-    except psycopg.errors.InsufficientPrivilege as error:
-        raise ConfigurationError(error.diag.message_primary) from error
+        with _refusals():
+            driver.execute(_file("roles.sql"))
     except psycopg.Error as error:
         raise translate(error, schema) from error
 

@@ -1,14 +1,3 @@
--- PostgreSQL lets everybody execute a new function. Ours act with the rights of the install's owner, so only the owner may call
--- them and those to whom roles.sql grants it. On tables and views PostgreSQL grants others nothing to begin with.
-do $$
-declare
-    name regprocedure;
-begin
-    for name in
-        select oid from pg_proc p
-         where pronamespace = quote_ident(current_schema())::regnamespace
-           and not exists (select from pg_depend where classid = 'pg_proc'::regclass and objid = p.oid and deptype = 'e')
-    loop
-        execute format('revoke all on routine %s from public', name);
-    end loop;
-end $$;
+-- PostgreSQL lets everybody execute a new function, and default privileges of the owner may give others much more. Our functions
+-- act with the rights of the install's owner, so only the owner may do anything, and those to whom roles.sql grants it.
+select take_from_others();

@@ -1,5 +1,5 @@
 -- Five roles, named after the schema, for people to grant to their logins. Applied by `pgqueue migrate --roles` only; again after
--- an upgrade: it makes what is missing, and each role may do what stands here and no more.
+-- an upgrade: it makes what is missing; each role may do what stands here and no more, and others nothing, whoever granted it.
 -- Roles belong to the server, not to the database: what others make meanwhile is taken as it is.
 do $$
 declare
@@ -53,6 +53,8 @@ declare
     callable text;
     target   text;
     readable text;
+    parents  text[];
+    wrong    text;  -- the statement that takes what a role has beyond this
 begin
     if octet_length(current_schema()) > 54 then
         perform invalid('schema', current_schema(), 'its roles need a name of at most 54 bytes, to which _producer is added');
@@ -70,8 +72,34 @@ begin
                 raise exception 'roles: % may not create the role %; migrate as a user that has CREATEROLE, or let one create it',
                     current_user, role using errcode = 'insufficient_privilege';
         end;
+        parents := array(select current_schema() || '_' || p from jsonb_array_elements_text(is_also->kind) a(p));
+        -- A role that may log in, or is a member of another one, may do more than what stands here.
+        for wrong in
+            select format('alter role %I %s', role, string_agg(attribute, ' '))
+              from pg_roles cross join lateral (values
+                       ('nosuperuser', rolsuper), ('nocreaterole', rolcreaterole), ('nocreatedb', rolcreatedb),
+                       ('nologin', rolcanlogin), ('noreplication', rolreplication), ('nobypassrls', rolbypassrls),
+                       ('inherit', not rolinherit)
+                   ) a(attribute, is_wrong)
+             where rolname = role and is_wrong having count(*) > 0
+            union all
+            select format('revoke %s from %I%s cascade', roleid::regrole, role,
+                          case when to_jsonb(m) ? 'inherit_option' then ' granted by ' || grantor::regrole end)  -- 16 and later
+              from pg_auth_members m
+             where member = quote_ident(role)::regrole
+               and (roleid <> all (array(select quote_ident(p)::regrole from unnest(parents) p)) or admin_option
+                    or not coalesce((to_jsonb(m)->>'inherit_option')::bool, true))
+        loop
+            begin
+                execute wrong;
+            exception when insufficient_privilege then
+                raise exception 'roles: % may do more than its part, and % may not change that; let a superuser run: %',
+                    role, current_user, wrong using errcode = 'insufficient_privilege';
+            end;
+        end loop;
     end loop;
 
+    perform take_from_others();
     for kind in select jsonb_object_keys(may_call) loop
         role := current_schema() || '_' || kind;
         for parent in select current_schema() || '_' || p from jsonb_array_elements_text(is_also->kind) as a(p) loop
@@ -94,7 +122,6 @@ begin
              where relnamespace = quote_ident(current_schema())::regnamespace
                and relkind in ('r', 'p', 'v') and not relispartition
         loop
-            execute format('revoke all on %s from %I', target, role);
             if kind = (case when may_read ? callable then may_read->>callable else 'viewer' end) then
                 select '(' || string_agg(quote_ident(attname), ', ' order by attnum) || ')' into readable from pg_attribute
                  where attrelid = target::regclass and hides ? callable and attnum > 0 and not attisdropped
@@ -105,7 +132,6 @@ begin
         for callable, target in
             select proname, oid::regprocedure from pg_proc where pronamespace = quote_ident(current_schema())::regnamespace
         loop
-            execute format('revoke all on routine %s from %I', target, role);
             if may_call->kind ? callable then
                 execute format('grant execute on routine %s to %I', target, role);
             end if;

@@ -52,6 +52,7 @@ begin
     end if;
     lock table job_history_default in access exclusive mode;
     execute format('create table %I (like job_history including defaults including constraints)', name);
+    perform take_from_others(to_regclass(name));
     -- Rows only arrive here and are dropped whole: freezing once at a million is vacuum enough.
     execute format('alter table %I set (autovacuum_vacuum_insert_threshold = 1000000)', name);
     execute format('alter table job_history attach partition %I for values from (%L) to (%L)',
