@@ -220,6 +220,7 @@ FUNCTIONS = {
         "said_span", "said_time", "said_until", "said_worker", "seconds_until", "time_of", "tokens_on", "turn_of", "why_over",
         "why_running", "why_waiting", "workers_for",
         "objects", "note_objects", "unqualified", "pins",
+        "rights_of_others", "take_from_others",
     ),
     May(NOBODY),
 )  # fmt: skip
@@ -277,7 +278,7 @@ VIEWS = {
 DYNAMIC_SQL = {
     "make_partition", "drop_partitions", "empty_partitions", "find_ids", "look_through", "count_jobs", "ids_with", "changed_jobs",
 }  # fmt: skip
-DYNAMIC_SQL |= {"dead_groups", "dead_stats", "crossed_dead_letters", "diagnose_plans"}
+DYNAMIC_SQL |= {"dead_groups", "dead_stats", "crossed_dead_letters", "diagnose_plans", "take_from_others"}
 
 
 def test_every_function_and_relation_is_listed(install: Install) -> None:

@@ -63,3 +63,15 @@ def test_a_function_that_switches_a_kind_of_plan_off_is_not_compiled(rolled_back
         )
         == []
     )
+
+
+def test_what_runs_in_any_session_has_a_search_path_of_its_own(rolled_back_sql: Sql) -> None:
+    """Views, triggers, defaults, constraints and indexes call functions in sessions with any search_path, and as any user."""
+    query = """select distinct p.oid::regprocedure::text
+                 from pg_depend d join pg_proc p on d.refclassid = 'pg_proc'::regclass and p.oid = d.refobjid
+                where p.pronamespace = quote_ident(current_schema())::regnamespace
+                  and (p.proconfig::text ~ 'search_path') is not true"""
+    assert rolled_back_sql.rows(query) == []
+    rolled_back_sql.rows("create function bare() returns int language sql as 'select 1'")
+    rolled_back_sql.rows("create view calls_it as select bare()")
+    assert rolled_back_sql.rows(query) == [{"oid": "bare()"}]

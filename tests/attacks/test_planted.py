@@ -1,0 +1,207 @@
+"""A schema that somebody else made, may change or has filled is not installed in: what is there would run as the owner."""
+
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg.conninfo import conninfo_to_dict
+
+from pgqueue.errors import ConfigurationError
+from pgqueue.migrate import migrate
+from tests.cli.conftest import run_here
+from tests.test_alembic import psql
+from tests.waiting import until
+
+from .towns import OUTSIDER, OWNER, SUPERUSER, Town, logins
+
+WHO = [SUPERUSER, OWNER]
+TRAP = """create function {s}.hashtext(name) returns int language plpgsql as
+    $$ begin raise exception 'the code of the outsider runs as %', current_user; end $$"""
+
+
+@pytest.fixture
+def town(server_url: str, empty_database_url: str) -> Iterator[Town]:
+    with logins(server_url, str(conninfo_to_dict(empty_database_url)["dbname"])) as town:
+        yield town
+
+
+@pytest.mark.parametrize("who", WHO)
+@pytest.mark.parametrize("content", ["select", TRAP], ids=["empty", "trap"])
+def test_a_schema_of_somebody_else_is_refused(town: Town, who: str, content: str, capsys: pytest.CaptureFixture[str]) -> None:
+    town.run(OUTSIDER, "create schema {s}", content, "grant all on schema {s} to public")
+    message = f"schema: {town.schema} belongs to the role {town.role(OUTSIDER)}, and {town.role(who)} migrates; "
+    with pytest.raises(ConfigurationError, match=f"^{re.escape(message)}.*alter schema {town.schema} owner to"):
+        migrate(town.url_of(who), town.schema)
+    code, _, err = run_here(capsys, "migrate", "--schema", town.schema, "--database-url", town.url_of(who))
+    assert (code, err.count("\n"), message in err) == (2, 1, True)
+    assert_nothing_is_installed(town)
+
+
+@pytest.mark.parametrize("who", WHO)
+@pytest.mark.parametrize("grantee", ["public", "{outsider}"])
+def test_a_schema_in_which_others_may_create_is_refused_until_they_may_not(town: Town, who: str, grantee: str) -> None:
+    town.run(who, "create schema {s}", f"grant create on schema {{s}} to {grantee} with grant option" if grantee != "public"
+             else "grant create on schema {s} to public")  # fmt: skip
+    with pytest.raises(ConfigurationError, match=f"^schema: others may create in {town.schema}; ") as refused:
+        migrate(town.url_of(who), town.schema)
+    assert_nothing_is_installed(town)
+    town.run(who, str(refused.value).partition("or: ")[2])
+    assert migrate(town.url_of(who), town.schema)
+
+
+@pytest.mark.parametrize("who", WHO)
+def test_whoever_may_create_in_a_schema_that_is_installed_is_named(town: Town, who: str) -> None:
+    migrate(town.url_of(who), town.schema)
+    town.run(who, "grant create on schema {s} to {outsider}")
+    with pytest.raises(ConfigurationError, match=f"revoke create on schema {town.schema} from {town.role(OUTSIDER)} cascade$"):
+        migrate(town.url_of(who), town.schema)
+
+
+OBJECTS = {
+    "table": "create table {s}.x ()",
+    "view": "create view {s}.x as select 1",
+    "sequence": "create sequence {s}.x",
+    "function": "create function {s}.hashtext(name) returns int language sql as 'select 1'",
+    "procedure": "create procedure {s}.x() language sql as 'select 1'",
+    "aggregate": "create aggregate {s}.x(int) (sfunc = int4pl, stype = int)",
+    "operator": "create operator {s}.= (procedure = oideq, leftarg = oid, rightarg = oid)",
+    "operator family": "create operator family {s}.x using btree",
+    "type": "create type {s}.x as enum ()",
+    "type, composite": "create type {s}.x as ()",
+    "type, domain": "create domain {s}.x as int",
+    "collation": 'create collation {s}.x from "C"',
+    "text search": "create text search configuration {s}.x (parser = pg_catalog.default)",
+    "conversion": "create conversion {s}.x for 'LATIN1' to 'UTF8' from iso8859_1_to_utf8",
+}
+
+
+@pytest.mark.parametrize("kind", OBJECTS)
+def test_a_schema_that_holds_anything_else_is_refused(town: Town, kind: str) -> None:
+    town.run(SUPERUSER, "create schema {s}", OBJECTS[kind])
+    message = f"^schema: {town.schema} has no pgqueue, and holds other objects: {kind.partition(',')[0]}"
+    with pytest.raises(ConfigurationError, match=message):
+        migrate(town.url, town.schema)
+
+
+@pytest.mark.parametrize("who", WHO)
+def test_an_object_of_somebody_else_in_an_install_is_refused_until_it_is_gone(town: Town, who: str) -> None:
+    migrate(town.url_of(who), town.schema)
+    for kind, name, made in [
+        ("function", f"{town.schema}.hashtext(pg_catalog.name)", TRAP),
+        ("table", f"{town.schema}.schema_version", None),
+        ("view", f"{town.schema}.jobs", None),
+        ("type", f"{town.schema}.job_state", None),
+    ]:
+        town.run(SUPERUSER, *([made] if made else []), f"alter {kind} {name} owner to {{outsider}}")
+        with pytest.raises(ConfigurationError, match=f"^schema: the {kind} {re.escape(name)} belongs to the role "):
+            migrate(town.url_of(who), town.schema)
+        town.run(SUPERUSER, f"drop {kind} {name}" if made else f"alter {kind} {name} owner to {{{who}}}")
+    assert not migrate(town.url_of(who), town.schema)
+
+
+@pytest.mark.parametrize("who", WHO)
+def test_an_object_that_its_owner_has_put_into_an_extension_is_refused_and_those_of_superusers_are_not(
+    town: Town, who: str
+) -> None:
+    migrate(town.url_of(who), town.schema)
+    member = "create function {s}.member() returns int language sql as 'select 1'"
+    town.run(SUPERUSER, member, "alter extension plpgsql add function {s}.member()")
+    try:
+        assert not migrate(town.url_of(who), town.schema)
+        town.run(SUPERUSER, "alter function {s}.member() owner to {outsider}")
+        with pytest.raises(ConfigurationError, match=f"member.* belongs to the role {town.role(OUTSIDER)}"):
+            migrate(town.url_of(who), town.schema)
+    finally:
+        town.run(SUPERUSER, "alter extension plpgsql drop function {s}.member()")
+
+
+@pytest.mark.parametrize("who", WHO)
+def test_a_role_of_the_schema_that_may_create_in_it_before_the_install_is_refused(town: Town, who: str) -> None:
+    town.run(who, "create schema {s}")
+    town.run(SUPERUSER, "create role {producer} nologin", "grant create on schema {s} to {producer}")
+    with pytest.raises(ConfigurationError, match=f"revoke create on schema {town.schema} from {town.role('producer')} cascade$"):
+        migrate(town.url_of(who), town.schema, roles=True)
+
+
+def test_a_superuser_does_not_upgrade_the_install_of_another_role_but_as_that_role(town: Town) -> None:
+    migrate(town.url_of(OWNER), town.schema)
+    with pytest.raises(ConfigurationError, match=f"belongs to the role {town.role(OWNER)}.*option role"):
+        migrate(town.url, town.schema)
+    assert not migrate(psycopg.conninfo.make_conninfo(town.url, options=f"-c role={town.role(OWNER)}"), town.schema)
+
+
+def test_the_schema_public_is_for_the_owner_of_the_database(town: Town) -> None:
+    town.run(SUPERUSER, f"alter database {conninfo_to_dict(town.url)['dbname']} owner to {{owner}}")
+    with pytest.raises(ConfigurationError, match=r"^schema: public belongs to the role pg_database_owner"):
+        migrate(town.url, "public")
+    assert migrate(town.url_of(OWNER), "public")
+    assert town.rows("select has_schema_privilege('public', 'public', 'usage')") == [(True,)], "others use it too"
+
+
+def test_an_owner_of_a_schema_needs_no_create_on_the_database(town: Town) -> None:
+    town.run(SUPERUSER, f"revoke create on database {conninfo_to_dict(town.url)['dbname']} from {{owner}}")
+    with pytest.raises(ConfigurationError, match="permission denied for database"):
+        migrate(town.url_of(OWNER), town.schema)
+    town.run(SUPERUSER, "create schema {s} authorization {owner}")
+    assert migrate(town.url_of(OWNER), town.schema)
+
+
+def test_what_an_open_transaction_has_made_in_a_schema_is_waited_for(town: Town) -> None:
+    """Its right to create may have been taken since: what it commits would appear in the middle of the install."""
+    town.run(SUPERUSER, "create schema {s}", "grant all on schema {s} to {outsider}")
+    failed: list[Exception] = []
+
+    def install() -> None:
+        try:
+            migrate(town.url, town.schema)
+        except Exception as error:
+            failed.append(error)
+
+    with town.as_login(OUTSIDER, autocommit=False) as outsider, town.as_login(SUPERUSER) as look:
+        outsider.execute(town.text(TRAP))
+        town.run(SUPERUSER, "revoke all on schema {s} from {outsider}")
+        installing = threading.Thread(target=install)
+        installing.start()
+        asleep = "select from pg_stat_activity where wait_event = 'PgSleep' and datname = current_database()"
+        until(lambda: bool(look.execute(asleep).fetchall()), "the migration waits")
+        outsider.commit()
+        installing.join()
+    assert [type(error) for error in failed] == [ConfigurationError]
+    assert "holds other objects: function" in str(failed[0])
+
+
+@pytest.mark.parametrize("command", [["upgrade", "head"], ["current"], ["stamp", "head"]], ids=lambda command: command[0])
+def test_the_command_alembic_refuses_it_too(town: Town, command: list[str]) -> None:
+    town.run(OUTSIDER, "create schema {s}", "create table {s}.schema_version (version_num text)",
+             "grant usage on schema {s} to public", "grant select on {s}.schema_version to public")  # fmt: skip
+    done = alembic(town, *command)
+    assert done.returncode != 0
+    assert f"belongs to the role {town.role(OUTSIDER)}" in done.stderr + done.stdout
+    assert "Traceback" not in done.stderr
+
+
+def test_the_sql_of_an_upgrade_refuses_it_too(town: Town, tmp_path: Path) -> None:
+    written = alembic(town, "upgrade", "head", "--sql")
+    assert written.returncode == 0, written.stderr
+    (tmp_path / "upgrade.sql").write_text(written.stdout, encoding="utf-8")
+    town.run(OUTSIDER, "create schema {s}", "grant all on schema {s} to public")
+    with pytest.raises(subprocess.CalledProcessError):
+        psql(town.url, tmp_path / "upgrade.sql")
+    assert_nothing_is_installed(town)
+
+
+def alembic(town: Town, *command: str) -> "subprocess.CompletedProcess[str]":
+    environment = {**os.environ, "PGQUEUE_DATABASE_URL": town.url, "PGQUEUE_SCHEMA": town.schema}
+    arguments = [sys.executable, "-m", "alembic", *command]
+    checkout = Path(__file__).parents[2]
+    return subprocess.run(arguments, cwd=checkout, env=environment, text=True, capture_output=True, check=False)
+
+
+def assert_nothing_is_installed(town: Town) -> None:
+    assert town.rows("select from pg_class where relnamespace::regnamespace::text = %s", town.schema) == []
