@@ -17,5 +17,5 @@ begin
             execute format('revoke all on schema %I from %s cascade', wanted, other);
         end loop;
     end if;
-exception when unique_violation then null;
+exception when unique_violation then perform set_config('pgqueue.made', 'no', true);
 end $$;

@@ -49,7 +49,8 @@ PRIVILEGES = """
 select oid::regprocedure::text as name, (select array_agg(a::text order by a::text) from unnest(proacl) a) from pg_proc
  where pronamespace = current_schema()::regnamespace
 union all
-select oid::regclass::text, (select array_agg(a::text order by a::text) from unnest(relacl) a) from pg_class
+select oid::regclass::text, (select array_agg(a::text order by a::text)
+                               from unnest(coalesce(relacl, acldefault('r', relowner))) a) from pg_class
  where relnamespace = current_schema()::regnamespace
 union all
 select roleid::regrole || ' to ' || member::regrole, null from pg_auth_members
