@@ -69,7 +69,11 @@ def test_a_second_time_changes_nothing(empty_database_url: str, schema: str) -> 
         assert job.refresh().status == "ready"
 
 
-def test_concurrent_first_starts_are_safe(empty_database_url: str) -> None:
+@pytest.mark.parametrize("is_there", [False, True])
+def test_concurrent_first_starts_are_safe(empty_database_url: str, is_there: bool) -> None:
+    if is_there:
+        with psycopg.connect(empty_database_url) as connection:
+            connection.execute("create schema pgqueue")
     start, changed, failed = threading.Barrier(8), [], []
 
     def migrate_too() -> None:
