@@ -5,8 +5,6 @@ create function check_enqueue(
     retries int, stored stored_options
 ) returns timestamptz
 language plpgsql as $$
-declare
-    due timestamptz;
 begin
     if task is null or length(task) not between 1 and 200 then
         perform invalid('task', task, 'use 1 to 200 characters');
@@ -18,23 +16,37 @@ begin
         perform invalid('run_after', run_after::text, 'give run_at or run_after, not both');
     elsif run_at not between '0001-01-02' and '9999-12-30' then
         perform invalid('run_at', run_at::text, 'give a time between the years 1 and 9999');
-    elsif run_after is not null and not fits(run_after, '10000 years') and not fits(-run_after, '5000 years') then  -- no sum
-        perform invalid('run_after', run_after::text, 'give an interval that ends between the years 1 and 9999');
     elsif retries not between 0 and 32766 then
         perform invalid('retries', retries::text, 'use 0 to 32766');
     end if;
-    if stored.result_ttl is not null then
-        perform check_interval('result_ttl', stored.result_ttl);
+    if not (stored is null) then
+        perform check_stored(stored);
     end if;
-    if stored.meta is not null then
-        perform check_size('meta', stored.meta, 65536);
-    end if;
-    due := coalesce(run_at, clock_timestamp() + coalesce(run_after, interval '0'));
-    if due not between '0001-01-02' and '9999-12-30' then
-        perform invalid('run_after', run_after::text, 'give an interval that ends between the years 1 and 9999');
-    end if;
+    return case when run_after is null then coalesce(run_at, clock_timestamp()) else due_after(run_after) end;
+end $$;
+
+-- check_stored: refuses what is stored as it is, if it is too long or large. Called by: check_enqueue. Writes: nothing.
+create function check_stored(stored stored_options) returns void
+language plpgsql as $$
+begin
+    perform check_interval('result_ttl', stored.result_ttl);
+    perform check_size('meta', stored.meta, 65536);
     if stored.retry is not null then
         perform check_retry(stored.retry);
+    end if;
+end $$;
+
+-- due_after: the time after an interval from now on. Called by: check_enqueue. Writes: nothing.
+create function due_after(run_after interval) returns timestamptz
+language plpgsql as $$
+declare
+    due timestamptz;
+begin
+    if fits(run_after, '10000 years') or fits(-run_after, '5000 years') then  -- else there may be no sum
+        due := clock_timestamp() + run_after;
+    end if;
+    if (due between '0001-01-02' and '9999-12-30') is not true then
+        perform invalid('run_after', run_after::text, 'give an interval that ends between the years 1 and 9999');
     end if;
     return due;
 end $$;

@@ -15,13 +15,14 @@ declare
     its_state job_state;
     keys      text[];
     lane      uuid;
-    its_bytes int := large_bytes(args);
+    its_bytes int;
 begin
     due := check_enqueue(task, queue, priority, run_at, run_after, retries, stored);
     if stored.terms is not null or stored.expires_at is not null then
         stored := with_ends(stored, due);
     end if;
-    if jsonb_typeof(args) is distinct from 'object' or its_bytes is not null then
+    if jsonb_typeof(args) is distinct from 'object' or octet_length(args::text) > 16384 then
+        its_bytes := large_bytes(args);
         perform check_args(args);
     end if;
     if not (given is null) then

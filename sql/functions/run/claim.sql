@@ -44,7 +44,6 @@ declare
     ids        bigint[];
     large      bigint := 0;  -- bytes of what is picked; NULL = not known
     its_bytes  bigint;
-    is_cut     bool := false;
     starved    bigint[] := '{}';
     took       limited_jobs;  -- what was taken of jobs with limits
     this_queue text;
@@ -142,7 +141,9 @@ begin
                        for no key update skip locked) c;
             if ids is not null then
                 picked := picked || ids;
-                large := large + coalesce(its_bytes, 0);
+                if its_bytes is not null then
+                    large := large + its_bytes;
+                end if;
             end if;
         else
             for probe in
@@ -162,10 +163,12 @@ begin
         end if;
     end loop;
 
-    if (large + coalesce(took.bytes, 0) <= claim_bytes()) is not true then
-        ids := fitting(picked, coalesce(took.bytes, 0), took.jobs = '{}');
-        is_cut := cardinality(ids) < cardinality(picked);
-        picked := ids;
+    if large is distinct from 0 then  -- on its own, because it is the rare case
+        if (large + coalesce(took.bytes, 0) <= claim_bytes()) is not true then
+            ids := fitting(picked, coalesce(took.bytes, 0), took.jobs = '{}');
+            took.is_cut := took.is_cut or cardinality(ids) < cardinality(picked);
+            picked := ids;
+        end if;
     end if;
     -- "= any (array[...])" has no merge order: a plan cached while the table was empty cannot walk the whole key instead.
     return query
@@ -177,7 +180,7 @@ begin
     returning j.id, j.queue, j.task, j.args, j.attempt, j.max_attempts, j.priority, j.run_at, j.created_at, j.meta,
               case when j.workflow_id is not null then (select n.node from node_of(j.id) n) end, null::text[],
               case when j.deadline_at is null then j.terms else with_left(j.terms, j.deadline_at) end;
-    if is_cut or took.is_cut then
+    if took.is_cut then
         queue := '!large';
         created_at := clock_timestamp();
         run_at := created_at;
