@@ -152,6 +152,26 @@ def test_a_producer_that_is_a_viewer_too_gets_them(stage: Stage, install: Instal
     assert stage.parents(child) == KNOWN
 
 
+def test_a_role_that_the_session_has_set_is_the_one_that_counts(stage: Stage, install: Install) -> None:
+    job = stage.value(None, "select enqueue('theirs')")
+    stage.value("admin", "select set_config('role', %s, false)", install.role("producer"))
+    child = stage.value("admin", "select enqueue('send', depends_on => %s)", [job])
+    stage.run(job, SECRET)
+
+    assert stage.parents(child) == WITHHELD
+
+
+def test_logins_that_set_the_same_role_get_no_results_of_each_other(stage: Stage, install: Install, other: str) -> None:
+    for login in ("producer", other):
+        stage.value(login, "select set_config('role', %s, false)", install.role("producer"))
+    flow, (job,) = stage.workflow("producer", {"task": "a"})
+    (mine,) = stage.extend("producer", flow, {"task": "b", "after": [{"job": job}]})
+    (theirs,) = stage.extend(other, flow, {"task": "c", "after": [{"job": job}]})
+    stage.run(job, SECRET)
+
+    assert (stage.parents(mine), stage.parents(theirs)) == (KNOWN, WITHHELD)
+
+
 def test_what_a_handler_adds_gets_the_result_of_its_job(stage: Stage) -> None:
     _, (job,) = stage.workflow("producer", {"task": "a", "name": "a"})
     stage.run(job, SECRET, nodes=[{"task": "b", "takes": "x", "after": [{"job": job}]}])

@@ -1,10 +1,10 @@
--- maker: for whom nodes are added, as far as it matters for results: the login of the session if it may not read them, and the
--- key in pgqueue.key for which a server of the REST API adds them; NULL for all who may read results anyway.
--- Called by: link_nodes, depend. Writes: nothing. Whoever sets pgqueue.key can only lose by it.
+-- maker: for whom nodes are added, as far as it matters for results; NULL for all who may read results anyway, see caller. Else
+-- the login, the role that it has set, which others may set too, and the key in pgqueue.key for which a server of the REST API
+-- adds them. Called by: link_nodes, depend. Writes: nothing. Whoever sets pgqueue.key can only lose by it.
 create function maker() returns text
 language sql stable as $$
-    select case when key <> '' then session_user || '/' || key
-                when not has_function_privilege(session_user, 'result(bigint)', 'EXECUTE') then session_user::text end
+    select case when key <> '' or not caller_may('result')
+                then concat_ws('/', session_user, nullif(caller(), session_user), nullif(key, '')) end
       from current_setting('pgqueue.key', true) as k(key)
 $$;
 
