@@ -1,5 +1,5 @@
 -- fits: whether an interval is not negative, no longer than `most`, and can be added to a time of today. NULL gives NULL.
--- Called by: check_interval, check_enqueue, change_limit, check_setting. Writes: nothing. Inlined, hence no settings.
+-- Called by: check_interval, and functions with bounds of another form. Writes: nothing. Inlined, hence no settings.
 -- A comparison takes a month for 30 days, so parts with different signs may make up next to nothing: 293,000 years and as many
 -- days less. Added to a time one after the other they leave the calendar. So each part has its bound.
 create function fits(value interval, most interval) returns bool
@@ -10,12 +10,12 @@ $$;
 
 -- check_interval: refuses an interval that is negative or longer than `most`; NULL passes.
 -- Called by: functions that take durations. Writes: nothing. Raises PQ001.
-create function check_interval(field text, value interval, most interval default '1000 years') returns void
+-- most: an interval, in the words of the message: as text it would depend on the IntervalStyle of the session.
+create function check_interval(field text, value interval, most text default '1000 years') returns void
 language plpgsql as $$
 begin
-    if not fits(value, most) then
-        perform invalid(field, value::text, format('use an interval from 0 to %s', case most
-            when interval '1000 years' then '1000 years' when interval '1 day' then '1 day' else most::text end));
+    if not fits(value, most::interval) then
+        perform invalid(field, value::text, 'use an interval from 0 to ' || most);
     end if;
 end $$;
 
@@ -32,7 +32,7 @@ begin
     end if;
 end $$;
 
--- check_length: refuses a text that is too long; NULL passes. Called by: register_worker. Writes: nothing. Raises PQ001.
+-- check_length: refuses a text that is too long; NULL passes. Called by: check_worker. Writes: nothing. Raises PQ001.
 create function check_length(field text, value text, most int) returns void
 language plpgsql as $$
 begin

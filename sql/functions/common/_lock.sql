@@ -1,6 +1,6 @@
 -- try_lock: takes a row of `lock` until the end of the transaction; false: another transaction has it. It waits for nobody. A row
 -- that this transaction has already is taken again.
--- Called by: run_maintain, sweep_queues, sweep_depths, sample_depths. Writes: nothing. Locks: the row, SKIP LOCKED.
+-- Called by: run_maintain, sweep_queues, sweep_depths, sample_depths, add_buckets. Writes: nothing. Locks: the row, SKIP LOCKED.
 create function try_lock(name text) returns bool
 language plpgsql as $$
 #variable_conflict use_variable

@@ -1,5 +1,4 @@
--- check_by: who does it, as it is kept: the given text, or the user of the session. Called by: cancel, retry, discard, pause,
--- start_operation.
+-- check_by: who does it, as it is kept: the given text, or the user of the session. Called by: verbs of people.
 -- Writes: nothing. Raises PQ001 for an empty or a long text.
 create function check_by(by text) returns text
 language plpgsql stable as $$
@@ -10,8 +9,7 @@ begin
     return coalesce(by, session_user);
 end $$;
 
--- check_reason: a reason or note of a person, as it is kept; NULL = none. Called by: cancel, discard, pause,
--- start_operation.
+-- check_reason: a reason or note of a person, as it is kept; NULL = none. Called by: verbs of people.
 -- Writes: nothing. Raises PQ001 for a long text.
 create function check_reason(field text, reason text) returns text
 language plpgsql stable as $$

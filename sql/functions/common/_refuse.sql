@@ -1,5 +1,5 @@
 -- refuse: raises PQ004 with the state that stands in the way of a verb, or PQ003 when there is no such job.
--- Called by: cancel, discard, signal, run_again, update, extend_result, delete_result. Writes: nothing.
+-- Called by: verbs on one job. Writes: nothing.
 create function refuse(job_id bigint, remedy text) returns void
 language plpgsql as $$
 declare

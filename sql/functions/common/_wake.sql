@@ -33,7 +33,7 @@ begin
 end $$;
 
 -- wake_for: wake, if a job that is due then is worth it: workers look by themselves about once a second. NULL = no job, no wake.
--- Called by: enqueue and its kind, update. Writes: nothing.
+-- Called by: enqueue and its kind, run_again, update_job. Writes: nothing.
 create function wake_for(queue text, due timestamptz) returns void
 language sql as $$
     select wake(queue) where due < clock_timestamp() + interval '1 second'

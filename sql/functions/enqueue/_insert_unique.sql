@@ -77,7 +77,8 @@ begin
     return holder;
 end $$;
 
--- check_unique: refuses modes that do not exist and periods that make no sense. Called by: insert_unique, find_duplicate.
+-- check_unique: refuses modes that do not exist and periods that make no sense. Called by: insert_unique, find_duplicate,
+-- checked_scheduled_job.
 create function check_unique(unique_mode text, unique_period interval) returns void
 language plpgsql as $$
 begin

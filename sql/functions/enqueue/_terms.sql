@@ -89,7 +89,7 @@ begin
 end $$;
 
 -- end_of: the time that lies as many seconds after another one as a key of the terms says, the last time of calendars at most;
--- NULL without the key. Called by: with_ends, update, run_again, restore_skipped. Writes: nothing.
+-- NULL without the key. Called by: with_ends, update_job, run_again, restore_skipped. Writes: nothing.
 create function end_of(terms jsonb, key text, due timestamptz) returns timestamptz
 language sql stable as $$
     select case when terms ? key then case when due < '9000-01-01' then due + make_interval(secs => (terms->>key)::float8)

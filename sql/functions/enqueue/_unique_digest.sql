@@ -1,5 +1,5 @@
 -- unique_digest: what no two jobs may have in common: SHA-256 over the task and either its arguments or the given key.
--- Called by: insert_unique, find_duplicate, update, changed_key; insert_each and enqueue_select, for the order of their keys.
+-- Called by: insert_unique, find_duplicate, update_job, changed_key; insert_each and enqueue_select, for the order of their keys.
 -- Writes: nothing.
 -- jsonb is canonical: the order of names, spaces and doubled names make no difference (1 and 1.0 do).
 -- The task's length comes first: a name may contain anything, also what looks like the beginning of a key.

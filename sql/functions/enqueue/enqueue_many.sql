@@ -57,8 +57,8 @@ begin
     return query select * from insert_each(jobs);
 end $$;
 
--- insert_each: enqueue_many, whatever the depth of the queues is. Called by: enqueue_many, enqueue_callback, checked_callback.
--- Writes, locks, returns: see enqueue_many.
+-- insert_each: enqueue_many, whatever the depth of the queues is. Called by: enqueue_many, first_refused, enqueue_callback,
+-- checked_callback. Writes, locks, returns: see enqueue_many.
 create function insert_each(jobs jsonb) returns table (id bigint, duplicate bool)
 language plpgsql as $$
 #variable_conflict use_column

@@ -58,7 +58,7 @@ language sql stable as $$
      where a.verb = 'discard' or a.after->>'id' <> changes_of.job_id::text and not a.after ? 'duplicate'
 $$;
 
--- ended_as: the cause of a job that is over and has not failed. Called by: why_over. Writes: nothing.
+-- ended_as: the cause of a job that is over and has not failed. Called by: said_end. Writes: nothing.
 create function ended_as(state job_state, reason final_reason) returns text
 language sql immutable as $$
     select case when reason = 'dependency_failed' then 'skipped' when reason = 'expired' then 'expired' else state::text end

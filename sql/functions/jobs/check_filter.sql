@@ -1,6 +1,6 @@
 -- check_filter: a filter in its normal form: a description of jobs that every bulk verb and every list takes. Refuses an invalid
 -- one. A filter in its normal form is returned unchanged.
--- Called by: list_jobs, count_jobs, matching_ids, dead_filter, operation_filter; applications and operators that
+-- Called by: list_jobs, count_jobs, changed_jobs, matching_ids, dead_filter, operation_filter; applications and operators that
 -- want to know whether a filter is valid. Writes: nothing. Raises PQ001, which names the field.
 --
 -- All fields must apply; a null field is as if it were not there. The empty object stands for all jobs.

@@ -21,9 +21,8 @@ begin
     perform check_key(id, hash, name, role, queues, may_read_arguments);
     if expires_at is not null and expires_after is not null then
         perform invalid('expires_after', expires_after::text, 'give expires_at or expires_after, not both');
-    elsif expires_after is not null and not fits(expires_after, interval '1000 years') then
-        perform invalid('expires_after', expires_after::text, 'use an interval from 0 to 1000 years');
     end if;
+    perform check_interval('expires_after', expires_after);
     expires_at := coalesce(expires_at, clock_timestamp() + expires_after);
     if expires_at <= clock_timestamp() or expires_at not between '0001-01-02' and '9999-12-30' then
         perform invalid('expires_at', expires_at::text, 'give a time that is still to come, before the year 10000');

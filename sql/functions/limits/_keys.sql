@@ -1,5 +1,5 @@
 -- check_limits: refuses limits that make no sense or are not there, once for a call; the keys are made per job, by limit_keys.
--- Called by: insert_job, insert_jobs. Writes: nothing.
+-- Called by: insert_job, insert_limited_jobs. Writes: nothing.
 -- Those that code has declared (limiting.declared) are not looked for: its workers make them known before they claim anything.
 create function check_limits(given limiting) returns void
 language plpgsql as $$
@@ -41,7 +41,7 @@ begin
 end $$;
 
 -- most_cost: the tokens that a start takes of a limit at most: its burst and what comes in one period. NULL without a rate.
--- Called by: check_cost, claim_lanes. Writes: nothing. Inlined, hence no settings.
+-- Called by: check_cost, payable. Writes: nothing. Inlined, hence no settings.
 create function most_cost(per_second float8, per interval, burst float8) returns float8
 language sql immutable as $$ select per_second * extract(epoch from per)::float8 + burst $$;
 
@@ -93,7 +93,7 @@ begin
 end $$;
 
 -- limit_keys: the keys of one job's limits, sorted: {name} and {name.inner} stand for arguments. Called by: insert_job,
--- insert_jobs.
+-- insert_limited_jobs.
 create function limit_keys(given limiting, args jsonb) returns text[]
 language plpgsql as $$
 declare

@@ -22,7 +22,7 @@ begin
     perform park_keys(array[key], until);
 end $$;
 
--- park_keys: park, of keys that are known. Called by: park, finish_batch, rescue_job. Writes: parking.
+-- park_keys: park, of keys that are known. Called by: park_from_job, finish_batch, rescue_job. Writes: parking.
 create function park_keys(keys text[], until timestamptz) returns void
 language sql as $$
     insert into parking (key, until)
@@ -53,7 +53,7 @@ end $$;
 
 -- assert_limit: raises PQ001 when no limit has this key: neither its own row nor its name's, nor is it one of jobs that take
 -- turns.
--- Called by: park, unpark, reset_limit. Writes: nothing.
+-- Called by: park_from_job, unpark, reset_limit. Writes: nothing.
 create function assert_limit(its_key text) returns void
 language plpgsql as $$
 begin

@@ -39,7 +39,8 @@ begin
         using errcode = 'PQ003', column = 'name';
 end $$;
 
--- limit_facts: what the audit log keeps of a limit. Called by: set_limit, delete_limit, declare_limit. Writes: nothing.
+-- limit_facts: what the audit log keeps of a limit. Called by: set_limit, delete_limit, declare_limit, set_declared. Writes:
+-- nothing.
 create function limit_facts(its limit_def) returns jsonb
 language sql stable as $$ select to_jsonb(its) - array['name', 'per_second', 'declared', 'declared_as', 'changed_at'] $$;
 
@@ -98,7 +99,8 @@ begin
     perform open_limit(name);
 end $$;
 
--- check_limit_name: refuses an invalid name of a limit, or an invalid key. Called by: set_limit. Writes: nothing.
+-- check_limit_name: refuses an invalid name of a limit, or an invalid key. Called by: change_limit, declare_limit. Writes:
+-- nothing.
 create function check_limit_name(name text) returns void
 language plpgsql as $$
 begin
@@ -110,7 +112,8 @@ begin
     end if;
 end $$;
 
--- default_burst: enough that a worker which looks 20 ms late loses nothing, and no more. Called by: set_limit. Writes: nothing.
+-- default_burst: enough that a worker which looks 20 ms late loses nothing, and no more. Called by: change_limit. Writes:
+-- nothing.
 create function default_burst(per_second float8) returns float8
 language sql immutable as $$
     select case when per_second >= 2 then greatest(2, ceil(per_second / 10)) else 1 end

@@ -123,7 +123,7 @@ language sql stable as $$
                    order by refilled_at desc limit 1) b on true), true)
 $$;
 
--- tidy_lanes: deletes buckets that are as good as none, and permits of jobs that are over. Called by: maintain. Writes: bucket,
+-- tidy_lanes: deletes buckets that are as good as none, and permits of jobs that are over. Called by: prune. Writes: bucket,
 -- permit.
 -- Locks: those rows, SKIP LOCKED.
 create function tidy_lanes() returns void

@@ -1,7 +1,7 @@
 -- cancel_held: ends jobs on request, whatever their state; what they run under is fenced, because their tokens go with them.
--- Called by: cancel_waiting, cancel_asked, cancel_workflow, cancel_again, rescue_job. Writes: job, job_history, unkept_end; see
--- free_keys for places of limits, and settle for what the end of a node writes. Locks: the workflows of nodes; the caller holds
--- the job rows.
+-- Called by: cancel_waiting, cancel_asked, end_workflow, cancel_again, cancel_plain, rescue_job. Writes: job, job_history,
+-- unkept_end; see free_keys for places of limits, and settle for what the end of a node writes. Locks: the workflows of nodes;
+-- the caller holds the job rows.
 create function cancel_held(job_ids bigint[]) returns void
 language plpgsql set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
 declare

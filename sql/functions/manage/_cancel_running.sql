@@ -1,6 +1,6 @@
 -- cancel_running: asks a running job to stop, or with `force` ends it now; see cancel. NULL when it does not run (any more).
--- Called by: cancel, which pins the plan. Writes: job, forced_cancel; see fence. Locks: the job row, for which it waits; then, to
--- end a node, its workflow. That is the order of finish: the caller must not hold the workflow.
+-- Called by: cancel_job, which pins the plan. Writes: job, forced_cancel; see fence. Locks: the job row, for which it waits;
+-- then, to end a node, its workflow. That is the order of finish: the caller must not hold the workflow.
 create function cancel_running(job_id bigint, request jsonb, force bool, force_at timestamptz) returns text
 language plpgsql as $$
 #variable_conflict use_variable

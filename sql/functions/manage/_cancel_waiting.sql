@@ -1,5 +1,5 @@
 -- cancel_waiting: ends a job that does not run; see cancel. NULL when it has started meanwhile, or is over.
--- Called by: cancel, which pins the plan. Writes: job, job_history; see settle for what the end of a node writes.
+-- Called by: cancel_job, which pins the plan. Writes: job, job_history; see settle for what the end of a node writes.
 -- Locks: the workflow of a node, then the job row; waits for a claim in progress.
 create function cancel_waiting(job_id bigint, request jsonb) returns text
 language plpgsql as $$

@@ -1,5 +1,5 @@
 -- run_again: makes a job of one that waits for its time, has failed or is over, see retry, without what hangs on it.
--- Called by: retry, retry_workflow. Writes, locks, raises: see retry, but for the workflow.
+-- Called by: retry_job, retry_workflow. Writes, locks, raises: see retry, but for the workflow.
 -- due: when it runs. Its arguments and rules were checked.
 -- flow: NULL, or the workflow whose node that dead letter is: the caller revives it.
 create function run_again(

@@ -64,7 +64,7 @@ begin
     end loop;
 end $$;
 
--- check_force: refuses bad values. Called by: cancel, checked_spec. Writes: nothing. Raises PQ001.
+-- check_force: refuses bad values. Called by: cancel_job, checked_spec. Writes: nothing. Raises PQ001.
 create function check_force(force bool, force_after interval) returns void
 language plpgsql as $$
 begin
@@ -79,7 +79,7 @@ begin
     end if;
 end $$;
 
--- new_request: the value of control.cancel. Called by: cancel, cancel_plain. Writes: nothing.
+-- new_request: the value of control.cancel. Called by: cancel_job, cancel_plain. Writes: nothing.
 create function new_request(by text, note text, force_at timestamptz) returns jsonb
 language sql stable as $$
     select jsonb_strip_nulls(jsonb_build_object(

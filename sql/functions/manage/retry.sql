@@ -54,7 +54,7 @@ begin
     end if;
 end $$;
 
--- check_rules: refuses retry policies by task that could not be stored with a job. Called by: retry,
+-- check_rules: refuses retry policies by task that could not be stored with a job. Called by: retry_job,
 -- checked_spec. Writes: nothing.
 create function check_rules(rules jsonb) returns void
 language plpgsql as $$

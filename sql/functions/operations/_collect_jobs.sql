@@ -1,5 +1,5 @@
 -- collect_jobs: finds some more jobs of an operation and notes them; of a dry run it counts them. Called by: start_operation,
--- carry_on_operations, which hold the operation. Writes: operation, operation_job. Locks no job. Returns the operation as it is
+-- take_step, which hold the operation. Writes: operation, operation_job. Locks no job. Returns the operation as it is
 -- now.
 create function collect_jobs(its operation, most int) returns operation
 language plpgsql as $$
@@ -38,7 +38,7 @@ language sql stable set enable_seqscan = off set enable_bitmapscan = off set jit
 $$;
 
 -- wanted_states: the states in which an operation acts on a job: those of its filter, if that names some. A job that has left
--- them since it was found is left alone. Called by: do_group, foreseen_outcome. Writes: nothing.
+-- them since it was found is left alone. Called by: do_group, collect_jobs. Writes: nothing.
 create function wanted_states(its operation) returns text[]
 language sql immutable as $$
     select case when its.filter ? 'state' then array(select jsonb_array_elements_text(its.filter->'state'))
@@ -74,8 +74,8 @@ begin
     return its;
 end $$;
 
--- with_counts: counts by key, with these keys counted too. Called by: count_outcomes. Writes: nothing. The texts are ours and
--- few; as errors of the database could be many, those beyond 20 are counted as one.
+-- with_counts: counts by key, with these keys counted too. Called by: count_outcomes, next_pass. Writes: nothing. The texts are
+-- ours and few; as errors of the database could be many, those beyond 20 are counted as one.
 create function with_counts(counts jsonb, keys text[]) returns jsonb
 language sql stable as $$
     select coalesce(jsonb_object_agg(key, n), '{}')
@@ -87,8 +87,8 @@ language sql stable as $$
              group by 1) summed
 $$;
 
--- save_operation: stores what has become of an operation. Called by: collect_jobs, do_chunk, cancel_operation, which hold it.
--- Writes: operation.
+-- save_operation: stores what has become of an operation. Called by: collect_jobs, do_chunk, take_step, cancel_operation, which
+-- hold it. Writes: operation.
 create function save_operation(its operation) returns operation
 language plpgsql as $$
 begin

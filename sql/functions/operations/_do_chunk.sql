@@ -1,7 +1,7 @@
 -- do_chunk: acts on the next jobs of an operation, until so many are done or so much time is over; always on one. One that is
 -- paced acts on no more than it may in a tenth of a second, and rests from the end of a step: in no second there are more than
 -- asked for, whoever takes the steps.
--- Called by: start_operation, carry_on_operations, which hold the operation. Writes: operation, operation_job; see cancel, retry,
+-- Called by: start_operation, take_step, which hold the operation. Writes: operation, operation_job; see cancel, retry,
 -- discard and update. Returns the operation as it is now.
 -- Locks: the workflows of nodes and the rows of the jobs, all SKIP LOCKED; for keys that a retry takes it waits 20 ms, twice at
 -- most. Nobody waits much longer than `budget` for what it holds. Jobs that are locked are left: when all others are done they

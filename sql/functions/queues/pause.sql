@@ -24,9 +24,8 @@ begin
     perform check_pause_name(kind, name);
     if until is not null and after is not null then
         perform invalid('after', after::text, 'give until or after, not both');
-    elsif after is not null and not fits(after, interval '1000 years') then
-        perform invalid('after', after::text, 'use an interval from 0 to 1000 years');
     end if;
+    perform check_interval('after', after);
     until := coalesce(until, clock_timestamp() + after);
     if until <= clock_timestamp() or until not between '0001-01-02' and '9999-12-30' then
         perform invalid('until', until::text, 'give a time that is still to come, before the year 10000');

@@ -1,6 +1,6 @@
 -- assert_active: raises PQ002 unless this worker is registered and has kept its lease.
--- Called by: claim, claim_jobs. Writes: nothing. Takes no lock: a claim that commits after its worker was lost leaves jobs
--- running under a lost worker, which is exactly what rescue looks for.
+-- Called by: claim, claim_jobs, heartbeat. Writes: nothing. Takes no lock: a claim that commits after its worker was lost leaves
+-- jobs running under a lost worker, which is exactly what rescue looks for.
 create function assert_active(worker uuid) returns void
 language plpgsql as $$
 begin

@@ -40,7 +40,8 @@ begin
     return without_nulls(definition || changes) || given;
 end $$;
 
--- without_nulls: an object without its members that are null. Called by: merge_schedule. Writes: nothing.
+-- without_nulls: an object without its members that are null. Called by: merge_schedule, check_filter, checked_spec. Writes:
+-- nothing.
 create function without_nulls(object jsonb) returns jsonb
 language sql immutable as $$
     select coalesce(jsonb_object_agg(key, value) filter (where value <> 'null'), '{}') from jsonb_each(object)

@@ -22,9 +22,7 @@ declare
     now_ timestamptz;
 begin
     perform check_step_name('signal', name);
-    if not fits(timeout, interval '1000 years') then
-        perform invalid('timeout', timeout::text, 'use an interval from 0 to 1000 years, or NULL to wait without limit');
-    end if;
+    perform check_interval('timeout', timeout);
     perform from job j where j.id = job_id and j.claim_token = token for update;
     if not found then
         answer := 'stale';

@@ -3,7 +3,7 @@
 --
 -- known   ids the worker holds: waiting, running, or with an outcome not yet handed in
 -- grace   leave younger claims alone: their reply may still be on its way
--- Returns the ids given back.
+-- Returns the ids given back. Raises PQ001 for a grace of more than a day.
 create function reconcile(worker uuid, known bigint[], grace interval default '10 s') returns setof bigint
 language plpgsql security definer set search_path from current
 set enable_seqscan = off set enable_bitmapscan = off
@@ -12,7 +12,7 @@ set enable_nestloop = off set enable_mergejoin = off set plan_cache_mode = force
 declare
     lost record;
 begin
-    perform check_interval('grace', grace, interval '1 day');
+    perform check_interval('grace', grace, '1 day');
     for lost in
         select j.claim_token, array_agg(j.id) as ids from job j
          where j.state = 'running' and j.worker_id = worker

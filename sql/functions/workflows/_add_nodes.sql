@@ -34,7 +34,7 @@ begin
 end $$;
 
 -- link_nodes: takes the workflow, and makes nodes of new jobs. names: the place of each, see check_nodes.
--- Called by: add_nodes, finish_nodes. Writes: workflow, workflow_node, workflow_edge; see settle. Locks: the workflow.
+-- Called by: add_nodes, link_added. Writes: workflow, workflow_node, workflow_edge; see settle. Locks: the workflow.
 create function link_nodes(flow bigint, nodes jsonb, ids bigint[], names jsonb) returns void
 -- Joins of arrays here: by hash, whatever size the planner thinks an array has.
 language plpgsql set enable_seqscan = off set enable_nestloop = off set jit = off as $$

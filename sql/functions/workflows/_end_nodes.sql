@@ -12,8 +12,8 @@ begin
       from unnest(job_ids, states) as u(id, state) where n.job_id = any (array[u.id]);  -- see claim
 end $$;
 
--- lock_workflows: takes the rows of the workflows of these jobs. Called by: finish_nodes, cancel_waiting, update, hold_parents.
--- From here to the end of the transaction nothing else moves inside them.
+-- lock_workflows: takes the rows of the workflows of these jobs. Called by: finish_nodes, cancel_waiting, update_job,
+-- hold_parents. From here to the end of the transaction nothing else moves inside them.
 create function lock_workflows(job_ids bigint[]) returns void
 language plpgsql
 set enable_seqscan = off set enable_nestloop = on set enable_hashjoin = off set enable_mergejoin = off set jit = off

@@ -16,8 +16,8 @@ begin
     return ended;
 end $$;
 
--- end_workflow: cancel_workflow, without a line in the audit log. Called by: cancel_workflow; mend_workflows, for nodes that were
--- locked then, or were just coming back. Writes, locks, raises: see cancel_workflow.
+-- end_workflow: cancel_workflow, without a line in the audit log. Called by: cancel_workflow; mend_workflows and
+-- end_workflows_singly, for nodes that were locked then, or were just coming back. Writes, locks, raises: see cancel_workflow.
 create function end_workflow(workflow_id bigint) returns int
 language plpgsql
 set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$

@@ -1,5 +1,5 @@
 -- workflow_drift: what is stored of workflows and does not agree with what it is derived from; no row in a sound install.
--- Called by: repair_workflows, people. Writes: nothing.
+-- Called by: repair_workflows, diagnose_workflows, people. Writes: nothing.
 -- only_open: leave out what has finished: nothing waits there any more, and it may be much.
 -- most: stop after the workflow with which this many nodes have been looked at, and begin anywhere; NULL = look at all.
 create function workflow_drift(only_open bool default false, most int default null)
