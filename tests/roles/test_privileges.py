@@ -155,7 +155,7 @@ FUNCTIONS = {
         "insert_jobs", "insert_element", "insert_unique", "invalid", "job_options",
         "make_partition", "pick_suspect", "prune", "refuse", "rescue_job", "run_again",
         "changed_key", "changes_of_retry", "check_by", "check_reason", "check_rules", "control_of_retry", "hold_dead",
-        "assert_may_enqueue", "caller", "caller_may",
+        "assert_may_enqueue", "assert_known", "caller", "caller_may",
         "mute", "retry_applies", "retry_delay", "set_notify", "state_at", "unique_digest", "wake_for",
         "maker", "is_withheld", "lasting", "lasting_time", "lasting_interval", "in_iso", "take_step", "policy_seconds",
         "delay_of", "follow_clock", "is_saving", "kept_at", "last_to_open", "save_tokens",

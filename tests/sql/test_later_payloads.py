@@ -232,6 +232,18 @@ def test_a_callback_that_comes_after_the_next_end_clears_its_error(rolled_back_s
     assert len(sql.rows("select 1 from job where task = 'well'")) == 1
 
 
+def test_an_end_that_has_no_callback_clears_the_error_of_the_one_before(rolled_back_sql: Sql) -> None:
+    sql = rolled_back_sql
+    flow = start(sql, node("a"), on_success=json.dumps({"task": "well"}))
+    failing_trigger(sql, "P0001")
+    flow.run("a")
+
+    flow.extend(node("b"))
+    flow.run("b", "failed")
+
+    assert (flow.status, flow.progress()["callback_error"]) == ("failed", None)
+
+
 def test_the_key_of_a_limit_of_a_callback_is_made_of_its_arguments(rolled_back_sql: Sql) -> None:
     sql = rolled_back_sql
     sql.value("select set_limit('tenant', max_running => 5)")

@@ -2,12 +2,17 @@
 -- Called by: verbs on one job. Writes: nothing.
 create function refuse(job_id bigint, remedy text) returns void
 language plpgsql as $$
-declare
-    found_state job_state := (select state from jobs where id = job_id);
 begin
-    if found_state is null then
+    perform assert_known(job_id);
+    raise exception 'job_id: job % is %; %', job_id, (select state from jobs where id = job_id), remedy using errcode = 'PQ004';
+end $$;
+
+-- assert_known: raises PQ003 when there is no such job. Called by: refuse, signal, explain. Writes: nothing.
+create function assert_known(job_id bigint) returns void
+language plpgsql as $$
+begin
+    if not exists (select from jobs where id = job_id) then
         raise exception 'job_id: there is no job %; it never existed, or the history no longer keeps it', job_id
             using errcode = 'PQ003';
     end if;
-    raise exception 'job_id: job % is %; %', job_id, found_state, remedy using errcode = 'PQ004';
 end $$;

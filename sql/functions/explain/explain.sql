@@ -24,7 +24,7 @@ begin
     if not found then
         return query select * from why_over(job_id);
         if not found then
-            perform refuse(job_id, '');
+            perform assert_known(job_id);
         end if;
         return;
     end if;

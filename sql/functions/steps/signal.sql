@@ -16,10 +16,9 @@ begin
     perform check_payload(payload);
     select j.state, j.queue, j.control, j.lane_id, j.workflow_id into its from job j where j.id = job_id for update;
     if not found then
-        if exists (select from jobs j where j.id = job_id) then  -- how it has ended is no business of a producer
-            raise exception 'job_id: job % is over; only a job that is not over takes signals', job_id using errcode = 'PQ004';
-        end if;
-        perform refuse(job_id, '');
+        perform assert_known(job_id);
+        -- Not by refuse: how it has ended is no business of a producer.
+        raise exception 'job_id: job % is over; only a job that is not over takes signals', job_id using errcode = 'PQ004';
     end if;
     if not exists (select from job_signal s where s.job_id = job_id and s.name = name) then
         perform assert_signal_fits(job_id, 'name', name);

@@ -159,9 +159,9 @@ begin
                 'meta', jsonb_build_object('workflow_id', its.id, 'workflow', its.name, 'outcome', its.outcome)))));
         update job set args = callback->'args', args_bytes = large_bytes(callback->'args')
          where id = told and jsonb_typeof(callback->'args') = 'object';
-        if its.callback_error is not null then
-            update workflow set callback_error = null where id = flow;
-        end if;
+    end if;
+    if its.callback_error is not null then
+        update workflow set callback_error = null where id = flow;
     end if;
 exception
     when lock_not_available or transaction_rollback or insufficient_resources or operator_intervention or system_error then
