@@ -27,6 +27,7 @@ from pgqueue.migrate import migrate
 from pgqueue.worker import WorkerOptions
 from pgqueue.worker.in_process import Setup
 from pgqueue.worker.launch import Launch
+from tests.cli.conftest import run_here
 from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
@@ -88,11 +89,10 @@ COMMANDS = {
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_no_command_shows_the_password_of_a_url(command: str) -> None:
-    """From a variable."""
-    for url in (POISONED[0], POISONED[1], POISONED[3]):
-        text = said(sys.executable, *COMMANDS[command], PGQUEUE_DATABASE_URL=url)
-        assert "database_url: " in text
-        assert SECRET not in text
+    """From a variable. Processes are slow to start: how each URL is refused is tested below, in this one."""
+    text = said(sys.executable, *COMMANDS[command], PGQUEUE_DATABASE_URL=POISONED[0])
+    assert "database_url: " in text
+    assert SECRET not in text
 
 
 @pytest.mark.parametrize(
@@ -109,9 +109,15 @@ def test_no_command_shows_the_password_of_a_url(command: str) -> None:
         ("jobs", "--state", POISONED[0]),
     ],
 )
-def test_a_url_in_the_wrong_place_of_a_command_is_not_repeated(arguments: tuple[str, ...]) -> None:
+def test_a_url_in_the_wrong_place_of_a_command_is_not_repeated(
+    arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The message is often pasted into a ticket."""
-    assert SECRET not in said(sys.executable, "-m", "pgqueue", *arguments, COLUMNS="200")
+    monkeypatch.setenv("COLUMNS", "200")
+    code, out, err = run_here(capsys, *arguments)
+    assert (code != 0, out) == (True, "")
+    assert err
+    assert SECRET not in err
 
 
 def _link(url: str) -> None:
