@@ -3,6 +3,7 @@
 Who may call and read what is tested function by function in tests/roles/test_privileges.py.
 """
 
+import asyncio
 import uuid
 from collections.abc import Iterator
 from contextlib import suppress
@@ -13,7 +14,10 @@ import psycopg
 import pytest
 from psycopg.errors import InsufficientPrivilege
 
+from pgqueue import PgQueue
 from tests.roles.conftest import ROLES
+from tests.waiting import auntil
+from tests.worker.conftest import working
 
 from .conftest import Install
 
@@ -95,14 +99,40 @@ def test_a_stranger_sees_the_catalog_and_no_values(install: Install, stranger: p
     assert stranger.execute("select count(*) from pg_stats where schemaname = %s", (install.schema,)).fetchone() == (0,)
 
 
-def test_a_strangers_notifications_change_nothing(install: Install, stranger: psycopg.Connection[Any]) -> None:
-    """They are hints: whatever they say, a worker asks the database."""
+FORGED = (
+    "", "default", "forged", "!schedules", "!cancel", "!results", "!operation", "!queues", "!keys", "!watch", "!watch x,1,,-1",
+    "{", "!watch 99999999999999999999", "x" * 7999, "\x1b[2J", "-1", "99999999999999999999", "1,2,3,x",
+)  # fmt: skip
+
+
+async def test_a_strangers_notifications_change_nothing(
+    install: Install, stranger: psycopg.Connection[Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """They are hints: whatever they say, who hears them asks the database. Here a worker does, and who waits for a result."""
+    app = PgQueue(install.url_of("worker"), schema=install.schema)
+    begun, gate = asyncio.Event(), asyncio.Event()
+
+    @app.task(queue="forged")
+    async def held() -> str:
+        begun.set()
+        await gate.wait()
+        return "done"
+
     ((channel,),) = install.rows("select channel()")
-    before = install.rows("select count(*), max(id) from job")
-    for payload in ("", "default", "!schedules", "{", "x" * 7999, "\x1b[2J", "-1", "99999999999999999999"):
-        for suffix in ("", "_done", "_cancel"):
-            stranger.execute("select pg_notify(%s, %s)", (channel + suffix, payload))
-    assert install.rows("select count(*), max(id) from job") == before
+    async with working(app), asyncio.timeout(30):
+        job = await held.aenqueue()
+        result = asyncio.create_task(job.aresult(timeout=30))
+        await begun.wait()
+        for payload in (*FORGED, str(job.id), f"!watch {job.id}"):
+            for suffix in ("", "_done"):
+                await asyncio.to_thread(stranger.execute, "select pg_notify(%s, %s)", (channel + suffix, payload))
+        again = await held.aenqueue()  # the worker hears, and the stranger's notifications came before
+        await auntil(lambda: install.rows("select state from jobs where id = %s", again.id) == [("running",)], "it runs")
+        assert not result.done()
+        gate.set()
+        assert await result == await again.aresult(timeout=30) == "done"
+    await app.aclose()
+    assert [record.getMessage() for record in caplog.records if record.levelname in ("WARNING", "ERROR", "CRITICAL")] == []
 
 
 @pytest.mark.parametrize("name", ROLES)
