@@ -148,7 +148,8 @@ FUNCTIONS = {
     (
         "cut_cause", "dead_filter", "dead_looked_to", "dead_parts", "dead_source",
         "error_identity", "frames_of", "message_shape", "prune_dead", "prune_requests",
-        "check_cost", "check_interval", "check_length", "check_size", "check_worker", "claim_bytes", "fits", "fitting",
+        "check_cost", "check_interval", "check_length", "check_size", "check_stored", "check_worker", "claim_bytes", "due_after",
+        "fits", "fitting",
         "fitting_rows", "large_bytes", "most_cost", "payable", "refused_result", "result_bytes",
         "append_error", "assert_active", "in_utc", "check_args", "check_columns", "check_enqueue", "check_jobs", "check_retry",
         "check_unique", "drop_partitions", "key_values", "finish_ended", "finish_unended", "hold_key", "insert_job",
