@@ -208,7 +208,7 @@ async def test_a_schedule_that_people_have_made_is_told_and_stays(
     set_schedule(look, "nightly")
     app.schedules.declare(Schedule("nightly", noop, cron="0 2 * * *"))
     async with working(app):
-        await auntil(lambda: look.value("select count(*) from worker"), "the worker")
+        await auntil(lambda: lines(caplog), "the declaration")
 
     assert lines(caplog) == ["schedule nightly: people have made it; what the code declares applies when they have deleted it"]
     assert look.rows("select cron, declared_by from schedules") == [{"cron": None, "declared_by": "people"}]
