@@ -38,7 +38,7 @@ class Here:
         return await self.service.run(call)
 
     async def add(self, call: Call[T]) -> T:
-        """Run a call that adds jobs behind others: they get results of those as far as the caller may read them."""
+        """Run a call that adds nodes or jobs behind others: they get results of those as far as the caller may read them."""
         return await self.service.run(call, key=None if self.caller.may_read_results else self.caller.key_id or self.caller.name)
 
     async def act(self, call: Call[T]) -> T:

@@ -34,3 +34,14 @@ def test_a_child_gets_the_result_of_a_parent_as_far_as_its_key_may_read_it(
         assert sent.status_code == 201
 
     assert look.rows("select withheld from workflow_edge where parent_id = %s", int(parent)) == [{"withheld": withheld}]
+
+
+def test_a_child_of_the_key_that_has_added_the_parent_as_a_node_gets_its_result(app: PgQueue, base_url: str, look: Look) -> None:
+    with client_of(base_url, key_of(app, role="producer")) as mine, client_of(base_url, key_of(app, role="producer")) as other:
+        made = mine.post("/workflows", json={"nodes": [{"name": "a", "task": "fetch"}]})
+        assert made.status_code == 201
+        parent = made.json()["nodes"][0]["id"]
+        children = [client.post("/jobs", json={"task": "send", "depends_on": [parent]}).json()["id"] for client in (mine, other)]
+
+    rows = look.rows("select withheld from workflow_edge where child_id = any (%s) order by child_id", [*map(int, children)])
+    assert rows == [{"withheld": False}, {"withheld": True}]

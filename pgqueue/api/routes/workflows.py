@@ -60,7 +60,7 @@ async def submit_workflow(request: Request, body: WorkflowIn) -> Response:
         here.caller.check_queue(queue)
     with sending(None, None) as sent:
         call = calls.enqueue_workflow(flow.nodes, body.name, flow.on_success, flow.on_failure, sent.trace)
-        added = await here.run(sent.noting(call))
+        added = await here.add(sent.noting(call))
     nodes = [{"name": node.name, "id": added.job_ids[place]} for node, place in zip(body.nodes, flow.places, strict=True)]
     where = {"Location": f"{request.url.path}/{added.id}"}
     return here.answer({"id": added.id, "nodes": nodes, "last": added.last}, 201, where)
