@@ -43,8 +43,8 @@ MUTANTS = [
            time_guarantees.a_delay_beyond_the_calendar_is_refused),
     Mutant("linear waits leave the calendar", "retry_delay", r"least\(wait, cap, 1e9\)", "least(wait, cap)",
            time_guarantees.a_linear_wait_ends_within_the_calendar),
-    Mutant("results are kept for ever", "check_enqueue", r"result_ttl not between interval '0' and interval '1000 years'",
-           "result_ttl < interval '0'", time_guarantees.a_result_is_not_kept_beyond_the_calendar),
+    Mutant("results are kept for ever", "check_interval", r"not fits\(value, most::interval\)", "value < interval '0'",
+           time_guarantees.a_result_is_not_kept_beyond_the_calendar),
     Mutant("pruning waits", "prune", SKIP, "", guarantees.pruning_leaves_a_key_that_is_taken_again),
     Mutant("pruning takes no locks", "prune", r"for update skip locked", "", guarantees.pruning_leaves_a_key_that_is_taken_again),
 ]  # fmt: skip
