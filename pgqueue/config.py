@@ -127,6 +127,11 @@ class Settings(BaseSettings):
         return init_settings, env_settings, Pyproject(settings_cls)
 
 
+def is_embedded(settings: Settings) -> bool:
+    """Whether the database is a private server, which has no other login than a superuser."""
+    return settings.database_url is not None and settings.database_url.get_secret_value().startswith(EMBEDDED)
+
+
 def load_settings(**given: object) -> Settings:
     """Settings from arguments (None = not given), the environment and the defaults.
 
@@ -172,7 +177,7 @@ def connection_url(settings: Settings) -> str:
     url = settings.database_url.get_secret_value() if settings.database_url else ""
     if not url:
         raise DatabaseNotConfigured
-    if url.startswith(EMBEDDED):
+    if is_embedded(settings):
         from .embedded import start
 
         return start(url.removeprefix(EMBEDDED) or None)

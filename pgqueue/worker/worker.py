@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from .. import logs
 from ..check import check_process_tasks
+from ..config import is_embedded
 from ..context import JobContext
 from ..database import Link
 from ..database.calls import limits as limit_calls
@@ -339,8 +340,7 @@ class Worker:
 
     def _warn_of_superuser(self) -> None:
         settings, login = self._app.settings, self._maintenance_link.superuser
-        url = settings.database_url.get_secret_value() if settings.database_url else ""
-        if login and not url.startswith("embedded:"):  # a private server has no other login
+        if login and not is_embedded(settings):
             log.warning(SUPERUSER, login, settings.schema_name)
 
     async def _declare_limits(self) -> None:

@@ -303,3 +303,18 @@ def test_a_worker_that_logs_in_as_a_superuser_warns_once(
     warned = [record.getMessage() for record in caplog.records if "superuser" in record.getMessage()]
     assert len(warned) == times
     assert all(f"use a login that is a member of {install.schema}_worker" in line for line in warned)
+
+
+def test_a_worker_of_an_embedded_server_does_not_warn(
+    install: Install, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has no other login."""
+    monkeypatch.setattr("pgqueue.client.connection_url", lambda _: install.url)
+    app = PgQueue("embedded:", schema=install.schema)
+
+    async def run() -> None:
+        await burst(app)
+        await app.aclose()
+
+    asyncio.run(run())
+    assert [line for line in caplog.messages if "superuser" in line] == []
