@@ -17,12 +17,18 @@ declare
     others    text;
     holds     text;
     foreign_  record;
-    open_ones xid[];   -- transactions that may have made objects before the right to do so was taken from them
+    open_ones text[];  -- transactions that may have made objects before the right to do so was taken from them
     pid       int;
 begin
-    select oid, nspowner as owner into its from pg_namespace where nspname = wanted;
+    select oid, nspowner as owner, nspacl is not null as was_granted into its from pg_namespace where nspname = wanted;
     if not found then
         return;  -- a command that only looks
+    end if;
+    if (select bool_or(rolsuper) filter (where rolname = session_user) and not bool_or(rolsuper) filter (where oid = mine)
+          from pg_roles) then
+        raise exception 'schema: the superuser % logs in, and % migrates; what % has put into % could become the superuser '
+            'again: log in as %', quote_ident(session_user), mine::regrole, mine::regrole, quote_ident(wanted), mine::regrole
+            using errcode = 'object_not_in_prerequisite_state';
     end if;
     owners := array[mine];
     if its.owner = 'pg_database_owner'::regrole
@@ -30,8 +36,8 @@ begin
         owners := owners || its.owner;
     end if;
     if its.owner <> all (owners) then
-        raise exception 'schema: % belongs to the role %, and % migrates; migrate as its owner (by the option role), take '
-            'another schema, or if you know all it holds: alter schema % owner to %',
+        raise exception 'schema: % belongs to the role %, and % migrates; log in as its owner, or as a member with the option '
+            'role; or take another schema, or if you know all it holds: alter schema % owner to %',
             quote_ident(wanted), its.owner::regrole, mine::regrole, quote_ident(wanted), mine::regrole
             using errcode = 'object_not_in_prerequisite_state';
     end if;
@@ -57,16 +63,21 @@ begin
     end if;
 
     if not installed then
+        -- A statement that makes an object can wait, with the right to do so behind it, before its transaction has an id. So if
+        -- the privileges of the schema were ever changed, all transactions of others count.
         open_ones := case when made = 'no' then array(
-            select l.transactionid from pg_locks l left join pg_stat_activity a on a.pid = l.pid
-             where l.locktype = 'transactionid' and l.mode = 'ExclusiveLock' and l.granted
-               and l.pid is distinct from pg_backend_pid()
+            select coalesce(l.transactionid::text, l.virtualxid)
+              from pg_locks l left join pg_stat_activity a on a.pid = l.pid left join pg_roles r on r.oid = a.usesysid
+             where (l.locktype = 'transactionid'
+                    or l.locktype = 'virtualxid' and its.was_granted and r.oid <> mine and not r.rolsuper)
+               and l.mode = 'ExclusiveLock' and l.granted and l.pid is distinct from pg_backend_pid()
                and (a.datname = current_database() or exists (
                        select from pg_prepared_xacts p where p.transaction = l.transactionid and p.database = current_database()))
             ) end;
         for tenth in 1..100 loop
             pid := (select coalesce(l.pid, 0) from pg_locks l
-                     where l.locktype = 'transactionid' and l.granted and l.transactionid = any (open_ones) limit 1);
+                     where l.locktype in ('transactionid', 'virtualxid') and l.mode = 'ExclusiveLock' and l.granted
+                       and coalesce(l.transactionid::text, l.virtualxid) = any (open_ones) limit 1);
             exit when pid is null;
             perform pg_sleep(0.1);
         end loop;
@@ -99,7 +110,7 @@ begin
              and s.classid = d.classid and s.objid = d.objid and s.objsubid = 0 and s.deptype = 'o'), 10) o(owner)
      where d.refclassid = 'pg_namespace'::regclass and d.refobjid = its.oid and o.owner <> all (owners)
        and d.classid not in ('pg_default_acl'::regclass, 'pg_publication_namespace'::regclass, 'pg_ts_parser'::regclass,
-                             'pg_ts_template'::regclass)
+                             'pg_ts_template'::regclass, 'pg_extension'::regclass)
        and not (exists (select from pg_depend e where e.classid = d.classid and e.objid = d.objid and e.deptype = 'e')
                 and (select rolsuper from pg_roles where oid = o.owner))
      order by d.classid, d.objid limit 1;
@@ -107,6 +118,24 @@ begin
         raise exception 'schema: the % % belongs to the role %, and % migrates; drop it, or if you know what it does: '
             'alter % % owner to %', foreign_.type, foreign_.identity, foreign_.owner, mine::regrole,
             foreign_.type, foreign_.identity, mine::regrole
+            using errcode = 'object_not_in_prerequisite_state';
+    end if;
+
+    -- Who once had TRIGGER or REFERENCES on a table may have left there what runs with each change of it.
+    select found.name, made_on.oid::regclass as relation, maker.oid::regrole as owner, found.remedy into foreign_
+      from (select tgrelid as relation, tgname as name, proowner as owner,
+                   format('drop trigger %I on %s', tgname, tgrelid::regclass) as remedy
+              from pg_trigger join pg_proc on pg_proc.oid = tgfoid where not tgisinternal
+            union all
+            select confrelid, conname, relowner, format('alter table %s drop constraint %I', conrelid::regclass, conname)
+              from pg_constraint join pg_class on pg_class.oid = conrelid where contype = 'f') found
+      join pg_class made_on on made_on.oid = found.relation and made_on.relnamespace = its.oid
+      join pg_roles maker on maker.oid = found.owner
+     where maker.oid <> all (owners) and not maker.rolsuper
+     order by 2, 1 limit 1;
+    if found then
+        raise exception 'schema: % on the table % is of the role %, and % migrates; %',
+            quote_ident(foreign_.name), foreign_.relation, foreign_.owner, mine::regrole, foreign_.remedy
             using errcode = 'object_not_in_prerequisite_state';
     end if;
 end $$;

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from pgqueue.errors import ConfigurationError
 from pgqueue.migrate import migrate
@@ -129,11 +129,50 @@ def test_a_role_of_the_schema_that_may_create_in_it_before_the_install_is_refuse
         migrate(town.url_of(who), town.schema, roles=True)
 
 
-def test_a_superuser_does_not_upgrade_the_install_of_another_role_but_as_that_role(town: Town) -> None:
+def test_a_member_of_the_owner_upgrades_the_install_as_the_owner(town: Town) -> None:
     migrate(town.url_of(OWNER), town.schema)
+    town.run(SUPERUSER, "grant {owner} to {outsider}")
     with pytest.raises(ConfigurationError, match=f"belongs to the role {town.role(OWNER)}.*option role"):
-        migrate(town.url, town.schema)
-    assert not migrate(psycopg.conninfo.make_conninfo(town.url, options=f"-c role={town.role(OWNER)}"), town.schema)
+        migrate(town.url_of(OUTSIDER), town.schema)
+    assert not migrate(make_conninfo(town.url_of(OUTSIDER), options=f"-c role={town.role(OWNER)}"), town.schema)
+
+
+def test_a_superuser_who_sets_the_role_of_the_owner_is_refused_before_what_the_owner_has_made_is_the_superuser_again(
+    town: Town,
+) -> None:
+    migrate(town.url_of(OUTSIDER), town.schema)
+    town.run(OUTSIDER, """create or replace function {s}.maintain() returns bool language plpgsql as $$ begin
+        execute 'set role none'; execute 'alter role {outsider} superuser'; execute 'set role {outsider}'; return true; end $$""")
+    as_owner = make_conninfo(town.url, options=f"-c role={town.role(OUTSIDER)}")
+    with pytest.raises(ConfigurationError, match=f"could become the superuser again: log in as {town.role(OUTSIDER)}"):
+        migrate(as_owner, town.schema)
+    assert town.rows("select rolsuper from pg_roles where rolname = %s", town.role(OUTSIDER)) == [(False,)]
+
+
+@pytest.mark.parametrize(
+    ("right", "made", "remedy"),
+    [
+        ("trigger", "create trigger later after insert on {s}.job execute function lair.it()", "drop trigger later"),
+        ("references", "create table lair.later (id bigint constraint later references {s}.job)", "drop constraint later"),
+    ],
+    ids=["trigger", "foreign key"],
+)
+def test_what_somebody_has_left_on_a_table_by_an_earlier_right_is_refused(
+    town: Town, right: str, made: str, remedy: str
+) -> None:
+    migrate(town.url_of(OWNER), town.schema, roles=True)
+    town.run(OWNER, "grant usage on schema {s} to {outsider}", f"grant {right} on {{s}}.job to {{outsider}}")
+    it = "create function lair.it() returns trigger language plpgsql as 'begin return new; end'"
+    town.run(OUTSIDER, "create schema lair", it, made)
+    with pytest.raises(ConfigurationError, match=f"later on the table .*job is of the role {town.role(OUTSIDER)}.*{remedy}"):
+        migrate(town.url_of(OWNER), town.schema, roles=True)
+
+
+def test_an_extension_that_a_superuser_has_put_into_an_install_is_no_reason_to_refuse(town: Town) -> None:
+    migrate(town.url_of(OWNER), town.schema)
+    there = town.rows("select name from pg_available_extensions where name = any (array['vector', 'pg_trgm']) order by name")
+    town.run(SUPERUSER, f"create extension {there[0][0]} schema {{s}}")
+    assert not migrate(town.url_of(OWNER), town.schema)
 
 
 def test_the_schema_public_is_for_the_owner_of_the_database(town: Town) -> None:
@@ -174,6 +213,43 @@ def test_what_an_open_transaction_has_made_in_a_schema_is_waited_for(town: Town)
         installing.join()
     assert [type(error) for error in failed] == [ConfigurationError]
     assert "holds other objects: function" in str(failed[0])
+
+
+def test_a_statement_that_waits_with_its_right_to_create_behind_it_is_waited_for_before_it_has_an_id(town: Town) -> None:
+    """A constant of a function's body is read before the function is made, and this one waits."""
+    town.run(SUPERUSER, "create schema {s}", "grant all on schema {s} to {outsider}")
+    town.run(
+        OUTSIDER,
+        "create schema lair",
+        "create function lair.waits(int) returns bool return pg_advisory_lock_shared(42) is not null",
+        "create domain lair.slow as int check (lair.waits(value))",
+        "create type lair.pair as (it lair.slow)",
+    )
+    trap = town.text("create function {s}.hashtext(name) returns int begin atomic select 1 where '(1)'::lair.pair is null; end")
+    with town.as_login(OUTSIDER) as holder, town.as_login(OUTSIDER) as outsider, town.as_login(SUPERUSER) as look:
+        holder.execute("select pg_advisory_lock(42)")
+        making = threading.Thread(target=outsider.execute, args=[trap])
+        making.start()
+        waits = "select from pg_locks where locktype = 'advisory' and not granted and pid = %s"
+        until(lambda: bool(look.execute(waits, [outsider.info.backend_pid]).fetchall()), "the outsider waits")
+        town.run(SUPERUSER, "revoke all on schema {s} from {outsider}")
+        ends: list[str] = []
+        installing = threading.Thread(target=lambda: ends.append(end_of_install(town)))
+        installing.start()
+        asleep = "select from pg_stat_activity where wait_event = 'PgSleep' and datname = current_database()"
+        until(lambda: bool(ends or look.execute(asleep).fetchall()), "the migration waits, or has ended")
+        holder.execute("select pg_advisory_unlock(42)")
+        making.join()
+        installing.join()
+    assert "holds other objects: function" in ends[0]
+
+
+def end_of_install(town: Town) -> str:
+    try:
+        migrate(town.url, town.schema)
+    except ConfigurationError as refused:
+        return str(refused)
+    return "installed"
 
 
 @pytest.mark.parametrize("command", [["upgrade", "head"], ["current"], ["stamp", "head"]], ids=lambda command: command[0])
