@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, Unpack, overload
 
 from ._checks import Duration, Priority, invalid, read_id
-from .check import check_configuration, check_limit_names, check_version
+from .check import check_configuration, check_limit_names, check_owner, check_version
 from .chunk import chunk_task
 from .codec.callables import assert_handler, name_of
 from .config import load_settings
@@ -266,7 +266,9 @@ class PgQueue(Signals, HasOperations, HasMetrics, HasAudit, QueueControl, Cancel
         check_configuration(self)
         if database:
             with open_connection(self.url, "pgqueue check") as connection:
-                check_version(self.database.run(install_calls.installed_version(), connection), self.settings.schema_name)
+                name = self.settings.schema_name
+                check_owner(self.database.run(install_calls.foreign_owner(name), connection), name)
+                check_version(self.database.run(install_calls.installed_version(), connection), name)
                 if any(task.options.limits for task in self.tasks.values()):
                     check_limit_names(self, self.database.run(limit_calls.limit_status(), connection))
 

@@ -22,6 +22,15 @@ def check_configuration(app: Registry) -> None:
         raise ConfigurationError("; ".join(problems))
 
 
+def check_owner(owner: str | None, schema: str) -> None:
+    """Refuse to call, as a superuser, what the `owner` of the schema has made; None: there is no such danger."""
+    if owner is not None:
+        raise ConfigurationError(
+            f"schema: {schema} belongs to the role {owner}, and what it has put there would run as a superuser; "
+            f"log in as {owner} or as a member of a role of the schema, not as a superuser"
+        )
+
+
 def check_version(installed: str, schema: str) -> None:
     """Raise NotMigrated if the schema and this package have different versions."""
     if installed != __version__:

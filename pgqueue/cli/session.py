@@ -6,9 +6,11 @@ from typing import Any, Self, TypeVar
 import psycopg
 
 from ..app import PgQueue
+from ..check import check_owner
 from ..database import Call
 from ..database.acting import acting_as
 from ..database.bridge import run_on_own
+from ..database.calls.install import foreign_owner
 from ..database.connection import open_connection
 from ..database.reach import is_open, may_repeat
 from .who import me
@@ -25,6 +27,7 @@ class Session:
 
     Raises:
         DatabaseNotConfigured: there is no URL.
+        ConfigurationError: the user is a superuser, and the schema is of a role that is none.
         psycopg.OperationalError: the server cannot be reached.
     """
 
@@ -34,6 +37,13 @@ class Session:
 
     def _open(self) -> None:
         self._connection = open_connection(self._app.url, "pgqueue command")
+        if self._connection.info.parameter_status("is_superuser") == "on":  # others need not ask
+            schema = self._app.settings.schema_name
+            try:
+                check_owner(self._app.database.run_on(run_on_own, self._connection, foreign_owner(schema)), schema)
+            except BaseException:
+                self._connection.close()
+                raise
 
     def run(self, call: Call[T]) -> T:
         """Run one call in its own transaction; a call that may be repeated is repeated if the connection was cut."""

@@ -5,10 +5,12 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+from ..check import check_owner
 from ..database import Call
 from ..database.calls import doctor as calls
 from ..database.calls import install as install_calls
 from ..database.calls.doctor import Finding, Situation
+from ..errors import ConfigurationError
 from ..version import __version__
 from .refused import quoted
 
@@ -36,8 +38,19 @@ class SituationCheck:
         before = datetime.now(UTC)
         there: Situation = self._run(calls.situation(self._schema))
         after = datetime.now(UTC)
-        self.may_diagnose = bool(there.may_use and there.may_diagnose)
-        return [*self._of_server(there), *self._of_schema(there), *_of_clock(there.clock, before, after)]
+        foreign = self._of_owner()
+        self.may_diagnose = bool(there.may_use and there.may_diagnose and not foreign)
+        of_schema = foreign or self._of_schema(there)
+        return [*self._of_server(there), *of_schema, *_of_clock(there.clock, before, after)]
+
+    def _of_owner(self) -> list[Finding]:
+        owner: str | None = self._run(install_calls.foreign_owner(self._schema))
+        try:
+            check_owner(owner, self._schema)
+        except ConfigurationError as error:
+            so, do = "what else is wrong is not known: nothing of the schema was called", "give another URL, as the message says"
+            return [Finding("foreign-schema", "error", self._schema, str(error), {"owner": owner}, so, do)]
+        return []
 
     def _of_server(self, there: Situation) -> Iterator[Finding]:
         version = f"{there.version // 10000}.{there.version % 10000}"

@@ -8,10 +8,10 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from pgqueue import PgQueue
 from pgqueue.errors import ConfigurationError
 from pgqueue.migrate import migrate
 from tests.cli.conftest import run_here
@@ -141,8 +141,11 @@ def test_a_superuser_who_sets_the_role_of_the_owner_is_refused_before_what_the_o
     town: Town,
 ) -> None:
     migrate(town.url_of(OUTSIDER), town.schema)
-    town.run(OUTSIDER, """create or replace function {s}.maintain() returns bool language plpgsql as $$ begin
-        execute 'set role none'; execute 'alter role {outsider} superuser'; execute 'set role {outsider}'; return true; end $$""")
+    town.run(
+        OUTSIDER,
+        """create or replace function {s}.maintain() returns bool language plpgsql as $$ begin
+        execute 'set role none'; execute 'alter role {outsider} superuser'; execute 'set role {outsider}'; return true; end $$""",
+    )
     as_owner = make_conninfo(town.url, options=f"-c role={town.role(OUTSIDER)}")
     with pytest.raises(ConfigurationError, match=f"could become the superuser again: log in as {town.role(OUTSIDER)}"):
         migrate(as_owner, town.schema)
@@ -157,9 +160,7 @@ def test_a_superuser_who_sets_the_role_of_the_owner_is_refused_before_what_the_o
     ],
     ids=["trigger", "foreign key"],
 )
-def test_what_somebody_has_left_on_a_table_by_an_earlier_right_is_refused(
-    town: Town, right: str, made: str, remedy: str
-) -> None:
+def test_what_somebody_has_left_on_a_table_by_an_earlier_right_is_refused(town: Town, right: str, made: str, remedy: str) -> None:
     migrate(town.url_of(OWNER), town.schema, roles=True)
     town.run(OWNER, "grant usage on schema {s} to {outsider}", f"grant {right} on {{s}}.job to {{outsider}}")
     it = "create function lair.it() returns trigger language plpgsql as 'begin return new; end'"
@@ -173,6 +174,25 @@ def test_an_extension_that_a_superuser_has_put_into_an_install_is_no_reason_to_r
     there = town.rows("select name from pg_available_extensions where name = any (array['vector', 'pg_trgm']) order by name")
     town.run(SUPERUSER, f"create extension {there[0][0]} schema {{s}}")
     assert not migrate(town.url_of(OWNER), town.schema)
+
+
+FAKE = """create function {s}.%s returns %s language plpgsql as
+    $$ begin execute 'alter role {outsider} superuser'; return %s; end $$"""
+
+
+def test_a_superuser_who_looks_at_a_planted_schema_calls_nothing_in_it(town: Town, capsys: pytest.CaptureFixture[str]) -> None:
+    town.run(OUTSIDER, "create schema {s}", FAKE % ("installed_version()", "text", "'0'"),
+             FAKE % ("diagnose_settings()", "setof int", ""), FAKE % ("maintain()", "bool", "true"))  # fmt: skip
+    app = PgQueue(town.url, schema=town.schema)
+    message = (
+        f"schema: {town.schema} belongs to the role {town.role(OUTSIDER)}, and what it has put there would run as a superuser"
+    )
+    assert [(one.name, one.problem.startswith(message)) for one in app.doctor()] == [("foreign-schema", True)]
+    with pytest.raises(ConfigurationError, match=message):
+        app.check()
+    code, _, err = run_here(capsys, "maintain", "--schema", town.schema, "--database-url", town.url)
+    assert (code, err.count("\n"), message in err) == (2, 1, True)
+    assert town.rows("select rolsuper from pg_roles where rolname = %s", town.role(OUTSIDER)) == [(False,)]
 
 
 def test_the_schema_public_is_for_the_owner_of_the_database(town: Town) -> None:

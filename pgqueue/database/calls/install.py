@@ -31,6 +31,22 @@ def is_read_only(schema_name: str) -> Call[bool]:
     )
 
 
+def foreign_owner(schema_name: str) -> Call[str | None]:
+    """The owner of a schema if it could take over this session: a superuser calls what a role that is none has made."""
+    return Call(
+        "select max(owner.rolname::text) from pg_catalog.pg_namespace n "
+        "join pg_catalog.pg_database d on d.datname = current_database() "
+        "join pg_catalog.pg_roles stands on stands.oid = n.nspowner "
+        "join pg_catalog.pg_roles owner on owner.oid = "
+        "(case when stands.rolname = 'pg_database_owner' then d.datdba else n.nspowner end) "
+        "join pg_catalog.pg_roles me on me.rolname = session_user "
+        "where n.nspname = %s and me.rolsuper and not owner.rolsuper",
+        (schema_name,),
+        one_value,
+        repeat_within=ALWAYS,
+    )
+
+
 def channel() -> Call[str]:
     """The channel for wake-ups of this install."""
     return Call("select {schema}.channel()", (), one_value, repeat_within=ALWAYS)
