@@ -38,18 +38,17 @@ class SituationCheck:
         before = datetime.now(UTC)
         there: Situation = self._run(calls.situation(self._schema))
         after = datetime.now(UTC)
-        foreign = self._of_owner()
+        foreign = self._of_owner(there)
         self.may_diagnose = bool(there.may_use and there.may_diagnose and not foreign)
         of_schema = foreign or self._of_schema(there)
         return [*self._of_server(there), *of_schema, *_of_clock(there.clock, before, after)]
 
-    def _of_owner(self) -> list[Finding]:
-        owner: str | None = self._run(install_calls.foreign_owner(self._schema))
+    def _of_owner(self, there: Situation) -> list[Finding]:
         try:
-            check_owner(owner, self._schema)
+            check_owner(there.foreign_owner, self._schema)
         except ConfigurationError as error:
             so, do = "what else is wrong is not known: nothing of the schema was called", "give another URL, as the message says"
-            return [Finding("foreign-schema", "error", self._schema, str(error), {"owner": owner}, so, do)]
+            return [Finding("foreign-schema", "error", self._schema, str(error), {"owner": there.foreign_owner}, so, do)]
         return []
 
     def _of_server(self, there: Situation) -> Iterator[Finding]:

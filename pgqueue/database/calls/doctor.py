@@ -6,6 +6,7 @@ from typing import Any, Literal, LiteralString, NamedTuple
 from uuid import UUID
 
 from ..call import ALWAYS, WHOLE, Call, Rows, first_column, one_value
+from .install import FOREIGN_OWNER
 
 Severity = Literal["note", "warning", "error"]
 CHECK_WITHIN = 2.0  # seconds for one check, on the server too
@@ -51,6 +52,7 @@ class Situation(NamedTuple):
         is_installed: whether the schema has pgqueue.
         may_diagnose: whether the role may call the checks; None = they are not there.
         clock: the time on the server.
+        foreign_owner: the owner of the schema, if nothing in it should be called by this session.
     """
 
     role: str
@@ -62,6 +64,7 @@ class Situation(NamedTuple):
     is_installed: bool
     may_diagnose: bool | None
     clock: datetime
+    foreign_owner: str | None = None
 
 
 class Table(NamedTuple):
@@ -92,8 +95,8 @@ def situation(schema: str) -> Call[Situation]:
         "where n.nspname = %s and f.proname = 'installed_version'), "
         "(select has_function_privilege(f.oid, 'execute') from pg_catalog.pg_proc f join pg_catalog.pg_namespace n "
         "on n.oid = f.pronamespace where n.nspname = %s and f.proname = 'diagnose_settings' limit 1), "
-        "clock_timestamp()",
-        (schema, schema, schema),
+        "clock_timestamp(), " + FOREIGN_OWNER,
+        (schema, schema, schema, schema),
         lambda rows: Situation(*rows[0]),
     )
 

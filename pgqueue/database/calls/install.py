@@ -1,6 +1,6 @@
 """Calls about the whole install: its version, its channels, its upkeep; see sql/functions/common and upkeep."""
 
-from typing import NamedTuple
+from typing import LiteralString, NamedTuple
 
 from ..call import ALWAYS, Call, one_value
 
@@ -12,6 +12,16 @@ WATCH_WANTED = "!watch "  # sent by ask_watch, with ids behind it
 SCHEDULES_CHANGED = "!schedules"  # sent by set_schedule and its kind
 KEYS_CHANGED = "!keys"  # sent by create_key and revoke_key, for servers of the REST API
 QUEUES_CHANGED = "!queues"  # sent by pause, resume and set_queue
+# With a parameter, the name of the schema; see `foreign_owner`.
+FOREIGN_OWNER: LiteralString = (
+    "(select owner.rolname::text from pg_catalog.pg_namespace n "
+    "join pg_catalog.pg_database d on d.datname = current_database() "
+    "join pg_catalog.pg_roles stands on stands.oid = n.nspowner "
+    "join pg_catalog.pg_roles owner on owner.oid = "
+    "(case when stands.rolname = 'pg_database_owner' then d.datdba else n.nspowner end) "
+    "join pg_catalog.pg_roles me on me.rolname = session_user "
+    "where n.nspname = %s and me.rolsuper and not owner.rolsuper)"
+)
 
 
 def installed_version() -> Call[str]:
@@ -33,18 +43,7 @@ def is_read_only(schema_name: str) -> Call[bool]:
 
 def foreign_owner(schema_name: str) -> Call[str | None]:
     """The owner of a schema if it could take over this session: a superuser calls what a role that is none has made."""
-    return Call(
-        "select max(owner.rolname::text) from pg_catalog.pg_namespace n "
-        "join pg_catalog.pg_database d on d.datname = current_database() "
-        "join pg_catalog.pg_roles stands on stands.oid = n.nspowner "
-        "join pg_catalog.pg_roles owner on owner.oid = "
-        "(case when stands.rolname = 'pg_database_owner' then d.datdba else n.nspowner end) "
-        "join pg_catalog.pg_roles me on me.rolname = session_user "
-        "where n.nspname = %s and me.rolsuper and not owner.rolsuper",
-        (schema_name,),
-        one_value,
-        repeat_within=ALWAYS,
-    )
+    return Call("select " + FOREIGN_OWNER, (schema_name,), one_value, repeat_within=ALWAYS)
 
 
 def channel() -> Call[str]:
