@@ -43,6 +43,7 @@ def job(
 ) -> None:
     """Show one job: every attempt that failed and why, and its result."""
     if logs or follow:
+        Session(database_url, schema).close()  # which refuses what a superuser must not call
         print_logs(PgQueue(database_url, schema=schema).job(id), follow, as_json)
         return
     with Session(database_url, schema) as database:

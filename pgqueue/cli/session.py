@@ -69,4 +69,8 @@ class Session:
 
     def __exit__(self, *_: Any) -> None:
         self._acting.__exit__(None, None, None)
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection."""
         self._connection.close()

@@ -190,8 +190,9 @@ def test_a_superuser_who_looks_at_a_planted_schema_calls_nothing_in_it(town: Tow
     assert [(one.name, one.problem.startswith(message)) for one in app.doctor()] == [("foreign-schema", True)]
     with pytest.raises(ConfigurationError, match=message):
         app.check()
-    code, _, err = run_here(capsys, "maintain", "--schema", town.schema, "--database-url", town.url)
-    assert (code, err.count("\n"), message in err) == (2, 1, True)
+    for command in (["maintain"], ["job", "1", "--logs"]):
+        code, _, err = run_here(capsys, *command, "--schema", town.schema, "--database-url", town.url)
+        assert (code, err.count("\n"), message in err) == (2, 1, True), command
     assert town.rows("select rolsuper from pg_roles where rolname = %s", town.role(OUTSIDER)) == [(False,)]
 
 
