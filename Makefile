@@ -5,6 +5,7 @@ PYTEST := $(PYTHON_IN_VENV) -m pytest -n auto --dist worksteal
 QUICK := tests/test_layers.py $(patsubst %,tests/sql/test_%.py,enqueue claim finish complete fail rescue promote heartbeat cancel \
 	state_table races unpark) tests/client/test_job.py tests/worker/test_finish.py
 PLANS_AND_RACES := $(wildcard tests/sql/test_*plans.py tests/sql/test_*races.py) tests/sql/test_function_texts.py
+ALONE = $(shell grep -rl --include=test_*.py 'mark\.alone' tests)
 INSTALL := $(PYTHON_IN_VENV) -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .PHONY: demo test test-quick test-faults check audit format bench clean
@@ -14,7 +15,7 @@ demo: .venv/.demo  ## index a source tree with two worker processes: make demo D
 
 test: .venv/.test  ## everything on PostgreSQL 18, SQL also on 15, plans and races also on 16; what measures time runs alone
 	$(PYTEST) -m "not alone"
-	$(PYTHON_IN_VENV) -m pytest -m alone
+	$(PYTHON_IN_VENV) -m pytest -m alone $(ALONE)
 	@if [ -x /usr/lib/postgresql/15/bin/postgres ]; then \
 		$(PYTEST) --postgres 15 tests/sql && $(PYTEST) --postgres 16 $(PLANS_AND_RACES); \
 	else echo "PostgreSQL 15 is not installed (Debian: apt install postgresql-15): all SQL runs on 16" && \
