@@ -1,4 +1,4 @@
-"""A real PostgreSQL for every test: one server a session, one migrated template, a fresh clone of it for each test."""
+"""A real PostgreSQL for every test: one server a session, one migrated template, and an untouched clone of it for each test."""
 
 import gc
 import os
@@ -17,7 +17,7 @@ from pgqueue import PgQueue
 from pgqueue.migrate import migrate
 from pgqueue.worker import liveness
 from tests.pgbouncer import BINARY, pgbouncer
-from tests.postgres import new_database, running_server
+from tests.postgres import Copies, new_database, running_server
 
 TEST_LEASE = 2.0  # seconds
 NEWEST_POSTGRES = 18
@@ -115,10 +115,18 @@ def template(server_url: str) -> Iterator[str]:
         yield str(conninfo_to_dict(url)["dbname"])
 
 
+@pytest.fixture(scope="session")
+def copies(server_url: str, template: str) -> Iterator[Copies]:
+    """Copies of the template."""
+    copies = Copies(server_url, template)
+    yield copies
+    copies.close()
+
+
 @pytest.fixture
-def database_url(server_url: str, template: str) -> Iterator[str]:
+def database_url(copies: Copies) -> Iterator[str]:
     """The URL of a fresh database with pgqueue installed."""
-    with new_database(server_url, template) as url:
+    with copies.one() as url:
         yield url
 
 
