@@ -32,6 +32,7 @@ begin
     if its.state = 'running' then
         return query select * from why_running(its);
         return query select * from held_by('the job', holder);
+        return query select h.* from workflow w, held_by(format('its workflow %s', w.id), w.xmax) h where w.id = its.workflow_id;
     else
         return query select * from why_waiting(its, holder);
     end if;
