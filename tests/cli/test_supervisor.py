@@ -33,8 +33,9 @@ def start_job(look: Look, seconds: float) -> int:
     return id
 
 
-def test_a_killed_process_is_replaced(start: Start, look: Look) -> None:
-    supervisor = start_two(start, look)
+def test_a_killed_process_is_replaced_and_processes_are_told_apart_by_name(start: Start, look: Look) -> None:
+    supervisor = start_two(start, look, "--name", "mailer")
+    assert {row["name"] for row in look.rows("select name from worker")} == {"mailer-1", "mailer-2"}
     before = alive(look)
     victim = min(before)
 
@@ -121,11 +122,6 @@ def test_a_burst_ends_when_nothing_is_left(start: Start, look: Look) -> None:
     assert start("pgqueue.worker", APP, "--processes", "2", "--burst", "--name", "sweeper").ends() == 0
 
     assert {look.state(id) for id in ids} == {"succeeded"}
-
-
-def test_processes_are_told_apart_by_name(start: Start, look: Look) -> None:
-    start_two(start, look, "--name", "mailer")
-    assert {row["name"] for row in look.rows("select name from worker")} == {"mailer-1", "mailer-2"}
 
 
 def test_it_does_not_go_on_for_ever_when_nothing_can_work(start: Start, look: Look) -> None:
