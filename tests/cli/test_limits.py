@@ -168,8 +168,8 @@ def test_park_for_no_time_says_that_it_does_nothing(run: Run) -> None:
 
 
 def test_enqueue_takes_limits_a_fair_key_and_a_cost_and_job_shows_them(run: Run, look: Look) -> None:
-    run("limits", "set", "openai", "--rate", "1/d")
-    run("limits", "set", "tenant", "--rate", "1/d")
+    run("limits", "set", "openai", "--rate", "5/d")
+    run("limits", "set", "tenant", "--rate", "5/d")
     (printed,) = run(
         "enqueue", "send", '{"to": 7}', "--limit", "openai", "--limit", "tenant:{to}", "--fair", "t:{to}", "--cost", 5, "--json"
     ).lines
