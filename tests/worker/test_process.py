@@ -122,17 +122,13 @@ async def test_the_app_in_the_process_uses_the_database_of_the_worker() -> None:
     assert outcome["result"] == ["postgresql://of/worker", "of_worker"]
 
 
-async def test_the_largest_result_is_that_of_the_app() -> None:
-    async with processes() as pool:
-        outcome = await run_in(pool, process_jobs.echo, value="x" * 4_000_000)
-    assert (outcome["state"], outcome["error"]["type"]) == ("failed", "pgqueue.errors.ResultTooLarge")
-    assert "max_result_bytes is 7000000" in outcome["error"]["message"]
-
-
-async def test_large_arguments_and_results_cross() -> None:
+async def test_large_arguments_and_results_cross_and_the_largest_result_is_that_of_the_app() -> None:
     text = "x" * 3_000_000
     async with processes() as pool:
         assert (await run_in(pool, process_jobs.echo, value=text))["result"][0] == [text]
+        outcome = await run_in(pool, process_jobs.echo, value="x" * 4_000_000)
+    assert (outcome["state"], outcome["error"]["type"]) == ("failed", "pgqueue.errors.ResultTooLarge")
+    assert "max_result_bytes is 7000000" in outcome["error"]["message"]
 
 
 async def test_idle_processes_end_by_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
