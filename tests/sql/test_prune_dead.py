@@ -50,8 +50,8 @@ def test_a_queue_keeps_its_own_for_longer_or_shorter(rolled_back_sql: Sql, every
     assert kept(sql) == [*([] if everywhere else [old["default"]]), old["long"], young]
 
 
-def test_for_ever_is_not_before_the_calendar(rolled_back_sql: Sql) -> None:
-    rolled_back_sql.value("""select set_queue('default', '{"dead_days": 2147483646}')""")
+def test_the_longest_time_is_within_the_calendar(rolled_back_sql: Sql) -> None:
+    rolled_back_sql.value("""select set_queue('default', '{"dead_days": 36500}')""")
 
     id = dead(rolled_back_sql)
 
