@@ -69,8 +69,11 @@ def name_of(uid: int) -> str:
 
 def _made(name: str) -> pwd.struct_passwd:
     command = ("useradd", "--system", "--user-group", "--no-create-home", "--shell", "/usr/sbin/nologin", name)
-    done = subprocess.run(command, capture_output=True, text=True)
+    try:
+        said = subprocess.run(command, capture_output=True, text=True).stderr.strip()
+    except FileNotFoundError:
+        said = "there is no useradd"
     try:
         return pwd.getpwnam(name)  # another process may have made it meanwhile
     except KeyError:
-        raise ValueError(f"the server of root needs a user {name!r}, which could not be added: {done.stderr.strip()}") from None
+        raise ValueError(f"the server of root needs a user {name!r}, which could not be added; add it: {said}") from None

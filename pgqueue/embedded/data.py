@@ -12,8 +12,8 @@ import psutil
 
 from .account import Account, name_of
 
-WRITABLE_BY_OTHERS = 0o022
 OPEN_TO_OTHERS = 0o077
+UNFINISHED = "unfinished"  # where initdb makes the data
 
 
 class Postmaster(NamedTuple):
@@ -56,13 +56,13 @@ def own(given: Path, account: Account) -> Path:
         _refuse_others(found.st_uid, account, "the directory")
         names = os.listdir(directory)
         if "PG_VERSION" not in names:
-            if names:
+            if names and UNFINISHED not in names:
                 raise ValueError("it is not empty, and holds no data of PostgreSQL; name another directory, or empty this one")
             if found.st_uid != account.uid:
                 os.fchown(directory, account.uid, account.gid)
             os.fchmod(directory, 0o700)
-        elif S_IMODE(found.st_mode) & WRITABLE_BY_OTHERS:
-            raise ValueError("others may write to it; make it yours alone (chmod 700), if you trust what is in it")
+        elif S_IMODE(found.st_mode) & OPEN_TO_OTHERS:
+            raise ValueError("it is open to others; make it yours alone (chmod 700), if you trust what is in it")
     return path
 
 
@@ -82,15 +82,19 @@ def locked(path: Path) -> Iterator[int]:
         os.close(directory)
 
 
-def postmaster(path: Path, account: Account) -> Postmaster | None:
-    """The server that runs with this data; None if there is none. A file that was left behind may name any process."""
+def read(path: Path) -> Postmaster | None:
+    """What postmaster.pid says, whether or not its server still runs; None if there is no such file, or none of a server."""
     try:
         lines = (path / "postmaster.pid").read_text().splitlines()
-        pid, sockets = int(lines[0]), Path(lines[4])
+        return Postmaster(int(lines[0]), Path(lines[4]), len(lines) > 7 and lines[7].strip() == "ready")
     except (FileNotFoundError, IndexError, ValueError):
         return None
-    is_ready = len(lines) > 7 and lines[7].strip() == "ready"
-    return Postmaster(pid, sockets, is_ready) if _is_server(pid, path, account) else None
+
+
+def postmaster(path: Path, account: Account) -> Postmaster | None:
+    """The server that runs with this data; None if there is none. A file that was left behind may name any process."""
+    found = read(path)
+    return found if found and _is_server(found.pid, path, account) else None
 
 
 def _is_server(pid: int, path: Path, account: Account) -> bool:
@@ -99,7 +103,7 @@ def _is_server(pid: int, path: Path, account: Account) -> bool:
         return bool(process.uids().effective == account.uid and process.cwd() == str(path))
     except psutil.AccessDenied:  # of its directory, in a container without the right to look
         return True
-    except psutil.Error:
+    except (psutil.Error, ValueError):  # a single-user server writes its id as a negative number
         return False
 
 

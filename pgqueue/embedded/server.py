@@ -7,13 +7,14 @@ import subprocess
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import psutil
 
 from . import sockets
 from .account import account, name_of
-from .data import Postmaster, is_private, locked, own, postmaster
+from .data import UNFINISHED, Postmaster, is_private, locked, own, postmaster, read
 from .programs import programs
 
 STARTED_WITHIN, STOPPED_WITHIN = 60.0, 60.0  # seconds
@@ -50,8 +51,8 @@ class Server:
 
     def join(self) -> str:
         """Start the server unless it runs; its URL."""
-        with locked(self._path):
-            self._make_data()
+        with locked(self._path) as lock:
+            self._make_data(lock)
             running = postmaster(self._path, self._account)
             running = self._ready(running.pid if running else self._start())
             if not is_private(running.sockets, self._account):
@@ -78,22 +79,30 @@ class Server:
             os.close(self._use)
             self._use = None
 
-    def _make_data(self) -> None:
+    def _make_data(self, lock: int) -> None:
         try:
             found = (self._path / "PG_VERSION").read_text().strip()
         except FileNotFoundError:
-            # Without sync: a crash of the machine in this second would lose data that nobody has yet.
-            initdb = str(self._programs / "initdb")
-            self._run(initdb, "-D", self._place, "-U", "postgres", "-A", "peer", "-E", "utf8", "--no-sync")
+            self._initdb(lock)
             return
         if found != str(self._version):
             raise ValueError(f"it has data of PostgreSQL {found}, not {self._version}; name another directory")
+
+    def _initdb(self, lock: int) -> None:
+        """Make the data below their place: what a killed initdb leaves looks like data. It keeps the lock, if we are killed."""
+        self._run("sh", "-c", 'rm -rf "$0" && mkdir "$0"', UNFINISHED)
+        place = f"{self._place}/{UNFINISHED}" if self._is_reached else HERE
+        # Without sync: a crash of the machine in this second would lose data that nobody has yet.
+        command = (str(self._programs / "initdb"), "-D", place, "-U", "postgres", "-A", "peer", "-E", "utf8", "--no-sync")
+        self._run(*command, cwd=self._path / UNFINISHED, pass_fds=(lock,))
+        self._run("sh", "-c", 'mv "$0"/[!P]* . && mv "$0"/PG_VERSION . && rmdir "$0"', UNFINISHED)
 
     def _start(self) -> int:
         names = sorted({self._account.name, name_of(os.geteuid())})
         self._write("pg_hba.conf", HBA)
         self._write("pg_ident.conf", "".join(f"embedded {_quoted(name)} all\n" for name in names))
-        self._forget_the_last()
+        if last := read(self._path):  # a killed server may have left its socket among the temporary files
+            sockets.remove(last.sockets, self._account)
         place = sockets.choose(self._path, self._account, self._is_reached)
         settings = {"listen_addresses": "", "unix_socket_directories": place, "unix_socket_permissions": "0700", "port": 5432}
         words = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
@@ -109,12 +118,6 @@ class Server:
                 return found
             time.sleep(LOOK_EVERY)
         raise ValueError(f"its server does not start: {self._run('tail', '-n', '5', 'log')}")
-
-    def _forget_the_last(self) -> None:
-        """Remove what a killed server has left among the temporary files."""
-        lines = self._run("sh", "-c", "cat postmaster.pid 2>/dev/null || true").splitlines()
-        if len(lines) > 4:
-            sockets.remove(Path(lines[4]), self._account)
 
     def _stop(self) -> None:
         running = postmaster(self._path, self._account)
@@ -137,9 +140,9 @@ class Server:
     def _write(self, name: str, text: str) -> None:
         self._run("sh", "-c", 'cat > "$0"', name, given=text)
 
-    def _run(self, *command: str, given: str = "", start_new_session: bool = False) -> str:
-        """Run a command as the server's user, in the data directory; what it prints."""
-        options = {**self._account.options(self._path), "start_new_session": start_new_session}
+    def _run(self, *command: str, given: str = "", **more: Any) -> str:
+        """Run a command as the server's user, in the data directory unless `more` says otherwise; what it prints."""
+        options = self._account.options(self._path) | more
         done: subprocess.CompletedProcess[str] = subprocess.run(command, input=given, capture_output=True, text=True, **options)
         if done.returncode:
             raise ValueError(" ".join(done.stderr.split()) or f"{command[0]}: exit code {done.returncode}")

@@ -35,7 +35,7 @@ def choose(data: Path, account: Account, is_reached: bool) -> Path:
         if fits(Path(place, "x" * 16)) and account.may_enter(Path(place)):
             made = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place))  # 0700
             if not account.is_ours:
-                os.chown(made, account.uid, account.gid)
+                os.lchown(made, account.uid, account.gid)  # in a directory of somebody else it may have become a link
             return made
     raise ValueError("its path is too long for a socket, and so is that of the temporary files; set TMPDIR to a short one")
 

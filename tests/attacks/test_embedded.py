@@ -226,6 +226,50 @@ def test_it_is_joined_and_stops_with_the_last_process_even_if_another_was_killed
     until(lambda: not found.is_running() or found.status() == psutil.STATUS_ZOMBIE, "the server has stopped")
 
 
+def test_an_initdb_that_was_killed_is_begun_again(tmp_path: Path) -> None:
+    """What it leaves looks like data, with the id of a process that is no server."""
+    first = starting(tmp_path / "data")
+    until(lambda: any(tmp_path.glob("data/**/PG_VERSION")), "the first file of initdb")
+    killed = [*psutil.Process(first.pid).children(recursive=True), psutil.Process(first.pid)]
+    for process in killed:
+        process.suspend()
+    for process in killed:
+        process.kill()
+    first.communicate()
+    with running(tmp_path / "data") as started:
+        assert started.process.is_running()
+
+
+def test_an_initdb_whose_starter_was_killed_is_waited_for(tmp_path: Path) -> None:
+    """It has the lock of the directory, so the next process neither uses nor removes what is not complete."""
+    first = starting(tmp_path / "data")
+    until(lambda: any(tmp_path.glob("data/**/PG_VERSION")), "the first file of initdb")
+    initdb = next(child for child in psutil.Process(first.pid).children() if child.name() == "initdb")
+    initdb.suspend()
+    first.kill()
+    first.wait()
+    second = starting(tmp_path / "data")
+    until(lambda: _waits_for_a_lock(second.pid), "the second process waits")
+    initdb.resume()
+    first.communicate()
+    assert Running(url_of(second), {}).process.is_running()
+    end(second)
+
+
+def _waits_for_a_lock(pid: int) -> bool:
+    waiting = (line.split() for line in Path("/proc/locks").read_text().splitlines())
+    return any(words[1:3] == ["->", "FLOCK"] and words[5] == str(pid) for words in waiting)
+
+
+def test_a_file_of_a_single_user_server_is_no_server(tmp_path: Path) -> None:
+    """Such as one that was killed: its id is negative."""
+    with running(tmp_path / "data"):
+        pass
+    (tmp_path / "data/postmaster.pid").write_text(f"-4194303\n{tmp_path}/data\n0\n5432\n/tmp\n\n\nready\n")
+    with running(tmp_path / "data") as started:
+        assert started.process.is_running()
+
+
 @needs_root
 def test_lock_files_and_runtime_directories_of_others_do_not_matter() -> None:
     """Somebody who was first with a well-known name can neither stop it nor be trusted with its socket."""
@@ -267,20 +311,21 @@ def test_a_directory_with_other_contents_keeps_its_owner_and_its_mode(tmp_path: 
     assert (tmp_path.stat().st_uid, S_IMODE(tmp_path.stat().st_mode)) == (os.geteuid(), 0o755)
 
 
-def test_data_that_others_may_write_to_are_not_used(tmp_path: Path) -> None:
-    """Nor is a server that was started with an open socket."""
+@pytest.mark.parametrize("mode", [0o777, 0o750])
+def test_data_that_are_open_to_others_are_not_used(tmp_path: Path, mode: int) -> None:
+    """No server is started, because its socket would be open, too."""
     (tmp_path / "PG_VERSION").write_text("18\n")
-    tmp_path.chmod(0o777)
-    with pytest.raises(ConfigurationError, match="others may write to it"):
+    tmp_path.chmod(mode)
+    with pytest.raises(ConfigurationError, match="it is open to others; make it yours alone"):
         start(tmp_path)
 
 
 def test_a_server_whose_socket_was_opened_to_others_is_not_joined(tmp_path: Path) -> None:
     """It could have been anybody's for as long."""
-    with running(tmp_path / "data") as started:
+    with running(tmp_path / LONG) as started:
         started.sockets.chmod(0o755)
         with pytest.raises(ConfigurationError, match="runs with a socket that is open to others; stop it first"):
-            start(tmp_path / "data")
+            start(tmp_path / LONG)
         with suppress(FileNotFoundError):
             started.sockets.chmod(0o700)
 
