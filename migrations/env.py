@@ -2,6 +2,7 @@
 
 from alembic import context
 from alembic.util import CommandError
+from psycopg import OperationalError
 
 from pgqueue import migrate
 from pgqueue.errors import PgQueueError
@@ -13,5 +14,5 @@ if "connection" in attributes:
 else:
     try:
         migrate.run_alembic()
-    except PgQueueError as error:
-        raise CommandError(str(error)) from None
+    except (PgQueueError, OperationalError) as error:
+        raise CommandError(" ".join(str(error).split())) from None

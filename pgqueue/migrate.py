@@ -11,6 +11,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from psycopg.sql import SQL, Identifier, Literal
 from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from .config import connection_url, load_settings
@@ -51,8 +52,9 @@ def migrate(url: str, schema: str = "pgqueue", roles: bool = False) -> bool:
         ConfigurationError: somebody else owns the schema or an object in it, or may create there; it holds other things than
             pgqueue; or the user may not make the schema or the roles. Nothing was applied.
         InvalidArgument: the schema's name is too long for roles; nothing was applied.
+        psycopg.OperationalError: the server cannot be reached, or the connection was cut.
     """
-    with _engine(url).begin() as connection:
+    with _errors_of_psycopg(), _engine(url).begin() as connection:
         _enter(connection, schema, roles)
         before = _version(connection, schema)
         config = Config()
@@ -80,7 +82,7 @@ def run_alembic() -> None:
         configure(schema, dialect_name="postgresql", dialect_opts={"paramstyle": "named"})  # otherwise each % is doubled
         _run(schema)
     else:
-        with _engine(connection_url(settings)).connect() as connection:
+        with _errors_of_psycopg(), _engine(connection_url(settings)).connect() as connection:
             configure(schema, connection=connection)
             _run(schema)
 
@@ -185,6 +187,17 @@ def _on(schema: str, roles: bool = False) -> list[str]:
 def _file(name: str) -> str:
     """The one statement of a file."""
     return (resource("sql") / name).read_text(encoding="utf-8").rstrip().removesuffix(";")
+
+
+@contextmanager
+def _errors_of_psycopg() -> Iterator[None]:
+    """Without what SQLAlchemy puts around them: its own text, the statement and its parameters."""
+    try:
+        yield
+    except DBAPIError as error:
+        if not isinstance(error.orig, psycopg.Error):
+            raise
+        raise error.orig from None
 
 
 @contextmanager

@@ -81,6 +81,14 @@ def test_without_a_database_url_alembic_says_which_setting_is_missing(alembic: A
     assert "Traceback" not in done.stderr
 
 
+def test_alembic_says_in_one_line_that_the_server_cannot_be_reached(alembic: Alembic) -> None:
+    done = alembic("upgrade", "head", url="postgresql://ada:hunter2@127.0.0.1:1/db")
+    assert done.returncode != 0
+    told = (done.stdout + done.stderr).splitlines()
+    assert [line for line in told if not line.startswith("INFO")] == [line for line in told if "Connection refused" in line]
+    assert "hunter2" not in str(told)
+
+
 def assert_migrate_makes_the_same(url: str, schema: str) -> None:
     """Migrate finds nothing left to do, and makes the same when it starts anew."""
     assert not migrate(url, schema)

@@ -61,8 +61,9 @@ def test_the_version_needs_no_database(capsys: pytest.CaptureFixture[str], monke
     assert (ran.code, ran.out, ran.err) == (0, f"{__version__}\n", "")
 
 
-def test_a_server_that_cannot_be_reached(capsys: pytest.CaptureFixture[str]) -> None:
-    ran = run_here(capsys, "stats", "--database-url", "postgresql://nobody@localhost:1/none")
+@pytest.mark.parametrize("command", ["stats", "migrate"])
+def test_a_server_that_cannot_be_reached(capsys: pytest.CaptureFixture[str], command: str) -> None:
+    ran = run_here(capsys, command, "--database-url", "postgresql://nobody@localhost:1/none")
     assert (ran.code, one_line(ran)) == (1, True)
     assert "refused" in ran.err
 
