@@ -2,9 +2,10 @@
 
 from alembic import context
 from alembic.util import CommandError
-from psycopg import OperationalError
+from psycopg import Error
 
 from pgqueue import migrate
+from pgqueue._text import one_line
 from pgqueue.errors import PgQueueError
 
 attributes = context.config.attributes
@@ -14,5 +15,5 @@ if "connection" in attributes:
 else:
     try:
         migrate.run_alembic()
-    except (PgQueueError, OperationalError) as error:
-        raise CommandError(" ".join(str(error).split())) from None
+    except (PgQueueError, Error) as error:
+        raise CommandError(one_line(" ".join(str(error).split()))) from None

@@ -2,8 +2,11 @@
 
 import os
 import shutil
+import socket
+import struct
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -87,6 +90,24 @@ def test_alembic_says_in_one_line_that_the_server_cannot_be_reached(alembic: Ale
     told = (done.stdout + done.stderr).splitlines()
     assert [line for line in told if not line.startswith("INFO")] == [line for line in told if "Connection refused" in line]
     assert "hunter2" not in str(told)
+
+
+def test_what_a_server_says_is_shown_by_alembic_and_not_obeyed(alembic: Alembic) -> None:
+    fields = b"SFATAL\0VFATAL\0C28000\0M\x1b[2Jcleared\nforged\0\0"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            client, _ = server.accept()
+            with client:
+                client.recv(1000)
+                client.sendall(b"E" + struct.pack("!I", len(fields) + 4) + fields)
+
+        answering = threading.Thread(target=answer)
+        answering.start()
+        done = alembic("current", url=f"postgresql://ada@127.0.0.1:{server.getsockname()[1]}/db?sslmode=disable&gssencmode=disable")
+        answering.join()
+    assert "\\x1b[2Jcleared forged" in done.stdout + done.stderr
+    assert "\x1b" not in done.stdout + done.stderr
 
 
 def assert_migrate_makes_the_same(url: str, schema: str) -> None:
