@@ -104,7 +104,9 @@ def test_what_a_server_says_is_shown_by_alembic_and_not_obeyed(alembic: Alembic)
 
         answering = threading.Thread(target=answer)
         answering.start()
-        done = alembic("current", url=f"postgresql://ada@127.0.0.1:{server.getsockname()[1]}/db?sslmode=disable&gssencmode=disable")
+        done = alembic(
+            "current", url=f"postgresql://ada@127.0.0.1:{server.getsockname()[1]}/db?sslmode=disable&gssencmode=disable"
+        )
         answering.join()
     assert "\\x1b[2Jcleared forged" in done.stdout + done.stderr
     assert "\x1b" not in done.stdout + done.stderr

@@ -142,8 +142,8 @@ class Server:
 
     def _run(self, *command: str, given: str = "", **more: Any) -> str:
         """Run a command as the server's user, in the data directory unless `more` says otherwise; what it prints."""
-        options = self._account.options(self._path) | more
-        done: subprocess.CompletedProcess[str] = subprocess.run(command, input=given, capture_output=True, text=True, errors="replace", **options)
+        options = {"text": True, "errors": "replace", **self._account.options(self._path), **more}
+        done: subprocess.CompletedProcess[str] = subprocess.run(command, input=given, capture_output=True, **options)
         if done.returncode:
             raise ValueError(" ".join(done.stderr.split()) or f"{command[0]}: exit code {done.returncode}")
         return done.stdout.strip()

@@ -230,11 +230,10 @@ def test_an_initdb_that_was_killed_is_begun_again(tmp_path: Path) -> None:
     """What it leaves looks like data, with the id of a process that is no server."""
     first = starting(tmp_path / "data")
     until(lambda: any(tmp_path.glob("data/**/PG_VERSION")), "the first file of initdb")
-    killed = [*psutil.Process(first.pid).children(recursive=True), psutil.Process(first.pid)]
-    for process in killed:
-        process.suspend()
-    for process in killed:
-        process.kill()
+    killed = psutil.Process(first.pid).children(recursive=True)
+    for process in [first, *killed]:
+        with suppress(psutil.NoSuchProcess):  # it has ended by itself
+            process.kill()
     first.communicate()
     with running(tmp_path / "data") as started:
         assert started.process.is_running()
@@ -243,8 +242,8 @@ def test_an_initdb_that_was_killed_is_begun_again(tmp_path: Path) -> None:
 def test_an_initdb_whose_starter_was_killed_is_waited_for(tmp_path: Path) -> None:
     """It has the lock of the directory, so the next process neither uses nor removes what is not complete."""
     first = starting(tmp_path / "data")
-    until(lambda: any(tmp_path.glob("data/**/PG_VERSION")), "the first file of initdb")
-    initdb = next(child for child in psutil.Process(first.pid).children() if child.name() == "initdb")
+    until(lambda: initdbs(first.pid), "initdb")
+    (initdb,) = initdbs(first.pid)
     initdb.suspend()
     first.kill()
     first.wait()
@@ -254,6 +253,13 @@ def test_an_initdb_whose_starter_was_killed_is_waited_for(tmp_path: Path) -> Non
     first.communicate()
     assert Running(url_of(second), {}).process.is_running()
     end(second)
+
+
+def initdbs(pid: int) -> list[psutil.Process]:
+    """The processes of initdb that a process has started."""
+    with suppress(psutil.NoSuchProcess):  # one that has just ended
+        return [child for child in psutil.Process(pid).children() if child.name() == "initdb"]
+    return []
 
 
 def _waits_for_a_lock(pid: int) -> bool:
