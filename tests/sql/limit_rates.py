@@ -6,6 +6,7 @@ Each raises an AssertionError where its guarantee is broken. Time passes by agei
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from uuid import UUID
 
 from .conftest import Sql
 from .guarantees import without_waiting
@@ -119,17 +120,82 @@ def a_limit_may_count_starts_and_not_costs(sql: Sql) -> None:
     assert tokens == {"starts": 0, "tokens": 40}
 
 
-def tokens_of_what_is_given_back_stay_taken(sql: Sql) -> None:
-    """What is counted is starts, and a job that was given back starts again."""
-    set_limit(sql, "k", rate=1, per="1 h", burst=2)
-    (id,) = add(sql, 1, "k")
-    worker = sql.worker()
-    for _ in range(2):
-        token, rows = sql.claim(worker)
-        assert [row["id"] for row in rows] == [id]
-        sql.rows("select give_back(%s, %s)", token, [id])
+def _tokens(sql: Sql, key: str = "k") -> float:
+    return float(sql.value("select round(tokens::numeric, 1) from limit_status where key = %s", key))
 
+
+def _come_back(sql: Sql, worker: UUID, token: UUID, ids: list[int], way: str) -> None:
+    """Jobs go back before their handlers have begun."""
+    if way == "unknown_task":
+        sql.finish(token, *({"id": id, "state": "unknown_task"} for id in ids))
+    elif way == "give_back":
+        sql.rows("select give_back(%s, %s)", token, ids)
+    elif way == "reconcile":
+        sql.rows("select reconcile(%s, '{}', '0')", worker)
+    else:
+        sql.rows("select retire_worker(%s)", worker)
+
+
+def tokens_of_a_start_that_never_was_come_back(sql: Sql) -> None:
+    """What is counted is starts: a job whose handler has not begun has not started, whoever gives it back."""
+    for way in ("unknown_task", "give_back", "reconcile", "retire_worker"):
+        set_limit(sql, "k", rate=60, per="1 h", burst=20)
+        set_limit(sql, f"queue:{way}", rate=1, per="1 h", burst=5)
+        ids = add(sql, 2, "k", cost=8, queue=way)
+        worker = sql.worker(queues=(way,))
+        token, rows = sql.claim(worker, 10, (way,))
+        assert [row["id"] for row in rows] == ids
+        assert (_tokens(sql), _tokens(sql, f"queue:{way}")) == (4, 3)
+        _come_back(sql, worker, token, [*ids, *ids], way)
+        assert (_tokens(sql), _tokens(sql, f"queue:{way}")) == (20, 5), way
+        sql.rows("delete from job")
+
+
+def lanes_that_wait_for_tokens_that_come_back_are_looked_at(sql: Sql) -> None:
+    """A job that costs all the burst is of an unknown task: others start as soon as that is known."""
+    set_limit(sql, "k", rate=1, per="1 h", burst=5)
+    set_limit(sql, "z", max_running=5)
+    (dear,) = add(sql, 1, "k", cost=5)
+    others = add(sql, 2, "k", "z")
+    worker = sql.worker()
+    token, _ = sql.claim(worker, 1)
     assert claimed(sql, worker) == []
+    sql.finish(token, {"id": dear, "state": "unknown_task"})
+    assert claimed(sql, worker) == others
+
+
+def what_comes_back_late_is_less(sql: Sql) -> None:
+    """The bucket of 10 is full again after 10 s: tokens that came back then would allow 20 starts at once."""
+    set_limit(sql, "k", rate=1, burst=10)
+    lost = add(sql, 10, "k")
+    worker = sql.worker()
+    token, _ = sql.claim(worker, 10)
+    pass_time(sql, 10)
+    add(sql, 30, "k")
+    assert len(claimed(sql, worker)) == 10
+    sql.rows("select give_back(%s, %s)", token, lost)
+    assert claimed(sql, worker) == []
+
+
+def nothing_comes_back_for_a_handler_that_had_begun(sql: Sql) -> None:
+    """Cut off by the stop of its worker it has started, and so has one that has failed or was snoozed."""
+    set_limit(sql, "k", rate=1, per="1 h", burst=10)
+    ids = add(sql, 3, "k")
+    worker = sql.worker()
+    token, _ = sql.claim(worker, 10)
+    sql.finish(token, {"id": ids[0], "state": "failed"}, {"id": ids[1], "state": "snoozed", "delay": 5})
+    sql.rows("select retire_worker(%s, %s)", worker, [ids[2]])
+    assert _tokens(sql) == 7
+
+
+def a_limit_that_was_changed_gives_nothing_back(sql: Sql) -> None:
+    """It may have been another limit that the start was counted for."""
+    set_limit(sql, "k", rate=1, per="1 h", burst=10)
+    ids = add(sql, 3, "k")
+    token, _ = sql.claim(sql.worker(), 10)
+    set_limit(sql, "k", rate=2, per="1 h", burst=10)
+    sql.rows("select give_back(%s, %s)", token, ids)
+    assert _tokens(sql) == 7
 
 
 def all_limits_or_none(sql: Sql) -> None:
@@ -195,3 +261,17 @@ def a_clock_that_was_set_back_stops_nobody(sql: Sql) -> None:
         pass_time(sql, seconds)
         sql.value("select repaired from sweep_lanes()")
         assert len(claimed(sql, worker)) == expected
+
+
+def tokens_that_come_back_wait_for_no_claim(sql: Sql, open_sql: OpenSql) -> None:
+    """A bucket that another claimer has stays as it is: the job is given back all the same."""
+    set_limit(sql, "k", rate=1, per="1 h", burst=5)
+    (first, _) = add(sql, 2, "k")
+    worker, other = sql.worker(), open_sql()
+    token, _ = sql.claim(worker, 1)
+
+    with other.connection.transaction():
+        assert len(claimed(other, worker, 1)) == 1
+        with without_waiting(sql):
+            assert sql.rows("select give_back(%s, %s) as id", token, [first]) == [{"id": first}]
+    assert _tokens(sql) == 3

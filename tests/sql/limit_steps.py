@@ -41,6 +41,7 @@ def pass_time(sql: Sql, seconds: float) -> None:
         "parking set until = until - t",
         "permit set claimed_at = claimed_at - t",
         "job set run_at = run_at - t, claimed_at = claimed_at - t",
+        "limit_def set changed_at = changed_at - t",
     ):
         sql.rows(f"update {change.replace('- t', '- make_interval(secs => %(t)s)')}".replace("%(t)s", str(float(seconds))))
 

@@ -46,8 +46,8 @@ class Limits(RuleBasedStateMachine):
         self.ids: set[int] = set()
         self.workers: list[UUID] = []
         self.starts: dict[
-            str, list[tuple[float, int]]
-        ] = {}  # of each key since it was changed: when, in travelled time, and cost
+            str, list[tuple[float, int, tuple[int, UUID]]]
+        ] = {}  # of each key since it was changed: when, in travelled time, cost, and of which claim
         self.claims: dict[str, set[tuple[int, UUID]]] = {}  # the same starts, by job and token
         self.travelled = 0.0
         self.epoch: datetime = sql.value("select clock_timestamp()")
@@ -148,7 +148,7 @@ class Limits(RuleBasedStateMachine):
             for key in keys:
                 at = (row["claimed_at"] - self.epoch).total_seconds() + self.travelled
                 cost = 1 if key.startswith("queue:") else row["cost"]
-                self.starts.setdefault(key, []).append((at, cost))
+                self.starts.setdefault(key, []).append((at, cost, (row["id"], row["claim_token"])))
                 self.claims.setdefault(key, set()).add((row["id"], row["claim_token"]))
         for key in {key for row in begun for key in self._keys(row)}:
             self._keeps_its_limit(key)
@@ -174,13 +174,22 @@ class Limits(RuleBasedStateMachine):
             starts = sorted(self.starts.get(key, []))
             for first in range(len(starts)):
                 tokens = 0.0
-                for at, cost in starts[first:]:
+                for at, cost, _ in starts[first:]:
                     allowed = limit["burst"] + limit["per_second"] * (at - starts[first][0])
                     assert tokens + min(cost, limit["burst"]) <= allowed + 1e-6, f"{key}: {starts} under {limit}"
                     tokens += cost
 
+    def _never_started(self, row: dict[str, Any]) -> None:
+        """Its tokens come back; to a bucket that was filled by hand since, too, where nobody counts them."""
+        claim = (row["id"], row["claim_token"])
+        for key in {*(row["limits"] or []), f"queue:{row['queue']}"} & self.starts.keys():
+            starts = self.starts[key]
+            self.starts[key] = [start for start in starts if start[2] != claim]
+            if len(self.starts[key]) == len(starts):
+                self._forget(key)
+
     def _running(self) -> list[dict[str, Any]]:
-        return self.sql.rows("select id, claim_token, limits from job where state = 'running' order by id")
+        return self.sql.rows("select id, claim_token, limits, queue from job where state = 'running' order by id")
 
     @rule(which=st.lists(ANY, min_size=1, max_size=4), state=st.sampled_from(OUTCOMES), delay=st.sampled_from([0, 300]))
     def finish(self, which: list[int], state: str, delay: int) -> None:
@@ -189,12 +198,15 @@ class Limits(RuleBasedStateMachine):
                 outcome = {"id": row["id"], "state": state, "delay": delay}
                 if state == "rate_limited" and row["limits"]:
                     outcome["key"] = [None, row["limits"][0], "foreign"][n % 3]
+                if state == "unknown_task":
+                    self._never_started(row)
                 verdicts = self.sql.finish(row["claim_token"], outcome)
                 assert [v["verdict"] for v in verdicts] in ([], ["scheduled"])
 
     @rule(which=ANY)
     def give_back(self, which: int) -> None:
         for row in self._any(self._running(), which):
+            self._never_started(row)
             assert self.sql.rows("select give_back(%s, %s) as id", row["claim_token"], [row["id"]]) == [{"id": row["id"]}]
 
     @rule(which=ANY, told=st.booleans())

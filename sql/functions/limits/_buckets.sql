@@ -71,14 +71,15 @@ language sql immutable as $$
 $$;
 
 -- limit_of: what a key means: its own row of limit_def, or that of its name; none when it limits nothing.
--- Called by: lock_buckets, free_keys, keys_to_park, is_open, tidy_lanes. Inlined, hence no settings.
+-- Called by: lock_buckets, free_keys, keys_to_park, is_open, tidy_lanes, refund. Inlined, hence no settings.
 create function limit_of(its_key text) returns table (
-    name text, rate float8, per interval, per_second float8, burst float8, count_cost bool, max_running int, weight int
+    name text, rate float8, per interval, per_second float8, burst float8, count_cost bool, max_running int, weight int,
+    changed_at timestamptz
 )
 language sql stable as $$
     select d.name, case when d.enabled then d.rate end, case when d.enabled then d.per end,
            case when d.enabled then d.per_second end, d.burst, d.count_cost,
-           case when d.enabled then d.max_running end, d.weight
+           case when d.enabled then d.max_running end, d.weight, d.changed_at
       from limit_def d where d.name in (its_key, split_part(its_key, ':', 1)) order by d.name = its_key desc limit 1
 $$;
 

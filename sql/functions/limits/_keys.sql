@@ -41,7 +41,7 @@ begin
 end $$;
 
 -- most_cost: the tokens that a start takes of a limit at most: its burst and what comes in one period. NULL without a rate.
--- Called by: check_cost, payable. Writes: nothing. Inlined, hence no settings.
+-- Called by: check_cost, payable, refund. Writes: nothing. Inlined, hence no settings.
 create function most_cost(per_second float8, per interval, burst float8) returns float8
 language sql immutable as $$ select per_second * extract(epoch from per)::float8 + burst $$;
 

@@ -21,6 +21,9 @@ begin
            from jsonb_to_recordset(outcomes) as o(state text)
           where coalesce(o.state, '')
                not in ('succeeded', 'cancelled', 'failed', 'snoozed', 'waiting', 'rate_limited', 'unknown_task');
+        perform refund(array_agg(o.id), array_agg(o.token))
+           from jsonb_to_recordset(outcomes) as o(id bigint, token uuid, state text)
+          where o.state = 'unknown_task' having count(*) > 0;
         for job_id, verdict, run_at, is_node, limits, parks in select * from finish_unended(outcomes) loop
             handled := handled || job_id;
             if is_node then

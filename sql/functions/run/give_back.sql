@@ -1,6 +1,6 @@
--- give_back: returns unstarted jobs of one claim to their queue; the attempt does not count, and tokens of limits are not
--- returned. One that was asked to stop ends as cancelled instead.
--- Called by: a stopping worker; reconcile. Writes: job, job_history. Locks: job rows, SKIP LOCKED; see cancel_again and
+-- give_back: returns unstarted jobs of one claim to their queue; the attempt does not count, and tokens of limits come back, see
+-- refund. One that was asked to stop ends as cancelled instead.
+-- Called by: a stopping worker; reconcile. Writes: job, job_history, bucket. Locks: job rows, SKIP LOCKED; see cancel_again and
 -- cancel_asked.
 -- Returns the ids given back, and those cancelled. A stale token gives back nothing: the job has another owner by now.
 create function give_back(token uuid, job_ids bigint[]) returns setof bigint
@@ -15,6 +15,7 @@ declare
     freed text[];
     asked bigint[];
 begin
+    perform refund(job_ids, array(select token from unnest(job_ids)));
     with held as materialized (
         select j.id, j.is_asked from unnest(job_ids) as given(id), lateral (
             select j.id, j.control ? 'cancel' as is_asked from job j
