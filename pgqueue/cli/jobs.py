@@ -21,7 +21,7 @@ from ..errors import JobNotFound
 from .control_view import control_lines
 from .log_view import print_logs
 from .options import AsJson, DatabaseUrl, Schema
-from .output import console, facts_of, for_each, print_json, print_table
+from .output import console, facts_of, for_each, object_of, print_json, print_table
 from .secrets import safe, safe_lines
 from .session import Session
 from .steps import print_remembered, remembered
@@ -108,29 +108,35 @@ def _print_job(out: Console, row: dict[str, Any], causes: list[Cause]) -> None:
         out.print(line)
     out.print(facts_of(row | {"attempt": attempt_of(row)} | trace_of(row), FACTS))
     print_remembered(row)
-    if errors := row["errors"]:
+    if errors := attempts_of(row):
         _print_attempts(errors)
-        if traceback := errors[-1]["traceback"]:
-            out.print(f"attempt {errors[-1]['attempt']}:", style="bold")
-            out.print(indent(safe_lines(traceback.rstrip()), "  "), markup=False, soft_wrap=True)
+        if traceback := errors[-1].get("traceback"):
+            out.print(Text(f"attempt {safe(str(errors[-1].get('attempt')))}:", "bold"))
+            out.print(indent(safe_lines(str(traceback).rstrip()), "  "), markup=False, soft_wrap=True)
+
+
+def attempts_of(row: dict[str, Any]) -> list[dict[str, Any]]:
+    """The errors of a job; what a row that was written by hand has in place of one is its message."""
+    errors = row["errors"] or []
+    return [one if isinstance(one, dict) else {"message": one} for one in (errors if isinstance(errors, list) else [errors])]
 
 
 def _print_attempts(errors: list[dict[str, Any]]) -> None:
     columns = ("attempt", "started_at", "ended_at", "retry_at", "type", "message")
-    rows = [{name: _time(error[name]) if name.endswith("_at") else error[name] for name in columns} for error in errors]
+    rows = [{name: _time(error.get(name)) if name.endswith("_at") else error.get(name) for name in columns} for error in errors]
     print_table("attempts", rows, columns, ("type", "message"), ("ended_at", "retry_at"))
 
 
-def _time(text: str | None) -> str | None:
+def _time(text: Any) -> str | None:
     """The time of an attempt to the millisecond; it is stored as ISO text, on the clock of the database."""
-    return text and text.replace("T", " ")[:23]
+    return None if text is None else str(text).replace("T", " ")[:23]
 
 
 def trace_of(row: dict[str, Any]) -> dict[str, Any]:
     """What people look for in the trace of a job, and its terms without it."""
-    terms = dict(row["terms"] or {})
-    trace = terms.pop("trace", {})
-    _, *id = trace.get("traceparent", "").split("-")[:2]
+    terms = dict(object_of(row["terms"]))
+    trace = object_of(terms.pop("trace", {}))
+    _, *id = str(trace.get("traceparent", "")).split("-")[:2]
     return {"terms": terms or None, "request_id": trace.get("request_id"), "trace_id": id[0] if id else None}
 
 

@@ -159,9 +159,17 @@ def shown(value: Any) -> Text:
     return Text(safe(_words(redactor().value(value))), style, no_wrap=True, overflow="ellipsis")
 
 
-def shown_time(text: str) -> str:
-    """A time that is stored as ISO text, for people."""
-    return str(shown(datetime.fromisoformat(text)))
+def shown_time(text: Any) -> str:
+    """A time that is stored as ISO text, for people; what is none as it is: the row was written by hand."""
+    try:
+        return str(shown(datetime.fromisoformat(text)))
+    except (TypeError, ValueError):
+        return str(text)
+
+
+def object_of(value: Any) -> dict[str, Any]:
+    """A value that is an object in all rows but those that were written by hand."""
+    return value if isinstance(value, dict) else {}
 
 
 def no_worker(since: datetime) -> str:
