@@ -90,6 +90,24 @@ def test_a_job_waits_for_a_thousand_others_at_most(connection: Connection) -> No
     assert sqlstate(connection, f"select enqueue('t', depends_on => {many.format(1000)})") is None
 
 
+@pytest.mark.parametrize(("given", "stored"), [("NaN", 1e9), ("Infinity", 1e9), ("-Infinity", 0), ("-5", 0), ("2.5", 2.5)])
+@pytest.mark.parametrize(("state", "table"), [("succeeded", "job_history"), ("failed", "dead_letter")])
+def test_the_time_that_a_handler_took_is_stored_as_a_number(
+    connection: Connection, state: str, table: str, given: str, stored: float
+) -> None:
+    connection.execute("select enqueue('t', retries => 0)")
+    ((job, token),) = connection.execute("select id, claim_token from job where id = any (%s)", [_ids(_claim(connection))]).fetchall()
+    connection.execute(
+        "select * from finish(jsonb_build_array(jsonb_build_object('id', %s, 'token', %s, 'state', %s::text, 'elapsed', %s::text)))",
+        [job, token, state, given],
+    )
+    assert connection.execute(f"select elapsed from {table}").fetchone() == (stored,)
+
+
+def _ids(rows: list[tuple[Any, ...]]) -> list[int]:
+    return [id for (id,) in rows]
+
+
 def _claim(connection: Connection) -> list[tuple[Any, ...]]:
     worker = uuid4()
     connection.execute("select register_worker(%s, 'w', 'h', 1, '1', '{default}', 10, '1 min')", [worker])

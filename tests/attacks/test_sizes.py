@@ -75,6 +75,44 @@ def test_a_result_and_the_result_of_a_step_are_bounded_in_sql(connection: Connec
     assert connection.execute("select complete(%s, %s, '1')", [job[0], token]).fetchone() == (None,)
 
 
+def test_the_signals_of_a_job_are_bounded_together_because_who_looks_at_it_reads_them_all(connection: Connection) -> None:
+    (job,) = connection.execute("select enqueue('t')").fetchone() or (0,)
+    send = f"select signal({job}, '{{}}', jsonb_build_object('x', repeat('a', 1000000)))"
+    for n in range(16):
+        connection.execute(send.format(n))
+    assert "16777216 are allowed" in refused(connection, send.format(16))
+    assert connection.execute(f"select signal({job}, 'small', '1')").fetchone() == (True,)
+
+
+def test_what_a_run_says_of_itself_is_bounded(connection: Connection) -> None:
+    (job,) = connection.execute("select enqueue('t')").fetchone() or (0,)
+    worker, token = _claimed(connection)
+    outcome = f"jsonb_build_array(jsonb_build_object('id', {job}, 'token', '{token}', 'state', 'waiting', 'signal', repeat('s', 201)))"
+    refused(connection, f"select * from finish({outcome})")
+    refused(connection, f"select heartbeat('{worker}', array_fill(1::bigint, array[100001]), 'notify')")
+    refused(connection, f"select heartbeat('{worker}', '{{}}', repeat('x', 101))")
+    timed = "(select jsonb_agg(jsonb_build_object('seconds', 1e16000)) from generate_series(1, 1100))"
+    refused(connection, f"select heartbeat('{worker}', '{{}}', 'notify', {timed})")
+    refused(connection, "select declare_limit('new', jsonb_build_object('rate', 1, 'per', 1, 'x', repeat('x', 16384)))")
+    once = "select enqueue_once({}, {}, {}, '[]')"
+    for given in (("repeat('o', 201)", "'k'", "'x'"), ("'o'", "repeat('k', 256)", "'x'"), ("'o'", "'k'", "repeat('x', 65)::bytea")):
+        refused(connection, once.format(*given))
+
+
+def test_the_lines_of_one_run_do_not_stop_those_of_a_later_one(connection: Connection) -> None:
+    (job,) = connection.execute("select enqueue('t')").fetchone() or (0,)
+    for n in (9223372036854775807, 1):
+        worker, token = _claimed(connection)
+        line = f'{{"n": {n}, "level": "info", "message": "x"}}'
+        call = f"""select add_log('{worker}', '[{{"id": {job}, "token": "{token}", "attempt": 1, "lines": [{line}]}}]')"""
+        if n > 1:
+            refused(connection, call)
+        else:
+            connection.execute(call)
+        connection.execute("select give_back(%s, %s)", [token, [job]])
+    assert connection.execute("select count(*) from job_log").fetchone() == (1,)
+
+
 def _kinds(kind: str) -> str:
     return {"plain": "", "lanes": ", limits => '{k}'", "gated": ", queue => 'q'", "starving": ", queue => 'aged'"}[kind]
 

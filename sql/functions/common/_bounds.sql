@@ -32,7 +32,8 @@ begin
     end if;
 end $$;
 
--- check_length: refuses a text that is too long; NULL passes. Called by: check_worker. Writes: nothing. Raises PQ001.
+-- check_length: refuses a text that is too long; NULL passes. Called by: check_worker, heartbeat, enqueue_once.
+-- Writes: nothing. Raises PQ001.
 create function check_length(field text, value text, most int) returns void
 language plpgsql as $$
 begin
@@ -40,3 +41,10 @@ begin
         perform invalid(field, value, format('it has %s characters; use at most %s', length(value), most));
     end if;
 end $$;
+
+-- sane_elapsed: seconds that a handler took as they are stored: not negative, 31 years at most, and a number. NULL gives NULL.
+-- Called by: finish_ended, finish_unended. Writes: nothing. Inlined, hence no settings. NaN is larger than any number.
+create function sane_elapsed(given real) returns real
+language sql immutable as $$
+    select case when given > 1e9::real then 1e9::real when given < 0::real then 0::real else given end
+$$;

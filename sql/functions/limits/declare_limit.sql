@@ -15,7 +15,7 @@ begin
     if exists (select from limit_def d where d.name = name and d.declared = definition) then
         return false;
     end if;
-    perform check_limit_name(name);
+    perform check_limit_name(name), check_size('definition', definition, 16384);
     insert into limit_def (name) values (name) on conflict do nothing;  -- workers start together
     is_new := found;
     select * into old from limit_def d where d.name = name for update;

@@ -8,7 +8,7 @@
 -- waits, and lines for a job that is over if `worker` is the last that ran it, up to an hour. Lines of a run that has lost its
 -- job to another one are not.
 -- Returns the jobs whose lines were refused, and what is kept of each job, so that a worker collects no more.
--- Raises PQ001 for a level that does not exist. Texts are cut, never refused.
+-- Raises PQ001 for a level that does not exist, or an n above 10^12. Texts are cut, never refused.
 create function add_log(worker uuid, runs jsonb, out refused bigint[], out most_lines int, out most_bytes int)
 language plpgsql security definer set search_path from current as $$
 begin
@@ -16,6 +16,8 @@ begin
     perform invalid('level', l.level, 'use debug, info, warning, error or critical')
        from jsonb_to_recordset(runs) as r(lines jsonb), jsonb_to_recordset(r.lines) as l(level text)
       where coalesce(l.level, '') not in ('debug', 'info', 'warning', 'error', 'critical');
+    perform invalid('n', l.n::text, 'count the lines of a run from 1, up to 1000000000000')  -- a later run goes on from there
+       from jsonb_to_recordset(runs) as r(lines jsonb), jsonb_to_recordset(r.lines) as l(n bigint) where l.n > 1000000000000;
     refused := refused_runs(worker, runs);
     for tries in 1 .. 10 loop
         begin

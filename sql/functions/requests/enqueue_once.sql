@@ -20,6 +20,7 @@ set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
 declare
     its idempotent_request;
 begin
+    perform check_length('owner', owner, 200), check_length('key', key, 255), check_length('digest', encode(digest, 'hex'), 128);
     if take_request(owner, key, digest) then
         select array_agg(j.id order by place), array_agg(j.duplicate order by place) into ids, duplicates
           from enqueue_many(jobs) with ordinality as j(id, duplicate, place);

@@ -23,7 +23,8 @@ begin
         -- "= any (array[...])" has no merge order: a plan cached while the table was empty cannot walk the whole key instead.
         delete from job_kept k using held h where k.id = any (array[h.id])
         returning null::timestamptz, clock_timestamp(), h.state::job_state,
-                  case when h.state = 'cancelled' then coalesce(h.reason, 'user_requested') end, h.elapsed,
+                  case when h.state = 'cancelled' then coalesce(h.reason, 'user_requested') end,
+                  sane_elapsed(h.elapsed) as elapsed,
                   case when h.error is null then h.errors
                        else append_error(h.errors, k.attempt, k.worker_id, k.claimed_at, clock_timestamp(), null, h.error) end,
                   k.*

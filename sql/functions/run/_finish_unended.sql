@@ -73,7 +73,7 @@ begin
         returning ended_at as finished_at, (case when s.cancelled then 'cancelled' else 'failed' end)::job_state as state,
                   case when s.cancelled then 'user_requested' when d.is_late and d.state <> 'failed' then 'timeout'
                        else coalesce(d.reason, 'error') end,
-                  d.elapsed, d.all_errors, k.*
+                  sane_elapsed(d.elapsed) as elapsed, d.all_errors, k.*
     ), dead as (
         insert into dead_letter select e.*, g.* from gone g, lateral error_identity(g.all_errors) e where state = 'failed'
         returning id, workflow_id, limits
@@ -117,9 +117,7 @@ create function wakes_at(
 ) returns timestamptz
 language plpgsql as $$
 begin
-    if coalesce(signal, '') = '' then
-        perform invalid('signal', signal, 'give the name of the signal that the job waits for');
-    end if;
+    perform check_step_name('signal', signal);
     return case when control->'signals' ? signal then ended_at
                 else greatest(least(until, deadline_at - interval '1 microsecond', '9999-12-30Z'), ended_at) end;
 end $$;

@@ -1,5 +1,5 @@
--- check_step_name: refuses what cannot name a step or a signal. Called by: save_step, wait_for, signal. Writes: nothing.
--- Raises PQ001.
+-- check_step_name: refuses what cannot name a step or a signal. Called by: save_step, wait_for, signal, wakes_at.
+-- Writes: nothing. Raises PQ001.
 create function check_step_name(field text, name text) returns void
 language plpgsql as $$
 begin

@@ -3,7 +3,8 @@
 -- Called by: applications, operators. Writes: job_signal, job. Locks: the job row; waits for a claim or a finish in progress, so
 -- either that finish sees the name in job.control, or this call sees that the job waits.
 -- Returns whether it was stored: false if the job has this signal already, or was told that it does not come.
--- Raises PQ001 for a name or a payload that is not valid, PQ003 for an unknown job and PQ004 for one that is over.
+-- Raises PQ001 for a name or a payload that is not valid, or payloads of more than 16 MiB together,
+-- PQ003 for an unknown job and PQ004 for one that is over.
 create function signal(job_id bigint, name text, payload jsonb default null) returns bool
 language plpgsql security definer set search_path from current
 set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
@@ -22,6 +23,7 @@ begin
     end if;
     if not exists (select from job_signal s where s.job_id = job_id and s.name = name) then
         perform assert_signal_fits(job_id, 'name', name);
+        perform assert_payload_fits(job_id, payload);
     end if;
     insert into job_signal as s (job_id, name, payload, ended_at) values (job_id, name, payload, clock_timestamp())
     on conflict on constraint job_signal_pkey do update set payload = excluded.payload, ended_at = excluded.ended_at
@@ -46,4 +48,20 @@ begin
         perform wake(its.queue);
     end if;
     return true;
+end $$;
+
+-- assert_payload_fits: raises PQ001 if the payloads of a job became more than 16 MiB of JSON: who looks at it reads them all.
+-- Called by: signal, which holds the job. Writes: nothing.
+create function assert_payload_fits(job_id bigint, payload jsonb) returns void
+language plpgsql as $$
+#variable_conflict use_variable
+declare
+    size bigint := octet_length(payload::text)
+                   + (select sum(octet_length(s.payload::text)) from job_signal s where s.job_id = job_id);
+begin
+    if size > 16777216 then
+        perform invalid('payload', left(payload::text, 100), format(
+                'the signals of job %s would have %s bytes of JSON, at most 16777216 are allowed; store what is large elsewhere',
+                job_id, size));
+    end if;
 end $$;

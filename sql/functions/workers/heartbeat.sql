@@ -2,12 +2,17 @@
 -- Called by: workers every third of their lease. Writes: worker. Locks: the worker row.
 -- timed: runs that have a time limit, [{"id", "token", "seconds"}, ...]: for how long each handler has been running; see
 -- end_overdue. NULL = none.
--- Returns the number of active workers. Raises PQ001 when timed cannot be read, and PQ002 when the worker is lost.
+-- Returns the number of active workers. Raises PQ001 when timed cannot be read or a value is too large, and PQ002 when the worker
+-- is lost.
 create function heartbeat(worker uuid, started bigint[], wake_mode text, timed jsonb default null) returns int
 language plpgsql security definer set search_path from current set lock_timeout = '5s' as $$
 #variable_conflict use_variable
 begin
-    if timed is not null then
+    if cardinality(started) > 100000 then  -- as many as a worker has slots
+        perform invalid('started', cardinality(started)::text, 'name at most 100000 jobs');
+    elsif length(wake_mode) > 100 then
+        perform check_length('wake_mode', wake_mode, 100);
+    elsif timed is not null then
         perform check_timed(timed);
     end if;
     update worker w
@@ -23,6 +28,7 @@ end $$;
 create function check_timed(timed jsonb) returns void
 language plpgsql as $$
 begin
+    perform check_size('timed', timed, 16777216);
     perform count(t) from jsonb_to_recordset(timed) as t(id bigint, token uuid, seconds float8);
 exception when data_exception then
     perform invalid('timed', timed::text, 'give a JSON array of objects with id, token and seconds');
