@@ -1,10 +1,14 @@
 """Durations, numbers and costs that would stop others: each has a bound in SQL."""
 
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
 import psycopg
 import pytest
+
+from tests.roles.conftest import Install
+from tests.waiting import until
 
 Connection = psycopg.Connection[Any]
 
@@ -96,16 +100,34 @@ def test_the_time_that_a_handler_took_is_stored_as_a_number(
     connection: Connection, state: str, table: str, given: str, stored: float
 ) -> None:
     connection.execute("select enqueue('t', retries => 0)")
-    ((job, token),) = connection.execute("select id, claim_token from job where id = any (%s)", [_ids(_claim(connection))]).fetchall()
-    connection.execute(
-        "select * from finish(jsonb_build_array(jsonb_build_object('id', %s, 'token', %s, 'state', %s::text, 'elapsed', %s::text)))",
-        [job, token, state, given],
-    )
+    _claim(connection)
+    ((job, token),) = connection.execute("select id, claim_token from job").fetchall()
+    outcome = "jsonb_build_object('id', %s, 'token', %s, 'state', %s::text, 'elapsed', %s::text)"
+    connection.execute(f"select * from finish(jsonb_build_array({outcome}))", [job, token, state, given])
     assert connection.execute(f"select elapsed from {table}").fetchone() == (stored,)
 
 
-def _ids(rows: list[tuple[Any, ...]]) -> list[int]:
-    return [id for (id,) in rows]
+def test_explain_says_whose_open_transaction_holds_a_job(install: Install) -> None:
+    with install.as_login("producer") as producer, install.as_login("viewer") as viewer:
+        enqueue = "select enqueue('t', queue => 'held', depends_on => %s)"
+        ((pair,),) = producer.execute("select enqueue_many('t', '[{}, {}]', queue => 'held')").fetchall()
+        producer.execute(enqueue, [pair[1:]])  # a node from now on
+        with install.as_login("worker") as worker:
+            worker.execute("select register_worker(%s, 'w', 'h', 1, '1', '{held}', 9, '1 h')", [token := uuid4()])
+            worker.execute("select claim(%s, %s, '{held}', 9)", [token, token])
+        holder = producer.info.backend_pid
+        for parent in pair:
+            producer.execute("begin")
+            producer.execute(enqueue, [[parent]])
+            until(partial(_names, viewer, parent, holder), f"explain names the holder of job {parent}")
+            producer.execute("rollback")
+            assert not _names(viewer, parent, holder)
+
+
+def _names(connection: Connection, job: int, pid: int) -> bool:
+    """Whether explain names a process as the one that holds a job."""
+    causes = connection.execute("select (details->>'pid')::int from explain(%s) where cause = 'locked'", [job]).fetchall()
+    return (pid,) in causes
 
 
 def _claim(connection: Connection) -> list[tuple[Any, ...]]:

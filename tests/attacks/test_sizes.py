@@ -87,15 +87,17 @@ def test_the_signals_of_a_job_are_bounded_together_because_who_looks_at_it_reads
 def test_what_a_run_says_of_itself_is_bounded(connection: Connection) -> None:
     (job,) = connection.execute("select enqueue('t')").fetchone() or (0,)
     worker, token = _claimed(connection)
-    outcome = f"jsonb_build_array(jsonb_build_object('id', {job}, 'token', '{token}', 'state', 'waiting', 'signal', repeat('s', 201)))"
-    refused(connection, f"select * from finish({outcome})")
+    outcome = f"'id', {job}, 'token', '{token}', 'state', 'waiting', 'signal', repeat('s', 201)"
+    refused(connection, f"select * from finish(jsonb_build_array(jsonb_build_object({outcome})))")
     refused(connection, f"select heartbeat('{worker}', array_fill(1::bigint, array[100001]), 'notify')")
     refused(connection, f"select heartbeat('{worker}', '{{}}', repeat('x', 101))")
     timed = "(select jsonb_agg(jsonb_build_object('seconds', 1e16000)) from generate_series(1, 1100))"
     refused(connection, f"select heartbeat('{worker}', '{{}}', 'notify', {timed})")
     refused(connection, "select declare_limit('new', jsonb_build_object('rate', 1, 'per', 1, 'x', repeat('x', 16384)))")
     once = "select enqueue_once({}, {}, {}, '[]')"
-    for given in (("repeat('o', 201)", "'k'", "'x'"), ("'o'", "repeat('k', 256)", "'x'"), ("'o'", "'k'", "repeat('x', 65)::bytea")):
+    small = ("'o'", "'k'", "'x'")
+    for n, large in enumerate(("repeat('o', 201)", "repeat('k', 256)", "repeat('x', 65)::bytea")):
+        given = [*small[:n], large, *small[n + 1 :]]
         refused(connection, once.format(*given))
 
 

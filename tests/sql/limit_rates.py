@@ -151,6 +151,15 @@ def tokens_of_a_start_that_never_was_come_back(sql: Sql) -> None:
         sql.rows("delete from job")
 
 
+def tokens_come_back_once(sql: Sql) -> None:
+    """Whatever the worker says: it names the job twice."""
+    set_limit(sql, "k", rate=1, per="1 h", burst=20)
+    (one, _, _) = add(sql, 3, "k", cost=5)
+    token, _ = sql.claim(sql.worker(), 10)
+    sql.rows("select give_back(%s, %s)", token, [one, one])
+    assert _tokens(sql) == 10
+
+
 def lanes_that_wait_for_tokens_that_come_back_are_looked_at(sql: Sql) -> None:
     """A job that costs all the burst is of an unknown task: others start as soon as that is known."""
     set_limit(sql, "k", rate=1, per="1 h", burst=5)

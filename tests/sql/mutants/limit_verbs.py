@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import limit_costs as costs
+from .. import limit_rates as rates
 from .. import limit_savings as savings
 from .. import limit_turns as turns
 from .. import test_declare_limit as declare
@@ -66,6 +67,16 @@ MUTANTS = [
     Mutant("costs have no end", "check_limits", r"not between 1 and 1000000", "< 1",
            tenant(keys.test_limits_that_make_no_sense_are_refused_by_name),
            ({"limits": ["openai"], "cost": 1000001}, "cost", "1000001", "use a whole number from 1 to 1000000")),
+    # what comes back
+    Mutant("all comes back, however late", "refund", r"- d\.per_second \* extract\(epoch from[^;]*?::float8 as tokens",
+           "- 0::float8 as tokens", rates.what_comes_back_late_is_less),
+    Mutant("it comes back twice", "refund", r"select distinct \*", "select *", rates.tokens_come_back_once),
+    Mutant("a changed limit gives back", "refund", r"between d\.changed_at and", "<=",
+           rates.a_limit_that_was_changed_gives_nothing_back),
+    Mutant("what was cut off gives back", "refund", r"and \(control \? 'interrupted'\) is not true", "",
+           rates.nothing_comes_back_for_a_handler_that_had_begun),
+    Mutant("nobody looks at what came back", "refund", r"insert into turn" + DROP, "null;",
+           rates.lanes_that_wait_for_tokens_that_come_back_are_looked_at),
     # queues
     Mutant("what lanes of a shut queue say counts", "claim", r"where q <> all \(coalesce\(took\.shut, '\{\}'\)\)", "",
            turns.a_shut_queue_is_not_asked_all_the_time),
