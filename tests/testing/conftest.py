@@ -14,6 +14,8 @@ from tests.looking import Look
 
 CHECKOUT = Path(__file__).parents[2]
 Run = Callable[..., pytest.RunResult]
+# Installed beside us here; importing them would take most of the time of a project's run.
+OTHER_PLUGINS = ("postgresql", "asyncio", "schemathesis", "hypothesispytest", "anyio", "django", "xdist", "xdist.looponfail")
 
 
 @pytest.fixture
@@ -46,7 +48,7 @@ def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, database
 
     def run(tests: str, *options: str, **modules: str) -> pytest.RunResult:
         pytester.makepyfile(test_it=tests, **modules)
-        plugins = ("-p", "no:postgresql", "-p", "no:asyncio")
+        plugins = [part for name in OTHER_PLUGINS for part in ("-p", f"no:{name}")]
         return pytester.run(sys.executable, "-m", "pytest", "-q", "-W", "error", *plugins, *options)
 
     return run
