@@ -71,7 +71,7 @@ def pgqueue_inline(pgqueue_app: Any) -> Iterator["Inline"]:
 
 def _install(url: str) -> None:
     """Install pgqueue. pytest would show the arguments of each function that an error came through, and so the password."""
-    from sqlalchemy.exc import DBAPIError
+    from psycopg import Error
 
     from pgqueue.config import TEST_URL, load_settings
     from pgqueue.database.backoff import first_line
@@ -81,6 +81,6 @@ def _install(url: str) -> None:
     try:
         migrate(url, load_settings().schema_name)
         return
-    except (PgQueueError, DBAPIError) as error:
+    except (PgQueueError, Error) as error:
         fault = f"{TEST_URL}: {first_line(error).removeprefix('database_url: ')}"
     pytest.fail(fault, pytrace=False)

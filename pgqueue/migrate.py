@@ -197,6 +197,7 @@ def _errors_of_psycopg() -> Iterator[None]:
     except DBAPIError as error:
         if not isinstance(error.orig, psycopg.Error):
             raise
+        error.__cause__ = error.__context__ = None  # else what the two came from goes round in a circle
         raise error.orig from None
 
 

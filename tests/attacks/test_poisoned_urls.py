@@ -69,8 +69,10 @@ def told(run: Callable[[], Any]) -> str:
     with pytest.raises(Exception) as refused:  # noqa: PT011  # of any kind
         run()
     error: BaseException | None = refused.value
-    texts = ["".join(traceback.format_exception(refused.value))]
+    texts, seen = ["".join(traceback.format_exception(refused.value))], set[int]()
     while error is not None:
+        assert id(error) not in seen, "what an exception came from goes round in a circle"
+        seen.add(id(error))
         texts += [str(error), repr(error), str(error.args)]
         error = error.__cause__ or error.__context__
     return "\n".join(texts)
