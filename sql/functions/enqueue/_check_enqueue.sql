@@ -1,5 +1,5 @@
 -- check_enqueue: refuses bad options and returns the time a job is due.
--- Called by: insert_job, insert_jobs, insert_plain_nodes, update, retry. Writes: nothing.
+-- Called by: insert_job, insert_jobs, insert_plain_nodes, update, retry, checked_spec. Writes: nothing.
 create function check_enqueue(
     task text, queue text, priority int, run_at timestamptz, run_after interval,
     retries int, stored stored_options

@@ -210,7 +210,7 @@ begin
 end $$;
 
 -- claim_bytes: how many bytes of arguments one claim takes, 16 MiB; those of less than 16 KiB do not count. Called by:
--- claim, claim_lanes, fitting. Inlined, hence no settings.
+-- claim, claim_lanes, fitting, fitting_rows. Inlined, hence no settings.
 create function claim_bytes() returns int
 language sql immutable as $$ select 16777216 $$;
 
