@@ -63,7 +63,7 @@ def test_set_makes_a_schedule_and_changes_only_what_it_is_given(app: PgQueue, re
 def test_another_call_leaves_no_option_of_the_one_before(app: PgQueue, report: Report) -> None:
     before = report.using(priority=5, retry=7, meta=1, unique="until_done", fair="a", result_ttl=60, limits=["a"], cost=3)
     before = before.using(timeout=5, expires=60, total_timeout=600)
-    app.limits.set("a", rate="1/s")
+    app.limits.set("a", rate="3/s")
     app.schedules.set("nightly", before.s("us"), every=60)
     assert len(app.schedules.get("nightly").definition["job"]) > 8
     assert app.schedules.set("nightly", report) == "changed"

@@ -19,7 +19,7 @@ from pgqueue.database import bridge
 from pgqueue.errors import InvalidArgument
 from pgqueue.migrate import migrate
 from tests.looking import Look
-from tests.postgres import running_server
+from tests.postgres import Copies, running_server
 
 from . import forms, kinds_asyncpg_django
 from .kinds import asyncpg_arguments
@@ -42,6 +42,14 @@ def template(server_url: str) -> str:
         connection.execute("create database prepared")
     migrate(make_conninfo(server_url, dbname="prepared"))
     return "prepared"
+
+
+@pytest.fixture(scope="module")
+def copies(server_url: str, template: str) -> Iterator[Copies]:
+    """Copies of that database."""
+    copies = Copies(server_url, template)
+    yield copies
+    copies.close()
 
 
 @pytest.fixture

@@ -71,7 +71,7 @@ def lose_a_worker(install: Install) -> None:
     """A worker that has claimed a job and missed its lease."""
     worker = uuid.uuid4()
     with install.as_login("worker") as connection:
-        connection.execute("select register_worker(%s, 'w', 'h', 1, '0', '{}', 1, '0 s')", [worker])
+        connection.execute("select register_worker(%s, 'w', 'h', 1, '0', '{}', 1, '1 us')", [worker])
         connection.execute("""select enqueue('child', '{"what": "orphan"}', queue => 'work')""")
         assert connection.execute("select claim(%s, %s, '{work}', 1)", [worker, uuid.uuid4()]).rowcount == 1
 

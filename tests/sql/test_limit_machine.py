@@ -95,7 +95,7 @@ class Limits(RuleBasedStateMachine):
 
     @rule(
         keys=st.lists(st.sampled_from(KEYS), unique=True, max_size=3),
-        cost=st.sampled_from([1, 1, 2, 7]),
+        cost=st.sampled_from([1, 1, 2, 6]),
         count=st.integers(1, 6),
         queue=st.sampled_from(QUEUES),
         priority=st.sampled_from([0, 0, 5]),

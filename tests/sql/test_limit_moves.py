@@ -72,6 +72,7 @@ def retry_now(sql: Sql, token: UUID, id: int) -> None:
     sql.value("select id from retry(%s)", id)
 
 
+UNSTARTED = {"is unknown", "is given back", "is reconciled", "is given back by a worker that retires"}
 BACK: dict[str, Ends] = {
     "fails": outcome("failed", delay=3600),
     "fails and runs again at once": outcome("failed", delay=0),
@@ -106,7 +107,8 @@ def test_a_job_that_comes_back_has_its_limits_and_its_turn(rolled_back_sql: Sql,
     assert (sql.state(id), lost_lanes(sql)) == ("ready", 0)
     _, (row,) = sql.claim(sql.worker())
     assert (row["id"], row["limits"]) == (id, ["a", "b"])
-    assert round(sql.value("select tokens from limit_status where key = 'a'")) == 0, "a second start took its tokens, too"
+    left = 2 if what in UNSTARTED else 0
+    assert round(sql.value("select tokens from limit_status where key = 'a'")) == left, "each start takes its tokens"
 
 
 @pytest.mark.parametrize("state", ["succeeded", "cancelled"])

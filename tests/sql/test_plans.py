@@ -164,10 +164,10 @@ GATES = {"pause_pkey", "queue_pkey", "limit_def_pkey"}  # of empty tables, in mo
 INDEXES = {
     "claim": {"worker_pkey", "job_suspect", "job_ready", "job_pkey", *GATES, *OF_NODES},
     "claim from a cursor": {"worker_pkey", "job_suspect", "job_ready", "job_pkey", *GATES, *OF_NODES},
-    "finish": {"job_pkey", "queue_pkey"},
+    "finish": {"job_pkey", "queue_pkey", "bucket_key"},
     "promote": {"job_scheduled", "job_pkey", "job_ends", "forced_cancel_at", "schedule_look_at"},
-    "give_back": {"job_pkey"},
-    "reconcile": {"job_running", "job_pkey"},
+    "give_back": {"job_pkey", "bucket_key"},
+    "reconcile": {"job_running", "job_pkey", "bucket_key"},
     "rescue": {"job_running", "worker_pkey", "job_pkey"},
     "claim_jobs": {"worker_pkey", "job_pkey", *OF_NODES},
     "cancel running": {"job_pkey"},

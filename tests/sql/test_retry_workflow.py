@@ -60,7 +60,7 @@ def test_a_skipped_job_is_back_as_it_was_in_every_column(rolled_back_sql: Sql) -
         flow["b"],
     )
     (before,) = sql.rows("select * from job where id = %s", flow["b"])
-    assert [name for name, value in before.items() if value is None] == ["claimed_at", "claim_token", "worker_id"]
+    assert [name for name, value in before.items() if value is None] == ["claimed_at", "claim_token", "worker_id", "args_bytes"]
 
     flow.run("a", "failed")
     sql.rows("set local intervalstyle = 'sql_standard'; set local timezone = 'Asia/Kathmandu'; set local datestyle = 'SQL, DMY'")

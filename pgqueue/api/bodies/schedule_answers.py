@@ -15,7 +15,7 @@ from ..problems import Problem
 
 _Misfire = Literal["coalesce", "catch_up", "skip"]
 _Overlap = Literal["allow", "skip", "buffer_one"]
-_SECONDS = re.compile(r"(-?\d+(?:\.\d+)?) seconds", re.ASCII)
+_ISO = re.compile(r"PT(?:(-?\d+)H)?(?:(-?\d+)M)?(?:(-?\d+(?:\.\d+)?)S)?", re.ASCII)  # without days, months and years
 _SPANS = ("result_ttl", "timeout", "soft_timeout", "expires_after", "total_timeout")
 _UNIQUE = ("mode", "key", "period")
 _PLAIN = ("task", "queue", "priority", "retries", "limits", "fair", "cost")
@@ -26,7 +26,7 @@ class UniqueOut(BaseModel):
 
     mode: str | None
     key: str | None
-    period: float | str | None = Field(description="seconds, or an interval as it was given")
+    period: float | str | None = Field(description="seconds, or an interval of days or months in ISO 8601")
 
 
 class ScheduledJobOut(BaseModel):
@@ -183,6 +183,9 @@ def _time(text: str | None) -> datetime | None:
 
 
 def _seconds(value: Any) -> Any:
-    """An interval of a stored job in seconds, if it is plainly one of seconds."""
-    found = _SECONDS.fullmatch(value) if isinstance(value, str) else None
-    return value if found is None else float(found[1])
+    """An interval of a stored job in seconds, if it is one of hours, minutes and seconds, which are always as long."""
+    found = _ISO.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        return value
+    hours, minutes, seconds = (float(part or 0) for part in found.groups())
+    return hours * 3600 + minutes * 60 + seconds

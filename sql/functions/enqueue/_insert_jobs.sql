@@ -7,7 +7,7 @@ create function insert_jobs(
 language plpgsql as $$
 #variable_conflict use_variable
 declare
-    added_at  timestamptz := clock_timestamp();
+    added_at  timestamptz;
     its_state job_state;
     largest   int;
 begin
@@ -20,6 +20,7 @@ begin
         return;
     end if;
     its_state := case when blocked then 'blocked' else state_at(due) end;
+    added_at := clock_timestamp();  -- not before it is due, unless it was given a time
     -- The fields of `stored` by name: stored.* takes it apart for each row, which costs as much as measuring the arguments.
     -- ordinality is not needed: a set-returning function in FROM keeps the order of the array.
     with inserted as (
