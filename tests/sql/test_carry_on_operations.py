@@ -9,7 +9,7 @@ from . import operation_guarantees as guarantees
 from .background import Background
 from .conftest import Sql
 from .guarantees import many, without_waiting
-from .operation_guarantees import OpenSql, begin, carry_on, died, left_to_workers, make_due, operation
+from .operation_guarantees import OpenSql, begin, begun, carry_on, died, left_to_workers, make_due, operation
 from .plan import buffers_of, plans_of
 
 
@@ -149,7 +149,7 @@ def test_a_job_that_is_locked_for_more_than_a_minute_is_skipped(sql: Sql, anothe
     other = another_sql()
     with other.connection.transaction():
         other.rows("select from job where id = %s for update", ids[0])
-        row = begin(sql, "cancel")
+        row = begun(sql, "cancel")
         assert carry_on(sql, row["id"], 3)["state"] == "running"
         sql.rows("update operation set held_since = held_since - interval '2 min'")
         row = carry_on(sql, row["id"], 1)
@@ -164,7 +164,7 @@ def test_a_claim_in_progress_is_passed_over_and_then_seen(sql: Sql, another_sql:
     with claimer.connection.transaction():
         claimer.claim(worker, 1)
         with without_waiting(sql):
-            row = begin(sql, "update", spec={"priority": 7})
+            row = begun(sql, "update", spec={"priority": 7})
     row = carry_on(sql, row["id"])
 
     assert (row["did"], row["skipped_by_reason"]) == ({"updated": 1}, {"is running": 1})
@@ -177,7 +177,7 @@ def test_a_cancel_by_hand_and_one_by_an_operation_end_a_job_once(sql: Sql, anoth
     with hand.connection.transaction():
         hand.value("select cancel(%s)", ids[0])
         with without_waiting(sql):
-            row = begin(sql, "cancel")
+            row = begun(sql, "cancel")
     row = carry_on(sql, row["id"])
 
     assert (row["did"], row["skipped_by_reason"]) == ({"cancelled": 1}, {"is cancelled": 1})
@@ -201,7 +201,7 @@ def test_a_retry_does_not_wait_for_a_key_that_another_transaction_takes(sql: Sql
     other = another_sql()
     with other.connection.transaction():
         other.enqueue(unique_mode="until_done", unique_key="k")
-        row = begin(sql, "retry")
+        row = begun(sql, "retry")
         assert (row["state"], row["left_over"]) == ("running", 1)
 
     row = carry_on(sql, row["id"])
