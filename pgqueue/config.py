@@ -79,7 +79,7 @@ class Settings(BaseSettings):
         timeout: seconds that one run of a job may take unless its task says otherwise; None = no limit.
         soft_timeout: seconds, or a share such as "80%" of the timeout, after which a run is warned of; None = 80% of the timeout.
             Seconds do not apply to tasks whose own timeout is not longer: they have 80% of it.
-        max_result_bytes: the largest size of a result as JSON; default 1 MiB. A job that returns more fails.
+        max_result_bytes: the largest size of a result as JSON; default 1 MiB, at most 64 MiB. A job that returns more fails.
         log_level: the lowest level that a worker logs: debug, info, warning, error or critical.
         log_format: how a worker logs: json, or console for people; None = console on a terminal, else JSON.
         log_file: a file to which a worker logs too; a new one each day, 30 are kept. Workers of a machine may share it.
@@ -107,7 +107,7 @@ class Settings(BaseSettings):
     result_ttl: Annotated[float, Field(ge=0, le=LONGEST)] | None = None
     timeout: Annotated[float, Field(ge=0, le=LONGEST)] | None = None
     soft_timeout: Annotated[float, Field(ge=0, le=LONGEST)] | Annotated[str, Field(pattern=r"^\d{1,2}(\.\d+)?%$")] | None = None
-    max_result_bytes: Annotated[int, Field(ge=1)] = 1_048_576
+    max_result_bytes: Annotated[int, Field(ge=1, le=67_108_864)] = 1_048_576
     log_level: LogLevel = "info"
     log_format: LogFormat | None = None
     log_file: Annotated[str, Field(min_length=1)] | None = None

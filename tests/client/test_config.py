@@ -52,6 +52,7 @@ def test_an_argument_beats_the_environment_and_none_does_not(monkeypatch: pytest
         ({"pool_size": "many"}, "pool_size: 'many' is not valid"),
         ({"result_ttl": -1}, "result_ttl: -1 is not valid"),
         ({"max_result_bytes": 0}, "max_result_bytes: 0 is not valid"),
+        ({"max_result_bytes": 67_108_865}, "max_result_bytes: 67108865 is not valid"),
         ({"schema": ""}, "'' is not valid"),
         ({"schema": "x" * 64}, "is not valid: use 1 to 63 bytes"),
         ({"leese": 1}, "leese: there is no such setting; there are: api_pool_size, .*lease"),

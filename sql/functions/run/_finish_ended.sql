@@ -52,7 +52,7 @@ begin
     end if;
 end $$;
 
--- result_bytes: how many bytes of JSON text a result, or that of a step, may have, 64 MiB: max_result_bytes of workers is less.
+-- result_bytes: how many bytes of JSON text a result, or that of a step, may have, 64 MiB: the most that max_result_bytes can be.
 -- Called by: finish_ended, refused_result, save_step. Inlined, hence no settings.
 create function result_bytes() returns int
 language sql immutable as $$ select 67108864 $$;
