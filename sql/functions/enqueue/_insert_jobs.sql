@@ -57,9 +57,11 @@ begin
     with inserted as (
         insert into new_job overriding system value
         select stored.*, due, clock_timestamp(), its_state, priority, coalesce(retries, 3) + 1, queue, task,
-               case when jsonb_typeof(one) = 'object' and large_bytes(one) is null then one else check_args(one) end,
-               large_bytes(one), nextval('job_id_seq'), null, l.keys, lane_of(queue, l.keys), nullif(given.cost, 1)
-          from unnest(args) as one, lateral (select case when same then keys else limit_keys(given, one) end as keys offset 0) l
+               case when jsonb_typeof(one) = 'object' and bytes is null then one else check_args(one) end, bytes,
+               nextval('job_id_seq'), null, l.keys, lane_of(queue, l.keys), nullif(given.cost, 1)
+          from unnest(args) as one,
+               lateral (select case when same then keys else limit_keys(given, one) end as keys, large_bytes(one) as bytes
+                        offset 0) l
         returning id, lane_id, limits
     ), turns as materialized (
         select take_turn(queue, lane_id, limits, due)

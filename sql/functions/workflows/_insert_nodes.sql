@@ -26,15 +26,16 @@ begin
             select stored.*, due, clock_timestamp(),
                    case when jsonb_array_length(nullif(element->'after', 'null')) > 0 then 'blocked' else state_at(due) end,
                    coalesce(priority, 0), coalesce(retries, 3) + 1, coalesce(queue, 'default'), task,
-                   case when args is null then '{}' when jsonb_typeof(args) = 'object' and large_bytes(args) is null then args
-                        else check_args(args) end, large_bytes(args),
+                   case when args is null then '{}' when jsonb_typeof(args) = 'object' and bytes is null then args
+                        else check_args(args) end, bytes,
                    ids[place], flow
               from jsonb_array_elements(nodes) with ordinality as e(element, place),
                    jsonb_to_record(element) as j(
                        task text, args jsonb, queue text, priority int, run_at timestamptz, run_after interval, retries int),
                    stored_of(element) as stored,
                    lateral (select check_enqueue(j.task, coalesce(j.queue, 'default'), coalesce(j.priority, 0), j.run_at,
-                                                 j.run_after, j.retries, stored) as due offset 0) c
+                                                 j.run_after, j.retries, stored) as due, large_bytes(j.args) as bytes
+                             offset 0) c
             returning queue, run_at, state
         )
         select queue, min(run_at) as due from inserted where state <> 'blocked' group by queue
