@@ -25,9 +25,7 @@ from pgqueue.database.statement import Statements
 from pgqueue.migrate import migrate
 from tests.attacks.conftest import Install
 from tests.attacks.planted import plant, plant_types, put_first, sins
-from tests.cli.conftest import run_here
 from tests.every_call import every_call
-from tests.faults.settings import use
 from tests.worker.conftest import burst
 
 CHECKOUT = Path(__file__).parents[2]
@@ -158,17 +156,6 @@ def evil_first(planted: str) -> str:
     """The URL of a database whose sessions look into the schema evil first."""
     put_first(planted, "evil")
     return planted
-
-
-@pytest.fixture
-def used(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[[str], list[Any]]:
-    """Uses an install in all ways: an application, in its own transactions too, a worker, the command line. What was seen."""
-
-    def use_it(url: str) -> list[Any]:
-        monkeypatch.setenv("PGQUEUE_DATABASE_URL", url)
-        return use(url, lambda *arguments: run_here(capsys, *arguments))
-
-    return use_it
 
 
 def test_nothing_planted_is_called_over_a_connection(evil_first: str, used: Callable[[str], list[Any]]) -> None:

@@ -1,4 +1,4 @@
-"""Fleets of workers, an audit of what they did, and a proxy that loses replies."""
+"""Fleets of workers, an audit of what they did, a proxy that loses replies, and an install that is used in all ways."""
 
 import random
 from collections.abc import Callable, Iterator
@@ -9,9 +9,11 @@ import psycopg
 import pytest
 
 from pgqueue import PgQueue, Task
+from tests.cli.conftest import run_here
 from tests.faults.audit import SCHEMA, Findings
 from tests.faults.fleet import Fleet
 from tests.faults.proxy import Proxy
+from tests.faults.settings import use
 from tests.looking import Look
 
 
@@ -72,3 +74,14 @@ def proxy(database_url: str) -> Iterator[Proxy]:
     """A proxy before the test's database."""
     with Proxy(database_url) as proxy:
         yield proxy
+
+
+@pytest.fixture
+def used(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[[str], list[Any]]:
+    """Uses an install in all ways: an application, in its own transactions too, a worker, the command line. What was seen."""
+
+    def use_it(url: str) -> list[Any]:
+        monkeypatch.setenv("PGQUEUE_DATABASE_URL", url)
+        return use(url, lambda *arguments: run_here(capsys, *arguments))
+
+    return use_it

@@ -12,8 +12,6 @@ from psycopg.conninfo import conninfo_to_dict
 from pgqueue import PgQueue
 from pgqueue.migrate import migrate
 from pgqueue.worker import Worker, WorkerOptions
-from tests.cli.conftest import run_here
-from tests.faults.settings import use
 
 EVIL = """
     create schema evil;
@@ -67,17 +65,6 @@ def _set(url: str, settings: dict[str, str]) -> None:
         for name, value in settings.items():
             values = sql.SQL(value) if name == "search_path" else sql.Literal(value)
             connection.execute(sql.SQL("alter database {} set {} to {}").format(database, sql.Identifier(name), values))
-
-
-@pytest.fixture
-def used(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[[str], list[Any]]:
-    """Uses an install; what was seen."""
-
-    def use_it(url: str) -> list[Any]:
-        monkeypatch.setenv("PGQUEUE_DATABASE_URL", url)
-        return use(url, lambda *arguments: run_here(capsys, *arguments))
-
-    return use_it
 
 
 @pytest.fixture
