@@ -65,7 +65,7 @@ def test_a_series_has_each_step(some_jobs: Callable[[], None], api: httpx.Client
     some_jobs()
     found = read(api.get("/metrics/series?step=60&since=-30m"), Series)
     assert (found.step_seconds, sum(step.succeeded for step in found.steps)) == (60, 4)
-    assert 30 <= len(found.steps) <= 31
+    assert 29 <= len(found.steps) <= 31  # a minute is closed a little after its end
     assert sum(step.failed for step in read(api.get("/metrics/series?task=send"), Series).steps) == 0
     until = found.steps[2].at.isoformat().replace("+00:00", "Z")
     cut = read(api.get("/metrics/series", params={"since": "-30m", "until": until, "queue": "default"}), Series)
