@@ -16,6 +16,9 @@ from .service import Service
 
 Heads = dict[bytes, bytes]
 REMEDY = "this needs a valid API key, as `remedy` says"
+INSIDE = (
+    "pgqueue.inside"  # in a scope: the caller, for whom another part of this process asks; a request from outside cannot set it
+)
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _ONCE = frozenset({b"authorization", b"host", b"origin", b"content-type", b"content-length", b"sec-fetch-site"})
 _FORWARDED = frozenset({b"forwarded", b"x-real-ip", b"via"})
@@ -28,18 +31,37 @@ async def enter(service: Service, endpoint: Endpoint, request: Request) -> Calle
     Raises:
         Problem: without a valid key, without the role, too often, from a page of another site, or with a body that is no JSON.
     """
-    heads = _heads(request)
+    inside: Caller | None = request.scope.get(INSIDE)
+    if inside is not None:  # who has let it in, has counted it and seen where it comes from
+        _check_allowed(endpoint, inside)
+        return inside
+    heads = heads_of(request)
     if request.method not in _SAFE:
-        _check_site(heads)
-    address = request.client.host if request.client else "local"
-    caller = await _caller(service, heads, address) if endpoint.may else Caller("anybody", "viewer", address, None, None, False)
+        check_site(heads)
+    address = address_of(request)
+    caller = await caller_of(service, heads, address) if endpoint.may else Caller("anybody", "viewer", address, None, None, False)
     service.rates.count(endpoint.rate, caller.key_id or address)
-    if endpoint.may and caller.role not in endpoint.may:
-        caller.must_be(endpoint.may, f"{endpoint.method} {endpoint.path}")
-    if caller.queues is not None and not endpoint.is_bound:
-        raise Problem("forbidden", f"{endpoint.method} {endpoint.path} needs a key for all queues; {caller.name} is for some")
+    if endpoint.may:
+        _check_allowed(endpoint, caller)
     _check_body(heads)
     return caller
+
+
+def is_allowed(endpoint: Endpoint, caller: Caller) -> bool:
+    """Whether this caller may call the endpoint at all."""
+    return (not endpoint.may or caller.role in endpoint.may) and (caller.queues is None or endpoint.is_bound)
+
+
+def address_of(request: Request) -> str:
+    """The address of the connection."""
+    return request.client.host if request.client else "local"
+
+
+def _check_allowed(endpoint: Endpoint, caller: Caller) -> None:
+    if is_allowed(endpoint, caller):
+        return
+    caller.must_be(endpoint.may or (caller.role,), f"{endpoint.method} {endpoint.path}")
+    raise Problem("forbidden", f"{endpoint.method} {endpoint.path} needs a key for all queues; {caller.name} is for some")
 
 
 def check_bind(host: str, has_keys: bool) -> None:
@@ -59,7 +81,7 @@ def check_bind(host: str, has_keys: bool) -> None:
         )
 
 
-def _heads(request: Request) -> Heads:
+def heads_of(request: Request) -> Heads:
     """The headers by name.
 
     Raises:
@@ -75,7 +97,7 @@ def _heads(request: Request) -> Heads:
     return heads
 
 
-def _check_site(heads: Heads) -> None:
+def check_site(heads: Heads) -> None:
     """Refuse what a page of another site makes a browser send. Programs send neither header."""
     origin = heads.get(b"origin")
     is_other = origin is not None and origin.lower().partition(b"://")[2] != heads.get(b"host", b"").lower()
@@ -90,7 +112,12 @@ def _check_body(heads: Heads) -> None:
         raise Problem("unsupported-media-type", "the body must be JSON, with the header Content-Type: application/json")
 
 
-async def _caller(service: Service, heads: Heads, address: str) -> Caller:
+async def caller_of(service: Service, heads: Heads, address: str) -> Caller:
+    """Who sends these headers from this address.
+
+    Raises:
+        Problem: there is no key among them, or none that is valid; or too many came from there that were not.
+    """
     given = heads.get(b"authorization")
     if given is None:
         if not _is_local(heads, address) or await service.keys.exist():

@@ -128,12 +128,13 @@ async def _guarded(service: Service, endpoint: Endpoint, inner: Answer, request:
     here = Here(service, endpoint, request_id_of(request))
     enter(request, here)
     route = route_of(endpoint)
-    traced = None if endpoint.is_quiet or endpoint.is_stream else route
+    is_quiet = endpoint.is_quiet or door.INSIDE in request.scope
+    traced = None if is_quiet or endpoint.is_stream else route
     with serving_request(here.request_id, request.method, traced, request.headers) as served:
         response = await _answered(here, inner, request)
         served.answered(response.status_code)
     response.headers["X-Request-ID"] = here.request_id
-    if not endpoint.is_quiet:
+    if not is_quiet:
         key_id = here.caller.key_id if hasattr(here, "caller") else None
         access_log.note(request.method, route, response.status_code, began, here.request_id, key_id)
     return response

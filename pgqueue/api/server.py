@@ -4,13 +4,14 @@ import logging
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from ipaddress import ip_address
 from types import FrameType
 from typing import Any
 
 import uvicorn
+from fastapi import FastAPI
 
 from ..app import PgQueue
 from ..database.calls import keys as key_calls
@@ -64,13 +65,14 @@ class Server(uvicorn.Server):
                 signal.signal(one, handler)
 
 
-def serve(app: PgQueue, host: str, port: int) -> None:
+def serve(app: PgQueue, host: str, port: int, build: Callable[[PgQueue], FastAPI] = create_app) -> None:
     """Serve the API until a signal.
 
     Args:
         app: as in `create_app`.
         host: the address to listen at; one that others reach needs an API key in the database.
         port: 0 = any that is free; the log says which.
+        build: makes the application; it has the API, and may have more.
 
     Raises:
         ConfigurationError: nothing can listen there, or others could come in without a key.
@@ -78,7 +80,7 @@ def serve(app: PgQueue, host: str, port: int) -> None:
     """
     app.url  # noqa: B018  # it is asked here, so that a missing one is no error of the first request
     _check_bind(app, host)
-    api = create_app(app)
+    api = build(app)
     listening = _listen(host, port)
     config = uvicorn.Config(api, **_options())
     logging.getLogger("uvicorn").setLevel(logging.WARNING)

@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..database.calls.metrics import Figures, Metrics, MetricStep
-from . import short
+from ..insight import short
 from .output import console, print_table, shown
 from .secrets import safe
 

@@ -1,5 +1,6 @@
 """pgqueue serve."""
 
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -24,25 +25,29 @@ def serve(
         str, typer.Option(metavar="ADDRESS", help="Address to listen at; one that others reach needs an API key.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(metavar="PORT", min=0, max=65535, help="Port to listen at; 0 = any.")] = 8000,
+    read_only: Annotated[bool, typer.Option("--read-only", help="Let nobody change anything by the dashboard.")] = False,
     log_format: LogFormat = None,
     log_level: LogLevel = None,
     log_file: LogFile = None,
     database_url: DatabaseUrl = None,
     schema: Schema = None,
 ) -> None:
-    """Serve the REST API, and log to stdout. SIGTERM or Ctrl-C ends it: requests get 10 s, a second signal ends it at once.
+    """Serve the dashboard and the REST API, and log to stdout.
+
+    SIGTERM or Ctrl-C ends it: requests get 10 s, a second signal ends it at once.
 
     It needs the extra `api`.
     """
     try:
         from ..api import server
+        from ..dashboard.build import create_server_app
     except ModuleNotFoundError as error:
         raise ConfigurationError(
-            f"serve: the REST API needs {error.name}, which is not installed; run: pip install 'pgqueue-native[api]'"
+            f"serve: this needs {error.name}, which is not installed; run: pip install 'pgqueue-native[api]'"
         ) from None
     launch = Launch(app or "", WorkerOptions(), database_url, schema, log_format and log_format.value, log_level, log_file)
     try:
-        server.serve(_app_of(launch), host, port)
+        server.serve(_app_of(launch), host, port, partial(create_server_app, is_read_only=read_only))
     finally:
         logs.close()
 

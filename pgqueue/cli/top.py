@@ -12,10 +12,10 @@ from rich.text import Text
 from .._checks import invalid
 from ..control.metrics import metrics_of
 from ..database.backoff import first_line
+from ..insight import short
 from ..insight.snapshot import Observer, Snapshot
 from ..insight.troubles import troubles
 from ..insight.watcher import Seen, Watcher
-from . import short
 from .keys import Keys, is_there
 from .metrics import Scope, Window, document
 from .options import AsJson, DatabaseUrl, Schema

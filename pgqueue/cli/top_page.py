@@ -6,9 +6,9 @@ from datetime import timedelta
 
 from rich.text import Text
 
+from ..insight import short
 from ..insight.snapshot import Snapshot
 from ..insight.troubles import Trouble, troubles
-from . import short
 from .output import COLOURS, shown
 from .secrets import safe
 from .top_table import NAME, QUEUES, TASKS, Column, Line, queue_lines, sorted_by, table, task_lines

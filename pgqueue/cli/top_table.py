@@ -9,8 +9,8 @@ from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
 from ..database.calls.metrics import Figures
+from ..insight import short
 from ..insight.snapshot import Snapshot
-from . import short
 from .secrets import safe
 
 Line = dict[str, Any]  # the values of a line by the name of the column

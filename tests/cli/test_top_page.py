@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from rich.cells import cell_len
 
-from pgqueue.cli import short
 from pgqueue.cli.top_page import View, page
+from pgqueue.insight import short
 from pgqueue.insight.snapshot import Snapshot
 from pgqueue.insight.troubles import troubles
 

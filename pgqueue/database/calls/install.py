@@ -61,6 +61,11 @@ def maintain_if_due() -> Call[float]:
     return Call("select {schema}.maintain_if_due()", (), one_value)
 
 
+def written_so_far() -> Call[str]:
+    """Which transactions of the server have written something: equal to what it was before = nothing has changed since."""
+    return Call("select pg_current_snapshot()::text", (), one_value, within=2.0, repeat_within=ALWAYS)
+
+
 class Vitals(NamedTuple):
     """Whether an install can be used.
 

@@ -1,0 +1,93 @@
+"""Asks the REST API, within this process and for the person who looks: so pages show and do what the API allows, and no more."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+from starlette.types import ASGIApp, Message, Scope
+
+from ..api import exact
+from ..api.callers.caller import Caller
+from ..api.door import INSIDE
+from ..api.endpoint import PREFIX
+
+
+class Refused(Exception):
+    """A refusal of the API.
+
+    Attributes:
+        status: of HTTP.
+        problem: the document of RFC 9457: title, detail, remedy.
+    """
+
+    def __init__(self, status: int, problem: Mapping[str, Any]) -> None:
+        super().__init__(problem.get("detail", ""))
+        self.status, self.problem = status, dict(problem)
+
+
+async def ask(
+    api: ASGIApp, caller: Caller, request_id: str, method: str, path: str, query: Mapping[str, Any], body: Any = None
+) -> Any:
+    """What an endpoint answers.
+
+    Args:
+        api: the API.
+        caller: for whom.
+        request_id: of the request for which this is asked.
+        method, path: of the endpoint; the path is that below /api/v1, with its parameters filled in.
+        query: parameters; None = not given, a list = several times.
+        body: as JSON; None = without one.
+
+    Raises:
+        Refused: it refuses.
+    """
+    payload = b"" if body is None else exact.write(body)
+    scope = _scope(caller, request_id, method, PREFIX + path, query, len(payload))
+    status, answer = await _run(api, scope, payload)
+    found = exact.read(answer) if answer else None
+    if status >= 400:
+        raise Refused(status, found or {})
+    return found
+
+
+def _scope(caller: Caller, request_id: str, method: str, path: str, query: Mapping[str, Any], length: int) -> Scope:
+    given = {name: value for name, value in query.items() if value is not None}
+    heads = [(b"host", b"localhost"), (b"x-request-id", request_id.encode("latin-1", "replace"))]
+    if length:
+        heads += [(b"content-type", b"application/json"), (b"content-length", str(length).encode())]
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "scheme": "http",
+        "method": method,
+        "path": path,
+        "root_path": "",
+        "query_string": urlencode(given, doseq=True).encode(),
+        "headers": heads,
+        "client": (caller.address, 0),
+        "server": ("localhost", 0),
+        INSIDE: caller,
+    }
+
+
+async def _run(api: ASGIApp, scope: Scope, payload: bytes) -> tuple[int, bytes]:
+    unread, parts = [payload], list[bytes]()
+    status = 500
+
+    async def receive() -> Message:
+        if unread:
+            return {"type": "http.request", "body": unread.pop(), "more_body": False}
+        await asyncio.Future[None]()  # the client stays
+        raise AssertionError
+
+    async def send(message: Message) -> None:
+        nonlocal status
+        if message["type"] == "http.response.start":
+            status = message["status"]
+        else:
+            parts.append(message.get("body", b""))
+
+    await api(scope, receive, send)
+    return status, b"".join(parts)

@@ -1,0 +1,7 @@
+"""The pages, a file for each noun."""
+
+from ..page import Page
+from . import audit
+
+_NOUNS = (audit,)
+ALL: list[Page] = [page for noun in _NOUNS for page in noun.pages.all]

@@ -1,0 +1,24 @@
+// Copies a text. Over plain http there is no clipboard API, so an old way is used.
+import { say } from "./live.js";
+
+function copy(text) {
+  const area = document.createElement("textarea");
+  area.value = text;
+  area.className = "sr";
+  document.body.append(area);
+  area.select();
+  document.execCommand("copy");
+  area.remove();
+}
+
+export function start() {
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-copy]");
+    if (!button) return;
+    copy(button.dataset.copy);
+    say("Copied.");
+    button.textContent = "✓";
+    setTimeout(() => (button.textContent = "⧉"), 1200);
+    button.focus();
+  });
+}

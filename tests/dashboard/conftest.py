@@ -1,0 +1,66 @@
+"""The dashboard before the test's database, as `pgqueue serve` serves it, and a real browser."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+from playwright.sync_api import Browser, Page
+
+from pgqueue import PgQueue
+from pgqueue.dashboard.build import create_server_app
+from tests.api.serving import served
+from tests.client.manual_worker import ManualWorker
+from tests.dashboard import chromium
+from tests.looking import Look
+from tests.sql.conftest import Sql
+
+
+@pytest.fixture
+def url(app: PgQueue) -> Iterator[str]:
+    """The URL of the dashboard of `app`; tasks that a test registers before its first request belong to it."""
+    with served(create_server_app(app)) as found:
+        yield found
+
+
+@pytest.fixture
+def http(url: str) -> Iterator[httpx.Client]:
+    """A client without scripts: paths are below the dashboard."""
+    with httpx.Client(base_url=f"{url}/", timeout=20) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A browser for the tests of a file, none of which may be async."""
+    with chromium.browser() as started:
+        yield started
+
+
+@pytest.fixture
+def page(browser: Browser, url: str) -> Iterator[Page]:
+    """A tab of a fresh profile; what it complains of fails the test."""
+    with chromium.context(browser, url) as profile:
+        opened, complaints = profile.new_page(), chromium.Complaints()
+        complaints.hear(opened)
+        yield opened
+    assert complaints == []
+
+
+@pytest.fixture
+def look(connect: Callable[..., psycopg.Connection[Any]]) -> Look:
+    """A look at the database beside the dashboard."""
+    return Look(connect())
+
+
+@pytest.fixture
+def manual_worker(connect: Callable[..., psycopg.Connection[Any]]) -> ManualWorker:
+    """A worker by hand."""
+    return ManualWorker(connect())
+
+
+@pytest.fixture
+def sql(connection: psycopg.Connection[Any]) -> Sql:
+    """Calls SQL functions on the test's connection."""
+    return Sql(connection)
