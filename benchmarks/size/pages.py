@@ -18,8 +18,8 @@ APART = 1.1  # seconds: answers are shared for one
 OPTIONS = "-c search_path=pgqueue"
 PAGES = (
     "/", "/?range=30d", "/jobs", "/jobs?q=state:ready", "/jobs?q=state:failed", "/jobs?q=task:app.task_7", "/jobs?q=args.n:7",
-    "/dead-letters", "/workflows", "/schedules", "/limits", "/queues", "/workers", "/operations", "/doctor", "/audit", "/settings",
-    "/enqueue",
+    "/dead-letters", "/workflows", "/schedules", "/limits", "/queues", "/workers", "/operations", "/doctor", "/audit",
+    "/settings", "/enqueue",
 )  # fmt: skip
 # A page by what it is about.
 ABOUT = {
