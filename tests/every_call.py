@@ -20,6 +20,7 @@ PLAIN: Mapping[Any, Any] = {
 TEXTS: Mapping[str, str] = {
     "token": str(UUID(int=8)), "worker": str(UUID(int=9)), "xid": "1000", "noun": doctor.NOUNS[0], "query": "select 8 as n",
     "arguments": '{"n": null}', "name": "name", "by": "task", "kind": "queue", "filter": "{}", "lane": "name", "task": "task",
+    "span": "1 day",
 }  # fmt: skip
 NAMES = {"schema", "schema_name"}
 

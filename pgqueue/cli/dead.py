@@ -29,6 +29,9 @@ class Property(StrEnum):
     error_type = "error_type"
     fingerprint = "fingerprint"
     hour = "hour"
+    worker = "worker"
+    host = "host"
+    version = "version"
 
 
 @filtered(State.failed)

@@ -148,7 +148,8 @@ class DeadLetterControl(Registry):
         """The dead letters of a filter, counted by a property, the largest number first; hours the latest first.
 
         Args:
-            by: "task", "queue", "reason", "error_type", "fingerprint", or "hour": of their end, in UTC.
+            by: "task", "queue", "reason", "error_type", "fingerprint"; "hour": of their end, in UTC; "worker", "host" or
+                "version": of the last run.
             most: the largest number of values, 1 to 100,000.
             filter: as for `jobs`.
 

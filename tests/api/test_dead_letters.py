@@ -121,6 +121,13 @@ def test_groups_and_counts(bury: Bury, api: httpx.Client, calls_as: Callable[...
         (3, ["mail", "news"], "no such page")
     ]
     assert found.looked_to is None
+    (group,) = read(api.get("/dead-letters/groups?series=24h&sort=last_at"), Groups).groups
+    assert (len(group.series or ()), sum(group.series or ())) == (24, 3)
+    assert found.groups[0].series is None
+    refused(api.get("/dead-letters/groups?sort=name"), 422, "sort")
+    refused(api.get("/dead-letters/groups?series=1s"), 422, "series")
+    counts = read(api.get("/dead-letters/stats?by=host"), Counts)
+    assert [(one.value, one.jobs) for one in counts.counts] == [("host", 3)]
     counts = read(api.get("/dead-letters/stats?by=queue"), Counts)
     assert [(one.value, one.jobs) for one in counts.counts] == [("mail", 2), ("news", 1)]
     assert len(read(api.get("/dead-letters/stats?by=hour&queue=mail&limit=1"), Counts).counts) == 1

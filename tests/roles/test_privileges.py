@@ -146,7 +146,7 @@ FUNCTIONS = {
     f"diagnose_{noun}": May(WATCHERS, f"diagnose_{noun}()") for noun in NOUNS
 } | dict.fromkeys(
     (
-        "cut_cause", "dead_filter", "dead_looked_to", "dead_parts", "dead_source",
+        "cut_cause", "dead_filter", "dead_looked_to", "dead_parts", "dead_source", "step_series",
         "error_identity", "frames_of", "message_shape", "prune_dead", "prune_requests",
         "check_cost", "check_interval", "check_length", "check_size", "check_stored", "check_worker", "claim_bytes", "due_after",
         "sane_elapsed", "fits", "fitting",

@@ -77,6 +77,47 @@ def test_no_more_lines_are_made_than_are_wanted(letters: Sql) -> None:
     assert [row["jobs"] for row in letters.rows("select * from dead_groups(most => 1)")] == [3]
 
 
+def series(sql: Sql, span: str) -> dict[str, list[int]]:
+    rows = sql.rows("select error_type, series from dead_groups(span => %s::text::interval)", span)
+    return {row["error_type"]: row["series"] for row in rows}
+
+
+def test_a_series_says_when_the_letters_of_a_group_failed(letters: Sql) -> None:
+    """The steps end with an hour, of a day of 24 of them."""
+    ids = [row["id"] for row in letters.rows("select id from dead_letter order by id")]
+    for id, hours in zip(ids, (0, 0, 5, 23), strict=True):
+        letters.rows(
+            "update dead_letter set finished_at = date_trunc('hour', clock_timestamp(), 'UTC') - make_interval(hours => %s) "
+            "where id = %s",
+            hours,
+            id,
+        )
+
+    found = series(letters, "24 hours")
+
+    assert found["Refused"] == [0] * 18 + [1] + [0] * 4 + [2]
+    assert found["KeyError"] == [1] + [0] * 23
+    letters.rows("update dead_letter set finished_at = finished_at - interval '1 h'")
+    assert series(letters, "24 hours")["KeyError"] == [0] * 24  # it is too old, and yet counted
+    assert [sum(numbers) for numbers in series(letters, "7 days").values()] == [3, 1]
+    assert {row["series"] for row in letters.rows("select series from dead_groups()")} == {None}
+
+
+def test_the_group_that_failed_last_is_first_if_that_is_wanted(letters: Sql) -> None:
+    found = letters.rows("select error_type from dead_groups(sort => 'last_at', span => '1 day')")
+    assert [row["error_type"] for row in found] == ["KeyError", "Refused"]
+    assert [row["error_type"] for row in letters.rows("select error_type from dead_groups(most => 1, sort => 'last_at')")] == [
+        "KeyError"
+    ]
+
+
+@pytest.mark.parametrize(("option", "named"), [("sort => 'name'", "use jobs or last_at"), ("span => '1 s'", "use 1 hour")])
+def test_other_orders_and_spans_are_refused(rolled_back_sql: Sql, option: str, named: str) -> None:
+    refusal = rolled_back_sql.refusal(f"select * from dead_groups({option})")
+    assert refusal.sqlstate == "PQ001"
+    assert named in str(refusal)
+
+
 @pytest.mark.parametrize("filter", [{}, {"queue": "rare"}, {"error_type": ["E", "F"], "task": "noop"}], ids=str)
 def test_whoever_sees_some_of_the_letters_is_told_how_far_that_was(rolled_back_sql: Sql, filter: dict[str, Any]) -> None:
     sql = rolled_back_sql
@@ -130,6 +171,20 @@ def test_they_are_counted_by_fingerprint_and_by_hour_the_latest_first(letters: S
     assert [(row["value"], row["jobs"]) for row in hours] == [(row["at"], 1) for row in hours]
     assert [row["value"] for row in hours] == sorted((row["value"] for row in hours), reverse=True)
     assert len(hours) == 4
+
+
+def test_they_are_counted_by_who_ran_them_last(letters: Sql) -> None:
+    one = letters.value("select worker_id from dead_letter order by id limit 1")
+    letters.rows("update worker set host = 'b', version = '2.0'")
+    letters.rows("update worker set host = 'a', version = '1.9' where id = %s", one)
+
+    def counted(by: str) -> list[tuple[str | None, int]]:
+        return [(row["value"], row["jobs"]) for row in letters.rows("select * from dead_stats(%s)", by)]
+
+    assert (str(one), 1) in counted("worker")
+    assert counted("host") == [("b", 3), ("a", 1)]
+    letters.rows("delete from worker where id = %s", one)
+    assert counted("version") == [("2.0", 3), (None, 1)]
 
 
 def test_they_are_counted_by_nothing_else(rolled_back_sql: Sql) -> None:

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, Strict
 
+from ...database.calls.dead import DeadProperty, GroupOrder
 from .fields import AsNumber, Body, Flag, Reason, Span
 from .filters import JobFilter
 from .pages import USUAL, Cursor, Limit, Page
@@ -31,12 +32,14 @@ class GroupsQuery(LetterFilter):
     """The groups of dead letters."""
 
     limit: int = Field(20, ge=1, le=1000, description="the most groups")
+    sort: GroupOrder = Field("jobs", description="jobs: the largest first; last_at: the one that failed last")
+    series: Literal["24h", "7d", "30d"] | None = Field(None, description="how far back the series of each group goes")
 
 
 class StatsQuery(LetterFilter):
     """Counts of dead letters."""
 
-    by: Literal["task", "queue", "reason", "error_type", "fingerprint", "hour"] = Field(description="the property")
+    by: DeadProperty = Field(description="the property; worker, host and version: of the last run")
     limit: int = Field(100, ge=1, le=1000, description="the most values")
 
 
@@ -93,12 +96,15 @@ class GroupOut(BaseModel):
     sample_id: str = Field(description="the newest job")
     tasks: list[str] = Field(description="up to five")
     queues: list[str] = Field(description="up to five")
+    series: list[int] | None = Field(
+        description="how many failed in each of 24 equal steps, the oldest first, the last is not over; null: not asked for"
+    )
 
 
 class Groups(BaseModel):
     """The kinds of failures."""
 
-    groups: list[GroupOut] = Field(description="the largest first")
+    groups: list[GroupOut] = Field(description="in the order that was asked for")
     looked_to: datetime | None = Field(
         description="what failed before was not looked at, because there are more than 100,000; null: all were"
     )

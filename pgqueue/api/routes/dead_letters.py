@@ -38,6 +38,7 @@ from ..problems import Problem, invalid
 
 endpoints = Endpoints("dead letters")
 MOST = 100_000  # letters that are counted
+_SPANS = {"24h": "24 hours", "7d": "7 days", "30d": "30 days"}
 _OF_USERS = {"args": None, "meta": None, "traceback": None}
 _LISTED_NOT_READ = {**_OF_USERS, "error_message": None}
 _NOT_READ = {**_LISTED_NOT_READ, "errors": None}
@@ -69,9 +70,10 @@ async def dead_letters(request: Request, query: Annotated[LetterQuery, Query()])
 async def dead_groups(request: Request, query: Annotated[GroupsQuery, Query()]) -> Response:
     """Dead letters by fingerprint: each kind of failure is one group."""
     here = at(request)
-    found = await here.run(calls.dead_groups(_filter(query, here.caller), query.limit))
-    looked_to = found[0].looked_to if found else None
-    rows: list[dict[str, Any]] = [group._asdict() for group in found]
+    span = query.series and _SPANS[query.series]
+    found = await here.run(calls.dead_series(_filter(query, here.caller), query.limit, query.sort, span))
+    looked_to = found[0][0].looked_to if found else None
+    rows: list[dict[str, Any]] = [group._asdict() | {"series": series} for group, series in found]
     for row in rows:
         del row["looked_to"]
         if not here.caller.may_read_arguments:

@@ -7,7 +7,8 @@ from ..acting import actor
 from ..call import ALWAYS, WHOLE, Call, Records, Rows, one_value, records
 from .enqueue import Added
 
-DeadProperty = Literal["task", "queue", "reason", "error_type", "fingerprint", "hour"]
+DeadProperty = Literal["task", "queue", "reason", "error_type", "fingerprint", "hour", "worker", "host", "version"]
+GroupOrder = Literal["jobs", "last_at"]
 
 
 class DeadGroup(NamedTuple):
@@ -113,6 +114,18 @@ def dead_groups(filter: str, most: int) -> Call[list[DeadGroup]]:
         "from {schema}.dead_groups(%s::text::jsonb, %s::int)",
         (filter, most),
         lambda rows: [DeadGroup(*row) for row in rows],
+        within=WHOLE,
+        repeat_within=ALWAYS,
+    )
+
+
+def dead_series(filter: str, most: int, sort: GroupOrder, span: str | None) -> Call[list[tuple[DeadGroup, list[int] | None]]]:
+    """As `dead_groups`, in this order, each with the numbers of 24 steps of a span, an interval of SQL; None = without them."""
+    return Call(
+        "select fingerprint, jobs, first_at, last_at, error_type, reason::text, message, sample_id, tasks, queues, looked_to, "
+        "series from {schema}.dead_groups(%s::text::jsonb, %s::int, %s::text, %s::text::interval)",
+        (filter, most, sort, span),
+        lambda rows: [(DeadGroup(*row[:-1]), row[-1]) for row in rows],
         within=WHOLE,
         repeat_within=ALWAYS,
     )

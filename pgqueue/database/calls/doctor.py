@@ -149,6 +149,17 @@ def findings() -> Call[list[Finding]]:
     )
 
 
+def first_seen() -> Call[dict[tuple[str, str], datetime]]:
+    """Since when what workers see now is wrong, by the names and subjects of findings."""
+    return Call(
+        "select name, subject, since from {schema}.findings "
+        "where seen_at > (clock_timestamp() - interval '3 minutes') limit 1000",
+        (),
+        lambda rows: {(name, subject): since for name, subject, since in rows},
+        repeat_within=ALWAYS,
+    )
+
+
 def maintain() -> Call[bool]:
     """Make partitions and prune now. Returns False if another session is at it."""
     return Call("select {schema}.maintain()", (), one_value, within=WHOLE)

@@ -1,5 +1,6 @@
 """Calls about the whole install: its version, its channels, its upkeep; see sql/functions/common and upkeep."""
 
+from datetime import datetime
 from typing import LiteralString, NamedTuple
 
 from ..call import ALWAYS, Call, one_value
@@ -37,6 +38,45 @@ def is_read_only(schema_name: str) -> Call[bool]:
         "and has_function_privilege(oid, 'execute'))",
         (schema_name,),
         one_value,
+        repeat_within=ALWAYS,
+    )
+
+
+class InstallSettings(NamedTuple):
+    """What holds for the whole install: the row of the table `setting`, where each is explained.
+
+    Attributes:
+        history_days: finished jobs are kept so many days.
+        dead_days: dead letters are kept so many days; None = for ever.
+        audit_days: what people have done is kept so many days.
+        metric_minute_days, metric_hour_days: roll-ups of minutes and of hours are kept so many days.
+        max_args_bytes: of the arguments of a job.
+        max_workflow_nodes: of one workflow.
+        log_lines, log_bytes: of each job the last so many are kept.
+        max_interruptions: so often workers that stop may interrupt a job until it counts as a suspect.
+        created_at: when pgqueue was installed.
+    """
+
+    history_days: int
+    dead_days: int | None
+    audit_days: int
+    metric_minute_days: int
+    metric_hour_days: int
+    max_args_bytes: int
+    max_workflow_nodes: int
+    log_lines: int
+    log_bytes: int
+    max_interruptions: int
+    created_at: datetime
+
+
+def install_settings() -> Call[InstallSettings]:
+    """What holds for the whole install."""
+    return Call(
+        "select history_days, dead_days, audit_days, metric_minute_days, metric_hour_days, max_args_bytes, max_workflow_nodes, "
+        "log_lines, log_bytes, max_interruptions, created_at from {schema}.setting",
+        (),
+        lambda rows: InstallSettings(*rows[0]),
         repeat_within=ALWAYS,
     )
 

@@ -1,31 +1,63 @@
--- dead_groups: the dead letters of a filter by fingerprint, the largest group first: each kind of failure is one row.
--- Called by: operators, dashboards. Writes: nothing. Raises PQ001 for an invalid filter.
+-- dead_groups: the dead letters of a filter by fingerprint: each kind of failure is one row.
+-- Called by: operators, dashboards. Writes: nothing. Raises PQ001 for an invalid filter, order or time.
 -- Looks at the newest 100,000 dead letters: at those, or of a fingerprint, a type, a time, ids at theirs. looked_to says how far
 -- that was; NULL = all were seen.
+-- sort    jobs: the largest group first; last_at: the one that failed last
+-- span    how far back the series goes, 1 hour to 1,000 days; NULL = there is none
 -- message, sample_id  of the newest job of the group; see pgqueue job for its traceback
 -- tasks, queues       up to five of them
-create function dead_groups(filter jsonb default '{}', most int default 20)
+-- series              how many failed in each of 24 equal steps, the oldest first; the last step is the one that is now
+create function dead_groups(filter jsonb default '{}', most int default 20, sort text default 'jobs', span interval default null)
 returns table (fingerprint text, jobs bigint, first_at timestamptz, last_at timestamptz, error_type text, reason final_reason,
-               message text, sample_id bigint, tasks text[], queues text[], looked_to timestamptz)
+               message text, sample_id bigint, tasks text[], queues text[], looked_to timestamptz, series bigint[])
 language plpgsql security definer set search_path from current
 set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
 #variable_conflict use_column
 declare
-    checked jsonb := dead_filter(filter);
+    checked jsonb    := dead_filter(filter);
+    step    interval := make_interval(secs => extract(epoch from span)::float8 / 24);
+    ends    timestamptz := date_bin(step, clock_timestamp(), '2001-01-01Z') + step;
+    ordered text := case sort when 'jobs' then 'jobs desc, last_at desc, fingerprint'
+                              when 'last_at' then 'last_at desc, jobs desc, fingerprint' end;
+    -- The step in which a letter failed, 1 to 24; 0: before. Without a series there are no steps, and fewer parts.
+    step_of text := case when step is null then 'null::bigint'
+                         else 'greatest(25 - ceil(extract(epoch from $3 - finished_at) / $4), 0)::bigint' end;
+    steps   text := case when step is null then 'null::bigint[]' else 'array_agg(array[step, jobs])' end;
 begin
+    if ordered is null then
+        perform invalid('sort', sort, 'use jobs or last_at');
+    end if;
+    if span < interval '1 hour' or span > interval '1000 days' then
+        perform invalid('span', span::text, 'use 1 hour to 1000 days');
+    end if;
+    -- The groups that are wanted first, and only of these what else is told of them.
     return query execute
         'with seen as materialized (select fingerprint, task, queue, finished_at, id ' || dead_source(checked) || '),
+         kind as materialized (
+             select fingerprint, count(*) as jobs, min(finished_at) as first_at, max(finished_at) as last_at, max(id) as newest
+               from seen group by fingerprint order by ' || ordered || ' limit $2),
          part as materialized (
-             select fingerprint, task, queue, count(*) as jobs, min(finished_at) as first_at, max(finished_at) as last_at,
-                    max(id) as newest
-               from seen group by fingerprint, task, queue),
-         kind as (
-             select fingerprint, sum(jobs)::bigint as jobs, min(first_at) as first_at, max(last_at) as last_at,
-                    max(newest) as newest, (array_agg(distinct task))[:5] as tasks, (array_agg(distinct queue))[:5] as queues
-               from part group by fingerprint order by jobs desc, last_at desc, fingerprint limit $2)
+             select k.newest, s.task, s.queue, ' || step_of || ' as step, count(*) as jobs
+               from seen s join kind k on coalesce(k.fingerprint, '''') = coalesce(s.fingerprint, '''')
+              group by k.newest, s.task, s.queue, step),
+         named as (
+             select newest, (array_agg(distinct task))[:5] as tasks, (array_agg(distinct queue))[:5] as queues,
+                    ' || steps || ' as steps
+               from part group by newest)
          select k.fingerprint, k.jobs, k.first_at, k.last_at, d.error_type, d.reason, d.errors->-1->>''message'', k.newest,
-                k.tasks, k.queues, (' || dead_looked_to(checked) || ')
-           from kind k join dead_letter d on d.id = k.newest
-          order by k.jobs desc, k.last_at desc, k.fingerprint'
-      using filter_of(checked), greatest(coalesce(most, 20), 1);
+                n.tasks, n.queues, (' || dead_looked_to(checked) || '), step_series(n.steps)
+           from kind k join named n using (newest) join dead_letter d on d.id = k.newest order by ' || ordered
+      using filter_of(checked), greatest(coalesce(most, 20), 1), ends, extract(epoch from step);
 end $$;
+
+-- step_series: 24 numbers, of pairs of a step and a number; NULL for NULL. What is of another step is left out.
+-- Called by: dead_groups. Writes: nothing.
+create function step_series(steps bigint[]) returns bigint[]
+language sql immutable as $$
+    select case when steps is not null then
+               array(select coalesce(sum(p.jobs), 0)::bigint
+                       from generate_series(1, 24) n
+                       left join (select steps[i][1] as step, steps[i][2] as jobs from generate_subscripts(steps, 1) i) p
+                         on p.step = n
+                      group by n order by n) end
+$$;

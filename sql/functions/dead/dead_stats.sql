@@ -1,6 +1,7 @@
 -- dead_stats: the dead letters of a filter, counted by one of their properties, the largest number first; hours the latest first.
 -- Called by: operators, dashboards. Writes: nothing. Raises PQ001 for an invalid filter or property. Looks as far as dead_groups.
--- by: task, queue, reason, error_type, fingerprint, or hour: of their end, in UTC
+-- by: task, queue, reason, error_type, fingerprint; hour: of their end, in UTC; worker, host, version: of the last run. Host
+-- and version are NULL if the worker is not kept any more
 create function dead_stats(by text, filter jsonb default '{}', most int default 100)
 returns table (value text, jobs bigint, first_at timestamptz, last_at timestamptz)
 language plpgsql security definer set search_path from current
@@ -10,10 +11,13 @@ declare
     checked jsonb := dead_filter(filter);
     of_it   text := case when by in ('task', 'queue', 'error_type', 'fingerprint') then by
                          when by = 'reason' then 'reason::text'
+                         when by = 'worker' then 'worker_id::text'
+                         when by = 'host' then '(select host from worker w where w.id = d.worker_id)'
+                         when by = 'version' then '(select version from worker w where w.id = d.worker_id)'
                          when by = 'hour' then 'to_char(finished_at at time zone ''UTC'', ''YYYY-MM-DD"T"HH24":00Z"'')' end;
 begin
     if of_it is null then
-        perform invalid('by', by, 'use task, queue, reason, error_type, fingerprint or hour');
+        perform invalid('by', by, 'use task, queue, reason, error_type, fingerprint, hour, worker, host or version');
     end if;
     return query execute
         'select ' || of_it || ' as value, count(*) as jobs, min(finished_at), max(finished_at) ' || dead_source(checked)
