@@ -29,6 +29,23 @@ def test_findings_are_those_of_the_app(app: PgQueue, look: Look, api: httpx.Clie
     assert found.worst == found.findings[0].severity
 
 
+def test_a_finding_says_since_when_workers_see_it(look: Look, api: httpx.Client) -> None:
+    look.rows("insert into pause (kind, name, paused_at, by) values ('queue', 'mail', '2020-01-01Z', 'ann')")
+    seen = (
+        "insert into finding_log select name, subject, 'pauses', f, '2020-01-02Z', clock_timestamp() - %s::interval "
+        "from diagnose_pauses() f on conflict (name, subject) do update set seen_at = excluded.seen_at"
+    )
+    look.rows(seen, "0 s")
+
+    def since() -> str | None:
+        (found,) = [one for one in api.get("/doctor").json()["findings"] if one["subject"] == "queue mail"]
+        return str(found["since"]) if found["since"] else None
+
+    assert since() == "2020-01-02T00:00:00Z"
+    look.rows(seen, "1 h")  # nobody has looked for long: what they saw then says nothing about now
+    assert since() is None
+
+
 async def test_many_who_ask_at_once_share_one_examination(app: PgQueue, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each has a connection and a thread of its own: a crowd must not take all connections of the server."""
     may_end, began = threading.Event(), list[int]()

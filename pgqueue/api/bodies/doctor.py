@@ -16,6 +16,7 @@ class FindingOut(BaseModel):
     figures: dict[str, Any]
     consequence: str
     remedy: str
+    since: datetime | None = Field(description="when a worker saw it first; null: no worker has seen it")
 
 
 class Examination(BaseModel):

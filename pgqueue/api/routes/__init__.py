@@ -23,6 +23,7 @@ from . import (
     rate_limits,
     results,
     schedules,
+    settings,
     workers,
     workflows,
 )
@@ -48,6 +49,7 @@ _NOUNS = (
     audit,
     keys,
     capabilities,
+    settings,
     problems,
     health,
     prometheus,

@@ -1,13 +1,17 @@
 """What is wrong with the install."""
 
+from datetime import datetime
+
+import psycopg
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ...database.calls.doctor import NOUNS
+from ...database.calls.doctor import NOUNS, first_seen
+from ...errors import PgQueueError
 from ..bodies.doctor import Examination
 from ..callers.caller import READERS, WORKERS
 from ..endpoint import Endpoints
-from ..here import at
+from ..here import Here, at
 
 endpoints = Endpoints("insight")
 _CHECKS = (*(f"diagnose_{noun}" for noun in NOUNS), "diagnose_zones", "zones_in_use")
@@ -19,4 +23,14 @@ async def doctor(request: Request) -> Response:
     here = at(request)
     found = await here.service.examination.get()
     worst = found.findings[0].severity if found.findings else None
-    return here.answer({"at": found.at, "checks": found.checks, "worst": worst, "findings": found.findings})
+    since = await _since(here)
+    findings = [one._asdict() | {"since": since.get((one.name, one.subject))} for one in found.findings]
+    return here.answer({"at": found.at, "checks": found.checks, "worst": worst, "findings": findings})
+
+
+async def _since(here: Here) -> dict[tuple[str, str], datetime]:
+    """When workers saw what is wrong first; nothing if the database does not say: that is a finding, and no refusal."""
+    try:
+        return await here.run(first_seen())
+    except (PgQueueError, psycopg.Error):
+        return {}
