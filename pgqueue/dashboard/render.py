@@ -15,7 +15,9 @@ from starlette.responses import HTMLResponse, Response
 from .._text import harmless
 from ..api import exact
 from ..insight import short
+from .remedy import command_of
 from .static import version
+from .traceback import parts_of
 
 # What is not a change: the words for a time, which the page itself keeps up to date.
 _WORDS_OF_TIMES = re.compile(r"(<time [^>]*>)[^<]*")
@@ -31,7 +33,7 @@ def page(template: str, facts: dict[str, Any], shown: str | None, is_part: bool)
         is_part: whether a page that is open asks.
     """
     base = "part.html" if is_part else "whole.html"
-    html = _environment().get_template(template).render(base=base, **facts)
+    html = _environment().get_template(template).render({"base": base, **facts})  # a bare page has its own
     begin = html.index("<main")  # what stands around it differs, such as what was said once
     mark = sha256(_WORDS_OF_TIMES.sub(r"\1", html[begin:]).encode()).hexdigest()[:16]
     if is_part and shown == mark:
@@ -50,6 +52,7 @@ def _environment() -> Environment:
     )
     made.filters.update(
         count=short.count, rate=short.rate, span=short.span, ms=short.milliseconds, when=when, json=json_text, seen=seen, url=url,
+        frames=parts_of, command=command_of,
     )  # fmt: skip
     made.globals.update(version=version(), query=query)
     return made
