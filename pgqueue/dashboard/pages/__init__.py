@@ -1,7 +1,7 @@
 """The pages, a file for each noun."""
 
 from ..page import Page
-from . import audit
+from . import audit, dead_edits, dead_letters, doctor, keys, settings
 
-_NOUNS = (audit,)
+_NOUNS = (audit, dead_letters, dead_edits, doctor, settings, keys)
 ALL: list[Page] = [page for noun in _NOUNS for page in noun.pages.all]

@@ -105,7 +105,7 @@ export function pause() {
 }
 
 export function start() {
-  if (!main()?.dataset.shown) return;
+  if (!main()?.dataset.shown || "still" in main().dataset) return; // a form, or what is shown once
   document.addEventListener("visibilitychange", () => (document.hidden ? hush() : (listen(), ask())));
   addEventListener("pagehide", hush);
   addEventListener("pageshow", (event) => event.persisted && (listen(), ask()));
