@@ -30,14 +30,14 @@ def read(document: bytes) -> Any:
     return json.loads(document, parse_int=_exact_int, parse_float=_exact_float, parse_constant=_refuse, object_pairs_hook=_once)
 
 
-def write(value: Any) -> bytes:
+def write(value: Any, indented: bool = False) -> bytes:
     """A value as JSON: times in UTC, spans in seconds. Raises TypeError if it is nested too deep, or is no JSON."""
-    return orjson.dumps(value, default=_plain, option=_OPTIONS)
+    return orjson.dumps(value, default=_plain, option=_OPTIONS | (orjson.OPT_INDENT_2 if indented else 0))
 
 
-def shown(value: Any) -> bytes:
+def shown(value: Any, indented: bool = False) -> bytes:
     """As `write`, for who reads it: curl shows an answer on a terminal. The values are the same, see `harmless_json`."""
-    body = write(value)
+    body = write(value, indented)
     return body if body.isascii() and b"\x7f" not in body else harmless_json(body.decode()).encode()
 
 

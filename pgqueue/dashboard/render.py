@@ -7,7 +7,6 @@ from hashlib import sha256
 from typing import Any
 from urllib.parse import quote, urlencode
 
-import orjson
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 from starlette.responses import HTMLResponse, Response
@@ -78,10 +77,7 @@ def from_now(left: timedelta) -> str:
 
 def json_text(value: Any, indented: bool = True) -> str:
     """JSON for people: numbers as they are stored, and nothing that a browser would obey."""
-    text = exact.shown(value).decode()
-    if not indented:
-        return text
-    return harmless(orjson.dumps(orjson.Fragment(text), option=orjson.OPT_INDENT_2).decode())
+    return exact.shown(value, indented).decode()
 
 
 def seen(text: Any) -> str:

@@ -129,7 +129,9 @@ def test_one_that_has_come_back_three_times_asks_first(bury: Bury, look: Look, h
 def test_one_runs_again_with_other_arguments_whose_numbers_stay_exact(bury: Bury, look: Look, http: httpx.Client) -> None:
     (id,) = bury(note=HOSTILE)
     path = f"dead-letters/jobs/{id}/edit"
-    assert "<script>alert" not in http.get(path).text
+    html = http.get(path).text
+    assert "<script>alert" not in html
+    assert "\n  &#34;user&#34;: 0\n}</textarea>" in html  # a member a line
     wrong = send(http, path, path, args='{"user": 1.10, ')
     assert (wrong.status_code, "this is no JSON" in wrong.text, "1.10, </textarea>" in wrong.text) == (422, True, True)
     missing = send(http, path, path, args='{"note": "<b>"}')
