@@ -44,6 +44,8 @@ CALLS: dict[str, tuple[str, int, tuple[Any, ...]]] = {
     "discard": ("select discard(7)", 60, ()),
     "retry": ("select id from retry(8)", 150, ()),
     "a group": ("select * from dead_groups(%s)", 300, ('{"fingerprint": "0000000000000007"}',)),
+    "a group by the hour": ("select * from dead_groups(%s, span => '1 day')", 300, ('{"fingerprint": "0000000000000007"}',)),
+    "the hosts of a group": ("select * from dead_stats('host', %s)", 300, ('{"fingerprint": "0000000000000007"}',)),
     "the last minutes": ("select * from dead_stats('task', %s)", 300, ('{"finished_after": "-2 minutes"}',)),
     "an alert": ("select crossed_dead_letters('a', 100, 80)", 700, ()),
     "an alert of late": (
