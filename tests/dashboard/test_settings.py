@@ -4,6 +4,7 @@ import re
 
 import httpx
 import pytest
+from playwright.sync_api import Page, expect
 
 from pgqueue import PgQueue
 from tests.api.keyed import key_of
@@ -45,6 +46,23 @@ def test_a_new_key_is_on_one_page_and_in_no_cookie_and_no_url(admin: httpx.Clien
     assert key not in admin.get("settings/keys/new").text
     head = {"Authorization": f"Bearer {key}"}
     assert httpx.get(f"{admin.base_url}api/v1/jobs?queue=mail", headers=head).status_code == 200
+
+
+def test_nothing_replaces_the_page_with_the_key_while_somebody_copies_it(page: Page) -> None:
+    asked = list[str]()
+    page.on("request", lambda request: asked.append(request.url.rpartition("/")[2]))
+    page.goto("settings")
+    expect(page.locator("[data-live-state]")).to_have_text("live")
+    assert "live" in asked
+    page.goto("settings/keys/new")
+    page.get_by_label("viewer").check()
+    page.get_by_role("button", name="Make the key").click()
+    asked.clear()
+    page.wait_for_load_state("networkidle")
+    expect(page.locator("time").first).to_have_text("in 90 d")  # the scripts of the page have run
+    assert "live" not in asked
+    page.get_by_label("Copy").click()
+    expect(page.locator("#announcements")).to_have_text("Copied.")
 
 
 def test_what_is_refused_stands_beside_what_was_typed(admin: httpx.Client) -> None:
