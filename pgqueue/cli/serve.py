@@ -43,12 +43,7 @@ def serve(
         from ..dashboard.build import create_server_app
     except ModuleNotFoundError as error:
         raise ConfigurationError(
-<<<<<<< HEAD
             f"serve: API and dashboard need {error.name}, which is not installed; run: pip install 'pgqueue-native[api]'"
-=======
-            f"serve: the REST API and the dashboard need {error.name}, which is not installed; "
-            "run: pip install 'pgqueue-native[api]'"
->>>>>>> 5b7c882 (The API tells the settings of the install, and since when workers see what is wrong)
         ) from None
     launch = Launch(app or "", WorkerOptions(), database_url, schema, log_format and log_format.value, log_level, log_file)
     try:
