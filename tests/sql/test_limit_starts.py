@@ -1,6 +1,7 @@
 """limit_starts: how many jobs of a key started in each of the last minutes."""
 
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from .limit_steps import add, claimed, finish_all, set_limit
 def starts(sql: Sql, key: str, minutes: int = 5) -> list[int | None]:
     """The starts of each minute, the last one first."""
     rows = sql.rows("select * from limit_starts(%s, %s) order by at desc", key, minutes)
-    assert [one["at"] - other["at"] for one, other in zip(rows, rows[1:], strict=False)] == [timedelta(minutes=1)] * (minutes - 1)
+    assert [one["at"] - other["at"] for one, other in pairwise(rows)] == [timedelta(minutes=1)] * (minutes - 1)
     return [row["starts"] for row in rows]
 
 
@@ -58,8 +59,8 @@ def test_a_name_counts_all_its_keys_and_the_limit_of_a_queue_all_its_jobs(used: 
 
 def test_minutes_before_the_last_10000_ends_are_not_known(used: Sql) -> None:
     used.rows(
-        "insert into job_history (id, run_at, created_at, claimed_at, finished_at, state, priority, attempt, max_attempts, rescues, "
-        "queue, task, args, limits) select -n, at, at, at, at, 'succeeded', 0, 1, 4, 0, 'default', 'noop', '{}', '{tenant:a}' "
+        "insert into job_history (id, run_at, created_at, claimed_at, finished_at, state, priority, attempt, max_attempts, "
+        "rescues, queue, task, args, limits) select -n, at, at, at, at, 'succeeded', 0, 1, 4, 0, 'default', 'noop', '{}', '{tenant:a}' "
         "from generate_series(1, 10000) n, lateral (select clock_timestamp() - interval '1 min' as at) a"
     )
     found: list[dict[str, Any]] = used.rows("select * from limit_starts('tenant:a', 5) order by at desc")

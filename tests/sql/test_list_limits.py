@@ -69,8 +69,8 @@ def many(rolled_back_sql: Sql) -> Sql:
     """100,000 jobs of one key, in 1,000 lanes."""
     set_limit(rolled_back_sql, "api", max_running=1)
     rolled_back_sql.rows(
-        "insert into job (run_at, created_at, state, task, limits, lane_id) select clock_timestamp(), clock_timestamp(), 'ready', "
-        "'noop', keys, lane_of('default', keys) from generate_series(1, 100000) n, "
+        "insert into job (run_at, created_at, state, task, limits, lane_id) select clock_timestamp(), clock_timestamp(), "
+        "'ready', 'noop', keys, lane_of('default', keys) from generate_series(1, 100000) n, "
         "lateral (select array['api', 'tenant:' || n %% 1000] as keys) k"
     )
     rolled_back_sql.rows(

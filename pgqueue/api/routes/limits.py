@@ -37,9 +37,10 @@ async def limits(
     here = at(request)
     paging = Paging(("limits", prefix), limit, cursor)
     wanted = None if prefix is None else storable("prefix", prefix)
-    is_plain = wanted is None and count_to is None
     (after,) = paging.after
-    page = calls.limit_page(after, paging.fetch) if is_plain else calls.list_limits(wanted, after, paging.fetch, count_to)
+    page = calls.list_limits(wanted, after, paging.fetch, count_to)
+    if wanted is None and count_to is None:
+        page = calls.limit_page(after, paging.fetch)
     return here.answer(paging.page(await here.run(page), lambda row: (row.key,), limit_shown))
 
 

@@ -64,12 +64,12 @@ async def schedules(
     paging = Paging(("schedules", prefix), limit, cursor)
     wanted = None if prefix is None else storable("prefix", prefix)
     rows = await here.run(calls.schedule_page(paging.after[0], queues, paging.fetch, wanted))
-    last = await here.run(calls.last_ticks([row.name for row in rows], ticks)) if ticks else None
+    last = await here.run(calls.last_ticks([row.name for row in rows], ticks)) if ticks else {}
     return here.answer(
         paging.page(
             rows,
             lambda row: (row.name,),
-            lambda row: schedule_shown(row, has_args, None if last is None else last.get(row.name, [])),
+            lambda row: schedule_shown(row, has_args, last.get(row.name, []) if ticks else None),
         )
     )
 

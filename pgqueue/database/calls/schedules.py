@@ -202,11 +202,12 @@ def schedule_page(
     after: str | None, queues: list[str] | None, limit: int, prefix: str | None = None
 ) -> Call[list[ScheduleStatus]]:
     """The first schedules behind a name, whose jobs are for these queues; None = any. Numbers are as in `exact_schedule`."""
+    beyond = None if prefix is None else prefix + chr(0x10FFFF)
     return Call(
-        _STATUS + "where (%s::text is null or name > %s::text) and (%s::text is null or starts_with(name, %s::text)) "
+        _STATUS + "where (%s::text is null or name > %s::text) and (%s::text is null or name >= %s::text and name < %s::text) "
         "and (%s::text[] is null or coalesce(definition->'job'->>'queue', 'default') = any (%s::text[])) "
         "order by name limit %s::int",
-        (after, after, prefix, prefix, queues, queues, limit),
+        (after, after, prefix, prefix, beyond, queues, queues, limit),
         _exact_statuses,
         within=WHOLE,
         repeat_within=ALWAYS,
