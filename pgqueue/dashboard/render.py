@@ -14,7 +14,9 @@ from starlette.responses import HTMLResponse, Response
 
 from .._text import harmless
 from ..api import exact
+from ..errors import InvalidArgument
 from ..insight import short
+from ..schedules.zones import read_zone
 from .static import version
 
 # What is not a change: the words for a time, which the page itself keeps up to date.
@@ -49,7 +51,8 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters.update(
-        count=short.count, rate=short.rate, span=short.span, ms=short.milliseconds, when=when, json=json_text, seen=seen, url=url,
+        count=short.count, rate=short.rate, span=short.span, ms=short.milliseconds, when=when, json=json_text, seen=seen, url=url, path=path,
+        clock=clock,
     )  # fmt: skip
     made.globals.update(version=version(), query=query)
     return made
@@ -89,6 +92,37 @@ def seen(text: Any) -> str:
 def url(part: Any) -> str:
     """A name as a part of a path."""
     return quote(str(part), safe="")
+
+
+def path(key: Any) -> str:
+    """A key that may hold slashes as the end of a path."""
+    return quote(str(key), safe="/:")
+
+
+def clock(value: str | datetime | None, zone: str | None = None) -> Markup:
+    """A time as the clocks of a zone show it; without a zone as those of who looks do, which the script of the page knows."""
+    if value is None:
+        return Markup()
+    time = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+    if zone is not None:
+        return Markup("{}").format(on_clock(in_zone(time, zone)))
+    utc = time.astimezone(UTC)
+    return Markup('<time data-clock datetime="{}">{}</time>').format(utc.isoformat().replace("+00:00", "Z"), on_clock(utc))
+
+
+def in_zone(time: datetime, zone: str) -> datetime:
+    """A time in a zone; in UTC if there is no such zone here."""
+    try:
+        return time.astimezone(read_zone(zone))
+    except InvalidArgument:
+        return time.astimezone(UTC)
+
+
+def on_clock(time: datetime) -> str:
+    """A time with its zone: Wed, 2 Dec 2026, 02:00 CET; the script of the page says it in the same words."""
+    zone = time.tzname() or ""
+    name = f"UTC{zone}" if zone[:1] in "+-" else zone
+    return f"{time:%a}, {time.day} {time:%b} {time.year}, {time:%H:%M}{f':{time:%S}' if time.second else ''} {name}"
 
 
 def query(**given: Any) -> str:

@@ -60,8 +60,8 @@ def test_a_name_counts_all_its_keys_and_the_limit_of_a_queue_all_its_jobs(used: 
 def test_minutes_before_the_last_10000_ends_are_not_known(used: Sql) -> None:
     used.rows(
         "insert into job_history (id, run_at, created_at, claimed_at, finished_at, state, priority, attempt, max_attempts, "
-        "rescues, queue, task, args, limits) select -n, at, at, at, at, 'succeeded', 0, 1, 4, 0, 'default', 'noop', '{}', '{tenant:a}' "
-        "from generate_series(1, 10000) n, lateral (select clock_timestamp() - interval '1 min' as at) a"
+        "rescues, queue, task, args, limits) select -n, at, at, at, at, 'succeeded', 0, 1, 4, 0, 'default', 'noop', '{}', "
+        "'{tenant:a}' from generate_series(1, 10000) n, lateral (select clock_timestamp() - interval '1 min' as at) a"
     )
     found: list[dict[str, Any]] = used.rows("select * from limit_starts('tenant:a', 5) order by at desc")
     assert [row["starts"] for row in found][2:] == [None] * 3

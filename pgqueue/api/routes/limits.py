@@ -41,7 +41,8 @@ async def limits(
     page = calls.list_limits(wanted, after, paging.fetch, count_to)
     if wanted is None and count_to is None:
         page = calls.limit_page(after, paging.fetch)
-    return here.answer(paging.page(await here.run(page), lambda row: (row.key,), limit_shown))
+    found = await here.run(page)
+    return here.answer(paging.page(found, lambda row: (row.key,), limit_shown))
 
 
 @endpoints.get("/limit-starts", calls=("limit_starts",), model=LimitStartsOut)
