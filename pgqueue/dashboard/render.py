@@ -51,8 +51,8 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters.update(
-        count=short.count, rate=short.rate, span=short.span, ms=short.milliseconds, when=when, json=json_text, seen=seen, url=url, path=path,
-        clock=clock,
+        count=short.count, rate=short.rate, span=short.span, ms=short.milliseconds, when=when, json=json_text, seen=seen, url=url,
+        path=path, clock=clock,
     )  # fmt: skip
     made.globals.update(version=version(), query=query)
     return made

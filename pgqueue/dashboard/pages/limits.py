@@ -22,7 +22,7 @@ async def limits(at: Visit) -> Response:
     filter = {"prefix": at.query.get("prefix") or None}
     found = at.panel("/limits", **filter, count_to=COUNTED, cursor=at.query.get("cursor"), limit=50)
     parks = at.panel("/audit", verb="park", kind="limit", limit=100)
-    facts = {"filter": filter, "counted": COUNTED, "readable": readable, "last_parks": last_parks}
+    facts: dict[str, Any] = {"filter": filter, "counted": COUNTED, "readable": readable, "last_parks": last_parks}
     return await at.show("limits.html", "Limits", found=found, parks=parks, **facts)
 
 
@@ -30,12 +30,12 @@ async def limits(at: Visit) -> Response:
 async def limit(at: Visit, key: str) -> Response:
     """One key: its limit, what it has now, what started, and what people did to it."""
     one = readable(await at.ask(f"/limits/{key}", count_to=COUNTED_ALONE), COUNTED_ALONE)
-    panels = {
+    panels: dict[str, Any] = {
         "starts": at.panel("/limit-starts", key=key, minutes=30),
         "done": at.panel("/audit", kind="limit", subject=key, limit=5),
         "keys": at.panel("/limits", prefix=f"{key}:", count_to=COUNTED, limit=OF_NAME) if ":" not in key else None,
     }
-    facts = {
+    facts: dict[str, Any] = {
         "per_minute": a_minute(one), "minutes_of": minutes_of, "readable": readable, "counted": COUNTED, "last_parks": last_parks,
     }  # fmt: skip
     return await at.show("limit.html", key, one=one, **panels, **facts)

@@ -1,4 +1,4 @@
-"""Forms of schedules: a new one, the values of one, and the jobs of ticks in the past. Each shows what it would do, before it does."""
+"""Forms of schedules: a new one, the values of one, the jobs of ticks in the past. Each shows first what it would do."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager

@@ -26,7 +26,7 @@ async def schedule(at: Visit, name: str) -> Response:
     """One schedule."""
     one = await at.ask(f"/schedules/{name}")
     cursor = at.query.get("cursor")
-    panels = {
+    panels: dict[str, Any] = {
         "preview": at.panel(f"/schedules/{name}/preview", n=NEXT),
         "ticks": at.panel(f"/schedules/{name}/ticks", cursor=cursor, limit=25 if cursor is None else 100),
     }
