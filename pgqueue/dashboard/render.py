@@ -99,15 +99,18 @@ def path(key: Any) -> str:
     return quote(str(key), safe="/:")
 
 
-def clock(value: str | datetime | None, zone: str | None = None) -> Markup:
+def clock(value: str | datetime | None, zone: str | None = None, is_short: bool = False) -> Markup:
     """A time as the clocks of a zone show it; without a zone as those of who looks do, which the script of the page knows."""
     if value is None:
         return Markup()
     time = value if isinstance(value, datetime) else datetime.fromisoformat(value)
     if zone is not None:
-        return Markup("{}").format(on_clock(in_zone(time, zone)))
+        return Markup("{}").format(on_clock(in_zone(time, zone), is_short))
     utc = time.astimezone(UTC)
-    return Markup('<time data-clock datetime="{}">{}</time>').format(utc.isoformat().replace("+00:00", "Z"), on_clock(utc))
+    written = utc.isoformat().replace("+00:00", "Z")
+    return Markup('<time data-clock="{}" datetime="{}">{}</time>').format(
+        "short" if is_short else "", written, on_clock(utc, is_short)
+    )
 
 
 def in_zone(time: datetime, zone: str) -> datetime:
@@ -118,11 +121,12 @@ def in_zone(time: datetime, zone: str) -> datetime:
         return time.astimezone(UTC)
 
 
-def on_clock(time: datetime) -> str:
-    """A time with its zone: Wed, 2 Dec 2026, 02:00 CET; the script of the page says it in the same words."""
+def on_clock(time: datetime, is_short: bool = False) -> str:
+    """A time with its zone: Wed, 2 Dec 2026, 02:00 CET, or 2 Dec, 02:00 CET; the script of the page says it in the same words."""
     zone = time.tzname() or ""
     name = f"UTC{zone}" if zone[:1] in "+-" else zone
-    return f"{time:%a}, {time.day} {time:%b} {time.year}, {time:%H:%M}{f':{time:%S}' if time.second else ''} {name}"
+    day = f"{time.day} {time:%b}" if is_short else f"{time:%a}, {time.day} {time:%b} {time.year}"
+    return f"{day}, {time:%H:%M}{f':{time:%S}' if time.second else ''} {name}"
 
 
 def query(**given: Any) -> str:

@@ -20,7 +20,8 @@ OF_JOB = ("task", "args", "queue", "priority")
 NAMES = (*OF_TIMES, "misfire", "most", "spacing", "window", "overlap", "jitter")
 NEW = {
     "cron": "", "every": "", "timezone": "UTC", "starts_at": "", "ends_at": "", "misfire": "coalesce",
-    "most": "10", "spacing": "1", "window": "86400", "overlap": "allow", "jitter": "0", "task": "", "args": "{}", "queue": "", "priority": "",
+    "most": "10", "spacing": "1", "window": "86400", "overlap": "allow", "jitter": "0",
+    "task": "", "args": "{}", "queue": "", "priority": "",
 }  # fmt: skip
 _NUMBER = re.compile(r"[0-9]{1,15}(\.[0-9]{1,15})?")
 _WHOLE = re.compile(r"-?[0-9]{1,15}")

@@ -16,10 +16,11 @@ export function inWords(seconds) {
 }
 
 // A time on the clock of who looks, in the words of render.on_clock.
-export function onClock(at) {
+export function onClock(at, form) {
   const part = Object.fromEntries(clock.formatToParts(at).map(({ type, value }) => [type, value]));
   const seconds = part.second === "00" ? "" : `:${part.second}`;
-  return `${part.weekday}, ${part.day} ${part.month} ${part.year}, ${part.hour}:${part.minute}${seconds} ${part.timeZoneName}`;
+  const day = form === "short" ? `${part.day} ${part.month}` : `${part.weekday}, ${part.day} ${part.month} ${part.year}`;
+  return `${day}, ${part.hour}:${part.minute}${seconds} ${part.timeZoneName}`;
 }
 
 export function refresh(within = document) {
@@ -27,7 +28,7 @@ export function refresh(within = document) {
   for (const element of within.querySelectorAll("time[datetime]")) {
     const at = Date.parse(element.dateTime);
     if (Number.isNaN(at)) continue;
-    const words = "clock" in element.dataset ? onClock(at) : inWords((at - now) / 1000);
+    const words = "clock" in element.dataset ? onClock(at, element.dataset.clock) : inWords((at - now) / 1000);
     if (element.textContent !== words) element.textContent = words;
     const title = absolute.format(at);
     if (element.title !== title) element.title = title;
