@@ -58,8 +58,8 @@ def body_of(typed: Mapping[str, str], before: Mapping[str, str] = {}) -> dict[st
         Problem: a time, or the arguments, cannot be read.
     """
     changed = {name for name, text in typed.items() if text != before.get(name, "")}
-    if {"timezone"} & changed:
-        changed |= {name for name in TIMES if typed[name]}  # the same time of another clock is another time
+    if "timezone" in changed:
+        changed |= {name for name in TIMES if typed.get(name)}  # the same time of another clock is another time
     body = {name: value_of(name, typed) for name in NAMES if name in changed}
     body = {name: value for name, value in body.items() if value is not None or name not in ("cron", "every")}
     job = {name: value_of(name, typed) for name in OF_JOB if name in changed}
@@ -74,7 +74,7 @@ def value_of(name: str, typed: Mapping[str, str]) -> Any:
     if name == "cron":
         return [line.strip() for line in text.splitlines() if line.strip()]
     if name in TIMES:
-        return instant_of(name, text, typed["timezone"])
+        return instant_of(name, text, typed.get("timezone") or "UTC")
     if name == "args":
         return arguments(text)
     if (name in NUMBERS and _NUMBER.fullmatch(text)) or (name == "priority" and _WHOLE.fullmatch(text)):
@@ -90,7 +90,7 @@ def instant_of(name: str, text: str, zone: str) -> str:
         raise invalid(name, text, "give a date and a time, such as 2026-12-24T18:00") from None
     if wall.tzinfo is not None:
         return wall.isoformat()
-    return instant(wall, read_zone(zone or "UTC")).isoformat()
+    return instant(wall, read_zone(zone)).isoformat()
 
 
 def on_clock(time: str | None, zone: str) -> str:

@@ -8,6 +8,7 @@ import pytest
 
 from .conftest import Sql
 from .limit_steps import add, claimed, finish_all, set_limit
+from .plan import buffers_of
 
 
 def starts(sql: Sql, key: str, minutes: int = 5) -> list[int | None]:
@@ -73,3 +74,20 @@ def test_minutes_before_the_last_10000_ends_are_not_known(used: Sql) -> None:
 @pytest.mark.parametrize("minutes", [0, 61, None])
 def test_a_number_of_minutes_that_is_none_is_refused(rolled_back_sql: Sql, minutes: int | None) -> None:
     assert "minutes: " in str(rolled_back_sql.refusal("select * from limit_starts('x', %s)", minutes))
+
+
+@pytest.mark.parametrize("analyzed", [False, True])
+def test_what_it_reads_does_not_grow_with_the_history(rolled_back_sql: Sql, analyzed: bool) -> None:
+    sql = rolled_back_sql
+    sql.rows(
+        "insert into job_history (id, run_at, created_at, claimed_at, finished_at, state, priority, attempt, max_attempts, "
+        "rescues, queue, task, args, limits) select -n, at, at, at, at, 'succeeded', 0, 1, 4, 0, 'default', 'noop', '{}', "
+        "'{tenant:a}' from generate_series(1, 60000) n, lateral (select clock_timestamp() - n * interval '50 ms' as at) a"
+    )
+    sql.rows(
+        "insert into job (run_at, created_at, state, task) select now(), now(), 'ready', 'noop' from generate_series(1, 60000)"
+    )
+    if analyzed:
+        sql.rows("analyze job, job_history")
+    assert buffers_of(sql, "select * from limit_starts('tenant:a', 60)") < 2000
+    assert starts(sql, "tenant:a", 60)[0] is not None

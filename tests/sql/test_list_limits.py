@@ -6,6 +6,7 @@ import pytest
 
 from .conftest import Sql
 from .limit_steps import add, claimed, set_limit
+from .plan import buffers_of
 
 COLUMNS = (
     "key, limit_name, enabled, rate, per, burst, max_running, count_cost, weight, retry_blocks, changed_at, used, remaining, "
@@ -81,7 +82,5 @@ def many(rolled_back_sql: Sql) -> Sql:
 
 
 def test_what_it_reads_does_not_grow_with_what_waits(many: Sql) -> None:
-    from .plan import buffers_of
-
     assert many.value("select waiting from list_limits('api', count_to => 1000)") == 1000
     assert buffers_of(many, "select * from list_limits('api', null, 1, 1000)") < 6000

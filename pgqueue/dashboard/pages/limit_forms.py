@@ -58,9 +58,9 @@ async def edit(at: Visit) -> Response:
 @pages.act("/limits/+edit", of="PATCH /limits/{key:path}")
 async def save(at: Visit, form: Form) -> Response:
     """Change what was changed in the form, unless somebody else was faster."""
-    key, typed = at.query.get("key", ""), typed_in(form)
+    key, typed, one = at.query.get("key", ""), typed_in(form), None
     try:
-        one = await at.ask(f"/limits/{key}", count_to=1)
+        one = await at.tell("GET", f"/limits/{key}", count_to=1)  # as it is now, and not as somebody was shown it a moment ago
         changes = changes_of(texts_of(one), typed)
         if changes and form.get("seen") != one["changed_at"]:
             raise Refused(409, {"title": "The limit has changed meanwhile", "detail": f"it is now: {_in_words(one)}",
@@ -68,7 +68,7 @@ async def save(at: Visit, form: Form) -> Response:
         if changes:
             await at.tell("PATCH", f"/limits/{key}", changes)
     except Refused as refused:
-        seen = one["changed_at"] if refused.status == 409 else form.get("seen")
+        seen = one["changed_at"] if one and refused.status == 409 else form.get("seen")
         return await _show(at, f"Edit {key}", {**typed, "name": key, "seen": seen}, refused)
     return at.go(page_of(key), said=f"{key} is changed; it applies at once." if changes else "Nothing was changed.")
 
@@ -81,7 +81,7 @@ async def _show(at: Visit, title: str, values: Mapping[str, Any], refused: Refus
 
 async def _is_there(at: Visit, name: str) -> bool:
     try:
-        return bool((await at.ask(f"/limits/{name}", count_to=1))["limit_name"] == name)
+        return bool((await at.tell("GET", f"/limits/{name}", count_to=1))["limit_name"] == name)
     except Refused as refused:
         if refused.status != 404:
             raise

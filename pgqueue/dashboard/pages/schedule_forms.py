@@ -24,6 +24,8 @@ SHOWN = 10  # ticks of a preview
 @pages.page("/schedules/+new", of="POST /schedules")
 async def new(at: Visit) -> Response:
     """The form of a new schedule."""
+    if not may_make(at):
+        raise Refused(403, {"title": KINDS["forbidden"].title, "detail": "A new schedule needs the role admin.", "remedy": ""})
     return await _show(at, None, {"name": "", **NEW, "task": at.query.get("task", "")})
 
 
@@ -52,7 +54,7 @@ async def edit(at: Visit, name: str) -> Response:
 @pages.act("/schedules/{name}/edit", of="PATCH /schedules/{name}")
 async def save(at: Visit, form: Form, name: str) -> Response:
     """Show its ticks, or change what was changed in the form, unless somebody else was faster."""
-    one = await at.ask(f"/schedules/{name}")
+    one = await at.tell("GET", f"/schedules/{name}")  # as it is now, and not as somebody was shown it a moment ago
     before = texts_of(one)
     values = {"name": name, **before, **typed_in(form)}
     try:
