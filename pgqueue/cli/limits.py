@@ -1,5 +1,6 @@
 """pgqueue limits: show limits, and change them at run time."""
 
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -127,6 +128,7 @@ def park(
         str | None,
         typer.Option(metavar="TIME", help="End time in ISO format: 2030-01-31T12:00+01:00; local time without a zone."),
     ] = None,
+    reason: Annotated[str | None, typer.Option(metavar="TEXT", help="Why, for the audit log.")] = None,
     database_url: DatabaseUrl = None,
     schema: Schema = None,
     as_json: AsJson = False,
@@ -135,7 +137,7 @@ def park(
     if (span is None) == (until is None):
         raise InvalidArgument("until: give either --until or --for")
     asked = read_span("for", span) if span is not None else read_time("until", str(until))
-    call = parking(key, asked)
+    call = parking(key, asked, partial(calls.park, reason=reason))
     with Session(database_url, schema) as database:
         before = {one.parked_until for one in database.run(calls.limit_status_of(key))}
         database.run(call)

@@ -13,7 +13,9 @@ from starlette.responses import HTMLResponse, Response
 
 from .._text import harmless
 from ..api import exact
+from ..errors import InvalidArgument
 from ..insight import short
+from ..schedules.zones import read_zone
 from .remedy import command_of
 from .static import version
 from .traceback import parts_of
@@ -40,6 +42,17 @@ def page(template: str, facts: dict[str, Any], shown: str | None, is_part: bool)
     return HTMLResponse(html.replace("<main", f'<main data-shown="{mark}"', 1))
 
 
+def bare(template: str, status: int, facts: dict[str, Any]) -> Response:
+    """A page without the frame, for somebody who is not let in or for whom nothing can be shown.
+
+    Args:
+        template: the file.
+        status: of HTTP.
+        facts: what it shows.
+    """
+    return HTMLResponse(_environment().get_template(template).render(**facts), status)
+
+
 @cache
 def _environment() -> Environment:
     made = Environment(
@@ -52,6 +65,7 @@ def _environment() -> Environment:
     made.filters.update(
         count=short.count, rate=short.rate, span=short.span, ms=short.milliseconds, when=when, json=json_text, seen=seen, url=url,
         frames=parts_of, command=command_of,
+        path=path, clock=clock,
     )  # fmt: skip
     made.globals.update(version=version(), query=query)
     return made
@@ -88,6 +102,41 @@ def seen(text: Any) -> str:
 def url(part: Any) -> str:
     """A name as a part of a path."""
     return quote(str(part), safe="")
+
+
+def path(key: Any) -> str:
+    """A key that may hold slashes as the end of a path."""
+    return quote(str(key), safe="/:")
+
+
+def clock(value: str | datetime | None, zone: str | None = None, is_short: bool = False) -> Markup:
+    """A time as the clocks of a zone show it; without a zone as those of who looks do, which the script of the page knows."""
+    if value is None:
+        return Markup()
+    time = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+    if zone is not None:
+        return Markup("{}").format(on_clock(in_zone(time, zone), is_short))
+    utc = time.astimezone(UTC)
+    written = utc.isoformat().replace("+00:00", "Z")
+    return Markup('<time data-clock="{}" datetime="{}">{}</time>').format(
+        "short" if is_short else "", written, on_clock(utc, is_short)
+    )
+
+
+def in_zone(time: datetime, zone: str) -> datetime:
+    """A time in a zone; in UTC if there is no such zone here."""
+    try:
+        return time.astimezone(read_zone(zone))
+    except InvalidArgument:
+        return time.astimezone(UTC)
+
+
+def on_clock(time: datetime, is_short: bool = False) -> str:
+    """A time with its zone: Wed, 2 Dec 2026, 02:00 CET, or 2 Dec, 02:00 CET; the script of the page says it in the same words."""
+    zone = time.tzname() or ""
+    name = f"UTC{zone}" if zone[:1] in "+-" else zone
+    day = f"{time.day} {time:%b}" if is_short else f"{time:%a}, {time.day} {time:%b} {time.year}"
+    return f"{day}, {time:%H:%M}{f':{time:%S}' if time.second else ''} {name}"
 
 
 def query(**given: Any) -> str:

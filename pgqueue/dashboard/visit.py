@@ -49,7 +49,7 @@ class Visit:
     @property
     def here(self) -> str:
         """The path and the query, for a form that comes back."""
-        return self.path + (f"?{self.request.url.query}" if self.request.url.query else "")
+        return render.path(self.path) + (f"?{self.request.url.query}" if self.request.url.query else "")
 
     @property
     def section(self) -> str:
@@ -143,5 +143,7 @@ def path_of(request: Request) -> str:
 
 
 def base_of(request: Request) -> str:
-    """The way from a path of the dashboard to its top."""
-    return "../" * path_of(request).count("/") or "./"
+    """The way from a path of the dashboard to its top, as the browser sees the path: there %2F separates nothing."""
+    sent = request.scope.get("raw_path") or request.scope["path"].encode()
+    depth = sent.partition(b"?")[0].count(b"/") - request.scope.get("root_path", "").count("/") - 1
+    return "../" * depth or "./"

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
-from .._checks import Duration, check_duration, check_time, interval, invalid
+from .._checks import Duration, check_duration, check_time, interval, invalid, read_text
 from .._text import storable
 from ..client import Client
 from ..database import Call
@@ -165,21 +166,23 @@ class Limits:
         """`delete` for async code."""
         await self._client.async_database.run(calls.delete_limit(_text("name", name)))
 
-    def park(self, key: str, until: datetime | Duration) -> None:
+    def park(self, key: str, until: datetime | Duration, *, reason: str | None = None) -> None:
         """Park a key: its waiting jobs do not start until then; running jobs continue.
 
         Args:
             key: the key of a limit, or of jobs that take turns.
             until: a datetime with a time zone, or a timedelta or seconds from now. A shorter time does not replace a longer time.
+            reason: why, for the audit log.
 
         Raises:
-            InvalidArgument: no limit has this key, or the time is invalid.
+            InvalidArgument: no limit has this key, or the time or the reason is invalid.
         """
-        self._client.database.run(parking(key, until))
+        self._client.database.run(parking(key, until, partial(calls.park, reason=read_text("reason", reason))))
 
-    async def apark(self, key: str, until: datetime | Duration) -> None:
+    async def apark(self, key: str, until: datetime | Duration, *, reason: str | None = None) -> None:
         """`park` for async code."""
-        await self._client.async_database.run(parking(key, until))
+        call = parking(key, until, partial(calls.park, reason=read_text("reason", reason)))
+        await self._client.async_database.run(call)
 
     def unpark(self, key: str) -> bool:
         """Open a key that was parked.

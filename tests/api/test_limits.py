@@ -125,3 +125,44 @@ def test_a_park_needs_an_end(api: httpx.Client) -> None:
     """A key that is parked for ever would be a limit that nobody sees."""
     api.put("/limits/openai", json={"max_running": 1})
     assert _problem(api.post("/limits/openai/park", json={}))["field"] == "until"
+
+
+def test_limits_of_a_prefix_in_pages_count_no_more_than_asked_to(api: httpx.Client, app: PgQueue) -> None:
+    """A prefix is none of a pattern, and a cursor is one of its own list."""
+    for key in ("tenant", "tenant:a", "tenant:b", "ten_nt"):
+        api.put(f"/limits/{key}", json={"max_running": 1})
+
+    @app.task(limits=["tenant:{tenant}"])
+    def work(tenant: str) -> None: ...
+
+    work.enqueue_many([("a",)] * 5)
+    first = api.get("/limits", params={"prefix": "tenant:", "limit": 1, "count_to": 3}).json()
+    assert [(one["key"], one["waiting"]) for one in first["items"]] == [("tenant:a", 3)]
+    second = api.get("/limits", params={"prefix": "tenant:", "limit": 5, "cursor": first["next"]}).json()
+    assert ([one["key"] for one in second["items"]], second["next"]) == (["tenant:b"], None)
+    assert _problem(api.get("/limits", params={"cursor": first["next"]}))["field"] == "cursor"
+    assert api.get("/limits", params={"prefix": "ten%"}).json()["items"] == []
+    assert [api.get("/limits/tenant:a", params={"count_to": n}).json()["waiting"] for n in (2, 9)] == [2, 5]
+    unused = api.get("/limits/tenant:z", params={"count_to": 9}).json()
+    assert unused == api.get("/limits/tenant:z").json()
+    assert (unused["key"], unused["limit_name"]) == ("tenant:z", "tenant")
+    _problem(api.get("/limits", params={"count_to": 10_001}))
+    _problem(api.get("/limits/none", params={"count_to": 9}), 404)
+
+
+def test_starts_of_the_last_minutes(api: httpx.Client) -> None:
+    """A row a minute, the oldest first; an unknown key has started nothing."""
+    found = api.get("/limit-starts", params={"key": "tenant:a/b", "minutes": 3}).json()
+    assert [(one["starts"], one["tokens"]) for one in found["minutes"]] == [(0, 0)] * 3
+    assert found["looked_to"] is None
+    assert [one["at"] for one in found["minutes"]] == sorted(one["at"] for one in found["minutes"])
+    _problem(api.get("/limit-starts", params={"key": "a", "minutes": 61}))
+
+
+def test_the_reason_of_a_parked_key_is_in_the_audit_log(api: httpx.Client) -> None:
+    """As for a pause."""
+    api.put("/limits/openai", json={"max_running": 1})
+    api.post("/limits/openai/park", json={"for_seconds": 60, "reason": "they ask us to"})
+    (entry,) = api.get("/audit", params={"verb": "park"}).json()["items"]
+    assert (entry["subject"], entry["reason"]) == ("openai", "they ask us to")
+    _problem(api.post("/limits/openai/park", json={"for_seconds": 60, "reason": ""}))

@@ -277,3 +277,20 @@ def test_pages_of_schedules_have_each_once(api: httpx.Client) -> None:
     first = api.get("/schedules", params={"limit": 4}).json()
     rest = api.get("/schedules", params={"cursor": first["next"]}).json()
     assert [one["name"] for one in first["items"] + rest["items"]] == [f"s{number}" for number in range(5)]
+
+
+def test_a_list_of_a_prefix_with_the_last_ticks_of_each(api: httpx.Client) -> None:
+    """The newest first, and only where they are asked for."""
+    for name in ("report.a", "report.b", "reporter"):
+        api.post("/schedules", json={"name": name, "every": 86_400, "job": {"task": "report"}})
+    for _ in range(3):
+        api.post("/schedules/report.a/trigger")
+    plain = api.get("/schedules", params={"prefix": "report."}).json()["items"]
+    assert [(one["name"], one["ticks"]) for one in plain] == [("report.a", None), ("report.b", None)]
+
+    first = api.get("/schedules", params={"prefix": "report.", "ticks": 2, "limit": 1}).json()
+    (shown,) = first["items"]
+    assert shown["ticks"] == api.get("/schedules/report.a/ticks", params={"limit": 2}).json()["items"]
+    (other,) = api.get("/schedules", params={"prefix": "report.", "ticks": 2, "cursor": first["next"]}).json()["items"]
+    assert (other["name"], other["ticks"]) == ("report.b", [])
+    assert api.get("/schedules", params={"prefix": "report_"}).json()["items"] == []

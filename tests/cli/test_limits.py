@@ -148,6 +148,12 @@ def test_park_shuts_a_key_and_unpark_opens_it(run: Run, look: Look, until: tuple
     assert run("limits", "unpark", "openai", "--json").lines == [{"key": "openai", "was_parked": False}]
 
 
+def test_the_reason_of_a_park_is_kept(run: Run, look: Look) -> None:
+    run("limits", "set", "openai", "--rate", "1/d")
+    run("limits", "park", "openai", "--for", "1h", "--reason", "they ask us to")
+    assert look.value("select reason from audit where verb = 'park'") == "they ask us to"
+
+
 @pytest.mark.parametrize("shorter", [("--for", "1h"), ("--for", "0"), ("--until", "2020-01-01"), ("--until", "2998-01-01")])
 def test_a_shorter_park_says_that_a_longer_one_is_in_force(run: Run, shorter: tuple[str, str]) -> None:
     run("limits", "set", "openai", "--rate", "1/d")

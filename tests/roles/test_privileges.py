@@ -92,6 +92,8 @@ FUNCTIONS = {
     "result": May(WATCHERS, "result(1)"),
     "has_work": May(WATCHERS, "has_work('{default}')"),
     "channel": May(WATCHERS, "channel()"),
+    "list_limits": May(READERS, "list_limits()"),
+    "limit_starts": May(READERS, "limit_starts('x')"),
     "declare_limit": May(WORKER, """declare_limit('x', '{"max_running": 1}')"""),
     "set_limit": May(OPERATOR, "set_limit('x', 1, '1 s')"),
     "delete_limit": May(OPERATOR, "delete_limit('x')"),

@@ -9,7 +9,7 @@ from ...database.calls.limits import LimitStatus, LimitValues
 from ...limits.limit import needs_per
 from ...limits.limits import limit_values
 from ..problems import invalid
-from .fields import AsNumber, AsWhole, Body, End, Flag, Number
+from .fields import AsNumber, AsWhole, Body, End, Flag, Number, Reason
 
 _RATE = "tokens for each `per`; or a text with both: 100/m, 5/s, 10/30s"
 _PER = "seconds, or a text such as 1m or 30s; left out if `rate` has it"
@@ -82,9 +82,11 @@ class LimitIn(Body):
 
 
 class ParkIn(End):
-    """Until when a key is parked."""
+    """Until when a key is parked, and why."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"for_seconds": 60}]})
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"for_seconds": 60, "reason": "they ask us to"}]})
+
+    reason: Reason | None = None
 
 
 class LimitOut(BaseModel):
@@ -108,9 +110,26 @@ class LimitOut(BaseModel):
     remaining: float | None = Field(description="tokens of the rate that are left in this period")
     burst_used: float | None
     running: int
-    waiting: int = Field(description="jobs of it that are due and wait")
+    waiting: int = Field(description="jobs of it that are due and wait; with `count_to` no more than that are counted")
     wait_seconds: float | None = Field(description="until the next token, or until the key is opened if it is parked")
     parked_until: datetime | None
+
+
+class StartsOut(BaseModel):
+    """A minute of a key."""
+
+    at: datetime
+    starts: int | None = Field(description="jobs that started in it; null: before `looked_to`")
+    tokens: int | None = Field(description="what these jobs cost")
+
+
+class LimitStartsOut(BaseModel):
+    """How many jobs of a key started in each of the last minutes."""
+
+    minutes: list[StartsOut] = Field(description="the oldest first; the last one goes on")
+    looked_to: datetime | None = Field(
+        description="earlier minutes are not known: more than 10,000 jobs have ended since; null: all are known"
+    )
 
 
 class Unparked(BaseModel):

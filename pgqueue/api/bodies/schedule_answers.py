@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from ...database.calls.schedules import ScheduleStatus
+from ...database.calls.schedules import ScheduleStatus, ScheduleTick
 from ...schedules.values import DEFAULTS
 from ...schedules.words import describe_schedule
 from .. import answers
@@ -50,6 +50,18 @@ class ScheduledJobOut(BaseModel):
     total_timeout: float | str | None
 
 
+class TickOut(BaseModel):
+    """What became of a tick."""
+
+    schedule: str
+    tick: datetime
+    outcome: Literal["fired", "buffered", "coalesced", "skipped", "failed"]
+    reason: str | None
+    job_id: str | None
+    stands_for: int = Field(description="how many ticks it stands for")
+    fired_at: datetime
+
+
 class ScheduleOut(BaseModel):
     """A schedule, and what came of its last tick."""
 
@@ -80,6 +92,7 @@ class ScheduleOut(BaseModel):
     error: str | None = Field(description="why its next tick cannot be computed")
     looked_at: datetime | None = Field(description="when a worker looked for due schedules last")
     job: ScheduledJobOut
+    ticks: list[TickOut] | None = Field(None, description="the last ones, the newest first; null: not asked for")
 
 
 class Changed(BaseModel):
@@ -101,18 +114,6 @@ class Backfilled(BaseModel):
     dry_run: bool
 
 
-class TickOut(BaseModel):
-    """What became of a tick."""
-
-    schedule: str
-    tick: datetime
-    outcome: Literal["fired", "buffered", "coalesced", "skipped", "failed"]
-    reason: str | None
-    job_id: str | None
-    stands_for: int = Field(description="how many ticks it stands for")
-    fired_at: datetime
-
-
 class NextTick(BaseModel):
     """A tick to come."""
 
@@ -128,12 +129,13 @@ class PreviewOut(BaseModel):
     error: str | None = Field(description="why there are no ticks, if its expression is invalid")
 
 
-def schedule_shown(status: ScheduleStatus, has_args: bool) -> dict[str, Any]:
+def schedule_shown(status: ScheduleStatus, has_args: bool, ticks: list[ScheduleTick] | None = None) -> dict[str, Any]:
     """A schedule as it is answered.
 
     Args:
         status: the schedule, with the exact numbers of its job.
         has_args: whether its arguments are shown.
+        ticks: the last ones; None = they were not asked for.
     """
     row = status._asdict()
     definition: Mapping[str, Any] = row.pop("definition")
@@ -147,6 +149,7 @@ def schedule_shown(status: ScheduleStatus, has_args: bool) -> dict[str, Any]:
             "jitter": definition.get("jitter", 0),
             "description": describe_schedule(definition, status.name),
             "job": _job_shown(status.task, definition["job"], has_args),
+            "ticks": ticks,
         }
     )
 

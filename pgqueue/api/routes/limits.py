@@ -4,14 +4,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated
 
-from fastapi import Path
+from fastapi import Path, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
 from ..._text import storable
 from ...database.calls import limits as calls
 from ...errors import InvalidArgument
-from ..bodies.limits import Filled, LimitIn, LimitOut, ParkIn, Unparked, limit_shown
+from ..bodies.limits import Filled, LimitIn, LimitOut, LimitStartsOut, ParkIn, Unparked, limit_shown
 from ..bodies.pages import USUAL, Cursor, Limit, Page, Paging
 from ..callers.caller import OPERATORS, WORKERS
 from ..endpoint import Endpoints
@@ -21,22 +21,49 @@ from ..problems import Problem, invalid
 endpoints = Endpoints("limits")
 
 LimitKey = Annotated[str, Path(description="the key of a limit, such as openai or tenant:42", examples=["openai"])]
+Prefix = Annotated[str | None, Query(max_length=200, description="only keys that begin so", examples=["tenant:"])]
+CountTo = Annotated[
+    int | None,
+    Query(ge=1, le=10_000, description="count no more waiting jobs of a key: so the answer is as fast whatever waits"),
+]
 _ABSENT = "there is no such limit"  # as SQL says it, see assert_limit
 
 
-@endpoints.get("/limits", model=Page[LimitOut])
-async def limits(request: Request, limit: Limit = USUAL, cursor: Cursor = None) -> Response:
+@endpoints.get("/limits", calls=("list_limits",), model=Page[LimitOut])
+async def limits(
+    request: Request, prefix: Prefix = None, count_to: CountTo = None, limit: Limit = USUAL, cursor: Cursor = None
+) -> Response:
     """Every limit and every key in use, in the order of their keys."""
     here = at(request)
-    paging = Paging(("limits",), limit, cursor)
-    rows = await here.run(calls.limit_page(paging.after[0], paging.fetch))
-    return here.answer(paging.page(rows, lambda row: (row.key,), limit_shown))
+    paging = Paging(("limits", prefix), limit, cursor)
+    wanted = None if prefix is None else storable("prefix", prefix)
+    (after,) = paging.after
+    page = calls.list_limits(wanted, after, paging.fetch, count_to)
+    if wanted is None and count_to is None:
+        page = calls.limit_page(after, paging.fetch)
+    found = await here.run(page)
+    return here.answer(paging.page(found, lambda row: (row.key,), limit_shown))
 
 
-@endpoints.get("/limits/{key:path}", refuses=(404,), model=LimitOut)
-async def one_limit(request: Request, key: LimitKey) -> Response:
+@endpoints.get("/limit-starts", calls=("limit_starts",), model=LimitStartsOut)
+async def limit_starts(
+    request: Request,
+    key: Annotated[str, Query(max_length=200, description="of a limit; a name counts all of its keys", examples=["openai"])],
+    minutes: Annotated[int, Query(ge=1, le=60, description="how far back")] = 30,
+) -> Response:
+    """How many jobs of a key started in each of the last minutes, for a chart beside its limit.
+
+    It sees jobs that run, and the last attempt of the 10,000 that ended last.
+    """
+    here = at(request)
+    found = await here.run(calls.limit_starts(storable("key", key), minutes))
+    return here.answer({"minutes": [one._asdict() for one in found], "looked_to": found[0].looked_to})
+
+
+@endpoints.get("/limits/{key:path}", calls=("list_limits",), refuses=(404,), model=LimitOut)
+async def one_limit(request: Request, key: LimitKey, count_to: CountTo = None) -> Response:
     """The current values of a key; a key that is not in use has the values of its limit."""
-    return await answer_limit(at(request), key)
+    return await answer_limit(at(request), key, count_to)
 
 
 @endpoints.put("/limits/{key:path}", calls=("set_limit",), refuses=(404,), model=LimitOut)
@@ -77,7 +104,7 @@ async def park(request: Request, key: LimitKey, body: ParkIn) -> Response:
     if until is None and after is None:
         raise invalid("until", None, "give until, or for_seconds")
     with here.acting(), absent_is_404():
-        await here.act(calls.park(storable("key", key), until, after))
+        await here.act(calls.park(storable("key", key), until, after, body.reason))
     return await answer_limit(here, key)
 
 
@@ -89,13 +116,19 @@ async def unpark(request: Request, key: LimitKey) -> Response:
         return here.answer({"changed": await here.act(calls.unpark(storable("key", key)))})
 
 
-async def answer_limit(here: Here, key: str) -> Response:
+async def answer_limit(here: Here, key: str, count_to: int | None = None) -> Response:
     """The status of a key as an answer.
+
+    Args:
+        here: the request.
+        key: of a limit.
+        count_to: how many waiting jobs are counted; None = all.
 
     Raises:
         Problem: there is no such limit.
     """
-    found = await here.run(calls.limit_status_of(storable("key", key)))
+    own = storable("key", key)
+    found = await here.run(calls.limit_status_of(own) if count_to is None else calls.limit_figures(own, count_to))
     if not found:
         raise Problem("not-found", f"key: there is no limit {key[:200]!r}; GET /limits lists them")
     return here.answer(limit_shown(found[0]))

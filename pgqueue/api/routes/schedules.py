@@ -10,6 +10,7 @@ from fastapi import Query
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ..._text import storable
 from ...database.calls import schedules as calls
 from ...database.calls.schedules import ScheduleStatus
 from ...errors import InvalidArgument
@@ -41,19 +42,36 @@ endpoints = Endpoints("schedules")
 
 SETTING_JOB = "setting the job of a schedule"
 View = Annotated[Literal["basic", "full"], Query(description="full: with the arguments of the jobs")]
+Prefix = Annotated[str | None, Query(max_length=100, description="only names that begin so", examples=["report"])]
+LastTicks = Annotated[int, Query(ge=0, le=50, description="so many of the last ticks of each, with their outcomes")]
 Count = Annotated[int, Query(ge=1, le=1000, description="how many ticks")]
 _MADE = {201: {"headers": {"Location": {"schema": {"type": "string"}, "description": "the schedule"}}}}
 
 
 @endpoints.get("/schedules", is_bound=True, model=Page[ScheduleOut])
-async def schedules(request: Request, limit: Limit = USUAL, cursor: Cursor = None, view: View = "basic") -> Response:
+async def schedules(
+    request: Request,
+    prefix: Prefix = None,
+    ticks: LastTicks = 0,
+    limit: Limit = USUAL,
+    cursor: Cursor = None,
+    view: View = "basic",
+) -> Response:
     """Every schedule, in the order of their names."""
     here = at(request)
     queues = None if here.caller.queues is None else sorted(here.caller.queues)
     has_args = view == "full" and here.caller.may_read_arguments
-    paging = Paging(("schedules",), limit, cursor)
-    rows = await here.run(calls.schedule_page(paging.after[0], queues, paging.fetch))
-    return here.answer(paging.page(rows, lambda row: (row.name,), lambda row: schedule_shown(row, has_args)))
+    paging = Paging(("schedules", prefix), limit, cursor)
+    wanted = None if prefix is None else storable("prefix", prefix)
+    rows = await here.run(calls.schedule_page(paging.after[0], queues, paging.fetch, wanted))
+    last = await here.run(calls.last_ticks([row.name for row in rows], ticks)) if ticks else {}
+    return here.answer(
+        paging.page(
+            rows,
+            lambda row: (row.name,),
+            lambda row: schedule_shown(row, has_args, last.get(row.name, []) if ticks else None),
+        )
+    )
 
 
 @endpoints.post(

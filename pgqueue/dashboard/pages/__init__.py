@@ -1,7 +1,29 @@
 """The pages, a file for each noun."""
 
 from ..page import Page
-from . import audit, dead_edits, dead_letters, doctor, keys, settings
+from . import (
+    audit,
+    dead_edits,
+    dead_letters,
+    doctor,
+    keys,
+    limit_forms,
+    limits,
+    schedule_forms,
+    schedules,
+    settings,
+)
 
-_NOUNS = (audit, dead_letters, dead_edits, doctor, settings, keys)
+_NOUNS = (
+    audit,
+    dead_letters,
+    dead_edits,
+    doctor,
+    settings,
+    keys,
+    limit_forms,
+    limits,
+    schedule_forms,
+    schedules,
+)
 ALL: list[Page] = [page for noun in _NOUNS for page in noun.pages.all]

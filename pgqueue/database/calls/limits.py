@@ -74,10 +74,27 @@ class LimitValues(NamedTuple):
     enabled: bool | None = None
 
 
-_STATUS: LiteralString = (
-    "select key, limit_name, enabled, rate, per, burst, max_running, count_cost, weight, retry_blocks, changed_at, tokens, used, "
-    "remaining, burst_used, running, waiting, wait_seconds, parked_until from {schema}.limit_status "
+class LimitStarts(NamedTuple):
+    """A minute of a key.
+
+    Attributes:
+        at: its begin.
+        starts: jobs of the key that started in it; None if it lies before `looked_to`.
+        tokens: what they cost.
+        looked_to: earlier minutes are not known, because more jobs have ended than are looked at; None = all are.
+    """
+
+    at: datetime
+    starts: int | None
+    tokens: int | None
+    looked_to: datetime | None
+
+
+_COLUMNS: LiteralString = (
+    "key, limit_name, enabled, rate, per, burst, max_running, count_cost, weight, retry_blocks, changed_at, tokens, used, "
+    "remaining, burst_used, running, waiting, wait_seconds, parked_until "
 )
+_STATUS: LiteralString = "select " + _COLUMNS + "from {schema}.limit_status "
 
 
 def declare_limit(name: str, definition: str) -> Call[bool | None]:
@@ -109,11 +126,12 @@ def reset_limit(key: str) -> Call[int]:
     return Call("select {schema}.reset_limit(%s::text, %s::text)", (key, actor()), lambda rows: int(rows[0][0]))
 
 
-def park(key: str, until: str | None, after: str | None) -> Call[None]:
+def park(key: str, until: str | None, after: str | None, reason: str | None = None) -> Call[None]:
     """Park a key until a time, or for an interval from now on the clock of the database. Both are text; one is None."""
     return Call(
-        "select {schema}.park(%s::text, coalesce(%s::text::timestamptz, clock_timestamp() + %s::text::interval), %s::text)",
-        (key, until, after, actor()),
+        "select {schema}.park(%s::text, coalesce(%s::text::timestamptz, clock_timestamp() + %s::text::interval), %s::text, "
+        "%s::text)",
+        (key, until, after, actor(), reason),
         nothing,
         repeat_within=ALWAYS,
     )
@@ -151,6 +169,40 @@ def limit_page(after: str | None, limit: int) -> Call[list[LimitStatus]]:
         (after, after, limit),
         _statuses,
         within=WHOLE,
+        repeat_within=ALWAYS,
+    )
+
+
+def list_limits(prefix: str | None, after: str | None, limit: int, count_to: int | None) -> Call[list[LimitStatus]]:
+    """`limit_page` of the keys with a prefix, which counts no more than so many waiting jobs of a key; None = all."""
+    return Call(
+        "select " + _COLUMNS + "from {schema}.list_limits(%s::text, %s::text, %s::int, %s::int)",
+        (prefix, after, limit, count_to),
+        _statuses,
+        within=WHOLE,
+        repeat_within=ALWAYS,
+    )
+
+
+def limit_starts(key: str, minutes: int) -> Call[list[LimitStarts]]:
+    """How many jobs of a key started in each of the last minutes."""
+    return Call(
+        "select at, starts, tokens, looked_to from {schema}.limit_starts(%s::text, %s::int)",
+        (key, minutes),
+        lambda rows: [LimitStarts(*row) for row in rows],
+        within=WHOLE,
+        repeat_within=ALWAYS,
+    )
+
+
+def limit_figures(key: str, count_to: int) -> Call[list[LimitStatus]]:
+    """`limit_status_of` that counts no more than so many waiting jobs."""
+    one: LiteralString = "select " + _COLUMNS + "from {schema}.list_limits(%s::text, null, 1, %s::int) where key = %s::text "
+    return Call(
+        "with own as (" + one + "), of_name as (" + one + ") select * from own union all "
+        "select * from of_name where not exists (select from own)",
+        (key, count_to, key, key.partition(":")[0], 0, key.partition(":")[0]),
+        lambda rows: [one if one.key == key else one.unused(key) for one in _statuses(rows)],
         repeat_within=ALWAYS,
     )
 

@@ -198,15 +198,31 @@ def exact_schedule(name: str) -> Call[list[ScheduleStatus]]:
     return Call(_STATUS + "where name = %s::text", (name,), _exact_statuses, repeat_within=ALWAYS)
 
 
-def schedule_page(after: str | None, queues: list[str] | None, limit: int) -> Call[list[ScheduleStatus]]:
+def schedule_page(
+    after: str | None, queues: list[str] | None, limit: int, prefix: str | None = None
+) -> Call[list[ScheduleStatus]]:
     """The first schedules behind a name, whose jobs are for these queues; None = any. Numbers are as in `exact_schedule`."""
+    beyond = None if prefix is None else prefix + chr(0x10FFFF)
     return Call(
-        _STATUS + "where (%s::text is null or name > %s::text) "
+        _STATUS + "where (%s::text is null or name > %s::text) and (%s::text is null or name >= %s::text and name < %s::text) "
         "and (%s::text[] is null or coalesce(definition->'job'->>'queue', 'default') = any (%s::text[])) "
         "order by name limit %s::int",
-        (after, after, queues, queues, limit),
+        (after, after, prefix, prefix, beyond, queues, queues, limit),
         _exact_statuses,
         within=WHOLE,
+        repeat_within=ALWAYS,
+    )
+
+
+def last_ticks(names: list[str], most: int) -> Call[dict[str, list[ScheduleTick]]]:
+    """The last ticks of each of these schedules, the newest first, by name; schedules without any are left out."""
+    return Call(
+        "select t.schedule, t.tick, t.outcome::text, t.reason, t.job_id, t.stands_for, t.fired_at "
+        "from unnest(%s::text[]) as n(name) cross join lateral ("
+        "select * from {schema}.schedule_ticks where schedule = n.name order by tick desc limit %s::int) t "
+        "order by t.schedule, t.tick desc",
+        (names, most),
+        _by_schedule,
         repeat_within=ALWAYS,
     )
 
@@ -240,3 +256,10 @@ def _statuses(rows: Rows) -> list[ScheduleStatus]:
 
 def _exact_statuses(rows: Rows) -> list[ScheduleStatus]:
     return [ScheduleStatus._make([*row[:-2], {**readable(row[-2]), "job": readable_exactly(row[-1])}]) for row in rows]
+
+
+def _by_schedule(rows: Rows) -> dict[str, list[ScheduleTick]]:
+    found: dict[str, list[ScheduleTick]] = {}
+    for row in rows:
+        found.setdefault(row[0], []).append(ScheduleTick(*row))
+    return found

@@ -1,12 +1,13 @@
 -- park: shuts a key, or a name with all its keys, until a time: its waiting jobs stay where they are, those that run go on. A
 -- shorter time does not undo a longer one.
 -- Called by: applications, operators. Writes: parking, audit_log. It only inserts, so nobody waits for a claimer.
+-- reason: why; the audit log keeps it.
 -- Raises PQ001 when there is no such limit, or no time.
-create function park(key text, until timestamptz, by text default null) returns void
+create function park(key text, until timestamptz, by text default null, reason text default null) returns void
 language plpgsql security definer set search_path from current as $$
 begin
     perform park_from_job(key, until);
-    perform audit('park', 'limit', key, by, null, null, jsonb_build_object('until', in_utc(until)));
+    perform audit('park', 'limit', key, by, reason, null, jsonb_build_object('until', in_utc(until)));
 end $$;
 
 -- park_from_job: park, without a line in the audit log: a handler may park a key with each of its jobs.
