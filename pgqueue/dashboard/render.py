@@ -31,7 +31,7 @@ def page(template: str, facts: dict[str, Any], shown: str | None, is_part: bool)
         is_part: whether a page that is open asks.
     """
     base = "part.html" if is_part else "whole.html"
-    html = _environment().get_template(template).render(base=base, **facts)
+    html = _environment().get_template(template).render({"base": base, **facts})  # pages for who is not let in have their own
     begin = html.index("<main")  # what stands around it differs, such as what was said once
     mark = sha256(_WORDS_OF_TIMES.sub(r"\1", html[begin:]).encode()).hexdigest()[:16]
     if is_part and shown == mark:
