@@ -77,8 +77,8 @@ def _box(box: Mapping[str, Any], x: float, y: float) -> Box:
         about = f"{name}: {state}, task {harmless(box['task'])}"
     else:
         more = f" and {box['tasks'] - 1:,} more tasks" if box["tasks"] > 1 else ""
+        about = f"{box['nodes']:,} nodes of {name}{more}: {words}"
         name, second = f"{short.count(box['nodes'])} \N{MULTIPLICATION SIGN} {name}{more}", _told(box)
-        about = f"{name}: {words}"
     task = box["task"] if box["tasks"] == 1 else None
     return Box(box["id"], x, y, state, cut(name, LONGEST[0]), cut(second, LONGEST[1]), about, counts, box["nodes"], task)
 
