@@ -1,5 +1,6 @@
 """workflow_shape: a workflow as boxes to draw, however many nodes it has."""
 
+import itertools
 import json
 from typing import Any
 
@@ -117,7 +118,7 @@ def test_a_long_chain_becomes_few_boxes_one_behind_the_other(rolled_back_sql: Sq
 @pytest.mark.parametrize("ids", [[1, 2, 3, 4, 5], [5, 4, 3, 2, 1], [3, 5, 1, 4, 2]])
 def test_depths_are_those_of_the_longest_way_in_whatever_order_nodes_were_added(rolled_back_sql: Sql, ids: list[int]) -> None:
     first, *_, last = ids
-    edges = [*zip(ids, ids[1:], strict=False), (first, last)]
+    edges = [*itertools.pairwise(ids), (first, last)]
     parents, children = zip(*edges, strict=True)
     depths = rolled_back_sql.value("select node_depths('{1,2,3,4,5}', %s::bigint[], %s::bigint[])", list(parents), list(children))
     assert depths == [ids.index(id) for id in (1, 2, 3, 4, 5)]
