@@ -12,7 +12,7 @@ from .layout import Line, lay_out
 LOUD = ("failed", "running", "ready", "scheduled", "blocked", "cancelled", "skipped", "succeeded")
 STACKED = ("succeeded", "skipped", "cancelled", "failed", "running", "ready", "scheduled", "blocked")
 OVER = ("succeeded", "failed", "cancelled", "skipped")
-LONGEST = 23, 29  # characters of the first and the second line of a box
+LONGEST = 23, 27  # characters of the first and the second line of a box
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +84,9 @@ def _box(box: Mapping[str, Any], x: float, y: float) -> Box:
 
 
 def _told(box: Mapping[str, Any]) -> str:
-    over = sum(box[state] for state in OVER)
     loud = [f"{short.count(box[state])} {state}" for state in ("failed", "running") if box[state]]
-    return " · ".join([f"{short.count(over)} over", *loud])
+    over = f"{short.count(sum(box[state] for state in OVER))} over"
+    return " · ".join([*loud, over][:2])  # there is room for two
 
 
 def cut(text: str, most: int) -> str:

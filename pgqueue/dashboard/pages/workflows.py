@@ -1,11 +1,13 @@
 """Workflows: the list, one with its graph and its nodes, and what can be done with it."""
 
+import asyncio
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from starlette.responses import Response
 
+from ..._text import harmless
 from ..graphs.picture import STACKED, counts_of, picture
 from ..guard import back_of
 from ..page import Form, Pages, Visit
@@ -40,13 +42,13 @@ async def workflow(at: Visit, workflow_id: str) -> Response:
     node = at.query.get("node") or None
     why = at.panel(f"/jobs/{node}/explain") if node and at.can("GET /jobs/{job_id}/explain") else None
     now = await at.ask(path, tasks="false")
-    title = f"Workflow {now['id']}" + (f" {now['name']}" if now["name"] else "")
+    drawn = await asyncio.to_thread(_drawn, await shape)
     view = {name: at.query.get(name) or None for name in ("zoom", "node")}
     zoom = _zoom(view["zoom"])
     zooms = [(_percent(one) + (" %" if one else ""), _here(at, one), one == zoom) for one in ZOOMS]
     return await at.show(
-        "workflow.html", title, now=now, shares=shares(now), shape=await shape, drawn=_drawn(await shape), nodes=nodes, acts=acts,
-        why=why, node=node, filter=filter, view=view, states=STACKED, zooms=zooms, zoom=zoom, took=took,
+        "workflow.html", _title(now), now=now, shares=shares(now), shape=shape, drawn=drawn, nodes=nodes, acts=acts, why=why,
+        node=node, filter=filter, view=view, states=STACKED, zooms=zooms, zoom=zoom, took=took,
     )  # fmt: skip
 
 
@@ -83,6 +85,10 @@ def shares(of: Mapping[str, Any]) -> list[tuple[str, int]]:
 def took(of: Mapping[str, Any]) -> float:
     """Seconds from the enqueue to the end."""
     return (datetime.fromisoformat(of["finished_at"]) - datetime.fromisoformat(of["created_at"])).total_seconds()
+
+
+def _title(of: Mapping[str, Any]) -> str:
+    return harmless(f"Workflow {of['id']} {of['name'] or ''}".rstrip())
 
 
 def _drawn(shape: Panel) -> Any:
