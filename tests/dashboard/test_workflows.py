@@ -107,7 +107,7 @@ def test_the_boxes_stay_where_they_are_while_states_change(http: httpx.Client, s
     flow2.run("fetch", "failed")
     assert (places(flow), places(flow2)) == before
     page = http.get(f"workflows/{flow.id}").text
-    assert 'class="line finished"' in page
+    assert 'class="edge finished"' in page
     assert "after it is over, however it ended" in page
 
 
