@@ -22,7 +22,7 @@ def test_states_change_within_a_second_and_no_box_moves(page: Page, sql: Sql) ->
     page.goto(f"workflows/{flow.id}")
     boxes = page.locator(".graph a > svg")
     expect(boxes).to_have_count(3)
-    before = [boxes.nth(n).bounding_box() for n in range(5)]
+    before = [boxes.nth(n).bounding_box() for n in range(3)]
     page.evaluate("document.querySelector('.graph a').dataset.kept = 'the same element'")
     began = time.monotonic()
     flow.run("fetch")
@@ -47,7 +47,7 @@ def test_ten_thousand_nodes_open_within_a_second(page: Page, sql: Sql) -> None:
     flow = wide(sql, 9998)
     sql.rows("analyze")
     took = []
-    for _ in range(3):  # the first one also starts the server
+    for _ in range(5):  # the first one also starts the server
         began = time.monotonic()
         page.goto(f"workflows/{flow.id}", wait_until="domcontentloaded")
         expect(page.locator(".graph a")).to_have_count(3)
