@@ -27,6 +27,7 @@ declare
                      "matching_ids", "list_jobs", "count_jobs", "changed_jobs", "watch", "ask_watch", "dead_groups",
                      "dead_stats", "explain", "key_holder", "metrics", "metric_series", "percentile_ms", "samples",
                      "list_limits", "limit_starts",
+                     "workflow_shape",
                      "diagnose_connections", "diagnose_horizon", "diagnose_notifications", "diagnose_partitions",
                      "diagnose_pauses", "diagnose_plans", "diagnose_queues", "diagnose_rollups", "diagnose_schedules",
                      "diagnose_schema", "diagnose_settings", "diagnose_tasks", "diagnose_vacuum", "diagnose_workers",

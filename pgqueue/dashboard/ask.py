@@ -29,7 +29,7 @@ class Refused(Exception):
 async def ask(
     api: ASGIApp, caller: Caller, request_id: str, method: str, path: str, query: Mapping[str, Any], body: Any = None
 ) -> Any:
-    """What an endpoint answers.
+    """What an endpoint answers: JSON, or a plain text.
 
     Args:
         api: the API.
@@ -44,7 +44,9 @@ async def ask(
     """
     payload = b"" if body is None else exact.write(body)
     scope = _scope(caller, request_id, method, PREFIX + path, query, len(payload))
-    status, answer = await _run(api, scope, payload)
+    status, kind, answer = await _run(api, scope, payload)
+    if kind.startswith("text/plain"):
+        return answer.decode()
     found = exact.read(answer) if answer else None
     if status >= 400:
         raise Refused(status, found or {})
@@ -72,9 +74,9 @@ def _scope(caller: Caller, request_id: str, method: str, path: str, query: Mappi
     }
 
 
-async def _run(api: ASGIApp, scope: Scope, payload: bytes) -> tuple[int, bytes]:
+async def _run(api: ASGIApp, scope: Scope, payload: bytes) -> tuple[int, str, bytes]:
     unread, parts = [payload], list[bytes]()
-    status = 500
+    status, kind = 500, ""
 
     async def receive() -> Message:
         if unread:
@@ -83,11 +85,11 @@ async def _run(api: ASGIApp, scope: Scope, payload: bytes) -> tuple[int, bytes]:
         raise AssertionError
 
     async def send(message: Message) -> None:
-        nonlocal status
+        nonlocal status, kind
         if message["type"] == "http.response.start":
-            status = message["status"]
+            status, kind = message["status"], dict(message["headers"]).get(b"content-type", b"").decode("latin-1")
         else:
             parts.append(message.get("body", b""))
 
     await api(scope, receive, send)
-    return status, b"".join(parts)
+    return status, kind, b"".join(parts)

@@ -13,6 +13,7 @@ from pgqueue.api.bodies.workflows import (
     GraphOut,
     NodeOut,
     RetriedNodes,
+    ShapeOut,
     WorkflowAdded,
     WorkflowDetail,
     WorkflowOut,
@@ -54,7 +55,7 @@ def test_nodes_run_after_their_parents_in_whatever_order_they_are_written(
     assert manual_worker.run({"fetch": "text"}) == ["fetch", "left", "right", "store"]
     now = read(api.get(f"/workflows/{added.id}"), WorkflowDetail)
     assert (now.status, now.succeeded, now.open, now.name) == ("succeeded", 4, 0, "report")
-    assert [(task.task, task.state, task.nodes) for task in now.tasks] == [
+    assert [(task.task, task.state, task.nodes) for task in now.tasks or ()] == [
         ("fetch", "succeeded", 1), ("left", "succeeded", 1), ("right", "succeeded", 1), ("store", "succeeded", 1)
     ]  # fmt: skip
 
@@ -227,6 +228,55 @@ def test_the_graph_is_json_or_mermaid(api: httpx.Client, monkeypatch: pytest.Mon
     assert "/nodes" in refused(api.get(f"/workflows/{added.id}/graph"), 409)
 
 
+def test_the_shape_has_boxes_and_edges(api: httpx.Client, manual_worker: ManualWorker) -> None:
+    wide = [{"name": f"p{n}", "task": "parse", "after": ["fetch"]} for n in range(7)]
+    added = _add(
+        api, {"nodes": [{"name": "fetch", "task": "fetch"}, *wide, {"task": "store", "after": [f"p{n}" for n in range(7)]}]}
+    )
+    manual_worker.run(failing="p3")
+    found = read(api.get(f"/workflows/{added.id}/shape"), ShapeOut)
+    assert [(box.kind, box.task, box.nodes, box.succeeded, box.failed) for box in found.boxes] == [
+        ("node", "fetch", 1, 1, 0), ("task", "parse", 7, 6, 1), ("node", "store", 1, 0, 0)
+    ]  # fmt: skip
+    ids = [box.id for box in found.boxes]
+    assert [(edge.parent_id, edge.child_id, edge.edges) for edge in found.edges] == [(ids[0], ids[1], 7), (ids[1], ids[2], 7)]
+    refused(api.get(f"/workflows/{added.id}/shape", params={"most": 5}), 422)
+
+
+def test_nodes_are_found_by_state_and_task(api: httpx.Client, manual_worker: ManualWorker) -> None:
+    added = _add(api, _chain("a", "b", "c", "d"))
+    manual_worker.run(failing="b")
+    _add(api, _chain("a", "b"))
+
+    def found(**query: str) -> list[str]:
+        page = read(api.get(f"/workflows/{added.id}/nodes", params=query), Page[NodeOut])
+        return [node.task for node in page.items]
+
+    assert found(state="failed") == ["b"]
+    assert found(state="skipped") == ["c", "d"]
+    assert found(state="ready") == []
+    assert found(task="a") == ["a"]
+    assert found(task="a", state="failed") == []
+    read(api.post(f"/workflows/{added.id}/retry"), RetriedNodes)
+    assert (found(state="ready"), found(state="blocked")) == (["b"], ["c", "d"])
+    first = read(api.get(f"/workflows/{added.id}/nodes", params={"state": "blocked", "limit": 1}), Page[NodeOut])
+    assert found(state="blocked", limit="1", cursor=str(first.next)) == ["d"]
+
+
+def test_workflows_are_found_by_a_part_of_their_name_and_large_ones_need_not_be_counted(api: httpx.Client) -> None:
+    small, large = _add(api, _chain("a") | {"name": "Nightly load"}), _add(api, _chain("a", "b", "c") | {"name": "nightly"})
+    _add(api, _chain("a"))
+    page = read(api.get("/workflows", params={"name": "NIGHT", "count_up_to": 2}), Page[WorkflowOut])
+    assert [(one.id, one.nodes, one.open, one.ready, one.blocked) for one in page.items] == [
+        (large.id, 3, 3, None, None), (small.id, 1, 1, 1, 0)
+    ]  # fmt: skip
+    assert [one.id for one in read(api.get("/workflows", params={"name": "y l"}), Page[WorkflowOut]).items] == [small.id]
+    counted = read(api.get("/workflows", params={"status": "running", "count_up_to": 2, "limit": 1}), Page[WorkflowOut])
+    assert len(counted.items) == 1
+    assert counted.next
+    assert read(api.get(f"/workflows/{small.id}", params={"tasks": "false"}), WorkflowDetail).tasks is None
+
+
 def test_a_workflow_is_cancelled_and_that_is_audited(api: httpx.Client, look: Look, calls_as: Callable[..., None]) -> None:
     calls_as(name="deploy")
     added = _add(api)
@@ -248,7 +298,7 @@ def test_the_dead_letters_of_a_workflow_run_again(
 
 
 def test_a_workflow_that_is_not_there_is_not_found(api: httpx.Client) -> None:
-    for path in ("", "/nodes", "/graph"):
+    for path in ("", "/nodes", "/graph", "/shape"):
         refused(api.get(f"/workflows/5{path}"), 404)
         refused(api.get(f"/workflows/x{path}"), 422, "workflow_id")
     for verb in ("cancel", "retry"):

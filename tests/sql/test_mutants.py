@@ -31,6 +31,7 @@ from .mutants import (
     terms,
     workflow_nodes,
     workflow_races,
+    workflow_shape,
     workflow_verbs,
 )
 from .mutants.mutant import Mutant
@@ -55,7 +56,7 @@ OF_JOBS = (
     steps,
     terms,
 )
-AREAS = (*OF_JOBS, workflow_nodes, workflow_verbs, workflow_races, limit_counts, limit_turns, limit_verbs)
+AREAS = (*OF_JOBS, workflow_nodes, workflow_verbs, workflow_races, workflow_shape, limit_counts, limit_turns, limit_verbs)
 MUTANTS = sorted((mutant for area in AREAS for mutant in area.MUTANTS), key=Mutant.needs_others)  # the cheap ones first
 
 pytestmark = pytest.mark.one_postgres

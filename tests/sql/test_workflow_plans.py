@@ -114,6 +114,14 @@ def call(sql: Sql, verb: str) -> tuple[str, tuple[object, ...]]:
             return edges.statement.replace("{schema}.", ""), edges.params
         case "last_nodes":
             return "select last_nodes(%s)", (flow.id,)
+        case "workflow_shape":
+            return "select * from workflow_shape(%s)", (flow.id,)
+        case "nodes in a state":
+            found = calls.nodes_in(flow.id, (None,), 51, "running", "noop")
+            return found.statement.replace("{schema}.", ""), found.params
+        case "large workflows":
+            found = calls.workflows(None, (None,), 26, None, WIDTH)
+            return found.statement.replace("{schema}.", ""), found.params
         case "parents":
             return "select * from parents(%s)", (flow.jobs[2:],)
         case "retry":
@@ -136,6 +144,7 @@ def call(sql: Sql, verb: str) -> tuple[str, tuple[object, ...]]:
 VERBS = [
     "finish", "fail", "end_nodes", "node_of", "parents", "retry", "retry_workflow", "extend_workflow", "depends_on",
     "cancel", "cancel_workflow", "enqueue_workflow", "last_nodes", "edges of a handle",
+    "workflow_shape", "nodes in a state", "large workflows",
 ]  # fmt: skip
 
 

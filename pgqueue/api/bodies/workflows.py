@@ -7,9 +7,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ...unique import UniqueMode
 from .enqueue import UniqueIn
-from .fields import Arguments, Body, Flag, Priority, Span, Time, Whole
+from .fields import STATES, Arguments, Body, Flag, Priority, Span, Time, Whole
 
 Status = Literal["running", "succeeded", "failed", "cancelled", "skipped"]
+NodeState = STATES | Literal["skipped"]
 When = Literal["succeeded", "finished", "failed"]
 Text = Annotated[str, Field(min_length=1, max_length=200)]
 
@@ -107,14 +108,14 @@ class WorkflowOut(BaseModel):
     status: Status
     nodes: int
     open: int = Field(description="how many nodes are not over")
-    blocked: int
-    scheduled: int
-    ready: int
-    running: int
-    succeeded: int
-    failed: int
-    cancelled: int
-    skipped: int
+    blocked: int | None = Field(description="null, as are the other states, if `count_up_to` was given and it has more nodes")
+    scheduled: int | None
+    ready: int | None
+    running: int | None
+    succeeded: int | None
+    failed: int | None
+    cancelled: int | None
+    skipped: int | None
     created_at: datetime
     finished_at: datetime | None
     cancelled_at: datetime | None = Field(description="when its cancellation was asked for")
@@ -134,7 +135,7 @@ class TaskNodes(BaseModel):
 class WorkflowDetail(WorkflowOut):
     """A workflow with the number of its nodes by task and state."""
 
-    tasks: list[TaskNodes] = Field(description="in the order in which the tasks were added")
+    tasks: list[TaskNodes] | None = Field(description="in the order in which the tasks were added; null with `tasks=false`")
 
 
 class NodeOut(BaseModel):
@@ -169,6 +170,41 @@ class GraphOut(BaseModel):
 
     nodes: list[NodeOut] = Field(description="in the order in which they were added")
     edges: list[EdgeOut] = Field(description="those of a child in the order in which it takes the results of its parents")
+
+
+class BoxOut(BaseModel):
+    """Nodes that are drawn as one."""
+
+    id: str = Field(description="of the job of its first node")
+    kind: Literal["node", "task", "depth"] = Field(description="one node, nodes of one task, or nodes of several tasks")
+    name: str | None = Field(description="of the node, if it is one")
+    task: str = Field(description="the first one in the alphabet, if there are several")
+    tasks: int = Field(description="how many there are")
+    nodes: int
+    blocked: int
+    scheduled: int
+    ready: int
+    running: int
+    succeeded: int
+    failed: int
+    cancelled: int
+    skipped: int
+
+
+class BoxEdgeOut(BaseModel):
+    """Nodes of the box `child_id` wait for nodes of the box `parent_id`."""
+
+    parent_id: str
+    child_id: str
+    when: When = Field(description="how the parent must end")
+    edges: int = Field(description="how many edges between nodes it stands for")
+
+
+class ShapeOut(BaseModel):
+    """A workflow as a picture, however large it is."""
+
+    boxes: list[BoxOut] = Field(description="in the order of their first nodes")
+    edges: list[BoxEdgeOut]
 
 
 class CancelledOut(BaseModel):

@@ -1,8 +1,9 @@
 """Workflows: submit, look at, cancel, retry."""
 
 import asyncio
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+from fastapi import Query
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
@@ -19,8 +20,11 @@ from ..bodies.workflows import (
     CancelledOut,
     GraphOut,
     NodeOut,
+    NodeState,
     RetriedNodes,
+    ShapeOut,
     Status,
+    Text,
     WorkflowAdded,
     WorkflowDetail,
     WorkflowIn,
@@ -67,32 +71,52 @@ async def submit_workflow(request: Request, body: WorkflowIn) -> Response:
 
 
 @endpoints.get("/workflows", model=Page[WorkflowOut])
-async def workflows(request: Request, status: Status | None = None, limit: Limit = USUAL, cursor: Cursor = None) -> Response:
-    """Workflows with their progress, the newest first. Each node is counted: ask for few of large ones."""
+async def workflows(
+    request: Request,
+    status: Status | None = None,
+    name: Annotated[Text | None, Query(description="a part of the name, in upper or lower case")] = None,
+    count_up_to: Annotated[int | None, Query(ge=0, description="nodes; of larger ones they are not counted by state")] = None,
+    limit: Limit = USUAL,
+    cursor: Cursor = None,
+) -> Response:
+    """Workflows with their progress, the newest first. Each node is counted: give `count_up_to`, or ask for few of large ones."""
     here = at(request)
-    paging = Paging(("workflows", status), limit, cursor, 1)
-    found = await here.run(calls.workflows(status, paging.after, paging.fetch))
+    paging = Paging(("workflows", status, name), limit, cursor, 1)
+    found = await here.run(calls.workflows(status, paging.after, paging.fetch, name, count_up_to))
     return here.answer(paging.page(found, lambda row: (row["id"],)))
 
 
 @endpoints.get("/workflows/{workflow_id}", refuses=(404,), model=WorkflowDetail)
-async def workflow(request: Request, workflow_id: str) -> Response:
+async def workflow(
+    request: Request,
+    workflow_id: str,
+    tasks: Annotated[bool, Query(description="without them it takes a tenth of the time")] = True,
+) -> Response:
     """One workflow with its progress, and how many nodes of each task are in which state."""
     here = at(request)
     now = await _progress(here, workflow_id)
-    tasks = await here.run(reads.workflow_tasks(now["id"]))
-    for row in tasks:
+    if not tasks:
+        return here.answer(now | {"tasks": None})
+    rows = await here.run(reads.workflow_tasks(now["id"]))
+    for row in rows:
         del row["first"]
-    return here.answer(now | {"tasks": tasks})
+    return here.answer(now | {"tasks": rows})
 
 
 @endpoints.get("/workflows/{workflow_id}/nodes", refuses=(404,), model=Page[NodeOut])
-async def workflow_nodes(request: Request, workflow_id: str, limit: Limit = USUAL, cursor: Cursor = None) -> Response:
-    """The nodes of a workflow in the order in which they were added. `GET /jobs?workflow=` finds those in a state."""
+async def workflow_nodes(
+    request: Request,
+    workflow_id: str,
+    state: NodeState | None = None,
+    task: Text | None = None,
+    limit: Limit = USUAL,
+    cursor: Cursor = None,
+) -> Response:
+    """The nodes of a workflow in the order in which they were added; those in a state, or of a task."""
     here = at(request)
-    paging = Paging(("nodes", workflow_id), limit, cursor, 1)
+    paging = Paging(("nodes", workflow_id, state, task), limit, cursor, 1)
     id = id_of("workflow_id", workflow_id)
-    found = await here.run(calls.nodes(id, paging.after, paging.fetch))
+    found = await here.run(calls.nodes_in(id, paging.after, paging.fetch, state, task))
     if not found:
         await _progress(here, workflow_id)
     return here.answer(paging.page([_node(here, row) for row in found], lambda row: (row["job_id"],)))
@@ -113,6 +137,29 @@ async def workflow_graph(request: Request, workflow_id: str, format: Literal["js
     nodes = [_node(here, {"job_id": node.id, **{name: getattr(node, name) for name in names}}) for node in graph.nodes]
     edges = [{"parent_id": edge.parent, "child_id": edge.child, "when": edge.when} for edge in graph.edges]
     return here.answer({"nodes": nodes, "edges": edges})
+
+
+@endpoints.get("/workflows/{workflow_id}/shape", calls=("workflow_shape",), refuses=(404, 409), model=ShapeOut)
+async def workflow_shape(
+    request: Request,
+    workflow_id: str,
+    most: Annotated[int, Query(ge=10, le=1000, description="the most boxes")] = 300,
+) -> Response:
+    """A workflow of up to 50,000 nodes as boxes to draw.
+
+    More than 5 nodes of one task with the same parents and the same children are one box. If that makes too many, nodes of one
+    task at one depth are; if these are too many, all nodes of some depths. States do not change which nodes are together.
+    """
+    here = at(request)
+    boxes = await here.run(calls.shape(id_of("workflow_id", workflow_id), most))
+    if not boxes:
+        await _progress(here, workflow_id)
+    edges = [
+        {"parent_id": parent, "child_id": box["id"], "when": when, "edges": edges}
+        for box in boxes
+        for parent, when, edges in zip(box.pop("after"), box.pop("run_if"), box.pop("edges"), strict=True)
+    ]
+    return here.answer({"boxes": boxes, "edges": edges})
 
 
 @endpoints.post("/workflows/{workflow_id}/cancel", calls=("cancel_workflow",), refuses=(404,), model=CancelledOut)

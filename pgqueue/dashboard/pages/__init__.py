@@ -12,6 +12,7 @@ from . import (
     schedule_forms,
     schedules,
     settings,
+    workflows,
 )
 
 _NOUNS = (
@@ -25,5 +26,6 @@ _NOUNS = (
     limits,
     schedule_forms,
     schedules,
+    workflows,
 )
 ALL: list[Page] = [page for noun in _NOUNS for page in noun.pages.all]

@@ -14,6 +14,17 @@ _NODE: tuple[LiteralString, ...] = (
     "started_at", "ended_at",
 )  # fmt: skip
 _SELECT_WORKFLOWS: LiteralString = "select " + ", ".join(_WORKFLOW) + " from {schema}.workflow_progress "
+_COUNTS: LiteralString = "blocked, scheduled, ready, running, succeeded, failed, cancelled, skipped"
+# Figures of `workflow_progress`, but only of what is not too large; the others are counted by nobody.
+_SELECT_BOUNDED: LiteralString = (
+    "select " + ", ".join(_WORKFLOW) + " from (select w.*, coalesce(w.outcome::text, 'running') as status, s.* "
+    "from {schema}.workflow w left join lateral (select " + _COUNTS + " from {schema}.workflow_progress p "
+    "where p.id = w.id and w.nodes <= %s::int offset 0) s on true) w "
+)
+_SHAPE: tuple[LiteralString, ...] = (
+    "id", "kind", "name", "task", "tasks", "nodes", "blocked", "scheduled", "ready", "running", "succeeded", "failed",
+    "cancelled", "skipped", "after", "run_if", "edges",
+)  # fmt: skip
 _SELECT_NODES: LiteralString = "select " + ", ".join(_NODE) + " from {schema}.workflow_nodes "
 
 
@@ -73,19 +84,26 @@ def progress(workflow_id: int) -> Call[Records]:
     return Call(_SELECT_WORKFLOWS + "where id = %s::bigint", (workflow_id,), records(*_WORKFLOW), repeat_within=ALWAYS)
 
 
-def workflows(status: str | None, before: Keys, limit: int) -> Call[Records]:
+def workflows(
+    status: str | None, before: Keys, limit: int, name: str | None = None, count_up_to: int | None = None
+) -> Call[Records]:
     """Workflows with their progress, the newest first.
 
     Args:
         status: None = any.
         before: the id of the last one of the page before.
         limit: how many.
+        name: only those whose name contains this text, in upper or lower case; None = any.
+        count_up_to: of larger ones the nodes are not counted by state: None; None = all are counted.
     """
+    select, counted = (_SELECT_WORKFLOWS, ()) if count_up_to is None else (_SELECT_BOUNDED, (count_up_to,))
+    named = "and strpos(lower(name), lower(%s::text)) > 0 " if name is not None else ""
     return Call(
-        _SELECT_WORKFLOWS
+        select
         + "where id < coalesce(%s::text::bigint, 9223372036854775807) and (%s::text is null or status = %s) "
+        + named
         + "order by id desc limit %s::int",
-        (before[0], status, status, limit),
+        (*counted, before[0], status, status, *([] if name is None else [name]), limit),
         records(*_WORKFLOW),
         within=WHOLE,
         repeat_within=ALWAYS,
@@ -104,6 +122,41 @@ def nodes(workflow_id: int, after: Keys = (None,), limit: int | None = None) -> 
         _SELECT_NODES + "where workflow_id = %s::bigint and job_id > coalesce(%s::text::bigint, 0) order by job_id limit %s::int",
         (workflow_id, after[0], limit),
         records(*_NODE),
+        within=WHOLE,
+        repeat_within=ALWAYS,
+    )
+
+
+def nodes_in(workflow_id: int, after: Keys, limit: int, state: str | None = None, task: str | None = None) -> Call[Records]:
+    """The nodes of a workflow in a state, or of a task, in the order in which they were added.
+
+    Args:
+        workflow_id: the workflow.
+        after: the id of the job of the last node of the page before.
+        limit: how many.
+        state: one of jobs, or skipped; None = any.
+        task: None = any.
+    """
+    return Call(
+        _SELECT_NODES  # the jobs of all nodes are not looked at for a page of them
+        + "where workflow_id = %s::bigint and job_id = any (array(select n.job_id from {schema}.workflow_node n "
+        "where n.workflow_id = %s::bigint and n.job_id > coalesce(%s::text::bigint, 0) and (%s::text is null or n.task = %s) "
+        "and (%s::text is null or n.state::text = %s or (n.state = 'live' and exists ("
+        "select from {schema}.job j where j.id = n.job_id and j.state::text = %s))) "
+        "order by n.job_id limit %s::int)) order by job_id",
+        (workflow_id, workflow_id, after[0], task, task, state, state, state, limit),
+        records(*_NODE),
+        within=WHOLE,
+        repeat_within=ALWAYS,
+    )
+
+
+def shape(workflow_id: int, most: int) -> Call[Records]:
+    """A workflow as at most so many boxes with the edges between them; see sql/functions/workflows/workflow_shape.sql."""
+    return Call(
+        "select " + ", ".join(_SHAPE) + " from {schema}.workflow_shape(%s::bigint, %s::int)",
+        (workflow_id, most),
+        records(*_SHAPE),
         within=WHOLE,
         repeat_within=ALWAYS,
     )

@@ -5,5 +5,6 @@ import { start as keys } from "./keys.js";
 import { start as theme } from "./theme.js";
 import { start as copy } from "./copy.js";
 import { start as charts } from "./charts.js";
+import { start as graphs } from "./graphs.js";
 
-for (const start of [times, theme, keys, copy, charts, live]) start();
+for (const start of [times, theme, keys, copy, charts, graphs, live]) start();
