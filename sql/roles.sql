@@ -26,6 +26,7 @@ declare
                      "workflow_drift", "jitter_of", "steps", "signals", "check_filter",
                      "matching_ids", "list_jobs", "count_jobs", "changed_jobs", "watch", "ask_watch", "dead_groups",
                      "dead_stats", "explain", "key_holder", "metrics", "metric_series", "percentile_ms", "samples",
+                     "queue_activity",
                      "diagnose_connections", "diagnose_horizon", "diagnose_notifications", "diagnose_partitions",
                      "diagnose_pauses", "diagnose_plans", "diagnose_queues", "diagnose_rollups", "diagnose_schedules",
                      "diagnose_schema", "diagnose_settings", "diagnose_tasks", "diagnose_vacuum", "diagnose_workers",

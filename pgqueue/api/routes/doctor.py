@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ...database.calls.doctor import NOUNS
-from ..bodies.doctor import Examination
+from ..bodies.doctor import Examination, Troubles
 from ..callers.caller import READERS, WORKERS
 from ..endpoint import Endpoints
 from ..here import at
@@ -20,3 +20,13 @@ async def doctor(request: Request) -> Response:
     found = await here.service.examination.get()
     worst = found.findings[0].severity if found.findings else None
     return here.answer({"at": found.at, "checks": found.checks, "worst": worst, "findings": found.findings})
+
+
+@endpoints.get("/troubles", calls=("metrics",), model=Troubles)
+async def troubles(request: Request) -> Response:
+    """What is wrong now: what the figures of a moment show, and what a worker has found in its last examination.
+
+    It costs little, unlike /doctor, so it may be asked each second; it is what `pgqueue top` shows in its first lines.
+    """
+    here = at(request)
+    return here.answer(await here.service.wrong.get())

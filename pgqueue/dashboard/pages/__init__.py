@@ -1,7 +1,10 @@
 """The pages, a file for each noun."""
 
 from ..page import Page
-from . import audit
+from . import audit, overview
 
-_NOUNS = (audit,)
+_NOUNS = (
+    overview,
+    audit,
+)
 ALL: list[Page] = [page for noun in _NOUNS for page in noun.pages.all]
