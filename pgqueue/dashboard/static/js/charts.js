@@ -16,9 +16,10 @@ function colour(name, within) {
 const faint = (rgb) => rgb.replace("rgb(", "rgba(").replace(")", ", 0.1)");
 
 function read(element) {
-  const heads = [...element.querySelectorAll("th[data-colour]")];
+  const table = element.querySelector("details table"); // the legend of a picture is a table, too
+  const heads = [...table.querySelectorAll("th[data-colour]")];
   const columns = heads.map((head) => ({ name: head.textContent, colour: head.dataset.colour, unit: head.dataset.unit }));
-  const rows = [...element.querySelectorAll("tbody tr")];
+  const rows = [...table.querySelectorAll("tbody tr")];
   const values = [rows.map((row) => Date.parse(row.cells[0].dataset.at) / 1000)];
   for (const index of columns.keys())
     values.push(rows.map((row) => { const text = row.cells[index + 1].dataset.value; return text === "" ? null : Number(text); }));
