@@ -81,7 +81,7 @@ def _late(now: Snapshot) -> Iterator[Trouble]:
     if late:
         names = [queue["name"] for queue in sorted(late, key=lambda queue: -queue["oldest"])]
         problem = f"the first in line has waited for {_age(max(queue['oldest'] for queue in late))}: {_some(names)}"
-        yield Trouble("warning", problem, "jobs-late", names, "See what it waits for; if all slots are taken, start more workers.")
+        yield Trouble("warning", problem, "jobs-late", names, "See what it waits for; if all slots are taken, add workers.")
 
 
 def _paused(now: Snapshot, at: Callable[[datetime], str]) -> Iterator[Trouble]:

@@ -74,7 +74,7 @@ def test_a_live_update_draws_new_figures_into_the_same_picture(
     picture = page.locator("#throughput canvas")
     before = picture.evaluate("(canvas) => canvas.toDataURL()")
     connection.execute("update metric_all set succeeded = succeeded + 6000 where succeeded > 0")
-    page.wait_for_function("() => [...document.querySelectorAll('#throughput [data-value]')].some((one) => one.dataset.value > 9)")
+    page.wait_for_function("() => [...document.querySelectorAll('#throughput [data-value]')].some((td) => td.dataset.value > 9)")
     page.wait_for_function("(before) => document.querySelector('#throughput canvas').toDataURL() !== before", arg=before)
     assert picture.evaluate("(canvas) => canvas.marked") is True
     expect(page.locator("#throughput details")).to_have_attribute("open", "")

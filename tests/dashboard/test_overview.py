@@ -1,7 +1,6 @@
 """The first page: what is wrong, figures, queues, tasks that fail, and what to do in an empty install. No script is needed."""
 
 import re
-from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -15,8 +14,8 @@ from pgqueue.dashboard.pages.overview import failing
 from pgqueue.dashboard.rates import rates
 from pgqueue.insight.troubles import troubles
 from tests.api.serving import served
-from tests.client.manual_worker import ManualWorker
 from tests.cli.test_top_page import WRONG
+from tests.client.manual_worker import ManualWorker
 from tests.rolled import pass_minutes
 
 
@@ -104,12 +103,14 @@ def test_a_chart_is_a_table_for_who_does_not_see_it(http: httpx.Client, seeded: 
     assert max(values) == pytest.approx(4 / 60)
 
 
-@pytest.mark.parametrize(("span", "steps"), [("15m", 15), ("1h", 60), ("6h", 72), ("24h", 96), ("7d", 84), ("30d", 120), ("x", 60)])
+@pytest.mark.parametrize(
+    ("span", "steps"), [("15m", 15), ("1h", 60), ("6h", 72), ("24h", 96), ("7d", 84), ("30d", 120), ("x", 60)]
+)
 def test_each_time_has_a_chart_of_its_own_step(http: httpx.Client, seeded: None, span: str, steps: int) -> None:
     html = http.get(f"?span={span}").text
     figure = html.split('id="waits"', 1)[1].split("</figure>")[0]
     assert steps <= len(re.findall("data-at=", figure)) <= steps + 1
-    assert f'aria-current="true" aria-label="The last' in html
+    assert 'aria-current="true" aria-label="The last' in html
 
 
 def test_who_may_see_some_queues_sees_these_and_no_figures_of_all(app: PgQueue, seeded: None) -> None:

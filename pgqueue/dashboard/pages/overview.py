@@ -1,5 +1,6 @@
 """How the install does: what is wrong, figures, charts, queues, tasks that fail."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -7,6 +8,7 @@ from starlette.responses import Response
 
 from ..leads import lead_of, terms
 from ..page import Pages, Visit
+from ..panel import Panel
 from ..rates import rates
 from ..spans import SPANS, span_of
 
@@ -19,15 +21,20 @@ MOST_QUEUES, MOST_TASKS = 200, 8
 async def overview(at: Visit) -> Response:
     """The first page. What a key for some queues may not see is not asked for."""
     span = span_of(at.query.get("span"))
-    asked = {
-        "wrong": ("GET /troubles", "/troubles", {}),
-        "figures": ("GET /metrics", "/metrics", {"window_seconds": WINDOW}),
-        "series": ("GET /metrics/series", "/metrics/series", {"since": span.since, "step": span.step}),
-        "dead": ("GET /dead-letters/stats", "/dead-letters/stats", {"by": "task", "finished_after": "-1h", "limit": MOST_TASKS}),
-        "queues": ("GET /metrics/queues", "/metrics/queues", {"limit": MOST_QUEUES}),
+    dead = {"by": "task", "finished_after": "-1h", "limit": MOST_TASKS}
+    panels: dict[str, Any] = {
+        "wrong": _panel(at, "/troubles"),
+        "figures": _panel(at, "/metrics", window_seconds=WINDOW),
+        "series": _panel(at, "/metrics/series", since=span.since, step=span.step),
+        "dead": _panel(at, "/dead-letters/stats", **dead),
+        "queues": _panel(at, "/metrics/queues", limit=MOST_QUEUES),
     }
-    panels = {name: at.panel(path, **query) if at.can(of) else None for name, (of, path, query) in asked.items()}
     return await at.show("overview.html", "Overview", **panels, **_HELPERS, span=span, spans=SPANS, minutes=WINDOW // 60)
+
+
+def _panel(at: Visit, path: str, **query: Any) -> "asyncio.Task[Panel] | None":
+    """A panel; None if this person may not ask for it."""
+    return at.panel(path, **query) if at.can(f"GET {path}") else None
 
 
 def failing(figures: dict[str, Any] | None, dead: dict[str, Any] | None) -> list[dict[str, Any]]:
@@ -61,6 +68,6 @@ def since(seconds: float | None) -> datetime | None:
     return None if seconds is None else (datetime.now(UTC) - timedelta(seconds=float(seconds))).replace(microsecond=0)
 
 
-_HELPERS = {
+_HELPERS: dict[str, Any] = {
     "lead_of": lead_of, "rates": rates, "failing": failing, "is_new": is_new, "longest": longest, "began": since, "terms": terms,
 }  # fmt: skip
