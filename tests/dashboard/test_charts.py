@@ -116,3 +116,17 @@ def test_the_axis_has_the_hours_of_who_looks(some_minutes: None, page: Page) -> 
     said = page.locator("#throughput .u-legend .u-series").first.locator(".u-value").inner_text()
     there = datetime.now(UTC) + timedelta(hours=5, minutes=45)
     assert any(f"{there - timedelta(minutes=ago):%H:%M}" in said for ago in range(20)), said
+
+
+def test_long_names_stay_inside_of_a_narrow_page(app: PgQueue, page: Page) -> None:
+    name = "n" * 100
+    app.pause(name, reason="r" * 300)
+
+    @app.task(name="t" * 200, queue=name[:90])
+    def wait() -> None: ...
+
+    wait.enqueue()
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto("")
+    expect(page.locator("#wrong .notice")).to_have_count(2)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
