@@ -23,17 +23,17 @@ declare
                        and (lately <= born or exists (select from metric_sample where minute = lately));
 begin
     return query
-    with part as (
-        select m.queue, div(extract(epoch from m.minute - begins), 120)::int as step, sum(m.succeeded)::bigint as succeeded,
-               sum(m.failed)::bigint as failed, sum(m.cancelled)::bigint as cancelled,
-               coalesce(sum(m.succeeded + m.failed + m.cancelled) filter (where m.minute >= lately), 0)::bigint as lately
+    with part as (  -- in float8, which is exact up to 2^53: sums of bigint are numeric, and took a third more
+        select m.queue, floor(date_part('epoch', m.minute - begins) / 120)::int as step, sum(m.succeeded::float8) as succeeded,
+               sum(m.failed::float8) as failed, sum(m.cancelled::float8) as cancelled,
+               sum(case when m.minute >= lately then (m.succeeded + m.failed + m.cancelled)::float8 end) as lately
           from metric_minute m
          where m.minute >= begins and m.minute < ends and (of_queues is null or m.queue = any (of_queues))
          group by 1, 2
     ), hour as (
         select p.queue as name, sum(p.succeeded)::bigint as succeeded, sum(p.failed)::bigint as failed,
-               sum(p.cancelled)::bigint as cancelled, sum(p.lately)::bigint as lately, array_agg(p.step order by p.step) as steps,
-               array_agg(p.succeeded + p.failed + p.cancelled order by p.step) as ended
+               sum(p.cancelled)::bigint as cancelled, sum(p.lately) as lately, array_agg(p.step order by p.step) as steps,
+               array_agg((p.succeeded + p.failed + p.cancelled)::bigint order by p.step) as ended
           from part p group by p.queue
     ), grown as (
         select d.queue as name, (coalesce(sum(d.jobs) filter (where d.minute = ends), 0)
@@ -44,8 +44,8 @@ begin
            coalesce(q.workers, 0), q.paused_at, q.paused_until, q.paused_by, q.pause_reason, q.counted_at, begins, ends,
            coalesce(h.succeeded, 0), coalesce(h.failed, 0), coalesce(h.cancelled, 0),
            coalesce(h.steps, '{}'), coalesce(h.ended, '{}'),
-           case when is_counted then greatest(coalesce(h.lately, 0) + coalesce(g.jobs, 0), 0) / 300.0::float8 end,
-           coalesce(h.lately, 0) / 300.0::float8
+           case when is_counted then greatest(coalesce(h.lately, 0) + coalesce(g.jobs, 0), 0) / 300 end,
+           coalesce(h.lately, 0) / 300
       from (select * from queues v where of_queues is null or v.name = any (of_queues)) q
       full join hour h using (name)
       left join grown g using (name)
