@@ -18,11 +18,13 @@ while the workflow of a tree is unfinished, the next start only starts workers.
 import ast
 import hashlib
 import os
+import re
 import signal
 import subprocess
 import sys
 import sysconfig
 import tempfile
+import threading
 import warnings
 from collections import defaultdict
 from collections.abc import Iterator
@@ -36,6 +38,7 @@ from pgqueue import JobContext, PgQueue, Retry, Workflow
 # Without PGQUEUE_DATABASE_URL: a PostgreSQL server of our own, in .pgqueue.
 app = PgQueue(os.environ.get("PGQUEUE_DATABASE_URL") or "embedded:")
 
+SERVE = [sys.executable, "-m", "pgqueue", "serve", "examples.index_source:app", "--port", "0"]
 WORKER = [sys.executable, "-m", "pgqueue.worker", "examples.index_source:app", "--processes", "2", "--concurrency", "4"]
 NOT_SOURCE = {"site-packages", "dist-packages", "node_modules", ".venv", ".git"}
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -138,15 +141,15 @@ def main() -> None:
             )
         started = database.now()
         try:
-            with worker_processes() as worker:
+            with dashboard(), worker_processes() as worker:
                 watch(run, worker)
         except KeyboardInterrupt:
             console.print("Stopped. What is left stays in the queue: the same command goes on with it.")
             sys.exit(130)
         show(database, run, started)
     console.print(
-        f"\nAll of it by REST: [bold]{program('pgqueue')} serve examples.index_source:app[/bold], then "
-        "curl http://127.0.0.1:8000/api/v1/stats; see docs/api.md"
+        f"\nAll of it in the dashboard and by REST: [bold]{program('pgqueue')} serve examples.index_source:app[/bold], then "
+        "http://127.0.0.1:8000/, or curl http://127.0.0.1:8000/api/v1/stats; see docs/api.md"
     )
 
 
@@ -167,6 +170,28 @@ def name_of(directory: Path) -> str:
 
 
 @contextmanager
+def dashboard() -> Iterator[None]:
+    """The dashboard for as long as the block takes, on any free port of this machine; nothing waits until it is there."""
+    with tempfile.NamedTemporaryFile(prefix="pgqueue-dashboard-", suffix=".log", delete=False) as log:
+        server = subprocess.Popen(SERVE, stdout=log, stderr=log, process_group=0)  # noqa: S603  # a fixed command
+    is_over = threading.Event()
+    threading.Thread(target=say_where, args=(Path(log.name), is_over), daemon=True).start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        _end(server)
+
+
+def say_where(log: Path, is_over: threading.Event) -> None:
+    """Say where the dashboard is, once its log says so; without it the demo works all the same."""
+    while not is_over.wait(0.1):
+        if found := re.search(r"serving (http://[^ ]+)", log.read_text()):
+            console.print(f"Watch it in the dashboard, as long as this takes: [bold]{found[1]}/[/bold]")
+            return
+
+
+@contextmanager
 def worker_processes() -> Iterator[subprocess.Popen[bytes]]:
     """Two worker processes for as long as the block takes. They stop gracefully; a second Ctrl-C stops them at once."""
     with tempfile.NamedTemporaryFile(prefix="pgqueue-demo-", suffix=".log", delete=False) as log:
@@ -176,12 +201,17 @@ def worker_processes() -> Iterator[subprocess.Popen[bytes]]:
     try:
         yield worker
     finally:
-        try:
-            worker.terminate()
-            worker.wait()
-        except KeyboardInterrupt:
-            worker.terminate()
-            worker.wait()
+        _end(worker)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Stop a process gracefully; a second Ctrl-C stops it at once."""
+    try:
+        process.terminate()
+        process.wait()
+    except KeyboardInterrupt:
+        process.terminate()
+        process.wait()
 
 
 if __name__ == "__main__":

@@ -68,6 +68,26 @@ def test_the_console_shows_extra_fields(capsys: pytest.CaptureFixture[str]) -> N
     assert "paid  order=17" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("format", ["json", "console"])
+def test_a_reader_of_stdout_that_is_gone_ends_nobody(format: str) -> None:
+    """Rich would raise SystemExit, in whatever a worker is about to do: it did not stop when it was told to."""
+    code = (
+        "import logging, sys; from pgqueue import logs; sys.stdin.readline(); "
+        f"logs.configure(logs.Given(format={format!r})); logging.warning('first'); logging.warning('second'); "
+        "print('it goes on', file=sys.stderr)"
+    )
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", code], text=True, stdin=pipe, stdout=pipe, stderr=pipe) as process:
+        assert process.stdout is not None
+        assert process.stdin is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        process.stdin.write("go\n")
+        process.stdin.close()
+        assert process.stderr.read().splitlines()[-1] == "it goes on"
+    assert process.returncode == 0
+
+
 def test_without_a_terminal_the_default_is_json(capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure(logs.Given())
     logging.getLogger("shop").info("paid")

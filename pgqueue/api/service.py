@@ -19,6 +19,7 @@ from .health.breaker import Breaker
 from .health.examination import KEPT, Examined, examined
 from .health.health import Health, look
 from .health.kept import Kept
+from .health.troubles import Wrong, wrong
 from .prometheus.exposition import Exposition
 from .waiting.hub import Hub
 from .workers.polls import Polls
@@ -41,6 +42,7 @@ class Service:
         streams: the server-sent events.
         redactor: leaves secrets out of answers.
         examination: what the doctor finds, for some seconds.
+        wrong: what is wrong now, for a second.
         keys: finds the keys of requests; `keys.forget()` when the database says that keys have changed.
         rates: counts requests.
         polls: claims of HTTP workers.
@@ -56,6 +58,7 @@ class Service:
         self.redactor = Redactor(app.settings.redact)
         self.hub = Hub(app, self.stopping)
         self.examination: Kept[Examined] = Kept(lambda: examined(app), KEPT)
+        self.wrong: Kept[Wrong] = Kept(lambda: wrong(self.run))
         self.keys = Keys(self.run)
         self.rates = Rates(limits or RateLimits())
         self.hub.on_keys = self.keys.forget

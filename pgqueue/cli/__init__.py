@@ -16,6 +16,7 @@ from .api_keys import api_keys
 from .audit import audit
 from .cancel import cancel
 from .dead import dead
+from .dev import dev
 from .discard import discard
 from .doctor import doctor, maintain
 from .enqueue import enqueue
@@ -52,7 +53,7 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
 )
 PANELS: dict[str, tuple[Any, ...]] = {
-    "Run": (migrate, worker, serve, enqueue),
+    "Run": (migrate, worker, serve, dev, enqueue),
     "Look": (stats, metrics, top, workers, jobs, job, explain, dead, audit),
     "Act on jobs": (retry, cancel, discard, update, signal, operations, operation),
     "Queues and limits": (queues, pause, resume, drain, limits),

@@ -103,7 +103,7 @@ def _percentiles(now: Snapshot) -> str:
 def _troubles(found: list[Trouble], height: int) -> list[Text]:
     most = MOST_TROUBLES if height < TALL else TALL
     colours = {"error": "bold red", "warning": "yellow"}
-    lines = [Text(safe(f"! {one.problem}"), colours[one.severity]) for one in found[:most]]
+    lines = [Text(safe(f"! {one.line}"), colours[one.severity]) for one in found[:most]]
     if len(found) > most:
         lines.append(Text(f"! {len(found) - most} more", "yellow"))
     return lines or [Text("nothing is wrong", "green")]

@@ -20,10 +20,23 @@ class Trouble:
     Attributes:
         severity: warning or error.
         problem: what, with its figures, in one line.
+        name: the kind of trouble; that of a finding, if it is one.
+        subjects: the queues, tasks, workers or whatever it is about, as far as it is about some.
+        remedy: what to do.
+        is_found: whether a worker has found it, when it examined the install.
     """
 
     severity: str
     problem: str
+    name: str
+    subjects: list[str]
+    remedy: str
+    is_found: bool = False
+
+    @property
+    def line(self) -> str:
+        """What, and the command that tells more."""
+        return f"{self.problem}: pgqueue doctor" if self.is_found else self.problem
 
 
 def troubles(now: Snapshot, at: Callable[[datetime], str]) -> list[Trouble]:
@@ -36,53 +49,59 @@ def troubles(now: Snapshot, at: Callable[[datetime], str]) -> list[Trouble]:
 def _unserved(now: Snapshot) -> Iterator[Trouble]:
     unserved = [queue for queue in now.queues if queue["ready"] and not queue["workers"] and not queue["paused_at"]]
     if unserved:
-        jobs = sum(queue["ready"] for queue in unserved)
-        yield Trouble("error", f"no worker serves {_some([queue['name'] for queue in unserved])}: {jobs:,} ready")
+        jobs, names = sum(queue["ready"] for queue in unserved), [queue["name"] for queue in unserved]
+        problem = f"no worker serves {_some(names)}: {jobs:,} ready"
+        yield Trouble("error", problem, "queue-not-served", names, "Start a worker that serves it: pgqueue worker MODULE:APP")
 
 
 def _nobody(now: Snapshot) -> Iterator[Trouble]:
     scheduled, running = now.total("scheduled"), now.total("running")
     if not now.alive() and not now.total("ready") and scheduled + running:
-        yield Trouble("error" if running else "warning", f"no worker is alive: {scheduled:,} scheduled, {running:,} running")
+        problem = f"no worker is alive: {scheduled:,} scheduled, {running:,} running"
+        yield Trouble("error" if running else "warning", problem, "no-worker", [], "Start one: pgqueue worker MODULE:APP")
 
 
 def _dead_workers(now: Snapshot) -> Iterator[Trouble]:
     if dead := now.dead(IS_NEWS):
-        last = max(worker["heartbeat_at"] for worker in dead)
-        age = _age(now.at - last)
-        yield Trouble("error", f"dead workers: {len(dead)} ({_some([one['name'] for one in dead])}), last heartbeat {age} ago")
+        last, names = max(worker["heartbeat_at"] for worker in dead), [one["name"] for one in dead]
+        problem = f"dead workers: {len(dead)} ({_some(names)}), last heartbeat {_age(now.at - last)} ago"
+        yield Trouble("error", problem, "worker-lost", names, "Look at its log, and at its machine; its jobs are rescued.")
 
 
 def _dead_letters(now: Snapshot) -> Iterator[Trouble]:
     figures = now.metrics
     if figures.all.failed:
         names = [name for name, task in sorted(figures.tasks.items(), key=lambda item: -item[1].failed) if task.failed]
-        span = _age(figures.until - figures.since)
-        yield Trouble("error", f"dead letters grew by {figures.all.failed:,} in {span}: {_some(names)}")
+        problem = f"dead letters grew by {figures.all.failed:,} in {_age(figures.until - figures.since)}: {_some(names)}"
+        yield Trouble("error", problem, "dead-letters", names, "Look at their errors; retry them once the cause is mended.")
 
 
 def _late(now: Snapshot) -> Iterator[Trouble]:
     late = [one for one in now.queues if one["workers"] and not one["paused_at"] and (one["oldest"] or timedelta(0)) > WAITS_LONG]
     if late:
         names = [queue["name"] for queue in sorted(late, key=lambda queue: -queue["oldest"])]
-        longest = _age(max(queue["oldest"] for queue in late))
-        yield Trouble("warning", f"the first in line has waited for {longest}: {_some(names)}")
+        problem = f"the first in line has waited for {_age(max(queue['oldest'] for queue in late))}: {_some(names)}"
+        yield Trouble("warning", problem, "jobs-late", names, "See what it waits for; if all slots are taken, add workers.")
 
 
 def _paused(now: Snapshot, at: Callable[[datetime], str]) -> Iterator[Trouble]:
     for pause in now.pauses:
-        yield Trouble("warning", pause.said(at))
+        name = "paused" if pause.kind == "everything" else f"{pause.kind}-paused"
+        subjects = [pause.name] if pause.name else []
+        yield Trouble("warning", pause.said(at), name, subjects, "Resume it once its reason is over.")
 
 
 def _behind(now: Snapshot, at: Callable[[datetime], str]) -> Iterator[Trouble]:
     if now.at - now.metrics.until > BEHIND:
-        yield Trouble("warning", f"rates are behind: they end at {at(now.metrics.until)}; a worker brings them up to date")
+        problem = f"rates are behind: they end at {at(now.metrics.until)}; a worker brings them up to date"
+        yield Trouble("warning", problem, "roll-ups-late", [], "Start a worker; if one runs, look at its log.")
 
 
 def _found(now: Snapshot) -> Iterator[Trouble]:
     for name in dict.fromkeys(finding.name for finding in now.findings if finding.name not in TOLD_HERE):
-        first, *more = [finding for finding in now.findings if finding.name == name]
-        yield Trouble(first.severity, f"{first.problem}{f' (and {len(more)} more)' if more else ''}: pgqueue doctor")
+        found = [finding for finding in now.findings if finding.name == name]
+        problem = f"{found[0].problem}{f' (and {len(found) - 1} more)' if len(found) > 1 else ''}"
+        yield Trouble(found[0].severity, problem, name, [one.subject for one in found], found[0].remedy, is_found=True)
 
 
 def _some(names: list[str]) -> str:

@@ -154,8 +154,14 @@ def _console(out: TextIO) -> logging.Handler:
     class Terminal(_Failing, RichHandler):
         """For people."""
 
+    class Writer(Console):
+        """Rich's ends the process when the reader of a pipe is gone: a worker would go on, and not stop when it is told to."""
+
+        def on_broken_pipe(self) -> None:
+            raise  # the error itself, which is told once, see _Failing
+
     handler = Terminal(
-        console=Console(file=out, width=None if out.isatty() else PIPED_WIDTH),
+        console=Writer(file=out, width=None if out.isatty() else PIPED_WIDTH),
         show_path=False,
         log_time_format="%H:%M:%S",
     )

@@ -5,16 +5,18 @@ import threading
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 
 from pgqueue import PgQueue
-from pgqueue.api.bodies.doctor import Examination
+from pgqueue.api.bodies.doctor import Examination, TroubleOut, Troubles
 from pgqueue.api.health import examination
 from pgqueue.api.health.examination import KEPT, examined
 from pgqueue.api.health.kept import Kept
 from pgqueue.doctor import examine
 from tests.api.shapes import read
 from tests.looking import Look
+from tests.waiting import until
 
 
 def test_findings_are_those_of_the_app(app: PgQueue, look: Look, api: httpx.Client) -> None:
@@ -78,3 +80,33 @@ async def test_findings_are_answered_again_for_some_seconds_but_a_failure_is_not
     assert await found.get() is first
     found._seconds = 0.0
     assert await found.get() is not first
+
+
+def test_what_is_wrong_now_is_what_top_says_with_what_to_do(
+    app: PgQueue, api: httpx.Client, connection: psycopg.Connection[Any]
+) -> None:
+    """Figures of the moment, and what a worker has found lately."""
+
+    @app.task(queue="mail")
+    def send() -> None: ...
+
+    assert read(api.get("/troubles"), Troubles).troubles == []
+    send.enqueue()
+    app.pause("reports", reason="the printer is out of paper")
+    connection.execute(
+        "select note_findings(%s, '{settings}')",
+        ['[{"name": "autovacuum-off", "severity": "error", "subject": "server", "problem": "autovacuum is off", "figures": {}, '
+        '"consequence": "tables grow", "remedy": "alter system set autovacuum = on", "source": "settings"}]'],
+    )  # fmt: skip
+
+    def found() -> list[TroubleOut]:
+        return read(api.get("/troubles"), Troubles).troubles
+
+    until(lambda: len(found()) == 3, "an answer is kept for a second")
+    unserved, autovacuum, paused = found()
+    assert (unserved.name, unserved.subjects, unserved.severity) == ("queue-not-served", ["mail"], "error")
+    assert "pgqueue worker" in unserved.remedy
+    assert (autovacuum.problem, autovacuum.is_found) == ("autovacuum is off", True)
+    assert autovacuum.remedy == "alter system set autovacuum = on"
+    assert (paused.name, paused.subjects, paused.is_found) == ("queue-paused", ["reports"], False)
+    assert "out of paper" in paused.problem

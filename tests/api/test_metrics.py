@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from pgqueue import PgQueue
-from pgqueue.api.bodies.metrics import MetricsOut, Series, Stats, SumOut
+from pgqueue.api.bodies.metrics import Activity, MetricsOut, Series, Stats, SumOut
 from pgqueue.api.bodies.pages import Page
 from tests.api.shapes import read, refused
 from tests.client.manual_worker import ManualWorker
@@ -119,3 +119,33 @@ def test_stats_count_live_jobs_and_dead_letters(some_jobs: Callable[[], None], a
 )  # fmt: skip
 def test_bad_values_are_named(api: httpx.Client, path: str, field: str | None) -> None:
     refused(api.get(path), 422, field)
+
+
+def test_queues_come_with_their_last_hour_the_busiest_first(
+    app: PgQueue, some_jobs: Callable[[], None], api: httpx.Client
+) -> None:
+    some_jobs()
+    found = read(api.get("/metrics/queues"), Activity)
+    assert [(one.name, one.ready, one.succeeded, one.failed) for one in found.queues] == [
+        ("default", 0, 4, 1), ("mail", 1, 0, 0), ("password-reset", 1, 0, 0)]  # fmt: skip
+    default = found.queues[0]
+    assert (len(default.ended), sum(default.ended), found.step_seconds, found.is_cut) == (30, 5, 120, False)
+    assert found.since is not None
+    assert found.until == found.since + timedelta(hours=1)
+    assert default.completed_per_second == pytest.approx(5 / 300)
+    assert default.enqueued_per_second == pytest.approx(5 / 300)
+    cut = read(api.get("/metrics/queues?limit=1"), Activity)
+    assert (len(cut.queues), cut.is_cut) == (1, True)
+
+
+def test_a_key_for_some_queues_sees_the_hour_of_these(
+    some_jobs: Callable[[], None], api: httpx.Client, calls_as: Callable[..., None]
+) -> None:
+    some_jobs()
+    calls_as(queues=frozenset({"mail"}))
+    assert [one.name for one in read(api.get("/metrics/queues"), Activity).queues] == ["mail"]
+
+
+def test_an_install_without_queues_has_no_hour(api: httpx.Client) -> None:
+    found = read(api.get("/metrics/queues"), Activity)
+    assert (found.queues, found.since, found.until) == ([], None, None)

@@ -149,7 +149,7 @@ WRONG = {
 def test_what_is_wrong_is_said(name: str) -> None:
     now, severity, problem = WRONG[name]
     (found,) = troubles(now, lambda _: "then")
-    assert (found.severity, found.problem) == (severity, problem)
+    assert (found.severity, found.line) == (severity, problem)
     if name != "behind":
         assert f"! {problem}" in text(now)
 

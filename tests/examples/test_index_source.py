@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psycopg
 import pytest
 
@@ -158,6 +159,29 @@ def test_a_second_start_begins_anew_once_the_first_is_done(demo: Demo, look: Loo
     for _ in range(2):
         assert "42 files, one job each" in demo().communicate(timeout=60)[0]
     assert look.value("select count(*) from workflow") == 2
+
+
+def test_it_serves_the_dashboard_as_long_as_it_works(demo: Demo, look: Look) -> None:
+    process = demo()
+    # While a failing file waits for its retry the run cannot be over.
+    until(
+        lambda: look.value("update job set run_at = run_at + interval '1 hour' where state = 'scheduled' returning id"), "a retry"
+    )
+    assert process.stdout is not None
+    said, address = "", None
+    while address is None:
+        line = process.stdout.readline()
+        assert line, said
+        said += line
+        address = re.search(r"dashboard, as long as this takes: (http://127\.0\.0\.1:\d+/)", said)
+    html = httpx.get(address[1], timeout=20).text
+    assert "Overview" in html
+    assert 'id="queue-index"' in html
+    look.value("update job set run_at = clock_timestamp() where state = 'scheduled'")
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(address[1], timeout=20)
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])

@@ -137,6 +137,7 @@ FUNCTIONS = {
     "roll_up": May(WORKER, "roll_up()"),
     "metrics": May(READERS, "metrics()"),
     "metric_series": May(READERS, "metric_series('1 h', clock_timestamp() - interval '2 h')"),
+    "queue_activity": May(READERS, "queue_activity()"),
     "percentile_ms": May(READERS, "percentile_ms('{1}', '{1}', 0.5)"),
     "create_key": May(ADMIN, "create_key('abcdefghijkl', sha256('x'), 'deploy', 'viewer')"),
     "revoke_key": May(ADMIN, "revoke_key('abcdefghijkl')"),

@@ -26,3 +26,21 @@ class Examination(BaseModel):
     checks: int = Field(description="how many checks were made, or tried")
     worst: Literal["note", "warning", "error"] | None = Field(description="the worst severity; null: nothing is wrong")
     findings: list[FindingOut] = Field(description="the worst first")
+
+
+class TroubleOut(BaseModel):
+    """Something that is wrong now."""
+
+    severity: Literal["warning", "error"]
+    problem: str = Field(description="what, with its figures, in one line")
+    name: str = Field(description="the kind of trouble; that of a finding, if it is one", examples=["queue-not-served"])
+    subjects: list[str] = Field(description="what it is about: queues, tasks, workers, or whatever its kind says")
+    remedy: str = Field(description="what to do")
+    is_found: bool = Field(description="whether a worker has found it when it examined the install; else figures show it")
+
+
+class Troubles(BaseModel):
+    """What is wrong now."""
+
+    at: datetime = Field(description="when, on the clock of the database; an answer may be a second old")
+    troubles: list[TroubleOut] = Field(description="errors first")

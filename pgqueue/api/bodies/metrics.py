@@ -93,6 +93,39 @@ class Series(BaseModel):
     steps: list[SeriesStepOut] = Field(description="in their order; a step in which nothing happened is there too")
 
 
+class ActivityOut(BaseModel):
+    """What a queue holds now, and what it did in the last hour."""
+
+    name: str = Field(examples=["mail"])
+    ready: int
+    scheduled: int
+    running: int
+    blocked: int
+    oldest: float | None = Field(description="seconds that the first in line has been waiting for a worker")
+    workers: int = Field(description="active workers that serve it")
+    paused_at: datetime | None
+    paused_until: datetime | None
+    paused_by: str | None
+    pause_reason: str | None
+    counted_at: datetime | None = Field(description="when its jobs were counted; null: now")
+    succeeded: int = Field(description="in the hour")
+    failed: int
+    cancelled: int
+    enqueued_per_second: float | None = Field(description="in the last five minutes of it; null: live jobs were not counted then")
+    completed_per_second: float
+    ended: list[int] = Field(description="jobs that ended, for each step of it")
+
+
+class Activity(BaseModel):
+    """Queues, the busiest first."""
+
+    since: datetime | None = Field(description="when the hour begins; null: there are no queues")
+    until: datetime | None = Field(description="the end of the last closed minute")
+    step_seconds: int
+    queues: list[ActivityOut]
+    is_cut: bool = Field(description="whether there are more")
+
+
 class SumOut(Means, Ended):
     """What has ended in an hour or a day, of one task in one queue."""
 

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from ...database.calls.doctor import NOUNS, first_seen
 from ...errors import PgQueueError
-from ..bodies.doctor import Examination
+from ..bodies.doctor import Examination, Troubles
 from ..callers.caller import READERS, WORKERS
 from ..endpoint import Endpoints
 from ..here import Here, at
@@ -34,3 +34,13 @@ async def _since(here: Here) -> dict[tuple[str, str], datetime]:
         return await here.run(first_seen())
     except (PgQueueError, psycopg.Error):
         return {}
+
+
+@endpoints.get("/troubles", calls=("metrics",), model=Troubles)
+async def troubles(request: Request) -> Response:
+    """What is wrong now: what the figures of a moment show, and what a worker has found in its last examination.
+
+    It costs little, unlike /doctor, so it may be asked each second; it is what `pgqueue top` shows in its first lines.
+    """
+    here = at(request)
+    return here.answer(await here.service.wrong.get())

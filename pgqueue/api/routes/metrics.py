@@ -13,7 +13,7 @@ from ...control.metrics import metrics_of, series_of
 from ...database.calls import metrics as calls
 from ...database.calls import reads
 from ...database.calls.metrics import Figures
-from ..bodies.metrics import MetricsOut, Series, Stats, SumOut
+from ..bodies.metrics import Activity, MetricsOut, Series, Stats, SumOut
 from ..bodies.pages import USUAL, Cursor, Limit, Page, Paging
 from ..bodies.times import Since, read_time, read_when
 from ..endpoint import Endpoints
@@ -25,6 +25,7 @@ Seconds = Annotated[int, Query(ge=60, le=LONGEST, multiple_of=60, description="w
 Until = Annotated[str | None, Query(max_length=100, description="a time with a zone; the last closed minute by default")]
 Queue = Annotated[str | None, Query(max_length=200, description="only jobs of this queue")]
 Task = Annotated[str | None, Query(max_length=200, description="only jobs of this task")]
+Most = Annotated[int, Query(ge=1, le=500, description="how many queues")]
 _AGO = {"hour": "-1 day", "day": "-90 days"}
 
 
@@ -60,6 +61,17 @@ async def metric_series(
     end = None if until is None else read_time("until", until)
     found = await here.run(series_of(step, begin, end, queue, task))
     return here.answer({"step_seconds": step, "steps": found})
+
+
+@endpoints.get("/metrics/queues", calls=("queue_activity",), is_bound=True, model=Activity)
+async def queue_activity(request: Request, limit: Most = 200) -> Response:
+    """What each queue holds now, and what it did in the last hour, the busiest first: as an overview shows it, in one answer."""
+    here = at(request)
+    only = None if here.caller.queues is None else sorted(here.caller.queues)
+    found = await here.run(calls.queue_activity(limit + 1, only))
+    hour = {name: found[0][name] if found else None for name in ("since", "until")}
+    rows = [{name: value for name, value in row.items() if name not in hour} for row in found[:limit]]
+    return here.answer(hour | {"step_seconds": calls.STEP_SECONDS, "queues": rows, "is_cut": len(found) > limit})
 
 
 @endpoints.get("/metrics/aggregate", model=Page[SumOut])

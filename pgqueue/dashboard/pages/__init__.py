@@ -9,6 +9,7 @@ from . import (
     keys,
     limit_forms,
     limits,
+    overview,
     schedule_forms,
     schedules,
     settings,
@@ -27,5 +28,6 @@ _NOUNS = (
     schedule_forms,
     schedules,
     workflows,
+    overview,
 )
 ALL: list[Page] = [page for noun in _NOUNS for page in noun.pages.all]

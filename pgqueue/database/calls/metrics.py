@@ -175,6 +175,37 @@ def metric_series(
     )
 
 
+STEPS, STEP_SECONDS = 30, 120  # of `ended` below
+_ACTIVITY: tuple[LiteralString, ...] = (
+    "name", "ready", "scheduled", "running", "blocked", "oldest", "workers", "paused_at", "paused_until", "paused_by",
+    "pause_reason", "counted_at", "since", "until", "succeeded", "failed", "cancelled", "enqueued_per_second",
+    "completed_per_second", "steps", "ended",
+)  # fmt: skip
+
+
+def queue_activity(most: int, only: list[str] | None) -> Call[Records]:
+    """What each queue holds now and what it did in the last hour, the busiest first; see the function of SQL.
+
+    `ended` has a number for each two minutes of the hour.
+
+    Args:
+        most: how many queues.
+        only: only queues of these names; None = all.
+    """
+    statement: LiteralString = "select " + ", ".join(_ACTIVITY) + " from {schema}.queue_activity(%s::int, %s::text[])"
+    return Call(statement, (most, only), _activity, within=WHOLE, repeat_within=ALWAYS)
+
+
+def _activity(rows: Rows) -> Records:
+    found = []
+    for row in rows:
+        *values, steps, ended = row
+        by_step = dict(zip(steps, ended, strict=True))
+        whole = [by_step.get(step, 0) for step in range(STEPS)]
+        found.append(dict(zip(_ACTIVITY, values, strict=False)) | {"ended": whole})
+    return found
+
+
 _SUMS: tuple[LiteralString, ...] = (
     "queue", "task", "succeeded", "failed", "cancelled", "failed_attempts", "duration_mean_ms", "duration_p50_ms",
     "duration_p95_ms", "duration_p99_ms", "wait_mean_ms", "wait_p50_ms", "wait_p95_ms", "wait_p99_ms",
