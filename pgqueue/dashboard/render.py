@@ -1,6 +1,7 @@
 """Templates, and what they write: figures, times, states. Every value is escaped; there is no way around that here."""
 
 import re
+import shlex
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from hashlib import sha256
@@ -15,6 +16,7 @@ from starlette.responses import HTMLResponse, Response
 from .._text import harmless
 from ..api import exact
 from ..insight import short
+from . import filter_text
 from .static import version
 
 # What is not a change: the words for a time, which the page itself keeps up to date.
@@ -51,7 +53,7 @@ def _environment() -> Environment:
     made.filters.update(
         count=short.count, rate=short.rate, span=short.span, ms=short.milliseconds, when=when, json=json_text, seen=seen, url=url,
     )  # fmt: skip
-    made.globals.update(version=version(), query=query)
+    made.globals.update(version=version(), query=query, shell=shell, with_term=filter_text.replaced)
     return made
 
 
@@ -89,6 +91,11 @@ def seen(text: Any) -> str:
 def url(part: Any) -> str:
     """A name as a part of a path."""
     return quote(str(part), safe="")
+
+
+def shell(text: str) -> str:
+    """A text as one word of a command line."""
+    return shlex.quote(harmless(text))
 
 
 def query(**given: Any) -> str:

@@ -39,6 +39,12 @@ function fails(text) {
   show();
 }
 
+// A list that must not jump tells which rows it shows: they are answered in place, and new ones as a number.
+function rows() {
+  const list = main().querySelector("[data-rows]");
+  return list?.dataset.rows ? { "X-Rows": list.dataset.rows } : {};
+}
+
 export async function ask() {
   isDue = true;
   if (asking || document.hidden || isPaused || isActing()) return show();
@@ -47,7 +53,7 @@ export async function ask() {
   const late = setTimeout(() => asking.abort(), PATIENCE);
   try {
     const answer = await fetch(location.href, {
-      headers: { "X-Part": "main", "X-Shown": main().dataset.shown ?? "" }, signal: asking.signal, cache: "no-store",
+      headers: { "X-Part": "main", "X-Shown": main().dataset.shown ?? "", ...rows() }, signal: asking.signal, cache: "no-store",
     });
     if (answer.status === 401) return fails("You are signed out: load the page again.");
     if (answer.status === 503 || answer.status === 504) return fails("The database does not answer.");

@@ -5,5 +5,7 @@ import { start as keys } from "./keys.js";
 import { start as theme } from "./theme.js";
 import { start as copy } from "./copy.js";
 import { start as charts } from "./charts.js";
+import { start as bulk } from "./bulk.js";
+import { start as suggest } from "./suggest.js";
 
-for (const start of [times, theme, keys, copy, charts, live]) start();
+for (const start of [times, theme, keys, copy, charts, bulk, suggest, live]) start();
