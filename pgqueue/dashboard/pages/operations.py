@@ -34,7 +34,15 @@ async def new(at: Visit) -> Response:
     preview = None
     if is_all or ids:
         preview = at.panel("/operations/preview", kind=kind, q=q or None if is_all else None, ids=ids or None, all=is_all or None)
-    facts: dict[str, Any] = {"verb": verb, "q": q, "is_all": is_all, "ids": ids, "destroys": destroys, "back": "jobs" + query(q=q)}
+    facts: dict[str, Any] = {
+        "verb": verb,
+        "q": q,
+        "is_all": is_all,
+        "ids": ids,
+        "destroys": destroys,
+        "back": "jobs" + query(q=q),
+    }
+    facts["has_states"] = bool(filter_text.states(q))
     return await at.show("operation_new.html", f"{verb.capitalize()} jobs", preview=preview, **facts)
 
 

@@ -51,7 +51,7 @@ begin
     elsif name is null or substr(term, length(name) + 1, 1) <> ':'
           or field <> all (array_remove(filter_fields(), 'q') || '{since,until}') then
         perform invalid('q', term, 'use queue:, task:, state:, error:, args.name:, meta.name:, reason:, since:, until:, limit:, '
-                                   'workflow:, schedule:, worker:, fingerprint: or id:; in "…" a colon is one of the text');
+                                   'workflow:, schedule:, worker:, fingerprint: or id:, or write "…" around a text with a colon');
     end if;
     parts := values_in(value);
     if parts = '{}' then
