@@ -34,11 +34,22 @@ def page(template: str, facts: dict[str, Any], shown: str | None, is_part: bool)
     """
     base = "part.html" if is_part else "whole.html"
     html = _environment().get_template(template).render(base=base, **facts)
-    begin = html.index("<main")  # what stands around it differs, such as what was said once
-    mark = sha256(_WORDS_OF_TIMES.sub(r"\1", html[begin:]).encode()).hexdigest()[:16]
+    begin, end = html.index("<main"), html.rindex("</main>")  # what stands around it differs, such as what was said once
+    mark = sha256(_WORDS_OF_TIMES.sub(r"\1", html[begin:end]).encode()).hexdigest()[:16]
     if is_part and shown == mark:
         return Response(status_code=204)
     return HTMLResponse(html.replace("<main", f'<main data-shown="{mark}"', 1))
+
+
+def bare(template: str, status: int, facts: dict[str, Any]) -> Response:
+    """A page without the frame, for somebody who is not let in or for whom nothing can be shown.
+
+    Args:
+        template: the file.
+        status: of HTTP.
+        facts: what it shows.
+    """
+    return HTMLResponse(_environment().get_template(template).render(**facts), status)
 
 
 @cache
