@@ -46,7 +46,11 @@ class Found(HTMLParser):
         for name, value in attrs:
             text = (value or "").strip().lower()
             is_ours = text.startswith(("./", "../", "#", "?"))
-            if name.startswith("on") or name in ("style", "srcdoc") or (name in ("src", "href", "action", "formaction") and not is_ours):
+            if (
+                name.startswith("on")
+                or name in ("style", "srcdoc")
+                or (name in ("src", "href", "action", "formaction") and not is_ours)
+            ):
                 self.bad.append(f"<{tag} {name}={text[:80]!r}>")
         if tag in ("iframe", "object", "embed", "base", "style") or (tag == "script" and "src" not in given):
             self.bad.append(f"<{tag}>")
@@ -157,7 +161,9 @@ def test_axe_finds_nothing_where_one_signs_in_or_is_refused(profile: BrowserCont
 def test_axe_would_find_it(tab: Tab) -> None:
     tab.goto("audit")
     expect(tab.locator("main")).to_be_visible()
-    tab.evaluate("document.querySelector('main').insertAdjacentHTML('beforeend', '<input id=nameless><p class=\"pale\">pale</p>')")
+    tab.evaluate(
+        "document.querySelector('main').insertAdjacentHTML('beforeend', '<input id=nameless><p class=\"pale\">pale</p>')"
+    )
     tab.evaluate("document.querySelector('.pale').style.color = '#ddd'")
     assert {text.split(":")[0] for text in faults(tab, {"runOnly": _TAGS})} == {"label", "color-contrast"}
 

@@ -176,9 +176,7 @@ def test_who_is_for_some_queues_sees_only_these(app: PgQueue, sql: Sql) -> None:
 def test_suggestions_take_the_place_of_the_last_term(app: PgQueue, sql: Sql, text: str, last: int, first: str) -> None:
     app.task(name="welcome")(lambda: None)
     sql.enqueue(queue="mail")
-    sql.value(
-        "insert into job (queue, task, args, run_at, terms) select 'mail box', task, args, run_at, terms from job returning 1"
-    )
+    sql.value("update job set queue = 'mail box' where id = %s returning 1", sql.enqueue())
     fail(sql, "broken")
     with seen_by(app) as client:
         found = client.get("suggestions", params={"q": text}).json()
