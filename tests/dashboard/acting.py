@@ -2,6 +2,7 @@
 
 import hmac
 import re
+from collections.abc import Callable
 from hashlib import sha256
 
 import httpx
@@ -45,6 +46,11 @@ def sign_in(client: httpx.Client, key: str, to: str = "") -> httpx.Response:
 def token_of(client: httpx.Client) -> str:
     """The token of this client's session, which its first page begins."""
     client.get("audit")
-    seed = client.cookies.get(KEY) or client.cookies.get(SEED)
+    return token_from(client.cookies.get)
+
+
+def token_from(cookie: Callable[[str], str | None]) -> str:
+    """The token of the session with these cookies."""
+    seed = cookie(KEY) or cookie(SEED)
     assert seed
     return hmac.new(sha256(seed.encode()).digest(), b"pgqueue form", "sha256").hexdigest()

@@ -13,9 +13,13 @@ PAGES = sorted(TEMPLATES.rglob("*.html"))
 SCRIPTS = sorted((FOLDER / "js").glob("*.js"))
 # htmx makes code of these texts, which no nonce allows.
 NEEDS_EVAL = re.compile(r"""\bhx-on|\bjs:|\bjavascript:|hx-trigger=("[^"]*\[|'[^']*\[)|hx-vals=['"]js|hx-vars""", re.I)
-INLINE = re.compile(r"""<script(?![^>]*\bsrc=)|<style|\sstyle\s*=|\son[a-z]+\s*=\s*["']|\bsrcdoc=|<base\b|<iframe|<object|<embed""", re.I)
+INLINE = re.compile(
+    r"""<script(?![^>]*\bsrc=)|<style|\sstyle\s*=|\son[a-z]+\s*=\s*["']|\bsrcdoc=|<base\b|<iframe|<object|<embed""", re.I
+)
 OUTSIDE = re.compile(r"""(?:src|href|action)=["']\s*(?:https?:)?//""", re.I)
-SCRIPTED = re.compile(r"""\beval\(|new Function|\.innerHTML\s*=(?!\s*"")|insertAdjacentHTML|document\.write|setAttribute\(["'](style|on)|setTimeout\(["'`]""")
+SCRIPTED = re.compile(
+    r"""\beval\(|new Function|\.innerHTML\s*=(?!\s*"")|insertAdjacentHTML|document\.write|setAttribute\(["'](style|on)|setTimeout\(["'`]"""
+)
 UNESCAPED = re.compile(r"\|\s*safe\b|autoescape\s+false|Markup\(", re.I)
 
 
