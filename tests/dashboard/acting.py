@@ -13,6 +13,7 @@ from pgqueue.dashboard import build
 from pgqueue.dashboard.door import KEY, SEED
 from pgqueue.dashboard.guard import back_of
 from pgqueue.dashboard.page import Form, Pages, Visit
+from pgqueue.dashboard.pages import ALL
 
 pages = Pages()
 PAUSE = "try/pause/mail"
@@ -28,7 +29,7 @@ async def pause(at: Visit, form: Form, queue: str) -> Response:
 
 def with_acts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the dashboards that are made from now on have the act."""
-    monkeypatch.setattr(build, "ALL", [*build.ALL, *pages.all])
+    monkeypatch.setattr(build, "ALL", [*ALL, *pages.all])
 
 
 def token_in(html: str) -> str:

@@ -20,7 +20,8 @@ daemon off; master_process off; pid {folder}/pid; error_log {folder}/error.log;
 events {{ }}
 http {{
   access_log off;
-  client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
+  client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
+  fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
   server {{
     listen 127.0.0.1:{port};
     location /ops/queue/ {{ proxy_pass {url}/; }}
@@ -35,6 +36,7 @@ def nginx(url: str) -> Iterator[str]:
     if PROGRAM is None:
         text = "there is no nginx (Debian: apt install nginx-light)"
         pytest.fail(text) if os.environ.get("CI") else pytest.skip(text)
+    assert PROGRAM is not None
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     with tempfile.TemporaryDirectory(prefix="pgqueue-nginx-") as folder:

@@ -1,4 +1,4 @@
-"""Every page, on an install whose users have written what an attacker would write: it can be read by everybody, and nothing is obeyed."""
+"""Every page, on an install whose users have written what an attacker would: all can read it, and nothing is obeyed."""
 
 import re
 from collections.abc import Iterator
@@ -76,7 +76,7 @@ def tab(profile: BrowserContext) -> Iterator[Tab]:
     """A tab in which nothing may complain, and no script of an attacker may say a word."""
     opened, complaints = profile.new_page(), chromium.Complaints()
     complaints.hear(opened)
-    opened.on("dialog", lambda dialog: (complaints.append(f"a dialog: {dialog.message}"), dialog.dismiss()))
+    opened.on("dialog", complaints.dialog)
     yield opened
     opened.close()
     assert complaints == []
@@ -132,7 +132,7 @@ def test_axe_finds_nothing_where_one_signs_in_or_is_refused(profile: BrowserCont
     for path in ("sign-in", "nothing/here"):
         tab.goto(path)
         for scheme in ("light", "dark"):
-            tab.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            tab.emulate_media(color_scheme=scheme)
             assert faults(tab, {"runOnly": _TAGS}) == []
     tab.close()
 
