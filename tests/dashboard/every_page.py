@@ -52,4 +52,5 @@ def _value(section: str, name: str, seeded: Seeded, job: int) -> Any:
 
 def _query(path: str, seeded: Seeded, job: int) -> dict[str, Any]:
     """What a page must be asked with."""
-    return {"/limits/+edit": {"key": seeded.limit}, "/operations/new": {"do": "cancel", "q": "queue:mail"}}.get(path, {})
+    asked = {"/limits/+edit": {"key": seeded.limit}, "/operations/new": {"do": "cancel", "q": "queue:mail", "all": "1"}}
+    return asked.get(path, {})

@@ -12,7 +12,7 @@ from pgqueue.control.keys import new_key, read_key
 from pgqueue.database.calls.keys import KeySpec
 
 WORKER, DEAD, TOKEN = (f"00000000-0000-4000-8000-00000000000{n}" for n in (1, 2, 9))
-# Elements, attributes and scripts, quotes of both kinds, a template, an escape of a terminal, letters that turn the direction, and length.
+# Elements, attributes, scripts, quotes, a template, an escape of a terminal, a letter that turns the direction; long.
 HOSTILE = (
     """'"><img src=x onerror=alert(1)><script>alert(2)</script></textarea></script><!--{{7*7}}${7*7}\x1b[31m\u202e\U0001f40d"""
     + "x" * 60
@@ -46,7 +46,8 @@ class Names:
 ORDINARY = Names()
 _UNBRACED = HOSTILE.replace("{", "(").replace("}", ")")
 ATTACKER = Names(
-    HOSTILE, HOSTILE, f"{HOSTILE} 2", _UNBRACED, HOSTILE[:190], "{}" + _UNBRACED, HOSTILE, HOSTILE[:190], HOSTILE, HOSTILE, HOSTILE, HOSTILE
+    HOSTILE, HOSTILE, f"{HOSTILE} 2", _UNBRACED, HOSTILE[:190],
+     "{}" + _UNBRACED, HOSTILE, HOSTILE[:190], HOSTILE, HOSTILE, HOSTILE, HOSTILE
 )  # fmt: skip
 SCHEDULE = "nightly-report"
 
@@ -62,7 +63,7 @@ class Seeded:
     limit: str
     schedule: str
     key: str
-    key_text: str
+    keys: dict[str, str]
     queue: str = "mail"
     worker: str = WORKER
 
@@ -175,4 +176,9 @@ class _Seed:
         (group,) = self.all("select fingerprint from dead_letters limit 1")
         app.database.run(made.store)
         id, _ = read_key(made.text) or ("", "")
-        return Seeded(jobs, workflow["id"], operation["id"], group["fingerprint"], self.key, SCHEDULE, id, made.text)
+        keys = {"admin": made.text}
+        for role in ("viewer", "operator"):
+            one = new_key(KeySpec(name=f"the {role}", role=role))
+            app.database.run(one.store)
+            keys[role] = one.text
+        return Seeded(jobs, workflow["id"], operation["id"], group["fingerprint"], self.key, SCHEDULE, id, keys)

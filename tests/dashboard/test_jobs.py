@@ -139,7 +139,7 @@ def test_who_may_not_act_sees_no_boxes_and_no_messages(app: PgQueue, sql: Sql) -
         assert "checkbox" not in html
         assert "customer 5" not in html
         assert "Broken" in html
-        assert client.get("operations/new", params={"verb": "cancel", "all": "1", "q": "queue:x"}).status_code == 403
+        assert client.get("operations/new", params={"do": "cancel", "all": "1", "q": "queue:x"}).status_code == 403
     with seen_by(app, role="operator") as client:
         html = client.get("jobs").text
         assert "checkbox" in html

@@ -24,7 +24,7 @@ def send(http: httpx.Client, path: str, html: str, **fields: str) -> httpx.Respo
 def test_the_question_names_the_number_and_the_operation_shows_what_was_done(http: httpx.Client, sql: Sql) -> None:
     ids = [sql.enqueue(queue="mail") for _ in range(3)]
     fail(sql, "not one that can be cancelled")
-    asked = http.get("operations/new", params={"verb": "cancel", "q": "queue:mail", "all": "1"}).text
+    asked = http.get("operations/new", params={"do": "cancel", "q": "queue:mail", "all": "1"}).text
     assert "Cancel 3 jobs?" in asked
     assert "are blocked, scheduled, ready, running" in asked
     shown = send(http, "operations/new", asked, reason="sent <b>twice</b>")
@@ -38,7 +38,7 @@ def test_the_question_names_the_number_and_the_operation_shows_what_was_done(htt
 
 def test_selected_jobs_are_named_by_their_ids(http: httpx.Client, sql: Sql) -> None:
     ids = [sql.enqueue() for _ in range(3)]
-    asked = http.get("operations/new", params={"verb": "priority", "q": "queue:default", "id": [ids[0], ids[2], "x"]}).text
+    asked = http.get("operations/new", params={"do": "priority", "q": "queue:default", "id": [ids[0], ids[2], "x"]}).text
     assert "Change the priority of 2 jobs?" in asked
     shown = send(http, "operations/new", asked, reason="urgent", priority="50")
     assert [sql.job(id)["priority"] for id in ids] == [50, 0, 50]
@@ -50,7 +50,7 @@ def test_selected_jobs_are_named_by_their_ids(http: httpx.Client, sql: Sql) -> N
 def test_a_paced_operation_goes_on_and_can_be_ended(http: httpx.Client, sql: Sql) -> None:
     for _ in range(5):
         fail(sql, "broken")
-    asked = http.get("operations/new", params={"verb": "retry", "q": "error:Broken", "all": "1"}).text
+    asked = http.get("operations/new", params={"do": "retry", "q": "error:Broken", "all": "1"}).text
     shown = send(http, "operations/new", asked, reason="mended", per_second="0.001")
     assert 'Left</div><div class="v">4' in shown.text
     assert "at most 0.001 a second" in shown.text
@@ -63,10 +63,10 @@ def test_a_paced_operation_goes_on_and_can_be_ended(http: httpx.Client, sql: Sql
 @pytest.mark.parametrize(
     ("query", "says"),
     [
-        ({"verb": "cancel", "q": "state:failed", "all": "1"}, "cancel acts on jobs that are"),
-        ({"verb": "cancel", "q": "queu:x", "all": "1"}, "is not valid"),
-        ({"verb": "cancel", "q": "queue:mail"}, "No job is selected"),
-        ({"verb": "retry", "all": "1"}, "All jobs of the install"),
+        ({"do": "cancel", "q": "state:failed", "all": "1"}, "cancel acts on jobs that are"),
+        ({"do": "cancel", "q": "queu:x", "all": "1"}, "is not valid"),
+        ({"do": "cancel", "q": "queue:mail"}, "No job is selected"),
+        ({"do": "retry", "all": "1"}, "All jobs of the install"),
     ],
 )
 def test_what_cannot_be_done_or_is_dangerous_is_said_before(http: httpx.Client, query: dict[str, str], says: str) -> None:
@@ -76,14 +76,14 @@ def test_what_cannot_be_done_or_is_dangerous_is_said_before(http: httpx.Client, 
 
 
 def test_what_is_no_verb_or_no_operation_is_refused(http: httpx.Client) -> None:
-    assert http.get("operations/new", params={"verb": "drop"}).status_code == 422
+    assert http.get("operations/new", params={"do": "drop"}).status_code == 422
     assert http.get("operations/999").status_code == 404
     assert http.get("operations/..%2Fjobs").status_code in (404, 422)
 
 
 def test_a_change_that_is_refused_says_so_on_the_page_of_the_question(http: httpx.Client, sql: Sql) -> None:
     id = sql.enqueue()
-    asked = http.get("operations/new", params={"verb": "priority", "id": id}).text
+    asked = http.get("operations/new", params={"do": "priority", "id": id}).text
     shown = send(http, "operations/new", asked, reason="x", priority="1000")
     assert shown.url.path == "/operations/new"
     assert 'class="notice bad"' in shown.text

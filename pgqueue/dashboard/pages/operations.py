@@ -26,10 +26,10 @@ async def operations(at: Visit) -> Response:
 @pages.page("/operations/new", of="POST /operations")
 async def new(at: Visit) -> Response:
     """The question before a verb on many jobs: what it is about, how many they are, and why."""
-    verb, q, is_all = at.query.get("verb", ""), at.query.get("q", "").strip(), at.query.get("all") == "1"
+    verb, q, is_all = at.query.get("do", ""), at.query.get("q", "").strip(), at.query.get("all") == "1"
     ids = [] if is_all else filter_text.ids_of(at.request.query_params.getlist("id"))
     if verb not in VERBS:
-        raise InvalidArgument(f"verb: {verb!r} is not valid; use {', '.join(VERBS)}")
+        raise InvalidArgument(f"do: {verb!r} is not valid; use {', '.join(VERBS)}")
     kind, destroys = VERBS[verb]
     preview = None
     if is_all or ids:
@@ -49,9 +49,9 @@ async def new(at: Visit) -> Response:
 @pages.act("/operations/new", of="POST /operations")
 async def start(at: Visit, form: Form) -> Response:
     """Start an operation."""
-    verb = form.get("verb", "")
+    verb = form.get("do", "")
     if verb not in VERBS:
-        raise InvalidArgument(f"verb: {verb!r} is not valid; use {', '.join(VERBS)}")
+        raise InvalidArgument(f"do: {verb!r} is not valid; use {', '.join(VERBS)}")
     is_all, ids = form.get("all") == "1", filter_text.ids_of(form.all("id"))
     body = {
         "kind": VERBS[verb][0],
