@@ -76,6 +76,22 @@ def test_an_open_page_keeps_its_rows_in_their_places_and_counts_new_ones(http: h
     assert part.count("cancelled</span></td>") == 1
 
 
+def test_a_list_that_takes_a_long_look_says_how_far_it_is_and_is_not_looked_for_each_second(http: httpx.Client, sql: Sql) -> None:
+    sql.value("select count(enqueue('noop')) from generate_series(1, 3)")
+    sql.rows(
+        """insert into job_history
+               (id, state, queue, task, args, priority, attempt, max_attempts, rescues, created_at, run_at, finished_at)
+           select nextval('job_id_seq'), 'succeeded', 'default', 'noop', '{}', 0, 1, 4, 0, now(), now(), now()
+             from generate_series(1, 100001)"""
+    )
+    html = http.get("jobs", params={"q": "task:rare"}).text
+    assert "Looked at 100,000 jobs, as far as" in html
+    assert 'data-rows="far"' in html
+    assert 'rel="next"' in html
+    assert http.get("jobs", params={"q": "task:rare"}, headers={"X-Part": "main", "X-Rows": "far"}).status_code == 204
+    assert 'data-rows="far"' not in http.get("jobs").text
+
+
 def test_a_job_that_is_gone_keeps_its_row(http: httpx.Client, sql: Sql) -> None:
     gone, id = fail(sql, "broken"), sql.enqueue()
     sql.value("select discard(%s)::text", gone)

@@ -12,7 +12,8 @@ from ..render import query
 
 pages = Pages()
 ROWS = 50  # of a page
-SHOWN = "x-rows"  # the header in which an open page names the jobs that it shows
+SHOWN = "x-rows"  # the header in which an open page names the jobs that it shows …
+FAR = "far"  # … or says that each look at them takes long
 ORDERS = (
     ("id", "newest first"),
     ("claim", "as workers take them"),
@@ -36,10 +37,21 @@ class Listing:
     rows: list[dict[str, Any]]
     new: int
 
+    @property
+    def is_far(self) -> bool:
+        """Whether the page has ended because so many jobs were looked through."""
+        return self.panel.value is not None and self.panel.value["next"] is not None and len(self.rows) < ROWS
+
 
 @pages.page("/jobs", of="GET /jobs")
 async def jobs(at: Visit) -> Response:
-    """Jobs of a filter that is written as text."""
+    """Jobs of a filter that is written as text.
+
+    A list for which the API has looked through as many jobs as it may is not kept up to date: an open page would ask for that
+    each second.
+    """
+    if at.is_part and at.request.headers.get(SHOWN) == FAR:
+        return Response(status_code=204)
     q = at.query.get("q", "").strip()
     order, cursor = at.query.get("order") or None, at.query.get("cursor") or None
     if (bounded := filter_text.bounded(q)) != q:
