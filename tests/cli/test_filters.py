@@ -74,7 +74,7 @@ def test_ids_and_terms_may_stand_beside_each_other() -> None:
 @pytest.mark.parametrize("word", ["17a", "welcome", "", "-", "1.5", "²"])
 def test_what_is_neither_an_id_nor_a_term_is_refused(word: str) -> None:
     """Else a misspelt id would be the name of a task."""
-    with pytest.raises(InvalidArgument, match="^id: "):
+    with pytest.raises(InvalidArgument, match=r"^id: "):
         read_named([word])
 
 
