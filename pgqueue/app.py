@@ -276,9 +276,14 @@ class PgQueue(Signals, HasOperations, HasMetrics, HasAudit, QueueControl, Cancel
         """A handle on a job by its id; the job is not looked up yet."""
         return Job(self, read_id("job_id", job_id))
 
-    def jobs(self, **filter: Unpack[FilterFields]) -> Jobs:
-        """The jobs that a filter describes, such as `state="failed", task="mail.*"`; none = all. Nothing is looked up yet."""
-        return Jobs(self, filter_json(filter))
+    def jobs(self, text: str | None = None, /, **filter: Unpack[FilterFields]) -> Jobs:
+        """The jobs that a filter describes, such as `state="failed", task="mail.*"`; none = all. Nothing is looked up yet.
+
+        Args:
+            text: fields as one text, such as "state:failed task:mail.*", see docs/filters.md; the same as `q`.
+            filter: fields; a job must match the text and these.
+        """
+        return Jobs(self, filter_json(filter if text is None else {**filter, "q": text}))
 
     def enqueue_many(self, signatures: Iterable[Signature[Any]], *, connection: Any = None) -> list[Job[Any]]:
         """Add jobs of any tasks, each with its own options: one statement, all or nothing.

@@ -88,9 +88,9 @@ create type job_filter as (
     ids bigint[], states job_state[], queues text[],
     tasks      text[],  -- in full …
     task_likes text[],  -- … or as patterns of LIKE
-    reasons final_reason[], error_types text[], fingerprints text[], args jsonb, meta jsonb, limit_key text, workflow_id bigint,
-    schedule text, worker_id uuid, created_after timestamptz, created_before timestamptz, run_at_after timestamptz,
-    run_at_before timestamptz, finished_after timestamptz, finished_before timestamptz
+    reasons final_reason[], error_types text[], error_likes text[], fingerprints text[], args jsonb, meta jsonb, limit_key text,
+    workflow_id bigint, schedule text, worker_id uuid, created_after timestamptz, created_before timestamptz,
+    run_at_after timestamptz, run_at_before timestamptz, finished_after timestamptz, finished_before timestamptz
 );
 
 -- Where a page of list_jobs has stopped: what the order of its walk goes by.

@@ -1,11 +1,12 @@
 """Verbs on all jobs of a filter: each is an operation, which the workers finish if its command ends."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, NamedTuple
 
 import typer
 
+from .._checks import invalid, read_id
 from ..codec.open import dump_open
 from ..database.calls import operations as calls
 from ..database.calls.operations import OperationStatus, Order
@@ -23,7 +24,10 @@ STAYS = 3.0  # seconds for which a command works on an operation before it leave
 
 # By the name of the parameter, as in OPTIONS of a filter.
 BULK_OPTIONS: Mapping[str, Any] = {
-    "ids": Annotated[list[int] | None, typer.Argument(metavar="ID", help="Ids of jobs; or options of a filter.")],
+    "ids": Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[ID]...", help="Ids of jobs; or terms of a filter: 'queue:mail state:failed'; or its options."),
+    ],
     "is_all": Annotated[bool, typer.Option("--all", help="All jobs: needed if neither ids nor a filter are given.")],
     "dry_run": Annotated[bool, typer.Option("--dry-run", help="Only count what would become of the jobs.")],
     "per_second": Annotated[
@@ -43,12 +47,26 @@ def in_bulk(state: State | None = None) -> Callable[[Command], Command]:
     """
 
     def read(given: Mapping[str, Any]) -> InBulk:
-        fields = read_filter(given, state)
+        ids, text = read_named(given["ids"] or [])
+        fields = read_filter(given, state, text)
         # What the command is about anyway names no jobs.
         filter = {} if state is not None and fields == {"state": [state.value]} else fields
-        return InBulk(filter=filter, **{name: given[name] for name in BULK_OPTIONS} | {"ids": given["ids"] or []})
+        return InBulk(filter=filter, **{name: given[name] for name in BULK_OPTIONS} | {"ids": ids})
 
     return expanded("bulk", {**OPTIONS, **BULK_OPTIONS}, read)
+
+
+def read_named(given: Sequence[str]) -> tuple[list[int], list[str]]:
+    """Ids of jobs, and terms of a filter, which have a colon here: a misspelt id must not be the name of a task.
+
+    Raises:
+        InvalidArgument: one is neither.
+    """
+    words = [word for text in given for word in ([text] if ":" in text else text.split() or [text])]
+    for word in words:
+        if ":" not in word and not (word.isascii() and word.isdecimal()):
+            raise invalid("id", word, "use ids, or terms of a filter such as queue:mail or task:welcome")
+    return [read_id("id", int(word)) for word in words if ":" not in word], [word for word in words if ":" in word]
 
 
 class InBulk(NamedTuple):

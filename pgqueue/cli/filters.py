@@ -2,7 +2,8 @@
 
 import inspect
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import timedelta
 from functools import wraps
 from typing import Annotated, Any, get_args, get_type_hints
 
@@ -48,8 +49,16 @@ OPTIONS: Mapping[str, Any] = {
 }
 
 
+TEXT: Mapping[str, Any] = {
+    "text": Annotated[
+        Texts,
+        typer.Argument(metavar="[FILTER]...", help="Terms of a filter: 'queue:mail state:failed since:2h'. See docs/filters.md."),
+    ]
+}
+
+
 def filtered(state: State | None = None) -> Callable[[Command], Command]:
-    """Give a command the options of a filter in place of its parameter `filter`, which gets the fields as one dict.
+    """Give a command a filter as text, and its options, in place of its parameter `filter`, which gets the fields as one dict.
 
     `filter_json(filter)` is the filter as SQL takes it: "{}" if no option was given.
 
@@ -57,7 +66,7 @@ def filtered(state: State | None = None) -> Callable[[Command], Command]:
         state: the state of the jobs that the command is about, if there is one; --state changes it.
     """
 
-    return expanded("filter", OPTIONS, lambda given: read_filter(given, state))
+    return expanded("filter", {**TEXT, **OPTIONS}, lambda given: read_filter(given, state, given["text"]))
 
 
 def expanded(
@@ -94,12 +103,13 @@ def _parameter(name: str, annotation: Any) -> inspect.Parameter:
     return inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=default, annotation=annotation)
 
 
-def read_filter(options: Mapping[str, Any], state: State | None = None) -> dict[str, Any]:
+def read_filter(options: Mapping[str, Any], state: State | None = None, text: Sequence[str] | None = None) -> dict[str, Any]:
     """The fields of a filter, as `filter_json` takes them.
 
     Args:
         options: by the names of OPTIONS.
         state: the state that the command is about, if there is one: it decides which time --since means.
+        text: terms of a filter as text.
 
     Raises:
         InvalidArgument: a value is no JSON object, or no time.
@@ -117,7 +127,7 @@ def read_filter(options: Mapping[str, Any], state: State | None = None) -> dict[
         "workflow": options["workflow"],
         "schedule": options["schedule"],
         "worker": options["worker"],
-        **_times(options, state),
+        **(_times(options, state) if not text else {"q": " ".join([*text, *_terms(options)])}),
     }
     fields |= _object("filter", options["filter_fields"]) or {}
     return {name: value for name, value in fields.items() if value is not None}
@@ -130,6 +140,14 @@ def _times(options: Mapping[str, Any], state: State | None) -> dict[str, Any]:
         f"{which}_after": options["since"] and read_when("since", options["since"]),
         f"{which}_before": options["until"] and read_when("until", options["until"]),
     }
+
+
+def _terms(options: Mapping[str, Any]) -> Iterator[str]:
+    """--since and --until as terms of a text: SQL knows which states it names, and so which time they mean."""
+    for name in ("since", "until"):
+        if options[name]:
+            when = read_when(name, options[name])
+            yield f"{name}:{-when.total_seconds():.6f}" if isinstance(when, timedelta) else f"{name}:{when.isoformat()}"
 
 
 def _object(field: str, text: str | None) -> dict[str, Any] | None:

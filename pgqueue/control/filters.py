@@ -32,6 +32,7 @@ class FilterFields(TypedDict, total=False):
         worker: the id of the worker that runs it, or ran it last.
         created_after, run_at_after, finished_after: from then on.
         created_before, run_at_before, finished_before: before then.
+        q: fields as one text: "queue:mail state:failed since:2h", see docs/filters.md.
     """
 
     ids: Iterable[int] | None
@@ -53,6 +54,7 @@ class FilterFields(TypedDict, total=False):
     run_at_before: When | None
     finished_after: When | None
     finished_before: When | None
+    q: str | None
 
 
 def filter_json(fields: Mapping[str, Any]) -> str:

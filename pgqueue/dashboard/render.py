@@ -1,6 +1,7 @@
 """Templates, and what they write: figures, times, states. Every value is escaped; there is no way around that here."""
 
 import re
+import shlex
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from hashlib import sha256
@@ -16,6 +17,7 @@ from ..api import exact
 from ..errors import InvalidArgument
 from ..insight import short
 from ..schedules.zones import read_zone
+from . import filter_text
 from .remedy import command_of
 from .static import version
 from .traceback import parts_of
@@ -67,7 +69,7 @@ def _environment() -> Environment:
         frames=parts_of, command=command_of,
         path=path, clock=clock,
     )  # fmt: skip
-    made.globals.update(version=version(), query=query)
+    made.globals.update(version=version(), query=query, shell=shell, with_term=filter_text.replaced)
     return made
 
 
@@ -137,6 +139,11 @@ def on_clock(time: datetime, is_short: bool = False) -> str:
     name = f"UTC{zone}" if zone[:1] in "+-" else zone
     day = f"{time.day} {time:%b}" if is_short else f"{time:%a}, {time.day} {time:%b} {time.year}"
     return f"{day}, {time:%H:%M}{f':{time:%S}' if time.second else ''} {name}"
+
+
+def shell(text: str) -> str:
+    """A text as one word of a command line."""
+    return shlex.quote(harmless(text))
 
 
 def query(**given: Any) -> str:

@@ -221,3 +221,33 @@ def test_the_lines_of_a_job_are_answered_page_by_page(api: httpx.Client, sql: Sq
     assert [line["message"] for line in first["items"] + rest["items"]] == [f"line {n}" for n in range(1, 6)]
     assert rest["next"] is None
     assert api.get(f"/jobs/{id}/explain").json()["items"][0]["cause"] == "running"
+
+
+def test_a_filter_may_be_one_text(api: httpx.Client, sql: Sql) -> None:
+    id, _ = sql.enqueue("welcome", {"customer": 5}, queue="mail"), sql.enqueue("welcome", {"customer": 6}, queue="mail")
+    found = api.get("/jobs", params={"q": "queue:mail args.customer:5", "state": "ready"}).json()
+    assert [job["id"] for job in found["items"]] == [str(id)]
+    refused = api.get("/jobs", params={"q": "queu:mail"})
+    assert (refused.status_code, refused.json()["field"]) == (422, "q")
+    assert "queu:mail" in refused.json()["value"]
+
+
+def test_a_text_finds_no_queue_of_others(api: httpx.Client, sql: Sql, calls_as: Any) -> None:
+    mine, _ = sql.enqueue(queue="mail"), sql.enqueue(queue="secret")
+    calls_as(role="operator", queues=frozenset({"mail"}))
+    assert [job["id"] for job in api.get("/jobs", params={"q": "task:noop"}).json()["items"]] == [str(mine)]
+    assert api.get("/jobs", params={"q": "queue:secret"}).status_code == 422
+    assert api.post("/operations", json={"kind": "cancel", "filter": {"q": "queue:secret,mail"}}).json()["matched"] == 1
+    assert api.get("/operations/preview", params={"kind": "cancel", "q": "queue:secret"}).status_code == 422
+
+
+def test_the_view_errors_has_messages_and_no_arguments(api: httpx.Client, sql: Sql, calls_as: Any) -> None:
+    id, token = sql.running(args={"password": "hunter2"})
+    error = {"type": "app.Broken", "types": ["app.Broken"], "message": "customer 5", "traceback": "t"}
+    sql.finish(token, {"id": id, "state": "failed", "error": error, "final": True})
+    seen = {view: api.get("/jobs", params={"view": view}).json()["items"][0] for view in ("basic", "errors", "full")}
+    assert [job.get("error_message") for job in seen.values()] == [None, "customer 5", "customer 5"]
+    assert ["args" in job for job in seen.values()] == [False, False, True]
+    assert [job["error_type"] for job in seen.values()] == ["app.Broken"] * 3
+    calls_as(role="viewer", may_read_arguments=False)
+    assert api.get("/jobs", params={"view": "errors"}).status_code == 403

@@ -98,3 +98,14 @@ def test_a_key_for_some_queues_acts_on_these_and_sees_no_other_operation(
         assert api.post(f"/operations/{everything}/cancel").status_code == 404
     assert (sql.state(own), sql.state(other)) == ("cancelled", "ready")
     assert sql.value("select by from audit_log where verb = 'start_operation'") == "deploy"
+
+
+def test_a_preview_tells_the_number_and_starts_nothing(api: httpx.Client, sql: Sql) -> None:
+    ids = [sql.enqueue(queue="mail") for _ in range(3)]
+    found = api.get("/operations/preview", params={"kind": "cancel", "q": "queue:mail"}).json()
+    assert (found["jobs"], found["is_over"], found["filter"]["queue"]) == (3, True, ["mail"])
+    assert api.get("/operations").json()["items"] == []
+    assert {sql.state(id) for id in ids} == {"ready"}
+    assert api.get("/operations/preview", params={"kind": "cancel"}).status_code == 422
+    assert api.get("/operations/preview", params={"kind": "cancel", "all": True}).json()["jobs"] == 3
+    assert api.get("/operations/preview", params={"kind": "retry", "q": "state:running"}).status_code == 422

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from pgqueue.cli.bulk import read_named
 from pgqueue.cli.filters import OPTIONS, filter_json, read_filter
 from pgqueue.cli.options import State
 from pgqueue.errors import InvalidArgument
@@ -53,6 +54,28 @@ def test_a_command_about_dead_letters_means_the_time_at_which_they_ended() -> No
 def test_what_is_invalid_is_refused_by_name(options: dict[str, Any], field: str) -> None:
     with pytest.raises(InvalidArgument, match=f"^{field}: "):
         read_filter({**NONE, **options})
+
+
+def test_a_text_and_options_are_both_given_on() -> None:
+    found = read_filter({**NONE, "queue": ["a"]}, None, ["state:failed", "error:Timeout"])
+    assert found == {"queue": ["a"], "q": "state:failed error:Timeout"}
+
+
+def test_since_beside_a_text_means_the_time_that_its_states_say() -> None:
+    found = read_filter({**NONE, "since": "2h", "until": "2030-01-31T12:00+01:00"}, State.failed, ["queue:a"])
+    assert found["q"].startswith("queue:a since:7200.000000 until:2030-01-31T")
+    assert found["state"] == ["failed"]
+
+
+def test_ids_and_terms_may_stand_beside_each_other() -> None:
+    assert read_named(["17", "18 19", "queue:mail state:ready"]) == ([17, 18, 19], ["queue:mail state:ready"])
+
+
+@pytest.mark.parametrize("word", ["17a", "welcome", "", "-", "1.5", "²"])
+def test_what_is_neither_an_id_nor_a_term_is_refused(word: str) -> None:
+    """Else a misspelt id would be the name of a task."""
+    with pytest.raises(InvalidArgument, match=r"^id: "):
+        read_named([word])
 
 
 def test_without_options_the_filter_is_empty() -> None:

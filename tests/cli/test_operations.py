@@ -42,6 +42,22 @@ def test_waiting_jobs_are_cancelled_by_a_filter(run: Run, look: Look) -> None:
     assert look.rows("select by, reason from operations") == [{"by": "ann", "reason": "wrong customers"}]
 
 
+def test_jobs_are_named_by_a_text(run: Run, look: Look) -> None:
+    dead(look, 2)
+    look.rows("select enqueue('send', queue => 'mail') from generate_series(1, 3)")
+    look.value("select enqueue('send')")
+
+    assert run("jobs", "queue:mail state:ready", "--count").out == "3\n"
+    assert run("jobs", "state:failed", "--since", "1h", "--count").out == "2\n"
+    assert run("dead", "queue:mail", "since:1h", "--json").out.count("\n") == 2
+    ran = run("cancel", "queue:mail task:send")
+
+    assert (ran.code, ran.out) == (0, "operation 1 done: of 3 jobs: 3 cancelled\n")
+    assert look.count("ready") == 1
+    assert run("cancel", "send").code == 2
+    assert run("jobs", "queu:mail").err.startswith("pgqueue: q: 'queu:mail' is not valid; use queue:")
+
+
 def test_who_did_it_is_the_user_on_this_machine(run: Run, look: Look) -> None:
     run("cancel", "--queue", "mail")
 

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Dialog, Page, sync_playwright
 
 PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+# *.test is this machine, under a name that a browser trusts no more than any other one without TLS.
+ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage", "--host-resolver-rules=MAP *.test 127.0.0.1"]
 DESKTOP, PHONE = (1280, 900), (390, 844)
 
 
@@ -19,7 +21,7 @@ def browser() -> Iterator[Browser]:
         text = "there is no Chromium (Debian: apt install chromium)"
         pytest.fail(text) if os.environ.get("CI") else pytest.skip(text)
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=PROGRAM, args=["--no-sandbox", "--disable-dev-shm-usage"])
+        started = playwright.chromium.launch(executable_path=PROGRAM, args=ARGUMENTS)
         try:
             yield started
         finally:
@@ -45,6 +47,11 @@ class Complaints(list[str]):
         """Listen to a page."""
         page.on("console", self._said)
         page.on("pageerror", lambda error: self.append(str(error)))
+
+    def dialog(self, dialog: Dialog) -> None:
+        """What a script of an attacker would open."""
+        self.append(f"a dialog: {dialog.message}")
+        dialog.dismiss()
 
     def _said(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):

@@ -1,11 +1,13 @@
 """The dashboard before the test's database, as `pgqueue serve` serves it, and a real browser."""
 
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
 import psycopg
 import pytest
+from fastapi import FastAPI
 from playwright.sync_api import Browser, Page
 
 from pgqueue import PgQueue
@@ -13,14 +15,22 @@ from pgqueue.dashboard.build import create_server_app
 from tests.api.serving import served
 from tests.client.manual_worker import ManualWorker
 from tests.dashboard import chromium
+from tests.dashboard.seeding import ATTACKER, Seeded, seed
 from tests.looking import Look
+from tests.postgres import Copies
 from tests.sql.conftest import Sql
 
 
 @pytest.fixture
-def url(app: PgQueue) -> Iterator[str]:
+def server(app: PgQueue) -> FastAPI:
+    """The dashboard of `app`, as `pgqueue serve` has it."""
+    return create_server_app(app)
+
+
+@pytest.fixture
+def url(server: FastAPI) -> Iterator[str]:
     """The URL of the dashboard of `app`; tasks that a test registers before its first request belong to it."""
-    with served(create_server_app(app)) as found:
+    with served(server) as found:
         yield found
 
 
@@ -64,3 +74,18 @@ def manual_worker(connect: Callable[..., psycopg.Connection[Any]]) -> ManualWork
 def sql(connection: psycopg.Connection[Any]) -> Sql:
     """Calls SQL functions on the test's connection."""
     return Sql(connection)
+
+
+@pytest.fixture(scope="module")
+def install(copies: Copies) -> Iterator[tuple[str, Seeded]]:
+    """The URL of a dashboard whose users have written what an attacker would write, and what is there; to read only."""
+    with copies.one() as database:
+        app, made = PgQueue(database), list[Seeded]()
+        thread = threading.Thread(target=lambda: made.append(seed(app, ATTACKER)))  # a browser has made this thread an async one
+        thread.start()
+        thread.join()
+        try:
+            with served(create_server_app(app)) as url:
+                yield url, made[0]
+        finally:
+            app.close()

@@ -20,6 +20,7 @@ class JobFilter(Body):
 
     model_config = ConfigDict(extra="forbid")
 
+    q: Annotated[str | None, Field(description="fields as one text: queue:mail state:failed since:2h", max_length=4000)] = None
     ids: Annotated[list[str] | None, Field(description="ids of jobs", max_length=10_000)] = None
     state: Annotated[Texts | None, Field(description="blocked, scheduled, ready, running, succeeded, failed, cancelled")] = None
     queue: Annotated[Texts | None, Field(description="names of queues")] = None

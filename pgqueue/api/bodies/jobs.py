@@ -21,12 +21,15 @@ class JobQuery(JobFilter):
     ] = None
     limit: Limit = USUAL
     cursor: Cursor = None
-    view: Annotated[Literal["basic", "full"], Field(description="full has arguments, meta and messages of errors")] = "basic"
+    view: Annotated[
+        Literal["basic", "errors", "full"],
+        Field(description="errors has messages of errors; full has these, arguments and meta"),
+    ] = "basic"
     count: Annotated[Literal["bounded"] | None, Field(description="count them as well, by a look at 10,000 jobs")] = None
 
 
 class ListedOut(BaseModel):
-    """A job as a list shows it. The view full has more."""
+    """A job as a list shows it. The views errors and full have more."""
 
     id: Id
     state: STATES
@@ -49,7 +52,7 @@ class ListedOut(BaseModel):
     control: Annotated[Any, Field(description="what happened to it out of the ordinary")] = None
     unknown_since: Annotated[datetime | None, Field(description="since when no worker has its task")]
     error_type: str | None
-    error_message: Annotated[str | None, Field(description="only in the view full")] = None
+    error_message: Annotated[str | None, Field(description="only in the views errors and full")] = None
     args: Annotated[Any, Field(description="only in the view full")] = None
     meta: Annotated[Any, Field(description="only in the view full")] = None
 

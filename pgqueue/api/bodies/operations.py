@@ -9,6 +9,8 @@ from .fields import Ahead, Arguments, Body, Id, Number, Priority, Reason, Span, 
 from .filters import JobFilter
 from .pages import Page
 
+KIND = Literal["cancel", "retry", "discard", "update"]
+
 
 class SpecIn(Body):
     """The options of a verb. cancel: force, force_after; retry: rules, keep_attempts, run_after, force; update: args, priority,
@@ -30,10 +32,25 @@ class SpecIn(Body):
     args: Annotated[Arguments | None, Field(description="all arguments of each; needs the role admin")] = None
 
 
+class PreviewQuery(JobFilter):
+    """What an operation would be."""
+
+    kind: KIND
+    all: Annotated[bool, Field(description="needed for a filter that names nothing")] = False
+
+
+class PreviewOut(BaseModel):
+    """What an operation would be about."""
+
+    filter: Annotated[dict[str, Any], Field(description="as it would be stored: without a state it has those of the verb")]
+    jobs: Annotated[int, Field(description="that match it now", examples=[143])]
+    is_over: Annotated[bool, Field(description="whether these are all; false: there are at least so many")]
+
+
 class OperationIn(Body):
     """A verb on all jobs of a filter."""
 
-    kind: Literal["cancel", "retry", "discard", "update"]
+    kind: KIND
     filter: Annotated[JobFilter, Field(description="which jobs", examples=[{"state": ["failed"], "task": ["mail.*"]}])] = Field(
         default_factory=JobFilter
     )
@@ -48,7 +65,7 @@ class OperationOut(BaseModel):
     """An operation, and how far it is."""
 
     id: Id
-    kind: Literal["cancel", "retry", "discard", "update"]
+    kind: KIND
     filter: Annotated[dict[str, Any], Field(description="as it was checked, with times for spans")]
     spec: dict[str, Any]
     by: str

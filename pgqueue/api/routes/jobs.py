@@ -47,6 +47,7 @@ endpoints = Endpoints("jobs")
 COUNTED = 10_000  # jobs that count=bounded looks at
 WATCHERS = READERS | {"worker"}
 TELLERS = PRODUCERS | OPERATORS
+_HIDDEN = {"basic": OF_READERS, "errors": ("args", "meta"), "full": ()}
 _ONE = {"is_bound": True, "refuses": (404,)}
 _VERB = {"is_bound": True, "refuses": (404, 409, 413)}
 
@@ -59,12 +60,12 @@ async def jobs(request: Request, query: Annotated[JobQuery, Query()]) -> Respons
     as far as a look at 10,000 jobs tells.
     """
     here = at(request)
-    if query.view == "full" and not here.caller.may_read_arguments:
-        raise Problem("forbidden", f"view=full needs a key that may read arguments; {here.caller.name} may not")
+    if query.view != "basic" and not here.caller.may_read_arguments:
+        raise Problem("forbidden", f"view={query.view} needs a key that may read arguments; {here.caller.name} may not")
     filter = query.as_sql(here.caller)
     paging = Paging(("jobs", query.order, filter), query.limit, query.cursor)
-    page = await here.run(calls.list_jobs(filter, query.order, paging.after[0], query.limit))
-    hidden = OF_READERS if query.view == "basic" else ()
+    page = await here.run(calls.list_jobs(filter, query.order, paging.after[0], query.limit, query.view != "full"))
+    hidden = _HIDDEN[query.view]
     items = [{name: value for name, value in job._asdict().items() if name not in hidden} for job in page.jobs]
     answer = paging.ending(items, None if page.next is None else (page.next,)) | {"looked_to": page.looked_to}
     if query.count is not None:

@@ -14,7 +14,7 @@ from ...database.calls.operations import OperationStatus, Order
 from ...errors import JobNotFound
 from ..bodies.fields import given
 from ..bodies.filters import id_of
-from ..bodies.operations import OperationIn, OperationOut, OperationPage, SpecIn
+from ..bodies.operations import OperationIn, OperationOut, OperationPage, PreviewOut, PreviewQuery, SpecIn
 from ..bodies.pages import USUAL, Cursor, Limit, Paging
 from ..callers.caller import ADMINS
 from ..endpoint import Endpoints
@@ -60,6 +60,14 @@ async def operations(
     return here.answer(page | {"items": [_shown(here, one) for one in page["items"] if _is_seen(here, one)]})
 
 
+@endpoints.get("/operations/preview", calls=("preview_operation",), is_bound=True, model=PreviewOut)
+async def preview(request: Request, query: Annotated[PreviewQuery, Query()]) -> Response:
+    """How many jobs an operation would be about, by a look at 100,000 of them; nothing is started."""
+    here = at(request)
+    found = await here.run(calls.preview_operation(query.kind, query.as_sql(here.caller), query.all))
+    return here.answer({**found._asdict(), "filter": _readable(here, found.filter)})
+
+
 @endpoints.get("/operations/{operation_id}", is_bound=True, refuses=(404,), model=OperationOut)
 async def operation(request: Request, operation_id: str, wait: Wait = 0) -> Response:
     """How far an operation is; with `wait`, when it is over, or after so many seconds."""
@@ -97,11 +105,15 @@ def _is_seen(here: Here, operation: OperationStatus) -> bool:
 
 
 def _shown(here: Here, operation: OperationStatus) -> dict[str, Any]:
-    row = operation._asdict()
+    row = operation._asdict() | {"filter": _readable(here, operation.filter)}
     if not here.caller.may_read_arguments:
-        row["filter"] = {name: value for name, value in operation.filter.items() if name not in ("args", "meta")}
         row["spec"] = {name: value for name, value in operation.spec.items() if name != "args"}
     return row
+
+
+def _readable(here: Here, filter: dict[str, Any]) -> dict[str, Any]:
+    """A filter without arguments for who may not read them."""
+    return {name: value for name, value in filter.items() if here.caller.may_read_arguments or name not in ("args", "meta")}
 
 
 def _spec(here: Here, spec: SpecIn) -> dict[str, Any]:

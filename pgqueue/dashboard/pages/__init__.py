@@ -6,13 +6,16 @@ from . import (
     dead_edits,
     dead_letters,
     doctor,
+    jobs,
     keys,
     limit_forms,
     limits,
+    operations,
     overview,
     schedule_forms,
     schedules,
     settings,
+    suggestions,
     workflows,
 )
 
@@ -29,5 +32,8 @@ _NOUNS = (
     schedules,
     workflows,
     overview,
+    jobs,
+    operations,
+    suggestions,
 )
 ALL: list[Page] = [page for noun in _NOUNS for page in noun.pages.all]

@@ -1,7 +1,7 @@
 """Lists and counts of jobs by a filter; see sql/functions/jobs."""
 
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
 
 from ..._json import readable
@@ -97,11 +97,15 @@ class Changed(NamedTuple):
     at: datetime
 
 
-def list_jobs(filter: str, order_by: str | None = None, after: str | None = None, limit: int = 20) -> Call[JobPage]:
-    """A page of the jobs that match a filter; filter and cursor are JSON text."""
+def list_jobs(
+    filter: str, order_by: str | None = None, after: str | None = None, limit: int = 20, is_brief: bool = False
+) -> Call[JobPage]:
+    """A page of the jobs that match a filter; filter and cursor are JSON text. is_brief: without args and meta."""
+    args: LiteralString = "null" if is_brief else "args"
+    meta: LiteralString = "null" if is_brief else "meta"
     return Call(
-        "select id, state, reason, queue, task, args, priority, attempt, max_attempts, run_at, created_at, claimed_at, "
-        "finished_at, elapsed, worker_id, retry_of, workflow_id, limits, meta, progress, control, unknown_since, error_type, "
+        f"select id, state, reason, queue, task, {args}, priority, attempt, max_attempts, run_at, created_at, claimed_at, "
+        f"finished_at, elapsed, worker_id, retry_of, workflow_id, limits, {meta}, progress, control, unknown_since, error_type, "
         "error_message, looked, next::text, next->>'walk' "
         "from {schema}.list_jobs(%s::text::jsonb, %s::text, %s::text::jsonb, %s::int)",
         (filter, order_by, after, limit),

@@ -85,6 +85,31 @@ class Order(NamedTuple):
     is_all: bool = False
 
 
+class Preview(NamedTuple):
+    """What an operation would be about.
+
+    Attributes:
+        filter: as it would be stored.
+        jobs: how many match it now.
+        is_over: whether these are all; False: there are at least so many.
+    """
+
+    filter: dict[str, Any]
+    jobs: int
+    is_over: bool
+
+
+def preview_operation(kind: str, filter: str, is_all: bool = False) -> Call[Preview]:
+    """What an operation with this filter (JSON text) would be about; nothing is started."""
+    return Call(
+        "select means, jobs, is_over from {schema}.preview_operation(%s::text, %s::text::jsonb, %s::bool)",
+        (kind, filter, is_all),
+        lambda rows: Preview(*rows[0]),
+        within=WHOLE,
+        repeat_within=ALWAYS,
+    )
+
+
 def start_operation(order: Order) -> Call[int]:
     """Start an operation. Returns its id; a small one is done already."""
     return Call(

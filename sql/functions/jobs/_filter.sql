@@ -5,21 +5,33 @@ language sql stable as $$
     select array(select jsonb_array_elements_text(filter->'ids')::bigint),
            array(select jsonb_array_elements_text(filter->'state')::job_state),
            texts_of(filter->'queue'),
-           array(select task from unnest(texts_of(filter->'task')) as t(task) where strpos(task, '*') = 0),
-           array(select replace(regexp_replace(task, E'([\\\\%_])', E'\\\\\\1', 'g'), '*', '%')
-                   from unnest(texts_of(filter->'task')) as t(task) where strpos(task, '*') > 0),
+           names_of(filter->'task'), likes_of(filter->'task'),
            array(select jsonb_array_elements_text(filter->'reason')::final_reason),
-           texts_of(filter->'error_type'), texts_of(filter->'fingerprint'), filter->'args', filter->'meta', filter->>'limit',
+           names_of(filter->'error_type'), likes_of(filter->'error_type'), texts_of(filter->'fingerprint'),
+           filter->'args', filter->'meta', filter->>'limit',
            (filter->>'workflow')::bigint, filter->>'schedule', (filter->>'worker')::uuid,
            (filter->>'created_after')::timestamptz, (filter->>'created_before')::timestamptz,
            (filter->>'run_at_after')::timestamptz, (filter->>'run_at_before')::timestamptz,
            (filter->>'finished_after')::timestamptz, (filter->>'finished_before')::timestamptz
 $$;
 
--- texts_of: an array of JSON as one of SQL; empty for NULL. Called by: filter_of. Writes: nothing.
+-- texts_of: an array of JSON as one of SQL; empty for NULL. Called by: filter_of, names_of, likes_of. Writes: nothing.
 create function texts_of(list jsonb) returns text[]
 language sql immutable as $$
     select array(select jsonb_array_elements_text(list))
+$$;
+
+-- names_of: the texts of a list without a *, which are names in full. Called by: filter_of. Writes: nothing.
+create function names_of(list jsonb) returns text[]
+language sql immutable as $$
+    select array(select name from unnest(texts_of(list)) as t(name) where strpos(name, '*') = 0)
+$$;
+
+-- likes_of: those with a *, as patterns of LIKE. Called by: filter_of. Writes: nothing.
+create function likes_of(list jsonb) returns text[]
+language sql immutable as $$
+    select array(select replace(regexp_replace(name, E'([\\\\%_])', E'\\\\\\1', 'g'), '*', '%')
+                   from unnest(texts_of(list)) as t(name) where strpos(name, '*') > 0)
 $$;
 
 -- filter_places: the tables in which jobs of a checked filter can be. Called by: find_ids, ids_with, walk_through,
@@ -40,7 +52,7 @@ $$;
 create function filter_terms(filter jsonb, place text) returns text
 language sql immutable as $$
     select coalesce(string_agg(term, ' and ' order by nth), 'true')
-      from (values
+      from (select case place when 'dead_letter' then 'error_type' else 'errors->-1->>''type''' end) as e(error), lateral (values
                (1, 'ids', 'id in (select unnest(($1).ids))'),  -- hashed: 100,000 ids are compared one by one else
                (2, 'state', 'state = any (($1).states)'),
                (3, 'queue', 'queue = any (($1).queues)'),
@@ -60,7 +72,8 @@ language sql immutable as $$
                (16, 'schedule', 'terms->>''schedule'' = ($1).schedule'),
                (17, 'args', 'args @> ($1).args'),
                (18, 'meta', 'meta @> ($1).meta'),
-               (19, 'error_type', case place when 'dead_letter' then 'error_type' else 'errors->-1->>''type''' end
-                                || ' = any (($1).error_types)')) as terms(nth, field, term)
+               (19, 'error_type', case when filter->>'error_type' like '%*%'
+                                       then format('(%1$s = any (($1).error_types) or %1$s like any (($1).error_likes))', error)
+                                       else error || ' = any (($1).error_types)' end)) as terms(nth, field, term)
      where filter ? field and not (field = 'state' and place = 'dead_letter')
 $$;

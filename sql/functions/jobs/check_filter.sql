@@ -5,10 +5,11 @@
 --
 -- All fields must apply; a null field is as if it were not there. The empty object stands for all jobs.
 --
+-- q                       fields as one text, see read_filter; the normal form has these fields
 -- ids                     an array of ids
 -- state, queue, reason    a text or an array: one of them
 -- task                    the same; * stands for any text: mail.*
--- error_type              the same: the type of the last error
+-- error_type              the same: the type of the last error; * stands for any text: *.Timeout
 -- fingerprint             the same: of a dead letter
 -- args, meta              an object that is contained: {"customer": 5}
 -- limit                   the key of a limit: openai, tenant:42, queue:mail
@@ -26,17 +27,19 @@ begin
     end if;
     perform invalid('filter', key, 'use ' || array_to_string(filter_fields(), ', '))
        from jsonb_object_keys(filter) as k(key) where key <> all (filter_fields());
-    return (select coalesce(jsonb_object_agg(key, checked_field(key, value)), '{}') from jsonb_each(without_nulls(filter)));
+    return (select coalesce(jsonb_object_agg(key, checked_field(key, value)), '{}') from jsonb_each(with_text(filter)));
 end $$;
 
--- filter_fields: the fields of a filter, in the order in which people are told of them. Called by: check_filter. Writes: nothing.
+-- filter_fields: the fields of a filter, in the order in which people are told of them. Called by: check_filter, with_term.
+-- Writes: nothing.
 create function filter_fields() returns text[]
 language sql immutable as $$
     select '{ids,state,queue,task,reason,error_type,fingerprint,args,meta,limit,workflow,schedule,worker,created_after,
-             created_before,run_at_after,run_at_before,finished_after,finished_before}'::text[]
+             created_before,run_at_after,run_at_before,finished_after,finished_before,q}'::text[]
 $$;
 
--- checked_field: the value of one field in its normal form. Called by: check_filter. Writes: nothing. Raises PQ001.
+-- checked_field: the value of one field in its normal form. Called by: check_filter, with_text, in_both. Writes: nothing.
+-- Raises PQ001.
 create function checked_field(field text, given jsonb) returns jsonb
 language plpgsql as $$
 begin
@@ -128,7 +131,7 @@ exception when data_exception then
     perform invalid(field, given::text, 'use the id of a worker, which is a UUID; see pgqueue workers');
 end $$;
 
--- checked_time: a time in UTC; a span from now becomes one. Called by: checked_field. Writes: nothing. Raises PQ001.
+-- checked_time: a time in UTC; a span from now becomes one. Called by: checked_field, with_times. Writes: nothing. Raises PQ001.
 -- One number with its unit: how others are read depends on the session's IntervalStyle.
 create function checked_time(field text, given jsonb) returns jsonb
 language plpgsql as $$

@@ -1,4 +1,4 @@
--- check_operation: raises PQ001 for what an operation may not be. Called by: start_operation. Writes: nothing.
+-- check_operation: raises PQ001 for what an operation may not be. Called by: start_operation, preview_operation. Writes: nothing.
 create function check_operation(kind text, per_second float8) returns void
 language plpgsql as $$
 begin
@@ -19,10 +19,11 @@ language sql immutable as $$
                      when 'retry'   then array['failed', 'scheduled', 'succeeded', 'cancelled'] end
 $$;
 
--- operation_filter: the filter of an operation as it is stored. Called by: start_operation. Writes: nothing. Without a state it
--- gets those of the verb; a retry by filter means dead letters unless it says otherwise: nobody wants to run all succeeded jobs
--- again by mistake. Jobs that are named by id keep none: of each one that is left alone the operation tells why. Where all of
--- these are final, jobs that end later are left out: one that is retried and fails again is not retried for ever.
+-- operation_filter: the filter of an operation as it is stored. Called by: start_operation, preview_operation. Writes: nothing.
+-- Without a state it gets those of the verb; a retry by filter means dead letters unless it says otherwise: nobody wants to run
+-- all succeeded jobs again by mistake. Jobs that are named by id keep none: of each one that is left alone the operation tells
+-- why. Where all of these are final, jobs that end later are left out: one that is retried and fails again is not retried for
+-- ever.
 create function operation_filter(kind text, given jsonb, is_all bool, began timestamptz) returns jsonb
 language plpgsql as $$
 declare

@@ -42,6 +42,12 @@ function fails(text) {
   show();
 }
 
+// A list that must not jump tells which rows it shows: they are answered in place, and new ones as a number.
+function rows() {
+  const list = main().querySelector("[data-rows]");
+  return list?.dataset.rows ? { "X-Rows": list.dataset.rows } : {};
+}
+
 export async function ask() {
   isDue = true;
   clearTimeout(retry);
@@ -51,9 +57,9 @@ export async function ask() {
   const late = setTimeout(() => asking.abort(), PATIENCE);
   try {
     const answer = await fetch(location.href, {
-      headers: { "X-Part": "main", "X-Shown": main().dataset.shown ?? "" }, signal: asking.signal, cache: "no-store",
+      headers: { "X-Part": "main", "X-Shown": main().dataset.shown ?? "", ...rows() }, signal: asking.signal, cache: "no-store",
     });
-    if (answer.status === 401) return fails("You are signed out: load the page again.");
+    if (answer.status === 401 || answer.redirected) return fails("You are signed out: load the page again.");
     if (answer.status === 503 || answer.status === 504) return fails("The database does not answer.");
     if (!answer.ok) return fails("The server could not show this page.");
     const html = answer.status === 204 ? "" : await answer.text();
@@ -73,7 +79,9 @@ export async function ask() {
 
 async function put(html) {
   const folds = new Map([...main().querySelectorAll("details[id]")].map((one) => [one.id, one.open]));
-  await htmx.swap({ target: main(), swap: "outerMorph", text: html });
+  const next = new DOMParser().parseFromString(html, "text/html").querySelector("main");
+  for (const { name, value } of next.attributes) main().setAttribute(name, value);
+  await htmx.swap({ target: main(), swap: "innerMorph", text: next.innerHTML }); // outerMorph leaves an element behind each time
   for (const [id, isOpen] of folds) {
     const one = document.getElementById(id);
     if (one && one.open !== isOpen) one.open = isOpen;
