@@ -16,8 +16,8 @@ from pgqueue.version import __version__
 from .conftest import Ran, Run, run_here
 
 COMMANDS = [
-    "migrate", "worker", "serve", "enqueue", "stats", "metrics", "top", "workers", "jobs", "job", "explain", "dead", "audit",
-    "retry", "cancel", "discard", "update", "signal", "operations", "operation",
+    "migrate", "worker", "serve", "enqueue", "stats", "metrics", "top", "workers", "stacks", "jobs", "job", "explain", "dead",
+    "audit", "retry", "cancel", "discard", "update", "signal", "operations", "operation",
     "pause", "resume", "drain", "workflows", "workflow", "retry_workflow", "cancel_workflow", "schedule",
     "doctor", "maintain",
 ]  # fmt: skip

@@ -23,6 +23,7 @@ from . import (
     rate_limits,
     results,
     schedules,
+    stacks,
     workers,
     workflows,
 )
@@ -43,6 +44,7 @@ _NOUNS = (
     http_workers,
     http_runs,
     workers,
+    stacks,
     metrics,
     doctor,
     audit,
