@@ -122,6 +122,8 @@ GOALS = (
     Goal("backlog, claim slowest to fastest", _spread("claim"), 1.5, at_least=False),
     Goal("backlog, finish slowest to fastest", _spread("finish"), 1.5, at_least=False),
     Goal("observed once a second, kept of the rate", _figure("observers", "kept"), 0.90),
+    Goal("20 dashboards open, kept of the rate", _figure("dashboards", "kept"), 0.90),
+    Goal("transactions of 20 dashboards to those of 2", _figure("dashboards", "fan_out"), 1.2, at_least=False),
     Goal("worker memory, peak MiB", _figure("memory", "peak_rss_mib"), 120, at_least=False),
     Goal("worker memory, end to 10%", _figure("memory", "growth"), 1.05, at_least=False),
 )

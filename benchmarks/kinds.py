@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from benchmarks.figures import Figures
 from benchmarks.measurements import (
     backlog,
+    dashboards,
     enqueue,
     latency,
     limits,
@@ -234,6 +235,21 @@ KINDS = {
             " throughput_per_minute, limit_status and worker_status once a second.",
             observers.measure,
             (RATE, Column("unobserved", "unobserved"), Column("kept", "kept", 3), Column("look_ms", "a look, ms", 1)),
+        ),
+        Kind(
+            "dashboards",
+            "Draining while dashboards are open",
+            "A drain, 6 s in turns with and without 20 open overviews; then the transactions of 2 and of 20 viewers while a job"
+            " is added five times a second.",
+            dashboards.measure,
+            (
+                RATE,
+                Column("unobserved", "unobserved"),
+                Column("kept", "kept", 3),
+                Column("looks_per_second", "looks/s of each", 2),
+                Column("commits_of_2", "commits/s of 2", 1),
+                Column("commits_of_20", "of 20", 1),
+            ),
         ),
         Kind(
             "memory",

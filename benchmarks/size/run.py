@@ -10,6 +10,7 @@ from rich.table import Table
 
 from benchmarks.server import Server
 from benchmarks.size.fill import fill
+from benchmarks.size.pages import pages
 from benchmarks.size.reads import OPTIONS, commands, operations, reads
 
 PART = 200
@@ -45,8 +46,8 @@ def _times(server: Server, large: str, small: str) -> Lines:
     found = {}
     for name in (large, small):
         url = server.url(name)
-        cold = reads(url, 1) if server.restarted() else {}
-        found[name] = ({**reads(url), **commands(url), **operations(url)}, cold)
+        cold = {**reads(url, 1), **pages(url, 1)} if server.restarted() else {}
+        found[name] = ({**reads(url), **commands(url), **pages(url), **operations(url)}, cold)
     (warm, cold), (small_warm, small_cold) = found[large], found[small]
     return [
         {"what": what, "warm": warm[what], f"at 1/{PART}": small_warm[what], "cold": cold.get(what),

@@ -111,6 +111,7 @@ class PgQueueSystem:
             "backlog",
             "memory",
             "observers",
+            "dashboards",
             "workflows",
             "releases",
             "limits",

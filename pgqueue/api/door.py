@@ -89,6 +89,8 @@ def heads_of(request: Request) -> Heads:
     """
     listed: list[tuple[bytes, bytes]] = request.scope["headers"]
     heads = dict(listed)
+    if request.scope.get("http_version") == "1.0":  # a proxy, such as nginx as it comes, which adds no header that says so
+        heads.setdefault(b"via", b"1.0")
     if len(heads) < len(listed):
         names = [name for name, _ in listed]
         for name in _ONCE:

@@ -1,12 +1,15 @@
 """The dashboard as an application of its own, as a part of another one, and beside the REST API."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from ..api.build import create_app as create_api
@@ -44,14 +47,30 @@ def create_app(
         finally:
             await desk.service.stop()
 
-    return Starlette(routes=_routes(desk), lifespan=lifespan)
+    async def nowhere(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        return await guard.nowhere(desk, request, error)
+
+    made = Starlette(routes=_routes(desk), lifespan=lifespan, exception_handlers={HTTPException: nowhere})
+    made.router.redirect_slashes = False  # it would say where by the header Host
+    return made
 
 
 def create_server_app(app: PgQueue, *, is_read_only: bool = False) -> FastAPI:
     """The REST API with the dashboard beside it, as `pgqueue serve` serves them."""
     api = create_api(app)
     service: Service = api.state.pgqueue
-    api.router.routes.extend(_routes(Desk(api, service, None, is_read_only)))
+    desk = Desk(api, service, None, is_read_only)
+    api.router.routes.extend(_routes(desk))
+    refuse: Callable[[Request, Exception], Awaitable[Response]] = api.exception_handlers[HTTPException]  # type: ignore[assignment]
+
+    async def nowhere(request: Request, error: Exception) -> Response:
+        is_browser = "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/api/")
+        if is_browser and isinstance(error, HTTPException):
+            return await guard.nowhere(desk, request, error)
+        return await refuse(request, error)
+
+    api.add_exception_handler(HTTPException, nowhere)
     return api
 
 

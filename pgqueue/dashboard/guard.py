@@ -2,10 +2,12 @@
 
 import logging
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from time import perf_counter
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -22,6 +24,7 @@ from .visit import PART, Visit, base_of, path_of
 
 log = logging.getLogger("pgqueue.dashboard")
 Answer = Callable[[Request], Awaitable[Response]]
+LONGEST = 2000  # characters of a path to which a form leads
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "img-src 'self' data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
@@ -110,9 +113,15 @@ def back_of(at: Visit, form: Form) -> str:
 
 def _inside(path: str) -> str:
     """A path below the dashboard; the top if it leads elsewhere."""
-    parts = urlsplit(path)
-    is_ours = not (parts.scheme or parts.netloc or path.startswith(("/", "\\")) or "\\" in path or ".." in parts.path.split("/"))
-    return path if is_ours and path.isprintable() else ""
+    if len(path) > LONGEST or not path.isprintable():
+        return ""
+    try:
+        parts = urlsplit(path)
+    except ValueError:
+        return ""
+    steps = unquote(parts.path).split("/")  # a browser reads %2e%2e as it reads ..
+    is_ours = not (parts.scheme or parts.netloc or path.startswith("/") or "\\" in unquote(path) or ".." in steps)
+    return path if is_ours else ""
 
 
 async def _enter(desk: Desk, request: Request) -> Visit:
@@ -127,9 +136,16 @@ def _refusal(desk: Desk, at: Visit, page: Page) -> str:
 
 def _ask_for_key(request: Request, to: str, problem: Problem | None) -> Response:
     facts = {"title": "Sign in", "base": base_of(request), "to": to, "problem": problem and _document(problem)}
-    response = render.page("sign_in.html", facts, None, False)
-    response.status_code = 401 if problem is None else KINDS[problem.kind].status
-    return response
+    return render.bare("sign_in.html", 200 if problem is None else KINDS[problem.kind].status, facts)
+
+
+async def nowhere(desk: Desk, request: Request, error: HTTPException) -> Response:
+    """What answers a path that is no page, or a method that its page does not have."""
+
+    async def answer(_: Request) -> Response:
+        raise error
+
+    return await around(desk, answer, "(no such page)")(request)
 
 
 async def _refused(desk: Desk, request: Request, error: Exception) -> Response:
@@ -146,14 +162,17 @@ async def _refused(desk: Desk, request: Request, error: Exception) -> Response:
     if is_open:
         return Response(status_code=status)
     facts = {"title": document["title"], "problem": document, "base": base_of(request)}
-    response = render.page("refused.html", facts, None, False)
-    response.status_code = status
+    response = render.bare("refused.html", status, facts)
+    if isinstance(error, HTTPException):  # such as where the application around us lets people log in
+        response.headers.update(error.headers or {})
     return response
 
 
 def _known(error: Exception) -> tuple[dict[str, Any] | None, int]:
     if isinstance(error, Refused):
         return error.problem, error.status
+    if isinstance(error, HTTPException) and error.status_code not in (404, 405):
+        return {"title": HTTPStatus(error.status_code).phrase, "detail": str(error.detail), "remedy": ""}, error.status_code
     problem = problems.of(error)
     return (None, 500) if problem is None else (_document(problem), KINDS[problem.kind].status)
 

@@ -9,16 +9,23 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 NAME = "pgqueue_notice"
-MOST = 2000  # bytes of a notice: a cookie has room for 4,096
+FACTS = ("title", "detail", "remedy")  # of a problem
+MOST = 900  # bytes of each of at most three texts: a cookie has room for 4,096, and each three bytes become four
 SECONDS = 60
 
 
 def keep(response: Response, said: str | None, problem: Mapping[str, Any] | None) -> None:
     """Say this on the next page."""
-    facts = {"said": said} if problem is None else {name: problem.get(name) for name in ("title", "detail", "remedy")}
-    cut = {name: str(text)[:500] for name, text in facts.items() if text}
-    text = base64.urlsafe_b64encode(json.dumps(cut).encode()[:MOST]).decode()
+    facts = {"said": said} if problem is None else {name: problem.get(name) for name in FACTS}
+    cut = {name: _cut(str(text)) for name, text in facts.items() if text}
+    text = base64.urlsafe_b64encode(json.dumps(cut, ensure_ascii=False).encode()).decode()
     response.set_cookie(NAME, text, max_age=SECONDS, path="/", httponly=True, samesite="strict")
+
+
+def _cut(text: str) -> str:
+    """A text of bounded size, as UTF-8 and as JSON, whatever is in it."""
+    plain = "".join(one if one.isprintable() else " " for one in text)
+    return plain.encode()[:MOST].decode(errors="ignore").replace("\\", "/").replace('"', "'")
 
 
 def read(request: Request) -> dict[str, str] | None:
@@ -28,9 +35,9 @@ def read(request: Request) -> dict[str, str] | None:
         return None
     try:
         found = json.loads(base64.urlsafe_b64decode(text))
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
-    return {name: str(one) for name, one in found.items()} if isinstance(found, dict) else None
+    return {name: str(found.get(name) or "") for name in ("said", *FACTS)} if isinstance(found, dict) else None
 
 
 def drop(response: Response) -> None:

@@ -39,6 +39,17 @@ def page(template: str, facts: dict[str, Any], shown: str | None, is_part: bool)
     return HTMLResponse(html.replace("<main", f'<main data-shown="{mark}"', 1))
 
 
+def bare(template: str, status: int, facts: dict[str, Any]) -> Response:
+    """A page without the frame, for somebody who is not let in or for whom nothing can be shown.
+
+    Args:
+        template: the file.
+        status: of HTTP.
+        facts: what it shows.
+    """
+    return HTMLResponse(_environment().get_template(template).render(**facts), status)
+
+
 @cache
 def _environment() -> Environment:
     made = Environment(

@@ -1,9 +1,11 @@
 // Keeps an open page up to date: one stream says that something has changed, and the page asks for its main part again.
 // It stops while nobody looks, and waits while somebody acts: nothing moves under the hand.
 import { refresh as refreshTimes } from "./times.js";
+import { open } from "./stream.js";
 
 const PATIENCE = 5000; // ms for an answer
-const AGAIN = 2000; // ms until a page asks again after it got no answer
+const AGAIN = 1500; // ms until a page asks again after it got no answer
+const LONG = 30000; // ms after which a page asks without a signal: some things are so by the passing of time only
 let stream = null, asking = null, isDue = false, isPaused = false, shownAt = Date.now(), trouble = "", retry = 0;
 
 const main = () => document.querySelector("main");
@@ -26,6 +28,7 @@ function show() {
   banner.hidden = !text;
   if (text && banner.textContent !== text) banner.textContent = text;
   for (const element of document.querySelectorAll("[data-live-state]")) {
+    element.hidden = false;
     element.className = `live ${trouble ? "broken" : isPaused || isActing() ? "paused" : ""}`.trim();
     element.textContent = trouble ? "not live" : isPaused ? "paused" : isActing() ? "waits while you act" : "live";
   }
@@ -41,6 +44,7 @@ function fails(text) {
 
 export async function ask() {
   isDue = true;
+  clearTimeout(retry);
   if (asking || document.hidden || isPaused || isActing()) return show();
   isDue = false;
   asking = new AbortController();
@@ -68,9 +72,9 @@ export async function ask() {
 }
 
 async function put(html) {
-  const open = new Map([...main().querySelectorAll("details[id]")].map((one) => [one.id, one.open]));
+  const folds = new Map([...main().querySelectorAll("details[id]")].map((one) => [one.id, one.open]));
   await htmx.swap({ target: main(), swap: "outerMorph", text: html });
-  for (const [id, isOpen] of open) {
+  for (const [id, isOpen] of folds) {
     const one = document.getElementById(id);
     if (one && one.open !== isOpen) one.open = isOpen;
   }
@@ -80,15 +84,9 @@ async function put(html) {
 
 function listen() {
   if (stream || document.hidden) return;
-  stream = new EventSource(document.body.dataset.live);
-  stream.addEventListener("changed", ask);
-  stream.addEventListener("down", () => fails("The database does not answer."));
-  stream.addEventListener("error", () => {
-    if (stream.readyState === EventSource.CLOSED) { // refused for good: the browser does not come again by itself
-      stream = null;
-      setTimeout(listen, AGAIN);
-    }
-    fails("The connection to the server is broken.");
+  stream = open(new URL(document.body.dataset.live, location.href).href, (signal) => {
+    if (signal === "changed") ask();
+    else fails(signal === "down" ? "The database does not answer." : "The connection to the server is broken.");
   });
 }
 
@@ -111,6 +109,6 @@ export function start() {
   addEventListener("pageshow", (event) => event.persisted && (listen(), ask()));
   document.addEventListener("toggle", () => isDue && ask(), true);
   document.addEventListener("focusout", () => setTimeout(() => isDue && ask(), 200));
-  setInterval(() => { show(); if (isDue && !isActing()) ask(); }, 1000);
+  setInterval(() => { show(); if ((isDue && !trouble && !isActing()) || Date.now() - shownAt > LONG) ask(); }, 1000);
   listen();
 }

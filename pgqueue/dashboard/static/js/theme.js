@@ -4,6 +4,7 @@ const NAMES = ["system", "light", "dark"];
 export function start() {
   const button = document.getElementById("theme");
   if (!button) return;
+  button.hidden = false;
   let at = NAMES.indexOf(document.documentElement.dataset.theme ?? "system");
   const show = () => {
     button.textContent = `Theme: ${NAMES[at]}`;
