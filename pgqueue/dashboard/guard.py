@@ -24,6 +24,7 @@ from .visit import PART, Visit, base_of, path_of
 
 log = logging.getLogger("pgqueue.dashboard")
 Answer = Callable[[Request], Awaitable[Response]]
+_TITLES = {404: "There is no such page", 405: "This page cannot do that"}
 LONGEST = 2000  # characters of a path to which a form leads
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
@@ -171,8 +172,13 @@ async def _refused(desk: Desk, request: Request, error: Exception) -> Response:
 def _known(error: Exception) -> tuple[dict[str, Any] | None, int]:
     if isinstance(error, Refused):
         return error.problem, error.status
-    if isinstance(error, HTTPException) and error.status_code not in (404, 405):
-        return {"title": HTTPStatus(error.status_code).phrase, "detail": str(error.detail), "remedy": ""}, error.status_code
+    if isinstance(error, HTTPException):
+        title, detail = _TITLES.get(error.status_code, HTTPStatus(error.status_code).phrase), str(error.detail)
+        return {
+            "title": title,
+            "detail": "" if detail == HTTPStatus(error.status_code).phrase else detail,
+            "remedy": "",
+        }, error.status_code
     problem = problems.of(error)
     return (None, 500) if problem is None else (_document(problem), KINDS[problem.kind].status)
 

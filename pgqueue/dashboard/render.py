@@ -32,8 +32,8 @@ def page(template: str, facts: dict[str, Any], shown: str | None, is_part: bool)
     """
     base = "part.html" if is_part else "whole.html"
     html = _environment().get_template(template).render(base=base, **facts)
-    begin = html.index("<main")  # what stands around it differs, such as what was said once
-    mark = sha256(_WORDS_OF_TIMES.sub(r"\1", html[begin:]).encode()).hexdigest()[:16]
+    begin, end = html.index("<main"), html.rindex("</main>")  # what stands around it differs, such as what was said once
+    mark = sha256(_WORDS_OF_TIMES.sub(r"\1", html[begin:end]).encode()).hexdigest()[:16]
     if is_part and shown == mark:
         return Response(status_code=204)
     return HTMLResponse(html.replace("<main", f'<main data-shown="{mark}"', 1))

@@ -31,7 +31,7 @@ async def serve(request: Request) -> Response:
     """A file."""
     file = files().get(request.path_params["path"])
     if file is None:
-        return Response(status_code=404)
+        return Response(status_code=404, headers={"X-Content-Type-Options": "nosniff"})
     is_current = request.path_params["version"] == version()
     kept = "public, max-age=31536000, immutable" if is_current else "no-cache"
     return FileResponse(

@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
+from fastapi import FastAPI
 from playwright.sync_api import Browser, Page
 
 from pgqueue import PgQueue
@@ -18,9 +19,15 @@ from tests.sql.conftest import Sql
 
 
 @pytest.fixture
-def url(app: PgQueue) -> Iterator[str]:
+def server(app: PgQueue) -> FastAPI:
+    """The dashboard of `app`, as `pgqueue serve` has it."""
+    return create_server_app(app)
+
+
+@pytest.fixture
+def url(server: FastAPI) -> Iterator[str]:
     """The URL of the dashboard of `app`; tasks that a test registers before its first request belong to it."""
-    with served(create_server_app(app)) as found:
+    with served(server) as found:
         yield found
 
 

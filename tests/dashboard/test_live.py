@@ -1,18 +1,132 @@
-"""An open page shows what happens, without a reload."""
+"""An open page shows what happens, without a reload, and nothing moves under the hand."""
 
 import time
+from collections.abc import Iterator
 
-from playwright.sync_api import Page, expect
+import pytest
+from fastapi import FastAPI
+from playwright.sync_api import Browser, Page, expect
 
 from pgqueue import PgQueue
+from pgqueue.api.service import Service
+from tests.waiting import until
+
+from . import chromium
+
+HIDE = "is => { Object.defineProperty(document, 'hidden', {value: is, configurable: true}); document.dispatchEvent(new Event('visibilitychange')) }"
+ASK = """async (times) => {
+  const { ask } = await import(document.querySelector('script[type=module]').src.replace('main.js', 'live.js'));
+  for (let n = 0; n < times; n++) { document.querySelector('main').dataset.shown = ''; await ask(); }
+}"""
+
+
+@pytest.fixture
+def service(server: FastAPI) -> Service:
+    """What the requests of the server share."""
+    found: Service = server.state.pgqueue
+    return found
+
+
+@pytest.fixture
+def tabs(browser: Browser, url: str) -> Iterator[list[Page]]:
+    """Nine tabs of one browser, all in front."""
+    with chromium.context(browser, url) as profile:
+        yield [profile.new_page() for _ in range(9)]
+
+
+def _open(service: Service, count: int) -> None:
+    until(lambda: service.streams.open == count, f"{count} streams are open", 10)
 
 
 def test_a_page_shows_a_change_within_a_second_and_keeps_what_is_open(app: PgQueue, page: Page) -> None:
     app.pause("mail", reason="the server is down")
     page.goto("audit")
     page.locator("details[id^=details-]").click()
+    page.keyboard.press("j")
     began = time.monotonic()
     app.resume("mail")
     expect(page.locator("main tbody tr")).to_have_count(2)
     assert time.monotonic() - began < 1.5
     expect(page.locator("details[id^=details-][open]")).to_have_count(1)
+    expect(page.locator("main tbody tr").nth(1)).to_have_attribute("data-at", "")
+    expect(page.locator("main tbody tr").nth(1).locator("summary")).to_be_focused()
+
+
+def test_nothing_is_shown_anew_while_somebody_fills_in_a_field_or_has_paused(app: PgQueue, page: Page) -> None:
+    page.goto("audit")
+    page.get_by_label("Subject").fill("ma")
+    app.pause("mail")
+    expect(page.locator("[data-live-state]")).to_have_text("waits while you act")
+    page.wait_for_timeout(1500)
+    expect(page.locator("main tbody tr")).to_have_count(0)
+    page.keyboard.press("Escape")
+    expect(page.locator("main tbody tr")).to_have_count(1)
+    expect(page.get_by_label("Subject")).to_have_value("ma")
+    page.keyboard.press("p")
+    expect(page.locator("[data-live-state]")).to_have_text("paused")
+    expect(page.get_by_role("status")).to_have_text("Live figures are paused.")
+    app.resume("mail")
+    page.wait_for_timeout(1500)
+    expect(page.locator("main tbody tr")).to_have_count(1)
+    page.keyboard.press("p")
+    expect(page.locator("main tbody tr")).to_have_count(2)
+
+
+def test_a_hidden_tab_has_no_stream_and_catches_up_when_it_is_shown(app: PgQueue, page: Page, service: Service) -> None:
+    page.goto("audit")
+    _open(service, 1)
+    page.evaluate(HIDE, True)
+    _open(service, 0)
+    app.pause("mail")
+    page.wait_for_timeout(1000)
+    expect(page.locator("main tbody tr")).to_have_count(0)
+    page.evaluate(HIDE, False)
+    expect(page.locator("main tbody tr")).to_have_count(1)
+    _open(service, 1)
+
+
+def test_nine_tabs_in_front_share_a_stream_and_stay_usable(app: PgQueue, tabs: list[Page], service: Service) -> None:
+    """A browser has six connections to a server over HTTP/1.1."""
+    for tab in tabs:
+        tab.goto("audit")
+    _open(service, 1)
+    app.pause("mail")
+    for tab in tabs:
+        expect(tab.locator("main tbody tr")).to_have_count(1)
+    tabs[0].close()
+    app.resume("mail")
+    for tab in tabs[1:]:
+        expect(tab.locator("main tbody tr")).to_have_count(2)
+    tabs[1].goto("audit?by=ann")
+    expect(tabs[1].locator(".empty")).to_be_visible()
+    _open(service, 1)
+
+
+def test_fifty_pages_later_one_stream_is_open_and_nobody_listens_twice(app: PgQueue, page: Page, service: Service) -> None:
+    app.pause("mail")
+    for number in range(50):
+        page.goto(f"audit?by={number}", wait_until="commit")
+    page.goto("audit")
+    _open(service, 1)
+    app.resume("mail")
+    expect(page.locator("main tbody tr")).to_have_count(2)
+
+
+def test_many_updates_leave_no_elements_listeners_or_heap_behind(app: PgQueue, page: Page) -> None:
+    for number in range(60):
+        app.pause(f"queue-{number}")
+    page.goto("audit")
+    client = page.context.new_cdp_session(page)
+    client.send("Performance.enable")
+
+    def measured() -> dict[str, float]:
+        client.send("HeapProfiler.collectGarbage")
+        return {one["name"]: one["value"] for one in client.send("Performance.getMetrics")["metrics"]}
+
+    page.evaluate(ASK, 5)
+    before = measured()
+    page.evaluate(ASK, 60)
+    after = measured()
+    assert after["Nodes"] <= before["Nodes"] + 50
+    assert after["JSEventListeners"] <= before["JSEventListeners"] + 5
+    assert after["JSHeapUsedSize"] < before["JSHeapUsedSize"] * 1.25 + 500_000

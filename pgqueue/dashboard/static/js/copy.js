@@ -1,11 +1,11 @@
 // Copies a text. Over plain http there is no clipboard API, so an old way is used.
 import { say } from "./live.js";
 
-function copy(text) {
+function copy(text, within) {
   const area = document.createElement("textarea");
   area.value = text;
   area.className = "sr";
-  document.body.append(area);
+  within.append(area);
   area.select();
   document.execCommand("copy");
   area.remove();
@@ -15,7 +15,7 @@ export function start() {
   document.addEventListener("click", (event) => {
     const button = event.target.closest("[data-copy]");
     if (!button) return;
-    copy(button.dataset.copy);
+    copy(button.dataset.copy, button.closest("dialog") ?? document.body); // beside an open dialog nothing can be selected
     say("Copied.");
     button.textContent = "✓";
     setTimeout(() => (button.textContent = "⧉"), 1200);

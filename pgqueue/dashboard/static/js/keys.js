@@ -9,15 +9,15 @@ const rows = () => [...document.querySelectorAll("main tbody tr[id]")];
 function move(by) {
   const all = rows();
   if (!all.length) return;
-  const now = all.findIndex((row) => row.classList.contains("at"));
+  const now = all.findIndex((row) => row.hasAttribute("data-at"));
   const next = all[Math.max(0, Math.min(all.length - 1, now < 0 ? 0 : now + by))];
-  all[now]?.classList.remove("at");
-  next.classList.add("at");
+  all[now]?.removeAttribute("data-at");
+  next.setAttribute("data-at", ""); // which a live update leaves as it is
   next.scrollIntoView({ block: "nearest" });
-  (next.querySelector("a") ?? next).focus?.({ preventScroll: true });
+  next.querySelector("a, summary, button, input")?.focus({ preventScroll: true });
 }
 
-const here = () => document.querySelector("main tr.at");
+const here = () => document.querySelector("main tr[data-at]");
 
 function escape() {
   const act = document.querySelector("details.act[open]");
@@ -30,7 +30,8 @@ function escape() {
 export function start() {
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") return escape();
-    if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, textarea, select")) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
+    if (event.target.matches("input:not([type=checkbox]), textarea, select")) return;
     if (isGoing && event.key in PLACES) return location.assign(document.querySelector("nav .brand").href + PLACES[event.key]);
     isGoing = event.key === "g";
     const act = {

@@ -53,7 +53,7 @@ export async function ask() {
     const answer = await fetch(location.href, {
       headers: { "X-Part": "main", "X-Shown": main().dataset.shown ?? "" }, signal: asking.signal, cache: "no-store",
     });
-    if (answer.status === 401) return fails("You are signed out: load the page again.");
+    if (answer.status === 401 || answer.redirected) return fails("You are signed out: load the page again.");
     if (answer.status === 503 || answer.status === 504) return fails("The database does not answer.");
     if (!answer.ok) return fails("The server could not show this page.");
     const html = answer.status === 204 ? "" : await answer.text();
@@ -73,7 +73,9 @@ export async function ask() {
 
 async function put(html) {
   const folds = new Map([...main().querySelectorAll("details[id]")].map((one) => [one.id, one.open]));
-  await htmx.swap({ target: main(), swap: "outerMorph", text: html });
+  const next = new DOMParser().parseFromString(html, "text/html").querySelector("main");
+  for (const { name, value } of next.attributes) main().setAttribute(name, value);
+  await htmx.swap({ target: main(), swap: "innerMorph", text: next.innerHTML }); // outerMorph leaves an element behind each time
   for (const [id, isOpen] of folds) {
     const one = document.getElementById(id);
     if (one && one.open !== isOpen) one.open = isOpen;

@@ -1,0 +1,180 @@
+"""Every page, on an install whose users have written what an attacker would write: it can be read by everybody, and nothing is obeyed."""
+
+import re
+import threading
+from collections.abc import Iterator
+from html.parser import HTMLParser
+
+import httpx
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, expect
+from playwright.sync_api import Page as Tab
+
+from pgqueue import PgQueue
+from pgqueue.dashboard.build import create_server_app
+from pgqueue.dashboard.door import KEY
+from pgqueue.dashboard.page import Page
+from tests.api.serving import served
+from tests.postgres import Copies
+
+from . import chromium
+from .every_page import ACTS, PAGES, path_of, paths_of
+from .seeding import ATTACKER, Seeded, seed
+
+by_path = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.path)
+# axe's rules for WCAG 2 A and AA, and what it knows besides.
+_TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+_FOCUSABLE = "main pre, main .panel"
+
+
+class Found(HTMLParser):
+    """What would run, or would be fetched from elsewhere."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bad: list[str] = []
+        self.ids: list[str] = []
+        self.headings: list[int] = []
+        self.mains = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        self.mains += tag == "main"
+        self.ids += [str(given["id"])] if "id" in given else []
+        self.headings += [int(tag[1])] if re.fullmatch("h[1-6]", tag) else []
+        for name, value in attrs:
+            text = (value or "").strip().lower()
+            is_ours = text.startswith(("./", "../", "#", "?"))
+            if name.startswith("on") or name in ("style", "srcdoc") or (name in ("src", "href", "action", "formaction") and not is_ours):
+                self.bad.append(f"<{tag} {name}={text[:80]!r}>")
+        if tag in ("iframe", "object", "embed", "base", "style") or (tag == "script" and "src" not in given):
+            self.bad.append(f"<{tag}>")
+
+
+@pytest.fixture(scope="module")
+def install(copies: Copies) -> Iterator[tuple[str, Seeded]]:
+    """The URL of a dashboard, and what is there; to read only."""
+    with copies.one() as database:
+        app, made = PgQueue(database), list[Seeded]()
+        thread = threading.Thread(target=lambda: made.append(seed(app, ATTACKER)))  # a browser has made this thread an async one
+        thread.start()
+        thread.join()
+        try:
+            with served(create_server_app(app)) as url:
+                yield url, made[0]
+        finally:
+            app.close()
+
+
+@pytest.fixture
+def seeded(install: tuple[str, Seeded]) -> Seeded:
+    """What is there."""
+    return install[1]
+
+
+@pytest.fixture
+def reader(install: tuple[str, Seeded]) -> Iterator[httpx.Client]:
+    """An admin without scripts."""
+    with httpx.Client(base_url=f"{install[0]}/", timeout=20, cookies={KEY: install[1].key_text}) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def profile(browser: Browser, install: tuple[str, Seeded]) -> Iterator[BrowserContext]:
+    """An admin with a browser."""
+    with chromium.context(browser, install[0]) as made:
+        made.add_cookies([{"name": KEY, "value": install[1].key_text, "url": install[0]}])
+        yield made
+
+
+@pytest.fixture
+def tab(profile: BrowserContext) -> Iterator[Tab]:
+    """A tab in which nothing may complain, and no script of an attacker may say a word."""
+    opened, complaints = profile.new_page(), chromium.Complaints()
+    complaints.hear(opened)
+    opened.on("dialog", lambda dialog: (complaints.append(f"a dialog: {dialog.message}"), dialog.dismiss()))
+    yield opened
+    opened.close()
+    assert complaints == []
+
+
+@by_path
+def test_it_reads_without_scripts_and_obeys_nothing_that_users_write(page: Page, reader: httpx.Client, seeded: Seeded) -> None:
+    for path in paths_of(page, seeded):
+        answer = reader.get(path)
+        assert answer.status_code == 200, (path, answer.text[-600:])
+        if not answer.headers["content-type"].startswith("text/html"):
+            assert answer.headers["x-content-type-options"] == "nosniff"
+            continue
+        found = Found()
+        found.feed(answer.text)
+        assert found.bad == [], path
+        assert sorted(set(found.ids)) == sorted(found.ids), f"{path}: ids are there once"
+        assert found.mains in (0, 1)
+        assert "\x1b" not in answer.text
+        assert "\u202e" not in answer.text
+        assert not found.mains or found.headings[:1] == [1]
+
+
+@by_path
+def test_nothing_changes_as_long_as_nothing_changes(page: Page, reader: httpx.Client, seeded: Seeded) -> None:
+    """An open page is morphed only for what is new: not for words of times, and not for the order of a set."""
+    path = path_of(page, seeded)
+    shown = re.search(r'<main data-shown="(\w+)"', reader.get(path).text)
+    if shown is None:
+        return  # a part, or a file
+    answers = [reader.get(path, headers={"X-Part": "main", "X-Shown": shown[1]}).status_code for _ in range(2)]
+    assert answers == [204, 204]
+
+
+@by_path
+def test_axe_finds_nothing_in_either_theme(page: Page, tab: Tab, seeded: Seeded) -> None:
+    path = path_of(page, seeded)
+    answer = tab.context.request.get(path)
+    if not answer.headers["content-type"].startswith("text/html") or "<main" not in answer.text():
+        return
+    tab.goto(path)
+    assert faults(tab, {"runOnly": _TAGS}) == []
+    tab.emulate_media(color_scheme="dark")
+    assert faults(tab, {"runOnly": {"type": "rule", "values": ["color-contrast"]}}) == []
+    tab.set_viewport_size({"width": chromium.PHONE[0], "height": chromium.PHONE[1]})
+    width = tab.evaluate("document.documentElement.scrollWidth")
+    assert width <= chromium.PHONE[0], "a phone scrolls tables, not the page"
+    assert faults(tab, {"runOnly": {"type": "rule", "values": ["scrollable-region-focusable", "target-size"]}}) == []
+
+
+def test_axe_finds_nothing_where_one_signs_in_or_is_refused(profile: BrowserContext) -> None:
+    tab = profile.new_page()
+    for path in ("sign-in", "nothing/here"):
+        tab.goto(path)
+        for scheme in ("light", "dark"):
+            tab.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            assert faults(tab, {"runOnly": _TAGS}) == []
+    tab.close()
+
+
+def test_axe_would_find_it(tab: Tab) -> None:
+    tab.goto("audit")
+    expect(tab.locator("main")).to_be_visible()
+    tab.evaluate("document.querySelector('main').insertAdjacentHTML('beforeend', '<input id=nameless><p class=\"pale\">pale</p>')")
+    tab.evaluate("document.querySelector('.pale').style.color = '#ddd'")
+    assert {text.split(":")[0] for text in faults(tab, {"runOnly": _TAGS})} == {"label", "color-contrast"}
+
+
+@pytest.mark.parametrize("role", ["viewer", "operator", "admin"])
+def test_there_is_a_form_only_for_what_a_role_may_do(role: str) -> None:
+    from pgqueue.api.callers.caller import Caller
+    from pgqueue.dashboard.rights import endpoint_of, may
+
+    caller = Caller("ann", role, "127.0.0.1")  # type: ignore[arg-type]
+    for act in ACTS:
+        assert endpoint_of(act.of).method == "POST" or endpoint_of(act.of).method in ("PUT", "PATCH", "DELETE")
+        assert not may(caller, act.of, True), "to read"
+        assert role != "viewer" or not may(caller, act.of, False) or act.path.endswith("preview")
+
+
+def faults(tab: Tab, options: dict[str, object]) -> list[str]:
+    """What axe finds."""
+    found = Axe().run(tab, options={"resultTypes": ["violations"], **options}).response["violations"]
+    return [f"{one['id']}: {one['help']}: {[node['html'][:160] for node in one['nodes'][:3]]}" for one in found]
