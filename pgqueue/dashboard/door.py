@@ -57,8 +57,8 @@ async def by_key(desk: Desk, request: Request, key: str | None) -> Caller:
 def check_site(request: Request) -> None:
     """Raise Problem if a page of another origin made the browser send this.
 
-    A browser says it in Sec-Fetch-Site, wherever it trusts the connection (TLS, or this machine), and behind a proxy that does not
-    pass the name of the host on, too. Without that header Origin must name our host.
+    A browser says it in Sec-Fetch-Site, wherever it trusts the connection (TLS, or this machine), also behind a proxy that does
+    not pass the name of the host on. Without that header Origin must name our host.
     """
     heads = door.heads_of(request)
     said = heads.get(b"sec-fetch-site")

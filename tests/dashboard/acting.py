@@ -2,6 +2,7 @@
 
 import hmac
 import re
+from collections.abc import Callable
 from hashlib import sha256
 
 import httpx
@@ -12,6 +13,7 @@ from pgqueue.dashboard import build
 from pgqueue.dashboard.door import KEY, SEED
 from pgqueue.dashboard.guard import back_of
 from pgqueue.dashboard.page import Form, Pages, Visit
+from pgqueue.dashboard.pages import ALL
 
 pages = Pages()
 PAUSE = "try/pause/mail"
@@ -27,7 +29,7 @@ async def pause(at: Visit, form: Form, queue: str) -> Response:
 
 def with_acts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the dashboards that are made from now on have the act."""
-    monkeypatch.setattr(build, "ALL", [*build.ALL, *pages.all])
+    monkeypatch.setattr(build, "ALL", [*ALL, *pages.all])
 
 
 def token_in(html: str) -> str:
@@ -45,6 +47,11 @@ def sign_in(client: httpx.Client, key: str, to: str = "") -> httpx.Response:
 def token_of(client: httpx.Client) -> str:
     """The token of this client's session, which its first page begins."""
     client.get("audit")
-    seed = client.cookies.get(KEY) or client.cookies.get(SEED)
+    return token_from(client.cookies.get)
+
+
+def token_from(cookie: Callable[[str], str | None]) -> str:
+    """The token of the session with these cookies."""
+    seed = cookie(KEY) or cookie(SEED)
     assert seed
     return hmac.new(sha256(seed.encode()).digest(), b"pgqueue form", "sha256").hexdigest()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Dialog, Page, sync_playwright
 
 PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 # *.test is this machine, under a name that a browser trusts no more than any other one without TLS.
@@ -47,6 +47,11 @@ class Complaints(list[str]):
         """Listen to a page."""
         page.on("console", self._said)
         page.on("pageerror", lambda error: self.append(str(error)))
+
+    def dialog(self, dialog: Dialog) -> None:
+        """What a script of an attacker would open."""
+        self.append(f"a dialog: {dialog.message}")
+        dialog.dismiss()
 
     def _said(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):

@@ -1,5 +1,6 @@
 """The dashboard before the test's database, as `pgqueue serve` serves it, and a real browser."""
 
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,7 +15,9 @@ from pgqueue.dashboard.build import create_server_app
 from tests.api.serving import served
 from tests.client.manual_worker import ManualWorker
 from tests.dashboard import chromium
+from tests.dashboard.seeding import ATTACKER, Seeded, seed
 from tests.looking import Look
+from tests.postgres import Copies
 from tests.sql.conftest import Sql
 
 
@@ -71,3 +74,18 @@ def manual_worker(connect: Callable[..., psycopg.Connection[Any]]) -> ManualWork
 def sql(connection: psycopg.Connection[Any]) -> Sql:
     """Calls SQL functions on the test's connection."""
     return Sql(connection)
+
+
+@pytest.fixture(scope="module")
+def install(copies: Copies) -> Iterator[tuple[str, Seeded]]:
+    """The URL of a dashboard whose users have written what an attacker would write, and what is there; to read only."""
+    with copies.one() as database:
+        app, made = PgQueue(database), list[Seeded]()
+        thread = threading.Thread(target=lambda: made.append(seed(app, ATTACKER)))  # a browser has made this thread an async one
+        thread.start()
+        thread.join()
+        try:
+            with served(create_server_app(app)) as url:
+                yield url, made[0]
+        finally:
+            app.close()

@@ -12,8 +12,11 @@ from pgqueue.control.keys import new_key, read_key
 from pgqueue.database.calls.keys import KeySpec
 
 WORKER, DEAD, TOKEN = (f"00000000-0000-4000-8000-00000000000{n}" for n in (1, 2, 9))
-# Elements, attributes and scripts, quotes of both kinds, a template, an escape of a terminal, letters that turn the direction, and length.
-HOSTILE = """'"><img src=x onerror=alert(1)><script>alert(2)</script></textarea></script><!--{{7*7}}${7*7}\x1b[31m\u202e\U0001f40d""" + "x" * 60
+# Elements, attributes, scripts, quotes, a template, an escape of a terminal, a letter that turns the direction; long.
+HOSTILE = (
+    """'"><img src=x onerror=alert(1)><script>alert(2)</script></textarea></script><!--{{7*7}}${7*7}\x1b[31m\u202e\U0001f40d"""
+    + "x" * 60
+)
 TRACEBACK = """Traceback (most recent call last):
   File "/usr/lib/python3.11/site-packages/httpx/_transports/default.py", line 101, in map_httpcore_exceptions
     yield
@@ -43,7 +46,8 @@ class Names:
 ORDINARY = Names()
 _UNBRACED = HOSTILE.replace("{", "(").replace("}", ")")
 ATTACKER = Names(
-    HOSTILE, HOSTILE, f"{HOSTILE} 2", _UNBRACED, HOSTILE[:190], "{}" + _UNBRACED, HOSTILE, HOSTILE[:190], HOSTILE, HOSTILE, HOSTILE, HOSTILE
+    HOSTILE, HOSTILE, f"{HOSTILE} 2", _UNBRACED, HOSTILE[:190],
+     "{}" + _UNBRACED, HOSTILE, HOSTILE[:190], HOSTILE, HOSTILE, HOSTILE, HOSTILE
 )  # fmt: skip
 SCHEDULE = "nightly-report"
 
@@ -59,7 +63,7 @@ class Seeded:
     limit: str
     schedule: str
     key: str
-    key_text: str
+    keys: dict[str, str]
     queue: str = "mail"
     worker: str = WORKER
 
@@ -98,7 +102,9 @@ class _Seed:
         self.all("select pause('queue', 'reports', reason => %s, by => %s)", n.reason, n.person)
         self.all("select pause('task', %s, reason => %s)", n.index, n.reason)
         job = {"task": n.charge, "queue": "billing", "args": {"text": n.text}}
-        self.all("select set_schedule(%s, %s)", SCHEDULE, json.dumps({"cron": ["0 2 * * *"], "timezone": "Europe/Berlin", "job": job}))
+        self.all(
+            "select set_schedule(%s, %s)", SCHEDULE, json.dumps({"cron": ["0 2 * * *"], "timezone": "Europe/Berlin", "job": job})
+        )
         self.all("""select set_schedule('every-hour', '{"every": 3600, "job": {"task": "clean_up"}}')""")
         self.all("select trigger_schedule(%s)", SCHEDULE)
 
@@ -131,13 +137,22 @@ class _Seed:
     def _runs(self) -> None:
         n = self.names
         ids = [row["id"] for row in self.all("select id from claim(%s, %s, '{mail}', 12)", WORKER, TOKEN)]
-        error = {"type": n.error, "types": [n.error], "message": n.message, "traceback": TRACEBACK.format(error=f"{n.error}: {n.message}")}
+        error = {
+            "type": n.error,
+            "types": [n.error],
+            "message": n.message,
+            "traceback": TRACEBACK.format(error=f"{n.error}: {n.message}"),
+        }
         running = ids[7:]
         self.all("select save_step(%s, %s, %s, %s)", running[0], TOKEN, n.text[:100], json.dumps({"receipt": n.text}))
         line = {"n": 1, "ago": 0, "level": "info", "message": n.message, "fields": {"order": n.text}}
-        self.all("select add_log(%s, %s)", WORKER, json.dumps([{"id": running[0], "token": TOKEN, "attempt": 1, "lines": [line]}]))
+        self.all(
+            "select add_log(%s, %s)", WORKER, json.dumps([{"id": running[0], "token": TOKEN, "attempt": 1, "lines": [line]}])
+        )
         self.all("select progress(%s, %s, 3, 8, %s)", running[0], TOKEN, n.text)
-        ended: list[dict[str, Any]] = [{"state": "failed", "final": True, "error": error}] * 3 + [{"state": "failed", "error": error}]
+        ended: list[dict[str, Any]] = [{"state": "failed", "final": True, "error": error}] * 3 + [
+            {"state": "failed", "error": error}
+        ]
         ended += [{"state": "succeeded", "result": {"sent": n.text}}] * 3
         over = [{"id": id, "token": TOKEN, "elapsed": 0.3, **how} for id, how in zip(ids, ended, strict=False)]
         self.all("select * from finish(%s)", json.dumps(over))
@@ -161,4 +176,9 @@ class _Seed:
         (group,) = self.all("select fingerprint from dead_letters limit 1")
         app.database.run(made.store)
         id, _ = read_key(made.text) or ("", "")
-        return Seeded(jobs, workflow["id"], operation["id"], group["fingerprint"], self.key, SCHEDULE, id, made.text)
+        keys = {"admin": made.text}
+        for role in ("viewer", "operator"):
+            one = new_key(KeySpec(name=f"the {role}", role=role))
+            app.database.run(one.store)
+            keys[role] = one.text
+        return Seeded(jobs, workflow["id"], operation["id"], group["fingerprint"], self.key, SCHEDULE, id, keys)

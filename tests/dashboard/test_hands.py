@@ -112,9 +112,7 @@ def test_the_theme_is_that_of_the_system_until_somebody_chooses(audited: Page) -
     expect(audited.locator("html")).not_to_have_attribute("data-theme", "dark")
 
 
-def test_over_plain_http_by_a_name_one_signs_in_sees_changes_and_copies(
-    app: PgQueue, profile: BrowserContext
-) -> None:
+def test_over_plain_http_by_a_name_one_signs_in_sees_changes_and_copies(app: PgQueue, profile: BrowserContext) -> None:
     key = key_of(app, "operator")
     page, complaints = profile.new_page(), chromium.Complaints()
     complaints.hear(page)

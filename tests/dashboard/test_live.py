@@ -13,7 +13,10 @@ from tests.waiting import until
 
 from . import chromium
 
-HIDE = "is => { Object.defineProperty(document, 'hidden', {value: is, configurable: true}); document.dispatchEvent(new Event('visibilitychange')) }"
+HIDE = """is => {
+  Object.defineProperty(document, 'hidden', {value: is, configurable: true});
+  document.dispatchEvent(new Event('visibilitychange'));
+}"""
 ASK = """async (times) => {
   const { ask } = await import(document.querySelector('script[type=module]').src.replace('main.js', 'live.js'));
   for (let n = 0; n < times; n++) { document.querySelector('main').dataset.shown = ''; await ask(); }

@@ -1,0 +1,52 @@
+"""Every act of every page: for the roles that may call its endpoint of the API and nobody else, and only by a form of a page."""
+
+import re
+
+import httpx
+import pytest
+
+from pgqueue.api.callers.caller import READERS
+from pgqueue.dashboard.door import KEY
+from pgqueue.dashboard.page import Page
+from pgqueue.dashboard.rights import endpoint_of
+
+from .every_page import ACTS, PAGES, path_of
+from .seeding import Seeded
+
+REFUSED, NO_TOKEN = "may not do this", "not of this session"
+by_role = pytest.mark.parametrize("role", sorted(READERS))
+
+
+@by_role
+@pytest.mark.parametrize("act", ACTS, ids=lambda act: act.path)
+def test_an_act_is_for_its_roles_and_needs_the_token(install: tuple[str, Seeded], act: Page, role: str) -> None:
+    url, seeded = install
+    with httpx.Client(base_url=f"{url}/", timeout=20, cookies={KEY: seeded.keys[role]}) as client:
+        answer = client.post(path_of(act, seeded), data={"csrf": "x"}, headers={"Sec-Fetch-Site": "same-origin"})
+        foreign = client.post(path_of(act, seeded), data={"csrf": "x"}, headers={"Sec-Fetch-Site": "cross-site"})
+    assert (answer.status_code, foreign.status_code) == (403, 403)
+    may = role in endpoint_of(act.of).may
+    assert (NO_TOKEN if may else REFUSED) in answer.text, (act.of, role)
+
+
+@by_role
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.path)
+def test_a_page_is_for_its_roles_and_offers_only_what_they_may_do(install: tuple[str, Seeded], page: Page, role: str) -> None:
+    url, seeded = install
+    with httpx.Client(base_url=f"{url}/", timeout=20, cookies={KEY: seeded.keys[role]}) as client:
+        answer = client.get(path_of(page, seeded))
+        may = role in endpoint_of(page.of).may
+        assert answer.status_code == (200 if may else 403)
+        forms = re.findall(r'<form[^>]*method="post"[^>]*action="([^"?]+)', answer.text)
+        for action in {form for form in forms if not form.endswith("sign-out")}:
+            refused = client.post(str(answer.url.join(action)), data={"csrf": "x"}, headers={"Sec-Fetch-Site": "same-origin"})
+            assert refused.status_code == 403, action
+            assert REFUSED not in refused.text, f"{role} sees a form of what it may not do: {action}"
+
+
+def test_what_an_act_stands_for_changes_something() -> None:
+    for act in ACTS:
+        assert endpoint_of(act.of).method != "GET", act.path
+    for page in PAGES:
+        assert page.path.startswith("/")
+        endpoint_of(page.of)
