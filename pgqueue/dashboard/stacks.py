@@ -8,7 +8,8 @@ from typing import Any
 
 # Python, what is installed, and pgqueue itself; all other files are of the application.
 _LIBRARY = re.compile(
-    r"[/\\](site-packages|dist-packages|lib[/\\]python[\d.]+|pgqueue[/\\](worker|cli|database|api))[/\\]|^<frozen "
+    r"[/\\](site-packages|dist-packages|lib[/\\]python[\d.]+)[/\\]|^<frozen "
+    r"|[/\\]pgqueue[/\\]((executor|context|lifespan)\.py$|(worker|database|workflow|steps|waiting|logs|tracing)[/\\])"
 )
 
 

@@ -70,20 +70,34 @@ def grouped(stands: Iterable[Stand]) -> list[Group]:
     return sorted(found.values(), key=lambda group: not group["jobs"])
 
 
-def threads(text: Text, job_of: Callable[[int], str | None], without: Iterable[str] = ()) -> Iterator[Stand]:
+def threads(text: Text, job_of: Callable[[int], str | None]) -> Iterator[Stand]:
     """All threads of this process, but for the calling one.
 
     Args:
         text: leaves secrets out.
         job_of: the job that a thread runs, by its ident, where the frames do not tell it.
-        without: names of threads that are left out.
     """
     linecache.checkcache()
+    for name, ident, frame in _others():
+        yield Stand(cut(text(name), FUNCTION), job_of(ident) or _job_in(frame), _shown(_outwards(frame), text))
+
+
+def bare_threads(without: Iterable[str]) -> Iterator[Stand]:
+    """All threads but for the calling one and those of these names, without jobs and lines, for which files would be read.
+
+    Reading takes long beside a handler that keeps the interpreter busy: whoever reads has to wait for it again and again.
+    """
+    for name, _, frame in _others():
+        if name not in without:
+            yield Stand(cut(name, FUNCTION), None, _shown(_outwards(frame), None))
+
+
+def _others() -> Iterator[tuple[str, int, FrameType]]:
     names = {thread.ident: thread.name for thread in threading.enumerate()}
     for ident, frame in sys._current_frames().items():
         name = names.get(ident, f"thread {ident}")
-        if ident != threading.get_ident() and name not in without:
-            yield Stand(cut(text(name), FUNCTION), job_of(ident) or _job_in(frame), _shown(_outwards(frame), text))
+        if ident != threading.get_ident():
+            yield name, ident, frame
 
 
 def tasks(loop: asyncio.AbstractEventLoop, text: Text, job_of: Callable[["asyncio.Task[Any]"], str | None]) -> Iterator[Stand]:
@@ -129,21 +143,21 @@ def _step(awaits: Any) -> tuple[FrameType | None, Any]:
 _ISOLATED: CodeType = Isolated.__await__.__code__
 
 
-def _shown(places: Iterable[tuple[CodeType, int | None]], text: Text) -> list[Frame]:
-    """Places, the innermost first, as they are told: the innermost last."""
+def _shown(places: Iterable[tuple[CodeType, int | None]], text: Text | None) -> list[Frame]:
+    """Places, the innermost first, as they are told: the innermost last. `text` None: without their lines."""
     found: list[Frame] = []
     for code, line in places:
         if len(found) == MOST:
             break
-        source = "" if line is None else linecache.getline(code.co_filename, line).strip()
-        function = getattr(code, "co_qualname", code.co_name)
-        file = _told(code.co_filename, text, FILE)
-        found.append(Frame(file=file, line=line, function=cut(function, FUNCTION), code=_told(source, text, CODE)))
+        file, function = cut(code.co_filename, FILE), cut(getattr(code, "co_qualname", code.co_name), FUNCTION)
+        found.append(Frame(file=file, line=line, function=function, code="" if text is None else code_of(file, line, text)))
     return found[::-1]
 
 
-def _told(given: str, text: Text, most: int) -> str:
-    return cut(text(cut(given, 2 * most)), most)
+def code_of(file: str, line: int | None, text: Text) -> str:
+    """The text of a line, without secrets; empty if its file is not there."""
+    source = "" if line is None else linecache.getline(file, line).strip()
+    return cut(text(cut(source, 2 * CODE)), CODE)
 
 
 def _job_in(frame: FrameType | None) -> str | None:

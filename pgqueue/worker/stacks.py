@@ -14,7 +14,7 @@ from typing import Any
 from .._json import dumps
 from .._trace import summary
 from ..redact import Redactor
-from .frames import Group, grouped, tasks, threads
+from .frames import Group, bare_threads, code_of, grouped, tasks, threads
 
 log = logging.getLogger("pgqueue.worker")
 ROOM = 200_000  # bytes of an answer, so that PostgreSQL's form of it has at most 256 kB
@@ -61,7 +61,7 @@ class Stacks:
         text = self._redactor.text
         of_threads = grouped(threads(text, lambda ident: self._job_of(ident, jobs)))
         of_tasks = grouped(tasks(self._loop, text, jobs.get))
-        of_processes = [one | redacted(one, text) for one in self._processes()]
+        of_processes = [one | with_lines(one, text) for one in self._processes()]
         room = Room(ROOM)
         kept = {
             "threads": room.fill(of_threads, FOR_THREADS),
@@ -106,20 +106,17 @@ class Room:
 
 
 def own_threads(without: tuple[str, ...]) -> list[Group]:
-    """All threads of this process, for a process of handlers."""
-    return grouped(threads(lambda text: text, lambda ident: None, without))
+    """All threads of this process, for a process of handlers; its worker adds the lines."""
+    return grouped(bare_threads(without))
 
 
-def redacted(process: Mapping[str, Any], text: Callable[[str], str]) -> dict[str, Any]:
-    """The threads of a process without secrets in their lines."""
-    if "threads" not in process:
-        return {}
-    return {
-        "threads": [
-            group | {"frames": [frame | {"code": text(frame["code"])} for frame in group["frames"]]}
-            for group in process["threads"]
-        ]
-    }
+def with_lines(process: Mapping[str, Any], text: Callable[[str], str]) -> dict[str, Any]:
+    """The threads of a process with the lines of their files, which the worker has, too; without secrets."""
+    found: dict[str, Any] = {}
+    for group in process.get("threads", ()):
+        frames = [frame | {"code": code_of(frame["file"], frame["line"], text)} for frame in group["frames"]]
+        found.setdefault("threads", []).append(group | {"frames": frames})
+    return found
 
 
 def listen_to_signal() -> None:

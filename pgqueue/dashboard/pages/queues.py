@@ -1,16 +1,18 @@
 """Queues: what waits in them, what holds them, and their settings."""
 
+from urllib.parse import unquote
+
 from starlette.responses import Response
 
 from ..ages import began
 from ..guard import back_of
 from ..page import Form, Pages, Visit
 from ..queue_forms import end_of, settings_of
+from ..render import seen
 
 pages = Pages()
 # Of the chart, by what the address says: how far back, and the step in seconds.
 SPANS = {"1h": ("-1h", 60), "6h": ("-6h", 300), "24h": ("-24h", 1200), "7d": ("-7d", 7200)}
-ABOUT_QUEUES = ("no-worker", "queue-not-served", "unknown-task", "pause-forgotten")  # findings of doctor
 MOST_PAUSES = 100
 
 
@@ -20,10 +22,7 @@ async def queues(at: Visit) -> Response:
     listed = at.panel("/queues", cursor=at.query.get("cursor"), limit=100)
     pauses = at.panel("/pauses", limit=MOST_PAUSES) if at.can("GET /pauses") else None
     figures = at.panel("/metrics", window_seconds=300) if at.can("GET /metrics") else None
-    doctor = at.panel("/doctor") if at.can("GET /doctor") else None
-    return await at.show(
-        "queues.html", "Queues", listed=listed, pauses=pauses, figures=figures, doctor=doctor, began=began, about=ABOUT_QUEUES
-    )
+    return await at.show("queues.html", "Queues", listed=listed, pauses=pauses, figures=figures, began=began)
 
 
 @pages.page("/queues/{name}", of="GET /queues/{name}")
@@ -37,7 +36,7 @@ async def queue(at: Visit, name: str) -> Response:
     its = await at.ask(f"/queues/{name}")
     return await at.show(
         "queue.html",
-        f"Queue {name}",
+        f"Queue {seen(name)}",
         its=its,
         series=series,
         pauses=pauses,
@@ -110,7 +109,7 @@ async def resume_everything(at: Visit, form: Form) -> Response:
 @pages.act("/pauses/task/resume", of="DELETE /pauses/{kind}/{name:path}")
 async def resume_task(at: Visit, form: Form) -> Response:
     """End the pause of a task."""
-    name = form.get("name", "")
+    name = unquote(form.get("name", ""))  # quoted: it may hold what a browser changes, or shows as something else
     await at.tell("DELETE", f"/pauses/task/{name}")
     return at.go(back_of(at, form), said=f"{_subject('task', name)} goes on.")
 

@@ -7,6 +7,7 @@ from starlette.responses import Response
 from ...api.problems import Problem
 from ..guard import back_of
 from ..page import Form, Pages, Visit
+from ..render import seen
 from ..stacks import groups_of, text_of
 
 pages = Pages()
@@ -49,7 +50,7 @@ async def worker(at: Visit, worker_id: str) -> Response:
     id = _id(worker_id)
     rescued = at.panel("/workers/rescues", worker=id, limit=20)
     its = await at.ask(f"/workers/{id}")
-    return await at.show("worker.html", f"Worker {its['name']}", its=its, rescued=rescued)
+    return await at.show("worker.html", f"Worker {seen(its['name'])}", its=its, rescued=rescued)
 
 
 @pages.page("/workers/{worker_id}/stacks", of="GET /workers/{worker_id}/stacks")

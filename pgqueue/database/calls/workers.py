@@ -27,7 +27,8 @@ _RUNNING: tuple[LiteralString, ...] = (
 )
 # About: the time counts from the start of the handler, which only its worker knows.
 _ENDS_AT: LiteralString = (
-    "least(claimed_at + make_interval(secs => least((terms->>'timeout')::float8, 1000000000)), deadline_at)"
+    "least(case when (terms->>'timeout')::float8 <= 1000000000 then claimed_at "
+    "+ make_interval(secs => (terms->>'timeout')::float8) end, deadline_at)"
 )  # fmt: skip
 
 
