@@ -45,7 +45,7 @@ class Questions:
                 if found.pop("number") == self._number:
                     return found
             return {
-                "problem": "it does not answer: native code keeps its interpreter, or it starts; kill -USR1 shows it on stderr"
+                "problem": "it does not answer: it still starts, or native code keeps its interpreter; kill -USR1 shows it on stderr"
             }
         return {"problem": "it has ended"}
 
