@@ -44,9 +44,7 @@ class Questions:
                 found: dict[str, Any] = loads_own(self._ours.recv_bytes())
                 if found.pop("number") == self._number:
                     return found
-            return {
-                "problem": "it does not answer: it still starts, or native code keeps its interpreter; kill -USR1 shows it on stderr"
-            }
+            return {"problem": "it does not answer: it still starts, or native code keeps its interpreter; see kill -USR1"}
         return {"problem": "it has ended"}
 
     def close(self) -> None:
