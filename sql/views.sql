@@ -129,7 +129,8 @@ create view worker_status as
 select id, name, host, pid, version, queues, concurrency, running, wake_mode, started_at, heartbeat_at, lease,
        case when state = 'lost' or heartbeat_at + lease < clock_timestamp() then 'DEAD'
             when running > 0 then 'ACTIVE'
-            else 'IDLE' end as status
+            else 'IDLE' end as status,
+       loop_lag, memory, tasks
   from worker;
 
 create view dead_letters as

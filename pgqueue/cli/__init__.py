@@ -35,6 +35,7 @@ from .retry import retry
 from .schedules import schedule, schedules
 from .secrets import begin, give_each, with_secrets
 from .serve import serve
+from .stacks import stacks
 from .stats import stats, workers
 from .steps import signal
 from .top import top
@@ -54,7 +55,7 @@ cli = typer.Typer(
 )
 PANELS: dict[str, tuple[Any, ...]] = {
     "Run": (migrate, worker, serve, dev, enqueue),
-    "Look": (stats, metrics, top, workers, jobs, job, explain, dead, audit),
+    "Look": (stats, metrics, top, workers, stacks, jobs, job, explain, dead, audit),
     "Act on jobs": (retry, cancel, discard, update, signal, operations, operation),
     "Queues and limits": (queues, pause, resume, drain, limits),
     "Workflows": (workflows, workflow, retry_workflow, cancel_workflow),

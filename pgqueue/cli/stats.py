@@ -9,7 +9,11 @@ from .session import Session
 
 QUEUES = ("queue", "state", "priority", "jobs", "oldest", "no_worker_for_task")
 TASKS = ("task", "succeeded", "cancelled", "dead", "mean_seconds", "p50_seconds", "p95_seconds", "p99_seconds")
-WORKERS = ("name", "status", "running", "concurrency", "queues", "wake_mode", "started_at", "heartbeat_at", "version", "id")
+WORKERS = (
+    "name", "status", "running", "concurrency", "queues", "wake_mode", "started_at", "heartbeat_at", "loop_lag", "memory",
+    "version", "id",
+)  # fmt: skip
+SPARE = ("id", "started_at", "version", "loop_lag", "memory", "wake_mode", "concurrency")
 
 
 def stats(database_url: DatabaseUrl = None, schema: Schema = None, as_json: AsJson = False) -> None:
@@ -33,6 +37,9 @@ def workers(database_url: DatabaseUrl = None, schema: Schema = None, as_json: As
     if as_json:
         print_json_lines(rows)
     else:
-        print_table(
-            "workers", rows, WORKERS, ("queues", "wake_mode"), ("id", "started_at", "version", "wake_mode", "concurrency")
-        )
+        shown = [row | {"memory": _size(row["memory"])} for row in rows]
+        print_table("workers", shown, WORKERS, ("queues", "wake_mode"), SPARE)
+
+
+def _size(memory: int | None) -> str:
+    return "" if memory is None else f"{memory / 2**20:,.0f} MiB"

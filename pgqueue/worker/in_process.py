@@ -16,6 +16,7 @@ from contextvars import copy_context
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
+from multiprocessing.connection import Connection
 from typing import Any
 
 import psutil
@@ -35,6 +36,8 @@ from ..watching.said import Said, Unstored
 from .describe import describe
 from .execute import arguments_of, cancelled, returned
 from .log_handler import forget, keep
+from .questions import answer_questions
+from .stacks import listen_to_signal
 from .tree import descendants
 
 RAISED = "raised"
@@ -93,8 +96,8 @@ _setup: Setup | None = None
 _asked: Any = None  # see _Child
 
 
-def begin(setup: Setup, asked: Any = None) -> None:
-    """Prepare a process that has just started."""
+def begin(setup: Setup, asked: Any = None, questions: Connection | None = None) -> None:
+    """Prepare a process that has just started. `questions`: through which the worker asks what it does."""
     global _setup, _asked
     _setup, _asked = setup, asked
     os.setpgid(0, 0)  # so that programs that a handler starts end with the process
@@ -102,6 +105,9 @@ def begin(setup: Setup, asked: Any = None) -> None:
         signal.signal(number, _unheard)  # not SIG_IGN: programs that a handler starts would inherit it
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     threading.Thread(target=_end_with_worker, name="pgqueue-end", daemon=True).start()
+    if questions is not None:
+        answer_questions(questions)
+    listen_to_signal()
     if setup.logs:
         logs.configure(setup.logs)
 

@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
+import psutil
 import psycopg
 
 from ..database.backoff import LONGEST, Backoff, Complaints
@@ -22,6 +23,7 @@ from ..database.calls.install import (
     QUEUES_CHANGED,
     RESULTS_WANTED,
     SCHEDULES_CHANGED,
+    STACKS_WANTED,
     WATCH_WANTED,
 )
 from ..database.connection import DEADLINE, OwnConnection, open_connection
@@ -29,6 +31,7 @@ from ..database.listen import ECHO_WITHIN, hears, leaving_nothing, listen
 from ..database.statement import Statements
 from ..database.translate import raise_ours
 from ..errors import WorkerLost
+from .lag import LoopLag
 from .signals import Alarm
 
 log = logging.getLogger("pgqueue.worker")
@@ -64,6 +67,8 @@ class Liveness(threading.Thread):
         on_watch_wanted: called on the loop each time a process asks to hear of jobs, with their ids.
         on_operation_wanted: called on the loop each time an operation was started.
         timed: returns the runs with a timeout, and for how long they have run, as JSON; None for none. Called in the thread.
+        stacks: returns what the worker does just now, as JSON; takes for how many seconds the loop has not answered. Called in
+            the thread.
 
     Attributes:
         wake_mode: "notify", or "polling: …" with the reason.
@@ -86,6 +91,7 @@ class Liveness(threading.Thread):
         on_operation_wanted: Callable[[], object] = lambda: None,
         on_queues_changed: Callable[[], object] = lambda: None,
         on_watch_wanted: Callable[[str], object] = lambda ids: None,
+        stacks: Callable[[float], str] = lambda blocked_for: "{}",
     ) -> None:
         super().__init__(name="pgqueue-liveness", daemon=True)
         self._url, self._statements, self._lease = url, statements, lease
@@ -96,10 +102,10 @@ class Liveness(threading.Thread):
         self._on_operation_wanted = on_operation_wanted
         self._down_for, self._timed = down_for, timed
         self._on_queues_changed, self._on_watch_wanted = on_queues_changed, on_watch_wanted
+        self._stacks, self._lag, self._process = stacks, LoopLag(loop), psutil.Process()
         self._stopped = threading.Event()
         self._worker_id: UUID | None = None
         self._kept_until = 0.0
-        self._loop_seen = time.monotonic()
         self.wake_mode = "starting"
 
     def adopt(self, worker_id: UUID, since: float) -> None:
@@ -150,7 +156,8 @@ class Liveness(threading.Thread):
             if now() >= beat_at:
                 beat_at = now() + self._beat_every
                 self._beat(connection)
-                self._watch_loop()
+            self._lag.ping()
+            are_stacks_wanted = False
             for notification in connection.notifies(timeout=min(LOOK_EVERY, max(0.0, beat_at - now()))):
                 if notification.payload in self._queues:
                     self._loop.call_soon_threadsafe(self._alarm.ring)
@@ -164,21 +171,41 @@ class Liveness(threading.Thread):
                     self._loop.call_soon_threadsafe(self._alarm.scheduled.set)
                 elif notification.payload == QUEUES_CHANGED:
                     self._loop.call_soon_threadsafe(self._on_queues_changed)
+                elif notification.payload == f"{STACKS_WANTED}{self._worker_id}":
+                    are_stacks_wanted = True
                 elif notification.payload.startswith(WATCH_WANTED):
                     self._loop.call_soon_threadsafe(self._on_watch_wanted, notification.payload.removeprefix(WATCH_WANTED))
+            if are_stacks_wanted:  # not within the loop, which holds the connection
+                self._tell_stacks(connection)
             self.check_lease()
 
     def _beat(self, connection: OwnConnection) -> None:
         worker_id, sent = self._worker_id, now()
         if worker_id is None or not self._is_worker_alive():
             return
+        lag = self._lag.take()
+        self._warn_of(lag)
         try:
-            beat = worker_calls.heartbeat(worker_id, self._running(), self.wake_mode, self._timed())
+            beat = worker_calls.heartbeat(worker_id, self._running(), self.wake_mode, self._timed(), lag, self._memory())
             self._alarm.workers = self._run(connection, beat)
         except WorkerLost:
             self._lost(worker_id)
         else:
             self._kept_until = sent + self._lease  # counted from before the call: never longer than the database counts
+            if self.wake_mode.startswith("polling") and self._run(connection, worker_calls.stacks_wanted(worker_id)):
+                self._tell_stacks(connection)
+
+    def _memory(self) -> int | None:
+        try:
+            return int(self._process.memory_info().rss)
+        except psutil.Error:
+            return None
+
+    def _tell_stacks(self, connection: OwnConnection) -> None:
+        """Tell what the worker does; the loop may be blocked, and shows by what."""
+        if self._worker_id is not None:
+            stacks = self._stacks(self._lag.open_for())
+            self._run(connection, worker_calls.answer_stacks(self._worker_id, stacks))
 
     def was_answered_within(self, seconds: float) -> bool:
         """Whether the database has answered a heartbeat sent within this many seconds."""
@@ -205,17 +232,12 @@ class Liveness(threading.Thread):
         with suppress(RuntimeError):  # the event loop is closed
             self._loop.call_soon_threadsafe(self._on_lost, worker_id)
 
-    def _watch_loop(self) -> None:
+    def _warn_of(self, lag: float) -> None:
         """Log when a handler blocks the event loop: the lease is kept, but the other handlers wait."""
-        lag = time.monotonic() - self._loop_seen - self._beat_every
         if lag > LAG_WARNING:
             log.warning(
                 "the event loop was blocked for %.1f s; define blocking handlers with `def`, so that they run in threads", lag
             )
-        self._loop.call_soon_threadsafe(self._seen)
-
-    def _seen(self) -> None:
-        self._loop_seen = time.monotonic()
 
     def _run(self, connection: OwnConnection, call: Call[Any]) -> Any:
         try:

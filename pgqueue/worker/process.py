@@ -25,6 +25,7 @@ from ..tracing.carried import outgoing
 from . import in_process
 from .execute import Outcome
 from .in_process import RAISED, RATE_LIMITED, SIGNALS, Setup, to_json
+from .questions import Questions, ask_all
 from .tree import descendants, kill_all, kill_tree
 
 log = logging.getLogger("pgqueue.worker")
@@ -122,6 +123,11 @@ class Processes:
             child.asked.value = job.id
         return child is not None
 
+    def stacks(self) -> list[dict[str, Any]]:
+        """What the processes do that run a handler: each with its number and the id of its job. Safe in any thread."""
+        busy = self._busy.copy().items()
+        return ask_all([(child.questions, {"pid": child.pid, "job": str(job.id)}) for job, child in busy])
+
     def _take(self) -> "_Child":
         while self._idle:
             child = self._idle.pop()
@@ -164,12 +170,20 @@ class _Child:
 
     Attributes:
         asked: the id of the job that is asked to stop, in memory that the process shares; 0 = none.
+        questions: asks the process what it does.
     """
 
     def __init__(self, setup: Setup) -> None:
         self._context = _Context()
         self.asked = self._context.RawValue("q", 0)
-        self._pool = ProcessPool(1, initializer=in_process.begin, initargs=(setup, self.asked), context=self._context)
+        self.questions = Questions(self._context)
+        given = (setup, self.asked, self.questions.theirs)
+        self._pool = ProcessPool(1, initializer=in_process.begin, initargs=given, context=self._context)
+
+    @property
+    def pid(self) -> int | None:
+        """The number of the process; None before it is there."""
+        return None if self._context.process is None else self._context.process.pid
 
     async def run(self, function: Callable[..., T], *order: str) -> T:
         """Call a function of this module in the process.
@@ -215,11 +229,13 @@ class _Child:
         if self._context.process is not None:
             self._context.process.kill()
         self._pool.join()
+        self.questions.close()
 
     def close(self) -> None:
         """Release the process; blocks for a moment."""
         self._pool.stop()  # type: ignore[no-untyped-call]
         self._pool.join()
+        self.questions.close()
 
 
 class _Process(SpawnProcess):

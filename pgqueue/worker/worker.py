@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import signal
+import threading
 import time
 from collections import Counter
 from contextlib import suppress
@@ -21,6 +22,7 @@ from ..database.link import Circuit
 from ..errors import Disconnected
 from ..lifespan import StoppedEarly, entered, injections, unless
 from ..logs import current
+from ..redact import Redactor
 from ..transaction import Services
 from .alerts import DeadLetterAlerts
 from .callbacks import CallbackRunner
@@ -45,6 +47,7 @@ from .scheduler import Scheduler
 from .signals import Alarm
 from .slots import Slots
 from .soft_timeouts import SoftTimeouts
+from .stacks import Stacks, listen_to_signal
 from .summary import Summaries, counted
 from .surround import Surroundings
 from .waiters import Waiters
@@ -326,6 +329,13 @@ class Worker:
             on_queues_changed=self._queue_watch.changed,
             on_watch_wanted=self._waiters.watched,
             down_for=self._loops.longest_down,
+            stacks=Stacks(
+                asyncio.get_running_loop(),
+                threading.get_ident(),
+                self._slots.running,
+                self._processes.stacks,
+                Redactor(app.settings.redact),
+            ).take,
         )
 
     async def _start(self) -> None:
@@ -409,6 +419,7 @@ class Worker:
         log.warning("the database did not answer while stopping; the remaining jobs are rescued after the lease")
 
     def _handle_signals(self) -> None:
+        listen_to_signal()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, self._signalled, number)
 

@@ -16,8 +16,20 @@ create table worker (
     started_at    timestamptz not null,
     heartbeat_at  timestamptz not null,
     schedules     text[] not null default '{}',      -- those that its app declares
-    tasks         text[]                             -- those it can run: see knows_task; NULL = it has not said
+    tasks         text[],                            -- those it can run: see knows_task; NULL = it has not said
+    loop_lag      real,                              -- seconds for which its event loop was blocked at the longest, see heartbeat
+    memory        bigint                             -- bytes of its process
 ) with (fillfactor = 50);
+
+-- What workers do at a moment: the last answer of each that was asked, for an hour. Empty in an install where nobody asks.
+-- No foreign key: the answer outlives its worker.
+create table worker_stacks (
+    worker_id    uuid primary key,
+    asked_at     timestamptz not null,
+    asked_by     text not null,
+    answered_at  timestamptz,                        -- before asked_at: an earlier question's; the next answer is on its way
+    stacks       jsonb
+);
 
 -- What rescue did, a row a job; pruned with the history.
 create table rescue_log (

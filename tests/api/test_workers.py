@@ -1,13 +1,15 @@
 """Workers over HTTP: lists, one with its jobs, counts, rescues."""
 
+import json
 import uuid
 from collections.abc import Callable
+from datetime import timedelta
 
 import httpx
 
 from pgqueue import PgQueue
 from pgqueue.api.bodies.pages import Page
-from pgqueue.api.bodies.workers import RescueOut, WorkerDetail, WorkerOut, WorkerStats
+from pgqueue.api.bodies.workers import RescueOut, StacksOut, WorkerDetail, WorkerOut, WorkerStats
 from tests.api.shapes import read, refused
 from tests.client.manual_worker import ManualWorker
 from tests.looking import Look
@@ -97,3 +99,46 @@ def test_rescues_are_counted_by_worker_and_queue(look: Look, api: httpx.Client) 
     assert sum(one.crashed for one in found.values()) == 3
     assert len(api.get("/workers/rescues?queue=q1").json()["items"]) == 3
     assert len(api.get(f"/workers/rescues?worker={first.items[0].worker_id}").json()["items"]) == 2
+
+
+def test_a_worker_is_asked_for_its_stacks_and_its_answer_is_read(
+    app: PgQueue, api: httpx.Client, manual_worker: ManualWorker, look: Look
+) -> None:
+    (worker,) = read(api.get("/workers"), Page[WorkerOut]).items
+    path = f"/workers/{worker.id}/stacks"
+    refused(api.get(path), 404)
+    asked = read(api.post(path), StacksOut, 202)
+    assert (asked.is_open, asked.stacks) == (True, None)
+    frame = {"file": "shop/mail.py", "line": 7, "function": "send", "code": "login(password='hunter2')"}
+    group = {"names": ["MainThread"], "jobs": ["4711"], "count": 1, "frames": [frame]}
+    stacks = {"pid": 5, "python": "3.13", "blocked_for": 2.5, "threads": [group]}
+    look.value("select answer_stacks(%s, %s)", worker.id, json.dumps(stacks))
+    found = read(api.get(path), StacksOut)
+    assert found.is_open is False
+    assert found.stacks is not None
+    (told,) = found.stacks.threads
+    assert (told.jobs, told.frames[0].line, told.frames[0].code) == (["4711"], 7, "login(password='[redacted]')")
+
+
+def test_a_worker_that_cannot_answer_is_not_asked(api: httpx.Client, manual_worker: ManualWorker, look: Look) -> None:
+    refused(api.post(f"/workers/{uuid.uuid4()}/stacks"), 404)
+    look.rows("update worker set heartbeat_at = heartbeat_at - 2 * lease")
+    refused(api.post(f"/workers/{look.value('select id from worker')}/stacks"), 409)
+
+
+def test_a_worker_says_what_it_knows_and_its_jobs_when_they_end(
+    app: PgQueue, api: httpx.Client, manual_worker: ManualWorker, look: Look
+) -> None:
+    @app.task(timeout=600)
+    def slow() -> None: ...
+
+    slow.enqueue()
+    manual_worker.claim()
+    look.rows("update worker set tasks = '{slow,noop}', loop_lag = 0.5, memory = 1000")
+    (listed,) = read(api.get("/workers"), Page[WorkerOut]).items
+    found = read(api.get(f"/workers/{listed.id}"), WorkerDetail)
+    assert (found.tasks, listed.loop_lag, listed.memory) == (["slow", "noop"], 0.5, 1000)
+    (job,) = found.jobs
+    assert job.timeout == 600
+    assert job.claimed_at is not None
+    assert job.ends_at == job.claimed_at + timedelta(seconds=600)

@@ -41,6 +41,9 @@ FUNCTIONS = {
     "key_holder": May(READERS, "key_holder(1)"),
     "register_worker": May(WORKER, f"register_worker('{ID}', 'w', 'h', 1, '0', '{{}}', 1, '1 s')"),
     "heartbeat": May(WORKER, f"heartbeat('{ID}', '{{}}', 'notify')"),
+    "ask_stacks": May(OPERATOR, f"ask_stacks('{ID}')"),
+    "answer_stacks": May(WORKER, f"answer_stacks('{ID}', '{{}}')"),
+    "stacks_wanted": May(WORKER, f"stacks_wanted('{ID}')"),
     "retire_worker": May(WORKER, f"retire_worker('{ID}')"),
     "claim": May(WORKER, f"claim('{ID}', '{ID}', '{{default}}', 1)"),
     "claim_jobs": May(WORKER, f"claim_jobs('{ID}', '{ID}', '{{1}}')"),
@@ -239,7 +242,7 @@ RELATIONS = dict.fromkeys(
     (
         "setting", "upkeep", "clock", "lock",
         "job", "new_job", "job_kept", "ending_job", "job_history", "dead_letter", "job_result", "forced_cancel",
-        "worker", "rescue_log", "discard_log", "dead_alert", "schema_version", "unique_hold",
+        "worker", "worker_stacks", "rescue_log", "discard_log", "dead_alert", "schema_version", "unique_hold",
         "jobs", "queue_stats", "task_stats", "worker_status", "dead_letters", "throughput_per_minute", "rescues",
         "job_step", "job_signal",
         "workflow", "workflow_node", "workflow_edge", "workflow_progress", "workflow_nodes",

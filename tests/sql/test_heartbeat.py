@@ -17,6 +17,21 @@ def test_a_heartbeat_renews_the_lease_and_tells_what_runs(sql: Sql) -> None:
     assert (row["fresh"], row["started"], row["running"], row["wake_mode"]) == (True, [1, 2, 3], 3, "notify")
 
 
+def test_a_heartbeat_tells_how_long_the_loop_was_blocked_and_the_memory_of_the_process(rolled_back_sql: Sql) -> None:
+    sql = rolled_back_sql
+    worker = sql.worker()
+    sql.value("select heartbeat(%s, '{}', 'notify', null, 0.25, 70000000)", worker)
+    assert sql.rows("select loop_lag, memory from worker_status") == [{"loop_lag": 0.25, "memory": 70_000_000}]
+    for lag, kept in (
+        ("NaN", 1e9),
+        ("Infinity", 1e9),
+        ("-1", 0.0),
+        (None, None),
+    ):  # a worker of another language may say anything
+        sql.value("select heartbeat(%s, '{}', 'notify', null, %s::float8)", worker, lag)
+        assert sql.rows("select loop_lag, memory from worker") == [{"loop_lag": kept, "memory": None}]
+
+
 def test_a_heartbeat_tells_how_many_workers_are_active(sql: Sql) -> None:
     one, _, lost = sql.worker(), sql.worker(), sql.worker()
     sql.lose(lost)

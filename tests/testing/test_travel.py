@@ -89,6 +89,7 @@ LEFT_ALONE = {
     "clock": {"seen_at"},
     "upkeep": {"next_at", "warned_at", "whole_at", "done_at"},
     "worker": {"started_at", "heartbeat_at"},
+    "worker_stacks": {"asked_at", "answered_at"},
     "diagnosis": {"next_at"},
     "finding_log": {"found_at", "seen_at"},
     "worker_clock": {"noted_at"},

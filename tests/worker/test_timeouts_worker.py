@@ -191,12 +191,12 @@ async def test_a_handler_that_blocks_the_loop_is_still_reported(
     may_end = threading.Event()
     heartbeat = worker_calls.heartbeat
 
-    def beat(worker: Any, started: list[int], wake_mode: str, timed: str | None = None) -> Any:
+    def beat(worker: Any, started: list[int], wake_mode: str, timed: str | None = None, *measured: Any) -> Any:
         if timed is not None:
             told.append(json.loads(timed))
             if told[-1][0]["seconds"] >= 1:
                 may_end.set()
-        return heartbeat(worker, started, wake_mode, timed)
+        return heartbeat(worker, started, wake_mode, timed, *measured)
 
     monkeypatch.setattr(worker_calls, "heartbeat", beat)
 

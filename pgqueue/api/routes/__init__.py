@@ -24,6 +24,7 @@ from . import (
     results,
     schedules,
     settings,
+    stacks,
     workers,
     workflows,
 )
@@ -44,6 +45,7 @@ _NOUNS = (
     http_workers,
     http_runs,
     workers,
+    stacks,
     metrics,
     doctor,
     audit,

@@ -12,10 +12,12 @@ from . import (
     limits,
     operations,
     overview,
+    queues,
     schedule_forms,
     schedules,
     settings,
     suggestions,
+    workers,
     workflows,
 )
 
@@ -35,5 +37,7 @@ _NOUNS = (
     jobs,
     operations,
     suggestions,
+    queues,
+    workers,
 )
 ALL: list[Page] = [page for noun in _NOUNS for page in noun.pages.all]

@@ -22,12 +22,12 @@ def job(job_id: int) -> Call[Records]:
 def workers() -> Call[Records]:
     """Every registered worker, the newest first."""
     return Call(
-        "select id, name, host, pid, version, status, queues, concurrency, running, wake_mode, started_at, heartbeat_at, lease "
-        "from {schema}.worker_status order by started_at desc, id",
+        "select id, name, host, pid, version, status, queues, concurrency, running, wake_mode, started_at, heartbeat_at, lease, "
+        "loop_lag, memory from {schema}.worker_status order by started_at desc, id",
         (),
         records(
             "id", "name", "host", "pid", "version", "status", "queues", "concurrency", "running", "wake_mode", "started_at",
-            "heartbeat_at", "lease",
+            "heartbeat_at", "lease", "loop_lag", "memory",
         ),
         within=WHOLE,
         repeat_within=ALWAYS,

@@ -1,17 +1,34 @@
 """Live workers, and jobs of lost workers; see sql/functions/workers."""
 
+from datetime import datetime
 from typing import LiteralString
 from uuid import UUID
 
+from ..acting import actor
 from ..call import ALWAYS, WHOLE, Call, Keys, Records, first_column, nothing, one_value, records
 
 _WORKER: tuple[LiteralString, ...] = (
     "id", "name", "host", "pid", "version", "status", "queues", "concurrency", "running", "wake_mode", "started_at",
-    "heartbeat_at", "lease",
+    "heartbeat_at", "lease", "loop_lag", "memory",
 )  # fmt: skip
 _SELECT_WORKERS: LiteralString = "select " + ", ".join(_WORKER) + " from {schema}.worker_status "
+_WHOLE_WORKER: tuple[LiteralString, ...] = (*_WORKER, "tasks")
 _RUNNING: tuple[LiteralString, ...] = (
-    "id", "task", "queue", "priority", "attempt", "max_attempts", "run_at", "claimed_at", "workflow_id", "progress",
+    "id",
+    "task",
+    "queue",
+    "priority",
+    "attempt",
+    "max_attempts",
+    "run_at",
+    "claimed_at",
+    "workflow_id",
+    "progress",
+)
+# About: the time counts from the start of the handler, which only its worker knows.
+_ENDS_AT: LiteralString = (
+    "least(case when (terms->>'timeout')::float8 <= 1000000000 then claimed_at "
+    "+ make_interval(secs => (terms->>'timeout')::float8) end, deadline_at)"
 )  # fmt: skip
 
 
@@ -40,9 +57,70 @@ def retire_worker(worker: UUID, cut_off: list[int] | None = None) -> Call[list[i
     return Call("select * from {schema}.retire_worker(%s, %s)", (worker, cut_off or []), first_column)
 
 
-def heartbeat(worker: UUID, started: list[int], wake_mode: str, timed: str | None = None) -> Call[int]:
-    """Renew the lease. `timed`: the runs with a time limit, a JSON array. Returns the number of active workers."""
-    return Call("select {schema}.heartbeat(%s, %s, %s, %s::text::jsonb)", (worker, started, wake_mode, timed), one_value)
+def heartbeat(
+    worker: UUID,
+    started: list[int],
+    wake_mode: str,
+    timed: str | None = None,
+    loop_lag: float | None = None,
+    memory: int | None = None,
+) -> Call[int]:
+    """Renew the lease. Returns the number of active workers.
+
+    `timed`: the runs with a time limit, a JSON array; `loop_lag`: seconds for which the event loop was blocked at the longest;
+    `memory`: bytes of the process.
+    """
+    return Call(
+        "select {schema}.heartbeat(%s, %s, %s, %s::text::jsonb, %s::float8, %s::bigint)",
+        (worker, started, wake_mode, timed, loop_lag, memory),
+        one_value,
+    )
+
+
+def ask_stacks(worker: UUID) -> Call[datetime]:
+    """Ask a worker what it does just now. Returns when, on the clock of the database."""
+    return Call("select {schema}.ask_stacks(%s, %s::text)", (worker, actor()), one_value, repeat_within=ALWAYS)
+
+
+def answer_stacks(worker: UUID, stacks: str) -> Call[bool]:
+    """What a worker that was asked does, a JSON object. Returns whether it was asked."""
+    return Call("select {schema}.answer_stacks(%s, %s::text::jsonb)", (worker, stacks), one_value, repeat_within=ALWAYS)
+
+
+def stacks_wanted(worker: UUID) -> Call[bool]:
+    """Whether somebody waits for the stacks of this worker."""
+    return Call("select {schema}.stacks_wanted(%s)", (worker,), one_value, repeat_within=ALWAYS)
+
+
+def stacks_of(worker: UUID) -> Call[Records]:
+    """What a worker has answered last, as a list of at most one; nothing after an hour."""
+    return Call(
+        "select worker_id, asked_at, asked_by, answered_at, stacks from {schema}.worker_stacks "
+        "where worker_id = %s and asked_at > (clock_timestamp() - interval '1 hour')",
+        (worker,),
+        records("worker_id", "asked_at", "asked_by", "answered_at", "stacks"),
+        repeat_within=ALWAYS,
+    )
+
+
+def worker_of_job(job_id: int) -> Call[UUID | None]:
+    """The worker that runs a job; None if it does not run."""
+    return Call(
+        "select (select worker_id from {schema}.job where id = %s::bigint and state = 'running')",
+        (job_id,),
+        one_value,
+        repeat_within=ALWAYS,
+    )
+
+
+def workers_named(name: str) -> Call[list[UUID]]:
+    """The workers with this name or id that keep their lease."""
+    return Call(
+        "select id from {schema}.worker_status where (name = %s::text or id::text = %s::text) and status <> 'DEAD'",
+        (name, name),
+        first_column,
+        repeat_within=ALWAYS,
+    )
 
 
 def mark_lost() -> Call[int]:
@@ -95,7 +173,12 @@ def workers(status: str | None, before: Keys, limit: int) -> Call[Records]:
 
 def worker(worker_id: UUID) -> Call[Records]:
     """The worker with this id, as a list of at most one."""
-    return Call(_SELECT_WORKERS + "where id = %s", (worker_id,), records(*_WORKER), repeat_within=ALWAYS)
+    return Call(
+        "select " + ", ".join(_WHOLE_WORKER) + " from {schema}.worker_status where id = %s",
+        (worker_id,),
+        records(*_WHOLE_WORKER),
+        repeat_within=ALWAYS,
+    )
 
 
 def runs_of(worker_id: UUID, most: int) -> Call[Records]:
@@ -103,9 +186,11 @@ def runs_of(worker_id: UUID, most: int) -> Call[Records]:
     return Call(
         "select "
         + ", ".join(_RUNNING)
+        + ", (terms->>'timeout')::float8, "
+        + _ENDS_AT
         + " from {schema}.job where worker_id = %s and state = 'running' order by id limit %s::int",
         (worker_id, most),
-        records(*_RUNNING),
+        records(*_RUNNING, "timeout", "ends_at"),
         within=WHOLE,
         repeat_within=ALWAYS,
     )

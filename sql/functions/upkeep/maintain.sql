@@ -36,7 +36,7 @@ end $$;
 
 -- run_maintain: one round of maintenance. whole: false leaves out what a round soon after another one need not do again.
 -- Called by: maintain, maintain_if_due. Writes: job_history (partitions), dead_letter, job_result, rescue_log, discard_log,
--- schedule_tick, worker; see prune_logs, prune_metrics, roll_up, tidy_lanes and repair_workflows.
+-- schedule_tick, worker, worker_stacks; see prune_logs, prune_metrics, roll_up, tidy_lanes and repair_workflows.
 -- Locks: a row of `lock`, so one runs at a time; partitions, see make_partition and drop_partitions.
 --
 -- done     false: another session is at it, and nothing was done
@@ -175,6 +175,7 @@ begin
     is_more := prune_metrics(most) or is_more;
     perform tidy_lanes();
     delete from pause where until < (select clock_timestamp()) - interval '1 day';
+    delete from worker_stacks where asked_at < (select clock_timestamp()) - interval '1 hour';
     delete from worker where state = 'lost' and heartbeat_at < (select clock_timestamp()) - interval '1 day';
     return is_more;
 end $$;

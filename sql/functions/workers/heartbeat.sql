@@ -1,10 +1,14 @@
 -- heartbeat: renews a worker's lease and says which handlers have begun. One statement a process, never one a job.
 -- Called by: workers every third of their lease. Writes: worker. Locks: the worker row.
 -- timed: runs that have a time limit, [{"id", "token", "seconds"}, ...]: for how long each handler has been running; see
--- end_overdue. NULL = none.
+-- end_overdue. NULL = none. loop_lag: for how many seconds its event loop was blocked at the longest since the last heartbeat;
+-- memory: bytes of its process; NULL: it has not measured.
 -- Returns the number of active workers. Raises PQ001 when timed cannot be read or a value is too large, and PQ002 when the worker
 -- is lost.
-create function heartbeat(worker uuid, started bigint[], wake_mode text, timed jsonb default null) returns int
+create function heartbeat(
+    worker uuid, started bigint[], wake_mode text, timed jsonb default null, loop_lag float8 default null,
+    memory bigint default null
+) returns int
 language plpgsql security definer set search_path from current set lock_timeout = '5s' as $$
 #variable_conflict use_variable
 begin
@@ -17,7 +21,9 @@ begin
     end if;
     update worker w
        set heartbeat_at = clock_timestamp(), started = heartbeat.started, running = cardinality(heartbeat.started),
-           wake_mode = heartbeat.wake_mode, timed = heartbeat.timed
+           wake_mode = heartbeat.wake_mode, timed = heartbeat.timed,
+           loop_lag = case when heartbeat.loop_lag is not null then greatest(least(heartbeat.loop_lag, 1e9), 0)::real end,
+           memory = heartbeat.memory
      where w.id = worker and w.state = 'active';
     perform assert_active(worker);
     return (select count(*) from worker w where w.state = 'active');
