@@ -23,7 +23,7 @@ declare
                      "diagnose_schema", "diagnose_settings", "diagnose_tasks", "diagnose_vacuum", "diagnose_workers",
                      "diagnose_workflows", "diagnose_zones", "zones_in_use", "diagnosis_due", "note_findings"],
         "viewer":   ["installed_version", "last_nodes", "result", "ended", "ask_results", "has_work", "channel",
-                     "workflow_drift", "jitter_of", "steps", "signals", "check_filter",
+                     "workflow_drift", "relatives", "jitter_of", "steps", "signals", "check_filter",
                      "matching_ids", "list_jobs", "count_jobs", "changed_jobs", "watch", "ask_watch", "dead_groups",
                      "dead_stats", "explain", "key_holder", "metrics", "metric_series", "percentile_ms", "samples",
                      "diagnose_connections", "diagnose_horizon", "diagnose_notifications", "diagnose_partitions",

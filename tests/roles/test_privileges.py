@@ -70,6 +70,7 @@ FUNCTIONS = {
     "maintain_if_due": May(WORKER, "maintain_if_due()"),
     "repair_workflows": May(OPERATOR, "repair_workflows()"),
     "workflow_drift": May(READERS, "workflow_drift()"),
+    "relatives": May(READERS, "relatives(1)"),
     "cancel_workflow": May(OPERATOR, "cancel_workflow(1)"),
     "retry_workflow": May(OPERATOR, "retry_workflow(1)"),
     "parents": May(WORKER, "parents('{1}')"),

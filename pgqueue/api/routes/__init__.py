@@ -23,12 +23,14 @@ from . import (
     rate_limits,
     results,
     schedules,
+    tasks,
     workers,
     workflows,
 )
 
 _NOUNS = (
     enqueue,
+    tasks,
     jobs,
     results,
     operations,

@@ -1,5 +1,6 @@
 """Calls that read the views of sql/views.sql, each row as a dict."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import LiteralString
 
@@ -11,12 +12,28 @@ JOB_COLUMNS: tuple[LiteralString, ...] = (
     "finished_at", "elapsed", "rescues", "worker_id", "retry_of", "workflow_id", "limits", "cost", "expires_at",
     "deadline_at", "terms", "meta", "progress", "errors", "control",
 )  # fmt: skip
+_LARGE: Mapping[LiteralString, LiteralString] = {
+    "args": "case when args_bytes <= %s then args end",
+    "meta": "case when meta_bytes <= %s then meta end",
+}
+_BOUNDED: LiteralString = "select " + ", ".join([_LARGE.get(name, name) for name in JOB_COLUMNS]) + ", args_bytes, meta_bytes "
 _JOBS: LiteralString = "select " + ", ".join(JOB_COLUMNS) + " from {schema}.jobs "
 
 
 def job(job_id: int) -> Call[Records]:
     """The job with this id from the view `jobs`, as a list of at most one."""
     return Call(_JOBS + "where id = %s", (job_id,), records(*JOB_COLUMNS), repeat_within=ALWAYS)
+
+
+def job_within(job_id: int, most: int) -> Call[Records]:
+    """`job`, without arguments and meta that are longer than this, in bytes of JSON; it also tells their sizes."""
+    return Call(
+        _BOUNDED + "from (select *, octet_length(args::text) as args_bytes, octet_length(meta::text) as meta_bytes "
+        "from {schema}.jobs where id = %s offset 0) j",
+        (most, most, job_id),
+        records(*JOB_COLUMNS, "args_bytes", "meta_bytes"),
+        repeat_within=ALWAYS,
+    )
 
 
 def workers() -> Call[Records]:
