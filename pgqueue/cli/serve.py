@@ -43,7 +43,8 @@ def serve(
         from ..dashboard.build import create_server_app
     except ModuleNotFoundError as error:
         raise ConfigurationError(
-            f"serve: the REST API and the dashboard need {error.name}, which is not installed; run: pip install 'pgqueue-native[api]'"
+            f"serve: the REST API and the dashboard need {error.name}, which is not installed; "
+            "run: pip install 'pgqueue-native[api]'"
         ) from None
     launch = Launch(app or "", WorkerOptions(), database_url, schema, log_format and log_format.value, log_level, log_file)
     try:

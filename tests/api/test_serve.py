@@ -170,7 +170,8 @@ def test_without_the_extra_it_says_what_to_install() -> None:
     ended = subprocess.run([sys.executable, "-c", code], text=True, capture_output=True, check=False, cwd=CHECKOUT)
     assert ended.returncode == 2
     assert ended.stderr == (
-        "pgqueue: serve: the REST API and the dashboard need fastapi, which is not installed; run: pip install 'pgqueue-native[api]'\n"
+        "pgqueue: serve: the REST API and the dashboard need fastapi, which is not installed; "
+        "run: pip install 'pgqueue-native[api]'\n"
     )
 
 
