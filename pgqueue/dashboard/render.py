@@ -1,6 +1,7 @@
 """Templates, and what they write: figures, times, states. Every value is escaped; there is no way around that here."""
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from hashlib import sha256
@@ -12,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markupsafe import Markup
 from starlette.responses import HTMLResponse, Response
 
+from .._json import Exact
 from .._text import harmless
 from ..api import exact
 from ..insight import short
@@ -31,7 +33,7 @@ def page(template: str, facts: dict[str, Any], shown: str | None, is_part: bool)
         is_part: whether a page that is open asks.
     """
     base = "part.html" if is_part else "whole.html"
-    html = _environment().get_template(template).render(base=base, **facts)
+    html = _environment().get_template(template).render({"base": base, **facts})
     begin = html.index("<main")  # what stands around it differs, such as what was said once
     mark = sha256(_WORDS_OF_TIMES.sub(r"\1", html[begin:]).encode()).hexdigest()[:16]
     if is_part and shown == mark:
@@ -49,10 +51,16 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters.update(
-        count=short.count, rate=short.rate, span=short.span, ms=short.milliseconds, when=when, json=json_text, seen=seen, url=url,
+        count=_plain(short.count), rate=_plain(short.rate), span=_plain(short.span), ms=_plain(short.milliseconds), when=when, json=json_text, seen=seen, url=url,
+        later=later, took=took,
     )  # fmt: skip
     made.globals.update(version=version(), query=query)
     return made
+
+
+def _plain(words: Callable[[Any], str]) -> Callable[[Any], str]:
+    """A filter of numbers that takes those as well that `exact.read` has kept as text, such as 0.00006."""
+    return lambda value: words(float(value.text) if isinstance(value, Exact) else value)
 
 
 def when(value: str | datetime | None, fallback: str = "") -> Markup:
@@ -64,6 +72,17 @@ def when(value: str | datetime | None, fallback: str = "") -> Markup:
     return Markup('<time datetime="{}" title="{} UTC">{}</time>').format(
         utc.isoformat().replace("+00:00", "Z"), f"{utc:%Y-%m-%d %H:%M:%S}", from_now(utc - datetime.now(UTC))
     )
+
+
+def later(value: str, seconds: float) -> datetime:
+    """The time so many seconds behind another one."""
+    return datetime.fromisoformat(value) + timedelta(seconds=min(seconds, 1e9))
+
+
+def took(begin: str, end: str) -> str:
+    """How long it was from one time to another; nothing if a clock was set back meanwhile."""
+    seconds = (datetime.fromisoformat(end) - datetime.fromisoformat(begin)).total_seconds()
+    return short.span(seconds) if seconds >= 0 else ""
 
 
 def from_now(left: timedelta) -> str:

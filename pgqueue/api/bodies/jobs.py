@@ -141,11 +141,14 @@ class JobOut(BaseModel):
     sizes: Annotated[
         dict[str, int] | None,
         Field(
-            description="with `most`: the bytes of JSON of args, meta and result, of those that it leaves out; null as well for "
-            "keys that may not read arguments"
+            description="with `most`: the bytes of JSON of args, meta and result, of those that it leaves out; of what the "
+            "database has packed, it may be less. null as well for keys that may not read arguments"
         ),
     ] = None
     unknown_since: Annotated[datetime | None, Field(description="since when no worker has its task")]
+    put_off_at: Annotated[
+        datetime | None, Field(description="when it was put off last, by a retry, its handler or a rescue; null once it is over")
+    ] = None
     fingerprint: Annotated[str | None, Field(description="of a dead letter: the same for errors that are alike")]
     request_id: Annotated[str | None, Field(description="of the request that has enqueued it")]
     trace_id: str | None

@@ -9,6 +9,7 @@ from ..here import Here
 from .owned import owned
 
 WAITING = ("blocked", "scheduled", "ready")
+LIVE = (*WAITING, "running")
 OF_READERS = ("args", "meta", "errors", "result", "error_message", "sizes")  # for keys that may read arguments
 
 
@@ -30,6 +31,7 @@ async def whole_job(here: Here, job_id: int, most: int | None = None) -> dict[st
     row["sizes"] = None if most is None else {name: size for name, size in sizes.items() if size is not None and size > most}
     row["workflow_id"] = await here.run(reads.workflow_of(job_id))
     row["unknown_since"] = await here.run(reads.unknown_since(job_id)) if row["state"] in WAITING else None
+    row["put_off_at"] = await here.run(reads.put_off_at(job_id)) if row["state"] in LIVE else None
     row["fingerprint"] = await _fingerprint(here, job_id) if row["state"] == "failed" else None
     row["steps"] = await steps_of(here, job_id, most)
     signals = steps.signals(job_id) if most is None else steps.signals_within(job_id, most)

@@ -1,7 +1,11 @@
 """The pages, a file for each noun."""
 
 from ..page import Page
-from . import audit
+from . import audit, job, job_acts
 
-_NOUNS = (audit,)
+_NOUNS = (
+    audit,
+    job,
+    job_acts,
+)
 ALL: list[Page] = [page for noun in _NOUNS for page in noun.pages.all]

@@ -26,11 +26,13 @@ def job(job_id: int) -> Call[Records]:
 
 
 def job_within(job_id: int, most: int) -> Call[Records]:
-    """`job`, without arguments and meta that are longer than this, in bytes of JSON; it also tells their sizes."""
+    """`job`, without arguments and meta that are longer than this, in bytes of JSON; it tells how long they are at least."""
     return Call(
-        _BOUNDED + "from (select *, octet_length(args::text) as args_bytes, octet_length(meta::text) as meta_bytes "
-        "from {schema}.jobs where id = %s offset 0) j",
-        (most, most, job_id),
+        # What is long as it is stored is not unpacked to be measured.
+        _BOUNDED + "from (select *, case when pg_column_size(args) > %s then pg_column_size(args) else octet_length(args::text) "
+        "end as args_bytes, case when pg_column_size(meta) > %s then pg_column_size(meta) else octet_length(meta::text) "
+        "end as meta_bytes from {schema}.jobs where id = %s offset 0) j",
+        (most, most, most, most, job_id),
         records(*JOB_COLUMNS, "args_bytes", "meta_bytes"),
         repeat_within=ALWAYS,
     )
@@ -107,6 +109,17 @@ def unknown_since(job_id: int) -> Call[datetime | None]:
     """Since when no worker has had the task of a waiting job; None for any other job."""
     return Call(
         "select (select unknown_since from {schema}.job where id = %s::bigint and (state = 'scheduled' or state = 'ready'))",
+        (job_id,),
+        lambda rows: rows[0][0],
+        within=WHOLE,
+        repeat_within=ALWAYS,
+    )
+
+
+def put_off_at(job_id: int) -> Call[datetime | None]:
+    """When a job that is not over was put off last: by a retry, its handler or a rescue; None for any other job."""
+    return Call(
+        "select (select put_off_at from {schema}.job where id = %s::bigint)",
         (job_id,),
         lambda rows: rows[0][0],
         within=WHOLE,
