@@ -51,8 +51,8 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters.update(
-        count=_plain(short.count), rate=_plain(short.rate), span=_plain(short.span), ms=_plain(short.milliseconds), when=when, json=json_text, seen=seen, url=url,
-        later=later, took=took,
+        count=_plain(short.count), rate=_plain(short.rate), span=_plain(short.span), ms=_plain(short.milliseconds),
+        when=when, later=later, took=took, json=json_text, seen=seen, url=url,
     )  # fmt: skip
     made.globals.update(version=version(), query=query)
     return made

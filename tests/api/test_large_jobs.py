@@ -72,3 +72,17 @@ def test_a_key_for_some_queues_sees_the_jobs_around_one_in_these_queues_only(
         found = read(client.get(f"/jobs/{flow['join']}/relatives"), RelativesOut)
         assert [one.name for one in found.parents] == ["a"]
         assert client.get(f"/jobs/{flow['b']}/relatives").status_code == 404
+
+
+def test_what_an_error_says_is_told_by_no_cause_to_a_key_that_may_not_read_errors(
+    app: PgQueue, monkeypatch: pytest.MonkeyPatch, sql: Sql
+) -> None:
+    error = {"type": "app.Refused", "types": ["app.Refused"], "message": "ann@example.org: no such mailbox"}
+    for final in (True, False):
+        id, token = sql.running()
+        sql.finish(token, {"id": id, "state": "failed", "final": final, "delay": 3600, "elapsed": 0.1, "error": error})
+        for may_read in (True, False):
+            with calling(app, monkeypatch, "viewer", may_read_arguments=may_read) as client:
+                text = client.get(f"/jobs/{id}/explain").text
+            assert "Refused" in text
+            assert ("ann@example.org" in text) == may_read

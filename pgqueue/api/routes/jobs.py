@@ -1,5 +1,6 @@
 """Jobs: lists, one, and verbs on one."""
 
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from fastapi import Query
@@ -14,6 +15,7 @@ from ...database.calls import logs as log_calls
 from ...database.calls import manage
 from ...database.calls import steps as step_calls
 from ...database.calls import workflows as workflow_calls
+from ...database.calls.explain import Cause
 from ...errors import JobNotFound
 from ...steps.memory import check_name
 from ..bodies.filters import id_of
@@ -181,7 +183,10 @@ async def explain(request: Request, job_id: str) -> Response:
     """Why it does not run, who runs it, or how it has ended: the decisive cause first."""
     here, id = at(request), id_of("job_id", job_id)
     await check_owned(here, id)
-    return here.answer({"items": await here.run(explain_calls.explain(id))})
+    causes = await here.run(explain_calls.explain(id))
+    if not here.caller.may_read_arguments:
+        causes = [_without_message(cause) for cause in causes]
+    return here.answer({"items": causes})
 
 
 @endpoints.get("/jobs/{job_id}/steps", **_ONE, may=WATCHERS, calls=("steps",), model=StepsOut)
@@ -204,6 +209,15 @@ async def _new_args(here: Here, job_id: int, args: dict[str, Any] | None) -> str
 async def _count(here: Here, filter: str) -> dict[str, Any]:
     found = await here.run(calls.count_jobs(filter, COUNTED))
     return {**found._asdict(), "text": f"{found.jobs:,}{'' if found.is_over else '+'}"}
+
+
+def _without_message(cause: Cause) -> Cause:
+    """A cause that tells of an error its type only, for keys that may not read errors."""
+    error = cause.details.get("error")
+    if not isinstance(error, str):
+        return cause
+    type = error.partition(":")[0]
+    return replace(cause, says=cause.says.replace(error, type), details=cause.details | {"error": type})
 
 
 def _no_job(job_id: int) -> JobNotFound:

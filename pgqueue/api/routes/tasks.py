@@ -10,7 +10,7 @@ from ...codec.schema import summary_of
 from ...database.calls import workers as calls
 from ...options import Options
 from ...redact import Redactor
-from ...registry import Registered
+from ...registry import CHUNK, Registered
 from ...retry import Retry
 from .. import answers
 from ..bodies.tasks import MOST_TASKS, TaskDetail, TasksOut
@@ -26,7 +26,7 @@ async def tasks(request: Request) -> Response:
     here = at(request)
     own = here.service.app.tasks
     theirs: list[str] = await here.run(calls.task_names(MOST_TASKS))
-    names = sorted({*own, *theirs})
+    names = sorted({*own, *theirs} - {CHUNK})
     return here.answer({"items": [_task(name, own.get(name)) for name in names]})
 
 

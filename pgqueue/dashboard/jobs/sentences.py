@@ -10,7 +10,9 @@ from ..._text import harmless
 from ..render import query, url, when
 
 # "at …" becomes "3 min ago"; behind any other word the time itself stays, too.
-_TIME = re.compile(r"(?P<at>\bat )?(?P<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) UTC(?P<far> \((?:in )?[\d.,]+ \w+(?: \d+ \w+)?(?: ago)?\))?")
+_TIME = re.compile(
+    r"(?P<at>\bat )?(?P<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) UTC(?P<far> \((?:in )?[\d.,]+ \w+(?: \d+ \w+)?(?: ago)?\))?"
+)
 _LATER = {"later", "retry", "snoozed", "put_off"}
 _LIMITED = {"limit_tokens", "limit_saving", "limit_parked"}
 _LEADS = {

@@ -1,10 +1,11 @@
 """The pages, a file for each noun."""
 
 from ..page import Page
-from . import audit, job, job_acts
+from . import audit, enqueue, job, job_acts
 
 _NOUNS = (
     audit,
+    enqueue,
     job,
     job_acts,
 )

@@ -54,7 +54,7 @@ async def job(at: Visit, job_id: int) -> Response:
 @pages.page("/jobs/{job_id:int}/log", of="GET /jobs/{job_id}/logs")
 async def log(at: Visit, job_id: int) -> Response:
     """All of its lines, page by page, the last ones first."""
-    lines = at.panel(f"/jobs/{job_id}/logs", order="last", limit=MOST_LINES, cursor=at.query.get("cursor"))
+    lines = await at.ask(f"/jobs/{job_id}/logs", order="last", limit=MOST_LINES, cursor=at.query.get("cursor"))
     return await at.show("job_log.html", f"Log of job {job_id}", lines=lines, job_id=job_id)
 
 

@@ -29,9 +29,11 @@ def job_within(job_id: int, most: int) -> Call[Records]:
     """`job`, without arguments and meta that are longer than this, in bytes of JSON; it tells how long they are at least."""
     return Call(
         # What is long as it is stored is not unpacked to be measured.
-        _BOUNDED + "from (select *, case when pg_column_size(args) > %s then pg_column_size(args) else octet_length(args::text) "
-        "end as args_bytes, case when pg_column_size(meta) > %s then pg_column_size(meta) else octet_length(meta::text) "
-        "end as meta_bytes from {schema}.jobs where id = %s offset 0) j",
+        _BOUNDED + "from (select *, "
+        "case when pg_column_size(args) > greatest(%s, 65536) then pg_column_size(args) else octet_length(args::text) end "
+        "as args_bytes, "
+        "case when pg_column_size(meta) > greatest(%s, 65536) then pg_column_size(meta) else octet_length(meta::text) end "
+        "as meta_bytes from {schema}.jobs where id = %s offset 0) j",
         (most, most, most, most, job_id),
         records(*JOB_COLUMNS, "args_bytes", "meta_bytes"),
         repeat_within=ALWAYS,
