@@ -12,7 +12,7 @@ from ..jobs.arguments import Field
 from ..jobs.numbers import number
 from ..jobs.options import Option
 from ..page import Form, Pages, Visit
-from ..render import json_text, url
+from ..render import json_text
 
 pages = Pages()
 MOST = 65_536  # bytes of arguments that a form takes over from a job
@@ -83,7 +83,7 @@ async def _show(at: Visit, sheet: Sheet, status: int = 200) -> Response:
 async def _task(at: Visit, name: str) -> Task:
     if not name:
         raise Refused(422, {"title": "No task", "detail": "the form names no task", "remedy": "Choose one, or write its name."})
-    found: Task = await at.ask(f"/tasks/{url(name)}")
+    found: Task = await at.ask(f"/tasks/{name}")
     return found
 
 
@@ -128,7 +128,9 @@ def _blame(sheet: Sheet, problem: dict[str, Any]) -> None:
 
 async def _again(at: Visit, job_id: str) -> Sheet:
     """The form with what a job was given. Raises Refused if that is not known in full."""
-    job = await at.ask(f"/jobs/{url(job_id)}", most=MOST)
+    if not (job_id.isascii() and job_id.isdecimal()):
+        raise Refused(422, {"title": "No such job", "detail": "from: it is no id of a job", "remedy": "Use a number."})
+    job = await at.ask(f"/jobs/{job_id}", most=MOST)
     _check_known(at, job)
     sheet = _empty(at, await _task(at, job["task"]))
     if sheet.fields is None or not arguments.fill(sheet.fields, job["args"]):
