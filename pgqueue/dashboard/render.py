@@ -52,7 +52,7 @@ def _environment() -> Environment:
     )
     made.filters.update(
         count=_plain(short.count), rate=_plain(short.rate), span=_plain(short.span), ms=_plain(short.milliseconds),
-        when=when, later=later, took=took, json=json_text, seen=seen, url=url,
+        when=when, took=took, json=json_text, seen=seen, url=url,
     )  # fmt: skip
     made.globals.update(version=version(), query=query)
     return made
@@ -72,11 +72,6 @@ def when(value: str | datetime | None, fallback: str = "") -> Markup:
     return Markup('<time datetime="{}" title="{} UTC">{}</time>').format(
         utc.isoformat().replace("+00:00", "Z"), f"{utc:%Y-%m-%d %H:%M:%S}", from_now(utc - datetime.now(UTC))
     )
-
-
-def later(value: str, seconds: float) -> datetime:
-    """The time so many seconds behind another one."""
-    return datetime.fromisoformat(value) + timedelta(seconds=min(seconds, 1e9))
 
 
 def took(begin: str, end: str) -> str:

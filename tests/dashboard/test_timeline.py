@@ -167,7 +167,7 @@ def test_no_order_of_times_makes_an_unsound_timeline(state: str) -> None:
                 job: dict[str, Any] = {
                     "state": state, "created_at": at(now, 0), "run_at": at(now, retry_at or 0), "claimed_at": at(now, claimed),
                     "finished_at": at(now, ended) if state in ("succeeded", "failed", "cancelled") else None, "elapsed": None,
-                    "errors": errors, "put_off_at": at(now, retry_at),
+                    "errors": errors, "workflow_id": None, "put_off_at": at(now, retry_at),
                     "steps": [{"name": "s", "started_at": at(now, ended), "ended_at": at(now, claimed)}],
                     "signals": [{"name": "x", "waited_at": at(now, claimed), "ended_at": None}],
                 }  # fmt: skip

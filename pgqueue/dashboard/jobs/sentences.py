@@ -7,7 +7,7 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from ..._text import harmless
-from ..render import query, url, when
+from ..render import url, when
 
 # "at …" becomes "3 min ago"; behind any other word the time itself stays, too.
 _TIME = re.compile(
@@ -71,8 +71,6 @@ def links(cause: dict[str, Any], queue: str) -> list[tuple[str, str, str]]:
         found.append((f"operations/{url(details['operation_id'])}", "the operation", "GET /operations"))
     if details.get("runs_as") is not None:
         found.append((f"jobs/{url(details['runs_as'])}", f"job {details['runs_as']}", "GET /jobs/{job_id}"))
-    if name == "failed" and details.get("retried"):
-        found.append((f"audit{query(kind='job', subject=details.get('id'))}", "who retried it", "GET /audit"))
     return found
 
 

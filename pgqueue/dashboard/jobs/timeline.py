@@ -127,6 +127,11 @@ class _Making:
             self._wait_last(finished)
             self._add("cancelled", "cancelled", finished, finished)
 
+    @property
+    def _first_wait(self) -> str:
+        """What a job waits for between its enqueue and when it is due; of a node it is not known which of the two."""
+        return "waited for its time" if self.job["workflow_id"] is None else "waited for other jobs, or its time"
+
     def _has_run_since(self, claimed: datetime | None) -> bool:
         return claimed is not None and claimed >= self.cursor
 
@@ -169,7 +174,7 @@ class _Making:
     def _wait_for(self, planned: datetime | None, until: datetime) -> None:
         """A wait that should have ended at a planned time."""
         self.hides_runs = self.hides_runs or until - self.cursor > LONG
-        label = "waited for its time" if self.is_first else self.waits_as
+        label = self._first_wait if self.is_first else self.waits_as
         if planned is None:
             self._add("ready", "waited", self.cursor, until)
         elif planned > until:
