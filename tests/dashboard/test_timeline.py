@@ -24,6 +24,8 @@ def line_of(http: httpx.Client, id: int) -> Timeline:
 def sound(line: Timeline) -> bool:
     """No negative time, nothing beside the picture, and only the last stretch goes on."""
     assert all(one.seconds is None or one.seconds >= 0 for one in line.stretches)
+    waits = [one for one in line.stretches[:-1] if one.kind in ("blocked", "scheduled", "ready")]
+    assert all(one.seconds is not None for one in waits), "a wait of no known length is none"
     places = [(one.x, one.width) for one in line.stretches] + [(mark.x, mark.width) for mark in line.marks]
     assert all(0 <= x <= 100 and 0 < width <= 100 and x + width <= 100.6 for x, width in places)
     assert all(one.end is not None for one in line.stretches[:-1])

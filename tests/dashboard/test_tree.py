@@ -18,7 +18,7 @@ def test_a_tree_is_bounded_in_all_directions() -> None:
         "many": list(range(100_000)),
         "long": "x" * 100_000,
         "deep": deep,
-        "k" * 5000: {f"n{n}": {"a": 1} for n in range(900)},
+        "k" * 5000: {f"n{n}": dict.fromkeys("abcdefghijklmnop", 1) for n in range(900)},
     }
     nodes = all_of(tree(wide, "args", Bounds(nodes=500, members=100, text=1000)))
     assert len(nodes) < 800
