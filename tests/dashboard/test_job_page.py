@@ -26,8 +26,9 @@ def test_what_decides_stands_on_top_in_words(http: httpx.Client, sql: Sql) -> No
     page = text_of(http.get(f"jobs/{id}").text)
     assert "Runs in 2 h" in page
     assert "It waits for its time" in page
+    held = sql.enqueue("send_mail")
     sql.value("select pause('everything', reason => 'we move')")
-    page = http.get(f"jobs/{id}").text
+    page = http.get(f"jobs/{held}").text
     assert "we move" in page
     assert 'href="../queues/default"' in page
 
