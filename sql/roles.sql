@@ -25,6 +25,7 @@ declare
         "viewer":   ["installed_version", "last_nodes", "result", "ended", "ask_results", "has_work", "channel",
                      "workflow_drift", "jitter_of", "steps", "signals", "check_filter", "read_filter",
                      "preview_operation",
+                     "relatives",
                      "matching_ids", "list_jobs", "count_jobs", "changed_jobs", "watch", "ask_watch", "dead_groups",
                      "dead_stats", "explain", "key_holder", "metrics", "metric_series", "percentile_ms", "samples",
                      "list_limits", "limit_starts",

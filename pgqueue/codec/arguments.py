@@ -42,6 +42,11 @@ class Arguments:
     def _many(self) -> TypeAdapter[Any]:
         return adapter(list[self._hint])  # type: ignore[name-defined]
 
+    @property
+    def adapter(self) -> TypeAdapter[Any]:
+        """What converts them, for their schema."""
+        return self._one
+
     def dump(self, bound: dict[str, Any]) -> str:
         """Arguments as JSON text.
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, NoReturn, TypeVar
 
+from .._json import loads
 from .._text import named, shown
 from ..errors import ConfigurationError, InvalidArgument
 from .adapter import Unfinished, Unfit, adapter
@@ -13,6 +14,7 @@ from .callables import is_async, signature_of
 from .exact import exact, is_plain
 from .hints import NO_HINT, injected_type, is_context, is_injected, resolve, resolved_or_none
 from .results import Results, stored
+from .schema import schema_of
 
 T = TypeVar("T")
 
@@ -175,6 +177,17 @@ class Parameters:
         found = {name: self._hint(name, self._annotations[name]) for name in given}
         hints = {name: NO_HINT if hint is None else hint for name, hint in found.items()}
         return Arguments(self._task, hints, frozenset()).dump(given)
+
+    def json_schema(self) -> dict[str, Any]:
+        """The JSON schema of the arguments, with descriptions from hints or from the docstring, and defaults that are JSON."""
+        defaults: dict[str, Any] = {}
+        for name, value in self.defaults.items():
+            try:
+                defaults |= loads(self.dump_some({name: value}))
+            except InvalidArgument:  # such as a marker of the function's own
+                continue
+        adapter = (self._arguments or self._settled_arguments()).adapter
+        return schema_of(adapter, list(self._annotations), self.required, defaults, self._function)
 
     def dump_many(self, bound: Sequence[dict[str, Any]]) -> str:
         """Many sets of arguments as the text of one JSON array.

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from hashlib import sha256
@@ -12,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markupsafe import Markup
 from starlette.responses import HTMLResponse, Response
 
+from .._json import Exact
 from .._text import harmless
 from ..api import exact
 from ..errors import InvalidArgument
@@ -65,12 +67,27 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters.update(
-        count=short.count, rate=short.rate, span=short.span, ms=short.milliseconds, when=when, json=json_text, seen=seen, url=url,
-        frames=parts_of, command=command_of,
-        path=path, clock=clock,
+        count=_plain(short.count),
+        rate=_plain(short.rate),
+        span=_plain(short.span),
+        ms=_plain(short.milliseconds),
+        when=when,
+        json=json_text,
+        seen=seen,
+        url=url,
+        frames=parts_of,
+        command=command_of,
+        path=path,
+        clock=clock,
+        took=took,
     )  # fmt: skip
     made.globals.update(version=version(), query=query, shell=shell, with_term=filter_text.replaced)
     return made
+
+
+def _plain(words: Callable[[Any], str]) -> Callable[[Any], str]:
+    """A filter of numbers that takes those as well that `exact.read` has kept as text, such as 0.00006."""
+    return lambda value: words(float(value.text) if isinstance(value, Exact) else value)
 
 
 def when(value: str | datetime | None, fallback: str = "") -> Markup:
@@ -82,6 +99,12 @@ def when(value: str | datetime | None, fallback: str = "") -> Markup:
     return Markup('<time datetime="{}" title="{} UTC">{}</time>').format(
         utc.isoformat().replace("+00:00", "Z"), f"{utc:%Y-%m-%d %H:%M:%S}", from_now(utc - datetime.now(UTC))
     )
+
+
+def took(begin: str, end: str) -> str:
+    """How long it was from one time to another; nothing if a clock was set back meanwhile."""
+    seconds = (datetime.fromisoformat(end) - datetime.fromisoformat(begin)).total_seconds()
+    return short.span(seconds) if seconds >= 0 else ""
 
 
 def from_now(left: timedelta) -> str:

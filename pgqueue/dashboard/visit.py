@@ -81,6 +81,14 @@ class Visit:
         key = (rights_of, path, repr(sorted(query.items())))
         return await self.desk.answers.get(key, lambda: self._ask("GET", path, query))
 
+    async def fetch(self, path: str, **query: Any) -> Any:
+        """As `ask`, for what may be large: it is not kept for others.
+
+        Raises:
+            Refused: the API refuses it.
+        """
+        return await self._ask("GET", path, query)
+
     async def tell(self, method: str, path: str, body: Any = None, **query: Any) -> Any:
         """What the API answers to a change.
 

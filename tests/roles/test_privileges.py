@@ -74,6 +74,7 @@ FUNCTIONS = {
     "repair_workflows": May(OPERATOR, "repair_workflows()"),
     "workflow_drift": May(READERS, "workflow_drift()"),
     "workflow_shape": May(READERS, "workflow_shape(1)"),
+    "relatives": May(READERS, "relatives(1)"),
     "cancel_workflow": May(OPERATOR, "cancel_workflow(1)"),
     "retry_workflow": May(OPERATOR, "retry_workflow(1)"),
     "parents": May(WORKER, "parents('{1}')"),

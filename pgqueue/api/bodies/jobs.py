@@ -72,11 +72,15 @@ class JobPage(Page[ListedOut]):
     count: Count | None = None
 
 
+SIZE = Field(description="bytes of its JSON, if `most` leaves it out")
+
+
 class StepOut(BaseModel):
     """A piece of a job's work that is done."""
 
     name: str
     value: Annotated[Any, HIDDEN] = None
+    size: Annotated[int | None, SIZE] = None
     started_at: datetime
     ended_at: datetime
     attempt: int
@@ -87,6 +91,7 @@ class SignalOut(BaseModel):
 
     name: str
     payload: Annotated[Any, HIDDEN] = None
+    size: Annotated[int | None, SIZE] = None
     waited_at: datetime | None
     until: datetime | None
     ended_at: datetime | None
@@ -136,13 +141,43 @@ class JobOut(BaseModel):
     control: Annotated[Any, Field(description="what happened to it out of the ordinary")] = None
     result: Annotated[Any, HIDDEN] = None
     result_expires_at: datetime | None
+    sizes: Annotated[
+        dict[str, int] | None,
+        Field(
+            description="with `most`: the bytes of JSON of args, meta and result, of those that it leaves out; of what the "
+            "database has packed, it may be less. null as well for keys that may not read arguments"
+        ),
+    ] = None
     unknown_since: Annotated[datetime | None, Field(description="since when no worker has its task")]
+    put_off_at: Annotated[
+        datetime | None, Field(description="when it was put off last, by a retry, its handler or a rescue; null once it is over")
+    ] = None
     fingerprint: Annotated[str | None, Field(description="of a dead letter: the same for errors that are alike")]
     request_id: Annotated[str | None, Field(description="of the request that has enqueued it")]
     trace_id: str | None
     steps: list[StepOut]
     signals: list[SignalOut]
     pauses: list[JobPauseOut]
+
+
+class RelativeOut(BaseModel):
+    """A node of the same workflow that a job waits for, or that waits for it."""
+
+    id: Id
+    name: str | None
+    task: str
+    queue: str | None
+    state: Annotated[str, Field(description="a state of jobs, or skipped", examples=["succeeded"])]
+    when: Annotated[Literal["succeeded", "finished", "failed"], Field(description="how the parent must end")]
+
+
+class RelativesOut(BaseModel):
+    """The nodes around a job; of a plain job none."""
+
+    parents: Annotated[list[RelativeOut], Field(description="in the order in which it names them")]
+    children: list[RelativeOut]
+    more_parents: Annotated[bool, Field(description="whether there are more than `limit`")]
+    more_children: Annotated[bool, Field(description="whether there are more than `limit`")]
 
 
 class CauseOut(BaseModel):

@@ -9,31 +9,48 @@ from ..here import Here
 from .owned import owned
 
 WAITING = ("blocked", "scheduled", "ready")
-OF_READERS = ("args", "meta", "errors", "result", "error_message")  # for keys that may read arguments
+LIVE = (*WAITING, "running")
+OF_READERS = ("args", "meta", "errors", "result", "error_message", "sizes")  # for keys that may read arguments
 
 
-async def whole_job(here: Here, job_id: int) -> dict[str, Any]:
+async def whole_job(here: Here, job_id: int, most: int | None = None) -> dict[str, Any]:
     """All of a job, as the model JobOut says.
+
+    Args:
+        here: the request.
+        job_id: of the job.
+        most: bytes of JSON; what is longer is left out, and `sizes` says how long it is. None = all of it.
 
     Raises:
         JobNotFound: there is none that the caller may see.
     """
-    row = await owned(here, job_id)
-    result = await here.run(results.result(job_id, readable_exactly))
+    row = await owned(here, job_id, most)
+    sizes = {"args": row.pop("args_bytes", None), "meta": row.pop("meta_bytes", None)}
+    result, sizes["result"] = await _result(here, job_id, most)
     row |= {"result": result.value, "result_expires_at": result.expires_at, **_trace_of(row)}
+    row["sizes"] = None if most is None else {name: size for name, size in sizes.items() if size is not None and size > most}
     row["workflow_id"] = await here.run(reads.workflow_of(job_id))
     row["unknown_since"] = await here.run(reads.unknown_since(job_id)) if row["state"] in WAITING else None
+    row["put_off_at"] = await here.run(reads.put_off_at(job_id)) if row["state"] in LIVE else None
     row["fingerprint"] = await _fingerprint(here, job_id) if row["state"] == "failed" else None
-    row["steps"] = await steps_of(here, job_id)
-    row["signals"] = [without(here, one, ("payload",)) for one in await here.run(steps.signals(job_id))]
+    row["steps"] = await steps_of(here, job_id, most)
+    signals = steps.signals(job_id) if most is None else steps.signals_within(job_id, most)
+    row["signals"] = [without(here, {"size": None, **one}, ("payload", "size")) for one in await here.run(signals)]
     is_held = row["state"] in WAITING
     row["pauses"] = await here.run(queues.pauses_of(row["queue"], row["task"])) if is_held else []
     return without(here, row, OF_READERS)
 
 
-async def steps_of(here: Here, job_id: int) -> list[dict[str, Any]]:
+async def steps_of(here: Here, job_id: int, most: int | None = None) -> list[dict[str, Any]]:
     """The steps of a job, in their order."""
-    return [without(here, one, ("value",)) for one in await here.run(steps.steps(job_id))]
+    found = await here.run(steps.steps(job_id) if most is None else steps.steps_within(job_id, most))
+    return [without(here, {"size": None, **one}, ("value", "size")) for one in found]
+
+
+async def _result(here: Here, job_id: int, most: int | None) -> tuple[results.ResultRow, int | None]:
+    if most is None:
+        return await here.run(results.result(job_id, readable_exactly)), None
+    return await here.run(results.result_within(job_id, most, readable_exactly))
 
 
 def without(here: Here, row: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:

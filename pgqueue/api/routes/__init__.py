@@ -25,12 +25,14 @@ from . import (
     schedules,
     settings,
     stacks,
+    tasks,
     workers,
     workflows,
 )
 
 _NOUNS = (
     enqueue,
+    tasks,
     jobs,
     results,
     operations,

@@ -16,6 +16,7 @@ from ..problems import PgQueueProblem
 endpoints = Endpoints("insight")
 FEATURES = [
     "jobs",
+    "tasks",
     "results",
     "operations",
     "events",

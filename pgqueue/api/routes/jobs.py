@@ -1,6 +1,7 @@
 """Jobs: lists, one, and verbs on one."""
 
-from typing import Annotated, Any
+from dataclasses import replace
+from typing import Annotated, Any, Literal
 
 from fastapi import Query
 from starlette.requests import Request
@@ -13,6 +14,8 @@ from ...database.calls import jobs as calls
 from ...database.calls import logs as log_calls
 from ...database.calls import manage
 from ...database.calls import steps as step_calls
+from ...database.calls import workflows as workflow_calls
+from ...database.calls.explain import Cause
 from ...errors import JobNotFound
 from ...steps.memory import check_name
 from ..bodies.filters import id_of
@@ -27,13 +30,14 @@ from ..bodies.jobs import (
     JobQuery,
     LineOut,
     PatchIn,
+    RelativesOut,
     RetryJobIn,
     RetryOut,
     SignalIn,
     SignalledOut,
     StepsOut,
 )
-from ..bodies.pages import USUAL, Cursor, Limit, Page, Paging
+from ..bodies.pages import MOST_ROWS, USUAL, Cursor, Limit, Page, Paging
 from ..callers.caller import ADMINS, OPERATORS, PRODUCERS, READERS
 from ..endpoint import Endpoints
 from ..here import Here, at
@@ -48,6 +52,11 @@ COUNTED = 10_000  # jobs that count=bounded looks at
 WATCHERS = READERS | {"worker"}
 TELLERS = PRODUCERS | OPERATORS
 _HIDDEN = {"basic": OF_READERS, "errors": ("args", "meta"), "full": ()}
+Most = Annotated[
+    int | None,
+    Query(ge=0, le=2**31 - 1, description="leave out values that are longer, in bytes of JSON; `sizes` says how long they are"),
+]
+LineOrder = Annotated[Literal["first", "last"], Query(description="which lines come first: the first ones, or the last ones")]
 _ONE = {"is_bound": True, "refuses": (404,)}
 _VERB = {"is_bound": True, "refuses": (404, 409, 413)}
 
@@ -74,10 +83,25 @@ async def jobs(request: Request, query: Annotated[JobQuery, Query()]) -> Respons
 
 
 @endpoints.get("/jobs/{job_id}", **_ONE, calls=("result", "steps", "signals"), model=JobOut)
-async def job(request: Request, job_id: str) -> Response:
+async def job(request: Request, job_id: str, most: Most = None) -> Response:
     """One job with everything that is known of it."""
     here = at(request)
-    return here.answer(await whole_job(here, id_of("job_id", job_id)))
+    return here.answer(await whole_job(here, id_of("job_id", job_id), most))
+
+
+@endpoints.get("/jobs/{job_id}/relatives", **_ONE, calls=("relatives",), model=RelativesOut)
+async def relatives(request: Request, job_id: str, limit: Annotated[int, Query(ge=1, le=MOST_ROWS)] = 20) -> Response:
+    """The jobs of its workflow that it waits for, and those that wait for it, with their states."""
+    here, id = at(request), id_of("job_id", job_id)
+    await owned(here, id)
+    found = await here.run(workflow_calls.relatives(id, limit + 1))
+    kinds: dict[str, list[dict[str, Any]]] = {"parent": [], "child": []}
+    for row in found:
+        if here.caller.queues is None or row["queue"] in here.caller.queues:
+            kinds[row.pop("kind")].append(row)
+    parents, children = kinds["parent"], kinds["child"]
+    more = {"more_parents": len(parents) > limit, "more_children": len(children) > limit}
+    return here.answer({"parents": parents[:limit], "children": children[:limit], **more})
 
 
 @endpoints.patch("/jobs/{job_id}", **_VERB, calls=("update",), model=JobOut)
@@ -140,15 +164,19 @@ async def discard(request: Request, job_id: str, body: DiscardIn | None = None) 
 
 
 @endpoints.get("/jobs/{job_id}/logs", **_ONE, may=WATCHERS, calls=("watch",), model=Page[LineOut])
-async def logs(request: Request, job_id: str, cursor: Cursor = None, limit: Limit = USUAL) -> Response:
-    """What its handler has said, the first lines first. Of each job the last lines are kept, see the table setting."""
+async def logs(
+    request: Request, job_id: str, order: LineOrder = "first", cursor: Cursor = None, limit: Limit = USUAL
+) -> Response:
+    """What its handler has said. Of each job the last lines are kept, see the table setting."""
     here, id = at(request), id_of("job_id", job_id)
     await check_owned(here, id)
-    paging = Paging(("logs", id), limit, cursor)
-    found = await here.run(log_calls.watch(id, paging.id() or 0, paging.fetch, readable_exactly))
+    paging = Paging(("logs", id, order), limit, cursor)
+    is_last = order == "last"
+    found = await here.run(log_calls.watch(id, paging.id() or 0, 1 if is_last else paging.fetch, readable_exactly))
     if found.state is None:
         raise _no_job(id)
-    return here.answer(paging.page(found.lines, lambda line: (line["seq"],)))
+    lines = await here.run(log_calls.last_lines(id, paging.id(), paging.fetch)) if is_last else found.lines
+    return here.answer(paging.page(lines, lambda line: (line["seq"],)))
 
 
 @endpoints.get("/jobs/{job_id}/explain", **_ONE, calls=("explain",), model=CausesOut)
@@ -156,7 +184,10 @@ async def explain(request: Request, job_id: str) -> Response:
     """Why it does not run, who runs it, or how it has ended: the decisive cause first."""
     here, id = at(request), id_of("job_id", job_id)
     await check_owned(here, id)
-    return here.answer({"items": await here.run(explain_calls.explain(id))})
+    causes = await here.run(explain_calls.explain(id))
+    if not here.caller.may_read_arguments:
+        causes = [_without_message(cause) for cause in causes]
+    return here.answer({"items": causes})
 
 
 @endpoints.get("/jobs/{job_id}/steps", **_ONE, may=WATCHERS, calls=("steps",), model=StepsOut)
@@ -179,6 +210,15 @@ async def _new_args(here: Here, job_id: int, args: dict[str, Any] | None) -> str
 async def _count(here: Here, filter: str) -> dict[str, Any]:
     found = await here.run(calls.count_jobs(filter, COUNTED))
     return {**found._asdict(), "text": f"{found.jobs:,}{'' if found.is_over else '+'}"}
+
+
+def _without_message(cause: Cause) -> Cause:
+    """A cause that tells of an error its type only, for keys that may not read errors."""
+    error = cause.details.get("error")
+    if not isinstance(error, str):
+        return cause
+    type = error.partition(":")[0]
+    return replace(cause, says=cause.says.replace(error, type), details=cause.details | {"error": type})
 
 
 def _no_job(job_id: int) -> JobNotFound:

@@ -6,6 +6,9 @@ from . import (
     dead_edits,
     dead_letters,
     doctor,
+    enqueue,
+    job,
+    job_acts,
     jobs,
     keys,
     limit_forms,
@@ -39,5 +42,8 @@ _NOUNS = (
     suggestions,
     queues,
     workers,
+    enqueue,
+    job,
+    job_acts,
 )
 ALL: list[Page] = [page for noun in _NOUNS for page in noun.pages.all]

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from ..._json import readable
-from ..call import ALWAYS, Call, Rows, nothing
+from ..call import ALWAYS, Call, Records, Rows, nothing, records
 
 
 class Kept(NamedTuple):
@@ -44,6 +44,17 @@ def watch(job_id: int, after: int, most: int, load: Callable[[str], Any] = reada
         "from {schema}.watch(%s::bigint, %s::bigint, %s::int)",
         (job_id, after, most),
         lambda rows: _watched(rows, load),
+        repeat_within=ALWAYS,
+    )
+
+
+def last_lines(job_id: int, before: int | None, most: int) -> Call[Records]:
+    """The last lines of a job, the last one first; those before one that the caller has seen, if there is one."""
+    return Call(
+        "select seq, at, attempt, level, message, fields from {schema}.job_logs "
+        "where job_id = %s::bigint and seq < coalesce(%s::bigint, 9223372036854775807) order by seq desc limit %s::int",
+        (job_id, before, most),
+        records("seq", "at", "attempt", "level", "message", "fields"),
         repeat_within=ALWAYS,
     )
 

@@ -1,5 +1,6 @@
 """Calls that read the views of sql/views.sql, each row as a dict."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import LiteralString
 
@@ -11,12 +12,32 @@ JOB_COLUMNS: tuple[LiteralString, ...] = (
     "finished_at", "elapsed", "rescues", "worker_id", "retry_of", "workflow_id", "limits", "cost", "expires_at",
     "deadline_at", "terms", "meta", "progress", "errors", "control",
 )  # fmt: skip
+_LARGE: Mapping[LiteralString, LiteralString] = {
+    "args": "case when args_bytes <= %s then args end",
+    "meta": "case when meta_bytes <= %s then meta end",
+}
+_BOUNDED: LiteralString = "select " + ", ".join([_LARGE.get(name, name) for name in JOB_COLUMNS]) + ", args_bytes, meta_bytes "
 _JOBS: LiteralString = "select " + ", ".join(JOB_COLUMNS) + " from {schema}.jobs "
 
 
 def job(job_id: int) -> Call[Records]:
     """The job with this id from the view `jobs`, as a list of at most one."""
     return Call(_JOBS + "where id = %s", (job_id,), records(*JOB_COLUMNS), repeat_within=ALWAYS)
+
+
+def job_within(job_id: int, most: int) -> Call[Records]:
+    """`job`, without arguments and meta that are longer than this, in bytes of JSON; it tells how long they are at least."""
+    return Call(
+        # What is long as it is stored is not unpacked to be measured.
+        _BOUNDED + "from (select *, "
+        "case when pg_column_size(args) > greatest(%s, 65536) then pg_column_size(args) else octet_length(args::text) end "
+        "as args_bytes, "
+        "case when pg_column_size(meta) > greatest(%s, 65536) then pg_column_size(meta) else octet_length(meta::text) end "
+        "as meta_bytes from {schema}.jobs where id = %s offset 0) j",
+        (most, most, most, most, job_id),
+        records(*JOB_COLUMNS, "args_bytes", "meta_bytes"),
+        repeat_within=ALWAYS,
+    )
 
 
 def workers() -> Call[Records]:
@@ -90,6 +111,17 @@ def unknown_since(job_id: int) -> Call[datetime | None]:
     """Since when no worker has had the task of a waiting job; None for any other job."""
     return Call(
         "select (select unknown_since from {schema}.job where id = %s::bigint and (state = 'scheduled' or state = 'ready'))",
+        (job_id,),
+        lambda rows: rows[0][0],
+        within=WHOLE,
+        repeat_within=ALWAYS,
+    )
+
+
+def put_off_at(job_id: int) -> Call[datetime | None]:
+    """When a job that is not over was put off last: by a retry, its handler or a rescue; None for any other job."""
+    return Call(
+        "select (select put_off_at from {schema}.job where id = %s::bigint)",
         (job_id,),
         lambda rows: rows[0][0],
         within=WHOLE,

@@ -46,6 +46,17 @@ def _result_row(rows: Rows, load: Callable[[str], Any]) -> ResultRow:
     return ResultRow(state, reason, value, expired, error, task, expires_at, elapsed)
 
 
+def result_within(job_id: int, most: int, load: Callable[[str], Any] = readable) -> Call[tuple[ResultRow, int | None]]:
+    """`result`, without a value that is longer than this, in bytes of JSON; and how long it is."""
+    return Call(
+        "select state, reason, case when octet_length(value::text) <= %s then value::text end, expired, error::text, task, "
+        "expires_at, elapsed, octet_length(value::text) from {schema}.result(%s::bigint)",
+        (most, job_id),
+        lambda rows: (_result_row([rows[0][:-1]], load), rows[0][-1]),
+        repeat_within=ALWAYS,
+    )
+
+
 def kept(job_id: int) -> Call[Kept]:
     """Whether the result of a job is kept, and how long; without the result itself."""
     return Call(

@@ -47,6 +47,17 @@ def steps(job_id: int) -> Call[Records]:
     return Call(statement, (job_id,), records(*names), repeat_within=ALWAYS)
 
 
+def steps_within(job_id: int, most: int) -> Call[Records]:
+    """`steps`, without values that are longer than this, in bytes of JSON; `size` says how long they are."""
+    return Call(
+        "select name, case when size <= %s then value end, started_at, ended_at, attempt, case when size > %s then size end "
+        "from (select *, octet_length(value::text) as size from {schema}.steps(%s::bigint)) s",
+        (most, most, job_id),
+        records("name", "value", "started_at", "ended_at", "attempt", "size"),
+        repeat_within=ALWAYS,
+    )
+
+
 def wait_for(job_id: int, token: str, name: str, timeout: str | None) -> Call[Answer]:
     """What a running job is told about a signal that it waits for; `timeout` is an interval."""
     return Call(
@@ -67,3 +78,15 @@ def signals(job_id: int) -> Call[Records]:
     names = ("name", "payload", "waited_at", "until", "ended_at", "timed_out")
     statement = "select name, payload, waited_at, until, ended_at, timed_out from {schema}.signals(%s::bigint)"
     return Call(statement, (job_id,), records(*names), repeat_within=ALWAYS)
+
+
+def signals_within(job_id: int, most: int) -> Call[Records]:
+    """`signals`, without payloads that are longer than this, in bytes of JSON; `size` says how long they are."""
+    return Call(
+        "select name, case when size <= %s then payload end, waited_at, until, ended_at, timed_out, "
+        "case when size > %s then size end "
+        "from (select *, octet_length(payload::text) as size from {schema}.signals(%s::bigint)) s",
+        (most, most, job_id),
+        records("name", "payload", "waited_at", "until", "ended_at", "timed_out", "size"),
+        repeat_within=ALWAYS,
+    )

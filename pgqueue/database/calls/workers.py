@@ -221,3 +221,14 @@ def rescues(worker_id: UUID | None, queue: str | None, before: Keys, limit: int)
         within=WHOLE,
         repeat_within=ALWAYS,
     )
+
+
+def task_names(most: int) -> Call[list[str]]:
+    """The names of the tasks that active workers have, in order, at most so many."""
+    return Call(
+        "select distinct t.name from {schema}.worker w cross join unnest(w.tasks) as t(name) "
+        "where w.state = 'active' order by t.name limit %s::int",
+        (most,),
+        first_column,
+        repeat_within=ALWAYS,
+    )

@@ -180,6 +180,16 @@ def last_nodes(workflow_id: int) -> Call[list[int]]:
     return Call("select {schema}.last_nodes(%s::bigint)", (workflow_id,), lambda rows: list(rows[0][0]), repeat_within=ALWAYS)
 
 
+def relatives(job_id: int, most: int) -> Call[Records]:
+    """The parents and the children of a node, at most so many of each, with their states; of a plain job none."""
+    return Call(
+        "select kind, id, name, task, queue, state, run_if from {schema}.relatives(%s::bigint, %s::int)",
+        (job_id, most),
+        records("kind", "id", "name", "task", "queue", "state", "when"),
+        repeat_within=ALWAYS,
+    )
+
+
 def parents(job_ids: list[int]) -> Call[Rows]:
     """The parents of jobs: the id of the child, then the fields of `ParentRow`."""
     return Call(
