@@ -8,7 +8,7 @@ PLANS_AND_RACES := $(wildcard tests/sql/test_*plans.py tests/sql/test_*races.py)
 ALONE = $(shell grep -rl --include=test_*.py 'mark\.alone' tests)
 INSTALL := $(PYTHON_IN_VENV) -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test test-quick test-faults check audit format bench clean
+.PHONY: demo test test-quick test-faults check audit format bench screenshots clean
 
 demo: .venv/.demo  ## index a source tree with two worker processes: make demo DIR=path
 	$(PYTHON_IN_VENV) -m examples.index_source $(DIR)
@@ -46,6 +46,9 @@ format: .venv/.test
 
 bench: .venv/.bench  ## all benchmarks with their peers; writes docs/performance.md
 	$(PYTHON_IN_VENV) -m benchmarks all --write docs/performance.md
+
+screenshots: .venv/.test  ## pictures of all pages of the dashboard: some into docs/pictures, all into .pgqueue/pictures; needs Chromium
+	$(PYTHON_IN_VENV) -m tests.dashboard.screenshots
 
 clean:
 	rm -rf .venv .pgqueue

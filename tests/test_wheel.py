@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import httpx
 import pytest
 
 CHECKOUT = Path(__file__).parents[1]
@@ -65,6 +66,8 @@ def test_the_wheel_holds_the_rules_the_migrations_and_the_types(wheel: Path) -> 
     for directory in ("sql", "migrations"):
         files = (path for path in (CHECKOUT / directory).rglob("*") if path.suffix in (".sql", ".py", ".mako"))
         assert {f"pgqueue/{path.relative_to(CHECKOUT)}" for path in files} <= set(names)
+    shown = [path for path in (CHECKOUT / "pgqueue/dashboard").rglob("*.*") if path.suffix not in (".py", ".pyc")]
+    assert {str(path.relative_to(CHECKOUT)) for path in shown} <= set(names)
     assert "pytest_pgqueue.py" in names
     assert not [name for name in names if name.startswith(("tests", "benchmarks", "examples"))]
 
@@ -83,6 +86,25 @@ def test_no_text_tells_people_to_install_the_unrelated_package() -> None:
     assert len(files) > 100
     found = {str(file.relative_to(CHECKOUT)): asking.findall(file.read_text(encoding="utf-8")) for file in files}
     assert {name: what for name, what in found.items() if what} == {}
+
+
+def test_serve_shows_the_dashboard_with_its_styles_and_scripts(installed: Path, database_url: str, tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    environment["PGQUEUE_DATABASE_URL"] = database_url
+    command = [str(installed / "pgqueue"), "serve", "--port", "0"]
+    with subprocess.Popen(command, cwd=tmp_path, env=environment, text=True, stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout is not None
+            url = re.search(r"serving (http://\S+) of", process.stdout.readline())
+            assert url
+            with httpx.Client(base_url=url[1], transport=httpx.HTTPTransport(retries=5), timeout=20) as client:
+                page = client.get("/audit")
+                assert page.status_code == 200
+                named = re.findall(r'(?:src|href)="\./(static/[^"]+)"', page.text)
+                assert len(named) >= 5
+                assert {client.get(f"/{path}").status_code for path in named} == {200}
+        finally:
+            process.terminate()
 
 
 def test_migrate_a_worker_and_a_job(installed: Path, empty_database_url: str, tmp_path: Path) -> None:
