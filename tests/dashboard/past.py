@@ -24,9 +24,11 @@ def add_past(url: str) -> None:
             f"""
             insert into job_history (id, run_at, created_at, claimed_at, finished_at, worker_id, state, reason, elapsed, priority,
                                      attempt, max_attempts, rescues, queue, task, args)
-            select g, at - make_interval(secs => waited), at - make_interval(secs => waited),
-                   at, at + make_interval(secs => elapsed), {_WORKER}, case when g % 97 = 5 then 'cancelled' else 'succeeded' end::job_state,
-                   case when g % 97 = 5 then 'user_requested' end::final_reason, elapsed, 0, 1, 4, 0, queue, task, jsonb_build_object('order_id', g)
+            select g, at - make_interval(secs => waited), at - make_interval(secs => waited), at,
+                   at + make_interval(secs => elapsed),
+                   {_WORKER}, case when g % 97 = 5 then 'cancelled' else 'succeeded' end::job_state,
+                   case when g % 97 = 5 then 'user_requested' end::final_reason, elapsed, 0, 1, 4, 0, queue, task,
+                   jsonb_build_object('order_id', g)
               from ({_JOBS}) j where g % 53 <> 0""".encode()
         )
         connection.execute("select setval(pg_get_serial_sequence('job', 'id'), %s)", [HOURS * 60 * PER_MINUTE])
