@@ -13,7 +13,7 @@ from pgqueue.dashboard.rights import endpoint_of
 from .every_page import ACTS, PAGES, path_of
 from .seeding import Seeded
 
-REFUSED, NO_TOKEN = "may not do this", "not of this session"
+REFUSED, NO_TOKEN = "it needs another role", "not of this session"
 by_role = pytest.mark.parametrize("role", sorted(READERS))
 
 
