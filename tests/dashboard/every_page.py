@@ -12,6 +12,8 @@ from .seeding import Seeded
 
 PAGES = [page for page in ALL if page.method == "GET"]
 ACTS = [page for page in ALL if page.method == "POST"]
+# Pages that need a second right: a schedule makes jobs.
+ALSO = {"/schedules/+new": "POST /jobs"}
 PARAMETER = re.compile(r"\{(\w+)(?::\w+)?\}")
 
 

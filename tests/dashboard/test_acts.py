@@ -10,7 +10,7 @@ from pgqueue.dashboard.door import KEY
 from pgqueue.dashboard.page import Page
 from pgqueue.dashboard.rights import endpoint_of
 
-from .every_page import ACTS, PAGES, path_of
+from .every_page import ACTS, ALSO, PAGES, path_of
 from .seeding import Seeded
 
 REFUSED, NO_TOKEN = "it needs another role", "not of this session"
@@ -35,7 +35,7 @@ def test_a_page_is_for_its_roles_and_offers_only_what_they_may_do(install: tuple
     url, seeded = install
     with httpx.Client(base_url=f"{url}/", timeout=20, cookies={KEY: seeded.keys[role]}) as client:
         answer = client.get(path_of(page, seeded))
-        may = role in endpoint_of(page.of).may
+        may = all(role in endpoint_of(of).may for of in (page.of, ALSO.get(page.path, page.of)))
         assert answer.status_code == (200 if may else 403)
         forms = re.findall(r'<form[^>]*method="post"[^>]*action="([^"?]+)', answer.text)
         for action in {form for form in forms if not form.endswith("sign-out")}:
