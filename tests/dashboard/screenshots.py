@@ -1,6 +1,7 @@
-"""Pictures of every page: `make screenshots`. Some are those of the docs; all are for whoever changes the style."""
+"""Pictures of every page: `make screenshots`; with the argument docs only those that the docs show."""
 
 import re
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,11 +43,13 @@ def main() -> None:
             if chromium.PROGRAM is None:
                 raise SystemExit("there is no Chromium (Debian: apt install chromium)")
             browser = playwright.chromium.launch(executable_path=chromium.PROGRAM, args=chromium.ARGUMENTS)
-            for scheme, size in LOOKS:
+            for scheme, size in LOOKS[:1] if "docs" in sys.argv else LOOKS:
                 with chromium.context(browser, url, size, color_scheme=scheme) as profile:
                     profile.add_cookies([{"name": KEY, "value": seeded.keys["admin"], "url": url}])
                     tab = profile.new_page()
                     for name, path in _pages(seeded):
+                        if "docs" in sys.argv and name not in SHOWN:
+                            continue
                         _take(tab, path, ALL / f"{name}-{scheme}-{size[0]}.png")
                         if name in SHOWN and (scheme, size) == LOOKS[0]:
                             _take_for_docs(tab, DOCS / f"{name}.png")
@@ -60,7 +63,8 @@ def _pages(seeded: Seeded) -> Iterator[tuple[str, str]]:
     for page in PAGES:
         route = re.sub(r":\w+", "", page.path)
         if "." not in route:
-            yield plain.get(route, re.sub(r"\W+", "-", route).strip("-")), path_of(page, seeded)
+            name = plain.get(route, re.sub(r"\W+", "-", route).strip("-"))
+            yield name, f"jobs/{seeded.jobs['failed']}" if name == "job" else path_of(page, seeded)
     yield "sign-in", "sign-in"
     yield "no-page", "nothing/here"
 

@@ -74,6 +74,10 @@ def seed(app: PgQueue, names: Names = ORDINARY) -> Seeded:
         return _Seed(connection, names).run(app)
 
 
+def _error(type: str, message: str) -> dict[str, Any]:
+    return {"type": type, "types": [type], "message": message, "traceback": TRACEBACK.format(error=f"{type}: {message}")}
+
+
 class _Seed:
     def __init__(self, connection: psycopg.Connection[dict[str, Any]], names: Names) -> None:
         self.connection, self.names = connection, names
@@ -100,7 +104,7 @@ class _Seed:
         self.all("select set_limit(%s, rate => 5, per => '1 s')", self.key)
         self.all("""select set_queue('mail', '{"max_ready": 10000}')""")
         self.all("select pause('queue', 'reports', reason => %s, by => %s)", n.reason, n.person)
-        self.all("select pause('task', %s, reason => %s)", n.index, n.reason)
+        self.all("select pause('task', 'reports.weekly', reason => %s)", n.reason)
         job = {"task": n.charge, "queue": "billing", "args": {"text": n.text}}
         self.all(
             "select set_schedule(%s, %s)", SCHEDULE, json.dumps({"cron": ["0 2 * * *"], "timezone": "Europe/Berlin", "job": job})
@@ -119,16 +123,21 @@ class _Seed:
 
     def _workflow(self) -> None:
         n = self.names
-        pages = [{"task": n.index, "name": n.node.format(number), "queue": "imports", "after": [1]} for number in range(8)]
-        nodes = [{"task": n.charge, "name": "fetch", "queue": "imports"}, *pages]
-        nodes.append({"task": n.send, "name": "tell", "queue": "imports", "after": list(range(2, 10))})
+        nodes: list[dict[str, Any]] = [
+            {"task": "shop.fetch", "name": "fetch"},
+            {"task": "shop.check", "name": "check", "after": [1]},
+        ]
+        nodes += [{"task": n.index, "name": n.node.format(number), "after": [2]} for number in range(12)]
+        nodes.append({"task": "search.merge", "name": "merge", "after": list(range(3, 15))})
+        nodes += [{"task": n.send, "name": "tell", "after": [15]}, {"task": "shop.archive", "name": "archive", "after": [15]}]
+        nodes = [{**node, "queue": "imports"} for node in nodes]
         self.all("select enqueue_workflow(%s, %s)", json.dumps(nodes), n.workflow)
 
     def _jobs(self) -> None:
         n = self.names
         args = json.dumps({"order_id": 17, "email": "ann@example.com", "note": n.text, n.text[:50]: [1, None, {"a": n.text}]})
         meta = json.dumps({"request": n.text})
-        for number in range(12):
+        for number in range(24):
             task = (n.send, n.charge)[number % 2]
             self.all("select enqueue(%s, %s, queue => 'mail', meta => %s, retries => 3)", task, args, meta)
         self.all("select enqueue(%s, %s, queue => 'api', limits => array[%s])", n.send, args, self.key)
@@ -136,27 +145,23 @@ class _Seed:
 
     def _runs(self) -> None:
         n = self.names
-        ids = [row["id"] for row in self.all("select id from claim(%s, %s, '{mail}', 12)", WORKER, TOKEN)]
-        error = {
-            "type": n.error,
-            "types": [n.error],
-            "message": n.message,
-            "traceback": TRACEBACK.format(error=f"{n.error}: {n.message}"),
-        }
-        running = ids[7:]
+        ids = [row["id"] for row in self.all("select id from claim(%s, %s, '{mail}', 24)", WORKER, TOKEN)]
+        running = ids[18:]
         self.all("select save_step(%s, %s, %s, %s)", running[0], TOKEN, n.text[:100], json.dumps({"receipt": n.text}))
         line = {"n": 1, "ago": 0, "level": "info", "message": n.message, "fields": {"order": n.text}}
         self.all(
             "select add_log(%s, %s)", WORKER, json.dumps([{"id": running[0], "token": TOKEN, "attempt": 1, "lines": [line]}])
         )
         self.all("select progress(%s, %s, 3, 8, %s)", running[0], TOKEN, n.text)
-        ended: list[dict[str, Any]] = [{"state": "failed", "final": True, "error": error}] * 3 + [
-            {"state": "failed", "error": error}
-        ]
-        ended += [{"state": "succeeded", "result": {"sent": n.text}}] * 3
+        kinds = [(n.error, n.message)] * 6 + [("KeyError", "'postcode'")] * 3 + [("shop.errors.CardRefused", n.text[:60])] * 2
+        ended: list[dict[str, Any]] = [{"state": "failed", "final": True, "error": _error(*kind)} for kind in kinds]
+        ended += [{"state": "failed", "error": _error(*kinds[0])}] + [{"state": "succeeded", "result": {"sent": n.text}}] * 6
         over = [{"id": id, "token": TOKEN, "elapsed": 0.3, **how} for id, how in zip(ids, ended, strict=False)]
         self.all("select * from finish(%s)", json.dumps(over))
-        self.all("select id from claim(%s, %s, '{imports}', 1)", WORKER, TOKEN)
+        for most in (1, 1, 8):
+            ids = [row["id"] for row in self.all("select id from claim(%s, %s, '{imports}', %s)", WORKER, TOKEN, most)]
+            over = [{"id": id, "token": TOKEN, "elapsed": 0.2, "state": "succeeded"} for id in ids[:5]]
+            self.all("select * from finish(%s)", json.dumps(over))
 
     def _late(self) -> None:
         n = self.names

@@ -17,8 +17,10 @@ export function start() {
     if (!button) return;
     copy(button.dataset.copy, button.closest("dialog") ?? document.body); // beside an open dialog nothing can be selected
     say("Copied.");
+    const text = button.textContent;
+    if (text === "✓") return;
     button.textContent = "✓";
-    setTimeout(() => (button.textContent = "⧉"), 1200);
+    setTimeout(() => (button.textContent = text), 1200);
     button.focus();
   });
 }
