@@ -38,7 +38,7 @@ class Names:
     worker: str = "web-1"
     person: str = "ann"
     reason: str = "the mail server is down"
-    text: str = "10,000 Zürich"
+    text: str = "8001 Zürich, Löwenstraße 7"
     error: str = "httpx.ConnectTimeout"
     message: str = "the server mail.example did not answer within 5 s"
 
@@ -156,11 +156,11 @@ class _Seed:
         kinds = [(n.error, n.message)] * 6 + [("KeyError", "'postcode'")] * 3 + [("shop.errors.CardRefused", n.text[:60])] * 2
         ended: list[dict[str, Any]] = [{"state": "failed", "final": True, "error": _error(*kind)} for kind in kinds]
         ended += [{"state": "failed", "error": _error(*kinds[0])}] + [{"state": "succeeded", "result": {"sent": n.text}}] * 6
-        over = [{"id": id, "token": TOKEN, "elapsed": 0.3, **how} for id, how in zip(ids, ended, strict=False)]
+        over = [{"id": id, "token": TOKEN, "elapsed": 0.001, **how} for id, how in zip(ids, ended, strict=False)]
         self.all("select * from finish(%s)", json.dumps(over))
         for most in (1, 1, 8):
             ids = [row["id"] for row in self.all("select id from claim(%s, %s, '{imports}', %s)", WORKER, TOKEN, most)]
-            over = [{"id": id, "token": TOKEN, "elapsed": 0.2, "state": "succeeded"} for id in ids[:5]]
+            over = [{"id": id, "token": TOKEN, "elapsed": 0.001, "state": "succeeded"} for id in ids[:5]]
             self.all("select * from finish(%s)", json.dumps(over))
 
     def _late(self) -> None:
