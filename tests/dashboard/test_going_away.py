@@ -51,17 +51,17 @@ def test_a_server_that_restarts(app: PgQueue, database_url: str, tab: Page, tmp_
         banner = tab.locator("#live-banner")
         expect(banner).to_be_visible(timeout=WITHIN_2)
         expect(banner).to_have_text(re.compile(r"The figures are \d+ s old"))
-        expect(tab.locator("main tbody tr")).to_have_count(1)
+        expect(tab.locator("main tr[id^=entry-]")).to_have_count(1)
         expect(tab.locator("[data-live-state]")).to_have_text("not live")
         app.resume("mail")
     finally:
         first.clean_up()
     second = _serve(database_url, port, tmp_path / "second")
     try:
-        expect(tab.locator("main tbody tr")).to_have_count(2)
+        expect(tab.locator("main tr[id^=entry-]")).to_have_count(2)
         expect(banner).to_be_hidden()
         app.pause("mail")
-        expect(tab.locator("main tbody tr")).to_have_count(3, timeout=5000)
+        expect(tab.locator("main tr[id^=entry-]")).to_have_count(3, timeout=5000)
     finally:
         second.clean_up()
 
@@ -80,7 +80,7 @@ def test_a_database_that_restarts(tab: Page) -> None:
                 embedded.stop(directory)
                 banner = tab.locator("#live-banner")
                 expect(banner).to_contain_text("The database does not answer.", timeout=WITHIN_2)
-                expect(tab.locator("main tbody tr")).to_have_count(1)
+                expect(tab.locator("main tr[id^=entry-]")).to_have_count(1)
                 again = tab.context.new_page()
                 again.goto(f"{url}/audit")
                 expect(again.locator("body")).to_contain_text(re.compile("database", re.I), timeout=WITHIN_2)
@@ -88,7 +88,7 @@ def test_a_database_that_restarts(tab: Page) -> None:
                 embedded.start(directory, 18)
                 expect(banner).to_be_hidden()
                 app.resume("mail")
-                expect(tab.locator("main tbody tr")).to_have_count(2)
+                expect(tab.locator("main tr[id^=entry-]")).to_have_count(2)
                 tab.close()
         finally:
             app.close()

@@ -202,7 +202,7 @@ def _act_and_see(app: PgQueue, tab: Page, look: Look) -> None:
         [PAUSE, form],
     )
     expect(tab.locator(".notice")).to_have_text("The queue mail is paused.")
-    rows = tab.locator("main tbody tr")
+    rows = tab.locator("main tr[id^=entry-]")
     before = look.value("select count(*) from audit")
     expect(rows).to_have_count(before)
     expect(tab.locator("[data-live-state]")).to_have_text("live")
