@@ -49,7 +49,7 @@ def test_the_keys_move_open_and_leave(audited: Page) -> None:
     expect(audited.locator("tr[data-at]")).to_have_count(1)
     audited.keyboard.press("k")
     audited.keyboard.press("Enter")
-    expect(audited).to_have_url(re.compile("verb=pause"))
+    expect(audited).to_have_url(re.compile("audit.(by|verb)="))
 
 
 def test_the_help_opens_and_closes_by_keys_and_gives_the_focus_back(audited: Page) -> None:
