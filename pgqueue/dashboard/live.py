@@ -1,5 +1,6 @@
 """The stream of a page: signals that something has changed, and nothing else. The page asks anew for what it shows."""
 
+import asyncio
 from collections.abc import Iterator
 
 from ..api.events.source import Event, Source, Tools
@@ -7,6 +8,7 @@ from ..api.waiting.hub import JobEar
 from ..database.calls import install as calls
 from .shared import Shared
 
+PATIENCE = 1.2  # seconds for a look: a page says within two that the database does not answer
 QUIET, BUSY = 0.4, 1.0  # seconds between looks while nothing happens, and while something does
 
 
@@ -34,7 +36,8 @@ class Changes(Source):
 
     async def look(self) -> bool:
         try:
-            seen = await self.tools.run(calls.written_so_far())
+            async with asyncio.timeout(PATIENCE):
+                seen = await self.tools.run(calls.written_so_far())
         except Exception:  # what it was, a page is told when it asks
             is_new, self._is_down = not self._is_down, True
             self._pause = BUSY
