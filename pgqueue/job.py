@@ -6,7 +6,7 @@ from typing import Any, Generic, TypeVar
 
 from ._checks import LONGEST, Duration, Priority, interval, invalid, read_duration, read_priority, read_time
 from ._json import Unreadable
-from ._text import shortened
+from ._text import shortened, storable
 from .client import Client
 from .codec.open import dump_open
 from .codec.parameters import Parameters
@@ -135,6 +135,7 @@ class Job(Watchable, Generic[R]):
         priority: Priority | None = None,
         run_at: datetime | None = None,
         run_after: Duration | None = None,
+        queue: str | None = None,
     ) -> None:
         """Change a job that has not started; None does not change a value. Its limits stay unchanged.
 
@@ -143,13 +144,14 @@ class Job(Watchable, Generic[R]):
                 a handle from `enqueue`, or one that was read (`refresh`) and whose task is of this app. Otherwise, as in
                 `app.job(id).update(…)`, they need only be JSON.
             priority, run_at, run_after: as in `Task.using`.
+            queue: where it waits from now on, also if that one is full.
 
         Raises:
             InvalidArgument: a value is out of range.
             JobNotFound: there is no such job.
             WrongState: it runs, or is over.
         """
-        self._client.database.run(self._changing(args, priority, run_at, run_after))
+        self._client.database.run(self._changing(args, priority, run_at, run_after, queue))
 
     async def aupdate(
         self,
@@ -158,9 +160,10 @@ class Job(Watchable, Generic[R]):
         priority: Priority | None = None,
         run_at: datetime | None = None,
         run_after: Duration | None = None,
+        queue: str | None = None,
     ) -> None:
         """`update` for async code."""
-        await self._client.async_database.run(self._changing(args, priority, run_at, run_after))
+        await self._client.async_database.run(self._changing(args, priority, run_at, run_after, queue))
 
     def _changing(
         self,
@@ -168,6 +171,7 @@ class Job(Watchable, Generic[R]):
         priority: Priority | None,
         run_at: datetime | None,
         run_after: Duration | None,
+        queue: str | None,
     ) -> Call[None]:
         return manage_calls.update(
             self.id,
@@ -175,6 +179,7 @@ class Job(Watchable, Generic[R]):
             None if priority is None else read_priority(priority),
             None if run_at is None else read_time("run_at", run_at).isoformat(),
             None if run_after is None else interval(read_duration("run_after", run_after)),
+            None if queue is None else storable("queue", queue),
         )
 
     def _dumped(self, args: Mapping[str, Any]) -> str:

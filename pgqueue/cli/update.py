@@ -21,6 +21,7 @@ def update(
     run_after: Annotated[
         str | None, typer.Option("--run-after", metavar="SPAN", help="When they run, from now on: 30s, 5m, 2h.")
     ] = None,
+    to_queue: Annotated[str | None, typer.Option("--to-queue", metavar="NAME", help="Where they wait from now on.")] = None,
     database_url: DatabaseUrl = None,
     schema: Schema = None,
     as_json: AsJson = False,
@@ -30,9 +31,10 @@ def update(
         "priority": None if priority is None else priority_of(priority),
         "run_at": None if run_at is None else read_time("run_at", run_at).isoformat(),
         "run_after": None if run_after is None else interval(read_span("run_after", run_after)),
+        "queue": to_queue,
     }
     if all(value is None for value in spec.values()):
-        raise InvalidArgument("update: nothing is to change; give --priority, --run-at or --run-after")
+        raise InvalidArgument("update: nothing is to change; give --priority, --run-at, --run-after or --to-queue")
     bulk.is_wanted()
     with Session(database_url, schema) as database:
         bulk.run(database, "update", spec, as_json)

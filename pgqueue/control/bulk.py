@@ -6,7 +6,7 @@ from typing import Any, TypedDict, Unpack
 
 from .._checks import Duration, Priority, check_quantity, interval, invalid, read_duration, read_priority, read_text, read_time
 from .._json import loads
-from .._text import shortened
+from .._text import shortened, storable
 from ..codec.open import dump_open
 from ..database.calls import operations as calls
 from ..database.calls.operations import Order
@@ -119,6 +119,7 @@ class Bulk:
         priority: Priority | None = None,
         run_at: datetime | None = None,
         run_after: Duration | None = None,
+        queue: str | None = None,
         **orders: Unpack[Orders],
     ) -> Operation:
         """Change all of them that have not started; None does not change a value.
@@ -126,12 +127,13 @@ class Bulk:
         Args:
             args: all arguments, by name, of each of them.
             priority, run_at, run_after: as in `Task.using`; `run_after` counts from now.
+            queue: where they wait from now on, also if that one is full.
             orders: see `Orders`.
 
         Raises:
             InvalidArgument: as for `cancel`; or nothing is to change.
         """
-        return self._start("update", _update_spec(args, priority, run_at, run_after), orders)
+        return self._start("update", _update_spec(args, priority, run_at, run_after, queue), orders)
 
     async def aupdate(
         self,
@@ -140,10 +142,11 @@ class Bulk:
         priority: Priority | None = None,
         run_at: datetime | None = None,
         run_after: Duration | None = None,
+        queue: str | None = None,
         **orders: Unpack[Orders],
     ) -> Operation:
         """`update` for async code."""
-        return await self._astart("update", _update_spec(args, priority, run_at, run_after), orders)
+        return await self._astart("update", _update_spec(args, priority, run_at, run_after, queue), orders)
 
     def _start(self, kind: str, spec: Mapping[str, Any], orders: Orders) -> Operation:
         return Operation(self._client, self._client.database.run(calls.start_operation(self._order(kind, spec, orders))))
@@ -189,13 +192,18 @@ def _cancel_spec(force: bool, force_after: Duration | None) -> dict[str, Any]:
 
 
 def _update_spec(
-    args: Mapping[str, Any] | None, priority: Priority | None, run_at: datetime | None, run_after: Duration | None
+    args: Mapping[str, Any] | None,
+    priority: Priority | None,
+    run_at: datetime | None,
+    run_after: Duration | None,
+    queue: str | None,
 ) -> dict[str, Any]:
     return {
         "args": args if args is None else _by_name(args),
         "priority": None if priority is None else read_priority(priority),
         "run_at": None if run_at is None else read_time("run_at", run_at).isoformat(),
         "run_after": _interval("run_after", run_after),
+        "queue": queue if queue is None else storable("queue", queue),
     }
 
 

@@ -93,6 +93,9 @@ def test_a_key_for_some_queues_acts_on_these_and_sees_no_other_operation(
         assert api.post("/operations", json={"kind": "cancel", "filter": {"queue": ["bank"]}}).status_code == 403
         started = api.post("/operations", json={"kind": "cancel", "filter": {"ids": [str(own), str(other)]}})
         assert started.json()["did"] == {"cancelled": 1}
+        moved = {"kind": "update", "filter": {"queue": ["mail"]}, "spec": {"queue": "bank"}}
+        assert api.post("/operations", json=moved).status_code == 403
+        assert api.patch(f"/jobs/{own}", json={"queue": "bank"}).status_code == 403
         assert [one["id"] for one in api.get("/operations").json()["items"]] == [started.json()["id"]]
         assert api.get(f"/operations/{everything}").status_code == 404
         assert api.post(f"/operations/{everything}/cancel").status_code == 404

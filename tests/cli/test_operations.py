@@ -42,6 +42,12 @@ def test_waiting_jobs_are_cancelled_by_a_filter(run: Run, look: Look) -> None:
     assert look.rows("select by, reason from operations") == [{"by": "ann", "reason": "wrong customers"}]
 
 
+def test_jobs_move_to_another_queue(run: Run, look: Look) -> None:
+    look.rows("select enqueue('send', queue => 'mail') from generate_series(1, 3)")
+    assert run("update", "--queue", "mail", "--to-queue", "slow").out == "operation 1 done: of 3 jobs: 3 updated\n"
+    assert look.value("select count(*) from job where queue = 'slow'") == 3
+
+
 def test_jobs_are_named_by_a_text(run: Run, look: Look) -> None:
     dead(look, 2)
     look.rows("select enqueue('send', queue => 'mail') from generate_series(1, 3)")
@@ -122,7 +128,7 @@ def test_jobs_are_changed_by_a_filter(run: Run, look: Look) -> None:
         (["retry", "--state", "failed"], "filter: it names nothing; "),
         (["discard"], "filter: it names nothing; "),
         (["update", "--priority", "1"], "filter: it names nothing; "),
-        (["update", "--queue", "mail"], "update: nothing is to change; give --priority, --run-at or --run-after"),
+        (["update", "--queue", "mail"], "update: nothing is to change; give --priority, --run-at, --run-after or --to-queue"),
         (["cancel", "--state", "failed"], "state: 'failed' is not valid; cancel acts on jobs that are blocked"),
         (["cancel", "--queue", "mail", "--per-second", "0"], "per_second: '0' is not valid"),
         (["cancel", "--queue", "mail", "--note", "x" * 1001], "reason: "),

@@ -154,6 +154,26 @@ def test_an_update_changes_time_and_priority_and_not_the_limits(rolled_back_sql:
     assert claimed(sql, worker) == [second, later]
 
 
+@pytest.mark.parametrize("suspect", [False, True])
+def test_a_job_that_moves_to_another_queue_has_its_limits_and_its_turn_there(rolled_back_sql: Sql, suspect: bool) -> None:
+    sql = rolled_back_sql
+    set_limit(sql, "a", max_running=1)
+    moved, left = add(sql, 2, "a")
+    worker = sql.worker(queues=("default", "mail"))
+    if suspect:
+        token, _ = sql.claim(worker, want=1)
+        rescue_as_suspect(sql, token, moved)
+        worker = sql.worker(queues=("default", "mail"))
+    sql.value("select update(%s, queue => 'mail')", moved)
+    expected = ["a", " suspect"] if suspect else ["a"]
+    assert sql.value("select lane_id from job where id = %s", moved) == sql.value("select lane_of('mail', %s::text[])", expected)
+    assert lost_lanes(sql) == 0
+    assert [row["id"] for row in sql.claim(worker, queues=("default",))[1]] == [left]
+    assert sql.claim(worker, queues=("mail",))[1] == [], "the other one holds the place"
+    sql.value("select cancel(%s, null, null, true)", left)
+    assert [row["id"] for row in sql.claim(worker, queues=("mail",))[1]] == [moved]
+
+
 def test_a_job_that_is_due_by_an_update_has_its_turn(rolled_back_sql: Sql) -> None:
     sql = rolled_back_sql
     set_limit(sql, "k", max_running=1)

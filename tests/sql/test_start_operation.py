@@ -98,7 +98,7 @@ def test_a_time_without_a_zone_is_that_of_the_one_who_asks(rolled_back_sql: Sql)
         ("""'retry', '{"queue": "x"}', '{"rules": "task"}'""", "rules: '\"task\"' is not valid; give an object by task"),
         (
             """'update', '{"queue": "x"}'""",
-            "spec: '{}' is not valid; give what is to change: args, priority, run_at or run_after",
+            "spec: '{}' is not valid; give what is to change: args, priority, queue, run_at or run_after",
         ),
         ("""'update', '{"queue": "x"}', '{"priority": 101}'""", "priority: '101' is not valid; use -100"),
         ("""'update', '{"queue": "x"}', '{"priority": "high"}'""", "spec: "),
@@ -151,6 +151,13 @@ def test_an_update_changes_all_of_them_and_its_time_is_the_same_for_all(sql: Sql
     jobs = [sql.job(id) for id in ids]
     assert {(job["state"], job["priority"], job["args"]["n"]) for job in jobs} == {("scheduled", 9, 1)}
     assert len({job["run_at"] for job in jobs}) == 1
+
+
+def test_jobs_move_to_another_queue(sql: Sql) -> None:
+    ids = many(sql, 3)
+    assert begin(sql, "update", spec={"queue": "slow"})["did"] == {"updated": 3}
+    assert {sql.job(id)["queue"] for id in ids} == {"slow"}
+    assert "queue: 'a b'" in str(sql.refusal("select start_operation('update', '{}', '{\"queue\": \"a b\"}', is_all => true)"))
 
 
 def test_a_retry_whose_key_is_taken_is_skipped(sql: Sql) -> None:

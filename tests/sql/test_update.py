@@ -32,6 +32,7 @@ def update(sql: Sql, id: int, **values: Any) -> None:
         ({"priority": -7}, {"priority": -7}),
         ({"run_at": datetime(2100, 1, 1, tzinfo=UTC)}, {"run_at": datetime(2100, 1, 1, tzinfo=UTC), "state": "scheduled"}),
         ({"args": '{"n": 2}', "priority": 1}, {"args": {"n": 2}, "priority": 1}),
+        ({"queue": "mail"}, {"queue": "mail"}),
         ({}, {}),
         ({"args": None, "priority": None, "run_at": None, "run_after": None}, {}),
     ],
@@ -207,3 +208,24 @@ def test_a_change_that_is_rolled_back_leaves_the_job_as_it_was(sql: Sql) -> None
         update(sql, id, args='{"n": 2}', run_after="1 h")
 
     assert row(sql, id) == before
+
+
+def test_a_moved_job_is_claimed_from_its_new_queue_alone(sql: Sql) -> None:
+    id = sql.enqueue()
+    worker = sql.worker(queues=("default", "mail"))
+    update(sql, id, queue="mail")
+    assert sql.claim(worker)[1] == []
+    assert [job["id"] for job in sql.claim(worker, queues=("mail",))[1]] == [id]
+
+
+def test_the_audit_log_says_from_which_queue_a_job_was_moved_to_which(sql: Sql) -> None:
+    update(sql, sql.enqueue(), queue="mail")
+    assert sql.rows("select before->>'queue' as old, after->>'queue' as new from audit_log") == [
+        {"old": "default", "new": "mail"}
+    ]
+
+
+def test_a_queue_that_no_job_could_have_is_refused(rolled_back_sql: Sql) -> None:
+    id = rolled_back_sql.enqueue()
+    refused = rolled_back_sql.refusal("select update(%s, queue => %s)", id, "a b")
+    assert (refused.sqlstate, str(refused.diag.message_primary)[:5]) == ("PQ001", "queue")

@@ -219,6 +219,7 @@ class PatchIn(Body):
     run_at: Annotated[Time | None, Field(description="not before then")] = None
     run_after: Annotated[Ahead | None, Field(description="the same, in seconds from now")] = None
     args: Annotated[Arguments | None, Field(description="all arguments; needs the role admin")] = None
+    queue: Annotated[str | None, Field(description="where it waits from now on, also if that one is full")] = None
 
 
 class CancelIn(Body):

@@ -14,7 +14,7 @@ KIND = Literal["cancel", "retry", "discard", "update"]
 
 class SpecIn(Body):
     """The options of a verb. cancel: force, force_after; retry: rules, keep_attempts, run_after, force; update: args, priority,
-    run_at, run_after; discard has none.
+    queue, run_at, run_after; discard has none.
     """
 
     force: Annotated[
@@ -29,6 +29,7 @@ class SpecIn(Body):
     run_at: Annotated[Time | None, Field(description="not before then")] = None
     run_after: Annotated[Ahead | None, Field(description="not before so many seconds from now")] = None
     priority: Priority | None = None
+    queue: Annotated[str | None, Field(description="update: where they wait from now on, also if that one is full")] = None
     args: Annotated[Arguments | None, Field(description="all arguments of each; needs the role admin")] = None
 
 

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from ..._checks import interval, read_priority, read_text
 from ..._json import readable_exactly
+from ..._text import storable
 from ...database.calls import explain as explain_calls
 from ...database.calls import jobs as calls
 from ...database.calls import logs as log_calls
@@ -109,12 +110,15 @@ async def update(request: Request, job_id: str, body: PatchIn) -> Response:
     """Change a job that has not started. New arguments need the role admin. The answer is the job as it is now."""
     here, id = at(request), id_of("job_id", job_id)
     if body == PatchIn():
-        raise invalid("body", {}, "give what is to change: priority, run_at, run_after or args")
+        raise invalid("body", {}, "give what is to change: priority, queue, run_at, run_after or args")
     args = await _new_args(here, id, body.args)
     priority = None if body.priority is None else read_priority(body.priority)
     run_at = None if body.run_at is None else body.run_at.isoformat()
+    queue = None if body.queue is None else storable("queue", body.queue)
+    if queue is not None:
+        here.caller.check_queue(queue)
     with here.acting():
-        await here.act(manage.update(id, args, priority, run_at, interval(body.run_after)))
+        await here.act(manage.update(id, args, priority, run_at, interval(body.run_after), queue))
     return here.answer(await whole_job(here, id))
 
 

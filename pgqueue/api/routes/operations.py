@@ -39,6 +39,8 @@ async def start(request: Request, body: OperationIn) -> Response:
     here = at(request)
     if body.spec.args is not None:
         here.caller.must_be(ADMINS, "changing the arguments of jobs")
+    if body.spec.queue is not None:
+        here.caller.check_queue(body.spec.queue)
     spec = written("spec", _spec(here, body.spec))
     filter = body.filter.as_sql(here.caller)
     reason = read_text("reason", body.reason)

@@ -26,8 +26,8 @@ async def run_now(at: Visit, form: Form, job_id: int) -> Response:
 
 @pages.act("/jobs/{job_id:int}/change", of="PATCH /jobs/{job_id}")
 async def change(at: Visit, form: Form, job_id: int) -> Response:
-    """Change its priority, or when it runs."""
-    body = {"priority": _number(form.text("priority")), "run_after": _number(form.text("run_after"))}
+    """Change its queue, its priority, or when it runs."""
+    body = {name: _number(form.text(name)) for name in ("priority", "run_after")} | {"queue": form.text("queue")}
     await at.tell("PATCH", f"/jobs/{job_id}", {name: value for name, value in body.items() if value is not None})
     return at.go(back_of(at, form), said=f"Job {job_id} was changed.")
 

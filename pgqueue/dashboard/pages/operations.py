@@ -12,7 +12,13 @@ from ..render import query, url
 
 pages = Pages()
 # The verbs that a page offers: the kind of the operation, and whether it cannot be undone.
-VERBS = {"cancel": ("cancel", True), "retry": ("retry", False), "priority": ("update", False), "discard": ("discard", True)}
+VERBS = {
+    "cancel": ("cancel", True),
+    "retry": ("retry", False),
+    "priority": ("update", False),
+    "move": ("update", False),
+    "discard": ("discard", True),
+}
 
 
 @pages.page("/operations", of="GET /operations")
@@ -56,7 +62,7 @@ async def start(at: Visit, form: Form) -> Response:
     body = {
         "kind": VERBS[verb][0],
         "filter": {"q": form.get("q", "")} if is_all else {"ids": ids},
-        "spec": {"priority": _number(form.text("priority"))} if verb == "priority" else {},
+        "spec": _spec(verb, form),
         "reason": form.text("reason"),
         "per_second": _number(form.text("per_second")),
         "all": is_all,
@@ -84,6 +90,13 @@ def _share(operation: dict[str, Any]) -> float:
     """Which part of its jobs it has looked at."""
     over = operation["done"] + operation["skipped"] + operation["failed"]
     return 1.0 if operation["state"] == "done" else over / max(operation["matched"], 1)
+
+
+def _spec(verb: str, form: Form) -> dict[str, Any]:
+    """The options of a verb."""
+    if verb == "move":
+        return {"queue": form.text("queue") or ""}
+    return {"priority": _number(form.text("priority"))} if verb == "priority" else {}
 
 
 def _number(text: str | None) -> Any:

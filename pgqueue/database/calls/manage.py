@@ -8,11 +8,14 @@ from ..call import ALWAYS, Call, nothing, one_value
 from .enqueue import Added
 
 
-def update(job_id: int, args: str | None, priority: int | None, run_at: str | None, run_after: str | None) -> Call[None]:
+def update(
+    job_id: int, args: str | None, priority: int | None, run_at: str | None, run_after: str | None, queue: str | None = None
+) -> Call[None]:
     """Change a job that has not started; None does not change a value."""
     return Call(
-        "select {schema}.update(%s::bigint, %s::text::jsonb, %s::int, %s::text::timestamptz, %s::text::interval, %s::text)",
-        (job_id, args, priority, run_at, run_after, actor()),
+        "select {schema}.update(%s::bigint, %s::text::jsonb, %s::int, %s::text::timestamptz, %s::text::interval, %s::text, "
+        "%s::text)",
+        (job_id, args, priority, run_at, run_after, actor(), queue),
         nothing,
     )
 

@@ -50,13 +50,13 @@ end $$;
 -- for args of a caller that may not enqueue.
 --   cancel   force, force_after
 --   retry    rules, keep_attempts, run_after, force
---   update   args, priority, run_at or run_after, which is resolved here: at least one of them
+--   update   args, priority, queue, run_at or run_after, which is resolved here: at least one of them
 create function checked_spec(kind text, spec jsonb) returns jsonb
 language plpgsql as $$
 #variable_conflict use_variable
 declare
     may   constant jsonb := '{"cancel": ["force", "force_after"], "retry": ["rules", "keep_attempts", "run_after", "force"],
-                              "update": ["args", "priority", "run_at", "run_after"], "discard": []}';
+                              "update": ["args", "priority", "queue", "run_at", "run_after"], "discard": []}';
     its   jsonb;
     wrong text;
     due   timestamptz;
@@ -75,14 +75,14 @@ begin
     begin
         perform check_force(coalesce((its->>'force')::bool, false), (its->>'force_after')::interval),
                 (its->>'keep_attempts')::bool;
-        due := check_enqueue('operation', 'default', coalesce((its->>'priority')::int, 0), (its->>'run_at')::timestamptz,
+        due := check_enqueue('operation', coalesce(its->>'queue', 'default'), coalesce((its->>'priority')::int, 0), (its->>'run_at')::timestamptz,
                              (its->>'run_after')::interval, null, null);
     exception when data_exception then
         perform invalid('spec', its::text, sqlerrm);
     end;
     if kind = 'update' then
         if its = '{}' then
-            perform invalid('spec', '{}', 'give what is to change: args, priority, run_at or run_after');
+            perform invalid('spec', '{}', 'give what is to change: args, priority, queue, run_at or run_after');
         elsif its ? 'args' then
             perform assert_may_enqueue('args'), check_args(its->'args');
         end if;

@@ -22,7 +22,8 @@ begin
             perform discard_job(job_id, its.asked_by, its.reason);
             result.did := 'discarded';
         else
-            perform update_job(job_id, its.spec->'args', (its.spec->>'priority')::int, (its.spec->>'run_at')::timestamptz, null);
+            perform update_job(job_id, its.spec->'args', (its.spec->>'priority')::int, (its.spec->>'run_at')::timestamptz, null,
+                               its.spec->>'queue');
             result.did := 'updated';
     end case;
     return result;
