@@ -39,7 +39,8 @@ language plpgsql
 set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
 #variable_conflict use_variable
 declare
-    due   timestamptz := check_enqueue('update', coalesce(queue, 'default'), coalesce(priority, 0), run_at, run_after, null, null);
+    due   timestamptz := check_enqueue('update', coalesce(queue, 'default'), coalesce(priority, 0), run_at, run_after, null,
+                                       null);
     timed bool := run_at is not null or run_after is not null;
     its   record;
 begin

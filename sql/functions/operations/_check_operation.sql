@@ -75,8 +75,8 @@ begin
     begin
         perform check_force(coalesce((its->>'force')::bool, false), (its->>'force_after')::interval),
                 (its->>'keep_attempts')::bool;
-        due := check_enqueue('operation', coalesce(its->>'queue', 'default'), coalesce((its->>'priority')::int, 0), (its->>'run_at')::timestamptz,
-                             (its->>'run_after')::interval, null, null);
+        due := check_enqueue('operation', coalesce(its->>'queue', 'default'), coalesce((its->>'priority')::int, 0),
+                             (its->>'run_at')::timestamptz, (its->>'run_after')::interval, null, null);
     exception when data_exception then
         perform invalid('spec', its::text, sqlerrm);
     end;
