@@ -1,4 +1,4 @@
-"""What somebody who has never seen the dashboard wants of it, from the overview and without its documents, in three clicks at most."""
+"""What somebody who has never seen the dashboard wants of it, from the overview and without documents: three clicks at most."""
 
 from collections.abc import Iterator
 

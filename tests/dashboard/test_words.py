@@ -20,7 +20,8 @@ OF_PROGRAMS = {"not-json", "unsupported-media-type", "key-reused", "still-runnin
 
 @pytest.mark.parametrize("kind", sorted(KINDS.keys() - OF_PROGRAMS))
 def test_no_refusal_speaks_of_http(kind: str) -> None:
-    told = for_people({"type": f"/api/v1/problems/{kind}", "title": KINDS[kind].title, "detail": "", "remedy": KINDS[kind].remedy})
+    of = KINDS[kind]
+    told = for_people({"type": f"/api/v1/problems/{kind}", "title": of.title, "detail": "", "remedy": of.remedy})
     assert not JARGON.search(" ".join(map(str, told.values()))), told
 
 
