@@ -140,13 +140,16 @@ def main() -> None:
                 f"[bold]Going on with {directory}[/bold]: {run.progress.open:,} of {run.progress.nodes:,} jobs are left."
             )
         started = database.now()
-        try:
-            with dashboard(), worker_processes() as worker:
-                watch(run, worker)
-        except KeyboardInterrupt:
-            console.print("Stopped. What is left stays in the queue: the same command goes on with it.")
-            sys.exit(130)
-        show(database, run, started)
+        with dashboard():
+            try:
+                with worker_processes() as worker:
+                    watch(run, worker)
+            except KeyboardInterrupt:
+                console.print("Stopped. What is left stays in the queue: the same command goes on with it.")
+                sys.exit(130)
+            show(database, run, started)
+            if is_looked_at():
+                stay()
     console.print(
         f"\nAll of it in the dashboard and by REST: [bold]{program('pgqueue')} serve examples.index_source:app[/bold], then "
         "http://127.0.0.1:8000/, or curl http://127.0.0.1:8000/api/v1/stats; see docs/api.md"
@@ -169,6 +172,19 @@ def name_of(directory: Path) -> str:
     return f"index {directory}"[-200:]
 
 
+def is_looked_at() -> bool:
+    """Whether somebody sits at a terminal: the run is over before they have opened a browser."""
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def stay() -> None:
+    """Leave the dashboard there until Enter or Ctrl-C."""
+    try:
+        console.input("\nThe dashboard stays until you press [bold]Enter[/bold]. ")
+    except (EOFError, KeyboardInterrupt):
+        console.print()
+
+
 @contextmanager
 def dashboard() -> Iterator[None]:
     """The dashboard for as long as the block takes, on any free port of this machine; nothing waits until it is there."""
@@ -187,7 +203,8 @@ def say_where(log: Path, is_over: threading.Event) -> None:
     """Say where the dashboard is, once its log says so; without it the demo works all the same."""
     while not is_over.wait(0.1):
         if found := re.search(r"serving (http://[^ ]+)", log.read_text()):
-            console.print(f"Watch it in the dashboard, as long as this takes: [bold]{found[1]}/[/bold]")
+            how_long = "" if is_looked_at() else ", as long as this takes"
+            console.print(f"Watch it in the dashboard{how_long}: [bold]{found[1]}/[/bold]")
             return
 
 

@@ -1,4 +1,4 @@
-"""pgqueue keys: make, list and revoke keys of the REST API."""
+"""pgqueue keys: make, list and revoke keys of the REST API, with which people sign in to the dashboard, too."""
 
 import json
 from enum import StrEnum
@@ -33,7 +33,12 @@ class _Commands(Commands):
     one = "all keys: pgqueue keys list"
 
 
-api_keys = typer.Typer(name="keys", cls=_Commands, help="Make, list and revoke keys of the REST API.", no_args_is_help=True)
+api_keys = typer.Typer(
+    name="keys",
+    cls=_Commands,
+    help="Make, list and revoke API keys: of the REST API, and to sign in to the dashboard.",
+    no_args_is_help=True,
+)
 
 
 @api_keys.command()

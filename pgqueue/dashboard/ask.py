@@ -11,6 +11,7 @@ from ..api import exact
 from ..api.callers.caller import Caller
 from ..api.door import INSIDE
 from ..api.endpoint import PREFIX
+from .words import for_people
 
 
 class Refused(Exception):
@@ -18,12 +19,12 @@ class Refused(Exception):
 
     Attributes:
         status: of HTTP.
-        problem: the document of RFC 9457: title, detail, remedy.
+        problem: the document of RFC 9457, for people: title, detail, remedy.
     """
 
     def __init__(self, status: int, problem: Mapping[str, Any]) -> None:
         super().__init__(problem.get("detail", ""))
-        self.status, self.problem = status, dict(problem)
+        self.status, self.problem = status, for_people(problem)
 
 
 async def ask(

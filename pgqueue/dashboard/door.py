@@ -31,7 +31,7 @@ async def enter(desk: Desk, request: Request) -> Caller:
         said = desk.authorize(request)
         viewer = await said if isawaitable(said) else said
         if viewer is None:
-            raise Problem("forbidden", "this application does not let you look at its queue")
+            raise Problem("forbidden", "this application does not let you look at its queue; ask who runs it")
         caller = viewer.as_caller(address)
     else:
         caller = await by_key(desk, request, request.cookies.get(KEY))

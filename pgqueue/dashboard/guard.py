@@ -21,6 +21,7 @@ from .desk import Desk
 from .form import Form, read_form
 from .page import Page
 from .visit import PART, Visit, base_of, path_of
+from .words import for_people
 
 log = logging.getLogger("pgqueue.dashboard")
 Answer = Callable[[Request], Awaitable[Response]]
@@ -131,8 +132,9 @@ async def _enter(desk: Desk, request: Request) -> Visit:
 
 def _refusal(desk: Desk, at: Visit, page: Page) -> str:
     if desk.is_read_only and page.method != "GET":
-        return "this dashboard is read-only"
-    return f"{at.caller.name} may not do this: it needs another role, or a key for all queues"
+        return "this dashboard is read-only: it was started so"
+    remedy = "sign in with a key that has it" if desk.authorize is None else "ask who runs this application"
+    return f"{at.caller.name} may not do this: it needs another role, or the right to all queues; {remedy}"
 
 
 def _ask_for_key(request: Request, to: str, problem: Problem | None) -> Response:
@@ -162,7 +164,7 @@ async def _refused(desk: Desk, request: Request, error: Exception) -> Response:
         return RedirectResponse(base_of(request) + "sign-in", 303)
     if is_open:
         return Response(status_code=status)
-    facts = {"title": document["title"], "problem": document, "base": base_of(request)}
+    facts = {"title": document["title"], "problem": document, "base": base_of(request), "is_top": not path_of(request)}
     response = render.bare("refused.html", status, facts)
     if isinstance(error, HTTPException):  # such as where the application around us lets people log in
         response.headers.update(error.headers or {})
@@ -185,4 +187,4 @@ def _known(error: Exception) -> tuple[dict[str, Any] | None, int]:
 
 def _document(problem: Problem) -> dict[str, Any]:
     kind = KINDS[problem.kind]
-    return {"title": kind.title, "detail": problem.detail, "remedy": kind.remedy}
+    return for_people({"type": problem.kind, "title": kind.title, "detail": problem.detail, "remedy": kind.remedy})

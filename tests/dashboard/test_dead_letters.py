@@ -91,6 +91,15 @@ def test_all_of_a_kind_run_again_paced_and_those_of_others_do_not(bury: Bury, lo
     assert look.state(other) == "failed"
 
 
+def test_in_a_filtered_list_only_those_that_it_counts_run_again(bury: Bury, look: Look, http: httpx.Client) -> None:
+    kind = fingerprint_of(look, bury(3)[0])
+    look.value("update dead_letter set queue = 'mail' where id = (select min(id) from dead_letter)")
+    page = "dead-letters?queue=mail&since=-2h"
+    assert "1 dead letter of this kind that matches the filter runs again" in http.get(page).text
+    answer = send(http, page, f"dead-letters/{kind}/retry")
+    assert (operation(look, answer)["matched"], look.value("select count(*) from dead_letter")) == (1, 2)
+
+
 def test_a_pace_that_is_no_number_is_refused_in_words(bury: Bury, look: Look, http: httpx.Client) -> None:
     path = f"dead-letters/{fingerprint_of(look, *bury())}"
     assert "per_second" in said(http, send(http, path, f"{path}/retry", per_second="fast"))

@@ -3,6 +3,7 @@
 import ast
 import hashlib
 import os
+import pty
 import re
 import signal
 import subprocess
@@ -182,6 +183,23 @@ def test_it_serves_the_dashboard_as_long_as_it_works(demo: Demo, look: Look) -> 
     assert process.returncode == 0
     with pytest.raises(httpx.ConnectError):
         httpx.get(address[1], timeout=20)
+
+
+def test_at_a_terminal_the_dashboard_stays_until_enter(tree: Path, database_url: str) -> None:
+    ours, theirs = pty.openpty()
+    environment = os.environ | {"PGQUEUE_DATABASE_URL": database_url, "COLUMNS": "120", "TERM": "dumb"}
+    command = [sys.executable, "-m", "examples.index_source", str(tree)]
+    process = subprocess.Popen(command, cwd=CHECKOUT, env=environment, stdin=theirs, stdout=theirs, start_new_session=True)
+    os.close(theirs)
+    said = ""
+    while "until you press Enter" not in said:
+        said += os.read(ours, 4096).decode(errors="ignore")
+    address = re.search(r"Watch it in the dashboard: (http://127\.0\.0\.1:\d+/)", said)
+    assert address, said
+    assert "Overview" in httpx.get(address[1], timeout=20).text
+    os.write(ours, b"\n")
+    assert process.wait(PATIENCE) == 0
+    os.close(ours)
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])

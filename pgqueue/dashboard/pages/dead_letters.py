@@ -8,7 +8,7 @@ from ..guard import back_of
 from ..page import Form, Pages, Visit
 
 pages = Pages()
-FIELDS = ("task", "error", "queue", "since")
+FILTER = {"task": "task", "error": "error_type", "queue": "queue", "since": "finished_after"}  # as the page and the API name it
 SPANS = {"24h": "24 hours", "7d": "7 days", "30d": "30 days"}
 ORDERS = {"jobs": "most", "last_at": "latest"}
 MOST_GROUPS = 50
@@ -18,9 +18,9 @@ LETTERS = 25  # a page of one kind
 @pages.page("/dead-letters", of="GET /dead-letters/groups")
 async def dead_letters(at: Visit) -> Response:
     """Each kind of failure with its number."""
-    filter = {name: at.query.get(name) or None for name in FIELDS}
+    filter = {name: at.query.get(name) or None for name in FILTER}
     shown = {"sort": _chosen(at, "sort", ORDERS), "series": _chosen(at, "series", SPANS)}
-    asked = {"task": filter["task"], "error_type": filter["error"], "queue": filter["queue"], "finished_after": filter["since"]}
+    asked = {field: filter[name] for name, field in FILTER.items()}
     groups = at.panel("/dead-letters/groups", **asked, **shown, limit=MOST_GROUPS)
     facts: dict[str, Any] = {
         "groups": groups,
@@ -55,8 +55,9 @@ def _of_group(at: Visit, fingerprint: str, group: dict[str, Any]) -> dict[str, A
 
 @pages.act("/dead-letters/{fingerprint}/retry", of="POST /dead-letters/retry")
 async def retry_group(at: Visit, form: Form, fingerprint: str) -> Response:
-    """Run all of one kind again: an operation."""
+    """Run all of one kind again, or those that a filter means: an operation."""
     body = {
+        "filter": {field: value for name, field in FILTER.items() if (value := form.text(name))},
         "fingerprint": fingerprint,
         "reason": form.text("reason"),
         "reset_attempts": "keep_attempts" not in form,

@@ -45,7 +45,7 @@ class Listing:
 
 @pages.page("/jobs", of="GET /jobs")
 async def jobs(at: Visit) -> Response:
-    """Jobs of a filter that is written as text.
+    """Jobs of a filter that is written as text; a number alone is a job, and leads to its page.
 
     A list for which the API has looked through as many jobs as it may is not kept up to date: an open page would ask for that
     each second.
@@ -53,6 +53,8 @@ async def jobs(at: Visit) -> Response:
     if at.is_part and at.request.headers.get(SHOWN) == FAR:
         return Response(status_code=204)
     q = at.query.get("q", "").strip()
+    if q.isascii() and q.isdecimal():
+        return at.go(f"jobs/{q}")
     order, cursor = at.query.get("order") or None, at.query.get("cursor") or None
     if (bounded := filter_text.bounded(q)) != q:
         return at.go("jobs" + query(q=bounded, order=order))
