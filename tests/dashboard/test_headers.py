@@ -34,7 +34,8 @@ def both(request: pytest.FixtureRequest, app: PgQueue, url: str) -> Iterator[htt
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
-        ("GET", "audit", 200), ("HEAD", "audit", 200), ("GET", "sign-in", 200), ("POST", "sign-out", 415),
+        ("GET", "audit", 200), ("HEAD", "audit", 200), ("GET", "sign-in", 200), ("HEAD", "sign-in", 200),
+        ("POST", "sign-out", 415),
         ("GET", "nothing/here", 404),
         ("DELETE", "audit", 405), ("OPTIONS", "audit", 405), ("PROPFIND", "audit", 405), ("GET", "audit?cursor=x", 200),
         ("GET", "audit/", 404),
