@@ -174,6 +174,12 @@ def _of_database(error: psycopg.Error) -> Problem:
         return Problem(
             "deadline", "the database did not answer in time; it is not known whether this was done", _retry_after("deadline")
         )
+    if isinstance(error, psycopg.errors.UndefinedColumn):  # all statements here are ours, so its tables are of another version
+        detail = f"the tables are not those of this version ({error.diag.message_primary}); run `pgqueue migrate`"
+        return Problem("not-migrated", detail)
+    if isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
+        detail = "the database takes no changes: it is read-only, or a replica; nothing was changed"
+        return Problem("database-unavailable", detail, _retry_after("database-unavailable"))
     if is_transient(error):
         return Problem(
             "database-unavailable", "the database does not answer, or ends the call", _retry_after("database-unavailable")

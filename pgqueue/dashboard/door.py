@@ -35,7 +35,7 @@ async def enter(desk: Desk, request: Request) -> Caller:
         caller = viewer.as_caller(address)
     else:
         caller = await by_key(desk, request, request.cookies.get(KEY))
-    desk.service.rates.count("read" if request.method == "GET" else "write", caller.key_id or address)
+    desk.service.rates.count("write" if request.method == "POST" else "read", caller.key_id or address)
     return caller
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from ..api import exact
 
-_QUOTED = r'"(?:[^"\\]|\\.)*"'
+# Also one that is not closed, up to the end: else each quote in it would be tried anew, and a filter of some kB takes minutes.
+_QUOTED = r'"(?:[^"\\]|\\.?)*(?:"|\Z)'
 _TERM = re.compile(rf'(?:[^\s"]|{_QUOTED})+', re.S)
 _JSON = re.compile(r"true|false|null|-?(0|[1-9][0-9]*)([.][0-9]+)?([eE][+-]?[0-9]+)?|[\[{].*", re.S)
 _PLAIN = re.compile(r'[^\s",]+')

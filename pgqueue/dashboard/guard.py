@@ -87,7 +87,7 @@ async def sign_in(desk: Desk, request: Request) -> Response:
     to = _inside(request.query_params.get("to", ""))
     if desk.authorize is not None:
         return RedirectResponse(base_of(request) + to, 303)
-    if request.method == "GET":
+    if request.method != "POST":
         return _ask_for_key(request, to, None)
     form = await read_form(ExactRequest(request.scope, request.receive))
     door.check_site(request)  # there is no session yet that could have a token

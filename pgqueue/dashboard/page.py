@@ -3,12 +3,22 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from starlette.convertors import IntegerConvertor, register_url_convertor
 from starlette.responses import Response
 
 from .form import Form
 from .visit import Visit
 
 Handler = Callable[..., Awaitable[Response]]
+
+
+class _Id(IntegerConvertor):
+    """An id in a path. Starlette's own `int` fails at more digits than Python reads, before any page could say so."""
+
+    regex = "[0-9]{1,19}"
+
+
+register_url_convertor("pgqueue_id", _Id())  # by a name of ours: all applications of a process share them
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,17 @@ from starlette.responses import RedirectResponse, Response
 
 from ..api.callers.caller import Caller
 from . import door, notices, render, rights
-from .ask import ask
+from .ask import Refused, ask
 from .desk import Desk
 from .panel import Panel, panel
 
 THEME = "pgqueue_theme"  # the cookie that the script of the page sets
+WITHIN = 1.9  # seconds for which a page waits for what it cannot do without
+_UNREAD = {
+    "title": "The database did not answer in time",
+    "detail": "what this page shows could not be read; nothing was changed",
+    "remedy": "Wait a moment, and load the page again: a lock, or much work, may hold the database up.",
+}
 PART = "x-part"  # the header of a page that is open and asks for what has changed in it
 
 
@@ -75,11 +81,15 @@ class Visit:
         """What GET of this path of the API answers; what others have asked just now is not asked again.
 
         Raises:
-            Refused: the API refuses it.
+            Refused: the API refuses it, or the answer takes longer than a page may.
         """
         rights_of = self.caller.role, self.caller.queues, self.caller.may_read_arguments
         key = (rights_of, path, repr(sorted(query.items())))
-        return await self.desk.answers.get(key, lambda: self._ask("GET", path, query))
+        try:
+            async with asyncio.timeout(WITHIN):
+                return await self.desk.answers.get(key, lambda: self._ask("GET", path, query))
+        except TimeoutError:
+            raise Refused(504, _UNREAD) from None
 
     async def fetch(self, path: str, **query: Any) -> Any:
         """As `ask`, for what may be large: it is not kept for others.
@@ -105,6 +115,14 @@ class Visit:
         return asyncio.ensure_future(panel(self.ask(path, **query)))
 
     async def _ask(self, method: str, path: str, query: Mapping[str, Any], body: Any = None) -> Any:
+        try:
+            return await self._send(method, path, query, body)
+        except Refused as refused:
+            if refused.status == 504 and method == "GET":  # the API says that nobody knows whether it was done
+                raise Refused(504, {**refused.problem, **_UNREAD}) from None
+            raise
+
+    async def _send(self, method: str, path: str, query: Mapping[str, Any], body: Any) -> Any:
         return await ask(self.desk.api, self.caller, self.request_id, method, path, query, body)
 
     async def show(self, template: str, title: str, /, status: int = 200, **shown: Any) -> Response:

@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 
 from pgqueue import PgQueue
 from pgqueue.api.bodies.tasks import TaskDetail, TasksOut
+from tests.api.keyed import client_of, key_of
 from tests.api.shapes import read
 from tests.sql.conftest import Sql
 
@@ -81,3 +82,23 @@ def test_tasks_of_workers_are_listed_by_name_and_any_name_is_answered(app: PgQue
     assert [(one.name, one.is_known) for one in found.items] == [("own", True), ("theirs", False)]
     nobodys = read(api.get("/tasks/a/b%20c"), TaskDetail)
     assert (nobodys.name, nobodys.is_known, nobodys.arguments, nobodys.options) == ("a/b c", False, None, None)
+
+
+def test_a_key_for_some_queues_is_told_of_no_task_of_others(app: PgQueue, base_url: str, sql: Sql) -> None:
+    @app.task(queue="mail")
+    def send() -> None: ...
+
+    @app.task(queue="payroll")
+    def pay(account: str = "CH93 0076") -> None:
+        """Pay somebody."""
+
+    sql.rows("update worker set tasks = '{theirs}', queues = '{payroll}' where id = %s", sql.worker())
+    sql.rows("update worker set tasks = '{ours}', queues = '{mail,other}' where id = %s", sql.worker())
+    with client_of(base_url, key_of(app, queues=["mail"])) as bound, client_of(base_url, key_of(app)) as other:
+        assert [one["name"] for one in bound.get("/tasks").json()["items"]] == ["ours", "send"]
+        assert [one["name"] for one in other.get("/tasks").json()["items"]] == ["ours", "pay", "send", "theirs"]
+        hidden = bound.get("/tasks/pay")
+        assert (hidden.status_code, hidden.json()["is_known"], hidden.json()["arguments"]) == (200, False, None)
+        assert "0076" not in hidden.text
+        assert "somebody" not in hidden.text
+        assert other.get("/tasks/pay").json()["summary"] == "Pay somebody."

@@ -34,12 +34,13 @@ def both(request: pytest.FixtureRequest, app: PgQueue, url: str) -> Iterator[htt
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
-        ("GET", "audit", 200), ("HEAD", "audit", 200), ("GET", "sign-in", 200), ("POST", "sign-out", 415),
+        ("GET", "audit", 200), ("HEAD", "audit", 200), ("GET", "sign-in", 200), ("HEAD", "sign-in", 200),
+        ("POST", "sign-out", 415),
         ("GET", "nothing/here", 404),
         ("DELETE", "audit", 405), ("OPTIONS", "audit", 405), ("PROPFIND", "audit", 405), ("GET", "audit?cursor=x", 200),
         ("GET", "audit/", 404),
         ("GET", "static/x/nothing.js", 404), ("GET", "%00", 404), ("GET", "audit%2f", 404), ("GET", "%ff%fe", 404),
-        ("GET", "..%2f..%2fetc", 404),
+        ("GET", "..%2f..%2fetc", 404), ("GET", f"jobs/{5000 * '9'}", 404), ("GET", f"jobs/{19 * '9'}/log", 422),
     ],
 )  # fmt: skip
 def test_every_answer_keeps_other_pages_and_scripts_out(both: httpx.Client, method: str, path: str, status: int) -> None:

@@ -51,6 +51,12 @@ def test_selected_jobs_are_named_by_their_ids(http: httpx.Client, sql: Sql) -> N
     assert rows(http.get(f"operations/{link[1]}").text) == [ids[2], ids[0]]
 
 
+def test_all_that_match_may_be_named_by_their_ids(http: httpx.Client, sql: Sql) -> None:
+    ids = [sql.enqueue() for _ in range(3)]
+    asked = http.get("operations/new", params={"do": "cancel", "q": f"id:{ids[0]},{ids[2]}", "all": "1"})
+    assert (asked.status_code, "Cancel 2 jobs?" in asked.text) == (200, True)
+
+
 def test_a_paced_operation_goes_on_and_can_be_ended(http: httpx.Client, sql: Sql) -> None:
     for _ in range(5):
         fail(sql, "broken")

@@ -13,6 +13,12 @@ REMEDIES = {
     "start a worker for it: pgqueue worker MODULE:APP --queues mail": "pgqueue worker MODULE:APP --queues mail",
     "pgqueue migrate --schema jobs; or give the right one: PGQUEUE_SCHEMA": "pgqueue migrate --schema jobs",
     "pgqueue migrate --schema jobs, if this is the newer one; else upgrade this package": "pgqueue migrate --schema jobs",
+    "deploy it; or, if it is gone for good: pgqueue cancel --task 'a; or b'": "pgqueue cancel --task 'a; or b'",
+    # Names of attackers: nothing in quotes is a command by itself.
+    "deploy it; or: pgqueue cancel --task 'a\nb: pgqueue dev $(evil)'": "pgqueue cancel --task 'a\nb: pgqueue dev $(evil)'",
+    r"deploy it; or: pgqueue cancel --task 'a'\''b: pgqueue dev $(x)'": r"pgqueue cancel --task 'a'\''b: pgqueue dev $(x)'",
+    "read 'a: pgqueue dev $(evil)'": None,
+    "read: pgqueue dev\nevil": None,
     "restart them with the version of the schema": None,
     "give PGQUEUE_LISTEN_URL a connection past the pooler, straight to the server": None,
 }

@@ -15,17 +15,21 @@ from ...retry import Retry
 from .. import answers
 from ..bodies.tasks import MOST_TASKS, TaskDetail, TasksOut
 from ..endpoint import Endpoints
-from ..here import at
+from ..here import Here, at
 
 endpoints = Endpoints("tasks")
 
 
 @endpoints.get("/tasks", is_bound=True, model=TasksOut)
 async def tasks(request: Request) -> Response:
-    """The tasks that this server has, or that active workers say they have. Others can be enqueued, too."""
+    """The tasks that this server has, or that active workers say they have. Others can be enqueued, too.
+
+    A key for some queues is told of those whose own queue is one of them, and of those of the workers that serve one.
+    """
     here = at(request)
-    own = here.service.app.tasks
-    theirs: list[str] = await here.run(calls.task_names(MOST_TASKS))
+    own = {name: task for name, task in here.service.app.tasks.items() if _is_seen(here, task)}
+    queues = here.caller.queues
+    theirs: list[str] = await here.run(calls.task_names(MOST_TASKS, None if queues is None else sorted(queues)))
     names = sorted({*own, *theirs} - {CHUNK})
     return here.answer({"items": [_task(name, own.get(name)) for name in names]})
 
@@ -35,10 +39,17 @@ async def task(request: Request, name: str) -> Response:
     """One task with the JSON schema of its arguments; of a task that the server does not have, its name only."""
     here = at(request)
     known = here.service.app.tasks.get(name)
+    if known is not None and not _is_seen(here, known):
+        known = None
     found: dict[str, Any] = here.shown({**_task(name, known), "options": None if known is None else _options(known.options)})
     schema = None if known is None else known.parameters.json_schema()
     # Not as other answers: under the name of an argument such as `password` stands its type, which is no secret.
     return answers.json({**found, "arguments": _without_secrets(schema, here.service.redactor)})
+
+
+def _is_seen(here: Here, task: Registered[Any]) -> bool:
+    """Whether it belongs to a queue of the caller, as far as its own options say."""
+    return here.caller.queues is None or task.options.queue in here.caller.queues
 
 
 def _task(name: str, task: Registered[Any] | None) -> dict[str, Any]:

@@ -22,7 +22,7 @@ MOST_STEPS = 100
 ALONE = Bounds(nodes=3000, members=1000, text=20_000)  # of a value on a page of its own
 
 
-@pages.page("/jobs/{job_id:int}", of="GET /jobs/{job_id}")
+@pages.page("/jobs/{job_id:pgqueue_id}", of="GET /jobs/{job_id}")
 async def job(at: Visit, job_id: int) -> Response:
     """The job."""
     path = f"/jobs/{job_id}"
@@ -51,32 +51,32 @@ async def job(at: Visit, job_id: int) -> Response:
     )
 
 
-@pages.page("/jobs/{job_id:int}/log", of="GET /jobs/{job_id}/logs")
+@pages.page("/jobs/{job_id:pgqueue_id}/log", of="GET /jobs/{job_id}/logs")
 async def log(at: Visit, job_id: int) -> Response:
     """All of its lines, page by page, the last ones first."""
     lines = await at.ask(f"/jobs/{job_id}/logs", order="last", limit=MOST_LINES, cursor=at.query.get("cursor"))
     return await at.show("job_log.html", f"Log of job {job_id}", lines=lines, job_id=job_id)
 
 
-@pages.page("/jobs/{job_id:int}/args", of="GET /jobs/{job_id}")
+@pages.page("/jobs/{job_id:pgqueue_id}/args", of="GET /jobs/{job_id}")
 async def args(at: Visit, job_id: int) -> Response:
     """Its arguments, however large."""
     return await _alone(at, job_id, "args", "Arguments")
 
 
-@pages.page("/jobs/{job_id:int}/result", of="GET /jobs/{job_id}/result")
+@pages.page("/jobs/{job_id:pgqueue_id}/result", of="GET /jobs/{job_id}/result")
 async def result(at: Visit, job_id: int) -> Response:
     """Its result, however large."""
     return await _alone(at, job_id, "result", "Result")
 
 
-@pages.page("/jobs/{job_id:int}/meta", of="GET /jobs/{job_id}")
+@pages.page("/jobs/{job_id:pgqueue_id}/meta", of="GET /jobs/{job_id}")
 async def meta(at: Visit, job_id: int) -> Response:
     """Its meta, however large."""
     return await _alone(at, job_id, "meta", "Meta")
 
 
-@pages.page("/jobs/{job_id:int}/{name}.json", of="GET /jobs/{job_id}")
+@pages.page("/jobs/{job_id:pgqueue_id}/{name}.json", of="GET /jobs/{job_id}")
 async def download(at: Visit, job_id: int, name: str) -> Response:
     """A value as a file."""
     if name not in ("args", "result", "meta"):

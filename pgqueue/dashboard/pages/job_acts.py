@@ -17,14 +17,14 @@ _CANCELLED = {
 }
 
 
-@pages.act("/jobs/{job_id:int}/run-now", of="PATCH /jobs/{job_id}")
+@pages.act("/jobs/{job_id:pgqueue_id}/run-now", of="PATCH /jobs/{job_id}")
 async def run_now(at: Visit, form: Form, job_id: int) -> Response:
     """Let it wait no longer."""
     await at.tell("PATCH", f"/jobs/{job_id}", {"run_after": 0})
     return at.go(back_of(at, form), said=f"Job {job_id} is due now.")
 
 
-@pages.act("/jobs/{job_id:int}/change", of="PATCH /jobs/{job_id}")
+@pages.act("/jobs/{job_id:pgqueue_id}/change", of="PATCH /jobs/{job_id}")
 async def change(at: Visit, form: Form, job_id: int) -> Response:
     """Change its queue, its priority, or when it runs."""
     body = {name: _number(form.text(name)) for name in ("priority", "run_after")} | {"queue": form.text("queue")}
@@ -32,7 +32,7 @@ async def change(at: Visit, form: Form, job_id: int) -> Response:
     return at.go(back_of(at, form), said=f"Job {job_id} was changed.")
 
 
-@pages.act("/jobs/{job_id:int}/cancel", of="POST /jobs/{job_id}/cancel")
+@pages.act("/jobs/{job_id:pgqueue_id}/cancel", of="POST /jobs/{job_id}/cancel")
 async def cancel(at: Visit, form: Form, job_id: int) -> Response:
     """End it: at once if it waits, by its worker if it runs, or by force."""
     how = form.get("how", "ask")
@@ -43,7 +43,7 @@ async def cancel(at: Visit, form: Form, job_id: int) -> Response:
     return at.go(back_of(at, form), said=f"Job {job_id}: {_CANCELLED[answer['did']]}")
 
 
-@pages.act("/jobs/{job_id:int}/retry", of="POST /jobs/{job_id}/retry")
+@pages.act("/jobs/{job_id:pgqueue_id}/retry", of="POST /jobs/{job_id}/retry")
 async def retry(at: Visit, form: Form, job_id: int) -> Response:
     """Run it again; what is over runs as a new job."""
     body = {"force": "force" in form, "keep_attempts": True if "keep_attempts" in form else None}
@@ -56,7 +56,7 @@ async def retry(at: Visit, form: Form, job_id: int) -> Response:
     return at.go(back_of(at, form), said=f"Job {job_id} runs again.")
 
 
-@pages.act("/jobs/{job_id:int}/signal", of="POST /jobs/{job_id}/signal")
+@pages.act("/jobs/{job_id:pgqueue_id}/signal", of="POST /jobs/{job_id}/signal")
 async def signal(at: Visit, form: Form, job_id: int) -> Response:
     """Tell it something."""
     name = form.get("name", "")
@@ -66,7 +66,7 @@ async def signal(at: Visit, form: Form, job_id: int) -> Response:
     return at.go(back_of(at, form), said=told if answer["stored"] else already)
 
 
-@pages.act("/jobs/{job_id:int}/discard", of="POST /jobs/{job_id}/discard")
+@pages.act("/jobs/{job_id:pgqueue_id}/discard", of="POST /jobs/{job_id}/discard")
 async def discard(at: Visit, form: Form, job_id: int) -> Response:
     """Remove a dead letter for good."""
     await at.tell("POST", f"/jobs/{job_id}/discard", {"reason": form.text("reason")})

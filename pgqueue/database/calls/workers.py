@@ -223,12 +223,13 @@ def rescues(worker_id: UUID | None, queue: str | None, before: Keys, limit: int)
     )
 
 
-def task_names(most: int) -> Call[list[str]]:
-    """The names of the tasks that active workers have, in order, at most so many."""
+def task_names(most: int, queues: list[str] | None = None) -> Call[list[str]]:
+    """The names of the tasks that active workers have, in order, at most so many; of workers of these queues only, if given."""
     return Call(
         "select distinct t.name from {schema}.worker w cross join unnest(w.tasks) as t(name) "
-        "where w.state = 'active' order by t.name limit %s::int",
-        (most,),
+        "where w.state = 'active' and (%s::text[] is null or exists ("
+        "select from unnest(w.queues) as q(queue) where q.queue = any (%s::text[]))) order by t.name limit %s::int",
+        (queues, queues, most),
         first_column,
         repeat_within=ALWAYS,
     )
