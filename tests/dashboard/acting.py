@@ -1,19 +1,21 @@
-"""An act that all tests of the frame can use, whatever pages there are, and the forms that a browser would send."""
+"""An act that all tests of the frame can use, whatever pages there are, and those who do it: their sessions and tokens."""
 
 import hmac
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 
 import httpx
 import pytest
 from starlette.responses import Response
 
-from pgqueue.dashboard import build
+from pgqueue import PgQueue
+from pgqueue.dashboard import Viewer, build
 from pgqueue.dashboard.door import KEY, SEED
 from pgqueue.dashboard.guard import back_of
 from pgqueue.dashboard.page import Form, Pages, Visit
 from pgqueue.dashboard.pages import ALL
+from tests.api.serving import served
 
 pages = Pages()
 PAUSE = "try/pause/mail"
@@ -32,11 +34,11 @@ def with_acts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(build, "ALL", [*ALL, *pages.all])
 
 
-def token_in(html: str) -> str:
-    """The token of the forms of a page."""
-    found = re.search(r'name="csrf" value="([0-9a-f]{64})"', html)
-    assert found, "the page has no form of a change"
-    return found[1]
+@contextmanager
+def seen_by(app: PgQueue, viewer: Viewer) -> Iterator[httpx.Client]:
+    """A client of the dashboard of an app that takes everybody for this viewer."""
+    with served(build.create_app(app, lambda _: viewer)) as url, httpx.Client(base_url=f"{url}/", timeout=20) as client:
+        yield client
 
 
 def sign_in(client: httpx.Client, key: str, to: str = "") -> httpx.Response:

@@ -4,8 +4,8 @@ import httpx
 import pytest
 
 from pgqueue import PgQueue
-from pgqueue.dashboard import Viewer, create_app
-from tests.api.serving import served
+from pgqueue.dashboard import Viewer
+from tests.dashboard.acting import seen_by
 from tests.looking import Look
 
 
@@ -44,13 +44,13 @@ def test_values_are_hidden_from_who_may_not_read_arguments(app: PgQueue, look: L
     look.rows("select set_limit('openai', 5, '1 s')")
     look.rows("select set_limit('openai', 987, '1 s')")
     viewer = Viewer("ann", "viewer", may_read_arguments=may_read)
-    with served(create_app(app, lambda _: viewer)) as url:
-        assert ("987" in httpx.get(f"{url}/audit").text) is may_read
+    with seen_by(app, viewer) as http:
+        assert ("987" in http.get("audit").text) is may_read
 
 
 def test_a_viewer_is_not_led_where_it_may_not_go(app: PgQueue, look: Look) -> None:
     look.rows("select create_key('abcdefghijkl', decode(repeat('00', 32), 'hex'), 'shop', 'viewer')")
-    with served(create_app(app, lambda _: Viewer("ann", "viewer"))) as url:
-        html = httpx.get(f"{url}/audit").text
+    with seen_by(app, Viewer("ann", "viewer")) as http:
+        html = http.get("audit").text
         assert "create_key" in html
         assert 'settings"' not in html

@@ -9,10 +9,9 @@ from playwright.sync_api import Page, expect
 
 from pgqueue import PgQueue
 from pgqueue.dashboard import Viewer
-from pgqueue.dashboard import create_app as create_dashboard
-from tests.api.serving import served
 from tests.client.manual_worker import ManualWorker
-from tests.dashboard.sending import said, send
+from tests.dashboard.acting import seen_by
+from tests.dashboard.forms import said, send
 from tests.looking import Look
 
 Bury = Callable[..., list[int]]
@@ -43,8 +42,8 @@ def fingerprint_of(look: Look, job_id: int) -> str:
 
 def operation(look: Look, answer: httpx.Response) -> dict[str, Any]:
     """The operation to whose page an act has led, once it is over."""
-    assert answer.status_code == 303, answer.text
-    id = int(answer.headers["location"].rpartition("/")[2])
+    assert answer.history, answer.text
+    id = int(answer.url.path.rpartition("/")[2])
     while look.value("select carry_on_operations(only_id => %s)", id) is not None:
         pass
     return look.rows("select * from operations where id = %s", id)[0]
@@ -102,7 +101,7 @@ def test_in_a_filtered_list_only_those_that_it_counts_run_again(bury: Bury, look
 
 def test_a_pace_that_is_no_number_is_refused_in_words(bury: Bury, look: Look, http: httpx.Client) -> None:
     path = f"dead-letters/{fingerprint_of(look, *bury())}"
-    assert "per_second" in said(http, send(http, path, f"{path}/retry", per_second="fast"))
+    assert "per_second" in said(send(http, path, f"{path}/retry", per_second="fast"))
     assert look.value("select count(*) from operations") == 0
 
 
@@ -117,14 +116,13 @@ def test_all_of_a_kind_are_removed_with_a_reason(bury: Bury, look: Look, http: h
 def test_one_runs_again_or_is_removed_and_one_that_is_gone_is_said_to_be(bury: Bury, look: Look, http: httpx.Client) -> None:
     one, two, three = bury(3)
     path = f"dead-letters/{fingerprint_of(look, one)}"
-    assert said(http, send(http, path, f"dead-letters/jobs/{one}/retry")) == f"Job {one} runs again."
+    assert said(send(http, path, f"dead-letters/jobs/{one}/retry")) == f"Job {one} runs again."
     assert look.state(one) == "ready"
-    assert said(http, send(http, path, f"dead-letters/jobs/{two}/discard", reason="of a test")) == f"Job {two} is removed."
+    assert said(send(http, path, f"dead-letters/jobs/{two}/discard", reason="of a test")) == f"Job {two} is removed."
     assert look.rows("select reason from discard_log where job_id = %s", two) == [{"reason": "of a test"}]
-    html = http.get(path).text
+    shown = http.get(path)
     look.rows("select retry(%s)", three)  # by a colleague, while this page is open
-    token = html.partition('name="csrf" value="')[2].partition('"')[0]
-    assert "no dead letter" in said(http, http.post(f"dead-letters/jobs/{three}/retry", data={"csrf": token, "back": path}))
+    assert "no dead letter" in said(send(http, shown, f"dead-letters/jobs/{three}/retry"))
 
 
 def test_one_that_has_come_back_three_times_asks_first(bury: Bury, look: Look, http: httpx.Client) -> None:
@@ -132,7 +130,7 @@ def test_one_that_has_come_back_three_times_asks_first(bury: Bury, look: Look, h
     look.rows("update dead_letter set control = '{\"retried\": 3}' where id = %s", id)
     path = f"dead-letters/{fingerprint_of(look, id)}"
     assert "has come back 3 times" in http.get(path).text
-    assert said(http, send(http, path, f"dead-letters/jobs/{id}/retry")) == f"Job {id} runs again."
+    assert said(send(http, path, f"dead-letters/jobs/{id}/retry")) == f"Job {id} runs again."
 
 
 def test_one_runs_again_with_other_arguments_whose_numbers_stay_exact(bury: Bury, look: Look, http: httpx.Client) -> None:
@@ -146,7 +144,7 @@ def test_one_runs_again_with_other_arguments_whose_numbers_stay_exact(bury: Bury
     missing = send(http, path, path, args='{"note": "<b>"}')
     assert (missing.status_code, "&lt;b&gt;" in missing.text, "user" in missing.text) == (422, True, True)
     answer = send(http, path, path, args='{"user": 12345678901234567890, "note": 1.10}')
-    assert said(http, answer) == f"Job {id} runs again, with other arguments."
+    assert said(answer) == f"Job {id} runs again, with other arguments."
     assert look.value("select args::text from job where id = %s", id) == '{"note": 1.10, "user": 12345678901234567890}'
 
 
@@ -178,7 +176,7 @@ def test_what_a_role_may_not_do_or_see_is_not_there(
     app: PgQueue, bury: Bury, look: Look, viewer: Viewer, shown: list[str], hidden: list[str]
 ) -> None:
     (id,) = bury()
-    with served(create_dashboard(app, lambda _: viewer)) as url, httpx.Client(base_url=f"{url}/", timeout=20) as http:
+    with seen_by(app, viewer) as http:
         html = http.get(f"dead-letters/{fingerprint_of(look, id)}").text
         assert [part for part in shown if part not in html] == []
         assert [part for part in hidden if part in html] == []
@@ -189,10 +187,7 @@ def test_what_a_role_may_not_do_or_see_is_not_there(
 
 def test_a_viewer_of_other_queues_does_not_see_the_kind(app: PgQueue, bury: Bury, look: Look) -> None:
     path = f"dead-letters/{fingerprint_of(look, *bury())}"
-    with (
-        served(create_dashboard(app, lambda _: Viewer("ann", "operator", ["other"]))) as url,
-        httpx.Client(base_url=f"{url}/", timeout=20) as http,
-    ):
+    with seen_by(app, Viewer("ann", "operator", ["other"])) as http:
         assert "all were retried or removed" in http.get(path).text
         assert "no job has failed for good" in http.get("dead-letters").text
 

@@ -21,7 +21,8 @@ from tests.api.serving import served
 from tests.looking import Look
 from tests.waiting import until
 
-from .acting import PAUSE, sign_in, token_in, token_of, with_acts
+from .acting import PAUSE, sign_in, token_of, with_acts
+from .forms import token_in
 
 OURS = {"Sec-Fetch-Site": "same-origin"}
 

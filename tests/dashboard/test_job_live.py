@@ -10,9 +10,9 @@ from pgqueue import PgQueue
 from tests.sql.conftest import Sql
 
 
-def say(sql: Sql, id: int, token: UUID, first: int, last: int) -> None:
+def say(sql: Sql, id: int, token: UUID, first: int, last: int, more: str = "") -> None:
     worker = sql.value("select worker_id from job where id = %s", id)
-    lines = [{"n": n, "ago": 0, "level": "info", "message": f"line {n}."} for n in range(first, last + 1)]
+    lines = [{"n": n, "ago": 0, "level": "info", "message": f"line {n}.{more}"} for n in range(first, last + 1)]
     sql.rows("select add_log(%s, %s)", worker, json.dumps([{"id": id, "token": str(token), "attempt": 1, "lines": lines}]))
 
 
@@ -36,6 +36,9 @@ def test_the_log_follows_and_stays_where_the_reader_has_scrolled_to(page: Page, 
     )
     say(sql, id, token, 122, 140)
     expect(log.get_by_text("line 140.")).to_be_in_viewport()
+    say(sql, id, token, 141, 141, more=" to be read in full" * 100)
+    expect(log.get_by_text("line 141.")).to_be_visible()
+    assert log.locator("p").last.evaluate("line => line.scrollHeight <= line.clientHeight"), "a long line is cut off"
 
 
 def test_progress_and_the_end_are_shown_without_a_reload_and_what_is_open_stays_open(page: Page, sql: Sql) -> None:

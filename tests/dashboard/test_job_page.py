@@ -9,21 +9,17 @@ import pytest
 
 from pgqueue import PgQueue
 from pgqueue.dashboard import Viewer
-from tests.dashboard.job_forms import seen_by
+from tests.dashboard.acting import seen_by
+from tests.dashboard.forms import text_of
 from tests.sql.conftest import Sql
 from tests.sql.flows import node, start
 
 HOSTILE = "<script>alert(1)</script>\"'\u202e🦊" + "x" * 150
 
 
-def text_of(page: str) -> str:
-    """What is seen of a page."""
-    return " ".join(re.sub(r"<[^>]+>", " ", page).split())
-
-
 def test_what_decides_stands_on_top_in_words(http: httpx.Client, sql: Sql) -> None:
     id = sql.enqueue("send_mail", run_after="2 h")
-    page = text_of(http.get(f"jobs/{id}").text)
+    page = text_of(http.get(f"jobs/{id}"))
     assert "Runs in 2 h" in page
     assert "It waits for its time" in page
     held = sql.enqueue("send_mail")

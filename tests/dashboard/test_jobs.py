@@ -2,29 +2,21 @@
 
 import re
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import httpx
 import pytest
 
 from pgqueue import PgQueue
-from pgqueue.dashboard import Viewer, create_app
+from pgqueue.dashboard import Viewer
 from pgqueue.dashboard.shared import SECONDS
-from tests.api.serving import served
 from tests.client.manual_worker import ManualWorker
+from tests.dashboard.acting import seen_by
 from tests.sql.conftest import Sql
 
 
 def rows(html: str) -> list[int]:
     return [int(id) for id in re.findall(r'<tr id="job-(\d+)"', html)]
-
-
-@contextmanager
-def seen_by(app: PgQueue, **facts: Any) -> Iterator[httpx.Client]:
-    with served(create_app(app, lambda _: Viewer("ann", **facts))) as url, httpx.Client(base_url=f"{url}/", timeout=20) as client:
-        yield client
 
 
 def fail(sql: Sql, message: str, **options: Any) -> int:
@@ -149,14 +141,14 @@ def test_orders_that_the_jobs_have_are_offered(http: httpx.Client, sql: Sql, q: 
 
 def test_who_may_not_act_sees_no_boxes_and_no_messages(app: PgQueue, sql: Sql) -> None:
     id = fail(sql, "customer 5 is unknown")
-    with seen_by(app, role="viewer", may_read_arguments=False) as client:
+    with seen_by(app, Viewer("ann", "viewer", may_read_arguments=False)) as client:
         html = client.get("jobs").text
         assert rows(html) == [id]
         assert "checkbox" not in html
         assert "customer 5" not in html
         assert "Broken" in html
         assert client.get("operations/new", params={"do": "cancel", "all": "1", "q": "queue:x"}).status_code == 403
-    with seen_by(app, role="operator") as client:
+    with seen_by(app, Viewer("ann", "operator")) as client:
         html = client.get("jobs").text
         assert "checkbox" in html
         assert "customer 5 is unknown" in html
@@ -164,7 +156,7 @@ def test_who_may_not_act_sees_no_boxes_and_no_messages(app: PgQueue, sql: Sql) -
 
 def test_who_is_for_some_queues_sees_only_these(app: PgQueue, sql: Sql) -> None:
     mine, _ = sql.enqueue(queue="mail"), sql.enqueue(queue="secret")
-    with seen_by(app, queues=["mail"]) as client:
+    with seen_by(app, Viewer("ann", queues=["mail"])) as client:
         assert rows(client.get("jobs").text) == [mine]
         refused = client.get("jobs", params={"q": "queue:secret"}).text
         assert rows(refused) == []
@@ -194,7 +186,7 @@ def test_suggestions_take_the_place_of_the_last_term(app: PgQueue, sql: Sql, tex
     sql.enqueue(queue="mail")
     sql.value("update job set queue = 'mail box' where id = %s returning 1", sql.enqueue())
     fail(sql, "broken")
-    with seen_by(app) as client:
+    with seen_by(app, Viewer("ann")) as client:
         found = client.get("suggestions", params={"q": text}).json()
     assert (found["last"], found["items"][0]["text"]) == (last, first)
 

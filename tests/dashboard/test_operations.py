@@ -8,26 +8,17 @@ import pytest
 from pgqueue import PgQueue
 from tests.sql.conftest import Sql
 
+from .forms import send
 from .test_jobs import fail, rows
-
-
-def send(http: httpx.Client, path: str, html: str, **fields: str) -> httpx.Response:
-    """Send the form of a page with what it has hidden and what somebody writes into it."""
-    form = html[html.index("<form", html.index("<main")) :]
-    hidden = re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)"', form)
-    data: dict[str, list[str]] = {}
-    for name, value in hidden:
-        data.setdefault(name, []).append(value.replace("&amp;", "&").replace("&#34;", '"'))
-    return http.post(path, data={**data, **fields}, follow_redirects=True)
 
 
 def test_the_question_names_the_number_and_the_operation_shows_what_was_done(http: httpx.Client, sql: Sql) -> None:
     ids = [sql.enqueue(queue="mail") for _ in range(3)]
     fail(sql, "not one that can be cancelled")
-    asked = http.get("operations/new", params={"do": "cancel", "q": "queue:mail", "all": "1"}).text
-    assert "Cancel 3 jobs?" in asked
-    assert "are blocked, scheduled, ready, running" in asked
-    shown = send(http, "operations/new", asked, reason="sent <b>twice</b>")
+    asked = http.get("operations/new", params={"do": "cancel", "q": "queue:mail", "all": "1"})
+    assert "Cancel 3 jobs?" in asked.text
+    assert "are blocked, scheduled, ready, running" in asked.text
+    shown = send(http, asked, "operations/new", reason="sent <b>twice</b>")
     assert shown.url.path.startswith("/operations/")
     assert {sql.state(id) for id in ids} == {"cancelled"}
     assert "3 cancelled" in shown.text
@@ -38,9 +29,9 @@ def test_the_question_names_the_number_and_the_operation_shows_what_was_done(htt
 
 def test_selected_jobs_are_named_by_their_ids(http: httpx.Client, sql: Sql) -> None:
     ids = [sql.enqueue() for _ in range(3)]
-    asked = http.get("operations/new", params={"do": "priority", "q": "queue:default", "id": [ids[0], ids[2], "x"]}).text
-    assert "Change the priority of 2 jobs?" in asked
-    shown = send(http, "operations/new", asked, reason="urgent", priority="50")
+    asked = http.get("operations/new", params={"do": "priority", "q": "queue:default", "id": [ids[0], ids[2], "x"]})
+    assert "Change the priority of 2 jobs?" in asked.text
+    shown = send(http, asked, "operations/new", reason="urgent", priority="50")
     assert [sql.job(id)["priority"] for id in ids] == [50, 0, 50]
     asked = http.get("operations/new", params={"do": "move", "id": [ids[1]]}).text
     assert "Move 1 job?" in asked
@@ -60,12 +51,12 @@ def test_all_that_match_may_be_named_by_their_ids(http: httpx.Client, sql: Sql) 
 def test_a_paced_operation_goes_on_and_can_be_ended(http: httpx.Client, sql: Sql) -> None:
     for _ in range(5):
         fail(sql, "broken")
-    asked = http.get("operations/new", params={"do": "retry", "q": "error:Broken", "all": "1"}).text
-    shown = send(http, "operations/new", asked, reason="mended", per_second="0.001")
+    asked = http.get("operations/new", params={"do": "retry", "q": "error:Broken", "all": "1"})
+    shown = send(http, asked, "operations/new", reason="mended", per_second="0.001")
     assert 'Left</div><div class="v">4' in shown.text
     assert "at most 0.001 a second" in shown.text
     assert "error:Broken" in shown.text
-    ended = send(http, f"operations/{shown.url.path.rpartition('/')[2]}/cancel", shown.text)
+    ended = send(http, shown, f"operations/{shown.url.path.rpartition('/')[2]}/cancel")
     assert "what is done stays" in ended.text
     assert sql.value("select state from operations") == "cancelled"
 
@@ -93,8 +84,8 @@ def test_what_is_no_verb_or_no_operation_is_refused(http: httpx.Client) -> None:
 
 def test_a_change_that_is_refused_says_so_on_the_page_of_the_question(http: httpx.Client, sql: Sql) -> None:
     id = sql.enqueue()
-    asked = http.get("operations/new", params={"do": "priority", "id": id}).text
-    shown = send(http, "operations/new", asked, reason="x", priority="1000")
+    asked = http.get("operations/new", params={"do": "priority", "id": id})
+    shown = send(http, asked, "operations/new", reason="x", priority="1000")
     assert shown.url.path == "/operations/new"
     assert 'class="notice bad"' in shown.text
     assert sql.job(id)["priority"] == 0

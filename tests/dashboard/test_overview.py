@@ -8,14 +8,14 @@ import psycopg
 import pytest
 
 from pgqueue import PgQueue
-from pgqueue.dashboard import Viewer, create_app
+from pgqueue.dashboard import Viewer
 from pgqueue.dashboard.leads import lead_of, terms
 from pgqueue.dashboard.pages.overview import failing
 from pgqueue.dashboard.rates import rates
 from pgqueue.insight.troubles import troubles
-from tests.api.serving import served
 from tests.cli.test_top_page import WRONG
 from tests.client.manual_worker import ManualWorker
+from tests.dashboard.acting import seen_by
 from tests.rolled import pass_minutes
 
 
@@ -114,9 +114,8 @@ def test_each_time_has_a_chart_of_its_own_step(http: httpx.Client, seeded: None,
 
 
 def test_who_may_see_some_queues_sees_these_and_no_figures_of_all(app: PgQueue, seeded: None) -> None:
-    dashboard = create_app(app, lambda _: Viewer("ann", queues=["mail"]))
-    with served(dashboard) as url:
-        html = httpx.get(f"{url}/").text
+    with seen_by(app, Viewer("ann", queues=["mail"])) as http:
+        html = http.get("").text
     assert 'id="queue-mail"' in html
     assert 'id="queue-default"' not in html
     assert "Finished a minute" not in html

@@ -8,20 +8,8 @@ import pytest
 from pgqueue import PgQueue
 from tests.client.manual_worker import ManualWorker
 from tests.looking import Look
-from tests.waiting import until
 
-from .acting import token_in
-
-
-def act(http: httpx.Client, page: str, path: str, **fields: str) -> httpx.Response:
-    """Send a form of a page, and go where it leads."""
-    token = token_in(http.get(page).text)
-    return http.post(path, data={"csrf": token, "back": page, **fields}, follow_redirects=True)
-
-
-def shows(http: httpx.Client, path: str, text: str) -> str:
-    """Wait until a page shows a text: its answers are shared for a second. The page."""
-    return until(lambda: found if text in text_of(found := http.get(path).text) else "", f"{text!r} on {path}")
+from .forms import send, shows, text_of
 
 
 @pytest.fixture
@@ -30,10 +18,6 @@ def mail(app: PgQueue) -> None:
     send = app.task(name="send", queue="mail")(lambda: None)
     for _ in range(3):
         send.enqueue()
-
-
-def text_of(html: str) -> str:
-    return " ".join(re.sub(r"<[^>]+>", " ", html).split())
 
 
 def test_an_empty_install_says_what_to_do(http: httpx.Client) -> None:
@@ -48,16 +32,16 @@ def test_a_queue_without_workers_is_told_of_where_it_is_listed_and_on_its_page(m
 
 
 def test_a_pause_is_made_with_its_reason_and_time_and_ended(mail: None, http: httpx.Client, look: Look) -> None:
-    shown = act(http, "queues/mail", "queues/mail/pause", reason="a <b>deploy", for_minutes="90")
+    shown = send(http, "queues/mail", "queues/mail/pause", reason="a <b>deploy", for_minutes="90")
     assert "Queue mail is paused." in shown.text
     assert "a &lt;b&gt;deploy" in shown.text
     assert look.value("select date_trunc('minute', until - paused_at + interval '1 s') = interval '90 min' from pause") is True
-    assert "Queue mail goes on." in act(http, "queues/mail", "queues/mail/resume").text
+    assert "Queue mail goes on." in send(http, "queues/mail", "queues/mail/resume").text
     assert look.rows("select * from pause") == []
 
 
 def test_a_time_that_is_none_is_refused_on_the_page(mail: None, http: httpx.Client, look: Look) -> None:
-    shown = act(http, "queues/mail", "queues/mail/pause", for_minutes="soon")
+    shown = send(http, "queues/mail", "queues/mail/pause", for_minutes="soon")
     assert shown.status_code == 200
     assert "for_seconds" in shown.text
     assert look.rows("select * from pause") == []
@@ -66,45 +50,46 @@ def test_a_time_that_is_none_is_refused_on_the_page(mail: None, http: httpx.Clie
 def test_draining_shows_what_still_runs_until_nothing_does(app: PgQueue, http: httpx.Client, manual_worker: ManualWorker) -> None:
     app.task(name="send")(lambda: None).enqueue()
     (job,) = manual_worker.claim()
-    shown = act(http, "queues/default", "queues/default/drain")
-    assert "1 of its jobs still run" in text_of(shown.text)
+    shown = send(http, "queues/default", "queues/default/drain")
+    assert "1 of its jobs still run" in text_of(shown)
     manual_worker.finish(job)
     shows(http, "queues/default", "Nothing of it runs: it is drained.")
 
 
 def test_settings_are_changed_shown_and_reset(mail: None, http: httpx.Client, look: Look) -> None:
     fields = {"max_ready": "5000", "on_full": "drop_oldest", "starvation_after": "90", "dead_days": "7", "keep_cancelled": "yes"}
-    shown = text_of(act(http, "queues/mail", "queues/mail/settings", **fields).text)
+    shown = text_of(send(http, "queues/mail", "queues/mail/settings", **fields))
     assert "5,000; above it the oldest are cancelled" in shown
     assert "after 90 s, up to 25 % of a claim" in shown
     assert "without succeeded jobs" in shown
     row = look.rows("select max_ready, keep_succeeded, keep_cancelled, dead_days from queue")
     assert row == [{"max_ready": 5000, "keep_succeeded": False, "keep_cancelled": True, "dead_days": 7}]
-    assert "any number" in text_of(act(http, "queues/mail", "queues/mail/reset").text)
+    assert "any number" in text_of(send(http, "queues/mail", "queues/mail/reset"))
     assert look.rows("select * from queue") == []
 
 
 def test_a_setting_that_is_none_is_refused_on_the_page(mail: None, http: httpx.Client, look: Look) -> None:
-    shown = act(http, "queues/mail", "queues/mail/settings", max_ready="many", keep_succeeded="yes", keep_cancelled="yes")
-    assert "max_ready" in text_of(shown.text)
+    shown = send(http, "queues/mail", "queues/mail/settings", max_ready="many", keep_succeeded="yes", keep_cancelled="yes")
+    assert "max_ready" in text_of(shown)
     assert look.rows("select * from queue") == []
 
 
 def test_everything_and_tasks_are_paused_and_resumed(mail: None, http: httpx.Client, look: Look) -> None:
-    assert "Everything is paused" in text_of(act(http, "queues", "pauses", kind="everything", reason="a storm").text)
-    assert "It still waits, because everything is paused." in act(http, "queues/mail", "queues/mail/resume").text
-    assert "Everything goes on" in act(http, "queues", "pauses/everything/resume").text
+    assert "Everything is paused" in text_of(send(http, "queues", "pauses", kind="everything", reason="a storm"))
+    assert "Queue mail is paused" in send(http, "queues/mail", "queues/mail/pause").text
+    assert "It still waits, because everything is paused." in send(http, "queues/mail", "queues/mail/resume").text
+    assert "Everything goes on" in send(http, "queues", "pauses/everything/resume").text
     name = "send 2%/é\u202e"
-    assert "Paused tasks" in act(http, "queues", "pauses", kind="task", name=name).text
+    assert "Paused tasks" in send(http, "queues", "pauses", kind="task", name=name).text
     (quoted,) = re.findall(r'name="name" value="([^"]+)"', http.get("queues").text)
-    assert "goes on" in act(http, "queues", "pauses/task/resume", name=quoted).text
+    assert "goes on" in send(http, "queues", "pauses/task/resume", name=quoted).text
     assert look.rows("select * from pause") == []
 
 
 def test_the_limit_of_a_queue_stands_on_its_page(mail: None, app: PgQueue, http: httpx.Client, look: Look) -> None:
     assert "Its jobs are not limited." in http.get("queues/mail").text
     look.value("select set_limit('queue:mail', 100, '1 min', max_running => 4)::text")
-    shown = text_of(http.get("queues/mail").text)
+    shown = text_of(http.get("queues/mail"))
     assert "100 for each 60 s" in shown
     assert "0 of 4" in shown
 

@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from pgqueue import PgQueue
 from tests.api.keyed import key_of
-from tests.dashboard.sending import said, send
+from tests.dashboard.forms import said, send
 from tests.looking import Look
 
 MADE = re.compile(r"pgq_[a-z0-9]{12}_[A-Za-z0-9_-]{20,}")
@@ -72,7 +72,7 @@ def test_a_key_is_revoked_at_once(app: PgQueue, admin: httpx.Client) -> None:
     other = key_of(app, "viewer")
     id = other.split("_")[1]
     answer = send(admin, "settings", f"settings/keys/{id}/revoke")
-    assert said(admin, answer) == f"Key {id} is revoked."
+    assert said(answer) == f"Key {id} is revoked."
     assert httpx.get(f"{admin.base_url}api/v1/jobs", headers={"Authorization": f"Bearer {other}"}).status_code == 401
     html = admin.get("settings").text
     assert f"settings/keys/{id}/revoke" not in html

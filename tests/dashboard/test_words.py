@@ -12,7 +12,7 @@ from pgqueue.dashboard.words import for_people
 from tests.api.keyed import key_of
 from tests.api.serving import served
 from tests.dashboard.acting import sign_in
-from tests.dashboard.sending import said, send
+from tests.dashboard.forms import said, send
 
 JARGON = re.compile("`(detail|remedy)`|header|Bearer|Retry-After|Content-Type")
 OF_PROGRAMS = {"not-json", "unsupported-media-type", "key-reused", "still-running"}  # no page sends such a request
@@ -52,6 +52,6 @@ def test_who_lacks_a_right_is_told_where_to_get_it(app: PgQueue, http: httpx.Cli
 
 def test_a_remedy_is_said_once(app: PgQueue, http: httpx.Client) -> None:
     app.limits.set("openai", rate="60/m")
-    told = said(http, send(http, "limits", "limits/openai/park", unit="h", **{"for": "long"}))
+    told = said(send(http, "limits", "limits/openai/park", unit="h", **{"for": "long"}))
     remedy = told.rpartition("; ")[2]
     assert told.count(remedy.rstrip(".")) == 1, told

@@ -13,8 +13,8 @@ from pgqueue.dashboard.stacks import groups_of, is_own_frame, text_of
 from tests.client.manual_worker import ManualWorker
 from tests.looking import Look
 
-from .test_queues import act, shows
-from .test_queues import text_of as words_of
+from .forms import send, shows
+from .forms import text_of as words_of
 
 FRAME = {"file": "/app/shop/mail.py", "line": 7, "function": "send", "code": "smtp.login('<b>')"}
 LIBRARY = {"file": "/usr/lib/python3.13/smtplib.py", "line": 700, "function": "login", "code": "raise"}
@@ -91,7 +91,7 @@ def test_a_worker_is_asked_and_its_answer_appears_by_itself(page: Page, worker: 
 
 
 def test_the_job_that_is_asked_for_stands_in_front(http: httpx.Client, worker: str, look: Look) -> None:
-    act(http, f"workers/{worker}/stacks", f"workers/{worker}/stacks")
+    send(http, f"workers/{worker}/stacks", f"workers/{worker}/stacks")
     look.value("select answer_stacks(%s, %s)", worker, json.dumps(STACKS))
     shown = shows(http, f"workers/{worker}/stacks?job=19", "3 more found no room")
     assert [int(id) for id in re.findall(r'jobs/(\d+)">', shown)] == [19, 17, 18]
@@ -99,7 +99,7 @@ def test_the_job_that_is_asked_for_stands_in_front(http: httpx.Client, worker: s
 
 
 def test_an_answer_that_nobody_can_read_is_told_as_such(http: httpx.Client, worker: str, look: Look) -> None:
-    act(http, f"workers/{worker}/stacks", f"workers/{worker}/stacks")
+    send(http, f"workers/{worker}/stacks", f"workers/{worker}/stacks")
     look.value("""select answer_stacks(%s, '{"threads": 5}')""", worker)
     shows(http, f"workers/{worker}/stacks", "the answer of this worker cannot be read")
 

@@ -6,10 +6,11 @@ import httpx
 import pytest
 
 from pgqueue import PgQueue
-from pgqueue.dashboard import Viewer, create_app
+from pgqueue.dashboard import Viewer
 from pgqueue.dashboard.shared import Shared
-from tests.api.serving import served
 from tests.client.manual_worker import ManualWorker
+from tests.dashboard.acting import seen_by, token_of
+from tests.dashboard.forms import send, text_of
 from tests.looking import Look
 from tests.sql.conftest import Sql
 from tests.sql.flows import Flow, node, start
@@ -27,20 +28,6 @@ def fan(sql: Sql, size: int, name: str = "pages") -> Flow:
     """One node, so many behind it, and one behind these."""
     middle = [{"task": "parse", "name": f"parse {n}", "after": ["fetch"]} for n in range(size)]
     return start(sql, node("fetch"), *middle, node("store", *(one["name"] for one in middle)), name=name)
-
-
-def send(http: httpx.Client, page: str, act: str, **fields: str) -> str:
-    """Send a form of a page; the text of the page after it."""
-    found = re.search(r'name="csrf" value="([^"]+)"', http.get(page).text)
-    assert found
-    answer = http.post(act, data={"csrf": found[1], "back": page, **fields})
-    assert answer.status_code == 303, answer.text
-    return http.get(answer.headers["location"].removeprefix("../" * act.count("/"))).text
-
-
-def words(html: str) -> str:
-    """The text of a page without its marks."""
-    return " ".join(re.sub(r"<[^>]+>", " ", html.partition("<main")[2]).split())
 
 
 def test_the_list_shows_progress_and_finds_workflows(http: httpx.Client, sql: Sql) -> None:
@@ -117,7 +104,7 @@ def test_a_blocked_node_says_what_it_waits_for(http: httpx.Client, sql: Sql) -> 
     assert f"node={flow['b']}" in page
     assert "1 parent" in page
     why = http.get(f"workflows/{flow.id}", params={"node": str(flow["b"])}).text
-    assert "it waits for 1 parent to end" in words(why)
+    assert "it waits for 1 parent to end" in text_of(why)
     assert f'href="../jobs/{flow["a"]}">a</a>' in why
 
 
@@ -136,15 +123,15 @@ def test_a_graph_is_drawn_in_other_sizes(http: httpx.Client, sql: Sql) -> None:
 def test_failed_nodes_are_retried_after_a_question_that_names_their_number(http: httpx.Client, sql: Sql, look: Look) -> None:
     flow = start(sql, node("a"), node("b", "a"), node("c", "b"))
     flow.run("a", "failed")
-    page = http.get(f"workflows/{flow.id}").text
-    assert "1 dead letter runs again" in words(page)
-    assert "2 at most" in words(page)
-    after = send(http, f"workflows/{flow.id}", f"workflows/{flow.id}/retry")
+    page = http.get(f"workflows/{flow.id}")
+    assert "1 dead letter runs again" in text_of(page)
+    assert "2 at most" in text_of(page)
+    after = send(http, f"workflows/{flow.id}", f"workflows/{flow.id}/retry").text
     assert "1 dead letter runs again; what was skipped below waits again." in after
     assert flow.states() == {"a": "ready", "b": "blocked", "c": "blocked"}
     assert "retried what failed" in after
     assert "Retry failed" not in after
-    assert "No dead letter is left to retry." in send(http, f"workflows/{flow.id}", f"workflows/{flow.id}/retry")
+    assert "No dead letter is left to retry." in send(http, page, f"workflows/{flow.id}/retry").text
     assert look.value("select count(*) from audit where verb = 'retry_workflow'") == 2
 
 
@@ -153,25 +140,23 @@ def test_a_workflow_is_cancelled_after_a_question_that_names_the_numbers(
 ) -> None:
     flow = start(sql, node("a"), node("b", "a"), node("c", "b"))
     manual_worker.claim()
-    page = http.get(f"workflows/{flow.id}").text
-    assert "2 of 3 nodes have not begun: they are cancelled. 1 runs and is asked to stop." in words(page)
-    after = send(http, f"workflows/{flow.id}", f"workflows/{flow.id}/cancel")
+    page = http.get(f"workflows/{flow.id}")
+    assert "2 of 3 nodes have not begun: they are cancelled. 1 runs and is asked to stop." in text_of(page)
+    after = send(http, f"workflows/{flow.id}", f"workflows/{flow.id}/cancel").text
     assert "2 nodes were cancelled; those that run are asked to stop." in after
     assert "cancelled it" in after
-    assert "No node was waiting" in send(http, f"workflows/{flow.id}", f"workflows/{flow.id}/cancel")
+    assert "No node was waiting" in send(http, page, f"workflows/{flow.id}/cancel").text
 
 
 def test_a_viewer_sees_no_button_and_may_not_act(app: PgQueue, sql: Sql) -> None:
     flow = start(sql, node("a"), node("b", "a"))
-    flow.run("a", "failed")
-    pages = create_app(app, authorize=lambda _: Viewer("ann", "viewer"))
-    with served(pages) as url, httpx.Client(base_url=f"{url}/") as http:
+    with seen_by(app, Viewer("ann", "viewer")) as http:
         page = http.get(f"workflows/{flow.id}").text
         assert "Workflow" in page
         assert 'method="post"' not in page
-        assert http.post(f"workflows/{flow.id}/cancel", data={}).status_code == 403
-    pages = create_app(app, authorize=lambda _: Viewer("ann", "operator", queues=["mail"]))
-    with served(pages) as url, httpx.Client(base_url=f"{url}/") as http:
+        assert http.post(f"workflows/{flow.id}/cancel", data={"csrf": token_of(http)}).status_code == 403
+        assert flow.states() == {"a": "ready", "b": "blocked"}
+    with seen_by(app, Viewer("ann", "operator", queues=["mail"])) as http:
         assert http.get(f"workflows/{flow.id}").status_code == 403
         assert http.get("workflows").status_code == 403
 

@@ -111,7 +111,10 @@ def test_the_group_that_failed_last_is_first_if_that_is_wanted(letters: Sql) -> 
     ]
 
 
-@pytest.mark.parametrize(("option", "named"), [("sort => 'name'", "use jobs or last_at"), ("span => '1 s'", "use 1 hour")])
+@pytest.mark.parametrize(
+    ("option", "named"),
+    [("sort => 'name'", "use jobs or last_at"), ("span => '1 s'", "use 1 hour"), ("span => '0'", "use 1 hour")],
+)
 def test_other_orders_and_spans_are_refused(rolled_back_sql: Sql, option: str, named: str) -> None:
     refusal = rolled_back_sql.refusal(f"select * from dead_groups({option})")
     assert refusal.sqlstate == "PQ001"

@@ -14,17 +14,8 @@ _WORKER: tuple[LiteralString, ...] = (
 _SELECT_WORKERS: LiteralString = "select " + ", ".join(_WORKER) + " from {schema}.worker_status "
 _WHOLE_WORKER: tuple[LiteralString, ...] = (*_WORKER, "tasks")
 _RUNNING: tuple[LiteralString, ...] = (
-    "id",
-    "task",
-    "queue",
-    "priority",
-    "attempt",
-    "max_attempts",
-    "run_at",
-    "claimed_at",
-    "workflow_id",
-    "progress",
-)
+    "id", "task", "queue", "priority", "attempt", "max_attempts", "run_at", "claimed_at", "workflow_id", "progress",
+)  # fmt: skip
 # About: the time counts from the start of the handler, which only its worker knows.
 _ENDS_AT: LiteralString = (
     "least(case when (terms->>'timeout')::float8 <= 1000000000 then claimed_at "

@@ -14,15 +14,20 @@ language plpgsql security definer set search_path from current
 set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
 #variable_conflict use_column
 declare
-    checked jsonb    := dead_filter(filter);
-    step    interval := make_interval(secs => extract(epoch from span)::float8 / 24);
-    ends    timestamptz := date_bin(step, clock_timestamp(), '2001-01-01Z') + step;
-    ordered text := case sort when 'jobs' then 'jobs desc, last_at desc, fingerprint'
-                              when 'last_at' then 'last_at desc, jobs desc, fingerprint' end;
-    -- The step in which a letter failed, 1 to 24; 0: before. Without a series there are no steps, and fewer parts.
-    step_of text := case when step is null then 'null::bigint'
-                         else 'greatest(25 - ceil(extract(epoch from $3 - finished_at) / $4), 0)::bigint' end;
-    steps   text := case when step is null then 'null::bigint[]' else 'array_agg(array[step, jobs])' end;
+    checked jsonb := dead_filter(filter);
+    step    interval;
+    ends    timestamptz;
+    ordered text  := case sort when 'jobs' then 'jobs desc, last_at desc, fingerprint'
+                               when 'last_at' then 'last_at desc, jobs desc, fingerprint' end;
+    kinds   text  := 'part as materialized (
+             select fingerprint, task, queue, count(*) as jobs, min(finished_at) as first_at, max(finished_at) as last_at,
+                    max(id) as newest
+               from seen group by fingerprint, task, queue),
+         kind as (
+             select fingerprint, sum(jobs)::bigint as jobs, min(first_at) as first_at, max(last_at) as last_at,
+                    max(newest) as newest, (array_agg(distinct task))[:5] as tasks, (array_agg(distinct queue))[:5] as queues,
+                    null::bigint[] as steps
+               from part group by fingerprint order by ' || ordered || ' limit $2)';
 begin
     if ordered is null then
         perform invalid('sort', sort, 'use jobs or last_at');
@@ -30,23 +35,30 @@ begin
     if span < interval '1 hour' or span > interval '1000 days' then
         perform invalid('span', span::text, 'use 1 hour to 1000 days');
     end if;
-    -- The groups that are wanted first, and only of these what else is told of them.
-    return query execute
-        'with seen as materialized (select fingerprint, task, queue, finished_at, id ' || dead_source(checked) || '),
-         kind as materialized (
+    if span is not null then
+        step := make_interval(secs => extract(epoch from span)::float8 / 24);
+        ends := date_bin(step, clock_timestamp(), '2001-01-01Z') + step;
+        -- The kinds that are wanted first, and only of these the steps, which make many more groups. Step 0: before the first.
+        kinds := 'wanted as materialized (
              select fingerprint, count(*) as jobs, min(finished_at) as first_at, max(finished_at) as last_at, max(id) as newest
                from seen group by fingerprint order by ' || ordered || ' limit $2),
          part as materialized (
-             select k.newest, s.task, s.queue, ' || step_of || ' as step, count(*) as jobs
-               from seen s join kind k on coalesce(k.fingerprint, '''') = coalesce(s.fingerprint, '''')
-              group by k.newest, s.task, s.queue, step),
+             select w.newest, s.task, s.queue, count(*) as jobs,
+                    greatest(25 - ceil(extract(epoch from $3 - s.finished_at) / $4), 0)::bigint as step
+               from seen s join wanted w on coalesce(w.fingerprint, '''') = coalesce(s.fingerprint, '''')
+              group by w.newest, s.task, s.queue, step),
          named as (
              select newest, (array_agg(distinct task))[:5] as tasks, (array_agg(distinct queue))[:5] as queues,
-                    ' || steps || ' as steps
-               from part group by newest)
+                    array_agg(array[step, jobs]) as steps
+               from part group by newest),
+         kind as (select * from wanted join named using (newest))';
+    end if;
+    return query execute
+        'with seen as materialized (select fingerprint, task, queue, finished_at, id ' || dead_source(checked) || '),
+         ' || kinds || '
          select k.fingerprint, k.jobs, k.first_at, k.last_at, d.error_type, d.reason, d.errors->-1->>''message'', k.newest,
-                n.tasks, n.queues, (' || dead_looked_to(checked) || '), step_series(n.steps)
-           from kind k join named n using (newest) join dead_letter d on d.id = k.newest order by ' || ordered
+                k.tasks, k.queues, (' || dead_looked_to(checked) || '), step_series(k.steps)
+           from kind k join dead_letter d on d.id = k.newest order by ' || ordered
       using filter_of(checked), greatest(coalesce(most, 20), 1), ends, extract(epoch from step);
 end $$;
 
