@@ -18,6 +18,11 @@ class Change(NamedTuple):
     before: str | None
     after: str | None
 
+    @property
+    def is_short(self) -> bool:
+        """Whether it is one value, not an object or a list as JSON."""
+        return not any(text and text[0] in "{[" for text in (self.before, self.after))
+
 
 def changes_of(before: Any, after: Any) -> list[Change]:
     """The values that differ, in the order of `after`, then what only was there before."""

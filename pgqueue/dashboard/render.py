@@ -24,6 +24,8 @@ from .remedy import command_of
 from .static import version
 from .traceback import parts_of
 
+# A time in a text.
+_ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)")
 # What is not a change: the words for a time, which the page itself keeps up to date.
 _WORDS_OF_TIMES = re.compile(r"(<time [^>]*>)[^<]*")
 
@@ -72,6 +74,7 @@ def _environment() -> Environment:
         span=_plain(short.span),
         ms=_plain(short.milliseconds),
         when=when,
+        timed=timed,
         json=json_text,
         seen=seen,
         url=url,
@@ -99,6 +102,30 @@ def when(value: str | datetime | None, fallback: str = "") -> Markup:
     return Markup('<time datetime="{}" title="{} UTC">{}</time>').format(
         utc.isoformat().replace("+00:00", "Z"), f"{utc:%Y-%m-%d %H:%M:%S}", from_now(utc - datetime.now(UTC))
     )
+
+
+def timed(text: str, most: int | None = None) -> Markup:
+    """A text with its times as the pages say them.
+
+    Args:
+        text: from anywhere.
+        most: as many characters of it are shown, unless it is a time.
+    """
+    shown, at, made = seen(text), 0, Markup()
+    if most is not None and len(shown) > most and not _ISO.fullmatch(shown):
+        shown = shown[: most - 1].rstrip() + "…"
+    for found in _ISO.finditer(shown):
+        made += Markup("{}{}").format(shown[at : found.start()], _time_of(found[0]))
+        at = found.end()
+    return made + shown[at:]
+
+
+def _time_of(text: str) -> Markup | str:
+    """A time; a text that only looks like one stays as it is."""
+    try:
+        return when(text)
+    except (ValueError, OverflowError):
+        return text
 
 
 def took(begin: str, end: str) -> str:

@@ -19,7 +19,9 @@ def rate(per_second: float | None) -> str:
         return ""
     if per_second < 0.01:
         return "<0.01"
-    return f"{per_second:.3g}" if per_second < 99.95 else count(per_second)
+    if per_second < 9.995:
+        return f"{per_second:.2f}"
+    return f"{per_second:.1f}" if per_second < 99.95 else count(per_second)
 
 
 def span(seconds: float | timedelta | None) -> str:

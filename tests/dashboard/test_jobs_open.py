@@ -54,7 +54,7 @@ def test_all_of_the_page_and_all_that_match_are_selected(sql: Sql, page: Page) -
     expect(page.locator("[data-selected]")).to_have_text("2 selected")
     page.get_by_label("all that match").check()
     expect(page.locator("[data-selected]")).to_have_text("All that match")
-    page.get_by_role("button", name="Change priority…").click()
+    page.get_by_role("button", name="Priority…").click()
     expect(page.locator("main")).to_contain_text("All jobs of the install")
 
 

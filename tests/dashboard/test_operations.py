@@ -33,9 +33,9 @@ def test_selected_jobs_are_named_by_their_ids(http: httpx.Client, sql: Sql) -> N
     assert "Change the priority of 2 jobs?" in asked.text
     shown = send(http, asked, "operations/new", reason="urgent", priority="50")
     assert [sql.job(id)["priority"] for id in ids] == [50, 0, 50]
-    asked = http.get("operations/new", params={"do": "move", "id": [ids[1]]}).text
-    assert "Move 1 job?" in asked
-    send(http, "operations/new", asked, reason="slow ones apart", queue="slow")
+    asked = http.get("operations/new", params={"do": "move", "id": [ids[1]]})
+    assert "Move 1 job?" in asked.text
+    send(http, asked, "operations/new", reason="slow ones apart", queue="slow")
     assert [sql.job(id)["queue"] for id in ids] == ["default", "slow", "default"]
     link = re.search(r'href="([^"]*jobs\?q=[^"]*)"', shown.text)
     assert link is not None

@@ -59,10 +59,10 @@ def test_an_empty_install_says_what_to_do_first(http: httpx.Client) -> None:
 def test_what_is_wrong_stands_first_with_what_to_do_and_where_to_look(http: httpx.Client, seeded: None) -> None:
     html = http.get("").text
     wrong = section(html, "wrong")
-    assert "no worker serves mail: 3 ready" in wrong
+    assert "No worker serves mail: 3 ready" in wrong
     assert "pgqueue worker MODULE:APP" in wrong
-    assert "dead letters grew by 2" in wrong
-    assert "queue ai is paused" in wrong
+    assert "Dead letters grew by 2" in wrong
+    assert "Queue ai is paused" in wrong
     assert 'href="./queues/mail">Look at the queue' in html
     assert 'href="./dead-letters?task=fail">Look at the dead letters' in html
     assert html.index('id="wrong"') < html.index("Finished a minute")
@@ -77,7 +77,7 @@ def test_the_reason_of_a_pause_is_text(http: httpx.Client, seeded: None) -> None
 
 def test_queues_show_what_they_hold_and_did_and_lead_to_their_jobs(http: httpx.Client, seeded: None) -> None:
     html = http.get("").text
-    assert re.search(r"mail no worker 3 0 0 0 (now|.* ago)", section(html, "queue-mail"))
+    assert re.search(r"mail no worker 3 0 0 (now|.* ago) 0", section(html, "queue-mail"))
     assert "default 0 0 0 2" in section(html, "queue-default")
     assert "0.02/s 0.02/s" in section(html, "queue-default")  # 6 in 300 s
     assert "6 jobs ended in the last hour" in html

@@ -52,7 +52,7 @@ def test_workers_are_listed_with_what_they_have_measured_and_the_jobs_that_run(
         assert f'href="{"../" if text is one else "./"}workers/{worker}/stacks?job={job.id}"' in text
     assert "Its event loop was blocked for 2.5 s" in one
     assert "&lt;i&gt;odd" in one
-    assert re.search(r"<td><time [^>]*>in (9|10) min</time></td>", one), "the time that is left"
+    assert re.search(r'<td class="wide"><time [^>]*>in (9|10) min</time></td>', one), "the time that is left"
     assert "ACTIVE" in http.get("workers?status=ACTIVE").text
     assert "No worker is IDLE." in http.get("workers?status=IDLE").text
 
@@ -60,7 +60,7 @@ def test_workers_are_listed_with_what_they_have_measured_and_the_jobs_that_run(
 def test_a_job_without_a_timeout_has_no_end(app: PgQueue, http: httpx.Client, manual_worker: ManualWorker, worker: str) -> None:
     app.task(name="send")(lambda: None).enqueue()
     manual_worker.claim()
-    assert "<td>never</td>" in http.get(f"workers/{worker}").text
+    assert '<td class="wide">never</td>' in http.get(f"workers/{worker}").text
 
 
 def test_a_lost_worker_says_so_and_its_rescues_are_shown(http: httpx.Client, worker: str, look: Look) -> None:

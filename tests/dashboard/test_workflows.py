@@ -36,8 +36,8 @@ def test_the_list_shows_progress_and_finds_workflows(http: httpx.Client, sql: Sq
     done.run("a")
     page = http.get("workflows").text
     assert f'href="./workflows/{done.id}"' in page
-    assert "1 of 1 nodes over" in page
-    assert "0 of 5 nodes over" in page
+    assert "1 of 1 nodes ended" in page
+    assert "0 of 5 nodes ended" in page
     assert page.index("report") < page.index("Nightly load")
     assert f"workflow-{open_.id}" not in http.get("workflows", params={"status": "succeeded"}).text
     found = http.get("workflows", params={"name": "nightly"}).text
@@ -59,7 +59,7 @@ def test_a_large_workflow_is_not_counted_by_state_in_the_list(http: httpx.Client
     flow.run("fetch", "failed")
     row = http.get("workflows").text.partition(f'id="workflow-{flow.id}"')[2]
     assert "Large workflows are counted on their own page only" in row
-    assert "452 of 452 nodes over" in row
+    assert "452 of 452 nodes ended" in row
 
 
 def test_a_workflow_shows_its_graph_and_its_nodes(http: httpx.Client, sql: Sql) -> None:
@@ -72,8 +72,8 @@ def test_a_workflow_shows_its_graph_and_its_nodes(http: httpx.Client, sql: Sql) 
     assert 'aria-label="fetch: succeeded, task fetch"' in page
     assert f'href="../jobs/{flow["fetch"]}"' in page
     assert f'href="../workflows/{flow.id}?task=parse#nodes"' in page
-    assert "2 of 10 nodes over" not in page
-    assert "3 of 10 nodes over" in page
+    assert "2 of 10 nodes ended" not in page
+    assert "3 of 10 nodes ended" in page
     assert page.count('<tr id="node-') == 10
     failed = http.get(f"workflows/{flow.id}", params={"state": "failed", "task": "parse"}).text
     assert re.findall(r'<tr id="node-(\d+)"', failed) == [str(flow["parse 3"])]

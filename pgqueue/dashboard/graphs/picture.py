@@ -12,7 +12,7 @@ from .layout import Line, lay_out
 LOUD = ("failed", "running", "ready", "scheduled", "blocked", "cancelled", "skipped", "succeeded")
 STACKED = ("succeeded", "skipped", "cancelled", "failed", "running", "ready", "scheduled", "blocked")
 OVER = ("succeeded", "failed", "cancelled", "skipped")
-LONGEST = 23, 27  # characters of the first and the second line of a box
+LONGEST = 20, 25  # characters of the first and the second line of a box
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ def _box(box: Mapping[str, Any], x: float, y: float) -> Box:
 
 def _told(box: Mapping[str, Any]) -> str:
     loud = [f"{short.count(box[state])} {state}" for state in ("failed", "running") if box[state]]
-    over = f"{short.count(sum(box[state] for state in OVER))} over"
+    over = f"{short.count(sum(box[state] for state in OVER))} ended"
     return " · ".join([*loud, over][:2])  # there is room for two
 
 

@@ -6,6 +6,7 @@ from starlette.responses import Response
 
 from ..ages import began
 from ..guard import back_of
+from ..leads import terms
 from ..page import Form, Pages, Visit
 from ..queue_forms import end_of, settings_of
 from ..render import seen
@@ -22,7 +23,7 @@ async def queues(at: Visit) -> Response:
     listed = at.panel("/queues", cursor=at.query.get("cursor"), limit=100)
     pauses = at.panel("/pauses", limit=MOST_PAUSES) if at.can("GET /pauses") else None
     figures = at.panel("/metrics", window_seconds=300) if at.can("GET /metrics") else None
-    return await at.show("queues.html", "Queues", listed=listed, pauses=pauses, figures=figures, began=began)
+    return await at.show("queues.html", "Queues", listed=listed, pauses=pauses, figures=figures, began=began, terms=terms)
 
 
 @pages.page("/queues/{name}", of="GET /queues/{name}")

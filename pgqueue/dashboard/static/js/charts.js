@@ -66,7 +66,7 @@ function options(picture, { columns }) {
   const axis = { stroke: soft, font: "11px sans-serif", grid: { stroke: line, width: 1 }, ticks: { stroke: line, width: 1, size: 4 } };
   return {
     ...size(picture),
-    padding: [8, 8, 0, 0],
+    padding: [8, 20, 0, 0],
     legend: { markers: { width: 2 } },
     cursor: { drag: { x: false, y: false }, points: { size: 6 }, focus: { prox: -1 } },
     scales: { x: { time: true }, y: { range: (_, __, most) => [0, most > 0 ? most * 1.08 : 1] } },
