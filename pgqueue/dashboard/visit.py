@@ -89,14 +89,18 @@ class Visit:
         """
         return await self._ask("GET", path, query)
 
-    async def tell(self, method: str, path: str, body: Any = None, **query: Any) -> Any:
+    async def tell(self, method: str, path: str, body: Any = None, *, once: str | None = None, **query: Any) -> Any:
         """What the API answers to a change.
+
+        Args:
+            method, path, body, query: of the request.
+            once: an Idempotency-Key; None = without one.
 
         Raises:
             Refused: the API refuses it.
         """
         try:
-            return await self._ask(method, path, query, body)
+            return await self._ask(method, path, query, body, once)
         finally:
             self.desk.answers.forget()
 
@@ -104,8 +108,8 @@ class Visit:
         """A part of the page, which is asked for at once, beside the others; `show` waits for it."""
         return asyncio.ensure_future(panel(self.ask(path, **query)))
 
-    async def _ask(self, method: str, path: str, query: Mapping[str, Any], body: Any = None) -> Any:
-        return await ask(self.desk.api, self.caller, self.request_id, method, path, query, body)
+    async def _ask(self, method: str, path: str, query: Mapping[str, Any], body: Any = None, once: str | None = None) -> Any:
+        return await ask(self.desk.api, self.caller, self.request_id, method, path, query, body, once)
 
     async def show(self, template: str, title: str, /, status: int = 200, **shown: Any) -> Response:
         """The page of a template.

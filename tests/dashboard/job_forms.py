@@ -23,6 +23,13 @@ def send(http: httpx.Client, page: str, action: str, **fields: str) -> httpx.Res
     return http.post(action, data={"csrf": token[1], "back": page, **fields})
 
 
+def hidden_of(page: str) -> dict[str, str]:
+    """What is hidden in the forms of a page."""
+    return {
+        name: html.unescape(value) for name, value in re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', page)
+    }
+
+
 def said(http: httpx.Client, answer: httpx.Response) -> str:
     """What the page after an act says was done, or was refused."""
     assert answer.status_code == 303, answer.text
