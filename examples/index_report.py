@@ -79,8 +79,11 @@ class Database:
         self._connection.close()
 
 
-def watch(run: Workflow[Any], worker: subprocess.Popen[bytes]) -> None:
-    """Show a progress bar until every job of the run has ended. Its length is known once the tree has been scanned."""
+def watch(run: Workflow[Any], worker: subprocess.Popen[bytes], is_new: bool) -> None:
+    """Show a progress bar until every job of the run has ended. Its length is known once the tree has been scanned.
+
+    Of a new run it says what was scanned, also if workers have scanned the tree before the first look.
+    """
     columns = (
         TextColumn("{task.description}"),
         BarColumn(bar_width=None),
@@ -90,24 +93,26 @@ def watch(run: Workflow[Any], worker: subprocess.Popen[bytes]) -> None:
         TextColumn("left"),
     )
     now, started = run.refresh().progress, time.monotonic()
-    done_before, scanned = now.nodes - now.open, now.nodes > UNSCANNED
+    done_before, scanned = now.nodes - now.open, not is_new and now.nodes > UNSCANNED
     with Progress(*columns, console=console, expand=True) as bar:
         task = bar.add_task("indexing" if scanned else "scanning", total=now.nodes, completed=done_before, rate=0.0)
-        while not now.is_over:
-            if worker.poll() is not None:
-                sys.exit(f"the worker ended with exit code {worker.returncode}; its log tells why")
-            time.sleep(0.2)
-            now = run.refresh().progress
+        while True:
             if not scanned and now.nodes > UNSCANNED:
                 scanned = True
                 found = run.jobs["scan"].result()
                 console.print(f"{found['files']:,} files, one job each; reports on {found['packages']:,} packages wait for them.")
             done = now.nodes - now.open
             failed = f", {now.failed} failed" if now.failed else ""
-            rate = (done - done_before) / (time.monotonic() - started)
+            rate = (done - done_before) / max(time.monotonic() - started, 0.001)
             bar.update(
                 task, total=now.nodes, completed=done, rate=rate, description=f"{'indexing' if scanned else 'scanning'}{failed}"
             )
+            if now.is_over:
+                return
+            if worker.poll() is not None:
+                sys.exit(f"the worker ended with exit code {worker.returncode}; its log tells why")
+            time.sleep(0.2)
+            now = run.refresh().progress
 
 
 def show(database: Database, run: Workflow[Any], since: datetime) -> None:

@@ -143,7 +143,7 @@ def main() -> None:
         with dashboard():
             try:
                 with worker_processes() as worker:
-                    watch(run, worker)
+                    watch(run, worker, is_new=unfinished is None)
             except KeyboardInterrupt:
                 console.print("Stopped. What is left stays in the queue: the same command goes on with it.")
                 sys.exit(130)

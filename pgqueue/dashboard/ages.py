@@ -4,7 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 
 def began(seconds: float | None, counted_at: str | None = None) -> datetime | None:
-    """When something began that has been so many seconds old, in steps of two seconds.
+    """When something began that is so many seconds old.
+
+    In steps of two seconds, and longer ones where its age is told in minutes or more: between two answers about the same, busy
+    machines let some time pass, and the page is not to change by that.
 
     Args:
         seconds: its age; None = there is nothing.
@@ -13,5 +16,6 @@ def began(seconds: float | None, counted_at: str | None = None) -> datetime | No
     if seconds is None:
         return None
     base = datetime.now(UTC) if counted_at is None else datetime.fromisoformat(counted_at)
-    at = base - timedelta(seconds=min(seconds, 1e9))
-    return at.replace(microsecond=0, second=at.second // 2 * 2)
+    age = min(float(seconds), 1e9)
+    step = 2 if age < 100 else 20 if age < 6000 else 300
+    return datetime.fromtimestamp((base - timedelta(seconds=age)).timestamp() // step * step, UTC)

@@ -28,7 +28,14 @@ class Refused(Exception):
 
 
 async def ask(
-    api: ASGIApp, caller: Caller, request_id: str, method: str, path: str, query: Mapping[str, Any], body: Any = None
+    api: ASGIApp,
+    caller: Caller,
+    request_id: str,
+    method: str,
+    path: str,
+    query: Mapping[str, Any],
+    body: Any = None,
+    once: str | None = None,
 ) -> Any:
     """What an endpoint answers: JSON, or a plain text.
 
@@ -39,19 +46,22 @@ async def ask(
         method, path: of the endpoint; the path is that below /api/v1, with its parameters filled in.
         query: parameters; None = not given, a list = several times.
         body: as JSON; None = without one.
+        once: an Idempotency-Key; the answer then says as `repeated` whether it was given before. None = without one.
 
     Raises:
         Refused: it refuses.
     """
     payload = b"" if body is None else exact.write(body)
     scope = _scope(caller, request_id, method, PREFIX + path, query, len(payload))
-    status, kind, answer = await _run(api, scope, payload)
-    if kind.startswith("text/plain"):
+    if once is not None:
+        scope["headers"].append((b"idempotency-key", once.encode()))
+    status, heads, answer = await _run(api, scope, payload)
+    if heads.get(b"content-type", b"").startswith(b"text/plain"):
         return answer.decode()
     found = exact.read(answer) if answer else None
     if status >= 400:
         raise Refused(status, found or {})
-    return found
+    return found if once is None else {**found, "repeated": b"idempotency-replayed" in heads}
 
 
 def _scope(caller: Caller, request_id: str, method: str, path: str, query: Mapping[str, Any], length: int) -> Scope:
@@ -75,9 +85,9 @@ def _scope(caller: Caller, request_id: str, method: str, path: str, query: Mappi
     }
 
 
-async def _run(api: ASGIApp, scope: Scope, payload: bytes) -> tuple[int, str, bytes]:
+async def _run(api: ASGIApp, scope: Scope, payload: bytes) -> tuple[int, dict[bytes, bytes], bytes]:
     unread, parts = [payload], list[bytes]()
-    status, kind = 500, ""
+    status, heads = 500, dict[bytes, bytes]()
 
     async def receive() -> Message:
         if unread:
@@ -86,11 +96,11 @@ async def _run(api: ASGIApp, scope: Scope, payload: bytes) -> tuple[int, str, by
         raise AssertionError
 
     async def send(message: Message) -> None:
-        nonlocal status, kind
+        nonlocal status, heads
         if message["type"] == "http.response.start":
-            status, kind = message["status"], dict(message["headers"]).get(b"content-type", b"").decode("latin-1")
+            status, heads = message["status"], dict(message["headers"])
         else:
             parts.append(message.get("body", b""))
 
     await api(scope, receive, send)
-    return status, kind, b"".join(parts)
+    return status, heads, b"".join(parts)

@@ -26,8 +26,11 @@ from .traceback import parts_of
 
 # A time in a text.
 _ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)")
-# What is not a change: the words for a time, which the page itself keeps up to date.
-_WORDS_OF_TIMES = re.compile(r"(<time [^>]*>)[^<]*")
+# What is not a change: the words for a time, which the page itself keeps up to date; what a form is told apart by; and a picture
+# that grows as time passes, of which the page says the rest in words.
+_NO_CHANGE = re.compile(
+    r'(<time [^>]*>)[^<]*|(<input type="hidden" name="once" value=")[^"]*|(<div[^>]* data-by-time>).*?</div>', re.DOTALL
+)
 
 
 def page(template: str, facts: dict[str, Any], shown: str | None, is_part: bool) -> Response:
@@ -42,7 +45,7 @@ def page(template: str, facts: dict[str, Any], shown: str | None, is_part: bool)
     base = "part.html" if is_part else "whole.html"
     html = _environment().get_template(template).render({"base": base, **facts})  # a bare page has its own
     main = html[html.index("<main") : html.rindex("</main>")]  # what stands around it differs, such as what was said once
-    mark = sha256(_WORDS_OF_TIMES.sub(r"\1", main).encode()).hexdigest()[:16]
+    mark = sha256(_NO_CHANGE.sub(r"\1\2\3", main).encode()).hexdigest()[:16]
     if is_part and shown == mark:
         return Response(status_code=204)
     return HTMLResponse(html.replace("<main", f'<main data-shown="{mark}"', 1))

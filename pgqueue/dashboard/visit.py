@@ -99,14 +99,18 @@ class Visit:
         """
         return await self._ask("GET", path, query)
 
-    async def tell(self, method: str, path: str, body: Any = None, **query: Any) -> Any:
+    async def tell(self, method: str, path: str, body: Any = None, *, once: str | None = None, **query: Any) -> Any:
         """What the API answers to a change.
+
+        Args:
+            method, path, body, query: of the request.
+            once: an Idempotency-Key; None = without one.
 
         Raises:
             Refused: the API refuses it.
         """
         try:
-            return await self._ask(method, path, query, body)
+            return await self._ask(method, path, query, body, once)
         finally:
             self.desk.answers.forget()
 
@@ -114,16 +118,16 @@ class Visit:
         """A part of the page, which is asked for at once, beside the others; `show` waits for it."""
         return asyncio.ensure_future(panel(self.ask(path, **query)))
 
-    async def _ask(self, method: str, path: str, query: Mapping[str, Any], body: Any = None) -> Any:
+    async def _ask(self, method: str, path: str, query: Mapping[str, Any], body: Any = None, once: str | None = None) -> Any:
         try:
-            return await self._send(method, path, query, body)
+            return await self._send(method, path, query, body, once)
         except Refused as refused:
             if refused.status == 504 and method == "GET":  # the API says that nobody knows whether it was done
                 raise Refused(504, {**refused.problem, **_UNREAD}) from None
             raise
 
-    async def _send(self, method: str, path: str, query: Mapping[str, Any], body: Any) -> Any:
-        return await ask(self.desk.api, self.caller, self.request_id, method, path, query, body)
+    async def _send(self, method: str, path: str, query: Mapping[str, Any], body: Any, once: str | None) -> Any:
+        return await ask(self.desk.api, self.caller, self.request_id, method, path, query, body, once)
 
     async def show(self, template: str, title: str, /, status: int = 200, **shown: Any) -> Response:
         """The page of a template.

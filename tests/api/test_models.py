@@ -49,7 +49,7 @@ def test_every_answer_fits_its_model(api: httpx.Client, sql: Sql) -> None:
                 assert answer.status_code == 200, answer.text
                 strictly(models(endpoint), answer.json())
             seen.add(endpoint.path)
-    assert len(seen) == 11
+    assert len(seen) == 12
 
 
 def test_the_document_has_every_endpoint_with_its_refusals(app: PgQueue) -> None:

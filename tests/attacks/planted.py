@@ -98,6 +98,12 @@ def _plant_functions(connection: psycopg.Connection[Any], schema: str, types: li
         for one in types if arguments and "," not in arguments and "OUT" not in arguments else ():
             functions.setdefault((name, one), result)
     functions |= {("make_interval", f"secs {one}"): "interval" for one in types}
+    of_any = connection.execute(
+        "select proname::text, pg_get_function_result(oid) from pg_proc where proname = any (%s) and prokind = 'f' "
+        "and pronamespace = 'pg_catalog'::regnamespace and pg_get_function_identity_arguments(oid) = '\"any\"'",
+        (words(),),
+    ).fetchall()
+    functions |= {(name, one): result for name, result in of_any for one in types}
     aggregates = [("count", "*"), *((name, one) for name in ("count", "sum", "min", "avg") for one in types)]
     statements = [_function(schema, name, arguments, result) for (name, arguments), result in functions.items()]
     statements.append(_function(schema, "sin_of_nothing", "state int", "int"))

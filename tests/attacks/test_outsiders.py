@@ -38,7 +38,8 @@ TELLS_TOKEN = """
     select proname from pg_proc p left join pg_class c on c.reltype = p.prorettype
      where pronamespace = current_schema()::regnamespace and has_function_privilege(%s, p.oid, 'execute') and (
            prorettype = 'uuid'::regtype
-        or exists (select from unnest(proargnames, proargmodes) as o(name, mode) where name ~ 'token' and mode <> 'i')
+        or exists (select from unnest(proargnames, proargmodes, proallargtypes) as o(name, mode, type)
+                    where name ~ 'token' and mode <> 'i' and type <> all ('{float8,bigint}'::regtype[])) -- those of a limit
         or exists (select from pg_attribute where attrelid = c.oid and attname ~ 'token'))"""
 TOKEN = uuid.UUID(int=7)
 

@@ -33,7 +33,7 @@ def context(started: Browser, url: str, size: tuple[int, int] = DESKTOP, **optio
     """A fresh profile for the dashboard at this URL; `page.goto("jobs")` is below it."""
     facts = {"viewport": {"width": size[0], "height": size[1]}, "base_url": f"{url}/", **options}
     made = started.new_context(**facts)  # type: ignore[arg-type]
-    made.set_default_timeout(10_000)
+    made.set_default_timeout(30_000)
     try:
         yield made
     finally:

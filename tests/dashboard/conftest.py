@@ -8,10 +8,12 @@ import httpx
 import psycopg
 import pytest
 from fastapi import FastAPI
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from pgqueue import PgQueue
+from pgqueue.api.service import Service
 from pgqueue.dashboard.build import create_server_app
+from tests.api.quick_routes import quick_routes
 from tests.api.serving import served
 from tests.client.manual_worker import ManualWorker
 from tests.dashboard import chromium
@@ -20,11 +22,26 @@ from tests.looking import Look
 from tests.postgres import Copies
 from tests.sql.conftest import Sql
 
+expect.set_options(timeout=20_000)  # ms; machines that run tests are busy
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _quick_routes() -> Iterator[None]:
+    with quick_routes():
+        yield
+
 
 @pytest.fixture
 def server(app: PgQueue) -> FastAPI:
     """The dashboard of `app`, as `pgqueue serve` has it."""
     return create_server_app(app)
+
+
+@pytest.fixture
+def service(server: FastAPI) -> Service:
+    """What the requests of the server share."""
+    found: Service = server.state.pgqueue
+    return found
 
 
 @pytest.fixture
@@ -37,7 +54,8 @@ def url(server: FastAPI) -> Iterator[str]:
 @pytest.fixture
 def http(url: str) -> Iterator[httpx.Client]:
     """A client without scripts: paths are below the dashboard."""
-    with httpx.Client(base_url=f"{url}/", timeout=20) as client:
+    # Nothing here has TLS, and to read all certificates takes longer than most requests.
+    with httpx.Client(base_url=f"{url}/", timeout=20, verify=False) as client:
         yield client
 
 

@@ -26,7 +26,7 @@ def send(http: httpx.Client, page: str | httpx.Response, act: str, **fields: Any
     for form in re.findall(r'<form [^>]*method="post".*?</form>', shown.text, re.S):
         action = html.unescape(re.search(r'action="([^"]*)"', form)[1])  # type: ignore[index]
         if re.sub(r"^(\.\./|\./)*", "", action) == act:
-            return http.post(str(shown.url.join(action)), data={**_hidden(form), **fields}, follow_redirects=True)
+            return http.post(str(shown.url.join(action)), data={**hidden_in(form), **fields}, follow_redirects=True)
     raise AssertionError(f"{shown.url.path} has no form that goes to {act}")
 
 
@@ -56,7 +56,8 @@ def shows(http: httpx.Client, path: str, text: str) -> str:
     return until(lambda: found.text if text in text_of(found := http.get(path)) else "", f"{text!r} on {path}")
 
 
-def _hidden(form: str) -> dict[str, list[str]]:
+def hidden_in(form: str) -> dict[str, list[str]]:
+    """What is hidden in a form, or in all of a page."""
     found: dict[str, list[str]] = {}
     for name, value in re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)"', form):
         found.setdefault(html.unescape(name), []).append(html.unescape(value))

@@ -3,18 +3,22 @@
 import html
 import json
 import re
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime
 from enum import Enum
 from typing import Annotated, Any, Literal
 
 import httpx
+import psycopg
 import pytest
 from pydantic import BaseModel, Field
 
 from pgqueue import PgQueue
 from pgqueue.dashboard import Viewer
+from pgqueue.dashboard.pages import enqueue
 from tests.dashboard.acting import seen_by
-from tests.dashboard.forms import said, send
+from tests.dashboard.forms import hidden_in, said, send
 from tests.sql.conftest import Sql
 
 
@@ -202,6 +206,46 @@ def test_tasks_are_listed_and_only_who_may_enqueue_sees_the_form(
         with seen_by(app, viewer) as client:
             assert client.get("enqueue").status_code == 403
             assert client.get(send_mail).status_code == 403
+
+
+def test_a_form_that_is_sent_twice_adds_one_job_and_with_other_arguments_another_one(
+    http: httpx.Client, sql: Sql, send_mail: str
+) -> None:
+    """As by a double click, of which the second request comes while the first one is under way."""
+    form = hidden_in(http.get(send_mail).text) | {"arg:to": ["ann"]}
+    with ThreadPoolExecutor() as pool:
+        answers = list(pool.map(lambda _: http.post(send_mail, data=form, follow_redirects=True), range(4)))
+    assert len({id_of(one) for one in answers}) == 1
+    assert sql.value("select count(*) from job") == 1
+    assert "no other one was added" in said(http.post(send_mail, data=form, follow_redirects=True))
+    anew = hidden_in(http.get(send_mail).text) | {"arg:to": ["ann"]}
+    for other in (form | {"arg:to": ["eve"]}, anew):
+        assert said(http.post(send_mail, data=other, follow_redirects=True)) == "The job was added."
+    assert sql.value("select count(*) from job") == 3
+
+
+def test_a_form_that_comes_while_its_first_request_is_under_way_waits_for_it(
+    http: httpx.Client, connect: Callable[..., psycopg.Connection[Any]], sql: Sql, send_mail: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    form = hidden_in(http.get(send_mail).text) | {"arg:to": ["ann"]}
+    holder, refused = connect(autocommit=False), list[str]()
+
+    class Patience:
+        """Lets the first request go on as soon as the second one was refused."""
+
+        def __iter__(self) -> Iterator[float]:
+            yield 0.01
+            refused.append("once")
+            holder.rollback()
+            yield from [0.1] * 100
+
+    monkeypatch.setattr(enqueue, "PATIENCE", Patience())
+    holder.execute("lock table job in share row exclusive mode")
+    with ThreadPoolExecutor() as pool:
+        answers = [pool.submit(http.post, send_mail, data=form, follow_redirects=True) for _ in range(2)]
+        assert len({id_of(one.result()) for one in answers}) == 1
+    assert refused == ["once"]
+    assert sql.value("select count(*) from job") == 1
 
 
 def test_a_form_of_another_session_enqueues_nothing(http: httpx.Client, sql: Sql, send_mail: str) -> None:

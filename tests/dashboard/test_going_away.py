@@ -20,6 +20,7 @@ from tests.postgres import running_server
 
 from . import chromium
 
+pytestmark = pytest.mark.alone
 WITHIN_2 = 2500  # ms: two seconds, and what a busy machine needs to look
 
 

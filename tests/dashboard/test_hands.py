@@ -64,13 +64,14 @@ def test_the_help_opens_and_closes_by_keys_and_gives_the_focus_back(audited: Pag
     expect(audited.locator("main tr[id^=entry-]").nth(0).locator("a, summary").first).to_be_focused()
 
 
-@pytest.mark.parametrize(("key", "path"), [("j", "jobs"), ("d", "dead-letters"), ("w", "workflows"), ("o", "")])
-def test_two_keys_lead_to_the_pages(audited: Page, key: str, path: str) -> None:
-    audited.route(re.compile(rf"/{path}$"), lambda route: route.fulfill(body="<title>there</title>", content_type="text/html"))
-    audited.keyboard.press("g")
-    audited.keyboard.press(key)
-    expect(audited).to_have_title("there")
-    assert audited.url.endswith(f"/{path}")
+def test_two_keys_lead_to_the_pages(audited: Page) -> None:
+    for key, path, title in (
+        ("j", "jobs", "Jobs"), ("d", "dead-letters", "Dead letters"), ("w", "workflows", "Workflows"), ("o", "", "Overview"),
+    ):  # fmt: skip
+        audited.keyboard.press("g")
+        audited.keyboard.press(key)
+        expect(audited).to_have_url(re.compile(rf":\d+/{path}$"))
+        expect(audited.get_by_role("heading", level=1)).to_have_text(title)
 
 
 def test_all_that_acts_is_reached_by_tab_and_the_focus_is_seen(audited: Page) -> None:
@@ -137,21 +138,22 @@ def test_over_plain_http_by_a_name_one_signs_in_sees_changes_and_copies(app: PgQ
     assert complaints == []
 
 
-@pytest.mark.parametrize("zone", ["Asia/Kolkata", "America/New_York", "UTC"])
-def test_a_time_is_shown_in_the_zone_of_who_looks(app: PgQueue, browser: Browser, url: str, zone: str) -> None:
+def test_a_time_is_shown_in_the_zone_of_who_looks(app: PgQueue, browser: Browser, url: str) -> None:
     app.pause("mail")
-    with chromium.context(browser, url, timezone_id=zone, locale="en-GB") as profile:
-        page = profile.new_page()
-        page.goto("audit")
-        time = page.locator("main time").first
-        local = datetime.fromisoformat(str(time.get_attribute("datetime"))).astimezone(ZoneInfo(zone))
-        expect(time).to_have_attribute("title", re.compile(f"{local:%H:%M:%S}"))
+    for zone in ("Asia/Kolkata", "America/New_York"):
+        with chromium.context(browser, url, timezone_id=zone, locale="en-GB") as profile:
+            page = profile.new_page()
+            page.goto("audit")
+            time = page.locator("main time").first
+            local = datetime.fromisoformat(str(time.get_attribute("datetime"))).astimezone(ZoneInfo(zone))
+            expect(time).to_have_attribute("title", re.compile(f"{local:%H:%M:%S}"))
 
 
-@pytest.mark.parametrize("seconds", [0, 0.5, 1, 59, 99, 100, 3000, 5969, 5971, 90_000, 350_000, 400_000, 90_000_000])
-def test_scripts_say_times_in_the_words_of_the_server(audited: Page, seconds: float) -> None:
-    code = """async (seconds) => {
+def test_scripts_say_times_in_the_words_of_the_server(audited: Page) -> None:
+    spans = [0, 0.5, 1, 59, 99, 100, 3000, 5969, 5971, 90_000, 350_000, 400_000, 90_000_000]
+    spans += [-one for one in spans]
+    code = """async (spans) => {
       const { inWords } = await import(document.querySelector('script[type=module]').src.replace('main.js', 'times.js'));
-      return [inWords(seconds), inWords(-seconds)];
+      return spans.map((seconds) => inWords(seconds));
     }"""
-    assert audited.evaluate(code, seconds) == [render.from_now(timedelta(seconds=one)) for one in (seconds, -seconds)]
+    assert audited.evaluate(code, spans) == [render.from_now(timedelta(seconds=one)) for one in spans]

@@ -31,31 +31,31 @@ def both(request: pytest.FixtureRequest, app: PgQueue, url: str) -> Iterator[htt
             yield client
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "status"),
-    [
-        ("GET", "audit", 200), ("HEAD", "audit", 200), ("GET", "sign-in", 200), ("HEAD", "sign-in", 200),
-        ("POST", "sign-out", 415),
-        ("GET", "nothing/here", 404),
-        ("DELETE", "audit", 405), ("OPTIONS", "audit", 405), ("PROPFIND", "audit", 405), ("GET", "audit?cursor=x", 200),
-        ("GET", "audit/", 404),
-        ("GET", "static/x/nothing.js", 404), ("GET", "%00", 404), ("GET", "audit%2f", 404), ("GET", "%ff%fe", 404),
-        ("GET", "..%2f..%2fetc", 404), ("GET", f"jobs/{5000 * '9'}", 404), ("GET", f"jobs/{19 * '9'}/log", 422),
-    ],
-)  # fmt: skip
-def test_every_answer_keeps_other_pages_and_scripts_out(both: httpx.Client, method: str, path: str, status: int) -> None:
-    answer = both.request(method, path, headers=BROWSER)
-    assert answer.status_code == status
+ODD = [
+    ("GET", "audit", 200), ("HEAD", "audit", 200), ("GET", "sign-in", 200), ("HEAD", "sign-in", 200),
+    ("POST", "sign-out", 415),
+    ("GET", "nothing/here", 404),
+    ("DELETE", "audit", 405), ("OPTIONS", "audit", 405), ("PROPFIND", "audit", 405), ("GET", "audit?cursor=x", 200),
+    ("GET", "audit/", 404),
+    ("GET", "static/x/nothing.js", 404), ("GET", "%00", 404), ("GET", "audit%2f", 404), ("GET", "%ff%fe", 404),
+    ("GET", "..%2f..%2fetc", 404), ("GET", f"jobs/{5000 * '9'}", 404), ("GET", f"jobs/{19 * '9'}/log", 422),
+]  # fmt: skip
+
+
+def test_every_answer_keeps_other_pages_and_scripts_out(both: httpx.Client) -> None:
     assert HEADERS["Content-Security-Policy"] == POLICY
-    if not path.startswith("static"):
-        assert answer.headers["content-security-policy"] == POLICY
-        assert answer.headers["cache-control"] == "no-store"
-        assert answer.headers["referrer-policy"] == "same-origin"
-        assert answer.headers["x-request-id"]
-    assert answer.headers.get("x-content-type-options") == "nosniff"
-    assert method != "HEAD" or answer.content == b""
-    if status == 404 and not path.startswith("static"):
-        assert "There is no such page" in answer.text
+    for method, path, status in ODD:
+        answer = both.request(method, path, headers=BROWSER)
+        assert answer.status_code == status, (method, path)
+        if not path.startswith("static"):
+            assert answer.headers["content-security-policy"] == POLICY, (method, path)
+            assert answer.headers["cache-control"] == "no-store", (method, path)
+            assert answer.headers["referrer-policy"] == "same-origin", (method, path)
+            assert answer.headers["x-request-id"], (method, path)
+        assert answer.headers.get("x-content-type-options") == "nosniff", (method, path)
+        assert method != "HEAD" or answer.content == b""
+        if status == 404 and not path.startswith("static"):
+            assert "There is no such page" in answer.text, (method, path)
 
 
 def test_a_program_gets_the_refusals_of_the_api_where_there_is_no_page(http: httpx.Client) -> None:
@@ -63,13 +63,12 @@ def test_a_program_gets_the_refusals_of_the_api_where_there_is_no_page(http: htt
     assert http.get("api/v1/nothing", headers=BROWSER).headers["content-type"] == "application/problem+json"
 
 
-@pytest.mark.parametrize(
-    "path", ["audit", "audit/", "sign-in", "nothing/here", "jobs//", "//evil.example/audit", "/%5cevil.example"]
-)
-def test_no_answer_is_made_of_the_header_host(both: httpx.Client, path: str) -> None:
-    answer = both.get(str(both.base_url) + path, headers={**BROWSER, "Host": "evil.example", "X-Forwarded-Host": "evil.example"})
-    assert "evil.example" not in answer.text.replace(path, "")
-    assert not answer.headers.get("location", "./").startswith(("/", "http"))
+def test_no_answer_is_made_of_the_header_host(both: httpx.Client) -> None:
+    heads = {**BROWSER, "Host": "evil.example", "X-Forwarded-Host": "evil.example"}
+    for path in ("audit", "audit/", "sign-in", "nothing/here", "jobs//", "//evil.example/audit", "/%5cevil.example"):
+        answer = both.get(str(both.base_url) + path, headers=heads)
+        assert "evil.example" not in answer.text.replace(path, ""), path
+        assert not answer.headers.get("location", "./").startswith(("/", "http")), path
 
 
 def test_scripts_are_kept_for_ever_by_their_version_and_lie_nowhere_else(http: httpx.Client) -> None:

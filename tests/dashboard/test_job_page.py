@@ -60,6 +60,7 @@ def test_small_values_are_shown_larger_ones_folded_and_large_ones_not_at_all(htt
     assert "x" * 20_000 in http.get(f"jobs/{large}/args").text
 
 
+@pytest.mark.alone
 def test_15_megabytes_of_arguments_cost_the_page_nothing_and_are_shown_in_part(http: httpx.Client, sql: Sql) -> None:
     sql.rows("update setting set max_args_bytes = 16777216")
     made = "select jsonb_object_agg('key' || n, repeat(md5(n::text), 10)) from generate_series(1, 45000) n"

@@ -184,7 +184,7 @@ def test_behind_nginx_as_it_comes_all_works_below_a_prefix(app: PgQueue, url: st
 
 
 def _act_and_see(app: PgQueue, tab: Page, look: Look) -> None:
-    """Follow a link, send a form, see what it did, and then what somebody else does within a second."""
+    """Follow a link, send a form, see what it did, and then what somebody else does: soon, or the stream is held back."""
     tab.goto("audit")
     expect(tab.locator("[data-live-state]")).to_have_text("live")
     expect(tab.get_by_role("link", name="Audit")).to_have_attribute("aria-current", "page")
@@ -206,10 +206,8 @@ def _act_and_see(app: PgQueue, tab: Page, look: Look) -> None:
     before = look.value("select count(*) from audit")
     expect(rows).to_have_count(before)
     expect(tab.locator("[data-live-state]")).to_have_text("live")
-    began = time.monotonic()
     app.resume("mail")
-    expect(rows).to_have_count(before + 1)
-    assert time.monotonic() - began < 2
+    expect(rows).to_have_count(before + 1)  # without the stream the page would ask after 30 s
 
 
 def _token_in(tab: Page) -> str:

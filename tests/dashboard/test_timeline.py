@@ -8,6 +8,8 @@ import httpx
 import pytest
 
 from pgqueue.dashboard.jobs.timeline import Timeline, timeline
+from pgqueue.dashboard.pages import job as job_page
+from pgqueue.dashboard.shared import Shared
 from tests.sql.conftest import Sql
 
 ERROR = {"type": "ValueError", "types": ["ValueError"], "message": "no"}
@@ -145,6 +147,25 @@ def test_a_clock_that_was_set_back_leaves_no_negative_time(http: httpx.Client, s
     assert line.is_bent
     assert "set back" in http.get(f"jobs/{id}").text
     assert line.stretches[-1].seconds == 1.5, "the handler's own measure stays"
+
+
+def test_a_page_is_not_sent_again_because_a_run_or_a_wait_goes_on(
+    http: httpx.Client, sql: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Time makes their stretches longer: the picture alone, so that a change of anything else is told from it."""
+    monkeypatch.setattr(Shared, "get", lambda _, key, make: make())
+    running, token = sql.running()
+    sql.value("select save_step(%s, %s, 'charge', '1', 0.1)", running, token)
+    ids = [sql.enqueue(), sql.enqueue(run_after="2 h"), running]
+    shown = {id: http.get(f"jobs/{id}").text.partition('data-shown="')[2].partition('"')[0] for id in ids}
+    monkeypatch.setattr(job_page, "timeline", lambda job: timeline(job, datetime.now(UTC) + timedelta(hours=1)))
+
+    def part(id: int) -> int:
+        return http.get(f"jobs/{id}", headers={"X-Part": "main", "X-Shown": shown[id]}).status_code
+
+    assert [part(id) for id in ids] == [204, 204, 204]
+    sql.value("select progress(%s, %s, 3, 4)", running, token)
+    assert part(running) == 200
 
 
 @pytest.mark.parametrize("state", ["blocked", "scheduled", "ready", "running", "succeeded", "failed", "cancelled"])

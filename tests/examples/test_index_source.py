@@ -1,6 +1,7 @@
 """`make demo`: what it measures, what it shows, and that it goes on where it was stopped."""
 
 import ast
+import asyncio
 import hashlib
 import os
 import pty
@@ -17,9 +18,10 @@ import httpx
 import psycopg
 import pytest
 
-from examples.index_report import Database, show
+from examples.index_report import Database, show, watch
 from examples.index_source import complexity, index_file, package_of, short, source_files
 from pgqueue import PgQueue
+from pgqueue.worker import Worker, WorkerOptions
 
 from ..looking import Look
 from ..waiting import PATIENCE, until
@@ -121,6 +123,28 @@ def test_a_scan_that_failed_leaves_no_report(app: PgQueue) -> None:
 
     with Database(app) as database, pytest.raises(SystemExit, match=r"there is no report: job .* was cancelled"):
         show(database, run, database.now())
+
+
+def test_what_was_scanned_is_said_of_a_new_run_also_if_it_is_over_at_the_first_look(
+    app: PgQueue, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As on a busy machine, where the workers start sooner than we look."""
+
+    @app.task
+    def scan() -> dict[str, int]:
+        return {"files": 1, "packages": 1}
+
+    flow = app.workflow()
+    for name in ("scan", "file", "report"):
+        flow.add(scan, name=name)
+    run = flow.enqueue()
+    asyncio.run(Worker(app, WorkerOptions(burst=True, handle_signals=False)).run())
+
+    with subprocess.Popen(["true"]) as ended:
+        watch(run, ended, is_new=True)
+        assert "1 files, one job each" in capsys.readouterr().out
+        watch(run, ended, is_new=False)
+        assert "one job each" not in capsys.readouterr().out
 
 
 def test_it_indexes_every_file_and_shows_the_results(demo: Demo, look: Look) -> None:

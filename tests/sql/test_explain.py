@@ -1,5 +1,6 @@
 """explain: what it says of a job is tested against what then happens."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -238,6 +239,9 @@ def test_a_running_job_says_who_runs_it_and_what_ends_the_run(rolled_back_sql: S
 
     assert causes(sql, id) == ["running", "cancel_asked", "timeout", "deadline"]
     assert "worker 'w1' (process 7 on host) has been running it since 2" in cause(sql, id)["says"]
+    assert re.search(r"; last heartbeat at \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC \(\S+ \w+ ago\)", cause(sql, id)["says"]), (
+        "no age alone"
+    )
     assert "progress 3 of 10: rows" in cause(sql, id)["says"]
     assert [seconds(cause(sql, id, word)["left"]) for word in ("cancel_asked", "timeout", "deadline")] == [60, 30, 3600]
     sql.lose(worker)

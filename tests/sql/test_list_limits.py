@@ -22,7 +22,7 @@ def limits(rolled_back_sql: Sql) -> Sql:
     set_limit(sql, "tenant", max_running=2)
     set_limit(sql, "tenant:b", rate=1, per="1 h", weight=3)
     set_limit(sql, "off", rate=5, enabled=False)
-    set_limit(sql, "queue:default", rate=1000, burst=1000)
+    set_limit(sql, "queue:default", rate=10, per="1 h", burst=1000)  # what comes back while this is looked at is no 0.1
     add(sql, 4, "api", "tenant:a")
     add(sql, 3, "tenant:b")
     add(sql, 2, fair="account:7")

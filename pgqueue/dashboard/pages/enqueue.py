@@ -1,10 +1,14 @@
 """A form that enqueues a job: fields from the schema of its task, or JSON."""
 
+import asyncio
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any
+from uuid import uuid4
 
 from starlette.responses import Response
 
+from ...api import exact
 from ...redact import MARK
 from ..ask import Refused
 from ..jobs import arguments, options
@@ -16,6 +20,7 @@ from ..render import json_text
 
 pages = Pages()
 MOST = 65_536  # bytes of arguments that a form takes over from a job
+PATIENCE = 0.1, 0.3, 1, 2  # seconds between looks whether the same form, sent before, is through
 Task = dict[str, Any]
 
 
@@ -68,16 +73,37 @@ async def add(at: Visit, form: Form) -> Response:
     if not (is_well and has_good_options):
         return await _show(at, sheet, 422)
     try:
-        answer = await at.tell("POST", "/jobs", {"task": sheet.task["name"], "args": args, **body})
+        answer = await _enqueue(at, form.get("once", ""), {"task": sheet.task["name"], "args": args, **body})
     except Refused as refused:
         _blame(sheet, refused.problem)
         return await _show(at, sheet, refused.status)
-    said = "It is there already: it has the same key as what was sent." if answer["duplicate"] else "The job was added."
-    return at.go(f"jobs/{answer['id']}", said=said)
+    return at.go(f"jobs/{answer['id']}", said=_said(answer))
+
+
+def _said(answer: dict[str, Any]) -> str:
+    if answer.get("repeated"):
+        return "The form was sent before: this is its job, and no other one was added."
+    return "It is there already: it has the same key as what was sent." if answer["duplicate"] else "The job was added."
+
+
+async def _enqueue(at: Visit, shown: str, body: dict[str, Any]) -> Any:
+    """Add a job: once for each time that a form was shown, however often it is sent. With another content it is another job."""
+    if not shown:
+        return await at.tell("POST", "/jobs", body)
+    once = sha256(shown.encode() + b"\n" + exact.write(body)).hexdigest()
+    for seconds in PATIENCE:
+        try:
+            return await at.tell("POST", "/jobs", body, once=once)
+        except Refused as refused:
+            if not str(refused.problem.get("type", "")).endswith("still-running"):
+                raise
+        await asyncio.sleep(seconds)
+    return await at.tell("POST", "/jobs", body, once=once)
 
 
 async def _show(at: Visit, sheet: Sheet, status: int = 200) -> Response:
-    return await at.show("enqueue.html", f"Enqueue {sheet.task['name']}", status, sheet=sheet, tasks=None)
+    title = f"Enqueue {sheet.task['name']}"
+    return await at.show("enqueue.html", title, status, sheet=sheet, tasks=None, once=uuid4().hex)
 
 
 async def _task(at: Visit, name: str) -> Task:

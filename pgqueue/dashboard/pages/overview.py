@@ -1,11 +1,11 @@
 """How the install does: what is wrong, figures, charts, queues, tasks that fail."""
 
 import asyncio
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from starlette.responses import Response
 
+from ..ages import began
 from ..leads import lead_of, terms
 from ..page import Pages, Visit
 from ..panel import Panel
@@ -63,11 +63,6 @@ def longest(queues: dict[str, Any]) -> dict[str, Any] | None:
     return max(waiting, key=lambda one: float(one["oldest"]), default=None)
 
 
-def since(seconds: float | None) -> datetime | None:
-    """When something began that has lasted so long: a page that shows the time itself does not change each second."""
-    return None if seconds is None else (datetime.now(UTC) - timedelta(seconds=float(seconds))).replace(microsecond=0)
-
-
 _HELPERS: dict[str, Any] = {
-    "lead_of": lead_of, "rates": rates, "failing": failing, "is_new": is_new, "longest": longest, "began": since, "terms": terms,
+    "lead_of": lead_of, "rates": rates, "failing": failing, "is_new": is_new, "longest": longest, "began": began, "terms": terms,
 }  # fmt: skip

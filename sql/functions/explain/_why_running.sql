@@ -23,9 +23,9 @@ begin
             || case when exists (select from worker w where is_alive(w)) then '; another one takes the job back within its lease'
                     else '; no other one is alive that could take the job back' end, null, told)::cause;
     else
-        return next row('running', format('worker %s has been running it since %s, attempt %s of %s; last heartbeat %s ago%s%s',
+        return next row('running', format('worker %s has been running it since %s, attempt %s of %s; last heartbeat at %s%s%s',
             said_worker(its_worker), said_since(its.claimed_at), its.attempt, its.max_attempts,
-            said_span(seconds_until(clock_timestamp(), its_worker.heartbeat_at)),
+            said_since(its_worker.heartbeat_at),
             case when its_worker.heartbeat_at > its.claimed_at and its.id <> all (its_worker.started)
                  then ', before its handler began' else '' end,
             coalesce('; ' || said_progress(its.progress), '')), null, told)::cause;

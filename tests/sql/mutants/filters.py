@@ -17,7 +17,7 @@ MUTANTS = [
            matching.test_a_filter_finds_its_jobs_wherever_they_are, ({"args": {"customer": 5}}, "succeeded failed ready")),
     Mutant("a state is left out", "filter_terms", r"state = any \(\(\$1\)\.states\)", "true",
            matching.test_a_filter_finds_its_jobs_wherever_they_are, ({"state": "ready"}, "ready first")),
-    Mutant("a pattern matches more than it says", "filter_of", r"regexp_replace\(task, .*?, 'g'\)", "task",
+    Mutant("a pattern matches more than it says", "likes_of", r"regexp_replace\(name, .*?, 'g'\)", "name",
            matching.test_a_backslash_or_a_percent_sign_in_a_pattern_is_itself),
     Mutant("dead letters are no jobs", "filter_places", r"'dead_letter' end", "null end",
            matching.test_a_filter_finds_its_jobs_wherever_they_are, ({"queue": ["dead", "done"]}, "succeeded failed")),
