@@ -58,7 +58,7 @@ async def ask(
     status, heads, answer = await _run(api, scope, payload)
     if heads.get(b"content-type", b"").startswith(b"text/plain"):
         return answer.decode()
-    found = exact.read(answer) if answer else None
+    found: Any = exact.read(answer) if answer else None
     if status >= 400:
         raise Refused(status, found or {})
     return found if once is None else {**found, "repeated": b"idempotency-replayed" in heads}

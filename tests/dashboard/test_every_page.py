@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from html.parser import HTMLParser
 
 import httpx
@@ -114,8 +115,9 @@ def test_nothing_changes_as_long_as_nothing_changes(
     monkeypatch.setattr(Shared, "get", lambda _, key, make: make())  # else both would be made of the same answers
     for path in paths_of(page, seeded):
         if "data-shown=" in reader.get(path).text:  # no part, and no file
+            is_at_rest = partial(_is_at_rest, reader, path)
             # Counts of an install that has just been filled change for a while, and after a minute doctor finds more.
-            until(lambda path=path: _is_at_rest(reader, path), f"{path} is not shown anew for nothing", 60)
+            until(is_at_rest, f"{path} is not shown anew for nothing", 60)
 
 
 def _is_at_rest(reader: httpx.Client, path: str) -> bool:
