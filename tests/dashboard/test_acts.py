@@ -1,4 +1,5 @@
-"""Every act of every page: for the roles that may call its endpoint of the API and nobody else, and only by a form of a page."""
+"""Every act of every page: for the roles that may call its endpoint of the API and nobody else, and only by a form of a page. And
+every page: for its roles, and every list, which goes on."""
 
 import re
 
@@ -14,6 +15,10 @@ from .every_page import ACTS, ALSO, PAGES, path_of
 from .seeding import Seeded
 
 REFUSED, NO_TOKEN = "it needs another role", "not of this session"
+PAGED = {
+    "/audit", "/dead-letters/{fingerprint}", "/jobs", "/jobs/{job_id}/log", "/limits", "/operations", "/queues", "/schedules",
+    "/schedules/{name}", "/settings", "/workers", "/workers/rescues", "/workflows", "/workflows/{workflow_id}",
+}  # fmt: skip
 by_role = pytest.mark.parametrize("role", sorted(READERS))
 
 
@@ -50,3 +55,16 @@ def test_what_an_act_stands_for_changes_something() -> None:
     for page in PAGES:
         assert page.path.startswith("/")
         endpoint_of(page.of)
+
+
+def test_every_list_goes_on_where_its_link_says(install: tuple[str, Seeded]) -> None:
+    """A mark that the API has not made is refused, and the page says so; a list that forgets the mark shows its first page."""
+    url, seeded = install
+    heeding = set()
+    with httpx.Client(base_url=f"{url}/", timeout=20, cookies={KEY: seeded.keys["admin"]}) as client:
+        for page in PAGES:
+            path = path_of(page, seeded)
+            answer = client.get(f"{path}{'&' if '?' in path else '?'}cursor=nonsense")
+            if answer.status_code >= 400 or re.search(r'class="problem.{0,200}cursor', answer.text, re.S):
+                heeding.add(re.sub(r":\w+", "", page.path))
+    assert heeding == PAGED

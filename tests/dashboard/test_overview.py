@@ -100,7 +100,7 @@ def test_a_chart_is_a_table_for_who_does_not_see_it(http: httpx.Client, seeded: 
     figure = html.split('id="throughput"', 1)[1].split("</figure>")[0]
     heads = re.findall(r'data-colour="(\w+)"[^>]*>(\w+)', figure)
     assert heads == [("scheduled", "Added"), ("succeeded", "Succeeded"), ("failed", "Failed")]
-    assert len(re.findall(r"data-at=", figure)) == 60
+    assert len(re.findall(r"data-at=", figure)) in (59, 60), "the last minute may have no roll-up yet"
     values = [float(value) for value in re.findall(r'data-value="([^"]*)"', figure)[1::3]]
     assert max(values) == pytest.approx(4 / 60)
 
@@ -111,7 +111,7 @@ def test_a_chart_is_a_table_for_who_does_not_see_it(http: httpx.Client, seeded: 
 def test_each_time_has_a_chart_of_its_own_step(http: httpx.Client, seeded: None, span: str, steps: int) -> None:
     html = http.get(f"?span={span}").text
     figure = html.split('id="waits"', 1)[1].split("</figure>")[0]
-    assert steps <= len(re.findall("data-at=", figure)) <= steps + 1
+    assert steps - 1 <= len(re.findall("data-at=", figure)) <= steps + 1, "the last minute may have no roll-up yet"
     assert 'aria-current="true" aria-label="The last' in html
 
 
