@@ -5,7 +5,8 @@ from .mutant import Mutant
 
 MUTANTS = [
     Mutant("five are one box", "alike_nodes", r"n\.size > 5", "n.size > 4", shape.test_more_than_five_alike_are_one_box),
-    Mutant("conditions do not matter", "alike_nodes", r"e\.parent_id, ' \|\| seed \|\| '", "e.parent_id, 0", shape.test_what_differs_is_no_part_of_a_box,
+    Mutant("conditions do not matter", "alike_nodes", r"e\.parent_id, ' \|\| seed \|\| '",
+           "e.parent_id, 0", shape.test_what_differs_is_no_part_of_a_box,
            (shape.of("parse", "x", {"node": "fetch", "when": "finished"}),)),
     Mutant("tasks do not matter", "alike_nodes", r", u\.task\)", ")",
            shape.test_what_differs_is_no_part_of_a_box, (shape.of("other", "x", "fetch"),)),
