@@ -90,7 +90,7 @@ def test_an_unknown_limit_is_not_found(api: httpx.Client, verb: str) -> None:
 def test_an_invalid_value_is_refused_by_name_and_no_limit_is_made(api: httpx.Client, body: dict[str, Any], field: str) -> None:
     """Whoever finds it: the model, Python or SQL."""
     assert _problem(api.put("/limits/openai", json=body))["field"].split(".")[0] == field
-    assert api.get("/limits").json() == {"items": [], "next": None}
+    assert api.get("/limits").json() == {"items": [], "next": None, "is_partial": False}
 
 
 def test_pages_of_limits_have_each_once_and_keys_in_use_too(app: PgQueue, api: httpx.Client) -> None:

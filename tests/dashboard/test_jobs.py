@@ -74,10 +74,10 @@ def test_a_list_that_takes_a_long_look_says_how_far_it_is_and_is_not_looked_for_
         """insert into job_history
                (id, state, queue, task, args, priority, attempt, max_attempts, rescues, created_at, run_at, finished_at)
            select nextval('job_id_seq'), 'succeeded', 'default', 'noop', '{}', 0, 1, 4, 0, now(), now(), now()
-             from generate_series(1, 100001)"""
+             from generate_series(1, 20001)"""
     )
     html = http.get("jobs", params={"q": "task:rare"}).text
-    assert "Looked at 100,000 jobs, as far as" in html
+    assert "Looked at 20,000 jobs, as far as" in html
     assert 'data-rows="far"' in html
     assert 'rel="next"' in html
     assert http.get("jobs", params={"q": "task:rare"}, headers={"X-Part": "main", "X-Rows": "far"}).status_code == 204

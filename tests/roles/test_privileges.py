@@ -178,7 +178,7 @@ FUNCTIONS = {
         "with_left", "may_start", "end_waiting", "late_error", "end_overdue", "check_timed",
         "days_ahead", "empty_partitions", "make_partitions", "mend_workflows", "partitions_before", "run_maintain",
         "end_workflows_singly",
-        "boxes_of", "alike_nodes", "node_depths",
+        "boxes_by_depth", "alike_nodes", "node_depths", "edges_above", "edges_by",
         "add_nodes", "adopt", "adopt_into", "checked_callback", "check_nodes", "count_more", "dead_parents", "depend",
         "edges_of", "end_nodes", "enqueue_callback", "finish_batch", "finish_nodes", "grow_workflow", "hold_parents",
         "hold_plain", "insert_nodes", "check_run_if", "refuse_contradiction",

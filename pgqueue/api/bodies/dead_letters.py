@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, Strict
 
-from ...database.calls.dead import DeadProperty, GroupOrder
+from ...database.calls.dead import MOST_LOOKED, DeadProperty, GroupOrder
 from .fields import AsNumber, Body, Flag, Reason, Span
 from .filters import JobFilter
 from .pages import USUAL, Cursor, Limit, Page
@@ -18,6 +18,9 @@ NOT_READ = "null for a key that may not read arguments"
 
 class LetterFilter(JobFilter):
     """Which dead letters are meant; a letter must match all fields that are given. `state` can only be failed."""
+
+
+Look = Annotated[int, Field(ge=100, le=MOST_LOOKED, description="at so many dead letters, the newest ones")]
 
 
 class LetterQuery(LetterFilter):
@@ -34,6 +37,7 @@ class GroupsQuery(LetterFilter):
     limit: int = Field(20, ge=1, le=1000, description="the most groups")
     sort: GroupOrder = Field("jobs", description="jobs: the largest first; last_at: the one that failed last")
     series: Literal["24h", "7d", "30d"] | None = Field(None, description="how far back the series of each group goes")
+    look: Look = MOST_LOOKED
 
 
 class StatsQuery(LetterFilter):
@@ -41,6 +45,7 @@ class StatsQuery(LetterFilter):
 
     by: DeadProperty = Field(description="the property; worker, host and version: of the last run")
     limit: int = Field(100, ge=1, le=1000, description="the most values")
+    look: Look = MOST_LOOKED
 
 
 class AlertsQuery(LetterFilter):
@@ -106,7 +111,7 @@ class Groups(BaseModel):
 
     groups: list[GroupOut] = Field(description="in the order that was asked for")
     looked_to: datetime | None = Field(
-        description="what failed before was not looked at, because there are more than 100,000; null: all were"
+        description="what failed before was not looked at, because there are more than `look`; null: all were"
     )
 
 
@@ -124,6 +129,9 @@ class Counts(BaseModel):
 
     by: str
     counts: list[CountOut] = Field(description="the largest first; hours the latest first")
+    looked_to: datetime | None = Field(
+        description="what failed before was not looked at, because there are more than `look`; null: all were"
+    )
 
 
 class AlertOut(BaseModel):

@@ -26,6 +26,7 @@ class JobQuery(JobFilter):
         Field(description="errors has messages of errors; full has these, arguments and meta"),
     ] = "basic"
     count: Annotated[Literal["bounded"] | None, Field(description="count them as well, by a look at 10,000 jobs")] = None
+    look: Annotated[int, Field(ge=1000, le=100_000, description="at so many jobs a page looks, whatever it finds")] = 100_000
 
 
 class ListedOut(BaseModel):
@@ -66,7 +67,7 @@ class Count(BaseModel):
 
 
 class JobPage(Page[ListedOut]):
-    """A page of jobs. It may be short, or empty, and have a `next`: a page looks at 100,000 jobs at most."""
+    """A page of jobs. It may be short, or empty, and have a `next`: a page looks at 100,000 jobs at most, or at `look` ones."""
 
     looked_to: Annotated[datetime | None, Field(description="the time of the job at which it stopped")]
     count: Count | None = None

@@ -10,9 +10,11 @@ from ...limits.limit import needs_per
 from ...limits.limits import limit_values
 from ..problems import invalid
 from .fields import AsNumber, AsWhole, Body, End, Flag, Number, Reason
+from .pages import Page
 
 _RATE = "tokens for each `per`; or a text with both: 100/m, 5/s, 10/30s"
 _PER = "seconds, or a text such as 1m or 30s; left out if `rate` has it"
+_PARTIAL = "with `count_to`: more than 50,000 lanes wait or 10,000 jobs run, and no more were looked at: figures may be too low"
 _Places = Annotated[int, Strict(), Field(ge=0, le=2**31 - 1), AsWhole]
 _Weight = Annotated[int, Strict(), Field(ge=1, le=1000), AsWhole]
 _Burst = Annotated[float, Strict(), Field(ge=1, allow_inf_nan=False), AsNumber]
@@ -113,6 +115,18 @@ class LimitOut(BaseModel):
     waiting: int = Field(description="jobs of it that are due and wait; with `count_to` no more than that are counted")
     wait_seconds: float | None = Field(description="until the next token, or until the key is opened if it is parked")
     parked_until: datetime | None
+
+
+class LimitNow(LimitOut):
+    """The limit that was asked for."""
+
+    is_partial: bool = Field(description=_PARTIAL)
+
+
+class LimitPage(Page[LimitOut]):
+    """A page of limits and keys."""
+
+    is_partial: bool = Field(description=f"{_PARTIAL}; keys may be missing")
 
 
 class StartsOut(BaseModel):

@@ -165,4 +165,4 @@ class Stats(BaseModel):
     """Live jobs by queue, and tasks in the last hour."""
 
     queues: list[QueueStat]
-    tasks: list[TaskStat]
+    tasks: list[TaskStat] | None = Field(description="null: they were not asked for")

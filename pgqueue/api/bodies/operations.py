@@ -38,6 +38,7 @@ class PreviewQuery(JobFilter):
 
     kind: KIND
     all: Annotated[bool, Field(description="needed for a filter that names nothing")] = False
+    look: Annotated[int, Field(ge=1, le=100_000, description="at so many jobs it looks")] = 100_000
 
 
 class PreviewOut(BaseModel):

@@ -71,8 +71,7 @@ async def dead_groups(request: Request, query: Annotated[GroupsQuery, Query()]) 
     """Dead letters by fingerprint: each kind of failure is one group."""
     here = at(request)
     span = query.series and _SPANS[query.series]
-    found = await here.run(calls.dead_series(_filter(query, here.caller), query.limit, query.sort, span))
-    looked_to = found[0][0].looked_to if found else None
+    found, looked_to = await here.run(calls.dead_series(_filter(query, here.caller), query.limit, query.sort, span, query.look))
     rows: list[dict[str, Any]] = [group._asdict() | {"series": series} for group, series in found]
     for row in rows:
         del row["looked_to"]
@@ -83,10 +82,10 @@ async def dead_groups(request: Request, query: Annotated[GroupsQuery, Query()]) 
 
 @endpoints.get("/dead-letters/stats", calls=("dead_stats",), is_bound=True, model=Counts)
 async def dead_stats(request: Request, query: Annotated[StatsQuery, Query()]) -> Response:
-    """Dead letters counted by a property; of the newest 100,000."""
+    """Dead letters counted by a property; the newest ones."""
     here = at(request)
-    found = await here.run(calls.dead_stats(query.by, _filter(query, here.caller), query.limit))
-    return here.answer({"by": query.by, "counts": found})
+    found, looked_to = await here.run(calls.latest_stats(query.by, _filter(query, here.caller), query.limit, query.look))
+    return here.answer({"by": query.by, "counts": found, "looked_to": looked_to})
 
 
 @endpoints.get("/dead-letters/alerts", calls=("count_jobs",), is_bound=True, model=AlertOut)

@@ -74,7 +74,7 @@ async def jobs(request: Request, query: Annotated[JobQuery, Query()]) -> Respons
         raise Problem("forbidden", f"view={query.view} needs a key that may read arguments; {here.caller.name} may not")
     filter = query.as_sql(here.caller)
     paging = Paging(("jobs", query.order, filter), query.limit, query.cursor)
-    page = await here.run(calls.list_jobs(filter, query.order, paging.after[0], query.limit, query.view != "full"))
+    page = await here.run(calls.list_jobs(filter, query.order, paging.after[0], query.limit, query.view != "full", query.look))
     hidden = _HIDDEN[query.view]
     items = [{name: value for name, value in job._asdict().items() if name not in hidden} for job in page.jobs]
     answer = paging.ending(items, None if page.next is None else (page.next,)) | {"looked_to": page.looked_to}

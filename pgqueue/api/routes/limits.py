@@ -11,8 +11,8 @@ from starlette.responses import Response
 from ..._text import storable
 from ...database.calls import limits as calls
 from ...errors import InvalidArgument
-from ..bodies.limits import Filled, LimitIn, LimitOut, LimitStartsOut, ParkIn, Unparked, limit_shown
-from ..bodies.pages import USUAL, Cursor, Limit, Page, Paging
+from ..bodies.limits import Filled, LimitIn, LimitNow, LimitPage, LimitStartsOut, ParkIn, Unparked, limit_shown
+from ..bodies.pages import USUAL, Cursor, Limit, Paging
 from ..callers.caller import OPERATORS, WORKERS
 from ..endpoint import Endpoints
 from ..here import Here, at
@@ -29,7 +29,7 @@ CountTo = Annotated[
 _ABSENT = "there is no such limit"  # as SQL says it, see assert_limit
 
 
-@endpoints.get("/limits", calls=("list_limits",), model=Page[LimitOut])
+@endpoints.get("/limits", calls=("list_limits",), model=LimitPage)
 async def limits(
     request: Request, prefix: Prefix = None, count_to: CountTo = None, limit: Limit = USUAL, cursor: Cursor = None
 ) -> Response:
@@ -38,11 +38,12 @@ async def limits(
     paging = Paging(("limits", prefix), limit, cursor)
     wanted = None if prefix is None else storable("prefix", prefix)
     (after,) = paging.after
-    page = calls.list_limits(wanted, after, paging.fetch, count_to)
+    is_partial = False
     if wanted is None and count_to is None:
-        page = calls.limit_page(after, paging.fetch)
-    found = await here.run(page)
-    return here.answer(paging.page(found, lambda row: (row.key,), limit_shown))
+        found = await here.run(calls.limit_page(after, paging.fetch))
+    else:
+        found, is_partial = await here.run(calls.list_limits(wanted, after, paging.fetch, count_to))
+    return here.answer(paging.page(found, lambda row: (row.key,), limit_shown) | {"is_partial": is_partial})
 
 
 @endpoints.get("/limit-starts", calls=("limit_starts",), model=LimitStartsOut)
@@ -60,19 +61,19 @@ async def limit_starts(
     return here.answer({"minutes": [one._asdict() for one in found], "looked_to": found[0].looked_to})
 
 
-@endpoints.get("/limits/{key:path}", calls=("list_limits",), refuses=(404,), model=LimitOut)
+@endpoints.get("/limits/{key:path}", calls=("list_limits",), refuses=(404,), model=LimitNow)
 async def one_limit(request: Request, key: LimitKey, count_to: CountTo = None) -> Response:
     """The current values of a key; a key that is not in use has the values of its limit."""
     return await answer_limit(at(request), key, count_to)
 
 
-@endpoints.put("/limits/{key:path}", calls=("set_limit",), refuses=(404,), model=LimitOut)
+@endpoints.put("/limits/{key:path}", calls=("set_limit",), refuses=(404,), model=LimitNow)
 async def put_limit(request: Request, key: LimitKey, body: LimitIn) -> Response:
     """Make a limit, or replace one: what is left out has its default. It applies at once, also to waiting jobs."""
     return await replace_limit(at(request), key, body)
 
 
-@endpoints.patch("/limits/{key:path}", calls=("set_limit",), refuses=(404,), model=LimitOut)
+@endpoints.patch("/limits/{key:path}", calls=("set_limit",), refuses=(404,), model=LimitNow)
 async def patch_limit(request: Request, key: LimitKey, body: LimitIn) -> Response:
     """Change some values of a limit. A new rate without a burst gets the default burst."""
     here = at(request)
@@ -96,7 +97,7 @@ async def reset_limit(request: Request, key: LimitKey) -> Response:
     return await fill_limit(at(request), key)
 
 
-@endpoints.post("/limits/{key:path}/park", may=OPERATORS | WORKERS, calls=("park",), refuses=(404,), model=LimitOut)
+@endpoints.post("/limits/{key:path}/park", may=OPERATORS | WORKERS, calls=("park",), refuses=(404,), model=LimitNow)
 async def park(request: Request, key: LimitKey, body: ParkIn) -> Response:
     """Park a key: its waiting jobs do not start until then. A shorter time does not replace a longer one."""
     here = at(request)
@@ -128,10 +129,14 @@ async def answer_limit(here: Here, key: str, count_to: int | None = None) -> Res
         Problem: there is no such limit.
     """
     own = storable("key", key)
-    found = await here.run(calls.limit_status_of(own) if count_to is None else calls.limit_figures(own, count_to))
+    is_partial = False
+    if count_to is None:
+        found = await here.run(calls.limit_status_of(own))
+    else:
+        found, is_partial = await here.run(calls.limit_figures(own, count_to))
     if not found:
         raise Problem("not-found", f"key: there is no limit {key[:200]!r}; GET /limits lists them")
-    return here.answer(limit_shown(found[0]))
+    return here.answer(limit_shown(found[0]) | {"is_partial": is_partial})
 
 
 async def replace_limit(here: Here, name: str, body: LimitIn) -> Response:

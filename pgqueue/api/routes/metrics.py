@@ -99,7 +99,11 @@ async def metric_sums(
 
 
 @endpoints.get("/stats", model=Stats)
-async def stats(request: Request) -> Response:
+async def stats(
+    request: Request,
+    tasks: Annotated[bool, Query(description="without them no dead letter is counted")] = True,
+) -> Response:
     """Live jobs by queue, state and priority, and each task in the last hour with its dead letters."""
     here = at(request)
-    return here.answer({"queues": await here.run(reads.queue_stats()), "tasks": await here.run(reads.task_stats())})
+    queues = await here.run(reads.queue_stats())
+    return here.answer({"queues": queues, "tasks": await here.run(reads.task_stats()) if tasks else None})

@@ -64,9 +64,9 @@ async def operations(
 
 @endpoints.get("/operations/preview", calls=("preview_operation",), is_bound=True, model=PreviewOut)
 async def preview(request: Request, query: Annotated[PreviewQuery, Query()]) -> Response:
-    """How many jobs an operation would be about, by a look at 100,000 of them; nothing is started."""
+    """How many jobs an operation would be about, by a look at some of them; nothing is started."""
     here = at(request)
-    found = await here.run(calls.preview_operation(query.kind, query.as_sql(here.caller), query.all))
+    found = await here.run(calls.preview_operation(query.kind, query.as_sql(here.caller), query.all, query.look))
     return here.answer({**found._asdict(), "filter": _readable(here, found.filter)})
 
 

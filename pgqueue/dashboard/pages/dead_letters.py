@@ -13,6 +13,7 @@ SPANS = {"24h": "24 hours", "7d": "7 days", "30d": "30 days"}
 ORDERS = {"jobs": "most", "last_at": "latest"}
 MOST_GROUPS = 50
 LETTERS = 25  # a page of one kind
+LOOK = 10_000  # dead letters that are counted, the latest ones
 
 
 @pages.page("/dead-letters", of="GET /dead-letters/groups")
@@ -21,7 +22,7 @@ async def dead_letters(at: Visit) -> Response:
     filter = {name: at.query.get(name) or None for name in FILTER}
     shown = {"sort": _chosen(at, "sort", ORDERS), "series": _chosen(at, "series", SPANS)}
     asked = {field: filter[name] for name, field in FILTER.items()}
-    groups = at.panel("/dead-letters/groups", **asked, **shown, limit=MOST_GROUPS)
+    groups = at.panel("/dead-letters/groups", **asked, **shown, limit=MOST_GROUPS, look=LOOK)
     facts: dict[str, Any] = {
         "groups": groups,
         "filter": filter,
@@ -29,6 +30,7 @@ async def dead_letters(at: Visit) -> Response:
         "spans": SPANS,
         "orders": ORDERS,
         "most": MOST_GROUPS,
+        "look": LOOK,
     }
     return await at.show("dead_letters.html", "Dead letters", **facts)
 
@@ -37,8 +39,8 @@ async def dead_letters(at: Visit) -> Response:
 async def dead_group(at: Visit, fingerprint: str) -> Response:
     """All dead letters of one kind."""
     series = _chosen(at, "series", SPANS)
-    found = await at.ask("/dead-letters/groups", fingerprint=fingerprint, limit=1, series=series)
-    facts: dict[str, Any] = {"fingerprint": fingerprint, "group": None, "looked_to": found["looked_to"]}
+    found = await at.ask("/dead-letters/groups", fingerprint=fingerprint, limit=1, series=series, look=LOOK)
+    facts: dict[str, Any] = {"fingerprint": fingerprint, "group": None, "looked_to": found["looked_to"], "look": LOOK}
     if found["groups"]:
         facts |= _of_group(at, fingerprint, found["groups"][0]) | {"series": series, "spans": SPANS}
     return await at.show("dead_group.html", "Dead letters of one kind", **facts)
@@ -46,7 +48,7 @@ async def dead_group(at: Visit, fingerprint: str) -> Response:
 
 def _of_group(at: Visit, fingerprint: str, group: dict[str, Any]) -> dict[str, Any]:
     counted = {
-        by: at.panel("/dead-letters/stats", fingerprint=fingerprint, by=by, limit=10)
+        by: at.panel("/dead-letters/stats", fingerprint=fingerprint, by=by, limit=10, look=LOOK)
         for by in ("task", "queue", "version", "host", "worker")
     }
     letters = at.panel("/dead-letters", fingerprint=fingerprint, limit=LETTERS, cursor=at.query.get("cursor"))

@@ -5,6 +5,7 @@ from typing import Any
 
 from starlette.responses import Response
 
+from ...insight import short
 from .. import filter_text
 from ..page import Pages, Visit
 from ..panel import Panel
@@ -12,6 +13,8 @@ from ..render import query
 
 pages = Pages()
 ROWS = 50  # of a page
+LOOK = 20_000  # jobs at which a page looks, whatever it finds
+_SIZES = {"rows_of_page": ROWS, "look": LOOK}
 SHOWN = "x-rows"  # the header in which an open page names the jobs that it shows …
 FAR = "far"  # … or says that each look at them takes long
 ORDERS = (
@@ -58,16 +61,18 @@ async def jobs(at: Visit) -> Response:
     order, cursor = at.query.get("order") or None, at.query.get("cursor") or None
     if (bounded := filter_text.bounded(q)) != q:
         return at.go("jobs" + query(q=bounded, order=order))
-    counts = at.panel("/stats") if at.can("GET /stats") and filter_text.names(q) <= {"state"} else None
+    is_counted = at.can("GET /stats") and filter_text.names(q) <= {"state"}
+    live = at.panel("/stats", tasks="false") if is_counted else None
+    dead = at.panel("/jobs", state="failed", count="bounded", limit=1) if is_counted else None
     listing = await _listing(at, q, order, cursor)
     facts: dict[str, Any] = {"q": q, "order": order, "orders": _orders(q), "states": filter_text.states(q), "listing": listing}
-    figures = None if counts is None else _counted((await counts).value)
-    return await at.show("jobs.html", "Jobs", **facts, counts=figures, chips=_chips(q), wider=_wider(q), rows_of_page=ROWS)
+    figures = {} if live is None or dead is None else _counted((await live).value, (await dead).value)
+    return await at.show("jobs.html", "Jobs", **facts, counts=figures, chips=_chips(q), wider=_wider(q), **_SIZES)
 
 
 async def _listing(at: Visit, q: str, order: str | None, cursor: str | None) -> Listing:
     view = "errors" if at.caller.may_read_arguments else "basic"
-    asking = at.panel("/jobs", q=q or None, order=order, cursor=cursor, limit=ROWS, view=view)
+    asking = at.panel("/jobs", q=q or None, order=order, cursor=cursor, limit=ROWS, look=LOOK, view=view)
     shown = filter_text.ids_of(at.request.headers.get(SHOWN, "").split(","))[:ROWS] if at.is_part else []
     if not shown:
         now = await asking
@@ -106,9 +111,12 @@ def _wider(q: str) -> list[tuple[str, str]]:
     return [(filter_text.replaced(q, "since", term.partition(":")[2]), says) for term, says in WIDER]
 
 
-def _counted(stats: Any) -> dict[str, int]:
-    """Jobs by state, as the API counts them anyway; of jobs that are over only dead letters are counted."""
-    if stats is None:
-        return {}
-    found = {state: sum(one["jobs"] for one in stats["queues"] if one["state"] == state) for state in filter_text.STATES[:4]}
-    return {**found, "failed": sum(one["dead"] for one in stats["tasks"])}
+def _counted(stats: Any, dead: Any) -> dict[str, str]:
+    """Jobs by state, as the API knows them anyway; of jobs that are over dead letters are counted, up to 10,000."""
+    found = dict[str, str]()
+    if stats is not None:
+        for state in filter_text.STATES[:4]:
+            found[state] = short.count(sum(one["jobs"] for one in stats["queues"] if one["state"] == state))
+    if dead is not None:
+        found["failed"] = dead["count"]["text"]
+    return found

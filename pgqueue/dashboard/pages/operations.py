@@ -20,6 +20,8 @@ VERBS = {
     "discard": ("discard", True),
 }
 
+LOOK = 10_000  # jobs at which the question before an operation looks, to say how many they are
+
 
 @pages.page("/operations", of="GET /operations")
 async def operations(at: Visit) -> Response:
@@ -39,7 +41,8 @@ async def new(at: Visit) -> Response:
     kind, destroys = VERBS[verb]
     preview = None
     if is_all or ids:
-        preview = at.panel("/operations/preview", kind=kind, q=q or None if is_all else None, ids=ids or None, all=is_all or None)
+        meant: dict[str, Any] = {"q": q or None, "all": True} if is_all else {"ids": ids}
+        preview = at.panel("/operations/preview", kind=kind, look=LOOK, **meant)
     facts: dict[str, Any] = {
         "verb": verb,
         "q": q,

@@ -15,13 +15,14 @@ from ..spans import SPANS, span_of
 pages = Pages()
 WINDOW = 300  # seconds of the figures, in whole minutes
 MOST_QUEUES, MOST_TASKS = 200, 8
+LOOK = 10_000  # dead letters that are counted, the latest ones
 
 
 @pages.page("/", of="GET /metrics/queues")
 async def overview(at: Visit) -> Response:
     """The first page. What a key for some queues may not see is not asked for."""
     span = span_of(at.query.get("span"))
-    dead = {"by": "task", "finished_after": "-1h", "limit": MOST_TASKS}
+    dead = {"by": "task", "finished_after": "-1h", "limit": MOST_TASKS, "look": LOOK}
     panels: dict[str, Any] = {
         "wrong": _panel(at, "/troubles"),
         "figures": _panel(at, "/metrics", window_seconds=WINDOW),

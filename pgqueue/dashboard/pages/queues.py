@@ -15,6 +15,7 @@ pages = Pages()
 # Of the chart, by what the address says: how far back, and the step in seconds.
 SPANS = {"1h": ("-1h", 60), "6h": ("-6h", 300), "24h": ("-24h", 1200), "7d": ("-7d", 7200)}
 MOST_PAUSES = 100
+COUNTED = 10_000  # jobs that wait for its limit
 
 
 @pages.page("/queues", of="GET /queues")
@@ -33,7 +34,7 @@ async def queue(at: Visit, name: str) -> Response:
     since, step = SPANS.get(over) or SPANS["1h"]
     series = at.panel("/metrics/series", queue=name, since=since, step=step) if at.can("GET /metrics/series") else None
     pauses = at.panel("/pauses", limit=MOST_PAUSES) if at.can("GET /pauses") else None
-    limit = at.panel(f"/limits/queue:{name}") if at.can("GET /limits/{key:path}") else None
+    limit = at.panel(f"/limits/queue:{name}", count_to=COUNTED) if at.can("GET /limits/{key:path}") else None
     its = await at.ask(f"/queues/{name}")
     return await at.show(
         "queue.html",

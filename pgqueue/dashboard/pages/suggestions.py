@@ -9,6 +9,7 @@ from ..page import Pages, Visit
 
 pages = Pages()
 MOST = 12
+LOOK = 10_000  # dead letters, for the types of their errors
 FIELDS = {
     "queue:": "of a queue", "task:": "of a task, * stands for any text", "state:": "in a state", "error:": "of the last error",
     "args.": "arguments contain, as in args.customer.id:5", "meta.": "meta contains", "since:": "2h, 7d or a time",
@@ -48,27 +49,27 @@ async def _words(at: Visit, word: str) -> list[tuple[str, str]]:
 async def _values(at: Visit, name: str, part: str) -> list[tuple[str, str]]:
     known = {"state": filter_text.STATES, "since": SPANS, "until": SPANS[:-1], "reason": REASONS}.get(name)
     if known is None:
-        known = tuple(await _names(at, name))
+        known = tuple(await _names(at, name, part.strip('"')))
     wanted = part.strip('"').lower()
     first = [one for one in known if one.lower().startswith(wanted)]
     rest = [one for one in known if wanted in one.lower() and one not in first]
     return [(filter_text.quoted(one), "") for one in [*first, *rest][:MOST]]
 
 
-async def _names(at: Visit, name: str) -> list[str]:
-    """Names that the API tells; none where this person may not read them."""
+async def _names(at: Visit, name: str, part: str) -> list[str]:
+    """Names that the API tells; none where this person may not read them. Of keys there may be many: those that begin so."""
     try:
         if name == "queue":
             return [one["name"] for one in (await at.ask("/queues", limit=500))["items"]]
         if name == "task":
             return await _tasks(at)
         if name == "error":
-            groups = (await at.ask("/dead-letters/groups", limit=100))["groups"]
-            return list(dict.fromkeys(one["error_type"].rpartition(".")[2] for one in groups if one["error_type"]))
+            types = (await at.ask("/dead-letters/stats", by="error_type", look=LOOK, limit=100))["counts"]
+            return list(dict.fromkeys(one["value"].rpartition(".")[2] for one in types if one["value"]))
         if name == "schedule":
             return [one["name"] for one in (await at.ask("/schedules", limit=500))["items"]]
         if name == "limit" and at.can("GET /limits"):
-            return [one["key"] for one in (await at.ask("/limits", limit=500))["items"]]
+            return [one["key"] for one in (await at.ask("/limits", prefix=part or None, count_to=1, limit=MOST))["items"]]
         if name == "worker" and at.can("GET /workers"):
             return [one["id"] for one in (await at.ask("/workers", limit=100))["items"]]
     except Refused:
@@ -77,7 +78,10 @@ async def _names(at: Visit, name: str) -> list[str]:
 
 
 async def _tasks(at: Visit) -> list[str]:
-    found = set((await at.ask("/capabilities"))["tasks"])
-    if at.can("GET /stats"):
-        found |= {one["task"] for one in (await at.ask("/stats"))["tasks"]}
+    """Tasks that somebody knows, and those of which jobs have ended lately: in the last minutes, or on the last days."""
+    found = {one["name"] for one in (await at.ask("/tasks"))["items"]}
+    if at.can("GET /metrics"):
+        found |= {one["name"] for one in (await at.ask("/metrics"))["tasks"]}
+    if at.can("GET /metrics/aggregate"):
+        found |= {one["task"] for one in (await at.ask("/metrics/aggregate", by="day", since="-2d", limit=500))["items"]}
     return sorted(found)

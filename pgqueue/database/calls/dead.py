@@ -9,6 +9,7 @@ from .enqueue import Added
 
 DeadProperty = Literal["task", "queue", "reason", "error_type", "fingerprint", "hour", "worker", "host", "version"]
 GroupOrder = Literal["jobs", "last_at"]
+MOST_LOOKED = 100_000  # dead letters
 
 
 class DeadGroup(NamedTuple):
@@ -21,7 +22,7 @@ class DeadGroup(NamedTuple):
         error_type, reason, message: of the newest job.
         sample_id: the newest job: `pgqueue job ID` has its traceback.
         tasks, queues: up to five of each.
-        looked_to: what failed before this time was not looked at, because there are more than 100,000; None = all were.
+        looked_to: what failed before this time was not looked at, because there are too many; None = all were.
     """
 
     fingerprint: str | None
@@ -113,19 +114,27 @@ def dead_groups(filter: str, most: int) -> Call[list[DeadGroup]]:
         "select fingerprint, jobs, first_at, last_at, error_type, reason::text, message, sample_id, tasks, queues, looked_to "
         "from {schema}.dead_groups(%s::text::jsonb, %s::int)",
         (filter, most),
-        lambda rows: [DeadGroup(*row) for row in rows],
+        lambda rows: [DeadGroup(*row) for row in rows if row[1] is not None],
         within=WHOLE,
         repeat_within=ALWAYS,
     )
 
 
-def dead_series(filter: str, most: int, sort: GroupOrder, span: str | None) -> Call[list[tuple[DeadGroup, list[int] | None]]]:
-    """As `dead_groups`, in this order, each with the numbers of 24 steps of a span, an interval of SQL; None = without them."""
+def dead_series(
+    filter: str, most: int, sort: GroupOrder, span: str | None, look: int = MOST_LOOKED
+) -> Call[tuple[list[tuple[DeadGroup, list[int] | None]], datetime | None]]:
+    """As `dead_groups`, in this order, each with the numbers of 24 steps of a span, an interval of SQL; None = without them.
+
+    look: at so many dead letters, the newest ones. The second value: what failed before was not looked at; None = all were.
+    """
     return Call(
         "select fingerprint, jobs, first_at, last_at, error_type, reason::text, message, sample_id, tasks, queues, looked_to, "
-        "series from {schema}.dead_groups(%s::text::jsonb, %s::int, %s::text, %s::text::interval)",
-        (filter, most, sort, span),
-        lambda rows: [(DeadGroup(*row[:-1]), row[-1]) for row in rows],
+        "series from {schema}.dead_groups(%s::text::jsonb, %s::int, %s::text, %s::text::interval, %s::int)",
+        (filter, most, sort, span, look),
+        lambda rows: (
+            [(DeadGroup(*row[:-1]), row[-1]) for row in rows if row[1] is not None],
+            rows[0][-2] if rows else None,
+        ),
         within=WHOLE,
         repeat_within=ALWAYS,
     )
@@ -137,6 +146,17 @@ def dead_stats(by: str, filter: str, most: int) -> Call[list[DeadCount]]:
         "select value, jobs, first_at, last_at from {schema}.dead_stats(%s::text, %s::text::jsonb, %s::int)",
         (by, filter, most),
         lambda rows: [DeadCount(*row) for row in rows],
+        within=WHOLE,
+        repeat_within=ALWAYS,
+    )
+
+
+def latest_stats(by: str, filter: str, most: int, look: int) -> Call[tuple[list[DeadCount], datetime | None]]:
+    """As `dead_stats`, of the newest `look` dead letters, and what failed before when was not looked at; None = all were."""
+    return Call(
+        "select value, jobs, first_at, last_at, looked_to from {schema}.dead_stats(%s::text, %s::text::jsonb, %s::int, %s::int)",
+        (by, filter, most, look),
+        lambda rows: ([DeadCount(*row[:-1]) for row in rows], rows[0][-1] if rows else None),
         within=WHOLE,
         repeat_within=ALWAYS,
     )

@@ -7,6 +7,8 @@ from uuid import UUID
 from ..._json import readable
 from ..call import ALWAYS, WHOLE, Call, Rows
 
+MOST_LOOKED = 100_000  # jobs at which a page of a list looks
+
 
 class ListedJob(NamedTuple):
     """A job as a list shows it; `app.job(id)` has all of it.
@@ -56,7 +58,7 @@ class JobPage(NamedTuple):
     Attributes:
         jobs: those that were found, in their order.
         next: where the next page begins, as text for `after`; None if there is no more. A page may be short, or empty, and have
-            one: a page looks at 100,000 jobs at most.
+            one: a page looks at 100,000 jobs at most, or at as many as was said.
         looked: how many jobs it has looked at.
         looked_to: the time of the job at which it stopped: `finished_at` or `run_at` if the list is in that order, else
             `created_at`; None if the page is the last one, or is cut by ids that were known.
@@ -98,17 +100,31 @@ class Changed(NamedTuple):
 
 
 def list_jobs(
-    filter: str, order_by: str | None = None, after: str | None = None, limit: int = 20, is_brief: bool = False
+    filter: str,
+    order_by: str | None = None,
+    after: str | None = None,
+    limit: int = 20,
+    is_brief: bool = False,
+    look: int = MOST_LOOKED,
 ) -> Call[JobPage]:
-    """A page of the jobs that match a filter; filter and cursor are JSON text. is_brief: without args and meta."""
+    """A page of the jobs that match a filter.
+
+    Args:
+        filter: JSON text.
+        order_by: see list_jobs; None = what costs the least.
+        after: the cursor of the page before, JSON text.
+        limit: how many.
+        is_brief: without args and meta.
+        look: at so many jobs it looks, whatever it finds.
+    """
     args: LiteralString = "null" if is_brief else "args"
     meta: LiteralString = "null" if is_brief else "meta"
     return Call(
         f"select id, state, reason, queue, task, {args}, priority, attempt, max_attempts, run_at, created_at, claimed_at, "
         f"finished_at, elapsed, worker_id, retry_of, workflow_id, limits, {meta}, progress, control, unknown_since, error_type, "
         "error_message, looked, next::text, next->>'walk' "
-        "from {schema}.list_jobs(%s::text::jsonb, %s::text, %s::text::jsonb, %s::int)",
-        (filter, order_by, after, limit),
+        "from {schema}.list_jobs(%s::text::jsonb, %s::text, %s::text::jsonb, %s::int, %s::int)",
+        (filter, order_by, after, limit, look),
         _page,
         within=WHOLE,
         repeat_within=ALWAYS,

@@ -173,12 +173,15 @@ def limit_page(after: str | None, limit: int) -> Call[list[LimitStatus]]:
     )
 
 
-def list_limits(prefix: str | None, after: str | None, limit: int, count_to: int | None) -> Call[list[LimitStatus]]:
-    """`limit_page` of the keys with a prefix, which counts no more than so many waiting jobs of a key; None = all."""
+def list_limits(prefix: str | None, after: str | None, limit: int, count_to: int | None) -> Call[tuple[list[LimitStatus], bool]]:
+    """`limit_page` of the keys with a prefix, which counts no more than so many waiting jobs of a key; None = all.
+
+    The second value: so much waits or runs that not all of it was looked at, so keys may be missing.
+    """
     return Call(
         "select " + _COLUMNS + "from {schema}.list_limits(%s::text, %s::text, %s::int, %s::int)",
         (prefix, after, limit, count_to),
-        _statuses,
+        _some,
         within=WHOLE,
         repeat_within=ALWAYS,
     )
@@ -195,14 +198,15 @@ def limit_starts(key: str, minutes: int) -> Call[list[LimitStarts]]:
     )
 
 
-def limit_figures(key: str, count_to: int) -> Call[list[LimitStatus]]:
-    """`limit_status_of` that counts no more than so many waiting jobs."""
-    one: LiteralString = "select " + _COLUMNS + "from {schema}.list_limits(%s::text, null, 1, %s::int) where key = %s::text "
+def limit_figures(key: str, count_to: int) -> Call[tuple[list[LimitStatus], bool]]:
+    """`limit_status_of` that counts no more than so many waiting jobs; the second value as of `list_limits`."""
+    one: LiteralString = "select " + _COLUMNS + "from {schema}.list_limits(%s::text, null, 1, %s::int) "
     return Call(
-        "with own as (" + one + "), of_name as (" + one + ") select * from own union all "
-        "select * from of_name where not exists (select from own)",
-        (key, count_to, key, key.partition(":")[0], 0, key.partition(":")[0]),
-        lambda rows: [one if one.key == key else one.unused(key) for one in _statuses(rows)],
+        "with own as materialized (" + one + "), of_name as (" + one + "where key = %s::text) "
+        "select * from own where key = %s::text or key is null union all "
+        "select * from of_name where not exists (select from own where key = %s::text)",
+        (key, count_to, key.partition(":")[0], 0, key.partition(":")[0], key, key),
+        lambda rows: _of_key(key, rows),
         repeat_within=ALWAYS,
     )
 
@@ -219,3 +223,13 @@ def limit_status_of(key: str) -> Call[list[LimitStatus]]:
 
 def _statuses(rows: Rows) -> list[LimitStatus]:
     return [LimitStatus(*row) for row in rows]
+
+
+def _some(rows: Rows) -> tuple[list[LimitStatus], bool]:
+    """Statuses, and whether a row without a key says that not all was looked at."""
+    return _statuses([row for row in rows if row[0] is not None]), any(row[0] is None for row in rows)
+
+
+def _of_key(key: str, rows: Rows) -> tuple[list[LimitStatus], bool]:
+    found, is_partial = _some(rows)
+    return [one if one.key == key else one.unused(key) for one in found], is_partial

@@ -99,11 +99,11 @@ class Preview(NamedTuple):
     is_over: bool
 
 
-def preview_operation(kind: str, filter: str, is_all: bool = False) -> Call[Preview]:
-    """What an operation with this filter (JSON text) would be about; nothing is started."""
+def preview_operation(kind: str, filter: str, is_all: bool = False, look: int = 100_000) -> Call[Preview]:
+    """What an operation with this filter (JSON text) would be about, by a look at so many jobs; nothing is started."""
     return Call(
-        "select means, jobs, is_over from {schema}.preview_operation(%s::text, %s::text::jsonb, %s::bool)",
-        (kind, filter, is_all),
+        "select means, jobs, is_over from {schema}.preview_operation(%s::text, %s::text::jsonb, %s::bool, %s::int)",
+        (kind, filter, is_all, look),
         lambda rows: Preview(*rows[0]),
         within=WHOLE,
         repeat_within=ALWAYS,

@@ -1,15 +1,19 @@
 -- dead_groups: the dead letters of a filter by fingerprint: each kind of failure is one row.
 -- Called by: operators, dashboards. Writes: nothing. Raises PQ001 for an invalid filter, order or time.
--- Looks at the newest 100,000 dead letters: at those, or of a fingerprint, a type, a time, ids at theirs. looked_to says how far
--- that was; NULL = all were seen.
+-- Looks at the newest dead letters: at those, or of a fingerprint, a type, a time, ids at theirs. looked_to says how far that
+-- was; NULL = all were seen. If none of these matches, and there are more, one row without jobs says so.
 -- sort    jobs: the largest group first; last_at: the one that failed last
+-- look    at so many dead letters, 100 to 100,000
 -- span    how far back the series goes, 1 hour to 1,000 days; NULL = there is none
 -- message, sample_id  of the newest job of the group; see pgqueue job for its traceback
 -- tasks, queues       up to five of them
 -- series              how many failed in each of 24 equal steps, the oldest first; the last step is the one that is now
-create function dead_groups(filter jsonb default '{}', most int default 20, sort text default 'jobs', span interval default null)
-returns table (fingerprint text, jobs bigint, first_at timestamptz, last_at timestamptz, error_type text, reason final_reason,
-               message text, sample_id bigint, tasks text[], queues text[], looked_to timestamptz, series bigint[])
+create function dead_groups(
+    filter jsonb default '{}', most int default 20, sort text default 'jobs', span interval default null, look int default 100000
+) returns table (
+    fingerprint text, jobs bigint, first_at timestamptz, last_at timestamptz, error_type text, reason final_reason,
+    message text, sample_id bigint, tasks text[], queues text[], looked_to timestamptz, series bigint[]
+)
 language plpgsql security definer set search_path from current
 set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
 #variable_conflict use_column
@@ -54,11 +58,14 @@ begin
          kind as (select * from wanted join named using (newest))';
     end if;
     return query execute
-        'with seen as materialized (select fingerprint, task, queue, finished_at, id ' || dead_source(checked) || '),
+        'with seen as materialized (
+             select fingerprint, task, queue, finished_at, id ' || dead_source(checked, dead_look(look)) || '),
          ' || kinds || '
          select k.fingerprint, k.jobs, k.first_at, k.last_at, d.error_type, d.reason, d.errors->-1->>''message'', k.newest,
-                k.tasks, k.queues, (' || dead_looked_to(checked) || '), step_series(k.steps)
-           from kind k join dead_letter d on d.id = k.newest order by ' || ordered
+                k.tasks, k.queues, l.at, step_series(k.steps)
+           from (select (' || dead_looked_to(checked, look) || ') as at) l
+           left join (kind k join dead_letter d on d.id = k.newest) on true
+          where k.jobs is not null or l.at is not null order by ' || ordered
       using filter_of(checked), greatest(coalesce(most, 20), 1), ends, extract(epoch from step);
 end $$;
 

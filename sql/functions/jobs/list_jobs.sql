@@ -9,12 +9,13 @@
 --           NULL          the order in which the filter is answered best: see order_of
 -- after     the `next` of the last page, and with it the order; NULL = from the beginning
 -- most      rows of the page, 1 to 1000
+-- look      jobs that a page looks at, 1000 to 100,000, whatever it finds
 --
--- A page looks at 100,000 jobs at most, whatever it finds. Its last row has no id: `looked` is how many it has looked at,
--- `next` where the next page begins (NULL: there is nothing more), and run_at, created_at and finished_at are those of the job
--- where it stopped.
-create function list_jobs(filter jsonb, order_by text default null, after jsonb default null, most int default 20)
-returns setof listed_job
+-- The last row of a page has no id: `looked` is how many jobs it has looked at, `next` where the next page begins (NULL: there is
+-- nothing more), and run_at, created_at and finished_at are those of the job where it stopped.
+create function list_jobs(
+    filter jsonb, order_by text default null, after jsonb default null, most int default 20, look int default 100000
+) returns setof listed_job
 language plpgsql security definer set search_path from current
 -- The plan is pinned: a walk that sorts what is before it reads all of that, and not what its limit says.
 set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_sort = off
@@ -30,8 +31,10 @@ declare
 begin
     if most is null or most not between 1 and 1000 then
         perform invalid('most', most::text, 'use 1 to 1000');
+    elsif look is null or look not between 1000 and 100000 then
+        perform invalid('look', look::text, 'use 1000 to 100000');
     end if;
-    while cardinality(walks) > 0 and room > 0 and looked < 100000 loop
+    while cardinality(walks) > 0 and room > 0 and looked < look loop
         for row in select * from look_through(checked, walks[1], place, step, room) loop
             if row.id is not null then
                 room := room - 1;
@@ -44,7 +47,7 @@ begin
             walks := walks[2:];
             row.next := case when cardinality(walks) > 0 then jsonb_build_object('walk', walks[1]) end;
         end if;
-        step := least(step * 4, greatest(100000 - looked, 1));
+        step := least(step * 4, greatest(look - looked, 1));
     end loop;
     row.looked := looked;
     return next row;
@@ -57,7 +60,9 @@ language plpgsql stable as $$
 declare
     best   text := coalesce(order_by, order_of(filter));
     states jsonb := coalesce(filter->'state', '[]');
-    walks  text[] := case best when 'claim' then '{plain,limited,suspect}' else array[best] end;
+    walks  text[] := case when best <> 'claim' then array[best]
+                          when filter->>'limit' not like 'queue:%' then '{limited}'  -- what has limits has a lane
+                          else '{plain,limited,suspect}' end;
 begin
     if best not in ('id', 'claim', 'run_at', 'finished_at') then
         perform invalid('order_by', order_by, 'use id, claim, run_at or finished_at');

@@ -1,22 +1,24 @@
 -- list_limits: a page of limit_status that is as fast whatever waits, in the order of keys.
 -- Called by: the REST API, dashboards. Writes: nothing.
 -- prefix    only keys that begin so; after: only keys behind it, of the page before
--- count_to  counts so many waiting jobs of a key and no more, and then looks for keys at 100,000 turns; NULL = counts all
+-- count_to  counts so many waiting jobs of a key and no more, and then looks at 50,000 turns and at 10,000 jobs that run; NULL =
+--           counts all. If there are more of these, a last row without a key says so: keys may be missing, and run more
 create function list_limits(prefix text default null, after text default null, most int default 50, count_to int default null)
 returns table (key text, limit_name text, enabled bool, rate float8, per interval, burst float8, max_running int, count_cost bool,
                weight int, retry_blocks bool, changed_at timestamptz, tokens float8, used float8, remaining float8,
                burst_used float8, running bigint, waiting bigint, wait_seconds float8, parked_until timestamptz)
 language sql stable security definer set search_path from current
-set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
+set enable_seqscan = off set enable_bitmapscan = off set jit = off set work_mem = '16MB' as $$
     with bounds as (
         select coalesce(prefix, '') collate "C" as lo, coalesce(prefix, '') || chr(1114111) collate "C" as hi,
                greatest(coalesce(most, 50), 1) as most
     ), lanes as materialized (  -- what waits has a turn; many enqueues leave many of one lane
         select distinct on (t.lane_id) t.lane_id, t.keys
-          from (select lane_id, keys from turn where lane_id is not null limit case when count_to is not null then 100000 end) t
+          from (select lane_id, keys from turn where lane_id is not null order by lane_id
+                 limit case when count_to is not null then 50000 end) t  -- in the order of the index
          order by t.lane_id
     ), runs as materialized (  -- as many as workers have slots
-        select j.queue, j.limits from job j where j.state = 'running'
+        select j.limits from job j where j.state = 'running' limit case when count_to is not null then 10000 end
     ), page as materialized (
         select k.key
           from bounds b
@@ -35,15 +37,17 @@ set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
                 where l.key >= b.lo and l.key < b.hi and l.key > coalesce(after, '')
                union
                select l.key from runs r cross join unnest(r.limits) as l(key)
-                where l.key >= b.lo and l.key < b.hi and l.key > coalesce(after, '')) k
+                where r.limits is not null and l.key >= b.lo and l.key < b.hi and l.key > coalesce(after, '')) k
          order by k.key limit (select b.most from bounds b)
-    ), waits as (
+    ), waits as materialized (  -- once, and not for each key again
         select p.key, array_agg(t.lane_id) as lanes
           from lanes t cross join unnest(t.keys) as l(key) join page p on p.key = l.key group by p.key
     ), active as (
-        select l.key, count(*) as jobs from runs r cross join unnest(r.limits) as l(key) group by l.key
+        select l.key, count(*) as jobs from runs r cross join unnest(r.limits) as l(key) where r.limits is not null group by l.key
     ), of_queues as materialized (  -- read only if there are limits of queues
-        select q.queue, sum(q.jobs)::bigint as jobs from queue_stats q where q.state = 'ready' group by q.queue
+        select q.queue, coalesce(sum(q.jobs) filter (where q.state = 'ready'), 0)::bigint as waiting,
+               coalesce(sum(q.jobs) filter (where q.state = 'running'), 0)::bigint as running
+          from queue_stats q group by q.queue
     )
     select p.key, d.name, d.enabled, d.rate, d.per, d.burst, d.max_running, d.count_cost, d.weight, d.retry_blocks, d.changed_at,
            f.tokens, f.used,
@@ -76,8 +80,12 @@ set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
                     where v.key = p.key limit count_to) c
             where p.key not like 'queue:%') w on p.key not like 'queue:%'
       left join lateral (
-           select (select least(o.jobs, coalesce(count_to, o.jobs)) from of_queues o where o.queue = substr(p.key, 7)) as waiting,
-                  (select count(*) from runs r where r.queue = substr(p.key, 7)) as running
-            where p.key like 'queue:%' offset 0) q on true
-     order by p.key
+           select least(o.waiting, coalesce(count_to, o.waiting)) as waiting, o.running
+             from of_queues o where o.queue = substr(p.key, 7) and p.key like 'queue:%' offset 0) q on p.key like 'queue:%'
+    union all
+    select null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null
+     where count_to is not null
+       and (exists (select from turn where lane_id is not null order by lane_id offset 50000)
+            or exists (select from job where state = 'running' offset 10000))
+     order by 1
 $$;

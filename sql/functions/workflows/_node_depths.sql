@@ -1,6 +1,6 @@
 -- node_depths: how many nodes stand above each node on the longest way to it, in the order of ids.
--- Called by: boxes_of. Writes: nothing. It goes over the edges until nothing changes, once forth and once back: children have
--- higher ids than their parents, apart from those that a node was put in front of, so twice mostly.
+-- Called by: boxes_by_depth. Writes: nothing. It goes over the edges until nothing changes, once forth and once back: children
+-- have higher ids than their parents, apart from those that a node was put in front of, so twice mostly.
 create function node_depths(ids bigint[], parents bigint[], children bigint[]) returns int[]
 language plpgsql stable as $$
 #variable_conflict use_variable
