@@ -19,10 +19,10 @@ from ..api import exact
 from ..errors import InvalidArgument
 from ..insight import short
 from ..schedules.zones import read_zone
-from . import filter_text
-from .remedy import command_of
+from .nouns import filter_text
+from .nouns.remedy import command_of
+from .nouns.traceback import parts_of
 from .static import version
-from .traceback import parts_of
 
 # A time in a text.
 _ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pgqueue.dashboard import filter_text
+from pgqueue.dashboard.nouns import filter_text
 from tests.sql.conftest import Sql
 from tests.sql.test_check_filter import EVERYTHING
 

@@ -9,9 +9,9 @@ import pytest
 
 from pgqueue import PgQueue
 from pgqueue.dashboard import Viewer
-from pgqueue.dashboard.leads import lead_of, terms
+from pgqueue.dashboard.nouns.leads import lead_of, terms
+from pgqueue.dashboard.nouns.rates import rates
 from pgqueue.dashboard.pages.overview import failing
-from pgqueue.dashboard.rates import rates
 from pgqueue.dashboard.shared import Shared
 from pgqueue.insight.troubles import troubles
 from tests.cli.test_top_page import WRONG

@@ -2,8 +2,8 @@
 
 import pytest
 
-from pgqueue.dashboard.changes import Change, changes_of
-from pgqueue.dashboard.remedy import command_of
+from pgqueue.dashboard.nouns.changes import Change, changes_of
+from pgqueue.dashboard.nouns.remedy import command_of
 
 REMEDIES = {
     "select pgqueue.resume('queue', 'mail')": "select pgqueue.resume('queue', 'mail')",

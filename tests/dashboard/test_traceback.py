@@ -4,7 +4,7 @@ import traceback
 
 import pytest
 
-from pgqueue.dashboard.traceback import is_library, parts_of
+from pgqueue.dashboard.nouns.traceback import is_library, parts_of
 from pgqueue.worker import execute
 
 TEXT = """Traceback (most recent call last):

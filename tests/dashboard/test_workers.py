@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from pgqueue import PgQueue
-from pgqueue.dashboard.stacks import groups_of, is_own_frame, text_of
+from pgqueue.dashboard.nouns.stacks import groups_of, is_own_frame, text_of
 from tests.client.manual_worker import ManualWorker
 from tests.looking import Look
 

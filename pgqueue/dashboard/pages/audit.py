@@ -6,7 +6,7 @@ from typing import Any
 from starlette.responses import Response
 
 from ...control.audit import KINDS, VERBS
-from ..changes import changes_of
+from ..nouns.changes import changes_of
 from ..page import Pages, Visit
 from ..render import query, url
 

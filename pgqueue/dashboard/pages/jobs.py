@@ -6,7 +6,7 @@ from typing import Any
 from starlette.responses import Response
 
 from ...insight import short
-from .. import filter_text
+from ..nouns import filter_text
 from ..page import Pages, Visit
 from ..panel import Panel
 from ..render import query

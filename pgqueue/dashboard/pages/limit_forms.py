@@ -10,7 +10,7 @@ from starlette.responses import Response
 from ...limits.limit import words
 from ..ask import Refused
 from ..form import Form
-from ..limits import plain
+from ..nouns.limits import plain
 from ..page import Pages, Visit
 from .limits import page_of
 

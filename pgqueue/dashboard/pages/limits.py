@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from ..form import Form
 from ..guard import back_of
-from ..limits import a_minute, readable
+from ..nouns.limits import a_minute, readable
 from ..page import Pages, Visit
 from ..render import path
 

@@ -5,8 +5,8 @@ from typing import Any
 from starlette.responses import Response
 
 from ...errors import InvalidArgument
-from .. import filter_text
 from ..guard import back_of
+from ..nouns import filter_text
 from ..page import Form, Pages, Visit
 from ..render import query, url
 

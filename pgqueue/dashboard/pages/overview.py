@@ -5,12 +5,12 @@ from typing import Any
 
 from starlette.responses import Response
 
-from ..ages import began
-from ..leads import lead_of, terms
+from ..nouns.ages import began
+from ..nouns.leads import lead_of, terms
+from ..nouns.rates import rates
+from ..nouns.spans import SPANS, span_of
 from ..page import Pages, Visit
 from ..panel import Panel
-from ..rates import rates
-from ..spans import SPANS, span_of
 
 pages = Pages()
 WINDOW = 300  # seconds of the figures, in whole minutes

@@ -4,11 +4,11 @@ from urllib.parse import unquote
 
 from starlette.responses import Response
 
-from ..ages import began
 from ..guard import back_of
-from ..leads import terms
+from ..nouns.ages import began
+from ..nouns.leads import terms
+from ..nouns.queue_forms import end_of, settings_of
 from ..page import Form, Pages, Visit
-from ..queue_forms import end_of, settings_of
 from ..render import seen
 
 pages = Pages()

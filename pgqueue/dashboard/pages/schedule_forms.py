@@ -12,9 +12,9 @@ from ...api.problems import KINDS, Problem
 from ...errors import InvalidArgument
 from ..ask import Refused
 from ..form import Form
+from ..nouns.schedule_values import NEW, OF_TIMES, body_of, instant_of, texts_of, typed_in, value_of
 from ..page import Pages, Visit
 from ..render import url
-from ..schedule_values import NEW, OF_TIMES, body_of, instant_of, texts_of, typed_in, value_of
 from .schedules import may_make
 
 pages = Pages()

@@ -3,8 +3,8 @@
 from starlette.responses import JSONResponse, Response
 
 from ..._text import harmless
-from .. import filter_text
 from ..ask import Refused
+from ..nouns import filter_text
 from ..page import Pages, Visit
 
 pages = Pages()

@@ -6,9 +6,9 @@ from starlette.responses import Response
 
 from ...api.problems import Problem
 from ..guard import back_of
+from ..nouns.stacks import groups_of, text_of
 from ..page import Form, Pages, Visit
 from ..render import seen
-from ..stacks import groups_of, text_of
 
 pages = Pages()
 STATUSES = ("ACTIVE", "IDLE", "DEAD")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from .form import Form
+from ..form import Form
 
 FLAGS = ("keep_succeeded", "keep_cancelled")
 NUMBERS = ("max_ready", "starvation_after", "starvation_share", "dead_days")

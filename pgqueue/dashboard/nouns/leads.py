@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from .render import query, url
+from ..render import query, url
 
 
 def lead_of(trouble: dict[str, Any]) -> tuple[str, str]:

@@ -14,7 +14,7 @@ _REPEATED = "[Previous line repeated"
 _LIBRARY = re.compile(
     r"^<frozen |[\\/](?:site|dist)-packages[\\/]|[\\/]lib(?:64)?[\\/]python\d|[\\/]python\d+[\\/]lib[\\/]", re.IGNORECASE
 )
-_PACKAGE = Path(__file__).parents[1]
+_PACKAGE = Path(__file__).parents[2]
 
 
 class Part(NamedTuple):

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from ..api import exact
+from ...api import exact
 
 # Also one that is not closed, up to the end: else each quote in it would be tried anew, and a filter of some kB takes minutes.
 _QUOTED = r'"(?:[^"\\]|\\.?)*(?:"|\Z)'

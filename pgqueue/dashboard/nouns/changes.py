@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from .render import json_text
+from ..render import json_text
 
 
 class Change(NamedTuple):

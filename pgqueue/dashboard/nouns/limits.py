@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from .._json import Exact
-from ..limits.limit import words
+from ..._json import Exact
+from ...limits.limit import words
 
 _NUMBERS = ("rate", "per", "burst", "tokens", "used", "remaining", "burst_used", "wait_seconds")
 

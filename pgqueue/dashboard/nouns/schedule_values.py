@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from ..api import exact
-from ..api.problems import invalid
-from ..redact import MARK
-from ..schedules.zones import instant, read_zone
-from .form import Form
-from .render import in_zone, json_text
+from ...api import exact
+from ...api.problems import invalid
+from ...redact import MARK
+from ...schedules.zones import instant, read_zone
+from ..form import Form
+from ..render import in_zone, json_text
 
 TIMES = ("starts_at", "ends_at")
 NUMBERS = ("every", "most", "spacing", "window", "jitter")
