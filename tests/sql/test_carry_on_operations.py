@@ -63,6 +63,7 @@ def test_a_hundred_thousand_ids_are_no_burden(sql: Sql) -> None:
     guarantees.a_hundred_thousand_ids_are_no_burden(sql)
 
 
+@pytest.mark.alone  # what is left of a pause of 50 ms
 @pytest.mark.parametrize(("per_second", "most"), [(0.5, 1), (5, 1), (11, 1), (19, 1), (25, 2), (100, 10)])
 def test_a_step_of_a_paced_one_is_so_small_that_in_no_second_there_are_more(sql: Sql, per_second: float, most: int) -> None:
     many(sql, 40)
