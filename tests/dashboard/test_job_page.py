@@ -164,6 +164,6 @@ def test_the_last_lines_are_on_the_page_and_all_of_them_on_their_own(http: httpx
 
 @pytest.mark.parametrize("path", ["jobs/999999", "jobs/999999/log", "jobs/999999/args", "jobs/99999999999999999999", "jobs/0"])
 def test_a_job_that_is_not_there_is_a_page_that_says_so(http: httpx.Client, path: str) -> None:
-    answer = http.get(path)
+    answer = http.get(path, headers={"Accept": "text/html"})
     assert answer.status_code in (404, 422), answer.text
     assert "<main" in answer.text
