@@ -65,8 +65,7 @@ def _pauses(monkeypatch: pytest.MonkeyPatch, answer: Answer) -> list[float]:
         counting = Counting(run, stopping)
         counting.start()
         counting.start()  # it runs already
-        while len(waited) < 2:
-            await asyncio.sleep(0)
+        await stopping.wait()
         await counting.stop()
 
     with monkeypatch.context() as changed:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import psycopg
 
@@ -44,10 +45,8 @@ class Counting:
     async def _go_on(self) -> None:
         while not self._stopping.is_set():
             pause = await self._count()
-            try:
+            with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), pause)
-            except TimeoutError:
-                pass
 
     async def _count(self) -> float:
         """Count if it is due. Returns seconds until the next try."""
