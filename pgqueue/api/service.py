@@ -16,6 +16,7 @@ from .callers.rates import RateLimits, Rates
 from .events.source import Tools
 from .events.streams import Streams
 from .health.breaker import Breaker
+from .health.counting import Counting
 from .health.examination import KEPT, Examined, examined
 from .health.health import Health, look
 from .health.kept import Kept
@@ -47,6 +48,7 @@ class Service:
         rates: counts requests.
         polls: claims of HTTP workers.
         upkeep: does what any worker does for the whole install, once there are HTTP workers or operations.
+        counting: counts live jobs beforehand, once a dashboard is in use.
         breaker: refuses calls at once while the database cannot be reached.
         health: whether requests can be served.
         exposition: what /metrics answers.
@@ -65,6 +67,7 @@ class Service:
         self.streams = Streams(Tools(self.run, self.hub, lambda value: answers.shown(value, self.redactor)), self.stopping)
         self.polls = Polls(self.run, self.hub, self.stopping)
         self.upkeep = Upkeep(app)
+        self.counting = Counting(self.run, self.stopping)
         self.breaker = Breaker()
         self.health: Kept[Health] = Kept(lambda: look(self.run))
         self.exposition = Exposition(self.run)
@@ -94,6 +97,7 @@ class Service:
         self.stopping.set()
         await self.streams.stop()
         await self.upkeep.stop()
+        await self.counting.stop()
         await self.hub.stop()
         await self.keys.stop()
         await self.database.close()

@@ -41,6 +41,7 @@ def guarded(desk: Desk, page: Page) -> Answer:
 
     async def answer(request: Request) -> Response:
         at = await _enter(desk, request)
+        desk.service.counting.start()
         if not at.can(page.of):
             raise Problem("forbidden", _refusal(desk, at, page))
         if page.method == "GET":

@@ -3,7 +3,6 @@
 from typing import Any
 
 from ..._json import readable_exactly
-from ...control.filters import filter_json
 from ...database.calls import dead, queues, reads, results, steps
 from ..here import Here
 from .owned import owned
@@ -61,8 +60,7 @@ def without(here: Here, row: dict[str, Any], names: tuple[str, ...]) -> dict[str
 
 
 async def _fingerprint(here: Here, job_id: int) -> str | None:
-    letters, _ = await here.run(dead.dead_letters(filter_json({"ids": [job_id], "state": ["failed"]}), None, 1))
-    return letters[0]["fingerprint"] if letters else None
+    return await here.run(dead.fingerprint_of(job_id))
 
 
 def _trace_of(row: dict[str, Any]) -> dict[str, Any]:

@@ -90,6 +90,16 @@ def dead_letter(job_id: int) -> Call[Records]:
     )
 
 
+def fingerprint_of(job_id: int) -> Call[str | None]:
+    """What a dead letter has in common with others of its kind; None for any other job."""
+    return Call(
+        "select (select fingerprint from {schema}.dead_letters where id = %s::bigint)",
+        (job_id,),
+        one_value,
+        repeat_within=ALWAYS,
+    )
+
+
 def retry_letter(
     job_id: int, queues: list[str] | None, keep_attempts: bool, run_after: str | None, force: bool
 ) -> Call[Added | None]:

@@ -15,11 +15,13 @@ _NODE: tuple[LiteralString, ...] = (
 )  # fmt: skip
 _SELECT_WORKFLOWS: LiteralString = "select " + ", ".join(_WORKFLOW) + " from {schema}.workflow_progress "
 _COUNTS: LiteralString = "blocked, scheduled, ready, running, succeeded, failed, cancelled, skipped"
-# Figures of `workflow_progress`, but only of what is not too large; the others are counted by nobody.
-_SELECT_BOUNDED: LiteralString = (
-    "select " + ", ".join(_WORKFLOW) + " from (select w.*, coalesce(w.outcome::text, 'running') as status, s.* "
-    "from {schema}.workflow w left join lateral (select " + _COUNTS + " from {schema}.workflow_progress p "
-    "where p.id = w.id and w.nodes <= %s::int offset 0) s on true) w "
+_SELECT_UNCOUNTED: LiteralString = (
+    "select * from (select w.*, coalesce(w.outcome::text, 'running') as status from {schema}.workflow w) w "
+)
+# Figures of `workflow_progress` for a page, but only of what is not too large; the others are counted by nobody.
+_WITH_BOUNDED: LiteralString = (
+    " left join lateral (select " + _COUNTS + " from {schema}.workflow_progress p "
+    "where p.id = w.id and w.nodes <= %s::int offset 0) s on true order by id desc"
 )
 _SHAPE: tuple[LiteralString, ...] = (
     "id", "kind", "name", "task", "tasks", "nodes", "blocked", "scheduled", "ready", "running", "succeeded", "failed",
@@ -96,14 +98,21 @@ def workflows(
         name: only those whose name contains this text, in upper or lower case; None = any.
         count_up_to: of larger ones the nodes are not counted by state: None; None = all are counted.
     """
-    select, counted = (_SELECT_WORKFLOWS, ()) if count_up_to is None else (_SELECT_BOUNDED, (count_up_to,))
     named = "and strpos(lower(name), lower(%s::text)) > 0 " if name is not None else ""
-    return Call(
-        select
-        + "where id < coalesce(%s::text::bigint, 9223372036854775807) and (%s::text is null or status = %s) "
+    which: LiteralString = (
+        "where id < coalesce(%s::text::bigint, 9223372036854775807) and (%s::text is null or status = %s) "
         + named
-        + "order by id desc limit %s::int",
-        (*counted, before[0], status, status, *([] if name is None else [name]), limit),
+        + "order by id desc limit %s::int"
+    )
+    params = (before[0], status, status, *([] if name is None else [name]), limit)
+    if count_up_to is None:
+        statement = _SELECT_WORKFLOWS + which
+    else:  # of the page, and of no other one
+        statement = "select " + ", ".join(_WORKFLOW) + " from (" + _SELECT_UNCOUNTED + which + ") w" + _WITH_BOUNDED
+        params = (*params, count_up_to)
+    return Call(
+        statement,
+        params,
         records(*_WORKFLOW),
         within=WHOLE,
         repeat_within=ALWAYS,

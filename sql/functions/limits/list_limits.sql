@@ -2,7 +2,8 @@
 -- Called by: the REST API, dashboards. Writes: nothing.
 -- prefix    only keys that begin so; after: only keys behind it, of the page before
 -- count_to  counts so many waiting jobs of a key and no more, and then looks at 50,000 turns and at 10,000 jobs that run; NULL =
---           counts all. If there are more of these, a last row without a key says so: keys may be missing, and run more
+--           counts all; 0 = counts nothing, and knows only limits and keys that were used. If there are more of these, a last
+--           row without a key says so: keys may be missing, and run more
 create function list_limits(prefix text default null, after text default null, most int default 50, count_to int default null)
 returns table (key text, limit_name text, enabled bool, rate float8, per interval, burst float8, max_running int, count_cost bool,
                weight int, retry_blocks bool, changed_at timestamptz, tokens float8, used float8, remaining float8,
@@ -14,11 +15,14 @@ set enable_seqscan = off set enable_bitmapscan = off set jit = off set work_mem 
                greatest(coalesce(most, 50), 1) as most
     ), lanes as materialized (  -- what waits has a turn; many enqueues leave many of one lane
         select distinct on (t.lane_id) t.lane_id, t.keys
-          from (select lane_id, keys from turn where lane_id is not null order by lane_id
-                 limit case when count_to is not null then 50000 end) t  -- in the order of the index
+          from (select lane_id, keys from turn
+                 where lane_id is not null and coalesce(prefix, '') not like 'queue:%'  -- no job names these
+                 order by lane_id  -- as the index has them
+                 limit case when count_to = 0 then 0 when count_to is not null then 50000 end) t
          order by t.lane_id
     ), runs as materialized (  -- as many as workers have slots
-        select j.limits from job j where j.state = 'running' limit case when count_to is not null then 10000 end
+        select j.limits from job j where j.state = 'running' and coalesce(prefix, '') not like 'queue:%'
+         limit case when count_to = 0 then 0 when count_to is not null then 10000 end
     ), page as materialized (
         select k.key
           from bounds b
@@ -84,7 +88,7 @@ set enable_seqscan = off set enable_bitmapscan = off set jit = off set work_mem 
              from of_queues o where o.queue = substr(p.key, 7) and p.key like 'queue:%' offset 0) q on p.key like 'queue:%'
     union all
     select null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null
-     where count_to is not null
+     where count_to > 0 and coalesce(prefix, '') not like 'queue:%'
        and (exists (select from turn where lane_id is not null order by lane_id offset 50000)
             or exists (select from job where state = 'running' offset 10000))
      order by 1
