@@ -33,7 +33,8 @@ class Counting:
 
     def start(self) -> None:
         """Begin, unless it runs."""
-        if (self._task is None or self._task.get_loop() is not asyncio.get_running_loop()) and not self._stopping.is_set():
+        is_running = self._task is not None and self._task.get_loop() is asyncio.get_running_loop() and not self._task.done()
+        if not is_running and not self._stopping.is_set():
             self._task = asyncio.create_task(self._go_on(), name="pgqueue counting")
 
     async def stop(self) -> None:
