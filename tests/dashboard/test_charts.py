@@ -10,13 +10,15 @@ from playwright.sync_api import Page, expect
 from pgqueue import PgQueue
 from tests.client.manual_worker import ManualWorker
 from tests.rolled import pass_minutes
+from tests.waiting import until
 
 PICTURES = "main [data-chart] canvas"
-# How many pixels of the canvas of a chart have a colour of these channels, as it is drawn.
+# The colours of the canvas of a chart, as it is drawn.
 COLOURED = """(chart) => {
-  const canvas = chart.querySelector("canvas");
-  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-  const found = new Set();
+  const drawn = chart.querySelector("canvas"), canvas = new OffscreenCanvas(drawn.width, drawn.height);
+  const copy = canvas.getContext("2d", { willReadFrequently: true });
+  copy.drawImage(drawn, 0, 0);
+  const { data } = copy.getImageData(0, 0, canvas.width, canvas.height), found = new Set();
   for (let at = 0; at < data.length; at += 4) if (data[at + 3] > 250) found.add(`${data[at]},${data[at + 1]},${data[at + 2]}`);
   return [...found];
 }"""
@@ -41,14 +43,17 @@ def some_minutes(app: PgQueue, manual_worker: ManualWorker, connection: psycopg.
 
 
 def test_charts_are_drawn_with_the_colours_of_the_theme(some_minutes: None, page: Page) -> None:
+    def is_drawn_with(colour: str) -> None:
+        until(lambda: colour in page.locator("#throughput").evaluate(COLOURED), f"{colour} is in the picture")
+
     page.emulate_media(color_scheme="light")
     page.goto("")
     expect(page.locator(PICTURES)).to_have_count(2)
-    assert "194,47,47" in page.locator("#throughput").evaluate(COLOURED)  # --failed
+    is_drawn_with("194,47,47")  # --failed
     page.emulate_media(color_scheme="dark")
-    assert "255,143,136" in page.locator("#throughput").evaluate(COLOURED)
+    is_drawn_with("255,143,136")
     page.locator("#theme").click()  # light, whatever the system says
-    assert "194,47,47" in page.locator("#throughput").evaluate(COLOURED)
+    is_drawn_with("194,47,47")
     expect(page.locator(PICTURES)).to_have_count(2)
 
 

@@ -137,13 +137,16 @@ def test_many_updates_leave_no_elements_listeners_or_heap_behind(app: PgQueue, p
     client.send("Performance.enable")
 
     def measured() -> dict[str, float]:
+        """What is left; what is garbage may take more than one collection on a busy machine."""
         client.send("HeapProfiler.collectGarbage")
         return {one["name"]: one["value"] for one in client.send("Performance.getMetrics")["metrics"]}
 
     page.evaluate(ASK, 5)
     before = measured()
     page.evaluate(ASK, 60)
-    after = measured()
-    assert after["Nodes"] <= before["Nodes"] + 50
-    assert after["JSEventListeners"] <= before["JSEventListeners"] + 5
-    assert after["JSHeapUsedSize"] < before["JSHeapUsedSize"] * 1.25 + 500_000
+    most = {
+        "Nodes": before["Nodes"] + 50,
+        "JSEventListeners": before["JSEventListeners"] + 5,
+        "JSHeapUsedSize": before["JSHeapUsedSize"] * 1.25 + 500_000,
+    }
+    until(lambda: not [name for name, bound in most.items() if measured()[name] > bound], f"no more is left than {most}")

@@ -30,7 +30,7 @@ MUTANTS = [
            matching.test_each_chunk_goes_on_where_the_last_one_stopped, ({},)),
     Mutant("a chunk goes beyond the last id", "ids_in", r" and id <= \$3", "",
            matching.test_each_chunk_goes_on_where_the_last_one_stopped, ({},)),
-    Mutant("a page looks at everything", "list_jobs", r" and looked < 100000", "",
+    Mutant("a page looks at everything", "list_jobs", r" and looked < look", "",
            listing.test_a_page_looks_at_100_000_jobs_and_says_where_it_stopped),
     Mutant("a page begins with the last job", "ranges_of", r"id < \(\$2\)\.id", "id <= ($2).id",
            listing.test_pages_of_any_size_make_one_list_in_which_each_job_is_once, ({}, None)),
