@@ -28,8 +28,8 @@ PAGES = (
     "/schedules", "/limits", "/limits?prefix=tenant:t1", "/limits?prefix=unheard", "/queues", "/workers", "/workers/rescues",
     "/operations", "/operations/new?do=cancel&all=1", "/operations/new?do=cancel&all=1&q=state:ready",
     "/operations/new?do=retry&all=1&q=state:failed", "/operations/new?do=cancel&all=1&q=args.user_id:7+since:7d",
-    "/doctor", "/audit", "/settings", "/enqueue", "/suggestions?q=", "/suggestions?q=app", "/suggestions?q=error:",
-    "/suggestions?q=limit:t", "/suggestions?q=queue:q",
+    "/doctor", "/audit", "/audit?verb=discard", "/audit?by=unheard", "/audit?kind=job&since=-24h", "/settings", "/enqueue",
+    "/suggestions?q=", "/suggestions?q=app", "/suggestions?q=error:", "/suggestions?q=limit:t", "/suggestions?q=queue:q",
 )  # fmt: skip
 RUNNING = "SELECT id::text FROM job WHERE state = 'running' LIMIT 1"
 LARGEST = "SELECT id::text FROM workflow ORDER BY nodes DESC LIMIT 1"
@@ -66,6 +66,11 @@ ABOUT = {
     "/queues/{}?over=7d": QUEUE,
     "/workers/{}": WORKER,
     "/workers/{}/stacks": WORKER,
+    "/workers/rescues?worker={}": WORKER,
+    "/operations/{}": "SELECT max(id)::text FROM operation",
+    "/schedules/{}": "SELECT max(name) FROM schedule",
+    "/jobs/{}/log": "SELECT max(job_id)::text FROM job_log",
+    "/jobs/{} (with a log)": "SELECT max(job_id)::text FROM job_log",
     "/operations/new?do=cancel&all=1&q=queue:{}": QUEUE,
     "/operations/new?do=cancel&all=1&q=worker:{}": WORKER,
 }

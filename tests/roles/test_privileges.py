@@ -156,7 +156,7 @@ FUNCTIONS = {
     f"diagnose_{noun}": May(WATCHERS, f"diagnose_{noun}()") for noun in NOUNS
 } | dict.fromkeys(
     (
-        "cut_cause", "dead_filter", "dead_looked_to", "dead_parts", "dead_source", "step_series",
+        "cut_cause", "dead_filter", "dead_look", "dead_looked_to", "dead_parts", "dead_source", "step_series",
         "error_identity", "frames_of", "message_shape", "prune_dead", "prune_requests",
         "check_cost", "check_interval", "check_length", "check_size", "check_stored", "check_worker", "claim_bytes", "due_after",
         "sane_elapsed", "fits", "fitting",
@@ -292,6 +292,7 @@ VIEWS = {
 # What runs with the rights of the owner must not be told what to do by a string.
 DYNAMIC_SQL = {
     "make_partition", "drop_partitions", "empty_partitions", "find_ids", "look_through", "count_jobs", "ids_with", "changed_jobs",
+    "alike_nodes", "edges_above",
 }  # fmt: skip
 DYNAMIC_SQL |= {"dead_groups", "dead_stats", "crossed_dead_letters", "diagnose_plans", "take_from_others"}
 

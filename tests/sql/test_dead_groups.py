@@ -192,3 +192,27 @@ def test_they_are_counted_by_who_ran_them_last(letters: Sql) -> None:
 
 def test_they_are_counted_by_nothing_else(rolled_back_sql: Sql) -> None:
     assert "use task, queue, reason" in str(rolled_back_sql.refusal("select * from dead_stats('args')"))
+
+
+def test_no_more_letters_are_looked_at_than_are_wanted(rolled_back_sql: Sql) -> None:
+    sql = rolled_back_sql
+    sql.rows(
+        "insert into dead_letter (fingerprint, finished_at, reason, id, run_at, created_at, priority, attempt, max_attempts, "
+        "rescues, queue, task, args) select n %% 2, at - n * interval '1 s', 'error', n, at, at, 0, 1, 1, 0, 'mail', 'noop', "
+        "'{}' from generate_series(1, 300) n, lateral (select timestamptz '2026-01-01Z' as at) a"
+    )
+    last = sql.value("select finished_at from dead_letter where id = 100")
+
+    assert {row["jobs"]: row["looked_to"] for row in sql.rows("select * from dead_groups(look => 100)")} == {50: last}
+    assert sql.rows("select jobs, looked_to from dead_stats('queue', look => 100)") == [{"jobs": 100, "looked_to": last}]
+    assert sql.rows("select jobs, looked_to from dead_stats('queue')") == [{"jobs": 300, "looked_to": None}]
+    found = sql.rows("""select jobs, looked_to from dead_groups('{"task": "rare"}', look => 100)""")
+    assert found == [{"jobs": None, "looked_to": last}]  # none of these: others may be further back
+    assert sql.rows("""select * from dead_groups('{"task": "rare"}')""") == []
+
+
+@pytest.mark.parametrize("look", [99, 100_001, None])
+def test_another_number_of_letters_to_look_at_is_refused(rolled_back_sql: Sql, look: int | None) -> None:
+    for call in ("dead_groups(look => %s)", "dead_stats('task', look => %s)"):
+        refusal = rolled_back_sql.refusal(f"select * from {call}", look)
+        assert (refusal.sqlstate, refusal.diag.column_name) == ("PQ001", "look")

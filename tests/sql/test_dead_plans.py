@@ -46,6 +46,8 @@ CALLS: dict[str, tuple[str, int, tuple[Any, ...]]] = {
     "a group": ("select * from dead_groups(%s)", 300, ('{"fingerprint": "0000000000000007"}',)),
     "a group by the hour": ("select * from dead_groups(%s, span => '1 day')", 300, ('{"fingerprint": "0000000000000007"}',)),
     "the hosts of a group": ("select * from dead_stats('host', %s)", 300, ('{"fingerprint": "0000000000000007"}',)),
+    "the kinds of the latest": ("select * from dead_groups(span => '1 day', look => 500)", 400, ()),
+    "the tasks of the latest": ("select * from dead_stats('task', look => 500)", 300, ()),
     "the last minutes": ("select * from dead_stats('task', %s)", 300, ('{"finished_after": "-2 minutes"}',)),
     "an alert": ("select crossed_dead_letters('a', 100, 80)", 700, ()),
     "an alert of late": (

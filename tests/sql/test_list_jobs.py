@@ -155,6 +155,35 @@ def test_a_page_looks_at_100_000_jobs_and_says_where_it_stopped(rolled_back_sql:
     assert (jobs, last["looked"], last["next"]) == ([], 50, None)
 
 
+def test_a_page_looks_at_no_more_jobs_than_are_wanted(rolled_back_sql: Sql) -> None:
+    sql = rolled_back_sql
+    sql.rows(CROWD, 5000)
+
+    *_, last = sql.rows("""select looked, next from list_jobs('{"task": "unheard"}', look => 2500)""")
+
+    assert last == {"looked": 2500, "next": {"walk": "id", "id": -2500}}
+    for look in (999, 100_001, None):
+        refusal = sql.refusal("select * from list_jobs('{}', look => %s)", look)
+        assert (refusal.sqlstate, refusal.diag.column_name) == ("PQ001", "look")
+
+
+def test_ready_jobs_of_a_key_are_all_found_and_go_on_page_by_page(rolled_back_sql: Sql) -> None:
+    sql = rolled_back_sql
+    sql.value("select set_limit('tenant', max_running => 1)")
+    wanted = [sql.enqueue(limits=["tenant:7"], queue=queue, priority=n) for n in range(3) for queue in ("mail", "bulk")]
+    sql.enqueue(limits=["tenant:8"])
+    sql.enqueue()
+    filter, after, found = {"state": "ready", "limit": "tenant:7"}, None, list[int]()
+    while True:
+        jobs, last = page(sql, filter, after=after, most=2)
+        found += [job["id"] for job in jobs]
+        if (after := last["next"]) is None:
+            break
+
+    assert sorted(found) == sorted(wanted)
+    assert len(found) == len(wanted)
+
+
 def test_states_that_live_in_one_table_look_into_that_one_only(rolled_back_sql: Sql) -> None:
     sql = rolled_back_sql
     sql.rows(CROWD, 5000)

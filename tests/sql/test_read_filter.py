@@ -150,6 +150,8 @@ def test_a_preview_tells_what_an_operation_would_be_about(rolled_back_sql: Sql) 
     (row,) = sql.rows("select * from preview_operation('cancel', %s)", json.dumps({"q": "queue:mail"}))
     assert (row["jobs"], row["is_over"]) == (3, True)
     assert row["means"] == {"queue": ["mail"], "state": ["blocked", "scheduled", "ready", "running"]}
+    (row,) = sql.rows("select jobs, is_over from preview_operation('cancel', '{}', true, look => 2)")
+    assert row == {"jobs": 2, "is_over": False}
     (row,) = sql.rows("select * from preview_operation('retry', %s)", json.dumps({"ids": ids[:2]}))
     assert (row["jobs"], set(row["means"])) == (2, {"ids"})
     with pytest.raises(Exception, match="name a field"):

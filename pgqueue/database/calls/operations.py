@@ -144,7 +144,9 @@ def operation(operation_id: int) -> Call[OperationStatus | None]:
 def operations(only_open: bool = False, limit: int = 20, before: int | None = None) -> Call[list[OperationStatus]]:
     """The latest operations with an id below `before` (None = all); only those that are not over, if so wanted."""
     return Call(
-        _COLUMNS + "where (not %s::bool or finished_at is null) and id < %s::bigint order by id desc limit %s::int",
+        _COLUMNS  # the figures of the page only are put together
+        + "where id = any (array(select o.id from {schema}.operation o "
+        "where (not %s::bool or o.finished_at is null) and o.id < %s::bigint order by o.id desc limit %s::int)) order by id desc",
         (only_open, 2**63 - 1 if before is None else before, limit),
         _statuses,
         repeat_within=ALWAYS,

@@ -101,15 +101,10 @@ language sql immutable as $$
                    ('run_at', 'run_at_before', 'run_at < ($1).run_at_before'),
                    ('plain', 'queue', 'queue = any (($1).queues)'),
                    ('plain', 'limit', 'queue = substr(($1).limit_key, 7)'),  -- of a queue, see walks_of
-                   ('limited', 'limit', case when filter->>'limit' not like 'queue:%'
-                                             then 'lane_id = any (lanes_with(($1).limit_key))' end)) as b(of_walk, field, term)
+                   ('limited', 'limit', case when filter->>'limit' not like 'queue:%' then  -- each lane that waits has a turn
+                       'lane_id = any (array(select distinct t.lane_id from turn t where t.lane_id is not null '
+                       'and t.keys @> array[($1).limit_key]))' end)) as b(of_walk, field, term)
      where of_walk = walk and filter ? field
-$$;
-
--- lanes_with: the lanes of a key in which jobs wait: each has a turn. Called by: the statement of a walk. Writes: nothing.
-create function lanes_with(its_key text) returns uuid[]
-language sql stable as $$
-    select array(select distinct lane_id from turn where lane_id is not null and keys @> array[its_key collate "C"])
 $$;
 
 -- known_before: as known_ids, the newest first. Called by: look_through. Writes: nothing.

@@ -88,8 +88,8 @@ set enable_seqscan = off set enable_bitmapscan = off set jit = off set work_mem 
              from of_queues o where o.queue = substr(p.key, 7) and p.key like 'queue:%' offset 0) q on p.key like 'queue:%'
     union all
     select null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null
-     where count_to > 0 and coalesce(prefix, '') not like 'queue:%'
-       and (exists (select from turn where lane_id is not null order by lane_id offset 50000)
-            or exists (select from job where state = 'running' offset 10000))
+     where case when count_to > 0 and coalesce(prefix, '') not like 'queue:%'  -- case: else these would be looked for first
+                then exists (select from turn where lane_id is not null order by lane_id offset 50000)
+                     or exists (select from job where state = 'running' offset 10000) end
      order by 1
 $$;
