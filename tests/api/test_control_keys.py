@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from pgqueue import PgQueue
 from pgqueue.api import door
-from pgqueue.api.bodies.limits import LimitOut
+from pgqueue.api.bodies.limits import LimitNow
 from pgqueue.api.bodies.queues import DepthOut, MinuteOut, PauseOut, QueueDetail, QueueOut, ServingOut, SettingsOut
 from pgqueue.api.bodies.schedule_answers import ScheduledJobOut, ScheduleOut, TickOut
 from pgqueue.api.callers.caller import Caller
@@ -84,8 +84,8 @@ def test_answers_have_the_fields_that_the_document_names_and_no_others(
         _is_as(model, queue[rows][0])
     _is_as(SettingsOut, queue["settings"])
     _is_as(QueueOut, api.get("/queues").json()["items"][0])
-    _is_as(LimitOut, api.get("/limits/tenant").json())
-    _is_as(LimitOut, api.get("/limits/tenant:1").json())
+    _is_as(LimitNow, api.get("/limits/tenant").json())
+    _is_as(LimitNow, api.get("/limits/tenant:1").json())
     schedule = api.get("/schedules/all").json()
     _is_as(ScheduleOut, schedule)
     _is_as(ScheduledJobOut, schedule["job"])

@@ -3,7 +3,7 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ..bodies.limits import Filled, LimitIn, LimitOut
+from ..bodies.limits import Filled, LimitIn, LimitNow
 from ..bodies.queues import QueueName
 from ..endpoint import Endpoints
 from ..here import Here, at
@@ -12,14 +12,14 @@ from .limits import answer_limit, fill_limit, remove_limit, replace_limit
 endpoints = Endpoints("queues")
 
 
-@endpoints.get("/queues/{name}/rate-limit", is_bound=True, refuses=(404,), model=LimitOut)
+@endpoints.get("/queues/{name}/rate-limit", is_bound=True, refuses=(404,), model=LimitNow)
 async def rate_limit(request: Request, name: QueueName) -> Response:
     """The rate limit of a queue, and how much of it is used."""
     here = at(request)
     return await answer_limit(here, _key(here, name))
 
 
-@endpoints.put("/queues/{name}/rate-limit", calls=("set_limit",), is_bound=True, refuses=(404,), model=LimitOut)
+@endpoints.put("/queues/{name}/rate-limit", calls=("set_limit",), is_bound=True, refuses=(404,), model=LimitNow)
 async def put_rate_limit(request: Request, name: QueueName, body: LimitIn) -> Response:
     """Limit how often, and how many at once, jobs of a queue start. What is left out has its default."""
     here = at(request)
