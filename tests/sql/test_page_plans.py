@@ -83,7 +83,7 @@ def test_what_waits_for_a_key_is_found_without_a_look_at_what_waits_for_others(f
 def test_a_list_of_operations_puts_its_page_together_and_no_other_one(full: Sql) -> None:
     call: Call[list[operations.OperationStatus]] = operations.operations(limit=51)
 
-    assert buffers_of(full, call.statement.replace("{schema}.", ""), *call.params) < 80
+    assert buffers_of(full, call.statement.replace("{schema}.", ""), *call.params) < 150  # 264 with the figures of all
 
 
 @pytest.mark.parametrize("gap", [0, 1_000_000], ids=["one after the other", "added later"])
