@@ -10,9 +10,9 @@ import psycopg
 
 from benchmarks.api.server import served
 from benchmarks.figures import Figures
+from benchmarks.measurements.observers import rate
 from benchmarks.run import Run
 from benchmarks.viewers import looking
-from benchmarks.worker import Worker
 
 JOBS = 2_000_000
 SECONDS = 6.0
@@ -40,7 +40,7 @@ async def measure(run: Run) -> Figures:
                 for turn in range(2 * PAIRS):
                     is_watched = bool(turn % 2)
                     async with looking(port, PAGE, MANY if is_watched else 0) as viewers:
-                        rates[is_watched].append(await _rate(worker, seconds))
+                        rates[is_watched].append(await rate(worker, seconds))
                     looks += sum(viewer.looks for viewer in viewers)
                     run.steps.reach((turn + 1) * seconds)
                 if worker.done() >= jobs:
@@ -57,14 +57,6 @@ async def measure(run: Run) -> Figures:
         "commits_of_20": many - idle,
         "fan_out": (many - idle) / max(few - idle, 0.01),
     }
-
-
-async def _rate(worker: Worker, seconds: float) -> float:
-    begin = worker.sample()
-    await asyncio.sleep(seconds)
-    worker.check()
-    end = worker.sample()
-    return (end.done - begin.done) / (end.at - begin.at)
 
 
 async def _commits(url: str, port: int, viewers: int, seconds: float) -> float:

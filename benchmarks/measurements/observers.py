@@ -44,7 +44,7 @@ async def measure(run: Run) -> Figures:
             for turn in range(2 * PAIRS):
                 is_watched = bool(turn % 2)
                 observer = asyncio.create_task(_observe(run.server.url(database), looks)) if is_watched else None
-                rates[is_watched].append(await _rate(worker, seconds))
+                rates[is_watched].append(await rate(worker, seconds))
                 if observer is not None:
                     observer.cancel()
                     with suppress(asyncio.CancelledError):
@@ -56,7 +56,8 @@ async def measure(run: Run) -> Figures:
     return {"jobs_per_second": watched, "unobserved": alone, "kept": watched / alone, "look_ms": median(looks)}
 
 
-async def _rate(worker: Worker, seconds: float) -> float:
+async def rate(worker: Worker, seconds: float) -> float:
+    """Jobs a second that a worker does in so many seconds."""
     begin = worker.sample()
     await asyncio.sleep(seconds)
     worker.check()

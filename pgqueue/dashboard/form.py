@@ -1,5 +1,6 @@
 """Forms as browsers send them."""
 
+from math import isfinite
 from urllib.parse import parse_qsl
 
 from ..api.guard import ExactRequest
@@ -27,6 +28,20 @@ class Form(dict[str, str]):
     def text(self, name: str) -> str | None:
         """The value of a field without spaces around it; None if nothing was written into it."""
         return self.get(name, "").strip() or None
+
+    def number(self, name: str, times: int = 1) -> int | float | str | None:
+        """The number in a field, so many times; None if nothing was written into it.
+
+        What is no number is the text as it is: the API says what is wrong with it.
+        """
+        text = self.text(name)
+        try:
+            found = None if text is None else float(text) * times
+        except ValueError:
+            return text
+        if found is None or not isfinite(found):  # JSON has no NaN, and would say nothing of it
+            return text
+        return int(found) if found.is_integer() else found
 
 
 async def read_form(request: ExactRequest) -> Form:

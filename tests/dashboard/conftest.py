@@ -1,11 +1,9 @@
 """The dashboard before the test's database, as `pgqueue serve` serves it, and a real browser."""
 
 import threading
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import httpx
-import psycopg
 import pytest
 from fastapi import FastAPI
 from playwright.sync_api import Browser, Page, expect
@@ -13,14 +11,12 @@ from playwright.sync_api import Browser, Page, expect
 from pgqueue import PgQueue
 from pgqueue.api.service import Service
 from pgqueue.dashboard.build import create_server_app
+from tests.api.conftest import look, manual_worker, sql  # noqa: F401  # fixtures
 from tests.api.quick_routes import quick_routes
 from tests.api.serving import served
-from tests.client.manual_worker import ManualWorker
 from tests.dashboard import chromium
 from tests.dashboard.seeding import ATTACKER, Seeded, seed
-from tests.looking import Look
 from tests.postgres import Copies
-from tests.sql.conftest import Sql
 
 expect.set_options(timeout=20_000)  # ms; machines that run tests are busy
 
@@ -74,24 +70,6 @@ def page(browser: Browser, url: str) -> Iterator[Page]:
         complaints.hear(opened)
         yield opened
     assert complaints == []
-
-
-@pytest.fixture
-def look(connect: Callable[..., psycopg.Connection[Any]]) -> Look:
-    """A look at the database beside the dashboard."""
-    return Look(connect())
-
-
-@pytest.fixture
-def manual_worker(connect: Callable[..., psycopg.Connection[Any]]) -> ManualWorker:
-    """A worker by hand."""
-    return ManualWorker(connect())
-
-
-@pytest.fixture
-def sql(connection: psycopg.Connection[Any]) -> Sql:
-    """Calls SQL functions on the test's connection."""
-    return Sql(connection)
 
 
 @pytest.fixture(scope="module")

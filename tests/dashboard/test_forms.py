@@ -7,6 +7,7 @@ import pytest
 
 from pgqueue import PgQueue
 from pgqueue.dashboard import guard, notices
+from pgqueue.dashboard.form import Form
 from tests.api.keyed import key_of
 from tests.looking import Look
 
@@ -145,3 +146,9 @@ def test_a_form_that_is_none_or_too_large_is_refused(http: httpx.Client, look: L
     many = {"csrf": token, **{f"f{n}": "" for n in range(3000)}}
     assert http.post(PAUSE, data=many, headers=OURS).status_code == 422
     assert not _is_paused(look)
+
+
+def test_what_is_no_number_goes_to_the_api_as_it_was_typed() -> None:
+    typed = {"5": 5, " 0.5 ": 0.5, "": None, "nan": "nan", "inf": "inf", "1e999": "1e999", "soon": "soon"}
+    assert {text: Form([("field", text)]).number("field") for text in typed} == typed
+    assert Form([("field", "1.5")]).number("field", 60) == 90

@@ -64,7 +64,7 @@ async def retry_group(at: Visit, form: Form, fingerprint: str) -> Response:
         "reason": form.text("reason"),
         "reset_attempts": "keep_attempts" not in form,
         "force": "force" in form,
-        "per_second": _number(form.text("per_second")),
+        "per_second": form.number("per_second"),
     }
     return _started(at, await at.tell("POST", "/dead-letters/retry", body), "runs them again")
 
@@ -100,11 +100,3 @@ def _chosen(at: Visit, name: str, choices: dict[str, str]) -> str:
     """What the query chooses; the first one if it is none of them."""
     given = at.query.get(name)
     return given if given in choices else next(iter(choices))
-
-
-def _number(text: str | None) -> float | str | None:
-    """A number; what is none goes to the API, which says so."""
-    try:
-        return None if text is None else float(text)
-    except ValueError:
-        return text

@@ -27,7 +27,7 @@ async def run_now(at: Visit, form: Form, job_id: int) -> Response:
 @pages.act("/jobs/{job_id:pgqueue_id}/change", of="PATCH /jobs/{job_id}")
 async def change(at: Visit, form: Form, job_id: int) -> Response:
     """Change its queue, its priority, or when it runs."""
-    body = {name: _number(form.text(name)) for name in ("priority", "run_after")} | {"queue": form.text("queue")}
+    body = {name: form.number(name) for name in ("priority", "run_after")} | {"queue": form.text("queue")}
     await at.tell("PATCH", f"/jobs/{job_id}", {name: value for name, value in body.items() if value is not None})
     return at.go(back_of(at, form), said=f"Job {job_id} was changed.")
 
@@ -38,7 +38,7 @@ async def cancel(at: Visit, form: Form, job_id: int) -> Response:
     how = form.get("how", "ask")
     body: dict[str, Any] = {"reason": form.text("reason"), "force": how == "force"}
     if how == "after":
-        body["force_after"] = _number(form.text("seconds") or "60")
+        body["force_after"] = 60 if (given := form.number("seconds")) is None else given
     answer = await at.tell("POST", f"/jobs/{job_id}/cancel", body)
     return at.go(back_of(at, form), said=f"Job {job_id}: {_CANCELLED[answer['did']]}")
 
@@ -71,16 +71,6 @@ async def discard(at: Visit, form: Form, job_id: int) -> Response:
     """Remove a dead letter for good."""
     await at.tell("POST", f"/jobs/{job_id}/discard", {"reason": form.text("reason")})
     return at.go("dead-letters" if at.can("GET /dead-letters") else "", said=f"Job {job_id} was discarded.")
-
-
-def _number(text: str | None) -> Any:
-    """A number; any other text as it is: the API says what is wrong with it."""
-    if text is None:
-        return None
-    try:
-        return int(text) if text.lstrip("+-").isdecimal() else float(text)
-    except ValueError:
-        return text
 
 
 def _json(text: str | None) -> Any:

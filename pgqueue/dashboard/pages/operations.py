@@ -8,7 +8,7 @@ from ...errors import InvalidArgument
 from ..guard import back_of
 from ..nouns import filter_text
 from ..page import Form, Pages, Visit
-from ..render import query, url
+from ..render import query
 
 pages = Pages()
 # The verbs that a page offers: the kind of the operation, and whether it cannot be undone.
@@ -67,7 +67,7 @@ async def start(at: Visit, form: Form) -> Response:
         "filter": {"q": form.get("q", "")} if is_all else {"ids": ids},
         "spec": _spec(verb, form),
         "reason": form.text("reason"),
-        "per_second": _number(form.text("per_second")),
+        "per_second": form.number("per_second"),
         "all": is_all,
     }
     begun = await at.tell("POST", "/operations", {name: value for name, value in body.items() if value is not None})
@@ -77,7 +77,7 @@ async def start(at: Visit, form: Form) -> Response:
 @pages.page("/operations/{operation_id}", of="GET /operations/{operation_id}")
 async def operation(at: Visit, operation_id: str) -> Response:
     """One operation: how far it is, for whom and why."""
-    found = await at.ask(f"/operations/{url(operation_id)}")
+    found = await at.ask(f"/operations/{operation_id}")
     facts = {"it": found, "text": filter_text.text_of(found["filter"]), "share": _share(found)}
     return await at.show("operation.html", f"Operation {found['id']}", **facts)
 
@@ -85,7 +85,7 @@ async def operation(at: Visit, operation_id: str) -> Response:
 @pages.act("/operations/{operation_id}/cancel", of="POST /operations/{operation_id}/cancel")
 async def cancel(at: Visit, form: Form, operation_id: str) -> Response:
     """End an operation."""
-    await at.tell("POST", f"/operations/{url(operation_id)}/cancel")
+    await at.tell("POST", f"/operations/{operation_id}/cancel")
     return at.go(back_of(at, form), said=f"Operation {operation_id} is cancelled: what is done stays.")
 
 
@@ -99,12 +99,4 @@ def _spec(verb: str, form: Form) -> dict[str, Any]:
     """The options of a verb."""
     if verb == "move":
         return {"queue": form.text("queue") or ""}
-    return {"priority": _number(form.text("priority"))} if verb == "priority" else {}
-
-
-def _number(text: str | None) -> Any:
-    """A number that was written into a field; the API refuses what is none."""
-    try:
-        return None if text is None else float(text)
-    except ValueError:
-        return text
+    return {"priority": form.number("priority")} if verb == "priority" else {}
