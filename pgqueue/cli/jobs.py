@@ -53,7 +53,7 @@ def job(
         result = database.run(result_calls.result(id))
         row = found[0] | {"result": result.value, "result_expires_at": result.expires_at}
         row["workflow_id"] = database.run(reads.workflow_of(id))
-        row["unknown_since"] = database.run(reads.unknown_since(id))
+        row["unknown_since"] = database.run(reads.waited(id)).unknown_since
         row["fingerprint"] = _fingerprint(database, id) if row["state"] == "failed" else None
         row |= remembered(database, id)
         pauses = database.run(queue_calls.pauses_of(row["queue"], row["task"])) if row["state"] in WAITING else []

@@ -1,6 +1,5 @@
 """The dashboard before the test's database, as `pgqueue serve` serves it, and a real browser."""
 
-import threading
 from collections.abc import Iterator
 
 import httpx
@@ -15,7 +14,7 @@ from tests.api.conftest import look, manual_worker, sql  # noqa: F401  # fixture
 from tests.api.quick_routes import quick_routes
 from tests.api.serving import served
 from tests.dashboard import chromium
-from tests.dashboard.seeding import ATTACKER, Seeded, seed
+from tests.dashboard.seeding import ATTACKER, Seeded, seeded
 from tests.postgres import Copies
 
 expect.set_options(timeout=20_000)  # ms; machines that run tests are busy
@@ -75,13 +74,5 @@ def page(browser: Browser, url: str) -> Iterator[Page]:
 @pytest.fixture(scope="module")
 def install(copies: Copies) -> Iterator[tuple[str, Seeded]]:
     """The URL of a dashboard whose users have written what an attacker would write, and what is there; to read only."""
-    with copies.one() as database:
-        app, made = PgQueue(database), list[Seeded]()
-        thread = threading.Thread(target=lambda: made.append(seed(app, ATTACKER)))  # a browser has made this thread an async one
-        thread.start()
-        thread.join()
-        try:
-            with served(create_server_app(app)) as url:
-                yield url, made[0]
-        finally:
-            app.close()
+    with seeded(copies, ATTACKER) as found:
+        yield found

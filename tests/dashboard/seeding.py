@@ -1,6 +1,9 @@
 """An install with something for every page, with the names of a shop or with the texts of an attacker."""
 
 import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, LiteralString
 
@@ -9,7 +12,10 @@ from psycopg.rows import dict_row
 
 from pgqueue import PgQueue
 from pgqueue.control.keys import new_key, read_key
+from pgqueue.dashboard.build import create_server_app
 from pgqueue.database.calls.keys import KeySpec
+from tests.api.serving import served
+from tests.postgres import Copies
 
 WORKER, DEAD, TOKEN = (f"00000000-0000-4000-8000-00000000000{n}" for n in (1, 2, 9))
 # Elements, attributes, scripts, quotes, a template, an escape of a terminal, a letter that turns the direction; long.
@@ -72,6 +78,21 @@ def seed(app: PgQueue, names: Names = ORDINARY) -> Seeded:
     """Fill an install that is empty."""
     with psycopg.connect(app.url, autocommit=True, options="-c search_path=pgqueue", row_factory=dict_row) as connection:
         return _Seed(connection, names).run(app)
+
+
+@contextmanager
+def seeded(copies: Copies, names: Names = ORDINARY) -> Iterator[tuple[str, Seeded]]:
+    """The URL of the dashboard of a filled install, and what is there; to read only."""
+    with copies.one() as database:
+        app, made = PgQueue(database), list[Seeded]()
+        thread = threading.Thread(target=lambda: made.append(seed(app, names)))  # a browser has made this thread an async one
+        thread.start()
+        thread.join()
+        try:
+            with served(create_server_app(app)) as url:
+                yield url, made[0]
+        finally:
+            app.close()
 
 
 def _error(type: str, message: str) -> dict[str, Any]:

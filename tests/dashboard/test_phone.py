@@ -1,21 +1,17 @@
 """On a phone: no table of a page is wider than the screen, and the places are behind a button."""
 
-import threading
 from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, expect
 from playwright.sync_api import Page as Tab
 
-from pgqueue import PgQueue
-from pgqueue.dashboard.build import create_server_app
 from pgqueue.dashboard.door import KEY
-from tests.api.serving import served
 from tests.postgres import Copies
 
 from . import chromium
 from .every_page import PAGES, path_of
-from .seeding import Seeded, seed
+from .seeding import Seeded, seeded
 
 _WIDER = """[...document.querySelectorAll("main .panel")].filter((one) => one.scrollWidth > one.clientWidth + 1)
     .map((one) => `${one.querySelector("h2")?.textContent ?? one.id}: ${one.scrollWidth} px`)"""
@@ -24,16 +20,8 @@ _WIDER = """[...document.querySelectorAll("main .panel")].filter((one) => one.sc
 @pytest.fixture(scope="module")
 def shop(copies: Copies) -> Iterator[tuple[str, Seeded]]:
     """The URL of the dashboard of a shop with ordinary names, and what is there; to read only."""
-    with copies.one() as database:
-        app, made = PgQueue(database), list[Seeded]()
-        thread = threading.Thread(target=lambda: made.append(seed(app)))  # a browser has made this thread an async one
-        thread.start()
-        thread.join()
-        try:
-            with served(create_server_app(app)) as url:
-                yield url, made[0]
-        finally:
-            app.close()
+    with seeded(copies) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")

@@ -29,8 +29,7 @@ async def whole_job(here: Here, job_id: int, most: int | None = None) -> dict[st
     row |= {"result": result.value, "result_expires_at": result.expires_at, **_trace_of(row)}
     row["sizes"] = None if most is None else {name: size for name, size in sizes.items() if size is not None and size > most}
     row["workflow_id"] = await here.run(reads.workflow_of(job_id))
-    row["unknown_since"] = await here.run(reads.unknown_since(job_id)) if row["state"] in WAITING else None
-    row["put_off_at"] = await here.run(reads.put_off_at(job_id)) if row["state"] in LIVE else None
+    row |= (await here.run(reads.waited(job_id)) if row["state"] in LIVE else reads.Waited())._asdict()
     row["fingerprint"] = await _fingerprint(here, job_id) if row["state"] == "failed" else None
     row["steps"] = await steps_of(here, job_id, most)
     signals = steps.signals(job_id) if most is None else steps.signals_within(job_id, most)

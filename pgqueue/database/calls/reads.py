@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import LiteralString
+from typing import LiteralString, NamedTuple
 
 from ..call import ALWAYS, WHOLE, Call, Records, records
 
@@ -107,23 +107,25 @@ def workflow_of(job_id: int) -> Call[int | None]:
     )
 
 
-def unknown_since(job_id: int) -> Call[datetime | None]:
-    """Since when no worker has had the task of a waiting job; None for any other job."""
-    return Call(
-        "select (select unknown_since from {schema}.job where id = %s::bigint and (state = 'scheduled' or state = 'ready'))",
-        (job_id,),
-        lambda rows: rows[0][0],
-        within=WHOLE,
-        repeat_within=ALWAYS,
-    )
+class Waited(NamedTuple):
+    """What a job that is not over waits for; None for any other job.
+
+    Attributes:
+        unknown_since: since when no worker has had its task; None for one that runs or is blocked.
+        put_off_at: when it was put off last: by a retry, its handler or a rescue.
+    """
+
+    unknown_since: datetime | None = None
+    put_off_at: datetime | None = None
 
 
-def put_off_at(job_id: int) -> Call[datetime | None]:
-    """When a job that is not over was put off last: by a retry, its handler or a rescue; None for any other job."""
+def waited(job_id: int) -> Call[Waited]:
+    """What a job that is not over waits for."""
     return Call(
-        "select (select put_off_at from {schema}.job where id = %s::bigint)",
+        "select case when (state = 'scheduled' or state = 'ready') then unknown_since end, put_off_at "
+        "from {schema}.job where id = %s::bigint",
         (job_id,),
-        lambda rows: rows[0][0],
+        lambda rows: Waited(*rows[0]) if rows else Waited(),
         within=WHOLE,
         repeat_within=ALWAYS,
     )
