@@ -18,7 +18,20 @@ create table worker (
     schedules     text[] not null default '{}',      -- those that its app declares
     tasks         text[],                            -- those it can run: see knows_task; NULL = it has not said
     loop_lag      real,                              -- seconds for which its event loop was blocked at the longest, see heartbeat
-    memory        bigint                             -- bytes of its process
+    memory        bigint,                            -- bytes of its process
+    memory_limit  bigint,                            -- bytes that its container may use; NULL = no limit
+    cores         real,                              -- CPUs that its container may use
+    cpu_seconds   float8,                            -- what its process has used of them since its start
+    done          bigint not null default 0,         -- runs that have succeeded since its start
+    failed        bigint not null default 0,         -- runs that have failed since its start
+    last_error    text,                              -- type and message of the last one
+    app_version   text,                              -- of the application, as it says
+    draining      bool not null default false,       -- it claims nothing more and ends when its handlers have
+    told          text check (told in ('drain', 'restart')),  -- what it was told, see tell_worker; NULL = nothing
+    lost_because  text,                              -- why its process has ended, as its supervisor has reported; see bury_worker
+    pool          text,                              -- the pool whose agent has started it; NULL = none
+    slot          int,                               -- the slot of the pool that it fills
+    generation    int                                -- of the slot when it started, see roll_pool
 ) with (fillfactor = 50);
 
 -- What workers do at a moment: the last answer of each that was asked, for an hour. Empty in an install where nobody asks.

@@ -255,6 +255,7 @@ RELATIONS = dict.fromkeys(
         "metric_minute", "metric_hour", "metric_day", "metric_total", "metric_all", "metric_depth", "metric_sample", "unkept_end",
         "roll_up_state", "depth", "depth_sample", "fresh_sample", "last_hour",
         "metrics_hourly", "metrics_daily", "idempotent_request",
+        "pool", "agent", "pool_slot", "pool_event", "pool_sample",
     ),
     READERS,
 ) | {"api_key": NOBODY, "api_keys": ADMIN}  # fmt: skip

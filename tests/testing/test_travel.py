@@ -131,6 +131,11 @@ LEFT_ALONE = {
     "schedule_look": {"looked_at"},
     "operation": {"created_at", "started_at", "finished_at", "next_at", "held_since"},
     "idempotent_request": {"created_at"},  # of a client of the REST API
+    "pool": {"checked_at", "scaled_up_at", "scaled_down_at", "created_at"},
+    "agent": {"started_at", "heartbeat_at"},
+    "pool_slot": {"taken_at"},
+    "pool_event": {"at"},
+    "pool_sample": {"at"},
 }
 TIME_COLUMNS = """
 select c.relname::text, a.attname::text from pg_class c join pg_attribute a on a.attrelid = c.oid
