@@ -49,7 +49,7 @@ class Process:
         self.ready_at: float | None = None
         self.code: int | None = None
         self._booted_for = 0.0
-        self._is_ending = False
+        self._is_ending = self._has_spoken = False
         self._kill_at: float | None = None
         self._reason: Reason | None = None
         self._start()
@@ -73,7 +73,7 @@ class Process:
         self._statuses = Statuses(reading, self._said)
 
     def _said(self, status: Status) -> None:
-        self.status, self._heard = status, time.monotonic()
+        self.status, self._heard, self._has_spoken = status, time.monotonic(), True
         if status.state == "ready" and self.ready_at is None:
             self.ready_at = time.monotonic()
         self._on_change()
@@ -97,7 +97,7 @@ class Process:
 
     def dump(self) -> None:
         """Let it write the stacks of all its threads to stderr."""
-        if self.ready_at is not None:  # before, the signal would end it
+        if self._has_spoken:  # before, the signal would end it
             self._send(signal.SIGUSR1)
 
     def kill(self, reason: Reason) -> None:
@@ -116,9 +116,11 @@ class Process:
             since: seconds since the last look.
         """
         self._orders.flush()
+        if self._reason is not None:  # it is killed already
+            return None
         now = time.monotonic()
         if now - self._looked >= LOOK_AT_MEMORY or (self.rss == 0 and self.ready_at is not None):
-            self._looked, self.rss = now, rss(self.pid)
+            self._looked, self.rss = now, rss(self.pid) or self.rss
         hard = self._recycling.max_memory_hard
         if hard and self.rss > hard:
             return "memory"

@@ -1,4 +1,4 @@
-"""An app that takes its time to be loaded, and whose code swallows what interrupts it: `python -m tests.cli.early` is its worker."""
+"""An app that takes long to be loaded, and whose code swallows what interrupts it: `python -m tests.cli.early` is its worker."""
 
 import sys
 import time

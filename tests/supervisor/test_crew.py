@@ -203,8 +203,9 @@ async def test_processes_share_no_socket_and_no_pipe_with_others(new_crew: NewCr
 async def test_stacks_are_asked_of_all_that_are_ready(new_crew: NewCrew, capfd: pytest.CaptureFixture[str]) -> None:
     watched = await new_crew()
     watched.crew.fill(1, puppet())
+    await auntil(lambda: watched.state(1) == "ready", "ready")
     watched.crew.fill(2, puppet("boot=never"))
-    await auntil(lambda: watched.state(1) == "ready" and watched.pid(2), "ready")
+    watched.crew.look()
     pids = set(watched.crew.pids())
     watched.crew.dump()
     said = ""

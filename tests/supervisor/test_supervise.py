@@ -66,15 +66,15 @@ async def test_sighup_replaces_all_one_after_another(handlers: Handlers, caplog:
     running = asyncio.create_task(supervisor.run())
     await auntil(lambda: supervisor._crew and [s.state for s in supervisor._crew.statuses()] == ["ready"] * 3, "ready")
     assert supervisor._crew is not None
-    before, most = set(supervisor._crew.pids()), 0
+    crew, before, most = supervisor._crew, set(supervisor._crew.pids()), 0
     handlers[signal.SIGHUP]()
     while "all worker processes were replaced" not in caplog.text:
         assert not running.done()
-        most = max(most, len(supervisor._crew.pids()))
+        most = max(most, len(crew.pids()))
         await asyncio.sleep(0.002)
-    await auntil(lambda: len(supervisor._crew.pids()) == 3, "the end of the last old one")
+    await auntil(lambda: len(crew.pids()) == 3, "the end of the last old one")
     assert most == 4, "one after another"
-    assert before.isdisjoint(supervisor._crew.pids())
+    assert before.isdisjoint(crew.pids())
     handlers[signal.SIGTERM]()
     assert await ends(running) == 0
 
