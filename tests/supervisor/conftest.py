@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pgqueue.supervisor import crew as crew_module
-from pgqueue.supervisor import place, process
+from pgqueue.supervisor import place, process, turns
 from pgqueue.supervisor.crew import Crew
 from pgqueue.supervisor.death import Death
 from pgqueue.supervisor.recycle import Recycling
@@ -54,7 +54,7 @@ async def new_crew(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[NewCrew]:
     monkeypatch.setattr(process, "KILL_AFTER", 0.3)
     monkeypatch.setattr(process, "LOOK_AT_MEMORY", 0.05)
     monkeypatch.setattr(crew_module, "TICK", 0.05)
-    monkeypatch.setattr(crew_module, "PAUSE", 0.05)
+    monkeypatch.setattr(turns, "PAUSE", 0.05)
     monkeypatch.setattr(place, "FIRST_WAIT", 0.05)
     async with AsyncExitStack() as stack:
 
