@@ -41,7 +41,8 @@ declare
                      "pause_schedule", "resume_schedule", "trigger_schedule", "backfill_schedule", "set_queue", "reset_queue",
                      "pause", "resume", "draining", "sweep_queues",
                      "discard",
-                     "start_operation", "carry_on_operations", "cancel_operation", "ask_stacks"],
+                     "start_operation", "carry_on_operations", "cancel_operation", "ask_stacks",
+                     "make_pool", "set_pool", "scale_pool", "roll_pool", "pause_pool", "resume_pool", "delete_pool"],
         "admin":    ["create_key", "revoke_key", "find_key", "has_keys", "note_key_used"]
     }';
     -- A handler enqueues; a role that acts on jobs also reads them. An operator is not a producer: it acts on existing jobs.

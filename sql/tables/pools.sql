@@ -13,7 +13,7 @@ create table pool (
     generation      int not null default 1,             -- of its workers; roll_pool raises it
     max_unavailable int not null default 1,             -- slots that a roll replaces at a time
     autoscale       bool not null default false,
-    rules           jsonb not null default '{}',        -- of the autoscaler where they differ from its defaults, see scaling_rules
+    rules           jsonb not null default '{}',        -- of the autoscaler, see scaling_rules: what is no default
     checked_at      timestamptz,                        -- when the autoscaler looked last
     scaled_up_at    timestamptz,                        -- when it, or a person, changed wanted last
     scaled_down_at  timestamptz,
