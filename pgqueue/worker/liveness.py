@@ -186,13 +186,15 @@ class Liveness(threading.Thread):
         lag = self._lag.take()
         self._warn_of(lag)
         try:
-            beat = worker_calls.heartbeat(worker_id, self._running(), self.wake_mode, self._timed(), lag, self._memory())
-            self._alarm.workers = self._run(connection, beat)
+            figures = {"loop_lag": lag, "memory": self._memory()}
+            call = worker_calls.heartbeat(worker_id, self._running(), self.wake_mode, self._timed(), figures)
+            beat: worker_calls.Beat = self._run(connection, call)
+            self._alarm.workers = beat.workers
         except WorkerLost:
             self._lost(worker_id)
         else:
             self._kept_until = sent + self._lease  # counted from before the call: never longer than the database counts
-            if self.wake_mode.startswith("polling") and self._run(connection, worker_calls.stacks_wanted(worker_id)):
+            if beat.stacks and self.wake_mode.startswith("polling"):
                 self._tell_stacks(connection)
 
     def _memory(self) -> int | None:
