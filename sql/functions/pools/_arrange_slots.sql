@@ -50,7 +50,7 @@ language sql stable as $$
       from pool_slot s
       left join agent a on a.id = s.agent_id
       left join (select w.slot, w.generation, sum(w.running)::int as running from worker w
-                  where w.pool = slots_of.pool and w.state = 'active' and not w.draining
+                  where w.pool = slots_of.pool and w.state = 'active' and not w.draining and w.told is null
                     and w.heartbeat_at + w.lease > clock_timestamp()
                   group by w.slot, w.generation) w on w.slot = s.slot and w.generation = s.generation
      where s.pool = slots_of.pool

@@ -7,12 +7,14 @@
 --
 -- ended: slots that it was told to leave, and whose worker has ended: they go.
 -- occupied: places that it needs for workers without a slot, which still end.
+-- trouble: why its workers do not start, in words; kept as an event of the pool; NULL = they do.
 -- draining: it takes no more slots, and those it has are free at once for others.
 -- Returns what its workers are to be started with, slots as [{"slot", "generation", "leaving"}, ...], and after how many seconds
 -- the next turn is due at the latest, because an agent may be lost then; NULL = whenever its own lease asks for it.
 -- Raises PQ002 when its lease has ended: then its slots may be those of others, and it must register anew.
-create function agent_turn(agent uuid, ended int[] default '{}', occupied int default 0, draining bool default false)
-returns table (
+create function agent_turn(
+    agent uuid, ended int[] default '{}', occupied int default 0, draining bool default false, trouble text default null
+) returns table (
     app text, queues text[], concurrency int, generation int, autoscale bool, deleting bool, look_after float8, slots jsonb
 )
 language plpgsql security definer set search_path from current set lock_timeout = '5s' as $$
@@ -22,6 +24,7 @@ declare
     its pool%rowtype;
 begin
     me := renew_agent(agent, occupied, draining);
+    perform note_trouble(me, trouble);
     select * into its from pool p where p.name = me.pool for no key update skip locked;
     if its.name is not null then
         if put_in_order(its, me, ended) > 0 then
@@ -80,6 +83,19 @@ begin
             using errcode = 'PQ002', column = 'agent';
     end if;
     return me;
+end $$;
+
+-- note_trouble: keeps why workers of an agent do not start: once, and every five minutes while it lasts; see diagnose_pools.
+-- Called by: agent_turn. Writes: pool_event. The reason is cut at 500 characters.
+create function note_trouble(me agent, trouble text) returns void
+language plpgsql as $$
+begin
+    if trouble is not null and not exists (
+           select from pool_event e
+            where e.pool = me.pool and e.at > clock_timestamp() - interval '5 minutes' and e.kind = 'cannot_start'
+              and e.by = me.name and e.reason = left(trouble, 500)) then
+        perform note_pool(me.pool, 'cannot_start', me.name, null, null, left(trouble, 500), jsonb_build_object('host', me.host));
+    end if;
 end $$;
 
 -- drop_ended: the slots that this agent was told to leave and has left. Called by: agent_turn. Writes: pool_slot, pool_event.
