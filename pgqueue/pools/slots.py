@@ -95,9 +95,10 @@ class Slots:
 
     def stop(self) -> None:
         """Hold nothing any more: all workers end within the grace."""
-        for number in [*self._generations, *self.crew.places()]:
-            self._leave(number, "now")
         self._told = {}
+        if self._crew is not None:
+            for number in [*self._generations, *self._crew.places()]:
+                self._leave(number, "now")
 
     def gone(self, number: int, code: int) -> None:
         """A place is empty for good. If its slot stays, another worker starts there: later, if this one could not work."""
@@ -122,8 +123,7 @@ class Slots:
     def occupied(self) -> int:
         """How many processes run beside those of its slots."""
         views = self.crew.places().items()
-        running = sum(max(0, view.leaving + (view.pid is not None) - (number in self._told)) for number, view in views)
-        return running
+        return sum(max(0, view.leaving + (view.pid is not None) - (number in self._told)) for number, view in views)
 
     def ready(self) -> frozenset[tuple[int, int | None]]:
         """The workers that claim jobs. Another set is news for the pool."""

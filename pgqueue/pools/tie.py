@@ -29,9 +29,7 @@ class Tie:
         on_news: called when it has been said, or may have been.
     """
 
-    def __init__(
-        self, url: str, statements: Statements, deadline: float, payload: str, on_news: Callable[[], object]
-    ) -> None:
+    def __init__(self, url: str, statements: Statements, deadline: float, payload: str, on_news: Callable[[], object]) -> None:
         self._url, self._statements, self._deadline = url, statements, min(deadline, DEADLINE)
         self._payload, self._on_news = payload.encode(), on_news
         self._connection: OwnAsyncConnection | None = None

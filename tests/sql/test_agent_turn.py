@@ -153,7 +153,8 @@ def test_a_slot_that_is_left_stays_with_its_agent_until_its_worker_has_ended(rol
     change(rolled_back_sql, wanted=2)
 
     (leaves,) = (each for each in (one, another) if turn(rolled_back_sql, each).leaving)
-    turn(rolled_back_sql, one), turn(rolled_back_sql, another)
+    turn(rolled_back_sql, one)
+    turn(rolled_back_sql, another)
 
     (left,) = turn(rolled_back_sql, leaves).leaving
     assert left not in holders(rolled_back_sql)
@@ -314,7 +315,8 @@ def test_a_roll_replaces_at_most_max_unavailable_at_a_time(rolled_back_sql: Sql)
         for each in (one, another, one, another):
             turn(rolled_back_sql, each)
         assert rolled_back_sql.value("select count(*) from pool_slot where generation = 2") == expected
-        start_workers(rolled_back_sql, one), start_workers(rolled_back_sql, another)
+        start_workers(rolled_back_sql, one)
+        start_workers(rolled_back_sql, another)
 
 
 def test_a_roll_stops_when_its_new_workers_do_not_start(rolled_back_sql: Sql) -> None:

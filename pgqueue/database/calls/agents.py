@@ -86,3 +86,13 @@ def _turn(rows: Rows) -> Turn:
 
 def _slot(fields: dict[str, Any]) -> Slot:
     return Slot(fields["slot"], fields["generation"], fields["leaving"])
+
+
+def autoscale(pool: str, by: str) -> Call[float | None]:
+    """Scale a pool, if it is time. Returns the seconds until the next call; None = it does not scale by itself."""
+    return Call("select {schema}.autoscale(%s, %s::text)", (pool, by), one_value)
+
+
+def sample_pools() -> Call[None]:
+    """Keep how many workers are wanted and run, once a minute whoever asks."""
+    return Call("select {schema}.sample_pools()", (), nothing, repeat_within=ALWAYS)
