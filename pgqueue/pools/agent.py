@@ -155,7 +155,7 @@ class Agent:
                 self._over = "deleted"
                 return
             except (psycopg.Error, PgQueueError, OSError) as error:
-                if isinstance(error, ConfigurationError) and not self._was_registered:
+                if isinstance(error, PgQueueError) and not self._was_registered:
                     raise
                 wait = backoff.failed()
                 complaints.add(error, wait)

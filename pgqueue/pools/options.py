@@ -1,7 +1,9 @@
 """What an agent is started with."""
 
+import re
 from dataclasses import dataclass, field
 
+from .._text import storable
 from ..config import Settings, load_settings
 from ..database.calls.agents import Slot, Turn
 from ..errors import ConfigurationError
@@ -26,7 +28,7 @@ class AgentOptions:
         given: settings of the command line, for its workers too.
 
     Raises:
-        ConfigurationError: the number of slots or the grace is out of bounds.
+        ConfigurationError: the name of the pool or of the agent is invalid, or slots or grace are out of bounds.
     """
 
     pool: str
@@ -38,10 +40,13 @@ class AgentOptions:
     given: Launch = field(default_factory=lambda: Launch("", WorkerOptions()))
 
     def __post_init__(self) -> None:
+        if not re.fullmatch(r"[A-Za-z0-9_.:-]{1,100}", self.pool):
+            raise ConfigurationError(f"pool: {self.pool[:50]!r} is not valid; use 1 to 100 letters, digits and . _ : -")
         if not 1 <= self.slots <= MOST_SLOTS:
             raise ConfigurationError(f"slots: {self.slots} is not valid; use 1 to {MOST_SLOTS}")
         if not 0 <= self.grace <= 86_400:
             raise ConfigurationError(f"grace: {self.grace:g} is not valid; use 0 to 86400 seconds")
+        storable("name", self.name)
         if not self.name.strip() or len(self.name) > 200:
             raise ConfigurationError(f"name: {self.name[:50]!r} is not valid; use 1 to 200 characters")
 

@@ -7,7 +7,7 @@ import time
 import psutil
 
 from ..waiting import until
-from .conftest import LEASE, Pool, is_running
+from .agents import LEASE, Pool, is_running
 
 
 def test_agents_share_the_wanted_number_and_follow_it(pool: Pool) -> None:

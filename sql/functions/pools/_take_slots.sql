@@ -6,7 +6,7 @@ declare
     free  int[] := array(select s.slot from pool_slot s where s.pool = its.name and s.agent_id is null order by s.slot);
     taken int[];
 begin
-    if free = '{}' or me.draining then
+    if free = '{}' then
         return;
     end if;
     taken := free[1:fair_share(me, cardinality(free))];
