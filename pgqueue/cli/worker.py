@@ -9,6 +9,7 @@ from ..supervisor.supervise import supervise
 from ..worker import WorkerOptions
 from ..worker.launch import Launch, run
 from .options import DatabaseUrl, LogFile, LogFormat, LogLevel, Schema
+from .recycling import BootTimeout, MaxJobs, MaxLifetime, MaxMemory, MaxMemoryHard, Reload, read_recycling, watched
 
 
 def worker(
@@ -23,7 +24,7 @@ def worker(
     processes: Annotated[
         int, typer.Option(metavar="N", min=1, max=1000, help="Number of processes; a process that dies is replaced.")
     ] = 1,
-    burst: Annotated[bool, typer.Option("--burst", help="Stop when no job is ready or running.")] = False,
+    burst: Annotated[bool, typer.Option("--burst", help="Stop when no job runs or may start now.")] = False,
     grace: Annotated[
         float, typer.Option(metavar="SECONDS", help="Seconds that running handlers get to end when the worker stops.")
     ] = 30,
@@ -34,6 +35,12 @@ def worker(
     name: Annotated[
         str | None, typer.Option(metavar="NAME", help="Name shown by `pgqueue workers`; host:pid by default.")
     ] = None,
+    max_jobs: MaxJobs = None,
+    max_memory: MaxMemory = None,
+    max_memory_hard: MaxMemoryHard = None,
+    max_lifetime: MaxLifetime = None,
+    boot_timeout: BootTimeout = None,
+    reload: Reload = False,
     log_format: LogFormat = None,
     log_level: LogLevel = None,
     log_file: LogFile = None,
@@ -42,12 +49,15 @@ def worker(
 ) -> None:
     """Run jobs, and log to stdout. SIGTERM or Ctrl-C ends the worker within the grace, a second signal ends it at once.
 
+    SIGHUP replaces all processes one after another, so that they load new code; SIGUSR1 writes all their stacks to stderr.
+
     Exit code 75: too many handlers did not end after their timeout; start another worker. `python -m pgqueue.worker` is the same.
     """
     options = WorkerOptions(parse_queues(queues), strict, concurrency, burst, grace, name, timeout_grace=timeout_grace)
     launch = Launch(app, options, database_url, schema, log_format and log_format.value, log_level, log_file)
-    if processes > 1:
-        raise typer.Exit(supervise(launch, processes))
+    recycling = read_recycling(max_jobs, max_memory, max_memory_hard, max_lifetime, boot_timeout)
+    if processes > 1 or recycling is not None or reload:
+        raise typer.Exit(supervise(launch, processes, recycling, watched(reload)))
     raise typer.Exit(run(launch))
 
 
