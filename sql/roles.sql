@@ -1,4 +1,4 @@
--- Five roles, named after the schema, for people to grant to their logins. Applied by `pgqueue migrate --roles` only; again after
+-- Six roles, named after the schema, for people to grant to their logins. Applied by `pgqueue migrate --roles` only; again after
 -- an upgrade: it makes what is missing; each role may do what stands here and no more, and others nothing, whoever granted it.
 -- Roles belong to the server, not to the database: what others make meanwhile is taken as it is.
 do $$
@@ -22,7 +22,7 @@ declare
                      "diagnose_pauses", "diagnose_plans", "diagnose_pools", "diagnose_queues", "diagnose_rollups",
                      "diagnose_schedules", "diagnose_schema", "diagnose_settings", "diagnose_tasks", "diagnose_vacuum",
                      "diagnose_workers", "diagnose_workflows", "diagnose_zones", "zones_in_use", "diagnosis_due",
-                     "note_findings"],
+                     "note_findings", "autoscale"],
         "viewer":   ["installed_version", "last_nodes", "result", "ended", "ask_results", "has_work", "channel",
                      "workflow_drift", "jitter_of", "steps", "signals", "check_filter", "read_filter",
                      "preview_operation",
@@ -31,7 +31,7 @@ declare
                      "dead_stats", "explain", "key_holder", "metrics", "metric_series", "percentile_ms", "samples",
                      "list_limits", "limit_starts",
                      "workflow_shape",
-                     "queue_activity",
+                     "queue_activity", "scaling_hint",
                      "diagnose_connections", "diagnose_horizon", "diagnose_notifications", "diagnose_partitions",
                      "diagnose_pauses", "diagnose_plans", "diagnose_pools", "diagnose_queues", "diagnose_rollups",
                      "diagnose_schedules", "diagnose_schema", "diagnose_settings", "diagnose_tasks", "diagnose_vacuum",
@@ -43,7 +43,8 @@ declare
                      "pause", "resume", "draining", "sweep_queues",
                      "discard",
                      "start_operation", "carry_on_operations", "cancel_operation", "ask_stacks",
-                     "make_pool", "set_pool", "scale_pool", "roll_pool", "pause_pool", "resume_pool", "delete_pool"],
+                     "make_pool", "set_pool", "scale_pool", "roll_pool", "pause_pool", "resume_pool", "delete_pool", "set_autoscale"],
+        "scaler":   ["scaling_hint"],
         "admin":    ["create_key", "revoke_key", "find_key", "has_keys", "note_key_used"]
     }';
     -- A handler enqueues; a role that acts on jobs also reads them. An operator is not a producer: it acts on existing jobs.

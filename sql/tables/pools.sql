@@ -17,6 +17,9 @@ create table pool (
     checked_at      timestamptz,                        -- when the autoscaler looked last
     scaled_up_at    timestamptz,                        -- when it, or a person, changed wanted last
     scaled_down_at  timestamptz,
+    refused         text,                               -- why it does not do what the load asks for; NULL = it does
+    low_since       timestamptz,                        -- since when the load is low, as it has seen …
+    low_need        int,                                -- … and how many workers were needed at most since then
     created_at      timestamptz not null default clock_timestamp()
 );
 

@@ -7,7 +7,7 @@ import pytest
 
 from pgqueue.database.calls.doctor import NOUNS
 
-from .conftest import ROLES, Install, permitted
+from .conftest import LOGINS, Install, permitted
 
 NOBODY: frozenset[str] = frozenset()
 ADMIN = frozenset({"admin"})
@@ -125,6 +125,9 @@ FUNCTIONS = {
     "resume_pool": May(OPERATOR, "resume_pool('p')"),
     "sample_pools": May(WORKER, "sample_pools()"),
     "delete_pool": May(OPERATOR, "delete_pool('p')"),
+    "set_autoscale": May(OPERATOR, "set_autoscale('p')"),
+    "autoscale": May(WORKER, "autoscale('p')"),
+    "scaling_hint": May(READERS | {"scaler"}, "scaling_hint('p')"),
     "set_queue": May(OPERATOR, """set_queue('x', '{"max_ready": 1}')"""),
     "pause": May(OPERATOR, "pause('queue', 'x')"),
     "resume": May(OPERATOR, "resume('queue', 'x')"),
@@ -243,6 +246,10 @@ FUNCTIONS = {
         "note_pool", "hold_pool", "hold_lasting_pool", "tell_agents", "pool_facts", "check_pool_name", "check_pool",
         "check_pool_app", "check_pool_queues", "prune_pools", "check_wanted", "save_pool", "store_wanted", "set_paused",
         "end_pool",
+        "pool_named", "refuse_pool", "scaling_rules", "check_scaling_rule", "changed_rules", "crew_of", "queues_of",
+        "known_to", "load_of", "startable", "suspects", "startable_in_lanes", "waits_since", "scaling_figures",
+        "decide_scaling", "asks_for_more", "is_low", "workers_needed", "grown", "is_past", "note_scaling", "connection_bounds",
+        "connections_left", "replication_lag",
         "said_span", "said_time", "said_until", "said_worker", "seconds_until", "time_of", "tokens_on", "turn_of", "why_over",
         "why_running", "why_waiting", "workers_for",
         "objects", "note_objects", "unqualified", "pins",
@@ -325,7 +332,7 @@ def test_every_function_and_relation_is_listed(install: Install) -> None:
     assert {name for (name,) in relations} == RELATIONS.keys()
 
 
-@pytest.mark.parametrize("name", [*ROLES, "stranger"])
+@pytest.mark.parametrize("name", [*LOGINS, "stranger"])
 def test_functions_are_granted_to_whom_they_are_for(install: Install, name: str) -> None:
     rows = install.rows(
         "select proname, has_function_privilege(%s, oid, 'execute') from pg_proc "
@@ -335,7 +342,7 @@ def test_functions_are_granted_to_whom_they_are_for(install: Install, name: str)
     assert set(rows) == {(function, name in may.who) for function, may in FUNCTIONS.items()}
 
 
-@pytest.mark.parametrize("name", [*ROLES, "stranger"])
+@pytest.mark.parametrize("name", [*LOGINS, "stranger"])
 @pytest.mark.parametrize("function", [function for function, may in FUNCTIONS.items() if may.sample])
 def test_a_function_is_executed_by_whom_it_is_for(install: Install, function: str, name: str) -> None:
     """By a call that goes through to the tables."""
@@ -344,7 +351,7 @@ def test_a_function_is_executed_by_whom_it_is_for(install: Install, function: st
         assert permitted(connection, f"select * from {install.schema}.{may.sample}") == (name in may.who)
 
 
-@pytest.mark.parametrize("name", [*ROLES, "stranger"])
+@pytest.mark.parametrize("name", [*LOGINS, "stranger"])
 @pytest.mark.parametrize("relation", RELATIONS)
 def test_a_relation_is_read_by_whom_it_is_for_and_written_by_nobody(install: Install, relation: str, name: str) -> None:
     reads = name in RELATIONS[relation]
@@ -375,7 +382,7 @@ def test_a_relation_is_read_by_whom_it_is_for_and_written_by_nobody(install: Ins
     assert granted == [("select",)] * (reads and not hidden)
 
 
-@pytest.mark.parametrize("name", [*ROLES, "stranger"])
+@pytest.mark.parametrize("name", [*LOGINS, "stranger"])
 def test_nobody_makes_anything(install: Install, name: str) -> None:
     with install.as_login(name) as connection:
         for statement in (
@@ -393,9 +400,9 @@ def test_the_roles_log_in_nobody_and_are_nothing_special(install: Install) -> No
     rows = install.rows(
         "select rolname, rolcanlogin or rolsuper or rolcreaterole or rolcreatedb or rolbypassrls from pg_roles "
         "where rolname = any (%s)",
-        [install.role(kind) for kind in ROLES],
+        [install.role(kind) for kind in LOGINS],
     )
-    assert sorted(rows) == sorted((install.role(kind), False) for kind in ROLES)
+    assert sorted(rows) == sorted((install.role(kind), False) for kind in LOGINS)
 
 
 def test_what_runs_with_the_rights_of_the_owner_cannot_be_led_astray(install: Install) -> None:
