@@ -17,7 +17,8 @@ declare
                      "save_step", "steps", "wait_for", "add_log", "watch", "ask_watch",
                      "claimed_jobs", "confirm", "run_steps",
                      "crossed_dead_letters", "sweep_depths",
-                     "carry_on_operations", "roll_up", "answer_stacks", "stacks_wanted", "sample_pools",
+                     "carry_on_operations", "roll_up", "answer_stacks", "sample_pools",
+                     "register_agent", "agent_turn", "retire_agent",
                      "diagnose_connections", "diagnose_horizon", "diagnose_notifications", "diagnose_partitions",
                      "diagnose_pauses", "diagnose_plans", "diagnose_pools", "diagnose_queues", "diagnose_rollups",
                      "diagnose_schedules", "diagnose_schema", "diagnose_settings", "diagnose_tasks", "diagnose_vacuum",
@@ -42,7 +43,7 @@ declare
                      "pause_schedule", "resume_schedule", "trigger_schedule", "backfill_schedule", "set_queue", "reset_queue",
                      "pause", "resume", "draining", "sweep_queues",
                      "discard",
-                     "start_operation", "carry_on_operations", "cancel_operation", "ask_stacks",
+                     "start_operation", "carry_on_operations", "cancel_operation", "ask_stacks", "tell_worker",
                      "make_pool", "set_pool", "scale_pool", "roll_pool", "pause_pool", "resume_pool", "delete_pool", "set_autoscale"],
         "scaler":   ["scaling_hint"],
         "admin":    ["create_key", "revoke_key", "find_key", "has_keys", "note_key_used"]

@@ -142,6 +142,7 @@ class PoolWorkerOut(BaseModel):
     status: str = Field(description="that of its worker; without one FREE, STARTING or LEAVING")
     leaving: Literal["drain", "now"] | None = Field(description="how its worker is to end; null: it is to stay")
     agent_id: UUID | None
+    agent: str | None = Field(description="the name of the agent")
     host: str | None
     worker_id: UUID | None
     worker: str | None = Field(description="the name of the worker")
@@ -159,6 +160,7 @@ class PoolAgentOut(BaseModel):
 
     id: UUID
     pool: str
+    name: str
     host: str
     pid: int
     version: str
