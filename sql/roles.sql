@@ -9,6 +9,7 @@ declare
                      "find_duplicate", "enqueue_once", "first_refused", "installed_version",
                      "signal"],
         "worker":   ["register_worker", "heartbeat", "retire_worker", "claim", "claim_jobs", "finish", "complete",
+                     "foreign_tasks", "bury_worker",
                      "finished", "fail", "snooze", "give_back", "progress", "note_soft_timeouts", "reconcile", "promote",
                      "expire", "mark_lost", "rescue", "maintain", "maintain_if_due", "has_work", "parents", "cancel_requests",
                      "declare_limit", "park", "park_from_job", "declare_schedule", "due_schedules", "fire_schedules",

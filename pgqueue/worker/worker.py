@@ -32,6 +32,7 @@ from .depths import Depths
 from .doctor import Doctor
 from .figures import Figures
 from .finish import Finisher
+from .foreign import Foreign
 from .in_process import Setup
 from .job_logs import JobLogs
 from .liveness import Liveness
@@ -242,6 +243,7 @@ class Worker:
         if not options.upkeep_only:
             current.set_worker(self._membership.who)
         self._parents = ParentLoader(parents_link, tasks, self._slots, self._finisher.add, bool(app.execution_middleware))
+        self._foreign = Foreign(tasks)
         self._claimer = Claimer(
             claim_link,
             self._membership.registered_id,
@@ -254,6 +256,7 @@ class Worker:
             backstop=BURST_BACKSTOP if options.burst else BACKSTOP,
             services=self._services,
             add=self._claimed,
+            foreign=self._foreign,
         )
         alerts_link = Link(app.url, app.statements, circuit, "alerts")  # opened at the first look: never without alerts
         doctor_link = Link(app.url, app.statements, circuit, "doctor")  # open while this worker examines the install
@@ -342,11 +345,18 @@ class Worker:
         await self._declare_limits()
         await self._scheduler.declare(partial(self._membership.until_answered, tell_locked=True))
         await self._membership.register()
+        await self._look_for_foreign()
         self._liveness.start()
         id = self._membership.id
         log.info("worker %s started on %s", id, ", ".join(self._queues) or "no queue: it only does upkeep")
         self._warn_of_superuser()
         self._loops.start()
+
+    async def _look_for_foreign(self) -> None:
+        """Know before the first claim which jobs are of other apps or versions: they are then not claimed at all."""
+        if not self._options.upkeep_only:
+            call = worker_calls.foreign_tasks(self._queues, [*self._app.tasks, self._app.chunk_task.name])
+            self._foreign.add(await self._membership.until_answered(lambda: call))
 
     def _warn_of_superuser(self) -> None:
         settings, login = self._app.settings, self._maintenance_link.superuser
@@ -378,7 +388,7 @@ class Worker:
         if not self._options.burst or self._held() or self._callbacks.is_telling():  # callbacks may enqueue
             return
         try:
-            if not await self._maintenance_link.run(worker_calls.has_work(self._queues)):
+            if not await self._maintenance_link.run(worker_calls.has_work(self._queues, self._foreign.names)):
                 self.stop()
             elif not self._is_wait_told:
                 self._is_wait_told = True

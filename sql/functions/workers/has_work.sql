@@ -1,8 +1,9 @@
--- has_work: whether anything in these queues is ready or running; scheduled jobs do not count, nor do ready ones that are paused.
+-- has_work: whether anything in these queues is ready or running; scheduled jobs do not count, nor do ready ones that are paused
+-- or whose tasks the worker leaves out, see claim.
 -- Called by: workers in burst mode, which end when it is false. Writes: nothing.
 -- Each question has the predicate of the index that answers it. Jobs that wait for a limit count: they will run. A lane is of one
 -- queue, so one job of each lane is looked at, and not each job, unless tasks are paused.
-create function has_work(queues text[]) returns bool
+create function has_work(queues text[], leave_out text[] default null) returns bool
 language plpgsql stable security definer set search_path from current
 set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
 declare
@@ -11,6 +12,9 @@ declare
 begin
     if exists (select from pause where kind > '') then
         select u.queues, u.tasks into open, paused from unpaused(queues) u;
+    end if;
+    if leave_out is not null then
+        paused := paused || checked_leave_out(leave_out);
     end if;
     return exists (select from job where queue = any (open) and state = 'ready' and rescues < 2 and lane_id is null
                                      and (paused is null or task <> all (paused)))
