@@ -18,7 +18,7 @@ declare
                      "save_step", "steps", "wait_for", "add_log", "watch", "ask_watch",
                      "claimed_jobs", "confirm", "run_steps",
                      "crossed_dead_letters", "sweep_depths",
-                     "carry_on_operations", "roll_up", "answer_stacks", "stacks_wanted",
+                     "carry_on_operations", "roll_up", "answer_stacks",
                      "diagnose_connections", "diagnose_horizon", "diagnose_notifications", "diagnose_partitions",
                      "diagnose_pauses", "diagnose_plans", "diagnose_queues", "diagnose_rollups", "diagnose_schedules",
                      "diagnose_schema", "diagnose_settings", "diagnose_tasks", "diagnose_vacuum", "diagnose_workers",
@@ -42,7 +42,7 @@ declare
                      "pause_schedule", "resume_schedule", "trigger_schedule", "backfill_schedule", "set_queue", "reset_queue",
                      "pause", "resume", "draining", "sweep_queues",
                      "discard",
-                     "start_operation", "carry_on_operations", "cancel_operation", "ask_stacks"],
+                     "start_operation", "carry_on_operations", "cancel_operation", "ask_stacks", "tell_worker"],
         "admin":    ["create_key", "revoke_key", "find_key", "has_keys", "note_key_used"]
     }';
     -- A handler enqueues; a role that acts on jobs also reads them. An operator is not a producer: it acts on existing jobs.

@@ -22,9 +22,14 @@ _TOO_SLOW = (DeadlinePassed, psycopg.errors.QueryCanceled)
 
 
 class Circuit:
-    """Shared by all links of a process: after a failure one link tries to connect, with growing pauses, and the others wait."""
+    """Shared by all links of a process: after a failure one link tries to connect, with growing pauses, and the others wait.
+
+    Attributes:
+        is_closed: whether the last try to connect has succeeded; False before the first.
+    """
 
     def __init__(self) -> None:
+        self.is_closed = False
         self._backoff = Backoff()
         self._complaints = Complaints(log, "no connection")
         self._trying = asyncio.Lock()
@@ -37,8 +42,10 @@ class Circuit:
                 try:
                     connection = await OwnAsyncConnection.connect(url, **options)
                 except psycopg.Error as error:
+                    self.is_closed = False
                     self._complaints.add(error, self._backoff.failed())
                 else:
+                    self.is_closed = True
                     self._backoff.worked()
                     return connection
 

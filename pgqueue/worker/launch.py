@@ -161,7 +161,7 @@ def _exit_code(worker: Worker, failed: BaseException | None) -> int:
         return REFUSED if isinstance(failed, PgQueueError) else 1
     if not worker.is_recycled:
         return 0
-    log.warning("exit code %s: too many handlers did not end after their timeout; start another worker", RECYCLED)
+    log.warning("exit code %s: %s; start another worker", RECYCLED, worker.recycled_because)
     return RECYCLED
 
 

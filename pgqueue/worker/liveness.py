@@ -72,6 +72,8 @@ class Liveness(threading.Thread):
 
     Attributes:
         wake_mode: "notify", or "polling: …" with the reason.
+        is_connected: whether its connection works.
+        lag: seconds for which the loop was blocked at the longest before the last heartbeat.
     """
 
     def __init__(
@@ -106,7 +108,7 @@ class Liveness(threading.Thread):
         self._stopped = threading.Event()
         self._worker_id: UUID | None = None
         self._kept_until = 0.0
-        self.wake_mode = "starting"
+        self.wake_mode, self.is_connected, self.lag = "starting", False, 0.0
 
     def adopt(self, worker_id: UUID, since: float) -> None:
         """Keep the lease of this worker from now on; `since` is when its registration was sent."""
@@ -132,9 +134,10 @@ class Liveness(threading.Thread):
                     self._beat(connection)
                     self._listen(connection)
                     backoff.worked()
+                    self.is_connected = True
                     self._serve(connection)
             except Exception as error:  # any error: without this thread nothing would renew the lease or act on its loss
-                pause = backoff.failed()
+                self.is_connected, pause = False, backoff.failed()
                 if not self._stopped.is_set():
                     complaints.add(error, pause)
                 self.check_lease()
@@ -183,16 +186,18 @@ class Liveness(threading.Thread):
         worker_id, sent = self._worker_id, now()
         if worker_id is None or not self._is_worker_alive():
             return
-        lag = self._lag.take()
+        self.lag = lag = self._lag.take()
         self._warn_of(lag)
         try:
-            beat = worker_calls.heartbeat(worker_id, self._running(), self.wake_mode, self._timed(), lag, self._memory())
-            self._alarm.workers = self._run(connection, beat)
+            figures = {"loop_lag": lag, "memory": self._memory()}
+            call = worker_calls.heartbeat(worker_id, self._running(), self.wake_mode, self._timed(), figures)
+            beat: worker_calls.Beat = self._run(connection, call)
+            self._alarm.workers = beat.workers
         except WorkerLost:
             self._lost(worker_id)
         else:
             self._kept_until = sent + self._lease  # counted from before the call: never longer than the database counts
-            if self.wake_mode.startswith("polling") and self._run(connection, worker_calls.stacks_wanted(worker_id)):
+            if beat.stacks and self.wake_mode.startswith("polling"):
                 self._tell_stacks(connection)
 
     def _memory(self) -> int | None:
