@@ -435,7 +435,8 @@ class Worker:
         """Know before the first claim which jobs are of other apps or versions: they are then not claimed at all."""
         if not self._options.upkeep_only:
             call = worker_calls.foreign_tasks(self._queues, [*self._app.tasks, self._app.chunk_task.name])
-            self._foreign.add(await self._membership.until_answered(lambda: call))
+            names = await self._membership.until_answered(lambda: call)
+            self._foreign.add(names)
 
     def _warn_of_superuser(self) -> None:
         settings, login = self._app.settings, self._maintenance_link.superuser

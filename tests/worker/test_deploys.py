@@ -243,3 +243,31 @@ async def test_more_tasks_than_it_remembers_are_put_off(async_app: PgQueue, look
     await burst(async_app)
     assert look.value("select count(*) from job where state = 'scheduled' and unknown_since is not null") == 2
     assert look.value("select count(*) from job where state = 'ready' and attempt = 0") == 2
+
+
+def versioned(app: PgQueue, *versions: int) -> dict[int, Any]:
+    """The task of these versions; each gives back its version."""
+    return {version: app.task(name="send", version=version)(lambda version=version: version) for version in versions}
+
+
+async def test_during_a_deploy_each_version_runs_its_own_jobs_in_both_directions(async_app: PgQueue, look: Look) -> None:
+    """Workers of the old and the new code work beside each other, and code of both enqueues."""
+    old = PgQueue(async_app.url)
+    tasks = versioned(async_app, 2) | versioned(old, 1)
+    async with working(async_app), working(old):
+        jobs = [(version, await tasks[version].aenqueue()) for _ in range(50) for version in (1, 2)]
+        await auntil(lambda: look.value("select count(*) from job_history") == 100, "all are done")
+    assert look.value("select count(*) from job_history where errors is not null or attempt > 1") == 0
+    for version, job in jobs[:10]:
+        assert await async_app.job(job.id).aresult(timeout=0) == version
+    old.close()
+    await old.aclose()
+
+
+async def test_an_app_that_has_both_versions_finishes_what_the_old_one_left(async_app: PgQueue, look: Look) -> None:
+    before = PgQueue(async_app.url)
+    job = versioned(before, 1)[1].enqueue()
+    before.close()
+    versioned(async_app, 1, 2)
+    await burst(async_app)
+    assert await async_app.job(job.id).aresult(timeout=0) == 1
