@@ -31,7 +31,7 @@ declare
                      "dead_stats", "explain", "key_holder", "metrics", "metric_series", "percentile_ms", "samples",
                      "list_limits", "limit_starts",
                      "workflow_shape",
-                     "queue_activity",
+                     "queue_activity", "lacks_worker", "unknown_since",
                      "diagnose_connections", "diagnose_horizon", "diagnose_notifications", "diagnose_partitions",
                      "diagnose_pauses", "diagnose_plans", "diagnose_queues", "diagnose_rollups", "diagnose_schedules",
                      "diagnose_schema", "diagnose_settings", "diagnose_tasks", "diagnose_vacuum", "diagnose_workers",

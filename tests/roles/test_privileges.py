@@ -95,6 +95,8 @@ FUNCTIONS = {
     "ended": May(WATCHERS, "ended('{1}')"),
     "ask_results": May(WATCHERS, "ask_results()"),
     "result": May(WATCHERS, "result(1)"),
+    "lacks_worker": May(READERS, "lacks_worker('default', 'noop')"),
+    "unknown_since": May(READERS, "unknown_since('ready', null, 'default', 'noop', now())"),
     "foreign_tasks": May(WORKER, "foreign_tasks('{default}', '{noop}')"),
     "bury_worker": May(WORKER, f"bury_worker('{ID}', 'its process was killed by SIGKILL')"),
     "has_work": May(WATCHERS, "has_work('{default}')"),

@@ -183,7 +183,8 @@ begin
         its_turn.due_at := case when barred then held.at + interval '50 ms'
                                 when cut and quotas[got.i] > 0 then held.at
                                 else lane.due_at end;
-        if got.is_slow and took.left_out is null then  -- dead entries stand in front of its jobs: for a second the looks begin behind them
+        -- Dead entries stand in front of its jobs: for a second the looks begin behind them.
+        if got.is_slow and took.left_out is null then
             its_turn.whole_at := coalesce(lane.whole_at, held.at);
         end if;
         if quotas[got.i] > 0 and took.left_out is null then  -- else others have to look at what was passed over

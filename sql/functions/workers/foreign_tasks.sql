@@ -1,5 +1,5 @@
--- foreign_tasks: tasks of jobs that are ready in these queues and that a worker with these tasks does not have: it leaves them out
--- of its claims. What it misses here it learns from the first claim that brings such a job.
+-- foreign_tasks: tasks of jobs that are ready in these queues and that a worker with these tasks does not have: it leaves them
+-- out of its claims. What it misses here it learns from the first claim that brings such a job.
 -- Called by: workers, once they are registered. Writes: nothing. Locks: none.
 -- Bounded: it looks at the first 10,000 jobs of all queues together, and at 1,000 jobs with limits. At most 1,000 names.
 create function foreign_tasks(queues text[], tasks text[]) returns text[]
