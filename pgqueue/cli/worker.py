@@ -5,9 +5,9 @@ from typing import Annotated
 import typer
 
 from ..errors import ConfigurationError
+from ..supervisor.supervise import supervise
 from ..worker import WorkerOptions
 from ..worker.launch import Launch, run
-from ..worker.supervisor import supervise
 from .options import DatabaseUrl, LogFile, LogFormat, LogLevel, Schema
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 from uuid import UUID
@@ -40,14 +40,15 @@ class Vitals:
 
     Args:
         loop: its event loop.
+        on_ready: called once the first claim was answered.
 
     Attributes:
         progress, errors: of its claim loop, and of its jobs.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, on_ready: Callable[[], object]) -> None:
         self._lag = LoopLag(loop)
-        self.progress, self.errors = Progress(), Errors()
+        self.progress, self.errors = Progress(on_ready), Errors()
 
     def turned(self) -> float:
         """Seconds since the loop ran last, as far as it was asked before; and ask it again."""
