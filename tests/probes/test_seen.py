@@ -4,7 +4,6 @@ import time
 
 import pytest
 
-from pgqueue.probes import seen as seen_module
 from pgqueue.probes.exposition import exposition
 from pgqueue.probes.seen import Published, Seen
 from pgqueue.worker.status import Status
@@ -61,7 +60,7 @@ def test_what_a_loop_has_published_grows_old(monkeypatch: pytest.MonkeyPatch) ->
     published.put([READY], 1)
     assert published() == Seen([READY], 1)
     now = time.monotonic()
-    monkeypatch.setattr(seen_module.time, "monotonic", lambda: now + 100)
+    monkeypatch.setattr(time, "monotonic", lambda: now + 100)
     assert published().stuck(60)
     published.put([READY], 1)
     assert not published().stuck(60)

@@ -3,7 +3,6 @@
 import socket
 import threading
 from collections.abc import Iterator
-from typing import Any
 
 import httpx
 import pytest
@@ -33,7 +32,10 @@ def worker() -> Worker:
 
 @pytest.fixture
 def http(worker: Worker) -> Iterator[httpx.Client]:
-    with Probes(Address(0), worker.look, 60) as probes, httpx.Client(base_url=f"http://127.0.0.1:{probes.port}") as client:
+    with (
+        Probes(Address(0), lambda: worker.look(), 60) as probes,
+        httpx.Client(base_url=f"http://127.0.0.1:{probes.port}") as client,
+    ):
         yield client
 
 
@@ -99,12 +101,11 @@ def test_clients_that_hang_do_not_keep_others_out_for_long(
 
 
 def test_a_look_that_fails_is_one_request_that_fails(worker: Worker, http: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fails(self: Any) -> Seen:
+    def fails() -> Seen:
         raise RuntimeError("no")
 
-    with monkeypatch.context() as patched:
-        patched.setattr(Worker, "look", fails)
-        with Probes(Address(0), lambda: fails(None), 60) as probes:
-            with pytest.raises(httpx.RemoteProtocolError):
-                httpx.get(f"http://127.0.0.1:{probes.port}/live")
+    monkeypatch.setattr(worker, "look", fails)
+    with pytest.raises(httpx.RemoteProtocolError):
+        http.get("/live")
+    monkeypatch.undo()
     assert http.get("/live").status_code == 200
