@@ -81,9 +81,8 @@ def test_where_it_cannot_listen_is_said(given: Address) -> None:
 
 
 def test_a_port_in_use_is_said() -> None:
-    with Probes(Address(0), Worker().look, 60) as probes:
-        with pytest.raises(ConfigurationError, match="in use"):
-            Probes(Address(probes.port), Worker().look, 60)
+    with Probes(Address(0), Worker().look, 60) as probes, pytest.raises(ConfigurationError, match="in use"):
+        Probes(Address(probes.port), Worker().look, 60)
 
 
 def test_clients_that_hang_do_not_keep_others_out_for_long(
