@@ -6,28 +6,17 @@ import socket
 import threading
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..errors import ConfigurationError
 from . import exposition
+from .address import Address
 from .seen import Look
 
 log = logging.getLogger("pgqueue.probes")
 MOST_AT_ONCE = 20  # requests; further ones are turned away
 QUIET_FOR = 5.0  # seconds for which a client may be silent
 JSON = "application/json"
-
-
-class Address(NamedTuple):
-    """Where to listen.
-
-    Attributes:
-        port: 0 = any that is free.
-        host: only this machine by default.
-    """
-
-    port: int
-    host: str = "127.0.0.1"
 
 
 class Probes:

@@ -26,6 +26,7 @@ class Status:
         lag: seconds for which its event loop was blocked at the longest, between the last two heartbeats.
         last_error: type and message of the last run that failed; at most 500 characters.
         restart: whether another process shall take its place when it has ended.
+        drained: whether it was told to drain; without `restart` its place stays empty.
     """
 
     state: State = "booting"
@@ -40,6 +41,7 @@ class Status:
     lag: float = 0.0
     last_error: str | None = None
     restart: bool = False
+    drained: bool = False
 
     def to_json(self) -> str:
         """As one line of text for another process."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 from uuid import UUID
@@ -20,6 +20,7 @@ class Errors:
 
     def __init__(self) -> None:
         self._last: str | None = None
+        self._said: tuple[str | None, str | None] = (None, None)  # of which outcome, and what
 
     def note(self, outcomes: Sequence[Outcome]) -> None:
         """Look at outcomes that the database has accepted. Kept as they are: few people ask, and they must cost nothing."""
@@ -29,10 +30,12 @@ class Errors:
 
     def last(self) -> str | None:
         """Type and message."""
-        if (text := self._last) is None:
-            return None
-        error = loads_own(text).get("error") or {}
-        return cut(printable(f"{error.get('type', 'Error')}: {error.get('message', '')}"), LONGEST_ERROR)
+        text, (of, said) = self._last, self._said
+        if text is not None and text is not of:  # else it was read before
+            error = loads_own(text).get("error") or {}
+            said = cut(printable(f"{error.get('type', 'Error')}: {error.get('message', '')}"), LONGEST_ERROR)
+            self._said = text, said
+        return said
 
 
 class Vitals:
@@ -40,14 +43,15 @@ class Vitals:
 
     Args:
         loop: its event loop.
+        on_ready: called once the first claim was answered.
 
     Attributes:
         progress, errors: of its claim loop, and of its jobs.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, on_ready: Callable[[], object]) -> None:
         self._lag = LoopLag(loop)
-        self.progress, self.errors = Progress(), Errors()
+        self.progress, self.errors = Progress(on_ready), Errors()
 
     def turned(self) -> float:
         """Seconds since the loop ran last, as far as it was asked before; and ask it again."""

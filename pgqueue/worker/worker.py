@@ -88,6 +88,7 @@ class Worker:
 
     Attributes:
         recycled_because: why another process shall take its place; None if none shall.
+        changed: set when its state changes, for a thread that tells others.
     """
 
     def __init__(self, app: "PgQueue", options: WorkerOptions | None = None) -> None:
@@ -98,10 +99,11 @@ class Worker:
         self._queues = [name for name, _ in queues]
         self._weights = None if self._options.strict else [weight for _, weight in queues]
         self._stop = asyncio.Event()
-        self._is_wait_told = self._is_built = self._is_started = False
+        self._is_wait_told = self._is_built = self._is_started = self._is_drained = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._drained: asyncio.Task[None] | None = None
         self.recycled_because: str | None = None
+        self.changed = threading.Event()
 
     @property
     def is_recycled(self) -> bool:
@@ -111,7 +113,7 @@ class Worker:
     def status(self) -> Status:
         """What there is to say of it now. Safe in any thread; it needs neither the database nor the event loop."""
         if not self._is_built:
-            return Status("draining" if self._stop.is_set() else "booting", restart=self.is_recycled)
+            return Status("draining" if self._stop.is_set() else "booting", restart=self.is_recycled, drained=self._is_drained)
         liveness = self._liveness
         return self._vitals.status(
             self._state(),
@@ -122,12 +124,13 @@ class Worker:
             wake_mode=liveness.wake_mode,
             lag=liveness.lag,
             restart=self.is_recycled,
+            drained=self._is_drained,
         )
 
     def _measured(self) -> dict[str, Any]:
         status = self.status()
         last_error = {"last_error": status.last_error} if status.last_error else {}
-        return {"done": status.done, "failed": status.failed, "draining": status.state == "draining", **last_error}
+        return {"done": status.done, "failed": status.failed, **last_error}
 
     def _state(self) -> State:
         if self._stop.is_set() or self._drained is not None:
@@ -194,6 +197,7 @@ class Worker:
     def stop(self) -> None:
         """End gracefully: claim nothing more, give back what has not started, let running handlers end within the grace."""
         self._stop.set()
+        self.changed.set()
 
     def drain(self, *, restart: bool = False) -> None:
         """End when the running handlers have, however long that takes: claim nothing more, give back what has not started.
@@ -215,12 +219,14 @@ class Worker:
         self.recycled_because = "it was told to" if restart else None
         if self._drained is not None:
             return
+        self._is_drained = True
         if not self._is_started:
             self.stop()
             return
         log.info("draining: nothing more is claimed; the worker ends when its %s running handlers have", len(self._slots.running))
         self._drained = asyncio.get_running_loop().create_task(self._drain(), name="pgqueue drain")
         self._drained.add_done_callback(self._end_of_drain)
+        self.changed.set()
 
     async def _drain(self) -> None:
         self._slots.stop()
@@ -270,8 +276,8 @@ class Worker:
 
     def _build(self, values: tuple[Any, ...]) -> None:
         app, options = self._app, self._options
-        self._circuit = circuit = Circuit()
-        self._vitals = Vitals(asyncio.get_running_loop())
+        self._vitals = Vitals(asyncio.get_running_loop(), lambda: self.changed.set())
+        self._circuit = circuit = Circuit(on_failed=self._vitals.progress.made)  # while the database is away nothing else is due
         self._links = [Link(app.url, app.statements, circuit, purpose) for purpose in PURPOSES]
         claim_link, finish_link, maintenance_link, held_link, slow_link, parents_link, log_link = self._links
         self._maintenance_link = maintenance_link
@@ -423,6 +429,7 @@ class Worker:
                 Redactor(app.settings.redact),
             ).take,
             measured=self._measured,
+            is_draining=lambda: self._state() == "draining",
             on_told=lambda what: self.drain(restart=what == "restart"),
         )
 

@@ -9,8 +9,9 @@ import pytest
 
 from pgqueue.errors import ConfigurationError
 from pgqueue.probes import server
+from pgqueue.probes.address import Address
 from pgqueue.probes.seen import Seen
-from pgqueue.probes.server import Address, Probes
+from pgqueue.probes.server import Probes
 from pgqueue.worker.status import Status
 
 READY = Status("ready", connected=True, wake_mode="notify")

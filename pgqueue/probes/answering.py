@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
+from .address import Address
 from .seen import LIVE_WITHIN, Look
-from .server import Address, Probes
 from .systemd import of_environment
 
 
 @contextmanager
-def watched(look: Look, address: Address | None, lease: float) -> Iterator[None]:
+def answering(look: Look, address: Address | None, lease: float) -> Iterator[None]:
     """Answer for these processes.
 
     Args:
@@ -23,6 +23,8 @@ def watched(look: Look, address: Address | None, lease: float) -> Iterator[None]
     within = max(LIVE_WITHIN, 3 * lease)
     with ExitStack() as stack:
         if address is not None:
+            from .server import Probes  # here, because most workers need no server
+
             stack.enter_context(Probes(address, look, within))
         if (systemd := of_environment(look, within)) is not None:
             stack.enter_context(systemd)
