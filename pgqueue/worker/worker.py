@@ -39,6 +39,7 @@ from .in_process import Setup
 from .job_logs import JobLogs
 from .liveness import Liveness
 from .loops import LoopEnded, Loops
+from .machine import machine, whole_cores
 from .maintenance import Maintenance
 from .membership import Membership
 from .operations import Operations
@@ -127,6 +128,11 @@ class Worker:
             drained=self._is_drained,
         )
 
+    def _measured(self) -> dict[str, Any]:
+        status = self.status()
+        last_error = {"last_error": status.last_error} if status.last_error else {}
+        return {"done": status.done, "failed": status.failed, **last_error}
+
     def _state(self) -> State:
         if self._stop.is_set() or self._drained is not None:
             return "draining"
@@ -209,11 +215,12 @@ class Worker:
             self._loop.call_soon_threadsafe(self._begin_to_drain, restart)
 
     def _begin_to_drain(self, restart: bool) -> None:
-        if self._stop.is_set() or self._drained is not None:
+        if self._stop.is_set():
+            return
+        self.recycled_because = "it was told to" if restart else None
+        if self._drained is not None:
             return
         self._is_drained = True
-        if restart:
-            self.recycled_because = self.recycled_because or "it was told to"
         if not self._is_started:
             self.stop()
             return
@@ -256,7 +263,7 @@ class Worker:
         app = self._app
         tasks = [] if self._options.upkeep_only else list(app.tasks.values())
         injected = injections(tasks, values)
-        size = app.settings.process_pool_size or min(self._options.concurrency, os.cpu_count() or 1)
+        size = app.settings.process_pool_size or min(self._options.concurrency, whole_cores())
         self._processes = Processes(size, Setup(app.url, app.settings.schema_name, logs.given()), self._process_started)
         if app.execution_middleware or injected or any(task.executor == "process" or task.log_level for task in tasks):
             return Surroundings(app.execution_middleware, injected, self._processes)
@@ -319,6 +326,7 @@ class Worker:
             app.settings.lease,
             list(app.schedules.declared),
             sorted(tasks),
+            {**options.about, **machine().about(), "app_version": app.settings.app_version},
             drop=self._slots.drop,
             adopt=lambda id, since: self._liveness.adopt(id, since),
             alarm=self._alarm,
@@ -423,6 +431,9 @@ class Worker:
                 self._processes.stacks,
                 Redactor(app.settings.redact),
             ).take,
+            measured=self._measured,
+            is_draining=lambda: self._state() == "draining",
+            on_told=lambda what: self.drain(restart=what == "restart"),
         )
 
     async def _start(self) -> None:
