@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import time
 
 from pgqueue import JobContext, PgQueue
@@ -45,3 +46,8 @@ async def mail() -> str:
 async def block_loop(ctx: JobContext) -> None:
     mark_started(app, ctx)
     time.sleep(60)  # noqa: ASYNC251 - what must not be done
+
+
+@app.task(retry=10)
+async def kill() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)

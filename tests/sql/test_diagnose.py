@@ -159,7 +159,9 @@ def test_a_finding_names_the_first_queues_of_many(rolled_back_sql: Sql) -> None:
     """What is too large is not kept at all, see note_findings."""
     sql = rolled_back_sql
     sql.connection.execute("select enqueue('noop', queue => 'q' || n) from generate_series(1, 30) n")
-    sql.value("select register_worker(gen_random_uuid(), 'w', 'h', 1, '0', array(select queue from job), 1, '1 h', '{}', '{add}')")
+    sql.value(
+        "select register_worker(gen_random_uuid(), 'w', 'h', 1, '0', array(select queue from job), 1, '1 h', '{}', '{add}')"
+    )
     sql.connection.execute(LATE.encode())
     (one,) = found(sql, "tasks")
     assert (one["figures"]["jobs"], len(one["figures"]["queues"])) == (30, 10)

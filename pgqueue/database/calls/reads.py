@@ -134,7 +134,8 @@ def waited(job_id: int) -> Call[Waited]:
 def workflow_unknown(workflow_id: int) -> Call[dict[int, datetime]]:
     """`unknown_since` by job id, for the jobs of a workflow that have it."""
     return Call(
-        "select u.id, u.since from (select j.id, {schema}.unknown_since(j.state, j.unknown_since, j.queue, j.task, j.run_at) as since "
+        "select u.id, u.since from ("
+        "select j.id, {schema}.unknown_since(j.state, j.unknown_since, j.queue, j.task, j.run_at) as since "
         "from {schema}.workflow_node n join {schema}.job j on j.id = n.job_id "
         "where n.workflow_id = %s::bigint and (j.state = 'scheduled' or j.state = 'ready')) u where u.since is not null",
         (workflow_id,),

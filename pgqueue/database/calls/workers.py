@@ -25,7 +25,7 @@ _ENDS_AT: LiteralString = (
     "+ make_interval(secs => (terms->>'timeout')::float8) end, deadline_at)"
 )  # fmt: skip
 
-Lost = Literal["crashed", "memory"]
+Lost = Literal["crashed", "memory", "worker_shutdown"]
 
 
 def register_worker(

@@ -23,6 +23,7 @@ begin
         return 0;
     end if;
     lost.rescues := lost.rescues + may_have_started::int;
+    started := started or alone is true;  -- it may have started later than its worker has said
     kills := coalesce((lost.control->>'killed')::int, 0) + (alone is true)::int;
     if alone then
         lost.control := coalesce(lost.control, '{}') || jsonb_build_object('killed', kills);

@@ -4,7 +4,8 @@
 -- In one transaction, unlike mark_lost and rescue: the process is dead and can hold no job that it has lost.
 --
 -- because  why, for people: the errors of its jobs say so, "its process was killed by SIGKILL"; at most 500 characters
--- reason   the same for programs: crashed, or memory; that of the dead letters that this makes
+-- reason   the same for programs, and that of the dead letters that this makes: crashed; memory; or worker_shutdown, if it was
+--          told to end and did not, or was ended by a signal to stop: then no job is to blame
 -- running  the jobs whose handlers had begun, as it has said itself; NULL = as its last heartbeat says
 -- age      how many seconds ago it has said that
 -- A job that alone may have been running is counted, see rescue_job. A worker that has left, or that was lost and rescued before,
@@ -23,8 +24,8 @@ declare
 begin
     if coalesce(because, '') = '' then
         perform invalid('because', because, 'say why its process has ended');
-    elsif coalesce(reason not in ('crashed', 'memory'), true) then
-        perform invalid('reason', reason::text, 'use crashed or memory');
+    elsif coalesce(reason not in ('crashed', 'memory', 'worker_shutdown'), true) then
+        perform invalid('reason', reason::text, 'use crashed, memory or worker_shutdown');
     elsif cardinality(running) > 100000 then
         perform invalid('running', cardinality(running)::text, 'name at most 100000 jobs');
     elsif (age between 0 and 1e6) is not true then
@@ -44,6 +45,8 @@ begin
     held := array(select j.id from worker w, lateral (
                          select id, claimed_at from job where state = 'running' and worker_id = w.id) j
                    where w.id = worker and (j.id = any (w.started) or j.claimed_at > w.heartbeat_at - interval '1 s') limit 2);
-    update worker w set killed = held[1] where w.id = worker and cardinality(held) = 1;
+    if reason <> 'worker_shutdown' then
+        update worker w set killed = held[1] where w.id = worker and cardinality(held) = 1;
+    end if;
     return rescue();
 end $$;
