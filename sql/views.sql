@@ -39,9 +39,13 @@ select j.queue, j.state, j.priority, j.jobs,
        case when j.state = 'ready' then clock_timestamp() - least(greatest(j.oldest, '0001-01-02Z'), '9999-12-30Z') end as oldest,
        j.no_worker_for_task, p.paused_at, p.until as paused_until, p.by as paused_by, p.reason as pause_reason, j.counted_at
   from (select *
-          from (select queue, state, priority, count(*) as jobs, min(run_at) as oldest,
-                       count(unknown_since) as no_worker_for_task, null::timestamptz as counted_at
-                  from job group by queue, state, priority offset 0) live  -- offset 0: no parallel worker is started in vain
+          from (select queue, state, priority, sum(jobs)::bigint as jobs, min(oldest) as oldest,
+                       sum(case when state = 'ready' and lacks_worker(queue, task) then jobs else noted end)::bigint
+                       as no_worker_for_task, null::timestamptz as counted_at
+                  from (select queue, state, priority, task, count(*) as jobs, min(run_at) as oldest,
+                               count(unknown_since) as noted
+                          from job group by queue, state, priority, task) t
+                 group by queue, state, priority offset 0) live  -- offset 0: no parallel worker is started in vain
          where not exists (select from fresh)
         union all
         select d.queue, d.state, d.priority, d.jobs, d.oldest, d.no_worker_for_task, d.counted_at

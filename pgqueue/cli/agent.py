@@ -7,9 +7,11 @@ import typer
 
 from ..pools.agent import run_agent
 from ..pools.options import MOST_SLOTS, AgentOptions
+from ..supervisor.recycle import Recycling
 from ..worker import WorkerOptions
 from ..worker.launch import Launch
 from .options import DatabaseUrl, LogFile, LogFormat, LogLevel, Schema
+from .recycling import BootTimeout, MaxJobs, MaxLifetime, MaxMemory, MaxMemoryHard, read_recycling
 
 
 def agent(
@@ -23,6 +25,11 @@ def agent(
     grace: Annotated[
         float, typer.Option(metavar="SECONDS", help="Seconds that running handlers get to end when the agent stops.")
     ] = 30,
+    max_jobs: MaxJobs = None,
+    max_memory: MaxMemory = None,
+    max_memory_hard: MaxMemoryHard = None,
+    max_lifetime: MaxLifetime = None,
+    boot_timeout: BootTimeout = None,
     log_format: LogFormat = None,
     log_level: LogLevel = None,
     log_file: LogFile = None,
@@ -37,4 +44,6 @@ def agent(
     given = Launch(
         "", WorkerOptions(), database_url, schema, log_format and log_format.value, log_level, log_file
     )  # fmt: skip
-    raise typer.Exit(run_agent(AgentOptions(pool, slots, name or socket.gethostname(), app, grace, given=given)))
+    recycling = read_recycling(max_jobs, max_memory, max_memory_hard, max_lifetime, boot_timeout) or Recycling()
+    options = AgentOptions(pool, slots, name or socket.gethostname(), app, grace, recycling, given)
+    raise typer.Exit(run_agent(options))

@@ -22,6 +22,7 @@ from ..database.calls import agents as calls
 from ..database.calls.agents import Turn
 from ..database.calls.install import foreign_owner
 from ..errors import ConfigurationError, JobNotFound, PgQueueError, WorkerLost, WrongState
+from ..supervisor.burials import Burials
 from ..supervisor.crew import Crew
 from ..supervisor.death import Death
 from ..version import __version__
@@ -37,6 +38,7 @@ TURN_AT_LEAST_EVERY = 20.0  # seconds, however long the lease
 TURN_AT_MOST_EVERY = 0.1  # seconds, however much there is to tell
 SAMPLE_EVERY = 60.0  # seconds
 RETIRE_WITHIN = 5.0  # seconds for a good-bye
+BURIED_WITHIN = 2.0  # seconds in which the database is told of workers that were killed while they stopped
 STUCK_LEASES = 10  # leases without a sign of life after which a worker is killed
 Over = Literal["stopped", "deleted", "refused"]
 
@@ -90,6 +92,7 @@ class Agent:
         self._id: UUID | None = None
         self._kept_until = self._scale_at = self._sample_at = 0.0
         self._was_registered = False
+        self._burials = Burials(app.url, app.statements)
         self._over: Over | None = None
         self._exit_code = 0
 
@@ -98,14 +101,16 @@ class Agent:
         async with Crew(self._recycling, on_death=self._died, on_ended=self._left) as crew:
             self._slots.begin(crew)
             self._handle_signals()
-            watching = asyncio.create_task(self._watch(), name="pgqueue agent lease")
+            beside = [asyncio.create_task(self._watch()), asyncio.create_task(self._burials.run())]
             try:
                 await self._work()
                 if self._over != "stopped":
                     self._slots.drop()
                 await self._end(crew)
             finally:
-                watching.cancel()
+                for task in beside:
+                    task.cancel()
+                await asyncio.wait(beside)
                 await self._tie.close()
         return self._exit_code
 
@@ -248,6 +253,7 @@ class Agent:
         self._news.set()
 
     def _died(self, death: Death) -> None:
+        self._burials.add(death)
         if death.reason == "late" and self._over is not None and self._exit_code == 0:
             self._exit_code = 1
 
@@ -259,6 +265,8 @@ class Agent:
         await crew.until_empty()
         handing.cancel()
         await asyncio.wait([handing])
+        if self._exit_code < 128:
+            await self._burials.drain(BURIED_WITHIN)
         if self._id is not None:
             with suppress(psycopg.Error, PgQueueError, OSError, TimeoutError):
                 async with asyncio.timeout(RETIRE_WITHIN):

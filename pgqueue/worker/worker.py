@@ -34,6 +34,7 @@ from .doctor import Doctor
 from .execute import Outcome
 from .figures import Figures
 from .finish import Finisher
+from .foreign import Foreign
 from .in_process import Setup
 from .job_logs import JobLogs
 from .liveness import Liveness
@@ -130,7 +131,7 @@ class Worker:
     def _measured(self) -> dict[str, Any]:
         status = self.status()
         last_error = {"last_error": status.last_error} if status.last_error else {}
-        return {"done": status.done, "failed": status.failed, "draining": status.state == "draining", **last_error}
+        return {"done": status.done, "failed": status.failed, **last_error}
 
     def _state(self) -> State:
         if self._stop.is_set() or self._drained is not None:
@@ -333,6 +334,7 @@ class Worker:
         if not options.upkeep_only:
             current.set_worker(self._membership.who)
         self._parents = ParentLoader(parents_link, tasks, self._slots, self._finisher.add, bool(app.execution_middleware))
+        self._foreign = Foreign(tasks)
         self._claimer = Claimer(
             claim_link,
             self._membership.registered_id,
@@ -345,6 +347,7 @@ class Worker:
             backstop=BURST_BACKSTOP if options.burst else BACKSTOP,
             services=self._services,
             add=self._claimed,
+            foreign=self._foreign,
             progress=self._vitals.progress,
         )
         alerts_link = Link(app.url, app.statements, circuit, "alerts")  # opened at the first look: never without alerts
@@ -429,6 +432,7 @@ class Worker:
                 Redactor(app.settings.redact),
             ).take,
             measured=self._measured,
+            is_draining=lambda: self._state() == "draining",
             on_told=lambda what: self.drain(restart=what == "restart"),
         )
 
@@ -436,12 +440,20 @@ class Worker:
         await self._declare_limits()
         await self._scheduler.declare(partial(self._membership.until_answered, tell_locked=True))
         await self._membership.register()
+        await self._look_for_foreign()
         self._liveness.start()
         id = self._membership.id
         log.info("worker %s started on %s", id, ", ".join(self._queues) or "no queue: it only does upkeep")
         self._warn_of_superuser()
         self._loops.start()
         self._is_started = True
+
+    async def _look_for_foreign(self) -> None:
+        """Know before the first claim which jobs are of other apps or versions: they are then not claimed at all."""
+        if not self._options.upkeep_only:
+            call = worker_calls.foreign_tasks(self._queues, [*self._app.tasks, self._app.chunk_task.name])
+            names = await self._membership.until_answered(lambda: call)
+            self._foreign.add(names)
 
     def _warn_of_superuser(self) -> None:
         settings, login = self._app.settings, self._maintenance_link.superuser
@@ -477,7 +489,7 @@ class Worker:
         if not self._options.burst or self._held() or self._callbacks.is_telling():  # callbacks may enqueue
             return
         try:
-            if not await self._maintenance_link.run(worker_calls.has_work(self._queues)):
+            if not await self._maintenance_link.run(worker_calls.has_work(self._queues, self._foreign.names)):
                 self.stop()
             elif not self._is_wait_told:
                 self._is_wait_told = True

@@ -32,7 +32,7 @@ class Pool:
         """Make the pool."""
         named = "".join(f", {name} => %s" for name in options)
         self.look.value(
-            f"select make_pool(%s, %s, wanted => %s, minimum => 0, queues => '{{default}}'{named})",  # type: ignore[arg-type]
+            f"select make_pool(%s, %s, wanted => %s, minimum => 0, queues => '{{default}}'{named})",
             *(self.name, app, wanted, *options.values()),
         )
 
@@ -94,6 +94,6 @@ class Pool:
 def is_running(pid: int) -> bool:
     """Whether a process runs; a zombie does not."""
     try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False

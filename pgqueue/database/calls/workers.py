@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, LiteralString, NamedTuple
+from typing import Any, Literal, LiteralString, NamedTuple
 from uuid import UUID
 
 from ..acting import actor
@@ -24,6 +24,8 @@ _ENDS_AT: LiteralString = (
     "least(case when (terms->>'timeout')::float8 <= 1000000000 then claimed_at "
     "+ make_interval(secs => (terms->>'timeout')::float8) end, deadline_at)"
 )  # fmt: skip
+
+Lost = Literal["crashed", "memory", "worker_shutdown"]
 
 
 def register_worker(
@@ -143,14 +145,32 @@ def rescue(want: int = 1000, within: float | None = None) -> Call[int]:
     return Call("select {schema}.rescue(%s)", (want,), one_value, within=within)
 
 
+def bury_worker(worker: UUID, because: str, reason: Lost, running: list[int] | None, age: float) -> Call[int]:
+    """Declare a worker lost whose process has ended, and rescue its jobs. Returns how many.
+
+    `running`: the jobs that it had started, as it has said itself `age` seconds ago (None: unknown).
+    """
+    return Call(
+        "select {schema}.bury_worker(%s, %s, %s::text::{schema}.final_reason, %s::bigint[], %s::float8)",
+        (worker, because, reason, running, age),
+        one_value,
+        repeat_within=ALWAYS,
+    )
+
+
 def reconcile(worker: UUID, known: list[int], grace: float) -> Call[list[int]]:
     """Give back jobs that run under a worker but that the worker does not know. Returns their ids."""
     return Call("select * from {schema}.reconcile(%s, %s, make_interval(secs => %s))", (worker, known, grace), first_column)
 
 
-def has_work(queues: list[str]) -> Call[bool]:
-    """Whether these queues hold anything ready or running."""
-    return Call("select {schema}.has_work(%s)", (queues,), one_value, repeat_within=ALWAYS)
+def has_work(queues: list[str], leave_out: list[str] | None = None) -> Call[bool]:
+    """Whether these queues hold anything that runs, or is ready and of a task that is not in `leave_out`."""
+    return Call("select {schema}.has_work(%s, %s::text[])", (queues, leave_out), one_value, repeat_within=ALWAYS)
+
+
+def foreign_tasks(queues: list[str], tasks: list[str]) -> Call[list[str]]:
+    """Tasks other than these of jobs that are ready in these queues, as far as a short look finds them."""
+    return Call("select {schema}.foreign_tasks(%s, %s)", (queues, tasks), one_value, repeat_within=ALWAYS)
 
 
 def queues_of(worker: UUID) -> Call[list[str] | None]:
