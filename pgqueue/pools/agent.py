@@ -102,6 +102,8 @@ class Agent:
             self._slots.begin(crew)
             self._handle_signals()
             beside = [asyncio.create_task(self._watch()), asyncio.create_task(self._burials.run())]
+            for task in beside:
+                task.add_done_callback(self._beside_ended)
             try:
                 await self._work()
                 if self._over != "stopped":
@@ -159,8 +161,8 @@ class Agent:
                 log.warning("the agent ends: %s", first_line(error))
                 self._over = "deleted"
                 return
-            except (psycopg.Error, PgQueueError, OSError) as error:
-                if isinstance(error, PgQueueError) and not self._was_registered:
+            except Exception as error:  # any error: without these turns nothing would renew the lease
+                if not self._was_registered and not isinstance(error, psycopg.Error | OSError):
                     raise
                 wait = backoff.failed()
                 complaints.add(error, wait)
@@ -240,6 +242,13 @@ class Agent:
             if (before := ready) != (ready := self._slots.ready()):
                 self._news.set()
                 log.debug("workers that claim: %s, after %s", len(ready), len(before))
+
+    def _beside_ended(self, task: "asyncio.Task[None]") -> None:
+        """Without the watch nothing would fence this agent: it ends, and its service manager starts it again."""
+        if not task.cancelled():
+            log.critical("a task of the agent has ended; the agent ends", exc_info=task.exception())
+            self._exit_code = 1
+            self.stop()
 
     def _fence(self, why: str) -> None:
         """Others may hold its slots: end all workers, once their handlers have, and begin anew without slots."""

@@ -2,9 +2,11 @@
 
 import os
 import signal
+import socket
 import time
 
 import psutil
+import pytest
 
 from ..waiting import until
 from .agents import LEASE, Pool, is_running
@@ -43,20 +45,31 @@ def test_a_worker_that_is_not_wanted_any_more_ends_after_its_job(pool: Pool) -> 
     pool.serves(1)
 
 
-def test_a_killed_agent_is_made_up_for_within_its_lease_and_two_seconds(pool: Pool) -> None:
+def kill_an_agent(pool: Pool, within: float) -> None:
+    """Of two agents with a worker each one dies, and the other one makes up for it within so many seconds."""
     pool.make(2)
     agents = {name: pool.agent(2, "--name", name) for name in ("one", "two")}
     pool.serves(2)
     until(lambda: len(pool.look.rows("select from agent")) == 2, "two agents")
     dies = agents[pool.look.value("select a.name from agent a join pool_slot s on s.agent_id = a.id and s.slot = 1")]
-    its = set(psutil.Process(dies.pid).children())
+    its = {process.pid for process in psutil.Process(dies.pid).children()}
 
     os.kill(dies.pid, signal.SIGKILL)
-    killed = time.monotonic()
+    killed, began = pool.look.value("select clock_timestamp()"), time.monotonic()
 
-    pool.serves_without({process.pid for process in its}, 2, LEASE + 2)
-    print(f"made up after {time.monotonic() - killed:.2f} s")
-    assert "agent_lost" in pool.events()
+    pool.serves_without(its, 2, within)
+    taken = pool.look.value("select extract(epoch from at - %s)::float8 from pool_event where kind = 'agent_lost'", killed)
+    print(f"slots were taken after {taken:.2f} s, workers ran after {time.monotonic() - began:.2f} s")
+    assert taken <= LEASE + 2
+
+
+def test_slots_of_a_killed_agent_are_taken_within_its_lease_and_two_seconds(pool: Pool) -> None:
+    kill_an_agent(pool, within=30)
+
+
+@pytest.mark.alone
+def test_the_wanted_number_runs_again_within_the_lease_and_two_seconds(pool: Pool) -> None:
+    kill_an_agent(pool, within=LEASE + 2)
 
 
 def test_a_killed_worker_is_replaced(pool: Pool) -> None:
@@ -191,3 +204,20 @@ def test_a_worker_that_was_told_to_drain_is_replaced(pool: Pool) -> None:
     pool.look.value("select tell_worker((select id from worker), 'drain')")
 
     until(lambda: pool.served() and pool.served() != before, "another worker")
+
+
+def test_an_agent_scales_its_pool_when_it_is_time(pool: Pool) -> None:
+    """Its own workers are what the figures count, and what the decision starts."""
+    pool.make(1, maximum=2, concurrency=1)
+    pool.agent(2)
+    pool.serves(1)
+    pool.look.value(
+        "select enqueue_many('sleep', (select jsonb_agg(jsonb_build_object('seconds', 60)) from generate_series(1, 9)))"
+    )
+    rules = '{"depth_up": 5, "depth_down": 1, "latency": null, "check_every": 1, "cooldown_up": 1}'
+
+    pool.look.value("select set_autoscale('mail', true, %s::jsonb)", rules)
+
+    pool.serves(2)
+    assert "scaled_up" in pool.events()
+    assert pool.look.value("select by from pool_event where kind = 'scaled_up'") == socket.gethostname()

@@ -7,7 +7,6 @@ import pytest
 
 from pgqueue.database.calls.agents import Slot, Turn
 from pgqueue.errors import ConfigurationError
-from pgqueue.pools import slots as slots_module
 from pgqueue.pools.options import AgentOptions
 from pgqueue.pools.slots import Slots
 from pgqueue.supervisor.crew import Crew, View
@@ -175,7 +174,7 @@ async def test_rolling_here_replaces_all(slots: Slots, crew: Notes) -> None:
 
 def test_a_worker_that_cannot_work_is_started_again_later(slots: Slots, crew: Notes, monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
-    monkeypatch.setattr(slots_module.time, "monotonic", lambda: now)
+    monkeypatch.setattr("pgqueue.pools.slots.time.monotonic", lambda: now)
     slots.obey(told(Slot(1, 1)))
     for wait in (5, 10, 20, 40, 60, 60):
         crew.taken()
