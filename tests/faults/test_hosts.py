@@ -49,6 +49,7 @@ def test_a_host_that_is_cut_off_fences_itself_and_comes_back_clean(
     cut = time.monotonic()
 
     agents["a"].says("it begins anew without slots")
+    agents["a"].says("draining: nothing more is claimed")
     until(lambda: _by_host(look) == {"b": 4}, "the other one has all slots")
     until(lambda: len(pool.served()) == 4 and not set(pool.served().values()) & before, "the number is made up")
     print(f"made up {time.monotonic() - cut:.2f} s after the cut, with a lease of {LEASE} s")
