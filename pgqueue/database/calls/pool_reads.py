@@ -183,7 +183,8 @@ def pool_workers(name: str, limit: int | None = None) -> Call[list[PoolWorker]]:
     """The slots of a pool with their workers, in the order of the slots."""
     return Call(
         "select pool, slot, status, leaving, agent_id, agent, host, worker_id, worker, pid, running, generation, is_outdated, "
-        "taken_at, started_at, heartbeat_at from {schema}.pool_workers where pool = %s::text order by slot, generation limit %s::int",
+        "taken_at, started_at, heartbeat_at "
+        "from {schema}.pool_workers where pool = %s::text order by slot, generation limit %s::int",
         (name, limit),
         lambda rows: [PoolWorker(*row) for row in rows],
         repeat_within=ALWAYS,
