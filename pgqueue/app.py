@@ -8,7 +8,7 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, Unpack, overl
 from ._checks import Duration, Priority, invalid, read_id
 from .check import check_configuration, check_limit_names, check_owner, check_version
 from .chunk import chunk_task
-from .codec.callables import assert_handler, name_of
+from .codec.callables import assert_handler, stored_name, unversioned
 from .config import load_settings
 from .context import JobContext
 from .control.audit import HasAudit
@@ -19,6 +19,7 @@ from .control.filters import FilterFields, filter_json
 from .control.jobs import Jobs
 from .control.metrics import HasMetrics
 from .control.operations import HasOperations
+from .control.pools import Pools
 from .control.queues import QueueControl
 from .database import Call
 from .database.calls import enqueue as enqueue_calls
@@ -82,6 +83,7 @@ class PgQueue(Signals, HasOperations, HasMetrics, HasAudit, QueueControl, Cancel
 
     Attributes:
         limits: declares limits, and changes and shows them at run time.
+        pools: makes pools of workers, and changes and shows them at run time.
         schedules: declares schedules, and changes and shows them at run time.
         inline: runs what is enqueued at once, in tests: see `pgqueue.testing.inline`; None = it is enqueued.
 
@@ -103,6 +105,7 @@ class PgQueue(Signals, HasOperations, HasMetrics, HasAudit, QueueControl, Cancel
         self.lifespan = async_context_maker(lifespan, "lifespan") if lifespan else None
         self.tasks: dict[str, Task[..., Any]] = {}
         self.chunk_task = chunk_task(self)
+        self.pools = Pools(self)
         self.schedules = Schedules(self, self.assert_open)
         if isinstance(limits, str) or not isinstance(limits, Iterable):
             raise invalid("limits", limits, "use a list of Limit, for example [Limit('openai', rate='60/m')]")
@@ -124,6 +127,7 @@ class PgQueue(Signals, HasOperations, HasMetrics, HasAudit, QueueControl, Cancel
         /,
         *,
         name: str | None = None,
+        version: int | str | None = None,
         queue: str = "default",
         priority: Priority = 0,
         retry: Retry | int | None = None,
@@ -150,6 +154,7 @@ class PgQueue(Signals, HasOperations, HasMetrics, HasAudit, QueueControl, Cancel
         /,
         *,
         name: str | None = None,
+        version: int | str | None = None,
         queue: str | None = None,
         priority: Priority | None = None,
         retry: Retry | int | None = None,
@@ -175,6 +180,8 @@ class PgQueue(Signals, HasOperations, HasMetrics, HasAudit, QueueControl, Cancel
         Args:
             function: `async def` runs on the worker's event loop, `def` in a thread.
             name: under which jobs refer to it; the function's name by default. A lambda, a partial or an object needs one.
+            version: 1 to 9999, or a short word: its jobs are stored as "name@2" and run only where this version is registered;
+                an app may register several. None by default.
             queue: its queue; "default".
             priority: -100 to 100, larger runs first; low = -50, medium = 0 (default), high = 50.
             retry: a policy, or a number of retries; 3 with exponential backoff by default.
@@ -224,8 +231,8 @@ class PgQueue(Signals, HasOperations, HasMetrics, HasAudit, QueueControl, Cancel
             if isinstance(handler, Task):
                 raise ConfigurationError(f"task: {handler.name!r} is already a task; use its function, {handler.name}.function")
             assert_handler(handler)
-            its_name = name_of(handler, name)
-            own = own_limit(its_name, rate_limit, max_running)
+            its_name = stored_name(handler, name, version)
+            own = own_limit(unversioned(its_name), rate_limit, max_running)
             its_options = Options(**options, own_limit=own.name if own else None)
             task: Task[..., Any] = Task(self, its_name, handler, its_options, executor, raise_soft_timeout, log)
             return self._register(task, [*(limits or ()), *([own] if own else ())], cron, timezone)

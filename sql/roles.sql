@@ -1,4 +1,4 @@
--- Five roles, named after the schema, for people to grant to their logins. Applied by `pgqueue migrate --roles` only; again after
+-- Six roles, named after the schema, for people to grant to their logins. Applied by `pgqueue migrate --roles` only; again after
 -- an upgrade: it makes what is missing; each role may do what stands here and no more, and others nothing, whoever granted it.
 -- Roles belong to the server, not to the database: what others make meanwhile is taken as it is.
 do $$
@@ -9,6 +9,7 @@ declare
                      "find_duplicate", "enqueue_once", "first_refused", "installed_version",
                      "signal"],
         "worker":   ["register_worker", "heartbeat", "retire_worker", "claim", "claim_jobs", "finish", "complete",
+                     "foreign_tasks", "bury_worker",
                      "finished", "fail", "snooze", "give_back", "progress", "note_soft_timeouts", "reconcile", "promote",
                      "expire", "mark_lost", "rescue", "maintain", "maintain_if_due", "has_work", "parents", "cancel_requests",
                      "declare_limit", "park", "park_from_job", "declare_schedule", "due_schedules", "fire_schedules",
@@ -17,11 +18,13 @@ declare
                      "save_step", "steps", "wait_for", "add_log", "watch", "ask_watch",
                      "claimed_jobs", "confirm", "run_steps",
                      "crossed_dead_letters", "sweep_depths",
-                     "carry_on_operations", "roll_up", "answer_stacks", "stacks_wanted",
+                     "carry_on_operations", "roll_up", "answer_stacks", "sample_pools",
+                     "register_agent", "agent_turn", "retire_agent",
                      "diagnose_connections", "diagnose_horizon", "diagnose_notifications", "diagnose_partitions",
-                     "diagnose_pauses", "diagnose_plans", "diagnose_queues", "diagnose_rollups", "diagnose_schedules",
-                     "diagnose_schema", "diagnose_settings", "diagnose_tasks", "diagnose_vacuum", "diagnose_workers",
-                     "diagnose_workflows", "diagnose_zones", "zones_in_use", "diagnosis_due", "note_findings"],
+                     "diagnose_pauses", "diagnose_plans", "diagnose_pools", "diagnose_queues", "diagnose_rollups",
+                     "diagnose_schedules", "diagnose_schema", "diagnose_settings", "diagnose_tasks", "diagnose_vacuum",
+                     "diagnose_workers", "diagnose_workflows", "diagnose_zones", "zones_in_use", "diagnosis_due",
+                     "note_findings", "autoscale"],
         "viewer":   ["installed_version", "last_nodes", "result", "ended", "ask_results", "has_work", "channel",
                      "workflow_drift", "jitter_of", "steps", "signals", "check_filter", "read_filter",
                      "preview_operation",
@@ -30,18 +33,21 @@ declare
                      "dead_stats", "explain", "key_holder", "metrics", "metric_series", "percentile_ms", "samples",
                      "list_limits", "limit_starts",
                      "workflow_shape",
-                     "queue_activity",
+                     "queue_activity", "scaling_hint", "lacks_worker", "unknown_since",
                      "diagnose_connections", "diagnose_horizon", "diagnose_notifications", "diagnose_partitions",
-                     "diagnose_pauses", "diagnose_plans", "diagnose_queues", "diagnose_rollups", "diagnose_schedules",
-                     "diagnose_schema", "diagnose_settings", "diagnose_tasks", "diagnose_vacuum", "diagnose_workers",
-                     "diagnose_workflows", "diagnose_zones", "zones_in_use"],
+                     "diagnose_pauses", "diagnose_plans", "diagnose_pools", "diagnose_queues", "diagnose_rollups",
+                     "diagnose_schedules", "diagnose_schema", "diagnose_settings", "diagnose_tasks", "diagnose_vacuum",
+                     "diagnose_workers", "diagnose_workflows", "diagnose_zones", "zones_in_use"],
         "operator": ["cancel", "retry", "cancel_workflow", "retry_workflow", "repair_workflows", "update", "signal",
                      "extend_result", "delete_result", "promote", "expire", "mark_lost", "rescue", "maintain", "set_limit",
                      "delete_limit", "reset_limit", "park", "unpark", "sweep_lanes", "set_schedule", "delete_schedule",
                      "pause_schedule", "resume_schedule", "trigger_schedule", "backfill_schedule", "set_queue", "reset_queue",
                      "pause", "resume", "draining", "sweep_queues",
                      "discard",
-                     "start_operation", "carry_on_operations", "cancel_operation", "ask_stacks"],
+                     "start_operation", "carry_on_operations", "cancel_operation", "ask_stacks", "tell_worker",
+                     "make_pool", "set_pool", "scale_pool", "roll_pool", "pause_pool", "resume_pool", "delete_pool",
+                     "set_autoscale"],
+        "scaler":   ["scaling_hint"],
         "admin":    ["create_key", "revoke_key", "find_key", "has_keys", "note_key_used"]
     }';
     -- A handler enqueues; a role that acts on jobs also reads them. An operator is not a producer: it acts on existing jobs.

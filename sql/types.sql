@@ -12,7 +12,7 @@ create type job_state as enum (
 
 create type final_reason as enum (
     'error', 'timeout', 'user_requested', 'dependency_failed', 'worker_shutdown',
-    'crashed', 'expired', 'rate_limit_exceeded', 'system_error', 'other'
+    'crashed', 'memory', 'expired', 'rate_limit_exceeded', 'system_error', 'other'
 );
 
 create type worker_state as enum (
@@ -150,9 +150,10 @@ create type limited_jobs as (
     suspect  bool,           -- a suspect may be taken
     again_at timestamptz,    -- when to look again, if not only the turns tell
     shut     text[],         -- queues whose own limit lets nothing start: their turns say nothing
-    paused   text[],         -- tasks of which nothing starts; NULL = none is paused
+    paused   text[],         -- tasks of which nothing starts here; NULL = none
     bytes    bigint,         -- of their arguments, see claim_bytes; NULL = 0
-    is_cut   bool            -- it could be more jobs, if they were smaller
+    is_cut   bool,           -- it could be more jobs, if they were smaller
+    left_out text[]          -- those of paused that are left to other workers; NULL = none
 );
 
 -- What an operation has made of one of its jobs: one of these, see do_job.

@@ -5,11 +5,15 @@ from typing import Annotated
 import typer
 
 from ..errors import ConfigurationError
+from ..probes.address import LOOPBACK, Address
 from ..supervisor.supervise import supervise
 from ..worker import WorkerOptions
 from ..worker.launch import Launch, run
+from ..worker.machine import whole_cores
 from .options import DatabaseUrl, LogFile, LogFormat, LogLevel, Schema
 from .recycling import BootTimeout, MaxJobs, MaxLifetime, MaxMemory, MaxMemoryHard, Reload, read_recycling, watched
+
+MOST_PROCESSES = 1000
 
 
 def worker(
@@ -22,8 +26,8 @@ def worker(
     ] = False,
     concurrency: Annotated[int, typer.Option(metavar="N", help="Number of jobs that each process runs at once.")] = 100,
     processes: Annotated[
-        int, typer.Option(metavar="N", min=1, max=1000, help="Number of processes; a process that dies is replaced.")
-    ] = 1,
+        str, typer.Option(metavar="N", help="Number of processes, or auto: one per CPU. A process that dies is replaced.")
+    ] = "1",
     burst: Annotated[bool, typer.Option("--burst", help="Stop when no job runs or may start now.")] = False,
     grace: Annotated[
         float, typer.Option(metavar="SECONDS", help="Seconds that running handlers get to end when the worker stops.")
@@ -41,6 +45,13 @@ def worker(
     max_lifetime: MaxLifetime = None,
     boot_timeout: BootTimeout = None,
     reload: Reload = False,
+    probe_port: Annotated[
+        int | None,
+        typer.Option(metavar="PORT", min=0, max=65535, help="Serve /live, /ready and /metrics there; off by default."),
+    ] = None,
+    probe_host: Annotated[
+        str, typer.Option(metavar="HOST", help="Address for --probe-port; only this machine by default.")
+    ] = LOOPBACK,
     log_format: LogFormat = None,
     log_level: LogLevel = None,
     log_file: LogFile = None,
@@ -56,9 +67,23 @@ def worker(
     options = WorkerOptions(parse_queues(queues), strict, concurrency, burst, grace, name, timeout_grace=timeout_grace)
     launch = Launch(app, options, database_url, schema, log_format and log_format.value, log_level, log_file)
     recycling = read_recycling(max_jobs, max_memory, max_memory_hard, max_lifetime, boot_timeout)
-    if processes > 1 or recycling is not None or reload:
-        raise typer.Exit(supervise(launch, processes, recycling, watched(reload)))
-    raise typer.Exit(run(launch))
+    probes = None if probe_port is None else Address(probe_port, probe_host)
+    if (number := parse_processes(processes)) > 1 or recycling is not None or reload:
+        raise typer.Exit(supervise(launch, number, recycling, watched(reload), probes))
+    raise typer.Exit(run(launch, probes=probes))
+
+
+def parse_processes(text: str) -> int:
+    """The number of processes in "4" or "auto".
+
+    Raises:
+        ConfigurationError: it is neither auto nor a number from 1 to 1000.
+    """
+    if text == "auto":
+        return whole_cores()
+    if not (text.isascii() and text.isdecimal() and len(text) <= 4 and 1 <= int(text) <= MOST_PROCESSES):
+        raise ConfigurationError(f"processes: {text[:200]!r} is not valid; use 1 to {MOST_PROCESSES}, or auto")
+    return int(text)
 
 
 def parse_queues(text: str) -> tuple[tuple[str, float], ...]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from .._checks import Duration, invalid
 from .._text import named
+from ..codec.callables import unversioned
 from ..errors import InvalidArgument
 from ..options import Options
 from ..registry import Registered
@@ -134,4 +135,4 @@ def own_schedule(task: Registered[Any], cron: Any, timezone: str | None) -> Sche
         if timezone is not None:
             raise invalid("timezone", timezone, "it belongs to a schedule; give cron= too")
         return None
-    return Schedule(task.name, task, cron=cron, timezone="UTC" if timezone is None else timezone)
+    return Schedule(unversioned(task.name), task, cron=cron, timezone="UTC" if timezone is None else timezone)

@@ -1,7 +1,7 @@
 """How a process has ended."""
 
 import signal
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from ..worker.launch import RECYCLED, REFUSED
@@ -28,6 +28,10 @@ class Death:
     reason: Reason
     rss: int
     running: tuple[int, ...] = ()
+
+    def because_of(self, reason: Reason) -> "Death":
+        """The same for another reason."""
+        return replace(self, reason=reason)
 
     def __str__(self) -> str:
         """In words, for people who look at a job that it has ended."""

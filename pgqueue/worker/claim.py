@@ -17,6 +17,7 @@ from ..database.calls import run as run_calls
 from ..errors import Disconnected, WorkerLost
 from ..transaction import Services
 from .cursor import Cursor
+from .foreign import Foreign
 from .progress import Progress
 from .signals import Alarm
 from .slots import Slots
@@ -26,6 +27,7 @@ log = logging.getLogger("pgqueue.worker")
 BACKSTOP = 1.0  # seconds between two looks without a wake-up
 USUAL = 0.004  # seconds that a claim takes; used until one was measured
 MOST_MISSES = 40
+FOREIGN_AGAIN = 0.25  # seconds until the next look at lanes that may hold nothing but jobs of tasks that it does not have
 ROOM_AGAIN = 0.05  # seconds until the next look at jobs with limits, if there was too little room for them
 # Seconds to wait after a wake-up's last claim before looking again: its producer enqueues without notifying for a window.
 # The first look finds jobs that were committed at once, the second look jobs whose commit had to wait for the disk.
@@ -47,6 +49,7 @@ class Claimer:
         backstop: seconds between two looks without a wake-up.
         services: what the contexts of the jobs reach; None = nothing.
         add: takes the claimed jobs; by default the slots do.
+        foreign: tasks that the worker does not have; by default it has all.
         progress: is told that the loop goes on.
     """
 
@@ -63,6 +66,7 @@ class Claimer:
         backstop: float = BACKSTOP,
         services: Services | None = None,
         add: Callable[[list[JobContext]], None] | None = None,
+        foreign: Foreign | None = None,
         progress: Progress | None = None,
     ) -> None:
         self._link, self._worker_id, self._slots = link, worker_id, slots
@@ -71,6 +75,7 @@ class Claimer:
         self._backstop = backstop
         self._services = services
         self._add = add or slots.add
+        self._foreign = foreign or Foreign()
         self._progress = progress or Progress()
         self._cursor = Cursor()
         self._misses = 0  # claims in a row that got nothing
@@ -118,6 +123,8 @@ class Claimer:
         """Seconds until another claim of jobs with limits makes sense; less if the slots have room for them."""
         if again_in > 0:
             return again_in + self._alarm.moment(each=0.005, most=0.2)  # else all workers claim for each token
+        if not got and self._foreign.names:  # they may be jobs that this worker leaves to others
+            return FOREIGN_AGAIN * random.uniform(0.9, 1.1)
         if not got and limited > 0:  # another worker is claiming them
             # Longer with more workers, and longer each time: not a claim but something else may hold the rows.
             times = min(1 << self._misses - 1, self._alarm.workers * max(1, self._misses - 4))
@@ -131,7 +138,7 @@ class Claimer:
         self._progress.made()
         resume_at = self._cursor.resume_at()
         resume = dumps(resume_at) if resume_at else None
-        call = run_calls.claim(worker_id, token, self._queues, want, self._weights, resume, limited)
+        call = run_calls.claim(worker_id, token, self._queues, want, self._weights, resume, limited, self._foreign.names)
         started = time.monotonic()
         try:
             rows, again_in, is_cut = await self._repeat(call)
@@ -147,8 +154,11 @@ class Claimer:
         if worker_id == await self._worker_id():  # else the jobs are rescued from the lost id
             text, services = str(token), self._services
             jobs = [JobContext(text, *row, services) for row in rows]  # type: ignore[call-arg]
+            jobs, foreign = self._foreign.parted(jobs)
             note_claim(jobs, took, str(worker_id))
             self._add(jobs)
+            if foreign:
+                await self._repeat(run_calls.give_back(token, foreign))
         return len(rows), resume_at is None, again_in
 
     async def _repeat(self, call: Call[Any]) -> Any:

@@ -34,10 +34,12 @@ from .doctor import Doctor
 from .execute import Outcome
 from .figures import Figures
 from .finish import Finisher
+from .foreign import Foreign
 from .in_process import Setup
 from .job_logs import JobLogs
 from .liveness import Liveness
 from .loops import LoopEnded, Loops
+from .machine import machine, whole_cores
 from .maintenance import Maintenance
 from .membership import Membership
 from .operations import Operations
@@ -126,6 +128,11 @@ class Worker:
             drained=self._is_drained,
         )
 
+    def _measured(self) -> dict[str, Any]:
+        status = self.status()
+        last_error = {"last_error": status.last_error} if status.last_error else {}
+        return {"done": status.done, "failed": status.failed, **last_error}
+
     def _state(self) -> State:
         if self._stop.is_set() or self._drained is not None:
             return "draining"
@@ -208,11 +215,12 @@ class Worker:
             self._loop.call_soon_threadsafe(self._begin_to_drain, restart)
 
     def _begin_to_drain(self, restart: bool) -> None:
-        if self._stop.is_set() or self._drained is not None:
+        if self._stop.is_set():
+            return
+        self.recycled_because = "it was told to" if restart else None
+        if self._drained is not None:
             return
         self._is_drained = True
-        if restart:
-            self.recycled_because = self.recycled_because or "it was told to"
         if not self._is_started:
             self.stop()
             return
@@ -255,7 +263,7 @@ class Worker:
         app = self._app
         tasks = [] if self._options.upkeep_only else list(app.tasks.values())
         injected = injections(tasks, values)
-        size = app.settings.process_pool_size or min(self._options.concurrency, os.cpu_count() or 1)
+        size = app.settings.process_pool_size or min(self._options.concurrency, whole_cores())
         self._processes = Processes(size, Setup(app.url, app.settings.schema_name, logs.given()), self._process_started)
         if app.execution_middleware or injected or any(task.executor == "process" or task.log_level for task in tasks):
             return Surroundings(app.execution_middleware, injected, self._processes)
@@ -318,6 +326,7 @@ class Worker:
             app.settings.lease,
             list(app.schedules.declared),
             sorted(tasks),
+            {**options.about, **machine().about(), "app_version": app.settings.app_version},
             drop=self._slots.drop,
             adopt=lambda id, since: self._liveness.adopt(id, since),
             alarm=self._alarm,
@@ -325,6 +334,7 @@ class Worker:
         if not options.upkeep_only:
             current.set_worker(self._membership.who)
         self._parents = ParentLoader(parents_link, tasks, self._slots, self._finisher.add, bool(app.execution_middleware))
+        self._foreign = Foreign(tasks)
         self._claimer = Claimer(
             claim_link,
             self._membership.registered_id,
@@ -337,6 +347,7 @@ class Worker:
             backstop=BURST_BACKSTOP if options.burst else BACKSTOP,
             services=self._services,
             add=self._claimed,
+            foreign=self._foreign,
             progress=self._vitals.progress,
         )
         alerts_link = Link(app.url, app.statements, circuit, "alerts")  # opened at the first look: never without alerts
@@ -420,18 +431,29 @@ class Worker:
                 self._processes.stacks,
                 Redactor(app.settings.redact),
             ).take,
+            measured=self._measured,
+            is_draining=lambda: self._state() == "draining",
+            on_told=lambda what: self.drain(restart=what == "restart"),
         )
 
     async def _start(self) -> None:
         await self._declare_limits()
         await self._scheduler.declare(partial(self._membership.until_answered, tell_locked=True))
         await self._membership.register()
+        await self._look_for_foreign()
         self._liveness.start()
         id = self._membership.id
         log.info("worker %s started on %s", id, ", ".join(self._queues) or "no queue: it only does upkeep")
         self._warn_of_superuser()
         self._loops.start()
         self._is_started = True
+
+    async def _look_for_foreign(self) -> None:
+        """Know before the first claim which jobs are of other apps or versions: they are then not claimed at all."""
+        if not self._options.upkeep_only:
+            call = worker_calls.foreign_tasks(self._queues, [*self._app.tasks, self._app.chunk_task.name])
+            names = await self._membership.until_answered(lambda: call)
+            self._foreign.add(names)
 
     def _warn_of_superuser(self) -> None:
         settings, login = self._app.settings, self._maintenance_link.superuser
@@ -467,7 +489,7 @@ class Worker:
         if not self._options.burst or self._held() or self._callbacks.is_telling():  # callbacks may enqueue
             return
         try:
-            if not await self._maintenance_link.run(worker_calls.has_work(self._queues)):
+            if not await self._maintenance_link.run(worker_calls.has_work(self._queues, self._foreign.names)):
                 self.stop()
             elif not self._is_wait_told:
                 self._is_wait_told = True

@@ -8,7 +8,8 @@ create table audit_log (
     client      inet,                           -- its address, or what it says in pgqueue.client; NULL = a socket of the machine
     application text,                           -- the application_name of the session
     verb        text not null,                  -- the function that was called; finish for the end of an operation
-    kind        text not null,                  -- job, queue, task, everything, limit, schedule, workflow, operation, key
+    kind        text not null,                  -- job, queue, task, everything, limit, schedule, workflow, operation, key,
+                                                -- worker, pool
     subject     text not null,                  -- its id or name
     reason      text,
     before      jsonb,                          -- what was changed, as it was …

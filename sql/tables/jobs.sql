@@ -70,6 +70,7 @@ create unique index job_unique on job (unique_key)                -- insert_job:
 -- Keys of job.control, each one only where it applies; it stays with the job when that is over:
 --   cancel       who asked that it ends while it ran: {"by", "note", "at", "force_at"}, see cancel
 --   interrupted  how often in a row a worker that stopped had to give it back after it had started, see retire_worker
+--   killed       how often in a row its process was killed while it alone may have been running, see bury_worker
 --   retried      how often it has come back from the dead letters, see retry; retried_by: who did it last
 --   counted      how many of its attempts were counted when it was a dead letter, see failed_attempts
 --   waits_for    the signal that it waits for: {"signal", "until"}, see finish

@@ -13,10 +13,13 @@ create table pool (
     generation      int not null default 1,             -- of its workers; roll_pool raises it
     max_unavailable int not null default 1,             -- slots that a roll replaces at a time
     autoscale       bool not null default false,
-    rules           jsonb not null default '{}',        -- of the autoscaler where they differ from its defaults, see scaling_rules
+    rules           jsonb not null default '{}',        -- of the autoscaler, see scaling_rules: what is no default
     checked_at      timestamptz,                        -- when the autoscaler looked last
     scaled_up_at    timestamptz,                        -- when it, or a person, changed wanted last
     scaled_down_at  timestamptz,
+    refused         text,                               -- why it does not do what the load asks for; NULL = it does
+    low_since       timestamptz,                        -- since when the load is low, as it has seen …
+    low_need        int,                                -- … and how many workers were needed at most since then
     created_at      timestamptz not null default clock_timestamp()
 );
 
@@ -24,10 +27,12 @@ create table pool (
 create table agent (
     id            uuid primary key,
     pool          text not null references pool on delete cascade,
+    name          text not null,
     host          text not null,
     pid           int not null,
     version       text not null,
     slots         int not null,                         -- workers that it can run
+    occupied      int not null default 0,               -- places of those whose workers still end, without a slot
     lease         interval not null,
     draining      bool not null default false,          -- it takes no more slots
     started_at    timestamptz not null,
@@ -59,7 +64,8 @@ create table pool_event (
     reason   text,
     figures  jsonb                                      -- what the autoscaler saw
 );
-create index pool_event_pool on pool_event (pool, at);
+create index pool_event_pool on pool_event (pool, id);
+create index pool_event_at on pool_event (at);
 
 -- How many workers were wanted and running, and how much waited, about once a minute; pruned with the history.
 create table pool_sample (

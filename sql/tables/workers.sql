@@ -29,6 +29,8 @@ create table worker (
     draining      bool not null default false,       -- it claims nothing more and ends when its handlers have
     told          text check (told in ('drain', 'restart')),  -- what it was told, see tell_worker; NULL = nothing
     lost_because  text,                              -- why its process has ended, as its supervisor has reported; see bury_worker
+    lost_reason   final_reason,                      -- the same for programs: crashed, memory or worker_shutdown
+    killed        bigint,                            -- the job that alone may have been running then; NULL = none, or several
     pool          text,                              -- the pool whose agent has started it; NULL = none
     slot          int,                               -- the slot of the pool that it fills
     generation    int                                -- of the slot when it started, see roll_pool

@@ -14,6 +14,8 @@ ENQUEUES = {
     "retry": 'select retry({dead}, args => \'{{"to": "eve"}}\')',
     "an operation": 'select start_operation(\'update\', \'{{"ids": [{waiting}]}}\', \'{{"args": {{"to": "eve"}}}}\')',
     "a new schedule": 'select set_schedule(\'mine\', \'{{"every": 60, "job": {{"task": "pay"}}}}\')',
+    "a new pool": "select make_pool('mine', 'shop:app')",
+    "another app of a pool": "select set_pool('workers', app => 'other:app')",
     "another job of a schedule": 'select set_schedule(\'nightly\', \'{{"job": {{"args": {{"to": "eve"}}}}}}\')',
 }
 ACTS = {
@@ -21,13 +23,15 @@ ACTS = {
     "retry": "select retry({dead})",
     "an operation": "select start_operation('update', '{{\"ids\": [{waiting}]}}', '{{\"priority\": 3}}')",
     "the times of a schedule": "select set_schedule('nightly', '{{\"every\": 7200}}')",
+    "the size of a pool": "select scale_pool('workers', 3)",
+    "the bounds of a pool": "select set_pool('workers', maximum => 9)",
     "a tick": "select trigger_schedule('nightly')",
 }
 
 
 @pytest.fixture
 def ids(install: Install) -> dict[str, int]:
-    """A job that waits, a dead letter and the schedule "nightly"."""
+    """A job that waits, a dead letter, the schedule "nightly" and the pool "workers"."""
     ((waiting,),) = install.rows("select enqueue('mail', '{\"to\": \"ann\"}', run_after => '1 day')")
     ((dead,),) = install.rows("select enqueue('mail', '{\"to\": \"ann\"}', run_after => '1 day')")
     install.rows(
@@ -37,6 +41,7 @@ def ids(install: Install) -> dict[str, int]:
         dead,
     )
     install.rows("select set_schedule('nightly', %s)", SCHEDULE)
+    install.rows("insert into pool (name, app, wanted) values ('workers', 'shop:app', 1) on conflict do nothing returning name")
     return {"waiting": waiting, "dead": dead}
 
 
@@ -49,10 +54,10 @@ def call(connection: psycopg.Connection[Any], install: Install, statement: str, 
 
 @pytest.mark.parametrize("verb", ENQUEUES)
 def test_an_operator_does_not_say_what_a_job_runs_with(install: Install, ids: dict[str, int], verb: str) -> None:
-    says = rf"(args|job): .* grant {install.schema}_producer to"
+    says = rf"(args|job|app): .* grant {install.schema}_producer to"
     with install.as_login("operator") as connection, pytest.raises(InsufficientPrivilege, match=says) as refused:
         call(connection, install, ENQUEUES[verb], ids)
-    assert refused.value.diag.column_name in ("args", "job")
+    assert refused.value.diag.column_name in ("args", "job", "app")
 
 
 @pytest.mark.parametrize("verb", ACTS)

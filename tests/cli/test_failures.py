@@ -16,10 +16,9 @@ from pgqueue.version import __version__
 from .conftest import Ran, Run, run_here
 
 COMMANDS = [
-    "migrate", "worker", "serve", "dev", "enqueue", "stats", "metrics", "top", "workers", "stacks", "jobs", "job", "explain",
-    "dead",
-    "audit", "retry", "cancel", "discard", "update", "signal", "operations", "operation",
-    "pause", "resume", "drain", "workflows", "workflow", "retry_workflow", "cancel_workflow", "schedule",
+    "migrate", "worker", "agent", "serve", "dev", "enqueue", "stats", "metrics", "top", "workers", "stacks", "jobs", "job",
+    "explain", "dead", "audit", "retry", "cancel", "discard", "update", "signal", "operations", "operation",
+    "pause", "resume", "drain", "workflows", "workflow", "retry_workflow", "cancel_workflow", "schedule", "pool",
     "doctor", "maintain",
 ]  # fmt: skip
 

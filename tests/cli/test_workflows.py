@@ -300,16 +300,16 @@ def test_mermaid_goes_with_nothing_else(run: Run, failed: Workflow[Any], other: 
     assert "--mermaid goes with neither" in ran.err
 
 
-def test_a_task_that_no_worker_has_is_noted(run: Run, app: PgQueue, work: Work, database_url: str) -> None:
+def test_a_task_that_no_worker_has_is_noted(run: Run, app: PgQueue, look: Look, database_url: str) -> None:
     elsewhere = PgQueue(database_url)
     flow = chain(elsewhere.task(name="welcom")(lambda: None).si(), elsewhere.task(name="next")(lambda: None).si()).enqueue()
     job = flow.jobs["welcom"].id
     elsewhere.close()
     noted = r"no worker for this task since 20\d\d-"
     assert not re.search(noted, run("workflow", flow.id).out)
-    work()
-    assert "the worker that took it did not know its task" in run("explain", job).out
-    assert re.search(rf"^welcom #{job} scheduled  {noted}", run("workflow", flow.id).out, re.MULTILINE)
+    look.rows("select register_worker(gen_random_uuid(), 'w', 'h', 1, '0', '{default}', 1, '1 h', '{}', '{welcome}')")
+    assert "it waits for a worker that knows 'welcom'" in run("explain", job).out
+    assert re.search(rf"^welcom #{job} ready  {noted}", run("workflow", flow.id).out, re.MULTILINE)
     assert run("job", job, "--json").lines[0]["unknown_since"] is not None
 
 

@@ -172,3 +172,39 @@ def test_an_argument_that_json_cannot_hold_is_refused_by_the_task_s_name(local: 
         task.enqueue({"deep": [value]})
     with pytest.raises(InvalidArgument, match=r"^args: task 'store' cannot take 1\.value = .*: JSON has no "):
         task.enqueue_many([(1,), (value,)])
+
+
+@pytest.mark.parametrize("version", [1, 2, 9999, "2026-12", "v2.1", "x" * 32])
+def test_a_version_is_part_of_the_stored_name(version: int | str) -> None:
+    local = PgQueue("postgresql://nowhere")
+    task = local.task(name="send", version=version)(lambda: None)
+    assert (task.name, local.registered(f"send@{version}")) == (f"send@{version}", task)
+
+
+def test_an_app_may_register_several_versions() -> None:
+    local = PgQueue("postgresql://nowhere")
+    for version in (None, 1, 2):
+        local.task(name="send", version=version)(lambda: None)
+    assert list(local.tasks) == ["send", "send@1", "send@2"]
+    with pytest.raises(ConfigurationError, match="'send@2' is already registered"):
+        local.task(name="send", version=2)(lambda: None)
+
+
+@pytest.mark.parametrize("version", [0, 10_000, -1, True, 1.5, "", "two words", "a@b", "x" * 33, "-x", "é"])
+def test_another_version_is_refused(version: Any) -> None:
+    with pytest.raises(InvalidArgument, match=r"^version: .* is not valid; use 1 to 9999, or a word"):
+        PgQueue("postgresql://nowhere").task(name="send", version=version)(lambda: None)
+
+
+def test_a_name_cannot_look_like_a_version() -> None:
+    with pytest.raises(InvalidArgument, match=r"'send@2' is not valid; use a name without @; version= gives it a version"):
+        PgQueue("postgresql://nowhere").task(name="send@2")(lambda: None)
+
+
+def test_versions_share_their_limit_and_their_schedule() -> None:
+    local = PgQueue("postgresql://nowhere")
+    for version in (1, 2):
+        local.task(name="send", version=version, rate_limit="5/s")(lambda: None)
+    local.task(name="daily", version=2, cron="0 0 * * *")(lambda: None)
+    assert list(local.limits.declared) == ["task:send"]
+    assert list(local.schedules.declared) == ["daily"]

@@ -14,7 +14,8 @@ from psycopg.errors import InsufficientPrivilege
 from pgqueue import PgQueue
 from pgqueue.migrate import migrate
 
-ROLES = ("producer", "worker", "viewer", "operator", "admin")
+ROLES = ("producer", "worker", "viewer", "operator", "admin")  # of keys of the REST API too
+LOGINS = (*ROLES, "scaler")
 
 
 class Install:
@@ -31,7 +32,7 @@ class Install:
         """The database, the install, its roles and a login in each, and one in none: "stranger"."""
         self.on_server("create database {}", self.schema)
         migrate(self.url, self.schema, roles=True)
-        for kind in ROLES:
+        for kind in LOGINS:
             self.new_login(kind)
             self.on_server("grant {} to {}", self.role(kind), self.login(kind))
         self.new_login("stranger")
@@ -44,7 +45,7 @@ class Install:
     def drop(self) -> None:
         """Nothing stays on the server."""
         self.on_server("drop database {} with (force)", self.schema)
-        for role in [*self._logins, *(self.role(kind) for kind in reversed(ROLES))]:
+        for role in [*self._logins, *(self.role(kind) for kind in reversed(LOGINS))]:
             self.on_server("drop role if exists {}", role)
 
     def role(self, kind: str) -> str:

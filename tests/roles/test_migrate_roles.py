@@ -14,7 +14,7 @@ from pgqueue.migrate import migrate
 from tests.cli.conftest import run_here
 from tests.waiting import until
 
-from .conftest import ROLES, Install
+from .conftest import LOGINS, Install
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def other_schema(server_url: str) -> Iterator[str]:
 
 def drop_roles(server_url: str, schema: str) -> None:
     with psycopg.connect(server_url, autocommit=True) as connection:
-        for kind in reversed(ROLES):
+        for kind in reversed(LOGINS):
             connection.execute(sql.SQL("drop role if exists {}").format(sql.Identifier(f"{schema}_{kind}")))
 
 
@@ -77,7 +77,7 @@ def test_a_second_time_gives_exactly_what_is_written(install: Install) -> None:
 def test_roles_have_the_name_of_any_schema(server_url: str, empty_database_url: str, schema: str) -> None:
     try:
         migrate(empty_database_url, schema, roles=True)
-        assert roles_of(empty_database_url, schema) == sorted(ROLES)
+        assert roles_of(empty_database_url, schema) == sorted(LOGINS)
     finally:
         with psycopg.connect(empty_database_url) as connection:
             connection.execute(sql.SQL("drop schema {} cascade").format(sql.Identifier(schema)))
@@ -112,7 +112,7 @@ def test_without_createrole_nothing_is_done_and_the_remedy_is_said(
     assert run_here(capsys, "migrate", "--roles", "--schema", other_schema, "--database-url", url).code == 0
     install.on_server("alter role {} nocreaterole", install.login("owner"))
     assert not migrate(url, other_schema, roles=True), "the roles are there: nothing special is needed any more"
-    assert roles_of(install.url, other_schema) == sorted(ROLES)
+    assert roles_of(install.url, other_schema) == sorted(LOGINS)
 
     with install.as_login("owner") as owner:
         owner.execute(f"drop schema {other_schema} cascade")
@@ -131,7 +131,7 @@ def test_two_databases_that_make_the_same_roles_at_once_both_get_them(
             failed.append(error)
 
     with psycopg.connect(database_url) as first, psycopg.connect(server_url, autocommit=True) as admin:
-        for kind in ROLES:
+        for kind in LOGINS:
             first.execute(sql.SQL("create role {} nologin").format(sql.Identifier(f"{other_schema}_{kind}")))
         first.execute(
             sql.SQL("grant {} to {}").format(sql.Identifier(f"{other_schema}_producer"), sql.Identifier(f"{other_schema}_worker"))
@@ -142,4 +142,4 @@ def test_two_databases_that_make_the_same_roles_at_once_both_get_them(
         first.commit()
         other.join()
     assert failed == []
-    assert roles_of(empty_database_url, other_schema) == sorted(ROLES)
+    assert roles_of(empty_database_url, other_schema) == sorted(LOGINS)

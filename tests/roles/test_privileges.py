@@ -7,7 +7,7 @@ import pytest
 
 from pgqueue.database.calls.doctor import NOUNS
 
-from .conftest import ROLES, Install, permitted
+from .conftest import LOGINS, Install, permitted
 
 NOBODY: frozenset[str] = frozenset()
 ADMIN = frozenset({"admin"})
@@ -42,8 +42,11 @@ FUNCTIONS = {
     "register_worker": May(WORKER, f"register_worker('{ID}', 'w', 'h', 1, '0', '{{}}', 1, '1 s')"),
     "heartbeat": May(WORKER, f"heartbeat('{ID}', '{{}}', 'notify')"),
     "ask_stacks": May(OPERATOR, f"ask_stacks('{ID}')"),
+    "tell_worker": May(OPERATOR, f"tell_worker('{ID}', 'drain')"),
+    "register_agent": May(WORKER, f"register_agent('{ID}', 'mail', 'a', 'h', 1, '0', 1, '1 s')"),
+    "agent_turn": May(WORKER, f"agent_turn('{ID}')"),
+    "retire_agent": May(WORKER, f"retire_agent('{ID}')"),
     "answer_stacks": May(WORKER, f"answer_stacks('{ID}', '{{}}')"),
-    "stacks_wanted": May(WORKER, f"stacks_wanted('{ID}')"),
     "retire_worker": May(WORKER, f"retire_worker('{ID}')"),
     "claim": May(WORKER, f"claim('{ID}', '{ID}', '{{default}}', 1)"),
     "claim_jobs": May(WORKER, f"claim_jobs('{ID}', '{ID}', '{{1}}')"),
@@ -95,6 +98,10 @@ FUNCTIONS = {
     "ended": May(WATCHERS, "ended('{1}')"),
     "ask_results": May(WATCHERS, "ask_results()"),
     "result": May(WATCHERS, "result(1)"),
+    "lacks_worker": May(READERS, "lacks_worker('default', 'noop')"),
+    "unknown_since": May(READERS, "unknown_since('ready', null, 'default', 'noop', now())"),
+    "foreign_tasks": May(WORKER, "foreign_tasks('{default}', '{noop}')"),
+    "bury_worker": May(WORKER, f"bury_worker('{ID}', 'its process was killed by SIGKILL')"),
     "has_work": May(WATCHERS, "has_work('{default}')"),
     "channel": May(WATCHERS, "channel()"),
     "list_limits": May(READERS, "list_limits()"),
@@ -117,6 +124,17 @@ FUNCTIONS = {
     "resume_schedule": May(OPERATOR, "resume_schedule('x')"),
     "trigger_schedule": May(OPERATOR, "trigger_schedule('x')"),
     "backfill_schedule": May(OPERATOR, "backfill_schedule('x', '{}')"),
+    "make_pool": May(OPERATOR, "make_pool('', 'shop:app')"),  # as set_schedule
+    "set_pool": May(OPERATOR, "set_pool('p', maximum => 9)"),
+    "scale_pool": May(OPERATOR, "scale_pool('p', 1)"),
+    "roll_pool": May(OPERATOR, "roll_pool('p')"),
+    "pause_pool": May(OPERATOR, "pause_pool('p')"),
+    "resume_pool": May(OPERATOR, "resume_pool('p')"),
+    "sample_pools": May(WORKER, "sample_pools()"),
+    "delete_pool": May(OPERATOR, "delete_pool('p')"),
+    "set_autoscale": May(OPERATOR, "set_autoscale('p')"),
+    "autoscale": May(WORKER, "autoscale('p')"),
+    "scaling_hint": May(READERS | {"scaler"}, "scaling_hint('p')"),
     "set_queue": May(OPERATOR, """set_queue('x', '{"max_ready": 1}')"""),
     "pause": May(OPERATOR, "pause('queue', 'x')"),
     "resume": May(OPERATOR, "resume('queue', 'x')"),
@@ -160,6 +178,7 @@ FUNCTIONS = {
         "error_identity", "frames_of", "message_shape", "prune_dead", "prune_requests",
         "check_cost", "check_interval", "check_length", "check_size", "check_stored", "check_worker", "claim_bytes", "due_after",
         "sane_elapsed", "fits", "fitting",
+        "checked_leave_out", "check_about", "check_fields", "check_figures", "figure",
         "fitting_rows", "large_bytes", "most_cost", "payable", "refused_result", "result_bytes",
         "append_error", "assert_active", "in_utc", "check_args", "check_columns", "check_enqueue", "check_jobs", "check_retry",
         "check_unique", "drop_partitions", "key_values", "finish_ended", "finish_unended", "hold_key", "insert_job",
@@ -232,6 +251,14 @@ FUNCTIONS = {
         "holders_of",
         "is_alive", "jobs_before", "knows_task", "limit_on", "limits_of", "nearest_name", "operations_on", "last_part",
         "parents_of", "pauses_on", "said_at", "said_end", "said_error", "said_name", "said_names", "said_progress", "said_since",
+        "pool_named", "refuse_pool", "scaling_rules", "check_scaling_rule", "changed_rules", "crew_of", "queues_of",
+        "known_to", "load_of", "startable", "suspects", "startable_in_lanes", "waits_since", "scaling_figures",
+        "decide_scaling", "asks_for_more", "is_low", "workers_needed", "grown", "is_past", "note_scaling", "connection_bounds",
+        "connections_left", "replication_lag",
+        "note_pool", "hold_pool", "hold_lasting_pool", "tell_agents", "pool_facts", "check_pool_name", "check_pool",
+        "check_pool_app", "check_pool_queues", "prune_pools", "check_wanted", "save_pool", "store_wanted", "set_paused",
+        "end_pool", "check_agent", "put_in_order", "renew_agent", "note_trouble", "drop_ended", "note_slots", "free_lost_slots",
+        "release_slots", "arrange_slots", "leave_slots", "slots_of", "take_slots", "fair_share", "roll_slots", "even_hosts",
         "said_span", "said_time", "said_until", "said_worker", "seconds_until", "time_of", "tokens_on", "turn_of", "why_over",
         "why_running", "why_waiting", "workers_for",
         "objects", "note_objects", "unqualified", "pins",
@@ -256,6 +283,7 @@ RELATIONS = dict.fromkeys(
         "roll_up_state", "depth", "depth_sample", "fresh_sample", "last_hour",
         "metrics_hourly", "metrics_daily", "idempotent_request",
         "pool", "agent", "pool_slot", "pool_event", "pool_sample",
+        "pools", "pool_status", "pool_workers", "pool_agents", "pool_events",
     ),
     READERS,
 ) | {"api_key": NOBODY, "api_keys": ADMIN}  # fmt: skip
@@ -287,6 +315,11 @@ VIEWS = {
     "job_logs",
     "audit",
     "findings",
+    "pools",
+    "pool_status",
+    "pool_workers",
+    "pool_agents",
+    "pool_events",
     "metrics_hourly",
     "metrics_daily",
 }
@@ -308,7 +341,7 @@ def test_every_function_and_relation_is_listed(install: Install) -> None:
     assert {name for (name,) in relations} == RELATIONS.keys()
 
 
-@pytest.mark.parametrize("name", [*ROLES, "stranger"])
+@pytest.mark.parametrize("name", [*LOGINS, "stranger"])
 def test_functions_are_granted_to_whom_they_are_for(install: Install, name: str) -> None:
     rows = install.rows(
         "select proname, has_function_privilege(%s, oid, 'execute') from pg_proc "
@@ -318,7 +351,7 @@ def test_functions_are_granted_to_whom_they_are_for(install: Install, name: str)
     assert set(rows) == {(function, name in may.who) for function, may in FUNCTIONS.items()}
 
 
-@pytest.mark.parametrize("name", [*ROLES, "stranger"])
+@pytest.mark.parametrize("name", [*LOGINS, "stranger"])
 @pytest.mark.parametrize("function", [function for function, may in FUNCTIONS.items() if may.sample])
 def test_a_function_is_executed_by_whom_it_is_for(install: Install, function: str, name: str) -> None:
     """By a call that goes through to the tables."""
@@ -327,7 +360,7 @@ def test_a_function_is_executed_by_whom_it_is_for(install: Install, function: st
         assert permitted(connection, f"select * from {install.schema}.{may.sample}") == (name in may.who)
 
 
-@pytest.mark.parametrize("name", [*ROLES, "stranger"])
+@pytest.mark.parametrize("name", [*LOGINS, "stranger"])
 @pytest.mark.parametrize("relation", RELATIONS)
 def test_a_relation_is_read_by_whom_it_is_for_and_written_by_nobody(install: Install, relation: str, name: str) -> None:
     reads = name in RELATIONS[relation]
@@ -358,7 +391,7 @@ def test_a_relation_is_read_by_whom_it_is_for_and_written_by_nobody(install: Ins
     assert granted == [("select",)] * (reads and not hidden)
 
 
-@pytest.mark.parametrize("name", [*ROLES, "stranger"])
+@pytest.mark.parametrize("name", [*LOGINS, "stranger"])
 def test_nobody_makes_anything(install: Install, name: str) -> None:
     with install.as_login(name) as connection:
         for statement in (
@@ -376,9 +409,9 @@ def test_the_roles_log_in_nobody_and_are_nothing_special(install: Install) -> No
     rows = install.rows(
         "select rolname, rolcanlogin or rolsuper or rolcreaterole or rolcreatedb or rolbypassrls from pg_roles "
         "where rolname = any (%s)",
-        [install.role(kind) for kind in ROLES],
+        [install.role(kind) for kind in LOGINS],
     )
-    assert sorted(rows) == sorted((install.role(kind), False) for kind in ROLES)
+    assert sorted(rows) == sorted((install.role(kind), False) for kind in LOGINS)
 
 
 def test_what_runs_with_the_rights_of_the_owner_cannot_be_led_astray(install: Install) -> None:

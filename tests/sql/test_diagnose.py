@@ -17,7 +17,11 @@ DAYS_AGO = "now() - interval '2 days'"
 UNKEPT = """insert into job_history (id, run_at, created_at, finished_at, state, priority, attempt, max_attempts, rescues, queue,
     task, args) values (1, '2000-01-01', '2000-01-01', '2000-01-01', 'succeeded', 0, 1, 4, 0, 'default', 'noop', '{}')"""
 ALIVE = "select register_worker(gen_random_uuid(), 'w', 'host', 1, installed_version(), '{default}', 1, '1 h')"
+POOL = "select make_pool('p', 'shop:app')"
+AGENT = """insert into agent (id, pool, host, pid, version, slots, lease, started_at, heartbeat_at)
+    values (gen_random_uuid(), 'p', 'h', 1, '0', 6, '30 s', now(), clock_timestamp())"""
 READY = "select enqueue('noop')"
+KNOWS_ADD = "update worker set tasks = '{add}'"
 LATE = "update job set run_at = run_at - interval '1 h'"
 
 
@@ -79,11 +83,13 @@ CASES = [
          "update worker set queues = '{mail}'"),
     Case("queues", "queue-not-served", "error", (ALIVE, "select set_limit('k', max_running => 1)",
          "select enqueue('noop', queue => 'mail', limits => '{k}')", LATE), "update worker set queues = '{mail}'"),
-    Case("tasks", "unknown-task", "error", (ALIVE, READY, "update job set unknown_since = now(), state = 'scheduled'"),
+    Case("tasks", "unknown-task", "error", (ALIVE, KNOWS_ADD, READY, "update job set unknown_since = now(), state = 'scheduled'"),
          "update job set unknown_since = null"),
-    Case("tasks", "unknown-task", "error", (ALIVE, READY, "update job set unknown_since = now()"), "select cancel(id) from job"),
-    Case("tasks", "unknown-task", "error", (ALIVE, READY, "update job set unknown_since = now()"),
-         "update worker set tasks = '{noop}'"),
+    Case("tasks", "unknown-task", "error", (ALIVE, KNOWS_ADD, READY, LATE), "select cancel(id) from job"),
+    Case("tasks", "unknown-task", "error", (ALIVE, KNOWS_ADD, READY, LATE), "update worker set tasks = '{noop}'"),
+    Case("tasks", "unknown-task", "error", (
+        ALIVE, KNOWS_ADD, "select set_limit('k', max_running => 1)", "select enqueue('noop', limits => '{k}')", LATE),
+        "update worker set tasks = '{noop}'"),
     Case("schedules", "schedule-without-task", "error", (
         ALIVE, "update worker set tasks = '{add}'", """select set_schedule('x', '{"every": 9, "job": {"task": "noop"}}')""")),
     Case("schedules", "schedules-silent", "error", (
@@ -97,6 +103,14 @@ CASES = [
         "select pause('queue', 'mail', by => 'ada', reason => 'deploy')", f"update pause set paused_at = {DAYS_AGO}")),
     Case("pauses", "pause-forgotten", "warning", (
         "select pause('everything')", f"update pause set paused_at = {DAYS_AGO}")),
+    Case("pools", "pool-without-agent", "error", (POOL,), AGENT),
+    Case("pools", "pool-without-agent", "error", (POOL, AGENT, "update agent set heartbeat_at = now() - interval '1 h'"), AGENT),
+    Case("pools", "pool-without-room", "warning", (POOL, AGENT, "select set_pool('p', minimum => 7)"), AGENT),
+    Case("pools", "pool-cannot-start", "error", (POOL, AGENT, "select note_pool('p', 'cannot_start', reason => 'no module p')"),
+         "update pool_event set at = at - interval '11 minutes'"),
+    Case("pools", "pool-short", "warning", (
+        POOL, AGENT, "insert into pool_sample select 'p', now() - n * interval '1 minute', 1, 0, 0 from generate_series(1, 4) n"),
+        "update pool_sample set running = 1"),
     Case("workflows", "workflow-drift", "error", (
         """select enqueue_workflow('[{"task": "noop"}, {"task": "noop", "after": [1]}]')""",
         "update workflow_node set pending_parents = 2 where pending_parents = 1")),
@@ -156,9 +170,26 @@ def test_a_finding_names_the_first_queues_of_many(rolled_back_sql: Sql) -> None:
     """What is too large is not kept at all, see note_findings."""
     sql = rolled_back_sql
     sql.connection.execute("select enqueue('noop', queue => 'q' || n) from generate_series(1, 30) n")
-    sql.connection.execute("update job set unknown_since = now(), state = 'scheduled'")
+    sql.value(
+        "select register_worker(gen_random_uuid(), 'w', 'h', 1, '0', array(select queue from job), 1, '1 h', '{}', '{add}')"
+    )
+    sql.connection.execute(LATE.encode())
     (one,) = found(sql, "tasks")
     assert (one["figures"]["jobs"], len(one["figures"]["queues"])) == (30, 10)
+
+
+@pytest.mark.parametrize(
+    "mend",
+    ["update worker set queues = '{other}'", "update worker set tasks = null", "update worker set heartbeat_at = '2020-01-01'",
+     "update job set run_at = clock_timestamp()"],
+)  # fmt: skip
+def test_jobs_of_an_unknown_task_are_told_after_a_minute_where_a_worker_could_have_it(rolled_back_sql: Sql, mend: str) -> None:
+    sql = rolled_back_sql
+    for statement in (ALIVE, KNOWS_ADD, READY, LATE):
+        sql.connection.execute(statement.encode())
+    assert [one["name"] for one in found(sql, "tasks")] == ["unknown-task"]
+    sql.connection.execute(mend.encode())
+    assert found(sql, "tasks") == []
 
 
 def test_missed_ticks_are_told_until_they_are_made(rolled_back_sql: Sql) -> None:
@@ -196,7 +227,7 @@ def test_settings_of_the_database_are_told_with_the_statement_that_resets_them(
 
 def test_the_command_for_a_task_of_any_name_can_be_pasted_into_a_shell(rolled_back_sql: Sql) -> None:
     sql = rolled_back_sql
-    for statement in (ALIVE, "select enqueue('it''s $HOME')", "update job set unknown_since = now()"):
+    for statement in (ALIVE, KNOWS_ADD, "select enqueue('it''s $HOME')", LATE):
         sql.connection.execute(statement.encode())
     (one,) = found(sql, "tasks")
     assert shlex.split(one["remedy"].partition("good: ")[2]) == ["pgqueue", "cancel", "--task", "it's $HOME"]

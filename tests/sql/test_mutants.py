@@ -8,6 +8,7 @@ import pytest
 from . import guarantees
 from .conftest import Sql
 from .mutants import (
+    agents,
     audit,
     cancels,
     dead_letters,
@@ -25,6 +26,7 @@ from .mutants import (
     metrics,
     notify,
     operations,
+    pools,
     queues,
     schedules,
     steps,
@@ -37,6 +39,7 @@ from .mutants import (
 from .mutants.mutant import Mutant
 
 OF_JOBS = (
+    agents,
     audit,
     cancels,
     dead_letters,
@@ -51,6 +54,7 @@ OF_JOBS = (
     metrics,
     notify,
     operations,
+    pools,
     queues,
     schedules,
     steps,

@@ -42,6 +42,12 @@ def test_queue_stats_counts_live_jobs_by_queue_state_and_priority(sql: Sql) -> N
     assert rows["mail", "scheduled", 0]["oldest"] is None
     assert [row["no_worker_for_task"] for row in rows.values()].count(1) == 1
 
+    sql.worker(queues=("mail",))
+    sql.rows("update worker set tasks = '{other}'")
+    assert sql.value("select sum(no_worker_for_task) from queue_stats") == 4, "the three that are ready, too"
+    sql.rows("update worker set tasks = '{other,noop}'")
+    assert sql.value("select sum(no_worker_for_task) from queue_stats") == 1
+
 
 def test_task_stats_has_counts_and_times_of_the_last_hour_and_all_dead_letters(sql: Sql) -> None:
     for elapsed in (1, 2, 3):

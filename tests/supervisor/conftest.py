@@ -1,9 +1,10 @@
-"""Crews of puppets: processes that speak like workers and need no database."""
+"""Crews of puppets: processes that speak like workers and need no database; and the database beside a supervisor."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from typing import Any
 
+import psycopg
 import pytest
 
 from pgqueue.supervisor import crew as crew_module
@@ -13,6 +14,8 @@ from pgqueue.supervisor.death import Death
 from pgqueue.supervisor.recycle import Recycling
 from pgqueue.worker import WorkerOptions
 from pgqueue.worker.launch import Launch
+
+from ..sql.conftest import Sql
 
 
 def puppet(what: str = "", **options: Any) -> Launch:
@@ -64,3 +67,9 @@ async def new_crew(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[NewCrew]:
             return watched
 
         yield new
+
+
+@pytest.fixture
+def sql(connect: Callable[..., psycopg.Connection[Any]]) -> Sql:
+    """A look at the database, and its functions."""
+    return Sql(connect())

@@ -131,7 +131,7 @@ LEFT_ALONE = {
     "schedule_look": {"looked_at"},
     "operation": {"created_at", "started_at", "finished_at", "next_at", "held_since"},
     "idempotent_request": {"created_at"},  # of a client of the REST API
-    "pool": {"checked_at", "scaled_up_at", "scaled_down_at", "created_at"},
+    "pool": {"checked_at", "scaled_up_at", "scaled_down_at", "low_since", "created_at"},
     "agent": {"started_at", "heartbeat_at"},
     "pool_slot": {"taken_at"},
     "pool_event": {"at"},

@@ -11,7 +11,8 @@ from typing_extensions import TypedDict
 
 from pgqueue import PgQueue, chain
 from tests.looking import Look
-from tests.worker.conftest import burst
+from tests.waiting import auntil
+from tests.worker.conftest import burst, working
 
 
 class OldColour(enum.Enum):
@@ -192,13 +193,81 @@ async def test_a_task_that_was_renamed_waits_for_a_worker_that_has_it(async_app:
     (id,) = enqueue_old(async_app, takes(int), 1)
     async_app.task(name="renamed")(takes(int))
     await burst(async_app)
-    assert look.job(id)["state"] == "scheduled"
-    assert look.job(id)["attempt"] == 0
-    assert look.value("select unknown_since is not null from job where id = %s", id)
-    look.rows("update job set run_at = clock_timestamp()")
+    assert (look.job(id)["state"], look.job(id)["attempt"]) == ("ready", 0)
     back = PgQueue(async_app.url)
     back.task(name="deployed")(takes(int))
     await burst(back)
     back.close()
     await back.aclose()
     assert await async_app.job(id).aresult(timeout=0) == "[1]"
+
+
+async def test_a_worker_gives_back_what_it_does_not_know_at_once_and_leaves_it_to_others(async_app: PgQueue, look: Look) -> None:
+    """It meets the task after its start, once: from then on its claims pass over such jobs."""
+    mine = async_app.task(name="mine")(lambda: None)
+    other = PgQueue(async_app.url)
+    new = other.task(name="new")(lambda: None)
+    async with working(async_app) as worker:
+        await auntil(lambda: look.value("select count(*) from worker"), "it is registered")
+        first = await new.aenqueue()
+        await auntil(lambda: worker._foreign.names, "it has met the task")
+        await auntil(lambda: look.state(first.id) == "ready", "it is given back")
+        claimed = look.value("select xmin::text from job where id = %s", first.id)
+        jobs = [await task.aenqueue() for _ in range(20) for task in (new, mine)]
+        await auntil(lambda: look.value("select count(*) from job_history") == 20, "its own jobs are done")
+        assert look.value("select xmin::text from job where id = %s", first.id) == claimed, "it was claimed again"
+    assert look.rows("select task, state::text, attempt, errors from job group by 1, 2, 3, 4") == [
+        {"task": "new", "state": "ready", "attempt": 0, "errors": None}
+    ]
+    await burst(other)
+    assert {look.state(job.id) for job in [first, *jobs]} == {"succeeded"}
+    other.close()
+    await other.aclose()
+
+
+async def test_jobs_that_are_there_at_the_start_are_never_claimed(async_app: PgQueue, look: Look) -> None:
+    other = PgQueue(async_app.url)
+    job = other.task(name="new")(lambda: None).enqueue()
+    other.close()
+    before = look.value("select xmin::text from job")
+    done = async_app.task(name="mine")(lambda: None).enqueue()
+    await burst(async_app)
+    assert look.state(done.id) == "succeeded"
+    assert look.value("select xmin::text from job where id = %s", job.id) == before
+
+
+async def test_more_tasks_than_it_remembers_are_put_off(async_app: PgQueue, look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pgqueue.worker.foreign.MOST", 2)
+    async_app.task(name="mine")(lambda: None)
+    look.rows("select enqueue('new' || n) from generate_series(1, 4) n")
+    await burst(async_app)
+    assert look.value("select count(*) from job where state = 'scheduled' and unknown_since is not null") == 2
+    assert look.value("select count(*) from job where state = 'ready' and attempt = 0") == 2
+
+
+def versioned(app: PgQueue, *versions: int) -> dict[int, Any]:
+    """The task of these versions; each gives back its version."""
+    return {version: app.task(name="send", version=version)(lambda version=version: version) for version in versions}
+
+
+async def test_during_a_deploy_each_version_runs_its_own_jobs_in_both_directions(async_app: PgQueue, look: Look) -> None:
+    """Workers of the old and the new code work beside each other, and code of both enqueues."""
+    old = PgQueue(async_app.url)
+    tasks = versioned(async_app, 2) | versioned(old, 1)
+    async with working(async_app), working(old):
+        jobs = [(version, await tasks[version].aenqueue()) for _ in range(50) for version in (1, 2)]
+        await auntil(lambda: look.value("select count(*) from job_history") == 100, "all are done")
+    assert look.value("select count(*) from job_history where errors is not null or attempt > 1") == 0
+    for version, job in jobs[:10]:
+        assert await async_app.job(job.id).aresult(timeout=0) == version
+    old.close()
+    await old.aclose()
+
+
+async def test_an_app_that_has_both_versions_finishes_what_the_old_one_left(async_app: PgQueue, look: Look) -> None:
+    before = PgQueue(async_app.url)
+    job = versioned(before, 1)[1].enqueue()
+    before.close()
+    versioned(async_app, 1, 2)
+    await burst(async_app)
+    assert await async_app.job(job.id).aresult(timeout=0) == 1

@@ -1,6 +1,6 @@
 """Workers: who they are, what they run, what was rescued."""
 
-from typing import Annotated
+from typing import Annotated, Any, get_args
 from uuid import UUID
 
 from fastapi import Query
@@ -15,7 +15,12 @@ from ..here import at
 from ..problems import Problem
 
 endpoints = Endpoints("workers")
-_STATUSES: tuple[Status, ...] = ("ACTIVE", "IDLE", "DEAD")
+_STATUSES: tuple[Status, ...] = get_args(Status)
+
+
+def _told(worker: dict[str, Any], may_read_arguments: bool) -> dict[str, Any]:
+    """A worker without what a key that may not read arguments does not see: an error may quote them."""
+    return worker if may_read_arguments else worker | {"last_error": None}
 
 
 @endpoints.get("/workers", model=Page[WorkerOut])
@@ -23,7 +28,8 @@ async def workers(request: Request, status: Status | None = None, limit: Limit =
     """Every registered worker, the newest first; lost ones stay in the list for a while."""
     here = at(request)
     paging = Paging(("workers", status), limit, cursor, 2)
-    found = await here.run(calls.workers(status, paging.after, paging.fetch))
+    rows = await here.run(calls.workers(status, paging.after, paging.fetch))
+    found = [_told(row, here.caller.may_read_arguments) for row in rows]
     return here.answer(paging.page(found, lambda row: (row["started_at"], row["id"])))
 
 
@@ -61,4 +67,4 @@ async def worker(request: Request, worker_id: UUID) -> Response:
     jobs = await here.run(calls.runs_of(worker_id, MOST_RUNS))
     if not here.caller.may_read_arguments:
         jobs = [job | {"progress": None} for job in jobs]
-    return here.answer(found[0] | {"jobs": jobs})
+    return here.answer(_told(found[0], here.caller.may_read_arguments) | {"jobs": jobs})

@@ -122,7 +122,7 @@ class Waited(NamedTuple):
 def waited(job_id: int) -> Call[Waited]:
     """What a job that is not over waits for."""
     return Call(
-        "select case when (state = 'scheduled' or state = 'ready') then unknown_since end, put_off_at "
+        "select {schema}.unknown_since(state, unknown_since, queue, task, run_at), put_off_at "
         "from {schema}.job where id = %s::bigint",
         (job_id,),
         lambda rows: Waited(*rows[0]) if rows else Waited(),
@@ -134,8 +134,10 @@ def waited(job_id: int) -> Call[Waited]:
 def workflow_unknown(workflow_id: int) -> Call[dict[int, datetime]]:
     """`unknown_since` by job id, for the jobs of a workflow that have it."""
     return Call(
-        "select j.id, j.unknown_since from {schema}.workflow_node n join {schema}.job j on j.id = n.job_id "
-        "where n.workflow_id = %s::bigint and (j.state = 'scheduled' or j.state = 'ready') and j.unknown_since is not null",
+        "select u.id, u.since from ("
+        "select j.id, {schema}.unknown_since(j.state, j.unknown_since, j.queue, j.task, j.run_at) as since "
+        "from {schema}.workflow_node n join {schema}.job j on j.id = n.job_id "
+        "where n.workflow_id = %s::bigint and (j.state = 'scheduled' or j.state = 'ready')) u where u.since is not null",
         (workflow_id,),
         lambda rows: {row[0]: row[1] for row in rows},
         within=WHOLE,

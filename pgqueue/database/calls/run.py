@@ -51,6 +51,9 @@ _COLUMNS: LiteralString = (
     "c.meta::text, c.node::text, c.limits, c.terms::text from "
 )
 _CLAIM: LiteralString = _COLUMNS + "set_config('synchronous_commit', 'off', true), {schema}.claim(%s, %s, %s, %s, %s, %s, %s) c"
+_CLAIM_BUT: LiteralString = (
+    _COLUMNS + "set_config('synchronous_commit', 'off', true), {schema}.claim(%s, %s, %s, %s, %s, %s, %s, %s) c"
+)
 
 
 def claim(
@@ -61,9 +64,13 @@ def claim(
     weights: list[float] | None,
     resume_at: str | None,
     limited: int | None = None,
+    leave_out: list[str] | None = None,
 ) -> Call[Claimed]:
-    """Take up to `want` ready jobs under one token, at most `limited` of them with limits (None: all)."""
-    return Call(_CLAIM, (worker, token, queues, want, weights, resume_at, limited), _claimed)
+    """Take up to `want` ready jobs under one token, at most `limited` of them with limits (None: all), and none of the tasks in
+    `leave_out`.
+    """
+    given = (worker, token, queues, want, weights, resume_at, limited)
+    return Call(_CLAIM_BUT, (*given, leave_out), _claimed) if leave_out else Call(_CLAIM, given, _claimed)
 
 
 def _claimed(rows: Rows) -> Claimed:

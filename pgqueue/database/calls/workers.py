@@ -1,7 +1,9 @@
 """Live workers, and jobs of lost workers; see sql/functions/workers."""
 
+import json
+from collections.abc import Mapping
 from datetime import datetime
-from typing import LiteralString
+from typing import Any, Literal, LiteralString, NamedTuple
 from uuid import UUID
 
 from ..acting import actor
@@ -9,7 +11,8 @@ from ..call import ALWAYS, WHOLE, Call, Keys, Records, first_column, nothing, on
 
 _WORKER: tuple[LiteralString, ...] = (
     "id", "name", "host", "pid", "version", "status", "queues", "concurrency", "running", "wake_mode", "started_at",
-    "heartbeat_at", "lease", "loop_lag", "memory",
+    "heartbeat_at", "lease", "loop_lag", "memory", "memory_limit", "cores", "cpu_seconds", "done", "failed", "last_error",
+    "app_version", "told", "lost_because", "pool", "slot", "generation",
 )  # fmt: skip
 _SELECT_WORKERS: LiteralString = "select " + ", ".join(_WORKER) + " from {schema}.worker_status "
 _WHOLE_WORKER: tuple[LiteralString, ...] = (*_WORKER, "tasks")
@@ -21,6 +24,8 @@ _ENDS_AT: LiteralString = (
     "least(case when (terms->>'timeout')::float8 <= 1000000000 then claimed_at "
     "+ make_interval(secs => (terms->>'timeout')::float8) end, deadline_at)"
 )  # fmt: skip
+
+Lost = Literal["crashed", "memory", "worker_shutdown"]
 
 
 def register_worker(
@@ -34,11 +39,15 @@ def register_worker(
     lease: float,
     schedules: list[str] | None = None,
     tasks: list[str] | None = None,
+    about: Mapping[str, Any] | None = None,
 ) -> Call[None]:
-    """Register a worker process. `schedules`, `tasks`: the names of those that its app declares."""
+    """Register a worker process.
+
+    `schedules`, `tasks`: the names of those that its app declares; `about`: what else it says of itself, see the SQL function.
+    """
     return Call(
-        "select {schema}.register_worker(%s, %s, %s, %s, %s, %s, %s, make_interval(secs => %s), %s, %s)",
-        (worker, name, host, pid, version, queues, concurrency, lease, schedules or [], tasks),
+        "select {schema}.register_worker(%s, %s, %s, %s, %s, %s, %s, make_interval(secs => %s), %s, %s, %s::text::jsonb)",
+        (worker, name, host, pid, version, queues, concurrency, lease, schedules or [], tasks, json.dumps(about or {})),
         nothing,
     )
 
@@ -48,24 +57,41 @@ def retire_worker(worker: UUID, cut_off: list[int] | None = None) -> Call[list[i
     return Call("select * from {schema}.retire_worker(%s, %s)", (worker, cut_off or []), first_column)
 
 
+class Beat(NamedTuple):
+    """The answer to a heartbeat.
+
+    Attributes:
+        workers: the number of active workers.
+        told: what the worker was told, drain or restart; None = nothing.
+        stacks: whether somebody waits for its stacks.
+    """
+
+    workers: int
+    told: str | None
+    stacks: bool
+
+
 def heartbeat(
     worker: UUID,
     started: list[int],
     wake_mode: str,
     timed: str | None = None,
-    loop_lag: float | None = None,
-    memory: int | None = None,
-) -> Call[int]:
-    """Renew the lease. Returns the number of active workers.
+    figures: Mapping[str, Any] | None = None,
+) -> Call[Beat]:
+    """Renew the lease.
 
-    `timed`: the runs with a time limit, a JSON array; `loop_lag`: seconds for which the event loop was blocked at the longest;
-    `memory`: bytes of the process.
+    `timed`: the runs with a time limit, a JSON array; `figures`: what the worker has measured, see the SQL function.
     """
     return Call(
-        "select {schema}.heartbeat(%s, %s, %s, %s::text::jsonb, %s::float8, %s::bigint)",
-        (worker, started, wake_mode, timed, loop_lag, memory),
-        one_value,
+        "select workers, told, stacks from {schema}.heartbeat(%s, %s, %s, %s::text::jsonb, %s::text::jsonb)",
+        (worker, started, wake_mode, timed, json.dumps(figures or {})),
+        lambda rows: Beat(*rows[0]),
     )
+
+
+def tell_worker(worker: UUID, what: str) -> Call[bool]:
+    """Tell a worker to drain or to restart. Returns whether it was not told so before."""
+    return Call("select {schema}.tell_worker(%s, %s::text, %s::text)", (worker, what, actor()), one_value, repeat_within=ALWAYS)
 
 
 def ask_stacks(worker: UUID) -> Call[datetime]:
@@ -76,11 +102,6 @@ def ask_stacks(worker: UUID) -> Call[datetime]:
 def answer_stacks(worker: UUID, stacks: str) -> Call[bool]:
     """What a worker that was asked does, a JSON object. Returns whether it was asked."""
     return Call("select {schema}.answer_stacks(%s, %s::text::jsonb)", (worker, stacks), one_value, repeat_within=ALWAYS)
-
-
-def stacks_wanted(worker: UUID) -> Call[bool]:
-    """Whether somebody waits for the stacks of this worker."""
-    return Call("select {schema}.stacks_wanted(%s)", (worker,), one_value, repeat_within=ALWAYS)
 
 
 def stacks_of(worker: UUID) -> Call[Records]:
@@ -124,14 +145,32 @@ def rescue(want: int = 1000, within: float | None = None) -> Call[int]:
     return Call("select {schema}.rescue(%s)", (want,), one_value, within=within)
 
 
+def bury_worker(worker: UUID, because: str, reason: Lost, running: list[int] | None, age: float) -> Call[int]:
+    """Declare a worker lost whose process has ended, and rescue its jobs. Returns how many.
+
+    `running`: the jobs that it had started, as it has said itself `age` seconds ago (None: unknown).
+    """
+    return Call(
+        "select {schema}.bury_worker(%s, %s, %s::text::{schema}.final_reason, %s::bigint[], %s::float8)",
+        (worker, because, reason, running, age),
+        one_value,
+        repeat_within=ALWAYS,
+    )
+
+
 def reconcile(worker: UUID, known: list[int], grace: float) -> Call[list[int]]:
     """Give back jobs that run under a worker but that the worker does not know. Returns their ids."""
     return Call("select * from {schema}.reconcile(%s, %s, make_interval(secs => %s))", (worker, known, grace), first_column)
 
 
-def has_work(queues: list[str]) -> Call[bool]:
-    """Whether these queues hold anything ready or running."""
-    return Call("select {schema}.has_work(%s)", (queues,), one_value, repeat_within=ALWAYS)
+def has_work(queues: list[str], leave_out: list[str] | None = None) -> Call[bool]:
+    """Whether these queues hold anything that runs, or is ready and of a task that is not in `leave_out`."""
+    return Call("select {schema}.has_work(%s, %s::text[])", (queues, leave_out), one_value, repeat_within=ALWAYS)
+
+
+def foreign_tasks(queues: list[str], tasks: list[str]) -> Call[list[str]]:
+    """Tasks other than these of jobs that are ready in these queues, as far as a short look finds them."""
+    return Call("select {schema}.foreign_tasks(%s, %s)", (queues, tasks), one_value, repeat_within=ALWAYS)
 
 
 def queues_of(worker: UUID) -> Call[list[str] | None]:

@@ -68,7 +68,10 @@ create function live_depths(boundary timestamptz) returns table (
     no_worker_for_task bigint
 )
 language sql stable as $$
-    select queue, priority, state, count(*), count(*) filter (where created_at < boundary),
-           min(run_at) filter (where state in ('ready', 'scheduled')), count(unknown_since)
-      from job group by queue, priority, state
+    select queue, priority, state, sum(jobs)::bigint, sum(older)::bigint, min(oldest),
+           sum(case when state = 'ready' and lacks_worker(queue, task) then jobs else noted end)::bigint
+      from (select queue, priority, state, task, count(*) as jobs, count(*) filter (where created_at < boundary) as older,
+                   min(run_at) filter (where state in ('ready', 'scheduled')) as oldest, count(unknown_since) as noted
+              from job group by queue, priority, state, task) t
+     group by queue, priority, state
 $$;

@@ -50,7 +50,7 @@ begin
                 said_name(its.task), said_name(its.queue), coalesce(said_names(tasks, 10), 'no task'))
             || coalesce('; did you mean ' || said_name(near) || '?', ''), null,
         jsonb_build_object('task', its.task, 'queue', its.queue, 'workers', serving, 'tasks', tasks[1:100], 'did_you_mean', near,
-                           'since', in_utc(its.unknown_since)))::cause;
+                           'since', in_utc(unknown_since(its.state, its.unknown_since, its.queue, its.task, its.run_at))))::cause;
 end $$;
 
 -- nearest_name: the one of some names that is most like another: with the same last part, or with most pairs of letters in

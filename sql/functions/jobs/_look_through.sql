@@ -142,7 +142,8 @@ language sql immutable as $$ select jsonb_build_object('walk', walk, 'id', id) w
 create function listed(job_id bigint, finished timestamptz) returns setof listed_job
 language sql stable as $$
     select id, state, null::final_reason, queue, task, args, priority, attempt, max_attempts, run_at, created_at, claimed_at,
-           null::timestamptz, null::real, worker_id, retry_of, workflow_id, limits, meta, progress, control, unknown_since,
+           null::timestamptz, null::real, worker_id, retry_of, workflow_id, limits, meta, progress, control,
+           unknown_since(state, unknown_since, queue, task, run_at),
            errors->-1->>'type', errors->-1->>'message', null::int, null::jsonb
       from job where id = job_id and finished is null
     union all

@@ -9,7 +9,8 @@
 --   3  each lane's quota, by weight, within the tokens and places of its keys (lane_quotas, in memory)
 --   4  that many jobs, and one more, which shows whether there are others and what they cost
 --   5  what of that the tokens pay for; a lane then stays in line, is parked behind a key that is shut, or has no more jobs
--- Jobs of paused tasks are passed over: a lane that has no others leaves the line, and sweep_lanes lets it back in.
+-- Jobs of paused tasks are passed over: a lane that has no others leaves the line, and sweep_lanes lets it back in. One with jobs
+-- that this worker leaves out goes to the end of the line: others have their tasks.
 -- At most one suspect is taken, if took.suspect says so (see pick_suspect); a lane stops in front of one.
 create function claim_lanes(took limited_jobs, in_queue text, want int, token uuid) returns limited_jobs
 language plpgsql as $$
@@ -182,14 +183,22 @@ begin
         its_turn.due_at := case when barred then held.at + interval '50 ms'
                                 when cut and quotas[got.i] > 0 then held.at
                                 else lane.due_at end;
-        if got.is_slow then  -- dead entries stand in front of its jobs: for a second the looks begin behind them
+        -- Dead entries stand in front of its jobs: for a second the looks begin behind them.
+        if got.is_slow and took.left_out is null then
             its_turn.whole_at := coalesce(lane.whole_at, held.at);
         end if;
-        if quotas[got.i] > 0 then
+        if quotas[got.i] > 0 and took.left_out is null then  -- else others have to look at what was passed over
             its_turn.lo := case when its_turn.whole_at is null then '-infinity' else coalesce(got.oldest, lane.lo) end;
         end if;
         if quotas[got.i] > 0 and coalesce(cardinality(got.rows), 0) <= n then  -- no more jobs
-            if its_turn.whole_at is null then
+            if took.left_out is not null and exists (
+                select from job j where j.lane_id = lane.lane_id and j.state = 'ready' and j.task = any (took.left_out)
+            ) then
+                its_turn.due_at := held.at;
+                moved := moved || its_turn;
+                gone := gone || lane.ids[2:];
+                continue;
+            elsif its_turn.whole_at is null then
                 gone := gone || lane.ids;
                 continue;
             end if;

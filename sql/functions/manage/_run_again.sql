@@ -107,7 +107,7 @@ end $$;
 -- control_of_retry: what a dead letter keeps of job.control when it runs again. Called by: run_again. Writes: nothing.
 create function control_of_retry(control jsonb, by text) returns jsonb
 language sql immutable as $$
-    select coalesce(control, '{}') - '{cancel,interrupted,waits_for,counted}'::text[]
+    select coalesce(control, '{}') - '{cancel,interrupted,killed,waits_for,counted}'::text[]
            || jsonb_build_object('retried', coalesce((control->>'retried')::int, 0) + 1, 'retried_by', by)
 $$;
 

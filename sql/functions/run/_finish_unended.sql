@@ -61,8 +61,9 @@ begin
                attempt = j.attempt - (d.state <> 'failed')::int, claim_token = null, worker_id = null, claimed_at = null,
                rescues = case when d.state = 'unknown_task' then j.rescues else 0 end, errors = d.all_errors,
                control = case when d.state = 'waiting' and d.again_at > ended_at
-                              then waiting_for(j.control - 'interrupted', d.signal, d.until)
-                              when j.control is not null then nullif(j.control - array['waits_for', 'interrupted'], '{}') end,
+                              then waiting_for(j.control - array['interrupted', 'killed'], d.signal, d.until)
+                              when j.control is not null
+                              then nullif(j.control - array['waits_for', 'interrupted', 'killed'], '{}') end,
                unknown_since = case when d.state = 'unknown_task' then coalesce(j.unknown_since, ended_at) end
           from decided d where j.id = any (array[d.id]) and d.again_at is not null
         returning j.id, d.again_at, j.limits, d.parks

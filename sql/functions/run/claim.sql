@@ -17,9 +17,10 @@
 --             A long transaction anywhere keeps the index entries of finished jobs alive, and a full claim walks them all;
 --             a worker whose claims have become slow skips them so, and still makes a full claim about once a second.
 -- limited     how many of them may have limits: those must start at once; NULL = all
+-- leave_out   tasks that this worker does not have: their jobs stay ready, for others; NULL = none. At most 1,000: PQ001.
 create function claim(
     worker uuid, token uuid, queues text[], want int, weights float8[] default null, resume_at jsonb default null,
-    limited int default null
+    limited int default null, leave_out text[] default null
 ) returns table (
     id bigint, queue text, task text, args jsonb, attempt smallint, max_attempts smallint, priority smallint,
     run_at timestamptz, created_at timestamptz, meta jsonb, node jsonb, limits text[],
@@ -55,6 +56,10 @@ begin
     perform assert_active(worker);
     if exists (select from pause where kind > '') then  -- after assert_active, see draining
         select u.queues, u.weights, u.tasks into queues, weights, took.paused from unpaused(queues, weights) u;
+    end if;
+    if leave_out is not null then
+        took.paused := took.paused || checked_leave_out(leave_out);
+        took.left_out := leave_out;
     end if;
     if in_use then
         select array(select substr(name, 7) from limit_def
@@ -193,6 +198,16 @@ begin
             return next;
         end if;
     end if;
+end $$;
+
+-- checked_leave_out: refuses more tasks than a claim can pass over. Called by: claim, has_work. Writes: nothing. Raises PQ001.
+create function checked_leave_out(leave_out text[]) returns text[]
+language plpgsql as $$
+begin
+    if cardinality(leave_out) > 1000 then
+        perform invalid('leave_out', cardinality(leave_out)::text, 'name at most 1000 tasks');
+    end if;
+    return leave_out;
 end $$;
 
 -- next_turn: when jobs with limits of these queues are to be looked at again: in the past when they can be had now, NULL when

@@ -3,12 +3,17 @@
 -- node that ends.
 -- A started job has used up its attempt, any other has not. A job that may have been running when its worker was lost is a
 -- suspect from the second time on (see pick_suspect) and comes back with a delay; the third time it is dead as `crashed`.
+-- One that alone may have been running when its process was killed, twice in a row, is dead then, whatever retries are left.
+-- because, reason, alone: why the worker was lost, and whether no other job may have been running, see bury_worker; NULL = not
+-- known.
 -- A job that was asked to stop, or whose workflow was cancelled, is cancelled instead.
-create function rescue_job(job_id bigint, token uuid, started bool, may_have_started bool) returns int
+create function rescue_job(job_id bigint, token uuid, started bool, may_have_started bool, because text default null,
+                           reason final_reason default null, alone bool default false) returns int
 language plpgsql as $$
 declare
     lost      job%rowtype;
     again_at  timestamptz := clock_timestamp();
+    kills     int;
     cancelled bool;
     crashed   bool;
     parks     text[];
@@ -18,20 +23,27 @@ begin
         return 0;
     end if;
     lost.rescues := lost.rescues + may_have_started::int;
+    started := started or alone is true;  -- it may have started later than its worker has said
+    kills := coalesce((lost.control->>'killed')::int, 0) + (alone is true)::int;
+    if alone then
+        lost.control := coalesce(lost.control, '{}') || jsonb_build_object('killed', kills);
+    end if;
     cancelled := coalesce(lost.control ? 'cancel', false)
                  or (lost.workflow_id is not null and is_cancelled(lost.workflow_id, lost.id));
-    crashed := not cancelled and may_have_started and (lost.rescues >= 3 or started and lost.attempt >= lost.max_attempts);
+    crashed := not cancelled and may_have_started
+               and (lost.rescues >= 3 or kills >= 2 or started and lost.attempt >= lost.max_attempts);
     if lost.rescues >= 2 then
         again_at := again_at + retry_delay(null, lost.rescues);
     end if;
     lost.errors := append_error(lost.errors, lost.attempt, lost.worker_id, lost.claimed_at, clock_timestamp(),
                                 case when not crashed and not cancelled then again_at end,
-                                jsonb_build_object('type', 'WorkerLost', 'message', 'the worker missed its lease'));
+                                jsonb_build_object('type', 'WorkerLost', 'message',
+                                                   coalesce(because, 'the worker missed its lease')));
     if crashed then
-        update job set rescues = lost.rescues where id = job_id;
+        update job set rescues = lost.rescues, control = lost.control where id = job_id;
         with gone as (
             delete from job_kept k where k.id = job_id
-            returning clock_timestamp(), 'failed'::job_state, 'crashed'::final_reason, null::real, lost.errors, k.*
+            returning clock_timestamp(), 'failed'::job_state, coalesce(reason, 'crashed'), null::real, lost.errors, k.*
         )
         insert into dead_letter select e.*, g.* from gone g, lateral error_identity(lost.errors) e;
         if lost.workflow_id is not null then

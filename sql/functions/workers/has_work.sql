@@ -1,9 +1,10 @@
 -- has_work: whether anything in these queues runs or may start now: it is ready or running, or scheduled and due, so that promote
--- makes it ready at once. Jobs that are due later do not count, nor do those that are paused.
+-- makes it ready at once. Jobs that are due later do not count, nor do those that are paused or whose tasks the worker leaves
+-- out, see claim.
 -- Called by: workers in burst mode, which end when it is false. Writes: nothing.
 -- Each question has the predicate of the index that answers it. Jobs that wait for a limit count: they will run. A lane is of one
 -- queue, so one job of each lane is looked at, and not each job, unless tasks are paused.
-create function has_work(queues text[]) returns bool
+create function has_work(queues text[], leave_out text[] default null) returns bool
 language plpgsql stable security definer set search_path from current
 set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
 declare
@@ -12,6 +13,9 @@ declare
 begin
     if exists (select from pause where kind > '') then
         select u.queues, u.tasks into open, paused from unpaused(queues) u;
+    end if;
+    if leave_out is not null then
+        paused := paused || checked_leave_out(leave_out);
     end if;
     return exists (select from job where queue = any (open) and state = 'ready' and rescues < 2 and lane_id is null
                                      and (paused is null or task <> all (paused)))

@@ -1,6 +1,6 @@
 -- rescue: takes running jobs from workers that are lost, or gone, and lets them run again; also runs that have passed their
 -- timeout, from workers that are alive and do not end them, see end_overdue.
--- Called by: every worker, every third of its lease, after mark_lost has committed.
+-- Called by: every worker, every third of its lease, after mark_lost has committed; bury_worker.
 -- Writes: job, dead_letter, rescue_log; see settle for what the end of a node writes. Locks: job rows, SKIP LOCKED; for a node
 -- that ends here its workflow, for which it waits at most 50 ms: if it is locked, its jobs are left to the next call.
 -- Each job is rescued separately: one that raises an error stays behind with a warning and does not block the others.
@@ -22,10 +22,10 @@ begin
             select (select j.worker_id from job j where j.state = 'running' and j.worker_id > h.id order by j.worker_id limit 1)
               from holder h where h.id is not null
         ), dead as (
-            select h.id, w.started, w.heartbeat_at
+            select h.id, w.started, w.heartbeat_at, w.lost_because, w.lost_reason, w.killed
               from holder h left join worker w on w.id = h.id where h.id is not null and w.state is distinct from 'active'
         )
-        select j.id, j.claim_token, j.workflow_id,
+        select j.id, j.claim_token, j.workflow_id, d.lost_because, d.lost_reason, d.killed = j.id as alone,
                coalesce(j.id = any (d.started), false) as started,
                -- Claimed before the last heartbeat and not among the handlers it named: never started. The second allows
                -- for a claim that was on its way back while the heartbeat was put together.
@@ -37,7 +37,8 @@ begin
     loop
         continue when orphan.workflow_id = any (held);
         begin
-            taken := taken + rescue_job(orphan.id, orphan.claim_token, orphan.started, orphan.may_have_started);
+            taken := taken + rescue_job(orphan.id, orphan.claim_token, orphan.started, orphan.may_have_started,
+                                        orphan.lost_because, orphan.lost_reason, orphan.alone);
         exception
             when lock_not_available then held := held || orphan.workflow_id;
             when others then raise warning 'job % could not be rescued: %', orphan.id, sqlerrm;

@@ -1,0 +1,43 @@
+"""Tasks that a worker does not have: it gives their jobs back at once, and from then on leaves them out of its claims."""
+
+import logging
+from collections.abc import Container, Iterable
+
+from ..context import JobContext
+
+log = logging.getLogger("pgqueue.worker")
+MOST = 1000  # names; producers may invent any number of them. Jobs of more tasks are put off, see execute.
+
+
+class Foreign:
+    """The tasks that one worker has met and does not have.
+
+    Args:
+        tasks: the names of those that it has; None = all.
+
+    Attributes:
+        names: what its claims leave out; None = nothing, as for nearly all workers.
+    """
+
+    def __init__(self, tasks: Container[str] | None = None) -> None:
+        self._tasks = tasks
+        self.names: list[str] | None = None
+
+    def add(self, names: Iterable[str]) -> None:
+        """Leave these tasks out from now on, up to MOST."""
+        for name in names:
+            if name not in (self.names or ()) and len(self.names or ()) < MOST:
+                self.names = [*(self.names or ()), name]
+                log.warning(
+                    "no task %r here; its jobs wait for a worker that has it. Is the name correct, and is its module imported?",
+                    name,
+                )
+
+    def parted(self, jobs: list[JobContext]) -> tuple[list[JobContext], list[int]]:
+        """The jobs whose tasks the worker has, and the ids of those to give back."""
+        tasks = self._tasks
+        if tasks is None or all(job.task in tasks for job in jobs):
+            return jobs, []
+        self.add(dict.fromkeys(job.task for job in jobs if job.task not in tasks))
+        foreign = [job.id for job in jobs if job.task not in tasks and job.task in (self.names or ())]
+        return [job for job in jobs if job.id not in set(foreign)], foreign
