@@ -10,7 +10,6 @@ import httpx
 from pgqueue import PgQueue
 from pgqueue.api.bodies.pages import Page
 from pgqueue.api.bodies.workers import RescueOut, StacksOut, ToldOut, WorkerDetail, WorkerOut, WorkerStats
-from tests.api.callers import CallsAs
 from tests.api.shapes import read, refused
 from tests.client.manual_worker import ManualWorker
 from tests.looking import Look
@@ -158,7 +157,7 @@ def test_a_worker_is_told_to_drain_and_to_restart(look: Look, api: httpx.Client)
 
 
 def test_an_error_that_a_worker_met_is_not_shown_to_a_key_that_may_not_read_arguments(
-    look: Look, api: httpx.Client, calls_as: CallsAs
+    look: Look, api: httpx.Client, calls_as: Callable[..., None]
 ) -> None:
     look.rows(REGISTER, 1)
     look.rows("update worker set last_error = 'ValueError: 4711'")

@@ -27,7 +27,7 @@ def test_workers_are_told_by_sync_code(app: PgQueue, look: Look) -> None:
 
 @pytest.mark.parametrize("worker", ["w1", 7, None])
 def test_what_is_no_id_is_refused_before_anything_is_asked(app: PgQueue, worker: object) -> None:
-    with pytest.raises(InvalidArgument, match="worker: .* use the id of a worker"):
+    with pytest.raises(InvalidArgument, match=r"worker: .* use the id of a worker"):
         app.workers.drain(worker)  # type: ignore[arg-type]
 
 
