@@ -34,7 +34,7 @@ class Snapshot:
     Attributes:
         at: when, on the clock of the database.
         queues: rows of the view `queues`.
-        workers: rows of the view `worker_status`, with `rate`: runs in a second, if it is known; those that were lost stay in it for a day.
+        workers: rows of the view `worker_status`, with the `rate` of runs in a second; those that were lost stay in it for a day.
         pauses: what is paused.
         metrics: what happened up to the last closed minute.
         findings: what workers have found wrong lately, see `pgqueue doctor`.

@@ -51,6 +51,7 @@ def worker(name: str = "host:1", **values: Any) -> dict[str, Any]:
         "heartbeat_at": NOW,
         "done": 0,
         "failed": 0,
+        "rate": None,
     }
     return {"name": name, **usual, **values}
 
