@@ -150,8 +150,9 @@ def test_what_a_worker_says_of_itself_is_shown_as_text(http: httpx.Client, worke
     )
     for path in ("workers", f"workers/{worker}"):
         text = words_of(http.get(path).text)
-        for shown in ("1,234", "5 failed", "100 / 512 MiB", "v<i>7", "DRAINING"):
+        for shown in ("1,234", "5 failed", "100 MiB", "v<i>7", "DRAINING"):
             assert shown in text, (path, shown)
+    assert "its container may use 512 MiB" in text
     assert "ValueError: <b>no</b>" in text
     assert "m<i>l, slot 3, generation 2" in text
     assert "1.5, of which it has used" in text
