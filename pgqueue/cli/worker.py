@@ -11,6 +11,7 @@ from ..worker import WorkerOptions
 from ..worker.launch import Launch, run
 from ..worker.machine import whole_cores
 from .options import DatabaseUrl, LogFile, LogFormat, LogLevel, Schema
+from .recycling import BootTimeout, MaxJobs, MaxLifetime, MaxMemory, MaxMemoryHard, Reload, read_recycling, watched
 
 MOST_PROCESSES = 1000
 
@@ -27,7 +28,7 @@ def worker(
     processes: Annotated[
         str, typer.Option(metavar="N", help="Number of processes, or auto: one per CPU. A process that dies is replaced.")
     ] = "1",
-    burst: Annotated[bool, typer.Option("--burst", help="Stop when no job is ready or running.")] = False,
+    burst: Annotated[bool, typer.Option("--burst", help="Stop when no job runs or may start now.")] = False,
     grace: Annotated[
         float, typer.Option(metavar="SECONDS", help="Seconds that running handlers get to end when the worker stops.")
     ] = 30,
@@ -45,6 +46,12 @@ def worker(
     probe_host: Annotated[
         str, typer.Option(metavar="HOST", help="Address for --probe-port; only this machine by default.")
     ] = LOOPBACK,
+    max_jobs: MaxJobs = None,
+    max_memory: MaxMemory = None,
+    max_memory_hard: MaxMemoryHard = None,
+    max_lifetime: MaxLifetime = None,
+    boot_timeout: BootTimeout = None,
+    reload: Reload = False,
     log_format: LogFormat = None,
     log_level: LogLevel = None,
     log_file: LogFile = None,
@@ -53,13 +60,16 @@ def worker(
 ) -> None:
     """Run jobs, and log to stdout. SIGTERM or Ctrl-C ends the worker within the grace, a second signal ends it at once.
 
+    SIGHUP replaces all processes one after another, so that they load new code; SIGUSR1 writes all their stacks to stderr.
+
     Exit code 75: too many handlers did not end after their timeout; start another worker. `python -m pgqueue.worker` is the same.
     """
     options = WorkerOptions(parse_queues(queues), strict, concurrency, burst, grace, name, timeout_grace=timeout_grace)
     launch = Launch(app, options, database_url, schema, log_format and log_format.value, log_level, log_file)
     probes = None if probe_port is None else Address(probe_port, probe_host)
-    if (number := parse_processes(processes)) > 1:
-        raise typer.Exit(supervise(launch, number, probes=probes))
+    recycling = read_recycling(max_jobs, max_memory, max_memory_hard, max_lifetime, boot_timeout)
+    if (number := parse_processes(processes)) > 1 or recycling is not None or reload:
+        raise typer.Exit(supervise(launch, number, recycling, watched(reload), probes))
     raise typer.Exit(run(launch, probes=probes))
 
 

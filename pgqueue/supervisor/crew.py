@@ -194,7 +194,7 @@ class Crew:
                     self._kill(place, process, reason)
         if is_first():
             reap_strangers(set(self.pids()).__contains__)
-        for place in list(self._places.values()):
+        for place in sorted(self._places.values(), key=lambda place: place.change.since if place.change else now):
             if place.launch is not None:
                 self._care_for(place, place.launch)
             if place.is_empty():

@@ -17,6 +17,7 @@ from .memory import rss
 from .pipe import DRAIN, Sender, Statuses
 from .recycle import Limits, Recycling
 
+CHILD = "pgqueue.supervisor.child"
 KILL_AFTER = FLUSH_WITHIN + 5  # seconds beyond the grace; a process whose event loop is blocked does not react to a signal
 LOOK_AT_MEMORY = 2.0  # seconds between two looks
 TURNS = 5.0  # seconds; an event loop that answers sooner turns
@@ -56,7 +57,7 @@ class Process:
     def _start(self) -> None:
         reading, writing = os.pipe()
         try:
-            command = (sys.executable, "-m", "pgqueue.supervisor.child", self.launch.target, str(writing))  # TARGET is for `ps`
+            command = (sys.executable, "-m", CHILD, self.launch.target, str(writing))  # TARGET is for `ps`
             self._popen = subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=(writing,), process_group=0)  # noqa: S603
         except BaseException:
             os.close(reading)
