@@ -14,6 +14,7 @@ from ..database.calls import reads
 from ..database.calls.doctor import Finding
 from ..database.calls.metrics import Metrics
 from ..database.calls.queues import Pause
+from .worker_rates import WorkerRates
 
 T = TypeVar("T")
 FRESH = 5.0  # seconds for which figures are kept: a minute is closed once
@@ -33,7 +34,7 @@ class Snapshot:
     Attributes:
         at: when, on the clock of the database.
         queues: rows of the view `queues`.
-        workers: rows of the view `worker_status`; those that were lost stay in it for a day.
+        workers: rows of the view `worker_status`, with the `rate` of runs in a second; those that were lost stay in it for a day.
         pauses: what is paused.
         metrics: what happened up to the last closed minute.
         findings: what workers have found wrong lately, see `pgqueue doctor`.
@@ -73,12 +74,13 @@ class Observer:
         self._metrics: Metrics | None = None
         self._findings: list[Finding] = []
         self._read_at = 0.0
+        self._rates = WorkerRates()
 
     def look(self) -> Snapshot:
         """The install now."""
         metrics = self._figures()
         at = metrics.asked_at + timedelta(seconds=monotonic() - self._read_at)
-        queues, workers = self._run(queue_calls.queues()), self._run(reads.workers())
+        queues, workers = self._run(queue_calls.queues()), self._rates.add(self._run(reads.workers()))
         return Snapshot(at, queues, workers, self._run(queue_calls.pauses()), metrics, self._findings)
 
     def _figures(self) -> Metrics:

@@ -16,9 +16,10 @@ from pgqueue.version import __version__
 from .conftest import Ran, Run, run_here
 
 COMMANDS = [
-    "migrate", "worker", "agent", "serve", "dev", "enqueue", "stats", "metrics", "top", "workers", "stacks", "jobs", "job",
+    "migrate", "worker", "agent", "serve", "dev", "enqueue", "stats", "metrics", "top", "monitor", "workers", "stacks", "jobs", "job",
     "explain", "dead", "audit", "retry", "cancel", "discard", "update", "signal", "operations", "operation",
-    "pause", "resume", "drain", "workflows", "workflow", "retry_workflow", "cancel_workflow", "schedule", "pool",
+    "pause", "resume", "drain", "drain_worker", "restart_worker",
+    "workflows", "workflow", "retry_workflow", "cancel_workflow", "schedule", "pool",
     "doctor", "maintain",
 ]  # fmt: skip
 
@@ -28,7 +29,7 @@ def one_line(ran: Ran) -> bool:
 
 
 def test_each_command_is_there() -> None:
-    assert [command.callback.__name__ for command in cli.registered_commands if command.callback] == COMMANDS
+    assert [command.name or command.callback.__name__ for command in cli.registered_commands if command.callback] == COMMANDS
 
 
 @pytest.mark.parametrize("command", COMMANDS)

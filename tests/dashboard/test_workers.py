@@ -122,3 +122,37 @@ def test_the_text_to_copy_has_all_frames_and_jobs() -> None:
     assert text.startswith("thread pgqueue-handler_0 and 1 more, job 17\n")
     assert "  File \"/app/shop/mail.py\", line 7, in send\n    smtp.login('<b>')\n" in text
     assert "process 9, job 18\nit has ended" in text
+
+
+def test_a_worker_is_told_from_its_page_after_a_question(http: httpx.Client, worker: str, look: Look) -> None:
+    one = http.get(f"workers/{worker}").text
+    assert "No other one takes its place" in one
+    for what in ("restart", "drain"):
+        answer = send(http, f"workers/{worker}", f"workers/{worker}/{what}")
+        assert f"The worker is told to {what}." in answer.text
+        assert look.value("select told from worker") == what
+    assert "It drains" in answer.text
+    assert f'action="../workers/{worker}/drain"' not in answer.text, "it is told already"
+
+
+def test_a_worker_that_is_lost_says_why_and_is_not_told(http: httpx.Client, worker: str, look: Look) -> None:
+    look.rows("update worker set heartbeat_at = heartbeat_at - 2 * lease, lost_because = 'its process was killed by SIGKILL'")
+    lost = http.get(f"workers/{worker}").text
+    assert "its process was killed by SIGKILL" in lost
+    assert f'action="../workers/{worker}/restart"' not in lost, "it hears nothing"
+
+
+def test_what_a_worker_says_of_itself_is_shown_as_text(http: httpx.Client, worker: str, look: Look) -> None:
+    look.rows(
+        "update worker set done = 1234, failed = 5, last_error = 'ValueError: <b>no</b>', app_version = 'v<i>7', cores = 1.5, "
+        "cpu_seconds = 12, memory = 104857600, memory_limit = 536870912, pool = 'm<i>l', slot = 3, "
+        "generation = 2, draining = true"
+    )
+    for path in ("workers", f"workers/{worker}"):
+        text = words_of(http.get(path).text)
+        for shown in ("1,234", "5 failed", "100 MiB", "v<i>7", "DRAINING"):
+            assert shown in text, (path, shown)
+    assert "its container may use 512 MiB" in text
+    assert "ValueError: <b>no</b>" in text
+    assert "m<i>l, slot 3, generation 2" in text
+    assert "1.5, of which it has used" in text

@@ -140,6 +140,7 @@ COMMANDS = [
     "keys create --role viewer --name {hostile}", "keys revoke {hostile}", "maintain", "jobs --state {hostile}", "{hostile}",
     "job {hostile}", "jobs --schema {hostile}", "serve --host {hostile}", "worker {hostile}", "agent {hostile} --slots 1",
     "migrate --schema {hostile}", "stacks {hostile} --wait 0", "stacks {job}", "dev {hostile} --watch {hostile}",
+    "drain-worker {hostile} --by {hostile}", "restart-worker {job} --by {hostile}", "monitor --once",
 ]  # fmt: skip
 
 

@@ -96,6 +96,22 @@ def test_a_run_that_ends_by_itself_is_forgiven(sql: Sql, outcome: dict[str, Any]
     assert (sql.state(id), sql.job(id)["control"]) == ("ready", {"killed": 1})
 
 
+def test_no_job_is_blamed_for_a_process_that_was_told_to_end(sql: Sql) -> None:
+    id = sql.enqueue(retries=10)
+    for _ in range(2):
+        run_and_kill(sql, [id], reason="worker_shutdown", because="its process did not stop and was killed")
+    assert (sql.state(id), sql.job(id)["control"]) == ("scheduled", None), "a suspect, as after two lost workers"
+
+
+def test_a_job_that_alone_was_claimed_counts_although_its_start_was_not_told(sql: Sql) -> None:
+    """It kills its process before that can say that it has started it."""
+    id = sql.enqueue(retries=0)
+    worker = sql.worker()
+    sql.claim(worker)
+    bury(sql, worker, [])
+    assert (sql.state(id), sql.job(id)["reason"]) == ("failed", "crashed")
+
+
 def test_a_retry_of_the_dead_letter_starts_anew(sql: Sql) -> None:
     id = sql.enqueue(retries=10)
     for _ in range(2):

@@ -4,14 +4,16 @@ import asyncio
 import signal
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import psycopg
 import pytest
 
 from pgqueue import PgQueue
 from pgqueue.database.statement import Statements
+from pgqueue.errors import Disconnected
 from pgqueue.supervisor.burials import Burials, lost_by
 from pgqueue.supervisor.death import Death, Reason
 from pgqueue.supervisor.oom import OomWatch
@@ -20,6 +22,12 @@ from ..sql.conftest import Sql
 from ..waiting import auntil
 
 NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"
+
+
+@pytest.fixture
+def sql(connect: Callable[..., psycopg.Connection[Any]]) -> Sql:
+    """A look at the database, and its functions."""
+    return Sql(connect())
 
 
 @asynccontextmanager
@@ -94,8 +102,6 @@ async def test_it_asks_again_until_the_database_answers(app: PgQueue, sql: Sql, 
         run, asked = burials._link.run, list[Any]()
 
         async def fails_twice(call: Any) -> Any:
-            from pgqueue.errors import Disconnected
-
             asked.append(call)
             if len(asked) < 3:
                 raise Disconnected("gone")

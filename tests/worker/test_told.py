@@ -14,15 +14,15 @@ ITS = "select {} from worker_status"
 
 
 @pytest.mark.parametrize("what", ["drain", "restart"])
-async def test_a_worker_that_is_told_ends_when_its_handlers_have(async_app: PgQueue, look: Look, what: str) -> None:
+async def test_a_worker_that_is_told_ends_when_its_handlers_have(patient_app: PgQueue, look: Look, what: str) -> None:
     gate, started = asyncio.Event(), asyncio.Event()
 
-    @async_app.task
+    @patient_app.task
     async def work() -> None:
         started.set()
         await gate.wait()
 
-    worker = new_worker(async_app, grace=0.0)
+    worker = new_worker(patient_app, grace=0.0)
     run = asyncio.create_task(worker.run())
     job = work.enqueue()
     await started.wait()

@@ -18,8 +18,8 @@ FIELDS = {
 }  # fmt: skip
 SPANS = ("1h", "24h", "7d", "30d", "ever")
 REASONS = (
-    "error", "timeout", "user_requested", "dependency_failed", "worker_shutdown", "crashed", "expired", "rate_limit_exceeded",
-    "system_error", "other",
+    "error", "timeout", "user_requested", "dependency_failed", "worker_shutdown", "crashed", "memory", "expired",
+    "rate_limit_exceeded", "system_error", "other",
 )  # fmt: skip
 
 

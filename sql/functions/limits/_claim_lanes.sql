@@ -10,7 +10,7 @@
 --   4  that many jobs, and one more, which shows whether there are others and what they cost
 --   5  what of that the tokens pay for; a lane then stays in line, is parked behind a key that is shut, or has no more jobs
 -- Jobs of paused tasks are passed over: a lane that has no others leaves the line, and sweep_lanes lets it back in. One with jobs
--- that this worker leaves out goes to the end of the line: others have their tasks.
+-- that this worker leaves out stays: others have their tasks.
 -- At most one suspect is taken, if took.suspect says so (see pick_suspect); a lane stops in front of one.
 create function claim_lanes(took limited_jobs, in_queue text, want int, token uuid) returns limited_jobs
 language plpgsql as $$
@@ -194,18 +194,15 @@ begin
             if took.left_out is not null and exists (
                 select from job j where j.lane_id = lane.lane_id and j.state = 'ready' and j.task = any (took.left_out)
             ) then
-                its_turn.due_at := held.at;
-                moved := moved || its_turn;
-                gone := gone || lane.ids[2:];
-                continue;
+                null;  -- it stays in line
             elsif its_turn.whole_at is null then
                 gone := gone || lane.ids;
                 continue;
+            else  -- some may stand in front of lo, but looking there is slow
+                its_turn.due_at := greatest(held.at, its_turn.whole_at + interval '1 second');
+                its_turn.lo := '-infinity';
+                its_turn.whole_at := null;
             end if;
-            -- Some may stand in front of lo, but looking there is slow.
-            its_turn.due_at := greatest(held.at, its_turn.whole_at + interval '1 second');
-            its_turn.lo := '-infinity';
-            its_turn.whole_at := null;
         elsif shut is not null then
             its_turn.due_at := case when n > 0 then held.at else lane.due_at end;  -- one that had nothing keeps its place
             its_turn.key := held.keys[shut];

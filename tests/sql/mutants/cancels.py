@@ -64,7 +64,7 @@ MUTANTS = [
            interruptions.test_a_job_that_is_interrupted_too_often_is_a_suspect_and_then_a_dead_letter, (3,)),
     Mutant("an interrupted job never dies", "count_interruptions", r"its\.count > most", "false",
            interruptions.test_a_job_that_is_interrupted_too_often_is_a_suspect_and_then_a_dead_letter, (3,)),
-    Mutant("an attempt that ends leaves the interruptions", "finish_unended", r"array\['waits_for', 'interrupted'\]",
+    Mutant("an attempt that ends leaves the interruptions", "finish_unended", r"array\['waits_for', 'interrupted', 'killed'\]",
            "'waits_for'", interruptions.test_an_attempt_that_ends_starts_the_count_again, ("failed",)),
     Mutant("the count comes before the request", "count_interruptions", r" and \(control \? 'cancel'\) is not true", "",
            interruptions.test_a_job_that_was_asked_to_stop_is_cancelled_and_not_counted),

@@ -39,7 +39,7 @@ MUTANTS = [
     Mutant("a stale run waits", "wait_for", r" and j\.claim_token = token", "", guarantees.a_stale_run_is_told_nothing),
     Mutant("a wait beyond the deadline fails at once", "wakes_at", r", deadline_at - interval '1 microsecond'", "",
            guarantees.a_job_waits_until_its_deadline_at_most),
-    Mutant("a retry is taken for a wait", "finish_unended", r"array\['waits_for', 'interrupted'\]", "'interrupted'",
+    Mutant("a retry is taken for a wait", "finish_unended", r"array\['waits_for', 'interrupted', 'killed'\]", "'interrupted'",
            guarantees.a_run_that_comes_back_does_not_wait_any_more),
     Mutant("a wait blocks the limits", "finish_unended", r" or state = 'waiting' then null", " then null",
            guarantees.limits_are_free_while_a_job_waits),
