@@ -42,7 +42,8 @@ declare
                      "pause", "resume", "draining", "sweep_queues",
                      "discard",
                      "start_operation", "carry_on_operations", "cancel_operation", "ask_stacks",
-                     "make_pool", "set_pool", "scale_pool", "roll_pool", "pause_pool", "resume_pool", "delete_pool", "set_autoscale"],
+                     "make_pool", "set_pool", "scale_pool", "roll_pool", "pause_pool", "resume_pool", "delete_pool",
+                     "set_autoscale"],
         "scaler":   ["scaling_hint"],
         "admin":    ["create_key", "revoke_key", "find_key", "has_keys", "note_key_used"]
     }';

@@ -194,8 +194,8 @@ def test_figures_read_no_more_with_many_jobs(full: Sql) -> None:
 def test_beyond_that_what_was_counted_last_is_the_depth(full: Sql) -> None:
     with full.connection.transaction(force_rollback=True):
         full.rows("""insert into depth_sample (part, counted_at, took, fresh_until)
-                     select p, clock_timestamp(), '1 s', clock_timestamp() + interval '1 min' from unnest('{active,waiting}'::text[]) p
-                     returning part""")
+                     select p, clock_timestamp(), '1 s', clock_timestamp() + interval '1 min'
+                       from unnest('{active,waiting}'::text[]) p returning part""")
         full.rows("""insert into depth (part, counted_at, jobs, no_worker_for_task, state, priority, queue)
                      select part, counted_at, 5000000, 0, s::job_state, 0, q
                        from depth_sample, unnest('{ready,running}'::text[]) s, unnest('{mail,other}'::text[]) q
