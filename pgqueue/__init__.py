@@ -3,12 +3,14 @@
 from .app import PgQueue
 from .context import JobContext
 from .control.alerts import DeadLetterAlert
+from .control.pool_values import PoolSettings
 from .control.queue_settings import QueueSettings
 from .database.acting import acting_as
 from .database.calls.dead import DeadCount, DeadGroup
 from .database.calls.doctor import Finding
 from .database.calls.explain import Cause
 from .database.calls.metrics import Figures, Metrics, MetricStep, WorkerFigures
+from .database.calls.pool_reads import PoolStatus
 from .database.calls.queues import Pause
 from .errors import (
     CancelRequested,
@@ -19,6 +21,7 @@ from .errors import (
     JobNotFound,
     LeaseLost,
     PgQueueError,
+    PoolNotFound,
     QueueFull,
     ResultExpired,
     ResultTimeout,
@@ -90,6 +93,9 @@ __all__ = [
     "Pause",
     "PgQueue",
     "PgQueueError",
+    "PoolNotFound",
+    "PoolSettings",
+    "PoolStatus",
     "QueueFull",
     "QueueSettings",
     "RateLimited",

@@ -19,6 +19,7 @@ from .control.filters import FilterFields, filter_json
 from .control.jobs import Jobs
 from .control.metrics import HasMetrics
 from .control.operations import HasOperations
+from .control.pools import Pools
 from .control.queues import QueueControl
 from .database import Call
 from .database.calls import enqueue as enqueue_calls
@@ -82,6 +83,7 @@ class PgQueue(Signals, HasOperations, HasMetrics, HasAudit, QueueControl, Cancel
 
     Attributes:
         limits: declares limits, and changes and shows them at run time.
+        pools: makes pools of workers, and changes and shows them at run time.
         schedules: declares schedules, and changes and shows them at run time.
         inline: runs what is enqueued at once, in tests: see `pgqueue.testing.inline`; None = it is enqueued.
 
@@ -103,6 +105,7 @@ class PgQueue(Signals, HasOperations, HasMetrics, HasAudit, QueueControl, Cancel
         self.lifespan = async_context_maker(lifespan, "lifespan") if lifespan else None
         self.tasks: dict[str, Task[..., Any]] = {}
         self.chunk_task = chunk_task(self)
+        self.pools = Pools(self)
         self.schedules = Schedules(self, self.assert_open)
         if isinstance(limits, str) or not isinstance(limits, Iterable):
             raise invalid("limits", limits, "use a list of Limit, for example [Limit('openai', rate='60/m')]")

@@ -43,6 +43,10 @@ class ScheduleNotFound(PgQueueError, LookupError):
     """There is no schedule of this name (SQLSTATE PQ003)."""
 
 
+class PoolNotFound(PgQueueError, LookupError):
+    """There is no pool of this name (SQLSTATE PQ003)."""
+
+
 class WrongState(PgQueueError):
     """The job is in a state that does not allow this (SQLSTATE PQ004)."""
 

@@ -319,6 +319,74 @@ select day, queue, task, succeeded, failed, cancelled, failed_attempts,
        percentile_ms(wait_buckets, wait_jobs, 0.99) as wait_p99_ms
   from metric_day;
 
+-- Workers of pools that are alive. A worker that is draining still runs jobs, but does not count as running for its pool.
+create view pool_workers as
+with alive as (
+    select id, pool, slot, generation, draining from worker
+     where pool is not null and state = 'active' and heartbeat_at + lease >= clock_timestamp()
+)
+select p.name as pool, coalesce(s.slot, a.slot) as slot,
+       case when w.id is not null then w.status
+            when s.agent_id is null then 'FREE' when s.leaving is not null then 'LEAVING' else 'STARTING' end as status,
+       s.leaving, s.agent_id, coalesce(w.host, g.host) as host, w.id as worker_id, w.name as worker, w.pid, w.running,
+       coalesce(a.generation, s.generation) as generation, coalesce(a.generation, s.generation) < p.generation as is_outdated,
+       s.taken_at, w.started_at, w.heartbeat_at
+  from (pool_slot s full join alive a on a.pool = s.pool and a.slot = s.slot)
+  join pool p on p.name = coalesce(s.pool, a.pool)
+  left join agent g on g.id = s.agent_id
+  left join worker_status w on w.id = a.id;
+
+create view pool_agents as
+select a.id, a.pool, a.host, a.pid, a.version, a.slots,
+       (select count(*) from pool_slot s where s.agent_id = a.id)::int as taken,
+       case when a.heartbeat_at + a.lease < clock_timestamp() then 'DEAD' when a.draining then 'DRAINING' else 'ACTIVE' end
+           as status, a.started_at, a.heartbeat_at, a.lease
+  from agent a;
+
+create view pool_events as
+select id, at, pool, kind, by, before, after, reason, figures from pool_event;
+
+-- How many workers of each pool run, and how many places agents have for them. Of workers, only those that do not drain count.
+create view pool_status as
+select p.name, p.app, p.queues, p.concurrency, p.wanted, p.minimum, p.maximum, p.max_unavailable, p.autoscale, p.rules,
+       p.generation, w.running, w.outdated, g.agents, g.places,
+       case when p.deleting then 'deleting' when p.paused then 'paused'
+            when p.wanted > 0 and g.agents = 0 then 'no_agent'
+            when p.wanted > g.places then 'no_room'
+            when w.running <> p.wanted then 'scaling'
+            when w.outdated > 0 then 'rolling'
+            else 'steady' end as state,
+       p.created_at, p.checked_at, p.scaled_up_at, p.scaled_down_at
+  from pool p
+ cross join lateral (
+       select (count(*) filter (where not a.draining))::int as running,
+              (count(*) filter (where not a.draining and a.generation < p.generation))::int as outdated
+         from worker a
+        where a.pool = p.name and a.state = 'active' and a.heartbeat_at + a.lease >= clock_timestamp()) w
+ cross join lateral (
+       select count(*)::int as agents, coalesce(sum(a.slots), 0)::int as places
+         from agent a
+        where a.pool = p.name and not a.draining and a.heartbeat_at + a.lease >= clock_timestamp()) g;
+
+-- Pools. ready: jobs in the queues of each; of a pool that names none, in the queues that its workers serve now. Live jobs are
+-- counted once, and only if there are pools. oldest: how long the first in line has been waiting. counted_at: see queue_stats.
+create view pools as
+with depth as materialized (
+    select queue, sum(jobs)::bigint as ready, max(oldest) as oldest, min(counted_at) as counted_at
+      from queue_stats where state = 'ready' and exists (select from pool) group by queue
+)
+select s.name, s.state, s.app, s.queues, s.concurrency, s.wanted, s.running, d.ready, d.oldest, s.agents, s.places, s.minimum,
+       s.maximum, s.autoscale, s.rules, s.generation, s.outdated, s.max_unavailable, s.created_at, s.checked_at, s.scaled_up_at,
+       s.scaled_down_at, d.counted_at
+  from pool_status s
+ cross join lateral (
+       select coalesce(sum(ready), 0)::bigint as ready, max(oldest) as oldest, min(counted_at) as counted_at
+         from depth
+        where queue = any (case when s.queues <> '{}' then array(select split_part(q, '=', 1) from unnest(s.queues) as u(q))
+                                else array(select unnest(w.queues) from worker w
+                                            where w.pool = s.name and w.state = 'active'
+                                              and w.heartbeat_at + w.lease >= clock_timestamp()) end)) d;
+
 -- Keys of the REST API without the digests of their secrets.
 create view api_keys as
 select id, name, role, queues, may_read_arguments,

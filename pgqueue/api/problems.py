@@ -146,7 +146,7 @@ def of(error: Exception) -> Problem | None:
 _TYPES: Mapping[str, tuple[type[Exception], ...]] = {
     "queue-full": (errors.QueueFull,),
     "lease-lost": (errors.WorkerLost, errors.LeaseLost),
-    "not-found": (errors.JobNotFound, errors.ScheduleNotFound, errors.UnknownTask, errors.UnknownNode),
+    "not-found": (errors.JobNotFound, errors.ScheduleNotFound, errors.PoolNotFound, errors.UnknownTask, errors.UnknownNode),
     "wrong-state": (errors.WrongState,),
     "not-migrated": (errors.NotMigrated, errors.DatabaseNotConfigured),
     "invalid": (errors.InvalidArgument, errors.ConfigurationError),

@@ -1,7 +1,7 @@
 """The command line: `pgqueue COMMAND`. Code can do the same without it; each command parses, calls the library and prints.
 
 Exit codes: 0 done; 1 it failed; 2 bad input or set-up (usage, arguments, no database URL, not migrated); 3 there is no such
-job, workflow, schedule or operation; 4 there are as many dead letters as `dead --alert` says.
+job, workflow, schedule, operation or pool; 4 there are as many dead letters as `dead --alert` says.
 """
 
 import sys
@@ -30,6 +30,8 @@ from .metrics import metrics
 from .migrate import migrate
 from .operations import operation, operations
 from .pauses import drain, pause, resume
+from .pool import pool
+from .pools import pools
 from .queues import queues
 from .retry import retry
 from .schedules import schedule, schedules
@@ -48,7 +50,8 @@ __all__ = ["cli", "main"]
 cli = typer.Typer(
     cls=Root,
     help="pgqueue: a job queue whose only server is PostgreSQL.",
-    epilog="Exit codes: 0 done, 1 failed, 2 bad input or set-up, 3 no such job, workflow, schedule or operation, 4 dead --alert.",
+    epilog="Exit codes: 0 done, 1 failed, 2 bad input or set-up, 3 no such job, workflow, schedule, operation or pool, "
+    "4 dead --alert.",
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -60,6 +63,7 @@ PANELS: dict[str, tuple[Any, ...]] = {
     "Queues and limits": (queues, pause, resume, drain, limits),
     "Workflows": (workflows, workflow, retry_workflow, cancel_workflow),
     "Schedules": (schedules, schedule),
+    "Pools": (pools, pool),
     "REST API": (api_keys,),
     "Care": (doctor, maintain),
 }

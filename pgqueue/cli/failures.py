@@ -5,7 +5,7 @@ import typer
 
 from .._text import in_lines
 from .._trace import trace
-from ..errors import ConfigurationError, InvalidArgument, JobNotFound, NotMigrated, ScheduleNotFound
+from ..errors import ConfigurationError, InvalidArgument, JobNotFound, NotMigrated, PoolNotFound, ScheduleNotFound
 from .secrets import redactor, safe
 
 FAILED, BAD_INPUT, NOT_FOUND, ALERTED = 1, 2, 3, 4
@@ -24,7 +24,7 @@ def crash(error: Exception) -> None:
 
 def exit_code(error: Exception) -> int:
     """The exit code of a command that ended with this error."""
-    if isinstance(error, JobNotFound | ScheduleNotFound):
+    if isinstance(error, JobNotFound | PoolNotFound | ScheduleNotFound):
         return NOT_FOUND
     if isinstance(error, ConfigurationError | InvalidArgument | NotMigrated | psycopg.DataError | UnicodeError):
         return BAD_INPUT

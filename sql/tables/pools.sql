@@ -62,7 +62,8 @@ create table pool_event (
     reason   text,
     figures  jsonb                                      -- what the autoscaler saw
 );
-create index pool_event_pool on pool_event (pool, at);
+create index pool_event_pool on pool_event (pool, id);
+create index pool_event_at on pool_event (at);
 
 -- How many workers were wanted and running, and how much waited, about once a minute; pruned with the history.
 create table pool_sample (

@@ -19,7 +19,7 @@ COMMANDS = [
     "migrate", "worker", "serve", "dev", "enqueue", "stats", "metrics", "top", "workers", "stacks", "jobs", "job", "explain",
     "dead",
     "audit", "retry", "cancel", "discard", "update", "signal", "operations", "operation",
-    "pause", "resume", "drain", "workflows", "workflow", "retry_workflow", "cancel_workflow", "schedule",
+    "pause", "resume", "drain", "workflows", "workflow", "retry_workflow", "cancel_workflow", "schedule", "pool",
     "doctor", "maintain",
 ]  # fmt: skip
 

@@ -35,8 +35,8 @@ def agent(sql: Sql, name: str = "mail", slots: int = 2, **values: Any) -> uuid.U
     id = uuid.uuid4()
     row = {"id": str(id), "pool": name, "host": "h", "pid": 1, "version": "0", "slots": slots, "lease": "30 s"} | values
     sql.rows(
-        "insert into agent select (jsonb_populate_record(null::agent, %s || jsonb_build_object("
-        "'draining', false, 'started_at', clock_timestamp(), 'heartbeat_at', clock_timestamp()))).* returning id",
+        "insert into agent select (jsonb_populate_record(null::agent, jsonb_build_object("
+        "'draining', false, 'started_at', clock_timestamp(), 'heartbeat_at', clock_timestamp()) || %s)).* returning id",
         json.dumps(row),
     )
     return id

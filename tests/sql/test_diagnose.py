@@ -17,6 +17,9 @@ DAYS_AGO = "now() - interval '2 days'"
 UNKEPT = """insert into job_history (id, run_at, created_at, finished_at, state, priority, attempt, max_attempts, rescues, queue,
     task, args) values (1, '2000-01-01', '2000-01-01', '2000-01-01', 'succeeded', 0, 1, 4, 0, 'default', 'noop', '{}')"""
 ALIVE = "select register_worker(gen_random_uuid(), 'w', 'host', 1, installed_version(), '{default}', 1, '1 h')"
+POOL = "select make_pool('p', 'shop:app')"
+AGENT = """insert into agent (id, pool, host, pid, version, slots, lease, started_at, heartbeat_at)
+    values (gen_random_uuid(), 'p', 'h', 1, '0', 6, '30 s', now(), clock_timestamp())"""
 READY = "select enqueue('noop')"
 LATE = "update job set run_at = run_at - interval '1 h'"
 
@@ -97,6 +100,14 @@ CASES = [
         "select pause('queue', 'mail', by => 'ada', reason => 'deploy')", f"update pause set paused_at = {DAYS_AGO}")),
     Case("pauses", "pause-forgotten", "warning", (
         "select pause('everything')", f"update pause set paused_at = {DAYS_AGO}")),
+    Case("pools", "pool-without-agent", "error", (POOL,), AGENT),
+    Case("pools", "pool-without-agent", "error", (POOL, AGENT, "update agent set heartbeat_at = now() - interval '1 h'"), AGENT),
+    Case("pools", "pool-without-room", "warning", (POOL, AGENT, "select set_pool('p', minimum => 7)"), AGENT),
+    Case("pools", "pool-cannot-start", "error", (POOL, AGENT, "select note_pool('p', 'cannot_start', reason => 'no module p')"),
+         "update pool_event set at = at - interval '11 minutes'"),
+    Case("pools", "pool-short", "warning", (
+        POOL, AGENT, "insert into pool_sample select 'p', now() - n * interval '1 minute', 1, 0, 0 from generate_series(1, 4) n"),
+        "update pool_sample set running = 1"),
     Case("workflows", "workflow-drift", "error", (
         """select enqueue_workflow('[{"task": "noop"}, {"task": "noop", "after": [1]}]')""",
         "update workflow_node set pending_parents = 2 where pending_parents = 1")),

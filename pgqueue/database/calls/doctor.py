@@ -13,7 +13,7 @@ CHECK_WITHIN = 2.0  # seconds for one check, on the server too
 # The checks that are functions of SQL: diagnose_… of each of these.
 NOUNS: tuple[LiteralString, ...] = (
     "settings", "schema", "connections", "horizon", "vacuum", "notifications", "partitions", "rollups", "plans", "workers",
-    "queues", "tasks", "schedules", "pauses", "workflows",
+    "queues", "tasks", "schedules", "pauses", "workflows", "pools",
 )  # fmt: skip
 
 

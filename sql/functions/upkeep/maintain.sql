@@ -173,6 +173,9 @@ begin
     is_more := prune_logs() or is_more;
     is_more := prune_requests(most) or is_more;
     is_more := prune_metrics(most) or is_more;
+    if pg_relation_size('pool') > 0 or pg_relation_size('pool_event') > 0 then
+        is_more := prune_pools(keep_days, most) or is_more;
+    end if;
     perform tidy_lanes();
     delete from pause where until < (select clock_timestamp()) - interval '1 day';
     delete from worker_stacks where asked_at < (select clock_timestamp()) - interval '1 hour';
