@@ -246,7 +246,7 @@ FUNCTIONS = {
         "note_pool", "hold_pool", "hold_lasting_pool", "tell_agents", "pool_facts", "check_pool_name", "check_pool",
         "check_pool_app", "check_pool_queues", "prune_pools", "check_wanted", "save_pool", "store_wanted", "set_paused",
         "end_pool",
-        "pool_named", "refuse_pool", "scaling_rules", "check_scaling_rule", "changed_rules", "crew_of", "queues_of",
+        "pool_named", "refuse_pool", "scaling_rules", "check_scaling_rule", "changed_rules", "is_of_pool", "soon_ready", "crew_of", "queues_of",
         "known_to", "load_of", "startable", "suspects", "startable_in_lanes", "waits_since", "scaling_figures",
         "decide_scaling", "asks_for_more", "is_low", "workers_needed", "grown", "is_past", "note_scaling", "connection_bounds",
         "connections_left", "replication_lag",
