@@ -73,7 +73,8 @@ class Settings(BaseSettings):
         pool_size: the most connections that an application process opens, for sync and async code each.
         transaction_pool_size: the most connections for `ctx.transaction()` that a worker process opens, for async handlers and
             for handlers in threads each; further blocks wait.
-        process_pool_size: the most processes that a worker starts for `executor="process"`; None = one per CPU.
+        process_pool_size: the most processes that a worker starts for `executor="process"`; None = one per CPU that
+            its container may use.
         api_pool_size: the most connections that a process of the REST API opens for requests.
         result_ttl: seconds for which a result is kept; None = 24 hours; at most 1000 years.
         timeout: seconds that one run of a job may take unless its task says otherwise; None = no limit.
@@ -83,6 +84,7 @@ class Settings(BaseSettings):
         log_level: the lowest level that a worker logs: debug, info, warning, error or critical.
         log_format: how a worker logs: json, or console for people; None = console on a terminal, else JSON.
         log_file: a file to which a worker logs too; a new one each day, 30 are kept. Workers of a machine may share it.
+        app_version: of the application: which release a worker runs, shown beside it; None = it is not said.
         redact: names of values that logs and the command line do not show; None = those of `pgqueue.redact.DEFAULT`; "+iban" adds
             one to them. In a variable with commas between them.
     """
@@ -111,6 +113,7 @@ class Settings(BaseSettings):
     log_level: LogLevel = "info"
     log_format: LogFormat | None = None
     log_file: Annotated[str, Field(min_length=1)] | None = None
+    app_version: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     # With `str`, because a variable that can only be a list would have to be JSON.
     redact: Annotated[list[str] | str | None, BeforeValidator(_names)] = None
 

@@ -125,12 +125,17 @@ select task, coalesce(o.succeeded, 0) as succeeded, coalesce(o.cancelled, 0) as 
        percentile_ms(h.buckets, h.counts, 0.99) / 1000 as p99_seconds
   from outcome o full join dead d using (task) left join histogram h using (task);
 
+-- A worker is PAUSED if all of its queues are; what runs of it goes on.
 create view worker_status as
 select id, name, host, pid, version, queues, concurrency, running, wake_mode, started_at, heartbeat_at, lease,
        case when state = 'lost' or heartbeat_at + lease < clock_timestamp() then 'DEAD'
+            when draining then 'DRAINING'
+            when queues <> '{}' and (exists (select from pauses where kind = 'everything')
+                 or queues <@ (select array_agg(p.name) from pauses p where p.kind = 'queue')) then 'PAUSED'
             when running > 0 then 'ACTIVE'
             else 'IDLE' end as status,
-       loop_lag, memory, tasks
+       loop_lag, memory, memory_limit, cores, cpu_seconds, done, failed, last_error, app_version, told, lost_because,
+       pool, slot, generation, tasks
   from worker;
 
 create view dead_letters as

@@ -24,6 +24,7 @@ from ..database.calls.install import (
     RESULTS_WANTED,
     SCHEDULES_CHANGED,
     STACKS_WANTED,
+    TOLD,
     WATCH_WANTED,
 )
 from ..database.connection import DEADLINE, OwnConnection, open_connection
@@ -32,6 +33,7 @@ from ..database.statement import Statements
 from ..database.translate import raise_ours
 from ..errors import WorkerLost
 from .lag import LoopLag
+from .machine import MemoryWatch, machine
 from .signals import Alarm
 
 log = logging.getLogger("pgqueue.worker")
@@ -69,9 +71,14 @@ class Liveness(threading.Thread):
         timed: returns the runs with a timeout, and for how long they have run, as JSON; None for none. Called in the thread.
         stacks: returns what the worker does just now, as JSON; takes for how many seconds the loop has not answered. Called in
             the thread.
+        measured: returns what the heartbeat says of the worker besides lag, memory and CPU. Called in the thread.
+        is_draining: whether the worker claims nothing more; others hear of it at once. Called in the thread.
+        on_told: called on the loop with what people have told the worker, drain or restart, each time that it changes.
 
     Attributes:
         wake_mode: "notify", or "polling: …" with the reason.
+        is_connected: whether its connection works.
+        lag: seconds for which the loop was blocked at the longest before the last heartbeat.
     """
 
     def __init__(
@@ -92,6 +99,9 @@ class Liveness(threading.Thread):
         on_queues_changed: Callable[[], object] = lambda: None,
         on_watch_wanted: Callable[[str], object] = lambda ids: None,
         stacks: Callable[[float], str] = lambda blocked_for: "{}",
+        measured: Callable[[], dict[str, Any]] = dict,
+        is_draining: Callable[[], bool] = lambda: False,
+        on_told: Callable[[str], object] = lambda what: None,
     ) -> None:
         super().__init__(name="pgqueue-liveness", daemon=True)
         self._url, self._statements, self._lease = url, statements, lease
@@ -103,10 +113,13 @@ class Liveness(threading.Thread):
         self._down_for, self._timed = down_for, timed
         self._on_queues_changed, self._on_watch_wanted = on_queues_changed, on_watch_wanted
         self._stacks, self._lag, self._process = stacks, LoopLag(loop), psutil.Process()
+        self._measured, self._on_told, self._told = measured, on_told, ""
+        self._is_draining, self._has_said_draining = is_draining, False
+        self._memory = MemoryWatch(machine())
         self._stopped = threading.Event()
         self._worker_id: UUID | None = None
         self._kept_until = 0.0
-        self.wake_mode = "starting"
+        self.wake_mode, self.is_connected, self.lag = "starting", False, 0.0
 
     def adopt(self, worker_id: UUID, since: float) -> None:
         """Keep the lease of this worker from now on; `since` is when its registration was sent."""
@@ -132,9 +145,10 @@ class Liveness(threading.Thread):
                     self._beat(connection)
                     self._listen(connection)
                     backoff.worked()
+                    self.is_connected = True
                     self._serve(connection)
             except Exception as error:  # any error: without this thread nothing would renew the lease or act on its loss
-                pause = backoff.failed()
+                self.is_connected, pause = False, backoff.failed()
                 if not self._stopped.is_set():
                     complaints.add(error, pause)
                 self.check_lease()
@@ -153,7 +167,7 @@ class Liveness(threading.Thread):
     def _serve(self, connection: OwnConnection) -> None:
         beat_at = 0.0
         while not self._stopped.is_set():
-            if now() >= beat_at:
+            if now() >= beat_at or self._is_draining() != self._has_said_draining:
                 beat_at = now() + self._beat_every
                 self._beat(connection)
             self._lag.ping()
@@ -173,6 +187,8 @@ class Liveness(threading.Thread):
                     self._loop.call_soon_threadsafe(self._on_queues_changed)
                 elif notification.payload == f"{STACKS_WANTED}{self._worker_id}":
                     are_stacks_wanted = True
+                elif notification.payload == f"{TOLD}{self._worker_id}":
+                    beat_at = 0.0  # the answer says what
                 elif notification.payload.startswith(WATCH_WANTED):
                     self._loop.call_soon_threadsafe(self._on_watch_wanted, notification.payload.removeprefix(WATCH_WANTED))
             if are_stacks_wanted:  # not within the loop, which holds the connection
@@ -183,23 +199,35 @@ class Liveness(threading.Thread):
         worker_id, sent = self._worker_id, now()
         if worker_id is None or not self._is_worker_alive():
             return
-        lag = self._lag.take()
+        self.lag = lag = self._lag.take()
         self._warn_of(lag)
+        self._memory.look()
         try:
-            beat = worker_calls.heartbeat(worker_id, self._running(), self.wake_mode, self._timed(), lag, self._memory())
-            self._alarm.workers = self._run(connection, beat)
+            self._has_said_draining = is_draining = self._is_draining()
+            figures = {"draining": is_draining, "loop_lag": lag, **self._measured(), **self._of_process()}
+            call = worker_calls.heartbeat(worker_id, self._running(), self.wake_mode, self._timed(), figures)
+            beat: worker_calls.Beat = self._run(connection, call)
+            self._alarm.workers = beat.workers
         except WorkerLost:
             self._lost(worker_id)
         else:
             self._kept_until = sent + self._lease  # counted from before the call: never longer than the database counts
-            if self.wake_mode.startswith("polling") and self._run(connection, worker_calls.stacks_wanted(worker_id)):
+            self._hear(beat.told)
+            if beat.stacks and self.wake_mode.startswith("polling"):
                 self._tell_stacks(connection)
 
-    def _memory(self) -> int | None:
+    def _of_process(self) -> dict[str, Any]:
         try:
-            return int(self._process.memory_info().rss)
+            with self._process.oneshot():
+                spent = self._process.cpu_times()
+                return {"memory": self._process.memory_info().rss, "cpu_seconds": round(spent.user + spent.system, 3)}
         except psutil.Error:
-            return None
+            return {}
+
+    def _hear(self, told: str | None) -> None:
+        if told is not None and told != self._told:
+            self._told = told
+            self._loop.call_soon_threadsafe(self._on_told, told)
 
     def _tell_stacks(self, connection: OwnConnection) -> None:
         """Tell what the worker does; the loop may be blocked, and shows by what."""

@@ -5,9 +5,9 @@ import logging
 import os
 import socket
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 import psycopg
@@ -35,6 +35,7 @@ class Membership:
         lease: seconds.
         schedules: the names of the schedules that its app declares.
         tasks: the names of its tasks.
+        about: what else it says of itself, see the SQL function register_worker.
         drop: forgets all jobs of the worker; called when its lease is lost.
         adopt: called with the registered id and the time when the registration was sent; see Liveness.adopt.
         alarm: rung when the worker has registered again.
@@ -51,12 +52,13 @@ class Membership:
         lease: float,
         schedules: list[str],
         tasks: list[str],
+        about: Mapping[str, Any],
         drop: Callable[[], Awaitable[None]],
         adopt: Callable[[UUID, float], None],
         alarm: Alarm,
     ) -> None:
         self._link, self._queues, self._options, self._lease = link, queues, options, lease
-        self._schedules, self._tasks = schedules, tasks
+        self._schedules, self._tasks, self._about = schedules, tasks, about
         self._drop, self._adopt, self._alarm = drop, adopt, alarm
         self._registered, self._lost = asyncio.Event(), asyncio.Event()
         self._renewing = asyncio.Lock()
@@ -88,6 +90,7 @@ class Membership:
             self._lease,
             self._schedules,
             self._tasks,
+            self._about,
         )
         asked: list[float] = []
 

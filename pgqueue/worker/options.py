@@ -1,7 +1,9 @@
 """How a worker works."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from .._text import storable
 from ..errors import ConfigurationError
@@ -24,6 +26,7 @@ class WorkerOptions:
             of its job, with and without this option.
         upkeep_only: run no jobs, and only do what any worker does for the whole install: promote, rescue, schedules, roll-ups,
             operations. The tasks and the lifespan of the app are not used.
+        about: the pool, slot and generation of a worker that an agent has started.
         supervised: leave a second signal to the supervisor; a service manager may send the first signal to both.
     """
 
@@ -37,6 +40,7 @@ class WorkerOptions:
     supervised: bool = False
     timeout_grace: float = 5.0
     upkeep_only: bool = False
+    about: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         storable("name", self.name or "")

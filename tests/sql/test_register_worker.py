@@ -1,5 +1,6 @@
 """register_worker: every start of a worker is a new worker."""
 
+import json
 import uuid
 
 import pytest
@@ -58,3 +59,37 @@ def test_a_worker_names_the_tasks_that_it_knows_up_to_a_bound(sql: Sql) -> None:
     assert (rows[silent], rows[named], len(rows[many])) == (None, ["mail", "noop"], 1000)
     assert knows == {silent: True, named: False, many: True}  # what was not said or cut off may be there
     assert sql.value("select knows_task(tasks, 'mail') from worker where id = %s", named)
+
+
+ABOUT = "select register_worker(%s, 'w', 'host', 1, '0', '{default}', 1, '30 s', about => %s)"
+SAID = {"pool": "mail", "slot": 3, "generation": 2, "cores": 1.5, "memory_limit": 536_870_912, "app_version": "2026.11"}
+
+
+def test_a_worker_says_where_it_runs_and_of_which_application(rolled_back_sql: Sql) -> None:
+    sql = rolled_back_sql
+    full, none = uuid.uuid4(), uuid.uuid4()
+    sql.value(ABOUT, full, json.dumps(SAID | {"unknown": {}}))
+    sql.value(ABOUT, none, json.dumps(dict.fromkeys(SAID)))
+    columns = ", ".join(SAID)
+    assert sql.rows(f"select {columns} from worker_status where id = %s", full) == [SAID]
+    assert sql.rows(f"select {columns} from worker_status where id = %s", none) == [dict.fromkeys(SAID)]
+    sql.value(ABOUT, full, json.dumps(SAID | {"slot": 4}))
+    assert sql.value("select slot from worker where id = %s", full) == 3  # asked again: nothing changes
+
+
+@pytest.mark.parametrize(
+    ("about", "field"),
+    [
+        ("1", "about"),
+        ('{"pool": 1}', "about.pool"),
+        (json.dumps({"pool": "x" * 201}), "about.pool"),
+        ('{"slot": 1.5}', "about.slot"),
+        ('{"generation": 2147483648}', "about.generation"),
+        ('{"cores": -1}', "about.cores"),
+        ('{"memory_limit": 1e19}', "about.memory_limit"),
+        (json.dumps({"app_version": "x" * 201}), "about.app_version"),
+    ],
+)
+def test_what_a_worker_cannot_be_is_refused(rolled_back_sql: Sql, about: str, field: str) -> None:
+    refused = rolled_back_sql.refusal(ABOUT, uuid.uuid4(), about)
+    assert (refused.sqlstate, refused.diag.column_name) == ("PQ001", field)

@@ -178,7 +178,7 @@ class Queue(RuleBasedStateMachine):
         running = self.model.running(worker.id)
         started = {job.id for job in running if data.draw(st.booleans(), label=f"started {job.id}")}
         self.sql.rows("update job set claimed_at = claimed_at - interval '10 s' where worker_id = %s", worker.id)
-        active = self.sql.value("select heartbeat(%s, %s::bigint[], 'notify')", worker.id, sorted(started))
+        active = self.sql.value("select workers from heartbeat(%s, %s::bigint[], 'notify')", worker.id, sorted(started))
         worker.started = started
         for job in running:
             job.young = False

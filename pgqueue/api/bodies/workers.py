@@ -7,7 +7,12 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 MOST_RUNS = 1000  # jobs of one worker that are answered
-Status = Literal["ACTIVE", "IDLE", "DEAD"]
+Status = Literal["ACTIVE", "IDLE", "PAUSED", "DRAINING", "DEAD"]
+
+STATUSES = (
+    "the first that holds: DEAD: it has missed its lease; DRAINING: it ends once its jobs have; PAUSED: all of its queues are "
+    "paused; ACTIVE: it runs jobs; IDLE: it runs none"
+)
 
 
 class WorkerOut(BaseModel):
@@ -18,7 +23,7 @@ class WorkerOut(BaseModel):
     host: str
     pid: int
     version: str
-    status: Status = Field(description="ACTIVE: it runs jobs; IDLE: it runs none; DEAD: it has missed its lease")
+    status: Status = Field(description=STATUSES)
     queues: list[str] = Field(examples=[["default", "mail"]])
     concurrency: int = Field(description="how many jobs it can run at once")
     running: int = Field(description="how many it ran at its last heartbeat")
@@ -30,6 +35,18 @@ class WorkerOut(BaseModel):
         description="seconds for which its event loop was blocked at the longest before its last heartbeat; null: not measured"
     )
     memory: int | None = Field(description="bytes of its process at its last heartbeat; null: not measured")
+    memory_limit: int | None = Field(description="bytes that its container may use; null: no limit")
+    cores: float | None = Field(description="CPUs that its container may use; null: it has not said")
+    cpu_seconds: float | None = Field(description="what its process has used of them since its start; null: not measured")
+    done: int = Field(description="runs that have succeeded since its start")
+    failed: int = Field(description="runs that have failed since its start")
+    last_error: str | None = Field(description="type and message of the last one; null for a key that may not read arguments")
+    app_version: str | None = Field(description="of the application, as it says", examples=["2026.11"])
+    told: Literal["drain", "restart"] | None = Field(description="what it was told")
+    lost_because: str | None = Field(description="why its process has ended, if its supervisor has said so")
+    pool: str | None = Field(description="the pool whose agent has started it")
+    slot: int | None = Field(description="the slot of the pool that it fills")
+    generation: int | None = Field(description="of the slot when it started")
 
 
 class RunOut(BaseModel):
@@ -69,6 +86,14 @@ class WorkerStats(BaseModel):
     """How many workers there are."""
 
     by_status: list[WorkerCount] = Field(description="each status once, also one that no worker has")
+
+
+class ToldOut(BaseModel):
+    """What a worker was told."""
+
+    worker_id: UUID
+    told: Literal["drain", "restart"]
+    changed: bool = Field(description="whether it was not told so before")
 
 
 class RescueOut(BaseModel):

@@ -41,7 +41,9 @@ FAMILIES: Mapping[str, Family] = {
     "pgqueue_task_recent_run_seconds": Family(
         "gauge", "Quantiles of the time in handlers, of the last five minutes that are rolled up.", ("task", "quantile")
     ),
-    "pgqueue_workers": Family("gauge", "Workers: active, idle, or dead, which have missed their lease.", ("status",)),
+    "pgqueue_workers": Family(
+        "gauge", "Workers: active, idle, paused, draining, or dead, which have missed their lease.", ("status",)
+    ),
     "pgqueue_worker_slots": Family("gauge", "Jobs that the workers can run at once."),
     "pgqueue_worker_slots_used": Family("gauge", "Jobs that they run, by their last heartbeats."),
     "pgqueue_pool_workers_wanted": Family("gauge", "Workers that shall run in a pool.", ("pool",)),

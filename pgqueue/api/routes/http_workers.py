@@ -101,11 +101,11 @@ async def heartbeat(request: Request, worker_id: str, body: Beat) -> Response:
     here.service.upkeep.start()
     known = body.running if body.known is None else list({*body.known, *body.running})
     timed = None if not body.timed else exact.write([one.model_dump() for one in body.timed]).decode()
-    active = await here.run(worker_calls.heartbeat(worker, body.running, WAKE_MODE, timed))
+    beat = await here.run(worker_calls.heartbeat(worker, body.running, WAKE_MODE, timed))
     to_end = await here.run(manage_calls.cancel_requests(worker, known, False))
     gave_back = await here.run(worker_calls.reconcile(worker, known, GRACE))
     cancel = [{"job_id": id, "force": fenced} for id, fenced in to_end if id not in gave_back]
-    return here.answer({"cancel": cancel, "active_workers": active, "gave_back": [str(id) for id in gave_back]})
+    return here.answer({"cancel": cancel, "active_workers": beat.workers, "gave_back": [str(id) for id in gave_back]})
 
 
 @endpoints.post(

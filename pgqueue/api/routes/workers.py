@@ -1,6 +1,6 @@
 """Workers: who they are, what they run, what was rescued."""
 
-from typing import Annotated
+from typing import Annotated, Any, get_args
 from uuid import UUID
 
 from fastapi import Query
@@ -9,13 +9,18 @@ from starlette.responses import Response
 
 from ...database.calls import workers as calls
 from ..bodies.pages import USUAL, Cursor, Limit, Page, Paging
-from ..bodies.workers import MOST_RUNS, RescueOut, Status, WorkerDetail, WorkerOut, WorkerStats
+from ..bodies.workers import MOST_RUNS, RescueOut, Status, ToldOut, WorkerDetail, WorkerOut, WorkerStats
 from ..endpoint import Endpoints
-from ..here import at
+from ..here import Here, at
 from ..problems import Problem
 
 endpoints = Endpoints("workers")
-_STATUSES: tuple[Status, ...] = ("ACTIVE", "IDLE", "DEAD")
+_STATUSES: tuple[Status, ...] = get_args(Status)
+
+
+def _told(worker: dict[str, Any], may_read_arguments: bool) -> dict[str, Any]:
+    """A worker without what a key that may not read arguments does not see: an error may quote them."""
+    return worker if may_read_arguments else worker | {"last_error": None}
 
 
 @endpoints.get("/workers", model=Page[WorkerOut])
@@ -23,7 +28,8 @@ async def workers(request: Request, status: Status | None = None, limit: Limit =
     """Every registered worker, the newest first; lost ones stay in the list for a while."""
     here = at(request)
     paging = Paging(("workers", status), limit, cursor, 2)
-    found = await here.run(calls.workers(status, paging.after, paging.fetch))
+    rows = await here.run(calls.workers(status, paging.after, paging.fetch))
+    found = [_told(row, here.caller.may_read_arguments) for row in rows]
     return here.answer(paging.page(found, lambda row: (row["started_at"], row["id"])))
 
 
@@ -61,4 +67,25 @@ async def worker(request: Request, worker_id: UUID) -> Response:
     jobs = await here.run(calls.runs_of(worker_id, MOST_RUNS))
     if not here.caller.may_read_arguments:
         jobs = [job | {"progress": None} for job in jobs]
-    return here.answer(found[0] | {"jobs": jobs})
+    return here.answer(_told(found[0], here.caller.may_read_arguments) | {"jobs": jobs})
+
+
+@endpoints.post("/workers/{worker_id}/drain", calls=("tell_worker",), refuses=(404, 409), model=ToldOut)
+async def drain(request: Request, worker_id: UUID) -> Response:
+    """Tell a worker to claim nothing more, and to end once its handlers have, however long they take.
+
+    A supervisor or an agent leaves its place empty.
+    """
+    return await _tell(at(request), worker_id, "drain")
+
+
+@endpoints.post("/workers/{worker_id}/restart", calls=("tell_worker",), refuses=(404, 409), model=ToldOut)
+async def restart(request: Request, worker_id: UUID) -> Response:
+    """Tell a worker to drain with exit code 75, so that whoever looks after its process starts another one."""
+    return await _tell(at(request), worker_id, "restart")
+
+
+async def _tell(here: Here, worker_id: UUID, what: str) -> Response:
+    with here.acting():
+        changed = await here.act(calls.tell_worker(worker_id, what))
+    return here.answer({"worker_id": worker_id, "told": what, "changed": changed})

@@ -13,6 +13,7 @@ WATCH_WANTED = "!watch "  # sent by ask_watch, with ids behind it
 SCHEDULES_CHANGED = "!schedules"  # sent by set_schedule and its kind
 KEYS_CHANGED = "!keys"  # sent by create_key and revoke_key, for servers of the REST API
 STACKS_WANTED = "!stacks "  # sent by ask_stacks, with the id of the worker behind it
+TOLD = "!told "  # sent by tell_worker, with the id of the worker behind it
 QUEUES_CHANGED = "!queues"  # sent by pause, resume and set_queue
 # With a parameter, the name of the schema; see `foreign_owner`.
 FOREIGN_OWNER: LiteralString = (

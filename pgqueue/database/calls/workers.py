@@ -1,18 +1,21 @@
 """Live workers, and jobs of lost workers; see sql/functions/workers."""
 
+import json
+from collections.abc import Mapping
 from datetime import datetime
-from typing import LiteralString
+from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
 
 from ..acting import actor
 from ..call import ALWAYS, WHOLE, Call, Keys, Records, first_column, nothing, one_value, records
 
-_WORKER: tuple[LiteralString, ...] = (
+WORKER_COLUMNS: tuple[LiteralString, ...] = (
     "id", "name", "host", "pid", "version", "status", "queues", "concurrency", "running", "wake_mode", "started_at",
-    "heartbeat_at", "lease", "loop_lag", "memory",
+    "heartbeat_at", "lease", "loop_lag", "memory", "memory_limit", "cores", "cpu_seconds", "done", "failed", "last_error",
+    "app_version", "told", "lost_because", "pool", "slot", "generation",
 )  # fmt: skip
-_SELECT_WORKERS: LiteralString = "select " + ", ".join(_WORKER) + " from {schema}.worker_status "
-_WHOLE_WORKER: tuple[LiteralString, ...] = (*_WORKER, "tasks")
+_SELECT_WORKERS: LiteralString = "select " + ", ".join(WORKER_COLUMNS) + " from {schema}.worker_status "
+_WHOLE: tuple[LiteralString, ...] = (*WORKER_COLUMNS, "tasks")
 _RUNNING: tuple[LiteralString, ...] = (
     "id", "task", "queue", "priority", "attempt", "max_attempts", "run_at", "claimed_at", "workflow_id", "progress",
 )  # fmt: skip
@@ -34,11 +37,15 @@ def register_worker(
     lease: float,
     schedules: list[str] | None = None,
     tasks: list[str] | None = None,
+    about: Mapping[str, Any] | None = None,
 ) -> Call[None]:
-    """Register a worker process. `schedules`, `tasks`: the names of those that its app declares."""
+    """Register a worker process.
+
+    `schedules`, `tasks`: the names of those that its app declares; `about`: what else it says of itself, see the SQL function.
+    """
     return Call(
-        "select {schema}.register_worker(%s, %s, %s, %s, %s, %s, %s, make_interval(secs => %s), %s, %s)",
-        (worker, name, host, pid, version, queues, concurrency, lease, schedules or [], tasks),
+        "select {schema}.register_worker(%s, %s, %s, %s, %s, %s, %s, make_interval(secs => %s), %s, %s, %s::text::jsonb)",
+        (worker, name, host, pid, version, queues, concurrency, lease, schedules or [], tasks, json.dumps(about or {})),
         nothing,
     )
 
@@ -48,24 +55,41 @@ def retire_worker(worker: UUID, cut_off: list[int] | None = None) -> Call[list[i
     return Call("select * from {schema}.retire_worker(%s, %s)", (worker, cut_off or []), first_column)
 
 
+class Beat(NamedTuple):
+    """The answer to a heartbeat.
+
+    Attributes:
+        workers: the number of active workers.
+        told: what the worker was told, drain or restart; None = nothing.
+        stacks: whether somebody waits for its stacks.
+    """
+
+    workers: int
+    told: str | None
+    stacks: bool
+
+
 def heartbeat(
     worker: UUID,
     started: list[int],
     wake_mode: str,
     timed: str | None = None,
-    loop_lag: float | None = None,
-    memory: int | None = None,
-) -> Call[int]:
-    """Renew the lease. Returns the number of active workers.
+    figures: Mapping[str, Any] | None = None,
+) -> Call[Beat]:
+    """Renew the lease.
 
-    `timed`: the runs with a time limit, a JSON array; `loop_lag`: seconds for which the event loop was blocked at the longest;
-    `memory`: bytes of the process.
+    `timed`: the runs with a time limit, a JSON array; `figures`: what the worker has measured, see the SQL function.
     """
     return Call(
-        "select {schema}.heartbeat(%s, %s, %s, %s::text::jsonb, %s::float8, %s::bigint)",
-        (worker, started, wake_mode, timed, loop_lag, memory),
-        one_value,
+        "select workers, told, stacks from {schema}.heartbeat(%s, %s, %s, %s::text::jsonb, %s::text::jsonb)",
+        (worker, started, wake_mode, timed, json.dumps(figures or {})),
+        lambda rows: Beat(*rows[0]),
     )
+
+
+def tell_worker(worker: UUID, what: str) -> Call[bool]:
+    """Tell a worker to drain or to restart. Returns whether it was not told so before."""
+    return Call("select {schema}.tell_worker(%s, %s::text, %s::text)", (worker, what, actor()), one_value, repeat_within=ALWAYS)
 
 
 def ask_stacks(worker: UUID) -> Call[datetime]:
@@ -76,11 +100,6 @@ def ask_stacks(worker: UUID) -> Call[datetime]:
 def answer_stacks(worker: UUID, stacks: str) -> Call[bool]:
     """What a worker that was asked does, a JSON object. Returns whether it was asked."""
     return Call("select {schema}.answer_stacks(%s, %s::text::jsonb)", (worker, stacks), one_value, repeat_within=ALWAYS)
-
-
-def stacks_wanted(worker: UUID) -> Call[bool]:
-    """Whether somebody waits for the stacks of this worker."""
-    return Call("select {schema}.stacks_wanted(%s)", (worker,), one_value, repeat_within=ALWAYS)
 
 
 def stacks_of(worker: UUID) -> Call[Records]:
@@ -156,7 +175,7 @@ def workers(status: str | None, before: Keys, limit: int) -> Call[Records]:
         + "where (started_at, id) < (coalesce(%s::text::timestamptz, 'infinity'), %s::text::uuid) "
         + "and (%s::text is null or status = %s) order by started_at desc, id desc limit %s::int",
         (before[0], before[1] or str(UUID(int=0)), status, status, limit),
-        records(*_WORKER),
+        records(*WORKER_COLUMNS),
         within=WHOLE,
         repeat_within=ALWAYS,
     )
@@ -165,9 +184,9 @@ def workers(status: str | None, before: Keys, limit: int) -> Call[Records]:
 def worker(worker_id: UUID) -> Call[Records]:
     """The worker with this id, as a list of at most one."""
     return Call(
-        "select " + ", ".join(_WHOLE_WORKER) + " from {schema}.worker_status where id = %s",
+        "select " + ", ".join(_WHOLE) + " from {schema}.worker_status where id = %s",
         (worker_id,),
-        records(*_WHOLE_WORKER),
+        records(*_WHOLE),
         repeat_within=ALWAYS,
     )
 

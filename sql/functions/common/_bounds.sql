@@ -32,7 +32,7 @@ begin
     end if;
 end $$;
 
--- check_length: refuses a text that is too long; NULL passes. Called by: check_worker, heartbeat, enqueue_once.
+-- check_length: refuses a text that is too long; NULL passes. Called by: check_worker, check_about, heartbeat, enqueue_once.
 -- Writes: nothing. Raises PQ001.
 create function check_length(field text, value text, most int) returns void
 language plpgsql as $$

@@ -1,7 +1,7 @@
 -- ask_stacks: asks a worker what all of its threads, tasks and processes do just now; see answer_stacks. Asking again asks anew.
 -- Called by: operators. Writes: worker_stacks; what was answered before stays until the next answer. Locks: that row.
 -- by: who asks; the user of the session by default. Returns when it was asked.
--- The payload can be no queue's name. A worker that does not hear it looks at each heartbeat, see stacks_wanted.
+-- The payload can be no queue's name. A worker that does not hear it is told with its next heartbeat.
 -- Raises PQ003 when there is no such worker, PQ004 when it cannot answer.
 create function ask_stacks(worker uuid, by text default null) returns timestamptz
 language plpgsql security definer set search_path from current set lock_timeout = '5s' as $$
