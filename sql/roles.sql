@@ -18,6 +18,7 @@ declare
                      "claimed_jobs", "confirm", "run_steps",
                      "crossed_dead_letters", "sweep_depths",
                      "carry_on_operations", "roll_up", "answer_stacks", "sample_pools",
+                     "register_agent", "agent_turn", "retire_agent",
                      "diagnose_connections", "diagnose_horizon", "diagnose_notifications", "diagnose_partitions",
                      "diagnose_pauses", "diagnose_plans", "diagnose_pools", "diagnose_queues", "diagnose_rollups",
                      "diagnose_schedules", "diagnose_schema", "diagnose_settings", "diagnose_tasks", "diagnose_vacuum",

@@ -12,6 +12,7 @@ import typer
 
 from ..errors import PgQueueError
 from ..version import __version__
+from .agent import agent
 from .api_keys import api_keys
 from .audit import audit
 from .cancel import cancel
@@ -58,7 +59,7 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
 )
 PANELS: dict[str, tuple[Any, ...]] = {
-    "Run": (migrate, worker, serve, dev, enqueue),
+    "Run": (migrate, worker, agent, serve, dev, enqueue),
     "Look": (stats, metrics, top, workers, stacks, jobs, job, explain, dead, audit),
     "Act on jobs": (retry, cancel, discard, update, signal, operations, operation),
     "Queues and limits": (queues, pause, resume, drain, limits),

@@ -9,7 +9,7 @@ create table audit_log (
     application text,                           -- the application_name of the session
     verb        text not null,                  -- the function that was called; finish for the end of an operation
     kind        text not null,                  -- job, queue, task, everything, limit, schedule, workflow, operation, key,
-                                                -- pool, worker
+                                                -- worker, pool
     subject     text not null,                  -- its id or name
     reason      text,
     before      jsonb,                          -- what was changed, as it was …

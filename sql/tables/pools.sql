@@ -27,10 +27,12 @@ create table pool (
 create table agent (
     id            uuid primary key,
     pool          text not null references pool on delete cascade,
+    name          text not null,
     host          text not null,
     pid           int not null,
     version       text not null,
     slots         int not null,                         -- workers that it can run
+    occupied      int not null default 0,               -- places of those whose workers still end, without a slot
     lease         interval not null,
     draining      bool not null default false,          -- it takes no more slots
     started_at    timestamptz not null,

@@ -80,9 +80,9 @@ def work(app: PgQueue) -> Callable[[], None]:
 class Process:
     """A command in a process of its own, in a session of its own, as if started by a terminal."""
 
-    def __init__(self, arguments: list[str], environment: dict[str, str], log: Path) -> None:
+    def __init__(self, arguments: list[str], environment: dict[str, str], log: Path, inside: tuple[str, ...] = ()) -> None:
         self._log = log
-        command = [sys.executable, "-m", *arguments]
+        command = [*inside, sys.executable, "-m", *arguments]
         with log.open("wb") as out:
             self._process = subprocess.Popen(
                 command, cwd=CHECKOUT, env=environment, stdout=out, stderr=out, start_new_session=True

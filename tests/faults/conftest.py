@@ -15,6 +15,7 @@ from tests.faults.fleet import Fleet
 from tests.faults.proxy import Proxy
 from tests.faults.settings import use
 from tests.looking import Look
+from tests.pools.agents import Pool
 
 
 @pytest.fixture
@@ -38,6 +39,14 @@ def fleet(database_url: str, look: Look, findings: Findings, tmp_path: Path) -> 
     fleet.stop_all()
     for process in fleet.processes:
         print(f"--- worker {process.pid} ended with {process.returncode}\n{fleet.log(process)[-4000:]}")
+
+
+@pytest.fixture
+def pool(database_url: str, look: Look, findings: Findings, tmp_path: Path) -> Iterator[Pool]:
+    """A pool without agents yet; those that a test starts are gone after it, with their workers."""
+    pool = Pool(database_url, look, tmp_path)
+    yield pool
+    pool.end()
 
 
 @pytest.fixture

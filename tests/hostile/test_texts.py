@@ -130,7 +130,8 @@ COMMANDS = [
     "signal {job} {hostile}", "update {job} --priority 5 --by {hostile}", "cancel {job} --reason {hostile}",
     "retry {dead} --by {hostile}", "discard {dead} --reason {hostile}", "retry-workflow {flow}", "cancel-workflow {flow}",
     "keys create --role viewer --name {hostile}", "keys revoke {hostile}", "maintain", "jobs --state {hostile}", "{hostile}",
-    "job {hostile}", "jobs --schema {hostile}", "serve --host {hostile}", "worker {hostile}", "migrate --schema {hostile}",
+    "job {hostile}", "jobs --schema {hostile}", "serve --host {hostile}", "worker {hostile}", "agent {hostile} --slots 1",
+    "migrate --schema {hostile}",
     "stacks {hostile} --wait 0", "drain-worker {hostile} --by {hostile}", "restart-worker {job} --by {hostile}", "monitor --once",
     "stacks {job}", "dev {hostile} --watch {hostile}",
 ]  # fmt: skip
@@ -154,7 +155,7 @@ def test_no_command_prints_what_a_terminal_obeys(run: Run, stocked: dict[str, st
 
 
 def test_no_command_prints_it_as_json_either(run: Run, stocked: dict[str, str]) -> None:
-    left_out = ("worker", "serve", "dev", "{", "workflow {flow} -", "workflow {flow} --mermaid")
+    left_out = ("worker", "agent", "serve", "dev", "{", "workflow {flow} -", "workflow {flow} --mermaid")
     commands = [f"{command.removesuffix(' --once')} --json" for command in COMMANDS if not command.startswith(left_out)]
     assert harmful(run, stocked, commands) == []
 

@@ -33,10 +33,12 @@ def events(sql: Sql, name: str = "mail") -> list[tuple[str, int | None, int | No
 def agent(sql: Sql, name: str = "mail", slots: int = 2, **values: Any) -> uuid.UUID:
     """An agent of a pool that is alive, unless its values say otherwise."""
     id = uuid.uuid4()
-    row = {"id": str(id), "pool": name, "host": "h", "pid": 1, "version": "0", "slots": slots, "lease": "30 s"} | values
+    row = {"id": str(id), "pool": name, "name": "h", "host": "h", "pid": 1, "version": "0", "slots": slots, "lease": "30 s"}
+    row |= values
     sql.rows(
         "insert into agent select (jsonb_populate_record(null::agent, jsonb_build_object("
-        "'draining', false, 'started_at', clock_timestamp(), 'heartbeat_at', clock_timestamp()) || %s)).* returning id",
+        "'draining', false, 'occupied', 0, 'started_at', clock_timestamp(), 'heartbeat_at', clock_timestamp()) || %s)).* "
+        "returning id",
         json.dumps(row),
     )
     return id

@@ -8,6 +8,7 @@ import pytest
 from . import guarantees
 from .conftest import Sql
 from .mutants import (
+    agents,
     audit,
     cancels,
     dead_letters,
@@ -38,6 +39,7 @@ from .mutants import (
 from .mutants.mutant import Mutant
 
 OF_JOBS = (
+    agents,
     audit,
     cancels,
     dead_letters,

@@ -2,7 +2,8 @@
 -- Called by: all that changes a pool. Writes: pool_event. Raises PQ001 when `by` or the reason is too long.
 --
 -- kind     made, changed, scaled, rolled, paused, resumed, deleting, deleted, autoscale: by people;
---          scaled_up, scaled_down, refused: by the autoscaler; taken, freed, agent_started, agent_left, agent_lost: by agents
+--          scaled_up, scaled_down, refused: by the autoscaler; taken, freed, moved (to another host), rolling, cannot_start,
+--          agent_started, agent_left, agent_lost: by agents
 -- by       who: a person, or the name of an agent; NULL = the user of the session
 -- before, after: workers wanted, if that is what has changed
 -- figures  what the decision was made by

@@ -1,0 +1,40 @@
+"""pgqueue agent."""
+
+import socket
+from typing import Annotated
+
+import typer
+
+from ..pools.agent import run_agent
+from ..pools.options import MOST_SLOTS, AgentOptions
+from ..worker import WorkerOptions
+from ..worker.launch import Launch
+from .options import DatabaseUrl, LogFile, LogFormat, LogLevel, Schema
+
+
+def agent(
+    pool: Annotated[str, typer.Argument(metavar="POOL", help="Name of the pool.")],
+    slots: Annotated[int, typer.Option(metavar="K", min=1, max=MOST_SLOTS, help="Workers that this machine can run.")],
+    app: Annotated[
+        str | None,
+        typer.Option(metavar="MODULE:APP", help="Refuse to load another app than this one, whatever the pool says."),
+    ] = None,
+    name: Annotated[str | None, typer.Option(metavar="NAME", help="Name shown with the pool; the host by default.")] = None,
+    grace: Annotated[
+        float, typer.Option(metavar="SECONDS", help="Seconds that running handlers get to end when the agent stops.")
+    ] = 30,
+    log_format: LogFormat = None,
+    log_level: LogLevel = None,
+    log_file: LogFile = None,
+    database_url: DatabaseUrl = None,
+    schema: Schema = None,
+) -> None:
+    """Run workers of a pool on this machine, as many as the pool has for it. Any number of machines may run agents of a pool.
+
+    SIGTERM or Ctrl-C hands the slots back and ends the workers within the grace, a second signal ends them at once. SIGHUP
+    replaces the workers of this agent one by one. When the pool is deleted, the agent ends with exit code 0.
+    """
+    given = Launch(
+        "", WorkerOptions(), database_url, schema, log_format and log_format.value, log_level, log_file
+    )  # fmt: skip
+    raise typer.Exit(run_agent(AgentOptions(pool, slots, name or socket.gethostname(), app, grace, given=given)))

@@ -1,0 +1,1 @@
+"""Agents of pools: real processes, real workers."""
