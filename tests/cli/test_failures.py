@@ -16,7 +16,8 @@ from pgqueue.version import __version__
 from .conftest import Ran, Run, run_here
 
 COMMANDS = [
-    "migrate", "worker", "agent", "serve", "dev", "enqueue", "stats", "metrics", "top", "workers", "stacks", "jobs", "job", "explain",
+    "migrate", "worker", "agent", "serve", "dev", "enqueue", "stats", "metrics", "top", "workers", "stacks", "jobs", "job",
+    "explain",
     "dead",
     "audit", "retry", "cancel", "discard", "update", "signal", "operations", "operation",
     "pause", "resume", "drain", "drain_worker", "restart_worker",
