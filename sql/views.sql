@@ -333,7 +333,7 @@ with alive as (
 select p.name as pool, coalesce(s.slot, a.slot) as slot,
        case when w.id is not null then w.status
             when s.agent_id is null then 'FREE' when s.leaving is not null then 'LEAVING' else 'STARTING' end as status,
-       s.leaving, s.agent_id, coalesce(w.host, g.host) as host, w.id as worker_id, w.name as worker, w.pid, w.running,
+       s.leaving, s.agent_id, g.name as agent, coalesce(w.host, g.host) as host, w.id as worker_id, w.name as worker, w.pid, w.running,
        coalesce(a.generation, s.generation) as generation, coalesce(a.generation, s.generation) < p.generation as is_outdated,
        s.taken_at, w.started_at, w.heartbeat_at
   from (pool_slot s full join alive a on a.pool = s.pool and a.slot = s.slot)
@@ -342,7 +342,7 @@ select p.name as pool, coalesce(s.slot, a.slot) as slot,
   left join worker_status w on w.id = a.id;
 
 create view pool_agents as
-select a.id, a.pool, a.host, a.pid, a.version, a.slots,
+select a.id, a.pool, a.name, a.host, a.pid, a.version, a.slots,
        (select count(*) from pool_slot s where s.agent_id = a.id)::int as taken,
        case when a.heartbeat_at + a.lease < clock_timestamp() then 'DEAD' when a.draining then 'DRAINING' else 'ACTIVE' end
            as status, a.started_at, a.heartbeat_at, a.lease

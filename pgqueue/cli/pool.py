@@ -15,7 +15,7 @@ FACTS = (
     "agents", "places", "generation", "max_unavailable", "created_at", "checked_at",
 )  # fmt: skip
 WORKERS = ("slot", "status", "host", "worker", "running", "generation", "leaving", "started_at", "heartbeat_at")
-AGENTS = ("host", "pid", "status", "slots", "taken", "version", "started_at", "heartbeat_at")
+AGENTS = ("name", "host", "pid", "status", "slots", "taken", "version", "started_at", "heartbeat_at")
 
 
 def pool(
@@ -42,5 +42,7 @@ def pool(
     print_counted([row._asdict()])
     slots = [one._asdict() for one in workers]
     print_table("slots", slots, WORKERS, wide=("host", "worker"), spare=("started_at", "generation", "leaving"))
-    print_table("agents", [one._asdict() for one in agents], AGENTS, wide=("host",), spare=("started_at", "version"))
+    print_table(
+        "agents", [one._asdict() for one in agents], AGENTS, wide=("name", "host"), spare=("started_at", "version", "pid")
+    )
     print_table("events", [readable_event(one) for one in events], EVENTS, wide=("reason", "figures"), spare=("figures", "by"))

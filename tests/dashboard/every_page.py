@@ -45,7 +45,9 @@ def _filled(path: str, seeded: Seeded, job: int) -> str:
 def _value(section: str, name: str, seeded: Seeded, job: int) -> Any:
     """What stands for a parameter; a KeyError says that it is to be added here."""
     if name == "name":
-        return {"jobs": "args", "schedules": seeded.schedule, "queues": seeded.queue, "limits": seeded.limit}[section]
+        return {"jobs": "args", "schedules": seeded.schedule, "queues": seeded.queue, "limits": seeded.limit, "pools": "mail"}[
+            section
+        ]
     return {
         "job_id": job, "workflow_id": seeded.workflow, "operation_id": seeded.operation, "fingerprint": seeded.fingerprint,
         "key": seeded.limit, "queue": seeded.queue, "worker_id": seeded.worker, "key_id": seeded.key, "kind": "queue",

@@ -17,6 +17,8 @@ from pgqueue.database.calls.keys import KeySpec
 from tests.api.serving import served
 from tests.postgres import Copies
 
+from .pool_seed import AGENT, STATEMENTS
+
 WORKER, DEAD, TOKEN = (f"00000000-0000-4000-8000-00000000000{n}" for n in (1, 2, 9))
 # Elements, attributes, scripts, quotes, a template, an escape of a terminal, a letter that turns the direction; long.
 HOSTILE = (
@@ -112,6 +114,7 @@ class _Seed:
         """Fill it."""
         self._settings()
         self._workers()
+        self._pool()
         self._workflow()
         self._jobs()
         self._runs()
@@ -141,6 +144,12 @@ class _Seed:
                 "select register_worker(%s, %s, %s, 4242, '1.0', '{mail,billing,imports}', 20, '1 h', tasks => %s)",
                 id, name, n.worker, tasks,
             )  # fmt: skip
+
+    def _pool(self) -> None:
+        n = self.names
+        values = {"person": n.person, "reason": n.reason, "text": n.text, "host": n.worker, "agent": AGENT, "worker": WORKER}
+        for statement in STATEMENTS:
+            self.connection.execute(statement, values)
 
     def _workflow(self) -> None:
         n = self.names

@@ -77,6 +77,11 @@ def test_the_guide_to_many_jobs_at_once_does_what_it_says(database_url: str, mon
     _follow("operations")
 
 
+def test_the_guide_to_pools_does_what_it_says(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGQUEUE_DATABASE_URL", database_url)
+    _follow("pools", least=3)
+
+
 def test_the_guide_to_limits_does_what_it_says(
     database_url: str, connection: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

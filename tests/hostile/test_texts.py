@@ -22,6 +22,7 @@ from pgqueue.cli import cli
 from pgqueue.database.calls.metrics import Sample
 from pgqueue.logs.configure import Given
 from tests.looking import Look
+from tests.pool_agents import AGENT
 
 from .conftest import Run
 
@@ -110,6 +111,10 @@ def stocked(look: Look) -> dict[str, str]:
     look.value("select set_limit('rate', 1, '60 s')")
     look.value("select enqueue('limited', limits => %s)", [f"rate:{ONE_LINE[:60]}"])
     look.value("select park(%s, now() + '1 h')", f"rate:{ONE_LINE[:60]}")
+    look.value("select make_pool('mail', 'shop:app', by => %s)", HOSTILE)
+    look.value(AGENT.replace("'here'", "%s::text"), "00000000-0000-0000-0000-000000000005", HOSTILE)
+    figures = json.dumps({HOSTILE: HOSTILE})
+    look.value("select note_pool('mail', 'cannot_start', %s, reason => %s, figures => %s::jsonb)", HOSTILE, HOSTILE, figures)
     operation = look.value(
         "select (start_operation('update', jsonb_build_object('task', array[%s::text]), '{\"priority\": 3}', %s, %s)).id",
         HOSTILE, HOSTILE, HOSTILE,
@@ -126,7 +131,10 @@ COMMANDS = [
     "queues set {hostile} --max-ready 5", "queues reset {hostile}", "limits park rate:{limit} --for 1h",
     "limits unpark rate:{limit}", "limits reset rate:{limit}", "limits delete {hostile}", "limits set {hostile} --rate 1/m",
     "schedules set {hostile} --every 60s", "schedules set nightly --task {hostile}", "schedules trigger nightly",
-    "schedules pause nightly", "schedules resume nightly", "schedules delete {hostile}", "schedule {hostile}",
+    "schedules pause nightly", "schedules resume nightly", "schedules delete {hostile}", "schedule {hostile}", "pools",
+    "pool mail", "pools events mail", "pool {hostile}", "pools make {hostile} {hostile}", "pools set mail --queues {hostile}",
+    "pools scale mail {hostile}", "pools autoscale mail --rule {hostile}", "pools roll mail --reason {hostile}",
+    "pools pause mail --reason {hostile}", "pools resume {hostile}", "pools delete mail --reason {hostile}",
     "signal {job} {hostile}", "update {job} --priority 5 --by {hostile}", "cancel {job} --reason {hostile}",
     "retry {dead} --by {hostile}", "discard {dead} --reason {hostile}", "retry-workflow {flow}", "cancel-workflow {flow}",
     "keys create --role viewer --name {hostile}", "keys revoke {hostile}", "maintain", "jobs --state {hostile}", "{hostile}",

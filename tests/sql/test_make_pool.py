@@ -1,5 +1,6 @@
 """make_pool, set_pool, scale_pool, roll_pool, pause_pool: what a pool is, and what people change of it."""
 
+from collections.abc import Callable
 from typing import Any
 
 import psycopg
@@ -179,10 +180,10 @@ def test_each_change_is_in_the_audit_log_once(rolled_back_sql: Sql) -> None:
     assert [(row["verb"], row["by"]) for row in rows] == [(verb, "ann") for verb in verbs]
 
 
-def test_agents_are_told_of_each_change(sql: Sql) -> None:
-    sql.rows("select 1")
-    sql.connection.execute(f"listen {sql.value('select channel()')}")
+def test_agents_are_told_of_each_change(sql: Sql, another_sql: Callable[[], Sql]) -> None:
+    listener = another_sql().connection
+    listener.execute(f"listen {sql.value('select channel()')}")
     make_pool(sql)
     call(sql, "scale_pool", "mail", wanted=2)
-    heard = [notice.payload for notice in sql.connection.notifies(timeout=5, stop_after=2)]
+    heard = [notice.payload for notice in listener.notifies(timeout=5, stop_after=2)]
     assert heard == ["!pool mail", "!pool mail"]

@@ -23,6 +23,7 @@ FEATURES = [
     "queues",
     "limits",
     "schedules",
+    "pools",
     "workflows",
     "dead letters",
     "HTTP workers",

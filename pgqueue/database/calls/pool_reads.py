@@ -61,7 +61,7 @@ class PoolWorker(NamedTuple):
         pool, slot: which.
         status: that of its worker; without one "FREE", "STARTING" or "LEAVING".
         leaving: how its worker is to end: "drain" or "now"; None: it is to stay.
-        agent_id: the agent that holds the slot.
+        agent_id, agent: the agent that holds the slot, and its name.
         host: of the worker, or of the agent.
         worker_id, worker, pid, running, started_at, heartbeat_at: of the worker; None without one.
         generation: of the worker, else of the slot.
@@ -74,6 +74,7 @@ class PoolWorker(NamedTuple):
     status: str
     leaving: str | None
     agent_id: UUID | None
+    agent: str | None
     host: str | None
     worker_id: UUID | None
     worker: str | None
@@ -90,7 +91,7 @@ class PoolAgent(NamedTuple):
     """An agent of a pool: a row of the view `pool_agents`.
 
     Attributes:
-        id, pool, host, pid, version: which it is.
+        id, pool, name, host, pid, version: which it is.
         slots: workers that it can run.
         taken: slots that it holds.
         status: "ACTIVE", "DRAINING" (it takes no more slots) or "DEAD".
@@ -99,6 +100,7 @@ class PoolAgent(NamedTuple):
 
     id: UUID
     pool: str
+    name: str
     host: str
     pid: int
     version: str
@@ -180,8 +182,9 @@ def pool(name: str) -> Call[list[PoolStatus]]:
 def pool_workers(name: str, limit: int | None = None) -> Call[list[PoolWorker]]:
     """The slots of a pool with their workers, in the order of the slots."""
     return Call(
-        "select pool, slot, status, leaving, agent_id, host, worker_id, worker, pid, running, generation, is_outdated, taken_at, "
-        "started_at, heartbeat_at from {schema}.pool_workers where pool = %s::text order by slot, generation limit %s::int",
+        "select pool, slot, status, leaving, agent_id, agent, host, worker_id, worker, pid, running, generation, is_outdated, "
+        "taken_at, started_at, heartbeat_at "
+        "from {schema}.pool_workers where pool = %s::text order by slot, generation limit %s::int",
         (name, limit),
         lambda rows: [PoolWorker(*row) for row in rows],
         repeat_within=ALWAYS,
@@ -191,8 +194,8 @@ def pool_workers(name: str, limit: int | None = None) -> Call[list[PoolWorker]]:
 def pool_agents(name: str) -> Call[list[PoolAgent]]:
     """The agents of a pool, by host."""
     return Call(
-        "select id, pool, host, pid, version, slots, taken, status, started_at, heartbeat_at, lease "
-        "from {schema}.pool_agents where pool = %s::text order by host, started_at, id",
+        "select id, pool, name, host, pid, version, slots, taken, status, started_at, heartbeat_at, lease "
+        "from {schema}.pool_agents where pool = %s::text order by host, name, started_at, id",
         (name,),
         lambda rows: [PoolAgent(*row) for row in rows],
         repeat_within=ALWAYS,

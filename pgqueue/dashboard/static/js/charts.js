@@ -23,7 +23,8 @@ function read(element) {
   const values = [rows.map((row) => Date.parse(row.cells[0].dataset.at) / 1000)];
   for (const index of columns.keys())
     values.push(rows.map((row) => { const text = row.cells[index + 1].dataset.value; return text === "" ? null : Number(text); }));
-  return { columns, values };
+  const marks = [...element.querySelectorAll(".marks li")].map((mark) => [Date.parse(mark.dataset.at) / 1000, mark.dataset.colour]);
+  return { columns, values, marks };
 }
 
 // Numbers and durations in the words of the pages, see insight/short.py.
@@ -58,6 +59,24 @@ function alone(chart, series) {
   return [...values.keys()].filter((at) => values[at] != null && values[at - 1] == null && values[at + 1] == null);
 }
 
+// Moments as lines down; of each place in the picture one.
+function drawMarks(chart, picture) {
+  const { ctx, bbox } = chart;
+  ctx.save();
+  ctx.lineWidth = uPlot.pxRatio;
+  ctx.setLineDash([4 * uPlot.pxRatio, 3 * uPlot.pxRatio]);
+  for (const [at, of] of read(picture.closest("[data-chart]")).marks) {
+    const x = Math.round(chart.valToPos(at, "x", true));
+    if (x < bbox.left || x > bbox.left + bbox.width) continue;
+    ctx.strokeStyle = colour(of, picture);
+    ctx.beginPath();
+    ctx.moveTo(x, bbox.top);
+    ctx.lineTo(x, bbox.top + bbox.height);
+    ctx.stroke();
+  }
+  ctx.restore();
+}
+
 const size = (picture) => ({ width: Math.max(picture.clientWidth, 120), height: 176 });
 
 function options(picture, { columns }) {
@@ -67,6 +86,7 @@ function options(picture, { columns }) {
   return {
     ...size(picture),
     padding: [8, 20, 0, 0],
+    hooks: { draw: [(chart) => drawMarks(chart, picture)] },
     legend: { markers: { width: 2 } },
     cursor: { drag: { x: false, y: false }, points: { size: 6 }, focus: { prox: -1 } },
     scales: { x: { time: true }, y: { range: (_, __, most) => [0, most > 0 ? most * 1.08 : 1] } },
@@ -97,7 +117,7 @@ function destroy(element) {
 }
 
 function draw(element) {
-  const data = read(element), shape = JSON.stringify(data.columns), mark = JSON.stringify(data.values);
+  const data = read(element), shape = JSON.stringify(data.columns), mark = JSON.stringify([data.values, data.marks]);
   const picture = element.querySelector(".picture"), known = drawn.get(element);
   if (known && (known.shape !== shape || known.picture !== picture || !picture.firstChild)) destroy(element);
   const now = drawn.get(element);
