@@ -71,7 +71,7 @@ def test_a_sawtooth_does_not_swing_it(rolled_back_sql: Sql, period: int) -> None
     assert sum(before != after for before, after in pairwise(world.wanted[half:])) <= 2
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
 @given(busy=st.integers(0, 450), concurrency=st.sampled_from([1, 3, 10]), mode=st.sampled_from(["proportional", "step"]))
 def test_under_a_steady_load_it_stands_still(rolled_back_sql: Sql, busy: int, concurrency: int, mode: str) -> None:
     with rolled_back_sql.connection.transaction(force_rollback=True):
