@@ -16,7 +16,14 @@ def decide(
     sql: Sql, wanted: int = 5, rules: dict[str, Any] | None = None, *, seen: dict[str, Any] | None = None, **pool: Any
 ) -> dict[str, Any]:
     """decide_scaling() for a pool of 1 to 50 workers with 10 slots each."""
-    its = {"name": "mail", "queues": ["mail"], "concurrency": 10, "minimum": 1, "maximum": 50, "wanted": wanted} | pool
+    its: dict[str, Any] = {
+        "name": "mail",
+        "queues": ["mail"],
+        "concurrency": 10,
+        "minimum": 1,
+        "maximum": 50,
+        "wanted": wanted,
+    } | pool
     figures = CALM | {"wanted": wanted, "workers": wanted} | (seen or {})
     figures.setdefault("utilisation", min(figures["running"] / max(its["wanted"] * its["concurrency"], 1), 9.99))
     (row,) = sql.rows(
@@ -141,7 +148,7 @@ def test_what_goes_has_not_been_needed_for_the_whole_cooldown(rolled_back_sql: S
 
 
 def test_at_most_half_of_them_go_at_a_time_or_a_step(rolled_back_sql: Sql) -> None:
-    low = {"low_since": ago(60), "low_need": 0}
+    low: dict[str, Any] = {"low_since": ago(60), "low_need": 0}
 
     assert decide(rolled_back_sql, 50, **low)["wanted"] == 25
     assert decide(rolled_back_sql, 50, {"mode": "step", "step": 3}, **low)["wanted"] == 47
@@ -155,7 +162,8 @@ def test_running_jobs_keep_the_workers_that_they_need(rolled_back_sql: Sql) -> N
 
 @pytest.mark.parametrize("field", ["scaled_up_at", "scaled_down_at"])
 def test_after_any_change_none_goes_for_a_while(rolled_back_sql: Sql, field: str) -> None:
-    decided = decide(rolled_back_sql, low_since=ago(60), low_need=0, **{field: ago(59)})
+    changed: dict[str, Any] = {field: ago(59)}
+    decided = decide(rolled_back_sql, low_since=ago(60), low_need=0, **changed)
 
     assert (decided["wanted"], decided["refused"]) == (5, "cooldown_down: the last change was less than 60 seconds ago")
 
