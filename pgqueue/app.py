@@ -21,6 +21,7 @@ from .control.metrics import HasMetrics
 from .control.operations import HasOperations
 from .control.pools import Pools
 from .control.queues import QueueControl
+from .control.workers import Workers
 from .database import Call
 from .database.calls import enqueue as enqueue_calls
 from .database.calls import install as install_calls
@@ -85,6 +86,7 @@ class PgQueue(Signals, HasOperations, HasMetrics, HasAudit, QueueControl, Cancel
         limits: declares limits, and changes and shows them at run time.
         pools: makes pools of workers, and changes and shows them at run time.
         schedules: declares schedules, and changes and shows them at run time.
+        workers: tells workers to drain or to restart.
         inline: runs what is enqueued at once, in tests: see `pgqueue.testing.inline`; None = it is enqueued.
 
     Raises:
@@ -107,6 +109,7 @@ class PgQueue(Signals, HasOperations, HasMetrics, HasAudit, QueueControl, Cancel
         self.chunk_task = chunk_task(self)
         self.pools = Pools(self)
         self.schedules = Schedules(self, self.assert_open)
+        self.workers = Workers(self)
         if isinstance(limits, str) or not isinstance(limits, Iterable):
             raise invalid("limits", limits, "use a list of Limit, for example [Limit('openai', rate='60/m')]")
         for limit in limits:

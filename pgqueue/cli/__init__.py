@@ -41,6 +41,7 @@ from .serve import serve
 from .stacks import stacks
 from .stats import stats, workers
 from .steps import signal
+from .tell_workers import drain_worker, restart_worker
 from .top import top
 from .update import update
 from .worker import worker
@@ -62,6 +63,7 @@ PANELS: dict[str, tuple[Any, ...]] = {
     "Look": (stats, metrics, top, workers, stacks, jobs, job, explain, dead, audit),
     "Act on jobs": (retry, cancel, discard, update, signal, operations, operation),
     "Queues and limits": (queues, pause, resume, drain, limits),
+    "Workers": (drain_worker, restart_worker),
     "Workflows": (workflows, workflow, retry_workflow, cancel_workflow),
     "Schedules": (schedules, schedule),
     "Pools": (pools, pool),
@@ -75,6 +77,7 @@ for panel, commands in PANELS.items():
             cli.add_typer(command, name=command.info.name, rich_help_panel=panel)
         else:
             cli.command(rich_help_panel=panel)(with_secrets(command))
+cli.command("monitor", help="The same as top.", rich_help_panel="Look")(with_secrets(top))
 
 
 def _print_version(asked: bool) -> None:

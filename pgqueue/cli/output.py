@@ -22,7 +22,7 @@ from .table import Column, TextTable
 COLOURS = {
     "running": "cyan", "ready": "blue", "scheduled": "blue", "succeeded": "green", "failed": "red", "cancelled": "yellow",
     "blocked": "dim", "skipped": "yellow",
-    "ACTIVE": "green", "IDLE": "blue", "DEAD": "red",
+    "ACTIVE": "green", "IDLE": "blue", "PAUSED": "yellow", "DRAINING": "yellow", "DEAD": "red",
 }  # fmt: skip
 WIDE = 20  # columns of the terminal that a column which may be cut keeps
 PIPED_WIDTH = 200  # columns if the output is not a terminal

@@ -29,7 +29,7 @@ def stacks(
     It answers although its event loop is blocked. Exit code 1 if it does not answer in time, 3 if there is no such worker.
     """
     with Session(database_url, schema) as database:
-        worker = _worker(database, which)
+        worker = worker_of(database, which)
         asked_at = database.run(calls.ask_stacks(worker))
         row = _answered(database, worker, asked_at, wait)
     if as_json:
@@ -38,7 +38,13 @@ def stacks(
         _print(row["stacks"])
 
 
-def _worker(database: Session, which: str) -> UUID:
+def worker_of(database: Session, which: str) -> UUID:
+    """The worker that is meant: by its name, its id, or a job that it runs.
+
+    Raises:
+        JobNotFound: there is none.
+        InvalidArgument: several have this name.
+    """
     if which.isascii() and which.isdecimal() and len(which) < 19:
         worker = database.run(calls.worker_of_job(int(which)))
         if worker is None:

@@ -10,10 +10,13 @@ from .session import Session
 QUEUES = ("queue", "state", "priority", "jobs", "oldest", "no_worker_for_task")
 TASKS = ("task", "succeeded", "cancelled", "dead", "mean_seconds", "p50_seconds", "p95_seconds", "p99_seconds")
 WORKERS = (
-    "name", "status", "running", "concurrency", "queues", "wake_mode", "started_at", "heartbeat_at", "loop_lag", "memory",
-    "version", "id",
+    "name", "status", "running", "concurrency", "done", "failed", "queues", "pool", "wake_mode", "started_at", "heartbeat_at",
+    "loop_lag", "memory", "cpu_seconds", "app_version", "version", "last_error", "id",
 )  # fmt: skip
-SPARE = ("id", "started_at", "version", "loop_lag", "memory", "wake_mode", "concurrency")
+SPARE = (
+    "id", "started_at", "version", "cpu_seconds", "loop_lag", "last_error", "wake_mode", "pool", "app_version", "memory",
+    "concurrency",
+)  # fmt: skip
 
 
 def stats(database_url: DatabaseUrl = None, schema: Schema = None, as_json: AsJson = False) -> None:
@@ -31,15 +34,16 @@ def stats(database_url: DatabaseUrl = None, schema: Schema = None, as_json: AsJs
 
 
 def workers(database_url: DatabaseUrl = None, schema: Schema = None, as_json: AsJson = False) -> None:
-    """List worker processes: ACTIVE, IDLE, or DEAD if a worker has missed its lease."""
+    """List worker processes: ACTIVE, IDLE, PAUSED, DRAINING, or DEAD if a worker has missed its lease."""
     with Session(database_url, schema) as database:
         rows = database.run(reads.workers())
     if as_json:
         print_json_lines(rows)
     else:
-        shown = [row | {"memory": _size(row["memory"])} for row in rows]
+        shown = [row | {"memory": _size(row["memory"], row["memory_limit"])} for row in rows]
         print_table("workers", shown, WORKERS, ("queues", "wake_mode"), SPARE)
 
 
-def _size(memory: int | None) -> str:
-    return "" if memory is None else f"{memory / 2**20:,.0f} MiB"
+def _size(memory: int | None, limit: int | None) -> str:
+    of = f" of {limit / 2**20:,.0f}" if limit else ""
+    return "" if memory is None else f"{memory / 2**20:,.0f}{of} MiB"

@@ -121,14 +121,15 @@ def _workers(now: Snapshot, width: int, height: int) -> list[Text]:
     alive = now.alive()
     if not alive:
         return [Text("no worker runs", "dim")]
-    named = min(max(len(safe(worker["name"])) for worker in alive), max(width - 50, 12))
-    lines = [Text(f"{'worker'.ljust(named)} status running slots beat  queues", "bold")]
+    named = min(max(len(safe(worker["name"])) for worker in alive), max(width - 60, 12))
+    lines = [Text(f"{'worker'.ljust(named)} status   running slots   done failed beat   queues", "bold")]
     shown_workers = alive if len(alive) < height else alive[: max(height - 2, 0)]
     for worker in shown_workers:
         line = Text(safe(worker["name"])[:named].ljust(named))
-        line.append(f" {worker['status'].lower():<6}", COLOURS.get(worker["status"], ""))
+        line.append(f" {worker['status'].lower():<8}", COLOURS.get(worker["status"], ""))
         beat = short.age(now.at - worker["heartbeat_at"])
-        line.append(f" {worker['running']:>7} {worker['concurrency']:>5} {beat:<6} {safe(', '.join(worker['queues']))}")
+        runs = f"{short.count(worker['done']):>6} {short.count(worker['failed']):>6}"
+        line.append(f" {worker['running']:>7} {worker['concurrency']:>5} {runs} {beat:<6} {safe(', '.join(worker['queues']))}")
         lines.append(line)
     if len(shown_workers) < len(alive):
         lines.append(Text(f"… {len(alive) - len(shown_workers)} more", "dim"))

@@ -5,10 +5,14 @@ from typing import Annotated
 import typer
 
 from ..errors import ConfigurationError
+from ..probes.address import LOOPBACK, Address
 from ..supervisor.supervise import supervise
 from ..worker import WorkerOptions
 from ..worker.launch import Launch, run
+from ..worker.machine import whole_cores
 from .options import DatabaseUrl, LogFile, LogFormat, LogLevel, Schema
+
+MOST_PROCESSES = 1000
 
 
 def worker(
@@ -21,8 +25,8 @@ def worker(
     ] = False,
     concurrency: Annotated[int, typer.Option(metavar="N", help="Number of jobs that each process runs at once.")] = 100,
     processes: Annotated[
-        int, typer.Option(metavar="N", min=1, max=1000, help="Number of processes; a process that dies is replaced.")
-    ] = 1,
+        str, typer.Option(metavar="N", help="Number of processes, or auto: one per CPU. A process that dies is replaced.")
+    ] = "1",
     burst: Annotated[bool, typer.Option("--burst", help="Stop when no job is ready or running.")] = False,
     grace: Annotated[
         float, typer.Option(metavar="SECONDS", help="Seconds that running handlers get to end when the worker stops.")
@@ -34,6 +38,13 @@ def worker(
     name: Annotated[
         str | None, typer.Option(metavar="NAME", help="Name shown by `pgqueue workers`; host:pid by default.")
     ] = None,
+    probe_port: Annotated[
+        int | None,
+        typer.Option(metavar="PORT", min=0, max=65535, help="Serve /live, /ready and /metrics there; off by default."),
+    ] = None,
+    probe_host: Annotated[
+        str, typer.Option(metavar="HOST", help="Address for --probe-port; only this machine by default.")
+    ] = LOOPBACK,
     log_format: LogFormat = None,
     log_level: LogLevel = None,
     log_file: LogFile = None,
@@ -46,9 +57,23 @@ def worker(
     """
     options = WorkerOptions(parse_queues(queues), strict, concurrency, burst, grace, name, timeout_grace=timeout_grace)
     launch = Launch(app, options, database_url, schema, log_format and log_format.value, log_level, log_file)
-    if processes > 1:
-        raise typer.Exit(supervise(launch, processes))
-    raise typer.Exit(run(launch))
+    probes = None if probe_port is None else Address(probe_port, probe_host)
+    if (number := parse_processes(processes)) > 1:
+        raise typer.Exit(supervise(launch, number, probes=probes))
+    raise typer.Exit(run(launch, probes=probes))
+
+
+def parse_processes(text: str) -> int:
+    """The number of processes in "4" or "auto".
+
+    Raises:
+        ConfigurationError: it is neither auto nor a number from 1 to 1000.
+    """
+    if text == "auto":
+        return whole_cores()
+    if not (text.isascii() and text.isdecimal() and len(text) <= 4 and 1 <= int(text) <= MOST_PROCESSES):
+        raise ConfigurationError(f"processes: {text[:200]!r} is not valid; use 1 to {MOST_PROCESSES}, or auto")
+    return int(text)
 
 
 def parse_queues(text: str) -> tuple[tuple[str, float], ...]:

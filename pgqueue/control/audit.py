@@ -14,10 +14,10 @@ VERBS = (
     "cancel", "retry", "discard", "update", "pause", "resume", "set_queue", "reset_queue", "set_limit", "delete_limit",
     "reset_limit", "park", "unpark", "set_schedule", "delete_schedule", "pause_schedule", "resume_schedule", "trigger_schedule",
     "backfill_schedule", "cancel_workflow", "retry_workflow", "start_operation", "cancel_operation", "finish",
-    "create_key", "revoke_key",
+    "create_key", "revoke_key", "tell_worker",
     "make_pool", "set_pool", "scale_pool", "set_autoscale", "roll_pool", "pause_pool", "resume_pool", "delete_pool",
 )  # fmt: skip
-KINDS = ("job", "queue", "task", "everything", "limit", "schedule", "workflow", "operation", "key", "pool")
+KINDS = ("job", "queue", "task", "everything", "limit", "schedule", "workflow", "operation", "key", "pool", "worker")
 
 
 class HasAudit(Client):
@@ -40,7 +40,8 @@ class HasAudit(Client):
                 by default, as with every other one.
             by: by whom, in full.
             verb: what was called, such as "cancel", "pause" or "set_limit".
-            kind: to what: "job", "queue", "task", "everything", "limit", "schedule", "workflow", "operation", "key" or "pool".
+            kind: to what: "job", "queue", "task", "everything", "limit", "schedule", "workflow", "operation", "key", "pool"
+                or "worker".
             subject: its id or name.
             limit: the most that are returned, up to 10,000; 100 by default.
 

@@ -8,6 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from .. import logs
+from ..probes.address import Address
+from ..probes.answering import answering
+from ..probes.seen import Published
 from ..worker.early import EarlySignals
 from ..worker.launch import REFUSED, Launch, load_with_logs
 from .crew import Crew
@@ -16,11 +19,17 @@ from .recycle import Recycling
 
 log = logging.getLogger("pgqueue.supervisor")
 MOST_CRASHES = 5  # in a row in each place, before any process was ready: then it is given up
-LOOK_EVERY = 0.2  # seconds between two looks whether to give up
+LOOK_EVERY = 0.2  # seconds between two looks whether to give up, and at what probes see
 STUCK_LEASES = 10  # leases without a sign of life after which a process is killed
 
 
-def supervise(launch: Launch, processes: int, recycling: Recycling | None = None, watched: Sequence[Path] = ()) -> int:
+def supervise(
+    launch: Launch,
+    processes: int,
+    recycling: Recycling | None = None,
+    watched: Sequence[Path] = (),
+    probes: Address | None = None,
+) -> int:
     """Run worker processes until they are stopped or, in burst mode, until nothing is left.
 
     Args:
@@ -28,6 +37,7 @@ def supervise(launch: Launch, processes: int, recycling: Recycling | None = None
         processes: their number.
         recycling: when processes are replaced; None = only those that have ended.
         watched: directories; all processes are rolled whenever a Python file there changes.
+        probes: where probes of all processes are served; None = nowhere.
 
     Returns:
         The exit code: 0; 1 if a process had to be killed while stopping, or if none has ever become ready; 2 if no process can
@@ -43,7 +53,8 @@ def supervise(launch: Launch, processes: int, recycling: Recycling | None = None
     supervisor = Supervisor(launch, processes, recycling, watched)
     early.go_to(supervisor.stop)
     try:
-        return asyncio.run(supervisor.run())
+        with answering(supervisor.published, probes, app.settings.lease):
+            return asyncio.run(supervisor.run())
     finally:
         logs.close()
 
@@ -56,6 +67,9 @@ class Supervisor:
         processes: their number.
         recycling: when processes are replaced.
         watched: directories whose changes roll all processes.
+
+    Attributes:
+        published: what it sees of its processes, for probes and for systemd.
     """
 
     def __init__(self, launch: Launch, processes: int, recycling: Recycling | None = None, watched: Sequence[Path] = ()) -> None:
@@ -65,6 +79,7 @@ class Supervisor:
         self._exit_code = 0
         self._crew: Crew | None = None
         self._rolling: asyncio.Task[None] | None = None
+        self.published = Published()
 
     async def run(self) -> int:
         """Supervise until all processes have ended for good; the exit code."""
@@ -74,7 +89,7 @@ class Supervisor:
             if not self._is_stopped:
                 for number in range(1, self._processes + 1):
                     crew.fill(number, self._launch_of(number))
-            beside = [asyncio.create_task(self._watch_for_crashes(crew))]
+            beside = [asyncio.create_task(self._watch_for_crashes(crew)), asyncio.create_task(self._publish(crew))]
             if self._watched:
                 beside.append(asyncio.create_task(self._reload()))
             await crew.until_empty()
@@ -147,6 +162,11 @@ class Supervisor:
         if death.reason == "late" and not self._is_killed:
             log.warning("a process did not stop: a handler blocked it; its jobs are rescued after the lease")
             self._exit_code = 1
+
+    async def _publish(self, crew: Crew) -> None:
+        while True:
+            self.published.put(crew.statuses(), self._processes)
+            await asyncio.sleep(LOOK_EVERY)
 
     async def _watch_for_crashes(self, crew: Crew) -> None:
         """Give up if no process has ever been ready, and all have crashed again and again: another start would not help."""

@@ -17,6 +17,9 @@ from .._json import dumps, loads_own
 from .._trace import loggable
 from ..config import load_settings
 from ..errors import ConfigurationError, PgQueueError
+from ..probes.address import Address
+from ..probes.answering import answering
+from ..probes.seen import Seen
 from ..tracing.provider import flush
 from .early import EarlySignals
 from .loops import LoopEnded
@@ -131,12 +134,13 @@ def _import(name: str) -> ModuleType:
         raise ConfigurationError(f"app: module {name!r} could not be imported: {error}") from error
 
 
-def run(launch: Launch, on_worker: Callable[[Worker], object] = lambda worker: None) -> int:
+def run(launch: Launch, on_worker: Callable[[Worker], object] = lambda worker: None, probes: Address | None = None) -> int:
     """Run one worker in this process until it ends.
 
     Args:
         launch: what it needs.
         on_worker: told the worker before it runs.
+        probes: where it serves probes; None = nowhere.
 
     Returns:
         The exit code: 0, or 75 if another worker should take the place of this one.
@@ -146,10 +150,12 @@ def run(launch: Launch, on_worker: Callable[[Worker], object] = lambda worker: N
         NotMigrated: the schema is not there.
     """
     early = EarlySignals()
-    worker = Worker(load_with_logs(launch), launch.options)
+    app = load_with_logs(launch)
+    worker = Worker(app, launch.options)
     on_worker(worker)
     early.go_to(worker.stop)
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    answers = answering(lambda: Seen([worker.status()]), probes, app.settings.lease)
+    with answers, asyncio.Runner(loop_factory=_loop_factory()) as runner:
         failed: BaseException | None = None
         try:
             _run_to_its_end(runner.get_loop(), worker.run())

@@ -72,6 +72,7 @@ class Liveness(threading.Thread):
         stacks: returns what the worker does just now, as JSON; takes for how many seconds the loop has not answered. Called in
             the thread.
         measured: returns what the heartbeat says of the worker besides lag, memory and CPU. Called in the thread.
+        is_draining: whether the worker claims nothing more; others hear of it at once. Called in the thread.
         on_told: called on the loop with what people have told the worker, drain or restart, each time that it changes.
 
     Attributes:
@@ -99,6 +100,7 @@ class Liveness(threading.Thread):
         on_watch_wanted: Callable[[str], object] = lambda ids: None,
         stacks: Callable[[float], str] = lambda blocked_for: "{}",
         measured: Callable[[], dict[str, Any]] = dict,
+        is_draining: Callable[[], bool] = lambda: False,
         on_told: Callable[[str], object] = lambda what: None,
     ) -> None:
         super().__init__(name="pgqueue-liveness", daemon=True)
@@ -112,7 +114,7 @@ class Liveness(threading.Thread):
         self._on_queues_changed, self._on_watch_wanted = on_queues_changed, on_watch_wanted
         self._stacks, self._lag, self._process = stacks, LoopLag(loop), psutil.Process()
         self._measured, self._on_told, self._told = measured, on_told, ""
-        self._said: dict[str, Any] = {}
+        self._is_draining, self._has_said_draining = is_draining, False
         self._memory = MemoryWatch(machine())
         self._stopped = threading.Event()
         self._worker_id: UUID | None = None
@@ -165,7 +167,7 @@ class Liveness(threading.Thread):
     def _serve(self, connection: OwnConnection) -> None:
         beat_at = 0.0
         while not self._stopped.is_set():
-            if now() >= beat_at or self._measured().get("draining") != self._said.get("draining"):
+            if now() >= beat_at or self._is_draining() != self._has_said_draining:
                 beat_at = now() + self._beat_every
                 self._beat(connection)
             self._lag.ping()
@@ -201,8 +203,8 @@ class Liveness(threading.Thread):
         self._warn_of(lag)
         self._memory.look()
         try:
-            self._said = self._measured()
-            figures = self._said | {"loop_lag": lag} | self._of_process()
+            self._has_said_draining = is_draining = self._is_draining()
+            figures = {"draining": is_draining, "loop_lag": lag, **self._measured(), **self._of_process()}
             call = worker_calls.heartbeat(worker_id, self._running(), self.wake_mode, self._timed(), figures)
             beat: worker_calls.Beat = self._run(connection, call)
             self._alarm.workers = beat.workers

@@ -125,7 +125,7 @@ class MemoryWatch:
         share = used / limit
         if share >= WARN_AT and not self._is_told:
             log.warning(
-                "memory: %.0f MiB of the %.0f MiB of this container are in use (%.0f %%); at the limit the kernel kills a process",
+                "memory: %.0f MiB of the %.0f MiB of this container are in use (%.0f %%); at the limit the kernel kills",
                 used / 2**20, limit / 2**20, 100 * share,
             )  # fmt: skip
         self._is_told = share >= (ROOM_AT if self._is_told else WARN_AT)

@@ -20,6 +20,7 @@ class Errors:
 
     def __init__(self) -> None:
         self._last: str | None = None
+        self._said: tuple[str | None, str | None] = (None, None)  # of which outcome, and what
 
     def note(self, outcomes: Sequence[Outcome]) -> None:
         """Look at outcomes that the database has accepted. Kept as they are: few people ask, and they must cost nothing."""
@@ -29,10 +30,12 @@ class Errors:
 
     def last(self) -> str | None:
         """Type and message."""
-        if (text := self._last) is None:
-            return None
-        error = loads_own(text).get("error") or {}
-        return cut(printable(f"{error.get('type', 'Error')}: {error.get('message', '')}"), LONGEST_ERROR)
+        text, (of, said) = self._last, self._said
+        if text is not None and text is not of:  # else it was read before
+            error = loads_own(text).get("error") or {}
+            said = cut(printable(f"{error.get('type', 'Error')}: {error.get('message', '')}"), LONGEST_ERROR)
+            self._said = text, said
+        return said
 
 
 class Vitals:

@@ -130,7 +130,7 @@ class Worker:
     def _measured(self) -> dict[str, Any]:
         status = self.status()
         last_error = {"last_error": status.last_error} if status.last_error else {}
-        return {"done": status.done, "failed": status.failed, "draining": status.state == "draining", **last_error}
+        return {"done": status.done, "failed": status.failed, **last_error}
 
     def _state(self) -> State:
         if self._stop.is_set() or self._drained is not None:
@@ -429,6 +429,7 @@ class Worker:
                 Redactor(app.settings.redact),
             ).take,
             measured=self._measured,
+            is_draining=lambda: self._state() == "draining",
             on_told=lambda what: self.drain(restart=what == "restart"),
         )
 

@@ -176,6 +176,16 @@ def test_limits_pauses_schedules_operations_and_workers_are_there(
     assert found["pgqueue_database_connections", ()] >= 1
 
 
+def test_pools_say_how_many_workers_they_want_have_and_need(root: httpx.Client, connection: psycopg.Connection[Any]) -> None:
+    connection.execute("select make_pool('mail', 'shop:app', queues => '{mail}', concurrency => 10, wanted => 4)")
+    connection.execute("select register_worker(gen_random_uuid(), 'w', 'h', 1, '0', '{mail}', 10, '60 s')")
+    connection.execute("select enqueue('noop', queue => 'mail') from generate_series(1, 21)")
+    found = read(root.get("/metrics").text)
+    names = ("wanted", "needed")
+    assert [found[f"pgqueue_pool_workers_{name}", ("mail",)] for name in names] == [4, 3]
+    assert found["pgqueue_pool_workers", ("mail",)] == 1
+
+
 def test_hostile_names_do_not_break_the_text(root: httpx.Client, connection: psycopg.Connection[Any]) -> None:
     hostile = 'a"b\\c\nd{e="f"} 1'
     connection.execute(HISTORY, [3])

@@ -9,7 +9,8 @@ import httpx
 
 from pgqueue import PgQueue
 from pgqueue.api.bodies.pages import Page
-from pgqueue.api.bodies.workers import RescueOut, StacksOut, WorkerDetail, WorkerOut, WorkerStats
+from pgqueue.api.bodies.workers import RescueOut, StacksOut, ToldOut, WorkerDetail, WorkerOut, WorkerStats
+from tests.api.callers import CallsAs
 from tests.api.shapes import read, refused
 from tests.client.manual_worker import ManualWorker
 from tests.looking import Look
@@ -50,7 +51,7 @@ def test_counts_name_each_status(look: Look, api: httpx.Client) -> None:
     look.rows(REGISTER, 3)
     found = read(api.get("/workers/stats"), WorkerStats).by_status
     assert [(one.status, one.workers, one.slots, one.running) for one in found] == [
-        ("ACTIVE", 2, 8, 2), ("IDLE", 1, 4, 0), ("DEAD", 0, 0, 0)
+        ("ACTIVE", 2, 8, 2), ("IDLE", 1, 4, 0), ("PAUSED", 0, 0, 0), ("DRAINING", 0, 0, 0), ("DEAD", 0, 0, 0)
     ]  # fmt: skip
 
 
@@ -142,3 +143,30 @@ def test_a_worker_says_what_it_knows_and_its_jobs_when_they_end(
     assert job.timeout == 600
     assert job.claimed_at is not None
     assert job.ends_at == job.claimed_at + timedelta(seconds=600)
+
+
+def test_a_worker_is_told_to_drain_and_to_restart(look: Look, api: httpx.Client) -> None:
+    look.rows(REGISTER, 1)
+    id = look.value("select id from worker")
+    told = [read(api.post(f"/workers/{id}/{what}"), ToldOut) for what in ("drain", "drain", "restart")]
+    assert [(one.told, one.changed) for one in told] == [("drain", True), ("drain", False), ("restart", True)]
+    (listed,) = read(api.get("/workers"), Page[WorkerOut]).items
+    assert listed.told == "restart"
+    refused(api.post(f"/workers/{uuid.uuid4()}/drain"), 404)
+    look.rows("update worker set wake_mode = 'http'")
+    refused(api.post(f"/workers/{id}/restart"), 409)
+
+
+def test_an_error_that_a_worker_met_is_not_shown_to_a_key_that_may_not_read_arguments(
+    look: Look, api: httpx.Client, calls_as: CallsAs
+) -> None:
+    look.rows(REGISTER, 1)
+    look.rows("update worker set last_error = 'ValueError: 4711'")
+
+    def told() -> list[str | None]:
+        (listed,) = read(api.get("/workers"), Page[WorkerOut]).items
+        return [listed.last_error, read(api.get(f"/workers/{listed.id}"), WorkerDetail).last_error]
+
+    assert told() == ["ValueError: 4711"] * 2
+    calls_as(may_read_arguments=False)
+    assert told() == [None, None]

@@ -42,7 +42,16 @@ def queue(name: str = "default", **values: Any) -> dict[str, Any]:
 
 def worker(name: str = "host:1", **values: Any) -> dict[str, Any]:
     """A row of the view `worker_status`."""
-    usual = {"id": 1, "status": "ACTIVE", "running": 5, "concurrency": 10, "queues": ["default"], "heartbeat_at": NOW}
+    usual = {
+        "id": 1,
+        "status": "ACTIVE",
+        "running": 5,
+        "concurrency": 10,
+        "queues": ["default"],
+        "heartbeat_at": NOW,
+        "done": 0,
+        "failed": 0,
+    }
     return {"name": name, **usual, **values}
 
 

@@ -17,9 +17,12 @@ from .conftest import Ran, Run, run_here
 
 COMMANDS = [
     "migrate", "worker", "agent", "serve", "dev", "enqueue", "stats", "metrics", "top", "workers", "stacks", "jobs", "job",
-    "explain", "dead", "audit", "retry", "cancel", "discard", "update", "signal", "operations", "operation",
-    "pause", "resume", "drain", "workflows", "workflow", "retry_workflow", "cancel_workflow", "schedule", "pool",
-    "doctor", "maintain",
+    "explain",
+    "dead",
+    "audit", "retry", "cancel", "discard", "update", "signal", "operations", "operation",
+    "pause", "resume", "drain", "drain_worker", "restart_worker",
+    "workflows", "workflow", "retry_workflow", "cancel_workflow", "schedule", "pool",
+    "doctor", "maintain", "monitor",
 ]  # fmt: skip
 
 
@@ -28,7 +31,7 @@ def one_line(ran: Ran) -> bool:
 
 
 def test_each_command_is_there() -> None:
-    assert [command.callback.__name__ for command in cli.registered_commands if command.callback] == COMMANDS
+    assert [command.name or command.callback.__name__ for command in cli.registered_commands if command.callback] == COMMANDS
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -139,7 +139,9 @@ COMMANDS = [
     "retry {dead} --by {hostile}", "discard {dead} --reason {hostile}", "retry-workflow {flow}", "cancel-workflow {flow}",
     "keys create --role viewer --name {hostile}", "keys revoke {hostile}", "maintain", "jobs --state {hostile}", "{hostile}",
     "job {hostile}", "jobs --schema {hostile}", "serve --host {hostile}", "worker {hostile}", "agent {hostile} --slots 1",
-    "migrate --schema {hostile}", "stacks {hostile} --wait 0", "stacks {job}", "dev {hostile} --watch {hostile}",
+    "migrate --schema {hostile}",
+    "stacks {hostile} --wait 0", "drain-worker {hostile} --by {hostile}", "restart-worker {job} --by {hostile}", "monitor --once",
+    "stacks {job}", "dev {hostile} --watch {hostile}",
 ]  # fmt: skip
 
 

@@ -359,7 +359,7 @@ def test_an_owner_with_little_rights_counts_the_sessions_that_he_does_not_see(ro
     sql.connection.execute("create role weak")
     sql.connection.execute(b"grant usage on schema %s to weak" % sql.value("select current_schema()").encode())
     sql.connection.execute("grant select on worker to weak")
-    sql.connection.execute("grant execute on function is_alive to weak")
+    sql.connection.execute("grant execute on function is_alive, connection_bounds to weak")
     sql.connection.execute("alter function diagnose_connections owner to weak")
 
     figures = found(sql, "connections", "room => 0")[0]["figures"]

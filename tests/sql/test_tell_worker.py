@@ -22,7 +22,7 @@ def test_telling_again_changes_nothing_and_another_word_replaces_the_first(rolle
     assert told == [True, False, True]
     assert sql.value("select told from worker_status") == "restart"
     noted = sql.rows("select verb, kind, subject, by, after->>'told' as told from audit_log order by id")
-    assert [(row["verb"], row["told"]) for row in noted] == [("drain", "drain"), ("restart", "restart")]
+    assert [(row["verb"], row["told"]) for row in noted] == [("tell_worker", "drain"), ("tell_worker", "restart")]
     assert {(row["kind"], row["subject"], row["by"]) for row in noted} == {("worker", str(worker), "ann")}
 
 

@@ -153,7 +153,7 @@ class ServingOut(BaseModel):
     id: UUID
     name: str
     host: str
-    status: Literal["ACTIVE", "IDLE", "DEAD"]
+    status: Literal["ACTIVE", "IDLE", "PAUSED", "DRAINING", "DEAD"]
     concurrency: int
     running: int = Field(description="jobs of all its queues")
 

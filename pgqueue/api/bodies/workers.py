@@ -88,6 +88,14 @@ class WorkerStats(BaseModel):
     by_status: list[WorkerCount] = Field(description="each status once, also one that no worker has")
 
 
+class ToldOut(BaseModel):
+    """What a worker was told."""
+
+    worker_id: UUID
+    told: Literal["drain", "restart"]
+    changed: bool = Field(description="whether it was not told so before")
+
+
 class RescueOut(BaseModel):
     """Jobs of one queue that were taken from a worker that was lost."""
 

@@ -41,9 +41,14 @@ FAMILIES: Mapping[str, Family] = {
     "pgqueue_task_recent_run_seconds": Family(
         "gauge", "Quantiles of the time in handlers, of the last five minutes that are rolled up.", ("task", "quantile")
     ),
-    "pgqueue_workers": Family("gauge", "Workers: active, idle, or dead, which have missed their lease.", ("status",)),
+    "pgqueue_workers": Family(
+        "gauge", "Workers: active, idle, paused, draining, or dead, which have missed their lease.", ("status",)
+    ),
     "pgqueue_worker_slots": Family("gauge", "Jobs that the workers can run at once."),
     "pgqueue_worker_slots_used": Family("gauge", "Jobs that they run, by their last heartbeats."),
+    "pgqueue_pool_workers_wanted": Family("gauge", "Workers that shall run in a pool.", ("pool",)),
+    "pgqueue_pool_workers": Family("gauge", "Workers of a pool that run and are not about to end.", ("pool",)),
+    "pgqueue_pool_workers_needed": Family("gauge", "Workers that the ready and running jobs of a pool need.", ("pool",)),
     "pgqueue_limit_rate": Family("gauge", "Tokens that the rate of a limit allows in its period.", ("key",)),
     "pgqueue_limit_used": Family("gauge", "Tokens that were taken in the current period.", ("key",)),
     "pgqueue_limit_max_running": Family("gauge", "Jobs that a limit lets run at once.", ("key",)),

@@ -9,9 +9,9 @@ from starlette.responses import Response
 
 from ...database.calls import workers as calls
 from ..bodies.pages import USUAL, Cursor, Limit, Page, Paging
-from ..bodies.workers import MOST_RUNS, RescueOut, Status, WorkerDetail, WorkerOut, WorkerStats
+from ..bodies.workers import MOST_RUNS, RescueOut, Status, ToldOut, WorkerDetail, WorkerOut, WorkerStats
 from ..endpoint import Endpoints
-from ..here import at
+from ..here import Here, at
 from ..problems import Problem
 
 endpoints = Endpoints("workers")
@@ -68,3 +68,24 @@ async def worker(request: Request, worker_id: UUID) -> Response:
     if not here.caller.may_read_arguments:
         jobs = [job | {"progress": None} for job in jobs]
     return here.answer(_told(found[0], here.caller.may_read_arguments) | {"jobs": jobs})
+
+
+@endpoints.post("/workers/{worker_id}/drain", calls=("tell_worker",), refuses=(404, 409), model=ToldOut)
+async def drain(request: Request, worker_id: UUID) -> Response:
+    """Tell a worker to claim nothing more, and to end once its handlers have, however long they take.
+
+    A supervisor or an agent leaves its place empty.
+    """
+    return await _tell(at(request), worker_id, "drain")
+
+
+@endpoints.post("/workers/{worker_id}/restart", calls=("tell_worker",), refuses=(404, 409), model=ToldOut)
+async def restart(request: Request, worker_id: UUID) -> Response:
+    """Tell a worker to drain with exit code 75, so that whoever looks after its process starts another one."""
+    return await _tell(at(request), worker_id, "restart")
+
+
+async def _tell(here: Here, worker_id: UUID, what: str) -> Response:
+    with here.acting():
+        changed = await here.act(calls.tell_worker(worker_id, what))
+    return here.answer({"worker_id": worker_id, "told": what, "changed": changed})

@@ -21,6 +21,7 @@ _PLACES = {
     "schedule": ("schedules/", "GET /schedules/{name}"),
     "workflow": ("workflows/", "GET /workflows/{workflow_id}"),
     "operation": ("operations/", "GET /operations/{operation_id}"),
+    "worker": ("workers/", "GET /workers/{worker_id}"),
 }
 
 

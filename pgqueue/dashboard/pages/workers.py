@@ -11,7 +11,7 @@ from ..page import Form, Pages, Visit
 from ..render import seen
 
 pages = Pages()
-STATUSES = ("ACTIVE", "IDLE", "DEAD")
+STATUSES = ("ACTIVE", "IDLE", "PAUSED", "DRAINING", "DEAD")
 ABOUT_WORKERS = (
     "no-worker", "worker-lost", "worker-polls", "worker-version", "worker-clock", "queue-not-served", "unknown-task",
     "schedule-without-task",
@@ -72,6 +72,24 @@ async def ask_stacks(at: Visit, form: Form, worker_id: str) -> Response:
     to = back_of(at, form)
     path = f"workers/{id}/stacks"
     return at.go(to if to.startswith(path) else path)
+
+
+@pages.act("/workers/{worker_id}/drain", of="POST /workers/{worker_id}/drain")
+async def drain(at: Visit, form: Form, worker_id: str) -> Response:
+    """Let it end once its handlers have."""
+    return await _tell(at, form, worker_id, "drain")
+
+
+@pages.act("/workers/{worker_id}/restart", of="POST /workers/{worker_id}/restart")
+async def restart(at: Visit, form: Form, worker_id: str) -> Response:
+    """Let another one take its place."""
+    return await _tell(at, form, worker_id, "restart")
+
+
+async def _tell(at: Visit, form: Form, worker_id: str, what: str) -> Response:
+    found = await at.tell("POST", f"/workers/{_id(worker_id)}/{what}")
+    said = f"The worker is told to {what}." if found["changed"] else f"The worker was already told to {what}."
+    return at.go(back_of(at, form), said=f"{said} It claims nothing more, and ends when its handlers have.")
 
 
 def _id(text: str) -> str:

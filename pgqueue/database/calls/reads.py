@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import LiteralString, NamedTuple
 
 from ..call import ALWAYS, WHOLE, Call, Records, records
+from .workers import WORKER_COLUMNS
 
 # What `job` reads, in the order in which `pgqueue job` shows it.
 JOB_COLUMNS: tuple[LiteralString, ...] = (
@@ -43,16 +44,12 @@ def job_within(job_id: int, most: int) -> Call[Records]:
 def workers() -> Call[Records]:
     """Every registered worker, the newest first."""
     return Call(
-        "select id, name, host, pid, version, status, queues, concurrency, running, wake_mode, started_at, heartbeat_at, lease, "
-        "loop_lag, memory from {schema}.worker_status order by started_at desc, id",
+        "select " + ", ".join(WORKER_COLUMNS) + " from {schema}.worker_status order by started_at desc, id",
         (),
-        records(
-            "id", "name", "host", "pid", "version", "status", "queues", "concurrency", "running", "wake_mode", "started_at",
-            "heartbeat_at", "lease", "loop_lag", "memory",
-        ),
+        records(*WORKER_COLUMNS),
         within=WHOLE,
         repeat_within=ALWAYS,
-    )  # fmt: skip
+    )
 
 
 def queue_stats() -> Call[Records]:

@@ -9,13 +9,13 @@ from uuid import UUID
 from ..acting import actor
 from ..call import ALWAYS, WHOLE, Call, Keys, Records, first_column, nothing, one_value, records
 
-_WORKER: tuple[LiteralString, ...] = (
+WORKER_COLUMNS: tuple[LiteralString, ...] = (
     "id", "name", "host", "pid", "version", "status", "queues", "concurrency", "running", "wake_mode", "started_at",
     "heartbeat_at", "lease", "loop_lag", "memory", "memory_limit", "cores", "cpu_seconds", "done", "failed", "last_error",
     "app_version", "told", "lost_because", "pool", "slot", "generation",
 )  # fmt: skip
-_SELECT_WORKERS: LiteralString = "select " + ", ".join(_WORKER) + " from {schema}.worker_status "
-_WHOLE_WORKER: tuple[LiteralString, ...] = (*_WORKER, "tasks")
+_SELECT_WORKERS: LiteralString = "select " + ", ".join(WORKER_COLUMNS) + " from {schema}.worker_status "
+_WHOLE: tuple[LiteralString, ...] = (*WORKER_COLUMNS, "tasks")
 _RUNNING: tuple[LiteralString, ...] = (
     "id", "task", "queue", "priority", "attempt", "max_attempts", "run_at", "claimed_at", "workflow_id", "progress",
 )  # fmt: skip
@@ -175,7 +175,7 @@ def workers(status: str | None, before: Keys, limit: int) -> Call[Records]:
         + "where (started_at, id) < (coalesce(%s::text::timestamptz, 'infinity'), %s::text::uuid) "
         + "and (%s::text is null or status = %s) order by started_at desc, id desc limit %s::int",
         (before[0], before[1] or str(UUID(int=0)), status, status, limit),
-        records(*_WORKER),
+        records(*WORKER_COLUMNS),
         within=WHOLE,
         repeat_within=ALWAYS,
     )
@@ -184,9 +184,9 @@ def workers(status: str | None, before: Keys, limit: int) -> Call[Records]:
 def worker(worker_id: UUID) -> Call[Records]:
     """The worker with this id, as a list of at most one."""
     return Call(
-        "select " + ", ".join(_WHOLE_WORKER) + " from {schema}.worker_status where id = %s",
+        "select " + ", ".join(_WHOLE) + " from {schema}.worker_status where id = %s",
         (worker_id,),
-        records(*_WHOLE_WORKER),
+        records(*_WHOLE),
         repeat_within=ALWAYS,
     )
 

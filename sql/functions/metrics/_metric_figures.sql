@@ -70,7 +70,8 @@ create function worker_figures() returns jsonb
 language sql stable as $$
     select jsonb_build_object('active', active, 'idle', idle, 'dead', dead, 'slots', slots, 'running', running,
                               'per_cent', round(100.0 * running / nullif(slots, 0), 1))
-      from (select count(*) filter (where status = 'ACTIVE') as active, count(*) filter (where status = 'IDLE') as idle,
+      from (select count(*) filter (where status <> 'DEAD' and running > 0) as active,
+                   count(*) filter (where status <> 'DEAD' and running = 0) as idle,
                    count(*) filter (where status = 'DEAD') as dead,
                    coalesce(sum(concurrency) filter (where status <> 'DEAD'), 0) as slots,
                    coalesce(sum(running) filter (where status <> 'DEAD'), 0) as running from worker_status) w

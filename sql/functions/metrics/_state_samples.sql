@@ -9,7 +9,7 @@ language sql stable set jit = off as $$
          order by key limit most
     )
     select 'pgqueue_workers', array[lower(s.status)], (select count(*) from worker_of w where w.status = s.status)::float8
-      from (values ('ACTIVE'), ('IDLE'), ('DEAD')) as s(status)
+      from (values ('ACTIVE'), ('IDLE'), ('PAUSED'), ('DRAINING'), ('DEAD')) as s(status)
     union all
     select 'pgqueue_worker_slots', array[]::text[], coalesce(sum(concurrency), 0)::float8 from worker_of where status <> 'DEAD'
     union all

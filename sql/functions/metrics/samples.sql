@@ -10,5 +10,6 @@ language plpgsql stable security definer set search_path from current set timezo
 begin
     return query select * from job_samples(most);
     return query select * from state_samples(most);
+    return query select * from pool_samples(most);
     return query select * from server_samples();
 end $$;

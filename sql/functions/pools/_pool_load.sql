@@ -1,15 +1,17 @@
--- crew_of: the workers that run jobs of a pool: those that its agents have started, and those in no pool that serve nothing but
--- queues that it names, as under Kubernetes. Those that are about to end are not among them: they claim nothing more.
--- Called by: queues_of, load_of, scaling_figures. Writes: nothing.
+-- is_of_pool: whether a worker runs jobs of a pool: its agents have started it, or it is in no pool and serves nothing but queues
+-- that this one names, as under Kubernetes. Called by: crew_of, soon_ready. Writes: nothing.
+create function is_of_pool(w worker, its pool) returns bool
+language sql stable as $$
+    select w.pool = its.name
+           or w.pool is null and w.queues <> '{}' and w.queues <@ array(select split_part(q, '=', 1) from unnest(its.queues) q)
+$$;
+
+-- crew_of: the workers of a pool, without those that are about to end: they claim nothing more.
+-- Called by: queues_of, known_to, load_of, scaling_figures. Writes: nothing.
 create function crew_of(its pool) returns setof worker
-language plpgsql stable as $$
-declare
-    named text[] := array(select split_part(q, '=', 1) from unnest(its.queues) q);
-begin
-    return query select w.* from worker w
-                  where (w.pool = its.name or w.pool is null and w.queues <> '{}' and w.queues <@ named)
-                    and is_alive(w) and not w.draining and w.told is null;
-end $$;
+language sql stable as $$
+    select w.* from worker w where is_of_pool(w, its) and is_alive(w) and not w.draining and w.told is null
+$$;
 
 -- queues_of: the queues that a pool serves; of one that names none, those that its workers have. Called by: load_of.
 -- Writes: nothing.
@@ -27,8 +29,9 @@ language sql stable as $$
       from crew_of(its) w
 $$;
 
--- load_of: the jobs that workers of a pool run, and those that they could start now: not what is paused, waits for a limit, or
--- has a task that none of them knows. Together at most `most` are counted, beyond that what sweep_depths has counted last.
+-- load_of: the jobs that workers of a pool run, and those that they could start now or soon, see soon_ready: not what is paused,
+-- waits for a limit, or has a task that none of them knows. Together at most `most` are counted; beyond that it is what
+-- sweep_depths has counted last.
 -- oldest: since when a job waits, of those without limits: the others wait for their limits too.
 -- Called by: scaling_figures, scaling_hint. Writes: nothing.
 create function load_of(its pool, most int, out running bigint, out ready bigint, out oldest timestamptz)
@@ -48,7 +51,7 @@ begin
     if exists (select from pause where kind > '') then
         select u.queues, u.tasks into queues, paused from unpaused(queues) u;
     end if;
-    ready := 0;
+    ready := case when running < most then soon_ready(its, queues, (most - running)::int, paused, known) else 0 end;
     foreach name in array queues loop
         exit when running + ready >= most;
         ready := ready + startable(name, (most - running - ready)::int, paused, known)

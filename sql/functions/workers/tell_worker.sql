@@ -25,7 +25,8 @@ begin
         raise exception 'worker_id: worker % is one over HTTP, which cannot be told; end its process on its machine', worker
             using errcode = 'PQ004';
     end if;
-    perform audit(what, 'worker', worker::text, by, null, jsonb_build_object('told', its.told), jsonb_build_object('told', what));
+    perform audit('tell_worker', 'worker', worker::text, by, null, jsonb_build_object('told', its.told),
+                  jsonb_build_object('told', what));
     update worker w set told = what where w.id = worker;
     perform wake('!told ' || worker);
     return its.told is distinct from what;

@@ -1,0 +1,105 @@
+"""pgqueue worker --probe-port: probes of one process and of a supervisor; and what systemd is told."""
+
+import os
+import signal
+import socket
+from pathlib import Path
+
+import httpx
+import pytest
+
+from ..looking import Look
+from ..waiting import until
+from .conftest import Process, Start
+from .handler_start import wait_until_started
+
+APP = "tests.cli.jobs:app"
+
+
+@pytest.fixture
+def port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
+
+
+@pytest.fixture
+def manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> socket.socket:
+    """A socket as systemd has it."""
+    heard = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    heard.bind(str(tmp_path / "notify"))
+    heard.settimeout(30)
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+    return heard
+
+
+def code(port: int, path: str) -> int:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}{path}", timeout=10).status_code
+    except httpx.TransportError:
+        return 0
+
+
+def until_heard(manager: socket.socket, line: str) -> None:
+    while line not in manager.recv(4096).decode().splitlines():
+        pass
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_it_is_ready_when_all_have_claimed_and_no_longer_when_it_is_to_end(
+    start: Start, look: Look, port: int, manager: socket.socket, processes: str
+) -> None:
+    worker = start("pgqueue.worker", APP, "--processes", processes, "--probe-port", port, "--grace", "30")
+    until(lambda: code(port, "/ready") == 200, "readiness")
+    until_heard(manager, "READY=1")
+    assert look.value("select count(*) from worker") == int(processes)
+    assert code(port, "/live") == 200
+    job = look.value("select enqueue('sleep', jsonb_build_object('seconds', 2.5))")
+    wait_until_started(look, job)
+    assert f'pgqueue_process_state{{process="{processes}",state="ready"}} 1' in httpx.get(f"http://127.0.0.1:{port}/metrics").text
+
+    worker.signal(signal.SIGTERM)
+
+    until(lambda: code(port, "/ready") == 503, "that it ends")
+    assert look.state(job) == "running"
+    assert code(port, "/live") == 200
+    until_heard(manager, "STOPPING=1")
+    assert worker.ends() == 0
+    assert look.state(job) == "succeeded"
+
+
+def children(process: Process) -> str:
+    """The environment of the processes of a supervisor."""
+    listed = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    return "".join(Path(f"/proc/{child}/environ").read_text() for child in listed)
+
+
+def test_processes_of_a_supervisor_do_not_tell_systemd(start: Start, look: Look, manager: socket.socket) -> None:
+    supervisor = start("pgqueue.worker", APP, "--processes", "2")
+    until_heard(manager, "READY=1")
+    assert "PGQUEUE_LEASE" in children(supervisor)
+    assert "NOTIFY_SOCKET" not in children(supervisor)
+
+
+def test_a_port_that_is_taken_ends_it_with_one_line(start: Start, port: int) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", port))
+        taken.listen()
+        worker = start("pgqueue", "worker", APP, "--probe-port", port)
+        assert worker.ends() == 2
+    assert f"probe_port: 127.0.0.1:{port} is not valid" in worker.log()
+    assert "Traceback" not in worker.log()
+
+
+@pytest.mark.parametrize("given", ["0", "1001", "many", "-1", "1.5", "²"])
+def test_a_number_of_processes_that_is_none_is_refused(start: Start, given: str) -> None:
+    worker = start("pgqueue", "worker", APP, "--processes", given)
+    assert worker.ends() == 2
+    assert "processes:" in worker.log()
+    assert "auto" in worker.log()
+
+
+def test_auto_is_one_process_per_cpu(start: Start, look: Look) -> None:
+    start("pgqueue.worker", APP, "--processes", "auto")
+    cpus = len(os.sched_getaffinity(0))
+    until(lambda: look.value("select count(*) from worker") >= min(cpus, 2), "the processes")
