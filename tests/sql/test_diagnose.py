@@ -18,8 +18,8 @@ UNKEPT = """insert into job_history (id, run_at, created_at, finished_at, state,
     task, args) values (1, '2000-01-01', '2000-01-01', '2000-01-01', 'succeeded', 0, 1, 4, 0, 'default', 'noop', '{}')"""
 ALIVE = "select register_worker(gen_random_uuid(), 'w', 'host', 1, installed_version(), '{default}', 1, '1 h')"
 POOL = "select make_pool('p', 'shop:app')"
-AGENT = """insert into agent (id, pool, host, pid, version, slots, lease, started_at, heartbeat_at)
-    values (gen_random_uuid(), 'p', 'h', 1, '0', 6, '30 s', now(), clock_timestamp())"""
+AGENT = """insert into agent (id, pool, name, host, pid, version, slots, lease, started_at, heartbeat_at)
+    values (gen_random_uuid(), 'p', 'a', 'h', 1, '0', 6, '30 s', now(), clock_timestamp())"""
 READY = "select enqueue('noop')"
 KNOWS_ADD = "update worker set tasks = '{add}'"
 LATE = "update job set run_at = run_at - interval '1 h'"
