@@ -52,7 +52,7 @@ async def test_a_loop_that_is_blocked_is_stuck(database_url: str) -> None:
     running = asyncio.create_task(worker.run())
     await auntil(lambda: not Seen([worker.status()]).unready(), "a worker that is ready")
     worker.status()  # asks the loop
-    time.sleep(1.2)
+    time.sleep(1.2)  # noqa: ASYNC251 it is what a bad handler does
     assert "its event loop has been blocked" in Seen([worker.status()]).stuck(WITHIN)[0]
     await auntil(lambda: not Seen([worker.status()]).stuck(WITHIN), "a loop that goes on")
     worker.stop()
