@@ -96,7 +96,7 @@ class Service:
 
     async def read(self, call: Call[T], caller: Caller | None = None) -> T:
         """Run a call whose answer may be some seconds old: on the replica, if it has what the caller has written."""
-        if self.replica is not None and self.replica.serves(_name_of(caller)):
+        if self.replica is not None and self.replica.serves(_name_of(caller) if caller else None):
             with suppress(Unanswered):
                 return await self.replica.run(call)
         return await self.run(call)
@@ -104,7 +104,7 @@ class Service:
     def note_write(self, caller: Caller) -> None:
         """What this caller reads from now on must show what it may have changed until now."""
         if self.replica is not None:
-            self.replica.note_write(caller.key_id or caller.name)
+            self.replica.note_write(_name_of(caller))
 
     def reads_late(self, caller: Caller) -> bool:
         """Whether a replica answers this caller."""
@@ -135,8 +135,8 @@ class Service:
         await self.database.close()
 
 
-def _name_of(caller: Caller | None) -> str | None:
-    return None if caller is None else caller.key_id or caller.name
+def _name_of(caller: Caller) -> str:
+    return caller.key_id or caller.name
 
 
 def _as_inet(address: str) -> str | None:

@@ -6,9 +6,11 @@ import typer
 
 from ..errors import ConfigurationError
 from ..worker import WorkerOptions
-from ..worker.launch import Launch, run
+from ..worker.launch import Launch, load_app, run
 from ..worker.supervisor import supervise
+from .installs import Schemas, chosen
 from .options import DatabaseUrl, LogFile, LogFormat, LogLevel, Schema
+from .worker_check import check as check_start
 
 
 def worker(
@@ -34,6 +36,12 @@ def worker(
     name: Annotated[
         str | None, typer.Option(metavar="NAME", help="Name shown by `pgqueue workers`; host:pid by default.")
     ] = None,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Start nothing: say what is wrong with app, options and database."),
+    ] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="With --check: only what needs no database.")] = False,
+    schemas: Schemas = None,
     log_format: LogFormat = None,
     log_level: LogLevel = None,
     log_file: LogFile = None,
@@ -43,11 +51,15 @@ def worker(
     """Run jobs, and log to stdout. SIGTERM or Ctrl-C ends the worker within the grace, a second signal ends it at once.
 
     Exit code 75: too many handlers did not end after their timeout; start another worker. `python -m pgqueue.worker` is the same.
+    With --check: 0 = all is well or there are only notes, 1 = warnings, 2 = errors.
     """
     options = WorkerOptions(parse_queues(queues), strict, concurrency, burst, grace, name, timeout_grace=timeout_grace)
     launch = Launch(app, options, database_url, schema, log_format and log_format.value, log_level, log_file)
-    if processes > 1:
-        raise typer.Exit(supervise(launch, processes))
+    installs = [] if schemas is None else chosen(schemas, schema, load_app(launch))
+    if check:
+        raise typer.Exit(check_start(launch, processes, installs, offline))
+    if installs or processes > 1:
+        raise typer.Exit(supervise(launch, processes, installs))
     raise typer.Exit(run(launch))
 
 

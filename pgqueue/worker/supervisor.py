@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from asyncio.subprocess import PIPE, Process
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -21,8 +22,13 @@ STEADY_AFTER = 60.0  # seconds of running after which the wait starts at FIRST_W
 KILL_AFTER = FLUSH_WITHIN + 5  # seconds beyond the grace; a process whose event loop is blocked does not react to a signal
 
 
-def supervise(launch: Launch, processes: int) -> int:
+def supervise(launch: Launch, processes: int, schemas: Sequence[str] = ()) -> int:
     """Run worker processes until they are stopped or, in burst mode, until nothing is left.
+
+    Args:
+        launch: what each process needs to start.
+        processes: their number, for each install.
+        schemas: the installs that they serve, each process one of them; empty = that of `launch`.
 
     Returns:
         The exit code: 0; 1 if a process had to be killed, 2 if no process can run with these settings, 128 + n after a
@@ -33,7 +39,8 @@ def supervise(launch: Launch, processes: int) -> int:
     """
     load_with_logs(launch)
     try:
-        return asyncio.run(Supervisor(launch, processes).run())
+        installs = [replace(launch, schema=schema) for schema in schemas] or [launch]
+        return asyncio.run(Supervisor(installs, processes).run())
     finally:
         logs.close()
 
@@ -45,13 +52,15 @@ class Supervisor:
     pipe that carries the configuration to a process also shows it when the supervisor is gone.
 
     Args:
-        launch: what each process needs to start.
-        processes: their number.
+        installs: what a process needs to start, for each install that is served.
+        processes: their number, for each install.
     """
 
-    def __init__(self, launch: Launch, processes: int) -> None:
-        self._launch, self._processes = launch, processes
-        self._children: dict[int, Process] = {}
+    def __init__(self, installs: Sequence[Launch], processes: int) -> None:
+        self._installs, self._processes = installs, processes
+        self._options = installs[0].options
+        self._refused: set[str | None] = set()
+        self._children: dict[str, Process] = {}
         self._stop = asyncio.Event()
         self._exit_code = 0
 
@@ -59,20 +68,23 @@ class Supervisor:
         """Supervise until all processes have ended for good; the exit code."""
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, self._signalled, number)
-        await asyncio.gather(*(self._keep(place) for place in range(1, self._processes + 1)))
+        places = [(launch, number) for launch in self._installs for number in range(1, self._processes + 1)]
+        await asyncio.gather(*(self._keep(launch, self._place(launch, number)) for launch, number in places))
         return self._exit_code
 
-    async def _keep(self, place: int) -> None:
+    def _place(self, launch: Launch, number: int) -> str:
+        """The name of a place: what the name of its worker ends with."""
+        return str(number) if len(self._installs) == 1 else f"{launch.schema}-{number}"
+
+    async def _keep(self, launch: Launch, place: str) -> None:
         """Keep one process running."""
         failures = 0
         while not self._stop.is_set():
             started = time.monotonic()
-            code = await self._run_one(place)
-            if self._stop.is_set() or (code == 0 and self._launch.options.burst):
+            code = await self._run_one(launch, place)
+            if self._stop.is_set() or (code == 0 and self._options.burst):
                 return
-            if code == REFUSED:
-                self._exit_code = REFUSED
-                self._stop_all()
+            if code == REFUSED and self._refuse(launch):
                 return
             if code == RECYCLED:
                 log.info("worker process %s ended because too many of its handlers do not end; another starts at once", place)
@@ -84,11 +96,21 @@ class Supervisor:
                 async with asyncio.timeout(wait):
                     await self._stop.wait()
 
-    async def _run_one(self, place: int) -> int:
-        options = self._launch.options
+    def _refuse(self, launch: Launch) -> bool:
+        """Whether this place is given up. An install that cannot be served, as before its migration, must not stop others."""
+        self._refused.add(launch.schema)
+        if len(self._refused) < len(self._installs) and not self._options.burst:
+            return False
+        self._exit_code = REFUSED
+        if len(self._refused) == len(self._installs):
+            self._stop_all()
+        return True
+
+    async def _run_one(self, launch: Launch, place: str) -> int:
+        options = self._options
         name = options.name and f"{options.name}-{place}"
-        orders = replace(self._launch, options=replace(options, name=name, supervised=True)).to_json()
-        command = (sys.executable, "-m", "pgqueue.worker.child", self._launch.target)  # the target is for readers of `ps`
+        orders = replace(launch, options=replace(options, name=name, supervised=True)).to_json()
+        command = (sys.executable, "-m", "pgqueue.worker.child", launch.target)  # the target is for readers of `ps`
         child = await asyncio.create_subprocess_exec(*command, stdin=PIPE, process_group=0)
         self._children[place] = child
         log.info("worker process %s started", place, extra={"child": child.pid})
@@ -115,7 +137,7 @@ class Supervisor:
         self._stop.set()
         for child in self._children.values():
             _send(child, signal.SIGTERM)
-        asyncio.get_running_loop().call_later(self._launch.options.grace + KILL_AFTER, self._kill_late)
+        asyncio.get_running_loop().call_later(self._options.grace + KILL_AFTER, self._kill_late)
 
     def _kill_late(self) -> None:
         log.warning(

@@ -21,7 +21,7 @@ async def test_a_process_that_does_not_end_is_killed(look: Look, database_url: s
     monkeypatch.setattr(loop, "add_signal_handler", lambda number, call, *a: handlers.setdefault(number, lambda: call(*a)))
     launch = Launch("tests.cli.jobs:app", WorkerOptions(grace=0.2), database_url, log_level="error")
     id = look.value("select enqueue('block_loop')")
-    running = asyncio.create_task(supervisor.Supervisor(launch, 1).run())
+    running = asyncio.create_task(supervisor.Supervisor([launch], 1).run())
     await auntil(lambda: has_started(look, id), "the handler has started")
 
     handlers[signal.SIGTERM]()

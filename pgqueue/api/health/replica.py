@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import psycopg
 
@@ -151,9 +151,10 @@ class Replica:
 
     def _lose(self, error: Exception) -> None:
         self._as_of = None
-        self._complain(first_line(error) if isinstance(error, psycopg.Error) else str(error) or type(error).__name__)
+        # What a pool advises is about the primary's URL.
+        self._complain(first_line(error).partition("; check database_url")[0] or type(error).__name__)
 
-    def _complain(self, why: Any) -> None:
+    def _complain(self, why: str) -> None:
         if not self._is_complained_of:
             self._is_complained_of = True
             log.warning("the replica is not asked, the primary answers in its place: %s", why)
