@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ..app import PgQueue
-from ..config import load_settings
+from ..config import connection_url, load_settings
 from ..database.bridge import run_on_own
 from ..database.calls import install as calls
 from ..database.connection import open_connection
@@ -60,5 +60,5 @@ def _meant(part: str, there: Sequence[str]) -> list[str]:
 
 
 def _installs(app: PgQueue) -> list[str]:
-    with open_connection(app.url, "pgqueue command") as connection:
+    with open_connection(connection_url(app.settings), "pgqueue command") as connection:
         return app.database.run_on(run_on_own, connection, calls.installs())

@@ -5,9 +5,9 @@ from typing import Annotated
 import typer
 
 from ..errors import ConfigurationError
+from ..supervisor.supervise import supervise
 from ..worker import WorkerOptions
 from ..worker.launch import Launch, load_app, run
-from ..worker.supervisor import supervise
 from .installs import Schemas, chosen
 from .options import DatabaseUrl, LogFile, LogFormat, LogLevel, Schema
 from .worker_check import check as check_start
@@ -59,7 +59,7 @@ def worker(
     if check:
         raise typer.Exit(check_start(launch, processes, installs, offline))
     if installs or processes > 1:
-        raise typer.Exit(supervise(launch, processes, installs))
+        raise typer.Exit(supervise(launch, processes, schemas=installs))
     raise typer.Exit(run(launch))
 
 

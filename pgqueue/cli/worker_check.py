@@ -34,8 +34,7 @@ def check(launch: Launch, processes: int, schemas: Sequence[str], offline: bool)
 
 def _of(launch: Launch, processes: int, offline: bool) -> Examination:
     """The connections of all installs come from one server."""
-    app, options = load_app(replace(launch, schema=None)), launch.options
-    if launch.schema is not None:
-        app = in_schema(app, launch.schema)
+    loaded, options = load_app(launch), launch.options
+    app = in_schema(loaded, loaded.settings.schema_name)  # what the app has opened before is of another install
     queues = [name for name, _ in options.queues]
     return preflight(app, queues, options.concurrency, processes, offline=offline)

@@ -22,9 +22,18 @@ _TOO_SLOW = (DeadlinePassed, psycopg.errors.QueryCanceled)
 
 
 class Circuit:
-    """Shared by all links of a process: after a failure one link tries to connect, with growing pauses, and the others wait."""
+    """Shared by all links of a process: after a failure one link tries to connect, with growing pauses, and the others wait.
 
-    def __init__(self) -> None:
+    Args:
+        on_failed: called after each try that has failed.
+
+    Attributes:
+        is_closed: whether the last try to connect has succeeded; False before the first.
+    """
+
+    def __init__(self, on_failed: Callable[[], object] = lambda: None) -> None:
+        self._on_failed = on_failed
+        self.is_closed = False
         self._backoff = Backoff()
         self._complaints = Complaints(log, "no connection")
         self._trying = asyncio.Lock()
@@ -37,8 +46,11 @@ class Circuit:
                 try:
                     connection = await OwnAsyncConnection.connect(url, **options)
                 except psycopg.Error as error:
+                    self.is_closed = False
+                    self._on_failed()
                     self._complaints.add(error, self._backoff.failed())
                 else:
+                    self.is_closed = True
                     self._backoff.worked()
                     return connection
 

@@ -17,6 +17,7 @@ from ..database.calls import run as run_calls
 from ..errors import Disconnected, WorkerLost
 from ..transaction import Services
 from .cursor import Cursor
+from .progress import Progress
 from .signals import Alarm
 from .slots import Slots
 from .traced import note_claim
@@ -46,6 +47,7 @@ class Claimer:
         backstop: seconds between two looks without a wake-up.
         services: what the contexts of the jobs reach; None = nothing.
         add: takes the claimed jobs; by default the slots do.
+        progress: is told that the loop goes on.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class Claimer:
         backstop: float = BACKSTOP,
         services: Services | None = None,
         add: Callable[[list[JobContext]], None] | None = None,
+        progress: Progress | None = None,
     ) -> None:
         self._link, self._worker_id, self._slots = link, worker_id, slots
         self._queues, self._weights, self._alarm = queues, weights, alarm
@@ -68,16 +71,25 @@ class Claimer:
         self._backstop = backstop
         self._services = services
         self._add = add or slots.add
+        self._progress = progress or Progress()
         self._cursor = Cursor()
         self._misses = 0  # claims in a row that got nothing
         self._took = USUAL  # seconds of the last claim that got jobs: a claim of another worker takes about as long
 
     async def run(self) -> None:
         """Claim until cancelled."""
+        try:
+            await self._go_on()
+        finally:
+            self._progress.ended()
+
+    async def _go_on(self) -> None:
         trailing: list[float] = []  # looks still to come after a wake-up that was answered
         look_at = 0.0  # when to look next, if nothing wakes the claimer before
         while True:
+            self._progress.waits()
             want, limited = await self._slots.room()
+            self._progress.made()
             began = time.monotonic()
             got, full, again_in = await self._claim(want, limited)
             self._misses = 0 if got else min(self._misses + 1, MOST_MISSES)
@@ -114,7 +126,9 @@ class Claimer:
 
     async def _claim(self, want: int, limited: int) -> tuple[int, bool, float | None]:
         """Claim once. Returns how many jobs it got, whether it looked everywhere, and when limits allow more; see `Claimed`."""
+        self._progress.waits()
         worker_id, token = await self._worker_id(), uuid.uuid4()
+        self._progress.made()
         resume_at = self._cursor.resume_at()
         resume = dumps(resume_at) if resume_at else None
         call = run_calls.claim(worker_id, token, self._queues, want, self._weights, resume, limited)
@@ -124,6 +138,7 @@ class Claimer:
         except WorkerLost:
             await self._on_lost(worker_id)
             return want, True, None
+        self._progress.claimed()
         took = time.monotonic() - started
         if rows:
             self._took = took
@@ -142,4 +157,5 @@ class Claimer:
             try:
                 return await self._link.run(call)
             except Disconnected:
+                self._progress.made()
                 log.debug("a claim was not answered; asking again")

@@ -18,6 +18,7 @@ from .._trace import loggable
 from ..config import load_settings
 from ..errors import ConfigurationError, PgQueueError
 from ..tracing.provider import flush
+from .early import EarlySignals
 from .loops import LoopEnded
 from .meant import meant_app, meant_module
 from .options import WorkerOptions
@@ -130,8 +131,12 @@ def _import(name: str) -> ModuleType:
         raise ConfigurationError(f"app: module {name!r} could not be imported: {error}") from error
 
 
-def run(launch: Launch) -> int:
+def run(launch: Launch, on_worker: Callable[[Worker], object] = lambda worker: None) -> int:
     """Run one worker in this process until it ends.
+
+    Args:
+        launch: what it needs.
+        on_worker: told the worker before it runs.
 
     Returns:
         The exit code: 0, or 75 if another worker should take the place of this one.
@@ -140,7 +145,10 @@ def run(launch: Launch) -> int:
         ConfigurationError: the app cannot be loaded.
         NotMigrated: the schema is not there.
     """
+    early = EarlySignals()
     worker = Worker(load_with_logs(launch), launch.options)
+    on_worker(worker)
+    early.go_to(worker.stop)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         failed: BaseException | None = None
         try:
@@ -161,7 +169,7 @@ def _exit_code(worker: Worker, failed: BaseException | None) -> int:
         return REFUSED if isinstance(failed, PgQueueError) else 1
     if not worker.is_recycled:
         return 0
-    log.warning("exit code %s: too many handlers did not end after their timeout; start another worker", RECYCLED)
+    log.warning("exit code %s: %s; start another worker", RECYCLED, worker.recycled_because)
     return RECYCLED
 
 

@@ -72,6 +72,8 @@ class Liveness(threading.Thread):
 
     Attributes:
         wake_mode: "notify", or "polling: …" with the reason.
+        is_connected: whether its connection works.
+        lag: seconds for which the loop was blocked at the longest before the last heartbeat.
     """
 
     def __init__(
@@ -106,7 +108,7 @@ class Liveness(threading.Thread):
         self._stopped = threading.Event()
         self._worker_id: UUID | None = None
         self._kept_until = 0.0
-        self.wake_mode = "starting"
+        self.wake_mode, self.is_connected, self.lag = "starting", False, 0.0
 
     def adopt(self, worker_id: UUID, since: float) -> None:
         """Keep the lease of this worker from now on; `since` is when its registration was sent."""
@@ -132,9 +134,10 @@ class Liveness(threading.Thread):
                     self._beat(connection)
                     self._listen(connection)
                     backoff.worked()
+                    self.is_connected = True
                     self._serve(connection)
             except Exception as error:  # any error: without this thread nothing would renew the lease or act on its loss
-                pause = backoff.failed()
+                self.is_connected, pause = False, backoff.failed()
                 if not self._stopped.is_set():
                     complaints.add(error, pause)
                 self.check_lease()
@@ -183,7 +186,7 @@ class Liveness(threading.Thread):
         worker_id, sent = self._worker_id, now()
         if worker_id is None or not self._is_worker_alive():
             return
-        lag = self._lag.take()
+        self.lag = lag = self._lag.take()
         self._warn_of(lag)
         try:
             beat = worker_calls.heartbeat(worker_id, self._running(), self.wake_mode, self._timed(), lag, self._memory())

@@ -110,11 +110,14 @@ class Loops:
 
     def cancel(self, *but: str) -> set[asyncio.Task[None]]:
         """Cancel all loops except these; returns the tasks that have not ended yet."""
+        return self.cancel_only(*(name for name in self._loops if name not in but))
+
+    def cancel_only(self, *names: str) -> set[asyncio.Task[None]]:
+        """Cancel these loops; returns the tasks that have not ended yet."""
         tasks = set()
-        for loop in self._loops.values():
-            if loop.name not in but:
-                loop.is_stopped = True
-                if loop.task is not None and not loop.task.done():
-                    loop.task.cancel()
-                    tasks.add(loop.task)
+        for loop in (self._loops[name] for name in names if name in self._loops):
+            loop.is_stopped = True
+            if loop.task is not None and not loop.task.done():
+                loop.task.cancel()
+                tasks.add(loop.task)
         return tasks

@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .. import logs
+from .._trace import loggable
 from ..check import check_process_tasks
 from ..config import is_embedded
 from ..context import JobContext
@@ -30,6 +31,7 @@ from .cancels import Cancels
 from .claim import BACKSTOP, Claimer
 from .depths import Depths
 from .doctor import Doctor
+from .execute import Outcome
 from .figures import Figures
 from .finish import Finisher
 from .in_process import Setup
@@ -48,8 +50,10 @@ from .signals import Alarm
 from .slots import Slots
 from .soft_timeouts import SoftTimeouts
 from .stacks import Stacks, listen_to_signal
+from .status import State, Status
 from .summary import Summaries, counted
 from .surround import Surroundings
+from .vitals import Vitals
 from .waiters import Waiters
 
 if TYPE_CHECKING:
@@ -64,6 +68,7 @@ FINISH = ("finish", "finish held", "finish slow", "finish alone")
 UNTIL_THE_END = (*FINISH, "callbacks", "cancel", "lease", "renew", "timeouts", "stops", "soft timeouts", "job log")
 BURST_BACKSTOP = 0.05  # seconds between two checks whether a burst is over
 LEAVE_WITHIN = 2.0  # seconds to leave for a worker that never started to work
+DRAIN_LOOK = 0.1  # seconds between two looks of a draining worker whether its handlers have ended
 TELL_AT_LEAST = 1.0  # seconds for callbacks, even if handlers have used up the grace
 UNTOLD_WITHIN = 1.0  # seconds for a cancelled callback to end
 FLUSH_WITHIN = 10.0  # seconds beyond the grace for reporting outcomes; and for leaving the lifespan
@@ -79,6 +84,10 @@ class Worker:
     Args:
         app: the app whose tasks it runs.
         options: settings of the worker.
+
+    Attributes:
+        recycled_because: why another process shall take its place; None if none shall.
+        changed: set when its state changes, for a thread that tells others.
     """
 
     def __init__(self, app: "PgQueue", options: WorkerOptions | None = None) -> None:
@@ -89,12 +98,39 @@ class Worker:
         self._queues = [name for name, _ in queues]
         self._weights = None if self._options.strict else [weight for _, weight in queues]
         self._stop = asyncio.Event()
-        self._is_wait_told = self._is_recycled = self._is_built = False
+        self._is_wait_told = self._is_built = self._is_started = self._is_drained = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._drained: asyncio.Task[None] | None = None
+        self.recycled_because: str | None = None
+        self.changed = threading.Event()
 
     @property
     def is_recycled(self) -> bool:
-        """Whether the worker ends, or has ended, because too many of its slots are abandoned: start another process."""
-        return self._is_recycled
+        """Whether another process shall take the place of this one: too many of its slots are abandoned, or it was told so."""
+        return self.recycled_because is not None
+
+    def status(self) -> Status:
+        """What there is to say of it now. Safe in any thread; it needs neither the database nor the event loop."""
+        if not self._is_built:
+            return Status("draining" if self._stop.is_set() else "booting", restart=self.is_recycled, drained=self._is_drained)
+        liveness = self._liveness
+        return self._vitals.status(
+            self._state(),
+            self._membership.id,
+            self._slots.running,
+            self._finisher.counts,
+            connected=liveness.is_connected if liveness.is_alive() else self._circuit.is_closed,
+            wake_mode=liveness.wake_mode,
+            lag=liveness.lag,
+            restart=self.is_recycled,
+            drained=self._is_drained,
+        )
+
+    def _state(self) -> State:
+        if self._stop.is_set() or self._drained is not None:
+            return "draining"
+        is_ready = self._is_started and (self._options.upkeep_only or self._vitals.progress.has_claimed)
+        return "ready" if is_ready else "booting"
 
     async def run(self) -> None:
         """Work until `stop`, a signal, or in burst mode until nothing is left.
@@ -104,6 +140,7 @@ class Worker:
             ConfigurationError: a task cannot run as it was declared, for example the lifespan lacks a value that it takes.
         """
         app = self._app
+        self._loop = asyncio.get_running_loop()
         if not self._options.upkeep_only:
             assert_no_import()
             app.freeze()
@@ -131,6 +168,8 @@ class Worker:
             finally:  # a cancellation of `run`, even by a handler, stops the worker as gracefully as a signal
                 await self._end()
         finally:
+            if self._drained is not None:
+                self._drained.cancel()
             self._callbacks.stop()
             ending = self._loops.cancel()
             self._liveness.stop()
@@ -152,6 +191,48 @@ class Worker:
     def stop(self) -> None:
         """End gracefully: claim nothing more, give back what has not started, let running handlers end within the grace."""
         self._stop.set()
+        self.changed.set()
+
+    def drain(self, *, restart: bool = False) -> None:
+        """End when the running handlers have, however long that takes: claim nothing more, give back what has not started.
+
+        Safe in any thread. A second call, or `stop` in between, is fine; a worker that does not run yet ends at once.
+
+        Args:
+            restart: whether another process shall take its place; see `is_recycled`.
+        """
+        if self._loop is None:
+            self._begin_to_drain(restart)
+            return
+        with suppress(RuntimeError):  # the loop is closed: the worker has ended
+            self._loop.call_soon_threadsafe(self._begin_to_drain, restart)
+
+    def _begin_to_drain(self, restart: bool) -> None:
+        if self._stop.is_set() or self._drained is not None:
+            return
+        self._is_drained = True
+        if restart:
+            self.recycled_because = self.recycled_because or "it was told to"
+        if not self._is_started:
+            self.stop()
+            return
+        log.info("draining: nothing more is claimed; the worker ends when its %s running handlers have", len(self._slots.running))
+        self._drained = asyncio.get_running_loop().create_task(self._drain(), name="pgqueue drain")
+        self._drained.add_done_callback(self._end_of_drain)
+        self.changed.set()
+
+    async def _drain(self) -> None:
+        self._slots.stop()
+        if ending := self._loops.cancel_only("claim", "parents"):
+            await asyncio.wait(ending)
+        await self._membership.until_answered(lambda: worker_calls.reconcile(self._membership.id, self._held(), grace=0))
+        while self._slots.running:  # noqa: ASYNC110 an event would be set after every job
+            await asyncio.sleep(DRAIN_LOOK)
+
+    def _end_of_drain(self, drained: "asyncio.Task[None]") -> None:
+        if not drained.cancelled() and (error := drained.exception()) is not None:
+            log.error("draining failed; the worker stops", exc_info=loggable(error))
+        self.stop()
 
     def tell(self, over: list[int], changed: list[int]) -> None:
         """Tell those who wait for them, if any do, that these jobs are over, and that these have changed; on its event loop."""
@@ -165,7 +246,7 @@ class Worker:
     def _recycle(self) -> None:
         if self._stop.is_set():  # it ends anyway, and whoever stops it wants no other one
             return
-        self._is_recycled = True
+        self.recycled_because = "too many handlers did not end after their timeout"
         log.warning("worker %s ends, so that another one can take its place: %s", self._membership.id, self._slots.abandoned)
         self.stop()
 
@@ -187,7 +268,9 @@ class Worker:
         return self._finisher.is_full() or self._callbacks.is_full()
 
     def _build(self, values: tuple[Any, ...]) -> None:
-        app, options, circuit = self._app, self._options, Circuit()
+        app, options = self._app, self._options
+        self._vitals = Vitals(asyncio.get_running_loop(), lambda: self.changed.set())
+        self._circuit = circuit = Circuit(on_failed=self._vitals.progress.made)  # while the database is away nothing else is due
         self._links = [Link(app.url, app.statements, circuit, purpose) for purpose in PURPOSES]
         claim_link, finish_link, maintenance_link, held_link, slow_link, parents_link, log_link = self._links
         self._maintenance_link = maintenance_link
@@ -225,7 +308,7 @@ class Worker:
         )
         self._slots.stops.ask_process = self._processes.ask
         self._summaries = Summaries(counts, self._slots, self._queues)
-        self._finisher.on_noted = lambda outcomes: self._summaries.durations.add(outcomes)
+        self._finisher.on_noted = self._noted
         self._services = Services(app, values, self._slots.threads)
         self._services.lines, self._services.told = self._logs.add, waiters.teller(asyncio.get_running_loop())
         self._membership = Membership(
@@ -254,6 +337,7 @@ class Worker:
             backstop=BURST_BACKSTOP if options.burst else BACKSTOP,
             services=self._services,
             add=self._claimed,
+            progress=self._vitals.progress,
         )
         alerts_link = Link(app.url, app.statements, circuit, "alerts")  # opened at the first look: never without alerts
         doctor_link = Link(app.url, app.statements, circuit, "doctor")  # open while this worker examines the install
@@ -347,6 +431,7 @@ class Worker:
         log.info("worker %s started on %s", id, ", ".join(self._queues) or "no queue: it only does upkeep")
         self._warn_of_superuser()
         self._loops.start()
+        self._is_started = True
 
     def _warn_of_superuser(self) -> None:
         settings, login = self._app.settings, self._maintenance_link.superuser
@@ -368,6 +453,10 @@ class Worker:
         self._parents.add(jobs)
         if self._waiters.is_watching():
             self._waiters.changed([job.id for job in jobs])
+
+    def _noted(self, outcomes: list[Outcome]) -> None:
+        self._summaries.durations.add(outcomes)
+        self._vitals.errors.note(outcomes)
 
     def _held(self) -> list[int]:
         slots = self._slots

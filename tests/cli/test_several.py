@@ -109,7 +109,7 @@ def test_an_app_in_another_schema_has_the_same_tasks_and_connections_of_its_own(
     @app.task(queue="mail")
     def work(n: int) -> None: ...
 
-    app.job(1).status()
+    assert app.database is not None
     other = in_schema(app, "tenant_a")
     assert other.tasks is app.tasks
     assert other.settings.lease == app.settings.lease

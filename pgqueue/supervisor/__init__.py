@@ -1,0 +1,1 @@
+"""Worker processes of one machine: started by exec, watched through pipes, replaced, recycled, rolled; no database needed."""
