@@ -52,9 +52,13 @@ def of_room(need: Needed, room: Room) -> Iterator[Finding]:
     others = max(0, room.used - room.ours) if of == "server" else 0
     figures = {**need._asdict(), "limit": most, "limit_of": of, "used_by_others": others, "used_by_pgqueue": room.ours}
     there = f"the {of} allows {most}" + (f", of which others use {others} now" if others else "")
-    if need.steady > most - others:
+    free, busiest = most - others, f"{need.most} when all handlers use ctx.transaction() and enqueue at once"
+    if need.steady > free:
         problem = f"these processes need {need.steady} connections at least, and {there}"
         yield Finding("too-few-connections", "error", of, problem, figures, LATER, REMEDY)
-    elif need.most > most - others:
-        problem = f"these processes open up to {need.most} connections ({need.steady} with work alone), and {there}"
-        yield Finding("connections-may-run-out", "warning", of, problem, figures, LATER, REMEDY)
+    elif 2 * need.steady > free:
+        problem = f"these processes need {need.steady} connections, twice as many while a deploy replaces them, and {there}"
+        yield Finding("few-connections", "warning", of, problem, figures, LATER, REMEDY)
+    elif need.most > free:
+        problem = f"these processes need {need.steady} connections, but up to {busiest}, and {there}"
+        yield Finding("connections-may-run-out", "note", of, problem, figures, LATER, REMEDY)
