@@ -94,7 +94,7 @@ def _queues(app: PgQueue, queues: Sequence[str]) -> Iterator[Finding]:
         )  # fmt: skip
     if left := sorted(of_tasks.difference(queues)):
         yield Finding(
-            "queue-not-served", "note", ", ".join(left[:MOST_NAMES]),
+            "queue-left-to-others", "note", ", ".join(left[:MOST_NAMES]),
             f"tasks of the app have the queue {_listed(left)}, which these workers do not serve", {"queues": left},
             "its jobs wait for other workers", "start workers for it, if there are none",
         )  # fmt: skip

@@ -59,9 +59,9 @@ def test_without_a_database_the_app_is_checked_all_the_same(
 ) -> None:
     monkeypatch.delenv("PGQUEUE_DATABASE_URL", raising=False)
     ran = run_here(capsys, "worker", APP, "--check", "--queues", "mial,default")
-    assert (ran.code, names(ran)) == (2, ["no-database-url", "queue-without-tasks", "queue-not-served"])
+    assert (ran.code, names(ran)) == (2, ["no-database-url", "queue-without-tasks", "queue-left-to-others"])
     ran = run_here(capsys, "worker", APP, "--check", "--queues", "mial,default", "--database-url", URL)
-    assert (ran.code, names(ran)) == (2, ["no-connection", "queue-without-tasks", "queue-not-served"])
+    assert (ran.code, names(ran)) == (2, ["no-connection", "queue-without-tasks", "queue-left-to-others"])
     assert "secret" not in ran.out
 
 
@@ -77,7 +77,7 @@ def test_a_database_without_pgqueue_is_an_error(capsys: pytest.CaptureFixture[st
 
 def test_warnings_and_notes_have_their_exit_codes(run: Run) -> None:
     noted = run("worker", APP, "--check", "--queues", "default")
-    assert (noted.code, names(noted)) == (0, ["queue-not-served"])
+    assert (noted.code, names(noted)) == (0, ["queue-left-to-others"])
     warned = run("worker", APP, "--check", "--queues", "default,mail,more")
     assert (warned.code, names(warned)) == (1, ["queue-without-tasks"])
 
