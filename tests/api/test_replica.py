@@ -4,6 +4,7 @@ import asyncio
 import os
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -191,21 +192,34 @@ def test_a_replica_that_is_too_late_is_not_asked(
     assert lag_of(client) is None
 
 
+async def read_late(service: Service, call: Call[Any]) -> Any:
+    """What a call answers once the replica is asked, on an event loop of its own."""
+    assert service.replica is not None
+    while not service.replica.serves(None):  # noqa: ASYNC110  # nobody is told when a look has ended
+        await asyncio.sleep(0.01)
+    try:
+        return await service.read(call)
+    finally:
+        await service.stop()
+
+
 def test_what_would_write_is_answered_by_the_primary(server: FastAPI, look: Look) -> None:
     """A function that a later version lets write costs a round trip, and no answer."""
-    service: Service = server.state.pgqueue
     would_write: Call[int] = Call("select {schema}.enqueue('work')", (), one_value)
+    assert look.state(asyncio.run(read_late(server.state.pgqueue, would_write))) == "ready"
 
-    async def read() -> int:
-        assert service.replica is not None
-        while not service.replica.serves(None):  # noqa: ASYNC110  # nobody is told when a look has ended
-            await asyncio.sleep(0.01)
-        try:
-            return await service.read(would_write)
-        finally:
-            await service.stop()
 
-    assert look.state(asyncio.run(read())) == "ready"
+def test_a_call_that_is_cut_off_on_the_replica_is_answered_by_the_primary(
+    server: FastAPI, standby: psycopg.Connection[Any]
+) -> None:
+    slow: Call[str] = Call(
+        "select case when pg_is_in_recovery() then (select pg_sleep(20))::text else 'the primary' end", (), one_value
+    )
+    cut = "select pg_terminate_backend(pid) from pg_stat_activity where query like '%%pg_sleep(20)%%' and pid <> pg_backend_pid()"
+    with ThreadPoolExecutor(1) as others:
+        answer = others.submit(asyncio.run, read_late(server.state.pgqueue, slow))
+        until(lambda: standby.execute(cut).fetchall(), "the call runs on the replica")
+        assert answer.result(10) == "the primary"
 
 
 def test_a_url_of_another_install_is_not_asked(database_url: str, empty_database_url: str) -> None:
