@@ -10,6 +10,7 @@ from ..worker import WorkerOptions
 from ..worker.launch import Launch, load_app, run
 from .installs import Schemas, chosen
 from .options import DatabaseUrl, LogFile, LogFormat, LogLevel, Schema
+from .recycling import BootTimeout, MaxJobs, MaxLifetime, MaxMemory, MaxMemoryHard, Reload, read_recycling, watched
 from .worker_check import check as check_start
 
 
@@ -25,7 +26,7 @@ def worker(
     processes: Annotated[
         int, typer.Option(metavar="N", min=1, max=1000, help="Number of processes; a process that dies is replaced.")
     ] = 1,
-    burst: Annotated[bool, typer.Option("--burst", help="Stop when no job is ready or running.")] = False,
+    burst: Annotated[bool, typer.Option("--burst", help="Stop when no job runs or may start now.")] = False,
     grace: Annotated[
         float, typer.Option(metavar="SECONDS", help="Seconds that running handlers get to end when the worker stops.")
     ] = 30,
@@ -36,6 +37,12 @@ def worker(
     name: Annotated[
         str | None, typer.Option(metavar="NAME", help="Name shown by `pgqueue workers`; host:pid by default.")
     ] = None,
+    max_jobs: MaxJobs = None,
+    max_memory: MaxMemory = None,
+    max_memory_hard: MaxMemoryHard = None,
+    max_lifetime: MaxLifetime = None,
+    boot_timeout: BootTimeout = None,
+    reload: Reload = False,
     check: Annotated[
         bool,
         typer.Option("--check", help="Start nothing: say what is wrong with app, options and database."),
@@ -50,16 +57,19 @@ def worker(
 ) -> None:
     """Run jobs, and log to stdout. SIGTERM or Ctrl-C ends the worker within the grace, a second signal ends it at once.
 
+    SIGHUP replaces all processes one after another, so that they load new code; SIGUSR1 writes all their stacks to stderr.
+
     Exit code 75: too many handlers did not end after their timeout; start another worker. `python -m pgqueue.worker` is the same.
     With --check: 0 = all is well or there are only notes, 1 = warnings, 2 = errors.
     """
     options = WorkerOptions(parse_queues(queues), strict, concurrency, burst, grace, name, timeout_grace=timeout_grace)
     launch = Launch(app, options, database_url, schema, log_format and log_format.value, log_level, log_file)
+    recycling = read_recycling(max_jobs, max_memory, max_memory_hard, max_lifetime, boot_timeout)
     installs = [] if schemas is None else chosen(schemas, schema, load_app(launch))
     if check:
         raise typer.Exit(check_start(launch, processes, installs, offline))
-    if installs or processes > 1:
-        raise typer.Exit(supervise(launch, processes, schemas=installs))
+    if installs or processes > 1 or recycling is not None or reload:
+        raise typer.Exit(supervise(launch, processes, recycling, watched(reload), installs))
     raise typer.Exit(run(launch))
 
 

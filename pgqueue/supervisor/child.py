@@ -14,6 +14,7 @@ from .._text import one_line
 from .._trace import summary
 from ..errors import PgQueueError
 from ..worker.launch import FLUSH_WITHIN, REFUSED, Launch, run
+from ..worker.stacks import listen_to_signal
 from ..worker.status import Status
 from ..worker.worker import FLUSH_WITHIN as END_WITHIN
 from ..worker.worker import Worker
@@ -71,6 +72,7 @@ class Voice:
 
 def main() -> int:
     """Run what the supervisor asks for; the exit code."""
+    listen_to_signal()  # before the first word: who has heard one may ask for stacks
     voice = Voice(int(sys.argv[2]))
     voice.begin()
     orders = _orders()

@@ -3,12 +3,10 @@
 import asyncio
 import logging
 import os
-import random
 import signal
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from types import TracebackType
 
 from ..worker.launch import RECYCLED, REFUSED, Launch
@@ -18,37 +16,14 @@ from .place import LONGEST_WAIT, Change, How, Place
 from .process import Process
 from .reaper import is_first, reap_strangers
 from .recycle import MB, Recycling
+from .turns import Turns
+from .view import View, error_of, view_of, why_recycled
 
 log = logging.getLogger("pgqueue.supervisor")
 TICK = 0.5  # seconds between two looks, if nothing happens
-TURN = 60.0  # seconds for which the next replacement waits at most until a drained process has ended
-PAUSE = 1.0  # seconds between two replacements at most, by chance
 MOST_TRIES = 5  # processes in a row that do not become ready before a replacement is given up
 COUNT_BOOTS = 2  # processes that boot at once at least; else as many as there are cores
 ENDS_WITHIN = 5.0  # seconds for a killed process to be gone
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """What runs in a place.
-
-    Attributes:
-        pid: the process; None while there is none.
-        status: what it has said last.
-        rss: bytes of its resident memory.
-        age: seconds since it was ready.
-        leaving: further processes, which have to end.
-        failures: failures in a row.
-        last_error: the end of the last process, in words; None if it was none that has failed.
-    """
-
-    pid: int | None
-    status: Status | None
-    rss: int
-    age: float
-    leaving: int
-    failures: int
-    last_error: str | None
 
 
 class Crew:
@@ -76,8 +51,7 @@ class Crew:
         self._places: dict[int, Place] = {}
         self._wake = asyncio.Event()
         self._looked = time.monotonic()
-        self._turn: tuple[Place, Process | None, float] | None = None  # whose replacement is under way
-        self._next_turn_at = 0.0
+        self._turns = Turns()
         self._is_heavy_told = False
         self._running: asyncio.Task[None] | None = None
         self.has_worked = False
@@ -139,7 +113,7 @@ class Crew:
 
     def places(self) -> dict[int, View]:
         """What runs in each place."""
-        return {number: _view(place) for number, place in self._places.items()}
+        return {number: view_of(place) for number, place in self._places.items()}
 
     def statuses(self) -> list[Status]:
         """What all processes have said last, those that have to end, too."""
@@ -194,12 +168,12 @@ class Crew:
                     self._kill(place, process, reason)
         if is_first():
             reap_strangers(set(self.pids()).__contains__)
-        for place in list(self._places.values()):
+        for place in sorted(self._places.values(), key=lambda place: place.change.since if place.change else now):
             if place.launch is not None:
                 self._care_for(place, place.launch)
             if place.is_empty():
                 del self._places[place.number]
-        self._end_turn()
+        self._turns.look()
 
     def _kill(self, place: Place, process: Process, reason: Reason) -> None:
         said = {
@@ -229,7 +203,7 @@ class Crew:
             log.info("worker process %s: another one is ready; the old one drains", place.number)
             place.failures = 0
             place.promote()
-            self._turn = (place, process, now + TURN)
+            self._turns.drains(place, process)
         elif successor is None and process.ready_at is not None:
             self._replace_if_due(place, process, launch, now)
 
@@ -241,12 +215,12 @@ class Crew:
             and (why := process.limits.exceeded(process.status, process.rss, process.age))
         ):
             place.change = Change(launch, why, asyncio.get_running_loop().create_future())
-        if place.change is None or self._turn is not None or now < max(self._next_turn_at, place.retry_at):
+        if place.change is None or not self._turns.is_free() or now < place.retry_at:
             return
         if self._may_boot():
             why = place.change.why or "it was asked for"
             log.info("worker process %s is replaced: %s", place.number, why, extra={"child": process.pid})
-            self._turn = (place, None, now)
+            self._turns.begin(place)
             place.successor = self._start(place, place.change.launch)
 
     def _look_at_memory(self, place: Place, process: Process) -> None:
@@ -274,16 +248,6 @@ class Crew:
         log.info("worker process %s started", place.number, extra={"child": process.pid})
         return process
 
-    def _end_turn(self) -> None:
-        """Let the next replacement begin once the last one is over, and a moment later."""
-        if self._turn is None:
-            return
-        place, old, until = self._turn
-        is_over = place.successor is None if old is None else old.code is not None or time.monotonic() >= until
-        if is_over:
-            self._turn = None
-            self._next_turn_at = time.monotonic() + random.uniform(0, PAUSE)
-
     # How processes end.
 
     def _ended(self, place: Place, process: Process) -> None:
@@ -308,14 +272,14 @@ class Crew:
                 self._on_ended(place.number, code)
         elif code == RECYCLED:
             place.retry_at = 0.0
-            log.info("worker process %s ended because %s; another starts at once", place.number, _why_recycled(process.status))
+            log.info("worker process %s ended because %s; another starts at once", place.number, why_recycled(process.status))
         elif not is_over:
-            place.last_error = _error_of(process)
+            place.last_error = error_of(process)
             wait = place.failed(time.monotonic() - process.started)
             log.warning("worker process %s ended (%s); another starts in %.1f s", place.number, described(code), wait)
 
     def _successor_ended(self, place: Place, process: Process, code: int) -> None:
-        place.last_error = _error_of(process)
+        place.last_error = error_of(process)
         wait = place.failed(time.monotonic() - process.started)
         is_final = code == REFUSED or place.failures >= MOST_TRIES
         what = "the old one works on" if is_final else f"another try in {wait:.1f} s; the old one works on"
@@ -327,20 +291,3 @@ class Crew:
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _why_recycled(status: Status) -> str:
-    return "it was told to restart" if status.drained else "too many of its handlers do not end"
-
-
-def _error_of(process: Process) -> str:
-    """The end of a process in words: what it has said last, and its exit code."""
-    said = process.status.last_error if process.status.state != "ready" else None
-    return f"{said} ({described(process.code or 0)})" if said else described(process.code or 0)
-
-
-def _view(place: Place) -> View:
-    process, leaving = place.process or place.successor, len(place.leaving)
-    if process is None:
-        return View(None, None, 0, 0.0, leaving, place.failures, place.last_error)
-    return View(process.pid, process.status, process.rss, process.age, leaving, place.failures, place.last_error)

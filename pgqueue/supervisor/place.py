@@ -24,11 +24,13 @@ class Change:
         launch: what the new one runs.
         why: in words; None if somebody has asked for it.
         done: whether the new one has taken the place.
+        since: on time.monotonic(); the oldest comes first.
     """
 
     launch: Launch
     why: str | None
     done: "asyncio.Future[bool]"
+    since: float = field(default_factory=time.monotonic)
 
 
 @dataclass(slots=True, eq=False)

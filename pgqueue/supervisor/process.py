@@ -17,6 +17,7 @@ from .memory import rss
 from .pipe import DRAIN, Sender, Statuses
 from .recycle import Limits, Recycling
 
+CHILD = "pgqueue.supervisor.child"
 KILL_AFTER = FLUSH_WITHIN + 5  # seconds beyond the grace; a process whose event loop is blocked does not react to a signal
 LOOK_AT_MEMORY = 2.0  # seconds between two looks
 TURNS = 5.0  # seconds; an event loop that answers sooner turns
@@ -48,7 +49,7 @@ class Process:
         self.ready_at: float | None = None
         self.code: int | None = None
         self._booted_for = 0.0
-        self._is_ending = False
+        self._is_ending = self._has_spoken = False
         self._kill_at: float | None = None
         self._reason: Reason | None = None
         self._start()
@@ -56,7 +57,7 @@ class Process:
     def _start(self) -> None:
         reading, writing = os.pipe()
         try:
-            command = (sys.executable, "-m", "pgqueue.supervisor.child", self.launch.target, str(writing))  # TARGET is for `ps`
+            command = (sys.executable, "-m", CHILD, self.launch.target, str(writing))  # TARGET is for `ps`
             self._popen = subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=(writing,), process_group=0)  # noqa: S603
         except BaseException:
             os.close(reading)
@@ -72,7 +73,7 @@ class Process:
         self._statuses = Statuses(reading, self._said)
 
     def _said(self, status: Status) -> None:
-        self.status, self._heard = status, time.monotonic()
+        self.status, self._heard, self._has_spoken = status, time.monotonic(), True
         if status.state == "ready" and self.ready_at is None:
             self.ready_at = time.monotonic()
         self._on_change()
@@ -96,7 +97,7 @@ class Process:
 
     def dump(self) -> None:
         """Let it write the stacks of all its threads to stderr."""
-        if self.ready_at is not None:  # before, the signal would end it
+        if self._has_spoken:  # before, the signal would end it
             self._send(signal.SIGUSR1)
 
     def kill(self, reason: Reason) -> None:
@@ -115,9 +116,11 @@ class Process:
             since: seconds since the last look.
         """
         self._orders.flush()
+        if self._reason is not None:  # it is killed already
+            return None
         now = time.monotonic()
         if now - self._looked >= LOOK_AT_MEMORY or (self.rss == 0 and self.ready_at is not None):
-            self._looked, self.rss = now, rss(self.pid)
+            self._looked, self.rss = now, rss(self.pid) or self.rss
         hard = self._recycling.max_memory_hard
         if hard and self.rss > hard:
             return "memory"

@@ -45,10 +45,6 @@ class Recycling:
                 f"max_memory_hard: {self.max_memory_hard} is not above max_memory ({self.max_memory}); use a larger value"
             )
 
-    def is_asked(self) -> bool:
-        """Whether a process may have to be replaced; one that is not replaced needs no supervisor."""
-        return any((self.max_jobs, self.max_memory, self.max_memory_hard, self.max_lifetime))
-
 
 class Limits:
     """The limits of one process: those of all, a little lower by chance.

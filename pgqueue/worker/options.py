@@ -15,7 +15,7 @@ class WorkerOptions:
         queues: the queues whose jobs it runs, with their weights; empty = every queue that the registered tasks name.
         strict: queues strictly in the given order instead of by weight.
         concurrency: handlers that run at the same time; default 100.
-        burst: end when the queues hold nothing ready and nothing running.
+        burst: end when the queues hold nothing that runs or may start now.
         grace: seconds that running handlers may take to end after the first signal; default 30.
         timeout_grace: seconds that an async handler may take to end after its timeout, before its slot counts as abandoned; the
             retry of a handler in a thread waits at least as long. Default 5.

@@ -509,8 +509,11 @@ class Worker:
 
     def _handle_signals(self) -> None:
         listen_to_signal()
+        loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, self._signalled, number)
+            loop.add_signal_handler(number, self._signalled, number)
+        if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:  # else `nohup` or the application wants something else
+            loop.add_signal_handler(signal.SIGHUP, self._hung_up)
 
     def _signalled(self, number: int) -> None:
         if self._stop.is_set():
@@ -520,6 +523,11 @@ class Worker:
             os._exit(128 + number)
         log.info("stopping: running handlers have %s s to end", self._options.grace)
         self.stop()
+
+    def _hung_up(self) -> None:
+        """New code is there, or the terminal is gone: another process is to take the place of this one."""
+        if not self._options.supervised:  # else the supervisor replaces it
+            self.drain(restart=True)
 
     async def _watch_lease(self) -> None:
         """Check the lease here too, because the heartbeat thread may hang with its connection, or end because of a bug."""

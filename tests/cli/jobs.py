@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import subprocess
 import time
 
 from pgqueue import JobContext, PgQueue
@@ -45,3 +46,8 @@ async def mail() -> str:
 async def block_loop(ctx: JobContext) -> None:
     mark_started(app, ctx)
     time.sleep(60)  # noqa: ASYNC251 - what must not be done
+
+
+@app.task
+def leave_orphan() -> None:
+    subprocess.run(["sh", "-c", "sleep 0.7 &"], check=True)

@@ -1,4 +1,5 @@
--- has_work: whether anything in these queues is ready or running; scheduled jobs do not count, nor do ready ones that are paused.
+-- has_work: whether anything in these queues runs or may start now: it is ready or running, or scheduled and due, so that promote
+-- makes it ready at once. Jobs that are due later do not count, nor do those that are paused.
 -- Called by: workers in burst mode, which end when it is false. Writes: nothing.
 -- Each question has the predicate of the index that answers it. Jobs that wait for a limit count: they will run. A lane is of one
 -- queue, so one job of each lane is looked at, and not each job, unless tasks are paused.
@@ -28,5 +29,7 @@ begin
              where l.queue = any (open)
                and (paused is null or exists (select from job j where j.lane_id = l.id and j.state = 'ready'
                                                                   and j.task <> all (paused))))
-        or exists (select from job where queue = any (queues) and state = 'running');
+        or exists (select from job where queue = any (queues) and state = 'running')
+        or exists (select from job where state = 'scheduled' and run_at <= (select clock_timestamp()) and queue = any (open)
+                                     and (paused is null or task <> all (paused)));
 end $$;

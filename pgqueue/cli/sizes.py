@@ -1,0 +1,23 @@
+"""Sizes of memory on the command line."""
+
+import re
+
+from ..errors import ConfigurationError
+
+UNITS = {"": 1, "K": 1000, "M": 1000**2, "G": 1000**3, "KI": 1024, "MI": 1024**2, "GI": 1024**3}
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMG]I?)?B?", re.IGNORECASE)
+
+
+def read_size(field: str, text: str | None) -> int | None:
+    """A number of bytes, with KB, MB or GB (1000), or KiB, MiB or GiB (1024); None for None.
+
+    Raises:
+        ConfigurationError: it is none, or 0.
+    """
+    if text is None:
+        return None
+    found = _SIZE.fullmatch(text.strip())
+    size = int(float(found[1]) * UNITS[(found[2] or "").upper()]) if found else 0
+    if size < 1:
+        raise ConfigurationError(f"{field}: {text!r} is not valid; use a size such as 512MB or 1GiB")
+    return size

@@ -1,0 +1,50 @@
+"""The pipes: nobody waits for the other side, and what is no status does no harm."""
+
+import asyncio
+import os
+
+from pgqueue.supervisor.pipe import Sender, Statuses
+from pgqueue.worker.status import Status
+from tests.waiting import auntil
+
+
+async def test_statuses_arrive_whole_and_what_is_none_is_left_out() -> None:
+    reading, writing = os.pipe()
+    got: list[Status] = []
+    statuses = Statuses(reading, got.append)
+    line = f"{Status('ready', running=(1, 2)).to_json()}\n".encode()
+    for part in (line[:9], line[9:], b"a line of a library\n", b'{"state": "ready", "later": 1}\n[1]\n', line):
+        os.write(writing, part)
+        await asyncio.sleep(0)
+    await auntil(lambda: len(got) == 3, "three statuses")
+    assert got[0] == got[2] == Status("ready", running=(1, 2))
+    os.close(writing)
+    await auntil(lambda: statuses._fd == -1, "the end")
+
+
+async def test_a_line_without_an_end_is_bounded() -> None:
+    reading, writing = os.pipe()
+    statuses = Statuses(reading, lambda status: None)
+    for _ in range(40):
+        os.write(writing, b"x" * 50_000)
+        statuses.read()
+    assert len(statuses._rest) == 1_000_000
+    statuses.close()
+    os.close(writing)
+
+
+def test_a_sender_never_waits_and_loses_nothing() -> None:
+    reading, writing = os.pipe()
+    sender = Sender(writing)
+    sender.send("x" * 200_000)
+    assert not sender.flush(), "the pipe is full"
+    got = b""
+    while not got.endswith(b"\n"):
+        got += os.read(reading, 65536)
+        sender.flush()
+    assert len(got) == 200_001
+    os.close(reading)
+    sender.send("nobody reads")
+    assert sender.flush()
+    sender.close()
+    sender.close()
