@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, PyprojectTomlConfigSettingsSource, SettingsConfigDict
 
-from .database.url import read_url
+from .database.url import read_url as read_database_url
 from .errors import ConfigurationError, DatabaseNotConfigured
 from .redact import Redactor
 
@@ -29,7 +29,7 @@ def _url(url: SecretStr | None) -> SecretStr | None:
     """Refuse a URL that libpq cannot read, before it can say so and show it."""
     if url is not None and not url.get_secret_value().startswith(EMBEDDED):
         try:
-            read_url(url.get_secret_value())
+            read_database_url(url.get_secret_value())
         except ConfigurationError as error:
             raise ValueError(str(error).removeprefix("database_url: ")) from None
     return url
@@ -65,9 +65,10 @@ class Settings(BaseSettings):
     """The settings of an app.
 
     Attributes:
-        database_url: postgresql://…, or embedded: (or embedded:/path) for a private server to try things out. Like listen_url it
-            is shown as stars, also by `model_dump`; `get_secret_value()` returns it.
+        database_url: postgresql://…, or embedded: (or embedded:/path) for a private server to try things out. Like the other
+            URLs it is shown as stars, also by `model_dump`; `get_secret_value()` returns it.
         listen_url: a direct connection for LISTEN and heartbeats, if database_url goes through a pooler.
+        read_url: a streaming replica, for lists, figures and history of the REST API and the dashboard; None = the primary.
         schema_name: the schema in which pgqueue is installed (PGQUEUE_SCHEMA).
         lease: seconds for which a worker may be silent before its jobs are rescued.
         pool_size: the most connections that an application process opens, for sync and async code each.
@@ -100,6 +101,7 @@ class Settings(BaseSettings):
 
     database_url: Url = None
     listen_url: Url = None
+    read_url: Url = None
     schema_name: Annotated[str, Field(validation_alias="PGQUEUE_SCHEMA"), AfterValidator(_schema_name)] = "pgqueue"
     lease: Annotated[float, Field(ge=1, le=3600)] = 30
     pool_size: Annotated[int, Field(ge=1, le=100)] = 4

@@ -64,7 +64,10 @@ def _reached(graph: Graph, start: str) -> set[str]:
 FACES = ("cli", "dashboard", "api", "pools", "testing")
 ENTRIES = {"pgqueue.__main__", "pgqueue.worker.__main__", "pgqueue.dev.child"}  # `python -m …`, which calls the command line
 # The command that starts the dashboard and the API; it needs the extra `api` only when it runs.
-SERVE = {("pgqueue.cli.serve", other) for other in ("pgqueue.api", "pgqueue.api.server", "pgqueue.dashboard.build")}
+SERVE = {
+    ("pgqueue.cli.serve", other)
+    for other in ("pgqueue.api", "pgqueue.api.server", "pgqueue.dashboard.build", "pgqueue.dashboard.several")
+}
 SERVE |= {("pgqueue.cli.agent", other) for other in ("pgqueue.pools.agent", "pgqueue.pools.options")}  # likewise, of an agent
 GROUND = {"pgqueue.errors", "pgqueue._json", "pgqueue._process"}  # all of the package that database/ may import
 MOST_IN_ROOT = 36

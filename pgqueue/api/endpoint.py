@@ -27,6 +27,7 @@ class Endpoint:
         is_bound: whether it honours the queues of a key; if not, keys for some queues may not call it.
         is_stream: whether its answer does not end.
         is_root: whether its path stands beside /api/v1, as probes expect it.
+        may_lag: whether its answer may be some seconds old, and so come from a replica.
         is_quiet: whether it is neither logged nor traced, like what probes ask.
         hot_body: the model of its body, if FastAPI is not asked for each request: its handler takes the request, the body and the
             header Idempotency-Key, and nothing else. It saves a fifth of what a request costs.
@@ -44,6 +45,7 @@ class Endpoint:
     is_stream: bool = False
     is_root: bool = False
     is_quiet: bool = False
+    may_lag: bool = False
     hot_body: type[BaseModel] | None = None
     refuses: tuple[int, ...] = ()
     options: dict[str, Any] = field(default_factory=dict)
@@ -95,4 +97,4 @@ class Endpoints:
         return declare
 
 
-_OWN = {"may", "calls", "rate", "is_bound", "is_stream", "is_root", "is_quiet", "refuses", "hot_body"}
+_OWN = {"may", "calls", "rate", "is_bound", "is_stream", "is_root", "is_quiet", "may_lag", "refuses", "hot_body"}

@@ -145,7 +145,7 @@ async def _answered(here: Here, inner: Answer, request: Request) -> Response:
     try:
         async with deadline:
             here.caller = await door.enter(here.service, here.endpoint, request)
-            response = await inner(ExactRequest(request.scope, request.receive))
+            response = await _inner(here, inner, request)
             return response if here.endpoint.is_stream else await compressed(request, response)
     except Exception as error:
         if isinstance(error.__cause__ or error, ClientDisconnect):
@@ -153,6 +153,14 @@ async def _answered(here: Here, inner: Answer, request: Request) -> Response:
         if deadline.expired() and isinstance(error, TimeoutError):
             error = Problem("deadline", f"the request took more than {DEADLINE:.0f} s; it is not known whether it was done")
         return _refused(error, here, request)
+
+
+async def _inner(here: Here, inner: Answer, request: Request) -> Response:
+    try:
+        return await inner(ExactRequest(request.scope, request.receive))
+    finally:
+        if here.endpoint.method != "GET":  # also if it was refused: nobody knows what was done by then
+            here.service.note_write(here.caller)
 
 
 def _refused(error: Exception, here: Here, request: Request) -> Response:

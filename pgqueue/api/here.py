@@ -34,7 +34,9 @@ class Here:
         self.caller: Caller
 
     async def run(self, call: Call[T]) -> T:
-        """Run a call in a transaction of its own."""
+        """Run a call in a transaction of its own: on a replica, if there is one and the answer may be some seconds old."""
+        if self.endpoint.may_lag:
+            return await self.service.read(call, self.caller)
         return await self.service.run(call)
 
     async def add(self, call: Call[T]) -> T:

@@ -4,7 +4,7 @@ import logging
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from ipaddress import ip_address
 from types import FrameType
@@ -12,6 +12,7 @@ from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from ..app import PgQueue
 from ..database.calls import keys as key_calls
@@ -33,17 +34,18 @@ class Server(uvicorn.Server):
 
     Args:
         config: of uvicorn.
-        service: what all requests share.
+        services: what the requests of each install share.
     """
 
-    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+    def __init__(self, config: uvicorn.Config, services: Sequence[Service]) -> None:
         super().__init__(config)
-        self._service = service
+        self._services = services
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop; called by uvicorn after a signal."""
         log.info("stopping: streams end, requests have %s s", GRACE)
-        self._service.stopping.set()
+        for service in self._services:
+            service.stopping.set()
         await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -78,14 +80,35 @@ def serve(app: PgQueue, host: str, port: int, build: Callable[[PgQueue], FastAPI
         ConfigurationError: nothing can listen there, or others could come in without a key.
         DatabaseNotConfigured: there is no database URL.
     """
-    app.url  # noqa: B018  # it is asked here, so that a missing one is no error of the first request
-    _check_bind(app, host)
-    api = build(app)
+
+    def made() -> tuple[ASGIApp, list[Service]]:
+        api = build(app)
+        return api, [api.state.pgqueue]
+
+    serve_several([app], host, port, made)
+
+
+def serve_several(apps: Sequence[PgQueue], host: str, port: int, build: Callable[[], tuple[ASGIApp, list[Service]]]) -> None:
+    """Serve the APIs of several installs until a signal.
+
+    Args:
+        apps: one for each install.
+        host, port: as in `serve`; where others come, each install needs an API key.
+        build: makes the application; and what the requests of each install share.
+
+    Raises:
+        ConfigurationError, DatabaseNotConfigured: as in `serve`.
+    """
+    for app in apps:
+        app.url  # noqa: B018  # it is asked here, so that a missing one is no error of the first request
+        _check_bind(app, host)
+    api, services = build()
     listening = _listen(host, port)
     config = uvicorn.Config(api, **_options())
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
-    log.info("serving %s of schema %s", _url(listening), app.settings.schema_name)
-    Server(config, api.state.pgqueue).run([listening])
+    schemas = ", ".join(app.settings.schema_name for app in apps)
+    log.info("serving %s of schema%s %s", _url(listening), "s" * (len(apps) > 1), schemas)
+    Server(config, services).run([listening])
 
 
 def _check_bind(app: PgQueue, host: str) -> None:

@@ -1,6 +1,7 @@
 """What all requests of one process share: the pool, the notifications, the keys. No state of jobs is here."""
 
 import asyncio
+from contextlib import suppress
 from ipaddress import ip_address
 from typing import TypeVar
 
@@ -11,6 +12,7 @@ from ..database.call import Call
 from ..database.pools import AsyncPool
 from ..redact import Redactor
 from . import answers
+from .callers.caller import Caller
 from .callers.keys import Keys
 from .callers.rates import RateLimits, Rates
 from .events.source import Tools
@@ -20,6 +22,7 @@ from .health.counting import Counting
 from .health.examination import KEPT, Examined, examined
 from .health.health import Health, look
 from .health.kept import Kept
+from .health.replica import Replica, Unanswered
 from .health.troubles import Wrong, wrong
 from .prometheus.exposition import Exposition
 from .waiting.hub import Hub
@@ -28,6 +31,7 @@ from .workers.upkeep import Upkeep
 
 T = TypeVar("T")
 PATIENCE = 2.0  # seconds that a request waits for a connection
+REPLICA_PATIENCE = 0.5  # seconds that it waits for one to the replica, before it asks the primary
 
 
 class Service:
@@ -52,6 +56,7 @@ class Service:
         breaker: refuses calls at once while the database cannot be reached.
         health: whether requests can be served.
         exposition: what /metrics answers.
+        replica: answers what may be some seconds old; None = there is none.
     """
 
     def __init__(self, app: PgQueue, limits: RateLimits | None = None) -> None:
@@ -70,7 +75,8 @@ class Service:
         self.counting = Counting(self.run, self.stopping)
         self.breaker = Breaker()
         self.health: Kept[Health] = Kept(lambda: look(self.run))
-        self.exposition = Exposition(self.run)
+        self.exposition = Exposition(self.read)
+        self.replica = self._replica()
 
     @once
     def database(self) -> AsyncPool:
@@ -88,9 +94,33 @@ class Service:
         with self.breaker.trial():
             return await self.database.run(call, client=client, key=key)
 
+    async def read(self, call: Call[T], caller: Caller | None = None) -> T:
+        """Run a call whose answer may be some seconds old: on the replica, if it has what the caller has written."""
+        if self.replica is not None and self.replica.serves(_name_of(caller) if caller else None):
+            with suppress(Unanswered):
+                return await self.replica.run(call)
+        return await self.run(call)
+
+    def note_write(self, caller: Caller) -> None:
+        """What this caller reads from now on must show what it may have changed until now."""
+        if self.replica is not None:
+            self.replica.note_write(_name_of(caller))
+
+    def reads_late(self, caller: Caller) -> bool:
+        """Whether a replica answers this caller."""
+        return self.replica is not None and self.replica.serves(_name_of(caller))
+
     async def act(self, call: Call[T], address: str) -> T:
         """Run a verb of people from this address, which the audit log keeps."""
         return await self.run(call, _as_inet(address))
+
+    def _replica(self) -> Replica | None:
+        settings = self.app.settings
+        if settings.read_url is None:
+            return None
+        url, size = settings.read_url.get_secret_value(), settings.api_pool_size
+        pool = AsyncPool(url, self.app.statements, size, "api_pool_size", arun_exactly, REPLICA_PATIENCE)
+        return Replica(self.run, pool, self.stopping)
 
     async def stop(self) -> None:
         """End what runs beside requests, and close the connections."""
@@ -100,7 +130,13 @@ class Service:
         await self.counting.stop()
         await self.hub.stop()
         await self.keys.stop()
+        if self.replica is not None:
+            await self.replica.stop()
         await self.database.close()
+
+
+def _name_of(caller: Caller) -> str:
+    return caller.key_id or caller.name
 
 
 def _as_inet(address: str) -> str | None:

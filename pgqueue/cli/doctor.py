@@ -38,7 +38,7 @@ def doctor(
         findings = [finding._asdict() for finding in examination.findings]
         print_json({"checks": examination.checks, "exit_code": examination.exit_code, "findings": findings})
     else:
-        _print(examination)
+        print_examination(examination)
     raise typer.Exit(examination.exit_code)
 
 
@@ -51,7 +51,8 @@ def _app(target: str | None, database_url: str | None, schema: str | None) -> Pg
     return load_app(Launch(target, WorkerOptions(), database_url, schema))
 
 
-def _print(examination: Examination) -> None:
+def print_examination(examination: Examination) -> None:
+    """Print what was found, for people."""
     out = console()
     told = Counter[str]()
     for finding in examination.findings:

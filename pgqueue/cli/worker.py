@@ -8,10 +8,12 @@ from ..errors import ConfigurationError
 from ..probes.address import LOOPBACK, Address
 from ..supervisor.supervise import supervise
 from ..worker import WorkerOptions
-from ..worker.launch import Launch, run
+from ..worker.launch import Launch, load_app, run
 from ..worker.machine import whole_cores
+from .installs import Schemas, chosen
 from .options import DatabaseUrl, LogFile, LogFormat, LogLevel, Schema
 from .recycling import BootTimeout, MaxJobs, MaxLifetime, MaxMemory, MaxMemoryHard, Reload, read_recycling, watched
+from .worker_check import check as check_start
 
 MOST_PROCESSES = 1000
 
@@ -52,6 +54,12 @@ def worker(
     probe_host: Annotated[
         str, typer.Option(metavar="HOST", help="Address for --probe-port; only this machine by default.")
     ] = LOOPBACK,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Start nothing: say what is wrong with app, options and database."),
+    ] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="With --check: only what needs no database.")] = False,
+    schemas: Schemas = None,
     log_format: LogFormat = None,
     log_level: LogLevel = None,
     log_file: LogFile = None,
@@ -63,13 +71,18 @@ def worker(
     SIGHUP replaces all processes one after another, so that they load new code; SIGUSR1 writes all their stacks to stderr.
 
     Exit code 75: too many handlers did not end after their timeout; start another worker. `python -m pgqueue.worker` is the same.
+    With --check: 0 = all is well or there are only notes, 1 = warnings, 2 = errors.
     """
     options = WorkerOptions(parse_queues(queues), strict, concurrency, burst, grace, name, timeout_grace=timeout_grace)
     launch = Launch(app, options, database_url, schema, log_format and log_format.value, log_level, log_file)
     recycling = read_recycling(max_jobs, max_memory, max_memory_hard, max_lifetime, boot_timeout)
     probes = None if probe_port is None else Address(probe_port, probe_host)
-    if (number := parse_processes(processes)) > 1 or recycling is not None or reload:
-        raise typer.Exit(supervise(launch, number, recycling, watched(reload), probes))
+    installs = [] if schemas is None else chosen(schemas, schema, load_app(launch))
+    number = parse_processes(processes)
+    if check:
+        raise typer.Exit(check_start(launch, number, installs, offline))
+    if installs or number > 1 or recycling is not None or reload:
+        raise typer.Exit(supervise(launch, number, recycling, watched(reload), probes, installs))
     raise typer.Exit(run(launch, probes=probes))
 
 

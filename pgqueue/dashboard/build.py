@@ -21,6 +21,7 @@ from .desk import Desk
 from .pages import ALL
 from .streams import stream
 from .viewer import Authorize
+from .visit import path_of
 
 
 def create_app(
@@ -56,16 +57,22 @@ def create_app(
     return made
 
 
-def create_server_app(app: PgQueue, *, is_read_only: bool = False) -> FastAPI:
-    """The REST API with the dashboard beside it, as `pgqueue serve` serves them."""
+def create_server_app(app: PgQueue, *, is_read_only: bool = False, is_one_of_several: bool = False) -> FastAPI:
+    """The REST API with the dashboard beside it, as `pgqueue serve` serves them.
+
+    Args:
+        app: the install.
+        is_read_only: nobody may change anything by the dashboard.
+        is_one_of_several: it is mounted beside others; their index is one step up.
+    """
     api = create_api(app)
     service: Service = api.state.pgqueue
-    desk = Desk(api, service, None, is_read_only)
+    desk = Desk(api, service, None, is_read_only, is_one_of_several=is_one_of_several)
     api.router.routes.extend(_routes(desk))
     refuse: Callable[[Request, Exception], Awaitable[Response]] = api.exception_handlers[HTTPException]  # type: ignore[assignment]
 
     async def nowhere(request: Request, error: Exception) -> Response:
-        is_browser = "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/api/")
+        is_browser = "text/html" in request.headers.get("accept", "") and not path_of(request).startswith("api/")
         if is_browser and isinstance(error, HTTPException):
             return await guard.nowhere(desk, request, error)
         return await refuse(request, error)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator
 
 from ..api.events.source import Event, Source, Tools
+from ..api.health.replica import Replica
 from ..api.waiting.hub import JobEar
 from ..database.calls import install as calls
 from .shared import Shared
@@ -22,11 +23,12 @@ class Changes(Source):
     Args:
         tools: what sources need.
         answers: that are older than a change.
+        replica: which has a change some time later; pages may show what it has.
     """
 
-    def __init__(self, tools: Tools, answers: Shared) -> None:
+    def __init__(self, tools: Tools, answers: Shared, replica: Replica | None = None) -> None:
         super().__init__(tools)
-        self._answers = answers
+        self._answers, self._replica = answers, replica
         self._seen: str | None = None
         self._count, self._pause = 0, QUIET
         self._is_down = False
@@ -38,6 +40,8 @@ class Changes(Source):
         try:
             async with asyncio.timeout(PATIENCE):
                 seen = await self.tools.run(calls.written_so_far())
+                if self._replica is not None:
+                    seen += await self._replica.written_so_far()
         except Exception:  # what it was, a page is told when it asks
             is_new, self._is_down = not self._is_down, True
             self._pause = BUSY

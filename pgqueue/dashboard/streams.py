@@ -13,5 +13,5 @@ async def stream(desk: Desk, request: Request) -> Response:
     """Signals for whoever may look."""
     await door.enter(desk, request)
     streams = desk.service.streams
-    source = await streams.source(("dashboard", id(desk)), lambda: Changes(streams.tools, desk.answers))
+    source = await streams.source(("dashboard", id(desk)), lambda: Changes(streams.tools, desk.answers, desk.service.replica))
     return Stream(streams, source, request.headers.get("last-event-id"))

@@ -73,6 +73,12 @@ class Visit:
         """Whether it was a key that let this person in."""
         return self.desk.authorize is None and door.KEY in self.request.cookies
 
+    @property
+    def lag(self) -> float | None:
+        """Seconds by which the replica that answers is behind; None = the primary answers."""
+        service = self.desk.service
+        return service.replica.lag if service.replica is not None and service.reads_late(self.caller) else None
+
     def can(self, name: str) -> bool:
         """Whether this person may call an endpoint of the API, such as "POST /jobs/{job_id}/cancel"."""
         return rights.may(self.caller, name, self.desk.is_read_only)
@@ -84,7 +90,7 @@ class Visit:
             Refused: the API refuses it, or the answer takes longer than a page may.
         """
         rights_of = self.caller.role, self.caller.queues, self.caller.may_read_arguments
-        key = (rights_of, path, repr(sorted(query.items())))
+        key = (rights_of, path, repr(sorted(query.items())), self.desk.service.reads_late(self.caller))
         try:
             async with asyncio.timeout(WITHIN):
                 return await self.desk.answers.get(key, lambda: self._ask("GET", path, query))

@@ -41,8 +41,16 @@ class Examination(NamedTuple):
         return max((WORST.index(one.severity) for one in self.findings), default=0)
 
 
-class _Examiner:
-    """Makes the checks of one app, on one connection that it opens again if a check has cost it."""
+class Examiner:
+    """Makes the checks of one app, on one connection that it opens again if a check has cost it.
+
+    Args:
+        app: the app; one without tasks is as good as its settings.
+
+    Attributes:
+        checks: how many checks were made, or tried.
+        findings: what they have found.
+    """
 
     def __init__(self, app: Registry) -> None:
         self._app = app
@@ -73,6 +81,10 @@ class _Examiner:
             self._connection = open_connection(self._app.url, "pgqueue doctor")
         return self._connection
 
+    def examination(self) -> Examination:
+        """What was found until now."""
+        return Examination(self.checks, sorted(self.findings, key=lambda one: -WORST.index(one.severity)))
+
     def close(self) -> None:
         """Close the connection."""
         if self._connection is not None:
@@ -89,16 +101,31 @@ def examine(app: Registry) -> Examination:
     Raises:
         DatabaseNotConfigured: there is no database URL.
     """
-    examiner = _Examiner(app)
+    examiner = Examiner(app)
     try:
         _examine(app, examiner)
     finally:
         examiner.close()
-    return Examination(examiner.checks, sorted(examiner.findings, key=lambda one: -WORST.index(one.severity)))
+    return examiner.examination()
 
 
-def _examine(app: Registry, examiner: _Examiner) -> None:
-    examiner.check("configuration", lambda: _configuration(app))
+def _examine(app: Registry, examiner: Examiner) -> None:
+    examiner.check("configuration", lambda: configuration(app))
+    situation = look_around(app, examiner)
+    if situation is None:
+        return
+    if situation.may_diagnose:
+        for noun in NOUNS:
+            examiner.check(noun, lambda noun=noun: examiner.run(calls.diagnose(noun)))  # type: ignore[misc]
+        examiner.check("zones", lambda: _zones(examiner.run))
+
+
+def look_around(app: Registry, examiner: Examiner) -> SituationCheck | None:
+    """Look how the install is reached. Returns what is known then; None = it is not reached.
+
+    Raises:
+        DatabaseNotConfigured: there is no database URL.
+    """
     situation = SituationCheck(app.settings.schema_name, examiner.run)
     try:
         app.url  # noqa: B018  # a missing one is not a connection that is refused
@@ -106,16 +133,14 @@ def _examine(app: Registry, examiner: _Examiner) -> None:
     except psycopg.Error as error:
         examiner.checks += 1
         examiner.findings.append(no_connection(error))
-        return
+        return None
     examiner.check("rights", situation.look)
     examiner.check("listening", lambda: listening(app.listen_url))
-    if situation.may_diagnose:
-        for noun in NOUNS:
-            examiner.check(noun, lambda noun=noun: examiner.run(calls.diagnose(noun)))  # type: ignore[misc]
-        examiner.check("zones", lambda: _zones(examiner.run))
+    return situation
 
 
-def _configuration(app: Registry) -> list[Finding]:
+def configuration(app: Registry) -> list[Finding]:
+    """What is wrong with the settings and tasks."""
     try:
         check_configuration(app)
     except ConfigurationError as error:

@@ -261,7 +261,7 @@ class Agent:
         self._slots.gone(number, code)
         self._news.set()
 
-    def _died(self, death: Death) -> None:
+    def _died(self, number: int, death: Death) -> None:
         self._burials.add(death)
         if death.reason == "late" and self._over is not None and self._exit_code == 0:
             self._exit_code = 1

@@ -31,7 +31,7 @@ class Crew:
 
     Args:
         recycling: when processes are replaced.
-        on_death: told when a process has ended that could not hand in what it held.
+        on_death: told, with its place, when a process has ended that could not hand in what it held.
         on_ended: told when a place is empty for good, with its number and the exit code of its last process: it was left, or
             it ended with 0 in a burst or because it was told to drain, or with 2 because nothing can work with these settings.
 
@@ -43,7 +43,7 @@ class Crew:
         self,
         recycling: Recycling | None = None,
         *,
-        on_death: Callable[[Death], object] = lambda death: None,
+        on_death: Callable[[int, Death], object] = lambda number, death: None,
         on_ended: Callable[[int, int], object] = lambda number, code: None,
     ) -> None:
         self._recycling = recycling or Recycling()
@@ -253,7 +253,7 @@ class Crew:
     def _ended(self, place: Place, process: Process) -> None:
         code, role = process.code or 0, place.forget(process)
         if not is_expected(code):
-            self._on_death(process.death())
+            self._on_death(place.number, process.death())
         if place.launch is None:
             if place.is_empty():
                 self._on_ended(place.number, code)

@@ -3,11 +3,13 @@
 import asyncio
 import logging
 import signal
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from .. import logs
+from ..database.statement import Statements
 from ..probes.address import Address
 from ..probes.answering import answering
 from ..probes.seen import Published
@@ -16,6 +18,7 @@ from ..worker.launch import REFUSED, Launch, load_with_logs
 from .burials import Burials
 from .crew import Crew
 from .death import Death
+from .place import LONGEST_WAIT
 from .recycle import Recycling
 
 log = logging.getLogger("pgqueue.supervisor")
@@ -31,15 +34,17 @@ def supervise(
     recycling: Recycling | None = None,
     watched: Sequence[Path] = (),
     probes: Address | None = None,
+    schemas: Sequence[str] = (),
 ) -> int:
     """Run worker processes until they are stopped or, in burst mode, until nothing is left.
 
     Args:
         launch: what each process needs to start.
-        processes: their number.
+        processes: their number, for each install.
         recycling: when processes are replaced; None = only those that have ended.
         watched: directories; all processes are rolled whenever a Python file there changes.
         probes: where probes of all processes are served; None = nowhere.
+        schemas: the installs that are served, by each process one of them; empty = that of `launch`.
 
     Returns:
         The exit code: 0; 1 if a process had to be killed while stopping, or if none has ever become ready; 2 if no process can
@@ -52,7 +57,8 @@ def supervise(
     app = load_with_logs(launch)
     recycling = recycling or Recycling()
     recycling = replace(recycling, stuck_after=max(recycling.stuck_after, STUCK_LEASES * app.settings.lease))
-    supervisor = Supervisor(launch, processes, recycling, watched, Burials(app.url, app.statements))
+    burials = [Burials(app.url, Statements(schema)) for schema in schemas or [app.settings.schema_name]]
+    supervisor = Supervisor(launch, processes, recycling, watched, burials, schemas)
     early.go_to(supervisor.stop)
     try:
         with answering(supervisor.published, probes, app.settings.lease):
@@ -66,10 +72,11 @@ class Supervisor:
 
     Args:
         launch: what each process needs to start.
-        processes: their number.
+        processes: their number, for each install.
         recycling: when processes are replaced.
         watched: directories whose changes roll all processes.
-        burials: tells the database of processes that were killed; None = their jobs wait for the lease.
+        burials: tell the database of processes that were killed, one of each install; none = their jobs wait for the lease.
+        schemas: the installs that are served, by each process one of them; empty = that of `launch`.
 
     Attributes:
         published: what it sees of its processes, for probes and for systemd.
@@ -81,9 +88,12 @@ class Supervisor:
         processes: int,
         recycling: Recycling | None = None,
         watched: Sequence[Path] = (),
-        burials: Burials | None = None,
+        burials: Sequence[Burials] = (),
+        schemas: Sequence[str] = (),
     ) -> None:
         self._launch, self._processes, self._watched = launch, processes, watched
+        self._schemas = schemas
+        self._refusals = Counter[int]()
         self._recycling = recycling or Recycling()
         self._burials = burials
         self._is_stopped = self._is_killed = False
@@ -98,23 +108,30 @@ class Supervisor:
         async with Crew(self._recycling, on_death=self._died, on_ended=self._ended) as crew:
             self._crew = crew
             if not self._is_stopped:
-                for number in range(1, self._processes + 1):
+                for number in range(1, self._most + 1):
                     crew.fill(number, self._launch_of(number))
             beside = [asyncio.create_task(self._watch_for_crashes(crew)), asyncio.create_task(self._publish(crew))]
             if self._watched:
                 beside.append(asyncio.create_task(self._reload()))
-            if self._burials is not None:
-                beside.append(asyncio.create_task(self._burials.run()))
+            beside += [asyncio.create_task(burials.run()) for burials in self._burials]
             await crew.until_empty()
-            if self._burials is not None and not self._is_killed:
-                await self._burials.drain(BURIED_WITHIN)
+            if not self._is_killed:
+                await asyncio.gather(*(burials.drain(BURIED_WITHIN) for burials in self._burials))
             for task in [*beside, *([self._rolling] if self._rolling else [])]:
                 task.cancel()
         return self._exit_code
 
+    @property
+    def _most(self) -> int:
+        return self._processes * max(1, len(self._schemas))
+
     def _launch_of(self, number: int) -> Launch:
-        options = self._launch.options
-        return replace(self._launch, options=replace(options, name=options.name and f"{options.name}-{number}"))
+        options, launch, of_place = self._launch.options, self._launch, str(number)
+        if self._schemas:
+            install, its_number = divmod(number - 1, self._processes)
+            launch = replace(launch, schema=self._schemas[install])
+            of_place = f"{launch.schema}-{its_number + 1}"
+        return replace(launch, options=replace(options, name=options.name and f"{options.name}-{of_place}"))
 
     def _handle_signals(self) -> None:
         loop = asyncio.get_running_loop()
@@ -169,20 +186,38 @@ class Supervisor:
             self._crew.dump()
 
     def _ended(self, number: int, code: int) -> None:
-        if code == REFUSED and not self._is_stopped:
+        if code == REFUSED and not self._is_stopped and not self._waits(number):
             self._exit_code = REFUSED
             self.stop()
 
-    def _died(self, death: Death) -> None:
-        if self._burials is not None:
-            self._burials.add(death)
+    def _waits(self, number: int) -> bool:
+        """Whether others go on: one of several installs that cannot be served, as before its migration, is tried again."""
+        assert self._crew is not None
+        self._refusals[number] += 1
+        is_hopeless = len(self._refusals) == self._most and not self._crew.has_worked
+        if len(self._schemas) < 2 or is_hopeless:
+            return False
+        if self._launch.options.burst:
+            self._exit_code = REFUSED
+        else:
+            pause = min(LONGEST_WAIT, 2.0 ** (self._refusals[number] - 1))
+            asyncio.get_running_loop().call_later(pause, self._fill_again, number)
+        return True
+
+    def _fill_again(self, number: int) -> None:
+        if not self._is_stopped and self._crew is not None:
+            self._crew.fill(number, self._launch_of(number))
+
+    def _died(self, number: int, death: Death) -> None:
+        if self._burials:
+            self._burials[(number - 1) // self._processes].add(death)
         if death.reason == "late" and not self._is_killed:
             log.warning("a process did not stop: a handler blocked it; its jobs run again elsewhere")
             self._exit_code = 1
 
     async def _publish(self, crew: Crew) -> None:
         while True:
-            self.published.put(crew.statuses(), self._processes)
+            self.published.put(crew.statuses(), self._most)
             await asyncio.sleep(LOOK_EVERY)
 
     async def _watch_for_crashes(self, crew: Crew) -> None:

@@ -195,3 +195,11 @@ def test_what_the_demo_says_at_its_end_works_as_printed(database_url: str) -> No
         process.terminate()
         assert process.wait(20) == 0
         process.stdout.close() if process.stdout else None
+
+
+def test_several_installs_are_served_below_their_names(serve: Serve) -> None:
+    served = serve("tests.cli.jobs:app", "--schemas", "pg*")
+    assert "sleep" in served.client.get("/pgqueue/api/v1/capabilities").json()["tasks"]
+    assert "/pgqueue/" in served.client.get("/").text
+    served.process.signal(signal.SIGTERM)
+    assert served.process.ends(10) == 0

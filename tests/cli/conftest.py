@@ -16,6 +16,7 @@ import pytest
 
 from pgqueue import PgQueue, Retry
 from pgqueue.cli import main
+from pgqueue.migrate import migrate
 from pgqueue.worker import Worker, WorkerOptions
 
 from ..looking import Look
@@ -136,3 +137,14 @@ def start(database_url: str, tmp_path: Path) -> Iterator[Start]:
     yield start_one
     for process in started:
         process.clean_up()
+
+
+@pytest.fixture
+def several(database_url: str) -> Callable[..., None]:
+    """Installs pgqueue in further schemas of the test's database."""
+
+    def install(*schemas: str) -> None:
+        for schema in schemas:
+            migrate(database_url, schema)
+
+    return install

@@ -34,7 +34,11 @@ class Watched:
     def __init__(self, recycling: Recycling) -> None:
         self.deaths: list[Death] = []
         self.ended: list[tuple[int, int]] = []
-        self.crew = Crew(recycling, on_death=self.deaths.append, on_ended=lambda number, code: self.ended.append((number, code)))
+        self.crew = Crew(
+            recycling,
+            on_death=lambda number, death: self.deaths.append(death),
+            on_ended=lambda number, code: self.ended.append((number, code)),
+        )
 
     def state(self, number: int = 1) -> str | None:
         """What the process of a place says; None if there is none."""

@@ -18,7 +18,7 @@ _VERBS = f"one of {', '.join(VERBS)}"
 _KINDS = f"one of {', '.join(KINDS)}"
 
 
-@endpoints.get("/audit", model=Page[AuditEntryOut])
+@endpoints.get("/audit", may_lag=True, model=Page[AuditEntryOut])
 async def audit(
     request: Request,
     since: Since = None,

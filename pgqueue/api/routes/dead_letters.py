@@ -52,7 +52,7 @@ def _filter(given: JobFilter, caller: Caller) -> str:
     return JobFilter.model_construct(**fields | {"state": ["failed"]}).as_sql(caller)
 
 
-@endpoints.get("/dead-letters", calls=("list_jobs",), is_bound=True, model=LetterPage)
+@endpoints.get("/dead-letters", may_lag=True, calls=("list_jobs",), is_bound=True, model=LetterPage)
 async def dead_letters(request: Request, query: Annotated[LetterQuery, Query()]) -> Response:
     """Dead letters, the latest first."""
     here = at(request)
@@ -66,7 +66,7 @@ async def dead_letters(request: Request, query: Annotated[LetterQuery, Query()])
     return here.answer(paging.ending(items, None if following is None else (following,)))
 
 
-@endpoints.get("/dead-letters/groups", calls=("dead_groups",), is_bound=True, model=Groups)
+@endpoints.get("/dead-letters/groups", may_lag=True, calls=("dead_groups",), is_bound=True, model=Groups)
 async def dead_groups(request: Request, query: Annotated[GroupsQuery, Query()]) -> Response:
     """Dead letters by fingerprint: each kind of failure is one group."""
     here = at(request)
@@ -80,7 +80,7 @@ async def dead_groups(request: Request, query: Annotated[GroupsQuery, Query()]) 
     return here.answer({"groups": rows, "looked_to": looked_to})
 
 
-@endpoints.get("/dead-letters/stats", calls=("dead_stats",), is_bound=True, model=Counts)
+@endpoints.get("/dead-letters/stats", may_lag=True, calls=("dead_stats",), is_bound=True, model=Counts)
 async def dead_stats(request: Request, query: Annotated[StatsQuery, Query()]) -> Response:
     """Dead letters counted by a property; the newest ones."""
     here = at(request)

@@ -11,6 +11,7 @@ from ..bodies.health import Alive, HealthReport, Ready
 from ..callers.caller import OPEN
 from ..endpoint import Endpoints
 from ..health.health import Health
+from ..health.replica import Replica
 from ..here import Here, at
 from ..problems import KINDS, Problem
 
@@ -56,7 +57,7 @@ async def ready(request: Request) -> Response:
 async def health(request: Request) -> Response:
     """All that is known of the health of this process, for people."""
     here = at(request)
-    checks = _checks(await here.service.health.get(), _mode(here))
+    checks = _checks(await here.service.health.get(), _mode(here)) | _of_replica(here.service.replica)
     status = next(one for one in ("fail", "warn", "pass") if one in {check["status"] for [check] in checks.values()})
     report = {
         "status": status,
@@ -74,6 +75,16 @@ def _checks(found: Health, mode: str) -> dict[str, list[dict[str, Any]]]:
         "workers:alive": [{"status": "pass" if found.workers else "warn", "observedValue": found.workers}],
         "notifications:mode": [{"status": "pass", "observedValue": mode}],
     }
+
+
+def _of_replica(replica: Replica | None) -> dict[str, list[dict[str, Any]]]:
+    """Nothing where there is none. That it is away is a warning: the primary answers in its place."""
+    if replica is None:
+        return {}
+    replica.serves(None)
+    if (lag := replica.lag) is None:
+        return {"replica:lag": [{"status": "warn", "output": "It is not asked: it is away, late, or was not in use lately."}]}
+    return {"replica:lag": [{"status": "pass", "observedValue": round(lag, 3), "observedUnit": "s"}]}
 
 
 def _database(found: Health) -> dict[str, Any]:

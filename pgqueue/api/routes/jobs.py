@@ -62,7 +62,7 @@ _ONE = {"is_bound": True, "refuses": (404,)}
 _VERB = {"is_bound": True, "refuses": (404, 409, 413)}
 
 
-@endpoints.get("/jobs", calls=("list_jobs", "count_jobs"), is_bound=True, model=JobPage)
+@endpoints.get("/jobs", may_lag=True, calls=("list_jobs", "count_jobs"), is_bound=True, model=JobPage)
 async def jobs(request: Request, query: Annotated[JobQuery, Query()]) -> Response:
     """Jobs that match a filter, page by page.
 

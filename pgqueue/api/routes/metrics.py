@@ -29,7 +29,7 @@ Most = Annotated[int, Query(ge=1, le=500, description="how many queues")]
 _AGO = {"hour": "-1 day", "day": "-90 days"}
 
 
-@endpoints.get("/metrics", calls=("metrics",), model=MetricsOut)
+@endpoints.get("/metrics", may_lag=True, calls=("metrics",), model=MetricsOut)
 async def metrics(request: Request, window_seconds: Seconds = 300) -> Response:
     """What happened lately: counts, rates, percentiles, of all jobs, by queue and by task.
 
@@ -51,7 +51,7 @@ def _figures(figures: Figures) -> dict[str, Any]:
     return whole | {"ready": [{"priority": priority, "jobs": jobs} for priority, jobs in sorted(figures.ready.items())]}
 
 
-@endpoints.get("/metrics/series", calls=("metric_series",), model=Series)
+@endpoints.get("/metrics/series", may_lag=True, calls=("metric_series",), model=Series)
 async def metric_series(
     request: Request, step: Seconds = 60, since: Since = None, until: Until = None, queue: Queue = None, task: Task = None
 ) -> Response:
@@ -63,7 +63,7 @@ async def metric_series(
     return here.answer({"step_seconds": step, "steps": found})
 
 
-@endpoints.get("/metrics/queues", calls=("queue_activity",), is_bound=True, model=Activity)
+@endpoints.get("/metrics/queues", may_lag=True, calls=("queue_activity",), is_bound=True, model=Activity)
 async def queue_activity(request: Request, limit: Most = 200) -> Response:
     """What each queue holds now, and what it did in the last hour, the busiest first: as an overview shows it, in one answer."""
     here = at(request)
@@ -74,7 +74,7 @@ async def queue_activity(request: Request, limit: Most = 200) -> Response:
     return here.answer(hour | {"step_seconds": calls.STEP_SECONDS, "queues": rows, "is_cut": len(found) > limit})
 
 
-@endpoints.get("/metrics/aggregate", model=Page[SumOut])
+@endpoints.get("/metrics/aggregate", may_lag=True, model=Page[SumOut])
 async def metric_sums(
     request: Request,
     by: Literal["hour", "day"] = "hour",
@@ -98,7 +98,7 @@ async def metric_sums(
     return here.answer(paging.page(found, lambda row: (row["at"], row["queue"], row["task"])))
 
 
-@endpoints.get("/stats", model=Stats)
+@endpoints.get("/stats", may_lag=True, model=Stats)
 async def stats(
     request: Request,
     tasks: Annotated[bool, Query(description="without them no dead letter is counted")] = True,

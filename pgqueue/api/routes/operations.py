@@ -48,7 +48,7 @@ async def start(request: Request, body: OperationIn) -> Response:
     return here.answer(await _one(here, id), 202, {"Location": f"{request.url.path}/{id}"})
 
 
-@endpoints.get("/operations", is_bound=True, model=OperationPage)
+@endpoints.get("/operations", may_lag=True, is_bound=True, model=OperationPage)
 async def operations(
     request: Request,
     only_open: OnlyOpen = False,

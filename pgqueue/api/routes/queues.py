@@ -40,7 +40,7 @@ LAST_MINUTES = "-360 seconds"
 _STILL_RUNS: dict[int | str, dict[str, Any]] = {202: {"model": Drained, "description": "Jobs of it still run; ask again"}}
 
 
-@endpoints.get("/queues", is_bound=True, model=Page[QueueOut])
+@endpoints.get("/queues", may_lag=True, is_bound=True, model=Page[QueueOut])
 async def queues(request: Request, limit: Limit = USUAL, cursor: Cursor = None) -> Response:
     """Every queue that holds live jobs, is served, has settings or is paused, in the order of their names."""
     here = at(request)

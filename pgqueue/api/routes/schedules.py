@@ -185,7 +185,7 @@ async def backfill_schedule(request: Request, name: ScheduleName, body: Backfill
     return here.answer({"jobs": made, "dry_run": body.dry_run})
 
 
-@endpoints.get("/schedules/{name}/ticks", is_bound=True, refuses=(404,), model=Page[TickOut])
+@endpoints.get("/schedules/{name}/ticks", may_lag=True, is_bound=True, refuses=(404,), model=Page[TickOut])
 async def ticks(request: Request, name: ScheduleName, limit: Limit = USUAL, cursor: Cursor = None) -> Response:
     """What became of the ticks of a schedule, the newest first."""
     here, paging = at(request), Paging(("ticks", name), limit, cursor)

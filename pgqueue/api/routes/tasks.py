@@ -20,7 +20,7 @@ from ..here import Here, at
 endpoints = Endpoints("tasks")
 
 
-@endpoints.get("/tasks", is_bound=True, model=TasksOut)
+@endpoints.get("/tasks", may_lag=True, is_bound=True, model=TasksOut)
 async def tasks(request: Request) -> Response:
     """The tasks that this server has, or that active workers say they have. Others can be enqueued, too.
 

@@ -42,7 +42,7 @@ async def worker_stats(request: Request) -> Response:
     return here.answer({"by_status": [found.get(status) or {"status": status, **none} for status in _STATUSES]})
 
 
-@endpoints.get("/workers/rescues", model=Page[RescueOut])
+@endpoints.get("/workers/rescues", may_lag=True, model=Page[RescueOut])
 async def rescues(
     request: Request,
     worker: UUID | None = None,

@@ -70,7 +70,7 @@ async def submit_workflow(request: Request, body: WorkflowIn) -> Response:
     return here.answer({"id": added.id, "nodes": nodes, "last": added.last}, 201, where)
 
 
-@endpoints.get("/workflows", model=Page[WorkflowOut])
+@endpoints.get("/workflows", may_lag=True, model=Page[WorkflowOut])
 async def workflows(
     request: Request,
     status: Status | None = None,

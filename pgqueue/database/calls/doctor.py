@@ -101,6 +101,45 @@ def situation(schema: str) -> Call[Situation]:
     )
 
 
+class Room(NamedTuple):
+    """How many connections there may be.
+
+    Attributes:
+        most: of the server, without those that it keeps for superusers.
+        used: that are open now.
+        ours: those of them whose names begin with pgqueue, as far as this role may see names.
+        role_most: of the role of this session; None = as many as of the server.
+        database_most: of its database; None = as many as of the server.
+        may_work: whether the role may do what workers do; None = there is no such function.
+    """
+
+    most: int
+    used: int
+    ours: int
+    role_most: int | None
+    database_most: int | None
+    may_work: bool | None
+
+
+def room(schema: str) -> Call[Room]:
+    """How many more workers the server has room for, and whether this role may be one."""
+    return Call(
+        "select (current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int) "
+        "- coalesce(current_setting('reserved_connections', true), '0')::int, "
+        "(select coalesce(sum(numbackends), 0)::int from pg_catalog.pg_stat_database), "
+        "(select count(*)::int from pg_catalog.pg_stat_activity where starts_with(application_name, 'pgqueue')), "
+        "(select (case when rolconnlimit >= 0 then rolconnlimit end) from pg_catalog.pg_roles where rolname = current_user), "
+        "(select (case when datconnlimit >= 0 then datconnlimit end) from pg_catalog.pg_database "
+        "where datname = current_database()), "
+        "(select has_function_privilege(f.oid, 'execute') and has_schema_privilege(n.oid, 'usage') "
+        "from pg_catalog.pg_proc f join pg_catalog.pg_namespace n "
+        "on n.oid = f.pronamespace where n.nspname = %s and f.proname = 'register_worker' limit 1)",
+        (schema,),
+        lambda rows: Room(*rows[0]),
+        repeat_within=ALWAYS,
+    )
+
+
 def diagnose(noun: LiteralString) -> Call[list[Finding]]:
     """One check of `NOUNS`."""
     return Call("select * from {schema}.diagnose_" + noun + "()", (), _findings, within=CHECK_WITHIN, repeat_within=ALWAYS)

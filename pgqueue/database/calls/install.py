@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import LiteralString, NamedTuple
 
-from ..call import ALWAYS, Call, one_value
+from ..call import ALWAYS, Call, first_column, one_value
 
 # Payloads on the channel of the workers; all other payloads there are names of queues.
 RESULTS_WANTED = "!results"  # sent by ask_results
@@ -86,6 +86,18 @@ def install_settings() -> Call[InstallSettings]:
 def foreign_owner(schema_name: str) -> Call[str | None]:
     """The owner of a schema if it could take over this session: a superuser calls what a role that is none has made."""
     return Call("select " + FOREIGN_OWNER, (schema_name,), one_value, repeat_within=ALWAYS)
+
+
+def installs() -> Call[list[str]]:
+    """The schemas of this database that have pgqueue, by name."""
+    return Call(
+        "select n.nspname::text from pg_catalog.pg_namespace n where exists (select from pg_catalog.pg_proc f "
+        "where f.pronamespace = n.oid and f.proname = 'installed_version') and exists (select from pg_catalog.pg_class c "
+        "where c.relnamespace = n.oid and c.relname = 'setting') order by n.nspname",
+        (),
+        first_column,
+        repeat_within=ALWAYS,
+    )
 
 
 def channel() -> Call[str]:
