@@ -25,7 +25,7 @@ test-quick: .venv/.test  ## the inner loop, half a minute: imports, SQL verbs an
 	$(PYTEST) -m "not alone" $(QUICK)
 
 test-faults: .venv/.test  ## the long forms of the faults, and of the sequences that models foretell
-	$(PYTHON_IN_VENV) -m pytest --slow tests/faults $(wildcard tests/sql/test_*_machine.py)
+	$(PYTHON_IN_VENV) -m pytest --slow tests/faults tests/cli/test_rolling.py $(wildcard tests/sql/test_*_machine.py)
 
 check: .venv/.test  ## style, formatting, types
 	$(PYTHON_IN_VENV) -m ruff check .

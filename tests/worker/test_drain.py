@@ -28,7 +28,9 @@ async def test_it_ends_when_its_handlers_have_whatever_the_grace_and_gives_the_r
 
     await auntil(lambda: worker.status().state == "draining", "the drain")
     await auntil(lambda: look.count("running") == 1, "what has not started is given back")
-    assert not run.done()
+    before = look.value("select heartbeat_at from worker")
+    await auntil(lambda: look.value("select heartbeat_at from worker") > before, "another heartbeat: it goes on")
+    assert not worker._stop.is_set()
     assert worker.status().running == (first.id,)
     gate.set()
     async with asyncio.timeout(ENDS_WITHIN):
