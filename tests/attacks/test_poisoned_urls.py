@@ -21,6 +21,7 @@ from pgqueue import PgQueue
 from pgqueue.config import Settings
 from pgqueue.database.connection import connect_options, open_connection
 from pgqueue.database.connections import Circuit, Connections
+from pgqueue.errors import ConfigurationError
 from pgqueue.migrate import migrate
 from pgqueue.worker import WorkerOptions
 from pgqueue.worker.in_process import Setup
