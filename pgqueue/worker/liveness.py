@@ -72,6 +72,7 @@ class Liveness(threading.Thread):
 
     Attributes:
         wake_mode: "notify", or "polling: …" with the reason.
+        is_hearing: whether notifications arrive, as far as it knows. When that ends, it asks for a claim.
     """
 
     def __init__(
@@ -107,6 +108,7 @@ class Liveness(threading.Thread):
         self._worker_id: UUID | None = None
         self._kept_until = 0.0
         self.wake_mode = "starting"
+        self.is_hearing = False
 
     def adopt(self, worker_id: UUID, since: float) -> None:
         """Keep the lease of this worker from now on; `since` is when its registration was sent."""
@@ -135,6 +137,7 @@ class Liveness(threading.Thread):
                     self._serve(connection)
             except Exception as error:  # any error: without this thread nothing would renew the lease or act on its loss
                 pause = backoff.failed()
+                self._deaf()
                 if not self._stopped.is_set():
                     complaints.add(error, pause)
                 self.check_lease()
@@ -146,9 +149,17 @@ class Liveness(threading.Thread):
         listen(connection, channel)
         heard = hears(connection, channel, self._url, "pgqueue liveness echo", min(ECHO_WITHIN, self._lease / 3))
         self.wake_mode = "notify" if heard else "polling: a pooler drops LISTEN; set PGQUEUE_LISTEN_URL"
+        self.is_hearing = heard
         log.info("wake-ups by %s", self.wake_mode)
         self._loop.call_soon_threadsafe(self._alarm.ring)
         self._loop.call_soon_threadsafe(self._on_cancel_wanted)
+
+    def _deaf(self) -> None:
+        """Ask for a claim: until it hears again, the worker finds jobs by looking, once a second."""
+        if self.is_hearing:
+            self.is_hearing = False
+            with suppress(RuntimeError):  # the event loop is closed
+                self._loop.call_soon_threadsafe(self._alarm.ring)
 
     def _serve(self, connection: OwnConnection) -> None:
         beat_at = 0.0

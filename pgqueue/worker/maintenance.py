@@ -48,6 +48,7 @@ class Maintenance:
         take_stuck: removes and returns jobs that were fetched ahead and cannot start.
         alarm: rings when something was scheduled; it has the number of workers.
         scheduler: lets schedules fire when promote says that some are due.
+        stretch: how many times as long as alone `promote` may sleep; see `backstop`.
     """
 
     def __init__(
@@ -59,10 +60,11 @@ class Maintenance:
         take_stuck: Callable[[], list[JobContext]],
         alarm: Alarm,
         scheduler: Scheduler,
+        stretch: Callable[[], float] = lambda: 1.0,
     ) -> None:
         self._link, self._lease, self._worker_id, self._held = link, lease, worker_id, held
         self._take_stuck, self._alarm = take_stuck, alarm
-        self._scheduler = scheduler
+        self._scheduler, self._stretch = scheduler, stretch
         self._swept_to: str | None = None
         self._complaints = Complaints(log, "maintenance failed; jobs continue")
 
@@ -99,7 +101,8 @@ class Maintenance:
         next_in = promoted.next_in
         self._scheduler.note(promoted.schedules_due)
         # At least 5 ms: a job that is due and still scheduled is being promoted by another worker.
-        wait = BACKSTOP * random.uniform(0.9, 1.1) if next_in is None else min(max(next_in, 0.005), BACKSTOP)
+        longest = BACKSTOP * self._stretch() * random.uniform(0.9, 1.1)
+        wait = longest if next_in is None else min(max(next_in, 0.005), longest)
         try:
             async with asyncio.timeout(wait):
                 await scheduled.wait()

@@ -10,13 +10,14 @@ class Alarm:
 
     Attributes:
         workers: active workers, as of the last heartbeat: they all wake at once.
+        peers: active workers that look at the queues of this one, this one among them: at the queue that the fewest look at.
         scheduled: set by each ring: the job that rang may be scheduled, and due a moment later.
     """
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
         self._rang = False
-        self.workers = 1
+        self.workers = self.peers = 1
         self.scheduled = asyncio.Event()
 
     def ring(self) -> None:

@@ -23,6 +23,7 @@ from ..logs import current
 from ..redact import Redactor
 from ..transaction import Services
 from .alerts import DeadLetterAlerts
+from .backstop import stretched
 from .callbacks import CallbackRunner
 from .cancels import Cancels
 from .claim import BACKSTOP, Claimer
@@ -248,6 +249,7 @@ class Worker:
             backstop=BURST_BACKSTOP if options.burst else BACKSTOP,
             services=self._services,
             add=self._claimed,
+            stretch=lambda: 1.0 if options.burst else stretched(self._alarm.peers, self._liveness.is_hearing),
         )
         self._alerts = DeadLetterAlerts(app.alerts, links.alerts, self._alarm, counts)
         self._figures, self._depths = Figures(links.figures), Depths(links.depths, self._alarm)
@@ -260,6 +262,7 @@ class Worker:
             self._slots.take_stuck,
             self._alarm,
             self._scheduler,
+            stretch=lambda: stretched(self._alarm.workers, self._liveness.is_hearing),
         )
         self._queue_watch = QueueWatch(
             links.maintenance, self._alarm, self._queues, tasks, app.settings.lease, on_large=self._depths.grown
