@@ -19,7 +19,7 @@ from .translate import is_transient, raise_ours
 log = logging.getLogger("pgqueue.database")
 T = TypeVar("T")
 _TOO_SLOW = (DeadlinePassed, psycopg.errors.QueryCanceled)
-URGENT = 0.002  # seconds: of what starts and ends jobs
+URGENT = 0.01  # seconds: of what starts and ends jobs
 PATIENT = 0.25  # seconds: of what keeps no job waiting
 
 

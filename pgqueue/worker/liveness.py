@@ -72,7 +72,6 @@ class Liveness(threading.Thread):
 
     Attributes:
         wake_mode: "notify", or "polling: …" with the reason.
-        is_hearing: whether notifications arrive, as far as it knows. When that ends, it asks for a claim.
     """
 
     def __init__(
@@ -108,7 +107,6 @@ class Liveness(threading.Thread):
         self._worker_id: UUID | None = None
         self._kept_until = 0.0
         self.wake_mode = "starting"
-        self.is_hearing = False
 
     def adopt(self, worker_id: UUID, since: float) -> None:
         """Keep the lease of this worker from now on; `since` is when its registration was sent."""
@@ -127,6 +125,7 @@ class Liveness(threading.Thread):
         """Connect, listen and beat; again after every failure, until stopped."""
         backoff = Backoff(min(LONGEST, self._lease / 3))
         complaints = Complaints(log, "heartbeat connection")
+        self._deaf()
         while not (self._stopped.is_set() or self._loop.is_closed()):
             try:
                 with open_connection(self._url, "pgqueue liveness") as connection, leaving_nothing(connection):
@@ -149,15 +148,15 @@ class Liveness(threading.Thread):
         listen(connection, channel)
         heard = hears(connection, channel, self._url, "pgqueue liveness echo", min(ECHO_WITHIN, self._lease / 3))
         self.wake_mode = "notify" if heard else "polling: a pooler drops LISTEN; set PGQUEUE_LISTEN_URL"
-        self.is_hearing = heard
+        self._alarm.is_hearing = heard
         log.info("wake-ups by %s", self.wake_mode)
         self._loop.call_soon_threadsafe(self._alarm.ring)
         self._loop.call_soon_threadsafe(self._on_cancel_wanted)
 
     def _deaf(self) -> None:
         """Ask for a claim: until it hears again, the worker finds jobs by looking, once a second."""
-        if self.is_hearing:
-            self.is_hearing = False
+        if self._alarm.is_hearing:
+            self._alarm.is_hearing = False
             with suppress(RuntimeError):  # the event loop is closed
                 self._loop.call_soon_threadsafe(self._alarm.ring)
 

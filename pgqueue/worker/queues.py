@@ -59,7 +59,7 @@ class QueueWatch:
 
     async def _look(self) -> None:
         with suppress(TimeoutError):
-            async with asyncio.timeout(self._lease / 3 * random.uniform(0.9, 1.1)):
+            async with asyncio.timeout(self._lease / 3 * self._alarm.upkeep_stretch() * random.uniform(0.9, 1.1)):
                 await self._changed.wait()
         self._changed.clear()
         look = await self._link.run(calls.look_at_queues(self._queues))

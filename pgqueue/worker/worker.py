@@ -249,7 +249,7 @@ class Worker:
             backstop=BURST_BACKSTOP if options.burst else BACKSTOP,
             services=self._services,
             add=self._claimed,
-            stretch=lambda: 1.0 if options.burst else stretched(self._alarm.peers, self._liveness.is_hearing),
+            stretch=lambda: 1.0 if options.burst else stretched(self._alarm.peers, self._alarm.is_hearing),
         )
         self._alerts = DeadLetterAlerts(app.alerts, links.alerts, self._alarm, counts)
         self._figures, self._depths = Figures(links.figures), Depths(links.depths, self._alarm)
@@ -262,12 +262,12 @@ class Worker:
             self._slots.take_stuck,
             self._alarm,
             self._scheduler,
-            stretch=lambda: stretched(self._alarm.workers, self._liveness.is_hearing),
+            stretch=lambda: stretched(self._alarm.workers, self._alarm.is_hearing),
         )
         self._queue_watch = QueueWatch(
             links.maintenance, self._alarm, self._queues, tasks, app.settings.lease, on_large=self._depths.grown
         )
-        self._operations = Operations(links.maintenance, app.settings.lease)
+        self._operations = Operations(links.maintenance, app.settings.lease, self._alarm.upkeep_stretch)
         self._doctor = Doctor(links.maintenance, links.doctor, lambda: self._membership.id, app.settings.schema_name)
         self._cancels = Cancels(
             links.maintenance,

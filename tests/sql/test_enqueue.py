@@ -103,7 +103,7 @@ def test_a_job_due_before_all_workers_look_wakes_them_so_that_they_set_their_tim
     worker.listen()
 
     sql.enqueue(run_after=timedelta(seconds=1.1 * BACKSTOP * MOST))
-    sql.enqueue(queue="mail", run_after=timedelta(seconds=6.5))
+    sql.enqueue(queue="mail", run_after=timedelta(seconds=12.5))
 
     assert worker.wakes(sql) == ["default"]
 
