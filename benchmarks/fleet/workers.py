@@ -1,0 +1,24 @@
+"""Several idle workers in one process, which are as so many processes to the server: `python -m benchmarks.fleet.workers URL COUNT`."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+from pgqueue import PgQueue
+from pgqueue.worker import Worker, WorkerOptions
+
+
+async def run(url: str, count: int) -> None:
+    """Run them until the process is ended."""
+    app = PgQueue(url)
+
+    @app.task(name="noop")
+    async def noop() -> None: ...
+
+    options = WorkerOptions(concurrency=10, handle_signals=False)
+    await asyncio.gather(*(Worker(app, options).run() for _ in range(count)))
+
+
+if __name__ == "__main__":
+    asyncio.run(run(sys.argv[1], int(sys.argv[2])))
