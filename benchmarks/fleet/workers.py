@@ -1,4 +1,4 @@
-"""Several idle workers in one process, which are as so many processes to the server: `python -m benchmarks.fleet.workers URL COUNT`."""
+"""Several idle workers in one process; to the server they are as so many: `python -m benchmarks.fleet.workers URL COUNT`."""
 
 from __future__ import annotations
 
