@@ -18,6 +18,7 @@ from .backoff import Backoff, Complaints
 from .connection import OwnAsyncConnection, connect_options, drop
 
 log = logging.getLogger("pgqueue.database")
+LATELY = 0.2  # seconds for which a link gets the connection again that it had: there its statements are planned already
 UNUSED_FOR = 15.0  # seconds after which a connection that nobody has needed is closed; one stays open
 
 
@@ -88,13 +89,17 @@ class Connections:
         """How many are open."""
         return len(self._all)
 
-    async def take(self, patience: float) -> Lent:
+    async def take(self, patience: float, last: Lent | None = None) -> Lent:
         """A connection that nobody else uses; there is no time limit.
 
         Args:
             patience: seconds to wait for one that comes back, before another one is opened.
+            last: the one that the caller has had before.
         """
         if self._free and not self._waiters:
+            if last in self._free and last.used_at > monotonic() - LATELY:
+                self._free.remove(last)
+                return last
             return self._free.pop()
         loop = asyncio.get_running_loop()
         waiter = _Waiter(patience, loop.create_future())

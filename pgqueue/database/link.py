@@ -39,6 +39,7 @@ class Link:
 
     def __init__(self, connections: Connections, statements: Statements, purpose: str, patience: float = PATIENT) -> None:
         self._connections, self._statements, self._patience = connections, statements, patience
+        self._last: Lent | None = None
         self._busy = asyncio.Lock()
         self._refusals = Refusals(Complaints(log, f"calls for {purpose}"))
 
@@ -56,7 +57,7 @@ class Link:
         if self._refusals:
             await self._refusals.wait((call if isinstance(call, Call) else call()).statement)
         async with self._busy:
-            lent = await self._connections.take(self._patience)
+            lent = self._last = await self._connections.take(self._patience, self._last)
             try:
                 if not isinstance(call, Call):
                     call = call()

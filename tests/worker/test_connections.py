@@ -66,6 +66,18 @@ async def test_who_is_in_a_hurry_gets_a_connection_before_others_that_wait(share
     assert await patient is first
 
 
+async def test_a_busy_link_keeps_its_connection_and_an_idle_one_takes_the_first(
+    shared: Connections, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = [await shared.take(0) for _ in range(2)]
+    for lent in (first, second):
+        shared.give_back(lent)
+    assert await shared.take(0, last=second) is second
+    shared.give_back(second)
+    monkeypatch.setattr(connections, "LATELY", 0.0)
+    assert await shared.take(0, last=second) is first
+
+
 async def test_a_cancelled_wait_loses_no_connection(shared: Connections) -> None:
     first = await shared.take(0)
     waiting, cut_off = (asyncio.create_task(shared.take(60)) for _ in range(2))
