@@ -1,5 +1,5 @@
--- look_at_queues: what is paused, whether any queue has max_ready, whether the install is large, and how many active workers look at
--- these queues: at the one that the fewest look at. At least one row, whose kind is NULL when nothing is paused.
+-- look_at_queues: what is paused, whether any queue has max_ready, whether the install is large, and how many active workers serve
+-- the queue, of these, that the fewest serve. At least one row, whose kind is NULL when nothing is paused.
 -- Called by: workers, when they are told that something has changed, and a few times in each lease. Writes: nothing.
 create function look_at_queues(queues text[]) returns table (
     has_depths bool, is_large bool, peers int,
