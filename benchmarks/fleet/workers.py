@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 
 from pgqueue import PgQueue
@@ -11,6 +12,7 @@ from pgqueue.worker import Worker, WorkerOptions
 
 async def run(url: str, count: int) -> None:
     """Run them until the process is ended."""
+    logging.getLogger("pgqueue").setLevel(logging.ERROR)
     app = PgQueue(url)
 
     @app.task(name="noop")

@@ -19,8 +19,8 @@ from .translate import is_transient, raise_ours
 log = logging.getLogger("pgqueue.database")
 T = TypeVar("T")
 _TOO_SLOW = (DeadlinePassed, psycopg.errors.QueryCanceled)
-URGENT = 0.01  # seconds: of what starts and ends jobs
-PATIENT = 0.25  # seconds: of what keeps no job waiting
+URGENT = 0.02  # seconds: of what starts and ends jobs
+PATIENT = 1.0  # seconds: of what keeps no job waiting
 
 
 class Locked(Exception):

@@ -1,4 +1,4 @@
--- look_at_queues: what is paused, whether any queue has max_ready, whether the install is large, and how many active workers serve
+-- look_at_queues: what is paused, whether any queue has max_ready, whether the install is large, and how many workers serve
 -- the queue, of these, that the fewest serve. At least one row, whose kind is NULL when nothing is paused.
 -- Called by: workers, when they are told that something has changed, and a few times in each lease. Writes: nothing.
 create function look_at_queues(queues text[]) returns table (
