@@ -87,7 +87,7 @@ async def test_a_cancelled_wait_loses_no_connection(shared: Connections) -> None
     shared.give_back(first)  # given to the second …
     cut_off.cancel()  # … which is cut off before it has it
     await asyncio.wait({cut_off})
-    assert await shared.take(60) is first
+    assert await asyncio.wait_for(shared.take(60), 5) is first
 
 
 async def test_a_cancelled_try_to_connect_is_made_again(shared: Connections, monkeypatch: pytest.MonkeyPatch) -> None:
