@@ -14,6 +14,7 @@ from rich.console import Console
 from benchmarks import page
 from benchmarks.api import run as api
 from benchmarks.figures import Row
+from benchmarks.fleet import run as fleet
 from benchmarks.kinds import KINDS, Kind
 from benchmarks.options import Options
 from benchmarks.rounds import available, measure
@@ -22,7 +23,7 @@ from benchmarks.size import run as size
 from benchmarks.systems import NAMES
 from benchmarks.tables import terminal
 
-CHOICES = (*KINDS, "all", "size", "api")  # the last two have tables of their own, and are not among all
+CHOICES = (*KINDS, "all", "size", "api", "fleet")  # the last three have tables of their own, and are not among all
 
 
 def _known(choice: str) -> str:
@@ -56,7 +57,10 @@ def benchmark(
     if "api" in names:
         with running_server() as server:
             api.measure(server, repeat, as_json=as_json)
-    if not set(names) - {"size", "api"}:
+    if "fleet" in names:
+        with running_server() as server:
+            fleet.measure(server, repeat)
+    if not set(names) - {"size", "api", "fleet"}:
         return
     kinds = [kind for name, kind in KINDS.items() if name in names or "all" in names]
     measured = available([name.strip() for name in systems.split(",")])

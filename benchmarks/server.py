@@ -16,8 +16,8 @@ import psycopg
 
 URL_VARIABLE = "BENCHMARK_DATABASE_URL"
 POSTGRES_VERSION = 18
-SETTINGS = {"shared_buffers": "1GB", "max_wal_size": "8GB"}
-"""Changed from PostgreSQL's defaults: room for the backlog, no checkpoint in the middle of a measurement."""
+SETTINGS = {"shared_buffers": "1GB", "max_wal_size": "8GB", "max_connections": "500"}
+"""Changed from PostgreSQL's defaults: room for the backlog and for 100 workers, no checkpoint in the middle of a measurement."""
 
 REPORTED_SETTINGS = (*SETTINGS, "fsync", "synchronous_commit", "full_page_writes", "autovacuum")
 

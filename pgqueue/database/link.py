@@ -1,4 +1,4 @@
-"""A worker's own connection: it is closed when a call misses its deadline, and always opened again."""
+"""The calls of a worker, by purpose: a connection that misses a deadline is closed, and another one takes its place."""
 
 import asyncio
 import logging
@@ -8,10 +8,10 @@ from typing import Any, TypeVar
 import psycopg
 
 from ..errors import Disconnected
-from .adapters import OwnAsyncCursor, fast_adapters
-from .backoff import Backoff, Complaints, Refusals
+from .backoff import Complaints, Refusals
 from .call import Call, Rows
-from .connection import DeadlinePassed, OwnAsyncConnection, connect_options, drop, seconds_of, set_deadline
+from .connection import DeadlinePassed, seconds_of, set_deadline
+from .connections import Connections, Lent
 from .settle import aexecute
 from .statement import Statements
 from .translate import is_transient, raise_ours
@@ -19,69 +19,29 @@ from .translate import is_transient, raise_ours
 log = logging.getLogger("pgqueue.database")
 T = TypeVar("T")
 _TOO_SLOW = (DeadlinePassed, psycopg.errors.QueryCanceled)
-
-
-class Circuit:
-    """Shared by all links of a process: after a failure one link tries to connect, with growing pauses, and the others wait.
-
-    Args:
-        on_failed: called after each try that has failed.
-
-    Attributes:
-        is_closed: whether the last try to connect has succeeded; False before the first.
-    """
-
-    def __init__(self, on_failed: Callable[[], object] = lambda: None) -> None:
-        self._on_failed = on_failed
-        self.is_closed = False
-        self._backoff = Backoff()
-        self._complaints = Complaints(log, "no connection")
-        self._trying = asyncio.Lock()
-
-    async def connect(self, url: str, **options: Any) -> OwnAsyncConnection:
-        """Open a connection, without a time limit; one try at a time per process."""
-        async with self._trying:
-            while True:
-                await self._backoff.wait()
-                try:
-                    connection = await OwnAsyncConnection.connect(url, **options)
-                except psycopg.Error as error:
-                    self.is_closed = False
-                    self._on_failed()
-                    self._complaints.add(error, self._backoff.failed())
-                else:
-                    self.is_closed = True
-                    self._backoff.worked()
-                    return connection
+URGENT = 0.02  # seconds: of what starts and ends jobs
+PATIENT = 1.0  # seconds: of what keeps no job waiting
 
 
 class Locked(Exception):
     """Another transaction held a lock that a call needs for longer than lock_timeout."""
 
 
-def _log_warning(notice: psycopg.errors.Diagnostic) -> None:
-    """Log the warnings of our functions, for example about repairs."""
-    if notice.severity_nonlocalized == "WARNING":
-        log.warning("the database warns: %s", notice.message_primary)
-
-
 class Link:
-    """One connection for one purpose.
+    """The calls of one purpose, one after the other, each on a connection that it takes for so long.
 
     Args:
-        url: where to connect.
+        connections: those of the worker.
         statements: the statements of the install.
-        circuit: shared by the process.
-        purpose: shown in pg_stat_activity.
+        purpose: what the calls are for, for the log.
+        patience: seconds to wait until a connection of another link is free, before one more is opened.
     """
 
-    def __init__(self, url: str, statements: Statements, circuit: Circuit, purpose: str) -> None:
-        self._url, self._statements, self._circuit = url, statements, circuit
-        self._options = connect_options(url, f"pgqueue {purpose}")
-        self._connection: OwnAsyncConnection | None = None
-        self._cursor: psycopg.AsyncCursor[Any] | None = None
+    def __init__(self, connections: Connections, statements: Statements, purpose: str, patience: float = PATIENT) -> None:
+        self._connections, self._statements, self._patience = connections, statements, patience
+        self._last: Lent | None = None
         self._busy = asyncio.Lock()
-        self._refusals = Refusals(Complaints(log, f"connection for {purpose}"))
+        self._refusals = Refusals(Complaints(log, f"calls for {purpose}"))
 
     async def run(self, call: Call[T] | Callable[[], Call[T]], *, tell_locked: bool = False) -> T:
         """Run one call in its own transaction. If the content of a call must be current, pass a function that builds the call.
@@ -92,36 +52,40 @@ class Link:
         Raises:
             Locked: see `tell_locked`; nothing was changed.
             Disconnected: the connection broke, the deadline passed, or the server refused for a temporary reason. It is not
-                known whether the call took effect. The connection is closed; the next call opens a new one.
+                known whether the call took effect. The connection is closed; the next call takes another one.
         """
         if self._refusals:
             await self._refusals.wait((call if isinstance(call, Call) else call()).statement)
         async with self._busy:
-            cursor = self._cursor or await self._open()
-            if not isinstance(call, Call):
-                call = call()
-            set_deadline(cursor.connection, call.within)
+            lent = self._last = await self._connections.take(self._patience, self._last)
             try:
-                rows = await (self._rows if call.within is None else self._rows_of_long)(cursor, call)
+                if not isinstance(call, Call):
+                    call = call()
+                set_deadline(lent.cursor.connection, call.within)
+                rows = await (self._rows if call.within is None else self._rows_of_long)(lent.cursor, call)
             except psycopg.Error as error:
-                if tell_locked and isinstance(error, psycopg.errors.LockNotAvailable):
-                    raise Locked(str(error)) from error
-                if is_transient(error):
-                    raise await self._lost(call, Disconnected(str(error), too_slow=isinstance(error, _TOO_SLOW))) from error
-                raise_ours(error, self._statements.schema)
+                assert isinstance(call, Call)
+                await self._failed(lent, call, error, tell_locked)
                 raise
             except BaseException:  # interrupted by a cancellation: the connection may be in any state
-                await self.close()
+                await self._connections.throw_away(lent)
                 raise
+            self._connections.give_back(lent)
             if self._refusals:
                 self._refusals.accepted(call.statement)
             return call.read(rows)
 
-    @property
-    def superuser(self) -> str | None:
-        """The login of the open connection if it is a superuser. The server says so at connect, without a question."""
-        info = self._connection.info if self._connection is not None else None
-        return info.user if info is not None and info.parameter_status("is_superuser") == "on" else None
+    async def _failed(self, lent: Lent, call: Call[Any], error: psycopg.Error, tell_locked: bool) -> None:
+        """Raise our exception for an error of psycopg, if there is one."""
+        is_locked = tell_locked and isinstance(error, psycopg.errors.LockNotAvailable)
+        if is_transient(error) and not is_locked:
+            self._refusals.refused(call.statement, error)
+            await self._connections.throw_away(lent, is_silent=isinstance(error, DeadlinePassed))
+            raise Disconnected(str(error), too_slow=isinstance(error, _TOO_SLOW)) from error
+        self._connections.give_back(lent)
+        if is_locked:
+            raise Locked(str(error)) from error
+        raise_ours(error, self._statements.schema)
 
     async def _rows(self, cursor: psycopg.AsyncCursor[Any], call: Call[Any]) -> Rows:
         return await aexecute(cursor, self._statements.of(call), call.params)
@@ -136,21 +100,3 @@ class Link:
         async with cursor.connection.transaction():
             await cursor.execute(b"set local statement_timeout = %d" % milliseconds)
             return await self._rows(cursor, call)
-
-    async def _lost(self, call: Call[Any], error: Disconnected) -> Disconnected:
-        self._refusals.refused(call.statement, error)
-        await self.close()
-        return error
-
-    async def _open(self) -> psycopg.AsyncCursor[Any]:
-        self._connection = await self._circuit.connect(self._url, **self._options)
-        self._connection.add_notice_handler(_log_warning)
-        self._connection.add_notify_handler(drop)
-        self._cursor = OwnAsyncCursor(self._connection, fast_adapters(self._connection))
-        return self._cursor
-
-    async def close(self) -> None:
-        """Close the connection; the next call opens a new one."""
-        connection, self._connection, self._cursor = self._connection, None, None
-        if connection is not None:
-            await connection.close()

@@ -10,11 +10,11 @@ from uuid import UUID
 
 import psycopg
 
-from ..database import Link
+from ..database import Connections, Link
 from ..database.call import Call
 from ..database.calls import workers as worker_calls
 from ..database.calls.workers import Lost
-from ..database.link import Circuit
+from ..database.connections import Circuit
 from ..database.statement import Statements
 from ..errors import Disconnected, PgQueueError
 from .death import Death
@@ -37,7 +37,8 @@ class Burials:
     """
 
     def __init__(self, url: str, statements: Statements, oom: OomWatch | None = None) -> None:
-        self._link = Link(url, statements, Circuit(), "supervisor")
+        self._connections = Connections(url, "pgqueue supervisor", Circuit())
+        self._link = Link(self._connections, statements, "burials")
         self._oom = oom or OomWatch()
         self._dead: deque[tuple[Death, float]] = deque(maxlen=MOST)
         self._wake, self._done = asyncio.Event(), asyncio.Event()
@@ -61,7 +62,7 @@ class Burials:
                         await self._wake.wait()
                 await self._bury_all()
         finally:
-            await self._link.close()
+            await self._connections.close()
 
     async def drain(self, seconds: float) -> None:
         """Wait until all are buried, but no longer than this."""
@@ -84,7 +85,7 @@ class Burials:
                 continue
             if self._dead and self._dead[0][0] is death:  # else it had to make room
                 self._dead.popleft()
-        await self._link.close()
+        await self._connections.close()
         self._done.set()
 
     async def _bury(self, death: Death, at: float) -> bool:

@@ -51,10 +51,13 @@ class Cancels:
         It looks again soon if a job that is to stop is not in this worker yet: the answer to its claim is still on the way.
         """
         await self._wait()
-        is_whole = self._wanted.is_set() or time.monotonic() >= self._whole_at
+        is_wanted = self._wanted.is_set()
+        is_whole = is_wanted or time.monotonic() >= self._whole_at
         self._wanted.clear()
         runs = {job.id: job for job in self._slots.held()}
-        if is_whole or runs:
+        if not (is_wanted or runs) and self._is_heard():  # nothing to stop: an idle worker asks nothing
+            self._whole_at = time.monotonic() + self._lease / 3
+        elif is_whole or runs:
             try:
                 found, took = await self._ask(list(runs), not is_whole)
             except Disconnected:

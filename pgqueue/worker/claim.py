@@ -46,11 +46,12 @@ class Claimer:
         alarm: wakes the claimer.
         on_lost: called when the database reports that this worker is lost.
         on_empty: called after each claim that found nothing.
-        backstop: seconds between two looks without a wake-up.
+        backstop: seconds between two looks without a wake-up, for a worker alone.
         services: what the contexts of the jobs reach; None = nothing.
         add: takes the claimed jobs; by default the slots do.
         foreign: tasks that the worker does not have; by default it has all.
         progress: is told that the loop goes on.
+        stretch: how many times as long as alone it may sleep; see `backstop`.
     """
 
     def __init__(
@@ -68,11 +69,12 @@ class Claimer:
         add: Callable[[list[JobContext]], None] | None = None,
         foreign: Foreign | None = None,
         progress: Progress | None = None,
+        stretch: Callable[[], float] = lambda: 1.0,
     ) -> None:
         self._link, self._worker_id, self._slots = link, worker_id, slots
         self._queues, self._weights, self._alarm = queues, weights, alarm
         self._on_lost, self._on_empty = on_lost, on_empty
-        self._backstop = backstop
+        self._backstop, self._stretch = backstop, stretch
         self._services = services
         self._add = add or slots.add
         self._foreign = foreign or Foreign()
@@ -110,7 +112,7 @@ class Claimer:
                 await self._on_empty()
             now = time.monotonic()
             if look_at <= began:
-                look_at = now + (trailing.pop() if trailing else self._backstop * random.uniform(0.9, 1.1))
+                look_at = now + (trailing.pop() if trailing else self._backstop * self._stretch() * random.uniform(0.9, 1.1))
             timeout = max(0.0, look_at - now)
             if again_in is not None:
                 timeout = min(timeout, self._until_limits_allow(again_in, got, limited))

@@ -30,8 +30,8 @@ class Doctor:
     """A step of maintenance.
 
     Args:
-        link: the connection of maintenance, which asks whose turn it is.
-        own: a connection for the checks, because each may take 2 s; it is open for as long as they last.
+        link: that of maintenance, which asks whose turn it is.
+        own: for the checks, because each may take 2 s.
         worker_id: the worker's current id.
         schema: the schema of the install.
     """
@@ -50,10 +50,7 @@ class Doctor:
         # The clock is read when the call is sent: the database compares it with its own.
         self._wait = await self._link.run(lambda: calls.diagnosis_due(self._worker_id(), datetime.now(UTC), EVERY))
         if self._wait == 0:
-            try:
-                await self._examine()
-            finally:
-                await self._own.close()
+            await self._examine()
 
     async def _examine(self) -> None:
         made, findings = [NOT_RUN], list[dict[str, object]]()

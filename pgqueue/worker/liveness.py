@@ -138,6 +138,7 @@ class Liveness(threading.Thread):
         """Connect, listen and beat; again after every failure, until stopped."""
         backoff = Backoff(min(LONGEST, self._lease / 3))
         complaints = Complaints(log, "heartbeat connection")
+        self._deaf()
         while not (self._stopped.is_set() or self._loop.is_closed()):
             try:
                 with open_connection(self._url, "pgqueue liveness") as connection, leaving_nothing(connection):
@@ -149,6 +150,7 @@ class Liveness(threading.Thread):
                     self._serve(connection)
             except Exception as error:  # any error: without this thread nothing would renew the lease or act on its loss
                 self.is_connected, pause = False, backoff.failed()
+                self._deaf()
                 if not self._stopped.is_set():
                     complaints.add(error, pause)
                 self.check_lease()
@@ -160,9 +162,17 @@ class Liveness(threading.Thread):
         listen(connection, channel)
         heard = hears(connection, channel, self._url, "pgqueue liveness echo", min(ECHO_WITHIN, self._lease / 3))
         self.wake_mode = "notify" if heard else "polling: a pooler drops LISTEN; set PGQUEUE_LISTEN_URL"
+        self._alarm.is_hearing = heard
         log.info("wake-ups by %s", self.wake_mode)
         self._loop.call_soon_threadsafe(self._alarm.ring)
         self._loop.call_soon_threadsafe(self._on_cancel_wanted)
+
+    def _deaf(self) -> None:
+        """Ask for a claim: until it hears again, the worker finds jobs by looking, once a second."""
+        if self._alarm.is_hearing:
+            self._alarm.is_hearing = False
+            with suppress(RuntimeError):  # the event loop is closed
+                self._loop.call_soon_threadsafe(self._alarm.ring)
 
     def _serve(self, connection: OwnConnection) -> None:
         beat_at = 0.0

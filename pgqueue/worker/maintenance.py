@@ -48,6 +48,7 @@ class Maintenance:
         take_stuck: removes and returns jobs that were fetched ahead and cannot start.
         alarm: rings when something was scheduled; it has the number of workers.
         scheduler: lets schedules fire when promote says that some are due.
+        stretch: how many times as long as alone `promote` may sleep; see `backstop`.
     """
 
     def __init__(
@@ -59,11 +60,13 @@ class Maintenance:
         take_stuck: Callable[[], list[JobContext]],
         alarm: Alarm,
         scheduler: Scheduler,
+        stretch: Callable[[], float] = lambda: 1.0,
     ) -> None:
         self._link, self._lease, self._worker_id, self._held = link, lease, worker_id, held
         self._take_stuck, self._alarm = take_stuck, alarm
-        self._scheduler = scheduler
+        self._scheduler, self._stretch = scheduler, stretch
         self._swept_to: str | None = None
+        self._rescue_in = 0.0  # rounds of `_sweep` until this worker looks for lost ones
         self._complaints = Complaints(log, "maintenance failed; jobs continue")
 
     def loops(self, more: Mapping[str, Callable[[], Awaitable[None]]] | None = None) -> dict[str, Loop]:
@@ -99,7 +102,8 @@ class Maintenance:
         next_in = promoted.next_in
         self._scheduler.note(promoted.schedules_due)
         # At least 5 ms: a job that is due and still scheduled is being promoted by another worker.
-        wait = BACKSTOP * random.uniform(0.9, 1.1) if next_in is None else min(max(next_in, 0.005), BACKSTOP)
+        longest = BACKSTOP * self._stretch() * random.uniform(0.9, 1.1)
+        wait = longest if next_in is None else min(max(next_in, 0.005), longest)
         try:
             async with asyncio.timeout(wait):
                 await scheduled.wait()
@@ -109,13 +113,19 @@ class Maintenance:
 
     async def _sweep(self) -> None:
         await asyncio.sleep(self._lease / 3 * random.uniform(0.9, 1.1))
+        self._rescue_in -= 1
+        if self._rescue_in < 1:
+            await self._rescue_lost()
+            self._rescue_in = self._alarm.upkeep_stretch()
+        grace = min(DEADLINE + 2, self._lease)
+        if given_back := await self._link.run(lambda: worker_calls.reconcile(self._worker_id(), self._held(), grace)):
+            log.warning("gave back %s jobs whose claim was not answered", len(given_back))
+
+    async def _rescue_lost(self) -> None:
         if lost := await self._link.run(worker_calls.mark_lost()):
             log.warning("%s workers missed their lease", lost)
         while rescued := await self._rescue():
             log.warning("rescued %s jobs from lost workers", rescued)
-        grace = min(DEADLINE + 2, self._lease)
-        if given_back := await self._link.run(lambda: worker_calls.reconcile(self._worker_id(), self._held(), grace)):
-            log.warning("gave back %s jobs whose claim was not answered", len(given_back))
 
     async def _rescue(self) -> int:
         """Rescue jobs. A job that is slow to rescue, such as a crashed node above a million others, is rescued alone."""

@@ -17,10 +17,11 @@ class Operations:
     Args:
         link: the connection for its calls. A step takes some 40 ms, so that others who use it need not wait.
         lease: seconds; every third of it the worker looks by itself, because notifications can be lost.
+        stretch: how many times as long it may wait; see `Alarm.upkeep_stretch`.
     """
 
-    def __init__(self, link: Link, lease: float) -> None:
-        self._link, self._lease = link, lease
+    def __init__(self, link: Link, lease: float, stretch: Callable[[], float] = lambda: 1.0) -> None:
+        self._link, self._lease, self._stretch = link, lease, stretch
         self._wanted = asyncio.Event()
 
     def wanted(self) -> None:
@@ -37,7 +38,7 @@ class Operations:
         again = await self._carry_on()
         if again == 0:
             return
-        longest = self._lease / 3 * random.uniform(0.9, 1.1)
+        longest = self._lease / 3 * self._stretch() * random.uniform(0.9, 1.1)
         with suppress(TimeoutError):
             async with asyncio.timeout(longest if again is None else min(again, longest)):
                 await self._wanted.wait()

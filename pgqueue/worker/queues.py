@@ -40,7 +40,7 @@ class QueueWatch:
         lease: float,
         on_large: Callable[[], None],
     ) -> None:
-        self._link, self._alarm, self._lease = link, alarm, lease
+        self._link, self._alarm, self._lease, self._queues = link, alarm, lease, list(queues)
         self._served = {("queue", name) for name in queues} | {("task", name) for name in tasks} | {("everything", "")}
         self._on_large = on_large
         self._known: list[Pause] = []
@@ -59,10 +59,11 @@ class QueueWatch:
 
     async def _look(self) -> None:
         with suppress(TimeoutError):
-            async with asyncio.timeout(self._lease / 3 * random.uniform(0.9, 1.1)):
+            async with asyncio.timeout(self._lease / 3 * self._alarm.upkeep_stretch() * random.uniform(0.9, 1.1)):
                 await self._changed.wait()
         self._changed.clear()
-        look = await self._link.run(calls.look_at_queues())
+        look = await self._link.run(calls.look_at_queues(self._queues))
+        self._alarm.peers = look.peers
         if look.has_depths:
             self._has_depths.set()
         if look.is_large:

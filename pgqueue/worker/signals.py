@@ -4,20 +4,29 @@ import asyncio
 import random
 from contextlib import suppress
 
+from .backstop import MOST_UPKEEP, stretched
+
 
 class Alarm:
     """Wakes the claimer, and the maintenance that promotes. On the event loop's thread only.
 
     Attributes:
         workers: active workers, as of the last heartbeat: they all wake at once.
+        peers: active workers that look at the queues of this one, this one among them: at the queue that the fewest look at.
+        is_hearing: whether notifications arrive, as far as the heartbeat knows.
         scheduled: set by each ring: the job that rang may be scheduled, and due a moment later.
     """
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
         self._rang = False
-        self.workers = 1
+        self.workers = self.peers = 1
+        self.is_hearing = False
         self.scheduled = asyncio.Event()
+
+    def upkeep_stretch(self) -> float:
+        """How many times as long as alone this worker may sleep between two looks for the whole install; see `backstop`."""
+        return stretched(self.workers, self.is_hearing, MOST_UPKEEP)
 
     def ring(self) -> None:
         """Wake the claimer: there may be jobs to claim, or to promote."""

@@ -16,16 +16,16 @@ from .._trace import loggable
 from ..check import check_process_tasks
 from ..config import is_embedded
 from ..context import JobContext
-from ..database import Link
 from ..database.calls import limits as limit_calls
 from ..database.calls import workers as worker_calls
-from ..database.link import Circuit
+from ..database.connections import Circuit
 from ..errors import Disconnected
 from ..lifespan import StoppedEarly, entered, injections, unless
 from ..logs import current
 from ..redact import Redactor
 from ..transaction import Services
 from .alerts import DeadLetterAlerts
+from .backstop import stretched
 from .callbacks import CallbackRunner
 from .cancels import Cancels
 from .claim import BACKSTOP, Claimer
@@ -37,6 +37,7 @@ from .finish import Finisher
 from .foreign import Foreign
 from .in_process import Setup
 from .job_logs import JobLogs
+from .links import Links
 from .liveness import Liveness
 from .loops import LoopEnded, Loops
 from .machine import machine, whole_cores
@@ -63,8 +64,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("pgqueue.worker")
 T = TypeVar("T")
-# Names of connections; the last four are opened when needed.
-PURPOSES = ("claim", "finish", "maintenance", "finish held", "finish slow", "parents", "job log")
 FINISH = ("finish", "finish held", "finish slow", "finish alone")
 # Loops that a stopping worker needs.
 UNTIL_THE_END = (*FINISH, "callbacks", "cancel", "lease", "renew", "timeouts", "stops", "soft timeouts", "job log")
@@ -190,8 +189,7 @@ class Worker:
             await self._processes.close()
             self._callbacks.close()
             self._alerts.close()
-            for link in self._links:
-                await link.close()
+            await self._links.connections.close()
         if self._loops.error is not None:
             raise self._loops.error
 
@@ -278,18 +276,17 @@ class Worker:
     def _build(self, values: tuple[Any, ...]) -> None:
         app, options = self._app, self._options
         self._vitals = Vitals(asyncio.get_running_loop(), lambda: self.changed.set())
-        self._circuit = circuit = Circuit(on_failed=self._vitals.progress.made)  # while the database is away nothing else is due
-        self._links = [Link(app.url, app.statements, circuit, purpose) for purpose in PURPOSES]
-        claim_link, finish_link, maintenance_link, held_link, slow_link, parents_link, log_link = self._links
-        self._maintenance_link = maintenance_link
+        # While the database is away nothing else is due.
+        self._circuit = Circuit(on_failed=self._vitals.progress.made)
+        self._links = links = Links(app.url, app.statements, self._circuit)
         self._alarm, counts = Alarm(), Counter[str]()
-        self._waiters = waiters = Waiters(maintenance_link)
-        self._logs = JobLogs(log_link, lambda: self._membership.id, waiters.changed, waiters.is_watching)
+        self._waiters = waiters = Waiters(links.maintenance)
+        self._logs = JobLogs(links.logs, lambda: self._membership.id, waiters.changed, waiters.is_watching)
         self._callbacks = CallbackRunner(app.callbacks, counts, on_room=lambda: self._slots.go_on())
         self._finisher = Finisher(
-            finish_link,
-            held_link,
-            slow_link,
+            links.finish,
+            links.finish_held,
+            links.finish_slow,
             max(1000, 2 * options.concurrency),
             self._alarm,
             self._waiters,
@@ -302,7 +299,7 @@ class Worker:
         is_full = self._is_full if app.callbacks else self._finisher.is_full
         tasks = {} if options.upkeep_only else {**app.tasks, app.chunk_task.name: app.chunk_task}
         surroundings = self._surroundings(values)
-        self._soft_timeouts = SoftTimeouts(maintenance_link)
+        self._soft_timeouts = SoftTimeouts(links.maintenance)
         self._slots = Slots(
             tasks,
             options.concurrency,
@@ -320,7 +317,7 @@ class Worker:
         self._services = Services(app, values, self._slots.threads)
         self._services.lines, self._services.told = self._logs.add, waiters.teller(asyncio.get_running_loop())
         self._membership = Membership(
-            maintenance_link,
+            links.maintenance,
             self._queues,
             options,
             app.settings.lease,
@@ -333,10 +330,10 @@ class Worker:
         )
         if not options.upkeep_only:
             current.set_worker(self._membership.who)
-        self._parents = ParentLoader(parents_link, tasks, self._slots, self._finisher.add, bool(app.execution_middleware))
+        self._parents = ParentLoader(links.parents, tasks, self._slots, self._finisher.add, bool(app.execution_middleware))
         self._foreign = Foreign(tasks)
         self._claimer = Claimer(
-            claim_link,
+            links.claim,
             self._membership.registered_id,
             self._slots,
             self._queues,
@@ -349,32 +346,28 @@ class Worker:
             add=self._claimed,
             foreign=self._foreign,
             progress=self._vitals.progress,
+            stretch=lambda: 1.0 if options.burst else stretched(self._alarm.peers, self._alarm.is_hearing),
         )
-        alerts_link = Link(app.url, app.statements, circuit, "alerts")  # opened at the first look: never without alerts
-        doctor_link = Link(app.url, app.statements, circuit, "doctor")  # open while this worker examines the install
-        self._links += [alerts_link, doctor_link]
-        self._alerts = DeadLetterAlerts(app.alerts, alerts_link, self._alarm, counts)
-        figures_link = Link(app.url, app.statements, circuit, "figures")  # open while something is rolled up
-        depths_link = Link(app.url, app.statements, circuit, "live jobs")  # opened when the install is large
-        self._links += [figures_link, depths_link]
-        self._figures, self._depths = Figures(figures_link), Depths(depths_link, self._alarm)
-        self._scheduler = Scheduler(maintenance_link, self._alarm, app.schedules.declared)
+        self._alerts = DeadLetterAlerts(app.alerts, links.alerts, self._alarm, counts)
+        self._figures, self._depths = Figures(links.figures), Depths(links.depths, self._alarm)
+        self._scheduler = Scheduler(links.maintenance, self._alarm, app.schedules.declared)
         self._maintenance = Maintenance(
-            maintenance_link,
+            links.maintenance,
             app.settings.lease,
             lambda: self._membership.id,
             self._held,
             self._slots.take_stuck,
             self._alarm,
             self._scheduler,
+            stretch=lambda: stretched(self._alarm.workers, self._alarm.is_hearing),
         )
         self._queue_watch = QueueWatch(
-            maintenance_link, self._alarm, self._queues, tasks, app.settings.lease, on_large=self._depths.grown
+            links.maintenance, self._alarm, self._queues, tasks, app.settings.lease, on_large=self._depths.grown
         )
-        self._operations = Operations(maintenance_link, app.settings.lease)
-        self._doctor = Doctor(maintenance_link, doctor_link, lambda: self._membership.id, app.settings.schema_name)
+        self._operations = Operations(links.maintenance, app.settings.lease, self._alarm.upkeep_stretch)
+        self._doctor = Doctor(links.maintenance, links.doctor, lambda: self._membership.id, app.settings.schema_name)
         self._cancels = Cancels(
-            maintenance_link,
+            links.maintenance,
             app.settings.lease,
             lambda: self._membership.id,
             self._slots,
@@ -388,6 +381,7 @@ class Worker:
         loops = Loops(on_failed=self.stop)
         if not self._options.upkeep_only:
             loops.add("claim", self._claimer.run)
+        loops.add("connections", self._links.connections.run)
         loops.add("parents", self._parents.run)
         loops.add("callbacks", self._callbacks.run)
         loops.add("waiters", self._waiters.run)
@@ -456,7 +450,7 @@ class Worker:
             self._foreign.add(names)
 
     def _warn_of_superuser(self) -> None:
-        settings, login = self._app.settings, self._maintenance_link.superuser
+        settings, login = self._app.settings, self._links.connections.superuser
         if login and not is_embedded(settings):
             log.warning(SUPERUSER, login, settings.schema_name)
 
@@ -489,7 +483,7 @@ class Worker:
         if not self._options.burst or self._held() or self._callbacks.is_telling():  # callbacks may enqueue
             return
         try:
-            if not await self._maintenance_link.run(worker_calls.has_work(self._queues, self._foreign.names)):
+            if not await self._links.maintenance.run(worker_calls.has_work(self._queues, self._foreign.names)):
                 self.stop()
             elif not self._is_wait_told:
                 self._is_wait_told = True

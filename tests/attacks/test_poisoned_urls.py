@@ -20,8 +20,7 @@ from pydantic import SecretStr
 from pgqueue import PgQueue
 from pgqueue.config import Settings
 from pgqueue.database.connection import connect_options, open_connection
-from pgqueue.database.link import Circuit, Link
-from pgqueue.database.statement import Statements
+from pgqueue.database.connections import Circuit, Connections
 from pgqueue.errors import ConfigurationError
 from pgqueue.migrate import migrate
 from pgqueue.worker import WorkerOptions
@@ -122,8 +121,8 @@ def test_a_url_in_the_wrong_place_of_a_command_is_not_repeated(
     assert SECRET not in err
 
 
-def _link(url: str) -> None:
-    Link(url, Statements("pgqueue"), Circuit(), "claims")
+def _connections(url: str) -> None:
+    Connections(url, "claims", Circuit())
 
 
 RAISING: dict[str, Callable[[str], Any]] = {
@@ -133,7 +132,7 @@ RAISING: dict[str, Callable[[str], Any]] = {
     "migrate": lambda url: migrate(url),
     "a connection": lambda url: open_connection(url, "test"),
     "the options of a connection": lambda url: connect_options(url, "test"),
-    "a link of a worker": _link,
+    "the connections of a worker": _connections,
 }
 
 

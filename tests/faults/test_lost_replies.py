@@ -122,7 +122,8 @@ async def _kill_finishing_connections(app: PgQueue, look: Look, jobs: int, every
         await asyncio.sleep(0.01)
 
     work.enqueue_many([(n,) for n in range(jobs)])
-    kill = "select count(pg_terminate_backend(pid)) from pg_stat_activity where application_name = 'pgqueue finish'"
+    ours = "application_name = 'pgqueue worker' and query like '%finish%'"
+    kill = f"select count(pg_terminate_backend(pid)) from pg_stat_activity where {ours}"
     kills = 0
     async with working(app, concurrency=5):
         while look.live():

@@ -12,8 +12,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from pgqueue import PgQueue
-from pgqueue.database import Link
-from pgqueue.database.link import Circuit
+from pgqueue.database.connections import Circuit, Connections
 from tests.looking import Look
 from tests.waiting import auntil
 from tests.worker.conftest import working
@@ -106,12 +105,13 @@ async def test_connects_that_are_refused_grow_apart_for_all_connections_of_a_wor
 ) -> None:
     with _refusing_server(sqlstate) as (url, asked):
         circuit = Circuit()
-        links = [Link(url, app.statements, circuit, f"test {n}") for n in range(5)]
-        tasks = [asyncio.create_task(link._open()) for link in links]
+        shared = Connections(url, "test", circuit)
+        tasks = [asyncio.create_task(shared.take(0)) for _ in range(5)]
         await asyncio.sleep(REFUSED_FOR)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await shared.close()
     assert 3 <= len(asked) <= TRIES
     assert len(caplog.records) <= len(asked)
     assert asked[-1] - asked[-2] > asked[1] - asked[0]

@@ -9,7 +9,8 @@ from pgqueue.database.calls.agents import Slot, Turn
 from pgqueue.errors import ConfigurationError
 from pgqueue.pools.options import AgentOptions
 from pgqueue.pools.slots import Slots
-from pgqueue.supervisor.crew import Crew, View
+from pgqueue.supervisor.crew import Crew
+from pgqueue.supervisor.view import View
 from pgqueue.worker.launch import REFUSED, Launch
 from pgqueue.worker.status import Status
 

@@ -8,6 +8,9 @@ from typing import Any, LiteralString
 import psycopg
 import pytest
 
+from pgqueue.worker.backstop import MOST
+from pgqueue.worker.claim import BACKSTOP
+
 from .conftest import Sql
 
 
@@ -93,11 +96,14 @@ def test_a_job_for_later_wakes_nobody(sql: Sql, another_sql: Callable[[], Sql]) 
     assert worker.wakes(sql) == []
 
 
-def test_a_job_due_within_a_second_wakes_workers_so_that_they_set_their_timer(sql: Sql, another_sql: Callable[[], Sql]) -> None:
+def test_a_job_due_before_all_workers_look_wakes_them_so_that_they_set_their_timer(
+    sql: Sql, another_sql: Callable[[], Sql]
+) -> None:
     worker = another_sql()
     worker.listen()
 
-    sql.enqueue(run_after=timedelta(seconds=0.9))
+    sql.enqueue(run_after=timedelta(seconds=1.1 * BACKSTOP * MOST))
+    sql.enqueue(queue="mail", run_after=timedelta(seconds=12.5))
 
     assert worker.wakes(sql) == ["default"]
 

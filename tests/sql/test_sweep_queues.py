@@ -228,11 +228,11 @@ def test_without_max_ready_there_is_nothing_to_sweep(rolled_back_sql: Sql) -> No
 
 def test_workers_are_told_whether_there_is_something_to_count(rolled_back_sql: Sql) -> None:
     sql = rolled_back_sql
-    before = sql.rows("select * from look_at_queues()")
+    before = sql.rows("select * from look_at_queues('{default}')")
     set_queue(sql, max_ready=1)
     sql.value("select pause('queue', 'a', after => %s)", timedelta(hours=1))
     sql.value("select pause('everything')")
-    after = sql.rows("select * from look_at_queues() order by kind")
+    after = sql.rows("select * from look_at_queues('{default}') order by kind")
 
     assert [(row["has_depths"], row["kind"]) for row in before] == [(False, None)]
     assert [(row["has_depths"], row["kind"]) for row in after] == [(True, "everything"), (True, "queue")]

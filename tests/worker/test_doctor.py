@@ -61,15 +61,3 @@ async def test_a_worker_with_a_wrong_clock_is_told_of(
         await auntil(lambda: "worker-clock" in caplog.text, "the finding")
 
     assert "3600 s ahead of that of the database" in caplog.text
-
-
-async def test_the_connection_of_doctor_is_closed_after_it(
-    async_app: PgQueue, look: Look, soon: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(doctor, "EVERY", 60)
-    async_app.pause("mail")
-    look.rows("update pause set paused_at = now() - interval '2 days'")
-    opened = "select count(*) from pg_stat_activity where datname = current_database() and application_name = 'pgqueue doctor'"
-    async with working(async_app):
-        await auntil(lambda: look.value("select count(*) from finding_log") > 0, "the examination")
-        await auntil(lambda: look.value(opened) == 0, "its end")

@@ -3,6 +3,7 @@
 import asyncio
 import time
 import uuid
+from collections.abc import AsyncIterator
 from itertools import pairwise
 from typing import Any
 
@@ -14,7 +15,7 @@ from pgqueue.database import Link, connection
 from pgqueue.database.call import Call
 from pgqueue.database.calls import run as run_calls
 from pgqueue.database.calls import workers as worker_calls
-from pgqueue.database.link import Circuit
+from pgqueue.database.connections import Circuit, Connections
 from pgqueue.errors import Disconnected, InvalidArgument, NotMigrated, WorkerLost
 from tests.looking import Look
 from tests.waiting import auntil
@@ -29,11 +30,17 @@ def circuit() -> Circuit:
 
 
 @pytest.fixture
-async def one(app: PgQueue, circuit: Circuit) -> Any:
-    """A link to the test's database."""
-    link = Link(app.url, app.statements, circuit, "test")
-    yield link
-    await link.close()
+async def shared(app: PgQueue, circuit: Circuit) -> AsyncIterator[Connections]:
+    """Connections to the test's database."""
+    connections = Connections(app.url, "pgqueue test", circuit)
+    yield connections
+    await connections.close()
+
+
+@pytest.fixture
+def one(app: PgQueue, shared: Connections) -> Link:
+    """A link over these connections."""
+    return Link(shared, app.statements, "test")
 
 
 class Refusing:
@@ -179,10 +186,9 @@ async def test_nothing_of_ours_stays_on_a_connection(one: Link, look: Look) -> N
     assert look.value("select count(*) from pg_locks where locktype = 'advisory'") == 0
 
 
-async def test_notifications_that_a_pooler_lets_through_are_not_kept(one: Link) -> None:
+async def test_notifications_that_a_pooler_lets_through_are_not_kept(one: Link, shared: Connections) -> None:
     await one.run(PID)
-    own = one._connection
-    assert own is not None
+    own = shared._all[0].cursor.connection
     await own.execute("listen stray")
     for _ in range(3):
         await one.run(Call("select pg_notify('stray', '')", (), lambda rows: None))

@@ -337,9 +337,13 @@ async def test_parents_that_are_never_read_in_time_fail_their_job_and_hold_up_no
     await slots.close()
 
 
+LOADING = (
+    "from pg_stat_activity where application_name = 'pgqueue worker' and query like '%%parents%%' and wait_event_type = 'Lock'"
+)
+
+
 async def _until_loading(look: Look) -> None:
-    sql = "select count(*) from pg_stat_activity where application_name = 'pgqueue parents' and wait_event_type = 'Lock'"
-    await auntil(lambda: look.value(sql) == 1, "the parents are being loaded")
+    await auntil(lambda: look.value(f"select count(*) {LOADING}") == 1, "the parents are being loaded")
 
 
 async def test_plain_jobs_start_while_parents_are_being_loaded(
@@ -384,7 +388,7 @@ async def test_a_lost_connection_only_delays_the_parents(
     async with working(async_app):
         flow.enqueue()
         await _until_loading(look)
-        look.rows("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'pgqueue parents'")
+        look.rows(f"select pg_terminate_backend(pid) {LOADING}")
         connection.execute("rollback")
         await auntil(lambda: ran == ["child 1"], "its run")
 

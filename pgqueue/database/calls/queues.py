@@ -49,10 +49,18 @@ class Draining(NamedTuple):
 
 
 class Look(NamedTuple):
-    """Whether any queue has max_ready, whether live jobs are counted beforehand, and what is paused."""
+    """What a worker says and does about queues.
+
+    Attributes:
+        has_depths: whether any queue has max_ready.
+        is_large: whether live jobs are counted beforehand.
+        peers: active workers that serve the queue, of those asked about, which the fewest serve.
+        pauses: what is paused.
+    """
 
     has_depths: bool
     is_large: bool
+    peers: int
     pauses: list[Pause]
 
 
@@ -145,13 +153,13 @@ def draining(queue: str, before: list[str] | None) -> Call[Draining]:
     )
 
 
-def look_at_queues() -> Call[Look]:
-    """What a worker says and does about queues."""
-    return Call("select * from {schema}.look_at_queues()", (), _look)
+def look_at_queues(queues: list[str]) -> Call[Look]:
+    """What a worker of these queues says and does about queues."""
+    return Call("select * from {schema}.look_at_queues(%s::text[])", (queues,), _look)
 
 
 def _look(rows: Rows) -> Look:
-    return Look(bool(rows[0][0]), bool(rows[0][1]), [Pause(*row[2:]) for row in rows if row[2] is not None])
+    return Look(bool(rows[0][0]), bool(rows[0][1]), int(rows[0][2]), [Pause(*row[3:]) for row in rows if row[3] is not None])
 
 
 def sweep_queues() -> Call[Swept]:

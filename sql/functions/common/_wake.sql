@@ -32,9 +32,10 @@ begin
     return case when jsonb_path_exists(jobs, 'strict $[*] ? (@.notify == false)') then set_notify('off') end;
 end $$;
 
--- wake_for: wake, if a job that is due then is worth it: workers look by themselves about once a second. NULL = no job, no wake.
+-- wake_for: wake, if a job is due before all workers have looked by themselves: each does every 11 seconds at least, see
+-- pgqueue/worker/backstop.py. NULL = no job, no wake.
 -- Called by: enqueue and its kind, run_again, update_job. Writes: nothing.
 create function wake_for(queue text, due timestamptz) returns void
 language sql as $$
-    select wake(queue) where due < clock_timestamp() + interval '1 second'
+    select wake(queue) where due < clock_timestamp() + interval '12 seconds'
 $$;

@@ -3,9 +3,9 @@
 -- An owner who may not read all statistics sees of sessions of other roles only that they are there: those in this database are
 -- taken for ours, else what workers of another role have opened would count twice.
 -- Workers over HTTP open none.
--- each: connections that a worker process opens at most, without those of its handlers and those that it closes at once
+-- each: connections that a busy worker process opens, without those of its handlers; an idle one holds two
 -- room: the share of connections that may be in use
-create function diagnose_connections(each int default 10, room float8 default 0.85) returns setof finding
+create function diagnose_connections(each int default 5, room float8 default 0.85) returns setof finding
 language sql stable security definer set search_path from current set jit = off as $$
     with its as (
         select (select count(*) from pg_stat_activity

@@ -1,0 +1,1 @@
+"""What a fleet of workers costs, and how fast it is."""
