@@ -348,11 +348,12 @@ def test_a_roll_replaces_workers_that_are_down_at_once(rolled_back_sql: Sql) -> 
     assert {slot["generation"] for slot in turn(rolled_back_sql, one).slots.values()} == {2}
 
 
-def test_a_draining_worker_is_not_ready(rolled_back_sql: Sql) -> None:
+@pytest.mark.parametrize("how", ["draining = true", "told = 'restart'", "state = 'lost'", "heartbeat_at = '2020-01-01'"])
+def test_a_worker_that_claims_nothing_more_is_not_ready(rolled_back_sql: Sql, how: str) -> None:
     make_pool(rolled_back_sql, 3)
     one = agent(rolled_back_sql)
     settle(rolled_back_sql, one)
-    rolled_back_sql.rows("update worker set draining = true where slot = 3")
+    rolled_back_sql.rows(f"update worker set {how} where slot = 3")
     change(rolled_back_sql, generation=2)
 
     assert [slot["generation"] for slot in turn(rolled_back_sql, one).slots.values()] == [1, 1, 2]
@@ -478,3 +479,17 @@ def test_an_invalid_number_of_occupied_places_is_refused(rolled_back_sql: Sql) -
     make_pool(rolled_back_sql, 1)
 
     assert rolled_back_sql.refusal("select agent_turn(%s, '{}', -1)", agent(rolled_back_sql)).sqlstate == "PQ001"
+
+
+def test_why_workers_do_not_start_is_noted_once_and_again_while_it_lasts(rolled_back_sql: Sql) -> None:
+    make_pool(rolled_back_sql, 1)
+    one = agent(rolled_back_sql)
+
+    for why in ("no module", "no module", "no attribute" + "." * 600, None):
+        rolled_back_sql.rows("select agent_turn(%s, trouble => %s)", one, why)
+    rolled_back_sql.rows("update pool_event set at = at - interval '6 minutes'")
+    rolled_back_sql.rows("select agent_turn(%s, trouble => 'no module')", one)
+
+    noted = rolled_back_sql.rows("select by, left(reason, 12) as reason from pool_event where kind = 'cannot_start' order by id")
+    assert [row["reason"] for row in noted] == ["no module", "no attribute", "no module"]
+    assert {row["by"] for row in noted} == {"agent-a"}
