@@ -54,7 +54,7 @@ def _kill_one(pool: Pool, agents: dict[str, Process], dice: random.Random) -> in
 def test_any_process_of_a_pool_may_be_killed(
     pool: Pool, look: Look, findings: Findings, enqueue: Enqueue, dice: random.Random
 ) -> None:
-    _hunt(pool, look, findings, enqueue, dice, seconds=3)
+    _hunt(pool, look, findings, enqueue, dice, seconds=1.5)
 
 
 @pytest.mark.slow

@@ -16,6 +16,8 @@ BY_HOST = (
     "select a.host, count(*) from pool_slot s join agent a on a.id = s.agent_id where s.leaving is null group by 1 order by 1"
 )
 
+WORKING = "select count(distinct w.host) from job j join worker w on w.id = j.worker_id where j.state = 'running'"
+
 
 def _by_host(look: Look) -> dict[str, int]:
     return {row["host"]: row["count"] for row in look.rows(BY_HOST)}
@@ -38,11 +40,11 @@ def hosts(database_url: str, pool: Pool) -> Iterator[Hosts]:
 def test_a_host_that_is_cut_off_fences_itself_and_comes_back_clean(
     hosts: Hosts, pool: Pool, look: Look, findings: Findings, enqueue: Callable[..., list[int]]
 ) -> None:
-    pool.make(4, app="tests.faults.tasks:app")
+    pool.make(4, app="tests.faults.tasks:app", concurrency=5)
     agents = {host: _start(pool, hosts, host) for host in ("a", "b")}
     until(lambda: len(pool.served()) == 4 and _by_host(look) == {"a": 2, "b": 2}, "two workers on each host", 60)
-    ids = enqueue("slow", 300, seconds=0.1, options={"retry": 100})
-    until(lambda: look.value("select count(distinct host) from worker where running > 0") == 2, "both work")
+    ids = enqueue("slow", 300, seconds=0.2, options={"retry": 100})
+    until(lambda: look.value(WORKING) == 2, "both work")
     before, agent_a = _workers_of(look, "a"), look.value("select id from agent where host = 'a'")
 
     hosts.cut_off("a")
