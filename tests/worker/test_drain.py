@@ -106,7 +106,7 @@ async def test_a_status_tells_what_the_worker_has_done(async_app: PgQueue, look:
         await auntil(lambda: (worker.status().done, worker.status().failed) == (2, 1), "the outcomes")
         await auntil(lambda: worker.status().connected, "the connection of the heartbeat")
         status = worker.status()
-    assert status.worker == str(worker._membership.id)
+    assert status.worker == str(worker._parts.membership.id)
     assert status.state == "ready"
     assert status.last_error is not None
     assert status.last_error.startswith("ValueError: the mail")
