@@ -32,6 +32,13 @@ def test_they_are_ready_when_as_many_are_as_are_wanted(statuses: list[Status], w
     assert bool(why) == bool(Seen(statuses, wanted).unready())
 
 
+def test_an_agent_is_ready_without_processes_and_ends_only_by_itself() -> None:
+    assert Seen([], 0, False).unready() == []
+    assert Seen([], 1, False).unready() == ["0 of 1 processes are ready"]
+    assert Seen([], 0, True).unready() == ["all processes end"]
+    assert not Seen([DRAINING], 0, False).is_ending  # else systemd would end an agent whose pool is paused
+
+
 BLOCKED = Status("ready", turned=61, connected=True)
 HUNG = Status("ready", claimed=61, connected=True)
 
