@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from types import TracebackType
 
 from ..worker.launch import RECYCLED, REFUSED, Launch
@@ -116,8 +117,12 @@ class Crew:
         return {number: view_of(place) for number, place in self._places.items()}
 
     def statuses(self) -> list[Status]:
-        """What all processes have said last, those that have to end, too."""
-        return [process.status for place in self._places.values() for process in place.processes()]
+        """What all processes have said last, those that have to end, too; with their memory."""
+        return [
+            replace(process.status, memory=process.rss or None)
+            for place in self._places.values()
+            for process in place.processes()
+        ]
 
     def pids(self) -> list[int]:
         """All processes."""

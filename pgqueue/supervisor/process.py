@@ -11,9 +11,9 @@ from dataclasses import replace
 
 from ..worker.ending import FLUSH_WITHIN
 from ..worker.launch import Launch
+from ..worker.memory import rss
 from ..worker.status import Status
 from .death import Death, Reason
-from .memory import rss
 from .pipe import DRAIN, Sender, Statuses
 from .recycle import Limits, Recycling
 

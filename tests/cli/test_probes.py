@@ -29,7 +29,11 @@ def test_it_is_ready_when_all_have_claimed_and_no_longer_when_it_is_to_end(
     assert code(port, "/live") == 200
     job = look.value("select enqueue('sleep', jsonb_build_object('seconds', 2.5))")
     wait_until_started(look, job)
-    assert f'pgqueue_process_state{{process="{processes}",state="ready"}} 1' in httpx.get(f"http://127.0.0.1:{port}/metrics").text
+    said = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+    assert f'pgqueue_process_state{{process="{processes}",state="ready"}} 1' in said
+    memory = [float(line.split()[1]) for line in said.splitlines() if line.startswith("pgqueue_process_resident_memory_bytes{")]
+    assert len(memory) == int(processes)
+    assert min(memory) > 10_000_000
 
     worker.signal(signal.SIGTERM)
 
