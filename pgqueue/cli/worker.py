@@ -55,6 +55,7 @@ def worker(
         typer.Option("--check", help="Start nothing: say what is wrong with app, options and database."),
     ] = False,
     offline: Annotated[bool, typer.Option("--offline", help="With --check: only what needs no database.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="With --check: print JSON, one object for each install.")] = False,
     schemas: Schemas = None,
     log_format: LogFormat = None,
     log_level: LogLevel = None,
@@ -76,7 +77,9 @@ def worker(
     installs = [] if schemas is None else chosen(schemas, schema, load_app(launch))
     number = parse_processes(processes)
     if check:
-        raise typer.Exit(check_start(launch, number, installs, offline))
+        raise typer.Exit(check_start(launch, number, installs, offline, as_json))
+    if as_json:
+        raise ConfigurationError("json: a worker that runs prints no JSON; add --check, or use --log-format json for its log")
     if installs or number > 1 or recycling is not None or reload:
         raise typer.Exit(supervise(launch, number, recycling, watched(reload), probes, installs))
     raise typer.Exit(run(launch, probes=probes))
