@@ -68,7 +68,7 @@ SERVE = {
     ("pgqueue.cli.serve", other)
     for other in ("pgqueue.api", "pgqueue.api.server", "pgqueue.dashboard.build", "pgqueue.dashboard.several")
 }
-SERVE |= {("pgqueue.cli.agent", other) for other in ("pgqueue.pools.agent", "pgqueue.pools.options")}  # likewise, of an agent
+SERVE |= {("pgqueue.cli.agent", other) for other in ("pgqueue.pools.run", "pgqueue.pools.options")}  # likewise, of an agent
 GROUND = {"pgqueue.errors", "pgqueue._json", "pgqueue._process"}  # all of the package that database/ may import
 MOST_IN_ROOT = 36
 

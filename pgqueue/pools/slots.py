@@ -120,6 +120,10 @@ class Slots:
         """The slots that it was told to leave, and in which nothing runs any more."""
         return [slot.number for slot in self._told.values() if slot.leaving and slot.number not in self.crew.places()]
 
+    def wanted(self) -> int:
+        """How many workers are to run here."""
+        return sum(not slot.leaving for slot in self._told.values())
+
     def occupied(self) -> int:
         """How many processes run beside those of its slots."""
         views = self.crew.places().items()

@@ -2,14 +2,15 @@
 
 import asyncio
 import logging
-import os
 import signal
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from types import TracebackType
 
 from ..worker.launch import RECYCLED, REFUSED, Launch
+from ..worker.machine import whole_cores
 from ..worker.status import Status
 from .death import Death, Reason, described, is_expected
 from .place import LONGEST_WAIT, Change, How, Place
@@ -22,7 +23,7 @@ from .view import View, error_of, view_of, why_recycled
 log = logging.getLogger("pgqueue.supervisor")
 TICK = 0.5  # seconds between two looks, if nothing happens
 MOST_TRIES = 5  # processes in a row that do not become ready before a replacement is given up
-COUNT_BOOTS = 2  # processes that boot at once at least; else as many as there are cores
+COUNT_BOOTS = 2  # processes that boot at once at least; else as many as there are CPUs, of a container its share
 ENDS_WITHIN = 5.0  # seconds for a killed process to be gone
 
 
@@ -116,8 +117,12 @@ class Crew:
         return {number: view_of(place) for number, place in self._places.items()}
 
     def statuses(self) -> list[Status]:
-        """What all processes have said last, those that have to end, too."""
-        return [process.status for place in self._places.values() for process in place.processes()]
+        """What all processes have said last, those that have to end, too; with their memory."""
+        return [
+            replace(process.status, memory=process.rss or None)
+            for place in self._places.values()
+            for process in place.processes()
+        ]
 
     def pids(self) -> list[int]:
         """All processes."""
@@ -241,7 +246,7 @@ class Crew:
     def _may_boot(self) -> bool:
         """Whether another process may start: few boot at once, so that many do not come to the database together."""
         booting = sum(p.ready_at is None for place in self._places.values() for p in place.processes())
-        return booting < max(COUNT_BOOTS, _cores())
+        return booting < max(COUNT_BOOTS, whole_cores())
 
     def _start(self, place: Place, launch: Launch) -> Process:
         process = Process(launch, self._recycling, self._wake.set)
@@ -287,7 +292,3 @@ class Crew:
         if is_final:
             place.failures, place.retry_at = 0, time.monotonic() + LONGEST_WAIT
             place.settle(False)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

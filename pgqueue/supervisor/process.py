@@ -9,11 +9,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 
+from ..worker.ending import FLUSH_WITHIN
 from ..worker.launch import Launch
+from ..worker.memory import rss
 from ..worker.status import Status
-from ..worker.worker import FLUSH_WITHIN
 from .death import Death, Reason
-from .memory import rss
 from .pipe import DRAIN, Sender, Statuses
 from .recycle import Limits, Recycling
 

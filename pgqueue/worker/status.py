@@ -27,6 +27,7 @@ class Status:
         last_error: type and message of the last run that failed; at most 500 characters.
         restart: whether another process shall take its place when it has ended.
         drained: whether it was told to drain; without `restart` its place stays empty.
+        memory: bytes of its resident memory; None = not known. Who asks for it fills it in: its supervisor looks at it anyway.
     """
 
     state: State = "booting"
@@ -42,6 +43,7 @@ class Status:
     last_error: str | None = None
     restart: bool = False
     drained: bool = False
+    memory: int | None = None
 
     def to_json(self) -> str:
         """As one line of text for another process."""

@@ -1,5 +1,6 @@
 """pgqueue worker --check: what is wrong before a worker starts, and an exit code by its severity."""
 
+import json
 import re
 import sys
 from datetime import UTC, datetime
@@ -40,6 +41,23 @@ def test_a_sound_app_and_database_pass(run: Run) -> None:
     ran = run("worker", APP, "--check")
     assert (ran.code, names(ran), ran.err) == (0, [], "")
     assert ran.out.endswith("checks, all well\n")
+
+
+def test_programs_get_an_object_of_each_install(run: Run) -> None:
+    ran = run("worker", APP, "--check", "--json", "--queues", "default,mail,more")
+    said = json.loads(ran.out)
+    assert (ran.code, said["exit_code"], [one["name"] for one in said["findings"]]) == (1, 1, ["queue-without-tasks"])
+    assert set(said["findings"][0]) >= {"severity", "problem", "consequence", "remedy"}
+    several = run("worker", APP, "--check", "--json", "--schemas", "pgq*,elsewhere", "--queues", "default,mail")
+    objects = [json.loads(line) for line in several.out.splitlines()]
+    assert several.code == 2
+    assert [(one["schema"], one["exit_code"]) for one in objects] == [("pgqueue", 0), ("elsewhere", 2)]
+
+
+def test_without_check_there_is_no_json(capsys: pytest.CaptureFixture[str]) -> None:
+    ran = run_here(capsys, "worker", APP, "--json")
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith("pgqueue: json: a worker that runs prints no JSON; add --check")
 
 
 def test_nothing_is_started(run: Run, connection: psycopg.Connection[Any]) -> None:

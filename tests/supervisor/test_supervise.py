@@ -4,7 +4,9 @@ import asyncio
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -77,6 +79,29 @@ async def test_sighup_replaces_all_one_after_another(handlers: Handlers, caplog:
     assert before.isdisjoint(crew.pids())
     handlers[signal.SIGTERM]()
     assert await ends(running) == 0
+
+
+async def test_a_changed_file_replaces_all(handlers: Handlers, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "pgqueue.supervisor")
+    file = tmp_path / "jobs.py"
+    supervisor = Supervisor(puppet("boot=0.05"), 2, watched=[tmp_path])
+    running = asyncio.create_task(supervisor.run())
+    await auntil(lambda: supervisor._crew and [s.state for s in supervisor._crew.statuses()] == ["ready"] * 2, "ready")
+    crew = supervisor._crew
+    assert crew is not None
+    before = set(crew.pids())
+
+    def is_rolled() -> bool:
+        file.write_text(f"# {time.monotonic()}")  # again and again until it is seen: watching begins a moment later
+        return "jobs.py changed: rolling" in caplog.text
+
+    await auntil(is_rolled, "the change is seen")
+    await auntil(lambda: not before & set(crew.pids()) and len(crew.pids()) == 2, "others")
+    (tmp_path / "notes.txt").write_text("of no interest")
+
+    handlers[signal.SIGTERM]()
+    assert await ends(running) == 0
+    assert "notes.txt" not in caplog.text
 
 
 async def test_a_signal_before_its_processes_have_started_starts_none(handlers: Handlers) -> None:

@@ -103,7 +103,7 @@ async def test_an_app_without_alerts_does_not_look_for_dead_letters(async_app: P
     async with working(async_app) as worker:
         async_app.tasks["fail"].enqueue()
         await auntil(lambda: look.count("failed") == 1, "a dead letter")
-        assert "dead letters" not in worker._loops._loops
+        assert "dead letters" not in worker._parts.loops._loops
 
 
 @pytest.mark.parametrize(

@@ -40,10 +40,10 @@ async def test_the_whole_family_of_a_run_is_killed_at_its_timeout(
     async with working(async_app) as worker:
         await auntil(lambda: len(_pids(mark)) == 3, "the family")
         assert all(map(runs, _pids(mark)))
-        time_out(worker._slots.timeouts)
+        time_out(worker._parts.slots.timeouts)
         await auntil(lambda: look.state(job.id) == "failed", "the outcome")
         assert not any(map(runs, _pids(mark))), "they are dead before the job may run again"
-        assert not worker._slots.abandoned._slots
+        assert not worker._parts.slots.abandoned._slots
     row = look.job(job.id)
     assert (row["reason"], row["errors"][0]["type"]) == ("timeout", "pgqueue.errors.Timeout")
 
