@@ -16,11 +16,11 @@ from pgqueue.version import __version__
 from .conftest import Ran, Run, run_here
 
 COMMANDS = [
-    "migrate", "worker", "agent", "serve", "dev", "enqueue", "stats", "metrics", "top", "monitor", "workers", "stacks", "jobs",
-    "job", "explain", "dead", "audit", "retry", "cancel", "discard", "update", "signal", "operations", "operation",
+    "migrate", "worker", "agent", "serve", "dev", "enqueue", "stats", "metrics", "top", "workers", "stacks", "jobs", "job",
+    "explain", "dead", "audit", "retry", "cancel", "discard", "update", "signal", "operations", "operation",
     "pause", "resume", "drain", "drain_worker", "restart_worker",
     "workflows", "workflow", "retry_workflow", "cancel_workflow", "schedule", "pool",
-    "doctor", "maintain",
+    "doctor", "maintain", "monitor",
 ]  # fmt: skip
 
 
