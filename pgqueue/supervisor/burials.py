@@ -17,6 +17,7 @@ from ..database.calls.workers import Lost
 from ..database.connections import Circuit
 from ..database.statement import Statements
 from ..errors import Disconnected, PgQueueError
+from ..worker.status import MOST_RUNNING
 from .death import Death
 from .oom import LOOK_EVERY, OomWatch
 
@@ -105,7 +106,9 @@ class Burials:
 def burial(death: Death, age: float) -> Call[int]:
     """The call that buries the worker of a process. `age`: for how many seconds what it has said of its jobs has been known."""
     assert death.worker_id is not None
-    return worker_calls.bury_worker(UUID(death.worker_id), str(death), lost_by(death), list(death.running), age)
+    # A status that is full has left some out, and would say of those that they have not begun: the last heartbeat knows better.
+    running = list(death.running) if len(death.running) < MOST_RUNNING else None
+    return worker_calls.bury_worker(UUID(death.worker_id), str(death), lost_by(death), running, age)
 
 
 def lost_by(death: Death) -> Lost:

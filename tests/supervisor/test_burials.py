@@ -122,6 +122,21 @@ async def test_what_is_refused_is_left_to_the_lease_and_the_next_one_has_its_tur
     assert sql.state(id) == "ready"
 
 
+async def test_jobs_that_found_no_room_in_the_status_have_begun_too(
+    app: PgQueue, sql: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise their attempts would not count, and one that kills its process would do so again and again."""
+    monkeypatch.setattr("pgqueue.supervisor.burials.MOST_RUNNING", 2)
+    ids, worker = [sql.enqueue(retries=10) for _ in range(3)], sql.worker()
+    sql.claim(worker, want=3)
+    sql.rows("update worker set started = %s, heartbeat_at = clock_timestamp() where id = %s", ids, worker)
+    sql.rows("update job set claimed_at = claimed_at - interval '1 hour'")
+    async with burying(app.url, app.statements) as burials:
+        burials.add(dead(str(worker), running=tuple(ids[:2])))
+        await burials.drain(5)
+    assert [(sql.state(id), sql.job(id)["attempt"], sql.job(id)["rescues"]) for id in ids] == [("ready", 1, 1)] * 3
+
+
 async def test_a_process_that_never_had_a_worker_is_passed_over(app: PgQueue) -> None:
     async with burying(NOWHERE, app.statements) as burials:
         burials.add(dead(None, "boot"))
