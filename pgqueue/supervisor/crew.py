@@ -11,7 +11,7 @@ from types import TracebackType
 
 from ..worker.launch import RECYCLED, REFUSED, Launch
 from ..worker.status import Status
-from .death import Death, Reason, described, is_expected
+from .death import Death, Reason, described
 from .place import LONGEST_WAIT, Change, How, Place
 from .process import Process
 from .reaper import is_first, reap_strangers
@@ -252,7 +252,7 @@ class Crew:
 
     def _ended(self, place: Place, process: Process) -> None:
         code, role = process.code or 0, place.forget(process)
-        if not is_expected(code):
+        if not process.has_handed_in():
             self._on_death(place.number, process.death())
         if place.launch is None:
             if place.is_empty():
@@ -263,14 +263,15 @@ class Crew:
             self._process_ended(place, process, code)
 
     def _process_ended(self, place: Place, process: Process, code: int) -> None:
-        is_over = code == REFUSED or (code == 0 and (process.launch.options.burst or process.status.drained))
+        by_itself, is_last = process.has_handed_in(), process.launch.options.burst or process.status.drained
+        is_over = by_itself and (code == REFUSED or (code == 0 and is_last))
         if is_over and place.successor is None:
             place.last_error = process.status.last_error if code else None
             place.launch = None
             place.settle(False)
             if place.is_empty():
                 self._on_ended(place.number, code)
-        elif code == RECYCLED:
+        elif code == RECYCLED and by_itself:
             place.retry_at = 0.0
             log.info("worker process %s ended because %s; another starts at once", place.number, why_recycled(process.status))
         elif not is_over:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 
-from ..worker.launch import Launch
+from ..worker.launch import RECYCLED, REFUSED, Launch
 from ..worker.status import Status
 from ..worker.worker import FLUSH_WITHIN
 from .death import Death, Reason
@@ -148,6 +148,10 @@ class Process:
             self._orders.close()
             self.code = code
         return self.code is not None
+
+    def has_handed_in(self) -> bool:
+        """Whether it has ended by itself, so that it holds nothing any more. A handler may end its process with any exit code."""
+        return self.code in (0, RECYCLED, REFUSED) and (self.ready_at is None or self.status.state == "draining")
 
     def death(self) -> Death:
         """How it has ended, for a process that could not hand in what it held."""

@@ -149,6 +149,20 @@ async def test_one_that_was_told_to_drain_leaves_its_place_empty_and_one_that_wa
     assert watched.deaths == []
 
 
+@pytest.mark.parametrize("code", [0, 2, 75])
+@pytest.mark.parametrize("burst", [False, True])
+async def test_a_handler_that_ends_its_process_ends_nothing_else_whatever_exit_code_it_uses(
+    new_crew: NewCrew, code: int, burst: bool
+) -> None:
+    """2 would stop the whole fleet, 0 end the burst, and its jobs would wait for the lease."""
+    watched = await new_crew()
+    watched.crew.fill(1, puppet(f"ends={code},cut", burst=burst))
+    await auntil(lambda: len(watched.deaths) >= 2, "two deaths")
+    assert watched.ended == []
+    assert (watched.deaths[0].code, watched.deaths[0].reason) == (code, "exited")
+    assert watched.crew.places()[1].failures >= 1
+
+
 async def test_one_that_ends_although_nobody_has_told_it_is_replaced(new_crew: NewCrew) -> None:
     watched = await new_crew()
     watched.crew.fill(1, puppet())
