@@ -129,7 +129,7 @@ async def test_jobs_that_found_no_room_in_the_status_have_begun_too(
     monkeypatch.setattr("pgqueue.supervisor.burials.MOST_RUNNING", 2)
     ids, worker = [sql.enqueue(retries=10) for _ in range(3)], sql.worker()
     sql.claim(worker, want=3)
-    sql.rows("update worker set started = %s, heartbeat_at = clock_timestamp() where id = %s", ids, worker)
+    sql.rows("update worker set started = %s, heartbeat_at = clock_timestamp() - interval '10 s' where id = %s", ids, worker)
     sql.rows("update job set claimed_at = claimed_at - interval '1 hour'")
     async with burying(app.url, app.statements) as burials:
         burials.add(dead(str(worker), running=tuple(ids[:2])))
