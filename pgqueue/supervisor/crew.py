@@ -21,6 +21,7 @@ from .view import View, error_of, view_of, why_recycled
 
 log = logging.getLogger("pgqueue.supervisor")
 TICK = 0.5  # seconds between two looks, if nothing happens
+FAILED_PAUSE = 5.0  # seconds after a look that has failed
 MOST_TRIES = 5  # processes in a row that do not become ready before a replacement is given up
 COUNT_BOOTS = 2  # processes that boot at once at least; else as many as there are cores
 ENDS_WITHIN = 5.0  # seconds for a killed process to be gone
@@ -152,6 +153,9 @@ class Crew:
                 self.look()
             except OSError as error:  # such as too many processes
                 log.error("no process could be started: %s", error)
+            except Exception:  # any error: nobody else would see that a process has ended, or end it
+                log.exception("the look at the worker processes failed; the next one follows in %s s", FAILED_PAUSE)
+                await asyncio.sleep(FAILED_PAUSE)
             with suppress(TimeoutError):
                 async with asyncio.timeout(TICK):
                     await self._wake.wait()

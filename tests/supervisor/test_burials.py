@@ -95,7 +95,10 @@ async def test_nobody_waits_for_a_database_that_is_away(app: PgQueue) -> None:
         assert time.monotonic() - began < 1
 
 
-async def test_it_asks_again_until_the_database_answers(app: PgQueue, sql: Sql, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("error", [Disconnected("gone"), OSError("too many open files")])
+async def test_it_asks_again_until_the_database_answers(
+    app: PgQueue, sql: Sql, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
     monkeypatch.setattr("pgqueue.supervisor.burials.PAUSE", 0.01)
     worker, id = working(sql)
     async with burying(app.url, app.statements) as burials:
@@ -104,7 +107,7 @@ async def test_it_asks_again_until_the_database_answers(app: PgQueue, sql: Sql, 
         async def fails_twice(call: Any) -> Any:
             asked.append(call)
             if len(asked) < 3:
-                raise Disconnected("gone")
+                raise error
             return await run(call)
 
         monkeypatch.setattr(burials._link, "run", fails_twice)
@@ -117,6 +120,7 @@ async def test_what_is_refused_is_left_to_the_lease_and_the_next_one_has_its_tur
     worker, id = working(sql)
     async with burying(app.url, app.statements) as burials:
         burials.add(dead(worker, running=(2**70,)))
+        burials.add(dead("what no worker is called", running=(id,)))
         burials.add(dead(worker, running=(id,)))
         await burials.drain(5)
     assert sql.state(id) == "ready"

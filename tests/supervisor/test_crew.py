@@ -163,6 +163,25 @@ async def test_a_handler_that_ends_its_process_ends_nothing_else_whatever_exit_c
     assert watched.crew.places()[1].failures >= 1
 
 
+async def test_a_look_that_fails_is_not_the_last_one(
+    new_crew: NewCrew, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("pgqueue.supervisor.crew.FAILED_PAUSE", 0.01)
+    watched = await new_crew()
+    watched.crew.fill(1, puppet())
+    await auntil(lambda: watched.state() == "ready", "ready")
+    first = watched.pid()
+
+    def broken(number: int, death: object) -> None:
+        raise KeyError(number)
+
+    watched.crew._on_death = broken
+    os.kill(first, signal.SIGKILL)
+    await auntil(lambda: watched.state() == "ready" and watched.pid() != first, "another one")
+    watched.crew._on_death = lambda number, death: None
+    assert "the look at the worker processes failed" in caplog.text
+
+
 async def test_one_that_ends_although_nobody_has_told_it_is_replaced(new_crew: NewCrew) -> None:
     watched = await new_crew()
     watched.crew.fill(1, puppet())
