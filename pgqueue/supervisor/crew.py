@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 import signal
 import time
 from collections.abc import Callable
@@ -10,6 +9,7 @@ from contextlib import suppress
 from types import TracebackType
 
 from ..worker.launch import RECYCLED, REFUSED, Launch
+from ..worker.machine import whole_cores
 from ..worker.status import Status
 from .death import Death, Reason, described
 from .place import LONGEST_WAIT, Change, How, Place
@@ -245,7 +245,7 @@ class Crew:
     def _may_boot(self) -> bool:
         """Whether another process may start: few boot at once, so that many do not come to the database together."""
         booting = sum(p.ready_at is None for place in self._places.values() for p in place.processes())
-        return booting < max(COUNT_BOOTS, _cores())
+        return booting < max(COUNT_BOOTS, whole_cores())
 
     def _start(self, place: Place, launch: Launch) -> Process:
         process = Process(launch, self._recycling, self._wake.set)
@@ -292,7 +292,3 @@ class Crew:
         if is_final:
             place.failures, place.retry_at = 0, time.monotonic() + LONGEST_WAIT
             place.settle(False)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

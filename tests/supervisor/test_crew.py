@@ -201,7 +201,7 @@ async def test_a_burst_ends_with_its_processes(new_crew: NewCrew) -> None:
 
 
 async def test_few_processes_boot_at_once(new_crew: NewCrew, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pgqueue.supervisor.crew._cores", lambda: 2)
+    monkeypatch.setattr("pgqueue.supervisor.crew.whole_cores", lambda: 2)
     watched, most = await new_crew(), 0
     for number in range(8):
         watched.crew.fill(number, puppet("boot=0.05"))

@@ -16,5 +16,6 @@ create function peers_of(queues text[]) returns int
 language sql stable as $$
     select greatest(coalesce(min(n), 0), 1)::int
       from (select count(w.id) as n from unnest(peers_of.queues) as q(name)
-              left join worker w on w.state = 'active' and not w.draining and w.told is null and q.name = any (w.queues) group by q.name) s
+              left join worker w on w.state = 'active' and not w.draining and w.told is null and q.name = any (w.queues)
+             group by q.name) s
 $$;
