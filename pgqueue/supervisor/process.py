@@ -101,9 +101,14 @@ class Process:
             self._send(signal.SIGUSR1)
 
     def kill(self, reason: Reason) -> None:
-        """End it at once."""
+        """End it at once, with the programs that its handlers have started: its jobs are about to run elsewhere."""
         self._reason = self._reason or reason
-        self._send(signal.SIGKILL)
+        if self.code is None:
+            self._kill_group()
+
+    def _kill_group(self) -> None:
+        with suppress(ProcessLookupError, PermissionError):  # of macOS, if it has ended
+            os.killpg(self.pid, signal.SIGKILL)
 
     def _send(self, number: int) -> None:
         with suppress(ProcessLookupError):
@@ -143,6 +148,8 @@ class Process:
     def has_ended(self) -> bool:
         """Whether it has ended; then `code` says how."""
         if self.code is None and (code := self._popen.poll()) is not None:
+            if code < 0:  # what it has left behind goes, too; no other process gets its number while there is any
+                self._kill_group()
             self._statuses.read()  # its last words
             self._statuses.close()
             self._orders.close()

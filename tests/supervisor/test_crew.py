@@ -163,6 +163,19 @@ async def test_a_handler_that_ends_its_process_ends_nothing_else_whatever_exit_c
     assert watched.crew.places()[1].failures >= 1
 
 
+@pytest.mark.parametrize("by", ["the crew", "others"])
+async def test_programs_of_handlers_end_with_a_process_that_is_killed(new_crew: NewCrew, by: str) -> None:
+    """Its jobs run again at once, and must not meet what their first run has started."""
+    watched = await new_crew(stuck_after=0.5)
+    watched.crew.fill(1, puppet("program,silent" if by == "the crew" else "program"))
+    await auntil(lambda: watched.crew.statuses() and watched.crew.statuses()[0].running == (7,), "its job")
+    (program,) = psutil.Process(watched.pid()).children()
+    if by == "others":
+        os.kill(watched.pid(), signal.SIGKILL)
+    await auntil(lambda: watched.deaths, "its death")
+    await auntil(lambda: not program.is_running() or program.status() == psutil.STATUS_ZOMBIE, "the end of the program")
+
+
 async def test_a_look_that_fails_is_not_the_last_one(
     new_crew: NewCrew, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
