@@ -1,9 +1,8 @@
 """A process that speaks like a worker process and does what its target says; it boots in a moment, because it imports nothing.
 
-Its target is a list such as "boot=0.1,jobs=5": boot (seconds; never, crash), ends (an exit code, once ready), cut (it ends without a word), jobs (that it has
-done), mb (of memory), turned (seconds), drain (seconds), restart, told, deaf (hears no SIGTERM), silent (once ready), program
-(it starts one), away (no
-database).
+Its target is a list such as "boot=0.1,jobs=5": boot (seconds; never, crash), ends (an exit code, once ready), cut (it ends
+without a word), jobs (that it has done), mb (of memory), turned (seconds), drain (seconds), restart, told, deaf (hears no
+SIGTERM), silent (once ready), program (it starts one), away (no database).
 """
 
 import json
