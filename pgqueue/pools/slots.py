@@ -46,7 +46,7 @@ class Slots:
     def obey(self, turn: Turn) -> None:
         """Do what was told. Whoever is told the same again does nothing more."""
         self._told = {slot.number: slot for slot in turn.slots}
-        for number in self._generations.keys() - self._told.keys():
+        for number in (self._generations.keys() | self._refused.keys()) - self._told.keys():
             self._leave(number, "drain")
         for slot in turn.slots:
             if slot.leaving:
@@ -89,7 +89,7 @@ class Slots:
 
     def drop(self) -> None:
         """Hold nothing any more: all workers end once their handlers have."""
-        for number in list(self._generations):
+        for number in self._generations.keys() | self._refused.keys():
             self._leave(number, "drain")
         self._told = {}
 

@@ -12,7 +12,7 @@ from types import TracebackType
 from ..worker.launch import RECYCLED, REFUSED, Launch
 from ..worker.machine import whole_cores
 from ..worker.status import Status
-from .death import Death, Reason, described, is_expected
+from .death import Death, Reason, described
 from .place import LONGEST_WAIT, Change, How, Place
 from .process import Process
 from .reaper import is_first, reap_strangers
@@ -22,6 +22,7 @@ from .view import View, error_of, view_of, why_recycled
 
 log = logging.getLogger("pgqueue.supervisor")
 TICK = 0.5  # seconds between two looks, if nothing happens
+FAILED_PAUSE = 5.0  # seconds after a look that has failed
 MOST_TRIES = 5  # processes in a row that do not become ready before a replacement is given up
 COUNT_BOOTS = 2  # processes that boot at once at least; else as many as there are CPUs, of a container its share
 ENDS_WITHIN = 5.0  # seconds for a killed process to be gone
@@ -157,6 +158,9 @@ class Crew:
                 self.look()
             except OSError as error:  # such as too many processes
                 log.error("no process could be started: %s", error)
+            except Exception:  # any error: nobody else would see that a process has ended, or end it
+                log.exception("the look at the worker processes failed; the next one follows in %s s", FAILED_PAUSE)
+                await asyncio.sleep(FAILED_PAUSE)
             with suppress(TimeoutError):
                 async with asyncio.timeout(TICK):
                     await self._wake.wait()
@@ -257,7 +261,7 @@ class Crew:
 
     def _ended(self, place: Place, process: Process) -> None:
         code, role = process.code or 0, place.forget(process)
-        if not is_expected(code):
+        if not process.has_handed_in():
             self._on_death(place.number, process.death())
         if place.launch is None:
             if place.is_empty():
@@ -268,14 +272,15 @@ class Crew:
             self._process_ended(place, process, code)
 
     def _process_ended(self, place: Place, process: Process, code: int) -> None:
-        is_over = code == REFUSED or (code == 0 and (process.launch.options.burst or process.status.drained))
+        by_itself, is_last = process.has_handed_in(), process.launch.options.burst or process.status.drained
+        is_over = by_itself and (code == REFUSED or (code == 0 and is_last))
         if is_over and place.successor is None:
             place.last_error = process.status.last_error if code else None
             place.launch = None
             place.settle(False)
             if place.is_empty():
                 self._on_ended(place.number, code)
-        elif code == RECYCLED:
+        elif code == RECYCLED and by_itself:
             place.retry_at = 0.0
             log.info("worker process %s ended because %s; another starts at once", place.number, why_recycled(process.status))
         elif not is_over:

@@ -13,6 +13,7 @@ from pgqueue import Limit, PgQueue, Schedule
 from pgqueue.database.calls.doctor import Room
 from pgqueue.doctor.connections import Needed, needed, of_room
 from pgqueue.doctor.preflight import preflight
+from pgqueue.worker.machine import Machine
 
 from .conftest import Ran, Run, run_here
 
@@ -24,6 +25,10 @@ APP = "tests.cli.jobs:app"
 def _new_app(monkeypatch: pytest.MonkeyPatch) -> None:
     """The app is imported anew: it keeps the settings with which it was loaded."""
     monkeypatch.delitem(sys.modules, "tests.cli.jobs", raising=False)
+
+
+def compute() -> None:
+    """A handler that a process can import."""
 
 
 def names(ran: Ran) -> list[str]:
@@ -202,3 +207,11 @@ def test_of_several_installs_each_is_checked(run: Run) -> None:
     ran = run("worker", APP, "--check", "--schemas", "pgq*,elsewhere", "--queues", "default,mail")
     assert re.findall(r"^schema (\w+)$", ran.out, re.MULTILINE) == ["pgqueue", "elsewhere"]
     assert (ran.code, names(ran)) == (2, ["not-migrated"])
+
+
+def test_processes_for_handlers_are_reckoned_by_the_cpus_of_the_container(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many as a worker starts there, however many the host has."""
+    app = PgQueue(URL, transaction_pool_size=1, pool_size=1)
+    app.task(executor="process")(compute)
+    monkeypatch.setattr(Machine, "cores", lambda self: 3.0)
+    assert needed(app, 100, 1).most - needed(app, 1, 1).most == 2

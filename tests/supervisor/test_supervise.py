@@ -58,6 +58,20 @@ async def test_it_does_not_give_up_once_a_process_was_ready(handlers: Handlers, 
     assert await ends(running) == 0
 
 
+async def test_it_ends_when_a_task_of_it_has_failed(
+    handlers: Handlers, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Else probes would answer for ever what was true at that moment."""
+    supervisor = Supervisor(puppet(), 1)
+
+    def broken(*given: object) -> None:
+        raise ValueError("what the processes say")
+
+    monkeypatch.setattr(supervisor.published, "put", broken)
+    assert await ends(asyncio.create_task(supervisor.run())) == 1
+    assert "a task of the supervisor has ended" in caplog.text
+
+
 async def test_what_no_process_can_run_ends_all_with_exit_code_2(handlers: Handlers) -> None:
     assert await ends(asyncio.create_task(Supervisor(puppet("ends=2"), 2).run())) == 2
 
