@@ -61,7 +61,7 @@ class Root(TyperGroup):
         self._as_listed().format_help(ctx, formatter)
 
     def _as_listed(self) -> TyperGroup:
-        commands = {
+        commands: dict[str, Any] = {
             listed.name: TyperCommand(listed.name, help=listed.text, rich_help_panel=panel) for listed, panel in PANEL_OF.items()
         }
         given = {name: getattr(self, name) for name in ("params", "help", "epilog", "options_metavar", "rich_markup_mode")}
