@@ -10,7 +10,8 @@ from ..pools.options import MOST_SLOTS, AgentOptions
 from ..supervisor.recycle import Recycling
 from ..worker import WorkerOptions
 from ..worker.launch import Launch
-from .options import DatabaseUrl, LogFile, LogFormat, LogLevel, Schema
+from .log_options import LogFile, LogFormat, LogLevel
+from .options import DatabaseUrl, Schema
 from .recycling import BootTimeout, MaxJobs, MaxLifetime, MaxMemory, MaxMemoryHard, read_recycling
 
 
