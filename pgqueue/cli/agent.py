@@ -11,7 +11,8 @@ from ..probes.address import LOOPBACK
 from ..supervisor.recycle import Recycling
 from ..worker import WorkerOptions
 from ..worker.launch import Launch
-from .options import DatabaseUrl, LogFile, LogFormat, LogLevel, Schema
+from .log_options import LogFile, LogFormat, LogLevel
+from .options import DatabaseUrl, Schema
 from .probes import ProbeHost, ProbePort, read_probes
 from .recycling import BootTimeout, MaxJobs, MaxLifetime, MaxMemory, MaxMemoryHard, read_recycling
 

@@ -6,15 +6,14 @@ import typer
 
 from ..errors import ConfigurationError
 from ..probes.address import LOOPBACK
-from ..supervisor.supervise import supervise
 from ..worker import WorkerOptions
 from ..worker.launch import Launch, load_app, run
 from ..worker.machine import whole_cores
 from .installs import Schemas, chosen
-from .options import DatabaseUrl, LogFile, LogFormat, LogLevel, Schema
+from .log_options import LogFile, LogFormat, LogLevel
+from .options import DatabaseUrl, Schema
 from .probes import ProbeHost, ProbePort, read_probes
 from .recycling import BootTimeout, MaxJobs, MaxLifetime, MaxMemory, MaxMemoryHard, Reload, read_recycling, watched
-from .worker_check import check as check_start
 
 MOST_PROCESSES = 1000
 
@@ -76,11 +75,16 @@ def worker(
     probes = read_probes(probe_port, probe_host)
     installs = [] if schemas is None else chosen(schemas, schema, load_app(launch))
     number = parse_processes(processes)
+    # Here, because a plain worker needs neither, and starts sooner.
     if check:
+        from .worker_check import check as check_start
+
         raise typer.Exit(check_start(launch, number, installs, offline, as_json))
     if as_json:
         raise ConfigurationError("json: a worker that runs prints no JSON; add --check, or use --log-format json for its log")
     if installs or number > 1 or recycling is not None or reload:
+        from ..supervisor.supervise import supervise
+
         raise typer.Exit(supervise(launch, number, recycling, watched(reload), probes, installs))
     raise typer.Exit(run(launch, probes=probes))
 

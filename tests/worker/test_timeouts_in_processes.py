@@ -15,7 +15,8 @@ import psutil
 import pytest
 
 from pgqueue import JobContext, PgQueue, Timeout
-from pgqueue.worker.process import Processes, _Child
+from pgqueue.worker.process import Processes
+from pgqueue.worker.spawned import Child
 from pgqueue.worker.tree import kill_all, kill_tree
 from tests.looking import Look
 from tests.waiting import auntil, until
@@ -96,8 +97,8 @@ async def test_a_run_that_is_cancelled_again_still_waits_for_the_end_of_its_proc
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A run that has passed its timeout is cancelled every half second, and a kill may take longer."""
-    mark, gate, kill = tmp_path / "mark", threading.Event(), _Child.kill
-    monkeypatch.setattr(_Child, "kill", lambda child: (gate.wait(60), kill(child)))
+    mark, gate, kill = tmp_path / "mark", threading.Event(), Child.kill
+    monkeypatch.setattr(Child, "kill", lambda child: (gate.wait(60), kill(child)))
     async with processes() as pool:
         run = asyncio.create_task(run_in(pool, process_jobs.slow, mark=str(mark), seconds=600))
         await auntil(lambda: mark.exists() and mark.read_text(), "the run")
