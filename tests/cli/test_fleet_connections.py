@@ -6,10 +6,14 @@ from contextlib import suppress
 from pathlib import Path
 
 import psutil
+import psycopg
 import pytest
+
+from pgqueue.migrate import migrate
 
 from ..faults.proxy import Proxy
 from ..looking import Look
+from ..postgres import running_server
 from ..waiting import until
 from .conftest import Start
 from .test_supervisor import APP, start_two
@@ -45,11 +49,26 @@ def test_no_process_shares_a_socket_and_an_idle_supervisor_has_no_connection(sta
 
 @pytest.mark.parametrize(
     ("many", "concurrency"),
-    [(8, 1), pytest.param(12, 2, marks=pytest.mark.slow), pytest.param(50, 1, marks=pytest.mark.slow)],
+    [(8, 1), pytest.param(12, 2, marks=pytest.mark.slow)],
 )
 def test_a_start_and_a_roll_need_less_than_twice_the_connections(start: Start, look: Look, many: int, concurrency: int) -> None:
     """They grow with the processes that are ready, and never beyond."""
-    supervisor = start("pgqueue.worker", APP, "--processes", many, "--concurrency", concurrency)
+    _start_and_roll(start, look, many, "--concurrency", concurrency)
+
+
+@pytest.mark.slow
+def test_a_start_and_a_roll_of_50_processes_need_less_than_twice_the_connections(
+    start: Start, request: pytest.FixtureRequest
+) -> None:
+    """They need more connections than a server allows by default."""
+    with running_server(request.config.getoption("--postgres"), max_connections="400") as url:
+        migrate(url)
+        with psycopg.connect(url, autocommit=True, options="-c search_path=pgqueue") as connection:
+            _start_and_roll(start, Look(connection), 50, "--concurrency", "1", "--database-url", url)
+
+
+def _start_and_roll(start: Start, look: Look, many: int, *options: object) -> None:
+    supervisor = start("pgqueue.worker", APP, "--processes", many, *options)
     most_at_start = most = 0
 
     def are_ready() -> bool:
@@ -71,3 +90,5 @@ def test_a_start_and_a_roll_need_less_than_twice_the_connections(start: Start, l
     assert steady >= many
     assert most_at_start < 2 * steady
     assert most < 2 * steady
+    supervisor.signal(signal.SIGTERM)
+    assert supervisor.ends() == 0
