@@ -1,13 +1,12 @@
 """Settings, in this order: arguments, PGQUEUE_* variables, [tool.pgqueue] in pyproject.toml, defaults."""
 
-import json
 import os
-from contextlib import suppress
-from pathlib import Path
+import tomllib
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, PyprojectTomlConfigSettingsSource, SettingsConfigDict
 
 from .database.url import read_url as read_database_url
 from .errors import ConfigurationError, DatabaseNotConfigured
@@ -52,10 +51,17 @@ LogLevel = Annotated[Literal["debug", "info", "warning", "error", "critical"], B
 LogFormat = Literal["json", "console"]
 
 
+class Pyproject(PyprojectTomlConfigSettingsSource):
+    """[tool.pgqueue] of the pyproject.toml in the current directory; `schema` is spelled as everywhere else."""
+
+    def __call__(self) -> dict[str, Any]:
+        return {"schema_name" if name == "schema" else name: value for name, value in super().__call__().items()}
+
+
 LONGEST = 1000 * 365.25 * 86_400  # seconds: 1,000 years
 
 
-class Settings(BaseModel):
+class Settings(BaseSettings):
     """The settings of an app.
 
     Attributes:
@@ -84,17 +90,19 @@ class Settings(BaseModel):
             one to them. In a variable with commas between them.
     """
 
-    model_config = ConfigDict(
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        populate_by_name=True,
         extra="forbid",
         validate_assignment=True,
-        validate_default=True,
         hide_input_in_errors=True,  # the input may be a URL
+        pyproject_toml_table_header=("tool", "pgqueue"),
     )
 
     database_url: Url = None
     listen_url: Url = None
     read_url: Url = None
-    schema_name: Annotated[str, AfterValidator(_schema_name)] = "pgqueue"
+    schema_name: Annotated[str, Field(validation_alias="PGQUEUE_SCHEMA"), AfterValidator(_schema_name)] = "pgqueue"
     lease: Annotated[float, Field(ge=1, le=3600)] = 30
     pool_size: Annotated[int, Field(ge=1, le=100)] = 4
     transaction_pool_size: Annotated[int, Field(ge=1, le=1000)] = 10
@@ -111,6 +119,18 @@ class Settings(BaseModel):
     # With `str`, because a variable that can only be a list would have to be JSON.
     redact: Annotated[list[str] | str | None, BeforeValidator(_names)] = None
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The sources in their order: arguments, environment, pyproject.toml."""
+        return init_settings, env_settings, Pyproject(settings_cls)
+
 
 def is_embedded(settings: Settings) -> bool:
     """Whether the database is a private server, which has no other login than a superuser."""
@@ -123,55 +143,17 @@ def load_settings(**given: object) -> Settings:
     Raises:
         ConfigurationError: a setting is invalid; the message names it, its value and the allowed values.
     """
-    arguments = {name: value for name, value in given.items() if value is not None}
     try:
-        return Settings(**_from_pyproject() | _from_environment() | arguments)
+        return Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+    except tomllib.TOMLDecodeError as error:
+        fault = f"pyproject.toml: {error}"
     except ValidationError as error:
         fault = "; ".join(map(_described, error.errors()))
     raise ConfigurationError(fault)  # here, so that it has no context: pydantic's errors hold the input
 
 
-def _from_environment() -> dict[str, Any]:
-    """What variables say, in capitals or not."""
-    variables = {name.upper(): text for name, text in os.environ.items() if name[: len(PREFIX)].upper() == PREFIX}
-    found: dict[str, Any] = {}
-    for name in Settings.model_fields:
-        text = variables.get(f"{PREFIX}{_spelled(name).upper()}")
-        if text is not None:
-            found[name] = text
-    if found.get("redact", "").startswith("["):
-        with suppress(ValueError):  # it is no JSON: names with commas between them
-            found["redact"] = json.loads(found["redact"])
-    return found
-
-
-def _from_pyproject() -> dict[str, Any]:
-    """[tool.pgqueue] of the pyproject.toml in the current directory.
-
-    Raises:
-        ConfigurationError: it is no TOML.
-    """
-    file = Path("pyproject.toml")
-    if not file.is_file():
-        return {}
-    import tomllib  # here, because few processes start beside such a file
-
-    try:
-        table = tomllib.loads(file.read_text(encoding="utf-8")).get("tool", {}).get("pgqueue", {})
-    except tomllib.TOMLDecodeError as error:
-        fault = str(error)
-    else:
-        return {"schema_name" if name == "schema" else name: value for name, value in table.items()}
-    raise ConfigurationError(f"pyproject.toml: {fault}")  # here, so that it has no context: that may hold the file
-
-
-def _spelled(name: str) -> str:
-    """The name of a setting outside of code."""
-    return "schema" if name == "schema_name" else name
-
-
 def _described(error: ErrorDetails) -> str:
-    name = ".".join(_spelled(str(part)) for part in error["loc"]) or "settings"
+    name = ".".join(map(str, error["loc"])) or "settings"
     if error["type"] == "extra_forbidden":
         return f"{name}: there is no such setting; there are: {', '.join(names())}"
     message = error["msg"].removeprefix("Value error, ")
@@ -182,7 +164,7 @@ def _described(error: ErrorDetails) -> str:
 
 def names() -> list[str]:
     """The names of the settings in arguments and pyproject.toml."""
-    return sorted(map(_spelled, Settings.model_fields))
+    return sorted("schema" if name == "schema_name" else name for name in Settings.model_fields)
 
 
 def unknown_variables() -> list[str]:

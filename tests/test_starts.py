@@ -23,7 +23,8 @@ BIG = {
     "pgqueue.worker.spawned",
 }  # fmt: skip
 DRIVER = {"asyncio", "psycopg", "psycopg_pool"}
-APP = DRIVER | {"pydantic", "pgqueue.app"}
+SETTINGS = {"pydantic", "pydantic_settings"}
+APP = DRIVER | SETTINGS | {"pgqueue.app"}
 TELL = "; import sys; sys.stderr.write(' '.join(sys.modules))"
 TASKS = """
 import sys
@@ -57,7 +58,7 @@ def command(*words: str) -> str:
     ("code", "expected"),
     [
         ("import pgqueue", set()),
-        ("from pgqueue import logs", {"pydantic", *DRIVER}),  # a module of the package does not bring the others
+        ("from pgqueue import logs", {*SETTINGS, *DRIVER}),  # a module of the package does not bring the others
         ("from pgqueue import PgQueue; PgQueue()", APP),
         (command("--version"), {"typer"}),
         (command("--help"), {"typer", "rich"}),
@@ -69,7 +70,7 @@ def test_a_start_loads_only_what_it_needs(code: str, expected: set[str]) -> None
 
 def test_a_command_that_reads_makes_no_app(database_url: str) -> None:
     there = loaded(command("stats"), PGQUEUE_DATABASE_URL=database_url)
-    assert there == DRIVER | {"pydantic", "typer", "rich"}
+    assert there == DRIVER | SETTINGS | {"typer", "rich"}
 
 
 def test_a_worker_loads_only_what_it_needs_until_its_first_job(database_url: str, tmp_path: Path) -> None:

@@ -70,6 +70,7 @@ class Agent:
         self._kept_until = self._scale_at = self._sample_at = 0.0
         self._was_registered = False
         self._burials = Burials(app.url, app.statements)
+        self._held_up = Backoff(min(LONGEST, self._lease / 3))
         self._over: Over | None = None
         self._exit_code = 0
         self.published = Published()
@@ -175,6 +176,10 @@ class Agent:
             return 0.0
         await self._serve_pool(turn)
         after = self._every if turn.look_after is None else min(self._every, max(0.0, turn.look_after) + 0.02)
+        if turn.is_held_up:  # ever more rarely: a transaction that was left open keeps all rows that a turn writes
+            after = min(after, self._held_up.failed())
+        else:
+            self._held_up.worked()
         return min(after, self._slots.retry_in(), max(0.0, self._scale_at - time.monotonic()))
 
     async def _register(self) -> UUID:

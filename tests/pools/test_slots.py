@@ -69,7 +69,7 @@ def slots(crew: Notes) -> Slots:
 
 
 def told(*slots: Slot) -> Turn:
-    return Turn("shop.jobs:app", ("mail=3", "default"), 20, False, False, None, slots)
+    return Turn("shop.jobs:app", ("mail=3", "default"), 20, False, False, None, False, slots)
 
 
 def test_a_worker_is_started_as_the_pool_says() -> None:
