@@ -152,6 +152,8 @@ class Crew:
                 self.look()
             except OSError as error:  # such as too many processes
                 log.error("no process could be started: %s", error)
+            except Exception:  # without these looks nothing would stop, replace or end any process
+                log.exception("a look at the processes failed; it is repeated")
             with suppress(TimeoutError):
                 async with asyncio.timeout(TICK):
                     await self._wake.wait()
