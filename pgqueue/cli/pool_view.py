@@ -94,6 +94,8 @@ def read_rules(given: list[str] | None) -> str | None:
 
 def _value(text: str) -> Any:
     try:
-        return loads(text)
-    except ValueError:
+        value = loads(text)
+        dumps(value)  # NaN, which Python reads, is no JSON: SQL refuses the text by the name of its rule
+    except (ValueError, RecursionError):
         return text
+    return value

@@ -48,7 +48,7 @@ def read_recycling(
         read_size("max_memory", max_memory),
         read_size("max_memory_hard", max_memory_hard),
         None if max_lifetime is None else read_span("max_lifetime", max_lifetime).total_seconds(),
-        read_span("boot_timeout", boot_timeout or "60s").total_seconds(),
+        read_span("boot_timeout", "60s" if boot_timeout is None else boot_timeout).total_seconds(),
     )
 
 

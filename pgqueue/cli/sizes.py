@@ -5,6 +5,7 @@ import re
 from ..errors import ConfigurationError
 
 UNITS = {"": 1, "K": 1000, "M": 1000**2, "G": 1000**3, "KI": 1024, "MI": 1024**2, "GI": 1024**3}
+MOST = 2**63 - 1  # bytes; no machine has as many
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMG]I?)?B?", re.IGNORECASE)
 
 
@@ -17,7 +18,7 @@ def read_size(field: str, text: str | None) -> int | None:
     if text is None:
         return None
     found = _SIZE.fullmatch(text.strip())
-    size = int(float(found[1]) * UNITS[(found[2] or "").upper()]) if found else 0
-    if size < 1:
-        raise ConfigurationError(f"{field}: {text!r} is not valid; use a size such as 512MB or 1GiB")
-    return size
+    size = float(found[1]) * UNITS[(found[2] or "").upper()] if found else 0.0
+    if not 1 <= size <= MOST:
+        raise ConfigurationError(f"{field}: {text[:200]!r} is not valid; use a size such as 512MB or 1GiB")
+    return int(size)

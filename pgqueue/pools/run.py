@@ -22,7 +22,7 @@ def run_agent(options: AgentOptions) -> int:
         JobNotFound: there is no such pool.
         WrongState: the pool is being deleted.
     """
-    early = EarlySignals()
+    early = EarlySignals(rolls=True)
     settings = settings_of(options.given)
     logs.configure(logs.settled(settings))
     app = PgQueue(options.given.database_url, schema=options.given.schema)

@@ -33,11 +33,19 @@ class Probes:
 
     def __init__(self, address: Address, look: Look, within: float) -> None:
         self._look, self._within = look, within
+        if not address.host.strip():  # the socket would take it for all addresses
+            raise ConfigurationError(
+                f"probe_host: {address.host[:200]!r} is not valid; use an address, or 0.0.0.0 for all of them"
+            )
         try:
             self._server = _Server(address, self.answer)
-        except (OSError, OverflowError) as error:
+        except (OSError, OverflowError, ValueError, TypeError) as error:  # the last two: the host is no name
             why = error.strerror if isinstance(error, OSError) and error.strerror else error
-            where = f"{address.host}:{address.port}"
+            where = (
+                f"{address.host[:200]!r}:{address.port}"
+                if isinstance(error, ValueError | TypeError)
+                else f"{address.host}:{address.port}"
+            )
             raise ConfigurationError(
                 f"probe_port: {where} is not valid: {why}; give another --probe-port or --probe-host"
             ) from None

@@ -79,7 +79,7 @@ class Statuses:
     def _take(self, line: bytes) -> None:
         try:
             status = Status.from_json(line)
-        except (ValueError, TypeError):  # something of the application has written into it
+        except (ValueError, TypeError, RecursionError):  # something of the application has written into it
             log.debug("a process wrote a line that is no status")
             return
         self._on_status(status)

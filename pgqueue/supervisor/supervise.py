@@ -53,7 +53,7 @@ def supervise(
     Raises:
         ConfigurationError: the app cannot be loaded; checked once here, not in every process.
     """
-    early = EarlySignals()
+    early = EarlySignals(rolls=True)
     app = load_with_logs(launch)
     recycling = recycling or Recycling()
     recycling = replace(recycling, stuck_after=max(recycling.stuck_after, STUCK_LEASES * app.settings.lease))

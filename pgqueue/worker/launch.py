@@ -21,7 +21,7 @@ from ..probes.address import Address
 from ..probes.answering import answering
 from ..probes.seen import Seen
 from ..tracing.provider import flush
-from .early import EarlySignals
+from .early import EarlySignals, Stopped
 from .loops import LoopEnded
 from .meant import meant_app, meant_module
 from .memory import rss
@@ -126,6 +126,13 @@ def _import(name: str) -> ModuleType:
         raise ConfigurationError(f"app: {name!r} is not the name of a module; give module:attribute")
     try:
         return importlib.import_module(name)
+    except Stopped:
+        raise
+    except SystemExit as error:  # silence would leave nobody a reason
+        raise ConfigurationError(
+            f"app: module {name!r} calls sys.exit({str(error.code)[:100]}) while it is imported; "
+            "do that only under `if __name__ == '__main__'`"
+        ) from error
     except PgQueueError as error:  # such as an invalid option of a task
         raise ConfigurationError(f"app: module {name!r}: {error}") from error
     except ModuleNotFoundError as error:

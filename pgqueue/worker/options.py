@@ -8,6 +8,8 @@ from typing import Any
 from .._text import storable
 from ..errors import ConfigurationError
 
+LONGEST_GRACE = 31_536_000  # seconds, a year; a timer or a thread cannot wait for any number
+
 
 @dataclass(frozen=True, slots=True)
 class WorkerOptions:
@@ -46,10 +48,9 @@ class WorkerOptions:
         storable("name", self.name or "")
         if not 1 <= self.concurrency <= 10_000:
             raise ConfigurationError(f"concurrency: {self.concurrency} is not valid; use 1 to 10000")
-        if self.grace < 0:
-            raise ConfigurationError(f"grace: {self.grace} is not valid; use 0 or more seconds")
-        if not 0 <= self.timeout_grace < math.inf:
-            raise ConfigurationError(f"timeout_grace: {self.timeout_grace} is not valid; use 0 or more seconds")
+        for field_name, seconds in (("grace", self.grace), ("timeout_grace", self.timeout_grace)):
+            if not 0 <= seconds <= LONGEST_GRACE:
+                raise ConfigurationError(f"{field_name}: {seconds} is not valid; use 0 or more seconds, at most {LONGEST_GRACE}")
         for queue, weight in self.queues:
             storable("queues", queue)
             if not 0 < weight < math.inf:

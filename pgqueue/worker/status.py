@@ -1,7 +1,10 @@
 """What a worker process says of itself: to the supervisor of its machine, to probes, and with its heartbeat."""
 
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
+from uuid import UUID
 
 from .._json import dumps, loads_own
 
@@ -51,7 +54,66 @@ class Status:
 
     @classmethod
     def from_json(cls, text: str | bytes) -> "Status":
-        """Read the text that `to_json` wrote; unknown fields are ignored: an old supervisor starts children of new code."""
-        fields: dict[str, Any] = loads_own(text)
+        """Read the text that `to_json` wrote; unknown fields are ignored: an old supervisor starts children of new code.
+
+        Raises:
+            ValueError: it is none; a handler may have written into the pipe.
+        """
+        fields: Any = loads_own(text)
+        if not isinstance(fields, dict):
+            raise ValueError("a status is an object")
         known = {name: value for name, value in fields.items() if name in cls.__slots__}
+        if wrong := [name for name, value in known.items() if not _KINDS[name](value)]:
+            raise ValueError(f"{wrong[0]} of a status is not valid")
         return cls(**known | {"running": tuple(known.get("running", ()))})
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_text_or_none(value: Any) -> bool:
+    return value is None or isinstance(value, str)
+
+
+def _is_flag(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_seconds(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e12  # NaN is no such number
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _are_ids(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(id, int) for id in value)
+
+
+def _is_state(value: Any) -> bool:
+    return value in get_args(State)
+
+
+def _is_id_or_none(value: Any) -> bool:
+    with suppress(ValueError, TypeError, AttributeError):
+        return value is None or str(UUID(value)) == value
+    return False
+
+
+_KINDS: Mapping[str, Callable[[Any], bool]] = {
+    "state": _is_state,
+    "worker": _is_id_or_none,
+    "turned": _is_seconds,
+    "claimed": _is_seconds,
+    "connected": _is_flag,
+    "wake_mode": _is_text,
+    "running": _are_ids,
+    "done": _is_count,
+    "failed": _is_count,
+    "lag": _is_seconds,
+    "last_error": _is_text_or_none,
+    "restart": _is_flag,
+    "drained": _is_flag,
+}

@@ -91,3 +91,13 @@ def test_a_pool_that_is_not_there(run: Run, arguments: tuple[str, ...]) -> None:
     ran = run(*arguments, "post")
     assert (ran.code, ran.out) == (3, "")
     assert ran.err == "pgqueue: name: there is no pool 'post'; there are: mail\n"
+
+
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity", "1e400", "[NaN]", "[" * 100_000])
+def test_a_rule_that_is_no_json_is_refused_by_its_name(run: Run, value: str) -> None:
+    run(*MAKE)
+    ran = run("pools", "autoscale", "mail", "--rule", f"depth_up={value}")
+    assert ran.code == 2
+    assert "depth_up: " in ran.err
+    assert "is not valid; use a whole number" in ran.err
+    assert ran.err.count("\n") == 1

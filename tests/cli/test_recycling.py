@@ -1,9 +1,16 @@
 """A worker process that loses its slots to handlers which do not end makes room for another one."""
 
+import math
 import signal
+from dataclasses import replace
+from typing import Any
 
 import psutil
 import pytest
+
+from pgqueue.cli.recycling import read_recycling
+from pgqueue.errors import ConfigurationError, InvalidArgument
+from pgqueue.worker import WorkerOptions
 
 from ..looking import Look
 from ..waiting import until
@@ -61,3 +68,17 @@ def test_a_grace_below_zero_is_refused(start: Start) -> None:
     worker = start("pgqueue.worker", APP, "--timeout-grace", "-1")
     assert worker.ends() == 2
     assert "timeout_grace: -1.0 is not valid; use 0 or more seconds" in worker.log()
+
+
+@pytest.mark.parametrize("seconds", [math.nan, math.inf, 1e308, -1.0, 31_536_001.0])
+def test_a_grace_that_no_timer_can_wait_for_is_refused(seconds: float) -> None:
+    """With NaN a worker that stops would never be killed."""
+    for field in ("grace", "timeout_grace"):
+        given: dict[str, Any] = {field: seconds}
+        with pytest.raises(ConfigurationError, match=f"{field}: .* is not valid; use 0 or more seconds"):
+            replace(WorkerOptions(), **given)
+
+
+def test_an_empty_boot_timeout_is_refused() -> None:
+    with pytest.raises(InvalidArgument, match="boot_timeout: '' is not valid"):
+        read_recycling(None, None, None, None, "")

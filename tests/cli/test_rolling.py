@@ -88,6 +88,24 @@ def test_a_signal_while_the_app_is_loaded_is_obeyed_even_if_its_code_swallows_it
     assert "Traceback" not in worker.log()
 
 
+def test_a_sighup_while_a_supervisor_loads_its_app_ends_nothing(start: Start) -> None:
+    """As when a service manager reloads what it has just started; what is loaded is new."""
+    worker = start("tests.cli.early", "--processes", 2)
+    worker.says("loading")
+    worker.signal(signal.SIGHUP)
+    time.sleep(0.1)  # one signal after the other: a process that SIGHUP ends is gone by then
+    worker.signal(signal.SIGTERM)
+    assert worker.ends() == 0
+
+
+def test_an_app_that_calls_exit_while_it_is_imported_is_named(start: Start) -> None:
+    """An exit code of its own would mean something else, and nothing would say why."""
+    worker = start("pgqueue.worker", "tests.cli.leaving", "--processes", 2)
+    assert worker.ends() == 2
+    assert "app: module 'tests.cli.leaving' calls sys.exit(3) while it is imported" in worker.log()
+    assert "Traceback" not in worker.log()
+
+
 def _terminated_at(start: Start, look: Look, moment: float, *options: object) -> None:
     """Start a worker, end it after a moment, and see that nothing is held and nobody is left."""
     worker = start("pgqueue.worker", APP, *options)

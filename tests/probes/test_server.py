@@ -111,3 +111,10 @@ def test_a_look_that_fails_is_one_request_that_fails(worker: Worker, http: httpx
         http.get("/live")
     monkeypatch.undo()
     assert http.get("/live").status_code == 200
+
+
+@pytest.mark.parametrize("host", ["", " ", "\0", "a" * 300, "a..b", "\udcff"])
+def test_a_host_that_is_none_is_refused_and_empty_is_not_every_address(host: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"probe_(host|port): .* is not valid") as refused:
+        Probes(Address(0, host), lambda: Seen([READY]), 60)
+    assert len(str(refused.value)) < 500

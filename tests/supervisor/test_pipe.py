@@ -3,6 +3,8 @@
 import asyncio
 import os
 
+import pytest
+
 from pgqueue.supervisor.pipe import Sender, Statuses
 from pgqueue.worker.status import Status
 from tests.waiting import auntil
@@ -48,3 +50,24 @@ def test_a_sender_never_waits_and_loses_nothing() -> None:
     assert sender.flush()
     sender.close()
     sender.close()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[]", "1", "NaN", '{"turned": "x"}', '{"turned": null}', '{"claimed": NaN}', '{"lag": Infinity}', '{"turned": -1}',
+        '{"running": 5}', '{"running": ["a"]}', '{"state": "lost"}', '{"state": []}', '{"worker": "zz"}', '{"worker": 5}',
+        '{"done": 0.5}', '{"done": true}', '{"connected": 1}', '{"last_error": 5}', "[" * 100_000,
+    ],
+)  # fmt: skip
+async def test_what_a_handler_writes_into_the_pipe_is_no_status(line: str) -> None:
+    """The supervisor reckons with these values: it would fall over them, and then nothing could stop it."""
+    reading, writing = os.pipe()
+    got: list[Status] = []
+    statuses = Statuses(reading, got.append)
+    os.set_blocking(writing, False)
+    os.write(writing, line.encode()[:60_000] + b"\n" + Status("ready", done=3).to_json().encode() + b"\n")
+    statuses.read()
+    assert got == [Status("ready", done=3)]
+    statuses.close()
+    os.close(writing)

@@ -1,0 +1,23 @@
+"""Sizes on the command line."""
+
+import pytest
+
+from pgqueue.cli.sizes import read_size
+from pgqueue.errors import ConfigurationError
+
+
+@pytest.mark.parametrize("text", ["9" * 400, "9" * 10_000 + "GB", "9" * 30, "x" * 10_000, "0.5", "", "nan", "-1"])
+def test_a_size_that_is_none_is_refused_by_name_and_shortly(text: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"max_memory: .* is not valid; use a size such as 512MB") as refused:
+        read_size("max_memory", text)
+    assert len(str(refused.value)) < 300
+
+
+def test_a_size_is_a_number_of_bytes() -> None:
+    assert [read_size("max_memory", text) for text in (None, "1", "1.5KB", "512 MB", "1GiB")] == [
+        None,
+        1,
+        1500,
+        512_000_000,
+        2**30,
+    ]
