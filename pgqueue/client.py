@@ -1,11 +1,15 @@
 """The settings of one install, and connections to it that are opened at first use."""
 
+from typing import TYPE_CHECKING
+
 from ._process import once
-from .codec.parameters import Parameters
 from .config import Settings, connection_url
 from .database import AsyncPool, SyncPool
 from .database.statement import Statements
 from .waiting.listener import Waiting
+
+if TYPE_CHECKING:
+    from .codec.parameters import Parameters
 
 
 class Client:

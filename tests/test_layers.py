@@ -1,8 +1,6 @@
 """The layers of the package, held by its import graph: no circle of files, and nothing imports what stands above it."""
 
 import ast
-import subprocess
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -68,7 +66,7 @@ SERVE = {
     ("pgqueue.cli.serve", other)
     for other in ("pgqueue.api", "pgqueue.api.server", "pgqueue.dashboard.build", "pgqueue.dashboard.several")
 }
-SERVE |= {("pgqueue.cli.agent", other) for other in ("pgqueue.pools.agent", "pgqueue.pools.options")}  # likewise, of an agent
+SERVE |= {("pgqueue.cli.agent", other) for other in ("pgqueue.pools.run", "pgqueue.pools.options")}  # likewise, of an agent
 GROUND = {"pgqueue.errors", "pgqueue._json", "pgqueue._process"}  # all of the package that database/ may import
 MOST_IN_ROOT = 36
 
@@ -159,12 +157,3 @@ def test_the_guard_sees_imports_inside_functions_and_for_types(tmp_path: Path) -
         "def f() -> None:\n    from .. import job\n    import pgqueue.errors\n"
     )
     assert _imports("pgqueue.worker.cursor", file) == {"pgqueue.app", "pgqueue.job", "pgqueue.errors"}
-
-
-def test_a_worker_loads_neither_alembic_nor_sqlalchemy_nor_opentelemetry() -> None:
-    """Only `migrate` needs the first two, and they take a quarter of a second of every start; an application loads the third."""
-    look = (
-        "import sys, pgqueue.cli, pgqueue.worker, pgqueue.worker.in_process; "
-        "print([name for name in ('alembic', 'sqlalchemy', 'opentelemetry') if name in sys.modules])"
-    )
-    assert subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True).stdout == "[]\n"

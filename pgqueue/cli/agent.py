@@ -5,12 +5,15 @@ from typing import Annotated
 
 import typer
 
-from ..pools.agent import run_agent
 from ..pools.options import MOST_SLOTS, AgentOptions
+from ..pools.run import run_agent
+from ..probes.address import LOOPBACK
 from ..supervisor.recycle import Recycling
 from ..worker import WorkerOptions
 from ..worker.launch import Launch
-from .options import DatabaseUrl, LogFile, LogFormat, LogLevel, Schema
+from .log_options import LogFile, LogFormat, LogLevel
+from .options import DatabaseUrl, Schema
+from .probes import ProbeHost, ProbePort, read_probes
 from .recycling import BootTimeout, MaxJobs, MaxLifetime, MaxMemory, MaxMemoryHard, read_recycling
 
 
@@ -30,6 +33,8 @@ def agent(
     max_memory_hard: MaxMemoryHard = None,
     max_lifetime: MaxLifetime = None,
     boot_timeout: BootTimeout = None,
+    probe_port: ProbePort = None,
+    probe_host: ProbeHost = LOOPBACK,
     log_format: LogFormat = None,
     log_level: LogLevel = None,
     log_file: LogFile = None,
@@ -45,5 +50,6 @@ def agent(
         "", WorkerOptions(), database_url, schema, log_format and log_format.value, log_level, log_file
     )  # fmt: skip
     recycling = read_recycling(max_jobs, max_memory, max_memory_hard, max_lifetime, boot_timeout) or Recycling()
-    options = AgentOptions(pool, slots, name or socket.gethostname(), app, grace, recycling, given)
+    probes = read_probes(probe_port, probe_host)
+    options = AgentOptions(pool, slots, name or socket.gethostname(), app, grace, recycling, given, probes)
     raise typer.Exit(run_agent(options))

@@ -12,7 +12,8 @@ from .. import logs
 from ..errors import ConfigurationError
 from ..worker import WorkerOptions
 from ..worker.launch import Launch
-from .options import DatabaseUrl, LogLevel, Schema
+from .log_options import LogLevel
+from .options import DatabaseUrl, Schema
 
 GRACE = 3.0  # seconds for running handlers when a file has changed: who develops does not wait for long
 NEEDS = ("watchfiles", "fastapi", "uvicorn", "jinja2", "orjson")

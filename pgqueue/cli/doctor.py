@@ -1,7 +1,7 @@
 """pgqueue doctor, pgqueue maintain."""
 
 from collections import Counter
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.padding import Padding
@@ -35,8 +35,7 @@ def doctor(
     """
     examination = examine(_app(app, database_url, schema))
     if as_json:
-        findings = [finding._asdict() for finding in examination.findings]
-        print_json({"checks": examination.checks, "exit_code": examination.exit_code, "findings": findings})
+        print_json(as_object(examination))
     else:
         print_examination(examination)
     raise typer.Exit(examination.exit_code)
@@ -49,6 +48,12 @@ def _app(target: str | None, database_url: str | None, schema: str | None) -> Pg
     from ..worker.launch import Launch, load_app
 
     return load_app(Launch(target, WorkerOptions(), database_url, schema))
+
+
+def as_object(examination: Examination) -> dict[str, Any]:
+    """What was found, for programs."""
+    findings = [finding._asdict() for finding in examination.findings]
+    return {"checks": examination.checks, "exit_code": examination.exit_code, "findings": findings}
 
 
 def print_examination(examination: Examination) -> None:

@@ -5,10 +5,19 @@ import typer
 
 from .._text import in_lines
 from .._trace import trace
-from ..errors import ConfigurationError, InvalidArgument, JobNotFound, NotMigrated, PoolNotFound, ScheduleNotFound
+from ..errors import ConfigurationError, InvalidArgument, JobNotFound, NotMigrated, PgQueueError, PoolNotFound, ScheduleNotFound
 from .secrets import redactor, safe
 
 FAILED, BAD_INPUT, NOT_FOUND, ALERTED = 1, 2, 3, 4
+
+
+def told(error: Exception) -> int:
+    """Print what ended a command, which nobody expected if it is not one of ours. Returns the exit code."""
+    if isinstance(error, PgQueueError | psycopg.Error | UnicodeError):  # UnicodeError: an argument is not valid text
+        complain(error)
+        return exit_code(error)
+    crash(error)
+    return FAILED
 
 
 def complain(error: Exception) -> None:

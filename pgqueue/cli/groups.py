@@ -1,35 +1,11 @@
 """Groups of commands under one name: `pgqueue limits set`, `pgqueue schedules set`."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, ClassVar
 
 from typer.core import TyperGroup
 
 from ..errors import InvalidArgument
 from .secrets import safe
-
-
-class Root(TyperGroup):
-    """All commands. The error of a wrong usage repeats what was typed, which may be a URL in the wrong place."""
-
-    def make_context(self, *args: Any, **extra: Any) -> Any:
-        with _without_secrets():
-            return super().make_context(*args, **extra)
-
-    def invoke(self, ctx: Any) -> Any:
-        with _without_secrets():
-            return super().invoke(ctx)
-
-
-@contextmanager
-def _without_secrets() -> Iterator[None]:
-    try:
-        yield
-    except Exception as error:
-        if hasattr(error, "format_message") and isinstance(getattr(error, "message", None), str):  # Typer's own copy of Click
-            error.message = safe(error.message)  # type: ignore[attr-defined]
-        raise
 
 
 class Commands(TyperGroup):

@@ -5,8 +5,6 @@ from typing import Annotated
 
 import typer
 
-from .. import logs
-
 DatabaseUrl = Annotated[
     str | None,
     typer.Option(
@@ -19,18 +17,6 @@ DatabaseUrl = Annotated[
 Schema = Annotated[
     str | None,
     typer.Option("--schema", metavar="NAME", help="Schema of pgqueue; $PGQUEUE_SCHEMA or pgqueue by default."),
-]
-LogFormat = Annotated[
-    logs.Format | None,
-    typer.Option(help="console or json; $PGQUEUE_LOG_FORMAT, or console on a terminal and json otherwise."),
-]
-LogLevel = Annotated[
-    str | None,
-    typer.Option(metavar="LEVEL", help="debug, info, warning, error or critical; $PGQUEUE_LOG_LEVEL, or info."),
-]
-LogFile = Annotated[
-    str | None,
-    typer.Option(metavar="PATH", help="Log to this file too, a new one each day; 30 are kept. $PGQUEUE_LOG_FILE by default."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON: one object, or one object per line.")]
 Limit = Annotated[int, typer.Option(metavar="N", min=1, max=1_000_000, help="Maximum number of rows.")]

@@ -4,16 +4,14 @@ from time import sleep
 from typing import Annotated
 
 import typer
-from rich.text import Text
 
 from ..control.drain import Drain
 from ..control.queues import pausing, subject_of
 from ..database.calls import queues as calls
-from ..database.calls.queues import Pause
 from ..errors import InvalidArgument
 from .options import AsJson, DatabaseUrl, Schema
-from .output import console, print_json, print_json_lines, say, shown
-from .secrets import safe
+from .output import print_json, print_json_lines, say
+from .pause_view import print_pauses
 from .session import Session
 from .times import read_span, read_time
 from .who import By, who
@@ -92,15 +90,3 @@ def drain(
         print_json({"queue": queue, "running": 0})
     else:
         say(f"queue {queue} is paused, and none of its jobs runs")
-
-
-def print_pauses(pauses: list[Pause]) -> None:
-    """A line for each pause."""
-    out = console()
-    for one in pauses:
-        out.print(Text(safe(f"{said(one)} (since {shown(one.paused_at)})"), "yellow"), soft_wrap=True)
-
-
-def said(pause: Pause) -> str:
-    """A pause in one line, with its time for people."""
-    return pause.said(lambda at: str(shown(at)))

@@ -10,7 +10,7 @@ from ..errors import InvalidArgument
 from .groups import Commands, refuse_options_before
 from .options import AsJson, DatabaseUrl, Schema
 from .output import print_counted, print_json, print_json_lines, print_table, say, shown
-from .pauses import print_pauses
+from .pause_view import print_pauses
 from .session import Session
 from .times import read_span
 

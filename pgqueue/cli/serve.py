@@ -13,7 +13,8 @@ from ..errors import ConfigurationError
 from ..worker import WorkerOptions
 from ..worker.launch import Launch, load_with_logs
 from .installs import Schemas, chosen
-from .options import DatabaseUrl, LogFile, LogFormat, LogLevel, Schema
+from .log_options import LogFile, LogFormat, LogLevel
+from .options import DatabaseUrl, Schema
 
 
 def serve(

@@ -5,8 +5,8 @@ from typing import Any, Self, TypeVar
 
 import psycopg
 
-from ..app import PgQueue
-from ..check import check_owner
+from ..client import Client
+from ..config import load_settings
 from ..database import Call
 from ..database.acting import acting_as
 from ..database.bridge import run_on_own
@@ -32,12 +32,14 @@ class Session:
     """
 
     def __init__(self, database_url: str | None, schema: str | None) -> None:
-        self._app = PgQueue(database_url, schema=schema)
+        self._app = Client(load_settings(database_url=database_url, schema_name=schema))
         self._open()
 
     def _open(self) -> None:
         self._connection = open_connection(self._app.url, "pgqueue command")
         if self._connection.info.parameter_status("is_superuser") == "on":  # others need not ask
+            from ..check import check_owner
+
             schema = self._app.settings.schema_name
             try:
                 check_owner(self._app.database.run_on(run_on_own, self._connection, foreign_owner(schema)), schema)

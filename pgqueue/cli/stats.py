@@ -4,7 +4,7 @@ from ..database.calls import queues as queue_calls
 from ..database.calls import reads
 from .options import AsJson, DatabaseUrl, Schema
 from .output import print_counted, print_json, print_json_lines, print_table
-from .pauses import print_pauses
+from .pause_view import print_pauses
 from .session import Session
 
 QUEUES = ("queue", "state", "priority", "jobs", "oldest", "no_worker_for_task")

@@ -5,15 +5,15 @@ from typing import Annotated
 import typer
 
 from ..errors import ConfigurationError
-from ..probes.address import LOOPBACK, Address
-from ..supervisor.supervise import supervise
+from ..probes.address import LOOPBACK
 from ..worker import WorkerOptions
 from ..worker.launch import Launch, load_app, run
 from ..worker.machine import whole_cores
 from .installs import Schemas, chosen
-from .options import DatabaseUrl, LogFile, LogFormat, LogLevel, Schema
+from .log_options import LogFile, LogFormat, LogLevel
+from .options import DatabaseUrl, Schema
+from .probes import ProbeHost, ProbePort, read_probes
 from .recycling import BootTimeout, MaxJobs, MaxLifetime, MaxMemory, MaxMemoryHard, Reload, read_recycling, watched
-from .worker_check import check as check_start
 
 MOST_PROCESSES = 1000
 
@@ -47,18 +47,14 @@ def worker(
     max_lifetime: MaxLifetime = None,
     boot_timeout: BootTimeout = None,
     reload: Reload = False,
-    probe_port: Annotated[
-        int | None,
-        typer.Option(metavar="PORT", min=0, max=65535, help="Serve /live, /ready and /metrics there; off by default."),
-    ] = None,
-    probe_host: Annotated[
-        str, typer.Option(metavar="HOST", help="Address for --probe-port; only this machine by default.")
-    ] = LOOPBACK,
+    probe_port: ProbePort = None,
+    probe_host: ProbeHost = LOOPBACK,
     check: Annotated[
         bool,
         typer.Option("--check", help="Start nothing: say what is wrong with app, options and database."),
     ] = False,
     offline: Annotated[bool, typer.Option("--offline", help="With --check: only what needs no database.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="With --check: print JSON, one object for each install.")] = False,
     schemas: Schemas = None,
     log_format: LogFormat = None,
     log_level: LogLevel = None,
@@ -76,12 +72,19 @@ def worker(
     options = WorkerOptions(parse_queues(queues), strict, concurrency, burst, grace, name, timeout_grace=timeout_grace)
     launch = Launch(app, options, database_url, schema, log_format and log_format.value, log_level, log_file)
     recycling = read_recycling(max_jobs, max_memory, max_memory_hard, max_lifetime, boot_timeout)
-    probes = None if probe_port is None else Address(probe_port, probe_host)
+    probes = read_probes(probe_port, probe_host)
     installs = [] if schemas is None else chosen(schemas, schema, load_app(launch))
     number = parse_processes(processes)
+    # Here, because a plain worker needs neither, and starts sooner.
     if check:
-        raise typer.Exit(check_start(launch, number, installs, offline))
+        from .worker_check import check as check_start
+
+        raise typer.Exit(check_start(launch, number, installs, offline, as_json))
+    if as_json:
+        raise ConfigurationError("json: a worker that runs prints no JSON; add --check, or use --log-format json for its log")
     if installs or number > 1 or recycling is not None or reload:
+        from ..supervisor.supervise import supervise
+
         raise typer.Exit(supervise(launch, number, recycling, watched(reload), probes, installs))
     raise typer.Exit(run(launch, probes=probes))
 

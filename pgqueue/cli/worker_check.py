@@ -1,4 +1,4 @@
-"""pgqueue worker --check."""
+"""pgqueue worker --check [--json]."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -7,11 +7,11 @@ from ..control.installs import in_schema
 from ..doctor import Examination
 from ..doctor.preflight import preflight
 from ..worker.launch import Launch, load_app
-from .doctor import print_examination
-from .output import say
+from .doctor import as_object, print_examination
+from .output import print_json, say
 
 
-def check(launch: Launch, processes: int, schemas: Sequence[str], offline: bool) -> int:
+def check(launch: Launch, processes: int, schemas: Sequence[str], offline: bool, as_json: bool) -> int:
     """Print what is wrong with these workers before they start. Returns the exit code, as of doctor.
 
     Args:
@@ -19,13 +19,18 @@ def check(launch: Launch, processes: int, schemas: Sequence[str], offline: bool)
         processes: their number, for each install.
         schemas: the installs; empty = that of `launch`.
         offline: check only what needs no database.
+        as_json: print one line of JSON for each install.
     """
     codes = []
     for one in [replace(launch, schema=schema) for schema in schemas] or [launch]:
-        if one.schema in schemas:
-            say(f"schema {one.schema}")
+        schema = one.schema if one.schema in schemas else None
+        if schema is not None and not as_json:
+            say(f"schema {schema}")
         examination = _of(one, processes * max(1, len(schemas)), offline)
-        print_examination(examination)
+        if as_json:
+            print_json(({"schema": schema} if schema is not None else {}) | as_object(examination))
+        else:
+            print_examination(examination)
         codes.append(examination.exit_code)
         if offline:  # it is the same for all of them
             break

@@ -75,6 +75,11 @@ class _Waiter:
     timer: asyncio.TimerHandle | None = field(default=None)
     is_due: bool = False
 
+    def stop(self) -> None:
+        """Let the time run out no more."""
+        if self.timer is not None:
+            self.timer.cancel()
+
 
 class Connections:
     """The connections of a worker.
@@ -114,10 +119,11 @@ class Connections:
                 self._free.remove(last)
                 return last
             return self._free.pop()
-        loop = asyncio.get_running_loop()
-        waiter = _Waiter(patience, loop.create_future())
-        waiter.timer = loop.call_later(patience if self._all else 0.0, self._due, waiter)
+        waiter = _Waiter(patience, asyncio.get_running_loop().create_future())
         self._waiters.append(waiter)
+        self._let_wait(waiter)
+        if not self._all:
+            self._open_one()
         try:
             return await waiter.given
         except asyncio.CancelledError:
@@ -125,7 +131,7 @@ class Connections:
                 self.give_back(waiter.given.result())
             raise
         finally:
-            waiter.timer.cancel()
+            waiter.stop()
             if waiter in self._waiters:
                 self._waiters.remove(waiter)
 
@@ -176,6 +182,11 @@ class Connections:
         for lent in gone:
             await lent.cursor.connection.close()
 
+    def _let_wait(self, waiter: _Waiter) -> None:
+        waiter.stop()
+        waiter.is_due = False
+        waiter.timer = asyncio.get_running_loop().call_later(waiter.patience, self._due, waiter)
+
     def _due(self, waiter: _Waiter) -> None:
         waiter.is_due = True
         self._open_one()
@@ -204,6 +215,9 @@ class Connections:
             else:
                 self._all.append(opening.result())
                 self.give_back(opening.result())
+                if len(self._all) == 1:  # only now can one come back: else each link opens one at a start, and after an outage
+                    for waiter in self._waiters:
+                        self._let_wait(waiter)
         if any(waiter.is_due for waiter in self._waiters) or (self._waiters and not self._all):
             self._open_one()
 

@@ -1,11 +1,11 @@
 """How many connections worker processes open, and whether the server has room for them."""
 
-import os
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from ..database.calls.doctor import Finding, Room
 from ..registry import Registry
+from ..worker.machine import whole_cores
 
 STEADY = 4  # of a worker with work: claim, finish, maintenance, and the one that listens
 SELDOM = 8  # opened when needed: outcomes that are held up, results of parents, logs of jobs, alerts, and what upkeep needs
@@ -41,7 +41,7 @@ def needed(app: Registry, concurrency: int, processes: int) -> Needed:
     of_a_kind = min(settings.transaction_pool_size, concurrency) + min(settings.pool_size, concurrency)
     most = STEADY + SELDOM + of_a_kind * len(kinds & {"async", "thread"})
     if "process" in kinds:
-        most += settings.process_pool_size or min(concurrency, os.cpu_count() or 1)
+        most += settings.process_pool_size or min(concurrency, whole_cores())
     return Needed(STEADY * processes, most * processes)
 
 

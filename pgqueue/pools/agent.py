@@ -1,4 +1,4 @@
-"""`pgqueue agent POOL --slots K`: runs workers of a pool on this machine, as many as the pool has slots for it."""
+"""An agent of a pool: takes slots of it for this machine, and keeps a worker in each."""
 
 import asyncio
 import logging
@@ -14,7 +14,6 @@ from uuid import UUID
 
 import psycopg
 
-from .. import logs
 from ..app import PgQueue
 from ..check import check_owner
 from ..database.backoff import LONGEST, Backoff, Complaints, first_line
@@ -22,13 +21,13 @@ from ..database.calls import agents as calls
 from ..database.calls.agents import Turn
 from ..database.calls.install import foreign_owner
 from ..errors import ConfigurationError, JobNotFound, PgQueueError, WorkerLost, WrongState
+from ..probes.seen import Published
 from ..supervisor.burials import Burials
 from ..supervisor.crew import Crew
 from ..supervisor.death import Death
 from ..version import __version__
-from ..worker.early import EarlySignals
 from ..worker.liveness import now
-from .options import AgentOptions, settings_of
+from .options import AgentOptions
 from .slots import Slots
 from .tie import Tie
 
@@ -43,31 +42,6 @@ STUCK_LEASES = 10  # leases without a sign of life after which a worker is kille
 Over = Literal["stopped", "deleted", "refused"]
 
 
-def run_agent(options: AgentOptions) -> int:
-    """Run an agent until it is stopped, or its pool is deleted.
-
-    Returns:
-        The exit code: 0; 1 if a worker had to be killed while it stopped; 2 if the pool got an app that this agent refuses;
-        128 + n after a second signal n.
-
-    Raises:
-        ConfigurationError: a setting is invalid, or the pool has another app.
-        JobNotFound: there is no such pool.
-        WrongState: the pool is being deleted.
-    """
-    early = EarlySignals(rolls=True)
-    settings = settings_of(options.given)
-    logs.configure(logs.settled(settings))
-    app = PgQueue(options.given.database_url, schema=options.given.schema)
-    agent = Agent(options, app)
-    early.go_to(agent.stop)
-    try:
-        return asyncio.run(agent.run())
-    finally:
-        app.close()
-        logs.close()
-
-
 class Agent:
     """Takes slots of a pool under a lease of its own, and keeps a worker in each.
 
@@ -78,6 +52,9 @@ class Agent:
     Args:
         options: how it works.
         app: the install.
+
+    Attributes:
+        published: what it sees of its workers, for probes and for systemd.
     """
 
     def __init__(self, options: AgentOptions, app: PgQueue) -> None:
@@ -93,8 +70,10 @@ class Agent:
         self._kept_until = self._scale_at = self._sample_at = 0.0
         self._was_registered = False
         self._burials = Burials(app.url, app.statements)
+        self._held_up = Backoff(min(LONGEST, self._lease / 3))
         self._over: Over | None = None
         self._exit_code = 0
+        self.published = Published()
 
     async def run(self) -> int:
         """Work until it is over; the exit code."""
@@ -197,6 +176,10 @@ class Agent:
             return 0.0
         await self._serve_pool(turn)
         after = self._every if turn.look_after is None else min(self._every, max(0.0, turn.look_after) + 0.02)
+        if turn.is_held_up:  # ever more rarely: a transaction that was left open keeps all rows that a turn writes
+            after = min(after, self._held_up.failed())
+        else:
+            self._held_up.worked()
         return min(after, self._slots.retry_in(), max(0.0, self._scale_at - time.monotonic()))
 
     async def _register(self) -> UUID:
@@ -237,11 +220,17 @@ class Agent:
         ready = self._slots.ready()
         while True:
             await asyncio.sleep(LOOK_EVERY)
+            self._publish()
             if self._id is not None and now() > self._kept_until - self._lease / 10:
                 self._fence("it could not renew its lease")
             if (before := ready) != (ready := self._slots.ready()):
                 self._news.set()
                 log.debug("workers that claim: %s, after %s", len(ready), len(before))
+
+    def _publish(self) -> None:
+        """Before it is registered, and after its lease has ended, it is not ready, whatever is wanted."""
+        wanted = self._slots.wanted() if self._id is not None else max(1, self._slots.wanted())
+        self.published.put(self._slots.crew.statuses(), wanted, self._over is not None)
 
     def _beside_ended(self, task: "asyncio.Task[None]") -> None:
         """Without the watch nothing would fence this agent: it ends, and its service manager starts it again."""

@@ -7,6 +7,7 @@ from .._text import storable
 from ..config import Settings, load_settings
 from ..database.calls.agents import Slot, Turn
 from ..errors import ConfigurationError
+from ..probes.address import Address
 from ..supervisor.recycle import Recycling
 from ..worker.launch import Launch
 from ..worker.options import WorkerOptions
@@ -26,6 +27,7 @@ class AgentOptions:
         grace: seconds that running handlers may take to end when the agent stops; default 30.
         recycling: when its workers are replaced.
         given: settings of the command line, for its workers too.
+        probes: where probes of all its workers are served; None = nowhere.
 
     Raises:
         ConfigurationError: the name of the pool or of the agent is invalid, or slots or grace are out of bounds.
@@ -38,6 +40,7 @@ class AgentOptions:
     grace: float = 30.0
     recycling: Recycling = field(default_factory=Recycling)
     given: Launch = field(default_factory=lambda: Launch("", WorkerOptions()))
+    probes: Address | None = None
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[A-Za-z0-9_.:-]{1,100}", self.pool):

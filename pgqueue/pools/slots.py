@@ -46,7 +46,7 @@ class Slots:
     def obey(self, turn: Turn) -> None:
         """Do what was told. Whoever is told the same again does nothing more."""
         self._told = {slot.number: slot for slot in turn.slots}
-        for number in self._generations.keys() - self._told.keys():
+        for number in (self._generations.keys() | self._refused.keys()) - self._told.keys():
             self._leave(number, "drain")
         for slot in turn.slots:
             if slot.leaving:
@@ -89,7 +89,7 @@ class Slots:
 
     def drop(self) -> None:
         """Hold nothing any more: all workers end once their handlers have."""
-        for number in list(self._generations):
+        for number in self._generations.keys() | self._refused.keys():
             self._leave(number, "drain")
         self._told = {}
 
@@ -119,6 +119,10 @@ class Slots:
     def ended(self) -> list[int]:
         """The slots that it was told to leave, and in which nothing runs any more."""
         return [slot.number for slot in self._told.values() if slot.leaving and slot.number not in self.crew.places()]
+
+    def wanted(self) -> int:
+        """How many workers are to run here."""
+        return sum(not slot.leaving for slot in self._told.values())
 
     def occupied(self) -> int:
         """How many processes run beside those of its slots."""

@@ -16,12 +16,12 @@ class Family(NamedTuple):
     Attributes:
         kind: gauge or counter.
         says: what it is, in one line.
-        of: its value.
+        of: its value; None = it is not known.
     """
 
     kind: str
     says: str
-    of: Callable[[Status], float]
+    of: Callable[[Status], float | None]
 
 
 FAMILIES = {
@@ -29,6 +29,7 @@ FAMILIES = {
     "pgqueue_process_running_jobs": Family("gauge", "Jobs whose handlers run; 1,000 at most.", lambda s: len(s.running)),
     "pgqueue_process_jobs_done_total": Family("counter", "Runs that have succeeded since its start.", lambda s: s.done),
     "pgqueue_process_jobs_failed_total": Family("counter", "Runs that have failed since its start.", lambda s: s.failed),
+    "pgqueue_process_resident_memory_bytes": Family("gauge", "Bytes of its resident memory.", lambda s: s.memory),
     "pgqueue_process_loop_lag_seconds": Family(
         "gauge", "For how long its event loop was blocked at the longest, between its last two heartbeats.", lambda s: s.lag
     ),
@@ -45,7 +46,8 @@ def exposition(seen: Seen) -> str:
         lines += [f'pgqueue_process_state{{process="{number}",state="{state}"}} {int(status.state == state)}' for state in STATES]
     for name, family in FAMILIES.items():
         lines += _head(name, family.kind, family.says)
-        lines += [f'{name}{{process="{number}"}} {_number(family.of(status))}' for number, status in enumerate(seen.statuses, 1)]
+        values = [(number, family.of(status)) for number, status in enumerate(seen.statuses, 1)]
+        lines += [f'{name}{{process="{number}"}} {_number(value)}' for number, value in values if value is not None]
     return "\n".join(lines) + "\n"
 
 

@@ -18,14 +18,18 @@ class Seen(NamedTuple):
     Attributes:
         statuses: what each has said last.
         wanted: how many shall run.
+        ends: whether who answers for them is to end; None = it ends with them. An agent goes on without processes.
     """
 
     statuses: list[Status]
     wanted: int = 1
+    ends: bool | None = None
 
     @property
     def is_ending(self) -> bool:
-        """Whether all of them end."""
+        """Whether all of them end, and nothing comes after them."""
+        if self.ends is not None:
+            return self.ends
         return bool(self.statuses) and all(status.state == "draining" for status in self.statuses)
 
     def unready(self) -> list[str]:
@@ -34,7 +38,8 @@ class Seen(NamedTuple):
         if self.is_ending:
             return found or ["all processes end"]
         ready = len(self.statuses) - len(found)
-        return [] if ready >= max(1, self.wanted) else [f"{ready} of {self.wanted} processes are ready", *found]
+        least = 1 if self.ends is None else 0
+        return [] if ready >= max(least, self.wanted) else [f"{ready} of {self.wanted} processes are ready", *found]
 
     def stuck(self, within: float) -> list[str]:
         """Why all of them are stuck; empty if one of them goes on, or boots. A single one that is stuck is its supervisor's
@@ -69,14 +74,14 @@ class Published:
     def __init__(self) -> None:
         self._seen, self._at = Seen([]), time.monotonic()
 
-    def put(self, statuses: list[Status], wanted: int) -> None:
-        """Call it about each second."""
-        self._seen, self._at = Seen(statuses, wanted), time.monotonic()
+    def put(self, statuses: list[Status], wanted: int, ends: bool | None = None) -> None:
+        """Call it about each second; see `Seen`."""
+        self._seen, self._at = Seen(statuses, wanted, ends), time.monotonic()
 
     def __call__(self) -> Seen:
         """What was seen last."""
-        (statuses, wanted), age = self._seen, time.monotonic() - self._at
-        return Seen([_older(status, age) for status in statuses], wanted)
+        seen, age = self._seen, time.monotonic() - self._at
+        return seen._replace(statuses=[_older(status, age) for status in seen.statuses])
 
 
 def _older(status: Status, age: float) -> Status:

@@ -8,15 +8,14 @@ from collections import deque
 from contextlib import suppress
 from uuid import UUID
 
-import psycopg
-
 from ..database import Connections, Link
 from ..database.call import Call
 from ..database.calls import workers as worker_calls
 from ..database.calls.workers import Lost
 from ..database.connections import Circuit
 from ..database.statement import Statements
-from ..errors import Disconnected, PgQueueError
+from ..errors import Disconnected
+from ..worker.status import MOST_RUNNING
 from .death import Death
 from .oom import LOOK_EVERY, OomWatch
 
@@ -92,9 +91,9 @@ class Burials:
         """Bury one; False if the database did not answer: it is asked again."""
         try:
             taken = await self._link.run(lambda: burial(death, time.monotonic() - at + STATUS_AGE))
-        except Disconnected:
+        except (Disconnected, OSError):  # such as no file that is left to open
             return False
-        except (PgQueueError, psycopg.Error) as error:
+        except Exception as error:  # any error: one death that cannot be told must not keep the next ones from it
             log.error("worker %s could not be buried, its jobs are rescued after its lease: %s", death.worker_id, error)
             return True
         if taken:
@@ -105,7 +104,9 @@ class Burials:
 def burial(death: Death, age: float) -> Call[int]:
     """The call that buries the worker of a process. `age`: for how many seconds what it has said of its jobs has been known."""
     assert death.worker_id is not None
-    return worker_calls.bury_worker(UUID(death.worker_id), str(death), lost_by(death), list(death.running), age)
+    # A status that is full has left some out, and would say of those that they have not begun: the last heartbeat knows better.
+    running = list(death.running) if len(death.running) < MOST_RUNNING else None
+    return worker_calls.bury_worker(UUID(death.worker_id), str(death), lost_by(death), running, age)
 
 
 def lost_by(death: Death) -> Lost:

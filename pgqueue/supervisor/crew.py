@@ -2,16 +2,17 @@
 
 import asyncio
 import logging
-import os
 import signal
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from types import TracebackType
 
 from ..worker.launch import RECYCLED, REFUSED, Launch
+from ..worker.machine import whole_cores
 from ..worker.status import Status
-from .death import Death, Reason, described, is_expected
+from .death import Death, Reason, described
 from .place import LONGEST_WAIT, Change, How, Place
 from .process import Process
 from .reaper import is_first, reap_strangers
@@ -21,8 +22,9 @@ from .view import View, error_of, view_of, why_recycled
 
 log = logging.getLogger("pgqueue.supervisor")
 TICK = 0.5  # seconds between two looks, if nothing happens
+FAILED_PAUSE = 5.0  # seconds after a look that has failed
 MOST_TRIES = 5  # processes in a row that do not become ready before a replacement is given up
-COUNT_BOOTS = 2  # processes that boot at once at least; else as many as there are cores
+COUNT_BOOTS = 2  # processes that boot at once at least; else as many as there are CPUs, of a container its share
 ENDS_WITHIN = 5.0  # seconds for a killed process to be gone
 
 
@@ -116,8 +118,12 @@ class Crew:
         return {number: view_of(place) for number, place in self._places.items()}
 
     def statuses(self) -> list[Status]:
-        """What all processes have said last, those that have to end, too."""
-        return [process.status for place in self._places.values() for process in place.processes()]
+        """What all processes have said last, those that have to end, too; with their memory."""
+        return [
+            replace(process.status, memory=process.rss or None)
+            for place in self._places.values()
+            for process in place.processes()
+        ]
 
     def pids(self) -> list[int]:
         """All processes."""
@@ -152,8 +158,9 @@ class Crew:
                 self.look()
             except OSError as error:  # such as too many processes
                 log.error("no process could be started: %s", error)
-            except Exception:  # without these looks nothing would stop, replace or end any process
-                log.exception("a look at the processes failed; it is repeated")
+            except Exception:  # any error: nobody else would see that a process has ended, or end it
+                log.exception("the look at the worker processes failed; the next one follows in %s s", FAILED_PAUSE)
+                await asyncio.sleep(FAILED_PAUSE)
             with suppress(TimeoutError):
                 async with asyncio.timeout(TICK):
                     await self._wake.wait()
@@ -243,7 +250,7 @@ class Crew:
     def _may_boot(self) -> bool:
         """Whether another process may start: few boot at once, so that many do not come to the database together."""
         booting = sum(p.ready_at is None for place in self._places.values() for p in place.processes())
-        return booting < max(COUNT_BOOTS, _cores())
+        return booting < max(COUNT_BOOTS, whole_cores())
 
     def _start(self, place: Place, launch: Launch) -> Process:
         process = Process(launch, self._recycling, self._wake.set)
@@ -254,7 +261,7 @@ class Crew:
 
     def _ended(self, place: Place, process: Process) -> None:
         code, role = process.code or 0, place.forget(process)
-        if not is_expected(code):
+        if not process.has_handed_in():
             self._on_death(place.number, process.death())
         if place.launch is None:
             if place.is_empty():
@@ -265,14 +272,15 @@ class Crew:
             self._process_ended(place, process, code)
 
     def _process_ended(self, place: Place, process: Process, code: int) -> None:
-        is_over = code == REFUSED or (code == 0 and (process.launch.options.burst or process.status.drained))
+        by_itself, is_last = process.has_handed_in(), process.launch.options.burst or process.status.drained
+        is_over = by_itself and (code == REFUSED or (code == 0 and is_last))
         if is_over and place.successor is None:
             place.last_error = process.status.last_error if code else None
             place.launch = None
             place.settle(False)
             if place.is_empty():
                 self._on_ended(place.number, code)
-        elif code == RECYCLED:
+        elif code == RECYCLED and by_itself:
             place.retry_at = 0.0
             log.info("worker process %s ended because %s; another starts at once", place.number, why_recycled(process.status))
         elif not is_over:
@@ -289,7 +297,3 @@ class Crew:
         if is_final:
             place.failures, place.retry_at = 0, time.monotonic() + LONGEST_WAIT
             place.settle(False)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

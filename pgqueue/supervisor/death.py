@@ -4,8 +4,6 @@ import signal
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from ..worker.launch import RECYCLED, REFUSED
-
 # killed: by a signal that is not ours; memory: above the hard limit; stuck: without a sign of life; boot: never ready;
 # late: told to stop, and it did not; exited: with an exit code that nobody expects.
 Reason = Literal["killed", "memory", "stuck", "boot", "late", "exited"]
@@ -51,8 +49,3 @@ def described(code: int) -> str:
         return f"signal {signal.Signals(-code).name}"
     except ValueError:
         return f"signal {-code}"
-
-
-def is_expected(code: int) -> bool:
-    """Whether a process that ends so has handed in what it held, or has never held anything."""
-    return code in (0, RECYCLED, REFUSED)

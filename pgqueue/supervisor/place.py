@@ -3,7 +3,6 @@
 import asyncio
 import random
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -111,6 +110,3 @@ class Place:
         wait: float = min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(self.failures - 1, 10)) * random.uniform(0.75, 1.0)
         self.retry_at = time.monotonic() + wait
         return wait
-
-
-OnEnded = Callable[[int, Process], object]

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 
-from ..worker.launch import Launch
+from ..worker.ending import FLUSH_WITHIN
+from ..worker.launch import RECYCLED, REFUSED, Launch
+from ..worker.memory import rss
 from ..worker.status import Status
-from ..worker.worker import FLUSH_WITHIN
 from .death import Death, Reason
-from .memory import rss
 from .pipe import DRAIN, Sender, Statuses
 from .recycle import Limits, Recycling
 
@@ -101,9 +101,14 @@ class Process:
             self._send(signal.SIGUSR1)
 
     def kill(self, reason: Reason) -> None:
-        """End it at once."""
+        """End it at once, with the programs that its handlers have started: its jobs are about to run elsewhere."""
         self._reason = self._reason or reason
-        self._send(signal.SIGKILL)
+        if self.code is None:
+            self._kill_group()
+
+    def _kill_group(self) -> None:
+        with suppress(ProcessLookupError, PermissionError):  # of macOS, if it has ended
+            os.killpg(self.pid, signal.SIGKILL)
 
     def _send(self, number: int) -> None:
         with suppress(ProcessLookupError):
@@ -143,11 +148,17 @@ class Process:
     def has_ended(self) -> bool:
         """Whether it has ended; then `code` says how."""
         if self.code is None and (code := self._popen.poll()) is not None:
+            if code < 0:  # what it has left behind goes, too; no other process gets its number while there is any
+                self._kill_group()
             self._statuses.read()  # its last words
             self._statuses.close()
             self._orders.close()
             self.code = code
         return self.code is not None
+
+    def has_handed_in(self) -> bool:
+        """Whether it has ended by itself, so that it holds nothing any more. A handler may end its process with any exit code."""
+        return self.code in (0, RECYCLED, REFUSED) and (self.ready_at is None or self.status.state == "draining")
 
     def death(self) -> Death:
         """How it has ended, for a process that could not hand in what it held."""

@@ -114,6 +114,8 @@ class Supervisor:
             if self._watched:
                 beside.append(asyncio.create_task(self._reload()))
             beside += [asyncio.create_task(burials.run()) for burials in self._burials]
+            for task in beside:
+                task.add_done_callback(self._beside_ended)
             await crew.until_empty()
             if not self._is_killed:
                 await asyncio.gather(*(burials.drain(BURIED_WITHIN) for burials in self._burials))
@@ -214,6 +216,13 @@ class Supervisor:
         if death.reason == "late" and not self._is_killed:
             log.warning("a process did not stop: a handler blocked it; its jobs run again elsewhere")
             self._exit_code = 1
+
+    def _beside_ended(self, task: "asyncio.Task[None]") -> None:
+        """Without it the supervisor would go on blind: it ends, and its service manager starts it again."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.critical("a task of the supervisor has ended; the supervisor ends", exc_info=error)
+            self._exit_code = self._exit_code or 1
+            self.stop()
 
     async def _publish(self, crew: Crew) -> None:
         while True:

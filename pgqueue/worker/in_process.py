@@ -5,7 +5,6 @@ A process imports the module of the handler and decodes the arguments there.
 
 import functools
 import importlib
-import multiprocessing
 import os
 import signal
 import sys
@@ -16,10 +15,7 @@ from contextvars import copy_context
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from multiprocessing.connection import Connection
-from typing import Any
-
-import psutil
+from typing import TYPE_CHECKING, Any
 
 from .. import logs
 from .._json import dumps, loads_own
@@ -38,7 +34,9 @@ from .execute import arguments_of, cancelled, returned
 from .log_handler import forget, keep
 from .questions import answer_questions
 from .stacks import listen_to_signal
-from .tree import descendants
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
 
 RAISED = "raised"
 RATE_LIMITED = "rate limited"
@@ -96,7 +94,7 @@ _setup: Setup | None = None
 _asked: Any = None  # see _Child
 
 
-def begin(setup: Setup, asked: Any = None, questions: Connection | None = None) -> None:
+def begin(setup: Setup, asked: Any = None, questions: "Connection | None" = None) -> None:
     """Prepare a process that has just started. `questions`: through which the worker asks what it does."""
     global _setup, _asked
     _setup, _asked = setup, asked
@@ -117,6 +115,13 @@ def _unheard(number: int, frame: object) -> None:
 
 
 def _end_with_worker() -> None:
+    # Here, because a worker imports this file too and needs none of them; and not when its worker has ended already.
+    import multiprocessing
+
+    import psutil
+
+    from .tree import descendants
+
     worker = multiprocessing.parent_process()
     if worker is not None:
         worker.join()

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Coroutine
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ from ..tracing.provider import flush
 from .early import EarlySignals, Stopped
 from .loops import LoopEnded
 from .meant import meant_app, meant_module
+from .memory import rss
 from .options import WorkerOptions
 from .worker import Worker
 
@@ -161,7 +162,7 @@ def run(launch: Launch, on_worker: Callable[[Worker], object] = lambda worker: N
     worker = Worker(app, launch.options)
     on_worker(worker)
     early.go_to(worker.stop)
-    answers = answering(lambda: Seen([worker.status()]), probes, app.settings.lease)
+    answers = answering(lambda: _seen(worker), probes, app.settings.lease)
     with answers, asyncio.Runner(loop_factory=_loop_factory()) as runner:
         failed: BaseException | None = None
         try:
@@ -175,6 +176,10 @@ def run(launch: Launch, on_worker: Callable[[Worker], object] = lambda worker: N
             _abandon(left, failed, code)
             logs.close()
     return code
+
+
+def _seen(worker: Worker) -> Seen:
+    return Seen([replace(worker.status(), memory=rss(os.getpid()) or None)])
 
 
 def _exit_code(worker: Worker, failed: BaseException | None) -> int:

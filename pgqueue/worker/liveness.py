@@ -112,7 +112,7 @@ class Liveness(threading.Thread):
         self._on_operation_wanted = on_operation_wanted
         self._down_for, self._timed = down_for, timed
         self._on_queues_changed, self._on_watch_wanted = on_queues_changed, on_watch_wanted
-        self._stacks, self._lag, self._process = stacks, LoopLag(loop), psutil.Process()
+        self._stacks, self._lag = stacks, LoopLag(loop)
         self._measured, self._on_told, self._told = measured, on_told, ""
         self._is_draining, self._has_said_draining = is_draining, False
         self._memory = MemoryWatch(machine())
@@ -227,10 +227,12 @@ class Liveness(threading.Thread):
                 self._tell_stacks(connection)
 
     def _of_process(self) -> dict[str, Any]:
+
+        process = psutil.Process()
         try:
-            with self._process.oneshot():
-                spent = self._process.cpu_times()
-                return {"memory": self._process.memory_info().rss, "cpu_seconds": round(spent.user + spent.system, 3)}
+            with process.oneshot():
+                spent = process.cpu_times()
+                return {"memory": process.memory_info().rss, "cpu_seconds": round(spent.user + spent.system, 3)}
         except psutil.Error:
             return {}
 

@@ -4,12 +4,14 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from multiprocessing.connection import Connection
-from multiprocessing.context import BaseContext
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .._json import dumps, loads_own
 from .stacks import own_threads
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+    from multiprocessing.context import BaseContext
 
 ANSWER_WITHIN = 1.0  # seconds for all processes together
 THREAD = "pgqueue-questions"
@@ -27,7 +29,7 @@ class Questions:
         theirs: the end that the process gets.
     """
 
-    def __init__(self, context: BaseContext) -> None:
+    def __init__(self, context: "BaseContext") -> None:
         self._ours, self.theirs = context.Pipe()
         self._number = 0
 
@@ -62,12 +64,12 @@ def ask_all(processes: Sequence[tuple[Questions, dict[str, Any]]]) -> list[dict[
     return [known | questions.answer(deadline) for questions, known in processes]
 
 
-def answer_questions(theirs: Connection) -> None:
+def answer_questions(theirs: "Connection") -> None:
     """Answer what comes through the pipe, in a thread of the calling process, until the pipe is closed."""
     threading.Thread(target=_answer, args=(theirs,), name=THREAD, daemon=True).start()
 
 
-def _answer(theirs: Connection) -> None:
+def _answer(theirs: "Connection") -> None:
     with suppress(OSError, EOFError):
         while True:
             number = int(theirs.recv_bytes())

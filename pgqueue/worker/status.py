@@ -30,6 +30,7 @@ class Status:
         last_error: type and message of the last run that failed; at most 500 characters.
         restart: whether another process shall take its place when it has ended.
         drained: whether it was told to drain; without `restart` its place stays empty.
+        memory: bytes of its resident memory; None = not known. Who asks for it fills it in: its supervisor looks at it anyway.
     """
 
     state: State = "booting"
@@ -45,6 +46,7 @@ class Status:
     last_error: str | None = None
     restart: bool = False
     drained: bool = False
+    memory: int | None = None
 
     def to_json(self) -> str:
         """As one line of text for another process."""
@@ -86,6 +88,10 @@ def _is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
+def _is_count_or_none(value: Any) -> bool:
+    return value is None or _is_count(value)
+
+
 def _are_ids(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(id, int) for id in value)
 
@@ -111,6 +117,7 @@ _KINDS: Mapping[str, Callable[[Any], bool]] = {
     "done": _is_count,
     "failed": _is_count,
     "lag": _is_seconds,
+    "memory": _is_count_or_none,
     "last_error": _is_text_or_none,
     "restart": _is_flag,
     "drained": _is_flag,

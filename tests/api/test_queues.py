@@ -53,7 +53,7 @@ def test_a_queue_tells_its_jobs_by_priority_its_workers_and_its_pauses(
     assert {(row["state"], row["priority"], row["jobs"]) for row in found["jobs"]} == {("running", 50, 1), ("ready", 0, 2)}
     assert isinstance(found["oldest"], float)
     assert [(one["kind"], one["reason"]) for one in found["pauses"]] == [("everything", "deploy")]
-    assert [(one["name"], one["status"]) for one in found["served_by"]] == [("w", "IDLE")]
+    assert [(one["name"], one["status"]) for one in found["served_by"]] == [("w", "PAUSED")]
     assert api.get("/queues").json()["items"][0]["is_paused"] is True
 
 

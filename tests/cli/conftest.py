@@ -20,6 +20,8 @@ from pgqueue.migrate import migrate
 from pgqueue.worker import Worker, WorkerOptions
 
 from ..looking import Look
+from ..probing import manager as manager
+from ..probing import port as port
 from ..waiting import PATIENCE, until
 
 CHECKOUT = Path(__file__).parents[2]

@@ -40,7 +40,7 @@ def test_a_sound_install(run: Run, connection: psycopg.Connection[Any]) -> None:
     ran = run("doctor")
     assert (ran.code, ran.err) == (0, "")
     assert re.fullmatch(r"\d\d checks, all well\n", ran.out)
-    assert run("doctor", "--json").lines == [{"checks": 19, "exit_code": 0, "findings": []}]
+    assert run("doctor", "--json").lines == [{"checks": 20, "exit_code": 0, "findings": []}]
 
 
 def test_what_is_wrong_is_shown_with_its_remedy_the_worst_first(
@@ -59,7 +59,7 @@ def test_what_is_wrong_is_shown_with_its_remedy_the_worst_first(
     blocks = ran.out.split("\n\n")
     assert blocks[0].startswith("ERROR  object-missing\n  the index job_scheduled is missing\n  so: ")
     assert "do: select pgqueue.resume('queue', 'mail')" in blocks[1]
-    assert blocks[2] == "19 checks: 1 error, 1 warning\n"
+    assert blocks[2] == "20 checks: 1 error, 1 warning\n"
 
 
 def test_app_doctor_returns_the_findings(app: PgQueue, connection: psycopg.Connection[Any]) -> None:
@@ -216,6 +216,6 @@ def test_of_one_kind_the_first_are_shown_on_a_terminal(run: Run, look: Look, mon
     look.rows("update pause set paused_at = now() - interval '2 days'")
     lines = run("doctor").out.splitlines()
     assert lines.count("WARNING  pause-forgotten") == 5
-    assert lines[-2:] == ["and 4 more of pause-forgotten: see --json", "19 checks: 9 warnings"]
+    assert lines[-2:] == ["and 4 more of pause-forgotten: see --json", "20 checks: 9 warnings"]
     assert max(map(len, lines)) <= 80
     assert len(run("doctor", "--json").lines[0]["findings"]) == 9

@@ -2,7 +2,6 @@
 
 import signal
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -11,40 +10,12 @@ import pytest
 from pgqueue.cli.worker import parse_processes
 
 from ..looking import Look
+from ..probing import code, until_heard
 from ..waiting import until
 from .conftest import Process, Start, run_here
 from .handler_start import wait_until_started
 
 APP = "tests.cli.jobs:app"
-
-
-@pytest.fixture
-def port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
-
-
-@pytest.fixture
-def manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
-    """A socket as systemd has it. Take it before `start`, which copies the environment."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as heard:
-        heard.bind(str(tmp_path / "notify"))
-        heard.settimeout(30)
-        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
-        yield heard
-
-
-def code(port: int, path: str) -> int:
-    try:
-        return httpx.get(f"http://127.0.0.1:{port}{path}", timeout=10).status_code
-    except httpx.TransportError:
-        return 0
-
-
-def until_heard(manager: socket.socket, line: str) -> None:
-    while line not in manager.recv(4096).decode().splitlines():
-        pass
 
 
 @pytest.mark.parametrize("processes", ["1", "2"])
@@ -58,7 +29,11 @@ def test_it_is_ready_when_all_have_claimed_and_no_longer_when_it_is_to_end(
     assert code(port, "/live") == 200
     job = look.value("select enqueue('sleep', jsonb_build_object('seconds', 2.5))")
     wait_until_started(look, job)
-    assert f'pgqueue_process_state{{process="{processes}",state="ready"}} 1' in httpx.get(f"http://127.0.0.1:{port}/metrics").text
+    said = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+    assert f'pgqueue_process_state{{process="{processes}",state="ready"}} 1' in said
+    memory = [float(line.split()[1]) for line in said.splitlines() if line.startswith("pgqueue_process_resident_memory_bytes{")]
+    assert len(memory) == int(processes)
+    assert min(memory) > 10_000_000
 
     worker.signal(signal.SIGTERM)
 

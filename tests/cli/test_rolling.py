@@ -166,35 +166,3 @@ def test_as_the_first_process_of_a_container_it_reaps_orphans_and_takes_none_for
     finally:
         unshare.kill()
         unshare.wait()
-
-
-@pytest.mark.slow
-def test_a_roll_of_many_processes_needs_less_than_twice_their_connections(start: Start, look: Look) -> None:
-    """Also their start: the connections grow with the processes that are ready, and never beyond."""
-    many = 12
-    supervisor = start("pgqueue.worker", APP, "--processes", many, "--concurrency", "2")
-
-    def connections() -> int:
-        ours = "select count(*) from pg_stat_activity where application_name ~ '^pgqueue ' and datname = current_database()"
-        return int(look.value(ours))
-
-    most_at_start = 0
-
-    def are_ready() -> bool:
-        nonlocal most_at_start
-        most_at_start = max(most_at_start, connections())
-        return bool(look.value("select count(*) from worker where wake_mode = 'notify'") == many)
-
-    until(are_ready, "all are ready", within=120)
-    steady = connections()
-    supervisor.signal(signal.SIGHUP)
-    most = steady
-
-    def is_rolled() -> bool:
-        nonlocal most
-        most = max(most, connections())
-        return "all worker processes were replaced" in supervisor.log()
-
-    until(is_rolled, "the roll", within=240)
-    assert most_at_start < 2 * steady
-    assert most < 1.5 * steady

@@ -41,6 +41,8 @@ def test_the_exit_code_tells_of_the_failure_though_a_thread_goes_on(
     class Failing:
         is_recycled = False
 
+        def stop(self) -> None: ...
+
         def __init__(self, app: object, options: object) -> None: ...
 
         async def run(self) -> None:

@@ -1,5 +1,6 @@
 """pgqueue worker --check: what is wrong before a worker starts, and an exit code by its severity."""
 
+import json
 import re
 import sys
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ from pgqueue import Limit, PgQueue, Schedule
 from pgqueue.database.calls.doctor import Room
 from pgqueue.doctor.connections import Needed, needed, of_room
 from pgqueue.doctor.preflight import preflight
+from pgqueue.worker.machine import Machine
 
 from .conftest import Ran, Run, run_here
 
@@ -23,6 +25,10 @@ APP = "tests.cli.jobs:app"
 def _new_app(monkeypatch: pytest.MonkeyPatch) -> None:
     """The app is imported anew: it keeps the settings with which it was loaded."""
     monkeypatch.delitem(sys.modules, "tests.cli.jobs", raising=False)
+
+
+def compute() -> None:
+    """A handler that a process can import."""
 
 
 def names(ran: Ran) -> list[str]:
@@ -40,6 +46,23 @@ def test_a_sound_app_and_database_pass(run: Run) -> None:
     ran = run("worker", APP, "--check")
     assert (ran.code, names(ran), ran.err) == (0, [], "")
     assert ran.out.endswith("checks, all well\n")
+
+
+def test_programs_get_an_object_of_each_install(run: Run) -> None:
+    ran = run("worker", APP, "--check", "--json", "--queues", "default,mail,more")
+    said = json.loads(ran.out)
+    assert (ran.code, said["exit_code"], [one["name"] for one in said["findings"]]) == (1, 1, ["queue-without-tasks"])
+    assert set(said["findings"][0]) >= {"severity", "problem", "consequence", "remedy"}
+    several = run("worker", APP, "--check", "--json", "--schemas", "pgq*,elsewhere", "--queues", "default,mail")
+    objects = [json.loads(line) for line in several.out.splitlines()]
+    assert several.code == 2
+    assert [(one["schema"], one["exit_code"]) for one in objects] == [("pgqueue", 0), ("elsewhere", 2)]
+
+
+def test_without_check_there_is_no_json(capsys: pytest.CaptureFixture[str]) -> None:
+    ran = run_here(capsys, "worker", APP, "--json")
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith("pgqueue: json: a worker that runs prints no JSON; add --check")
 
 
 def test_nothing_is_started(run: Run, connection: psycopg.Connection[Any]) -> None:
@@ -184,3 +207,11 @@ def test_of_several_installs_each_is_checked(run: Run) -> None:
     ran = run("worker", APP, "--check", "--schemas", "pgq*,elsewhere", "--queues", "default,mail")
     assert re.findall(r"^schema (\w+)$", ran.out, re.MULTILINE) == ["pgqueue", "elsewhere"]
     assert (ran.code, names(ran)) == (2, ["not-migrated"])
+
+
+def test_processes_for_handlers_are_reckoned_by_the_cpus_of_the_container(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many as a worker starts there, however many the host has."""
+    app = PgQueue(URL, transaction_pool_size=1, pool_size=1)
+    app.task(executor="process")(compute)
+    monkeypatch.setattr(Machine, "cores", lambda self: 3.0)
+    assert needed(app, 100, 1).most - needed(app, 1, 1).most == 2

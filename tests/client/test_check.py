@@ -32,7 +32,10 @@ def test_everything_that_is_wrong_is_named_at_once(monkeypatch: pytest.MonkeyPat
     with pytest.raises(ConfigurationError) as caught:
         app.check(database=False)
     message = str(caught.value)
-    assert "PGQUEUE_LEESE: there is no such setting; there are: PGQUEUE_API_POOL_SIZE, PGQUEUE_DATABASE_URL" in message
+    assert (
+        "PGQUEUE_LEESE: there is no such setting; there are: PGQUEUE_API_POOL_SIZE, PGQUEUE_APP_VERSION, PGQUEUE_DATABASE_URL"
+        in message
+    )
     assert "task 'fetch': 'client' is injected, but the app has no lifespan" in message
 
 

@@ -65,7 +65,7 @@ async def test_a_result_comes_long_before_the_next_look(
         await auntil(lambda: _listening(look), "a worker that listens")
         waits = [_wait(gated.enqueue(n), flavour) for n in range(2)]
         await auntil(lambda: _waiters(async_app) == 2, "two waits")
-        await auntil(worker._waiters.is_asked, "a worker that knows")
+        await auntil(worker._parts.waiters.is_asked, "a worker that knows")
         gate.set()
         async with asyncio.timeout(20):
             assert await asyncio.gather(*waits) == [0, 1]
@@ -100,7 +100,7 @@ async def test_jobs_come_one_by_one_as_they_are_heard_of(
     async with working(async_app) as worker, asyncio.timeout(20):
         await auntil(lambda: _listening(look), "a worker that listens")
         waiting = asyncio.ensure_future(wait())
-        await auntil(worker._waiters.is_asked, "a worker that knows")
+        await auntil(worker._parts.waiters.is_asked, "a worker that knows")
         for n in (2, 0, 1):
             gates[n].set()
             assert await came.get() == jobs[n].id
@@ -127,7 +127,7 @@ async def test_nothing_is_told_while_nobody_waits(async_app: PgQueue, welcome: T
     look.connection.execute(f'listen "{look.value("select channel()")}_done"'.encode())
     jobs = welcome.enqueue_many([(n,) for n in range(20)])
     worker = await burst(async_app)
-    assert not worker._waiters._ids
+    assert not worker._parts.waiters._ids
     assert jobs[0].result(timeout=0) == "hello 0"  # what only looks does not count as waiting
     look.value("select wake_waiters('{4711}')")  # a mark: notifications arrive in order
     assert [n.payload for n in look.connection.notifies(timeout=10, stop_after=1)] == ["4711"]

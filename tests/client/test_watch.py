@@ -80,7 +80,7 @@ async def test_every_change_comes_long_before_the_next_look(
         await auntil(lambda: _listening(look), "a worker that listens")
         job = work.using(run_after=3600).enqueue()
         watch = Changes(job, flavour)
-        await auntil(worker._waiters.is_watching, "a worker that knows")
+        await auntil(worker._parts.waiters.is_watching, "a worker that knows")
         assert watch.told() == ["scheduled"]
         await asyncio.to_thread(async_app.retry, job.id)
         await auntil(lambda: watch.told()[-1] == "hello", "the line")
@@ -160,7 +160,7 @@ async def test_lines_that_are_stored_behind_the_outcome_come_before_the_end(
         await auntil(lambda: _listening(look), "a worker that listens")
         job = work.using(run_after=3600).enqueue()
         watch = Changes(job, "async")
-        await auntil(worker._waiters.is_watching, "a worker that knows")
+        await auntil(worker._parts.waiters.is_watching, "a worker that knows")
         await asyncio.to_thread(async_app.retry, job.id)
         await asyncio.wait_for(watch.end, 20)
     assert watch.told()[-2:] == ["last words", "succeeded"]
@@ -232,12 +232,12 @@ async def test_only_watched_jobs_are_told_and_nobody_is_told_otherwise(
         await auntil(lambda: look.count("succeeded") == 20, "all jobs")
         watched = work.using(run_after=3600).enqueue()
         watch = Changes(watched, "async")
-        await auntil(worker._waiters.is_watching, "a worker that knows")
+        await auntil(worker._parts.waiters.is_watching, "a worker that knows")
         others = [work.enqueue() for _ in range(20)]
         await auntil(lambda: look.count("succeeded") == 40, "all others")
         await asyncio.to_thread(async_app.retry, watched.id)
         await asyncio.wait_for(watch.end, 20)
-    assert not worker._waiters.is_asked()
+    assert not worker._parts.waiters.is_asked()
     ids = {
         int(id) for note in ear.connection.notifies(timeout=0.5) if "echo" not in note.payload for id in note.payload.split(",")
     }

@@ -16,8 +16,9 @@ from .seeding import Seeded
 
 REFUSED, NO_TOKEN = "it needs another role", "not of this session"
 PAGED = {
-    "/audit", "/dead-letters/{fingerprint}", "/jobs", "/jobs/{job_id}/log", "/limits", "/operations", "/queues", "/schedules",
-    "/schedules/{name}", "/settings", "/workers", "/workers/rescues", "/workflows", "/workflows/{workflow_id}",
+    "/audit", "/dead-letters/{fingerprint}", "/jobs", "/jobs/{job_id}/log", "/limits", "/operations", "/pools", "/pools/{name}",
+    "/queues", "/schedules", "/schedules/{name}", "/settings", "/workers", "/workers/rescues", "/workflows",
+    "/workflows/{workflow_id}",
 }  # fmt: skip
 by_role = pytest.mark.parametrize("role", sorted(READERS))
 

@@ -20,7 +20,7 @@ HOUR = 3600
 # means by "the next 09:00" or "the next five ticks"; and what compares the clocks. What is due is decided by the database alone.
 MAY_ASK = {
     "outcomes.py", "_checks.py", "testing/_inline.py", "schedules/at.py", "schedules/cron.py", "schedules/ranges.py",
-    "doctor/situation.py", "doctor/zones.py", "worker/doctor.py", "tracing/otel.py", "logs/daily.py",
+    "doctor/situation.py", "doctor/zones.py", "doctor/preflight.py", "worker/doctor.py", "tracing/otel.py", "logs/daily.py",
     "api/health/examination.py", "dashboard/render.py", "dashboard/nouns/ages.py", "dashboard/jobs/timeline.py",
 }  # fmt: skip
 WALL_CLOCK = {

@@ -75,7 +75,7 @@ async def test_every_effect_is_there_once_although_connections_are_killed_and_co
     proxy.decide = losing_commits(dice, most=30)
     async with killing(look, most=60) as kills, working(app, concurrency=40) as worker:
         await auntil(lambda: look.live() == 0, "the end of all jobs", within=60)
-        counts = worker._finisher.counts
+        counts = worker._parts.finisher.counts
     ended = {row["id"]: row["attempt"] for row in look.rows("select id, attempt from jobs where state = 'succeeded'")}
     effects = [(row["job_id"], row["attempt"]) for row in look.rows("select * from public.effect")]
     assert sorted(ended) == sorted(job.id for job in jobs)

@@ -54,16 +54,16 @@ async def _overlaps(database_url: str, look: Look, monkeypatch: pytest.MonkeyPat
     job = work.enqueue()
     Deaf.cut_off = False
     with monkeypatch.context() as patch:
-        patch.setattr("pgqueue.worker.worker.Liveness", kind)
+        patch.setattr("pgqueue.worker.heart.Liveness", kind)
         cut_off = new_worker(first)
         run = asyncio.create_task(cut_off.run())
         await auntil(lambda: look.value("select count(*) from audit.run") == 1, "the first run")
-    monkeypatch.setattr(cut_off._slots, "room", asyncio.Event().wait)  # nor do its claims get through
+    monkeypatch.setattr(cut_off._parts.slots, "room", asyncio.Event().wait)  # nor do its claims get through
     async with working(second):
         await auntil(lambda: look.value("select count(*) from worker where wake_mode = 'notify'") == 2, "both workers")
         Deaf.cut_off = True
         await auntil(lambda: look.state(job.id) == "succeeded", "the job")
-        await auntil(lambda: not cut_off._finisher.unflushed(), "the outcome of the first run, if any")
+        await auntil(lambda: not cut_off._parts.finisher.unflushed(), "the outcome of the first run, if any")
         await asyncio.sleep(0.1)
     Deaf.cut_off = False
     cut_off.stop()
@@ -72,7 +72,7 @@ async def _overlaps(database_url: str, look: Look, monkeypatch: pytest.MonkeyPat
     result = look.value("select value from job_result where job_id = %s", job.id)
     for app in (first, second):
         app.close()
-    return result, cut_off._finisher.counts["stale"]
+    return result, cut_off._parts.finisher.counts["stale"]
 
 
 async def test_a_worker_that_is_cut_off_drops_its_job_before_another_starts_it(

@@ -36,7 +36,7 @@ async def test_loops_that_are_harmed_at_any_await_under_load_lose_nothing(
     ids = [job.id for job in work.enqueue_many([(n,) for n in range(3000)])]
     flows = [chain(group(*(work.s(n) for n in range(5))), total.s()).enqueue() for _ in range(100)]
     async with working(short, concurrency=20) as worker:
-        await auntil(lambda: hasattr(worker, "_loops") and tasks_of(worker), "a worker")
+        await auntil(lambda: hasattr(worker, "_parts") and tasks_of(worker), "a worker")
         deadline = time.monotonic() + 60
         while look.live():
             assert time.monotonic() < deadline, look.rows("select state, count(*) from job group by 1")

@@ -76,7 +76,7 @@ async def test_after_lost_replies_to_finish_no_job_runs_again_and_none_failed(
     behind: PgQueue, proxy: Proxy, dice: random.Random, look: Look, runs: Runs, note: Task[[int], None]
 ) -> None:
     worker = await _lose_replies_to_finish(proxy, dice, look, runs, note, jobs=300, most=8)
-    assert worker._finisher.counts["stale"] == 0
+    assert worker._parts.finisher.counts["stale"] == 0
 
 
 @pytest.mark.slow
@@ -161,7 +161,7 @@ async def _lock_the_table(app: PgQueue, look: Look, connect: Any, jobs: int, sec
         release = threading.Timer(seconds, locker.commit)
         release.start()
         while release.is_alive():
-            most = max(most, len(worker._finisher.unflushed()))
+            most = max(most, len(worker._parts.finisher.unflushed()))
             await asyncio.sleep(0.01)
         await auntil(lambda: look.live() == 0, "the rest", within=60)
     assert most <= 1000 + 1000 + 50, "unflushed outcomes were not bounded"
@@ -198,7 +198,7 @@ async def test_a_transaction_that_holds_one_job_s_row_stalls_only_that_one(app: 
         gate.set()
         await auntil(lambda: look.count("succeeded") == 299, "the other jobs, while the one row is held")
         assert look.state(held) == "running"
-        await auntil(lambda: worker._finisher.unflushed() == [held], "what was answered is let go of")
+        await auntil(lambda: worker._parts.finisher.unflushed() == [held], "what was answered is let go of")
         holder.commit()
         await auntil(lambda: look.state(held) == "succeeded", "the held one")
     await app.aclose()

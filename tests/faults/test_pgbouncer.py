@@ -39,7 +39,7 @@ async def test_without_a_direct_url_the_worker_says_that_it_polls(
     caplog.set_level("INFO")
     async with _app(pooled(pool_size), None) as work, working(app_of(work)) as worker:
         mode = await auntil(lambda: look.value(STATUS), "the view")
-        assert mode == worker._liveness.wake_mode == "polling: a pooler drops LISTEN; set PGQUEUE_LISTEN_URL"
+        assert mode == worker._parts.liveness.wake_mode == "polling: a pooler drops LISTEN; set PGQUEUE_LISTEN_URL"
         assert f"wake-ups by {mode}" in caplog.text
         assert "wake-ups by notify" not in caplog.text
         job = await work.aenqueue()
@@ -56,10 +56,10 @@ async def test_with_a_direct_url_the_worker_says_that_it_is_notified_and_is(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     caplog.set_level("INFO")
-    monkeypatch.setattr("pgqueue.worker.worker.BACKSTOP", 600.0)
+    monkeypatch.setattr("pgqueue.worker.parts.BACKSTOP", 600.0)
     async with _app(pooled(pool_size), database_url) as work, working(app_of(work)) as worker:
         mode = await auntil(lambda: look.value(STATUS), "the view")
-        assert mode == worker._liveness.wake_mode == "notify"
+        assert mode == worker._parts.liveness.wake_mode == "notify"
         assert "wake-ups by notify" in caplog.text
         job = await work.aenqueue()
         assert await job.aresult(20) == "done"

@@ -103,7 +103,7 @@ async def test_a_silent_heartbeat_is_noticed_and_the_lease_is_kept(
 async def test_a_worker_whose_listener_went_silent_is_woken_again(
     proxy: Proxy, work: Task[..., int], look: Look, starts: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pgqueue.worker.worker.BACKSTOP", 600.0)
+    monkeypatch.setattr("pgqueue.worker.parts.BACKSTOP", 600.0)
     async with working(app_of(work)):
         await _listening(look)
         assert proxy.silence("pgqueue liveness") == 1
@@ -161,7 +161,7 @@ async def test_a_connection_that_goes_silent_while_an_outcome_is_held_is_noticed
         await auntil(lambda: starts, "the first")
         holder.execute("select from workflow for update")
         gate.set()
-        await auntil(lambda: len(worker._finisher._held), "what is held")
+        await auntil(lambda: len(worker._parts.finisher._held), "what is held")
         assert proxy.silence("pgqueue worker") >= 1
         holder.commit()
         await _succeeded(look, second)
@@ -250,7 +250,7 @@ async def test_a_block_whose_commit_is_swallowed_wrote_nothing_and_its_job_fails
     job = block().enqueue()
     _silent_once(proxy, b"COMMIT")
     async with working(behind) as worker:
-        await auntil(lambda: hasattr(worker, "_finisher") and worker._finisher.unflushed(), "the report of a failure")
+        await auntil(lambda: hasattr(worker, "_parts") and worker._parts.finisher.unflushed(), "the report of a failure")
         look.rows(BACKENDS)  # until then the server's session holds the job's row; TCP would tell the server
         await auntil(lambda: look.state(job.id) == "failed", "the end of the job", within=NOTICED)
     assert (starts, written_by(look)) == ([job.id], [])
@@ -264,7 +264,7 @@ async def test_a_block_whose_commit_is_not_answered_has_committed_and_its_job_su
     job = block().enqueue()
     async with working(behind) as worker:
         await _succeeded(look, job.id)
-        await auntil(lambda: not worker._slots.running, "the end of the run", within=NOTICED)
+        await auntil(lambda: not worker._parts.slots.running, "the end of the run", within=NOTICED)
         _ended_once(look, starts, [job.id])
     assert written_by(look) == [job.id]
 

@@ -64,7 +64,7 @@ async def _listening(look: Look) -> None:
 @pytest.fixture
 def no_backstop(monkeypatch: pytest.MonkeyPatch) -> None:
     """Workers that look for jobs when they are woken, and else never: a missed wake-up is no matter of luck."""
-    monkeypatch.setattr("pgqueue.worker.worker.BACKSTOP", NEVER)
+    monkeypatch.setattr("pgqueue.worker.parts.BACKSTOP", NEVER)
 
 
 @pytest.mark.usefixtures("no_backstop")

@@ -8,6 +8,8 @@ import psycopg
 import pytest
 
 from ..looking import Look
+from ..probing import manager as manager
+from ..probing import port as port
 from .agents import Pool
 
 

@@ -69,7 +69,7 @@ def slots(crew: Notes) -> Slots:
 
 
 def told(*slots: Slot) -> Turn:
-    return Turn("shop.jobs:app", ("mail=3", "default"), 20, False, False, None, slots)
+    return Turn("shop.jobs:app", ("mail=3", "default"), 20, False, False, None, False, slots)
 
 
 def test_a_worker_is_started_as_the_pool_says() -> None:
@@ -189,6 +189,19 @@ def test_a_worker_that_cannot_work_is_started_again_later(slots: Slots, crew: No
         now += 1
         slots.obey(told(Slot(1, 1)))
         assert crew.taken() == [("fill", 1, 1)]
+
+
+@pytest.mark.parametrize("how", ["told", "dropped"])
+def test_a_slot_that_is_gone_is_not_tried_again(slots: Slots, crew: Notes, how: str) -> None:
+    """Else the agent would make turns without a pause, and complain for ever of a slot that others hold."""
+    slots.obey(told(Slot(1, 1)))
+    slots.gone(1, REFUSED)
+    if how == "dropped":
+        slots.drop()
+    else:
+        slots.obey(told(Slot(2, 1)))
+    assert slots.retry_in() == float("inf")
+    assert slots.trouble() is None
 
 
 def test_a_worker_that_was_told_to_drain_is_followed_by_another(slots: Slots, crew: Notes) -> None:

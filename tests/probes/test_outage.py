@@ -21,7 +21,7 @@ async def test_an_outage_of_the_database_makes_a_worker_unready_and_not_stuck(
 ) -> None:
     assert 2 * LONGEST < LIVE_WITHIN, "a try that fails is progress"
     monkeypatch.setattr(Backoff.__init__, "__defaults__", (LONGEST * WITHIN / LIVE_WITHIN,))
-    monkeypatch.setattr("pgqueue.worker.worker.FLUSH_WITHIN", 0.2)
+    monkeypatch.setattr("pgqueue.worker.ending.FLUSH_WITHIN", 0.2)
     with ExitStack() as up:
         app = PgQueue(up.enter_context(Proxy(database_url)).url, lease=1.0)
         app.task(name="nothing")(lambda: None)

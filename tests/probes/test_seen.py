@@ -32,6 +32,13 @@ def test_they_are_ready_when_as_many_are_as_are_wanted(statuses: list[Status], w
     assert bool(why) == bool(Seen(statuses, wanted).unready())
 
 
+def test_an_agent_is_ready_without_processes_and_ends_only_by_itself() -> None:
+    assert Seen([], 0, False).unready() == []
+    assert Seen([], 1, False).unready() == ["0 of 1 processes are ready"]
+    assert Seen([], 0, True).unready() == ["all processes end"]
+    assert not Seen([DRAINING], 0, False).is_ending  # else systemd would end an agent whose pool is paused
+
+
 BLOCKED = Status("ready", turned=61, connected=True)
 HUNG = Status("ready", claimed=61, connected=True)
 
@@ -67,13 +74,25 @@ def test_what_a_loop_has_published_grows_old(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_figures_are_those_of_each_process() -> None:
-    busy = Status("ready", "b" * 36, running=(1, 2), done=1_234_567, failed=3, lag=0.25, connected=True, wake_mode="notify")
+    busy = Status(
+        "ready",
+        "b" * 36,
+        running=(1, 2),
+        done=1_234_567,
+        failed=3,
+        lag=0.25,
+        memory=96_000_000,
+        connected=True,
+        wake_mode="notify",
+    )
     lines = exposition(Seen([busy, BOOTING], 2)).splitlines()
     assert 'pgqueue_process_state{process="1",state="ready"} 1' in lines
     assert 'pgqueue_process_state{process="2",state="ready"} 0' in lines
     assert 'pgqueue_process_jobs_done_total{process="1"} 1234567' in lines
     assert 'pgqueue_process_loop_lag_seconds{process="1"} 0.250000' in lines
     assert 'pgqueue_process_running_jobs{process="1"} 2' in lines
+    assert 'pgqueue_process_resident_memory_bytes{process="1"} 96000000' in lines
+    assert not any(line.startswith('pgqueue_process_resident_memory_bytes{process="2"}') for line in lines), "not known yet"
     assert "pgqueue_processes_wanted 2" in lines
     helped = [line.split()[2] for line in lines if line.startswith("# HELP")]
     assert len(helped) == len(set(helped)) == sum(line.startswith("# TYPE") for line in lines)

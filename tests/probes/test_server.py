@@ -14,6 +14,8 @@ from pgqueue.probes.seen import Seen
 from pgqueue.probes.server import Probes
 from pgqueue.worker.status import Status
 
+from ..waiting import until
+
 READY = Status("ready", connected=True, wake_mode="notify")
 
 
@@ -97,7 +99,7 @@ def test_clients_that_hang_do_not_keep_others_out_for_long(
         assert one.recv(1) == b""  # closed by the server
         one.close()
     assert http.get("/live").status_code == 200
-    assert not [thread for thread in threading.enumerate() if "process_request_thread" in thread.name and thread.is_alive()]
+    until(lambda: not [one for one in threading.enumerate() if "process_request_thread" in one.name], "the threads to end")
 
 
 def test_a_look_that_fails_is_one_request_that_fails(worker: Worker, http: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ def test_an_agent_takes_as_many_slots_as_are_wanted(rolled_back_sql: Sql) -> Non
     told = turn(rolled_back_sql, one)
 
     assert told.staying == [1, 2, 3]
-    assert (told["app"], told["queues"], told["concurrency"], told["generation"]) == ("jobs:app", ["mail=3"], 7, 1)
+    assert (told["app"], told["queues"], told["concurrency"]) == ("jobs:app", ["mail=3"], 7)
     assert (told["autoscale"], told["deleting"], told["look_after"]) == (False, False, None)
 
 
@@ -235,7 +235,7 @@ def test_two_agents_at_the_same_slot_one_has_it(sql: Sql, another_sql: Callable[
         late = turn(second, another)
 
     assert first.staying == [1]
-    assert (late.staying, late["look_after"]) == ([], 0.2)
+    assert (late.staying, late["held_up"], first["held_up"]) == ([], True, False)
     assert turn(second, another).staying == []
     assert holders(sql) == {1: one}
 

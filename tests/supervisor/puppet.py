@@ -1,13 +1,14 @@
 """A process that speaks like a worker process and does what its target says; it boots in a moment, because it imports nothing.
 
-Its target is a list such as "boot=0.1,jobs=5": boot (seconds; never, crash), ends (an exit code, once ready), jobs (that it has
-done), mb (of memory), turned (seconds), drain (seconds), restart, told, deaf (hears no SIGTERM), silent (once ready), away (no
-database).
+Its target is a list such as "boot=0.1,jobs=5": boot (seconds; never, crash), ends (an exit code, once ready), cut (it ends
+without a word), jobs (that it has done), mb (of memory), turned (seconds), drain (seconds), restart, told, deaf (hears no
+SIGTERM), silent (once ready), program (it starts one), away (no database).
 """
 
 import json
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -52,9 +53,12 @@ def main() -> int:
         time.sleep(600)
     time.sleep(float(boot))
     say(state="ready", worker=f"00000000-0000-0000-0000-{os.getpid():012}", connected=True, done=int(what.get("jobs", 0)))
+    if "program" in what:
+        subprocess.Popen(["sleep", "600"], stdin=subprocess.DEVNULL)
     say(turned=float(what.get("turned", 0)), running=[7])
     if "ends" in what:
-        say(state="draining", drained="told" in what, restart="restart" in what)
+        if "cut" not in what:
+            say(state="draining", drained="told" in what, restart="restart" in what)
         return int(what["ends"])
     while True:
         time.sleep(0.05)

@@ -95,7 +95,10 @@ async def test_nobody_waits_for_a_database_that_is_away(app: PgQueue) -> None:
         assert time.monotonic() - began < 1
 
 
-async def test_it_asks_again_until_the_database_answers(app: PgQueue, sql: Sql, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("error", [Disconnected("gone"), OSError("too many open files")])
+async def test_it_asks_again_until_the_database_answers(
+    app: PgQueue, sql: Sql, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
     monkeypatch.setattr("pgqueue.supervisor.burials.PAUSE", 0.01)
     worker, id = working(sql)
     async with burying(app.url, app.statements) as burials:
@@ -104,7 +107,7 @@ async def test_it_asks_again_until_the_database_answers(app: PgQueue, sql: Sql, 
         async def fails_twice(call: Any) -> Any:
             asked.append(call)
             if len(asked) < 3:
-                raise Disconnected("gone")
+                raise error
             return await run(call)
 
         monkeypatch.setattr(burials._link, "run", fails_twice)
@@ -117,9 +120,25 @@ async def test_what_is_refused_is_left_to_the_lease_and_the_next_one_has_its_tur
     worker, id = working(sql)
     async with burying(app.url, app.statements) as burials:
         burials.add(dead(worker, running=(2**70,)))
+        burials.add(dead("what no worker is called", running=(id,)))
         burials.add(dead(worker, running=(id,)))
         await burials.drain(5)
     assert sql.state(id) == "ready"
+
+
+async def test_jobs_that_found_no_room_in_the_status_have_begun_too(
+    app: PgQueue, sql: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise their attempts would not count, and one that kills its process would do so again and again."""
+    monkeypatch.setattr("pgqueue.supervisor.burials.MOST_RUNNING", 2)
+    ids, worker = [sql.enqueue(retries=10) for _ in range(3)], sql.worker()
+    sql.claim(worker, want=3)
+    sql.rows("update worker set started = %s, heartbeat_at = clock_timestamp() - interval '10 s' where id = %s", ids, worker)
+    sql.rows("update job set claimed_at = claimed_at - interval '1 hour'")
+    async with burying(app.url, app.statements) as burials:
+        burials.add(dead(str(worker), running=tuple(ids[:2])))
+        await burials.drain(5)
+    assert [(sql.state(id), sql.job(id)["attempt"], sql.job(id)["rescues"]) for id in ids] == [("ready", 1, 1)] * 3
 
 
 async def test_a_process_that_never_had_a_worker_is_passed_over(app: PgQueue) -> None:

@@ -149,6 +149,52 @@ async def test_one_that_was_told_to_drain_leaves_its_place_empty_and_one_that_wa
     assert watched.deaths == []
 
 
+@pytest.mark.parametrize("code", [0, 2, 75])
+@pytest.mark.parametrize("burst", [False, True])
+async def test_a_handler_that_ends_its_process_ends_nothing_else_whatever_exit_code_it_uses(
+    new_crew: NewCrew, code: int, burst: bool
+) -> None:
+    """2 would stop the whole fleet, 0 end the burst, and its jobs would wait for the lease."""
+    watched = await new_crew()
+    watched.crew.fill(1, puppet(f"ends={code},cut", burst=burst))
+    await auntil(lambda: len(watched.deaths) >= 2, "two deaths")
+    assert watched.ended == []
+    assert (watched.deaths[0].code, watched.deaths[0].reason) == (code, "exited")
+    assert watched.crew.places()[1].failures >= 1
+
+
+@pytest.mark.parametrize("by", ["the crew", "others"])
+async def test_programs_of_handlers_end_with_a_process_that_is_killed(new_crew: NewCrew, by: str) -> None:
+    """Its jobs run again at once, and must not meet what their first run has started."""
+    watched = await new_crew(stuck_after=0.5)
+    watched.crew.fill(1, puppet("program,silent" if by == "the crew" else "program"))
+    await auntil(lambda: watched.crew.statuses() and watched.crew.statuses()[0].running == (7,), "its job")
+    (program,) = psutil.Process(watched.pid()).children()
+    if by == "others":
+        os.kill(watched.pid(), signal.SIGKILL)
+    await auntil(lambda: watched.deaths, "its death")
+    await auntil(lambda: not program.is_running() or program.status() == psutil.STATUS_ZOMBIE, "the end of the program")
+
+
+async def test_a_look_that_fails_is_not_the_last_one(
+    new_crew: NewCrew, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("pgqueue.supervisor.crew.FAILED_PAUSE", 0.01)
+    watched = await new_crew()
+    watched.crew.fill(1, puppet())
+    await auntil(lambda: watched.state() == "ready", "ready")
+    first = watched.pid()
+
+    def broken(number: int, death: object) -> None:
+        raise KeyError(number)
+
+    watched.crew._on_death = broken
+    os.kill(first, signal.SIGKILL)
+    await auntil(lambda: watched.state() == "ready" and watched.pid() != first, "another one")
+    watched.crew._on_death = lambda number, death: None
+    assert "the look at the worker processes failed" in caplog.text
+
+
 async def test_one_that_ends_although_nobody_has_told_it_is_replaced(new_crew: NewCrew) -> None:
     watched = await new_crew()
     watched.crew.fill(1, puppet())
@@ -168,7 +214,7 @@ async def test_a_burst_ends_with_its_processes(new_crew: NewCrew) -> None:
 
 
 async def test_few_processes_boot_at_once(new_crew: NewCrew, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pgqueue.supervisor.crew._cores", lambda: 2)
+    monkeypatch.setattr("pgqueue.supervisor.crew.whole_cores", lambda: 2)
     watched, most = await new_crew(), 0
     for number in range(8):
         watched.crew.fill(number, puppet("boot=0.05"))
@@ -217,20 +263,3 @@ async def test_stacks_are_asked_of_all_that_are_ready(new_crew: NewCrew, capfd: 
 
     await auntil(has_said, "its stacks")
     assert set(watched.crew.pids()) == pids, "the signal has ended none"
-
-
-async def test_whatever_fails_in_a_look_a_crew_looks_again(new_crew: NewCrew, monkeypatch: pytest.MonkeyPatch) -> None:
-    watched = await new_crew()
-    watched.crew.fill(1, puppet())
-    await auntil(lambda: watched.state() == "ready", "ready")
-    failed: list[str] = []
-
-    def fail() -> None:
-        failed.append("once")
-        monkeypatch.undo()
-        raise TypeError("nobody expects it")
-
-    monkeypatch.setattr(watched.crew, "look", fail)
-    await auntil(lambda: bool(failed), "a look that fails")
-    watched.crew.leave(1, "now")
-    await auntil(lambda: not watched.crew.places(), "the end of what shall end")

@@ -107,7 +107,7 @@ def test_wrong_limits_are_refused(wrong: dict[str, float], said: str) -> None:
 
 
 def test_this_process_has_memory_and_one_that_is_gone_has_none() -> None:
-    from pgqueue.supervisor.memory import rss
+    from pgqueue.worker.memory import rss
 
     assert rss(os.getpid()) > 1_000_000
     assert rss(2**22 + 1) == 0

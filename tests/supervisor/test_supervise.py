@@ -4,7 +4,9 @@ import asyncio
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -56,6 +58,20 @@ async def test_it_does_not_give_up_once_a_process_was_ready(handlers: Handlers, 
     assert await ends(running) == 0
 
 
+async def test_it_ends_when_a_task_of_it_has_failed(
+    handlers: Handlers, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Else probes would answer for ever what was true at that moment."""
+    supervisor = Supervisor(puppet(), 1)
+
+    def broken(*given: object) -> None:
+        raise ValueError("what the processes say")
+
+    monkeypatch.setattr(supervisor.published, "put", broken)
+    assert await ends(asyncio.create_task(supervisor.run())) == 1
+    assert "a task of the supervisor has ended" in caplog.text
+
+
 async def test_what_no_process_can_run_ends_all_with_exit_code_2(handlers: Handlers) -> None:
     assert await ends(asyncio.create_task(Supervisor(puppet("ends=2"), 2).run())) == 2
 
@@ -77,6 +93,29 @@ async def test_sighup_replaces_all_one_after_another(handlers: Handlers, caplog:
     assert before.isdisjoint(crew.pids())
     handlers[signal.SIGTERM]()
     assert await ends(running) == 0
+
+
+async def test_a_changed_file_replaces_all(handlers: Handlers, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "pgqueue.supervisor")
+    file = tmp_path / "jobs.py"
+    supervisor = Supervisor(puppet("boot=0.05"), 2, watched=[tmp_path])
+    running = asyncio.create_task(supervisor.run())
+    await auntil(lambda: supervisor._crew and [s.state for s in supervisor._crew.statuses()] == ["ready"] * 2, "ready")
+    crew = supervisor._crew
+    assert crew is not None
+    before = set(crew.pids())
+
+    def is_rolled() -> bool:
+        file.write_text(f"# {time.monotonic()}")  # again and again until it is seen: watching begins a moment later
+        return "jobs.py changed: rolling" in caplog.text
+
+    await auntil(is_rolled, "the change is seen")
+    await auntil(lambda: not before & set(crew.pids()) and len(crew.pids()) == 2, "others")
+    (tmp_path / "notes.txt").write_text("of no interest")
+
+    handlers[signal.SIGTERM]()
+    assert await ends(running) == 0
+    assert "notes.txt" not in caplog.text
 
 
 async def test_a_signal_before_its_processes_have_started_starts_none(handlers: Handlers) -> None:

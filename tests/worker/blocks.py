@@ -38,7 +38,7 @@ def held_commit(look: Look) -> Callable[[], object]:
 
 async def stale_outcome(worker: Worker) -> None:
     """Wait until an outcome of this worker was stale."""
-    await auntil(lambda: hasattr(worker, "_finisher") and worker._finisher.counts["stale"], "the stale outcome")
+    await auntil(lambda: hasattr(worker, "_parts") and worker._parts.finisher.counts["stale"], "the stale outcome")
 
 
 def error_of(look: Look, id: int) -> str:

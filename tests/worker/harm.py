@@ -23,4 +23,4 @@ def let_raise(task: "asyncio.Task[None]") -> None:
 
 def tasks_of(worker: Worker) -> dict[str, "asyncio.Task[None]"]:
     """The task of each loop, by its name."""
-    return {name: loop.task for name, loop in worker._loops._loops.items() if loop.task is not None}
+    return {name: loop.task for name, loop in worker._parts.loops._loops.items() if loop.task is not None}

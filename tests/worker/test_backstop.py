@@ -37,7 +37,7 @@ def test_hardly_ever_does_nobody_look_for_a_second(workers: int) -> None:
 
 def _stretches(worker: Worker) -> tuple[float, float]:
     """Of the looks for ready jobs, and for those that become due."""
-    return worker._claimer._stretch(), worker._maintenance._stretch()
+    return worker._parts.claimer._stretch(), worker._parts.maintenance._stretch()
 
 
 async def test_a_worker_among_many_looks_more_rarely_until_its_listener_is_lost(
@@ -56,7 +56,7 @@ async def test_a_worker_among_many_looks_more_rarely_until_its_listener_is_lost(
             raise psycopg.OperationalError("no listener for now")
 
         rung: list[Any] = []
-        monkeypatch.setattr(worker._alarm, "ring", lambda: rung.append(1))
+        monkeypatch.setattr(worker._parts.alarm, "ring", lambda: rung.append(1))
         monkeypatch.setattr(Liveness, "_listen", stay_dead)
         look.value(KILL_LISTENER)
         await auntil(lambda: _stretches(worker) == (1.0, 1.0), "it looks once a second again")

@@ -173,8 +173,8 @@ async def test_what_a_callback_raises_is_logged_and_counted_and_changes_nothing(
     worker = await burst(async_app)
     assert [await job.aresult(timeout=0) for job in jobs] == ["result"] * 2
     assert after == [job.id for job in jobs]
-    assert worker._finisher.counts["callback_errors"] == 4
-    assert "4 callback_errors" in counted(worker._finisher.counts)
+    assert worker._parts.finisher.counts["callback_errors"] == 4
+    assert "4 callback_errors" in counted(worker._parts.finisher.counts)
     assert "broken failed" in caplog.text
     assert "from a callback" in caplog.text
 
@@ -308,7 +308,7 @@ async def test_a_worker_whose_callback_hangs_gives_back_what_it_cannot_start(
 
     work.enqueue_many([()] * 200)
     async with working(async_app, concurrency=1, grace=0.1) as worker:
-        await auntil(lambda: hasattr(worker, "_callbacks") and worker._callbacks.is_full(), "a full backlog")
+        await auntil(lambda: hasattr(worker, "_parts") and worker._parts.callbacks.is_full(), "a full backlog")
         await auntil(lambda: look.count("running") == 0, "the return of the rest")
         assert look.count("ready") > 0
 
@@ -412,8 +412,8 @@ async def test_when_too_many_events_wait_nothing_more_starts_until_some_were_tol
 
     work.enqueue_many([()] * 200)
     async with working(async_app, concurrency=2) as worker:
-        await auntil(lambda: hasattr(worker, "_callbacks") and worker._callbacks.is_full(), "a full backlog")
-        await auntil(lambda: not worker._slots.running and not worker._finisher.unflushed(), "what had started")
+        await auntil(lambda: hasattr(worker, "_parts") and worker._parts.callbacks.is_full(), "a full backlog")
+        await auntil(lambda: not worker._parts.slots.running and not worker._parts.finisher.unflushed(), "what had started")
         done = look.count("succeeded")
         assert done < 200
         await asyncio.sleep(0.2)
@@ -453,7 +453,7 @@ async def test_what_was_not_ours_is_not_told(verdict: str, caplog: pytest.LogCap
 async def test_an_app_without_callbacks_is_told_nothing(async_app: PgQueue) -> None:
     async_app.task(name="work")(lambda: None).enqueue()
     worker = await burst(async_app)
-    assert worker._finisher.on_finished is None
+    assert worker._parts.finisher.on_finished is None
 
 
 def test_what_is_no_function_is_refused(app: PgQueue) -> None:

@@ -44,10 +44,10 @@ async def test_a_handler_whose_workflow_is_cancelled_during_a_stop_is_stopped(
     run = asyncio.create_task(worker.run())
     flow = group(wait.s()).enqueue()
     (job,) = flow.jobs.values()
-    await auntil(lambda: look.state(job.id) == "running" and worker._slots.running, "it runs")
+    await auntil(lambda: look.state(job.id) == "running" and worker._parts.slots.running, "it runs")
     await auntil(lambda: look.value("select count(*) from worker where wake_mode = 'notify'"), "it listens")
     worker.stop()
-    await auntil(lambda: worker._slots._stopping, "it stops")
+    await auntil(lambda: worker._parts.slots._stopping, "it stops")
     began = time.monotonic()
     flow.cancel()
     async with asyncio.timeout(25):
@@ -105,12 +105,12 @@ async def test_a_cancel_while_the_worker_gives_back_and_leaves_is_not_lost(
     run = asyncio.create_task(worker.run())
     flow = group(wait.s()).enqueue()
     (job,) = flow.jobs.values()
-    await auntil(lambda: look.state(job.id) == "running" and worker._slots.running, "it runs")
+    await auntil(lambda: look.state(job.id) == "running" and worker._parts.slots.running, "it runs")
     holder: psycopg.Connection[Any]
     with connect(autocommit=False) as holder:
         holder.execute("select from worker for update")  # retire_worker waits for it, after it has given the job back
         worker.stop()
-        await auntil(lambda: worker._slots._stopping and not worker._slots.running and waiting(), "it leaves")
+        await auntil(lambda: worker._parts.slots._stopping and not worker._parts.slots.running and waiting(), "it leaves")
         if moment == "while it leaves":
             flow.cancel()
         holder.commit()
@@ -136,19 +136,19 @@ async def test_what_ends_by_itself_while_its_workflow_is_cancelled_has_ended_onc
     run = asyncio.create_task(worker.run())
     flow = group(wait.s()).enqueue()
     (job,) = flow.jobs.values()
-    await auntil(lambda: look.state(job.id) == "running" and worker._slots.running, "it runs")
+    await auntil(lambda: look.state(job.id) == "running" and worker._parts.slots.running, "it runs")
     holder: psycopg.Connection[Any]
     with connect(autocommit=False) as holder:
         holder.execute("select from job where id = %s for update", (job.id,))
         worker.stop()
         gate.set()
-        await auntil(lambda: worker._finisher._busy, "the outcome waits")
+        await auntil(lambda: worker._parts.finisher._busy, "the outcome waits")
         flow.cancel()
         holder.commit()
     async with asyncio.timeout(20):
         await run
     assert look.rows("select state::text from jobs where id = %s", job.id) == [{"state": "succeeded"}]
-    assert worker._finisher.counts["stale"] == 0
+    assert worker._parts.finisher.counts["stale"] == 0
 
 
 async def test_a_stop_that_finds_a_lost_lease_still_ends(async_app: PgQueue, look: Look) -> None:
@@ -166,10 +166,10 @@ async def test_a_stop_that_finds_a_lost_lease_still_ends(async_app: PgQueue, loo
     job = wait.enqueue()
     await auntil(lambda: runs, "it runs")
     worker.stop()
-    await auntil(lambda: worker._slots._stopping, "it stops")
+    await auntil(lambda: worker._parts.slots._stopping, "it stops")
     look.value("update worker set state = 'lost', heartbeat_at = now() - interval '1 hour'")
-    worker._membership.note_lost(worker._membership.id)
-    await auntil(lambda: not worker._slots.running, "it drops the job")
+    worker._parts.membership.note_lost(worker._parts.membership.id)
+    await auntil(lambda: not worker._parts.slots.running, "it drops the job")
     async with asyncio.timeout(20):
         await run
     assert look.state(job.id) in ("ready", "running")

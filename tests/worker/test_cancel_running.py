@@ -126,8 +126,8 @@ async def test_a_process_that_does_not_listen_is_killed(
         await async_app.acancel(job.id, by="ann", force=force)
         await auntil(lambda: _ended(look, job.id), "it is cancelled")
         await auntil(lambda: not runs(int(mark.read_text())), "its process is dead")
-        await auntil(lambda: not worker._slots.running, "its slot is free")
-        assert worker._finisher.counts["stale"] == 0
+        await auntil(lambda: not worker._parts.slots.running, "its slot is free")
+        assert worker._parts.finisher.counts["stale"] == 0
 
 
 async def test_a_job_that_waits_for_a_process_does_not_start(
@@ -140,7 +140,7 @@ async def test_a_job_that_waits_for_a_process_does_not_start(
         first = patient.enqueue(str(marks[0]))
         await auntil(lambda: marks[0].exists(), "it runs")
         second = patient.enqueue(str(marks[1]))
-        await auntil(lambda: len(worker._slots.running) == 2, "the other one waits")
+        await auntil(lambda: len(worker._parts.slots.running) == 2, "the other one waits")
         await async_app.acancel(second.id, by="ann")
         await auntil(lambda: _ended(look, second.id), "it is cancelled")
         assert look.state(first.id) == "running"
@@ -167,15 +167,15 @@ async def test_by_force_a_job_is_over_although_its_handler_swallows_every_cancel
     async with working(async_app, concurrency=8, timeout_grace=1.2) as worker:
         await _heard(look)
         job = stubborn.enqueue()
-        await auntil(lambda: worker._slots.running, "it runs")
+        await auntil(lambda: worker._parts.slots.running, "it runs")
         assert await async_app.acancel(job.id, by="ann", force=True) == "fenced"
         assert _ended(look, job.id)
-        await auntil(lambda: worker._slots._room.concurrency == 7, "its slot is abandoned")
+        await auntil(lambda: worker._parts.slots._room.concurrency == 7, "its slot is abandoned")
         assert len(cancelled) >= 2, "it was cancelled once"
         await noop.enqueue().aresult(timeout=20)
         gate.set()
-        await auntil(lambda: worker._slots._room.concurrency == 8, "its slot is back")
-        assert worker._finisher.counts["stale"] == 0
+        await auntil(lambda: worker._parts.slots._room.concurrency == 8, "its slot is back")
+        assert worker._parts.finisher.counts["stale"] == 0
     assert _ended(look, job.id)
 
 
@@ -195,16 +195,16 @@ async def test_a_fenced_run_in_a_thread_hands_in_nothing(async_app: PgQueue, loo
     async with working(async_app) as worker:
         await _heard(look)
         job = work.enqueue()
-        await auntil(lambda: worker._slots.running, "it runs")
+        await auntil(lambda: worker._parts.slots.running, "it runs")
         if asked_before:
             await async_app.acancel(job.id)
-            await auntil(lambda: next(iter(worker._slots.held())).cancelled, "it is asked")
+            await auntil(lambda: next(iter(worker._parts.slots.held())).cancelled, "it is asked")
         await async_app.acancel(job.id, by="ann", force=True)
         await auntil(lambda: told, "it is told")
         gate.set()
-        await auntil(lambda: not worker._slots.running, "it ends")
+        await auntil(lambda: not worker._parts.slots.running, "it ends")
         await asyncio.sleep(0)
-        assert worker._finisher.counts.total() == 0
+        assert worker._parts.finisher.counts.total() == 0
     assert (told, _ended(look, job.id)) == ([True], True)
 
 
@@ -222,9 +222,9 @@ async def test_what_was_fetched_ahead_and_is_fenced_does_not_start(async_app: Pg
     wait.enqueue(200)
     (late,) = wait.enqueue_many([(201,)])
     async with working(async_app, concurrency=1) as worker:
-        await auntil(lambda: 200 in started and worker._slots.waiting, "prefetched jobs")
+        await auntil(lambda: 200 in started and worker._parts.slots.waiting, "prefetched jobs")
         await async_app.acancel(late.id, by="ann", force=True)
-        await auntil(lambda: not worker._slots.waiting, "it is forgotten")
+        await auntil(lambda: not worker._parts.slots.waiting, "it is forgotten")
         gate.set()
         await auntil(lambda: look.count("succeeded") == 201, "the others end")
     assert max(started) == 200
@@ -247,9 +247,9 @@ async def test_a_run_whose_transaction_has_finished_the_job_goes_on(async_app: P
         job = charge.enqueue()
         await auntil(lambda: look.state(job.id) == "succeeded", "it is finished")
         looks: list[Any] = []
-        fence = worker._slots.fence
-        worker._slots.fence = lambda jobs: (looks.append(jobs), fence(jobs))[1]  # type: ignore[method-assign,func-returns-value]
-        worker._cancels.wanted()
+        fence = worker._parts.slots.fence
+        worker._parts.slots.fence = lambda jobs: (looks.append(jobs), fence(jobs))[1]  # type: ignore[method-assign,func-returns-value]
+        worker._parts.cancels.wanted()
         await auntil(lambda: any(looks), "it is looked at")
         gate.set()
         await auntil(lambda: ended, "it goes on")

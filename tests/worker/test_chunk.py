@@ -108,7 +108,7 @@ async def test_a_chunk_of_a_task_that_is_not_registered_waits_without_losing_an_
 
     (job,) = other.enqueue_many([chunk_signature(elsewhere, [{"n": 1}])])
     async with working(async_app) as worker:
-        await auntil(lambda: worker._finisher.counts["unknown_task"] if hasattr(worker, "_finisher") else 0, "it is put back")
+        await auntil(lambda: worker._parts.finisher.counts["unknown_task"] if hasattr(worker, "_parts") else 0, "it is put back")
     (row,) = look.rows("select state::text, attempt, errors from job where id = %s", job.id)
     assert row == {"state": "scheduled", "attempt": 0, "errors": None}
     other.close()
@@ -159,7 +159,7 @@ async def test_a_cancelled_chunk_ends_with_the_call_that_runs_in_a_thread(async_
         await auntil(started.is_set, "the first call runs")
         flow.cancel()
         (job,) = flow.jobs.values()
-        await auntil(lambda: worker._slots._jobs[worker._slots.running[job.id]].cancelled, "it is asked to end")
+        await auntil(lambda: worker._parts.slots._jobs[worker._parts.slots.running[job.id]].cancelled, "it is asked to end")
         gate.set()
         await auntil(lambda: look.state(job.id) == "cancelled", "it is cancelled")
     assert ran == ["0 True"]

@@ -55,6 +55,28 @@ async def test_who_is_patient_waits_for_a_connection_and_opens_none(shared: Conn
     assert len(shared) == 1
 
 
+async def test_after_an_outage_links_share_the_first_connection(shared: Connections, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else each worker of a fleet would come back with as many connections as it has links."""
+    gate, connect = asyncio.Event(), Circuit.connect
+
+    async def away(self: Circuit, url: str, **options: Any) -> Any:
+        await gate.wait()
+        return await connect(self, url, **options)
+
+    monkeypatch.setattr(Circuit, "connect", away)
+
+    async def use() -> None:
+        lent = await shared.take(0.5)
+        await asyncio.sleep(0.01)  # a short call
+        shared.give_back(lent)
+
+    waiting = [asyncio.create_task(use()) for _ in range(10)]
+    await asyncio.sleep(0.6)  # longer than any of them is patient
+    gate.set()
+    await asyncio.wait_for(asyncio.gather(*waiting), 5)
+    assert len(shared) == 1
+
+
 async def test_who_is_in_a_hurry_gets_a_connection_before_others_that_wait(shared: Connections) -> None:
     first = await shared.take(0)
     patient, urgent = (asyncio.create_task(shared.take(seconds)) for seconds in (60, 30))

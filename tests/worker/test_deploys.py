@@ -210,7 +210,7 @@ async def test_a_worker_gives_back_what_it_does_not_know_at_once_and_leaves_it_t
     async with working(async_app) as worker:
         await auntil(lambda: look.value("select count(*) from worker"), "it is registered")
         first = await new.aenqueue()
-        await auntil(lambda: worker._foreign.names, "it has met the task")
+        await auntil(lambda: worker._parts.foreign.names, "it has met the task")
         await auntil(lambda: look.state(first.id) == "ready", "it is given back")
         claimed = look.value("select xmin::text from job where id = %s", first.id)
         jobs = [await task.aenqueue() for _ in range(20) for task in (new, mine)]

@@ -41,6 +41,34 @@ async def test_it_ends_when_its_handlers_have_whatever_the_grace_and_gives_the_r
     assert not worker.is_recycled
 
 
+async def test_what_it_has_fetched_ahead_does_not_start_when_a_handler_ends_and_is_given_back(
+    async_app: PgQueue, look: Look
+) -> None:
+    gate = asyncio.Event()
+    started: list[int] = []
+
+    @async_app.task
+    async def work(n: int) -> None:
+        started.append(n)
+        if n >= 200:
+            await gate.wait()
+
+    work.enqueue_many([(n,) for n in range(200)])  # fast ones, so that the worker fetches ahead
+    late = work.enqueue_many([(n,) for n in range(200, 204)])
+    worker = new_worker(async_app, concurrency=1)
+    run = asyncio.create_task(worker.run())
+    await auntil(lambda: 200 in started and len(worker._parts.slots.waiting) == 3, "jobs that were fetched ahead")
+
+    worker.drain()
+
+    await auntil(lambda: worker.status().state == "draining", "the drain")
+    gate.set()
+    async with asyncio.timeout(ENDS_WITHIN):
+        await run
+    assert max(started) == 200
+    assert [look.state(job.id) for job in late] == ["succeeded", *["ready"] * 3]
+
+
 async def test_it_keeps_its_lease_meanwhile(async_app: PgQueue, look: Look) -> None:
     gate, started = asyncio.Event(), asyncio.Event()
 
@@ -106,7 +134,7 @@ async def test_a_status_tells_what_the_worker_has_done(async_app: PgQueue, look:
         await auntil(lambda: (worker.status().done, worker.status().failed) == (2, 1), "the outcomes")
         await auntil(lambda: worker.status().connected, "the connection of the heartbeat")
         status = worker.status()
-    assert status.worker == str(worker._membership.id)
+    assert status.worker == str(worker._parts.membership.id)
     assert status.state == "ready"
     assert status.last_error is not None
     assert status.last_error.startswith("ValueError: the mail")

@@ -176,12 +176,12 @@ async def test_each_loop_of_a_worker_starts_again_and_does_its_work(short: PgQue
         orphan = _orphan(look)
         await auntil(lambda: look.state(orphan) == "succeeded", "rescue", 10)
         doomed = await group(wait.s()).aenqueue()
-        await auntil(lambda: look.count("running") == 1 and worker._slots.running, "it runs")
+        await auntil(lambda: look.count("running") == 1 and worker._parts.slots.running, "it runs")
         await doomed.acancel()
         await auntil(lambda: stopped, "cancel", 5)
         beat = look.value("select max(heartbeat_at) from worker")
         await auntil(lambda: look.value("select max(heartbeat_at) from worker") > beat, "heartbeats", 5)
-    assert worker._loops.error is None
+    assert worker._parts.loops.error is None
     await short.aclose()
 
 
@@ -212,14 +212,14 @@ async def test_a_finish_that_is_cut_off_is_handed_in_again(async_app: PgQueue, l
         look.rows("lock table job_history in exclusive mode")
         flow = group(*(work.s(n) for n in range(5))).enqueue()
         work.enqueue_many([(n,) for n in range(10, 15)])
-        await auntil(lambda: worker._finisher._flushing, "a finish that waits")
+        await auntil(lambda: worker._parts.finisher._flushing, "a finish that waits")
         for name in ("finish", "finish held", "parents"):
             tasks_of(worker)[name].cancel()
-        await auntil(lambda: worker._finisher._flushing, "the same again")
+        await auntil(lambda: worker._parts.finisher._flushing, "the same again")
         look.rows("commit")
         await auntil(lambda: look.count("succeeded") == 10, "the jobs")
     assert sorted(runs) == [*range(5), *range(10, 15)]
-    assert worker._finisher.counts["stale"] == 0
+    assert worker._parts.finisher.counts["stale"] == 0
     assert flow.id is not None
 
 
@@ -246,8 +246,8 @@ async def test_a_heartbeat_thread_that_dies_is_replaced(
     async with working(short) as worker:
         job = work.enqueue()
         await auntil(lambda: runs, "the job")
-        first = worker._liveness
-        await auntil(lambda: worker._liveness is not first and worker._liveness.is_alive(), "another thread")
+        first = worker._parts.liveness
+        await auntil(lambda: worker._parts.liveness is not first and worker._parts.liveness.is_alive(), "another thread")
         beat = look.value("select max(heartbeat_at) from worker")
         for _ in range(4):  # more than a lease
             await auntil(lambda beat=beat: look.value("select max(heartbeat_at) from worker") > beat, "heartbeats", 5)  # type: ignore[misc]
@@ -270,9 +270,9 @@ async def test_a_worker_whose_loop_ends_for_good_gives_everything_back_and_says_
     worker = new_worker(short, grace=0.1)
     run = asyncio.create_task(worker.run())
     job = work.enqueue()
-    await auntil(lambda: look.state(job.id) == "running" and worker._slots.running, "the job")
-    monkeypatch.setattr(worker._finisher, "run", None)
-    worker._loops._loops["finish"].run = _returns
+    await auntil(lambda: look.state(job.id) == "running" and worker._parts.slots.running, "the job")
+    monkeypatch.setattr(worker._parts.finisher, "run", None)
+    worker._parts.loops._loops["finish"].run = _returns
     tasks_of(worker)["finish"].cancel()
     with pytest.raises(LoopEnded, match="the loop 'finish' of the worker returned 5 times in a row"):
         async with asyncio.timeout(10):

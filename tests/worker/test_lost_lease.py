@@ -29,7 +29,7 @@ def short(database_url: str) -> PgQueue:
 
 
 def _counts(worker: Worker) -> dict[str, int]:
-    return worker._finisher.counts
+    return worker._parts.finisher.counts
 
 
 async def test_a_lost_worker_drops_its_jobs_starts_anew_and_they_run_again(short: PgQueue, look: Look) -> None:

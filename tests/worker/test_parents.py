@@ -357,8 +357,8 @@ async def test_plain_jobs_start_while_parents_are_being_loaded(
         await _until_loading(look)
         plain.enqueue()
         await auntil(lambda: ran == ["plain"], "its run")
-        assert child in worker._held()
-        assert child not in worker._slots.running
+        assert child in worker._parts.held()
+        assert child not in worker._parts.slots.running
         connection.execute("rollback")
         await auntil(lambda: ran == ["plain", "child 1"], "its run")
 

@@ -81,7 +81,7 @@ async def test_no_more_processes_run_than_the_pool_has_places(tmp_path: Path) ->
 
 
 async def test_a_run_that_is_dropped_takes_its_process_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pgqueue.worker.process.LEAVE_WITHIN", 60.0)  # it is not asked to leave
+    monkeypatch.setattr("pgqueue.worker.spawned.LEAVE_WITHIN", 60.0)  # it is not asked to leave
     mark = tmp_path / "mark"
     async with processes() as pool:
         run = asyncio.create_task(run_in(pool, process_jobs.slow, mark=str(mark), seconds=60))
@@ -132,7 +132,7 @@ async def test_large_arguments_and_results_cross_and_the_largest_result_is_that_
 
 
 async def test_idle_processes_end_by_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pgqueue.worker.process.LEAVE_WITHIN", 60.0)
+    monkeypatch.setattr("pgqueue.worker.spawned.LEAVE_WITHIN", 60.0)
     async with processes(size=2) as pool:
         await asyncio.gather(*(run_in(pool, process_jobs.slow, mark=os.devnull, seconds=0.2) for _ in range(2)))
         assert len(handler_processes()) == 2

@@ -62,7 +62,7 @@ async def test_whatever_a_handler_raises_costs_one_attempt(
         if kind not in ODD
     }
     assert {look.state(one.id) for one in beside} == {"succeeded"}
-    assert worker._finisher.counts["failed"] == 2 * len(jobs)
+    assert worker._parts.finisher.counts["failed"] == 2 * len(jobs)
 
 
 def _throw(kind: str) -> None:
@@ -210,7 +210,7 @@ async def test_whatever_a_callback_raises_is_logged_and_the_next_one_is_called(
     work.enqueue_many([(kind,) for kind in (kinds if is_async else RAISED)])
     worker = await burst(async_app)
     assert sorted(told) == sorted(kinds if is_async else RAISED)
-    assert worker._finisher.counts["callback_errors"] == len(told)
+    assert worker._parts.finisher.counts["callback_errors"] == len(told)
 
 
 @pytest.mark.parametrize("kind", ["KeyboardInterrupt", "SystemExit", "CancelledError", "its __str__ raises"])

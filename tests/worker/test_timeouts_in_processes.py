@@ -15,7 +15,8 @@ import psutil
 import pytest
 
 from pgqueue import JobContext, PgQueue, Timeout
-from pgqueue.worker.process import Processes, _Child
+from pgqueue.worker.process import Processes
+from pgqueue.worker.spawned import Child
 from pgqueue.worker.tree import kill_all, kill_tree
 from tests.looking import Look
 from tests.waiting import auntil, until
@@ -40,10 +41,10 @@ async def test_the_whole_family_of_a_run_is_killed_at_its_timeout(
     async with working(async_app) as worker:
         await auntil(lambda: len(_pids(mark)) == 3, "the family")
         assert all(map(runs, _pids(mark)))
-        time_out(worker._slots.timeouts)
+        time_out(worker._parts.slots.timeouts)
         await auntil(lambda: look.state(job.id) == "failed", "the outcome")
         assert not any(map(runs, _pids(mark))), "they are dead before the job may run again"
-        assert not worker._slots.abandoned._slots
+        assert not worker._parts.slots.abandoned._slots
     row = look.job(job.id)
     assert (row["reason"], row["errors"][0]["type"]) == ("timeout", "pgqueue.errors.Timeout")
 
@@ -96,8 +97,8 @@ async def test_a_run_that_is_cancelled_again_still_waits_for_the_end_of_its_proc
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A run that has passed its timeout is cancelled every half second, and a kill may take longer."""
-    mark, gate, kill = tmp_path / "mark", threading.Event(), _Child.kill
-    monkeypatch.setattr(_Child, "kill", lambda child: (gate.wait(60), kill(child)))
+    mark, gate, kill = tmp_path / "mark", threading.Event(), Child.kill
+    monkeypatch.setattr(Child, "kill", lambda child: (gate.wait(60), kill(child)))
     async with processes() as pool:
         run = asyncio.create_task(run_in(pool, process_jobs.slow, mark=str(mark), seconds=600))
         await auntil(lambda: mark.exists() and mark.read_text(), "the run")

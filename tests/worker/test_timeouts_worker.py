@@ -55,11 +55,11 @@ async def test_the_deadline_of_all_attempts_leaves_no_retry(async_app: PgQueue, 
     job = work.enqueue()
     look.rows("""update job set terms = '{"total_timeout": 3600}', deadline_at = clock_timestamp() + interval '1 hour'""")
     async with working(async_app) as worker:
-        await auntil(lambda: hasattr(worker, "_slots") and watched(worker._slots.timeouts), "the run")
-        (run,) = watched(worker._slots.timeouts)
+        await auntil(lambda: hasattr(worker, "_parts") and watched(worker._parts.slots.timeouts), "the run")
+        (run,) = watched(worker._parts.slots.timeouts)
         assert 3000 < run.timeout_at - run.started <= 3600
         look.rows("update job set deadline_at = clock_timestamp()")  # the database decides whether it runs again
-        time_out(worker._slots.timeouts)
+        time_out(worker._parts.slots.timeouts)
         await auntil(lambda: look.state(job.id) == "failed", "the outcome")
     assert (look.job(job.id)["reason"], look.job(job.id)["attempt"]) == ("timeout", 1)
 
@@ -78,10 +78,10 @@ async def test_the_retry_of_a_thread_waits_for_the_grace(async_app: PgQueue, loo
         await auntil(lambda: look.state(job.id) == "scheduled", "the retry")
         waits: float = look.value("select extract(epoch from run_at - clock_timestamp()) from job")
         assert 240 < waits <= 300
-        assert worker._slots.running == {}
-        assert len(worker._slots.abandoned._slots) == 1
+        assert worker._parts.slots.running == {}
+        assert len(worker._parts.slots.abandoned._slots) == 1
         may_end.set()
-        await auntil(lambda: not worker._slots.abandoned._slots, "the thread")
+        await auntil(lambda: not worker._parts.slots.abandoned._slots, "the thread")
     assert look.state(job.id) == "scheduled", "the late end of the thread changes nothing"
 
 
@@ -105,7 +105,7 @@ async def test_a_worker_that_loses_its_slots_ends_gracefully_and_says_so(
     assert not worker.is_recycled
     run = asyncio.create_task(worker.run())
     await auntil(lambda: worker.is_recycled, "the end of the worker")
-    await auntil(lambda: worker._slots._stopping, "its last moments")
+    await auntil(lambda: worker._parts.slots._stopping, "its last moments")
     later = hang.enqueue()
     gate.set()
     async with asyncio.timeout(ENDS_WITHIN):
@@ -129,10 +129,10 @@ async def test_a_worker_that_was_stopped_before_it_loses_its_slots_does_not_ask_
     look.rows(LONG)
     worker = new_worker(async_app, concurrency=1, grace=60.0)
     run = asyncio.create_task(worker.run())
-    await auntil(lambda: hasattr(worker, "_slots") and watched(worker._slots.timeouts), "the run")
+    await auntil(lambda: hasattr(worker, "_parts") and watched(worker._parts.slots.timeouts), "the run")
     worker.stop()
-    await auntil(lambda: worker._slots._stopping, "the stop")
-    time_out(worker._slots.timeouts)
+    await auntil(lambda: worker._parts.slots._stopping, "the stop")
+    time_out(worker._parts.slots.timeouts)
     async with asyncio.timeout(ENDS_WITHIN):
         await run
     assert (look.state(job.id), look.job(job.id)["reason"]) == ("failed", "timeout")
@@ -171,14 +171,14 @@ async def test_the_timeouts_of_a_stopping_worker_still_end_its_runs(async_app: P
     look.rows(LONG)
     worker = new_worker(async_app, grace=60.0)
     run = asyncio.create_task(worker.run())
-    await auntil(lambda: hasattr(worker, "_slots") and watched(worker._slots.timeouts), "the run")
+    await auntil(lambda: hasattr(worker, "_parts") and watched(worker._parts.slots.timeouts), "the run")
     worker.stop()
-    await auntil(lambda: worker._slots._stopping, "the stop")
+    await auntil(lambda: worker._parts.slots._stopping, "the stop")
     await asyncio.sleep(0)
-    (stopped,) = watched(worker._slots.timeouts)
+    (stopped,) = watched(worker._parts.slots.timeouts)
     stopped.timeout_at = stopped.next_at = time.perf_counter() + 0.1
     stopped.job.terms = Terms.from_json('{"timeout": 0.1}')
-    worker._slots.timeouts.start(stopped.job, time.perf_counter())
+    worker._parts.slots.timeouts.start(stopped.job, time.perf_counter())
     async with asyncio.timeout(ENDS_WITHIN):
         await run
     assert (look.state(job.id), look.job(job.id)["reason"]) == ("failed", "timeout")
@@ -264,7 +264,7 @@ async def test_a_transaction_that_has_committed_wins_over_the_timeout(async_app:
         done = threading.Event()
 
         def pass_by() -> None:
-            time_out(workers[0]._slots.timeouts)
+            time_out(workers[0]._parts.slots.timeouts)
             done.set()
 
         loop.call_soon_threadsafe(pass_by)
@@ -277,7 +277,7 @@ async def test_a_transaction_that_has_committed_wins_over_the_timeout(async_app:
         workers.append(worker)
         await auntil(lambda: look.state(job.id) == "succeeded", "the outcome")
     assert written_by(look) == [job.id]
-    assert worker._finisher.counts == {"succeeded": 1}
+    assert worker._parts.finisher.counts == {"succeeded": 1}
 
 
 async def test_a_commit_that_is_under_way_decides_and_the_timeout_waits(
@@ -291,13 +291,13 @@ async def test_a_commit_that_is_under_way_decides_and_the_timeout_waits(
         commits: LiteralString = "select count(*) from pg_stat_activity where query ilike 'commit%%' and wait_event_type = 'Lock'"
         await auntil(lambda: look.connection.execute(commits.replace("%%", "%").encode()).fetchone() == (1,), "the commit")
         for _ in range(10):
-            time_out(worker._slots.timeouts)
+            time_out(worker._parts.slots.timeouts)
             await asyncio.sleep(0.01)
-        assert worker._finisher.counts == {}
+        assert worker._parts.finisher.counts == {}
         release()
         await auntil(lambda: look.state(job.id) == "succeeded", "the outcome")
-        await auntil(lambda: worker._finisher.counts, "the count")
-    assert worker._finisher.counts == {"succeeded": 1}
+        await auntil(lambda: worker._parts.finisher.counts, "the count")
+    assert worker._parts.finisher.counts == {"succeeded": 1}
     assert written_by(look) == [job.id]
 
 
@@ -316,13 +316,13 @@ async def test_a_chunk_keeps_its_slot_while_a_call_runs_in_a_thread(async_app: P
     look.rows(LONG)
     async with working(async_app, concurrency=8, timeout_grace=0.0) as worker:
         await auntil(started.is_set, "the thread")
-        time_out(worker._slots.timeouts)
+        time_out(worker._parts.slots.timeouts)
         await asyncio.sleep(0)
-        time_out(worker._slots.timeouts)
+        time_out(worker._parts.slots.timeouts)
         await auntil(lambda: look.state(job.id) == "scheduled", "the outcome")
-        assert len(worker._slots.abandoned._slots) == 1
+        assert len(worker._parts.slots.abandoned._slots) == 1
         may_end.set()
-        await auntil(lambda: not worker._slots.abandoned._slots, "the thread")
+        await auntil(lambda: not worker._parts.slots.abandoned._slots, "the thread")
     assert len(left) == 1
     assert left[0] is not None
     assert left[0] > 3000

@@ -31,7 +31,7 @@ async def test_what_the_handler_wrote_and_its_end_commit_together(async_app: PgQ
     assert seen == [("running", []), ("succeeded", [job.id])]
     assert await job.aresult(timeout=0) == {"by": job.id}
     assert look.job(job.id)["elapsed"] > 0
-    assert worker._finisher.counts == {"succeeded": 1}
+    assert worker._parts.finisher.counts == {"succeeded": 1}
 
 
 async def test_an_exception_in_the_block_takes_everything_back(async_app: PgQueue, look: Look, handler: Register) -> None:
@@ -41,7 +41,7 @@ async def test_an_exception_in_the_block_takes_everything_back(async_app: PgQueu
     job = handler(async_app, inside).enqueue()
     worker = await burst(async_app)
     assert (written_by(look), look.state(job.id), error_of(look, job.id)) == ([], "failed", "ValueError")
-    assert worker._finisher.counts == {"failed": 1, "dead": 1}
+    assert worker._parts.finisher.counts == {"failed": 1, "dead": 1}
 
 
 async def test_after_a_block_that_failed_another_may_finish_the_job(async_app: PgQueue, look: Look) -> None:
@@ -121,7 +121,7 @@ async def test_an_error_after_the_block_is_only_logged(
     assert (record.levelno, f"job {job.id} was finished by its transaction" in record.getMessage()) == (logging.WARNING, True)
     assert "too late to matter" in caplog.text
     assert (look.state(job.id), look.job(job.id)["errors"]) == ("succeeded", None)
-    assert worker._finisher.counts == {"succeeded": 1}
+    assert worker._parts.finisher.counts == {"succeeded": 1}
 
 
 async def test_a_job_is_finished_once(async_app: PgQueue, look: Look) -> None:

@@ -90,9 +90,9 @@ async def test_a_run_that_lost_its_lease_is_dropped_and_rolled_back_and_the_next
         await auntil(lambda: runs, "the first run")
         look.rows("update worker set state = 'lost', heartbeat_at = now() - interval '1 hour'")
         await auntil(lambda: look.state(job.id) == "succeeded", "the second run")
-        await auntil(lambda: worker._finisher.counts["succeeded"], "its outcome")
+        await auntil(lambda: worker._parts.finisher.counts["succeeded"], "its outcome")
         assert (written_by(look), len(runs)) == ([job.id], 2)
-        assert worker._finisher.counts == {"succeeded": 1}
+        assert worker._parts.finisher.counts == {"succeeded": 1}
     await app.aclose()
 
 
@@ -132,7 +132,7 @@ async def test_a_commit_whose_answer_was_lost_is_found_out(behind: tuple[PgQueue
     worker = await burst(app)
     assert (look.state(job.id), written_by(look)) == ("succeeded", [job.id])
     assert look.job(job.id)["errors"] is None
-    assert worker._finisher.counts == {"succeeded": 1}
+    assert worker._parts.finisher.counts == {"succeeded": 1}
     assert (asked, proxy.cuts) == (["COMMIT", "finished"], 1)
 
 
@@ -149,7 +149,7 @@ async def test_a_commit_that_goes_on_without_us_is_waited_for(
     let_go()
     worker = await run
     assert (look.state(job.id), written_by(look)) == ("succeeded", [job.id])
-    assert worker._finisher.counts == {"succeeded": 1}
+    assert worker._parts.finisher.counts == {"succeeded": 1}
 
 
 async def test_a_commit_that_never_arrived_was_a_rollback(behind: tuple[PgQueue, Proxy], look: Look, handler: Register) -> None:
@@ -165,7 +165,7 @@ async def test_a_commit_that_never_arrived_was_a_rollback(behind: tuple[PgQueue,
     worker = await burst(app)
     assert (look.state(job.id), written_by(look)) == ("failed", [])
     assert error_of(look, job.id) == "pgqueue.errors.Disconnected"
-    assert worker._finisher.counts == {"failed": 1, "dead": 1}
+    assert worker._parts.finisher.counts == {"failed": 1, "dead": 1}
     assert asked[:2] == ["COMMIT", "finished"]
 
 
@@ -203,7 +203,7 @@ async def test_a_connection_that_is_broken_before_the_commit_is_sent_committed_n
     worker = await burst(async_app)
     assert (look.state(job.id), written_by(look)) == ("failed", [])
     assert error_of(look, job.id) == "pgqueue.errors.Disconnected"
-    assert worker._finisher.counts == {"failed": 1, "dead": 1}
+    assert worker._parts.finisher.counts == {"failed": 1, "dead": 1}
 
 
 async def test_a_run_that_is_dropped_while_it_commits_has_committed(
@@ -233,7 +233,7 @@ async def test_a_run_that_is_dropped_while_it_commits_has_committed(
         committing = "select count(*) from pg_stat_activity where application_name = 'pgqueue transaction' and query = 'COMMIT'"
         await auntil(lambda: look.value(committing + " and state = 'active'"), "the COMMIT")
     assert (look.state(job.id), written_by(look)) == ("succeeded", [job.id])
-    assert worker._finisher.counts == {"succeeded": 1}
+    assert worker._parts.finisher.counts == {"succeeded": 1}
     assert went_on == []
 
 

@@ -50,7 +50,7 @@ async def test_no_more_blocks_run_at_once_than_the_pool_has_connections(database
     async with working(app, concurrency=5) as worker:
         for _ in range(2):
             assert await asyncio.to_thread(inside.acquire, timeout=30)
-        await auntil(lambda: len(worker._slots.running) == 5, "all handlers")
+        await auntil(lambda: len(worker._parts.slots.running) == 5, "all handlers")
         assert not inside.acquire(timeout=0.2)
         may_end.set()
         await auntil(lambda: look.count("succeeded") == 5, "all jobs")

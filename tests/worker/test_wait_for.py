@@ -50,7 +50,7 @@ async def test_a_job_waits_without_a_worker_and_goes_on_when_it_is_told(async_ap
     job = waiter(lambda: done.append(1)).enqueue()
     worker = await burst(async_app)
     assert (look.state(job.id), look.job(job.id)["attempt"]) == ("scheduled", 0)
-    assert worker._finisher.counts == {"waiting": 1, "scheduled": 1}
+    assert worker._parts.finisher.counts == {"waiting": 1, "scheduled": 1}
 
     assert async_app.signal(job, "approved", {"by": "ann"}) is True
     await burst(async_app)
@@ -67,7 +67,7 @@ async def test_a_signal_that_comes_first_is_there_at_once(async_app: PgQueue, wa
     worker = await burst(async_app)
 
     assert job.result(timeout=0) == [1, None]
-    assert worker._finisher.counts == {"succeeded": 1}
+    assert worker._parts.finisher.counts == {"succeeded": 1}
 
 
 async def test_a_running_worker_goes_on_with_a_job_that_is_told(async_app: PgQueue, waiter: Any, look: Look) -> None:

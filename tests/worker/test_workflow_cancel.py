@@ -76,7 +76,7 @@ async def test_a_handler_in_a_thread_is_asked_and_ends_as_it_will(async_app: PgQ
 
     async with working(async_app) as worker:
         flow = group(work.s()).enqueue()
-        await auntil(lambda: look.count("running") == 1 and worker._slots.running, "it runs")
+        await auntil(lambda: look.count("running") == 1 and worker._parts.slots.running, "it runs")
         flow.cancel()
         (job,) = flow.jobs.values()
         await auntil(lambda: look.state(job.id) == "succeeded", "it ends")
@@ -111,13 +111,13 @@ async def test_a_handler_that_takes_its_time_to_end_is_cancelled_once(async_app:
 
     async with working(async_app) as worker:
         flow = group(wait.s()).enqueue()
-        await auntil(lambda: look.count("running") == 1 and worker._slots.running, "it runs")
+        await auntil(lambda: look.count("running") == 1 and worker._parts.slots.running, "it runs")
         flow.cancel()
         (job,) = flow.jobs.values()
-        (slot,) = worker._slots.running.values()
-        await auntil(lambda: slot.cancelling() or worker._slots._jobs[slot].cancelled, "it is asked")
-        worker._slots.cancel([job.id])
-        worker._slots.cancel([job.id])
+        (slot,) = worker._parts.slots.running.values()
+        await auntil(lambda: slot.cancelling() or worker._parts.slots._jobs[slot].cancelled, "it is asked")
+        worker._parts.slots.cancel([job.id])
+        worker._parts.slots.cancel([job.id])
         gate.set()
         await auntil(lambda: _cancelled(look, job.id), "it is cancelled")
     assert ended == ["tidy"]
@@ -137,7 +137,7 @@ async def test_what_was_claimed_and_has_not_started_does_not_start(async_app: Pg
     blocker = wait.enqueue(200)
     flow = group([wait.s(n) for n in range(300, 320)]).enqueue()
     async with working(async_app, concurrency=1) as worker:
-        await auntil(lambda: 200 in started and worker._slots.waiting, "prefetched jobs")
+        await auntil(lambda: 200 in started and worker._parts.slots.waiting, "prefetched jobs")
         flow.cancel()
         await auntil(lambda: all(_cancelled(look, job.id) for job in flow.jobs.values()), "all are cancelled", 10)
         gate.set()

@@ -64,7 +64,7 @@ def _hold(holder: psycopg.Connection[Any], workflow: int) -> None:
 
 def _held_by(worker: Worker) -> list[int]:
     """Jobs whose outcomes are held; none while it starts."""
-    return [one.job.id for one in worker._finisher._held.outcomes()] if hasattr(worker, "_finisher") else []
+    return [one.job.id for one in worker._parts.finisher._held.outcomes()] if hasattr(worker, "_parts") else []
 
 
 def _connections(look: Look) -> set[int]:
@@ -95,7 +95,7 @@ async def test_a_held_workflow_holds_up_its_own_jobs_alone(
         holder.rollback()
         await auntil(lambda: look.state(flow.jobs["node-2"].id) == "succeeded", "the held workflow goes on")
         assert _connections(look) >= before, "a refused call keeps its connection"
-        await auntil(lambda: worker._finisher.counts["succeeded"] == 23, "each is counted once")
+        await auntil(lambda: worker._parts.finisher.counts["succeeded"] == 23, "each is counted once")
     assert ran.count("first") == ran.count("second") == 1
     assert look.value("select count(*) from job_history where id = %s", first) == 1
 
@@ -148,7 +148,7 @@ async def test_a_stop_gives_back_what_is_held_for_longer_than_it_waits(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr("pgqueue.worker.worker.FLUSH_WITHIN", 0.5)
+    monkeypatch.setattr("pgqueue.worker.ending.FLUSH_WITHIN", 0.5)
     flow = group(async_app.tasks["node"].s("first")).enqueue()
     job = flow.jobs["node"].id
     _hold(holder, flow.id)
@@ -185,7 +185,7 @@ async def test_the_next_node_starts_without_a_wake_up_from_outside(
     async_app: PgQueue, look: Look, monkeypatch: pytest.MonkeyPatch, ran: list[str]
 ) -> None:
     monkeypatch.setattr("pgqueue.worker.claim.BACKSTOP", 600.0)
-    monkeypatch.setattr("pgqueue.worker.worker.BACKSTOP", 600.0)
+    monkeypatch.setattr("pgqueue.worker.parts.BACKSTOP", 600.0)
     monkeypatch.setattr("pgqueue.worker.liveness.Liveness._listen", lambda self, connection: None)
     node = async_app.tasks["node"]
     chain(*[node.si(str(n)) for n in range(10)]).enqueue()

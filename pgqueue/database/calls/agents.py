@@ -30,6 +30,7 @@ class Turn(NamedTuple):
         autoscale: whether the pool scales by itself.
         deleting: whether it goes with its last slot.
         look_after: seconds after which the next turn is due at the latest; None = the lease of the agent says when.
+        is_held_up: somebody else has the pool just now.
         slots: those that the agent holds.
     """
 
@@ -39,6 +40,7 @@ class Turn(NamedTuple):
     autoscale: bool
     deleting: bool
     look_after: float | None
+    is_held_up: bool
     slots: tuple[Slot, ...]
 
 
@@ -67,7 +69,7 @@ def agent_turn(
         trouble: why workers do not start.
     """
     return Call(
-        "select app, queues, concurrency, autoscale, deleting, look_after, slots "
+        "select app, queues, concurrency, autoscale, deleting, look_after, held_up, slots "
         "from {schema}.agent_turn(%s, %s::int[], %s, %s, %s::text)",
         (agent, ended or [], occupied, draining, trouble),
         _turn,
@@ -80,8 +82,8 @@ def retire_agent(agent: UUID) -> Call[None]:
 
 
 def _turn(rows: Rows) -> Turn:
-    app, queues, concurrency, autoscale, deleting, look_after, slots = rows[0]
-    return Turn(app, tuple(queues), concurrency, autoscale, deleting, look_after, tuple(_slot(slot) for slot in slots))
+    app, queues, concurrency, autoscale, deleting, look_after, held_up, slots = rows[0]
+    return Turn(app, tuple(queues), concurrency, autoscale, deleting, look_after, held_up, tuple(_slot(slot) for slot in slots))
 
 
 def _slot(fields: dict[str, Any]) -> Slot:

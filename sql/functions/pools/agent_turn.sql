@@ -9,13 +9,14 @@
 -- occupied: places that it needs for workers without a slot, which still end.
 -- trouble: why its workers do not start, in words; kept as an event of the pool; NULL = they do.
 -- draining: it takes no more slots, and those it has are free at once for others.
--- Returns what its workers are to be started with, slots as [{"slot", "generation", "leaving"}, ...], and after how many seconds
--- the next turn is due at the latest, because an agent may be lost then; NULL = whenever its own lease asks for it.
+-- Returns what its workers are to be started with, slots as [{"slot", "generation", "leaving"}, ...], and
+-- look_after: after how many seconds the next turn is due at the latest, because an agent may be lost then; NULL = whenever its
+-- own lease asks for it. held_up: somebody else has the pool, so look again soon, with growing pauses.
 -- Raises PQ002 when its lease has ended: then its slots may be those of others, and it must register anew.
 create function agent_turn(
     agent uuid, ended int[] default '{}', occupied int default 0, draining bool default false, trouble text default null
 ) returns table (
-    app text, queues text[], concurrency int, generation int, autoscale bool, deleting bool, look_after float8, slots jsonb
+    app text, queues text[], concurrency int, autoscale bool, deleting bool, look_after float8, held_up bool, slots jsonb
 )
 language plpgsql security definer set search_path from current set lock_timeout = '5s' as $$
 #variable_conflict use_variable
@@ -26,7 +27,8 @@ begin
     me := renew_agent(agent, occupied, draining);
     perform note_trouble(me, trouble);
     select * into its from pool p where p.name = me.pool for no key update skip locked;
-    if its.name is not null then
+    held_up := its.name is null;
+    if not held_up then
         if put_in_order(its, me, ended) > 0 then
             perform tell_agents(its.name);
         end if;
@@ -37,9 +39,8 @@ begin
                         where a.pool = its.name and a.id <> agent);
     else
         select * into its from pool p where p.name = me.pool;
-        look_after := 0.2;
     end if;
-    app := its.app; queues := its.queues; concurrency := its.concurrency; generation := its.generation;
+    app := its.app; queues := its.queues; concurrency := its.concurrency;
     autoscale := its.autoscale; deleting := its.deleting;
     slots := coalesce((select jsonb_agg(jsonb_build_object('slot', s.slot, 'generation', s.generation, 'leaving', s.leaving)
                                         order by s.slot)

@@ -11,10 +11,11 @@ language sql stable security definer set search_path from current as $$
 $$;
 
 -- peers_of: how many active workers serve the queue, of these, that the fewest serve; 1 at least: who asks may not be registered.
--- Called by: look_at_queues. Writes: nothing.
+-- One that drains does not count: it may do so for hours, and looks at nothing. Called by: look_at_queues. Writes: nothing.
 create function peers_of(queues text[]) returns int
 language sql stable as $$
     select greatest(coalesce(min(n), 0), 1)::int
       from (select count(w.id) as n from unnest(peers_of.queues) as q(name)
-              left join worker w on w.state = 'active' and q.name = any (w.queues) group by q.name) s
+              left join worker w on w.state = 'active' and not w.draining and w.told is null and q.name = any (w.queues)
+             group by q.name) s
 $$;
