@@ -88,6 +88,10 @@ def _is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
+def _is_count_or_none(value: Any) -> bool:
+    return value is None or _is_count(value)
+
+
 def _are_ids(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(id, int) for id in value)
 
@@ -113,6 +117,7 @@ _KINDS: Mapping[str, Callable[[Any], bool]] = {
     "done": _is_count,
     "failed": _is_count,
     "lag": _is_seconds,
+    "memory": _is_count_or_none,
     "last_error": _is_text_or_none,
     "restart": _is_flag,
     "drained": _is_flag,

@@ -42,6 +42,7 @@ def test_a_pool_has_defaults_and_begins_with_its_minimum(rolled_back_sql: Sql) -
         ({"queues": ["a=0.0"]}, "queues: 'a=0.0' is not valid"),
         ({"queues": ["a=-1"]}, "queues: 'a=-1' is not valid"),
         ({"queues": [None]}, "queues: NULL"),
+        ({"queues": [["a", "b"], ["c", "d"]]}, "queues: '{{a,b},{c,d}}' is not valid; use an array of one dimension"),
         ({"concurrency": 0}, "concurrency: '0' is not valid; use 1 to 10000"),
         ({"concurrency": 10001}, "concurrency: '10001' is not valid"),
         ({"minimum": -1}, "minimum: '-1' is not valid"),

@@ -263,20 +263,3 @@ async def test_stacks_are_asked_of_all_that_are_ready(new_crew: NewCrew, capfd: 
 
     await auntil(has_said, "its stacks")
     assert set(watched.crew.pids()) == pids, "the signal has ended none"
-
-
-async def test_whatever_fails_in_a_look_a_crew_looks_again(new_crew: NewCrew, monkeypatch: pytest.MonkeyPatch) -> None:
-    watched = await new_crew()
-    watched.crew.fill(1, puppet())
-    await auntil(lambda: watched.state() == "ready", "ready")
-    failed: list[str] = []
-
-    def fail() -> None:
-        failed.append("once")
-        monkeypatch.undo()
-        raise TypeError("nobody expects it")
-
-    monkeypatch.setattr(watched.crew, "look", fail)
-    await auntil(lambda: bool(failed), "a look that fails")
-    watched.crew.leave(1, "now")
-    await auntil(lambda: not watched.crew.places(), "the end of what shall end")

@@ -2,11 +2,12 @@
 
 import asyncio
 import os
+from dataclasses import fields
 
 import pytest
 
 from pgqueue.supervisor.pipe import Sender, Statuses
-from pgqueue.worker.status import Status
+from pgqueue.worker.status import _KINDS, Status
 from tests.waiting import auntil
 
 
@@ -71,3 +72,8 @@ async def test_what_a_handler_writes_into_the_pipe_is_no_status(line: str) -> No
     assert got == [Status("ready", done=3)]
     statuses.close()
     os.close(writing)
+
+
+def test_each_value_of_a_status_is_checked_and_what_is_sent_is_read() -> None:
+    assert set(_KINDS) == {field.name for field in fields(Status)}
+    assert Status.from_json(Status().to_json()) == Status()

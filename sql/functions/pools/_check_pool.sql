@@ -45,6 +45,8 @@ declare
 begin
     if queues is null or cardinality(queues) > 1000 then
         perform invalid('queues', cardinality(queues)::text, 'name at most 1000; none for all queues of the app');
+    elsif array_ndims(queues) > 1 then
+        perform invalid('queues', queues::text, 'use an array of one dimension');
     end if;
     perform invalid('queues', q, 'use names with or without a weight above 0, for example mail=3 or default')
        from unnest(queues) as u(q)
