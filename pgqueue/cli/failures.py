@@ -8,6 +8,7 @@ from .._trace import trace
 from ..errors import ConfigurationError, InvalidArgument, JobNotFound, NotMigrated, PgQueueError, PoolNotFound, ScheduleNotFound
 from .secrets import redactor, safe
 
+LONGEST = 4000  # characters of an error, which may name what somebody has typed
 FAILED, BAD_INPUT, NOT_FOUND, ALERTED = 1, 2, 3, 4
 
 
@@ -23,7 +24,8 @@ def told(error: Exception) -> int:
 def complain(error: Exception) -> None:
     """Print the error on stderr in one line."""
     message = (error.diag.message_primary if isinstance(error, psycopg.Error) else None) or str(error)
-    typer.echo(safe(f"pgqueue: {' '.join(message.split())}"), err=True)
+    line = safe(f"pgqueue: {' '.join(message.split())}")
+    typer.echo(line if len(line) <= LONGEST else f"{line[:LONGEST]}… ({len(line)} characters)", err=True)
 
 
 def crash(error: Exception) -> None:

@@ -186,9 +186,10 @@ class Crew:
 
     def _kill(self, place: Place, process: Process, reason: Reason) -> None:
         said = {
-            "memory": f"uses {process.rss // MB} MB, more than max_memory_hard",
+            "memory": f"uses {process.rss // MB} MB, more than max_memory_hard"
+            + ("" if process.status.done or process.status.failed else "; it has done no job yet: give it more"),
             "stuck": "gives no sign of life",
-            "boot": f"was not ready within {self._recycling.boot_timeout:g} s",
+            "boot": f"was not ready within boot_timeout, {self._recycling.boot_timeout:g} s",
             "late": "does not stop: a handler blocks it",
         }.get(reason, reason)
         log.error("worker process %s %s; it is killed", place.number, said, extra={"child": process.pid, "reason": reason})

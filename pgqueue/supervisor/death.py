@@ -36,7 +36,7 @@ class Death:
         return {
             "memory": f"out of memory: {self.rss // 1_000_000} MB",
             "stuck": "its process gave no sign of life and was killed",
-            "boot": "its process did not become ready and was killed",
+            "boot": "its process did not become ready within boot_timeout and was killed",
             "late": "its process did not stop and was killed",
         }.get(self.reason, f"its process {'was killed by' if self.code < 0 else 'ended with'} {described(self.code)}")
 

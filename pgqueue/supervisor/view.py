@@ -37,7 +37,9 @@ def why_recycled(status: Status) -> str:
 
 
 def error_of(process: Process) -> str:
-    """The end of a process in words: what it has said last, and its exit code."""
+    """The end of a process in words: why it was killed, or what it has said last, and its exit code."""
+    if (death := process.death()).reason in ("boot", "memory", "stuck"):
+        return str(death)
     said = process.status.last_error if process.status.state != "ready" else None
     return f"{said} ({described(process.code or 0)})" if said else described(process.code or 0)
 

@@ -59,6 +59,11 @@ def test_without_a_database_url_the_remedy_is_named(capsys: pytest.CaptureFixtur
     assert "PGQUEUE_DATABASE_URL=postgresql://" in ran.err
 
 
+def test_a_value_of_any_length_makes_no_long_error(capsys: pytest.CaptureFixture[str]) -> None:
+    ran = run_here(capsys, "jobs", "--schema", "x" * 100_000)
+    assert (ran.code, one_line(ran), len(ran.err) < 4_100) == (2, True, True)
+
+
 def test_a_database_url_that_is_none(capsys: pytest.CaptureFixture[str]) -> None:
     ran = run_here(capsys, "stats", "--database-url", "postgresql+psycopg://ada:secret@localhost/db")
     assert (ran.code, one_line(ran)) == (2, True)

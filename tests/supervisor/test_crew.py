@@ -111,7 +111,7 @@ async def test_one_that_is_never_ready_is_killed_and_another_is_tried(
     watched.crew.fill(1, puppet("boot=never"))
     await auntil(lambda: len(watched.deaths) >= 2, "two deaths")
     assert {death.reason for death in watched.deaths} == {"boot"}
-    assert "was not ready within 0.3 s; it is killed" in caplog.text
+    assert "was not ready within boot_timeout, 0.3 s; it is killed" in caplog.text
 
 
 async def test_waiting_for_the_database_does_not_count_as_booting(new_crew: NewCrew) -> None:

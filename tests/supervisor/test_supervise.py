@@ -48,6 +48,15 @@ async def test_it_gives_up_with_the_reason_when_no_process_becomes_ready(
     )
 
 
+async def test_it_says_that_none_was_ready_in_time(
+    handlers: Handlers, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(supervise, "MOST_CRASHES", 1)
+    running = asyncio.create_task(Supervisor(puppet("boot=never"), 1, Recycling(boot_timeout=0.2)).run())
+    assert await ends(running) == 1
+    assert "each has ended 1 times: its process did not become ready within boot_timeout and was killed" in caplog.text
+
+
 async def test_it_does_not_give_up_once_a_process_was_ready(handlers: Handlers, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervise, "MOST_CRASHES", 2)
     supervisor = Supervisor(puppet("ends=1"), 1)
