@@ -100,7 +100,7 @@ def test_there_is_never_more_than_a_worker_for_each_job_and_one(rolled_back_sql:
     ("values", "seen", "refused"),
     [
         ({"scaled_up_at": ago(59)}, {}, "cooldown_up: the last change upwards was less than 60 seconds ago"),
-        ({}, {"connections_left": 14}, "connections: fewer than min_connections_left = 10 would be left"),
+        ({}, {"connections_left": 13}, "connections: fewer than min_connections_left = 10 would be left"),
         ({"maximum": 5}, {}, "maximum: the pool has all of its 5 workers"),
         ({}, {"replication_lag": 6}, "replication: a replica is later than max_replication_lag = 5 seconds"),
         ({}, {"replication_lag": "unknown"}, "replication: the owner of the install may not read the lag of the replicas; "
@@ -132,7 +132,7 @@ def test_workers_that_are_on_their_way_are_not_asked_for_again(rolled_back_sql: 
 
 def test_only_so_many_are_added_as_there_are_connections_left_for(rolled_back_sql: Sql) -> None:
     """10 stay free, and those of the two that are on their way are theirs."""
-    assert decide(rolled_back_sql, seen={"ready": 1000, "workers": 3, "connections_left": 10 + 2 * 5 + 3 * 5 + 4})["wanted"] == 8
+    assert decide(rolled_back_sql, seen={"ready": 1000, "workers": 3, "connections_left": 10 + 2 * 4 + 3 * 4 + 3})["wanted"] == 8
 
 
 def test_what_goes_has_not_been_needed_for_the_whole_cooldown(rolled_back_sql: Sql) -> None:

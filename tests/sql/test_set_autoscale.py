@@ -20,7 +20,7 @@ DEFAULTS = {
     "cooldown_up": 60,
     "cooldown_down": 60,
     "min_connections_left": 10,
-    "connections_per_worker": 5,
+    "connections_per_worker": 4,
     "max_replication_lag": None,
 }
 

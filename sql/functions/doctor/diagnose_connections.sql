@@ -5,7 +5,7 @@
 -- Workers over HTTP open none.
 -- each: connections that a busy worker process opens, without those of its handlers; an idle one holds two
 -- room: the share of connections that may be in use
-create function diagnose_connections(each int default 5, room float8 default 0.85) returns setof finding
+create function diagnose_connections(each int default 4, room float8 default 0.85) returns setof finding
 language sql stable security definer set search_path from current set jit = off as $$
     with its as (
         select (select count(*) from pg_stat_activity

@@ -11,7 +11,7 @@
 --   cooldown_up           seconds after a change upwards until the next one (60)
 --   cooldown_down         seconds for which the load must be low, and after any change, until workers go (60)
 --   min_connections_left  as many connections to the database stay free (10)
---   connections_per_worker  what a worker opens, as far as is known before it does (5)
+--   connections_per_worker  what a worker opens, as far as is known before it does (4)
 --   max_replication_lag   seconds; behind a replica that is later nothing is scaled up. null (default): not looked at
 create function scaling_rules(rules jsonb) returns jsonb
 language plpgsql stable as $$
@@ -19,7 +19,7 @@ language plpgsql stable as $$
 declare
     defaults constant jsonb := '{"latency": 30, "depth_up": 100, "depth_down": 10, "utilisation_up": 0.9, "utilisation_down": 0.5,
         "mode": "proportional", "step": 1, "check_every": 30, "cooldown_up": 60, "cooldown_down": 60,
-        "min_connections_left": 10, "connections_per_worker": 5, "max_replication_lag": null}';
+        "min_connections_left": 10, "connections_per_worker": 4, "max_replication_lag": null}';
 begin
     if jsonb_typeof(rules) is distinct from 'object' then
         perform invalid('rules', rules::text, 'give an object, for example {"depth_up": 100}');
