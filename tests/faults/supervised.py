@@ -84,7 +84,11 @@ class Supervisors:
                     os.kill(pid, signal.SIGCONT)
             supervisor.clean_up()
             print(f"--- supervisor {supervisor.pid}\n{supervisor.log()[-4000:]}")
-        until(lambda: not self.strays(), "the end of all worker processes")
+        try:
+            until(lambda: not self.strays(), "the end of all worker processes")
+        finally:
+            for pid in self.strays():
+                kill(pid)
 
 
 def kill(pid: int) -> bool:

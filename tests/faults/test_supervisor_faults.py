@@ -32,9 +32,10 @@ def _all_done(look: Look, within: float = 60.0) -> None:
 
 
 def _process_of(look: Look, job: int) -> int:
-    return until(
-        lambda: look.value("select w.pid from job j join worker w on w.id = j.worker_id where j.id = %s", job), "a worker"
+    pid: int = until(
+        lambda: look.value("select w.pid from job j join worker w on w.id = j.worker_id where j.id = %s", job), "its worker"
     )
+    return pid
 
 
 def _kill_again_and_again(supervisors: Supervisors, look: Look, findings: Findings, enqueue: Enqueue, times: int) -> None:
@@ -168,15 +169,14 @@ def test_a_poisonous_job_dies_alone_beside_99(supervisors: Supervisors, look: Lo
     _poison(supervisors, look, enqueue, innocent=99)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("rolls", [False, True])
+@pytest.mark.parametrize(("number", "rolls"), [(signal.SIGTERM, False), (signal.SIGINT, False), (signal.SIGTERM, True)])
 def test_a_signal_under_load_ends_what_runs_and_another_supervisor_goes_on(
     supervisors: Supervisors, look: Look, findings: Findings, enqueue: Enqueue, number: signal.Signals, rolls: bool
 ) -> None:
     """FAULTS 13, also while a roll is under way: nothing is cut off, and the lease gives nothing back within the test."""
     stopped = supervisors.start(2, "--concurrency", 2, lease=LONG)
     children = supervisors.are_ready(stopped, 2)
-    ids = enqueue("slow", 100, seconds=0.02) + enqueue("slow", 20, seconds=0.3)
+    ids = enqueue("slow", 60, seconds=0.02) + enqueue("slow", 12, seconds=0.3)
     if rolls:
         stopped.signal(signal.SIGHUP)
         until(lambda: len(supervisors.children(stopped)) > 2, "the one that boots")
