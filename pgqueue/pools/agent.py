@@ -8,7 +8,6 @@ import socket
 import time
 import uuid
 from contextlib import suppress
-from dataclasses import replace
 from typing import Literal
 from uuid import UUID
 
@@ -38,7 +37,6 @@ TURN_AT_MOST_EVERY = 0.1  # seconds, however much there is to tell
 SAMPLE_EVERY = 60.0  # seconds
 RETIRE_WITHIN = 5.0  # seconds for a good-bye
 BURIED_WITHIN = 2.0  # seconds in which the database is told of workers that were killed while they stopped
-STUCK_LEASES = 10  # leases without a sign of life after which a worker is killed
 Over = Literal["stopped", "deleted", "refused"]
 
 
@@ -60,7 +58,7 @@ class Agent:
     def __init__(self, options: AgentOptions, app: PgQueue) -> None:
         self._options, self._lease = options, float(app.settings.lease)
         recycling = options.recycling
-        self._recycling = replace(recycling, stuck_after=max(recycling.stuck_after, STUCK_LEASES * self._lease))
+        self._recycling = recycling.for_lease(self._lease)
         self._every = min(self._lease / 3, TURN_AT_LEAST_EVERY)
         self._slots = Slots(options.launch)
         self._news = asyncio.Event()

@@ -104,9 +104,10 @@ class Place:
         self.leaving.remove(process)
         return "leaving"
 
-    def failed(self, lived: float) -> float:
-        """Note a failure. Returns the seconds until the next process starts."""
+    def failed(self, process: Process, longest: float = LONGEST_WAIT) -> float:
+        """Note the failure of a process. Returns the seconds until the next one starts, if it was ready `longest` at most."""
+        lived, longest = time.monotonic() - process.started, LONGEST_WAIT if process.ready_at is None else longest
         self.failures = 1 if lived > STEADY_AFTER else self.failures + 1
-        wait: float = min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(self.failures - 1, 10)) * random.uniform(0.75, 1.0)
+        wait: float = min(longest, FIRST_WAIT * 2 ** min(self.failures - 1, 10)) * random.uniform(0.75, 1.0)
         self.retry_at = time.monotonic() + wait
         return wait

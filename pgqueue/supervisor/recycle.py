@@ -1,12 +1,13 @@
 """When a process is replaced although nothing is wrong with it: after jobs, by memory, after a time."""
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..errors import ConfigurationError
 from ..worker.status import Status
 
 MB = 1_000_000
+STUCK_LEASES = 10  # leases without a sign of life after which a process is killed
 JITTER = 0.1  # by which part a limit of one process may be lower, so that processes do not all leave together
 
 
@@ -21,6 +22,7 @@ class Recycling:
         max_lifetime: seconds after which it is replaced.
         boot_timeout: seconds from exec until it must be ready; waiting for the database does not count. Default 60.
         stuck_after: seconds without a sign of life of its event loop after which it is killed. Default 300.
+        longest_wait: seconds at most until another process takes the place of one that was ready. Default 30.
         settle: seconds that a process lives before memory is a reason to replace it. Default 30.
 
     Raises:
@@ -33,6 +35,7 @@ class Recycling:
     max_lifetime: float | None = None
     boot_timeout: float = 60.0
     stuck_after: float = 300.0
+    longest_wait: float = 30.0
     settle: float = 30.0
 
     def __post_init__(self) -> None:
@@ -44,6 +47,11 @@ class Recycling:
             raise ConfigurationError(
                 f"max_memory_hard: {self.max_memory_hard} is not above max_memory ({self.max_memory}); use a larger value"
             )
+
+    def for_lease(self, lease: float) -> "Recycling":
+        """The same for processes with this lease: a place is empty no longer than the jobs of its last process would wait."""
+        stuck_after = max(self.stuck_after, STUCK_LEASES * lease)
+        return replace(self, stuck_after=stuck_after, longest_wait=min(self.longest_wait, lease))
 
 
 class Limits:

@@ -25,7 +25,6 @@ log = logging.getLogger("pgqueue.supervisor")
 MOST_CRASHES = 5  # in a row in each place, before any process was ready: then it is given up
 BURIED_WITHIN = 2.0  # seconds for which a stopping supervisor waits for the database to hear of those that were killed
 LOOK_EVERY = 0.2  # seconds between two looks whether to give up, and at what probes see
-STUCK_LEASES = 10  # leases without a sign of life after which a process is killed
 
 
 def supervise(
@@ -56,7 +55,7 @@ def supervise(
     early = EarlySignals(rolls=True)
     app = load_with_logs(launch)
     recycling = recycling or Recycling()
-    recycling = replace(recycling, stuck_after=max(recycling.stuck_after, STUCK_LEASES * app.settings.lease))
+    recycling = recycling.for_lease(app.settings.lease)
     burials = [Burials(app.url, Statements(schema)) for schema in schemas or [app.settings.schema_name]]
     supervisor = Supervisor(launch, processes, recycling, watched, burials, schemas)
     early.go_to(supervisor.stop)

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from .. import logs
 from ..context import JobContext
@@ -179,11 +180,15 @@ class Parts:
             sorted(self.tasks),
             {**options.about, **machine().about(), "app_version": app.settings.app_version},
             drop=self.slots.drop,
-            adopt=lambda id, since: self.liveness.adopt(id, since),
+            adopt=self._adopt,
             alarm=self.alarm,
         )
         if not options.upkeep_only:
             current.set_worker(self.membership.who)
+
+    def _adopt(self, id: UUID, since: float) -> None:
+        self.liveness.adopt(id, since)
+        self.hooks.changed()  # by the id before nobody could bury it
 
     def _build_claiming(self, weights: list[float]) -> None:
         is_burst, links = self.options.burst, self.links
