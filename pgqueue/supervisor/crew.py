@@ -286,12 +286,12 @@ class Crew:
             log.info("worker process %s ended because %s; another starts at once", place.number, why_recycled(process.status))
         elif not is_over:
             place.last_error = error_of(process)
-            wait = place.failed(process, self._recycling.longest_wait)
+            wait = place.failed(time.monotonic() - process.started, self._recycling.longest_wait)
             log.warning("worker process %s ended (%s); another starts in %.1f s", place.number, described(code), wait)
 
     def _successor_ended(self, place: Place, process: Process, code: int) -> None:
         place.last_error = error_of(process)
-        wait = place.failed(process)
+        wait = place.failed(time.monotonic() - process.started)
         is_final = code == REFUSED or place.failures >= MOST_TRIES
         what = "the old one works on" if is_final else f"another try in {wait:.1f} s; the old one works on"
         log.error("worker process %s: the one to replace it ended (%s); %s", place.number, place.last_error, what)

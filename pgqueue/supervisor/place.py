@@ -104,9 +104,9 @@ class Place:
         self.leaving.remove(process)
         return "leaving"
 
-    def failed(self, process: Process, longest: float = LONGEST_WAIT) -> float:
-        """Note the failure of a process. Returns the seconds until the next one starts, if it was ready `longest` at most."""
-        lived, longest = time.monotonic() - process.started, LONGEST_WAIT if process.ready_at is None else longest
+    def failed(self, lived: float, longest: float = LONGEST_WAIT) -> float:
+        """Note a failure. Returns the seconds until the next process starts, `longest` at most where one was ever ready."""
+        longest = longest if self.was_ready else LONGEST_WAIT
         self.failures = 1 if lived > STEADY_AFTER else self.failures + 1
         wait: float = min(longest, FIRST_WAIT * 2 ** min(self.failures - 1, 10)) * random.uniform(0.75, 1.0)
         self.retry_at = time.monotonic() + wait

@@ -22,7 +22,7 @@ class Recycling:
         max_lifetime: seconds after which it is replaced.
         boot_timeout: seconds from exec until it must be ready; waiting for the database does not count. Default 60.
         stuck_after: seconds without a sign of life of its event loop after which it is killed. Default 300.
-        longest_wait: seconds at most until another process takes the place of one that was ready. Default 30.
+        longest_wait: seconds at most until a process that has died is replaced, where one was ever ready. Default 30.
         settle: seconds that a process lives before memory is a reason to replace it. Default 30.
 
     Raises:
