@@ -12,12 +12,12 @@ def read_size(field: str, text: str | None) -> int | None:
     """A number of bytes, with KB, MB or GB (1000), or KiB, MiB or GiB (1024); None for None.
 
     Raises:
-        ConfigurationError: it is none, or 0.
+        ConfigurationError: it is none, or below 1 MB: a Python process needs more, and "512" was meant to be 512MB.
     """
     if text is None:
         return None
     found = _SIZE.fullmatch(text.strip())
     size = int(float(found[1]) * UNITS[(found[2] or "").upper()]) if found else 0
-    if size < 1:
-        raise ConfigurationError(f"{field}: {text!r} is not valid; use a size such as 512MB or 1GiB")
+    if size < 1_000_000:
+        raise ConfigurationError(f"{field}: {text!r} is not valid; use a size of 1MB or more with its unit, such as 512MB or 1GiB")
     return size
