@@ -19,5 +19,7 @@ def read_size(field: str, text: str | None) -> int | None:
     found = _SIZE.fullmatch(text.strip())
     size = int(float(found[1]) * UNITS[(found[2] or "").upper()]) if found else 0
     if size < 1_000_000:
-        raise ConfigurationError(f"{field}: {text!r} is not valid; use a size of 1MB or more with its unit, such as 512MB or 1GiB")
+        raise ConfigurationError(
+            f"{field}: {text!r} is not valid; use a size of 1MB or more with its unit, such as 512MB or 1GiB"
+        )
     return size
