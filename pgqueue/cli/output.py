@@ -24,6 +24,7 @@ COLOURS = {
     "blocked": "dim", "skipped": "yellow",
     "ACTIVE": "green", "IDLE": "blue", "PAUSED": "yellow", "DRAINING": "yellow", "DEAD": "red",
 }  # fmt: skip
+GOES_ON = ("reason",)  # columns whose cells are worth another line
 WIDE = 20  # columns of the terminal that a column which may be cut keeps
 PIPED_WIDTH = 200  # columns if the output is not a terminal
 
@@ -147,7 +148,7 @@ def to_table(rows: Sequence[dict[str, Any]], columns: Sequence[str], wide: Seque
         wide: columns that may be cut if there is too little room.
     """
     numbers = {name: all(_is_number(row[name]) for row in rows) for name in columns}
-    heads = [Column(_heading(name), numbers[name], name in wide) for name in columns]
+    heads = [Column(_heading(name), numbers[name], name in wide, name in GOES_ON) for name in columns]
     return TextTable(heads, [[shown(row[name]) for name in columns] for row in rows])
 
 
@@ -206,6 +207,7 @@ def _words(value: Any) -> str:
 
 def _duration(seconds: float) -> str:
     """A duration as text. All fractions in our views are numbers of seconds."""
+    seconds = float(f"{seconds:.3g}") if seconds < 1000 else seconds  # 999.7 ms is 1 s, not 1e+03 ms
     for unit, factor in (("s", 1), ("ms", 1e3)):
         if seconds * factor >= 1:
             return f"{seconds * factor:,.3g} {unit}" if seconds < 1000 else f"{seconds:,.0f} s"

@@ -11,6 +11,7 @@ from ..database.calls.pool_reads import PoolEvent, PoolStatus
 from .session import Session
 
 COLUMNS = ("name", "state", "wanted", "running", "ready", "oldest", "agents", "places", "autoscale", "app", "queues")
+SPARE = ("app", "queues", "places", "oldest")
 EVENTS = ("at", "kind", "wanted", "by", "reason", "figures")
 STATES = {
     "no_agent": "no agent runs it",

@@ -12,7 +12,7 @@ from ..errors import InvalidArgument
 from .groups import Commands, refuse_options_before
 from .options import AsJson, DatabaseUrl, Limit, Schema
 from .output import print_counted, print_json, print_json_lines, print_table, say
-from .pool_view import COLUMNS, EVENTS, found, read_change, read_rules, readable, readable_event, summary
+from .pool_view import COLUMNS, EVENTS, SPARE, found, read_change, read_rules, readable, readable_event, summary
 from .session import Session
 
 Name = Annotated[str, typer.Argument(help="Name of the pool.")]
@@ -48,7 +48,7 @@ def show_all(context: typer.Context, database_url: DatabaseUrl = None, schema: S
     if as_json:
         print_json_lines(row._asdict() for row in rows)
         return
-    print_table("pools", [readable(row) for row in rows], COLUMNS, wide=("name", "app", "queues"), spare=("app", "queues"))
+    print_table("pools", [readable(row) for row in rows], COLUMNS, wide=("name", "app", "queues"), spare=SPARE)
     print_counted([row._asdict() for row in rows])
 
 

@@ -12,11 +12,12 @@ GAP = "   "  # between two columns
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column: its heading, whether its cells stand at the right, and whether they may be cut."""
+    """A column: its heading, whether its cells stand at the right, whether they may be cut, or go on in the next lines."""
 
     heading: str
     at_right: bool
     may_be_cut: bool
+    goes_on: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +39,16 @@ class TextTable:
         yield blank
 
     def _line(self, console: Console, cells: Sequence[Text], widths: Sequence[int]) -> Iterator[Segment]:
+        more: list[Text] = []
         plain = ""  # what is not written yet: few pieces are written faster than many
         for place, (cell, column, width) in enumerate(zip(cells, self.columns, widths, strict=True)):
             if (room := width - cell.cell_len) < 0:
-                cell = cell.copy()
-                cell.truncate(width, overflow="ellipsis")
+                if column.goes_on:
+                    cell, *rest = Text(cell.plain, cell.style).wrap(console, width)
+                    more = [Text()] * place + [Text(" ".join(line.plain for line in rest))] + [Text()] * (len(widths) - place - 1)
+                else:
+                    cell = cell.copy()
+                    cell.truncate(width, overflow="ellipsis")
                 room = width - cell.cell_len
             plain += (GAP if place else " ") + " " * (room if column.at_right else 0)
             if cell.spans or cell.style:
@@ -53,6 +59,8 @@ class TextTable:
                 plain += cell.plain
             plain += " " * (0 if column.at_right else room)
         yield Segment(f"{plain} \n")
+        if more:
+            yield from self._line(console, more, widths)
 
     def _widths(self, most: int) -> list[int]:
         """The columns of the terminal that each column takes."""

@@ -66,7 +66,8 @@ def worker(
 
     SIGHUP replaces all processes one after another, so that they load new code; SIGUSR1 writes all their stacks to stderr.
 
-    Exit code 75: too many handlers did not end after their timeout; start another worker. `python -m pgqueue.worker` is the same.
+    Exit code 75: start another worker. It was told to restart, or too many handlers did not end after their timeout.
+    `python -m pgqueue.worker` is the same.
     With --check: 0 = all is well or there are only notes, 1 = warnings, 2 = errors.
     """
     options = WorkerOptions(parse_queues(queues), strict, concurrency, burst, grace, name, timeout_grace=timeout_grace)

@@ -86,7 +86,7 @@ def check_step(workers: Any) -> int:
 def unknown_pool(name: str, names: Iterable[str]) -> PoolNotFound:
     """The error about a pool that is not there, in the words of SQL."""
     there = sorted(names)[:20]
-    return PoolNotFound(f"name: there is no pool {name[:200]!r}; there are: {', '.join(there) or 'none'}")
+    return PoolNotFound(f"name: there is no pool {name[:200]!r}; there are: {', '.join(there) or 'none: make one first'}")
 
 
 @contextmanager

@@ -97,7 +97,9 @@ class Burials:
             log.error("worker %s could not be buried, its jobs are rescued after its lease: %s", death.worker_id, error)
             return True
         if taken:
-            log.warning("%s jobs of worker %s run again: %s", taken, death.worker_id, death)
+            log.warning(
+                "%s jobs of worker %s were taken back; they run again, or are dead letters: %s", taken, death.worker_id, death
+            )
         return True
 
 

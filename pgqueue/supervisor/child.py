@@ -58,7 +58,8 @@ class Voice:
         """Say it now; with an error if the process ends by it."""
         status = self._worker.status() if self._worker is not None else Status()
         if error is not None:
-            status = Status("draining", status.worker, running=status.running, last_error=summary(error)[:500])
+            said = one_line(str(error)) if isinstance(error, PgQueueError) else summary(error)  # ours are written for people
+            status = Status("draining", status.worker, running=status.running, last_error=said[:500])
         with self._lock:
             if self._sender.flush():  # else the supervisor does not read: it gets a newer one later
                 self._sender.send(status.to_json())

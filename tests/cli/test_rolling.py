@@ -61,7 +61,14 @@ def test_after_its_jobs_a_process_is_replaced_and_none_is_lost(start: Start, loo
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        (("--max-memory", "much"), "max_memory: 'much' is not valid; use a size such as 512MB or 1GiB"),
+        (
+            ("--max-memory", "much"),
+            "max_memory: 'much' is not valid; use a size of 1MB or more with its unit, such as 512MB or 1GiB",
+        ),
+        (
+            ("--max-memory", "512"),
+            "max_memory: '512' is not valid; use a size of 1MB or more with its unit, such as 512MB or 1GiB",
+        ),
         (("--max-memory", "2GB", "--max-memory-hard", "1GB"), "max_memory_hard: 1000000000 is not above max_memory (2000000000)"),
         (("--max-lifetime", "soon"), "max_lifetime: 'soon' is not valid"),
         (("--boot-timeout", "0s"), "boot_timeout: 0.0 is not valid; use a value above 0"),

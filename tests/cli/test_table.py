@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
-from pgqueue.cli.output import to_table
+from pgqueue.cli.output import shown, to_table
 
 
 def lines(rows: list[dict[str, object]], columns: tuple[str, ...], width: int, wide: tuple[str, ...] = ()) -> list[str]:
@@ -36,6 +36,19 @@ def test_what_may_be_cut_is_cut_to_the_width_of_the_terminal(width: int, cells: 
 def test_wide_letters_take_two_columns() -> None:
     *_, last = lines([{"name": "日本語の名前です", "id": 1}], ("name", "id"), 18, ("name",))
     assert last == " 日本語の名…    1"
+
+
+def test_a_reason_goes_on_in_the_next_line_and_is_not_cut() -> None:
+    row: dict[str, object] = {"id": 7, "reason": "low: 0 jobs run and 0 are ready, for 4 seconds"}
+    *_, first, second, third = lines([row], ("id", "reason"), 26, ("reason",))
+    assert (first, second, third) == ("  7   low: 0 jobs run and", "      0 are ready, for 4", "      seconds")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.9996, "1 s"), (0.9994e-3, "999 µs"), (0.99996e-3, "1 ms"), (0.25, "250 ms"), (999.7, "1,000 s")]
+)
+def test_durations_have_three_digits_and_no_exponent(seconds: float, text: str) -> None:
+    assert str(shown(seconds)) == text
 
 
 @pytest.mark.alone

@@ -179,6 +179,7 @@ def test_an_app_that_cannot_start_is_an_event_with_its_reason(pool: Pool) -> Non
 
     (row,) = pool.look.rows("select reason from pool_event where kind = 'cannot_start'")
     assert "tests.cli.jobs:no_app is a str" in row["reason"]
+    assert "ConfigurationError(" not in row["reason"]
     assert is_running(agent.pid)
 
 

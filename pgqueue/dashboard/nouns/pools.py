@@ -9,8 +9,8 @@ ABOUT_POOLS = ("pool-without-agent", "pool-cannot-start", "pool-without-room", "
 SHOWN = {
     "steady": "succeeded", "scaling": "running", "rolling": "running", "no_agent": "failed", "no_room": "failed",
     "paused": "cancelled", "deleting": "scheduled",
-    "FREE": "scheduled", "STARTING": "ready", "LEAVING": "cancelled",
-    "ACTIVE": "running", "IDLE": "succeeded", "DRAINING": "cancelled", "PAUSED": "cancelled", "DEAD": "failed",
+    "FREE": "scheduled", "STARTING": "running", "LEAVING": "cancelled",
+    "ACTIVE": "succeeded", "IDLE": "ready", "DRAINING": "cancelled", "PAUSED": "cancelled", "DEAD": "failed",
 }  # fmt: skip
 _MARKED = {
     "scaled": "running", "scaled_up": "running", "scaled_down": "running", "refused": "failed", "cannot_start": "failed",

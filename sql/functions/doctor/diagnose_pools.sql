@@ -18,7 +18,7 @@ set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
                 order by e.id desc limit 1) failed on true
          where p.state not in ('deleting', 'paused')
     )
-    select 'pool-without-agent', 'error', name, format('no agent runs the pool %s, which wants %s workers', name, wanted),
+    select 'pool-without-agent', 'error', name, format('no agent runs the pool %s; workers wanted: %s', name, wanted),
            figures, 'none of its workers runs', format('on one machine or more: pgqueue agent %s --slots %s', name, wanted)
       from its where state = 'no_agent'
     union all

@@ -17,8 +17,8 @@ set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
             or (select run_at from job where state = 'scheduled' order by run_at limit 1) < clock_timestamp()
             or exists (select from schedule where look_at < clock_timestamp() - interval '1 minute'))
     union all
-    select 'worker-lost', 'warning', shown, format('the worker %s has missed its lease: its last heartbeat was at %s%s', shown,
-                                                   in_utc(heartbeat_at), coalesce('; ' || lost_because, '')),
+    select 'worker-lost', 'warning', shown, format('the worker %s %s; last heartbeat: %s', shown,
+               coalesce('is lost: ' || lost_because, 'has missed its lease'), in_utc(heartbeat_at)),
            jsonb_build_object('worker', id, 'heartbeat_at', heartbeat_at),
            'its jobs run elsewhere; if it comes back, it registers again', format(
                'delete from %I.worker where id = %L -- or wait: it is listed for a day; its log says why it ended',
