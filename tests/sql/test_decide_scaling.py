@@ -144,7 +144,7 @@ def test_what_goes_has_not_been_needed_for_the_whole_cooldown(rolled_back_sql: S
     assert (first["wanted"], first["low_need"]) == (20, 5)
     assert (soon["wanted"], soon["low_need"]) == (20, 8)
     assert (then["wanted"], then["low_need"]) == (12, 5)
-    assert then["reason"] == "low: 30 jobs run and 0 are ready; for 60 seconds never more than 12 workers were needed"
+    assert then["reason"] == "low: 30 jobs run and 0 are ready; most workers needed in the last 60 seconds: 12"
 
 
 def test_at_most_half_of_them_go_at_a_time_or_a_step(rolled_back_sql: Sql) -> None:

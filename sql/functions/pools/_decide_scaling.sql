@@ -32,7 +32,7 @@ begin
             wanted := its.wanted;
             refused := format('cooldown_down: the last change was less than %s seconds ago', rules->>'cooldown_down');
         elsif wanted < its.wanted then
-            reason := format('low: %s jobs run and %s are ready; for %s seconds never more than %s workers were needed',
+            reason := format('low: %s jobs run and %s are ready; most workers needed in the last %s seconds: %s',
                              figures->>'running', figures->>'ready', rules->>'cooldown_down', greatest(low_need, least_));
             low_need := workers_needed(its, rules, figures);
         end if;
