@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from ..worker.machine import Machine, number, read
+from ..worker.machine import Machine, fields, number, read
 
 LOOK_EVERY = 2.0  # seconds between two looks
 FILES = ("memory.events", "memory.oom_control")  # of version 2 and 1 of control groups
@@ -16,8 +16,7 @@ class OomKills(Machine):
         """How many there were since the group was made; 0 if it does not say."""
         for group in self._way_up("memory"):
             for name in FILES:
-                fields = dict(line.split(" ", 1) for line in (read(group / name) or "").splitlines() if " " in line)
-                if (kills := number(fields.get("oom_kill"))) is not None:
+                if (kills := number(fields(read(group / name)).get("oom_kill"))) is not None:
                     return kills
         return 0
 

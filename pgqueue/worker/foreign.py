@@ -39,5 +39,5 @@ class Foreign:
         if tasks is None or all(job.task in tasks for job in jobs):
             return jobs, []
         self.add(dict.fromkeys(job.task for job in jobs if job.task not in tasks))
-        foreign = [job.id for job in jobs if job.task not in tasks and job.task in (self.names or ())]
-        return [job for job in jobs if job.id not in set(foreign)], foreign
+        foreign = {job.id for job in jobs if job.task not in tasks and job.task in (self.names or ())}
+        return [job for job in jobs if job.id not in foreign], list(foreign)

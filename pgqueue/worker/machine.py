@@ -28,6 +28,11 @@ def number(text: str | None) -> int | None:
     return int(text) if text is not None and text.lstrip("-").isdecimal() else None
 
 
+def fields(text: str | None) -> dict[str, str]:
+    """The values by name of a file with a name and a value in each line."""
+    return dict(line.split(" ", 1) for line in (text or "").splitlines() if " " in line)
+
+
 class Machine:
     """The limits under which this process runs.
 
@@ -60,7 +65,7 @@ class Machine:
         names = ("memory.max", "memory.current") if self._is_v2 else ("memory.limit_in_bytes", "memory.usage_in_bytes")
         for at in self._way_up("memory"):
             if limit is not None and number(read(at / names[0])) == limit and (used := number(read(at / names[1]))) is not None:
-                return max(0, used - _droppable(read(at / "memory.stat") or ""))
+                return max(0, used - _droppable(read(at / "memory.stat")))
         return None
 
     def about(self) -> dict[str, float | int | None]:
@@ -101,9 +106,9 @@ def _groups(text: str) -> Iterator[tuple[str, str]]:
             yield controller, path
 
 
-def _droppable(stat: str) -> int:
-    fields = dict(line.split(" ", 1) for line in stat.splitlines() if " " in line)
-    return number(fields.get("total_inactive_file") or fields.get("inactive_file")) or 0
+def _droppable(stat: str | None) -> int:
+    found = fields(stat)
+    return number(found.get("total_inactive_file") or found.get("inactive_file")) or 0
 
 
 class MemoryWatch:

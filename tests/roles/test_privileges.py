@@ -251,7 +251,7 @@ FUNCTIONS = {
         "holders_of",
         "is_alive", "jobs_before", "knows_task", "limit_on", "limits_of", "nearest_name", "operations_on", "last_part",
         "parents_of", "pauses_on", "said_at", "said_end", "said_error", "said_name", "said_names", "said_progress", "said_since",
-        "note_pool", "hold_pool", "hold_lasting_pool", "tell_agents", "pool_facts", "check_pool_name", "check_pool",
+        "note_pool", "hold_pool", "hold_lasting_pool", "tell_agents", "pool_facts", "check_pool",
         "check_pool_app", "check_pool_queues", "prune_pools", "check_wanted", "save_pool", "store_wanted", "set_paused",
         "end_pool",
         "pool_named", "refuse_pool", "scaling_rules", "check_scaling_rule", "changed_rules", "is_of_pool", "soon_ready",

@@ -1,12 +1,3 @@
--- check_pool_name: refuses an invalid name. Called by: make_pool. Writes: nothing. Raises PQ001.
-create function check_pool_name(name text) returns void
-language plpgsql as $$
-begin
-    if name is null or name !~ '^[A-Za-z0-9_.:-]{1,100}$' then
-        perform invalid('name', name, 'use 1 to 100 letters, digits and . _ : -');
-    end if;
-end $$;
-
 -- check_pool: refuses a pool that no agent could run. Called by: make_pool, set_pool. Writes: nothing. Raises PQ001.
 create function check_pool(its pool) returns void
 language plpgsql as $$

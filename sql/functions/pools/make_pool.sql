@@ -21,7 +21,7 @@ language plpgsql security definer set search_path from current as $$
 declare
     new pool;
 begin
-    perform check_pool_name(name), assert_may_enqueue('app');
+    perform check_queue_name(name), assert_may_enqueue('app');
     new.name := name;
     new.app := app;
     new.queues := coalesce(queues, '{}');

@@ -55,8 +55,8 @@ begin
     return true;
 end $$;
 
--- check_queue_name: refuses what no queue is called. Called by: set_queue, reset_queue, check_pause_name, check_key. Writes:
--- nothing.
+-- check_queue_name: refuses what no queue is called, nor a pool. Called by: set_queue, reset_queue, check_pause_name, check_key,
+-- make_pool. Writes: nothing.
 create function check_queue_name(name text) returns void
 language plpgsql as $$
 begin
