@@ -47,8 +47,7 @@ class AgentOptions:
             raise ConfigurationError(f"pool: {self.pool[:50]!r} is not valid; use 1 to 100 letters, digits and . _ : -")
         if not 1 <= self.slots <= MOST_SLOTS:
             raise ConfigurationError(f"slots: {self.slots} is not valid; use 1 to {MOST_SLOTS}")
-        if not 0 <= self.grace <= 86_400:
-            raise ConfigurationError(f"grace: {self.grace:g} is not valid; use 0 to 86400 seconds")
+        WorkerOptions(grace=self.grace)  # refuses what no worker takes
         storable("name", self.name)
         if not self.name.strip() or len(self.name) > 200:
             raise ConfigurationError(f"name: {self.name[:50]!r} is not valid; use 1 to 200 characters")
