@@ -15,7 +15,7 @@ from .._trace import summary
 from ..errors import PgQueueError
 from ..worker.ending import FLUSH_WITHIN as END_WITHIN
 from ..worker.launch import FLUSH_WITHIN, REFUSED, Launch, run
-from ..worker.stacks import listen_to_signal
+from ..worker.stack_signal import listen_to_signal
 from ..worker.status import Status
 from ..worker.worker import Worker
 from .pipe import DRAIN, Sender

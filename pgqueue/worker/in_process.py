@@ -33,7 +33,7 @@ from .describe import describe
 from .execute import arguments_of, cancelled, returned
 from .log_handler import forget, keep
 from .questions import answer_questions
-from .stacks import listen_to_signal
+from .stack_signal import listen_to_signal
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection

@@ -1,14 +1,10 @@
 """What a worker does at a moment: its threads, its tasks, and its processes for handlers. See ask_stacks."""
 
 import asyncio
-import faulthandler
 import logging
 import os
 import platform
-import signal
-import sys
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from typing import Any
 
 from .._json import dumps
@@ -117,11 +113,3 @@ def with_lines(process: Mapping[str, Any], text: Callable[[str], str]) -> dict[s
         frames = [frame | {"code": code_of(frame["file"], frame["line"], text)} for frame in group["frames"]]
         found.setdefault("threads", []).append(group | {"frames": frames})
     return found
-
-
-def listen_to_signal() -> None:
-    """Let SIGUSR1 write the stacks of all threads to stderr, which needs no interpreter; not if the application uses it."""
-    number = getattr(signal, "SIGUSR1", None)
-    if number is not None and signal.getsignal(number) == signal.SIG_DFL:
-        with suppress(AttributeError, OSError, ValueError, RuntimeError):  # there is no stderr, or none with a file
-            faulthandler.register(number, file=sys.stderr, all_threads=True)

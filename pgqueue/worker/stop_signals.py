@@ -7,7 +7,7 @@ import signal
 from collections.abc import Callable
 
 from .options import WorkerOptions
-from .stacks import listen_to_signal
+from .stack_signal import listen_to_signal
 
 log = logging.getLogger("pgqueue.worker")
 

@@ -35,7 +35,8 @@ def test_sighup_replaces_all_processes_and_a_running_job_ends_in_the_old_one(sta
 def test_sigusr1_writes_the_stacks_of_all_processes(start: Start, look: Look) -> None:
     supervisor = start_two(start, look)
     supervisor.signal(signal.SIGUSR1)
-    until(lambda: supervisor.log().count("Current thread") == 2, "the stacks of both")
+    until(lambda: supervisor.log().count("Stack (most recent call first)") == 2, "the stacks of both main threads")
+    until(lambda: supervisor.log().count("Thread pgqueue-voice") == 2, "those of the others")
     assert len(alive(look)) == 2
 
 

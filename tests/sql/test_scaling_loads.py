@@ -103,7 +103,8 @@ class Steps:
         assert after <= max(jobs + 1, self.world.minimum)
         if seen["workers"] < before:  # those that are on their way are not asked for again
             assert after <= math.ceil(round(jobs / self.world.concurrency / 0.7, 6))
-        assert 5 * (after - before) <= seen["connections_left"] - 10
+        each = self.world.rules.get("connections_per_worker", 4)
+        assert each * (after - before) <= seen["connections_left"] - 10
         assert now - self.last_up >= 60
         self.last_up = self.last_change = now
 

@@ -6,7 +6,9 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -228,7 +230,7 @@ async def test_a_deep_recursion_is_cut_at_its_inner_end(async_app: PgQueue, look
 
 
 def test_a_signal_writes_the_stacks_of_a_process_that_runs_native_code() -> None:
-    listens = "import time; from pgqueue.worker.stacks import listen_to_signal; listen_to_signal()"
+    listens = "import time; from pgqueue.worker.stack_signal import listen_to_signal; listen_to_signal()"
     code = f"{listens}\ndef hang():\n    print('ready', flush=True)\n    time.sleep(60)\nhang()"
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
@@ -242,3 +244,41 @@ def test_a_signal_writes_the_stacks_of_a_process_that_runs_native_code() -> None
     finally:
         process.kill()
         process.communicate()
+
+
+BUSY = """
+import json, threading, time
+from pgqueue.worker.stack_signal import listen_to_signal
+listen_to_signal()
+def dive(depth):
+    return depth and dive(depth - 1) + 1
+def keep_busy():
+    while True:
+        dive(20), json.loads('{"a": [1, 2, 3]}')
+for number in range(2):
+    threading.Thread(target=keep_busy, name=f"busy{number}", daemon=True).start()
+print("ready", flush=True)
+while True:
+    time.sleep(0.01)
+"""
+
+
+def test_a_signal_ends_no_process_whose_threads_run() -> None:
+    """C code that reads the frames of a thread that runs reads freed memory: a few signals were enough to end the process."""
+    with tempfile.TemporaryFile("w+") as log:
+        process = subprocess.Popen([sys.executable, "-c", BUSY], stdout=subprocess.PIPE, stderr=log, text=True)
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            for _ in range(200):
+                process.send_signal(signal.SIGUSR1)
+                time.sleep(0.001)
+            assert process.poll() is None
+        finally:
+            process.kill()
+            process.communicate()
+        log.seek(0)
+        said = log.read()
+    assert "in <module>" in said
+    assert "Thread busy" in said
+    assert "in keep_busy" in said
