@@ -16,8 +16,7 @@ from ..database.calls import manage as manage_calls
 from ..database.calls import queues as queue_calls
 from ..database.calls import reads
 from ..database.calls import results as result_calls
-from ..database.calls.explain import Cause
-from ..errors import JobNotFound
+from ..database.calls.explain import Cause, gone
 from .control_view import control_lines
 from .log_view import print_logs
 from .options import AsJson, DatabaseUrl, Schema
@@ -49,7 +48,7 @@ def job(
     with Session(database_url, schema) as database:
         found = database.run(reads.job(id))
         if not found:
-            raise JobNotFound(f"there is no job {id}; it never existed, is not committed yet, or the history no longer keeps it")
+            raise gone(id, database.run(explain_calls.explain(id)))
         result = database.run(result_calls.result(id))
         row = found[0] | {"result": result.value, "result_expires_at": result.expires_at}
         row["workflow_id"] = database.run(reads.workflow_of(id))

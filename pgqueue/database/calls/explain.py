@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from ..._json import readable
+from ...errors import JobNotFound
 from ..call import ALWAYS, Call, Rows
 
 
@@ -30,6 +31,12 @@ def explain(job_id: int) -> Call[list[Cause]]:
     return Call(
         "select cause, says, until, details::text from {schema}.explain(%s::bigint)", (job_id,), _causes, repeat_within=ALWAYS
     )
+
+
+def gone(job_id: int, causes: list[Cause]) -> JobNotFound:
+    """The error for a job that is kept nowhere, with what is known of it still: that it was discarded, by whom and why."""
+    says = causes[0].says if causes else "the history no longer keeps it"
+    return JobNotFound(f"job {job_id} is not kept any more: {says}")
 
 
 def _causes(rows: Rows) -> list[Cause]:

@@ -44,18 +44,40 @@ begin
     return query select * from changes_of(job_id);
 end $$;
 
--- changes_of: that people have discarded a job, or run it again as another one, as far as the audit log tells: operations have
--- one line there for all of their jobs. Called by: why_over. Writes: nothing.
+-- changes_of: that people have discarded a job, or run it again as another one. Called by: why_over. Writes: nothing.
 create function changes_of(job_id bigint) returns setof cause
+language plpgsql stable as $$
+#variable_conflict use_variable
+begin
+    return query select * from discard_of(job_id);
+    if not found then
+        return query select * from audited_changes_of(job_id);
+    end if;
+end $$;
+
+-- discard_of: that a job was discarded, by an operation too: by whom, when and why. Called by: changes_of, assert_known.
+-- Writes: nothing.
+create function discard_of(job_id bigint) returns setof cause
+language sql stable as $$
+    select 'discarded', said_name(d.by) || ' has discarded it at ' || said_since(d.discarded_at)
+           || coalesce(': ' || left(d.reason, 200), ''), null::timestamptz,
+           jsonb_build_object('by', d.by, 'at', in_utc(d.discarded_at), 'reason', d.reason, 'runs_as', null)
+      from discard_log d where d.job_id = discard_of.job_id order by d.discarded_at desc limit 1
+$$;
+
+-- audited_changes_of: the same as far as the audit log tells, which is kept for longer: operations have one line there for all of
+-- their jobs. Called by: changes_of. Writes: nothing.
+create function audited_changes_of(job_id bigint) returns setof cause
 language sql stable as $$
     select case when a.verb = 'discard' then 'discarded' else 'retried' end,
            said_name(a.by) || case when a.verb = 'discard' then ' has discarded it at ' else ' has retried it at ' end
            || said_since(a.at) || coalesce(': ' || left(a.reason, 200), '')
            || case when a.verb = 'retry' then ': it runs again as job ' || (a.after->>'id') else '' end,
            null::timestamptz, jsonb_build_object('by', a.by, 'at', in_utc(a.at), 'reason', a.reason, 'runs_as', a.after->'id')
-      from (select * from audit_log where kind = 'job' and subject = changes_of.job_id::text and verb in ('retry', 'discard')
+      from (select * from audit_log
+             where kind = 'job' and subject = audited_changes_of.job_id::text and verb in ('retry', 'discard')
              order by id desc limit 1) a
-     where a.verb = 'discard' or a.after->>'id' <> changes_of.job_id::text and not a.after ? 'duplicate'
+     where a.verb = 'discard' or a.after->>'id' <> audited_changes_of.job_id::text and not a.after ? 'duplicate'
 $$;
 
 -- ended_as: the cause of a job that is over and has not failed. Called by: said_end. Writes: nothing.
