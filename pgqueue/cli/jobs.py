@@ -17,6 +17,7 @@ from ..database.calls import queues as queue_calls
 from ..database.calls import reads
 from ..database.calls import results as result_calls
 from ..database.calls.explain import Cause, gone
+from ..insight.traceback import folded, said_frames
 from .control_view import control_lines
 from .log_view import print_logs
 from .options import AsJson, DatabaseUrl, Schema
@@ -36,6 +37,7 @@ def job(
     id: Annotated[int, typer.Argument(help="Id of the job.")],
     logs: Annotated[bool, typer.Option("--logs", help="Show what its handler has said instead.")] = False,
     follow: Annotated[bool, typer.Option("--follow", help="With --logs: until the job is over, and its progress too.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Show pgqueue's own frames of its traceback, too.")] = False,
     database_url: DatabaseUrl = None,
     schema: Schema = None,
     as_json: AsJson = False,
@@ -61,7 +63,7 @@ def job(
         told = {"pauses": [pause._asdict() for pause in pauses], "causes": [asdict(cause) for cause in causes]}
         print_json(row | {"errors": row["errors"] or []} | told)
     else:
-        _print_job(console(), row, causes)
+        _print_job(console(), row, causes, full)
 
 
 def _fingerprint(database: Session, id: int) -> str | None:
@@ -98,7 +100,7 @@ def retry_each(
     for_each(ids, retry_one, said, as_json)
 
 
-def _print_job(out: Console, row: dict[str, Any], causes: list[Cause]) -> None:
+def _print_job(out: Console, row: dict[str, Any], causes: list[Cause], full: bool) -> None:
     out.print(f"job {row['id']}", style="bold")
     for cause in causes[:1]:
         others = f" (and {len(causes) - 1} more: pgqueue explain {row['id']})" if len(causes) > 1 else ""
@@ -111,7 +113,16 @@ def _print_job(out: Console, row: dict[str, Any], causes: list[Cause]) -> None:
         _print_attempts(errors)
         if traceback := errors[-1].get("traceback"):
             out.print(Text(f"attempt {safe(str(errors[-1].get('attempt')))}:", "bold"))
-            out.print(indent(safe_lines(str(traceback).rstrip()), "  "), markup=False, soft_wrap=True)
+            _print_traceback(out, str(traceback).rstrip(), full)
+
+
+def _print_traceback(out: Console, text: str, full: bool) -> None:
+    """A traceback; the frames of pgqueue above those of the application are one line, unless it is to be full."""
+    for part in [text] if full else folded(text):
+        if isinstance(part, int):
+            out.print(Text(f"    … {said_frames(part)} (--full)", "dim"))
+        else:
+            out.print(indent(safe_lines(part), "  "), markup=False, soft_wrap=True)
 
 
 def attempts_of(row: dict[str, Any]) -> list[dict[str, Any]]:

@@ -21,7 +21,7 @@ from ..insight import short
 from ..schedules.zones import read_zone
 from .nouns import filter_text
 from .nouns.remedy import command_of
-from .nouns.traceback import parts_of
+from ..insight.traceback import parts_of
 from .static import version
 
 # A time in a text.
