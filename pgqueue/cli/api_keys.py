@@ -13,6 +13,7 @@ from .groups import Commands
 from .options import AsJson, DatabaseUrl, Schema
 from .output import print_json, print_json_lines, print_table, say
 from .session import Session
+from .shape import tabular
 from .times import read_span
 
 COLUMNS = ("id", "name", "role", "queues", "status", "last_used_at", "expires_at", "created_by", "created_at")
@@ -69,6 +70,7 @@ def create(
 
 
 @api_keys.command("list")
+@tabular(COLUMNS)
 def list_(limit: Limit = 100, database_url: DatabaseUrl = None, schema: Schema = None, as_json: AsJson = False) -> None:
     """List keys without their secrets, the newest first: those that have expired or were revoked, too."""
     with Session(database_url, schema) as database:

@@ -15,6 +15,7 @@ from .jobs import retry_each
 from .options import AsJson, DatabaseUrl, Limit, Schema, State
 from .output import console, print_json_lines, print_table, say
 from .session import Session
+from .shape import tabular
 
 COLUMNS = ("id", "queue", "task", "args", "attempt", "finished_at", "error")
 GROUP_COLUMNS = ("jobs", "error", "fingerprint", "tasks", "queues", "first_at", "last_at", "sample_id")
@@ -35,6 +36,7 @@ class Property(StrEnum):
 
 
 @filtered(State.failed)
+@tabular(COLUMNS, GROUP_COLUMNS, tuple(Property))
 def dead(
     filter: dict[str, Any],
     group: Annotated[

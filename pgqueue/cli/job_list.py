@@ -13,6 +13,7 @@ from .jobs import attempt_of
 from .options import AsJson, DatabaseUrl, Limit, Schema
 from .output import no_worker, print_json, print_json_lines, print_table, say, shown
 from .session import Session
+from .shape import tabular
 
 COLUMNS = ("id", "state", "queue", "task", "args", "priority", "attempt", "run_at", "finished_at", "note")
 
@@ -27,6 +28,7 @@ class Order(StrEnum):
 
 
 @filtered()
+@tabular(COLUMNS)
 def jobs(
     filter: dict[str, Any],
     limit: Limit = 20,

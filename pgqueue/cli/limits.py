@@ -14,6 +14,7 @@ from .limit_view import readable, said
 from .options import AsJson, DatabaseUrl, Schema
 from .output import print_facts, print_json, print_json_lines, print_table, say, shown
 from .session import Session
+from .shape import tabular
 from .times import read_span, read_time
 
 COLUMNS = ("key", "limit", "running", "waiting", "tokens", "used", "wait_seconds", "parked_until", "weight")
@@ -33,6 +34,7 @@ limits = typer.Typer(name="limits", cls=_Commands, help="Show limits, and change
 
 
 @limits.callback(invoke_without_command=True)
+@tabular(COLUMNS)
 def show_all(context: typer.Context, database_url: DatabaseUrl = None, schema: Schema = None, as_json: AsJson = False) -> None:
     """Show every limit and every key in use with its current values. Commands change them."""
     if context.invoked_subcommand is not None:
@@ -90,6 +92,7 @@ def set_(
 
 
 @limits.command()
+@tabular(FACTS)
 def get(key: Key, database_url: DatabaseUrl = None, schema: Schema = None, as_json: AsJson = False) -> None:
     """Show the current values of one key."""
     with Session(database_url, schema) as database:

@@ -10,6 +10,7 @@ from ..database.calls.metrics import Figures, Metrics, MetricStep
 from ..insight import short
 from .output import console, print_table, shown
 from .secrets import safe
+from .shape import shape
 
 QUEUES = ("queue", "in/s", "done/s", "failed", "errors", "p50", "p95", "p99", "wait95", "ready")
 TASKS = ("task", "done/s", "succeeded", "failed", "errors", "mean", "p50", "p95", "p99", "wait95")
@@ -19,7 +20,7 @@ SERIES = ("at", "in", "done", "failed", "cancelled", "p50", "p95", "p99", "wait9
 
 def print_figures(figures: Metrics, by: str | None) -> None:
     """The figures of all jobs, by queue and by task; with `by` only one of the tables."""
-    if by is None:
+    if by is None and not shape().columns:
         _print_all(figures)
     if by != "task":
         rows = [_row("queue", one) for one in figures.queues.values()]

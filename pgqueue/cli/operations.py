@@ -11,10 +11,11 @@ from ..database.calls import operations as calls
 from ..database.calls.operations import OperationStatus
 from ..database.translate import is_transient
 from ..errors import JobNotFound
-from .operation_view import line, print_status
+from .operation_view import FACTS, line, print_status
 from .options import AsJson, DatabaseUrl, Limit, Schema
 from .output import print_json, print_json_lines, print_table, say
 from .session import Session
+from .shape import tabular
 from .who import By, who
 
 COLUMNS = ("id", "kind", "state", "matched", "done", "skipped", "failed", "left_over", "created_at", "by", "reason")
@@ -22,6 +23,7 @@ LOOK_EVERY = 0.5  # seconds between two looks at an operation on which others wo
 TELL_EVERY = 1.0  # seconds between two lines about one that goes on
 
 
+@tabular(COLUMNS)
 def operations(
     only_open: Annotated[bool, typer.Option("--open", help="Only those that are not over.")] = False,
     limit: Limit = 20,
@@ -39,6 +41,7 @@ def operations(
         print_table("operations", readable, COLUMNS, wide=("by", "reason"), spare=("created_at", "left_over", "failed"))
 
 
+@tabular(FACTS)
 def operation(
     id: Annotated[int, typer.Argument(help="Id of the operation.")],
     watch: Annotated[

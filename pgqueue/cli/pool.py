@@ -9,6 +9,7 @@ from .options import AsJson, DatabaseUrl, Limit, Schema
 from .output import print_counted, print_facts, print_json, print_table
 from .pool_view import EVENTS, found, readable, readable_event
 from .session import Session
+from .shape import tabular
 
 FACTS = (
     "state", "app", "queues", "concurrency", "wanted", "running", "outdated", "bounds", "autoscale", "rules", "ready", "oldest",
@@ -18,6 +19,7 @@ WORKERS = ("slot", "status", "host", "worker", "running", "generation", "leaving
 AGENTS = ("name", "host", "pid", "status", "slots", "taken", "version", "started_at", "heartbeat_at")
 
 
+@tabular(FACTS, WORKERS, AGENTS, EVENTS)
 def pool(
     name: Annotated[str, typer.Argument(help="Name of the pool.")],
     limit: Limit = 10,

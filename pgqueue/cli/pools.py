@@ -14,6 +14,7 @@ from .options import AsJson, DatabaseUrl, Limit, Schema
 from .output import print_counted, print_json, print_json_lines, print_table, say
 from .pool_view import COLUMNS, EVENTS, SPARE, found, read_change, read_rules, readable, readable_event, summary
 from .session import Session
+from .shape import tabular
 
 Name = Annotated[str, typer.Argument(help="Name of the pool.")]
 Queues = Annotated[
@@ -38,6 +39,7 @@ pools = typer.Typer(name="pools", cls=_Commands, help="Show pools, and change th
 
 
 @pools.callback(invoke_without_command=True)
+@tabular(COLUMNS)
 def show_all(context: typer.Context, database_url: DatabaseUrl = None, schema: Schema = None, as_json: AsJson = False) -> None:
     """Show every pool: the workers that are wanted and that run, the jobs that wait, its agents. Commands change them."""
     if context.invoked_subcommand is not None:
@@ -185,6 +187,7 @@ def delete(
 
 
 @pools.command()
+@tabular(EVENTS)
 def events(
     name: Name, limit: Limit = 20, database_url: DatabaseUrl = None, schema: Schema = None, as_json: AsJson = False
 ) -> None:

@@ -12,6 +12,7 @@ from .options import AsJson, DatabaseUrl, Schema
 from .output import print_counted, print_json, print_json_lines, print_table, say, shown
 from .pause_view import print_pauses
 from .session import Session
+from .shape import tabular
 from .times import read_span
 
 COLUMNS = ("name", "ready", "running", "scheduled", "blocked", "oldest", "workers", "settings")
@@ -29,6 +30,7 @@ queues = typer.Typer(
 
 
 @queues.callback(invoke_without_command=True)
+@tabular(COLUMNS)
 def show_all(context: typer.Context, database_url: DatabaseUrl = None, schema: Schema = None, as_json: AsJson = False) -> None:
     """Show every queue: live jobs, workers that serve it, settings, and what is paused. Commands change settings."""
     if context.invoked_subcommand is not None:

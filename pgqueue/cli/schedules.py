@@ -21,6 +21,7 @@ from .output import console, print_facts, print_json, print_json_lines, print_ta
 from .schedule_view import NEXT, Answer, answer_about, readable, readable_tick
 from .secrets import safe
 from .session import Session
+from .shape import tabular
 from .times import read_span, read_time
 
 COLUMNS = ("name", "next_tick", "here", "last_tick", "outcome", "misfires")
@@ -44,6 +45,7 @@ schedules = typer.Typer(
 
 
 @schedules.callback(invoke_without_command=True)
+@tabular(COLUMNS)
 def show_all(context: typer.Context, database_url: DatabaseUrl = None, schema: Schema = None, as_json: AsJson = False) -> None:
     """Show every schedule: the next tick in its zone and here, the last tick and what came of it. Commands change them."""
     if context.invoked_subcommand is not None:
@@ -58,6 +60,7 @@ def show_all(context: typer.Context, database_url: DatabaseUrl = None, schema: S
     _print_remarks(rows)
 
 
+@tabular(FACTS, TICKS)
 def schedule(
     name: Name, limit: Limit = 10, database_url: DatabaseUrl = None, schema: Schema = None, as_json: AsJson = False
 ) -> None:

@@ -6,6 +6,7 @@ from .options import AsJson, DatabaseUrl, Schema
 from .output import print_counted, print_json, print_json_lines, print_table
 from .pause_view import print_pauses
 from .session import Session
+from .shape import tabular
 
 QUEUES = ("queue", "state", "priority", "jobs", "oldest", "no_worker_for_task")
 TASKS = ("task", "succeeded", "cancelled", "dead", "mean_seconds", "p50_seconds", "p95_seconds", "p99_seconds")
@@ -19,6 +20,7 @@ SPARE = (
 )  # fmt: skip
 
 
+@tabular(QUEUES, TASKS)
 def stats(database_url: DatabaseUrl = None, schema: Schema = None, as_json: AsJson = False) -> None:
     """Show live jobs by queue, and the outcomes of each task in the last hour."""
     with Session(database_url, schema) as database:
@@ -33,6 +35,7 @@ def stats(database_url: DatabaseUrl = None, schema: Schema = None, as_json: AsJs
         print_table("tasks in the last hour", tasks, TASKS, ("task",), ("mean_seconds", "p99_seconds", "p50_seconds"))
 
 
+@tabular(WORKERS)
 def workers(database_url: DatabaseUrl = None, schema: Schema = None, as_json: AsJson = False) -> None:
     """List worker processes: ACTIVE, IDLE, PAUSED, DRAINING, or DEAD if a worker has missed its lease."""
     with Session(database_url, schema) as database:

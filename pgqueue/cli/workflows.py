@@ -21,13 +21,16 @@ from .options import AsJson, DatabaseUrl, Limit, Schema, WorkflowIds, WorkflowSt
 from .output import console, for_each, print_json, print_json_lines, print_table, say_lines
 from .secrets import redactor
 from .session import Session
+from .shape import shape, tabular
 from .workflow_view import bar, header, line, summary, tree
 
+COLUMNS = ("id", "name", "status", "nodes", "progress", *STATES, "age", "took")
 LISTED = 200  # nodes; larger workflows are summarised
 FAILURES = 5  # dead letters that a summary names
 LOOK_EVERY = 0.5  # seconds between two looks of --watch
 
 
+@tabular(COLUMNS)
 def workflows(
     status: Annotated[WorkflowStatus | None, typer.Option(help="Only workflows with this status.")] = None,
     limit: Limit = 20,
@@ -42,10 +45,10 @@ def workflows(
         print_json_lines(rows)
     else:
         readable = [row | {"progress": bar(row["nodes"] - row["open"], row["nodes"], row["status"])} for row in rows]
-        seen = (state for state in STATES if state in ("succeeded", "failed") or any(row[state] for row in rows))
+        unseen = {state for state in STATES if state not in ("succeeded", "failed") and not any(row[state] for row in rows)}
         for row in readable:
             row["name"] = row["name"] or f"({row['first_task']} …)"
-        columns = ("id", "name", "status", "nodes", "progress", *seen, "age", "took")
+        columns = [name for name in COLUMNS if name not in unseen or name in shape().columns]
         print_table("workflows", readable, columns, wide=("name",), spare=("progress", "took", "age"))
 
 
