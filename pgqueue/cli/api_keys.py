@@ -17,6 +17,7 @@ from .shape import tabular
 from .times import read_span
 
 COLUMNS = ("id", "name", "role", "queues", "status", "last_used_at", "expires_at", "created_by", "created_at")
+SPARE = ("created_by", "created_at", "expires_at", "last_used_at", "queues")
 Limit = Annotated[int, typer.Option(metavar="N", min=1, max=10_000, help="Maximum number of rows.")]
 
 
@@ -80,7 +81,7 @@ def list_(limit: Limit = 100, database_url: DatabaseUrl = None, schema: Schema =
         return
     for row in rows:
         row["queues"] = "all" if row["queues"] is None else row["queues"]
-    print_table("keys", rows, COLUMNS, wide=("name", "queues", "created_by"), spare=("created_by", "created_at", "expires_at"))
+    print_table("keys", rows, COLUMNS, wide=("queues",), spare=SPARE)
 
 
 @api_keys.command()

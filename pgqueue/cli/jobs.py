@@ -126,7 +126,7 @@ def attempts_of(row: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _print_attempts(errors: list[dict[str, Any]]) -> None:
     rows = [{name: _time(error.get(name)) if name.endswith("_at") else error.get(name) for name in ATTEMPTS} for error in errors]
-    print_table("attempts", rows, ATTEMPTS, ("type", "message"), ("ended_at", "retry_at"))
+    print_table("attempts", rows, ATTEMPTS, wide=("message",), spare=("ended_at", "retry_at", "message"))
 
 
 def _time(text: Any) -> str | None:

@@ -18,6 +18,7 @@ from .shape import tabular
 from .times import read_span, read_time
 
 COLUMNS = ("key", "limit", "running", "waiting", "tokens", "used", "wait_seconds", "parked_until", "weight")
+SPARE = ("weight", "used", "tokens", "wait_seconds", "parked_until")
 FACTS = (
     "limit", "running", "waiting", "tokens", "burst_used", "used", "remaining", "wait_seconds", "parked_until", "weight",
     "changed_at",
@@ -45,7 +46,7 @@ def show_all(context: typer.Context, database_url: DatabaseUrl = None, schema: S
     if as_json:
         print_json_lines(row._asdict() for row in rows)
     else:
-        print_table("limits", [readable(row) for row in rows], COLUMNS, wide=("key", "limit"), spare=("weight", "used", "tokens"))
+        print_table("limits", [readable(row) for row in rows], COLUMNS, wide=("limit",), spare=SPARE)
 
 
 @limits.command("set")

@@ -24,10 +24,10 @@ def print_figures(figures: Metrics, by: str | None) -> None:
         _print_all(figures)
     if by != "task":
         rows = [_row("queue", one) for one in figures.queues.values()]
-        print_table("queues", rows, QUEUES, wide=("queue",), spare=("errors", "p50", "p99"))
+        print_table("queues", rows, QUEUES, spare=("errors", "p50", "p99", "in/s", "wait95", "p95"))
     if by != "queue":
         rows = [_row("task", one) for one in figures.tasks.values()]
-        print_table("tasks", rows, TASKS, wide=("task",), spare=("mean", "errors", "p50", "succeeded"))
+        print_table("tasks", rows, TASKS, spare=("mean", "errors", "p50", "succeeded", "p99", "wait95", "p95"))
 
 
 def print_series(steps: list[MetricStep]) -> None:

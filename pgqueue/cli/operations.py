@@ -19,6 +19,7 @@ from .shape import tabular
 from .who import By, who
 
 COLUMNS = ("id", "kind", "state", "matched", "done", "skipped", "failed", "left_over", "created_at", "by", "reason")
+SPARE = ("created_at", "left_over", "skipped", "reason", "by", "failed")
 LOOK_EVERY = 0.5  # seconds between two looks at an operation on which others work
 TELL_EVERY = 1.0  # seconds between two lines about one that goes on
 
@@ -38,7 +39,7 @@ def operations(
         print_json_lines(rows)
     else:
         readable = [row | {"kind": f"{row['kind']}{' (dry run)' if row['dry_run'] else ''}"} for row in rows]
-        print_table("operations", readable, COLUMNS, wide=("by", "reason"), spare=("created_at", "left_over", "failed"))
+        print_table("operations", readable, COLUMNS, wide=("reason",), spare=SPARE)
 
 
 @tabular(FACTS)

@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -18,7 +18,7 @@ from ..errors import PgQueueError
 from .failures import complain, exit_code
 from .secrets import redactor, safe
 from .shape import shape, shown_name
-from .table import Column, Fact, Facts, TextTable, columns_kept
+from .table import Column, Fact, Facts, TextTable, columns_kept, least_width
 
 COLOURS = {
     "running": "cyan", "ready": "blue", "scheduled": "blue", "succeeded": "green", "failed": "red", "cancelled": "yellow",
@@ -26,7 +26,7 @@ COLOURS = {
     "ACTIVE": "green", "IDLE": "blue", "PAUSED": "yellow", "DRAINING": "yellow", "DEAD": "red",
 }  # fmt: skip
 LEAST_WIDTH = 20  # columns of a terminal; fewer are no width but a program that does not know it
-GOES_ON = ("reason",)  # columns whose cells are worth another line
+GOES_ON = ("reason", "message", "limit", "settings", "queues", "tasks")  # columns whose cells are worth another line
 WITHOUT_END = 10_000_000  # columns
 PIPED_WIDTH = 200  # columns if the output is not a terminal, and $COLUMNS does not say how many
 
@@ -89,18 +89,30 @@ def print_table(
         wide: columns whose cells are cut first if there is too little room: arguments, notes, errors; no id, key, name or state.
         spare: columns that are left out one after the other if cutting is not enough. What is not among them is folded at last.
     """
-    asked, out = shape(), console()
-    if not (chosen := asked.chosen(columns)):
+    if not shape().chosen(columns):
         return
-    if not rows:
-        out.print(f"no {title}")
-        return
+    out = console()
+    for part in fitted(rows, columns, wide, spare, out.width) if rows else [f"no {title}"]:
+        out.print(part)
+
+
+def fitted(
+    rows: Sequence[dict[str, Any]],
+    columns: Sequence[str],
+    wide: Sequence[str] = (),
+    spare: Sequence[str] = (),
+    width: int | None = None,
+) -> Iterator[RenderableType]:
+    """Rows as a table, and a line that says which columns found no room. Arguments as of `print_table`; width: of the console."""
+    chosen = shape().chosen(columns)
     cells = {name: [shown(row[name]) for row in rows] for name in chosen}
-    widths = {name: max(len(_heading(name)), *(cell.cell_len for cell in its)) for name, its in cells.items()}
-    kept = chosen if asked.columns else columns_kept(widths, wide, spare, out.width)
-    out.print(_table(rows, {name: cells[name] for name in kept}, wide))
+    least = {name: least_width(_heading(name), its) for name, its in cells.items()}
+    kept = chosen if shape().columns else columns_kept(least, wide, spare, width or console().width)
+    numbers = {name: all(_is_number(row[name]) for row in rows) for name in kept}
+    heads = [Column(_heading(name), numbers[name], name in wide, name in GOES_ON) for name in kept]
+    yield TextTable(heads, list(zip(*(cells[name] for name in kept), strict=True)))
     if left_out := [shown_name(name) for name in chosen if name not in kept]:
-        out.print(f"no room for: {', '.join(left_out)}; see --wide or --columns", style="dim")
+        yield Text(f"no room for: {', '.join(left_out)}; see --wide or --columns", "dim")
 
 
 def print_counted(rows: Sequence[dict[str, Any]]) -> None:
@@ -139,23 +151,6 @@ def facts_of(row: dict[str, Any], names: Sequence[str]) -> Facts:
     """The values of one row, one for each line; None is omitted, and what --columns leaves out."""
     its = (name for name in shape().chosen(names) if row[name] is not None)
     return Facts([Fact(_heading(name), shown(row[name]), isinstance(row[name], dict | list)) for name in its])
-
-
-def to_table(rows: Sequence[dict[str, Any]], columns: Sequence[str], wide: Sequence[str] = ()) -> TextTable:
-    """Rows as a table.
-
-    Args:
-        rows: the rows by column name.
-        columns: names in the order to show; underscores become spaces.
-        wide: columns that may be cut if there is too little room.
-    """
-    return _table(rows, {name: [shown(row[name]) for row in rows] for name in columns}, wide)
-
-
-def _table(rows: Sequence[dict[str, Any]], cells: Mapping[str, Sequence[Text]], wide: Sequence[str]) -> TextTable:
-    numbers = {name: all(_is_number(row[name]) for row in rows) for name in cells}
-    heads = [Column(_heading(name), numbers[name], name in wide, name in GOES_ON) for name in cells]
-    return TextTable(heads, list(zip(*cells.values(), strict=True)))
 
 
 def shown(value: Any) -> Text:

@@ -7,7 +7,7 @@ import typer
 from ..database.calls import pool_reads as reads
 from .options import AsJson, DatabaseUrl, Limit, Schema
 from .output import print_counted, print_facts, print_json, print_table
-from .pool_view import EVENTS, found, readable, readable_event
+from .pool_view import EVENTS, SPARE_EVENTS, found, readable, readable_event
 from .session import Session
 from .shape import tabular
 
@@ -43,8 +43,8 @@ def pool(
     print_facts(f"pool {name}", readable(row), FACTS)
     print_counted([row._asdict()])
     slots = [one._asdict() for one in workers]
-    print_table("slots", slots, WORKERS, wide=("host", "worker"), spare=("started_at", "generation", "leaving"))
+    print_table("slots", slots, WORKERS, spare=("started_at", "generation", "leaving", "heartbeat_at", "host"))
     print_table(
-        "agents", [one._asdict() for one in agents], AGENTS, wide=("name", "host"), spare=("started_at", "version", "pid")
+        "agents", [one._asdict() for one in agents], AGENTS, spare=("started_at", "version", "pid", "heartbeat_at", "host")
     )
-    print_table("events", [readable_event(one) for one in events], EVENTS, wide=("reason", "figures"), spare=("figures", "by"))
+    print_table("events", [readable_event(one) for one in events], EVENTS, wide=("reason", "figures"), spare=SPARE_EVENTS)

@@ -12,7 +12,7 @@ from ..errors import InvalidArgument
 from .groups import Commands, refuse_options_before
 from .options import AsJson, DatabaseUrl, Limit, Schema
 from .output import print_counted, print_json, print_json_lines, print_table, say
-from .pool_view import COLUMNS, EVENTS, SPARE, found, read_change, read_rules, readable, readable_event, summary
+from .pool_view import COLUMNS, EVENTS, SPARE, SPARE_EVENTS, found, read_change, read_rules, readable, readable_event, summary
 from .session import Session
 from .shape import tabular
 
@@ -50,7 +50,7 @@ def show_all(context: typer.Context, database_url: DatabaseUrl = None, schema: S
     if as_json:
         print_json_lines(row._asdict() for row in rows)
         return
-    print_table("pools", [readable(row) for row in rows], COLUMNS, wide=("name", "app", "queues"), spare=SPARE)
+    print_table("pools", [readable(row) for row in rows], COLUMNS, wide=("queues",), spare=SPARE)
     print_counted([row._asdict() for row in rows])
 
 
@@ -197,7 +197,7 @@ def events(
     if as_json:
         print_json_lines(row._asdict() for row in rows)
     else:
-        print_table("events", [readable_event(row) for row in rows], EVENTS, wide=("reason", "figures"), spare=("figures", "by"))
+        print_table("events", [readable_event(row) for row in rows], EVENTS, wide=("reason", "figures"), spare=SPARE_EVENTS)
 
 
 def _values(

@@ -16,6 +16,7 @@ from .shape import tabular
 from .times import read_span
 
 COLUMNS = ("name", "ready", "running", "scheduled", "blocked", "oldest", "workers", "settings")
+SPARE = ("blocked", "oldest", "scheduled", "settings")
 OWN = ("max_ready", "on_full", "starvation_after", "starvation_share", "keep_succeeded", "keep_cancelled", "dead_days")
 Name = Annotated[str, typer.Argument(help="Name of the queue.")]
 
@@ -41,9 +42,7 @@ def show_all(context: typer.Context, database_url: DatabaseUrl = None, schema: S
     if as_json:
         print_json_lines(rows)
         return
-    print_table(
-        "queues", [row | {"settings": _settings(row)} for row in rows], COLUMNS, ("name", "settings"), ("blocked", "oldest")
-    )
+    print_table("queues", [row | {"settings": _settings(row)} for row in rows], COLUMNS, ("settings",), SPARE)
     print_counted(rows)
     print_pauses(pauses)
 

@@ -56,7 +56,7 @@ def show_all(context: typer.Context, database_url: DatabaseUrl = None, schema: S
     if as_json:
         print_json_lines(row._asdict() for row in rows)
         return
-    print_table("schedules", [readable(row) for row in rows], COLUMNS, wide=("name",), spare=("here", "misfires"))
+    print_table("schedules", [readable(row) for row in rows], COLUMNS, spare=("here", "misfires", "last_tick"))
     _print_remarks(rows)
 
 
@@ -75,7 +75,9 @@ def schedule(
     print_facts(f"schedule {name}", readable(row), FACTS)
     _print_answer(answer)
     if ticks:
-        print_table("ticks", [readable_tick(tick, row) for tick in ticks], TICKS, wide=("reason",), spare=("fired_at", "for"))
+        print_table(
+            "ticks", [readable_tick(tick, row) for tick in ticks], TICKS, wide=("reason",), spare=("fired_at", "for", "reason")
+        )
     _print_remarks([row])
 
 

@@ -13,7 +13,7 @@ from rich.text import Text
 
 GAP = "   "  # between two columns
 WIDE = 20  # columns of the terminal that a cell which may be cut keeps, as long as whole columns can go
-MOST_LINES = 6  # of a fact that may be cut
+MOST_LINES = 6  # of a cell that goes on, and may be cut
 FOLDED = 10  # columns of the terminal that a text keeps, as long as others can be folded
 
 
@@ -54,7 +54,7 @@ class TextTable:
                     first[place] = cell.copy()
                     first[place].truncate(width, overflow="ellipsis")
                 else:
-                    first[place], *more[place] = folded(console, cell, width)
+                    first[place], *more[place] = folded(console, cell, width, MOST_LINES if column.may_be_cut else None)
         yield from self._line(console, first, widths)
         for number in range(max(map(len, more.values()), default=0)):
             line = [Text()] * len(widths)
@@ -81,6 +81,8 @@ class TextTable:
         """The columns of the terminal that each column takes."""
         every = range(len(self.columns))
         widths = [max([len(self.columns[n].heading), *(row[n].cell_len for row in self.rows)]) for n in every]
+        if needed(widths) > most:
+            widths = [least_width(self.columns[n].heading, [row[n] for row in self.rows]) for n in every]
         cut = [n for n in every if self.columns[n].may_be_cut]
         texts = [n for n in every if not self.columns[n].at_right]
         for among, least in ((cut, WIDE), (cut, 1), (texts, FOLDED), (texts, 1), (every, 1)):
@@ -110,21 +112,31 @@ class Facts:
         beside = max((len(fact.heading) for fact in self.facts), default=0) + 2
         room = max(options.max_width - beside, 1)
         for fact in self.facts:
-            lines = folded(console, fact.value, room) if fact.value.cell_len > room else [fact.value]
-            if fact.may_be_cut and len(lines) > MOST_LINES:
-                lines[MOST_LINES - 1 :] = [Text("… (--wide shows all)"[:room], "dim")]
+            lines = [fact.value]
+            if fact.value.cell_len > room:
+                lines = folded(console, fact.value, room, MOST_LINES if fact.may_be_cut else None)
             for number, line in enumerate(lines):
                 yield Segment(f"{'' if number else fact.heading:<{beside}}")
                 yield from line.render(console)
                 yield Segment.line()
 
 
-def folded(console: Console, cell: Text, width: int) -> list[Text]:
-    """A cell in lines: between words, and within a word that is longer than a line."""
-    lines = list(Text(cell.plain, cell.style).wrap(console, width, overflow="fold"))
+def folded(console: Console, cell: Text, width: int, most: int | None = None) -> list[Text]:
+    """A cell in lines: between words, and within a word that is longer than a line. most: of these lines; None = all."""
+    text = Text(cell.plain if most is None else cell.plain[: width * most + 1], cell.style)
+    lines = list(text.wrap(console, width, overflow="fold"))
     for line in lines:
         line.truncate(width)  # a letter of two columns where there is one
+    if most is not None and len(lines) > most:
+        del lines[most:]
+        lines[-1].truncate(width - 1)
+        lines[-1].append("…")
     return lines
+
+
+def least_width(heading: str, cells: Sequence[Text]) -> int:
+    """The width of a column whose heading is folded between its words."""
+    return max([*map(len, heading.split()), *(cell.cell_len for cell in cells)])
 
 
 def needed(widths: Sequence[int]) -> int:
