@@ -62,8 +62,8 @@ PANELS: Mapping[str, tuple[Listed, ...]] = {
         Listed("monitor", "top:top", "The same as top."),
         Listed(
             "workers",
-            "stats:workers",
-            "List worker processes: ACTIVE, IDLE, PAUSED, DRAINING, or DEAD if a worker has missed its lease.",
+            "workers:workers",
+            "List worker processes: ACTIVE, IDLE, PAUSED, DRAINING, or DEAD if a worker has missed its lease; and what they run.",
         ),
         Listed(
             "stacks",

@@ -148,6 +148,7 @@ def trace_of(row: dict[str, Any]) -> dict[str, Any]:
     """What people look for in the trace of a job, and its terms without it."""
     terms = dict(object_of(row["terms"]))
     trace = object_of(terms.pop("trace", {}))
+    terms.pop("attempts_before", None)  # the numbers of the attempts have them
     _, *id = str(trace.get("traceparent", "")).split("-")[:2]
     return {"terms": terms or None, "request_id": trace.get("request_id"), "trace_id": id[0] if id else None}
 

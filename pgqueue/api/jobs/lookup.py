@@ -76,5 +76,6 @@ def _trace_of(row: dict[str, Any]) -> dict[str, Any]:
     """What people look for in the trace of a job, and its terms without it."""
     terms = dict(row["terms"] or {})
     trace = terms.pop("trace", {})
+    terms.pop("attempts_before", None)  # the numbers of the attempts have them
     _, *id = trace.get("traceparent", "").split("-")[:2]
     return {"terms": terms or None, "request_id": trace.get("request_id"), "trace_id": id[0] if id else None}

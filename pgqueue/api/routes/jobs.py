@@ -135,7 +135,7 @@ async def cancel(request: Request, job_id: str, body: CancelIn | None = None) ->
 
 @endpoints.post("/jobs/{job_id}/retry", **_VERB, calls=("retry",), model=RetryOut)
 async def retry(request: Request, job_id: str, body: RetryJobIn | None = None) -> Response:
-    """Run a job again that waits for a retry, is dead or is over. New arguments need the role admin."""
+    """Run a job again that waits for a retry, has failed or is over. New arguments need the role admin."""
     here, id, how = at(request), id_of("job_id", job_id), body or RetryJobIn()
     if how.keep_attempts is not None and how.keep_attempts == how.reset_attempts:
         raise invalid("reset_attempts", how.reset_attempts, "it is the opposite of keep_attempts; give one of them")

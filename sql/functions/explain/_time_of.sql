@@ -9,7 +9,7 @@ declare
     failed  bool := coalesce(
         (its.errors->-1->>'retry_at')::timestamptz = its.run_at
         or abs(seconds_until((its.errors->-1->>'ended_at')::timestamptz, its.put_off_at)) < 1, false);
-    of_many text := its.attempt || ' of ' || its.max_attempts;
+    of_many text := attempt_number(its.attempt, its.terms) || ' of ' || attempt_number(its.max_attempts, its.terms);
 begin
     if is_due then
         return next row('due', format('it has been due since %s; %s', said_since(its.run_at),
@@ -25,7 +25,8 @@ begin
     elsif failed then
         return next row('retry', format('attempt %s has failed (%s); the next one waits %s', of_many, said_error(its.errors),
             said_until(its.run_at)), its.run_at, told || jsonb_build_object(
-            'attempt', its.attempt, 'max_attempts', its.max_attempts, 'error', said_error(its.errors)))::cause;
+            'attempt', attempt_number(its.attempt, its.terms),
+            'max_attempts', attempt_number(its.max_attempts, its.terms), 'error', said_error(its.errors)))::cause;
     elsif its.put_off_at is not null then
         return next row('snoozed', format('its handler has put it off %s (it was at %s)', said_until(its.run_at),
             said_time(its.put_off_at)), its.run_at, told)::cause;

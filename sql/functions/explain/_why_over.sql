@@ -14,13 +14,15 @@ begin
                    from setting s left join queue q on q.name = dead.queue, lateral (
                         select coalesce(q.dead_days, s.dead_days) as days) d);
         return next row('failed', format('it failed at %s in attempt %s of %s%s%s; %s', said_since(dead.finished_at),
-                dead.attempt, dead.max_attempts, case when dead.reason <> 'error' then ', reason ' || dead.reason else '' end,
+                attempt_number(dead.attempt, dead.terms), attempt_number(dead.max_attempts, dead.terms),
+                case when dead.reason <> 'error' then ', reason ' || dead.reason else '' end,
                 coalesce(': ' || said_error(dead.errors), ''),
                 'it is kept ' || case when kept is null then '' else said_until(kept) || ' or ' end
                 || 'until it is retried or discarded'), kept,
             jsonb_build_object('reason', dead.reason, 'error', said_error(dead.errors), 'retried', dead.control->'retried',
                                'workflow_id', dead.workflow_id) || figures_of_end(
-                dead.finished_at, dead.attempt, dead.max_attempts, dead.elapsed, dead.worker_id, dead.retry_of))::cause;
+                dead.finished_at, attempt_number(dead.attempt, dead.terms), attempt_number(dead.max_attempts, dead.terms),
+                dead.elapsed, dead.worker_id, dead.retry_of))::cause;
         return;
     end if;
     select h.* into done from job_history h where h.id = job_id limit 1;
@@ -31,8 +33,8 @@ begin
             jsonb_build_object('reason', done.reason, 'by', done.control->'cancel'->'by',
                                'note', done.control->'cancel'->'note', 'workflow_id', done.workflow_id,
                                'result_until', in_utc((select r.expires_at from result(job_id) r)))
-            || figures_of_end(done.finished_at, done.attempt, done.max_attempts, done.elapsed, done.worker_id,
-                              done.retry_of))::cause;
+            || figures_of_end(done.finished_at, attempt_number(done.attempt, done.terms),
+                              attempt_number(done.max_attempts, done.terms), done.elapsed, done.worker_id, done.retry_of))::cause;
         return query select * from changes_of(job_id);
         return;
     end if;
@@ -90,8 +92,9 @@ $$;
 create function said_end(done job_history) returns text
 language sql stable as $$
     select case ended_as(done.state, done.reason)
-           when 'succeeded' then format('it succeeded at %s in attempt %s of %s%s', said_since(done.finished_at), done.attempt,
-                                        done.max_attempts, coalesce(' after ' || said_span(done.elapsed), ''))
+           when 'succeeded' then format('it succeeded at %s in attempt %s of %s%s', said_since(done.finished_at),
+                                        attempt_number(done.attempt, done.terms), attempt_number(done.max_attempts, done.terms),
+                                        coalesce(' after ' || said_span(done.elapsed), ''))
            when 'skipped' then format('it was skipped at %s, because of its parents: %s', said_since(done.finished_at),
                                       coalesce(left(skipped_error(done.id, done.errors)->>'message', 500), 'they are not kept'))
            when 'expired' then format('it had not started in time and was cancelled at %s', said_since(done.finished_at))
