@@ -75,7 +75,7 @@ language sql stable as $$
      where not may_start(its.expires_at, its.deadline_at, its.attempt)
 $$;
 
--- ends_of: the times to come that end a job whatever it waits for. Called by: explain. Writes: nothing.
+-- ends_of: the times to come that end a job whatever it waits for. Called by: causes_of. Writes: nothing.
 create function ends_of(its job) returns setof cause
 language sql stable as $$
     select 'expires', format('if it has not started by %s, it is cancelled as expired', said_at(its.expires_at)),
