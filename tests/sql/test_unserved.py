@@ -102,7 +102,7 @@ def test_a_queue_that_nobody_has_heard_of_is_told_with_the_nearest(rolled_back_s
 def test_the_nearest_queue_may_be_one_with_jobs_or_with_settings(rolled_back_sql: Sql) -> None:
     sql = rolled_back_sql
     sql.enqueue(queue="pictures")
-    sql.value("select set_queue('letters', '{"max_ready": 9}')")
+    sql.value("""select set_queue('letters', '{"max_ready": 9}')""")
     near = [row["did_you_mean"] for row in sql.rows("select * from unknown_queues('{pictuers,leters}', '{mail}')")]
     assert near == ["pictures", "letters"]
 
@@ -143,7 +143,7 @@ def test_the_decisive_cause_of_each_job_comes_in_one_call(rolled_back_sql: Sql) 
     sql = rolled_back_sql
     worker = sql.worker()
     runs, waits = sql.enqueue(), sql.enqueue(queue="mail")
-    token, _ = sql.claim(worker)
+    sql.claim(worker)
     over = sql.enqueue()
     sql.value("select cancel(%s)", over)
 

@@ -79,7 +79,7 @@ def unserved(after: float = 0.0) -> Call[list[Unserved]]:
     return Call(
         "select queue, task, job_id, since, says, details::text from {schema}.unserved(make_interval(secs => %s::float8))",
         (after,),
-        lambda rows: [Unserved(*row[:-1], readable(row[-1])) for row in rows],
+        _unserved,
         within=WHOLE,
         repeat_within=ALWAYS,
     )
@@ -93,6 +93,10 @@ def unknown_queues(queues: list[str], of_app: list[str]) -> Call[list[UnknownQue
         lambda rows: [UnknownQueue(*row) for row in rows],
         repeat_within=ALWAYS,
     )
+
+
+def _unserved(rows: Rows) -> list[Unserved]:
+    return [Unserved(queue, task, job_id, since, says, readable(details)) for queue, task, job_id, since, says, details in rows]
 
 
 def _causes(rows: Rows) -> list[Cause]:

@@ -17,7 +17,7 @@ create function is_alive(w worker) returns bool
 language sql stable as $$ select w.state = 'active' and w.heartbeat_at + w.lease >= clock_timestamp() $$;
 
 -- workers_for: that no worker is alive that may run a job: none serves its queue, or of those none knows its task.
--- Called by: why_waiting, unserved. Writes: nothing.
+-- Called by: why_waiting, held_up, unserved. Writes: nothing.
 create function workers_for(its job) returns setof cause
 language plpgsql stable as $$
 declare
