@@ -29,6 +29,7 @@ from .steps import SIGNALS, STEPS, print_remembered, remembered
 from .who import who
 
 WAITING = ("blocked", "scheduled", "ready")
+LIVE = (*WAITING, "running")
 SHOWN_APART = {"id", "max_attempts", "errors", "control"}
 BESIDE = ("result", "result_expires_at", "fingerprint", "request_id", "trace_id")  # no columns of the view
 ATTEMPTS = ("attempt", "started_at", "ended_at", "retry_at", "type", "message")
@@ -61,7 +62,7 @@ def job(
         row["fingerprint"] = _fingerprint(database, id) if row["state"] == "failed" else None
         row |= remembered(database, id)
         pauses = database.run(queue_calls.pauses_of(row["queue"], row["task"])) if row["state"] in WAITING else []
-        causes = database.run(explain_calls.explain(id)) if row["state"] in WAITING else []
+        causes = database.run(explain_calls.explain(id)) if row["state"] in LIVE else []
     if as_json:
         told = {"pauses": [pause._asdict() for pause in pauses], "causes": [asdict(cause) for cause in causes]}
         print_json(row | {"errors": row["errors"] or []} | told)
@@ -107,7 +108,8 @@ def _print_job(out: Console, row: dict[str, Any], causes: list[Cause], full: boo
     out.print(f"job {row['id']}", style="bold")
     for cause in causes[:1]:
         others = f" (and {len(causes) - 1} more: pgqueue explain {row['id']})" if len(causes) > 1 else ""
-        out.print(Text(f"{cause.cause}: {safe(cause.says)}{others}", "yellow"))
+        style = "" if cause.cause == "running" else "yellow"
+        out.print(Text(f"{cause.cause}: {safe(cause.says)}{others}", style))
     for line in control_lines(row):
         out.print(line)
     out.print(facts_of(row | {"attempt": attempt_of(row)} | trace_of(row), FACTS))

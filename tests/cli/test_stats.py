@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import pytest
+
 from pgqueue import PgQueue
 
 from ..looking import Look
@@ -29,7 +31,29 @@ def test_stats_of_queues_and_tasks(run: Run, app: PgQueue, work: Work) -> None:
 
 def test_stats_of_an_empty_install(run: Run) -> None:
     assert run("stats").out == "no live jobs\nno tasks in the last hour\n"
-    assert run("stats", "--json").lines == [{"queues": [], "tasks": [], "pauses": []}]
+    assert run("stats", "--json").lines == [{"queues": [], "tasks": [], "pauses": [], "unserved": []}]
+
+
+def test_stats_say_which_jobs_no_worker_may_run(run: Run, look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
+    register = "select register_worker(gen_random_uuid(), 'w', 'host', 1, '0', '{mail}', 1, '1 h', tasks => '{welcome}')::text"
+    look.value(register)
+    (misspelt,) = run("enqueue", "welcome", "--queue", "mial", "--json").lines
+    (unknown,) = run("enqueue", "welcom", "--queue", "mail", "--json").lines
+
+    said = " ".join(run("stats").out.split())
+
+    assert (
+        "no worker is alive that serves queue 'mial'; 1 other worker is alive, for 'mail'; did you mean 'mail'? "
+        f"(such as job {misspelt['id']})" in said
+    )
+    assert (
+        "ready jobs wait for a worker that knows 'welcom'; workers alive of queue 'mail' know 'welcome'; did you mean 'welcome'? "
+        f"(such as job {unknown['id']})" in said
+    )
+    (stats,) = run("stats", "--json").lines
+    assert [(one["queue"], one["task"]) for one in stats["unserved"]] == [("mial", None), ("mail", "welcom")]
+    monkeypatch.setattr("pgqueue.cli.stats.MOST_TOLD", 1)
+    assert "and 1 more: pgqueue stats --json" in run("stats").out
 
 
 def test_workers_and_how_they_are(run: Run, look: Look) -> None:

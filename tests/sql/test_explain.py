@@ -128,6 +128,20 @@ def test_a_blocked_job_waits_for_the_parents_that_are_named(rolled_back_sql: Sql
     assert causes(sql, c) == ["next"]
 
 
+def test_a_blocked_job_says_whom_it_waits_for_in_the_end_if_nobody_can_run_that(rolled_back_sql: Sql) -> None:
+    sql = rolled_back_sql
+    flow = submit(sql, node("a"), node("b", "a"), node("c", "b"))
+    a, b, c = flow.jobs
+    assert cause(sql, c)["says"] == (
+        f"it waits for 1 parent to end: {b} 'b' is blocked; job {a}: no worker is alive that serves queue 'default'; "
+        "start one with pgqueue worker"
+    )
+    registered(sql, "elsewhere")
+    assert f"; job {a}: it waits for a worker that knows 'noop'" in cause(sql, c)["says"]
+    sql.worker()
+    assert cause(sql, c)["says"] == f"it waits for 1 parent to end: {b} 'b' is blocked"
+
+
 def test_of_many_parents_ten_are_named(rolled_back_sql: Sql) -> None:
     flow = submit(rolled_back_sql, *(node(f"p{i}") for i in range(12)), node("c", *(f"p{i}" for i in range(12))))
     why = cause(rolled_back_sql, flow.jobs[-1])

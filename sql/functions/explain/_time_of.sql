@@ -60,10 +60,35 @@ begin
              limit 10) p;
     return next row('parents', format('it waits for %s to end', counted(node.pending_parents, 'parent', 'parents'))
         || coalesce(': ' || named, '')
-        || case when node.pending_parents > jsonb_array_length(parents) then ' and others' else '' end,
+        || case when node.pending_parents > jsonb_array_length(parents) then ' and others' else '' end
+        || coalesce('; ' || (select says from held_up(its.id)), ''),
         null, jsonb_build_object('workflow_id', its.workflow_id, 'missing', node.pending_parents,
                                  'parents', coalesce(parents, '[]')))::cause;
     return query select * from held_by(format('workflow %s', its.workflow_id), holder);
+end $$;
+
+-- held_up: whom a blocked job waits for in the end if nobody can run that: no worker serves its queue, or knows its task. It
+-- follows the first parent that has not ended, of the first 100 edges of each node, up to 100 parents of parents.
+-- Called by: parents_of. Writes: nothing.
+create function held_up(job_id bigint) returns table (says text)
+language plpgsql stable as $$
+#variable_conflict use_variable
+declare
+    at  bigint := job_id;
+    its job;
+begin
+    for i in 1..100 loop
+        select p.job_id into at
+          from (select parent_id from workflow_edge where child_id = at limit 100) e cross join lateral (
+               select n.job_id from workflow_node n where n.job_id = e.parent_id and n.ended_at is null offset 0) p
+         order by p.job_id limit 1;
+        exit when at is null;
+        select j.* into its from job j where j.id = at;
+        if its.state <> 'blocked' then
+            return query select format('job %s: %s', at, w.says) from workers_for(its) w;
+            return;
+        end if;
+    end loop;
 end $$;
 
 -- expired_of: that a waiting job is past its time. Called by: why_waiting. Writes: nothing.
@@ -76,7 +101,7 @@ language sql stable as $$
      where not may_start(its.expires_at, its.deadline_at, its.attempt)
 $$;
 
--- ends_of: the times to come that end a job whatever it waits for. Called by: explain. Writes: nothing.
+-- ends_of: the times to come that end a job whatever it waits for. Called by: causes_of. Writes: nothing.
 create function ends_of(its job) returns setof cause
 language sql stable as $$
     select 'expires', format('if it has not started by %s, it is cancelled as expired', said_at(its.expires_at)),

@@ -17,7 +17,7 @@ create function is_alive(w worker) returns bool
 language sql stable as $$ select w.state = 'active' and w.heartbeat_at + w.lease >= clock_timestamp() $$;
 
 -- workers_for: that no worker is alive that may run a job: none serves its queue, or of those none knows its task.
--- Called by: why_waiting. Writes: nothing.
+-- Called by: why_waiting, held_up, unserved. Writes: nothing.
 create function workers_for(its job) returns setof cause
 language plpgsql stable as $$
 declare
@@ -34,12 +34,15 @@ begin
     if may_run > 0 then
         return;
     elsif serving = 0 then
-        queues := array(select distinct q from worker w, unnest(w.queues) as q where is_alive(w) order by q limit 100);
+        queues := array(select distinct q from worker w, unnest(w.queues) as q where is_alive(w) order by q limit 1000);
+        near := nearest_name(its.queue, queues);
+        queues := queues[1:100];
         return next row('no_worker', format('no worker is alive that serves queue %s', said_name(its.queue))
             || case when alive = 0 then '; start one with pgqueue worker'
                     else format('; %s, for %s', counted(alive, 'other worker is alive', 'other workers are alive'),
-                                said_names(queues, 10)) end,
-            null, jsonb_build_object('queue', its.queue, 'workers_alive', alive, 'queues', queues))::cause;
+                                coalesce(said_names(queues, 10), 'no queue')) end
+            || coalesce('; did you mean ' || said_name(near) || '?', ''),
+            null, jsonb_build_object('queue', its.queue, 'workers_alive', alive, 'queues', queues, 'did_you_mean', near))::cause;
         return;
     end if;
     tasks := array(select distinct t from worker w, unnest(w.tasks) as t
@@ -53,8 +56,8 @@ begin
                            'since', in_utc(unknown_since(its.state, its.unknown_since, its.queue, its.task, its.run_at))))::cause;
 end $$;
 
--- nearest_name: the one of some names that is most like another: with the same last part, or with most pairs of letters in
--- common, more than half of them. NULL = none is alike. Called by: workers_for. Writes: nothing.
+-- nearest_name: the one of some names that is most like another: with the same last part, or a slip away, or with most pairs of
+-- letters in common, more than half of them. NULL = none is alike. Called by: workers_for, unknown_queues. Writes: nothing.
 create function nearest_name(name text, names text[]) returns text
 language sql immutable as $$
     with wanted as materialized (
@@ -66,9 +69,22 @@ language sql immutable as $$
            lateral (select count(*) as common from unnest(wanted.pairs) as pair
                      where length(near.n) <= 200 and position(pair in lower(near.n)) > 0) c,
            lateral (select 2.0 * c.common / greatest(length(near.n) - 1 + cardinality(wanted.pairs), 1) as alike,
-                           last_part(near.n) = last_part(nearest_name.name) as same) a
-     where near.n <> nearest_name.name and (a.same or a.alike > 0.5)
-     order by a.same desc, a.alike desc, near.n limit 1
+                           last_part(near.n) = last_part(nearest_name.name) as same,
+                           is_slip(lower(nearest_name.name), lower(near.n)) as slipped) a
+     where near.n <> nearest_name.name and (a.same or a.slipped or a.alike > 0.5)
+     order by a.same desc, a.slipped desc, a.alike desc, near.n limit 1
+$$;
+
+-- is_slip: whether two names of three letters or more differ by one letter more, fewer or other, or by two that are swapped:
+-- short names, such as those of queues, have too few pairs in common then. Called by: nearest_name. Writes: nothing.
+create function is_slip(a text, b text) returns bool
+language sql immutable as $$
+    select least(length(a), length(b)) >= 3 and greatest(length(a), length(b)) <= 200 and abs(length(a) - length(b)) <= 1
+       and exists (select from generate_series(0, least(length(a), length(b))) as i
+                    where left(a, i) = left(b, i)
+                      and (substr(a, i + 2) = substr(b, i + 2) or substr(a, i + 1) = substr(b, i + 2)
+                           or substr(a, i + 2) = substr(b, i + 1)
+                           or substr(a, i + 1, 2) = reverse(substr(b, i + 1, 2)) and substr(a, i + 3) = substr(b, i + 3)))
 $$;
 
 -- last_part: a name behind its last dot. Called by: nearest_name. Writes: nothing. Inlined, hence no settings.

@@ -1,4 +1,4 @@
--- why_over: how a job has ended, and until when that is kept; no row where nothing is known of it. Called by: explain.
+-- why_over: how a job has ended, and until when that is kept; no row where nothing is known of it. Called by: causes_of.
 -- Writes: nothing. A plain job whose queue keeps no history is known by its result.
 create function why_over(job_id bigint) returns setof cause
 language plpgsql stable as $$

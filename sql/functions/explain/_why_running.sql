@@ -1,4 +1,4 @@
--- why_running: who runs a job, for how long, and what ends the run. Called by: explain. Writes: nothing.
+-- why_running: who runs a job, for how long, and what ends the run. Called by: causes_of. Writes: nothing.
 create function why_running(its job) returns setof cause
 language plpgsql stable as $$
 declare
