@@ -52,7 +52,8 @@ def test_the_wrong_words_are_found(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["a dead letter", "it becomes a dead letter", "dead workers: 2", "dead rows", "`pgqueue dead --by hour`", "app.on_dead"]
+    "text",
+    ["a dead letter", "it becomes a dead letter", "dead workers: 2", "dead rows", "`pgqueue dead --by hour`", "app.on_dead"],
 )
 def test_the_right_words_are_not(text: str) -> None:
     assert not wrong_in(text)

@@ -47,6 +47,8 @@ def test_each_install_has_its_own_processes_and_jobs_stay_where_they_are(
         assert in_install(connection, schema, "select name from worker") == f"both-{schema}-1"
     workers.signal(signal.SIGTERM)
     assert workers.ends() == 0
+    lines = [line for line in map(json.loads, workers.log().splitlines()) if "worker_id" in line]
+    assert {line["worker"]: line["install"] for line in lines} == {f"both-{schema}-1": schema for schema in ("pgqueue", "tenant_a")}
 
 
 def test_a_burst_ends_when_all_installs_are_done(start: Start, several: Several, connection: psycopg.Connection[Any]) -> None:

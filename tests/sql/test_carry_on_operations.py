@@ -274,4 +274,5 @@ def test_a_discard_keeps_who_and_why_with_each_job(sql: Sql) -> None:
 
     assert sql.rows("select job_id, by, reason from discard_log") == [{"job_id": id, "by": "ann", "reason": "old rows"}]
     says = sql.value("select says from explain(%s)", id)
-    assert says.startswith("'ann' has discarded it at ") and says.endswith("old rows")
+    assert says.startswith("'ann' has discarded it at ")
+    assert says.endswith("old rows")

@@ -95,6 +95,29 @@ def test_a_task_that_no_worker_knows_is_named_with_those_that_they_know(rolled_b
     assert causes(sql, id) == ["next"]
 
 
+@pytest.mark.parametrize(
+    ("task", "known", "says"),
+    [
+        ("charge@2", ("charge@1", "charge@0x", "noop"), "know 'charge@1': an older release"),
+        ("charge@10", ("charge@9", "charge@2"), "know 'charge@9': an older release"),
+        ("charge@2", ("charge",), "know 'charge': an older release"),
+        ("charge@1", ("charge@2",), "know 'charge@2': a newer release"),
+        ("charge@may", ("charge@1",), "know 'charge@1': another release"),
+        ("charge@1", ("recharge@1",), "know 'recharge@1'; did you mean 'recharge@1'?"),
+    ],
+)
+def test_workers_that_know_another_version_of_a_task_are_of_another_release(
+    rolled_back_sql: Sql, task: str, known: tuple[str, ...], says: str
+) -> None:
+    registered(rolled_back_sql, *known)
+    id = rolled_back_sql.enqueue(task)
+
+    assert (
+        cause(rolled_back_sql, id)["says"]
+        == f"it waits for a worker that knows '{task}'; workers alive of queue 'default' {says}"
+    )
+
+
 def test_a_worker_that_knows_no_task_like_it_suggests_none(rolled_back_sql: Sql) -> None:
     registered(rolled_back_sql)
     id = rolled_back_sql.enqueue("welcome")

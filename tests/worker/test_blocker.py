@@ -23,6 +23,11 @@ def short(database_url: str) -> PgQueue:
     return PgQueue(database_url, lease=1)
 
 
+def _noted(found: Blocking | None, seen: list[Blocking]) -> bool:
+    seen += [found] if found else []
+    return bool(seen)
+
+
 async def test_the_warning_names_a_call_of_a_chunk(short: PgQueue, look: Look, caplog: pytest.LogCaptureFixture) -> None:
     @short.task(name="block")
     async def block(n: int) -> None:
@@ -49,7 +54,7 @@ async def test_a_handler_that_runs_alone_in_a_thread_is_named_if_the_loop_runs_n
 
     def look_at_it() -> None:
         started.wait(30)
-        until(lambda: (found := blocker.look()) is not None and (seen.append(found) or True), "a moment without work on the loop")
+        until(lambda: _noted(blocker.look(), seen), "a moment without work on the loop")
         may_end.set()
 
     looking = threading.Thread(target=look_at_it)

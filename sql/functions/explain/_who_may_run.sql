@@ -27,6 +27,7 @@ declare
     queues  text[];
     tasks   text[];
     near    text;
+    other   text;  -- a release of the task that workers know
 begin
     select count(*), count(*) filter (where its.queue = any (w.queues)),
            count(*) filter (where its.queue = any (w.queues) and knows_task(w.tasks, its.task))
@@ -48,13 +49,35 @@ begin
     tasks := array(select distinct t from worker w, unnest(w.tasks) as t
                     where is_alive(w) and its.queue = any (w.queues) and t not like 'pgqueue.%'  -- ours
                     order by t limit 1000);
-    near := nearest_name(its.task, tasks);
+    other := release_of(its.task, tasks);
+    near := case when other is null then nearest_name(its.task, tasks) end;
     return next row('unknown_task', format('it waits for a worker that knows %s; workers alive of queue %s know %s',
-                said_name(its.task), said_name(its.queue), coalesce(said_names(tasks, 10), 'no task'))
+                said_name(its.task), said_name(its.queue),
+                coalesce(other, said_names(tasks, 10), 'no task'))
             || coalesce('; did you mean ' || said_name(near) || '?', ''), null,
         jsonb_build_object('task', its.task, 'queue', its.queue, 'workers', serving, 'tasks', tasks[1:100], 'did_you_mean', near,
                            'since', in_utc(unknown_since(its.state, its.unknown_since, its.queue, its.task, its.run_at))))::cause;
 end $$;
+
+-- release_of: another version of a task that is known, as charge@1 is of charge@2, and which release knows it, in words; NULL =
+-- none. Called by: workers_for. Writes: nothing.
+create function release_of(task text, tasks text[]) returns text
+language sql immutable as $$
+    select said_name(known) || case when wanted is null or version is null then ': another release'
+                                    when version < wanted then ': an older release' else ': a newer release' end
+      from (select k.known, version_of(k.known) as version, version_of(release_of.task) as wanted
+              from unnest(tasks) as k(known)
+             where split_part(k.known, '@', 1) = split_part(release_of.task, '@', 1) and k.known <> release_of.task) v
+     order by version desc nulls last, known limit 1
+$$;
+
+-- version_of: the version in the name of a task: 0 without one, NULL for one that is no number. Called by: release_of. Writes:
+-- nothing.
+create function version_of(task text) returns int
+language sql immutable as $$
+    select case when task not like '%@%' then 0
+                when split_part(task, '@', 2) ~ '^[0-9]{1,9}$' then split_part(task, '@', 2)::int end
+$$;
 
 -- nearest_name: the one of some names that is most like another: with the same last part, or a slip away, or with most pairs of
 -- letters in common, more than half of them. NULL = none is alike. Called by: workers_for, unknown_queues. Writes: nothing.
