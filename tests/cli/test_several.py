@@ -1,5 +1,6 @@
 """--schemas: one command serves several installs."""
 
+import json
 import signal
 import sys
 from collections.abc import Callable
