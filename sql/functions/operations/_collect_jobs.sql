@@ -54,7 +54,8 @@ language sql immutable as $$
                                 case kind when 'retry' then 'retried' when 'discard' then 'discarded' else 'updated' end
                             when state <> 'running' then 'cancelled'
                             when is_forced then 'fenced' else 'asked' end,
-               case when not acts then case when state = 'failed again' then 'has ' else 'is ' end || state end, null, false)::job_outcome
+               case when not acts then case when state = 'failed again' then 'has ' else 'is ' end || state end, null,
+               false)::job_outcome
       from (select state = any (wanted) as acts) a
 $$;
 

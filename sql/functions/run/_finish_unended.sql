@@ -1,7 +1,8 @@
 -- finish_unended: decides about jobs that did not end well: run again later, or become dead letters.
 -- Called by: finish_batch, which pins the plan. Writes: job, dead_letter, job_history, unkept_end. Locks: job rows, SKIP LOCKED.
 -- Returns a row for each job it changed; the verdicts are those of finish. is_node: a node of a workflow has ended.
--- A node of a workflow that was cancelled does not run again: it has failed for good if it failed, and is cancelled if it wanted to come back.
+-- A node of a workflow that was cancelled does not run again: if it failed, it is a dead letter, and if it wanted to come
+-- back, it is cancelled.
 -- A job that was asked to stop is cancelled in both cases, unless it has failed for good.
 create function finish_unended(outcomes jsonb)
 returns table (job_id bigint, verdict text, run_at timestamptz, is_node bool, limits text[], parks text[])
