@@ -61,7 +61,7 @@ FIGURES = "update metric_minute set succeeded = 1234567, cancelled = 999, failed
 def stock(look: Look, names: Names) -> dict[str, str]:
     """Fill an install. Returns ids and names for commands."""
     for table in IDENTITIES:
-        look.connection.execute(f"alter table {table} alter column id restart with {names.first_id}")  # type: ignore[call-overload]
+        look.connection.execute(f"alter table {table} alter column id restart with {names.first_id}")
     worker, token, args = uuid.uuid4(), uuid.uuid4(), json.dumps({"customer": 1004, "text": names.text})
     told = names.text[:900]
     look.value(
