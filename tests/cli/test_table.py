@@ -57,14 +57,10 @@ def test_long_names_of_one_row_are_folded_side_by_side() -> None:
 
 def test_a_heading_is_folded_before_a_cell_is_cut() -> None:
     row: dict[str, object] = {"args": "abcdefghijkl", "no_worker_for_task": 7}
-    assert lines([row], ("args", "no_worker_for_task"), 27, ("args",)) == [
-        " args              no",
-        "               worker",
-        "                  for",
-        "                 task",
-        " ─────────────────────",
-        " abcdefghijkl        7",
-    ]
+    *heading, _, cells = lines([row], ("args", "no_worker_for_task"), 27, ("args",))
+    assert [line.split()[-1] for line in heading] == ["no", "worker", "for", "task"]
+    assert {len(line) for line in [*heading, cells]} == {22}
+    assert cells.split() == ["abcdefghijkl", "7"]
 
 
 def parts(rows: list[dict[str, object]], columns: tuple[str, ...], width: int, **given: tuple[str, ...]) -> tuple[list[str], str]:
