@@ -110,4 +110,5 @@ class Summaries:
 
 def counted(counts: Counter[str]) -> str:
     """Counts by state, in words."""
-    return ", ".join(f"{count:,} {state.replace('_', ' ')}" for state, count in sorted(counts.items()) if count) or "no jobs"
+    named = {state.replace("dead_letter", "dead letter"): count for state, count in sorted(counts.items()) if count}
+    return ", ".join(f"{count:,} {state}" for state, count in named.items()) or "no jobs"
