@@ -13,7 +13,7 @@ from .secrets import safe
 from .session import Session
 from .shape import tabular
 
-MOST_TOLD = 10  # lines about jobs that no worker may run
+MOST_TOLD, MOST_UNSERVED = 10, 20  # lines about jobs that no worker may run; and with --json
 QUEUES = ("queue", "state", "priority", "jobs", "oldest", "no_worker_for_task")
 TASKS = ("task", "succeeded", "cancelled", "dead_letters", "mean_seconds", "p50_seconds", "p95_seconds", "p99_seconds")
 SPARE_TASKS = ("mean_seconds", "p99_seconds", "p50_seconds", "cancelled", "p95_seconds")
@@ -24,7 +24,7 @@ def stats(database_url: DatabaseUrl = None, schema: Schema = None, as_json: AsJs
     """Show live jobs by queue, which of them no worker may run, and the outcomes of each task in the last hour."""
     with Session(database_url, schema) as database:
         queues, tasks = database.run(reads.queue_stats()), database.run(reads.task_stats())
-        pauses, unserved = database.run(queue_calls.pauses()), database.run(explain_calls.unserved())
+        pauses, unserved = database.run(queue_calls.pauses()), database.run(explain_calls.unserved(most=MOST_UNSERVED))
     if as_json:
         lists = {"pauses": [pause._asdict() for pause in pauses], "unserved": [one._asdict() for one in unserved]}
         print_json({"queues": queues, "tasks": tasks} | lists)
@@ -40,4 +40,4 @@ def _print_unserved(unserved: list[Unserved]) -> None:
     for one in unserved[:MOST_TOLD]:
         console().print(Text(safe(f"{one.says} (such as job {one.job_id})"), "yellow"))
     if len(unserved) > MOST_TOLD:
-        console().print(Text(f"and {len(unserved) - MOST_TOLD} more: pgqueue stats --json", "yellow"))
+        console().print(Text("and others: pgqueue stats --json", "yellow"))

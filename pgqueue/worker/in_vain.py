@@ -18,7 +18,7 @@ T = TypeVar("T")
 log = logging.getLogger("pgqueue.worker")
 LOOK_WITHIN = 2.0  # seconds for a look: a worker starts without it
 WAITED = 60.0  # seconds; what waits for less long may be seen by a worker that starts just now
-MOST = 5  # lines
+MOST, MOST_ROWS = 5, 20  # lines, and rows that are asked for
 
 
 async def tell_in_vain(run: Callable[[Call[Any]], Awaitable[Any]], queues: Collection[str], of_app: Collection[str]) -> None:
@@ -32,11 +32,11 @@ async def tell_in_vain(run: Callable[[Call[Any]], Awaitable[Any]], queues: Colle
     if strange := [queue for queue in queues if queue not in of_app]:
         for unknown in await _asked(run, calls.unknown_queues(strange, list(of_app))) or []:
             log.warning("%s", one_line(_misspelt(unknown, of_app)))
-    found = [one for one in await _asked(run, calls.unserved(WAITED)) or [] if one.task is None]
+    found = [one for one in await _asked(run, calls.unserved(WAITED, MOST_ROWS)) or [] if one.task is None]
     for one in found[:MOST]:
         log.warning("%s", one_line(_said(one)))
     if len(found) > MOST:
-        log.warning("%s more queues have ready jobs and no worker; see pgqueue stats", len(found) - MOST)
+        log.warning("other queues have ready jobs and no worker, too; see pgqueue stats")
 
 
 async def _asked(run: Callable[[Call[T]], Awaitable[T]], call: Call[T]) -> T | None:

@@ -53,7 +53,7 @@ def test_stats_say_which_jobs_no_worker_may_run(run: Run, look: Look, monkeypatc
     (stats,) = run("stats", "--json").lines
     assert [(one["queue"], one["task"]) for one in stats["unserved"]] == [("mial", None), ("mail", "welcom")]
     monkeypatch.setattr("pgqueue.cli.stats.MOST_TOLD", 1)
-    assert "and 1 more: pgqueue stats --json" in run("stats").out
+    assert "and others: pgqueue stats --json" in run("stats").out
 
 
 def test_workers_and_how_they_are(run: Run, look: Look) -> None:

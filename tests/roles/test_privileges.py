@@ -253,7 +253,7 @@ FUNCTIONS = {
         "insert_lines", "kept_fields", "line_bytes", "prune_logs", "refused_runs", "trim_log",
         "discard_of", "audited_changes_of", "release_of", "version_of",
         "busy_for", "changes_of", "counted", "ended_as", "ended_per_second", "ends_of", "expired_of", "figures_of_end", "held_by",
-        "holders_of", "causes_of", "held_up", "is_slip", "said_of_many", "waiting_queues",
+        "holders_of", "causes_of", "held_up", "said_of_many", "queues_with_jobs",
         "is_alive", "jobs_before", "knows_task", "limit_on", "limits_of", "nearest_name", "operations_on", "last_part",
         "parents_of", "pauses_on", "said_at", "said_end", "said_error", "said_name", "said_names", "said_progress", "said_since",
         "note_pool", "hold_pool", "hold_lasting_pool", "tell_agents", "pool_facts", "check_pool",

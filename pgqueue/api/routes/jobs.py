@@ -181,7 +181,7 @@ async def logs(
     return here.answer(paging.page(lines, lambda line: (line["seq"],)))
 
 
-@endpoints.get("/jobs/{job_id}/explain", **_ONE, calls=("explain",), model=CausesOut)
+@endpoints.get("/jobs/{job_id}/explain", **_ONE, may=WATCHERS, calls=("explain",), model=CausesOut)
 async def explain(request: Request, job_id: str) -> Response:
     """Why it does not run, who runs it, or how it has ended: the decisive cause first."""
     here, id = at(request), id_of("job_id", job_id)

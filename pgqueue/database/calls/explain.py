@@ -77,15 +77,17 @@ def explain_each(job_ids: list[int]) -> Call[list[Decisive]]:
     )
 
 
-def unserved(after: float = 0.0) -> Call[list[Unserved]]:
+def unserved(after: float = 0.0, most: int = 100) -> Call[list[Unserved]]:
     """The queues and tasks with ready jobs that no worker alive may run.
 
     Args:
         after: seconds for which the jobs have been due at least.
+        most: how many rows.
     """
     return Call(
-        "select queue, task, job_id, since, says, details::text from {schema}.unserved(make_interval(secs => %s::float8))",
-        (after,),
+        "select queue, task, job_id, since, says, details::text "
+        "from {schema}.unserved(make_interval(secs => %s::float8), %s::int)",
+        (after, most),
         _unserved,
         within=WHOLE,
         repeat_within=ALWAYS,

@@ -18,7 +18,7 @@ set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
                                order by due_at limit 100) t, lateral (
                              select run_at from job where lane_id = t.lane_id and state = 'ready'
                               order by priority desc, run_at limit 1) j)) as since
-          from waiting_queues(100000) as q(queue)
+          from queues_with_jobs(100000) as q(queue)
          where queue not in (select queue from served) and exists (select from alive)
            and not exists (select from pauses p where p.kind = 'everything' or p.kind = 'queue' and p.name = q.queue)
     )

@@ -80,34 +80,34 @@ language sql immutable as $$
 $$;
 
 -- nearest_name: the one of some names that is most like another: with the same last part, or a slip away, or with most pairs of
--- letters in common, more than half of them. NULL = none is alike. Called by: workers_for, unknown_queues. Writes: nothing.
+-- letters in common, more than half of them. NULL = none is alike. Called by: workers_for, unknown_queues, diagnose_queues.
+-- Writes: nothing. A slip is one letter more, fewer or other, or two that are swapped, in names of three letters or more: short
+-- names, such as those of queues, have too few pairs in common then. In one statement: a function of its own is planned for each
+-- name before PostgreSQL 18.
 create function nearest_name(name text, names text[]) returns text
 language sql immutable as $$
     with wanted as materialized (
-        select array(select distinct substr(lower(nearest_name.name), i, 2)
+        select lower(nearest_name.name) as a,
+               array(select distinct substr(lower(nearest_name.name), i, 2)
                        from generate_series(1, length(left(nearest_name.name, 200)) - 1) as i) as pairs
     )
     select near.n
       from unnest(names) as near(n), wanted,
+           lateral (select lower(near.n) as b) l,
            lateral (select count(*) as common from unnest(wanted.pairs) as pair
-                     where length(near.n) <= 200 and position(pair in lower(near.n)) > 0) c,
+                     where length(near.n) <= 200 and position(pair in b) > 0) c,
            lateral (select 2.0 * c.common / greatest(length(near.n) - 1 + cardinality(wanted.pairs), 1) as alike,
                            last_part(near.n) = last_part(nearest_name.name) as same,
-                           is_slip(lower(nearest_name.name), lower(near.n)) as slipped) a
-     where near.n <> nearest_name.name and (a.same or a.slipped or a.alike > 0.5)
-     order by a.same desc, a.slipped desc, a.alike desc, near.n limit 1
-$$;
-
--- is_slip: whether two names of three letters or more differ by one letter more, fewer or other, or by two that are swapped:
--- short names, such as those of queues, have too few pairs in common then. Called by: nearest_name. Writes: nothing.
-create function is_slip(a text, b text) returns bool
-language sql immutable as $$
-    select least(length(a), length(b)) >= 3 and greatest(length(a), length(b)) <= 200 and abs(length(a) - length(b)) <= 1
-       and exists (select from generate_series(0, least(length(a), length(b))) as i
-                    where left(a, i) = left(b, i)
-                      and (substr(a, i + 2) = substr(b, i + 2) or substr(a, i + 1) = substr(b, i + 2)
-                           or substr(a, i + 2) = substr(b, i + 1)
-                           or substr(a, i + 1, 2) = reverse(substr(b, i + 1, 2)) and substr(a, i + 3) = substr(b, i + 3)))
+                           least(length(a), length(b)) >= 3 and greatest(length(a), length(b)) <= 200
+                           and abs(length(a) - length(b)) <= 1
+                           and exists (select from generate_series(0, least(length(a), length(b))) as i
+                                        where left(a, i) = left(b, i)
+                                          and (substr(a, i + 2) in (substr(b, i + 2), substr(b, i + 1))
+                                               or substr(a, i + 1) = substr(b, i + 2)
+                                               or substr(a, i + 1, 2) = reverse(substr(b, i + 1, 2))
+                                                  and substr(a, i + 3) = substr(b, i + 3))) as slipped) w
+     where near.n <> nearest_name.name and (w.same or w.slipped or w.alike > 0.5)
+     order by w.same desc, w.slipped desc, w.alike desc, near.n limit 1
 $$;
 
 -- last_part: a name behind its last dot. Called by: nearest_name. Writes: nothing. Inlined, hence no settings.

@@ -4,7 +4,7 @@
 -- Called by: workers whose queues no task of theirs names, as they start. Writes: nothing. Locks: none.
 create function unknown_queues(queues text[], of_app text[]) returns table (queue text, did_you_mean text, with_jobs text[])
 language sql stable security definer set search_path from current set jit = off as $$
-    with line as materialized (select array(select waiting_queues(1000)) as names)
+    with line as materialized (select array(select queues_with_jobs(1000)) as names)
     select a.name, nearest_name(a.name, of_app || l.names || array(select q.name from queue q order by q.name limit 1000)),
            l.names[1:10]
       from unnest(unknown_queues.queues[1:1000]) with ordinality as a(name, place), line l

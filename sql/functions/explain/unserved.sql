@@ -12,7 +12,7 @@ set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off s
     with alive as materialized (
         select queues, tasks from worker w where is_alive(w)
     ), line as materialized (
-        select q.queue, greatest(10000 / greatest(count(*) over (), 1), 10) as share from waiting_queues(1000) as q(queue)
+        select q.queue, greatest(10000 / greatest(count(*) over (), 1), 10) as share from queues_with_jobs(1000) as q(queue)
     ), kind as materialized (
         select j.queue, j.task, min(j.id) as id, min(j.run_at) as since
           from (select q.queue, f.*
@@ -25,16 +25,17 @@ set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off s
                   where state = 'ready' and lane_id is not null order by lane_id limit 1000)) j
          group by j.queue, j.task order by 4 limit 1000
     )
-    select queue, task, id, least(greatest(since, '0001-01-02Z'), '9999-12-30Z'), said_of_many(says), details
-      from (select distinct on (k.queue, t.task) k.queue, t.task, k.id, k.since, c.says, c.details
-              from (select * from kind k
+    select k.queue, k.task, k.id, least(greatest(k.since, '0001-01-02Z'), '9999-12-30Z'), said_of_many(c.says), c.details
+      from (select queue, case when is_served then task end as task, (array_agg(id order by since, id))[1] as id,
+                   min(since) as since
+              from (select *, exists (select from alive w where kind.queue = any (w.queues)) as is_served from kind
                      where since <= clock_timestamp() - after
-                       and not exists (select from alive w where k.queue = any (w.queues) and knows_task(w.tasks, k.task))) k
-             cross join lateral (select * from job where id = k.id offset 0) j
-             cross join lateral workers_for(j) c
-             cross join lateral (select case when c.cause = 'unknown_task' then k.task end as task) t
-             order by k.queue, t.task, k.since) u
-     order by since, queue, task limit most
+                       and not exists (select from alive w
+                                        where kind.queue = any (w.queues) and knows_task(w.tasks, kind.task))) k
+             group by 1, 2 order by min(since), 1, 2 limit most) k
+     cross join lateral (select * from job where id = k.id offset 0) j
+     cross join lateral workers_for(j) c
+     order by k.since, k.queue, k.task
 $$;
 
 -- said_of_many: what explain says of one job, of all of its kind. Called by: unserved. Writes: nothing.

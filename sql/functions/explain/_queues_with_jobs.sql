@@ -1,7 +1,7 @@
--- waiting_queues: the queues with ready jobs, in order. Called by: unserved, unknown_queues, diagnose_queues. Writes: nothing.
+-- queues_with_jobs: the queues with ready jobs, in order. Called by: unserved, unknown_queues, diagnose_queues. Writes: nothing.
 -- They are found by walking from one to the next, along two indexes: how many jobs they hold does not matter.
 -- Jobs that may have ended two workers are not looked at.
-create function waiting_queues(most int) returns setof text
+create function queues_with_jobs(most int) returns setof text
 language sql stable
 set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
     with recursive plain (queue, n) as (
