@@ -376,7 +376,8 @@ class PgQueue(Signals, HasOperations, HasMetrics, HasAudit, QueueControl, Cancel
             What `for` and `async for` go through.
 
         Raises:
-            ResultTimeout: some did not end in time; the message says how many. They go on.
+            ResultTimeout: some did not end in time; the message says how many, and why the first ones have not. None is
+                cancelled.
         """
         return AsCompleted(self, jobs, timeout)
 

@@ -140,7 +140,17 @@ class UnknownNode(PgQueueError, KeyError):
 
 
 class ResultTimeout(PgQueueError, TimeoutError):
-    """The job did not end within the timeout; it continues."""
+    """What was waited for did not end within the timeout. It was not cancelled: it runs, waits, or nobody runs it, see `why`.
+
+    Attributes:
+        why: the state of the job and its decisive cause, in words; empty if that is not known.
+        state: blocked, scheduled, ready or running; None if that is not known. Of many jobs: of the first one.
+        cause: the word for programs that `Job.explain` has for it, such as "no_worker"; None if nobody has looked.
+    """
+
+    def __init__(self, said: str, why: str = "", state: str | None = None, cause: str | None = None) -> None:
+        self.why, self.state, self.cause = why, state, cause
+        super().__init__(f"{said}; {why}" if why else said)
 
 
 class QueueFull(PgQueueError):

@@ -17,7 +17,8 @@ from .database.calls import reads
 from .database.calls import results as result_calls
 from .database.calls.explain import Cause
 from .database.calls.results import Kept, ResultRow
-from .errors import InvalidArgument, JobCancelled, JobFailed, JobNotFound, ResultExpired, ResultTimeout, ResultUnreadable
+from .errors import InvalidArgument, JobCancelled, JobFailed, JobNotFound, ResultExpired, ResultUnreadable
+from .waiting.late import atoo_late, too_late
 from .waiting.patience import Patience
 from .watching.watch import Watchable
 
@@ -100,7 +101,8 @@ class Job(Watchable, Generic[R]):
             timeout: seconds to wait; None (default) waits without limit, 0 polls once.
 
         Raises:
-            ResultTimeout: it did not end in time, and continues; or the database did not answer in time, which is then the cause.
+            ResultTimeout: it did not end in time, and was not cancelled: the error says why it has not ended; or the database did
+                not answer in time, which is then the cause.
             JobFailed: it failed for good; carries the remote traceback.
             JobCancelled: it was cancelled. If it was skipped, the message names the parents that did not end as required, and the
                 cause of the exception is the JobFailed of the first failed parent, if any failed.
@@ -108,25 +110,27 @@ class Job(Watchable, Generic[R]):
             ResultUnreadable: it was finished in SQL with a result that Python cannot read.
             JobNotFound: there is no such job (any more).
         """
-        patience = Patience(timeout)
+        patience, row = Patience(timeout), None
         with self._client.waiting.waiter((self.id,)) as waiter:
             for pause in patience.pauses():
                 row = patience.ask(self._client.database.run, result_calls.result(self.id))
                 if row is not None and self._ended(row):
                     return self._value(row)
                 waiter.pause(pause)
-        raise self._too_late(timeout) from patience.error
+        state, run = row and row.state, self._client.database.run
+        raise too_late(self._late_by(timeout), (self.id,), patience, run, state) from patience.error
 
     async def aresult(self, timeout: float | None = None) -> R:
         """`result` for async code."""
-        patience = Patience(timeout)
+        patience, row = Patience(timeout), None
         with self._client.waiting.async_waiter((self.id,)) as waiter:
             for pause in patience.pauses():
                 row = await patience.aask(self._client.async_database.run, result_calls.result(self.id))
                 if row is not None and self._ended(row):
                     return self._value(row)
                 await waiter.pause(pause)
-        raise self._too_late(timeout) from patience.error
+        state, run = row and row.state, self._client.async_database.run
+        raise await atoo_late(self._late_by(timeout), (self.id,), patience, run, state) from patience.error
 
     def update(
         self,
@@ -288,9 +292,6 @@ class Job(Watchable, Generic[R]):
         return JobNotFound(
             f"there is no job {self.id}; it never existed, is not committed yet, or the history no longer keeps it"
         )
-
-    def _too_late(self, timeout: float | None) -> ResultTimeout:
-        return ResultTimeout(f"job {self.id} did not end within {timeout} s; it was not cancelled")
 
     def __repr__(self) -> str:
         return f"Job({self.id})"

@@ -20,8 +20,8 @@ class Run(ContextMarker):
     Attributes:
         id: the id of the job.
         queue, task, args, priority, meta: the values from the enqueue.
-        attempt: 1 for the first run; snoozed and given-back runs do not count.
-        max_attempts: allowed runs, including retries.
+        attempt: 1 for the first run; snoozed and given-back runs do not count. A retry by hand goes on counting.
+        max_attempts: allowed runs, including retries; after a retry by hand so many more.
         run_at, created_at: when it was due and when it was enqueued, on the clock of the database.
         token: the fence of the claim; a finish must present (id, token).
         started: when the handler started, on time.perf_counter().

@@ -1,19 +1,25 @@
 -- What dashboards and people read. Counts are derived, never kept: no row is updated once a job.
 
 create view jobs as
-select id, state, null::final_reason as reason, queue, task, args, priority, attempt, max_attempts, rescues, run_at, created_at,
-       claimed_at, null::timestamptz as finished_at, null::real as elapsed, worker_id, retry_of,
+select id, state, null::final_reason as reason, queue, task, args, priority,
+       least(attempt + coalesce((terms->>'attempts_before')::int, 0), 32767)::smallint as attempt,
+       least(max_attempts + coalesce((terms->>'attempts_before')::int, 0), 32767)::smallint as max_attempts,
+       rescues, run_at, created_at, claimed_at, null::timestamptz as finished_at, null::real as elapsed, worker_id, retry_of,
        meta, errors, unknown_since, progress, workflow_id, limits, cost, terms, expires_at, deadline_at, control
   from job
 union all
-select id, state, reason, queue, task, args, priority, attempt, max_attempts, rescues, run_at, created_at,
-       claimed_at, finished_at, elapsed, worker_id, retry_of, meta, errors, null, null, workflow_id, limits, cost, terms, null,
-       null, control
+select id, state, reason, queue, task, args, priority,
+       least(attempt + coalesce((terms->>'attempts_before')::int, 0), 32767)::smallint as attempt,
+       least(max_attempts + coalesce((terms->>'attempts_before')::int, 0), 32767)::smallint as max_attempts,
+       rescues, run_at, created_at, claimed_at, finished_at, elapsed, worker_id, retry_of, meta, errors, null, null, workflow_id,
+       limits, cost, terms, null, null, control
   from job_history
 union all
-select id, state, reason, queue, task, args, priority, attempt, max_attempts, rescues, run_at, created_at,
-       claimed_at, finished_at, elapsed, worker_id, retry_of, meta, errors, null, null, workflow_id, limits, cost, terms, null,
-       null, control
+select id, state, reason, queue, task, args, priority,
+       least(attempt + coalesce((terms->>'attempts_before')::int, 0), 32767)::smallint as attempt,
+       least(max_attempts + coalesce((terms->>'attempts_before')::int, 0), 32767)::smallint as max_attempts,
+       rescues, run_at, created_at, claimed_at, finished_at, elapsed, worker_id, retry_of, meta, errors, null, null, workflow_id,
+       limits, cost, terms, null, null, control
   from dead_letter;
 
 -- What is paused now: a pause whose time is over is none.
@@ -123,7 +129,7 @@ with ended as materialized (
 ), dead as (
     select task, count(*) as jobs from dead_letter group by task
 )
-select task, coalesce(o.succeeded, 0) as succeeded, coalesce(o.cancelled, 0) as cancelled, coalesce(d.jobs, 0) as dead,
+select task, coalesce(o.succeeded, 0) as succeeded, coalesce(o.cancelled, 0) as cancelled, coalesce(d.jobs, 0) as dead_letters,
        o.seconds / h.jobs::float8 as mean_seconds, percentile_ms(h.buckets, h.counts, 0.5) / 1000 as p50_seconds,
        percentile_ms(h.buckets, h.counts, 0.95) / 1000 as p95_seconds,
        percentile_ms(h.buckets, h.counts, 0.99) / 1000 as p99_seconds
@@ -143,7 +149,9 @@ select id, name, host, pid, version, queues, concurrency, running, wake_mode, st
   from worker;
 
 create view dead_letters as
-select id, queue, task, args, reason, attempt, error_type, errors->-1->>'message' as error_message,
+select id, queue, task, args, reason,
+       least(attempt + coalesce((terms->>'attempts_before')::int, 0), 32767)::smallint as attempt, error_type,
+       errors->-1->>'message' as error_message,
        errors->-1->>'traceback' as traceback, finished_at, created_at, worker_id, meta, errors, fingerprint,
        coalesce((control->>'retried')::int, 0) as retried
   from dead_letter;
@@ -174,7 +182,9 @@ select w.id, w.name, coalesce(w.outcome::text, 'running') as status, w.nodes, w.
 create view workflow_nodes as
 select n.workflow_id, n.job_id, n.name, n.task, coalesce(j.queue, d.queue, h.queue) as queue,
        coalesce(case when n.state = 'live' then j.state::text end, n.state::text) as state, n.pending_parents as waits_for,
-       coalesce(j.attempt, d.attempt, h.attempt) as attempt, coalesce(d.elapsed, h.elapsed) as elapsed,
+       least(coalesce(j.attempt, d.attempt, h.attempt)
+             + coalesce((coalesce(j.terms, d.terms, h.terms)->>'attempts_before')::int, 0), 32767)::smallint as attempt,
+       coalesce(d.elapsed, h.elapsed) as elapsed,
        coalesce(d.reason, h.reason) as reason, coalesce(j.errors, d.errors, h.errors)->-1 as error, j.progress,
        coalesce(j.created_at, d.created_at, h.created_at) as created_at,
        coalesce(j.claimed_at, d.claimed_at, h.claimed_at) as started_at, n.ended_at

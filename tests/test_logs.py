@@ -227,15 +227,18 @@ def a_run() -> Run:
 def test_a_line_carries_worker_and_job_and_the_caller_has_the_last_word(capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure(logs.Given(format="json"))
     current.set_worker(lambda: ("uuid", "mailer"))
+    current.set_install("tenant_a")
     token = current.job.set(a_run())
     try:
         logging.getLogger("shop").warning("paid", extra={"queue": "till"})
     finally:
         current.job.reset(token)
         current.set_worker(None)
+        current.set_install(None)
     logging.getLogger("shop").warning("later")
     line, later = map(json.loads, capsys.readouterr().out.splitlines())
     facts = {"worker": "mailer", "worker_id": "uuid", "job_id": 17, "task": "send", "attempt": 2, "request_id": "r-1"}
+    facts["install"] = "tenant_a"
     assert line.items() >= {**facts, "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736", "queue": "till"}.items()
     assert not later.keys() & {*facts, "queue", "trace_id"}
 

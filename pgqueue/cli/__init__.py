@@ -19,7 +19,7 @@ cli = typer.Typer(
     help="pgqueue: a job queue whose only server is PostgreSQL.",
     epilog="Exit codes: 0 done, 1 failed, 2 bad input or set-up, 3 no such job, workflow, schedule, operation or pool, "
     "4 dead --alert.",
-    add_completion=False,
+    add_completion=True,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )

@@ -48,7 +48,11 @@ PANELS: Mapping[str, tuple[Listed, ...]] = {
         Listed("enqueue", "enqueue:enqueue", "Add a job. The task need not be known here: a worker that has it will run it."),
     ),
     "Look": (
-        Listed("stats", "stats:stats", "Show live jobs by queue, and the outcomes of each task in the last hour."),
+        Listed(
+            "stats",
+            "stats:stats",
+            "Show live jobs by queue, which of them no worker may run, and the outcomes of each task in the last hour.",
+        ),
         Listed(
             "metrics",
             "metrics:metrics",
@@ -62,8 +66,8 @@ PANELS: Mapping[str, tuple[Listed, ...]] = {
         Listed("monitor", "top:top", "The same as top."),
         Listed(
             "workers",
-            "stats:workers",
-            "List worker processes: ACTIVE, IDLE, PAUSED, DRAINING, or DEAD if a worker has missed its lease.",
+            "workers:workers",
+            "List worker processes: ACTIVE, IDLE, PAUSED, DRAINING, or DEAD if a worker has missed its lease; and what they run.",
         ),
         Listed(
             "stacks",

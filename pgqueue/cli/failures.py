@@ -6,6 +6,7 @@ import typer
 from .._text import in_lines
 from .._trace import trace
 from ..errors import ConfigurationError, InvalidArgument, JobNotFound, NotMigrated, PgQueueError, PoolNotFound, ScheduleNotFound
+from ..insight.traceback import folded, said_frames
 from .secrets import redactor, safe
 
 LONGEST = 4000  # characters of an error, which may name what somebody has typed
@@ -29,8 +30,13 @@ def complain(error: Exception) -> None:
 
 
 def crash(error: Exception) -> None:
-    """Print the traceback of an error that no command expects: without secrets, and nothing in it is obeyed."""
-    typer.echo(in_lines(redactor().text(trace(error).rstrip())), err=True)
+    """Print the traceback of an error that no command expects: without secrets, and nothing in it is obeyed.
+
+    Above code of the application the frames of pgqueue are one line.
+    """
+    parts = folded(redactor().text(trace(error).rstrip()))
+    text = "\n".join(f"  … {said_frames(part)}" if isinstance(part, int) else part for part in parts)
+    typer.echo(in_lines(text), err=True)
 
 
 def exit_code(error: Exception) -> int:

@@ -16,27 +16,32 @@ from ..database.calls import manage as manage_calls
 from ..database.calls import queues as queue_calls
 from ..database.calls import reads
 from ..database.calls import results as result_calls
-from ..database.calls.explain import Cause
-from ..errors import JobNotFound
+from ..database.calls.explain import Cause, gone
+from ..insight.traceback import folded, said_frames
 from .control_view import control_lines
 from .log_view import print_logs
 from .options import AsJson, DatabaseUrl, Schema
 from .output import console, facts_of, for_each, object_of, print_json, print_table
 from .secrets import safe, safe_lines
 from .session import Session
-from .steps import print_remembered, remembered
+from .shape import shape, tabular
+from .steps import SIGNALS, STEPS, print_remembered, remembered
 from .who import who
 
 WAITING = ("blocked", "scheduled", "ready")
+LIVE = (*WAITING, "running")
 SHOWN_APART = {"id", "max_attempts", "errors", "control"}
 BESIDE = ("result", "result_expires_at", "fingerprint", "request_id", "trace_id")  # no columns of the view
+ATTEMPTS = ("attempt", "started_at", "ended_at", "retry_at", "type", "message")
 FACTS = (*(name for name in reads.JOB_COLUMNS if name not in SHOWN_APART), *BESIDE)
 
 
+@tabular(FACTS, ATTEMPTS, STEPS, SIGNALS)
 def job(
     id: Annotated[int, typer.Argument(help="Id of the job.")],
     logs: Annotated[bool, typer.Option("--logs", help="Show what its handler has said instead.")] = False,
     follow: Annotated[bool, typer.Option("--follow", help="With --logs: until the job is over, and its progress too.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Show pgqueue's own frames of its traceback, too.")] = False,
     database_url: DatabaseUrl = None,
     schema: Schema = None,
     as_json: AsJson = False,
@@ -49,7 +54,7 @@ def job(
     with Session(database_url, schema) as database:
         found = database.run(reads.job(id))
         if not found:
-            raise JobNotFound(f"there is no job {id}; it never existed, is not committed yet, or the history no longer keeps it")
+            raise gone(id, database.run(explain_calls.explain(id)))
         result = database.run(result_calls.result(id))
         row = found[0] | {"result": result.value, "result_expires_at": result.expires_at}
         row["workflow_id"] = database.run(reads.workflow_of(id))
@@ -57,12 +62,12 @@ def job(
         row["fingerprint"] = _fingerprint(database, id) if row["state"] == "failed" else None
         row |= remembered(database, id)
         pauses = database.run(queue_calls.pauses_of(row["queue"], row["task"])) if row["state"] in WAITING else []
-        causes = database.run(explain_calls.explain(id)) if row["state"] in WAITING else []
+        causes = database.run(explain_calls.explain(id)) if row["state"] in LIVE else []
     if as_json:
         told = {"pauses": [pause._asdict() for pause in pauses], "causes": [asdict(cause) for cause in causes]}
         print_json(row | {"errors": row["errors"] or []} | told)
     else:
-        _print_job(console(), row, causes)
+        _print_job(console(), row, causes, full)
 
 
 def _fingerprint(database: Session, id: int) -> str | None:
@@ -99,20 +104,38 @@ def retry_each(
     for_each(ids, retry_one, said, as_json)
 
 
-def _print_job(out: Console, row: dict[str, Any], causes: list[Cause]) -> None:
+def _print_job(out: Console, row: dict[str, Any], causes: list[Cause], full: bool) -> None:
     out.print(f"job {row['id']}", style="bold")
-    for cause in causes[:1]:
-        others = f" (and {len(causes) - 1} more: pgqueue explain {row['id']})" if len(causes) > 1 else ""
-        out.print(Text(f"{cause.cause}: {safe(cause.says)}{others}", "yellow"))
-    for line in control_lines(row):
-        out.print(line)
-    out.print(facts_of(row | {"attempt": attempt_of(row)} | trace_of(row), FACTS))
+    if not shape().columns:
+        _print_what_is_wrong(out, row, causes)
+    if facts := facts_of(row | {"attempt": attempt_of(row)} | trace_of(row), FACTS):
+        out.print(facts)
     print_remembered(row)
     if errors := attempts_of(row):
         _print_attempts(errors)
-        if traceback := errors[-1].get("traceback"):
-            out.print(Text(f"attempt {safe(str(errors[-1].get('attempt')))}:", "bold"))
-            out.print(indent(safe_lines(str(traceback).rstrip()), "  "), markup=False, soft_wrap=True)
+        if not shape().columns:
+            _print_traceback(out, errors[-1], full)
+
+
+def _print_what_is_wrong(out: Console, row: dict[str, Any], causes: list[Cause]) -> None:
+    for cause in causes[:1]:
+        others = f" (and {len(causes) - 1} more: pgqueue explain {row['id']})" if len(causes) > 1 else ""
+        style = "" if cause.cause == "running" else "yellow"
+        out.print(Text(f"{cause.cause}: {safe(cause.says)}{others}", style))
+    for line in control_lines(row):
+        out.print(line)
+
+
+def _print_traceback(out: Console, error: dict[str, Any], full: bool) -> None:
+    """The frames of pgqueue above those of the application are one line, unless it is to be full."""
+    text = str(error.get("traceback") or "").rstrip()
+    if text:
+        out.print(Text(f"attempt {safe(str(error.get('attempt')))}:", "bold"))
+    for part in [text] if full else folded(text):
+        if isinstance(part, int):
+            out.print(Text(f"    … {said_frames(part)} (--full)", "dim"))
+        elif part:
+            out.print(indent(safe_lines(part), "  "), markup=False, soft_wrap=True)
 
 
 def attempts_of(row: dict[str, Any]) -> list[dict[str, Any]]:
@@ -122,9 +145,8 @@ def attempts_of(row: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _print_attempts(errors: list[dict[str, Any]]) -> None:
-    columns = ("attempt", "started_at", "ended_at", "retry_at", "type", "message")
-    rows = [{name: _time(error.get(name)) if name.endswith("_at") else error.get(name) for name in columns} for error in errors]
-    print_table("attempts", rows, columns, ("type", "message"), ("ended_at", "retry_at"))
+    rows = [{name: _time(error.get(name)) if name.endswith("_at") else error.get(name) for name in ATTEMPTS} for error in errors]
+    print_table("attempts", rows, ATTEMPTS, wide=("message",), spare=("ended_at", "retry_at", "message"))
 
 
 def _time(text: Any) -> str | None:
@@ -136,6 +158,7 @@ def trace_of(row: dict[str, Any]) -> dict[str, Any]:
     """What people look for in the trace of a job, and its terms without it."""
     terms = dict(object_of(row["terms"]))
     trace = object_of(terms.pop("trace", {}))
+    terms.pop("attempts_before", None)  # the numbers of the attempts have them
     _, *id = str(trace.get("traceparent", "")).split("-")[:2]
     return {"terms": terms or None, "request_id": trace.get("request_id"), "trace_id": id[0] if id else None}
 

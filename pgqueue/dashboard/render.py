@@ -18,10 +18,10 @@ from .._text import harmless
 from ..api import exact
 from ..errors import InvalidArgument
 from ..insight import short
+from ..insight.traceback import parts_of
 from ..schedules.zones import read_zone
 from .nouns import filter_text
 from .nouns.remedy import command_of
-from .nouns.traceback import parts_of
 from .static import version
 
 # A time in a text.

@@ -1,1 +1,1 @@
-"""What an install does at a moment, for people who watch it."""
+"""What an install does at a moment, for people who watch it, and what they see of a traceback."""

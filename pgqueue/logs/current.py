@@ -10,12 +10,24 @@ from ..run import Run
 # Threads and tasks of a handler inherit it.
 job: ContextVar[Run | None] = ContextVar("pgqueue_current_job", default=None)
 _worker: Callable[[], tuple[UUID | str, str]] | None = None
+_install: str | None = None
 
 
 def set_worker(who: Callable[[], tuple[UUID | str, str]] | None) -> None:
     """Name the worker of this process by its id, which changes after a lost lease, and its name; None = it has ended."""
     global _worker
     _worker = who
+
+
+def set_install(schema: str | None) -> None:
+    """Name the install that the worker of this process was told to serve; None = it was told none."""
+    global _install
+    _install = schema
+
+
+def install() -> str | None:
+    """The schema of the install that the worker of this process was told to serve; None = it was told none."""
+    return _install
 
 
 def worker() -> tuple[str, str] | None:
@@ -27,9 +39,13 @@ def worker() -> tuple[str, str] | None:
 
 
 def fields() -> dict[str, Any]:
-    """What the lines of a worker carry: worker, worker_id and, of a handler, what `of_job` says. For log handlers of your own."""
+    """What the lines of a worker carry: worker, worker_id, the install if it was told one (`--schemas`, `--schema`), and of a
+    handler what `of_job` says. For log handlers of your own.
+    """
     who, run = worker(), job.get()
     named = {} if who is None else {"worker": who[1], "worker_id": who[0]}
+    if _install is not None:
+        named["install"] = _install
     return named if run is None else named | of_job(run)
 
 

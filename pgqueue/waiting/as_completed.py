@@ -6,8 +6,8 @@ from typing import Any, Generic, TypeVar
 
 from ..client import Client
 from ..database.calls import results as result_calls
-from ..errors import ResultTimeout
 from ..job import Job
+from .late import atoo_late, too_late
 from .listener import AsyncWaiter, Waiter
 from .patience import Patience
 
@@ -31,7 +31,7 @@ class AsCompleted(Generic[R]):
                 if not left:
                     return
                 waiter.pause(pause)
-        raise _too_late(left, timeout) from patience.error
+        raise too_late(_late_by(left, timeout), tuple(left), patience, self._client.database.run) from patience.error
 
     async def __aiter__(self) -> AsyncIterator[Job[R]]:
         left, timeout, patience = dict(self._jobs), self._timeout, Patience(self._timeout)
@@ -42,7 +42,8 @@ class AsCompleted(Generic[R]):
                 if not left:
                     return
                 await waiter.pause(pause)
-        raise _too_late(left, timeout) from patience.error
+        run = self._client.async_database.run
+        raise await atoo_late(_late_by(left, timeout), tuple(left), patience, run) from patience.error
 
 
 def _looks(left: Collection[int], waiter: Waiter | AsyncWaiter, patience: Patience) -> Iterator[tuple[list[int], float]]:
@@ -57,5 +58,5 @@ def _looks(left: Collection[int], waiter: Waiter | AsyncWaiter, patience: Patien
             yield [id for id in dict.fromkeys(heard) if id in left], pause
 
 
-def _too_late(left: Collection[Any], timeout: float | None) -> ResultTimeout:
-    return ResultTimeout(f"{len(left)} of the jobs did not end within {timeout} s; they were not cancelled")
+def _late_by(left: Collection[Any], timeout: float | None) -> str:
+    return f"{len(left)} of the jobs did not end within {timeout} s; they were not cancelled"

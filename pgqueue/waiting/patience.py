@@ -37,7 +37,7 @@ class Patience:
         if timeout is not None:
             check_timeout(timeout)
         self._ends = None if timeout is None else time.monotonic() + min(timeout, LONGEST)
-        self._is_told = False
+        self._is_told, self._is_poll = False, timeout == 0
         self.error: psycopg.Error | None = None
 
     def left(self) -> float | None:
@@ -71,6 +71,12 @@ class Patience:
             return None
         self.error = None
         return answer
+
+    def look_within(self, seconds: float) -> float | None:
+        """Seconds for one more look when the wait is over, at most so many; None: it was one poll, or nobody answers."""
+        if self._is_poll or self.error is not None or (left := self._look_within()) is None:
+            return None
+        return min(seconds, left)
 
     def insist(self, run: Callable[..., T], call: Call[T]) -> T | None:
         """Look until the database answers. Returns None if it did not answer in time."""

@@ -9,7 +9,8 @@ from .._checks import invalid, is_whole
 from ..client import Client
 from ..database.calls import logs as log_calls
 from ..database.calls.logs import Watched
-from ..errors import JobNotFound, ResultTimeout
+from ..errors import JobNotFound
+from ..waiting.late import atoo_late, too_late
 from ..waiting.patience import Patience
 from .line import LogLine
 
@@ -154,7 +155,7 @@ class Watchable:
             after: only lines with a larger `seq`; 0 by default.
 
         Raises:
-            ResultTimeout: it did not end in time, and continues.
+            ResultTimeout: it did not end in time, and was not cancelled; the error says why it has not ended.
             JobNotFound: there is no such job (any more).
             InvalidArgument: the timeout or `after` is not valid.
         """
@@ -170,7 +171,7 @@ class Watchable:
                 waiter.pause(pause)
         yield from news.end()
         if not news.is_over:
-            raise self._late(timeout) from patience.error
+            raise too_late(self._late_by(timeout), (self.id,), patience, self._client.database.run) from patience.error
 
     async def awatch(self, timeout: float | None = None, after: int = 0) -> AsyncIterator[JobChange]:
         """`watch` for async code: `async for change in job.awatch()`."""
@@ -188,10 +189,11 @@ class Watchable:
         for change in news.end():
             yield change
         if not news.is_over:
-            raise self._late(timeout) from patience.error
+            run = self._client.async_database.run
+            raise await atoo_late(self._late_by(timeout), (self.id,), patience, run) from patience.error
 
-    def _late(self, timeout: float | None) -> ResultTimeout:
-        return ResultTimeout(f"job {self.id} did not end within {timeout} s; it was not cancelled")
+    def _late_by(self, timeout: float | None) -> str:
+        return f"job {self.id} did not end within {timeout} s; it was not cancelled"
 
 
 def _lines(news: News, seen: Watched) -> list[LogLine]:

@@ -197,7 +197,7 @@ def _kinds(state: str, verdict: str | None) -> tuple[Kind, ...]:
     match verdict:
         case "scheduled":
             return ("failure", "retry")
-        case "dead":
+        case "dead_letter":
             return ("failure", "dead")
         case _:
             return ()  # the row no longer belonged to this worker

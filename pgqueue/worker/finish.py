@@ -34,7 +34,7 @@ class Finisher:
         most_unflushed: outcomes that may wait; at this number no more jobs start.
         alarm: rung when jobs run again or may be ready now, nudged when jobs with limits have ended.
         waiters: get the ids of jobs that are over.
-        counts: outcomes by state, and retried, dead, stale and unconfirmed outcomes, since the start.
+        counts: outcomes by state, and retried, dead_letter, stale and unconfirmed outcomes, since the start.
         on_room: called when the database has accepted outcomes.
         on_finished: takes reported outcomes and the verdicts of the database; None = not needed.
         is_answering: whether the database has answered a heartbeat sent within the given number of seconds.
@@ -182,7 +182,7 @@ class Finisher:
         self.counts.update([outcome.state for outcome in outcomes if outcome.job.id not in gone])
         self.counts.update([verdict.verdict for verdict in verdicts])
         if self._waiters.is_asked():
-            not_over = {verdict.job_id for verdict in verdicts if verdict.verdict not in ("dead", "cancelled")}
+            not_over = {verdict.job_id for verdict in verdicts if verdict.verdict not in ("dead_letter", "cancelled")}
             self._waiters.over([outcome.job.id for outcome in outcomes if outcome.job.id not in not_over])
         if self._waiters.is_watching():
             self._waiters.changed([outcome.job.id for outcome in outcomes])
@@ -199,7 +199,7 @@ class Finisher:
             for ended in outcomes:
                 facts = {**of_job(ended.job), "state": ended.state, "elapsed": round(ended.elapsed, 6)}
                 log.debug("job %s %s in %s", ended.job.id, ended.state, spent(ended.elapsed), extra=facts)
-        if not (lost := {verdict.job_id: verdict.verdict for verdict in verdicts if verdict.verdict in ("stale", "dead")}):
+        if not (lost := {verdict.job_id: verdict.verdict for verdict in verdicts if verdict.verdict in ("stale", "dead_letter")}):
             return
         for job in (ended.job for ended in outcomes if ended.job.id in lost):
             if lost[job.id] == "stale":

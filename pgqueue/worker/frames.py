@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypedDict
 from .._text import cut
 from ..executor import call
 from ..logs import current
+from ..run import Run
 from .isolate import Isolated
 
 MOST = 100  # frames of one stack; the innermost are kept
@@ -79,7 +80,7 @@ def threads(text: Text, job_of: Callable[[int], str | None]) -> Iterator[Stand]:
     """
     linecache.checkcache()
     for name, ident, frame in _others():
-        yield Stand(cut(text(name), FUNCTION), job_of(ident) or _job_in(frame), _shown(_outwards(frame), text))
+        yield Stand(cut(text(name), FUNCTION), job_of(ident) or _id(_run_in(frame)), _shown(_outwards(frame), text))
 
 
 def bare_threads(without: Iterable[str]) -> Iterator[Stand]:
@@ -105,7 +106,7 @@ def tasks(loop: asyncio.AbstractEventLoop, text: Text, job_of: Callable[["asynci
     for task in asyncio.all_tasks(loop):
         coroutine = task.get_coro()
         if not task.done() and not getattr(coroutine, "cr_running", False):
-            job = job_of(task) or _job_of_context(getattr(task, "get_context", Context)())
+            job = job_of(task) or _id(run_of_task(task))
             yield Stand(cut(text(task.get_name()), FUNCTION), job, _shown(reversed(list(_inwards(coroutine))), text))
 
 
@@ -160,16 +161,29 @@ def code_of(file: str, line: int | None, text: Text) -> str:
     return cut(text(cut(source, 2 * CODE)), CODE)
 
 
-def _job_in(frame: FrameType | None) -> str | None:
-    """The job of a handler in a thread: the context in which `in_thread` has called it knows it."""
+def run_of_task(task: "asyncio.Task[Any]") -> Run | None:
+    """The run whose handler has made a task; None for another one, and before Python 3.12, which does not tell."""
+    return _run_of_context(getattr(task, "get_context", Context)())
+
+
+def runs_in_threads() -> list[Run]:
+    """The runs whose handlers, or calls of chunks, run in threads."""
+    return [run for _, _, frame in _others() if (run := _run_in(frame)) is not None]
+
+
+def _run_in(frame: FrameType | None) -> Run | None:
+    """The run of a handler in a thread: the context in which `in_thread` has called it knows it."""
     while frame is not None:
         if frame.f_code is call.__code__ and frame.f_back is not None:
             with suppress(AttributeError, KeyError):  # of the standard library: another version may call it otherwise
-                return _job_of_context(frame.f_back.f_locals["self"].fn.func.__self__)
+                return _run_of_context(frame.f_back.f_locals["self"].fn.func.__self__)
         frame = frame.f_back
     return None
 
 
-def _job_of_context(context: Context) -> str | None:
-    run = context.get(current.job)
+def _run_of_context(context: Context) -> Run | None:
+    return context.get(current.job)
+
+
+def _id(run: Run | None) -> str | None:
     return None if run is None else str(run.id)

@@ -4,6 +4,7 @@ import asyncio
 import threading
 
 from ..redact import Redactor
+from .blocker import Blocker
 from .liveness import Liveness
 from .loops import LoopEnded
 from .parts import Parts
@@ -56,6 +57,7 @@ class Heart:
             on_watch_wanted=waiters.watched,
             down_for=parts.loops.longest_down,
             stacks=self._stacks().take,
+            blocker=Blocker(asyncio.get_running_loop(), slots.runs).look,
             measured=hooks.measured,
             is_draining=hooks.is_draining,
             on_told=hooks.told,

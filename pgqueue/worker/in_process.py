@@ -61,7 +61,8 @@ class Setup:
 
 def to_json(job: JobContext) -> str:
     """A run as a process gets it."""
-    fields = {name: getattr(job, name) for name in PLAIN} | {"time_left": job.time_left(), "worker": current.worker()}
+    fields = {name: getattr(job, name) for name in PLAIN} | {"time_left": job.time_left()}
+    fields |= {"worker": current.worker(), "install": current.install()}
     return dumps(fields | {name: getattr(job, name).isoformat() for name in TIMES})
 
 
@@ -71,6 +72,7 @@ def from_json(text: str) -> JobContext:
     left: float | None = fields.pop("time_left")
     worker = fields.pop("worker")
     current.set_worker(worker and (lambda: tuple(worker)))
+    current.set_install(fields.pop("install"))
     job = _Context(**fields | {name: datetime.fromisoformat(fields[name]) for name in TIMES})
     job.deadline = None if left is None else time.perf_counter() + left
     return job

@@ -2,6 +2,11 @@
 
 import asyncio
 import time
+from collections.abc import Callable
+
+from .blocker import Blocking
+
+LONG = 0.5  # seconds without an answer after which it is worth a look who blocks the loop
 
 
 class LoopLag:
@@ -15,6 +20,22 @@ class LoopLag:
         self._loop = loop
         self._asked: float | None = None
         self._worst = 0.0
+        self._by: tuple[float, Blocking | None] = (0.0, None)
+
+    def look(self, who: Callable[[], Blocking | None]) -> None:
+        """Note who blocks the loop, if it has not answered for long; the longest counts.
+
+        Args:
+            who: finds it.
+        """
+        asked, seconds = self._asked, self.open_for()
+        if seconds > max(LONG, self._by[0]) and (found := who()) is not None and self._asked == asked:
+            self._by = (seconds, found)
+
+    def take_blocker(self) -> Blocking | None:
+        """Who has blocked the loop for the longest since the last call of this; None if nobody, or it is not known."""
+        by, self._by = self._by[1], (0.0, None)
+        return by
 
     def ping(self) -> None:
         """Ask, unless the last question is still open."""

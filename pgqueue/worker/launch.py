@@ -17,6 +17,7 @@ from .._json import dumps, loads_own
 from .._trace import loggable
 from ..config import load_settings
 from ..errors import ConfigurationError, PgQueueError
+from ..logs.current import set_install
 from ..probes.address import Address
 from ..probes.answering import answering
 from ..probes.seen import Seen
@@ -114,6 +115,7 @@ def load_with_logs(launch: Launch) -> "PgQueue":
         ConfigurationError: as in `load_app`, or a setting is invalid, or the log file cannot be written.
     """
     logs.configure(logs.settled(load_settings(**launch.given())))
+    set_install(launch.schema)  # others of the same supervisor write to the same log
     app = load_app(launch)
     logs.reconfigure(logs.settled(app.settings))
     return app

@@ -32,6 +32,8 @@ from ..database.listen import ECHO_WITHIN, hears, leaving_nothing, listen
 from ..database.statement import Statements
 from ..database.translate import raise_ours
 from ..errors import WorkerLost
+from ..logs.current import of_job
+from .blocker import Blocking, warning
 from .lag import LoopLag
 from .machine import MemoryWatch, machine
 from .signals import Alarm
@@ -71,6 +73,7 @@ class Liveness(threading.Thread):
         timed: returns the runs with a timeout, and for how long they have run, as JSON; None for none. Called in the thread.
         stacks: returns what the worker does just now, as JSON; takes for how many seconds the loop has not answered. Called in
             the thread.
+        blocker: returns which job blocks the loop, see Blocker. Called in the thread.
         measured: returns what the heartbeat says of the worker besides lag, memory and CPU. Called in the thread.
         is_draining: whether the worker claims nothing more; others hear of it at once. Called in the thread.
         on_told: called on the loop with what people have told the worker, drain or restart, each time that it changes.
@@ -99,6 +102,7 @@ class Liveness(threading.Thread):
         on_queues_changed: Callable[[], object] = lambda: None,
         on_watch_wanted: Callable[[str], object] = lambda ids: None,
         stacks: Callable[[float], str] = lambda blocked_for: "{}",
+        blocker: Callable[[], Blocking | None] = lambda: None,
         measured: Callable[[], dict[str, Any]] = dict,
         is_draining: Callable[[], bool] = lambda: False,
         on_told: Callable[[str], object] = lambda what: None,
@@ -112,7 +116,7 @@ class Liveness(threading.Thread):
         self._on_operation_wanted = on_operation_wanted
         self._down_for, self._timed = down_for, timed
         self._on_queues_changed, self._on_watch_wanted = on_queues_changed, on_watch_wanted
-        self._stacks, self._lag = stacks, LoopLag(loop)
+        self._stacks, self._lag, self._blocker = stacks, LoopLag(loop), blocker
         self._measured, self._on_told, self._told = measured, on_told, ""
         self._is_draining, self._has_said_draining = is_draining, False
         self._memory = MemoryWatch(machine())
@@ -180,6 +184,7 @@ class Liveness(threading.Thread):
             if now() >= beat_at or self._is_draining() != self._has_said_draining:
                 beat_at = now() + self._beat_every
                 self._beat(connection)
+            self._lag.look(self._blocker)
             self._lag.ping()
             are_stacks_wanted = False
             for notification in connection.notifies(timeout=min(LOOK_EVERY, max(0.0, beat_at - now()))):
@@ -274,10 +279,9 @@ class Liveness(threading.Thread):
 
     def _warn_of(self, lag: float) -> None:
         """Log when a handler blocks the event loop: the lease is kept, but the other handlers wait."""
+        by = self._lag.take_blocker()
         if lag > LAG_WARNING:
-            log.warning(
-                "the event loop was blocked for %.1f s; define blocking handlers with `def`, so that they run in threads", lag
-            )
+            log.warning("%s", warning(lag, by), extra=of_job(by.run) if by else None)
 
     def _run(self, connection: OwnConnection, call: Call[Any]) -> Any:
         try:

@@ -163,6 +163,11 @@ class Slots:
         self._remove(job for job in self._unstarted() if job in jobs)
         self.stops.fence(jobs)
 
+    @property
+    def runs(self) -> Mapping["asyncio.Task[None]", JobContext]:
+        """The last run of each slot."""
+        return self._jobs
+
     def held(self) -> list[JobContext]:
         """The runs that have not ended, started or not."""
         return [*self._unstarted(), *(self._jobs[slot] for slot in self.running.values())]

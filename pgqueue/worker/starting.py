@@ -6,6 +6,7 @@ from functools import partial
 from ..config import is_embedded
 from ..database.calls import limits as limit_calls
 from ..database.calls import workers as worker_calls
+from .in_vain import tell_in_vain
 from .parts import Parts
 
 log = logging.getLogger("pgqueue.worker")
@@ -25,6 +26,8 @@ async def start(parts: Parts) -> None:
     await parts.scheduler.declare(partial(parts.membership.until_answered, tell_locked=True))
     await parts.membership.register()
     await _look_for_foreign(parts)
+    if not parts.options.upkeep_only:
+        await tell_in_vain(parts.links.maintenance.run, parts.queues, parts.app.queues)
     parts.liveness.start()
     on = ", ".join(parts.queues) or "no queue: it only does upkeep"
     log.info("worker %s started on %s", parts.membership.id, on)

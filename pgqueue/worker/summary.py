@@ -41,7 +41,7 @@ class Summary(NamedTuple):
 
     Attributes:
         seconds: the length of the span.
-        counts: outcomes by state; and retried, dead, stale and unconfirmed ones.
+        counts: outcomes by state; and retried, dead_letter, stale and unconfirmed ones.
         durations: of the handlers.
         running, waiting: jobs that run now, and that are claimed and wait to start.
     """
@@ -110,4 +110,5 @@ class Summaries:
 
 def counted(counts: Counter[str]) -> str:
     """Counts by state, in words."""
-    return ", ".join(f"{count:,} {state}" for state, count in sorted(counts.items()) if count) or "no jobs"
+    named = {state.replace("dead_letter", "dead letter"): count for state, count in sorted(counts.items()) if count}
+    return ", ".join(f"{count:,} {state}" for state, count in named.items()) or "no jobs"

@@ -227,7 +227,7 @@ class Workflow(Generic[R]):
         try:
             return (yield result(Job(self._client, id), left))
         except ResultTimeout as late:
-            raise self._too_late(timeout) from late.__cause__
+            raise self._too_late(timeout, id, late) from late.__cause__
         except JobCancelled as cancelled:
             if isinstance(cancelled.__cause__, JobFailed):  # skipped because of this failure
                 raise cancelled.__cause__ from None
@@ -255,8 +255,12 @@ class Workflow(Generic[R]):
         """The jobs for which a notification ends a pause early; polling finds the end of other jobs."""
         return tuple(job.id for job in (self._jobs or {}).values())
 
-    def _too_late(self, timeout: float | None) -> ResultTimeout:
-        return ResultTimeout(f"workflow {self.id} was not over within {timeout} s; it was not cancelled")
+    def _too_late(self, timeout: float | None, job_id: int = 0, late: ResultTimeout | None = None) -> ResultTimeout:
+        """The error of a wait; late: that of the wait for one of its jobs, which says why."""
+        said = f"workflow {self.id} was not over within {timeout} s; it was not cancelled"
+        if late is None:
+            return ResultTimeout(said)
+        return ResultTimeout(said, late.why and late.why.replace("it ", f"job {job_id} ", 1), late.state, late.cause)
 
     def __repr__(self) -> str:
         return f"Workflow({self.id})"

@@ -10,6 +10,7 @@ create table discard_log (
     fingerprint  text
 );
 create index discard_log_discarded_at on discard_log (discarded_at);
+create index discard_log_job_id on discard_log (job_id);  -- discard_of
 
 -- Whether the number of dead letters is over a threshold, by the name of the callback that wants to know; no row before the first
 -- time. See crossed_dead_letters.

@@ -12,7 +12,7 @@ create table setting (
     metric_hour_days   int not null default 90 check (metric_hour_days between 1 and 36500),   -- those of hours; of days for ever
     log_lines      int not null default 1000 check (log_lines between 1 and 100000),              -- the last ones of each job
     log_bytes      int not null default 65536 check (log_bytes between 16384 and 67108864),       -- of these lines
-    -- How often in a row a worker that stops may give back a job whose handler has begun: then it is a suspect, then dead.
+    -- How often in a row a worker that stops may give back a job whose handler has begun: then a suspect, then failed.
     max_interruptions int not null default 10 check (max_interruptions >= 1),
     audit_days     int not null default 365 check (audit_days between 1 and 36500),  -- what people have done is kept so long
     created_at     timestamptz not null default clock_timestamp()

@@ -82,7 +82,7 @@ def test_each_way_to_end_a_run_has_its_path(connection: Db, worker: HttpWorker) 
 def test_a_job_that_fails_for_good_is_dead(connection: Db, worker: HttpWorker) -> None:
     add(connection)
     (job,) = worker.claim()
-    assert worker.end(job, "fail", error={"type": "ValueError"}, final=True)["verdict"] == "dead"
+    assert worker.end(job, "fail", error={"type": "ValueError"}, final=True)["verdict"] == "dead_letter"
     assert connection.execute("select error_type from dead_letter").fetchone() == ("ValueError",)
 
 
@@ -108,7 +108,7 @@ def test_an_outcome_sent_again_is_told_from_one_that_comes_too_late(
     dead = {**failed, "id": jobs[2]["id"], "final": True}
     snoozed = {"id": jobs[3]["id"], "token": jobs[3]["token"], "state": "snoozed", "delay": 60}
     outcomes = [succeeded(jobs[0]), failed, dead, snoozed]
-    assert worker.finish(*outcomes) == ["succeeded", "scheduled", "dead", "scheduled"]
+    assert worker.finish(*outcomes) == ["succeeded", "scheduled", "dead_letter", "scheduled"]
     assert worker.finish(*outcomes) == ["repeated", "repeated", "repeated", "unconfirmed"]
     assert worker.end(jobs[0])["verdict"] == "repeated"
     other = HttpWorker(api)

@@ -199,7 +199,10 @@ def test_a_dead_letter_is_retried_or_discarded(api: httpx.Client, sql: Sql) -> N
     assert answer.json() == {"id": str(dead[0]), "runs_as": str(dead[0]), "duplicate": False}
     assert sql.state(dead[0]) == "scheduled"
     assert api.post(f"/jobs/{dead[1]}/discard", json={"reason": "old"}).json() == {"id": str(dead[1]), "did": "discarded"}
-    assert api.get(f"/jobs/{dead[1]}").status_code == 404
+    gone = api.get(f"/jobs/{dead[1]}")
+    assert gone.status_code == 404
+    assert "has discarded it at" in gone.json()["detail"]
+    assert gone.json()["detail"].endswith(": old")
 
 
 def test_the_first_signal_of_a_name_wins(api: httpx.Client, sql: Sql) -> None:

@@ -47,6 +47,27 @@ def test_a_poll_of_a_job_that_goes_on_ends_after_its_seconds(api: httpx.Client, 
     assert api.get(f"/jobs/{id}/result", params={"wait": 31}).status_code == 422
 
 
+def test_a_poll_that_ends_in_vain_says_why(api: httpx.Client, sql: Sql) -> None:
+    id = sql.enqueue(queue="mial")
+    answer = api.get(f"/jobs/{id}/result", params={"wait": 0.05}).json()
+    assert (answer["state"], answer["why"]["cause"]) == ("ready", "no_worker")
+    assert answer["why"]["says"].startswith("no worker is alive that serves queue 'mial'")
+    assert api.get(f"/jobs/{id}/result").json()["why"] is None, "a poll without a wait costs one look"
+
+
+def test_a_poll_is_answered_although_why_it_is_late_is_not_known_in_time(api: httpx.Client, sql: Sql) -> None:
+    id = sql.enqueue()
+    sql.rows("alter function explain rename to explained")
+    sql.rows(
+        "create function explain(bigint) returns table (cause text, says text, until timestamptz, details jsonb) "
+        "language plpgsql as $$ begin perform pg_sleep(60); end $$"
+    )
+    began = time.monotonic()
+    answer = api.get(f"/jobs/{id}/result", params={"wait": 0.05})
+    assert (answer.status_code, answer.json()["state"], answer.json()["why"]) == (200, "ready", None)
+    assert time.monotonic() - began < 4
+
+
 def test_a_result_is_kept_longer_and_deleted(api: httpx.Client, sql: Sql) -> None:
     id, token = sql.running()
     assert api.put(f"/jobs/{id}/result/ttl", json={"seconds": 60}).status_code == 409

@@ -42,7 +42,7 @@ def test_json_has_a_document_for_each_job_and_an_unknown_one_is_told(run: Run) -
         "cause": "no_worker",
         "says": "no worker is alive that serves queue 'default'; start one with pgqueue worker",
         "until": None,
-        "details": {"queue": "default", "queues": [], "workers_alive": 0},
+        "details": {"queue": "default", "queues": [], "workers_alive": 0, "did_you_mean": None},
     }
 
 
@@ -57,6 +57,14 @@ def test_a_job_that_waits_names_the_decisive_cause(run: Run, look: Look) -> None
     assert [cause["cause"] for cause in run("job", job["id"], "--json").lines[0]["causes"]] == ["paused", "no_worker"]
     run("cancel", job["id"])
     assert run("job", job["id"], "--json").lines[0]["causes"] == []
+
+
+def test_a_running_job_names_its_worker_in_its_first_lines(run: Run, look: Look) -> None:
+    (job,) = run("enqueue", "send", "--json").lines
+    look.value("select register_worker(gen_random_uuid(), 'desk', 'host', 7, '0', '{default}', 1, '1 h')::text")
+    look.rows("select * from claim((select id from worker), gen_random_uuid(), '{default}', 1)")
+    said = run("job", job["id"]).out.splitlines()[1]
+    assert said.startswith("running: worker 'desk' (process 7 on host) has been running it since 2")
 
 
 @pytest.mark.parametrize(

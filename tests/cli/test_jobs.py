@@ -121,6 +121,18 @@ def test_a_failed_job_shows_every_attempt_and_the_traceback(run: Run, ids: dict[
     assert "raise ValueError(why)" in ran.out
 
 
+def test_frames_of_pgqueue_are_one_line_unless_all_are_wanted(run: Run, ids: dict[str, int]) -> None:
+    lines, full = run("job", ids["dead"]).out.splitlines(), run("job", ids["dead"], "--full").out
+    (folded,) = [line for line in lines if " of pgqueue" in line]
+    count = int(folded.split()[1])
+    assert folded == f"    … {count} frames of pgqueue (--full)"
+    assert full.count("File ") == count + sum("File " in line for line in lines)
+    assert "execute.py" in full
+    assert not any("execute.py" in line for line in lines)
+    (job,) = run("job", ids["dead"], "--json").lines
+    assert "execute.py" in job["errors"][-1]["traceback"]
+
+
 def test_a_failed_job_in_json_has_its_attempts(run: Run, ids: dict[str, int]) -> None:
     (job,) = run("job", ids["dead"], "--json").lines
     assert (job["state"], job["reason"]) == ("failed", "error")
@@ -184,7 +196,7 @@ def test_a_narrow_terminal_shows_ids_and_names_and_says_what_it_leaves_out(run: 
     lines = run("jobs").out.splitlines()
     assert all(len(line) <= 80 for line in lines)
     assert all(any(line.split()[:4] == [str(id), "ready", "default", f"task_{n}"] for line in lines) for n, id in enumerate(ids))
-    assert lines[-1].startswith("no room for: finished at, ")
+    assert lines[-1].startswith("no room for: run_at, finished_at, note; see --wide")
 
 
 def test_a_narrow_terminal_shows_when_each_attempt_began_and_a_traceback_as_it_is(

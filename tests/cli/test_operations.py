@@ -111,6 +111,20 @@ def test_dead_letters_are_retried_discarded_and_what_is_left_alone_is_told(run: 
     assert run("discard", "--queue", "mail").out == "operation 3 done: of 0 jobs: 0 discarded\n"
 
 
+def test_a_discarded_job_says_who_has_discarded_it_and_why(run: Run, look: Look) -> None:
+    dead(look, 1)
+    id = look.value("select id from dead_letter")
+
+    run("discard", id, "--by", "ann", "--note", "rows of the old format")
+    ran = run("job", id)
+
+    assert (ran.code, ran.out) == (3, "")
+    assert ran.err.startswith(f"pgqueue: job {id} is not kept any more: 'ann' has discarded it at ")
+    assert ran.err.endswith(": rows of the old format\n")
+    assert "ann" in run("audit", "--kind", "operation").out
+    assert "it never existed" in run("job", 4711).err
+
+
 def test_jobs_are_changed_by_a_filter(run: Run, look: Look) -> None:
     look.rows("select enqueue('send', queue => 'mail') from generate_series(1, 2)")
 

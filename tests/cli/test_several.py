@@ -1,5 +1,6 @@
 """--schemas: one command serves several installs."""
 
+import json
 import signal
 import sys
 from collections.abc import Callable
@@ -47,6 +48,8 @@ def test_each_install_has_its_own_processes_and_jobs_stay_where_they_are(
         assert in_install(connection, schema, "select name from worker") == f"both-{schema}-1"
     workers.signal(signal.SIGTERM)
     assert workers.ends() == 0
+    lines = [line for line in map(json.loads, workers.log().splitlines()) if "worker_id" in line]
+    assert {line["worker"]: line["install"] for line in lines} == {"both-pgqueue-1": "pgqueue", "both-tenant_a-1": "tenant_a"}
 
 
 def test_a_burst_ends_when_all_installs_are_done(start: Start, several: Several, connection: psycopg.Connection[Any]) -> None:

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import pytest
+
 from pgqueue import PgQueue
 
 from ..looking import Look
@@ -21,7 +23,7 @@ def test_stats_of_queues_and_tasks(run: Run, app: PgQueue, work: Work) -> None:
     (queue,) = stats["queues"]
     assert (queue["queue"], queue["state"], queue["priority"], queue["jobs"]) == ("default", "ready", 7, 2)
     assert queue["oldest"] >= 0
-    assert [(task["task"], task["succeeded"], task["dead"]) for task in stats["tasks"]] == [("add", 1, 0), ("fail", 0, 1)]
+    assert [(task["task"], task["succeeded"], task["dead_letters"]) for task in stats["tasks"]] == [("add", 1, 0), ("fail", 0, 1)]
     readable = run("stats").out
     assert "default   ready" in readable
     assert "p95" in readable
@@ -29,7 +31,29 @@ def test_stats_of_queues_and_tasks(run: Run, app: PgQueue, work: Work) -> None:
 
 def test_stats_of_an_empty_install(run: Run) -> None:
     assert run("stats").out == "no live jobs\nno tasks in the last hour\n"
-    assert run("stats", "--json").lines == [{"queues": [], "tasks": [], "pauses": []}]
+    assert run("stats", "--json").lines == [{"queues": [], "tasks": [], "pauses": [], "unserved": []}]
+
+
+def test_stats_say_which_jobs_no_worker_may_run(run: Run, look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
+    register = "select register_worker(gen_random_uuid(), 'w', 'host', 1, '0', '{mail}', 1, '1 h', tasks => '{welcome}')::text"
+    look.value(register)
+    (misspelt,) = run("enqueue", "welcome", "--queue", "mial", "--json").lines
+    (unknown,) = run("enqueue", "welcom", "--queue", "mail", "--json").lines
+
+    said = " ".join(run("stats").out.split())
+
+    assert (
+        "no worker is alive that serves queue 'mial'; 1 other worker is alive, for 'mail'; did you mean 'mail'? "
+        f"(such as job {misspelt['id']})" in said
+    )
+    assert (
+        "ready jobs wait for a worker that knows 'welcom'; workers alive of queue 'mail' know 'welcome'; did you mean 'welcome'? "
+        f"(such as job {unknown['id']})" in said
+    )
+    (stats,) = run("stats", "--json").lines
+    assert [(one["queue"], one["task"]) for one in stats["unserved"]] == [("mial", None), ("mail", "welcom")]
+    monkeypatch.setattr("pgqueue.cli.stats.MOST_TOLD", 1)
+    assert "and others: pgqueue stats --json" in run("stats").out
 
 
 def test_workers_and_how_they_are(run: Run, look: Look) -> None:
@@ -42,6 +66,34 @@ def test_workers_and_how_they_are(run: Run, look: Look) -> None:
     assert {worker["name"]: worker["status"] for worker in listed} == {"alive": "IDLE", "silent": "DEAD"}
     assert {worker["name"]: worker["lease"] for worker in listed} == {"alive": 3600.0, "silent": 1e-06}
     assert "mail, default" in run("workers").out
+
+
+def test_workers_show_what_runs_now(run: Run, look: Look) -> None:
+    worker = "00000000-0000-0000-0000-000000000007"
+    look.value("select register_worker(%s, 'one', 'host', 1, '0', '{default}', 100, '1 hour')", worker)
+    look.rows("select enqueue('send') from generate_series(1, 130)")
+    ids = look.value("select array_agg(id) from claim(%s, gen_random_uuid(), '{default}', 125) where id is not null", worker)
+    look.value("select workers from heartbeat(%s, %s, 'notify')", worker, ids[1:2])
+    look.rows("update job set claimed_at = claimed_at - interval '2 h' where id = %s", ids[2])
+
+    (listed,) = run("workers", "--json").lines
+    lines = run("workers").out.splitlines()
+
+    assert [job["id"] for job in listed["jobs"]] == sorted(ids)[:100]
+    assert [job["id"] for job in listed["jobs"] if job["started"]] == ids[1:2]
+    assert 7200 <= listed["jobs"][2]["age"] < 7300
+    (head,) = [at for at, line in enumerate(lines) if line.split()[:3] == ["job", "task", "queue"]]
+    assert lines[head + 2].split()[:5] == [str(ids[2]), "send", "default", "one", "1"]
+    assert lines[head + 2].split()[-1].startswith("2:00:")
+    assert sum("send" in line for line in lines) == 20
+    assert lines[-1] == "more of them: pgqueue jobs state:running"
+
+
+def test_workers_that_run_nothing_show_no_jobs(run: Run, look: Look) -> None:
+    look.value("select register_worker(gen_random_uuid(), 'idle', 'host', 1, '0', '{default}', 10, '1 hour')")
+
+    assert "job " not in run("workers").out
+    assert run("workers", "--json").lines[0]["jobs"] == []
 
 
 def test_dead_letters_with_their_errors(run: Run, app: PgQueue, work: Work) -> None:

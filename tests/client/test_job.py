@@ -1,6 +1,8 @@
 """Handles: looking at a job and waiting for its result. What a worker does is done in SQL here."""
 
+import asyncio
 import json
+import pickle
 import threading
 import time
 import uuid
@@ -11,6 +13,7 @@ from typing import Any
 import pytest
 
 from pgqueue import PgQueue, Task
+from pgqueue.database import Call
 from pgqueue.errors import InvalidArgument, JobCancelled, JobFailed, JobNotFound, ResultExpired, ResultTimeout, WrongState
 from pgqueue.job import Job
 from tests.looking import Look
@@ -80,6 +83,76 @@ async def test_a_timeout_ends_the_wait_and_not_the_job(async_app: PgQueue, welco
         await job.aresult(timeout=0.1)
     assert time.monotonic() - started >= 0.2
     assert look.state(job.id) == "ready"
+
+
+@pytest.mark.parametrize("flavour", ["sync", "async"])
+async def test_a_timeout_says_in_which_state_the_job_is_and_why(
+    async_app: PgQueue, welcome: Task[[int], str], look: Look, flavour: str
+) -> None:
+    async def late(job: Job[Any], timeout: float = 0.05) -> ResultTimeout:
+        with pytest.raises(ResultTimeout) as raised:
+            await (job.aresult(timeout) if flavour == "async" else asyncio.to_thread(job.result, timeout))
+        return raised.value
+
+    unserved = welcome.using(queue="mial").enqueue(1)
+    error = await late(unserved)
+    assert str(error) == (
+        f"job {unserved.id} did not end within 0.05 s; it was not cancelled; "
+        "it is ready: no worker is alive that serves queue 'mial'; start one with pgqueue worker"
+    )
+    assert (error.state, error.cause) == ("ready", "no_worker")
+    later = await late(welcome.using(run_after=3600).enqueue(1))
+    assert (later.state, later.cause) == ("scheduled", "later")
+    assert "; it is scheduled: it waits for its time, until 2" in str(later)
+    child = await late(welcome.using(depends_on=unserved).enqueue(1))
+    assert (child.state, child.cause) == ("blocked", "parents")
+    assert f"it waits for 1 parent to end: {unserved.id} 'welcome' is ready; job {unserved.id}: no worker" in str(child)
+    running = welcome.enqueue(1)
+    worker = look.value("select register_worker(gen_random_uuid(), 'desk', 'host', 7, '0', '{default}', 1, '30 s')::text")
+    assert worker is not None
+    look.rows("select * from claim((select id from worker), gen_random_uuid(), '{default}', 1)")
+    runs = await late(running)
+    assert (runs.state, runs.cause) == ("running", "running")
+    assert "; it is running: worker 'desk' (process 7 on host) has been running it since 2" in str(runs)
+
+
+def test_a_poll_tells_the_state_and_asks_nothing_more(
+    app: PgQueue, welcome: Task[[int], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = welcome.enqueue(1)
+    run, asked = app.database.run, list[str]()
+
+    def counted(call: Call[Any], **options: Any) -> Any:
+        asked.append(call.statement)
+        return run(call, **options)
+
+    monkeypatch.setattr(app.database, "run", counted)
+    with pytest.raises(ResultTimeout, match=f"job {job.id} did not end within 0 s; it was not cancelled; it is ready$"):
+        job.result(timeout=0)
+    assert len(asked) == 1
+
+
+def test_a_timeout_that_cannot_be_explained_in_time_is_a_timeout_all_the_same(
+    app: PgQueue, welcome: Task[[int], str], look: Look
+) -> None:
+    job = welcome.enqueue(1)
+    look.rows("alter function explain_each rename to explained")
+    look.rows(
+        "create function explain_each(bigint[]) returns table (job_id int, state text, cause text, says text) "
+        "language plpgsql as $$ begin perform pg_sleep(60); end $$"
+    )
+    began = time.monotonic()
+    with pytest.raises(ResultTimeout, match=r"it was not cancelled; it is ready$"):
+        job.result(timeout=0.05)
+    assert time.monotonic() - began < 2
+    look.rows("drop function explain_each")
+    with pytest.raises(ResultTimeout, match=r"it was not cancelled; it is ready$"):
+        job.result(timeout=0.05)
+
+
+def test_what_a_timeout_says_survives_a_copy() -> None:
+    error = pickle.loads(pickle.dumps(ResultTimeout("late", "it is ready", "ready", "no_worker")))
+    assert (str(error), error.why, error.state, error.cause) == ("late; it is ready", "it is ready", "ready", "no_worker")
 
 
 def test_a_job_that_failed_for_good_raises_with_the_remote_traceback(welcome: Task[[int], str], look: Look) -> None:

@@ -87,6 +87,21 @@ async def test_a_timeout_says_how_many_are_left(async_app: PgQueue, welcome: Tas
 
 
 @flavours
+async def test_a_timeout_says_why_the_first_ones_have_not_ended(
+    async_app: PgQueue, welcome: Task[[int], str], flavour: str
+) -> None:
+    jobs = [*welcome.enqueue_many([(n,) for n in range(3)]), welcome.using(run_after=3600).enqueue(3)]
+    with pytest.raises(ResultTimeout) as raised:
+        await _ids(async_app, jobs, 0.05, flavour)
+    assert str(raised.value).startswith(
+        "4 of the jobs did not end within 0.05 s; they were not cancelled; "
+        f"job {jobs[0].id} is ready: no worker is alive that serves queue 'default'; start one with pgqueue worker "
+        f"(so for 2 more); job {jobs[3].id} is scheduled: it waits for its time, until 2"
+    )
+    assert (raised.value.state, raised.value.cause) == ("ready", "no_worker")
+
+
+@flavours
 async def test_nothing_is_waited_for_without_jobs(async_app: PgQueue, flavour: str) -> None:
     assert await _ids(async_app, [], None, flavour) == []
 

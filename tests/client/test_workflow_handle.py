@@ -91,6 +91,12 @@ def test_what_is_not_over_in_time_goes_on(work: Task[[int], int]) -> None:
     flow = (work.s(1) | work.s()).enqueue()
     with pytest.raises(ResultTimeout, match=f"workflow {flow.id} was not over within 0 s; it was not cancelled"):
         flow.result(timeout=0)
+    with pytest.raises(ResultTimeout) as raised:
+        flow.result(timeout=0.05)
+    first, last = sorted(job.id for job in flow.jobs.values())
+    assert f"; job {last} is blocked: it waits for 1 parent to end: {first} 'work' is ready; job {first}: no worker" in str(
+        raised.value
+    )
 
 
 def test_a_failed_workflow_raises_the_error_of_its_dead_node(work: Task[[int], int], manual_worker: ManualWorker) -> None:

@@ -4,7 +4,7 @@ import traceback
 
 import pytest
 
-from pgqueue.dashboard.nouns.traceback import is_library, parts_of
+from pgqueue.insight.traceback import folded, is_library, parts_of
 from pgqueue.worker import execute
 
 TEXT = """Traceback (most recent call last):
@@ -39,6 +39,24 @@ def test_frames_of_the_application_stand_by_themselves_and_those_of_libraries_to
 
 def test_no_line_is_lost_or_moved() -> None:
     assert "\n".join(part.text for part in parts_of(TEXT)) == TEXT.rstrip("\n")
+
+
+def test_for_the_command_line_frames_of_pgqueue_and_what_stands_between_them_are_a_number() -> None:
+    ours = '  File "/srv/.venv/lib/python3.12/site-packages/pgqueue/executor.py", line 5, in call\n    return f()\n'
+    text = TEXT.replace('  File "/srv/shop/mail.py"', f'{ours}  File "/srv/shop/mail.py"')
+
+    found = folded(text)
+
+    assert found[:2] == ["Traceback (most recent call last):", 3]
+    assert str(found[2]).startswith('  File "/srv/shop/mail.py"')
+    assert "socket.py" in str(found[3])  # the application has called it
+    assert sum(part.count("File ") for part in found if isinstance(part, str)) == text.count("File ") - 3
+
+
+def test_a_traceback_without_code_of_the_application_is_not_folded() -> None:
+    text = TEXT.replace("/srv/shop/mail.py", "/usr/lib/python3.12/smtplib.py")
+
+    assert folded(text) == [text]
 
 
 def test_a_traceback_of_a_group_and_of_a_cause_is_read_too() -> None:

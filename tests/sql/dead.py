@@ -29,7 +29,7 @@ def bury(sql: Sql, id: int, error: dict[str, Any] | None = None) -> None:
     (row,) = sql.rows("select id from claim_jobs(%s, %s, %s)", worker, token, [id])
     said = error or {"type": "E", "message": "m"}
     (verdict,) = sql.finish(token, {"id": row["id"], "state": "failed", "final": True, "error": said})
-    assert verdict["verdict"] == "dead"
+    assert verdict["verdict"] == "dead_letter"
 
 
 def bury_all(sql: Sql) -> None:

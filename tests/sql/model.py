@@ -90,7 +90,7 @@ class Model:
         job.errors += outcome.startswith("failed")
         if outcome == "failed_for_good" or (outcome == "failed" and job.attempt >= job.max_attempts):
             job.leave("failed")
-            return "dead"
+            return "dead_letter"
         if job.is_asked:
             job.leave("cancelled")
             return "cancelled"

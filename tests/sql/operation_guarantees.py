@@ -199,7 +199,7 @@ def a_dead_letter_that_came_back_and_died_again_is_left_alone(sql: Sql) -> None:
 
     row = carry_on(sql, row["id"])
 
-    assert (row["did"], row["skipped_by_reason"]) == ({}, {"is dead again": 1})
+    assert (row["did"], row["skipped_by_reason"]) == ({}, {"has failed again": 1})
     assert sql.state(id) == "failed"
 
 

@@ -97,7 +97,7 @@ def a_job_does_not_run_again_past_its_deadline(sql: Sql) -> None:
         (verdict,) = sql.finish(token, {"id": id, "state": state, "delay": 5, "error": {"type": "E", "message": "m"}})
 
         job = sql.job(id)
-        assert (verdict["verdict"], job["state"], job["reason"]) == ("dead", "failed", reason)
+        assert (verdict["verdict"], job["state"], job["reason"]) == ("dead_letter", "failed", reason)
         assert job["errors"][-1]["type"] == ("E" if state == "failed" else TIMEOUT)
 
 

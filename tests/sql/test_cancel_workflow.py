@@ -77,7 +77,7 @@ def test_a_running_node_that_fails_then_does_not_run_again(rolled_back_sql: Sql)
 
     (verdict,) = sql.finish(token, {"id": flow["a"], "state": "failed", "error": {"type": "E"}})
 
-    assert verdict["verdict"] == "dead"
+    assert verdict["verdict"] == "dead_letter"
     assert flow.status == "failed"
 
 

@@ -273,3 +273,6 @@ def test_a_discard_keeps_who_and_why_with_each_job(sql: Sql) -> None:
     begin(sql, "discard", by="ann", reason="old rows")
 
     assert sql.rows("select job_id, by, reason from discard_log") == [{"job_id": id, "by": "ann", "reason": "old rows"}]
+    says = sql.value("select says from explain(%s)", id)
+    assert says.startswith("'ann' has discarded it at ")
+    assert says.endswith("old rows")

@@ -131,7 +131,7 @@ def test_an_error_of_any_form_loses_no_job(rolled_back_sql: Sql, error: Any) -> 
 
     (verdict,) = rolled_back_sql.finish(token, {"id": id, "state": "failed", "error": error})
 
-    assert verdict["verdict"] == "dead"
+    assert verdict["verdict"] == "dead_letter"
 
 
 def test_what_is_kept_of_a_cause_is_bounded(rolled_back_sql: Sql) -> None:

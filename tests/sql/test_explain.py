@@ -95,6 +95,29 @@ def test_a_task_that_no_worker_knows_is_named_with_those_that_they_know(rolled_b
     assert causes(sql, id) == ["next"]
 
 
+@pytest.mark.parametrize(
+    ("task", "known", "says"),
+    [
+        ("charge@2", ("charge@1", "charge@0x", "noop"), "know 'charge@1': an older release"),
+        ("charge@10", ("charge@9", "charge@2"), "know 'charge@9': an older release"),
+        ("charge@2", ("charge",), "know 'charge': an older release"),
+        ("charge@1", ("charge@2",), "know 'charge@2': a newer release"),
+        ("charge@may", ("charge@1",), "know 'charge@1': another release"),
+        ("charge@1", ("recharge@1",), "know 'recharge@1'; did you mean 'recharge@1'?"),
+    ],
+)
+def test_workers_that_know_another_version_of_a_task_are_of_another_release(
+    rolled_back_sql: Sql, task: str, known: tuple[str, ...], says: str
+) -> None:
+    registered(rolled_back_sql, *known)
+    id = rolled_back_sql.enqueue(task)
+
+    assert (
+        cause(rolled_back_sql, id)["says"]
+        == f"it waits for a worker that knows '{task}'; workers alive of queue 'default' {says}"
+    )
+
+
 def test_a_worker_that_knows_no_task_like_it_suggests_none(rolled_back_sql: Sql) -> None:
     registered(rolled_back_sql)
     id = rolled_back_sql.enqueue("welcome")
@@ -128,11 +151,25 @@ def test_a_blocked_job_waits_for_the_parents_that_are_named(rolled_back_sql: Sql
     assert causes(sql, c) == ["next"]
 
 
+def test_a_blocked_job_says_whom_it_waits_for_in_the_end_if_nobody_can_run_that(rolled_back_sql: Sql) -> None:
+    sql = rolled_back_sql
+    flow = submit(sql, node("a"), node("b", "a"), node("c", "b"))
+    a, b, c = flow.jobs
+    assert cause(sql, c)["says"] == (
+        f"it waits for 1 parent to end: {b} 'b' is blocked; job {a}: no worker is alive that serves queue 'default'; "
+        "start one with pgqueue worker"
+    )
+    registered(sql, "elsewhere")
+    assert f"; job {a}: it waits for a worker that knows 'noop'" in cause(sql, c)["says"]
+    sql.worker()
+    assert cause(sql, c)["says"] == f"it waits for 1 parent to end: {b} 'b' is blocked"
+
+
 def test_of_many_parents_ten_are_named(rolled_back_sql: Sql) -> None:
     flow = submit(rolled_back_sql, *(node(f"p{i}") for i in range(12)), node("c", *(f"p{i}" for i in range(12))))
     why = cause(rolled_back_sql, flow.jobs[-1])
     assert why["says"].startswith("it waits for 12 parents to end: ")
-    assert why["says"].endswith(" and others")
+    assert f" and others; job {flow.jobs[0]}: no worker" in why["says"]
     assert len(why["details"]["parents"]) == 10
 
 

@@ -42,7 +42,7 @@ def test_a_job_runs_once_more_than_its_retries_and_is_then_a_dead_letter(sql: Sq
     verdicts = [fail(sql, id, "q", error={"type": f"E{run}"}, elapsed=0.25) for run in (1, 2, 3)]
 
     job = sql.job(id)
-    assert verdicts == ["scheduled", "scheduled", "dead"]
+    assert verdicts == ["scheduled", "scheduled", "dead_letter"]
     assert (job["state"], job["reason"], job["attempt"], job["elapsed"]) == ("failed", "error", 3, 0.25)
     assert [(error["attempt"], error["type"]) for error in job["errors"]] == [(1, "E1"), (2, "E2"), (3, "E3")]
     assert [error["retry_at"] is None for error in job["errors"]] == [False, False, True]
@@ -64,7 +64,7 @@ def test_the_handlers_own_delay_wins_over_the_policy_but_not_over_the_number_of_
     wait = sql.value("select extract(epoch from run_at - clock_timestamp()) from job")
     second = fail(sql, id, "q", delay=10)
 
-    assert (first, second) == ("scheduled", "dead")
+    assert (first, second) == ("scheduled", "dead_letter")
     assert 0 < wait <= 10
 
 

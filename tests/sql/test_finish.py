@@ -84,11 +84,11 @@ def test_a_batch_of_all_outcomes_ends_each_job_as_it_said(sql: Sql) -> None:
     assert [sql.state(id) for id in ids] == ["succeeded", "cancelled", "scheduled", "failed", "scheduled", "scheduled"]
     assert {row["job_id"]: row["verdict"] for row in verdicts} == {
         failed: "scheduled",
-        dead: "dead",
+        dead: "dead_letter",
         snoozed: "scheduled",
         unknown: "scheduled",
     }
-    assert all((row["run_at"] is None) == (row["verdict"] == "dead") for row in verdicts)
+    assert all((row["run_at"] is None) == (row["verdict"] == "dead_letter") for row in verdicts)
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,47 @@ def test_a_dead_letter_runs_again_under_its_own_id_with_all_its_attempts_and_its
     assert sql.value("select id from retry(%s)", id) == id
 
     job = sql.job(id)
-    assert (job["state"], job["attempt"], job["rescues"], job["max_attempts"]) == ("ready", 0, 0, 1)
+    assert (job["state"], job["attempt"], job["rescues"], job["max_attempts"]) == ("ready", 1, 0, 2)
     assert (job["args"], job["meta"], job["errors"][0]["message"]) == ({"to": 1}, 1, "m")
     assert sql.value("select count(*) from dead_letter") == 0
+
+
+def test_attempts_are_numbered_once_however_often_a_job_comes_back(sql: Sql) -> None:
+    worker = sql.worker()
+    id = sql.enqueue(retries=1, retry='{"backoff": "fixed", "delay": 0}')
+    claimed = []
+    for life in range(3):
+        for _ in range(2):
+            token, (row,) = sql.claim(worker)
+            claimed.append((row["attempt"], row["max_attempts"]))
+            sql.finish(token, {"id": id, "state": "failed", "error": {"type": "E", "message": "m"}})
+            sql.value("select promote()")
+        if life < 2:
+            sql.value("select id from retry(%s)", id)
+
+    job = sql.job(id)
+    assert claimed == [(1, 2), (2, 2), (3, 4), (4, 4), (5, 6), (6, 6)]
+    assert [error["attempt"] for error in job["errors"]] == [1, 2, 3, 4, 5, 6]
+    assert (job["state"], job["attempt"], job["max_attempts"]) == ("failed", 6, 6)
+    assert "in attempt 6 of 6" in sql.value("select says from explain(%s)", id)
+    assert sql.value("select attempt from dead_letters") == 6
+    assert sql.value("select attempt from list_jobs('{}')") == 6
+    assert sql.value("select attempt from watch(%s)", id) == 6
+
+
+def test_the_policy_of_the_retries_begins_again_with_a_retry_by_hand(sql: Sql) -> None:
+    worker = sql.worker()
+    id = sql.enqueue(retries=1, retry='{"backoff": "linear", "delay": 100, "step": 1000, "jitter": false}')
+    for _ in range(2):
+        token, _rows = sql.claim(worker)
+        sql.finish(token, {"id": id, "state": "failed", "delay": 0, "error": {"type": "E", "message": "m"}})
+        sql.value("select promote()")
+    sql.value("select id from retry(%s)", id)
+
+    token, _rows = sql.claim(worker)
+    sql.finish(token, {"id": id, "state": "failed", "error": {"type": "E", "message": "m"}})
+
+    assert sql.value("select extract(epoch from run_at - put_off_at)::int from job where id = %s", id) == 100
 
 
 @pytest.mark.parametrize("state", ["succeeded", "cancelled"])

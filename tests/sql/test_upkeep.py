@@ -188,7 +188,7 @@ def test_a_lock_for_a_new_partition_holds_up_nobody_who_ends_jobs(sql: Sql, anot
         other.rows("lock table job_history_default in access exclusive mode")
         with without_waiting(sql):
             assert sql.finish(token, {"id": good, "state": "succeeded"}) == []
-            assert [row["verdict"] for row in sql.finish(bad_token, {"id": bad, "state": "failed"})] == ["dead"]
+            assert [row["verdict"] for row in sql.finish(bad_token, {"id": bad, "state": "failed"})] == ["dead_letter"]
             sql.value("select cancel(%s)", waiting)
 
 

@@ -62,7 +62,7 @@ def test_task_stats_has_counts_and_times_of_the_last_hour_and_all_dead_letters(s
 
     (row,) = sql.rows("select * from task_stats")
 
-    assert (row["task"], row["succeeded"], row["cancelled"], row["dead"]) == ("send", 3, 0, 1)
+    assert (row["task"], row["succeeded"], row["cancelled"], row["dead_letters"]) == ("send", 3, 0, 1)
     assert row["mean_seconds"] == 2
     assert [row[f"{name}_seconds"] for name in ("p50", "p95", "p99")] == pytest.approx([2, 3, 3], rel=0.025)
 

@@ -50,7 +50,7 @@ def test_a_plain_job_that_finishes_while_it_is_adopted_is_busy_and_finishes_late
                 getattr(one, ends)()
             said = finish(sql, token, [parent], outcome)
 
-            assert said == (["dead"] if outcome == DEAD else [])
+            assert said == (["dead_letter"] if outcome == DEAD else [])
             if ends == "commit":
                 assert states(sql, child["id"]) == ["live" if runs(policy, outcome) else "skipped"]
             else:

@@ -93,7 +93,7 @@ def dead_fan_in(sql: Sql, size: int, cost: Meter) -> None:
     flow = submit(sql, [*(node() for _ in range(size)), node(None, *range(1, size + 1))])
     token, claimed = claim_all(sql)
     with cost("fail"):
-        assert set(finish(sql, token, claimed, DEAD)) == {"dead"}
+        assert set(finish(sql, token, claimed, DEAD)) == {"dead_letter"}
     assert outcome_of(sql, flow.id) == "failed"
     with cost("retry"):
         assert sql.value("select retry_workflow(%s)", flow.id) == size
@@ -106,7 +106,7 @@ def dead_fan_out(sql: Sql, size: int, cost: Meter) -> None:
     flow = submit(sql, [node(), *(node(None, 1) for _ in range(size))])
     token, claimed = claim_all(sql)
     with cost("fail"):
-        assert finish(sql, token, claimed, DEAD) == ["dead"]
+        assert finish(sql, token, claimed, DEAD) == ["dead_letter"]
     assert outcome_of(sql, flow.id) == "failed"
     with cost("retry"):
         assert sql.value("select retry_workflow(%s)", flow.id) == 1
@@ -120,7 +120,7 @@ def chain(sql: Sql, size: int, cost: Meter) -> None:
     token, claimed = claim_all(sql)
     assert claimed == flow.jobs[:1]
     with cost("fail at the head"):
-        assert finish(sql, token, claimed, DEAD) == ["dead"]
+        assert finish(sql, token, claimed, DEAD) == ["dead_letter"]
     count = "select count(*) from workflow_node where workflow_id = %s and state = %s"
     assert sql.value(count, flow.id, "skipped") == size - 1
     with cost("retry of the head"):

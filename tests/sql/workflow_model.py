@@ -80,7 +80,7 @@ class Model:
             return None
         if outcome == "dead" or (outcome == "failed" and (node.attempt >= node.max_attempts or self.cancelled or node.stops)):
             self.leave(node, "failed")
-            return "dead"
+            return "dead_letter"
         if self.cancelled or node.stops or node.is_asked:
             self.leave(node, "cancelled")
             return "cancelled"

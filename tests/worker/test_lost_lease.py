@@ -153,7 +153,8 @@ async def test_a_handler_that_blocks_the_loop_keeps_its_lease_and_is_remarked_on
         await auntil(lambda: look.state(job.id) == "succeeded", "the job")
     assert runs == [1]
     assert look.rows("select * from rescue_log") == []
-    assert "the event loop was blocked for" in caplog.text
+    assert f"s by job {job.id} (task {block.name!r}); define blocking handlers with `def`" in caplog.text
+    assert job.id in [getattr(record, "job_id", None) for record in caplog.records]
     await short.aclose()
 
 

@@ -41,7 +41,7 @@ async def test_an_exception_in_the_block_takes_everything_back(async_app: PgQueu
     job = handler(async_app, inside).enqueue()
     worker = await burst(async_app)
     assert (written_by(look), look.state(job.id), error_of(look, job.id)) == ([], "failed", "ValueError")
-    assert worker._parts.finisher.counts == {"failed": 1, "dead": 1}
+    assert worker._parts.finisher.counts == {"failed": 1, "dead_letter": 1}
 
 
 async def test_after_a_block_that_failed_another_may_finish_the_job(async_app: PgQueue, look: Look) -> None:

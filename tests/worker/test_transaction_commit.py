@@ -165,7 +165,7 @@ async def test_a_commit_that_never_arrived_was_a_rollback(behind: tuple[PgQueue,
     worker = await burst(app)
     assert (look.state(job.id), written_by(look)) == ("failed", [])
     assert error_of(look, job.id) == "pgqueue.errors.Disconnected"
-    assert worker._parts.finisher.counts == {"failed": 1, "dead": 1}
+    assert worker._parts.finisher.counts == {"failed": 1, "dead_letter": 1}
     assert asked[:2] == ["COMMIT", "finished"]
 
 
@@ -203,7 +203,7 @@ async def test_a_connection_that_is_broken_before_the_commit_is_sent_committed_n
     worker = await burst(async_app)
     assert (look.state(job.id), written_by(look)) == ("failed", [])
     assert error_of(look, job.id) == "pgqueue.errors.Disconnected"
-    assert worker._parts.finisher.counts == {"failed": 1, "dead": 1}
+    assert worker._parts.finisher.counts == {"failed": 1, "dead_letter": 1}
 
 
 async def test_a_run_that_is_dropped_while_it_commits_has_committed(

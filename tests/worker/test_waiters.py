@@ -35,7 +35,7 @@ class Noted(Waiters):
         self.asked()
 
 
-@pytest.mark.parametrize(("verdict", "told"), [("scheduled", [1]), ("dead", [1, 2]), ("stale", [1]), ("busy", [1])])
+@pytest.mark.parametrize(("verdict", "told"), [("scheduled", [1]), ("dead_letter", [1, 2]), ("stale", [1]), ("busy", [1])])
 async def test_only_jobs_that_are_over_are_told(verdict: str, told: list[int]) -> None:
     database = Database(_says(verdict, 2))
     waiters = Noted()

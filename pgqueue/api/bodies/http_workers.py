@@ -176,7 +176,7 @@ class FinishBody(Body):
 
 
 VERDICTS = (
-    "succeeded, cancelled: it has ended so; scheduled: it runs again at run_at; dead: it failed for good; "
+    "succeeded, cancelled: it has ended so; scheduled: it runs again at run_at; dead_letter: it failed for good; "
     "repeated: it was stored before; unconfirmed: it cannot be told whether it was stored before, and nothing is to be done; "
     "stale: the job is not the worker's any more; busy: nothing was changed, try again"
 )

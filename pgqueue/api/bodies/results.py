@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field
 
 from .fields import STATES, Body, Id, Span
-from .jobs import HIDDEN
+from .jobs import HIDDEN, CauseOut
 
 
 class ResultOut(BaseModel):
@@ -20,6 +20,9 @@ class ResultOut(BaseModel):
     error: Annotated[Any, HIDDEN] = None
     expires_at: Annotated[datetime | None, Field(description="until when the result is kept")]
     elapsed: Annotated[float | None, Field(description="seconds in the handler")]
+    why: Annotated[
+        CauseOut | None, Field(description="after a wait, of a job that is not over: the decisive cause, as explain has it")
+    ] = None
 
 
 class TtlIn(Body):

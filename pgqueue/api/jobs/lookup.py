@@ -3,7 +3,8 @@
 from typing import Any
 
 from ..._json import readable_exactly
-from ...database.calls import dead, queues, reads, results, steps
+from ...database.calls import dead, explain, queues, reads, results, steps
+from ...errors import JobNotFound
 from ..here import Here
 from .owned import owned
 
@@ -23,7 +24,7 @@ async def whole_job(here: Here, job_id: int, most: int | None = None) -> dict[st
     Raises:
         JobNotFound: there is none that the caller may see.
     """
-    row = await owned(here, job_id, most)
+    row = await _row(here, job_id, most)
     sizes = {"args": row.pop("args_bytes", None), "meta": row.pop("meta_bytes", None)}
     result, sizes["result"] = await _result(here, job_id, most)
     row |= {"result": result.value, "result_expires_at": result.expires_at, **_trace_of(row)}
@@ -37,6 +38,15 @@ async def whole_job(here: Here, job_id: int, most: int | None = None) -> dict[st
     is_held = row["state"] in WAITING
     row["pauses"] = await here.run(queues.pauses_of(row["queue"], row["task"])) if is_held else []
     return without(here, row, OF_READERS)
+
+
+async def _row(here: Here, job_id: int, most: int | None) -> dict[str, Any]:
+    try:
+        return await owned(here, job_id, most)
+    except JobNotFound:
+        if here.caller.queues is not None:  # it may have been a job of another queue
+            raise
+    raise explain.gone(job_id, await here.run(explain.explain(job_id)))
 
 
 async def steps_of(here: Here, job_id: int, most: int | None = None) -> list[dict[str, Any]]:
@@ -66,5 +76,6 @@ def _trace_of(row: dict[str, Any]) -> dict[str, Any]:
     """What people look for in the trace of a job, and its terms without it."""
     terms = dict(row["terms"] or {})
     trace = terms.pop("trace", {})
+    terms.pop("attempts_before", None)  # the numbers of the attempts have them
     _, *id = trace.get("traceparent", "").split("-")[:2]
     return {"terms": terms or None, "request_id": trace.get("request_id"), "trace_id": id[0] if id else None}

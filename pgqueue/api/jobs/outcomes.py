@@ -18,7 +18,7 @@ from ..written import written
 from .added import check_added
 
 BUSY_PAUSES = (0.05, 0.1, 0.2, 0.4)  # seconds between tries for a job that another transaction locks
-OVER = ("succeeded", "cancelled", "dead")
+OVER = ("succeeded", "cancelled", "dead_letter")
 NOT_OURS = "it runs elsewhere, is over, or was taken from this worker; drop the run, and report nothing of it"
 
 

@@ -1,6 +1,5 @@
 """Jobs: lists, one, and verbs on one."""
 
-from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from fastapi import Query
@@ -10,13 +9,11 @@ from starlette.responses import Response
 from ..._checks import interval, read_priority, read_text
 from ..._json import readable_exactly
 from ..._text import storable
-from ...database.calls import explain as explain_calls
 from ...database.calls import jobs as calls
 from ...database.calls import logs as log_calls
 from ...database.calls import manage
 from ...database.calls import steps as step_calls
 from ...database.calls import workflows as workflow_calls
-from ...database.calls.explain import Cause
 from ...errors import JobNotFound
 from ...steps.memory import check_name
 from ..bodies.filters import id_of
@@ -42,6 +39,7 @@ from ..bodies.pages import MOST_ROWS, USUAL, Cursor, Limit, Page, Paging
 from ..callers.caller import ADMINS, OPERATORS, PRODUCERS, READERS
 from ..endpoint import Endpoints
 from ..here import Here, at
+from ..jobs.causes import causes_of
 from ..jobs.enqueuing import checked_args
 from ..jobs.lookup import OF_READERS, steps_of, whole_job
 from ..jobs.owned import check_owned, owned
@@ -135,7 +133,7 @@ async def cancel(request: Request, job_id: str, body: CancelIn | None = None) ->
 
 @endpoints.post("/jobs/{job_id}/retry", **_VERB, calls=("retry",), model=RetryOut)
 async def retry(request: Request, job_id: str, body: RetryJobIn | None = None) -> Response:
-    """Run a job again that waits for a retry, is dead or is over. New arguments need the role admin."""
+    """Run a job again that waits for a retry, has failed or is over. New arguments need the role admin."""
     here, id, how = at(request), id_of("job_id", job_id), body or RetryJobIn()
     if how.keep_attempts is not None and how.keep_attempts == how.reset_attempts:
         raise invalid("reset_attempts", how.reset_attempts, "it is the opposite of keep_attempts; give one of them")
@@ -183,15 +181,12 @@ async def logs(
     return here.answer(paging.page(lines, lambda line: (line["seq"],)))
 
 
-@endpoints.get("/jobs/{job_id}/explain", **_ONE, calls=("explain",), model=CausesOut)
+@endpoints.get("/jobs/{job_id}/explain", **_ONE, may=WATCHERS, calls=("explain",), model=CausesOut)
 async def explain(request: Request, job_id: str) -> Response:
     """Why it does not run, who runs it, or how it has ended: the decisive cause first."""
     here, id = at(request), id_of("job_id", job_id)
     await check_owned(here, id)
-    causes = await here.run(explain_calls.explain(id))
-    if not here.caller.may_read_arguments:
-        causes = [_without_message(cause) for cause in causes]
-    return here.answer({"items": causes})
+    return here.answer({"items": await causes_of(here, id)})
 
 
 @endpoints.get("/jobs/{job_id}/steps", **_ONE, may=WATCHERS, calls=("steps",), model=StepsOut)
@@ -214,15 +209,6 @@ async def _new_args(here: Here, job_id: int, args: dict[str, Any] | None) -> str
 async def _count(here: Here, filter: str) -> dict[str, Any]:
     found = await here.run(calls.count_jobs(filter, COUNTED))
     return {**found._asdict(), "text": f"{found.jobs:,}{'' if found.is_over else '+'}"}
-
-
-def _without_message(cause: Cause) -> Cause:
-    """A cause that tells of an error its type only, for keys that may not read errors."""
-    error = cause.details.get("error")
-    if not isinstance(error, str):
-        return cause
-    type = error.partition(":")[0]
-    return replace(cause, says=cause.says.replace(error, type), details=cause.details | {"error": type})
 
 
 def _no_job(job_id: int) -> JobNotFound:

@@ -14,6 +14,7 @@ from ..bodies.results import KeptOut, ResultOut, TtlIn, TtlOut
 from ..callers.caller import READERS
 from ..endpoint import Endpoints
 from ..here import at
+from ..jobs.causes import why_late
 from ..jobs.lookup import without
 from ..jobs.owned import check_owned
 from ..waiting.waits import LONGEST, wait_until
@@ -24,12 +25,12 @@ OVER = ("succeeded", "failed", "cancelled", None)
 Wait = Annotated[float, Query(ge=0, le=LONGEST, description="seconds to wait for the end", examples=[10])]
 
 
-@endpoints.get("/jobs/{job_id}/result", may=WATCHERS, calls=("result",), is_bound=True, refuses=(404,), model=ResultOut)
+@endpoints.get("/jobs/{job_id}/result", may=WATCHERS, calls=("result", "explain"), is_bound=True, refuses=(404,), model=ResultOut)
 async def result(request: Request, job_id: str, wait: Wait = 0) -> Response:
     """What a job has returned; with `wait`, when it is over, or after so many seconds as it stands.
 
     The answer is 200 in any case: look at `state`. Of a job that is not over, `value` is null and the header Retry-After says
-    when to ask again.
+    when to ask again; after a wait, `why` says why it is not over.
     """
     here, id = at(request), id_of("job_id", job_id)
     await check_owned(here, id)
@@ -40,6 +41,7 @@ async def result(request: Request, job_id: str, wait: Wait = 0) -> Response:
         raise _none(id)
     row = {"id": id, **found._asdict()}
     del row["task"]
+    row["why"] = await why_late(here, id) if wait > 0 and found.state not in OVER else None
     headers = {} if found.state in OVER else {"Retry-After": "1"}
     return here.answer(without(here, row, ("value", "error")), headers=headers)
 

@@ -52,7 +52,7 @@ def retry(
     run_after: str | None = None,
     force: bool = False,
 ) -> Call[Added]:
-    """Run a waiting, dead or finished job again. Returns the job that will run, and whether it is an existing duplicate."""
+    """Run a job again that waits or is over. Returns the job that will run, and whether it is an existing duplicate."""
     return Call(
         "select id, duplicate from {schema}.retry(%s::bigint, %s::text, %s::text::jsonb, %s::text::jsonb, %s::bool, "
         "%s::text::interval, %s::bool)",

@@ -67,10 +67,10 @@ def queue_stats() -> Call[Records]:
 def task_stats() -> Call[Records]:
     """Outcomes and run times of each task in the last hour, and its dead letters."""
     return Call(
-        "select task, succeeded, cancelled, dead, mean_seconds, p50_seconds, p95_seconds, p99_seconds from {schema}.task_stats "
-        "order by task",
+        "select task, succeeded, cancelled, dead_letters, mean_seconds, p50_seconds, p95_seconds, p99_seconds "
+        "from {schema}.task_stats order by task",
         (),
-        records("task", "succeeded", "cancelled", "dead", "mean_seconds", "p50_seconds", "p95_seconds", "p99_seconds"),
+        records("task", "succeeded", "cancelled", "dead_letters", "mean_seconds", "p50_seconds", "p95_seconds", "p99_seconds"),
         within=WHOLE,
         repeat_within=ALWAYS,
     )

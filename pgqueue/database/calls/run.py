@@ -18,7 +18,7 @@ class Claimed(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """The verdict of `finish` on an outcome that did not simply end its job: scheduled, dead, cancelled, busy or stale."""
+    """The verdict of `finish` on an outcome that did not simply end its job: scheduled, dead_letter, cancelled, busy or stale."""
 
     job_id: int
     verdict: str

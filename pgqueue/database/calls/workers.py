@@ -19,6 +19,11 @@ _WHOLE: tuple[LiteralString, ...] = (*WORKER_COLUMNS, "tasks")
 _RUNNING: tuple[LiteralString, ...] = (
     "id", "task", "queue", "priority", "attempt", "max_attempts", "run_at", "claimed_at", "workflow_id", "progress",
 )  # fmt: skip
+# As attempt_number counts them, which readers of the table need not be allowed to call.
+_ATTEMPTS: LiteralString = (
+    "least(attempt + coalesce((terms->>'attempts_before')::int, 0), 32767), "
+    "least(max_attempts + coalesce((terms->>'attempts_before')::int, 0), 32767)"
+)
 # About: the time counts from the start of the handler, which only its worker knows.
 _ENDS_AT: LiteralString = (
     "least(case when (terms->>'timeout')::float8 <= 1000000000 then claimed_at "
@@ -214,13 +219,29 @@ def worker(worker_id: UUID) -> Call[Records]:
 def runs_of(worker_id: UUID, most: int) -> Call[Records]:
     """The jobs that a worker runs, the oldest first."""
     return Call(
-        "select "
-        + ", ".join(_RUNNING)
-        + ", (terms->>'timeout')::float8, "
+        "select id, task, queue, priority, "
+        + _ATTEMPTS
+        + ", run_at, claimed_at, workflow_id, progress, (terms->>'timeout')::float8, "
         + _ENDS_AT
         + " from {schema}.job where worker_id = %s and state = 'running' order by id limit %s::int",
         (worker_id, most),
         records(*_RUNNING, "timeout", "ends_at"),
+        within=WHOLE,
+        repeat_within=ALWAYS,
+    )
+
+
+def runs_of_each(most: int) -> Call[Records]:
+    """The jobs that each worker runs, the oldest first, and for how long; at most so many of each.
+
+    `started`: whether its handler had begun at the last heartbeat: a worker claims some jobs ahead.
+    """
+    return Call(
+        "select w.id, j.* from {schema}.worker w cross join lateral ("
+        "select id, task, queue, " + _ATTEMPTS + ", claimed_at, clock_timestamp() - claimed_at, id = any (w.started) "
+        "from {schema}.job where worker_id = w.id and state = 'running' order by id limit %s::int) j order by w.id, j.id",
+        (most,),
+        records("worker_id", "id", "task", "queue", "attempt", "max_attempts", "claimed_at", "age", "started"),
         within=WHOLE,
         repeat_within=ALWAYS,
     )

@@ -7,11 +7,18 @@ begin
     raise exception 'job_id: job % is %; %', job_id, (select state from jobs where id = job_id), remedy using errcode = 'PQ004';
 end $$;
 
--- assert_known: raises PQ003 when there is no such job. Called by: refuse, signal, explain. Writes: nothing.
+-- assert_known: raises PQ003 when there is no such job, and says so if it was discarded. Called by: refuse, signal, explain.
+-- Writes: nothing.
 create function assert_known(job_id bigint) returns void
 language plpgsql as $$
+declare
+    discarded text;
 begin
     if not exists (select from jobs where id = job_id) then
+        select d.says into discarded from discard_of(job_id) d;
+        if found then
+            raise exception 'job_id: job % is not kept any more: %', job_id, discarded using errcode = 'PQ003';
+        end if;
         raise exception 'job_id: there is no job %; it never existed, or the history no longer keeps it', job_id
             using errcode = 'PQ003';
     end if;

@@ -1,5 +1,5 @@
 -- held_by: that another transaction has held a row for a second or more: claims and the ends of jobs pass it over meanwhile.
--- Called by: explain, why_waiting, parents_of. Writes: nothing. what: the row in words.
+-- Called by: causes_of, why_waiting, parents_of. Writes: nothing. what: the row in words.
 -- holder: xmax of the row; of a transaction that is over it is in no lock. Several that share the row are not seen.
 create function held_by(what text, holder xid) returns setof cause
 language sql stable as $$
@@ -14,7 +14,7 @@ language sql stable as $$
        and coalesce(a.xact_start, '-infinity') < clock_timestamp() - interval '1 second'
 $$;
 
--- operations_on: the operations that are about to act on a job. Called by: explain. Writes: nothing.
+-- operations_on: the operations that are about to act on a job. Called by: causes_of. Writes: nothing.
 create function operations_on(job_id bigint) returns setof cause
 language sql stable as $$
     select 'operation', format('operation %s of %s is about to %s it', o.id, said_name(o.asked_by), o.kind), null::timestamptz,

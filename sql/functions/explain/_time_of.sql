@@ -9,7 +9,7 @@ declare
     failed  bool := coalesce(
         (its.errors->-1->>'retry_at')::timestamptz = its.run_at
         or abs(seconds_until((its.errors->-1->>'ended_at')::timestamptz, its.put_off_at)) < 1, false);
-    of_many text := its.attempt || ' of ' || its.max_attempts;
+    of_many text := attempt_number(its.attempt, its.terms) || ' of ' || attempt_number(its.max_attempts, its.terms);
 begin
     if is_due then
         return next row('due', format('it has been due since %s; %s', said_since(its.run_at),
@@ -25,7 +25,8 @@ begin
     elsif failed then
         return next row('retry', format('attempt %s has failed (%s); the next one waits %s', of_many, said_error(its.errors),
             said_until(its.run_at)), its.run_at, told || jsonb_build_object(
-            'attempt', its.attempt, 'max_attempts', its.max_attempts, 'error', said_error(its.errors)))::cause;
+            'attempt', attempt_number(its.attempt, its.terms),
+            'max_attempts', attempt_number(its.max_attempts, its.terms), 'error', said_error(its.errors)))::cause;
     elsif its.put_off_at is not null then
         return next row('snoozed', format('its handler has put it off %s (it was at %s)', said_until(its.run_at),
             said_time(its.put_off_at)), its.run_at, told)::cause;
@@ -59,10 +60,35 @@ begin
              limit 10) p;
     return next row('parents', format('it waits for %s to end', counted(node.pending_parents, 'parent', 'parents'))
         || coalesce(': ' || named, '')
-        || case when node.pending_parents > jsonb_array_length(parents) then ' and others' else '' end,
+        || case when node.pending_parents > jsonb_array_length(parents) then ' and others' else '' end
+        || coalesce('; ' || (select says from held_up(its.id)), ''),
         null, jsonb_build_object('workflow_id', its.workflow_id, 'missing', node.pending_parents,
                                  'parents', coalesce(parents, '[]')))::cause;
     return query select * from held_by(format('workflow %s', its.workflow_id), holder);
+end $$;
+
+-- held_up: whom a blocked job waits for in the end if nobody can run that: no worker serves its queue, or knows its task. It
+-- follows the first parent that has not ended, of the first 100 edges of each node, up to 100 parents of parents.
+-- Called by: parents_of. Writes: nothing.
+create function held_up(job_id bigint) returns table (says text)
+language plpgsql stable as $$
+#variable_conflict use_variable
+declare
+    at  bigint := job_id;
+    its job;
+begin
+    for i in 1..100 loop
+        select p.job_id into at
+          from (select parent_id from workflow_edge where child_id = at limit 100) e cross join lateral (
+               select n.job_id from workflow_node n where n.job_id = e.parent_id and n.ended_at is null offset 0) p
+         order by p.job_id limit 1;
+        exit when at is null;
+        select j.* into its from job j where j.id = at;
+        if its.state <> 'blocked' then
+            return query select format('job %s: %s', at, w.says) from workers_for(its) w;
+            return;
+        end if;
+    end loop;
 end $$;
 
 -- expired_of: that a waiting job is past its time. Called by: why_waiting. Writes: nothing.
@@ -75,7 +101,7 @@ language sql stable as $$
      where not may_start(its.expires_at, its.deadline_at, its.attempt)
 $$;
 
--- ends_of: the times to come that end a job whatever it waits for. Called by: explain. Writes: nothing.
+-- ends_of: the times to come that end a job whatever it waits for. Called by: causes_of. Writes: nothing.
 create function ends_of(its job) returns setof cause
 language sql stable as $$
     select 'expires', format('if it has not started by %s, it is cancelled as expired', said_at(its.expires_at)),

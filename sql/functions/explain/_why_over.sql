@@ -1,4 +1,4 @@
--- why_over: how a job has ended, and until when that is kept; no row where nothing is known of it. Called by: explain.
+-- why_over: how a job has ended, and until when that is kept; no row where nothing is known of it. Called by: causes_of.
 -- Writes: nothing. A plain job whose queue keeps no history is known by its result.
 create function why_over(job_id bigint) returns setof cause
 language plpgsql stable as $$
@@ -14,13 +14,15 @@ begin
                    from setting s left join queue q on q.name = dead.queue, lateral (
                         select coalesce(q.dead_days, s.dead_days) as days) d);
         return next row('failed', format('it failed at %s in attempt %s of %s%s%s; %s', said_since(dead.finished_at),
-                dead.attempt, dead.max_attempts, case when dead.reason <> 'error' then ', reason ' || dead.reason else '' end,
+                attempt_number(dead.attempt, dead.terms), attempt_number(dead.max_attempts, dead.terms),
+                case when dead.reason <> 'error' then ', reason ' || dead.reason else '' end,
                 coalesce(': ' || said_error(dead.errors), ''),
                 'it is kept ' || case when kept is null then '' else said_until(kept) || ' or ' end
                 || 'until it is retried or discarded'), kept,
             jsonb_build_object('reason', dead.reason, 'error', said_error(dead.errors), 'retried', dead.control->'retried',
                                'workflow_id', dead.workflow_id) || figures_of_end(
-                dead.finished_at, dead.attempt, dead.max_attempts, dead.elapsed, dead.worker_id, dead.retry_of))::cause;
+                dead.finished_at, attempt_number(dead.attempt, dead.terms), attempt_number(dead.max_attempts, dead.terms),
+                dead.elapsed, dead.worker_id, dead.retry_of))::cause;
         return;
     end if;
     select h.* into done from job_history h where h.id = job_id limit 1;
@@ -31,8 +33,8 @@ begin
             jsonb_build_object('reason', done.reason, 'by', done.control->'cancel'->'by',
                                'note', done.control->'cancel'->'note', 'workflow_id', done.workflow_id,
                                'result_until', in_utc((select r.expires_at from result(job_id) r)))
-            || figures_of_end(done.finished_at, done.attempt, done.max_attempts, done.elapsed, done.worker_id,
-                              done.retry_of))::cause;
+            || figures_of_end(done.finished_at, attempt_number(done.attempt, done.terms),
+                              attempt_number(done.max_attempts, done.terms), done.elapsed, done.worker_id, done.retry_of))::cause;
         return query select * from changes_of(job_id);
         return;
     end if;
@@ -44,18 +46,40 @@ begin
     return query select * from changes_of(job_id);
 end $$;
 
--- changes_of: that people have discarded a job, or run it again as another one, as far as the audit log tells: operations have
--- one line there for all of their jobs. Called by: why_over. Writes: nothing.
+-- changes_of: that people have discarded a job, or run it again as another one. Called by: why_over. Writes: nothing.
 create function changes_of(job_id bigint) returns setof cause
+language plpgsql stable as $$
+#variable_conflict use_variable
+begin
+    return query select * from discard_of(job_id);
+    if not found then
+        return query select * from audited_changes_of(job_id);
+    end if;
+end $$;
+
+-- discard_of: that a job was discarded, by an operation too: by whom, when and why. Called by: changes_of, assert_known.
+-- Writes: nothing.
+create function discard_of(job_id bigint) returns setof cause
+language sql stable as $$
+    select 'discarded', said_name(d.by) || ' has discarded it at ' || said_since(d.discarded_at)
+           || coalesce(': ' || left(d.reason, 200), ''), null::timestamptz,
+           jsonb_build_object('by', d.by, 'at', in_utc(d.discarded_at), 'reason', d.reason, 'runs_as', null)
+      from discard_log d where d.job_id = discard_of.job_id order by d.discarded_at desc limit 1
+$$;
+
+-- audited_changes_of: the same as far as the audit log tells, which is kept for longer: operations have one line there for all of
+-- their jobs. Called by: changes_of. Writes: nothing.
+create function audited_changes_of(job_id bigint) returns setof cause
 language sql stable as $$
     select case when a.verb = 'discard' then 'discarded' else 'retried' end,
            said_name(a.by) || case when a.verb = 'discard' then ' has discarded it at ' else ' has retried it at ' end
            || said_since(a.at) || coalesce(': ' || left(a.reason, 200), '')
            || case when a.verb = 'retry' then ': it runs again as job ' || (a.after->>'id') else '' end,
            null::timestamptz, jsonb_build_object('by', a.by, 'at', in_utc(a.at), 'reason', a.reason, 'runs_as', a.after->'id')
-      from (select * from audit_log where kind = 'job' and subject = changes_of.job_id::text and verb in ('retry', 'discard')
+      from (select * from audit_log
+             where kind = 'job' and subject = audited_changes_of.job_id::text and verb in ('retry', 'discard')
              order by id desc limit 1) a
-     where a.verb = 'discard' or a.after->>'id' <> changes_of.job_id::text and not a.after ? 'duplicate'
+     where a.verb = 'discard' or a.after->>'id' <> audited_changes_of.job_id::text and not a.after ? 'duplicate'
 $$;
 
 -- ended_as: the cause of a job that is over and has not failed. Called by: said_end. Writes: nothing.
@@ -68,8 +92,9 @@ $$;
 create function said_end(done job_history) returns text
 language sql stable as $$
     select case ended_as(done.state, done.reason)
-           when 'succeeded' then format('it succeeded at %s in attempt %s of %s%s', said_since(done.finished_at), done.attempt,
-                                        done.max_attempts, coalesce(' after ' || said_span(done.elapsed), ''))
+           when 'succeeded' then format('it succeeded at %s in attempt %s of %s%s', said_since(done.finished_at),
+                                        attempt_number(done.attempt, done.terms), attempt_number(done.max_attempts, done.terms),
+                                        coalesce(' after ' || said_span(done.elapsed), ''))
            when 'skipped' then format('it was skipped at %s, because of its parents: %s', said_since(done.finished_at),
                                       coalesce(left(skipped_error(done.id, done.errors)->>'message', 500), 'they are not kept'))
            when 'expired' then format('it had not started in time and was cancelled at %s', said_since(done.finished_at))

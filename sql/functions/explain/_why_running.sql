@@ -1,4 +1,4 @@
--- why_running: who runs a job, for how long, and what ends the run. Called by: explain. Writes: nothing.
+-- why_running: who runs a job, for how long, and what ends the run. Called by: causes_of. Writes: nothing.
 create function why_running(its job) returns setof cause
 language plpgsql stable as $$
 declare
@@ -14,7 +14,8 @@ begin
         'worker_id', its.worker_id, 'worker', its_worker.name, 'host', its_worker.host, 'pid', its_worker.pid,
         'seconds', round(seconds_until(clock_timestamp(), its.claimed_at)::numeric, 3),
         'heartbeat_seconds', round(seconds_until(clock_timestamp(), its_worker.heartbeat_at)::numeric, 3),
-        'lease', extract(epoch from its_worker.lease), 'attempt', its.attempt, 'max_attempts', its.max_attempts,
+        'lease', extract(epoch from its_worker.lease), 'attempt', attempt_number(its.attempt, its.terms),
+        'max_attempts', attempt_number(its.max_attempts, its.terms),
         'progress', its.progress);
     if its_worker.id is null or not is_alive(its_worker) then
         return next row('worker_lost', coalesce(
@@ -24,7 +25,8 @@ begin
                     else '; no other one is alive that could take the job back' end, null, told)::cause;
     else
         return next row('running', format('worker %s has been running it since %s, attempt %s of %s; last heartbeat at %s%s%s',
-            said_worker(its_worker), said_since(its.claimed_at), its.attempt, its.max_attempts,
+            said_worker(its_worker), said_since(its.claimed_at), attempt_number(its.attempt, its.terms),
+            attempt_number(its.max_attempts, its.terms),
             said_since(its_worker.heartbeat_at),
             case when its_worker.heartbeat_at > its.claimed_at and its.id <> all (its_worker.started)
                  then ', before its handler began' else '' end,

@@ -141,19 +141,22 @@ language sql immutable as $$ select jsonb_build_object('walk', walk, 'id', id) w
 -- inlined in, hence no settings. Writes: nothing.
 create function listed(job_id bigint, finished timestamptz) returns setof listed_job
 language sql stable as $$
-    select id, state, null::final_reason, queue, task, args, priority, attempt, max_attempts, run_at, created_at, claimed_at,
-           null::timestamptz, null::real, worker_id, retry_of, workflow_id, limits, meta, progress, control,
+    select id, state, null::final_reason, queue, task, args, priority, attempt_number(attempt, terms),
+           attempt_number(max_attempts, terms), run_at, created_at, claimed_at, null::timestamptz, null::real, worker_id,
+           retry_of, workflow_id, limits, meta, progress, control,
            unknown_since(state, unknown_since, queue, task, run_at),
            errors->-1->>'type', errors->-1->>'message', null::int, null::jsonb
       from job where id = job_id and finished is null
     union all
-    select id, state, reason, queue, task, args, priority, attempt, max_attempts, run_at, created_at, claimed_at, finished_at,
-           elapsed, worker_id, retry_of, workflow_id, limits, meta, null, control, null,
+    select id, state, reason, queue, task, args, priority, attempt_number(attempt, terms), attempt_number(max_attempts, terms),
+           run_at, created_at, claimed_at, finished_at, elapsed, worker_id, retry_of, workflow_id, limits, meta, null, control,
+           null,
            errors->-1->>'type', errors->-1->>'message', null, null
       from job_history where id = job_id and finished_at = finished
     union all
-    select id, state, reason, queue, task, args, priority, attempt, max_attempts, run_at, created_at, claimed_at, finished_at,
-           elapsed, worker_id, retry_of, workflow_id, limits, meta, null, control, null,
+    select id, state, reason, queue, task, args, priority, attempt_number(attempt, terms), attempt_number(max_attempts, terms),
+           run_at, created_at, claimed_at, finished_at, elapsed, worker_id, retry_of, workflow_id, limits, meta, null, control,
+           null,
            errors->-1->>'type', errors->-1->>'message', null, null
       from dead_letter where id = job_id and finished_at = finished
 $$;

@@ -50,7 +50,8 @@ end $$;
 -- xmin is the transaction that has written the row, without its upper half: how far it is behind the next one says the same.
 create function changed_in(filter jsonb, place text, event text) returns text
 language sql immutable as $$
-    select format('select id, %L as event, state, queue, task, attempt, %s as reason, %s as at from %s where %s and %s '
+    select format('select id, %L as event, state, queue, task, attempt_number(attempt, terms) as attempt, %s as reason, %s as at '
+                  'from %s where %s and %s '
                   'and mod($6 - xmin::text::bigint, 4294967296) <= $2 limit $5 + 1',
                   event, case place when 'job' then 'null::final_reason' else 'reason' end,
                   case event when 'created' then 'created_at' when 'started' then 'claimed_at' else 'finished_at' end,

@@ -15,12 +15,14 @@ begin
     if (most between 1 and 10000) is not true then
         perform invalid('most', most::text, 'use 1 to 10000');
     end if;
-    select j.state, j.attempt, j.progress into state, attempt, progress from job j where j.id = job_id;
+    select j.state, attempt_number(j.attempt, j.terms), j.progress into state, attempt, progress from job j where j.id = job_id;
     if not found then
-        select d.state, d.reason, d.attempt into state, reason, attempt from dead_letter d where d.id = job_id;
+        select d.state, d.reason, attempt_number(d.attempt, d.terms)
+          into state, reason, attempt from dead_letter d where d.id = job_id;
     end if;
     if not found then
-        select h.state, h.reason, h.attempt into state, reason, attempt from job_history h where h.id = job_id;
+        select h.state, h.reason, attempt_number(h.attempt, h.terms)
+          into state, reason, attempt from job_history h where h.id = job_id;
     end if;
     lines := (select jsonb_agg(jsonb_build_object('seq', l.seq, 'at', in_utc(l.at), 'attempt', l.attempt, 'level', l.level,
                                                   'message', l.message, 'fields', l.fields) order by l.seq)

@@ -37,13 +37,15 @@ begin
         select j.*
           from (select to_jsonb(d) || jsonb_build_object(
                            'attempt', case when keep_attempts then least(attempt, 32766) else 0 end,
+                           'terms', case when keep_attempts then terms else terms_after(terms, attempt) end,
                            'control', control_of_retry(control, by)
                                || case when keep_attempts then jsonb_build_object('counted', attempt) else '{}' end) as kept,
                        task, args, unique_key, queue, limits, terms from dead_letter d where id = job_id
                 union all
                 select to_jsonb(h) || jsonb_build_object(
                            'id', nextval('job_id_seq'), 'created_at', clock_timestamp(), 'retry_of', id,
-                           'workflow_id', null, 'errors', null, 'terms', terms - 'soft_timed_out',
+                           'workflow_id', null, 'errors', null,
+                           'terms', nullif(terms - '{soft_timed_out,attempts_before}'::text[], '{}'),
                            'attempt', 0, 'control', null), task, args, unique_key, queue, limits, terms
                   from job_history h where id = job_id) over,
                lateral jsonb_populate_record(null::job, kept || jsonb_build_object(
@@ -103,6 +105,13 @@ begin
     end if;
     return retried is not null;
 end $$;
+
+-- terms_after: the terms of a job whose attempts begin again: how many there were before. Called by: run_again. Writes: nothing.
+create function terms_after(terms jsonb, attempt smallint) returns jsonb
+language sql immutable as $$
+    select case when attempt = 0 then terms
+                else coalesce(terms, '{}') || jsonb_build_object('attempts_before', attempt_number(attempt, terms)) end
+$$;
 
 -- control_of_retry: what a dead letter keeps of job.control when it runs again. Called by: run_again. Writes: nothing.
 create function control_of_retry(control jsonb, by text) returns jsonb

@@ -25,13 +25,13 @@ begin
     return save_operation(its);
 end $$;
 
--- states_of: the state of each of these jobs, wherever it is; gone = nowhere; dead again = failed, but not before dead_by.
+-- states_of: the state of each of these jobs, wherever it is; gone = nowhere; failed again = failed, but not before dead_by.
 -- Called by: collect_jobs, do_group. Writes: nothing. One statement: a job that is being moved is seen in one place.
 create function states_of(ids bigint[], dead_by timestamptz default null) returns table (id bigint, state text)
 language sql stable set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
     select u.id, coalesce(
                (select j.state::text from job j where j.id = u.id),
-               (select case when d.finished_at >= dead_by then 'dead again' else d.state::text end
+               (select case when d.finished_at >= dead_by then 'failed again' else d.state::text end
                   from dead_letter d where d.id = u.id),
                (select h.state::text from job_history h where h.id = u.id limit 1), 'gone')
       from unnest(ids) as u(id) order by u.id
@@ -54,7 +54,8 @@ language sql immutable as $$
                                 case kind when 'retry' then 'retried' when 'discard' then 'discarded' else 'updated' end
                             when state <> 'running' then 'cancelled'
                             when is_forced then 'fenced' else 'asked' end,
-               case when not acts then 'is ' || state end, null, false)::job_outcome
+               case when not acts then case when state = 'failed again' then 'has ' else 'is ' end || state end, null,
+               false)::job_outcome
       from (select state = any (wanted) as acts) a
 $$;
 

@@ -112,8 +112,9 @@ begin
 end $$;
 
 -- lock_members: locks those of these jobs that are in these states and that nobody else has locked, a node with its workflow.
--- Returns them in order. Not a dead letter that has come back and died again, not before dead_by: the operation has found another
--- one. Called by: do_group. Locks: workflows and job rows, SKIP LOCKED. Of a job that is in the history nothing is locked: it
+-- Returns them in order. Not a dead letter that has come back and failed again, not before dead_by: the operation has found
+-- another one. Called by: do_group.
+-- Locks: workflows and job rows, SKIP LOCKED. Of a job that is in the history nothing is locked: it
 -- never changes.
 create function lock_members(members bigint[], states text[], dead_by timestamptz) returns bigint[]
 language plpgsql set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$

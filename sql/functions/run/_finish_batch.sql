@@ -28,7 +28,7 @@ begin
             handled := handled || job_id;
             if is_node then
                 nodes := nodes || job_id;
-                states := states || (case verdict when 'dead' then 'failed' else verdict end)::node_state;
+                states := states || (case verdict when 'dead_letter' then 'failed' else verdict end)::node_state;
             end if;
             if parks is not null then
                 perform park_keys(parks, run_at);

@@ -26,7 +26,8 @@ begin
                   case when h.state = 'cancelled' then coalesce(h.reason, 'user_requested') end,
                   sane_elapsed(h.elapsed) as elapsed,
                   case when h.error is null then h.errors
-                       else append_error(h.errors, k.attempt, k.worker_id, k.claimed_at, clock_timestamp(), null, h.error) end,
+                       else append_error(h.errors, attempt_number(k.attempt, k.terms), k.worker_id, k.claimed_at,
+                                         clock_timestamp(), null, h.error) end,
                   k.*
     ), history as (
         insert into job_history select g.* from gone g where is_kept(g.state::text, g.queue, g.workflow_id, unkept)

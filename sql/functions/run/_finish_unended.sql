@@ -1,7 +1,8 @@
--- finish_unended: decides about jobs that did not end well: run again later, or dead.
+-- finish_unended: decides about jobs that did not end well: run again later, or become dead letters.
 -- Called by: finish_batch, which pins the plan. Writes: job, dead_letter, job_history, unkept_end. Locks: job rows, SKIP LOCKED.
 -- Returns a row for each job it changed; the verdicts are those of finish. is_node: a node of a workflow has ended.
--- A node of a workflow that was cancelled does not run again: it is dead if it failed, cancelled if it wanted to come back.
+-- A node of a workflow that was cancelled does not run again: if it failed, it is a dead letter, and if it wanted to come
+-- back, it is cancelled.
 -- A job that was asked to stop is cancelled in both cases, unless it has failed for good.
 create function finish_unended(outcomes jsonb)
 returns table (job_id bigint, verdict text, run_at timestamptz, is_node bool, limits text[], parks text[])
@@ -44,10 +45,11 @@ begin
         select t.*, a.*, case when limits is null and state <> 'rate_limited' or again_at is null or state = 'waiting' then null
                          else keys_to_park(limits, queue, state = 'rate_limited', key) end as parks,
                case when state = 'failed'
-                   then append_error(earlier, attempt, worker_id,
+                   then append_error(earlier, attempt_number(attempt, terms), worker_id,
                                      ended_at - make_interval(secs => coalesce(least(greatest(elapsed, 0), 1e9), 0)),
                                      ended_at, again_at, error)
-                    when is_late then append_error(earlier, attempt, worker_id, null, ended_at, null, late_error(terms))
+                    when is_late then append_error(earlier, attempt_number(attempt, terms), worker_id, null,
+                                                     ended_at, null, late_error(terms))
                     else earlier
                end as all_errors
           -- What would run again past its deadline has ended now.
@@ -91,7 +93,7 @@ begin
     )
     select id, 'scheduled', again_at, false, limits, parks from again
     union all
-    select id, 'dead', null, workflow_id is not null, limits, null from dead
+    select id, 'dead_letter', null, workflow_id is not null, limits, null from dead
     union all
     select id, 'cancelled', null, workflow_id is not null, limits, null from gone g where g.state = 'cancelled';
 end $$;

@@ -119,7 +119,8 @@ begin
                        holds_place = l.place
                   from unnest(took.jobs[before + 1:], took.places[before + 1:], took.ats[before + 1:]) as l(at_row, place, at)
                  where j.ctid = l.at_row
-                returning j.id, j.queue, j.task, j.args, j.attempt, j.max_attempts, j.priority, j.run_at, j.created_at, j.meta,
+                returning j.id, j.queue, j.task, j.args, attempt_number(j.attempt, j.terms),
+                          attempt_number(j.max_attempts, j.terms), j.priority, j.run_at, j.created_at, j.meta,
                           case when j.workflow_id is not null then (select n.node from node_of(j.id) n) end,
                           case when j.queue = any (gated) then coalesce(j.limits, '{}') || ('queue:' || j.queue)
                                else j.limits end,
@@ -182,7 +183,8 @@ begin
            unique_key = case when j.unique_mode in ('until_started', 'replace') then null else j.unique_key end
       from unnest(picked) as p(id)
      where j.id = any (array[p.id])
-    returning j.id, j.queue, j.task, j.args, j.attempt, j.max_attempts, j.priority, j.run_at, j.created_at, j.meta,
+    returning j.id, j.queue, j.task, j.args, attempt_number(j.attempt, j.terms),
+              attempt_number(j.max_attempts, j.terms), j.priority, j.run_at, j.created_at, j.meta,
               case when j.workflow_id is not null then (select n.node from node_of(j.id) n) end, null::text[],
               case when j.deadline_at is null then j.terms else with_left(j.terms, j.deadline_at) end;
     if took.is_cut then

@@ -25,7 +25,8 @@ begin
            unique_key = case when j.unique_mode in ('until_started', 'replace') then null else j.unique_key end
       from picked as p
      where j.id = any (array[p.id])
-    returning j.id, j.queue, j.task, j.args, j.attempt, j.max_attempts, j.priority, j.run_at, j.created_at, j.meta,
+    returning j.id, j.queue, j.task, j.args, attempt_number(j.attempt, j.terms),
+              attempt_number(j.max_attempts, j.terms), j.priority, j.run_at, j.created_at, j.meta,
               case when j.workflow_id is not null then (select n.node from node_of(j.id) n) end, null::text[],
               case when j.deadline_at is null then j.terms else with_left(j.terms, j.deadline_at) end;
 end $$;

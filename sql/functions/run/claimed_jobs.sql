@@ -10,7 +10,8 @@ create function claimed_jobs(worker uuid, token uuid) returns table (
 )
 language sql stable security definer set search_path from current
 set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
-    select j.id, j.queue, j.task, j.args, j.attempt, j.max_attempts, j.priority, j.run_at, j.created_at, j.meta,
+    select j.id, j.queue, j.task, j.args, attempt_number(j.attempt, j.terms), attempt_number(j.max_attempts, j.terms), j.priority,
+           j.run_at, j.created_at, j.meta,
            case when j.workflow_id is not null then (select n.node from node_of(j.id) n) end,
            case when exists (select from limit_def l where l.name = 'queue:' || j.queue)
                 then coalesce(j.limits, '{}') || ('queue:' || j.queue) else j.limits end,

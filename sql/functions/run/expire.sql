@@ -46,7 +46,8 @@ declare
 begin
     with held as materialized (
         select j.*, case when j.is_late
-                         then append_error(j.errors, j.attempt, null, null, clock_timestamp(), null, late_error(j.terms))
+                         then append_error(j.errors, attempt_number(j.attempt, j.terms), null, null, clock_timestamp(),
+                                           null, late_error(j.terms))
                          else j.errors end as all_errors
           from unnest(job_ids) as u(id), lateral (
                select id, errors, attempt, terms, coalesce(deadline_at <= clock_timestamp(), false) as is_late from job

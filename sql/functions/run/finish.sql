@@ -25,7 +25,7 @@
 --
 -- Returns a row for each outcome that did not simply end its job as requested:
 --   scheduled (run_at)   it runs again then
---   dead                 it failed for good
+--   dead_letter          it failed for good
 --   cancelled            it would run again, but it was asked to stop meanwhile, or its workflow was cancelled
 --   busy                 nothing was changed, try again
 --   stale                nothing was changed, the job is not this token's any more

@@ -19,7 +19,7 @@ begin
     ), changed as (
         update job j
            set terms = coalesce(j.terms, '{}') || jsonb_build_object('soft_timed_out', jsonb_build_object(
-                   'attempt', j.attempt, 'elapsed', h.elapsed, 'at', in_utc(clock_timestamp())))
+                   'attempt', attempt_number(j.attempt, j.terms), 'elapsed', h.elapsed, 'at', in_utc(clock_timestamp())))
           from held h where j.id = any (array[h.id])
         returning j.id
     )

@@ -1,8 +1,8 @@
 -- prune_steps: deletes the steps and signals of jobs that are kept nowhere any more. Returns whether there may be more.
 -- Called by: prune. Writes: job_step, job_signal, upkeep. Locks: the rows that it deletes, which nobody else changes, and upkeep.
 -- It walks through both tables by job id, so many rows a call, and goes on where the last call has stopped: what belongs to jobs
--- that are live, dead or in the history is looked at once a round and hides nothing behind it. What was written within the
--- retention of the history is not even looked up: its job cannot be gone.
+-- that are live, dead letters or in the history is looked at once a round and hides nothing behind it. What was written within
+-- the retention of the history is not even looked up: its job cannot be gone.
 create function prune_steps(keep_days int, most int default 10000) returns bool
 language plpgsql set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off as $$
 declare

@@ -18,7 +18,8 @@ declare
 begin
     perform check_step_name('name', name);
     perform check_size('value', value, result_bytes());
-    select j.attempt into its_attempt from job j where j.id = job_id and j.claim_token = token for update;
+    select attempt_number(j.attempt, j.terms) into its_attempt
+      from job j where j.id = job_id and j.claim_token = token for update;
     if not found then
         return false;
     end if;

@@ -48,7 +48,8 @@ begin
     end if;
     select * into its from job where id = job_id;
     its.errors := append_error(
-        its.errors, its.attempt, its.worker_id, its.claimed_at, clock_timestamp(), null, jsonb_build_object(
+        its.errors, attempt_number(its.attempt, its.terms), its.worker_id, its.claimed_at,
+        clock_timestamp(), null, jsonb_build_object(
             'type', 'WorkerShutdown', 'message',
             format('interrupted %s times: each time its worker stopped before it ended', times)));
     with gone as (

@@ -2,8 +2,8 @@
 -- Called by: rescue. Writes: job, dead_letter, rescue_log. Locks: the job row, SKIP LOCKED, then the workflow of a
 -- node that ends.
 -- A started job has used up its attempt, any other has not. A job that may have been running when its worker was lost is a
--- suspect from the second time on (see pick_suspect) and comes back with a delay; the third time it is dead as `crashed`.
--- One that alone may have been running when its process was killed, twice in a row, is dead then, whatever retries are left.
+-- suspect from the second time on (see pick_suspect) and comes back with a delay; the third time it fails for good as `crashed`.
+-- One that alone may have been running when its process was killed, twice in a row, fails for good, whatever retries are left.
 -- because, reason, alone: why the worker was lost, and whether no other job may have been running, see bury_worker; NULL = not
 -- known.
 -- A job that was asked to stop, or whose workflow was cancelled, is cancelled instead.
@@ -35,7 +35,8 @@ begin
     if lost.rescues >= 2 then
         again_at := again_at + retry_delay(null, lost.rescues);
     end if;
-    lost.errors := append_error(lost.errors, lost.attempt, lost.worker_id, lost.claimed_at, clock_timestamp(),
+    lost.errors := append_error(lost.errors, attempt_number(lost.attempt, lost.terms), lost.worker_id, lost.claimed_at,
+                                clock_timestamp(),
                                 case when not crashed and not cancelled then again_at end,
                                 jsonb_build_object('type', 'WorkerLost', 'message',
                                                    coalesce(because, 'the worker missed its lease')));

@@ -1,6 +1,6 @@
--- revive: dead nodes run again. What was skipped below them waits again, and so does each child that has not started: one
--- released by the failure, and one retried together with its parent or before it. A dead node waits itself when a parent of it is
--- not over. What runs, and what has ended otherwise, stays as it is.
+-- revive: failed nodes run again. What was skipped below them waits again, and so does each child that has not started: one
+-- released by the failure, and one retried together with its parent or before it. A failed node waits itself when a parent of it
+-- is not over. What runs, and what has ended otherwise, stays as it is.
 -- Called by: retry_job, retry_workflow, after the dead letters have become jobs again. Writes: workflow, workflow_node, job,
 -- job_history.
 -- Locks: the workflow; unique keys, see restore_skipped; jobs below SKIP LOCKED: a locked one counts as started.

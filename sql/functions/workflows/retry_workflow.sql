@@ -18,8 +18,8 @@ begin
         raise exception 'workflow_id: there is no workflow %; it never existed, or it is not kept any more', workflow_id
             using errcode = 'PQ003';
     end if;
-    -- All of them before the workflow is taken, as a retry of one alone does. A job that another transaction retries is not dead
-    -- then.
+    -- All of them before the workflow is taken, as a retry of one alone does. A job that another transaction retries has
+    -- not failed then.
     dead := array(
         select d.id from dead_letter d
          where d.id in (select n.job_id from workflow_node n where n.workflow_id = workflow_id and n.state = 'failed')

@@ -4,6 +4,7 @@ from .. import test_crossed_dead_letters as crossed
 from .. import test_discard as discard
 from .. import test_error_identity as identity
 from .. import test_prune_dead as prune
+from .. import test_retry as numbers
 from .. import test_retry_options as retry
 from .mutant import DROP, SKIP, Mutant
 
@@ -40,6 +41,15 @@ MUTANTS = [
            retry.test_a_job_takes_the_rules_of_its_task_if_they_are_given, ("another",), sqlstate="23502"),
     Mutant("attempts always begin again", "run_again", r"case when keep_attempts then least\(attempt, 32766\) else 0 end", "0",
            retry.test_its_attempts_are_over_or_begin_again, (True,)),
+    Mutant("attempts of the first life count only", "terms_after", r"attempt_number\(attempt, terms\)", "attempt",
+           numbers.test_attempts_are_numbered_once_however_often_a_job_comes_back),
+    Mutant("a claim tells attempts since the retry", "claim", r"attempt_number\(j\.attempt, j\.terms\)", "j.attempt",
+           numbers.test_attempts_are_numbered_once_however_often_a_job_comes_back),
+    Mutant("errors have attempts since the retry", "finish_unended", r"attempt_number\(attempt, terms\)", "attempt",
+           numbers.test_attempts_are_numbered_once_however_often_a_job_comes_back),
+    Mutant("waits go on where they were", "finish_unended", r"retry_delay\(retry, attempt\)",
+           "retry_delay(retry, attempt_number(attempt, terms))",
+           numbers.test_the_policy_of_the_retries_begins_again_with_a_retry_by_hand),
     Mutant("arguments are not looked at", "retry_job", r"check_args\(args\)", "args",
            retry.test_an_invalid_value_is_refused_by_name_and_the_dead_letter_stays, ({"args": "[]"}, "args"), sqlstate="23514"),
     Mutant("they run in any order", "run_again", r"'run_at', due, 'claimed_at'",
@@ -47,6 +57,8 @@ MUTANTS = [
     # discard
     Mutant("who discards is forgotten", "discard_job", r"check_by\(by\)", "session_user",
            discard.test_it_is_gone_and_who_did_it_and_why_is_kept),
+    Mutant("nobody says that it was discarded", "assert_known", r"if found then", "if false then",
+           discard.test_every_verb_says_of_a_discarded_job_who_did_it_and_why),
     Mutant("what was discarded stays in mind", "prune", r"delete from discard_log" + DROP, "",
            discard.test_what_is_kept_of_it_goes_with_the_history),
     Mutant("letters go while their workflow is open", "prune_dead", r"and not exists \(select from workflow[^)]*\)", "",

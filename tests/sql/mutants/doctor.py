@@ -21,7 +21,7 @@ MUTANTS = [
            due.test_what_is_new_and_what_is_gone_is_told_once),
     Mutant("clocks of the dead are kept", "note_findings", r"delete from worker_clock[^;]*;", "",
            due.test_the_clocks_of_workers_that_are_gone_are_forgotten),
-    Mutant("jobs with limits wait in silence", "diagnose_queues", r"union select queue from limited", "", FOUND, (LIMITED,)),
+    Mutant("jobs with limits wait in silence", "queues_with_jobs", r"union select queue from limited", "", FOUND, (LIMITED,)),
     Mutant("ready jobs of unknown tasks are not seen", "diagnose_tasks", r"union all.*?looked", ") looked", FOUND,
            ([case for case in diagnose.CASES if case.name == "unknown-task"][1],)),
     Mutant("jobs of unknown tasks with limits are not seen", "diagnose_tasks", r"union all\s+\(select.*?looked", ") looked",

@@ -14,7 +14,7 @@ _REPEATED = "[Previous line repeated"
 _LIBRARY = re.compile(
     r"^<frozen |[\\/](?:site|dist)-packages[\\/]|[\\/]lib(?:64)?[\\/]python\d|[\\/]python\d+[\\/]lib[\\/]", re.IGNORECASE
 )
-_PACKAGE = Path(__file__).parents[2]
+_PACKAGE = Path(__file__).parents[1]
 
 
 class Part(NamedTuple):
@@ -42,6 +42,31 @@ def parts_of(traceback: str | None) -> list[Part]:
     return found
 
 
+def folded(traceback: str) -> list[str | int]:
+    """A traceback in texts, with the number of frames in place of those by which pgqueue has called the application.
+
+    What stands between ours, such as the threads of Python, is folded with them. A traceback without code of the application is
+    whole: then ours are what it is about.
+    """
+    pieces = _pieces(traceback.splitlines())
+    if not any(kind == "own" for kind, _ in pieces):
+        return [traceback]
+    found: list[str | int] = []
+    for is_library, run in groupby(pieces, key=lambda piece: piece[0] == "library"):
+        frames = [lines for _, lines in run]
+        ours = [n for n, lines in enumerate(frames) if is_library and _is_ours(lines[0])]
+        first, end = (ours[0], ours[-1] + 1) if ours else (len(frames), len(frames))
+        found += ["\n".join(lines) for lines in frames[:first]]
+        found += [end - first] if ours else []
+        found += ["\n".join(lines) for lines in frames[end:]]
+    return found
+
+
+def said_frames(count: int) -> str:
+    """The words for frames that are folded."""
+    return f"{count} frame{'s' * (count != 1)} of pgqueue"
+
+
 def _pieces(lines: list[str]) -> list[tuple[Kind, list[str]]]:
     """Each frame with its lines of code, and each other line."""
     pieces = list[tuple[Kind, list[str]]]()
@@ -66,8 +91,18 @@ def _belongs(line: str, within: int) -> bool:
 
 def is_library(file: str) -> bool:
     """Whether a file is no code of the application: installed, of Python, or of pgqueue."""
+    return bool(_LIBRARY.search(file)) or _is_own_file(file)
+
+
+def _is_ours(line: str) -> bool:
+    """Whether the first line of a frame names a file of pgqueue."""
+    frame = _FRAME.match(line)
+    return frame is not None and _is_own_file(frame["file"])
+
+
+def _is_own_file(file: str) -> bool:
     _, is_below, own = file.replace("\\", "/").rpartition("/pgqueue/")
-    return bool(_LIBRARY.search(file)) or (bool(is_below) and own in _own_files())
+    return bool(is_below) and own in _own_files()
 
 
 @cache
