@@ -18,16 +18,16 @@ _KINDS: dict[Any, str] = {int: "number", list[int]: "numbers"}
 OF_GROUPS = {"help", "install_completion", "show_completion"}  # what Typer adds
 HEAD = """# Commands
 
-Every command with its options, as `pgqueue COMMAND --help` says it too: this page is made from the commands. In a container or a virtual
-environment `python -m pgqueue` is the same as `pgqueue`.
+Every command with its options, as `pgqueue COMMAND --help` says it too: this page is made from the commands.
+`python -m pgqueue` is the same as `pgqueue`.
 
-- **The database** is `--database-url`, else `PGQUEUE_DATABASE_URL`, else `database_url` in pyproject.toml; the schema likewise: see
-  [settings](settings.md).
-- **What is printed** is for people; `--json` prints the same for programs, one object, or one on each line. Errors are one line on stderr.
-- **Exit codes**: 0 done; 1 it failed; 2 bad input or set-up (usage, arguments, no database URL, not migrated); 3 no such job, workflow,
-  schedule, operation or pool; 4 `dead --alert`. Others are said with their command.
-- **What a filter is**, as terms (`'queue:mail state:failed since:2h'`) or as options: [filters](filters.md).
-- **What an option of a job means**, and where else it may stand: [options](options.md).
+- **The database** is `--database-url`, else `PGQUEUE_DATABASE_URL`, else `database_url` in pyproject.toml; likewise the
+  schema: see [settings](settings.md).
+- **Output** is for people; with `--json` it is for programs, one object, or one on each line. Errors are one line on stderr.
+- **Exit codes**: 0 done; 1 it failed; 2 bad input or set-up (usage, arguments, no database URL, not migrated); 3 no such job,
+  workflow, schedule, operation or pool; 4 `dead --alert`. Others are said with their command.
+- **A filter** is terms (`'queue:mail state:failed since:2h'`) or options: [filters](filters.md).
+- **Options of a job**, what they mean and where else they may stand: [options](options.md).
 """
 Command, Parameter = Any, Any
 

@@ -1,0 +1,85 @@
+"""docs/options.md and docs/settings.md are what the code says, and what they say is true."""
+
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from pgqueue import PgQueue
+from pgqueue.config import Settings
+
+from . import options, settings
+from .sql import Column, arguments_in, setting_columns
+
+DOCS = Path(__file__).parents[2] / "docs"
+SHARED = {"--database-url", "--schema", "--json", "--show-secrets"}
+
+
+@pytest.mark.parametrize(("page", "made"), [("options.md", options.reference), ("settings.md", settings.reference)])
+def test_the_page_is_up_to_date(page: str, made: Any) -> None:
+    assert (DOCS / page).read_text() == made(), "write it anew: python -m tests.reference"
+
+
+@pytest.mark.parametrize(
+    ("place", "there", "names"),
+    [
+        ("SQL `enqueue`", arguments_in("enqueue/enqueue"), options.IN_SQL),
+        ("REST `POST /jobs`", [*options.JobIn.model_fields], options.IN_REST),
+        ("`pgqueue enqueue`", [*(options.flags("enqueue") - SHARED)], options.IN_CLI),
+    ],
+)
+def test_the_table_misses_nothing_that_may_stand_elsewhere(
+    place: str, there: list[str], names: dict[str, tuple[str, ...]]
+) -> None:
+    """An option that only SQL, REST or the command line has would be seen by nobody."""
+    named = options.places()[place]
+    covered = {one for name in named for one in names.get(name, (name, f"--{name.replace('_', '-')}"))}
+    assert set(there) - covered - options.NO_OPTIONS == set()
+    assert len(there) > 5
+
+
+def test_each_option_says_its_default_and_what_it_means() -> None:
+    rows = [line.split(" | ") for line in options.reference().splitlines() if line.startswith("| `")]
+    jobs = [row for row in rows if row[0].strip("| `") in options.options_of_jobs()]
+    assert len(jobs) >= 2 * len(options.options_of_jobs())
+    assert not [row[0] for row in jobs if not row[1].strip()]
+
+
+def test_a_job_without_options_has_the_defaults_of_the_page(app: PgQueue, connection: psycopg.Connection[Any]) -> None:
+    """What the signature leaves open (None) is written in the generator by hand."""
+
+    @app.task
+    def plain() -> None: ...
+
+    plain.enqueue()
+    found = connection.execute(
+        "select queue, priority, max_attempts - 1, result_ttl, meta, unique_key, lane_id, cost, "
+        "terms, expires_at, run_at <= clock_timestamp() from pgqueue.job"
+    ).fetchone()
+    assert found == ("default", 0, 3, None, None, None, None, None, None, None, True)
+    said = options.DEFAULTS
+    assert [said[name] for name in ("queue", "priority", "retry", "result_ttl", "unique", "cost", "timeout", "expires")] == [
+        "`default`", "0 (`medium`)", "3, exponential", "24 hours", "not unique", "1", "no limit", "never"
+    ]  # fmt: skip
+
+
+def test_each_setting_of_a_process_has_a_row() -> None:
+    page = settings.reference()
+    assert not [name for name in Settings.model_fields if f"| `{name.removesuffix('_name')}` |" not in page]
+
+
+@pytest.mark.parametrize("column", setting_columns(), ids=lambda column: column.name)
+def test_an_install_takes_each_setting_within_its_bounds(column: Column, connection: psycopg.Connection[Any]) -> None:
+    for value in (column.least, column.most):
+        connection.execute(f"update pgqueue.setting set {column.name} = {value}")
+    for value in (column.least - 1, column.most + 1):
+        with pytest.raises((psycopg.errors.CheckViolation, psycopg.errors.NumericValueOutOfRange)):
+            connection.execute(f"update pgqueue.setting set {column.name} = {value}")
+    connection.execute(f"update pgqueue.setting set {column.name} = default")
+    assert connection.execute(f"select {column.name} from pgqueue.setting").fetchone() == (column.default,)
+
+
+def test_no_setting_of_an_install_is_missing(connection: psycopg.Connection[Any]) -> None:
+    found = connection.execute("select attname from pg_attribute where attrelid = 'pgqueue.setting'::regclass and attnum > 0")
+    assert {name for (name,) in found} - {"singleton", "created_at"} == {column.name for column in setting_columns()}
