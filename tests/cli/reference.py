@@ -5,12 +5,13 @@ from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from typer.main import get_command
 
 from pgqueue.cli import cli
 from pgqueue.cli.commands import PANELS, Listed
+from tests.reference.signatures import escaped, table
 
 FILE = Path(__file__).parents[2] / "docs" / "cli.md"
 MANY = 6  # commands with the same option: it stands in a table of its own, once
@@ -29,7 +30,8 @@ Every command with its options, as `pgqueue COMMAND --help` says it too: this pa
 - **A filter** is terms (`'queue:mail state:failed since:2h'`) or options: [filters](filters.md).
 - **Options of a job**, what they mean and where else they may stand: [options](options.md).
 """
-Command, Parameter = Any, Any
+Command: TypeAlias = Any
+Parameter: TypeAlias = Any
 
 
 def reference() -> str:
@@ -52,10 +54,10 @@ def options_of(command: Command) -> list[Parameter]:
 
 def _glance() -> str:
     rows = [
-        (f"**{panel}**", ", ".join(f"[{listed.name}](#{_anchor(listed.name)})" for listed in commands))
+        (panel, ", ".join(f"[{listed.name}](#{_anchor(listed.name)})" for listed in commands))
         for panel, commands in PANELS.items()
     ]
-    return "\n" + _table(("", "commands"), rows)
+    return "\n" + table(("", "commands"), rows)
 
 
 @cache
@@ -80,7 +82,7 @@ def _shared() -> str:
     for panel in panels:
         rows = [_row(one) for one in _many().values() if _order(one) == panel]
         title = f"\n### {panel}\n" if panel else ""
-        parts.append(f"{title}\n{_table(('option', 'value', 'default', ''), rows)}")
+        parts.append(f"{title}\n{table(('option', 'value', 'default', ''), rows)}")
     return "".join(parts)
 
 
@@ -105,7 +107,8 @@ def _command(path: tuple[str, ...], command: Command) -> str:
     parts = [f"\n### pgqueue {called}\n", _plain(command.help or "") + "\n", _usage(called, arguments, command)]
     if below:
         parts.append(f"Commands: {below}.\n")
-    parts.append(_table(("", "value", "default", ""), [*map(_row, arguments), *map(_row, own)]))
+    if arguments or own:
+        parts.append(table(("", "value", "default", ""), [*map(_row, arguments), *map(_row, own)]))
     parts.append(_also(command))
     return "\n".join(part for part in parts if part)
 
@@ -131,7 +134,7 @@ def _also(command: Command) -> str:
 
 
 def _row(one: Parameter) -> tuple[str, ...]:
-    return f"`{_spelled(one)}`", _value(one), _default(one), _plain(one.help or "")
+    return f"`{_spelled(one)}`", _value(one), _default(one), one.help or ""
 
 
 def _spelled(one: Parameter) -> str:
@@ -173,24 +176,8 @@ def _slug(title: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """A text of a help as Markdown that shows it as it is."""
-    paragraphs = [" ".join(paragraph.split()) for paragraph in text.split("\n\n")]
-    return "\n\n".join(_escaped(paragraph) for paragraph in paragraphs)
-
-
-def _escaped(text: str) -> str:
-    """Outside of `code` the signs that Markdown would read."""
-    parts = text.split("`")
-    parts[::2] = [part.replace("*", "\\*").replace("<", "&lt;") for part in parts[::2]]
-    return "`".join(parts)
-
-
-def _table(titles: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    if not rows:
-        return ""
-    used = [number for number, title in enumerate(titles) if number == 0 or any(row[number] for row in rows)]
-    lines = [titles, ("---",) * len(titles), *rows]
-    return "".join(f"| {' | '.join(line[number].replace('|', chr(92) + '|') for number in used)} |\n" for line in lines)
+    """The paragraphs of a help."""
+    return "\n\n".join(map(escaped, text.split("\n\n")))
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ def test_an_option_that_says_nothing_would_be_seen() -> None:
 
 
 def test_the_exit_codes_are_those_of_the_help() -> None:
-    epilog = get_command(cli).epilog  # type: ignore[attr-defined]
+    epilog = get_command(cli).epilog or ""
     codes = re.findall(r"(\d) ", epilog.partition(": ")[2])
     said = FILE.read_text().partition("**Exit codes**: ")[2].partition("\n- ")[0]
     assert re.findall(r"(\d) ", said) == codes

@@ -1,6 +1,6 @@
 """docs/options.md: every option, its default, and where it may stand."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from typer.main import get_command
@@ -124,12 +124,12 @@ def _of_jobs() -> str:
     return (
         table(("option", "default", *where), matrix)
         + "\nWhat they mean:\n\n" + table(("option", "value", ""), meanings)
-        + "\nThe setting is the default of the decorator. More: [tasks](tasks.md), [timeouts](timeouts.md), [limits](limits.md),\n"
-        "[workflows](workflows.md).\n"
+        + "\nThe setting is the default of the decorator. More: [tasks](tasks.md), [timeouts](timeouts.md),\n"
+        "[limits](limits.md), [workflows](workflows.md).\n"
     )  # fmt: skip
 
 
-def _section(title: str, about: str, rows: list[Row], titles: Row = ("option", "value", "default", "")) -> str:
+def _section(title: str, about: str, rows: Iterable[Row], titles: Row = ("option", "value", "default", "")) -> str:
     return f"\n## {title}\n\n{wrapped(about)}\n{table(titles, rows)}"
 
 

@@ -84,7 +84,12 @@ def wrapped(text: str) -> str:
     return textwrap.fill(text, 140, break_long_words=False, break_on_hyphens=False) + "\n"
 
 
-def _cell(text: str) -> str:
-    parts = " ".join(text.split()).replace("|", "\\|").split("`")
+def escaped(text: str) -> str:
+    """A text on one line, as Markdown that shows it as it is but for `code`."""
+    parts = " ".join(text.split()).split("`")
     parts[::2] = [part.replace("*", "\\*").replace("<", "&lt;") for part in parts[::2]]
     return "`".join(parts)
+
+
+def _cell(text: str) -> str:
+    return escaped(text).replace("|", "\\|")

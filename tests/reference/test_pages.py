@@ -7,6 +7,7 @@ import psycopg
 import pytest
 
 from pgqueue import PgQueue
+from pgqueue.api.bodies.enqueue import JobIn
 from pgqueue.config import Settings
 
 from . import options, settings
@@ -25,7 +26,7 @@ def test_the_page_is_up_to_date(page: str, made: Any) -> None:
     ("place", "there", "names"),
     [
         ("SQL `enqueue`", arguments_in("enqueue/enqueue"), options.IN_SQL),
-        ("REST `POST /jobs`", [*options.JobIn.model_fields], options.IN_REST),
+        ("REST `POST /jobs`", [*JobIn.model_fields], options.IN_REST),
         ("`pgqueue enqueue`", [*(options.flags("enqueue") - SHARED)], options.IN_CLI),
     ],
 )
