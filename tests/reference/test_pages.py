@@ -1,5 +1,6 @@
 """docs/options.md and docs/settings.md are what the code says, and what they say is true."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,12 @@ def test_an_install_takes_each_setting_within_its_bounds(column: Column, connect
             connection.execute(f"update pgqueue.setting set {column.name} = {value}")
     connection.execute(f"update pgqueue.setting set {column.name} = default")
     assert connection.execute(f"select {column.name} from pgqueue.setting").fetchone() == (column.default,)
+
+
+def test_the_statements_of_the_page_run(connection: psycopg.Connection[Any]) -> None:
+    (block,) = re.findall(r"^```sql\n(.*?)^```$", settings.reference(), re.M | re.S)
+    for statement in filter(str.strip, block.split(";\n")):
+        connection.execute(statement)
 
 
 def test_no_setting_of_an_install_is_missing(connection: psycopg.Connection[Any]) -> None:
