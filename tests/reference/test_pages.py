@@ -1,17 +1,21 @@
 """docs/options.md and docs/settings.md are what the code says, and what they say is true."""
 
 import re
+from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
-from pgqueue import PgQueue
+from pgqueue import InvalidArgument, PgQueue, Schedule
 from pgqueue.api.bodies.enqueue import JobIn
 from pgqueue.config import Settings
+from pgqueue.task import Task
 
 from . import options, settings
+from .signatures import arguments_of
 from .sql import Column, arguments_in, setting_columns
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -39,6 +43,22 @@ def test_the_table_misses_nothing_that_may_stand_elsewhere(
     covered = {one for name in named for one in names.get(name, (name, f"--{name.replace('_', '-')}"))}
     assert set(there) - covered - options.NO_OPTIONS == set()
     assert len(there) > 5
+
+
+def test_a_schedule_takes_the_options_that_the_table_says() -> None:
+    app = PgQueue("postgresql://localhost/none")
+    task = app.task(name="report")(lambda: None)
+    values: dict[str, Any] = {
+        "queue": "slow", "priority": 1, "run_at": datetime.now(UTC), "run_after": 1, "retry": 1, "result_ttl": 1, "meta": 1,
+        "unique": "until_done", "connection": object(), "depends_on": 1, "run_if": "failed", "limits": ["a"], "fair": "a",
+        "cost": 2, "notify": False, "timeout": 1, "soft_timeout": 1, "expires": 1, "total_timeout": 1,
+    }  # fmt: skip
+    taken = set()
+    for name in arguments_of(Task.using):
+        with suppress(InvalidArgument):
+            Schedule("nightly", task.using(**{name: values[name]}).s(), cron="@daily")
+            taken.add(name)
+    assert taken == options.places()["schedule"].keys()
 
 
 def test_each_option_says_its_default_and_what_it_means() -> None:
