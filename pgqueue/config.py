@@ -162,6 +162,14 @@ def _described(error: ErrorDetails) -> str:
     return f"{name}: {Redactor().text(repr(error['input']))} is not valid: {message}"  # a URL may stand in the wrong place
 
 
+def check_schema_name(name: str) -> None:
+    """Raise ConfigurationError unless PostgreSQL takes this name for a schema."""
+    try:
+        _schema_name(name)
+    except ValueError as error:
+        raise ConfigurationError(f"schema: {name!r} is not valid: {error}") from None
+
+
 def names() -> list[str]:
     """The names of the settings in arguments and pyproject.toml."""
     return sorted("schema" if name == "schema_name" else name for name in Settings.model_fields)
