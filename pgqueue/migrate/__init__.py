@@ -3,8 +3,8 @@
 Each time it is one transaction in which the schema is locked, so that concurrent first starts are safe.
 """
 
-from .autogenerate import include_object
+from .autogenerate import include_name, include_object
 from .installing import migrate, upgrade
 from .offline import write_sql
 
-__all__ = ["include_object", "migrate", "upgrade", "write_sql"]
+__all__ = ["include_name", "include_object", "migrate", "upgrade", "write_sql"]

@@ -1,6 +1,7 @@
 """What `alembic revision --autogenerate` and `alembic check` of an application are to leave alone."""
 
 import re
+from collections.abc import MutableMapping
 from functools import cache
 from typing import Any
 
@@ -13,13 +14,27 @@ _CREATED = re.compile(r"^create (?:unlogged )?table (\w+)", re.MULTILINE)
 _PARTITION = re.compile(r"job_history_\w+")
 
 
+def include_name(name: str | None, type_: str, parent_names: MutableMapping[Any, str | None], *, schema: str = "pgqueue") -> bool:
+    """The `include_name` of an application's env.py: Alembic does not read the tables of pgqueue, which it would propose to drop.
+
+    With a filter of the application: `lambda *given: include_name(*given) and mine(*given)`; for another schema:
+    `partial(include_name, schema="jobs")`.
+
+    Args:
+        name: of something in the database; also the next two are Alembic's.
+        type_: its kind; all but "table" stay.
+        parent_names: where it is.
+        schema: the schema in which pgqueue is installed; it may be the one of the application.
+    """
+    return type_ != "table" or not _is_ours(name, parent_names.get("schema_name"), schema)
+
+
 def include_object(
     object: Any, name: str | None, type_: str, reflected: bool, compare_to: Any, *, schema: str = "pgqueue"
 ) -> bool:
-    """The `include_object` of an application's env.py: leaves out the tables of pgqueue, which it would propose to drop.
+    """The `include_object` of an application's env.py: what `include_name` does, but after Alembic has read the tables.
 
-    Only tables of the database that the application's metadata does not have are left out. With a filter of the application:
-    `lambda *given: include_object(*given) and mine(*given)`; for another schema: `partial(include_object, schema="jobs")`.
+    Tables that the application's metadata has, too, stay.
 
     Args:
         object: what Alembic looks at; also the next four are Alembic's.
@@ -29,9 +44,14 @@ def include_object(
         compare_to: what the other side has for it.
         schema: the schema in which pgqueue is installed; it may be the one of the application.
     """
-    if type_ != "table" or not reflected or compare_to is not None or name is None:
-        return True
-    return (object.schema or _default_schema(schema)) != schema or not _is_ours(name)
+    is_only_there = type_ == "table" and reflected and compare_to is None
+    return not (is_only_there and _is_ours(name, object.schema, schema))
+
+
+def _is_ours(name: str | None, stands_in: str | None, schema: str) -> bool:
+    if name is None or (stands_in or _default_schema(schema)) != schema:
+        return False
+    return name in _tables() or _PARTITION.fullmatch(name) is not None
 
 
 def _default_schema(unknown: str) -> str:
@@ -40,10 +60,6 @@ def _default_schema(unknown: str) -> str:
         return context.get_context().dialect.default_schema_name or unknown
     except NameError:  # that is how Alembic says that there is none
         return unknown
-
-
-def _is_ours(name: str) -> bool:
-    return name in _tables() or _PARTITION.fullmatch(name) is not None
 
 
 @cache
