@@ -17,15 +17,19 @@ _PARTITION = re.compile(r"job_history_\w+")
 def include_name(name: str | None, type_: str, parent_names: MutableMapping[Any, str | None], *, schema: str = "pgqueue") -> bool:
     """The `include_name` of an application's env.py: Alembic does not read the tables of pgqueue, which it would propose to drop.
 
+    A schema that is pgqueue's alone is not read at all.
+
     With a filter of the application: `lambda *given: include_name(*given) and mine(*given)`; for another schema:
     `partial(include_name, schema="jobs")`.
 
     Args:
         name: of something in the database; also the next two are Alembic's.
-        type_: its kind; all but "table" stay.
+        type_: its kind.
         parent_names: where it is.
         schema: the schema in which pgqueue is installed; it may be the one of the application.
     """
+    if type_ == "schema":
+        return name != schema  # that of the application's own tables has no name here
     return type_ != "table" or not _is_ours(name, parent_names.get("schema_name"), schema)
 
 
