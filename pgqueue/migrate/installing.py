@@ -5,6 +5,7 @@ from typing import Any
 from alembic import op
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection
+from sqlalchemy.engine.mock import MockConnection
 
 from ..config import check_schema_name
 from ..errors import ConfigurationError, WrongConnection
@@ -49,8 +50,8 @@ def upgrade(connection: Connection | None, schema: str = "pgqueue", roles: bool 
     stays locked for other migrations of pgqueue until then.
 
     Args:
-        connection: of SQLAlchemy, over psycopg, psycopg2, or asyncpg in `run_sync`: `op.get_bind()`. None, as `op.get_bind()` is
-            in `alembic upgrade --sql`: write the SQL where Alembic writes its own.
+        connection: of SQLAlchemy, over psycopg, psycopg2, or asyncpg in `run_sync`: `op.get_bind()`. What that is in
+            `alembic upgrade --sql`, which has no connection, or None: write the SQL where Alembic writes its own.
         schema: the schema to install in; it is created if it does not exist.
         roles: also create or update the roles of sql/roles.sql; the user needs CREATEROLE unless they exist.
         since: the version of pgqueue's tables from which the SQL is written; by default none, and in a run of Alembic that has
@@ -62,11 +63,11 @@ def upgrade(connection: Connection | None, schema: str = "pgqueue", roles: bool 
     Raises:
         ConfigurationError: as for `migrate`; or the transaction is aborted, read-only, of another isolation level than read
             committed, or there is none (autocommit). Nothing was applied.
-        WrongConnection: it is no connection of SQLAlchemy to PostgreSQL; or None outside of `alembic upgrade --sql`.
+        WrongConnection: it is no connection of SQLAlchemy to PostgreSQL; or none outside of `alembic upgrade --sql`.
         InvalidArgument: the schema's name is too long for roles.
     """
     check_schema_name(schema)
-    if connection is None:
+    if connection is None or isinstance(connection, MockConnection):
         return write_into(_offline(), schema, roles, since)
     _refuse_others(connection)
     with refusals(schema):
@@ -85,7 +86,7 @@ def revision_context() -> MigrationContext | None:
 def _offline() -> MigrationContext:
     context = revision_context()
     if context is None or not context.as_sql:
-        raise WrongConnection("connection: None is taken only in a revision of `alembic upgrade --sql`; use op.get_bind()")
+        raise WrongConnection("connection: there is none, and no `alembic upgrade --sql` runs; use op.get_bind() in a revision")
     _refuse_dialect(context.dialect.name)
     return context
 
