@@ -5,9 +5,8 @@ from collections.abc import MutableMapping
 from functools import cache
 from typing import Any
 
-from alembic import context
-
 from .files import resource
+from .running import in_environment
 from .steps import VERSION_TABLE
 
 _CREATED = re.compile(r"^create (?:unlogged )?table (\w+)", re.MULTILINE)
@@ -60,10 +59,8 @@ def _is_ours(name: str | None, stands_in: str | None, schema: str) -> bool:
 
 def _default_schema(unknown: str) -> str:
     """The schema of tables that Alembic names without one; `unknown` outside of Alembic's environment."""
-    try:
-        return context.get_context().dialect.default_schema_name or unknown
-    except NameError:  # that is how Alembic says that there is none
-        return unknown
+    running = in_environment()
+    return (running.dialect.default_schema_name if running else None) or unknown
 
 
 @cache

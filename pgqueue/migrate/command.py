@@ -8,7 +8,7 @@ from alembic import context
 from ..config import connection_url, load_settings
 from .own import own_engine
 from .refusals import errors_of_psycopg, refusals
-from .statements import checking, entering, expecting, leaving
+from .statements import checking, entering, expecting, leaving, written
 from .steps import VERSION_TABLE, execute, execute_each
 
 
@@ -53,6 +53,6 @@ def _run_steps(schema: str) -> None:
 def _before(schema: str, is_change: bool) -> list[str]:
     if not context.is_offline_mode():
         return entering(schema) if is_change else checking(schema)
-    first = ["set transaction isolation level read committed, read write", "set local client_encoding = 'UTF8'"]
+    first = ["set transaction isolation level read committed, read write", *written()]
     since = context.get_starting_revision_argument()
     return [*first, *(entering(schema) if is_change else []), *(expecting(str(since) if since else None) if is_change else [])]

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from alembic import op
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection
 from sqlalchemy.engine.mock import MockConnection
@@ -12,6 +11,7 @@ from ..errors import ConfigurationError, WrongConnection
 from .offline import write_into
 from .own import own_engine
 from .refusals import errors_of_psycopg, refusals
+from .running import in_revision
 from .steps import bring_up, on_connection
 
 
@@ -33,7 +33,7 @@ def migrate(url: str, schema: str = "pgqueue", roles: bool = False) -> bool:
         InvalidArgument: the schema's name is too long for roles; nothing was applied.
         psycopg.OperationalError: the server cannot be reached, or the connection was cut.
     """
-    if revision_context() is not None:
+    if in_revision() is not None:
         raise ConfigurationError(
             "migrate: a revision of Alembic is running, and migrate(url) would commit whatever becomes of it; "
             "use pgqueue.migrate.upgrade(op.get_bind())"
@@ -75,16 +75,8 @@ def upgrade(connection: Connection | None, schema: str = "pgqueue", roles: bool 
         return bring_up(on_connection(connection, schema), schema, roles)
 
 
-def revision_context() -> MigrationContext | None:
-    """The context of the revision of Alembic that is running, if there is one."""
-    try:
-        return op.get_context()
-    except NameError:  # that is how Alembic says it
-        return None
-
-
 def _offline() -> MigrationContext:
-    context = revision_context()
+    context = in_revision()
     if context is None or not context.as_sql:
         raise WrongConnection("connection: there is none, and no `alembic upgrade --sql` runs; use op.get_bind() in a revision")
     _refuse_dialect(context.dialect.name)

@@ -9,8 +9,8 @@ from alembic.runtime.migration import MigrationContext
 from ..config import check_schema_name
 from .steps import bring_up, execute_each, head, known, on_output
 
-# Nothing else may stand before them in a transaction: a revision of the application cannot have them.
-BEGIN = ["begin", "set transaction isolation level read committed, read write", "set local client_encoding = 'UTF8'"]
+# Nothing else may stand before the second in a transaction: a revision of the application cannot have it.
+BEGIN = ["begin", "set transaction isolation level read committed, read write"]
 # The version up to which SQL has been written, by run of Alembic and schema.
 _WRITTEN: MutableMapping[MigrationContext, dict[str, str]] = WeakKeyDictionary()
 

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from ..errors import ConfigurationError
 from .files import resource, statement
-from .statements import checking, entering, expecting, leaving
+from .statements import checking, entering, expecting, leaving, written, written_out
 
 VERSION_TABLE = "schema_version"
 
@@ -67,7 +67,7 @@ def bring_up(migration: MigrationContext, schema: str, roles: bool, since: str |
 
     `since` is the version from which SQL is written.
     """
-    execute_each(migration, entering(schema, roles))
+    execute_each(migration, [*(written() if migration.as_sql else []), *entering(schema, roles)])
     if migration.as_sql:
         execute_each(migration, expecting(since))
         before = since
@@ -78,7 +78,7 @@ def bring_up(migration: MigrationContext, schema: str, roles: bool, since: str |
     execute(migration, "select maintain();")
     if roles:
         execute_each(migration, [statement("roles.sql")])
-    execute_each(migration, [*checking(schema), *leaving()])
+    execute_each(migration, [*checking(schema), *leaving(), *(written_out() if migration.as_sql else [])])
     return before != head()
 
 

@@ -12,7 +12,7 @@ from typer.main import get_command
 from pgqueue.cli import cli
 
 from ..looking import Look
-from .conftest import Ran, Run, run_here
+from .conftest import Ran, Run
 from .stock import AWKWARD, USUAL, Names, stock
 
 WIDTHS = (60, 80, 120)
@@ -107,9 +107,7 @@ def test_each_command_with_a_table_has_wide_and_columns() -> None:
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_no_line_is_wider_than_the_terminal(
-    run: Run, words: dict[str, str], width: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_line_is_wider_than_the_terminal(run: Run, words: dict[str, str], width: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", str(width))
     wider = {
         f"{form}: {line}"
