@@ -160,7 +160,7 @@ class SyncPool:
         try:
             return call.read(run(connection, self._statements.of(call), call.params))
         except Exception as error:
-            raise_ours(error, self._statements.schema)
+            raise_ours(error, self._statements.schema, connection)
             raise
 
     def pool(self) -> _Pool:
@@ -245,7 +245,7 @@ class AsyncPool:
         try:
             return call.read(await run(connection, self._statements.of(call), call.params))
         except Exception as error:
-            raise_ours(error, self._statements.schema)
+            raise_ours(error, self._statements.schema, connection)
             raise
 
     async def pool(self) -> _AsyncPool:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import psycopg
 
 from .. import errors
+from . import grants
 
 _BY_SQLSTATE: dict[str, type[errors.PgQueueError]] = {
     "PQ001": errors.InvalidArgument,
@@ -14,6 +15,7 @@ _BY_SQLSTATE: dict[str, type[errors.PgQueueError]] = {
     "PQ004": errors.WrongState,
     "PQ005": errors.QueueFull,
 }
+_DENIED = "42501"
 _UNTRANSLATABLE_CHARACTER = "22P05"
 _NOT_MIGRATED = ("3F000", "42883", "42P01")  # no such schema, function, table; it is ours if the message has its name
 # Classes of temporary errors: connection, rollback, resources, wrong state (lock_timeout), operator intervention, system.
@@ -30,8 +32,8 @@ class Report(NamedTuple):
     detail: str | None
 
 
-def translate(error: Exception, schema: str) -> Exception:
-    """Our exception for an error of any driver; the error itself if it is not about pgqueue."""
+def translate(error: Exception, schema: str, user: str | None = None) -> Exception:
+    """Our exception for an error of any driver, to a session of `user` if that is known; the error itself if it is another's."""
     said = report(error)
     if said is None:
         return error
@@ -39,14 +41,17 @@ def translate(error: Exception, schema: str) -> Exception:
         return _BY_SQLSTATE[said.sqlstate](said.message)
     if said.sqlstate == _UNTRANSLATABLE_CHARACTER:
         return errors.InvalidArgument(f"args: PostgreSQL cannot store this text: {said.detail or said.message}")
+    command = errors.migrate_command(schema)
     if said.sqlstate in _NOT_MIGRATED and any(name in said.message for name in (f"{schema}.", f'{schema}"')):
-        return errors.NotMigrated(f"schema {schema!r} has no pgqueue of this version ({said.message}); run `pgqueue migrate`")
+        return errors.NotMigrated(f"schema {schema!r} has no pgqueue of this version ({said.message}); run `{command}`")
+    if said.sqlstate == _DENIED and (grant := grants.remedy(said.message, schema, user)):
+        return errors.NotPermitted(f"{said.message}; let its owner run: {grant} (`{command} --roles` makes the roles)")
     return error
 
 
-def raise_ours(error: Exception, schema: str) -> None:
+def raise_ours(error: Exception, schema: str, connection: Any = None) -> None:
     """Raise our exception for this error. Return if the error is not about pgqueue, so that the caller can raise it unchanged."""
-    ours = translate(error, schema)
+    ours = translate(error, schema, grants.user_of(connection))
     if ours is not error:
         raise ours from error
 

@@ -5,7 +5,7 @@ from collections.abc import MutableMapping
 from functools import cache
 from typing import Any
 
-from .files import resource
+from ..database.files import resource
 from .running import in_environment
 from .steps import VERSION_TABLE
 

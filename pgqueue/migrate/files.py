@@ -2,12 +2,7 @@
 
 from pathlib import Path
 
-
-def resource(name: str) -> Path:
-    """The directory `sql` or `migrations`: inside the package if it is installed, beside it in a checkout."""
-    package = Path(__file__).parents[1]
-    inside = package / name
-    return inside if inside.is_dir() else package.parent / name
+from ..database.files import resource
 
 
 def install_files() -> list[Path]:

@@ -11,8 +11,9 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection
 
+from ..database.files import resource
 from ..errors import ConfigurationError
-from .files import resource, statement
+from .files import statement
 from .statements import checking, entering, expecting, leaving, written, written_out
 
 VERSION_TABLE = "schema_version"
