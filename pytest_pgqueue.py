@@ -75,11 +75,12 @@ def _install(url: str) -> None:
 
     from pgqueue.config import TEST_URL, load_settings
     from pgqueue.database.backoff import first_line
+    from pgqueue.database.url import DatabaseUrl
     from pgqueue.errors import PgQueueError
     from pgqueue.migrate import migrate
 
     try:
-        migrate(url, load_settings().schema_name)
+        migrate(DatabaseUrl(url, TEST_URL), load_settings().schema_name)
         return
     except (PgQueueError, Error) as error:
         fault = f"{TEST_URL}: {first_line(error).removeprefix('database_url: ')}"

@@ -37,9 +37,12 @@ def pytest_configure() -> None:
     of processes would compile pgqueue again, a quarter of the time that it takes to start, and pytest would rewrite the asserts
     of all tests again.
 
+    Tables of commands are as wide as COLUMNS says, which readline sets for the processes that a terminal's process starts.
+
     While tests are collected nothing is garbage, and there are a million objects to look through.
     """
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    os.environ.pop("COLUMNS", None)
     sys.dont_write_bytecode = False
     gc.disable()
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -13,9 +13,11 @@ from .groups import Commands
 from .options import AsJson, DatabaseUrl, Schema
 from .output import print_json, print_json_lines, print_table, say
 from .session import Session
+from .shape import tabular
 from .times import read_span
 
 COLUMNS = ("id", "name", "role", "queues", "status", "last_used_at", "expires_at", "created_by", "created_at")
+SPARE = ("created_by", "created_at", "expires_at", "last_used_at", "queues")
 Limit = Annotated[int, typer.Option(metavar="N", min=1, max=10_000, help="Maximum number of rows.")]
 
 
@@ -69,6 +71,7 @@ def create(
 
 
 @api_keys.command("list")
+@tabular(COLUMNS)
 def list_(limit: Limit = 100, database_url: DatabaseUrl = None, schema: Schema = None, as_json: AsJson = False) -> None:
     """List keys without their secrets, the newest first: those that have expired or were revoked, too."""
     with Session(database_url, schema) as database:
@@ -78,7 +81,7 @@ def list_(limit: Limit = 100, database_url: DatabaseUrl = None, schema: Schema =
         return
     for row in rows:
         row["queues"] = "all" if row["queues"] is None else row["queues"]
-    print_table("keys", rows, COLUMNS, wide=("name", "queues", "created_by"), spare=("created_by", "created_at", "expires_at"))
+    print_table("keys", rows, COLUMNS, wide=("queues",), spare=SPARE)
 
 
 @api_keys.command()

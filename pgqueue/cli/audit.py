@@ -11,12 +11,14 @@ from ..database.calls.audit import AuditEntry
 from .options import AsJson, DatabaseUrl, Limit, Schema
 from .output import print_json_lines, print_table
 from .session import Session
+from .shape import tabular
 from .times import read_when
 
 COLUMNS = ("at", "by", "verb", "subject", "what", "reason")
 SETTING = ("set_limit", "set_queue", "set_schedule")  # whose entries hold all that is set, before and after
 
 
+@tabular(COLUMNS)
 def audit(
     since: Annotated[str | None, typer.Option(metavar="WHEN", help="Not before: a time, or a span such as 2h.")] = None,
     by: Annotated[str | None, typer.Option(metavar="WHO", help="Only what this one has done.")] = None,
@@ -38,7 +40,7 @@ def audit(
         print_json_lines(entry._asdict() | {"client": entry.client and str(entry.client)} for entry in entries)
         return
     rows = [entry._asdict() | {"subject": f"{entry.kind} {entry.subject}".rstrip(), "what": changes(entry)} for entry in entries]
-    print_table("entries", rows, COLUMNS, wide=("by", "what", "reason"), spare=("reason",))
+    print_table("entries", rows, COLUMNS, wide=("what", "reason"), spare=("reason", "what", "at"))
 
 
 def changes(entry: AuditEntry) -> str:

@@ -15,9 +15,11 @@ from .jobs import retry_each
 from .options import AsJson, DatabaseUrl, Limit, Schema, State
 from .output import console, print_json_lines, print_table, say
 from .session import Session
+from .shape import tabular
 
 COLUMNS = ("id", "queue", "task", "args", "attempt", "finished_at", "error")
 GROUP_COLUMNS = ("jobs", "error", "fingerprint", "tasks", "queues", "first_at", "last_at", "sample_id")
+SPARE_GROUPS = ("queues", "first_at", "last_at", "tasks", "error")
 
 
 class Property(StrEnum):
@@ -35,6 +37,7 @@ class Property(StrEnum):
 
 
 @filtered(State.failed)
+@tabular(COLUMNS, GROUP_COLUMNS, tuple(Property))
 def dead(
     filter: dict[str, Any],
     group: Annotated[
@@ -86,7 +89,7 @@ def _print_letters(rows: list[dict[str, Any]], following: str | None, as_json: b
         print_json_lines(rows)
     else:
         readable = [row | {"error": _error(row["error_type"] or row["reason"], row["error_message"])} for row in rows]
-        print_table("dead letters", readable, COLUMNS, wide=("args", "error"), spare=("finished_at", "attempt"))
+        print_table("dead letters", readable, COLUMNS, wide=("args", "error"), spare=("attempt", "args", "finished_at", "error"))
     if following is not None:
         say(f"go on with --after '{following}'", to_stderr=True)
 
@@ -96,7 +99,7 @@ def _print_groups(groups: list[calls.DeadGroup], as_json: bool) -> None:
         print_json_lines(group._asdict() for group in groups)
         return
     rows = [group._asdict() | {"error": _error(group.error_type or group.reason, group.message)} for group in groups]
-    print_table("dead letters", rows, GROUP_COLUMNS, wide=("error", "tasks", "queues"), spare=("queues", "first_at", "last_at"))
+    print_table("dead letters", rows, GROUP_COLUMNS, wide=("error", "tasks", "queues"), spare=SPARE_GROUPS)
     if groups and (looked_to := groups[0].looked_to):
         since = f"{looked_to:%Y-%m-%d %H:%M:%S%z}"
         console().print(f"only what failed since {since} was looked at; --until and --error look elsewhere", style="dim")
@@ -107,7 +110,7 @@ def _print_counts(name: str, counts: list[calls.DeadCount], as_json: bool) -> No
     if as_json:
         print_json_lines([{key: value for key, value in row.items() if key != "value"} for row in rows])
     else:
-        print_table("dead letters", rows, (name, "jobs", "first_at", "last_at"), spare=("first_at",))
+        print_table("dead letters", rows, (name, "jobs", "first_at", "last_at"), spare=("first_at", "last_at"))
 
 
 def _error(kind: str, message: str | None) -> str:

@@ -6,6 +6,7 @@ from typer.core import TyperGroup
 
 from ..errors import InvalidArgument
 from .secrets import safe
+from .shape import Shape, shape
 
 
 class Commands(TyperGroup):
@@ -30,5 +31,5 @@ def refuse_options_before(group: str, command: str, database_url: str | None, sc
     Raises:
         InvalidArgument: one is given.
     """
-    if database_url is not None or schema is not None or as_json:
+    if database_url is not None or schema is not None or as_json or shape() != Shape():
         raise InvalidArgument(f"options: put them after the command: pgqueue {group} {command} … --schema NAME")

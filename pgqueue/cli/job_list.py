@@ -13,8 +13,10 @@ from .jobs import attempt_of
 from .options import AsJson, DatabaseUrl, Limit, Schema
 from .output import no_worker, print_json, print_json_lines, print_table, say, shown
 from .session import Session
+from .shape import tabular
 
 COLUMNS = ("id", "state", "queue", "task", "args", "priority", "attempt", "run_at", "finished_at", "note")
+SPARE = ("finished_at", "run_at", "priority", "attempt", "args", "note")
 
 
 class Order(StrEnum):
@@ -27,6 +29,7 @@ class Order(StrEnum):
 
 
 @filtered()
+@tabular(COLUMNS)
 def jobs(
     filter: dict[str, Any],
     limit: Limit = 20,
@@ -57,7 +60,7 @@ def jobs(
         print_json_lines(job._asdict() for job in page.jobs)
     else:
         readable = [job._asdict() | {"attempt": attempt_of(job._asdict()), "note": _note(job)} for job in page.jobs]
-        print_table("jobs", readable, COLUMNS, wide=("args", "note"), spare=("finished_at", "run_at", "priority", "attempt"))
+        print_table("jobs", readable, COLUMNS, wide=("args", "note"), spare=SPARE)
     _say_where_it_stopped(page, limit)
 
 

@@ -24,15 +24,18 @@ from .options import AsJson, DatabaseUrl, Schema
 from .output import console, facts_of, for_each, object_of, print_json, print_table
 from .secrets import safe, safe_lines
 from .session import Session
-from .steps import print_remembered, remembered
+from .shape import tabular
+from .steps import SIGNALS, STEPS, print_remembered, remembered
 from .who import who
 
 WAITING = ("blocked", "scheduled", "ready")
 SHOWN_APART = {"id", "max_attempts", "errors", "control"}
 BESIDE = ("result", "result_expires_at", "fingerprint", "request_id", "trace_id")  # no columns of the view
+ATTEMPTS = ("attempt", "started_at", "ended_at", "retry_at", "type", "message")
 FACTS = (*(name for name in reads.JOB_COLUMNS if name not in SHOWN_APART), *BESIDE)
 
 
+@tabular(FACTS, ATTEMPTS, STEPS, SIGNALS)
 def job(
     id: Annotated[int, typer.Argument(help="Id of the job.")],
     logs: Annotated[bool, typer.Option("--logs", help="Show what its handler has said instead.")] = False,
@@ -122,9 +125,8 @@ def attempts_of(row: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _print_attempts(errors: list[dict[str, Any]]) -> None:
-    columns = ("attempt", "started_at", "ended_at", "retry_at", "type", "message")
-    rows = [{name: _time(error.get(name)) if name.endswith("_at") else error.get(name) for name in columns} for error in errors]
-    print_table("attempts", rows, columns, ("type", "message"), ("ended_at", "retry_at"))
+    rows = [{name: _time(error.get(name)) if name.endswith("_at") else error.get(name) for name in ATTEMPTS} for error in errors]
+    print_table("attempts", rows, ATTEMPTS, wide=("message",), spare=("ended_at", "retry_at", "message"))
 
 
 def _time(text: Any) -> str | None:

@@ -14,9 +14,11 @@ from .limit_view import readable, said
 from .options import AsJson, DatabaseUrl, Schema
 from .output import print_facts, print_json, print_json_lines, print_table, say, shown
 from .session import Session
+from .shape import tabular
 from .times import read_span, read_time
 
 COLUMNS = ("key", "limit", "running", "waiting", "tokens", "used", "wait_seconds", "parked_until", "weight")
+SPARE = ("weight", "used", "tokens", "wait_seconds", "parked_until")
 FACTS = (
     "limit", "running", "waiting", "tokens", "burst_used", "used", "remaining", "wait_seconds", "parked_until", "weight",
     "changed_at",
@@ -33,6 +35,7 @@ limits = typer.Typer(name="limits", cls=_Commands, help="Show limits, and change
 
 
 @limits.callback(invoke_without_command=True)
+@tabular(COLUMNS)
 def show_all(context: typer.Context, database_url: DatabaseUrl = None, schema: Schema = None, as_json: AsJson = False) -> None:
     """Show every limit and every key in use with its current values. Commands change them."""
     if context.invoked_subcommand is not None:
@@ -43,7 +46,7 @@ def show_all(context: typer.Context, database_url: DatabaseUrl = None, schema: S
     if as_json:
         print_json_lines(row._asdict() for row in rows)
     else:
-        print_table("limits", [readable(row) for row in rows], COLUMNS, wide=("key", "limit"), spare=("weight", "used", "tokens"))
+        print_table("limits", [readable(row) for row in rows], COLUMNS, wide=("limit",), spare=SPARE)
 
 
 @limits.command("set")
@@ -90,6 +93,7 @@ def set_(
 
 
 @limits.command()
+@tabular(FACTS)
 def get(key: Key, database_url: DatabaseUrl = None, schema: Schema = None, as_json: AsJson = False) -> None:
     """Show the current values of one key."""
     with Session(database_url, schema) as database:

@@ -10,6 +10,7 @@ from ..database.calls.metrics import Figures, Metrics, MetricStep
 from ..insight import short
 from .output import console, print_table, shown
 from .secrets import safe
+from .shape import shape
 
 QUEUES = ("queue", "in/s", "done/s", "failed", "errors", "p50", "p95", "p99", "wait95", "ready")
 TASKS = ("task", "done/s", "succeeded", "failed", "errors", "mean", "p50", "p95", "p99", "wait95")
@@ -19,14 +20,14 @@ SERIES = ("at", "in", "done", "failed", "cancelled", "p50", "p95", "p99", "wait9
 
 def print_figures(figures: Metrics, by: str | None) -> None:
     """The figures of all jobs, by queue and by task; with `by` only one of the tables."""
-    if by is None:
+    if by is None and not shape().columns:
         _print_all(figures)
     if by != "task":
         rows = [_row("queue", one) for one in figures.queues.values()]
-        print_table("queues", rows, QUEUES, wide=("queue",), spare=("errors", "p50", "p99"))
+        print_table("queues", rows, QUEUES, spare=("errors", "p50", "p99", "in/s", "wait95", "p95"))
     if by != "queue":
         rows = [_row("task", one) for one in figures.tasks.values()]
-        print_table("tasks", rows, TASKS, wide=("task",), spare=("mean", "errors", "p50", "succeeded"))
+        print_table("tasks", rows, TASKS, spare=("mean", "errors", "p50", "succeeded", "p99", "wait95", "p95"))
 
 
 def print_series(steps: list[MetricStep]) -> None:

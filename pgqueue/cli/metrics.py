@@ -9,10 +9,11 @@ import typer
 from ..control.metrics import metrics_of, series_of
 from ..database.calls.metrics import Metrics
 from ..errors import InvalidArgument
-from .metric_view import print_figures, print_series
+from .metric_view import QUEUES, SERIES, TASKS, print_figures, print_series
 from .options import AsJson, DatabaseUrl, Schema
 from .output import print_json, print_json_lines
 from .session import Session
+from .shape import tabular
 from .times import read_span, read_time, read_when
 
 
@@ -26,6 +27,7 @@ class Scope(StrEnum):
 Window = Annotated[str, typer.Option(metavar="SPAN", help="How long, up to the end of the last closed minute: 5m, 1h, 7d.")]
 
 
+@tabular(QUEUES, TASKS, SERIES)
 def metrics(
     ctx: typer.Context,
     window: Window = "5m",

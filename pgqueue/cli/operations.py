@@ -11,17 +11,20 @@ from ..database.calls import operations as calls
 from ..database.calls.operations import OperationStatus
 from ..database.translate import is_transient
 from ..errors import JobNotFound
-from .operation_view import line, print_status
+from .operation_view import FACTS, line, print_status
 from .options import AsJson, DatabaseUrl, Limit, Schema
 from .output import print_json, print_json_lines, print_table, say
 from .session import Session
+from .shape import tabular
 from .who import By, who
 
 COLUMNS = ("id", "kind", "state", "matched", "done", "skipped", "failed", "left_over", "created_at", "by", "reason")
+SPARE = ("created_at", "left_over", "skipped", "reason", "by", "failed")
 LOOK_EVERY = 0.5  # seconds between two looks at an operation on which others work
 TELL_EVERY = 1.0  # seconds between two lines about one that goes on
 
 
+@tabular(COLUMNS)
 def operations(
     only_open: Annotated[bool, typer.Option("--open", help="Only those that are not over.")] = False,
     limit: Limit = 20,
@@ -36,9 +39,10 @@ def operations(
         print_json_lines(rows)
     else:
         readable = [row | {"kind": f"{row['kind']}{' (dry run)' if row['dry_run'] else ''}"} for row in rows]
-        print_table("operations", readable, COLUMNS, wide=("by", "reason"), spare=("created_at", "left_over", "failed"))
+        print_table("operations", readable, COLUMNS, wide=("reason",), spare=SPARE)
 
 
+@tabular(FACTS)
 def operation(
     id: Annotated[int, typer.Argument(help="Id of the operation.")],
     watch: Annotated[

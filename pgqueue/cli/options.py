@@ -19,6 +19,10 @@ Schema = Annotated[
     typer.Option("--schema", metavar="NAME", help="Schema of pgqueue; $PGQUEUE_SCHEMA or pgqueue by default."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON: one object, or one object per line.")]
+Wide = Annotated[bool, typer.Option("--wide", help="Tables of any width: nothing is cut, and no column is left out.")]
+Columns = Annotated[
+    str | None, typer.Option("--columns", metavar="LIST", help="Only these columns, in this order: id,state. Not with --json.")
+]
 Limit = Annotated[int, typer.Option(metavar="N", min=1, max=1_000_000, help="Maximum number of rows.")]
 JobIds = Annotated[list[int], typer.Argument(metavar="ID", help="Ids of jobs.")]
 WorkflowIds = Annotated[list[int], typer.Argument(metavar="ID", help="Ids of workflows.")]

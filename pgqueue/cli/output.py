@@ -1,6 +1,7 @@
 """Printing: JSON for machines, plain tables for people; both without secrets."""
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
@@ -10,23 +11,24 @@ from uuid import UUID
 import typer
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
-from rich.table import Table
 from rich.text import Text
 
 from .._text import harmless, harmless_json, one_line
 from ..errors import PgQueueError
 from .failures import complain, exit_code
 from .secrets import redactor, safe
-from .table import Column, TextTable
+from .shape import shape, shown_name
+from .table import Column, Fact, Facts, TextTable, columns_kept, least_width
 
 COLOURS = {
     "running": "cyan", "ready": "blue", "scheduled": "blue", "succeeded": "green", "failed": "red", "cancelled": "yellow",
     "blocked": "dim", "skipped": "yellow",
     "ACTIVE": "green", "IDLE": "blue", "PAUSED": "yellow", "DRAINING": "yellow", "DEAD": "red",
 }  # fmt: skip
-GOES_ON = ("reason",)  # columns whose cells are worth another line
-WIDE = 20  # columns of the terminal that a column which may be cut keeps
-PIPED_WIDTH = 200  # columns if the output is not a terminal
+LEAST_WIDTH = 20  # columns of a terminal; fewer are no width but a program that does not know it
+GOES_ON = ("reason", "message", "limit", "settings", "queues", "tasks")  # columns whose cells are worth another line
+WITHOUT_END = 10_000_000  # columns
+PIPED_WIDTH = 200  # columns if the output is not a terminal, and $COLUMNS does not say how many
 
 
 class Screen(Console):
@@ -39,8 +41,17 @@ class Screen(Console):
 
 
 def console() -> Console:
-    """The console for people; wide if the output is not a terminal."""
-    return Screen(width=None if sys.stdout.isatty() else PIPED_WIDTH, highlight=False)
+    """The console for people; as wide as $COLUMNS says, else as the terminal; wide if there is none; without end by --wide."""
+    others = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+    return Screen(width=WITHOUT_END if shape().wide else _width(), highlight=False, _environ=others)
+
+
+def _width() -> int | None:
+    """The columns of the output; None = those of the terminal."""
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isascii() and columns.isdecimal() and len(columns) < 6 and int(columns) >= LEAST_WIDTH:
+        return int(columns)
+    return None if sys.stdout.isatty() else PIPED_WIDTH
 
 
 def say(text: str, to_stderr: bool = False) -> None:
@@ -67,42 +78,47 @@ def print_json_lines(values: Iterable[Any]) -> None:
 def print_table(
     title: str, rows: Sequence[dict[str, Any]], columns: Sequence[str], wide: Sequence[str] = (), spare: Sequence[str] = ()
 ) -> None:
-    """Rows as a table, see `to_table`; "no <title>" when there are none.
+    """Rows as a table in the width of the console, or as --wide and --columns say; "no <title>" when there are none.
+
+    The command names the columns of its tables by `tabular`.
 
     Args:
         title: the name of the rows.
         rows: the rows by column name.
         columns: names in the order to show.
-        wide: columns that may be cut if there is too little room.
-        spare: columns that are omitted one after the other if cutting is not enough.
+        wide: columns whose cells are cut first if there is too little room: arguments, notes, errors; no id, key, name or state.
+        spare: columns that are left out one after the other if cutting is not enough. What is not among them is folded at last.
     """
-    out = console()
-    if not rows:
-        out.print(f"no {title}")
+    if not shape().chosen(columns):
         return
-    left_out: list[str] = []
-    for name in spare:
-        if _needs(rows, [column for column in columns if column not in left_out], wide) <= out.width:
-            break
-        left_out.append(name)
-    out.print(to_table(rows, [column for column in columns if column not in left_out], wide))
-    if left_out:
-        out.print(f"no room for: {', '.join(map(_heading, left_out))} (see --json)", style="dim")
+    out = console()
+    for part in fitted(rows, columns, wide, spare, out.width) if rows else [f"no {title}"]:
+        out.print(part)
+
+
+def fitted(
+    rows: Sequence[dict[str, Any]],
+    columns: Sequence[str],
+    wide: Sequence[str] = (),
+    spare: Sequence[str] = (),
+    width: int | None = None,
+) -> Iterator[RenderableType]:
+    """Rows as a table, and a line that says which columns found no room. Arguments as of `print_table`; width: of the console."""
+    chosen = shape().chosen(columns)
+    cells = {name: [shown(row[name]) for row in rows] for name in chosen}
+    least = {name: least_width(_heading(name), its) for name, its in cells.items()}
+    kept = chosen if shape().columns else columns_kept(least, wide, spare, width or console().width)
+    numbers = {name: all(_is_number(row[name]) for row in rows) for name in kept}
+    heads = [Column(_heading(name), numbers[name], name in wide, name in GOES_ON) for name in kept]
+    yield TextTable(heads, list(zip(*(cells[name] for name in kept), strict=True)))
+    if left_out := [shown_name(name) for name in chosen if name not in kept]:
+        yield Text(f"no room for: {', '.join(left_out)}; see --wide or --columns", "dim")
 
 
 def print_counted(rows: Sequence[dict[str, Any]]) -> None:
     """When the live jobs of these rows were counted, unless that was just now."""
     if times := [row["counted_at"] for row in rows if row["counted_at"] is not None]:
         console().print(f"live jobs as counted at {shown(min(times))} or later", style="dim")
-
-
-def _needs(rows: Sequence[dict[str, Any]], columns: Sequence[str], wide: Sequence[str]) -> int:
-    """The least number of columns of a terminal that a table needs."""
-    needed = 3 * len(columns) + 1
-    for name in columns:
-        width = max(len(_heading(name)), *(shown(row[name]).cell_len for row in rows))
-        needed += min(width, WIDE) if name in wide else width
-    return needed
 
 
 def for_each(ids: list[int], act: Callable[[int], dict[str, Any]], said: Callable[[dict[str, Any]], str], as_json: bool) -> None:
@@ -125,31 +141,16 @@ def for_each(ids: list[int], act: Callable[[int], dict[str, Any]], said: Callabl
 
 def print_facts(title: str, row: dict[str, Any], names: Sequence[str]) -> None:
     """One row as a list of its values."""
-    out = console()
-    out.print(Text(safe(title), "bold"))
-    out.print(facts_of(row, names))
+    if facts := facts_of(row, names):
+        out = console()
+        out.print(Text(safe(title), "bold"))
+        out.print(facts)
 
 
-def facts_of(row: dict[str, Any], names: Sequence[str]) -> Table:
-    """The values of one row, one line for each; None is omitted."""
-    facts = Table.grid(padding=(0, 2))
-    for name in names:
-        if row[name] is not None:
-            facts.add_row(_heading(name), shown(row[name]))
-    return facts
-
-
-def to_table(rows: Sequence[dict[str, Any]], columns: Sequence[str], wide: Sequence[str] = ()) -> TextTable:
-    """Rows as a table.
-
-    Args:
-        rows: the rows by column name.
-        columns: names in the order to show; underscores become spaces.
-        wide: columns that may be cut if there is too little room.
-    """
-    numbers = {name: all(_is_number(row[name]) for row in rows) for name in columns}
-    heads = [Column(_heading(name), numbers[name], name in wide, name in GOES_ON) for name in columns]
-    return TextTable(heads, [[shown(row[name]) for name in columns] for row in rows])
+def facts_of(row: dict[str, Any], names: Sequence[str]) -> Facts:
+    """The values of one row, one for each line; None is omitted, and what --columns leaves out."""
+    its = (name for name in shape().chosen(names) if row[name] is not None)
+    return Facts([Fact(_heading(name), shown(row[name]), isinstance(row[name], dict | list)) for name in its])
 
 
 def shown(value: Any) -> Text:
@@ -184,7 +185,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _heading(name: str) -> str:
-    return name.removesuffix("_seconds").replace("_", " ")
+    return shown_name(name).replace("_", " ")
 
 
 def _words(value: Any) -> str:

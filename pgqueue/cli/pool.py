@@ -7,8 +7,9 @@ import typer
 from ..database.calls import pool_reads as reads
 from .options import AsJson, DatabaseUrl, Limit, Schema
 from .output import print_counted, print_facts, print_json, print_table
-from .pool_view import EVENTS, found, readable, readable_event
+from .pool_view import EVENTS, SPARE_EVENTS, found, readable, readable_event
 from .session import Session
+from .shape import tabular
 
 FACTS = (
     "state", "app", "queues", "concurrency", "wanted", "running", "outdated", "bounds", "autoscale", "rules", "ready", "oldest",
@@ -18,6 +19,7 @@ WORKERS = ("slot", "status", "host", "worker", "running", "generation", "leaving
 AGENTS = ("name", "host", "pid", "status", "slots", "taken", "version", "started_at", "heartbeat_at")
 
 
+@tabular(FACTS, WORKERS, AGENTS, EVENTS)
 def pool(
     name: Annotated[str, typer.Argument(help="Name of the pool.")],
     limit: Limit = 10,
@@ -41,8 +43,8 @@ def pool(
     print_facts(f"pool {name}", readable(row), FACTS)
     print_counted([row._asdict()])
     slots = [one._asdict() for one in workers]
-    print_table("slots", slots, WORKERS, wide=("host", "worker"), spare=("started_at", "generation", "leaving"))
+    print_table("slots", slots, WORKERS, spare=("started_at", "generation", "leaving", "heartbeat_at", "host"))
     print_table(
-        "agents", [one._asdict() for one in agents], AGENTS, wide=("name", "host"), spare=("started_at", "version", "pid")
+        "agents", [one._asdict() for one in agents], AGENTS, spare=("started_at", "version", "pid", "heartbeat_at", "host")
     )
-    print_table("events", [readable_event(one) for one in events], EVENTS, wide=("reason", "figures"), spare=("figures", "by"))
+    print_table("events", [readable_event(one) for one in events], EVENTS, wide=("reason", "figures"), spare=SPARE_EVENTS)

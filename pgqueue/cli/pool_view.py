@@ -11,8 +11,9 @@ from ..database.calls.pool_reads import PoolEvent, PoolStatus
 from .session import Session
 
 COLUMNS = ("name", "state", "wanted", "running", "ready", "oldest", "agents", "places", "autoscale", "app", "queues")
-SPARE = ("app", "queues", "places", "oldest")
+SPARE = ("app", "queues", "places", "oldest", "autoscale", "agents")
 EVENTS = ("at", "kind", "wanted", "by", "reason", "figures")
+SPARE_EVENTS = ("figures", "by", "reason")
 STATES = {
     "no_agent": "no agent runs it",
     "no_room": "its agents have too few places",

@@ -12,8 +12,9 @@ from ..errors import InvalidArgument
 from .groups import Commands, refuse_options_before
 from .options import AsJson, DatabaseUrl, Limit, Schema
 from .output import print_counted, print_json, print_json_lines, print_table, say
-from .pool_view import COLUMNS, EVENTS, SPARE, found, read_change, read_rules, readable, readable_event, summary
+from .pool_view import COLUMNS, EVENTS, SPARE, SPARE_EVENTS, found, read_change, read_rules, readable, readable_event, summary
 from .session import Session
+from .shape import tabular
 
 Name = Annotated[str, typer.Argument(help="Name of the pool.")]
 Queues = Annotated[
@@ -38,6 +39,7 @@ pools = typer.Typer(name="pools", cls=_Commands, help="Show pools, and change th
 
 
 @pools.callback(invoke_without_command=True)
+@tabular(COLUMNS)
 def show_all(context: typer.Context, database_url: DatabaseUrl = None, schema: Schema = None, as_json: AsJson = False) -> None:
     """Show every pool: the workers that are wanted and that run, the jobs that wait, its agents. Commands change them."""
     if context.invoked_subcommand is not None:
@@ -48,7 +50,7 @@ def show_all(context: typer.Context, database_url: DatabaseUrl = None, schema: S
     if as_json:
         print_json_lines(row._asdict() for row in rows)
         return
-    print_table("pools", [readable(row) for row in rows], COLUMNS, wide=("name", "app", "queues"), spare=SPARE)
+    print_table("pools", [readable(row) for row in rows], COLUMNS, wide=("queues",), spare=SPARE)
     print_counted([row._asdict() for row in rows])
 
 
@@ -185,6 +187,7 @@ def delete(
 
 
 @pools.command()
+@tabular(EVENTS)
 def events(
     name: Name, limit: Limit = 20, database_url: DatabaseUrl = None, schema: Schema = None, as_json: AsJson = False
 ) -> None:
@@ -194,7 +197,7 @@ def events(
     if as_json:
         print_json_lines(row._asdict() for row in rows)
     else:
-        print_table("events", [readable_event(row) for row in rows], EVENTS, wide=("reason", "figures"), spare=("figures", "by"))
+        print_table("events", [readable_event(row) for row in rows], EVENTS, wide=("reason", "figures"), spare=SPARE_EVENTS)
 
 
 def _values(

@@ -12,9 +12,11 @@ from .options import AsJson, DatabaseUrl, Schema
 from .output import print_counted, print_json, print_json_lines, print_table, say, shown
 from .pause_view import print_pauses
 from .session import Session
+from .shape import tabular
 from .times import read_span
 
 COLUMNS = ("name", "ready", "running", "scheduled", "blocked", "oldest", "workers", "settings")
+SPARE = ("blocked", "oldest", "scheduled", "settings")
 OWN = ("max_ready", "on_full", "starvation_after", "starvation_share", "keep_succeeded", "keep_cancelled", "dead_days")
 Name = Annotated[str, typer.Argument(help="Name of the queue.")]
 
@@ -29,6 +31,7 @@ queues = typer.Typer(
 
 
 @queues.callback(invoke_without_command=True)
+@tabular(COLUMNS)
 def show_all(context: typer.Context, database_url: DatabaseUrl = None, schema: Schema = None, as_json: AsJson = False) -> None:
     """Show every queue: live jobs, workers that serve it, settings, and what is paused. Commands change settings."""
     if context.invoked_subcommand is not None:
@@ -39,9 +42,7 @@ def show_all(context: typer.Context, database_url: DatabaseUrl = None, schema: S
     if as_json:
         print_json_lines(rows)
         return
-    print_table(
-        "queues", [row | {"settings": _settings(row)} for row in rows], COLUMNS, ("name", "settings"), ("blocked", "oldest")
-    )
+    print_table("queues", [row | {"settings": _settings(row)} for row in rows], COLUMNS, ("settings",), SPARE)
     print_counted(rows)
     print_pauses(pauses)
 

@@ -21,6 +21,7 @@ from .output import console, print_facts, print_json, print_json_lines, print_ta
 from .schedule_view import NEXT, Answer, answer_about, readable, readable_tick
 from .secrets import safe
 from .session import Session
+from .shape import tabular
 from .times import read_span, read_time
 
 COLUMNS = ("name", "next_tick", "here", "last_tick", "outcome", "misfires")
@@ -44,6 +45,7 @@ schedules = typer.Typer(
 
 
 @schedules.callback(invoke_without_command=True)
+@tabular(COLUMNS)
 def show_all(context: typer.Context, database_url: DatabaseUrl = None, schema: Schema = None, as_json: AsJson = False) -> None:
     """Show every schedule: the next tick in its zone and here, the last tick and what came of it. Commands change them."""
     if context.invoked_subcommand is not None:
@@ -54,10 +56,11 @@ def show_all(context: typer.Context, database_url: DatabaseUrl = None, schema: S
     if as_json:
         print_json_lines(row._asdict() for row in rows)
         return
-    print_table("schedules", [readable(row) for row in rows], COLUMNS, wide=("name",), spare=("here", "misfires"))
+    print_table("schedules", [readable(row) for row in rows], COLUMNS, spare=("here", "misfires", "last_tick"))
     _print_remarks(rows)
 
 
+@tabular(FACTS, TICKS)
 def schedule(
     name: Name, limit: Limit = 10, database_url: DatabaseUrl = None, schema: Schema = None, as_json: AsJson = False
 ) -> None:
@@ -72,7 +75,9 @@ def schedule(
     print_facts(f"schedule {name}", readable(row), FACTS)
     _print_answer(answer)
     if ticks:
-        print_table("ticks", [readable_tick(tick, row) for tick in ticks], TICKS, wide=("reason",), spare=("fired_at", "for"))
+        print_table(
+            "ticks", [readable_tick(tick, row) for tick in ticks], TICKS, wide=("reason",), spare=("fired_at", "for", "reason")
+        )
     _print_remarks([row])
 
 

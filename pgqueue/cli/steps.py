@@ -52,10 +52,16 @@ def print_remembered(row: dict[str, Any]) -> None:
     """The steps of a job, and the signals that it has or waits for."""
     if steps := row["steps"]:
         timed = [step | {"took": (step["ended_at"] - step["started_at"]).total_seconds()} for step in steps]
-        print_table("steps", [_named("step", step) for step in timed], STEPS, ("step", "value"), ("attempt", "took"))
+        print_table(
+            "steps",
+            [_named("step", step) for step in timed],
+            STEPS,
+            wide=("value",),
+            spare=("attempt", "took", "started_at", "value"),
+        )
     if signals := row["signals"]:
         told = [_named("signal", signal) | {"state": _state(signal)} for signal in signals]
-        print_table("signals", told, SIGNALS, ("signal", "payload"), ("waited_at", "until"))
+        print_table("signals", told, SIGNALS, wide=("payload",), spare=("waited_at", "until", "ended_at", "payload"))
 
 
 def _named(name: str, row: dict[str, Any]) -> dict[str, Any]:

@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from rich.console import Group, RenderableType
+from rich.console import Group
 from rich.text import Text
 from rich.tree import Tree
 
 from ..workflow.graph import Graph, GraphEdge, GraphNode
 from ..workflow.progress import STATES, WorkflowProgress
-from .output import COLOURS, console, no_worker, shown, to_table
+from .output import COLOURS, console, fitted, no_worker, shown
 from .secrets import safe
 
 BAR_WIDTH = 20
@@ -86,7 +86,8 @@ def summary(tasks: Sequence[dict[str, Any]], failures: Sequence[dict[str, Any]],
         if found["state"] == "succeeded":
             row["mean_seconds"] = found["mean_seconds"]
     present = [state for state in STATES if any(row[state] for row in rows.values())]
-    parts: list[RenderableType] = [to_table(list(rows.values()), ("task", "nodes", *present, "mean_seconds"))]
+    columns = ("task", "nodes", *present, "mean_seconds")
+    parts = list(fitted(list(rows.values()), columns, spare=("mean_seconds", *(state for state in present if state != "failed"))))
     parts += [_plain(f"job #{one['id']} {one['name'] or one['task']}: {_error(one)}", "red") for one in failures]
     if failed > len(failures):
         parts.append(Text(f"and {failed - len(failures):,} more dead letters: pgqueue dead", "dim"))
@@ -133,7 +134,7 @@ class _Labels:
             parts.append((f"  {note}", "dim"))
         if node.error and node.state != "succeeded":
             parts.append((f"\n  {_plain(_error(node.error))}", "red" if node.state == "failed" else "dim"))
-        return Text.assemble(*parts, no_wrap=True, overflow="ellipsis")
+        return Text.assemble(*parts, overflow="fold")
 
     def _note(self, node: GraphNode) -> str:
         """Facts that the tree does not show: several parents, policies, children that are shown elsewhere."""

@@ -21,13 +21,18 @@ from .options import AsJson, DatabaseUrl, Limit, Schema, WorkflowIds, WorkflowSt
 from .output import console, for_each, print_json, print_json_lines, print_table, say_lines
 from .secrets import redactor
 from .session import Session
+from .shape import shape, tabular
 from .workflow_view import bar, header, line, summary, tree
 
+SEEN = ("succeeded", "failed")  # states whose columns are there also when no job is in them
+COLUMNS = ("id", "name", "status", "nodes", "progress", *STATES, "age", "took")
+SPARE = ("progress", "took", "age", *(state for state in STATES if state not in SEEN))
 LISTED = 200  # nodes; larger workflows are summarised
 FAILURES = 5  # dead letters that a summary names
 LOOK_EVERY = 0.5  # seconds between two looks of --watch
 
 
+@tabular(COLUMNS)
 def workflows(
     status: Annotated[WorkflowStatus | None, typer.Option(help="Only workflows with this status.")] = None,
     limit: Limit = 20,
@@ -42,11 +47,11 @@ def workflows(
         print_json_lines(rows)
     else:
         readable = [row | {"progress": bar(row["nodes"] - row["open"], row["nodes"], row["status"])} for row in rows]
-        seen = (state for state in STATES if state in ("succeeded", "failed") or any(row[state] for row in rows))
+        unseen = {state for state in STATES if state not in SEEN and not any(row[state] for row in rows)}
         for row in readable:
             row["name"] = row["name"] or f"({row['first_task']} …)"
-        columns = ("id", "name", "status", "nodes", "progress", *seen, "age", "took")
-        print_table("workflows", readable, columns, wide=("name",), spare=("progress", "took", "age"))
+        columns = [name for name in COLUMNS if name not in unseen or name in shape().columns]
+        print_table("workflows", readable, columns, spare=SPARE)
 
 
 def workflow(

@@ -7,12 +7,12 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
-from pgqueue.cli.output import shown, to_table
+from pgqueue.cli.output import fitted, shown
 
 
 def lines(rows: list[dict[str, object]], columns: tuple[str, ...], width: int, wide: tuple[str, ...] = ()) -> list[str]:
     out = StringIO()
-    Console(file=out, width=width).print(to_table(rows, columns, wide))
+    Console(file=out, width=width).print(next(fitted(rows, columns, wide, width=width)))
     return [line.rstrip() for line in out.getvalue().splitlines() if line.strip()]
 
 
