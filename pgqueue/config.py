@@ -95,8 +95,8 @@ class Settings(BaseSettings):
     """The settings of an app.
 
     Attributes:
-        database_url: postgresql://…, also as SQLAlchemy writes it (postgresql+asyncpg://…), or embedded: (or embedded:/path) for a
-            private server to try things out. Like the other URLs it is shown as stars, also by `model_dump`;
+        database_url: postgresql://…, also as SQLAlchemy writes it (postgresql+asyncpg://…), or embedded: (or embedded:/path) for
+            a private server to try things out. Like the other URLs it is shown as stars, also by `model_dump`;
             `get_secret_value()` returns it, without the driver.
         listen_url: a direct connection for LISTEN and heartbeats, if database_url goes through a pooler.
         read_url: a streaming replica, for lists, figures and history of the REST API and the dashboard; None = the primary.

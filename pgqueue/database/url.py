@@ -6,7 +6,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from ..errors import ConfigurationError
-from .dialects import has_driver, without_driver
+from .dialects import foreign_parameter, has_driver, without_driver
 
 _SCHEMES = ("postgresql://", "postgres://")
 _HIDDEN = "***"  # what SQLAlchemy shows in place of a password
@@ -52,6 +52,8 @@ def read_url(url: str) -> dict[str, Any]:
     """
     url = plain_url(url)
     given = _parsed(url)
+    if given is None and (fault := foreign_parameter(url)):
+        raise ConfigurationError(f"database_url: {fault}")
     if given is None:
         raise ConfigurationError(f"database_url: {_shown(url)} is not valid; use postgresql://user@host/database or embedded:")
     if fault := _misplaced(url, given):

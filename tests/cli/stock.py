@@ -68,7 +68,14 @@ def stock(look: Look, names: Names) -> dict[str, str]:
         "select register_worker(%s, %s, %s, 4711, '1.0', %s, 10, '1 h', tasks => %s)", worker, names.worker, names.worker,
         [names.queue, "default", "urgent"], [names.task],
     )  # fmt: skip
-    figures = {"loop_lag": 0.25, "memory": 123456789, "cpu_seconds": 99.5, "done": 1234567, "failed": 12, "last_error": told[:500]}
+    figures = {
+        "loop_lag": 0.25,
+        "memory": 123456789,
+        "cpu_seconds": 99.5,
+        "done": 1234567,
+        "failed": 12,
+        "last_error": told[:500],
+    }
     look.value("select workers from heartbeat(%s, '{}', 'notify', figures => %s::jsonb)", worker, json.dumps(figures))
     error = json.dumps({"type": "httpx.ReadTimeout", "types": [], "message": told, "traceback": f"Traceback\n  {told}"})
     dead = look.value("select enqueue(%s, %s::jsonb, %s, retries => 0)", names.task, args, names.queue)
@@ -89,7 +96,7 @@ def stock(look: Look, names: Names) -> dict[str, str]:
     flow = look.value("select (enqueue_workflow(%s::jsonb, name => %s)).workflow_id", json.dumps(nodes), names.workflow)
     many = json.dumps([{"task": names.task}] * 201)
     large = look.value("select (enqueue_workflow(%s::jsonb, name => %s)).workflow_id", many, names.workflow)
-    look.value("select set_queue(%s, '{\"max_ready\": 10000, \"starvation_after\": 60, \"dead_days\": 30}')", names.queue)
+    look.value('select set_queue(%s, \'{"max_ready": 10000, "starvation_after": 60, "dead_days": 30}\')', names.queue)
     look.value("select pause('task', %s, reason => %s, by => %s)", names.wide_task, told, names.person)
     every = json.dumps({"cron": ["0 2 * * *"], "timezone": "Europe/Berlin", "job": {"task": names.task, "queue": names.queue}})
     look.value("select set_schedule(%s, %s::jsonb)", names.schedule, every)

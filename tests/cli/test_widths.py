@@ -107,9 +107,7 @@ def test_each_command_with_a_table_has_wide_and_columns() -> None:
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_no_line_is_wider_than_the_terminal(
-    run: Run, words: dict[str, str], width: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_line_is_wider_than_the_terminal(run: Run, words: dict[str, str], width: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", str(width))
     wider = {
         f"{form}: {line}"
