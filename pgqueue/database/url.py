@@ -13,7 +13,7 @@ _HIDDEN = "***"  # what SQLAlchemy shows in place of a password
 
 
 class DatabaseUrl(str):
-    """A URL that knows which setting it comes from, for errors.
+    """A URL that knows which setting it comes from, for errors. Among the values of an object or a frame it does not show itself.
 
     Attributes:
         setting: as people know it: PGQUEUE_DATABASE_URL, or database_url if it is an argument.
@@ -25,6 +25,9 @@ class DatabaseUrl(str):
         made = super().__new__(cls, url)
         made.setting = setting or setting_of(url)
         return made
+
+    def __repr__(self) -> str:
+        return f"DatabaseUrl(of {self.setting})"
 
 
 def setting_of(url: str) -> str:
