@@ -30,7 +30,7 @@ def pgqueue_database_url() -> Iterator[str]:
         directory = Path(tempfile.mkdtemp(prefix="pgqueue-test-"))
         url = start(directory)
     _install(url)
-    yield url
+    yield _plain(url)
     if directory is not None:
         from pgqueue.embedded import stop
 
@@ -67,6 +67,13 @@ def pgqueue_inline(pgqueue_app: Any) -> Iterator["Inline"]:
 
     with inline(pgqueue_app) as inlined:
         yield inlined
+
+
+def _plain(url: str) -> str:
+    """As libpq reads it, if it is one of SQLAlchemy's."""
+    from pgqueue.database.url import plain_url
+
+    return str(plain_url(url))
 
 
 def _install(url: str) -> None:

@@ -15,7 +15,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from .database.url import DatabaseUrl, plain_url
+from .database.url import DatabaseUrl, plain_url, setting_of
 from .database.url import read_url as read_database_url
 from .errors import ConfigurationError, DatabaseNotConfigured
 from .redact import Redactor
@@ -41,7 +41,8 @@ def _url(url: SecretStr | None) -> SecretStr | None:
         read_database_url(url.get_secret_value())
     except ConfigurationError as error:
         raise ValueError(str(error).removeprefix("database_url: ")) from None
-    return SecretStr(plain_url(url.get_secret_value()))
+    plain = plain_url(url.get_secret_value())
+    return SecretStr(DatabaseUrl(plain, setting_of(plain)))
 
 
 def _secret(value: object) -> object:
@@ -95,8 +96,8 @@ class Settings(BaseSettings):
     """The settings of an app.
 
     Attributes:
-        database_url: postgresql://…, also as SQLAlchemy writes it (postgresql+asyncpg://…), or embedded: (or embedded:/path) for a
-            private server to try things out. Like the other URLs it is shown as stars, also by `model_dump`;
+        database_url: postgresql://…, also as SQLAlchemy writes it (postgresql+asyncpg://…), or embedded: (or embedded:/path) for
+            a private server to try things out. Like the other URLs it is shown as stars, also by `model_dump`;
             `get_secret_value()` returns it, without the driver.
         listen_url: a direct connection for LISTEN and heartbeats, if database_url goes through a pooler.
         read_url: a streaming replica, for lists, figures and history of the REST API and the dashboard; None = the primary.

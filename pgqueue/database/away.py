@@ -12,9 +12,8 @@ from psycopg import pq
 
 MOST_SAID = 500  # characters of what libpq or the server has said
 _ATTEMPT = re.compile(r"^- host: (?:'([^']*)'|None), port: (?:'([^']*)'|None), hostaddr: (?:'[^']*'|None): (.*)$", re.MULTILINE)
-_BEFORE = re.compile(
-    r'^connection (?:failed|is bad): |^connection to server (?:at|on socket) ".*?"(?:, port \d+)? failed: |^FATAL:  '
-)
+_SERVER = r'connection to server (?:at|on socket) ".*?"(?:, port \d+)? failed: '
+_BEFORE = re.compile(rf"^(?:connection failed: |connection is bad: |{_SERVER}|FATAL:  |fe_sendauth: )")
 _REMEDIES = (
     ("Connection refused", "no server listens there: start it, or correct host and port"),
     ("No such file or directory", "no server has this socket: start it, or name its directory as ?host=/directory"),

@@ -14,6 +14,7 @@ _OF_DRIVERS = frozenset(
         "prepare_threshold", "prepared_statement_cache_size", "prepared_statement_name_func", "statement_cache_size",
     }
 )  # fmt: skip
+_OF_OTHERS = ("schema", "pgbouncer", "connection_limit", "pool_timeout", "pool_size", "sslaccept", "currentSchema")
 _RENAMED = {"ssl": "sslmode", "timeout": "connect_timeout", "database": "dbname"}
 
 
@@ -40,6 +41,17 @@ def without_driver(url: str) -> str:
     place, asked, query = rest.partition("?")
     place = place.replace(" ", "%20")  # SQLAlchemy writes a space of a password as it is
     return f"postgresql://{place}{'?' if asked else ''}{_translated(query)}"
+
+
+def foreign_parameter(url: str) -> str | None:
+    """What is wrong with a URL that libpq refuses: a parameter that other libraries know. Others may be a part of a password."""
+    names = {part.partition("=")[0] for part in url.rpartition("?")[2].split("&")}
+    if wrong := sorted(names & _RENAMED.keys()):
+        remedy = "sslmode=require" if wrong[0] == "ssl" else f"{_RENAMED[wrong[0]]}="
+        return f"{wrong[0]!r} is no parameter of PostgreSQL; use {remedy}"
+    if wrong := sorted(names & (_OF_DRIVERS | set(_OF_OTHERS))):
+        return f"{wrong[-1]!r} is no parameter of PostgreSQL; remove it"
+    return None
 
 
 def _translated(query: str) -> str:

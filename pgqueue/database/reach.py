@@ -93,10 +93,8 @@ class Reach:
         """Whether nobody who waits as long as this need wait on: no connection is there that could come back."""
         return self.lent == 0 and seconds >= (SILENT if self.error is None else AWAY)
 
-    def refused(self, seconds: float) -> NoConnection | ConfigurationError:
+    def refused(self, seconds: float) -> NoConnection:
         """The error to raise when there was no connection for this many seconds."""
-        if isinstance(self.error, ConfigurationError):
-            return ConfigurationError(str(self.error))
         if self.error is not None:
             return NoConnection(f"no connection within {seconds:.2g} s: {first_line(self.error)}")
         if self.lent == 0:

@@ -6,14 +6,14 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from ..errors import ConfigurationError
-from .dialects import has_driver, without_driver
+from .dialects import foreign_parameter, has_driver, without_driver
 
 _SCHEMES = ("postgresql://", "postgres://")
 _HIDDEN = "***"  # what SQLAlchemy shows in place of a password
 
 
 class DatabaseUrl(str):
-    """A URL that knows which setting it comes from, for errors.
+    """A URL that knows which setting it comes from, for errors. Among the values of an object or a frame it does not show itself.
 
     Attributes:
         setting: as people know it: PGQUEUE_DATABASE_URL, or database_url if it is an argument.
@@ -25,6 +25,9 @@ class DatabaseUrl(str):
         made = super().__new__(cls, url)
         made.setting = setting or setting_of(url)
         return made
+
+    def __repr__(self) -> str:
+        return f"DatabaseUrl(of {self.setting})"
 
 
 def setting_of(url: str) -> str:
@@ -52,6 +55,8 @@ def read_url(url: str) -> dict[str, Any]:
     """
     url = plain_url(url)
     given = _parsed(url)
+    if given is None and (fault := foreign_parameter(url)):
+        raise ConfigurationError(f"database_url: {fault}")
     if given is None:
         raise ConfigurationError(f"database_url: {_shown(url)} is not valid; use postgresql://user@host/database or embedded:")
     if fault := _misplaced(url, given):
