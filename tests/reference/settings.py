@@ -40,8 +40,7 @@ misspelled ones.
 
 """
 OF_INSTALL = """
-`database_url` and the other URLs are of PostgreSQL: `postgresql://user:password@host:port/database`; a password may
-also stand in `~/.pgpass`. `app.settings` has what is in use.
+A password may also stand in `~/.pgpass`. `app.settings` has what is in use. More about URLs: [connecting](connecting.md).
 
 Other variables: `PGQUEUE_TEST_DATABASE_URL` is the server of [tests](testing.md); `PGQUEUE_API_URL` and
 `PGQUEUE_API_KEY` are of [workers over HTTP](http-workers.md).
