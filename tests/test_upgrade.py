@@ -148,6 +148,28 @@ def test_it_runs_on_the_connections_of_async_engines(empty_database_url: str, dr
     assert not migrate(empty_database_url)
 
 
+@pytest.mark.parametrize("driver", ["psycopg2", "pg8000"])
+def test_it_runs_over_other_drivers(empty_database_url: str, driver: str) -> None:
+    """Where they are installed."""
+    pytest.importorskip(driver)
+    parts = conninfo_to_dict(empty_database_url)
+    if driver == "pg8000":
+        parts = {"user": parts["user"], "database": parts["dbname"], "unix_sock": f"{parts['host']}/.s.PGSQL.5432"}
+    engine = sa.create_engine(f"postgresql+{driver}://", connect_args=parts, poolclass=sa.NullPool)
+    with engine.connect() as connection:
+        connection.exec_driver_sql("set default_transaction_isolation to 'repeatable read'")
+        connection.commit()
+        with pytest.raises(ConfigurationError, match="isolation level"):
+            upgrade(connection)
+        connection.rollback()
+        connection.exec_driver_sql("set default_transaction_isolation to 'read committed'")
+        connection.commit()
+        assert upgrade(connection, "100%")
+        assert schemas(empty_database_url) == []
+        connection.commit()
+    assert not migrate(empty_database_url, "100%")
+
+
 def assert_as_migrate(url: str, schema: str = "pgqueue") -> None:
     """What was made is what migrate makes, and it finds nothing left to do."""
     assert not migrate(url, schema)
