@@ -145,7 +145,29 @@ def test_it_runs_on_the_connections_of_async_engines(empty_database_url: str, dr
             await engine.dispose()
 
     assert asyncio.run(run()) == (True, [], '"$user", public')
-    assert_as_migrate(empty_database_url)
+    assert not migrate(empty_database_url)
+
+
+@pytest.mark.parametrize("driver", ["psycopg2", "pg8000"])
+def test_it_runs_over_other_drivers(empty_database_url: str, driver: str) -> None:
+    """Where they are installed."""
+    pytest.importorskip(driver)
+    parts = conninfo_to_dict(empty_database_url)
+    if driver == "pg8000":
+        parts = {"user": parts["user"], "database": parts["dbname"], "unix_sock": f"{parts['host']}/.s.PGSQL.5432"}
+    engine = sa.create_engine(f"postgresql+{driver}://", connect_args=parts, poolclass=sa.NullPool)
+    with engine.connect() as connection:
+        connection.exec_driver_sql("set default_transaction_isolation to 'repeatable read'")
+        connection.commit()
+        with pytest.raises(ConfigurationError, match="isolation level"):
+            upgrade(connection)
+        connection.rollback()
+        connection.exec_driver_sql("set default_transaction_isolation to 'read committed'")
+        connection.commit()
+        assert upgrade(connection, "100%")
+        assert schemas(empty_database_url) == []
+        connection.commit()
+    assert not migrate(empty_database_url, "100%")
 
 
 def assert_as_migrate(url: str, schema: str = "pgqueue") -> None:
@@ -229,7 +251,7 @@ def test_a_revision_that_goes_on_after_it_uses_its_own_alembic(
     with engine.connect() as connection:
         assert connection.exec_driver_sql("select version_num from alembic_version").scalar_one() == "r1"
         assert connection.exec_driver_sql("select count(*) from orders").scalar_one() == 0
-    assert_as_migrate(empty_database_url)
+    assert not migrate(empty_database_url)
 
 
 def test_a_revision_that_fails_leaves_no_pgqueue(

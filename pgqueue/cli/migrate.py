@@ -1,6 +1,7 @@
 """pgqueue migrate."""
 
 import sys
+from io import TextIOWrapper
 from typing import Annotated
 
 import typer
@@ -50,6 +51,6 @@ def _print_sql(schema: str, roles: bool, since: str | None) -> None:
     """As UTF-8, wherever it is printed: the SQL says so itself."""
     from ..migrate import write_sql
 
-    sys.stdout.flush()
-    with open(sys.stdout.fileno(), "w", encoding="utf-8", newline="\n", closefd=False) as output:
-        write_sql(output, schema, roles, since=since)
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", newline="\n")
+    write_sql(sys.stdout, schema, roles, since=since)

@@ -45,7 +45,9 @@ def translate(error: Exception, schema: str, user: str | None = None) -> Excepti
     if said.sqlstate in _NOT_MIGRATED and any(name in said.message for name in (f"{schema}.", f'{schema}"')):
         return errors.NotMigrated(f"schema {schema!r} has no pgqueue of this version ({said.message}); run `{command}`")
     if said.sqlstate == _DENIED and (grant := grants.remedy(said.message, schema, user)):
-        return errors.NotPermitted(f"{said.message}; let its owner run: {grant} (`{command} --roles` makes the roles)")
+        return errors.NotPermitted(
+            f"{said.message}; run as the owner of the schema: {grant} (`{command} --roles` makes the roles)"
+        )
     return error
 
 

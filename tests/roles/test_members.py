@@ -6,6 +6,7 @@ import re
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -196,7 +197,7 @@ def test_an_operator_acts_on_jobs_and_adds_none(install: Install, command: Comma
     assert "permission denied for function enqueue" in err
 
 
-def test_a_stranger_is_told_so_in_one_line(command: Command) -> None:
+def test_a_stranger_is_told_so_in_one_line(install: Install, command: Command) -> None:
     for arguments in (("jobs",), ("enqueue", "noop"), ("stats",)):
         code, _, err = command("stranger", *arguments)
         assert (code, err.count("\n")) == (1, 1)
@@ -204,8 +205,12 @@ def test_a_stranger_is_told_so_in_one_line(command: Command) -> None:
         assert f"grant {install.schema}_producer or " in err
 
 
-def test_a_worker_with_the_url_of_a_viewer_is_told_the_role_that_it_needs(install: Install, command: Command) -> None:
-    code, _, err = command("viewer", "worker", "tests.apps:app", "--burst")
+def test_a_worker_with_the_url_of_a_viewer_is_told_the_role_that_it_needs(
+    install: Install, command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "of_a_viewer.py").write_text("from pgqueue import PgQueue\napp = PgQueue()\n@app.task\ndef noop() -> None: ...\n")
+    monkeypatch.chdir(tmp_path)
+    code, _, err = command("viewer", "worker", "of_a_viewer:app", "--burst")
     assert (code, "Traceback" in err) == (1, False)
     assert f"grant {install.schema}_worker to {install.login('viewer')}" in err
 
