@@ -30,7 +30,7 @@ def pgqueue_database_url() -> Iterator[str]:
         directory = Path(tempfile.mkdtemp(prefix="pgqueue-test-"))
         url = start(directory)
     _install(url)
-    yield url
+    yield _plain(url)
     if directory is not None:
         from pgqueue.embedded import stop
 
@@ -69,17 +69,25 @@ def pgqueue_inline(pgqueue_app: Any) -> Iterator["Inline"]:
         yield inlined
 
 
+def _plain(url: str) -> str:
+    """As libpq reads it, if it is one of SQLAlchemy's."""
+    from pgqueue.database.url import plain_url
+
+    return str(plain_url(url))
+
+
 def _install(url: str) -> None:
     """Install pgqueue. pytest would show the arguments of each function that an error came through, and so the password."""
     from psycopg import Error
 
     from pgqueue.config import TEST_URL, load_settings
     from pgqueue.database.backoff import first_line
+    from pgqueue.database.url import DatabaseUrl
     from pgqueue.errors import PgQueueError
     from pgqueue.migrate import migrate
 
     try:
-        migrate(url, load_settings().schema_name)
+        migrate(DatabaseUrl(url, TEST_URL), load_settings().schema_name)
         return
     except (PgQueueError, Error) as error:
         fault = f"{TEST_URL}: {first_line(error).removeprefix('database_url: ')}"

@@ -1,19 +1,13 @@
-"""Alembic's entry point: for `pgqueue migrate`, which passes a connection and a schema, and for the command `alembic`."""
+"""The entry point of the command `alembic`; `pgqueue migrate` does without it."""
 
-from alembic import context
 from alembic.util import CommandError
 from psycopg import Error
 
-from pgqueue import migrate
 from pgqueue._text import one_line
 from pgqueue.errors import PgQueueError
+from pgqueue.migrate.command import run_alembic
 
-attributes = context.config.attributes
-if "connection" in attributes:
-    migrate.configure(attributes["schema"], connection=attributes["connection"])
-    context.run_migrations()
-else:
-    try:
-        migrate.run_alembic()
-    except (PgQueueError, Error) as error:
-        raise CommandError(one_line(" ".join(str(error).split()))) from None
+try:
+    run_alembic()
+except (PgQueueError, Error) as error:
+    raise CommandError(one_line(" ".join(str(error).split()))) from None

@@ -1,8 +1,10 @@
 """${message}"""
 
+from collections.abc import Callable
+
 revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
 
 
-def upgrade() -> None:
+def upgrade(execute: Callable[[str], None]) -> None:
     ${upgrades if upgrades else "pass"}

@@ -5,7 +5,7 @@ from typing import Any
 
 from .config import names, unknown_variables
 from .database.calls.limits import LimitStatus
-from .errors import ConfigurationError, NotMigrated
+from .errors import ConfigurationError, NotMigrated, migrate_command
 from .executor import look_up
 from .registry import Registered, Registry
 from .version import __version__
@@ -34,7 +34,7 @@ def check_owner(owner: str | None, schema: str) -> None:
 def check_version(installed: str, schema: str) -> None:
     """Raise NotMigrated if the schema and this package have different versions."""
     if installed != __version__:
-        raise NotMigrated(f"schema {schema!r} has pgqueue {installed}, this is {__version__}; run `pgqueue migrate`")
+        raise NotMigrated(f"schema {schema!r} has pgqueue {installed}, this is {__version__}; run `{migrate_command(schema)}`")
 
 
 def check_limit_names(app: Registry, there: list[LimitStatus]) -> None:

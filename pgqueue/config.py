@@ -2,12 +2,20 @@
 
 import os
 import tomllib
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, PyprojectTomlConfigSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    PyprojectTomlConfigSettingsSource,
+    SettingsConfigDict,
+)
 
+from .database.url import DatabaseUrl, plain_url, setting_of
 from .database.url import read_url as read_database_url
 from .errors import ConfigurationError, DatabaseNotConfigured
 from .redact import Redactor
@@ -26,16 +34,38 @@ def _schema_name(name: str) -> str:
 
 
 def _url(url: SecretStr | None) -> SecretStr | None:
-    """Refuse a URL that libpq cannot read, before it can say so and show it."""
-    if url is not None and not url.get_secret_value().startswith(EMBEDDED):
-        try:
-            read_database_url(url.get_secret_value())
-        except ConfigurationError as error:
-            raise ValueError(str(error).removeprefix("database_url: ")) from None
-    return url
+    """As libpq reads it. Refuses one that it cannot read, before it can say so and show it."""
+    if url is None or url.get_secret_value().startswith(EMBEDDED):
+        return url
+    try:
+        read_database_url(url.get_secret_value())
+    except ConfigurationError as error:
+        raise ValueError(str(error).removeprefix("database_url: ")) from None
+    plain = plain_url(url.get_secret_value())
+    return SecretStr(DatabaseUrl(plain, setting_of(plain)))
 
 
-Url = Annotated[SecretStr | None, AfterValidator(_url)]  # it may hold a password
+def _secret(value: object) -> object:
+    """A URL that knows its setting; pydantic would make plain text of it."""
+    return SecretStr(value) if isinstance(value, DatabaseUrl) else value
+
+
+Url = Annotated[SecretStr | None, BeforeValidator(_secret), AfterValidator(_url)]  # it may hold a password
+
+
+def _from(settings: dict[str, Any], setting: Callable[[str], str]) -> dict[str, Any]:
+    """The settings of a source, with URLs that know what they are called there."""
+    return {
+        name: DatabaseUrl(value, setting(name)) if name.endswith("_url") and isinstance(value, str) else value
+        for name, value in settings.items()
+    }
+
+
+class Environment(EnvSettingsSource):
+    """PGQUEUE_* variables."""
+
+    def __call__(self) -> dict[str, Any]:
+        return _from(super().__call__(), lambda name: f"{PREFIX}{name.upper()}")
 
 
 def _names(value: object) -> object:
@@ -55,7 +85,8 @@ class Pyproject(PyprojectTomlConfigSettingsSource):
     """[tool.pgqueue] of the pyproject.toml in the current directory; `schema` is spelled as everywhere else."""
 
     def __call__(self) -> dict[str, Any]:
-        return {"schema_name" if name == "schema" else name: value for name, value in super().__call__().items()}
+        given = _from(super().__call__(), lambda name: f"{name} in pyproject.toml")
+        return {"schema_name" if name == "schema" else name: value for name, value in given.items()}
 
 
 LONGEST = 1000 * 365.25 * 86_400  # seconds: 1,000 years
@@ -65,8 +96,9 @@ class Settings(BaseSettings):
     """The settings of an app.
 
     Attributes:
-        database_url: postgresql://…, or embedded: (or embedded:/path) for a private server to try things out. Like the other
-            URLs it is shown as stars, also by `model_dump`; `get_secret_value()` returns it.
+        database_url: postgresql://…, also as SQLAlchemy writes it (postgresql+asyncpg://…), or embedded: (or embedded:/path) for
+            a private server to try things out. Like the other URLs it is shown as stars, also by `model_dump`;
+            `get_secret_value()` returns it, without the driver.
         listen_url: a direct connection for LISTEN and heartbeats, if database_url goes through a pooler.
         read_url: a streaming replica, for lists, figures and history of the REST API and the dashboard; None = the primary.
         schema_name: the schema in which pgqueue is installed (PGQUEUE_SCHEMA).
@@ -129,7 +161,7 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The sources in their order: arguments, environment, pyproject.toml."""
-        return init_settings, env_settings, Pyproject(settings_cls)
+        return init_settings, Environment(settings_cls), Pyproject(settings_cls)
 
 
 def is_embedded(settings: Settings) -> bool:
@@ -160,6 +192,14 @@ def _described(error: ErrorDetails) -> str:
     if any(str(part).lower().endswith("_url") for part in error["loc"]):
         return f"{name}: {message}"
     return f"{name}: {Redactor().text(repr(error['input']))} is not valid: {message}"  # a URL may stand in the wrong place
+
+
+def check_schema_name(name: str) -> None:
+    """Raise ConfigurationError unless PostgreSQL takes this name for a schema."""
+    try:
+        _schema_name(name)
+    except ValueError as error:
+        raise ConfigurationError(f"schema: {name!r} is not valid: {error}") from None
 
 
 def names() -> list[str]:

@@ -1,6 +1,7 @@
 """All exceptions that pgqueue raises on purpose; each names the error, the value and the remedy."""
 
 import asyncio
+import shlex
 from typing import Any
 
 import psycopg
@@ -25,6 +26,18 @@ class DatabaseNotConfigured(ConfigurationError):
 
 class NotMigrated(PgQueueError):
     """The schema has no pgqueue tables and functions, or has another version: run `pgqueue migrate`."""
+
+
+def migrate_command(schema: str) -> str:
+    """The command that brings a schema up to date."""
+    return "pgqueue migrate" if schema == "pgqueue" else f"pgqueue migrate --schema {shlex.quote(schema)}"
+
+
+class NotPermitted(PgQueueError, psycopg.errors.InsufficientPrivilege):
+    """The role of the session may not do this; the message has the grant (SQLSTATE 42501).
+
+    It is also an InsufficientPrivilege of psycopg, so code that handles that exception handles this one.
+    """
 
 
 class InvalidArgument(PgQueueError, ValueError):

@@ -59,6 +59,7 @@ class Services:
         size = app.settings.transaction_pool_size
         # The statements of the handler use the adapters of the application.
         options: dict[str, Any] = {"application_name": "pgqueue transaction", "context": None, "setting": "transaction_pool_size"}
+        options["bears_outage"] = True  # a handler goes on after a short outage, as its worker does
         self.transactions = SyncPool(app.url, app.statements, size, **options)
         self.async_transactions = AsyncPool(app.url, app.statements, size, **options)
 

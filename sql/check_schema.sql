@@ -62,6 +62,12 @@ begin
             using errcode = 'object_not_in_prerequisite_state';
     end if;
 
+    if not installed and not has_schema_privilege(mine, its.oid, 'create') then
+        raise exception 'schema: % may not create in %, its own; run as %: grant create on schema % to %', mine::regrole,
+            quote_ident(wanted), its.owner::regrole, quote_ident(wanted), mine::regrole
+            using errcode = 'object_not_in_prerequisite_state';
+    end if;
+
     if not installed then
         -- A statement that makes an object can wait, with the right to do so behind it, before its transaction has an id. So if
         -- the privileges of the schema were ever changed, all transactions of others count.

@@ -11,7 +11,11 @@ from psycopg import sql
 
 from pgqueue import PgQueue
 from pgqueue.errors import ConfigurationError
-from pgqueue.migrate import _engine, _enter, install_files, migrate
+from pgqueue.migrate import migrate
+from pgqueue.migrate.files import install_files
+from pgqueue.migrate.own import own_engine
+from pgqueue.migrate.statements import entering
+from pgqueue.migrate.steps import execute_each, on_connection
 
 NAMES = [
     "pgqueue",
@@ -119,7 +123,7 @@ def test_one_install_may_go_without_hurting_the_other(empty_database_url: str) -
 
 
 def test_a_migration_that_fails_leaves_nothing(empty_database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pgqueue.migrate.command.upgrade", lambda *_: 1 / 0)
+    monkeypatch.setattr("pgqueue.migrate.steps.leaving", lambda: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         migrate(empty_database_url)
     with psycopg.connect(empty_database_url) as connection:
@@ -194,11 +198,11 @@ def test_the_comment_of_a_schema_stays(empty_database_url: str) -> None:
 
 def test_a_migration_waits_for_one_that_is_going_on(empty_database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where the schema was there before the first install, so that making it stops nobody."""
-    monkeypatch.setattr("pgqueue.migrate.STATEMENT_WITHIN", 0.3)
+    monkeypatch.setattr("pgqueue.migrate.own.STATEMENT_WITHIN", 0.3)
     with psycopg.connect(empty_database_url, autocommit=True) as connection:
         connection.execute("create schema pgqueue")
-    with _engine(empty_database_url).begin() as going_on:
-        _enter(going_on, "pgqueue")
+    with own_engine(empty_database_url).begin() as going_on:
+        execute_each(on_connection(going_on, "pgqueue"), entering("pgqueue"))
         with pytest.raises(Exception, match="no answer within"):
             migrate(empty_database_url)
     assert migrate(empty_database_url)

@@ -1,5 +1,6 @@
 """The API as a process of its own: `pgqueue serve`."""
 
+import asyncio
 import logging
 import signal
 import socket
@@ -10,13 +11,16 @@ from ipaddress import ip_address
 from types import FrameType
 from typing import Any
 
+import psycopg
 import uvicorn
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from ..app import PgQueue
+from ..database.backoff import first_line
+from ..database.calls import install as install_calls
 from ..database.calls import keys as key_calls
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, PgQueueError
 from . import door
 from .build import create_app
 from .protocol import BoundedProtocol
@@ -40,6 +44,12 @@ class Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, services: Sequence[Service]) -> None:
         super().__init__(config)
         self._services = services
+        self._looks: list[asyncio.Task[None]] = []
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and look at the databases meanwhile: the log says what the first requests would meet."""
+        await super().startup(sockets)
+        self._looks = [asyncio.create_task(_look(service), name="pgqueue first look") for service in self._services]
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop; called by uvicorn after a signal."""
@@ -65,6 +75,13 @@ class Server(uvicorn.Server):
         finally:
             for one, handler in before.items():
                 signal.signal(one, handler)
+
+
+async def _look(service: Service) -> None:
+    try:
+        await service.run(install_calls.installed_version())
+    except (PgQueueError, psycopg.Error) as error:
+        log.warning("requests will fail until this is mended: %s", first_line(error))
 
 
 def serve(app: PgQueue, host: str, port: int, build: Callable[[PgQueue], FastAPI] = create_app) -> None:

@@ -14,15 +14,17 @@ import psycopg
 from psycopg import AsyncConnection, Connection
 from psycopg.abc import PQGen
 
+from ..errors import ConfigurationError, NoConnection
 from .adapters import ADAPTERS
+from .away import why
 from .settle import asettle, settle
-from .url import read_url
+from .url import plain_url, read_url, setting_of
 
 T = TypeVar("T")
 DEADLINE = 8.0  # seconds a call may take; longer than the lock_timeout (5 s) inside our functions
 CANCEL_WITHIN = 1.0  # seconds for the server to confirm that it has cancelled a statement; then the connection is closed
-CONNECT_WITHIN = 5  # seconds for a host to accept a connection
-LEAST_CONNECT_WITHIN = 2  # libpq raises a lower value to this
+CONNECT_WITHIN = 4  # seconds for a connection to be accepted, shared by the hosts of the URL: who waits hears why within 5 s
+LEAST_CONNECT_WITHIN = 2  # for one host; libpq raises a lower value to this
 FOR_EVER = math.inf
 
 # Autocommit and no prepared statements: nothing stays on the server after a call, so transaction poolers work.
@@ -31,7 +33,7 @@ _SESSION: dict[str, Any] = {"autocommit": True, "prepare_threshold": None, "cont
 _KEEPALIVE = {"keepalives_idle": 15, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 30_000}
 
 
-Note = Callable[[psycopg.Error | None], None]
+Note = Callable[[psycopg.Error | ConfigurationError | None], None]
 
 
 class DeadlinePassed(psycopg.OperationalError):
@@ -42,7 +44,7 @@ def connect_options(url: str, application_name: str) -> dict[str, Any]:
     """Options of every connection that pgqueue opens itself. Network options of the URL take precedence."""
     given = read_url(url)
     hosts = str(given.get("host") or given.get("hostaddr") or "").count(",") + 1
-    each = max(LEAST_CONNECT_WITHIN, min(CONNECT_WITHIN, int(DEADLINE / hosts)))  # connect_timeout counts per host
+    each = max(LEAST_CONNECT_WITHIN, CONNECT_WITHIN // hosts)  # connect_timeout counts per host
     network = {**_KEEPALIVE, "connect_timeout": each}
     return {**_SESSION, "application_name": application_name, **{key: network[key] for key in network if key not in given}}
 
@@ -67,10 +69,17 @@ class OwnConnection(Connection[Any]):
 
     @classmethod
     def connect(cls, conninfo: str = "", *, note: Note | None = None, **options: Any) -> Self:  # type: ignore[override]
-        """Connect as psycopg does. `note` is called with the error, or None if there was none."""
+        """Connect as psycopg does. `note` is called with the error, or None if there was none.
+
+        Raises:
+            NoConnection: it could not connect; the message says where to, from which setting and why.
+            ConfigurationError: the URL cannot be used, or the database has another encoding than UTF8.
+        """
         with _noting(note):
-            connection = super().connect(conninfo, **options)
+            with _telling(conninfo):
+                connection = super().connect(plain_url(conninfo), **options)
             try:
+                _check_encoding(connection)
                 connection.application_path = settle(connection, is_ours=options.get("context") is not None)
             except BaseException:  # refused, or cut off by a cancel
                 connection.close()
@@ -115,8 +124,10 @@ class OwnAsyncConnection(AsyncConnection[Any]):
     async def connect(cls, conninfo: str = "", *, note: Note | None = None, **options: Any) -> Self:  # type: ignore[override]
         """See `OwnConnection.connect`."""
         with _noting(note):
-            connection = await super().connect(conninfo, **options)
+            with _telling(conninfo):
+                connection = await super().connect(plain_url(conninfo), **options)
             try:
+                _check_encoding(connection)
                 connection.application_path = await asettle(connection, is_ours=options.get("context") is not None)
             except BaseException:  # refused, or cut off by a cancel
                 await connection.close()
@@ -190,12 +201,32 @@ def within(call: float | None, seconds: float | None, since: float) -> float | N
 def _noting(note: Note | None) -> Iterator[None]:
     try:
         yield
-    except psycopg.Error as error:
+    except (psycopg.Error, ConfigurationError) as error:
         if note:
             note(error)
         raise
     if note:
         note(None)
+
+
+@contextmanager
+def _telling(url: str) -> Iterator[None]:
+    """Why it could not connect, as NoConnection."""
+    try:
+        yield
+    except psycopg.OperationalError as error:
+        raise NoConnection(why(error, read_url(url), setting_of(url))) from error
+
+
+def _check_encoding(connection: Connection[Any] | AsyncConnection[Any]) -> None:
+    """Refuse what cannot store every text. The server says it at connect, without a question; a pooler may not."""
+    info = connection.info
+    encoding = info.parameter_status("server_encoding")
+    if encoding not in (None, "UTF8"):
+        raise ConfigurationError(
+            f"database {info.dbname!r} has the encoding {encoding}, which cannot store every text; pgqueue needs UTF8: "
+            "create database … encoding 'UTF8' template template0"
+        )
 
 
 def _timed(gen: PQGen[T], connection: OwnConnection | OwnAsyncConnection) -> PQGen[T]:

@@ -41,7 +41,11 @@ class Circuit:
         self._trying = asyncio.Lock()
 
     async def connect(self, url: str, **options: Any) -> OwnAsyncConnection:
-        """Open a connection, without a time limit; one try at a time per process."""
+        """Open a connection, without a time limit; one try at a time per process.
+
+        Raises:
+            ConfigurationError: no other try would succeed.
+        """
         async with self._trying:
             while True:
                 await self._backoff.wait()

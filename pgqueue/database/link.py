@@ -85,7 +85,7 @@ class Link:
         self._connections.give_back(lent)
         if is_locked:
             raise Locked(str(error)) from error
-        raise_ours(error, self._statements.schema)
+        raise_ours(error, self._statements.schema, lent.cursor.connection)
 
     async def _rows(self, cursor: psycopg.AsyncCursor[Any], call: Call[Any]) -> Rows:
         return await aexecute(cursor, self._statements.of(call), call.params)

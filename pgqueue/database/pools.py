@@ -1,6 +1,7 @@
 """Connections of an application process: opened at first use, one pool per process, and per event loop in async code."""
 
 import asyncio
+import logging
 from time import monotonic
 from typing import Any, TypeVar
 
@@ -19,7 +20,16 @@ T = TypeVar("T")
 # See client_address in sql/functions/audit, and maker in sql/functions/workflows.
 _CALLER = b"select pg_catalog.set_config('pgqueue.client', %s, true), pg_catalog.set_config('pgqueue.key', %s, true)"
 # Opened at first use. The pool's own tries to connect end before a waiting call starts a new try.
-_POOL: dict[str, Any] = {"min_size": 0, "open": False, "reconnect_timeout": AGAIN - 1}
+_POOL: dict[str, Any] = {"min_size": 0, "open": False, "reconnect_timeout": AGAIN - 1, "name": "pgqueue"}
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Whether what a pool logs is said nowhere else: why our pools cannot connect, the errors of their callers say."""
+    is_ours = isinstance(record.args, tuple) and record.args[:1] == (_POOL["name"],)
+    return not (is_ours and record.msg.startswith(("error connecting", "reconnection attempt")))
+
+
+logging.getLogger("psycopg.pool").addFilter(_is_news)
 
 
 def _configure(connection: OwnConnection) -> None:
@@ -36,13 +46,13 @@ class _Pool(ConnectionPool[OwnConnection]):
     A forked child does not touch it, because stopping the threads of the parent could wait for locks that are never released.
     """
 
-    def __init__(self, url: str, reach: Reach, **options: Any) -> None:
-        self._process, self._reach = this_process(), reach
+    def __init__(self, url: str, reach: Reach, bears_outage: bool, **options: Any) -> None:
+        self._process, self._reach, self._bears_outage = this_process(), reach, bears_outage
         super().__init__(url, connection_class=OwnConnection, configure=_configure, **_POOL, **options)
 
     def getconn(self, timeout: float | None = None) -> OwnConnection:
         """Get a connection, as in psycopg. Raises NoConnection if none is free in time."""
-        wait = Wait(self._reach, self.timeout if timeout is None else timeout)
+        wait = Wait(self._reach, self.timeout if timeout is None else timeout, self._bears_outage)
         while True:
             try:
                 connection = super().getconn(wait.part())
@@ -50,14 +60,14 @@ class _Pool(ConnectionPool[OwnConnection]):
                 wait.check()
                 continue
             if is_open(connection) and self._reach.trusts(connection):
+                self._reach.lend(connection)
                 return connection
             connection.close()
             self.putconn(connection)  # this replaces it
 
     def putconn(self, connection: OwnConnection) -> None:
         """Return a connection, as in psycopg."""
-        if connection.is_silent:
-            self._reach.note_silence()
+        self._reach.take_back(connection)
         super().putconn(connection)
 
     def __del__(self) -> None:
@@ -68,13 +78,13 @@ class _Pool(ConnectionPool[OwnConnection]):
 class _AsyncPool(AsyncConnectionPool[OwnAsyncConnection]):
     """`_Pool` for async code."""
 
-    def __init__(self, url: str, reach: Reach, **options: Any) -> None:
-        self._reach = reach
+    def __init__(self, url: str, reach: Reach, bears_outage: bool, **options: Any) -> None:
+        self._reach, self._bears_outage = reach, bears_outage
         super().__init__(url, connection_class=OwnAsyncConnection, configure=_aconfigure, **_POOL, **options)
 
     async def getconn(self, timeout: float | None = None) -> OwnAsyncConnection:
         """See `_Pool.getconn`."""
-        wait = Wait(self._reach, self.timeout if timeout is None else timeout)
+        wait = Wait(self._reach, self.timeout if timeout is None else timeout, self._bears_outage)
         while True:
             try:
                 connection = await super().getconn(wait.part())
@@ -82,14 +92,14 @@ class _AsyncPool(AsyncConnectionPool[OwnAsyncConnection]):
                 wait.check()
                 continue
             if is_open(connection) and self._reach.trusts(connection):
+                self._reach.lend(connection)
                 return connection
             await connection.close()
             await self.putconn(connection)
 
     async def putconn(self, connection: OwnAsyncConnection) -> None:
         """Return a connection, as in psycopg."""
-        if connection.is_silent:
-            self._reach.note_silence()
+        self._reach.take_back(connection)
         await super().putconn(connection)
 
 
@@ -101,10 +111,21 @@ class SyncPool:
         statements: the statements of the install.
         size: the largest number of connections.
         setting: the name of the setting for the size.
+        bears_outage: whether calls wait for a database that is away as long as for a connection that is in use. Otherwise they
+            say so within 5 s.
         options: further options of each connection; application_name is shown in pg_stat_activity.
     """
 
-    def __init__(self, url: str, statements: Statements, size: int, setting: str = "pool_size", **options: Any) -> None:
+    def __init__(
+        self,
+        url: str,
+        statements: Statements,
+        size: int,
+        setting: str = "pool_size",
+        bears_outage: bool = False,
+        **options: Any,
+    ) -> None:
+        self._bears_outage = bears_outage
         self._url, self._statements, self._size, self._setting = url, statements, size, setting
         self._options = {**connect_options(url, "pgqueue"), **options}
         self._pools: dict[tuple[int, int], _Pool] = {}
@@ -139,7 +160,7 @@ class SyncPool:
         try:
             return call.read(run(connection, self._statements.of(call), call.params))
         except Exception as error:
-            raise_ours(error, self._statements.schema)
+            raise_ours(error, self._statements.schema, connection)
             raise
 
     def pool(self) -> _Pool:
@@ -154,8 +175,8 @@ class SyncPool:
         return pool
 
     def _new_pool(self) -> _Pool:
-        reach = Reach(self._setting, self._size)
-        return _Pool(self._url, reach, max_size=self._size, kwargs={**self._options, "note": reach.note})
+        reach = Reach(self._setting, self._size, self._url)
+        return _Pool(self._url, reach, self._bears_outage, max_size=self._size, kwargs={**self._options, "note": reach.note})
 
     def close(self) -> None:
         """Close this process's pool; the next call opens a new one."""
@@ -179,9 +200,10 @@ class AsyncPool:
         setting: str = "pool_size",
         run: AsyncRun = arun_on_own,
         patience: float = 30.0,
+        bears_outage: bool = False,
         **options: Any,
     ) -> None:
-        self._patience = patience
+        self._patience, self._bears_outage = patience, bears_outage
         self._url, self._statements, self._size, self._setting = url, statements, size, setting
         self._run_on_own = run
         self._options = {**connect_options(url, "pgqueue"), **options}
@@ -223,7 +245,7 @@ class AsyncPool:
         try:
             return call.read(await run(connection, self._statements.of(call), call.params))
         except Exception as error:
-            raise_ours(error, self._statements.schema)
+            raise_ours(error, self._statements.schema, connection)
             raise
 
     async def pool(self) -> _AsyncPool:
@@ -238,9 +260,10 @@ class AsyncPool:
         return pool
 
     def _new_pool(self) -> _AsyncPool:
-        reach = Reach(self._setting, self._size)
+        reach = Reach(self._setting, self._size, self._url)
         kwargs = {**self._options, "note": reach.note}
-        return _AsyncPool(self._url, reach, max_size=self._size, timeout=self._patience, kwargs=kwargs)
+        limits: dict[str, Any] = {"max_size": self._size, "timeout": self._patience}
+        return _AsyncPool(self._url, reach, self._bears_outage, kwargs=kwargs, **limits)
 
     def _forget_closed_loops(self) -> None:
         for key in list(self._pools):  # a copy: other threads have loops, too

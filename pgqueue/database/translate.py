@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import psycopg
 
 from .. import errors
+from . import grants
 
 _BY_SQLSTATE: dict[str, type[errors.PgQueueError]] = {
     "PQ001": errors.InvalidArgument,
@@ -14,6 +15,7 @@ _BY_SQLSTATE: dict[str, type[errors.PgQueueError]] = {
     "PQ004": errors.WrongState,
     "PQ005": errors.QueueFull,
 }
+_DENIED = "42501"
 _UNTRANSLATABLE_CHARACTER = "22P05"
 _NOT_MIGRATED = ("3F000", "42883", "42P01")  # no such schema, function, table; it is ours if the message has its name
 # Classes of temporary errors: connection, rollback, resources, wrong state (lock_timeout), operator intervention, system.
@@ -22,7 +24,7 @@ _NOT_MIGRATED = ("3F000", "42883", "42P01")  # no such schema, function, table; 
 _TRANSIENT = ("08", "25006", "25P03", "25P04", "40", "53", "55", "57", "58")
 
 
-class _Report(NamedTuple):
+class Report(NamedTuple):
     """The error report of the server, as far as the driver exposes it."""
 
     sqlstate: str
@@ -30,33 +32,38 @@ class _Report(NamedTuple):
     detail: str | None
 
 
-def translate(error: Exception, schema: str) -> Exception:
-    """Our exception for an error of any driver; the error itself if it is not about pgqueue."""
-    report = _report(error)
-    if report is None:
+def translate(error: Exception, schema: str, user: str | None = None) -> Exception:
+    """Our exception for an error of any driver, to a session of `user` if that is known; the error itself if it is another's."""
+    said = report(error)
+    if said is None:
         return error
-    if report.sqlstate in _BY_SQLSTATE:
-        return _BY_SQLSTATE[report.sqlstate](report.message)
-    if report.sqlstate == _UNTRANSLATABLE_CHARACTER:
-        return errors.InvalidArgument(f"args: PostgreSQL cannot store this text: {report.detail or report.message}")
-    if report.sqlstate in _NOT_MIGRATED and any(name in report.message for name in (f"{schema}.", f'{schema}"')):
-        return errors.NotMigrated(f"schema {schema!r} has no pgqueue of this version ({report.message}); run `pgqueue migrate`")
+    if said.sqlstate in _BY_SQLSTATE:
+        return _BY_SQLSTATE[said.sqlstate](said.message)
+    if said.sqlstate == _UNTRANSLATABLE_CHARACTER:
+        return errors.InvalidArgument(f"args: PostgreSQL cannot store this text: {said.detail or said.message}")
+    command = errors.migrate_command(schema)
+    if said.sqlstate in _NOT_MIGRATED and any(name in said.message for name in (f"{schema}.", f'{schema}"')):
+        return errors.NotMigrated(f"schema {schema!r} has no pgqueue of this version ({said.message}); run `{command}`")
+    if said.sqlstate == _DENIED and (grant := grants.remedy(said.message, schema, user)):
+        return errors.NotPermitted(
+            f"{said.message}; run as the owner of the schema: {grant} (`{command} --roles` makes the roles)"
+        )
     return error
 
 
-def raise_ours(error: Exception, schema: str) -> None:
+def raise_ours(error: Exception, schema: str, connection: Any = None) -> None:
     """Raise our exception for this error. Return if the error is not about pgqueue, so that the caller can raise it unchanged."""
-    ours = translate(error, schema)
+    ours = translate(error, schema, grants.user_of(connection))
     if ours is not error:
         raise ours from error
 
 
-def _report(error: BaseException) -> _Report | None:
+def report(error: BaseException) -> Report | None:
     """The report of the innermost error that has one: SQLAlchemy, Django and adapters wrap the error of the driver."""
-    report = None
+    found = None
     for inner in _unwrapped(error):
-        report = _read(inner) or report
-    return report
+        found = _read(inner) or found
+    return found
 
 
 def _unwrapped(error: BaseException) -> Iterator[BaseException]:
@@ -68,15 +75,15 @@ def _unwrapped(error: BaseException) -> Iterator[BaseException]:
         inner = getattr(inner, "orig", None) or inner.__cause__
 
 
-def _read(error: Any) -> _Report | None:
+def _read(error: Any) -> Report | None:
     sqlstate = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
     if isinstance(sqlstate, str):
         said = getattr(error, "diag", None)  # psycopg and psycopg2 have diag; in asyncpg the error has the fields
         message = getattr(said, "message_primary", None) or getattr(error, "message", None) or str(error)
-        return _Report(sqlstate, message, getattr(said, "message_detail", None) or getattr(error, "detail", None))
+        return Report(sqlstate, message, getattr(said, "message_detail", None) or getattr(error, "detail", None))
     if error.args and isinstance(error.args[0], dict) and "C" in error.args[0]:  # pg8000: the fields of the protocol
         fields = error.args[0]
-        return _Report(fields["C"], fields.get("M", ""), fields.get("D"))
+        return Report(fields["C"], fields.get("M", ""), fields.get("D"))
     return None
 
 

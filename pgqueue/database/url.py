@@ -6,8 +6,42 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from ..errors import ConfigurationError
+from .dialects import foreign_parameter, has_driver, without_driver
 
 _SCHEMES = ("postgresql://", "postgres://")
+_HIDDEN = "***"  # what SQLAlchemy shows in place of a password
+
+
+class DatabaseUrl(str):
+    """A URL that knows which setting it comes from, for errors. Among the values of an object or a frame it does not show itself.
+
+    Attributes:
+        setting: as people know it: PGQUEUE_DATABASE_URL, or database_url if it is an argument.
+    """
+
+    setting: str
+
+    def __new__(cls, url: str, setting: str | None = None) -> "DatabaseUrl":
+        made = super().__new__(cls, url)
+        made.setting = setting or setting_of(url)
+        return made
+
+    def __repr__(self) -> str:
+        return f"DatabaseUrl(of {self.setting})"
+
+
+def setting_of(url: str) -> str:
+    """The setting that a URL comes from."""
+    return url.setting if isinstance(url, DatabaseUrl) else "database_url"
+
+
+def plain_url(url: str) -> str:
+    """The URL as libpq reads it: without the driver that SQLAlchemy's have behind the scheme. Text that has none is not changed.
+
+    Raises:
+        ConfigurationError: it names an unknown driver, or has a parameter that means nothing to pgqueue. No value is shown.
+    """
+    return DatabaseUrl(without_driver(url), setting_of(url)) if has_driver(url) else url
 
 
 def read_url(url: str) -> dict[str, Any]:
@@ -19,7 +53,10 @@ def read_url(url: str) -> dict[str, Any]:
     Raises:
         ConfigurationError: it cannot be used. Neither the message nor the context holds a part of it, except for a known scheme.
     """
+    url = plain_url(url)
     given = _parsed(url)
+    if given is None and (fault := foreign_parameter(url)):
+        raise ConfigurationError(f"database_url: {fault}")
     if given is None:
         raise ConfigurationError(f"database_url: {_shown(url)} is not valid; use postgresql://user@host/database or embedded:")
     if fault := _misplaced(url, given):
@@ -43,6 +80,8 @@ def _misplaced(url: str, given: dict[str, Any]) -> str | None:
         return "its port is not a number; write a / of a password as %2F, an @ as %40 and a : as %3A"
     if url.startswith(_SCHEMES) and "@" in url.partition("://")[2].partition("?")[0].partition("/")[2]:
         return "an @ stands behind a /; write a / of a password as %2F, and an @ of a name as %40"
+    if given.get("password") == _HIDDEN:
+        return "its password is ***, as SQLAlchemy shows one; use engine.url.render_as_string(hide_password=False)"
     return None
 
 

@@ -64,7 +64,7 @@ class Tie:
         try:
             return call.read(await arun_on_own(connection, self._statements.of(call), call.params))
         except psycopg.Error as error:
-            raise_ours(error, self._statements.schema)
+            raise_ours(error, self._statements.schema, connection)
             raise
 
     def _hear(self, connection: OwnAsyncConnection) -> None:

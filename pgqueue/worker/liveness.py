@@ -287,5 +287,5 @@ class Liveness(threading.Thread):
         try:
             return call.read(run_on_own(connection, self._statements[call.statement], call.params))
         except psycopg.Error as error:
-            raise_ours(error, self._statements.schema)
+            raise_ours(error, self._statements.schema, connection)
             raise

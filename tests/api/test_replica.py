@@ -20,6 +20,7 @@ from pgqueue.api.service import Service
 from pgqueue.dashboard.build import create_server_app
 from pgqueue.database.call import Call, one_value
 from pgqueue.database.calls.replica import position
+from pgqueue.errors import ConfigurationError
 from pgqueue.migrate import migrate
 from tests.api.serving import served
 from tests.conftest import NEWEST_POSTGRES, TEST_LEASE
@@ -124,6 +125,13 @@ def test_a_replica_tells_how_far_it_is(standby: psycopg.Connection[Any], databas
     until(lambda: (app.database.run(position(), standby).written or 0) >= written, "it has arrived")
     assert app.database.run(position(), standby).install == primary.install
     app.close()
+
+
+def test_a_migration_says_that_the_server_is_a_standby(
+    standby: psycopg.Connection[Any], replica: Replica, database_url: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=r"server: it is a standby, .* target_session_attrs=read-write"):
+        migrate(replica.url_of(database_url))
 
 
 def test_what_may_be_late_is_answered_by_the_replica_without_a_write(client: httpx.Client, on_replica: list[str]) -> None:

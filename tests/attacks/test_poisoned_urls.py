@@ -32,7 +32,9 @@ from tests.waiting import until
 ROOT = Path(__file__).parents[2]
 SECRET = "hunter2"
 POISONED = (
-    f"postgresql+psycopg://ada:{SECRET}@127.0.0.1:1/db",
+    f"postgresql+oracle://ada:{SECRET}@127.0.0.1:1/db",
+    f"postgresql+asyncpg://ada:{SECRET}/{SECRET}@127.0.0.1:1/db?ssl={SECRET}",
+    f"postgresql+psycopg://ada:{SECRET}@127.0.0.1:1/db?{SECRET}={SECRET}",
     f"postgresql://ada:%{SECRET}@127.0.0.1:1/db",
     f"postgresql://ada:{SECRET} {SECRET}@127.0.0.1:1/db?x y",
     f"postgresql://ada:{SECRET}/{SECRET}@127.0.0.1:1/db",
@@ -47,6 +49,10 @@ POISONED = (
 UNREACHABLE = (
     f"postgresql://ada:{SECRET}@127.0.0.1:1/db?connect_timeout=1",
     f"host=127.0.0.1 port=1 user=ada password={SECRET} sslpassword={SECRET}",
+    f"postgresql+asyncpg://ada:{SECRET}@127.0.0.1:1/db?ssl=disable",
+    f"postgresql://127.0.0.1:1/db?user=ada&password={SECRET}",
+    "postgresql://ada:%68unter2@127.0.0.1:1/db",  # libpq makes SECRET of it
+    f"postgres://ada:{SECRET}@127.0.0.1:1,127.0.0.1:2/db",
 )
 
 
@@ -149,7 +155,7 @@ async def _try(url: str) -> None:
             await Circuit().connect(url, **connect_options(url, "test"))
 
 
-@pytest.mark.parametrize("url", UNREACHABLE, ids=["url", "words"])
+@pytest.mark.parametrize("url", UNREACHABLE, ids=range(len(UNREACHABLE)))
 def test_a_database_that_cannot_be_reached_is_told_without_the_password(url: str, caplog: pytest.LogCaptureFixture) -> None:
     """By exceptions, and by the log of a worker at each try."""
     app = PgQueue(url)

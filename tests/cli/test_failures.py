@@ -66,7 +66,7 @@ def test_a_value_of_any_length_makes_no_long_error(capsys: pytest.CaptureFixture
 
 
 def test_a_database_url_that_is_none(capsys: pytest.CaptureFixture[str]) -> None:
-    ran = run_here(capsys, "stats", "--database-url", "postgresql+psycopg://ada:secret@localhost/db")
+    ran = run_here(capsys, "stats", "--database-url", "postgresql+oracle://ada:secret@localhost/db")
     assert (ran.code, one_line(ran)) == (2, True)
     assert "secret" not in ran.err
 

@@ -185,7 +185,7 @@ def test_the_example_of_an_environment_names_every_setting() -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["mysql://ada:secret@host/db", "postgresql+psycopg://ada:secret@host/db", "secret", "postgresql://%secret"]
+    "url", ["mysql://ada:secret@host/db", "postgresql+psycopg://ada:%secret@host/db", "secret", "postgresql://%secret"]
 )
 @pytest.mark.parametrize("setting", ["database_url", "listen_url", "read_url"])
 def test_a_url_that_is_none_is_refused_without_its_password(setting: str, url: str) -> None:

@@ -136,7 +136,7 @@ def test_a_schema_without_pgqueue_is_named(theirs: Kind, database_url: str) -> N
     def welcome(user_id: int) -> str:
         return ""
 
-    with pytest.raises(NotMigrated, match=r"schema 'absent' has no pgqueue .*run `pgqueue migrate`"):
+    with pytest.raises(NotMigrated, match=r"schema 'absent' has no pgqueue .*run `pgqueue migrate --schema absent`"):
         theirs.enqueue(welcome, 1)
 
 

@@ -133,19 +133,6 @@ def test_too_few_connections_are_an_error_that_names_the_setting(app: PgQueue, w
         pool.putconn(connection)
 
 
-async def test_a_database_that_cannot_be_reached_is_an_error_that_says_why() -> None:
-    app = PgQueue("postgresql://nobody@127.0.0.1:1/nothing")
-    app.task(_number)
-    app.database.pool().timeout = 0.2
-    with pytest.raises(NoConnection, match=r"no connection within 0.2 s, the database cannot be reached: .*refused"):
-        app.tasks["_number"].enqueue(1)
-    (await app.async_database.pool()).timeout = 0.2
-    with pytest.raises(NoConnection, match="check database_url"):
-        await app.tasks["_number"].aenqueue(1)
-    app.close()
-    await app.aclose()
-
-
 def _number(n: int) -> int:
     return n
 

@@ -77,6 +77,10 @@ def test_the_guide_to_many_jobs_at_once_does_what_it_says(database_url: str, mon
     _follow("operations")
 
 
+def test_the_guide_to_connecting_does_what_it_says() -> None:
+    _follow("connecting", least=1)
+
+
 def test_the_guide_to_pools_does_what_it_says(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGQUEUE_DATABASE_URL", database_url)
     _follow("pools", least=3)

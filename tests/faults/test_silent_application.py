@@ -229,7 +229,7 @@ def test_a_command_whose_connection_goes_silent_ends_with_a_message(proxy: Proxy
 
 
 def test_a_migration_that_waits_for_ever_ends(database_url: str, look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pgqueue.migrate.STATEMENT_WITHIN", 0.3)
+    monkeypatch.setattr("pgqueue.migrate.own.STATEMENT_WITHIN", 0.3)
     with look.connection.transaction(force_rollback=True):
         look.rows("comment on schema pgqueue is null")  # as another migration has it
         with pytest.raises(Exception, match="no answer within"):

@@ -6,6 +6,7 @@ import re
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -15,6 +16,7 @@ from psycopg.errors import InsufficientPrivilege
 from pgqueue import JobContext, PgQueue, Retry, Snooze
 from pgqueue.database.calls import run as run_calls
 from pgqueue.database.calls import workers as worker_calls
+from pgqueue.database.grants import remedy
 from tests.cli.conftest import run_here
 from tests.waiting import auntil
 from tests.worker.conftest import burst
@@ -179,6 +181,9 @@ def test_a_viewer_sees_everything_and_changes_nothing(install: Install, command:
         code, _, err = command("viewer", *change)
         assert (code, err.count("\n")) == (1, 1)
         assert "permission denied for function" in err
+        needed = "producer" if change[0] == "enqueue" else "operator"
+        assert f"grant {install.schema}_{needed} to {install.login('viewer')}" in err
+        assert f"pgqueue migrate --schema {install.schema} --roles" in err
     assert install.rows("select state::text from job where id = %s", job) == [("ready",)]
 
 
@@ -192,8 +197,27 @@ def test_an_operator_acts_on_jobs_and_adds_none(install: Install, command: Comma
     assert "permission denied for function enqueue" in err
 
 
-def test_a_stranger_is_told_so_in_one_line(command: Command) -> None:
+def test_a_stranger_is_told_so_in_one_line(install: Install, command: Command) -> None:
     for arguments in (("jobs",), ("enqueue", "noop"), ("stats",)):
         code, _, err = command("stranger", *arguments)
         assert (code, err.count("\n")) == (1, 1)
         assert "permission denied for schema" in err
+        assert f"grant {install.schema}_producer or " in err
+
+
+def test_a_worker_with_the_url_of_a_viewer_is_told_the_role_that_it_needs(
+    install: Install, command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "of_a_viewer.py").write_text("from pgqueue import PgQueue\napp = PgQueue()\n@app.task\ndef noop() -> None: ...\n")
+    monkeypatch.chdir(tmp_path)
+    code, _, err = command("viewer", "worker", "of_a_viewer:app", "--burst")
+    assert (code, "Traceback" in err) == (1, False)
+    assert f"grant {install.schema}_worker to {install.login('viewer')}" in err
+
+
+def test_what_the_application_may_not_read_is_no_matter_of_our_roles() -> None:
+    assert remedy("permission denied for table orders", "pgqueue", "ada") is None
+    assert remedy("permission denied for sequence x", "pgqueue", "ada") is None
+    assert remedy("args: an operator may not", "pgqueue", "ada") is None
+    assert remedy("permission denied for view jobs", "My", "Ada") == 'grant "My_viewer" to "Ada"'
+    assert remedy("permission denied for function claim", "pgqueue", None) == "grant pgqueue_worker to the role of this session"

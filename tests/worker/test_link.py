@@ -4,6 +4,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from itertools import pairwise
 from typing import Any
 
@@ -17,7 +18,9 @@ from pgqueue.database.calls import run as run_calls
 from pgqueue.database.calls import workers as worker_calls
 from pgqueue.database.connections import Circuit, Connections
 from pgqueue.errors import Disconnected, InvalidArgument, NotMigrated, WorkerLost
+from pgqueue.worker import Worker, WorkerOptions
 from tests.looking import Look
+from tests.refusing import black_hole, closed_port
 from tests.waiting import auntil
 
 SLEEP: Call[Any] = Call("select pg_sleep(%s)", (60,), lambda rows: rows)
@@ -201,3 +204,27 @@ async def test_a_connection_that_the_server_ends_for_its_age_is_opened_again(one
     with pytest.raises(Disconnected):
         await one.run(ended)
     assert await one.run(PID) > 0
+
+
+@pytest.mark.parametrize("kind", ["closed", "silent"])
+async def test_a_worker_says_which_database_it_waits_for_and_goes_on(
+    kind: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with black_hole() as silent:
+        port = closed_port() if kind == "closed" else silent
+        monkeypatch.setenv("PGQUEUE_DATABASE_URL", f"postgresql://ada:hunter2@127.0.0.1:{port}/db?connect_timeout=2")
+        app = PgQueue()
+        app.task(_nothing)
+        worker = asyncio.create_task(Worker(app, WorkerOptions(handle_signals=False)).run())
+        await auntil(lambda: "no connection: " in caplog.text, "it says why")
+        reason = {"closed": "Connection refused; no server listens", "silent": "timeout expired; check host and port"}[kind]
+        assert f"no connection: cannot connect to 127.0.0.1:{port} (PGQUEUE_DATABASE_URL): {reason}" in caplog.text.replace(
+            "connection timeout", "timeout"
+        )
+        assert not worker.done()
+        worker.cancel()
+        with suppress(asyncio.CancelledError):
+            await worker
+
+
+async def _nothing() -> None: ...

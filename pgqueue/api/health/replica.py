@@ -151,8 +151,7 @@ class Replica:
 
     def _lose(self, error: Exception) -> None:
         self._as_of = None
-        # What a pool advises is about the primary's URL.
-        self._complain(first_line(error).partition("; check database_url")[0] or type(error).__name__)
+        self._complain(first_line(error) or type(error).__name__)
 
     def _complain(self, why: str) -> None:
         if not self._is_complained_of:

@@ -1,0 +1,1 @@
+"""Pages of docs/ that are made from signatures and docstrings, and held to them."""
