@@ -1,5 +1,5 @@
--- Refuses a session in which a migration cannot be done, or could be done by half. Applied by each migration before anything else,
--- with pg_catalog alone on the search_path.
+-- Refuses a session in which a migration cannot be done, or could be done by half. Applied by each migration before
+-- anything else, with pg_catalog alone on the search_path.
 --
 -- pgqueue.schema  the schema; set for the transaction by the statement before, and so gone if there is none
 do $$
@@ -9,8 +9,8 @@ begin
             using errcode = 'object_not_in_prerequisite_state';
     end if;
     if coalesce(current_setting('pgqueue.schema', true), '') = '' then
-        raise exception 'connection: each of its statements is committed at once (autocommit), and a migration needs a transaction; '
-            'begin one' using errcode = 'object_not_in_prerequisite_state';
+        raise exception 'connection: each of its statements is committed at once (autocommit), and a migration needs a '
+            'transaction; begin one' using errcode = 'object_not_in_prerequisite_state';
     end if;
     if pg_is_in_recovery() then
         raise exception 'server: it is a standby, which cannot be written to; give the URL of the primary, as by '

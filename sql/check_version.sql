@@ -7,7 +7,8 @@ declare
     wanted constant text := current_setting('pgqueue.since');
     there  text;
 begin
-    if exists (select from pg_class where relnamespace = quote_ident(current_schema())::regnamespace and relname = 'schema_version') then
+    if exists (select from pg_class
+                where relnamespace = quote_ident(current_schema())::regnamespace and relname = 'schema_version') then
         select version_num into there from schema_version;
     end if;
     if coalesce(there, '') = wanted then

@@ -20,9 +20,10 @@ begin
 exception
     when unique_violation then perform set_config('pgqueue.made', 'no', true);
     when insufficient_privilege then
-        raise exception 'schema: % may not create the schema %; let the owner of the database, %, run: grant create on database % '
-            'to %; or somebody who may create schemas: create schema % authorization %', current_user::regrole, quote_ident(wanted),
-            (select datdba::regrole from pg_database where datname = current_database()), quote_ident(current_database()),
+        raise exception 'schema: % may not create the schema %; let the owner of the database, %, run: grant create on '
+            'database % to %; or somebody who may create schemas: create schema % authorization %', current_user::regrole,
+            quote_ident(wanted), (select datdba::regrole from pg_database where datname = current_database()),
+            quote_ident(current_database()),
             current_user::regrole, quote_ident(wanted), current_user::regrole
             using errcode = 'insufficient_privilege';
 end $$;

@@ -81,8 +81,8 @@ begin
         exception
             when duplicate_object or unique_violation then null;  -- another database's migration was faster
             when insufficient_privilege then
-                raise exception 'roles: % may not create the role %; let a superuser, or a user that has CREATEROLE, run: create role % '
-                    'nologin, or: alter role % createrole', current_user, role, quote_ident(role), current_user::regrole
+                raise exception 'roles: % may not create the role %; let a superuser, or a user that has CREATEROLE, run: create '
+                    'role % nologin, or: alter role % createrole', current_user, role, quote_ident(role), current_user::regrole
                     using errcode = 'insufficient_privilege';
         end;
         parents := array(select current_schema() || '_' || p from jsonb_array_elements_text(is_also->kind) a(p));
@@ -123,8 +123,9 @@ begin
             exception
                 when unique_violation then null;  -- as above
                 when insufficient_privilege then
-                    raise exception 'roles: % may not grant % to %; let a superuser, or a user that has CREATEROLE, run: grant % to %',
-                        current_user, parent, role, quote_ident(parent), quote_ident(role) using errcode = 'insufficient_privilege';
+                    raise exception 'roles: % may not grant % to %; let a superuser, or a user that has CREATEROLE, run: '
+                        'grant % to %', current_user, parent, role, quote_ident(parent), quote_ident(role)
+                        using errcode = 'insufficient_privilege';
             end;
         end loop;
 

@@ -119,6 +119,7 @@ def test_migrate_a_worker_and_a_job(installed: Path, empty_database_url: str, tm
     assert run("python", "-c", "import pgqueue; print(pgqueue.__file__)").startswith(str(installed.parent))
     version = "import importlib.metadata, pgqueue; assert importlib.metadata.version('pgqueue-native') == pgqueue.__version__"
     run("python", "-c", version)
+    assert run("pgqueue", "migrate", "--sql", "--schema", "other").count("create table job (") == 1
     assert run("pgqueue", "migrate") == "schema pgqueue: migrated\n"
     assert run("pgqueue", "enqueue", "double", '{"number": 21}') == "job 1\n"
     run("pgqueue", "worker", "shop:app", "--burst")

@@ -11,8 +11,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from pgqueue import migrate as module
-from pgqueue.migrate import migrate
+import pgqueue
+from pgqueue.migrate import migrate, own
 
 from .conftest import Install
 
@@ -80,7 +80,7 @@ def test_advisory_locks_of_a_stranger_stop_no_job_with_a_limit(owner: psycopg.Co
 def test_advisory_locks_of_a_stranger_stop_no_migration(
     owner: psycopg.Connection[Any], install: Install, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "STATEMENT_WITHIN", 5.0)
+    monkeypatch.setattr(own, "STATEMENT_WITHIN", 5.0)
     assert migrate(install.url, install.schema) is False
 
 
@@ -89,7 +89,7 @@ def test_nothing_of_ours_takes_an_advisory_lock(install: Install) -> None:
         "select proname from pg_proc where pronamespace = %s::regnamespace and prosrc ~* 'advisory'", install.schema
     )
     assert rows == []
-    package = Path(module.__file__).parent
+    package = Path(pgqueue.__file__).parent
     assert [
         file.name for file in package.rglob("*.py") if re.search(r"pg_(try_)?advisory", file.read_text(encoding="utf-8"))
     ] == []
