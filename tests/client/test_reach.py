@@ -142,9 +142,10 @@ def test_the_second_host_is_used_when_the_first_is_dead(first: str, database_url
 
 @pytest.mark.parametrize(("bears_outage", "least"), [(False, 0.0), (True, 0.9)])
 def test_a_handler_waits_for_a_database_that_is_away_as_long_as_for_a_busy_pool(
-    bears_outage: bool, least: float, impatient: None
+    bears_outage: bool, least: float, impatient: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A short outage does not end it, as it does not end its worker."""
+    monkeypatch.setattr(reach, "AGAIN", 0.2)  # so that it looks several times
     pool = SyncPool(f"host=127.0.0.1 port={closed_port()}", Statements("pgqueue"), 1, bears_outage=bears_outage)
     began = monotonic()
     with pytest.raises(NoConnection, match="Connection refused"):
