@@ -36,7 +36,7 @@ SHOWS = {
     "limits": ["limits"],
     "limits get": ["limits get {key}"],
     "workflows": ["workflows"],
-    "workflow": ["workflow {flow}", "workflow {large}"],
+    "workflow": ["workflow {large}", "workflow {flow}"],
     "schedules": ["schedules"],
     "schedule": ["schedule {schedule}"],
     "schedules preview": ["schedules preview {schedule}"],
@@ -46,7 +46,7 @@ SHOWS = {
     "keys list": ["keys list"],
     "doctor": ["doctor"],
 }  # fmt: skip
-NO_TABLES = {"explain", "doctor", "workflow", "schedules preview"}  # of them: sentences and graphs
+NO_TABLES = {"explain", "doctor", "schedules preview"}  # of them: sentences and graphs
 # What these print is not about an install as a whole: a line about what they did, logs, a page, stacks as Python writes them.
 SAYS = {
     "migrate", "worker", "agent", "serve", "dev", "enqueue", "top", "monitor", "stacks", "retry", "cancel", "discard", "update",
@@ -216,9 +216,6 @@ def headings(ran: Ran) -> list[str]:
     """The names of the columns of the first table; or of the facts, if there are some."""
     assert (ran.code, ran.out[:1]) != (2, ""), ran
     before, *_ = ran.out.split("\n ─")
-    *above, heading = before.splitlines()
-    if heading.startswith(" ") and not any(line.strip() for line in above):
-        names = re.split(r"   +", heading.strip())
-    else:
-        names = re.findall(r"^([a-z][a-z ]*?)  +\S", before, re.M)
+    facts = re.findall(r"^([a-z][a-z ]*?)  +\S", before, re.M)
+    names = facts or re.split(r"   +", before.splitlines()[-1].strip())
     return [name.replace(" ", "_") for name in names]
