@@ -40,7 +40,7 @@ def audit(
         print_json_lines(entry._asdict() | {"client": entry.client and str(entry.client)} for entry in entries)
         return
     rows = [entry._asdict() | {"subject": f"{entry.kind} {entry.subject}".rstrip(), "what": changes(entry)} for entry in entries]
-    print_table("entries", rows, COLUMNS, wide=("what", "reason"), spare=("reason", "what", "at"))
+    print_table("entries", rows, COLUMNS, wide=("what", "reason"), spare=("reason", "what", "at", "by"))
 
 
 def changes(entry: AuditEntry) -> str:

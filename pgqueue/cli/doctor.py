@@ -1,5 +1,6 @@
 """pgqueue doctor, pgqueue maintain."""
 
+import textwrap
 from collections import Counter
 from typing import Annotated, Any
 
@@ -67,6 +68,8 @@ def print_examination(examination: Examination) -> None:
         out.print(Text.assemble((finding.severity.upper(), STYLES[finding.severity]), "  ", (finding.name, "bold")))
         for line, style in _lines(finding):
             out.print(Padding(Text(line, style), (0, 0, 0, 2), expand=False))
+        for line in _in_lines(f"do: {finding.remedy}", out.width - 2):
+            out.print(Text(f"  {harmless(line)}", "green"), soft_wrap=True)
         out.print()
     for name, count in told.items():
         if count > MOST:
@@ -75,12 +78,16 @@ def print_examination(examination: Examination) -> None:
 
 
 def _lines(finding: Finding) -> list[tuple[str, str]]:
-    # A remedy stays as it is, so that it can be pasted; none has a text that people have written.
-    return [
-        (safe(finding.problem), ""),
-        (f"so: {safe(finding.consequence)}", "dim"),
-        (harmless(f"do: {finding.remedy}"), "green"),
-    ]
+    return [(safe(finding.problem), ""), (f"so: {safe(finding.consequence)}", "dim")]
+
+
+def _in_lines(remedy: str, width: int) -> list[str]:
+    """A remedy in lines that can be pasted: no word, and no comment at its end, is divided."""
+    statement, dashes, comment = remedy.partition(" -- ")
+    whole = dashes.replace(" ", "\0") + comment.replace(" ", "\0")
+    lines = (statement + whole.replace("\0", " ", 1)).splitlines()
+    wrapped = (textwrap.wrap(line, width, break_long_words=False, break_on_hyphens=False) for line in lines)
+    return [line.replace("\0", " ") for some in wrapped for line in some]
 
 
 def _sum(examination: Examination) -> str:

@@ -1,14 +1,16 @@
 """pgqueue explain."""
 
-import textwrap
 from dataclasses import asdict
 from typing import Any
+
+from rich.text import Text
 
 from ..database.calls import explain as calls
 from .options import AsJson, DatabaseUrl, JobIds, Schema
 from .output import console, for_each
 from .secrets import safe
 from .session import Session
+from .table import folded
 
 WORD = 14  # columns for the word of a cause, and the space behind it
 
@@ -33,5 +35,6 @@ def _said(explained: dict[str, Any]) -> str:
 
 
 def _sentence(word: str, says: str) -> str:
-    indent = " " * (WORD + 2)
-    return textwrap.fill(safe(says), console().width, initial_indent=f"  {word:<{WORD}}", subsequent_indent=indent)
+    out = console()
+    first, *more = folded(out, Text(safe(says)), max(out.width - WORD - 2, WORD))
+    return "\n".join([f"  {word:<{WORD}}{first}", *(f"{'':{WORD + 2}}{line}" for line in more)])

@@ -24,7 +24,7 @@ from .options import AsJson, DatabaseUrl, Schema
 from .output import console, facts_of, for_each, object_of, print_json, print_table
 from .secrets import safe, safe_lines
 from .session import Session
-from .shape import tabular
+from .shape import shape, tabular
 from .steps import SIGNALS, STEPS, print_remembered, remembered
 from .who import who
 
@@ -104,18 +104,29 @@ def retry_each(
 
 def _print_job(out: Console, row: dict[str, Any], causes: list[Cause]) -> None:
     out.print(f"job {row['id']}", style="bold")
+    if not shape().columns:
+        _print_what_is_wrong(out, row, causes)
+    if facts := facts_of(row | {"attempt": attempt_of(row)} | trace_of(row), FACTS):
+        out.print(facts)
+    print_remembered(row)
+    if errors := attempts_of(row):
+        _print_attempts(errors)
+        if not shape().columns:
+            _print_traceback(out, errors[-1])
+
+
+def _print_what_is_wrong(out: Console, row: dict[str, Any], causes: list[Cause]) -> None:
     for cause in causes[:1]:
         others = f" (and {len(causes) - 1} more: pgqueue explain {row['id']})" if len(causes) > 1 else ""
         out.print(Text(f"{cause.cause}: {safe(cause.says)}{others}", "yellow"))
     for line in control_lines(row):
         out.print(line)
-    out.print(facts_of(row | {"attempt": attempt_of(row)} | trace_of(row), FACTS))
-    print_remembered(row)
-    if errors := attempts_of(row):
-        _print_attempts(errors)
-        if traceback := errors[-1].get("traceback"):
-            out.print(Text(f"attempt {safe(str(errors[-1].get('attempt')))}:", "bold"))
-            out.print(indent(safe_lines(str(traceback).rstrip()), "  "), markup=False, soft_wrap=True)
+
+
+def _print_traceback(out: Console, error: dict[str, Any]) -> None:
+    if traceback := error.get("traceback"):
+        out.print(Text(f"attempt {safe(str(error.get('attempt')))}:", "bold"))
+        out.print(indent(safe_lines(str(traceback).rstrip()), "  "), markup=False, soft_wrap=True)
 
 
 def attempts_of(row: dict[str, Any]) -> list[dict[str, Any]]:

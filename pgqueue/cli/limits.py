@@ -18,7 +18,7 @@ from .shape import tabular
 from .times import read_span, read_time
 
 COLUMNS = ("key", "limit", "running", "waiting", "tokens", "used", "wait_seconds", "parked_until", "weight")
-SPARE = ("weight", "used", "tokens", "wait_seconds", "parked_until")
+SPARE = ("weight", "used", "tokens", "wait_seconds", "parked_until", "limit")
 FACTS = (
     "limit", "running", "waiting", "tokens", "burst_used", "used", "remaining", "wait_seconds", "parked_until", "weight",
     "changed_at",

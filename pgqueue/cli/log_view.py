@@ -4,14 +4,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from typing import Any
 
-from rich.console import Console
 from rich.text import Text
 
 from .._text import in_lines
 from ..job import Job
 from ..watching.line import LogLine
 from ..watching.watch import JobChange
-from .output import console, print_json, shown
+from .output import console, print_json, say_wrapped, shown
 from .secrets import redactor, safe
 
 COLOURS = {"debug": "dim", "warning": "yellow", "error": "red", "critical": "bold red"}
@@ -34,7 +33,7 @@ def print_logs(job: Job[Any], follow: bool, as_json: bool) -> None:
         if change.line is None:
             out.print(Text(_told(change), "bold"))
         else:
-            _print_line(out, change.line, before)
+            _print_line(change.line, before)
             before = change.line.seq
     if not before:
         out.print(f"no log of job {job.id}")
@@ -54,11 +53,11 @@ def _told(change: JobChange) -> str:
     return safe(change.state + attempt + (f" ({change.reason})" if change.reason else ""))
 
 
-def _print_line(out: Console, line: LogLine, before: int) -> None:
+def _print_line(line: LogLine, before: int) -> None:
     if left_out := line.seq - before - 1:
-        out.print(Text(f"… {left_out:,} lines are not kept", "dim"))
+        say_wrapped(Text(f"… {left_out:,} lines are not kept", "dim"))
     fields = " ".join(f"{name}={value}" for name, value in redactor().value(line.fields).items())
     text = Text(f"{shown(line.at)} {line.level:<8} ", COLOURS.get(line.level, ""))
     text.append(in_lines(redactor().text(line.message)))
     text.append(safe(f"  {fields}" if fields else ""), "dim")
-    out.print(text, soft_wrap=True)
+    say_wrapped(text)

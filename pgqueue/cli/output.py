@@ -43,20 +43,26 @@ class Screen(Console):
 def console() -> Console:
     """The console for people; as wide as $COLUMNS says, else as the terminal; wide if there is none; without end by --wide."""
     others = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
-    return Screen(width=WITHOUT_END if shape().wide else _width(), highlight=False, _environ=others)
+    width = _told_width() or (None if sys.stdout.isatty() else PIPED_WIDTH)
+    return Screen(width=WITHOUT_END if shape().wide else width, highlight=False, _environ=others)
 
 
-def _width() -> int | None:
-    """The columns of the output; None = those of the terminal."""
+def _told_width() -> int | None:
+    """What $COLUMNS says; None if it says nothing that is a width."""
     columns = os.environ.get("COLUMNS", "")
-    if columns.isascii() and columns.isdecimal() and len(columns) < 6 and int(columns) >= LEAST_WIDTH:
-        return int(columns)
-    return None if sys.stdout.isatty() else PIPED_WIDTH
+    is_width = columns.isascii() and columns.isdecimal() and len(columns) < 6 and int(columns) >= LEAST_WIDTH
+    return int(columns) if is_width else None
 
 
 def say(text: str, to_stderr: bool = False) -> None:
     """Print one line for people."""
     typer.echo(one_line(text), err=to_stderr)
+
+
+def say_wrapped(text: str | Text, style: str = "") -> None:
+    """Print a sentence for people, between words in the lines of a terminal; in one line if there is none."""
+    text = Text(text, style) if isinstance(text, str) else text
+    console().print(text, soft_wrap=_told_width() is None and not sys.stdout.isatty())
 
 
 def say_lines(text: str) -> None:
@@ -107,7 +113,9 @@ def fitted(
     chosen = shape().chosen(columns)
     cells = {name: [shown(row[name]) for row in rows] for name in chosen}
     least = {name: least_width(_heading(name), its) for name, its in cells.items()}
-    kept = chosen if shape().columns else columns_kept(least, wide, spare, width or console().width)
+    says = {name for name, its in cells.items() if any(cell.plain for cell in its)}
+    going = sorted(spare, key=says.__contains__)  # what says nothing goes first
+    kept = chosen if shape().columns else columns_kept(least, wide, going, width or console().width)
     numbers = {name: all(_is_number(row[name]) for row in rows) for name in kept}
     heads = [Column(_heading(name), numbers[name], name in wide, name in GOES_ON) for name in kept]
     yield TextTable(heads, list(zip(*(cells[name] for name in kept), strict=True)))

@@ -1,17 +1,14 @@
 """Pauses for people."""
 
-from rich.text import Text
-
 from ..database.calls.queues import Pause
-from .output import console, shown
+from .output import say_wrapped, shown
 from .secrets import safe
 
 
 def print_pauses(pauses: list[Pause]) -> None:
     """A line for each pause."""
-    out = console()
     for one in pauses:
-        out.print(Text(safe(f"{said(one)} (since {shown(one.paused_at)})"), "yellow"), soft_wrap=True)
+        say_wrapped(safe(f"{said(one)} (since {shown(one.paused_at)})"), "yellow")
 
 
 def said(pause: Pause) -> str:

@@ -21,7 +21,7 @@ from .output import console, print_facts, print_json, print_json_lines, print_ta
 from .schedule_view import NEXT, Answer, answer_about, readable, readable_tick
 from .secrets import safe
 from .session import Session
-from .shape import tabular
+from .shape import shape, tabular
 from .times import read_span, read_time
 
 COLUMNS = ("name", "next_tick", "here", "last_tick", "outcome", "misfires")
@@ -73,12 +73,14 @@ def schedule(
         print_json(row._asdict() | answer.as_json() | {"ticks": [tick._asdict() for tick in ticks]})
         return
     print_facts(f"schedule {name}", readable(row), FACTS)
-    _print_answer(answer)
+    if not shape().columns:
+        _print_answer(answer)
     if ticks:
         print_table(
             "ticks", [readable_tick(tick, row) for tick in ticks], TICKS, wide=("reason",), spare=("fired_at", "for", "reason")
         )
-    _print_remarks([row])
+    if not shape().columns:
+        _print_remarks([row])
 
 
 @schedules.command("set")

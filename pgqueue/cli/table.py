@@ -124,8 +124,9 @@ class Facts:
 def folded(console: Console, cell: Text, width: int, most: int | None = None) -> list[Text]:
     """A cell in lines: between words, and within a word that is longer than a line. most: of these lines; None = all."""
     text = Text(cell.plain if most is None else cell.plain[: width * most + 1], cell.style)
-    lines = list(text.wrap(console, width, overflow="fold"))
+    lines = [line for line in text.wrap(console, width, overflow="fold") if line.plain.strip()] or [Text()]
     for line in lines:
+        line.rstrip()
         line.truncate(width)  # a letter of two columns where there is one
     if most is not None and len(lines) > most:
         del lines[most:]

@@ -61,21 +61,14 @@ FIGURES = "update metric_minute set succeeded = 1234567, cancelled = 999, failed
 def stock(look: Look, names: Names) -> dict[str, str]:
     """Fill an install. Returns ids and names for commands."""
     for table in IDENTITIES:
-        look.connection.execute(f"alter table {table} alter column id restart with {names.first_id}")  # type: ignore[call-overload]
+        look.connection.execute(f"alter table {table} alter column id restart with {names.first_id}")
     worker, token, args = uuid.uuid4(), uuid.uuid4(), json.dumps({"customer": 1004, "text": names.text})
     told = names.text[:900]
     look.value(
         "select register_worker(%s, %s, %s, 4711, '1.0', %s, 10, '1 h', tasks => %s)", worker, names.worker, names.worker,
         [names.queue, "default", "urgent"], [names.task],
     )  # fmt: skip
-    figures = {
-        "loop_lag": 0.25,
-        "memory": 123456789,
-        "cpu_seconds": 99.5,
-        "done": 1234567,
-        "failed": 12,
-        "last_error": told[:500],
-    }
+    figures = {"loop_lag": 0.25, "memory": 123456789, "cpu_seconds": 99.5, "done": 1234567, "last_error": told[:500]}
     look.value("select workers from heartbeat(%s, '{}', 'notify', figures => %s::jsonb)", worker, json.dumps(figures))
     error = json.dumps({"type": "httpx.ReadTimeout", "types": [], "message": told, "traceback": f"Traceback\n  {told}"})
     dead = look.value("select enqueue(%s, %s::jsonb, %s, retries => 0)", names.task, args, names.queue)

@@ -6,6 +6,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from rich.cells import cell_len
 from typer.main import get_command
 
 from pgqueue.cli import cli
@@ -120,7 +121,7 @@ def _options(command: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, .
         yield from _options(below, (*path, name))
 
 
-def test_help_on_a_terminal_of_80_columns_cuts_no_option(
+def test_help_on_a_terminal_of_80_columns_cuts_no_option_and_has_no_longer_line(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
@@ -134,4 +135,6 @@ def test_help_on_a_terminal_of_80_columns_cuts_no_option(
 
 
 def _words_of_help(capsys: pytest.CaptureFixture[str], path: tuple[str, ...]) -> list[str]:
-    return re.split(r"[\s,]+", run_here(capsys, *path, "--help").out)
+    out = run_here(capsys, *path, "--help").out
+    assert max(map(cell_len, out.splitlines())) <= 80, path
+    return re.split(r"[\s,]+", out)

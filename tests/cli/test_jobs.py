@@ -184,7 +184,7 @@ def test_a_narrow_terminal_shows_ids_and_names_and_says_what_it_leaves_out(run: 
     lines = run("jobs").out.splitlines()
     assert all(len(line) <= 80 for line in lines)
     assert all(any(line.split()[:4] == [str(id), "ready", "default", f"task_{n}"] for line in lines) for n, id in enumerate(ids))
-    assert lines[-1].startswith("no room for: run_at, finished_at; see --wide")
+    assert lines[-1].startswith("no room for: run_at, finished_at, note; see --wide")
 
 
 def test_a_narrow_terminal_shows_when_each_attempt_began_and_a_traceback_as_it_is(

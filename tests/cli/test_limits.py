@@ -238,6 +238,8 @@ def test_a_job_without_limits_shows_none(run: Run) -> None:
         (("limits", "set", "openai", "--burst", "5", "--max-running", "2"), "burst: '5' is not valid; it belongs to a rate"),
         (("limits", "--schema", "other", "delete", "openai"), "options: put them after the command"),
         (("limits", "--json", "get", "openai"), "options: put them after the command"),
+        (("limits", "--wide", "get", "openai"), "options: put them after the command"),
+        (("limits", "--columns", "key", "get", "openai"), "options: put them after the command"),
         (("limits", "get", "gone"), "key: 'gone' is not valid; there is no such limit; there are: none"),
         (("limits", "reset", "gone"), "key: 'gone'"),
         (("limits", "delete", "gone"), "name: 'gone'"),
