@@ -13,6 +13,7 @@ from ..workflow.progress import STATES, WorkflowProgress
 from .output import COLOURS, console, fitted, no_worker, shown
 from .secrets import safe
 
+COLUMNS = ("task", "nodes", *STATES, "mean_seconds")  # of the summary of a large workflow
 BAR_WIDTH = 20
 DEEPEST = 12  # levels of a tree; a deeper graph is shown as its generations
 NAMED = 4  # parents or children that a line names
@@ -86,7 +87,7 @@ def summary(tasks: Sequence[dict[str, Any]], failures: Sequence[dict[str, Any]],
         if found["state"] == "succeeded":
             row["mean_seconds"] = found["mean_seconds"]
     present = [state for state in STATES if any(row[state] for row in rows.values())]
-    columns = ("task", "nodes", *present, "mean_seconds")
+    columns = [name for name in COLUMNS if name not in STATES or name in present]
     parts = list(fitted(list(rows.values()), columns, spare=("mean_seconds", *(state for state in present if state != "failed"))))
     parts += [_plain(f"job #{one['id']} {one['name'] or one['task']}: {_error(one)}", "red") for one in failures]
     if failed > len(failures):

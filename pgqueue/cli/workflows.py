@@ -17,6 +17,7 @@ from ..database.calls import workflows as workflow_calls
 from ..database.translate import is_transient
 from ..workflow.graph import Graph
 from ..workflow.progress import STATES, WorkflowProgress
+from . import workflow_view
 from .options import AsJson, DatabaseUrl, Limit, Schema, WorkflowIds, WorkflowStatus
 from .output import console, for_each, print_json, print_json_lines, print_table, say_lines
 from .secrets import redactor
@@ -54,6 +55,7 @@ def workflows(
         print_table("workflows", readable, columns, spare=SPARE)
 
 
+@tabular(workflow_view.COLUMNS)
 def workflow(
     id: Annotated[int, typer.Argument(help="Id of the workflow.")],
     watch: Annotated[

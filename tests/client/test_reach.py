@@ -12,12 +12,14 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from pgqueue import PgQueue, Task
-from pgqueue.database import reach
+from pgqueue.database import SyncPool, reach
 from pgqueue.database.away import place, why
-from pgqueue.database.connection import connect_options, open_connection
+from pgqueue.database.connection import open_connection
+from pgqueue.database.statement import Statements
 from pgqueue.embedded import server
 from pgqueue.errors import ConfigurationError, NoConnection
 from pgqueue.migrate import migrate
+from pgqueue.transaction import Services
 from tests.cli.conftest import run_here
 from tests.looking import Look
 from tests.postgres import running_server
@@ -138,11 +140,21 @@ def test_the_second_host_is_used_when_the_first_is_dead(first: str, database_url
     assert look.live() == 1
 
 
-def test_the_hosts_of_a_url_share_the_time() -> None:
-    assert connect_options("host=a", "x")["connect_timeout"] == 4
-    assert connect_options("host=a,b", "x")["connect_timeout"] == 2
-    assert connect_options("host=a,b,c,d", "x")["connect_timeout"] == 2  # the least that libpq takes
-    assert "connect_timeout" not in connect_options("host=a connect_timeout=30", "x")
+@pytest.mark.parametrize(("bears_outage", "least"), [(False, 0.0), (True, 0.9)])
+def test_a_handler_waits_for_a_database_that_is_away_as_long_as_for_a_busy_pool(
+    bears_outage: bool, least: float, impatient: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A short outage does not end it, as it does not end its worker."""
+    monkeypatch.setattr(reach, "AGAIN", 0.2)  # so that it looks several times
+    pool = SyncPool(f"host=127.0.0.1 port={closed_port()}", Statements("pgqueue"), 1, bears_outage=bears_outage)
+    began = monotonic()
+    with pytest.raises(NoConnection, match="Connection refused"):
+        pool.pool().getconn(1.0)
+    assert least <= monotonic() - began
+    pool.close()
+    services = Services(PgQueue("host=nowhere.invalid"))
+    assert services.transactions._bears_outage
+    assert services.async_transactions._bears_outage
 
 
 def test_a_busy_pool_of_a_healthy_server_waits_on(app: PgQueue, welcome: Task[[int], str], look: Look, impatient: None) -> None:
