@@ -51,6 +51,12 @@ def raise_ours(error: Exception, schema: str) -> None:
         raise ours from error
 
 
+def is_answer(error: Exception) -> bool:
+    """Whether the server has answered so, on a connection that goes on; if not, it is not known what it has done."""
+    report = _report(error)
+    return report is not None and not report.sqlstate.startswith(("08", "57P"))
+
+
 def _report(error: BaseException) -> _Report | None:
     """The report of the innermost error that has one: SQLAlchemy, Django and adapters wrap the error of the driver."""
     report = None
