@@ -73,8 +73,10 @@ def _session(driver: str) -> Callable[[str], AbstractAsyncContextManager[Any]]:
 @asynccontextmanager
 async def _scoped(url: str) -> AsyncIterator[Any]:
     session = aio.async_scoped_session(aio.async_sessionmaker(async_engine(url)), scopefunc=asyncio.current_task)
-    yield session
-    await session.remove()
+    try:
+        yield session
+    finally:
+        await session.remove()
 
 
 async def _on_asyncpg(connection: Any, statement: str) -> Any:
@@ -88,16 +90,20 @@ async def _on_alchemy(connection: Any, statement: str) -> Any:
 @contextmanager
 def _sync_scoped(url: str) -> Iterator[Any]:
     session = scoped_session(sessionmaker(engine(url)))
-    yield session
-    session.remove()
+    try:
+        yield session
+    finally:
+        session.remove()
 
 
 @contextmanager
 def _django(url: str) -> Iterator[Any]:
     configure(url)
-    yield django.db.connection
-    django.db.connection.close()
-    del django.db.connections["default"]
+    try:
+        yield django.db.connection
+    finally:
+        django.db.connection.close()
+        del django.db.connections["default"]
 
 
 def _on_django(connection: Any, statement: str) -> Any:

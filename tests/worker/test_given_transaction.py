@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 from pgqueue import JobContext, PgQueue
 from pgqueue.errors import OutsideWorker, PgQueueError, WrongConnection
 from tests.looking import Look
-from tests.worker.blocks import STEAL, Register, error_of, set_result, written_by
-from tests.worker.conftest import burst
+from tests.worker.blocks import STEAL, Register, error_of, set_result, stale_outcome, written_by
+from tests.worker.conftest import burst, working
 from tests.worker.givens import ASYNC, INSERT, SYNC, Async, Sync, async_engine, engine
 
 pytestmark = pytest.mark.usefixtures("written")
@@ -75,12 +75,12 @@ async def test_an_exception_takes_back_what_the_application_wrote(
 
 
 async def test_what_was_written_for_a_job_that_is_lost_is_rolled_back(
-    async_app: PgQueue, look: Look, given_handler: Register, connection: psycopg.Connection[Any]
+    async_app: PgQueue, look: Look, given_handler: Register
 ) -> None:
     given_handler(async_app, lambda ctx, tx: look.rows(STEAL + " returning id")).enqueue()
-    worker = await burst(async_app)
+    async with working(async_app) as worker:
+        await stale_outcome(worker)
     assert written_by(look) == []
-    assert not worker._parts.finisher.counts["succeeded"]
 
 
 async def test_a_refused_commit_is_the_failure_of_the_attempt(async_app: PgQueue, look: Look, given_handler: Register) -> None:
@@ -89,7 +89,7 @@ async def test_a_refused_commit_is_the_failure_of_the_attempt(async_app: PgQueue
     job = given_handler(async_app, set_result).enqueue()
     await burst(async_app)
     assert (look.state(job.id), len(written_by(look))) == ("failed", 9)
-    assert error_of(look, job.id) in ("UniqueViolation", "UniqueViolationError", "IntegrityError")
+    assert error_of(look, job.id).rpartition(".")[2] in ("UniqueViolation", "UniqueViolationError", "IntegrityError")
 
 
 @pytest.mark.parametrize("end", ["commit", "rollback"])
@@ -211,7 +211,7 @@ async def test_after_an_unanswered_commit_the_database_says_what_became_of_it(
     expected = ("succeeded", [job.id]) if has_committed else ("failed", [])
     assert (look.state(job.id), written_by(look)) == expected
     if not has_committed:
-        assert error_of(look, job.id) == "Disconnected"
+        assert error_of(look, job.id).endswith("Disconnected")
 
 
 async def test_steps_and_children_in_the_block_vanish_with_it(async_app: PgQueue, look: Look, database_url: str) -> None:
