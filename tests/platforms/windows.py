@@ -1,7 +1,7 @@
 """A process that looks like one on Windows: `python -m tests.platforms.windows CODE` runs code in it.
 
-The standard library and the packages that pgqueue uses are loaded before; pgqueue itself is loaded afterwards, without the modules,
-functions and signals that Windows does not have. What it does not show: how those packages themselves behave there.
+The standard library and the packages that pgqueue uses are loaded before; pgqueue itself is loaded afterwards, without the
+modules, functions and signals that Windows does not have. What it does not show: how those packages themselves behave there.
 """
 
 import asyncio
@@ -9,7 +9,6 @@ import importlib
 import os
 import select
 import signal
-import socket
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -22,8 +21,8 @@ FUNCTIONS = (
 )  # fmt: skip
 LOADED = (
     "pgqueue.api.build", "pgqueue.cli.worker", "pgqueue.cli.root", "pgqueue.dashboard.build", "pgqueue.dev.session",
-    "pgqueue.embedded.server", "pgqueue.http_worker.worker", "pgqueue.migrate", "pgqueue.pools.run", "pgqueue.supervisor.supervise",
-    "pgqueue.testing", "pgqueue.worker", "pgqueue.worker.launch",
+    "pgqueue.embedded.server", "pgqueue.http_worker.worker", "pgqueue.migrate", "pgqueue.pools.run",
+    "pgqueue.supervisor.supervise", "pgqueue.testing", "pgqueue.worker", "pgqueue.worker.launch",
 )  # fmt: skip
 
 
@@ -49,7 +48,7 @@ def become_windows() -> None:
     finders: list[Any] = sys.meta_path
     finders.insert(0, Missing())
     gone: list[tuple[Any, str]] = [(os, name) for name in FUNCTIONS]
-    gone += [(signal, f"SIG{name}") for name in SIGNALS] + [(select, "poll"), (select, "epoll"), (socket, "AF_UNIX")]
+    gone += [(signal, f"SIG{name}") for name in SIGNALS] + [(select, "poll"), (select, "epoll")]
     for module, name in gone:
         if hasattr(module, name):
             delattr(module, name)

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from contextlib import AsyncExitStack, ExitStack
 from typing import Any
 
 import psycopg
@@ -148,9 +147,9 @@ async def test_atomic_around_the_block_is_refused(async_app: PgQueue, look: Look
 
     @async_app.task(retry=0)
     def nested(ctx: JobContext) -> None:
-        with SYNC["Django"].open(database_url) as connection, transaction.atomic():
-            with pytest.raises(WrongConnection, match=r"no block or atomic\(\) around"), ctx.transaction(connection):
-                raise AssertionError
+        refused = pytest.raises(WrongConnection, match=r"no block or atomic\(\) around")
+        with SYNC["Django"].open(database_url) as connection, transaction.atomic(), refused, ctx.transaction(connection):
+            raise AssertionError
 
     job = nested.enqueue()
     await burst(async_app)
