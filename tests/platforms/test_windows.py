@@ -35,8 +35,6 @@ import asyncio
 from pgqueue import PgQueue
 from pgqueue.errors import ConfigurationError
 
-class ProactorEventLoop(asyncio.SelectorEventLoop): ...
-
 app = PgQueue()
 
 @app.task
@@ -48,7 +46,7 @@ async def main():
 
 tell.enqueue(1)
 asyncio.run(main())
-with asyncio.Runner(loop_factory=ProactorEventLoop) as runner:
+with asyncio.Runner(loop_factory=asyncio.ProactorEventLoop) as runner:
     try:
         runner.run(tell.aenqueue(3))
     except ConfigurationError as error:

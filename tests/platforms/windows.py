@@ -54,6 +54,8 @@ def become_windows() -> None:
             delattr(module, name)
     loop: Any = asyncio.SelectorEventLoop
     loop.add_signal_handler = _add_signal_handler
+    namespace: Any = asyncio
+    namespace.ProactorEventLoop = type("ProactorEventLoop", (asyncio.SelectorEventLoop,), {})  # psycopg looks for it
     sys.platform = "win32"
 
 
