@@ -207,9 +207,10 @@ async def test_after_an_unanswered_commit_the_database_says_what_became_of_it(
 
     monkeypatch.setattr(Session, "commit", break_off)
     job = breaks.enqueue()
-    await burst(async_app)
+    worker = await burst(async_app)
     expected = ("succeeded", [job.id]) if has_committed else ("failed", [])
     assert (look.state(job.id), written_by(look)) == expected
+    assert worker._parts.finisher.counts["succeeded"] == has_committed
     if not has_committed:
         assert error_of(look, job.id).endswith("Disconnected")
 
