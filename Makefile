@@ -8,7 +8,7 @@ PLANS_AND_RACES := $(wildcard tests/sql/test_*plans.py tests/sql/test_*races.py)
 ALONE = $(shell grep -rl --include=test_*.py 'mark\.alone' tests)
 INSTALL := $(PYTHON_IN_VENV) -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test test-quick test-faults check audit format bench screenshots clean
+.PHONY: demo test test-quick test-faults test-lowest check audit format bench screenshots clean
 
 demo: .venv/.demo  ## index a source tree with two worker processes: make demo DIR=path
 	$(PYTHON_IN_VENV) -m examples.index_source $(DIR)
@@ -26,6 +26,9 @@ test-quick: .venv/.test  ## the inner loop, half a minute: imports, SQL verbs an
 
 test-faults: .venv/.test  ## the long forms of the faults, and of the sequences that models foretell
 	$(PYTHON_IN_VENV) -m pytest --slow tests/faults tests/cli/test_rolling.py $(wildcard tests/sql/test_*_machine.py)
+
+test-lowest: .venv/.lowest  ## with the lowest versions that pyproject.toml promises, in an environment of its own
+	.venv/lowest/bin/python -m pytest -n auto --dist worksteal -m "not alone" $(QUICK) tests/examples tests/testing tests/client/test_json.py
 
 check: .venv/.test  ## style, formatting, types
 	$(PYTHON_IN_VENV) -m ruff check .
@@ -63,6 +66,13 @@ clean:
 .venv/.test: .venv/bin/python pyproject.toml constraints.txt
 	$(INSTALL) -e '.[embedded,fast,api,test,check,bench]'
 	@touch $@ .venv/.demo
+
+.venv/.lowest: .venv/bin/python pyproject.toml tests/lowest.py
+	$(PYTHON_IN_VENV) -m tests.lowest > tests/lowest.txt
+	$(PYTHON) -m venv .venv/lowest
+	.venv/lowest/bin/python -m pip install --quiet --disable-pip-version-check -c tests/lowest.txt \
+		-e '.[embedded,fast,otel,api,http-worker,test]'
+	@touch $@
 
 .venv/.bench: .venv/.test
 	@touch $@

@@ -15,7 +15,8 @@ loads_own: Callable[[str | bytes], Any]
 loads = json.loads  # numbers are unchanged; ValueError or RecursionError if Python cannot hold the document
 
 # A number that jsonb would write without an exponent and without a point; or a string, which must not be changed.
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?e\+\d+')
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?e\+?\d+')
+_MARK = "e+"  # in each text that has such a number
 
 
 class Unreadable(str):
@@ -76,7 +77,7 @@ def readable_exactly(document: str | bytes) -> Any:
 
 def with_floats(text: str) -> str:
     """JSON text from Python with a point added to large floats, so that they do not come back from jsonb as integers."""
-    return _TOKEN.sub(_pointed, text) if "e+" in text else text
+    return _TOKEN.sub(_pointed, text) if _MARK in text else text
 
 
 def _pointed(token: re.Match[str]) -> str:
@@ -101,6 +102,8 @@ except ImportError:
 else:
     _PLAIN = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_SUBCLASS
     loads_own = orjson.loads
+    if b"e+" not in orjson.dumps(1e16):  # before 3.12
+        _MARK = "e"
 
     def dumps(value: Any) -> str:
         """Value as JSON text. Raises TypeError or ValueError if it is not JSON."""

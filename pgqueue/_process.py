@@ -1,8 +1,12 @@
 """Processes and threads: values made at first use without a lock, because a forked child could inherit it locked."""
 
+import asyncio
 import os
+import sys
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar, overload
+
+from .errors import ConfigurationError
 
 T = TypeVar("T")
 _forks = 0
@@ -24,6 +28,24 @@ def this_process() -> tuple[int, int]:
     either, because a server that forks in C need not call our hook.
     """
     return os.getpid(), _forks
+
+
+def refuse_windows(what: str) -> None:
+    """Raise ConfigurationError on Windows, which has neither the signals nor the process groups that a worker needs."""
+    if sys.platform == "win32":
+        raise ConfigurationError(
+            f"{what} does not run on Windows; run it in WSL 2 or in a Linux container. On Windows applications can enqueue and "
+            "wait for results, and the commands that act on jobs work"
+        )
+
+
+def refuse_proactor(loop: asyncio.AbstractEventLoop) -> None:
+    """Raise ConfigurationError for the default event loop of Windows: psycopg cannot wait on it, and each try would fail."""
+    if sys.platform == "win32" and type(loop).__name__ == "ProactorEventLoop":
+        raise ConfigurationError(
+            "event loop: psycopg does not work with a ProactorEventLoop, the default on Windows; start with "
+            "asyncio.Runner(loop_factory=asyncio.SelectorEventLoop)"
+        )
 
 
 class once(Generic[T]):

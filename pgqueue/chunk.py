@@ -151,7 +151,7 @@ class CallContext(JobContext):
         """The workflow of the job."""
         return self._job.workflow
 
-    def transaction(self) -> NoReturn:
+    def transaction(self, connection: Any = None) -> NoReturn:
         """Refuse: it would finish the job of all calls."""
         raise PgQueueError(f"ctx.transaction(): job {self.id} is a chunk with other calls to run; it cannot be finished here")
 

@@ -2,7 +2,7 @@
 
 import time
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar, overload
 
 from ._checks import check_quantity
 from ._text import noted
@@ -12,11 +12,15 @@ from .database.calls.limits import park_from_job
 from .errors import AlreadyFinished, CancelRequested, LeaseLost, NoWorkflow, OutsideWorker
 from .limits.limits import parking
 from .steps.context import StepContext
-from .transaction import Block, Services, refuse_on_event_loop
+from .transaction.block import Block
+from .transaction.event_loop import refuse_on_event_loop
+from .transaction.given import GivenBlock
+from .transaction.services import Services
 from .watching.said import Level, say
 from .workflow.node import NO_PARENTS, Parents
 from .workflow.own_workflow import OwnWorkflow
 
+C = TypeVar("C")
 PROGRESS_EVERY = 0.2  # seconds between two stored values of one job
 
 
@@ -65,7 +69,11 @@ class JobContext(StepContext):
             self.own_workflow = OwnWorkflow(services.app, self.id, self.node)
         return self.own_workflow
 
-    def transaction(self) -> Block:
+    @overload
+    def transaction(self) -> Block: ...
+    @overload
+    def transaction(self, connection: C) -> GivenBlock[C]: ...
+    def transaction(self, connection: Any = None) -> Block | GivenBlock[Any]:
         """Finish the job in the handler's own transaction: `async with ctx.transaction() as tx`, in threads `with`.
 
         When the block ends, these commit together: the writes on `tx.connection` (psycopg), jobs that were enqueued with
@@ -73,6 +81,12 @@ class JobContext(StepContext):
         in the block rolls everything back, and the attempt fails with it; nodes that were added in the block are dropped even if
         the handler continues. After the block the job is done: the return value of the handler is ignored, an exception is
         logged. The connection comes from a pool of `transaction_pool_size`; while all connections are taken, a block waits.
+
+        Args:
+            connection: a session or connection of the application, as in `Task.using`, to the database of the jobs: it becomes
+                `tx.connection`. The end of the block flushes a session, completes the job and commits; an exception rolls
+                back. What a SQLAlchemy session did before the block is part of its transaction; connections of psycopg,
+                asyncpg and Django must not be in a transaction. None (default): a psycopg connection of the worker.
 
         Returns:
             A context manager; entered it is a `Transaction`.
@@ -83,13 +97,16 @@ class JobContext(StepContext):
             On entering the block:
             AlreadyFinished: a block of this run has finished the job, or is open.
             PgQueueError: `with` was used in async code.
+            WrongConnection: the given connection is of an unknown kind, or in a transaction.
 
             At the end of the block; nothing was committed:
             LeaseLost: the job is no longer owned by this run, or the run has passed its timeout.
             Disconnected: the connection broke. If the database does not answer for 30 s whether a COMMIT took effect, the
                 message says that this is not known; then the attempt fails only if the transaction was not committed.
+            PgQueueError: the given connection is in autocommit mode, or was committed or rolled back inside the block.
         """
-        return Block(self, self._reach("ctx.transaction()"))
+        services = self._reach("ctx.transaction()")
+        return Block(self, services) if connection is None else GivenBlock(self, services, connection)
 
     def progress(self, done: float, total: float | None = None, note: str | None = None) -> None:
         """Store the progress of the job, from a handler in a thread; async handlers use `aprogress`.

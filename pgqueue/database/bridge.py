@@ -147,7 +147,7 @@ def runner(connection: Any) -> Run:
     Raises:
         WrongConnection: the connection is not supported; the message lists what is supported.
     """
-    run = _find(_SYNC, connection)
+    run = find(_SYNC, connection)
     if run is None:
         raise _refused(connection, f"enqueue takes {_SYNC_KINDS}", _ASYNC, "aenqueue")
     return run
@@ -155,13 +155,13 @@ def runner(connection: Any) -> Run:
 
 def async_runner(connection: Any) -> AsyncRun:
     """`runner` for async code."""
-    run = _find(_ASYNC, connection)
+    run = find(_ASYNC, connection)
     if run is None:
         raise _refused(connection, f"aenqueue takes {_ASYNC_KINDS}", _SYNC, "enqueue")
     return run
 
 
-def _find(table: Mapping[str, T], connection: Any) -> T | None:
+def find(table: Mapping[str, T], connection: Any) -> T | None:
     """The entry for the class of the connection, or for its nearest base class."""
     names = (f"{kind.__module__}.{kind.__qualname__}" for kind in type(connection).__mro__)
     return next((table[name] for name in names if name in table), None)
@@ -169,9 +169,9 @@ def _find(table: Mapping[str, T], connection: Any) -> T | None:
 
 def _refused(connection: Any, takes: str, other: Mapping[str, object], call: str) -> WrongConnection:
     message = f"connection: a {type(connection).__module__}.{type(connection).__qualname__} is not valid; {takes}"
-    if _find(other, connection):
+    if find(other, connection):
         message += f"; this one works with {call}"
-    elif how := _find(_MAKERS, connection):
+    elif how := find(_MAKERS, connection):
         message += f"; get one from this by: {how}"
     return WrongConnection(message)
 

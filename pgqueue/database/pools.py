@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolTimeout
 
-from .._process import this_process
+from .._process import refuse_proactor, this_process
 from .bridge import AsyncRun, Run, arun_on_own, async_runner, run_on_own, runner
 from .call import Call
 from .connection import OwnAsyncConnection, OwnConnection, connect_options, deadline_of, drop, within
@@ -253,6 +253,7 @@ class AsyncPool:
         key = this_process(), asyncio.get_running_loop()
         pool = self._pools.get(key)
         if pool is None:
+            refuse_proactor(key[1])
             self._forget_closed_loops()
             pool = self._pools[key] = self._new_pool()
         if pool.closed:

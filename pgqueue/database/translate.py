@@ -58,6 +58,12 @@ def raise_ours(error: Exception, schema: str, connection: Any = None) -> None:
         raise ours from error
 
 
+def is_answer(error: Exception) -> bool:
+    """Whether the server has answered so, on a connection that goes on; if not, it is not known what it has done."""
+    its = report(error)
+    return its is not None and not its.sqlstate.startswith(("08", "57P"))
+
+
 def report(error: BaseException) -> Report | None:
     """The report of the innermost error that has one: SQLAlchemy, Django and adapters wrap the error of the driver."""
     found = None

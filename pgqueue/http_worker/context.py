@@ -9,7 +9,7 @@ from .._json import Exact, dumps
 from .._text import noted
 from ..context import JobContext
 from ..errors import LeaseLost
-from ..transaction import refuse_on_event_loop
+from ..transaction.event_loop import refuse_on_event_loop
 from .link import ApiLink, Refused
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from .._json import loads_own
+from .._process import refuse_windows
 from .._trace import loggable
 from ..database.backoff import Backoff, Complaints
 from ..errors import ConfigurationError
@@ -63,6 +64,7 @@ class HttpWorkerOptions:
     handle_signals: bool = True
 
     def __post_init__(self) -> None:
+        refuse_windows("a worker")
         if not re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", self.url):
             raise ConfigurationError(f"url: {Redactor().text(repr(self.url))} is not valid; use http://host:port or https://host")
         if self.key is not None and not re.fullmatch(r"[!-~]+", self.key):  # the error of the HTTP client would show it

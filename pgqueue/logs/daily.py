@@ -1,6 +1,5 @@
 """A log file that is a new one each day, for any number of processes."""
 
-import fcntl
 import glob
 import logging
 import os
@@ -10,6 +9,9 @@ from datetime import UTC, datetime
 from io import TextIOWrapper
 from logging.handlers import WatchedFileHandler
 from pathlib import Path
+
+with suppress(ImportError):  # on Windows, where no worker runs
+    import fcntl
 
 KEPT = 30  # files of days that are over
 DAY = 86_400

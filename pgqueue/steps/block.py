@@ -2,12 +2,11 @@
 
 from typing import Any, NoReturn
 
-import psycopg
 from psycopg.pq import TransactionStatus
 
 from .._steps import Steps
 from ..errors import Disconnected, PgQueueError
-from ..transaction import Block
+from ..transaction.block import Block
 
 
 class StepBlock(Block):
@@ -29,7 +28,7 @@ class StepBlock(Block):
         if own := self._job.own_workflow:
             self._added_before = own._size()  # nodes that were added in the step stay
 
-    def _ask(self, xid: str, error: psycopg.Error) -> NoReturn:
+    def _ask(self, xid: str, error: Exception) -> NoReturn:
         raise Disconnected(
             f"the connection of job {self._job.id} broke at the COMMIT of a step; the next run sees whether it took effect"
         ) from error

@@ -20,7 +20,8 @@ from ..database.calls import steps as step_calls
 from ..errors import AlreadyFinished, InvalidArgument, LeaseLost, PgQueueError, SignalTimeout, StepNotStored
 from ..executor import in_thread
 from ..run import Run
-from ..transaction import Services, is_on_event_loop
+from ..transaction.event_loop import is_on_event_loop
+from ..transaction.services import Services
 from .block import StepBlock
 from .memory import Memory, check_name
 from .values import StepValue

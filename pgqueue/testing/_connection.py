@@ -11,7 +11,7 @@ from ..database import AsyncPool, Call, SyncPool
 from ..database.bridge import async_runner, runner
 from ..errors import PgQueueError, WrongConnection
 from ..registry import Registry
-from ..transaction import Services
+from ..transaction.services import Services
 
 T = TypeVar("T")
 
@@ -191,6 +191,8 @@ class _AsyncDirect:
 
 class GivenServices(Services):
     """The services for contexts of jobs that run on the test's connection."""
+
+    may_nest = True
 
     def __init__(self, given: GivenConnection | AsyncGivenConnection, values: tuple[Any, ...] = ()) -> None:
         self.app, self.values, self.threads = given.app, values, None

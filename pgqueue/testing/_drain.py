@@ -1,6 +1,6 @@
 """Running the jobs of a test inside its transaction: with the rules of SQL, on the test's own connection.
 
-The steps are generators, as in `pgqueue.transaction`: the same code for sync and async.
+The steps are generators, as in `pgqueue.transaction.ending`: the same code for sync and async.
 """
 
 import json

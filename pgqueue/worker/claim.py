@@ -15,7 +15,7 @@ from ..database import Link
 from ..database.call import Call
 from ..database.calls import run as run_calls
 from ..errors import Disconnected, WorkerLost
-from ..transaction import Services
+from ..transaction.services import Services
 from .cursor import Cursor
 from .foreign import Foreign
 from .progress import Progress

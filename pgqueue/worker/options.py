@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from .._process import refuse_windows
 from .._text import storable
 from ..errors import ConfigurationError
 
@@ -45,6 +46,7 @@ class WorkerOptions:
     about: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
+        refuse_windows("a worker")
         storable("name", self.name or "")
         if not 1 <= self.concurrency <= 10_000:
             raise ConfigurationError(f"concurrency: {self.concurrency} is not valid; use 1 to 10000")

@@ -13,7 +13,7 @@ from ..context import JobContext
 from ..database.connections import Circuit
 from ..lifespan import injections
 from ..logs import current
-from ..transaction import Services
+from ..transaction.services import Services
 from .alerts import DeadLetterAlerts
 from .backstop import stretched
 from .burst import BURST_BACKSTOP, Burst

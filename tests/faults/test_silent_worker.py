@@ -246,7 +246,7 @@ async def test_a_block_whose_commit_is_swallowed_wrote_nothing_and_its_job_fails
     starts: list[int],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("pgqueue.transaction.ASK_WITHIN", 0.5)
+    monkeypatch.setattr("pgqueue.transaction.ending.ASK_WITHIN", 0.5)
     job = block().enqueue()
     _silent_once(proxy, b"COMMIT")
     async with working(behind) as worker:

@@ -46,9 +46,9 @@ def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, database
     monkeypatch.setenv("PYTHONPATH", f"{installed}:{CHECKOUT}")
     monkeypatch.setenv("PGQUEUE_TEST_DATABASE_URL", database_url)
 
-    def run(tests: str, *options: str, **modules: str) -> pytest.RunResult:
+    def run(tests: str, *options: str, keep: str = "", **modules: str) -> pytest.RunResult:
         pytester.makepyfile(test_it=tests, **modules)
-        plugins = [part for name in OTHER_PLUGINS for part in ("-p", f"no:{name}")]
+        plugins = [part for name in OTHER_PLUGINS if name != keep for part in ("-p", f"no:{name}")]
         return pytester.run(sys.executable, "-m", "pytest", "-q", "-W", "error", *plugins, *options)
 
     return run

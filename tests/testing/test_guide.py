@@ -31,7 +31,7 @@ def test_the_examples_of_the_guide_pass(project: Run) -> None:
     tests = sum(block.count("def test_") for block in blocks.values())
     assert tests >= 10
     # pytest-django would make a database of its own.
-    result = project("", "-p", "no:django", "-p", "django_setup", django_setup=DJANGO, **blocks)
+    result = project("", "-p", "no:django", "-p", "django_setup", keep="anyio", django_setup=DJANGO, **blocks)
     result.assert_outcomes(passed=tests)
 
 

@@ -10,7 +10,8 @@ import pytest
 from pgqueue import JobContext, PgQueue
 from pgqueue._steps import Steps
 from pgqueue.errors import LeaseLost
-from pgqueue.transaction import Block, Services
+from pgqueue.transaction.block import Block
+from pgqueue.transaction.services import Services
 from pgqueue.worker import Worker
 from pgqueue.worker.slots import Slots
 from tests.faults.proxy import Cut, Proxy

@@ -73,7 +73,7 @@ async def test_who_waits_too_long_for_a_connection_is_told_what_to_do(
     task.enqueue()
     async with working(app):
         await auntil(inside.is_set, "the one that has the connection")
-        monkeypatch.setattr("pgqueue.transaction.POOL_WITHIN", 0.1)  # not before: to open it may take longer
+        monkeypatch.setattr("pgqueue.transaction.block.POOL_WITHIN", 0.1)  # not before: to open it may take longer
         task.enqueue()
         await auntil(lambda: look.count("failed"), "the one that waited")
         may_end.set()

@@ -298,7 +298,7 @@ async def test_many_nodes_are_written_beside_the_event_loop(
     monkeypatch.setattr(OwnWorkflow, "_nodes_json", watched)
     if many:
         monkeypatch.setattr("pgqueue.worker.execute.MANY", 1)
-        monkeypatch.setattr("pgqueue.transaction.MANY", 1)
+        monkeypatch.setattr("pgqueue.transaction.ending.MANY", 1)
     group(start.s()).enqueue()
     await burst(async_app)
     assert ran == ["added", "added"]

@@ -114,6 +114,24 @@ def complete(job_id: int, token: str, result: str | None, elapsed: float, nodes:
     )
 
 
+def mark(token: str) -> Call[object]:
+    """Mark a transaction of the application as that of a `complete_marked`, before its other statements."""
+    return Call("select set_config('pgqueue.block', %s::text, true)", (token,), one_value)
+
+
+def complete_marked(job_id: int, token: str, result: str | None, elapsed: float, nodes: str | None = None) -> Call[Completed]:
+    """`complete` in a transaction of the application. The verdict is unmarked, and nothing was done, if it is not in the
+    transaction that was marked.
+    """
+    return Call(
+        "select case when current_setting('pgqueue.block', true) = %s::text "
+        "then {schema}.complete(%s::bigint, %s::text::uuid, %s::text::jsonb, %s::float8::real, %s::text::jsonb) "
+        "else 'unmarked' end, pg_current_xact_id()::text",
+        (token, job_id, token, result, elapsed, nodes),
+        lambda rows: Completed(*rows[0]),
+    )
+
+
 def finished(job_id: int, token: str, xid: str) -> Call[str]:
     """The state of a transaction whose COMMIT was never answered: pending, committed, running or lost."""
     return Call(

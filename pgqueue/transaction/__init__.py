@@ -1,0 +1,1 @@
+"""`ctx.transaction()`: the writes of a handler and the end of its job commit together."""

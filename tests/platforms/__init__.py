@@ -1,0 +1,1 @@
+"""pgqueue where a part of POSIX is missing."""
