@@ -122,7 +122,7 @@ def test_no_line_is_wider_than_the_terminal_and_no_name_is_cut(
     run: Run, look: Look, names: Names, width: int, tables: list[TextTable], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", str(width))
-    words, wider, cut = stock(look, names), set(), set()
+    words, wider, cut = stock(look, names), set[str](), set[str]()
     for form, ran in shown(run, words, SHOWS):
         wider |= {f"{form}: {line}" for line in ran.out.splitlines() if is_wider(line, width)}
         cut |= {
@@ -135,7 +135,7 @@ def test_no_line_is_wider_than_the_terminal_and_no_name_is_cut(
 
 
 def test_what_may_be_cut_may_also_go_and_is_no_name(run: Run, look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
-    cut, stays = set(), set()
+    cut, stays = set[str](), set[str]()
 
     def noted(widths: dict[str, int], may_be_cut: tuple[str, ...], spare: tuple[str, ...], most: int) -> list[str]:
         cut.update(may_be_cut)
@@ -179,7 +179,7 @@ def test_wide_cuts_nothing_and_leaves_no_column_out(
     run: Run, look: Look, tables: list[TextTable], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "60")
-    words, cut = stock(look, AWKWARD), set()
+    words, cut = stock(look, AWKWARD), set[str]()
     for form, ran in shown(run, words, printing(), "--wide"):
         cut |= {
             f"{form}: {column.heading}: {found}"
