@@ -131,6 +131,8 @@ def test_no_line_is_wider_than_the_terminal_and_no_name_is_cut(
             if found != "".join("".join(cells).split()) and column.heading.replace(" ", "_") not in MAY_BE_CUT
         }
         tables.clear()
+        if form in ("job {dead}", "schedule {schedule}"):  # facts
+            assert names.task in "".join(ran.out.split()), form
     assert (wider, cut) == (set(), set())
 
 
