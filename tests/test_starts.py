@@ -68,7 +68,7 @@ def command(*words: str) -> str:
     ("code", "expected"),
     [
         ("import pgqueue", set()),
-        ("from pgqueue import logs", {*SETTINGS, *DRIVER, "pgqueue.registry"}),  # a module of the package does not bring the others
+        ("from pgqueue import logs", {*SETTINGS, *DRIVER, "pgqueue.registry"}),  # and nothing else of the package
         ("from pgqueue import PgQueue; PgQueue()", APP),
         (command("--version"), {"typer"}),
         (command("--help"), {"typer", "rich"}),
