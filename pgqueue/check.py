@@ -1,17 +1,19 @@
 """`app.check()`: finds errors in the configuration without starting anything."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .config import names, unknown_variables
-from .database.calls.limits import LimitStatus
 from .errors import ConfigurationError, NotMigrated, migrate_command
 from .executor import look_up
-from .registry import Registered, Registry
 from .version import __version__
 
+if TYPE_CHECKING:  # a command that reads checks the owner of the schema, and needs no tasks
+    from .database.calls.limits import LimitStatus
+    from .registry import Registered, Registry
 
-def check_configuration(app: Registry) -> None:
+
+def check_configuration(app: "Registry") -> None:
     """Check an app's settings and tasks.
 
     Raises:
@@ -37,7 +39,7 @@ def check_version(installed: str, schema: str) -> None:
         raise NotMigrated(f"schema {schema!r} has pgqueue {installed}, this is {__version__}; run `{migrate_command(schema)}`")
 
 
-def check_limit_names(app: Registry, there: list[LimitStatus]) -> None:
+def check_limit_names(app: "Registry", there: "list[LimitStatus]") -> None:
     """Check that the limits of tasks are declared, or set in the database.
 
     Raises:
@@ -60,7 +62,7 @@ def _settings() -> Iterator[str]:
         yield f"{variable}: there is no such setting; there are: {', '.join(f'PGQUEUE_{name.upper()}' for name in names())}"
 
 
-def _tasks(app: Registry) -> Iterator[str]:
+def _tasks(app: "Registry") -> Iterator[str]:
     for task in app.tasks.values():
         try:
             check_process_tasks([task])
@@ -71,7 +73,7 @@ def _tasks(app: Registry) -> Iterator[str]:
             yield str(error)
 
 
-def check_process_tasks(tasks: Iterable[Registered[Any]]) -> None:
+def check_process_tasks(tasks: "Iterable[Registered[Any]]") -> None:
     """Check tasks for processes, as far as it was not possible when they were declared.
 
     Raises:
@@ -82,7 +84,7 @@ def check_process_tasks(tasks: Iterable[Registered[Any]]) -> None:
             _check_process_task(task)
 
 
-def _check_process_task(task: Registered[Any]) -> None:
+def _check_process_task(task: "Registered[Any]") -> None:
     if task.parameters.injected:
         names = ", ".join(repr(name) for name in task.parameters.injected)
         raise ConfigurationError(

@@ -4,6 +4,7 @@ A module that is not listed here came in by accident. To see who imports it: `py
 """
 
 import os
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -19,12 +20,21 @@ BIG = {
     "alembic", "asyncio", "croniter", "django", "fastapi", "httpx", "jinja2", "limits", "multiprocessing", "opentelemetry",
     "pebble", "prometheus_client", "psutil", "psycopg", "psycopg_pool", "pydantic", "pydantic_settings", "rich", "sqlalchemy",
     "starlette", "typer", "uvicorn", "watchfiles",
-    "pgqueue.api", "pgqueue.app", "pgqueue.dashboard", "pgqueue.dev", "pgqueue.migrate", "pgqueue.supervisor.supervise",
-    "pgqueue.worker.spawned",
+    "pgqueue.api", "pgqueue.app", "pgqueue.dashboard", "pgqueue.dev", "pgqueue.migrate", "pgqueue.registry",
+    "pgqueue.supervisor.supervise", "pgqueue.worker.spawned",
 }  # fmt: skip
 DRIVER = {"asyncio", "psycopg", "psycopg_pool"}
 SETTINGS = {"pydantic", "pydantic_settings"}
-APP = DRIVER | SETTINGS | {"pgqueue.app"}
+APP = DRIVER | SETTINGS | {"pgqueue.app", "pgqueue.registry"}
+LOOKS = """
+import gc, sys
+looks = []
+gc.callbacks.append(lambda phase, info: looks.append(info["generation"]))
+from pgqueue.cli.root import LISTED, load
+started = len(looks)
+load(LISTED["stats"])
+print(len(looks) - started, gc.isenabled())
+"""
 TELL = "; import sys; sys.stderr.write(' '.join(sys.modules))"
 TASKS = """
 import sys
@@ -58,7 +68,7 @@ def command(*words: str) -> str:
     ("code", "expected"),
     [
         ("import pgqueue", set()),
-        ("from pgqueue import logs", {*SETTINGS, *DRIVER}),  # a module of the package does not bring the others
+        ("from pgqueue import logs", {*SETTINGS, *DRIVER, "pgqueue.registry"}),  # and nothing else of the package
         ("from pgqueue import PgQueue; PgQueue()", APP),
         (command("--version"), {"typer"}),
         (command("--help"), {"typer", "rich"}),
@@ -71,6 +81,25 @@ def test_a_start_loads_only_what_it_needs(code: str, expected: set[str]) -> None
 def test_a_command_that_reads_makes_no_app(database_url: str) -> None:
     there = loaded(command("stats"), PGQUEUE_DATABASE_URL=database_url)
     assert there == DRIVER | SETTINGS | {"typer", "rich"}
+
+
+def test_the_modules_of_a_command_are_not_searched_for_garbage_while_they_load() -> None:
+    environment = os.environ | {"PYTHONPATH": str(CHECKOUT)}
+    ran = subprocess.run([sys.executable, "-c", LOOKS], capture_output=True, text=True, check=True, env=environment)
+    assert ran.stdout.split() == ["0", "True"]
+
+
+@pytest.mark.alone
+@pytest.mark.parametrize(("word", "most"), [("--help", 0.25), ("stats", 0.4)])
+def test_a_command_starts_quickly(database_url: str, word: str, most: float) -> None:
+    environment = os.environ | {"PYTHONPATH": str(CHECKOUT), "PGQUEUE_DATABASE_URL": database_url}
+    took = []
+    for _ in range(5):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([sys.executable, "-m", "pgqueue", word], check=True, stdout=subprocess.DEVNULL, env=environment)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        took.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    assert min(took) < most, f"seconds of the processor: {took}"
 
 
 def test_a_worker_loads_only_what_it_needs_until_its_first_job(database_url: str, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """`pgqueue` itself: the group of all commands, of which only the one that is asked for is imported."""
 
+import gc
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
@@ -19,10 +20,11 @@ LISTED = {listed.name: listed for listed in PANEL_OF}
 @cache
 def load(listed: Listed) -> Any:
     """Import a command."""
-    from .secrets import give_each, with_secrets
+    with _uncollected():
+        from .secrets import give_each, with_secrets
 
-    module, _, attribute = listed.where.partition(":")
-    found = getattr(import_module(f"{__package__}.{module}"), attribute)
+        module, _, attribute = listed.where.partition(":")
+        found = getattr(import_module(f"{__package__}.{module}"), attribute)
     if isinstance(found, typer.Typer):
         give_each(found)
         return get_command(found)
@@ -30,6 +32,19 @@ def load(listed: Listed) -> Any:
     alone = typer.Typer(add_completion=False)
     alone.command(listed.name, help=listed.text if is_alias else None, rich_help_panel=PANEL_OF[listed])(with_secrets(found))
     return get_command(alone)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Modules stay until the end. To look through them for garbage, again and again, took an eighth of the time of a start."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if was_on:
+            gc.enable()
 
 
 class Commands(Mapping[str, Any]):

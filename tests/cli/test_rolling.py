@@ -14,7 +14,7 @@ import pytest
 
 from ..looking import Look
 from ..waiting import until
-from .conftest import Start
+from .conftest import Run, Start
 from .test_supervisor import APP, alive, start_job, start_two
 
 
@@ -76,11 +76,11 @@ def test_after_its_jobs_a_process_is_replaced_and_none_is_lost(start: Start, loo
         (("--max-jobs", "0"), "max_jobs: 0 is not valid"),
     ],
 )
-def test_wrong_limits_are_refused_in_one_line(start: Start, given: tuple[str, ...], said: str) -> None:
-    worker = start("pgqueue.worker", APP, *given)
-    assert worker.ends() == 2
-    assert said in worker.log()
-    assert worker.log().count("\n") == 1
+def test_wrong_limits_are_refused_in_one_line(run: Run, given: tuple[str, ...], said: str) -> None:
+    ran = run("worker", APP, *given)
+    assert ran.code == 2
+    assert said in ran.err
+    assert (ran.out + ran.err).count("\n") == 1
 
 
 @pytest.mark.parametrize("processes", [1, 2])

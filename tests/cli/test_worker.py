@@ -14,7 +14,7 @@ from pgqueue.worker.launch import Launch, load_app
 
 from ..looking import Look
 from ..waiting import until
-from .conftest import Start
+from .conftest import Run, Start
 from .handler_start import wait_until_started
 
 APP = "tests.cli.jobs:app"
@@ -106,11 +106,11 @@ def test_a_worker_is_known_by_its_name(start: Start, look: Look) -> None:
         (("--log-level", "loud"), "log_level: 'loud'"),
     ],
 )
-def test_a_bad_option_is_named_in_one_line(start: Start, options: tuple[str, ...], message: str) -> None:
-    process = start("pgqueue.worker", APP, *options)
-    assert process.ends() == 2
-    assert message in process.log()
-    assert process.log().count("\n") == 1
+def test_a_bad_option_is_named_in_one_line(run: Run, options: tuple[str, ...], message: str) -> None:
+    ran = run("worker", APP, *options)
+    assert ran.code == 2
+    assert message in ran.err
+    assert (ran.out + ran.err).count("\n") == 1
 
 
 def test_a_module_that_is_not_there_is_one_line(start: Start) -> None:
