@@ -19,7 +19,7 @@ from pgqueue.database.statement import Statements
 from pgqueue.embedded import server
 from pgqueue.errors import ConfigurationError, NoConnection
 from pgqueue.migrate import migrate
-from pgqueue.transaction import Services
+from pgqueue.transaction.services import Services
 from tests.cli.conftest import run_here
 from tests.looking import Look
 from tests.postgres import running_server
