@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection
+from dataclasses import replace
 from datetime import UTC
 from typing import Any, TypeVar
 
@@ -32,7 +33,8 @@ async def tell_in_vain(run: Callable[[Call[Any]], Awaitable[Any]], queues: Colle
     if strange := [queue for queue in queues if queue not in of_app]:
         for unknown in await _asked(run, calls.unknown_queues(strange, list(of_app))) or []:
             log.warning("%s", one_line(_misspelt(unknown, of_app)))
-    found = [one for one in await _asked(run, calls.unserved(WAITED, MOST_ROWS)) or [] if one.task is None]
+    unserved = replace(calls.unserved(WAITED, MOST_ROWS), within=None)  # LOOK_WITHIN is shorter than any
+    found = [one for one in await _asked(run, unserved) or [] if one.task is None]
     for one in found[:MOST]:
         log.warning("%s", one_line(_said(one)))
     if len(found) > MOST:

@@ -26,9 +26,9 @@ async def start(parts: Parts) -> None:
     await parts.scheduler.declare(partial(parts.membership.until_answered, tell_locked=True))
     await parts.membership.register()
     await _look_for_foreign(parts)
+    parts.liveness.start()
     if not parts.options.upkeep_only:
         await tell_in_vain(parts.links.maintenance.run, parts.queues, parts.app.queues)
-    parts.liveness.start()
     on = ", ".join(parts.queues) or "no queue: it only does upkeep"
     log.info("worker %s started on %s", parts.membership.id, on)
     _warn_of_superuser(parts)
