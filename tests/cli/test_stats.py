@@ -89,6 +89,15 @@ def test_workers_show_what_runs_now(run: Run, look: Look) -> None:
     assert lines[-1] == "more of them: pgqueue jobs state:running"
 
 
+def test_a_worker_is_active_from_its_first_job_on_not_from_its_next_heartbeat(run: Run, look: Look) -> None:
+    worker = "00000000-0000-0000-0000-000000000007"
+    look.value("select register_worker(%s, 'one', 'host', 1, '0', '{default}', 100, '1 hour')", worker)
+    look.rows("select enqueue('send') from generate_series(1, 2)")
+    look.rows("select id from claim(%s, gen_random_uuid(), '{default}', 2)", worker)
+
+    assert ["one", "ACTIVE", "2", "100"] in [line.split()[:4] for line in run("workers").out.splitlines()]
+
+
 def test_workers_that_run_nothing_show_no_jobs(run: Run, look: Look) -> None:
     look.value("select register_worker(gen_random_uuid(), 'idle', 'host', 1, '0', '{default}', 10, '1 hour')")
 
