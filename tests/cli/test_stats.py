@@ -43,8 +43,9 @@ def test_stats_say_which_jobs_no_worker_may_run(run: Run, look: Look, monkeypatc
     lines = [line.split() for line in run("stats").out.splitlines()]
     said = " ".join(word for line in lines for word in line)
 
-    assert [line for line in lines if line[:2] == ["mail", "ready"]][0][-1] == "1"
-    assert [line for line in lines if line[:2] == ["mial", "ready"]][0][-1] != "0", "nobody could know its task"
+    ready = {line[0]: line[-1] for line in lines if line[1:2] == ["ready"]}
+    assert ready["mail"] == "1"
+    assert ready["mial"] != "0", "nobody could know its task"
     assert (
         "no worker is alive that serves queue 'mial'; 1 other worker is alive, for 'mail'; did you mean 'mail'? "
         f"(such as job {misspelt['id']})" in said
