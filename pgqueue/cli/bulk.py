@@ -108,16 +108,23 @@ class InBulk(NamedTuple):
         fields = {**self.filter, "ids": self.ids} if self.ids else self.filter
         options = dump_open({name: value for name, value in spec.items() if value is not None})
         order = Order(kind, filter_json(fields), options, who(self.by), self.note, self.dry_run, self.per_second, self.is_all)
-        id = database.run(calls.start_operation(order))
+        try:
+            id = database.run(calls.start_operation(order))
+        except InvalidArgument as error:
+            if "reason" in self.filter and str(error).startswith("reason: "):
+                raise InvalidArgument(f"{error}; to say why you do it, use --note") from None
+            raise
         code = watched(database, id, as_json) if self.watch or self.dry_run else _begun(database, id, as_json)
         raise typer.Exit(code or self._unknown(found(database, id)))
 
     def _unknown(self, now: OperationStatus) -> int:
         """Say how many of the ids are those of no job, unless the filter may have left jobs out. Returns the exit code."""
-        count = len(set(self.ids)) - now.matched
+        given = set(self.ids)
+        count = len(given) - now.matched
         if not self.ids or self.filter or count <= 0 or now.state == "collecting":
             return 0
-        say(f"pgqueue: of {len(set(self.ids))} ids there is no job for {count}", to_stderr=True)
+        missing = f"there is no job {self.ids[0]}" if len(given) == 1 else f"of {len(given)} ids there is no job for {count}"
+        say(f"pgqueue: {missing}", to_stderr=True)
         return NOT_FOUND
 
 

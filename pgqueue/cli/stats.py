@@ -29,7 +29,8 @@ def stats(database_url: DatabaseUrl = None, schema: Schema = None, as_json: AsJs
         lists = {"pauses": [pause._asdict() for pause in pauses], "unserved": [one._asdict() for one in unserved]}
         print_json({"queues": queues, "tasks": tasks} | lists)
     else:
-        print_table("live jobs", queues, QUEUES, spare=("priority", "oldest"))
+        told = [row | {"no_worker_for_task": row["no_worker_for_task"] or None} for row in queues]  # 0 is no news
+        print_table("live jobs", told, QUEUES, spare=("priority", "oldest"))
         print_counted(queues)
         print_pauses(pauses)
         _print_unserved(unserved)

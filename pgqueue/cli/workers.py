@@ -32,10 +32,17 @@ def workers(database_url: DatabaseUrl = None, schema: Schema = None, as_json: As
     if as_json:
         print_json_lines(row | {"jobs": _told(runs, row["id"])} for row in rows)
         return
-    shown = [row | {"memory": _size(row["memory"], row["memory_limit"])} for row in rows]
+    shown = [_now(row, _told(runs, row["id"])) | {"memory": _size(row["memory"], row["memory_limit"])} for row in rows]
     print_table("workers", shown, WORKERS, wide=("queues", "last_error"), spare=SPARE_WORKERS)
     if runs:
         _print_runs(runs, {row["id"]: row["name"] for row in rows})
+
+
+def _now(row: Mapping[str, Any], its: Sequence[object]) -> dict[str, Any]:
+    """A worker as its jobs show it: a heartbeat is seconds old, and must not say IDLE above the job that it runs."""
+    if row["status"] not in ("IDLE", "ACTIVE") or len(its) >= MOST_EACH:
+        return dict(row)
+    return {**row, "running": len(its), "status": "ACTIVE" if its else "IDLE"}
 
 
 def _told(runs: Sequence[Mapping[str, Any]], worker: Any) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ import random
 import time
 
 LONGEST = 5.0  # seconds between two tries
+SECOND = 1.0  # the shortest time between two lines: the first pauses are shorter, and say nothing new
 MOST_SAID = 500  # characters of an error in a log line
 
 
@@ -46,7 +47,7 @@ class Backoff:
 
 
 class Complaints:
-    """Log lines about one connection: at most one line for each pause, with the number of failures.
+    """Log lines about one connection: at most one line for each pause and each second, with the number of failures.
 
     Args:
         log: the logger that gets the lines.
@@ -65,7 +66,7 @@ class Complaints:
             return
         times = f" ({self._untold} times)" if self._untold > 1 else ""
         self._log.warning("%s: %s%s", self._about, first_line(error), times, extra={"times": self._untold})
-        self._untold, self._silent_until = 0, now + pause
+        self._untold, self._silent_until = 0, now + max(pause, SECOND)
 
 
 class Refusals:

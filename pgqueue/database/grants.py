@@ -14,6 +14,10 @@ _REFUSED = re.compile(r"^permission denied for (?P<kind>\w+) (?P<name>.+)$")
 _MAY_CALL = re.compile(r"may_call constant jsonb := '(.*?)';", re.DOTALL)
 _RELATION = re.compile(r"^create (?:or replace )?(?:unlogged )?(?:table|view) (\w+)", re.MULTILINE)
 _LEAST_FIRST = ("producer", "viewer", "worker", "operator", "scaler", "admin")
+_FOR = {
+    "producer": " (to enqueue)", "worker": " (to run jobs)", "viewer": " (to look, and wait for results)",
+    "operator": " (to cancel and retry)", "admin": " (for all of it)",
+}  # fmt: skip
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 
 
@@ -29,7 +33,7 @@ def remedy(message: str, schema: str, user: str | None) -> str | None:
     if refused is None:
         return None
     kinds = _kinds(refused["kind"], refused["name"].rpartition(".")[2])
-    roles = " or ".join(quoted(f"{schema}_{kind}") for kind in kinds)
+    roles = " or ".join(quoted(f"{schema}_{kind}") + (_FOR[kind] if len(kinds) > 1 else "") for kind in kinds)
     return f"grant {roles} to {quoted(user) if user else 'the role of this session'}" if roles else None
 
 

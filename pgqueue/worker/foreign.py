@@ -1,9 +1,10 @@
 """Tasks that a worker does not have: it gives their jobs back at once, and from then on leaves them out of its claims."""
 
 import logging
-from collections.abc import Container, Iterable
+from collections.abc import Collection, Iterable
 
 from ..context import JobContext
+from .meant import meant_task
 
 log = logging.getLogger("pgqueue.worker")
 MOST = 1000  # names; producers may invent any number of them. Jobs of more tasks are put off, see execute.
@@ -19,7 +20,7 @@ class Foreign:
         names: what its claims leave out; None = nothing, as for nearly all workers.
     """
 
-    def __init__(self, tasks: Container[str] | None = None) -> None:
+    def __init__(self, tasks: Collection[str] | None = None) -> None:
         self._tasks = tasks
         self.names: list[str] | None = None
 
@@ -28,10 +29,8 @@ class Foreign:
         for name in names:
             if name not in (self.names or ()) and len(self.names or ()) < MOST:
                 self.names = [*(self.names or ()), name]
-                log.warning(
-                    "no task %r here; its jobs wait for a worker that has it. Is the name correct, and is its module imported?",
-                    name,
-                )
+                meant = meant_task(name, self._tasks or ()) or ". Is the name correct, and is its module imported?"
+                log.warning("no task %r here; its jobs wait for a worker that has it%s", name, meant)
 
     def parted(self, jobs: list[JobContext]) -> tuple[list[JobContext], list[int]]:
         """The jobs whose tasks the worker has, and the ids of those to give back."""

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
@@ -28,6 +28,11 @@ def meant_module(name: str) -> str:
     root = Path.cwd()
     names = (_module_name(file, root) for file in _python_files(root))
     return _suggestion(get_close_matches(name, filter(None, names), n=1, cutoff=0.7))
+
+
+def meant_task(name: str, tasks: Iterable[str]) -> str:
+    """A suggestion of a task whose name is like this one."""
+    return _suggestion([repr(near) for near in get_close_matches(name, tasks, n=1, cutoff=0.7)])
 
 
 def _suggestion(found: list[str]) -> str:

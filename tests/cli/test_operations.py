@@ -82,6 +82,23 @@ def test_an_id_of_no_job_is_told(run: Run, look: Look) -> None:
     )
 
 
+def test_the_one_id_of_no_job_is_named(run: Run) -> None:
+    ran = run("discard", 999)
+
+    assert (ran.code, ran.err) == (3, "pgqueue: there is no job 999\n")
+
+
+def test_who_says_why_as_the_reason_of_the_filter_is_told_of_the_note(run: Run, look: Look) -> None:
+    dead(look, 1)
+
+    ran = run("discard", 1, "--reason", "a test card")
+
+    assert ran.code == 2
+    assert ran.err.startswith("pgqueue: reason: 'a test card' is not valid; use error, ")
+    assert ran.err.endswith("; to say why you do it, use --note\n")
+    assert look.count("failed") == 1
+
+
 def test_the_pace_of_an_operation_is_shown_in_jobs(run: Run, look: Look) -> None:
     dead(look, 1)
     run("retry", 1, "--per-second", "5")

@@ -40,8 +40,12 @@ def test_stats_say_which_jobs_no_worker_may_run(run: Run, look: Look, monkeypatc
     (misspelt,) = run("enqueue", "welcome", "--queue", "mial", "--json").lines
     (unknown,) = run("enqueue", "welcom", "--queue", "mail", "--json").lines
 
-    said = " ".join(run("stats").out.split())
+    lines = [line.split() for line in run("stats").out.splitlines()]
+    said = " ".join(word for line in lines for word in line)
 
+    ready = {line[0]: line[-1] for line in lines if line[1:2] == ["ready"]}
+    assert ready["mail"] == "1"
+    assert ready["mial"] != "0", "nobody could know its task"
     assert (
         "no worker is alive that serves queue 'mial'; 1 other worker is alive, for 'mail'; did you mean 'mail'? "
         f"(such as job {misspelt['id']})" in said
@@ -87,6 +91,15 @@ def test_workers_show_what_runs_now(run: Run, look: Look) -> None:
     assert lines[head + 2].split()[-1].startswith("2:00:")
     assert sum("send" in line for line in lines) == 20
     assert lines[-1] == "more of them: pgqueue jobs state:running"
+
+
+def test_a_worker_is_active_from_its_first_job_on_not_from_its_next_heartbeat(run: Run, look: Look) -> None:
+    worker = "00000000-0000-0000-0000-000000000007"
+    look.value("select register_worker(%s, 'one', 'host', 1, '0', '{default}', 100, '1 hour')", worker)
+    look.rows("select enqueue('send') from generate_series(1, 2)")
+    look.rows("select id from claim(%s, gen_random_uuid(), '{default}', 2)", worker)
+
+    assert ["one", "ACTIVE", "2", "100"] in [line.split()[:4] for line in run("workers").out.splitlines()]
 
 
 def test_workers_that_run_nothing_show_no_jobs(run: Run, look: Look) -> None:

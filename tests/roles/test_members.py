@@ -202,7 +202,7 @@ def test_a_stranger_is_told_so_in_one_line(install: Install, command: Command) -
         code, _, err = command("stranger", *arguments)
         assert (code, err.count("\n")) == (1, 1)
         assert "permission denied for schema" in err
-        assert f"grant {install.schema}_producer or " in err
+        assert f"grant {install.schema}_producer (to enqueue) or {install.schema}_worker (to run jobs) or " in err
 
 
 def test_a_worker_with_the_url_of_a_viewer_is_told_the_role_that_it_needs(

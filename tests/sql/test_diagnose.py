@@ -192,6 +192,17 @@ def test_jobs_of_an_unknown_task_are_told_after_a_minute_where_a_worker_could_ha
     assert found(sql, "tasks") == []
 
 
+def test_an_unknown_task_is_told_with_the_nearest_that_workers_of_its_queue_know(rolled_back_sql: Sql) -> None:
+    sql = rolled_back_sql
+    for statement in (ALIVE, KNOWS_ADD, "select enqueue('ad')", "select enqueue('zebra') from generate_series(1, 2)", LATE):
+        sql.connection.execute(statement.encode())
+    zebra, ad = [one["problem"] for one in found(sql, "tasks")]
+    assert zebra.startswith("no worker alive of queue default has the task 'zebra'; 2 jobs have waited since 2")
+    assert not zebra.endswith("?")
+    assert ad.startswith("no worker alive of queue default has the task 'ad'; a job has waited since 2")
+    assert ad.endswith("; did you mean 'add'?")
+
+
 def test_missed_ticks_are_told_until_they_are_made(rolled_back_sql: Sql) -> None:
     """T11."""
     sql = rolled_back_sql

@@ -1,13 +1,16 @@
 """The connections that the links of a worker share: as few as are used at the same time."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from typing import Any
 
+import psycopg
 import pytest
 
 from pgqueue import PgQueue
 from pgqueue.database import Link, connection, connections
+from pgqueue.database.backoff import Backoff, Complaints
 from pgqueue.database.call import Call
 from pgqueue.database.connections import Circuit, Connections
 from pgqueue.errors import Disconnected
@@ -206,3 +209,12 @@ async def test_an_idle_worker_holds_two_connections(app: PgQueue, look: Look, mo
             lambda: look.value(f"select count(*) {OURS} and application_name = 'pgqueue worker'") == 1, "one for all links"
         )
     app.close()
+
+
+def test_the_first_failures_of_a_connection_make_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    """Their pauses are 0.1 s and 0.2 s: a wrong password would fill the log with the same line."""
+    complaints, backoff = Complaints(logging.getLogger("pgqueue.worker"), "no connection"), Backoff()
+    for _ in range(3):
+        complaints.add(psycopg.OperationalError("refused"), pause := backoff.failed())
+        complaints._silent_until -= pause  # as if it was over
+    assert [record.getMessage() for record in caplog.records] == ["no connection: refused"]

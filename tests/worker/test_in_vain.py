@@ -86,3 +86,13 @@ async def test_a_worker_starts_although_the_look_takes_too_long(
     job = mail_app.tasks["add"].enqueue()
     await burst(mail_app)
     assert job.refresh().status == "succeeded"
+
+
+async def test_a_task_that_the_app_does_not_have_is_told_with_the_nearest(
+    mail_app: PgQueue, look: Look, caplog: pytest.LogCaptureFixture
+) -> None:
+    look.rows("select enqueue('welcom', queue => 'mail'), enqueue('zip', queue => 'mail')")
+    assert sorted(await _warned(caplog, mail_app)) == [
+        "no task 'welcom' here; its jobs wait for a worker that has it; did you mean 'welcome'?",
+        "no task 'zip' here; its jobs wait for a worker that has it. Is the name correct, and is its module imported?",
+    ]
