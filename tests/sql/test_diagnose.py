@@ -192,6 +192,19 @@ def test_jobs_of_an_unknown_task_are_told_after_a_minute_where_a_worker_could_ha
     assert found(sql, "tasks") == []
 
 
+def test_many_workers_that_are_alike_are_looked_at_once(rolled_back_sql: Sql) -> None:
+    """Each of them for each queue and task took 8 s here."""
+    sql = rolled_back_sql
+    sql.rows(
+        "select register_worker(gen_random_uuid(), 'w' || n, 'h', n, '0', array(select 'q' || i from generate_series(1, 100) i), "
+        "1, '1 h', '{}', array(select 'shop.module.task_' || i from generate_series(1, 500) i)) from generate_series(1, 100) n"
+    )
+    sql.rows("select enqueue('t' || t, queue => 'q' || q) from generate_series(1, 100) q, generate_series(1, 20) t")
+    sql.connection.execute(LATE.encode())
+    sql.connection.execute("set local statement_timeout = '2 s'")
+    assert len(found(sql, "tasks")) == 20
+
+
 def test_missed_ticks_are_told_until_they_are_made(rolled_back_sql: Sql) -> None:
     """T11."""
     sql = rolled_back_sql
