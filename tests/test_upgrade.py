@@ -234,8 +234,11 @@ def test_a_newer_pgqueue_is_left_alone(engine: sa.Engine, empty_database_url: st
     migrate(empty_database_url)
     with engine.begin() as connection:
         connection.exec_driver_sql("update pgqueue.schema_version set version_num = '0999'")
-    with engine.connect() as connection, pytest.raises(ConfigurationError, match="'0999' is of a newer pgqueue"):
-        upgrade(connection)
+    with engine.connect() as connection:
+        before = connection.exec_driver_sql(SETTINGS).one()
+        with pytest.raises(ConfigurationError, match="'0999' is of a newer pgqueue"):
+            upgrade(connection)
+        assert connection.exec_driver_sql(SETTINGS).one() == before, "the transaction can go on"
     with pytest.raises(ConfigurationError, match="'0999' is of a newer pgqueue"):
         migrate(empty_database_url)
 
