@@ -278,6 +278,21 @@ def test_migrate_inside_a_revision_is_refused_before_anything_is_done(
     assert migrate(empty_database_url)
 
 
+def test_migrate_in_env_py_may_come_before_the_revisions(
+    engine: sa.Engine, empty_database_url: str, revisions: Callable[..., Config], tmp_path: Path
+) -> None:
+    """Also after a revision that has failed in the same process, whose context stays behind."""
+    config = revisions("1 / 0")
+    for _ in range(2):
+        with engine.connect() as connection:
+            config.attributes["connection"] = connection
+            with pytest.raises(ZeroDivisionError), connection.begin():
+                command.upgrade(config, "head")
+        also = f"    from pgqueue.migrate import migrate\n    migrate({empty_database_url!r})\n    context.run_migrations()\n"
+        (tmp_path / "env.py").write_text(ENV.removesuffix("    context.run_migrations()\n") + also)
+    assert schemas(empty_database_url) == ["pgqueue"]
+
+
 def test_the_sql_of_an_application_installs_once_and_leaves_its_settings(
     empty_database_url: str, revisions: Callable[..., Config], tmp_path: Path
 ) -> None:
