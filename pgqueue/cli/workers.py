@@ -30,7 +30,8 @@ def workers(database_url: DatabaseUrl = None, schema: Schema = None, as_json: As
         rows = database.run(reads.workers())
         runs = database.run(calls.runs_of_each(MOST_EACH))
     if as_json:
-        print_json_lines(row | {"jobs": _told(runs, row["id"])} for row in rows)
+        told = _told(runs)
+        print_json_lines(row | {"jobs": told.get(row["id"], [])} for row in rows)
         return
     shown = [row | {"memory": _size(row["memory"], row["memory_limit"])} for row in rows]
     print_table("workers", shown, WORKERS, wide=("queues", "last_error"), spare=SPARE_WORKERS)
@@ -38,9 +39,12 @@ def workers(database_url: DatabaseUrl = None, schema: Schema = None, as_json: As
         _print_runs(runs, {row["id"]: row["name"] for row in rows})
 
 
-def _told(runs: Sequence[Mapping[str, Any]], worker: Any) -> list[dict[str, Any]]:
-    """The runs of one worker."""
-    return [{name: value for name, value in run.items() if name != "worker_id"} for run in runs if run["worker_id"] == worker]
+def _told(runs: Sequence[Mapping[str, Any]]) -> dict[Any, list[dict[str, Any]]]:
+    """The runs of each worker."""
+    found: dict[Any, list[dict[str, Any]]] = {}
+    for run in runs:
+        found.setdefault(run["worker_id"], []).append({name: value for name, value in run.items() if name != "worker_id"})
+    return found
 
 
 def _print_runs(runs: Sequence[Mapping[str, Any]], names: Mapping[Any, str]) -> None:
