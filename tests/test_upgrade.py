@@ -234,8 +234,11 @@ def test_a_newer_pgqueue_is_left_alone(engine: sa.Engine, empty_database_url: st
     migrate(empty_database_url)
     with engine.begin() as connection:
         connection.exec_driver_sql("update pgqueue.schema_version set version_num = '0999'")
-    with engine.connect() as connection, pytest.raises(ConfigurationError, match="'0999' is of a newer pgqueue"):
-        upgrade(connection)
+    with engine.connect() as connection:
+        before = connection.exec_driver_sql(SETTINGS).one()
+        with pytest.raises(ConfigurationError, match="'0999' is of a newer pgqueue"):
+            upgrade(connection)
+        assert connection.exec_driver_sql(SETTINGS).one() == before, "the transaction can go on"
     with pytest.raises(ConfigurationError, match="'0999' is of a newer pgqueue"):
         migrate(empty_database_url)
 
@@ -273,6 +276,21 @@ def test_migrate_inside_a_revision_is_refused_before_anything_is_done(
         command.upgrade(revisions(f"migrate({empty_database_url!r})", connection=connection), "head")
     assert schemas(empty_database_url) == []
     assert migrate(empty_database_url)
+
+
+def test_migrate_in_env_py_may_come_before_the_revisions(
+    engine: sa.Engine, empty_database_url: str, revisions: Callable[..., Config], tmp_path: Path
+) -> None:
+    """Also after a revision that has failed in the same process, whose context stays behind."""
+    config = revisions("1 / 0")
+    for _ in range(2):
+        with engine.connect() as connection:
+            config.attributes["connection"] = connection
+            with pytest.raises(ZeroDivisionError), connection.begin():
+                command.upgrade(config, "head")
+        also = f"    from pgqueue.migrate import migrate\n    migrate({empty_database_url!r})\n    context.run_migrations()\n"
+        (tmp_path / "env.py").write_text(ENV.removesuffix("    context.run_migrations()\n") + also)
+    assert schemas(empty_database_url) == ["pgqueue"]
 
 
 def test_the_sql_of_an_application_installs_once_and_leaves_its_settings(

@@ -29,10 +29,11 @@ def workers(database_url: DatabaseUrl = None, schema: Schema = None, as_json: As
     with Session(database_url, schema) as database:
         rows = database.run(reads.workers())
         runs = database.run(calls.runs_of_each(MOST_EACH))
+    told = _told(runs)
     if as_json:
-        print_json_lines(row | {"jobs": _told(runs, row["id"])} for row in rows)
+        print_json_lines(row | {"jobs": told.get(row["id"], [])} for row in rows)
         return
-    shown = [_now(row, _told(runs, row["id"])) | {"memory": _size(row["memory"], row["memory_limit"])} for row in rows]
+    shown = [_now(row, told.get(row["id"], [])) | {"memory": _size(row["memory"], row["memory_limit"])} for row in rows]
     print_table("workers", shown, WORKERS, wide=("queues", "last_error"), spare=SPARE_WORKERS)
     if runs:
         _print_runs(runs, {row["id"]: row["name"] for row in rows})
@@ -45,9 +46,12 @@ def _now(row: Mapping[str, Any], its: Sequence[object]) -> dict[str, Any]:
     return {**row, "running": len(its), "status": "ACTIVE" if its else "IDLE"}
 
 
-def _told(runs: Sequence[Mapping[str, Any]], worker: Any) -> list[dict[str, Any]]:
-    """The runs of one worker."""
-    return [{name: value for name, value in run.items() if name != "worker_id"} for run in runs if run["worker_id"] == worker]
+def _told(runs: Sequence[Mapping[str, Any]]) -> dict[Any, list[dict[str, Any]]]:
+    """The runs of each worker."""
+    found: dict[Any, list[dict[str, Any]]] = {}
+    for run in runs:
+        found.setdefault(run["worker_id"], []).append({name: value for name, value in run.items() if name != "worker_id"})
+    return found
 
 
 def _print_runs(runs: Sequence[Mapping[str, Any]], names: Mapping[Any, str]) -> None:

@@ -4,7 +4,7 @@ Each bracket commits the outermost transaction, so that what was written in it i
 """
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, suppress
 from types import TracebackType
 from typing import Any
 
@@ -22,10 +22,15 @@ class _Whole:
         """It begins with the first statement."""
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if kind is None:
-            self._connection.commit()
-        else:
+        if kind is not None:
             self._connection.rollback()
+            return
+        try:
+            self._connection.commit()
+        except BaseException:  # of the application, before the COMMIT: SQLAlchemy leaves the transaction open, and what it locks
+            with suppress(Exception):
+                self._connection.rollback()
+            raise
 
 
 class _AsyncWhole:
@@ -38,7 +43,15 @@ class _AsyncWhole:
         """It begins with the first statement."""
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        await (self._connection.commit() if kind is None else self._connection.rollback())
+        if kind is not None:
+            await self._connection.rollback()
+            return
+        try:
+            await self._connection.commit()
+        except BaseException:
+            with suppress(Exception):
+                await self._connection.rollback()
+            raise
 
 
 def _of_sqlalchemy(connection: Any, may_nest: bool) -> Any:

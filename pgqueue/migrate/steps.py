@@ -74,7 +74,11 @@ def bring_up(migration: MigrationContext, schema: str, roles: bool, since: str |
         before = since
     else:
         before = migration.get_current_revision()
-        known(before)
+        try:
+            known(before)
+        except ConfigurationError:  # of ours: the transaction goes on
+            execute_each(migration, leaving())
+            raise
     migration.run_migrations(execute=partial(execute, migration))
     execute(migration, "select maintain();")
     if roles:

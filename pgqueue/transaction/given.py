@@ -41,6 +41,12 @@ class GivenBlock(Ending, Generic[C]):
         return entered
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        try:
+            if error is None:
+                drive(self._flush())
+        except BaseException as failed:
+            drive(self._end(failed))
+            raise
         drive(self._end(error))
 
     async def __aenter__(self) -> Transaction[C]:
@@ -51,7 +57,18 @@ class GivenBlock(Ending, Generic[C]):
         return entered
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        try:
+            if error is None:
+                await adrive(self._flush())
+        except BaseException as failed:
+            await to_its_end(adrive(self._end(failed)))
+            raise
         await to_its_end(adrive(self._end(error)))
+
+    def _flush(self) -> Steps:
+        """Before our lock on the job, and while the run can still be cancelled: it may wait for rows of the application."""
+        if flush := getattr(self._entered.connection, "flush", None):
+            yield flush()
 
     def _begin_transaction(self) -> Steps:
         yield self._enter()
@@ -70,8 +87,6 @@ class GivenBlock(Ending, Generic[C]):
         return self._run(call)
 
     def _complete(self, connection: Any) -> Steps:
-        if flush := getattr(connection, "flush", None):  # before our lock on the job: it may wait for rows of the application
-            yield flush()
         completed = yield self._run((yield from self._completion(run_calls.complete_marked)))
         if completed.verdict == "unmarked":
             raise PgQueueError(

@@ -19,6 +19,9 @@ from .execute import Outcome, cancelled, committed, spent, timed_out
 log = logging.getLogger("pgqueue.worker")
 CANCEL_EVERY = 0.5  # seconds until a handler that has swallowed its cancellation is cancelled again
 COMMIT_AGAIN = 0.05  # seconds until the next look at a run that is just being finished by its transaction
+# Seconds until the end of a transaction is not waited for any more: on a connection of the application it has no deadline. The
+# database decides then: an outcome of a job that has ended is stale.
+COMMIT_WITHIN = 120.0
 REST = 0.01  # seconds between two looks: runs that end together are ended by one
 Slot = asyncio.Task[None]
 Abandon = Callable[[Slot, Outcome], None]
@@ -170,7 +173,8 @@ class Timeouts:
 
     def _give_up(self, run: _Run, now: float) -> None:
         """End a run whose handler does not end."""
-        if run.job.is_finishing:  # it is not known yet whether it succeeds; see Block
+        assert run.abandon_at is not None
+        if run.job.is_finishing and now < run.abandon_at + COMMIT_WITHIN:  # it is not known yet whether it succeeds; see Ending
             run.next_at = now + COMMIT_AGAIN
         else:
             del self._runs[run.job]

@@ -121,12 +121,16 @@ def test_a_key_that_may_not_read_arguments_sees_none_of_them(app: PgQueue, sql: 
 
 def test_a_key_for_some_queues_does_not_learn_of_other_jobs(app: PgQueue, sql: Sql, monkeypatch: pytest.MonkeyPatch) -> None:
     own, other = sql.enqueue(queue="mail"), sql.enqueue(queue="bank")
+    discarded, token = sql.running(retries=0)
+    sql.finish(token, {"id": discarded, "state": "failed", "error": {"type": "E", "message": "m"}})
+    sql.value("select discard(%s, 'ann')", discarded)
     with calling(app, monkeypatch, queues=frozenset({"mail"})) as api:
         assert [job["id"] for job in api.get("/jobs").json()["items"]] == [str(own)]
         assert api.get("/jobs", params={"queue": "bank"}).status_code == 403
         for path in ("", "/duplicates", "/explain", "/logs", "/steps", "/result", "/result/ttl"):
             assert api.get(f"/jobs/{own}{path}").status_code == 200, path
             assert api.get(f"/jobs/{other}{path}").status_code == 404, path
+            assert "ann" not in api.get(f"/jobs/{discarded}{path}").text, path
         for verb, body in (("cancel", {}), ("retry", {}), ("signal", {"name": "x"}), ("discard", {})):
             assert api.post(f"/jobs/{other}/{verb}", json=body).status_code == 404, verb
         assert api.patch(f"/jobs/{other}", json={"priority": 1}).status_code == 404

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from pgqueue import PgQueue, Retry, Task
-from pgqueue.database.translate import translate
+from pgqueue.database.translate import is_answer, translate
 from pgqueue.errors import InvalidArgument, NotMigrated
 from tests.looking import Look
 
@@ -154,6 +154,23 @@ def test_errors_of_drivers_that_sqlalchemy_may_use_are_ours_too() -> None:
         error = translate(wrapped, "pgqueue")
         assert type(error) is ours
         assert text in str(error)
+
+
+@pytest.mark.parametrize(
+    ("error", "has_answered"),
+    [
+        (psycopg.errors.UniqueViolation(), True),
+        (psycopg.errors.QueryCanceled(), True),  # of a COMMIT too: it is rolled back
+        (sa.exc.IntegrityError("", None, psycopg.errors.SerializationFailure()), True),
+        (psycopg.errors.AdminShutdown(), False),  # a COMMIT may have been made before it
+        (psycopg.errors.ConnectionFailure(), False),
+        (asyncpg.ConnectionDoesNotExistError("closed"), False),
+        (sa.exc.OperationalError("", None, psycopg.OperationalError("the connection is lost")), False),
+        (TimeoutError(), False),
+    ],
+)
+def test_an_error_of_the_connection_does_not_tell_what_the_server_has_done(error: Exception, has_answered: bool) -> None:
+    assert is_answer(error) == has_answered
 
 
 def test_an_error_that_is_its_own_cause_is_none_of_ours() -> None:

@@ -33,6 +33,7 @@ def test_a_url_of_sqlalchemy_is_taken_as_any_setting(driver: str, setting: str) 
         ("?ssl=require", {"sslmode": "require"}),
         ("?sslmode=verify-full&application_name=shop", {"sslmode": "verify-full", "application_name": "shop"}),
         ("?timeout=7.5", {"connect_timeout": "7"}),
+        ("?timeout=0.5", {"connect_timeout": "1"}),
         ("?statement_cache_size=0&prepared_statement_cache_size=0&prepared_statement_name_func=x&command_timeout=9", {}),
         ("?options=-c%20work_mem%3D8MB", {"options": "-c work_mem=8MB"}),
         ("?options=-c+work_mem%3D8MB", {"options": "-c work_mem=8MB"}),  # a form's way to write a space

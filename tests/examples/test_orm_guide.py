@@ -81,7 +81,8 @@ async def test_with_the_middleware_of_the_guide_each_job_has_its_own(app: PgQueu
         **{"ContextVar": ContextVar, "AsyncIterator": AsyncIterator, "JobContext": JobContext, "queue": app},
         **{"async_scoped_session": async_scoped_session, "sessions": async_sessionmaker(async_engine(database_url))},
     }
-    exec(BLOCKS[2], space)
+    (block,) = (one for one in BLOCKS if one.startswith('job_id: ContextVar[int | None] = ContextVar("job_id", default=None)'))
+    exec(block, space)
     seen: list[object] = []
 
     async def in_loop() -> None:

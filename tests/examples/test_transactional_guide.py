@@ -101,7 +101,7 @@ async def test_a_job_without_a_wake_up_leaves_the_transaction_as_it_can_be_prepa
 
 
 def test_the_handler_of_the_page_commits_with_its_job(space: dict[str, Any], connection: psycopg.Connection[Any]) -> None:
-    exec(_block("async def charge"), space)
+    exec(_block("async with ctx.transaction() as tx"), space)
     job = space["charge"].enqueue(42)
     asyncio.run(Worker(space["queue"], WorkerOptions(burst=True, handle_signals=False)).run())
     assert job.result(timeout=0) == "charged"

@@ -31,6 +31,12 @@ def test_a_task_lacks_a_worker_if_its_queue_is_served_only_by_others(
     assert rolled_back_sql.value("select lacks_worker('default', 'noop')") is lacks
 
 
+def test_a_worker_that_is_lost_is_as_if_it_were_not_there(rolled_back_sql: Sql) -> None:
+    serving(rolled_back_sql, "add")
+    rolled_back_sql.rows("update worker set heartbeat_at = '2020-01-01'")
+    assert not rolled_back_sql.value("select lacks_worker('default', 'noop')")
+
+
 def test_a_ready_job_waits_since_it_is_due_and_one_that_was_put_off_since_that_was_noted(rolled_back_sql: Sql) -> None:
     sql = rolled_back_sql
     serving(sql, "add")

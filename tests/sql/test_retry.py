@@ -58,6 +58,20 @@ def test_the_policy_of_the_retries_begins_again_with_a_retry_by_hand(sql: Sql) -
     assert sql.value("select extract(epoch from run_at - put_off_at)::int from job where id = %s", id) == 100
 
 
+def test_a_new_job_for_one_that_is_over_counts_its_attempts_from_the_first(sql: Sql) -> None:
+    id, token = sql.running(retries=0)
+    queue = sql.job(id)["queue"]
+    sql.finish(token, {"id": id, "state": "failed", "error": {"type": "E", "message": "m"}})
+    sql.value("select id from retry(%s)", id)
+    token, (second,) = sql.claim(sql.worker(), queues=(queue,))
+    sql.finish(token, {"id": id, "state": "succeeded"})
+
+    again = sql.value("select id from retry(%s)", id)
+
+    _, (new,) = sql.claim(sql.worker(), queues=(queue,))
+    assert (second["attempt"], new["id"], new["attempt"], new["max_attempts"]) == (2, again, 1, 1)
+
+
 @pytest.mark.parametrize("state", ["succeeded", "cancelled"])
 def test_a_finished_job_runs_again_as_a_new_job_that_names_it(sql: Sql, state: str) -> None:
     id, token = sql.running(args={"to": 1}, priority=7, result_ttl=timedelta(hours=1), retry='{"jitter": false}')

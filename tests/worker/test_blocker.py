@@ -13,6 +13,7 @@ from pgqueue.workflow.canvas import chunk_signature
 from tests.looking import Look
 from tests.waiting import auntil, until
 from tests.worker.conftest import working
+from tests.worker.jobs import job
 
 BLOCKED = 1.3  # seconds; longer than the warning needs
 
@@ -87,4 +88,16 @@ async def test_of_several_the_one_that_has_blocked_for_the_longest_is_kept(monke
         lag.look(lambda: next(answers))  # type: ignore[arg-type, return-value]
 
     assert lag.take_blocker() == "long"  # type: ignore[comparison-overlap]
+    assert lag.take_blocker() is None
+
+
+async def test_who_is_found_when_the_loop_has_answered_meanwhile_is_not_blamed(monkeypatch: pytest.MonkeyPatch) -> None:
+    lag = LoopLag(asyncio.get_running_loop())
+    monkeypatch.setattr(lag, "open_for", lambda: 2 * LONG)
+
+    def slow() -> Blocking:
+        lag.ping()  # the next question
+        return Blocking(job(), False)
+
+    lag.look(slow)
     assert lag.take_blocker() is None

@@ -1,6 +1,7 @@
 """ctx.transaction(connection): the end of a job in a transaction of the application, whichever library it is written with."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -8,7 +9,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, sessionmaker
 
 from pgqueue import JobContext, PgQueue
 from pgqueue.errors import OutsideWorker, PgQueueError, WrongConnection
@@ -185,6 +186,46 @@ async def test_a_session_is_flushed_before_the_job_is_locked(async_app: PgQueue,
     flushes.enqueue()
     await burst(async_app)
     assert locked[0] == 1
+
+
+async def test_a_flush_that_waits_ends_with_the_timeout_of_the_job(async_app: PgQueue, look: Look, database_url: str) -> None:
+    @async_app.task(retry=0, timeout=0.3)
+    async def flushes(ctx: JobContext) -> None:
+        async with AsyncSession(async_engine(database_url)) as session, ctx.transaction(session):
+            session.flush = lambda objects=None: asyncio.sleep(4)  # type: ignore[method-assign]
+
+    job = flushes.enqueue()
+    began = time.monotonic()
+    await burst(async_app)
+    assert look.rows("select state, reason from jobs where id = %s", job.id) == [{"state": "failed", "reason": "timeout"}]
+    assert time.monotonic() - began < 3
+
+
+@pytest.mark.parametrize("is_async", [True, False], ids=["async", "thread"])
+async def test_a_commit_that_the_application_refuses_itself_is_a_rollback_at_once(
+    async_app: PgQueue, look: Look, database_url: str, monkeypatch: pytest.MonkeyPatch, is_async: bool
+) -> None:
+    """The transaction, and our lock on the job in it, would last until the session is closed."""
+    monkeypatch.setattr("pgqueue.transaction.ending.ASK_WITHIN", 1.0)
+
+    @sa.event.listens_for(kept := sessionmaker(), "before_commit")
+    def refuse(session: Session) -> None:
+        raise ValueError("not today")
+
+    @async_app.task(retry=0)
+    async def refused(ctx: JobContext) -> None:
+        async with AsyncSession(async_engine(database_url), sync_session_class=kept.class_) as session, ctx.transaction(session):
+            await session.execute(sa.text(INSERT.format(ctx.id)))
+
+    @async_app.task(retry=0)
+    def refused_in_a_thread(ctx: JobContext) -> None:
+        with kept(bind=engine(database_url)) as session, ctx.transaction(session):
+            session.execute(sa.text(INSERT.format(ctx.id)))
+
+    job = (refused if is_async else refused_in_a_thread).enqueue()
+    await burst(async_app)
+    assert (look.state(job.id), written_by(look)) == ("failed", [])
+    assert "nothing was committed" in look.value("select error_message from dead_letters where id = %s", job.id)
 
 
 @pytest.mark.parametrize("has_committed", [True, False])

@@ -66,6 +66,14 @@ async def test_a_queue_with_old_jobs_that_nobody_serves_is_told(
     assert await _warned(caplog, mail_app) == [], "this one serves it"
 
 
+async def test_a_task_that_only_others_may_know_is_no_queue_that_nobody_serves(
+    mail_app: PgQueue, look: Look, caplog: pytest.LogCaptureFixture
+) -> None:
+    mail_app.tasks["welcome"].enqueue()
+    look.rows("update job set task = 'gone', run_at = run_at - interval '90 s'")
+    assert [line for line in await _warned(caplog, mail_app) if "jobs have been ready" in line] == []
+
+
 async def test_of_many_queues_the_first_five_are_told(mail_app: PgQueue, look: Look, caplog: pytest.LogCaptureFixture) -> None:
     for n in range(8):
         mail_app.tasks["add"].using(queue=f"q{n}").enqueue()

@@ -11,7 +11,7 @@ import pytest
 
 from pgqueue import Cancel, JobContext, PgQueue, Retry, Timeout
 from pgqueue.worker.execute import execute, spent
-from pgqueue.worker.timeouts import Timeouts
+from pgqueue.worker.timeouts import COMMIT_WITHIN, Timeouts
 from tests.waiting import auntil
 from tests.worker.jobs import job, limited_job, said, timed_job
 from tests.worker.timed import GRACE, Stubborn, Timed, timed
@@ -339,6 +339,26 @@ async def test_a_transaction_that_is_just_committing_decides_first(commits: bool
             slots.pass_by(0.1)
             await asyncio.sleep(0.01)
         assert slots.outcomes[0].state == ("committed" if commits else "failed")
+        await slots.free()
+
+
+async def test_a_transaction_whose_commit_never_ends_does_not_hold_the_job_for_ever() -> None:
+    started, may_end = threading.Event(), threading.Event()
+
+    def handler(ctx: JobContext) -> None:
+        ctx.is_finishing = True
+        started.set()
+        may_end.wait(60)
+
+    async with timed(handler) as slots:
+        slots.start(timed_job(timeout=60))
+        await auntil(started.is_set, "the commit")
+        slots.pass_by(61)
+        slots.pass_by(COMMIT_WITHIN - 1)
+        assert slots.outcomes == []
+        slots.pass_by(2)
+        assert [outcome.state for outcome in slots.outcomes] == ["failed"]
+        may_end.set()
         await slots.free()
 
 

@@ -10,7 +10,7 @@ create function unserved(after interval default '0 s', most int default 100) ret
 language sql stable security definer set search_path from current
 set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off as $$
     with alive as materialized (
-        select queues, tasks from worker w where is_alive(w)
+        select distinct queues, tasks from worker w where is_alive(w)  -- many workers are alike
     ), line as materialized (
         select q.queue, greatest(10000 / greatest(count(*) over (), 1), 10) as share from queues_with_jobs(1000) as q(queue)
     ), kind as materialized (

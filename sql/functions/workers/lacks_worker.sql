@@ -1,5 +1,5 @@
 -- lacks_worker: whether workers that are alive serve this queue, and none of them has this task. Called by: queue_stats,
--- live_depths, diagnose_tasks, unknown_since. Writes: nothing. Locks: none.
+-- live_depths, unknown_since. Writes: nothing. Locks: none.
 create function lacks_worker(queue text, task text) returns bool
 language sql stable security definer set search_path from current as $$
     select coalesce(not bool_or(knows_task(w.tasks, lacks_worker.task)), false)

@@ -45,6 +45,8 @@ MUTANTS = [
            leave.test_foreign_tasks_are_those_of_ready_jobs_that_a_worker_does_not_have),
     # who has a task
     Mutant("the dead know tasks", "lacks_worker", r"is_alive\(w\) and ", "",
+           lacks.test_a_worker_that_is_lost_is_as_if_it_were_not_there),
+    Mutant("the dead know tasks, for doctor", "diagnose_tasks", r" where is_alive\(w\)", "",
            diagnose.test_jobs_of_an_unknown_task_are_told_after_a_minute_where_a_worker_could_have_it,
            ("update worker set heartbeat_at = '2020-01-01'",)),
     Mutant("workers of other queues know tasks", "lacks_worker", r" and lacks_worker\.queue = any \(w\.queues\)", "",
