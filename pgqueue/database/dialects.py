@@ -67,7 +67,8 @@ def _translated(query: str) -> str:
 def _value(name: str, value: str) -> str:
     if name == "ssl" and value not in _SSL_MODES:
         raise ConfigurationError(f"database_url: ssl: its value is not valid; use sslmode= with one of {', '.join(_SSL_MODES)}")
-    return str(int(float(value))) if name == "timeout" and value.replace(".", "", 1).isdecimal() else value
+    is_short = name == "timeout" and len(value) < 10 and value.replace(".", "", 1).isdecimal()
+    return str(int(float(value))) if is_short else value
 
 
 def _places(given: list[tuple[str, str]], hosts: list[str]) -> list[tuple[str, str]]:
