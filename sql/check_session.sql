@@ -8,6 +8,11 @@ begin
         raise exception 'server: PostgreSQL % is too old; pgqueue needs 15 or newer', current_setting('server_version')
             using errcode = 'object_not_in_prerequisite_state';
     end if;
+    if current_setting('server_encoding') <> 'UTF8' then  -- in ASCII, which every encoding has
+        raise exception 'database: % has the encoding %, which cannot store every text; pgqueue needs UTF8: create database ... '
+            'encoding ''UTF8'' template template0', quote_ident(current_database()), current_setting('server_encoding')
+            using errcode = 'object_not_in_prerequisite_state';
+    end if;
     if coalesce(current_setting('pgqueue.schema', true), '') = '' then
         raise exception 'connection: each of its statements is committed at once (autocommit), and a migration needs a '
             'transaction; begin one' using errcode = 'object_not_in_prerequisite_state';

@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -15,7 +16,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from sqlalchemy.ext import asyncio as aio
 
 from pgqueue.errors import ConfigurationError, InvalidArgument, WrongConnection
@@ -381,3 +382,24 @@ def test_what_autogenerate_leaves_alone_is_all_that_is_made(empty_database_url: 
     assert include_name("orders", "table", {"schema_name": "pgqueue"})
     assert include_name("job", "table", {"schema_name": "shop"})
     assert include_name("job", "index", {"schema_name": "pgqueue", "table_name": "job"})
+
+
+def test_a_database_of_another_encoding_is_refused_also_by_a_revision_and_by_sql(server_url: str, tmp_path: Path) -> None:
+    """It would take the tables, and refuse the first text that it has no letters for."""
+    name = "pgqueue_test_latin_upgrade"
+    url = make_conninfo(server_url, dbname=name)
+    with psycopg.connect(server_url, autocommit=True) as server:
+        server.execute(f"create database {name} encoding 'LATIN1' locale 'C' template template0")
+        try:
+            engine = sa.create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(url), poolclass=sa.NullPool)
+            with engine.connect() as connection, pytest.raises(ConfigurationError, match=f"{name} has the encoding LATIN1, "):
+                upgrade(connection)
+            with open(tmp_path / "all.sql", "w", encoding="utf-8") as output:
+                write_sql(output)
+            ran = subprocess.run(
+                ["psql", "-qX", "-v", "ON_ERROR_STOP=1", "-f", tmp_path / "all.sql", url], capture_output=True, text=True
+            )
+            assert ran.returncode
+            assert f"{name} has the encoding LATIN1, which cannot store every text" in ran.stderr
+        finally:
+            server.execute(f"drop database {name} with (force)")

@@ -67,7 +67,7 @@ def _translated(query: str) -> str:
 def _value(name: str, value: str) -> str:
     if name == "ssl" and value not in _SSL_MODES:
         raise ConfigurationError(f"database_url: ssl: its value is not valid; use sslmode= with one of {', '.join(_SSL_MODES)}")
-    is_seconds = name == "timeout" and value.isascii() and value.replace(".", "", 1).isdecimal()
+    is_seconds = name == "timeout" and len(value) < 10 and value.isascii() and value.replace(".", "", 1).isdecimal()
     return str(max(1, int(float(value)))) if is_seconds else value  # 0 would be no limit
 
 

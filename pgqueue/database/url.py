@@ -1,5 +1,6 @@
 """Reading the URL of a database. What libpq says of one that it refuses may hold the password, so it is not repeated."""
 
+import math
 from typing import Any
 
 import psycopg
@@ -73,16 +74,25 @@ def _parsed(url: str) -> dict[str, Any] | None:
 
 def _misplaced(url: str, given: dict[str, Any]) -> str | None:
     """What is wrong where libpq will find something wrong, but only when it connects."""
-    host = str(given.get("host") or "")
-    if "@" in host and not host.startswith(("/", "@")):  # those are directories of sockets
+    hosts = str(given.get("host") or "").split(",")
+    if any("@" in host.removeprefix("@") for host in hosts if not host.startswith("/")):  # sockets: a directory, or @ and a name
         return "its host has an @; write an @ of a password as %40"
     if not all(port == "" or (port.isascii() and port.isdecimal()) for port in str(given.get("port") or "").split(",")):
         return "its port is not a number; write a / of a password as %2F, an @ as %40 and a : as %3A"
     if url.startswith(_SCHEMES) and "@" in url.partition("://")[2].partition("?")[0].partition("/")[2]:
         return "an @ stands behind a /; write a / of a password as %2F, and an @ of a name as %40"
+    if not _is_seconds(str(given.get("connect_timeout") or "0")):  # psycopg reads it, and its error shows the value
+        return "connect_timeout: its value is not valid; give seconds, such as 5"
     if given.get("password") == _HIDDEN:
         return "its password is ***, as SQLAlchemy shows one; use engine.url.render_as_string(hide_password=False)"
     return None
+
+
+def _is_seconds(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
 
 
 def _shown(url: str) -> str:

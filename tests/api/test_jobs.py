@@ -146,6 +146,24 @@ def test_a_key_for_some_queues_does_not_learn_of_other_jobs(app: PgQueue, sql: S
     assert sql.state(other) == "ready"
 
 
+def test_a_key_for_some_queues_does_not_learn_which_others_workers_serve(
+    app: PgQueue, sql: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sql.worker(queues=("mail2", "bank"))
+    id = sql.enqueue(queue="mail")
+    for queues in (frozenset({"mail"}), frozenset({"mail", "bank"})):
+        with calling(app, monkeypatch, queues=queues) as api:
+            for cause in (
+                api.get(f"/jobs/{id}/explain").json()["items"][0],
+                api.get(f"/jobs/{id}/result", params={"wait": 0.05}).json()["why"],
+            ):
+                assert cause["says"] == "no worker is alive that serves queue 'mail'"
+                assert cause["details"] | {"queues": sorted(queues - {"mail"}), "did_you_mean": None} == cause["details"]
+                assert "mail2" not in str(cause)
+    with calling(app, monkeypatch, queues=None) as api:
+        assert "did you mean 'mail2'" in api.get(f"/jobs/{id}/explain").text
+
+
 def test_only_an_admin_changes_arguments(app: PgQueue, sql: Sql, monkeypatch: pytest.MonkeyPatch) -> None:
     """A17: an operator may not enqueue, so it may not make another job of one either."""
     id = sql.enqueue(args={"to": "ann"})

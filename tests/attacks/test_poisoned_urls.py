@@ -40,6 +40,7 @@ POISONED = (
     f"postgresql://ada:{SECRET}/{SECRET}@127.0.0.1:1/db",
     f"postgresql://ada:12/{SECRET}@127.0.0.1:1/db",
     f"postgresql://ada:@{SECRET}@127.0.0.1:1/db",
+    f"postgresql://ada:12@@{SECRET}@127.0.0.1:1/db",
     f"postgresql://ada:[{SECRET}@127.0.0.1:1/db?{SECRET}",
     f"host=127.0.0.1 port=1 password=a {SECRET}",
     f"host=127.0.0.1 port=1 password='{SECRET}",

@@ -63,6 +63,12 @@ def test_what_sqlalchemy_writes_is_read_back() -> None:
         ("postgresql://ada:pw@db/jobs?ssl=require", "'ssl' is no parameter of PostgreSQL; use sslmode=require"),
         ("postgresql://ada:pw@db/jobs?schema=a&pgbouncer=true", "'schema' is no parameter of PostgreSQL; remove it"),
         ("postgresql+psycopg://ada:***@db/jobs", r"use engine.url.render_as_string\(hide_password=False\)"),
+        ("postgresql://ada:p@@w@db/jobs", "its host has an @; write an @ of a password as %40"),
+        ("postgresql://ada:p@h,@@w@db/jobs", "its host has an @"),
+        ("postgresql://db/jobs?connect_timeout=5pw", "connect_timeout: its value is not valid; give seconds"),
+        ("postgresql://db/jobs?connect_timeout=1e400", "connect_timeout: its value is not valid; give seconds"),
+        ("postgresql+asyncpg://db/jobs?timeout=5pw", "connect_timeout: its value is not valid; give seconds"),
+        (f"postgresql+asyncpg://db/jobs?timeout={'9' * 400}", "connect_timeout: its value is not valid; give seconds"),
         ("postgresql+psycopg://ada:pw@db/jobs?pw=pw", "is not valid; use postgresql://"),
     ],
 )
@@ -70,6 +76,7 @@ def test_what_cannot_be_translated_is_refused_with_the_remedy(url: str, message:
     with pytest.raises(ConfigurationError, match=message) as refused:
         PgQueue(url)
     assert "pw" not in str(refused.value)
+    assert "@w" not in str(refused.value)
 
 
 def test_a_url_knows_the_setting_that_it_comes_from(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:

@@ -22,15 +22,26 @@ def test_it_is_gone_and_who_did_it_and_why_is_kept(rolled_back_sql: Sql) -> None
     assert rolled_back_sql.refusal("select discard(%s)", id).sqlstate == "PQ003"
 
 
-def test_every_verb_says_of_a_discarded_job_who_did_it_and_why(rolled_back_sql: Sql) -> None:
+def test_every_verb_of_operators_says_of_a_discarded_job_who_did_it_and_why(rolled_back_sql: Sql) -> None:
     id = dead(rolled_back_sql)
     rolled_back_sql.value("select discard(%s, 'ann', 'the customer is gone')", id)
 
-    for verb in ("retry", "cancel", "discard", "signal"):
-        said = rolled_back_sql.refusal(f"select {verb}(%s{', %s' * (verb == 'signal')})", id, *["go"] * (verb == "signal"))
+    for verb in ("retry", "cancel", "discard"):
+        said = rolled_back_sql.refusal(f"select {verb}(%s)", id)
         assert said.sqlstate == "PQ003"
         assert f"job {id} is not kept any more: 'ann' has discarded it at " in str(said)
         assert "the customer is gone" in str(said)
+
+
+def test_a_producer_that_signals_is_not_told_who_has_discarded_a_job(rolled_back_sql: Sql) -> None:
+    id = dead(rolled_back_sql)
+    rolled_back_sql.value("select discard(%s, 'ann', 'the customer is gone')", id)
+
+    said = rolled_back_sql.refusal("select signal(%s, 'go')", id)
+    assert said.sqlstate == "PQ003"
+    assert f"there is no job {id}; it never existed, or the history no longer keeps it" in str(said)
+    assert "ann" not in str(said)
+    assert "customer" not in str(said)
 
 
 def test_without_a_name_it_is_the_user_of_the_database(rolled_back_sql: Sql) -> None:

@@ -20,6 +20,8 @@ async def causes_of(here: Here, job_id: int) -> list[Cause]:
         JobNotFound: there is no such job.
     """
     causes = await here.run(calls.explain(job_id))
+    if here.caller.queues is not None:
+        causes = [_without_queues(cause, here.caller.queues) for cause in causes]
     return causes if here.caller.may_read_arguments else [_without_message(cause) for cause in causes]
 
 
@@ -30,6 +32,15 @@ async def why_late(here: Here, job_id: int) -> Cause | None:
             return (await causes_of(here, job_id))[0]
     except (TimeoutError, PgQueueError, psycopg.Error, IndexError):  # the answer matters more
         return None
+
+
+def _without_queues(cause: Cause, visible: frozenset[str]) -> Cause:
+    """A cause that names no queues but those of the key: which other ones workers serve, and what is most like its own."""
+    served = cause.details.get("queues")
+    if cause.cause != "no_worker" or not isinstance(served, list) or visible.issuperset(served):
+        return cause
+    own = {"queues": [queue for queue in served if queue in visible], "did_you_mean": None}
+    return replace(cause, says=cause.says.partition(";")[0], details=cause.details | own)  # no name of a queue has a ;
 
 
 def _without_message(cause: Cause) -> Cause:

@@ -17,8 +17,8 @@ begin
     perform check_payload(payload);
     select j.state, j.queue, j.control, j.lane_id, j.workflow_id into its from job j where j.id = job_id for update;
     if not found then
-        perform assert_known(job_id);
-        -- Not by refuse: how it has ended is no business of a producer.
+        perform assert_known(job_id, tells => false);
+        -- Not by refuse: how it has ended is no business of a producer, and neither is why somebody has discarded it.
         raise exception 'job_id: job % is over; only a job that is not over takes signals', job_id using errcode = 'PQ004';
     end if;
     if not exists (select from job_signal s where s.job_id = job_id and s.name = name) then

@@ -57,8 +57,10 @@ MUTANTS = [
     # discard
     Mutant("who discards is forgotten", "discard_job", r"check_by\(by\)", "session_user",
            discard.test_it_is_gone_and_who_did_it_and_why_is_kept),
-    Mutant("nobody says that it was discarded", "assert_known", r"if found then", "if false then",
-           discard.test_every_verb_says_of_a_discarded_job_who_did_it_and_why),
+    Mutant("nobody says that it was discarded", "assert_known", r"if found and tells then", "if false then",
+           discard.test_every_verb_of_operators_says_of_a_discarded_job_who_did_it_and_why),
+    Mutant("a producer is told why a job was discarded", "signal", r"tells => false", "tells => true",
+           discard.test_a_producer_that_signals_is_not_told_who_has_discarded_a_job),
     Mutant("what was discarded stays in mind", "prune", r"delete from discard_log" + DROP, "",
            discard.test_what_is_kept_of_it_goes_with_the_history),
     Mutant("letters go while their workflow is open", "prune_dead", r"and not exists \(select from workflow[^)]*\)", "",
