@@ -108,7 +108,7 @@ def test_what_a_server_says_is_shown_by_alembic_and_not_obeyed(alembic: Alembic)
             "current", url=f"postgresql://ada@127.0.0.1:{server.getsockname()[1]}/db?sslmode=disable&gssencmode=disable"
         )
         answering.join()
-    assert "\\x1b[2Jcleared forged" in done.stdout + done.stderr
+    assert "(PGQUEUE_DATABASE_URL): \\x1b[2Jcleared;" in done.stdout + done.stderr
     assert "\x1b" not in done.stdout + done.stderr
 
 

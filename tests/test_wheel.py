@@ -123,7 +123,7 @@ def test_migrate_a_worker_and_a_job(installed: Path, empty_database_url: str, tm
     assert run("pgqueue", "migrate") == "schema pgqueue: migrated\n"
     assert run("pgqueue", "enqueue", "double", '{"number": 21}') == "job 1\n"
     run("pgqueue", "worker", "shop:app", "--burst")
-    assert re.search(r"^result +42 ", run("pgqueue", "job", "1"), re.M)
+    assert re.search(r"^result +42$", run("pgqueue", "job", "1"), re.M)
     assert run("pgqueue", "enqueue", "double", '{"number": 4}') == "job 2\n"
     run("python", "-m", "pgqueue.worker", "shop", "--burst", "--processes", "2")
-    assert re.search(r"^result +8 ", run("pgqueue", "job", "2"), re.M)
+    assert re.search(r"^result +8$", run("pgqueue", "job", "2"), re.M)

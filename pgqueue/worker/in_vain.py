@@ -5,7 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
 from datetime import UTC
-from typing import Any, TypeVar
+from typing import Any
 
 import psycopg
 
@@ -15,40 +15,41 @@ from ..database.calls import explain as calls
 from ..database.calls.explain import UnknownQueue, Unserved
 from ..errors import PgQueueError
 
-T = TypeVar("T")
 log = logging.getLogger("pgqueue.worker")
-LOOK_WITHIN = 2.0  # seconds for a look: a worker starts without it
+LOOK_WITHIN = 2.0  # seconds: a worker starts without it
 WAITED = 60.0  # seconds; what waits for less long may be seen by a worker that starts just now
 MOST, MOST_ROWS = 5, 20  # lines, and rows that are asked for
 
 
 async def tell_in_vain(run: Callable[[Call[Any]], Awaitable[Any]], queues: Collection[str], of_app: Collection[str]) -> None:
-    """Log what waits in vain, as far as a short look tells.
+    """Log what waits in vain, as far as a short look tells: the doctor of the workers looks again, and often.
 
     Args:
         run: runs a call on the connection of maintenance.
         queues: those that the worker serves.
         of_app: those that the tasks of its app name.
     """
+    try:
+        async with asyncio.timeout(LOOK_WITHIN):
+            await _tell_unknown(run, queues, of_app)
+            await _tell_unserved(run)
+    except (TimeoutError, PgQueueError, psycopg.Error) as error:
+        log.debug("whether jobs wait in vain is not known: %s", error)
+
+
+async def _tell_unknown(run: Callable[[Call[Any]], Awaitable[Any]], queues: Collection[str], of_app: Collection[str]) -> None:
     if strange := [queue for queue in queues if queue not in of_app]:
-        for unknown in await _asked(run, calls.unknown_queues(strange, list(of_app))) or []:
+        for unknown in await run(calls.unknown_queues(strange, list(of_app))):
             log.warning("%s", one_line(_misspelt(unknown, of_app)))
+
+
+async def _tell_unserved(run: Callable[[Call[Any]], Awaitable[Any]]) -> None:
     unserved = replace(calls.unserved(WAITED, MOST_ROWS), within=None)  # LOOK_WITHIN is shorter than any
-    found = [one for one in await _asked(run, unserved) or [] if one.task is None]
+    found = [one for one in await run(unserved) if one.task is None]
     for one in found[:MOST]:
         log.warning("%s", one_line(_said(one)))
     if len(found) > MOST:
         log.warning("other queues have ready jobs and no worker, too; see pgqueue stats")
-
-
-async def _asked(run: Callable[[Call[T]], Awaitable[T]], call: Call[T]) -> T | None:
-    """The answer; None if there is none in time: the doctor of the workers looks again, and often."""
-    try:
-        async with asyncio.timeout(LOOK_WITHIN):
-            return await run(call)
-    except (TimeoutError, PgQueueError, psycopg.Error) as error:
-        log.debug("whether jobs wait in vain is not known: %s", error)
-        return None
 
 
 def _misspelt(unknown: UnknownQueue, of_app: Collection[str]) -> str:

@@ -102,7 +102,7 @@ def test_stats_count_live_jobs_and_dead_letters(some_jobs: Callable[[], None], a
     assert {(one.queue, one.state, one.priority, one.jobs) for one in found.queues} == {
         ("mail", "ready", 50, 1), ("password-reset", "ready", 0, 1)
     }  # fmt: skip
-    assert {one.task: one.dead for one in found.tasks or ()}["fail"] == 1
+    assert {one.task: one.dead_letters for one in found.tasks or ()}["fail"] == 1
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def test_an_install_that_is_not_there_yet_does_not_stop_the_others(
     start: Start, connection: psycopg.Connection[Any], database_url: str
 ) -> None:
     workers = start("pgqueue.worker", APP, "--schemas", "pgqueue,tenant_late")
-    workers.says("run `pgqueue migrate`")
+    workers.says("run `pgqueue migrate --schema ")
     until(lambda: in_install(connection, "pgqueue", "select count(*) from worker") == 1, "the other one is served")
     migrate(database_url, "tenant_late")
     until(lambda: in_install(connection, "tenant_late", "select count(*) from worker") == 1, "so is this one, when it is there")

@@ -86,7 +86,7 @@ def test_it_survives_an_outage_and_says_how_old_its_figures_are(
     with psycopg.connect(server_url, autocommit=True) as server:
         server.execute(sql.SQL("alter database {} allow_connections false").format(sql.Identifier(name)))
         server.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", [name])
-        terminal.shows("old: connection")
+        terminal.shows("old: cannot connect")
         server.execute(sql.SQL("alter database {} allow_connections true").format(sql.Identifier(name)))
     terminal.shows("  every ")
     terminal.press("\x03")  # Ctrl-C

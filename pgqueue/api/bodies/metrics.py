@@ -154,7 +154,7 @@ class TaskStat(BaseModel):
     task: str
     succeeded: int
     cancelled: int
-    dead: int
+    dead_letters: int
     mean_seconds: float | None
     p50_seconds: float | None
     p95_seconds: float | None

@@ -40,7 +40,7 @@ MUTANTS = [
            test_trace.test_a_workflow_gives_its_trace_to_all_jobs_that_have_none_of_their_own),
     Mutant("a callback of a workflow has no trace", "enqueue_workflow", r"on_success := with_trace[^;]*;", "",
            test_trace.test_a_workflow_gives_its_trace_to_all_jobs_that_have_none_of_their_own),
-    Mutant("a job that runs again loses its trace", "run_again", r"terms - 'soft_timed_out'",
-           "terms - 'soft_timed_out' - 'trace'",
+    Mutant("a job that runs again loses its trace", "run_again", r"terms - '{soft_timed_out,attempts_before}'::text\[\]",
+           "terms - '{soft_timed_out,attempts_before,trace}'::text[]",
            test_trace.test_a_job_that_has_succeeded_runs_again_as_a_job_with_its_trace),
 ]  # fmt: skip
