@@ -151,8 +151,8 @@ def main() -> None:
             if is_looked_at():
                 stay()
     console.print(
-        f"\nAll of it in the dashboard and by REST: [bold]{program('pgqueue')} serve examples.index_source:app[/bold], then "
-        "http://127.0.0.1:8000/, or curl http://127.0.0.1:8000/api/v1/stats; see docs/api.md"
+        "\nAll of it in the dashboard, http://127.0.0.1:8000/, and by REST, http://127.0.0.1:8000/api/v1/stats:\n"
+        f"  [bold]{program('pgqueue')} serve examples.index_source:app[/bold]"
     )
 
 
