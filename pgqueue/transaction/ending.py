@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 from psycopg import OperationalError
 
 from .._steps import Steps
-from .._text import LINE
+from .._text import LINE, one_line
 from .._trace import message_of
 from ..database import Call
 from ..database.calls import run as run_calls
@@ -156,9 +156,8 @@ class Ending(ABC):
     def _ask(self, xid: str, error: Exception) -> Steps:
         """Ask whether a COMMIT took effect whose answer was lost. Returns if it did."""
         job, deadline = self._job, time.monotonic() + ASK_WITHIN
-        log.warning(
-            "job %s: COMMIT was not answered (%s); checking whether it took effect", job.id, message_of(error)[:LINE].strip()
-        )
+        why = one_line(message_of(error)[:LINE].strip())  # libpq and SQLAlchemy take several
+        log.warning("job %s: COMMIT was not answered (%s); checking whether it took effect", job.id, why)
         while time.monotonic() < deadline:
             try:
                 left = max(ASK_AGAIN, deadline - time.monotonic())
