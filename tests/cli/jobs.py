@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 from pgqueue import JobContext, PgQueue
 
@@ -25,6 +26,13 @@ async def sleep(ctx: JobContext, seconds: float) -> str:
     mark_started(app, ctx)
     await asyncio.sleep(seconds)
     return "slept"
+
+
+@app.task
+def wait_for_file(ctx: JobContext, path: str) -> None:
+    mark_started(app, ctx)
+    while not Path(path).exists():
+        time.sleep(0.02)
 
 
 @app.task

@@ -86,7 +86,14 @@ class Pool:
 
     def start_job(self, seconds: float) -> int:
         """A job that sleeps; its handler has started."""
-        id: int = self.look.value("select enqueue('sleep', jsonb_build_object('seconds', %s::float8))", seconds)
+        return self._started("select enqueue('sleep', jsonb_build_object('seconds', %s::float8))", seconds)
+
+    def start_held_job(self, until_there: Path) -> int:
+        """A job that ends when this file is there; its handler has started."""
+        return self._started("select enqueue('wait_for_file', jsonb_build_object('path', %s::text))", str(until_there))
+
+    def _started(self, enqueue: str, argument: object) -> int:
+        id: int = self.look.value(enqueue, argument)
         until(lambda: self.look.state(id) == "running", "the job runs")
         return id
 

@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -95,18 +96,19 @@ def test_workers_of_a_killed_agent_end_after_their_jobs(pool: Pool) -> None:
     assert pool.look.state(id) == "succeeded"
 
 
-def test_an_agent_that_stops_hands_its_slots_to_another_at_once(pool: Pool) -> None:
+def test_an_agent_that_stops_hands_its_slots_to_another_at_once(pool: Pool, tmp_path: Path) -> None:
     pool.make(1)
-    first = pool.agent(1, "--grace", "10", "--name", "one", lease=60)
+    first = pool.agent(1, "--grace", "30", "--name", "one", lease=60)
     (pid,) = pool.serves(1).values()
     pool.agent(1, "--name", "two", lease=60)
     until(lambda: len(pool.look.rows("select from agent")) == 2, "two agents")
-    id = pool.start_job(2.5)
+    id = pool.start_held_job(tmp_path / "end")
 
     first.signal(signal.SIGTERM)
 
     until(lambda: pool.served() and pid not in pool.served().values(), "another worker")
     assert is_running(pid)
+    (tmp_path / "end").touch()
     assert first.ends() == 0
     assert pool.look.state(id) == "succeeded"
     assert [row["name"] for row in pool.look.rows("select name from agent")] == ["two"]
