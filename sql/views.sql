@@ -143,7 +143,8 @@ select id, name, host, pid, version, queues, concurrency, running, wake_mode, st
             when queues <> '{}' and (exists (select from pauses where kind = 'everything')
                  or queues <@ (select array_agg(p.name) from pauses p where p.kind = 'queue')) then 'PAUSED'
             when running > 0 then 'ACTIVE'
-            else 'IDLE' end as status,
+            when exists (select from job j where j.worker_id = worker.id and j.state = 'running') then 'ACTIVE'  -- since its
+            else 'IDLE' end as status,                                                                       -- last heartbeat
        loop_lag, memory, memory_limit, cores, cpu_seconds, done, failed, last_error, app_version, told, lost_because,
        pool, slot, generation, tasks
   from worker;

@@ -29,21 +29,14 @@ def workers(database_url: DatabaseUrl = None, schema: Schema = None, as_json: As
     with Session(database_url, schema) as database:
         rows = database.run(reads.workers())
         runs = database.run(calls.runs_of_each(MOST_EACH))
-    told = _told(runs)
     if as_json:
+        told = _told(runs)
         print_json_lines(row | {"jobs": told.get(row["id"], [])} for row in rows)
         return
-    shown = [_now(row, told.get(row["id"], [])) | {"memory": _size(row["memory"], row["memory_limit"])} for row in rows]
+    shown = [row | {"memory": _size(row["memory"], row["memory_limit"])} for row in rows]
     print_table("workers", shown, WORKERS, wide=("queues", "last_error"), spare=SPARE_WORKERS)
     if runs:
         _print_runs(runs, {row["id"]: row["name"] for row in rows})
-
-
-def _now(row: Mapping[str, Any], its: Sequence[object]) -> dict[str, Any]:
-    """A worker as its jobs show it: a heartbeat is seconds old, and must not say IDLE above the job that it runs."""
-    if row["status"] not in ("IDLE", "ACTIVE") or len(its) >= MOST_EACH:
-        return dict(row)
-    return {**row, "running": len(its), "status": "ACTIVE" if its else "IDLE"}
 
 
 def _told(runs: Sequence[Mapping[str, Any]]) -> dict[Any, list[dict[str, Any]]]:

@@ -1,10 +1,12 @@
 """What a wait that has timed out says: in which state its jobs are, and why they have not ended."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import psycopg
 
+from .._steps import Steps, adrive, drive
 from ..database.calls import explain as calls
 from ..database.calls.explain import Decisive
 from ..errors import PgQueueError, ResultTimeout
@@ -27,25 +29,23 @@ def too_late(
         run: runs a call.
         state: that of the only job at the last look; None = not known.
     """
-    found: list[Decisive] = []
-    if (within := patience.look_within(LOOK_WITHIN)) is not None:
-        try:
-            found = run(calls.explain_each(list(job_ids[:LOOKED_AT])), wait=within)
-        except (psycopg.Error, PgQueueError):  # that it is late matters more than why
-            found = []
-    return _told(said, found, state, is_one=len(job_ids) == 1)
+    error: ResultTimeout = drive(_look(said, job_ids, patience, run, state))
+    return error
 
 
 async def atoo_late(
     said: str, job_ids: Sequence[int], patience: Patience, run: Callable[..., Awaitable[Any]], state: str | None = None
 ) -> ResultTimeout:
     """`too_late` for async code."""
+    error: ResultTimeout = await adrive(_look(said, job_ids, patience, run, state))
+    return error
+
+
+def _look(said: str, job_ids: Sequence[int], patience: Patience, run: Callable[..., Any], state: str | None) -> Steps:
     found: list[Decisive] = []
     if (within := patience.look_within(LOOK_WITHIN)) is not None:
-        try:
-            found = await run(calls.explain_each(list(job_ids[:LOOKED_AT])), wait=within)
-        except (psycopg.Error, PgQueueError):
-            found = []
+        with suppress(psycopg.Error, PgQueueError):  # that it is late matters more than why
+            found = yield run(calls.explain_each(list(job_ids[:LOOKED_AT])), wait=within)
     return _told(said, found, state, is_one=len(job_ids) == 1)
 
 

@@ -64,7 +64,7 @@ language sql stable as $$
     select 'discarded', said_name(d.by) || ' has discarded it at ' || said_since(d.discarded_at)
            || coalesce(': ' || left(d.reason, 200), ''), null::timestamptz,
            jsonb_build_object('by', d.by, 'at', in_utc(d.discarded_at), 'reason', d.reason, 'runs_as', null)
-      from discard_log d where d.job_id = discard_of.job_id order by d.discarded_at desc limit 1
+      from discard_log d where d.job_id = discard_of.job_id limit 1  -- a job is discarded once
 $$;
 
 -- audited_changes_of: the same as far as the audit log tells, which is kept for longer: operations have one line there for all of
