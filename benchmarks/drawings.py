@@ -1,0 +1,77 @@
+"""Which pictures there are, and what each shows of the results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.figures import Row
+from benchmarks.goals import Results
+from benchmarks.pictures.charts import Line, bars, ranges
+
+FOLDER = "performance"
+"""Beside the page."""
+
+LEFT_OUT = {"before"}
+"""The version before is for pairs, not for a comparison of systems."""
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """One picture, shown in the section of a benchmark; it draws nothing where that was not measured."""
+
+    name: str
+    section: str
+    title: str
+    draw: Callable[[str, Results], str | None]
+
+
+def write(folder: Path, results: Results) -> list[Path]:
+    """Draw all that can be drawn; the files that were written."""
+    drawn = [(folder / f"{drawing.name}.svg", drawing.draw(drawing.title, results)) for drawing in DRAWINGS]
+    folder.mkdir(parents=True, exist_ok=True)
+    for path, picture in drawn:
+        if picture is not None:
+            path.write_text(picture)
+    return [path for path, picture in drawn if picture is not None]
+
+
+def _figure(row: Row | None, key: str) -> float | None:
+    value = row.get(key) if row else None
+    return float(value) if isinstance(value, int | float) and value > 0 else None
+
+
+def _lines(results: Results, first: tuple[str, str], second: tuple[str, str]) -> list[Line]:
+    """The systems that have the first figure (a benchmark and a key), with the second where they have it."""
+    found = []
+    for name, row in results.get(first[0], {}).items():
+        value = _figure(row, first[1])
+        if value is not None and name not in LEFT_OUT:
+            found.append(Line(name, value, _figure(results.get(second[0], {}).get(name), second[1])))
+    return found
+
+
+def _draining(title: str, results: Results) -> str | None:
+    lines = _lines(results, ("throughput", "jobs_per_second"), ("processes", "jobs_per_second"))
+    note = "Jobs per second of no-op jobs from a full queue; medians. Longer is better."
+    return bars(title, note, lines, ("one worker process", "two")) if lines else None
+
+
+def _together(title: str, results: Results) -> str | None:
+    lines = [Line(line.name, line.first) for line in _lines(results, ("together", "jobs_per_second"), ("", ""))]
+    note = "Jobs per second while one producer enqueues and one worker process drains; medians. Longer is better."
+    return bars(title, note, lines, ("", "")) if lines else None
+
+
+def _latency(title: str, results: Results) -> str | None:
+    lines = _lines(results, ("latency", "p50_ms"), ("latency", "p99_ms"))
+    note = "From before the enqueue call to the handler: the median (dot) to the 99th percentile. Left is better."
+    return ranges(title, note, lines) if lines else None
+
+
+DRAWINGS = (
+    Drawing("draining", "throughput", "Draining a full queue", _draining),
+    Drawing("together", "together", "Enqueueing and working at once", _together),
+    Drawing("latency", "latency", "Latency of an idle worker", _latency),
+)
