@@ -15,6 +15,7 @@ from benchmarks.measurements import (
     memory,
     observers,
     pinned,
+    recovery,
     releases,
     schedules,
     throughput,
@@ -32,6 +33,8 @@ class Column:
     key: str
     title: str
     digits: int = 0
+    absent: str = "-"
+    """What stands where a run has no such figure."""
 
 
 RATE = Column("jobs_per_second", "jobs/s")
@@ -64,6 +67,19 @@ PINNED = (
     Column("last_third", "last third"),
     Column("without_snapshot", "without snapshot"),
     Column("kept", "kept", 2),
+)
+NOT_WITHIN = f"not within {recovery.LIMIT:g} s"
+RECOVERY = (
+    Column("back_seconds", "killed: all back after s", 1, NOT_WITHIN),
+    Column("back_first_seconds", "first back after s", 1, NOT_WITHIN),
+    Column("kill_lost", "lost"),
+    Column("kill_twice", "done twice"),
+    Column("down_seconds", "crash: server away s", 1),
+    Column("pause_seconds", "pause s", 1, NOT_WITHIN),
+    Column("done_seconds", "all done after s", 1, NOT_WITHIN),
+    Column("crash_lost", "lost"),
+    Column("crash_twice", "done twice"),
+    Column("worker_restarts", "worker ended"),
 )
 
 
@@ -169,6 +185,18 @@ KINDS = {
             "Another session holds a REPEATABLE READ snapshot all the time; the queue is refilled.",
             pinned.measure,
             PINNED,
+        ),
+        Kind(
+            "recovery",
+            "Recovery",
+            "A worker with 50 jobs of 5 s (or twice as many as it runs at once) is killed with all its processes, and another one is"
+            " started at once: seconds from the kill until the first and until all of the interrupted jobs run again, jobs that are"
+            " gone, and jobs done to the end more than once. Then a drain of jobs of 0.25 s, in whose first third the server crashes"
+            " and is started again (`pg_ctl restart -m immediate`): the longest time from the crash on in which no new job starts,"
+            " the time until all jobs are done, and how often the worker ended over it and was started again. One round.",
+            recovery.measure,
+            RECOVERY,
+            lambda options: replace(options, repeat=1),
         ),
         Kind(
             "limits",

@@ -61,7 +61,7 @@ class _Graphile:
     history = False
     concurrency = 24
     enqueue_batch: int | None = None
-    benchmarks = frozenset({"throughput", "together", "latency", "enqueue", "pinned", "memory"})
+    benchmarks = frozenset({"throughput", "together", "latency", "enqueue", "pinned", "memory", "recovery"})
     unfinished_query = "SELECT count(*) FROM graphile_worker._private_jobs"
 
     def version(self) -> str:
