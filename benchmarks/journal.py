@@ -44,7 +44,8 @@ class Runs:
 def read(path: Path) -> Runs:
     """The runs in that file; it may still grow."""
     noted: dict[str, dict[int, list[float]]] = {"start": defaultdict(list), "end": defaultdict(list)}
-    for line in path.read_text().splitlines(keepends=True):
+    text = path.read_text() if path.exists() else ""
+    for line in text.splitlines(keepends=True):
         if line.endswith("\n"):
             word, number, at = line.split()
             noted[word][int(number)].append(float(at))

@@ -189,11 +189,7 @@ KINDS = {
         Kind(
             "recovery",
             "Recovery",
-            "A worker with 50 jobs of 5 s (or twice as many as it runs at once) is killed with all its processes, and another one is"
-            " started at once: seconds from the kill until the first and until all of the interrupted jobs run again, jobs that are"
-            " gone, and jobs done to the end more than once. Then a drain of jobs of 0.25 s, in whose first third the server crashes"
-            " and is started again (`pg_ctl restart -m immediate`): the longest time from the crash on in which no new job starts,"
-            " the time until all jobs are done, and how often the worker ended over it and was started again. One round.",
+            recovery.TEXT,
             recovery.measure,
             RECOVERY,
             lambda options: replace(options, repeat=1),
