@@ -14,24 +14,14 @@ from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 
+from benchmarks.store import Usage
+
 URL_VARIABLE = "BENCHMARK_DATABASE_URL"
 POSTGRES_VERSION = 18
 SETTINGS = {"shared_buffers": "1GB", "max_wal_size": "8GB", "max_connections": "500"}
 """Changed from PostgreSQL's defaults: room for the backlog and for 100 workers, no checkpoint in the middle of a measurement."""
 
 REPORTED_SETTINGS = (*SETTINGS, "fsync", "synchronous_commit", "full_page_writes", "autovacuum")
-
-
-@dataclass(frozen=True)
-class Usage:
-    """What the server has done so far for one database (commits) and altogether (bytes of WAL)."""
-
-    commits: int
-    wal_bytes: int
-
-    def since(self, earlier: Usage) -> Usage:
-        """The work between two readings."""
-        return Usage(self.commits - earlier.commits, self.wal_bytes - earlier.wal_bytes)
 
 
 @dataclass(frozen=True)
@@ -89,6 +79,12 @@ class Server:
                 database,
             )
         return Usage(commits, wal_bytes)
+
+    def count(self, database: str, query: str) -> int:
+        """The number in the first row of a query."""
+        with self.connect(database) as connection:
+            row = connection.execute(query.encode()).fetchone()
+        return int(row[0]) if row else 0
 
     def wal_bytes(self) -> int:
         """WAL so far, of all databases."""
