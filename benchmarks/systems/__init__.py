@@ -109,6 +109,8 @@ def load(name: str) -> System:
     try:
         if name in CONNECTIONS:
             return cast(System, import_module("benchmarks.systems.connections").SYSTEMS[name])
+        if name in IN_REDIS:
+            return cast(System, import_module("benchmarks.systems.redis_peers").SYSTEMS[name])
         if name in SHAPES:
             return cast(System, import_module("benchmarks.systems.workflows").SYSTEMS[name])
         if name in LIMITED:
