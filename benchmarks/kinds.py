@@ -80,6 +80,7 @@ RECOVERY = (
     Column("crash_lost", "lost"),
     Column("crash_twice", "done twice"),
     Column("worker_restarts", "worker ended"),
+    Column("snapshots_lost", "of 1,000 lost by default"),
 )
 
 

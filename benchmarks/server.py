@@ -16,6 +16,7 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 
 from benchmarks.errors import BenchmarkError
+from benchmarks.store import Usage
 
 URL_VARIABLE = "BENCHMARK_DATABASE_URL"
 POSTGRES_VERSION = 18
@@ -23,18 +24,6 @@ SETTINGS = {"shared_buffers": "1GB", "max_wal_size": "8GB", "max_connections": "
 """Changed from PostgreSQL's defaults: room for the backlog and for 100 workers, no checkpoint in the middle of a measurement."""
 
 REPORTED_SETTINGS = (*SETTINGS, "fsync", "synchronous_commit", "full_page_writes", "autovacuum")
-
-
-@dataclass(frozen=True)
-class Usage:
-    """What the server has done so far for one database (commits) and altogether (bytes of WAL)."""
-
-    commits: int
-    wal_bytes: int
-
-    def since(self, earlier: Usage) -> Usage:
-        """The work between two readings."""
-        return Usage(self.commits - earlier.commits, self.wal_bytes - earlier.wal_bytes)
 
 
 @dataclass(frozen=True)
@@ -51,7 +40,7 @@ class Server:
             self.restart()
         return self.restart is not None
 
-    def crashed(self) -> None:
+    def crashed(self, database: str) -> None:
         """End it without a word to anybody, as `pg_ctl restart -m immediate` does, and return when it answers again."""
         if self.crash is None:
             raise BenchmarkError(f"a server named by {URL_VARIABLE} is not ours to crash: leave the variable out")
@@ -99,6 +88,12 @@ class Server:
                 database,
             )
         return Usage(commits, wal_bytes)
+
+    def count(self, database: str, query: str) -> int:
+        """The number in the first row of a query."""
+        with self.connect(database) as connection:
+            row = connection.execute(query.encode()).fetchone()
+        return int(row[0]) if row else 0
 
     def wal_bytes(self) -> int:
         """WAL so far, of all databases."""

@@ -14,6 +14,7 @@ from benchmarks.errors import BenchmarkError
 from benchmarks.figures import Figures
 from benchmarks.journal import Runs, read
 from benchmarks.recorder import JOURNAL_VARIABLE, SECONDS_VARIABLE
+from benchmarks.redis_server import APPENDING, RedisServer
 from benchmarks.run import Run
 from benchmarks.worker import START_SECONDS, Worker
 
@@ -22,7 +23,8 @@ A worker with 50 jobs of 5 s (or twice as many as it runs at once) is killed by 
 one is started at once: seconds from the kill until all of the interrupted jobs run again, and until the first does, jobs that
 are gone, and jobs done to the end more than once. Then a drain of jobs of 0.25 s, in whose first third the server crashes and
 is started again (`pg_ctl restart -m immediate`): how long it was away, the longest time from the crash on in which no job
-started for the first time, the time until all jobs were done, and how often the worker ended over it and was started again."""
+started for the first time, the time until all jobs were done, and how often the worker ended over it and was started again.
+Redis runs with `appendonly yes`, as it advises; the last column says how many of 1,000 waiting jobs a crash takes with its defaults."""
 
 LIMIT = 90.0
 """So long is waited, in seconds; what is not back by then is said not to be."""
@@ -38,6 +40,7 @@ DRAINED_SECONDS = 0.25
 DRAINED_ROUNDS = 40
 """A drain that the server's crash interrupts: so many jobs one after the other in each place of the worker, 10 s."""
 
+SNAPSHOT_JOBS = 1_000
 CRASH_AT = 0.25  # of the drain
 QUIET = 2.0  # seconds without another start: the worker runs all that it runs at once
 SETTLED = 3.0  # seconds after the last job, in which a second run would show itself
@@ -58,7 +61,7 @@ class Scene:
     def worker(self) -> Iterator[Worker]:
         """A worker, as whatever supervises it would start it."""
         noted = {JOURNAL_VARIABLE: str(self.journal), SECONDS_VARIABLE: str(self.seconds)}
-        url = self.run.server.url(self.database)
+        url = self.run.url(self.database)
         commands = self.run.system.commands(url, 1, self.run.options.handler)
         with Worker([replace(it, environment={**it.environment, **noted}) for it in commands]) as worker:
             yield worker
@@ -74,8 +77,16 @@ class Scene:
 
 
 async def measure(run: Run) -> Figures:
-    """Both, one after the other, each in a database of its own."""
-    return {**await _killed(run), **await _crashed(run)}
+    """Both, one after the other, each in a database of its own.
+
+    Redis first loses what it loses with its defaults, and then runs with the settings that it advises against that.
+    """
+    if not isinstance(run.store, RedisServer):
+        return {**await _killed(run), **await _crashed(run)}
+    lost = await _forgotten(run)
+    appending = replace(run)
+    appending.store = RedisServer(APPENDING)
+    return {**await _killed(appending), **await _crashed(appending), "snapshots_lost": lost}
 
 
 @asynccontextmanager
@@ -85,7 +96,7 @@ async def _scene(run: Run, jobs: int, seconds: float) -> AsyncIterator[Scene]:
         journal = Path(directory, "runs")
         async with run.database() as database:
             run.steps.phase("enqueueing", jobs)
-            async with run.system.producer(run.server.url(database)) as producer:
+            async with run.system.producer(run.url(database)) as producer:
                 for number in range(1, jobs + 1):
                     await producer.enqueue(float(number))
             yield Scene(run, database, journal, jobs, seconds)
@@ -144,7 +155,7 @@ async def _crashed(run: Run) -> Figures:
         try:
             await _reached(scene, supervisor, round(CRASH_AT * jobs))
             at = time.time()
-            await asyncio.to_thread(run.server.crashed)
+            await asyncio.to_thread(run.store.crashed, scene.database)
             down = time.time() - at
             run.steps.phase("waiting for the drain to go on", LIMIT)
             runs = await _done(scene, at)
@@ -161,6 +172,13 @@ async def _crashed(run: Run) -> Figures:
         "crash_twice": runs.twice(),
         "worker_restarts": starts - 1,
     }
+
+
+async def _forgotten(run: Run) -> int:
+    """How many of the waiting jobs a Redis with its defaults does not know after a crash."""
+    async with _scene(run, SNAPSHOT_JOBS, 0) as scene:
+        run.store.crashed(scene.database)
+        return run.finished(scene.database, SNAPSHOT_JOBS)
 
 
 async def _supervise(scene: Scene) -> int:

@@ -30,7 +30,10 @@ LIMITED = (
 )
 """pgqueue with limits: rows of the benchmarks `limits…`."""
 
-NAMES = ("pgqueue", *CONNECTIONS, *SHAPES, *LIMITED, "bare", "pgqueuer", "graphile")
+IN_REDIS = ("celery", "dramatiq", "rq", "arq", "saq")
+"""Those that keep their jobs in Redis, not in PostgreSQL."""
+
+NAMES = ("pgqueue", *CONNECTIONS, *SHAPES, *LIMITED, "bare", "pgqueuer", "graphile", *IN_REDIS)
 
 
 class Producer(Protocol):
@@ -59,7 +62,8 @@ class System(Protocol):
     enqueue_batch: int | None
     """Jobs in one call where bulk enqueueing is measured; None: as many as for the others."""
     unfinished_query: str
-    """Counts the jobs that are not finished; run once after a measurement, to check what handlers counted."""
+    """Counts the jobs that are not finished, in the language of its store (of Redis: commands, one a line, whose answers are
+    added); run once after a measurement, to check what handlers counted."""
 
     def version(self) -> str:
         """The version under test; raises Unavailable where the system cannot run."""
@@ -105,6 +109,8 @@ def load(name: str) -> System:
     try:
         if name in CONNECTIONS:
             return cast(System, import_module("benchmarks.systems.connections").SYSTEMS[name])
+        if name in IN_REDIS:
+            return cast(System, import_module("benchmarks.systems.redis_peers").SYSTEMS[name])
         if name in SHAPES:
             return cast(System, import_module("benchmarks.systems.workflows").SYSTEMS[name])
         if name in LIMITED:
