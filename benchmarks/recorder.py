@@ -30,6 +30,8 @@ class Recorder:
     def __init__(self) -> None:
         self._ended: dict[int, float] = {}
         self._journal = _journal()
+        self.keeps_journal = self._journal is not None
+        """Whether the handler is to call `work`, or where it may block `work_blocking`, instead of `note`."""
         self._seconds = float(os.environ.get(SECONDS_VARIABLE, 0))
         self._open()
         os.register_at_fork(after_in_child=self._open)
@@ -63,13 +65,8 @@ class Recorder:
         """Record how long after that the second one started; it must run in the same process."""
         self._append("release", time.time() - self._ended.pop(number))
 
-    @property
-    def keeps_journal(self) -> bool:
-        """Whether the handler is to call `work`, or where it may block `work_blocking`, instead of `note`."""
-        return self._journal is not None
-
     async def work(self, number: float) -> None:
-        """Run the job of that number: note that it starts, take a while, note that it has ended."""
+        """Run the job of that number, which is negative to be told from a time: note that it starts, take a while, note that it has ended."""
         self._write("start", number)
         await asyncio.sleep(self._seconds)
         self._write("end", number)
@@ -83,7 +80,7 @@ class Recorder:
     def _write(self, word: str, number: float) -> None:
         """Add a line. All processes share the file: one write to the end of a file is never torn by another."""
         if self._journal is not None:
-            os.write(self._journal, f"{word} {number:.0f} {time.time():.6f}\n".encode())
+            os.write(self._journal, f"{word} {-number:.0f} {time.time():.6f}\n".encode())
 
     def _append(self, kind: str, seconds: float) -> None:
         with Path(os.environ[DIRECTORY_VARIABLE], f"{os.getpid()}.{kind}").open("ab") as file:

@@ -91,14 +91,14 @@ async def measure(run: Run) -> Figures:
 
 @asynccontextmanager
 async def _scene(run: Run, jobs: int, seconds: float) -> AsyncIterator[Scene]:
-    """A database in which so many jobs wait; a job carries its number where others carry a time."""
+    """A database in which so many jobs wait; a job carries its number, negative, where others carry a time."""
     with tempfile.TemporaryDirectory(prefix="benchmark-recovery-") as directory:
         journal = Path(directory, "runs")
         async with run.database() as database:
             run.steps.phase("enqueueing", jobs)
             async with run.system.producer(run.url(database)) as producer:
                 for number in range(1, jobs + 1):
-                    await producer.enqueue(float(number))
+                    await producer.enqueue(-float(number))
             yield Scene(run, database, journal, jobs, seconds)
 
 

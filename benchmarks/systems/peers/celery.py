@@ -29,7 +29,10 @@ app.conf.update(
 @app.task(name="noop")
 def noop(sent_at: float) -> None:
     """Count."""
-    RECORDER.note(sent_at)
+    if RECORDER.keeps_journal:
+        RECORDER.work_blocking(sent_at)
+    else:
+        RECORDER.note(sent_at)
 
 
 def work(processes: int) -> None:

@@ -27,7 +27,10 @@ def recorder() -> Recorder:
 
 def noop(sent_at: float) -> None:
     """Count."""
-    recorder().note(sent_at)
+    if recorder().keeps_journal:
+        recorder().work_blocking(sent_at)
+    else:
+        recorder().note(sent_at)
 
 
 def work(connection: Redis) -> None:

@@ -27,7 +27,10 @@ async def work(queue: Queue) -> None:
     recorder = Recorder()
 
     async def noop(context: Any, *, sent_at: float) -> None:
-        recorder.note(sent_at)
+        if recorder.keeps_journal:
+            await recorder.work(sent_at)
+        else:
+            recorder.note(sent_at)
 
     await Worker(queue, [("noop", noop)], concurrency=CONCURRENCY).start()
 
