@@ -15,6 +15,7 @@ from benchmarks.measurements import (
     memory,
     observers,
     pinned,
+    recovery,
     releases,
     schedules,
     throughput,
@@ -32,6 +33,8 @@ class Column:
     key: str
     title: str
     digits: int = 0
+    absent: str = "-"
+    """What stands where a run has no such figure."""
 
 
 RATE = Column("jobs_per_second", "jobs/s")
@@ -64,6 +67,20 @@ PINNED = (
     Column("last_third", "last third"),
     Column("without_snapshot", "without snapshot"),
     Column("kept", "kept", 2),
+)
+NOT_WITHIN = f"not within {recovery.LIMIT:g} s"
+RECOVERY = (
+    Column("back_seconds", "killed: all back after s", 1, NOT_WITHIN),
+    Column("back_first_seconds", "first back after s", 1, NOT_WITHIN),
+    Column("kill_lost", "lost"),
+    Column("kill_twice", "done twice"),
+    Column("down_seconds", "crash: server away s", 1),
+    Column("pause_seconds", "pause s", 1, NOT_WITHIN),
+    Column("done_seconds", "all done after s", 1, NOT_WITHIN),
+    Column("crash_lost", "lost"),
+    Column("crash_twice", "done twice"),
+    Column("worker_restarts", "worker ended"),
+    Column("snapshots_lost", "of 1,000 lost by default"),
 )
 
 
@@ -169,6 +186,14 @@ KINDS = {
             "Another session holds a REPEATABLE READ snapshot all the time; the queue is refilled.",
             pinned.measure,
             PINNED,
+        ),
+        Kind(
+            "recovery",
+            "Recovery",
+            recovery.TEXT,
+            recovery.measure,
+            RECOVERY,
+            lambda options: replace(options, repeat=1),
         ),
         Kind(
             "limits",

@@ -20,7 +20,7 @@ WARM_UP_PAIRS = 100
 async def measure(run: Run) -> Figures:
     """No worker runs. Calls and plain inserts alternate, so that both meet the same disk."""
     jobs = run.jobs(run.system.enqueue_batch or JOBS)
-    async with run.database() as database, run.system.producer(run.server.url(database)) as producer:
+    async with run.database() as database, run.system.producer(run.url(database)) as producer:
         await producer.enqueue_many(ENQUEUE_BATCH)
         seconds = await _bulk(run, producer, jobs)
         single, row = await _single(run, producer)

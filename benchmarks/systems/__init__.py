@@ -33,7 +33,10 @@ LIMITED = (
 PEERS = ("pgqueuer", "graphile", "procrastinate", "chancy", "pgboss")
 """Other systems."""
 
-NAMES = ("pgqueue", *CONNECTIONS, *SHAPES, *LIMITED, "bare", *PEERS)
+IN_REDIS = ("celery", "dramatiq", "rq", "arq", "saq")
+"""Those that keep their jobs in Redis, not in PostgreSQL."""
+
+NAMES = ("pgqueue", *CONNECTIONS, *SHAPES, *LIMITED, "bare", *PEERS, *IN_REDIS)
 
 
 class Producer(Protocol):
@@ -70,7 +73,8 @@ class System(Protocol):
     most_jobs: int | None
     """Jobs that it is given at most, about twenty seconds of its pace; None: as many as the benchmark says."""
     unfinished_query: str
-    """Counts the jobs that are not finished; run once after a measurement, to check what handlers counted."""
+    """Counts the jobs that are not finished, in the language of its store (of Redis: commands, one a line, whose answers are
+    added); run once after a measurement, to check what handlers counted."""
 
     def version(self) -> str:
         """The version under test; raises Unavailable where the system cannot run."""
@@ -116,6 +120,8 @@ def load(name: str) -> System:
     try:
         if name in CONNECTIONS:
             return cast(System, import_module("benchmarks.systems.connections").SYSTEMS[name])
+        if name in IN_REDIS:
+            return cast(System, import_module("benchmarks.systems.redis_peers").SYSTEMS[name])
         if name in SHAPES:
             return cast(System, import_module("benchmarks.systems.workflows").SYSTEMS[name])
         if name in LIMITED:

@@ -38,7 +38,7 @@ async function produce() {
   const boss = await started({ supervise: false, schedule: false });
   const answer = async (request) => {
     if (request.many) await boss.insert(QUEUE, Array(request.many).fill({ data: { sent_at: 0 } }));
-    else if ("sent_at" in request) await boss.send(QUEUE, { sent_at: request.sent_at && now() });
+    else if ("sent_at" in request) await boss.send(QUEUE, { sent_at: request.sent_at > 0 ? now() : request.sent_at });
   };
   for await (const line of createInterface({ input: process.stdin })) {
     const start = performance.now();

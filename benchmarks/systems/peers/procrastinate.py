@@ -25,7 +25,10 @@ def application(url: str) -> App:
 
     @app.task(name="noop", queue="default")
     async def noop(sent_at: float) -> None:
-        recorder.note(sent_at)
+        if recorder.keeps_journal:
+            await recorder.work(sent_at)
+        else:
+            recorder.note(sent_at)
 
     return app
 
