@@ -30,7 +30,10 @@ LIMITED = (
 )
 """pgqueue with limits: rows of the benchmarks `limits…`."""
 
-NAMES = ("pgqueue", *CONNECTIONS, *SHAPES, *LIMITED, "bare", "pgqueuer", "graphile")
+INSIDE = ("batches-100", "batches-10", "schedules-and-pauses")
+"""pgqueue with smaller claims, and in an install of which more is used: rows of the benchmark `server`."""
+
+NAMES = ("pgqueue", *CONNECTIONS, *SHAPES, *LIMITED, *INSIDE, "bare", "pgqueuer", "graphile")
 
 
 class Producer(Protocol):
@@ -109,6 +112,8 @@ def load(name: str) -> System:
             return cast(System, import_module("benchmarks.systems.workflows").SYSTEMS[name])
         if name in LIMITED:
             return cast(System, import_module("benchmarks.systems.limits").SYSTEMS[name])
+        if name in INSIDE:
+            return cast(System, import_module("benchmarks.systems.inside").SYSTEMS[name])
         return cast(System, import_module(f"benchmarks.systems.{name}").SYSTEM)
     except ImportError as error:
         raise Unavailable(f"{name} cannot be imported: {error}") from error
