@@ -46,6 +46,7 @@ def benchmark(
     seconds: Annotated[float | None, typer.Option(min=0.5, help="Seconds of steady work to measure.")] = None,
     repeat: Annotated[int, typer.Option(min=1, help="Rounds; medians are reported.")] = 3,
     processes: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 1,
+    batch: Annotated[int | None, typer.Option(min=1, help="Jobs in one claim, of `server`.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per system and line.")] = False,
     scale: Annotated[float, typer.Option(min=0.001, help="Of `size`: 1 is 10 million jobs in the history, 8 GB.")] = 0.05,
     picture: Annotated[Path | None, typer.Option(help="Draw the starts of the last exact row of `limits` as an SVG.")] = None,
@@ -53,7 +54,7 @@ def benchmark(
 ) -> None:
     """Measure pgqueue and its neighbours on one PostgreSQL server."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    options = Options(jobs=jobs, seconds=seconds, repeat=repeat, processes=processes, picture=picture)
+    options = Options(jobs=jobs, seconds=seconds, repeat=repeat, processes=processes, batch=batch, picture=picture)
     names = choice.split(",")
     if "size" in names:
         with running_server() as server:

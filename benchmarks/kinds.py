@@ -18,6 +18,7 @@ from benchmarks.measurements import (
     recovery,
     releases,
     schedules,
+    server,
     throughput,
     together,
     workflows,
@@ -81,6 +82,16 @@ RECOVERY = (
     Column("crash_twice", "done twice"),
     Column("worker_restarts", "worker ended"),
     Column("snapshots_lost", "of 1,000 lost by default"),
+)
+SERVER = (
+    Column("server_us", "µs/job", 1),
+    Column("claim_us", "claim", 1),
+    Column("claim_to_bare", "to bare", 2),
+    Column("finish_us", "finish", 1),
+    Column("finish_to_bare", "to bare", 2),
+    Column("read_us", "read", 1),
+    Column("commit_us", "commit", 1),
+    Column("wal_bytes_per_job", "WAL bytes"),
 )
 
 
@@ -252,6 +263,17 @@ KINDS = {
                 Column("finish_100000_ms", "100,000", 2),
                 Column("finish_1000000_ms", "1,000,000", 2),
             ),
+        ),
+        Kind(
+            "server",
+            "Inside the server",
+            "Microseconds of a backend's processor time for each job, without any client: a procedure claims (500 jobs, or as many as"
+            " the row says), reads what a worker would hand in, finishes and commits. Beside it the bare statements: an UPDATE of"
+            " rows locked with SKIP LOCKED, a DELETE by id and token with an INSERT into the history, of plain jobs in the same"
+            " tables, with the same indexes and columns. The rows of jobs with one limit and of chains of two are beside plain"
+            " bare jobs, too.",
+            server.measure,
+            SERVER,
         ),
         Kind(
             "observers",

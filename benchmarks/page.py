@@ -19,7 +19,7 @@ INTRODUCTION = """\
 
 Written by `python -m benchmarks page` from the files that runs have left; `make bench` does both. In each benchmark all
 systems are measured in the same run, one after the other in every round, with PostgreSQL's `synchronous_commit` on. Figures are
-medians over the rounds. How it is measured, and what each system was given, is in [benchmarks/README.md](../benchmarks/README.md).
+medians over the rounds. How it is measured, and what each system was given: [benchmarks/README.md](../benchmarks/README.md).
 Only ratios within one run mean much: another machine has other figures.
 """
 OF_A_RUN = ("benchmark", "run", "load before", "pgqueue commit")

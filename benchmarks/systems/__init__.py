@@ -36,7 +36,10 @@ PEERS = ("pgqueuer", "graphile", "procrastinate", "chancy", "pgboss")
 IN_REDIS = ("celery", "dramatiq", "rq", "arq", "saq")
 """Those that keep their jobs in Redis, not in PostgreSQL."""
 
-NAMES = ("pgqueue", *CONNECTIONS, *SHAPES, *LIMITED, "bare", *PEERS, *IN_REDIS)
+INSIDE = ("batches-100", "batches-10", "schedules-and-pauses")
+"""pgqueue with smaller claims, and in an install of which more is used: rows of the benchmark `server`."""
+
+NAMES = ("pgqueue", *CONNECTIONS, *SHAPES, *LIMITED, *INSIDE, "bare", *PEERS, *IN_REDIS)
 
 
 class Producer(Protocol):
@@ -126,6 +129,8 @@ def load(name: str) -> System:
             return cast(System, import_module("benchmarks.systems.workflows").SYSTEMS[name])
         if name in LIMITED:
             return cast(System, import_module("benchmarks.systems.limits").SYSTEMS[name])
+        if name in INSIDE:
+            return cast(System, import_module("benchmarks.systems.inside").SYSTEMS[name])
         return cast(System, import_module(f"benchmarks.systems.{name}").SYSTEM)
     except ImportError as error:
         raise Unavailable(f"{name} cannot be imported: {error}") from error

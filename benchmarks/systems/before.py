@@ -7,26 +7,24 @@ the benchmarks' own `systems/pgqueue.py` from there, so that SQL and Python are 
 from __future__ import annotations
 
 import asyncio
-import json
-import os
 import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.errors import BenchmarkError, Unavailable
 from benchmarks.machine import ROOT, commit
 from benchmarks.options import Handler
-from benchmarks.systems import Producer as AnyProducer
+from benchmarks.peers import producing
+from benchmarks.systems import Producer
 from benchmarks.systems.pgqueue import PgQueueSystem
 from benchmarks.worker import Command
 
 SCRIPT = Path(__file__).with_name("before_producer.py")
-ANSWER_SECONDS = 60.0
 
 
 @contextmanager
@@ -44,32 +42,6 @@ def checked_out(reference: str) -> Iterator[Before]:
         yield Before(name, Path(folder))
 
 
-class _Producer:
-    """Enqueues by a process of the version before: a line to it for each call, a line back when it was accepted."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
-
-    async def enqueue_many(self, count: int) -> None:
-        await self._ask({"many": count})
-
-    async def enqueue(self, sent_at: float) -> None:
-        """A time above zero is taken anew by the process, so that the way to it is not part of a latency."""
-        await self._ask({"timed": bool(sent_at)})
-
-    async def insert_row(self) -> None:
-        await self._ask({"row": True})
-
-    async def _ask(self, question: dict[str, object]) -> None:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(question).encode() + b"\n")
-        async with asyncio.timeout(ANSWER_SECONDS):
-            answer = await self._process.stdout.readline()
-        if answer != b"done\n":
-            raise BenchmarkError(f"the producer of the version before has ended after {question}; its error is on stderr")
-
-
 class Before(PgQueueSystem):
     """A row beside pgqueue's own."""
 
@@ -78,7 +50,6 @@ class Before(PgQueueSystem):
 
     def __init__(self, reference: str, folder: Path) -> None:
         self._reference = reference
-        self._environment = {"PYTHONPATH": str(folder), "PYTHONSAFEPATH": "1"}
         self._folder = folder
 
     def version(self) -> str:
@@ -87,34 +58,19 @@ class Before(PgQueueSystem):
 
     async def install(self, url: str) -> None:
         """Its own SQL."""
-        process = await asyncio.create_subprocess_exec(*self._script("install", url), env=self._variables(), cwd=self._folder)
+        process = await asyncio.create_subprocess_exec(*self._script("install", url))
         if await process.wait():
             raise BenchmarkError("the version before could not create its schema; its error is on stderr")
 
     def commands(self, url: str, processes: int, handler: Handler) -> Sequence[Command]:
         """The same command, with its packages."""
+        environment = {"PYTHONPATH": str(self._folder), "PYTHONSAFEPATH": "1"}
         ours = super().commands(url, processes, handler)
-        return [replace(command, environment={**command.environment, **self._environment}) for command in ours]
+        return [replace(command, environment={**command.environment, **environment}) for command in ours]
 
-    def producer(self, url: str) -> AbstractAsyncContextManager[AnyProducer]:
+    def producer(self, url: str) -> AbstractAsyncContextManager[Producer]:
         """A process of its own."""
-        return self._producer(url)
-
-    @asynccontextmanager
-    async def _producer(self, url: str) -> AsyncIterator[_Producer]:
-        pipe = asyncio.subprocess.PIPE
-        process = await asyncio.create_subprocess_exec(
-            *self._script("produce", url), env=self._variables(), cwd=self._folder, stdin=pipe, stdout=pipe
-        )
-        try:
-            yield _Producer(process)
-        finally:
-            assert process.stdin is not None
-            process.stdin.close()  # it ends where its input ends
-            await process.wait()
+        return producing(self._script("produce", url))
 
     def _script(self, *arguments: str) -> Sequence[str]:
-        return [sys.executable, str(SCRIPT), *arguments]
-
-    def _variables(self) -> dict[str, str]:
-        return {**os.environ, **self._environment}
+        return [sys.executable, str(SCRIPT), str(self._folder), *arguments]

@@ -127,6 +127,7 @@ class PgQueueSystem:
             "limits",
             "limits-processes",
             "limits-pinned",
+            "server",
         }
     )
     unfinished_query = "SELECT count(*) FROM pgqueue.job"
