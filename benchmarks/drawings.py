@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks.figures import Row
 from benchmarks.goals import Results
-from benchmarks.pictures.charts import Line, bars, ranges
+from benchmarks.pictures.charts import Line, Stack, bars, ranges, stacks
 
 FOLDER = "performance"
 """Beside the page."""
@@ -70,8 +70,28 @@ def _latency(title: str, results: Results) -> str | None:
     return ranges(title, note, lines) if lines else None
 
 
+STEPS = {"claim": "claim", "read": "read what is handed in", "finish": "finish", "commit": "commits"}
+"""Of the benchmark `server`, in the order of a job."""
+
+
+SERVER_BARS = (("version before", "before", ""), ("pgqueue", "pgqueue", ""), ("bare statements", "pgqueue", "bare_"))
+"""What a bar is called, of which line it is, and what its figures' names begin with."""
+
+
+def _server(title: str, results: Results) -> str | None:
+    lines = []
+    for name, system, prefix in SERVER_BARS:
+        row = results.get("server", {}).get(system)
+        parts = [_figure(row, f"{prefix}{step}_us") or 0.0 for step in STEPS]
+        if any(parts):
+            lines.append(Stack(name, parts))
+    note = "Microseconds of a backend's processor time for each plain job, in claims of 500. Shorter is better."
+    return stacks(title, note, list(STEPS.values()), lines) if lines else None
+
+
 DRAWINGS = (
     Drawing("draining", "throughput", "Draining a full queue", _draining),
     Drawing("together", "together", "Enqueueing and working at once", _together),
     Drawing("latency", "latency", "Latency of an idle worker", _latency),
+    Drawing("server", "server", "Where the server's time for one job goes", _server),
 )

@@ -13,6 +13,9 @@ from benchmarks.systems import CONNECTIONS, LIMITED
 Results = Mapping[str, Mapping[str, Row]]
 """All lines, by benchmark and then by system."""
 
+Place = tuple[str, str]
+"""Of a line: its benchmark and its system."""
+
 
 @dataclass(frozen=True)
 class Goal:
@@ -45,18 +48,17 @@ def _figure(kind: str, key: str, system: str = "pgqueue") -> Callable[[Results],
 
 def _ratio(kind: str, key: str, system: str) -> Callable[[Results], float | None]:
     """How many times the figure of another system pgqueue reaches."""
-    return lambda results: _divide(_read(results, kind, key), _read(results, kind, key, system))
+    return lambda results: _quotient(results, (kind, "pgqueue"), (kind, system), key)
 
 
 def _share(kind: str, system: str) -> Callable[[Results], float | None]:
     """What part of pgqueue's rate a row of its own reaches."""
-    key = "jobs_per_second"
-    return lambda results: _divide(_read(results, kind, key, system), _read(results, kind, key))
+    return lambda results: _quotient(results, (kind, system), (kind, "pgqueue"))
 
 
 def _kept_to_plain(results: Results) -> float | None:
     """What jobs with limits keep of their rate under a held snapshot, to what plain jobs keep."""
-    return _divide(_read(results, "limits-pinned", "kept", "one-key"), _read(results, "limits-pinned", "kept"))
+    return _quotient(results, ("limits-pinned", "one-key"), ("limits-pinned", "pgqueue"), "kept")
 
 
 def _violations(system: str) -> Callable[[Results], float | None]:
@@ -82,8 +84,7 @@ def _spread(call: str) -> Callable[[Results], float | None]:
 
 def _one_to_two(results: Results) -> float | None:
     """One process to two of pgqueue: how much of the machine one leaves idle."""
-    key = "jobs_per_second"
-    return _divide(_read(results, "throughput", key), _read(results, "processes", key))
+    return _quotient(results, ("throughput", "pgqueue"), ("processes", "pgqueue"))
 
 
 def _to_before(kind: str, key: str) -> Callable[[Results], float | None]:
@@ -102,6 +103,14 @@ def _to_before(kind: str, key: str) -> Callable[[Results], float | None]:
 def _rounds(row: Row, key: str) -> list[float]:
     rounds = row.get("rounds")
     return rounds.get(key, []) if isinstance(rounds, dict) else []
+
+
+def _quotient(results: Results, one: Place, other: Place, key: str = "jobs_per_second") -> float | None:
+    """A figure of one line to that of another; None unless both are of one run, on the same machine in the same hour."""
+    rows = [results.get(kind, {}).get(system, {}) for kind, system in (one, other)]
+    if rows[0].get("run") != rows[1].get("run"):
+        return None
+    return _divide(*(_read(results, kind, key, system) for kind, system in (one, other)))
 
 
 def _divide(value: float | None, by: float | None) -> float | None:

@@ -57,7 +57,9 @@ def _git(*arguments: str) -> str | None:
 
 
 def _memory() -> str:
-    return f"{_first('/proc/meminfo', 'MemTotal', '0 kB').split()[0]} kB"
+    """As far as the system tells."""
+    kilobytes = int(_first("/proc/meminfo", "MemTotal", "0 kB").split()[0])
+    return f"{kilobytes / 1024**2:.0f} GiB" if kilobytes else "unknown"
 
 
 def _processor() -> str:

@@ -99,7 +99,7 @@ def _mixed(rows: Sequence[Row]) -> str:
     if len(by_run) < 2:
         return ""
     said = "; ".join(f"{', '.join(systems)} in the run of {run}" for run, systems in by_run.items())
-    return f"\nNot of one run: {said}.\n"
+    return f"\nNot of one run: {said}. Ratios are those within one run.\n"
 
 
 def _systems(rows: Sequence[Row]) -> str:

@@ -55,7 +55,8 @@ def _range(row: Row, column: Column) -> str:
 
 def _ratio(row: Row, rows: Sequence[Row], column: Column) -> str:
     """How many times pgqueue's figure this one is."""
-    reference = next((other.get(column.key) for other in rows if other["system"] == REFERENCE), None)
+    same_run = (other for other in rows if other.get("run") == row.get("run"))
+    reference = next((other.get(column.key) for other in same_run if other["system"] == REFERENCE), None)
     value = row.get(column.key)
     if not isinstance(value, int | float) or not isinstance(reference, int | float) or not reference:
         return "-"

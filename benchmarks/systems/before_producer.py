@@ -1,4 +1,4 @@
-"""A script for the version before: `FOLDER install URL`, or `FOLDER produce URL`, which answers calls as benchmarks/peers.py says."""
+"""A script for the version before: `FOLDER install URL`, or `FOLDER produce URL`, which answers as benchmarks/peers.py says."""
 
 from __future__ import annotations
 
