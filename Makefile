@@ -47,7 +47,7 @@ format: .venv/.test
 	$(PYTHON_IN_VENV) -m ruff check --fix .
 	$(PYTHON_IN_VENV) -m ruff format .
 
-bench: .venv/.bench  ## all benchmarks with their peers; writes docs/performance.md
+bench: .venv/.bench .venv/.peers  ## all benchmarks with their peers; writes docs/performance.md
 	$(PYTHON_IN_VENV) -m benchmarks all --write docs/performance.md
 
 screenshots: .venv/.test  ## pictures of all pages of the dashboard: some into docs/pictures, all into .pgqueue/pictures; needs Chromium
@@ -75,4 +75,13 @@ clean:
 	@touch $@
 
 .venv/.bench: .venv/.test
+	@touch $@
+
+.venv/.peers: .venv/.test pyproject.toml benchmarks/peers.py
+	$(PYTHON) -m venv .venv/peers
+	$(PYTHON_IN_VENV) -m benchmarks.peers > .venv/peers/requirements.txt
+	.venv/peers/bin/python -m pip install --quiet --disable-pip-version-check -r .venv/peers/requirements.txt
+	$(PYTHON_IN_VENV) -m benchmarks.peers peers-celery > .venv/peers/celery.txt
+	.venv/peers/bin/python -m pip install --quiet --disable-pip-version-check --upgrade --target .venv/peers/celery --no-deps \
+		-r .venv/peers/celery.txt
 	@touch $@

@@ -55,6 +55,12 @@ class Run:
         """What the system connects to."""
         return self.store.url(database)
 
+    def jobs(self, default: int) -> int:
+        """How many jobs to prepare: what the command line or the benchmark says, and no more than the system can do."""
+        wanted = self.options.jobs or default
+        most = self.system.most_jobs
+        return wanted if most is None else min(wanted, most)
+
     @asynccontextmanager
     async def database(self) -> AsyncIterator[str]:
         """A fresh database with the system's schema; yields its name."""

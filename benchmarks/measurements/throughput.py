@@ -11,7 +11,7 @@ SECONDS = 10.0
 
 async def measure(run: Run) -> Figures:
     """Preload, start the worker, watch the counters of its handlers, compare with the database at the end."""
-    jobs = run.options.jobs or JOBS
+    jobs = run.jobs(JOBS)
     async with run.database() as database:
         await run.preload(database, jobs)
         before = run.store.usage(database)

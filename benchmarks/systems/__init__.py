@@ -31,9 +31,12 @@ LIMITED = (
 """pgqueue with limits: rows of the benchmarks `limits…`."""
 
 IN_REDIS = ("celery", "dramatiq", "rq", "arq", "saq")
-"""Those that keep their jobs in Redis, not in PostgreSQL."""
+"""Peers that keep their jobs in Redis, not in PostgreSQL."""
 
-NAMES = ("pgqueue", *CONNECTIONS, *SHAPES, *LIMITED, "bare", "pgqueuer", "graphile", *IN_REDIS)
+PEERS = ("pgqueuer", "graphile", "procrastinate", "chancy", "pgboss", *IN_REDIS)
+"""Other systems."""
+
+NAMES = ("pgqueue", *CONNECTIONS, *SHAPES, *LIMITED, "bare", *PEERS)
 
 
 class Producer(Protocol):
@@ -42,11 +45,17 @@ class Producer(Protocol):
     async def enqueue_many(self, count: int) -> None:
         """Enqueue by the system's own bulk call: one call, one commit."""
 
-    async def enqueue(self, sent_at: float) -> None:
-        """Enqueue one job by the system's own call for one; the job carries the time it was sent at."""
+    async def enqueue(self, sent_at: float) -> float | None:
+        """Enqueue one job by the system's own call for one; the job carries the time it was sent at.
+
+        Returns the seconds of the call where another process made it and took its time; else None.
+        """
 
     async def insert_row(self) -> None:
-        """Insert the row of one job by a plain INSERT on such a connection: the floor for `enqueue`."""
+        """Insert the row of one job by a plain INSERT on such a connection: the floor for `enqueue`.
+
+        Raises Unavailable for a system without SQL.
+        """
 
 
 class System(Protocol):
@@ -61,6 +70,8 @@ class System(Protocol):
     """The benchmarks it can take part in."""
     enqueue_batch: int | None
     """Jobs in one call where bulk enqueueing is measured; None: as many as for the others."""
+    most_jobs: int | None
+    """Jobs that it is given at most, about twenty seconds of its pace; None: as many as the benchmark says."""
     unfinished_query: str
     """Counts the jobs that are not finished, in the language of its store (of Redis: commands, one a line, whose answers are
     added); run once after a measurement, to check what handlers counted."""

@@ -98,6 +98,7 @@ class PgQueueSystem:
     history = True
     concurrency: int | None = CONCURRENCY
     enqueue_batch: int | None = None
+    most_jobs: int | None = None
     benchmarks = frozenset(
         {
             "throughput",

@@ -54,7 +54,8 @@ class _PgQueuer:
     history = True
     concurrency = None
     enqueue_batch: int | None = None
-    benchmarks = frozenset({"throughput", "sync", "together", "latency", "enqueue", "pinned", "memory"})
+    most_jobs: int | None = None
+    benchmarks = frozenset({"throughput", "processes", "sync", "together", "latency", "enqueue", "pinned", "memory"})
     unfinished_query = "SELECT count(*) FROM pgqueuer"
 
     def version(self) -> str:

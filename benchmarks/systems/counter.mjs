@@ -1,0 +1,42 @@
+// Counts started handlers into <pid>.done and latencies into <pid>.latency, as benchmarks/recorder.py does.
+import { closeSync, openSync, writeSync } from "node:fs";
+import { join } from "node:path";
+
+const WRITE_MILLISECONDS = 20;
+
+export function startCounter() {
+  const prefix = join(process.env.BENCHMARK_COUNTERS, String(process.pid));
+  const counter = openSync(`${prefix}.done`, "w");
+  let latencies = null;
+  let done = 0n;
+  let written = -1n;
+
+  const write = () => {
+    if (done === written) return;
+    written = done;
+    const bytes = Buffer.alloc(8);
+    bytes.writeBigUInt64LE(done);
+    writeSync(counter, bytes, 0, 8, 0);
+  };
+
+  const note = (sentAt) => {
+    done += 1n;
+    if (!sentAt) return;
+    const seconds = now() - sentAt;
+    latencies ??= openSync(`${prefix}.latency`, "a");
+    writeSync(latencies, new Uint8Array(new Float64Array([seconds]).buffer));
+  };
+
+  const timer = setInterval(write, WRITE_MILLISECONDS);
+  const stop = () => {
+    clearInterval(timer);
+    write();
+    closeSync(counter);
+  };
+  return { note, stop };
+}
+
+// Seconds of the clock that all processes share.
+export function now() {
+  return (performance.timeOrigin + performance.now()) / 1000;
+}
