@@ -30,16 +30,16 @@ LIMITED = (
 )
 """pgqueue with limits: rows of the benchmarks `limits…`."""
 
-PEERS = ("pgqueuer", "graphile", "procrastinate", "chancy", "pgboss")
-"""Other systems."""
-
-IN_REDIS = ("celery", "dramatiq", "rq", "arq", "saq")
-"""Those that keep their jobs in Redis, not in PostgreSQL."""
-
 INSIDE = ("batches-100", "batches-10", "schedules-and-pauses")
 """pgqueue with smaller claims, and in an install of which more is used: rows of the benchmark `server`."""
 
-NAMES = ("pgqueue", *CONNECTIONS, *SHAPES, *LIMITED, *INSIDE, "bare", *PEERS, *IN_REDIS)
+IN_REDIS = ("celery", "dramatiq", "rq", "arq", "saq")
+"""Peers that keep their jobs in Redis, not in PostgreSQL."""
+
+PEERS = ("pgqueuer", "graphile", "procrastinate", "chancy", "pgboss", *IN_REDIS)
+"""Other systems."""
+
+NAMES = ("pgqueue", *CONNECTIONS, *SHAPES, *LIMITED, *INSIDE, "bare", *PEERS)
 
 
 class Producer(Protocol):
