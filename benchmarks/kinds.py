@@ -15,6 +15,7 @@ from benchmarks.measurements import (
     memory,
     observers,
     pinned,
+    promises,
     recovery,
     releases,
     schedules,
@@ -70,18 +71,20 @@ PINNED = (
     Column("kept", "kept", 2),
 )
 NOT_WITHIN = f"not within {recovery.LIMIT:g} s"
-RECOVERY = (
-    Column("back_seconds", "killed: all back after s", 1, NOT_WITHIN),
-    Column("back_first_seconds", "first back after s", 1, NOT_WITHIN),
-    Column("kill_lost", "lost"),
-    Column("kill_twice", "done twice"),
-    Column("down_seconds", "crash: server away s", 1),
-    Column("pause_seconds", "pause s", 1, NOT_WITHIN),
+WRONG = (Column("lost", "lost"), Column("twice", "done twice"), Column("held", "still held"))
+KILL = (
+    Column("back_seconds", "all back after s", 1, NOT_WITHIN),
+    Column("first_seconds", "the first after s", 1, NOT_WITHIN),
+    Column("interrupted", "interrupted"),
+    *WRONG,
+)
+CRASH = (
     Column("done_seconds", "all done after s", 1, NOT_WITHIN),
-    Column("crash_lost", "lost"),
-    Column("crash_twice", "done twice"),
-    Column("worker_restarts", "worker ended"),
-    Column("snapshots_lost", "of 1,000 lost by default"),
+    Column("down_seconds", "server away s", 1),
+    Column("pause_seconds", "pause s", 1, NOT_WITHIN),
+    *WRONG,
+    Column("worker_ends", "worker ended"),
+    Column("snapshots_lost", "lost of 1,000 by default"),
 )
 SERVER = (
     Column("server_us", "µs/job", 1),
@@ -199,11 +202,19 @@ KINDS = {
             PINNED,
         ),
         Kind(
-            "recovery",
-            "Recovery",
-            recovery.TEXT,
-            recovery.measure,
-            RECOVERY,
+            "recovery-kill",
+            "Recovery of the jobs of a killed worker",
+            promises.KILL,
+            recovery.kill,
+            KILL,
+            lambda options: replace(options, repeat=1),
+        ),
+        Kind(
+            "recovery-crash",
+            "Recovery from a crash of the server",
+            promises.CRASH,
+            recovery.crash,
+            CRASH,
             lambda options: replace(options, repeat=1),
         ),
         Kind(
@@ -311,3 +322,6 @@ KINDS = {
         ),
     )
 }
+
+GROUPS = {"recovery": ("recovery-kill", "recovery-crash")}
+"""Names for several of them."""

@@ -66,7 +66,7 @@ class Recorder:
         self._append("release", time.time() - self._ended.pop(number))
 
     async def work(self, number: float) -> None:
-        """Run the job of that number, which is negative to be told from a time: note that it starts, take a while, note that it has ended."""
+        """Note that the job of that number starts, take a while, note that it has ended. Negative numbers are no times."""
         self._write("start", number)
         await asyncio.sleep(self._seconds)
         self._write("end", number)

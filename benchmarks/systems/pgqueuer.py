@@ -55,7 +55,20 @@ class _PgQueuer:
     concurrency = None
     enqueue_batch: int | None = None
     most_jobs: int | None = None
-    benchmarks = frozenset({"throughput", "processes", "sync", "together", "latency", "enqueue", "pinned", "memory", "recovery"})
+    benchmarks = frozenset(
+        {
+            "throughput",
+            "processes",
+            "sync",
+            "together",
+            "latency",
+            "enqueue",
+            "pinned",
+            "memory",
+            "recovery-kill",
+            "recovery-crash",
+        }
+    )
     unfinished_query = "SELECT count(*) FROM pgqueuer"
 
     def version(self) -> str:

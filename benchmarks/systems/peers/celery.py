@@ -8,11 +8,12 @@ For many short tasks its guide "Optimizing" (docs.celeryq.dev, userguide/optimiz
 
 from __future__ import annotations
 
+import os
 import sys
 
 from celery import Celery
 
-from benchmarks.recorder import Recorder
+from benchmarks.recorder import JOURNAL_VARIABLE, Recorder
 from benchmarks.systems.peers.answers import serve
 
 PREFETCH = 128
@@ -24,6 +25,10 @@ app.conf.update(
     worker_disable_rate_limits=True,
     worker_hijack_root_logger=False,
 )
+
+
+if os.environ.get(JOURNAL_VARIABLE):  # "Tasks" and the FAQ: whoever must not lose a task with its worker acknowledges late
+    app.conf.update(task_acks_late=True, task_reject_on_worker_lost=True, worker_prefetch_multiplier=1)
 
 
 @app.task(name="noop")
