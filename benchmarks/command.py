@@ -18,7 +18,7 @@ from benchmarks.api import run as api
 from benchmarks.figures import Row
 from benchmarks.fleet import run as fleet
 from benchmarks.kinds import GROUPS, KINDS, Kind
-from benchmarks.machine import machine, run_id
+from benchmarks.machine import commit, machine, run_id
 from benchmarks.options import Options
 from benchmarks.rounds import available, measure
 from benchmarks.server import running_server
@@ -37,6 +37,12 @@ def _known(choice: str) -> str:
     return choice
 
 
+def _commit(reference: str | None) -> str | None:
+    if reference is not None and commit(reference) is None:
+        raise typer.BadParameter(f"{reference!r} is no commit of this checkout; give a branch, a tag or a hash")
+    return reference
+
+
 def benchmark(
     choice: Annotated[
         str, typer.Argument(metavar="BENCHMARK", help=", ".join(CHOICES) + "; several with commas.", callback=_known)
@@ -50,7 +56,9 @@ def benchmark(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per system and line.")] = False,
     scale: Annotated[float, typer.Option(min=0.001, help="Of `size`: 1 is 10 million jobs in the history, 8 GB.")] = 0.05,
     picture: Annotated[Path | None, typer.Option(help="Draw the starts of the last exact row of `limits` as an SVG.")] = None,
-    base: Annotated[str | None, typer.Option(metavar="REF", help="A commit: measured in turns, as `before`.")] = None,
+    base: Annotated[
+        str | None, typer.Option(metavar="REF", help="A commit: measured in turns, as `before`.", callback=_commit)
+    ] = None,
 ) -> None:
     """Measure pgqueue and its neighbours on one PostgreSQL server."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))

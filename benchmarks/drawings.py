@@ -8,13 +8,27 @@ from pathlib import Path
 
 from benchmarks.figures import Row
 from benchmarks.goals import Results
+from benchmarks.measurements.recovery import LIMIT
 from benchmarks.pictures.charts import Line, Stack, bars, ranges, stacks
 
 FOLDER = "performance"
 """Beside the page."""
 
-LEFT_OUT = {"before"}
-"""The version before is for pairs, not for a comparison of systems."""
+LEFT_OUT = {"before", "bare"}
+"""The version before and the limit are no systems that anybody chooses among."""
+
+NAMES = {
+    "pgqueuer": "PgQueuer",
+    "graphile": "Graphile Worker",
+    "procrastinate": "Procrastinate",
+    "chancy": "Chancy",
+    "pgboss": "pg-boss",
+    "celery": "Celery",
+    "dramatiq": "Dramatiq",
+    "rq": "RQ",
+    "saq": "SAQ",
+}
+"""As their authors write them, where they differ."""
 
 
 @dataclass(frozen=True)
@@ -43,25 +57,39 @@ def _figure(row: Row | None, key: str) -> float | None:
 
 
 def _lines(results: Results, first: tuple[str, str], second: tuple[str, str]) -> list[Line]:
-    """The systems that have the first figure (a benchmark and a key), with the second where they have it."""
+    """The systems that have the first figure (a benchmark and a key), with the second where they have it; the smallest first."""
     found = []
     for name, row in results.get(first[0], {}).items():
         value = _figure(row, first[1])
         if value is not None and name not in LEFT_OUT:
-            found.append(Line(name, value, _figure(results.get(second[0], {}).get(name), second[1])))
-    return found
+            other = _figure(results.get(second[0], {}).get(name), second[1])
+            found.append(Line(NAMES.get(name, name), value, other))
+    return sorted(found, key=lambda line: line.first)
 
 
 def _draining(title: str, results: Results) -> str | None:
-    lines = _lines(results, ("throughput", "jobs_per_second"), ("processes", "jobs_per_second"))
+    lines = _lines(results, ("throughput", "jobs_per_second"), ("processes", "jobs_per_second"))[::-1]
+    two = any(line.second is not None for line in lines)
     note = "Jobs per second of no-op jobs from a full queue; medians. Longer is better."
-    return bars(title, note, lines, ("one worker process", "two")) if lines else None
+    return bars(title, note, lines, ("one worker process", "two") if two else None) if lines else None
 
 
 def _together(title: str, results: Results) -> str | None:
-    lines = [Line(line.name, line.first) for line in _lines(results, ("together", "jobs_per_second"), ("", ""))]
+    lines = _lines(results, ("together", "jobs_per_second"), ("", ""))[::-1]
     note = "Jobs per second while one producer enqueues and one worker process drains; medians. Longer is better."
-    return bars(title, note, lines, ("", "")) if lines else None
+    return bars(title, note, lines) if lines else None
+
+
+def _recovery(title: str, results: Results) -> str | None:
+    """Those that have not brought all jobs back have a bar as long as the wait, at the end."""
+    lines = _lines(results, ("recovery-kill", "back_seconds"), ("", ""))
+    back = {line.name for line in lines}
+    for name, row in results.get("recovery-kill", {}).items():
+        shown = NAMES.get(name, name)
+        if shown not in back and "error" not in row:
+            lines.append(Line(shown, LIMIT, words=f"not within {LIMIT:g} s"))
+    note = "Seconds from kill -9 of a worker until all the jobs that it was running run again elsewhere. Shorter is better."
+    return bars(title, note, lines) if lines else None
 
 
 def _latency(title: str, results: Results) -> str | None:
@@ -93,5 +121,6 @@ DRAWINGS = (
     Drawing("draining", "throughput", "Draining a full queue", _draining),
     Drawing("together", "together", "Enqueueing and working at once", _together),
     Drawing("latency", "latency", "Latency of an idle worker", _latency),
+    Drawing("recovery", "recovery-kill", "A killed worker's jobs", _recovery),
     Drawing("server", "server", "Where the server's time for one job goes", _server),
 )

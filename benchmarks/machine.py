@@ -34,18 +34,21 @@ def machine(server: Server, run: str) -> Row:
         "system": f"{platform.system()} {platform.release()}",
         "load before": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else "unknown",
         "Python": platform.python_version(),
-        "pgqueue commit": commit("HEAD") or "unknown",
+        "pgqueue commit": _checked_out(),
         "PostgreSQL": settings.pop("server_version"),
         **settings,
     }
 
 
 def commit(reference: str) -> str | None:
-    """The short name of a commit of this checkout, with a plus where files differ from it; None where there is no git."""
-    found = _git("rev-parse", "--short", f"{reference}^{{commit}}")
-    if found is None or reference != "HEAD":
-        return found
-    return found + ("+" if _git("status", "--porcelain", "--untracked-files=no") else "")
+    """The short name of a commit of this checkout; None where there is no such, or no git."""
+    return _git("rev-parse", "--short", "--end-of-options", f"{reference}^{{commit}}")
+
+
+def _checked_out() -> str:
+    """The commit of the files that are measured, with a plus where they differ from it."""
+    changed = _git("status", "--porcelain", "--untracked-files=no")
+    return f"{commit('HEAD') or 'unknown'}{'+' if changed else ''}"
 
 
 def _git(*arguments: str) -> str | None:

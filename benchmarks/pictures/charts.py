@@ -10,6 +10,8 @@ from benchmarks.pictures.svg import BOTTOM, LEFT, RIGHT, TOP, WIDTH, Picture
 
 ROOM = WIDTH - LEFT - RIGHT
 OURS = "pgqueue"
+"""Drawn in a colour of its own."""
+
 BAR, GAP = 15, 12
 DOT_ROW = 27
 PART_ROW = 46
@@ -22,6 +24,8 @@ class Line:
     name: str
     first: float
     second: float | None = None
+    words: str = ""
+    """In place of the first figure: of a wait that did not end, as long as it was."""
 
 
 @dataclass(frozen=True)
@@ -32,35 +36,35 @@ class Stack:
     parts: Sequence[float]
 
 
-def bars(title: str, note: str, lines: Sequence[Line], legend: tuple[str, str]) -> str:
-    """Two bars for each system that has two figures, the largest first."""
-    ordered = sorted(lines, key=lambda line: -line.first)
-    height = sum(GAP + BAR * (1 + (line.second is not None)) for line in ordered)
-    picture = Picture(title, note, TOP + 16 + height + 16)
-    two = any(line.second is not None for line in ordered)
-    if two:
+def bars(title: str, note: str, lines: Sequence[Line], legend: tuple[str, str] | None = None) -> str:
+    """One bar for each line or two, in the order of the lines; the legend names the two."""
+    height = sum(GAP + BAR * (1 + (line.second is not None)) for line in lines)
+    top = TOP + (22 if legend else 0)
+    picture = Picture(title, note, top + height + 8)
+    if legend:
         picture.legend([(legend[0], "one"), (legend[1], "two")], TOP + 6)
-    most = max(max(line.first, line.second or 0) for line in ordered)
-    y = float(TOP + 16)
-    for line in ordered:
+    most = max(max(line.first, line.second or 0) for line in lines)
+    y = float(top)
+    for line in lines:
         values = [line.first] if line.second is None else [line.first, line.second]
         ours = " ours" if line.name == OURS else ""
         picture.text(line.name, LEFT - 10, y + BAR * len(values) / 2 + 4, ours.strip(), "end")
         for value, name in zip(values, ("one", "two"), strict=False):
             width = value / most * ROOM
-            picture.box(LEFT, y, width, BAR - 2, name + ours)
-            picture.text(f"{value:,.0f}", LEFT + max(1, width) + 6, y + BAR - 4, "small")
+            picture.box(LEFT, y, width, BAR - 2, ("two" if line.words else name) + ours)
+            said = line.words or (f"{value:,.0f}" if most >= 100 else f"{value:.1f}")
+            inside = width > ROOM / 2 and line.words
+            picture.text(said, LEFT + width + (-6 if inside else 6), y + BAR - 4, "small", "end" if inside else "start")
             y += BAR
         y += GAP
     return picture.drawn()
 
 
 def ranges(title: str, note: str, lines: Sequence[Line]) -> str:
-    """From the first figure to the second on a logarithmic axis in milliseconds, the smallest first."""
-    ordered = sorted(lines, key=lambda line: line.first)
-    bottom = TOP + DOT_ROW * len(ordered)
+    """From the first figure to the second on a logarithmic axis in milliseconds, in the order of the lines."""
+    bottom = TOP + DOT_ROW * len(lines)
     picture = Picture(title, note, bottom + BOTTOM)
-    decades = _decades(ordered)
+    decades = _decades(lines)
 
     def x(value: float) -> float:
         return LEFT + (math.log10(value) - decades[0]) / (decades[-1] - decades[0]) * (ROOM - 60)
@@ -69,7 +73,7 @@ def ranges(title: str, note: str, lines: Sequence[Line]) -> str:
         at = x(10.0**decade)
         picture.line(at, TOP, at, bottom, "grid")
         picture.text(f"{10.0**decade:,g} ms", at, bottom + 20, "small", "middle")
-    for number, line in enumerate(ordered):
+    for number, line in enumerate(lines):
         y = TOP + DOT_ROW * (number + 0.5)
         ours = " ours" if line.name == OURS else ""
         last = line.second or line.first

@@ -70,7 +70,7 @@ class Before(PgQueueSystem):
 
     def producer(self, url: str) -> AbstractAsyncContextManager[Producer]:
         """A process of its own."""
-        return producing(self._script("produce", url))
+        return producing(self._script("produce", url), {})
 
     def _script(self, *arguments: str) -> Sequence[str]:
         return [sys.executable, str(SCRIPT), str(self._folder), *arguments]
