@@ -81,4 +81,7 @@ clean:
 	$(PYTHON) -m venv .venv/peers
 	$(PYTHON_IN_VENV) -m benchmarks.peers > .venv/peers/requirements.txt
 	.venv/peers/bin/python -m pip install --quiet --disable-pip-version-check -r .venv/peers/requirements.txt
+	$(PYTHON_IN_VENV) -m benchmarks.peers peers-celery > .venv/peers/celery.txt
+	.venv/peers/bin/python -m pip install --quiet --disable-pip-version-check --upgrade --target .venv/peers/celery --no-deps \
+		-r .venv/peers/celery.txt
 	@touch $@

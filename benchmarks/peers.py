@@ -4,7 +4,8 @@ A script is run as `… install URL`, `… work URL` and `… produce URL`. The 
 line: `{}` once it is connected, `{"many": 1000}` and `{"sent_at": 1.5}` when the server has accepted the jobs. Its
 answers, `{"seconds": 0.0012}`, say how long its own call took: the pipe between is no part of a peer.
 
-`python -m benchmarks.peers` prints what that environment has to have, for pip.
+`python -m benchmarks.peers` prints what that environment has to have, for pip; `… peers-celery` what Celery has beside it: a
+redis-py that arq refuses, in a folder `celery` of that environment, which comes before the other one for its script alone.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ import asyncio
 import json
 import os
 import subprocess
+import sys
 import tempfile
 import tomllib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -64,6 +66,16 @@ def installed(distribution: str) -> str:
     if found.returncode:
         raise Unavailable(f"{distribution} is not installed for {interpreter()}: run `make bench`")
     return found.stdout.strip()
+
+
+def environment(folder: str | None = None) -> Mapping[str, str]:
+    """The variables of a script in Python: it finds recorder.py, and first of all the packages in a folder of its environment."""
+    if folder is None:
+        return ENVIRONMENT
+    own = Path(interpreter()).parent.parent / folder
+    if not own.is_dir():
+        raise Unavailable(f"{own} is missing: run `make bench`")
+    return {"PYTHONPATH": os.pathsep.join([str(own), str(ROOT)])}
 
 
 def python_script(name: str) -> Sequence[str]:
@@ -137,7 +149,9 @@ async def inserting(url: str, statement: str | None) -> AsyncIterator[InsertedRo
 
 
 @asynccontextmanager
-async def producing(command: Sequence[str], row: InsertedRow | None = None) -> AsyncIterator[PeerProducer]:
+async def producing(
+    command: Sequence[str], variables: Mapping[str, str], row: InsertedRow | None = None
+) -> AsyncIterator[PeerProducer]:
     """Start a script's producer, and end it afterwards."""
     with tempfile.TemporaryFile() as log:
         process = await asyncio.create_subprocess_exec(
@@ -145,7 +159,7 @@ async def producing(command: Sequence[str], row: InsertedRow | None = None) -> A
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
-            env={**os.environ, **ENVIRONMENT},
+            env={**os.environ, **variables},
             limit=STREAM_BYTES,
         )
         try:
@@ -179,6 +193,8 @@ class Peer:
     unfinished_query: str
     insert: str | None = None
     """A plain INSERT of one job's row."""
+    folder: str | None = None
+    """Where packages of its own are, in the peers' environment."""
 
     def version(self) -> str:
         """The version of its package, which has its name."""
@@ -190,8 +206,9 @@ class Peer:
 
     async def install(self, url: str) -> None:
         """Let the script create its schema."""
+        variables = {**os.environ, **environment(self.folder)}
         process = await asyncio.create_subprocess_exec(
-            *self.script(), "install", url, env={**os.environ, **ENVIRONMENT}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            *self.script(), "install", url, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
         output, _ = await asyncio.wait_for(process.communicate(), ANSWER_SECONDS)
         if process.returncode:
@@ -199,7 +216,7 @@ class Peer:
 
     def commands(self, url: str, processes: int, handler: Handler) -> Sequence[Command]:
         """One script for each process."""
-        return [Command([*self.script(), "work", url], ENVIRONMENT)] * processes
+        return [Command([*self.script(), "work", url], environment(self.folder))] * processes
 
     def producer(self, url: str) -> AbstractAsyncContextManager[PeerProducer]:
         """Start its producer, and connect for the plain INSERT."""
@@ -207,15 +224,16 @@ class Peer:
 
     @asynccontextmanager
     async def _producer(self, url: str) -> AsyncIterator[PeerProducer]:
-        async with inserting(url, self.insert) as row, producing([*self.script(), "produce", url], row) as producer:
+        command = [*self.script(), "produce", url]
+        async with inserting(url, self.insert) as row, producing(command, environment(self.folder), row) as producer:
             yield producer
 
 
-def requirements() -> list[str]:
-    """The packages of the extra `peers`: pinned, and installed without pgqueue, whose own pins they must not meet."""
+def requirements(extra: str) -> list[str]:
+    """The packages of an extra: pinned, and installed without pgqueue, whose own pins they must not meet."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    return [str(line) for line in project["optional-dependencies"]["peers"]]
+    return [str(line) for line in project["optional-dependencies"][extra]]
 
 
 if __name__ == "__main__":
-    print("\n".join(requirements()))
+    print("\n".join(requirements(sys.argv[1] if sys.argv[1:] else "peers")))

@@ -1,7 +1,7 @@
 """The Redis server of a run: a process of its own for each system and round, on a Unix socket in a temporary directory.
 
 It has Redis's defaults, which are those of the distributions' redis.conf: snapshots after 3,600 s with one change, 300 s with 100
-or 60 s with 10,000, and no append-only file. A crash loses what came after the last snapshot. With APPENDING it loses about a second.
+or 60 s with 10,000, and no append-only file. A crash loses what came after the last snapshot, with APPENDING about a second.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 
 from benchmarks.errors import BenchmarkError, Unavailable
@@ -26,6 +27,7 @@ START_SECONDS = 30.0
 ASK_SECONDS = 5.0
 
 
+@lru_cache
 def redis_version() -> str:
     """The version of the installed server; raises Unavailable where there is none."""
     path = shutil.which(PROGRAM)

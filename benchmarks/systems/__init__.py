@@ -30,13 +30,13 @@ LIMITED = (
 )
 """pgqueue with limits: rows of the benchmarks `limits…`."""
 
-PEERS = ("pgqueuer", "graphile", "procrastinate", "chancy", "pgboss")
+IN_REDIS = ("celery", "dramatiq", "rq", "arq", "saq")
+"""Peers that keep their jobs in Redis, not in PostgreSQL."""
+
+PEERS = ("pgqueuer", "graphile", "procrastinate", "chancy", "pgboss", *IN_REDIS)
 """Other systems."""
 
-IN_REDIS = ("celery", "dramatiq", "rq", "arq", "saq")
-"""Those that keep their jobs in Redis, not in PostgreSQL."""
-
-NAMES = ("pgqueue", *CONNECTIONS, *SHAPES, *LIMITED, "bare", *PEERS, *IN_REDIS)
+NAMES = ("pgqueue", *CONNECTIONS, *SHAPES, *LIMITED, "bare", *PEERS)
 
 
 class Producer(Protocol):

@@ -6,10 +6,9 @@ What is unfinished are the jobs that wait and those that a worker has taken and 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 
 from benchmarks.options import CONCURRENCY, Handler
-from benchmarks.peers import ENVIRONMENT, Peer
+from benchmarks.peers import Peer, environment
 from benchmarks.redis_server import redis_version
 from benchmarks.worker import Command
 
@@ -22,7 +21,6 @@ class _RedisPeer(Peer):
         self.concurrency = concurrency
         self.most_jobs = most_jobs
 
-    @lru_cache  # noqa: B019: there are five of them
     def version(self) -> str:
         """The version of its package; Unavailable without a Redis server, too."""
         redis_version()
@@ -34,13 +32,22 @@ class _Forking(_RedisPeer):
 
     def commands(self, url: str, processes: int, handler: Handler) -> Sequence[Command]:
         """One command for all of them."""
-        return [Command([*self.script(), "work", url, str(processes)], ENVIRONMENT)]
+        return [Command([*self.script(), "work", url, str(processes)], environment(self.folder))]
+
+
+class _Celery(_Forking):
+    folder = "celery"
+
+    def version(self) -> str:
+        """Unavailable without the redis-py that only it has, too."""
+        environment(self.folder)
+        return super().version()
 
 
 SYSTEMS = {
     system.name: system
     for system in (
-        _Forking("celery", ["LLEN celery", "HLEN unacked"], history=False, concurrency=1, most_jobs=60_000),
+        _Celery("celery", ["LLEN celery", "HLEN unacked"], history=False, concurrency=1, most_jobs=60_000),
         _Forking("dramatiq", ["HLEN dramatiq:default.msgs"], history=False, concurrency=8, most_jobs=60_000),
         _RedisPeer(
             "rq",

@@ -1,7 +1,7 @@
 """SAQ for the benchmarks: `… install|work|produce URL`.
 
-Its documentation (saq-py.readthedocs.io) names `concurrency`, 10 by default, and the extra `hiredis`: 100 jobs at once, as for the
-others, with hiredis and uvloop. Each takes its job by a connection of its own. Results stay for ten minutes, its default.
+Its documentation (saq-py.readthedocs.io) names `concurrency`, 10 by default, and the extra `hiredis`: 100 jobs at once, as for
+the others, with hiredis and uvloop. Each takes its job by a connection of its own. Results stay for ten minutes, its default.
 """
 
 from __future__ import annotations
