@@ -55,5 +55,8 @@ def test_it_installs_enqueues_and_works_by_its_own_files(empty_database_url: str
 
 
 def test_what_is_no_commit_is_refused() -> None:
-    with pytest.raises(Unavailable, match="'no-such-ref' is no commit of .*; give a branch, a tag or a hash"), checked_out("no-such-ref"):
+    with (
+        pytest.raises(Unavailable, match="'no-such-ref' is no commit of .*; give a branch, a tag or a hash"),
+        checked_out("no-such-ref"),
+    ):
         pass
