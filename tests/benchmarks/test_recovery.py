@@ -29,7 +29,7 @@ SHORT = {
     "QUIET": 0.2,
     "SETTLED": 0.2,
     "ASK": 0.05,
-    "LIMIT": 2.5,
+    "LIMIT": 2.0,
 }
 
 

@@ -1,5 +1,8 @@
 """A queue of files for the benchmark of recovery: each way to treat the jobs of a dead worker, and a crash, has a mode.
 
+`brings_back`: a new worker takes what a dead one had; `holds`: nobody does; `forgets`: a job is gone when it is taken, and a
+crash takes what waits; `ends`: a worker ends over a crash.
+
 `python -m tests.benchmarks.toy DIRECTORY MODE` is a worker. A job is a file in `waiting`, and in `taken` while it runs.
 """
 
@@ -57,8 +60,7 @@ class Toy:
 
     async def install(self, url: str) -> None:
         """Two directories."""
-        for name in ("waiting", "taken"):
-            Path(url, name).mkdir()
+        _make(Path(url))
 
     def commands(self, url: str, processes: int, handler: Handler) -> Sequence[Command]:
         """A worker."""
@@ -99,6 +101,11 @@ class Toy:
         Path(database, "crashed").touch()
 
 
+def _make(directory: Path) -> None:
+    for name in ("waiting", "taken"):
+        (directory / name).mkdir()
+
+
 def work(directory: Path, mode: str) -> None:
     """Run jobs for ever."""
     recorder = Recorder()
@@ -112,7 +119,7 @@ def work(directory: Path, mode: str) -> None:
 
     with ThreadPoolExecutor(PLACES) as pool:
         while not (mode == "ends" and (directory / "crashed").exists()):
-            for path in sorted((directory / "waiting").iterdir())[: PLACES if mode == "holds" else None]:
+            for path in sorted((directory / "waiting").iterdir()):
                 taken = path.rename(directory / "taken" / path.name)
                 if mode == "forgets":
                     taken.unlink()
