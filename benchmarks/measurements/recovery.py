@@ -25,7 +25,7 @@ LIMIT = 90.0
 
 JOBS = 50
 AT_ONCE = 100
-"""Taken for a system that has no such number."""
+"""Taken for a system that has no such number, or a larger one."""
 
 KILLED_SECONDS = 5.0
 """What a job takes whose worker is killed."""
@@ -90,7 +90,8 @@ async def kill(run: Run) -> Figures:
 
 async def crash(run: Run) -> Figures:
     """Crash the server in the middle of a drain; a worker that ends over it is started again, as systemd would."""
-    async with _scene(_lasting(run), DRAINED_ROUNDS * (run.system.concurrency or AT_ONCE), DRAINED_SECONDS) as scene:
+    places = min(AT_ONCE, run.system.concurrency or AT_ONCE)
+    async with _scene(_lasting(run), DRAINED_ROUNDS * places, DRAINED_SECONDS) as scene:
         supervisor = asyncio.create_task(_supervise(scene))
         try:
             await _reached(scene, supervisor, round(CRASH_AT * scene.jobs))
